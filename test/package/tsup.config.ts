@@ -1,0 +1,41 @@
+// How one package is built: ESM, CJS and both kinds of declarations. It runs in the package's folder and derives its
+// entries from the `exports` there, so that a new subpath needs nothing here.
+import { basename } from 'node:path';
+import { defineConfig } from 'tsup';
+import { outputName, readPackage, root } from './packages.ts';
+
+/** Packages that nobody can install have to be inside those that use them. */
+const inlined = '@quiesce/internal';
+
+const { manifest, entries } = readPackage(basename(process.cwd()));
+
+export default defineConfig({
+  name: manifest.name,
+  silent: true,
+  entry: Object.fromEntries([...entries].map(([subpath, source]) => [outputName(subpath), source])),
+  tsconfig: `${root}test/tsconfig.everywhere.json`,
+  format: ['esm', 'cjs'],
+  target: 'es2022',
+  platform: 'neutral',
+  sourcemap: true,
+  clean: true,
+  // Two entries of one package share their modules, or what has identity would exist twice.
+  splitting: true,
+  // Only Rollup, which this calls in, splits CommonJS and leaves classes as they are.
+  treeshake: true,
+  // An entry may also import another one of its package by name, as its users do.
+  external: [manifest.name],
+  noExternal: [inlined],
+  dts: {
+    // Consumers without `esnext` in their `lib` would not know `Disposable` otherwise.
+    banner: '/// <reference lib="esnext.disposable" />',
+    compilerOptions: {
+      stripInternal: true,
+      incremental: false,
+      // tsup sets `baseUrl`, which TypeScript 6 calls deprecated.
+      ignoreDeprecations: '6.0',
+      // What is found through node_modules stays an import in the declarations; what is found by path is inlined.
+      paths: { [inlined]: [`${root}packages/internal/src/index.ts`] },
+    },
+  },
+});

@@ -1,0 +1,58 @@
+// What each root script does, as a list of steps.
+import { rmSync } from 'node:fs';
+import { ensureInstalled } from './install.mjs';
+import { node, root, say, step } from './process.mjs';
+
+const report = `${root}test/.output/report.json`;
+
+const built = ['--conditions=built', '--import', 'tsx'];
+const script = ['--import', 'tsx'];
+const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts'];
+
+/** @type {Record<string, (args: string[]) => Promise<number>>} */
+const commands = {
+  build: () => build(),
+  test: async (args) => {
+    // A report that was left from another run must never be taken for this one's.
+    rmSync(report, { force: true });
+    return (await build()) || step('all tests', () => node([...vitest, ...args]));
+  },
+  conformance: (args) => step('conformance tests', () => node([...vitest, '--project', 'conformance', ...args])),
+  demo: async (args) => (await build()) || step('the demo', () => node([...built, 'docs/examples/demo.ts', ...args])),
+  bench: async (args) => (await build()) || step('benchmarks', () => node([...built, 'test/bench/run.ts', ...args])),
+  runtimes: async (args) =>
+    (await build()) || step('the tests on several runtimes', () => node([...script, 'test/runtimes/run.ts', ...args])),
+  check: async () => {
+    const checks = [
+      await step('format and lint', () =>
+        node(['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.']),
+      ),
+      await step('types', () => node(['node_modules/typescript/bin/tsc', '-b'])),
+      await step('dead code and dependencies', () =>
+        node(['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc']),
+      ),
+      (await build()) || (await step('packed packages', () => node([...script, 'test/package/check.ts']))),
+    ];
+    return checks.some((code) => code !== 0) ? 1 : 0;
+  },
+};
+
+/** @returns {Promise<number>} the exit code */
+function build() {
+  return step('build', () => node([...script, 'test/package/build.ts']));
+}
+
+/**
+ * @param {string | undefined} name
+ * @param {string[]} args
+ */
+export async function run(name, args) {
+  process.chdir(root);
+  const command = commands[name ?? ''];
+  if (command === undefined) {
+    say(`there is no command "${name}"; there are ${Object.keys(commands).join(', ')}`);
+    process.exitCode = 1;
+    return;
+  }
+  process.exitCode = (await ensureInstalled()) || (await command(args));
+}

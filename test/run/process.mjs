@@ -1,0 +1,80 @@
+// Child processes that end as they would have ended alone: their exit code is ours, a signal of ours is theirs.
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** @param {string} text */
+export function say(text) {
+  console.log(`quiesce: ${text}`);
+}
+
+/**
+ * Says what begins, and how it ended after how many seconds.
+ *
+ * @param {string} title
+ * @param {() => Promise<number>} work gives the exit code
+ */
+export async function step(title, work) {
+  say(`${title} …`);
+  const start = performance.now();
+  const code = await work();
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  say(code === 0 ? `${title}: done in ${seconds} s` : `${title}: FAILED after ${seconds} s (exit code ${code})`);
+  return code;
+}
+
+/**
+ * @param {string[]} args
+ * @returns {Promise<number>}
+ */
+export function node(args) {
+  return start(process.execPath, args);
+}
+
+/**
+ * @param {string} file
+ * @param {string[]} args
+ * @param {{ env?: NodeJS.ProcessEnv, onOutput?: (text: string) => void, shell?: boolean }} [options] with `onOutput` the output is shown *and* given to it
+ * @returns {Promise<number>} the exit code; when a signal ended the child, the same signal ends this process
+ */
+export function start(file, args, { env, onOutput, shell = false } = {}) {
+  const output = onOutput === undefined ? 'inherit' : 'pipe';
+  const child = spawn(file, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['inherit', output, output],
+    shell,
+  });
+  child.stdout?.on('data', (chunk) => process.stdout.write(chunk) && onOutput?.(String(chunk)));
+  child.stderr?.on('data', (chunk) => process.stderr.write(chunk) && onOutput?.(String(chunk)));
+  const release = forwardSignals(child);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      release();
+      if (signal === null) resolve(code ?? 1);
+      else process.kill(process.pid, signal);
+    });
+  });
+}
+
+/**
+ * A terminal sends Ctrl-C to the whole process group, so the child has it already: sending it again would look like a second,
+ * impatient Ctrl-C. Without a terminal the signal came to this process alone.
+ *
+ * @param {import('node:child_process').ChildProcess} child
+ * @returns {() => void} stops forwarding
+ */
+function forwardSignals(child) {
+  /** @param {NodeJS.Signals} signal */
+  const forward = (signal) => {
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+  };
+  /** @type {NodeJS.Signals[]} */
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  for (const signal of signals) process.on(signal, forward);
+  return () => {
+    for (const signal of signals) process.off(signal, forward);
+  };
+}

@@ -1,0 +1,47 @@
+import { defineConfig } from 'vitest/config';
+
+const root = new URL('..', import.meta.url).pathname;
+
+// QUIESCE_BUILT=1 runs the same tests against `dist`: Node itself loads what was built, Vite does not touch it.
+const built = process.env['QUIESCE_BUILT'] === '1';
+const condition = built ? ['--conditions=built'] : [];
+
+/** Order matters between groups only: what measures memory or wall time does not share the processors. */
+const project = (name: string, order: number, include: string[], more: object = {}) => ({
+  extends: true as const,
+  test: { name, include, execArgv: condition, sequence: { groupOrder: order }, ...more },
+});
+
+const alone = { pool: 'forks', fileParallelism: false } as const;
+
+export default defineConfig({
+  root,
+  // Node 20 does not know `using`: the target turns it into try and finally.
+  oxc: { target: 'es2022' },
+  ssr: { resolve: { conditions: [...(built ? ['built'] : []), 'module', 'node', 'development'] } },
+  test: {
+    environment: 'node',
+    pool: 'forks',
+    server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
+    reporters: ['default', 'json'],
+    outputFile: { json: process.env['QUIESCE_REPORT'] ?? 'test/.output/report.json' },
+    passWithNoTests: false,
+    projects: [
+      project('unit', 0, ['packages/*/test/**/*.test.ts']),
+      project('docs', 0, ['test/docs/**/*.test.ts']),
+      project('types', 0, ['test/types/**/*.test.ts'], { testTimeout: 60_000 }),
+      project('conformance', 1, ['test/conformance/**/*.test.ts'], { testTimeout: 60_000 }),
+      project('package', 1, ['test/package/**/*.test.ts'], {
+        testTimeout: 120_000,
+        hookTimeout: 120_000,
+        globalSetup: 'test/package/pack.ts',
+      }),
+      project('leak', 2, ['packages/*/test/**/*.leak.ts', 'test/leak/**/*.leak.ts'], {
+        ...alone,
+        execArgv: [...condition, '--expose-gc'],
+        testTimeout: 60_000,
+      }),
+      project('e2e', 3, ['test/e2e/**/*.test.ts'], { ...alone, testTimeout: 30_000 }),
+    ],
+  },
+});
