@@ -1,1 +1,30 @@
-export default function (): void {}
+// Packs every public package once, as `pnpm publish` would; the package tests and `npm run check` look at what came out.
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { pnpm } from '../run/install.mjs';
+import { type Package, publicPackages, root } from './packages.ts';
+
+const folder = join(root, 'test/.output/tarballs');
+
+/** Where the tarball of a package lies once everything is packed. */
+export function tarballOf({ manifest }: Package): string {
+  return join(folder, `${manifest.name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`);
+}
+
+/** Packs what was built; vitest runs it before the package tests. */
+export default function packAll(): void {
+  const packages = publicPackages();
+  for (const { directory, manifest } of packages) {
+    if (!existsSync(join(directory, 'dist'))) throw new Error(`${manifest.name} is not built: npm run build`);
+  }
+  rmSync(folder, { recursive: true, force: true });
+  const filters = packages.map(({ manifest }) => `--filter=${manifest.name}`);
+  const { status, stdout, stderr } = spawnSync(
+    'npm',
+    pnpm('--recursive', ...filters, 'pack', '--pack-destination', folder),
+    { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' },
+  );
+  const missing = packages.filter((found) => !existsSync(tarballOf(found)));
+  if (status !== 0 || missing.length > 0) throw new Error(`pnpm pack failed:\n${stdout}\n${stderr}`);
+}

@@ -2,8 +2,7 @@
 import { rmSync } from 'node:fs';
 import { ensureInstalled } from './install.mjs';
 import { node, root, say, step } from './process.mjs';
-
-const report = `${root}test/.output/report.json`;
+import { reportPath } from './report.mjs';
 
 const built = ['--conditions=built', '--import', 'tsx'];
 const script = ['--import', 'tsx'];
@@ -14,7 +13,7 @@ const commands = {
   build: () => build(),
   test: async (args) => {
     // A report that was left from another run must never be taken for this one's.
-    rmSync(report, { force: true });
+    rmSync(reportPath, { force: true });
     return (await build()) || step('all tests', () => node([...vitest, ...args]));
   },
   conformance: (args) => step('conformance tests', () => node([...vitest, '--project', 'conformance', ...args])),

@@ -1,0 +1,104 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { tarballOf } from './pack.ts';
+import { publicPackages, root } from './packages.ts';
+
+const packages = publicPackages();
+const consumers = fileURLToPath(new URL('consumers', import.meta.url));
+
+const specifiers = packages.flatMap(({ manifest, entries }) =>
+  [...entries.keys()].map((subpath) => manifest.name + subpath.slice(1)),
+);
+
+// Outside the clone, or Node would find the workspace's own packages further up.
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'quiesce-consumer-'));
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
+  // Nothing but the tarballs: whatever else they needed would fail here.
+  const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
+  execFileSync('npm', ['install', ...quiet, ...packages.map(tarballOf)], {
+    cwd: folder,
+    shell: process.platform === 'win32',
+  });
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('installed from the tarballs alone', () => {
+  test.each(specifiers)('%s exports the same names by import and by require', (specifier) => {
+    const byImport = run(
+      '--input-type=module',
+      '-e',
+      `console.log(Object.keys(await import('${specifier}')).sort().join())`,
+    );
+    const byRequire = run(
+      '--input-type=commonjs',
+      '-e',
+      `console.log(Object.keys(require('${specifier}')).sort().join())`,
+    );
+    expect(byImport).not.toBe('');
+    expect(byRequire).toBe(byImport);
+  });
+
+  test.each(packages)('$manifest.name has a consumer in test/package/consumers', ({ folder }) => {
+    expect(readdirSync(consumers)).toContain(`${folder}.ts`);
+  });
+});
+
+const resolutions = [
+  { moduleResolution: 'node16', module: 'node16', extensions: ['mts', 'cts'] },
+  { moduleResolution: 'bundler', module: 'esnext', extensions: ['ts'] },
+];
+const platforms = [
+  { name: 'the DOM and without @types/node', lib: ['es2022', 'dom'], types: [] },
+  { name: '@types/node and without the DOM', lib: ['es2022'], types: ['node'] },
+];
+
+describe.each(resolutions)(
+  'a consumer with moduleResolution $moduleResolution',
+  ({ moduleResolution, module, extensions }) => {
+    test.each(platforms)('compiles against $name, libraries included', ({ lib, types }) => {
+      const project = join(folder, `${moduleResolution}-${types.length}`);
+      for (const extension of extensions) copyConsumers(project, extension);
+      const compilerOptions = {
+        target: 'es2022',
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+        rootDir: '.',
+        outDir: 'out',
+        typeRoots: [join(root, 'node_modules/@types')],
+        ...{ moduleResolution, module, lib, types },
+      };
+      writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
+      expect(compile(project)).toBe('');
+      if (moduleResolution !== 'node16') return;
+      for (const file of readdirSync(join(project, 'out'))) run(join(project, 'out', file));
+    });
+  },
+);
+
+function copyConsumers(project: string, extension: string): void {
+  for (const file of readdirSync(consumers))
+    cpSync(join(consumers, file), join(project, file.replace(/ts$/, extension)));
+}
+
+/** The compiler's complaints, empty when there are none. */
+function compile(project: string): string {
+  try {
+    return run(join(root, 'node_modules/typescript/bin/tsc'), '-p', project);
+  } catch (error) {
+    return (error as { stdout: string }).stdout;
+  }
+}
+
+/** What a Node of its own prints, run in the consumer's folder. */
+function run(...args: string[]): string {
+  return execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8' }).trim();
+}

@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+import { tarballOf } from './pack.ts';
+import { type Manifest, outputName, publicPackages } from './packages.ts';
+
+const reference = '/// <reference lib="esnext.disposable" />\n';
+
+describe.each(publicPackages())('the tarball of $manifest.name', (found) => {
+  const tarball = tarballOf(found);
+  const files = tar('-tzf', tarball).trim().split('\n').map(withoutRoot);
+  const read = (file: string): string => tar('-xzOf', tarball, `package/${file}`);
+  const packed = JSON.parse(read('package.json')) as Manifest;
+
+  test('holds dist, package.json, README.md and LICENSE, and nothing else', () => {
+    expect(files.filter((file) => !file.startsWith('dist/')).sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+  });
+
+  test('says which library its declarations need, in the first line of each', () => {
+    const declarations = files.filter((file) => /\.d\.c?ts$/.test(file));
+    expect(declarations).not.toEqual([]);
+    for (const file of declarations) expect(read(file).slice(0, reference.length), file).toBe(reference);
+  });
+
+  test('exports what was built, types first, for every subpath of the workspace', () => {
+    expect(JSON.stringify(packed.exports, null, 2)).toBe(JSON.stringify(published([...found.entries.keys()]), null, 2));
+  });
+
+  test('exports only files that it holds', () => {
+    const targets = JSON.stringify(packed.exports).match(/(?<=")\.\/[^"]*\.[^"]*(?=":?)/g) ?? [];
+    for (const target of new Set(targets)) expect(files).toContain(withoutRoot(target));
+  });
+
+  test('depends on published versions of published packages only', () => {
+    const { dependencies = {}, peerDependencies = {} } = packed;
+    expect(JSON.stringify(packed)).not.toContain('workspace:');
+    expect({ ...dependencies, ...peerDependencies }).not.toHaveProperty('@quiesce/internal');
+  });
+
+  test('has source maps that carry their sources, under relative names', () => {
+    for (const file of files.filter((name) => name.endsWith('.map'))) {
+      const map = JSON.parse(read(file)) as { sources: string[]; sourcesContent: (string | null)[] };
+      for (const source of map.sources) expect(source).toMatch(/^\.\.\/(src|\.\.\/internal\/src)\//);
+      expect(map.sourcesContent.filter((content) => content !== null)).toHaveLength(map.sources.length);
+    }
+  });
+
+  test('keeps private fields and static blocks native', () => {
+    for (const file of files.filter((name) => /\.c?js$/.test(name))) {
+      expect(read(file), file).not.toMatch(
+        /__privateGet|__privateAdd|__publicField|__init\b|new WeakMap\(\); \/\/ private/,
+      );
+    }
+  });
+});
+
+/** What `publishConfig.exports` has to be. */
+function published(subpaths: string[]): object {
+  const of = (output: string) => ({
+    import: { types: `./dist/${output}.d.ts`, default: `./dist/${output}.js` },
+    require: { types: `./dist/${output}.d.cts`, default: `./dist/${output}.cjs` },
+  });
+  const entries = subpaths.map((subpath) => [subpath, of(outputName(subpath))]);
+  return { ...Object.fromEntries(entries), './package.json': './package.json' };
+}
+
+function withoutRoot(path: string): string {
+  return path.replace(/^(\.|package)\//, '');
+}
+
+function tar(...args: string[]): string {
+  return execFileSync('tar', args, { encoding: 'utf8' });
+}

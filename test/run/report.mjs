@@ -1,0 +1,32 @@
+// What vitest's JSON report adds up to.
+import { existsSync, readFileSync } from 'node:fs';
+import { root } from './process.mjs';
+
+/** Where `npm test` leaves its report. */
+export const reportPath = `${root}test/.output/report.json`;
+
+/**
+ * @typedef {{ passed: number, failed: number, skipped: number }} Tally
+ * @typedef {{ status: string, assertionResults: { status: string }[] }} FileResult
+ */
+
+/**
+ * @param {string} path
+ * @param {number} exitCode how the run that should have written the report ended
+ * @returns {Tally} a report that is missing, a file that could not be loaded and an error outside of all tests are one failure each
+ */
+export function tally(path, exitCode) {
+  if (!existsSync(path)) return { passed: 0, failed: 1, skipped: 0 };
+  const report = JSON.parse(readFileSync(path, 'utf8'));
+  /** @type {FileResult[]} */
+  const files = report.testResults;
+  const broken = files.filter(({ status, assertionResults }) => {
+    return status === 'failed' && !assertionResults.some((result) => result.status === 'failed');
+  });
+  const failed = report.numFailedTests + broken.length;
+  return {
+    passed: report.numPassedTests,
+    failed: failed === 0 && exitCode !== 0 ? 1 : failed,
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
+}
