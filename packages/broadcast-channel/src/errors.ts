@@ -1,0 +1,30 @@
+/**
+ * A receiver was too slow: values that it had not read were overwritten.
+ *
+ * Nothing is consumed by it, and it comes once for each gap: the next receive gives the oldest value kept.
+ *
+ * @see tokio::sync::broadcast::error::RecvError::Lagged (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = broadcast<string>(1);
+ * tx.send('a');
+ * tx.send('b');
+ * await rx.recv().catch((error) => console.log(error.missed)); // => 1
+ * console.log(await rx.recv()); // => b
+ * ```
+ */
+export class LaggedError extends Error {
+  /** Always `LaggedError`. */
+  declare readonly name: 'LaggedError';
+  /** Always `ERR_LAGGED`. */
+  readonly code = 'ERR_LAGGED' as const;
+  /** How many values this receiver has lost, 1 or more. */
+  readonly missed: number;
+
+  /** @internal */
+  constructor(missed: number) {
+    super(`the receiver was too slow and missed ${missed} values; it goes on at the oldest value kept`);
+    this.missed = missed;
+  }
+}
+Object.defineProperty(LaggedError.prototype, 'name', { value: 'LaggedError', configurable: true, writable: true });

@@ -1,0 +1,112 @@
+import {
+  type CancellationToken,
+  consumeBudget,
+  isClosedError,
+  PENDING,
+  type Registration,
+  type Waiter,
+} from '@quiesce/cancellation-token';
+import type { Cursor } from './ring.ts';
+
+type Settle = (result: never) => void;
+
+/** Where the executor of a new promise leaves its two functions, so that no closure is made for each. */
+let resolveNew: Settle = ignore;
+let rejectNew: Settle = ignore;
+function capture(resolve: Settle, reject: Settle): void {
+  resolveNew = resolve;
+  rejectNew = reject;
+}
+
+/**
+ * One receive that may have to wait, to be used again when it is over.
+ *
+ * It takes its value inside the `send` that brings it, where Tokio's woken receiver polls later and may find that it
+ * has lagged meanwhile.
+ */
+export class Receive<T> implements Waiter {
+  next: object | undefined = undefined;
+  prev: object | undefined = undefined;
+  owner: object | undefined = undefined;
+  readonly #cursor: Cursor<T>;
+  /** For async iteration: it settles with `{ done, value }`, and the end of the channel is no failure. */
+  readonly #isIteration: boolean;
+  /** Set while a receive is under way. */
+  #resolve: Settle | undefined = undefined;
+  #reject: Settle = ignore;
+  /** The callback on the receive's token, while it waits. */
+  #registration: Registration | undefined = undefined;
+
+  constructor(cursor: Cursor<T>, isIteration: boolean) {
+    this.#cursor = cursor;
+    this.#isIteration = isIteration;
+  }
+
+  get isIdle(): boolean {
+    return this.#resolve === undefined;
+  }
+
+  /** Receives at once, or waits behind those who wait already. Only while idle. */
+  start(token?: CancellationToken): Promise<unknown> {
+    const result = new Promise<unknown>(capture as never);
+    this.#resolve = resolveNew;
+    this.#reject = rejectNew;
+    if (token?.isCancelled) {
+      // Before the poll: a receive that is cancelled already consumes nothing.
+      this.#fail(token.reason);
+    } else {
+      if (this.#cursor.head === undefined) this.wake();
+      else this.#cursor.park(this);
+      if (token !== undefined && this.owner !== undefined) this.#follow(token);
+    }
+    return result;
+  }
+
+  #follow(token: CancellationToken): void {
+    this.#registration = token.onCancelled((reason) => {
+      this.#cursor.unpark(this);
+      this.#fail(reason);
+    });
+  }
+
+  wake(): void {
+    try {
+      const value = this.#cursor.poll();
+      if (value === PENDING) this.#cursor.park(this);
+      else this.#settle(this.#isIteration ? { done: false, value } : value);
+    } catch (error) {
+      if (this.#isIteration && isClosedError(error)) this.#settle({ done: true, value: undefined });
+      else this.#fail(error);
+    }
+  }
+
+  /** Ends an iteration's wait, having consumed nothing. */
+  stop(): void {
+    this.#cursor.unpark(this);
+    this.#settle({ done: true, value: undefined });
+  }
+
+  #settle(result: unknown): void {
+    const resolve = this.#resolve as Settle | undefined;
+    this.#clear();
+    const turn = consumeBudget();
+    if (turn === undefined) resolve?.(result as never);
+    else void turn.then(() => resolve?.(result as never));
+  }
+
+  #fail(error: unknown): void {
+    const reject = this.#reject;
+    this.#clear();
+    reject(error as never);
+  }
+
+  /** Lets go of everything that belonged to this receive. */
+  #clear(): void {
+    this.#resolve = undefined;
+    this.#reject = ignore;
+    this.#registration?.unregister();
+    this.#registration = undefined;
+  }
+}
+
+function ignore(): void {}

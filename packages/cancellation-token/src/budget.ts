@@ -1,0 +1,56 @@
+/** How many completions in a row may go by before one real turn of the event loop. */
+const COMPLETIONS = 1024;
+
+/** Completions since the last turn that was taken here. */
+let spent = 0;
+/** The turn that is under way; everything that completes meanwhile waits for it, which keeps its order. */
+let turn: Promise<void> | undefined;
+
+/**
+ * Counts one completion of something that was ready, and says whether to wait for a turn of the event loop first.
+ *
+ * A loop over things that are ready runs in microtasks alone and lets neither timers nor signal handlers through.
+ * Whoever makes an own waiting loop or source calls this once a completion.
+ *
+ * **Timing.** Synchronous. After 1,024 completions without a turn it returns a promise for one real turn
+ * (`setImmediate`, else a `MessageChannel`), the same to all until the turn has come; otherwise `undefined`.
+ *
+ * @see tokio::task::consume_budget (tokio 1.53), whose budget is 128 a task
+ * @example
+ * ```ts
+ * const turn = consumeBudget();
+ * if (turn !== undefined) await turn;
+ * ```
+ */
+export function consumeBudget(): Promise<void> | undefined {
+  if (++spent < COMPLETIONS) return undefined;
+  turn ??= new Promise<void>(nextTurn).then(() => {
+    turn = undefined;
+    spent = 0;
+  });
+  return turn;
+}
+
+interface Host {
+  setImmediate?(fn: () => void): unknown;
+  MessageChannel: new () => { port1: Port; port2: Port };
+}
+interface Port {
+  onmessage: (() => void) | null;
+  postMessage(message: null): void;
+  close(): void;
+}
+
+function nextTurn(resolve: () => void): void {
+  const host = globalThis as unknown as Host;
+  if (host.setImmediate !== undefined) {
+    host.setImmediate(resolve);
+    return;
+  }
+  const { port1, port2 } = new host.MessageChannel();
+  port1.onmessage = (): void => {
+    port1.close();
+    resolve();
+  };
+  port2.postMessage(null);
+}

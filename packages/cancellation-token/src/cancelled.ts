@@ -1,0 +1,41 @@
+import { PENDING, type Source, type SourceProtocol, source } from './source.ts';
+import { wait } from './wait.ts';
+
+/**
+ * The awaitable side of a token; what `token.cancelled()` returns.
+ *
+ * @see tokio_util::sync::WaitForCancellationFuture (tokio-util 0.7.19)
+ */
+export class Cancelled implements PromiseLike<void> {
+  /** @internal */
+  readonly token: Source<unknown>;
+
+  /** @internal */
+  constructor(token: Source<unknown>) {
+    this.token = token;
+  }
+
+  /** Called by `await`; registers one waiter, which stays until the cancellation. Never rejects. */
+  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
+  then<A = void, B = never>(
+    onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    const protocol = this.token[source];
+    // The reason is for `select`; an `await` gives nothing, as Tokio's does. A promise could not carry every reason.
+    const silent: SourceProtocol<void> = {
+      poll: () => (protocol.poll() === PENDING ? PENDING : undefined),
+      park: (waiter) => protocol.park(waiter),
+      unpark: (waiter) => protocol.unpark(waiter),
+    };
+    return wait({ [source]: silent }).then(onFulfilled, onRejected);
+  }
+}
+
+// Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
+export interface Cancelled extends Source<unknown> {}
+Object.defineProperty(Cancelled.prototype, source, {
+  get(this: Cancelled): SourceProtocol<unknown> {
+    return this.token[source];
+  },
+});

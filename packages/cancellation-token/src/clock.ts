@@ -1,0 +1,92 @@
+/** A timer that a {@link Clock} has set; opaque. */
+export interface Timer {
+  readonly [timer]: true;
+}
+declare const timer: unique symbol;
+
+/** How a timer treats the process. */
+export interface TimerOptions {
+  /** `true`: the process does not end while the timer is set. */
+  readonly ref: boolean;
+}
+
+/**
+ * Where time comes from. Everything here that depends on time takes one, so that tests run on a virtual clock.
+ */
+export interface Clock {
+  /** Milliseconds on a scale that only goes forward; only differences mean anything. */
+  now(): number;
+  /** Milliseconds since 1970, as `Date.now()`. */
+  wall(): number;
+  /**
+   * Calls `fn` once, `ms` milliseconds from now or a little later, never synchronously.
+   *
+   * @param ms 0 to `Infinity` (never). Above 2^31-1 it waits as long as it says, where the platform's fires at once.
+   * @throws RangeError when `ms` is negative or not a number
+   */
+  setTimer(ms: number, fn: () => void, options: TimerOptions): Timer;
+  /** Takes a timer back; one that has fired or was taken back is left alone. */
+  clearTimer(timer: Timer): void;
+}
+
+/** The longest time that the platform's timers can wait; beyond it they fire at once. */
+const LONGEST = 2 ** 31 - 1;
+
+/** What we need of the platform: declared here, since neither Node's types nor the DOM's can be counted on. */
+interface Host {
+  performance: { now(): number };
+  setTimeout(fn: () => void, ms: number): { unref?(): void };
+  clearTimeout(handle: unknown): void;
+}
+const host = globalThis as unknown as Host;
+
+/** One timer of the system clock; above LONGEST it is set again piece by piece. */
+class SystemTimer implements Timer {
+  declare readonly [timer]: true;
+  /** The platform's timer for the piece that is running; `undefined`: fired, taken back, or waiting for ever. */
+  handle: unknown = undefined;
+
+  start(ms: number, fn: () => void, ref: boolean): void {
+    if (ms === Number.POSITIVE_INFINITY && !ref) return;
+    const piece = Math.min(ms, LONGEST);
+    const handle = host.setTimeout(() => {
+      this.handle = undefined;
+      if (ms > LONGEST) this.start(ms - LONGEST, fn, ref);
+      else fn();
+    }, piece);
+    if (!ref) handle.unref?.();
+    this.handle = handle;
+  }
+}
+
+/**
+ * The platform's own clock: `performance.now`, `Date.now`, `setTimeout`.
+ *
+ * @example
+ * ```ts
+ * const timer = systemClock.setTimer(60_000, () => console.log('a minute later'), { ref: false });
+ * systemClock.clearTimer(timer);
+ * ```
+ */
+export const systemClock: Clock = {
+  now: () => host.performance.now(),
+  // Read at each call and not bound: test tools replace it.
+  wall: () => Date.now(),
+  setTimer(ms, fn, { ref }) {
+    checkDelay(ms);
+    const made = new SystemTimer();
+    made.start(ms, fn, ref);
+    return made;
+  },
+  clearTimer(given) {
+    const made = given as SystemTimer;
+    host.clearTimeout(made.handle);
+    made.handle = undefined;
+  },
+};
+
+/** What every clock refuses. */
+export function checkDelay(ms: number): void {
+  if (typeof ms === 'number' && ms >= 0) return;
+  throw new RangeError(`setTimer: the delay must be a number of milliseconds from 0 to Infinity, got ${String(ms)}`);
+}

@@ -1,0 +1,58 @@
+import { type Follower, follow, Reason, type TreeNode } from './node.ts';
+import { settle } from './tree.ts';
+
+/** The token of each native signal that a token has made. */
+export const ours: WeakMap<AbortSignal, TreeNode> = new WeakMap();
+
+/** The hidden root that follows each foreign signal: one for each, shared by all that follow it. */
+const followers: WeakMap<AbortSignal, TreeNode> = new WeakMap();
+
+/** The root that follows `signal`. Nobody but its children ever sees it, so nobody can cancel or dispose it. */
+export function followerOf<T extends TreeNode>(signal: AbortSignal, make: () => T): T {
+  let root = followers.get(signal) as T | undefined;
+  if (root === undefined) {
+    root = make();
+    follow(root, new SignalFollower(root, signal));
+    followers.set(signal, root);
+  }
+  return root;
+}
+
+/** Whether `value` behaves as an `AbortSignal`, of whichever realm or library. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null) return false;
+  const signal = value as Partial<AbortSignal>;
+  return typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function';
+}
+
+/** One listener on one foreign signal, there only while the root is observed. It is itself the listener. */
+class SignalFollower implements Follower {
+  readonly #root: TreeNode;
+  readonly #signal: AbortSignal;
+
+  constructor(root: TreeNode, signal: AbortSignal) {
+    this.#root = root;
+    this.#signal = signal;
+  }
+
+  start(): void {
+    this.#signal.addEventListener('abort', this);
+  }
+
+  stop(): void {
+    this.#signal.removeEventListener('abort', this);
+  }
+
+  get aborted(): boolean {
+    return this.#signal.aborted;
+  }
+
+  get reason(): unknown {
+    return this.#signal.reason;
+  }
+
+  /** Called by the signal. The root is not cancelled yet: whoever cancels it stops the listening. */
+  handleEvent(): void {
+    settle(this.#root, new Reason(this.#signal.reason, 'signal'));
+  }
+}

@@ -1,0 +1,54 @@
+import { isCancelledError } from './errors.ts';
+import { CancellationToken } from './token.ts';
+
+/**
+ * Whether an error says "cancelled" rather than "failed".
+ *
+ * True for a {@link CancelledError} (of any copy of this package), for the platform's `AbortError` (of any realm), and
+ * with `token` for the value that is that token's reason, whatever it is: a deadline's `TimeoutError`, a string.
+ *
+ * **Timing.** Synchronous.
+ *
+ * @param error anything that was caught
+ * @param token the token (or signal) whose reason counts as well
+ * @throws TypeError when `token` is neither a token nor an `AbortSignal`
+ * @example
+ * ```ts
+ * const token = new CancellationToken();
+ * token.cancel('enough');
+ * console.log(isCancellation('enough'), isCancellation('enough', token)); // => false true
+ * ```
+ */
+export function isCancellation(error: unknown, token?: CancellationToken | AbortSignal): boolean {
+  if (isCancelledError(error)) return true;
+  if (typeof error === 'object' && error !== null && (error as { name?: unknown }).name === 'AbortError') return true;
+  if (token === undefined) return false;
+  const own = CancellationToken.from(token);
+  return own.isCancelled && own.reason === error;
+}
+
+/**
+ * Whether a rejection of work that was given `token` says that the work obeyed it, and is no failure.
+ *
+ * True only if the token is cancelled, and the error is its reason, has it as `cause`, or satisfies
+ * {@link isCancellation}. An `AbortError` of work whose token was not cancelled is a failure.
+ *
+ * **Timing.** Synchronous.
+ *
+ * @param error what the work rejected with
+ * @param token the token (or signal) that the work was given
+ * @throws TypeError when `token` is neither a token nor an `AbortSignal`
+ * @example
+ * ```ts
+ * const token = new CancellationToken();
+ * const foreign = new DOMException('not ours', 'AbortError');
+ * console.log(isCancellationOf(foreign, token)); // => false
+ * token.cancel();
+ * console.log(isCancellationOf(new Error('gave up', { cause: token.reason }), token)); // => true
+ * ```
+ */
+export function isCancellationOf(error: unknown, token: CancellationToken | AbortSignal): boolean {
+  const own = CancellationToken.from(token);
+  if (!own.isCancelled) return false;
+  return isCancellation(error, own) || (error instanceof Error && error.cause === own.reason);
+}

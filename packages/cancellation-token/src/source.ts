@@ -1,0 +1,98 @@
+/** The key under which an object offers its {@link SourceProtocol}; the same in every copy of this package. */
+export const source: unique symbol = Symbol.for('quiesce.source') as never;
+
+/** What `poll` answers when no value is ready; the same in every copy of this package. */
+export const PENDING: unique symbol = Symbol.for('quiesce.pending') as never;
+
+/**
+ * Someone who waits on a source: an intrusive node that the waiting side owns and may use again and again.
+ *
+ * Make it as an object with all four members, the links `undefined`. The links belong to the source from `park` until
+ * `unpark` or `wake`: do not touch them meanwhile.
+ *
+ * @example
+ * ```ts
+ * const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => console.log('poll again') };
+ * token[source].park(waiter);
+ * ```
+ */
+export interface Waiter {
+  /** The waiter behind this one, while parked; for the source's use. */
+  next: object | undefined;
+  /** The waiter before this one, while parked; for the source's use. */
+  prev: object | undefined;
+  /** Where it is parked; `undefined`: nowhere. For the source's use. */
+  owner: object | undefined;
+  /**
+   * Says that polling is worth while; called synchronously by the source, which has unparked the waiter before.
+   * Must not throw. It may poll, park again, and change anything.
+   */
+  wake(): void;
+}
+
+/**
+ * The three acts of a source. Only `poll` consumes; a waiter that is parked and unparked again has taken nothing.
+ *
+ * Any number of waiters may be parked on one source, and one waiter on one source at a time.
+ */
+export interface SourceProtocol<T> {
+  /**
+   * Takes the value if one is ready now; never waits.
+   *
+   * @returns the value, or `PENDING`
+   * @throws the failure, if the source is ready with one
+   */
+  poll(): T | typeof PENDING;
+  /** Registers a waiter behind the others, in O(1). A waiter that is parked here already keeps its place. */
+  park(waiter: Waiter): void;
+  /** Removes a waiter, in O(1). One that is not parked here is left alone. */
+  unpark(waiter: Waiter): void;
+}
+
+/**
+ * Anything that `select` can wait for: tokens, receivers, timers, tasks, and what other libraries make.
+ *
+ * **Contract.** Wake waiters first come, first served; unpark a waiter before waking it; be in a consistent state
+ * before waking, since the woken side may poll at once. A woken waiter that finds nothing parks again.
+ *
+ * **Cancel safety.** Whatever waits on a source can stop waiting at any time and has then consumed nothing.
+ *
+ * @example
+ * ```ts
+ * class Flag implements Source<true> {
+ *   #up = false;
+ *   #waiters = new Set<Waiter>();
+ *   raise(): void {
+ *     this.#up = true;
+ *     const woken = [...this.#waiters];
+ *     this.#waiters.clear();
+ *     for (const waiter of woken) waiter.wake();
+ *   }
+ *   readonly [source] = {
+ *     poll: (): true | typeof PENDING => (this.#up ? true : PENDING),
+ *     park: (waiter: Waiter): void => void this.#waiters.add(waiter),
+ *     unpark: (waiter: Waiter): void => void this.#waiters.delete(waiter),
+ *   };
+ * }
+ * ```
+ */
+export interface Source<T> {
+  /** The protocol; the same object at each reading. */
+  readonly [source]: SourceProtocol<T>;
+}
+
+/** Whether `value` offers the source protocol. */
+export function isSource(value: unknown): value is Source<unknown> {
+  return typeof value === 'object' && value !== null && (value as Partial<Source<unknown>>)[source] !== undefined;
+}
+
+/** What a promise can hand over as it is: anything but a thenable, which promises follow. */
+export type Sendable =
+  | string
+  | number
+  | bigint
+  | boolean
+  | symbol
+  | null
+  | undefined
+  | (object & { readonly then?: never });

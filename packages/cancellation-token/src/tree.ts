@@ -1,0 +1,344 @@
+/**
+ * The cancellation tree: the machine under `CancellationToken`, as functions over a plain record of five fields.
+ *
+ *                    observe                       cancel (here or above)
+ *     unobserved ───────────────► observed ──────────────────────────────► cancelled
+ *         ▲   └──────────────────────┘ │                                      ▲
+ *         │        unobserve           │ dispose                              │ cancel, or the first look after
+ *         └──────────────┐             ▼                                      │ a cancel above
+ *                        └──────── disposed (frozen as it was) ◄── dispose ── unobserved
+ *
+ * A token is *observed* when its list holds a callback, a waiter, a signal that was read, or an observed child.
+ *
+ * Invariants
+ *  1. Observed ⇔ LINKED ⇔ the list holds more than the details ⇔ the token is in its parent's list (if it has one).
+ *     All ancestors of an observed token are therefore observed, up to the root.
+ *  2. An observed token's CANCELLED bit is the truth, because `cancel` marks the whole observed subtree before anything
+ *     is notified. An unobserved token learns it by walking up to the nearest token that knows.
+ *  3. `up` is the parent until the token is cancelled and the `Reason` from then on; a whole subtree shares one `Reason`.
+ *     A linked token's parent is never disposed; an unobserved one's may be, and is skipped.
+ *  4. The details, if there are any, are the first item of the list, alone in it when unobserved.
+ *  5. A token whose epoch equals the module's has been found not cancelled since the last cancellation anywhere, and
+ *     has no UNDER bit: what an ancestor learns only when asked (a foreign signal) may not be cached over.
+ *  6. Between marking and firing, a notification stands in `queue`, linked to nothing but its neighbours there, its
+ *     `owner` still its token. Who finds an owner that is CANCELLED therefore knows in which list the item is.
+ *
+ * Guarantees not given: the order between the callbacks of a `cancel` that is called inside a callback and those that
+ * are still due (the inner ones come last); `token.signal.aborted` before the signal's turn.
+ */
+
+import { append, defineDispose, remove } from '@quiesce/internal';
+import {
+  ASKS,
+  CANCELLED,
+  DETAILED,
+  type Details,
+  DISPOSED,
+  detailsOf,
+  type Item,
+  LINKED,
+  PARENT,
+  Reason,
+  type TreeNode,
+  UNDER,
+  WAITED,
+} from './node.ts';
+import { detach, mark, takeDue } from './queue.ts';
+import type { Waiter } from './source.ts';
+import { reportUncaught } from './uncaught.ts';
+
+/** From this bit on stands the epoch in which it was last found not cancelled. */
+const EPOCH_SHIFT = 8;
+/** The last epoch that fits into a small integer of every engine; from then on nothing is cached. */
+const EPOCH_END = 2 ** 22 - 1;
+
+/** One more at each cancellation, so that cached negative answers expire all at once; 0: not cached. */
+let epoch = 1;
+
+/** The parent of a child that is born now below `node`: the nearest that is not disposed, unless cancelled (invariant 3). */
+export function parentFor(node: TreeNode): TreeNode | undefined {
+  return (node.bits & (DISPOSED | CANCELLED)) === DISPOSED ? living(node.up as TreeNode | undefined) : node;
+}
+
+/** The bits that a child is born with. */
+export function bitsBelow(parent: TreeNode | undefined): number {
+  return parent !== undefined && parent.bits & (ASKS | UNDER) ? UNDER : 0;
+}
+
+/** Whether the token is cancelled. O(1) when observed or asked before, else O(distance to the nearest that knows). */
+export function isCancelled(node: TreeNode): boolean {
+  const bits = node.bits;
+  if (bits & (CANCELLED | DISPOSED)) return (bits & CANCELLED) !== 0;
+  if (bits >>> EPOCH_SHIFT === epoch || (bits & (LINKED | ASKS | UNDER)) === LINKED) return false;
+  return look(node);
+}
+
+/** The reason of a cancelled token. */
+export function reasonOf(node: TreeNode): unknown {
+  return (node.up as Reason).value;
+}
+
+/** Walks up to the nearest token that knows, and remembers its answer. */
+function look(node: TreeNode): boolean {
+  if (node.bits & ASKS && ask(node)) return true;
+  let at = node.up as TreeNode | undefined;
+  while (at !== undefined) {
+    const bits = at.bits;
+    if (bits & CANCELLED || (bits & ASKS && !(bits & DISPOSED) && ask(at))) {
+      inherit(node, at);
+      return true;
+    }
+    // Invariants 2 and 5; a disposed token only passes the question on.
+    if (!(bits & (DISPOSED | UNDER)) && (bits & LINKED || bits >>> EPOCH_SHIFT === epoch)) break;
+    at = at.up as TreeNode | undefined;
+  }
+  shorten(node);
+  if (!(node.bits & (ASKS | UNDER)) && epoch < EPOCH_END) {
+    node.bits = (node.bits & ((1 << EPOCH_SHIFT) - 1)) | (epoch << EPOCH_SHIFT);
+  }
+  return false;
+}
+
+/** Asks a token that follows something outside; cancels it there and then if that has happened. */
+function ask(node: TreeNode): boolean {
+  const follower = (node.head as Details).follows;
+  if (follower === undefined || !follower.aborted) return false;
+  settle(node, new Reason(follower.reason, 'signal'));
+  return true;
+}
+
+/** Hands the reason of `from` down the path to `node`, so that each token on it answers at once from now on. */
+function inherit(node: TreeNode, from: TreeNode): void {
+  const reason = from.up as Reason;
+  let at = node;
+  while (at !== from && !(at.bits & CANCELLED)) {
+    const up = at.up as TreeNode;
+    if (!(at.bits & DISPOSED)) {
+      at.bits |= CANCELLED;
+      at.up = reason;
+    }
+    at = up;
+  }
+}
+
+/** The nearest token from `node` on that is not disposed; a cancelled one counts, disposed or not. */
+function living(node: TreeNode | undefined): TreeNode | undefined {
+  let at = node;
+  while (at !== undefined && (at.bits & (DISPOSED | CANCELLED)) === DISPOSED) at = at.up as TreeNode | undefined;
+  return at;
+}
+
+/** Drops disposed tokens between `node` and its parent, so that they can be collected. */
+function shorten(node: TreeNode): TreeNode | undefined {
+  const up = node.up as TreeNode | undefined;
+  if (up !== undefined && up.bits & DISPOSED) node.up = living(up);
+  return node.up as TreeNode | undefined;
+}
+
+/** The token whose state answers for the waiters of `node`: itself, or when it is disposed the one they moved to. */
+export function answering(node: TreeNode): TreeNode | undefined {
+  return (node.bits & (DISPOSED | CANCELLED)) === DISPOSED ? shorten(node) : node;
+}
+
+/** Puts a callback or waiter into the list of a token that is neither cancelled nor disposed. */
+export function observe(node: TreeNode, item: Registration | Waiter): void {
+  item.owner = node;
+  append(node, item as Item);
+  node.bits |= WAITED;
+  if (!(node.bits & LINKED)) link(node);
+}
+
+/** Takes a callback or waiter out again, before its token was cancelled or while it is still due (invariant 6). */
+export function unobserve(item: Registration | Waiter): void {
+  const node = item.owner as TreeNode;
+  item.owner = undefined;
+  if (node.bits & CANCELLED) {
+    detach(item as Item);
+    return;
+  }
+  remove(node, item as Item);
+  if (isBare(node)) unlink(node);
+}
+
+/** Links an unobserved token with all that is above it (invariant 1). */
+function link(node: TreeNode): void {
+  let at = node;
+  for (;;) {
+    at.bits |= LINKED;
+    const up = shorten(at);
+    if (at.bits & ASKS) detailsOf(at)?.follows?.start();
+    if (up === undefined) return;
+    append<Item>(up, at);
+    up.bits |= PARENT;
+    if (up.bits & LINKED) return;
+    at = up;
+  }
+}
+
+/** Unlinks a token whose list has run empty, and the ancestors that it alone had kept observed. */
+function unlink(node: TreeNode): void {
+  let at = node;
+  for (;;) {
+    at.bits &= ~(LINKED | PARENT | WAITED);
+    if (at.bits & ASKS) detailsOf(at)?.follows?.stop();
+    const up = at.up as TreeNode | undefined;
+    if (up === undefined) return;
+    remove<Item>(up, at);
+    if (!isBare(up)) return;
+    at = up;
+  }
+}
+
+/** Whether nothing but the details is in the list. */
+function isBare(node: TreeNode): boolean {
+  const head = node.head;
+  return head === undefined || (head.next === head && (node.bits & DETAILED) !== 0);
+}
+
+/** Cancels a token that is neither cancelled nor disposed: marks everything below it, then notifies. */
+export function settle(node: TreeNode, reason: Reason): void {
+  if (epoch < EPOCH_END) epoch++;
+  if (!(node.bits & LINKED)) {
+    node.bits |= CANCELLED;
+    node.up = reason;
+    return;
+  }
+  leave(node);
+  mark(node, reason);
+  if (!firing) fire();
+}
+
+/** Takes a linked token out of its parent's list; its own list stays as it is. */
+function leave(node: TreeNode): void {
+  const up = node.up as TreeNode | undefined;
+  if (up === undefined) return;
+  remove<Item>(up, node);
+  if (isBare(up)) unlink(up);
+}
+
+/** An outer `cancel` is notifying, and will also notify whatever becomes due meanwhile. */
+let firing = false;
+
+/** Notifies everything that is due, first come, first served, also what comes in meanwhile. */
+function fire(): void {
+  firing = true;
+  for (let item = takeDue(); item !== undefined; item = takeDue()) {
+    const due = item as Registration | Waiter;
+    const node = due.owner as TreeNode;
+    due.owner = undefined;
+    try {
+      if (due instanceof Registration) due.fire(node);
+      else due.wake();
+    } catch (error) {
+      reportUncaught(error);
+    }
+  }
+  firing = false;
+}
+
+/**
+ * A callback that waits for a token's cancellation; what `onCancelled` returns.
+ *
+ * @example
+ * ```ts
+ * const token = new CancellationToken();
+ * const registration = token.onCancelled(() => console.log('never'));
+ * console.log(registration.unregister()); // => true
+ * token.cancel();
+ * ```
+ */
+export class Registration implements Disposable {
+  /** @internal */
+  next: Item | undefined = undefined;
+  /** @internal */
+  prev: Item | undefined = undefined;
+  /** @internal The token; `undefined`: it has run, or can no longer run. */
+  owner: object | undefined = undefined;
+  /** @internal Dropped together with `owner`, or a kept registration would keep what the callback refers to. */
+  fn: ((reason: unknown) => void) | undefined;
+  /** The same as `unregister`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(fn: (reason: unknown) => void) {
+    this.fn = fn;
+  }
+
+  /**
+   * Takes the callback back. Synchronous, O(1), idempotent.
+   *
+   * @returns whether this prevented the call: `false` when it has run, is running, or had been taken back before
+   */
+  unregister(): boolean {
+    this.fn = undefined;
+    if (this.owner === undefined) return false;
+    const live = !isDisposed(this.owner as TreeNode);
+    unobserve(this);
+    return live;
+  }
+
+  /** @internal Runs it now, on behalf of whoever registers on a cancelled token. */
+  run(reason: unknown): void {
+    const fn = this.fn;
+    this.fn = undefined;
+    try {
+      fn?.(reason);
+    } catch (error) {
+      reportUncaught(error);
+    }
+  }
+
+  /** @internal Runs it, unless its token was disposed between cancellation and its turn. May throw. */
+  fire(node: TreeNode): void {
+    const fn = this.fn;
+    this.fn = undefined;
+    if (node.bits & DISPOSED && detailsOf(node)?.registration !== this) return;
+    fn?.(reasonOf(node));
+  }
+}
+defineDispose(Registration.prototype, 'unregister');
+
+function isDisposed(node: TreeNode): boolean {
+  return (node.bits & DISPOSED) !== 0;
+}
+
+/** Takes a token out of the tree without cancelling it; its waiters and children go to its parent. */
+export function dispose(node: TreeNode): void {
+  if (node.bits & DISPOSED) return;
+  // Settles the state before it is frozen.
+  isCancelled(node);
+  const bits = node.bits;
+  node.bits = (bits | DISPOSED) & ~(LINKED | PARENT | WAITED);
+  if (bits & CANCELLED) return;
+  const up = shorten(node);
+  if (!(bits & LINKED)) return;
+  if (bits & ASKS) detailsOf(node)?.follows?.stop();
+  if (up !== undefined) remove<Item>(up, node);
+  rehang(node, up);
+  if (up !== undefined && isBare(up)) unlink(up);
+}
+
+/** Moves what is in the list of a disposed token to its parent, but for what was registered on the token itself. */
+function rehang(node: TreeNode, up: TreeNode | undefined): void {
+  const details = detailsOf(node);
+  if (details !== undefined) remove(node, details);
+  for (let item = node.head; item !== undefined; item = node.head) {
+    remove(node, item);
+    if ((item as Partial<TreeNode>).bits !== undefined) {
+      (item as TreeNode).up = up;
+      if (up === undefined) continue;
+      append(up, item);
+      up.bits |= PARENT;
+    } else {
+      release(item as Registration | Waiter, up);
+    }
+  }
+  if (details !== undefined) append<Item>(node, details);
+}
+
+/** What was registered on the token itself ends with it; who waits goes on waiting for its parent. */
+function release(item: Registration | Waiter, up: TreeNode | undefined): void {
+  item.owner = undefined;
+  if (item instanceof Registration) item.fn = undefined;
+  else if (up !== undefined) observe(up, item);
+}

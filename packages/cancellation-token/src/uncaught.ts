@@ -1,0 +1,46 @@
+/** Receives errors that nobody else can: from cancellation callbacks, and from work that went on too long. */
+export type UncaughtHandler = (error: unknown) => void;
+
+/** Set by `setUncaughtHandler`; `undefined`: the platform's own handling of uncaught errors. */
+let installed: UncaughtHandler | undefined;
+
+/**
+ * Replaces what happens with errors that have no caller left to go to; by default they are the platform's uncaught
+ * errors (Node ends the process, a browser fires `error` on the window).
+ *
+ * **Timing.** Synchronous; errors reported before and not yet delivered go to the new handler.
+ *
+ * @param handler called from a microtask, once for each error; `undefined` brings the default back. An error that it
+ *   throws is uncaught in the platform's sense.
+ * @returns the handler that was in force
+ * @throws TypeError when `handler` is neither a function nor `undefined`
+ * @example
+ * ```ts
+ * const before = setUncaughtHandler((error) => console.error('lost:', error));
+ * setUncaughtHandler(before);
+ * ```
+ */
+export function setUncaughtHandler(handler: UncaughtHandler | undefined): UncaughtHandler | undefined {
+  if (handler !== undefined && typeof handler !== 'function') {
+    throw new TypeError('setUncaughtHandler: the handler must be a function, or undefined for the default');
+  }
+  const before = installed;
+  installed = handler;
+  return before;
+}
+
+/**
+ * Hands an error that has no caller left to the uncaught handler, from a microtask: never in the middle of what runs now.
+ *
+ * @example
+ * ```ts
+ * reportUncaught(new Error('the cleanup of "cache" failed after its scope had given up on it'));
+ * ```
+ */
+export function reportUncaught(error: unknown): void {
+  // Not reportError: Deno would end the process inside the call, in the middle of a notification.
+  queueMicrotask(() => {
+    if (installed === undefined) throw error;
+    installed(error);
+  });
+}

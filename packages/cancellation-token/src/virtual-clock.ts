@@ -1,0 +1,128 @@
+import { type Clock, checkDelay, type Timer, type TimerOptions } from './clock.ts';
+
+/** One timer of a virtual clock. */
+class VirtualTimer {
+  readonly due: number;
+  readonly fn: () => void;
+
+  constructor(due: number, fn: () => void) {
+    this.due = due;
+    this.fn = fn;
+  }
+}
+
+/**
+ * A clock that stands still until a test moves it, so that an hour passes in no time and every run is the same.
+ *
+ * **Timing.** `advance` and `run` let everything that a timer sets off run to its end before the next timer fires.
+ *
+ * @see tokio::time::pause and tokio::time::advance (tokio 1.53)
+ * @example
+ * ```ts
+ * const clock = new VirtualClock();
+ * const done = clock.run(async () => {
+ *   await select({ tick: sleep(3_600_000, { clock }) });
+ *   return clock.now();
+ * });
+ * console.log(await done); // => 3600000
+ * ```
+ */
+export class VirtualClock implements Clock {
+  #now = 0;
+  readonly #start: number;
+  /** In the order in which they were set, in which those that are due at the same time fire. */
+  readonly #timers: Set<VirtualTimer> = new Set();
+
+  /** @param start what `wall()` says at the beginning: ms since 1970, default 0 */
+  constructor(start = 0) {
+    this.#start = start;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  wall(): number {
+    return this.#start + this.#now;
+  }
+
+  setTimer(ms: number, fn: () => void, _options?: TimerOptions): Timer {
+    checkDelay(ms);
+    const timer = new VirtualTimer(this.#now + ms, fn);
+    this.#timers.add(timer);
+    return timer as unknown as Timer;
+  }
+
+  clearTimer(timer: Timer): void {
+    this.#timers.delete(timer as unknown as VirtualTimer);
+  }
+
+  /** How many timers are set. A test of what was left behind asks this. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  /**
+   * Moves time on, firing what becomes due in order of time; what runs sees `now()` as the time at which it was due.
+   *
+   * @param ms how far, in milliseconds, 0 or more
+   * @throws RangeError when `ms` is negative, not a number, or infinite
+   */
+  async advance(ms: number): Promise<void> {
+    checkDelay(ms);
+    if (ms === Number.POSITIVE_INFINITY) throw new RangeError('advance: the time must be finite; use run(work)');
+    const end = this.#now + ms;
+    await idle();
+    for (let timer = this.#first(); timer !== undefined && timer.due <= end; timer = this.#first()) {
+      this.#fire(timer);
+      await idle();
+    }
+    this.#now = end;
+  }
+
+  /**
+   * Runs work to its end, moving time on to the next timer whenever nothing else is left to do.
+   *
+   * @param work what to run
+   * @returns what the work returns
+   * @throws what the work throws; an `Error` when the work waits and no timer is set, so that it would wait for ever
+   */
+  async run<T>(work: () => T | PromiseLike<T>): Promise<T> {
+    let settled = false;
+    const result = (async () => work())().finally(() => {
+      settled = true;
+    });
+    // It may fail long before it is awaited below.
+    result.catch(() => {});
+    for (await idle(); !settled; await idle()) {
+      const timer = this.#first();
+      if (timer === undefined || timer.due === Number.POSITIVE_INFINITY) {
+        throw new Error('VirtualClock.run: the work is waiting and no timer is set: it would wait for ever');
+      }
+      this.#fire(timer);
+    }
+    return result;
+  }
+
+  #first(): VirtualTimer | undefined {
+    let first: VirtualTimer | undefined;
+    for (const timer of this.#timers) {
+      if (first === undefined || timer.due < first.due) first = timer;
+    }
+    return first;
+  }
+
+  #fire(timer: VirtualTimer): void {
+    this.#timers.delete(timer);
+    this.#now = timer.due;
+    timer.fn();
+  }
+}
+
+/** Lets everything run that can run without time passing: promises to their ends, and a few turns of the event loop. */
+async function idle(): Promise<void> {
+  const { setImmediate } = globalThis as unknown as { setImmediate?: (fn: () => void) => void };
+  for (let turn = 0; turn < 3; turn++) {
+    await new Promise<void>((resolve) => (setImmediate === undefined ? setTimeout(resolve, 0) : setImmediate(resolve)));
+  }
+}

@@ -1,0 +1,56 @@
+import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
+
+/**
+ * Waits for any source outside of `select`.
+ *
+ * **Timing.** A source that is ready is taken at once, synchronously; otherwise at its wake-up.
+ *
+ * **Cancel safety.** The wait itself cannot be given up; use `select` or a source's own method where that matters.
+ *
+ * @param from the source to take one value from
+ * @returns its value; a value that is itself a thenable is followed, as everywhere in promises
+ * @throws what the source's `poll` throws
+ * @example
+ * ```ts
+ * const token = new CancellationToken();
+ * token.cancel('late');
+ * console.log(await wait(token)); // => late
+ * ```
+ */
+export function wait<T>(from: Source<T>): Promise<T> {
+  const waiting = new Waiting(from[source]);
+  return new Promise<T>((resolve, reject) => waiting.start(resolve, reject));
+}
+
+/** A waiter that settles a promise. */
+class Waiting<T> implements Waiter {
+  next: object | undefined = undefined;
+  prev: object | undefined = undefined;
+  owner: object | undefined = undefined;
+  readonly #protocol: SourceProtocol<T>;
+  /** Set by `start`, before anything can wake it. */
+  #resolve: (value: T) => void = ignore;
+  #reject: (error: unknown) => void = ignore;
+
+  constructor(protocol: SourceProtocol<T>) {
+    this.#protocol = protocol;
+  }
+
+  start(resolve: (value: T) => void, reject: (error: unknown) => void): void {
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.wake();
+  }
+
+  wake(): void {
+    try {
+      const value = this.#protocol.poll();
+      if (value === PENDING) this.#protocol.park(this);
+      else this.#resolve(value);
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,15 @@
+import { show } from './show.ts';
+
+/**
+ * Refuses a value that a promise could not carry: promises follow thenables, so the receiver would get something else.
+ *
+ * @throws TypeError when `value` has a `then` method
+ */
+export function refuseThenable(value: unknown, call: string): void {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return;
+  if (typeof (value as { then?: unknown }).then !== 'function') return;
+  throw new TypeError(
+    `${call}: ${show(value)} has a then method, and a promise cannot carry it: ` +
+      'await it before sending, or wrap it in an object',
+  );
+}

@@ -1,0 +1,42 @@
+import { append, type Chain, type Link, remove } from './list.ts';
+
+/** What a source asks of whoever waits on it; the public `Waiter`. */
+export interface Parked {
+  next: object | undefined;
+  prev: object | undefined;
+  owner: object | undefined;
+  wake(): void;
+}
+
+/** A waiter as an item of a list. */
+export interface WaiterItem extends Link<WaiterItem> {}
+
+/** Whoever has waiters parked on it. */
+export interface WaiterList extends Chain<WaiterItem> {}
+
+/** Parks a waiter behind the others; one that is parked here already keeps its place. */
+export function parkOn(list: WaiterList, waiter: Parked): void {
+  if (waiter.owner === list) return;
+  if (waiter.owner !== undefined) {
+    throw new TypeError('park: this waiter is parked on another source; unpark it there first');
+  }
+  waiter.owner = list;
+  append(list, waiter as WaiterItem);
+}
+
+/** Takes a waiter out. Says whether it was parked here. */
+export function unparkFrom(list: WaiterList, waiter: Parked): boolean {
+  if (waiter.owner !== list) return false;
+  waiter.owner = undefined;
+  remove(list, waiter as WaiterItem);
+  return true;
+}
+
+/** Wakes all who wait on something that is ready for good: nobody who is woken parks here again. */
+export function wakeAll(list: WaiterList): void {
+  for (let item = list.head; item !== undefined; item = list.head) {
+    const waiter = item as Parked;
+    unparkFrom(list, waiter);
+    waiter.wake();
+  }
+}

@@ -1,0 +1,61 @@
+import type { CancellationToken, Source } from '@quiesce/cancellation-token';
+
+/** Switches a branch off for this call, as Tokio's `, if …`. */
+export type Off = false | null | undefined;
+
+/** Work that `select` starts, cancels when it loses, and always awaits. */
+export type BranchFunction = (token: CancellationToken) => unknown;
+
+/** What can stand behind a name. A source is recognised before a thenable, a thenable before a function. */
+export type Branch = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunction | Off;
+
+/** The compile error for a name that JavaScript would move to the front, whatever the order in the source. */
+export interface IntegerLikeNamesAreReordered {
+  readonly 'give the branch a name that is not a number': never;
+}
+
+/** What `select` takes: branches by name, and `else`. */
+export type Branches<B> = {
+  readonly [K in keyof B]: K extends 'else'
+    ? () => unknown
+    : K extends number | `${number}`
+      ? IntegerLikeNamesAreReordered
+      : Branch;
+};
+
+/** The value that a branch wins with. */
+export type BranchValue<B> =
+  B extends Source<infer T>
+    ? T
+    : B extends AbortSignal
+      ? unknown
+      : B extends PromiseLike<unknown>
+        ? Awaited<B>
+        : B extends (...args: never) => infer R
+          ? Awaited<R>
+          : never;
+
+/** A function that lost and fulfilled all the same. */
+export interface Late {
+  readonly branch: string;
+  readonly value: unknown;
+}
+
+/** What `select` gives: which branch won, and its value; a discriminated union over the names. */
+export type Outcome<B> = {
+  [K in keyof B]-?: [Exclude<B[K], Off>] extends [never]
+    ? never
+    : {
+        readonly branch: K;
+        readonly value: BranchValue<Exclude<B[K], Off>>;
+        /** Functions that lost and fulfilled all the same, in order of declaration; absent when there are none. */
+        readonly late?: readonly Late[];
+      };
+}[keyof B];
+
+/** An outcome, when nothing is known of the names. */
+export interface AnyOutcome {
+  readonly branch: string;
+  readonly value: unknown;
+  late?: readonly Late[];
+}

@@ -1,0 +1,122 @@
+import {
+  type Clock,
+  PENDING,
+  type Source,
+  type SourceProtocol,
+  source,
+  systemClock,
+  type Timer,
+  type Waiter,
+  wait,
+} from '@quiesce/cancellation-token';
+import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+
+/** How a sleep measures time. */
+export interface SleepOptions {
+  /** Where time comes from; default: the platform's. */
+  readonly clock?: Clock | undefined;
+}
+
+/**
+ * A moment in the future, as a source; what `sleep` returns.
+ *
+ * @see tokio::time::Sleep (tokio 1.53)
+ */
+export class Sleep implements PromiseLike<void> {
+  /** @internal */
+  readonly protocol: SleepTimer;
+
+  /** @internal */
+  constructor(ms: number, clock: Clock) {
+    this.protocol = new SleepTimer(clock.now() + ms, clock);
+  }
+
+  /** Whether the moment has come. Synchronous. */
+  get isElapsed(): boolean {
+    return this.protocol.isDue();
+  }
+
+  /** Called by `await`. Never rejects. */
+  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
+  then<A = void, B = never>(
+    onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return wait(this).then(onFulfilled, onRejected);
+  }
+}
+
+// Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
+export interface Sleep extends Source<void> {}
+Object.defineProperty(Sleep.prototype, source, {
+  get(this: Sleep): SourceProtocol<void> {
+    return this.protocol;
+  },
+});
+
+/** The machine under `Sleep`. Invariant: a timer is set exactly while somebody waits. */
+class SleepTimer implements SourceProtocol<void>, WaiterList {
+  /** Who waits, first come, first served. */
+  head: WaiterItem | undefined = undefined;
+  readonly #clock: Clock;
+  /** On the clock's `now()` scale; `-Infinity` once the timer has fired, which may be a little before by that scale. */
+  #deadline: number;
+  /** Set by the first waiter, cleared when it fires and when the last waiter leaves. */
+  #timer: Timer | undefined = undefined;
+
+  constructor(deadline: number, clock: Clock) {
+    this.#deadline = deadline;
+    this.#clock = clock;
+  }
+
+  isDue(): boolean {
+    return this.#clock.now() >= this.#deadline;
+  }
+
+  poll(): undefined | typeof PENDING {
+    return this.isDue() ? undefined : PENDING;
+  }
+
+  park(waiter: Waiter): void {
+    parkOn(this, waiter);
+    const left = Math.max(0, this.#deadline - this.#clock.now());
+    this.#timer ??= this.#clock.setTimer(left, () => this.#fire(), { ref: true });
+  }
+
+  unpark(waiter: Waiter): void {
+    if (!unparkFrom(this, waiter) || this.head !== undefined || this.#timer === undefined) return;
+    this.#clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #fire(): void {
+    this.#timer = undefined;
+    this.#deadline = Number.NEGATIVE_INFINITY;
+    wakeAll(this);
+  }
+}
+
+/**
+ * A moment `ms` milliseconds from now: a branch for `select`, and awaitable.
+ *
+ * **Timing.** The deadline is fixed at the call. A timer exists, and holds the process, only while somebody waits.
+ * `sleep(0)` is ready at once; an `await` takes a microtask all the same.
+ *
+ * **Cancel safety.** It can be waited for, given up and waited for again.
+ *
+ * @param ms milliseconds from 0 to `Infinity` (never); above 2^31-1 too it waits as long as it says
+ * @param options `clock`: where time comes from
+ * @throws RangeError when `ms` is negative or not a number
+ * @see tokio::time::sleep (tokio 1.53)
+ * @example
+ * ```ts
+ * const outcome = await select({ tick: sleep(10), never: new CancellationToken() });
+ * console.log(outcome.branch); // => tick
+ * ```
+ */
+export function sleep(ms: number, options?: SleepOptions): Sleep {
+  if (typeof ms !== 'number' || !(ms >= 0)) {
+    throw new RangeError(`sleep: the time must be a number of milliseconds from 0 to Infinity, got ${String(ms)}`);
+  }
+  return new Sleep(ms, options?.clock ?? systemClock);
+}

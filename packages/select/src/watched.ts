@@ -1,0 +1,76 @@
+/**
+ * A promise as a source: its one lasting reaction, and the races that wait for it.
+ *
+ * `Promise.race` leaves a reaction behind on every promise at every call; a promise that lives long collects them all.
+ * Here a promise gets one reaction in its life, however often it is raced, and the races come and go in a list.
+ *
+ * Invariants
+ *  1. A promise is entered into `known` when it loses a race, never before: entering costs more than a race, and most
+ *     promises settle the race that they were first seen in. The reaction of that first race is then the lasting one.
+ *  2. Waiters are parked only while the promise is pending as far as is known here.
+ *
+ * That a promise has settled is known one microtask after it was first looked at, as always in JavaScript.
+ */
+
+import { PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
+import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+
+/** What is known of promises that have lost a race. */
+const known: WeakMap<PromiseLike<unknown>, Watched> = new WeakMap();
+
+const WAITING = 0;
+const FULFILLED = 1;
+const REJECTED = 2;
+
+export class Watched implements SourceProtocol<unknown>, WaiterList {
+  /** The races that wait (invariant 2). */
+  head: WaiterItem | undefined = undefined;
+  /** Set once, by the reaction. */
+  #state: typeof WAITING | typeof FULFILLED | typeof REJECTED = WAITING;
+  /** The value or the error, from then on. */
+  #value: unknown = undefined;
+
+  /** Gives the promise its reaction, so that its rejection is never "unhandled". */
+  constructor(promise: PromiseLike<unknown>) {
+    // A thenable that is no promise may call back at once, twice, or throw: the platform's resolve takes care of that.
+    const native = promise instanceof Promise ? promise : Promise.resolve(promise);
+    native.then(
+      (value) => this.#settle(FULFILLED, value),
+      (error) => this.#settle(REJECTED, error),
+    );
+  }
+
+  get isSettled(): boolean {
+    return this.#state !== WAITING;
+  }
+
+  poll(): unknown {
+    if (this.#state === WAITING) return PENDING;
+    if (this.#state === REJECTED) throw this.#value;
+    return this.#value;
+  }
+
+  park(waiter: Waiter): void {
+    parkOn(this, waiter);
+  }
+
+  unpark(waiter: Waiter): void {
+    unparkFrom(this, waiter);
+  }
+
+  #settle(state: typeof FULFILLED | typeof REJECTED, value: unknown): void {
+    this.#state = state;
+    this.#value = value;
+    wakeAll(this);
+  }
+}
+
+/** What is known of a promise that has lost a race before. */
+export function recall(promise: PromiseLike<unknown>): Watched | undefined {
+  return known.get(promise);
+}
+
+/** Enters a promise that has lost (invariant 1). */
+export function remember(promise: PromiseLike<unknown>, watched: Watched): void {
+  if (!known.has(promise)) known.set(promise, watched);
+}
