@@ -1,25 +1,23 @@
 // Holds every packed package against what package.json promises (publint) and what TypeScript finds (attw).
-import { spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import packAll, { tarballOf } from './pack.ts';
 import { publicPackages, root } from './packages.ts';
 
-const resolve = createRequire(import.meta.url).resolve;
-const publint = join(dirname(resolve('publint/package.json')), 'src/cli.js');
-const attw = join(dirname(resolve('@arethetypeswrong/cli/package.json')), 'dist/index.js');
+const publint = join(root, 'node_modules/publint/src/cli.js');
+const attw = join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js');
 
 packAll();
-let failed = false;
 for (const found of publicPackages()) {
   const tarball = tarballOf(found);
-  run(publint, 'run', tarball, '--strict');
   // Resolution as of Node 10 knows no subpaths, and we support none that old.
-  run(attw, tarball, '--profile', 'node16', '--format', 'ascii');
+  const outcomes = [run(publint, 'run', tarball, '--strict'), run(attw, tarball, '--profile', 'node16')];
+  const problems = outcomes.filter(({ status }) => status !== 0);
+  for (const { stdout, stderr } of problems) console.log(stdout + stderr);
+  if (problems.length > 0) process.exitCode = 1;
+  else console.log(`  ${found.manifest.name}: publint and attw find nothing`);
 }
-process.exitCode = failed ? 1 : 0;
 
-function run(...args: string[]): void {
-  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
-  if (status !== 0) failed = true;
+function run(...args: string[]): SpawnSyncReturns<string> {
+  return spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
 }

@@ -1,3 +1,11 @@
-import * as api from '@quiesce/broadcast-channel';
+// A program of a user's, compiled against and run on the installed tarball; it throws when something is not as it should be.
+import { broadcast, type Receiver, type Sender } from '@quiesce/broadcast-channel';
 
-if (Object.keys(api).length === 0) throw new Error('@quiesce/broadcast-channel exports nothing');
+const [tx, rx]: [Sender<number>, Receiver<number>] = broadcast<number>(2);
+const first: Promise<number> = rx.recv();
+for (const value of [1, 2, 3, 4]) tx.send(value);
+const next = rx.tryRecv();
+if (next.ok || next.why !== 'lagged' || next.missed !== 1) throw new Error('the lag was not counted');
+void first.then((value: number) => {
+  if (value !== 1) throw new Error(`received ${value}`);
+});
