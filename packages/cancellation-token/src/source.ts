@@ -12,8 +12,10 @@ export const PENDING: unique symbol = Symbol.for('quiesce.pending') as never;
  *
  * @example
  * ```ts
+ * const token = new CancellationToken();
  * const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => console.log('poll again') };
  * token[source].park(waiter);
+ * token.cancel(); // => poll again
  * ```
  */
 export interface Waiter {

@@ -138,8 +138,12 @@ export class CancellationToken implements Disposable, TreeNode {
    *
    * @example
    * ```ts
-   * using child = token.childToken();
-   * const page = await fetch('https://example.org', { signal: child.signal });
+   * const token = new CancellationToken();
+   * {
+   *   using child = token.childToken();
+   *   child.signal.addEventListener('abort', () => console.log('aborted:', child.signal.reason));
+   *   token.cancel('deploy'); // => aborted: deploy
+   * }
    * ```
    */
   get signal(): AbortSignal {
@@ -214,7 +218,11 @@ export class CancellationToken implements Disposable, TreeNode {
    * @throws TypeError when `fn` is not a function
    * @example
    * ```ts
-   * using _ = token.onCancelled(() => socket.destroy());
+   * const token = new CancellationToken();
+   * {
+   *   using _ = token.onCancelled(() => console.log('only inside of this block'));
+   * }
+   * token.cancel();
    * ```
    */
   onCancelled(fn: (reason: unknown) => void): Registration {

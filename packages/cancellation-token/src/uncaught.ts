@@ -16,7 +16,13 @@ let installed: UncaughtHandler | undefined;
  * @throws TypeError when `handler` is neither a function nor `undefined`
  * @example
  * ```ts
- * const before = setUncaughtHandler((error) => console.error('lost:', error));
+ * const before = setUncaughtHandler((error) => console.log('caught:', error));
+ * const token = new CancellationToken();
+ * token.onCancelled(() => {
+ *   throw 'a callback that fails';
+ * });
+ * token.cancel();
+ * await Promise.resolve(); // => caught: a callback that fails
  * setUncaughtHandler(before);
  * ```
  */
@@ -34,7 +40,10 @@ export function setUncaughtHandler(handler: UncaughtHandler | undefined): Uncaug
  *
  * @example
  * ```ts
- * reportUncaught(new Error('the cleanup of "cache" failed after its scope had given up on it'));
+ * const before = setUncaughtHandler((error) => console.log(error));
+ * reportUncaught('the cleanup of "cache" failed after its scope had given up on it');
+ * await Promise.resolve(); // => the cleanup of "cache" failed after its scope had given up on it
+ * setUncaughtHandler(before);
  * ```
  */
 export function reportUncaught(error: unknown): void {

@@ -1,0 +1,49 @@
+// The program that this project started from: five workers tick until somebody presses Ctrl-C, and flush on the way out.
+//
+//   Ctrl-C ──► one message to every worker (why) ──► one token (stop) ──► each worker leaves its loop and flushes
+//
+// Nothing here ends the process. It ends by itself, with exit code 0, when nothing is left to do.
+
+import { broadcast, type Receiver } from '@quiesce/broadcast-channel';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { scope } from '@quiesce/scope';
+import { select, sleep } from '@quiesce/select';
+
+const WORKERS = 5;
+const stop = new CancellationToken({ name: 'program' });
+const [announcements, unused] = broadcast<string>(16);
+unused.close(); // each worker subscribes for itself
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    const reached = announcements.send(signal);
+    console.log(`main: ${signal} received, told ${reached} workers`);
+    stop.cancel(signal);
+  });
+}
+
+async function worker(id: number, token: CancellationToken, news: Receiver<string>): Promise<void> {
+  let iterations = 0;
+  for (;;) {
+    // In the order written: a worker that is told to stop does not tick once more.
+    const { branch } = await select.biased({ cancelled: token, tick: sleep(100 + 20 * id) });
+    if (branch === 'cancelled') break;
+    iterations++;
+    console.log(`worker ${id}: iteration ${iterations}`);
+  }
+  console.log(`worker ${id}: cancelled after ${iterations} iterations by ${await news.recv()}, flushing`);
+  await sleep(50 + 30 * (WORKERS - id));
+  console.log(`worker ${id}: cleanup complete`);
+}
+
+await scope(
+  async (s) => {
+    s.defer(() => console.log('main: all workers have stopped'));
+    for (let id = 1; id <= WORKERS; id++) {
+      const news = announcements.subscribe();
+      s.spawn((token) => worker(id, token, news), { name: `worker ${id}` });
+    }
+    console.log(`main: ${WORKERS} workers started, process ${process.pid}`);
+  },
+  { signal: stop, name: 'workers' },
+);
