@@ -28,7 +28,7 @@ const commands = {
       ),
       await step('types', () => node(['node_modules/typescript/bin/tsc', '-b'])),
       await step('dead code and dependencies', () =>
-        node(['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc']),
+        node(['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc', '--no-config-hints']),
       ),
       (await build()) || (await step('packed packages', () => node([...script, 'test/package/check.ts']))),
     ];

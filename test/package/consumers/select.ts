@@ -10,8 +10,4 @@ async function main(): Promise<void> {
   if (value !== 7) throw new Error(`the value is ${value}`);
 }
 
-main().catch((error: unknown) => {
-  queueMicrotask(() => {
-    throw error;
-  });
-});
+void main();
