@@ -4,6 +4,9 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
+// Tools of ours would otherwise leave caches in the machine's temporary folder.
+const tidy = { TSX_DISABLE_CACHE: '1', NODE_DISABLE_COMPILE_CACHE: '1' };
+
 /** @param {string} text */
 export function say(text) {
   console.log(`quiesce: ${text}`);
@@ -35,14 +38,14 @@ export function node(args) {
 /**
  * @param {string} file
  * @param {string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, onOutput?: (text: string) => void, shell?: boolean }} [options] with `onOutput` the output is shown *and* given to it
+ * @param {{ onOutput?: (text: string) => void, shell?: boolean }} [options] with `onOutput` the output is shown *and* given to it
  * @returns {Promise<number>} the exit code; when a signal ended the child, the same signal ends this process
  */
-export function start(file, args, { env, onOutput, shell = false } = {}) {
+export function start(file, args, { onOutput, shell = false } = {}) {
   const output = onOutput === undefined ? 'inherit' : 'pipe';
   const child = spawn(file, args, {
     cwd: root,
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...tidy },
     stdio: ['inherit', output, output],
     shell,
   });
