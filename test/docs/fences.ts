@@ -16,7 +16,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 export function allFences(): Fence[] {
   const sources = filesIn('packages').filter((file) => /^packages\/[^/]+\/(src\/.*\.ts|README\.md)$/.test(file));
   const pages = filesIn('docs').filter((file) => file.endsWith('.md'));
-  return [...sources, ...pages, 'README.md'].toSorted().flatMap((file) => fencesOf(file));
+  return [...sources, ...pages, 'README.md'].sort().flatMap((file) => fencesOf(file));
 }
 
 function filesIn(folder: string): string[] {

@@ -7,7 +7,7 @@ describe.each(['SIGINT', 'SIGTERM'] as const)('the worker loop on a real %s', (s
   it('lets every worker leave its loop, clean up and be awaited, and ends by itself with 0', async () => {
     const run = await drive('worker-loop', { signal, ticks: 2 });
     expect(lost(run)).toEqual([]);
-    expect(run.cleanedUp.toSorted()).toEqual(EVERYBODY);
+    expect([...run.cleanedUp].sort()).toEqual(EVERYBODY);
     expect({ code: run.code, killedBy: run.killedBy }).toEqual({ code: 0, killedBy: null });
     expect(run.lines.at(-1)).toBe('main: all workers have stopped');
   });

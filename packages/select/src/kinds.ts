@@ -18,14 +18,21 @@ export type Kind = typeof OFF | typeof SOURCE | typeof PROMISE | typeof SIGNAL |
 export function kindOf(branch: unknown, name: string): Kind {
   if (branch === undefined || branch === null || branch === false) return OFF;
   if (isSource(branch)) return SOURCE;
-  if (typeof branch === 'object' || typeof branch === 'function') {
-    const like = branch as Partial<PromiseLike<unknown> & AbortSignal>;
-    if (typeof like.then === 'function') return PROMISE;
-    if (typeof branch === 'function') return FUNCTION;
+  if (isThenable(branch)) return PROMISE;
+  if (typeof branch === 'function') return FUNCTION;
+  if (typeof branch === 'object') {
+    const like = branch as Partial<AbortSignal>;
     if (typeof like.aborted === 'boolean' && typeof like.addEventListener === 'function') return SIGNAL;
   }
   throw new TypeError(
     `select: branch ${JSON.stringify(name)} is ${show(branch)}; a branch is a source (token, receiver, timer, task), ` +
       'an AbortSignal, a promise, a function that returns one, or false, null or undefined to switch it off',
+  );
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
   );
 }

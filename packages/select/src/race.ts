@@ -1,9 +1,9 @@
 /**
  * One `select` that has to wait: the machine behind it.
  *
- *     RACING ──► DECIDED ──► CLEANING ──► done
+ *     RACING ──► DECIDED ──► CLEANING ──► settled
  *       │  a poll answers,      │  every function that lost has settled
- *       │  or the select is     └─ losers unparked, then cancelled, in order of declaration
+ *       │  or the select is     └─ all unparked, then the losers cancelled, in order of declaration
  *       └─ cancelled
  *
  * Invariants
@@ -30,15 +30,20 @@ import {
 import { blame } from './branch-of.ts';
 import type { AnyOutcome, BranchFunction, Late } from './branches.ts';
 import { SelectError } from './errors.ts';
-import { FUNCTION, type Kind, PROMISE, SIGNAL } from './kinds.ts';
+import { FUNCTION, isThenable, type Kind, PROMISE, SIGNAL } from './kinds.ts';
 import { recall, remember, Watched } from './watched.ts';
 
 const RACING = 0;
 const DECIDED = 1;
 const CLEANING = 2;
 
-/** How a select chooses where to look first: the index of a branch, switched-off ones included. */
-export type Start = () => number;
+/** Where the executor of a new promise leaves its two functions, so that no closure is made for each. */
+let resolveNew: (outcome: AnyOutcome) => void;
+let rejectNew: (error: unknown) => void;
+function capture(resolve: (outcome: AnyOutcome) => void, reject: (error: unknown) => void): void {
+  resolveNew = resolve;
+  rejectNew = reject;
+}
 
 /** One open branch, and the waiter that is parked on it. */
 class Entry implements Waiter {
@@ -51,31 +56,25 @@ class Entry implements Waiter {
   readonly index: number;
   /** What is polled; `undefined`: a function that has not been started. */
   protocol: SourceProtocol<unknown> | undefined;
-  /** A promise that was not known before this race: to be remembered if it loses. */
-  readonly promise: PromiseLike<unknown> | undefined;
-  /** The function to start. */
-  readonly work: BranchFunction | undefined;
+  /** A promise that was not known before this race, to be remembered if it loses; or the function to start. */
+  readonly branch: PromiseLike<unknown> | BranchFunction | undefined;
   /** The token that a started function got; `undefined`: not a function, or not started. */
   token: CancellationToken | undefined = undefined;
+  /** The next entry in order of declaration; set by `Race.add`. */
+  after: Entry | undefined = undefined;
 
-  constructor(race: Race, name: string, index: number, kind: Kind, branch: unknown) {
+  constructor(
+    race: Race,
+    name: string,
+    index: number,
+    protocol: SourceProtocol<unknown> | undefined,
+    branch: PromiseLike<unknown> | BranchFunction | undefined,
+  ) {
     this.race = race;
     this.name = name;
     this.index = index;
-    this.promise = undefined;
-    this.work = undefined;
-    this.protocol = undefined;
-    if (kind === PROMISE) {
-      const promise = branch as PromiseLike<unknown>;
-      const before = recall(promise);
-      this.protocol = before ?? new Watched(promise);
-      if (before === undefined) this.promise = promise;
-    } else if (kind === FUNCTION) {
-      this.work = branch as BranchFunction;
-    } else {
-      const from = kind === SIGNAL ? CancellationToken.from(branch as AbortSignal) : (branch as Source<unknown>);
-      this.protocol = from[source];
-    }
+    this.protocol = protocol;
+    this.branch = branch;
   }
 
   wake(): void {
@@ -101,154 +100,211 @@ class Gate implements Waiter {
   }
 }
 
+/** What few races need: functions that lost, and errors. */
+class Aftermath {
+  /** The first error or the reason, if nothing won; then those of losers (invariant 5). */
+  readonly errors: unknown[] = [];
+  /** What functions that lost have given all the same. */
+  readonly late: Late[] = [];
+  /** How many losing functions are still running, while CLEANING. */
+  running = 0;
+}
+
+/** Public only inside of this package; plain fields, since engines initialise private ones slowly. */
 export class Race {
   /** The open branches in order of declaration. */
-  readonly #entries: Entry[] = [];
-  readonly #start: Start;
-  readonly #gate: Gate | undefined;
-  #state: typeof RACING | typeof DECIDED | typeof CLEANING = RACING;
+  first: Entry | undefined = undefined;
+  last: Entry | undefined = undefined;
+  state: typeof RACING | typeof DECIDED | typeof CLEANING = RACING;
   /** Functions are being started: a decision waits until the one that is starting has returned. */
-  #starting = false;
-  /** The entry that won or failed first; set by the decision; `undefined` then: the select was cancelled. */
-  #first: Entry | undefined = undefined;
+  isStarting = false;
+  /** The entry that won or failed first; set by the decision; `undefined` then: the select itself ended. */
+  winner: Entry | undefined = undefined;
   /** Set by the decision if a value won. */
-  #outcome: AnyOutcome | undefined = undefined;
-  /** The first error or the reason, if none did; then those of losers (invariant 5). */
-  readonly #errors: unknown[] = [];
-  #late: Late[] | undefined = undefined;
-  /** How many losing functions are still running, while CLEANING. */
-  #running = 0;
-  #resolve: (outcome: AnyOutcome) => void = ignore;
-  #reject: (error: unknown) => void = ignore;
+  outcome: AnyOutcome | undefined = undefined;
+  aftermath: Aftermath | undefined = undefined;
+  readonly count: number;
+  /** Chooses where each poll starts. */
+  readonly start: (count: number) => number;
+  readonly gate: Gate | undefined;
+  /** Set by `run`. */
+  resolve: ((outcome: AnyOutcome) => void) | undefined = undefined;
+  reject: ((error: unknown) => void) | undefined = undefined;
 
-  constructor(start: Start, outer: CancellationToken | undefined) {
-    this.#start = start;
-    this.#gate = outer === undefined ? undefined : new Gate(this, outer);
+  constructor(count: number, start: (count: number) => number, outer: CancellationToken | undefined) {
+    this.count = count;
+    this.start = start;
+    this.gate = outer === undefined ? undefined : new Gate(this, outer);
   }
 
+  /** Adds an open branch behind the others. */
   add(name: string, index: number, kind: Kind, branch: unknown): void {
-    this.#entries.push(new Entry(this, name, index, kind, branch));
+    const entry = this.#entryFor(name, index, kind, branch);
+    if (this.last === undefined) this.first = entry;
+    else this.last.after = entry;
+    this.last = entry;
+  }
+
+  #entryFor(name: string, index: number, kind: Kind, branch: unknown): Entry {
+    if (kind === FUNCTION) return new Entry(this, name, index, undefined, branch as BranchFunction);
+    if (kind === PROMISE) {
+      const promise = branch as PromiseLike<unknown>;
+      const known = recall(promise);
+      return known === undefined
+        ? new Entry(this, name, index, new Watched(promise), promise)
+        : new Entry(this, name, index, known, undefined);
+    }
+    const from = kind === SIGNAL ? CancellationToken.from(branch as AbortSignal) : (branch as Source<unknown>);
+    return new Entry(this, name, index, from[source], undefined);
   }
 
   /** Parks on everything, starts the functions, and promises the outcome. */
   run(): Promise<AnyOutcome> {
-    const result = new Promise<AnyOutcome>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    this.#gate?.token[source].park(this.#gate);
-    for (const entry of this.#entries) {
+    const result = new Promise<AnyOutcome>(capture);
+    this.resolve = resolveNew;
+    this.reject = rejectNew;
+    let hasFunctions = false;
+    this.gate?.token[source].park(this.gate);
+    for (let entry = this.first; entry !== undefined; entry = entry.after) {
       // Invariant 1. A source that wakes inside park decides at once.
-      if (this.#state === RACING) entry.protocol?.park(entry);
+      if (entry.protocol === undefined) hasFunctions = true;
+      else if (this.state === RACING) entry.protocol.park(entry);
     }
-    this.#starting = true;
-    for (const entry of this.#entries) {
-      if (this.#state === RACING && entry.work !== undefined) this.#launch(entry, entry.work);
-    }
-    this.#starting = false;
-    if (this.#state === DECIDED) this.#clean();
+    if (hasFunctions) this.#launchAll();
     return result;
   }
 
-  #launch(entry: Entry, work: BranchFunction): void {
-    const outer = this.#gate?.token;
-    entry.token = outer === undefined ? new CancellationToken() : outer.childToken();
+  #launchAll(): void {
+    this.isStarting = true;
+    for (let entry = this.first; entry !== undefined; entry = entry.after) {
+      if (this.state === RACING && entry.protocol === undefined) this.#launch(entry);
+    }
+    this.isStarting = false;
+    if (this.state === DECIDED) this.#clean();
+  }
+
+  #launch(entry: Entry): void {
+    const outer = this.gate?.token;
+    const token = outer === undefined ? new CancellationToken() : outer.childToken();
+    entry.token = token;
     let result: unknown;
     try {
-      result = work(entry.token);
+      result = (entry.branch as BranchFunction)(token);
     } catch (error) {
       result = Promise.reject(error);
-      if (this.#state === RACING) {
-        entry.protocol = new Watched(result as Promise<never>);
-        this.#fail(entry, error);
-        return;
-      }
+      entry.protocol = new Watched(result as Promise<never>);
+      if (this.state === RACING) this.#fail(entry, error);
+      return;
     }
     const watched = new Watched(isThenable(result) ? result : Promise.resolve(result));
     entry.protocol = watched;
-    if (this.#state === RACING) watched.park(entry);
+    if (this.state === RACING) watched.park(entry);
   }
 
   woken(entry: Entry): void {
-    if (this.#state === CLEANING) {
+    if (this.state === CLEANING) {
       this.#settled(entry);
       return;
     }
     this.decide();
-    if (this.#state === RACING) entry.protocol?.park(entry);
+    if (this.state === RACING) entry.protocol?.park(entry);
   }
 
   /** Asks the select's own token, then all branches in order (invariant 2). */
   decide(): void {
-    if (this.#state !== RACING) return;
-    const gate = this.#gate;
+    if (this.state !== RACING) return;
+    const gate = this.gate;
     if (gate?.token.isCancelled) {
-      this.#errors.push(gate.token.reason);
+      this.#needAftermath().errors.push(gate.token.reason);
       this.#decided(undefined);
       return;
     }
-    const from = this.#start();
-    this.#pollWhere((index) => index >= from) || this.#pollWhere((index) => index < from);
+    let from: number;
+    try {
+      from = this.start(this.count);
+    } catch (error) {
+      // The user's random source: a wake-up never throws.
+      this.#needAftermath().errors.push(error);
+      this.#decided(undefined);
+      return;
+    }
+    if (this.#poll(from, this.count)) return;
+    if (from > 0) this.#poll(0, from);
   }
 
-  /** Polls the entries whose index is wanted; says whether that decided. */
-  #pollWhere(wanted: (index: number) => boolean): boolean {
-    for (const entry of this.#entries) {
-      if (entry.protocol === undefined || !wanted(entry.index)) continue;
+  /** Polls the entries whose index is in the range; says whether that decided. */
+  #poll(from: number, to: number): boolean {
+    for (let entry = this.first; entry !== undefined; entry = entry.after) {
+      const protocol = entry.protocol;
+      if (protocol === undefined || entry.index < from || entry.index >= to) continue;
       try {
-        const value = entry.protocol.poll();
+        const value = protocol.poll();
         if (value === PENDING) continue;
-        this.#outcome = { branch: entry.name, value };
-        this.#decided(entry);
+        this.outcome = { branch: entry.name, value };
       } catch (error) {
         this.#fail(entry, error);
+        return true;
       }
+      this.#decided(entry);
       return true;
     }
     return false;
   }
 
   #fail(entry: Entry, error: unknown): void {
-    this.#errors.push(error);
+    this.#needAftermath().errors.push(error);
     this.#decided(entry);
   }
 
-  #decided(first: Entry | undefined): void {
-    this.#state = DECIDED;
-    this.#first = first;
-    if (!this.#starting) this.#clean();
+  #needAftermath(): Aftermath {
+    this.aftermath ??= new Aftermath();
+    return this.aftermath;
+  }
+
+  #decided(winner: Entry | undefined): void {
+    this.state = DECIDED;
+    this.winner = winner;
+    if (!this.isStarting) this.#clean();
   }
 
   /** Unparks everything, remembers the promises that lost, cancels the functions that lost (invariants 3 and 4). */
   #clean(): void {
-    this.#state = CLEANING;
-    const gate = this.#gate;
+    this.state = CLEANING;
+    let hasStarted = false;
+    const gate = this.gate;
     if (gate !== undefined) gate.token[source].unpark(gate);
-    for (const entry of this.#entries) {
-      entry.protocol?.unpark(entry);
-      if (entry.promise !== undefined && entry !== this.#first) remember(entry.promise, entry.protocol as Watched);
+    for (let entry = this.first; entry !== undefined; entry = entry.after) {
+      const protocol = entry.protocol;
+      if (protocol === undefined) continue;
+      protocol.unpark(entry);
+      if (entry.token !== undefined) hasStarted = true;
+      else if (entry.branch !== undefined && entry !== this.winner) {
+        remember(entry.branch as PromiseLike<unknown>, protocol as Watched);
+      }
     }
+    if (hasStarted) this.#endAll();
+    else this.#finish();
+  }
+
+  #endAll(): void {
     // One more than there are: so that none that settles meanwhile ends the select before all are cancelled.
-    this.#running = 1;
-    for (const entry of this.#entries) {
-      if (entry.token !== undefined) this.#end(entry, entry.token);
+    this.#needAftermath().running = 1;
+    for (let entry = this.first; entry !== undefined; entry = entry.after) {
+      if (entry === this.winner) entry.token?.dispose();
+      else if (entry.token !== undefined) this.#end(entry, entry.token);
     }
     this.#over();
   }
 
   #end(entry: Entry, token: CancellationToken): void {
-    if (entry === this.#first) {
-      token.dispose();
-      return;
-    }
     const watched = entry.protocol as Watched;
-    this.#running++;
+    this.#needAftermath().running++;
     if (watched.isSettled) {
       this.#settled(entry);
       return;
     }
     watched.park(entry);
-    const winner = this.#first;
+    const winner = this.winner;
     const why = winner === undefined ? 'The select was cancelled' : `Lost to branch ${JSON.stringify(winner.name)}`;
     token.cancel(new CancelledError(`${why}: branch ${JSON.stringify(entry.name)}`, { source: 'select' }));
   }
@@ -256,13 +312,12 @@ export class Race {
   /** A losing function has settled. */
   #settled(entry: Entry): void {
     const token = entry.token as CancellationToken;
+    const { late, errors } = this.#needAftermath();
     try {
-      const value = (entry.protocol as Watched).poll();
-      this.#late ??= [];
-      this.#late.push({ branch: entry.name, value });
+      late.push({ branch: entry.name, value: (entry.protocol as Watched).poll() });
     } catch (error) {
       // One that was not cancelled has failed, whatever it says.
-      if (!isCancellationOf(error, token)) this.#errors.push(error);
+      if (!isCancellationOf(error, token)) errors.push(error);
     }
     token.dispose();
     this.#over();
@@ -270,45 +325,39 @@ export class Race {
 
   /** One thing less to wait for; the last one settles the select. */
   #over(): void {
-    if (--this.#running > 0) return;
-    const turn = consumeBudget();
-    if (turn === undefined) this.#finish();
-    else void turn.then(() => this.#finish());
+    if (--this.#needAftermath().running === 0) this.#finish();
   }
 
   #finish(): void {
-    const outcome = this.#outcome;
-    if (outcome !== undefined && this.#late !== undefined) outcome.late = this.#late;
-    const [error] = this.#errors;
-    if (outcome !== undefined && this.#errors.length === 0) {
-      this.#resolve(outcome);
-    } else if (outcome === undefined && this.#errors.length === 1) {
-      if (this.#first !== undefined) blame(error, this.#first.name);
-      this.#reject(error);
-    } else {
-      this.#reject(this.#several());
+    const turn = consumeBudget();
+    if (turn !== undefined) void turn.then(() => this.#settle());
+    else this.#settle();
+  }
+
+  #settle(): void {
+    const outcome = this.outcome;
+    const aftermath = this.aftermath;
+    if (outcome !== undefined && (aftermath === undefined || aftermath.errors.length === 0)) {
+      if (aftermath !== undefined && aftermath.late.length > 0) outcome.late = aftermath.late;
+      this.resolve?.(outcome);
+      return;
     }
+    const errors = this.#needAftermath().errors;
+    if (outcome !== undefined || errors.length > 1) {
+      this.reject?.(this.#several(errors));
+      return;
+    }
+    if (this.winner !== undefined) blame(errors[0], this.winner.name);
+    this.reject?.(errors[0]);
   }
 
-  #several(): SelectError {
-    const first = this.#first;
+  #several(errors: readonly unknown[]): SelectError {
+    const winner = this.winner;
     const what =
-      first === undefined
+      winner === undefined
         ? 'the select was cancelled'
-        : `branch ${JSON.stringify(first.name)} ${this.#outcome === undefined ? 'failed' : 'won'}`;
-    return new SelectError(
-      `${what}, and functions that were then cancelled failed with errors of their own; see .errors`,
-      this.#errors,
-      this.#outcome,
-    );
+        : `branch ${JSON.stringify(winner.name)} ${this.outcome === undefined ? 'failed' : 'won'}`;
+    const text = `${what}, and functions that were then cancelled failed with errors of their own; see .errors`;
+    return new SelectError(text, errors, this.outcome);
   }
 }
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-    typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
-  );
-}
-
-function ignore(): void {}

@@ -58,28 +58,20 @@ export interface Select {
  * ```
  */
 export const select: Select = /* @__PURE__ */ Object.assign(
-  (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, options?.random ?? Math.random) as never,
-  { biased: (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, undefined) as never },
+  (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, starter(options?.random)) as never,
+  { biased: (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, inOrder) as never },
 );
 
 /** Never throws: whatever is wrong is a rejection, as of every function that returns a promise. */
-function begin(
-  branches: AnyBranches,
-  options: SelectOptions | undefined,
-  random: (() => number) | undefined,
-): Promise<AnyOutcome> {
+function begin(branches: AnyBranches, options: SelectOptions | undefined, first: Start): Promise<AnyOutcome> {
   try {
-    return start(branches, options, random);
+    return start(branches, options, first);
   } catch (error) {
     return Promise.reject(error);
   }
 }
 
-function start(
-  branches: AnyBranches,
-  options: SelectOptions | undefined,
-  random: (() => number) | undefined,
-): Promise<AnyOutcome> {
+function start(branches: AnyBranches, options: SelectOptions | undefined, first: Start): Promise<AnyOutcome> {
   // All are looked at before any is polled: a poll may consume, and a mistake further down must not lose that.
   let count = 0;
   let kinds = 0;
@@ -89,26 +81,35 @@ function start(
     kinds |= kindOf(branches[name], name);
   }
   const outer = options?.signal === undefined ? undefined : CancellationToken.from(options.signal);
-  const first = random === undefined ? inOrder : (): number => pick(random, count);
   try {
     outer?.throwIfCancelled();
-    const outcome = kinds === OFF ? otherwise(branches) : pollAll(branches, first());
+    const outcome = kinds === OFF ? otherwise(branches) : pollAll(branches, first(count));
     if (outcome !== undefined) return settled(outcome, branches, kinds);
   } catch (error) {
     if (kinds & PROMISE) rememberAll(branches);
     throw error;
   }
-  return race(branches, first, outer);
+  return race(branches, count, first, outer);
 }
+
+/** Chooses the branch that is looked at first, of so many, switched-off ones included. */
+type Start = (count: number) => number;
 
 function inOrder(): number {
   return 0;
 }
 
-function pick(random: () => number, count: number): number {
-  const index = Math.floor(random() * count);
-  if (index >= 0 && index < count) return index;
-  throw new RangeError('select: random must return a number from 0 to below 1');
+function anywhere(count: number): number {
+  return Math.floor(Math.random() * count);
+}
+
+function starter(random: (() => number) | undefined): Start {
+  if (random === undefined) return anywhere;
+  return (count) => {
+    const index = Math.floor(random() * count);
+    if (index >= 0 && index < count) return index;
+    throw new RangeError('select: random must return a number from 0 to below 1');
+  };
 }
 
 /** Every branch is off. */
@@ -172,8 +173,13 @@ function rememberAll(branches: AnyBranches): void {
   }
 }
 
-function race(branches: AnyBranches, first: () => number, outer: CancellationToken | undefined): Promise<AnyOutcome> {
-  const made = new Race(first, outer);
+function race(
+  branches: AnyBranches,
+  count: number,
+  first: Start,
+  outer: CancellationToken | undefined,
+): Promise<AnyOutcome> {
+  const made = new Race(count, first, outer);
   let index = 0;
   for (const name in branches) {
     if (name === 'else') continue;
