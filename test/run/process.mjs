@@ -49,8 +49,9 @@ export function start(file, args, { onOutput, shell = false } = {}) {
     stdio: ['inherit', output, output],
     shell,
   });
-  child.stdout?.on('data', (chunk) => process.stdout.write(chunk) && onOutput?.(String(chunk)));
-  child.stderr?.on('data', (chunk) => process.stderr.write(chunk) && onOutput?.(String(chunk)));
+  child.stdout?.pipe(process.stdout, { end: false });
+  child.stderr?.pipe(process.stderr, { end: false });
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => onOutput?.(String(chunk)));
   const release = forwardSignals(child);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
