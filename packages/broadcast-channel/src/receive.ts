@@ -6,7 +6,9 @@ import {
   type Registration,
   type Waiter,
 } from '@quiesce/cancellation-token';
+import { LaggedError } from './errors.ts';
 import type { Cursor } from './ring.ts';
+import type { OnLag } from './values.ts';
 
 type Settle = (result: never) => void;
 
@@ -29,17 +31,17 @@ export class Receive<T> implements Waiter {
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
   readonly #cursor: Cursor<T>;
-  /** For async iteration: it settles with `{ done, value }`, and the end of the channel is no failure. */
-  readonly #isIteration: boolean;
+  /** For async iteration: it settles with `{ done, value }`, the end is no failure, and a lag is what this says. */
+  readonly #onLag: OnLag | undefined;
   /** Set while a receive is under way. */
   #resolve: Settle | undefined = undefined;
   #reject: Settle = ignore;
   /** The callback on the receive's token, while it waits. */
   #registration: Registration | undefined = undefined;
 
-  constructor(cursor: Cursor<T>, isIteration: boolean) {
+  constructor(cursor: Cursor<T>, onLag?: OnLag) {
     this.#cursor = cursor;
-    this.#isIteration = isIteration;
+    this.#onLag = onLag;
   }
 
   get isIdle(): boolean {
@@ -73,11 +75,30 @@ export class Receive<T> implements Waiter {
     try {
       const value = this.#cursor.poll();
       if (value === PENDING) this.#cursor.park(this);
-      else this.#settle(this.#isIteration ? { done: false, value } : value);
+      else this.#settle(this.#onLag === undefined ? value : { done: false, value });
     } catch (error) {
-      if (this.#isIteration && isClosedError(error)) this.#settle({ done: true, value: undefined });
-      else this.#fail(error);
+      this.#failed(error);
     }
+  }
+
+  /** There is something else than a value, which an iteration may go on after. */
+  #failed(error: unknown): void {
+    const onLag = this.#onLag;
+    if (onLag !== undefined && isClosedError(error)) {
+      this.#settle({ done: true, value: undefined });
+      return;
+    }
+    if (onLag === undefined || onLag === 'throw' || !(error instanceof LaggedError)) {
+      this.#fail(error);
+      return;
+    }
+    try {
+      if (typeof onLag === 'function') onLag(error.missed);
+    } catch (own) {
+      this.#fail(own);
+    }
+    // The callback may have ended the iteration.
+    if (!this.isIdle) this.wake();
   }
 
   /** Ends an iteration's wait, having consumed nothing. */

@@ -44,7 +44,7 @@ export class Receiver<T> implements Disposable {
   /** @internal */
   constructor(ring: Ring<T>) {
     this.cursor = new Cursor(ring);
-    this.#receive = new Receive(this.cursor, false);
+    this.#receive = new Receive(this.cursor);
   }
 
   /**
@@ -67,7 +67,7 @@ export class Receiver<T> implements Disposable {
    */
   recv(options?: RecvOptions): Promise<T> {
     const signal = options?.signal;
-    const receive = this.#receive.isIdle ? this.#receive : new Receive(this.cursor, false);
+    const receive = this.#receive.isIdle ? this.#receive : new Receive(this.cursor);
     if (signal === undefined) return receive.start() as Promise<T>;
     try {
       return receive.start(CancellationToken.from(signal)) as Promise<T>;

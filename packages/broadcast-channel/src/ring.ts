@@ -11,8 +11,9 @@
  *  1. `size` is a power of two; the value at position p stands at `p & mask`.
  *  2. A slot's `remaining` is the number of receivers that have yet to read it: those that were there when it was sent,
  *     whose cursor is not past it. At 0 the value is released.
- *  3. A receiver is in `waiting` exactly while somebody is parked on it; `since` is the tail at that time, so that
- *     `waiting` is in order of `since`, and who parks again while a send is waking waits for the next send.
+ *  3. A receiver is in the ring's list exactly while somebody is parked on it, but for the time in which it is itself
+ *     being woken; `since` is the tail when it joined, so that the list is in order of `since`, and who parks again
+ *     while a send is waking waits for the next send.
  *  4. A receiver whose cursor is before `tail - size` has lagged; its slots were overwritten, so it is no longer in their
  *     `remaining`.
  */
@@ -103,7 +104,8 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList, Link<Cursor<T>>
   }
 
   unpark(waiter: Waiter): void {
-    if (unparkFrom(this, waiter) && this.head === undefined) remove(this.ring, this);
+    // Not among the waiting while a wake of this very receiver is under way.
+    if (unparkFrom(this, waiter) && this.head === undefined && this.next !== undefined) remove(this.ring, this);
   }
 
   /** Joins the waiting, behind the others. */

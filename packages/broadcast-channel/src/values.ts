@@ -1,5 +1,4 @@
 import { show } from '@quiesce/internal';
-import { LaggedError } from './errors.ts';
 import { Receive } from './receive.ts';
 import type { Cursor } from './ring.ts';
 
@@ -8,14 +7,13 @@ export type OnLag = 'throw' | 'skip' | ((missed: number) => void);
 
 /** How an iteration goes. */
 export interface ValuesOptions {
-  /** What to do when values were missed; default `'throw'`. */
+  /** What to do when values were missed; default `'throw'`. A function is called inside `next`. */
   readonly onLag?: OnLag | undefined;
 }
 
 /** The values of a receiver, one after the other. */
 export class Values<T> implements AsyncIterableIterator<T, undefined, undefined> {
   readonly #receive: Receive<T>;
-  readonly #onLag: OnLag;
   /** Set by `return`: nothing more is received. */
   #isDone = false;
 
@@ -23,8 +21,7 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
     if (onLag !== 'throw' && onLag !== 'skip' && typeof onLag !== 'function') {
       throw new TypeError(`values: onLag must be 'throw', 'skip' or a function, got ${show(onLag)}`);
     }
-    this.#receive = new Receive(cursor, true);
-    this.#onLag = onLag;
+    this.#receive = new Receive(cursor, onLag);
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
@@ -32,8 +29,7 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
     if (!this.#receive.isIdle) {
       return Promise.reject(new TypeError('values: next() was called while another next() waits; await it first'));
     }
-    const result = this.#receive.start() as Promise<IteratorResult<T, undefined>>;
-    return this.#onLag === 'throw' ? result : result.catch((error: unknown) => this.#afterLag(error));
+    return this.#receive.start() as Promise<IteratorResult<T, undefined>>;
   }
 
   /** Ends the iteration, also one that waits; the receiver stays open. */
@@ -45,11 +41,5 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
 
   [Symbol.asyncIterator](): this {
     return this;
-  }
-
-  #afterLag(error: unknown): Promise<IteratorResult<T, undefined>> {
-    if (!(error instanceof LaggedError)) throw error;
-    if (typeof this.#onLag === 'function') this.#onLag(error.missed);
-    return this.next();
   }
 }
