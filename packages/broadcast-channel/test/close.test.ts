@@ -1,0 +1,124 @@
+import { broadcast } from '@quiesce/broadcast-channel';
+import { ClosedError } from '@quiesce/cancellation-token';
+import { describe, expect, it } from 'vitest';
+import { expectClosed, expectValues, now } from './vocabulary.ts';
+
+describe('closing a sender', () => {
+  it('closes the channel with the last of its clones, which wakes every receive that waits', async () => {
+    const [tx, rx] = broadcast<number>(2);
+    const clone = tx.clone();
+    const other = tx.subscribe();
+    const waiting = [rx.recv(), rx.recv(), other.recv()];
+    tx.close();
+    expect(rx.isClosed).toBe(false);
+    expect(await now(Promise.race(waiting))).toBe('pending');
+    clone.close();
+    expect(rx.isClosed).toBe(true);
+    for (const result of await Promise.allSettled(waiting)) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { name: 'ClosedError', code: 'ERR_CLOSED' } });
+    }
+  });
+
+  it('counts each sender once, however often it is closed', () => {
+    const [tx, rx] = broadcast<number>(2);
+    const clone = tx.clone();
+    tx.close();
+    tx.close();
+    tx[Symbol.dispose]();
+    expect(rx.isClosed).toBe(false);
+    expect(clone.send(1)).toBe(1);
+    expectValues(rx, 1);
+  });
+
+  it('refuses everything on the sender that was closed, and leaves its clones alone', () => {
+    const [tx, rx] = broadcast<number>(2);
+    const clone = tx.clone();
+    tx.close();
+    expect(() => tx.send(1)).toThrow(ClosedError);
+    expect(() => tx.subscribe()).toThrow(ClosedError);
+    expect(() => tx.clone()).toThrow(ClosedError);
+    expect(() => tx.send(1)).toThrow('this sender was closed');
+    expect(clone.send(2)).toBe(1);
+    expect(clone.subscribe().isClosed).toBe(false);
+    expectValues(rx, 2);
+  });
+
+  it('still answers what it knows', () => {
+    const [tx, rx] = broadcast<number>(2);
+    tx.send(1);
+    tx.close();
+    expect({ length: tx.length, isEmpty: tx.isEmpty, receivers: tx.receiverCount }).toEqual({
+      length: 1,
+      isEmpty: false,
+      receivers: 1,
+    });
+    expectValues(rx, 1);
+    expect(tx.isEmpty).toBe(true);
+  });
+
+  it('happens at the end of a block with using', () => {
+    const [tx, rx] = broadcast<number>(2);
+    {
+      using sender = tx;
+      sender.send(1);
+    }
+    expectValues(rx, 1);
+    expectClosed(rx);
+  });
+});
+
+describe('closing a receiver', () => {
+  it('ends what waits on it with ClosedError, and leaves the others alone', async () => {
+    const [tx, rx] = broadcast<number>(2);
+    const other = tx.subscribe();
+    const waiting = [rx.recv(), rx.recv()];
+    const stays = other.recv();
+    rx.close();
+    for (const result of await Promise.allSettled(waiting)) {
+      expect(result).toMatchObject({ reason: { name: 'ClosedError', message: 'recv: this receiver was closed' } });
+    }
+    tx.send(1);
+    expect(await stays).toBe(1);
+  });
+
+  it('gives up what it has not read', () => {
+    const [tx, rx] = broadcast<number>(4);
+    tx.send(1);
+    tx.send(2);
+    rx.close();
+    rx.close();
+    expectClosed(rx);
+    expect(tx.length).toBe(0);
+    expect(tx.receiverCount).toBe(0);
+  });
+
+  it('releases what a receiver that lags has not read, and no more', () => {
+    const [tx, lagging] = broadcast<number>(2);
+    const other = tx.subscribe();
+    for (const n of [1, 2, 3, 4]) tx.send(n);
+    lagging.close();
+    expect(tx.length).toBe(2);
+    expect(other.tryRecv()).toMatchObject({ why: 'lagged', missed: 2 });
+    expectValues(other, 3, 4);
+    expect(tx.length).toBe(0);
+  });
+
+  it('happens at the end of a block with using', () => {
+    const [tx, rx] = broadcast<number>(2);
+    {
+      using receiver = tx.subscribe();
+      expect(tx.receiverCount).toBe(2);
+      expect(receiver.isClosed).toBe(false);
+    }
+    expect(tx.receiverCount).toBe(1);
+    rx[Symbol.dispose]();
+    expect(tx.receiverCount).toBe(0);
+  });
+
+  it('can be followed by the close of the channel', async () => {
+    const [tx, rx] = broadcast<number>(2);
+    rx.close();
+    tx.close();
+    await expect(rx.recv()).rejects.toBeInstanceOf(ClosedError);
+  });
+});

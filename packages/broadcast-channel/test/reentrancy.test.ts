@@ -1,0 +1,208 @@
+// What the woken side does inside `send` and `close`: the channel is in order before anybody is woken.
+import { broadcast } from '@quiesce/broadcast-channel';
+import { CancellationToken, PENDING, source } from '@quiesce/cancellation-token';
+import { select } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { expectClosed, expectEmpty, expectValues, park } from './vocabulary.ts';
+
+describe('inside a wake', () => {
+  it('a send reaches everybody, in order, though it comes before the outer one has woken all', async () => {
+    const [tx, first] = broadcast<string>(8);
+    const second = tx.subscribe();
+    const polled: unknown[] = [];
+    park(first, (protocol) => {
+      polled.push(protocol.poll());
+      tx.send('inner');
+    });
+    const waiting = [second.recv(), second.recv()];
+    expect(tx.send('outer')).toBe(2);
+    expect(polled).toEqual(['outer']);
+    expectValues(first, 'inner');
+    expect(await Promise.all(waiting)).toEqual(['outer', 'inner']);
+    expectEmpty(second);
+  });
+
+  it('a send serves the receives that wait behind on the same receiver', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    park(rx, (protocol) => {
+      expect(protocol.poll()).toBe(1);
+      tx.send(2);
+      tx.send(3);
+    });
+    const waiting = [rx.recv(), rx.recv(), rx.recv()];
+    tx.send(1);
+    tx.send(4);
+    expect(await Promise.all(waiting)).toEqual([2, 3, 4]);
+  });
+
+  it('who parks again waits for the next send', () => {
+    const [tx, rx] = broadcast<number>(8);
+    const polled: unknown[] = [];
+    const waiter = park(rx, (protocol) => {
+      polled.push(protocol.poll());
+      expect(protocol.poll()).toBe(PENDING);
+      protocol.park(waiter);
+    });
+    for (const n of [1, 2, 3]) tx.send(n);
+    expect(polled).toEqual([1, 2, 3]);
+  });
+
+  it('a wake that nobody can use goes to the next in line', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    let woken = 0;
+    park(rx, () => {
+      woken++;
+    });
+    const behind = rx.recv();
+    tx.send(1);
+    expect(woken).toBe(1);
+    expect(await behind).toBe(1);
+  });
+
+  it('a value that nobody used stays for the next receive', () => {
+    const [tx, rx] = broadcast<number>(8);
+    park(rx, () => {});
+    tx.send(1);
+    expectValues(rx, 1);
+  });
+
+  it('the receiver may be closed, its other waiters included', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    park(rx, () => rx.close());
+    const behind = rx.recv();
+    const other = tx.subscribe();
+    tx.send(1);
+    await expect(behind).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    expectValues(other, 1);
+    expect(tx.receiverCount).toBe(1);
+  });
+
+  it('another receiver that is about to be woken may be closed', async () => {
+    const [tx, first] = broadcast<number>(8);
+    const second = tx.subscribe();
+    const third = tx.subscribe();
+    park(first, () => second.close());
+    const waiting = [second.recv(), third.recv()];
+    tx.send(1);
+    const results = await Promise.allSettled(waiting);
+    expect(results).toMatchObject([{ reason: { code: 'ERR_CLOSED' } }, { value: 1 }]);
+    expectValues(first, 1);
+  });
+
+  it('the channel may be closed: what waits gets the value, then the end', async () => {
+    const [tx, first] = broadcast<number>(8);
+    const second = tx.subscribe();
+    park(first, () => tx.close());
+    const waiting = [second.recv(), second.recv()];
+    tx.send(1);
+    const results = await Promise.allSettled(waiting);
+    expect(results).toMatchObject([{ value: 1 }, { reason: { code: 'ERR_CLOSED' } }]);
+    expectValues(first, 1);
+    expectClosed(first);
+  });
+
+  it('the receive that waits behind may be given up', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    const token = new CancellationToken();
+    park(rx, (protocol) => {
+      expect(protocol.poll()).toBe(1);
+      token.cancel('given up');
+    });
+    const behind = rx.recv({ signal: token });
+    tx.send(1);
+    await expect(behind).rejects.toBe('given up');
+    tx.send(2);
+    expectValues(rx, 2);
+  });
+
+  it('the waiter behind may be unparked, in a close of the channel too', () => {
+    const [tx, rx] = broadcast<number>(8);
+    const behind = { woken: 0 };
+    park(rx, (protocol) => protocol.unpark(second));
+    const second = park(rx, () => behind.woken++);
+    tx.close();
+    expect(behind.woken).toBe(0);
+    expectClosed(rx);
+  });
+
+  it('one select may wait for the same receiver twice', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    const outcome = select.biased({ a: rx, b: rx });
+    tx.send(1);
+    expect(await outcome).toEqual({ branch: 'a', value: 1 });
+    tx.send(2);
+    expectValues(rx, 2);
+  });
+
+  it('a new subscriber sees the next value and not this one', () => {
+    const [tx, rx] = broadcast<number>(8);
+    const born: ReturnType<typeof tx.subscribe>[] = [];
+    park(rx, () => born.push(tx.subscribe()));
+    tx.send(1);
+    tx.send(2);
+    expect(born).toHaveLength(1);
+    for (const late of born) expectValues(late, 2);
+    expectValues(rx, 1, 2);
+  });
+
+  it('a receiver that joins the wait is not woken by the send that is under way', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    let late: Promise<number> | undefined;
+    park(rx, () => {
+      late = tx.subscribe().recv();
+    });
+    tx.send(1);
+    tx.send(2);
+    expect(await late).toBe(2);
+  });
+});
+
+describe('inside a continuation', () => {
+  it('a send comes after what was sent before it', async () => {
+    const [tx, a] = broadcast<string>(8);
+    const b = tx.subscribe();
+    const answered = a.recv().then((value) => tx.send(`answer to ${value}`));
+    tx.send('one');
+    tx.send('two');
+    expect(await answered).toBe(2);
+    expectValues(b, 'one', 'two', 'answer to one');
+    expectValues(a, 'two', 'answer to one');
+  });
+
+  it('closing the receiver leaves nothing to the receives that follow', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    const closed = rx.recv().then(() => rx.close());
+    const next = rx.recv();
+    tx.send(1);
+    await closed;
+    await expect(next).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+  });
+});
+
+describe('a waiter', () => {
+  it('that is parked again keeps its place, and that is not parked is left alone', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    const order: string[] = [];
+    const protocol = rx[source];
+    const first = park(rx, () => order.push(`first ${String(protocol.poll())}`));
+    const second = park(rx, () => order.push(`second ${String(protocol.poll())}`));
+    protocol.park(first);
+    tx.send(1);
+    protocol.unpark(first);
+    tx.send(2);
+    protocol.unpark(second);
+    expect(order).toEqual(['first 1', 'second 2']);
+  });
+
+  it('cannot be parked on two sources at once', () => {
+    const [tx, rx] = broadcast<number>(8);
+    const other = tx.subscribe();
+    const waiter = park(rx, () => {});
+    expect(() => other[source].park(waiter)).toThrow(TypeError);
+    other[source].unpark(waiter);
+    rx[source].unpark(waiter);
+    tx.send(1);
+    expectValues(rx, 1);
+    expectValues(other, 1);
+  });
+});

@@ -1,0 +1,227 @@
+import { broadcast, LaggedError, type OnLag } from '@quiesce/broadcast-channel';
+import { describe, expect, it } from 'vitest';
+import { expectClosed, expectEmpty, expectValues, now, turn } from './vocabulary.ts';
+
+/** A channel on which `count` values, 1 to `count`, have been sent. */
+function sent(capacity: number, count: number) {
+  const channel = broadcast<number>(capacity);
+  for (let n = 1; n <= count; n++) channel[0].send(n);
+  return channel;
+}
+
+async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const value of values) all.push(value);
+  return all;
+}
+
+describe('for await over a receiver', () => {
+  it('gives what was sent and what is to come, until the channel is closed and drained', async () => {
+    const [tx, rx] = sent(8, 2);
+    const all = collect(rx);
+    await turn();
+    tx.send(3);
+    await turn();
+    tx.send(4);
+    tx.send(5);
+    tx.close();
+    expect(await all).toEqual([1, 2, 3, 4, 5]);
+    expectClosed(rx);
+  });
+
+  it('ends when the receiver is closed while it waits', async () => {
+    const [, rx] = sent(8, 1);
+    const all = collect(rx);
+    await turn();
+    rx.close();
+    expect(await all).toEqual([1]);
+  });
+
+  it('ends when the receiver is closed by its own body', async () => {
+    const [, rx] = sent(8, 3);
+    const seen: number[] = [];
+    for await (const value of rx) {
+      seen.push(value);
+      rx.close();
+    }
+    expect(seen).toEqual([1]);
+  });
+
+  it('ends at once over a receiver that was closed', async () => {
+    const [, rx] = sent(8, 1);
+    rx.close();
+    expect(await collect(rx)).toEqual([]);
+  });
+
+  it('left by break, keeps the receiver open and no value', async () => {
+    const [tx, rx] = sent(8, 2);
+    for await (const value of rx) {
+      expect(value).toBe(1);
+      break;
+    }
+    expect(tx.receiverCount).toBe(1);
+    expectValues(rx, 2);
+    tx.send(3);
+    expectValues(rx, 3);
+  });
+
+  it('left by a throw, keeps the receiver open and no value', async () => {
+    const [tx, rx] = sent(8, 1);
+    const error = new Error('body');
+    const loop = async (): Promise<void> => {
+      for await (const _ of rx) throw error;
+    };
+    await expect(loop()).rejects.toBe(error);
+    tx.send(2);
+    expectValues(rx, 2);
+  });
+
+  it('can be taken up again where it was left', async () => {
+    const [tx, rx] = sent(8, 3);
+    for await (const value of rx) if (value === 2) break;
+    tx.close();
+    expect(await collect(rx)).toEqual([3]);
+  });
+
+  it('loses no value sent by its own body', async () => {
+    const [tx, rx] = sent(8, 1);
+    const seen: number[] = [];
+    for await (const value of rx) {
+      seen.push(value);
+      if (value < 5) tx.send(value + 1);
+      else tx.close();
+    }
+    expect(seen).toEqual([1, 2, 3, 4, 5]);
+  });
+});
+
+describe('values', () => {
+  it.each([undefined, { onLag: 'throw' } as const])(
+    'throws a lag by default, and can be resumed: %o',
+    async (options) => {
+      const [tx, rx] = sent(2, 5);
+      const loop = collect(rx.values(options));
+      await expect(loop).rejects.toBeInstanceOf(LaggedError);
+      await expect(loop).rejects.toMatchObject({ missed: 3 });
+      tx.close();
+      expect(await collect(rx.values(options))).toEqual([4, 5]);
+    },
+  );
+
+  it('skips a lag in silence', async () => {
+    const [tx, rx] = sent(2, 5);
+    tx.close();
+    expect(await collect(rx.values({ onLag: 'skip' }))).toEqual([4, 5]);
+  });
+
+  it('tells a function how many were missed, once for each gap, and goes on', async () => {
+    const [tx, rx] = sent(2, 5);
+    const missed: number[] = [];
+    const seen: number[] = [];
+    for await (const value of rx.values({ onLag: (n) => missed.push(n) })) {
+      seen.push(value);
+      if (value === 5) for (const n of [6, 7, 8]) tx.send(n);
+      if (value === 8) tx.close();
+    }
+    expect(seen).toEqual([4, 5, 7, 8]);
+    expect(missed).toEqual([3, 1]);
+  });
+
+  it('ends with the error of that function, and the receiver stays usable', async () => {
+    const [, rx] = sent(2, 5);
+    const error = new Error('no lag, please');
+    const onLag = (): never => {
+      throw error;
+    };
+    await expect(collect(rx.values({ onLag }))).rejects.toBe(error);
+    expectValues(rx, 4, 5);
+  });
+
+  it('reports a lag after the end of the channel too', async () => {
+    const [tx, rx] = sent(1, 3);
+    tx.close();
+    await expect(rx.values().next()).rejects.toMatchObject({ missed: 2 });
+    expect(await collect(rx)).toEqual([3]);
+  });
+
+  it('refuses an onLag that is none, before anything is received', () => {
+    const [, rx] = sent(2, 1);
+    expect(() => rx.values({ onLag: 'ignore' as OnLag })).toThrow(TypeError);
+    expect(() => rx.values({ onLag: 'ignore' as OnLag })).toThrow("onLag must be 'throw', 'skip' or a function");
+    expectValues(rx, 1);
+  });
+
+  it('is its own iterator', () => {
+    const [, rx] = sent(2, 0);
+    const values = rx.values();
+    expect(values[Symbol.asyncIterator]()).toBe(values);
+  });
+});
+
+describe('an iterator driven by hand', () => {
+  it('refuses a second next while one waits, and the first keeps its place', async () => {
+    const [tx, rx] = sent(8, 0);
+    const values = rx.values();
+    const first = values.next();
+    await expect(values.next()).rejects.toBeInstanceOf(TypeError);
+    tx.send(1);
+    expect(await first).toEqual({ done: false, value: 1 });
+    const second = values.next();
+    tx.send(2);
+    expect(await second).toEqual({ done: false, value: 2 });
+  });
+
+  it.each(['skip', () => {}] as const)(
+    'gives values in order, two asked for at once after a lag: %s',
+    async (onLag) => {
+      const [, rx] = sent(2, 5);
+      const values = rx.values({ onLag });
+      const both = await Promise.all([values.next(), values.next()]);
+      expect(both.map(({ value }) => value)).toEqual([4, 5]);
+    },
+  );
+
+  it('ends a next that waits by return, with nothing consumed and no waiter left', async () => {
+    const [tx, rx] = sent(8, 0);
+    const values = rx.values();
+    const waiting = values.next();
+    expect(await values.return?.()).toEqual({ done: true, value: undefined });
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    tx.send(1);
+    expectValues(rx, 1);
+  });
+
+  it('gives nothing after return', async () => {
+    const [tx, rx] = sent(8, 1);
+    const values = rx.values();
+    await values.return?.();
+    expect(await values.next()).toEqual({ done: true, value: undefined });
+    expect(await values.return?.()).toEqual({ done: true, value: undefined });
+    tx.send(2);
+    expectValues(rx, 1, 2);
+  });
+
+  it('may be ended by onLag itself, and then consumes nothing', async () => {
+    const [, rx] = sent(2, 5);
+    const values = rx.values({ onLag: () => void values.return?.() });
+    expect(await values.next()).toEqual({ done: true, value: undefined });
+    expectValues(rx, 4, 5);
+  });
+
+  it('says done again and again after the end', async () => {
+    const [tx, rx] = sent(8, 0);
+    const values = rx.values();
+    tx.close();
+    for (let i = 0; i < 3; i++) expect(await values.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('shares the receiver: two iterators that wait get a value each, in order', async () => {
+    const [tx, rx] = sent(8, 0);
+    const [a, b] = [rx.values(), rx.values()];
+    const waiting = [a.next(), rx.recv(), b.next()];
+    for (const n of [1, 2, 3]) tx.send(n);
+    expect(await Promise.all(waiting)).toEqual([{ done: false, value: 1 }, 2, { done: false, value: 3 }]);
+    expectEmpty(rx);
+    expect(await now(a.next())).toBe('pending');
+  });
+});

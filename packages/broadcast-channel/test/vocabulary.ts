@@ -1,0 +1,43 @@
+import type { Receiver } from '@quiesce/broadcast-channel';
+import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '@quiesce/cancellation-token';
+import { expect } from 'vitest';
+
+/** The next values, one after the other. */
+export function expectValues<T>(rx: Receiver<T>, ...values: readonly T[]): void {
+  for (const value of values) expect(rx.tryRecv()).toEqual({ ok: true, value });
+}
+
+export function expectEmpty(rx: Receiver<unknown>): void {
+  expect(rx.tryRecv()).toEqual({ ok: false, why: 'empty' });
+}
+
+export function expectClosed(rx: Receiver<unknown>): void {
+  expect(rx.tryRecv()).toEqual({ ok: false, why: 'closed' });
+}
+
+export function expectLagged(rx: Receiver<unknown>, missed: number): void {
+  expect(rx.tryRecv()).toEqual({ ok: false, why: 'lagged', missed });
+}
+
+/** One real turn of the event loop: every promise that can settle by then has settled. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** What a promise has come to so far: its value, `{ error }`, or `'pending'`. */
+export async function now(promise: Promise<unknown>): Promise<unknown> {
+  const outcome = promise.then(
+    (value) => value,
+    (error: unknown) => ({ error }),
+  );
+  return Promise.race([outcome, turn().then(() => 'pending')]);
+}
+
+/** Parks a waiter that calls `wake`, as a `select` would. */
+export function park(on: Source<unknown>, wake: (protocol: SourceProtocol<unknown>) => void): Waiter {
+  const protocol = on[source];
+  const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => wake(protocol) };
+  expect(protocol.poll(), 'a source is polled before it is parked on').toBe(PENDING);
+  protocol.park(waiter);
+  return waiter;
+}
