@@ -53,6 +53,9 @@ export class Receive<T> implements Waiter {
     const result = new Promise<unknown>(capture as never);
     this.#resolve = resolveNew;
     this.#reject = rejectNew;
+    // Or they would keep the latest promise, and with it the value, until the next receive anywhere.
+    resolveNew = ignore;
+    rejectNew = ignore;
     if (token?.isCancelled) {
       // Before the poll: a receive that is cancelled already consumes nothing.
       this.#fail(token.reason);
@@ -118,7 +121,10 @@ export class Receive<T> implements Waiter {
   #fail(error: unknown): void {
     const reject = this.#reject;
     this.#clear();
-    reject(error as never);
+    // A failure takes its turn too, or it would come before values that were received before it.
+    const turn = consumeBudget();
+    if (turn === undefined) reject(error as never);
+    else void turn.then(() => reject(error as never));
   }
 
   /** Lets go of everything that belonged to this receive. */
