@@ -1,0 +1,72 @@
+// A loop over what is ready runs in microtasks alone: the event loop gets a real turn all the same. Counted, not timed.
+import { broadcast } from '@quiesce/broadcast-channel';
+import { expect, it } from 'vitest';
+import { expectValues } from './vocabulary.ts';
+
+/** Completions between two turns, as documented, and what may have been spent before. */
+const BUDGET = 1024;
+
+/** Repeats `act` until the event loop has turned `turns` times; gives up after far too many. */
+async function repeatUntilTurned(turns: number, act: (i: number) => Promise<unknown>): Promise<number> {
+  let turned = 0;
+  const count = (): void => {
+    if (++turned < turns) setImmediate(count);
+  };
+  setImmediate(count);
+  let i = 0;
+  while (turned < turns && i < 20 * turns * BUDGET) await act(i++);
+  return i;
+}
+
+it('a loop of recv over values that are there lets the event loop turn every 1,024 values', async () => {
+  const [tx, rx] = broadcast<number>(1);
+  const received = await repeatUntilTurned(5, (i) => {
+    tx.send(i);
+    return rx.recv();
+  });
+  expect(received).toBeLessThanOrEqual(5 * BUDGET);
+});
+
+it('a loop of for await does so too, and neither loses a value nor changes the order', async () => {
+  const count = 10 * BUDGET;
+  const [tx, rx] = broadcast<number>(count);
+  for (let n = 0; n < count; n++) tx.send(n);
+  tx.close();
+  let turned = 0;
+  const turn = (): void => {
+    turned++;
+    if (rx.length > 0) setImmediate(turn);
+  };
+  setImmediate(turn);
+  let expected = 0;
+  for await (const value of rx) expect(value).toBe(expected++);
+  expect(expected).toBe(count);
+  expect(turned).toBeGreaterThanOrEqual(9);
+});
+
+it('a loop over a closed channel does so too', async () => {
+  const [tx, rx] = broadcast<number>(1);
+  tx.close();
+  expect(await repeatUntilTurned(2, () => rx.recv().catch(() => {}))).toBeLessThanOrEqual(2 * BUDGET);
+});
+
+it('a loop of receives that are cancelled already does so too, and consumes nothing', async () => {
+  const [tx, rx] = broadcast<number>(1);
+  tx.send(1);
+  const signal = AbortSignal.abort('no');
+  expect(await repeatUntilTurned(2, () => rx.recv({ signal }).catch(() => {}))).toBeLessThanOrEqual(2 * BUDGET);
+  expectValues(rx, 1);
+});
+
+it('receives settle in order, also where a turn goes before a value and the next one fails', async () => {
+  const orders = new Set<string>();
+  for (let i = 0; i < 3 * BUDGET; i++) {
+    const [tx, rx] = broadcast<number>(1);
+    tx.send(i);
+    tx.close();
+    const order: string[] = [];
+    await Promise.allSettled(['value', 'end'].map((name) => rx.recv().finally(() => order.push(name))));
+    orders.add(order.join());
+  }
+  expect([...orders]).toEqual(['value,end']);
+});

@@ -1,0 +1,130 @@
+// What a channel keeps: the values that somebody has yet to read, and nothing else.
+import { getEventListeners } from 'node:events';
+import { broadcast, type Receiver, type Sender } from '@quiesce/broadcast-channel';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { select } from '@quiesce/select';
+import { describe, expect, test } from 'vitest';
+import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
+
+type Channel = [tx: Sender<object>, rx: Receiver<object>];
+
+/** Sends `count` objects and says which of them, counted from 0, are still there after `act`. */
+async function kept([tx, rx]: Channel, count: number, act: (tx: Sender<object>, rx: Receiver<object>) => unknown) {
+  const sent: WeakRef<object>[] = [];
+  const send = (): void => {
+    const value = {};
+    sent.push(new WeakRef(value));
+    tx.send(value);
+  };
+  for (let i = 0; i < count; i++) send();
+  await act(tx, rx);
+  await collectGarbage();
+  const left = sent.flatMap((ref, i) => (ref.deref() === undefined ? [] : [i]));
+  // Until here, or the collector would take the channel with all that it keeps.
+  expect(rx.length).toBeGreaterThanOrEqual(0);
+  expect(tx.receiverCount).toBeGreaterThanOrEqual(0);
+  return left;
+}
+
+describe('a value', () => {
+  test('is kept until it is read', async () => {
+    expect(await kept(broadcast(4), 3, () => {})).toEqual([0, 1, 2]);
+  });
+
+  test('is released when its last reader has read it', async () => {
+    expect(await kept(broadcast(4), 3, (_, rx) => void rx.tryRecv())).toEqual([1, 2]);
+    expect(await kept(broadcast(4), 3, async (_, rx) => void (await rx.recv()))).toEqual([1, 2]);
+  });
+
+  test('is kept for the slowest reader', async () => {
+    const channel = broadcast<object>(4);
+    const slow = channel[0].subscribe();
+    const read = (_: unknown, rx: Receiver<object>): void => {
+      for (let i = 0; i < 3; i++) rx.tryRecv();
+      slow.tryRecv();
+    };
+    expect(await kept(channel, 3, read)).toEqual([1, 2]);
+    expect(slow.length).toBe(2);
+  });
+
+  test('is released when the reader that has not read it leaves', async () => {
+    expect(await kept(broadcast(4), 3, (_, rx) => rx.close())).toEqual([]);
+  });
+
+  test('is released when it is overwritten, before the lag is reported', async () => {
+    expect(await kept(broadcast(2), 5, () => {})).toEqual([3, 4]);
+  });
+
+  test('is kept by a closed channel until it is drained', async () => {
+    expect(await kept(broadcast(4), 2, (tx) => tx.close())).toEqual([0, 1]);
+    const drain = (tx: Sender<object>, rx: Receiver<object>): void => {
+      tx.close();
+      while (rx.tryRecv().ok);
+    };
+    expect(await kept(broadcast(4), 2, drain)).toEqual([]);
+  });
+
+  test('is not kept when nobody receives', async () => {
+    const channel = broadcast<object>(4);
+    channel[1].close();
+    expect(await kept(channel, 3, () => {})).toEqual([]);
+  });
+
+  test('is not kept by the receive that took it', async () => {
+    const channel = broadcast<object>(4);
+    const waiting = [channel[1].recv(), channel[1].recv()];
+    expect(
+      await kept(channel, 2, async () => {
+        await Promise.all(waiting.splice(0));
+      }),
+    ).toEqual([]);
+  });
+});
+
+describe('a receiver that lives long', () => {
+  const turns = 50_000;
+
+  test('keeps nothing of the receives that were given up, nor does their signal', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    const { signal } = new AbortController();
+    const growth = await bytesPerTurn({ turns }, async () => {
+      const token = new CancellationToken();
+      const given = rx.recv({ signal: token });
+      const kept = rx.recv({ signal });
+      token.cancel('given up');
+      await given.catch(() => {});
+      tx.send(1);
+      await kept;
+    });
+    expect(growth).toBeLessThan(1);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+
+  test('keeps nothing of the selects that it has lost', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    const growth = await bytesPerTurn({ turns }, () => select({ rx, ready: Promise.resolve() }));
+    expect(growth).toBeLessThan(1);
+    expect(tx.send(1)).toBe(1);
+  });
+
+  test('keeps nothing of the iterations that were left', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    const growth = await bytesPerTurn({ turns }, async () => {
+      tx.send(1);
+      for await (const _ of rx) break;
+    });
+    expect(growth).toBeLessThan(1);
+  });
+});
+
+test('a channel keeps nothing of the receivers that were closed', async () => {
+  const [tx] = broadcast<object>(4);
+  const left = await survivors(10_000, () => {
+    const rx = tx.subscribe();
+    tx.send({});
+    rx.close();
+    return rx;
+  });
+  expect(left).toBe(0);
+  expect(tx.receiverCount).toBe(1);
+});

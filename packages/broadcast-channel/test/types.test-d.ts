@@ -1,0 +1,57 @@
+import { broadcast, type LaggedError, type Receiver, type Sender, type TryRecv } from '@quiesce/broadcast-channel';
+import type { CancellationToken, Source } from '@quiesce/cancellation-token';
+import { select } from '@quiesce/select';
+import { expectTypeOf } from 'vitest';
+
+const [tx, rx] = broadcast<{ id: number }>(4);
+expectTypeOf(tx).toEqualTypeOf<Sender<{ id: number }>>();
+expectTypeOf(rx).toEqualTypeOf<Receiver<{ id: number }>>();
+
+expectTypeOf(tx.send).parameters.toEqualTypeOf<[{ id: number }]>();
+expectTypeOf(tx.send({ id: 1 })).toEqualTypeOf<number>();
+expectTypeOf(rx.recv()).toEqualTypeOf<Promise<{ id: number }>>();
+expectTypeOf(rx.recv).toBeCallableWith({ signal: {} as CancellationToken });
+expectTypeOf(rx.recv).toBeCallableWith({ signal: {} as AbortSignal });
+expectTypeOf(rx.recv).toBeCallableWith({ signal: undefined });
+expectTypeOf(rx).toExtend<Source<{ id: number }>>();
+expectTypeOf(rx).toExtend<Disposable>();
+expectTypeOf(tx).toExtend<Disposable>();
+expectTypeOf<LaggedError['missed']>().toEqualTypeOf<number>();
+
+for await (const value of rx) expectTypeOf(value).toEqualTypeOf<{ id: number }>();
+
+// What tryRecv answers is told apart by `ok`, then by `why`.
+const got: TryRecv<{ id: number }> = rx.tryRecv();
+if (got.ok) expectTypeOf(got.value).toEqualTypeOf<{ id: number }>();
+else if (got.why === 'lagged') expectTypeOf(got.missed).toEqualTypeOf<number>();
+else expectTypeOf(got.why).toEqualTypeOf<'empty' | 'closed'>();
+
+const outcome = await select({ message: rx });
+expectTypeOf(outcome.value).toEqualTypeOf<{ id: number }>();
+
+// Handles are generic without constraint: code over them needs no `Sendable`.
+function forward<T>(from: Receiver<T>, to: Sender<T>): Promise<number> {
+  return from.recv().then((value) => to.send(value));
+}
+expectTypeOf(forward(rx, tx)).toEqualTypeOf<Promise<number>>();
+
+// @ts-expect-error does not satisfy the constraint 'Sendable'
+broadcast<Promise<number>>(4);
+
+// @ts-expect-error does not satisfy the constraint 'Sendable'
+broadcast<number | PromiseLike<number>>(4);
+
+// @ts-expect-error Expected 1 arguments, but got 0
+broadcast<number>();
+
+// @ts-expect-error Type 'string' is not assignable to type 'number'
+tx.send({ id: 'one' });
+
+// @ts-expect-error Property 'value' does not exist on type
+got.value;
+
+// @ts-expect-error Type '"drop"' is not assignable to type 'OnLag | undefined'
+rx.values({ onLag: 'drop' });
+
+// @ts-expect-error Type 'AbortController' is not assignable to type 'CancellationToken | AbortSignal | undefined'
+rx.recv({ signal: new AbortController() });
