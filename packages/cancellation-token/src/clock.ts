@@ -40,23 +40,10 @@ interface Host {
 }
 const host = globalThis as unknown as Host;
 
-/** One timer of the system clock; above LONGEST it is set again piece by piece. */
-class SystemTimer implements Timer {
-  declare readonly [timer]: true;
-  /** The platform's timer for the piece that is running; `undefined`: fired, taken back, or waiting for ever. */
-  handle: unknown = undefined;
-
-  start(ms: number, fn: () => void, ref: boolean): void {
-    if (ms === Number.POSITIVE_INFINITY && !ref) return;
-    const piece = Math.min(ms, LONGEST);
-    const handle = host.setTimeout(() => {
-      this.handle = undefined;
-      if (ms > LONGEST) this.start(ms - LONGEST, fn, ref);
-      else fn();
-    }, piece);
-    if (!ref) handle.unref?.();
-    this.handle = handle;
-  }
+/** One timer of the system clock. */
+interface SystemTimer extends Timer {
+  /** The platform's timer for the piece that is running; `undefined`: waiting for ever without holding the process. */
+  handle: unknown;
 }
 
 /**
@@ -74,19 +61,24 @@ export const systemClock: Clock = {
   wall: () => Date.now(),
   setTimer(ms, fn, { ref }) {
     checkDelay(ms);
-    const made = new SystemTimer();
-    made.start(ms, fn, ref);
+    const made = { handle: undefined } as unknown as SystemTimer;
+    const wait = (left: number): void => {
+      if (left === Number.POSITIVE_INFINITY && !ref) return;
+      const next = left > LONGEST ? (): void => wait(left - LONGEST) : fn;
+      const handle = host.setTimeout(next, Math.min(left, LONGEST));
+      if (!ref) handle.unref?.();
+      made.handle = handle;
+    };
+    wait(ms);
     return made;
   },
   clearTimer(given) {
-    const made = given as SystemTimer;
-    host.clearTimeout(made.handle);
-    made.handle = undefined;
+    host.clearTimeout((given as SystemTimer).handle);
   },
 };
 
 /** What every clock refuses. */
 export function checkDelay(ms: number): void {
   if (typeof ms === 'number' && ms >= 0) return;
-  throw new RangeError(`setTimer: the delay must be a number of milliseconds from 0 to Infinity, got ${String(ms)}`);
+  throw new RangeError(`a time must be a number of milliseconds from 0 to Infinity, got ${String(ms)}`);
 }

@@ -62,7 +62,5 @@ export function isClosedError(error: unknown): error is ClosedError {
 
 /** On the prototype, like the names of the language's own errors: own fields would be printed with each error. */
 function stamp(type: { readonly prototype: Error }, name: string): void {
-  const hidden = { configurable: true, writable: true };
-  Object.defineProperty(type.prototype, 'name', { ...hidden, value: name });
-  Object.defineProperty(type.prototype, brand, { ...hidden, value: name });
+  Object.defineProperties(type.prototype, { name: { value: name, writable: true }, [brand]: { value: name } });
 }

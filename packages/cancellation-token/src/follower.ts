@@ -27,32 +27,21 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
 
 /** One listener on one foreign signal, there only while the root is observed. It is itself the listener. */
 class SignalFollower implements Follower {
-  readonly #root: TreeNode;
-  readonly #signal: AbortSignal;
+  readonly root: TreeNode;
+  readonly signal: AbortSignal;
 
   constructor(root: TreeNode, signal: AbortSignal) {
-    this.#root = root;
-    this.#signal = signal;
+    this.root = root;
+    this.signal = signal;
   }
 
-  start(): void {
-    this.#signal.addEventListener('abort', this);
+  listen(on: boolean): void {
+    if (on) this.signal.addEventListener('abort', this);
+    else this.signal.removeEventListener('abort', this);
   }
 
-  stop(): void {
-    this.#signal.removeEventListener('abort', this);
-  }
-
-  get aborted(): boolean {
-    return this.#signal.aborted;
-  }
-
-  get reason(): unknown {
-    return this.#signal.reason;
-  }
-
-  /** Called by the signal. The root is not cancelled yet: whoever cancels it stops the listening. */
+  /** Called by the signal, while the root is observed and therefore not cancelled. */
   handleEvent(): void {
-    settle(this.#root, new Reason(this.#signal.reason, 'signal'));
+    settle(this.root, new Reason(this.signal.reason, 'signal'));
   }
 }

@@ -67,15 +67,12 @@ export class Details implements Item {
 
 /** How a root hears of a cancellation that happens outside the tree. */
 export interface Follower {
-  /** The root became observed: start to listen. */
-  start(): void;
-  /** The root became unobserved, cancelled or disposed: stop. */
-  stop(): void;
-  /** Whether it has happened; the reason is then `reason`. */
-  readonly aborted: boolean;
-  readonly reason: unknown;
+  readonly signal: AbortSignal;
+  /** Starts when the root becomes observed, stops when it becomes unobserved or is cancelled. */
+  listen(on: boolean): void;
 }
 
+/** The details, if there are any. */
 export function detailsOf(node: TreeNode): Details | undefined {
   return node.bits & DETAILED ? (node.head as Details) : undefined;
 }

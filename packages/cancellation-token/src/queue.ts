@@ -3,6 +3,7 @@
  * Invariants are cited from the head of tree.ts.
  */
 
+import { append, detach, splice } from '@quiesce/internal';
 import {
   CANCELLED,
   DETAILED,
@@ -19,6 +20,7 @@ import {
 const queue = { next: undefined as Item | undefined, prev: undefined as Item | undefined };
 queue.next = queue;
 queue.prev = queue;
+
 /**
  * Marks a token and everything observed below it; nothing of the user's runs meanwhile.
  *
@@ -46,54 +48,30 @@ function expand(node: TreeNode, reason: Reason, behind: Item): Item {
   if (bits & DETAILED) {
     const details = first as Details;
     first = details.next as Item;
-    detach(details);
+    detach<Item>(details);
     node.head = details;
-    details.follows?.stop();
+    details.follows?.listen(false);
   }
-  if ((bits & (PARENT | WAITED)) === (PARENT | WAITED)) return divide(first, behind);
   splice(first, behind);
-  return bits & PARENT ? first : behind;
+  if (!(bits & PARENT)) return behind;
+  return bits & WAITED ? divide(first, behind) : first;
 }
 
-/** Puts the ring that starts at `first` before `behind`. */
-function splice(first: Item, behind: Item): void {
-  const last = first.prev as Item;
-  const before = behind.prev as Item;
-  before.next = first;
-  first.prev = before;
-  last.next = behind;
-  behind.prev = last;
-}
-
-/** Like `splice`, for a ring of both kinds: callbacks and waiters first, then the children, each kind in its order. */
+/** The same for a ring of both kinds, which stands before `behind`: the children go behind the rest, in their order. */
 function divide(first: Item, behind: Item): Item {
-  (first.prev as Item).next = undefined;
-  let child: Item = behind;
-  let item: Item | undefined = first;
-  while (item !== undefined) {
-    const next: Item | undefined = item.next;
-    const isChild = (item as Partial<TreeNode>).bits !== undefined;
-    const place = isChild ? behind : child;
-    const before = place.prev as Item;
-    before.next = item;
-    item.prev = before;
-    item.next = place;
-    place.prev = item;
-    if (isChild && child === behind) child = item;
+  const last = behind.prev as Item;
+  let firstChild = behind;
+  let item = first;
+  for (;;) {
+    const next = item.next as Item;
+    if ((item as Partial<TreeNode>).bits !== undefined) {
+      detach(item);
+      append<Item>({ head: behind }, item);
+      if (firstChild === behind) firstChild = item;
+    }
+    if (item === last) return firstChild;
     item = next;
   }
-  return child;
-}
-
-/** Takes an item out of the queue, which never runs empty of its own sentinel. */
-export function detach(item: Item): void {
-  const next = item.next as Item;
-  const prev = item.prev as Item;
-  prev.next = next;
-  next.prev = prev;
-  // Or one held registration would keep all its siblings alive.
-  item.next = undefined;
-  item.prev = undefined;
 }
 
 /** Takes out what is due first; `undefined`: nothing is. */

@@ -16,6 +16,7 @@ import {
   settle,
   unobserve,
 } from './tree.ts';
+import { reportUncaught } from './uncaught.ts';
 
 /** Marks tokens, so that those of a second copy of this package are recognised. */
 const brand: unique symbol = Symbol.for('quiesce.token') as never;
@@ -48,7 +49,7 @@ export interface TokenOptions {
  * console.log(child.isCancelled, child.reason); // => true deploy
  * ```
  */
-export class CancellationToken implements Disposable, TreeNode {
+export class CancellationToken implements Disposable {
   /** @internal */
   up: TreeNode | Reason | undefined;
   /** @internal */
@@ -101,8 +102,7 @@ export class CancellationToken implements Disposable, TreeNode {
     const native = foreign?.[brand] === true ? foreign.signal : signal;
     if (!isAbortSignal(native)) {
       throw new TypeError(
-        `CancellationToken.from: expected an AbortSignal or a CancellationToken, got ${show(signal)}; ` +
-          'pass controller.signal, not the controller',
+        `expected an AbortSignal or a CancellationToken, got ${show(signal)}; pass controller.signal, not the controller`,
       );
     }
     const token = ours.get(native) as CancellationToken | undefined;
@@ -228,7 +228,7 @@ export class CancellationToken implements Disposable, TreeNode {
   onCancelled(fn: (reason: unknown) => void): Registration {
     if (typeof fn !== 'function') throw new TypeError(`onCancelled: expected a function, got ${show(fn)}`);
     const registration = new Registration(fn);
-    if (isCancelled(this)) registration.run(reasonOf(this));
+    if (isCancelled(this)) callNow(fn, reasonOf(this));
     else if (!(this.bits & DISPOSED)) observe(this, registration);
     return registration;
   }
@@ -326,6 +326,15 @@ Object.defineProperties(CancellationToken.prototype, {
   // What Node's console.log prints.
   [Symbol.for('nodejs.util.inspect.custom')]: { value: CancellationToken.prototype.toString },
 });
+
+/** Calls a callback that came too late to be notified; what it throws goes where the others' errors go. */
+function callNow(fn: (reason: unknown) => void, reason: unknown): void {
+  try {
+    fn(reason);
+  } catch (error) {
+    reportUncaught(error);
+  }
+}
 
 /** Node warns from the eleventh listener on; a token has no such limit. Elsewhere there is none to lift. */
 function liftListenerLimit(signal: AbortSignal): void {

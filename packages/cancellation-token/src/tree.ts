@@ -27,7 +27,7 @@
  * are still due (the inner ones come last); `token.signal.aborted` before the signal's turn.
  */
 
-import { append, defineDispose, remove } from '@quiesce/internal';
+import { append, defineDispose, detach, remove } from '@quiesce/internal';
 import {
   ASKS,
   CANCELLED,
@@ -43,7 +43,7 @@ import {
   UNDER,
   WAITED,
 } from './node.ts';
-import { detach, mark, takeDue } from './queue.ts';
+import { mark, takeDue } from './queue.ts';
 import type { Waiter } from './source.ts';
 import { reportUncaught } from './uncaught.ts';
 
@@ -102,8 +102,8 @@ function look(node: TreeNode): boolean {
 /** Asks a token that follows something outside; cancels it there and then if that has happened. */
 function ask(node: TreeNode): boolean {
   const follower = (node.head as Details).follows;
-  if (follower === undefined || !follower.aborted) return false;
-  settle(node, new Reason(follower.reason, 'signal'));
+  if (!follower?.signal.aborted) return false;
+  settle(node, new Reason(follower.signal.reason, 'signal'));
   return true;
 }
 
@@ -166,7 +166,7 @@ function link(node: TreeNode): void {
   for (;;) {
     at.bits |= LINKED;
     const up = shorten(at);
-    if (at.bits & ASKS) detailsOf(at)?.follows?.start();
+    if (at.bits & ASKS) detailsOf(at)?.follows?.listen(true);
     if (up === undefined) return;
     append<Item>(up, at);
     up.bits |= PARENT;
@@ -180,7 +180,7 @@ function unlink(node: TreeNode): void {
   let at = node;
   for (;;) {
     at.bits &= ~(LINKED | PARENT | WAITED);
-    if (at.bits & ASKS) detailsOf(at)?.follows?.stop();
+    if (at.bits & ASKS) detailsOf(at)?.follows?.listen(false);
     const up = at.up as TreeNode | undefined;
     if (up === undefined) return;
     remove<Item>(up, at);
@@ -272,20 +272,10 @@ export class Registration implements Disposable {
   unregister(): boolean {
     this.fn = undefined;
     if (this.owner === undefined) return false;
-    const live = !isDisposed(this.owner as TreeNode);
+    // One that is due, on a token that was disposed meanwhile, would not have been called.
+    const wouldRun = !((this.owner as TreeNode).bits & DISPOSED);
     unobserve(this);
-    return live;
-  }
-
-  /** @internal Runs it now, on behalf of whoever registers on a cancelled token. */
-  run(reason: unknown): void {
-    const fn = this.fn;
-    this.fn = undefined;
-    try {
-      fn?.(reason);
-    } catch (error) {
-      reportUncaught(error);
-    }
+    return wouldRun;
   }
 
   /** @internal Runs it, unless its token was disposed between cancellation and its turn. May throw. */
@@ -298,10 +288,6 @@ export class Registration implements Disposable {
 }
 defineDispose(Registration.prototype, 'unregister');
 
-function isDisposed(node: TreeNode): boolean {
-  return (node.bits & DISPOSED) !== 0;
-}
-
 /** Takes a token out of the tree without cancelling it; its waiters and children go to its parent. */
 export function dispose(node: TreeNode): void {
   if (node.bits & DISPOSED) return;
@@ -312,7 +298,7 @@ export function dispose(node: TreeNode): void {
   if (bits & CANCELLED) return;
   const up = shorten(node);
   if (!(bits & LINKED)) return;
-  if (bits & ASKS) detailsOf(node)?.follows?.stop();
+  if (bits & ASKS) detailsOf(node)?.follows?.listen(false);
   if (up !== undefined) remove<Item>(up, node);
   rehang(node, up);
   if (up !== undefined && isBare(up)) unlink(up);

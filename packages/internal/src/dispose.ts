@@ -6,6 +6,5 @@
  */
 export function defineDispose(prototype: object, twin: string, symbol: 'dispose' | 'asyncDispose' = 'dispose'): void {
   const key = (Symbol as unknown as Record<string, symbol | undefined>)[symbol] ?? Symbol.for(`Symbol.${symbol}`);
-  const value: unknown = Reflect.get(prototype, twin);
-  Object.defineProperty(prototype, key, { value, configurable: true, writable: true });
+  Object.defineProperty(prototype, key, { value: Reflect.get(prototype, twin) });
 }

@@ -42,15 +42,26 @@ export function append<N extends Link<N>>(chain: Chain<N>, item: N): void {
 
 /** Takes `item` out of the list that it is in, which must be that of `chain` (invariant 2). */
 export function remove<N extends Link<N>>(chain: Chain<N>, item: N): void {
+  if (chain.head === item) chain.head = item.next === item ? undefined : item.next;
+  detach(item);
+}
+
+/** Takes `item` from between its neighbours, where it is not the first of its list, or the list is to be forgotten. */
+export function detach<N extends Link<N>>(item: N): void {
   const next = item.next as N;
-  if (next === item) {
-    chain.head = undefined;
-  } else {
-    const prev = item.prev as N;
-    prev.next = next;
-    next.prev = prev;
-    if (chain.head === item) chain.head = next;
-  }
+  const prev = item.prev as N;
+  prev.next = next;
+  next.prev = prev;
   item.next = undefined;
   item.prev = undefined;
+}
+
+/** Puts a list, of which `first` is the first, before an item of another one. */
+export function splice<N extends Link<N>>(first: N, behind: N): void {
+  const last = first.prev as N;
+  const before = behind.prev as N;
+  before.next = first;
+  first.prev = before;
+  last.next = behind;
+  behind.prev = last;
 }

@@ -15,9 +15,9 @@
  */
 
 import { CancellationToken, CancelledError, ClosedError, isCancellationOf } from '@quiesce/cancellation-token';
-import { append, type Chain, remove, show } from '@quiesce/internal';
+import { append, isThenable, remove, show } from '@quiesce/internal';
 import { ScopeError } from './errors.ts';
-import { Task, type TaskParent } from './task.ts';
+import { Task } from './task.ts';
 
 const BODY = 0;
 const JOINING = 1;
@@ -44,7 +44,7 @@ export type Cleanup = () => unknown;
 /**
  * The inside of `scope(…)`: starts tasks and registers cleanups that the scope awaits before it settles.
  */
-export class Scope implements TaskParent, Chain<Task<unknown>> {
+export class Scope {
   /** @internal The children that are running. */
   head: Task<unknown> | undefined = undefined;
   /** The name given to `scope`. */
@@ -121,8 +121,12 @@ export class Scope implements TaskParent, Chain<Task<unknown>> {
     let value: Awaited<T> | undefined;
     let isCancelled = token.isCancelled;
     try {
-      if (!isCancelled) value = await body(this);
-      isCancelled = token.isCancelled;
+      if (!isCancelled) {
+        const result: unknown = body(this);
+        // A body that returns no promise has fulfilled here and now, before anything can cancel it.
+        value = (isThenable(result) ? await result : result) as Awaited<T>;
+        isCancelled = token.isCancelled;
+      }
     } catch (error) {
       isCancelled = isCancellationOf(error, token);
       if (!isCancelled) this.#failed(error);

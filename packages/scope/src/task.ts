@@ -9,7 +9,7 @@ import {
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
-import { type Link, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
 
 /** Where a task stands: it starts `running` and ends in one of the others, once. */
 export type TaskState = 'running' | 'fulfilled' | 'failed' | 'cancelled';
@@ -33,7 +33,7 @@ export interface TaskParent {
  *
  * @see tokio::task::JoinHandle (tokio 1.53)
  */
-export class Task<T> implements PromiseLike<T>, WaiterList, Link<Task<unknown>> {
+export class Task<T> implements PromiseLike<T> {
   /** @internal Links in the scope's list of what is running. */
   next: Task<unknown> | undefined = undefined;
   /** @internal */

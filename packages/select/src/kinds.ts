@@ -1,5 +1,5 @@
 import { isSource } from '@quiesce/cancellation-token';
-import { show } from '@quiesce/internal';
+import { isThenable, show } from '@quiesce/internal';
 
 /** What a branch is. */
 export const OFF = 0;
@@ -27,12 +27,5 @@ export function kindOf(branch: unknown, name: string): Kind {
   throw new TypeError(
     `select: branch ${JSON.stringify(name)} is ${show(branch)}; a branch is a source (token, receiver, timer, task), ` +
       'an AbortSignal, a promise, a function that returns one, or false, null or undefined to switch it off',
-  );
-}
-
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-    typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
   );
 }

@@ -27,10 +27,11 @@ import {
   source,
   type Waiter,
 } from '@quiesce/cancellation-token';
+import { isThenable } from '@quiesce/internal';
 import { blame } from './branch-of.ts';
 import type { AnyOutcome, BranchFunction, Late } from './branches.ts';
 import { SelectError } from './errors.ts';
-import { FUNCTION, isThenable, type Kind, PROMISE, SIGNAL } from './kinds.ts';
+import { FUNCTION, type Kind, PROMISE, SIGNAL } from './kinds.ts';
 import { recall, remember, Watched } from './watched.ts';
 
 const RACING = 0;

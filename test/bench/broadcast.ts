@@ -1,0 +1,70 @@
+import { EventEmitter, on } from 'node:events';
+import { broadcast } from '@quiesce/broadcast-channel';
+import type { Row } from './harness.ts';
+
+const RECEIVERS = 64;
+const MESSAGES = 100;
+
+/** Sends one message at a time, and lets the receivers take it before the next. */
+async function sendAll(send: (value: number) => void): Promise<void> {
+  for (let value = 0; value < MESSAGES; value++) {
+    send(value);
+    await Promise.resolve();
+  }
+}
+
+function verify(counts: readonly number[]): void {
+  if (counts.some((count) => count !== MESSAGES)) throw new Error(`messages were lost: ${counts.join(' ')}`);
+}
+
+export const rows: readonly Row[] = [
+  {
+    name: `one message at a time to ${RECEIVERS} receivers, each its own loop, a delivery`,
+    batch: RECEIVERS * MESSAGES,
+    subjects: [
+      {
+        name: 'quiesce recv',
+        run: async () => {
+          const [tx, rx] = broadcast<number>(128);
+          const receivers = [rx, ...Array.from({ length: RECEIVERS - 1 }, () => tx.subscribe())];
+          const loops = receivers.map(async (receiver) => {
+            let count = 0;
+            for (; count < MESSAGES; count++) await receiver.recv();
+            return count;
+          });
+          await sendAll((value) => tx.send(value));
+          verify(await Promise.all(loops));
+        },
+      },
+      {
+        name: 'quiesce for await',
+        run: async () => {
+          const [tx, rx] = broadcast<number>(128);
+          const receivers = [rx, ...Array.from({ length: RECEIVERS - 1 }, () => tx.subscribe())];
+          const loops = receivers.map(async (receiver) => {
+            let count = 0;
+            for await (const _ of receiver) count++;
+            return count;
+          });
+          await sendAll((value) => tx.send(value));
+          tx.close();
+          verify(await Promise.all(loops));
+        },
+      },
+      {
+        name: 'events.on',
+        run: async () => {
+          const emitter = new EventEmitter().setMaxListeners(0);
+          const loops = Array.from({ length: RECEIVERS }, async () => {
+            let count = 0;
+            for await (const _ of on(emitter, 'message', { close: ['end'] })) count++;
+            return count;
+          });
+          await sendAll((value) => emitter.emit('message', value));
+          emitter.emit('end');
+          verify(await Promise.all(loops));
+        },
+      },
+    ],
+  },
+];
