@@ -23,7 +23,7 @@ export class LaggedError extends Error {
 
   /** @internal */
   constructor(missed: number) {
-    super(`the receiver was too slow and missed ${missed} values; it goes on at the oldest value kept`);
+    super(`the receiver was too slow and missed ${missed} ${missed === 1 ? 'value' : 'values'}; it goes on at the oldest kept`);
     this.missed = missed;
   }
 }
