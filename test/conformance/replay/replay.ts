@@ -1,0 +1,130 @@
+import type { Case, Op, Recording } from './recordings.ts';
+
+/** What we answered to one operation, under the names that the recording uses. */
+export type Answers = Readonly<Record<string, unknown>>;
+
+/** One case while it is replayed. */
+export interface Replay {
+  /** Does what the operation says. All that is not an input has to be answered, but for `wakes`. */
+  apply(op: Op): Answers;
+  /** The ids of what was woken since the last call. */
+  takeWoken(): number[];
+}
+
+/** How one suite is replayed on our packages. */
+export interface Adapter {
+  readonly suite: string;
+  /** The inputs of each operation that is replayed; every other field is an answer, and compared. */
+  readonly inputs: Readonly<Record<string, readonly string[]>>;
+  /** Operations that cannot be replayed yet, each with what is missing. */
+  readonly notYet: Readonly<Record<string, string>>;
+  /** Answers that are not compared, by operation, each with the reason; `*` stands for every operation. */
+  readonly notCompared: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  begin(): Replay;
+}
+
+/** Where a replay went another way than the recording. */
+export interface Difference {
+  readonly id: string;
+  readonly seed: number;
+  /** Which operation of the case, from 0. */
+  readonly index: number;
+  readonly op: Op;
+  readonly what: string;
+}
+
+/** What came out of one suite. */
+export interface Outcome {
+  readonly suite: string;
+  readonly cases: number;
+  readonly operations: number;
+  /** Operations that were not replayed, by name. */
+  readonly skipped: ReadonlyMap<string, number>;
+  /** The first difference of each case that has one. */
+  readonly differences: readonly Difference[];
+}
+
+/** Replays every case of a recording. */
+export function replay(recording: Recording, adapter: Adapter): Outcome {
+  const skipped = new Map<string, number>();
+  const differences: Difference[] = [];
+  let operations = 0;
+  for (const one of recording.cases) {
+    operations += one.ops.length;
+    const difference = replayCase(one, adapter, skipped);
+    if (difference !== undefined) differences.push(difference);
+  }
+  return { suite: recording.suite, cases: recording.cases.length, operations, skipped, differences };
+}
+
+/** Stops at the first difference: what comes after it means nothing. */
+function replayCase(one: Case, adapter: Adapter, skipped: Map<string, number>): Difference | undefined {
+  const running = adapter.begin();
+  /** What only operations that were not replayed know of. */
+  const unknown = new Set<number>();
+  for (const [index, op] of one.ops.entries()) {
+    const found = (what: string): Difference => ({ id: one.id, seed: one.seed, index, op, what });
+    if (Object.hasOwn(adapter.notYet, op.op)) {
+      skipped.set(op.op, (skipped.get(op.op) ?? 0) + 1);
+      unknown.add(op['w'] as number);
+      // Leaving it out is sound only as long as nobody else could have seen it.
+      const seen = wakesOf(op).filter((id) => !unknown.has(id));
+      if (seen.length > 0) return found(`is not replayed, but woke ${seen}`);
+      continue;
+    }
+    const what = step(op, adapter, running, unknown);
+    if (what !== undefined) return found(what);
+  }
+  return undefined;
+}
+
+/** Replays one operation and says what differs. */
+function step(op: Op, adapter: Adapter, running: Replay, unknown: Set<number>): string | undefined {
+  const inputs = adapter.inputs[op.op];
+  if (inputs === undefined) return 'is an operation that the adapter does not know';
+  let answers: Answers;
+  try {
+    answers = running.apply(op);
+  } catch (error) {
+    return `threw ${String(error)}`;
+  }
+  for (const [field, recorded] of Object.entries(op)) {
+    if (field === 'op' || field === 'wakes' || inputs.includes(field)) continue;
+    if (adapter.notCompared[op.op]?.[field] ?? adapter.notCompared['*']?.[field]) continue;
+    const differs = `${field}: Tokio answered ${JSON.stringify(recorded)}, we ${JSON.stringify(answers[field])}`;
+    if (JSON.stringify(answers[field]) !== JSON.stringify(recorded)) return differs;
+  }
+  // Compared as a set: Tokio does not document the order.
+  const recorded = wakesOf(op).filter((id) => !unknown.has(id));
+  const woken = running.takeWoken();
+  if (String(woken.sort(ascending)) === String(recorded.sort(ascending))) return undefined;
+  return `wakes: Tokio woke [${recorded}], we [${woken}]`;
+}
+
+function wakesOf(op: Op): number[] {
+  return [...((op['wakes'] as readonly number[] | undefined) ?? [])];
+}
+
+function ascending(a: number, b: number): number {
+  return a - b;
+}
+
+/** One paragraph on a suite, with what was left out and why. */
+export function describeOutcome(outcome: Outcome, adapter: Adapter): string {
+  const left = [...outcome.skipped.values()].reduce((sum, count) => sum + count, 0);
+  const lines = [
+    `${outcome.suite}: ${outcome.cases} cases, ${outcome.operations} operations, of which ${outcome.operations - left} replayed`,
+  ];
+  for (const [op, count] of outcome.skipped) {
+    lines.push(`  not yet replayed: ${op}, ${count} times (${adapter.notYet[op]})`);
+  }
+  return lines.join('\n');
+}
+
+/** The differences as a text that says where to look first. */
+export function describeDifferences(outcome: Outcome): string {
+  const shown = outcome.differences.slice(0, 5).map(({ id, seed, index, op, what }) => {
+    return `${id} (seed ${seed}), operation ${index}: ${JSON.stringify(op)}\n    ${what}`;
+  });
+  return [`${outcome.differences.length} of ${outcome.cases} cases differ`, ...shown].join('\n  ');
+}

@@ -1,0 +1,78 @@
+// The replay of recordings must never pass because there was nothing to replay.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { cancellationToken } from './replay/cancellation-token.ts';
+import { type Op, type Recording, readSuite, suitesIn } from './replay/recordings.ts';
+import { describeDifferences, replay } from './replay/replay.ts';
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'quiesce-recordings-'));
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+function write(content: Partial<Recording>): void {
+  const whole = { suite: 'cancellation-token', schema: 1, oracle: 'a test', cases: [], ...content };
+  writeFileSync(join(directory, 'cancellation-token.json'), JSON.stringify(whole));
+}
+
+function replayed(...ops: Op[]): string {
+  const cases = [{ id: 'made-up', seed: 7, ops }];
+  const recording: Recording = { suite: 'cancellation-token', schema: 1, oracle: 'a test', cases };
+  return describeDifferences(replay(recording, cancellationToken));
+}
+
+test('a folder that does not exist is an error', () => {
+  expect(() => suitesIn(join(directory, 'nowhere'))).toThrow('no folder of recordings');
+});
+
+test('a suite that is missing is an error', () => {
+  expect(() => readSuite(directory, 'cancellation-token')).toThrow('is missing');
+});
+
+test('a suite without cases, and a case without operations, is an error', () => {
+  write({ cases: [] });
+  expect(() => readSuite(directory, 'cancellation-token')).toThrow('holds no case');
+  write({ cases: [{ id: 'x', seed: 1, ops: [] }] });
+  expect(() => readSuite(directory, 'cancellation-token')).toThrow('holds no operation');
+});
+
+test('a file of another suite or schema is an error', () => {
+  write({ suite: 'select' });
+  expect(() => readSuite(directory, 'cancellation-token')).toThrow('holds the suite select');
+  write({ schema: 2 as never });
+  expect(() => readSuite(directory, 'cancellation-token')).toThrow('has the schema 2');
+});
+
+test('a difference is told with its case, its seed and the operation', () => {
+  const text = replayed({ op: 'new', h: 1 }, { op: 'is_cancelled', h: 1, result: true });
+  expect(text).toContain('1 of 1 cases differ');
+  expect(text).toContain('made-up (seed 7), operation 1: {"op":"is_cancelled","h":1,"result":true}');
+  expect(text).toContain('result: Tokio answered true, we false');
+});
+
+test('an operation that nobody knows, and an answer that nobody gives, are differences', () => {
+  expect(replayed({ op: 'fly' })).toContain('does not know');
+  expect(replayed({ op: 'new', h: 1, height: 3 })).toContain('height: Tokio answered 3, we undefined');
+});
+
+test('a wake that was not recorded is a difference, also of an operation that says nothing of wakes', () => {
+  const waiting = [
+    { op: 'new', h: 1 },
+    { op: 'wait', h: 1, w: 2, ready: false },
+  ];
+  expect(replayed(...waiting, { op: 'cancel', h: 1, wakes: [2] })).toContain('0 of 1 cases differ');
+  expect(replayed(...waiting, { op: 'cancel', h: 1 })).toContain('wakes: Tokio woke [], we [2]');
+});
+
+test('leaving an operation out is a difference when somebody else would have seen it', () => {
+  const run = { op: 'run', h: 1, w: 3, ready_at: null, polled: true };
+  const waiting = [{ op: 'new', h: 1 }, { op: 'wait', h: 1, w: 2, ready: false }, run];
+  expect(replayed(...waiting, { op: 'complete_inner', w: 3, wakes: [3] })).toContain('0 of 1 cases differ');
+  expect(replayed(...waiting, { op: 'complete_inner', w: 3, wakes: [2] })).toContain('is not replayed, but woke 2');
+});
