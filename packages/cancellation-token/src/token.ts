@@ -290,17 +290,17 @@ export class CancellationToken implements Disposable {
 
   /** @internal A waiter that parks on a cancelled token is not woken: poll first. */
   park(waiter: Waiter): void {
+    const node = answering(this);
     if (waiter.owner !== undefined) {
-      if (waiter.owner instanceof CancellationToken) return;
+      if (waiter.owner === node) return;
       throw new TypeError('park: this waiter is parked on another source; unpark it there first');
     }
-    const node = answering(this);
     if (node !== undefined && !isCancelled(node)) observe(node, waiter);
   }
 
   /** @internal */
   unpark(waiter: Waiter): void {
-    if (waiter.owner instanceof CancellationToken) unobserve(waiter);
+    if (waiter.owner !== undefined && waiter.owner === answering(this)) unobserve(waiter);
   }
 
   /** Prints as `CancellationToken(name, state)`, and not the tree that hangs on it. */

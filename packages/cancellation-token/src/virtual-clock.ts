@@ -77,7 +77,8 @@ export class VirtualClock implements Clock {
       this.#fire(timer);
       await idle();
     }
-    this.#now = end;
+    // Another `advance` may have gone further meanwhile, and time never goes back.
+    this.#now = Math.max(this.#now, end);
   }
 
   /**
@@ -114,7 +115,7 @@ export class VirtualClock implements Clock {
 
   #fire(timer: VirtualTimer): void {
     this.#timers.delete(timer);
-    this.#now = timer.due;
+    this.#now = Math.max(this.#now, timer.due);
     timer.fn();
   }
 }
