@@ -1,0 +1,82 @@
+// What lives on after a scope, a task, or inside a scope that runs for months: nothing of what has ended.
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { type Scope, scope, type Task } from '@quiesce/scope';
+import { expect, test } from 'vitest';
+import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
+
+const turns = 50_000;
+
+test('a scope that runs for long keeps nothing of the tasks that have ended', async () => {
+  const growth = await scope((s) =>
+    bytesPerTurn({ turns }, () => s.spawn(async (token) => token.onCancelled(() => {}))),
+  );
+  expect(growth).toBeLessThan(1);
+});
+
+test('a token that lives long keeps nothing of the scopes below it', async () => {
+  const outer = new CancellationToken();
+  const growth = await bytesPerTurn({ turns: 20_000 }, () =>
+    scope(
+      (s) => {
+        s.signal.addEventListener('abort', () => {});
+        s.spawn(({ signal }) => void signal.addEventListener('abort', () => {}));
+        s.defer(() => {});
+      },
+      { signal: outer },
+    ),
+  );
+  // Native signals are large and go late: a leak of one is a thousand bytes, of a listener two hundred.
+  expect(growth).toBeLessThan(16);
+  expect(outer.isCancelled).toBe(false);
+});
+
+test('a foreign signal that lives long keeps nothing of the scopes below it', async () => {
+  const { signal } = new AbortController();
+  const growth = await bytesPerTurn({ turns }, () =>
+    scope((s) => void s.spawn(async (token) => token.onCancelled(() => {})), { signal }),
+  );
+  expect(growth).toBeLessThan(1);
+});
+
+test('a task that is kept keeps neither its scope nor its work, only its value', async () => {
+  const tasks: Task<string>[] = [];
+  const left = await survivors(1_000, async () => {
+    let watched: Scope | undefined;
+    await scope((s) => {
+      watched = s;
+      tasks.push(s.spawn(async () => (s.name === undefined ? 'value' : 'other')));
+    });
+    return watched as Scope;
+  });
+  expect(left).toBe(0);
+  expect(await Promise.all(tasks)).toEqual(tasks.map(() => 'value'));
+});
+
+test('a task that is kept keeps the work of no sibling', async () => {
+  const seen: WeakRef<object>[] = [];
+  const first = await scope((s) => {
+    const tasks = Array.from({ length: 10 }, () => {
+      const big = {};
+      seen.push(new WeakRef(big));
+      return s.spawn(async () => Object.keys(big).length);
+    });
+    return { task: tasks[0] as Task<number> };
+  });
+  await collectGarbage();
+  expect(seen.filter((ref) => ref.deref() !== undefined)).toEqual([]);
+  expect(await first.task).toBe(0);
+});
+
+test('a scope that is kept keeps neither its body nor its cleanups', async () => {
+  const seen: WeakRef<object>[] = [];
+  const kept = await scope((s) => {
+    const resource = {};
+    seen.push(new WeakRef(resource));
+    s.defer(() => Object.keys(resource));
+    s.spawn(() => Object.keys(resource));
+    return { s };
+  });
+  await collectGarbage();
+  expect(seen.map((ref) => ref.deref())).toEqual([undefined]);
+  expect(kept.s.token.isCancelled).toBe(false);
+});

@@ -1,0 +1,47 @@
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import type { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { select, sleep } from '@quiesce/select';
+
+/** One real turn of the event loop: every promise that can settle by then has settled. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** What a promise rejects with; fails when it fulfils. */
+export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
+  const value = await promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  if ('error' in value) return value.error;
+  throw new Error(`expected a rejection, got the value ${String(value.value)}`);
+}
+
+/** Work that ends when told to, and never by itself; cancellation does not touch it. */
+export function deaf<T = void>() {
+  let fulfil: (value: T) => void = () => {};
+  let fail: (error: unknown) => void = () => {};
+  const promise = new Promise<T>((resolve, reject) => {
+    fulfil = resolve;
+    fail = reject;
+  });
+  return { work: () => promise, fulfil, fail };
+}
+
+/** Work that waits for its cancellation, cleans up for `ms`, and obeys. */
+export function obedient(clock: VirtualClock, ms = 0, cleanedUp: () => void = () => {}) {
+  return async (token: CancellationToken): Promise<never> => {
+    await select({ token });
+    await sleep(ms, { clock });
+    cleanedUp();
+    throw token.reason;
+  };
+}
+
+/** Work that fails with `error` after `ms`. */
+export function failing(clock: VirtualClock, ms: number, error: unknown) {
+  return async (): Promise<never> => {
+    await sleep(ms, { clock });
+    throw error;
+  };
+}
