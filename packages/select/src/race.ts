@@ -39,8 +39,8 @@ const DECIDED = 1;
 const CLEANING = 2;
 
 /** Where the executor of a new promise leaves its two functions, so that no closure is made for each. */
-let resolveNew: (outcome: AnyOutcome) => void;
-let rejectNew: (error: unknown) => void;
+let resolveNew: (outcome: AnyOutcome) => void = ignore;
+let rejectNew: (error: unknown) => void = ignore;
 function capture(resolve: (outcome: AnyOutcome) => void, reject: (error: unknown) => void): void {
   resolveNew = resolve;
   rejectNew = reject;
@@ -105,7 +105,7 @@ class Gate implements Waiter {
 class Aftermath {
   /** The first error or the reason, if nothing won; then those of losers (invariant 5). */
   readonly errors: unknown[] = [];
-  /** What functions that lost have given all the same. */
+  /** What functions that lost have given all the same, at their index: a list with holes. */
   readonly late: Late[] = [];
   /** How many losing functions are still running, while CLEANING. */
   running = 0;
@@ -164,6 +164,9 @@ export class Race {
     const result = new Promise<AnyOutcome>(capture);
     this.resolve = resolveNew;
     this.reject = rejectNew;
+    // Or they would keep the latest promise, and with it the outcome, until the next select that waits.
+    resolveNew = ignore;
+    rejectNew = ignore;
     let hasFunctions = false;
     this.gate?.token[source].park(this.gate);
     for (let entry = this.first; entry !== undefined; entry = entry.after) {
@@ -204,7 +207,8 @@ export class Race {
 
   woken(entry: Entry): void {
     if (this.state === CLEANING) {
-      this.#settled(entry);
+      // A source that wakes a waiter which was unparked meanwhile is put up with; only functions are still waited for.
+      if (entry.token !== undefined) this.#settled(entry);
       return;
     }
     this.decide();
@@ -315,7 +319,7 @@ export class Race {
     const token = entry.token as CancellationToken;
     const { late, errors } = this.#needAftermath();
     try {
-      late.push({ branch: entry.name, value: (entry.protocol as Watched).poll() });
+      late[entry.index] = { branch: entry.name, value: (entry.protocol as Watched).poll() };
     } catch (error) {
       // One that was not cancelled has failed, whatever it says.
       if (!isCancellationOf(error, token)) errors.push(error);
@@ -339,7 +343,7 @@ export class Race {
     const outcome = this.outcome;
     const aftermath = this.aftermath;
     if (outcome !== undefined && (aftermath === undefined || aftermath.errors.length === 0)) {
-      if (aftermath !== undefined && aftermath.late.length > 0) outcome.late = aftermath.late;
+      if (aftermath !== undefined && aftermath.late.length > 0) outcome.late = aftermath.late.filter(() => true);
       this.resolve?.(outcome);
       return;
     }
@@ -362,3 +366,5 @@ export class Race {
     return new SelectError(text, errors, this.outcome);
   }
 }
+
+function ignore(): void {}

@@ -67,7 +67,9 @@ function begin(branches: AnyBranches, options: SelectOptions | undefined, first:
   try {
     return start(branches, options, first);
   } catch (error) {
-    return Promise.reject(error);
+    // A failure takes its turn too: a loop over what fails at once must not starve the event loop.
+    const turn = consumeBudget();
+    return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
   }
 }
 
@@ -147,7 +149,10 @@ function pollOne(branch: unknown, name: string): unknown {
     case SOURCE:
       return (branch as Source<unknown>)[source].poll();
     case SIGNAL:
-      return (branch as AbortSignal).aborted ? (branch as AbortSignal).reason : PENDING;
+      // A signal of ours may be marked and not have fired yet, and who parks on it then is not woken.
+      return (branch as AbortSignal).aborted
+        ? (branch as AbortSignal).reason
+        : CancellationToken.from(branch as AbortSignal)[source].poll();
     case PROMISE: {
       const known = recall(branch as PromiseLike<unknown>);
       return known === undefined ? PENDING : known.poll();

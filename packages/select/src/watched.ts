@@ -32,9 +32,8 @@ export class Watched implements SourceProtocol<unknown>, WaiterList {
 
   /** Gives the promise its reaction, so that its rejection is never "unhandled". */
   constructor(promise: PromiseLike<unknown>) {
-    // A thenable that is no promise may call back at once, twice, or throw: the platform's resolve takes care of that.
-    const native = promise instanceof Promise ? promise : Promise.resolve(promise);
-    native.then(
+    // What is no plain promise may call back at once, twice, or throw: the platform's resolve takes care of that.
+    Promise.resolve(promise).then(
       (value) => this.#settle(FULFILLED, value),
       (error) => this.#settle(REJECTED, error),
     );
