@@ -1,0 +1,98 @@
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import { SelectError, select } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { Probe, rejection, turn } from './vocabulary.ts';
+
+/** Branches that must not be touched: the select that is given them is wrong elsewhere. */
+function untouched() {
+  const probe = new Probe(1);
+  let started = 0;
+  return {
+    branches: { probe, work: () => started++ },
+    expectUntouched(): void {
+      expect({ polls: probe.polls, parks: probe.parks, started, values: probe.values }).toEqual({
+        polls: 0,
+        parks: 0,
+        started: 0,
+        values: [1],
+      });
+    },
+  };
+}
+
+describe('select rejects, before anything is polled or started,', () => {
+  it.each([
+    ['a number', 5, 'Number'],
+    ['true', true, 'Boolean'],
+    ['a string', 'job', 'String'],
+    ['a symbol', Symbol('job'), 'Symbol'],
+    ['a plain object', {}, 'Object'],
+    ['an AbortController', new AbortController(), 'AbortController'],
+    ['an array', [Promise.resolve()], 'Array'],
+  ])('%s as a branch, whichever stands before it', async (_, wrong, shown) => {
+    const { branches, expectUntouched } = untouched();
+    for (const run of [select, select.biased]) {
+      const error = await rejection(run({ ...branches, wrong: wrong as never }));
+      expect(error).toBeInstanceOf(TypeError);
+      expect((error as Error).message).toContain(`select: branch "wrong" is ${shown}; `);
+    }
+    expectUntouched();
+  });
+
+  it('an empty object, and nothing but branches that are off', async () => {
+    expect(await rejection(select({}))).toBeInstanceOf(SelectError);
+    expect(await rejection(select.biased({}))).toBeInstanceOf(SelectError);
+    expect(await rejection(select({ a: false }))).toBeInstanceOf(SelectError);
+  });
+
+  it('no object at all', async () => {
+    expect(await rejection(select(undefined as never))).toBeInstanceOf(TypeError);
+    expect(await rejection(select(null as never))).toBeInstanceOf(TypeError);
+  });
+
+  it.each([1, -0.1, 2, Number.NaN, Number.POSITIVE_INFINITY, '1'])('a random source that gives %s', async (number) => {
+    const { branches, expectUntouched } = untouched();
+    const error = await rejection(select(branches, { random: () => number as number }));
+    expect(error).toBeInstanceOf(RangeError);
+    expect((error as Error).message).toContain('random must return a number from 0 to below 1');
+    expectUntouched();
+  });
+
+  it('a random source that throws, with its error', async () => {
+    const { branches, expectUntouched } = untouched();
+    const error = new Error('no entropy');
+    const random = (): never => {
+      throw error;
+    };
+    expect(await rejection(select(branches, { random }))).toBe(error);
+    expectUntouched();
+  });
+
+  it('a signal that is none', async () => {
+    const { branches, expectUntouched } = untouched();
+    for (const signal of [new AbortController(), {}, 5, null]) {
+      expect(await rejection(select(branches, { signal: signal as never }))).toBeInstanceOf(TypeError);
+    }
+    expectUntouched();
+  });
+});
+
+describe('a random source that goes wrong later', () => {
+  it('rejects the select, cleans up after it, and never throws at whoever woke it', async () => {
+    const starts = [0, 7];
+    const probe = new Probe<number>();
+    let token: CancellationToken | undefined;
+    const work = async (given: CancellationToken): Promise<never> => {
+      token = given;
+      await given.cancelled();
+      throw given.reason;
+    };
+    const outcome = select({ probe, work }, { random: () => starts.shift() ?? 0 });
+    await turn();
+    expect(() => probe.push(1)).not.toThrow();
+    expect(await rejection(outcome)).toBeInstanceOf(RangeError);
+    expect(token?.isCancelled).toBe(true);
+    expect(probe.values).toEqual([1]);
+    expect(probe.waiters.size).toBe(0);
+  });
+});
