@@ -1,0 +1,25 @@
+// Alone in its file: it uses up what the whole process has, and must stay right afterwards.
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { expect, test } from 'vitest';
+import { chainBelow } from './helpers/script.ts';
+
+test('answers stay right before, during and after more than four million cancellations', () => {
+  const root = new CancellationToken();
+  const leaf = chainBelow(root, 3);
+  const early = chainBelow(root, 3);
+  let wrong = 0;
+  for (let i = 0; i < 2 ** 22 + 10; i++) {
+    const token = new CancellationToken();
+    const child = token.childToken();
+    if (child.isCancelled) wrong++;
+    token.cancel();
+    if (!child.isCancelled) wrong++;
+    if (i % 4 === 0 && leaf.isCancelled) wrong++;
+  }
+  expect(wrong).toBe(0);
+  expect(early.isCancelled).toBe(false);
+  const late = chainBelow(root, 3);
+  expect([leaf, early, late].map((token) => token.isCancelled)).toEqual([false, false, false]);
+  root.cancel('stop');
+  expect([leaf, early, late].map((token) => token.reason)).toEqual(['stop', 'stop', 'stop']);
+});

@@ -1,0 +1,144 @@
+import { getEventListeners } from 'node:events';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { describe, expect, test } from 'vitest';
+import { callback, chainBelow, type Log, observers } from './helpers/script.ts';
+
+const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
+
+test('a token, and the signal of a token, give the token itself', () => {
+  const token = new CancellationToken().childToken();
+  expect(CancellationToken.from(token)).toBe(token);
+  expect(CancellationToken.from(token.signal)).toBe(token);
+  token.cancel();
+  expect(CancellationToken.from(token.signal)).toBe(token);
+});
+
+test('each follower of a foreign signal is a token of its own', () => {
+  const { signal } = new AbortController();
+  expect(CancellationToken.from(signal)).not.toBe(CancellationToken.from(signal));
+});
+
+describe.each([['nothing', () => {}] as const, ...Object.entries(observers)])('a follower observed by %s', (_, observe) => {
+  test.each([0, 1, 3])('is cancelled with the reason of the signal, %i levels below', (depth) => {
+    const controller = new AbortController();
+    const token = chainBelow(CancellationToken.from(controller.signal), depth);
+    observe(token);
+    expect(token.isCancelled).toBe(false);
+    const reason = { why: 'because' };
+    controller.abort(reason);
+    expect(token.isCancelled).toBe(true);
+    expect(token.reason).toBe(reason);
+    expect(token.cancel('too late')).toBe(false);
+  });
+
+  test('is cancelled at once when the signal had aborted before', () => {
+    const token = CancellationToken.from(AbortSignal.abort('before'));
+    observe(token);
+    expect([token.isCancelled, token.reason]).toEqual([true, 'before']);
+  });
+
+  test('can be cancelled alone: the signal and the other followers go on', () => {
+    const controller = new AbortController();
+    const [token, other] = [CancellationToken.from(controller.signal), CancellationToken.from(controller.signal)];
+    observe(token);
+    observe(other);
+    expect(token.cancel('own')).toBe(true);
+    expect([controller.signal.aborted, other.isCancelled]).toEqual([false, false]);
+    controller.abort('signal');
+    expect([token.reason, other.reason]).toEqual(['own', 'signal']);
+  });
+
+  test('is frozen by dispose', () => {
+    const controller = new AbortController();
+    const token = CancellationToken.from(controller.signal);
+    const child = token.childToken();
+    observe(token);
+    token.dispose();
+    controller.abort('why');
+    expect([token.isCancelled, child.reason]).toEqual([false, 'why']);
+  });
+});
+
+test('an abort is seen by whoever asks, also inside a listener that the signal calls before ours', () => {
+  const controller = new AbortController();
+  const log: Log = [];
+  const token = CancellationToken.from(controller.signal);
+  controller.signal.addEventListener('abort', () => log.push(`native: ${token.isCancelled}`));
+  callback(log, token, 'callback');
+  controller.abort();
+  expect(log).toEqual(['callback', 'native: true']);
+});
+
+test('the callbacks of all followers run, each token in the order of its first observation', () => {
+  const controller = new AbortController();
+  const log: Log = [];
+  const followers = [1, 2, 3].map(() => CancellationToken.from(controller.signal));
+  for (const index of [2, 0, 1]) callback(log, followers[index] as CancellationToken, `follower ${index}`);
+  controller.abort();
+  expect(log).toEqual(['follower 2', 'follower 0', 'follower 1']);
+});
+
+describe('the listener on a foreign signal', () => {
+  test('is not there until somebody observes', () => {
+    const { signal } = new AbortController();
+    const token = CancellationToken.from(signal);
+    expect([token.isCancelled, token.childToken().isCancelled, listeners(signal)]).toEqual([false, false, 0]);
+  });
+
+  test('is one, however many tokens follow', () => {
+    const { signal } = new AbortController();
+    const followers = Array.from({ length: 1_000 }, () => CancellationToken.from(signal));
+    for (const token of followers) token.childToken().onCancelled(() => {});
+    expect(listeners(signal)).toBe(1);
+  });
+
+  test.each(['unregister', 'dispose', 'cancel'] as const)('goes with the last observer, by %s, and comes back', (way) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const log: Log = [];
+    const leave = [1, 2].map(() => {
+      const token = CancellationToken.from(signal);
+      const registration = token.childToken().onCancelled(() => {});
+      return { unregister: () => registration.unregister(), dispose: () => registration.unregister() && token.dispose(), cancel: () => token.cancel() };
+    });
+    leave[0]?.[way]();
+    expect(listeners(signal)).toBe(1);
+    leave[1]?.[way]();
+    expect(listeners(signal)).toBe(0);
+    callback(log, CancellationToken.from(signal), 'late');
+    expect(listeners(signal)).toBe(1);
+    controller.abort();
+    expect([listeners(signal), log]).toEqual([0, ['late']]);
+  });
+
+  test('is never added to a signal that has aborted', () => {
+    const signal = AbortSignal.abort('before');
+    const log: Log = [];
+    callback(log, CancellationToken.from(signal), 'at once');
+    expect([listeners(signal), log]).toEqual([0, ['at once']]);
+  });
+});
+
+test('whatever behaves as an AbortSignal is followed', () => {
+  class OtherSignal extends EventTarget {
+    aborted = false;
+    reason: unknown = undefined;
+  }
+  const other = new OtherSignal();
+  const token = CancellationToken.from(other as unknown as AbortSignal);
+  const log: Log = [];
+  callback(log, token, 'callback');
+  Object.assign(other, { aborted: true, reason: 'why' });
+  other.dispatchEvent(new Event('abort'));
+  expect([log, token.reason]).toEqual([['callback'], 'why']);
+});
+
+test.each([undefined, null, 1, 'signal', {}, new AbortController(), () => {}])('%s is refused', (wrong) => {
+  expect(() => CancellationToken.from(wrong as never)).toThrow(TypeError);
+});
+
+test('the text of the refusal says what to pass instead', () => {
+  expect(() => CancellationToken.from(new AbortController() as never)).toThrow(
+    'expected an AbortSignal or a CancellationToken, got AbortController; pass controller.signal, not the controller',
+  );
+});

@@ -1,0 +1,100 @@
+import { runInNewContext } from 'node:vm';
+import { CancellationToken, type CancelledError, isCancelledError } from '@quiesce/cancellation-token';
+import { describe, expect, test } from 'vitest';
+import { chainBelow } from './helpers/script.ts';
+
+const reasons: [string, unknown][] = [
+  ['null', null],
+  ['a string', 'why'],
+  ['the empty string', ''],
+  ['zero', 0],
+  ['false', false],
+  ['NaN', Number.NaN],
+  ['a symbol', Symbol('why')],
+  ['an object', { why: 1 }],
+  ['a function', (): void => {}],
+  ['an error', new Error('why')],
+  ['an error of another realm', runInNewContext('new Error("why")')],
+  // biome-ignore lint/suspicious/noThenProperty: a reason that promises would follow
+  ['a thenable', { then: (resolve: (value: string) => void): void => resolve('followed') }],
+  ['a promise', Promise.resolve('followed')],
+];
+
+describe.each(reasons)('%s as the reason', (_, reason) => {
+  test('is passed on verbatim, wherever it is read', () => {
+    const root = new CancellationToken();
+    const [observed, unobserved] = [chainBelow(root, 2), chainBelow(root, 2)];
+    const heard: unknown[] = [];
+    observed.onCancelled((given) => heard.push(given));
+    const { signal } = observed;
+    root.cancel(reason);
+    observed.onCancelled((given) => heard.push(given));
+    expect(heard).toHaveLength(2);
+    for (const given of [...heard, observed.reason, unobserved.reason, root.reason, signal.reason]) expect(Object.is(given, reason)).toBe(true);
+  });
+
+  test('is not followed by an await of the cancellation', async () => {
+    const token = new CancellationToken();
+    const before = token.cancelled();
+    const waiting = before.then((value) => ['fulfilled', value]);
+    token.cancel(reason);
+    expect(await waiting).toEqual(['fulfilled', undefined]);
+    expect(await token.cancelled()).toBeUndefined();
+  });
+});
+
+describe('no reason', () => {
+  test('gives a CancelledError that looks like the platform’s abort', () => {
+    const token = new CancellationToken();
+    token.cancel(undefined);
+    const error = token.reason as CancelledError;
+    expect(error).toBeInstanceOf(Error);
+    expect([error.name, error.code, error.source, error.message]).toEqual([
+      'AbortError',
+      'ABORT_ERR',
+      'explicit',
+      'This operation was cancelled',
+    ]);
+  });
+
+  test('gives one and the same error to the whole subtree, whoever asks first', () => {
+    const root = new CancellationToken();
+    const observed = chainBelow(root, 3);
+    const unobserved = chainBelow(root, 3);
+    const heard: unknown[] = [];
+    observed.onCancelled((reason) => heard.push(reason));
+    observed.signal.addEventListener('abort', () => heard.push(observed.signal.reason));
+    root.cancel();
+    heard.push(unobserved.reason, observed.reason, root.reason, observed.childToken().reason);
+    expect(isCancelledError(heard[0])).toBe(true);
+    expect(new Set(heard).size).toBe(1);
+  });
+
+  test('gives different errors to different cancellations', () => {
+    const [a, b] = [new CancellationToken(), new CancellationToken()];
+    a.cancel();
+    b.cancel();
+    expect(a.reason).not.toBe(b.reason);
+  });
+
+  test('makes no error until somebody reads one', () => {
+    const made: string[] = [];
+    const { prepareStackTrace } = Error;
+    Error.prepareStackTrace = (error): string => {
+      made.push(error.name);
+      return '';
+    };
+    try {
+      const token = new CancellationToken();
+      const child = token.childToken();
+      child.cancelled().then(() => {});
+      token.cancel();
+      expect([token.isCancelled, child.isCancelled, child.cancel()]).toEqual([true, true, false]);
+      expect(made).toEqual([]);
+      void (token.reason as Error).stack;
+      expect(made).toEqual(['AbortError']);
+    } finally {
+      Error.prepareStackTrace = prepareStackTrace;
+    }
+  });
+});
