@@ -1,0 +1,72 @@
+// A loop over what is ready runs in microtasks alone: the event loop gets a real turn all the same. Counted, not timed.
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { select, sleep } from '@quiesce/select';
+import { expect, it } from 'vitest';
+import { cancelled } from './vocabulary.ts';
+
+/** Completions between two turns, as documented. */
+const BUDGET = 1024;
+
+/** Repeats `act` until `over` says so; gives up after far too many. */
+async function repeatUntil(over: () => boolean, act: () => Promise<unknown>, limit = 100 * BUDGET): Promise<number> {
+  let i = 0;
+  while (!over() && i < limit) {
+    await act();
+    i++;
+  }
+  return i;
+}
+
+/** Counts the turns of the event loop until there are `turns`. */
+function countTurns(turns: number): () => boolean {
+  let turned = 0;
+  const count = (): void => {
+    if (++turned < turns) setImmediate(count);
+  };
+  setImmediate(count);
+  return () => turned >= turns;
+}
+
+const ready = cancelled('ready');
+const fails = Promise.reject(new Error('again and again'));
+fails.catch(() => {});
+
+it.each([
+  ['a source that is ready', () => select({ ready })],
+  ['a promise', () => select({ promise: Promise.resolve(1) })],
+  ['a function', () => select({ work: async () => 1 })],
+  ['a function that loses', () => select({ work: async () => 1, promise: Promise.resolve(1) })],
+  ['a promise that is known to have failed', () => select({ fails }).catch(() => {})],
+  ['a select that is cancelled already', () => select({ ready }, { signal: ready }).catch(() => {})],
+  ['a sleep of no time', () => select({ nothing: sleep(0) })],
+])('a loop over %s lets the event loop turn every 1,024 times', async (_, act) => {
+  expect(await repeatUntil(countTurns(4), act)).toBeLessThanOrEqual(4 * BUDGET);
+});
+
+it('a timer gets through, too', async () => {
+  let fired = false;
+  setTimeout(() => {
+    fired = true;
+  }, 1);
+  // As many as it takes for a millisecond to go by, and then one turn.
+  await repeatUntil(
+    () => fired,
+    () => select({ ready }),
+    1e9,
+  );
+  expect(fired).toBe(true);
+});
+
+it('a real SIGTERM gets through, and ends the loop', async () => {
+  const stop = new CancellationToken();
+  const handler = () => stop.cancel('SIGTERM');
+  process.once('SIGTERM', handler);
+  process.kill(process.pid, 'SIGTERM');
+  await repeatUntil(
+    () => stop.isCancelled,
+    () => select.biased({ stop, ready }),
+    1e9,
+  );
+  process.off('SIGTERM', handler);
+  expect(stop.reason).toBe('SIGTERM');
+});

@@ -1,0 +1,158 @@
+import { isSource, PENDING, source } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { select, sleep } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { cancelled, now, turn } from './vocabulary.ts';
+
+describe('sleep', () => {
+  it('is awaitable, gives undefined, and is over when its time has come', async () => {
+    const clock = new VirtualClock();
+    const value: unknown = await clock.run(async () => {
+      const nap = sleep(10, { clock });
+      expect(nap.isElapsed).toBe(false);
+      const value = await nap;
+      expect(nap.isElapsed).toBe(true);
+      expect(await nap).toBe(undefined);
+      return value;
+    });
+    expect(value).toBe(undefined);
+    expect(clock.now()).toBe(10);
+  });
+
+  it('has its deadline fixed at the call, not when somebody waits', async () => {
+    const clock = new VirtualClock();
+    const nap = sleep(10, { clock });
+    await clock.advance(7);
+    const waiting = nap.then(() => clock.now());
+    await clock.advance(100);
+    expect(await waiting).toBe(10);
+  });
+
+  it('is the same moment in every turn of a loop: the tick comes though the loop is busy', async () => {
+    const clock = new VirtualClock();
+    const ticks: number[] = [];
+    await clock.run(async () => {
+      let tick = sleep(10, { clock });
+      while (ticks.length < 3) {
+        const outcome = await select({ tick, busy: sleep(4, { clock }) });
+        if (outcome.branch !== 'tick') continue;
+        ticks.push(clock.now());
+        tick = sleep(10, { clock });
+      }
+    });
+    expect(ticks).toEqual([10, 20, 30]);
+  });
+
+  it('has a timer only while somebody waits, and one for all', async () => {
+    const clock = new VirtualClock();
+    const nap = sleep(10, { clock });
+    expect(clock.pending).toBe(0);
+    await select({ nap, ready: cancelled(1) });
+    expect(clock.pending).toBe(0);
+    const losing = select({ nap, tick: turn() });
+    expect(clock.pending).toBe(1);
+    await losing;
+    expect(clock.pending).toBe(0);
+    const all = [select({ nap }), select({ nap }), nap.then(() => {})];
+    expect(clock.pending).toBe(1);
+    await clock.advance(10);
+    await Promise.all(all);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('keeps its timer while one of several waits', async () => {
+    const clock = new VirtualClock();
+    const nap = sleep(10, { clock });
+    const stays = select({ nap });
+    await select({ nap, tick: turn() });
+    expect(clock.pending).toBe(1);
+    await clock.advance(10);
+    expect(await stays).toEqual({ branch: 'nap', value: undefined });
+  });
+
+  it('wakes its waiters in the order in which they came', async () => {
+    const clock = new VirtualClock();
+    const nap = sleep(10, { clock });
+    const order: number[] = [];
+    for (const i of [0, 1, 2]) void select({ nap }).then(() => order.push(i));
+    await clock.advance(10);
+    expect(order).toEqual([0, 1, 2]);
+  });
+
+  it('of no time is ready at once', async () => {
+    const clock = new VirtualClock();
+    const nap = sleep(0, { clock });
+    expect(nap.isElapsed).toBe(true);
+    expect(nap[source].poll()).toBe(undefined);
+    await nap;
+    let started = false;
+    const work = () => (started = true);
+    expect(await select.biased({ work, nap })).toEqual({ branch: 'nap', value: undefined });
+    expect([clock.pending, started]).toEqual([0, false]);
+  });
+
+  it('is ready in a select when its time has come and nobody had waited', async () => {
+    const clock = new VirtualClock();
+    const nap = sleep(10, { clock });
+    await clock.advance(10);
+    let started = false;
+    const work = () => (started = true);
+    expect(await select.biased({ work, nap })).toEqual({ branch: 'nap', value: undefined });
+    expect(started).toBe(false);
+  });
+
+  it('for ever never ends', async () => {
+    const clock = new VirtualClock();
+    const nap = sleep(Number.POSITIVE_INFINITY, { clock });
+    const outcome = select({ nap, tick: sleep(10, { clock }) });
+    await clock.advance(1e15);
+    expect(await outcome).toEqual({ branch: 'tick', value: undefined });
+    expect(nap.isElapsed).toBe(false);
+    expect(await now(nap)).toBe('pending');
+  });
+
+  it('waits as long as it says, beyond the longest timer of the platform', async () => {
+    const clock = new VirtualClock();
+    const long = 2 ** 31 + 5;
+    expect(await clock.run(() => sleep(long, { clock }).then(() => clock.now()))).toBe(long);
+  });
+
+  it('goes by the clock of the platform without another', async () => {
+    const nap = sleep(1);
+    await nap;
+    expect(nap.isElapsed).toBe(true);
+    expect(await select({ nap, never: sleep(2 ** 40) })).toEqual({ branch: 'nap', value: undefined });
+  });
+
+  it('is over for good once its timer has fired, also by a clock that fires a little early', async () => {
+    let fire: () => void = () => {};
+    const early = Object.assign(new VirtualClock(), {
+      setTimer: (_: number, fn: () => void) => {
+        fire = fn;
+        return {} as never;
+      },
+    });
+    const nap = sleep(10, { clock: early });
+    const outcome = select({ nap });
+    fire();
+    expect(await outcome).toEqual({ branch: 'nap', value: undefined });
+    expect(nap.isElapsed).toBe(true);
+  });
+
+  it.each([-1, -0.001, Number.NaN, Number.NEGATIVE_INFINITY])('refuses %d', (ms) => {
+    expect(() => sleep(ms)).toThrow(RangeError);
+    expect(() => sleep(ms)).toThrow(`got ${ms}`);
+  });
+
+  it.each(['10', undefined, null, 10n])('refuses %s, which is no number', (ms) => {
+    expect(() => sleep(ms as never)).toThrow(RangeError);
+  });
+
+  it('is a source, and pending until its time', () => {
+    const clock = new VirtualClock();
+    const nap = sleep(1, { clock });
+    expect(isSource(nap)).toBe(true);
+    expect(nap[source].poll()).toBe(PENDING);
+    expect(nap[source]).toBe(nap[source]);
+  });
+});
