@@ -1,56 +1,68 @@
 import { CancellationToken, PENDING, source } from '@quiesce/cancellation-token';
 import { describe, expect, test } from 'vitest';
-import { callback, chainBelow, idleWaiter, type Log, listener, microtasks, observers, waiter } from './helpers/script.ts';
+import {
+  callback,
+  chainBelow,
+  idleWaiter,
+  type Log,
+  listener,
+  microtasks,
+  observers,
+  waiter,
+} from './helpers/script.ts';
 
-describe.each([['nothing', () => {}] as const, ...Object.entries(observers)])('a disposed token observed by %s', (_, observe) => {
-  test('is frozen as it was: active for ever', () => {
-    const root = new CancellationToken();
-    const token = root.childToken();
-    observe(token);
-    token.dispose();
-    root.cancel();
-    expect([token.isCancelled, token.reason]).toEqual([false, undefined]);
-    expect(token.cancel('too late')).toBe(false);
-    expect([token.isCancelled, token.reason]).toEqual([false, undefined]);
-    expect(() => token.throwIfCancelled()).not.toThrow();
-  });
+describe.each([['nothing', () => {}] as const, ...Object.entries(observers)])(
+  'a disposed token observed by %s',
+  (_, observe) => {
+    test('is frozen as it was: active for ever', () => {
+      const root = new CancellationToken();
+      const token = root.childToken();
+      observe(token);
+      token.dispose();
+      root.cancel();
+      expect([token.isCancelled, token.reason]).toEqual([false, undefined]);
+      expect(token.cancel('too late')).toBe(false);
+      expect([token.isCancelled, token.reason]).toEqual([false, undefined]);
+      expect(() => token.throwIfCancelled()).not.toThrow();
+    });
 
-  test('lets its children go to its parent, at any depth', () => {
-    const root = new CancellationToken();
-    const token = chainBelow(root, 2);
-    const below = token.childToken();
-    const deep = chainBelow(token, 3);
-    observe(deep);
-    observe(token);
-    token.dispose();
-    expect([below.isCancelled, deep.isCancelled]).toEqual([false, false]);
-    root.cancel('root');
-    expect([below.reason, deep.reason]).toEqual(['root', 'root']);
-  });
+    test('lets its children go to its parent, at any depth', () => {
+      const root = new CancellationToken();
+      const token = chainBelow(root, 2);
+      const below = token.childToken();
+      const deep = chainBelow(token, 3);
+      observe(deep);
+      observe(token);
+      token.dispose();
+      expect([below.isCancelled, deep.isCancelled]).toEqual([false, false]);
+      root.cancel('root');
+      expect([below.reason, deep.reason]).toEqual(['root', 'root']);
+    });
 
-  test('leaves its children free-standing when it was a root', () => {
-    const token = new CancellationToken();
-    const below = token.childToken();
-    const deep = below.childToken();
-    observe(deep);
-    observe(token);
-    token.dispose();
-    expect(token.cancel()).toBe(false);
-    expect([below.isCancelled, deep.isCancelled]).toEqual([false, false]);
-    expect(below.cancel('own')).toBe(true);
-    expect(deep.reason).toBe('own');
-  });
+    test('leaves its children free-standing when it was a root', () => {
+      const token = new CancellationToken();
+      const below = token.childToken();
+      const deep = below.childToken();
+      observe(deep);
+      observe(token);
+      token.dispose();
+      expect(token.cancel()).toBe(false);
+      expect([below.isCancelled, deep.isCancelled]).toEqual([false, false]);
+      expect(below.cancel('own')).toBe(true);
+      expect(deep.reason).toBe('own');
+    });
 
-  test('is cancelled for ever if it was cancelled before, with or without anybody having asked', () => {
-    const root = new CancellationToken();
-    const token = chainBelow(root, 2);
-    observe(token);
-    root.cancel('before');
-    token.dispose();
-    expect([token.isCancelled, token.reason, token.cancel()]).toEqual([true, 'before', false]);
-    expect(token.childToken().reason).toBe('before');
-  });
-});
+    test('is cancelled for ever if it was cancelled before, with or without anybody having asked', () => {
+      const root = new CancellationToken();
+      const token = chainBelow(root, 2);
+      observe(token);
+      root.cancel('before');
+      token.dispose();
+      expect([token.isCancelled, token.reason, token.cancel()]).toEqual([true, 'before', false]);
+      expect(token.childToken().reason).toBe('before');
+    });
+  },
+);
 
 test('disposing is idempotent, and what `using` does', () => {
   const root = new CancellationToken();
@@ -202,7 +214,10 @@ test('a child of a disposed root is free-standing', () => {
 });
 
 test('disposing a whole chain in any order keeps the leaf linked to the root', () => {
-  const orders: ((chain: CancellationToken[]) => CancellationToken[])[] = [(chain) => chain, (chain) => chain.reverse()];
+  const orders: ((chain: CancellationToken[]) => CancellationToken[])[] = [
+    (chain) => chain,
+    (chain) => chain.reverse(),
+  ];
   for (const order of orders) {
     const root = new CancellationToken();
     const chain: CancellationToken[] = [];

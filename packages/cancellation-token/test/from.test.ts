@@ -18,46 +18,49 @@ test('each follower of a foreign signal is a token of its own', () => {
   expect(CancellationToken.from(signal)).not.toBe(CancellationToken.from(signal));
 });
 
-describe.each([['nothing', () => {}] as const, ...Object.entries(observers)])('a follower observed by %s', (_, observe) => {
-  test.each([0, 1, 3])('is cancelled with the reason of the signal, %i levels below', (depth) => {
-    const controller = new AbortController();
-    const token = chainBelow(CancellationToken.from(controller.signal), depth);
-    observe(token);
-    expect(token.isCancelled).toBe(false);
-    const reason = { why: 'because' };
-    controller.abort(reason);
-    expect(token.isCancelled).toBe(true);
-    expect(token.reason).toBe(reason);
-    expect(token.cancel('too late')).toBe(false);
-  });
+describe.each([['nothing', () => {}] as const, ...Object.entries(observers)])(
+  'a follower observed by %s',
+  (_, observe) => {
+    test.each([0, 1, 3])('is cancelled with the reason of the signal, %i levels below', (depth) => {
+      const controller = new AbortController();
+      const token = chainBelow(CancellationToken.from(controller.signal), depth);
+      observe(token);
+      expect(token.isCancelled).toBe(false);
+      const reason = { why: 'because' };
+      controller.abort(reason);
+      expect(token.isCancelled).toBe(true);
+      expect(token.reason).toBe(reason);
+      expect(token.cancel('too late')).toBe(false);
+    });
 
-  test('is cancelled at once when the signal had aborted before', () => {
-    const token = CancellationToken.from(AbortSignal.abort('before'));
-    observe(token);
-    expect([token.isCancelled, token.reason]).toEqual([true, 'before']);
-  });
+    test('is cancelled at once when the signal had aborted before', () => {
+      const token = CancellationToken.from(AbortSignal.abort('before'));
+      observe(token);
+      expect([token.isCancelled, token.reason]).toEqual([true, 'before']);
+    });
 
-  test('can be cancelled alone: the signal and the other followers go on', () => {
-    const controller = new AbortController();
-    const [token, other] = [CancellationToken.from(controller.signal), CancellationToken.from(controller.signal)];
-    observe(token);
-    observe(other);
-    expect(token.cancel('own')).toBe(true);
-    expect([controller.signal.aborted, other.isCancelled]).toEqual([false, false]);
-    controller.abort('signal');
-    expect([token.reason, other.reason]).toEqual(['own', 'signal']);
-  });
+    test('can be cancelled alone: the signal and the other followers go on', () => {
+      const controller = new AbortController();
+      const [token, other] = [CancellationToken.from(controller.signal), CancellationToken.from(controller.signal)];
+      observe(token);
+      observe(other);
+      expect(token.cancel('own')).toBe(true);
+      expect([controller.signal.aborted, other.isCancelled]).toEqual([false, false]);
+      controller.abort('signal');
+      expect([token.reason, other.reason]).toEqual(['own', 'signal']);
+    });
 
-  test('is frozen by dispose', () => {
-    const controller = new AbortController();
-    const token = CancellationToken.from(controller.signal);
-    const child = token.childToken();
-    observe(token);
-    token.dispose();
-    controller.abort('why');
-    expect([token.isCancelled, child.reason]).toEqual([false, 'why']);
-  });
-});
+    test('is frozen by dispose', () => {
+      const controller = new AbortController();
+      const token = CancellationToken.from(controller.signal);
+      const child = token.childToken();
+      observe(token);
+      token.dispose();
+      controller.abort('why');
+      expect([token.isCancelled, child.reason]).toEqual([false, 'why']);
+    });
+  },
+);
 
 test('an abort is seen by whoever asks, also inside a listener that the signal calls before ours', () => {
   const controller = new AbortController();
@@ -92,24 +95,31 @@ describe('the listener on a foreign signal', () => {
     expect(listeners(signal)).toBe(1);
   });
 
-  test.each(['unregister', 'dispose', 'cancel'] as const)('goes with the last observer, by %s, and comes back', (way) => {
-    const controller = new AbortController();
-    const { signal } = controller;
-    const log: Log = [];
-    const leave = [1, 2].map(() => {
-      const token = CancellationToken.from(signal);
-      const registration = token.childToken().onCancelled(() => {});
-      return { unregister: () => registration.unregister(), dispose: () => registration.unregister() && token.dispose(), cancel: () => token.cancel() };
-    });
-    leave[0]?.[way]();
-    expect(listeners(signal)).toBe(1);
-    leave[1]?.[way]();
-    expect(listeners(signal)).toBe(0);
-    callback(log, CancellationToken.from(signal), 'late');
-    expect(listeners(signal)).toBe(1);
-    controller.abort();
-    expect([listeners(signal), log]).toEqual([0, ['late']]);
-  });
+  test.each(['unregister', 'dispose', 'cancel'] as const)(
+    'goes with the last observer, by %s, and comes back',
+    (way) => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const log: Log = [];
+      const leave = [1, 2].map(() => {
+        const token = CancellationToken.from(signal);
+        const registration = token.childToken().onCancelled(() => {});
+        return {
+          unregister: () => registration.unregister(),
+          dispose: () => registration.unregister() && token.dispose(),
+          cancel: () => token.cancel(),
+        };
+      });
+      leave[0]?.[way]();
+      expect(listeners(signal)).toBe(1);
+      leave[1]?.[way]();
+      expect(listeners(signal)).toBe(0);
+      callback(log, CancellationToken.from(signal), 'late');
+      expect(listeners(signal)).toBe(1);
+      controller.abort();
+      expect([listeners(signal), log]).toEqual([0, ['late']]);
+    },
+  );
 
   test('is never added to a signal that has aborted', () => {
     const signal = AbortSignal.abort('before');

@@ -29,7 +29,14 @@ test('depth first: a token before what is below it, and that before the next chi
   const root = new CancellationToken();
   const a = root.childToken();
   const b = root.childToken();
-  for (const [name, token] of Object.entries({ a1: a.childToken(), b1: b.childToken(), a2: a.childToken(), b, a, root }))
+  for (const [name, token] of Object.entries({
+    a1: a.childToken(),
+    b1: b.childToken(),
+    a2: a.childToken(),
+    b,
+    a,
+    root,
+  }))
     callback(log, token, name);
   root.cancel();
   expect(log).toEqual(['root', 'a', 'a1', 'a2', 'b', 'b1']);

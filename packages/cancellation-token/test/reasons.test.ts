@@ -30,7 +30,8 @@ describe.each(reasons)('%s as the reason', (_, reason) => {
     root.cancel(reason);
     observed.onCancelled((given) => heard.push(given));
     expect(heard).toHaveLength(2);
-    for (const given of [...heard, observed.reason, unobserved.reason, root.reason, signal.reason]) expect(Object.is(given, reason)).toBe(true);
+    for (const given of [...heard, observed.reason, unobserved.reason, root.reason, signal.reason])
+      expect(Object.is(given, reason)).toBe(true);
   });
 
   test('is not followed by an await of the cancellation', async () => {

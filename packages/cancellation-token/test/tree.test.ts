@@ -70,7 +70,12 @@ describe.each(observed)('a tree whose leaf is observed by %s', (_, observe) => {
     observe(leaf);
     observe(cousin);
     middle.cancel('middle');
-    expect([root, middle, leaf, cousin].map((token) => token.reason)).toEqual([undefined, 'middle', 'middle', undefined]);
+    expect([root, middle, leaf, cousin].map((token) => token.reason)).toEqual([
+      undefined,
+      'middle',
+      'middle',
+      undefined,
+    ]);
     root.cancel('root');
     expect([root, middle, leaf, cousin].map((token) => token.reason)).toEqual(['root', 'middle', 'middle', 'root']);
   });

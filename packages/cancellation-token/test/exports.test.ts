@@ -1,0 +1,27 @@
+import * as main from '@quiesce/cancellation-token';
+import * as testing from '@quiesce/cancellation-token/testing';
+import { expect, test } from 'vitest';
+
+test('the package exports these names and no others', () => {
+  expect(Object.keys(main).sort()).toEqual([
+    'CancellationToken',
+    'CancelledError',
+    'ClosedError',
+    'PENDING',
+    'consumeBudget',
+    'isCancellation',
+    'isCancellationOf',
+    'isCancelledError',
+    'isClosedError',
+    'isSource',
+    'reportUncaught',
+    'setUncaughtHandler',
+    'source',
+    'systemClock',
+    'wait',
+  ]);
+});
+
+test('its testing entry exports these names and no others', () => {
+  expect(Object.keys(testing)).toEqual(['VirtualClock']);
+});

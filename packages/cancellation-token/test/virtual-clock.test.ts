@@ -1,0 +1,100 @@
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { expect, test } from 'vitest';
+
+const sleep = (clock: VirtualClock, ms: number): Promise<void> => new Promise((resolve) => clock.setTimer(ms, resolve));
+
+test('stands still until it is moved', async () => {
+  const clock = new VirtualClock(1_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([clock.now(), clock.wall(), clock.pending]).toEqual([0, 1_000, 0]);
+  await clock.advance(250);
+  expect([clock.now(), clock.wall()]).toEqual([250, 1_250]);
+});
+
+test('fires in order of time, and at one time in the order of setting', async () => {
+  const clock = new VirtualClock();
+  const log: string[] = [];
+  for (const [name, ms] of Object.entries({ b1: 20, a: 10, b2: 20, c: 30, now: 0 })) {
+    clock.setTimer(ms, () => log.push(`${name} at ${clock.now()}`));
+  }
+  await clock.advance(20);
+  expect(log).toEqual(['now at 0', 'a at 10', 'b1 at 20', 'b2 at 20']);
+  expect(clock.pending).toBe(1);
+  await clock.advance(9);
+  expect(log).toHaveLength(4);
+  await clock.advance(1);
+  expect(log.at(-1)).toBe('c at 30');
+});
+
+test('never fires inside of setTimer, and not what was taken back', async () => {
+  const clock = new VirtualClock();
+  const log: string[] = [];
+  clock.setTimer(0, () => log.push('zero'));
+  clock.clearTimer(clock.setTimer(0, () => log.push('taken back')));
+  expect([log, clock.pending]).toEqual([[], 1]);
+  await clock.advance(0);
+  expect([log, clock.pending]).toEqual([['zero'], 0]);
+});
+
+test('lets everything that a timer sets off run before the next timer fires', async () => {
+  const clock = new VirtualClock();
+  const log: string[] = [];
+  const work = async (): Promise<void> => {
+    await sleep(clock, 10);
+    for (let i = 0; i < 50; i++) await null;
+    log.push(`work at ${clock.now()}`);
+    await sleep(clock, 1);
+    log.push(`more at ${clock.now()}`);
+  };
+  void work();
+  clock.setTimer(12, () => log.push('timer at 12'));
+  await clock.advance(12);
+  expect(log).toEqual(['work at 10', 'more at 11', 'timer at 12']);
+});
+
+test('time never goes back, also when it is moved twice at once', async () => {
+  const clock = new VirtualClock();
+  const seen: number[] = [];
+  for (const ms of [5, 50, 500]) clock.setTimer(ms, () => seen.push(clock.now()));
+  await Promise.all([clock.advance(10), clock.advance(500), clock.advance(20)]);
+  expect(seen).toEqual([5, 50, 500]);
+  expect(clock.now()).toBe(500);
+});
+
+test.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('cannot be moved by %d ms', async (ms) => {
+  await expect(new VirtualClock().advance(ms)).rejects.toThrow(RangeError);
+});
+
+test('run moves time to the next timer whenever nothing else is left to do', async () => {
+  const clock = new VirtualClock();
+  const result = await clock.run(async () => {
+    await sleep(clock, 3_600_000);
+    await Promise.all([sleep(clock, 1_000), sleep(clock, 2_000)]);
+    return clock.now();
+  });
+  expect([result, clock.now()]).toEqual([3_602_000, 3_602_000]);
+});
+
+test('run ends with the work, and leaves the timers that are not due', async () => {
+  const clock = new VirtualClock();
+  clock.setTimer(10, () => expect.unreachable());
+  expect(await clock.run(() => 'plain')).toBe('plain');
+  expect([clock.now(), clock.pending]).toEqual([0, 1]);
+});
+
+test('run throws what the work throws, now or later', async () => {
+  const clock = new VirtualClock();
+  const fail = (): never => {
+    throw new Error('failed');
+  };
+  await expect(clock.run(fail)).rejects.toThrow('failed');
+  await expect(clock.run(() => sleep(clock, 5).then(fail))).rejects.toThrow('failed');
+});
+
+test('run says so when the work would wait for ever', async () => {
+  const clock = new VirtualClock();
+  const forEver = (): Promise<void> => new Promise(() => {});
+  await expect(clock.run(forEver)).rejects.toThrow('would wait for ever');
+  clock.setTimer(Number.POSITIVE_INFINITY, () => {});
+  await expect(clock.run(forEver)).rejects.toThrow('would wait for ever');
+});

@@ -1,0 +1,83 @@
+import { CancellationToken, PENDING, type Source, source, type Waiter, wait } from '@quiesce/cancellation-token';
+import { expect, test } from 'vitest';
+import { type Log, microtasks } from './helpers/script.ts';
+
+/** A source that answers from a list, and wakes when told to. */
+function scripted(...answers: (() => unknown)[]): Source<unknown> & { wake(): void; polls(): number } {
+  let waiting: Waiter | undefined;
+  let polls = 0;
+  const protocol = {
+    poll: (): unknown => answers[polls++]?.(),
+    park: (waiter: Waiter): void => {
+      waiting = waiter;
+    },
+    unpark: (): void => {},
+  };
+  return { [source]: protocol, wake: () => waiting?.wake(), polls: () => polls };
+}
+const pending = (): unknown => PENDING;
+const fail = (): never => {
+  throw new Error('the source failed');
+};
+
+test('takes what is ready at once, in the call', async () => {
+  const ready = scripted(() => 'value');
+  const waiting = wait(ready);
+  expect(ready.polls()).toBe(1);
+  expect(await waiting).toBe('value');
+});
+
+test('polls at each wake-up until there is something, and not once more', async () => {
+  const slow = scripted(pending, pending, () => 'value', fail);
+  const waiting = wait(slow);
+  slow.wake();
+  expect(slow.polls()).toBe(2);
+  slow.wake();
+  expect([await waiting, slow.polls()]).toEqual(['value', 3]);
+});
+
+test('rejects with what poll throws, now or later', async () => {
+  await expect(wait(scripted(fail))).rejects.toThrow('the source failed');
+  const later = scripted(pending, fail);
+  const waiting = wait(later);
+  expect(() => later.wake()).not.toThrow();
+  await expect(waiting).rejects.toThrow('the source failed');
+});
+
+test('gives the reason of a token, which is followed if it is a promise', async () => {
+  const token = new CancellationToken();
+  const waiting = wait(token);
+  token.cancel('why');
+  expect(await waiting).toBe('why');
+  const other = new CancellationToken();
+  other.cancel(Promise.resolve('followed'));
+  expect(await wait(other)).toBe('followed');
+});
+
+test('cancelled() is one object for each token', () => {
+  const token = new CancellationToken();
+  expect(token.cancelled()).toBe(token.cancelled());
+  expect(token.childToken().cancelled()).not.toBe(token.cancelled());
+});
+
+test('an await of cancelled() goes on in a microtask after the cancellation, with undefined', async () => {
+  const log: Log = [];
+  const root = new CancellationToken();
+  const token = root.childToken();
+  const waiting = (async () => log.push(`awaited: ${await token.cancelled()}`))();
+  await microtasks();
+  expect(log).toEqual([]);
+  root.cancel('why');
+  log.push('cancel returned');
+  queueMicrotask(() => queueMicrotask(() => queueMicrotask(() => queueMicrotask(() => log.push('four microtasks')))));
+  await waiting;
+  await microtasks();
+  expect(log).toEqual(['cancel returned', 'awaited: undefined', 'four microtasks']);
+});
+
+test('an await of what is cancelled already goes on too', async () => {
+  const token = new CancellationToken();
+  token.cancel();
+  expect(await token.cancelled()).toBeUndefined();
+  expect(await token.cancelled().then(() => 'then')).toBe('then');
+});

@@ -1,0 +1,81 @@
+import { append, type Chain, detach, type Link, remove, splice } from '@quiesce/internal';
+import { expect, test } from 'vitest';
+
+interface Item extends Link<Item> {
+  readonly name: string;
+}
+const item = (name: string): Item => ({ name, next: undefined, prev: undefined });
+
+function chainOf(...items: Item[]): Chain<Item> {
+  const chain: Chain<Item> = { head: undefined };
+  for (const each of items) append(chain, each);
+  return chain;
+}
+
+/** The names forwards; fails unless backwards is the same. */
+function names({ head }: Chain<Item>): string {
+  if (head === undefined) return '';
+  const forwards: Item[] = [];
+  const backwards: Item[] = [];
+  for (let at = head; forwards.length === 0 || at !== head; at = at.next as Item) forwards.push(at);
+  for (let at = head.prev as Item; backwards.length < forwards.length; at = at.prev as Item) backwards.unshift(at);
+  expect(backwards.map(({ name }) => name)).toEqual(forwards.map(({ name }) => name));
+  return forwards.map(({ name }) => name).join('');
+}
+
+test('append puts an item behind all others', () => {
+  const chain = chainOf();
+  expect([chain.head, names(chain)]).toEqual([undefined, '']);
+  for (const [name, whole] of [
+    ['a', 'a'],
+    ['b', 'ab'],
+    ['c', 'abc'],
+  ] as const) {
+    append(chain, item(name));
+    expect(names(chain)).toBe(whole);
+  }
+});
+
+test.each([
+  [0, 'bcd'],
+  [1, 'acd'],
+  [3, 'abc'],
+])('remove takes item %i out, wherever it stands', (index, left) => {
+  const items = ['a', 'b', 'c', 'd'].map(item);
+  const chain = chainOf(...items);
+  const removed = items[index] as Item;
+  remove(chain, removed);
+  expect(names(chain)).toBe(left);
+  expect([removed.next, removed.prev]).toEqual([undefined, undefined]);
+  append(chain, removed);
+  expect(names(chain)).toBe(left + removed.name);
+});
+
+test('removing the last item leaves an empty list', () => {
+  const only = item('a');
+  const chain = chainOf(only);
+  remove(chain, only);
+  expect([chain.head, only.next, only.prev]).toEqual([undefined, undefined, undefined]);
+});
+
+test('detach takes an item from between its neighbours', () => {
+  const [a, b, c] = [item('a'), item('b'), item('c')];
+  const chain = chainOf(a, b, c);
+  detach(b);
+  expect(names(chain)).toBe('ac');
+  expect([b.next, b.prev]).toEqual([undefined, undefined]);
+});
+
+test.each([0, 1, 2])('splice puts a whole list before item %i of another, in order', (index) => {
+  const items = ['x', 'y', 'z'].map(item);
+  const chain = chainOf(...items);
+  splice(chainOf(item('a'), item('b')).head as Item, items[index] as Item);
+  // Before the first is behind the last: the list is a ring.
+  expect(names(chain)).toBe(['xyzab', 'xabyz', 'xyabz'][index]);
+});
+
+test('a list of one item can be spliced, and be spliced into', () => {
+  const chain = chainOf(item('x'));
+  splice(chainOf(item('a')).head as Item, chain.head as Item);
+  expect(names(chain)).toBe('xa');
+});

@@ -1,0 +1,54 @@
+import { type Parked, parkOn, unparkFrom, type WaiterList, wakeAll } from '@quiesce/internal';
+import { expect, test } from 'vitest';
+
+function waiter(log: string[], name: string, then?: () => void): Parked {
+  const wake = (): void => {
+    log.push(name);
+    then?.();
+  };
+  return { next: undefined, prev: undefined, owner: undefined, wake };
+}
+const list = (): WaiterList => ({ head: undefined });
+
+test('all who are parked are woken once, unparked, in the order of parking', () => {
+  const log: string[] = [];
+  const waiting = list();
+  const first = waiter(log, 'first', () => log.push(String(first.owner)));
+  for (const each of [first, waiter(log, 'second')]) parkOn(waiting, each);
+  wakeAll(waiting);
+  wakeAll(waiting);
+  expect(log).toEqual(['first', 'undefined', 'second']);
+  expect(waiting.head).toBeUndefined();
+});
+
+test('parking twice keeps the place', () => {
+  const log: string[] = [];
+  const waiting = list();
+  const first = waiter(log, 'first');
+  for (const each of [first, waiter(log, 'second'), first]) parkOn(waiting, each);
+  wakeAll(waiting);
+  expect(log).toEqual(['first', 'second']);
+});
+
+test('a waiter that is parked elsewhere is refused, and left alone by unpark', () => {
+  const log: string[] = [];
+  const [here, elsewhere] = [list(), list()];
+  const parked = waiter(log, 'woken');
+  parkOn(elsewhere, parked);
+  expect(() => parkOn(here, parked)).toThrow(TypeError);
+  expect([unparkFrom(here, parked), parked.owner === elsewhere]).toEqual([false, true]);
+  expect([unparkFrom(elsewhere, parked), unparkFrom(elsewhere, parked)]).toEqual([true, false]);
+  wakeAll(elsewhere);
+  expect(log).toEqual([]);
+});
+
+test('who is unparked by another who is woken is not woken', () => {
+  const log: string[] = [];
+  const waiting = list();
+  const second = waiter(log, 'second');
+  for (const each of [waiter(log, 'first', () => unparkFrom(waiting, second)), second, waiter(log, 'third')]) {
+    parkOn(waiting, each);
+  }
+  wakeAll(waiting);
+  expect(log).toEqual(['first', 'third']);
+});
