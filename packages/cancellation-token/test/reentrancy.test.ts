@@ -129,6 +129,19 @@ describe.each(Object.entries(places))('inside %s', (_, inside) => {
   });
 });
 
+test('unregistering what a dispose has silenced prevents nothing more', () => {
+  const log: Log = [];
+  const token = new CancellationToken();
+  const below = token.childToken();
+  token.onCancelled(() => {
+    below.dispose();
+    log.push(`${silenced.unregister()}`);
+  });
+  const silenced = callback(log, below, 'silenced');
+  token.cancel();
+  expect(log).toEqual(['false']);
+});
+
 test('a callback that unregisters itself is told that it is too late', () => {
   const log: Log = [];
   const token = new CancellationToken();

@@ -73,6 +73,21 @@ test('a registration that is held keeps neither its callback nor its siblings on
   expect(held.map((registration) => registration.unregister())).toEqual([false, false, false]);
 });
 
+test('a registration that is held does not keep its callback once its token is disposed', async () => {
+  const token = new CancellationToken();
+  const register = (): { registration: object; fn: WeakRef<object> } => {
+    const fn = (): void => {};
+    return { registration: token.onCancelled(fn), fn: new WeakRef(fn) };
+  };
+  const held = register();
+  await collectGarbage();
+  expect(held.fn.deref()).toBeDefined();
+  token.dispose();
+  await collectGarbage();
+  expect(held.fn.deref()).toBeUndefined();
+  expect(held.registration).toBeDefined();
+});
+
 test('what was cancelled below a long-lived token is forgotten', async () => {
   const root = new CancellationToken();
   const left = await survivors(10_000, () => {

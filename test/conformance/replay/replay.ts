@@ -24,7 +24,7 @@ export interface Adapter {
 }
 
 /** Where a replay went another way than the recording. */
-export interface Difference {
+interface Difference {
   readonly id: string;
   readonly seed: number;
   /** Which operation of the case, from 0. */
