@@ -23,7 +23,9 @@ export class LaggedError extends Error {
 
   /** @internal */
   constructor(missed: number) {
-    super(`the receiver was too slow and missed ${missed} ${missed === 1 ? 'value' : 'values'}; it goes on at the oldest kept`);
+    super(
+      `the receiver was too slow and missed ${missed} ${missed === 1 ? 'value' : 'values'}; it goes on at the oldest kept`,
+    );
     this.missed = missed;
   }
 }

@@ -100,7 +100,8 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList, Link<Cursor<T>>
 
   park(waiter: Waiter): void {
     parkOn(this, waiter);
-    if (this.next === undefined) this.queue();
+    // On a closed channel nothing will come that could wake anybody.
+    if (this.next === undefined && this.ring.senders > 0) this.queue();
   }
 
   unpark(waiter: Waiter): void {

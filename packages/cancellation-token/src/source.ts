@@ -45,7 +45,10 @@ export interface SourceProtocol<T> {
    * @throws the failure, if the source is ready with one
    */
   poll(): T | typeof PENDING;
-  /** Registers a waiter behind the others, in O(1). A waiter that is parked here already keeps its place. */
+  /**
+   * Registers a waiter behind the others, in O(1). A waiter that is parked here already keeps its place. Poll first: one
+   * that parks on a source that is ready already need not be woken.
+   */
   park(waiter: Waiter): void;
   /** Removes a waiter, in O(1). One that is not parked here is left alone. */
   unpark(waiter: Waiter): void;

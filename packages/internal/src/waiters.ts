@@ -32,11 +32,28 @@ export function unparkFrom(list: WaiterList, waiter: Parked): boolean {
   return true;
 }
 
-/** Wakes all who wait on something that is ready for good: nobody who is woken parks here again. */
+/** Wakes all who are parked now, in order; who parks again meanwhile is not woken again. */
 export function wakeAll(list: WaiterList): void {
-  for (let item = list.head; item !== undefined; item = list.head) {
-    const waiter = item as Parked;
+  const end: Parked = { next: undefined, prev: undefined, owner: undefined, wake };
+  if (list.head === undefined) return;
+  parkOn(list, end);
+  // A wakeAll inside a wake-up goes past our end, and takes it out: then all before it have been woken.
+  while (end.owner === list) {
+    const waiter = list.head as Parked;
     unparkFrom(list, waiter);
-    waiter.wake();
+    guard(waiter);
   }
 }
+
+/** A wake-up must not throw; one that does all the same must not keep the others asleep. */
+function guard(waiter: Parked): void {
+  try {
+    waiter.wake();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+function wake(): void {}

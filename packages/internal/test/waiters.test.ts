@@ -52,3 +52,27 @@ test('who is unparked by another who is woken is not woken', () => {
   wakeAll(waiting);
   expect(log).toEqual(['first', 'third']);
 });
+
+test('a waiter that parks again inside its wake-up is woken once, and stays parked', () => {
+  const log: string[] = [];
+  const waiting = list();
+  const again = waiter(log, 'again', () => parkOn(waiting, again));
+  for (const each of [again, waiter(log, 'other')]) parkOn(waiting, each);
+  wakeAll(waiting);
+  expect(log).toEqual(['again', 'other']);
+  expect(waiting.head).toBe(again);
+});
+
+test('waking everybody inside a wake-up wakes each once, also who has parked meanwhile', () => {
+  const log: string[] = [];
+  const waiting = list();
+  const late = waiter(log, 'late');
+  const first = waiter(log, 'first', () => {
+    parkOn(waiting, late);
+    wakeAll(waiting);
+  });
+  for (const each of [first, waiter(log, 'second')]) parkOn(waiting, each);
+  wakeAll(waiting);
+  expect(log).toEqual(['first', 'second', 'late']);
+  expect(waiting.head).toBeUndefined();
+});

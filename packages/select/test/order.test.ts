@@ -69,6 +69,20 @@ describe('select', () => {
     expect(await wins(300, () => select({ off: null, b: ready, c: ready }, { random }))).toEqual({ b: 200, c: 100 });
   });
 
+  it('counts them at a wake-up as well', async () => {
+    for (const [start, branch] of [
+      [0, 'b'],
+      [1, 'b'],
+      [2, 'c'],
+    ] as const) {
+      const [b, c] = [new Probe<number>(), new Probe<number>()];
+      const outcome = select({ off: false, b, c }, { random: () => start / 3 });
+      b.values.push(1);
+      c.push(1);
+      expect(await outcome).toEqual({ branch, value: 1 });
+    }
+  });
+
   it('does not count else', async () => {
     const random = inTurn(2);
     const run = () => select({ else: () => 0, a: ready, b: ready }, { random });

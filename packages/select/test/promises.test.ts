@@ -87,9 +87,12 @@ describe('nothing of a select', () => {
 });
 
 describe('a promise that has lost before', () => {
-  it('is ready at once when it has settled since, before any function is started', async () => {
+  it.each([
+    ['what was ready', () => cancelled(1)],
+    ['what came later', () => turn()],
+  ])('to %s is ready at once when it has settled since, before any function is started', async (_, make) => {
     const { promise, resolve } = deferred<string>();
-    await select({ promise, ready: cancelled(1) });
+    await select({ promise, rival: make() });
     resolve('known');
     await turn();
     let started = false;

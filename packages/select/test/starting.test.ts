@@ -85,6 +85,7 @@ describe('a function that, while it starts,', () => {
     expect(thrown).toBeInstanceOf(SelectError);
     expect(thrown.errors).toEqual([error]);
     expect(thrown.outcome).toEqual({ branch: 'probe', value: 1 });
+    expect(thrown.message).toContain('branch "probe" won');
   });
 
   it('decides the select and returns a plain value is late with it', async () => {
