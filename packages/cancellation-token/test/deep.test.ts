@@ -1,8 +1,9 @@
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { callback, chainBelow, type Log } from './helpers/script.ts';
 
 const million = 1_000_000;
+vi.setConfig({ testTimeout: 120_000 });
 
 test('a chain of a million unobserved tokens works', () => {
   const root = new CancellationToken();

@@ -2,7 +2,7 @@
 // of everything that fires have to be the same. A failure prints the seed and the shortest script that shows it.
 import { CancellationToken, PENDING, type Registration, source, type Waiter } from '@quiesce/cancellation-token';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type Entry, type NaiveToken, NaiveTree } from './helpers/naive-tree.ts';
 import { idleWaiter, type Log } from './helpers/script.ts';
 
@@ -161,6 +161,8 @@ function perform<T>(side: Side<T>, script: readonly Step[]): Log {
   log.push(tokens.map((token) => side.answers(token).map(String)).join(' | '));
   return log;
 }
+
+vi.setConfig({ testTimeout: 120_000 });
 
 test('random operations answer and fire as in the naive model', () => {
   let fired = 0;

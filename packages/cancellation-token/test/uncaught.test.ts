@@ -1,8 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { CancellationToken, reportUncaught, setUncaughtHandler } from '@quiesce/cancellation-token';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { callback, idleWaiter, type Log, microtasks, waiter } from './helpers/script.ts';
+
+// A process is started, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const log: Log = [];
 const fail = (text: string) => (): never => {
