@@ -1,0 +1,50 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { adapters } from '../conformance/replay/adapters.ts';
+import { isOwn, readSuite } from '../conformance/replay/recordings.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const readme = readFileSync(`${root}README.md`, 'utf8');
+const manifests = readdirSync(`${root}packages`).map(
+  (folder) => JSON.parse(readFileSync(`${root}packages/${folder}/package.json`, 'utf8')) as Record<string, unknown>,
+);
+
+describe('the README', () => {
+  it('has five facts, each with a link to the test that keeps it true', () => {
+    const [, facts = ''] = /Five facts[^\n]*\n\n([\s\S]*?)\n\n#/.exec(readme) ?? [];
+    const each = facts.split(/^- /m).slice(1);
+    expect(each).toHaveLength(5);
+    for (const fact of each) expect(fact).toMatch(/\[test\]\(/);
+  });
+
+  it('links to nothing that is not there', () => {
+    const links = [...readme.matchAll(/\]\(([^)#]+)\)/g)].map((match) => match[1] ?? '');
+    expect(links.length).toBeGreaterThan(5);
+    expect(links.filter((link) => !/^https?:/.test(link) && !existsSync(`${root}${link}`))).toEqual([]);
+  });
+
+  it('says rightly that no package has a dependency that is not ours', () => {
+    const foreign = manifests.flatMap((manifest) =>
+      Object.keys((manifest['dependencies'] ?? {}) as object).filter((name) => !name.startsWith('@quiesce/')),
+    );
+    expect(foreign).toEqual([]);
+    expect(readme).toContain('**No dependencies**');
+  });
+
+  it.runIf(isOwn)('counts the recorded operations that are replayed', () => {
+    let replayed = 0;
+    for (const adapter of adapters) {
+      for (const { ops } of readSuite(fileURLToPath(new URL('../conformance/tokio', import.meta.url)), adapter.suite)
+        .cases) {
+        replayed += ops.filter(({ op }) => !Object.hasOwn(adapter.notYet, op)).length;
+      }
+    }
+    expect(readme).toContain(`${replayed.toLocaleString('en')} recorded operations`);
+  });
+
+  it('names every public package', () => {
+    const published = manifests.filter((manifest) => manifest['private'] !== true);
+    for (const { name } of published) expect(readme).toContain(`\`${String(name)}\``);
+  });
+});
