@@ -48,7 +48,8 @@ test('a task that is kept keeps neither its scope nor its work, only its value',
     });
     return watched as Scope;
   });
-  expect(left).toBe(0);
+  // The engine may hold on to what the last call has touched; a task that kept its scope would keep a thousand.
+  expect(left).toBeLessThanOrEqual(1);
   expect(await Promise.all(tasks)).toEqual(tasks.map(() => 'value'));
 });
 
