@@ -10,7 +10,7 @@ export type BranchFunction = (token: CancellationToken) => unknown;
 export type Branch = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunction | Off;
 
 /** The compile error for a name that JavaScript would move to the front, whatever the order in the source. */
-export interface IntegerLikeNamesAreReordered {
+interface IntegerLikeNamesAreReordered {
   readonly 'give the branch a name that is not a number': never;
 }
 
