@@ -47,6 +47,24 @@ describe('inside a wake', () => {
     expect(polled).toEqual([1, 2, 3]);
   });
 
+  it('who parks again without a poll waits for the next send, too, and holds up nobody', () => {
+    const [tx, rx] = broadcast<number>(8);
+    const other = tx.subscribe();
+    let woken = 0;
+    const waiter = park(rx, (protocol) => {
+      woken++;
+      protocol.park(waiter);
+    });
+    park(other, () => {
+      woken += 10;
+    });
+    tx.send(1);
+    expect(woken).toBe(11);
+    tx.send(2);
+    expect(woken).toBe(12);
+    expectValues(rx, 1, 2);
+  });
+
   it('a wake that nobody can use goes to the next in line', async () => {
     const [tx, rx] = broadcast<number>(8);
     let woken = 0;

@@ -117,14 +117,24 @@ describe('a receiver that lives long', () => {
   });
 });
 
-test('a channel keeps nothing of the receivers that were closed', async () => {
+test('a channel keeps nothing of the receivers that were closed, whether or not somebody waited on them', async () => {
   const [tx] = broadcast<object>(4);
-  const left = await survivors(10_000, () => {
+  const left = await survivors(10_000, async (i) => {
     const rx = tx.subscribe();
-    tx.send({});
+    if (i % 2 === 0) tx.send({});
+    const waiting = i % 3 === 0 && rx.recv().catch(() => {});
     rx.close();
+    await waiting;
     return rx;
   });
   expect(left).toBe(0);
+  const waited = await survivors(1_000, async () => {
+    const rx = tx.subscribe();
+    const waiting = rx.recv().catch(() => {});
+    rx.close();
+    await waiting;
+    return rx;
+  });
+  expect(waited).toBe(0);
   expect(tx.receiverCount).toBe(1);
 });

@@ -33,7 +33,7 @@ describe('a token that lives long, raced against fresh promises,', () => {
       new Promise((_, reject) => {
         token.onCancelled(reject);
       });
-    const growth = await bytesPerTurn({ turns: turns / 4, rounds }, () =>
+    const growth = await bytesPerTurn({ turns: turns / 10, rounds }, () =>
       select({ loses, fresh: Promise.resolve() }, { signal: token }),
     );
     expect(growth).toBeLessThan(NOTHING);
