@@ -7,15 +7,24 @@
 import { parseArgs, styleText } from 'node:util';
 import { drive, lost, type Run } from './drive.ts';
 
-const { values } = parseArgs({
-  options: { without: { type: 'boolean', default: false }, signal: { type: 'string', default: 'SIGINT' } },
-});
+const { values } = readArguments();
 if (values.signal !== 'SIGINT' && values.signal !== 'SIGTERM') {
   console.error(`demo: --signal takes SIGINT or SIGTERM, got ${JSON.stringify(values.signal)}`);
   process.exit(2);
 }
 const signal = values.signal;
 const example = values.without ? 'worker-loop-without' : 'worker-loop';
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: { without: { type: 'boolean', default: false }, signal: { type: 'string', default: 'SIGINT' } },
+    });
+  } catch (error) {
+    console.error(`demo: ${(error as Error).message.split('. ')[0]}; it takes --without and --signal SIGINT|SIGTERM`);
+    process.exit(2);
+  }
+}
 
 /** Colour on a terminal, plain text elsewhere. */
 function paint(style: Parameters<typeof styleText>[0], text: string): string {

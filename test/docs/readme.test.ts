@@ -18,6 +18,13 @@ describe('the README', () => {
     for (const fact of each) expect(fact).toMatch(/\[test\]\(/);
   });
 
+  it('begins with one program of 15 lines at the most, which examples.test.ts executes', () => {
+    const [, program = ''] = /```ts\n([\s\S]*?)```/.exec(readme) ?? [];
+    const lines = program.split('\n').filter((line) => line.trim() !== '');
+    expect(lines.length).toBeGreaterThan(5);
+    expect(lines.length).toBeLessThanOrEqual(15);
+  });
+
   it('links to nothing that is not there', () => {
     const links = [...readme.matchAll(/\]\(([^)#]+)\)/g)].map((match) => match[1] ?? '');
     expect(links.length).toBeGreaterThan(5);

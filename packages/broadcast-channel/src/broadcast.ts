@@ -9,7 +9,7 @@ import { Sender } from './sender.ts';
  * Sending never waits. A receiver that falls behind by more than the capacity gets one `LaggedError`, which says how many
  * values it has missed, and goes on at the oldest value kept. A value is released when its last reader has read it or left.
  *
- * @param capacity how many values are kept: an integer from 1 to 2^30, rounded up to a power of two, and lag is counted
+ * @param capacity how many values are kept: an integer from 1 to 2^24, rounded up to a power of two, and lag is counted
  *   against the rounded size
  * @returns a sender and a first receiver
  * @throws RangeError for any other capacity
@@ -24,7 +24,7 @@ import { Sender } from './sender.ts';
  */
 export function broadcast<T extends Sendable>(capacity: number): [tx: Sender<T>, rx: Receiver<T>] {
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > CAPACITY_END) {
-    throw new RangeError(`broadcast: the capacity must be an integer from 1 to 2^30, got ${String(capacity)}`);
+    throw new RangeError(`broadcast: the capacity must be an integer from 1 to 2^24, got ${String(capacity)}`);
   }
   const sender = new Sender<T>(new Ring<T>(capacity));
   return [sender, sender.subscribe()];

@@ -1,3 +1,5 @@
+import { nameError } from '@quiesce/internal';
+
 /**
  * A receiver was too slow: values that it had not read were overwritten.
  *
@@ -29,4 +31,4 @@ export class LaggedError extends Error {
     this.missed = missed;
   }
 }
-Object.defineProperty(LaggedError.prototype, 'name', { value: 'LaggedError', configurable: true, writable: true });
+nameError(LaggedError, 'LaggedError');

@@ -3,7 +3,7 @@ import {
   consumeBudget,
   isClosedError,
   PENDING,
-  type Registration,
+  source,
   type Waiter,
 } from '@quiesce/cancellation-token';
 import { LaggedError } from './errors.ts';
@@ -36,8 +36,8 @@ export class Receive<T> implements Waiter {
   /** Set while a receive is under way. */
   #resolve: Settle | undefined = undefined;
   #reject: Settle = ignore;
-  /** The callback on the receive's token, while it waits. */
-  #registration: Registration | undefined = undefined;
+  /** Leaves the receive's token, while it waits. */
+  #leave: (() => void) | undefined = undefined;
 
   constructor(cursor: Cursor<T>, onLag?: OnLag) {
     this.#cursor = cursor;
@@ -67,11 +67,21 @@ export class Receive<T> implements Waiter {
     return result;
   }
 
+  /** Waits for the token as well, with a waiter: one that is disposed hands its waiters to its parent. */
   #follow(token: CancellationToken): void {
-    this.#registration = token.onCancelled((reason) => {
+    const protocol = token[source];
+    const wake = (): void => {
+      const reason = protocol.poll();
+      if (reason === PENDING) {
+        protocol.park(gate);
+        return;
+      }
       this.#cursor.unpark(this);
       this.#fail(reason);
-    });
+    };
+    const gate: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
+    protocol.park(gate);
+    this.#leave = (): void => protocol.unpark(gate);
   }
 
   wake(): void {
@@ -131,8 +141,8 @@ export class Receive<T> implements Waiter {
   #clear(): void {
     this.#resolve = undefined;
     this.#reject = ignore;
-    this.#registration?.unregister();
-    this.#registration = undefined;
+    this.#leave?.();
+    this.#leave = undefined;
   }
 }
 

@@ -32,8 +32,8 @@ import {
 } from '@quiesce/internal';
 import { LaggedError } from './errors.ts';
 
-/** The largest capacity: 2^30 values. */
-export const CAPACITY_END: number = 2 ** 30;
+/** The largest capacity: the ring is made as a whole, 12 bytes a value. */
+export const CAPACITY_END: number = 2 ** 24;
 
 /** What all handles of one channel share. */
 export class Ring<T> implements Chain<Cursor<T>> {

@@ -204,3 +204,17 @@ function foreignPair() {
   const controller = new AbortController();
   return { signal: controller.signal, cancel: (reason: unknown) => controller.abort(reason) };
 }
+
+describe('a recv whose token is disposed', () => {
+  it('goes on waiting for the parent of that token', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    const parent = new CancellationToken();
+    const child = parent.childToken();
+    const got = rx.recv({ signal: child });
+    child.dispose();
+    parent.cancel('the parent');
+    await expect(got).rejects.toBe('the parent');
+    tx.send(1);
+    expectValues(rx, 1);
+  });
+});

@@ -1,8 +1,7 @@
+import { isNamed, nameError } from '@quiesce/internal';
+
 /** Where a cancellation came from. */
 export type CancelledSource = 'explicit' | 'signal' | 'sibling' | 'scope' | 'select' | 'shutdown';
-
-/** Marks our error classes by name, so that a second copy of this package recognises them. */
-const brand: unique symbol = Symbol.for('quiesce.error') as never;
 
 /**
  * The default reason of a cancellation: nobody gave another.
@@ -30,7 +29,7 @@ export class CancelledError extends Error {
     this.source = options?.source ?? 'explicit';
   }
 }
-stamp(CancelledError, 'AbortError');
+nameError(CancelledError, 'AbortError');
 
 /**
  * The other side is gone for good: a channel whose senders were closed and that has been drained, a scope that ended.
@@ -48,19 +47,14 @@ export class ClosedError extends Error {
   /** Always `ERR_CLOSED`. */
   readonly code = 'ERR_CLOSED' as const;
 }
-stamp(ClosedError, 'ClosedError');
+nameError(ClosedError, 'ClosedError');
 
 /** Whether `error` is a {@link CancelledError} of this or of another copy of this package. */
 export function isCancelledError(error: unknown): error is CancelledError {
-  return (error as { [brand]?: unknown } | null | undefined)?.[brand] === 'AbortError';
+  return isNamed(error, 'AbortError');
 }
 
 /** Whether `error` is a {@link ClosedError} of this or of another copy of this package. */
 export function isClosedError(error: unknown): error is ClosedError {
-  return (error as { [brand]?: unknown } | null | undefined)?.[brand] === 'ClosedError';
-}
-
-/** On the prototype, like the names of the language's own errors: own fields would be printed with each error. */
-function stamp(type: { readonly prototype: Error }, name: string): void {
-  Object.defineProperties(type.prototype, { name: { value: name, writable: true }, [brand]: { value: name } });
+  return isNamed(error, 'ClosedError');
 }

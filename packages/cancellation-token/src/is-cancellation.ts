@@ -7,7 +7,7 @@ import { CancellationToken } from './token.ts';
  * True for a {@link CancelledError} (of any copy of this package), for the platform's `AbortError` (of any realm), and
  * with `token` for the value that is that token's reason, whatever it is: a deadline's `TimeoutError`, a string.
  *
- * **Timing.** Synchronous.
+ * **Timing.** Synchronous. Never throws because of what `error` is.
  *
  * @param error anything that was caught
  * @param token the token (or signal) whose reason counts as well
@@ -20,8 +20,7 @@ import { CancellationToken } from './token.ts';
  * ```
  */
 export function isCancellation(error: unknown, token?: CancellationToken | AbortSignal): boolean {
-  if (isCancelledError(error)) return true;
-  if (typeof error === 'object' && error !== null && (error as { name?: unknown }).name === 'AbortError') return true;
+  if (isCancelledError(error) || read(error, 'name') === 'AbortError') return true;
   if (token === undefined) return false;
   const own = CancellationToken.from(token);
   return own.isCancelled && own.reason === error;
@@ -50,5 +49,14 @@ export function isCancellation(error: unknown, token?: CancellationToken | Abort
 export function isCancellationOf(error: unknown, token: CancellationToken | AbortSignal): boolean {
   const own = CancellationToken.from(token);
   if (!own.isCancelled) return false;
-  return isCancellation(error, own) || (error instanceof Error && error.cause === own.reason);
+  return isCancellation(error, own) || read(error, 'cause') === own.reason;
+}
+
+/** Reads a property of whatever was thrown; `undefined` where that is impossible: a getter that throws, a revoked proxy. */
+function read(error: unknown, key: 'name' | 'cause'): unknown {
+  try {
+    return typeof error === 'object' && error !== null ? Reflect.get(error, key) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -88,7 +88,8 @@ export interface Source<T> {
 
 /** Whether `value` offers the source protocol. */
 export function isSource(value: unknown): value is Source<unknown> {
-  return typeof value === 'object' && value !== null && (value as Partial<Source<unknown>>)[source] !== undefined;
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  return (value as Partial<Source<unknown>>)[source] !== undefined;
 }
 
 /** What a promise can hand over as it is: anything but a thenable, which promises follow. */

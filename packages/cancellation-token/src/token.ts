@@ -228,8 +228,12 @@ export class CancellationToken implements Disposable {
   onCancelled(fn: (reason: unknown) => void): Registration {
     if (typeof fn !== 'function') throw new TypeError(`onCancelled: expected a function, got ${show(fn)}`);
     const registration = new Registration(fn);
+    if (!(this.bits & DISPOSED) && !isCancelled(this)) {
+      observe(this, registration);
+      return registration;
+    }
+    registration.unregister();
     if (isCancelled(this)) callNow(fn, reasonOf(this));
-    else if (!(this.bits & DISPOSED)) observe(this, registration);
     return registration;
   }
 

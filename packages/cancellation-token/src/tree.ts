@@ -222,18 +222,23 @@ let firing = false;
 /** Notifies everything that is due, first come, first served, also what comes in meanwhile. */
 function fire(): void {
   firing = true;
-  for (let item = takeDue(); item !== undefined; item = takeDue()) {
-    const due = item as Registration | Waiter;
-    const node = due.owner as TreeNode;
-    due.owner = undefined;
-    try {
-      if (due instanceof Registration) due.fire(node);
-      else due.wake();
-    } catch (error) {
-      reportUncaught(error);
-    }
+  try {
+    for (let item = takeDue(); item !== undefined; item = takeDue()) notify(item as Registration | Waiter);
+  } finally {
+    // Only a stack that overflows gets here with something due left, which then goes out with the next cancel.
+    firing = false;
   }
-  firing = false;
+}
+
+function notify(due: Registration | Waiter): void {
+  const node = due.owner as TreeNode;
+  due.owner = undefined;
+  try {
+    if (due instanceof Registration) due.fire(node);
+    else due.wake();
+  } catch (error) {
+    reportUncaught(error);
+  }
 }
 
 /**

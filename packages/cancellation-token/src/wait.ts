@@ -1,9 +1,11 @@
+import { consumeBudget } from './budget.ts';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 
 /**
  * Waits for any source outside of `select`.
  *
- * **Timing.** A source that is ready is taken at once, synchronously; otherwise at its wake-up.
+ * **Timing.** A source that is ready is taken at once, synchronously; otherwise at its wake-up. After 1,024 completions
+ * without one, a real turn of the event loop goes before the promise settles.
  *
  * **Cancel safety.** The wait itself cannot be given up; use `select` or a source's own method where that matters.
  *
@@ -46,11 +48,18 @@ class Waiting<T> implements Waiter {
     try {
       const value = this.#protocol.poll();
       if (value === PENDING) this.#protocol.park(this);
-      else this.#resolve(value);
+      else afterTurn(() => this.#resolve(value));
     } catch (error) {
-      this.#reject(error);
+      afterTurn(() => this.#reject(error));
     }
   }
+}
+
+/** A loop over what is ready at once must not starve the event loop. */
+function afterTurn(settle: () => void): void {
+  const turn = consumeBudget();
+  if (turn === undefined) settle();
+  else void turn.then(settle);
 }
 
 function ignore(): void {}

@@ -1,3 +1,5 @@
+import { nameError } from '@quiesce/internal';
+
 /**
  * Several things failed in one scope; `errors` holds them all, in order of failure.
  *
@@ -21,4 +23,4 @@ export class ScopeError extends AggregateError {
     super(errors, `${errors.length} failures in ${where}; see .errors, which holds them in order of failure`);
   }
 }
-Object.defineProperty(ScopeError.prototype, 'name', { value: 'ScopeError', configurable: true, writable: true });
+nameError(ScopeError, 'ScopeError');

@@ -14,7 +14,13 @@
  *  4. The token is disposed when CLOSED: what is cancelled above later does not reach work that has ended.
  */
 
-import { CancellationToken, CancelledError, ClosedError, isCancellationOf } from '@quiesce/cancellation-token';
+import {
+  CancellationToken,
+  CancelledError,
+  ClosedError,
+  consumeBudget,
+  isCancellationOf,
+} from '@quiesce/cancellation-token';
 import { append, isThenable, remove, show } from '@quiesce/internal';
 import { ScopeError } from './errors.ts';
 import { Task } from './task.ts';
@@ -136,6 +142,8 @@ export class Scope {
     await this.#join();
     await this.#clean();
     token.dispose();
+    const turn = consumeBudget();
+    if (turn !== undefined) await turn;
     const failures = [...this.#failures];
     if (failures.length === 1) throw failures[0];
     if (failures.length > 1) throw new ScopeError(this.name, failures);
@@ -200,7 +208,8 @@ export class Scope {
  * if the body has caught it. What it settles with, the first that applies: failures (one verbatim, several distinct ones
  * as {@link ScopeError}); the reason, verbatim, if it was cancelled before the body fulfilled; the body's value.
  *
- * **Timing.** The body is called synchronously. Cleanups run when the last child has ended, one at a time.
+ * **Timing.** The body is called synchronously. That an asynchronous body has fulfilled is known one microtask later; a
+ * cancellation in between still counts. Cleanups run when the last child has ended, one at a time.
  *
  * **Cancel safety.** Cancelling the scope cancels what it runs; it settles when all of that has ended, not before.
  *

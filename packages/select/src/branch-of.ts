@@ -26,6 +26,11 @@ export function blame(error: unknown, branch: string): void {
   if (isObject(error)) branches.set(error, branch);
 }
 
+/** Forgets a branch: this time the error is not that of a branch. */
+export function absolve(error: unknown): void {
+  if (isObject(error)) branches.delete(error);
+}
+
 function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }

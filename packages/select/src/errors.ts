@@ -1,3 +1,4 @@
+import { nameError } from '@quiesce/internal';
 import type { AnyOutcome } from './branches.ts';
 
 /**
@@ -27,4 +28,4 @@ export class SelectError extends AggregateError {
     this.outcome = outcome;
   }
 }
-Object.defineProperty(SelectError.prototype, 'name', { value: 'SelectError', configurable: true, writable: true });
+nameError(SelectError, 'SelectError');

@@ -28,7 +28,7 @@ import {
   type Waiter,
 } from '@quiesce/cancellation-token';
 import { isThenable } from '@quiesce/internal';
-import { blame } from './branch-of.ts';
+import { absolve, blame } from './branch-of.ts';
 import type { AnyOutcome, BranchFunction, Late } from './branches.ts';
 import { SelectError } from './errors.ts';
 import { FUNCTION, type Kind, PROMISE, SIGNAL } from './kinds.ts';
@@ -37,6 +37,10 @@ import { recall, remember, Watched } from './watched.ts';
 const RACING = 0;
 const DECIDED = 1;
 const CLEANING = 2;
+/** Whether a poll pass is under way, and whether something woke the race meanwhile. */
+const IDLE = 0;
+const POLLING = 1;
+const POLL_AGAIN = 2;
 
 /** Where the executor of a new promise leaves its two functions, so that no closure is made for each. */
 let resolveNew: (outcome: AnyOutcome) => void = ignore;
@@ -117,6 +121,8 @@ export class Race {
   first: Entry | undefined = undefined;
   last: Entry | undefined = undefined;
   state: typeof RACING | typeof DECIDED | typeof CLEANING = RACING;
+  /** A poll may run anything and wake this very race: then the pass that is under way is followed by another. */
+  pass: typeof IDLE | typeof POLLING | typeof POLL_AGAIN = IDLE;
   /** Functions are being started: a decision waits until the one that is starting has returned. */
   isStarting = false;
   /** The entry that won or failed first; set by the decision; `undefined` then: the select itself ended. */
@@ -159,23 +165,35 @@ export class Race {
     return new Entry(this, name, index, from[source], undefined);
   }
 
-  /** Parks on everything, starts the functions, and promises the outcome. */
-  run(): Promise<AnyOutcome> {
+  /** Parks on everything, starts the functions, and promises the outcome. The branches were polled from `from` on. */
+  run(from: number): Promise<AnyOutcome> {
     const result = new Promise<AnyOutcome>(capture);
     this.resolve = resolveNew;
     this.reject = rejectNew;
     // Or they would keep the latest promise, and with it the outcome, until the next select that waits.
     resolveNew = ignore;
     rejectNew = ignore;
-    let hasFunctions = false;
+    let functions = 0;
+    let sources = 0;
     this.gate?.token[source].park(this.gate);
     for (let entry = this.first; entry !== undefined; entry = entry.after) {
       // Invariant 1. A source that wakes inside park decides at once.
-      if (entry.protocol === undefined) hasFunctions = true;
-      else if (this.state === RACING) entry.protocol.park(entry);
+      if (entry.protocol === undefined) functions++;
+      else if (this.state === RACING) this.#park(entry, entry.protocol);
+      if (entry.branch === undefined) sources++;
     }
-    if (hasFunctions) this.#launchAll();
+    // Parking may run anything, and make ready what was polled before and parked after: the same poll once more.
+    if (sources > 1) this.#decideFrom(from);
+    if (functions > 0) this.#launchAll();
     return result;
+  }
+
+  #park(entry: Entry, protocol: SourceProtocol<unknown>): void {
+    try {
+      protocol.park(entry);
+    } catch (error) {
+      if (this.state === RACING) this.#fail(entry, error);
+    }
   }
 
   #launchAll(): void {
@@ -191,18 +209,15 @@ export class Race {
     const outer = this.gate?.token;
     const token = outer === undefined ? new CancellationToken() : outer.childToken();
     entry.token = token;
-    let result: unknown;
     try {
-      result = (entry.branch as BranchFunction)(token);
+      const result: unknown = (entry.branch as BranchFunction)(token);
+      const watched = new Watched(isThenable(result) ? result : Promise.resolve(result));
+      entry.protocol = watched;
+      if (this.state === RACING) watched.park(entry);
     } catch (error) {
-      result = Promise.reject(error);
-      entry.protocol = new Watched(result as Promise<never>);
+      entry.protocol = new Watched(Promise.reject(error));
       if (this.state === RACING) this.#fail(entry, error);
-      return;
     }
-    const watched = new Watched(isThenable(result) ? result : Promise.resolve(result));
-    entry.protocol = watched;
-    if (this.state === RACING) watched.park(entry);
   }
 
   woken(entry: Entry): void {
@@ -212,21 +227,40 @@ export class Race {
       return;
     }
     this.decide();
-    if (this.state === RACING) entry.protocol?.park(entry);
+    if (this.state === RACING && entry.protocol !== undefined) this.#park(entry, entry.protocol);
+  }
+
+  /** Asks everything, from a place that is chosen anew. */
+  decide(): void {
+    this.#decideFrom(undefined);
+  }
+
+  /** Polls until nothing has woken the race while it was polling. */
+  #decideFrom(first: number | undefined): void {
+    if (this.pass !== IDLE) {
+      this.pass = POLL_AGAIN;
+      return;
+    }
+    let from = first;
+    do {
+      this.pass = POLLING;
+      if (this.state === RACING) this.#pollOnce(from);
+      from = undefined;
+    } while ((this.pass as number) === POLL_AGAIN && this.state === RACING);
+    this.pass = IDLE;
   }
 
   /** Asks the select's own token, then all branches in order (invariant 2). */
-  decide(): void {
-    if (this.state !== RACING) return;
-    const gate = this.gate;
-    if (gate?.token.isCancelled) {
-      this.#needAftermath().errors.push(gate.token.reason);
+  #pollOnce(first: number | undefined): void {
+    const reason = this.gate === undefined ? PENDING : this.gate.token[source].poll();
+    if (reason !== PENDING) {
+      this.#needAftermath().errors.push(reason);
       this.#decided(undefined);
       return;
     }
     let from: number;
     try {
-      from = this.start(this.count);
+      from = first ?? this.start(this.count);
     } catch (error) {
       // The user's random source: a wake-up never throws.
       this.#needAftermath().errors.push(error);
@@ -352,7 +386,8 @@ export class Race {
       this.reject?.(this.#several(errors));
       return;
     }
-    if (this.winner !== undefined) blame(errors[0], this.winner.name);
+    if (this.winner === undefined) absolve(errors[0]);
+    else blame(errors[0], this.winner.name);
     this.reject?.(errors[0]);
   }
 

@@ -1,5 +1,6 @@
-import { CancellationToken, consumeBudget, PENDING, type Source, source } from '@quiesce/cancellation-token';
-import { blame } from './branch-of.ts';
+import { CancellationToken, consumeBudget, isSource, PENDING, type Source, source } from '@quiesce/cancellation-token';
+import { isThenable, show } from '@quiesce/internal';
+import { absolve, blame } from './branch-of.ts';
 import type { AnyOutcome, Branches, Outcome } from './branches.ts';
 import { SelectError } from './errors.ts';
 import { kindOf, OFF, PROMISE, SIGNAL, SOURCE } from './kinds.ts';
@@ -40,7 +41,7 @@ export interface Select {
  * **Fairness.** The branch that is looked at first is random, then cyclically; `select.biased` goes by the order of
  * declaration, and a branch that is always ready then starves those behind it.
  *
- * @param branches names and branches; `else` is reserved
+ * @param branches names and branches, as plain values: a getter is read several times; `else` is reserved
  * @param options `signal` cancels the select; `random` replaces `Math.random`
  * @returns which branch won, and its value
  * @throws the error of the branch that failed first, verbatim (`branchOf` names it); the reason, when cancelled;
@@ -67,6 +68,7 @@ function begin(branches: AnyBranches, options: SelectOptions | undefined, first:
   try {
     return start(branches, options, first);
   } catch (error) {
+    rememberAll(branches);
     // A failure takes its turn too: a loop over what fails at once must not starve the event loop.
     const turn = consumeBudget();
     return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
@@ -78,20 +80,34 @@ function start(branches: AnyBranches, options: SelectOptions | undefined, first:
   let count = 0;
   let kinds = 0;
   for (const name in branches) {
-    if (name === 'else') continue;
+    const branch = branches[name];
+    if (name === 'else') {
+      refuseElse(branch);
+      continue;
+    }
     count++;
-    kinds |= kindOf(branches[name], name);
+    kinds |= kindOf(branch, name);
   }
   const outer = options?.signal === undefined ? undefined : CancellationToken.from(options.signal);
-  try {
-    outer?.throwIfCancelled();
-    const outcome = kinds === OFF ? otherwise(branches) : pollAll(branches, first(count));
-    if (outcome !== undefined) return settled(outcome, branches, kinds);
-  } catch (error) {
-    if (kinds & PROMISE) rememberAll(branches);
-    throw error;
-  }
-  return race(branches, count, first, outer);
+  if (outer !== undefined) refuseCancelled(outer);
+  if (kinds === OFF) return otherwise(branches);
+  const from = first(count);
+  const outcome = pollAll(branches, from);
+  if (outcome !== undefined) return settled(outcome, branches, kinds);
+  return race(branches, new Race(count, first, outer), from);
+}
+
+function refuseElse(otherwise: unknown): void {
+  if (otherwise === undefined || typeof otherwise === 'function') return;
+  throw new TypeError(`select: else must be a function, got ${show(otherwise)}`);
+}
+
+/** A select whose own token is cancelled takes nothing, and its reason is no branch's error. */
+function refuseCancelled(outer: CancellationToken): void {
+  const reason = outer[source].poll();
+  if (reason === PENDING) return;
+  absolve(reason);
+  throw reason;
 }
 
 /** Chooses the branch that is looked at first, of so many, switched-off ones included. */
@@ -115,9 +131,9 @@ function starter(random: (() => number) | undefined): Start {
 }
 
 /** Every branch is off. */
-function otherwise(branches: AnyBranches): AnyOutcome {
+async function otherwise(branches: AnyBranches): Promise<AnyOutcome> {
   const otherwise = branches['else'];
-  if (typeof otherwise === 'function') return { branch: 'else', value: otherwise() as unknown };
+  if (typeof otherwise === 'function') return { branch: 'else', value: await (otherwise as () => unknown)() };
   throw new SelectError('every branch is off and there is no else: add `else: () => …` or keep one branch on', []);
 }
 
@@ -172,19 +188,13 @@ function settled(outcome: AnyOutcome, branches: AnyBranches, kinds: number): Pro
 function rememberAll(branches: AnyBranches): void {
   for (const name in branches) {
     const branch = branches[name];
-    if (name === 'else' || kindOf(branch, name) !== PROMISE) continue;
-    const promise = branch as PromiseLike<unknown>;
-    if (recall(promise) === undefined) remember(promise, new Watched(promise));
+    if (isSource(branch) || !isThenable(branch)) continue;
+    if (recall(branch) === undefined) remember(branch, new Watched(branch));
   }
 }
 
-function race(
-  branches: AnyBranches,
-  count: number,
-  first: Start,
-  outer: CancellationToken | undefined,
-): Promise<AnyOutcome> {
-  const made = new Race(count, first, outer);
+/** Nothing is ready: waits. The first poll began at index `from`. */
+function race(branches: AnyBranches, made: Race, from: number): Promise<AnyOutcome> {
   let index = 0;
   for (const name in branches) {
     if (name === 'else') continue;
@@ -193,5 +203,5 @@ function race(
     if (kind !== OFF) made.add(name, index, kind, branch);
     index++;
   }
-  return made.run();
+  return made.run(from);
 }

@@ -110,7 +110,8 @@ describe('select', () => {
     probes[0].wake();
     await turn();
     expect(starts).toEqual([0]);
-    expect(probes.map(({ polls }) => polls)).toEqual([2, 2]);
+    // Before parking, after parking, and at the wake-up.
+    expect(probes.map(({ polls }) => polls)).toEqual([3, 3]);
     probes[1].push('b');
     expect(await outcome).toEqual({ branch: 'b', value: 'b' });
   });
@@ -162,7 +163,7 @@ describe('of several that become ready in one step', () => {
     third.push('third');
     expect(await outcome).toEqual({ branch: 'second', value: 'second' });
     expect(third.values).toEqual(['third']);
-    expect([first.polls, second.polls, third.polls]).toEqual([2, 2, 1]);
+    expect([first.polls, second.polls, third.polls]).toEqual([3, 3, 2]);
     expect([first, second, third].map(({ waiters }) => waiters.size)).toEqual([0, 0, 0]);
   });
 });

@@ -1,0 +1,16 @@
+/** Marks our errors by name, so that a second copy of a package recognises them. */
+const brand: symbol = Symbol.for('quiesce.error');
+
+/** Gives an error class its name and its brand: on the prototype, since own fields would be printed with each error. */
+export function nameError(type: { readonly prototype: Error }, name: string): void {
+  Object.defineProperties(type.prototype, { name: { value: name, writable: true }, [brand]: { value: name } });
+}
+
+/** Whether `error` is of our class of that name, of whichever copy. Never throws, whatever `error` is. */
+export function isNamed(error: unknown, name: string): boolean {
+  try {
+    return (error as { [brand]?: unknown } | null | undefined)?.[brand as never] === name;
+  } catch {
+    return false;
+  }
+}
