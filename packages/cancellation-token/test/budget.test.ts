@@ -1,5 +1,5 @@
 import { consumeBudget } from '@quiesce/cancellation-token';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 
 /** Completions until a turn is asked for, that one included; that turn. */
 function spend(): { count: number; turn: Promise<void> } {
@@ -54,21 +54,4 @@ test('whatever completes during the turn waits for the same turn, and goes on in
   await Promise.all(waiting);
   expect(log).toEqual([0, 1, 2]);
   expect(consumeBudget()).toBeUndefined();
-});
-
-test('where there is no setImmediate a message channel gives the turn', async () => {
-  const ports = vi.spyOn(globalThis, 'MessageChannel');
-  vi.stubGlobal('setImmediate', undefined);
-  vi.resetModules();
-  try {
-    // What the platform has is read once, when the module is loaded.
-    const fresh = await import('@quiesce/cancellation-token');
-    let turn: Promise<void> | undefined;
-    for (let i = 0; i < 1_024; i++) turn = fresh.consumeBudget();
-    await turn;
-    expect(ports).toHaveBeenCalledOnce();
-  } finally {
-    vi.unstubAllGlobals();
-    ports.mockRestore();
-  }
 });

@@ -6,18 +6,21 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as own from '@quiesce/cancellation-token';
 import { build } from 'esbuild';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { callback, idleWaiter, type Log } from './helpers/script.ts';
 
 let directory: string;
+/** The other copy, as a file. */
+let file: string;
 let other: typeof own;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'quiesce-copy-'));
   const outfile = join(directory, 'copy.mjs');
+  file = pathToFileURL(outfile).href;
   const entry = createRequire(import.meta.url).resolve('@quiesce/cancellation-token');
   await build({ entryPoints: [entry], outfile, bundle: true, format: 'esm', platform: 'node', target: 'es2022' });
-  other = (await import(pathToFileURL(outfile).href)) as typeof own;
+  other = (await import(file)) as typeof own;
 });
 afterAll(() => {
   rmSync(directory, { recursive: true });
@@ -72,4 +75,20 @@ test('a ClosedError of the other copy is recognised', () => {
   const error = new other.ClosedError('closed');
   expect(error).not.toBeInstanceOf(own.ClosedError);
   expect([own.isClosedError(error), own.isCancelledError(error)]).toEqual([true, false]);
+});
+
+test('where there is no setImmediate a message channel gives the turn', async () => {
+  const ports = vi.spyOn(globalThis, 'MessageChannel');
+  vi.stubGlobal('setImmediate', undefined);
+  try {
+    // What the platform has is read once, when the module is loaded.
+    const bare = (await import(`${file}?bare`)) as typeof own;
+    let turn: Promise<void> | undefined;
+    for (let i = 0; i < 1_024; i++) turn = bare.consumeBudget();
+    await turn;
+    expect(ports).toHaveBeenCalledOnce();
+  } finally {
+    vi.unstubAllGlobals();
+    ports.mockRestore();
+  }
 });
