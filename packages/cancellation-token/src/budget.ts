@@ -1,8 +1,12 @@
 /** How many completions in a row may go by before one real turn of the event loop. */
 const COMPLETIONS = 1024;
+/** How long, in ms, a computing loop may keep the event loop from turning. */
+const SLICE = 10;
 
 /** Completions since the last turn that was taken here. */
 let spent = 0;
+/** When the last turn that was taken here came, in ms of the platform's clock. */
+let lastTurn = 0;
 /** The turn that is under way; everything that completes meanwhile waits for it, which keeps its order. */
 let turn: Promise<void> | undefined;
 
@@ -23,15 +27,25 @@ let turn: Promise<void> | undefined;
  * ```
  */
 export function consumeBudget(): Promise<void> | undefined {
-  if (++spent < COMPLETIONS) return undefined;
+  return ++spent < COMPLETIONS ? undefined : takeTurn();
+}
+
+/** The same for a loop that computes between completions: it is time for a turn also when the last was long ago. */
+export function consumeSlice(): Promise<void> | undefined {
+  return consumeBudget() ?? (host.performance.now() - lastTurn < SLICE ? undefined : takeTurn());
+}
+
+function takeTurn(): Promise<void> {
   turn ??= new Promise<void>(nextTurn).then(() => {
     turn = undefined;
     spent = 0;
+    lastTurn = host.performance.now();
   });
   return turn;
 }
 
 interface Host {
+  performance: { now(): number };
   setImmediate?(fn: () => void): unknown;
   MessageChannel: new () => { port1: Port; port2: Port };
 }
@@ -41,8 +55,9 @@ interface Port {
   close(): void;
 }
 
+const host = globalThis as unknown as Host;
 // Read once, when the module is loaded: a test that fakes timers later must not stop every loop at its 1,024th turn.
-const { setImmediate, MessageChannel } = globalThis as unknown as Host;
+const { setImmediate, MessageChannel } = host;
 
 function nextTurn(resolve: () => void): void {
   if (setImmediate !== undefined) {

@@ -32,6 +32,33 @@ export class CancelledError extends Error {
 nameError(CancelledError, 'AbortError');
 
 /**
+ * A deadline has passed.
+ *
+ * It carries the platform's name for it, as the reason of `AbortSignal.timeout` does.
+ *
+ * @see tokio::time::error::Elapsed (tokio 1.53)
+ * @example
+ * ```ts
+ * const token = CancellationToken.timeout(0);
+ * console.log(token.isCancelled, (token.reason as TimeoutError).code); // => true ETIMEDOUT
+ * ```
+ */
+export class TimeoutError extends Error {
+  /** Always `TimeoutError`, the platform's name for it. */
+  declare readonly name: 'TimeoutError';
+  /** Always `ETIMEDOUT`. */
+  readonly code = 'ETIMEDOUT' as const;
+  /** How long was waited, in milliseconds. */
+  readonly ms: number;
+
+  constructor(ms: number, message = `Timed out after ${ms} ms`, options?: ErrorOptions) {
+    super(message, options);
+    this.ms = ms;
+  }
+}
+nameError(TimeoutError, 'TimeoutError');
+
+/**
  * The other side is gone for good: a channel whose senders were closed and that has been drained, a scope that ended.
  *
  * @example

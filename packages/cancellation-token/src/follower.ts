@@ -1,5 +1,5 @@
-import { type Follower, follow, Reason, type TreeNode } from './node.ts';
-import { settle } from './tree.ts';
+import { type Origin, originate, Reason, type TreeNode } from './node.ts';
+import { isCancelled, settle } from './tree.ts';
 
 /** The token of each native signal that a token has made. */
 export const ours: WeakMap<AbortSignal, TreeNode> = new WeakMap();
@@ -12,7 +12,7 @@ export function followerOf<T extends TreeNode>(signal: AbortSignal, make: () => 
   let root = followers.get(signal) as T | undefined;
   if (root === undefined) {
     root = make();
-    follow(root, new SignalFollower(root, signal));
+    originate(root, new SignalOrigin(root, signal), 0);
     followers.set(signal, root);
   }
   return root;
@@ -22,11 +22,16 @@ export function followerOf<T extends TreeNode>(signal: AbortSignal, make: () => 
 export function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false;
   const signal = value as Partial<AbortSignal>;
-  return typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function';
+  return (
+    typeof signal.aborted === 'boolean' &&
+    typeof signal.addEventListener === 'function' &&
+    typeof signal.removeEventListener === 'function'
+  );
 }
 
 /** One listener on one foreign signal, there only while the root is observed. It is itself the listener. */
-class SignalFollower implements Follower {
+class SignalOrigin implements Origin {
+  readonly isInherited = false;
   readonly root: TreeNode;
   readonly signal: AbortSignal;
 
@@ -35,9 +40,17 @@ class SignalFollower implements Follower {
     this.signal = signal;
   }
 
-  listen(on: boolean): void {
-    if (on) this.signal.addEventListener('abort', this);
-    else this.signal.removeEventListener('abort', this);
+  listen(_node: TreeNode, on: boolean): void {
+    if (!on) this.signal.removeEventListener('abort', this);
+    else if (!this.signal.aborted) this.signal.addEventListener('abort', this);
+    // Between the asking and now: it will not say so again.
+    else queueMicrotask(() => isCancelled(this.root));
+  }
+
+  hold(): void {}
+
+  ask(): Reason | undefined {
+    return this.signal.aborted ? new Reason(this.signal.reason, 'signal') : undefined;
   }
 
   /** Called by the signal, while the root is observed and therefore not cancelled. */

@@ -1,11 +1,20 @@
 export { consumeBudget } from './budget.ts';
 export type { Cancelled } from './cancelled.ts';
+export { checkpoint } from './checkpoint.ts';
 export { type Clock, systemClock, type Timer, type TimerOptions } from './clock.ts';
 export type { DropGuard } from './drop-guard.ts';
-export { CancelledError, type CancelledSource, ClosedError, isCancelledError, isClosedError } from './errors.ts';
+export {
+  CancelledError,
+  type CancelledSource,
+  ClosedError,
+  isCancelledError,
+  isClosedError,
+  TimeoutError,
+} from './errors.ts';
 export { isCancellation, isCancellationOf } from './is-cancellation.ts';
 export { isSource, PENDING, type Sendable, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
-export { CancellationToken, type TokenOptions } from './token.ts';
+export { CancellationToken, type DeadlineOptions, type TokenOptions, type UntilCancelled } from './token.ts';
 export type { Registration } from './tree.ts';
 export { reportUncaught, setUncaughtHandler, type UncaughtHandler } from './uncaught.ts';
+export { untilCancelled } from './until-cancelled.ts';
 export { wait } from './wait.ts';

@@ -23,7 +23,7 @@ export function isCancellation(error: unknown, token?: CancellationToken | Abort
   if (isCancelledError(error) || read(error, 'name') === 'AbortError') return true;
   if (token === undefined) return false;
   const own = CancellationToken.from(token);
-  return own.isCancelled && own.reason === error;
+  return own.isCancelled && Object.is(own.reason, error);
 }
 
 /**

@@ -3,7 +3,8 @@
  */
 
 import { append, type Chain, type Link } from '@quiesce/internal';
-import { CancelledError, type CancelledSource } from './errors.ts';
+import { CancelledError, type CancelledSource, TimeoutError } from './errors.ts';
+import { reportUncaught } from './uncaught.ts';
 
 /** It and what is below it are cancelled; set once; `up` is then the reason. */
 export const CANCELLED = 1;
@@ -17,10 +18,12 @@ export const PARENT = 8;
 export const WAITED = 16;
 /** `head` is the details (invariant 4); set once. */
 export const DETAILED = 32;
-/** Its state must be asked for: it follows a foreign signal; set at birth. */
+/** Its state must be asked for: it has an origin; set at birth. */
 export const ASKS = 64;
 /** A token above it asks: its negative answers are never cached; set at birth. */
 export const UNDER = 128;
+/** A timer may run for it or for what is above it, so that its waiters are counted (invariant 7); set at birth. */
+export const TIMED = 256;
 /** What can stand in a token's list: observed children, callbacks, waiters, and first of all the details. */
 export interface Item extends Link<Item> {}
 
@@ -36,18 +39,34 @@ export interface TreeNode extends Link<Item>, Chain<Item> {
 export class Reason {
   /** What the user gave, or the error that was made for the first reader; `undefined`: nobody has read it. */
   #value: unknown;
-  readonly #source: CancelledSource;
+  /** Where it came from; a number is a timeout of so many milliseconds. */
+  readonly #source: CancelledSource | number;
+  /** How many reasons there were before. */
+  readonly #order: number = reasons++;
+  /** The moment of a deadline, which may have been noticed later; `undefined`: not a deadline's. */
+  readonly #moment: number | undefined;
 
-  constructor(value: unknown, source: CancelledSource) {
+  constructor(value: unknown, source: CancelledSource | number, moment?: number) {
     this.#value = value;
     this.#source = source;
+    this.#moment = moment;
+  }
+
+  /** Whether this came before `other`: two deadlines by their moments, all else in the order in which it was noticed. */
+  isBefore(other: Reason): boolean {
+    if (this.#moment === undefined || other.#moment === undefined) return this.#order < other.#order;
+    return this.#moment < other.#moment;
   }
 
   get value(): unknown {
-    if (this.#value === undefined) this.#value = new CancelledError(undefined, { source: this.#source });
+    if (this.#value !== undefined) return this.#value;
+    const source = this.#source;
+    this.#value = typeof source === 'number' ? new TimeoutError(source) : new CancelledError(undefined, { source });
     return this.#value;
   }
 }
+
+let reasons = 0;
 
 /** What few tokens need: kept apart, so that the others pay nothing for it. */
 export class Details implements Item {
@@ -61,15 +80,22 @@ export class Details implements Item {
   signal: AbortSignal | undefined = undefined;
   /** The callback that aborts it, which stands among the others in the list; set together with `signal`. */
   registration: object | undefined = undefined;
-  /** The foreign signal that a root follows; set at birth together with ASKS. */
-  follows: Follower | undefined = undefined;
+  /** Where a cancellation can come from that the tree does not hear of by itself; set at birth together with ASKS. */
+  origin: Origin | undefined = undefined;
+  /** How many waiters and children with waiters are in the list (invariant 7). */
+  held = 0;
 }
 
-/** How a root hears of a cancellation that happens outside the tree. */
-export interface Follower {
-  readonly signal: AbortSignal;
-  /** Starts when the root becomes observed, stops when it becomes unobserved or is cancelled. */
-  listen(on: boolean): void;
+/** A foreign signal, a deadline, other tokens: what can cancel a token from outside its tree. */
+export interface Origin {
+  /** A deadline: children copy it, so that they keep it when their parent is disposed. */
+  readonly isInherited: boolean;
+  /** Starts to listen when `node` becomes observed, stops when it becomes unobserved or is cancelled. */
+  listen(node: TreeNode, on: boolean): void;
+  /** Says whether somebody waits for `node`, so that the process must not end before. */
+  hold(node: TreeNode, on: boolean): void;
+  /** Why `node` is to be cancelled there and then; `undefined`: it is not. */
+  ask(): Reason | undefined;
 }
 
 /** The details, if there are any. */
@@ -88,8 +114,23 @@ export function needDetails(node: TreeNode): Details {
   return details;
 }
 
-/** Makes a root follow something outside the tree. Only for a root that was just made. */
-export function follow(root: TreeNode, follower: Follower): void {
-  needDetails(root).follows = follower;
-  root.bits |= ASKS;
+/** Gives a token that was just made its origin. */
+export function originate(node: TreeNode, origin: Origin, bits: number): void {
+  needDetails(node).origin = origin;
+  node.bits |= ASKS | bits;
+}
+
+/** Tells a token's origin whether it is observed. What a hostile clock or signal throws must not leave the tree half done. */
+export function tell(node: TreeNode, on: boolean): void {
+  try {
+    detailsOf(node)?.origin?.listen(node, on);
+  } catch (error) {
+    reportUncaught(error);
+  }
+}
+
+/** A token that has ended needs its origin no more, which may hold many others. A deadline stays readable. */
+export function forget(node: TreeNode): void {
+  const details = detailsOf(node);
+  if (details?.origin !== undefined && !details.origin.isInherited) details.origin = undefined;
 }

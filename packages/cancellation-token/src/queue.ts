@@ -8,11 +8,13 @@ import {
   CANCELLED,
   DETAILED,
   type Details,
+  forget,
   type Item,
   LINKED,
   PARENT,
   type Reason,
   type TreeNode,
+  tell,
   WAITED,
 } from './node.ts';
 
@@ -50,7 +52,8 @@ function expand(node: TreeNode, reason: Reason, behind: Item): Item {
     first = details.next as Item;
     detach<Item>(details);
     node.head = details;
-    details.follows?.listen(false);
+    tell(node, false);
+    forget(node);
   }
   splice(first, behind);
   if (!(bits & PARENT)) return behind;

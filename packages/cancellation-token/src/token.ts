@@ -1,14 +1,19 @@
 import { defineDispose, show } from '@quiesce/internal';
 import { Cancelled } from './cancelled.ts';
+import { type Clock, checkDelay, systemClock } from './clock.ts';
+import { Deadline } from './deadline.ts';
 import { DropGuard } from './drop-guard.ts';
 import { followerOf, isAbortSignal, ours } from './follower.ts';
-import { DISPOSED, detailsOf, type Item, needDetails, Reason, type TreeNode } from './node.ts';
+import { Group } from './group.ts';
+import { DISPOSED, detailsOf, type Item, needDetails, originate, Reason, TIMED, type TreeNode, UNDER } from './node.ts';
+import { runUntilCancelled } from './run-until-cancelled.ts';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 import {
+  adopt,
   answering,
-  bitsBelow,
   dispose,
   isCancelled,
+  isMarked,
   observe,
   parentFor,
   Registration,
@@ -21,11 +26,25 @@ import { reportUncaught } from './uncaught.ts';
 /** Marks tokens, so that those of a second copy of this package are recognised. */
 const brand: unique symbol = Symbol.for('quiesce.token') as never;
 
+/** The last moment that a `Date` can say, in ms since 1970. */
+const LAST_DATE = 8.64e15;
+
 /** What can be said of a new token. */
 export interface TokenOptions {
   /** How error texts, scope trees and the debugger call it. */
   readonly name?: string | undefined;
 }
+
+/** What can be said of a new token with a deadline. */
+export interface DeadlineOptions extends TokenOptions {
+  /** Where time comes from; default: the platform's. */
+  readonly clock?: Clock | undefined;
+}
+
+/** How `runUntilCancelled` ended. */
+export type UntilCancelled<T> =
+  | { readonly cancelled: false; readonly value: T }
+  | { readonly cancelled: true; readonly reason: unknown };
 
 /**
  * Says to any amount of work, in one word and for good, that it should stop, and why.
@@ -101,12 +120,79 @@ export class CancellationToken implements Disposable {
     const foreign = signal as { readonly [brand]?: true; readonly signal?: AbortSignal } | null | undefined;
     const native = foreign?.[brand] === true ? foreign.signal : signal;
     if (!isAbortSignal(native)) {
-      throw new TypeError(
-        `expected an AbortSignal or a CancellationToken, got ${show(signal)}; pass controller.signal, not the controller`,
-      );
+      throw new TypeError(`expected an AbortSignal or a CancellationToken, got ${refusal(signal)}`);
     }
     const token = ours.get(native) as CancellationToken | undefined;
     return token ?? followerOf(native, () => new CancellationToken()).childToken();
+  }
+
+  /**
+   * A token that is cancelled with the first of several tokens or signals, with its reason.
+   *
+   * **Timing.** Synchronous, and known as soon as it is asked. It is registered on the others only while it is observed,
+   * and is collected like any other object otherwise.
+   *
+   * @param sources tokens and signals; none: never cancelled by them
+   * @throws TypeError when one of them is neither
+   * @see the platform's `AbortSignal.any`
+   * @example
+   * ```ts
+   * const [user, server] = [new CancellationToken(), new AbortController()];
+   * const either = CancellationToken.any([user, server.signal]);
+   * server.abort('overload');
+   * console.log(either.reason); // => overload
+   * ```
+   */
+  static any(sources: Iterable<CancellationToken | AbortSignal>): CancellationToken {
+    return group(sources, false);
+  }
+
+  /**
+   * A token that is cancelled with the last of several tokens or signals, with its reason: when nobody wants the work
+   * any more. Of none it is cancelled at once, as `Promise.all([])` is fulfilled.
+   *
+   * **Timing.** As `any`.
+   *
+   * @throws TypeError when one of them is neither a token nor a signal
+   * @example
+   * ```ts
+   * const [first, second] = [new CancellationToken(), new CancellationToken()];
+   * const nobody = CancellationToken.all([first, second]);
+   * first.cancel('left');
+   * console.log(nobody.isCancelled); // => false
+   * second.cancel('left too');
+   * console.log(nobody.reason); // => left too
+   * ```
+   */
+  static all(sources: Iterable<CancellationToken | AbortSignal>): CancellationToken {
+    return group(sources, true);
+  }
+
+  /**
+   * A root with a deadline; see `withTimeout`.
+   *
+   * @param ms milliseconds from 0 to `Infinity` (no deadline)
+   * @throws RangeError when `ms` is negative or not a number
+   * @see the platform's `AbortSignal.timeout`
+   */
+  static timeout(ms: number, options?: DeadlineOptions): CancellationToken {
+    return new CancellationToken().withTimeout(ms, options);
+  }
+
+  /** A token that is never cancelled, always the same: for whoever has none to pass on. Its `cancel` is a TypeError. */
+  static get never(): CancellationToken {
+    if (never === undefined) {
+      never = new CancellationToken({ name: 'never' });
+      never.dispose();
+    }
+    return never;
+  }
+
+  /** A new token that is cancelled already, with this reason or a {@link CancelledError}. */
+  static alreadyCancelled(reason?: unknown): CancellationToken {
+    const token = new CancellationToken();
+    token.cancel(reason);
+    return token;
   }
 
   /** The name given at birth; `undefined`: none. */
@@ -175,10 +261,62 @@ export class CancellationToken implements Disposable {
    */
   childToken(options?: TokenOptions): CancellationToken {
     const child = new CancellationToken(options);
-    const parent = parentFor(this);
-    child.up = parent;
-    child.bits |= bitsBelow(parent);
+    adopt(child, parentFor(this));
     return child;
+  }
+
+  /**
+   * A child that is cancelled, with a {@link TimeoutError}, when the time is over, if not before.
+   *
+   * **Timing.** The deadline is fixed at the call. Whoever asks past it finds the token cancelled, also in a loop that
+   * lets no timer through. A timer is set only while the token is observed, and holds the process only while somebody
+   * waits for the token or for one below it; callbacks and a `signal` alone do not hold it.
+   *
+   * @param ms milliseconds from 0 to `Infinity` (no deadline); above 2^31-1 too it waits as long as it says
+   * @param options `name`; `clock`: where time comes from
+   * @throws RangeError when `ms` is negative or not a number
+   * @see Go's context.WithTimeout
+   * @example
+   * ```ts
+   * const clock = new VirtualClock();
+   * const token = new CancellationToken().withTimeout(5_000, { clock });
+   * await clock.advance(5_000);
+   * console.log(String(token.reason)); // => TimeoutError: Timed out after 5000 ms
+   * ```
+   */
+  withTimeout(ms: number, options?: DeadlineOptions): CancellationToken {
+    checkDelay(ms);
+    const clock = options?.clock ?? deadlineOf(this)?.clock ?? systemClock;
+    return childWithDeadline(this, ms, clock.wall() + ms, clock, options);
+  }
+
+  /**
+   * A child that is cancelled at a time of day; otherwise as `withTimeout`. A time that has passed cancels it at once.
+   *
+   * @throws RangeError when `date` is not a valid date
+   * @see Go's context.WithDeadline
+   */
+  withDeadline(date: Date, options?: DeadlineOptions): CancellationToken {
+    const clock = options?.clock ?? deadlineOf(this)?.clock ?? systemClock;
+    const ms = date.getTime() - clock.wall();
+    if (Number.isNaN(ms)) throw new RangeError('withDeadline: the date is not valid');
+    return childWithDeadline(this, Math.max(0, ms), date.getTime(), clock, options);
+  }
+
+  /** The earliest deadline, its own or inherited; `undefined`: none. One that no `Date` can say is the last that it can. */
+  get deadline(): Date | undefined {
+    const deadline = deadlineOf(this);
+    return deadline === undefined ? undefined : new Date(Math.min(deadline.wall, LAST_DATE));
+  }
+
+  /**
+   * A root of the same name that neither the cancellation of this token nor its deadline reaches: for work that must be
+   * done to its end.
+   *
+   * @see Go's context.WithoutCancel
+   */
+  detached(): CancellationToken {
+    return new CancellationToken({ name: this.name });
   }
 
   /**
@@ -190,9 +328,11 @@ export class CancellationToken implements Disposable {
    *
    * @param reason passed on verbatim to all that ask; `undefined` stands for a {@link CancelledError}
    * @returns whether this call changed the state: `false` when already cancelled, or disposed
+   * @throws TypeError on `CancellationToken.never`
    * @see tokio_util::sync::CancellationToken::cancel
    */
   cancel(reason?: unknown): boolean {
+    if (this === never) throw new TypeError('CancellationToken.never cannot be cancelled: make a token of your own');
     if (isCancelled(this) || this.bits & DISPOSED) return false;
     settle(this, new Reason(reason, 'explicit'));
     return true;
@@ -228,12 +368,14 @@ export class CancellationToken implements Disposable {
   onCancelled(fn: (reason: unknown) => void): Registration {
     if (typeof fn !== 'function') throw new TypeError(`onCancelled: expected a function, got ${show(fn)}`);
     const registration = new Registration(fn);
-    if (!(this.bits & DISPOSED) && !isCancelled(this)) {
+    // Asking may run callbacks, which may dispose this token.
+    const isLate = isCancelled(this);
+    if (!isLate && !(this.bits & DISPOSED)) {
       observe(this, registration);
       return registration;
     }
     registration.unregister();
-    if (isCancelled(this)) callNow(fn, reasonOf(this));
+    if (isLate) callNow(fn, reasonOf(this));
     return registration;
   }
 
@@ -252,6 +394,33 @@ export class CancellationToken implements Disposable {
     const details = needDetails(this);
     details.awaitable ??= new Cancelled(this);
     return details.awaitable as Cancelled;
+  }
+
+  /**
+   * Works until the token is cancelled, and says which it was.
+   *
+   * **Timing.** Not started when the token is cancelled already. On cancellation it decides one microtask later, so work
+   * that had settled, or is settled in the same synchronous run as `cancel`, wins. A function gets a token of its own
+   * below this one, and is awaited: what it returns all the same wins, and its cancellation error does not.
+   *
+   * **Cancel safety.** As much as the work. A promise is left alone when it loses, and its rejection is handled.
+   *
+   * @param work a promise, or a function `(token) => promise`
+   * @returns `{ cancelled: false, value }` or `{ cancelled: true, reason }`
+   * @throws what the work fails with, unless that only says that it obeyed the token
+   * @see tokio_util::sync::CancellationToken::run_until_cancelled
+   * @example
+   * ```ts
+   * const token = new CancellationToken();
+   * const running = token.runUntilCancelled(new Promise(() => {}));
+   * token.cancel('enough');
+   * console.log(await running); // => { cancelled: true, reason: 'enough' }
+   * ```
+   */
+  runUntilCancelled<T>(
+    work: PromiseLike<T> | ((token: CancellationToken) => T | PromiseLike<T>),
+  ): Promise<UntilCancelled<Awaited<T>>> {
+    return runUntilCancelled(this, work) as Promise<UntilCancelled<Awaited<T>>>;
   }
 
   /**
@@ -299,7 +468,8 @@ export class CancellationToken implements Disposable {
       if (waiter.owner === node) return;
       throw new TypeError('park: this waiter is parked on another source; unpark it there first');
     }
-    if (node !== undefined && !isCancelled(node)) observe(node, waiter);
+    // Without asking: a deadline that has passed since the poll must wake it, not drop it.
+    if (node !== undefined && !isMarked(node)) observe(node, waiter);
   }
 
   /** @internal */
@@ -330,6 +500,47 @@ Object.defineProperties(CancellationToken.prototype, {
   // What Node's console.log prints.
   [Symbol.for('nodejs.util.inspect.custom')]: { value: CancellationToken.prototype.toString },
 });
+
+/** Frozen, without a parent: as a disposed token it keeps nothing that is registered on it. */
+let never: CancellationToken | undefined;
+
+/** What was passed instead, and what to pass. */
+function refusal(value: unknown): string {
+  if (typeof value === 'object' && value !== null && 'bits' in value && 'head' in value) {
+    return 'a copy of a token, as postMessage and structuredClone make it; a token serves its own thread only: post a message when it is cancelled';
+  }
+  return `${show(value)}; pass controller.signal, not the controller`;
+}
+
+function deadlineOf(token: CancellationToken): Deadline | undefined {
+  const origin = detailsOf(token)?.origin;
+  return origin instanceof Deadline ? origin : undefined;
+}
+
+function childWithDeadline(
+  parent: CancellationToken,
+  ms: number,
+  wall: number,
+  clock: Clock,
+  options: DeadlineOptions | undefined,
+): CancellationToken {
+  const child = parent.childToken(options);
+  const inherited = deadlineOf(child);
+  const isLater = inherited !== undefined && inherited.clock === clock && inherited.left <= ms;
+  if (ms === Number.POSITIVE_INFINITY || isLater) return child;
+  // One by another clock cannot be compared: then those above are asked as well.
+  const isOther = inherited !== undefined && inherited.clock !== clock;
+  originate(child, new Deadline(ms, clock, wall), isOther ? TIMED | UNDER : TIMED);
+  return child;
+}
+
+function group(sources: Iterable<CancellationToken | AbortSignal>, isAll: boolean): CancellationToken {
+  const tokens = new Set([...sources].map((source) => CancellationToken.from(source)));
+  const token = new CancellationToken();
+  if (tokens.size === 0 && isAll) token.cancel();
+  else originate(token, new Group(token, [...tokens], isAll), TIMED);
+  return token;
+}
 
 /** Calls a callback that came too late to be notified; what it throws goes where the others' errors go. */
 function callNow(fn: (reason: unknown) => void, reason: unknown): void {

@@ -18,10 +18,15 @@
  *  3. `up` is the parent until the token is cancelled and the `Reason` from then on; a whole subtree shares one `Reason`.
  *     A linked token's parent is never disposed; an unobserved one's may be, and is skipped.
  *  4. The details, if there are any, are the first item of the list, alone in it when unobserved.
- *  5. A token whose epoch equals the module's has been found not cancelled since the last cancellation anywhere, and
- *     has no UNDER bit: what an ancestor learns only when asked (a foreign signal) may not be cached over.
+ *  5. A token whose epoch equals the module's, and that is not CANCELLED, has been found not cancelled since the last
+ *     cancellation anywhere, and has no UNDER: what an ancestor learns only when asked (a foreign signal, several tokens)
+ *     may not be cached over. Its own origin, if it has one, is asked each time; of deadlines its own is the earliest. A walk writes its answer before it knows it, at every 16th token: if
+ *     the answer is yes after all, all of them become CANCELLED. So one long chain is asked token by token in O(length).
  *  6. Between marking and firing, a notification stands in `queue`, linked to nothing but its neighbours there, its
  *     `owner` still its token. Who finds an owner that is CANCELLED therefore knows in which list the item is.
+ *  7. A token with the TIMED bit counts in `held` its waiters and those of its linked children that hold in their turn;
+ *     its origin is told when that becomes more than none, and none again. Only waiters hold the process, not callbacks.
+ *  8. A deadline is copied by the children. Of tokens that share one, the topmost is cancelled, and alone sets the timer.
  *
  * Guarantees not given: the order between the callbacks of a `cancel` that is called inside a callback and those that
  * are still due (the inner ones come last); `token.signal.aborted` before the signal's turn.
@@ -32,14 +37,19 @@ import {
   ASKS,
   CANCELLED,
   DETAILED,
-  type Details,
   DISPOSED,
   detailsOf,
+  forget,
   type Item,
   LINKED,
+  needDetails,
+  type Origin,
+  originate,
   PARENT,
-  Reason,
+  type Reason,
+  TIMED,
   type TreeNode,
+  tell,
   UNDER,
   WAITED,
 } from './node.ts';
@@ -48,9 +58,11 @@ import type { Waiter } from './source.ts';
 import { reportUncaught } from './uncaught.ts';
 
 /** From this bit on stands the epoch in which it was last found not cancelled. */
-const EPOCH_SHIFT = 8;
+const EPOCH_SHIFT = 9;
 /** The last epoch that fits into a small integer of every engine; from then on nothing is cached. */
-const EPOCH_END = 2 ** 22 - 1;
+const EPOCH_END = 2 ** 21 - 1;
+/** A walk leaves its answer at every so many tokens (less one): often enough for those who walk there later. */
+const MARKS = 15;
 
 /** One more at each cancellation, so that cached negative answers expire all at once; 0: not cached. */
 let epoch = 1;
@@ -60,17 +72,33 @@ export function parentFor(node: TreeNode): TreeNode | undefined {
   return (node.bits & (DISPOSED | CANCELLED)) === DISPOSED ? living(node.up as TreeNode | undefined) : node;
 }
 
-/** The bits that a child is born with. */
-export function bitsBelow(parent: TreeNode | undefined): number {
-  return parent !== undefined && parent.bits & (ASKS | UNDER) ? UNDER : 0;
+/** Makes `child`, which was just made, a child of `parent`. */
+export function adopt(child: TreeNode, parent: TreeNode | undefined): void {
+  child.up = parent;
+  if (parent === undefined || !(parent.bits & (ASKS | UNDER))) return;
+  const origin = detailsOf(parent)?.origin;
+  const isInherited = origin?.isInherited === true;
+  // Its own copy of a deadline is the earliest there is, so nobody above need be asked about time.
+  const isUnder = parent.bits & UNDER || (parent.bits & ASKS && !isInherited);
+  child.bits |= (parent.bits & TIMED) | (isUnder ? UNDER : 0);
+  if (isInherited) originate(child, origin, 0);
 }
 
 /** Whether the token is cancelled. O(1) when observed or asked before, else O(distance to the nearest that knows). */
 export function isCancelled(node: TreeNode): boolean {
   const bits = node.bits;
   if (bits & (CANCELLED | DISPOSED)) return (bits & CANCELLED) !== 0;
-  if (bits >>> EPOCH_SHIFT === epoch || (bits & (LINKED | ASKS | UNDER)) === LINKED) return false;
-  return look(node);
+  if (bits & (ASKS | UNDER)) return askFirst(node);
+  return bits >>> EPOCH_SHIFT === epoch || bits & LINKED ? false : look(node);
+}
+
+/** The same for a token of which more than the tree decides. */
+function askFirst(node: TreeNode): boolean {
+  const isSettled = !(node.bits & UNDER) && detailsOf(node)?.origin?.ask() === undefined;
+  // Asking may have run callbacks.
+  const bits = node.bits;
+  if (bits & (CANCELLED | DISPOSED)) return (bits & CANCELLED) !== 0;
+  return isSettled && (bits & LINKED || bits >>> EPOCH_SHIFT === epoch) ? false : look(node);
 }
 
 /** The reason of a cancelled token. */
@@ -78,33 +106,119 @@ export function reasonOf(node: TreeNode): unknown {
   return (node.up as Reason).value;
 }
 
-/** Walks up to the nearest token that knows, and remembers its answer. */
+/** What a walk has to look at more closely than a glance. */
+const SPECIAL = CANCELLED | DISPOSED | LINKED | ASKS | UNDER;
+
+/** Walks up to the nearest token that knows, and remembers its answer, here and (invariant 5) along the way. */
 function look(node: TreeNode): boolean {
-  if (node.bits & ASKS && ask(node)) return true;
-  let at = node.up as TreeNode | undefined;
-  while (at !== undefined) {
+  const now = epoch;
+  let asks = node.bits & ASKS;
+  let steps = 0;
+  for (let at = node.up as TreeNode | undefined; at !== undefined; at = at.up as TreeNode | undefined) {
     const bits = at.bits;
-    if (bits & CANCELLED || (bits & ASKS && !(bits & DISPOSED) && ask(at))) {
+    if (!(bits & SPECIAL)) {
+      if (bits >>> EPOCH_SHIFT === now) break;
+      if ((++steps & MARKS) === 0) remember(at);
+      continue;
+    }
+    if (bits & CANCELLED) {
       inherit(node, at);
       return true;
     }
-    // Invariants 2 and 5; a disposed token only passes the question on.
-    if (!(bits & (DISPOSED | UNDER)) && (bits & LINKED || bits >>> EPOCH_SHIFT === epoch)) break;
-    at = at.up as TreeNode | undefined;
+    // A disposed token only passes the question on.
+    if (bits & DISPOSED) continue;
+    asks |= bits & ASKS;
+    if (bits & UNDER) continue;
+    // Invariants 2 and 5.
+    if (bits & LINKED || bits >>> EPOCH_SHIFT === now) break;
+    if ((++steps & MARKS) === 0) remember(at);
   }
   shorten(node);
-  if (!(node.bits & (ASKS | UNDER)) && epoch < EPOCH_END) {
-    node.bits = (node.bits & ((1 << EPOCH_SHIFT) - 1)) | (epoch << EPOCH_SHIFT);
+  if (asks) {
+    // Asking may cancel others, whose callbacks may cancel what was passed already.
+    if (!askAll(node) && epoch !== now) return isCancelled(node);
+    // Or disposed by one of them, and frozen as it was.
+    if (node.bits & (CANCELLED | DISPOSED)) return (node.bits & CANCELLED) !== 0;
+  }
+  if (!(node.bits & UNDER)) remember(node);
+  return false;
+}
+
+/** Whether the token is known to be cancelled, without asking anybody: nothing of the user's runs, and no time passes. */
+export function isMarked(node: TreeNode): boolean {
+  for (let at: TreeNode | undefined = node; at !== undefined; at = at.up as TreeNode | undefined) {
+    if (at.bits & CANCELLED) {
+      inherit(node, at);
+      return true;
+    }
+    if (at.bits & LINKED) return false;
   }
   return false;
 }
 
-/** Asks a token that follows something outside; cancels it there and then if that has happened. */
-function ask(node: TreeNode): boolean {
-  const follower = (node.head as Details).follows;
-  if (!follower?.signal.aborted) return false;
-  settle(node, new Reason(follower.signal.reason, 'signal'));
+/** Writes down that the token was found not cancelled. */
+function remember(node: TreeNode): void {
+  if (epoch < EPOCH_END) node.bits = (node.bits & ((1 << EPOCH_SHIFT) - 1)) | (epoch << EPOCH_SHIFT);
+}
+
+/** Asks every origin from `node` on upwards. None of them is cancelled: a reason that is there already goes first. */
+function askAll(node: TreeNode): boolean {
+  let last: Origin | undefined;
+  for (let at: TreeNode | undefined = node; at !== undefined; at = at.up as TreeNode | undefined) {
+    const origin: Origin | undefined = (at.bits & (ASKS | DISPOSED)) === ASKS ? detailsOf(at)?.origin : undefined;
+    // All below a deadline share it.
+    if (origin !== undefined && origin !== last && ask(at, origin)) {
+      inherit(node, at);
+      return true;
+    }
+    last = origin;
+    if (!(at.bits & (UNDER | DISPOSED))) break;
+  }
+  return false;
+}
+
+/** Asks a token's origin; cancels it there and then if that says so. */
+function ask(node: TreeNode, origin: Origin): boolean {
+  const reason = origin.ask();
+  // It may have been cancelled or disposed meanwhile, by the callbacks of what its origin asked.
+  if (reason === undefined || node.bits & (CANCELLED | DISPOSED)) return false;
+  const top = topmost(node);
+  settle(top, reason);
+  inherit(node, top);
   return true;
+}
+
+/** The topmost of the tokens that share the origin of `node` (invariant 8). */
+function topmost(node: TreeNode): TreeNode {
+  const origin = detailsOf(node)?.origin;
+  let top = node;
+  for (let up = shorten(top); up !== undefined && detailsOf(up)?.origin === origin; up = shorten(top)) top = up;
+  return top;
+}
+
+/** Counts a waiter in or out, here and as far up as that makes a difference (invariant 7). */
+export function hold(node: TreeNode, change: 1 | -1): void {
+  for (let at: TreeNode | undefined = node; at !== undefined; at = at.up as TreeNode | undefined) {
+    if ((at.bits & (TIMED | CANCELLED | DISPOSED)) !== TIMED) return;
+    const details = needDetails(at);
+    const before = details.held;
+    details.held += change;
+    if (before > 0 === details.held > 0) return;
+    holdOrigin(at, details.origin, change > 0);
+  }
+}
+
+function holdOrigin(node: TreeNode, origin: Origin | undefined, on: boolean): void {
+  try {
+    origin?.hold(node, on);
+  } catch (error) {
+    // As in `tell`.
+    reportUncaught(error);
+  }
+}
+
+function isHeld(node: TreeNode): boolean {
+  return (node.bits & TIMED) !== 0 && (detailsOf(node)?.held ?? 0) > 0;
 }
 
 /** Hands the reason of `from` down the path to `node`, so that each token on it answers at once from now on. */
@@ -146,6 +260,7 @@ export function observe(node: TreeNode, item: Registration | Waiter): void {
   append(node, item as Item);
   node.bits |= WAITED;
   if (!(node.bits & LINKED)) link(node);
+  if (node.bits & TIMED && !(item instanceof Registration)) hold(node, 1);
 }
 
 /** Takes a callback or waiter out again, before its token was cancelled or while it is still due (invariant 6). */
@@ -156,6 +271,7 @@ export function unobserve(item: Registration | Waiter): void {
     detach(item as Item);
     return;
   }
+  if (node.bits & TIMED && !(item instanceof Registration)) hold(node, -1);
   remove(node, item as Item);
   if (isBare(node)) unlink(node);
 }
@@ -166,7 +282,7 @@ function link(node: TreeNode): void {
   for (;;) {
     at.bits |= LINKED;
     const up = shorten(at);
-    if (at.bits & ASKS) detailsOf(at)?.follows?.listen(true);
+    if (at.bits & ASKS) tell(at, true);
     if (up === undefined) return;
     append<Item>(up, at);
     up.bits |= PARENT;
@@ -180,7 +296,7 @@ function unlink(node: TreeNode): void {
   let at = node;
   for (;;) {
     at.bits &= ~(LINKED | PARENT | WAITED);
-    if (at.bits & ASKS) detailsOf(at)?.follows?.listen(false);
+    if (at.bits & ASKS) tell(at, false);
     const up = at.up as TreeNode | undefined;
     if (up === undefined) return;
     remove<Item>(up, at);
@@ -197,10 +313,11 @@ function isBare(node: TreeNode): boolean {
 
 /** Cancels a token that is neither cancelled nor disposed: marks everything below it, then notifies. */
 export function settle(node: TreeNode, reason: Reason): void {
-  if (epoch < EPOCH_END) epoch++;
+  epoch++;
   if (!(node.bits & LINKED)) {
     node.bits |= CANCELLED;
     node.up = reason;
+    forget(node);
     return;
   }
   leave(node);
@@ -212,6 +329,7 @@ export function settle(node: TreeNode, reason: Reason): void {
 function leave(node: TreeNode): void {
   const up = node.up as TreeNode | undefined;
   if (up === undefined) return;
+  if (isHeld(node)) hold(up, -1);
   remove<Item>(up, node);
   if (isBare(up)) unlink(up);
 }
@@ -302,9 +420,16 @@ export function dispose(node: TreeNode): void {
   node.bits = (bits | DISPOSED) & ~(LINKED | PARENT | WAITED);
   if (bits & CANCELLED) return;
   const up = shorten(node);
-  if (!(bits & LINKED)) return;
-  if (bits & ASKS) detailsOf(node)?.follows?.listen(false);
-  if (up !== undefined) remove<Item>(up, node);
+  if (!(bits & LINKED)) {
+    forget(node);
+    return;
+  }
+  if (bits & ASKS) tell(node, false);
+  if (up !== undefined) {
+    if (isHeld(node)) hold(up, -1);
+    remove<Item>(up, node);
+  }
+  forget(node);
   rehang(node, up);
   if (up !== undefined && isBare(up)) unlink(up);
 }
@@ -316,15 +441,23 @@ function rehang(node: TreeNode, up: TreeNode | undefined): void {
   for (let item = node.head; item !== undefined; item = node.head) {
     remove(node, item);
     if ((item as Partial<TreeNode>).bits !== undefined) {
-      (item as TreeNode).up = up;
-      if (up === undefined) continue;
-      append(up, item);
-      up.bits |= PARENT;
+      move(item as TreeNode, up);
     } else {
       release(item as Registration | Waiter, up);
     }
   }
   if (details !== undefined) append<Item>(node, details);
+}
+
+/** A linked child goes to the parent of its parent; a deadline that it had in common with that is now its own. */
+function move(child: TreeNode, up: TreeNode | undefined): void {
+  child.up = up;
+  if (up !== undefined) {
+    append<Item>(up, child);
+    up.bits |= PARENT;
+    if (isHeld(child)) hold(up, 1);
+  }
+  if (child.bits & ASKS) tell(child, true);
 }
 
 /** What was registered on the token itself ends with it; who waits goes on waiting for its parent. */

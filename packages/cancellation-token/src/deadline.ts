@@ -1,0 +1,80 @@
+import type { Clock, Timer } from './clock.ts';
+import { detailsOf, type Origin, Reason, type TreeNode } from './node.ts';
+import { isCancelled } from './tree.ts';
+
+/**
+ * A moment at which tokens are cancelled. Shared by the token that it was made for and everything below that was born later.
+ *
+ * Invariants
+ *  1. `tops` holds the observed tokens that have this deadline and whose parent has not; the timer is set exactly while
+ *     there is one, and holds the process exactly while somebody waits for one.
+ *  2. All tokens that it cancels get the same reason.
+ */
+export class Deadline implements Origin {
+  readonly isInherited = true;
+  readonly clock: Clock;
+  /** On the clock's `now()` scale; `-Infinity` once the timer has fired, which may be a little before by that scale. */
+  #at: number;
+  /** On the clock's `wall()` scale. */
+  readonly wall: number;
+  readonly #ms: number;
+  /** Made when the first token is cancelled by it, and shared by all that are. */
+  #reason: Reason | undefined = undefined;
+  readonly #tops: Set<TreeNode> = new Set();
+  /** Those of them for which, or below which, somebody waits. */
+  readonly #heldTops: Set<TreeNode> = new Set();
+  #timer: Timer | undefined = undefined;
+  /** Whether the timer that is set holds the process. */
+  #isHeld = false;
+
+  constructor(ms: number, clock: Clock, wall: number) {
+    this.clock = clock;
+    this.#at = clock.now() + ms;
+    this.wall = wall;
+    this.#ms = ms;
+  }
+
+  /** How long until then, in ms; negative: past. */
+  get left(): number {
+    return this.#at - this.clock.now();
+  }
+
+  ask(): Reason | undefined {
+    if (this.left > 0) return undefined;
+    this.#reason ??= new Reason(undefined, this.#ms, this.wall);
+    return this.#reason;
+  }
+
+  listen(node: TreeNode, on: boolean): void {
+    const up = node.up as TreeNode | undefined;
+    const isTop = on && (up === undefined || detailsOf(up)?.origin !== this);
+    if (isTop) this.#tops.add(node);
+    else this.#tops.delete(node);
+    this.hold(node, (detailsOf(node)?.held ?? 0) > 0);
+  }
+
+  hold(node: TreeNode, on: boolean): void {
+    if (on && this.#tops.has(node)) this.#heldTops.add(node);
+    else this.#heldTops.delete(node);
+    this.#set();
+  }
+
+  /** Sets, takes back or changes the timer (invariant 1). */
+  #set(): void {
+    const isWanted = this.#tops.size > 0;
+    const isHeld = this.#heldTops.size > 0;
+    if (isWanted === (this.#timer !== undefined) && isHeld === this.#isHeld) return;
+    if (this.#timer !== undefined) this.clock.clearTimer(this.#timer);
+    this.#isHeld = isHeld;
+    this.#timer = isWanted
+      ? this.clock.setTimer(Math.max(0, this.left), () => this.#fire(), { ref: isHeld })
+      : undefined;
+  }
+
+  #fire(): void {
+    this.#timer = undefined;
+    this.#at = Number.NEGATIVE_INFINITY;
+    // Asking is enough: it is past the deadline.
+    for (const top of [...this.#tops]) isCancelled(top);
+  }
+}
