@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as own from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { RefClock } from './helpers/ref-clock.ts';
 import { callback, idleWaiter, type Log } from './helpers/script.ts';
 
 let directory: string;
@@ -69,6 +71,75 @@ describe('a token of the other copy', () => {
     expect([own.isCancelledError(foreign.reason), own.isCancellation(foreign.reason)]).toEqual([true, true]);
     expect(own.isCancellationOf(foreign.reason, foreign as unknown as own.CancellationToken)).toBe(true);
   });
+});
+
+describe('tokens of both copies', () => {
+  const both = (): { mine: own.CancellationToken; theirs: own.CancellationToken } => ({
+    mine: new own.CancellationToken(),
+    theirs: new other.CancellationToken() as unknown as own.CancellationToken,
+  });
+
+  test('are linked by `any` and by `all`, in whichever copy', () => {
+    for (const { CancellationToken } of [own, other]) {
+      const { mine, theirs } = both();
+      const any = CancellationToken.any([mine, theirs]);
+      const all = CancellationToken.all([mine, theirs]);
+      const log: Log = [];
+      callback(log, any as own.CancellationToken, 'any');
+      callback(log, all as own.CancellationToken, 'all');
+      theirs.cancel('theirs');
+      expect([log, any.reason, all.isCancelled]).toEqual([['any'], 'theirs', false]);
+      mine.cancel('mine');
+      expect([log, all.reason]).toEqual([['any', 'all'], 'mine']);
+    }
+  });
+
+  test('are seen by whoever asks; the other copy’s counts as cancelled from when it was noticed', () => {
+    const { mine, theirs } = both();
+    const any = own.CancellationToken.any([mine, theirs]);
+    const all = own.CancellationToken.all([mine, theirs]);
+    theirs.cancel('theirs');
+    mine.cancel('mine');
+    expect([any.reason, all.reason]).toEqual(['mine', 'theirs']);
+  });
+
+  test('share a deadline: the follower is cancelled with the TimeoutError of the other copy', async () => {
+    const clock = new VirtualClock();
+    const theirs = new other.CancellationToken().withTimeout(5, { clock });
+    const follower = own.CancellationToken.from(theirs as unknown as own.CancellationToken).childToken();
+    const log: Log = [];
+    callback(log, follower, 'called');
+    await clock.advance(5);
+    expect(log).toEqual(['called']);
+    expect(follower.reason).toBe(theirs.reason);
+    expect(follower.reason).not.toBeInstanceOf(own.TimeoutError);
+    expect(follower.reason).toMatchObject({ name: 'TimeoutError', code: 'ETIMEDOUT', ms: 5 });
+    // A timeout is a cancellation only for whoever has the token that it ended.
+    expect([own.isCancellation(follower.reason), own.isCancellation(follower.reason, follower)]).toEqual([false, true]);
+    expect(own.isCancellationOf(theirs.reason, follower)).toBe(true);
+  });
+
+  test('know a deadline of the other copy only once its timer has fired', () => {
+    const clock = new RefClock();
+    const theirs = new other.CancellationToken().withTimeout(5, { clock });
+    const follower = own.CancellationToken.from(theirs as unknown as own.CancellationToken);
+    clock.time = 5;
+    expect([follower.isCancelled, follower.deadline]).toEqual([false, undefined]);
+    clock.fire(5);
+    expect(follower.isCancelled).toBe(true);
+  });
+
+  test('run work until the other copy’s token is cancelled', async () => {
+    const { theirs } = both();
+    const running = own.wait(own.untilCancelled(theirs, new own.CancellationToken()));
+    theirs.cancel('theirs');
+    expect(await running).toEqual({ cancelled: true, reason: 'theirs' });
+  });
+});
+
+test('a TimeoutError carries the brand of its class, whichever copy made it', () => {
+  const brand = Symbol.for('quiesce.error');
+  for (const { TimeoutError } of [own, other]) expect(Reflect.get(new TimeoutError(1), brand)).toBe('TimeoutError');
 });
 
 test('a ClosedError of the other copy is recognised', () => {

@@ -8,6 +8,8 @@ test('the package exports these names and no others', () => {
     'CancelledError',
     'ClosedError',
     'PENDING',
+    'TimeoutError',
+    'checkpoint',
     'consumeBudget',
     'isCancellation',
     'isCancellationOf',
@@ -18,6 +20,7 @@ test('the package exports these names and no others', () => {
     'setUncaughtHandler',
     'source',
     'systemClock',
+    'untilCancelled',
     'wait',
   ]);
 });

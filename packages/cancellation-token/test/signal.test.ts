@@ -1,4 +1,4 @@
-import { getEventListeners, getMaxListeners } from 'node:events';
+import { getEventListeners } from 'node:events';
 import { CancellationToken, type CancelledError, isCancelledError } from '@quiesce/cancellation-token';
 import { expect, test, vi } from 'vitest';
 import { chainBelow, listener } from './helpers/script.ts';
@@ -66,17 +66,16 @@ test('fetch rejects with the default reason as it does with an abort of its own'
 
 test('twenty listeners are no reason for a warning', () => {
   const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
-  const listenTwentyTimes = (signal: AbortSignal): void => {
-    for (let i = 0; i < 20; i++) signal.addEventListener('abort', () => {});
-    expect(getEventListeners(signal, 'abort')).toHaveLength(20);
+  const listenTwentyTimes = (target: EventTarget): void => {
+    for (let i = 0; i < 20; i++) target.addEventListener('abort', () => {});
+    expect(getEventListeners(target, 'abort')).toHaveLength(20);
   };
   try {
     listenTwentyTimes(new CancellationToken().signal);
     expect(warn).not.toHaveBeenCalled();
-    // The platform's own signals do warn where they have a limit, on Node 20, or this would show nothing.
-    const native = new AbortController().signal;
-    listenTwentyTimes(native);
-    expect(warn).toHaveBeenCalledTimes(getMaxListeners(native) > 0 ? 1 : 0);
+    // Other targets do warn, on Node 20 signals as well, or this would show nothing.
+    listenTwentyTimes(new EventTarget());
+    expect(warn).toHaveBeenCalledOnce();
   } finally {
     warn.mockRestore();
   }

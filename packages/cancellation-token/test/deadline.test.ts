@@ -1,0 +1,236 @@
+import { CancellationToken, systemClock, TimeoutError, wait } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+const options = (clock: VirtualClock): { clock: VirtualClock } => ({ clock });
+
+describe('a deadline', () => {
+  it('cancels the token and everything below it, with one TimeoutError', async () => {
+    const clock = new VirtualClock();
+    const token = new CancellationToken().withTimeout(5_000, options(clock));
+    const below = token.childToken();
+    const log: unknown[] = [];
+    token.onCancelled((reason) => log.push(reason));
+    below.onCancelled((reason) => log.push(reason));
+    await clock.advance(4_999);
+    expect(log).toEqual([]);
+    await clock.advance(1);
+    expect(log).toHaveLength(2);
+    expect(log[0]).toBe(log[1]);
+    expect(log[0]).toBeInstanceOf(TimeoutError);
+    expect(log[0]).toMatchObject({ name: 'TimeoutError', code: 'ETIMEDOUT', ms: 5_000 });
+    expect(token.reason).toBe(log[0]);
+  });
+
+  it('is seen by whoever asks past it, although no timer could fire', () => {
+    let now = 0;
+    const clock = { ...systemClock, now: () => now, setTimer: vi.fn(), clearTimer: vi.fn() };
+    const parent = new CancellationToken().withTimeout(10, { clock });
+    const child = parent.childToken().childToken();
+    expect(child.isCancelled).toBe(false);
+    now = 10;
+    expect(child.isCancelled).toBe(true);
+    expect(child.reason).toBe(parent.reason);
+    expect(() => parent.throwIfCancelled()).toThrow(TimeoutError);
+    expect(clock.setTimer).not.toHaveBeenCalled();
+  });
+
+  it('is seen by an observed token too, whose callbacks run in that reading', () => {
+    let now = 0;
+    const clock = { ...systemClock, now: () => now, setTimer: vi.fn(), clearTimer: vi.fn() };
+    const parent = new CancellationToken().withTimeout(10, { clock });
+    const child = parent.childToken();
+    const callback = vi.fn();
+    parent.onCancelled(callback);
+    child.onCancelled(callback);
+    now = 11;
+    expect(child.isCancelled).toBe(true);
+    expect(callback).toHaveBeenCalledTimes(2);
+  });
+
+  it('has a timer only while the token or one below it is observed', () => {
+    const clock = new VirtualClock();
+    const token = CancellationToken.timeout(10, options(clock));
+    const child = token.childToken();
+    expect(clock.pending).toBe(0);
+    const first = child.onCancelled(() => {});
+    const second = token.onCancelled(() => {});
+    expect(clock.pending).toBe(1);
+    first.unregister();
+    expect(clock.pending).toBe(1);
+    second.unregister();
+    expect(clock.pending).toBe(0);
+  });
+
+  it('takes its timer back when the token is cancelled or disposed before', () => {
+    const clock = new VirtualClock();
+    for (const end of ['cancel', 'dispose'] as const) {
+      const token = CancellationToken.timeout(10, options(clock));
+      token.onCancelled(() => {});
+      expect(clock.pending).toBe(1);
+      token[end]();
+      expect(clock.pending).toBe(0);
+    }
+  });
+
+  it('is the earliest of those above', () => {
+    const clock = new VirtualClock(1_000);
+    const parent = CancellationToken.timeout(100, options(clock));
+    expect(parent.withTimeout(200).deadline).toEqual(new Date(1_100));
+    expect(parent.withTimeout(50).deadline).toEqual(new Date(1_050));
+    expect(parent.childToken().deadline).toEqual(new Date(1_100));
+    expect(parent.detached().deadline).toBeUndefined();
+    expect(new CancellationToken().deadline).toBeUndefined();
+  });
+
+  it('of a child that is later than its parent does nothing; one that is earlier leaves the parent alone', async () => {
+    const clock = new VirtualClock();
+    const parent = CancellationToken.timeout(100, options(clock));
+    const earlier = parent.withTimeout(50);
+    const later = parent.withTimeout(200);
+    await clock.advance(50);
+    expect([earlier.isCancelled, parent.isCancelled, later.isCancelled]).toEqual([true, false, false]);
+    await clock.advance(50);
+    expect([parent.isCancelled, later.isCancelled]).toEqual([true, true]);
+    expect(later.reason).toBe(parent.reason);
+    expect(earlier.reason).not.toBe(parent.reason);
+  });
+
+  it('is kept by the children of a token that is disposed, observed or not', async () => {
+    const clock = new VirtualClock();
+    const root = new CancellationToken();
+    const parent = root.withTimeout(100, options(clock));
+    const observed = parent.childToken();
+    const unobserved = parent.childToken();
+    const callback = vi.fn();
+    observed.onCancelled(callback);
+    parent.dispose();
+    expect(clock.pending).toBe(1);
+    await clock.advance(100);
+    expect(callback).toHaveBeenCalledTimes(1);
+    expect(unobserved.isCancelled).toBe(true);
+    expect(unobserved.reason).toBe(observed.reason);
+    expect([parent.isCancelled, root.isCancelled]).toEqual([false, false]);
+  });
+
+  it('does not replace a reason that was there before', async () => {
+    const clock = new VirtualClock();
+    const parent = CancellationToken.timeout(100, options(clock));
+    const child = parent.childToken();
+    parent.cancel('first');
+    await clock.advance(200);
+    expect(child.reason).toBe('first');
+  });
+
+  it('of 0 ms has passed; Infinity is none; what is no time is refused', () => {
+    expect(CancellationToken.timeout(0).isCancelled).toBe(true);
+    expect(CancellationToken.timeout(Number.POSITIVE_INFINITY).deadline).toBeUndefined();
+    for (const ms of [-1, Number.NaN, Number.NEGATIVE_INFINITY]) {
+      expect(() => CancellationToken.timeout(ms)).toThrow(RangeError);
+      expect(() => new CancellationToken().withTimeout(ms)).toThrow(RangeError);
+    }
+    expect(() => new CancellationToken().withDeadline(new Date(Number.NaN))).toThrow(RangeError);
+  });
+
+  it('can be a time of day, also a past one', async () => {
+    const clock = new VirtualClock(10_000);
+    expect(new CancellationToken().withDeadline(new Date(9_000), options(clock)).isCancelled).toBe(true);
+    const token = new CancellationToken().withDeadline(new Date(10_500), options(clock));
+    token.onCancelled(() => {});
+    await clock.advance(499);
+    expect(token.isCancelled).toBe(false);
+    await clock.advance(1);
+    expect(token.isCancelled).toBe(true);
+  });
+});
+
+describe('the timer of a deadline', () => {
+  /** A clock that says how each timer treats the process. */
+  function refClock(): { clock: typeof systemClock; refs: () => boolean[] } {
+    const timers = new Map<object, boolean>();
+    const clock = {
+      ...systemClock,
+      setTimer: (_ms: number, _fn: () => void, { ref }: { ref: boolean }) => {
+        const timer = {};
+        timers.set(timer, ref);
+        return timer as never;
+      },
+      clearTimer: (timer: object) => void timers.delete(timer),
+    };
+    return { clock, refs: () => [...timers.values()] };
+  }
+
+  it('holds the process exactly while somebody waits, on the token or below it', () => {
+    const { clock, refs } = refClock();
+    const token = CancellationToken.timeout(1_000, { clock });
+    const child = token.childToken().childToken();
+    const callback = token.onCancelled(() => {});
+    expect(refs()).toEqual([false]);
+    void token.cancelled().then();
+    expect(refs()).toEqual([true]);
+    void wait(child);
+    const waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
+    const other = CancellationToken.timeout(1_000, { clock });
+    other.onCancelled(() => {});
+    const below = other.childToken();
+    const protocol = Reflect.get(below, Symbol.for('quiesce.source')) as {
+      park(w: object): void;
+      unpark(w: object): void;
+    };
+    expect(refs()).toEqual([true, false]);
+    protocol.park(waiter);
+    expect(refs().toString()).toBe('true,true');
+    protocol.unpark(waiter);
+    expect(refs().toString()).toBe('true,false');
+    callback.unregister();
+  });
+
+  it('no longer holds it when the child that was waited for is cancelled, or goes to another parent', () => {
+    const { clock, refs } = refClock();
+    const token = CancellationToken.timeout(1_000, { clock });
+    token.onCancelled(() => {});
+    const child = token.childToken();
+    void child.cancelled().then();
+    expect(refs()).toEqual([true]);
+    child.cancel();
+    expect(refs()).toEqual([false]);
+
+    const middle = token.childToken();
+    const leaf = middle.childToken();
+    void leaf.cancelled().then();
+    expect(refs()).toEqual([true]);
+    middle.dispose();
+    expect(refs()).toEqual([true]);
+    leaf.cancel();
+    expect(refs()).toEqual([false]);
+  });
+
+  it('is that of a source when somebody waits for `any` of several', () => {
+    const { clock, refs } = refClock();
+    const timed = CancellationToken.timeout(1_000, { clock });
+    const either = CancellationToken.any([timed, new CancellationToken()]);
+    const child = either.childToken();
+    child.onCancelled(() => {});
+    expect(refs()).toEqual([false]);
+    void child.cancelled().then();
+    expect(refs()).toEqual([true]);
+    child.cancel();
+    expect(refs()).toEqual([]);
+  });
+});
+
+describe('the system clock under a deadline', () => {
+  afterEach(() => vi.useRealTimers());
+
+  it('waits longer than the platform’s timers can, which would fire at once', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const month = 31 * 24 * 3_600_000;
+    const token = CancellationToken.timeout(month);
+    const callback = vi.fn();
+    token.onCancelled(callback);
+    vi.advanceTimersByTime(2 ** 31);
+    expect(callback).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(month - 2 ** 31);
+    expect(callback).toHaveBeenCalledTimes(1);
+  });
+});

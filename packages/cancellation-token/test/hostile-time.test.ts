@@ -1,0 +1,196 @@
+import {
+  CancellationToken,
+  type Clock,
+  isCancellation,
+  PENDING,
+  type Source,
+  setUncaughtHandler,
+  source,
+  systemClock,
+  untilCancelled,
+  type Waiter,
+  wait,
+} from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { describe, expect, it } from 'vitest';
+
+function idle(): Waiter {
+  return { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
+}
+
+/** Time goes on at each look at it, as it does in a slow program. */
+class SteppingClock implements Clock {
+  #now = 0;
+  readonly timers = new Set<() => void>();
+  now(): number {
+    return this.#now++;
+  }
+  wall(): number {
+    return this.#now;
+  }
+  setTimer(_ms: number, fn: () => void): never {
+    this.timers.add(fn);
+    return fn as never;
+  }
+  clearTimer(timer: unknown): void {
+    this.timers.delete(timer as () => void);
+  }
+  fire(): void {
+    for (const fn of [...this.timers]) fn();
+  }
+}
+
+describe('a deadline that passes between the poll and the parking', () => {
+  it('wakes who waits all the same', async () => {
+    for (let ms = 0; ms < 12; ms++) {
+      const clock = new SteppingClock();
+      const token = CancellationToken.timeout(ms, { clock });
+      const below = token.childToken();
+      const waits = [wait(below), token.cancelled().then(), below.runUntilCancelled(new Promise(() => {}))];
+      clock.fire();
+      const ends = await Promise.all(waits);
+      expect(ends).toHaveLength(3);
+    }
+  });
+});
+
+describe('runUntilCancelled on a disposed token', () => {
+  it('shares the fate of the parent, with its reason', async () => {
+    const parent = new CancellationToken();
+    const child = parent.childToken();
+    const before = child.runUntilCancelled(new Promise(() => {}));
+    child.dispose();
+    const after = child.runUntilCancelled(new Promise(() => {}));
+    parent.cancel('why');
+    expect(await before).toEqual({ cancelled: true, reason: 'why' });
+    expect(await after).toEqual({ cancelled: true, reason: 'why' });
+    let isStarted = false;
+    const work = (): void => {
+      isStarted = true;
+    };
+    expect(await child.runUntilCancelled(work)).toEqual({ cancelled: true, reason: 'why' });
+    expect(isStarted).toBe(false);
+  });
+});
+
+describe('runUntilCancelled with a thenable', () => {
+  const thenable = (then: (resolve: (value: unknown) => void) => void): PromiseLike<unknown> => ({ then }) as never;
+
+  it('does not start it when cancelled already, follows what it gives, and survives one that throws', async () => {
+    const cancelled = CancellationToken.alreadyCancelled('before');
+    let isStarted = false;
+    const lazy = thenable(() => {
+      isStarted = true;
+    });
+    expect(await cancelled.runUntilCancelled(lazy)).toEqual({ cancelled: true, reason: 'before' });
+    expect(isStarted).toBe(false);
+
+    const token = new CancellationToken();
+    const nested = thenable((resolve) => resolve(Promise.resolve(5)));
+    expect(await token.runUntilCancelled(nested)).toEqual({ cancelled: false, value: 5 });
+    const throws = thenable(() => {
+      throw new Error('then');
+    });
+    await expect(token.runUntilCancelled(throws)).rejects.toThrow('then');
+    expect(Reflect.get(token, 'head')).toBeUndefined();
+  });
+});
+
+describe('deadlines that nobody had observed', () => {
+  it('count in the order of their moments, not in that of the array', async () => {
+    for (const order of [
+      [20, 10],
+      [10, 20],
+    ]) {
+      const clock = new VirtualClock();
+      const members = order.map((ms) => CancellationToken.timeout(ms, { clock }));
+      await clock.advance(30);
+      expect(CancellationToken.any(members).reason).toMatchObject({ ms: 10 });
+      expect(CancellationToken.all(members).reason).toMatchObject({ ms: 20 });
+    }
+  });
+});
+
+describe('a question that runs callbacks', () => {
+  it('may dispose the very token that is asked: it is frozen, and nothing stays registered on it', async () => {
+    for (const act of ['ask', 'onCancelled', 'park'] as const) {
+      const clock = new VirtualClock();
+      const [timed, other] = [CancellationToken.timeout(5, { clock }), new CancellationToken()];
+      const asked = CancellationToken.all([timed, other]).childToken();
+      timed.onCancelled(() => {
+        asked.dispose();
+        other.cancel('other');
+      });
+      // Past the deadline, and no timer has fired.
+      const now = clock.now.bind(clock);
+      clock.now = () => now() + 10;
+      if (act === 'onCancelled') asked.onCancelled(() => expect.unreachable());
+      const waiter = idle();
+      if (act === 'park') {
+        asked[source].park(waiter);
+        asked[source].unpark(waiter);
+        expect(waiter.owner).toBeUndefined();
+      }
+      const first = asked.isCancelled;
+      expect(asked.isCancelled).toBe(first);
+      if (first) expect(asked.reason).toBe('other');
+      else expect(() => asked.throwIfCancelled()).not.toThrow();
+    }
+  });
+});
+
+describe('a clock or a signal that throws', () => {
+  it('is reported, and leaves the tree whole', async () => {
+    const errors: unknown[] = [];
+    const before = setUncaughtHandler((error) => errors.push(error));
+    const fail = (): never => {
+      throw new Error('no timers today');
+    };
+    for (const broken of [{ setTimer: fail }, { clearTimer: fail }]) {
+      const parent = new CancellationToken();
+      const token = parent.withTimeout(1_000, {
+        clock: { ...systemClock, setTimer: () => ({}) as never, clearTimer: () => {}, ...broken },
+      });
+      const log: string[] = [];
+      token.onCancelled(() => log.push('token'));
+      parent.onCancelled(() => log.push('parent'));
+      expect(parent.cancel()).toBe(true);
+      expect(log).toEqual(['parent', 'token']);
+    }
+    await Promise.resolve();
+    setUncaughtHandler(before);
+    expect(errors.length).toBeGreaterThan(1);
+  });
+});
+
+describe('withDeadline', () => {
+  it('gives back the date that it was given', () => {
+    for (const date of [new Date(Date.now() + 12_345), new Date(1)]) {
+      expect(new CancellationToken().withDeadline(date).deadline).toEqual(date);
+    }
+  });
+});
+
+describe('isCancellation', () => {
+  it('knows the reason NaN', () => {
+    expect(isCancellation(Number.NaN, CancellationToken.alreadyCancelled(Number.NaN))).toBe(true);
+  });
+});
+
+describe('untilCancelled over work whose park throws', () => {
+  it('leaves nothing parked', () => {
+    const token = new CancellationToken();
+    const broken: Source<never> = {
+      [source]: {
+        poll: () => PENDING,
+        park: () => {
+          throw new Error('no room');
+        },
+        unpark: () => {},
+      },
+    };
+    const waiter = idle();
+    expect(() => untilCancelled(token, broken)[source].park(waiter)).toThrow('no room');
+    expect([waiter.owner, Reflect.get(token, 'head')]).toEqual([undefined, undefined]);
+  });
+});

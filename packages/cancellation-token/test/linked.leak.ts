@@ -1,0 +1,137 @@
+// Below one long-lived token: groups, deadlines, waits, and work that is run until it is cancelled.
+import { CancellationToken, untilCancelled, wait } from '@quiesce/cancellation-token';
+import { expect, test } from 'vitest';
+import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
+import { RefClock } from './helpers/ref-clock.ts';
+
+const many = 200_000;
+const turns = 100_000;
+const nothing = (): void => {};
+
+/** Nothing hangs on the token any more. */
+const isBare = (token: CancellationToken): boolean => Reflect.get(token, 'head') === undefined;
+
+test.each([
+  [
+    'linked by an unobserved `any`',
+    (root: CancellationToken) => CancellationToken.any([root, new CancellationToken()]),
+  ],
+  [
+    'linked by an unobserved `all`',
+    (root: CancellationToken) => CancellationToken.all([root, new CancellationToken()]),
+  ],
+  ['given children of their own', (root: CancellationToken) => root.childToken().childToken()],
+  ['given a deadline', (root: CancellationToken) => root.withTimeout(60_000)],
+  ['given an unused `cancelled()`', (root: CancellationToken) => root.childToken().cancelled() as object],
+] as const)('200,000 children that were %s, asked, and dropped without dispose are collected', async (_, make) => {
+  const root = new CancellationToken();
+  const left = await survivors(many, () => {
+    const made = make(root);
+    if (made instanceof CancellationToken) expect(made.isCancelled).toBe(false);
+    return made;
+  });
+  expect([left, isBare(root)]).toEqual([0, true]);
+});
+
+const used: [string, (token: CancellationToken) => void][] = [
+  ['awaited', (token: CancellationToken) => void token.cancelled().then(nothing)],
+  ['given a callback', (token: CancellationToken) => void token.onCancelled(nothing)],
+  [
+    'linked by an observed `any`',
+    (token: CancellationToken) => void CancellationToken.any([token]).onCancelled(nothing),
+  ],
+  ['given a signal', (token: CancellationToken) => void token.signal],
+];
+
+test.each(used)('children that were %s and then cancelled are collected, and nothing is left', async (_, use) => {
+  const root = new CancellationToken();
+  const left = await survivors(20_000, () => {
+    const child = root.childToken();
+    use(child);
+    child.cancel();
+    return child;
+  });
+  expect([left, isBare(root)]).toEqual([0, true]);
+});
+
+test('200,000 observed `any` are collected once disposed, and so are the tokens below them', async () => {
+  const root = new CancellationToken();
+  const left = await survivors(many, () => {
+    const any = CancellationToken.any([root, new CancellationToken()]);
+    const child = any.childToken();
+    child.onCancelled(nothing);
+    child.dispose();
+    any.onCancelled(nothing);
+    any.dispose();
+    return any;
+  });
+  expect([left, isBare(root)]).toEqual([0, true]);
+});
+
+test('an observed `any` that is dropped undisposed is kept, and fires', async () => {
+  const root = new CancellationToken();
+  let fired = 0;
+  const kept = await survivors(1_000, () => {
+    const any = CancellationToken.any([root]);
+    any.onCancelled(() => {
+      fired++;
+    });
+    return any;
+  });
+  root.cancel();
+  expect([kept, fired]).toEqual([1_000, 1_000]);
+});
+
+test('200,000 observed deadlines, disposed, leave nothing in the parent and no timer', async () => {
+  const root = new CancellationToken();
+  const clock = new RefClock();
+  const left = await survivors(many, () => {
+    const token = root.withTimeout(60_000, { clock });
+    token.childToken().onCancelled(nothing).unregister();
+    token.onCancelled(nothing);
+    token.dispose();
+    return token;
+  });
+  expect([left, isBare(root), clock.refs]).toEqual([0, true, []]);
+});
+
+test('awaiting a child with a deadline and disposing it moves the waiter up, and ends with it', async () => {
+  const root = new CancellationToken();
+  const parent = root.childToken();
+  const clock = new RefClock();
+  let woken = 0;
+  const left = await survivors(1_000, () => {
+    const child = parent.withTimeout(60_000, { clock });
+    void child.cancelled().then(() => {
+      woken++;
+    });
+    child.dispose();
+    return child;
+  });
+  expect(clock.refs).toEqual([]);
+  parent.cancel();
+  await collectGarbage();
+  expect([left, woken, isBare(root)]).toEqual([1_000, 1_000, true]);
+});
+
+const run: [string, (token: CancellationToken) => Promise<unknown>][] = [
+  ['a promise', (token: CancellationToken) => token.runUntilCancelled(Promise.resolve())],
+  ['a function', (token: CancellationToken) => token.runUntilCancelled(async () => {})],
+  [
+    'a function that listens',
+    (token: CancellationToken) => token.runUntilCancelled((own) => void own.onCancelled(nothing)),
+  ],
+  ['a function that reads the signal', (token: CancellationToken) => token.runUntilCancelled((own) => void own.signal)],
+  [
+    'a function that fails',
+    (token: CancellationToken) => token.runUntilCancelled(() => Promise.reject()).catch(nothing),
+  ],
+  ['a source', (token: CancellationToken) => wait(untilCancelled(token, CancellationToken.alreadyCancelled()))],
+];
+
+test.each(run)('running %s until a long-lived token is cancelled leaves 0 B a turn', async (what, work) => {
+  const root = new CancellationToken();
+  const rounds = what.includes('signal') ? 20_000 : turns;
+  expect(await bytesPerTurn({ turns: rounds }, () => work(root))).toBeLessThan(2);
+  expect(isBare(root)).toBe(true);
+});

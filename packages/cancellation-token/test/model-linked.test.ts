@@ -1,0 +1,197 @@
+// Random operations on tokens with deadlines and on groups, and on a naive model of them: the same answers, the same
+// callbacks at the same step, and exactly the timers that are needed. A failure prints the seed and the shortest script.
+import { CancellationToken, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
+import fc from 'fast-check';
+import { expect, test, vi } from 'vitest';
+import { type LinkedEntry, type LinkedToken, NaiveLinked } from './helpers/naive-linked.ts';
+import { RefClock } from './helpers/ref-clock.ts';
+import { idleWaiter, type Log } from './helpers/script.ts';
+
+const acts = [
+  'root',
+  'child',
+  'timeout',
+  'timeout',
+  'any',
+  'all',
+  'cancel',
+  'dispose',
+  'callback',
+  'callback',
+  'unregister',
+  'signal',
+  'park',
+  'park',
+  'unpark',
+  'advance',
+  'advance',
+  'ask',
+] as const;
+
+/** One operation. Numbers pick among what there is by then. */
+interface Step {
+  readonly act: (typeof acts)[number];
+  readonly at: number;
+  readonly other: number;
+}
+
+const step: fc.Arbitrary<Step> = fc.record({ act: fc.constantFrom(...acts), at: fc.nat(1_000), other: fc.nat(1_000) });
+
+/** What both sides can do. */
+interface Side<T> {
+  readonly log: Log;
+  root(): T;
+  child(of: T): T;
+  withTimeout(of: T, ms: number): T;
+  group(members: T[], isAll: boolean): T;
+  cancel(token: T, reason: string): boolean;
+  dispose(token: T): void;
+  /** Returns how to take it back. */
+  callback(token: T, name: string): () => boolean;
+  signal(token: T, name: string): void;
+  /** Parks a new waiter and returns how to take it back. */
+  park(token: T, name: string): () => void;
+  /** Moves time on by 1 ms. */
+  advance(): void;
+  answers(token: T): unknown[];
+  timers(): unknown;
+}
+
+function real(): Side<CancellationToken> {
+  const log: Log = [];
+  const clock = new RefClock();
+  const heard = new Set<AbortSignal>();
+  return {
+    log,
+    root: () => new CancellationToken(),
+    child: (of) => of.childToken(),
+    withTimeout: (of, ms) => of.withTimeout(ms, { clock }),
+    group: (members, isAll) => CancellationToken[isAll ? 'all' : 'any'](members),
+    cancel: (token, reason) => token.cancel(reason),
+    dispose: (token) => token.dispose(),
+    callback(token, name) {
+      const registration = token.onCancelled((reason) => log.push(`${name}: ${String(reason)}`));
+      return () => registration.unregister();
+    },
+    signal(token, name) {
+      const { signal } = token;
+      if (heard.has(signal) || signal.aborted) return;
+      heard.add(signal);
+      signal.addEventListener('abort', () => log.push(`${name}: ${String(signal.reason)}`));
+    },
+    park(token, name) {
+      const waiter: Waiter = idleWaiter([], name, () => log.push(`${name}: ${String(token[source].poll())}`));
+      if (token[source].poll() === PENDING) token[source].park(waiter);
+      return () => token[source].unpark(waiter);
+    },
+    advance: () => clock.fire(clock.time + 1),
+    answers: (token) => {
+      const value = token[source].poll();
+      return [token.isCancelled, token.reason, value === PENDING ? 'pending' : value, token.deadline?.getTime()];
+    },
+    timers: () => [clock.refs.length, clock.refs.filter(Boolean).length],
+  };
+}
+
+function naive(): Side<LinkedToken> {
+  const log: Log = [];
+  const tree = new NaiveLinked(log);
+  const signals = new Set<LinkedToken>();
+  const entry = (kind: LinkedEntry['kind'], name: string): LinkedEntry => ({ kind, name, on: undefined });
+  return {
+    log,
+    root: () => tree.create(),
+    child: (of) => tree.create(of),
+    withTimeout: (of, ms) => tree.withTimeout(of, ms),
+    group: (members, isAll) => tree.create(undefined, members, isAll),
+    cancel: (token, reason) => tree.cancel(token, reason),
+    dispose: (token) => tree.dispose(token),
+    callback(token, name) {
+      const made = entry('callback', name);
+      tree.register(token, made);
+      return () => tree.remove(made);
+    },
+    signal(token, name) {
+      if (signals.has(token) || token.reason !== undefined) return;
+      signals.add(token);
+      tree.register(token, entry('signal', name));
+    },
+    park(token, name) {
+      const made = entry('waiter', name);
+      tree.park(token, made);
+      return () => void tree.remove(made);
+    },
+    advance: () => tree.advance(),
+    answers: (token) => {
+      const asked = tree.poll(token);
+      return [token.reason !== undefined, token.reason?.text, asked?.text ?? 'pending', token.deadline?.at];
+    },
+    timers: () => tree.timers,
+  };
+}
+
+/** Performs a script; everything that can be observed is in the log that it returns, step by step. */
+function perform<T>(side: Side<T>, script: readonly Step[]): unknown[] {
+  const tokens = [side.root()];
+  const registrations: (() => boolean)[] = [];
+  const waiters: (() => void)[] = [];
+  const passed = new Set<number>();
+  let now = 0;
+  let names = 0;
+  const pick = <E>(list: readonly E[], index: number): E | undefined => list[index % list.length];
+  const askAll = (): unknown[] => tokens.map((token) => side.answers(token).map(String).join());
+
+  /** Two deadlines of one moment would race for the groups above them. */
+  const distinct = (ms: number): number => {
+    let free = ms;
+    while (passed.has(now + free)) free++;
+    passed.add(now + free);
+    return free;
+  };
+
+  return script.map(({ act, at, other }) => {
+    const token = pick(tokens, at) as T;
+    const name = `${act} ${names++}`;
+    const members = [token, pick(tokens, other) as T, pick(tokens, at + other) as T];
+    let answer: unknown;
+    if (act === 'root') tokens.push(side.root());
+    if (act === 'child') tokens.push(side.child(token));
+    if (act === 'timeout') tokens.push(side.withTimeout(token, distinct(other % 7)));
+    if (act === 'any' || act === 'all') tokens.push(side.group(members.slice(other % 3), act === 'all'));
+    if (act === 'cancel') answer = side.cancel(token, name);
+    if (act === 'dispose') side.dispose(token);
+    if (act === 'callback') registrations.push(side.callback(token, name));
+    if (act === 'unregister') answer = pick(registrations, other)?.();
+    if (act === 'signal') side.signal(token, name);
+    if (act === 'park') waiters.push(side.park(token, name));
+    if (act === 'unpark') pick(waiters, other)?.();
+    if (act === 'ask') answer = side.answers(token).map(String);
+    if (act === 'advance') {
+      now++;
+      side.advance();
+    }
+    // Whether a deadline that nobody listens to comes before a later cancellation depends on who asks in between.
+    const states = act === 'advance' || act === 'timeout' || other % 4 === 0 ? askAll() : [];
+    return { name, answer, states, fired: side.log.splice(0).sort(), timers: side.timers() };
+  });
+}
+
+vi.setConfig({ testTimeout: 120_000 });
+
+test('random operations with deadlines and groups answer, fire and set timers as in the naive model', () => {
+  let fired = 0;
+  let timedOut = 0;
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }), (script) => {
+      const log = perform(real(), script);
+      const text = JSON.stringify(log);
+      fired += text.match(/"(callback|park|signal) \d+: /g)?.length ?? 0;
+      timedOut += text.match(/"(callback|park|signal) \d+: Timeout/g)?.length ?? 0;
+      expect(log).toEqual(perform(naive(), script));
+    }),
+    { numRuns: 2_000 },
+  );
+  // Scripts in which nothing ever fires would compare nothing.
+  expect(fired).toBeGreaterThan(1_000);
+  expect(timedOut).toBeGreaterThan(300);
+});

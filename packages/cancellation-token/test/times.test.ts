@@ -1,0 +1,99 @@
+// What is given as a time, wherever one is taken: zero, fractions, too much for the platform's timers, and no time at all.
+import { CancellationToken, type Clock, TimeoutError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { describe, expect, test } from 'vitest';
+
+const longest = 2 ** 31 - 1;
+
+/** Every way to give a token a time. */
+const ways: Record<string, (ms: number, clock: Clock) => CancellationToken> = {
+  'CancellationToken.timeout': (ms, clock) => CancellationToken.timeout(ms, { clock }),
+  withTimeout: (ms, clock) => new CancellationToken().withTimeout(ms, { clock }),
+  'withTimeout below a later one': (ms, clock) =>
+    CancellationToken.timeout(Number.MAX_SAFE_INTEGER, { clock }).withTimeout(ms),
+  'withTimeout below the same one': (ms, clock) => CancellationToken.timeout(ms, { clock }).withTimeout(ms),
+};
+const dated: Record<string, (ms: number, clock: Clock) => CancellationToken> = {
+  withDeadline: (ms, clock) => new CancellationToken().withDeadline(new Date(clock.wall() + ms), { clock }),
+};
+
+describe.each(Object.entries({ ...ways, ...dated }))('%s', (_, make) => {
+  test('of 0 ms has passed at once, and calls callbacks at once', () => {
+    const clock = new VirtualClock();
+    const token = make(0, clock);
+    const reasons: unknown[] = [];
+    token.onCancelled((reason) => reasons.push(reason));
+    expect(reasons).toEqual([token.reason]);
+    expect(token.reason).toBeInstanceOf(TimeoutError);
+    expect(clock.pending).toBe(0);
+  });
+
+  test.each([1, 250, longest - 1, longest, longest + 1, 2 ** 32, 10 * 365 * 86_400_000])(
+    'of %d ms fires then, and not before',
+    async (ms) => {
+      const clock = new VirtualClock(1_000);
+      const token = make(ms, clock);
+      const fired: number[] = [];
+      token.onCancelled(() => fired.push(clock.now()));
+      expect(token.deadline).toEqual(new Date(1_000 + ms));
+      await clock.advance(ms - 1);
+      expect([fired, token.isCancelled]).toEqual([[], false]);
+      await clock.advance(1);
+      expect([fired, token.isCancelled, clock.pending]).toEqual([[ms], true, 0]);
+    },
+  );
+});
+
+describe.each(Object.entries(ways))('%s', (name, make) => {
+  test.each([-1, -Number.MIN_VALUE, Number.NaN, Number.NEGATIVE_INFINITY])('of %d ms is a RangeError', (ms) => {
+    expect(() => make(ms, new VirtualClock())).toThrow(RangeError);
+    expect(() => make(ms, new VirtualClock())).toThrow('from 0 to Infinity');
+  });
+
+  test.each(['5', null, undefined, 5n, {}])('of %o is a RangeError, since it is no number', (ms) => {
+    expect(() => make(ms as never, new VirtualClock())).toThrow(RangeError);
+  });
+
+  test('of Infinity is no deadline of its own, and sets no timer', async () => {
+    const clock = new VirtualClock();
+    const token = make(Number.POSITIVE_INFINITY, clock);
+    const inherits = name === 'withTimeout below a later one';
+    token.onCancelled(() => expect.unreachable());
+    expect([token.deadline !== undefined, clock.pending]).toEqual([inherits, inherits ? 1 : 0]);
+    await clock.advance(2 ** 40);
+    expect(token.isCancelled).toBe(false);
+  });
+
+  test('of a fraction of a millisecond is as long as it says', async () => {
+    const clock = new VirtualClock();
+    const token = make(0.5, clock);
+    await clock.advance(0.4);
+    expect(token.isCancelled).toBe(false);
+    await clock.advance(0.1);
+    expect(token.isCancelled).toBe(true);
+  });
+
+  test('of more than a Date can say has the last Date that there is', () => {
+    const token = make(Number.MAX_VALUE, new VirtualClock());
+    token.onCancelled(() => {});
+    expect(token.isCancelled).toBe(false);
+    if (name !== 'withTimeout below a later one') expect(token.deadline).toEqual(new Date(8.64e15));
+  });
+});
+
+describe('withDeadline', () => {
+  test('of a past moment is cancelled at once, and of no moment a RangeError', () => {
+    const clock = new VirtualClock(1_000);
+    const token = new CancellationToken();
+    expect(token.withDeadline(new Date(0), { clock }).reason).toMatchObject({ name: 'TimeoutError', ms: 0 });
+    expect(() => token.withDeadline(new Date(Number.NaN), { clock })).toThrow(RangeError);
+  });
+
+  test('takes the clock of the deadline above when it is given none', async () => {
+    const clock = new VirtualClock(1_000);
+    const token = CancellationToken.timeout(500, { clock }).withDeadline(new Date(1_200));
+    expect(token.deadline).toEqual(new Date(1_200));
+    await clock.advance(200);
+    expect(token.isCancelled).toBe(true);
+  });
+});
