@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { cancellationToken } from './replay/cancellation-token.ts';
 import { type Op, type Recording, readSuite, suitesIn } from './replay/recordings.ts';
-import { describeDifferences, replay } from './replay/replay.ts';
+import { type Adapter, describeDifferences, replay } from './replay/replay.ts';
 
 let directory: string;
 
@@ -22,9 +22,13 @@ function write(content: Partial<Recording>): void {
 }
 
 function replayed(...ops: Op[]): string {
+  return replayedBy(cancellationToken, ops);
+}
+
+function replayedBy(adapter: Adapter, ops: Op[]): string {
   const cases = [{ id: 'made-up', seed: 7, ops }];
   const recording: Recording = { suite: 'cancellation-token', schema: 1, oracle: 'a test', cases };
-  return describeDifferences(replay(recording, cancellationToken));
+  return describeDifferences(replay(recording, adapter));
 }
 
 test('a folder that does not exist is an error', () => {
@@ -71,8 +75,10 @@ test('a wake that was not recorded is a difference, also of an operation that sa
 });
 
 test('leaving an operation out is a difference when somebody else would have seen it', () => {
+  const partial: Adapter = { ...cancellationToken, notYet: { run: 'a test', complete_inner: 'a test' } };
   const run = { op: 'run', h: 1, w: 3, ready_at: null, polled: true };
   const waiting = [{ op: 'new', h: 1 }, { op: 'wait', h: 1, w: 2, ready: false }, run];
-  expect(replayed(...waiting, { op: 'complete_inner', w: 3, wakes: [3] })).toContain('0 of 1 cases differ');
-  expect(replayed(...waiting, { op: 'complete_inner', w: 3, wakes: [2] })).toContain('is not replayed, but woke 2');
+  const woken = (w: number): Op[] => [...waiting, { op: 'complete_inner', w: 3, wakes: [w] }];
+  expect(replayedBy(partial, woken(3))).toContain('0 of 1 cases differ');
+  expect(replayedBy(partial, woken(2))).toContain('is not replayed, but woke 2');
 });

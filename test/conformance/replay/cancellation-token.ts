@@ -1,9 +1,7 @@
 import { CancellationToken, type DropGuard, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
 import type { Op } from './recordings.ts';
 import type { Adapter, Answers, Replay } from './replay.ts';
-
-/** Needs `untilCancelled`, the source under `runUntilCancelled`, which the package does not have yet. */
-const untilCancelled = 'needs untilCancelled';
+import { Run } from './run.ts';
 
 export const cancellationToken: Adapter = {
   suite: 'cancellation-token',
@@ -27,15 +25,14 @@ export const cancellationToken: Adapter = {
     disarm: ['g', 'h'],
     disarm_ref: ['g', 'h'],
     drop_guard: ['g'],
+    run: ['h', 'w', 'ready_at', 'polled'],
+    run_wct: ['h', 'w', 'ready_at', 'polled'],
+    poll_run: ['w'],
+    complete_inner: ['w'],
+    drop_run: ['w'],
   },
-  notYet: {
-    run: untilCancelled,
-    run_wct: untilCancelled,
-    poll_run: untilCancelled,
-    complete_inner: untilCancelled,
-    drop_run: untilCancelled,
-  },
-  notCompared: {},
+  notYet: {},
+  notCompared: { '*': { inner_dropped: 'a promise, and what stands behind a source, cannot be destroyed' } },
   begin: () => new TokenReplay(),
 };
 
@@ -58,6 +55,9 @@ class TokenReplay implements Replay {
   readonly #guards = new Map<number, Guard>();
   /** Handles, owned waits and owned guards of each token. */
   readonly #references = new Map<CancellationToken, number>();
+  readonly #runs = new Map<number, Run>();
+  /** A finished `with_cancellation_token` of Tokio's keeps its place in the token's wait list. */
+  readonly ended = new Set<number>();
   #woken: number[] = [];
 
   takeWoken(): number[] {
@@ -106,6 +106,17 @@ class TokenReplay implements Replay {
         return { cancelled: take(this.#guards, id('g')).guard.disarm().isCancelled };
       case 'drop_guard':
         return this.#dropGuard(take(this.#guards, id('g')));
+      case 'run':
+      case 'run_wct':
+        return this.#run(op, id('w'), this.#token(id('h')));
+      case 'poll_run':
+        return this.#pollRun(id('w'));
+      case 'complete_inner':
+        get(this.#runs, id('w')).complete();
+        return {};
+      case 'drop_run':
+        take(this.#runs, id('w')).drop();
+        return {};
       default:
         throw new Error(`no such operation: ${op.op}`);
     }
@@ -146,6 +157,19 @@ class TokenReplay implements Replay {
   #dropWait({ token, waiter, owned }: Wait): Answers {
     token[source].unpark(waiter);
     return owned ? this.#release(token) : {};
+  }
+
+  #run(op: Op, w: number, token: CancellationToken): Answers {
+    const asksAtCreation = op.op === 'run_wct';
+    const run = new Run(token, op['ready_at'] as number | null, asksAtCreation, () => void this.#woken.push(w));
+    this.#runs.set(w, run);
+    return op['polled'] === true ? this.#pollRun(w) : {};
+  }
+
+  #pollRun(w: number): Answers {
+    const answers = get(this.#runs, w).poll();
+    if (answers['result'] !== 'pending') this.ended.add(w);
+    return answers;
   }
 
   #guard(g: number, token: CancellationToken, owned: boolean): Answers {

@@ -9,6 +9,8 @@ export interface Replay {
   apply(op: Op): Answers;
   /** The ids of what was woken since the last call. */
   takeWoken(): number[];
+  /** What has ended and can no longer be woken, although Tokio may: those wakes are counted, and not compared. */
+  readonly ended?: ReadonlySet<number>;
 }
 
 /** How one suite is replayed on our packages. */
@@ -40,6 +42,8 @@ export interface Outcome {
   readonly operations: number;
   /** Operations that were not replayed, by name. */
   readonly skipped: ReadonlyMap<string, number>;
+  /** Wakes of what had ended, which mean nothing. */
+  readonly spurious: number;
   /** The first difference of each case that has one. */
   readonly differences: readonly Difference[];
 }
@@ -48,17 +52,30 @@ export interface Outcome {
 export function replay(recording: Recording, adapter: Adapter): Outcome {
   const skipped = new Map<string, number>();
   const differences: Difference[] = [];
+  const spurious = { count: 0 };
   let operations = 0;
   for (const one of recording.cases) {
     operations += one.ops.length;
-    const difference = replayCase(one, adapter, skipped);
+    const difference = replayCase(one, adapter, skipped, spurious);
     if (difference !== undefined) differences.push(difference);
   }
-  return { suite: recording.suite, cases: recording.cases.length, operations, skipped, differences };
+  return {
+    suite: recording.suite,
+    cases: recording.cases.length,
+    operations,
+    skipped,
+    spurious: spurious.count,
+    differences,
+  };
 }
 
 /** Stops at the first difference: what comes after it means nothing. */
-function replayCase(one: Case, adapter: Adapter, skipped: Map<string, number>): Difference | undefined {
+function replayCase(
+  one: Case,
+  adapter: Adapter,
+  skipped: Map<string, number>,
+  spurious: { count: number },
+): Difference | undefined {
   const running = adapter.begin();
   /** What only operations that were not replayed know of. */
   const unknown = new Set<number>();
@@ -72,7 +89,9 @@ function replayCase(one: Case, adapter: Adapter, skipped: Map<string, number>): 
       if (seen.length > 0) return found(`is not replayed, but woke ${seen}`);
       continue;
     }
-    const what = step(op, adapter, running, unknown);
+    const ended = wakesOf(op).filter((id) => running.ended?.has(id));
+    spurious.count += ended.length;
+    const what = step(op, adapter, running, new Set([...unknown, ...ended]));
     if (what !== undefined) return found(what);
   }
   return undefined;
@@ -115,6 +134,7 @@ export function describeOutcome(outcome: Outcome, adapter: Adapter): string {
   const lines = [
     `${outcome.suite}: ${outcome.cases} cases, ${outcome.operations} operations, of which ${outcome.operations - left} replayed`,
   ];
+  if (outcome.spurious > 0) lines.push(`  not compared: ${outcome.spurious} wakes of what had ended`);
   for (const [op, count] of outcome.skipped) {
     lines.push(`  not yet replayed: ${op}, ${count} times (${adapter.notYet[op]})`);
   }

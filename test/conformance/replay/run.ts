@@ -1,0 +1,53 @@
+import {
+  type CancellationToken,
+  PENDING,
+  type SourceProtocol,
+  source,
+  type UntilCancelled,
+  untilCancelled,
+  type Waiter,
+} from '@quiesce/cancellation-token';
+import type { Answers } from './replay.ts';
+import { Scripted } from './scripted.ts';
+
+/** Tokio's `run_until_cancelled` and `with_cancellation_token`, on `untilCancelled`. */
+export class Run {
+  readonly #inner: Scripted;
+  readonly #protocol: SourceProtocol<UntilCancelled<true>>;
+  readonly #waiter: Waiter;
+  /** Set when it has ended; nothing that wakes it afterwards means anything. */
+  #isDone = false;
+
+  constructor(token: CancellationToken, readyAt: number | null, asksAtCreation: boolean, wake: () => void) {
+    this.#inner = new Scripted(readyAt);
+    this.#protocol = untilCancelled(token, this.#inner)[source];
+    const wakeAgain = (): void => {
+      wake();
+      // A Rust waker may be called by both sides before the next poll, a waiter once: so it parks again.
+      this.#protocol.park(this.#waiter);
+    };
+    this.#waiter = { next: undefined, prev: undefined, owner: undefined, wake: wakeAgain };
+    if (!asksAtCreation || token.isCancelled) return;
+    // `with_cancellation_token` asks the token when it is made: our first poll, which the work does not count.
+    this.#inner.isPriming = true;
+    this.#protocol.poll();
+    this.#inner.isPriming = false;
+  }
+
+  poll(): Answers {
+    const answer = this.#protocol.poll();
+    if (answer === PENDING) this.#protocol.park(this.#waiter);
+    else this.drop();
+    const result = answer === PENDING ? 'pending' : answer.cancelled ? 'none' : 'some';
+    return { result, inner_polls: this.#inner.polls };
+  }
+
+  complete(): void {
+    if (!this.#isDone) this.#inner.complete();
+  }
+
+  drop(): void {
+    this.#isDone = true;
+    this.#protocol.unpark(this.#waiter);
+  }
+}
