@@ -1,6 +1,7 @@
 import { EventEmitter, on } from 'node:events';
 import { broadcast } from '@quiesce/broadcast-channel';
-import type { Row } from './harness.ts';
+import { atLeast } from './budget.ts';
+import { type Row, timed } from './harness.ts';
 
 const RECEIVERS = 64;
 const MESSAGES = 100;
@@ -20,10 +21,12 @@ function verify(counts: readonly number[]): void {
 export const rows: readonly Row[] = [
   {
     name: `one message at a time to ${RECEIVERS} receivers, each its own loop, a delivery`,
-    batch: RECEIVERS * MESSAGES,
-    subjects: [
-      {
-        name: 'quiesce recv',
+    unit: 'ns',
+    subjects: () => [
+      timed({
+        name: 'quiesce',
+        batch: RECEIVERS * MESSAGES,
+        isAsync: true,
         run: async () => {
           const [tx, rx] = broadcast<number>(128);
           const receivers = [rx, ...Array.from({ length: RECEIVERS - 1 }, () => tx.subscribe())];
@@ -35,9 +38,11 @@ export const rows: readonly Row[] = [
           await sendAll((value) => tx.send(value));
           verify(await Promise.all(loops));
         },
-      },
-      {
-        name: 'quiesce for await',
+      }),
+      timed({
+        name: 'quiesce, for await',
+        batch: RECEIVERS * MESSAGES,
+        isAsync: true,
         run: async () => {
           const [tx, rx] = broadcast<number>(128);
           const receivers = [rx, ...Array.from({ length: RECEIVERS - 1 }, () => tx.subscribe())];
@@ -50,9 +55,11 @@ export const rows: readonly Row[] = [
           tx.close();
           verify(await Promise.all(loops));
         },
-      },
-      {
+      }),
+      timed({
         name: 'events.on',
+        batch: RECEIVERS * MESSAGES,
+        isAsync: true,
         run: async () => {
           const emitter = new EventEmitter().setMaxListeners(0);
           const loops = Array.from({ length: RECEIVERS }, async () => {
@@ -64,7 +71,8 @@ export const rows: readonly Row[] = [
           emitter.emit('end');
           verify(await Promise.all(loops));
         },
-      },
+      }),
     ],
+    budgets: [{ against: 'events.on', must: atLeast(1.6) }],
   },
 ];

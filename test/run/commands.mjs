@@ -18,7 +18,7 @@ const commands = {
   },
   conformance: (args) => step('conformance tests', () => node([...vitest, '--project', 'conformance', ...args])),
   demo: async (args) => (await build()) || step('the demo', () => node([...built, 'docs/examples/demo.ts', ...args])),
-  bench: async (args) => (await build()) || step('benchmarks', () => node([...built, 'test/bench/run.ts', ...args])),
+  bench: async (args) => (await build()) || step('benchmarks', () => node([...script, 'test/bench/run.ts', ...args])),
   runtimes: async (args) =>
     (await build()) || step('the tests on several runtimes', () => node([...script, 'test/runtimes/run.ts', ...args])),
   check: async () => {
