@@ -52,6 +52,11 @@ export interface SourceProtocol<T> {
   park(waiter: Waiter): void;
   /** Removes a waiter, in O(1). One that is not parked here is left alone. */
   unpark(waiter: Waiter): void;
+  /**
+   * `true`: it has one value in its life, or keeps answering the same, so that a loop takes it once. Otherwise it is a
+   * stream: each poll takes the next value, and a `ClosedError` ends it.
+   */
+  readonly once?: true;
 }
 
 /**

@@ -497,6 +497,7 @@ Object.defineProperties(CancellationToken.prototype, {
       return this;
     },
   },
+  once: { value: true },
   // What Node's console.log prints.
   [Symbol.for('nodejs.util.inspect.custom')]: { value: CancellationToken.prototype.toString },
 });
