@@ -1,5 +1,5 @@
 import type { Clock, Timer } from './clock.ts';
-import { detailsOf, type Origin, Reason, type TreeNode } from './node.ts';
+import { detailsOf, type Origin, originOf, Reason, type TreeNode } from './node.ts';
 import { isCancelled } from './tree.ts';
 
 /**
@@ -15,8 +15,10 @@ export class Deadline implements Origin {
   readonly clock: Clock;
   /** On the clock's `now()` scale; `-Infinity` once the timer has fired, which may be a little before by that scale. */
   #at: number;
-  /** On the clock's `wall()` scale. */
+  /** On the clock's `wall()` scale; that of the other one if that is earlier. */
   readonly wall: number;
+  /** The deadline above on another clock, which cannot be compared with this one: whichever comes first. */
+  readonly other: Deadline | undefined;
   readonly #ms: number;
   /** Made when the first token is cancelled by it, and shared by all that are. */
   #reason: Reason | undefined = undefined;
@@ -27,10 +29,11 @@ export class Deadline implements Origin {
   /** Whether the timer that is set holds the process. */
   #isHeld = false;
 
-  constructor(ms: number, clock: Clock, wall: number) {
+  constructor(ms: number, clock: Clock, wall: number, other: Deadline | undefined) {
     this.clock = clock;
     this.#at = clock.now() + ms;
-    this.wall = wall;
+    this.other = other;
+    this.wall = Math.min(wall, other?.wall ?? wall);
     this.#ms = ms;
   }
 
@@ -40,20 +43,26 @@ export class Deadline implements Origin {
   }
 
   ask(): Reason | undefined {
-    if (this.left > 0) return undefined;
+    if (this.left > 0) return this.other?.ask();
     this.#reason ??= new Reason(undefined, this.#ms, this.wall);
     return this.#reason;
   }
 
   listen(node: TreeNode, on: boolean): void {
     const up = node.up as TreeNode | undefined;
-    const isTop = on && (up === undefined || detailsOf(up)?.origin !== this);
+    const isTop = on && (up === undefined || originOf(up) !== this);
     if (isTop) this.#tops.add(node);
     else this.#tops.delete(node);
-    this.hold(node, (detailsOf(node)?.held ?? 0) > 0);
+    this.#holdTop(node, (detailsOf(node)?.held ?? 0) > 0);
+    this.other?.listen(node, on);
   }
 
   hold(node: TreeNode, on: boolean): void {
+    this.#holdTop(node, on);
+    this.other?.hold(node, on);
+  }
+
+  #holdTop(node: TreeNode, on: boolean): void {
     if (on && this.#tops.has(node)) this.#heldTops.add(node);
     else this.#heldTops.delete(node);
     this.#set();

@@ -43,8 +43,8 @@ class SignalOrigin implements Origin {
   listen(_node: TreeNode, on: boolean): void {
     if (!on) this.signal.removeEventListener('abort', this);
     else if (!this.signal.aborted) this.signal.addEventListener('abort', this);
-    // Between the asking and now: it will not say so again.
-    else queueMicrotask(() => isCancelled(this.root));
+    // Between the asking and now: it will not say so again. To be told so is the last that happens to a root when linked.
+    else isCancelled(this.root);
   }
 
   hold(): void {}

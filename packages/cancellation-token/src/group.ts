@@ -1,8 +1,16 @@
-import { DISPOSED, type Origin, type Reason, type TreeNode } from './node.ts';
-import { hold, isCancelled, observe, Registration, unobserve } from './tree.ts';
+import { CANCELLED, DISPOSED, type Origin, originOf, type Reason, type TreeNode, UNDER } from './node.ts';
+import { hold, isCancelled, observe, Registration, rounds, unobserve } from './tree.ts';
+import { reportUncaught } from './uncaught.ts';
 
 /**
  * Several tokens that together cancel one: `any` with the first, `all` with the last of them.
+ *
+ * Groups of groups may be nested as deep and as widely shared as anybody likes: neither asking nor listening recurses.
+ *
+ * Invariants
+ *  1. Within one round of asking a group answers "no" once. A round ends when callbacks of the user's run.
+ *  2. Before a group is asked, all unobserved groups that its sources depend on have answered in the same round.
+ *  3. What a group should do (listen, hold) is said at once and done by the outermost that is at it, before that returns.
  *
  * Guarantee not given: when nobody observes, a foreign signal counts as aborted from when it was noticed, since it does
  * not say when it was.
@@ -12,10 +20,20 @@ export class Group implements Origin {
   readonly #root: TreeNode;
   readonly #sources: readonly TreeNode[];
   readonly #isAll: boolean;
-  /** The callbacks on the sources, while the root is observed; another array each time. */
-  #registrations: Registration[] = [];
+  /** The round in which it answered "no" last (invariant 1). */
+  #answered = 0;
+  /** `all`: how many of the sources, from the first on, are known to be cancelled. */
+  #known = 0;
+  /** Whether it should listen; set by the tree. */
+  #isWanted = false;
+  /** Whether somebody waits for the root; set by the tree. */
+  #isHoldWanted = false;
+  /** The callbacks on the sources while it listens. */
+  #registrations: Registration[] | undefined = undefined;
+  /** `all`, while it listens: how many of the sources have yet to be cancelled. */
+  #left = 0;
   /** Whether the sources are told that somebody waits. */
-  #isHeld = false;
+  #isHolding = false;
 
   constructor(root: TreeNode, sources: readonly TreeNode[], isAll: boolean) {
     this.#root = root;
@@ -23,43 +41,140 @@ export class Group implements Origin {
     this.#isAll = isAll;
   }
 
-  listen(node: TreeNode, on: boolean): void {
-    if (!on) this.hold(node, false);
-    for (const registration of this.#registrations) if (registration.owner !== undefined) unobserve(registration);
-    const registrations: Registration[] = [];
-    this.#registrations = registrations;
-    if (!on) return;
-    let cancelled = 0;
-    for (const source of this.#sources) {
-      // A deadline may have passed just now: then callbacks run here, which may end this very listening.
-      const isOver = isCancelled(source);
-      if (this.#registrations !== registrations) return;
-      if (isOver) cancelled++;
-      // A disposed source is frozen: it will never say anything again.
-      if (isOver || source.bits & DISPOSED) continue;
-      const registration = new Registration(() => void isCancelled(this.#root));
-      registrations.push(registration);
-      observe(source, registration);
-    }
-    if (cancelled >= this.#needed) queueMicrotask(() => isCancelled(this.#root));
+  listen(_node: TreeNode, on: boolean): void {
+    this.#isWanted = on;
+    change(this);
   }
 
   /** Somebody waits for the root: then a deadline of a source must not let the process end before. */
   hold(_node: TreeNode, on: boolean): void {
-    if (on === this.#isHeld) return;
-    this.#isHeld = on;
-    for (const source of this.#sources) hold(source, on ? 1 : -1);
+    this.#isHoldWanted = on;
+    change(this);
   }
 
-  /** How many of the sources it takes. */
-  get #needed(): number {
-    return this.#isAll ? this.#sources.length : 1;
+  /** Does what was said (invariant 3). */
+  follow(): void {
+    const isOn = this.#registrations !== undefined;
+    if (this.#isWanted !== isOn) isOn ? this.#rest() : this.#start();
+    const isHoldWanted = this.#isHoldWanted && this.#isWanted;
+    if (isHoldWanted === this.#isHolding) return;
+    this.#isHolding = isHoldWanted;
+    for (const source of this.#sources) hold(source, isHoldWanted ? 1 : -1);
+  }
+
+  #start(): void {
+    const registrations: Registration[] = [];
+    this.#registrations = registrations;
+    this.#left = this.#sources.length;
+    const heard = (): void => {
+      this.#left--;
+      if (!this.#isAll || this.#left === 0) isCancelled(this.#root);
+    };
+    for (const source of this.#sources) {
+      // A deadline may have passed just now: then callbacks run here.
+      if (isCancelled(source)) this.#left--;
+      // A disposed source is frozen: it will never say anything again.
+      else if (!(source.bits & DISPOSED)) {
+        const registration = new Registration(heard);
+        registrations.push(registration);
+        observe(source, registration);
+      }
+    }
+    const isOver = this.#isAll ? this.#left === 0 : this.#left < this.#sources.length;
+    // Between the asking and now. To be told so is the last that happens to a root when it is linked.
+    if (isOver) isCancelled(this.#root);
+  }
+
+  #rest(): void {
+    for (const registration of this.#registrations ?? []) if (registration.owner !== undefined) unobserve(registration);
+    this.#registrations = undefined;
   }
 
   ask(): Reason | undefined {
-    const cancelled = this.#sources.filter(isCancelled);
-    if (cancelled.length < this.#needed) return undefined;
-    const reasons = cancelled.map((source) => source.up as Reason);
-    return reasons.reduce((a, b) => (a.isBefore(b) === this.#isAll ? b : a));
+    return inRound(() => (this.#answered === rounds.now ? undefined : this.#askAll()));
+  }
+
+  /** Asks first whom it depends on, those on whom they depend before them, and so on; then itself (invariant 2). */
+  #askAll(): Reason | undefined {
+    const stack: Group[] = [this];
+    for (;;) {
+      const at = stack.at(-1) as Group;
+      if (!at.#isOver() && !at.#isReady(stack)) continue;
+      if (at === this) return at.#answer();
+      stack.pop();
+      // If it is cancelled now, it has to know before those that depend on it ask.
+      isCancelled(at.#root);
+    }
+  }
+
+  /** Whether it need not be asked: it is cancelled, or has answered. */
+  #isOver(): boolean {
+    return (this.#root.bits & CANCELLED) !== 0 || this.#answered === rounds.now;
+  }
+
+  /** Whether it can answer at once; else it puts the groups that have to answer before on the stack. */
+  #isReady(stack: Group[]): boolean {
+    const length = stack.length;
+    for (let i = this.#known; i < this.#sources.length; i++) {
+      const source = this.#sources[i] as TreeNode;
+      Group.#pushAbove(source, stack);
+      if (!this.#isAll) continue;
+      if (stack.length > length || !isCancelled(source)) break;
+      this.#known = i + 1;
+    }
+    return stack.length === length;
+  }
+
+  /** Puts the groups that `source` depends on on the stack. */
+  static #pushAbove(source: TreeNode, stack: Group[]): void {
+    for (let at: TreeNode | undefined = source; at !== undefined; at = at.up as TreeNode | undefined) {
+      if (at.bits & CANCELLED) return;
+      const origin = at.bits & DISPOSED ? undefined : originOf(at);
+      if (origin instanceof Group && !origin.#isOver()) stack.push(origin);
+      if (!(at.bits & (UNDER | DISPOSED))) return;
+    }
+  }
+
+  /** Asks the sources. */
+  #answer(): Reason | undefined {
+    const cancelled = this.#isAll && this.#known < this.#sources.length ? [] : this.#sources.filter(isCancelled);
+    if (cancelled.length === 0) {
+      this.#answered = rounds.now;
+      return undefined;
+    }
+    return cancelled.map(reasonOf).reduce((a, b) => (a.isBefore(b) === this.#isAll ? b : a));
+  }
+}
+
+function reasonOf(source: TreeNode): Reason {
+  return source.up as Reason;
+}
+
+/** The groups that have something to do (invariant 3). */
+const changed: Group[] = [];
+
+function change(group: Group): void {
+  changed.push(group);
+  if (changed.length > 1) return;
+  inRound(() => {
+    for (const next of changed) {
+      try {
+        next.follow();
+      } catch (error) {
+        reportUncaught(error);
+      }
+    }
+  });
+  changed.length = 0;
+}
+
+/** Runs something in the round that is under way, or in a new one. */
+function inRound<T>(act: () => T): T {
+  if (rounds.now !== 0) return act();
+  rounds.now = ++rounds.last;
+  try {
+    return act();
+  } finally {
+    rounds.now = 0;
   }
 }

@@ -18,7 +18,7 @@ export const PARENT = 8;
 export const WAITED = 16;
 /** `head` is the details (invariant 4); set once. */
 export const DETAILED = 32;
-/** Its state must be asked for: it has an origin; set at birth. */
+/** Its state must be asked for: it has an origin, in its details, or without any in `head`; set at birth. */
 export const ASKS = 64;
 /** A token above it asks: its negative answers are never cached; set at birth. */
 export const UNDER = 128;
@@ -80,7 +80,7 @@ export class Details implements Item {
   signal: AbortSignal | undefined = undefined;
   /** The callback that aborts it, which stands among the others in the list; set together with `signal`. */
   registration: object | undefined = undefined;
-  /** Where a cancellation can come from that the tree does not hear of by itself; set at birth together with ASKS. */
+  /** Where a cancellation can come from that the tree does not hear of by itself; there from birth, together with ASKS. */
   origin: Origin | undefined = undefined;
   /** How many waiters and children with waiters are in the list (invariant 7). */
   held = 0;
@@ -103,10 +103,20 @@ export function detailsOf(node: TreeNode): Details | undefined {
   return node.bits & DETAILED ? (node.head as Details) : undefined;
 }
 
+/** Where else its cancellation can come from; `undefined`: nowhere. */
+export function originOf(node: TreeNode): Origin | undefined {
+  if (node.bits & DETAILED) return (node.head as Details).origin;
+  return node.bits & ASKS ? (node.head as unknown as Origin) : undefined;
+}
+
 /** The details, made on first need. They go to the front of the list, which stays in order behind them. */
 export function needDetails(node: TreeNode): Details {
   if (node.bits & DETAILED) return node.head as Details;
   const details = new Details();
+  if (node.bits & ASKS) {
+    details.origin = originOf(node);
+    node.head = undefined;
+  }
   // head ──► a ⇄ b ⇄ (a)   becomes   head ──► details ⇄ a ⇄ b ⇄ (details)
   append<Item>(node, details);
   node.head = details;
@@ -114,16 +124,23 @@ export function needDetails(node: TreeNode): Details {
   return details;
 }
 
-/** Gives a token that was just made its origin. */
+/** Gives a token that was just made its origin, which stands in the place of its list until there is one (invariant 4). */
 export function originate(node: TreeNode, origin: Origin, bits: number): void {
-  needDetails(node).origin = origin;
+  if (node.bits & DETAILED) (node.head as Details).origin = origin;
+  else node.head = origin as object as Item;
   node.bits |= ASKS | bits;
+}
+
+/** Puts something into a token's list. */
+export function attach(node: TreeNode, item: Item): void {
+  if ((node.bits & (ASKS | DETAILED)) === ASKS) needDetails(node);
+  append<Item>(node, item);
 }
 
 /** Tells a token's origin whether it is observed. What a hostile clock or signal throws must not leave the tree half done. */
 export function tell(node: TreeNode, on: boolean): void {
   try {
-    detailsOf(node)?.origin?.listen(node, on);
+    originOf(node)?.listen(node, on);
   } catch (error) {
     reportUncaught(error);
   }
@@ -131,6 +148,5 @@ export function tell(node: TreeNode, on: boolean): void {
 
 /** A token that has ended needs its origin no more, which may hold many others. A deadline stays readable. */
 export function forget(node: TreeNode): void {
-  const details = detailsOf(node);
-  if (details?.origin !== undefined && !details.origin.isInherited) details.origin = undefined;
+  if (originOf(node)?.isInherited === false) needDetails(node).origin = undefined;
 }

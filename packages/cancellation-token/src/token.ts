@@ -5,7 +5,17 @@ import { Deadline } from './deadline.ts';
 import { DropGuard } from './drop-guard.ts';
 import { followerOf, isAbortSignal, ours } from './follower.ts';
 import { Group } from './group.ts';
-import { DISPOSED, detailsOf, type Item, needDetails, originate, Reason, TIMED, type TreeNode, UNDER } from './node.ts';
+import {
+  DISPOSED,
+  detailsOf,
+  type Item,
+  needDetails,
+  originate,
+  originOf,
+  Reason,
+  TIMED,
+  type TreeNode,
+} from './node.ts';
 import { runUntilCancelled } from './run-until-cancelled.ts';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 import {
@@ -514,7 +524,7 @@ function refusal(value: unknown): string {
 }
 
 function deadlineOf(token: CancellationToken): Deadline | undefined {
-  const origin = detailsOf(token)?.origin;
+  const origin = originOf(token);
   return origin instanceof Deadline ? origin : undefined;
 }
 
@@ -527,11 +537,10 @@ function childWithDeadline(
 ): CancellationToken {
   const child = parent.childToken(options);
   const inherited = deadlineOf(child);
-  const isLater = inherited !== undefined && inherited.clock === clock && inherited.left <= ms;
+  const isLater = inherited?.clock === clock && inherited.left <= ms;
   if (ms === Number.POSITIVE_INFINITY || isLater) return child;
-  // One by another clock cannot be compared: then those above are asked as well.
-  const isOther = inherited !== undefined && inherited.clock !== clock;
-  originate(child, new Deadline(ms, clock, wall), isOther ? TIMED | UNDER : TIMED);
+  const other = inherited?.clock === clock ? inherited.other : inherited;
+  originate(child, new Deadline(ms, clock, wall, other), TIMED);
   return child;
 }
 

@@ -17,11 +17,12 @@
  *     is notified. An unobserved token learns it by walking up to the nearest token that knows.
  *  3. `up` is the parent until the token is cancelled and the `Reason` from then on; a whole subtree shares one `Reason`.
  *     A linked token's parent is never disposed; an unobserved one's may be, and is skipped.
- *  4. The details, if there are any, are the first item of the list, alone in it when unobserved.
+ *  4. The details, if there are any, are the first item of the list, alone in it when unobserved. A token with an origin
+ *     and without details is unobserved, and `head` is the origin.
  *  5. A token whose epoch equals the module's, and that is not CANCELLED, has been found not cancelled since the last
  *     cancellation anywhere, and has no UNDER: what an ancestor learns only when asked (a foreign signal, several tokens)
- *     may not be cached over. Its own origin, if it has one, is asked each time; of deadlines its own is the earliest. A walk writes its answer before it knows it, at every 16th token: if
- *     the answer is yes after all, all of them become CANCELLED. So one long chain is asked token by token in O(length).
+ *     may not be cached over. Its own origin, if it has one, is asked each time; of deadlines its own is the earliest. A walk leaves its answer at
+ *     every 64th token, yes or no. So one long chain is asked token by token, from either end, in O(length).
  *  6. Between marking and firing, a notification stands in `queue`, linked to nothing but its neighbours there, its
  *     `owner` still its token. Who finds an owner that is CANCELLED therefore knows in which list the item is.
  *  7. A token with the TIMED bit counts in `held` its waiters and those of its linked children that hold in their turn;
@@ -35,6 +36,7 @@
 import { append, defineDispose, detach, remove } from '@quiesce/internal';
 import {
   ASKS,
+  attach,
   CANCELLED,
   DETAILED,
   DISPOSED,
@@ -45,6 +47,7 @@ import {
   needDetails,
   type Origin,
   originate,
+  originOf,
   PARENT,
   type Reason,
   TIMED,
@@ -62,7 +65,7 @@ const EPOCH_SHIFT = 9;
 /** The last epoch that fits into a small integer of every engine; from then on nothing is cached. */
 const EPOCH_END = 2 ** 21 - 1;
 /** A walk leaves its answer at every so many tokens (less one): often enough for those who walk there later. */
-const MARKS = 15;
+const MARKS = 63;
 
 /** One more at each cancellation, so that cached negative answers expire all at once; 0: not cached. */
 let epoch = 1;
@@ -76,7 +79,7 @@ export function parentFor(node: TreeNode): TreeNode | undefined {
 export function adopt(child: TreeNode, parent: TreeNode | undefined): void {
   child.up = parent;
   if (parent === undefined || !(parent.bits & (ASKS | UNDER))) return;
-  const origin = detailsOf(parent)?.origin;
+  const origin = originOf(parent);
   const isInherited = origin?.isInherited === true;
   // Its own copy of a deadline is the earliest there is, so nobody above need be asked about time.
   const isUnder = parent.bits & UNDER || (parent.bits & ASKS && !isInherited);
@@ -94,7 +97,7 @@ export function isCancelled(node: TreeNode): boolean {
 
 /** The same for a token of which more than the tree decides. */
 function askFirst(node: TreeNode): boolean {
-  const isSettled = !(node.bits & UNDER) && detailsOf(node)?.origin?.ask() === undefined;
+  const isSettled = !(node.bits & UNDER) && originOf(node)?.ask() === undefined;
   // Asking may have run callbacks.
   const bits = node.bits;
   if (bits & (CANCELLED | DISPOSED)) return (bits & CANCELLED) !== 0;
@@ -114,24 +117,26 @@ function look(node: TreeNode): boolean {
   const now = epoch;
   let asks = node.bits & ASKS;
   let steps = 0;
+  let marks: TreeNode[] | undefined;
   for (let at = node.up as TreeNode | undefined; at !== undefined; at = at.up as TreeNode | undefined) {
     const bits = at.bits;
-    if (!(bits & SPECIAL)) {
-      if (bits >>> EPOCH_SHIFT === now) break;
-      if ((++steps & MARKS) === 0) remember(at);
-      continue;
+    if (bits & SPECIAL) {
+      if (bits & CANCELLED) {
+        learn(node, at.up as Reason);
+        if (marks !== undefined) for (const mark of marks) learn(mark, at.up as Reason);
+        return true;
+      }
+      // A disposed token only passes the question on.
+      if (bits & DISPOSED) continue;
+      asks |= bits & ASKS;
+      // Invariant 2, unless somebody above it asks.
+      if ((bits & (LINKED | UNDER)) === LINKED) break;
     }
-    if (bits & CANCELLED) {
-      inherit(node, at);
-      return true;
+    if (bits >>> EPOCH_SHIFT === now) break;
+    if ((++steps & MARKS) === 0) {
+      marks ??= [];
+      marks.push(at);
     }
-    // A disposed token only passes the question on.
-    if (bits & DISPOSED) continue;
-    asks |= bits & ASKS;
-    if (bits & UNDER) continue;
-    // Invariants 2 and 5.
-    if (bits & LINKED || bits >>> EPOCH_SHIFT === now) break;
-    if ((++steps & MARKS) === 0) remember(at);
   }
   shorten(node);
   if (asks) {
@@ -140,8 +145,16 @@ function look(node: TreeNode): boolean {
     // Or disposed by one of them, and frozen as it was.
     if (node.bits & (CANCELLED | DISPOSED)) return (node.bits & CANCELLED) !== 0;
   }
-  if (!(node.bits & UNDER)) remember(node);
+  remember(node);
+  if (marks !== undefined && epoch === now) marks.forEach(remember);
   return false;
+}
+
+/** Gives a token the reason of one above it, so that it answers at once from now on. */
+function learn(node: TreeNode, reason: Reason): void {
+  if (node.bits & (DISPOSED | CANCELLED)) return;
+  node.bits |= CANCELLED;
+  node.up = reason;
 }
 
 /** Whether the token is known to be cancelled, without asking anybody: nothing of the user's runs, and no time passes. */
@@ -156,16 +169,17 @@ export function isMarked(node: TreeNode): boolean {
   return false;
 }
 
-/** Writes down that the token was found not cancelled. */
+/** Writes down that the token was found not cancelled, unless somebody above it has to be asked each time. */
 function remember(node: TreeNode): void {
-  if (epoch < EPOCH_END) node.bits = (node.bits & ((1 << EPOCH_SHIFT) - 1)) | (epoch << EPOCH_SHIFT);
+  if (epoch < EPOCH_END && !(node.bits & UNDER))
+    node.bits = (node.bits & ((1 << EPOCH_SHIFT) - 1)) | (epoch << EPOCH_SHIFT);
 }
 
 /** Asks every origin from `node` on upwards. None of them is cancelled: a reason that is there already goes first. */
 function askAll(node: TreeNode): boolean {
   let last: Origin | undefined;
   for (let at: TreeNode | undefined = node; at !== undefined; at = at.up as TreeNode | undefined) {
-    const origin: Origin | undefined = (at.bits & (ASKS | DISPOSED)) === ASKS ? detailsOf(at)?.origin : undefined;
+    const origin: Origin | undefined = (at.bits & (ASKS | DISPOSED)) === ASKS ? originOf(at) : undefined;
     // All below a deadline share it.
     if (origin !== undefined && origin !== last && ask(at, origin)) {
       inherit(node, at);
@@ -190,9 +204,9 @@ function ask(node: TreeNode, origin: Origin): boolean {
 
 /** The topmost of the tokens that share the origin of `node` (invariant 8). */
 function topmost(node: TreeNode): TreeNode {
-  const origin = detailsOf(node)?.origin;
+  const origin = originOf(node);
   let top = node;
-  for (let up = shorten(top); up !== undefined && detailsOf(up)?.origin === origin; up = shorten(top)) top = up;
+  for (let up = shorten(top); up !== undefined && originOf(up) === origin; up = shorten(top)) top = up;
   return top;
 }
 
@@ -227,10 +241,7 @@ function inherit(node: TreeNode, from: TreeNode): void {
   let at = node;
   while (at !== from && !(at.bits & CANCELLED)) {
     const up = at.up as TreeNode;
-    if (!(at.bits & DISPOSED)) {
-      at.bits |= CANCELLED;
-      at.up = reason;
-    }
+    learn(at, reason);
     at = up;
   }
 }
@@ -257,7 +268,7 @@ export function answering(node: TreeNode): TreeNode | undefined {
 /** Puts a callback or waiter into the list of a token that is neither cancelled nor disposed. */
 export function observe(node: TreeNode, item: Registration | Waiter): void {
   item.owner = node;
-  append(node, item as Item);
+  attach(node, item as Item);
   node.bits |= WAITED;
   if (!(node.bits & LINKED)) link(node);
   if (node.bits & TIMED && !(item instanceof Registration)) hold(node, 1);
@@ -284,7 +295,7 @@ function link(node: TreeNode): void {
     const up = shorten(at);
     if (at.bits & ASKS) tell(at, true);
     if (up === undefined) return;
-    append<Item>(up, at);
+    attach(up, at);
     up.bits |= PARENT;
     if (up.bits & LINKED) return;
     at = up;
@@ -334,17 +345,23 @@ function leave(node: TreeNode): void {
   if (isBare(up)) unlink(up);
 }
 
+/** The round of asking that is under way (0: none) and the last there was; see group.ts. */
+export const rounds: { now: number; last: number } = { now: 0, last: 0 };
+
 /** An outer `cancel` is notifying, and will also notify whatever becomes due meanwhile. */
 let firing = false;
 
 /** Notifies everything that is due, first come, first served, also what comes in meanwhile. */
 function fire(): void {
+  const round = rounds.now;
+  rounds.now = 0;
   firing = true;
   try {
     for (let item = takeDue(); item !== undefined; item = takeDue()) notify(item as Registration | Waiter);
   } finally {
     // Only a stack that overflows gets here with something due left, which then goes out with the next cancel.
     firing = false;
+    if (round !== 0) rounds.now = ++rounds.last;
   }
 }
 
@@ -453,7 +470,7 @@ function rehang(node: TreeNode, up: TreeNode | undefined): void {
 function move(child: TreeNode, up: TreeNode | undefined): void {
   child.up = up;
   if (up !== undefined) {
-    append<Item>(up, child);
+    attach(up, child);
     up.bits |= PARENT;
     if (isHeld(child)) hold(up, 1);
   }

@@ -12,6 +12,7 @@ import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '
 import { CancellationToken, type UntilCancelled } from './token.ts';
 
 class Machine<T> implements SourceProtocol<UntilCancelled<T>> {
+  readonly once = true;
   head: WaiterItem | undefined = undefined;
   readonly #token: SourceProtocol<unknown>;
   readonly #work: SourceProtocol<T>;

@@ -1,6 +1,7 @@
 import { CancellationToken, systemClock, TimeoutError, wait } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { RefClock } from './helpers/ref-clock.ts';
 
 const options = (clock: VirtualClock): { clock: VirtualClock } => ({ clock });
 
@@ -232,5 +233,56 @@ describe('the system clock under a deadline', () => {
     expect(callback).not.toHaveBeenCalled();
     vi.advanceTimersByTime(month - 2 ** 31);
     expect(callback).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('deadlines on two clocks in one chain', () => {
+  const make = () => {
+    const [near, far] = [new RefClock(), new RefClock()];
+    const parent = CancellationToken.timeout(10, { clock: near });
+    const child = parent.withTimeout(5, { clock: far });
+    return { near, far, parent, child };
+  };
+
+  it('both cancel, whichever comes first', () => {
+    const [one, two] = [make(), make()];
+    one.near.time = 10;
+    two.far.time = 5;
+    expect([one.child.isCancelled, one.parent.isCancelled]).toEqual([true, true]);
+    expect([two.child.isCancelled, two.parent.isCancelled]).toEqual([true, false]);
+  });
+
+  it('stay with what is below when the parent is disposed, asked or observed', () => {
+    const { near, parent, child } = make();
+    const leaf = child.childToken();
+    parent.dispose();
+    near.time = 10;
+    expect(leaf.isCancelled).toBe(true);
+
+    const other = make();
+    const reasons: unknown[] = [];
+    other.child.childToken().onCancelled((reason) => reasons.push(String(reason)));
+    expect([other.near.refs.length, other.far.refs.length]).toEqual([1, 1]);
+    other.parent.dispose();
+    expect([other.near.refs.length, other.far.refs.length]).toEqual([1, 1]);
+    other.near.fire(10);
+    expect(reasons).toEqual(['TimeoutError: Timed out after 10 ms']);
+    expect([other.near.refs.length, other.far.refs.length]).toEqual([0, 0]);
+  });
+
+  it('and a third deadline on the second clock keeps the first', () => {
+    const { near, far, parent, child } = make();
+    const third = child.withTimeout(1, { clock: far });
+    parent.dispose();
+    child.dispose();
+    near.time = 10;
+    expect(third.isCancelled).toBe(true);
+  });
+
+  it('say the earlier time of day', () => {
+    const { near, far } = make();
+    const parent = new CancellationToken().withDeadline(new Date(1_000), { clock: near });
+    expect(parent.withDeadline(new Date(2_000), { clock: far }).deadline).toEqual(new Date(1_000));
+    expect(parent.withDeadline(new Date(500), { clock: far }).deadline).toEqual(new Date(500));
   });
 });

