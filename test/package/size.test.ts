@@ -17,26 +17,53 @@ const ceilings: Record<string, Ceiling> = {
   'cancellation-token': {
     bytes: 3_000,
     why: 'the tree, its signals and its deadlines: what every program of ours carries',
-    now: 6_200,
+    now: 6_700,
   },
-  'broadcast-channel': { bytes: 4_500, why: 'the token, and a ring with lag and close', now: 7_600 },
-  select: { bytes: 5_500, why: 'the token, and races that leave nothing behind, with timers', now: 8_400 },
+  'broadcast-channel': { bytes: 4_500, why: 'the token, and a ring with lag and close', now: 8_100 },
+  select: { bytes: 5_500, why: 'the token, and races that leave nothing behind, with timers', now: 8_900 },
   scope: { bytes: 9_000, why: 'the token, select, and tasks whose cleanup is awaited in order' },
 };
 
-describe.each(publicPackages())('the size of $folder', ({ folder, directory }) => {
-  const ceiling = ceilings[folder];
-  const size = measure(`${directory}/dist/index.js`);
+/** Programs that use a part of a package: bundlers should leave out the rest. The same ceilings, for what is imported. */
+const programs: Record<string, Ceiling & { readonly code: string }> = {
+  'child tokens and cancel': {
+    code: `import { CancellationToken } from 'cancellation-token';
+      const root = new CancellationToken();
+      const child = root.childToken();
+      root.cancel();
+      console.log(child.isCancelled);`,
+    bytes: 2_000,
+    why: 'the tree and its queue alone; but no bundler takes unused methods out of a class',
+    now: 6_100,
+  },
+  CancelledError: {
+    code: `export { CancelledError } from 'cancellation-token';`,
+    bytes: 500,
+    why: 'an error class; but the package is built as one module, whose classes are completed by statements that stay',
+    now: 6_100,
+  },
+  'the source protocol': {
+    code: `export { isSource, PENDING, source } from 'cancellation-token';`,
+    bytes: 300,
+    why: 'two symbols and a question; but they are in that same module',
+    now: 6_100,
+  },
+  untilCancelled: {
+    code: `export { untilCancelled } from 'cancellation-token';`,
+    bytes: 3_000,
+    why: 'a token, and one small machine on top',
+    now: 6_400,
+  },
+};
 
-  it('stays below its ceiling', async () => {
-    if (ceiling === undefined) throw new Error(`${folder} has no ceiling: add one, with its reason, to this file`);
-    const allowed = ceiling.now ?? ceiling.bytes;
-    expect(await size, `${allowed} bytes for ${ceiling.why}`).toBeLessThanOrEqual(allowed);
-  });
+describe.each(Object.entries(programs))('the size of a program with %s', (_, ceiling) => {
+  const size = bundle(ceiling.code.replace("'cancellation-token'", JSON.stringify(entryOf('cancellation-token'))));
+  checkSize(size, ceiling);
+});
 
-  it('has its debt struck off once the budget is met', async () => {
-    if (ceiling?.now !== undefined) expect(await size).toBeGreaterThan(ceiling.bytes);
-  });
+describe.each(publicPackages())('the size of $folder', ({ folder }) => {
+  const size = bundle(`export * from ${JSON.stringify(entryOf(folder))};`);
+  checkSize(size, ceilings[folder]);
 
   it('is what the README says, rounded up to 0.1 kB', async () => {
     const readme = readFileSync(`${root}README.md`, 'utf8');
@@ -45,10 +72,27 @@ describe.each(publicPackages())('the size of $folder', ({ folder, directory }) =
   });
 });
 
-async function measure(entry: string): Promise<number> {
+function checkSize(size: Promise<number>, ceiling: Ceiling | undefined): void {
+  it('stays below its ceiling', async () => {
+    if (ceiling === undefined) throw new Error('it has no ceiling: add one, with its reason, to this file');
+    const allowed = ceiling.now ?? ceiling.bytes;
+    expect(await size, `${allowed} bytes for ${ceiling.why}`).toBeLessThanOrEqual(allowed);
+  });
+
+  it('has its debt struck off once the budget is met', async () => {
+    if (ceiling?.now !== undefined) expect(await size).toBeGreaterThan(ceiling.bytes);
+  });
+}
+
+/** What was built of a package. */
+function entryOf(folder: string): string {
+  return `${root}packages/${folder}/dist/index.js`;
+}
+
+async function bundle(contents: string): Promise<number> {
   const { outputFiles } = await build({
     absWorkingDir: root,
-    stdin: { contents: `export * from ${JSON.stringify(entry)};`, resolveDir: root },
+    stdin: { contents, resolveDir: root },
     conditions: ['built'],
     bundle: true,
     minify: true,

@@ -32,16 +32,18 @@ queue.prev = queue;
  *     queue:  … ⇄ A ⇄ B      A's list: f, C, g        queue:  … ⇄ f ⇄ g ⇄ C ⇄ B        next to mark: C
  */
 export function mark(root: TreeNode, reason: Reason): void {
-  let at: Item = expand(root, reason, queue as Item);
+  let at: Item = expand(root, reason, queue.prev as Item, queue as Item);
   while (at !== queue) {
+    const before = at.prev as Item;
     const behind = at.next as Item;
-    detach(at);
-    at = expand(at as TreeNode, reason, behind);
+    at.prev = undefined;
+    at.next = undefined;
+    at = expand(at as TreeNode, reason, before, behind);
   }
 }
 
-/** Marks one token and puts its list before `behind`. Returns the first of its children there, else `behind`. */
-function expand(node: TreeNode, reason: Reason, behind: Item): Item {
+/** Marks one token and puts its list between two others. Returns the first of its children there, else `behind`. */
+function expand(node: TreeNode, reason: Reason, before: Item, behind: Item): Item {
   const bits = node.bits;
   node.bits = (bits & ~LINKED) | CANCELLED;
   node.up = reason;
@@ -55,7 +57,7 @@ function expand(node: TreeNode, reason: Reason, behind: Item): Item {
     tell(node, false);
     forget(node);
   }
-  splice(first, behind);
+  splice(first, before, behind);
   if (!(bits & PARENT)) return behind;
   return bits & WAITED ? divide(first, behind) : first;
 }

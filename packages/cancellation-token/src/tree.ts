@@ -62,6 +62,7 @@ import { reportUncaught } from './uncaught.ts';
 
 /** From this bit on stands the epoch in which it was last found not cancelled. */
 const EPOCH_SHIFT = 9;
+const EPOCH_MASK = -1 << EPOCH_SHIFT;
 /** The last epoch that fits into a small integer of every engine; from then on nothing is cached. */
 const EPOCH_END = 2 ** 21 - 1;
 /** A walk leaves its answer at every so many tokens (less one): often enough for those who walk there later. */
@@ -78,13 +79,22 @@ export function parentFor(node: TreeNode): TreeNode | undefined {
 /** Makes `child`, which was just made, a child of `parent`. */
 export function adopt(child: TreeNode, parent: TreeNode | undefined): void {
   child.up = parent;
-  if (parent === undefined || !(parent.bits & (ASKS | UNDER))) return;
-  const origin = originOf(parent);
-  const isInherited = origin?.isInherited === true;
-  // Its own copy of a deadline is the earliest there is, so nobody above need be asked about time.
-  const isUnder = parent.bits & UNDER || (parent.bits & ASKS && !isInherited);
-  child.bits |= (parent.bits & TIMED) | (isUnder ? UNDER : 0);
-  if (isInherited) originate(child, origin, 0);
+  if (parent === undefined) return;
+  const bits = parent.bits;
+  if (bits & (ASKS | UNDER)) {
+    const origin = originOf(parent);
+    const isInherited = origin?.isInherited === true;
+    // Its own copy of a deadline is the earliest there is, so nobody above need be asked about time.
+    const isUnder = bits & UNDER || (bits & ASKS && !isInherited);
+    child.bits |= (bits & TIMED) | (isUnder ? UNDER : 0);
+    if (isInherited) originate(child, origin, 0);
+  } else if (bits & LINKED) {
+    // Invariant 2: it is not cancelled, and so its child is not.
+    remember(child);
+  } else {
+    // Nor is it if the parent was found not to be in this epoch.
+    child.bits |= bits & EPOCH_MASK;
+  }
 }
 
 /** Whether the token is cancelled. O(1) when observed or asked before, else O(distance to the nearest that knows). */
@@ -328,7 +338,7 @@ export function settle(node: TreeNode, reason: Reason): void {
   if (!(node.bits & LINKED)) {
     node.bits |= CANCELLED;
     node.up = reason;
-    forget(node);
+    if (node.bits & ASKS) forget(node);
     return;
   }
   leave(node);
@@ -438,7 +448,7 @@ export function dispose(node: TreeNode): void {
   if (bits & CANCELLED) return;
   const up = shorten(node);
   if (!(bits & LINKED)) {
-    forget(node);
+    if (bits & ASKS) forget(node);
     return;
   }
   if (bits & ASKS) tell(node, false);

@@ -56,10 +56,9 @@ export function detach<N extends Link<N>>(item: N): void {
   item.prev = undefined;
 }
 
-/** Puts a list, of which `first` is the first, before an item of another one. */
-export function splice<N extends Link<N>>(first: N, behind: N): void {
+/** Puts a list, of which `first` is the first, between two items of another one that stand together. */
+export function splice<N extends Link<N>>(first: N, before: N, behind: N): void {
   const last = first.prev as N;
-  const before = behind.prev as N;
   before.next = first;
   first.prev = before;
   last.next = behind;

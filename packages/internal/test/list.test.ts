@@ -69,13 +69,15 @@ test('detach takes an item from between its neighbours', () => {
 test.each([0, 1, 2])('splice puts a whole list before item %i of another, in order', (index) => {
   const items = ['x', 'y', 'z'].map(item);
   const chain = chainOf(...items);
-  splice(chainOf(item('a'), item('b')).head as Item, items[index] as Item);
+  const behind = items[index] as Item;
+  splice(chainOf(item('a'), item('b')).head as Item, behind.prev as Item, behind);
   // Before the first is behind the last: the list is a ring.
   expect(names(chain)).toBe(['xyzab', 'xabyz', 'xyabz'][index]);
 });
 
 test('a list of one item can be spliced, and be spliced into', () => {
-  const chain = chainOf(item('x'));
-  splice(chainOf(item('a')).head as Item, chain.head as Item);
+  const x = item('x');
+  const chain = chainOf(x);
+  splice(chainOf(item('a')).head as Item, x, x);
   expect(names(chain)).toBe('xa');
 });
