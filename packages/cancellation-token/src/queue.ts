@@ -3,7 +3,7 @@
  * Invariants are cited from the head of tree.ts.
  */
 
-import { append, detach, splice } from '@quiesce/internal';
+import { append, detach } from '@quiesce/internal';
 import {
   CANCELLED,
   DETAILED,
@@ -22,6 +22,8 @@ import {
 const queue = { next: undefined as Item | undefined, prev: undefined as Item | undefined };
 queue.next = queue;
 queue.prev = queue;
+/** What is appended to it comes last in the queue. */
+const end = { head: queue as Item };
 
 /**
  * Marks a token and everything observed below it; nothing of the user's runs meanwhile.
@@ -32,18 +34,12 @@ queue.prev = queue;
  *     queue:  … ⇄ A ⇄ B      A's list: f, C, g        queue:  … ⇄ f ⇄ g ⇄ C ⇄ B        next to mark: C
  */
 export function mark(root: TreeNode, reason: Reason): void {
-  let at: Item = expand(root, reason, queue.prev as Item, queue as Item);
-  while (at !== queue) {
-    const before = at.prev as Item;
-    const behind = at.next as Item;
-    at.prev = undefined;
-    at.next = undefined;
-    at = expand(at as TreeNode, reason, before, behind);
-  }
+  append<Item>(end, root);
+  for (let at: Item = root; at !== queue; ) at = expand(at as TreeNode, reason);
 }
 
-/** Marks one token and puts its list between two others. Returns the first of its children there, else `behind`. */
-function expand(node: TreeNode, reason: Reason, before: Item, behind: Item): Item {
+/** Marks one token and puts its list in its place. Returns the first of its children there, else what comes behind. */
+function expand(node: TreeNode, reason: Reason): Item {
   const bits = node.bits;
   node.bits = (bits & ~LINKED) | CANCELLED;
   node.up = reason;
@@ -54,10 +50,20 @@ function expand(node: TreeNode, reason: Reason, before: Item, behind: Item): Ite
     first = details.next as Item;
     detach<Item>(details);
     node.head = details;
+    // What is told may take others out of the queue.
     tell(node, false);
     forget(node);
   }
-  splice(first, before, behind);
+  // From here on nothing is called, so that a stack that overflows cannot break the queue.
+  const before = node.prev as Item;
+  const behind = node.next as Item;
+  const last = first.prev as Item;
+  node.prev = undefined;
+  node.next = undefined;
+  before.next = first;
+  first.prev = before;
+  last.next = behind;
+  behind.prev = last;
   if (!(bits & PARENT)) return behind;
   return bits & WAITED ? divide(first, behind) : first;
 }

@@ -380,7 +380,8 @@ function notify(due: Registration | Waiter): void {
   due.owner = undefined;
   try {
     if (due instanceof Registration) due.fire(node);
-    else due.wake();
+    // A token stands here only when the stack overflowed before its turn to be marked.
+    else (due as Partial<Waiter>).wake?.();
   } catch (error) {
     reportUncaught(error);
   }

@@ -89,11 +89,12 @@ test('`all` of 50,000 is told of each cancellation in O(1), observed and not', (
   const [observed, unobserved] = [CancellationToken.all(sources), CancellationToken.all(sources)];
   const log: Log = [];
   callback(log, observed, 'last');
+  let early = 0;
   for (const source of sources) {
-    expect([log.length, unobserved.isCancelled]).toEqual([0, false]);
+    if (log.length > 0 || unobserved.isCancelled) early++;
     source.cancel();
   }
-  expect([log, unobserved.isCancelled]).toEqual([['last'], true]);
+  expect([early, log, unobserved.isCancelled]).toEqual([0, ['last'], true]);
 });
 
 test('a callback that aborts a signal while groups are asked finds them cancelled when it asks itself', () => {

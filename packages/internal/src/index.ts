@@ -1,6 +1,6 @@
 export { defineDispose } from './dispose.ts';
 export { isNamed, nameError } from './errors.ts';
-export { append, type Chain, detach, type Link, remove, splice } from './list.ts';
+export { append, type Chain, detach, type Link, remove } from './list.ts';
 export { refuseThenable } from './sendable.ts';
 export { show } from './show.ts';
 export { isThenable } from './thenable.ts';

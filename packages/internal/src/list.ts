@@ -55,12 +55,3 @@ export function detach<N extends Link<N>>(item: N): void {
   item.next = undefined;
   item.prev = undefined;
 }
-
-/** Puts a list, of which `first` is the first, between two items of another one that stand together. */
-export function splice<N extends Link<N>>(first: N, before: N, behind: N): void {
-  const last = first.prev as N;
-  before.next = first;
-  first.prev = before;
-  last.next = behind;
-  behind.prev = last;
-}

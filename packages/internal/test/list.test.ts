@@ -1,4 +1,4 @@
-import { append, type Chain, detach, type Link, remove, splice } from '@quiesce/internal';
+import { append, type Chain, detach, type Link, remove } from '@quiesce/internal';
 import { expect, test } from 'vitest';
 
 interface Item extends Link<Item> {
@@ -64,20 +64,4 @@ test('detach takes an item from between its neighbours', () => {
   detach(b);
   expect(names(chain)).toBe('ac');
   expect([b.next, b.prev]).toEqual([undefined, undefined]);
-});
-
-test.each([0, 1, 2])('splice puts a whole list before item %i of another, in order', (index) => {
-  const items = ['x', 'y', 'z'].map(item);
-  const chain = chainOf(...items);
-  const behind = items[index] as Item;
-  splice(chainOf(item('a'), item('b')).head as Item, behind.prev as Item, behind);
-  // Before the first is behind the last: the list is a ring.
-  expect(names(chain)).toBe(['xyzab', 'xabyz', 'xyabz'][index]);
-});
-
-test('a list of one item can be spliced, and be spliced into', () => {
-  const x = item('x');
-  const chain = chainOf(x);
-  splice(chainOf(item('a')).head as Item, x, x);
-  expect(names(chain)).toBe('xa');
 });
