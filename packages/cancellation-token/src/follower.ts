@@ -1,5 +1,6 @@
+import { settle } from './cancel.ts';
 import { type Origin, originate, Reason, type TreeNode } from './node.ts';
-import { isCancelled, settle } from './tree.ts';
+import { isCancelled } from './tree.ts';
 
 /** The token of each native signal that a token has made. */
 export const ours: WeakMap<AbortSignal, TreeNode> = new WeakMap();

@@ -1,5 +1,7 @@
+import { rounds } from './cancel.ts';
+import { hold, observe, Registration, unobserve } from './links.ts';
 import { CANCELLED, DISPOSED, type Origin, originOf, type Reason, type TreeNode, UNDER } from './node.ts';
-import { hold, isCancelled, observe, Registration, rounds, unobserve } from './tree.ts';
+import { isCancelled } from './tree.ts';
 import { reportUncaught } from './uncaught.ts';
 
 /**

@@ -12,9 +12,9 @@ export {
   TimeoutError,
 } from './errors.ts';
 export { isCancellation, isCancellationOf } from './is-cancellation.ts';
+export type { Registration } from './links.ts';
 export { isSource, PENDING, type Sendable, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 export { CancellationToken, type DeadlineOptions, type TokenOptions, type UntilCancelled } from './token.ts';
-export type { Registration } from './tree.ts';
 export { reportUncaught, setUncaughtHandler, type UncaughtHandler } from './uncaught.ts';
 export { untilCancelled } from './until-cancelled.ts';
 export { wait } from './wait.ts';

@@ -1,10 +1,13 @@
 import { defineDispose, show } from '@quiesce/internal';
+import { settle } from './cancel.ts';
 import { Cancelled } from './cancelled.ts';
 import { type Clock, checkDelay, systemClock } from './clock.ts';
 import { Deadline } from './deadline.ts';
+import { dispose } from './dispose.ts';
 import { DropGuard } from './drop-guard.ts';
 import { followerOf, isAbortSignal, ours } from './follower.ts';
 import { Group } from './group.ts';
+import { observe, Registration, unobserve } from './links.ts';
 import {
   DISPOSED,
   detailsOf,
@@ -16,21 +19,10 @@ import {
   TIMED,
   type TreeNode,
 } from './node.ts';
+import { answering, parentFor } from './path.ts';
 import { runUntilCancelled } from './run-until-cancelled.ts';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
-import {
-  adopt,
-  answering,
-  dispose,
-  isCancelled,
-  isMarked,
-  observe,
-  parentFor,
-  Registration,
-  reasonOf,
-  settle,
-  unobserve,
-} from './tree.ts';
+import { adopt, isCancelled, isMarked, reasonOf } from './tree.ts';
 import { reportUncaught } from './uncaught.ts';
 
 /** Marks tokens, so that those of a second copy of this package are recognised. */

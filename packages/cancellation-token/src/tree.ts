@@ -33,32 +33,21 @@
  * are still due (the inner ones come last); `token.signal.aborted` before the signal's turn.
  */
 
-import { append, defineDispose, detach, remove } from '@quiesce/internal';
+import { epoch, settle } from './cancel.ts';
 import {
   ASKS,
-  attach,
   CANCELLED,
-  DETAILED,
   DISPOSED,
-  detailsOf,
-  forget,
-  type Item,
   LINKED,
-  needDetails,
   type Origin,
   originate,
   originOf,
-  PARENT,
   type Reason,
   TIMED,
   type TreeNode,
-  tell,
   UNDER,
-  WAITED,
 } from './node.ts';
-import { mark, takeDue } from './queue.ts';
-import type { Waiter } from './source.ts';
-import { reportUncaught } from './uncaught.ts';
+import { shorten } from './path.ts';
 
 /** From this bit on stands the epoch in which it was last found not cancelled. */
 const EPOCH_SHIFT = 9;
@@ -67,14 +56,6 @@ const EPOCH_MASK = -1 << EPOCH_SHIFT;
 const EPOCH_END = 2 ** 21 - 1;
 /** A walk leaves its answer at every so many tokens (less one): often enough for those who walk there later. */
 const MARKS = 63;
-
-/** One more at each cancellation, so that cached negative answers expire all at once; 0: not cached. */
-let epoch = 1;
-
-/** The parent of a child that is born now below `node`: the nearest that is not disposed, unless cancelled (invariant 3). */
-export function parentFor(node: TreeNode): TreeNode | undefined {
-  return (node.bits & (DISPOSED | CANCELLED)) === DISPOSED ? living(node.up as TreeNode | undefined) : node;
-}
 
 /** Makes `child`, which was just made, a child of `parent`. */
 export function adopt(child: TreeNode, parent: TreeNode | undefined): void {
@@ -220,31 +201,6 @@ function topmost(node: TreeNode): TreeNode {
   return top;
 }
 
-/** Counts a waiter in or out, here and as far up as that makes a difference (invariant 7). */
-export function hold(node: TreeNode, change: 1 | -1): void {
-  for (let at: TreeNode | undefined = node; at !== undefined; at = at.up as TreeNode | undefined) {
-    if ((at.bits & (TIMED | CANCELLED | DISPOSED)) !== TIMED) return;
-    const details = needDetails(at);
-    const before = details.held;
-    details.held += change;
-    if (before > 0 === details.held > 0) return;
-    holdOrigin(at, details.origin, change > 0);
-  }
-}
-
-function holdOrigin(node: TreeNode, origin: Origin | undefined, on: boolean): void {
-  try {
-    origin?.hold(node, on);
-  } catch (error) {
-    // As in `tell`.
-    reportUncaught(error);
-  }
-}
-
-function isHeld(node: TreeNode): boolean {
-  return (node.bits & TIMED) !== 0 && (detailsOf(node)?.held ?? 0) > 0;
-}
-
 /** Hands the reason of `from` down the path to `node`, so that each token on it answers at once from now on. */
 function inherit(node: TreeNode, from: TreeNode): void {
   const reason = from.up as Reason;
@@ -254,243 +210,4 @@ function inherit(node: TreeNode, from: TreeNode): void {
     learn(at, reason);
     at = up;
   }
-}
-
-/** The nearest token from `node` on that is not disposed; a cancelled one counts, disposed or not. */
-function living(node: TreeNode | undefined): TreeNode | undefined {
-  let at = node;
-  while (at !== undefined && (at.bits & (DISPOSED | CANCELLED)) === DISPOSED) at = at.up as TreeNode | undefined;
-  return at;
-}
-
-/** Drops disposed tokens between `node` and its parent, so that they can be collected. */
-function shorten(node: TreeNode): TreeNode | undefined {
-  const up = node.up as TreeNode | undefined;
-  if (up !== undefined && up.bits & DISPOSED) node.up = living(up);
-  return node.up as TreeNode | undefined;
-}
-
-/** The token whose state answers for the waiters of `node`: itself, or when it is disposed the one they moved to. */
-export function answering(node: TreeNode): TreeNode | undefined {
-  return (node.bits & (DISPOSED | CANCELLED)) === DISPOSED ? shorten(node) : node;
-}
-
-/** Puts a callback or waiter into the list of a token that is neither cancelled nor disposed. */
-export function observe(node: TreeNode, item: Registration | Waiter): void {
-  item.owner = node;
-  attach(node, item as Item);
-  node.bits |= WAITED;
-  if (!(node.bits & LINKED)) link(node);
-  if (node.bits & TIMED && !(item instanceof Registration)) hold(node, 1);
-}
-
-/** Takes a callback or waiter out again, before its token was cancelled or while it is still due (invariant 6). */
-export function unobserve(item: Registration | Waiter): void {
-  const node = item.owner as TreeNode;
-  item.owner = undefined;
-  if (node.bits & CANCELLED) {
-    detach(item as Item);
-    return;
-  }
-  if (node.bits & TIMED && !(item instanceof Registration)) hold(node, -1);
-  remove(node, item as Item);
-  if (isBare(node)) unlink(node);
-}
-
-/** Links an unobserved token with all that is above it (invariant 1). */
-function link(node: TreeNode): void {
-  let at = node;
-  for (;;) {
-    at.bits |= LINKED;
-    const up = shorten(at);
-    if (at.bits & ASKS) tell(at, true);
-    if (up === undefined) return;
-    attach(up, at);
-    up.bits |= PARENT;
-    if (up.bits & LINKED) return;
-    at = up;
-  }
-}
-
-/** Unlinks a token whose list has run empty, and the ancestors that it alone had kept observed. */
-function unlink(node: TreeNode): void {
-  let at = node;
-  for (;;) {
-    at.bits &= ~(LINKED | PARENT | WAITED);
-    if (at.bits & ASKS) tell(at, false);
-    const up = at.up as TreeNode | undefined;
-    if (up === undefined) return;
-    remove<Item>(up, at);
-    if (!isBare(up)) return;
-    at = up;
-  }
-}
-
-/** Whether nothing but the details is in the list. */
-function isBare(node: TreeNode): boolean {
-  const head = node.head;
-  return head === undefined || (head.next === head && (node.bits & DETAILED) !== 0);
-}
-
-/** Cancels a token that is neither cancelled nor disposed: marks everything below it, then notifies. */
-export function settle(node: TreeNode, reason: Reason): void {
-  epoch++;
-  if (!(node.bits & LINKED)) {
-    node.bits |= CANCELLED;
-    node.up = reason;
-    if (node.bits & ASKS) forget(node);
-    return;
-  }
-  leave(node);
-  mark(node, reason);
-  if (!firing) fire();
-}
-
-/** Takes a linked token out of its parent's list; its own list stays as it is. */
-function leave(node: TreeNode): void {
-  const up = node.up as TreeNode | undefined;
-  if (up === undefined) return;
-  if (isHeld(node)) hold(up, -1);
-  remove<Item>(up, node);
-  if (isBare(up)) unlink(up);
-}
-
-/** The round of asking that is under way (0: none) and the last there was; see group.ts. */
-export const rounds: { now: number; last: number } = { now: 0, last: 0 };
-
-/** An outer `cancel` is notifying, and will also notify whatever becomes due meanwhile. */
-let firing = false;
-
-/** Notifies everything that is due, first come, first served, also what comes in meanwhile. */
-function fire(): void {
-  const round = rounds.now;
-  rounds.now = 0;
-  firing = true;
-  try {
-    for (let item = takeDue(); item !== undefined; item = takeDue()) notify(item as Registration | Waiter);
-  } finally {
-    // Only a stack that overflows gets here with something due left, which then goes out with the next cancel.
-    firing = false;
-    if (round !== 0) rounds.now = ++rounds.last;
-  }
-}
-
-function notify(due: Registration | Waiter): void {
-  const node = due.owner as TreeNode;
-  due.owner = undefined;
-  try {
-    if (due instanceof Registration) due.fire(node);
-    // A token stands here only when the stack overflowed before its turn to be marked.
-    else (due as Partial<Waiter>).wake?.();
-  } catch (error) {
-    reportUncaught(error);
-  }
-}
-
-/**
- * A callback that waits for a token's cancellation; what `onCancelled` returns.
- *
- * @example
- * ```ts
- * const token = new CancellationToken();
- * const registration = token.onCancelled(() => console.log('never'));
- * console.log(registration.unregister()); // => true
- * token.cancel();
- * ```
- */
-export class Registration implements Disposable {
-  /** @internal */
-  next: Item | undefined = undefined;
-  /** @internal */
-  prev: Item | undefined = undefined;
-  /** @internal The token; `undefined`: it has run, or can no longer run. */
-  owner: object | undefined = undefined;
-  /** @internal Dropped together with `owner`, or a kept registration would keep what the callback refers to. */
-  fn: ((reason: unknown) => void) | undefined;
-  /** The same as `unregister`. */
-  declare readonly [Symbol.dispose]: () => void;
-
-  /** @internal */
-  constructor(fn: (reason: unknown) => void) {
-    this.fn = fn;
-  }
-
-  /**
-   * Takes the callback back. Synchronous, O(1), idempotent.
-   *
-   * @returns whether this prevented the call: `false` when it has run, is running, or had been taken back before
-   */
-  unregister(): boolean {
-    this.fn = undefined;
-    if (this.owner === undefined) return false;
-    // One that is due, on a token that was disposed meanwhile, would not have been called.
-    const wouldRun = !((this.owner as TreeNode).bits & DISPOSED);
-    unobserve(this);
-    return wouldRun;
-  }
-
-  /** @internal Runs it, unless its token was disposed between cancellation and its turn. May throw. */
-  fire(node: TreeNode): void {
-    const fn = this.fn;
-    this.fn = undefined;
-    if (node.bits & DISPOSED && detailsOf(node)?.registration !== this) return;
-    fn?.(reasonOf(node));
-  }
-}
-defineDispose(Registration.prototype, 'unregister');
-
-/** Takes a token out of the tree without cancelling it; its waiters and children go to its parent. */
-export function dispose(node: TreeNode): void {
-  if (node.bits & DISPOSED) return;
-  // Settles the state before it is frozen.
-  isCancelled(node);
-  const bits = node.bits;
-  node.bits = (bits | DISPOSED) & ~(LINKED | PARENT | WAITED);
-  if (bits & CANCELLED) return;
-  const up = shorten(node);
-  if (!(bits & LINKED)) {
-    if (bits & ASKS) forget(node);
-    return;
-  }
-  if (bits & ASKS) tell(node, false);
-  if (up !== undefined) {
-    if (isHeld(node)) hold(up, -1);
-    remove<Item>(up, node);
-  }
-  forget(node);
-  rehang(node, up);
-  if (up !== undefined && isBare(up)) unlink(up);
-}
-
-/** Moves what is in the list of a disposed token to its parent, but for what was registered on the token itself. */
-function rehang(node: TreeNode, up: TreeNode | undefined): void {
-  const details = detailsOf(node);
-  if (details !== undefined) remove(node, details);
-  for (let item = node.head; item !== undefined; item = node.head) {
-    remove(node, item);
-    if ((item as Partial<TreeNode>).bits !== undefined) {
-      move(item as TreeNode, up);
-    } else {
-      release(item as Registration | Waiter, up);
-    }
-  }
-  if (details !== undefined) append<Item>(node, details);
-}
-
-/** A linked child goes to the parent of its parent; a deadline that it had in common with that is now its own. */
-function move(child: TreeNode, up: TreeNode | undefined): void {
-  child.up = up;
-  if (up !== undefined) {
-    attach(up, child);
-    up.bits |= PARENT;
-    if (isHeld(child)) hold(up, 1);
-  }
-  if (child.bits & ASKS) tell(child, true);
-}
-
-/** What was registered on the token itself ends with it; who waits goes on waiting for its parent. */
-function release(item: Registration | Waiter, up: TreeNode | undefined): void {
-  item.owner = undefined;
-  if (item instanceof Registration) item.fn = undefined;
-  else if (up !== undefined) observe(up, item);
 }

@@ -1,0 +1,58 @@
+/**
+ * Cancelling: marks everything observed below a token, then notifies. Invariants are cited from the head of tree.ts.
+ */
+
+import { leave, Registration } from './links.ts';
+import { ASKS, CANCELLED, forget, LINKED, type Reason, type TreeNode } from './node.ts';
+import { mark, takeDue } from './queue.ts';
+import type { Waiter } from './source.ts';
+import { reportUncaught } from './uncaught.ts';
+
+/** One more at each cancellation, so that cached negative answers expire all at once; 0: not cached. */
+export let epoch = 1;
+
+/** The round of asking that is under way (0: none) and the last there was; see group.ts. */
+export const rounds: { now: number; last: number } = { now: 0, last: 0 };
+
+/** An outer `cancel` is notifying, and will also notify whatever becomes due meanwhile. */
+let firing = false;
+
+/** Cancels a token that is neither cancelled nor disposed: marks everything below it, then notifies. */
+export function settle(node: TreeNode, reason: Reason): void {
+  epoch++;
+  if (!(node.bits & LINKED)) {
+    node.bits |= CANCELLED;
+    node.up = reason;
+    if (node.bits & ASKS) forget(node);
+    return;
+  }
+  leave(node);
+  mark(node, reason);
+  if (!firing) fire();
+}
+
+/** Notifies everything that is due, first come, first served, also what comes in meanwhile. */
+function fire(): void {
+  const round = rounds.now;
+  rounds.now = 0;
+  firing = true;
+  try {
+    for (let item = takeDue(); item !== undefined; item = takeDue()) notify(item as Registration | Waiter);
+  } finally {
+    // Only a stack that overflows gets here with something due left, which then goes out with the next cancel.
+    firing = false;
+    if (round !== 0) rounds.now = ++rounds.last;
+  }
+}
+
+function notify(due: Registration | Waiter): void {
+  const node = due.owner as TreeNode;
+  due.owner = undefined;
+  try {
+    if (due instanceof Registration) due.fire(node);
+    // A token stands here only when the stack overflowed before its turn to be marked.
+    else (due as Partial<Waiter>).wake?.();
+  } catch (error) {
+    reportUncaught(error);
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * What hangs on a token and links it with those above: callbacks, waiters, observed children, and who holds the process.
+ * Invariants are cited from the head of tree.ts.
+ */
+
+import { defineDispose, detach, remove } from '@quiesce/internal';
+import {
+  ASKS,
+  attach,
+  CANCELLED,
+  DETAILED,
+  DISPOSED,
+  detailsOf,
+  type Item,
+  LINKED,
+  needDetails,
+  type Origin,
+  PARENT,
+  type Reason,
+  TIMED,
+  type TreeNode,
+  tell,
+  WAITED,
+} from './node.ts';
+import { shorten } from './path.ts';
+import type { Waiter } from './source.ts';
+import { reportUncaught } from './uncaught.ts';
+
+/** Puts a callback or waiter into the list of a token that is neither cancelled nor disposed. */
+export function observe(node: TreeNode, item: Registration | Waiter): void {
+  item.owner = node;
+  attach(node, item as Item);
+  node.bits |= WAITED;
+  if (!(node.bits & LINKED)) link(node);
+  if (node.bits & TIMED && !(item instanceof Registration)) hold(node, 1);
+}
+
+/** Takes a callback or waiter out again, before its token was cancelled or while it is still due (invariant 6). */
+export function unobserve(item: Registration | Waiter): void {
+  const node = item.owner as TreeNode;
+  item.owner = undefined;
+  if (node.bits & CANCELLED) {
+    detach(item as Item);
+    return;
+  }
+  if (node.bits & TIMED && !(item instanceof Registration)) hold(node, -1);
+  remove(node, item as Item);
+  if (isBare(node)) unlink(node);
+}
+
+/** Links an unobserved token with all that is above it (invariant 1). */
+function link(node: TreeNode): void {
+  let at = node;
+  for (;;) {
+    at.bits |= LINKED;
+    const up = shorten(at);
+    if (at.bits & ASKS) tell(at, true);
+    if (up === undefined) return;
+    attach(up, at);
+    up.bits |= PARENT;
+    if (up.bits & LINKED) return;
+    at = up;
+  }
+}
+
+/** Unlinks a token whose list has run empty, and the ancestors that it alone had kept observed. */
+export function unlink(node: TreeNode): void {
+  let at = node;
+  for (;;) {
+    at.bits &= ~(LINKED | PARENT | WAITED);
+    if (at.bits & ASKS) tell(at, false);
+    const up = at.up as TreeNode | undefined;
+    if (up === undefined) return;
+    remove<Item>(up, at);
+    if (!isBare(up)) return;
+    at = up;
+  }
+}
+
+/** Whether nothing but the details is in the list. */
+export function isBare(node: TreeNode): boolean {
+  const head = node.head;
+  return head === undefined || (head.next === head && (node.bits & DETAILED) !== 0);
+}
+
+/** Takes a linked token out of its parent's list; its own list stays as it is. */
+export function leave(node: TreeNode): void {
+  const up = node.up as TreeNode | undefined;
+  if (up === undefined) return;
+  if (isHeld(node)) hold(up, -1);
+  remove<Item>(up, node);
+  if (isBare(up)) unlink(up);
+}
+
+/** Counts a waiter in or out, here and as far up as that makes a difference (invariant 7). */
+export function hold(node: TreeNode, change: 1 | -1): void {
+  for (let at: TreeNode | undefined = node; at !== undefined; at = at.up as TreeNode | undefined) {
+    if ((at.bits & (TIMED | CANCELLED | DISPOSED)) !== TIMED) return;
+    const details = needDetails(at);
+    const before = details.held;
+    details.held += change;
+    if (before > 0 === details.held > 0) return;
+    holdOrigin(at, details.origin, change > 0);
+  }
+}
+
+function holdOrigin(node: TreeNode, origin: Origin | undefined, on: boolean): void {
+  try {
+    origin?.hold(node, on);
+  } catch (error) {
+    // As in `tell`.
+    reportUncaught(error);
+  }
+}
+
+export function isHeld(node: TreeNode): boolean {
+  return (node.bits & TIMED) !== 0 && (detailsOf(node)?.held ?? 0) > 0;
+}
+
+/**
+ * A callback that waits for a token's cancellation; what `onCancelled` returns.
+ *
+ * @example
+ * ```ts
+ * const token = new CancellationToken();
+ * const registration = token.onCancelled(() => console.log('never'));
+ * console.log(registration.unregister()); // => true
+ * token.cancel();
+ * ```
+ */
+export class Registration implements Disposable {
+  /** @internal */
+  next: Item | undefined = undefined;
+  /** @internal */
+  prev: Item | undefined = undefined;
+  /** @internal The token; `undefined`: it has run, or can no longer run. */
+  owner: object | undefined = undefined;
+  /** @internal Dropped together with `owner`, or a kept registration would keep what the callback refers to. */
+  fn: ((reason: unknown) => void) | undefined;
+  /** The same as `unregister`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(fn: (reason: unknown) => void) {
+    this.fn = fn;
+  }
+
+  /**
+   * Takes the callback back. Synchronous, O(1), idempotent.
+   *
+   * @returns whether this prevented the call: `false` when it has run, is running, or had been taken back before
+   */
+  unregister(): boolean {
+    this.fn = undefined;
+    if (this.owner === undefined) return false;
+    // One that is due, on a token that was disposed meanwhile, would not have been called.
+    const wouldRun = !((this.owner as TreeNode).bits & DISPOSED);
+    unobserve(this);
+    return wouldRun;
+  }
+
+  /** @internal Runs it, unless its token was disposed between cancellation and its turn. May throw. */
+  fire(node: TreeNode): void {
+    const fn = this.fn;
+    this.fn = undefined;
+    if (node.bits & DISPOSED && detailsOf(node)?.registration !== this) return;
+    fn?.((node.up as Reason).value);
+  }
+}
+defineDispose(Registration.prototype, 'unregister');
