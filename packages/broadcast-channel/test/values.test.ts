@@ -159,16 +159,32 @@ describe('values', () => {
 });
 
 describe('an iterator driven by hand', () => {
-  it('refuses a second next while one waits, and the first keeps its place', async () => {
+  it('serves several next() that wait in order, a value each, and the end to those that are left', async () => {
     const [tx, rx] = sent(8, 0);
     const values = rx.values();
-    const first = values.next();
-    await expect(values.next()).rejects.toBeInstanceOf(TypeError);
+    const results = [values.next(), values.next(), values.next()];
     tx.send(1);
-    expect(await first).toEqual({ done: false, value: 1 });
-    const second = values.next();
     tx.send(2);
-    expect(await second).toEqual({ done: false, value: 2 });
+    tx.close();
+    expect(await Promise.all(results)).toEqual([
+      { done: false, value: 1 },
+      { done: false, value: 2 },
+      { done: true, value: undefined },
+    ]);
+  });
+
+  it('ends by return every next() that waits, and no other receive', async () => {
+    const [tx, rx] = sent(8, 0);
+    const [values, others] = [rx.values(), rx.values()];
+    const waiting = [values.next(), values.next()];
+    const kept = [rx.recv(), others.next()];
+    waiting.push(values.next());
+    await values.return?.();
+    for (const result of await Promise.all(waiting)) expect(result).toEqual({ done: true, value: undefined });
+    tx.send(1);
+    tx.send(2);
+    expect(await Promise.all(kept)).toEqual([1, { done: false, value: 2 }]);
+    expectEmpty(rx);
   });
 
   it.each(['skip', () => {}] as const)(
