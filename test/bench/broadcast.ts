@@ -1,9 +1,12 @@
 import { delivering, type Traffic } from './broadcast/audience.ts';
+import { batchRivals } from './broadcast/batches.ts';
 import { rivals } from './broadcast/rivals.ts';
+import { stalled } from './broadcast/stalled.ts';
 import { atLeast, type Budget } from './budget.ts';
 import type { Row } from './harness.ts';
 
 const DELIVERIES = 6400;
+const BURST = 128;
 
 /** The budgets of the design are for 64 receivers; the other rows are information. */
 const budgets: readonly Budget[] = [
@@ -25,4 +28,16 @@ function oneByOne(receivers: number): Row {
   };
 }
 
-export const rows: readonly Row[] = [oneByOne(1), oneByOne(8), oneByOne(64), oneByOne(1024)];
+function inBatches(receivers: number): Row {
+  const traffic: Traffic = { receivers, burst: BURST, bursts: Math.ceil((10 * DELIVERIES) / receivers / BURST) };
+  return {
+    name: `bursts of ${BURST} messages to ${receivers.toLocaleString('en')}, each taking what there is, a delivery`,
+    unit: 'ns',
+    subjects: () => batchRivals.map((rival) => delivering(rival, traffic)),
+    budgets: receivers === 64 ? [{ against: 'a bare ring', must: atLeast(0.35) }] : [],
+  };
+}
+
+const sizes = [1, 8, 64, 1024];
+
+export const rows: readonly Row[] = [...sizes.map(oneByOne), ...sizes.map(inBatches), stalled];

@@ -39,11 +39,14 @@ export class Audience {
   }
 }
 
+/** Sends one value, or, where that is another thing, several. */
+export type Send = ((value: number) => unknown) | { readonly all: (values: readonly number[]) => unknown };
+
 /** A way of telling everybody. */
 export interface Rival {
   readonly name: string;
   /** Makes the channel, starts a loop for each receiver, and returns what sends. */
-  readonly open: (audience: Audience) => Promise<(value: number) => unknown> | ((value: number) => unknown);
+  readonly open: (audience: Audience) => Send | Promise<Send>;
 }
 
 /** How the messages come. */
@@ -58,14 +61,15 @@ export interface Traffic {
 /** What one delivery takes. */
 export function delivering({ name, open }: Rival, { receivers, burst, bursts }: Traffic): Subject {
   const audience = new Audience(receivers);
-  let sender: Promise<(value: number) => unknown> | undefined;
+  let sender: Promise<Send> | undefined;
   let sent = 0;
   const batch = receivers * burst * bursts;
-  const subject = async (): Promise<void> => {
+  const run = async (): Promise<void> => {
     sender ??= Promise.resolve(open(audience));
     const send = await sender;
     const sendAll = (): void => {
-      for (let i = 0; i < burst; i++) send(sent++);
+      if (typeof send === 'function') for (let i = 0; i < burst; i++) send(sent++);
+      else send.all(Array.from({ length: burst }, () => sent++));
     };
     for (let i = 0; i < bursts; i++) await audience.after(burst, sendAll);
   };
@@ -73,5 +77,5 @@ export function delivering({ name, open }: Rival, { receivers, burst, bursts }: 
     const heard = audience.takeHeard();
     if (heard !== batch) throw new Error(`${name}: ${heard} deliveries instead of ${batch}`);
   };
-  return timed({ name, batch, isAsync: true, run: subject, check });
+  return timed({ name, batch, isAsync: true, run, check });
 }

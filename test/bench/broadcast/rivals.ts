@@ -13,7 +13,7 @@ import { BareRing } from './bare-ring.ts';
 const CAPACITY = 128;
 
 /** Does `start` once for each receiver. */
-function each({ receivers }: Audience, start: () => unknown): void {
+export function each({ receivers }: Audience, start: () => unknown): void {
   for (let i = 0; i < receivers; i++) start();
 }
 
@@ -23,15 +23,28 @@ async function iterate(audience: Audience, values: AsyncIterable<number>): Promi
 }
 
 /** A channel with as many receivers as there are in the audience. */
-export function open(audience: Audience, capacity: number): [tx: Sender<number>, receivers: Receiver<number>[]] {
-  const [tx, rx] = broadcast<number>(capacity);
-  return [tx, [rx, ...Array.from({ length: audience.receivers - 1 }, () => tx.subscribe())]];
+export function channelFor({ receivers }: Audience, capacity: number): [tx: Sender<number>, all: Receiver<number>[]] {
+  const tx = broadcast.sender<number>(capacity);
+  return [tx, Array.from({ length: receivers }, () => tx.subscribe())];
+}
+
+/** A PubSub with as many subscriptions. */
+export async function pubsubFor<T>(
+  { receivers }: Pick<Audience, 'receivers'>,
+  make: Effect.Effect<PubSub.PubSub<T>>,
+): Promise<[pubsub: PubSub.PubSub<T>, all: PubSub.Subscription<T>[]]> {
+  const pubsub = await Effect.runPromise(make);
+  const scope = Scope.makeUnsafe();
+  const subscribe = Scope.provide(PubSub.subscribe(pubsub), scope);
+  const all: PubSub.Subscription<T>[] = [];
+  for (let i = 0; i < receivers; i++) all.push(await Effect.runPromise(subscribe));
+  return [pubsub, all];
 }
 
 const recv: Rival = {
   name: 'quiesce',
   open: (audience) => {
-    const [tx, receivers] = open(audience, CAPACITY);
+    const [tx, receivers] = channelFor(audience, CAPACITY);
     const listen = async (rx: Receiver<number>): Promise<void> => {
       for (let next = 0; ; next++) audience.hear(await rx.recv(), next);
     };
@@ -43,7 +56,7 @@ const recv: Rival = {
 const forAwait: Rival = {
   name: 'quiesce, for await',
   open: (audience) => {
-    const [tx, receivers] = open(audience, CAPACITY);
+    const [tx, receivers] = channelFor(audience, CAPACITY);
     for (const rx of receivers) void iterate(audience, rx);
     return (value) => tx.send(value);
   },
@@ -89,16 +102,12 @@ function effect(name: string, make: (capacity: number) => Effect.Effect<PubSub.P
   return {
     name,
     open: async (audience) => {
-      const pubsub = await Effect.runPromise(make(CAPACITY));
-      const scope = Scope.makeUnsafe();
+      const [pubsub, subscriptions] = await pubsubFor(audience, make(CAPACITY));
       const listen = (subscription: PubSub.Subscription<number>) =>
         Effect.gen(function* () {
           for (let next = 0; ; next++) audience.hear(yield* PubSub.take(subscription), next);
         });
-      for (let i = 0; i < audience.receivers; i++) {
-        const subscription = await Effect.runPromise(Scope.provide(PubSub.subscribe(pubsub), scope));
-        Effect.runFork(listen(subscription));
-      }
+      for (const subscription of subscriptions) Effect.runFork(listen(subscription));
       return (value) => PubSub.publishUnsafe(pubsub, value);
     },
   };
