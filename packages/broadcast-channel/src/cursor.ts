@@ -123,6 +123,7 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
     const resolve = this.resolve;
     if (resolve === undefined || this.iterator !== iterator) return;
     this.resolve = undefined;
+    this.iterator = undefined;
     this.#rest();
     deliver(resolve, { done: true, value: undefined });
   }
@@ -131,13 +132,10 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
   wake(): void {
     const resolve = this.resolve;
     if (resolve !== undefined) {
+      if (this.isEnded) this.#end(resolve);
+      else if (!this.isEmpty) this.#serve(resolve);
       // Read by somebody else, in a wake-up that came before this one.
-      if (this.isEmpty && !this.isEnded) {
-        enqueue(this.ring, this);
-        return;
-      }
-      this.resolve = undefined;
-      deliver(resolve, this.#result());
+      else enqueue(this.ring, this);
     }
     if (this.head !== undefined) this.#wakeList();
   }
@@ -163,15 +161,25 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
     );
   }
 
-  /** What the receive in the slot gets: the next value, which by invariant 5 of the ring is kept, or the end. */
-  #result(): unknown {
-    const isIterator = this.iterator !== undefined;
-    if (!this.isEnded) {
-      const value = this.take();
-      return isIterator ? { done: false, value } : value;
+  /** Gives the next value, which by invariant 5 of the ring is kept, to the receive in the slot. */
+  #serve(resolve: Resolve): void {
+    const value = this.take();
+    this.resolve = undefined;
+    if (this.iterator === undefined) {
+      deliver(resolve, value);
+      return;
     }
-    // A promise that is resolved with another takes over its failure: so the slot needs no second function.
-    return isIterator ? { done: true, value: undefined } : Promise.reject(this.closedError());
+    // Or the receiver would keep the iterator, with all that its `onLag` knows.
+    this.iterator = undefined;
+    deliver(resolve, { done: false, value });
+  }
+
+  #end(resolve: Resolve): void {
+    if (this.iterator !== undefined) this.withdraw(this.iterator);
+    else {
+      this.resolve = undefined;
+      fail(resolve, this.closedError());
+    }
   }
 
   #wakeList(): void {
@@ -197,14 +205,23 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
   }
 }
 
-/** Settles a receive, after the turn of the event loop if it is time for one. */
-export function deliver(settle: Resolve, result: unknown): void {
+/** Settles a receive that waited, after the turn of the event loop if it is time for one. */
+export function deliver(resolve: Resolve, result: unknown): void {
   const turn = consumeBudget();
-  if (turn === undefined) settle(result as never);
-  else deliverAfter(turn, settle, result);
+  if (turn === undefined) resolve(result as never);
+  else deliverAfter(turn, resolve, result);
 }
 
 /** On its own, or each delivery would pay for the closure's context. */
-function deliverAfter(turn: Promise<void>, settle: Resolve, result: unknown): void {
-  void turn.then(() => settle(result as never));
+function deliverAfter(turn: Promise<void>, resolve: Resolve, result: unknown): void {
+  void turn.then(() => resolve(result as never));
+}
+
+/** Fails a receive that waited. A promise takes over the failure of another: so who waits needs no second function. */
+export function fail(resolve: Resolve, error: unknown): void {
+  const reject = (): void => resolve(Promise.reject(error) as never);
+  const turn = consumeBudget();
+  // Not made before the turn: nobody would have handled it yet.
+  if (turn === undefined) reject();
+  else void turn.then(reject);
 }

@@ -1,6 +1,6 @@
 import { CancellationToken, consumeBudget, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
 import type { WaiterItem } from '@quiesce/internal';
-import { type Cursor, deliver } from './cursor.ts';
+import { type Cursor, deliver, fail } from './cursor.ts';
 
 /** How one receive waits. */
 export interface RecvOptions {
@@ -71,8 +71,8 @@ function failed(error: unknown): Promise<never> {
 }
 
 function wait<R>(cursor: Cursor<unknown>, taker: Taker<R>, token: CancellationToken | undefined): Promise<R> {
-  return new Promise<R>((resolve, reject) => {
-    const waiting = new Receive(cursor, taker, resolve, reject);
+  return new Promise<R>((resolve) => {
+    const waiting = new Receive(cursor, taker, resolve);
     if (token !== undefined) waiting.follow(token);
     waiting.start();
   });
@@ -87,20 +87,13 @@ class Receive<R> implements Waiter {
   readonly #cursor: Cursor<unknown>;
   /** Until it has been settled. */
   #resolve: ((result: R) => void) | undefined;
-  readonly #reject: (error: unknown) => void;
   /** Leaves the token; set while it is followed. */
   #leave: (() => void) | undefined = undefined;
 
-  constructor(
-    cursor: Cursor<unknown>,
-    taker: Taker<R>,
-    resolve: (result: R) => void,
-    reject: (error: unknown) => void,
-  ) {
+  constructor(cursor: Cursor<unknown>, taker: Taker<R>, resolve: (result: R) => void) {
     this.#cursor = cursor;
     this.taker = taker;
     this.#resolve = resolve;
-    this.#reject = reject;
   }
 
   /** Fails when the token is cancelled: with a waiter, since a token that is disposed hands those to its parent. */
@@ -113,7 +106,7 @@ class Receive<R> implements Waiter {
         return;
       }
       this.#cursor.unpark(this);
-      this.#settle(this.#reject, reason);
+      this.#settle(fail, reason);
     };
     const gate: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
     protocol.park(gate);
@@ -129,22 +122,21 @@ class Receive<R> implements Waiter {
   }
 
   wake(): void {
-    const resolve = this.#resolve;
-    if (resolve === undefined) return;
     try {
       const result = this.taker.poll();
       if (result === PENDING) this.#cursor.park(this);
-      else this.#settle(resolve, result);
+      else this.#settle(deliver, result);
     } catch (error) {
-      this.#settle(this.#reject, error);
+      this.#settle(fail, error);
     }
   }
 
   /** Lets go of everything first. */
-  #settle(settle: (result: never) => void, result: unknown): void {
+  #settle(how: typeof deliver, result: unknown): void {
+    const resolve = this.#resolve;
     this.#resolve = undefined;
     this.#leave?.();
     this.#leave = undefined;
-    deliver(settle, result);
+    if (resolve !== undefined) how(resolve, result);
   }
 }

@@ -95,7 +95,7 @@ export class Sender<T> implements Disposable {
    */
   downgrade(): WeakSender<T> {
     this.#check('downgrade');
-    return new WeakSender(this.ring, openSender);
+    return new WeakSender(this.ring);
   }
 
   /**
@@ -163,8 +163,3 @@ export class Sender<T> implements Disposable {
   }
 }
 defineDispose(Sender.prototype, 'close');
-
-/** Breaks the circle: a weak sender makes senders. */
-function openSender<T>(ring: Ring<T>): Sender<T> {
-  return new Sender(ring);
-}

@@ -2,7 +2,8 @@ import { ClosedError } from '@quiesce/cancellation-token';
 import { defineDispose } from '@quiesce/internal';
 import type { Handle } from './handle.ts';
 import type { Ring } from './ring.ts';
-import type { Sender } from './sender.ts';
+// A circle: each makes the other, and neither while the modules are loaded.
+import { Sender } from './sender.ts';
 
 /**
  * Can become a sender of its channel again as long as another one is open, and does not keep the channel open itself.
@@ -12,16 +13,14 @@ import type { Sender } from './sender.ts';
 export class WeakSender<T> implements Disposable {
   /** @internal */
   readonly ring: Ring<T>;
-  readonly #open: (ring: Ring<T>) => Sender<T>;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(ring: Ring<T>, open: (ring: Ring<T>) => Sender<T>) {
+  constructor(ring: Ring<T>) {
     this.ring = ring;
-    this.#open = open;
     ring.weakSenders++;
   }
 
@@ -43,7 +42,7 @@ export class WeakSender<T> implements Disposable {
    */
   upgrade(): Sender<T> | undefined {
     this.#check('upgrade');
-    return this.ring.senders === 0 ? undefined : this.#open(this.ring);
+    return this.ring.senders === 0 ? undefined : new Sender(this.ring);
   }
 
   /**
@@ -54,7 +53,7 @@ export class WeakSender<T> implements Disposable {
    */
   clone(): WeakSender<T> {
     this.#check('clone');
-    return new WeakSender(this.ring, this.#open);
+    return new WeakSender(this.ring);
   }
 
   /** How many senders of this channel are open. */

@@ -1,13 +1,6 @@
-import { broadcast, LaggedError, type OnLag } from '@quiesce/broadcast-channel';
+import { LaggedError, type OnLag } from '@quiesce/broadcast-channel';
 import { describe, expect, it } from 'vitest';
-import { expectClosed, expectEmpty, expectValues, now, turn } from './vocabulary.ts';
-
-/** A channel on which `count` values, 1 to `count`, have been sent. */
-function sent(capacity: number, count: number) {
-  const channel = broadcast<number>(capacity);
-  for (let n = 1; n <= count; n++) channel[0].send(n);
-  return channel;
-}
+import { expectClosed, expectEmpty, expectValues, now, sent, turn } from './vocabulary.ts';
 
 async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
