@@ -1,4 +1,4 @@
-import { ClosedError } from '@quiesce/cancellation-token';
+import { ClosedError, PENDING } from '@quiesce/cancellation-token';
 import { defineDispose, refuseThenable } from '@quiesce/internal';
 import { Closed } from './closed.ts';
 import type { Handle } from './handle.ts';
@@ -31,9 +31,9 @@ export class Sender<T> implements Disposable {
    * **Timing.** Synchronous, never waits: a receiver that is too slow loses its oldest values and is told how many.
    * Receives that wait take the value before this returns; what follows from that runs in microtasks.
    *
-   * @param value anything but a thenable
+   * @param value anything but a thenable, and `PENDING`
    * @returns how many receivers will see it; 0: none, and the value is gone
-   * @throws ClosedError when this sender was closed; TypeError when the value is a thenable
+   * @throws ClosedError when this sender was closed; TypeError when the value is a thenable, or `PENDING`
    * @see tokio::sync::broadcast::Sender::send (tokio 1.53), whose error stands for our 0
    * @example
    * ```ts
@@ -46,6 +46,7 @@ export class Sender<T> implements Disposable {
   send(value: T): number {
     this.#check('send');
     refuseThenable(value, 'send');
+    if (value === PENDING) throw new TypeError('send: PENDING says that there is no value; wrap it in an object');
     return send(this.ring, value);
   }
 

@@ -1,4 +1,4 @@
-import { LaggedError, type OnLag } from '@quiesce/broadcast-channel';
+import { broadcast, LaggedError, type OnLag } from '@quiesce/broadcast-channel';
 import { describe, expect, it } from 'vitest';
 import { expectClosed, expectEmpty, expectValues, now, sent, turn } from './vocabulary.ts';
 
@@ -38,6 +38,20 @@ describe('for await over a receiver', () => {
       rx.close();
     }
     expect(seen).toEqual([1]);
+  });
+
+  it('ends when its receiver goes out of scope by using while it waits', async () => {
+    const tx = broadcast.sender<number>(8);
+    let all: Promise<number[]> | undefined;
+    {
+      using rx = tx.subscribe();
+      all = collect(rx);
+      await turn();
+      tx.send(1);
+      await turn();
+    }
+    expect(await all).toEqual([1]);
+    expect(tx.receiverCount).toBe(0);
   });
 
   it('ends at once over a receiver that was closed', async () => {
