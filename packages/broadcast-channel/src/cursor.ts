@@ -8,24 +8,16 @@
  *
  * Invariants
  *  1. Who is in the slot came before all in the list: it is taken only while both are empty.
- *  2. The cursor is queued before anybody's code runs, if there is still somebody who waits, so that a send inside of a
- *     wake-up wakes them (invariant 4 of the ring).
+ *  2. While it wakes its list it is queued, by an end of its own in that list, so that a send inside of a wake-up wakes
+ *     those behind (invariant 4 of the ring).
  *  3. Woken in order, until there is nothing left to poll; who parks again meanwhile is not woken again by the same send.
  */
 
-import {
-  ClosedError,
-  consumeBudget,
-  PENDING,
-  reportUncaught,
-  type SourceProtocol,
-  type Waiter,
-} from '@quiesce/cancellation-token';
+import { ClosedError, PENDING, reportUncaught, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
 import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { deliver, fail, type Resolve } from './deliver.ts';
 import { LaggedError } from './errors.ts';
 import { dequeue, enqueue, NOWHERE, type Ring, read } from './ring.ts';
-
-type Resolve = (result: never) => void;
 
 export class Cursor<T> implements SourceProtocol<T>, WaiterList {
   /** The list: who is parked here, in order. */
@@ -198,25 +190,4 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
   #rest(): void {
     if (!this.isAwaited && this.place !== NOWHERE) dequeue(this.ring, this);
   }
-}
-
-/** Settles a receive that waited, after the turn of the event loop if it is time for one. */
-export function deliver(resolve: Resolve, result: unknown): void {
-  const turn = consumeBudget();
-  if (turn === undefined) resolve(result as never);
-  else deliverAfter(turn, resolve, result);
-}
-
-/** On its own, or each delivery would pay for the closure's context. */
-function deliverAfter(turn: Promise<void>, resolve: Resolve, result: unknown): void {
-  void turn.then(() => resolve(result as never));
-}
-
-/** Fails a receive that waited. A promise takes over the failure of another: so who waits needs no second function. */
-export function fail(resolve: Resolve, error: unknown): void {
-  const reject = (): void => resolve(Promise.reject(error) as never);
-  const turn = consumeBudget();
-  // Not made before the turn: nobody would have handled it yet.
-  if (turn === undefined) reject();
-  else void turn.then(reject);
 }

@@ -1,6 +1,7 @@
 import { CancellationToken, consumeBudget, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
 import type { WaiterItem } from '@quiesce/internal';
-import { type Cursor, deliver, fail } from './cursor.ts';
+import type { Cursor } from './cursor.ts';
+import { deliver, fail } from './deliver.ts';
 
 /** How one receive waits. */
 export interface RecvOptions {

@@ -78,8 +78,8 @@ export class Ring<T> implements WaiterList {
 export function send<T>(ring: Ring<T>, value: T): number {
   wakeRest(ring);
   const { receivers } = ring;
-  // As Tokio: without a receiver the value is not kept for a later one.
-  if (receivers === 0) return 0;
+  // As Tokio: without a receiver the value is not kept for a later one. Who was woken just now may have closed the channel.
+  if (receivers === 0 || ring.senders === 0) return 0;
   const slot = ring.tail++ & ring.mask;
   ring.values[slot] = value;
   ring.remaining[slot] = receivers;

@@ -152,6 +152,21 @@ describe('inside a wake', () => {
     expectValues(rx, 2);
   });
 
+  it('a send whose channel was closed by somebody that it had to wake first reaches nobody', async () => {
+    const [tx, first] = broadcast<number>(8);
+    const second = tx.subscribe();
+    const third = tx.subscribe();
+    const reached: number[] = [];
+    park(first, () => reached.push(tx.send(2)));
+    park(second, () => tx.close());
+    const waiting = [third.recv(), third.recv()];
+    tx.send(1);
+    expect(reached).toEqual([0]);
+    const results = await Promise.allSettled(waiting);
+    expect(results).toMatchObject([{ value: 1 }, { reason: { code: 'ERR_CLOSED' } }]);
+    expectClosed(third);
+  });
+
   it('a new subscriber sees the next value and not this one', () => {
     const [tx, rx] = broadcast<number>(8);
     const born: ReturnType<typeof tx.subscribe>[] = [];
