@@ -17,7 +17,7 @@ import { ClosedError, PENDING, reportUncaught, type SourceProtocol, type Waiter 
 import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { deliver, fail, type Resolve } from './deliver.ts';
 import { LaggedError } from './errors.ts';
-import { dequeue, enqueue, NOWHERE, type Ring, read } from './ring.ts';
+import { dequeue, enqueue, NOWHERE, type Ring, read, readMany } from './ring.ts';
 
 export class Cursor<T> implements SourceProtocol<T>, WaiterList {
   /** The list: who is parked here, in order. */
@@ -86,21 +86,16 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
   }
 
   poll(): T | typeof PENDING {
-    if (this.isEnded) throw this.closedError();
-    const missed = this.catchUp();
-    if (missed > 0) throw new LaggedError(missed);
-    return this.isEmpty ? PENDING : this.take();
+    return this.#isReady() ? this.take() : PENDING;
   }
 
   /** What is there, up to `limit` values. */
   pollMany(limit: number): T[] | typeof PENDING {
-    const first = this.poll();
-    if (first === PENDING) return PENDING;
-    const count = Math.min(limit, 1 + this.ring.tail - this.position);
-    const values = new Array<T>(count);
-    values[0] = first;
-    for (let i = 1; i < count; i++) values[i] = this.take();
-    return values;
+    if (!this.#isReady()) return PENDING;
+    const { ring, position } = this;
+    const count = Math.min(limit, ring.tail - position);
+    this.position = position + count;
+    return readMany(ring, position, count);
   }
 
   park(waiter: Waiter): void {
@@ -159,6 +154,14 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
         ? 'recv: this receiver was closed'
         : 'recv: the channel is closed and drained: its last sender was closed',
     );
+  }
+
+  /** Whether there is a value; throws what there is instead of one. */
+  #isReady(): boolean {
+    if (this.isEnded) throw this.closedError();
+    const missed = this.catchUp();
+    if (missed > 0) throw new LaggedError(missed);
+    return !this.isEmpty;
   }
 
   #end(resolve: Resolve): void {

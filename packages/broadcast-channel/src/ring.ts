@@ -76,7 +76,7 @@ export class Ring<T> implements WaiterList {
 
 /** Puts a value behind the others and wakes who waits. Returns how many receivers will see it. */
 export function send<T>(ring: Ring<T>, value: T): number {
-  wakeRest(ring);
+  if (ring.waking.end > 0) wakeRest(ring);
   const { receivers } = ring;
   // As Tokio: without a receiver the value is not kept for a later one. Who was woken just now may have closed the channel.
   if (receivers === 0 || ring.senders === 0) return 0;
@@ -95,6 +95,20 @@ export function read<T>(ring: Ring<T>, position: number): T {
   ring.remaining[slot] = left;
   if (left === 0) ring.values[slot] = undefined;
   return value;
+}
+
+/** The same for several values, which are all kept. */
+export function readMany<T>(ring: Ring<T>, position: number, count: number): T[] {
+  const { values, remaining, mask } = ring;
+  const taken = new Array<T>(count);
+  for (let i = 0; i < count; i++) {
+    const slot = (position + i) & mask;
+    taken[i] = values[slot] as T;
+    const left = (remaining[slot] as number) - 1;
+    remaining[slot] = left;
+    if (left === 0) values[slot] = undefined;
+  }
+  return taken;
 }
 
 /** A sender goes; with the last one everybody who waits learns of it. */
