@@ -40,7 +40,7 @@ export class Audience {
 }
 
 /** Sends one value, or, where that is another thing, several. */
-export type Send = ((value: number) => unknown) | { readonly all: (values: readonly number[]) => unknown };
+type Send = ((value: number) => unknown) | { readonly all: (values: readonly number[]) => unknown };
 
 /** A way of telling everybody. */
 export interface Rival {
