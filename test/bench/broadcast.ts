@@ -1,78 +1,43 @@
-import { EventEmitter, on } from 'node:events';
-import { broadcast } from '@quiesce/broadcast-channel';
-import { atLeast } from './budget.ts';
-import { type Row, timed } from './harness.ts';
+import { delivering, type Traffic } from './broadcast/audience.ts';
+import { batchRivals } from './broadcast/batches.ts';
+import { rivals } from './broadcast/rivals.ts';
+import { stalled } from './broadcast/stalled.ts';
+import { atLeast, type Budget } from './budget.ts';
+import type { Row } from './harness.ts';
 
-const RECEIVERS = 64;
-const MESSAGES = 100;
+const DELIVERIES = 6400;
+const BURST = 128;
 
-/** Sends one message at a time, and lets the receivers take it before the next. */
-async function sendAll(send: (value: number) => void): Promise<void> {
-  for (let value = 0; value < MESSAGES; value++) {
-    send(value);
-    await Promise.resolve();
-  }
-}
-
-function verify(counts: readonly number[]): void {
-  if (counts.some((count) => count !== MESSAGES)) throw new Error(`messages were lost: ${counts.join(' ')}`);
-}
-
-export const rows: readonly Row[] = [
-  {
-    name: `one message at a time to ${RECEIVERS} receivers, each its own loop, a delivery`,
-    unit: 'ns',
-    subjects: () => [
-      timed({
-        name: 'quiesce',
-        batch: RECEIVERS * MESSAGES,
-        isAsync: true,
-        run: async () => {
-          const [tx, rx] = broadcast<number>(128);
-          const receivers = [rx, ...Array.from({ length: RECEIVERS - 1 }, () => tx.subscribe())];
-          const loops = receivers.map(async (receiver) => {
-            let count = 0;
-            for (; count < MESSAGES; count++) await receiver.recv();
-            return count;
-          });
-          await sendAll((value) => tx.send(value));
-          verify(await Promise.all(loops));
-        },
-      }),
-      timed({
-        name: 'quiesce, for await',
-        batch: RECEIVERS * MESSAGES,
-        isAsync: true,
-        run: async () => {
-          const [tx, rx] = broadcast<number>(128);
-          const receivers = [rx, ...Array.from({ length: RECEIVERS - 1 }, () => tx.subscribe())];
-          const loops = receivers.map(async (receiver) => {
-            let count = 0;
-            for await (const _ of receiver) count++;
-            return count;
-          });
-          await sendAll((value) => tx.send(value));
-          tx.close();
-          verify(await Promise.all(loops));
-        },
-      }),
-      timed({
-        name: 'events.on',
-        batch: RECEIVERS * MESSAGES,
-        isAsync: true,
-        run: async () => {
-          const emitter = new EventEmitter().setMaxListeners(0);
-          const loops = Array.from({ length: RECEIVERS }, async () => {
-            let count = 0;
-            for await (const _ of on(emitter, 'message', { close: ['end'] })) count++;
-            return count;
-          });
-          await sendAll((value) => emitter.emit('message', value));
-          emitter.emit('end');
-          verify(await Promise.all(loops));
-        },
-      }),
-    ],
-    budgets: [{ against: 'events.on', must: atLeast(1.6) }],
-  },
+/** The budgets of the design are for 64 receivers; the other rows are information. */
+const budgets: readonly Budget[] = [
+  { against: 'a bare ring', must: atLeast(0.9) },
+  { subject: 'quiesce, for await', against: 'a bare ring', must: atLeast(0.7) },
+  { against: 'Effect PubSub bounded', must: atLeast(8) },
+  { against: 'Effect PubSub sliding', must: atLeast(8) },
+  { against: 'events.on', must: atLeast(1.6) },
+  { subject: 'quiesce, for await', against: 'events.on', must: atLeast(1.6) },
 ];
+
+function oneByOne(receivers: number): Row {
+  const traffic: Traffic = { receivers, burst: 1, bursts: Math.ceil(DELIVERIES / receivers) };
+  return {
+    name: `one message at a time to ${receivers.toLocaleString('en')}, each its own loop, a delivery`,
+    unit: 'ns',
+    subjects: () => rivals.map((rival) => delivering(rival, traffic)),
+    budgets: receivers === 64 ? budgets : [],
+  };
+}
+
+function inBatches(receivers: number): Row {
+  const traffic: Traffic = { receivers, burst: BURST, bursts: Math.ceil((10 * DELIVERIES) / receivers / BURST) };
+  return {
+    name: `bursts of ${BURST} messages to ${receivers.toLocaleString('en')}, each taking what there is, a delivery`,
+    unit: 'ns',
+    subjects: () => batchRivals.map((rival) => delivering(rival, traffic)),
+    budgets: receivers === 64 ? [{ against: 'a bare ring', must: atLeast(0.35) }] : [],
+  };
+}
+
+const sizes = [1, 8, 64, 1024];
+
+export const rows: readonly Row[] = [...sizes.map(oneByOne), ...sizes.map(inBatches), stalled];

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { format } from 'node:util';
 import * as broadcastChannel from '@quiesce/broadcast-channel';
+import * as broadcastTesting from '@quiesce/broadcast-channel/testing';
 import * as cancellationToken from '@quiesce/cancellation-token';
 import * as testing from '@quiesce/cancellation-token/testing';
 import * as scope from '@quiesce/scope';
@@ -16,6 +17,7 @@ const packages: Record<string, object> = {
   '@quiesce/cancellation-token/testing': testing,
   '@quiesce/select': select,
   '@quiesce/broadcast-channel': broadcastChannel,
+  '@quiesce/broadcast-channel/testing': broadcastTesting,
   '@quiesce/scope': scope,
 };
 /** Types have no value to find them by. */

@@ -1,7 +1,26 @@
 import type { Sendable } from '@quiesce/cancellation-token';
 import type { Receiver } from './receiver.ts';
-import { CAPACITY_END, Ring } from './ring.ts';
+import { Ring } from './ring.ts';
 import { Sender } from './sender.ts';
+
+/** The type of {@link broadcast}. */
+export interface Broadcast {
+  <T extends Sendable>(capacity: number): [tx: Sender<T>, rx: Receiver<T>];
+  /**
+   * Makes a channel that has no receiver yet: until somebody subscribes, `send` answers 0 and `closed()` is ready.
+   *
+   * @param capacity as of `broadcast`
+   * @returns the sender
+   * @throws RangeError for any other capacity
+   * @see tokio::sync::broadcast::Sender::new (tokio 1.53)
+   * @example
+   * ```ts
+   * const tx = broadcast.sender<string>(16);
+   * console.log(tx.receiverCount, tx.send('to nobody')); // => 0 0
+   * ```
+   */
+  sender<T extends Sendable>(capacity: number): Sender<T>;
+}
 
 /**
  * Makes a channel in which every receiver sees every value.
@@ -22,10 +41,14 @@ import { Sender } from './sender.ts';
  * console.log(await rx.recv(), await other.recv()); // => shutdown shutdown
  * ```
  */
-export function broadcast<T extends Sendable>(capacity: number): [tx: Sender<T>, rx: Receiver<T>] {
-  if (!Number.isInteger(capacity) || capacity < 1 || capacity > CAPACITY_END) {
-    throw new RangeError(`broadcast: the capacity must be an integer from 1 to 2^24, got ${String(capacity)}`);
-  }
-  const sender = new Sender<T>(new Ring<T>(capacity));
-  return [sender, sender.subscribe()];
+export const broadcast: Broadcast = /* @__PURE__ */ Object.assign(
+  <T>(capacity: number): [Sender<T>, Receiver<T>] => {
+    const tx = sender<T>(capacity);
+    return [tx, tx.subscribe()];
+  },
+  { sender },
+);
+
+function sender<T>(capacity: number): Sender<T> {
+  return new Sender<T>(new Ring<T>(capacity));
 }

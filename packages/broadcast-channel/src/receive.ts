@@ -1,74 +1,104 @@
-import {
-  type CancellationToken,
-  consumeBudget,
-  isClosedError,
-  PENDING,
-  source,
-  type Waiter,
-} from '@quiesce/cancellation-token';
-import { LaggedError } from './errors.ts';
-import type { Cursor } from './ring.ts';
-import type { OnLag } from './values.ts';
+import { CancellationToken, consumeBudget, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
+import type { WaiterItem } from '@quiesce/internal';
+import type { Cursor } from './cursor.ts';
+import { deliver, fail } from './deliver.ts';
 
-type Settle = (result: never) => void;
+/** How one receive waits. */
+export interface RecvOptions {
+  /** Gives the receive up: it then has consumed nothing, and rejects with the reason. */
+  readonly signal?: CancellationToken | AbortSignal | undefined;
+}
 
-/** Where the executor of a new promise leaves its two functions, so that no closure is made for each. */
-let resolveNew: Settle = ignore;
-let rejectNew: Settle = ignore;
-function capture(resolve: Settle, reject: Settle): void {
-  resolveNew = resolve;
-  rejectNew = reject;
+/** What a receive takes from its cursor: a value, several, or the next result of an iteration. */
+export interface Taker<R> {
+  poll(): R | typeof PENDING;
 }
 
 /**
- * One receive that may have to wait, to be used again when it is over.
+ * Receives at once, or waits behind those who wait already.
  *
- * It takes its value inside the `send` that brings it, where Tokio's woken receiver polls later and may find that it
- * has lagged meanwhile.
+ * @throws as a rejection: what `taker` throws; the reason, when cancelled; TypeError when the signal is none
  */
-export class Receive<T> implements Waiter {
+export function receive<R>(cursor: Cursor<unknown>, taker: Taker<R>, options?: RecvOptions): Promise<R> {
+  try {
+    const signal = options?.signal;
+    const token = signal === undefined ? undefined : CancellationToken.from(signal);
+    // Before the poll: a receive that is cancelled already consumes nothing.
+    token?.throwIfCancelled();
+    const result = cursor.isAwaited ? PENDING : taker.poll();
+    return result === PENDING ? wait(cursor, taker, token) : settled(result);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+/** Ends all receives that wait for this taker, which has no more to give. */
+export function finish(cursor: Cursor<unknown>, taker: Taker<unknown>): void {
+  cursor.withdraw(taker);
+  for (const waiter of waitersOf(cursor)) {
+    if (!(waiter instanceof Receive) || waiter.taker !== taker) continue;
+    cursor.unpark(waiter);
+    waiter.wake();
+  }
+}
+
+function waitersOf({ head }: Cursor<unknown>): WaiterItem[] {
+  const waiters: WaiterItem[] = [];
+  let at = head;
+  while (at !== undefined) {
+    waiters.push(at);
+    at = at.next === head ? undefined : at.next;
+  }
+  return waiters;
+}
+
+function settled<R>(result: R): Promise<R> {
+  const turn = consumeBudget();
+  return (turn === undefined ? Promise.resolve(result) : settledAfter(turn, result)) as Promise<R>;
+}
+
+/** On its own, or each receive would pay for the closure's context. */
+function settledAfter<R>(turn: Promise<void>, result: R): Promise<R> {
+  return turn.then(() => result);
+}
+
+/** A failure takes its turn too, or it would come before values that were received before it. */
+function failed(error: unknown): Promise<never> {
+  const turn = consumeBudget();
+  if (turn === undefined) return Promise.reject(error);
+  return turn.then(() => {
+    throw error;
+  });
+}
+
+function wait<R>(cursor: Cursor<unknown>, taker: Taker<R>, token: CancellationToken | undefined): Promise<R> {
+  return new Promise<R>((resolve) => {
+    const waiting = new Receive(cursor, taker, resolve);
+    if (token !== undefined) waiting.follow(token);
+    waiting.start();
+  });
+}
+
+/** A receive that waits in the list of its cursor. It takes its value inside the `send` that brings it. */
+class Receive<R> implements Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
-  readonly #cursor: Cursor<T>;
-  /** For async iteration: it settles with `{ done, value }`, the end is no failure, and a lag is what this says. */
-  readonly #onLag: OnLag | undefined;
-  /** Set while a receive is under way. */
-  #resolve: Settle | undefined = undefined;
-  #reject: Settle = ignore;
-  /** Leaves the receive's token, while it waits. */
+  readonly taker: Taker<R>;
+  readonly #cursor: Cursor<unknown>;
+  /** Until it has been settled. */
+  #resolve: ((result: R) => void) | undefined;
+  /** Leaves the token; set while it is followed. */
   #leave: (() => void) | undefined = undefined;
 
-  constructor(cursor: Cursor<T>, onLag?: OnLag) {
+  constructor(cursor: Cursor<unknown>, taker: Taker<R>, resolve: (result: R) => void) {
     this.#cursor = cursor;
-    this.#onLag = onLag;
+    this.taker = taker;
+    this.#resolve = resolve;
   }
 
-  get isIdle(): boolean {
-    return this.#resolve === undefined;
-  }
-
-  /** Receives at once, or waits behind those who wait already. Only while idle. */
-  start(token?: CancellationToken): Promise<unknown> {
-    const result = new Promise<unknown>(capture as never);
-    this.#resolve = resolveNew;
-    this.#reject = rejectNew;
-    // Or they would keep the latest promise, and with it the value, until the next receive anywhere.
-    resolveNew = ignore;
-    rejectNew = ignore;
-    if (token?.isCancelled) {
-      // Before the poll: a receive that is cancelled already consumes nothing.
-      this.#fail(token.reason);
-    } else {
-      if (this.#cursor.head === undefined) this.wake();
-      else this.#cursor.park(this);
-      if (token !== undefined && this.owner !== undefined) this.#follow(token);
-    }
-    return result;
-  }
-
-  /** Waits for the token as well, with a waiter: one that is disposed hands its waiters to its parent. */
-  #follow(token: CancellationToken): void {
+  /** Fails when the token is cancelled: with a waiter, since a token that is disposed hands those to its parent. */
+  follow(token: CancellationToken): void {
     const protocol = token[source];
     const wake = (): void => {
       const reason = protocol.poll();
@@ -77,73 +107,37 @@ export class Receive<T> implements Waiter {
         return;
       }
       this.#cursor.unpark(this);
-      this.#fail(reason);
+      this.#settle(fail, reason);
     };
     const gate: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
     protocol.park(gate);
     this.#leave = (): void => protocol.unpark(gate);
+    // Parking may run anything, a cancellation too.
+    if (token.isCancelled && gate.owner !== undefined) wake();
+  }
+
+  start(): void {
+    if (this.#resolve === undefined) return;
+    if (this.#cursor.isAwaited) this.#cursor.park(this);
+    else this.wake();
   }
 
   wake(): void {
     try {
-      const value = this.#cursor.poll();
-      if (value === PENDING) this.#cursor.park(this);
-      else this.#settle(this.#onLag === undefined ? value : { done: false, value });
+      const result = this.taker.poll();
+      if (result === PENDING) this.#cursor.park(this);
+      else this.#settle(deliver, result);
     } catch (error) {
-      this.#failed(error);
+      this.#settle(fail, error);
     }
   }
 
-  /** There is something else than a value, which an iteration may go on after. */
-  #failed(error: unknown): void {
-    const onLag = this.#onLag;
-    if (onLag !== undefined && isClosedError(error)) {
-      this.#settle({ done: true, value: undefined });
-      return;
-    }
-    if (onLag === undefined || onLag === 'throw' || !(error instanceof LaggedError)) {
-      this.#fail(error);
-      return;
-    }
-    try {
-      if (typeof onLag === 'function') onLag(error.missed);
-    } catch (own) {
-      this.#fail(own);
-    }
-    // The callback may have ended the iteration.
-    if (!this.isIdle) this.wake();
-  }
-
-  /** Ends an iteration's wait, having consumed nothing. */
-  stop(): void {
-    this.#cursor.unpark(this);
-    this.#settle({ done: true, value: undefined });
-  }
-
-  #settle(result: unknown): void {
-    const resolve = this.#resolve as Settle | undefined;
-    this.#clear();
-    const turn = consumeBudget();
-    if (turn === undefined) resolve?.(result as never);
-    else void turn.then(() => resolve?.(result as never));
-  }
-
-  #fail(error: unknown): void {
-    const reject = this.#reject;
-    this.#clear();
-    // A failure takes its turn too, or it would come before values that were received before it.
-    const turn = consumeBudget();
-    if (turn === undefined) reject(error as never);
-    else void turn.then(() => reject(error as never));
-  }
-
-  /** Lets go of everything that belonged to this receive. */
-  #clear(): void {
+  /** Lets go of everything first. */
+  #settle(how: typeof deliver, result: unknown): void {
+    const resolve = this.#resolve;
     this.#resolve = undefined;
-    this.#reject = ignore;
     this.#leave?.();
     this.#leave = undefined;
+    if (resolve !== undefined) how(resolve, result);
   }
 }
-
-function ignore(): void {}

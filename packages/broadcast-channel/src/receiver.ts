@@ -1,22 +1,10 @@
-import {
-  CancellationToken,
-  isClosedError,
-  PENDING,
-  type Source,
-  type SourceProtocol,
-  source,
-} from '@quiesce/cancellation-token';
-import { defineDispose } from '@quiesce/internal';
-import { LaggedError } from './errors.ts';
-import { Receive } from './receive.ts';
-import { Cursor, leave, type Ring } from './ring.ts';
+import { type Source, type SourceProtocol, source } from '@quiesce/cancellation-token';
+import { defineDispose, show } from '@quiesce/internal';
+import { Cursor } from './cursor.ts';
+import type { Handle } from './handle.ts';
+import { type RecvOptions, receive } from './receive.ts';
+import type { Ring } from './ring.ts';
 import { Values, type ValuesOptions } from './values.ts';
-
-/** How one receive waits. */
-export interface RecvOptions {
-  /** Gives the receive up: it then has consumed nothing, and rejects with the reason. */
-  readonly signal?: CancellationToken | AbortSignal | undefined;
-}
 
 /** What `tryRecv` answers. */
 export type TryRecv<T> =
@@ -36,15 +24,17 @@ export type TryRecv<T> =
 export class Receiver<T> implements Disposable {
   /** @internal */
   readonly cursor: Cursor<T>;
-  /** Used for one receive after another; a second one at the same time gets its own. */
-  readonly #receive: Receive<T>;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
   constructor(ring: Ring<T>) {
     this.cursor = new Cursor(ring);
-    this.#receive = new Receive(this.cursor);
+  }
+
+  /** @internal */
+  get ring(): Ring<T> {
+    return this.cursor.ring;
   }
 
   /**
@@ -53,11 +43,16 @@ export class Receiver<T> implements Disposable {
    * **Timing.** What has been sent is taken synchronously inside the call, what is to come inside the `send` that brings
    * it; the promise settles in a microtask. After 1,024 receives without one, a real turn of the event loop goes before.
    *
-   * @param options `signal`: gives the receive up
+   * **Cancel safety.** Cancelled, it has consumed nothing and has given up its place. Once a value was taken for it, a
+   * cancellation comes too late.
+   *
+   * **Fairness.** Receives that wait on one receiver are served in order of their calls, a value each.
+   *
+   * @param options `signal`: a token or `AbortSignal` that gives the receive up
    * @returns the value
    * @throws {@link LaggedError} once for each gap, consuming nothing; `ClosedError` when the channel is closed and drained,
    *   or this receiver is closed; the reason, verbatim, when `signal` is cancelled; TypeError when it is no signal
-   * @see tokio::sync::broadcast::Receiver::recv (tokio 1.53)
+   * @see tokio::sync::broadcast::Receiver::recv (tokio 1.53), whose woken receiver takes its value later and may have lagged
    * @example
    * ```ts
    * const [tx, rx] = broadcast<string>(16);
@@ -66,39 +61,83 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   recv(options?: RecvOptions): Promise<T> {
-    const signal = options?.signal;
-    const receive = this.#receive.isIdle ? this.#receive : new Receive(this.cursor);
-    if (signal === undefined) return receive.start() as Promise<T>;
-    try {
-      return receive.start(CancellationToken.from(signal)) as Promise<T>;
-    } catch (error) {
-      return Promise.reject(error);
+    const { cursor } = this;
+    return options === undefined && cursor.isFree ? cursor.next() : receive(cursor, cursor, options);
+  }
+
+  /**
+   * Receives all values that are there, up to a limit, and at least one.
+   *
+   * **Timing.** As `recv`, but the whole batch counts as one receive. When there is nothing, it waits for one value, which
+   * it takes inside the `send`: the batch then is that value alone.
+   *
+   * **Cancel safety.** As `recv`: cancelled, it has consumed nothing.
+   *
+   * @param limit how many values at most: an integer, 1 or more
+   * @param options `signal`: a token or `AbortSignal` that gives the receive up
+   * @returns 1 to `limit` values, oldest first
+   * @throws RangeError for any other limit; otherwise as `recv`
+   * @see tokio::sync::mpsc::Receiver::recv_many (tokio 1.53); Tokio's broadcast has none
+   * @example
+   * ```ts
+   * const [tx, rx] = broadcast<number>(16);
+   * for (const n of [1, 2, 3]) tx.send(n);
+   * console.log(await rx.recvMany(2), await rx.recvMany(2)); // => [ 1, 2 ] [ 3 ]
+   * ```
+   */
+  recvMany(limit: number, options?: RecvOptions): Promise<T[]> {
+    if (!Number.isInteger(limit) || limit < 1) {
+      const wrong = typeof limit === 'number' ? String(limit) : show(limit);
+      return Promise.reject(new RangeError(`recvMany: the limit must be an integer, 1 or more, got ${wrong}`));
     }
+    const { cursor } = this;
+    return receive(cursor, { poll: () => cursor.pollMany(limit) }, options);
   }
 
   /**
    * Takes the next value if there is one; never waits, never throws. Consumes nothing unless it answers `ok: true`.
    *
+   * @returns the value, or why there is none: `lagged` comes once for each gap, with how many values were missed
    * @see tokio::sync::broadcast::Receiver::try_recv (tokio 1.53)
+   * @example
+   * ```ts
+   * const [tx, rx] = broadcast<number>(1);
+   * console.log(rx.tryRecv()); // => { ok: false, why: 'empty' }
+   * tx.send(1);
+   * console.log(rx.tryRecv()); // => { ok: true, value: 1 }
+   * ```
    */
   tryRecv(): TryRecv<T> {
-    try {
-      const value = this.cursor.poll();
-      return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };
-    } catch (error) {
-      if (error instanceof LaggedError) return { ok: false, why: 'lagged', missed: error.missed };
-      if (isClosedError(error)) return { ok: false, why: 'closed' };
-      throw error;
-    }
+    const { cursor } = this;
+    if (cursor.isEnded) return { ok: false, why: 'closed' };
+    const missed = cursor.catchUp();
+    if (missed > 0) return { ok: false, why: 'lagged', missed };
+    return cursor.isEmpty ? { ok: false, why: 'empty' } : { ok: true, value: cursor.take() };
   }
 
   /**
    * Iterates over the values until the channel is closed and drained, or this receiver is closed.
    *
-   * Leaving the loop in any way leaves the receiver open and nothing behind.
+   * **Timing.** Each `next()` as `recv`. Several that wait are served in order.
+   *
+   * **Cancel safety.** Leaving the loop in any way leaves the receiver open and nothing behind; `return()` ends each
+   * `next()` of this iterator that waits.
    *
    * @param options `onLag`: `'throw'` (default) ends the loop with {@link LaggedError}, `'skip'` goes on silently, a
    *   function is told how many values were missed
+   * @returns a fresh iterator; several on one receiver share its values
+   * @throws TypeError when `onLag` is none of these; what the function throws, from `next()`
+   * @see tokio_stream::wrappers::BroadcastStream (tokio-stream 0.1)
+   * @example
+   * ```ts
+   * const [tx, rx] = broadcast<number>(2);
+   * for (const n of [1, 2, 3, 4, 5]) tx.send(n);
+   * tx.close();
+   * const values = rx.values({ onLag: (missed) => console.log('missed', missed) }); // => missed 3
+   * for await (const value of values) console.log(value);
+   * // => 4
+   * // => 5
+   * ```
    */
   values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> {
     return new Values(this.cursor, options?.onLag ?? 'throw');
@@ -112,15 +151,24 @@ export class Receiver<T> implements Disposable {
   /**
    * Another receiver of the same channel, which sees what is sent from now on; this one stays as it is.
    *
+   * @returns the receiver; on a closed channel it is closed from the start
    * @see tokio::sync::broadcast::Receiver::resubscribe (tokio 1.53)
+   * @example
+   * ```ts
+   * const [tx, rx] = broadcast<number>(4);
+   * tx.send(1);
+   * const late = rx.resubscribe();
+   * tx.send(2);
+   * console.log(rx.length, late.length); // => 2 1
+   * ```
    */
   resubscribe(): Receiver<T> {
-    return new Receiver(this.cursor.ring);
+    return new Receiver(this.ring);
   }
 
   /** How many values are yet to be read; more than the capacity until the lag has been reported. */
   get length(): number {
-    return this.cursor.isClosed ? 0 : this.cursor.ring.tail - this.cursor.position;
+    return this.cursor.isClosed ? 0 : this.ring.tail - this.cursor.position;
   }
 
   /** Whether there is nothing to read now. */
@@ -130,15 +178,32 @@ export class Receiver<T> implements Disposable {
 
   /** Whether all senders are closed; there may be values left to read. */
   get isClosed(): boolean {
-    return this.cursor.ring.senders === 0;
+    return this.ring.senders === 0;
+  }
+
+  /** How many senders of this channel are open. */
+  get strongCount(): number {
+    return this.ring.senders;
+  }
+
+  /** How many weak senders of this channel are open. */
+  get weakCount(): number {
+    return this.ring.weakSenders;
+  }
+
+  /** Whether a handle, of any kind, is of the same channel. */
+  sameChannel(other: Handle): boolean {
+    return other.ring === this.ring;
   }
 
   /**
    * Leaves the channel: what waits on this receiver ends with `ClosedError`, what it has not read is released.
    * Synchronous, idempotent.
+   *
+   * @see Drop for tokio::sync::broadcast::Receiver (tokio 1.53)
    */
   close(): void {
-    leave(this.cursor);
+    this.cursor.leave();
   }
 }
 

@@ -1,7 +1,10 @@
-import { ClosedError } from '@quiesce/cancellation-token';
+import { ClosedError, PENDING } from '@quiesce/cancellation-token';
 import { defineDispose, refuseThenable } from '@quiesce/internal';
+import { Closed } from './closed.ts';
+import type { Handle } from './handle.ts';
 import { Receiver } from './receiver.ts';
-import { backlog, close, type Ring, send } from './ring.ts';
+import { closeSender, oldestUnread, type Ring, send } from './ring.ts';
+import { WeakSender } from './weak-sender.ts';
 
 /**
  * Sends values to all receivers of its channel. The channel closes when its last sender is closed.
@@ -28,9 +31,9 @@ export class Sender<T> implements Disposable {
    * **Timing.** Synchronous, never waits: a receiver that is too slow loses its oldest values and is told how many.
    * Receives that wait take the value before this returns; what follows from that runs in microtasks.
    *
-   * @param value anything but a thenable
+   * @param value anything but a thenable, and `PENDING`
    * @returns how many receivers will see it; 0: none, and the value is gone
-   * @throws ClosedError when this sender was closed; TypeError when the value is a thenable
+   * @throws ClosedError when this sender was closed; TypeError when the value is a thenable, or `PENDING`
    * @see tokio::sync::broadcast::Sender::send (tokio 1.53), whose error stands for our 0
    * @example
    * ```ts
@@ -43,14 +46,23 @@ export class Sender<T> implements Disposable {
   send(value: T): number {
     this.#check('send');
     refuseThenable(value, 'send');
+    if (value === PENDING) throw new TypeError('send: PENDING says that there is no value; wrap it in an object');
     return send(this.ring, value);
   }
 
   /**
    * A new receiver, which sees what is sent from now on.
    *
+   * @returns the receiver; it revives a channel that had none
    * @throws ClosedError when this sender was closed
    * @see tokio::sync::broadcast::Sender::subscribe (tokio 1.53)
+   * @example
+   * ```ts
+   * const tx = broadcast.sender<string>(4);
+   * const rx = tx.subscribe();
+   * tx.send('hello');
+   * console.log(await rx.recv()); // => hello
+   * ```
    */
   subscribe(): Receiver<T> {
     this.#check('subscribe');
@@ -61,10 +73,48 @@ export class Sender<T> implements Disposable {
    * Another sender of the same channel, to be closed on its own.
    *
    * @throws ClosedError when this sender was closed
+   * @see Clone for tokio::sync::broadcast::Sender (tokio 1.53)
    */
   clone(): Sender<T> {
     this.#check('clone');
     return new Sender(this.ring);
+  }
+
+  /**
+   * A handle of the same channel that does not keep it open.
+   *
+   * @throws ClosedError when this sender was closed
+   * @see tokio::sync::broadcast::Sender::downgrade (tokio 1.53)
+   * @example
+   * ```ts
+   * const [tx] = broadcast<string>(4);
+   * const weak = tx.downgrade();
+   * console.log(weak.strongCount, weak.weakCount); // => 1 1
+   * tx.close();
+   * console.log(weak.upgrade()); // => undefined
+   * ```
+   */
+  downgrade(): WeakSender<T> {
+    this.#check('downgrade');
+    return new WeakSender(this.ring);
+  }
+
+  /**
+   * Waits until there is no receiver: `await tx.closed()`, or a `select` branch. It works on a sender that was closed, too.
+   *
+   * **Timing.** Ready while there is none; a new subscriber makes it wait again.
+   *
+   * @see tokio::sync::broadcast::Sender::closed (tokio 1.53)
+   * @example
+   * ```ts
+   * const [tx, rx] = broadcast<string>(4);
+   * const gone = tx.closed().then(() => console.log('nobody listens any more'));
+   * rx.close();
+   * await gone; // => nobody listens any more
+   * ```
+   */
+  closed(): Closed {
+    return new Closed(this.ring);
   }
 
   /** How many receivers are open. */
@@ -72,9 +122,19 @@ export class Sender<T> implements Disposable {
     return this.ring.receivers;
   }
 
+  /** How many senders of this channel are open. */
+  get strongCount(): number {
+    return this.ring.senders;
+  }
+
+  /** How many weak senders of this channel are open. */
+  get weakCount(): number {
+    return this.ring.weakSenders;
+  }
+
   /** How many values are kept for the slowest receiver; at most the capacity. */
   get length(): number {
-    return backlog(this.ring);
+    return this.ring.tail - oldestUnread(this.ring);
   }
 
   /** Whether every receiver has read everything. */
@@ -82,15 +142,21 @@ export class Sender<T> implements Disposable {
     return this.length === 0;
   }
 
+  /** Whether a handle, of any kind, is of the same channel. */
+  sameChannel(other: Handle): boolean {
+    return other.ring === this.ring;
+  }
+
   /**
    * Closes this sender; the last one of a channel closes the channel: receivers drain it and then get `ClosedError`.
    * Synchronous, idempotent.
+   *
+   * @see Drop for tokio::sync::broadcast::Sender (tokio 1.53)
    */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.ring.senders--;
-    if (this.ring.senders === 0) close(this.ring);
+    closeSender(this.ring);
   }
 
   #check(call: string): void {

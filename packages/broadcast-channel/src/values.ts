@@ -1,6 +1,8 @@
+import { PENDING } from '@quiesce/cancellation-token';
 import { show } from '@quiesce/internal';
-import { Receive } from './receive.ts';
-import type { Cursor } from './ring.ts';
+import type { Cursor } from './cursor.ts';
+import { LaggedError } from './errors.ts';
+import { finish, receive, type Taker } from './receive.ts';
 
 /** What an iteration does when values were missed. */
 export type OnLag = 'throw' | 'skip' | ((missed: number) => void);
@@ -11,9 +13,12 @@ export interface ValuesOptions {
   readonly onLag?: OnLag | undefined;
 }
 
+type Result<T> = IteratorResult<T, undefined>;
+
 /** The values of a receiver, one after the other. */
-export class Values<T> implements AsyncIterableIterator<T, undefined, undefined> {
-  readonly #receive: Receive<T>;
+export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, Taker<Result<T>> {
+  readonly #cursor: Cursor<T>;
+  readonly #onLag: OnLag;
   /** Set by `return`: nothing more is received. */
   #isDone = false;
 
@@ -21,22 +26,35 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
     if (onLag !== 'throw' && onLag !== 'skip' && typeof onLag !== 'function') {
       throw new TypeError(`values: onLag must be 'throw', 'skip' or a function, got ${show(onLag)}`);
     }
-    this.#receive = new Receive(cursor, onLag);
+    this.#cursor = cursor;
+    this.#onLag = onLag;
   }
 
-  next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#isDone) return Promise.resolve({ done: true, value: undefined });
-    if (!this.#receive.isIdle) {
-      return Promise.reject(new TypeError('values: next() was called while another next() waits; await it first'));
-    }
-    return this.#receive.start() as Promise<IteratorResult<T, undefined>>;
+  next(): Promise<Result<T>> {
+    if (this.#isDone) return this.return();
+    const cursor = this.#cursor;
+    return cursor.isFree ? cursor.next(this) : receive(cursor, this);
   }
 
-  /** Ends the iteration, also one that waits; the receiver stays open. */
-  return(): Promise<IteratorResult<T, undefined>> {
+  /** Ends the iteration, also where it waits; the receiver stays open. */
+  return(): Promise<Result<T>> {
     this.#isDone = true;
-    if (!this.#receive.isIdle) this.#receive.stop();
+    finish(this.#cursor, this);
     return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** @internal Takes the next result. */
+  poll(): Result<T> | typeof PENDING {
+    const cursor = this.#cursor;
+    const onLag = this.#onLag;
+    // What is called may end the iteration, or send so much that more is missed.
+    while (!this.#isDone && !cursor.isEnded) {
+      const missed = cursor.catchUp();
+      if (missed === 0) return cursor.isEmpty ? PENDING : { done: false, value: cursor.take() };
+      if (onLag === 'throw') throw new LaggedError(missed);
+      if (onLag !== 'skip') onLag(missed);
+    }
+    return { done: true, value: undefined };
   }
 
   [Symbol.asyncIterator](): this {

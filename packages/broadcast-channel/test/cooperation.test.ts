@@ -44,6 +44,41 @@ it('a loop of for await does so too, and neither loses a value nor changes the o
   expect(turned).toBeGreaterThanOrEqual(9);
 });
 
+it('a loop of recvMany does so every 1,024 batches', async () => {
+  const [tx, rx] = broadcast<number>(8);
+  const received = await repeatUntilTurned(3, (i) => {
+    for (let n = 0; n < 8; n++) tx.send(i);
+    return rx.recvMany(8);
+  });
+  expect(received).toBeLessThanOrEqual(3 * BUDGET);
+});
+
+it('receives that wait and are served one after the other in microtasks alone do so too', async () => {
+  const [tx, rx] = broadcast<number>(1);
+  const received = await repeatUntilTurned(3, (i) => {
+    const got = rx.recv();
+    tx.send(i);
+    return got;
+  });
+  expect(received).toBeLessThanOrEqual(3 * BUDGET);
+});
+
+it('a receive that waited and fails at the turn is rejected once, where its user handles it', async () => {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  process.on('unhandledRejection', note);
+  for (let i = 0; i < 3 * BUDGET; i++) {
+    const [tx, rx] = broadcast<number>(1);
+    const results = [rx.recv(), rx.recvMany(2), rx.values().next()];
+    if (i % 2 === 0) tx.close();
+    else rx.close();
+    const [first, second, third] = await Promise.allSettled(results);
+    expect([first?.status, second?.status, third?.status]).toEqual(['rejected', 'rejected', 'fulfilled']);
+  }
+  process.off('unhandledRejection', note);
+  expect(unhandled).toEqual([]);
+});
+
 it('a loop over a closed channel does so too', async () => {
   const [tx, rx] = broadcast<number>(1);
   tx.close();

@@ -1,13 +1,6 @@
 import { broadcast, LaggedError } from '@quiesce/broadcast-channel';
 import { describe, expect, it } from 'vitest';
-import { expectClosed, expectEmpty, expectLagged, expectValues, now } from './vocabulary.ts';
-
-/** A channel on which `count` values, 1 to `count`, have been sent. */
-function sent(capacity: number, count: number) {
-  const channel = broadcast<number>(capacity);
-  for (let n = 1; n <= count; n++) channel[0].send(n);
-  return channel;
-}
+import { expectClosed, expectEmpty, expectLagged, expectValues, now, sent } from './vocabulary.ts';
 
 describe('a receiver that is too slow', () => {
   it.each([

@@ -1,11 +1,12 @@
 // Random operations against a naive model: a log of all values, and for each receiver a number.
-import { broadcast, type Receiver, type Sender } from '@quiesce/broadcast-channel';
+import { broadcast, type Receiver, type Sender, type WeakSender } from '@quiesce/broadcast-channel';
+import { retained } from '@quiesce/broadcast-channel/testing';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { turn } from './vocabulary.ts';
 
-type Answer = { value: number } | { lagged: number } | 'closed' | 'cancelled' | 'pending';
+type Answer = { value: number } | { values: number[] } | { lagged: number } | 'closed' | 'cancelled' | 'pending';
 
 class ModelReceiver {
   position: number;
@@ -20,6 +21,8 @@ class ModelReceiver {
 
 interface ModelRecv {
   answer: Answer;
+  /** Several values at most; `undefined`: one. */
+  readonly limit: number | undefined;
 }
 
 class Model {
@@ -29,6 +32,7 @@ class Model {
   readonly readers: Set<ModelReceiver>[] = [];
   readonly receivers: ModelReceiver[] = [];
   senders = 1;
+  weak = 0;
 
   constructor(capacity: number) {
     this.kept = 1;
@@ -43,10 +47,9 @@ class Model {
     return Math.max(0, this.log.length - this.kept);
   }
 
-  /** The values from the oldest that somebody has yet to read. */
-  get length(): number {
-    const first = this.readers.findIndex((readers, at) => at >= this.oldest && readers.size > 0);
-    return first < 0 ? 0 : this.log.length - first;
+  /** The values that somebody has yet to read. */
+  get retained(): number[] {
+    return this.log.filter((_, at) => at >= this.oldest && (this.readers[at]?.size ?? 0) > 0);
   }
 
   subscribe(): ModelReceiver {
@@ -67,8 +70,19 @@ class Model {
     return { value: this.log[rx.position++] as number };
   }
 
-  recv(rx: ModelReceiver): ModelRecv {
-    const recv: ModelRecv = { answer: rx.waiting.length > 0 ? 'pending' : this.read(rx) };
+  readUpTo(rx: ModelReceiver, limit: number | undefined): Answer {
+    const first = this.read(rx);
+    if (limit === undefined || typeof first === 'string' || !('value' in first)) return first;
+    const values = [first.value];
+    while (values.length < limit && rx.position < this.log.length) {
+      const next = this.read(rx);
+      if (typeof next !== 'string' && 'value' in next) values.push(next.value);
+    }
+    return { values };
+  }
+
+  recv(rx: ModelReceiver, limit: number | undefined): ModelRecv {
+    const recv: ModelRecv = { answer: rx.waiting.length > 0 ? 'pending' : this.readUpTo(rx, limit), limit };
     if (recv.answer === 'pending') rx.waiting.push(recv);
     return recv;
   }
@@ -80,7 +94,7 @@ class Model {
     this.readers.push(new Set(open));
     for (const rx of open) {
       const first = rx.waiting.shift();
-      if (first !== undefined) first.answer = this.read(rx);
+      if (first !== undefined) first.answer = this.readUpTo(rx, first.limit);
     }
     return open.length;
   }
@@ -100,7 +114,8 @@ class Model {
 interface Recv {
   rx: ModelReceiver;
   model: ModelRecv;
-  token: CancellationToken;
+  /** Gives it up; `undefined`: nobody can. */
+  token: { cancel(): void } | undefined;
   answer: Answer;
 }
 
@@ -108,6 +123,7 @@ interface Recv {
 class Pair {
   readonly model: Model;
   readonly senders: Sender<number>[];
+  readonly weak: WeakSender<number>[] = [];
   readonly receivers: Receiver<number>[];
   readonly recvs: Recv[] = [];
   sent = 0;
@@ -125,16 +141,21 @@ class Pair {
     const at = which % this.receivers.length;
     const rx = this.receivers[at] as Receiver<number>;
     const model = this.model.receivers[at] as ModelReceiver;
-    if (kind < 40) this.send(tx);
-    else if (kind < 55) expect(tryRecv(rx)).toEqual(this.model.read(model));
-    else if (kind < 75) this.recv(rx, model);
-    else if (kind < 82) this.cancel(which);
-    else if (kind < 86) this.subscribe(tx);
-    else if (kind < 90) this.adopt(rx.resubscribe());
-    else if (kind < 94) {
+    if (kind < 38) this.send(tx);
+    else if (kind < 50) expect(tryRecv(rx)).toEqual(this.model.read(model));
+    else if (kind < 60) this.recv(rx, model, undefined);
+    else if (kind < 66) this.recv(rx, model, 1 + (which % 3));
+    else if (kind < 72) this.next(rx, model);
+    else if (kind < 79) this.cancel(which);
+    else if (kind < 83) this.subscribe(tx);
+    else if (kind < 87) this.adopt(rx.resubscribe());
+    else if (kind < 91) {
       rx.close();
       if (!model.closed) this.model.close(model);
-    } else if (kind < 97) this.clone(tx);
+    } else if (kind < 93) this.clone(tx);
+    else if (kind < 95) this.downgrade(tx);
+    else if (kind < 97) this.upgrade(which);
+    else if (kind < 98) this.closeWeak(which);
     else this.closeSender(which);
     expect(this.observed()).toEqual(this.expected());
   }
@@ -145,25 +166,51 @@ class Pair {
     expect(tx.send(value)).toBe(this.model.send(value));
   }
 
-  recv(rx: Receiver<number>, model: ModelReceiver): void {
+  recv(rx: Receiver<number>, model: ModelReceiver, limit: number | undefined): void {
     const token = new CancellationToken();
-    const recv: Recv = { rx: model, model: this.model.recv(model), token, answer: 'pending' };
+    const recv: Recv = { rx: model, model: this.model.recv(model, limit), token, answer: 'pending' };
     this.recvs.push(recv);
-    rx.recv({ signal: token }).then(
-      (value) => {
-        recv.answer = { value };
+    const failed = (error: { code: string; missed: number }): void => {
+      recv.answer =
+        (error as unknown) === token.reason ? 'cancelled' : error.code === 'ERR_CLOSED' ? 'closed' : lagOf(error);
+    };
+    const options = { signal: token };
+    if (limit !== undefined) {
+      rx.recvMany(limit, options).then((values) => {
+        recv.answer = { values };
+      }, failed);
+      return;
+    }
+    // Some without a signal, which cannot be given up.
+    const isPlain = this.recvs.length % 2 === 0;
+    if (isPlain) recv.token = undefined;
+    rx.recv(isPlain ? undefined : options).then((value) => {
+      recv.answer = { value };
+    }, failed);
+  }
+
+  /** A step of an iteration, which is left by `return` where others are cancelled. */
+  next(rx: Receiver<number>, model: ModelReceiver): void {
+    const values = rx.values();
+    const token = { cancel: () => void values.return?.() };
+    const recv: Recv = { rx: model, model: this.model.recv(model, undefined), token, answer: 'pending' };
+    this.recvs.push(recv);
+    values.next().then(
+      ({ done, value }) => {
+        if (done !== true) recv.answer = { value };
+        else recv.answer = recv.model.answer === 'cancelled' ? 'cancelled' : 'closed';
       },
       (error) => {
-        recv.answer = error === token.reason ? 'cancelled' : error.code === 'ERR_CLOSED' ? 'closed' : lagOf(error);
+        recv.answer = lagOf(error);
       },
     );
   }
 
   cancel(which: number): void {
-    const waiting = this.recvs.filter(({ model }) => model.answer === 'pending');
+    const waiting = this.recvs.filter(({ model, token }) => model.answer === 'pending' && token !== undefined);
     const recv = waiting[which % Math.max(1, waiting.length)];
     if (recv === undefined) return;
-    recv.token.cancel();
+    recv.token?.cancel();
     recv.rx.waiting.splice(recv.rx.waiting.indexOf(recv.model), 1);
     recv.model.answer = 'cancelled';
   }
@@ -183,6 +230,28 @@ class Pair {
     this.model.senders++;
   }
 
+  downgrade(tx: Sender<number> | undefined): void {
+    if (tx === undefined) return;
+    this.weak.push(tx.downgrade());
+    this.model.weak++;
+  }
+
+  upgrade(which: number): void {
+    const weak = this.weak[which % Math.max(1, this.weak.length)];
+    const tx = weak?.upgrade();
+    expect(tx === undefined).toBe(weak === undefined || this.model.senders === 0);
+    if (tx === undefined) return;
+    this.senders.push(tx);
+    this.model.senders++;
+  }
+
+  closeWeak(which: number): void {
+    const [weak] = this.weak.splice(which % Math.max(1, this.weak.length), 1);
+    if (weak === undefined) return;
+    weak.close();
+    this.model.weak--;
+  }
+
   closeSender(which: number): void {
     const [tx] = this.senders.splice(which % Math.max(1, this.senders.length), 1);
     if (tx === undefined) return;
@@ -191,20 +260,26 @@ class Pair {
   }
 
   observed(): object {
+    const counts = [...this.senders, ...this.weak, ...this.receivers].map((one) => [one.strongCount, one.weakCount]);
     return {
       receivers: this.receivers.map(({ length, isEmpty, isClosed }) => ({ length, isEmpty, isClosed })),
       senders: this.senders.map(({ length, isEmpty, receiverCount }) => ({ length, isEmpty, receiverCount })),
+      retained: retained(this.receivers[0] as Receiver<number>),
+      counts: [...new Set(counts.map(String))],
     };
   }
 
   expected(): object {
     const { model } = this;
     const isClosed = model.senders === 0;
-    const receiver = (length: number) => ({ length, isEmpty: length === 0, isClosed });
-    const sender = { length: model.length, isEmpty: model.length === 0, receiverCount: model.open.length };
+    const length = model.retained.length;
+    const receiver = (unread: number) => ({ length: unread, isEmpty: unread === 0, isClosed });
+    const sender = { length, isEmpty: length === 0, receiverCount: model.open.length };
     return {
       receivers: model.receivers.map((rx) => receiver(rx.closed ? 0 : model.log.length - rx.position)),
       senders: this.senders.map(() => sender),
+      retained: model.retained,
+      counts: [`${model.senders},${model.weak}`],
     };
   }
 }
@@ -229,6 +304,6 @@ test('random operations answer as the model does', async () => {
       await turn();
       expect(pair.recvs.map(({ answer }) => answer)).toEqual(pair.recvs.map(({ model }) => model.answer));
     }),
-    { numRuns: 500 },
+    { numRuns: 1_000 },
   );
 });

@@ -1,9 +1,9 @@
 // What the woken side does inside `send` and `close`: the channel is in order before anybody is woken.
 import { broadcast } from '@quiesce/broadcast-channel';
-import { CancellationToken, PENDING, source } from '@quiesce/cancellation-token';
+import { CancellationToken, PENDING, setUncaughtHandler, source } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { expectClosed, expectEmpty, expectValues, park } from './vocabulary.ts';
+import { expectClosed, expectEmpty, expectLagged, expectValues, now, park, sent, turn } from './vocabulary.ts';
 
 describe('inside a wake', () => {
   it('a send reaches everybody, in order, though it comes before the outer one has woken all', async () => {
@@ -152,6 +152,21 @@ describe('inside a wake', () => {
     expectValues(rx, 2);
   });
 
+  it('a send whose channel was closed by somebody that it had to wake first reaches nobody', async () => {
+    const [tx, first] = broadcast<number>(8);
+    const second = tx.subscribe();
+    const third = tx.subscribe();
+    const reached: number[] = [];
+    park(first, () => reached.push(tx.send(2)));
+    park(second, () => tx.close());
+    const waiting = [third.recv(), third.recv()];
+    tx.send(1);
+    expect(reached).toEqual([0]);
+    const results = await Promise.allSettled(waiting);
+    expect(results).toMatchObject([{ value: 1 }, { reason: { code: 'ERR_CLOSED' } }]);
+    expectClosed(third);
+  });
+
   it('a new subscriber sees the next value and not this one', () => {
     const [tx, rx] = broadcast<number>(8);
     const born: ReturnType<typeof tx.subscribe>[] = [];
@@ -163,6 +178,105 @@ describe('inside a wake', () => {
     expectValues(rx, 1, 2);
   });
 
+  it('a send finishes what the outer one has begun before it stores: who waits does not lag, at any capacity', async () => {
+    const [tx, first] = broadcast<number>(1);
+    const others = [tx.subscribe(), tx.subscribe()];
+    const waiting = others.map((rx) => rx.recv());
+    park(first, () => {
+      for (let n = 2; n <= 10; n++) tx.send(n);
+    });
+    tx.send(1);
+    expect(await Promise.all(waiting)).toEqual([1, 1]);
+    for (const rx of others) {
+      expectLagged(rx, 8);
+      expectValues(rx, 10);
+    }
+  });
+
+  it('a value may be taken from a receiver that is about to be woken; what waits there waits on', async () => {
+    const [tx, first] = broadcast<number>(8);
+    const second = tx.subscribe();
+    park(first, () => expectValues(second, 1));
+    const waiting = second.recv();
+    tx.send(1);
+    expect(await now(waiting)).toBe('pending');
+    tx.send(2);
+    expect(await waiting).toBe(2);
+  });
+
+  it('a recv on a receiver that is about to be woken goes behind the one that waits there', async () => {
+    const [tx, first] = broadcast<number>(8);
+    const second = tx.subscribe();
+    const late: Promise<number>[] = [];
+    park(first, () => late.push(second.recv()));
+    const waiting = second.recv();
+    tx.send(1);
+    tx.send(2);
+    expect(await waiting).toBe(1);
+    expect(await Promise.all(late)).toEqual([2]);
+  });
+
+  it('who parks again and then sends is woken for what it has sent', () => {
+    const [tx, rx] = broadcast<number>(8);
+    const polled: unknown[] = [];
+    const waiter = park(rx, (protocol) => {
+      polled.push(protocol.poll());
+      expect(protocol.poll()).toBe(PENDING);
+      protocol.park(waiter);
+      if (polled.length < 4) tx.send(polled.length + 1);
+    });
+    tx.send(1);
+    expect(polled).toEqual([1, 2, 3, 4]);
+  });
+
+  it('a send by a waiter that has not polled yet gives what it could have had to those behind it', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    park(rx, (protocol) => {
+      tx.send(2);
+      expect(protocol.poll()).toBe(PENDING);
+    });
+    const waiting = [rx.recv(), rx.recv()];
+    tx.send(1);
+    tx.send(3);
+    expect(await Promise.all(waiting)).toEqual([1, 2]);
+    expectValues(rx, 3);
+  });
+
+  it('a receiver may be closed that was woken already, and one that joined since', async () => {
+    const [tx, first] = broadcast<number>(8);
+    const second = tx.subscribe();
+    const born: Promise<number>[] = [];
+    park(first, () => undefined);
+    park(second, () => {
+      const third = tx.subscribe();
+      born.push(third.recv());
+      first.close();
+      third.close();
+    });
+    tx.send(1);
+    expect(tx.receiverCount).toBe(1);
+    for (const waiting of born) await expect(waiting).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    expectValues(second, 1);
+    expect(tx.send(2)).toBe(1);
+  });
+
+  it('a waiter that throws hinders nobody, and its error is reported', async () => {
+    const [tx, first] = broadcast<number>(8);
+    const second = tx.subscribe();
+    const reported: unknown[] = [];
+    const previous = setUncaughtHandler((error) => void reported.push(error));
+    const error = new Error('wake must not throw');
+    park(first, () => {
+      throw error;
+    });
+    const waiting = [first.recv(), second.recv()];
+    expect(tx.send(1)).toBe(2);
+    expect(await Promise.all(waiting)).toEqual([1, 1]);
+    await turn();
+    setUncaughtHandler(previous);
+    expect(reported).toEqual([error]);
+  });
+
   it('a receiver that joins the wait is not woken by the send that is under way', async () => {
     const [tx, rx] = broadcast<number>(8);
     let late: Promise<number> | undefined;
@@ -172,6 +286,56 @@ describe('inside a wake', () => {
     tx.send(1);
     tx.send(2);
     expect(await late).toBe(2);
+  });
+});
+
+describe('inside a callback', () => {
+  it('of a token a send reaches what waits, but for the receive that this token gives up', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    const token = new CancellationToken();
+    const given = rx.recv({ signal: token });
+    const kept = rx.recv();
+    token.onCancelled(() => tx.send(1));
+    token.cancel('stop');
+    await expect(given).rejects.toBe('stop');
+    expect(await kept).toBe(1);
+  });
+
+  it('of a token that comes before the receive, a send is received and the cancellation comes too late', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    const token = new CancellationToken();
+    token.onCancelled(() => tx.send(1));
+    const got = rx.recv({ signal: token });
+    token.cancel('too late');
+    expect(await got).toBe(1);
+  });
+
+  it('of onLag a send may make it lag again, and is told of that too', async () => {
+    const [tx, rx] = sent(2, 5);
+    const missed: number[] = [];
+    const onLag = (count: number): void => {
+      missed.push(count);
+      if (missed.length < 3) for (const n of [6, 7, 8]) tx.send(n * 10);
+    };
+    const { value } = await rx.values({ onLag }).next();
+    expect(missed).toEqual([3, 3, 3]);
+    expect(value).toBe(70);
+  });
+
+  it('of onLag a next() of the same iterator is served first', async () => {
+    const [, rx] = sent(2, 5);
+    const inner: Promise<unknown>[] = [];
+    const values = rx.values({ onLag: () => inner.push(values.next()) });
+    expect(await values.next()).toEqual({ done: false, value: 5 });
+    expect(await Promise.all(inner)).toEqual([{ done: false, value: 4 }]);
+  });
+
+  it('of onLag the receiver or the channel may be closed', async () => {
+    const [, closing] = sent(2, 5);
+    expect(await closing.values({ onLag: () => closing.close() }).next()).toEqual({ done: true, value: undefined });
+    const [tx, draining] = sent(2, 5);
+    const values = draining.values({ onLag: () => tx.close() });
+    expect(await values.next()).toEqual({ done: false, value: 4 });
   });
 });
 

@@ -70,6 +70,25 @@ describe('a value', () => {
     expect(await kept(channel, 3, () => {})).toEqual([]);
   });
 
+  test('is not kept by a batch that was given away, nor by an iteration that is over', async () => {
+    const batch = async (_: unknown, rx: Receiver<object>): Promise<void> => {
+      await rx.recvMany(2);
+    };
+    expect(await kept(broadcast(4), 3, batch)).toEqual([2]);
+    const iteration = async (_: unknown, rx: Receiver<object>): Promise<void> => {
+      let left = 2;
+      for await (const _ of rx) if (--left === 0) break;
+    };
+    expect(await kept(broadcast(4), 3, iteration)).toEqual([2]);
+  });
+
+  test('is not kept by a batch that waited for it', async () => {
+    const channel = broadcast<object>(4);
+    const waiting = [channel[1].recvMany(2), channel[1].recvMany(2)];
+    const receive = async (): Promise<void> => void (await Promise.all(waiting.splice(0)));
+    expect(await kept(channel, 2, receive)).toEqual([]);
+  });
+
   test('is not kept by the receive that took it', async () => {
     const channel = broadcast<object>(4);
     const waiting = [channel[1].recv(), channel[1].recv()];
@@ -115,6 +134,60 @@ describe('a receiver that lives long', () => {
     });
     expect(growth).toBeLessThan(1);
   });
+});
+
+test('an iteration that was left keeps nothing of its onLag, also where it waited', async () => {
+  const [, rx] = broadcast<number>(4);
+  const left = await survivors(1_000, async () => {
+    const onLag = (): void => {};
+    const values = rx.values({ onLag });
+    const waiting = values.next();
+    await values.return?.();
+    await waiting;
+    return onLag;
+  });
+  // The one whose call was the latest may be at hand still.
+  expect(left).toBeLessThanOrEqual(1);
+  expect(rx.isEmpty).toBe(true);
+});
+
+test('a channel keeps nothing of selects on closed() that were lost', async () => {
+  const [tx, rx] = broadcast<number>(4);
+  const growth = await bytesPerTurn({ turns: 50_000 }, () => select({ nobody: tx.closed(), ready: Promise.resolve() }));
+  expect(growth).toBeLessThan(1);
+  rx.close();
+  await tx.closed();
+});
+
+test('a channel keeps nothing of the senders and weak senders that were closed', async () => {
+  const [tx] = broadcast<object>(4);
+  const left = await survivors(10_000, () => {
+    const weak = tx.downgrade();
+    const again = weak.upgrade();
+    weak.close();
+    again?.close();
+    return weak;
+  });
+  expect(left).toBe(0);
+  expect([tx.strongCount, tx.weakCount]).toEqual([1, 0]);
+});
+
+test('a queue of waiting receivers keeps none that left it, without any send', async () => {
+  const [tx, rx] = broadcast<object>(4);
+  const waiting = rx.recv();
+  const left = await survivors(1_000, async () => {
+    const one = tx.subscribe();
+    const two = tx.subscribe();
+    const lost = [one.recv().catch(() => {}), two.recv().catch(() => {})];
+    one.close();
+    two.close();
+    await Promise.all(lost);
+    return two;
+  });
+  expect(left).toBe(0);
+  const value = {};
+  tx.send(value);
+  expect(await waiting).toBe(value);
 });
 
 test('a channel keeps nothing of the receivers that were closed, whether or not somebody waited on them', async () => {

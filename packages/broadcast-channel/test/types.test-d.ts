@@ -1,4 +1,14 @@
-import { broadcast, type LaggedError, type Receiver, type Sender, type TryRecv } from '@quiesce/broadcast-channel';
+import {
+  broadcast,
+  type Closed,
+  type Handle,
+  type LaggedError,
+  type Receiver,
+  type Sender,
+  type TryRecv,
+  type WeakSender,
+} from '@quiesce/broadcast-channel';
+import { retained } from '@quiesce/broadcast-channel/testing';
 import type { CancellationToken, Source } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
 import { expectTypeOf } from 'vitest';
@@ -17,6 +27,24 @@ expectTypeOf(rx).toExtend<Source<{ id: number }>>();
 expectTypeOf(rx).toExtend<Disposable>();
 expectTypeOf(tx).toExtend<Disposable>();
 expectTypeOf<LaggedError['missed']>().toEqualTypeOf<number>();
+
+expectTypeOf(broadcast.sender<string>(1)).toEqualTypeOf<Sender<string>>();
+expectTypeOf(rx.recvMany(2)).toEqualTypeOf<Promise<{ id: number }[]>>();
+expectTypeOf(rx.recvMany).toBeCallableWith(2, { signal: {} as AbortSignal });
+const weak = tx.downgrade();
+expectTypeOf(weak).toEqualTypeOf<WeakSender<{ id: number }>>();
+expectTypeOf(weak).toExtend<Disposable>();
+expectTypeOf(weak.upgrade()).toEqualTypeOf<Sender<{ id: number }> | undefined>();
+expectTypeOf(tx.closed()).toEqualTypeOf<Closed>();
+expectTypeOf(tx.closed()).toExtend<Source<void>>();
+expectTypeOf(await tx.closed()).toEqualTypeOf<void>();
+expectTypeOf(retained(weak)).toEqualTypeOf<{ id: number }[]>();
+expectTypeOf(retained(rx)).toEqualTypeOf<{ id: number }[]>();
+
+// Handles of other types are handles too.
+const other: Handle = broadcast.sender<string>(1);
+expectTypeOf(tx.sameChannel(other)).toEqualTypeOf<boolean>();
+expectTypeOf(rx.sameChannel(weak)).toEqualTypeOf<boolean>();
 
 for await (const value of rx) expectTypeOf(value).toEqualTypeOf<{ id: number }>();
 
@@ -55,3 +83,15 @@ rx.values({ onLag: 'drop' });
 
 // @ts-expect-error Type 'AbortController' is not assignable to type 'CancellationToken | AbortSignal | undefined'
 rx.recv({ signal: new AbortController() });
+
+// @ts-expect-error does not satisfy the constraint 'Sendable'
+broadcast.sender<Promise<number>>(4);
+
+// @ts-expect-error is not assignable to parameter of type 'Handle'
+tx.sameChannel({ strongCount: 1 });
+
+// @ts-expect-error 'again' is possibly 'undefined'
+((again) => again.send({ id: 1 }))(weak.upgrade());
+
+// @ts-expect-error Expected 1-2 arguments, but got 0
+rx.recvMany();

@@ -1,13 +1,6 @@
 import { broadcast, LaggedError, type OnLag } from '@quiesce/broadcast-channel';
 import { describe, expect, it } from 'vitest';
-import { expectClosed, expectEmpty, expectValues, now, turn } from './vocabulary.ts';
-
-/** A channel on which `count` values, 1 to `count`, have been sent. */
-function sent(capacity: number, count: number) {
-  const channel = broadcast<number>(capacity);
-  for (let n = 1; n <= count; n++) channel[0].send(n);
-  return channel;
-}
+import { expectClosed, expectEmpty, expectValues, now, sent, turn } from './vocabulary.ts';
 
 async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
@@ -45,6 +38,20 @@ describe('for await over a receiver', () => {
       rx.close();
     }
     expect(seen).toEqual([1]);
+  });
+
+  it('ends when its receiver goes out of scope by using while it waits', async () => {
+    const tx = broadcast.sender<number>(8);
+    let all: Promise<number[]> | undefined;
+    {
+      using rx = tx.subscribe();
+      all = collect(rx);
+      await turn();
+      tx.send(1);
+      await turn();
+    }
+    expect(await all).toEqual([1]);
+    expect(tx.receiverCount).toBe(0);
   });
 
   it('ends at once over a receiver that was closed', async () => {
@@ -159,16 +166,32 @@ describe('values', () => {
 });
 
 describe('an iterator driven by hand', () => {
-  it('refuses a second next while one waits, and the first keeps its place', async () => {
+  it('serves several next() that wait in order, a value each, and the end to those that are left', async () => {
     const [tx, rx] = sent(8, 0);
     const values = rx.values();
-    const first = values.next();
-    await expect(values.next()).rejects.toBeInstanceOf(TypeError);
+    const results = [values.next(), values.next(), values.next()];
     tx.send(1);
-    expect(await first).toEqual({ done: false, value: 1 });
-    const second = values.next();
     tx.send(2);
-    expect(await second).toEqual({ done: false, value: 2 });
+    tx.close();
+    expect(await Promise.all(results)).toEqual([
+      { done: false, value: 1 },
+      { done: false, value: 2 },
+      { done: true, value: undefined },
+    ]);
+  });
+
+  it('ends by return every next() that waits, and no other receive', async () => {
+    const [tx, rx] = sent(8, 0);
+    const [values, others] = [rx.values(), rx.values()];
+    const waiting = [values.next(), values.next()];
+    const kept = [rx.recv(), others.next()];
+    waiting.push(values.next());
+    await values.return?.();
+    for (const result of await Promise.all(waiting)) expect(result).toEqual({ done: true, value: undefined });
+    tx.send(1);
+    tx.send(2);
+    expect(await Promise.all(kept)).toEqual([1, { done: false, value: 2 }]);
+    expectEmpty(rx);
   });
 
   it.each(['skip', () => {}] as const)(

@@ -1,4 +1,4 @@
-import type { Receiver } from '@quiesce/broadcast-channel';
+import { broadcast, type Handle, type Receiver, type Sender } from '@quiesce/broadcast-channel';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '@quiesce/cancellation-token';
 import { expect } from 'vitest';
 
@@ -17,6 +17,20 @@ export function expectClosed(rx: Receiver<unknown>): void {
 
 export function expectLagged(rx: Receiver<unknown>, missed: number): void {
   expect(rx.tryRecv()).toEqual({ ok: false, why: 'lagged', missed });
+}
+
+/** What every one of these handles has to say of the senders of its channel. */
+export function expectCounts(strongCount: number, weakCount: number, ...handles: readonly Handle[]): void {
+  for (const handle of handles) {
+    expect({ strongCount: handle.strongCount, weakCount: handle.weakCount }).toEqual({ strongCount, weakCount });
+  }
+}
+
+/** A channel on which `count` values, 1 to `count`, have been sent. */
+export function sent(capacity: number, count: number): [tx: Sender<number>, rx: Receiver<number>] {
+  const channel = broadcast<number>(capacity);
+  for (let n = 1; n <= count; n++) channel[0].send(n);
+  return channel;
 }
 
 /** One real turn of the event loop: every promise that can settle by then has settled. */

@@ -1,0 +1,46 @@
+import { PENDING, type Source, type SourceProtocol, source, type Waiter, wait } from '@quiesce/cancellation-token';
+import { parkOn, unparkFrom } from '@quiesce/internal';
+import type { Ring } from './ring.ts';
+
+/**
+ * The end of all receivers of a channel: what `tx.closed()` returns. Awaitable, and a `select` branch; its value is
+ * `undefined`.
+ *
+ * **Timing.** Ready while there is no receiver, and not ready again as soon as somebody subscribes. An `await` decides at
+ * the call, or inside the `close` of the last receiver.
+ *
+ * **Cancel safety.** Consumes nothing.
+ *
+ * @see tokio::sync::broadcast::Sender::closed (tokio 1.53)
+ */
+export class Closed implements PromiseLike<void> {
+  /** @internal */
+  readonly protocol: SourceProtocol<void>;
+
+  /** @internal */
+  constructor(ring: Ring<unknown>) {
+    this.protocol = {
+      once: true,
+      poll: () => (ring.receivers === 0 ? undefined : PENDING),
+      park: (waiter: Waiter) => parkOn(ring, waiter),
+      unpark: (waiter: Waiter) => void unparkFrom(ring, waiter),
+    };
+  }
+
+  /** Called by `await`; registers one waiter, which stays until there is no receiver. Never rejects. */
+  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
+  then<A = void, B = never>(
+    onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return wait(this).then(onFulfilled, onRejected);
+  }
+}
+
+// Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
+export interface Closed extends Source<void> {}
+Object.defineProperty(Closed.prototype, source, {
+  get(this: Closed): SourceProtocol<void> {
+    return this.protocol;
+  },
+});

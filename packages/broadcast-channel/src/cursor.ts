@@ -1,0 +1,196 @@
+/**
+ * A receiver's place in the ring, as a source.
+ *
+ * Who waits on it waits in its slot or in its list. The slot is for what nearly every receiver does: one receive without
+ * a signal at a time. It needs no waiter, and is served without asking anybody.
+ *
+ *     nobody ──recv()──► slot ──another──► slot + list ──send──► list ──send──► nobody
+ *
+ * Invariants
+ *  1. Who is in the slot came before all in the list: it is taken only while both are empty.
+ *  2. While it wakes its list it is queued, by an end of its own in that list, so that a send inside of a wake-up wakes
+ *     those behind (invariant 4 of the ring).
+ *  3. Woken in order, until there is nothing left to poll; who parks again meanwhile is not woken again by the same send.
+ */
+
+import { ClosedError, PENDING, reportUncaught, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
+import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { deliver, fail, type Resolve } from './deliver.ts';
+import { LaggedError } from './errors.ts';
+import { dequeue, enqueue, NOWHERE, type Ring, read, readMany } from './ring.ts';
+
+export class Cursor<T> implements SourceProtocol<T>, WaiterList {
+  /** The list: who is parked here, in order. */
+  head: WaiterItem | undefined = undefined;
+  readonly ring: Ring<T>;
+  /** The position of the next value to read; set to the tail at birth, so that it sees what is sent afterwards. */
+  position: number;
+  /** Its index in the queue that it is in; the ring's to write. */
+  place: number = NOWHERE;
+  /** The slot: settles the receive that waits in it; `undefined`: nobody does. */
+  resolve: Resolve | undefined = undefined;
+  /**
+   * Whose `next()` waits in the slot, or did last; `undefined`: a plain receive does. It stays until another one waits, or
+   * until the iterator has ended, since a write for each value costs 4 %.
+   */
+  iterator: object | undefined = undefined;
+  /** Set once, by `leave`. */
+  isClosed = false;
+
+  constructor(ring: Ring<T>) {
+    this.ring = ring;
+    this.position = ring.tail;
+    ring.receivers++;
+  }
+
+  /** Whether somebody waits, behind whom others have to go. */
+  get isAwaited(): boolean {
+    return this.resolve !== undefined || this.head !== undefined;
+  }
+
+  /** Whether there is nothing to read now. */
+  get isEmpty(): boolean {
+    return this.position === this.ring.tail;
+  }
+
+  /** Whether nothing is to come any more. */
+  get isEnded(): boolean {
+    return this.isClosed || (this.ring.senders === 0 && this.isEmpty);
+  }
+
+  /** Whether the slot can be taken: there is nothing to read, there may be later, and nobody waits. */
+  get isFree(): boolean {
+    return this.isEmpty && !this.isAwaited && this.ring.senders > 0 && !this.isClosed;
+  }
+
+  /** Waits in the slot, which is free. */
+  next<R>(iterator?: object): Promise<R> {
+    if (this.iterator !== iterator) this.iterator = iterator;
+    enqueue(this.ring, this);
+    return new Promise((resolve) => {
+      this.resolve = resolve;
+    });
+  }
+
+  /** Says how many values were missed since it was last asked, and goes on at the oldest kept. */
+  catchUp(): number {
+    const missed = this.ring.tail - this.ring.size - this.position;
+    if (missed <= 0) return 0;
+    this.position += missed;
+    return missed;
+  }
+
+  /** Reads the next value, which there is. */
+  take(): T {
+    return read(this.ring, this.position++);
+  }
+
+  poll(): T | typeof PENDING {
+    return this.#isReady() ? this.take() : PENDING;
+  }
+
+  /** What is there, up to `limit` values. */
+  pollMany(limit: number): T[] | typeof PENDING {
+    if (!this.#isReady()) return PENDING;
+    const { ring, position } = this;
+    const count = Math.min(limit, ring.tail - position);
+    this.position = position + count;
+    return readMany(ring, position, count);
+  }
+
+  park(waiter: Waiter): void {
+    parkOn(this, waiter);
+    // On a closed channel nothing will come that could wake anybody.
+    if (this.place === NOWHERE && this.ring.senders > 0 && !this.isClosed) enqueue(this.ring, this);
+  }
+
+  unpark(waiter: Waiter): void {
+    if (unparkFrom(this, waiter)) this.#rest();
+  }
+
+  /** An iterator has ended: so does its receive in the slot. */
+  withdraw(iterator: object): void {
+    if (this.iterator !== iterator) return;
+    this.iterator = undefined;
+    const resolve = this.resolve;
+    if (resolve === undefined) return;
+    this.resolve = undefined;
+    this.#rest();
+    deliver(resolve, { done: true, value: undefined });
+  }
+
+  /** Wakes who waits, slot first. It is in no queue. */
+  wake(): void {
+    const resolve = this.resolve;
+    if (resolve !== undefined) {
+      if (!this.isEmpty) {
+        // Kept, by invariant 5 of the ring.
+        const value = this.take();
+        this.resolve = undefined;
+        deliver(resolve, this.iterator === undefined ? value : { done: false, value });
+      } else if (this.isEnded) this.#end(resolve);
+      // Read by somebody else, in a wake-up that came before this one.
+      else enqueue(this.ring, this);
+    }
+    if (this.head !== undefined) this.#wakeList();
+  }
+
+  /** The receiver goes: who waits on it learns of it, and what it has not read it reads no more. */
+  leave(): void {
+    if (this.isClosed) return;
+    const ring = this.ring;
+    this.isClosed = true;
+    ring.receivers--;
+    this.catchUp();
+    while (!this.isEmpty) this.take();
+    if (this.place !== NOWHERE) dequeue(ring, this);
+    this.wake();
+    if (ring.receivers === 0) wakeAll(ring);
+  }
+
+  closedError(): ClosedError {
+    return new ClosedError(
+      this.isClosed
+        ? 'recv: this receiver was closed'
+        : 'recv: the channel is closed and drained: its last sender was closed',
+    );
+  }
+
+  /** Whether there is a value; throws what there is instead of one. */
+  #isReady(): boolean {
+    if (this.isEnded) throw this.closedError();
+    const missed = this.catchUp();
+    if (missed > 0) throw new LaggedError(missed);
+    return !this.isEmpty;
+  }
+
+  #end(resolve: Resolve): void {
+    if (this.iterator !== undefined) this.withdraw(this.iterator);
+    else {
+      this.resolve = undefined;
+      fail(resolve, this.closedError());
+    }
+  }
+
+  #wakeList(): void {
+    const end: Waiter = { next: undefined, prev: undefined, owner: undefined, wake() {} };
+    this.park(end);
+    // A wake-up inside of a wake-up takes out our end as well: then all before it have been woken.
+    while (end.owner === this && (!this.isEmpty || this.isEnded)) {
+      const waiter = this.head as Waiter;
+      unparkFrom(this, waiter);
+      try {
+        waiter.wake();
+      } catch (error) {
+        reportUncaught(error);
+      }
+    }
+    unparkFrom(this, end);
+    this.#rest();
+  }
+
+  /** Leaves the queue when nobody waits any more. */
+  #rest(): void {
+    if (!this.isAwaited && this.place !== NOWHERE) dequeue(this.ring, this);
+  }
+}

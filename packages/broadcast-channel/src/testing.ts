@@ -1,0 +1,1 @@
+export { retained } from './retained.ts';

@@ -1,0 +1,90 @@
+import { ClosedError } from '@quiesce/cancellation-token';
+import { defineDispose } from '@quiesce/internal';
+import type { Handle } from './handle.ts';
+import type { Ring } from './ring.ts';
+// A circle: each makes the other, and neither while the modules are loaded.
+import { Sender } from './sender.ts';
+
+/**
+ * Can become a sender of its channel again as long as another one is open, and does not keep the channel open itself.
+ *
+ * @see tokio::sync::broadcast::WeakSender (tokio 1.53)
+ */
+export class WeakSender<T> implements Disposable {
+  /** @internal */
+  readonly ring: Ring<T>;
+  /** Set once, by `close`. */
+  #isClosed = false;
+  /** The same as `close`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(ring: Ring<T>) {
+    this.ring = ring;
+    ring.weakSenders++;
+  }
+
+  /**
+   * A new sender of the channel, while another one is open.
+   *
+   * @returns the sender, to be closed like any other; `undefined` for good once the last one was closed
+   * @throws ClosedError when this weak sender was closed
+   * @see tokio::sync::broadcast::WeakSender::upgrade (tokio 1.53)
+   * @example
+   * ```ts
+   * const [tx, rx] = broadcast<string>(4);
+   * const weak = tx.downgrade();
+   * const again = weak.upgrade();
+   * tx.close();
+   * again?.send('still open');
+   * console.log(await rx.recv()); // => still open
+   * ```
+   */
+  upgrade(): Sender<T> | undefined {
+    this.#check('upgrade');
+    return this.ring.senders === 0 ? undefined : new Sender(this.ring);
+  }
+
+  /**
+   * Another weak sender of the same channel.
+   *
+   * @throws ClosedError when this weak sender was closed
+   * @see Clone for tokio::sync::broadcast::WeakSender (tokio 1.53)
+   */
+  clone(): WeakSender<T> {
+    this.#check('clone');
+    return new WeakSender(this.ring);
+  }
+
+  /** How many senders of this channel are open. */
+  get strongCount(): number {
+    return this.ring.senders;
+  }
+
+  /** How many weak senders of this channel are open. */
+  get weakCount(): number {
+    return this.ring.weakSenders;
+  }
+
+  /** Whether a handle, of any kind, is of the same channel. */
+  sameChannel(other: Handle): boolean {
+    return other.ring === this.ring;
+  }
+
+  /**
+   * Closes this weak sender, which changes nothing but the count. Synchronous, idempotent.
+   *
+   * @see Drop for tokio::sync::broadcast::WeakSender (tokio 1.53)
+   */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.ring.weakSenders--;
+  }
+
+  #check(call: string): void {
+    if (this.#isClosed)
+      throw new ClosedError(`${call}: this weak sender was closed; clone it before closing to keep one`);
+  }
+}
+defineDispose(WeakSender.prototype, 'close');

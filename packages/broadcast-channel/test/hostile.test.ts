@@ -1,0 +1,180 @@
+// What nobody should do, and what comes of it: refused, or at least nobody else is harmed.
+import { broadcast, type Receiver } from '@quiesce/broadcast-channel';
+import { CancellationToken, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
+import { select } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { expectClosed, expectEmpty, expectValues, now, park, sent } from './vocabulary.ts';
+
+describe('options that cannot be read', () => {
+  it('reject, and nothing is consumed', async () => {
+    const [, rx] = sent(4, 1);
+    const error = new Error('hostile');
+    const options = {
+      get signal(): never {
+        throw error;
+      },
+    };
+    await expect(rx.recv(options)).rejects.toBe(error);
+    await expect(rx.recvMany(2, options)).rejects.toBe(error);
+    expectValues(rx, 1);
+  });
+
+  it.each([{}, { signal: undefined }, null])('%o means no signal', async (options) => {
+    const [tx, rx] = sent(4, 1);
+    expect(await rx.recv(options as object)).toBe(1);
+    const waiting = rx.recv(options as object);
+    tx.send(2);
+    expect(await waiting).toBe(2);
+  });
+});
+
+describe('a value', () => {
+  it('whose then turns up after the first look reaches tryRecv as it is', () => {
+    const [tx, rx] = broadcast<object>(4);
+    let looks = 0;
+    const value = Object.defineProperty({}, 'then', { get: () => (looks++ > 0 ? () => {} : undefined) });
+    tx.send(value);
+    const got = rx.tryRecv();
+    expect(got.ok && got.value === value).toBe(true);
+  });
+
+  it('whose getter sends while it is delivered finds the channel in order', async () => {
+    const [tx, rx] = broadcast<object>(1);
+    const other = tx.subscribe();
+    let looks = 0;
+    const value = Object.defineProperty({}, 'then', {
+      get: () => {
+        if (looks++ === 1) tx.send({ n: 2 });
+        return undefined;
+      },
+    });
+    const waiting = [rx.recv(), rx.recv(), other.recv(), other.recv()];
+    tx.send(value);
+    const [first, second, third, fourth] = await Promise.all(waiting);
+    expect([first, third]).toEqual([value, value]);
+    expect([second, fourth]).toEqual([{ n: 2 }, { n: 2 }]);
+    expectEmpty(rx as Receiver<unknown>);
+  });
+
+  it('that throws when it is looked at is refused with its own error, and nobody gets it', () => {
+    const [tx, rx] = broadcast<object>(4);
+    const error = new Error('do not look');
+    const value = Object.defineProperty({}, 'then', {
+      get: () => {
+        throw error;
+      },
+    });
+    expect(() => tx.send(value)).toThrow(error);
+    expectEmpty(rx);
+  });
+
+  it('that is PENDING itself is refused: a poll could not tell it from nothing', () => {
+    const [tx, rx] = broadcast<symbol>(4);
+    expect(() => tx.send(PENDING)).toThrow(TypeError);
+    expect(() => tx.send(PENDING)).toThrow('send: ');
+    expectEmpty(rx);
+  });
+});
+
+describe('a waiter', () => {
+  it('that is woken and takes nothing does not keep those behind it from what is there', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    const waiter = park(rx, (protocol) => protocol.park(waiter));
+    const waiting = [rx.recv(), rx.recv()];
+    tx.send(1);
+    tx.send(2);
+    expect(await Promise.all(waiting)).toEqual([1, 2]);
+    rx[source].unpark(waiter);
+  });
+
+  it('that parks on what is ready already does not keep the next send from those behind it', async () => {
+    const [tx, rx] = sent(4, 1);
+    const lazy: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
+    rx[source].park(lazy);
+    const behind = rx.recv();
+    tx.send(2);
+    expect(await behind).toBe(1);
+    expectValues(rx, 2);
+  });
+
+  it('that is unparked where it is not parked changes nothing', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    const stranger: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
+    const waiting = rx.recv();
+    rx[source].unpark(stranger);
+    rx[source].unpark(stranger);
+    tx.send(1);
+    expect(await waiting).toBe(1);
+  });
+
+  it('may park on a receiver or channel that was closed, and is left alone', () => {
+    const [tx, rx] = broadcast<number>(4);
+    const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => expect.fail('woken') };
+    const other = tx.subscribe();
+    other.close();
+    other[source].park(waiter);
+    tx.send(1);
+    other[source].unpark(waiter);
+    tx.close();
+    rx[source].park(waiter);
+    expectValues(rx, 1);
+    expectClosed(rx);
+    rx[source].unpark(waiter);
+    rx.close();
+  });
+});
+
+describe('many at once', () => {
+  it('10,000 receives on one receiver are served in order, and a tenth of them given up', async () => {
+    const [tx, rx] = broadcast<number>(16_384);
+    const token = new CancellationToken();
+    const count = 10_000;
+    const waiting = Array.from({ length: count }, (_, i) => rx.recv(i % 10 === 3 ? { signal: token } : undefined));
+    token.cancel('given up');
+    for (let n = 0; n < count; n++) tx.send(n);
+    const results = await Promise.allSettled(waiting);
+    const got = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    expect(got).toEqual(Array.from({ length: 9_000 }, (_, i) => i));
+    expect(rx.length).toBe(1_000);
+  });
+
+  it('receivers that come and go, in any order, leave those that stay in the queue', async () => {
+    const [tx, first] = broadcast<number>(4);
+    const receivers = [first, ...Array.from({ length: 99 }, () => tx.subscribe())];
+    const waiting = receivers.map((rx) => rx.recv());
+    const isGoing = (i: number): boolean => (i * 7) % 10 < 5;
+    for (const [i, rx] of receivers.entries()) if (isGoing(i)) rx.close();
+    expect(tx.send(1)).toBe(receivers.filter((_, i) => !isGoing(i)).length);
+    for (const [i, result] of (await Promise.allSettled(waiting)).entries()) {
+      expect(result.status).toBe(isGoing(i) ? 'rejected' : 'fulfilled');
+    }
+    expect(tx.isEmpty).toBe(true);
+  });
+
+  it('selects that lose a million times leave the receiver as it was', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
+    for (let i = 0; i < 1_000_000; i++) {
+      rx[source].park(waiter);
+      rx[source].unpark(waiter);
+    }
+    const outcome = select({ rx });
+    tx.send(1);
+    expect((await outcome).value).toBe(1);
+  });
+});
+
+it('a closed handle may be closed again from everywhere, and methods can be taken off', async () => {
+  const [tx, rx] = broadcast<number>(4);
+  const waiting = rx.recv();
+  park(tx.closed(), () => {
+    rx.close();
+    tx.close();
+  });
+  rx.close();
+  rx.close();
+  tx.close();
+  expect(await now(waiting)).toMatchObject({ error: { code: 'ERR_CLOSED' } });
+  const { sender } = broadcast;
+  expect(sender<number>(4).receiverCount).toBe(0);
+});
