@@ -6,6 +6,7 @@ import { format } from 'node:util';
 import * as broadcastChannel from '@quiesce/broadcast-channel';
 import * as cancellationToken from '@quiesce/cancellation-token';
 import * as testing from '@quiesce/cancellation-token/testing';
+import * as channel from '@quiesce/channel';
 import * as scope from '@quiesce/scope';
 import * as select from '@quiesce/select';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -16,6 +17,7 @@ const packages: Record<string, object> = {
   '@quiesce/cancellation-token/testing': testing,
   '@quiesce/select': select,
   '@quiesce/broadcast-channel': broadcastChannel,
+  '@quiesce/channel': channel,
   '@quiesce/scope': scope,
 };
 /** Types have no value to find them by. */
