@@ -4,8 +4,8 @@ import { WatchReceiver } from './watch-receiver.ts';
 import { WatchSender } from './watch-sender.ts';
 import { View, Watched } from './watched.ts';
 
-/** Not a constraint of `T`, or `watch('starting')` could never be anything else: it keeps TypeScript from widening. */
-type Checked<T> = [T] extends [Sendable] ? unknown : never;
+/** One argument too few for a thenable. Not a constraint of `T`: `watch('starting')` could then never be anything else. */
+type Refused<T> = [T] extends [Sendable] ? [] : [aThenableCannotBeWatched: never];
 
 /**
  * Makes a value that many can watch: each sees the latest, and may skip those between.
@@ -21,7 +21,7 @@ type Checked<T> = [T] extends [Sendable] ? unknown : never;
  * console.log(await rx.changed(), rx.hasChanged()); // => { level: 'debug' } false
  * ```
  */
-export function watch<T>(initial: T & Checked<T>): [tx: WatchSender<T>, rx: WatchReceiver<T>] {
+export function watch<T>(initial: T, ..._: Refused<T>): [tx: WatchSender<T>, rx: WatchReceiver<T>] {
   refuseUnsendable(initial, 'watch');
   const shared = new Watched<T>(initial);
   return [new WatchSender(shared), new WatchReceiver(new View(shared, 0))];
