@@ -38,14 +38,21 @@ export class Line implements DueList {
   free: number;
   /** Set once: nobody gets any more. */
   isClosed = false;
+  /** Called when a request has left the line without having taken anything; set by the owner of the line, if it cares. */
+  left: (() => void) | undefined = undefined;
 
   constructor(free: number) {
     this.free = free;
   }
 
-  /** Units that a newcomer could have: those who wait have a claim to all others. */
+  /** Whether nobody waits. */
+  get isEmpty(): boolean {
+    return this.turn === undefined && this.head === undefined;
+  }
+
+  /** Units that a newcomer could have: those who wait have a claim to all. */
   get open(): number {
-    return (this.turn ?? this.head) === undefined ? this.free : 0;
+    return this.isEmpty ? this.free : 0;
   }
 
   isDue(first: Waiter): boolean {
@@ -54,7 +61,7 @@ export class Line implements DueList {
 
   /** Takes units for somebody who does not wait; says whether there were enough for a newcomer (invariant 2). */
   tryTake(wanted: number): boolean {
-    if (this.isClosed || (this.turn ?? this.head) !== undefined || this.free < wanted) return false;
+    if (this.isClosed || !this.isEmpty || this.free < wanted) return false;
     this.free -= wanted;
     return true;
   }
@@ -117,8 +124,11 @@ export class Request<T> implements SourceProtocol<T>, WaiterList, Claim {
   }
 
   unpark(waiter: Waiter): void {
+    const line = this.#line;
+    if (!unparkFrom(this, waiter) || this.head !== undefined || !unparkFrom(line, this)) return;
     // Invariant 4: those behind may want less.
-    if (unparkFrom(this, waiter) && this.head === undefined && unparkFrom(this.#line, this)) wakeDue(this.#line);
+    wakeDue(line);
+    line.left?.();
   }
 
   /** It is this request's turn; called by the line. */

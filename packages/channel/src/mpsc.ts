@@ -43,6 +43,7 @@ export class Channel<T> implements SourceProtocol<T>, DueList {
   constructor(capacity: number, room: Line | undefined) {
     this.capacity = capacity;
     this.room = room;
+    if (room !== undefined) room.left = (): void => this.#tellEnd();
   }
 
   get closing(): Condition {
@@ -52,8 +53,11 @@ export class Channel<T> implements SourceProtocol<T>, DueList {
 
   /** Whether nothing will ever come. */
   get isOver(): boolean {
-    if (this.senders > 0 && !this.isClosed) return false;
-    return this.queue.length === 0 && (this.room === undefined || this.room.free === this.capacity);
+    if (this.queue.length > 0) return false;
+    const room = this.room;
+    // Who stands in line has its value sent all the same when all senders are closed, but not when the receiver is.
+    if (!this.isClosed && (this.senders > 0 || room?.isEmpty === false)) return false;
+    return room === undefined || room.free === this.capacity;
   }
 
   poll(): T | typeof PENDING {

@@ -134,7 +134,8 @@ describe('recvMany', () => {
   it('fails at the end, when cancelled, and without a proper limit', async () => {
     const [tx, rx] = channel<number>(5);
     await tx.send(1);
-    for (const limit of [0, -1, 1.5, Number.NaN]) expect(await rejection(rx.recvMany(limit))).toBeInstanceOf(RangeError);
+    for (const limit of [0, -1, 1.5, Number.NaN])
+      expect(await rejection(rx.recvMany(limit))).toBeInstanceOf(RangeError);
     expect(await rejection(rx.recvMany(1, { signal: AbortSignal.abort('no') }))).toBe('no');
     expectValues(rx, 1);
     tx.close();

@@ -15,9 +15,9 @@ export function expectClosed(rx: { tryRecv(): unknown }): void {
   expect(rx.tryRecv()).toEqual({ ok: false, why: 'closed' });
 }
 
-/** One real turn of the event loop: every promise that can settle by then has settled. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** Two turns of the event loop: every promise that can settle has settled, also one that took a turn for fairness. */
+export async function turn(): Promise<void> {
+  for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** What a promise has come to so far: its value, `{ error }`, or `'pending'`. */
