@@ -23,7 +23,7 @@ const ceilings: Record<string, Ceiling> = {
   channel: {
     bytes: 7_500,
     why: 'the token, and 4.5 kB for mpsc, oneshot, watch, semaphore and mutex on one line of waiters',
-    now: 11_000,
+    now: 10_200,
   },
   select: { bytes: 5_500, why: 'the token, and races that leave nothing behind, with timers', now: 8_400 },
   scope: { bytes: 9_000, why: 'the token, select, and tasks whose cleanup is awaited in order' },
