@@ -11,8 +11,8 @@
  *  1. Units change hands only inside `poll`: who was woken, and then does not poll, holds nothing.
  *  2. Nobody overtakes: units are taken by whoever has the turn, else by the first in line, else by a newcomer.
  *  3. A request is in line exactly while somebody is parked on it, but for the time in which it is itself being woken.
- *  4. Outside of `wakeDue` the first in line wants more than there is, or was told and parked again. So everything that
- *     adds units, or takes the first out of the line, calls `wakeDue`.
+ *  4. Outside of `wakeDue` the first in line wants more than there is, or all in line were told and have parked again.
+ *     So everything that adds units, takes the first out of the line, or joins it, calls `wakeDue` when the first is due.
  *
  * Not guaranteed: the place of a waiter that is woken and parks again without having taken anything; it stands behind.
  */
@@ -64,6 +64,13 @@ export class Line implements DueList {
     if (this.isClosed || !this.isEmpty || this.free < wanted) return false;
     this.free -= wanted;
     return true;
+  }
+
+  /** Stands behind all others, or keeps the place. */
+  join(claim: Waiter): void {
+    parkOn(this, claim);
+    // Somebody who was told, and has not taken (invariant 4), must not keep those asleep who come after.
+    if (this.isDue(this.head as Waiter)) wakeDue(this);
   }
 
   /** Puts units back, or in. */
@@ -120,7 +127,7 @@ export class Request<T> implements SourceProtocol<T>, WaiterList, Claim {
 
   park(waiter: Waiter): void {
     parkOn(this, waiter);
-    if (this.#answer === PENDING) parkOn(this.#line, this);
+    if (this.#answer === PENDING) this.#line.join(this);
   }
 
   unpark(waiter: Waiter): void {

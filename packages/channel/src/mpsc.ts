@@ -9,7 +9,8 @@
  * Invariants
  *  1. `capacity` = free room + values in the queue + permits that are out. A value enters the queue in the very step in
  *     which its sender gets room, so that the order of the line is the order of the values.
- *  2. Outside of `wakeDue` somebody is parked here only if the queue is empty and the channel is not over, or was told.
+ *  2. Outside of `wakeDue` somebody is parked here only if the queue is empty and the channel is not over, or was told
+ *     and parked again. So a newcomer polls first, and overtakes nobody who could have had the value.
  *  3. Once somebody was told that it is over, nothing is let in any more.
  *  4. Once `rx.close()` was called nobody gets room; permits that are out may still be used.
  */

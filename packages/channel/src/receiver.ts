@@ -60,7 +60,7 @@ export class Receiver<T> implements Disposable {
     const { channel } = this;
     try {
       if (options !== undefined) return wait({ [source]: limited(channel, options) });
-      const value = channel.head === undefined ? channel.poll() : PENDING;
+      const value = channel.poll();
       if (value !== PENDING) return fulfilled(value);
     } catch (error) {
       return failed(error);

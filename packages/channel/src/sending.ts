@@ -1,5 +1,4 @@
 import type { Waiter } from '@quiesce/cancellation-token';
-import { parkOn } from '@quiesce/internal';
 import { SendError } from './errors.ts';
 import type { Line } from './line.ts';
 import type { Channel } from './mpsc.ts';
@@ -45,9 +44,11 @@ class Sending<T> implements Waiter {
 /** Waits for room behind all others. */
 export function sendLater<T>(channel: Channel<T>, room: Line, value: T): Promise<void> {
   const result = new Promise<void>(capture);
-  parkOn(room, new Sending(channel, room, value));
+  const sending = new Sending(channel, room, value);
+  // Or they would keep the latest promise until the next send anywhere.
   resolveNew = ignore;
   rejectNew = ignore;
+  room.join(sending);
   return result;
 }
 

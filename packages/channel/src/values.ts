@@ -4,12 +4,12 @@ import { failed, fulfilled } from './settle.ts';
 
 /** The values of a stream, one after the other, until it is closed; leaving the loop leaves the stream as it is. */
 export class Values<T> implements AsyncIterableIterator<T, undefined, undefined> {
-  readonly #protocol: SourceProtocol<T> & { readonly head: unknown };
+  readonly #protocol: SourceProtocol<T>;
   readonly #pause: Pause;
   /** Set by `return`: nothing more is taken. */
   #isDone = false;
 
-  constructor(protocol: SourceProtocol<T> & { readonly head: unknown }) {
+  constructor(protocol: SourceProtocol<T>) {
     this.#protocol = protocol;
     this.#pause = new Pause(protocol, true);
   }
@@ -20,7 +20,7 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
       return failed(new TypeError('next() was called while another next() waits; await it first'));
     }
     try {
-      const value = this.#protocol.head === undefined ? this.#protocol.poll() : PENDING;
+      const value = this.#protocol.poll();
       if (value !== PENDING) return fulfilled({ done: false, value });
     } catch (error) {
       return isClosedError(error) ? fulfilled({ done: true, value: undefined }) : failed(error);

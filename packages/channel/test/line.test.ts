@@ -121,16 +121,52 @@ describe('a waiter that parks again instead of taking', () => {
     expect(semaphore.availablePermits).toBe(0);
   });
 
+  it('keeps nobody asleep who comes later, by any way', async () => {
+    const { semaphore, held } = taken();
+    const place = semaphore.acquire();
+    const parked: Waiter = park(place, (protocol) => protocol.park(parked));
+    held.release();
+    const later = await semaphore.acquire();
+    expect([later.count, parked.owner === undefined]).toEqual([1, false]);
+
+    const [tx, rx] = channel<string>(1);
+    const room = tx.reserve();
+    const permit = take(tx.reserve());
+    const stubborn: Waiter = park(room, (protocol) => protocol.park(stubborn));
+    permit.release();
+    await tx.send('by the fast way');
+    expectValues(rx, 'by the fast way');
+    await tx.send('by the other', { signal: new CancellationToken() });
+    expectValues(rx, 'by the other');
+  });
+
+  it('keeps no receive asleep that comes later, by any way', async () => {
+    const [tx, rx] = channel<number>(4);
+    const parked: Waiter = park(rx, (protocol) => protocol.park(parked));
+    for (const value of [1, 2, 3, 4]) await tx.send(value);
+    expect(await rx.recv()).toBe(1);
+    expect(await rx.recvMany(1)).toEqual([2]);
+    expect((await select({ rx })).value).toBe(3);
+    for await (const value of rx) {
+      expect(value).toBe(4);
+      break;
+    }
+  });
+
   it('lets those behind it go on when it leaves', () => {
     const { semaphore, held } = taken();
     const place = semaphore.acquire();
     const parked: Waiter = park(place, (protocol) => protocol.park(parked));
     held.release();
-    const behind = semaphore.acquire();
-    park(behind, () => take(behind));
+    // Wants more than there is until the first has gone.
+    const behind = semaphore.acquireMany(2);
+    const last = semaphore.acquire();
+    const leaving = park(behind);
+    park(last, () => {});
     unpark(place, parked);
-    expect(semaphore.availablePermits).toBe(0);
-    expect(take(behind).count).toBe(1);
+    expect(isPending(last)).toBe(true);
+    unpark(behind, leaving);
+    expect(take(last).count).toBe(1);
   });
 });
 
