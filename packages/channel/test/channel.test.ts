@@ -231,6 +231,7 @@ describe('a channel ends', () => {
     expect(await waiting).toMatchObject({ value: 'a' });
     expect(await receiving).toMatchObject({ code: 'ERR_CLOSED' });
     expect(() => permit.send('b')).toThrow(SendError);
+    expect(tx.capacity).toBe(1);
     expect(tx.isClosed).toBe(true);
     expectClosed(rx);
   });

@@ -1,6 +1,6 @@
 // The wake-ups of reservations and permits: none is lost, whoever makes no use of one passes it on.
 import { CancellationToken, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
-import { type Awaitable, channel, Mutex, Semaphore } from '@quiesce/channel';
+import { type Awaitable, channel, Mutex, oneshot, Semaphore, watch } from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import {
@@ -117,8 +117,40 @@ describe('a waiter that parks again instead of taking', () => {
     held.release();
     // Told, and still in line: a newcomer does not overtake it.
     expect(semaphore.tryAcquire()).toBeUndefined();
-    expect(take(place).count).toBe(1);
-    expect(semaphore.availablePermits).toBe(0);
+    const permit = take(place);
+    expect([permit.count, semaphore.availablePermits]).toEqual([1, 0]);
+    // And it stands there no more.
+    permit.release();
+    expect(semaphore.availablePermits).toBe(1);
+  });
+
+  it('learns of the answer when another one has asked for the same place', () => {
+    const { semaphore, held } = taken();
+    const place = semaphore.acquire();
+    const told: string[] = [];
+    for (const name of ['a', 'b']) {
+      const parked: Waiter = park(place, (protocol) => {
+        told.push(name);
+        protocol.park(parked);
+      });
+    }
+    held.release();
+    take(place);
+    expect(told).toEqual(['a', 'b', 'a', 'b']);
+  });
+
+  it('learns of the end when another one has taken the last value', () => {
+    const [tx, rx] = channel<number>(1);
+    let told = 0;
+    const parked: Waiter = park(rx, (protocol) => {
+      told++;
+      protocol.park(parked);
+    });
+    void tx.send(1);
+    tx.close();
+    const before = told;
+    expect(take(rx)).toBe(1);
+    expect(told).toBe(before + 1);
   });
 
   it('keeps nobody asleep who comes later, by any way', async () => {
@@ -241,6 +273,19 @@ describe('nobody overtakes', () => {
     park(second);
     held.release();
     expect(semaphore.availablePermits).toBe(0);
+  });
+
+  it("but who has taken what it wanted is in nobody's way, still inside its wake-up", () => {
+    const semaphore = new Semaphore(2);
+    const held = take(semaphore.acquireMany(2));
+    const place = semaphore.acquire();
+    let second: unknown;
+    park(place, () => {
+      take(place);
+      second = semaphore.tryAcquire()?.count;
+    });
+    held.release();
+    expect(second).toBe(1);
   });
 
   it('not those that want little one that waits for much', async () => {
@@ -452,4 +497,13 @@ describe('who stands in line when all senders are closed', () => {
     unpark(place, parked);
     expect(await end).toMatchObject({ code: 'ERR_CLOSED' });
   });
+});
+
+it('what has one answer says so, for loops that take it once, and what is a stream does not', () => {
+  const [tx, rx] = channel<number>(1);
+  const [, answer] = oneshot<number>();
+  const options = { signal: new CancellationToken() };
+  const single = [tx.reserve(), tx.reserve(options), tx.closed(), new Mutex().acquire(options), answer];
+  expect(single.map((from) => from[source].once)).toEqual(single.map(() => true));
+  expect([rx[source].once, watch(0)[1][source].once]).toEqual([undefined, undefined]);
 });

@@ -137,6 +137,17 @@ describe('a watch that lives long keeps nothing', () => {
   });
 });
 
+test('a receiver of a watch that was forgotten after a wait that it lost is collected', async () => {
+  const [tx] = watch(0);
+  const left = await survivors(1_000, async () => {
+    const rx = tx.subscribe();
+    await select({ rx, ready: Promise.resolve() });
+    return rx;
+  });
+  expect(left).toBeLessThanOrEqual(1);
+  expect(tx.senderCount).toBe(1);
+});
+
 test('a oneshot is collected with its value and its ends', async () => {
   const growth = await bytesPerTurn({ turns }, async (i) => {
     const [tx, rx] = oneshot<object>();
