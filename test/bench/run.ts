@@ -14,7 +14,7 @@ import { nodeOf } from '../runtimes/nodes.ts';
 import type { Measured } from './harness.ts';
 import { type Figure, figuresOf, linesOf, print } from './table.ts';
 
-const files = ['token', 'select', 'broadcast', 'scope'] as const;
+const files = ['token', 'select', 'broadcast', 'channel', 'scope'] as const;
 const PROCESSES = 3;
 /** Without the last one, collections that a rival asks for would also throw away the code of whoever is not its turn. */
 const flags = ['--conditions=built', '--expose-gc', '--no-flush-bytecode'];

@@ -7,6 +7,7 @@ import * as broadcastChannel from '@quiesce/broadcast-channel';
 import * as broadcastTesting from '@quiesce/broadcast-channel/testing';
 import * as cancellationToken from '@quiesce/cancellation-token';
 import * as testing from '@quiesce/cancellation-token/testing';
+import * as channel from '@quiesce/channel';
 import * as scope from '@quiesce/scope';
 import * as select from '@quiesce/select';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -18,6 +19,7 @@ const packages: Record<string, object> = {
   '@quiesce/select': select,
   '@quiesce/broadcast-channel': broadcastChannel,
   '@quiesce/broadcast-channel/testing': broadcastTesting,
+  '@quiesce/channel': channel,
   '@quiesce/scope': scope,
 };
 /** Types have no value to find them by. */

@@ -20,6 +20,11 @@ const ceilings: Record<string, Ceiling> = {
     now: 6_700,
   },
   'broadcast-channel': { bytes: 4_500, why: 'the token, and a ring with lag and close', now: 8_100 },
+  channel: {
+    bytes: 7_500,
+    why: 'the token, and 4.5 kB for mpsc, oneshot, watch, semaphore and mutex on one line of waiters',
+    now: 10_200,
+  },
   select: { bytes: 5_500, why: 'the token, and races that leave nothing behind, with timers', now: 8_900 },
   scope: { bytes: 9_000, why: 'the token, select, and tasks whose cleanup is awaited in order' },
 };

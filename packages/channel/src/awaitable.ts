@@ -1,0 +1,60 @@
+import { PENDING, type Source, type SourceProtocol, source, type Waiter, wait } from '@quiesce/cancellation-token';
+import { parkOn, unparkFrom, type WaiterItem, type WaiterList } from '@quiesce/internal';
+
+/**
+ * Something that can be awaited, and be a branch of `select`: a place in a line, or the end of the other side.
+ *
+ * **Timing.** Nothing happens until somebody waits for it. Its answer is taken synchronously by whoever asks first, and
+ * is the same for everybody who waits for this object, as with a promise.
+ *
+ * **Cancel safety.** Whoever loses it in `select` has taken nothing, and has given its place up.
+ */
+export class Awaitable<T> implements PromiseLike<T> {
+  /** @internal */
+  readonly protocol: SourceProtocol<T>;
+
+  /** @internal */
+  constructor(protocol: SourceProtocol<T>) {
+    this.protocol = protocol;
+  }
+
+  /** Called by `await`. */
+  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
+  then<A = T, B = never>(
+    onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return wait(this).then(onFulfilled, onRejected);
+  }
+}
+
+// Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
+export interface Awaitable<T> extends Source<T> {}
+Object.defineProperty(Awaitable.prototype, source, {
+  get(this: Awaitable<unknown>): SourceProtocol<unknown> {
+    return this.protocol;
+  },
+});
+
+/** That something is the case, as a source. Whoever makes it so calls `wakeAll`. */
+export class Condition implements SourceProtocol<void>, WaiterList {
+  head: WaiterItem | undefined = undefined;
+  readonly once = true;
+  readonly #isMet: () => boolean;
+
+  constructor(isMet: () => boolean) {
+    this.#isMet = isMet;
+  }
+
+  poll(): undefined | typeof PENDING {
+    return this.#isMet() ? undefined : PENDING;
+  }
+
+  park(waiter: Waiter): void {
+    parkOn(this, waiter);
+  }
+
+  unpark(waiter: Waiter): void {
+    unparkFrom(this, waiter);
+  }
+}

@@ -1,0 +1,49 @@
+import type { Sendable } from '@quiesce/cancellation-token';
+import { Line } from './line.ts';
+import { Channel } from './mpsc.ts';
+import { Receiver } from './receiver.ts';
+import { Sender } from './sender.ts';
+import { checkCount } from './settle.ts';
+import { UnboundedSender } from './unbounded-sender.ts';
+
+/**
+ * Makes a queue between many senders and one receiver: each value is received once, in order, and whoever sends faster
+ * than is received waits.
+ *
+ * @param capacity how many values may be under way, 1 or more
+ * @returns a sender, which can be cloned, and the receiver
+ * @throws RangeError when the capacity is not an integer of 1 or more
+ * @see tokio::sync::mpsc::channel (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = channel<string>(16);
+ * await tx.send('first');
+ * await tx.send('second');
+ * tx.close();
+ * for await (const value of rx) console.log(value);
+ * // => first
+ * // => second
+ * ```
+ */
+export function channel<T extends Sendable>(capacity: number): [tx: Sender<T>, rx: Receiver<T>] {
+  checkCount(capacity, 1, 'channel: the capacity');
+  const room = new Line(capacity);
+  const shared = new Channel<T>(capacity, room);
+  return [new Sender(shared, room), new Receiver(shared)];
+}
+
+/**
+ * The same without a limit: sending never waits, and what is not received takes memory.
+ *
+ * @see tokio::sync::mpsc::unbounded_channel (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = unboundedChannel<number>();
+ * tx.send(1);
+ * console.log(await rx.recv()); // => 1
+ * ```
+ */
+export function unboundedChannel<T extends Sendable>(): [tx: UnboundedSender<T>, rx: Receiver<T>] {
+  const shared = new Channel<T>(Number.POSITIVE_INFINITY, undefined);
+  return [new UnboundedSender(shared), new Receiver(shared)];
+}

@@ -1,0 +1,28 @@
+import { nameError } from '@quiesce/internal';
+
+/**
+ * A value could not be sent, because the receiver is closed; here it is back.
+ *
+ * @see tokio::sync::mpsc::error::SendError (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = channel<string>(1);
+ * rx.close();
+ * await tx.send('a letter').catch((error) => console.log(error.value)); // => a letter
+ * ```
+ */
+export class SendError<T = unknown> extends Error {
+  /** Always `SendError`. */
+  declare readonly name: 'SendError';
+  /** Always `ERR_SEND`. */
+  readonly code = 'ERR_SEND' as const;
+  /** What was not sent. */
+  readonly value: T;
+
+  /** @internal */
+  constructor(value: T) {
+    super('send: the receiver of this channel is closed; the value is handed back in .value');
+    this.value = value;
+  }
+}
+nameError(SendError, 'SendError');

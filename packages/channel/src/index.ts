@@ -1,0 +1,16 @@
+export type { Awaitable } from './awaitable.ts';
+export { channel, unboundedChannel } from './channel.ts';
+export { SendError } from './errors.ts';
+export type { WaitOptions } from './limited.ts';
+export { Mutex, type MutexGuard } from './mutex.ts';
+export { type OneshotReceiver, type OneshotSender, oneshot } from './oneshot.ts';
+export type { Permit } from './permit.ts';
+export type { Receiver, TryRecv } from './receiver.ts';
+export { Semaphore } from './semaphore.ts';
+export type { SemaphorePermit } from './semaphore-permit.ts';
+export type { Sender, TryReserve, TrySend } from './sender.ts';
+export type { UnboundedSender } from './unbounded-sender.ts';
+export { watch } from './watch.ts';
+export type { WatchReceiver } from './watch-receiver.ts';
+export type { WatchSender } from './watch-sender.ts';
+export type { WeakSender } from './weak-sender.ts';

@@ -1,0 +1,130 @@
+/**
+ * The machine under `channel` and `unboundedChannel`: a queue, room in it, and counts of handles. It is also what the
+ * receiver is as a source.
+ *
+ *            last sender closed, or rx.close()          drained, and no permit is out
+ *     OPEN ───────────────────────────────────► ENDING ───────────────────────────────► OVER
+ *       └───────────────────────── rx.dispose() (drops what is queued) ──────────────────▲
+ *
+ * Invariants
+ *  1. `capacity` = free room + values in the queue + permits that are out. A value enters the queue in the very step in
+ *     which its sender gets room, so that the order of the line is the order of the values.
+ *  2. Outside of `wakeDue` somebody is parked here only if the queue is empty and the channel is not over, or was told
+ *     and parked again. So a newcomer polls first, and overtakes nobody who could have had the value.
+ *  3. Once somebody was told that it is over, nothing is let in any more.
+ *  4. Once `rx.close()` was called nobody gets room; permits that are out may still be used.
+ */
+
+import { ClosedError, PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
+import { parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
+import { Condition } from './awaitable.ts';
+import { type DueList, wakeDue } from './due.ts';
+import type { Line } from './line.ts';
+import { Queue } from './queue.ts';
+
+/** What all handles of one channel share. */
+export class Channel<T> implements SourceProtocol<T>, DueList {
+  /** Who is parked on the receiver. */
+  head: WaiterItem | undefined = undefined;
+  isWaking = false;
+  readonly queue: Queue<T> = new Queue<T>();
+  readonly capacity: number;
+  /** Room in the queue; `undefined`: there is always more. */
+  readonly room: Line | undefined;
+  /** Senders that are open, and weak ones. */
+  senders = 0;
+  weak = 0;
+  /** Set once, by `rx.close()` and `rx.dispose()`. */
+  isClosed = false;
+  /** Set once, by `rx.dispose()`. */
+  isDropped = false;
+  /** Who waits for the receiver to be closed; made when first asked for. */
+  #closing: Condition | undefined = undefined;
+
+  constructor(capacity: number, room: Line | undefined) {
+    this.capacity = capacity;
+    this.room = room;
+    if (room !== undefined) room.left = (): void => this.#tellEnd();
+  }
+
+  get closing(): Condition {
+    this.#closing ??= new Condition(() => this.isClosed);
+    return this.#closing;
+  }
+
+  /** Whether nothing will ever come. */
+  get isOver(): boolean {
+    if (this.queue.length > 0) return false;
+    const room = this.room;
+    // Who stands in line has its value sent all the same when all senders are closed, but not when the receiver is.
+    if (!this.isClosed && (this.senders > 0 || room?.isEmpty === false)) return false;
+    return room === undefined || room.free === this.capacity;
+  }
+
+  poll(): T | typeof PENDING {
+    const room = this.room;
+    if (this.queue.length === 0) {
+      if (!this.isDropped && !this.isOver) return PENDING;
+      if (room !== undefined) room.isClosed = true; // invariant 3
+      const why = this.isDropped ? 'this receiver was disposed' : 'the channel is closed and drained';
+      throw new ClosedError(`recv: ${why}; there will be no more values`);
+    }
+    const value = this.queue.shift();
+    if (room !== undefined) room.give(1);
+    this.#tellEnd();
+    return value;
+  }
+
+  park(waiter: Waiter): void {
+    parkOn(this, waiter);
+  }
+
+  unpark(waiter: Waiter): void {
+    unparkFrom(this, waiter);
+  }
+
+  isDue(): boolean {
+    return this.queue.length > 0 || this.isDropped || this.isOver;
+  }
+
+  /** Puts a value behind the others; its room has been taken. */
+  push(value: T): void {
+    this.queue.push(value);
+    if (this.head !== undefined) wakeDue(this);
+  }
+
+  /** A permit goes without having been used. */
+  giveRoom(): void {
+    this.room?.give(1);
+    this.#tellEnd();
+  }
+
+  /** A sender goes. */
+  leave(): void {
+    this.senders--;
+    this.#tellEnd();
+  }
+
+  /** The receiver wants no more than what is there already. */
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.room?.close();
+    if (this.#closing !== undefined) wakeAll(this.#closing);
+    this.#tellEnd();
+  }
+
+  /** The receiver wants nothing any more. */
+  drop(): void {
+    this.isDropped = true;
+    const left = this.queue.length;
+    this.queue.clear();
+    if (this.room !== undefined) this.room.free += left;
+    this.close();
+    this.#tellEnd();
+  }
+
+  #tellEnd(): void {
+    if (this.head !== undefined && this.isDue()) wakeDue(this);
+  }
+}

@@ -1,0 +1,92 @@
+import { ClosedError } from '@quiesce/cancellation-token';
+import { defineDispose } from '@quiesce/internal';
+import { Awaitable } from './awaitable.ts';
+import { limited, type WaitOptions } from './limited.ts';
+import { Line, Request } from './line.ts';
+
+/**
+ * Lets one at a time into what must not be done by two at once, also across `await`.
+ *
+ * It is not reentrant: who holds it and waits for it waits for ever. In a cleanup, `tryAcquire` or `acquire({ timeout })`
+ * goes on without it.
+ *
+ * **Cancel safety.** An `acquire` that is given up, or loses in `select`, holds nothing and has given its place up.
+ *
+ * **Fairness.** First come, first served; not even `tryAcquire` overtakes.
+ *
+ * @see tokio::sync::Mutex (tokio 1.53)
+ * @example
+ * ```ts
+ * const lock = new Mutex();
+ * {
+ *   using guard = await lock.acquire();
+ *   console.log(lock.isLocked, lock.tryAcquire()); // => true undefined
+ * }
+ * console.log(lock.isLocked); // => false
+ * ```
+ */
+export class Mutex {
+  readonly #line: Line = new Line(1);
+
+  /**
+   * Waits until nobody else holds the lock: await it, or make it a branch of `select`.
+   *
+   * **Timing.** It stands in line only while somebody waits for it; the lock is taken, once, by whoever asks first when
+   * it is its turn, synchronously inside the `release` that makes it so.
+   *
+   * @param options `signal` and `timeout` give it up; the time runs from this call
+   * @returns a place in the line, which gives a {@link MutexGuard}
+   * @throws TypeError when `signal` is no signal; RangeError when `timeout` is no time. When awaited: `TimeoutError`; the
+   *   reason, verbatim, when `signal` is cancelled
+   * @see tokio::sync::Mutex::lock_owned (tokio 1.53)
+   */
+  acquire(options?: WaitOptions): Awaitable<MutexGuard> {
+    const line = this.#line;
+    return new Awaitable(limited(new Request(line, 1, () => new MutexGuard(line), neverClosed), options));
+  }
+
+  /**
+   * The lock if nobody holds it now or waits for it; never waits.
+   *
+   * @returns the guard, or `undefined`, with both of which `using` is content
+   * @see tokio::sync::Mutex::try_lock_owned (tokio 1.53)
+   */
+  tryAcquire(): MutexGuard | undefined {
+    return this.#line.tryTake(1) ? new MutexGuard(this.#line) : undefined;
+  }
+
+  /** Whether somebody holds the lock. */
+  get isLocked(): boolean {
+    return this.#line.free === 0;
+  }
+}
+
+/**
+ * The lock of a {@link Mutex}, until it is released: `using guard = await lock.acquire()`.
+ *
+ * @see tokio::sync::OwnedMutexGuard (tokio 1.53)
+ */
+export class MutexGuard implements Disposable {
+  /** Set to `undefined` by `release`. */
+  #line: Line | undefined;
+  /** The same as `release`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(line: Line) {
+    this.#line = line;
+  }
+
+  /** Gives the lock to the next in line. Synchronous, idempotent. */
+  release(): void {
+    const line = this.#line;
+    this.#line = undefined;
+    line?.give(1);
+  }
+}
+defineDispose(MutexGuard.prototype, 'release');
+
+/** Nobody closes the line of a mutex. */
+function neverClosed(): ClosedError {
+  return new ClosedError('acquire: this mutex was closed');
+}

@@ -1,0 +1,199 @@
+import {
+  ClosedError,
+  isClosedError,
+  PENDING,
+  type Sendable,
+  type Source,
+  type SourceProtocol,
+  source,
+  type Waiter,
+  wait,
+} from '@quiesce/cancellation-token';
+import { defineDispose, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { Awaitable, Condition } from './awaitable.ts';
+import { limited, type WaitOptions } from './limited.ts';
+import type { TryRecv } from './receiver.ts';
+import { failed, refuseUnsendable } from './settle.ts';
+
+/**
+ * What both ends share: OPEN, until a value was sent, the sender went without one, or the receiver was closed.
+ *
+ * Invariant: a value that was sent stays, whatever is closed afterwards.
+ */
+class Slot<T> implements SourceProtocol<T>, WaiterList {
+  head: WaiterItem | undefined = undefined;
+  readonly once = true;
+  /** Set once, by `send`. */
+  value: T | typeof PENDING = PENDING;
+  /** The sender has sent, or was closed. */
+  isSpent = false;
+  /** The receiver was closed. */
+  isClosed = false;
+  readonly closing: Condition = new Condition(() => this.isClosed);
+
+  poll(): T | typeof PENDING {
+    if (this.value !== PENDING) return this.value;
+    if (this.isClosed) throw new ClosedError('recv: this receiver was closed before a value was sent');
+    if (this.isSpent) throw new ClosedError('recv: the sender was closed without having sent a value');
+    return PENDING;
+  }
+
+  park(waiter: Waiter): void {
+    parkOn(this, waiter);
+  }
+
+  unpark(waiter: Waiter): void {
+    unparkFrom(this, waiter);
+  }
+}
+
+/**
+ * Makes a channel for one value: an answer, the end of one task.
+ *
+ * @returns the sender, and the receiver, which can be awaited and be a branch of `select`
+ * @see tokio::sync::oneshot::channel (tokio 1.53)
+ * @example
+ * ```ts
+ * const [reply, answer] = oneshot<number>();
+ * console.log(reply.send(42)); // => true
+ * console.log(await answer); // => 42
+ * ```
+ */
+export function oneshot<T extends Sendable>(): [tx: OneshotSender<T>, rx: OneshotReceiver<T>] {
+  const slot = new Slot<T>();
+  return [new OneshotSender(slot), new OneshotReceiver(slot)];
+}
+
+/**
+ * Sends one value.
+ *
+ * @see tokio::sync::oneshot::Sender (tokio 1.53)
+ */
+export class OneshotSender<T> implements Disposable {
+  readonly #slot: Slot<T>;
+  /** The same as `close`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(slot: Slot<T>) {
+    this.#slot = slot;
+  }
+
+  /**
+   * Sends the value.
+   *
+   * **Timing.** Synchronous, never waits.
+   *
+   * @param value anything but a thenable
+   * @returns whether it can be received; `false`: the receiver was closed, and the value is still the caller's
+   * @throws ClosedError when this sender has sent, or was closed; TypeError when the value is a thenable
+   * @see tokio::sync::oneshot::Sender::send (tokio 1.53)
+   */
+  send(value: T): boolean {
+    const slot = this.#slot;
+    if (slot.isSpent) throw new ClosedError('send: this sender has sent its value, or was closed');
+    refuseUnsendable(value, 'send');
+    slot.isSpent = true;
+    if (slot.isClosed) return false;
+    slot.value = value;
+    wakeAll(slot);
+    return true;
+  }
+
+  /** That the receiver is closed: await it, or make it a branch of `select`. Each `await` leaves a waiter until then. */
+  closed(): Awaitable<void> {
+    return new Awaitable(this.#slot.closing);
+  }
+
+  /** Whether the receiver was closed. */
+  get isClosed(): boolean {
+    return this.#slot.isClosed;
+  }
+
+  /** Gives up sending: the receiver fails with `ClosedError`. Synchronous, idempotent; nothing after `send`. */
+  close(): void {
+    if (this.#slot.isSpent) return;
+    this.#slot.isSpent = true;
+    wakeAll(this.#slot);
+  }
+}
+defineDispose(OneshotSender.prototype, 'close');
+
+/**
+ * Receives one value: await it, or make it a branch of `select`. It remembers the value, as a promise does.
+ *
+ * **Cancel safety.** Waiting for it takes nothing from it.
+ *
+ * @see tokio::sync::oneshot::Receiver (tokio 1.53)
+ */
+export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
+  /** @internal */
+  readonly slot: Slot<T>;
+  /** The same as `close`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(slot: Slot<T>) {
+    this.slot = slot;
+  }
+
+  /** Called by `await`. Rejects with `ClosedError` when no value will come. */
+  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
+  then<A = T, B = never>(
+    onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.recv().then(onFulfilled, onRejected);
+  }
+
+  /**
+   * The same with a way to give it up.
+   *
+   * @param options `signal` and `timeout`
+   * @throws ClosedError when the sender was closed without sending, or this receiver was closed before; `TimeoutError`; the
+   *   reason, verbatim, when `signal` is cancelled; TypeError when it is no signal; RangeError when `timeout` is no time
+   */
+  recv(options?: WaitOptions): Promise<T> {
+    try {
+      return wait({ [source]: limited(this.slot, options) });
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  /**
+   * The value if it has been sent; never waits.
+   *
+   * @see tokio::sync::oneshot::Receiver::try_recv (tokio 1.53)
+   */
+  tryRecv(): TryRecv<T> {
+    try {
+      const value = this.slot.poll();
+      return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };
+    } catch (error) {
+      if (isClosedError(error)) return { ok: false, why: 'closed' };
+      throw error;
+    }
+  }
+
+  /**
+   * Tells the sender that nobody wants the value; one that was sent before can still be received. Synchronous, idempotent.
+   *
+   * @see tokio::sync::oneshot::Receiver::close (tokio 1.53)
+   */
+  close(): void {
+    if (this.slot.isClosed) return;
+    this.slot.isClosed = true;
+    wakeAll(this.slot.closing);
+    wakeAll(this.slot);
+  }
+}
+
+// Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
+export interface OneshotReceiver<T> extends Source<T> {}
+Object.defineProperty(OneshotReceiver.prototype, source, {
+  get(this: OneshotReceiver<unknown>): SourceProtocol<unknown> {
+    return this.slot;
+  },
+});
+defineDispose(OneshotReceiver.prototype, 'close');

@@ -1,0 +1,53 @@
+import { ClosedError } from '@quiesce/cancellation-token';
+import { defineDispose } from '@quiesce/internal';
+import { SendError } from './errors.ts';
+import type { Channel } from './mpsc.ts';
+import { refuseUnsendable } from './settle.ts';
+
+/**
+ * Room for one value in a channel. It keeps the channel from ending until it is used or released.
+ *
+ * @see tokio::sync::mpsc::OwnedPermit (tokio 1.53)
+ */
+export class Permit<T> implements Disposable {
+  /** Where there is room; `undefined`: used or released. */
+  #channel: Channel<T> | undefined;
+  /** The same as `release`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(channel: Channel<T>) {
+    this.#channel = channel;
+  }
+
+  /**
+   * Sends a value into the room that was reserved.
+   *
+   * **Timing.** Synchronous, never waits. It works after `rx.close()` too: what was reserved is received.
+   *
+   * @param value anything but a thenable
+   * @throws {@link SendError} with the value when the receiver was disposed; `ClosedError` when the permit was used or
+   *   released before; TypeError when the value is a thenable, and the permit may be used again
+   * @see tokio::sync::mpsc::OwnedPermit::send (tokio 1.53)
+   */
+  send(value: T): void {
+    refuseUnsendable(value, 'send');
+    const channel = this.#channel;
+    if (channel === undefined) throw new ClosedError('send: this permit was used or released; reserve another one');
+    this.#channel = undefined;
+    if (!channel.isDropped) {
+      channel.push(value);
+      return;
+    }
+    channel.giveRoom();
+    throw new SendError(value);
+  }
+
+  /** Gives the room to the next in line. Synchronous, idempotent; nothing after `send`. */
+  release(): void {
+    const channel = this.#channel;
+    this.#channel = undefined;
+    channel?.giveRoom();
+  }
+}
+defineDispose(Permit.prototype, 'release');

@@ -1,0 +1,183 @@
+import { isClosedError, PENDING, type Source, type SourceProtocol, source, wait } from '@quiesce/cancellation-token';
+import { defineDispose } from '@quiesce/internal';
+import { limited, type WaitOptions } from './limited.ts';
+import type { Channel } from './mpsc.ts';
+import { Pause } from './pause.ts';
+import { checkCount, failed, fulfilled } from './settle.ts';
+import { Values } from './values.ts';
+
+/** What `tryRecv` answers. */
+export type TryRecv<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly why: 'empty' | 'closed' };
+
+/**
+ * Takes the values out of its channel, in order; also a `select` branch, and async iterable.
+ *
+ * **Cancel safety.** A receive that is given up, or loses in `select`, has consumed nothing.
+ *
+ * **Fairness.** Several receives that wait are served first come, first served, a value each.
+ *
+ * @see tokio::sync::mpsc::Receiver (tokio 1.53)
+ */
+export class Receiver<T> implements Disposable {
+  /** @internal */
+  readonly channel: Channel<T>;
+  /** Used for one receive after another; a second one at the same time gets its own. */
+  readonly #pause: Pause;
+  /** The same as `dispose`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(channel: Channel<T>) {
+    this.channel = channel;
+    this.#pause = new Pause(channel, false);
+  }
+
+  /**
+   * Receives the next value.
+   *
+   * **Timing.** What is there is taken synchronously inside the call, what is to come inside the `send` that brings it;
+   * the promise settles in a microtask. After 1,024 completions without one, a real turn of the event loop goes before.
+   *
+   * @param options `signal` and `timeout` give it up: `TimeoutError` says that nothing came, `ClosedError` that nothing
+   *   ever will. What is there is taken also with `timeout: 0`
+   * @returns the value
+   * @throws ClosedError when the channel is closed and drained, or this receiver was disposed; `TimeoutError`; the reason,
+   *   verbatim, when `signal` is cancelled; TypeError when it is no signal; RangeError when `timeout` is no time
+   * @see tokio::sync::mpsc::Receiver::recv (tokio 1.53), whose `None` is our `ClosedError`; std's recv_timeout
+   * @example
+   * ```ts
+   * const [tx, rx] = channel<string>(16);
+   * await rx.recv({ timeout: 5 }).catch((error) => console.log(error.name)); // => TimeoutError
+   * await tx.send('hello');
+   * tx.close();
+   * console.log(await rx.recv()); // => hello
+   * await rx.recv({ timeout: 5 }).catch((error) => console.log(error.name)); // => ClosedError
+   * ```
+   */
+  recv(options?: WaitOptions): Promise<T> {
+    const { channel } = this;
+    try {
+      if (options !== undefined) return wait({ [source]: limited(channel, options) });
+      const value = channel.poll();
+      if (value !== PENDING) return fulfilled(value);
+    } catch (error) {
+      return failed(error);
+    }
+    const pause = this.#pause.resolve === undefined ? this.#pause : new Pause(channel, false);
+    return pause.start() as Promise<T>;
+  }
+
+  /**
+   * Receives up to `limit` values: those that are there, and waits only if there is none.
+   *
+   * **Cancel safety.** As `recv`: given up, it has consumed nothing.
+   *
+   * @param limit how many at most, 1 or more
+   * @param options as of `recv`
+   * @returns 1 to `limit` values, in order
+   * @throws RangeError when `limit` is not an integer of 1 or more; and as `recv`
+   * @see tokio::sync::mpsc::Receiver::recv_many (tokio 1.53)
+   */
+  recvMany(limit: number, options?: WaitOptions): Promise<T[]> {
+    const { channel } = this;
+    const batch: SourceProtocol<T[]> = {
+      poll: () => {
+        const first = channel.poll();
+        if (first === PENDING) return PENDING;
+        const values = [first];
+        while (values.length < limit && channel.queue.length > 0) values.push(channel.poll() as T);
+        return values;
+      },
+      park: (waiter) => channel.park(waiter),
+      unpark: (waiter) => channel.unpark(waiter),
+    };
+    try {
+      checkCount(limit, 1, 'recvMany: the limit');
+      return wait({ [source]: limited(batch, options) });
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  /**
+   * Takes the next value if there is one; never waits, never throws.
+   *
+   * @returns the value, or why there is none: `closed` says that there will never be one
+   * @see tokio::sync::mpsc::Receiver::try_recv (tokio 1.53)
+   */
+  tryRecv(): TryRecv<T> {
+    try {
+      const value = this.channel.poll();
+      return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };
+    } catch (error) {
+      if (isClosedError(error)) return { ok: false, why: 'closed' };
+      throw error;
+    }
+  }
+
+  /** Iterates until the channel is closed and drained. Leaving the loop in any way leaves the receiver open. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
+    return new Values(this.channel);
+  }
+
+  /** How many values are in the channel. */
+  get length(): number {
+    return this.channel.queue.length;
+  }
+
+  /** Whether there is nothing to take now. */
+  get isEmpty(): boolean {
+    return this.length === 0;
+  }
+
+  /** Whether nothing new is let in: all senders are closed, or `close` was called. There may be values left. */
+  get isClosed(): boolean {
+    return this.channel.isClosed || this.channel.senders === 0;
+  }
+
+  /** How many senders are open. */
+  get strongCount(): number {
+    return this.channel.senders;
+  }
+
+  /** How many weak senders are open. */
+  get weakCount(): number {
+    return this.channel.weak;
+  }
+
+  /**
+   * Refuses new values, and keeps those that are there or have a permit: receive until `ClosedError` to lose none.
+   *
+   * **Timing.** Synchronous, idempotent. Sends that wait for room fail with {@link SendError}, which has the value.
+   *
+   * @see tokio::sync::mpsc::Receiver::close (tokio 1.53)
+   * @example
+   * ```ts
+   * const [tx, rx] = channel<number>(1);
+   * await tx.send(1);
+   * const late = tx.send(2).catch((error) => console.log('not sent:', error.value));
+   * rx.close();
+   * await late; // => not sent: 2
+   * console.log(await rx.recv(), rx.tryRecv()); // => 1 { ok: false, why: 'closed' }
+   * ```
+   */
+  close(): void {
+    this.channel.close();
+  }
+
+  /** Closes the channel and drops what is in it; what waits on this receiver ends. Synchronous, idempotent. */
+  dispose(): void {
+    this.channel.drop();
+  }
+}
+
+// Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
+export interface Receiver<T> extends Source<T> {}
+Object.defineProperty(Receiver.prototype, source, {
+  get(this: Receiver<unknown>): SourceProtocol<unknown> {
+    return this.channel;
+  },
+});
+defineDispose(Receiver.prototype, 'dispose');

@@ -1,0 +1,73 @@
+import { defineDispose } from '@quiesce/internal';
+import type { Line } from './line.ts';
+import { checkCount } from './settle.ts';
+
+/**
+ * Permits of a semaphore, until they are released: `using permit = await semaphore.acquire()`.
+ *
+ * @see tokio::sync::OwnedSemaphorePermit (tokio 1.53)
+ */
+export class SemaphorePermit implements Disposable {
+  readonly #line: Line;
+  /** How many are left to release: less after `split`, more after `merge`, none after `release` and `forget`. */
+  #count: number;
+  /** The same as `release`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(line: Line, count: number) {
+    this.#line = line;
+    this.#count = count;
+  }
+
+  /** How many permits it stands for; 0 after `release`. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Gives the permits back, to the next in line. Synchronous, idempotent. */
+  release(): void {
+    this.#line.give(this.forget());
+  }
+
+  /**
+   * Never gives the permits back: there are so many less for ever. Synchronous, idempotent.
+   *
+   * @returns how many
+   * @see tokio::sync::OwnedSemaphorePermit::forget (tokio 1.53)
+   */
+  forget(): number {
+    const count = this.#count;
+    this.#count = 0;
+    return count;
+  }
+
+  /**
+   * Takes some of these permits out, to be released on their own.
+   *
+   * @param count how many, 0 or more
+   * @returns them, or `undefined` when there are not so many
+   * @throws RangeError when `count` is not an integer of 0 or more
+   * @see tokio::sync::OwnedSemaphorePermit::split (tokio 1.53)
+   */
+  split(count: number): SemaphorePermit | undefined {
+    checkCount(count, 0, 'split: the number of permits');
+    if (count > this.#count) return undefined;
+    this.#count -= count;
+    return new SemaphorePermit(this.#line, count);
+  }
+
+  /**
+   * Takes over all permits of another one, which is then empty.
+   *
+   * @throws TypeError when it is of another semaphore, or the same object
+   * @see tokio::sync::OwnedSemaphorePermit::merge (tokio 1.53)
+   */
+  merge(other: SemaphorePermit): void {
+    if (other === this || other.#line !== this.#line) {
+      throw new TypeError('merge: the other permit must be another one of the same semaphore');
+    }
+    this.#count += other.forget();
+  }
+}
+defineDispose(SemaphorePermit.prototype, 'release');

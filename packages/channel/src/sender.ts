@@ -1,0 +1,223 @@
+import { ClosedError, consumeBudget, source, wait } from '@quiesce/cancellation-token';
+import { defineDispose } from '@quiesce/internal';
+import { Awaitable } from './awaitable.ts';
+import { SendError } from './errors.ts';
+import { limited, type WaitOptions } from './limited.ts';
+import { type Line, Request } from './line.ts';
+import type { Channel } from './mpsc.ts';
+import { Permit } from './permit.ts';
+import { sendLater } from './sending.ts';
+import { failed, refuseUnsendable } from './settle.ts';
+import { WeakSender } from './weak-sender.ts';
+
+/** What `trySend` answers. */
+export type TrySend = { readonly ok: true } | { readonly ok: false; readonly why: 'full' | 'closed' };
+
+/** What `tryReserve` answers. */
+export type TryReserve<T> =
+  | { readonly ok: true; readonly value: Permit<T> }
+  | { readonly ok: false; readonly why: 'full' | 'closed' };
+
+/** What most sends return: a fulfilled promise keeps nothing of those who await it. */
+const SENT = Promise.resolve();
+
+/**
+ * Sends values to the receiver of its channel. The channel ends when its last sender is closed and it is drained.
+ *
+ * **Cancel safety.** A `send` or `reserve` that is given up has sent nothing, and has given its place up.
+ *
+ * **Fairness.** Room is given first come, first served, to sends and reservations alike; nobody overtakes, not even
+ * `trySend`.
+ *
+ * @see tokio::sync::mpsc::Sender (tokio 1.53)
+ */
+export class Sender<T> implements Disposable {
+  /** @internal */
+  readonly channel: Channel<T>;
+  readonly #room: Line;
+  /** Set once, by `close`. */
+  #isClosed = false;
+  /** The same as `close`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(channel: Channel<T>, room: Line) {
+    this.channel = channel;
+    this.#room = room;
+    channel.senders++;
+  }
+
+  /**
+   * Sends a value, and waits until there is room for it.
+   *
+   * **Timing.** With room, the value is in the channel before this returns. Otherwise it enters the channel in its turn,
+   * inside the `recv` that makes room, also if this sender is closed meanwhile. A failed send has sent nothing.
+   *
+   * @param value anything but a thenable
+   * @param options `signal` and `timeout` give the send up while it waits
+   * @throws {@link SendError} with the value when the receiver is closed, before or while it waits; `TimeoutError`; the
+   *   reason, verbatim, when `signal` is cancelled; `ClosedError` when this sender was closed; TypeError when the value
+   *   is a thenable or `signal` is no signal; RangeError when `timeout` is no time
+   * @see tokio::sync::mpsc::Sender::send and send_timeout (tokio 1.53)
+   * @example
+   * ```ts
+   * const [tx, rx] = channel<number>(1);
+   * await tx.send(1);
+   * let isSent = false;
+   * const second = tx.send(2).then(() => (isSent = true));
+   * console.log(isSent, await rx.recv()); // => false 1
+   * await second;
+   * console.log(isSent, await rx.recv()); // => true 2
+   * ```
+   */
+  send(value: T, options?: WaitOptions): Promise<void> {
+    try {
+      this.#check('send');
+      refuseUnsendable(value, 'send');
+      if (options !== undefined) return this.#sendWithin(value, options);
+    } catch (error) {
+      return failed(error);
+    }
+    const { channel } = this;
+    if (this.#room.tryTake(1)) {
+      channel.push(value);
+      return consumeBudget() ?? SENT;
+    }
+    return channel.isClosed ? failed(new SendError(value)) : sendLater(channel, this.#room, value);
+  }
+
+  #sendWithin(value: T, options: WaitOptions): Promise<void> {
+    const push = (): void => this.channel.push(value);
+    const request = new Request(this.#room, 1, push, () => new SendError(value));
+    return wait({ [source]: limited(request, options) });
+  }
+
+  /**
+   * Sends a value if there is room now and nobody waits for it; never waits.
+   *
+   * @param value anything but a thenable
+   * @returns `{ ok: true }`, or `{ ok: false, why }`: `full`, or `closed` by the receiver
+   * @throws ClosedError when this sender was closed; TypeError when the value is a thenable
+   * @see tokio::sync::mpsc::Sender::try_send (tokio 1.53)
+   */
+  trySend(value: T): TrySend {
+    this.#check('trySend');
+    refuseUnsendable(value, 'trySend');
+    if (!this.#room.tryTake(1)) return { ok: false, why: this.channel.isClosed ? 'closed' : 'full' };
+    this.channel.push(value);
+    return { ok: true };
+  }
+
+  /**
+   * Waits for room before there is a value: await it, or make it a branch of `select`, so that sending is one as well.
+   *
+   * **Timing.** It stands in line only while somebody waits for it; a permit is made, once, by whoever finds room first.
+   *
+   * @param options `signal` and `timeout` give it up; the time runs from this call
+   * @returns a place in the line, which gives a {@link Permit}
+   * @throws ClosedError when this sender was closed; TypeError when `signal` is no signal; RangeError when `timeout` is
+   *   no time. When awaited: `ClosedError` when the receiver is closed; `TimeoutError`; the reason, verbatim
+   * @see tokio::sync::mpsc::Sender::reserve_owned (tokio 1.53)
+   * @example
+   * ```ts
+   * const [tx, rx] = channel<string>(1);
+   * const outcome = await select({ room: tx.reserve(), stopped: new CancellationToken() });
+   * if (outcome.branch === 'room') outcome.value.send('made when there was room for it');
+   * console.log(await rx.recv()); // => made when there was room for it
+   * ```
+   */
+  reserve(options?: WaitOptions): Awaitable<Permit<T>> {
+    this.#check('reserve');
+    const { channel } = this;
+    const refuse = (): ClosedError => new ClosedError('reserve: the receiver of this channel is closed, or it is over');
+    return new Awaitable(limited(new Request(this.#room, 1, () => new Permit(channel), refuse), options));
+  }
+
+  /**
+   * A permit if there is room now and nobody waits for it; never waits.
+   *
+   * @returns `{ ok: true, value: permit }`, or `{ ok: false, why }`: `full`, or `closed` by the receiver
+   * @throws ClosedError when this sender was closed
+   * @see tokio::sync::mpsc::Sender::try_reserve_owned (tokio 1.53)
+   */
+  tryReserve(): TryReserve<T> {
+    this.#check('tryReserve');
+    if (this.#room.tryTake(1)) return { ok: true, value: new Permit(this.channel) };
+    return { ok: false, why: this.channel.isClosed ? 'closed' : 'full' };
+  }
+
+  /**
+   * Another sender of the same channel, to be closed on its own.
+   *
+   * @throws ClosedError when this sender was closed
+   */
+  clone(): Sender<T> {
+    this.#check('clone');
+    return new Sender(this.channel, this.#room);
+  }
+
+  /**
+   * A sender that does not keep the channel open.
+   *
+   * @throws ClosedError when this sender was closed
+   * @see tokio::sync::mpsc::Sender::downgrade (tokio 1.53)
+   */
+  downgrade(): WeakSender<Sender<T>> {
+    this.#check('downgrade');
+    return new WeakSender(this.channel as Channel<never>, () => new Sender(this.channel, this.#room));
+  }
+
+  /**
+   * That the receiver is closed: await it, or make it a branch of `select`. Each `await` leaves a waiter until then.
+   *
+   * @see tokio::sync::mpsc::Sender::closed (tokio 1.53)
+   */
+  closed(): Awaitable<void> {
+    return new Awaitable(this.channel.closing);
+  }
+
+  /** Whether the receiver was closed or disposed. */
+  get isClosed(): boolean {
+    return this.channel.isClosed;
+  }
+
+  /** For how many values there is room that nobody waits for. */
+  get capacity(): number {
+    return this.#room.open;
+  }
+
+  /** For how many values there is room in the empty channel. */
+  get maxCapacity(): number {
+    return this.channel.capacity;
+  }
+
+  /** How many senders are open. */
+  get strongCount(): number {
+    return this.channel.senders;
+  }
+
+  /** How many weak senders are open. */
+  get weakCount(): number {
+    return this.channel.weak;
+  }
+
+  /** Whether both send to the same receiver. */
+  sameChannel(other: Sender<T>): boolean {
+    return this.channel === other.channel;
+  }
+
+  /**
+   * Closes this sender; sends that wait go on. After the last one the receiver drains the channel and then gets
+   * `ClosedError`. Synchronous, idempotent.
+   */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.channel.leave();
+  }
+
+  #check(call: string): void {
+    if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
+  }
+}
+defineDispose(Sender.prototype, 'close');

@@ -1,0 +1,37 @@
+import { consumeBudget, PENDING } from '@quiesce/cancellation-token';
+import { refuseThenable } from '@quiesce/internal';
+
+/** A promise of what there is already. A loop over what is ready must not starve the event loop: it takes its turn. */
+export function fulfilled<T>(value: T): Promise<T> {
+  const turn = consumeBudget();
+  return turn === undefined ? Promise.resolve(value) : turn.then(() => value);
+}
+
+/** A promise that fails. It takes its turn too, or it would come before values that were taken before it. */
+export function failed(error: unknown): Promise<never> {
+  const turn = consumeBudget();
+  return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
+}
+
+/** Settles a promise that was made before, in its turn. */
+export function settle<T>(by: (result: T) => void, result: T): void {
+  const turn = consumeBudget();
+  if (turn === undefined) by(result);
+  else void turn.then(() => by(result));
+}
+
+/**
+ * Refuses what cannot be sent, before anything has happened.
+ *
+ * @throws TypeError for a thenable, and for `PENDING`
+ */
+export function refuseUnsendable(value: unknown, call: string): void {
+  refuseThenable(value, call);
+  if (value === PENDING) throw new TypeError(`${call}: PENDING says that there is no value, and cannot be one`);
+}
+
+/** @throws RangeError unless `count` is an integer from `least` to 2^53-1 */
+export function checkCount(count: number, least: number, what: string): void {
+  if (Number.isSafeInteger(count) && count >= least) return;
+  throw new RangeError(`${what} must be an integer from ${least} to 2^53-1, got ${String(count)}`);
+}

@@ -1,0 +1,102 @@
+import { ClosedError } from '@quiesce/cancellation-token';
+import { defineDispose } from '@quiesce/internal';
+import { Awaitable } from './awaitable.ts';
+import { SendError } from './errors.ts';
+import type { Channel } from './mpsc.ts';
+import { refuseUnsendable } from './settle.ts';
+import { WeakSender } from './weak-sender.ts';
+
+/**
+ * Sends values to the receiver of its channel, and never waits.
+ *
+ * @see tokio::sync::mpsc::UnboundedSender (tokio 1.53)
+ */
+export class UnboundedSender<T> implements Disposable {
+  /** @internal */
+  readonly channel: Channel<T>;
+  /** Set once, by `close`. */
+  #isClosed = false;
+  /** The same as `close`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(channel: Channel<T>) {
+    this.channel = channel;
+    channel.senders++;
+  }
+
+  /**
+   * Sends a value.
+   *
+   * **Timing.** Synchronous: a receive that waits has taken it when this returns.
+   *
+   * @param value anything but a thenable
+   * @throws {@link SendError} with the value when the receiver is closed; `ClosedError` when this sender was closed;
+   *   TypeError when the value is a thenable
+   * @see tokio::sync::mpsc::UnboundedSender::send (tokio 1.53)
+   */
+  send(value: T): void {
+    this.#check('send');
+    refuseUnsendable(value, 'send');
+    if (this.channel.isClosed) throw new SendError(value);
+    this.channel.push(value);
+  }
+
+  /**
+   * Another sender of the same channel, to be closed on its own.
+   *
+   * @throws ClosedError when this sender was closed
+   */
+  clone(): UnboundedSender<T> {
+    this.#check('clone');
+    return new UnboundedSender(this.channel);
+  }
+
+  /**
+   * A sender that does not keep the channel open.
+   *
+   * @throws ClosedError when this sender was closed
+   * @see tokio::sync::mpsc::UnboundedSender::downgrade (tokio 1.53)
+   */
+  downgrade(): WeakSender<UnboundedSender<T>> {
+    this.#check('downgrade');
+    return new WeakSender(this.channel as Channel<never>, () => new UnboundedSender(this.channel));
+  }
+
+  /** That the receiver is closed: await it, or make it a branch of `select`. Each `await` leaves a waiter until then. */
+  closed(): Awaitable<void> {
+    return new Awaitable(this.channel.closing);
+  }
+
+  /** Whether the receiver was closed or disposed. */
+  get isClosed(): boolean {
+    return this.channel.isClosed;
+  }
+
+  /** How many senders are open. */
+  get strongCount(): number {
+    return this.channel.senders;
+  }
+
+  /** How many weak senders are open. */
+  get weakCount(): number {
+    return this.channel.weak;
+  }
+
+  /** Whether both send to the same receiver. */
+  sameChannel(other: UnboundedSender<T>): boolean {
+    return this.channel === other.channel;
+  }
+
+  /** Closes this sender; after the last one the receiver drains the channel. Synchronous, idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.channel.leave();
+  }
+
+  #check(call: string): void {
+    if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
+  }
+}
+defineDispose(UnboundedSender.prototype, 'close');

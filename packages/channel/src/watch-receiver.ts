@@ -1,0 +1,155 @@
+import { type PENDING, type Source, type SourceProtocol, source, wait } from '@quiesce/cancellation-token';
+import { defineDispose } from '@quiesce/internal';
+import { limited, type WaitOptions } from './limited.ts';
+import { failed } from './settle.ts';
+import { Values } from './values.ts';
+import { View } from './watched.ts';
+
+/**
+ * Sees the latest value, and learns of changes; also a `select` branch, and async iterable: of changes from now on.
+ *
+ * **Cancel safety.** Waiting that is given up has marked nothing as seen.
+ *
+ * **Fairness.** Several that wait on one receiver get one change each, first come, first served: clone it for each.
+ *
+ * @see tokio::sync::watch::Receiver (tokio 1.53)
+ */
+export class WatchReceiver<T> implements Disposable {
+  /** @internal */
+  readonly view: View<T>;
+  /** The same as `close`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(view: View<T>) {
+    this.view = view;
+  }
+
+  /** The value; whether it counts as seen stays as it is. */
+  borrow(): T {
+    return this.view.shared.value;
+  }
+
+  /**
+   * The value, which counts as seen from now on.
+   *
+   * @see tokio::sync::watch::Receiver::borrow_and_update (tokio 1.53)
+   */
+  borrowAndUpdate(): T {
+    return this.view.see();
+  }
+
+  /** Whether there is a value that this receiver has not seen, also if all senders are closed. */
+  hasChanged(): boolean {
+    return this.view.isChanged;
+  }
+
+  /**
+   * Waits for a value that this receiver has not seen, and marks it as seen.
+   *
+   * **Timing.** One that is there is taken synchronously inside the call, one that is to come inside the `send`.
+   *
+   * @param options `signal` and `timeout` give it up
+   * @returns the value
+   * @throws ClosedError when all senders are closed and the last value is seen, or this receiver is closed; `TimeoutError`;
+   *   the reason, verbatim, when `signal` is cancelled; TypeError when it is no signal; RangeError when `timeout` is no time
+   * @see tokio::sync::watch::Receiver::changed (tokio 1.53), which gives nothing
+   * @example
+   * ```ts
+   * const [tx, rx] = watch('starting');
+   * tx.send('loading');
+   * tx.send('ready');
+   * console.log(await rx.changed()); // => ready
+   * ```
+   */
+  changed(options?: WaitOptions): Promise<T> {
+    return this.#wait(this.view, options);
+  }
+
+  /**
+   * Waits until the value satisfies a predicate; it may be the one that is there. What it is shown counts as seen.
+   *
+   * @param predicate called with the value now and after each change; not again for one that it was shown
+   * @param options `signal` and `timeout` give it up
+   * @returns the value
+   * @throws what the predicate throws; ClosedError when all senders are closed and it will not be satisfied; and as `changed`
+   * @see tokio::sync::watch::Receiver::wait_for (tokio 1.53)
+   * @example
+   * ```ts
+   * const [tx, rx] = watch(0);
+   * const big = rx.waitFor((n) => n > 1);
+   * tx.send(1);
+   * tx.send(2);
+   * console.log(await big); // => 2
+   * ```
+   */
+  waitFor(predicate: (value: T) => boolean, options?: WaitOptions): Promise<T> {
+    const { view } = this;
+    const { shared } = view;
+    // A version of its own: what others have seen meanwhile is shown to the predicate all the same.
+    let shown = -1;
+    const poll = (): T | typeof PENDING => {
+      while (!view.isClosed && shown !== shared.version) {
+        shown = shared.version;
+        const value = view.see();
+        if (predicate(value)) return value;
+      }
+      // Nothing is new: it is pending, or over.
+      return view.poll();
+    };
+    return this.#wait({ poll, park: (waiter) => view.park(waiter), unpark: (waiter) => view.unpark(waiter) }, options);
+  }
+
+  #wait<R>(protocol: SourceProtocol<R>, options: WaitOptions | undefined): Promise<R> {
+    try {
+      return wait({ [source]: limited(protocol, options) });
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  /** Iterates over the changes from now on; several in a row may be seen as one. Leaving the loop leaves it open. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
+    return new Values(this.view);
+  }
+
+  /** Makes the value count as not seen. */
+  markChanged(): void {
+    this.view.seen = -1;
+    this.view.tell();
+  }
+
+  /** Makes the value count as seen. */
+  markUnchanged(): void {
+    this.view.see();
+  }
+
+  /** Another receiver, which has seen what this one has. */
+  clone(): WatchReceiver<T> {
+    return new WatchReceiver(new View(this.view.shared, this.view.seen));
+  }
+
+  /** Whether all senders are closed. */
+  get isClosed(): boolean {
+    return this.view.shared.senders === 0;
+  }
+
+  /** Whether both are of the same `watch`. */
+  sameChannel(other: WatchReceiver<T>): boolean {
+    return this.view.shared === other.view.shared;
+  }
+
+  /** Stops watching: what waits on this receiver ends with `ClosedError`. Synchronous, idempotent. */
+  close(): void {
+    this.view.close();
+  }
+}
+
+// Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
+export interface WatchReceiver<T> extends Source<T> {}
+Object.defineProperty(WatchReceiver.prototype, source, {
+  get(this: WatchReceiver<unknown>): SourceProtocol<unknown> {
+    return this.view;
+  },
+});
+defineDispose(WatchReceiver.prototype, 'close');

@@ -1,0 +1,28 @@
+import type { Sendable } from '@quiesce/cancellation-token';
+import { refuseUnsendable } from './settle.ts';
+import { WatchReceiver } from './watch-receiver.ts';
+import { WatchSender } from './watch-sender.ts';
+import { View, Watched } from './watched.ts';
+
+/** One argument too few for a thenable. Not a constraint of `T`: `watch('starting')` could then never be anything else. */
+type Refused<T> = [T] extends [Sendable] ? [] : [aThenableCannotBeWatched: never];
+
+/**
+ * Makes a value that many can watch: each sees the latest, and may skip those between.
+ *
+ * @param initial the value at first; it counts as seen; anything but a thenable
+ * @returns a sender and a receiver, both of which can be cloned
+ * @throws TypeError when the value is a thenable
+ * @see tokio::sync::watch::channel (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = watch({ level: 'info' });
+ * tx.send({ level: 'debug' });
+ * console.log(await rx.changed(), rx.hasChanged()); // => { level: 'debug' } false
+ * ```
+ */
+export function watch<T>(initial: T, ..._: Refused<T>): [tx: WatchSender<T>, rx: WatchReceiver<T>] {
+  refuseUnsendable(initial, 'watch');
+  const shared = new Watched<T>(initial);
+  return [new WatchSender(shared), new WatchReceiver(new View(shared, 0))];
+}

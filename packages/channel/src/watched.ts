@@ -1,0 +1,101 @@
+/**
+ * The machine under `watch`: one value with a version, and what each receiver has seen of it.
+ *
+ * Invariants
+ *  1. The version grows with each change. A receiver has something new exactly if it has not seen the latest version.
+ *  2. A view is in the list of its value exactly while somebody is parked on it, but for the time in which it is itself
+ *     being woken.
+ *
+ * Not guaranteed: that a receiver sees every value; it sees the latest.
+ */
+
+import { ClosedError, PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
+import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { Condition } from './awaitable.ts';
+
+/** The value that all handles of one `watch` share. */
+export class Watched<T> implements WaiterList {
+  /** The views on which somebody is parked (invariant 2). */
+  head: WaiterItem | undefined = undefined;
+  value: T;
+  version = 0;
+  /** Handles that are open; without senders nothing changes any more. */
+  senders = 0;
+  receivers = 0;
+  readonly unwatched: Condition = new Condition(() => this.receivers === 0);
+
+  constructor(value: T) {
+    this.value = value;
+  }
+
+  set(value: T): void {
+    this.value = value;
+    this.version++;
+    wakeAll(this);
+  }
+}
+
+/** What one receiver sees, as a source of changes. */
+export class View<T> implements SourceProtocol<T>, WaiterList, Waiter {
+  /** The place among the views on which somebody is parked. */
+  next: object | undefined = undefined;
+  prev: object | undefined = undefined;
+  owner: object | undefined = undefined;
+  /** Who is parked on this one. */
+  head: WaiterItem | undefined = undefined;
+  readonly shared: Watched<T>;
+  /** The version that was seen last; -1: the receiver wants to see it again. */
+  seen: number;
+  /** Set once, by `close`. */
+  isClosed = false;
+
+  constructor(shared: Watched<T>, seen: number) {
+    this.shared = shared;
+    this.seen = seen;
+    shared.receivers++;
+  }
+
+  get isChanged(): boolean {
+    return this.seen !== this.shared.version;
+  }
+
+  /** The latest value, which is then seen. */
+  see(): T {
+    this.seen = this.shared.version;
+    return this.shared.value;
+  }
+
+  poll(): T | typeof PENDING {
+    if (this.isClosed) throw new ClosedError('changed: this receiver was closed');
+    if (this.isChanged) return this.see();
+    if (this.shared.senders === 0) throw new ClosedError('changed: all senders are closed; the value stays as it is');
+    return PENDING;
+  }
+
+  park(waiter: Waiter): void {
+    parkOn(this, waiter);
+    parkOn(this.shared, this);
+  }
+
+  unpark(waiter: Waiter): void {
+    if (unparkFrom(this, waiter) && this.head === undefined) unparkFrom(this.shared, this);
+  }
+
+  wake(): void {
+    wakeAll(this);
+  }
+
+  /** Something is new for this one alone. */
+  tell(): void {
+    unparkFrom(this.shared, this);
+    wakeAll(this);
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.shared.receivers--;
+    this.tell();
+    if (this.shared.receivers === 0) wakeAll(this.shared.unwatched);
+  }
+}

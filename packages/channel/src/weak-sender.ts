@@ -1,0 +1,56 @@
+import { defineDispose } from '@quiesce/internal';
+import type { Channel } from './mpsc.ts';
+
+/**
+ * Knows a channel without keeping it open.
+ *
+ * @see tokio::sync::mpsc::WeakSender (tokio 1.53)
+ */
+export class WeakSender<S> implements Disposable {
+  readonly #channel: Channel<never>;
+  readonly #make: () => S;
+  /** Set once, by `close`. */
+  #isClosed = false;
+  /** The same as `close`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(channel: Channel<never>, make: () => S) {
+    this.#channel = channel;
+    this.#make = make;
+    channel.weak++;
+  }
+
+  /**
+   * A sender of the channel, while it has another one.
+   *
+   * @returns `undefined` once the last sender was closed, or after `close`
+   * @see tokio::sync::mpsc::WeakSender::upgrade (tokio 1.53)
+   */
+  upgrade(): S | undefined {
+    return this.#isClosed || this.#channel.senders === 0 ? undefined : this.#make();
+  }
+
+  /** Another weak sender, to be closed on its own. */
+  clone(): WeakSender<S> {
+    return new WeakSender(this.#channel, this.#make);
+  }
+
+  /** How many senders are open. */
+  get strongCount(): number {
+    return this.#channel.senders;
+  }
+
+  /** How many weak senders are open. */
+  get weakCount(): number {
+    return this.#channel.weak;
+  }
+
+  /** Takes this one out of `weakCount`. Synchronous, idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#channel.weak--;
+  }
+}
+defineDispose(WeakSender.prototype, 'close');

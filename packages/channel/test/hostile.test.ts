@@ -1,0 +1,213 @@
+// What a hostile or hurried user may do: it is refused at the call that is wrong, and nothing is lost.
+import { CancellationToken, PENDING, source } from '@quiesce/cancellation-token';
+import { channel, Mutex, oneshot, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
+import { describe, expect, it } from 'vitest';
+import { expectEmpty, expectValues, rejection, take, turn, waiter } from './vocabulary.ts';
+
+const thenable = Object.defineProperty({}, 'then', { value: () => {} }) as never;
+
+describe('what is refused', () => {
+  it('a capacity that is none', () => {
+    for (const capacity of [
+      0,
+      -1,
+      1.5,
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      2 ** 53,
+      '1' as never,
+      undefined as never,
+    ]) {
+      expect(() => channel(capacity)).toThrow(RangeError);
+    }
+  });
+
+  it.each([
+    ['a thenable', thenable],
+    ['PENDING', PENDING as never],
+  ])('%s as a value, wherever it is sent, and nothing has happened', async (_, value) => {
+    const [tx, rx] = channel<object>(1);
+    expect(await rejection(tx.send(value))).toBeInstanceOf(TypeError);
+    expect(await rejection(tx.send(value, { signal: new CancellationToken() }))).toBeInstanceOf(TypeError);
+    expect(() => tx.trySend(value)).toThrow(TypeError);
+    expect(() => unboundedChannel<object>()[0].send(value)).toThrow(TypeError);
+    expect(() => oneshot<object>()[0].send(value)).toThrow(TypeError);
+    expect(() => (watch as (value: unknown) => unknown)(value)).toThrow(TypeError);
+    const [out] = watch<object>({});
+    for (const act of [() => out.send(value), () => out.sendReplace(value), () => out.sendModify(() => value)]) {
+      expect(act).toThrow(TypeError);
+    }
+    expectEmpty(rx);
+    expect(tx.capacity).toBe(1);
+  });
+
+  it('sending by a sender that was closed', async () => {
+    const [tx, rx] = channel<string>(1);
+    const other = tx.clone();
+    tx.close();
+    expect(await rejection(tx.send('a'))).toMatchObject({ code: 'ERR_CLOSED' });
+    for (const act of [
+      () => tx.trySend('a'),
+      () => tx.reserve(),
+      () => tx.tryReserve(),
+      () => tx.clone(),
+      () => tx.downgrade(),
+    ]) {
+      expect(act).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
+    }
+    await other.send('b');
+    expectValues(rx, 'b');
+    const [unbounded] = unboundedChannel<string>();
+    unbounded.close();
+    for (const act of [() => unbounded.send('a'), () => unbounded.clone(), () => unbounded.downgrade()]) {
+      expect(act).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
+    }
+  });
+
+  it('options that are none, before anything is taken', async () => {
+    const [tx, rx] = channel<string>(2);
+    await tx.send('a');
+    expect(await rejection(tx.send('b', { timeout: -1 }))).toBeInstanceOf(RangeError);
+    expect(await rejection(tx.send('b', { signal: 1 as never }))).toBeInstanceOf(TypeError);
+    expect(() => tx.reserve({ timeout: Number.NaN })).toThrow(RangeError);
+    expect(await rejection(rx.recvMany(1, { timeout: -1 }))).toBeInstanceOf(RangeError);
+    expectValues(rx, 'a');
+    expect(tx.capacity).toBe(2);
+  });
+
+  it('options that throw when they are read', async () => {
+    const [tx, rx] = channel<string>(1);
+    const options = {
+      get signal(): never {
+        throw new Error('read');
+      },
+    };
+    expect(await rejection(tx.send('a', options))).toEqual(new Error('read'));
+    expect(await rejection(rx.recv(options))).toEqual(new Error('read'));
+    expect(() => new Mutex().acquire(options)).toThrow('read');
+  });
+});
+
+describe('every value that a channel can carry', () => {
+  const values = [undefined, null, 0, '', Number.NaN, Symbol('any'), [], () => 1, new Error('a value'), { done: true }];
+  it('is received as it was sent, by each way', async () => {
+    for (const value of values) {
+      const [tx, rx] = channel<never>(1);
+      await tx.send(value as never);
+      expect(await rx.recv()).toBe(value);
+      const waiting = rx.recv();
+      await tx.send(value as never);
+      expect(await waiting).toBe(value);
+      await tx.send(value as never);
+      expect(await rx.recvMany(1)).toEqual([value]);
+      (await tx.reserve()).send(value as never);
+      for await (const received of rx) {
+        expect(received).toBe(value);
+        break;
+      }
+    }
+  });
+
+  it('may be an object whose `then` throws when it is read: the sender learns of it', async () => {
+    const [tx, rx] = channel<object>(1);
+    const value = Object.defineProperty({}, 'then', {
+      get: () => {
+        throw new Error('then was read');
+      },
+    });
+    expect(await rejection(tx.send(value))).toEqual(new Error('then was read'));
+    expect(tx.capacity).toBe(1);
+    expectEmpty(rx);
+  });
+});
+
+describe('acting inside a wake-up', () => {
+  it('closing the receiver that wakes is seen by all who wait', async () => {
+    const [tx, rx] = channel<number>(2);
+    const protocol = rx[source];
+    protocol.park(waiter(() => rx.dispose()));
+    const others = [rejection(rx.recv()), rejection(rx.recv())];
+    expect(tx.trySend(1)).toEqual({ ok: true });
+    for (const error of await Promise.all(others)) expect(error).toMatchObject({ code: 'ERR_CLOSED' });
+    expect(tx.isClosed).toBe(true);
+  });
+
+  it('sending more goes behind, and everybody gets theirs', async () => {
+    const [tx, rx] = unboundedChannel<number>();
+    rx[source].park(waiter(() => tx.send(2)));
+    const receives = [rx.recv(), rx.recv()];
+    tx.send(1);
+    expect(await Promise.all(receives)).toEqual([1, 2]);
+  });
+
+  it('closing the semaphore that wakes fails those behind, and loses no permit', async () => {
+    const semaphore = new Semaphore(1);
+    const held = take(semaphore.acquire());
+    const place = semaphore.acquire();
+    place[source].park(waiter(() => semaphore.close()));
+    const behind = rejection(semaphore.acquire());
+    await turn();
+    held.release();
+    expect(await behind).toMatchObject({ code: 'ERR_CLOSED' });
+    expect(semaphore.availablePermits).toBe(1);
+  });
+
+  it('forgetting the permits leaves nothing to take, and who was told waits on', async () => {
+    const semaphore = new Semaphore(1);
+    const held = take(semaphore.acquire());
+    const place = semaphore.acquire();
+    place[source].park(waiter(() => semaphore.forgetPermits(1)));
+    const behind = semaphore.acquire().then((permit) => permit.count);
+    await turn();
+    held.release();
+    await turn();
+    semaphore.addPermits(1);
+    expect(await behind).toBe(1);
+  });
+
+  it('cancelling the next in line, inside the wake-up of the first', async () => {
+    const [tx, rx] = channel<string>(1);
+    const permit = take(tx.reserve());
+    const token = new CancellationToken();
+    const place = tx.reserve();
+    place[source].park(waiter(() => token.cancel('no')));
+    const next = rejection(tx.send('a', { signal: token }));
+    const last = tx.send('b');
+    permit.release();
+    expect(await next).toBe('no');
+    await last;
+    expectValues(rx, 'b');
+    expect(tx.capacity).toBe(1);
+  });
+});
+
+describe('waiters', () => {
+  it('that are unparked twice, or where they are not, change nothing', async () => {
+    const [tx, rx] = channel<string>(1);
+    const [mine, stranger] = [waiter(), waiter()];
+    rx[source].park(mine);
+    rx[source].unpark(stranger);
+    rx[source].unpark(mine);
+    rx[source].unpark(mine);
+    await tx.send('a');
+    expectValues(rx, 'a');
+  });
+
+  it('that are parked on one source are refused by another', () => {
+    const [, rx] = channel<string>(1);
+    const mine = waiter();
+    rx[source].park(mine);
+    expect(() => channel<string>(1)[1][source].park(mine)).toThrow(TypeError);
+    rx[source].unpark(mine);
+    expect(mine.owner).toBeUndefined();
+  });
+});
+
+it('a release by two owners of one permit counts once', () => {
+  const semaphore = new Semaphore(1);
+  const permit = take(semaphore.acquire());
+  permit.release();
+  permit.release();
+  permit[Symbol.dispose]();
+  expect(semaphore.availablePermits).toBe(1);
+});

@@ -1,0 +1,508 @@
+// The wake-ups of reservations and permits: none is lost, whoever makes no use of one passes it on.
+import { CancellationToken, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
+import { type Awaitable, channel, Mutex, oneshot, Semaphore, watch } from '@quiesce/channel';
+import { select } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import {
+  expectClosed,
+  expectValues,
+  isPending,
+  now,
+  park,
+  rejection,
+  take,
+  turn,
+  unpark,
+  waiter,
+} from './vocabulary.ts';
+
+/** A semaphore whose only permit is out, and that permit. */
+function taken() {
+  const semaphore = new Semaphore(1);
+  return { semaphore, held: take(semaphore.acquire()) };
+}
+
+describe('a wake-up', () => {
+  it('holds nothing: who is woken and then does not poll leaves the permit to the next', () => {
+    const { semaphore, held } = taken();
+    const told: string[] = [];
+    park(semaphore.acquire(), () => told.push('first'));
+    const second = semaphore.acquire();
+    park(second, () => told.push('second') && take(second));
+    held.release();
+    expect(told).toEqual(['first', 'second']);
+    expect(semaphore.availablePermits).toBe(0);
+  });
+
+  it('that nobody uses leaves the permit free', () => {
+    const { semaphore, held } = taken();
+    for (let i = 0; i < 3; i++) park(semaphore.acquire());
+    held.release();
+    expect(semaphore.availablePermits).toBe(1);
+    expect(semaphore.tryAcquire()?.count).toBe(1);
+  });
+
+  it('may be followed by an unpark, as of a select that settles, without a loss', () => {
+    const { semaphore, held } = taken();
+    const first = semaphore.acquire();
+    const parked: Waiter = park(first, () => unpark(first, parked));
+    const second = semaphore.acquire();
+    park(second, () => take(second));
+    held.release();
+    unpark(first, parked);
+    expect(semaphore.availablePermits).toBe(0);
+  });
+
+  it('reaches the next when the select that it woke took another branch', async () => {
+    const { semaphore, held } = taken();
+    const other = new CancellationToken();
+    const first = select.biased({ other, permit: semaphore.acquire() });
+    const second = semaphore.acquire().then((permit) => permit.count);
+    await turn();
+    // The same step: the select is woken by the token, and then by the permit when it has settled already.
+    other.cancel();
+    held.release();
+    expect((await first).branch).toBe('other');
+    expect(await second).toBe(1);
+  });
+
+  it('reaches the next when a branch before it became ready in the same step', async () => {
+    const { semaphore, held } = taken();
+    const [tx, rx] = channel<string>(1);
+    const first = select.biased({ rx, permit: semaphore.acquire() });
+    const second = semaphore.acquire().then((permit) => permit.count);
+    await turn();
+    void tx.send('value');
+    held.release();
+    expect(await first).toEqual({ branch: 'rx', value: 'value' });
+    expect(await second).toBe(1);
+  });
+});
+
+describe('a waiter that parks again instead of taking', () => {
+  it('keeps nobody asleep, and is asked once', () => {
+    const { semaphore, held } = taken();
+    const stubborn = semaphore.acquire();
+    let told = 0;
+    const parked: Waiter = park(stubborn, (protocol) => {
+      told++;
+      protocol.park(parked);
+    });
+    const next = semaphore.acquire();
+    park(next, () => take(next));
+    held.release();
+    expect(told).toBe(1);
+    expect(semaphore.availablePermits).toBe(0);
+    expect(parked.owner).toBeDefined();
+  });
+
+  it('is asked once also when there are several of them', () => {
+    const { semaphore, held } = taken();
+    const told: number[] = [];
+    for (const name of [1, 2, 3]) {
+      const place = semaphore.acquire();
+      const parked: Waiter = park(place, (protocol) => {
+        told.push(name);
+        protocol.park(parked);
+      });
+    }
+    held.release();
+    expect(told).toEqual([1, 2, 3]);
+  });
+
+  it('finds its permit when it asks later, as it stands first', () => {
+    const semaphore = new Semaphore(2);
+    const held = take(semaphore.acquireMany(2));
+    const place = semaphore.acquire();
+    const parked: Waiter = park(place, (protocol) => protocol.park(parked));
+    held.release();
+    // Told, and still in line: a newcomer does not overtake it.
+    expect(semaphore.tryAcquire()).toBeUndefined();
+    expect(take(place).count).toBe(1);
+    // And it stands there no more.
+    expect(semaphore.availablePermits).toBe(1);
+  });
+
+  it('learns of the answer when another one has asked for the same place', () => {
+    const { semaphore, held } = taken();
+    const place = semaphore.acquire();
+    const told: string[] = [];
+    for (const name of ['a', 'b']) {
+      const parked: Waiter = park(place, (protocol) => {
+        told.push(name);
+        protocol.park(parked);
+      });
+    }
+    held.release();
+    take(place);
+    expect(told).toEqual(['a', 'b', 'a', 'b']);
+  });
+
+  it('learns of the end when another one has taken the last value', () => {
+    const [tx, rx] = channel<number>(1);
+    let told = 0;
+    const parked: Waiter = park(rx, (protocol) => {
+      told++;
+      protocol.park(parked);
+    });
+    void tx.send(1);
+    tx.close();
+    const before = told;
+    expect(take(rx)).toBe(1);
+    expect(told).toBe(before + 1);
+  });
+
+  it('keeps nobody asleep who comes later, by any way', async () => {
+    const { semaphore, held } = taken();
+    const place = semaphore.acquire();
+    const parked: Waiter = park(place, (protocol) => protocol.park(parked));
+    held.release();
+    const later = await semaphore.acquire();
+    expect([later.count, parked.owner === undefined]).toEqual([1, false]);
+
+    const [tx, rx] = channel<string>(1);
+    const room = tx.reserve();
+    const permit = take(tx.reserve());
+    const stubborn: Waiter = park(room, (protocol) => protocol.park(stubborn));
+    permit.release();
+    await tx.send('by the fast way');
+    expectValues(rx, 'by the fast way');
+    await tx.send('by the other', { signal: new CancellationToken() });
+    expectValues(rx, 'by the other');
+  });
+
+  it('keeps no receive asleep that comes later, by any way', async () => {
+    const [tx, rx] = channel<number>(4);
+    const parked: Waiter = park(rx, (protocol) => protocol.park(parked));
+    for (const value of [1, 2, 3, 4]) await tx.send(value);
+    expect(await rx.recv()).toBe(1);
+    expect(await rx.recvMany(1)).toEqual([2]);
+    expect((await select({ rx })).value).toBe(3);
+    for await (const value of rx) {
+      expect(value).toBe(4);
+      break;
+    }
+  });
+
+  it('lets those behind it go on when it leaves', () => {
+    const { semaphore, held } = taken();
+    const place = semaphore.acquire();
+    const parked: Waiter = park(place, (protocol) => protocol.park(parked));
+    held.release();
+    // Wants more than there is until the first has gone.
+    const behind = semaphore.acquireMany(2);
+    const last = semaphore.acquire();
+    const leaving = park(behind);
+    park(last, () => {});
+    unpark(place, parked);
+    expect(isPending(last)).toBe(true);
+    unpark(behind, leaving);
+    expect(take(last).count).toBe(1);
+  });
+});
+
+describe('one place in line', () => {
+  it('has one permit, the same for everybody who waits for it', async () => {
+    const { semaphore, held } = taken();
+    const place = semaphore.acquire();
+    const [first, second] = [place.then((permit) => permit), place.then((permit) => permit)];
+    await turn();
+    held.release();
+    expect(await first).toBe(await second);
+    expect(await place).toBe(await first);
+    expect(semaphore.availablePermits).toBe(0);
+  });
+
+  it('is given up when the last of those leaves, and not before', () => {
+    const { semaphore, held } = taken();
+    const place = semaphore.acquire();
+    const [a, b] = [park(place), park(place, () => take(place))];
+    const behind = semaphore.acquire();
+    park(behind, () => take(behind));
+    unpark(place, a);
+    held.release();
+    expect(b.owner).toBeUndefined();
+    expect(take(place).count).toBe(1);
+    expect(isPending(behind)).toBe(true);
+  });
+
+  it('is taken anew by whoever waits again, behind the others', () => {
+    const { semaphore, held } = taken();
+    const place = semaphore.acquire();
+    unpark(place, park(place));
+    const other = semaphore.acquire();
+    park(other, () => take(other));
+    park(place, () => take(place));
+    held.release();
+    expect(take(other).count).toBe(1);
+    expect(isPending(place)).toBe(true);
+    take(other).release();
+    expect(take(place).count).toBe(1);
+  });
+
+  it('costs nothing while nobody waits for it', () => {
+    const semaphore = new Semaphore(1);
+    for (let i = 0; i < 3; i++) semaphore.acquire();
+    expect(semaphore.availablePermits).toBe(1);
+  });
+
+  it('refuses a waiter that is parked elsewhere', () => {
+    const { semaphore } = taken();
+    const parked = park(semaphore.acquire());
+    expect(() => semaphore.acquire()[source].park(parked)).toThrow(TypeError);
+    expect(parked.owner).toBeDefined();
+  });
+
+  it('leaves a stranger alone that is unparked', () => {
+    const { semaphore } = taken();
+    expect(() => unpark(semaphore.acquire(), waiter())).not.toThrow();
+  });
+});
+
+describe('nobody overtakes', () => {
+  it('not a poll of one that stands further behind', () => {
+    const { semaphore, held } = taken();
+    const [first, second] = [semaphore.acquire(), semaphore.acquire()];
+    park(first, () => {
+      // Its turn: nobody else gets the permit, also not one that asks now.
+      expect(isPending(second)).toBe(true);
+      expect(semaphore.tryAcquire()).toBeUndefined();
+      take(first);
+    });
+    park(second);
+    held.release();
+    expect(semaphore.availablePermits).toBe(0);
+  });
+
+  it("but who has taken what it wanted is in nobody's way, still inside its wake-up", () => {
+    const semaphore = new Semaphore(2);
+    const held = take(semaphore.acquireMany(2));
+    const place = semaphore.acquire();
+    let second: unknown;
+    park(place, () => {
+      take(place);
+      second = semaphore.tryAcquire()?.count;
+    });
+    held.release();
+    expect(second).toBe(1);
+  });
+
+  it('not those that want little one that waits for much', async () => {
+    const semaphore = new Semaphore(3);
+    const held = take(semaphore.acquireMany(2));
+    const order: string[] = [];
+    const big = semaphore.acquireMany(3).then((permit) => {
+      order.push('big');
+      permit.release();
+    });
+    const small = semaphore.acquire().then(() => order.push('small'));
+    await turn();
+    expect([semaphore.availablePermits, semaphore.tryAcquire()]).toEqual([0, undefined]);
+    held.release();
+    await Promise.all([big, small]);
+    expect(order).toEqual(['big', 'small']);
+  });
+
+  it('and when the one that wanted much gives up, those behind it go on at once', async () => {
+    const semaphore = new Semaphore(1);
+    const token = new CancellationToken();
+    const big = semaphore.acquireMany(2, { signal: token });
+    const failed = rejection(big);
+    const small = semaphore.acquire().then((permit) => permit.count);
+    expect(await now(small)).toBe('pending');
+    token.cancel('too much');
+    expect(await failed).toBe('too much');
+    expect(await small).toBe(1);
+  });
+
+  it('and one release serves all for whom it suffices, in order', async () => {
+    const semaphore = new Semaphore(0);
+    const order: number[] = [];
+    const all = [1, 2, 2, 1].map((count, index) => semaphore.acquireMany(count).then(() => order.push(index)));
+    await turn();
+    semaphore.addPermits(5);
+    await turn();
+    expect(order).toEqual([0, 1, 2]);
+    expect(semaphore.availablePermits).toBe(0);
+    semaphore.addPermits(1);
+    await Promise.all(all);
+  });
+});
+
+describe('reentrancy', () => {
+  it('a release inside a wake-up reaches the next, without a deep stack', () => {
+    const lock = new Mutex();
+    const guard = take(lock.acquire());
+    let count = 0;
+    for (let i = 0; i < 100_000; i++) {
+      const place = lock.acquire();
+      const wake = (): void => {
+        count++;
+        const mine = place[source].poll();
+        if (mine !== PENDING) mine.release();
+      };
+      place[source].park(waiter(wake));
+    }
+    guard.release();
+    expect([count, lock.isLocked]).toEqual([100_000, false]);
+  });
+
+  it('a waiter that throws keeps nobody else asleep, and its error is reported', async () => {
+    const { semaphore, held } = taken();
+    const uncaught: unknown[] = [];
+    const listener = (error: unknown): void => void uncaught.push(error);
+    process.prependOnceListener('uncaughtException', listener);
+    const others = process.listeners('uncaughtException').filter((other) => other !== listener);
+    for (const other of others) process.off('uncaughtException', other);
+    try {
+      park(semaphore.acquire(), () => {
+        throw new Error('a wake-up that fails');
+      });
+      const next = semaphore.acquire();
+      park(next, () => take(next));
+      held.release();
+      expect(semaphore.availablePermits).toBe(0);
+      await turn();
+    } finally {
+      for (const other of others) process.on('uncaughtException', other);
+      process.off('uncaughtException', listener);
+    }
+    expect(uncaught).toEqual([new Error('a wake-up that fails')]);
+  });
+
+  it('a select that is woken while it is polling asks again and finds the room', async () => {
+    const [tx, rx] = channel<string>(1);
+    await tx.send('full');
+    // A branch that makes room while the select polls it.
+    const meddler = {
+      [source]: {
+        poll: (): typeof PENDING => {
+          if (rx.length === 1) expectValues(rx, 'full');
+          return PENDING;
+        },
+        park: (): void => {},
+        unpark: (): void => {},
+      },
+    };
+    const outcome = await select.biased({ room: tx.reserve(), meddler });
+    if (outcome.branch === 'room') outcome.value.send('sent');
+    expectValues(rx, 'sent');
+  });
+});
+
+describe('a permit for room', () => {
+  it('is given to the next in line when it is released', async () => {
+    const [tx, rx] = channel<string>(1);
+    const permit = take(tx.reserve());
+    const waiting = tx.send('a');
+    permit.release();
+    permit.release();
+    await waiting;
+    expectValues(rx, 'a');
+    expect(tx.capacity).toBe(1);
+  });
+
+  it('at the end of a block with `using`, and not when it was used', async () => {
+    const [tx, rx] = channel<string>(1);
+    {
+      using _ = await tx.reserve();
+      expect(tx.capacity).toBe(0);
+    }
+    expect(tx.capacity).toBe(1);
+    {
+      using permit = await tx.reserve();
+      permit.send('a');
+    }
+    expect(tx.capacity).toBe(0);
+    expectValues(rx, 'a');
+  });
+
+  it('sends once', () => {
+    const [tx, rx] = channel<string>(2);
+    const permit = take(tx.reserve());
+    permit.send('a');
+    expect(() => permit.send('b')).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
+    expectValues(rx, 'a');
+    expect(tx.capacity).toBe(2);
+  });
+
+  it('survives a value that cannot be sent', () => {
+    const [tx, rx] = channel<object>(1);
+    const permit = take(tx.reserve());
+    expect(() => permit.send(Promise.resolve() as never)).toThrow(TypeError);
+    permit.send({});
+    expect(rx.length).toBe(1);
+  });
+
+  it('may be tried for', () => {
+    const [tx, rx] = channel<string>(1);
+    const first = tx.tryReserve();
+    expect(tx.tryReserve()).toEqual({ ok: false, why: 'full' });
+    if (first.ok) first.value.send('a');
+    rx.close();
+    expect(tx.tryReserve()).toEqual({ ok: false, why: 'closed' });
+    expectValues(rx, 'a');
+    expectClosed(rx);
+  });
+
+  it('is not to be had from a closed receiver, also by those who wait', async () => {
+    const [tx, rx] = channel<string>(1);
+    await tx.send('a');
+    const places: Awaitable<unknown>[] = [tx.reserve(), tx.reserve({ signal: new CancellationToken() })];
+    const errors = places.map(rejection);
+    await turn();
+    rx.close();
+    for (const error of [...(await Promise.all(errors)), await rejection(tx.reserve())]) {
+      expect(error).toMatchObject({ code: 'ERR_CLOSED' });
+    }
+  });
+});
+
+it('a select that waits for room and loses sends nothing and gives its place up', async () => {
+  const [tx, rx] = channel<string>(1);
+  await tx.send('a');
+  const stop = new CancellationToken();
+  const lost = select({ room: tx.reserve(), stop });
+  const next = tx.send('b');
+  stop.cancel();
+  expect((await lost).branch).toBe('stop');
+  expectValues(rx, 'a');
+  await next;
+  expectValues(rx, 'b');
+  expect(tx.capacity).toBe(1);
+});
+
+describe('who stands in line when all senders are closed', () => {
+  it('is served before the end, also while receives wait', async () => {
+    const [tx, rx] = channel<string>(1);
+    const permit = take(tx.reserve());
+    const sends = [tx.send('a'), tx.send('b')];
+    const receives = [rx.recv(), rx.recv(), rejection(rx.recv())];
+    tx.close();
+    permit.release();
+    await Promise.all(sends);
+    expect(await Promise.all(receives)).toMatchObject(['a', 'b', { code: 'ERR_CLOSED' }]);
+  });
+
+  it('and goes without having taken anything, lets the receives that wait know of the end', async () => {
+    const [tx, rx] = channel<string>(1);
+    const permit = take(tx.reserve());
+    const place = tx.reserve();
+    const parked: Waiter = park(place, (protocol) => protocol.park(parked));
+    tx.close();
+    const end = rejection(rx.recv());
+    permit.release();
+    expect(await now(end)).toBe('pending');
+    unpark(place, parked);
+    expect(await end).toMatchObject({ code: 'ERR_CLOSED' });
+  });
+});
+
+it('what has one answer says so, for loops that take it once, and what is a stream does not', () => {
+  const [tx, rx] = channel<number>(1);
+  const [, answer] = oneshot<number>();
+  const options = { signal: new CancellationToken() };
+  const single = [tx.reserve(), tx.reserve(options), tx.closed(), new Mutex().acquire(options), answer];
+  expect(single.map((from) => from[source].once)).toEqual(single.map(() => true));
+  expect([rx[source].once, watch(0)[1][source].once]).toEqual([undefined, undefined]);
+});

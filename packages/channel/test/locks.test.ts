@@ -1,0 +1,230 @@
+import { CancellationToken, TimeoutError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { Mutex, Semaphore } from '@quiesce/channel';
+import { scope } from '@quiesce/scope';
+import { select } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { now, rejection, take, turn } from './vocabulary.ts';
+
+describe('a semaphore', () => {
+  it('lets in as many as it has permits', async () => {
+    const semaphore = new Semaphore(2);
+    let [running, most] = [0, 0];
+    const work = async (): Promise<void> => {
+      using _ = await semaphore.acquire();
+      most = Math.max(most, ++running);
+      await turn();
+      running--;
+    };
+    await Promise.all(Array.from({ length: 10 }, work));
+    expect([most, running, semaphore.availablePermits]).toEqual([2, 0, 2]);
+  });
+
+  it('gives permits that can be tried for, split, merged and forgotten', () => {
+    const semaphore = new Semaphore(5);
+    const permit = semaphore.tryAcquireMany(4);
+    expect(semaphore.tryAcquireMany(2)).toBeUndefined();
+    const part = permit?.split(3);
+    expect([permit?.count, part?.count, permit?.split(2)]).toEqual([1, 3, undefined]);
+    part?.split(1)?.release();
+    expect(semaphore.availablePermits).toBe(2);
+    if (part !== undefined) permit?.merge(part);
+    expect([permit?.count, part?.count]).toEqual([3, 0]);
+    expect(permit?.forget()).toBe(3);
+    permit?.release();
+    part?.release();
+    expect(semaphore.availablePermits).toBe(2);
+  });
+
+  it('does not merge what is of another one, or the same', () => {
+    const permit = take(new Semaphore(1).acquire());
+    expect(() => permit.merge(take(new Semaphore(1).acquire()))).toThrow(TypeError);
+    expect(() => permit.merge(permit)).toThrow(TypeError);
+    expect(permit.count).toBe(1);
+  });
+
+  it('can be given more permits, and fewer', async () => {
+    const semaphore = new Semaphore(0);
+    const waiting = semaphore.acquireMany(2).then(({ count }) => count);
+    await turn();
+    semaphore.addPermits(1);
+    expect(await now(waiting)).toBe('pending');
+    expect([semaphore.availablePermits, semaphore.forgetPermits(1)]).toEqual([0, 0]);
+    semaphore.addPermits(4);
+    expect(await waiting).toBe(2);
+    expect([semaphore.forgetPermits(2), semaphore.availablePermits, semaphore.forgetPermits(9)]).toEqual([2, 1, 1]);
+  });
+
+  it('fails who waits when it is closed, and keeps what is out valid', async () => {
+    const semaphore = new Semaphore(1);
+    const held = take(semaphore.acquire());
+    const waiting = rejection(semaphore.acquire());
+    await turn();
+    semaphore.close();
+    semaphore.close();
+    expect(await waiting).toMatchObject({ code: 'ERR_CLOSED' });
+    expect(await rejection(semaphore.acquire())).toMatchObject({ code: 'ERR_CLOSED' });
+    expect(() => semaphore.tryAcquire()).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
+    held.release();
+    expect([semaphore.isClosed, semaphore.availablePermits]).toEqual([true, 1]);
+  });
+
+  it('refuses what is no number of permits, at the call', () => {
+    const semaphore = new Semaphore(1);
+    for (const count of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, '1' as never]) {
+      expect(() => new Semaphore(count)).toThrow(RangeError);
+      expect(() => semaphore.acquireMany(count)).toThrow(RangeError);
+      expect(() => semaphore.tryAcquireMany(count)).toThrow(RangeError);
+      expect(() => semaphore.addPermits(count)).toThrow(RangeError);
+      expect(() => semaphore.forgetPermits(count)).toThrow(RangeError);
+      expect(() => semaphore.tryAcquireMany(0)?.split(count)).toThrow(RangeError);
+    }
+    expect(() => semaphore.addPermits(Number.MAX_SAFE_INTEGER)).toThrow(RangeError);
+    expect(semaphore.availablePermits).toBe(1);
+  });
+
+  it('counts none as enough for nobody', async () => {
+    const none = await new Semaphore(0).acquireMany(0);
+    expect(none.count).toBe(0);
+  });
+});
+
+describe('acquire', () => {
+  it('can be given up by signal and by time, and then holds nothing', async () => {
+    const clock = new VirtualClock();
+    const lock = new Mutex();
+    const guard = await lock.acquire();
+    const token = new CancellationToken();
+    const [byToken, byTime] = [
+      rejection(lock.acquire({ signal: token })),
+      rejection(lock.acquire({ timeout: 5, clock })),
+    ];
+    await turn();
+    token.cancel('enough');
+    await clock.advance(5);
+    expect(await byToken).toBe('enough');
+    expect(await byTime).toBeInstanceOf(TimeoutError);
+    guard.release();
+    expect([lock.isLocked, clock.pending]).toEqual([false, 0]);
+  });
+
+  it('measures its time from the call, and takes what is free also when it is over', async () => {
+    const clock = new VirtualClock();
+    const lock = new Mutex();
+    const place = lock.acquire({ timeout: 5, clock });
+    await clock.advance(10);
+    using guard = await place;
+    expect(lock.isLocked).toBe(true);
+    expect(await rejection(lock.acquire({ timeout: 0 }))).toBeInstanceOf(TimeoutError);
+    guard.release();
+  });
+
+  it('obeys its signal also as a branch of select', async () => {
+    const lock = new Mutex();
+    using _ = await lock.acquire();
+    const token = new CancellationToken();
+    const outcome = rejection(select({ guard: lock.acquire({ signal: token }), never: new CancellationToken() }));
+    await turn();
+    token.cancel('stop');
+    expect(await outcome).toBe('stop');
+  });
+
+  it('answers the same for ever, also when its signal is cancelled afterwards', async () => {
+    const lock = new Mutex();
+    const token = new CancellationToken();
+    const place = lock.acquire({ signal: token });
+    const guard = await place;
+    token.cancel();
+    expect(await place).toBe(guard);
+  });
+
+  it('with a signal that is cancelled already takes nothing', async () => {
+    const lock = new Mutex();
+    expect(await rejection(lock.acquire({ signal: AbortSignal.abort('no') }))).toBe('no');
+    expect(lock.isLocked).toBe(false);
+  });
+
+  it('refuses what is no signal and no time at the call', () => {
+    const lock = new Mutex();
+    expect(() => lock.acquire({ signal: new AbortController() as never })).toThrow(TypeError);
+    expect(() => lock.acquire({ timeout: -1 })).toThrow(RangeError);
+    expect(lock.isLocked).toBe(false);
+  });
+});
+
+describe('a mutex', () => {
+  it('lets one in at a time, in order', async () => {
+    const lock = new Mutex();
+    const log: string[] = [];
+    const work = async (name: string): Promise<void> => {
+      using _ = await lock.acquire();
+      log.push(`${name} in`);
+      await turn();
+      log.push(`${name} out`);
+    };
+    await Promise.all(['a', 'b', 'c'].map(work));
+    expect(log).toEqual(['a in', 'a out', 'b in', 'b out', 'c in', 'c out']);
+  });
+
+  it('is released once by each guard', async () => {
+    const lock = new Mutex();
+    const first = await lock.acquire();
+    first.release();
+    const second = lock.tryAcquire();
+    first.release();
+    expect(lock.isLocked).toBe(true);
+    second?.release();
+    expect(lock.isLocked).toBe(false);
+  });
+
+  it('is released when the block that holds it throws', async () => {
+    const lock = new Mutex();
+    const failing = async (): Promise<void> => {
+      using _ = await lock.acquire();
+      throw new Error('in the block');
+    };
+    await expect(failing()).rejects.toThrow('in the block');
+    expect(lock.isLocked).toBe(false);
+  });
+});
+
+// The guide's deadlock: a cleanup waits for a lock that is held by work which is not over before the cleanup is.
+describe('a cleanup that cannot get the lock says so and goes on', () => {
+  it('by trying', async () => {
+    const lock = new Mutex();
+    const log: string[] = [];
+    await scope(async (s) => {
+      const guard = await lock.acquire();
+      s.defer(() => void guard.release());
+      s.defer(() => {
+        using mine = lock.tryAcquire();
+        log.push(mine === undefined ? 'could not get the lock; flushing without' : 'flushed');
+      });
+    });
+    expect(log).toEqual(['could not get the lock; flushing without']);
+    expect(lock.isLocked).toBe(false);
+  });
+
+  it('by waiting so long and no longer', async () => {
+    const clock = new VirtualClock();
+    const lock = new Mutex();
+    const log: string[] = [];
+    await clock.run(() =>
+      scope(async (s) => {
+        const guard = await lock.acquire();
+        s.defer(() => void guard.release());
+        s.defer(async () => {
+          try {
+            using _ = await lock.acquire({ timeout: 1_000, clock });
+            log.push('flushed');
+          } catch (error) {
+            if (!(error instanceof TimeoutError)) throw error;
+            log.push(`no lock after ${error.ms} ms; flushing without`);
+          }
+        });
+      }),
+    );
+    expect(log).toEqual(['no lock after 1000 ms; flushing without']);
+    expect([lock.isLocked, clock.now(), clock.pending]).toEqual([false, 1_000, 0]);
+  });
+});

@@ -1,0 +1,69 @@
+import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '@quiesce/cancellation-token';
+import type { Receiver } from '@quiesce/channel';
+import { expect } from 'vitest';
+
+/** The next values, one after the other. */
+export function expectValues<T>(rx: Receiver<T>, ...values: readonly T[]): void {
+  for (const value of values) expect(rx.tryRecv()).toEqual({ ok: true, value });
+}
+
+export function expectEmpty(rx: { tryRecv(): unknown }): void {
+  expect(rx.tryRecv()).toEqual({ ok: false, why: 'empty' });
+}
+
+export function expectClosed(rx: { tryRecv(): unknown }): void {
+  expect(rx.tryRecv()).toEqual({ ok: false, why: 'closed' });
+}
+
+/** Two turns of the event loop: every promise that can settle has settled, also one that took a turn for fairness. */
+export async function turn(): Promise<void> {
+  for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** What a promise has come to so far: its value, `{ error }`, or `'pending'`. */
+export function now(promise: PromiseLike<unknown>): Promise<unknown> {
+  const outcome = promise.then(
+    (value) => value,
+    (error: unknown) => ({ error }),
+  );
+  return Promise.race([outcome, turn().then(() => 'pending')]);
+}
+
+/** What a promise rejects with; fails when it fulfils. */
+export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
+  const result = await promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  if ('error' in result) return result.error;
+  throw new Error(`expected a rejection, got the value ${String(result.value)}`);
+}
+
+/** A waiter that calls `wake`, as a `select` would have. */
+export function waiter(wake: () => void = () => {}): Waiter {
+  return { next: undefined, prev: undefined, owner: undefined, wake };
+}
+
+/** Polls, and parks a waiter that calls `wake`. */
+export function park<T>(on: Source<T>, wake: (protocol: SourceProtocol<T>) => void = () => {}): Waiter {
+  const protocol = on[source];
+  const parked = waiter(() => wake(protocol));
+  expect(protocol.poll(), 'a source is polled before it is parked on').toBe(PENDING);
+  protocol.park(parked);
+  return parked;
+}
+
+export function unpark(from: Source<unknown>, parked: Waiter): void {
+  from[source].unpark(parked);
+}
+
+/** Takes what is ready; fails when nothing is. */
+export function take<T>(from: Source<T>): T {
+  const value = from[source].poll();
+  if (value === PENDING) throw new Error('expected something to be ready');
+  return value;
+}
+
+export function isPending(from: Source<unknown>): boolean {
+  return from[source].poll() === PENDING;
+}

@@ -1,0 +1,51 @@
+// A program of a user's, compiled against and run on the installed tarball; it throws when something is not as it should be.
+import {
+  type Awaitable,
+  channel,
+  Mutex,
+  oneshot,
+  type Permit,
+  type Receiver,
+  Semaphore,
+  SendError,
+  type Sender,
+  unboundedChannel,
+  watch,
+} from '@quiesce/channel';
+
+function expect(found: unknown, wanted: unknown, what: string): void {
+  if (found !== wanted) throw new Error(`${what}: ${String(found)} instead of ${String(wanted)}`);
+}
+
+const [tx, rx]: [Sender<number>, Receiver<number>] = channel<number>(1);
+const room: Awaitable<Permit<number>> = tx.reserve();
+void room.then(async (permit) => {
+  permit.send(1);
+  const waiting = tx.send(2).catch((error: unknown) => error);
+  rx.close();
+  const failed = await waiting;
+  expect(failed instanceof SendError && failed.value, 2, 'the value that was not sent');
+  expect(await rx.recv(), 1, 'the value that was sent');
+  expect(rx.tryRecv().ok, false, 'the end');
+});
+
+const [out, into] = unboundedChannel<string>();
+out.send('here');
+const next = into.tryRecv();
+expect(next.ok && next.value, 'here', 'the unbounded channel');
+
+const [reply, answer] = oneshot<number>();
+expect(reply.send(42), true, 'the oneshot');
+void answer.then((value: number) => expect(value, 42, 'the answer'));
+
+const [level, levels] = watch('info');
+level.send('debug');
+expect(levels.borrow(), 'debug', 'the watched value');
+
+const permit = new Semaphore(1).tryAcquire();
+expect(permit?.count, 1, 'the permit');
+const lock = new Mutex();
+const guard = lock.tryAcquire();
+expect(lock.tryAcquire(), undefined, 'the lock');
+guard?.release();
+expect(lock.isLocked, false, 'the lock');
