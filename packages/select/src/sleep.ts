@@ -5,11 +5,10 @@ import {
   type SourceProtocol,
   source,
   systemClock,
-  type Timer,
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
-import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { Alarm, checkTime } from './alarm.ts';
 
 /** How a sleep measures time. */
 export interface SleepOptions {
@@ -54,45 +53,29 @@ Object.defineProperty(Sleep.prototype, source, {
   },
 });
 
-/** The machine under `Sleep`. Invariant: a timer is set exactly while somebody waits. */
-class SleepTimer implements SourceProtocol<void>, WaiterList {
-  /** Who waits, first come, first served. */
-  head: WaiterItem | undefined = undefined;
-  readonly #clock: Clock;
-  /** On the clock's `now()` scale; `-Infinity` once the timer has fired, which may be a little before by that scale. */
-  #deadline: number;
-  /** Set by the first waiter, cleared when it fires and when the last waiter leaves. */
-  #timer: Timer | undefined = undefined;
+/** The machine under `Sleep`. */
+class SleepTimer implements SourceProtocol<void> {
+  readonly once = true;
+  readonly #alarm: Alarm;
 
   constructor(deadline: number, clock: Clock) {
-    this.#deadline = deadline;
-    this.#clock = clock;
+    this.#alarm = new Alarm(deadline, clock);
   }
 
   isDue(): boolean {
-    return this.#clock.now() >= this.#deadline;
+    return this.#alarm.isDue;
   }
 
   poll(): undefined | typeof PENDING {
-    return this.isDue() ? undefined : PENDING;
+    return this.#alarm.isDue ? undefined : PENDING;
   }
 
   park(waiter: Waiter): void {
-    parkOn(this, waiter);
-    const left = Math.max(0, this.#deadline - this.#clock.now());
-    this.#timer ??= this.#clock.setTimer(left, () => this.#fire(), { ref: true });
+    this.#alarm.park(waiter);
   }
 
   unpark(waiter: Waiter): void {
-    if (!unparkFrom(this, waiter) || this.head !== undefined || this.#timer === undefined) return;
-    this.#clock.clearTimer(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #fire(): void {
-    this.#timer = undefined;
-    this.#deadline = Number.NEGATIVE_INFINITY;
-    wakeAll(this);
+    this.#alarm.unpark(waiter);
   }
 }
 
@@ -115,8 +98,6 @@ class SleepTimer implements SourceProtocol<void>, WaiterList {
  * ```
  */
 export function sleep(ms: number, options?: SleepOptions): Sleep {
-  if (typeof ms !== 'number' || !(ms >= 0)) {
-    throw new RangeError(`sleep: the time must be a number of milliseconds from 0 to Infinity, got ${String(ms)}`);
-  }
+  checkTime('sleep', ms);
   return new Sleep(ms, options?.clock ?? systemClock);
 }
