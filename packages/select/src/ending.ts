@@ -10,10 +10,10 @@
 import {
   type CancellationToken,
   CancelledError,
-  type Clock,
   consumeBudget,
   isCancellationOf,
   reportUncaught,
+  type SourceProtocol,
   source,
   type Timer,
 } from '@quiesce/cancellation-token';
@@ -22,7 +22,8 @@ import type { AnyOutcome, Late } from './branches.ts';
 import { CleanupTimeoutError, SelectError, type Unfinished } from './errors.ts';
 import { MISSED } from './pattern.ts';
 import type { Entry, Race } from './race.ts';
-import { CLEANING, GIVEN_UP } from './state.ts';
+import type { Limit } from './settings.ts';
+import { CLEANING, GIVEN_UP, OVER } from './state.ts';
 import { remember, type Watched } from './watched.ts';
 
 /** What few races need: functions that lost, and errors. */
@@ -35,27 +36,6 @@ export class Aftermath {
   running = 0;
   /** Set while a `cleanupTimeout` runs. */
   timer: Timer | undefined = undefined;
-}
-
-/** How long functions that lost are waited for. */
-export class Limit {
-  readonly ms: number;
-  readonly clock: Clock;
-  /** When each function that runs was started. */
-  readonly #starts: Map<Entry, number> = new Map();
-
-  constructor(ms: number, clock: Clock) {
-    this.ms = ms;
-    this.clock = clock;
-  }
-
-  started(entry: Entry): void {
-    this.#starts.set(entry, this.clock.now());
-  }
-
-  unfinished(entry: Entry): Unfinished {
-    return { name: entry.name, ageMs: this.clock.now() - (this.#starts.get(entry) ?? 0) };
-  }
 }
 
 export function addError(race: Race, error: unknown): void {
@@ -78,16 +58,34 @@ export function clean(race: Race): void {
     if (protocol === undefined) continue;
     protocol.unpark(entry);
     if (entry.token !== undefined) hasFunctions = true;
-    else if (entry.branch !== undefined && entry !== race.winner && typeof entry.branch !== 'function') {
-      remember(entry.branch, protocol as Watched);
-    }
+    else if (entry !== race.winner) rememberLoser(entry, protocol);
   }
   if (hasFunctions) endAll(race);
   else finish(race);
 }
 
+/** A promise that was first seen here has lost; a function that is over is none. */
+function rememberLoser(entry: Entry, protocol: SourceProtocol<unknown>): void {
+  if (entry.branch === undefined || entry.state === OVER) return;
+  remember(entry.branch as PromiseLike<unknown>, protocol as Watched);
+}
+
+/** Settles a select that was decided before anything was registered or started: that needs no promise of its own. */
+export function finishEarly(race: Race): Promise<AnyOutcome | undefined> {
+  for (let entry = race.first; entry !== undefined; entry = entry.after) {
+    if (entry.protocol !== undefined && entry !== race.winner) rememberLoser(entry, entry.protocol);
+  }
+  const { outcome, aftermath } = race;
+  // A failure takes its turn too: a loop over what fails at once must not starve the event loop.
+  const turn = consumeBudget();
+  if (aftermath === undefined) return turn === undefined ? Promise.resolve(outcome) : turn.then(() => outcome);
+  const [error] = aftermath.errors;
+  accuse(race, error);
+  return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
+}
+
 function endAll(race: Race): void {
-  const { limit } = race;
+  const { limit } = race.settings;
   const aftermath = aftermathOf(race);
   // One more than there are: so that none that settles meanwhile ends the race before all are cancelled.
   aftermath.running = 1;
@@ -143,7 +141,7 @@ export function functionEnded(race: Race, entry: Entry): void {
 function over(race: Race): void {
   const aftermath = aftermathOf(race);
   if (--aftermath.running > 0) return;
-  if (aftermath.timer !== undefined) race.limit?.clock.clearTimer(aftermath.timer);
+  if (aftermath.timer !== undefined) race.settings.limit?.clock.clearTimer(aftermath.timer);
   finish(race);
 }
 
@@ -186,27 +184,32 @@ function finish(race: Race): void {
 
 function settle(race: Race): void {
   const errors = race.aftermath?.errors;
-  const winner = race.winner;
   if (errors === undefined || errors.length === 0) {
     race.resolve(complete(race));
   } else if (race.outcome !== undefined || errors.length > 1) {
     const text = `${what(race)}, and functions that were then cancelled failed with errors of their own; see .errors`;
     race.reject(new SelectError(text, errors, complete(race)));
   } else {
-    if (winner === undefined) absolve(errors[0]);
-    else blame(errors[0], winner.name);
+    accuse(race, errors[0]);
     race.reject(errors[0]);
   }
 }
 
-/** The outcome, with what came late. */
-function complete(race: Race): AnyOutcome | undefined {
-  const late = race.aftermath?.late.filter(() => true) ?? [];
-  if (race.outcome !== undefined && late.length > 0) race.outcome.late = late;
-  return race.outcome;
+/** For `branchOf`. */
+function accuse({ winner }: Race, error: unknown): void {
+  if (winner === undefined) absolve(error);
+  else blame(error, winner.name);
 }
 
-function what({ winner, outcome, isLoop }: Race): string {
-  if (winner === undefined) return isLoop ? 'the loop was left' : 'the select was cancelled';
+/** The outcome, with what came late. */
+function complete({ outcome, aftermath }: Race): AnyOutcome | undefined {
+  if (outcome === undefined || aftermath === undefined) return outcome;
+  const late = aftermath.late.filter(() => true);
+  if (late.length > 0) outcome.late = late;
+  return outcome;
+}
+
+function what({ winner, outcome, settings }: Race): string {
+  if (winner === undefined) return settings.isLoop ? 'the loop was left' : 'the select was cancelled';
   return `branch ${JSON.stringify(winner.name)} ${outcome === undefined ? 'failed' : 'won'}`;
 }

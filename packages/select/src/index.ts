@@ -13,11 +13,11 @@ export type {
 } from './branches.ts';
 export { CleanupTimeoutError, SelectError, type Unfinished } from './errors.ts';
 export { type Interval, type IntervalOptions, interval, type MissedTicks } from './interval.ts';
-export type { CleanupOptions } from './limit.ts';
 export { type Match, match } from './match.ts';
 export { repeat } from './repeat.ts';
-export { type Select, type SelectOptions, select } from './select.ts';
+export { type Select, select } from './select.ts';
 export { type SelectEach, selectEach } from './select-each.ts';
+export type { SelectOptions } from './settings.ts';
 export { type Settled, settle } from './settle.ts';
 export { type Sleep, type SleepOptions, sleep } from './sleep.ts';
 export { type TimeoutOptions, timeout, timeoutAt } from './timeout.ts';

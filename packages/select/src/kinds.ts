@@ -30,3 +30,26 @@ export function kindOf(branch: unknown, name: string): number {
       'an AbortSignal, a promise, a function that returns one, match(…), or false, null or undefined to switch it off',
   );
 }
+
+/**
+ * Tells `else` from the branches.
+ *
+ * @throws TypeError when it is no function, and for a name that JavaScript would move to the front
+ */
+export function isElse(name: string, branch: unknown): boolean {
+  if (name === 'else') {
+    if (branch === undefined || typeof branch === 'function') return true;
+    throw new TypeError(`select: else must be a function, got ${show(branch)}`);
+  }
+  // Names that begin with a letter, which are nearly all, are told by one comparison.
+  if (name.charCodeAt(0) > 57 || String(Number(name)) !== name) return false;
+  throw new TypeError(
+    `select: the branch name ${JSON.stringify(name)} is a number, and JavaScript moves numbers to the front; choose another`,
+  );
+}
+
+/** @throws TypeError when there are no branches to look at */
+export function checkBranches(branches: unknown): void {
+  if (typeof branches === 'object' && branches !== null) return;
+  throw new TypeError(`select: expected an object of branches by name, got ${show(branches)}`);
+}

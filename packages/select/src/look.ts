@@ -1,13 +1,8 @@
-import { CancellationToken, isSource, PENDING, type Source, type SourceProtocol, source } from '@quiesce/cancellation-token';
-import { isThenable, show } from '@quiesce/internal';
-import { absolve, blame } from './branch-of.ts';
+import { CancellationToken, PENDING, type Source, type SourceProtocol, source } from '@quiesce/cancellation-token';
+import { blame } from './branch-of.ts';
 import type { AnyBranches, AnyOutcome } from './branches.ts';
-import { kindOf, MATCH, OFF, PROMISE, SIGNAL, SOURCE } from './kinds.ts';
-import { CLOSED, isMatch, MISSED, type Pattern, pattern, pollMatching } from './pattern.ts';
-import { recall, watch } from './watched.ts';
-
-/** What a literal holds is one number, `count * KINDS + kinds`, since an object would cost more than the look. */
-export const KINDS = 32;
+import { checkBranches, isElse, kindOf, MATCH, OFF, SIGNAL, SOURCE } from './kinds.ts';
+import { CLOSED, MISSED, type Pattern, pattern, pollMatching } from './pattern.ts';
 
 /**
  * Looks at all branches before any is polled: a poll may consume, and a mistake further down must not lose that.
@@ -16,38 +11,21 @@ export const KINDS = 32;
  * @throws TypeError for what cannot be a branch, a name or an `else`
  */
 export function inspect(branches: AnyBranches): number {
-  if (typeof branches !== 'object' || branches === null) {
-    throw new TypeError(`select: expected an object of branches by name, got ${show(branches)}`);
-  }
+  checkBranches(branches);
   let count = 0;
   let kinds = OFF;
   for (const name in branches) {
     const branch = branches[name];
-    if (name === 'else') {
-      if (branch === undefined || typeof branch === 'function') continue;
-      throw new TypeError(`select: else must be a function, got ${show(branch)}`);
-    }
-    // Names that begin with a letter, which are nearly all, are told by one comparison.
-    if (name.charCodeAt(0) < 58 && String(Number(name)) === name) throw reordered(name);
+    if (isElse(name, branch)) continue;
     count++;
     kinds |= kindOf(branch, name);
   }
+  // One number: an object would cost more than the look.
   return count * KINDS + kinds;
 }
 
-function reordered(name: string): TypeError {
-  return new TypeError(
-    `select: the branch name ${JSON.stringify(name)} is a number, which JavaScript moves to the front; give it a name that is none`,
-  );
-}
-
-/** A select whose own token is cancelled takes nothing, and its reason is no branch's error. */
-export function refuseCancelled(outer: CancellationToken): void {
-  const reason = outer[source].poll();
-  if (reason === PENDING) return;
-  absolve(reason);
-  throw reason;
-}
+/** More than any sum of kinds. */
+export const KINDS = 32;
 
 /**
  * Polls what can be polled without waiting: from index `from` to the end, then from the beginning.
@@ -98,15 +76,5 @@ function pollOne(branch: unknown, kind: number): unknown {
 /** What can be polled without anything being started or registered. */
 function protocolOf(branch: unknown, kind: number): SourceProtocol<unknown> | undefined {
   if (kind & SOURCE) return (branch as Source<unknown>)[source];
-  if (kind & PROMISE) return recall(branch as PromiseLike<unknown>);
   return kind & SIGNAL ? CancellationToken.from(branch as AbortSignal)[source] : undefined;
-}
-
-/** Gives every promise its lasting reaction: it has lost before it could be waited for. */
-export function rememberAll(branches: AnyBranches): void {
-  for (const name in branches) {
-    const branch = branches[name];
-    const inner = typeof branch === 'object' && branch !== null && isMatch(branch) ? branch[pattern].branch : branch;
-    if (!isSource(inner) && isThenable(inner)) watch(inner);
-  }
 }

@@ -33,23 +33,19 @@ import {
   type Waiter,
 } from '@quiesce/cancellation-token';
 import { isThenable } from '@quiesce/internal';
-import type { AnyOutcome, BranchFunction } from './branches.ts';
-import { type Aftermath, addError, clean, finishTurn, functionEnded, type Limit } from './ending.ts';
-import { FUNCTION, MATCH, PROMISE, SIGNAL } from './kinds.ts';
+import type { AnyBranches, AnyOutcome, BranchFunction } from './branches.ts';
+import { type Aftermath, addError, clean, finishEarly, finishTurn, functionEnded } from './ending.ts';
+import { FUNCTION, isElse, kindOf, MATCH, OFF, PROMISE, SOURCE } from './kinds.ts';
 import { CLOSED, MISSED, type Pattern, pattern, pollMatching } from './pattern.ts';
 import { isRepeated } from './repeat.ts';
-import type { Start } from './start.ts';
-import { DECIDED, RACING, RESTING } from './state.ts';
+import { anywhere, type Settings } from './settings.ts';
+import { DECIDED, ON, OUT, OVER, RACING, RESTING } from './state.ts';
 import { recall, Watched } from './watched.ts';
 
 /** Whether a poll pass is under way, and whether something woke the race meanwhile. */
 const IDLE = 0;
 const POLLING = 1;
 const POLL_AGAIN = 2;
-/** What an entry is: a branch that is asked; out of this turn, by its pattern; or off for good. */
-const ON = 0;
-const OUT = 1;
-const OVER = 2;
 
 /** Where the executor of a new promise leaves its two functions, so that no closure is made for each. */
 let resolveNew: Race['resolve'] = ignore;
@@ -75,9 +71,9 @@ export class Entry implements Waiter {
   readonly pattern: Pattern<unknown> | undefined;
   /** The token of the function that is running; `undefined`: no function, or none that runs. */
   token: CancellationToken | undefined = undefined;
-  /** The next entry in order of declaration; set by `add`. */
+  /** The next entry in order of declaration; set by `addAll`. */
   after: Entry | undefined = undefined;
-  state: typeof ON | typeof OUT | typeof OVER = ON;
+  state: number = ON;
 
   constructor(
     race: Race,
@@ -118,72 +114,69 @@ class Gate implements Waiter {
   }
 }
 
-/** A record; plain fields, since engines initialise private ones slowly. */
+/** A record; plain fields, since engines initialise private ones slowly. A select is RACING from the beginning. */
 export class Race {
-  /** The entries in order of declaration. */
+  /** The entries in order of declaration; set by `addAll`. */
   first: Entry | undefined = undefined;
-  last: Entry | undefined = undefined;
-  state: number = RESTING;
+  state: number = RACING;
   /** A poll may run anything and wake this very race: then the pass that is under way is followed by another. */
   pass: typeof IDLE | typeof POLLING | typeof POLL_AGAIN = IDLE;
   /** Functions are being started: a decision waits until the one that is starting has returned. */
   isStarting = false;
   /** How many entries are on. */
   open = 0;
+  /** Whether it can come to that no branch is on; set by `addAll`. */
+  canEnd = false;
+  /** How many entries can be ready from the beginning: neither functions nor promises that were not known; so, too. */
+  sources = 0;
   /** The entry that won or failed first; set by a decision; `undefined` then: nothing won, and the race itself ended. */
   winner: Entry | undefined = undefined;
   /** Set by a decision if a value won. */
   outcome: AnyOutcome | undefined = undefined;
   /** What few races need. */
   aftermath: Aftermath | undefined = undefined;
-  /** Branches, switched-off ones included. */
-  readonly count: number;
-  /** Chooses where each poll starts. */
-  readonly start: Start;
+  /** Branches, switched-off ones included; set by `addAll`. */
+  count = 0;
+  readonly settings: Settings;
   readonly gate: Gate | undefined;
-  readonly limit: Limit | undefined;
-  /** It is a loop: a value ends a turn, and not the race. */
-  readonly isLoop: boolean;
   /** Set by `promise`. `undefined` says that no branch is left. */
   resolve: (outcome: AnyOutcome | typeof MISSED | undefined) => void = ignore;
   reject: (error: unknown) => void = ignore;
 
-  constructor(
-    count: number,
-    start: Start,
-    outer: CancellationToken | undefined,
-    limit: Limit | undefined,
-    isLoop: boolean,
-  ) {
-    this.count = count;
-    this.start = start;
-    this.gate = outer === undefined ? undefined : new Gate(this, outer);
-    this.limit = limit;
-    this.isLoop = isLoop;
+  constructor(settings: Settings) {
+    this.settings = settings;
+    this.gate = settings.outer === undefined ? undefined : new Gate(this, settings.outer);
   }
 }
 
-/** Adds a branch that is not off behind the others. */
-export function add(race: Race, name: string, index: number, kind: number, branch: unknown): void {
-  const entry =
-    kind & MATCH
-      ? entryFor(race, name, index, kind, (branch as { [pattern]: Pattern<unknown> })[pattern])
-      : entryFor(race, name, index, kind, undefined, branch);
-  if (race.last === undefined) race.first = entry;
-  else race.last.after = entry;
-  race.last = entry;
-  race.open++;
+/**
+ * Adds the branches that are not off, in order.
+ *
+ * @throws TypeError for what cannot be a branch, a name or an `else`
+ */
+export function addAll(race: Race, branches: AnyBranches): void {
+  let last: Entry | undefined;
+  for (const name in branches) {
+    const branch = branches[name];
+    if (isElse(name, branch)) continue;
+    const index = race.count++;
+    const kind = kindOf(branch, name);
+    if (kind === OFF) continue;
+    const entry = entryFor(race, name, index, kind, branch);
+    if (last === undefined) race.first = entry;
+    else last.after = entry;
+    last = entry;
+    race.open++;
+    if (entry.branch === undefined) race.sources++;
+    if (kind & MATCH) race.canEnd = true;
+  }
+  if (last === undefined) race.canEnd = true;
 }
 
-function entryFor(
-  race: Race,
-  name: string,
-  index: number,
-  kind: number,
-  matching: Pattern<unknown> | undefined,
-  branch: unknown = matching?.branch,
-): Entry {
-  if (kind & FUNCTION) return new Entry(race, name, index, undefined, branch as BranchFunction, matching);
+function entryFor(race: Race, name: string, index: number, kind: number, given: unknown): Entry {
+  const matching = kind & MATCH ? (given as { [pattern]: Pattern<unknown> })[pattern] : undefined;
+  const branch = matching === undefined ? given : matching.branch;
+  if (kind & SOURCE) return new Entry(race, name, index, (branch as Source<unknown>)[source], undefined, matching);
   if (kind & PROMISE) {
     const promise = branch as PromiseLike<unknown>;
     const known = recall(promise);
@@ -191,8 +184,8 @@ function entryFor(
       ? new Entry(race, name, index, new Watched(promise), promise, matching)
       : new Entry(race, name, index, known, undefined, matching);
   }
-  const from = kind & SIGNAL ? CancellationToken.from(branch as AbortSignal) : (branch as Source<unknown>);
-  return new Entry(race, name, index, from[source], undefined, matching);
+  if (kind & FUNCTION) return new Entry(race, name, index, undefined, branch as BranchFunction, matching);
+  return new Entry(race, name, index, CancellationToken.from(branch as AbortSignal)[source], undefined, matching);
 }
 
 /** A new promise for what the race comes to next. */
@@ -206,10 +199,22 @@ export function promise<T>(race: Race): Promise<T> {
   return result;
 }
 
-/** A `select` whose branches were polled from `from` on, in vain: waits. */
-export function run(race: Race, from: number): Promise<AnyOutcome> {
-  const result = promise<AnyOutcome>(race);
-  race.state = RACING;
+/** A `select`: takes what is ready, or else waits. `undefined` says that every branch is off. */
+export function run(race: Race): Promise<AnyOutcome | undefined> {
+  const { start } = race.settings;
+  let from = 0;
+  try {
+    // Where one begins makes no difference if only one can be ready, and chance costs time.
+    if (race.sources > 1 || start !== anywhere) from = start(race.count);
+  } catch (error) {
+    addError(race, error);
+    return finishEarly(race);
+  }
+  race.pass = POLLING;
+  pollOnce(race, from);
+  race.pass = IDLE;
+  if (race.state === DECIDED) return finishEarly(race);
+  const result = promise<AnyOutcome | undefined>(race);
   arm(race, from);
   return result;
 }
@@ -217,17 +222,15 @@ export function run(race: Race, from: number): Promise<AnyOutcome> {
 /** Parks on everything that is on, and starts the functions that are not running. */
 function arm(race: Race, from: number | undefined): void {
   let idle = 0;
-  let sources = 0;
   if (race.gate !== undefined) race.gate.token[source].park(race.gate);
   for (let entry = race.first; entry !== undefined; entry = entry.after) {
     if (entry.state !== ON) continue;
     // Invariant 1. A source that wakes inside park decides at once.
     if (entry.protocol === undefined) idle++;
     else if (race.state === RACING) park(race, entry, entry.protocol);
-    if (entry.branch === undefined) sources++;
   }
   // Parking may run anything, and make ready what was polled before and parked after: the same poll once more.
-  if (sources > 1 && race.state === RACING) decide(race, from);
+  if (race.sources > 1 && race.state === RACING) decide(race, from);
   if (idle > 0) launchAll(race);
 }
 
@@ -274,7 +277,7 @@ function launch(race: Race, entry: Entry): void {
   const outer = race.gate?.token;
   const token = outer === undefined ? new CancellationToken() : outer.childToken();
   entry.token = token;
-  race.limit?.started(entry);
+  race.settings.limit?.started(entry);
   try {
     const result: unknown = (entry.branch as BranchFunction)(token);
     const watched = new Watched(isThenable(result) ? result : Promise.resolve(result));
@@ -321,51 +324,51 @@ function pollOnce(race: Race, first: number | undefined): void {
   }
   let from: number;
   try {
-    from = first ?? race.start(race.count);
+    from = first ?? race.settings.start(race.count);
   } catch (error) {
     // The user's random source: a wake-up never throws.
     stop(race, error);
     return;
   }
-  if (poll(race, from, race.count) || (from > 0 && poll(race, 0, from))) return;
+  let begin = race.first;
+  // Once round, from the first entry at that place or behind it: one that is off has no entry.
+  while (begin !== undefined && begin.index < from) begin = begin.after;
+  begin ??= race.first;
+  let entry = begin;
+  while (entry !== undefined) {
+    if (entry.protocol !== undefined && entry.state === ON && poll(race, entry, entry.protocol)) return;
+    entry = entry.after ?? race.first;
+    if (entry === begin) break;
+  }
   if (race.open === 0) race.state = DECIDED;
 }
 
-/** Polls the entries whose index is in the range; says whether that decided. */
-function poll(race: Race, from: number, to: number): boolean {
-  for (let entry = race.first; entry !== undefined; entry = entry.after) {
-    const protocol = entry.protocol;
-    if (protocol === undefined || entry.state !== ON || entry.index < from || entry.index >= to) continue;
-    try {
-      const matching = entry.pattern;
-      const value = matching === undefined ? protocol.poll() : pollMatching(protocol, matching.guard);
-      if (value === PENDING) continue;
-      if (value === MISSED || value === CLOSED) {
-        drop(race, entry, protocol, value);
-        continue;
-      }
-      race.outcome = { branch: entry.name, value };
-    } catch (error) {
-      if (race.isLoop && protocol.once !== true && isClosedError(error)) {
-        drop(race, entry, protocol, CLOSED);
-        continue;
-      }
-      fail(race, entry, error);
-      return true;
-    }
-    race.winner = entry;
-    race.state = DECIDED;
+/** Says whether that decided. */
+function poll(race: Race, entry: Entry, protocol: SourceProtocol<unknown>): boolean {
+  try {
+    const matching = entry.pattern;
+    const value = matching === undefined ? protocol.poll() : pollMatching(protocol, matching.guard);
+    if (value === PENDING) return false;
+    if (value === MISSED || value === CLOSED) return drop(race, entry, protocol, value);
+    race.outcome = { branch: entry.name, value };
+  } catch (error) {
+    const isEnd = race.settings.isLoop && protocol.once !== true && isClosedError(error);
+    if (isEnd) return drop(race, entry, protocol, CLOSED);
+    fail(race, entry, error);
     return true;
   }
-  return false;
+  race.winner = entry;
+  race.state = DECIDED;
+  return true;
 }
 
-/** Takes an entry out: of this turn, or, if it can give nothing more, for good. */
-function drop(race: Race, entry: Entry, protocol: SourceProtocol<unknown>, why: symbol): void {
+/** Takes an entry out: of this turn, or, if it can give nothing more, for good. That decides nothing. */
+function drop(race: Race, entry: Entry, protocol: SourceProtocol<unknown>, why: symbol): false {
   race.open--;
   entry.state = why === CLOSED ? OVER : OUT;
   protocol.unpark(entry);
   spend(entry, protocol);
+  return false;
 }
 
 /** A one-shot branch has given what it had: it is over, or to be started again. */
@@ -392,7 +395,7 @@ function stop(race: Race, error: unknown): void {
 
 /** Ends the race, or, in a loop in which nothing has failed, the turn. */
 function conclude(race: Race): void {
-  if (!race.isLoop || race.aftermath !== undefined) {
+  if (!race.settings.isLoop || race.aftermath !== undefined) {
     clean(race);
     return;
   }

@@ -1,12 +1,10 @@
-import { CancellationToken } from '@quiesce/cancellation-token';
 import type { AnyBranches, Branches, Outcomes } from './branches.ts';
 import { otherwise } from './else.ts';
-import { limitOf } from './limit.ts';
-import { inspect, KINDS } from './look.ts';
+import { checkBranches } from './kinds.ts';
 import { MISSED } from './pattern.ts';
-import { leave, Race, stopTurn, turn } from './race.ts';
-import { addAll, type SelectOptions } from './select.ts';
-import { inOrder, type Start, starter } from './start.ts';
+import { addAll, leave, Race, stopTurn, turn } from './race.ts';
+import { type SelectOptions, settingsOf } from './settings.ts';
+import { RESTING } from './state.ts';
 
 /** The type of {@link selectEach}. */
 export interface SelectEach {
@@ -56,16 +54,15 @@ export interface SelectEach {
  * ```
  */
 export const selectEach: SelectEach = /* @__PURE__ */ Object.assign(
-  (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, starter(options?.random)) as never,
-  { biased: (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, inOrder) as never },
+  (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, false) as never,
+  { biased: (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, true) as never },
 );
 
-function begin(branches: AnyBranches, options: SelectOptions | undefined, start: Start): AsyncGenerator<unknown, void> {
-  const found = inspect(branches);
-  const outer = options?.signal === undefined ? undefined : CancellationToken.from(options.signal);
-  const limit = options === undefined ? undefined : limitOf(options);
-  const race = new Race(Math.floor(found / KINDS), start, outer, limit, true);
+function begin(branches: AnyBranches, options: SelectOptions | undefined, isBiased: boolean): AsyncGenerator<unknown> {
+  checkBranches(branches);
+  const race = new Race(settingsOf(options, isBiased, true));
   addAll(race, branches);
+  race.state = RESTING;
   const outcomes = outcomesOf(race, branches['else']);
   const { return: leaves, throw: throws } = outcomes;
   // A generator that waits would be left only after the turn that it waits for.

@@ -1,19 +1,12 @@
-import { CancellationToken, consumeBudget } from '@quiesce/cancellation-token';
+import { consumeBudget, isSource } from '@quiesce/cancellation-token';
+import { isThenable } from '@quiesce/internal';
 import type { AnyBranches, AnyOutcome, Branches, Outcomes } from './branches.ts';
 import { otherwise } from './else.ts';
-import { inspect, KINDS, look, refuseCancelled, rememberAll } from './look.ts';
-import { type CleanupOptions, limitOf } from './limit.ts';
-import { kindOf, MATCH, OFF, PROMISE } from './kinds.ts';
-import { add, Race, run } from './race.ts';
-import { inOrder, type Start, starter } from './start.ts';
-
-/** How a select waits. */
-export interface SelectOptions extends CleanupOptions {
-  /** Cancels the select itself: losers are cancelled and awaited, then it rejects with the reason, verbatim. */
-  readonly signal?: CancellationToken | AbortSignal | undefined;
-  /** Chooses the branch that is looked at first: a number from 0 to below 1, as `Math.random`, which is the default. */
-  readonly random?: (() => number) | undefined;
-}
+import { checkBranches } from './kinds.ts';
+import { isMatch, pattern } from './pattern.ts';
+import { addAll, Race, run } from './race.ts';
+import { type SelectOptions, settingsOf } from './settings.ts';
+import { watch } from './watched.ts';
 
 /** The type of {@link select}. */
 export interface Select {
@@ -57,56 +50,33 @@ export interface Select {
  * ```
  */
 export const select: Select = /* @__PURE__ */ Object.assign(
-  (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, starter(options?.random)) as never,
-  { biased: (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, inOrder) as never },
+  (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, false) as never,
+  { biased: (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, true) as never },
 );
 
 /** Never throws: whatever is wrong is a rejection, as of every function that returns a promise. */
-function begin(branches: AnyBranches, options: SelectOptions | undefined, first: Start): Promise<AnyOutcome> {
+function begin(branches: AnyBranches, options: SelectOptions | undefined, isBiased: boolean): Promise<AnyOutcome> {
+  let race: Race;
   try {
-    return start(branches, options, first);
+    checkBranches(branches);
+    race = new Race(settingsOf(options, isBiased, false));
+    // All are looked at before any is polled: a poll may consume, and a mistake further down must not lose that.
+    addAll(race, branches);
   } catch (error) {
-    rememberAll(branches);
-    // A failure takes its turn too: a loop over what fails at once must not starve the event loop.
-    const turn = consumeBudget();
-    return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
+    return refuse(branches, error);
   }
+  const result = run(race);
+  // Only when something is a pattern, or nothing is on, every branch can be off.
+  return race.canEnd ? result.then((outcome) => outcome ?? otherwise(branches['else'])) : (result as Promise<AnyOutcome>);
 }
 
-function start(branches: AnyBranches, options: SelectOptions | undefined, first: Start): Promise<AnyOutcome> {
-  const found = inspect(branches);
-  const kinds = found % KINDS;
-  const limit = options === undefined ? undefined : limitOf(options);
-  const outer = options?.signal === undefined ? undefined : CancellationToken.from(options.signal);
-  if (outer !== undefined) refuseCancelled(outer);
-  if (kinds === OFF) return otherwise(branches['else']);
-  const count = (found - kinds) / KINDS;
-  const from = first(count);
-  const missed = kinds & MATCH ? new Set<string>() : undefined;
-  const outcome = look(branches, from, missed);
-  if (outcome !== undefined) return settled(outcome, branches, kinds);
-  const race = new Race(count, first, outer, limit, false);
-  addAll(race, branches, missed);
-  if (missed === undefined) return run(race, from);
-  // Only patterns can switch off what was on.
-  if (race.open === 0) return otherwise(branches['else']);
-  return run(race, from).then((outcome) => outcome ?? otherwise(branches['else']));
-}
-
-/** Adds the branches that are on. */
-export function addAll(race: Race, branches: AnyBranches, missed?: Set<string>): void {
-  let index = 0;
+/** Something is wrong with the arguments. What promises are among them come to nothing, and are never "unhandled". */
+function refuse(branches: AnyBranches, error: unknown): Promise<never> {
   for (const name in branches) {
-    if (name === 'else') continue;
     const branch = branches[name];
-    const kind = kindOf(branch, name);
-    if (kind !== OFF && !missed?.has(name)) add(race, name, index, kind, branch);
-    index++;
+    const inner = typeof branch === 'object' && branch !== null && isMatch(branch) ? branch[pattern].branch : branch;
+    if (!isSource(inner) && isThenable(inner)) watch(inner);
   }
-}
-
-function settled(outcome: AnyOutcome, branches: AnyBranches, kinds: number): Promise<AnyOutcome> {
-  if (kinds & PROMISE) rememberAll(branches);
   const turn = consumeBudget();
-  return turn === undefined ? Promise.resolve(outcome) : turn.then(() => outcome);
+  return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
 }

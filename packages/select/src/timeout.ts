@@ -2,6 +2,7 @@ import {
   CancellationToken,
   type Clock,
   isCancellationOf,
+  PENDING,
   type Source,
   source,
   systemClock,
@@ -11,7 +12,6 @@ import {
 import { checkTime } from './alarm.ts';
 import type { BranchFunction, BranchValue } from './branches.ts';
 import { FUNCTION, kindOf, MATCH, OFF } from './kinds.ts';
-import { refuseCancelled } from './look.ts';
 import { select } from './select.ts';
 
 /** How a timeout waits. */
@@ -112,7 +112,9 @@ async function runLimited(
   clock: Clock,
   outer: CancellationToken | undefined,
 ): Promise<unknown> {
-  if (outer !== undefined) refuseCancelled(outer);
+  // The token's protocol and not its state: a disposed one shares the fate of its parent.
+  const reason = outer === undefined ? PENDING : outer[source].poll();
+  if (reason !== PENDING) throw reason;
   const token = (outer ?? new CancellationToken()).withTimeout(ms, { clock });
   // Somebody who waits for a deadline holds the process; it also cancels what never looks at its token.
   const holds: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };

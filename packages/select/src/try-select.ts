@@ -1,8 +1,7 @@
 import type { AnyBranches, AnyOutcome, Branches, Outcomes, ReadyBranch } from './branches.ts';
 import { inspect, KINDS, look } from './look.ts';
 import { FUNCTION, kindOf, MATCH, OFF, PROMISE } from './kinds.ts';
-import type { SelectOptions } from './select.ts';
-import { inOrder, type Start, starter } from './start.ts';
+import { anywhere, inOrder, type SelectOptions, type Start, starter } from './settings.ts';
 
 /** The type of {@link trySelect}. */
 export interface TrySelect {
@@ -39,7 +38,8 @@ export interface TrySelect {
  * ```
  */
 export const trySelect: TrySelect = /* @__PURE__ */ Object.assign(
-  (branches: AnyBranches, options?: SelectOptions) => attempt(branches, starter(options?.random)) as never,
+  (branches: AnyBranches, options?: SelectOptions) => 
+    attempt(branches, options?.random === undefined ? anywhere : starter(options.random)) as never,
   { biased: (branches: AnyBranches) => attempt(branches, inOrder) as never },
 );
 

@@ -38,10 +38,9 @@ export class Watched implements SourceProtocol<unknown>, WaiterList {
 
   /** Gives the promise its reaction, so that its rejection is never "unhandled". */
   constructor(promise: PromiseLike<unknown>) {
-    plain(promise).then(
-      (value) => this.settle(FULFILLED, value),
-      (error) => this.settle(REJECTED, error),
-    );
+    const onValue = (value: unknown): void => this.settle(FULFILLED, value);
+    const onError = (error: unknown): void => this.settle(REJECTED, error);
+    plain(promise).then(onValue, onError);
   }
 
   get isSettled(): boolean {
@@ -74,9 +73,9 @@ Object.defineProperty(Watched.prototype, 'once', { value: true });
  * What calls back once, and not at once: the platform's promise itself, or one that follows what may call back inside of
  * `then`, twice, or throw.
  */
-function plain(promise: PromiseLike<unknown>): Promise<unknown> {
-  const native = Promise.resolve(promise);
-  return native.then === then ? native : new Promise((resolve) => resolve(native));
+function plain(promise: PromiseLike<unknown>): PromiseLike<unknown> {
+  const isPlain = promise.then === then && promise.constructor === Promise;
+  return isPlain ? promise : new Promise((resolve) => resolve(promise));
 }
 
 /** What is known of a promise that has lost a race before. */
