@@ -35,7 +35,10 @@ export const KINDS = 32;
  * @throws the failure of a branch that is ready with one
  */
 export function look(branches: AnyBranches, from: number, missed: Set<string> | undefined): AnyOutcome | undefined {
-  return lookAt(branches, from, Number.POSITIVE_INFINITY, missed) ?? (from > 0 ? lookAt(branches, 0, from, missed) : undefined);
+  return (
+    lookAt(branches, from, Number.POSITIVE_INFINITY, missed) ??
+    (from > 0 ? lookAt(branches, 0, from, missed) : undefined)
+  );
 }
 
 function lookAt(

@@ -67,8 +67,14 @@ function begin(branches: AnyBranches, options: SelectOptions | undefined, isBias
   const { return: leaves, throw: throws } = outcomes;
   // A generator that waits would be left only after the turn that it waits for.
   return Object.assign(outcomes, {
-    return: (value: undefined) => (stopTurn(race), leaves.call(outcomes, value)),
-    throw: (error: unknown) => (stopTurn(race), throws.call(outcomes, error)),
+    return: (value: undefined) => {
+      stopTurn(race);
+      return leaves.call(outcomes, value);
+    },
+    throw: (error: unknown) => {
+      stopTurn(race);
+      return throws.call(outcomes, error);
+    },
   });
 }
 

@@ -67,7 +67,9 @@ function begin(branches: AnyBranches, options: SelectOptions | undefined, isBias
   }
   const result = run(race);
   // Only when something is a pattern, or nothing is on, every branch can be off.
-  return race.canEnd ? result.then((outcome) => outcome ?? otherwise(branches['else'])) : (result as Promise<AnyOutcome>);
+  return race.canEnd
+    ? result.then((outcome) => outcome ?? otherwise(branches['else']))
+    : (result as Promise<AnyOutcome>);
 }
 
 /** Something is wrong with the arguments. What promises are among them come to nothing, and are never "unhandled". */

@@ -14,9 +14,7 @@ import type { Match } from './match.ts';
 import { watch } from './watched.ts';
 
 /** What came of a branch: a value, or a failure. */
-export type Settled<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: unknown };
+export type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
 /** The branch that `settle` makes of another one. */
 type SettledBranch<B> = B extends Off

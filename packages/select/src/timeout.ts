@@ -64,8 +64,9 @@ export async function timeout<W extends Work>(ms: number, work: W, options?: Tim
  * @see tokio::time::timeout_at (tokio 1.53)
  * @example
  * ```ts
- * const inTime = new Date(Date.now() + 60_000);
- * console.log(await timeoutAt(inTime, async (token) => token.deadline?.getTime() === inTime.getTime())); // => true
+ * const clock = new VirtualClock();
+ * const nine = new Date(clock.wall() + 9_000);
+ * console.log(await timeoutAt(nine, async (token) => token.deadline?.getTime(), { clock })); // => 9000
  * ```
  */
 export async function timeoutAt<W extends Work>(
@@ -85,7 +86,9 @@ function limited(ms: number, work: Work, options: TimeoutOptions | undefined): P
   }
   const clock = options?.clock ?? systemClock;
   const outer = options?.signal === undefined ? undefined : CancellationToken.from(options.signal);
-  return kind === FUNCTION ? runLimited(ms, work as BranchFunction, clock, outer) : awaitLimited(ms, work, clock, outer);
+  return kind === FUNCTION
+    ? runLimited(ms, work as BranchFunction, clock, outer)
+    : awaitLimited(ms, work, clock, outer);
 }
 
 /** A promise or a source, against a timer that only counts once it has fired: what is ready goes first. */

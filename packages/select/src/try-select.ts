@@ -1,6 +1,6 @@
 import type { AnyBranches, AnyOutcome, Branches, Outcomes, ReadyBranch } from './branches.ts';
-import { inspect, KINDS, look } from './look.ts';
 import { FUNCTION, kindOf, MATCH, OFF, PROMISE } from './kinds.ts';
+import { inspect, KINDS, look } from './look.ts';
 import { anywhere, inOrder, type SelectOptions, type Start, starter } from './settings.ts';
 
 /** The type of {@link trySelect}. */
@@ -38,7 +38,7 @@ export interface TrySelect {
  * ```
  */
 export const trySelect: TrySelect = /* @__PURE__ */ Object.assign(
-  (branches: AnyBranches, options?: SelectOptions) => 
+  (branches: AnyBranches, options?: SelectOptions) =>
     attempt(branches, options?.random === undefined ? anywhere : starter(options.random)) as never,
   { biased: (branches: AnyBranches) => attempt(branches, inOrder) as never },
 );

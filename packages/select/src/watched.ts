@@ -22,7 +22,7 @@ const WAITING = 0;
 const FULFILLED = 1;
 const REJECTED = 2;
 
-// biome-ignore lint/suspicious/noThenProperty: to tell a promise's own `then` from another
+/** To tell the platform's `then` from one that may do anything. */
 const { then } = Promise.prototype;
 
 export class Watched implements SourceProtocol<unknown>, WaiterList {
