@@ -19,7 +19,10 @@ describe('a pattern', () => {
 
   it('switches its branch off for this call when a value does not fit: the value is consumed and lost', async () => {
     const probe = new Probe(1, 2);
-    expect(await select({ probe: match(probe, isEven), else: () => 'none' })).toEqual({ branch: 'else', value: 'none' });
+    expect(await select({ probe: match(probe, isEven), else: () => 'none' })).toEqual({
+      branch: 'else',
+      value: 'none',
+    });
     expect(probe.values).toEqual([2]);
     expect(await select({ probe: match(probe, isEven), else: () => 'none' })).toEqual({ branch: 'probe', value: 2 });
   });
@@ -175,7 +178,9 @@ describe('a match', () => {
     const failed = (result: { ok: boolean }): boolean => !result.ok;
     const probe = new Probe('fine', 'fine');
     expect(trySelect({ a: match(settle(probe), failed), else: () => 'all fine' })).toMatchObject({ branch: 'else' });
-    expect(await select({ a: match(settle(Promise.reject(1)), failed) })).toMatchObject({ value: { ok: false, error: 1 } });
+    expect(await select({ a: match(settle(Promise.reject(1)), failed) })).toMatchObject({
+      value: { ok: false, error: 1 },
+    });
     const outcomes: unknown[] = [];
     for await (const { branch } of selectEach({ a: match(settle(probe), failed), else: () => 0 })) {
       outcomes.push(branch);

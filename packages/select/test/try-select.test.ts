@@ -39,7 +39,9 @@ describe('trySelect', () => {
     expect(trySelect({})).toBe(undefined);
     const odd = match(new Probe(1), (n) => n === 2);
     expect(trySelect({ odd, off: undefined, else: () => 'odd' })).toEqual({ branch: 'else', value: 'odd' });
-    expect(trySelect({ odd: match(new Probe(1), (n) => n === 2), on: new Probe<number>(), else: () => 1 })).toBe(undefined);
+    expect(trySelect({ odd: match(new Probe(1), (n) => n === 2), on: new Probe<number>(), else: () => 1 })).toBe(
+      undefined,
+    );
   });
 
   it('throws the failure of a branch that is ready with one, which branchOf names', () => {
