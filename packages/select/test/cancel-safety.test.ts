@@ -102,7 +102,10 @@ describe(`each value comes out exactly once, in order (seed ${seed})`, () => {
     const moving = Object.assign(clock, { now: () => now });
     const ticks = interval(10, { clock: moving });
     const random = randomOf(seed);
-    const values = await raceStream(ticks, () => void (now += 10), random);
+    const pass = (): void => {
+      now += 10;
+    };
+    const values = await raceStream(ticks, pass, random);
     expect(values.length).toBeGreaterThan(ROUNDS / 4);
     for (let rest = await select.biased({ ticks, none: cancelled(0) }); rest.branch === 'ticks'; ) {
       values.push(rest.value);
@@ -139,8 +142,13 @@ describe(`each value comes out exactly once, in order (seed ${seed})`, () => {
     const [tx, rx] = broadcast<number>(2 ** 15);
     let fire: (() => void) | undefined;
     const clock = Object.assign(new VirtualClock(), {
-      setTimer: (_: number, fn: () => void) => void (fire = fn) as never,
-      clearTimer: () => void (fire = undefined),
+      setTimer: (_: number, fn: () => void) => {
+        fire = fn;
+        return {} as never;
+      },
+      clearTimer: () => {
+        fire = undefined;
+      },
     });
     const values: number[] = [];
     let sent = 0;
