@@ -1,15 +1,6 @@
-import {
-  type Clock,
-  PENDING,
-  type Source,
-  type SourceProtocol,
-  source,
-  systemClock,
-  type Waiter,
-  wait,
-} from '@quiesce/cancellation-token';
+import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
 import { show } from '@quiesce/internal';
-import { Alarm } from './alarm.ts';
+import { Alarm, type Next } from './alarm.ts';
 
 /** What becomes of ticks that were missed because nobody asked in time. */
 export type MissedTicks = 'burst' | 'delay' | 'skip';
@@ -34,17 +25,15 @@ const TOLERANCE = 5;
  * @see tokio::time::Interval (tokio 1.53)
  */
 export class Interval {
-  /** @internal */
-  readonly protocol: Ticks;
-
-  /** @internal */
-  constructor(ms: number, missed: MissedTicks, clock: Clock) {
-    this.protocol = new Ticks(ms, missed, clock);
-  }
-
   /** How long from one tick to the next, in milliseconds. */
-  get period(): number {
-    return this.protocol.period;
+  readonly period: number;
+  /** @internal */
+  readonly protocol: Alarm<number>;
+
+  /** @internal */
+  constructor(period: number, missed: MissedTicks, clock: Clock) {
+    this.period = period;
+    this.protocol = new Alarm(clock, 0, after(period, missed));
   }
 
   /**
@@ -60,7 +49,7 @@ export class Interval {
 
   /** Begins anew: the next tick comes a whole period from now. Synchronous. */
   reset(): void {
-    this.protocol.reset();
+    this.protocol.due = this.protocol.clock.now() + this.period;
   }
 }
 
@@ -72,43 +61,13 @@ Object.defineProperty(Interval.prototype, source, {
   },
 });
 
-/** The machine under `Interval`: an alarm that each tick moves on. */
-class Ticks implements SourceProtocol<number> {
-  readonly period: number;
-  readonly #missed: MissedTicks;
-  readonly #alarm: Alarm;
-
-  constructor(period: number, missed: MissedTicks, clock: Clock) {
-    this.period = period;
-    this.#missed = missed;
-    this.#alarm = new Alarm(clock.now(), clock);
-  }
-
-  poll(): number | typeof PENDING {
-    const alarm = this.#alarm;
-    if (!alarm.isDue) return PENDING;
-    const { due } = alarm;
-    alarm.due = this.#after(due, alarm.clock.now());
-    return due;
-  }
-
-  #after(due: number, now: number): number {
+/** What becomes of a late tick: when the next one is due. */
+function after(period: number, missed: MissedTicks): Next {
+  return (due, now) => {
     const late = now - due;
-    if (this.#missed === 'burst' || late <= TOLERANCE) return due + this.period;
-    return now + this.period - (this.#missed === 'delay' ? 0 : late % this.period);
-  }
-
-  park(waiter: Waiter): void {
-    this.#alarm.park(waiter);
-  }
-
-  unpark(waiter: Waiter): void {
-    this.#alarm.unpark(waiter);
-  }
-
-  reset(): void {
-    this.#alarm.due = this.#alarm.clock.now() + this.period;
-  }
+    if (missed === 'burst' || late <= TOLERANCE) return due + period;
+    return now + period - (missed === 'delay' ? 0 : late % period);
+  };
 }
 
 /**

@@ -189,7 +189,7 @@ function entryFor(race: Race, name: string, index: number, kind: number, given: 
 }
 
 /** A new promise for what the race comes to next. */
-export function promise<T>(race: Race): Promise<T> {
+function promise<T>(race: Race): Promise<T> {
   const result = new Promise<T>(capture as never);
   race.resolve = resolveNew;
   race.reject = rejectNew;

@@ -1,13 +1,4 @@
-import {
-  type Clock,
-  PENDING,
-  type Source,
-  type SourceProtocol,
-  source,
-  systemClock,
-  type Waiter,
-  wait,
-} from '@quiesce/cancellation-token';
+import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
 import { Alarm, checkTime } from './alarm.ts';
 
 /** How a sleep measures time. */
@@ -23,16 +14,16 @@ export interface SleepOptions {
  */
 export class Sleep implements PromiseLike<void> {
   /** @internal */
-  readonly protocol: SleepTimer;
+  readonly protocol: Alarm<void>;
 
   /** @internal */
   constructor(ms: number, clock: Clock) {
-    this.protocol = new SleepTimer(clock.now() + ms, clock);
+    this.protocol = new Alarm(clock, ms);
   }
 
   /** Whether the moment has come. Synchronous. */
   get isElapsed(): boolean {
-    return this.protocol.isDue();
+    return this.protocol.isDue;
   }
 
   /** Called by `await`. Never rejects. */
@@ -52,32 +43,6 @@ Object.defineProperty(Sleep.prototype, source, {
     return this.protocol;
   },
 });
-
-/** The machine under `Sleep`. */
-class SleepTimer implements SourceProtocol<void> {
-  readonly once = true;
-  readonly #alarm: Alarm;
-
-  constructor(deadline: number, clock: Clock) {
-    this.#alarm = new Alarm(deadline, clock);
-  }
-
-  isDue(): boolean {
-    return this.#alarm.isDue;
-  }
-
-  poll(): undefined | typeof PENDING {
-    return this.#alarm.isDue ? undefined : PENDING;
-  }
-
-  park(waiter: Waiter): void {
-    this.#alarm.park(waiter);
-  }
-
-  unpark(waiter: Waiter): void {
-    this.#alarm.unpark(waiter);
-  }
-}
 
 /**
  * A moment `ms` milliseconds from now: a branch for `select`, and awaitable.
