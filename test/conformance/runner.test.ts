@@ -21,14 +21,14 @@ function write(content: Partial<Recording>): void {
   writeFileSync(join(directory, 'cancellation-token.json'), JSON.stringify(whole));
 }
 
-function replayed(...ops: Op[]): string {
+function replayed(...ops: Op[]): Promise<string> {
   return replayedBy(cancellationToken, ops);
 }
 
-function replayedBy(adapter: Adapter, ops: Op[]): string {
+async function replayedBy(adapter: Adapter, ops: Op[]): Promise<string> {
   const cases = [{ id: 'made-up', seed: 7, ops }];
   const recording: Recording = { suite: 'cancellation-token', schema: 1, oracle: 'a test', cases };
-  return describeDifferences(replay(recording, adapter));
+  return describeDifferences(await replay(recording, adapter));
 }
 
 test('a folder that does not exist is an error', () => {
@@ -53,32 +53,32 @@ test('a file of another suite or schema is an error', () => {
   expect(() => readSuite(directory, 'cancellation-token')).toThrow('has the schema 2');
 });
 
-test('a difference is told with its case, its seed and the operation', () => {
-  const text = replayed({ op: 'new', h: 1 }, { op: 'is_cancelled', h: 1, result: true });
+test('a difference is told with its case, its seed and the operation', async () => {
+  const text = await replayed({ op: 'new', h: 1 }, { op: 'is_cancelled', h: 1, result: true });
   expect(text).toContain('1 of 1 cases differ');
   expect(text).toContain('made-up (seed 7), operation 1: {"op":"is_cancelled","h":1,"result":true}');
   expect(text).toContain('result: Tokio answered true, we false');
 });
 
-test('an operation that nobody knows, and an answer that nobody gives, are differences', () => {
-  expect(replayed({ op: 'fly' })).toContain('does not know');
-  expect(replayed({ op: 'new', h: 1, height: 3 })).toContain('height: Tokio answered 3, we undefined');
+test('an operation that nobody knows, and an answer that nobody gives, are differences', async () => {
+  expect(await replayed({ op: 'fly' })).toContain('does not know');
+  expect(await replayed({ op: 'new', h: 1, height: 3 })).toContain('height: Tokio answered 3, we undefined');
 });
 
-test('a wake that was not recorded is a difference, also of an operation that says nothing of wakes', () => {
+test('a wake that was not recorded is a difference, also of an operation that says nothing of wakes', async () => {
   const waiting = [
     { op: 'new', h: 1 },
     { op: 'wait', h: 1, w: 2, ready: false },
   ];
-  expect(replayed(...waiting, { op: 'cancel', h: 1, wakes: [2] })).toContain('0 of 1 cases differ');
-  expect(replayed(...waiting, { op: 'cancel', h: 1 })).toContain('wakes: Tokio woke [], we [2]');
+  expect(await replayed(...waiting, { op: 'cancel', h: 1, wakes: [2] })).toContain('0 of 1 cases differ');
+  expect(await replayed(...waiting, { op: 'cancel', h: 1 })).toContain('wakes: Tokio woke [], we [2]');
 });
 
-test('leaving an operation out is a difference when somebody else would have seen it', () => {
+test('leaving an operation out is a difference when somebody else would have seen it', async () => {
   const partial: Adapter = { ...cancellationToken, notYet: { run: 'a test', complete_inner: 'a test' } };
   const run = { op: 'run', h: 1, w: 3, ready_at: null, polled: true };
   const waiting = [{ op: 'new', h: 1 }, { op: 'wait', h: 1, w: 2, ready: false }, run];
   const woken = (w: number): Op[] => [...waiting, { op: 'complete_inner', w: 3, wakes: [w] }];
-  expect(replayedBy(partial, woken(3))).toContain('0 of 1 cases differ');
-  expect(replayedBy(partial, woken(2))).toContain('is not replayed, but woke 2');
+  expect(await replayedBy(partial, woken(3))).toContain('0 of 1 cases differ');
+  expect(await replayedBy(partial, woken(2))).toContain('is not replayed, but woke 2');
 });

@@ -34,8 +34,15 @@ export function unparkFrom(list: WaiterList, waiter: Parked): boolean {
 
 /** Wakes all who are parked now, in order; who parks again meanwhile is not woken again. */
 export function wakeAll(list: WaiterList): void {
+  const head = list.head;
+  if (head === undefined) return;
+  if (head.next === head) {
+    // One waiter needs no end to stop at, and is what most lists hold.
+    unparkFrom(list, head as WaiterItem & Parked);
+    guard(head as WaiterItem & Parked);
+    return;
+  }
   const end: Parked = { next: undefined, prev: undefined, owner: undefined, wake };
-  if (list.head === undefined) return;
   parkOn(list, end);
   // A wakeAll inside a wake-up goes past our end, and takes it out: then all before it have been woken.
   while (end.owner === list) {

@@ -29,3 +29,59 @@ export class SelectError extends AggregateError {
   }
 }
 nameError(SelectError, 'SelectError');
+
+/** Work that was cancelled and went on. */
+export interface Unfinished {
+  /** The branch, or the task. */
+  readonly name: string;
+  /** For how long it had been running when it was given up, in milliseconds. */
+  readonly ageMs: number;
+  /** Where it was started, if that is known. */
+  readonly site?: string;
+}
+
+/**
+ * Cancelled work did not end within `cleanupTimeout`: it is no longer waited for, and named in `unfinished`.
+ *
+ * What it gives later goes to the uncaught handler. `errors` holds what had failed by then, and `outcome` what had won.
+ *
+ * @example
+ * ```ts
+ * const deaf = () => new Promise(() => {});
+ * const error = await select({ deaf, tick: sleep(0).then(() => 1) }, { cleanupTimeout: 5 }).catch((error) => error);
+ * console.log(error.code, error.unfinished[0].name, error.outcome.branch); // => ERR_CLEANUP_TIMEOUT deaf tick
+ * ```
+ */
+export class CleanupTimeoutError extends AggregateError {
+  /** Always `CleanupTimeoutError`. */
+  declare readonly name: 'CleanupTimeoutError';
+  /** Always `ERR_CLEANUP_TIMEOUT`. */
+  readonly code = 'ERR_CLEANUP_TIMEOUT' as const;
+  /** How long was waited, in milliseconds. */
+  readonly ms: number;
+  /** What was still running, in order of declaration. */
+  readonly unfinished: readonly Unfinished[];
+  /** What had won; `undefined`: nothing, or a failure, which is then the first of `errors`. */
+  readonly outcome: AnyOutcome | undefined;
+
+  /**
+   * @param ms how long was waited, in milliseconds
+   * @param unfinished what is still running
+   * @param more `errors`: what had failed by then; `outcome`: what had won
+   */
+  constructor(
+    ms: number,
+    unfinished: readonly Unfinished[],
+    more?: { readonly errors?: readonly unknown[] | undefined; readonly outcome?: AnyOutcome | undefined },
+  ) {
+    const list = unfinished.map(({ name, ageMs, site }) => {
+      const where = site === undefined ? '' : `, started at ${site}`;
+      return `${JSON.stringify(name)} (running for ${Math.round(ageMs)} ms${where})`;
+    });
+    super(more?.errors ?? [], `Cancelled, and not done within ${ms} ms: ${list.join(', ')}; no longer waited for`);
+    this.ms = ms;
+    this.unfinished = unfinished;
+    this.outcome = more?.outcome;
+  }
+}
+nameError(CleanupTimeoutError, 'CleanupTimeoutError');

@@ -1,26 +1,31 @@
 /**
- * One `select` that has to wait: the machine behind it.
+ * What waits in `select` and `selectEach`: the machine behind them.
  *
- *     RACING ──► DECIDED ──► CLEANING ──► settled
- *       │  a poll answers,      │  every function that lost has settled
- *       │  or the select is     └─ all unparked, then the losers cancelled, in order of declaration
- *       └─ cancelled
+ *                  ┌─────────── next turn (selectEach only) ────────────┐
+ *                  ▼                                                    │
+ *     RESTING ──► RACING ──► DECIDED ──► value, and it is a loop ──► RESTING
+ *                               │
+ *                               └─► otherwise CLEANING ──► settled, or GIVEN_UP (see ending.ts)
+ *
+ *  RACING    a promise has been given out; the first wake-up that finds something ready decides
+ *  RESTING   between two turns: nobody waits, wake-ups mean nothing, what is parked stays parked and functions run on
+ *  DECIDED   something won, failed or was cancelled; lasts while functions are being started
  *
  * Invariants
- *  1. While RACING every entry with a protocol is parked on it, except inside `decide`.
- *  2. A wake-up polls all entries in order, not only the one that was woken: of several that became ready in one step
- *     the first in order wins. Only the poll that wins consumes, and no poll follows it.
- *  3. Once DECIDED no entry is ever polled as a branch again, and before anything of the user's learns of the decision
- *     all entries are unparked, in order of declaration.
- *  4. A function that was started is either the winner, or cancelled (unless it had settled) and awaited.
- *  5. Every error of a function ends in exactly one place: the rejection, or `SelectError.errors`.
+ *  1. While RACING every entry that is on and has a protocol is parked on it, except inside `decide`.
+ *  2. A wake-up polls all entries that are on, in order, not only the one that was woken: of several that became ready in
+ *     one step the first in order wins. Only the poll that wins consumes, and none follows it in that turn; the polls of
+ *     values that do not fit a pattern are the exception.
+ *  3. Once DECIDED no entry is polled as a branch before the next turn. Before anything of the user's learns of a decision
+ *     that ends the race, all entries are unparked, in order of declaration.
+ *  4. A function that was started has won, or has been taken out by its pattern, or is cancelled (unless it had settled)
+ *     and awaited.
+ *  5. Every error of a function ends in exactly one place: the rejection, `errors`, or the uncaught handler.
  */
 
 import {
   CancellationToken,
-  CancelledError,
-  consumeBudget,
-  isCancellationOf,
+  isClosedError,
   PENDING,
   type Source,
   type SourceProtocol,
@@ -28,30 +33,30 @@ import {
   type Waiter,
 } from '@quiesce/cancellation-token';
 import { isThenable } from '@quiesce/internal';
-import { absolve, blame } from './branch-of.ts';
-import type { AnyOutcome, BranchFunction, Late } from './branches.ts';
-import { SelectError } from './errors.ts';
-import { FUNCTION, type Kind, PROMISE, SIGNAL } from './kinds.ts';
-import { recall, remember, Watched } from './watched.ts';
+import type { AnyBranches, AnyOutcome, BranchFunction } from './branches.ts';
+import { type Aftermath, addError, clean, finishEarly, finishTurn, functionEnded } from './ending.ts';
+import { FUNCTION, isElse, kindOf, MATCH, OFF, PROMISE, SOURCE } from './kinds.ts';
+import { CLOSED, MISSED, type Pattern, pattern, pollMatching } from './pattern.ts';
+import { isRepeated } from './repeat.ts';
+import { anywhere, type Settings } from './settings.ts';
+import { DECIDED, ON, OUT, OVER, RACING, RESTING } from './state.ts';
+import { recall, Watched } from './watched.ts';
 
-const RACING = 0;
-const DECIDED = 1;
-const CLEANING = 2;
 /** Whether a poll pass is under way, and whether something woke the race meanwhile. */
 const IDLE = 0;
 const POLLING = 1;
 const POLL_AGAIN = 2;
 
 /** Where the executor of a new promise leaves its two functions, so that no closure is made for each. */
-let resolveNew: (outcome: AnyOutcome) => void = ignore;
-let rejectNew: (error: unknown) => void = ignore;
-function capture(resolve: (outcome: AnyOutcome) => void, reject: (error: unknown) => void): void {
+let resolveNew: Race['resolve'] = ignore;
+let rejectNew: Race['reject'] = ignore;
+function capture(resolve: Race['resolve'], reject: Race['reject']): void {
   resolveNew = resolve;
   rejectNew = reject;
 }
 
-/** One open branch, and the waiter that is parked on it. */
-class Entry implements Waiter {
+/** One branch that is not off, and the waiter that is parked on it. */
+export class Entry implements Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
@@ -59,14 +64,16 @@ class Entry implements Waiter {
   readonly name: string;
   /** Its place in the declaration, switched-off branches included. */
   readonly index: number;
-  /** What is polled; `undefined`: a function that has not been started. */
+  /** What is polled; `undefined`: a function that is not running. */
   protocol: SourceProtocol<unknown> | undefined;
   /** A promise that was not known before this race, to be remembered if it loses; or the function to start. */
   readonly branch: PromiseLike<unknown> | BranchFunction | undefined;
-  /** The token that a started function got; `undefined`: not a function, or not started. */
+  readonly pattern: Pattern<unknown> | undefined;
+  /** The token of the function that is running; `undefined`: no function, or none that runs. */
   token: CancellationToken | undefined = undefined;
-  /** The next entry in order of declaration; set by `Race.add`. */
+  /** The next entry in order of declaration; set by `addAll`. */
   after: Entry | undefined = undefined;
+  state: number = ON;
 
   constructor(
     race: Race,
@@ -74,16 +81,18 @@ class Entry implements Waiter {
     index: number,
     protocol: SourceProtocol<unknown> | undefined,
     branch: PromiseLike<unknown> | BranchFunction | undefined,
+    matching: Pattern<unknown> | undefined,
   ) {
     this.race = race;
     this.name = name;
     this.index = index;
     this.protocol = protocol;
     this.branch = branch;
+    this.pattern = matching;
   }
 
   wake(): void {
-    this.race.woken(this);
+    woken(this.race, this);
   }
 }
 
@@ -101,305 +110,321 @@ class Gate implements Waiter {
   }
 
   wake(): void {
-    this.race.decide();
+    if (this.race.state === RACING) decide(this.race);
   }
 }
 
-/** What few races need: functions that lost, and errors. */
-class Aftermath {
-  /** The first error or the reason, if nothing won; then those of losers (invariant 5). */
-  readonly errors: unknown[] = [];
-  /** What functions that lost have given all the same, at their index: a list with holes. */
-  readonly late: Late[] = [];
-  /** How many losing functions are still running, while CLEANING. */
-  running = 0;
-}
-
-/** Public only inside of this package; plain fields, since engines initialise private ones slowly. */
+/** A record; plain fields, since engines initialise private ones slowly. A select is RACING from the beginning. */
 export class Race {
-  /** The open branches in order of declaration. */
+  /** The entries in order of declaration; set by `addAll`. */
   first: Entry | undefined = undefined;
-  last: Entry | undefined = undefined;
-  state: typeof RACING | typeof DECIDED | typeof CLEANING = RACING;
+  state: number = RACING;
   /** A poll may run anything and wake this very race: then the pass that is under way is followed by another. */
   pass: typeof IDLE | typeof POLLING | typeof POLL_AGAIN = IDLE;
   /** Functions are being started: a decision waits until the one that is starting has returned. */
   isStarting = false;
-  /** The entry that won or failed first; set by the decision; `undefined` then: the select itself ended. */
+  /** How many entries are on. */
+  open = 0;
+  /** Whether it can come to that no branch is on; set by `addAll`. */
+  canEnd = false;
+  /** How many entries can be ready from the beginning: neither functions nor promises that were not known; so, too. */
+  sources = 0;
+  /** The entry that won or failed first; set by a decision; `undefined` then: nothing won, and the race itself ended. */
   winner: Entry | undefined = undefined;
-  /** Set by the decision if a value won. */
+  /** Set by a decision if a value won. */
   outcome: AnyOutcome | undefined = undefined;
+  /** What few races need. */
   aftermath: Aftermath | undefined = undefined;
-  readonly count: number;
-  /** Chooses where each poll starts. */
-  readonly start: (count: number) => number;
+  /** Branches, switched-off ones included; set by `addAll`. */
+  count = 0;
+  readonly settings: Settings;
   readonly gate: Gate | undefined;
-  /** Set by `run`. */
-  resolve: ((outcome: AnyOutcome) => void) | undefined = undefined;
-  reject: ((error: unknown) => void) | undefined = undefined;
+  /** Set by `promise`. `undefined` says that no branch is left. */
+  resolve: (outcome: AnyOutcome | typeof MISSED | undefined) => void = ignore;
+  reject: (error: unknown) => void = ignore;
 
-  constructor(count: number, start: (count: number) => number, outer: CancellationToken | undefined) {
-    this.count = count;
-    this.start = start;
-    this.gate = outer === undefined ? undefined : new Gate(this, outer);
+  constructor(settings: Settings) {
+    this.settings = settings;
+    this.gate = settings.outer === undefined ? undefined : new Gate(this, settings.outer);
   }
+}
 
-  /** Adds an open branch behind the others. */
-  add(name: string, index: number, kind: Kind, branch: unknown): void {
-    const entry = this.#entryFor(name, index, kind, branch);
-    if (this.last === undefined) this.first = entry;
-    else this.last.after = entry;
-    this.last = entry;
+/**
+ * Adds the branches that are not off, in order.
+ *
+ * @throws TypeError for what cannot be a branch, a name or an `else`
+ */
+export function addAll(race: Race, branches: AnyBranches): void {
+  let last: Entry | undefined;
+  for (const name in branches) {
+    const branch = branches[name];
+    if (isElse(name, branch)) continue;
+    const index = race.count++;
+    const kind = kindOf(branch, name);
+    if (kind === OFF) continue;
+    const entry = entryFor(race, name, index, kind, branch);
+    if (last === undefined) race.first = entry;
+    else last.after = entry;
+    last = entry;
+    race.open++;
+    if (entry.branch === undefined) race.sources++;
+    if (kind & MATCH) race.canEnd = true;
   }
+  if (last === undefined) race.canEnd = true;
+}
 
-  #entryFor(name: string, index: number, kind: Kind, branch: unknown): Entry {
-    if (kind === FUNCTION) return new Entry(this, name, index, undefined, branch as BranchFunction);
-    if (kind === PROMISE) {
-      const promise = branch as PromiseLike<unknown>;
-      const known = recall(promise);
-      return known === undefined
-        ? new Entry(this, name, index, new Watched(promise), promise)
-        : new Entry(this, name, index, known, undefined);
+function entryFor(race: Race, name: string, index: number, kind: number, given: unknown): Entry {
+  const matching = kind & MATCH ? (given as { [pattern]: Pattern<unknown> })[pattern] : undefined;
+  const branch = matching === undefined ? given : matching.branch;
+  if (kind & SOURCE) return new Entry(race, name, index, (branch as Source<unknown>)[source], undefined, matching);
+  if (kind & PROMISE) {
+    const promise = branch as PromiseLike<unknown>;
+    const known = recall(promise);
+    return known === undefined
+      ? new Entry(race, name, index, new Watched(promise), promise, matching)
+      : new Entry(race, name, index, known, undefined, matching);
+  }
+  if (kind & FUNCTION) return new Entry(race, name, index, undefined, branch as BranchFunction, matching);
+  return new Entry(race, name, index, CancellationToken.from(branch as AbortSignal)[source], undefined, matching);
+}
+
+/** A new promise for what the race comes to next. */
+function promise<T>(race: Race): Promise<T> {
+  const result = new Promise<T>(capture as never);
+  race.resolve = resolveNew;
+  race.reject = rejectNew;
+  // Or they would keep the latest promise, and with it the outcome, until the next select that waits.
+  resolveNew = ignore;
+  rejectNew = ignore;
+  return result;
+}
+
+/** A `select`: takes what is ready, or else waits. `undefined` says that every branch is off. */
+export function run(race: Race): Promise<AnyOutcome | undefined> {
+  const { start } = race.settings;
+  let from = 0;
+  try {
+    // Where one begins makes no difference if only one can be ready, and chance costs time.
+    if (race.sources > 1 || start !== anywhere) from = start(race.count);
+  } catch (error) {
+    addError(race, error);
+    return finishEarly(race);
+  }
+  race.pass = POLLING;
+  pollOnce(race, from);
+  race.pass = IDLE;
+  if (race.state === DECIDED) return finishEarly(race);
+  const result = promise<AnyOutcome | undefined>(race);
+  arm(race, from);
+  return result;
+}
+
+/** Parks on everything that is on, and starts the functions that are not running. */
+function arm(race: Race, from: number | undefined): void {
+  let idle = 0;
+  if (race.gate !== undefined) race.gate.token[source].park(race.gate);
+  for (let entry = race.first; entry !== undefined; entry = entry.after) {
+    if (entry.state !== ON) continue;
+    // Invariant 1. A source that wakes inside park decides at once.
+    if (entry.protocol === undefined) idle++;
+    else if (race.state === RACING) park(race, entry, entry.protocol);
+  }
+  // Parking may run anything, and make ready what was polled before and parked after: the same poll once more.
+  if (race.sources > 1 && race.state === RACING) decide(race, from);
+  if (idle > 0) launchAll(race);
+}
+
+function park(race: Race, entry: Entry, protocol: SourceProtocol<unknown>): void {
+  try {
+    protocol.park(entry);
+  } catch (error) {
+    if (race.state === RACING) fail(race, entry, error);
+  }
+}
+
+/**
+ * The next turn of a loop: what stands in its way, if anything, ends it.
+ *
+ * Functions are started when the first turn finds nothing ready, as in `select`, and otherwise when the second begins:
+ * a stream that is always ready must not keep them from running.
+ *
+ * @returns the outcome; `MISSED` when every branch that was on had a pattern that did not fit; `undefined` when none is left
+ */
+export function turn(race: Race, isFirst: boolean): Promise<AnyOutcome | typeof MISSED | undefined> {
+  const result = promise<AnyOutcome | typeof MISSED | undefined>(race);
+  race.state = RACING;
+  race.open = 0;
+  for (let entry = race.first; entry !== undefined; entry = entry.after) {
+    if (entry.state === OUT) entry.state = ON;
+    if (entry.state === ON) race.open++;
+  }
+  if (!isFirst) launchAll(race);
+  if (race.state === RACING) decide(race);
+  if (race.state === RACING) arm(race, undefined);
+  return result;
+}
+
+function launchAll(race: Race): void {
+  race.isStarting = true;
+  for (let entry = race.first; entry !== undefined; entry = entry.after) {
+    if (race.state === RACING && entry.protocol === undefined && entry.state === ON) launch(race, entry);
+  }
+  race.isStarting = false;
+  if (race.state === DECIDED) conclude(race);
+}
+
+function launch(race: Race, entry: Entry): void {
+  const outer = race.gate?.token;
+  const token = outer === undefined ? new CancellationToken() : outer.childToken();
+  entry.token = token;
+  race.settings.limit?.started(entry);
+  try {
+    const result: unknown = (entry.branch as BranchFunction)(token);
+    const watched = new Watched(isThenable(result) ? result : Promise.resolve(result));
+    entry.protocol = watched;
+    if (race.state === RACING) watched.park(entry);
+  } catch (error) {
+    entry.protocol = new Watched(Promise.reject(error));
+    if (race.state === RACING) fail(race, entry, error);
+  }
+}
+
+function woken(race: Race, entry: Entry): void {
+  if (race.state === RACING) {
+    decide(race);
+    if ((race.state as number) === RACING && entry.state === ON && entry.protocol !== undefined) {
+      park(race, entry, entry.protocol);
     }
-    const from = kind === SIGNAL ? CancellationToken.from(branch as AbortSignal) : (branch as Source<unknown>);
-    return new Entry(this, name, index, from[source], undefined);
-  }
+    // A source that wakes a waiter which was unparked meanwhile is put up with; only functions are still waited for.
+  } else if (race.state > DECIDED && entry.token !== undefined) functionEnded(race, entry);
+}
 
-  /** Parks on everything, starts the functions, and promises the outcome. The branches were polled from `from` on. */
-  run(from: number): Promise<AnyOutcome> {
-    const result = new Promise<AnyOutcome>(capture);
-    this.resolve = resolveNew;
-    this.reject = rejectNew;
-    // Or they would keep the latest promise, and with it the outcome, until the next select that waits.
-    resolveNew = ignore;
-    rejectNew = ignore;
-    let functions = 0;
-    let sources = 0;
-    this.gate?.token[source].park(this.gate);
-    for (let entry = this.first; entry !== undefined; entry = entry.after) {
-      // Invariant 1. A source that wakes inside park decides at once.
-      if (entry.protocol === undefined) functions++;
-      else if (this.state === RACING) this.#park(entry, entry.protocol);
-      if (entry.branch === undefined) sources++;
-    }
-    // Parking may run anything, and make ready what was polled before and parked after: the same poll once more.
-    if (sources > 1) this.#decideFrom(from);
-    if (functions > 0) this.#launchAll();
-    return result;
+/** Polls until nothing has woken the race while it was polling. Only while RACING. */
+function decide(race: Race, first?: number): void {
+  if (race.pass !== IDLE) {
+    race.pass = POLL_AGAIN;
+    return;
   }
+  let from = first;
+  do {
+    race.pass = POLLING;
+    pollOnce(race, from);
+    from = undefined;
+  } while ((race.pass as number) === POLL_AGAIN && race.state === RACING);
+  race.pass = IDLE;
+  if (race.state === DECIDED && !race.isStarting) conclude(race);
+}
 
-  #park(entry: Entry, protocol: SourceProtocol<unknown>): void {
-    try {
-      protocol.park(entry);
-    } catch (error) {
-      if (this.state === RACING) this.#fail(entry, error);
-    }
+/** Asks the race's own token, then all entries in order (invariant 2). */
+function pollOnce(race: Race, first: number | undefined): void {
+  const reason = race.gate === undefined ? PENDING : race.gate.token[source].poll();
+  if (reason !== PENDING) {
+    stop(race, reason);
+    return;
   }
+  let from: number;
+  try {
+    from = first ?? race.settings.start(race.count);
+  } catch (error) {
+    // The user's random source: a wake-up never throws.
+    stop(race, error);
+    return;
+  }
+  let begin = race.first;
+  // Once round, from the first entry at that place or behind it: one that is off has no entry.
+  while (begin !== undefined && begin.index < from) begin = begin.after;
+  begin ??= race.first;
+  let entry = begin;
+  while (entry !== undefined) {
+    if (entry.protocol !== undefined && entry.state === ON && poll(race, entry, entry.protocol)) return;
+    entry = entry.after ?? race.first;
+    if (entry === begin) break;
+  }
+  if (race.open === 0) race.state = DECIDED;
+}
 
-  #launchAll(): void {
-    this.isStarting = true;
-    for (let entry = this.first; entry !== undefined; entry = entry.after) {
-      if (this.state === RACING && entry.protocol === undefined) this.#launch(entry);
-    }
-    this.isStarting = false;
-    if (this.state === DECIDED) this.#clean();
+/** Says whether that decided. */
+function poll(race: Race, entry: Entry, protocol: SourceProtocol<unknown>): boolean {
+  try {
+    const matching = entry.pattern;
+    const value = matching === undefined ? protocol.poll() : pollMatching(protocol, matching.guard);
+    if (value === PENDING) return false;
+    if (value === MISSED || value === CLOSED) return drop(race, entry, protocol, value);
+    race.outcome = { branch: entry.name, value };
+  } catch (error) {
+    const isEnd = race.settings.isLoop && protocol.once !== true && isClosedError(error);
+    if (isEnd) return drop(race, entry, protocol, CLOSED);
+    fail(race, entry, error);
+    return true;
   }
+  race.winner = entry;
+  race.state = DECIDED;
+  return true;
+}
 
-  #launch(entry: Entry): void {
-    const outer = this.gate?.token;
-    const token = outer === undefined ? new CancellationToken() : outer.childToken();
-    entry.token = token;
-    try {
-      const result: unknown = (entry.branch as BranchFunction)(token);
-      const watched = new Watched(isThenable(result) ? result : Promise.resolve(result));
-      entry.protocol = watched;
-      if (this.state === RACING) watched.park(entry);
-    } catch (error) {
-      entry.protocol = new Watched(Promise.reject(error));
-      if (this.state === RACING) this.#fail(entry, error);
-    }
-  }
+/** Takes an entry out: of this turn, or, if it can give nothing more, for good. That decides nothing. */
+function drop(race: Race, entry: Entry, protocol: SourceProtocol<unknown>, why: symbol): false {
+  race.open--;
+  entry.state = why === CLOSED ? OVER : OUT;
+  protocol.unpark(entry);
+  spend(entry, protocol);
+  return false;
+}
 
-  woken(entry: Entry): void {
-    if (this.state === CLEANING) {
-      // A source that wakes a waiter which was unparked meanwhile is put up with; only functions are still waited for.
-      if (entry.token !== undefined) this.#settled(entry);
-      return;
-    }
-    this.decide();
-    if (this.state === RACING && entry.protocol !== undefined) this.#park(entry, entry.protocol);
-  }
+/** A one-shot branch has given what it had: it is over, or to be started again. */
+function spend(entry: Entry, protocol: SourceProtocol<unknown>): void {
+  if (protocol.once !== true) return;
+  protocol.unpark(entry);
+  if (entry.token !== undefined) entry.token.dispose();
+  entry.token = undefined;
+  if (entry.branch !== undefined && isRepeated(entry.branch)) entry.protocol = undefined;
+  else entry.state = OVER;
+}
 
-  /** Asks everything, from a place that is chosen anew. */
-  decide(): void {
-    this.#decideFrom(undefined);
-  }
+function fail(race: Race, entry: Entry, error: unknown): void {
+  race.winner = entry;
+  stop(race, error);
+  if (race.pass === IDLE && !race.isStarting) conclude(race);
+}
 
-  /** Polls until nothing has woken the race while it was polling. */
-  #decideFrom(first: number | undefined): void {
-    if (this.pass !== IDLE) {
-      this.pass = POLL_AGAIN;
-      return;
-    }
-    let from = first;
-    do {
-      this.pass = POLLING;
-      if (this.state === RACING) this.#pollOnce(from);
-      from = undefined;
-    } while ((this.pass as number) === POLL_AGAIN && this.state === RACING);
-    this.pass = IDLE;
-  }
+/** The race is over, with an error. */
+function stop(race: Race, error: unknown): void {
+  addError(race, error);
+  race.state = DECIDED;
+}
 
-  /** Asks the select's own token, then all branches in order (invariant 2). */
-  #pollOnce(first: number | undefined): void {
-    const reason = this.gate === undefined ? PENDING : this.gate.token[source].poll();
-    if (reason !== PENDING) {
-      this.#needAftermath().errors.push(reason);
-      this.#decided(undefined);
-      return;
-    }
-    let from: number;
-    try {
-      from = first ?? this.start(this.count);
-    } catch (error) {
-      // The user's random source: a wake-up never throws.
-      this.#needAftermath().errors.push(error);
-      this.#decided(undefined);
-      return;
-    }
-    if (this.#poll(from, this.count)) return;
-    if (from > 0) this.#poll(0, from);
+/** Ends the race, or, in a loop in which nothing has failed, the turn. */
+function conclude(race: Race): void {
+  if (!race.settings.isLoop || race.aftermath !== undefined) {
+    clean(race);
+    return;
   }
+  race.state = RESTING;
+  const winner = race.winner;
+  if (winner?.protocol !== undefined) spend(winner, winner.protocol);
+  finishTurn(race, hasMissed(race));
+}
 
-  /** Polls the entries whose index is in the range; says whether that decided. */
-  #poll(from: number, to: number): boolean {
-    for (let entry = this.first; entry !== undefined; entry = entry.after) {
-      const protocol = entry.protocol;
-      if (protocol === undefined || entry.index < from || entry.index >= to) continue;
-      try {
-        const value = protocol.poll();
-        if (value === PENDING) continue;
-        this.outcome = { branch: entry.name, value };
-      } catch (error) {
-        this.#fail(entry, error);
-        return true;
-      }
-      this.#decided(entry);
-      return true;
-    }
-    return false;
-  }
+/** A loop is left by somebody else than itself: the turn that is waited for is its last, and brings nothing. */
+export function stopTurn(race: Race): void {
+  if (race.state !== RACING) return;
+  race.state = RESTING;
+  race.resolve(undefined);
+}
 
-  #fail(entry: Entry, error: unknown): void {
-    this.#needAftermath().errors.push(error);
-    this.#decided(entry);
-  }
+/** Leaves a loop between two turns. Resolves when the functions have ended; rejects with what they failed with. */
+export async function leave(race: Race): Promise<void> {
+  if (race.state !== RESTING) return;
+  const result = promise<void>(race);
+  race.state = DECIDED;
+  clean(race);
+  await result;
+}
 
-  #needAftermath(): Aftermath {
-    this.aftermath ??= new Aftermath();
-    return this.aftermath;
-  }
-
-  #decided(winner: Entry | undefined): void {
-    this.state = DECIDED;
-    this.winner = winner;
-    if (!this.isStarting) this.#clean();
-  }
-
-  /** Unparks everything, remembers the promises that lost, cancels the functions that lost (invariants 3 and 4). */
-  #clean(): void {
-    this.state = CLEANING;
-    let hasStarted = false;
-    const gate = this.gate;
-    if (gate !== undefined) gate.token[source].unpark(gate);
-    for (let entry = this.first; entry !== undefined; entry = entry.after) {
-      const protocol = entry.protocol;
-      if (protocol === undefined) continue;
-      protocol.unpark(entry);
-      if (entry.token !== undefined) hasStarted = true;
-      else if (entry.branch !== undefined && entry !== this.winner) {
-        remember(entry.branch as PromiseLike<unknown>, protocol as Watched);
-      }
-    }
-    if (hasStarted) this.#endAll();
-    else this.#finish();
-  }
-
-  #endAll(): void {
-    // One more than there are: so that none that settles meanwhile ends the select before all are cancelled.
-    this.#needAftermath().running = 1;
-    for (let entry = this.first; entry !== undefined; entry = entry.after) {
-      if (entry === this.winner) entry.token?.dispose();
-      else if (entry.token !== undefined) this.#end(entry, entry.token);
-    }
-    this.#over();
-  }
-
-  #end(entry: Entry, token: CancellationToken): void {
-    const watched = entry.protocol as Watched;
-    this.#needAftermath().running++;
-    if (watched.isSettled) {
-      this.#settled(entry);
-      return;
-    }
-    watched.park(entry);
-    const winner = this.winner;
-    const why = winner === undefined ? 'The select was cancelled' : `Lost to branch ${JSON.stringify(winner.name)}`;
-    token.cancel(new CancelledError(`${why}: branch ${JSON.stringify(entry.name)}`, { source: 'select' }));
-  }
-
-  /** A losing function has settled. */
-  #settled(entry: Entry): void {
-    const token = entry.token as CancellationToken;
-    const { late, errors } = this.#needAftermath();
-    try {
-      late[entry.index] = { branch: entry.name, value: (entry.protocol as Watched).poll() };
-    } catch (error) {
-      // One that was not cancelled has failed, whatever it says.
-      if (!isCancellationOf(error, token)) errors.push(error);
-    }
-    token.dispose();
-    this.#over();
-  }
-
-  /** One thing less to wait for; the last one settles the select. */
-  #over(): void {
-    if (--this.#needAftermath().running === 0) this.#finish();
-  }
-
-  #finish(): void {
-    const turn = consumeBudget();
-    if (turn !== undefined) void turn.then(() => this.#settle());
-    else this.#settle();
-  }
-
-  #settle(): void {
-    const outcome = this.outcome;
-    const aftermath = this.aftermath;
-    if (outcome !== undefined && (aftermath === undefined || aftermath.errors.length === 0)) {
-      if (aftermath !== undefined && aftermath.late.length > 0) outcome.late = aftermath.late.filter(() => true);
-      this.resolve?.(outcome);
-      return;
-    }
-    const errors = this.#needAftermath().errors;
-    if (outcome !== undefined || errors.length > 1) {
-      this.reject?.(this.#several(errors));
-      return;
-    }
-    if (this.winner === undefined) absolve(errors[0]);
-    else blame(errors[0], this.winner.name);
-    this.reject?.(errors[0]);
-  }
-
-  #several(errors: readonly unknown[]): SelectError {
-    const winner = this.winner;
-    const what =
-      winner === undefined
-        ? 'the select was cancelled'
-        : `branch ${JSON.stringify(winner.name)} ${this.outcome === undefined ? 'failed' : 'won'}`;
-    const text = `${what}, and functions that were then cancelled failed with errors of their own; see .errors`;
-    return new SelectError(text, errors, this.outcome);
-  }
+/** Whether branches are out of this turn and not off for good. */
+function hasMissed(race: Race): boolean {
+  for (let entry = race.first; entry !== undefined; entry = entry.after) if (entry.state !== OVER) return true;
+  return false;
 }
 
 function ignore(): void {}

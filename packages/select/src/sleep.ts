@@ -1,15 +1,5 @@
-import {
-  type Clock,
-  PENDING,
-  type Source,
-  type SourceProtocol,
-  source,
-  systemClock,
-  type Timer,
-  type Waiter,
-  wait,
-} from '@quiesce/cancellation-token';
-import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
+import { Alarm, checkTime } from './alarm.ts';
 
 /** How a sleep measures time. */
 export interface SleepOptions {
@@ -24,16 +14,16 @@ export interface SleepOptions {
  */
 export class Sleep implements PromiseLike<void> {
   /** @internal */
-  readonly protocol: SleepTimer;
+  readonly protocol: Alarm<void>;
 
   /** @internal */
   constructor(ms: number, clock: Clock) {
-    this.protocol = new SleepTimer(clock.now() + ms, clock);
+    this.protocol = new Alarm(clock, ms);
   }
 
   /** Whether the moment has come. Synchronous. */
   get isElapsed(): boolean {
-    return this.protocol.isDue();
+    return this.protocol.isDue;
   }
 
   /** Called by `await`. Never rejects. */
@@ -54,48 +44,6 @@ Object.defineProperty(Sleep.prototype, source, {
   },
 });
 
-/** The machine under `Sleep`. Invariant: a timer is set exactly while somebody waits. */
-class SleepTimer implements SourceProtocol<void>, WaiterList {
-  /** Who waits, first come, first served. */
-  head: WaiterItem | undefined = undefined;
-  readonly #clock: Clock;
-  /** On the clock's `now()` scale; `-Infinity` once the timer has fired, which may be a little before by that scale. */
-  #deadline: number;
-  /** Set by the first waiter, cleared when it fires and when the last waiter leaves. */
-  #timer: Timer | undefined = undefined;
-
-  constructor(deadline: number, clock: Clock) {
-    this.#deadline = deadline;
-    this.#clock = clock;
-  }
-
-  isDue(): boolean {
-    return this.#clock.now() >= this.#deadline;
-  }
-
-  poll(): undefined | typeof PENDING {
-    return this.isDue() ? undefined : PENDING;
-  }
-
-  park(waiter: Waiter): void {
-    parkOn(this, waiter);
-    const left = Math.max(0, this.#deadline - this.#clock.now());
-    this.#timer ??= this.#clock.setTimer(left, () => this.#fire(), { ref: true });
-  }
-
-  unpark(waiter: Waiter): void {
-    if (!unparkFrom(this, waiter) || this.head !== undefined || this.#timer === undefined) return;
-    this.#clock.clearTimer(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #fire(): void {
-    this.#timer = undefined;
-    this.#deadline = Number.NEGATIVE_INFINITY;
-    wakeAll(this);
-  }
-}
-
 /**
  * A moment `ms` milliseconds from now: a branch for `select`, and awaitable.
  *
@@ -115,8 +63,6 @@ class SleepTimer implements SourceProtocol<void>, WaiterList {
  * ```
  */
 export function sleep(ms: number, options?: SleepOptions): Sleep {
-  if (typeof ms !== 'number' || !(ms >= 0)) {
-    throw new RangeError(`sleep: the time must be a number of milliseconds from 0 to Infinity, got ${String(ms)}`);
-  }
+  checkTime('sleep', ms);
   return new Sleep(ms, options?.clock ?? systemClock);
 }

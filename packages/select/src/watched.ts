@@ -22,31 +22,35 @@ const WAITING = 0;
 const FULFILLED = 1;
 const REJECTED = 2;
 
+/** To tell the platform's `then` from one that may do anything. */
+const { then } = Promise.prototype;
+
 export class Watched implements SourceProtocol<unknown>, WaiterList {
+  // Plain fields: engines initialise private ones slowly.
   /** The races that wait (invariant 2). */
   head: WaiterItem | undefined = undefined;
   /** Set once, by the reaction. */
-  #state: typeof WAITING | typeof FULFILLED | typeof REJECTED = WAITING;
+  state: typeof WAITING | typeof FULFILLED | typeof REJECTED = WAITING;
   /** The value or the error, from then on. */
-  #value: unknown = undefined;
+  value: unknown = undefined;
+  /** A promise has one value in its life. */
+  declare readonly once: true;
 
   /** Gives the promise its reaction, so that its rejection is never "unhandled". */
   constructor(promise: PromiseLike<unknown>) {
-    // What is no plain promise may call back at once, twice, or throw: the platform's resolve takes care of that.
-    Promise.resolve(promise).then(
-      (value) => this.#settle(FULFILLED, value),
-      (error) => this.#settle(REJECTED, error),
-    );
+    const onValue = (value: unknown): void => this.settle(FULFILLED, value);
+    const onError = (error: unknown): void => this.settle(REJECTED, error);
+    plain(promise).then(onValue, onError);
   }
 
   get isSettled(): boolean {
-    return this.#state !== WAITING;
+    return this.state !== WAITING;
   }
 
   poll(): unknown {
-    if (this.#state === WAITING) return PENDING;
-    if (this.#state === REJECTED) throw this.#value;
-    return this.#value;
+    if (this.state === WAITING) return PENDING;
+    if (this.state === REJECTED) throw this.value;
+    return this.value;
   }
 
   park(waiter: Waiter): void {
@@ -57,11 +61,21 @@ export class Watched implements SourceProtocol<unknown>, WaiterList {
     unparkFrom(this, waiter);
   }
 
-  #settle(state: typeof FULFILLED | typeof REJECTED, value: unknown): void {
-    this.#state = state;
-    this.#value = value;
+  settle(state: typeof FULFILLED | typeof REJECTED, value: unknown): void {
+    this.state = state;
+    this.value = value;
     wakeAll(this);
   }
+}
+Object.defineProperty(Watched.prototype, 'once', { value: true });
+
+/**
+ * What calls back once, and not at once: the platform's promise itself, or one that follows what may call back inside of
+ * `then`, twice, or throw.
+ */
+function plain(promise: PromiseLike<unknown>): PromiseLike<unknown> {
+  const isPlain = promise.then === then && promise.constructor === Promise;
+  return isPlain ? promise : new Promise((resolve) => resolve(promise));
 }
 
 /** What is known of a promise that has lost a race before. */
@@ -72,4 +86,13 @@ export function recall(promise: PromiseLike<unknown>): Watched | undefined {
 /** Enters a promise that has lost (invariant 1). */
 export function remember(promise: PromiseLike<unknown>, watched: Watched): void {
   if (!known.has(promise)) known.set(promise, watched);
+}
+
+/** What is known of a promise, which is entered if it was not. */
+export function watch(promise: PromiseLike<unknown>): Watched {
+  const seen = recall(promise);
+  if (seen !== undefined) return seen;
+  const watched = new Watched(promise);
+  known.set(promise, watched);
+  return watched;
 }

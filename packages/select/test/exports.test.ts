@@ -2,6 +2,22 @@ import * as exported from '@quiesce/select';
 import { expect, test } from 'vitest';
 
 test('exactly these names are exported', () => {
-  expect(Object.keys(exported).sort()).toEqual(['SelectError', 'branchOf', 'select', 'sleep']);
-  expect(Object.keys(exported.select)).toEqual(['biased']);
+  expect(Object.keys(exported).sort()).toEqual([
+    'CleanupTimeoutError',
+    'SelectError',
+    'branchOf',
+    'interval',
+    'match',
+    'repeat',
+    'select',
+    'selectEach',
+    'settle',
+    'sleep',
+    'timeout',
+    'timeoutAt',
+    'trySelect',
+  ]);
+  for (const one of [exported.select, exported.trySelect, exported.selectEach]) {
+    expect(Object.keys(one)).toEqual(['biased']);
+  }
 });

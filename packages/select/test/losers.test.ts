@@ -27,7 +27,7 @@ describe('a function that loses', () => {
     await select({ page, tick: turn() });
     expect(isCancelledError(reasons[0])).toBe(true);
     expect(reasons[0]).toMatchObject({ source: 'select', name: 'AbortError' });
-    expect((reasons[0] as Error).message).toBe('Lost to branch "tick": branch "page"');
+    expect((reasons[0] as Error).message).toBe('Branch "page" lost to branch "tick"');
   });
 
   it('is awaited: the select settles when its cleanup is done', async () => {

@@ -46,8 +46,45 @@ describe('select rejects, before anything is polled or started,', () => {
   });
 
   it('no object at all', async () => {
-    expect(await rejection(select(undefined as never))).toBeInstanceOf(TypeError);
-    expect(await rejection(select(null as never))).toBeInstanceOf(TypeError);
+    for (const wrong of [undefined, null, 5, 'job', () => {}]) {
+      const error = await rejection(select(wrong as never));
+      expect(error).toBeInstanceOf(TypeError);
+      expect((error as Error).message).toContain('expected an object of branches by name');
+    }
+  });
+
+  it.each(['0', '42', '-1', '1.5', '4294967296'])('the name %s, which is a number', async (name) => {
+    const { branches, expectUntouched } = untouched();
+    for (const run of [select, select.biased]) {
+      const error = await rejection(run({ ...branches, [name]: new Probe(1) } as never));
+      expect(error).toBeInstanceOf(TypeError);
+      expect((error as Error).message).toContain(`name "${name}" is a number`);
+    }
+    expectUntouched();
+  });
+
+  it('an array, whose names are numbers', async () => {
+    expect(await rejection(select([Promise.resolve()] as never))).toMatchObject({ name: 'TypeError' });
+  });
+
+  it('no name for being odd otherwise', async () => {
+    for (const name of [
+      '',
+      ' ',
+      '01',
+      '1a',
+      '$',
+      '-',
+      'then',
+      'branch',
+      'late',
+      '__proto__',
+      'constructor',
+      'toString',
+    ]) {
+      const branches = Object.defineProperty({}, name, { value: new Probe(name), enumerable: true });
+      expect(await select(branches as { a: Probe<string> })).toEqual({ branch: name, value: name });
+    }
   });
 
   it.each([1, -0.1, 2, Number.NaN, Number.POSITIVE_INFINITY, '1'])('a random source that gives %s', async (number) => {

@@ -1,16 +1,31 @@
 import { broadcast } from '@quiesce/broadcast-channel';
-import { CancellationToken, type Source } from '@quiesce/cancellation-token';
+import { CancellationToken, type Source, systemClock } from '@quiesce/cancellation-token';
 import {
   type AnyOutcome,
   type Branch,
   branchOf,
+  CleanupTimeoutError,
+  type Interval,
+  interval,
   type Late,
+  type Match,
+  match,
   type Outcome,
+  repeat,
   type Select,
+  type SelectEach,
   SelectError,
+  type Settled,
   type Sleep,
   select,
+  selectEach,
+  settle,
   sleep,
+  type TrySelect,
+  timeout,
+  timeoutAt,
+  trySelect,
+  type Unfinished,
 } from '@quiesce/select';
 import { expectTypeOf } from 'vitest';
 
@@ -133,3 +148,118 @@ await select.biased({ token }, { random: () => 0.5 });
 
 // @ts-expect-error Argument of type 'string' is not assignable to parameter of type 'number'
 sleep('10');
+
+// --- match: guards narrow, written or inferred.
+const matched = await select({
+  word: match(source, (value): value is { id: 7 } => value.id === 7),
+  some: match(Promise.resolve<string | null>(null), (value) => value !== null),
+  plain: match(rx, (value) => value > 1n),
+  open: match(rx),
+  work: match(
+    async () => 'text' as string | number,
+    (value) => typeof value === 'number',
+  ),
+  perhaps: match(maybe && rx, (value) => value > 1n),
+  stopped: match(token, (reason) => reason instanceof Error),
+});
+switch (matched.branch) {
+  case 'word':
+    expectTypeOf(matched.value).toEqualTypeOf<{ id: 7 }>();
+    break;
+  case 'some':
+    expectTypeOf(matched.value).toEqualTypeOf<string>();
+    break;
+  case 'plain':
+  case 'open':
+  case 'perhaps':
+    expectTypeOf(matched.value).toEqualTypeOf<bigint>();
+    break;
+  case 'work':
+    expectTypeOf(matched.value).toEqualTypeOf<number>();
+    break;
+  case 'stopped':
+    expectTypeOf(matched.value).toEqualTypeOf<Error>();
+    break;
+  default:
+    expectTypeOf(matched).toEqualTypeOf<never>();
+}
+expectTypeOf(match(source)).toExtend<Branch>();
+expectTypeOf(match(false)).toExtend<false | Match<never>>();
+
+// @ts-expect-error Argument of type '5' is not assignable to parameter of type 'Branch'
+match(5);
+
+// --- settle, repeat, interval.
+const settled = await select({
+  rx: settle(rx),
+  work: settle(async () => 1),
+  off: settle(maybe && promise),
+  tick: interval(1),
+});
+switch (settled.branch) {
+  case 'rx':
+    expectTypeOf(settled.value).toEqualTypeOf<Settled<bigint>>();
+    break;
+  case 'work':
+    expectTypeOf(settled.value).toEqualTypeOf<Settled<number>>();
+    break;
+  case 'off':
+    expectTypeOf(settled.value).toEqualTypeOf<Settled<string>>();
+    break;
+  case 'tick':
+    expectTypeOf(settled.value).toEqualTypeOf<number>();
+}
+expectTypeOf(interval(1)).toEqualTypeOf<Interval>();
+expectTypeOf(repeat).toBeCallableWith(async (token: CancellationToken) => token.reason);
+// @ts-expect-error Type '"sometimes"' is not assignable to type 'MissedTicks | undefined'
+interval(1, { missed: 'sometimes' });
+
+// --- trySelect: what cannot answer at once is no branch.
+const ready = trySelect({
+  rx,
+  stopped: token,
+  signal,
+  gone: maybe && signal,
+  even: match(rx, (n) => n > 1n),
+  else: () => 'idle',
+});
+expectTypeOf(ready?.branch).toEqualTypeOf<'rx' | 'stopped' | 'signal' | 'gone' | 'even' | 'else' | undefined>();
+if (ready?.branch === 'rx') expectTypeOf(ready.value).toEqualTypeOf<bigint>();
+expectTypeOf(trySelect).toEqualTypeOf<TrySelect>();
+expectTypeOf(trySelect.biased({ rx })).toEqualTypeOf<Outcome<{ rx: typeof rx }> | undefined>();
+
+// @ts-expect-error is not assignable to type 'ReadyBranch'
+trySelect({ rx, work: async () => 1 });
+
+// @ts-expect-error is not assignable to type 'ReadyBranch'
+trySelect({ rx, promise: Promise.resolve(1) });
+
+// @ts-expect-error is not assignable to type 'ReadyBranch'
+trySelect({ rx, promise: match(Promise.resolve(1)) });
+
+// --- selectEach.
+expectTypeOf(selectEach).toEqualTypeOf<SelectEach>();
+for await (const each of selectEach({ rx, poll: repeat(async () => 'polled'), off: null, else: () => 1 }, { signal })) {
+  if (each.branch === 'rx') expectTypeOf(each.value).toEqualTypeOf<bigint>();
+  else if (each.branch === 'poll') expectTypeOf(each.value).toEqualTypeOf<string>();
+  else expectTypeOf(each).toExtend<{ branch: 'else'; value: number }>();
+}
+// @ts-expect-error Type 'number' is not assignable to type 'Branch'
+selectEach({ rx, job: 5 });
+
+// --- timeout.
+expectTypeOf(timeout(1, async (token) => token.reason)).toEqualTypeOf<Promise<unknown>>();
+expectTypeOf(timeout(1, (token) => (token.isCancelled ? 'a' : 1))).toEqualTypeOf<Promise<'a' | 1>>();
+expectTypeOf(timeout(1, rx)).toEqualTypeOf<Promise<bigint>>();
+expectTypeOf(timeout(1, thenable)).toEqualTypeOf<Promise<Date>>();
+expectTypeOf(timeoutAt(new Date(), Promise.resolve(1), { signal: token })).toEqualTypeOf<Promise<number>>();
+// @ts-expect-error Argument of type 'boolean' is not assignable to parameter of type 'Work'
+await timeout(1, false);
+
+// --- options.
+expectTypeOf(select).toBeCallableWith({ token }, { cleanupTimeout: 5, clock: systemClock });
+expectTypeOf<CleanupTimeoutError['unfinished']>().toEqualTypeOf<readonly Unfinished[]>();
+expectTypeOf(new CleanupTimeoutError(5, [{ name: 'task', ageMs: 7, site: 'main.ts:3' }])).toExtend<AggregateError>();
+
+// @ts-expect-error Property ''give the branch a name that is a string'' is missing
+await select({ [Symbol.iterator]: token });

@@ -1,12 +1,11 @@
 import { broadcastChannel } from './broadcast.ts';
 import { cancellationToken } from './cancellation-token.ts';
 import type { Adapter } from './replay.ts';
+import { selectAdapter } from './select.ts';
+import { taskTracker } from './task-tracker.ts';
 
 /** The suites that are replayed. A further one is a further file here. */
-export const adapters: readonly Adapter[] = [broadcastChannel, cancellationToken];
+export const adapters: readonly Adapter[] = [broadcastChannel, cancellationToken, selectAdapter, taskTracker];
 
 /** The suites that are recorded and not replayed yet, each with what is missing. */
-export const notYet: Readonly<Record<string, string>> = {
-  select: 'no adapter yet',
-  'task-tracker': 'needs TaskTracker',
-};
+export const notYet: Readonly<Record<string, string>> = {};

@@ -6,7 +6,7 @@ export type Answers = Readonly<Record<string, unknown>>;
 /** One case while it is replayed. */
 export interface Replay {
   /** Does what the operation says. All that is not an input has to be answered, but for `wakes`. */
-  apply(op: Op): Answers;
+  apply(op: Op): Answers | Promise<Answers>;
   /** The ids of what was woken since the last call. */
   takeWoken(): number[];
   /** What has ended and can no longer be woken, although Tokio may: those wakes are counted, and not compared. */
@@ -49,14 +49,14 @@ export interface Outcome {
 }
 
 /** Replays every case of a recording. */
-export function replay(recording: Recording, adapter: Adapter): Outcome {
+export async function replay(recording: Recording, adapter: Adapter): Promise<Outcome> {
   const skipped = new Map<string, number>();
   const differences: Difference[] = [];
   const spurious = { count: 0 };
   let operations = 0;
   for (const one of recording.cases) {
     operations += one.ops.length;
-    const difference = replayCase(one, adapter, skipped, spurious);
+    const difference = await replayCase(one, adapter, skipped, spurious);
     if (difference !== undefined) differences.push(difference);
   }
   return {
@@ -70,12 +70,12 @@ export function replay(recording: Recording, adapter: Adapter): Outcome {
 }
 
 /** Stops at the first difference: what comes after it means nothing. */
-function replayCase(
+async function replayCase(
   one: Case,
   adapter: Adapter,
   skipped: Map<string, number>,
   spurious: { count: number },
-): Difference | undefined {
+): Promise<Difference | undefined> {
   const running = adapter.begin();
   /** What only operations that were not replayed know of. */
   const unknown = new Set<number>();
@@ -91,19 +91,20 @@ function replayCase(
     }
     const ended = wakesOf(op).filter((id) => running.ended?.has(id));
     spurious.count += ended.length;
-    const what = step(op, adapter, running, new Set([...unknown, ...ended]));
+    const what = await step(op, adapter, running, new Set([...unknown, ...ended]));
     if (what !== undefined) return found(what);
   }
   return undefined;
 }
 
 /** Replays one operation and says what differs. */
-function step(op: Op, adapter: Adapter, running: Replay, unknown: Set<number>): string | undefined {
+async function step(op: Op, adapter: Adapter, running: Replay, unknown: Set<number>): Promise<string | undefined> {
   const inputs = adapter.inputs[op.op];
   if (inputs === undefined) return 'is an operation that the adapter does not know';
   let answers: Answers;
   try {
-    answers = running.apply(op);
+    const applied = running.apply(op);
+    answers = applied instanceof Promise ? await applied : applied;
   } catch (error) {
     return `threw ${String(error)}`;
   }

@@ -1,0 +1,92 @@
+import type { AnyBranches, Branches, Outcomes } from './branches.ts';
+import { otherwise } from './else.ts';
+import { checkBranches } from './kinds.ts';
+import { MISSED } from './pattern.ts';
+import { addAll, leave, Race, stopTurn, turn } from './race.ts';
+import { type SelectOptions, settingsOf } from './settings.ts';
+import { RESTING } from './state.ts';
+
+/** The type of {@link selectEach}. */
+export interface SelectEach {
+  <B extends Branches<B>>(branches: B, options?: SelectOptions): AsyncGenerator<Outcomes<B>[keyof B], void, undefined>;
+  /** The same, but looks at the branches in the order in which they are written: put the token first. */
+  biased<B extends Branches<B>>(
+    branches: B,
+    options?: Omit<SelectOptions, 'random'>,
+  ): AsyncGenerator<Outcomes<B>[keyof B], void, undefined>;
+}
+
+/**
+ * One outcome after another: Tokio's `loop { select! { … } }`, with what is waited for kept from turn to turn.
+ *
+ * A branch that has one value in its life (promise, function, token, signal, task, `sleep`) is off once it has won; a
+ * stream (receiver, `interval`) stays until it is closed and drained; a function in `repeat` is started again. A value
+ * that does not fit a `match` is lost and switches its branch off for the turn, and for good if it was the only one. A
+ * turn in which every branch was switched off so gives `else`, if there is one. When no branch is left the loop ends.
+ *
+ * **Timing.** Each turn decides as `select` does. Functions are started when the first turn finds nothing ready, else
+ * when the second begins, and run on between turns. Leaving the loop cancels them and awaits them.
+ *
+ * **Cancel safety.** A source gives a value only for a turn; between turns nothing is taken. What functions give after
+ * the loop was left is lost.
+ *
+ * **Fairness.** As `select`, at every turn; `selectEach.biased` goes by the order of declaration.
+ *
+ * @param branches as for `select`; those that are off stay off
+ * @param options as for `select`; `signal` ends the loop by throwing the reason, `cleanupTimeout` holds when it is left
+ * @returns an async generator of outcomes; iterate it once, and to its end or out of it
+ * @throws TypeError for what cannot be a branch or a signal, RangeError for a `cleanupTimeout` that is no time, both at
+ *   the call; in the loop, the error of the branch that failed, verbatim (`branchOf` names it), except for the
+ *   `ClosedError` of a stream; the reason, when cancelled; what functions fail with when they are cancelled, in a
+ *   `SelectError` if there is more than one error; `CleanupTimeoutError`
+ * @see tokio::select! in a loop (tokio 1.53)
+ * @example
+ * ```ts
+ * const stop = new CancellationToken();
+ * const [tx, jobs] = broadcast<string>(16);
+ * for (const job of ['print', 'scan']) tx.send(job);
+ * for await (const outcome of selectEach({ stopped: stop, job: jobs })) {
+ *   if (outcome.branch === 'stopped') break;
+ *   console.log(outcome.value); // => print
+ *   // => scan
+ *   if (outcome.value === 'scan') stop.cancel();
+ * }
+ * ```
+ */
+export const selectEach: SelectEach = /* @__PURE__ */ Object.assign(
+  (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, false) as never,
+  { biased: (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, true) as never },
+);
+
+function begin(branches: AnyBranches, options: SelectOptions | undefined, isBiased: boolean): AsyncGenerator<unknown> {
+  checkBranches(branches);
+  const race = new Race(settingsOf(options, isBiased, true));
+  addAll(race, branches);
+  race.state = RESTING;
+  const outcomes = outcomesOf(race, branches['else']);
+  const { return: leaves, throw: throws } = outcomes;
+  // A generator that waits would be left only after the turn that it waits for.
+  return Object.assign(outcomes, {
+    return: (value: undefined) => {
+      stopTurn(race);
+      return leaves.call(outcomes, value);
+    },
+    throw: (error: unknown) => {
+      stopTurn(race);
+      return throws.call(outcomes, error);
+    },
+  });
+}
+
+async function* outcomesOf(race: Race, alternative: unknown): AsyncGenerator<unknown, void, undefined> {
+  try {
+    for (let isFirst = true; ; isFirst = false) {
+      const outcome = await turn(race, isFirst);
+      if (outcome === undefined) return;
+      if (outcome !== MISSED) yield outcome;
+      else if (alternative !== undefined) yield await otherwise(alternative);
+    }
+  } finally {
+    await leave(race);
+  }
+}

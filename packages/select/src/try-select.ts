@@ -1,0 +1,69 @@
+import type { AnyBranches, AnyOutcome, Branches, Outcomes, ReadyBranch } from './branches.ts';
+import { FUNCTION, kindOf, MATCH, OFF, PROMISE } from './kinds.ts';
+import { inspect, KINDS, look } from './look.ts';
+import { anywhere, inOrder, type SelectOptions, type Start, starter } from './settings.ts';
+
+/** The type of {@link trySelect}. */
+export interface TrySelect {
+  <B extends Branches<B, ReadyBranch>>(
+    branches: B,
+    options?: Pick<SelectOptions, 'random'>,
+  ): Outcomes<B>[keyof B] | undefined;
+  /** The same, but looks at the branches in the order in which they are written. */
+  biased<B extends Branches<B, ReadyBranch>>(branches: B): Outcomes<B>[keyof B] | undefined;
+}
+
+/**
+ * Takes what is ready now, as `select` would, and never waits: Go's `select` with a `default`.
+ *
+ * **Timing.** Synchronous; nothing is registered, and nothing is started.
+ *
+ * **Cancel safety.** At most one value is taken, and it is returned; values that do not fit a `match` are lost.
+ *
+ * **Fairness.** As `select`: starts anywhere, and goes round; `trySelect.biased` goes by the order of declaration.
+ *
+ * @param branches names and branches: sources, tokens, signals, `match` of these, or what switches a branch off; `else`
+ *   is taken when every branch is off, and what it returns is not awaited
+ * @param options `random` replaces `Math.random`
+ * @returns which branch was ready, and its value; `undefined`: none is
+ * @throws the error of a branch that is ready with one, verbatim (`branchOf` names it); TypeError for a promise, a
+ *   function or anything else that cannot answer at once; RangeError when `random` gives no number from 0 to below 1
+ * @see Tokio's try_recv and Go's select with default
+ * @example
+ * ```ts
+ * const [tx, rx] = broadcast<string>(16);
+ * console.log(trySelect({ job: rx })); // => undefined
+ * tx.send('print');
+ * console.log(trySelect({ job: rx })?.value); // => print
+ * ```
+ */
+export const trySelect: TrySelect = /* @__PURE__ */ Object.assign(
+  (branches: AnyBranches, options?: SelectOptions) =>
+    attempt(branches, options?.random === undefined ? anywhere : starter(options.random)) as never,
+  { biased: (branches: AnyBranches) => attempt(branches, inOrder) as never },
+);
+
+function attempt(branches: AnyBranches, first: Start): AnyOutcome | undefined {
+  const found = inspect(branches);
+  const kinds = found % KINDS;
+  if (kinds & (PROMISE | FUNCTION)) refuse(branches);
+  const missed = kinds & MATCH ? new Set<string>() : undefined;
+  const count = (found - kinds) / KINDS;
+  const outcome = kinds === OFF ? undefined : look(branches, first(count), missed);
+  const otherwise = branches['else'];
+  if (outcome !== undefined || otherwise === undefined) return outcome;
+  for (const name in branches) {
+    if (name !== 'else' && kindOf(branches[name], name) !== OFF && !missed?.has(name)) return undefined;
+  }
+  return { branch: 'else', value: (otherwise as () => unknown)() };
+}
+
+function refuse(branches: AnyBranches): never {
+  for (const name in branches) {
+    if (name === 'else' || !(kindOf(branches[name], name) & (PROMISE | FUNCTION))) continue;
+    throw new TypeError(
+      `trySelect: branch ${JSON.stringify(name)} is a promise or a function, which never answers at once; use select`,
+    );
+  }
+  throw new TypeError('trySelect: the branches changed while they were looked at');
+}

@@ -1,0 +1,191 @@
+import { broadcast } from '@quiesce/broadcast-channel';
+import { CancellationToken, ClosedError } from '@quiesce/cancellation-token';
+import { branchOf, match, SelectError, select, selectEach, settle, trySelect } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { cancelled, deferred, now, Probe, rejection, turn } from './vocabulary.ts';
+
+const isEven = (n: number): boolean => n % 2 === 0;
+const isWord = (value: unknown): value is string => typeof value === 'string';
+
+describe('a pattern', () => {
+  it('lets a value through that fits, for every kind of branch', async () => {
+    expect(await select({ a: match(new Probe(2), isEven) })).toEqual({ branch: 'a', value: 2 });
+    expect(await select({ a: match(cancelled('word'), isWord) })).toEqual({ branch: 'a', value: 'word' });
+    expect(await select({ a: match(AbortSignal.abort('word'), isWord) })).toEqual({ branch: 'a', value: 'word' });
+    expect(await select({ a: match(Promise.resolve(4), isEven) })).toEqual({ branch: 'a', value: 4 });
+    expect(await select({ a: match(async () => 6, isEven) })).toEqual({ branch: 'a', value: 6 });
+    expect(await select({ a: match(() => 8, isEven) })).toEqual({ branch: 'a', value: 8 });
+  });
+
+  it('switches its branch off for this call when a value does not fit: the value is consumed and lost', async () => {
+    const probe = new Probe(1, 2);
+    expect(await select({ probe: match(probe, isEven), else: () => 'none' })).toEqual({
+      branch: 'else',
+      value: 'none',
+    });
+    expect(probe.values).toEqual([2]);
+    expect(await select({ probe: match(probe, isEven), else: () => 'none' })).toEqual({ branch: 'probe', value: 2 });
+  });
+
+  it('that fails while it waits switches the branch off too: it is neither polled nor parked on again', async () => {
+    const [odd, other] = [new Probe<number>(), new Probe<number>()];
+    const outcome = select({ odd: match(odd, isEven), other });
+    odd.push(1);
+    expect(await now(outcome)).toBe('pending');
+    const { polls } = odd;
+    odd.push(2);
+    other.wake();
+    expect([odd.values, odd.waiters.size, odd.polls]).toEqual([[2], 0, polls]);
+    other.push(7);
+    expect(await outcome).toEqual({ branch: 'other', value: 7 });
+  });
+
+  it.each([
+    ['a promise', () => match(deferred<number>().promise, isEven)],
+    ['a function', () => match(async () => turn().then(() => 1), isEven)],
+  ])('of %s that was seen before keeps others waiting', async (_, make) => {
+    const rest = new Probe<number>();
+    const outcome = select({ pattern: make(), rest });
+    expect(await now(outcome)).toBe('pending');
+    await turn();
+    rest.push(3);
+    expect(await outcome).toEqual({ branch: 'rest', value: 3 });
+  });
+
+  it('does not fit a source that is closed, without any guard', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    tx.send(1);
+    tx.close();
+    expect(await select({ job: match(rx), else: () => 'closed' })).toEqual({ branch: 'job', value: 1 });
+    expect(await select({ job: match(rx), else: () => 'closed' })).toEqual({ branch: 'else', value: 'closed' });
+    expect(await rejection(select({ job: match(rx) }))).toBeInstanceOf(SelectError);
+  });
+
+  it('that closes while it waits leaves the others waiting', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    const token = new CancellationToken();
+    const outcome = select({ job: match(rx), token });
+    tx.close();
+    expect(await now(outcome)).toBe('pending');
+    token.cancel('late');
+    expect(await outcome).toEqual({ branch: 'token', value: 'late' });
+  });
+
+  it('does not swallow any other failure', async () => {
+    const error = new Error('disk');
+    expect(await rejection(select({ disk: match(Promise.reject(error)) }))).toBe(error);
+    expect(branchOf(error)).toBe('disk');
+  });
+
+  it('whose guard throws fails its branch, also with a ClosedError of its own', async () => {
+    for (const error of [new Error('guard'), new ClosedError('guard')]) {
+      const guard = (): never => {
+        throw error;
+      };
+      expect(await rejection(select({ a: match(new Probe(1), guard), else: () => 0 }))).toBe(error);
+      expect(branchOf(error)).toBe('a');
+      const probe = new Probe<number>();
+      const outcome = select({ a: match(probe, guard) });
+      probe.push(1);
+      expect(await rejection(outcome)).toBe(error);
+    }
+  });
+
+  it('counts a function that it took out as over: not late, not an error, its token disposed', async () => {
+    let token: CancellationToken | undefined;
+    const work = async (given: CancellationToken): Promise<number> => {
+      token = given;
+      return 1;
+    };
+    const rest = deferred<string>();
+    const outcome = select({ work: match(work, isEven), rest: rest.promise });
+    await turn();
+    expect(token?.cancel()).toBe(false);
+    rest.resolve('rest');
+    expect(await outcome).toEqual({ branch: 'rest', value: 'rest' });
+  });
+
+  it('is not asked about the value of a loser', async () => {
+    const asked: number[] = [];
+    const work = async (token: CancellationToken): Promise<number> => token.cancelled().then(() => 1);
+    const guard = (n: number): boolean => asked.push(n) > 0;
+    const outcome = await select({ work: match(work, guard), tick: turn() });
+    expect(outcome).toEqual({ branch: 'tick', value: undefined, late: [{ branch: 'work', value: 1 }] });
+    expect(asked).toEqual([]);
+  });
+
+  it('may be false, null or undefined, which stay what they are', async () => {
+    const on: boolean = Math.random() > 2;
+    expect(match(on && new Probe(1), isEven)).toBe(false);
+    expect([match(null), match(undefined)]).toEqual([null, undefined]);
+  });
+
+  it('is made once for several calls', async () => {
+    const probe = new Probe(1, 2, 3, 4);
+    const even = match(probe, isEven);
+    const taken: unknown[] = [];
+    for (let i = 0; i < 4; i++) taken.push((await select({ even, else: () => '-' })).value);
+    expect(taken).toEqual(['-', 2, '-', 4]);
+  });
+});
+
+describe('of several patterns', () => {
+  it('the first in order that fits wins, and those that failed before it have lost their values', async () => {
+    const [a, b, c] = [new Probe(1), new Probe(2), new Probe(4)];
+    const outcome = await select.biased({ a: match(a, isEven), b: match(b, isEven), c: match(c, isEven) });
+    expect(outcome).toEqual({ branch: 'b', value: 2 });
+    expect([a.values, b.values, c.values]).toEqual([[], [], [4]]);
+  });
+
+  it('that all fail, the last one long after the others, else is taken, when everything has ended', async () => {
+    const [a, b] = [new Probe<number>(), new Probe<number>()];
+    let called = 0;
+    const outcome = select({ a: match(a, isEven), b: match(b, isEven), else: () => ++called });
+    a.push(1);
+    expect([await now(outcome), called]).toEqual(['pending', 0]);
+    b.push(3);
+    expect(await outcome).toEqual({ branch: 'else', value: 1 });
+    expect([a.waiters.size, b.waiters.size]).toEqual([0, 0]);
+  });
+
+  it('that all fail without an else, the select is a SelectError', async () => {
+    const error = await rejection(select({ a: match(async () => 1, isEven), b: match(new Probe(3), isEven) }));
+    expect(error).toBeInstanceOf(SelectError);
+    expect(error).toMatchObject({ errors: [], outcome: undefined });
+  });
+});
+
+describe('match refuses, at the call,', () => {
+  it.each([
+    ['what cannot be a branch', () => match(5 as never), 'Number'],
+    ['a guard that is no function', () => match(new Probe(1), 'even' as never), 'guard must be a function'],
+    ['a match in a match', () => match(match(new Probe(1)) as never), 'already'],
+  ])('%s', (_, call, text) => {
+    expect(call).toThrow(TypeError);
+    expect(call).toThrow(text);
+  });
+});
+
+describe('a match', () => {
+  it('of another copy of this package is one', async () => {
+    const foreign = { [Symbol.for('quiesce.match')]: { branch: new Probe(1, 2), guard: isEven } };
+    const run = () => select({ foreign: foreign as never, else: () => 'off' });
+    expect(await run()).toEqual({ branch: 'else', value: 'off' });
+    expect(await run()).toEqual({ branch: 'foreign', value: 2 });
+  });
+
+  it('works on what settle makes, in every call that selects', async () => {
+    const failed = (result: { ok: boolean }): boolean => !result.ok;
+    const probe = new Probe('fine', 'fine');
+    expect(trySelect({ a: match(settle(probe), failed), else: () => 'all fine' })).toMatchObject({ branch: 'else' });
+    expect(await select({ a: match(settle(Promise.reject(1)), failed) })).toMatchObject({
+      value: { ok: false, error: 1 },
+    });
+    const outcomes: unknown[] = [];
+    for await (const { branch } of selectEach({ a: match(settle(probe), failed), else: () => 0 })) {
+      outcomes.push(branch);
+      if (probe.values.length === 0) break;
+    }
+    expect(outcomes).toEqual(['else']);
+  });
+});

@@ -1,0 +1,351 @@
+import { broadcast } from '@quiesce/broadcast-channel';
+import { CancellationToken, PENDING, type Source, source } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { branchOf, interval, match, repeat, selectEach, settle, sleep } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { cancelled, deferred, Probe, rejection, turn } from './vocabulary.ts';
+
+/** What a loop brings, until it ends or there are so many. */
+async function collect<T>(outcomes: AsyncIterable<T>, most = 100): Promise<T[]> {
+  const all: T[] = [];
+  for await (const outcome of outcomes) {
+    all.push(outcome);
+    if (all.length === most) break;
+  }
+  return all;
+}
+
+const pairs = (outcomes: readonly { branch: string; value: unknown }[]) =>
+  outcomes.map(({ branch, value }) => [branch, value]);
+
+describe('a branch with one value', () => {
+  it('is off once it has won, and the loop ends when none is left', async () => {
+    const clock = new VirtualClock();
+    const outcomes = await clock.run(() =>
+      collect(
+        selectEach.biased({
+          token: cancelled('token'),
+          signal: AbortSignal.abort('signal'),
+          nap: sleep(5, { clock }),
+          promise: Promise.resolve('promise'),
+          work: async () => 'function',
+          plain: () => 'plain',
+          off: false,
+        }),
+      ),
+    );
+    expect(pairs(outcomes)).toEqual([
+      ['token', 'token'],
+      ['signal', 'signal'],
+      ['promise', 'promise'],
+      ['work', 'function'],
+      ['plain', 'plain'],
+      ['nap', undefined],
+    ]);
+  });
+
+  it('that fails leaves the loop by throwing, verbatim', async () => {
+    const error = new Error('disk');
+    const { promise, reject } = deferred();
+    const loop = collect(selectEach({ a: cancelled(1), disk: promise }));
+    reject(error);
+    expect(await rejection(loop)).toBe(error);
+    expect(branchOf(error)).toBe('disk');
+  });
+
+  it('that was known to be settled is off as well', async () => {
+    const promise = Promise.resolve(1);
+    await collect(selectEach({ ready: cancelled(0), promise }));
+    expect(pairs(await collect(selectEach({ promise })))).toEqual([['promise', 1]]);
+  });
+});
+
+describe('a stream', () => {
+  it('stays until it is closed and drained, which is no turn', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    for (const n of [1, 2, 3]) tx.send(n);
+    tx.close();
+    expect(pairs(await collect(selectEach({ rx })))).toEqual([1, 2, 3].map((n) => ['rx', n]));
+  });
+
+  it('that closes while it is waited for ends the loop, or leaves the others', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    const token = new CancellationToken();
+    const ended = collect(selectEach({ rx }));
+    const goesOn = collect(selectEach({ rx: rx.resubscribe(), token }));
+    await turn();
+    tx.close();
+    expect(await ended).toEqual([]);
+    token.cancel('last');
+    expect(pairs(await goesOn)).toEqual([['token', 'last']]);
+  });
+
+  it('that fails otherwise leaves the loop: a receiver that lags', async () => {
+    const [tx, rx] = broadcast<number>(1);
+    for (const n of [1, 2, 3]) tx.send(n);
+    expect(await rejection(collect(selectEach({ rx })))).toMatchObject({ missed: 2 });
+    expect(rx.tryRecv()).toEqual({ ok: true, value: 3 });
+  });
+
+  it('made by settle says once that it is closed', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    tx.send(1);
+    tx.close();
+    const outcomes = await collect(selectEach({ rx: settle(rx) }));
+    expect(outcomes.map(({ value }) => value.ok)).toEqual([true, false]);
+  });
+
+  it('is not closed by the loop: what the caller owns stays open', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    tx.send(1);
+    expect(await collect(selectEach({ rx }), 1)).toHaveLength(1);
+    tx.send(2);
+    expect(rx.tryRecv()).toEqual({ ok: true, value: 2 });
+  });
+});
+
+describe('registrations', () => {
+  it('are kept from one turn to the next: each source is parked on once', async () => {
+    const [idle, busy] = [new Probe<number>(), new Probe<number>()];
+    const loop = selectEach({ idle, busy });
+    for (let n = 0; n < 10; n++) {
+      const next = loop.next();
+      busy.push(n);
+      expect(await next).toMatchObject({ value: { branch: 'busy', value: n } });
+    }
+    expect(idle.parks).toBeLessThanOrEqual(10);
+    expect(idle.waiters.size).toBe(1);
+    await loop.return();
+    expect([idle.waiters.size, busy.waiters.size]).toEqual([0, 0]);
+  });
+
+  it('take nothing between two turns', async () => {
+    const probe = new Probe<number>();
+    const loop = selectEach({ probe });
+    const next = loop.next();
+    probe.push(1);
+    await next;
+    probe.push(2);
+    probe.push(3);
+    expect(probe.values).toEqual([2, 3]);
+    expect(await loop.next()).toMatchObject({ value: { value: 2 } });
+    await loop.return();
+    expect(probe.values).toEqual([3]);
+  });
+
+  it('of a receiver do not keep others on it from what comes between two turns', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    const loop = selectEach({ rx });
+    const first = loop.next();
+    tx.send(1);
+    await first;
+    const other = rx.recv();
+    tx.send(2);
+    expect(await other).toBe(2);
+    await loop.return();
+  });
+});
+
+describe('a function', () => {
+  it('is started when nothing is ready, and runs on while other branches win', async () => {
+    const probe = new Probe('a');
+    const done = deferred<string>();
+    let starts = 0;
+    const work = (): Promise<string> => {
+      starts++;
+      return done.promise;
+    };
+    const loop = selectEach.biased({ probe, work });
+    expect(await loop.next()).toMatchObject({ value: { branch: 'probe', value: 'a' } });
+    expect(starts).toBe(0);
+    for (const letter of ['b', 'c']) {
+      const next = loop.next();
+      expect(starts).toBe(1);
+      probe.push(letter);
+      expect(await next).toMatchObject({ value: { branch: 'probe', value: letter } });
+    }
+    done.resolve('done');
+    expect(await loop.next()).toMatchObject({ value: { branch: 'work', value: 'done' } });
+    expect(starts).toBe(1);
+    await loop.return();
+  });
+
+  it('is started at the second turn at the latest, beside a stream that is always ready', async () => {
+    let started = false;
+    const work = (): boolean => (started = true);
+    const always = { [source]: { poll: () => 1, park: () => {}, unpark: () => {} } };
+    const loop = selectEach.biased({ always, work });
+    await loop.next();
+    expect(started).toBe(false);
+    await loop.next();
+    expect(started).toBe(true);
+    await loop.return();
+  });
+
+  it('in repeat is started again each time it has won, with a token of its own', async () => {
+    const tokens = new Set<CancellationToken>();
+    const poll = repeat(async (token: CancellationToken) => tokens.add(token).size);
+    expect(pairs(await collect(selectEach({ poll }), 3))).toEqual([
+      ['poll', 1],
+      ['poll', 2],
+      ['poll', 3],
+    ]);
+    expect([...tokens].filter(({ isCancelled }) => isCancelled)).toEqual([]);
+  });
+
+  it('in repeat, and not in repeat, can have a pattern', async () => {
+    let count = 0;
+    const counted = repeat(async () => ++count);
+    const even = match(counted, (n) => n % 2 === 0);
+    expect(pairs(await collect(selectEach({ even }), 2))).toEqual([
+      ['even', 2],
+      ['even', 4],
+    ]);
+    expect(
+      await collect(
+        selectEach({
+          once: match(
+            async () => 1,
+            (n) => n === 2,
+          ),
+        }),
+      ),
+    ).toEqual([]);
+  });
+
+  it('that wins has its token disposed, and not cancelled', async () => {
+    const outer = new CancellationToken();
+    let token: CancellationToken | undefined;
+    const work = async (given: CancellationToken): Promise<void> => {
+      token = given;
+    };
+    await collect(selectEach({ work }, { signal: outer }));
+    outer.cancel();
+    expect([token?.isCancelled, token?.cancel()]).toEqual([false, false]);
+  });
+});
+
+describe('a pattern that fails', () => {
+  it('switches a stream off for the turn, and else is given when all have failed', async () => {
+    const [a, b] = [new Probe(1, 2, 3), new Probe(5, 7)];
+    const even = (n: number): boolean => n % 2 === 0;
+    const outcomes = await collect(selectEach.biased({ a: match(a, even), b: match(b, even), else: () => 'odd' }), 2);
+    expect(pairs(outcomes)).toEqual([
+      ['else', 'odd'],
+      ['a', 2],
+    ]);
+    expect([a.values, b.values]).toEqual([[3], [7]]);
+  });
+
+  it('without an else goes on to the next turn, and does not keep the event loop from turning', async () => {
+    let polls = 0;
+    let hasTurned = false;
+    setImmediate(() => {
+      hasTurned = true;
+    });
+    const never: Source<number> = {
+      [source]: { poll: () => (hasTurned ? PENDING : ++polls), park: () => {}, unpark: () => {} },
+    };
+    const outcomes = selectEach({ never: match(never, () => false), tick: deferred().promise });
+    const next = outcomes.next();
+    await turn();
+    await turn();
+    expect([hasTurned, polls]).toEqual([true, 1]);
+    await outcomes.return();
+    expect(await next).toMatchObject({ done: true });
+
+    const alone = selectEach({ never: match(never, () => false) });
+    hasTurned = false;
+    setImmediate(() => {
+      hasTurned = true;
+    });
+    const last = alone.next();
+    await turn();
+    await turn();
+    expect(polls).toBeGreaterThan(500);
+    await alone.return();
+    expect(await last).toMatchObject({ done: true });
+  });
+
+  it('switches off for good what has one value only, so that nothing spins', async () => {
+    const no = (): boolean => false;
+    const all = { promise: match(Promise.resolve(1), no), token: match(cancelled(1), no), work: match(() => 1, no) };
+    expect(await collect(selectEach(all))).toEqual([]);
+  });
+
+  it('switches a stream off for good when it is closed', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    tx.send(1);
+    tx.close();
+    expect(pairs(await collect(selectEach({ rx: match(rx), else: () => 'never' })))).toEqual([['rx', 1]]);
+  });
+});
+
+describe('a loop', () => {
+  it('with nothing but branches that are off ends at once, without else', async () => {
+    expect(await collect(selectEach({}))).toEqual([]);
+    expect(await collect(selectEach({ a: false, else: () => 1 }))).toEqual([]);
+    expect(await collect(selectEach({ a: null }, { random: () => 0.5 }))).toEqual([]);
+  });
+
+  it('starts anywhere at each turn, or at the beginning', async () => {
+    const [a, b] = [new Probe(1, 2), new Probe(3, 4)];
+    const starts = [0, 0.5, 0, 0.5];
+    const outcomes = await collect(selectEach({ a, b }, { random: () => starts.shift() ?? 0 }), 4);
+    expect(outcomes.map(({ branch }) => branch)).toEqual(['a', 'b', 'a', 'b']);
+    const [c, d] = [new Probe(1, 2), new Probe(3, 4)];
+    const biased = await collect(selectEach.biased({ c, d }), 4);
+    expect(biased.map(({ branch }) => branch)).toEqual(['c', 'c', 'd', 'd']);
+  });
+
+  it('is fair by itself: two that are always ready get their turns', async () => {
+    const always = (): Source<number> => ({ [source]: { poll: () => 1, park: () => {}, unpark: () => {} } });
+    const outcomes = await collect(selectEach({ a: always(), b: always() }), 1_000);
+    const wins = outcomes.filter(({ branch }) => branch === 'a').length;
+    // Below 350 of 1,000 at even odds: nine standard deviations.
+    expect(Math.min(wins, 1_000 - wins)).toBeGreaterThan(350);
+  });
+
+  it('over an interval ticks at once, and then once a period', async () => {
+    const clock = new VirtualClock();
+    const seen = await clock.run(async () => {
+      const times: number[] = [];
+      for await (const _ of selectEach({ tick: interval(10, { clock }) })) {
+        times.push(clock.now());
+        if (times.length === 4) break;
+      }
+      return times;
+    });
+    expect(seen).toEqual([0, 10, 20, 30]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('refuses what is wrong at the call, and not later', () => {
+    const probe = new Probe(1);
+    expect(() => selectEach({ probe, wrong: 5 as never })).toThrow('branch "wrong" is Number');
+    expect(() => selectEach(undefined as never)).toThrow(TypeError);
+    expect(() => selectEach({ 7: probe } as never)).toThrow('name "7" is a number');
+    expect(() => selectEach({ probe }, { signal: 5 as never })).toThrow(TypeError);
+    expect(() => selectEach({ probe }, { cleanupTimeout: -1 })).toThrow(RangeError);
+    expect(() => selectEach({ probe, else: 5 } as never)).toThrow('else must be a function');
+    expect(probe.polls).toBe(0);
+  });
+
+  it('whose random source goes astray ends with that', async () => {
+    expect(await rejection(collect(selectEach({ a: new Probe(1) }, { random: () => 2 })))).toBeInstanceOf(RangeError);
+  });
+
+  it('gives the event loop a real turn at least once in 1,024 turns of its own', async () => {
+    const always: Source<number> = { [source]: { poll: () => 1, park: () => {}, unpark: () => {} } };
+    let isTurned = false;
+    setImmediate(() => {
+      isTurned = true;
+    });
+    let turns = 0;
+    for await (const _ of selectEach({ always })) {
+      if (isTurned || turns > 5_000) break;
+      turns++;
+    }
+    expect(turns).toBeLessThanOrEqual(1_024);
+  });
+});

@@ -1,0 +1,99 @@
+import { broadcast } from '@quiesce/broadcast-channel';
+import { type CancellationToken, PENDING, source } from '@quiesce/cancellation-token';
+import { match, select, settle, trySelect } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { cancelled, deferred, now, Probe, rejection, turn } from './vocabulary.ts';
+
+const error = new Error('disk');
+
+describe('settle makes a value of', () => {
+  it('what a source gives, and of what it fails with', async () => {
+    const probe = new Probe('value');
+    expect(await select({ a: settle(probe) })).toEqual({ branch: 'a', value: { ok: true, value: 'value' } });
+    probe.onPoll = () => {
+      throw error;
+    };
+    expect(await select({ a: settle(probe) })).toEqual({ branch: 'a', value: { ok: false, error } });
+    expect(trySelect({ a: settle(probe) })).toEqual({ branch: 'a', value: { ok: false, error } });
+  });
+
+  it('what a source gives later', async () => {
+    const probe = new Probe<number>();
+    const outcome = select({ a: settle(probe) });
+    expect(await now(outcome)).toBe('pending');
+    probe.push(1);
+    expect(await outcome).toEqual({ branch: 'a', value: { ok: true, value: 1 } });
+  });
+
+  it('lag and the end of a receiver', async () => {
+    const [tx, rx] = broadcast<number>(1);
+    for (const n of [1, 2, 3]) tx.send(n);
+    tx.close();
+    const settled = settle(rx);
+    const read = async () => (await select({ settled })).value;
+    expect(await read()).toMatchObject({ ok: false, error: { missed: 2 } });
+    expect(await read()).toEqual({ ok: true, value: 3 });
+    expect(await read()).toMatchObject({ ok: false, error: { name: 'ClosedError' } });
+    expect(await read()).toMatchObject({ ok: false, error: { name: 'ClosedError' } });
+  });
+
+  it('a promise, however often it is settled', async () => {
+    const fails = Promise.reject(error);
+    const { promise, resolve } = deferred<number>();
+    for (let i = 0; i < 3; i++) {
+      expect(await select({ fails: settle(fails), other: settle(promise) })).toMatchObject({ branch: 'fails' });
+    }
+    resolve(2);
+    expect((await select({ other: settle(promise) })).value).toEqual({ ok: true, value: 2 });
+  });
+
+  it('a function, also one that throws', async () => {
+    expect((await select({ a: settle(async () => 1) })).value).toEqual({ ok: true, value: 1 });
+    const throws = (): never => {
+      throw error;
+    };
+    expect((await select({ a: settle(throws) })).value).toEqual({ ok: false, error });
+  });
+
+  it('a token and a signal, which never fail', async () => {
+    expect((await select({ a: settle(cancelled(1)) })).value).toEqual({ ok: true, value: 1 });
+    expect((await select({ a: settle(AbortSignal.abort(2)) })).value).toEqual({ ok: true, value: 2 });
+  });
+});
+
+describe('settle', () => {
+  it('leaves a function that loses its cancellation, and makes a late value of its own error', async () => {
+    const obeys = async (token: CancellationToken): Promise<never> => {
+      await token.cancelled();
+      throw token.reason;
+    };
+    const fails = async (token: CancellationToken): Promise<never> => {
+      await token.cancelled();
+      throw error;
+    };
+    const outcome = await select({ obeys: settle(obeys), fails: settle(fails), tick: turn() });
+    expect(outcome).toEqual({
+      branch: 'tick',
+      value: undefined,
+      late: [{ branch: 'fails', value: { ok: false, error } }],
+    });
+  });
+
+  it('leaves a branch off that is off', async () => {
+    expect([settle(false), settle(null), settle(undefined)]).toEqual([false, null, undefined]);
+    expect(await select({ a: settle(false), else: () => 'off' })).toMatchObject({ branch: 'else' });
+  });
+
+  it('parks on nothing of its own', async () => {
+    const probe = new Probe<number>();
+    await select({ a: settle(probe), tick: turn() });
+    expect([probe.waiters.size, probe.parks]).toEqual([0, 1]);
+    expect(settle(probe)[source].poll()).toBe(PENDING);
+  });
+
+  it('refuses what cannot be a branch, and a match', async () => {
+    expect(() => settle(5 as never)).toThrow(TypeError);
+    expect(() => settle(match(new Probe(1)) as never)).toThrow('settle the branch first');
+    expect(await rejection(select({ a: Promise.reject(error) }))).toBe(error);
+  });
+});

@@ -1,0 +1,93 @@
+import { broadcast } from '@quiesce/broadcast-channel';
+import { CancellationToken, ClosedError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { branchOf, interval, match, sleep, trySelect } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { cancelled, Probe } from './vocabulary.ts';
+
+describe('trySelect', () => {
+  it('takes what is ready, and nothing of the others', () => {
+    const [waits, ready, behind] = [new Probe<number>(), new Probe(1), new Probe(2)];
+    expect(trySelect.biased({ waits, ready, behind })).toEqual({ branch: 'ready', value: 1 });
+    expect([ready.values, behind.values]).toEqual([[], [2]]);
+    expect([waits, ready, behind].map(({ parks }) => parks)).toEqual([0, 0, 0]);
+  });
+
+  it('is undefined when nothing is, and else is not taken then', () => {
+    const waits = new Probe<number>();
+    const called: number[] = [];
+    expect(trySelect({ waits, other: new CancellationToken() })).toBe(undefined);
+    expect(trySelect({ waits, else: () => called.push(1) })).toBe(undefined);
+    expect([waits.polls, waits.parks, called]).toEqual([2, 0, []]);
+  });
+
+  it('takes tokens, signals, receivers and timers', () => {
+    const clock = new VirtualClock();
+    const [tx, rx] = broadcast<string>(4);
+    tx.send('a');
+    expect(trySelect({ token: cancelled(1) })).toEqual({ branch: 'token', value: 1 });
+    expect(trySelect({ signal: AbortSignal.abort(2) })).toEqual({ branch: 'signal', value: 2 });
+    expect(trySelect({ signal: new AbortController().signal })).toBe(undefined);
+    expect(trySelect({ rx })).toEqual({ branch: 'rx', value: 'a' });
+    expect(trySelect({ nap: sleep(1, { clock }) })).toBe(undefined);
+    expect(trySelect({ tick: interval(1, { clock }) })).toEqual({ branch: 'tick', value: 0 });
+  });
+
+  it('takes else when every branch is off, and is undefined without one', () => {
+    expect(trySelect({ a: false, b: null, else: () => 'idle' })).toEqual({ branch: 'else', value: 'idle' });
+    expect(trySelect({ a: false })).toBe(undefined);
+    expect(trySelect({})).toBe(undefined);
+    const odd = match(new Probe(1), (n) => n === 2);
+    expect(trySelect({ odd, off: undefined, else: () => 'odd' })).toEqual({ branch: 'else', value: 'odd' });
+    expect(trySelect({ odd: match(new Probe(1), (n) => n === 2), on: new Probe<number>(), else: () => 1 })).toBe(
+      undefined,
+    );
+  });
+
+  it('throws the failure of a branch that is ready with one, which branchOf names', () => {
+    const [tx, rx] = broadcast<string>(4);
+    tx.close();
+    let caught: unknown;
+    try {
+      trySelect({ rx });
+    } catch (error) {
+      caught = error;
+    }
+    expect(caught).toBeInstanceOf(ClosedError);
+    expect(branchOf(caught)).toBe('rx');
+  });
+
+  it('starts anywhere, and goes round; biased starts at the beginning', () => {
+    const [a, b, c] = [cancelled('a'), cancelled('b'), new CancellationToken()];
+    const wins = [0, 1, 2].map((start) => trySelect({ a, b, c }, { random: () => start / 3 })?.branch);
+    expect(wins).toEqual(['a', 'b', 'a']);
+    const counts = { a: 0, b: 0, c: 0 };
+    for (let i = 0; i < 1_000; i++) counts[trySelect({ a, b, c })?.branch ?? 'c']++;
+    expect(Math.min(counts.a, counts.b)).toBeGreaterThan(200);
+    for (let i = 0; i < 20; i++) expect(trySelect.biased({ b, a })?.branch).toBe('b');
+  });
+
+  it('counts branches that are off when it starts anywhere', () => {
+    const ready = cancelled(1);
+    const wins = [0, 1, 2].map((start) => trySelect({ off: null, b: ready, c: ready }, { random: () => start / 3 }));
+    expect(wins.map((outcome) => outcome?.branch)).toEqual(['b', 'b', 'c']);
+  });
+
+  it.each([
+    ['a promise', Promise.resolve(1)],
+    ['a function', () => 1],
+    ['a pattern of a promise', match(Promise.resolve(1))],
+    ['a number', 5],
+  ])('refuses %s, before anything is polled', (_, wrong) => {
+    const probe = new Probe(1);
+    expect(() => trySelect({ probe, wrong: wrong as never })).toThrow(TypeError);
+    expect(() => trySelect({ probe, wrong: wrong as never })).toThrow('branch "wrong"');
+    expect(probe.values).toEqual([1]);
+  });
+
+  it('refuses what is no object, a number as a name, and a random source that goes astray', () => {
+    expect(() => trySelect(undefined as never)).toThrow(TypeError);
+    expect(() => trySelect({ 1: cancelled(1) } as never)).toThrow('name "1" is a number');
+    expect(() => trySelect({ a: cancelled(1) }, { random: () => 1 })).toThrow(RangeError);
+  });
+});

@@ -1,0 +1,64 @@
+// What a turn leaves behind on what lives on.
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { select } from '@quiesce/select';
+import raceOfOthers from 'race-as-promised';
+import { raceSignal } from 'race-signal';
+import { atMost } from '../budget.ts';
+import type { Row, Subject } from '../harness.ts';
+
+const TURNS = 20_000;
+
+/** Bytes of heap by which each turn grows what stays; kept until the process ends, as in a program that goes on. */
+function growing(name: string, turn: () => Promise<unknown>): Subject {
+  return {
+    name,
+    sample: async () => {
+      const before = heap();
+      for (let i = 0; i < TURNS; i++) await turn();
+      return Math.max(0, Math.round((heap() - before) / TURNS));
+    },
+  };
+}
+
+function heap(): number {
+  if (globalThis.gc === undefined) throw new Error('benchmarks need node --expose-gc');
+  globalThis.gc();
+  return process.memoryUsage().heapUsed;
+}
+
+const longLived = new CancellationToken();
+const { signal } = new AbortController();
+// Its types describe a module of another kind than it is.
+const raceAsPromised = raceOfOthers as unknown as (values: readonly Promise<unknown>[]) => Promise<unknown>;
+const never = () => new Promise<never>(() => {});
+const [one, two, three] = [never(), never(), never()];
+
+function freshToken(): Promise<unknown> {
+  const stopped = new CancellationToken();
+  const result = select({ stopped, one });
+  stopped.cancel('fresh');
+  return result;
+}
+
+export const growth: readonly Row[] = [
+  {
+    name: 'what a long-lived token or signal keeps, a turn against a fresh promise',
+    unit: 'B',
+    subjects: () => [
+      growing('quiesce', () => select({ stopped: longLived, work: Promise.resolve(1) })),
+      growing('race-signal', () => raceSignal(Promise.resolve(1), signal)),
+    ],
+    budgets: [{ must: atMost(0) }],
+  },
+  {
+    name: 'what a long-lived promise keeps, a turn against a fresh token or signal',
+    unit: 'B',
+    subjects: () => [
+      growing('quiesce', freshToken),
+      growing('Promise.race', () => Promise.race([two, Promise.resolve(1)])),
+      growing('race-as-promised', () => raceAsPromised([one, Promise.resolve(1)])),
+      growing('race-signal', () => raceSignal(three, AbortSignal.abort()).catch(() => {})),
+    ],
+    budgets: [{ must: atMost(0) }],
+  },
+];
