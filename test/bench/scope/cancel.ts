@@ -1,5 +1,6 @@
 // Cancelling many tasks that wait, each of which cleans up for a moment, and waiting for all of them.
 
+import { setMaxListeners } from 'node:events';
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { type Scope, scope } from '@quiesce/scope';
 import { Effect, Fiber, FiberSet } from 'effect';
@@ -76,9 +77,11 @@ function oneSignal(): Subject {
   return timed({
     name: 'one AbortSignal and Promise.all',
     batch: TASKS,
+    runs: 1,
     isAsync: true,
     prepare: () => {
       controller = new AbortController();
+      setMaxListeners(0, controller.signal);
       all = Array.from({ length: TASKS }, () => work(controller.signal));
     },
     run: async () => {

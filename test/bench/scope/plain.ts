@@ -1,11 +1,20 @@
-// The baseline: an object a task in a list, and nothing of what a scope promises.
+// The baselines: the same data in plain objects of the same shape, and nothing of what a scope promises.
 
-/** One task of the baseline. */
+/** The handle of one task: its links, who waits, whose it is, what it is called, when it began, how it stands. */
 class PlainTask {
   next: PlainTask | undefined = undefined;
   prev: PlainTask | undefined = undefined;
+  head: object | undefined = undefined;
+  parent: PlainList | undefined;
+  token: object | undefined = undefined;
+  info: object | undefined = undefined;
+  started = 0;
   state = 'running';
   value: unknown = undefined;
+
+  constructor(parent: PlainList) {
+    this.parent = parent;
+  }
 }
 
 /** A list of what runs, and a promise for the moment when it is empty. */
@@ -14,7 +23,7 @@ export class PlainList {
   #empty: () => void = () => {};
 
   spawn(work: () => Promise<unknown>): PlainTask {
-    const task = new PlainTask();
+    const task = new PlainTask(this);
     const head = this.head;
     if (head !== undefined) {
       task.next = head;

@@ -27,8 +27,6 @@ function joining(name: string, count: number, run: (count: number) => Promise<un
     name,
     batch: count,
     isAsync: true,
-    // Nothing to prepare, but each run begins with a clean heap.
-    prepare: () => {},
     run: async () => void (await run(count)),
     check: () => {
       expectCount(done, count);
