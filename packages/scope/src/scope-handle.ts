@@ -119,7 +119,7 @@ export class Scope implements AsyncDisposable {
    *
    * **Timing.** `work` is called synchronously; the promise settles at its first `ready(value)`, or when it ends before.
    *
-   * @param work gets a token and `ready`; a later `ready` is a `ClosedError`
+   * @param work gets a token and `ready`, whose type says what it is called with; a second call is a `ClosedError`
    * @param options as `spawn`
    * @returns `{ task, value }`, the value passed to `ready`
    * @throws (rejects) what the work fails with before it is ready, which is the scope's failure as well, unless
@@ -128,7 +128,7 @@ export class Scope implements AsyncDisposable {
    * @example
    * ```ts
    * await scope(async (s) => {
-   *   const { task, value } = await s.start<number, void>(async (token, ready) => {
+   *   const { task, value } = await s.start(async (token, ready: (port: number) => void) => {
    *     ready(8080);
    *     await token.cancelled();
    *   });
@@ -198,7 +198,7 @@ export class Scope implements AsyncDisposable {
     const { concurrency = Number.POSITIVE_INFINITY, name = 'map' } = options;
     checkFunction('map', work);
     checkIterable('map', items);
-    if (!(concurrency >= 1) || (concurrency % 1 !== 0 && concurrency !== Number.POSITIVE_INFINITY)) {
+    if (concurrency < 1 || (concurrency !== Number.POSITIVE_INFINITY && !Number.isInteger(concurrency))) {
       throw new RangeError(`map: concurrency must be an integer from 1, or Infinity, got ${String(concurrency)}`);
     }
     const { clock } = this.life;

@@ -124,7 +124,8 @@ export function formatTree(tree: ScopeTree): string {
 }
 
 function lineOf({ kind, name, state, isCancelled, ageMs, deadline, daemon, site }: ScopeTree): string {
-  const parts = [isCancelled ? `cancelled, still ${state}` : state, `${ageMs} ms`];
+  const parts: string[] = [state, `${ageMs} ms`];
+  if (isCancelled) parts.push('cancelled');
   if (daemon === true) parts.push('daemon');
   if (deadline !== undefined) parts.push(`until ${deadline.toISOString()}`);
   if (site !== undefined) parts.push(site);
