@@ -3,7 +3,8 @@
  *
  * Invariants
  *  1. A task is in `running` from `spawn` until it has ended, then in `done` until it is joined, each in its order.
- *  2. `length` counts both. When it becomes 0, and when a task ends, those who wait for the next one are woken.
+ *  2. `length` counts both. When a task ends, those who wait are woken, all of them: the first takes it, and when it was
+ *     the last one the others learn that there is none. So nobody is parked while a task waits in `done`.
  */
 
 import {
@@ -161,7 +162,7 @@ export class JoinSet<T> implements AsyncDisposable, TaskParent {
     const task = this.#done.head as Task<T> | undefined;
     if (task === undefined) return undefined;
     remove<Task<unknown>>(this.#done, task);
-    if (--this.#length === 0) wakeAll(this);
+    this.#length--;
     const status = task.current;
     return status === 'fulfilled'
       ? { task, status, value: task.value as T }
