@@ -38,6 +38,8 @@ export interface Work {
   readonly run: () => void | Promise<void>;
   /** Makes what `run` consumes, before each run, untimed. */
   readonly prepare?: () => void;
+  /** Fulfils when what was prepared has come to stand; untimed. */
+  readonly ready?: () => Promise<void>;
   /** How many runs make one sample of work that is prepared; default: 5. */
   readonly runs?: number;
   /** Throws unless the run has really done its work; untimed. */
@@ -73,11 +75,17 @@ export async function measure(row: Row): Promise<Measured> {
 }
 
 /** A subject that is timed, in ns for one piece of work. */
-export function timed({ name, batch, run, prepare, runs = 5, check, isAsync = false }: Work): Subject {
+export function timed({ name, batch, run, prepare, ready, runs = 5, check, isAsync = false }: Work): Subject {
   const isPrepared = prepare !== undefined;
   const hooks = {
     async: isAsync,
-    ...(isPrepared && { beforeEach: () => void [collect(), prepare()] }),
+    ...(isPrepared && {
+      beforeEach: () => {
+        collect();
+        prepare();
+        return ready?.();
+      },
+    }),
     ...(check !== undefined && { afterEach: check }),
   };
   return {

@@ -1,4 +1,5 @@
 import { nameError } from '@quiesce/internal';
+import { quoted } from './options.ts';
 
 /**
  * Several things failed in one scope; `errors` holds them all, in order of failure.
@@ -19,8 +20,56 @@ export class ScopeError extends AggregateError {
 
   /** @internal */
   constructor(scopeName: string | undefined, errors: readonly unknown[]) {
-    const where = scopeName === undefined ? 'a scope' : `scope ${JSON.stringify(scopeName)}`;
+    const where = scopeName === undefined ? 'a scope' : `scope${quoted(scopeName)}`;
     super(errors, `${errors.length} failures in ${where}; see .errors, which holds them in order of failure`);
   }
 }
 nameError(ScopeError, 'ScopeError');
+
+/**
+ * A task was to be spawned with `onConflict: 'refuse'` and the key of one that is running. It was not started.
+ *
+ * @example
+ * ```ts
+ * await scope(async (s) => {
+ *   s.spawn((token) => token.cancelled(), { key: 'sync', daemon: true });
+ *   s.spawn(() => {}, { key: 'sync', onConflict: 'refuse' });
+ * }).catch((error) => console.log(error.code, error.key)); // => ERR_KEY_CONFLICT sync
+ * ```
+ */
+export class KeyConflictError extends Error {
+  /** Always `KeyConflictError`. */
+  declare readonly name: 'KeyConflictError';
+  /** Always `ERR_KEY_CONFLICT`. */
+  readonly code = 'ERR_KEY_CONFLICT' as const;
+  /** The key that both have. */
+  readonly key: unknown;
+
+  /** @internal */
+  constructor(key: unknown) {
+    super(
+      `spawn: a task with the key ${String(key)} is running; await or cancel it, or spawn with onConflict: 'replace'`,
+    );
+    this.key = key;
+  }
+}
+nameError(KeyConflictError, 'KeyConflictError');
+
+/**
+ * Something that must be disposed was collected instead; given to the uncaught handler where `leakDetection` is on.
+ */
+export class LeakError extends Error {
+  /** Always `LeakError`. */
+  declare readonly name: 'LeakError';
+  /** Always `ERR_LEAK`. */
+  readonly code = 'ERR_LEAK' as const;
+  /** Where it was made, where the engine can tell. */
+  readonly site: string | undefined;
+
+  /** @internal */
+  constructor(what: string, remedy: string, site: string | undefined) {
+    super(`${what} was forgotten: ${remedy}${site === undefined ? '' : `; it was made at ${site}`}`);
+    this.site = site;
+  }
+}
+nameError(LeakError, 'LeakError');

@@ -1,3 +1,10 @@
-export { ScopeError } from './errors.ts';
-export { type Cleanup, type Scope, type ScopeOptions, type SpawnOptions, scope } from './scope.ts';
+export type { Drainable } from './drainable.ts';
+export { KeyConflictError, LeakError, ScopeError } from './errors.ts';
+export { type Joined, type JoinNext, JoinSet, type JoinSetOptions } from './join-set.ts';
+export type { Cleanup, DeferOptions, MapOptions, ScopeOptions, SpawnOptions } from './options.ts';
+export { scope } from './scope.ts';
+export { Scope } from './scope-handle.ts';
+export { type ShieldOptions, shield } from './shield.ts';
 export type { Task, TaskOutcome, TaskState } from './task.ts';
+export { TaskTracker, type TaskTrackerOptions, type TrackerGuard, type TrackerWait } from './task-tracker.ts';
+export { formatTree, type ScopeTree } from './tree.ts';

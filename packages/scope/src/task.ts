@@ -9,70 +9,96 @@ import {
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
-import { parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
+import { defineDispose, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
+import { quoted } from './options.ts';
 
 /** Where a task stands: it starts `running` and ends in one of the others, once. */
 export type TaskState = 'running' | 'fulfilled' | 'failed' | 'cancelled';
 
-/** How a task ended. */
+/** How a task ended. `cancelled`: its token was cancelled, and its error says no more than that. */
 export type TaskOutcome<T> =
   | { readonly state: 'fulfilled'; readonly value: T }
-  | { readonly state: 'failed' | 'cancelled'; readonly reason: unknown };
+  | { readonly state: 'failed'; readonly reason: unknown }
+  | { readonly state: 'cancelled'; readonly reason: unknown };
 
-/** Who is told that a task has ended; its scope. */
+/** Who is told of a task's end: its scope, or its set. */
 export interface TaskParent {
-  ended(task: Task<unknown>): void;
+  /** Says whether it wants to be told when somebody asks for the failure. */
+  ended(task: Task<unknown>): boolean;
+  asked(task: Task<unknown>): void;
+}
+
+/** What few tasks have; the others have no such record. */
+export interface TaskInfo {
+  readonly name: string | undefined;
+  readonly key: unknown;
+  readonly site: string | undefined;
+  readonly isDaemon: boolean;
+  readonly isIsolated: boolean;
 }
 
 /**
  * Work that a scope has started: awaitable, and a `select` branch.
  *
  * Its failure is never an unhandled rejection: the scope takes it, whether or not somebody awaits the task as well.
+ * `using task = s.spawn(…)` cancels it at the end of the block; its scope awaits it all the same.
  *
  * **Cancel safety.** Waiting for a task can be given up at any time; the task goes on.
  *
  * @see tokio::task::JoinHandle (tokio 1.53)
  */
-export class Task<T> implements PromiseLike<T> {
-  /** @internal Links in the scope's list of what is running. */
+export class Task<T> implements PromiseLike<T>, Disposable {
+  /** @internal Links in its parent's list. */
   next: Task<unknown> | undefined = undefined;
   /** @internal */
   prev: Task<unknown> | undefined = undefined;
   /** @internal Who waits for the end. */
   head: WaiterItem | undefined = undefined;
-  /** The name given to `spawn`. */
-  readonly name: string | undefined;
-  readonly #token: CancellationToken;
-  /** Told at the end, then let go, so that a task that is kept does not keep its scope. */
-  #parent: TaskParent | undefined;
-  #state: TaskState = 'running';
-  /** The value, the error or the reason, from the end on. */
-  #value: unknown = undefined;
+  /**
+   * @internal Told at the end, then let go, so that a task that is kept does not keep its scope; `undefined` from then on.
+   * An isolated failure keeps it until somebody asks.
+   */
+  parent: TaskParent | undefined;
+  /** @internal */
+  readonly token: CancellationToken;
+  /** @internal */
+  readonly info: TaskInfo | undefined;
+  /** @internal When it was spawned, in whole ms of its scope's clock. */
+  readonly started: number;
+  /** @internal */
+  current: TaskState = 'running';
+  /** @internal The value, the error or the reason, from the end on. */
+  value: unknown = undefined;
+  /** The same as `cancel`. */
+  declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(parent: TaskParent, token: CancellationToken, name: string | undefined) {
-    this.#parent = parent;
-    this.#token = token;
-    this.name = name;
+  constructor(parent: TaskParent, token: CancellationToken, info: TaskInfo | undefined, started: number) {
+    this.parent = parent;
+    this.token = token;
+    this.info = info;
+    this.started = started;
   }
 
   /** @internal Starts the work. It never ends inside this call, also when it throws synchronously. */
   start(work: (token: CancellationToken) => unknown): void {
-    let result: unknown;
+    // Bound functions are half as large as closures, and a scope may have a hundred thousand of them.
+    const failed = fail.bind(this);
     try {
-      result = work(this.#token);
+      Promise.resolve(work(this.token)).then(fulfil.bind(this), failed);
     } catch (error) {
-      result = Promise.reject(error);
+      Promise.reject(error).catch(failed);
     }
-    Promise.resolve(result).then(
-      (value) => this.#end('fulfilled', value),
-      (error) => this.#end(isCancellationOf(error, this.#token) ? 'cancelled' : 'failed', error),
-    );
+  }
+
+  /** The name given to `spawn`; `undefined`: none. */
+  get name(): string | undefined {
+    return this.info?.name;
   }
 
   /** Where it stands. */
   get state(): TaskState {
-    return this.#state;
+    return this.current;
   }
 
   /**
@@ -82,12 +108,12 @@ export class Task<T> implements PromiseLike<T> {
    *
    * @param reason default: a `CancelledError` that names the task
    * @returns whether this call cancelled its token: `false` when that was cancelled before, or the task has ended
+   * @see tokio::task::JoinHandle::abort (tokio 1.53)
    */
   cancel(reason?: unknown): boolean {
-    if (this.#state !== 'running') return false;
-    if (reason !== undefined) return this.#token.cancel(reason);
-    const label = this.name === undefined ? '' : `${JSON.stringify(this.name)} `;
-    return this.#token.cancel(new CancelledError(`Task ${label}was cancelled`));
+    if (this.current !== 'running') return false;
+    if (reason !== undefined) return this.token.cancel(reason);
+    return this.token.cancel(new CancelledError(`Task${quoted(this.name)} was cancelled`));
   }
 
   /** Waits for the end, and never rejects. */
@@ -95,7 +121,7 @@ export class Task<T> implements PromiseLike<T> {
     try {
       return { state: 'fulfilled', value: await wait(this) };
     } catch (reason) {
-      return { state: this.#state as 'failed' | 'cancelled', reason };
+      return { state: this.current as 'failed' | 'cancelled', reason };
     }
   }
 
@@ -118,16 +144,14 @@ export class Task<T> implements PromiseLike<T> {
     return wait(this).finally(onFinally);
   }
 
-  /** @internal The error or the reason of a task that has not fulfilled. */
-  get error(): unknown {
-    return this.#value;
-  }
-
   /** @internal */
   poll(): T | typeof PENDING {
-    if (this.#state === 'running') return PENDING;
-    if (this.#state === 'fulfilled') return this.#value as T;
-    throw this.#value;
+    if (this.current === 'running') return PENDING;
+    if (this.current === 'fulfilled') return this.value as T;
+    const parent = this.parent;
+    this.parent = undefined;
+    parent?.asked(this);
+    throw this.value;
   }
 
   /** @internal */
@@ -139,23 +163,35 @@ export class Task<T> implements PromiseLike<T> {
   unpark(waiter: Waiter): void {
     unparkFrom(this, waiter);
   }
+}
 
-  #end(state: TaskState, value: unknown): void {
-    this.#state = state;
-    this.#value = value;
-    this.#token.dispose();
-    const parent = this.#parent;
-    this.#parent = undefined;
-    // The scope first: whoever awaits this task finds its siblings cancelled already.
-    parent?.ended(this);
-    wakeAll(this);
-  }
+function fulfil(this: Task<unknown>, value: unknown): void {
+  end(this, 'fulfilled', value);
+}
+
+function fail(this: Task<unknown>, error: unknown): void {
+  end(this, isCancellationOf(error, this.token) ? 'cancelled' : 'failed', error);
+}
+
+/** A function and no private method: those cost each task a field, and time. */
+function end(task: Task<unknown>, state: TaskState, value: unknown): void {
+  task.current = state;
+  task.value = value;
+  task.token.dispose();
+  const parent = task.parent as TaskParent;
+  // The scope first: whoever awaits this task finds its siblings cancelled already.
+  if (!parent.ended(task)) task.parent = undefined;
+  if (task.head !== undefined) wakeAll(task);
 }
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Task<T> extends Source<T> {}
-Object.defineProperty(Task.prototype, source, {
-  get(this: Task<unknown>): SourceProtocol<unknown> {
-    return this;
+defineDispose(Task.prototype, 'cancel');
+Object.defineProperties(Task.prototype, {
+  [source]: {
+    get(this: Task<unknown>): SourceProtocol<unknown> {
+      return this;
+    },
   },
+  once: { value: true },
 });

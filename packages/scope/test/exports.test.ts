@@ -2,5 +2,15 @@ import * as exported from '@quiesce/scope';
 import { expect, test } from 'vitest';
 
 test('exactly these names are exported', () => {
-  expect(Object.keys(exported).sort()).toEqual(['ScopeError', 'scope']);
+  expect(Object.keys(exported).sort()).toEqual([
+    'JoinSet',
+    'KeyConflictError',
+    'LeakError',
+    'Scope',
+    'ScopeError',
+    'TaskTracker',
+    'formatTree',
+    'scope',
+    'shield',
+  ]);
 });

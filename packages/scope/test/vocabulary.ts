@@ -1,4 +1,4 @@
-import type { CancellationToken } from '@quiesce/cancellation-token';
+import { type CancellationToken, setUncaughtHandler } from '@quiesce/cancellation-token';
 import type { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { select, sleep } from '@quiesce/select';
 
@@ -44,4 +44,32 @@ export function failing(clock: VirtualClock, ms: number, error: unknown) {
     await sleep(ms, { clock });
     throw error;
   };
+}
+
+/** What goes to the uncaught handler while `work` runs. */
+export async function uncaughtIn(work: () => unknown): Promise<unknown[]> {
+  const caught: unknown[] = [];
+  const before = setUncaughtHandler((error) => caught.push(error));
+  try {
+    await work();
+    await turn();
+  } finally {
+    setUncaughtHandler(before);
+  }
+  return caught;
+}
+
+/** Unhandled rejections of the platform while `work` runs. */
+export async function unhandledIn(work: () => unknown): Promise<unknown[]> {
+  const unhandled: unknown[] = [];
+  const listener = (reason: unknown): unknown => unhandled.push(reason);
+  process.on('unhandledRejection', listener);
+  try {
+    await work();
+    await turn();
+    await turn();
+  } finally {
+    process.off('unhandledRejection', listener);
+  }
+  return unhandled;
 }

@@ -67,18 +67,23 @@ export class CleanupTimeoutError extends AggregateError {
   /**
    * @param ms how long was waited, in milliseconds
    * @param unfinished what is still running
-   * @param more `errors`: what had failed by then; `outcome`: what had won
+   * @param more `owner`: who had waited; `errors`: what had failed by then; `outcome`: what had won
    */
   constructor(
     ms: number,
     unfinished: readonly Unfinished[],
-    more?: { readonly errors?: readonly unknown[] | undefined; readonly outcome?: AnyOutcome | undefined },
+    more?: {
+      readonly owner?: string | undefined;
+      readonly errors?: readonly unknown[] | undefined;
+      readonly outcome?: AnyOutcome | undefined;
+    },
   ) {
     const list = unfinished.map(({ name, ageMs, site }) => {
       const where = site === undefined ? '' : `, started at ${site}`;
       return `${JSON.stringify(name)} (running for ${Math.round(ageMs)} ms${where})`;
     });
-    super(more?.errors ?? [], `Cancelled, and not done within ${ms} ms: ${list.join(', ')}; no longer waited for`);
+    const what = more?.owner === undefined ? 'Cancelled' : `${more.owner}: cancelled`;
+    super(more?.errors ?? [], `${what}, and not done within ${ms} ms: ${list.join(', ')}; no longer waited for`);
     this.ms = ms;
     this.unfinished = unfinished;
     this.outcome = more?.outcome;

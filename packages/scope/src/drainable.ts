@@ -1,0 +1,29 @@
+import type { CancellationToken } from '@quiesce/cancellation-token';
+
+/**
+ * Something that takes in work and can be brought to rest: what a shutdown asks to stop, and then waits for.
+ *
+ * @example
+ * ```ts
+ * const requests = new TaskTracker({ name: 'requests' });
+ * const parts: Drainable[] = [requests];
+ * for (const part of parts) part.stop();
+ * for (const part of parts) await part.drain(CancellationToken.never);
+ * console.log(requests.inFlight); // => 0
+ * ```
+ */
+export interface Drainable {
+  /** How reports call it. */
+  readonly name: string;
+  /** How many pieces of work are under way now. */
+  readonly inFlight: number;
+  /** Takes in nothing more. Synchronous, idempotent. */
+  stop(): void;
+  /**
+   * Waits until nothing is under way. Called after `stop`.
+   *
+   * @param token when it is cancelled, waiting is over
+   * @throws (rejects) the token's reason, when it was cancelled before
+   */
+  drain(token: CancellationToken): Promise<void>;
+}

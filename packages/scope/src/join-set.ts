@@ -1,0 +1,328 @@
+/**
+ * Tasks that are joined one by one, as they end.
+ *
+ * Invariants
+ *  1. A task is in `running` from `spawn` until it has ended, then in `done` until it is joined, each in its order.
+ *  2. `length` counts both. When a task ends, those who wait are woken, all of them: the first takes it, and when it was
+ *     the last one the others learn that there is none. So nobody is parked while a task waits in `done`.
+ */
+
+import {
+  CancellationToken,
+  PENDING,
+  type Source,
+  type SourceProtocol,
+  source,
+  type Waiter,
+  wait,
+} from '@quiesce/cancellation-token';
+import {
+  append,
+  type Chain,
+  defineDispose,
+  parkOn,
+  remove,
+  unparkFrom,
+  type WaiterItem,
+  wakeAll,
+} from '@quiesce/internal';
+import { ScopeError } from './errors.ts';
+import { reportLate, taskLabel } from './failures.ts';
+import { checkFunction } from './options.ts';
+import { Task, type TaskParent } from './task.ts';
+
+/** What can be said of a new set. */
+export interface JoinSetOptions {
+  /** How error texts call it. */
+  readonly name?: string | undefined;
+  /** Cancels its tasks. */
+  readonly signal?: CancellationToken | AbortSignal | undefined;
+}
+
+/** A task that has ended, and how. */
+export type Joined<T> =
+  | { readonly task: Task<T>; readonly status: 'fulfilled'; readonly value: T }
+  | { readonly task: Task<T>; readonly status: 'failed'; readonly reason: unknown }
+  | { readonly task: Task<T>; readonly status: 'cancelled'; readonly reason: unknown };
+
+/**
+ * A collection of tasks, joined in the order in which they end. Unlike in a scope a failure is a result like another one,
+ * and cancels nothing.
+ *
+ * `await using set = new JoinSet()` cancels and awaits what is left at the end of the block. A set that is forgotten
+ * stops nothing, and keeps its failures to itself.
+ *
+ * **Cancel safety.** A `joinNext` that is given up has taken nothing.
+ *
+ * @see tokio::task::JoinSet (tokio 1.53)
+ * @example
+ * ```ts
+ * await using set = new JoinSet<string>();
+ * set.spawn(() => sleep(20).then(() => 'slow'));
+ * set.spawn(() => sleep(1).then(() => 'fast'));
+ * for await (const joined of set) if (joined.status === 'fulfilled') console.log(joined.value);
+ * // => fast
+ * // => slow
+ * ```
+ */
+export class JoinSet<T> implements AsyncDisposable, TaskParent {
+  /** The name given; `undefined`: none. */
+  readonly name: string | undefined;
+  /** @internal Who waits for the next one. */
+  head: WaiterItem | undefined = undefined;
+  readonly #token: CancellationToken;
+  /** Invariant 1. */
+  readonly #running: Chain<Task<unknown>> = { head: undefined };
+  readonly #done: Chain<Task<unknown>> = { head: undefined };
+  #length = 0;
+  /** The same as `shutdown`. */
+  declare readonly [Symbol.asyncDispose]: () => Promise<void>;
+
+  /**
+   * Makes an empty set.
+   *
+   * @throws TypeError when `signal` is no signal
+   */
+  constructor(options?: JoinSetOptions) {
+    this.name = options?.name;
+    this.#token = options?.signal === undefined ? new CancellationToken() : CancellationToken.from(options.signal);
+  }
+
+  /** How many tasks there are: those that run, and those that have ended and were not joined. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Whether there is none. */
+  get isEmpty(): boolean {
+    return this.#length === 0;
+  }
+
+  /**
+   * Starts a task.
+   *
+   * **Timing.** `work` is called synchronously; the task never ends inside this call.
+   *
+   * @param work gets a token of its own
+   * @param options `name`: how error texts call it
+   * @returns the task, which can be awaited and cancelled by itself
+   * @throws TypeError when `work` is not a function
+   * @see tokio::task::JoinSet::spawn
+   */
+  spawn(
+    work: (token: CancellationToken) => T | PromiseLike<T>,
+    options?: { readonly name?: string | undefined },
+  ): Task<T> {
+    checkFunction('spawn', work);
+    const name = options?.name;
+    const info =
+      name === undefined ? undefined : { name, key: undefined, site: undefined, isDaemon: false, isIsolated: false };
+    const task = new Task<T>(this, this.#token.childToken(), info, 0);
+    append<Task<unknown>>(this.#running, task);
+    this.#length++;
+    task.start(work);
+    return task;
+  }
+
+  /**
+   * Starts a task for each function.
+   *
+   * @throws TypeError when one of them is not a function: then none is started
+   * @see the implementation of Extend for tokio::task::JoinSet
+   */
+  extend(works: Iterable<(token: CancellationToken) => T | PromiseLike<T>>): void {
+    const all = [...works];
+    for (const work of all) checkFunction('extend', work);
+    for (const work of all) this.spawn(work);
+  }
+
+  /**
+   * Waits for the next task to end, and takes it out of the set.
+   *
+   * **Timing.** One that has ended already is taken at once. Of several calls the first is served first.
+   *
+   * **Cancel safety.** What is returned takes a task only when it is awaited or wins a `select`; it can be awaited again,
+   * and then takes another one.
+   *
+   * @returns an awaitable, which is also a source, of `{ task, status, value }` or `{ task, status, reason }`, or of
+   *   `undefined` when the set is empty
+   * @see tokio::task::JoinSet::join_next_with_id
+   */
+  joinNext(): JoinNext<T> {
+    return new JoinNext(this);
+  }
+
+  /**
+   * Takes a task that has ended, without waiting.
+   *
+   * @returns `undefined` when none has
+   * @see tokio::task::JoinSet::try_join_next_with_id
+   */
+  tryJoinNext(): Joined<T> | undefined {
+    const task = this.#done.head as Task<T> | undefined;
+    if (task === undefined) return undefined;
+    remove<Task<unknown>>(this.#done, task);
+    this.#length--;
+    const status = task.current;
+    return status === 'fulfilled'
+      ? { task, status, value: task.value as T }
+      : { task, status: status as 'failed' | 'cancelled', reason: task.value };
+  }
+
+  /**
+   * Joins all tasks, also those that are spawned meanwhile.
+   *
+   * At the first one that does not fulfil the others are cancelled, and awaited.
+   *
+   * @returns the values in the order in which the tasks have ended
+   * @throws (rejects) the failure, verbatim; several distinct ones as {@link ScopeError}; when nothing failed and a task
+   *   was cancelled, its reason, so that `isCancellation` tells that case
+   * @see tokio::task::JoinSet::join_all, which panics there
+   */
+  async joinAll(): Promise<T[]> {
+    const values: T[] = [];
+    const failures = new Set<unknown>();
+    let cancelled: { readonly reason: unknown } | undefined;
+    for await (const joined of this) {
+      if (joined.status === 'fulfilled') {
+        values.push(joined.value);
+        continue;
+      }
+      if (failures.size === 0 && cancelled === undefined) this.abortAll();
+      if (joined.status === 'failed') failures.add(joined.reason);
+      else cancelled ??= joined;
+    }
+    if (failures.size > 1) throw new ScopeError(this.name, [...failures]);
+    for (const failure of failures) throw failure;
+    if (cancelled !== undefined) throw cancelled.reason;
+    return values;
+  }
+
+  /**
+   * Cancels every task that runs; all stay in the set until they are joined.
+   *
+   * @param reason passed on verbatim; default: a `CancelledError` for each
+   * @see tokio::task::JoinSet::abort_all
+   */
+  abortAll(reason?: unknown): void {
+    // A copy: what is spawned by those who are told is not meant.
+    for (const task of inOrder(this.#running)) task.cancel(reason);
+  }
+
+  /**
+   * Cancels every task, and waits until the set is empty. Also as `await using`, which drops what this returns.
+   *
+   * @param reason as `abortAll`
+   * @returns how each task has ended that had not been joined before
+   * @see tokio::task::JoinSet::shutdown
+   */
+  async shutdown(reason?: unknown): Promise<readonly Joined<T>[]> {
+    this.abortAll(reason);
+    const ends: Joined<T>[] = [];
+    for await (const joined of this) ends.push(joined);
+    return ends;
+  }
+
+  /**
+   * Lets go of all tasks without cancelling them. Nobody waits for them any more, but whoever has one of them.
+   *
+   * The one exception to "no task outlives its owner": what fails afterwards, or has failed unjoined, goes to the uncaught
+   * handler, with its name, unless somebody awaits that task.
+   *
+   * @see tokio::task::JoinSet::detach_all
+   */
+  detachAll(): void {
+    const [running, done] = [inOrder(this.#running), inOrder(this.#done)];
+    for (const task of running) {
+      remove<Task<unknown>>(this.#running, task);
+      task.parent = detached;
+    }
+    for (const task of done) {
+      remove<Task<unknown>>(this.#done, task);
+      if (task.parent !== undefined) detached.ended(task);
+    }
+    this.#length = 0;
+    wakeAll(this);
+  }
+
+  /** The tasks as they end, each joined when it is reached; ends when the set is empty, and leaves the rest if left. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Joined<T>, void, void> {
+    for (let next = await this.joinNext(); next !== undefined; next = await this.joinNext()) yield next;
+  }
+
+  /** @internal */
+  ended(task: Task<unknown>): boolean {
+    remove(this.#running, task);
+    append(this.#done, task);
+    wakeAll(this);
+    // Kept by a failure until somebody asks, for `detachAll`.
+    return task.current === 'failed';
+  }
+
+  /** @internal */
+  asked(): void {}
+}
+defineDispose(JoinSet.prototype, 'shutdown', 'asyncDispose');
+
+/** The parent of tasks that were let go. */
+const detached: TaskParent = {
+  ended(task) {
+    // Whoever waits for the task gets it.
+    if (task.current === 'failed' && task.head === undefined)
+      reportLate(taskLabel(task.name), 'its set had let go of it', task.value);
+    return false;
+  },
+  asked() {},
+};
+
+/** A copy of a list. */
+function inOrder({ head }: Chain<Task<unknown>>): Task<unknown>[] {
+  const tasks: Task<unknown>[] = [];
+  for (let task = head; task !== undefined; task = task.next === head ? undefined : task.next) tasks.push(task);
+  return tasks;
+}
+
+/**
+ * What `joinNext` returns: awaitable, and a `select` branch. As a branch of a loop it gives one task after the other, and
+ * `undefined` as long as the set is empty: switch it off with `!set.isEmpty && set.joinNext()`.
+ */
+export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
+  readonly #set: JoinSet<T>;
+
+  /** @internal */
+  constructor(set: JoinSet<T>) {
+    this.#set = set;
+  }
+
+  /** Called by `await`. Never rejects. */
+  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
+  then<A = Joined<T> | undefined, B = never>(
+    onFulfilled?: ((value: Joined<T> | undefined) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return wait(this).then(onFulfilled, onRejected);
+  }
+
+  /** @internal */
+  poll(): Joined<T> | undefined | typeof PENDING {
+    return this.#set.tryJoinNext() ?? (this.#set.isEmpty ? undefined : PENDING);
+  }
+
+  /** @internal */
+  park(waiter: Waiter): void {
+    parkOn(this.#set, waiter);
+  }
+
+  /** @internal */
+  unpark(waiter: Waiter): void {
+    unparkFrom(this.#set, waiter);
+  }
+}
+
+// Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
+export interface JoinNext<T> extends Source<Joined<T> | undefined> {}
+Object.defineProperty(JoinNext.prototype, source, {
+  get(this: JoinNext<unknown>): SourceProtocol<unknown> {
+    return this;
+  },
+});

@@ -1,0 +1,84 @@
+import { type CancellationToken, CancelledError, type Clock, isCancellationOf } from '@quiesce/cancellation-token';
+import { ScopeError } from './errors.ts';
+import { Life, runIn } from './life.ts';
+
+/** What the scope inside of `map`, `race` or `any` gets from the one outside. */
+interface Inherited {
+  /** The token of the task that the inner scope runs in. */
+  readonly signal: CancellationToken;
+  readonly clock: Clock;
+}
+
+/** The machine of `map`: at most `free` items at a time, each a task; the results in the order of the items. */
+export async function mapItems<I, R>(
+  items: Iterable<I>,
+  work: (item: I, token: CancellationToken, index: number) => R,
+  concurrency: number,
+  inherited: Inherited,
+): Promise<Awaited<R>[]> {
+  const results: Awaited<R>[] = [];
+  let free = concurrency;
+  let begun = 0;
+  let done = 0;
+  let isExhausted = false;
+  const life = new Life(inherited);
+  await runIn(life, () => {
+    const iterator = items[Symbol.iterator]();
+    life.defer(() => isExhausted || iterator.return?.(), 'close the iterator');
+    const take = (): IteratorResult<I> => {
+      // One that throws is exhausted, too.
+      isExhausted = true;
+      const step = iterator.next();
+      isExhausted = step.done === true;
+      return step;
+    };
+    const begin = (item: I, index: number): void => {
+      const run = async (token: CancellationToken): Promise<void> => {
+        results[index] = await work(item, token, index);
+        free++;
+        done++;
+        fill();
+      };
+      life.spawn(run, undefined, undefined);
+    };
+    const fill = (): void => {
+      while (free > 0 && !isExhausted && !life.token.isCancelled) {
+        const step = take();
+        if (step.done === true) return;
+        free--;
+        begin(step.value, begun++);
+      }
+    };
+    fill();
+  });
+  // Nothing has failed: what is missing was cancelled.
+  if (!isExhausted || done < begun) throw inherited.signal.reason;
+  return results;
+}
+
+/** The machine of `race` and `any`: the first to end, or to fulfil; the others are cancelled and awaited. */
+export async function firstOf<T>(
+  works: readonly ((token: CancellationToken) => T)[],
+  isAny: boolean,
+  inherited: Inherited,
+): Promise<Awaited<T>> {
+  let winner: { readonly value: Awaited<T> } | undefined;
+  const errors: unknown[] = [];
+  const life = new Life(inherited);
+  const run = async (work: (token: CancellationToken) => T, token: CancellationToken): Promise<void> => {
+    try {
+      const value = await work(token);
+      winner ??= { value };
+      life.token.cancel(new CancelledError('Another one was first', { source: 'sibling' }));
+    } catch (error) {
+      if (!isAny || isCancellationOf(error, token)) throw error;
+      errors.push(error);
+    }
+  };
+  await runIn(life, () => {
+    for (const work of works) life.spawn((token) => run(work, token), undefined, undefined);
+  });
+  if (winner !== undefined) return winner.value;
+  if (errors.length > 0) throw new ScopeError(undefined, errors);
+  throw inherited.signal.reason;
+}

@@ -1,0 +1,34 @@
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import { Life, runIn } from './life.ts';
+import { checkFunction, type ScopeOptions } from './options.ts';
+
+/** How `shield` runs. */
+export interface ShieldOptions extends Pick<ScopeOptions, 'name' | 'timeout' | 'cleanupTimeout' | 'clock'> {}
+
+/**
+ * Runs cleanup untouched by every cancellation around it, with a deadline of its own.
+ *
+ * **Timing.** `work` is called synchronously. At its deadline it is cancelled, and then awaited.
+ *
+ * **Cancel safety.** Nothing but its own `timeout` cancels it.
+ *
+ * @param work gets a token that is below no other
+ * @param options `timeout` and `cleanupTimeout` (ms, 0 to `Infinity`, the default), `name`, `clock`
+ * @returns what the work returns
+ * @throws (rejects) what the work fails with; a `TimeoutError` when it had not fulfilled by its deadline;
+ *   CleanupTimeoutError when it did not stop either; TypeError when `work` is not a function; RangeError for a bad time
+ * @see trio.CancelScope(shield=True) (trio 0.31)
+ * @example
+ * ```ts
+ * const token = CancellationToken.alreadyCancelled();
+ * await shield(async (own) => console.log(token.isCancelled, own.isCancelled)); // => true false
+ * ```
+ */
+export async function shield<T>(
+  work: (token: CancellationToken) => T,
+  options: ShieldOptions = {},
+): Promise<Awaited<T>> {
+  checkFunction('shield', work);
+  const life = new Life({ ...options, signal: undefined });
+  return runIn(life, () => work(life.token));
+}

@@ -1,0 +1,133 @@
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import type { Life } from './life.ts';
+import { nestedBelow } from './nested.ts';
+import { quoted } from './options.ts';
+import type { Task } from './task.ts';
+
+/** What `tree()` says of a scope, a task, or the cleanup that is running. */
+export interface ScopeTree {
+  readonly kind: 'scope' | 'task' | 'cleanup';
+  /** The name given; `undefined`: none. */
+  readonly name: string | undefined;
+  /** Of a scope also `joining` (its body is done), `cleaning` (its tasks are done), `closed`. */
+  readonly state: 'running' | 'joining' | 'cleaning' | 'closed';
+  /** Whether it was asked to stop. */
+  readonly isCancelled: boolean;
+  /** How long ago it was started, in milliseconds. */
+  readonly ageMs: number;
+  /** Of a scope: when it is cancelled at the latest, of its own or inherited; absent: never. */
+  readonly deadline?: Date;
+  /** The scope does not wait for it. */
+  readonly daemon?: true;
+  /** Where it was spawned, in a scope with `spawnSites`. */
+  readonly site?: string;
+  /** What runs in it; below a task the scopes that were given its token. */
+  readonly children: readonly ScopeTree[];
+}
+
+/** A tree that is being made. */
+type Growing = ScopeTree & { readonly children: Growing[] };
+
+const states = ['running', 'joining', 'cleaning', 'closed'] as const;
+
+/** A snapshot of everything below a scope. No recursion: scopes may be nested deeper than the stack. */
+export function snapshot(root: Life): ScopeTree {
+  const top = ofLife(root);
+  const todo: { readonly life?: Life; readonly token: CancellationToken; readonly into: Growing[] }[] = [];
+  todo.push({ life: root, token: root.token, into: top.children });
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    const { life, token, into } = next;
+    if (life?.cleaning !== undefined) into.push(ofCleanup(life.cleaning, life));
+    for (const task of each(life?.head)) {
+      const grown = ofTask(task, life as Life);
+      into.push(grown);
+      todo.push({ token: task.token, into: grown.children });
+    }
+    for (const inner of each(nestedBelow(token))) {
+      const grown = ofLife(inner);
+      into.push(grown);
+      todo.push({ life: inner, token: inner.token, into: grown.children });
+    }
+  }
+  return top;
+}
+
+/** The items of a circular list. */
+function* each<N extends { readonly next: N | undefined }>(head: N | undefined): Generator<N> {
+  for (let item = head; item !== undefined; item = item.next === head ? undefined : item.next) yield item;
+}
+
+function ofLife(life: Life): Growing {
+  const { name, token } = life;
+  const deadline = token.deadline;
+  return {
+    kind: 'scope',
+    name,
+    state: states[life.state],
+    isCancelled: token.isCancelled,
+    ageMs: life.now() - life.started,
+    ...(deadline !== undefined && { deadline }),
+    children: [],
+  };
+}
+
+function ofTask({ name, token, started, info }: Task<unknown>, life: Life): Growing {
+  return {
+    kind: 'task',
+    name,
+    state: 'running',
+    isCancelled: token.isCancelled,
+    ageMs: life.now() - started,
+    ...(info?.isDaemon === true && { daemon: true as const }),
+    ...(info?.site !== undefined && { site: info.site }),
+    children: [],
+  };
+}
+
+function ofCleanup({ name, started }: { readonly name: string; readonly started: number }, life: Life): Growing {
+  return { kind: 'cleanup', name, state: 'running', isCancelled: false, ageMs: life.now() - started, children: [] };
+}
+
+/**
+ * A snapshot as text, one line for each scope, task and running cleanup.
+ *
+ * @param tree what `s.tree()` gave
+ * @returns lines without a line feed at the end
+ * @example
+ * ```ts
+ * const clock = new VirtualClock();
+ * const text = await scope((s) => {
+ *   s.spawn((token) => token.cancelled(), { name: 'watcher', daemon: true });
+ *   s.spawn((token) => scope((inner) => void inner.spawn(() => sleep(5, { clock })), { signal: token, name: 'page', clock }));
+ *   return clock.advance(2).then(() => formatTree(s.tree())).finally(() => clock.advance(3));
+ * }, { name: 'server', clock });
+ * console.log(text.split('\n')[0]); // => scope "server": running, 2 ms
+ * console.log(text.split('\n')[1]); // => ├─ task "watcher": running, 2 ms, daemon
+ * console.log(text.split('\n')[2]); // => └─ task: running, 2 ms
+ * console.log(text.split('\n')[3]); // =>    └─ scope "page": joining, 2 ms
+ * console.log(text.split('\n')[4]); // =>       └─ task: running, 2 ms
+ * ```
+ */
+export function formatTree(tree: ScopeTree): string {
+  const lines: string[] = [];
+  const todo = [{ tree, first: '', indent: '' }];
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    const { tree, first, indent } = next;
+    lines.push(first + lineOf(tree));
+    // The last one first, since the pile is taken from its end.
+    for (const [index, child] of [...tree.children.entries()].reverse()) {
+      const isLast = index === tree.children.length - 1;
+      todo.push({ tree: child, first: indent + (isLast ? '└─ ' : '├─ '), indent: indent + (isLast ? '   ' : '│  ') });
+    }
+  }
+  return lines.join('\n');
+}
+
+function lineOf({ kind, name, state, isCancelled, ageMs, deadline, daemon, site }: ScopeTree): string {
+  const parts: string[] = [state, `${ageMs} ms`];
+  if (isCancelled) parts.push('cancelled');
+  if (daemon === true) parts.push('daemon');
+  if (deadline !== undefined) parts.push(`until ${deadline.toISOString()}`);
+  if (site !== undefined) parts.push(site);
+  return `${kind}${quoted(name)}: ${parts.join(', ')}`;
+}

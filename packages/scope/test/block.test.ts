@@ -1,0 +1,161 @@
+import { CancellationToken, isCancellation, isCancelledError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { Scope, ScopeError, scope } from '@quiesce/scope';
+import { sleep } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { deaf, failing, obedient, rejection, turn } from './vocabulary.ts';
+
+const a = new Error('a');
+const b = new Error('b');
+
+describe('a Scope for a block', () => {
+  it('waits at join for its tasks, those that they spawn, and its cleanups', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    const s = new Scope();
+    s.defer(() => log.push('cleanup'));
+    s.spawn(() => sleep(5, { clock }).then(() => s.spawn(() => sleep(5, { clock }).then(() => log.push('inner')))));
+    await clock.run(() => s.join());
+    expect(log).toEqual(['inner', 'cleanup']);
+    expect(clock.now()).toBe(10);
+  });
+
+  it('cancels at close what is running, awaits it and cleans up', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    const s = new Scope({ name: 'import' });
+    s.defer(() => log.push('cleanup'));
+    const task = s.spawn(obedient(clock, 10, () => log.push('task')));
+    await clock.run(() => s.close());
+    expect(log).toEqual(['task', 'cleanup']);
+    const outcome = await task.settled();
+    expect(outcome).toMatchObject({ state: 'cancelled', reason: { source: 'scope' } });
+  });
+
+  it('is closed by `await using`, at the end of its block, however that ends', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    await clock.run(async () => {
+      await using s = new Scope();
+      s.spawn(obedient(clock, 5, () => log.push('left')));
+    });
+    const thrown = await rejection(
+      clock.run(async () => {
+        await using s = new Scope();
+        s.spawn(obedient(clock, 5, () => log.push('thrown')));
+        throw a;
+      }),
+    );
+    expect(thrown).toBe(a);
+    expect(log).toEqual(['left', 'thrown']);
+  });
+
+  it('is ended by try and finally', async () => {
+    const log: string[] = [];
+    const run = async (fails: boolean): Promise<void> => {
+      const s = new Scope();
+      try {
+        s.defer(() => log.push('cleanup'));
+        s.spawn(async () => log.push('task'));
+        if (fails) throw a;
+        await s.join();
+      } finally {
+        await s.close();
+      }
+    };
+    await run(false);
+    expect(await rejection(run(true))).toBe(a);
+    expect(log).toEqual(['task', 'cleanup', 'task', 'cleanup']);
+  });
+
+  it('rejects at join with what failed, one verbatim, several as a ScopeError; close then is quiet', async () => {
+    const clock = new VirtualClock();
+    const one = new Scope();
+    one.spawn(failing(clock, 1, a));
+    const sibling = one.spawn(obedient(clock));
+    expect(await rejection(clock.run(() => one.join()))).toBe(a);
+    expect(sibling.state).toBe('cancelled');
+    await one.close();
+    const two = new Scope();
+    two.spawn(() => Promise.reject(a));
+    two.defer(() => Promise.reject(b));
+    const error = await rejection(two.join());
+    expect(error).toBeInstanceOf(ScopeError);
+    expect((error as ScopeError).errors).toEqual([a, b]);
+    expect(await rejection(two.join())).toBe(error);
+  });
+
+  it('rejects at close with what failed, but never with a reason', async () => {
+    const failed = new Scope();
+    failed.spawn(async (token) => {
+      await token.cancelled();
+      throw a;
+    });
+    expect(await rejection(failed.close())).toBe(a);
+    const cancelled = new Scope();
+    cancelled.cancel('stop');
+    expect(await cancelled.close()).toBe(undefined);
+  });
+
+  it('rejects at join with the reason when it was cancelled before its last task had ended', async () => {
+    const outer = new CancellationToken();
+    const s = new Scope({ signal: outer });
+    const { work, fulfil } = deaf();
+    s.spawn(work);
+    const joined = s.join();
+    outer.cancel('deploy');
+    fulfil();
+    expect(await rejection(joined)).toBe('deploy');
+    const done = new Scope({ signal: outer });
+    expect(await rejection(done.join())).toBe('deploy');
+  });
+
+  it('may be joined and closed as often as one likes; after that it is closed', async () => {
+    const s = new Scope({ name: 'block' });
+    let cleanups = 0;
+    s.defer(() => cleanups++);
+    await Promise.all([s.join(), s.join(), s.close()]);
+    await s.close();
+    expect(cleanups).toBe(1);
+    expect(() => s.spawn(() => {})).toThrow('spawn: scope "block" has ended');
+  });
+
+  it('meets a failure of its block as a SuppressedError, where the language has it', async () => {
+    const thrown = await rejection(
+      (async () => {
+        await using s = new Scope();
+        s.spawn(() => Promise.reject(b));
+        await turn();
+        throw a;
+      })(),
+    );
+    expect(thrown).toMatchObject({ name: 'SuppressedError', error: b, suppressed: a });
+  });
+
+  it('keeps the tasks it has when nobody ends it, and their failures are nobody’s unhandled rejection', async () => {
+    const s = new Scope();
+    s.spawn(() => Promise.reject(a));
+    const sibling = s.spawn(obedient(new VirtualClock()));
+    await turn();
+    expect(sibling.state).toBe('cancelled');
+    expect(isCancellation(s.token.reason, s.token)).toBe(true);
+    expect(await rejection(s.close())).toBe(a);
+  });
+
+  it('is cancelled by its default reason, which names it', async () => {
+    const s = new Scope({ name: 'block' });
+    expect(s.cancel()).toBe(true);
+    expect(isCancelledError(s.token.reason)).toBe(true);
+    expect(s.token.reason).toMatchObject({ message: 'Scope "block" was cancelled', source: 'scope' });
+    await s.close();
+  });
+});
+
+describe('join and close', () => {
+  it('are refused inside of scope(body), which ends by itself', async () => {
+    await scope(async (s) => {
+      expect(await rejection(s.join())).toBeInstanceOf(TypeError);
+      expect(await rejection(s.close())).toMatchObject({ message: expect.stringContaining('close: scope(body) ends') });
+    });
+  });
+});

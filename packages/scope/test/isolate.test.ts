@@ -1,0 +1,97 @@
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { type ScopeError, scope, type Task } from '@quiesce/scope';
+import { select, sleep } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { failing, obedient, rejection, turn, unhandledIn } from './vocabulary.ts';
+
+const a = new Error('a');
+const b = new Error('b');
+const isolate = { onFailure: 'isolate' } as const;
+
+describe('an isolated failure', () => {
+  it('cancels nobody, and belongs to whoever awaits the task', async () => {
+    const clock = new VirtualClock();
+    const value = await clock.run(() =>
+      scope(async (s) => {
+        const optional = s.spawn(failing(clock, 1, a), isolate);
+        const sibling = s.spawn(() => sleep(5, { clock }).then(() => 'sibling'));
+        const seen = await rejection(optional);
+        return [seen === a, await sibling, s.token.isCancelled];
+      }),
+    );
+    expect(value).toEqual([true, 'sibling', false]);
+  });
+
+  it.each<[string, (task: Task<never>) => unknown]>([
+    ['await', (task) => rejection(task)],
+    ['settled', (task) => task.settled()],
+    ['select', (task) => rejection(select({ task }))],
+    ['finally', (task) => rejection(task.finally())],
+    ['Promise.all', (task) => rejection(Promise.all([task]))],
+  ])('is asked for by %s, before or after it happened', async (_, ask) => {
+    for (const isLate of [false, true]) {
+      await scope(async (s) => {
+        const task = s.spawn(() => turn().then((): never => Promise.reject(a) as never), isolate) as Task<never>;
+        if (isLate) await turn().then(turn);
+        await ask(task);
+      });
+    }
+  });
+
+  it('that nobody asks for is thrown at the end, in its place in the order of failure', async () => {
+    const clock = new VirtualClock();
+    const done = scope(async (s) => {
+      s.spawn(failing(clock, 1, a), isolate);
+      s.spawn(failing(clock, 2, b));
+      s.spawn(failing(clock, 3, a), isolate);
+      await sleep(5, { clock });
+    });
+    const error = await rejection(clock.run(() => done));
+    expect((error as ScopeError).errors).toEqual([a, b]);
+  });
+
+  it('is not asked for by a select that it has lost, nor by state', async () => {
+    const clock = new VirtualClock();
+    const done = scope(async (s) => {
+      const task = s.spawn(failing(clock, 5, a), isolate);
+      await select({ task, tick: sleep(1, { clock }) });
+      await sleep(10, { clock });
+      expect(task.state).toBe('failed');
+    });
+    expect(await rejection(clock.run(() => done))).toBe(a);
+  });
+
+  it('with the error of another that nobody asked for stays the scope’s', async () => {
+    const done = scope(async (s) => {
+      const first = s.spawn(() => Promise.reject(a), isolate);
+      s.spawn(() => Promise.reject(a), isolate);
+      await rejection(first);
+    });
+    expect(await rejection(done)).toBe(a);
+    const mixed = scope(async (s) => {
+      s.spawn(() => Promise.reject(a));
+      await rejection(s.spawn(() => Promise.reject(a), isolate));
+    });
+    expect(await rejection(mixed)).toBe(a);
+  });
+
+  it('that the body awaits and does not catch is the body’s failure', async () => {
+    const done = scope(async (s) => await s.spawn(() => Promise.reject(a), isolate));
+    expect(await rejection(done)).toBe(a);
+  });
+
+  it('is no failure when it is a cancellation', async () => {
+    await scope(async (s) => {
+      const task = s.spawn(obedient(new VirtualClock()), isolate);
+      task.cancel();
+    });
+  });
+
+  it('is never an unhandled rejection', async () => {
+    const unhandled = await unhandledIn(async () => {
+      await scope((s) => void s.spawn(() => Promise.reject(a), isolate)).catch(() => {});
+      await scope(async (s) => void (await s.spawn(() => Promise.reject(a), isolate).settled()));
+    });
+    expect(unhandled).toEqual([]);
+  });
+});

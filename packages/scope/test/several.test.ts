@@ -1,0 +1,247 @@
+import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { ScopeError, scope } from '@quiesce/scope';
+import { select, sleep } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { failing, obedient, rejection, unhandledIn } from './vocabulary.ts';
+
+const a = new Error('a');
+const b = new Error('b');
+
+describe('map', () => {
+  it('gives the results in the order of the items, however long each takes', async () => {
+    const clock = new VirtualClock();
+    const work = (ms: number, token: CancellationToken, index: number): Promise<string> =>
+      sleep(ms, { clock }).then(() => `${index}: ${ms} ${token.isCancelled}`);
+    expect(await clock.run(() => scope((s) => s.map([30, 10, 20], work)))).toEqual([
+      '0: 30 false',
+      '1: 10 false',
+      '2: 20 false',
+    ]);
+    expect(clock.now()).toBe(30);
+    expect(await scope((s) => s.map([], work))).toEqual([]);
+  });
+
+  it('works on as many at a time as it is told, and takes items only as there is room', async () => {
+    const clock = new VirtualClock();
+    let running = 0;
+    let most = 0;
+    let taken = 0;
+    function* items(): Generator<number> {
+      for (let i = 0; i < 10; i++) {
+        taken++;
+        expect(taken - running).toBeGreaterThan(0);
+        yield i;
+      }
+    }
+    const results = await clock.run(() =>
+      scope((s) =>
+        s.map(
+          items(),
+          async (item) => {
+            most = Math.max(most, ++running);
+            await sleep(10 - item, { clock });
+            running--;
+            return item * 2;
+          },
+          { concurrency: 3 },
+        ),
+      ),
+    );
+    expect(results).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 16, 18]);
+    expect(most).toBe(3);
+  });
+
+  it('starts none after the first failure, cancels and awaits those that run, and closes the iterator', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    function* items(): Generator<number> {
+      try {
+        for (let i = 0; ; i++) yield i;
+      } finally {
+        log.push('iterator closed');
+      }
+    }
+    const done = clock.run(() =>
+      scope((s) =>
+        s.map(
+          items(),
+          async (item, token) => {
+            log.push(`start ${item}`);
+            if (item === 1) return failing(clock, 5, a)();
+            return obedient(clock, 10, () => log.push(`stopped ${item} at ${clock.now()}`))(token);
+          },
+          { concurrency: 3 },
+        ),
+      ),
+    );
+    expect(await rejection(done)).toBe(a);
+    expect(log).toEqual(['start 0', 'start 1', 'start 2', 'stopped 0 at 15', 'stopped 2 at 15', 'iterator closed']);
+  });
+
+  it('leaves its failure to whoever awaits it, and to the scope otherwise', async () => {
+    expect(await scope((s) => s.map([1], () => Promise.reject(a)).catch(() => 'handled'))).toBe('handled');
+    expect(await rejection(scope((s) => void s.map([1], () => Promise.reject(a))))).toBe(a);
+  });
+
+  it('never gives a part of the results: cancelled, it rejects with the reason', async () => {
+    const clock = new VirtualClock();
+    const done = clock.run(() =>
+      scope(async (s) => {
+        const task = s.map([1, 2, 3], (item) => sleep(item, { clock }).then(() => item), { concurrency: 1 });
+        await sleep(2, { clock });
+        task.cancel('enough');
+        return task.settled();
+      }),
+    );
+    expect(await done).toEqual({ state: 'cancelled', reason: 'enough' });
+  });
+
+  it('fails with what its iterator throws', async () => {
+    function* items(): Generator<number> {
+      yield 1;
+      throw b;
+    }
+    expect(await rejection(scope((s) => s.map(items(), (i) => i, { concurrency: 1 })))).toBe(b);
+  });
+
+  it('refuses what it cannot use, at the call', async () => {
+    await scope((s) => {
+      for (const concurrency of [0, -1, 1.5, Number.NaN, '2' as never]) {
+        expect(() => s.map([1], () => {}, { concurrency })).toThrow(RangeError);
+      }
+      expect(() => s.map(5 as never, () => {})).toThrow('map: expected an iterable, got Number');
+      expect(() => s.map([1], 5 as never)).toThrow(TypeError);
+    });
+  });
+});
+
+describe('race', () => {
+  it('gives the first one to end; the others are cancelled and awaited before', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    const value = await clock.run(() =>
+      scope((s) =>
+        s.race([
+          obedient(clock, 10, () => log.push(`loser stopped at ${clock.now()}`)),
+          () => sleep(5, { clock }).then(() => 'fast'),
+        ]),
+      ),
+    );
+    expect(value).toBe('fast');
+    expect(log).toEqual(['loser stopped at 15']);
+    expect(clock.now()).toBe(15);
+  });
+
+  it('is decided by a failure, too', async () => {
+    const clock = new VirtualClock();
+    const done = scope((s) => s.race([obedient(clock), failing(clock, 5, a)]));
+    expect(await rejection(clock.run(() => done))).toBe(a);
+  });
+
+  it('rejects with the error of a loser that fails on its own: it is not lost', async () => {
+    const clock = new VirtualClock();
+    const loser = async (token: CancellationToken): Promise<never> => {
+      await token.cancelled();
+      throw b;
+    };
+    expect(await rejection(clock.run(() => scope((s) => s.race([loser, async () => 'fast']))))).toBe(b);
+  });
+
+  it('gives the first one when a loser fulfils all the same', async () => {
+    const late = async (token: CancellationToken): Promise<string> => {
+      await token.cancelled();
+      return 'late';
+    };
+    expect(await scope((s) => s.race([late, async () => 'first']))).toBe('first');
+  });
+
+  it('rejects with the reason when it is cancelled before anybody has won', async () => {
+    const clock = new VirtualClock();
+    const done = scope((s) => {
+      const racing = s.race([obedient(clock), obedient(clock)]);
+      racing.cancel('stop');
+      return racing.settled();
+    });
+    expect(await done).toEqual({ state: 'cancelled', reason: 'stop' });
+  });
+
+  it('refuses to race nobody, which would never end', async () => {
+    await scope((s) => {
+      expect(() => s.race([])).toThrow(RangeError);
+      expect(() => s.any([])).toThrow('any: there is nothing to run');
+      expect(() => s.race([() => 1, 2 as never])).toThrow(TypeError);
+    });
+  });
+});
+
+describe('any', () => {
+  it('gives the first one to fulfil, whatever failed before', async () => {
+    const clock = new VirtualClock();
+    const value = await clock.run(() =>
+      scope((s) => s.any([failing(clock, 1, a), () => sleep(5, { clock }).then(() => 'second'), obedient(clock, 2)])),
+    );
+    expect(value).toBe('second');
+  });
+
+  it('fails with all failures when nobody fulfils, in order of failure', async () => {
+    const clock = new VirtualClock();
+    const done = clock.run(() => scope((s) => s.any([failing(clock, 5, a), failing(clock, 1, b)])));
+    const error = await rejection(done);
+    expect(error).toBeInstanceOf(ScopeError);
+    expect((error as ScopeError).errors).toEqual([b, a]);
+  });
+
+  it('takes a foreign AbortError for a failure, and its own cancellation for none', async () => {
+    const foreign = new DOMException('not ours', 'AbortError');
+    const error = await rejection(scope((s) => s.any([() => Promise.reject(foreign)])));
+    expect((error as ScopeError).errors).toEqual([foreign]);
+    const outer = new CancellationToken();
+    const done = scope(
+      async (s) => {
+        const task = s.any([obedient(new VirtualClock())]);
+        outer.cancel('stop');
+        return task;
+      },
+      { signal: outer },
+    );
+    expect(await rejection(done)).toBe('stop');
+  });
+});
+
+describe('map, race and any', () => {
+  it('are tasks: branches of a select, cancelled when their scope is', async () => {
+    const clock = new VirtualClock();
+    const reasons: unknown[] = [];
+    const work = async (token: CancellationToken): Promise<never> => {
+      await token.cancelled();
+      reasons.push(token.reason);
+      throw token.reason;
+    };
+    await clock.run(() =>
+      scope(async (s) => {
+        const racing = s.race([work]);
+        const outcome = await select({ racing, tick: sleep(5, { clock }) });
+        expect(outcome.branch).toBe('tick');
+        racing.cancel();
+        await racing.settled();
+      }),
+    );
+    expect(reasons).toHaveLength(1);
+    expect(isCancelledError(reasons[0])).toBe(true);
+  });
+
+  it('leave no unhandled rejection, in whatever way they end', async () => {
+    const unhandled = await unhandledIn(async () => {
+      for (const fails of [true, false]) {
+        await scope((s) => {
+          void s.map([1, 2], () => Promise.reject(a)).settled();
+          void s.race([() => Promise.reject(a), () => Promise.reject(b)]).settled();
+          void s.any([() => Promise.reject(a)]);
+          if (fails) throw b;
+        }).catch(() => {});
+      }
+    });
+    expect(unhandled).toEqual([]);
+  });
+});

@@ -1,0 +1,277 @@
+import { CancellationToken, TimeoutError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { Scope, ScopeError, type ScopeOptions, scope, shield } from '@quiesce/scope';
+import { CleanupTimeoutError, sleep } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { deaf, obedient, rejection, uncaughtIn, unhandledIn } from './vocabulary.ts';
+
+const error = new Error('late');
+
+describe('a timeout of a scope', () => {
+  it('cancels it with a TimeoutError, with which it rejects when all has ended', async () => {
+    const clock = new VirtualClock();
+    const log: number[] = [];
+    const done = scope((s) => s.spawn(obedient(clock, 10, () => log.push(clock.now()))), { timeout: 5, clock });
+    const thrown = await rejection(clock.run(() => done));
+    expect(thrown).toBeInstanceOf(TimeoutError);
+    expect(thrown).toMatchObject({ ms: 5, code: 'ETIMEDOUT' });
+    expect(log).toEqual([15]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('that passes while nothing listens still counts: a body that returns too late has not made it', async () => {
+    const clock = new VirtualClock();
+    const late = scope(() => sleep(10, { clock }).then(() => 'value'), { timeout: 5, clock });
+    expect(await rejection(clock.run(() => late))).toBeInstanceOf(TimeoutError);
+    const early = scope(() => sleep(4, { clock }).then(() => 'value'), { timeout: 5, clock });
+    expect(await clock.run(() => early)).toBe('value');
+  });
+
+  it('that passes after the body has fulfilled cancels the tasks and leaves the value', async () => {
+    const clock = new VirtualClock();
+    const done = scope(
+      (s) => {
+        s.spawn(obedient(clock));
+        return 'value';
+      },
+      { timeout: 5, clock },
+    );
+    expect(await clock.run(() => done)).toBe('value');
+    expect(clock.now()).toBe(5);
+  });
+
+  it('may be a time of day, and the earlier of several', async () => {
+    const clock = new VirtualClock(1_000);
+    const options: ScopeOptions = { deadline: new Date(1_007), timeout: 20, clock };
+    let deadline: Date | undefined;
+    const done = scope((s) => {
+      deadline = s.deadline;
+      return s.spawn(obedient(clock));
+    }, options);
+    expect(await rejection(clock.run(() => done))).toBeInstanceOf(TimeoutError);
+    expect(clock.now()).toBe(7);
+    expect(deadline).toEqual(new Date(1_007));
+  });
+
+  it('is inherited by the scopes below, and not prolonged by them', async () => {
+    const clock = new VirtualClock(0);
+    const seen: (Date | undefined)[] = [];
+    const done = scope(
+      (s) =>
+        s.spawn((signal) =>
+          scope(
+            (inner) => {
+              seen.push(inner.deadline);
+              return inner.spawn(obedient(clock));
+            },
+            { signal, timeout: 1_000 },
+          ),
+        ),
+      { timeout: 5, clock },
+    );
+    expect(await rejection(clock.run(() => done))).toBeInstanceOf(TimeoutError);
+    expect(seen).toEqual([new Date(5)]);
+    expect(clock.now()).toBe(5);
+  });
+
+  it('refuses a time that is none, by a rejection, and at new Scope by a throw', async () => {
+    for (const options of [
+      { timeout: -1 },
+      { timeout: Number.NaN },
+      { cleanupTimeout: -1 },
+      { cleanupTimeout: Number.NaN },
+    ]) {
+      expect(await rejection(scope(() => {}, options))).toBeInstanceOf(RangeError);
+      expect(() => new Scope(options)).toThrow(RangeError);
+    }
+    expect(() => new Scope({ deadline: new Date('never') })).toThrow(RangeError);
+  });
+});
+
+describe('a cleanup timeout', () => {
+  const options = (clock: VirtualClock): ScopeOptions => ({
+    clock,
+    cleanupTimeout: 10,
+    name: 'page',
+    spawnSites: true,
+  });
+
+  it('names what does not stop, with its age and where it was spawned, and runs the cleanups all the same', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    const done = scope(async (s) => {
+      s.defer(() => log.push(`cleanup at ${clock.now()}`));
+      s.spawn(deaf().work, { name: 'poller' });
+      s.spawn(obedient(clock, 5));
+      await sleep(100, { clock });
+      s.cancel('stop');
+    }, options(clock));
+    const thrown = await rejection(clock.run(() => done));
+    expect(thrown).toBeInstanceOf(CleanupTimeoutError);
+    const { unfinished, message } = thrown as CleanupTimeoutError;
+    expect(unfinished).toMatchObject([{ name: 'poller', ageMs: 110 }]);
+    expect(unfinished[0]?.site).toMatch(/time\.test\.ts:\d+:\d+/);
+    expect(message).toContain(
+      'scope "page": cancelled, and not done within 10 ms: "poller" (running for 110 ms, started ',
+    );
+    expect(log).toEqual(['cleanup at 110']);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('starts when cancellation is asked for, from wherever, and not before', async () => {
+    const clock = new VirtualClock();
+    const outer = new CancellationToken();
+    const thrown = rejection(scope((s) => s.spawn(deaf().work), { ...options(clock), signal: outer }));
+    await clock.advance(1_000);
+    outer.cancel();
+    await clock.advance(9);
+    let isSettled = false;
+    void thrown.then(() => (isSettled = true));
+    await clock.advance(0);
+    expect(isSettled).toBe(false);
+    await clock.advance(1);
+    expect(await thrown).toMatchObject({ unfinished: [{ name: 'the body' }, { name: 'a task', ageMs: 1_010 }] });
+  });
+
+  it('names a body that takes no notice, and a daemon', async () => {
+    const clock = new VirtualClock();
+    const body = scope((s) => {
+      s.cancel();
+      return deaf().work();
+    }, options(clock));
+    expect(await rejection(clock.run(() => body))).toMatchObject({ unfinished: [{ name: 'the body', ageMs: 10 }] });
+    const daemon = scope((s) => void s.spawn(deaf().work, { daemon: true, name: 'watcher' }), options(clock));
+    expect(await rejection(clock.run(() => daemon))).toMatchObject({ unfinished: [{ name: 'watcher' }] });
+  });
+
+  it('comes behind what had failed before: both errors survive, the original first', async () => {
+    const clock = new VirtualClock();
+    const done = scope((s) => {
+      s.spawn(deaf().work, { name: 'poller' });
+      throw error;
+    }, options(clock));
+    const thrown = await rejection(clock.run(() => done));
+    expect(thrown).toBeInstanceOf(ScopeError);
+    expect((thrown as ScopeError).errors).toMatchObject([error, { unfinished: [{ name: 'poller' }] }]);
+  });
+
+  it('holds each cleanup again: one that hangs is named, and the next one runs', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    const done = scope((s) => {
+      s.defer(() => log.push(`first at ${clock.now()}`));
+      s.defer(deaf().work, { name: 'flush' });
+      s.defer(() => sleep(9, { clock }).then(() => log.push(`last at ${clock.now()}`)));
+    }, options(clock));
+    expect(await rejection(clock.run(() => done))).toMatchObject({ unfinished: [{ name: 'flush', ageMs: 10 }] });
+    expect(log).toEqual(['last at 9', 'first at 19']);
+  });
+
+  it('names a cleanup that waits for what waits for it, instead of hanging', async () => {
+    const clock = new VirtualClock();
+    const uncaught = await uncaughtIn(async () => {
+      const done: Promise<void> = scope((s) => {
+        s.defer(() => done, { name: 'the snake' });
+      }, options(clock));
+      expect(await rejection(clock.run(() => done))).toMatchObject({ unfinished: [{ name: 'the snake' }] });
+    });
+    // It has then seen how that ended.
+    expect(uncaught).toMatchObject([{ cause: { code: 'ERR_CLEANUP_TIMEOUT' } }]);
+  });
+
+  it('hands on what fails later, by name: tasks, the body, and cleanups; what is cancelled later is no news', async () => {
+    const clock = new VirtualClock();
+    const [task, body, cleanup] = [deaf(), deaf(), deaf()];
+    let obey = (): void => {};
+    const done = scope((s) => {
+      s.defer(cleanup.work, { name: 'flush' });
+      s.spawn(task.work, { name: 'poller' });
+      s.spawn(
+        (token) =>
+          new Promise((_, reject) => {
+            obey = () => reject(token.reason);
+          }),
+      );
+      s.cancel();
+      return body.work();
+    }, options(clock));
+    expect(await rejection(clock.run(() => done))).toMatchObject({
+      unfinished: [{ name: 'the body' }, { name: 'poller' }, { name: 'a task' }, { name: 'flush' }],
+    });
+    const unhandled = await unhandledIn(async () => {
+      const uncaught = await uncaughtIn(() => {
+        task.fail(error);
+        body.fail(error);
+        cleanup.fail(error);
+        obey();
+      });
+      expect(uncaught).toMatchObject([
+        { message: 'Task "poller" failed after its scope had given up on it', cause: error },
+        { message: 'The body of scope "page" failed after its scope had given up on it', cause: error },
+        { message: 'Cleanup "flush" failed after its scope had given up on it', cause: error },
+      ]);
+    });
+    expect(unhandled).toEqual([]);
+  });
+
+  it('takes effect at the end of a block, which it cannot stop', async () => {
+    const clock = new VirtualClock();
+    const s = new Scope(options(clock));
+    s.spawn(deaf().work, { name: 'poller' });
+    s.cancel();
+    await clock.advance(100);
+    expect(s.tree()).toMatchObject({ state: 'running' });
+    expect(await rejection(s.join())).toMatchObject({ unfinished: [{ name: 'poller', ageMs: 100 }] });
+  });
+
+  it('changes nothing when everything stops in time', async () => {
+    const clock = new VirtualClock();
+    const done = scope((s) => {
+      s.defer(() => sleep(9, { clock }));
+      s.spawn(obedient(clock, 9));
+      s.cancel('stop');
+      s.token.throwIfCancelled();
+    }, options(clock));
+    expect(await rejection(clock.run(() => done))).toBe('stop');
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('shield', () => {
+  it('is untouched by what is cancelled around it', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    const done = scope(async (s) => {
+      s.cancel('stop');
+      await shield((token) => sleep(5, { clock }).then(() => log.push(`flushed ${token.isCancelled}`)));
+      s.token.throwIfCancelled();
+    });
+    expect(await rejection(clock.run(() => done))).toBe('stop');
+    expect(log).toEqual(['flushed false']);
+  });
+
+  it('has a deadline of its own, at which the work is cancelled and awaited', async () => {
+    const clock = new VirtualClock();
+    const log: number[] = [];
+    const done = shield(
+      obedient(clock, 3, () => log.push(clock.now())),
+      { timeout: 5, clock },
+    );
+    expect(await rejection(clock.run(() => done))).toBeInstanceOf(TimeoutError);
+    expect(log).toEqual([8]);
+  });
+
+  it('gives up on what does not stop when it is told to, by name', async () => {
+    const clock = new VirtualClock();
+    const done = shield(deaf().work, { timeout: 5, cleanupTimeout: 5, clock, name: 'flush' });
+    expect(await rejection(clock.run(() => done))).toMatchObject({
+      message: expect.stringContaining('scope "flush": after 5 ms'),
+    });
+  });
+
+  it('gives the value, and the failure verbatim; what is no function is a TypeError', async () => {
+    expect(await shield(() => 'value')).toBe('value');
+    expect(await rejection(shield(() => Promise.reject(error)))).toBe(error);
+    expect(await rejection(shield(1 as never))).toBeInstanceOf(TypeError);
+  });
+});

@@ -1,0 +1,128 @@
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { formatTree, type Scope, type ScopeTree, scope } from '@quiesce/scope';
+import { sleep } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { deaf, rejection } from './vocabulary.ts';
+
+describe('tree', () => {
+  it('says what is running: tasks, the scopes below them, ages, deadlines, daemons', async () => {
+    const clock = new VirtualClock(0);
+    let text = '';
+    await clock.run(() =>
+      scope(
+        async (s) => {
+          const { work, fulfil } = deaf();
+          s.spawn((token) => token.cancelled(), { name: 'watcher', daemon: true });
+          await sleep(100, { clock });
+          s.spawn((signal) => scope((inner) => void inner.spawn(work), { signal, name: 'inner', clock }), {
+            name: 'user',
+          });
+          void scope(() => work(), { signal: s.token, clock });
+          s.spawn(() => {});
+          await sleep(20, { clock });
+          s.task('nobody')?.cancel();
+          text = formatTree(s.tree());
+          fulfil();
+        },
+        { name: 'GET /page', timeout: 5_000, clock },
+      ),
+    );
+    expect(text.split('\n')).toEqual([
+      'scope "GET /page": running, 120 ms, until 1970-01-01T00:00:05.000Z',
+      '├─ task "watcher": running, 120 ms, daemon',
+      '├─ task "user": running, 20 ms',
+      '│  └─ scope "inner": joining, 20 ms, until 1970-01-01T00:00:05.000Z',
+      '│     └─ task: running, 20 ms',
+      '└─ scope: running, 20 ms, until 1970-01-01T00:00:05.000Z',
+    ]);
+  });
+
+  it('says who was asked to stop and has not, and which cleanup runs', async () => {
+    const clock = new VirtualClock();
+    const trees: string[] = [];
+    let outside: Scope | undefined;
+    const done = scope(
+      (s) => {
+        outside = s;
+        s.defer(() => sleep(5, { clock }).then(() => trees.push(formatTree(s.tree()))), { name: 'flush' });
+        s.spawn(() => sleep(5, { clock }), { name: 'stubborn' });
+        s.cancel('stop');
+        trees.push(formatTree(s.tree()));
+      },
+      { clock },
+    );
+    await rejection(clock.run(() => done));
+    trees.push(formatTree((outside as Scope).tree()));
+    expect(trees).toEqual([
+      'scope: running, 0 ms, cancelled\n└─ task "stubborn": running, 0 ms, cancelled',
+      'scope: cleaning, 10 ms, cancelled\n└─ cleanup "flush": running, 5 ms',
+      'scope: closed, 10 ms, cancelled',
+    ]);
+  });
+
+  it('says where a task was spawned when the scope was told to remember', async () => {
+    const { work, fulfil } = deaf();
+    const sites = await scope(
+      async (s) => {
+        const spawning = (): void => void s.spawn(work);
+        spawning();
+        void s.start(work);
+        void s.map([1], work);
+        void s.race([work]);
+        void s.use(work(), () => {});
+        const sites = s.tree().children.map(({ site }) => site ?? '');
+        fulfil();
+        return sites;
+      },
+      { spawnSites: true },
+    );
+    expect(sites).toHaveLength(5);
+    for (const site of sites) expect(site).toMatch(/tree\.test\.ts:\d+:\d+\)?$/);
+    expect(sites[0]).toContain('spawning');
+  });
+
+  it('is plain data, and a snapshot', async () => {
+    const { work, fulfil } = deaf();
+    const tree = await scope((s) => {
+      s.spawn(work, { name: 'task' });
+      const tree = s.tree();
+      fulfil();
+      return tree;
+    });
+    expect(structuredClone(tree)).toEqual(tree);
+    expect(tree.children).toMatchObject([{ kind: 'task', name: 'task', state: 'running', isCancelled: false }]);
+  });
+
+  it('goes ten thousand levels down, and cancelling goes all the way down and up again', async () => {
+    const levels = 10_000;
+    let root: Scope | undefined;
+    let left = 0;
+    const down = async (level: number, signal?: Scope['token']): Promise<void> => {
+      await undefined;
+      await scope(
+        (s) => {
+          root ??= s;
+          s.defer(() => left++);
+          s.spawn((token) => (level === levels ? token.cancelled() : down(level + 1, token)));
+        },
+        { signal },
+      );
+    };
+    const done = down(1);
+    let depth = 0;
+    for (let i = 0; depth < 2 * levels - 1 && i < 100; i++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      depth = depthOf((root as Scope).tree());
+    }
+    expect(depth).toBe(2 * levels);
+    (root as Scope).cancel('enough');
+    await done;
+    expect(left).toBe(levels);
+  });
+});
+
+function depthOf(tree: ScopeTree): number {
+  let depth = 0;
+  for (let next = tree.children[0]; next !== undefined; next = next.children[0]) depth++;
+  return depth + 1;
+}
