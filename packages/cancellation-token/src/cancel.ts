@@ -6,6 +6,7 @@ import { leave, Registration } from './links.ts';
 import { ASKS, CANCELLED, forget, LINKED, type Reason, type TreeNode } from './node.ts';
 import { mark, takeDue } from './queue.ts';
 import type { Waiter } from './source.ts';
+import { reserveStack } from './stack.ts';
 import { reportUncaught } from './uncaught.ts';
 
 /** One more at each cancellation, so that cached negative answers expire all at once; 0: not cached. */
@@ -19,7 +20,10 @@ let firing = false;
 
 /** Cancels a token that is neither cancelled nor disposed: marks everything below it, then notifies. */
 export function settle(node: TreeNode, reason: Reason): void {
+  if (node.bits & LINKED) reserveStack();
   epoch++;
+  // What was answered in this round may no longer be true.
+  if (rounds.now !== 0) rounds.now = ++rounds.last;
   if (!(node.bits & LINKED)) {
     node.bits |= CANCELLED;
     node.up = reason;
@@ -27,19 +31,27 @@ export function settle(node: TreeNode, reason: Reason): void {
     return;
   }
   leave(node);
-  mark(node, reason);
-  if (!firing) fire();
+  try {
+    mark(node, reason);
+  } catch (error) {
+    // The stack has overflowed all the same. What is left is done where there is room again.
+    queueMicrotask(fire);
+    throw error;
+  }
+  // A clock that asks tokens while it is told may have found some not cancelled that had yet to be marked.
+  epoch++;
+  fire();
 }
 
 /** Notifies everything that is due, first come, first served, also what comes in meanwhile. */
 function fire(): void {
+  if (firing) return;
   const round = rounds.now;
   rounds.now = 0;
   firing = true;
   try {
     for (let item = takeDue(); item !== undefined; item = takeDue()) notify(item as Registration | Waiter);
   } finally {
-    // Only a stack that overflows gets here with something due left, which then goes out with the next cancel.
     firing = false;
     if (round !== 0) rounds.now = ++rounds.last;
   }
@@ -50,8 +62,7 @@ function notify(due: Registration | Waiter): void {
   due.owner = undefined;
   try {
     if (due instanceof Registration) due.fire(node);
-    // A token stands here only when the stack overflowed before its turn to be marked.
-    else (due as Partial<Waiter>).wake?.();
+    else due.wake();
   } catch (error) {
     reportUncaught(error);
   }

@@ -17,8 +17,8 @@ export class Deadline implements Origin {
   #at: number;
   /** On the clock's `wall()` scale; that of the other one if that is earlier. */
   readonly wall: number;
-  /** The deadline above on another clock, which cannot be compared with this one: whichever comes first. */
-  readonly other: Deadline | undefined;
+  /** The earliest deadlines above on other clocks, one for each, which cannot be compared with this one. */
+  readonly #others: readonly Deadline[];
   readonly #ms: number;
   /** Made when the first token is cancelled by it, and shared by all that are. */
   #reason: Reason | undefined = undefined;
@@ -29,11 +29,11 @@ export class Deadline implements Origin {
   /** Whether the timer that is set holds the process. */
   #isHeld = false;
 
-  constructor(ms: number, clock: Clock, wall: number, other: Deadline | undefined) {
+  constructor(ms: number, clock: Clock, wall: number, others: readonly Deadline[]) {
     this.clock = clock;
     this.#at = clock.now() + ms;
-    this.other = other;
-    this.wall = Math.min(wall, other?.wall ?? wall);
+    this.#others = others;
+    this.wall = others.reduce((least, other) => Math.min(least, other.wall), wall);
     this.#ms = ms;
   }
 
@@ -42,27 +42,35 @@ export class Deadline implements Origin {
     return this.#at - this.clock.now();
   }
 
+  /** The deadlines that concern a token that has this one: the earliest on each clock. */
+  get all(): readonly Deadline[] {
+    return [this, ...this.#others];
+  }
+
   ask(): Reason | undefined {
-    if (this.left > 0) return this.other?.ask();
+    if (this.left > 0) return this.#others.find((other) => other.left <= 0)?.ask();
     this.#reason ??= new Reason(undefined, this.#ms, this.wall);
     return this.#reason;
   }
 
   listen(node: TreeNode, on: boolean): void {
+    for (const deadline of this.all) deadline.#listen(node, on);
+  }
+
+  #listen(node: TreeNode, on: boolean): void {
     const up = node.up as TreeNode | undefined;
-    const isTop = on && (up === undefined || originOf(up) !== this);
+    const above = on && up !== undefined ? originOf(up) : undefined;
+    const isTop = on && !(above instanceof Deadline && (above === this || above.#others.includes(this)));
     if (isTop) this.#tops.add(node);
     else this.#tops.delete(node);
-    this.#holdTop(node, (detailsOf(node)?.held ?? 0) > 0);
-    this.other?.listen(node, on);
+    this.#hold(node, (detailsOf(node)?.held ?? 0) > 0);
   }
 
   hold(node: TreeNode, on: boolean): void {
-    this.#holdTop(node, on);
-    this.other?.hold(node, on);
+    for (const deadline of this.all) deadline.#hold(node, on);
   }
 
-  #holdTop(node: TreeNode, on: boolean): void {
+  #hold(node: TreeNode, on: boolean): void {
     if (on && this.#tops.has(node)) this.#heldTops.add(node);
     else this.#heldTops.delete(node);
     this.#set();
@@ -75,9 +83,13 @@ export class Deadline implements Origin {
     if (isWanted === (this.#timer !== undefined) && isHeld === this.#isHeld) return;
     if (this.#timer !== undefined) this.clock.clearTimer(this.#timer);
     this.#isHeld = isHeld;
-    this.#timer = isWanted
-      ? this.clock.setTimer(Math.max(0, this.left), () => this.#fire(), { ref: isHeld })
-      : undefined;
+    this.#timer = undefined;
+    if (!isWanted) return;
+    let isSet = false;
+    // A clock that calls back at once would find the tree half linked.
+    const fire = (): void => (isSet ? this.#fire() : queueMicrotask(fire));
+    this.#timer = this.clock.setTimer(Math.max(0, this.left), fire, { ref: isHeld });
+    isSet = true;
   }
 
   #fire(): void {

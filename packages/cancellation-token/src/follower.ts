@@ -1,4 +1,3 @@
-import { settle } from './cancel.ts';
 import { type Origin, originate, Reason, type TreeNode } from './node.ts';
 import { isCancelled } from './tree.ts';
 
@@ -30,32 +29,29 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
   );
 }
 
-/** One listener on one foreign signal, there only while the root is observed. It is itself the listener. */
+/** One listener on one foreign signal, there only while the root is observed. */
 class SignalOrigin implements Origin {
   readonly isInherited = false;
-  readonly root: TreeNode;
-  readonly signal: AbortSignal;
+  readonly #root: TreeNode;
+  readonly #signal: AbortSignal;
+  /** The listener: a function, which every kind of signal takes. */
+  readonly #heard = (): void => void isCancelled(this.#root);
 
   constructor(root: TreeNode, signal: AbortSignal) {
-    this.root = root;
-    this.signal = signal;
+    this.#root = root;
+    this.#signal = signal;
   }
 
   listen(_node: TreeNode, on: boolean): void {
-    if (!on) this.signal.removeEventListener('abort', this);
-    else if (!this.signal.aborted) this.signal.addEventListener('abort', this);
+    if (!on) this.#signal.removeEventListener('abort', this.#heard);
+    else if (!this.#signal.aborted) this.#signal.addEventListener('abort', this.#heard);
     // Between the asking and now: it will not say so again. To be told so is the last that happens to a root when linked.
-    else isCancelled(this.root);
+    else this.#heard();
   }
 
   hold(): void {}
 
   ask(): Reason | undefined {
-    return this.signal.aborted ? new Reason(this.signal.reason, 'signal') : undefined;
-  }
-
-  /** Called by the signal, while the root is observed and therefore not cancelled. */
-  handleEvent(): void {
-    settle(this.root, new Reason(this.signal.reason, 'signal'));
+    return this.#signal.aborted ? new Reason(this.#signal.reason, 'signal') : undefined;
   }
 }

@@ -1,5 +1,5 @@
-import { rounds } from './cancel.ts';
-import { hold, observe, Registration, unobserve } from './links.ts';
+import { epoch, rounds } from './cancel.ts';
+import { hold, type Listener, observe, Registration, unobserve } from './links.ts';
 import { CANCELLED, DISPOSED, type Origin, originOf, type Reason, type TreeNode, UNDER } from './node.ts';
 import { isCancelled } from './tree.ts';
 import { reportUncaught } from './uncaught.ts';
@@ -17,13 +17,17 @@ import { reportUncaught } from './uncaught.ts';
  * Guarantee not given: when nobody observes, a foreign signal counts as aborted from when it was noticed, since it does
  * not say when it was.
  */
-export class Group implements Origin {
+export class Group implements Origin, Listener {
   readonly isInherited = false;
   readonly #root: TreeNode;
   readonly #sources: readonly TreeNode[];
   readonly #isAll: boolean;
+  /** Whether all that it depends on is told to it by cancellations: no deadline and no foreign signal is among it. */
+  readonly #isPlain: boolean;
   /** The round in which it answered "no" last (invariant 1). */
   #answered = 0;
+  /** The epoch in which it did; a plain one need not be asked again in the same. */
+  #epoch = 0;
   /** `all`: how many of the sources, from the first on, are known to be cancelled. */
   #known = 0;
   /** Whether it should listen; set by the tree. */
@@ -41,6 +45,7 @@ export class Group implements Origin {
     this.#root = root;
     this.#sources = sources;
     this.#isAll = isAll;
+    this.#isPlain = sources.every((source) => every(source, (origin) => origin instanceof Group && origin.#isPlain));
   }
 
   listen(_node: TreeNode, on: boolean): void {
@@ -68,16 +73,12 @@ export class Group implements Origin {
     const registrations: Registration[] = [];
     this.#registrations = registrations;
     this.#left = this.#sources.length;
-    const heard = (): void => {
-      this.#left--;
-      if (!this.#isAll || this.#left === 0) isCancelled(this.#root);
-    };
     for (const source of this.#sources) {
       // A deadline may have passed just now: then callbacks run here.
       if (isCancelled(source)) this.#left--;
       // A disposed source is frozen: it will never say anything again.
       else if (!(source.bits & DISPOSED)) {
-        const registration = new Registration(heard);
+        const registration = new Registration(this);
         registrations.push(registration);
         observe(source, registration);
       }
@@ -87,13 +88,19 @@ export class Group implements Origin {
     if (isOver) isCancelled(this.#root);
   }
 
+  heard(): void {
+    this.#left--;
+    if (!this.#isAll || this.#left === 0) isCancelled(this.#root);
+  }
+
   #rest(): void {
     for (const registration of this.#registrations ?? []) if (registration.owner !== undefined) unobserve(registration);
     this.#registrations = undefined;
   }
 
   ask(): Reason | undefined {
-    return inRound(() => (this.#answered === rounds.now ? undefined : this.#askAll()));
+    if (this.#hasAnswered()) return undefined;
+    return inRound(() => (this.#hasAnswered() ? undefined : this.#askAll()));
   }
 
   /** Asks first whom it depends on, those on whom they depend before them, and so on; then itself (invariant 2). */
@@ -109,9 +116,14 @@ export class Group implements Origin {
     }
   }
 
+  #hasAnswered(): boolean {
+    if (this.#isPlain && this.#epoch === epoch) return true;
+    return rounds.now !== 0 && this.#answered === rounds.now;
+  }
+
   /** Whether it need not be asked: it is cancelled, or has answered. */
   #isOver(): boolean {
-    return (this.#root.bits & CANCELLED) !== 0 || this.#answered === rounds.now;
+    return (this.#root.bits & CANCELLED) !== 0 || this.#hasAnswered();
   }
 
   /** Whether it can answer at once; else it puts the groups that have to answer before on the stack. */
@@ -119,7 +131,10 @@ export class Group implements Origin {
     const length = stack.length;
     for (let i = this.#known; i < this.#sources.length; i++) {
       const source = this.#sources[i] as TreeNode;
-      Group.#pushAbove(source, stack);
+      every(source, (origin) => {
+        if (origin instanceof Group && !origin.#isOver()) stack.push(origin);
+        return true;
+      });
       if (!this.#isAll) continue;
       if (stack.length > length || !isCancelled(source)) break;
       this.#known = i + 1;
@@ -127,25 +142,27 @@ export class Group implements Origin {
     return stack.length === length;
   }
 
-  /** Puts the groups that `source` depends on on the stack. */
-  static #pushAbove(source: TreeNode, stack: Group[]): void {
-    for (let at: TreeNode | undefined = source; at !== undefined; at = at.up as TreeNode | undefined) {
-      if (at.bits & CANCELLED) return;
-      const origin = at.bits & DISPOSED ? undefined : originOf(at);
-      if (origin instanceof Group && !origin.#isOver()) stack.push(origin);
-      if (!(at.bits & (UNDER | DISPOSED))) return;
-    }
-  }
-
   /** Asks the sources. */
   #answer(): Reason | undefined {
     const cancelled = this.#isAll && this.#known < this.#sources.length ? [] : this.#sources.filter(isCancelled);
     if (cancelled.length === 0) {
       this.#answered = rounds.now;
+      this.#epoch = epoch;
       return undefined;
     }
     return cancelled.map(reasonOf).reduce((a, b) => (a.isBefore(b) === this.#isAll ? b : a));
   }
+}
+
+/** Whether all that `source` depends on beside its parents' own cancellation, from itself upwards, passes the test. */
+function every(source: TreeNode, test: (origin: Origin) => boolean): boolean {
+  for (let at: TreeNode | undefined = source; at !== undefined; at = at.up as TreeNode | undefined) {
+    if (at.bits & CANCELLED) break;
+    const origin = at.bits & DISPOSED ? undefined : originOf(at);
+    if (origin !== undefined && !test(origin)) return false;
+    if (!(at.bits & (UNDER | DISPOSED))) break;
+  }
+  return true;
 }
 
 function reasonOf(source: TreeNode): Reason {
@@ -158,16 +175,21 @@ const changed: Group[] = [];
 function change(group: Group): void {
   changed.push(group);
   if (changed.length > 1) return;
-  inRound(() => {
-    for (const next of changed) {
-      try {
-        next.follow();
-      } catch (error) {
-        reportUncaught(error);
-      }
-    }
-  });
-  changed.length = 0;
+  try {
+    inRound(() => {
+      for (const next of changed) follow(next);
+    });
+  } finally {
+    changed.length = 0;
+  }
+}
+
+function follow(group: Group): void {
+  try {
+    group.follow();
+  } catch (error) {
+    reportUncaught(error);
+  }
 }
 
 /** Runs something in the round that is under way, or in a new one. */

@@ -20,14 +20,18 @@ import {
   TIMED,
   type TreeNode,
   tell,
+  UNDER,
   WAITED,
 } from './node.ts';
 import { shorten } from './path.ts';
 import type { Waiter } from './source.ts';
+import { reserveStack } from './stack.ts';
 import { reportUncaught } from './uncaught.ts';
 
 /** Puts a callback or waiter into the list of a token that is neither cancelled nor disposed. */
 export function observe(node: TreeNode, item: Registration | Waiter): void {
+  // Groups and deadlines are told, which takes many calls.
+  if (!(node.bits & LINKED) && node.bits & (ASKS | UNDER)) reserveStack();
   item.owner = node;
   attach(node, item as Item);
   node.bits |= WAITED;
@@ -117,6 +121,11 @@ export function isHeld(node: TreeNode): boolean {
   return (node.bits & TIMED) !== 0 && (detailsOf(node)?.held ?? 0) > 0;
 }
 
+/** Something of ours that hears of a cancellation in its turn, whatever was disposed before: a signal, a group. */
+export interface Listener {
+  heard(reason: Reason): void;
+}
+
 /**
  * A callback that waits for a token's cancellation; what `onCancelled` returns.
  *
@@ -136,12 +145,12 @@ export class Registration implements Disposable {
   /** @internal The token; `undefined`: it has run, or can no longer run. */
   owner: object | undefined = undefined;
   /** @internal Dropped together with `owner`, or a kept registration would keep what the callback refers to. */
-  fn: ((reason: unknown) => void) | undefined;
+  fn: ((reason: unknown) => void) | Listener | undefined;
   /** The same as `unregister`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(fn: (reason: unknown) => void) {
+  constructor(fn: ((reason: unknown) => void) | Listener) {
     this.fn = fn;
   }
 
@@ -159,12 +168,13 @@ export class Registration implements Disposable {
     return wouldRun;
   }
 
-  /** @internal Runs it, unless its token was disposed between cancellation and its turn. May throw. */
+  /** @internal Runs it, unless it is the user's and its token was disposed before its turn. May throw. */
   fire(node: TreeNode): void {
     const fn = this.fn;
+    const reason = node.up as Reason;
     this.fn = undefined;
-    if (node.bits & DISPOSED && detailsOf(node)?.registration !== this) return;
-    fn?.((node.up as Reason).value);
+    if (typeof fn !== 'function') fn?.heard(reason);
+    else if (!(node.bits & DISPOSED)) fn(reason.value);
   }
 }
 defineDispose(Registration.prototype, 'unregister');

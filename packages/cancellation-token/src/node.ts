@@ -78,8 +78,6 @@ export class Details implements Item {
   awaitable: object | undefined = undefined;
   /** The native signal; made when `signal` is first read. */
   signal: AbortSignal | undefined = undefined;
-  /** The callback that aborts it, which stands among the others in the list; set together with `signal`. */
-  registration: object | undefined = undefined;
   /** Where a cancellation can come from that the tree does not hear of by itself; there from birth, together with ASKS. */
   origin: Origin | undefined = undefined;
   /** How many waiters and children with waiters are in the list (invariant 7). */

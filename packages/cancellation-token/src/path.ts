@@ -2,11 +2,6 @@
 
 import { CANCELLED, DISPOSED, type TreeNode } from './node.ts';
 
-/** The parent of a child that is born now below `node`: the nearest that is not disposed, unless cancelled (invariant 3). */
-export function parentFor(node: TreeNode): TreeNode | undefined {
-  return (node.bits & (DISPOSED | CANCELLED)) === DISPOSED ? living(node.up as TreeNode | undefined) : node;
-}
-
 /** The nearest token from `node` on that is not disposed; a cancelled one counts, disposed or not. */
 function living(node: TreeNode | undefined): TreeNode | undefined {
   let at = node;
@@ -21,7 +16,10 @@ export function shorten(node: TreeNode): TreeNode | undefined {
   return node.up as TreeNode | undefined;
 }
 
-/** The token whose state answers for the waiters of `node`: itself, or when it is disposed the one they moved to. */
+/**
+ * The token whose state answers for the waiters of `node`, and below which its children are born: itself, or when it was
+ * disposed without being cancelled the nearest above that was not.
+ */
 export function answering(node: TreeNode): TreeNode | undefined {
   return (node.bits & (DISPOSED | CANCELLED)) === DISPOSED ? shorten(node) : node;
 }

@@ -3,11 +3,11 @@
  * Invariants are cited from the head of tree.ts.
  */
 
-import { append, detach } from '@quiesce/internal';
+import { detach } from '@quiesce/internal';
 import {
+  ASKS,
   CANCELLED,
   DETAILED,
-  type Details,
   forget,
   type Item,
   LINKED,
@@ -22,8 +22,8 @@ import {
 const queue = { next: undefined as Item | undefined, prev: undefined as Item | undefined };
 queue.next = queue;
 queue.prev = queue;
-/** What is appended to it comes last in the queue. */
-const end = { head: queue as Item };
+/** The tokens that were marked and whose origins have yet to be told so. */
+const told: TreeNode[] = [];
 
 /**
  * Marks a token and everything observed below it; nothing of the user's runs meanwhile.
@@ -34,36 +34,59 @@ const end = { head: queue as Item };
  *     queue:  … ⇄ A ⇄ B      A's list: f, C, g        queue:  … ⇄ f ⇄ g ⇄ C ⇄ B        next to mark: C
  */
 export function mark(root: TreeNode, reason: Reason): void {
-  append<Item>(end, root);
-  for (let at: Item = root; at !== queue; ) at = expand(at as TreeNode, reason);
+  const last = queue.prev as Item;
+  root.bits |= CANCELLED;
+  root.up = reason;
+  root.prev = last;
+  root.next = queue;
+  last.next = root;
+  queue.prev = root;
+  for (let at: Item = root; at !== queue; ) at = expand(at as TreeNode);
+  tellAll();
 }
 
-/** Marks one token and puts its list in its place. Returns the first of its children there, else what comes behind. */
-function expand(node: TreeNode, reason: Reason): Item {
-  const bits = node.bits;
-  node.bits = (bits & ~LINKED) | CANCELLED;
-  node.up = reason;
-  let first = node.head as Item;
-  node.head = undefined;
-  if (bits & DETAILED) {
-    const details = first as Details;
-    first = details.next as Item;
-    detach<Item>(details);
-    node.head = details;
-    // What is told may take others out of the queue.
+/** Tells those that were marked, when all are: clocks and foreign signals are the user's. */
+function tellAll(): void {
+  for (let node = told.pop(); node !== undefined; node = told.pop()) {
     tell(node, false);
     forget(node);
   }
-  // From here on nothing is called, so that a stack that overflows cannot break the queue.
+}
+
+/** Marks one token and puts its list in its place. Returns the first of its children there, else what comes behind. */
+function expand(node: TreeNode): Item {
+  const bits = node.bits;
+  // That of the parent, which is marked by now; but for the root, which has it itself.
+  if (!(bits & CANCELLED)) node.up = (node.up as TreeNode).up;
+  node.bits = (bits & ~LINKED) | CANCELLED;
+  let first = node.head;
+  node.head = undefined;
+  // Nothing is called from here on until the links are in order again.
+  const last = first?.prev;
+  if (bits & DETAILED) {
+    // head ──► details ⇄ first ⇄ … ⇄ last ⇄ (details)   becomes   head ──► details
+    const details = first as Item;
+    node.head = details;
+    first = details.next;
+    details.next = undefined;
+    details.prev = undefined;
+  }
+  // … before ⇄ node ⇄ behind …   becomes   … before ⇄ first ⇄ … ⇄ last ⇄ behind …
   const before = node.prev as Item;
   const behind = node.next as Item;
-  const last = first.prev as Item;
   node.prev = undefined;
   node.next = undefined;
+  // Empty only where an overflowing stack has broken invariant 1.
+  if (first === undefined || first === node.head) {
+    before.next = behind;
+    behind.prev = before;
+    return behind;
+  }
   before.next = first;
   first.prev = before;
-  last.next = behind;
+  (last as Item).next = behind;
   behind.prev = last;
+  if (bits & ASKS && bits & DETAILED) told.push(node);
   if (!(bits & PARENT)) return behind;
   return bits & WAITED ? divide(first, behind) : first;
 }
@@ -72,23 +95,36 @@ function expand(node: TreeNode, reason: Reason): Item {
 function divide(first: Item, behind: Item): Item {
   const last = behind.prev as Item;
   let firstChild = behind;
-  let item = first;
-  for (;;) {
-    const next = item.next as Item;
-    if ((item as Partial<TreeNode>).bits !== undefined) {
-      detach(item);
-      append<Item>({ head: behind }, item);
-      if (firstChild === behind) firstChild = item;
-    }
-    if (item === last) return firstChild;
-    item = next;
+  for (let item = first, next = first; item !== behind && next !== behind; item = next) {
+    next = item === last ? behind : (item.next as Item);
+    if ((item as Partial<TreeNode>).bits === undefined) continue;
+    if (firstChild === behind) firstChild = item;
+    // In place, without a call (see expand): … a ⇄ item ⇄ b … z ⇄ behind   becomes   … a ⇄ b … z ⇄ item ⇄ behind
+    const end = behind.prev as Item;
+    if (item === end) continue;
+    const before = item.prev as Item;
+    const after = item.next as Item;
+    before.next = after;
+    after.prev = before;
+    end.next = item;
+    item.prev = end;
+    item.next = behind;
+    behind.prev = item;
   }
+  return firstChild;
 }
 
 /** Takes out what is due first; `undefined`: nothing is. */
 export function takeDue(): Item | undefined {
-  const item = queue.next as Item;
-  if (item === queue) return undefined;
-  detach(item);
-  return item;
+  for (;;) {
+    const item = queue.next as Item;
+    if (item === queue) return undefined;
+    if ((item as Partial<TreeNode>).bits === undefined) {
+      detach(item);
+      return item;
+    }
+    // Left unmarked by a stack that overflowed.
+    expand(item as TreeNode);
+    tellAll();
+  }
 }

@@ -1,3 +1,5 @@
+import { show } from '@quiesce/internal';
+
 /** The key under which an object offers its {@link SourceProtocol}; the same in every copy of this package. */
 export const source: unique symbol = Symbol.for('quiesce.source') as never;
 
@@ -95,6 +97,12 @@ export interface Source<T> {
 export function isSource(value: unknown): value is Source<unknown> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   return (value as Partial<Source<unknown>>)[source] !== undefined;
+}
+
+/** The protocol of what should be a source. */
+export function protocolOf<T>(value: Source<T>, call: string): SourceProtocol<T> {
+  if (isSource(value)) return value[source];
+  throw new TypeError(`${call}: expected a source, got ${show(value)}; await promises, and race them with select`);
 }
 
 /** What a promise can hand over as it is: anything but a thenable, which promises follow. */

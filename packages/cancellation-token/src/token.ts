@@ -19,7 +19,7 @@ import {
   TIMED,
   type TreeNode,
 } from './node.ts';
-import { answering, parentFor } from './path.ts';
+import { answering } from './path.ts';
 import { runUntilCancelled } from './run-until-cancelled.ts';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 import { adopt, isCancelled, isMarked, reasonOf } from './tree.ts';
@@ -202,7 +202,11 @@ export class CancellationToken implements Disposable {
     return detailsOf(this)?.name;
   }
 
-  /** Whether the token is cancelled; once true for ever true. Synchronous; O(1) when observed or asked before. */
+  /**
+   * Whether the token is cancelled; once true for ever true. Synchronous; O(1) when observed, or asked since the last
+   * cancellation anywhere. What has to be asked each time costs as much as there is of it: below a followed signal the
+   * distance to it; of `any` and `all` those sources that depend on signals or deadlines.
+   */
   get isCancelled(): boolean {
     return isCancelled(this);
   }
@@ -245,9 +249,7 @@ export class CancellationToken implements Disposable {
     if (isCancelled(this)) {
       controller.abort(reasonOf(this));
     } else if (!(this.bits & DISPOSED)) {
-      const registration = new Registration((reason) => controller.abort(reason));
-      details.registration = registration;
-      observe(this, registration);
+      observe(this, new Registration({ heard: (reason) => controller.abort(reason.value) }));
     }
     return signal;
   }
@@ -263,7 +265,7 @@ export class CancellationToken implements Disposable {
    */
   childToken(options?: TokenOptions): CancellationToken {
     const child = new CancellationToken(options);
-    adopt(child, parentFor(this));
+    adopt(child, answering(this));
     return child;
   }
 
@@ -334,7 +336,7 @@ export class CancellationToken implements Disposable {
    * @see tokio_util::sync::CancellationToken::cancel
    */
   cancel(reason?: unknown): boolean {
-    if (this === never) throw new TypeError('CancellationToken.never cannot be cancelled: make a token of your own');
+    refuseNever(this);
     if (isCancelled(this) || this.bits & DISPOSED) return false;
     settle(this, new Reason(reason, 'explicit'));
     return true;
@@ -429,6 +431,7 @@ export class CancellationToken implements Disposable {
    * A guard that cancels the token at the end of its block, however the block ends.
    *
    * @returns the guard; `disarm()` makes it harmless and gives the token back
+   * @throws TypeError on `CancellationToken.never`
    * @see tokio_util::sync::CancellationToken::drop_guard
    * @example
    * ```ts
@@ -441,6 +444,7 @@ export class CancellationToken implements Disposable {
    * ```
    */
   dropGuard(): DropGuard<CancellationToken> {
+    refuseNever(this);
     return new DropGuard(this);
   }
 
@@ -507,6 +511,10 @@ Object.defineProperties(CancellationToken.prototype, {
 /** Frozen, without a parent: as a disposed token it keeps nothing that is registered on it. */
 let never: CancellationToken | undefined;
 
+function refuseNever(token: CancellationToken): void {
+  if (token === never) throw new TypeError('CancellationToken.never cannot be cancelled: make a token of your own');
+}
+
 /** What was passed instead, and what to pass. */
 function refusal(value: unknown): string {
   if (typeof value === 'object' && value !== null && 'bits' in value && 'head' in value) {
@@ -528,11 +536,11 @@ function childWithDeadline(
   options: DeadlineOptions | undefined,
 ): CancellationToken {
   const child = parent.childToken(options);
-  const inherited = deadlineOf(child);
-  const isLater = inherited?.clock === clock && inherited.left <= ms;
+  const inherited = deadlineOf(child)?.all ?? [];
+  const isLater = inherited.some((other) => other.clock === clock && other.left <= ms);
   if (ms === Number.POSITIVE_INFINITY || isLater) return child;
-  const other = inherited?.clock === clock ? inherited.other : inherited;
-  originate(child, new Deadline(ms, clock, wall, other), TIMED);
+  const others = inherited.filter((other) => other.clock !== clock);
+  originate(child, new Deadline(ms, clock, wall, others), TIMED);
   return child;
 }
 

@@ -30,7 +30,8 @@
  *  8. A deadline is copied by the children. Of tokens that share one, the topmost is cancelled, and alone sets the timer.
  *
  * Guarantees not given: the order between the callbacks of a `cancel` that is called inside a callback and those that
- * are still due (the inner ones come last); `token.signal.aborted` before the signal's turn.
+ * are still due (the inner ones come last); `token.signal.aborted` before the signal's turn; that a `cancel` in which the stack
+ * overflows reaches all that is below its own token (everybody else is unharmed).
  */
 
 import { epoch, settle } from './cancel.ts';
@@ -187,17 +188,20 @@ function ask(node: TreeNode, origin: Origin): boolean {
   const reason = origin.ask();
   // It may have been cancelled or disposed meanwhile, by the callbacks of what its origin asked.
   if (reason === undefined || node.bits & (CANCELLED | DISPOSED)) return false;
-  const top = topmost(node);
+  const top = topmost(node, origin, reason);
   settle(top, reason);
   inherit(node, top);
   return true;
 }
 
-/** The topmost of the tokens that share the origin of `node` (invariant 8). */
-function topmost(node: TreeNode): TreeNode {
-  const origin = originOf(node);
+/** The topmost of the tokens that a deadline cancels for the same reason (invariant 8). */
+function topmost(node: TreeNode, origin: Origin, reason: Reason): TreeNode {
   let top = node;
-  for (let up = shorten(top); up !== undefined && originOf(up) === origin; up = shorten(top)) top = up;
+  for (let up = shorten(top); up !== undefined && origin.isInherited; up = shorten(top)) {
+    const above = originOf(up);
+    if (above !== origin && !(above?.isInherited && above.ask() === reason)) break;
+    top = up;
+  }
   return top;
 }
 

@@ -8,7 +8,7 @@
  */
 
 import { parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
-import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
+import { PENDING, protocolOf, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 import { CancellationToken, type UntilCancelled } from './token.ts';
 
 class Machine<T> implements SourceProtocol<UntilCancelled<T>> {
@@ -22,7 +22,7 @@ class Machine<T> implements SourceProtocol<UntilCancelled<T>> {
 
   constructor(token: CancellationToken, work: Source<T>) {
     this.#token = token[source];
-    this.#work = work[source];
+    this.#work = protocolOf(work, 'untilCancelled');
     this.#onToken = this.#waiter();
     this.#onWork = this.#waiter();
   }
@@ -85,7 +85,7 @@ class Machine<T> implements SourceProtocol<UntilCancelled<T>> {
  * @param token the token, or an `AbortSignal`
  * @param work any source
  * @returns a source of `{ cancelled: false, value }` or `{ cancelled: true, reason }`
- * @throws TypeError when `token` is neither a token nor a signal; when polled, what `work` throws
+ * @throws TypeError when `token` is neither a token nor a signal, or `work` no source; when polled, what `work` throws
  * @see tokio_util::sync::CancellationToken::run_until_cancelled (tokio-util 0.7.19)
  * @example
  * ```ts

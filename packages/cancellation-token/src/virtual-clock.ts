@@ -82,11 +82,14 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Runs work to its end, moving time on to the next timer whenever nothing else is left to do.
+   * Runs work to its end, moving time on to the next timer whenever three turns of the event loop have brought nothing.
+   *
+   * Only for work whose time is all virtual. It cannot see what comes from outside (files, sockets, processes), and would
+   * let virtual time pass meanwhile: there, call `advance` where time should pass.
    *
    * @param work what to run
    * @returns what the work returns
-   * @throws what the work throws; an `Error` when the work waits and no timer is set, so that it would wait for ever
+   * @throws what the work throws; an `Error` when the work waits and no timer is set
    */
   async run<T>(work: () => T | PromiseLike<T>): Promise<T> {
     let settled = false;
@@ -98,7 +101,10 @@ export class VirtualClock implements Clock {
     for (await idle(); !settled; await idle()) {
       const timer = this.#first();
       if (timer === undefined || timer.due === Number.POSITIVE_INFINITY) {
-        throw new Error('VirtualClock.run: the work is waiting and no timer is set: it would wait for ever');
+        throw new Error(
+          'VirtualClock.run: the work is waiting and no timer is set: it waits for ever, ' +
+            'or for something real (files, sockets), which needs `advance` instead of `run`',
+        );
       }
       this.#fire(timer);
     }

@@ -1,5 +1,5 @@
 import { consumeBudget } from './budget.ts';
-import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
+import { PENDING, protocolOf, type Source, type SourceProtocol, type Waiter } from './source.ts';
 
 /**
  * Waits for any source outside of `select`.
@@ -11,7 +11,7 @@ import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '
  *
  * @param from the source to take one value from
  * @returns its value; a value that is itself a thenable is followed, as everywhere in promises
- * @throws what the source's `poll` throws
+ * @throws what the source's `poll` throws; TypeError when `from` is no source
  * @example
  * ```ts
  * const token = new CancellationToken();
@@ -20,8 +20,7 @@ import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '
  * ```
  */
 export function wait<T>(from: Source<T>): Promise<T> {
-  const waiting = new Waiting(from[source]);
-  return new Promise<T>((resolve, reject) => waiting.start(resolve, reject));
+  return new Promise<T>((resolve, reject) => new Waiting(protocolOf(from, 'wait')).start(resolve, reject));
 }
 
 /** A waiter that settles a promise. */

@@ -279,6 +279,29 @@ describe('deadlines on two clocks in one chain', () => {
     expect(third.isCancelled).toBe(true);
   });
 
+  it('cancel the whole subtree that they concern, the parent first, whoever asks', () => {
+    const { near, parent, child } = make();
+    const log: string[] = [];
+    parent.onCancelled(() => log.push('parent'));
+    child.onCancelled(() => log.push('child'));
+    near.time = 10;
+    expect(child.isCancelled).toBe(true);
+    expect(log).toEqual(['parent', 'child']);
+  });
+
+  it('are at most one for each clock, however often they alternate', () => {
+    const clocks = [new RefClock(), new RefClock()] as const;
+    let token = new CancellationToken();
+    for (let i = 0; i < 20_000; i++) {
+      const next = token.withTimeout(1e9 - i, { clock: clocks[(i % 2) as 0 | 1] });
+      token.dispose();
+      token = next;
+    }
+    expect(token.isCancelled).toBe(false);
+    token.onCancelled(() => {});
+    expect(clocks.map((clock) => clock.refs.length)).toEqual([1, 1]);
+  });
+
   it('say the earlier time of day', () => {
     const { near, far } = make();
     const parent = new CancellationToken().withDeadline(new Date(1_000), { clock: near });

@@ -1,4 +1,4 @@
-import { getEventListeners } from 'node:events';
+import { EventEmitter, getEventListeners } from 'node:events';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { describe, expect, test } from 'vitest';
 import { callback, chainBelow, type Log, observers } from './helpers/script.ts';
@@ -151,4 +151,43 @@ test('the text of the refusal says what to pass instead', () => {
   expect(() => CancellationToken.from(new AbortController() as never)).toThrow(
     'expected an AbortSignal or a CancellationToken, got AbortController; pass controller.signal, not the controller',
   );
+});
+
+describe('signals of other libraries', () => {
+  /** As node-abort-controller makes them: the listeners are those of an EventEmitter, which takes functions only. */
+  const emitterSignal = () => {
+    const emitter = new EventEmitter();
+    const signal = {
+      aborted: false,
+      reason: undefined as unknown,
+      addEventListener: emitter.on.bind(emitter),
+      removeEventListener: emitter.off.bind(emitter),
+    };
+    const abort = (reason: unknown): void => {
+      Object.assign(signal, { aborted: true, reason });
+      emitter.emit('abort');
+    };
+    return { emitter, signal: signal as unknown as AbortSignal, abort };
+  };
+
+  test('may be event emitters', () => {
+    const { emitter, signal, abort } = emitterSignal();
+    const token = CancellationToken.from(signal);
+    const seen: unknown[] = [];
+    token.onCancelled(() => {}).unregister();
+    expect(emitter.listenerCount('abort')).toBe(0);
+    token.onCancelled((reason) => seen.push(reason));
+    abort('stop');
+    expect([seen, emitter.listenerCount('abort')]).toEqual([['stop'], 0]);
+  });
+
+  test('may fire twice and change their reason: the first one stays', () => {
+    const { signal, abort } = emitterSignal();
+    Object.assign(signal, { removeEventListener: () => {} });
+    const token = CancellationToken.from(signal);
+    token.onCancelled(() => {});
+    abort('first');
+    abort('second');
+    expect([token.reason, CancellationToken.from(signal).reason]).toEqual(['first', 'first']);
+  });
 });

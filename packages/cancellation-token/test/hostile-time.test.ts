@@ -13,6 +13,7 @@ import {
 } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { describe, expect, it } from 'vitest';
+import { RefClock } from './helpers/ref-clock.ts';
 
 function idle(): Waiter {
   return { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
@@ -193,4 +194,66 @@ describe('untilCancelled over work whose park throws', () => {
     expect(() => untilCancelled(token, broken)[source].park(waiter)).toThrow('no room');
     expect([waiter.owner, Reflect.get(token, 'head')]).toEqual([undefined, undefined]);
   });
+});
+
+describe('a clock that does something of its own when a timer is taken back', () => {
+  const withTimer = () => {
+    const clock = new RefClock();
+    const root = new CancellationToken();
+    const timed = root.withTimeout(1_000, { clock });
+    const act: { onClear: () => void } = { onClear: () => {} };
+    const clearTimer = clock.clearTimer.bind(clock);
+    clock.clearTimer = (timer) => {
+      clearTimer(timer);
+      act.onClear();
+    };
+    return { root, timed, act };
+  };
+
+  it('may ask any token: it finds the whole subtree marked', () => {
+    const { root, timed, act } = withTimer();
+    timed.onCancelled(() => {});
+    const sibling = root.childToken();
+    sibling.onCancelled(() => {});
+    const below = sibling.childToken();
+    const seen: boolean[] = [];
+    act.onClear = () => seen.push(sibling.isCancelled, below.isCancelled);
+    root.cancel();
+    expect([...seen, below.isCancelled]).toEqual([true, true, true]);
+  });
+
+  it('may take back the callbacks that are due, of the same token and of others', () => {
+    const { root, timed, act } = withTimer();
+    const log: string[] = [];
+    const first = timed.onCancelled(() => log.push('first'));
+    timed.onCancelled(() => log.push('second'));
+    const sibling = root.childToken();
+    const third = sibling.onCancelled(() => log.push('third'));
+    root.childToken().onCancelled(() => log.push('fourth'));
+    act.onClear = () => [first, third].map((registration) => registration.unregister());
+    root.cancel();
+    expect([log, sibling.isCancelled]).toEqual([['second', 'fourth'], true]);
+  });
+
+  it('may cancel and dispose others', () => {
+    const { root, timed, act } = withTimer();
+    timed.onCancelled(() => {});
+    const other = new CancellationToken();
+    const log: string[] = [];
+    other.onCancelled(() => log.push('other'));
+    const sibling = root.childToken();
+    sibling.onCancelled(() => log.push('sibling'));
+    act.onClear = () => {
+      sibling.dispose();
+      other.cancel();
+    };
+    root.cancel();
+    expect([log, other.isCancelled, sibling.isCancelled]).toEqual([['other'], true, true]);
+  });
+});
+
+it('a clock whose timers fire at once, inside `setTimer`, cancels in a microtask', async () => {
+  const clock: Clock = { now: () => 0, wall: () => 0, setTimer: (_ms, fn) => fn() as never, clearTimer: () => {} };
+  const token = new CancellationToken().withTimeout(10, { clock }).childToken();
+  expect(await wait(token)).toMatchObject({ name: 'TimeoutError' });
 });

@@ -1,4 +1,12 @@
-import { CancellationToken, PENDING, type Source, source, type Waiter, wait } from '@quiesce/cancellation-token';
+import {
+  CancellationToken,
+  PENDING,
+  type Source,
+  source,
+  untilCancelled,
+  type Waiter,
+  wait,
+} from '@quiesce/cancellation-token';
 import { expect, test } from 'vitest';
 import { type Log, microtasks } from './helpers/script.ts';
 
@@ -81,3 +89,11 @@ test('an await of what is cancelled already goes on too', async () => {
   expect(await token.cancelled()).toBeUndefined();
   expect(await token.cancelled().then(() => 'then')).toBe('then');
 });
+
+test.each([undefined, null, Promise.resolve(1), {}, () => {}])(
+  'what is no source is refused by name: %s',
+  async (value) => {
+    await expect(wait(value as never)).rejects.toThrow(/^wait: expected a source, got \w+/);
+    expect(() => untilCancelled(new CancellationToken(), value as never)).toThrow(/^untilCancelled: expected a source/);
+  },
+);

@@ -1,0 +1,65 @@
+// What becomes of a group when its sources end in odd ways, or at odd moments.
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { describe, expect, test } from 'vitest';
+import { RefClock } from './helpers/ref-clock.ts';
+import { callback, type Log, microtasks } from './helpers/script.ts';
+
+describe.each(['any', 'all'] as const)('`%s` hears of a source', (kind) => {
+  const ends: Record<string, (make: () => CancellationToken) => CancellationToken> = {
+    'that is disposed in its own callback': (make) => {
+      const source = make();
+      source.onCancelled(() => source.dispose());
+      return source;
+    },
+    'that is disposed in a callback of its parent': (make) => {
+      const parent = make();
+      const source = parent.childToken();
+      parent.onCancelled(() => source.dispose());
+      return source;
+    },
+  };
+
+  test.each(Object.keys(ends))('%s: callbacks, waiters and the signal', async (end) => {
+    const root = new CancellationToken();
+    const source = ends[end]?.(() => root.childToken()) as CancellationToken;
+    const group = CancellationToken[kind]([source]);
+    const log: Log = [];
+    callback(log, group, 'callback');
+    void group.cancelled().then(() => log.push('waiter'));
+    group.signal.addEventListener('abort', () => log.push('signal'));
+    root.cancel('stop');
+    await microtasks();
+    expect(log).toEqual(['callback', 'signal', 'waiter']);
+  });
+
+  test.each([1, 2, 3, 10])('whose deadline passes at any moment while %i groups begin to listen', (levels) => {
+    for (let readings = 1; readings <= 4 * levels + 8; readings++) {
+      const clock = new RefClock();
+      let token = CancellationToken.timeout(10, { clock });
+      for (let i = 0; i < levels; i++) token = CancellationToken[kind]([token]);
+      const log: Log = [];
+      let left = readings;
+      clock.onNow = () => {
+        if (--left === 0) clock.time = 10;
+      };
+      callback(log, token, 'called');
+      clock.onNow = () => {};
+      clock.fire(10);
+      expect([readings, log, clock.refs]).toEqual([readings, ['called'], []]);
+    }
+  });
+});
+
+test('a token that is wrapped in `any` again at each turn of a loop costs the same at each turn', () => {
+  const turns = 20_000;
+  let calls = 0;
+  const stop = new CancellationToken();
+  let token = stop;
+  for (let i = 0; i < turns; i++) {
+    token = CancellationToken.any([token, new CancellationToken()]);
+    if (token.isCancelled) calls++;
+    token.onCancelled(() => calls++);
+  }
+  stop.cancel();
+  expect(calls).toBe(turns);
+});
