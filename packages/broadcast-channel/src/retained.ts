@@ -18,7 +18,8 @@ import type { WeakSender } from './weak-sender.ts';
  * console.log(retained(tx)); // => [ 'b', 'c' ]
  * ```
  */
-export function retained<T>({ ring }: Sender<T> | WeakSender<T> | Receiver<T>): T[] {
+export function retained<T>(handle: Sender<T> | WeakSender<T> | Receiver<T>): T[] {
+  const { ring } = handle;
   const values: T[] = [];
   // Nothing of the ring is imported: a chunk that both entries share would cut the hot path in two, and cost 12 %.
   for (let at = Math.max(0, ring.tail - ring.size); at < ring.tail; at++) {

@@ -1,5 +1,6 @@
 // A loop over what is ready runs in microtasks alone: the event loop gets a real turn all the same. Counted, not timed.
 import { broadcast } from '@quiesce/broadcast-channel';
+import { CancellationToken } from '@quiesce/cancellation-token';
 import { expect, it } from 'vitest';
 import { expectValues } from './vocabulary.ts';
 
@@ -91,6 +92,17 @@ it('a loop of receives that are cancelled already does so too, and consumes noth
   const signal = AbortSignal.abort('no');
   expect(await repeatUntilTurned(2, () => rx.recv({ signal }).catch(() => {}))).toBeLessThanOrEqual(2 * BUDGET);
   expectValues(rx, 1);
+});
+
+it('a loop of receives that are given up while they wait does so too', async () => {
+  const [, rx] = broadcast<number>(1);
+  const given = await repeatUntilTurned(2, () => {
+    const token = new CancellationToken();
+    const waiting = rx.recv({ signal: token });
+    token.cancel();
+    return waiting.catch(() => {});
+  });
+  expect(given).toBeLessThanOrEqual(2 * BUDGET);
 });
 
 it('receives settle in order, also where a turn goes before a value and the next one fails', async () => {

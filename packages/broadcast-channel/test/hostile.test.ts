@@ -151,6 +151,21 @@ describe('many at once', () => {
     expect(tx.isEmpty).toBe(true);
   });
 
+  it('receivers that leave in any order keep the queue in order, whoever took whose place', async () => {
+    const tx = broadcast.sender<number>(4);
+    const [a, b, c, d] = [tx.subscribe(), tx.subscribe(), tx.subscribe(), tx.subscribe()];
+    for (const rx of [a, b, c, d]) void rx.recv().catch(() => {});
+    for (const rx of [a, d, c]) rx.close();
+    for (let n = 1; n <= 5; n++) {
+      expect(tx.send(n)).toBe(1);
+      expectEmpty(b);
+      const next = b.recv();
+      expect(tx.send(-n)).toBe(1);
+      expect(await next).toBe(-n);
+      void b.recv();
+    }
+  });
+
   it('selects that lose a million times leave the receiver as it was', async () => {
     const [tx, rx] = broadcast<number>(4);
     const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
@@ -162,6 +177,19 @@ describe('many at once', () => {
     tx.send(1);
     expect((await outcome).value).toBe(1);
   });
+});
+
+it('a signal that is aborted by being listened to gives the receive up', async () => {
+  const [tx, rx] = broadcast<number>(4);
+  const controller = new AbortController();
+  const { signal } = controller;
+  signal.addEventListener = (...args: Parameters<typeof signal.addEventListener>) => {
+    controller.abort('before anybody listens');
+    EventTarget.prototype.addEventListener.apply(signal, args);
+  };
+  expect(await now(rx.recv({ signal }))).toEqual({ error: 'before anybody listens' });
+  tx.send(1);
+  expectValues(rx, 1);
 });
 
 it('a closed handle may be closed again from everywhere, and methods can be taken off', async () => {

@@ -25,6 +25,7 @@ export class BareRing<T> {
   }
 }
 
+/** Receives, or iterates; a program that needs one of them writes one. */
 export class BareReceiver<T> {
   readonly #ring: BareRing<T>;
   #cursor: number;
@@ -49,6 +50,18 @@ export class BareReceiver<T> {
     const count = Math.min(limit, 1 + this.#ring.tail - this.#cursor);
     while (values.length < count) values.push(this.#take());
     return values;
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#cursor < this.#ring.tail) return Promise.resolve({ done: false, value: this.#take() });
+    return new Promise((resolve) => {
+      this.#resolve = (value) => resolve({ done: false, value });
+      this.#ring.waiting.push(this);
+    });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 
   wake(): void {

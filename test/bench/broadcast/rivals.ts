@@ -74,6 +74,15 @@ const bareRing: Rival = {
   },
 };
 
+const bareRingForAwait: Rival = {
+  name: 'a bare ring, for await',
+  open: (audience) => {
+    const ring = new BareRing<number>(CAPACITY);
+    each(audience, () => void iterate(audience, ring.subscribe()));
+    return (value) => ring.send(value);
+  },
+};
+
 const eventsOn: Rival = {
   name: 'events.on',
   open: (audience) => {
@@ -148,6 +157,7 @@ export const rivals: readonly Rival[] = [
   recv,
   forAwait,
   bareRing,
+  bareRingForAwait,
   eventsOn,
   itPushable,
   effect('Effect PubSub bounded', PubSub.bounded),

@@ -91,5 +91,6 @@ export const stalled: Row = {
     holding('Effect PubSub sliding', effectSliding),
     holding('emittery', emittery),
   ],
-  budgets: [{ against: 'a bare ring', must: atMost(1.25) }],
+  // The ring alone: the values, 12 bytes a place, and 64 receivers. It weighs 50 kB, which a collection moves by a tenth.
+  budgets: [{ against: 'a bare ring', must: atMost(1.5) }],
 };
