@@ -130,7 +130,9 @@ describe('a watch that lives long keeps nothing', () => {
       const given = own.waitFor(() => false, { signal: token }).catch(() => {});
       const lost = select({ rx, ready: Promise.resolve() });
       token.cancel();
-      await Promise.all([given, lost]);
+      const ended = own.changed().catch(() => {});
+      own.close();
+      await Promise.all([given, lost, ended]);
     });
     expect(growth).toBeLessThan(2);
     expect(tx.receiverCount).toBe(1);
