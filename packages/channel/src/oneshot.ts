@@ -180,6 +180,12 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    * Tells the sender that nobody wants the value; one that was sent before can still be received. Synchronous, idempotent.
    *
    * @see tokio::sync::oneshot::Receiver::close (tokio 1.53)
+   * @example
+   * ```ts
+   * const [reply, answer] = oneshot<string>();
+   * answer.close();
+   * console.log(reply.isClosed, reply.send('too late')); // => true false
+   * ```
    */
   close(): void {
     if (this.slot.isClosed) return;
