@@ -6,46 +6,14 @@ import {
   type Source,
   type SourceProtocol,
   source,
-  type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
-import { defineDispose, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
-import { Awaitable, Condition } from './awaitable.ts';
+import { defineDispose, wakeAll } from '@quiesce/internal';
+import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import type { TryRecv } from './receiver.ts';
 import { failed, refuseUnsendable } from './settle.ts';
-
-/**
- * What both ends share: OPEN, until a value was sent, the sender went without one, or the receiver was closed.
- *
- * Invariant: a value that was sent stays, whatever is closed afterwards.
- */
-class Slot<T> implements SourceProtocol<T>, WaiterList {
-  head: WaiterItem | undefined = undefined;
-  readonly once = true;
-  /** Set once, by `send`. */
-  value: T | typeof PENDING = PENDING;
-  /** The sender has sent, or was closed. */
-  isSpent = false;
-  /** The receiver was closed. */
-  isClosed = false;
-  readonly closing: Condition = new Condition(() => this.isClosed);
-
-  poll(): T | typeof PENDING {
-    if (this.value !== PENDING) return this.value;
-    if (this.isClosed) throw new ClosedError('recv: this receiver was closed before a value was sent');
-    if (this.isSpent) throw new ClosedError('recv: the sender was closed without having sent a value');
-    return PENDING;
-  }
-
-  park(waiter: Waiter): void {
-    parkOn(this, waiter);
-  }
-
-  unpark(waiter: Waiter): void {
-    unparkFrom(this, waiter);
-  }
-}
+import { Slot } from './slot.ts';
 
 /**
  * Makes a channel for one value: an answer, the end of one task.
@@ -180,6 +148,12 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    * Tells the sender that nobody wants the value; one that was sent before can still be received. Synchronous, idempotent.
    *
    * @see tokio::sync::oneshot::Receiver::close (tokio 1.53)
+   * @example
+   * ```ts
+   * const [reply, answer] = oneshot<string>();
+   * answer.close();
+   * console.log(reply.isClosed, reply.send('too late')); // => true false
+   * ```
    */
   close(): void {
     if (this.slot.isClosed) return;

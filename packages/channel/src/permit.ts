@@ -8,6 +8,17 @@ import { refuseUnsendable } from './settle.ts';
  * Room for one value in a channel. It keeps the channel from ending until it is used or released.
  *
  * @see tokio::sync::mpsc::OwnedPermit (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = channel<string>(1);
+ * {
+ *   using unused = await tx.reserve();
+ *   console.log(tx.capacity); // => 0
+ * }
+ * const permit = await tx.reserve();
+ * permit.send('a letter');
+ * console.log(await rx.recv(), tx.capacity); // => a letter 1
+ * ```
  */
 export class Permit<T> implements Disposable {
   /** Where there is room; `undefined`: used or released. */

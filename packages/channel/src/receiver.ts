@@ -79,6 +79,12 @@ export class Receiver<T> implements Disposable {
    * @returns 1 to `limit` values, in order
    * @throws RangeError when `limit` is not an integer of 1 or more; and as `recv`
    * @see tokio::sync::mpsc::Receiver::recv_many (tokio 1.53)
+   * @example
+   * ```ts
+   * const [tx, rx] = unboundedChannel<number>();
+   * for (const value of [1, 2, 3]) tx.send(value);
+   * console.log(await rx.recvMany(2), await rx.recvMany(2)); // => [ 1, 2 ] [ 3 ]
+   * ```
    */
   recvMany(limit: number, options?: WaitOptions): Promise<T[]> {
     const { channel } = this;

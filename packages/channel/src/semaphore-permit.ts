@@ -6,6 +6,13 @@ import { checkCount } from './settle.ts';
  * Permits of a semaphore, until they are released: `using permit = await semaphore.acquire()`.
  *
  * @see tokio::sync::OwnedSemaphorePermit (tokio 1.53)
+ * @example
+ * ```ts
+ * const memory = new Semaphore(100);
+ * const mine = await memory.acquireMany(60);
+ * mine.split(20)?.release();
+ * console.log(mine.count, memory.availablePermits); // => 40 60
+ * ```
  */
 export class SemaphorePermit implements Disposable {
   readonly #line: Line;

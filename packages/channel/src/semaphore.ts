@@ -100,6 +100,14 @@ export class Semaphore {
    * @param count how many, 0 or more
    * @throws RangeError when `count` is not an integer of 0 or more, or there would be more than 2^53-1
    * @see tokio::sync::Semaphore::add_permits (tokio 1.53)
+   * @example
+   * ```ts
+   * const started = new Semaphore(0);
+   * const two = started.acquireMany(2).then(() => console.log('two have started'));
+   * started.addPermits(1);
+   * started.addPermits(1);
+   * await two; // => two have started
+   * ```
    */
   addPermits(count: number): void {
     checkCount(count, 0, 'addPermits: the number of permits');

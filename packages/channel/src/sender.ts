@@ -83,7 +83,7 @@ export class Sender<T> implements Disposable {
       channel.push(value);
       return consumeBudget() ?? SENT;
     }
-    return channel.isClosed ? failed(new SendError(value)) : sendLater(channel, this.#room, value);
+    return sendLater(channel, this.#room, value);
   }
 
   #sendWithin(value: T, options: WaitOptions): Promise<void> {

@@ -41,7 +41,7 @@ class Sending<T> implements Waiter {
   }
 }
 
-/** Waits for room behind all others. */
+/** Waits for room behind all others; fails at once when the receiver is closed. */
 export function sendLater<T>(channel: Channel<T>, room: Line, value: T): Promise<void> {
   const result = new Promise<void>(capture);
   const sending = new Sending(channel, room, value);

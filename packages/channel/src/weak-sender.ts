@@ -5,6 +5,14 @@ import type { Channel } from './mpsc.ts';
  * Knows a channel without keeping it open.
  *
  * @see tokio::sync::mpsc::WeakSender (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = channel<string>(1);
+ * const weak = tx.downgrade();
+ * weak.upgrade()?.close();
+ * tx.close();
+ * console.log(weak.upgrade(), rx.tryRecv()); // => undefined { ok: false, why: 'closed' }
+ * ```
  */
 export class WeakSender<S> implements Disposable {
   readonly #channel: Channel<never>;

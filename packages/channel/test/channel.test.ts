@@ -61,9 +61,10 @@ describe('a bounded channel', () => {
 
   it('has any capacity, and needs no memory for it', async () => {
     const [tx, rx] = channel<number>(Number.MAX_SAFE_INTEGER);
-    for (let value = 0; value < 100_000; value++) tx.trySend(value);
-    expect([rx.length, tx.capacity]).toEqual([100_000, Number.MAX_SAFE_INTEGER - 100_000]);
-    for (let value = 0; value < 100_000; value++) expect(rx.tryRecv()).toEqual({ ok: true, value });
+    for (let value = 0; value < 10_000; value++) tx.trySend(value);
+    expect([rx.length, tx.capacity]).toEqual([10_000, Number.MAX_SAFE_INTEGER - 10_000]);
+    expect((await rx.recvMany(20_000)).every((value, index) => value === index)).toBe(true);
+    expect([rx.length, tx.capacity]).toEqual([0, Number.MAX_SAFE_INTEGER]);
   });
 });
 

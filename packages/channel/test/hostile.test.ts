@@ -1,5 +1,6 @@
 // What a hostile or hurried user may do: it is refused at the call that is wrong, and nothing is lost.
 import { CancellationToken, PENDING, source } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { channel, Mutex, oneshot, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
 import { expectEmpty, expectValues, rejection, take, turn, waiter } from './vocabulary.ts';
@@ -210,4 +211,64 @@ it('a release by two owners of one permit counts once', () => {
   permit.release();
   permit[Symbol.dispose]();
   expect(semaphore.availablePermits).toBe(1);
+});
+
+describe('a cancellation that frees what the cancelled wait for', () => {
+  it('gives it to none of them, and to whoever is not cancelled', async () => {
+    const lock = new Mutex();
+    const guard = take(lock.acquire());
+    const token = new CancellationToken();
+    // Runs when all are marked, and before those who wait are told.
+    token.onCancelled(() => guard.release());
+    const cancelled = [1, 2, 3].map(() => rejection(lock.acquire({ signal: token })));
+    const other = lock.acquire();
+    const got = other.then((mine) => mine);
+    await turn();
+    token.cancel('stop');
+    expect(await Promise.all(cancelled)).toEqual(['stop', 'stop', 'stop']);
+    expect(await got).toBe(await other);
+  });
+
+  it('reaches a hundred thousand who wait, at a cost that grows no faster than they do', async () => {
+    const [tx, rx] = channel<number>(1);
+    await tx.send(0);
+    const token = new CancellationToken();
+    let polls = 0;
+    const count = 100_000;
+    const sends = Array.from({ length: count }, (_, value) => tx.send(value, { signal: token }));
+    const place = tx.reserve();
+    place[source].park(waiter(() => polls++));
+    const failed = Promise.allSettled(sends);
+    token.cancel('all');
+    const outcomes = await failed;
+    expect(outcomes.every((outcome) => outcome.status === 'rejected' && outcome.reason === 'all')).toBe(true);
+    expect(polls).toBe(0);
+    expectValues(rx, 0);
+    expect(polls).toBe(1);
+  });
+});
+
+it('known limit: a lock that lost in Promise.race is taken all the same when its turn comes', async () => {
+  const lock = new Mutex();
+  const guard = take(lock.acquire());
+  const place = lock.acquire();
+  expect(await Promise.race([place, Promise.resolve('other')])).toBe('other');
+  guard.release();
+  await turn();
+  expect(lock.isLocked).toBe(true);
+  // Whoever still has the place can give it back.
+  (await place).release();
+  expect(lock.isLocked).toBe(false);
+});
+
+it('the deadline of a signal gives a receive up, which has consumed nothing', async () => {
+  const clock = new VirtualClock();
+  const [tx, rx] = channel<string>(1);
+  const token = new CancellationToken().withTimeout(5, { clock });
+  const waiting = rejection(rx.recv({ signal: token }));
+  await clock.advance(5);
+  expect(await waiting).toMatchObject({ code: 'ETIMEDOUT', ms: 5 });
+  await tx.send('later');
+  expectValues(rx, 'later');
+  expect(await rejection(rx.recv({ signal: token }))).toMatchObject({ code: 'ETIMEDOUT', ms: 5 });
 });

@@ -6,7 +6,7 @@ import { select } from '@quiesce/select';
 import { describe, expect, test } from 'vitest';
 import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
 
-const turns = 30_000;
+const turns = 50_000;
 
 describe('a channel that lives long keeps nothing', () => {
   test('of values that were received, by whichever way', async () => {
@@ -96,7 +96,7 @@ describe('a channel that lives long keeps nothing', () => {
 describe('a lock that lives long keeps nothing', () => {
   test('of acquires that were served, given up, timed out, or never awaited', async () => {
     const [lock, semaphore] = [new Mutex(), new Semaphore(1)];
-    const growth = await bytesPerTurn({ turns: 10_000 }, async () => {
+    const growth = await bytesPerTurn({ turns }, async () => {
       const guard = await lock.acquire();
       const token = new CancellationToken();
       const given = lock.acquire({ signal: token }).then(null, () => {});
@@ -130,7 +130,9 @@ describe('a watch that lives long keeps nothing', () => {
       const given = own.waitFor(() => false, { signal: token }).catch(() => {});
       const lost = select({ rx, ready: Promise.resolve() });
       token.cancel();
-      await Promise.all([given, lost]);
+      const ended = own.changed().catch(() => {});
+      own.close();
+      await Promise.all([given, lost, ended]);
     });
     expect(growth).toBeLessThan(2);
     expect(tx.receiverCount).toBe(1);

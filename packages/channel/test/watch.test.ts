@@ -240,6 +240,29 @@ describe('a receiver', () => {
     expect(rx.hasChanged()).toBe(false);
   });
 
+  it('that is closed waits for nothing, whatever the value is', async () => {
+    const [, rx] = watch(0);
+    rx.close();
+    expect(await rejection(rx.waitFor(() => true))).toBeInstanceOf(ClosedError);
+    expect(await rejection(rx.changed())).toBeInstanceOf(ClosedError);
+  });
+
+  it('shared by several loops gives each change to one of them, in order', async () => {
+    const [tx, rx] = watch(0);
+    const seen: string[] = [];
+    const loop = async (name: string): Promise<void> => {
+      for await (const value of rx) seen.push(`${name}${value}`);
+    };
+    const loops = [loop('a'), loop('b')];
+    for (const value of [1, 2, 3, 4]) {
+      tx.send(value);
+      await turn();
+    }
+    tx.close();
+    await Promise.all(loops);
+    expect(seen).toEqual(['a1', 'b2', 'a3', 'b4']);
+  });
+
   it('iterates over the changes, and ends with the last', async () => {
     const [tx, rx] = watch(0);
     const loop = (async () => {

@@ -1,0 +1,35 @@
+import { ClosedError, PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
+import { parkOn, unparkFrom, type WaiterItem, type WaiterList } from '@quiesce/internal';
+import { Condition } from './awaitable.ts';
+
+/**
+ * What both ends of a `oneshot` share: OPEN, until a value was sent, the sender went without one, or the receiver was closed.
+ *
+ * Invariant: a value that was sent stays, whatever is closed afterwards.
+ */
+export class Slot<T> implements SourceProtocol<T>, WaiterList {
+  head: WaiterItem | undefined = undefined;
+  readonly once = true;
+  /** Set once, by `send`. */
+  value: T | typeof PENDING = PENDING;
+  /** The sender has sent, or was closed. */
+  isSpent = false;
+  /** The receiver was closed. */
+  isClosed = false;
+  readonly closing: Condition = new Condition(() => this.isClosed);
+
+  poll(): T | typeof PENDING {
+    if (this.value !== PENDING) return this.value;
+    if (this.isClosed) throw new ClosedError('recv: this receiver was closed before a value was sent');
+    if (this.isSpent) throw new ClosedError('recv: the sender was closed without having sent a value');
+    return PENDING;
+  }
+
+  park(waiter: Waiter): void {
+    parkOn(this, waiter);
+  }
+
+  unpark(waiter: Waiter): void {
+    unparkFrom(this, waiter);
+  }
+}
