@@ -34,7 +34,7 @@ import {
 } from '@quiesce/cancellation-token';
 import { isThenable } from '@quiesce/internal';
 import type { AnyBranches, AnyOutcome, BranchFunction } from './branches.ts';
-import { type Aftermath, addError, clean, finishEarly, finishTurn, functionEnded } from './ending.ts';
+import { type Aftermath, addError, clean, finishEarly, finishTurn, functionEnded, unpark } from './ending.ts';
 import { FUNCTION, isElse, kindOf, MATCH, OFF, PROMISE, SOURCE } from './kinds.ts';
 import { CLOSED, MISSED, type Pattern, pattern, pollMatching } from './pattern.ts';
 import { isRepeated } from './repeat.ts';
@@ -366,7 +366,7 @@ function poll(race: Race, entry: Entry, protocol: SourceProtocol<unknown>): bool
 function drop(race: Race, entry: Entry, protocol: SourceProtocol<unknown>, why: symbol): false {
   race.open--;
   entry.state = why === CLOSED ? OVER : OUT;
-  protocol.unpark(entry);
+  unpark(entry, protocol);
   spend(entry, protocol);
   return false;
 }
@@ -374,7 +374,7 @@ function drop(race: Race, entry: Entry, protocol: SourceProtocol<unknown>, why: 
 /** A one-shot branch has given what it had: it is over, or to be started again. */
 function spend(entry: Entry, protocol: SourceProtocol<unknown>): void {
   if (protocol.once !== true) return;
-  protocol.unpark(entry);
+  unpark(entry, protocol);
   if (entry.token !== undefined) entry.token.dispose();
   entry.token = undefined;
   if (entry.branch !== undefined && isRepeated(entry.branch)) entry.protocol = undefined;
@@ -408,6 +408,11 @@ function conclude(race: Race): void {
 /** A loop is left by somebody else than itself: the turn that is waited for is its last, and brings nothing. */
 export function stopTurn(race: Race): void {
   if (race.state !== RACING) return;
+  if (race.pass !== IDLE) {
+    // By a poll: what that poll takes still belongs to the turn.
+    queueMicrotask(() => stopTurn(race));
+    return;
+  }
   race.state = RESTING;
   race.resolve(undefined);
 }
