@@ -35,7 +35,7 @@ import {
 import { isThenable } from '@quiesce/internal';
 import type { AnyBranches, AnyOutcome, BranchFunction } from './branches.ts';
 import { type Aftermath, addError, clean, finishEarly, finishTurn, functionEnded, unpark } from './ending.ts';
-import { FUNCTION, isElse, kindOf, MATCH, OFF, PROMISE, SOURCE } from './kinds.ts';
+import { FUNCTION, isElse, kindOf, MATCH, OFF, PROMISE, SIGNAL, SOURCE } from './kinds.ts';
 import { CLOSED, MISSED, type Pattern, pattern, pollMatching } from './pattern.ts';
 import { isRepeated } from './repeat.ts';
 import { anywhere, type Settings } from './settings.ts';
@@ -128,6 +128,8 @@ export class Race {
   /** Whether it can come to that no branch is on; set by `addAll`. */
   canEnd = false;
   /** How many entries can be ready from the beginning: neither functions nor promises that were not known; so, too. */
+  askable = 0;
+  /** How many of them run somebody else's code when they are parked on: all but promises; so, too. */
   sources = 0;
   /** The entry that won or failed first; set by a decision; `undefined` then: nothing won, and the race itself ended. */
   winner: Entry | undefined = undefined;
@@ -167,7 +169,8 @@ export function addAll(race: Race, branches: AnyBranches): void {
     else last.after = entry;
     last = entry;
     race.open++;
-    if (entry.branch === undefined) race.sources++;
+    if (entry.branch === undefined) race.askable++;
+    if (kind & (SOURCE | SIGNAL)) race.sources++;
     if (kind & MATCH) race.canEnd = true;
   }
   if (last === undefined) race.canEnd = true;
@@ -205,7 +208,7 @@ export function run(race: Race): Promise<AnyOutcome | undefined> {
   let from = 0;
   try {
     // Where one begins makes no difference if only one can be ready, and chance costs time.
-    if (race.sources > 1 || start !== anywhere) from = start(race.count);
+    if (race.askable > 1 || start !== anywhere) from = start(race.count);
   } catch (error) {
     addError(race, error);
     return finishEarly(race);

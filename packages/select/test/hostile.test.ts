@@ -244,7 +244,7 @@ describe('branches that cannot be looked at', () => {
 describe('a native promise with a then of its own', () => {
   it('may call back at once, and twice', async () => {
     const odd = Promise.resolve(0);
-    Object.defineProperty(odd, 'then', {
+    void Object.defineProperty(odd, 'then', {
       value: (resolve: (n: number) => void, reject: (error: unknown) => void) => {
         resolve(1);
         reject(new Error('and now?'));
