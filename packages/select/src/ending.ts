@@ -21,7 +21,7 @@ import { absolve, blame } from './branch-of.ts';
 import type { AnyOutcome, Late } from './branches.ts';
 import { CleanupTimeoutError, SelectError, type Unfinished } from './errors.ts';
 import { MISSED } from './pattern.ts';
-import type { Entry, Race } from './race.ts';
+import type { Entry, Race } from './record.ts';
 import type { Limit } from './settings.ts';
 import { CLEANING, GIVEN_UP, OVER } from './state.ts';
 import { remember, type Watched } from './watched.ts';

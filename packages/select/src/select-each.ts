@@ -2,7 +2,8 @@ import type { AnyBranches, Branches, Outcomes } from './branches.ts';
 import { otherwise } from './else.ts';
 import { checkBranches } from './kinds.ts';
 import { MISSED } from './pattern.ts';
-import { addAll, leave, Race, stopTurn, turn } from './race.ts';
+import { leave, stopTurn, turn } from './race.ts';
+import { addAll, Race } from './record.ts';
 import { type SelectOptions, settingsOf } from './settings.ts';
 import { RESTING } from './state.ts';
 

@@ -4,7 +4,8 @@ import type { AnyBranches, AnyOutcome, Branches, Outcomes } from './branches.ts'
 import { otherwise } from './else.ts';
 import { checkBranches } from './kinds.ts';
 import { isMatch, pattern } from './pattern.ts';
-import { addAll, Race, run } from './race.ts';
+import { run } from './race.ts';
+import { addAll, Race } from './record.ts';
 import { type SelectOptions, settingsOf } from './settings.ts';
 import { watch } from './watched.ts';
 
