@@ -83,7 +83,8 @@ export function print(lines: readonly Line[]): void {
       `${round(ours.value)} ${unit}${/^quiesce$/.test(ours.name) ? '' : ` (${ours.name})`}`,
       isOwn ? '' : subject,
       isOwn ? '' : `${round(value)} ${unit}`,
-      ratio === null ? '' : `${round(ratio)}${isBetter ? ' better' : ''}`,
+      // Nothing is so many times better than nothing.
+      ratio === null || !Number.isFinite(ratio) ? '' : `${round(ratio)}${isBetter ? ' better' : ''}`,
       budget ?? '',
       aim === undefined ? '' : show(aim),
       verdict(met, aim !== undefined && isWithin(ratio ?? ours.value, aim)),

@@ -12,8 +12,9 @@ import { PENDING, protocolOf, type Source, type SourceProtocol, source, type Wai
 import { CancellationToken, type UntilCancelled } from './token.ts';
 
 class Machine<T> implements SourceProtocol<UntilCancelled<T>> {
-  readonly once = true;
   head: WaiterItem | undefined = undefined;
+  /** As of the work; and once the token is cancelled, since the answer is then always the same. */
+  once?: true;
   readonly #token: SourceProtocol<unknown>;
   readonly #work: SourceProtocol<T>;
   #isPolled = false;
@@ -23,6 +24,7 @@ class Machine<T> implements SourceProtocol<UntilCancelled<T>> {
   constructor(token: CancellationToken, work: Source<T>) {
     this.#token = token[source];
     this.#work = protocolOf(work, 'untilCancelled');
+    if (this.#work.once) this.once = true;
     this.#onToken = this.#waiter();
     this.#onWork = this.#waiter();
   }
@@ -53,7 +55,9 @@ class Machine<T> implements SourceProtocol<UntilCancelled<T>> {
 
   #ask(): UntilCancelled<T> | undefined {
     const reason = this.#token.poll();
-    return reason === PENDING ? undefined : { cancelled: true, reason };
+    if (reason === PENDING) return undefined;
+    this.once = true;
+    return { cancelled: true, reason };
   }
 
   #take(): UntilCancelled<T> | typeof PENDING {

@@ -21,7 +21,7 @@ import { absolve, blame } from './branch-of.ts';
 import type { AnyOutcome, Late } from './branches.ts';
 import { CleanupTimeoutError, SelectError, type Unfinished } from './errors.ts';
 import { MISSED } from './pattern.ts';
-import type { Entry, Race } from './race.ts';
+import type { Entry, Race } from './record.ts';
 import type { Limit } from './settings.ts';
 import { CLEANING, GIVEN_UP, OVER } from './state.ts';
 import { remember, type Watched } from './watched.ts';
@@ -56,12 +56,21 @@ export function clean(race: Race): void {
   for (let entry = race.first; entry !== undefined; entry = entry.after) {
     const protocol = entry.protocol;
     if (protocol === undefined) continue;
-    protocol.unpark(entry);
+    unpark(entry, protocol);
     if (entry.token !== undefined) hasFunctions = true;
     else if (entry !== race.winner) rememberLoser(entry, protocol);
   }
   if (hasFunctions) endAll(race);
   else finish(race);
+}
+
+/** A source that cannot even be left must not keep the others waiting. */
+export function unpark(entry: Entry, protocol: SourceProtocol<unknown>): void {
+  try {
+    protocol.unpark(entry);
+  } catch (error) {
+    reportUncaught(error);
+  }
 }
 
 /** A promise that was first seen here has lost; a function that is over is none. */

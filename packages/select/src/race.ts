@@ -23,29 +23,16 @@
  *  5. Every error of a function ends in exactly one place: the rejection, `errors`, or the uncaught handler.
  */
 
-import {
-  CancellationToken,
-  isClosedError,
-  PENDING,
-  type Source,
-  type SourceProtocol,
-  source,
-  type Waiter,
-} from '@quiesce/cancellation-token';
+import { CancellationToken, isClosedError, PENDING, type SourceProtocol, source } from '@quiesce/cancellation-token';
 import { isThenable } from '@quiesce/internal';
-import type { AnyBranches, AnyOutcome, BranchFunction } from './branches.ts';
-import { type Aftermath, addError, clean, finishEarly, finishTurn, functionEnded } from './ending.ts';
-import { FUNCTION, isElse, kindOf, MATCH, OFF, PROMISE, SOURCE } from './kinds.ts';
-import { CLOSED, MISSED, type Pattern, pattern, pollMatching } from './pattern.ts';
+import type { AnyOutcome, BranchFunction } from './branches.ts';
+import { addError, clean, finishEarly, finishTurn, functionEnded, unpark } from './ending.ts';
+import { CLOSED, MISSED, pollMatching } from './pattern.ts';
+import type { Entry, Race } from './record.ts';
 import { isRepeated } from './repeat.ts';
-import { anywhere, type Settings } from './settings.ts';
-import { DECIDED, ON, OUT, OVER, RACING, RESTING } from './state.ts';
-import { recall, Watched } from './watched.ts';
-
-/** Whether a poll pass is under way, and whether something woke the race meanwhile. */
-const IDLE = 0;
-const POLLING = 1;
-const POLL_AGAIN = 2;
+import { anywhere } from './settings.ts';
+import { DECIDED, IDLE, ON, OUT, OVER, POLL_AGAIN, POLLING, RACING, RESTING } from './state.ts';
+import { Watched } from './watched.ts';
 
 /** Where the executor of a new promise leaves its two functions, so that no closure is made for each. */
 let resolveNew: Race['resolve'] = ignore;
@@ -53,139 +40,6 @@ let rejectNew: Race['reject'] = ignore;
 function capture(resolve: Race['resolve'], reject: Race['reject']): void {
   resolveNew = resolve;
   rejectNew = reject;
-}
-
-/** One branch that is not off, and the waiter that is parked on it. */
-export class Entry implements Waiter {
-  next: object | undefined = undefined;
-  prev: object | undefined = undefined;
-  owner: object | undefined = undefined;
-  readonly race: Race;
-  readonly name: string;
-  /** Its place in the declaration, switched-off branches included. */
-  readonly index: number;
-  /** What is polled; `undefined`: a function that is not running. */
-  protocol: SourceProtocol<unknown> | undefined;
-  /** A promise that was not known before this race, to be remembered if it loses; or the function to start. */
-  readonly branch: PromiseLike<unknown> | BranchFunction | undefined;
-  readonly pattern: Pattern<unknown> | undefined;
-  /** The token of the function that is running; `undefined`: no function, or none that runs. */
-  token: CancellationToken | undefined = undefined;
-  /** The next entry in order of declaration; set by `addAll`. */
-  after: Entry | undefined = undefined;
-  state: number = ON;
-
-  constructor(
-    race: Race,
-    name: string,
-    index: number,
-    protocol: SourceProtocol<unknown> | undefined,
-    branch: PromiseLike<unknown> | BranchFunction | undefined,
-    matching: Pattern<unknown> | undefined,
-  ) {
-    this.race = race;
-    this.name = name;
-    this.index = index;
-    this.protocol = protocol;
-    this.branch = branch;
-    this.pattern = matching;
-  }
-
-  wake(): void {
-    woken(this.race, this);
-  }
-}
-
-/** The waiter on the token of the select itself. */
-class Gate implements Waiter {
-  next: object | undefined = undefined;
-  prev: object | undefined = undefined;
-  owner: object | undefined = undefined;
-  readonly race: Race;
-  readonly token: CancellationToken;
-
-  constructor(race: Race, token: CancellationToken) {
-    this.race = race;
-    this.token = token;
-  }
-
-  wake(): void {
-    if (this.race.state === RACING) decide(this.race);
-  }
-}
-
-/** A record; plain fields, since engines initialise private ones slowly. A select is RACING from the beginning. */
-export class Race {
-  /** The entries in order of declaration; set by `addAll`. */
-  first: Entry | undefined = undefined;
-  state: number = RACING;
-  /** A poll may run anything and wake this very race: then the pass that is under way is followed by another. */
-  pass: typeof IDLE | typeof POLLING | typeof POLL_AGAIN = IDLE;
-  /** Functions are being started: a decision waits until the one that is starting has returned. */
-  isStarting = false;
-  /** How many entries are on. */
-  open = 0;
-  /** Whether it can come to that no branch is on; set by `addAll`. */
-  canEnd = false;
-  /** How many entries can be ready from the beginning: neither functions nor promises that were not known; so, too. */
-  sources = 0;
-  /** The entry that won or failed first; set by a decision; `undefined` then: nothing won, and the race itself ended. */
-  winner: Entry | undefined = undefined;
-  /** Set by a decision if a value won. */
-  outcome: AnyOutcome | undefined = undefined;
-  /** What few races need. */
-  aftermath: Aftermath | undefined = undefined;
-  /** Branches, switched-off ones included; set by `addAll`. */
-  count = 0;
-  readonly settings: Settings;
-  readonly gate: Gate | undefined;
-  /** Set by `promise`. `undefined` says that no branch is left. */
-  resolve: (outcome: AnyOutcome | typeof MISSED | undefined) => void = ignore;
-  reject: (error: unknown) => void = ignore;
-
-  constructor(settings: Settings) {
-    this.settings = settings;
-    this.gate = settings.outer === undefined ? undefined : new Gate(this, settings.outer);
-  }
-}
-
-/**
- * Adds the branches that are not off, in order.
- *
- * @throws TypeError for what cannot be a branch, a name or an `else`
- */
-export function addAll(race: Race, branches: AnyBranches): void {
-  let last: Entry | undefined;
-  for (const name in branches) {
-    const branch = branches[name];
-    if (isElse(name, branch)) continue;
-    const index = race.count++;
-    const kind = kindOf(branch, name);
-    if (kind === OFF) continue;
-    const entry = entryFor(race, name, index, kind, branch);
-    if (last === undefined) race.first = entry;
-    else last.after = entry;
-    last = entry;
-    race.open++;
-    if (entry.branch === undefined) race.sources++;
-    if (kind & MATCH) race.canEnd = true;
-  }
-  if (last === undefined) race.canEnd = true;
-}
-
-function entryFor(race: Race, name: string, index: number, kind: number, given: unknown): Entry {
-  const matching = kind & MATCH ? (given as { [pattern]: Pattern<unknown> })[pattern] : undefined;
-  const branch = matching === undefined ? given : matching.branch;
-  if (kind & SOURCE) return new Entry(race, name, index, (branch as Source<unknown>)[source], undefined, matching);
-  if (kind & PROMISE) {
-    const promise = branch as PromiseLike<unknown>;
-    const known = recall(promise);
-    return known === undefined
-      ? new Entry(race, name, index, new Watched(promise), promise, matching)
-      : new Entry(race, name, index, known, undefined, matching);
-  }
-  if (kind & FUNCTION) return new Entry(race, name, index, undefined, branch as BranchFunction, matching);
-  return new Entry(race, name, index, CancellationToken.from(branch as AbortSignal)[source], undefined, matching);
 }
 
 /** A new promise for what the race comes to next. */
@@ -205,7 +59,7 @@ export function run(race: Race): Promise<AnyOutcome | undefined> {
   let from = 0;
   try {
     // Where one begins makes no difference if only one can be ready, and chance costs time.
-    if (race.sources > 1 || start !== anywhere) from = start(race.count);
+    if (race.askable > 1 || start !== anywhere) from = start(race.count);
   } catch (error) {
     addError(race, error);
     return finishEarly(race);
@@ -289,7 +143,8 @@ function launch(race: Race, entry: Entry): void {
   }
 }
 
-function woken(race: Race, entry: Entry): void {
+/** A source says that polling is worth while. */
+export function woken(race: Race, entry: Entry): void {
   if (race.state === RACING) {
     decide(race);
     if ((race.state as number) === RACING && entry.state === ON && entry.protocol !== undefined) {
@@ -300,7 +155,7 @@ function woken(race: Race, entry: Entry): void {
 }
 
 /** Polls until nothing has woken the race while it was polling. Only while RACING. */
-function decide(race: Race, first?: number): void {
+export function decide(race: Race, first?: number): void {
   if (race.pass !== IDLE) {
     race.pass = POLL_AGAIN;
     return;
@@ -366,7 +221,7 @@ function poll(race: Race, entry: Entry, protocol: SourceProtocol<unknown>): bool
 function drop(race: Race, entry: Entry, protocol: SourceProtocol<unknown>, why: symbol): false {
   race.open--;
   entry.state = why === CLOSED ? OVER : OUT;
-  protocol.unpark(entry);
+  unpark(entry, protocol);
   spend(entry, protocol);
   return false;
 }
@@ -374,7 +229,7 @@ function drop(race: Race, entry: Entry, protocol: SourceProtocol<unknown>, why: 
 /** A one-shot branch has given what it had: it is over, or to be started again. */
 function spend(entry: Entry, protocol: SourceProtocol<unknown>): void {
   if (protocol.once !== true) return;
-  protocol.unpark(entry);
+  unpark(entry, protocol);
   if (entry.token !== undefined) entry.token.dispose();
   entry.token = undefined;
   if (entry.branch !== undefined && isRepeated(entry.branch)) entry.protocol = undefined;
@@ -408,6 +263,11 @@ function conclude(race: Race): void {
 /** A loop is left by somebody else than itself: the turn that is waited for is its last, and brings nothing. */
 export function stopTurn(race: Race): void {
   if (race.state !== RACING) return;
+  if (race.pass !== IDLE) {
+    // By a poll: what that poll takes still belongs to the turn.
+    queueMicrotask(() => stopTurn(race));
+    return;
+  }
   race.state = RESTING;
   race.resolve(undefined);
 }

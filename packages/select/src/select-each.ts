@@ -2,7 +2,8 @@ import type { AnyBranches, Branches, Outcomes } from './branches.ts';
 import { otherwise } from './else.ts';
 import { checkBranches } from './kinds.ts';
 import { MISSED } from './pattern.ts';
-import { addAll, leave, Race, stopTurn, turn } from './race.ts';
+import { leave, stopTurn, turn } from './race.ts';
+import { addAll, Race } from './record.ts';
 import { type SelectOptions, settingsOf } from './settings.ts';
 import { RESTING } from './state.ts';
 
@@ -63,24 +64,34 @@ function begin(branches: AnyBranches, options: SelectOptions | undefined, isBias
   const race = new Race(settingsOf(options, isBiased, true));
   addAll(race, branches);
   race.state = RESTING;
-  const outcomes = outcomesOf(race, branches['else']);
+  const exit: Exit = { isAsked: false };
+  const outcomes = outcomesOf(race, branches['else'], exit);
   const { return: leaves, throw: throws } = outcomes;
+  const leaveNow = (): void => {
+    exit.isAsked = true;
+    stopTurn(race);
+  };
   // A generator that waits would be left only after the turn that it waits for.
   return Object.assign(outcomes, {
     return: (value: undefined) => {
-      stopTurn(race);
+      leaveNow();
       return leaves.call(outcomes, value);
     },
     throw: (error: unknown) => {
-      stopTurn(race);
+      leaveNow();
       return throws.call(outcomes, error);
     },
   });
 }
 
-async function* outcomesOf(race: Race, alternative: unknown): AsyncGenerator<unknown, void, undefined> {
+/** Whether somebody wants the loop to end, which may be between two turns that bring nothing. */
+interface Exit {
+  isAsked: boolean;
+}
+
+async function* outcomesOf(race: Race, alternative: unknown, exit: Exit): AsyncGenerator<unknown, void, undefined> {
   try {
-    for (let isFirst = true; ; isFirst = false) {
+    for (let isFirst = true; !exit.isAsked; isFirst = false) {
       const outcome = await turn(race, isFirst);
       if (outcome === undefined) return;
       if (outcome !== MISSED) yield outcome;

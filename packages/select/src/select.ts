@@ -4,7 +4,8 @@ import type { AnyBranches, AnyOutcome, Branches, Outcomes } from './branches.ts'
 import { otherwise } from './else.ts';
 import { checkBranches } from './kinds.ts';
 import { isMatch, pattern } from './pattern.ts';
-import { addAll, Race, run } from './race.ts';
+import { run } from './race.ts';
+import { addAll, Race } from './record.ts';
 import { type SelectOptions, settingsOf } from './settings.ts';
 import { watch } from './watched.ts';
 
@@ -74,11 +75,21 @@ function begin(branches: AnyBranches, options: SelectOptions | undefined, isBias
 
 /** Something is wrong with the arguments. What promises are among them come to nothing, and are never "unhandled". */
 function refuse(branches: AnyBranches, error: unknown): Promise<never> {
-  for (const name in branches) {
-    const branch = branches[name];
-    const inner = typeof branch === 'object' && branch !== null && isMatch(branch) ? branch[pattern].branch : branch;
-    if (!isSource(inner) && isThenable(inner)) watch(inner);
-  }
+  attempt(() => {
+    for (const name in branches) attempt(() => handle(branches[name]));
+  });
   const turn = consumeBudget();
   return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
+}
+
+function handle(branch: unknown): void {
+  const inner = typeof branch === 'object' && branch !== null && isMatch(branch) ? branch[pattern].branch : branch;
+  if (!isSource(inner) && isThenable(inner)) watch(inner);
+}
+
+/** What cannot even be looked at is no promise; why the select rejects is known already. */
+function attempt(look: () => void): void {
+  try {
+    look();
+  } catch {}
 }

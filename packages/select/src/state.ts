@@ -9,3 +9,8 @@ export const GIVEN_UP = 4;
 export const ON = 0;
 export const OUT = 1;
 export const OVER = 2;
+
+/** Whether a poll pass is under way, and whether something woke the race meanwhile. */
+export const IDLE = 0;
+export const POLLING = 1;
+export const POLL_AGAIN = 2;

@@ -1,6 +1,7 @@
 // A loop over what is ready runs in microtasks alone: the event loop gets a real turn all the same. Counted, not timed.
+import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { select, sleep } from '@quiesce/select';
+import { interval, match, select, selectEach, settle, sleep } from '@quiesce/select';
 import { expect, it } from 'vitest';
 import { cancelled } from './vocabulary.ts';
 
@@ -39,6 +40,9 @@ it.each([
   ['a promise that is known to have failed', () => select({ fails }).catch(() => {})],
   ['a select that is cancelled already', () => select({ ready }, { signal: ready }).catch(() => {})],
   ['a sleep of no time', () => select({ nothing: sleep(0) })],
+  ['an interval that has fallen behind', () => select({ tick: interval(1e-6) })],
+  ['what is settled', () => select({ fails: settle(fails) })],
+  ['a pattern that fails, and else', () => select({ odd: match(ready, () => false), else: () => 1 })],
 ])('a loop over %s lets the event loop turn every 1,024 times', async (_, act) => {
   expect(await repeatUntil(countTurns(4), act)).toBeLessThanOrEqual(4 * BUDGET);
 });
@@ -67,6 +71,36 @@ it('a real SIGTERM gets through, and ends the loop', async () => {
     () => select.biased({ stop, ready }),
     1e9,
   );
+  process.off('SIGTERM', handler);
+  expect(stop.reason).toBe('SIGTERM');
+});
+
+/** A loop over a receiver that always has something: who takes one value sends the next. */
+async function endlessReceives(isOver: () => boolean, extra: { stop?: CancellationToken } = {}): Promise<void> {
+  const [tx, rx] = broadcast<number>(4);
+  tx.send(0);
+  let turns = 0;
+  for await (const { branch, value } of selectEach.biased({ ...extra, rx })) {
+    if (branch !== 'rx' || isOver() || turns++ > 1e9) break;
+    tx.send(value + 1);
+  }
+}
+
+it('a timer of 5 ms gets through an endless selectEach', async () => {
+  let fired = false;
+  setTimeout(() => {
+    fired = true;
+  }, 5);
+  await endlessReceives(() => fired);
+  expect(fired).toBe(true);
+});
+
+it('a real SIGTERM gets through an endless selectEach, and ends it', async () => {
+  const stop = new CancellationToken();
+  const handler = () => stop.cancel('SIGTERM');
+  process.once('SIGTERM', handler);
+  process.kill(process.pid, 'SIGTERM');
+  await endlessReceives(() => false, { stop });
   process.off('SIGTERM', handler);
   expect(stop.reason).toBe('SIGTERM');
 });

@@ -1,7 +1,7 @@
 // However a loop is left, what it has started is cancelled and awaited, and nothing stays parked.
-import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token';
+import { CancellationToken, isCancelledError, PENDING, type Source, source } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { CleanupTimeoutError, repeat, SelectError, selectEach } from '@quiesce/select';
+import { CleanupTimeoutError, match, repeat, SelectError, selectEach } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { cancelled, deferred, never, Probe, rejection, turn } from './vocabulary.ts';
 
@@ -178,6 +178,21 @@ describe('a generator that is waiting', () => {
     expect(await rejection(loop.throw('thrown'))).toBe('thrown');
     expect(await next).toEqual({ done: true, value: undefined });
     expect(run.log).toEqual(['started', left, 'ended']);
+  });
+
+  it('and is told to return between two turns that bring nothing ends, too', async () => {
+    // After so many values that fit not, nothing comes any more; it is left after each number of microtasks.
+    for (let microtasks = 0; microtasks < 40; microtasks++) {
+      let values = 10;
+      const odd: Source<number> = {
+        [source]: { poll: () => (values-- > 0 ? 1 : PENDING), park: () => {}, unpark: () => {} },
+      };
+      const loop = selectEach({ odd: match(odd, (n) => n > 1) });
+      const next = loop.next();
+      for (let i = 0; i < microtasks; i++) await Promise.resolve();
+      expect(await loop.return()).toEqual({ done: true, value: undefined });
+      expect(await next).toEqual({ done: true, value: undefined });
+    }
   });
 
   it('and is asked again answers in order', async () => {

@@ -1,6 +1,13 @@
 import { broadcast } from '@quiesce/broadcast-channel';
-import { CancellationToken, PENDING, type Source, source, type Waiter } from '@quiesce/cancellation-token';
-import { branchOf, type SelectError, select } from '@quiesce/select';
+import {
+  CancellationToken,
+  PENDING,
+  type Source,
+  setUncaughtHandler,
+  source,
+  type Waiter,
+} from '@quiesce/cancellation-token';
+import { branchOf, match, type SelectError, select, selectEach, trySelect } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { cancelled, deferred, now, rejection, turn } from './vocabulary.ts';
 
@@ -176,4 +183,142 @@ describe('a source that can be called', () => {
     const callable = Object.assign(() => 'called', { [source]: cancelled('polled')[source] });
     expect(await now(select({ callable }))).toEqual({ branch: 'callable', value: 'polled' });
   });
+});
+
+describe('a source whose unpark throws', () => {
+  it('keeps nobody waiting: its error is uncaught, and the others are unparked', async () => {
+    const uncaught: unknown[] = [];
+    setUncaughtHandler((error) => uncaught.push(error));
+    const broken = new Error('stuck');
+    const throws = (): never => {
+      throw broken;
+    };
+    const stuck: Source<never> = { [source]: { poll: () => PENDING, park: () => {}, unpark: throws } };
+    const [tx, rx] = broadcast<number>(4);
+    const outcome = select({ stuck, rx, last: rx });
+    tx.send(1);
+    expect(await outcome).toMatchObject({ value: 1 });
+    await turn();
+    setUncaughtHandler(undefined);
+    expect(uncaught).toEqual([broken]);
+    tx.send(2);
+    expect(rx.tryRecv()).toEqual({ ok: true, value: 2 });
+  });
+});
+
+describe('branches that cannot be looked at', () => {
+  const revoked = (): never => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    return proxy as never;
+  };
+  const throwing = Object.defineProperty({}, 'a', {
+    enumerable: true,
+    get: () => {
+      throw new RangeError('getter');
+    },
+  });
+
+  it('are a rejection of select, and not thrown', async () => {
+    expect(await rejection(select({ a: revoked(), b: Promise.reject(new Error('handled')) }))).toBeInstanceOf(
+      TypeError,
+    );
+    expect(await rejection(select(throwing))).toEqual(new RangeError('getter'));
+    expect(await rejection(select({}, null as never))).toBeInstanceOf(TypeError);
+    expect(await rejection(select(revoked()))).toBeInstanceOf(TypeError);
+  });
+
+  it('are thrown by what is no promise', () => {
+    expect(() => trySelect({ a: revoked() })).toThrow(TypeError);
+    expect(() => selectEach({ a: revoked() })).toThrow(TypeError);
+    expect(() => selectEach(throwing)).toThrow('getter');
+  });
+
+  it('may be a promise that only looks like one', async () => {
+    const fake = Object.create(Promise.prototype) as Promise<never>;
+    expect(await rejection(select({ fake }))).toBeInstanceOf(TypeError);
+    expect(await rejection(select({ work: () => fake }))).toBeInstanceOf(TypeError);
+  });
+});
+
+describe('a native promise with a then of its own', () => {
+  it('may call back at once, and twice', async () => {
+    const odd = Promise.resolve(0);
+    void Object.defineProperty(odd, 'then', {
+      value: (resolve: (n: number) => void, reject: (error: unknown) => void) => {
+        resolve(1);
+        reject(new Error('and now?'));
+      },
+    });
+    expect(await now(select({ odd, waits: new CancellationToken() }))).toEqual({ branch: 'odd', value: 1 });
+  });
+});
+
+describe('a loop that is left by the very poll that', () => {
+  it('brings a value: it is given out, and then the loop ends', async () => {
+    const values = [1, 2];
+    const leaving: Source<number> = {
+      [source]: {
+        poll: () => {
+          if (values.length === 1) void loop.return();
+          return values.shift() ?? PENDING;
+        },
+        park: () => {},
+        unpark: () => {},
+      },
+    };
+    const loop: AsyncGenerator<unknown, void> = selectEach({ leaving });
+    expect(await loop.next()).toMatchObject({ value: { value: 1 } });
+    expect(await loop.next()).toMatchObject({ value: { value: 2 } });
+    expect(await loop.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('brings none: it ends', async () => {
+    let polls = 0;
+    const leaving: Source<number> = {
+      [source]: {
+        poll: () => {
+          if (++polls === 1) void loop.return();
+          return PENDING;
+        },
+        park: () => {},
+        unpark: () => {},
+      },
+    };
+    const loop: AsyncGenerator<unknown, void> = selectEach({ leaving, waits: new CancellationToken() });
+    expect(await now(loop.next())).toEqual({ done: true, value: undefined });
+  });
+});
+
+describe('a guard that does something else', () => {
+  it('may cancel the select that asks it: the value that fits still wins', async () => {
+    const stop = new CancellationToken();
+    const [tx, rx] = broadcast<number>(4);
+    const outcome = select(
+      { rx: match(rx, () => stop.cancel('guard')), waits: new CancellationToken() },
+      { signal: stop },
+    );
+    tx.send(1);
+    expect(await outcome).toEqual({ branch: 'rx', value: 1 });
+  });
+
+  it('may take from the same source, and then neither value comes twice', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    for (const n of [1, 2, 3]) tx.send(n);
+    const taken: unknown[] = [];
+    const greedy = (n: number): boolean => taken.push(n, trySelect({ rx })?.value) > 4;
+    expect(await select({ rx: match(rx, greedy), else: () => 'off' })).toEqual({ branch: 'else', value: 'off' });
+    expect([taken, rx.tryRecv()]).toEqual([[1, 2], { ok: true, value: 3 }]);
+  });
+});
+
+it('a hundred thousand branches are no problem, nor ten thousand that lose', async () => {
+  const many = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`b${i}`, false as const]));
+  const losers = Object.fromEntries(
+    Array.from({ length: 10_000 }, (_, i) => [
+      `f${i}`,
+      (token: CancellationToken) => token.cancelled().then(() => Promise.reject(token.reason)),
+    ]),
+  );
+  expect(await select({ ...many, ...losers, tick: turn() })).toEqual({ branch: 'tick', value: undefined });
 });

@@ -1,5 +1,5 @@
 import { broadcast } from '@quiesce/broadcast-channel';
-import { CancellationToken, PENDING, type Source, source } from '@quiesce/cancellation-token';
+import { CancellationToken, PENDING, type Source, source, untilCancelled } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { branchOf, interval, match, repeat, selectEach, settle, sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
@@ -93,6 +93,22 @@ describe('a stream', () => {
     tx.close();
     const outcomes = await collect(selectEach({ rx: settle(rx) }));
     expect(outcomes.map(({ value }) => value.ok)).toEqual([true, false]);
+  });
+
+  it('in untilCancelled says once that it was cancelled', async () => {
+    const stop = new CancellationToken();
+    const [tx, rx] = broadcast<number>(4);
+    for (const n of [1, 2]) tx.send(n);
+    const seen: unknown[] = [];
+    for await (const { value } of selectEach({ rx: untilCancelled(stop, rx) })) {
+      seen.push(value);
+      if (seen.length === 2) stop.cancel('stop');
+    }
+    expect(seen).toEqual([
+      { cancelled: false, value: 1 },
+      { cancelled: false, value: 2 },
+      { cancelled: true, reason: 'stop' },
+    ]);
   });
 
   it('is not closed by the loop: what the caller owns stays open', async () => {

@@ -34,6 +34,7 @@ class Slot implements Source<number> {
 const slot = new Slot();
 const stopped = new CancellationToken();
 const isSlot = isBranch('slot');
+const isTurn = (result: unknown): boolean => isSlot((result as { value?: unknown }).value);
 
 export const each: readonly Row[] = [
   {
@@ -43,13 +44,13 @@ export const each: readonly Row[] = [
       const loop = selectEach({ stopped, slot });
       const turnOf = (index: number) => {
         slot.put(index);
-        return loop.next().then(({ value }) => value);
+        return loop.next();
       };
       const once = (index: number) => {
         slot.put(index);
         return select({ stopped, slot });
       };
-      return [turning('quiesce', turnOf, isSlot), turning('select, each time anew', once, isSlot)];
+      return [turning('quiesce', turnOf, isTurn), turning('select, each time anew', once, isSlot)];
     },
     budgets: [],
   },
@@ -59,7 +60,7 @@ export const each: readonly Row[] = [
     subjects: () => {
       const loop = selectEach({ stopped, slot });
       const turnOf = (index: number) => {
-        const result = loop.next().then(({ value }) => value);
+        const result = loop.next();
         slot.put(index);
         return result;
       };
@@ -68,7 +69,7 @@ export const each: readonly Row[] = [
         slot.put(index);
         return result;
       };
-      return [turning('quiesce', turnOf, isSlot), turning('select, each time anew', once, isSlot)];
+      return [turning('quiesce', turnOf, isTurn), turning('select, each time anew', once, isSlot)];
     },
     budgets: [],
   },
