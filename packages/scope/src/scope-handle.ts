@@ -230,8 +230,8 @@ export class Scope implements AsyncDisposable {
    * // => fast
    * ```
    */
-  race<T>(works: Iterable<(token: CancellationToken) => T>): Task<Awaited<T>> {
-    return this.#first('race', works, Scope.prototype.race);
+  race<W extends (token: CancellationToken) => unknown>(works: Iterable<W>): Task<Awaited<ReturnType<W>>> {
+    return this.#first('race', works, Scope.prototype.race) as Task<Awaited<ReturnType<W>>>;
   }
 
   /**
@@ -248,17 +248,17 @@ export class Scope implements AsyncDisposable {
    * console.log(await scope((s) => s.any(mirrors))); // => from the second mirror
    * ```
    */
-  any<T>(works: Iterable<(token: CancellationToken) => T>): Task<Awaited<T>> {
-    return this.#first('any', works, Scope.prototype.any);
+  any<W extends (token: CancellationToken) => unknown>(works: Iterable<W>): Task<Awaited<ReturnType<W>>> {
+    return this.#first('any', works, Scope.prototype.any) as Task<Awaited<ReturnType<W>>>;
   }
 
-  #first<T>(call: 'race' | 'any', given: Iterable<(token: CancellationToken) => T>, above: unknown): Task<Awaited<T>> {
+  #first(call: 'race' | 'any', given: Iterable<(token: CancellationToken) => unknown>, above: unknown): Task<unknown> {
     checkIterable(call, given);
     const works = [...given];
     for (const work of works) checkFunction(call, work);
     if (works.length === 0) throw new RangeError(`${call}: there is nothing to run; pass at least one function`);
     const { clock } = this.life;
-    const run = (signal: CancellationToken): Promise<Awaited<T>> => firstOf(works, call === 'any', { signal, clock });
+    const run = (signal: CancellationToken): Promise<unknown> => firstOf(works, call === 'any', { signal, clock });
     return this.life.spawn(run, { name: call, onFailure: 'isolate' }, above);
   }
 

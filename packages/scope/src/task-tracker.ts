@@ -42,11 +42,11 @@ export interface TaskTrackerOptions {
  * @example
  * ```ts
  * const tracker = new TaskTracker();
- * const work = tracker.spawn(async () => console.log('working'));
+ * void tracker.spawn(() => sleep(1));
  * tracker.close();
+ * console.log(tracker.length); // => 1
  * await tracker.wait();
  * console.log(tracker.length); // => 0
- * // and in between: => working
  * ```
  */
 export class TaskTracker implements Drainable {
