@@ -45,6 +45,8 @@ export class Scope implements AsyncDisposable {
   readonly life: Life;
   /** Set by the first `join` or `close`: what all further ones give. */
   #end: Promise<void> | undefined = undefined;
+  /** Whether that was `join`, which has taken the errors. */
+  #isJoined = false;
   /** The same as `close`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
@@ -57,7 +59,7 @@ export class Scope implements AsyncDisposable {
   constructor(options?: ScopeOptions) {
     this.life = new Life(options);
     if (options?.leakDetection !== true) return;
-    const what = `Scope${quoted(options.name)}`;
+    const what = `Scope${quoted(this.name)}`;
     watchLeak(this, { what, remedy: 'close it, or make it with `await using`', site: siteAbove(Scope) });
   }
 
@@ -290,7 +292,13 @@ export class Scope implements AsyncDisposable {
    */
   use<T>(value: T, closer?: (resource: Awaited<T>) => unknown, options?: DeferOptions): Task<Awaited<T>> {
     if (closer !== undefined) checkFunction('use', closer);
-    return useIn(this.life, value, closer, options?.name ?? (closer?.name || 'a resource'), Scope.prototype.use);
+    return useIn(
+      this.life,
+      value,
+      closer,
+      String(options?.name ?? (closer?.name || 'a resource')),
+      Scope.prototype.use,
+    );
   }
 
   /**
@@ -304,7 +312,7 @@ export class Scope implements AsyncDisposable {
    */
   defer(cleanup: Cleanup, options?: DeferOptions): void {
     checkFunction('defer', cleanup);
-    this.life.defer(cleanup, options?.name ?? (cleanup.name || 'a cleanup'));
+    this.life.defer(cleanup, String(options?.name ?? (cleanup.name || 'a cleanup')));
   }
 
   /**
@@ -348,6 +356,7 @@ export class Scope implements AsyncDisposable {
   join(): Promise<void> {
     const { life } = this;
     return this.#finish('join', async () => {
+      this.#isJoined = true;
       life.left(undefined, false);
       await life.over;
       life.result();
@@ -357,15 +366,15 @@ export class Scope implements AsyncDisposable {
   /**
    * Ends the block by cancelling: what is running is cancelled and awaited, and the cleanups run. Also as `await using`.
    *
-   * **Timing.** After `join` it only waits, and never rejects: whoever joined has the errors.
+   * **Timing.** After `join` it never rejects: whoever joined has the errors.
    *
    * @throws (rejects) what failed, as `scope`; never a reason; TypeError inside of `scope(body)`
    */
   close(): Promise<void> {
     const { life } = this;
-    if (this.#end !== undefined) return life.over;
+    if (!life.hasBody) this.cancel();
+    if (this.#isJoined) return life.over;
     return this.#finish('close', async () => {
-      this.cancel();
       life.left(undefined, false);
       await life.over;
       life.throwFailures();

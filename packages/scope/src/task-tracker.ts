@@ -62,7 +62,7 @@ export class TaskTracker implements Drainable {
 
   /** Makes one that is open and empty. */
   constructor(options?: TaskTrackerOptions) {
-    this.name = options?.name ?? 'tasks';
+    this.name = String(options?.name ?? 'tasks');
     this.#detectsLeaks = options?.leakDetection === true;
   }
 
