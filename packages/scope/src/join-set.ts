@@ -65,7 +65,7 @@ export type Joined<T> =
  * // => slow
  * ```
  */
-export class JoinSet<T> implements AsyncDisposable, TaskParent {
+export class JoinSet<T> implements AsyncDisposable {
   /** The name given; `undefined`: none. */
   readonly name: string | undefined;
   /** @internal Who waits for the next one. */
