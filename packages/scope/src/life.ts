@@ -24,7 +24,6 @@ import {
   CancelledError,
   type Clock,
   ClosedError,
-  consumeBudget,
   isCancellationOf,
   PENDING,
   systemClock,
@@ -47,6 +46,7 @@ import {
 } from './options.ts';
 import { siteAbove } from './site.ts';
 import { Task, type TaskInfo, type TaskParent } from './task.ts';
+import { tokenBelow } from './token-below.ts';
 
 export const BODY = 0;
 export const JOINING = 1;
@@ -381,15 +381,6 @@ export class Life implements TaskParent {
   }
 }
 
-/** The whole life of a scope with a body. */
-export async function runIn<T>(life: Life, body: () => T): Promise<Awaited<T>> {
-  life.begin(body);
-  await life.over;
-  const turn = consumeBudget();
-  if (turn !== undefined) await turn;
-  return life.result() as Awaited<T>;
-}
-
 /** The parent of tasks that were given up on. */
 const abandoned: TaskParent = {
   ended(task) {
@@ -398,11 +389,3 @@ const abandoned: TaskParent = {
   },
   asked() {},
 };
-
-function tokenBelow(outer: CancellationToken | undefined, options: ScopeOptions): CancellationToken {
-  const { timeout, deadline, clock } = options;
-  const token = outer === undefined ? new CancellationToken() : outer.childToken();
-  if (timeout === undefined && deadline === undefined) return token;
-  const limited = timeout === undefined ? token : token.withTimeout(timeout, { clock });
-  return deadline === undefined ? limited : limited.withDeadline(deadline, { clock });
-}

@@ -1,4 +1,4 @@
-import { type CancellationToken, CancelledError, ClosedError, type Waiter } from '@quiesce/cancellation-token';
+import { type CancellationToken, CancelledError } from '@quiesce/cancellation-token';
 import { defineDispose, show } from '@quiesce/internal';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { Life } from './life.ts';
@@ -13,6 +13,7 @@ import {
 } from './options.ts';
 import { firstOf, mapItems } from './several.ts';
 import { siteAbove } from './site.ts';
+import { type Started, startIn } from './start.ts';
 import type { Task } from './task.ts';
 import { type ScopeTree, snapshot } from './tree.ts';
 import { useIn } from './use.ts';
@@ -142,34 +143,8 @@ export class Scope implements AsyncDisposable {
   start<V, T>(
     work: (token: CancellationToken, ready: (value: V) => void) => T,
     options?: SpawnOptions,
-  ): Promise<{ readonly task: Task<Awaited<T>>; readonly value: V }> {
-    const begun = new Promise<{ readonly task: Task<Awaited<T>>; readonly value: V }>((resolve, reject) => {
-      checkFunction('start', work);
-      let answer: { readonly value: V } | undefined;
-      const ended = (): void => {
-        try {
-          task.poll();
-          reject(new ClosedError(`start: task${quoted(task.name)} ended without calling ready(value)`));
-        } catch (error) {
-          reject(error);
-        }
-        // It is the scope's, or none; only an isolated failure is nobody else's.
-        if (task.state !== 'failed' || task.info?.isIsolated !== true) begun.catch(ignore);
-      };
-      const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: ended };
-      const ready = (value: V): void => {
-        if (answer !== undefined) throw new ClosedError('ready: the task has called it before; call it once');
-        answer = { value };
-        if (waiter.owner === undefined) return;
-        task.unpark(waiter);
-        resolve({ task, value });
-      };
-      const task = this.life.spawn((token) => work(token, ready), options, Scope.prototype.start);
-      // A task never ends inside of `spawn`, but it may be ready there.
-      if (answer === undefined) task.park(waiter);
-      else resolve({ task, value: (answer as { readonly value: V }).value });
-    });
-    return begun;
+  ): Promise<Started<V, T>> {
+    return startIn(this.life, work, options, Scope.prototype.start);
   }
 
   /**
@@ -398,5 +373,3 @@ function checkIterable(call: string, value: unknown): void {
   if (typeof (value as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] === 'function') return;
   throw new TypeError(`${call}: expected an iterable, got ${show(value)}`);
 }
-
-function ignore(): void {}

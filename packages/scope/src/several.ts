@@ -1,6 +1,7 @@
 import { type CancellationToken, CancelledError, type Clock, isCancellationOf } from '@quiesce/cancellation-token';
 import { ScopeError } from './errors.ts';
-import { Life, runIn } from './life.ts';
+import { Life } from './life.ts';
+import { runIn } from './run-in.ts';
 
 /** What the scope inside of `map`, `race` or `any` gets from the one outside. */
 interface Inherited {
