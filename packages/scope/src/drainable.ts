@@ -5,6 +5,8 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
  *
  * @example
  * ```ts
+ * import { type Drainable, TaskTracker } from '@quiesce/scope';
+ *
  * const requests = new TaskTracker({ name: 'requests' });
  * const parts: Drainable[] = [requests];
  * for (const part of parts) part.stop();

@@ -5,6 +5,7 @@ export type { Cleanup, DeferOptions, MapOptions, ScopeOptions, SpawnOptions } fr
 export { scope } from './scope.ts';
 export { Scope } from './scope-handle.ts';
 export { type ShieldOptions, shield } from './shield.ts';
+export type { Started } from './start.ts';
 export type { Task, TaskOutcome, TaskState } from './task.ts';
 export { TaskTracker, type TaskTrackerOptions, type TrackerGuard, type TrackerWait } from './task-tracker.ts';
 export { formatTree, type ScopeTree } from './tree.ts';

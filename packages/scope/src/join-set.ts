@@ -28,7 +28,7 @@ import {
 } from '@quiesce/internal';
 import { ScopeError } from './errors.ts';
 import { reportLate, taskLabel } from './failures.ts';
-import { checkFunction } from './options.ts';
+import { checkFunction, textOf } from './options.ts';
 import { Task, type TaskParent } from './task.ts';
 
 /** What can be said of a new set. */
@@ -65,7 +65,7 @@ export type Joined<T> =
  * // => slow
  * ```
  */
-export class JoinSet<T> implements AsyncDisposable, TaskParent {
+export class JoinSet<T> implements AsyncDisposable {
   /** The name given; `undefined`: none. */
   readonly name: string | undefined;
   /** @internal Who waits for the next one. */
@@ -84,7 +84,7 @@ export class JoinSet<T> implements AsyncDisposable, TaskParent {
    * @throws TypeError when `signal` is no signal
    */
   constructor(options?: JoinSetOptions) {
-    this.name = options?.name;
+    this.name = textOf(options?.name);
     this.#token = options?.signal === undefined ? new CancellationToken() : CancellationToken.from(options.signal);
   }
 
@@ -114,7 +114,7 @@ export class JoinSet<T> implements AsyncDisposable, TaskParent {
     options?: { readonly name?: string | undefined },
   ): Task<T> {
     checkFunction('spawn', work);
-    const name = options?.name;
+    const name = textOf(options?.name);
     const info =
       name === undefined ? undefined : { name, key: undefined, site: undefined, isDaemon: false, isIsolated: false };
     const task = new Task<T>(this, this.#token.childToken(), info, 0);

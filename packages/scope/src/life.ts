@@ -24,7 +24,6 @@ import {
   CancelledError,
   type Clock,
   ClosedError,
-  consumeBudget,
   isCancellationOf,
   PENDING,
   systemClock,
@@ -36,9 +35,18 @@ import { CleanupTimeoutError, type Unfinished } from '@quiesce/select';
 import { KeyConflictError } from './errors.ts';
 import { Failures, givenUp, reportLate, taskLabel } from './failures.ts';
 import { enlist, type Nested } from './nested.ts';
-import { type Cleanup, checkChoice, checkFunction, quoted, type ScopeOptions, type SpawnOptions } from './options.ts';
+import {
+  type Cleanup,
+  checkChoice,
+  checkFunction,
+  quoted,
+  type ScopeOptions,
+  type SpawnOptions,
+  textOf,
+} from './options.ts';
 import { siteAbove } from './site.ts';
 import { Task, type TaskInfo, type TaskParent } from './task.ts';
+import { tokenBelow } from './token-below.ts';
 
 export const BODY = 0;
 export const JOINING = 1;
@@ -101,7 +109,7 @@ export class Life implements TaskParent {
     const { signal, clock, cleanupTimeout = Number.POSITIVE_INFINITY } = options;
     if (!(cleanupTimeout >= 0)) throw new RangeError(`cleanupTimeout must be 0 to Infinity, got ${cleanupTimeout}`);
     const outer = signal === undefined ? undefined : CancellationToken.from(signal);
-    this.name = options.name;
+    this.name = textOf(options.name);
     this.token = tokenBelow(outer, options);
     this.clock = clock ?? systemClock;
     this.cleanupTimeout = Number.isFinite(cleanupTimeout) ? cleanupTimeout : undefined;
@@ -183,7 +191,7 @@ export class Life implements TaskParent {
     checkChoice('onFailure', onFailure, 'cancel', 'isolate');
     if (onConflict === 'refuse' && this.taskOf(key) !== undefined) throw new KeyConflictError(key);
     const site = this.hasSites ? siteAbove(above) : undefined;
-    return { name, key, site, isDaemon: daemon === true, isIsolated: onFailure === 'isolate' };
+    return { name: textOf(name), key, site, isDaemon: daemon === true, isIsolated: onFailure === 'isolate' };
   }
 
   taskOf(key: unknown): Task<unknown> | undefined {
@@ -317,8 +325,8 @@ export class Life implements TaskParent {
   }
 
   async #clean({ run, name }: Deferred): Promise<void> {
-    this.cleaning = { name, started: this.now() };
     try {
+      this.cleaning = { name, started: this.now() };
       const result = run();
       if (isThenable(result)) await (this.cleanupTimeout === undefined ? result : this.#within(result, name));
     } catch (error) {
@@ -373,15 +381,6 @@ export class Life implements TaskParent {
   }
 }
 
-/** The whole life of a scope with a body. */
-export async function runIn<T>(life: Life, body: () => T): Promise<Awaited<T>> {
-  life.begin(body);
-  await life.over;
-  const turn = consumeBudget();
-  if (turn !== undefined) await turn;
-  return life.result() as Awaited<T>;
-}
-
 /** The parent of tasks that were given up on. */
 const abandoned: TaskParent = {
   ended(task) {
@@ -390,11 +389,3 @@ const abandoned: TaskParent = {
   },
   asked() {},
 };
-
-function tokenBelow(outer: CancellationToken | undefined, options: ScopeOptions): CancellationToken {
-  const { timeout, deadline, clock } = options;
-  const token = outer === undefined ? new CancellationToken() : outer.childToken();
-  if (timeout === undefined && deadline === undefined) return token;
-  const limited = timeout === undefined ? token : token.withTimeout(timeout, { clock });
-  return deadline === undefined ? limited : limited.withDeadline(deadline, { clock });
-}

@@ -69,6 +69,11 @@ export function checkChoice(name: string, value: unknown, ...allowed: readonly s
   throw new TypeError(`${name} must be ${allowed.map((one) => `'${one}'`).join(' or ')}, got ${String(value)}`);
 }
 
+/** A name as a text, whatever was passed: what is made of it later, in the middle of a failure, must not throw. */
+export function textOf(name: string | undefined): string | undefined {
+  return name === undefined ? undefined : String(name);
+}
+
 /** A name in quotes, with a space before it; nothing when there is none. */
 export function quoted(name: string | undefined): string {
   return name === undefined ? '' : ` ${JSON.stringify(name)}`;

@@ -1,4 +1,4 @@
-import { type CancellationToken, CancelledError, ClosedError, type Waiter } from '@quiesce/cancellation-token';
+import { type CancellationToken, CancelledError } from '@quiesce/cancellation-token';
 import { defineDispose, show } from '@quiesce/internal';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { Life } from './life.ts';
@@ -13,6 +13,7 @@ import {
 } from './options.ts';
 import { firstOf, mapItems } from './several.ts';
 import { siteAbove } from './site.ts';
+import { type Started, startIn } from './start.ts';
 import type { Task } from './task.ts';
 import { type ScopeTree, snapshot } from './tree.ts';
 import { useIn } from './use.ts';
@@ -45,6 +46,8 @@ export class Scope implements AsyncDisposable {
   readonly life: Life;
   /** Set by the first `join` or `close`: what all further ones give. */
   #end: Promise<void> | undefined = undefined;
+  /** Whether that was `join`, which has taken the errors. */
+  #isJoined = false;
   /** The same as `close`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
@@ -57,7 +60,7 @@ export class Scope implements AsyncDisposable {
   constructor(options?: ScopeOptions) {
     this.life = new Life(options);
     if (options?.leakDetection !== true) return;
-    const what = `Scope${quoted(options.name)}`;
+    const what = `Scope${quoted(this.name)}`;
     watchLeak(this, { what, remedy: 'close it, or make it with `await using`', site: siteAbove(Scope) });
   }
 
@@ -140,34 +143,8 @@ export class Scope implements AsyncDisposable {
   start<V, T>(
     work: (token: CancellationToken, ready: (value: V) => void) => T,
     options?: SpawnOptions,
-  ): Promise<{ readonly task: Task<Awaited<T>>; readonly value: V }> {
-    const begun = new Promise<{ readonly task: Task<Awaited<T>>; readonly value: V }>((resolve, reject) => {
-      checkFunction('start', work);
-      let answer: { readonly value: V } | undefined;
-      const ended = (): void => {
-        try {
-          task.poll();
-          reject(new ClosedError(`start: task${quoted(task.name)} ended without calling ready(value)`));
-        } catch (error) {
-          reject(error);
-        }
-        // It is the scope's, or none; only an isolated failure is nobody else's.
-        if (task.state !== 'failed' || task.info?.isIsolated !== true) begun.catch(ignore);
-      };
-      const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: ended };
-      const ready = (value: V): void => {
-        if (answer !== undefined) throw new ClosedError('ready: the task has called it before; call it once');
-        answer = { value };
-        if (waiter.owner === undefined) return;
-        task.unpark(waiter);
-        resolve({ task, value });
-      };
-      const task = this.life.spawn((token) => work(token, ready), options, Scope.prototype.start);
-      // A task never ends inside of `spawn`, but it may be ready there.
-      if (answer === undefined) task.park(waiter);
-      else resolve({ task, value: (answer as { readonly value: V }).value });
-    });
-    return begun;
+  ): Promise<Started<V, T>> {
+    return startIn(this.life, work, options, Scope.prototype.start);
   }
 
   /**
@@ -230,8 +207,8 @@ export class Scope implements AsyncDisposable {
    * // => fast
    * ```
    */
-  race<T>(works: Iterable<(token: CancellationToken) => T>): Task<Awaited<T>> {
-    return this.#first('race', works, Scope.prototype.race);
+  race<W extends (token: CancellationToken) => unknown>(works: Iterable<W>): Task<Awaited<ReturnType<W>>> {
+    return this.#first('race', works, Scope.prototype.race) as Task<Awaited<ReturnType<W>>>;
   }
 
   /**
@@ -248,17 +225,17 @@ export class Scope implements AsyncDisposable {
    * console.log(await scope((s) => s.any(mirrors))); // => from the second mirror
    * ```
    */
-  any<T>(works: Iterable<(token: CancellationToken) => T>): Task<Awaited<T>> {
-    return this.#first('any', works, Scope.prototype.any);
+  any<W extends (token: CancellationToken) => unknown>(works: Iterable<W>): Task<Awaited<ReturnType<W>>> {
+    return this.#first('any', works, Scope.prototype.any) as Task<Awaited<ReturnType<W>>>;
   }
 
-  #first<T>(call: 'race' | 'any', given: Iterable<(token: CancellationToken) => T>, above: unknown): Task<Awaited<T>> {
+  #first(call: 'race' | 'any', given: Iterable<(token: CancellationToken) => unknown>, above: unknown): Task<unknown> {
     checkIterable(call, given);
     const works = [...given];
     for (const work of works) checkFunction(call, work);
     if (works.length === 0) throw new RangeError(`${call}: there is nothing to run; pass at least one function`);
     const { clock } = this.life;
-    const run = (signal: CancellationToken): Promise<Awaited<T>> => firstOf(works, call === 'any', { signal, clock });
+    const run = (signal: CancellationToken): Promise<unknown> => firstOf(works, call === 'any', { signal, clock });
     return this.life.spawn(run, { name: call, onFailure: 'isolate' }, above);
   }
 
@@ -290,7 +267,13 @@ export class Scope implements AsyncDisposable {
    */
   use<T>(value: T, closer?: (resource: Awaited<T>) => unknown, options?: DeferOptions): Task<Awaited<T>> {
     if (closer !== undefined) checkFunction('use', closer);
-    return useIn(this.life, value, closer, options?.name ?? (closer?.name || 'a resource'), Scope.prototype.use);
+    return useIn(
+      this.life,
+      value,
+      closer,
+      String(options?.name ?? (closer?.name || 'a resource')),
+      Scope.prototype.use,
+    );
   }
 
   /**
@@ -304,7 +287,7 @@ export class Scope implements AsyncDisposable {
    */
   defer(cleanup: Cleanup, options?: DeferOptions): void {
     checkFunction('defer', cleanup);
-    this.life.defer(cleanup, options?.name ?? (cleanup.name || 'a cleanup'));
+    this.life.defer(cleanup, String(options?.name ?? (cleanup.name || 'a cleanup')));
   }
 
   /**
@@ -348,6 +331,7 @@ export class Scope implements AsyncDisposable {
   join(): Promise<void> {
     const { life } = this;
     return this.#finish('join', async () => {
+      this.#isJoined = true;
       life.left(undefined, false);
       await life.over;
       life.result();
@@ -357,15 +341,15 @@ export class Scope implements AsyncDisposable {
   /**
    * Ends the block by cancelling: what is running is cancelled and awaited, and the cleanups run. Also as `await using`.
    *
-   * **Timing.** After `join` it only waits, and never rejects: whoever joined has the errors.
+   * **Timing.** After `join` it never rejects: whoever joined has the errors.
    *
    * @throws (rejects) what failed, as `scope`; never a reason; TypeError inside of `scope(body)`
    */
   close(): Promise<void> {
     const { life } = this;
-    if (this.#end !== undefined) return life.over;
+    if (!life.hasBody) this.cancel();
+    if (this.#isJoined) return life.over;
     return this.#finish('close', async () => {
-      this.cancel();
       life.left(undefined, false);
       await life.over;
       life.throwFailures();
@@ -389,5 +373,3 @@ function checkIterable(call: string, value: unknown): void {
   if (typeof (value as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] === 'function') return;
   throw new TypeError(`${call}: expected an iterable, got ${show(value)}`);
 }
-
-function ignore(): void {}

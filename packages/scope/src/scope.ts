@@ -1,5 +1,5 @@
-import { runIn } from './life.ts';
 import { checkFunction, type ScopeOptions } from './options.ts';
+import { runIn } from './run-in.ts';
 import { Scope } from './scope-handle.ts';
 
 /**

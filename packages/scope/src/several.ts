@@ -1,6 +1,7 @@
 import { type CancellationToken, CancelledError, type Clock, isCancellationOf } from '@quiesce/cancellation-token';
 import { ScopeError } from './errors.ts';
-import { Life, runIn } from './life.ts';
+import { Life } from './life.ts';
+import { runIn } from './run-in.ts';
 
 /** What the scope inside of `map`, `race` or `any` gets from the one outside. */
 interface Inherited {
@@ -57,15 +58,15 @@ export async function mapItems<I, R>(
 }
 
 /** The machine of `race` and `any`: the first to end, or to fulfil; the others are cancelled and awaited. */
-export async function firstOf<T>(
-  works: readonly ((token: CancellationToken) => T)[],
+export async function firstOf(
+  works: readonly ((token: CancellationToken) => unknown)[],
   isAny: boolean,
   inherited: Inherited,
-): Promise<Awaited<T>> {
-  let winner: { readonly value: Awaited<T> } | undefined;
+): Promise<unknown> {
+  let winner: { readonly value: unknown } | undefined;
   const errors: unknown[] = [];
   const life = new Life(inherited);
-  const run = async (work: (token: CancellationToken) => T, token: CancellationToken): Promise<void> => {
+  const run = async (work: (token: CancellationToken) => unknown, token: CancellationToken): Promise<void> => {
     try {
       const value = await work(token);
       winner ??= { value };

@@ -1,6 +1,7 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import { Life, runIn } from './life.ts';
+import { Life } from './life.ts';
 import { checkFunction, type ScopeOptions } from './options.ts';
+import { runIn } from './run-in.ts';
 
 /** How `shield` runs. */
 export interface ShieldOptions extends Pick<ScopeOptions, 'name' | 'timeout' | 'cleanupTimeout' | 'clock'> {}

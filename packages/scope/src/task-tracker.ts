@@ -42,11 +42,11 @@ export interface TaskTrackerOptions {
  * @example
  * ```ts
  * const tracker = new TaskTracker();
- * const work = tracker.spawn(async () => console.log('working'));
+ * void tracker.spawn(() => sleep(1));
  * tracker.close();
+ * console.log(tracker.length); // => 1
  * await tracker.wait();
  * console.log(tracker.length); // => 0
- * // and in between: => working
  * ```
  */
 export class TaskTracker implements Drainable {
@@ -62,7 +62,7 @@ export class TaskTracker implements Drainable {
 
   /** Makes one that is open and empty. */
   constructor(options?: TaskTrackerOptions) {
-    this.name = options?.name ?? 'tasks';
+    this.name = String(options?.name ?? 'tasks');
     this.#detectsLeaks = options?.leakDetection === true;
   }
 

@@ -96,16 +96,19 @@ function ofCleanup({ name, started }: { readonly name: string; readonly started:
  * @example
  * ```ts
  * const clock = new VirtualClock();
- * const text = await scope((s) => {
+ * await scope(async (s) => {
  *   s.spawn((token) => token.cancelled(), { name: 'watcher', daemon: true });
- *   s.spawn((token) => scope((inner) => void inner.spawn(() => sleep(5, { clock })), { signal: token, name: 'page', clock }));
- *   return clock.advance(2).then(() => formatTree(s.tree())).finally(() => clock.advance(3));
+ *   const body = (inner: Scope) => void inner.spawn(() => sleep(5, { clock }), { name: 'query' });
+ *   s.spawn((signal) => scope(body, { signal, name: 'page', clock }), { name: 'request' });
+ *   await clock.advance(2);
+ *   for (const line of formatTree(s.tree()).split('\n')) console.log(line.replaceAll(' ', '.'));
+ *   await clock.advance(3);
  * }, { name: 'server', clock });
- * console.log(text.split('\n')[0]); // => scope "server": running, 2 ms
- * console.log(text.split('\n')[1]); // => ├─ task "watcher": running, 2 ms, daemon
- * console.log(text.split('\n')[2]); // => └─ task: running, 2 ms
- * console.log(text.split('\n')[3]); // =>    └─ scope "page": joining, 2 ms
- * console.log(text.split('\n')[4]); // =>       └─ task: running, 2 ms
+ * // => scope."server":.running,.2.ms
+ * // => ├─.task."watcher":.running,.2.ms,.daemon
+ * // => └─.task."request":.running,.2.ms
+ * // => ...└─.scope."page":.joining,.2.ms
+ * // => ......└─.task."query":.running,.2.ms
  * ```
  */
 export function formatTree(tree: ScopeTree): string {

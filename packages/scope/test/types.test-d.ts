@@ -1,5 +1,18 @@
 import type { CancellationToken, Source } from '@quiesce/cancellation-token';
-import { type Scope, ScopeError, scope, type Task, type TaskOutcome, type TaskState } from '@quiesce/scope';
+import {
+  type Drainable,
+  type Joined,
+  JoinSet,
+  Scope,
+  ScopeError,
+  type ScopeTree,
+  scope,
+  shield,
+  type Task,
+  type TaskOutcome,
+  type TaskState,
+  TaskTracker,
+} from '@quiesce/scope';
 import { select } from '@quiesce/select';
 import { expectTypeOf } from 'vitest';
 
@@ -50,3 +63,50 @@ expectTypeOf(ScopeError.prototype).toExtend<AggregateError>();
 
 // @ts-expect-error Object literal may only specify known properties, and 'abort' does not exist
 void scope(() => {}, { abort: new AbortController().signal });
+
+// Blocks, readiness, several at once.
+expectTypeOf(new Scope({ name: 'block', timeout: 5 }).join()).toEqualTypeOf<Promise<void>>();
+expectTypeOf<Scope>().toExtend<AsyncDisposable>();
+await scope(async (s) => {
+  const { task, value } = await s.start(async (_token, ready: (port: number) => void) => {
+    ready(8080);
+    return 'closed';
+  });
+  expectTypeOf(value).toEqualTypeOf<number>();
+  expectTypeOf(task).toEqualTypeOf<Task<string>>();
+  expectTypeOf(s.map(['a'], async (word, token, index) => ({ word, token, index }))).toEqualTypeOf<
+    Task<{ word: string; token: CancellationToken; index: number }[]>
+  >();
+  expectTypeOf(s.race([async () => 1, () => 'text'])).toEqualTypeOf<Task<number | string>>();
+  expectTypeOf(s.any([async () => 1])).toEqualTypeOf<Task<number>>();
+  expectTypeOf(s.use(Promise.resolve({ id: 1 }), (resource) => resource.id)).toEqualTypeOf<Task<{ id: number }>>();
+  expectTypeOf(s.task('key')).toEqualTypeOf<Task<unknown> | undefined>();
+  expectTypeOf(s.tree()).toEqualTypeOf<ScopeTree>();
+  expectTypeOf(shield(async () => 1)).toEqualTypeOf<Promise<number>>();
+
+  // @ts-expect-error Type '"queue"' is not assignable to type '"replace" | "refuse" | undefined'
+  s.spawn(() => {}, { key: 1, onConflict: 'queue' });
+
+  // @ts-expect-error Type '"isolated"' is not assignable to type '"cancel" | "isolate" | undefined'
+  s.spawn(() => {}, { onFailure: 'isolated' });
+});
+
+// Sets and trackers.
+const set = new JoinSet<number>();
+expectTypeOf(set.spawn(async () => 1)).toEqualTypeOf<Task<number>>();
+expectTypeOf(set.joinAll()).toEqualTypeOf<Promise<number[]>>();
+const joined = await set.joinNext();
+expectTypeOf(joined).toEqualTypeOf<Joined<number> | undefined>();
+if (joined?.status === 'fulfilled') expectTypeOf(joined.value).toEqualTypeOf<number>();
+else if (joined !== undefined) expectTypeOf(joined.reason).toEqualTypeOf<unknown>();
+const next = await select({ next: set.joinNext(), stopped: {} as CancellationToken });
+if (next.branch === 'next') expectTypeOf(next.value).toEqualTypeOf<Joined<number> | undefined>();
+// @ts-expect-error Type 'string' is not assignable to type 'number | PromiseLike<number>'
+set.spawn(() => 'text');
+
+const tracker = new TaskTracker({ name: 'requests' });
+expectTypeOf(tracker).toExtend<Drainable>();
+expectTypeOf(tracker.track(Promise.resolve(1))).toEqualTypeOf<Promise<number>>();
+expectTypeOf(tracker.spawn(() => Promise.resolve('text'))).toEqualTypeOf<Promise<string>>();
+expectTypeOf(tracker.guard()).toExtend<Disposable>();
+expectTypeOf(tracker.wait()).toExtend<Source<void>>();

@@ -14,6 +14,7 @@ import { PlainList } from './plain.ts';
 const TASKS = 100_000;
 /** Some take too long for so many. */
 const FEWER = 10_000;
+const FEWEST = 500;
 const bare = 'a bare list, an object a task';
 
 let done = 0;
@@ -26,6 +27,7 @@ function joining(name: string, count: number, run: (count: number) => Promise<un
   return timed({
     name,
     batch: count,
+    runs: count === TASKS ? 3 : 5,
     isAsync: true,
     run: async () => void (await run(count)),
     check: () => {
@@ -146,7 +148,7 @@ export const besideOthers: Row = {
     joining('p-queue', FEWER, queue),
     joining('abort-controller-x', FEWER, aborted),
     joining('rxjs mergeMap', FEWER, merged),
-    joining('effection', FEWER, effection),
+    joining('effection', FEWEST, effection),
   ],
   budgets: [],
 };

@@ -1,0 +1,49 @@
+import { type CancellationToken, ClosedError, type Waiter } from '@quiesce/cancellation-token';
+import type { Life } from './life.ts';
+import { checkFunction, quoted, type SpawnOptions } from './options.ts';
+import type { Task } from './task.ts';
+
+/** A task that is ready, and what it said. */
+export interface Started<V, T> {
+  readonly task: Task<Awaited<T>>;
+  /** What `ready` was called with. */
+  readonly value: V;
+}
+
+/** The machine of `start`: waits for `ready` or for the end of the task, whichever comes first. */
+export function startIn<V, T>(
+  life: Life,
+  work: (token: CancellationToken, ready: (value: V) => void) => T,
+  options: SpawnOptions | undefined,
+  above: unknown,
+): Promise<Started<V, T>> {
+  const begun = new Promise<Started<V, T>>((resolve, reject) => {
+    checkFunction('start', work);
+    let answer: { readonly value: V } | undefined;
+    const ended = (): void => {
+      try {
+        task.poll();
+        reject(new ClosedError(`start: task${quoted(task.name)} ended without calling ready(value)`));
+      } catch (error) {
+        reject(error);
+      }
+      // It is the scope's, or none; only an isolated failure is nobody else's.
+      if (task.state !== 'failed' || task.info?.isIsolated !== true) begun.catch(ignore);
+    };
+    const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: ended };
+    const ready = (value: V): void => {
+      if (answer !== undefined) throw new ClosedError('ready: the task has called it before; call it once');
+      answer = { value };
+      if (waiter.owner === undefined) return;
+      task.unpark(waiter);
+      resolve({ task, value });
+    };
+    const task = life.spawn((token) => work(token, ready), options, above);
+    // A task never ends inside of `spawn`, but it may be ready there.
+    if (answer === undefined) task.park(waiter);
+    else resolve({ task, value: (answer as { readonly value: V }).value });
+  });
+  return begun;
+}
+
+function ignore(): void {}

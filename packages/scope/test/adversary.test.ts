@@ -1,0 +1,247 @@
+// Whoever wants to break the three laws: hostile values, reentrancy, deadlocks of their own making.
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { JoinSet, Scope, scope, TaskTracker } from '@quiesce/scope';
+import { sleep } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { deaf, obedient, rejection, turn, uncaughtIn, unhandledIn } from './vocabulary.ts';
+
+const error = new Error('hostile');
+const bounded = (clock: VirtualClock): { clock: VirtualClock; cleanupTimeout: number } => ({
+  clock,
+  cleanupTimeout: 10,
+});
+
+/** A promise whose constructor cannot be read: `Promise.resolve` throws on it. */
+function poisoned(): Promise<never> {
+  return Object.defineProperty(new Promise<never>(() => {}), 'constructor', {
+    get() {
+      throw error;
+    },
+  });
+}
+
+describe('hostile values', () => {
+  it('a poisoned promise of a task, a body or a cleanup is a failure, and nothing hangs', async () => {
+    expect(await rejection(scope((s) => void s.spawn(poisoned)))).toBe(error);
+    expect(await rejection(scope(poisoned))).toBe(error);
+    expect(await rejection(scope((s) => s.defer(poisoned)))).toBe(error);
+    const set = new JoinSet<void>();
+    set.spawn(poisoned);
+    expect(await set.joinNext()).toMatchObject({ status: 'failed', reason: error });
+  });
+
+  it('a thenable that calls back at once, twice, and then throws ends a task once', async () => {
+    const thenable = {
+      // biome-ignore lint/suspicious/noThenProperty: a hostile one
+      then(resolve: (n: number) => void) {
+        resolve(1);
+        resolve(2);
+        throw error;
+      },
+    };
+    expect(await scope(async (s) => await s.spawn(() => thenable))).toBe(1);
+  });
+
+  it.each([1n, Symbol('name'), {}, null])('a name that is %s keeps no failure from its way', async (name) => {
+    const wrong = { name: name as never };
+    const done = scope((s) => {
+      s.defer(() => {}, wrong);
+      s.spawn(obedient(new VirtualClock()), wrong);
+      s.spawn(() => Promise.reject(error), wrong);
+    }, wrong);
+    expect(await rejection(done)).toBe(error);
+    expect(typeof new TaskTracker(wrong).name).toBe('string');
+    const set = new JoinSet<void>(wrong);
+    set.spawn(() => Promise.reject(error), wrong);
+    expect(await rejection(set.joinAll())).toBe(error);
+  });
+
+  it('a task that is thrown as an error, also isolated, is an error like any other', async () => {
+    const done = scope((s) => {
+      const inner = s.spawn(() => {});
+      s.spawn(
+        () => {
+          throw inner;
+        },
+        { onFailure: 'isolate' },
+      );
+    });
+    const thrown = await done.then(
+      () => undefined,
+      (error: unknown) => ({ state: (error as { state: string }).state }),
+    );
+    expect(thrown).toEqual({ state: 'fulfilled' });
+  });
+
+  it('NaN, undefined and null are keys and errors as good as others', async () => {
+    await scope((s) => {
+      const { work, fulfil } = deaf();
+      s.spawn(work, { key: Number.NaN });
+      s.spawn(work, { key: null });
+      s.spawn(work, { key: undefined, onConflict: 'refuse' });
+      s.spawn(work, { key: undefined, onConflict: 'refuse' });
+      for (const key of [Number.NaN, null]) {
+        expect(() => s.spawn(() => {}, { key, onConflict: 'refuse' })).toThrow('is running');
+      }
+      fulfil();
+    });
+    const done = scope((s) => {
+      s.spawn(() => Promise.reject(Number.NaN));
+      s.spawn(() => Promise.reject(Number.NaN));
+    });
+    expect(await rejection(done)).toBeNaN();
+  });
+
+  it('a clock that fails in a cleanup fails the scope, and keeps no other cleanup from running', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    let fails = false;
+    const done = scope(
+      (s) => {
+        s.defer(() => log.push('last'));
+        s.defer(() => {});
+        s.defer(() => {
+          fails = true;
+        });
+      },
+      {
+        clock: {
+          now: () => {
+            if (!fails) return 0;
+            fails = false;
+            throw error;
+          },
+          wall: () => 0,
+          setTimer: (ms, fn, options) => clock.setTimer(ms, fn, options),
+          clearTimer: (timer) => clock.clearTimer(timer),
+        },
+      },
+    );
+    expect(await rejection(done)).toBe(error);
+    expect(log).toEqual(['last']);
+  });
+});
+
+describe('deadlocks of one’s own making', () => {
+  it('a task that closes its own block is named, not hung, and sees how that ended', async () => {
+    const clock = new VirtualClock();
+    const uncaught = await uncaughtIn(async () => {
+      const s = new Scope(bounded(clock));
+      s.spawn(() => s.close(), { name: 'suicidal' });
+      expect(await rejection(clock.run(() => s.close()))).toMatchObject({ unfinished: [{ name: 'suicidal' }] });
+    });
+    expect(uncaught).toMatchObject([{ cause: { code: 'ERR_CLEANUP_TIMEOUT' } }]);
+  });
+
+  it('two tasks that wait for each other are named both', async () => {
+    const clock = new VirtualClock();
+    const done = scope((s) => {
+      const first: PromiseLike<unknown> = s.spawn(() => turn().then(() => second), { name: 'first' });
+      const second: PromiseLike<unknown> = s.spawn(() => turn().then(() => first), { name: 'second' });
+      s.cancel();
+    }, bounded(clock));
+    expect(await rejection(clock.run(() => done))).toMatchObject({
+      unfinished: [{ name: 'first' }, { name: 'second' }],
+    });
+  });
+
+  it('a body that waits for its own scope is named', async () => {
+    const clock = new VirtualClock();
+    const uncaught = await uncaughtIn(async () => {
+      const options = { ...bounded(clock), timeout: 5 };
+      const done: Promise<unknown> = scope(async () => {
+        await undefined;
+        return done;
+      }, options);
+      expect(await rejection(clock.run(() => done))).toMatchObject({ unfinished: [{ name: 'the body', ageMs: 15 }] });
+    });
+    expect(uncaught).toMatchObject([{ cause: { code: 'ERR_CLEANUP_TIMEOUT' } }]);
+  });
+});
+
+describe('reentrancy', () => {
+  it('a callback of the cancellation may spawn, defer, cancel and use; all of it is owned', async () => {
+    const log: string[] = [];
+    const done = scope((s) => {
+      s.token.onCancelled(() => {
+        s.spawn(async () => log.push('task'));
+        s.defer(() => log.push('cleanup'));
+        void s.use('resource', (name) => log.push(name));
+        expect(s.cancel('again')).toBe(false);
+      });
+      s.cancel('stop');
+      s.token.throwIfCancelled();
+    });
+    expect(await rejection(done)).toBe('stop');
+    expect(log).toEqual(['task', 'resource', 'cleanup']);
+  });
+
+  it('a task that cancels its scope, its siblings and itself while it is being spawned is awaited', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    const done = scope((s) => {
+      const sibling = s.spawn(obedient(clock, 5, () => log.push('sibling')));
+      s.spawn((token) => {
+        sibling.cancel('first');
+        token.cancel('me');
+        s.cancel('all');
+        return obedient(clock, 10, () => log.push('myself'))(token);
+      });
+      s.token.throwIfCancelled();
+    });
+    expect(await rejection(clock.run(() => done))).toBe('all');
+    expect(log).toEqual(['sibling', 'myself']);
+  });
+
+  it('a cleanup may end the scope above it, and look at the tree', async () => {
+    const outer = new CancellationToken();
+    const states: string[] = [];
+    const value = await scope(
+      (s) => {
+        s.defer(() => states.push(s.tree().state));
+        s.defer(() => outer.cancel('from a cleanup'));
+        return 'value';
+      },
+      { signal: outer },
+    );
+    expect([value, states]).toEqual(['value', ['cleaning']]);
+  });
+
+  it('leaving a block cancels it although somebody joins it', async () => {
+    const clock = new VirtualClock();
+    const unhandled = await unhandledIn(async () => {
+      const s = new Scope();
+      s.spawn(obedient(clock));
+      const joined = rejection(s.join());
+      await s.close();
+      expect(await joined).toMatchObject({ source: 'scope' });
+    });
+    expect(unhandled).toEqual([]);
+  });
+
+  it('a loop over a set that is left leaves the rest to be joined', async () => {
+    const set = new JoinSet<number>();
+    set.extend([1, 2, 3].map((n) => () => n));
+    for await (const joined of set) if (joined.status === 'fulfilled') break;
+    expect(set.length).toBe(2);
+    expect(await set.joinAll()).toEqual([2, 3]);
+  });
+});
+
+describe('a cleanup timeout of nothing', () => {
+  it('gives up on what does not end in the very step, and still cleans up', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    const done = scope(
+      (s) => {
+        s.defer(() => log.push('synchronous'));
+        s.spawn(() => sleep(1, { clock }), { name: 'slow' });
+        s.cancel();
+      },
+      { clock, cleanupTimeout: 0 },
+    );
+    expect(await rejection(clock.run(() => done))).toMatchObject({ unfinished: [{ name: 'slow', ageMs: 0 }] });
+    expect(log).toEqual(['synchronous']);
+  });
+});

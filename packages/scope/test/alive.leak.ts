@@ -1,0 +1,150 @@
+// Memory is for what is alive: months of tasks, sets and trackers in use, and what nobody asked for.
+import { CancellationToken, setUncaughtHandler } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { JoinSet, LeakError, Scope, scope, TaskTracker } from '@quiesce/scope';
+import { select, sleep } from '@quiesce/select';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
+
+const turns = 30_000;
+const rounds = 2;
+const error = new Error('isolated');
+
+test('a scope in which a million tasks have run keeps nothing of them', async () => {
+  const growth = await scope((s) =>
+    bytesPerTurn({ turns: 340_000, rounds }, async () => void (await s.spawn(async () => {}))),
+  );
+  expect(growth).toBeLessThan(1);
+}, 120_000);
+
+test('a minute of virtual time with a hundred thousand tasks, of which many fail, are cancelled or time out', async () => {
+  const clock = new VirtualClock();
+  const tasksEach = 100;
+  const growth = await scope(
+    (s) =>
+      bytesPerTurn({ turns: 400, rounds }, async (turn) => {
+        for (let i = 0; i < tasksEach; i++) {
+          const work = async (token: CancellationToken): Promise<void> => {
+            await select({ token, done: sleep(i % 10 < 5 ? 50 : 100, { clock }) });
+            if (i % 10 === 3) throw error;
+          };
+          const inner = (signal: CancellationToken): Promise<void> =>
+            scope((inner) => void inner.spawn(work), { signal, clock, timeout: 70, cleanupTimeout: 10 });
+          const task = s.spawn(i % 10 === 4 ? inner : work, { onFailure: 'isolate', key: turn * tasksEach + i });
+          void task.settled();
+          if (i % 10 === 9) task.cancel();
+        }
+        await clock.advance(150);
+      }),
+    { clock, cleanupTimeout: 1_000 },
+  );
+  expect(clock.now()).toBe(400 * 3 * 150);
+  expect(clock.now()).toBeGreaterThanOrEqual(60_000);
+  // Bytes a task.
+  expect(growth / tasksEach).toBeLessThan(1);
+}, 120_000);
+
+test('a scope keeps nothing of keys, names, daemons and handled failures that are gone', async () => {
+  const growth = await scope((s) =>
+    bytesPerTurn({ turns, rounds }, async (i) => {
+      s.spawn(async () => {}, { key: i, name: 'a task', daemon: true });
+      await s.spawn(() => Promise.reject(error), { onFailure: 'isolate' }).settled();
+      await s.map([1], async () => {});
+    }),
+  );
+  expect(growth).toBeLessThan(1);
+});
+
+test('a cleanup timeout leaves nothing on a token that lives long', async () => {
+  const outer = new CancellationToken();
+  const growth = await bytesPerTurn({ turns: 10_000, rounds }, () =>
+    scope((s) => void s.spawn(async () => {}), { signal: outer, cleanupTimeout: 1_000, timeout: 60_000 }),
+  );
+  expect(growth).toBeLessThan(1);
+});
+
+test('a set keeps nothing of what was joined or let go of', async () => {
+  const set = new JoinSet<number>();
+  const growth = await bytesPerTurn({ turns, rounds }, async (i) => {
+    set.spawn(() => i);
+    set.spawn(() => Promise.reject(error));
+    await set.joinNext();
+    await set.joinNext();
+    set.spawn(async () => i);
+    set.detachAll();
+    await select({ next: set.joinNext(), other: sleep(0) });
+  });
+  expect(growth).toBeLessThan(1);
+});
+
+test('a tracker keeps nothing of what has settled, nor of waits that were given up', async () => {
+  const tracker = new TaskTracker();
+  const growth = await bytesPerTurn({ turns, rounds }, async () => {
+    const tracked = tracker.track(Promise.resolve());
+    tracker.guard().dispose();
+    await select({ idle: tracker.wait(), tracked });
+  });
+  expect(growth).toBeLessThan(1);
+});
+
+test('a task that nobody named costs the same whether or not somebody looks at the tree', async () => {
+  const weigh = async (looks: boolean): Promise<number> => {
+    const count = 20_000;
+    const s = new Scope();
+    const token = new CancellationToken();
+    const work = (): Promise<void> => select({ token }).then(() => {});
+    s.spawn(work);
+    await collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < count; i++) s.spawn(work);
+    if (looks) expect(s.tree().children).toHaveLength(count + 1);
+    await collectGarbage();
+    const bytes = (process.memoryUsage().heapUsed - before) / count;
+    token.cancel();
+    await s.join();
+    return bytes;
+  };
+  await weigh(true);
+  const [quiet, looked] = [await weigh(false), await weigh(true)];
+  expect(Math.abs(quiet - looked)).toBeLessThan(4);
+});
+
+test('a scope that was abandoned in the middle of its block is collected', async () => {
+  const outer = new CancellationToken();
+  expect(
+    await survivors(500, () => {
+      const s = new Scope({ timeout: 60_000 });
+      s.spawn(() => new Promise(() => {}));
+      return s;
+    }),
+  ).toBe(0);
+  expect(outer.isCancelled).toBe(false);
+});
+
+const reported: unknown[] = [];
+let before: ReturnType<typeof setUncaughtHandler>;
+beforeAll(() => {
+  before = setUncaughtHandler((leak) => reported.push(leak));
+});
+afterAll(() => setUncaughtHandler(before));
+
+test('what is forgotten is named once, with its place, where leak detection is on', async () => {
+  const tracker = new TaskTracker({ name: 'requests', leakDetection: true });
+  const quiet = new TaskTracker({ name: 'quiet' });
+  const use = (): void => {
+    tracker.guard().dispose();
+    tracker.guard();
+    quiet.guard();
+    new Scope({ name: 'block', leakDetection: true });
+    void new Scope({ leakDetection: true }).close();
+    void scope(() => {}, { leakDetection: true });
+  };
+  use();
+  for (let i = 0; i < 20 && reported.length < 2; i++) await collectGarbage();
+  await collectGarbage();
+  const texts = reported.map(String).sort();
+  expect(reported.every((error) => error instanceof LeakError)).toBe(true);
+  expect(texts).toHaveLength(2);
+  expect(texts[0]).toMatch(/^LeakError: A guard of tracker "requests" was forgotten: dispose it.*alive\.leak\.ts:\d+/);
+  expect(texts[1]).toMatch(/^LeakError: Scope "block" was forgotten: close it.*alive\.leak\.ts:\d+/);
+});
