@@ -105,8 +105,13 @@ test('a task that nobody named costs the same whether or not somebody looks at t
     return bytes;
   };
   await weigh(true);
-  const [quiet, looked] = [await weigh(false), await weigh(true)];
-  expect(Math.abs(quiet - looked)).toBeLessThan(4);
+  const [quiet, looked]: [number[], number[]] = [[], []];
+  for (let round = 0; round < 3; round++) {
+    quiet.push(await weigh(false));
+    looked.push(await weigh(true));
+  }
+  // Noise only ever adds.
+  expect(Math.abs(Math.min(...quiet) - Math.min(...looked))).toBeLessThan(4);
 });
 
 test('a scope that was abandoned in the middle of its block is collected', async () => {

@@ -1,7 +1,7 @@
 // The three laws again, for what bends them: daemons, isolation, tasks that never end, cleanup timeouts, deadlines; random,
 // under the virtual clock, against a naive record of what really happened.
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { type SpawnOptions, scope } from '@quiesce/scope';
+import { ScopeError, type SpawnOptions, scope } from '@quiesce/scope';
 import { CleanupTimeoutError, select, sleep } from '@quiesce/select';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -116,8 +116,7 @@ test('every task has ended or is named, every cleanup has begun in order, every 
           ),
         );
       });
-      const all =
-        thrown === undefined ? [] : thrown.error instanceof AggregateError ? thrown.error.errors : [thrown.error];
+      const all = thrown === undefined ? [] : thrown.error instanceof ScopeError ? thrown.error.errors : [thrown.error];
       const given = all.find((error): error is CleanupTimeoutError => error instanceof CleanupTimeoutError);
       const named = given?.unfinished.map(({ name }) => name) ?? [];
       // Law 1: whoever runs is named, and nobody is named twice.

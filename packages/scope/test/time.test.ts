@@ -265,7 +265,7 @@ describe('shield', () => {
     const clock = new VirtualClock();
     const done = shield(deaf().work, { timeout: 5, cleanupTimeout: 5, clock, name: 'flush' });
     expect(await rejection(clock.run(() => done))).toMatchObject({
-      message: expect.stringContaining('scope "flush": after 5 ms'),
+      message: expect.stringContaining('scope "flush": cancelled, and not done within 5 ms'),
     });
   });
 
