@@ -21,6 +21,8 @@ const flags = ['--conditions=built', '--expose-gc', '--no-flush-bytecode'];
 const folder = import.meta.dirname;
 
 const { values, positionals } = parseArgs({
+  // One `--` too many is what `node test/run.mjs bench -- token` gives.
+  args: process.argv.slice(2).filter((arg, index) => arg !== '--' || index > 0),
   allowPositionals: true,
   options: { json: { type: 'string' }, node: { type: 'string' } },
 });
