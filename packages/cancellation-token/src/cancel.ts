@@ -3,7 +3,7 @@
  */
 
 import { leave, Registration } from './links.ts';
-import { ASKS, CANCELLED, forget, LINKED, type Reason, type TreeNode } from './node.ts';
+import { ASKS, CANCELLED, forget, LINKED, PARENT, type Reason, type TreeNode } from './node.ts';
 import { mark, takeDue } from './queue.ts';
 import type { Waiter } from './source.ts';
 import { reserveStack } from './stack.ts';
@@ -20,7 +20,8 @@ let firing = false;
 
 /** Cancels a token that is neither cancelled nor disposed: marks everything below it, then notifies. */
 export function settle(node: TreeNode, reason: Reason): void {
-  if (node.bits & LINKED) reserveStack();
+  // It costs as much as all the rest for a token with nothing below it, which needs it least.
+  if (node.bits & LINKED && node.bits & (PARENT | ASKS)) reserveStack();
   epoch++;
   // What was answered in this round may no longer be true.
   if (rounds.now !== 0) rounds.now = ++rounds.last;
