@@ -283,11 +283,13 @@ function inOrder({ head }: Chain<Task<unknown>>): Task<unknown>[] {
 }
 
 /**
- * What `joinNext` returns: awaitable, and a `select` branch. As a branch of a loop it gives one task after the other, and
- * `undefined` as long as the set is empty: switch it off with `!set.isEmpty && set.joinNext()`.
+ * What `joinNext` returns: awaitable, and a `select` branch. As a branch of a loop it gives one task after the other; when
+ * the set has run empty it gives `undefined` once and is then off.
  */
 export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
   readonly #set: JoinSet<T>;
+  /** @internal Set when the set was empty: the end of the stream. */
+  once?: true;
 
   /** @internal */
   constructor(set: JoinSet<T>) {
@@ -305,7 +307,13 @@ export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
 
   /** @internal */
   poll(): Joined<T> | undefined | typeof PENDING {
-    return this.#set.tryJoinNext() ?? (this.#set.isEmpty ? undefined : PENDING);
+    const joined = this.#set.tryJoinNext();
+    if (joined === undefined && this.#set.isEmpty) {
+      this.once = true;
+      return undefined;
+    }
+    if (this.once) delete this.once;
+    return joined ?? PENDING;
   }
 
   /** @internal */

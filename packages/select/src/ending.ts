@@ -103,7 +103,11 @@ function endAll(race: Race): void {
     else if (entry.token !== undefined) end(race, entry, entry.token);
   }
   if (limit !== undefined && aftermath.running > 1) {
-    aftermath.timer = limit.clock.setTimer(limit.ms, () => giveUp(race, limit), { ref: true });
+    try {
+      aftermath.timer = limit.clock.setTimer(limit.ms, () => giveUp(race, limit), { ref: true });
+    } catch (error) {
+      addError(race, error);
+    }
   }
   over(race);
 }
@@ -142,7 +146,7 @@ export function functionEnded(race: Race, entry: Entry): void {
   }
   const aftermath = aftermathOf(race);
   if (late !== undefined) aftermath.late[entry.index] = late;
-  aftermath.errors.push(...failures);
+  for (const error of failures) if (!aftermath.errors.includes(error)) aftermath.errors.push(error);
   over(race);
 }
 

@@ -23,7 +23,8 @@ interface MatchFunction {
 /**
  * A branch with a pattern: a value that does not fit switches the branch off for this call, as a pattern of Tokio's.
  *
- * The value that did not fit is consumed and lost: the one exception to "nothing is lost", and Tokio's. A source that is
+ * The value that did not fit is consumed and lost: the one exception to "nothing is lost", and Tokio's. A permit or guard
+ * that does not fit is not given back either, so let the guard of such a branch release what it refuses. A source that is
  * closed does not fit either, so `match(rx)` is Tokio's `Some(value) = rx.recv()`. Every other failure stays a failure.
  *
  * **Timing.** `guard` is called synchronously by whatever makes the branch ready; what it throws fails the branch.

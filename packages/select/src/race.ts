@@ -76,7 +76,10 @@ export function run(race: Race): Promise<AnyOutcome | undefined> {
 /** Parks on everything that is on, and starts the functions that are not running. */
 function arm(race: Race, from: number | undefined): void {
   let idle = 0;
-  if (race.gate !== undefined) race.gate.token[source].park(race.gate);
+  if (race.gate !== undefined) {
+    race.gate.token[source].park(race.gate);
+    if (race.gate.token[source].poll() !== PENDING) decide(race, from);
+  }
   for (let entry = race.first; entry !== undefined; entry = entry.after) {
     if (entry.state !== ON) continue;
     // Invariant 1. A source that wakes inside park decides at once.
@@ -108,9 +111,17 @@ export function turn(race: Race, isFirst: boolean): Promise<AnyOutcome | typeof 
   const result = promise<AnyOutcome | typeof MISSED | undefined>(race);
   race.state = RACING;
   race.open = 0;
+  let last: Entry | undefined;
   for (let entry = race.first; entry !== undefined; entry = entry.after) {
-    if (entry.state === OUT) entry.state = ON;
-    if (entry.state === ON) race.open++;
+    // What is over is not looked at any more.
+    if (entry.state === OVER) {
+      if (last === undefined) race.first = entry.after;
+      else last.after = entry.after;
+      continue;
+    }
+    entry.state = ON;
+    race.open++;
+    last = entry;
   }
   if (!isFirst) launchAll(race);
   if (race.state === RACING) decide(race);
@@ -257,7 +268,7 @@ function conclude(race: Race): void {
   race.state = RESTING;
   const winner = race.winner;
   if (winner?.protocol !== undefined) spend(winner, winner.protocol);
-  finishTurn(race, hasMissed(race));
+  finishTurn(race, race.outcome === undefined && hasMissed(race));
 }
 
 /** A loop is left by somebody else than itself: the turn that is waited for is its last, and brings nothing. */

@@ -8,7 +8,7 @@ import { type MISSED, type Pattern, pattern } from './pattern.ts';
 import { decide, woken } from './race.ts';
 import type { Settings } from './settings.ts';
 import { IDLE, ON, RACING } from './state.ts';
-import { recall, Watched } from './watched.ts';
+import { recall, Watched, watch } from './watched.ts';
 
 /** One branch that is not off, and the waiter that is parked on it. */
 export class Entry implements Waiter {
@@ -137,7 +137,8 @@ function entryFor(race: Race, name: string, index: number, kind: number, given: 
   if (kind & SOURCE) return new Entry(race, name, index, (branch as Source<unknown>)[source], undefined, matching);
   if (kind & PROMISE) {
     const promise = branch as PromiseLike<unknown>;
-    const known = recall(promise);
+    // A loop may be left before its first turn, when nothing could be remembered any more.
+    const known = race.settings.isLoop ? watch(promise) : recall(promise);
     return known === undefined
       ? new Entry(race, name, index, new Watched(promise), promise, matching)
       : new Entry(race, name, index, known, undefined, matching);

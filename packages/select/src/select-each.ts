@@ -4,6 +4,7 @@ import { checkBranches } from './kinds.ts';
 import { MISSED } from './pattern.ts';
 import { leave, stopTurn, turn } from './race.ts';
 import { addAll, Race } from './record.ts';
+import { handleAll } from './refused.ts';
 import { type SelectOptions, settingsOf } from './settings.ts';
 import { RESTING } from './state.ts';
 
@@ -60,9 +61,7 @@ export const selectEach: SelectEach = /* @__PURE__ */ Object.assign(
 );
 
 function begin(branches: AnyBranches, options: SelectOptions | undefined, isBiased: boolean): AsyncGenerator<unknown> {
-  checkBranches(branches);
-  const race = new Race(settingsOf(options, isBiased, true));
-  addAll(race, branches);
+  const race = raceOf(branches, options, isBiased);
   race.state = RESTING;
   const exit: Exit = { isAsked: false };
   const outcomes = outcomesOf(race, branches['else'], exit);
@@ -82,6 +81,18 @@ function begin(branches: AnyBranches, options: SelectOptions | undefined, isBias
       return throws.call(outcomes, error);
     },
   });
+}
+
+function raceOf(branches: AnyBranches, options: SelectOptions | undefined, isBiased: boolean): Race {
+  try {
+    checkBranches(branches);
+    const race = new Race(settingsOf(options, isBiased, true));
+    addAll(race, branches);
+    return race;
+  } catch (error) {
+    handleAll(branches);
+    throw error;
+  }
 }
 
 /** Whether somebody wants the loop to end, which may be between two turns that bring nothing. */

@@ -1,13 +1,11 @@
-import { consumeBudget, isSource } from '@quiesce/cancellation-token';
-import { isThenable } from '@quiesce/internal';
+import { consumeBudget } from '@quiesce/cancellation-token';
 import type { AnyBranches, AnyOutcome, Branches, Outcomes } from './branches.ts';
 import { otherwise } from './else.ts';
 import { checkBranches } from './kinds.ts';
-import { isMatch, pattern } from './pattern.ts';
 import { run } from './race.ts';
 import { addAll, Race } from './record.ts';
+import { handleAll } from './refused.ts';
 import { type SelectOptions, settingsOf } from './settings.ts';
-import { watch } from './watched.ts';
 
 /** The type of {@link select}. */
 export interface Select {
@@ -64,32 +62,13 @@ function begin(branches: AnyBranches, options: SelectOptions | undefined, isBias
     // All are looked at before any is polled: a poll may consume, and a mistake further down must not lose that.
     addAll(race, branches);
   } catch (error) {
-    return refuse(branches, error);
+    handleAll(branches);
+    const turn = consumeBudget();
+    return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
   }
   const result = run(race);
   // Only when something is a pattern, or nothing is on, every branch can be off.
   return race.canEnd
     ? result.then((outcome) => outcome ?? otherwise(branches['else']))
     : (result as Promise<AnyOutcome>);
-}
-
-/** Something is wrong with the arguments. What promises are among them come to nothing, and are never "unhandled". */
-function refuse(branches: AnyBranches, error: unknown): Promise<never> {
-  attempt(() => {
-    for (const name in branches) attempt(() => handle(branches[name]));
-  });
-  const turn = consumeBudget();
-  return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
-}
-
-function handle(branch: unknown): void {
-  const inner = typeof branch === 'object' && branch !== null && isMatch(branch) ? branch[pattern].branch : branch;
-  if (!isSource(inner) && isThenable(inner)) watch(inner);
-}
-
-/** What cannot even be looked at is no promise; why the select rejects is known already. */
-function attempt(look: () => void): void {
-  try {
-    look();
-  } catch {}
 }

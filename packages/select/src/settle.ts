@@ -11,6 +11,7 @@ import {
 import type { Branch, BranchFunction, BranchValue, Off } from './branches.ts';
 import { FUNCTION, kindOf, MATCH, OFF, PROMISE, SIGNAL } from './kinds.ts';
 import type { Match } from './match.ts';
+import { isRepeated, repeat } from './repeat.ts';
 import { watch } from './watched.ts';
 
 /** What came of a branch: a value, or a failure. */
@@ -85,7 +86,7 @@ function protocolOf(branch: unknown, kind: number): SourceProtocol<unknown> {
 }
 
 function settled(fn: BranchFunction): (token: CancellationToken) => Promise<Settled<unknown>> {
-  return async (token) => {
+  const run = async (token: CancellationToken): Promise<Settled<unknown>> => {
     try {
       return { ok: true, value: await fn(token) };
     } catch (error) {
@@ -93,4 +94,5 @@ function settled(fn: BranchFunction): (token: CancellationToken) => Promise<Sett
       return { ok: false, error };
     }
   };
+  return isRepeated(fn) ? repeat(run) : run;
 }

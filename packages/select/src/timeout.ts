@@ -12,7 +12,9 @@ import {
 import { checkTime } from './alarm.ts';
 import type { BranchFunction, BranchValue } from './branches.ts';
 import { FUNCTION, kindOf, MATCH, OFF } from './kinds.ts';
+import { handleAll } from './refused.ts';
 import { select } from './select.ts';
+import { settle } from './settle.ts';
 
 /** How a timeout waits. */
 export interface TimeoutOptions {
@@ -50,8 +52,11 @@ type Work = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunctio
  * ```
  */
 export async function timeout<W extends Work>(ms: number, work: W, options?: TimeoutOptions): Promise<BranchValue<W>> {
-  checkTime('timeout', ms);
-  return limited(ms, work, options) as Promise<BranchValue<W>>;
+  const left = (): number => {
+    checkTime('timeout', ms);
+    return ms;
+  };
+  return limited(left, work, options) as Promise<BranchValue<W>>;
 }
 
 /**
@@ -74,12 +79,27 @@ export async function timeoutAt<W extends Work>(
   work: W,
   options?: TimeoutOptions,
 ): Promise<BranchValue<W>> {
-  const ms = date instanceof Date ? date.getTime() - (options?.clock ?? systemClock).wall() : Number.NaN;
-  if (Number.isNaN(ms)) throw new RangeError('timeoutAt: the date is not valid');
-  return limited(Math.max(0, ms), work, options) as Promise<BranchValue<W>>;
+  const left = (): number => {
+    const ms = date instanceof Date ? date.getTime() - (options?.clock ?? systemClock).wall() : Number.NaN;
+    if (Number.isNaN(ms)) throw new RangeError('timeoutAt: the date is not valid');
+    return Math.max(0, ms);
+  };
+  return limited(left, work, options) as Promise<BranchValue<W>>;
 }
 
-function limited(ms: number, work: Work, options: TimeoutOptions | undefined): Promise<unknown> {
+async function limited(left: () => number, work: Work, options: TimeoutOptions | undefined): Promise<unknown> {
+  let start: () => Promise<unknown>;
+  try {
+    start = prepared(left(), work, options);
+  } catch (error) {
+    handleAll({ work });
+    throw error;
+  }
+  return start();
+}
+
+/** Looks at the arguments, and does nothing yet. */
+function prepared(ms: number, work: Work, options: TimeoutOptions | undefined): () => Promise<unknown> {
   const kind = kindOf(work, 'work');
   if (kind === OFF || kind & MATCH) {
     throw new TypeError('timeout: the work must be a function, a promise, a source or a signal');
@@ -87,23 +107,27 @@ function limited(ms: number, work: Work, options: TimeoutOptions | undefined): P
   const clock = options?.clock ?? systemClock;
   const outer = options?.signal === undefined ? undefined : CancellationToken.from(options.signal);
   return kind === FUNCTION
-    ? runLimited(ms, work as BranchFunction, clock, outer)
-    : awaitLimited(ms, work, clock, outer);
+    ? () => runLimited(ms, work as BranchFunction, clock, outer)
+    : () => awaitLimited(ms, work as Exclude<Work, BranchFunction>, clock, outer);
 }
 
 /** A promise or a source, against a timer that only counts once it has fired: what is ready goes first. */
 async function awaitLimited(
   ms: number,
-  work: Work,
+  given: Exclude<Work, BranchFunction>,
   clock: Clock,
   signal: CancellationToken | undefined,
 ): Promise<unknown> {
+  // Settled, so that it is no branch of ours that `branchOf` names.
+  const work = settle(given);
   const due = new CancellationToken();
   const timer = clock.setTimer(ms, () => due.cancel(new TimeoutError(ms)), { ref: true });
   try {
     const outcome = await select.biased({ work, due }, { signal });
     if (outcome.branch === 'due') throw outcome.value;
-    return outcome.value;
+    const settled = outcome.value;
+    if (settled.ok) return settled.value;
+    throw settled.error;
   } finally {
     clock.clearTimer(timer);
   }
