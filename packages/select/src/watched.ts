@@ -2,7 +2,8 @@
  * A promise as a source: its one lasting reaction, and the races that wait for it.
  *
  * `Promise.race` leaves a reaction behind on every promise at every call; a promise that lives long collects them all.
- * Here a promise gets one reaction in its life, however often it is raced, and the races come and go in a list.
+ * Here a promise that has lost once keeps one reaction, however often it is raced later, and the races come and go in a
+ * list. Several races that see a new promise at the same time give it one each.
  *
  * Invariants
  *  1. A promise is entered into `known` when it loses a race, never before: entering costs more than a race, and most
