@@ -1,3 +1,4 @@
+import { defineGetter } from '@quiesce/internal';
 import { PENDING, type Source, type SourceProtocol, source } from './source.ts';
 import { wait } from './wait.ts';
 
@@ -7,6 +8,14 @@ import { wait } from './wait.ts';
  * @see tokio_util::sync::WaitForCancellationFuture (tokio-util 0.7.19)
  */
 export class Cancelled implements PromiseLike<void> {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineGetter(
+    Cancelled,
+    source,
+    function (this: Cancelled): SourceProtocol<unknown> {
+      return this.token[source];
+    },
+  );
   /** @internal */
   readonly token: Source<unknown>;
 
@@ -34,8 +43,3 @@ export class Cancelled implements PromiseLike<void> {
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Cancelled extends Source<unknown> {}
-Object.defineProperty(Cancelled.prototype, source, {
-  get(this: Cancelled): SourceProtocol<unknown> {
-    return this.token[source];
-  },
-});

@@ -138,6 +138,8 @@ export interface Listener {
  * ```
  */
 export class Registration implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(Registration, 'unregister');
   /** @internal */
   next: Item | undefined = undefined;
   /** @internal */
@@ -177,4 +179,3 @@ export class Registration implements Disposable {
     else if (!(node.bits & DISPOSED)) fn(reason.value);
   }
 }
-defineDispose(Registration.prototype, 'unregister');

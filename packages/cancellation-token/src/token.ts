@@ -71,6 +71,8 @@ export type UntilCancelled<T> =
  * ```
  */
 export class CancellationToken implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ complete(CancellationToken);
   /** @internal */
   up: TreeNode | Reason | undefined;
   /** @internal */
@@ -461,6 +463,11 @@ export class CancellationToken implements Disposable {
     dispose(this);
   }
 
+  /** @internal */
+  get once(): true {
+    return true;
+  }
+
   /** @internal Asks whoever answers for this token: itself, or the ancestor to which a disposed one's waiters went. */
   poll(): unknown {
     const node = answering(this);
@@ -494,19 +501,22 @@ export class CancellationToken implements Disposable {
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface CancellationToken extends Source<unknown> {}
 
-defineDispose(CancellationToken.prototype, 'dispose');
-Object.defineProperties(CancellationToken.prototype, {
-  [brand]: { value: true },
-  // The token is its own protocol object, so that waiting for it allocates nothing.
-  [source]: {
-    get(this: CancellationToken): SourceProtocol<unknown> {
-      return this;
+/** Gives the tokens what `isolatedDeclarations` does not allow inside of a class. */
+function complete(type: typeof CancellationToken): object {
+  const { prototype } = type;
+  defineDispose(type, 'dispose');
+  return Object.defineProperties(prototype, {
+    [brand]: { value: true },
+    // The token is its own protocol object, so that waiting for it allocates nothing.
+    [source]: {
+      get(this: CancellationToken): SourceProtocol<unknown> {
+        return this;
+      },
     },
-  },
-  once: { value: true },
-  // What Node's console.log prints.
-  [Symbol.for('nodejs.util.inspect.custom')]: { value: CancellationToken.prototype.toString },
-});
+    // What Node's console.log prints.
+    [Symbol.for('nodejs.util.inspect.custom')]: { value: prototype.toString },
+  });
+}
 
 /** Frozen, without a parent: as a disposed token it keeps nothing that is registered on it. */
 let never: CancellationToken | undefined;

@@ -1,4 +1,4 @@
-export { defineDispose } from './dispose.ts';
+export { defineDispose, defineGetter } from './dispose.ts';
 export { isNamed, nameError } from './errors.ts';
 export { append, type Chain, detach, type Link, remove } from './list.ts';
 export { refuseThenable } from './sendable.ts';
