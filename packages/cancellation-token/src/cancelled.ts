@@ -13,15 +13,15 @@ export class Cancelled implements PromiseLike<void> {
     Cancelled,
     source,
     function (this: Cancelled): SourceProtocol<unknown> {
-      return this.token[source];
+      return this.protocol;
     },
   );
   /** @internal */
-  readonly token: Source<unknown>;
+  readonly protocol: SourceProtocol<unknown>;
 
   /** @internal */
-  constructor(token: Source<unknown>) {
-    this.token = token;
+  constructor(protocol: SourceProtocol<unknown>) {
+    this.protocol = protocol;
   }
 
   /** Called by `await`; registers one waiter, which stays until the cancellation. Never rejects. */
@@ -30,7 +30,7 @@ export class Cancelled implements PromiseLike<void> {
     onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    const protocol = this.token[source];
+    const { protocol } = this;
     // The reason is for `select`; an `await` gives nothing, as Tokio's does. A promise could not carry every reason.
     const silent: SourceProtocol<void> = {
       poll: () => (protocol.poll() === PENDING ? PENDING : undefined),
