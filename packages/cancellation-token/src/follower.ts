@@ -12,7 +12,7 @@ export function followerOf<T extends TreeNode>(signal: AbortSignal, make: () => 
   let root = followers.get(signal) as T | undefined;
   if (root === undefined) {
     root = make();
-    originate(root, originFrom(root, signal), 0);
+    originate(root, new SignalOrigin(root, signal), 0);
     followers.set(signal, root);
   }
   return root;
@@ -29,19 +29,32 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
   );
 }
 
-/** One listener on one foreign signal, there only while the root is observed. */
-function originFrom(root: TreeNode, signal: AbortSignal): Origin {
-  // The listener: a function, which every kind of signal takes.
-  const heard = (): void => void isCancelled(root);
-  return {
-    isInherited: false,
-    listen(_node, on) {
-      if (!on) signal.removeEventListener('abort', heard);
-      else if (!signal.aborted) signal.addEventListener('abort', heard);
-      // Between the asking and now: it will not say so again. To be told so is the last that happens to a root when linked.
-      else heard();
-    },
-    hold() {},
-    ask: () => (signal.aborted ? new Reason(signal.reason, 'signal') : undefined),
-  };
+/**
+ * One listener on one foreign signal, there only while the root is observed. A class, since a record with functions could
+ * not be cloned, and cloning a token must fail at its use and not before.
+ */
+class SignalOrigin implements Origin {
+  readonly isInherited = false;
+  readonly #root: TreeNode;
+  readonly #signal: AbortSignal;
+  /** The listener: a function, which every kind of signal takes. */
+  readonly #heard = (): void => void isCancelled(this.#root);
+
+  constructor(root: TreeNode, signal: AbortSignal) {
+    this.#root = root;
+    this.#signal = signal;
+  }
+
+  listen(_node: TreeNode, on: boolean): void {
+    if (!on) this.#signal.removeEventListener('abort', this.#heard);
+    else if (!this.#signal.aborted) this.#signal.addEventListener('abort', this.#heard);
+    // Between the asking and now: it will not say so again. To be told so is the last that happens to a root when linked.
+    else this.#heard();
+  }
+
+  hold(): void {}
+
+  ask(): Reason | undefined {
+    return this.#signal.aborted ? new Reason(this.#signal.reason, 'signal') : undefined;
+  }
 }

@@ -1,7 +1,8 @@
-import { consumeBudget, isSource } from '@quiesce/cancellation-token';
+import { isSource } from '@quiesce/cancellation-token';
 import { isThenable } from '@quiesce/internal';
 import type { AnyBranches, AnyOutcome, Branches, Outcomes } from './branches.ts';
 import { otherwise } from './else.ts';
+import { rejectInTurn } from './ending.ts';
 import { checkBranches } from './kinds.ts';
 import { isMatch, pattern } from './pattern.ts';
 import { run } from './race.ts';
@@ -78,8 +79,7 @@ function refuse(branches: AnyBranches, error: unknown): Promise<never> {
   attempt(() => {
     for (const name in branches) attempt(() => handle(branches[name]));
   });
-  const turn = consumeBudget();
-  return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
+  return rejectInTurn(error);
 }
 
 function handle(branch: unknown): void {

@@ -67,6 +67,6 @@ export interface Sleep extends Source<void> {}
  * ```
  */
 export function sleep(ms: number, options?: SleepOptions): Sleep {
-  checkTime('sleep', ms);
+  checkTime('sleep: the time', ms);
   return new Sleep(ms, options?.clock ?? systemClock);
 }

@@ -50,7 +50,7 @@ type Work = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunctio
  * ```
  */
 export async function timeout<W extends Work>(ms: number, work: W, options?: TimeoutOptions): Promise<BranchValue<W>> {
-  checkTime('timeout', ms);
+  checkTime('timeout: the time', ms);
   return limited(ms, work, options) as Promise<BranchValue<W>>;
 }
 
