@@ -214,4 +214,4 @@ Object.defineProperty(Receiver.prototype, source, {
     return this.cursor;
   },
 });
-defineDispose(Receiver.prototype, 'close');
+defineDispose(Receiver, 'close');

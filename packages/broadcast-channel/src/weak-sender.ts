@@ -87,4 +87,4 @@ export class WeakSender<T> implements Disposable {
       throw new ClosedError(`${call}: this weak sender was closed; clone it before closing to keep one`);
   }
 }
-defineDispose(WeakSender.prototype, 'close');
+defineDispose(WeakSender, 'close');

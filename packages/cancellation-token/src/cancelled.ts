@@ -1,3 +1,4 @@
+import { defineGetter } from '@quiesce/internal';
 import { PENDING, type Source, type SourceProtocol, source } from './source.ts';
 import { wait } from './wait.ts';
 
@@ -7,12 +8,20 @@ import { wait } from './wait.ts';
  * @see tokio_util::sync::WaitForCancellationFuture (tokio-util 0.7.19)
  */
 export class Cancelled implements PromiseLike<void> {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineGetter(
+    Cancelled,
+    source,
+    function (this: Cancelled): SourceProtocol<unknown> {
+      return this.protocol;
+    },
+  );
   /** @internal */
-  readonly token: Source<unknown>;
+  readonly protocol: SourceProtocol<unknown>;
 
   /** @internal */
-  constructor(token: Source<unknown>) {
-    this.token = token;
+  constructor(protocol: SourceProtocol<unknown>) {
+    this.protocol = protocol;
   }
 
   /** Called by `await`; registers one waiter, which stays until the cancellation. Never rejects. */
@@ -21,7 +30,7 @@ export class Cancelled implements PromiseLike<void> {
     onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    const protocol = this.token[source];
+    const { protocol } = this;
     // The reason is for `select`; an `await` gives nothing, as Tokio's does. A promise could not carry every reason.
     const silent: SourceProtocol<void> = {
       poll: () => (protocol.poll() === PENDING ? PENDING : undefined),
@@ -34,8 +43,3 @@ export class Cancelled implements PromiseLike<void> {
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Cancelled extends Source<unknown> {}
-Object.defineProperty(Cancelled.prototype, source, {
-  get(this: Cancelled): SourceProtocol<unknown> {
-    return this.token[source];
-  },
-});

@@ -33,7 +33,7 @@ export class Deadline implements Origin {
     this.clock = clock;
     this.#at = clock.now() + ms;
     this.#others = others;
-    this.wall = others.reduce((least, other) => Math.min(least, other.wall), wall);
+    this.wall = Math.min(wall, ...others.map((other) => other.wall));
     this.#ms = ms;
   }
 
@@ -60,7 +60,7 @@ export class Deadline implements Origin {
   #listen(node: TreeNode, on: boolean): void {
     const up = node.up as TreeNode | undefined;
     const above = on && up !== undefined ? originOf(up) : undefined;
-    const isTop = on && !(above instanceof Deadline && (above === this || above.#others.includes(this)));
+    const isTop = on && !(above instanceof Deadline && above.all.includes(this));
     if (isTop) this.#tops.add(node);
     else this.#tops.delete(node);
     this.#hold(node, (detailsOf(node)?.held ?? 0) > 0);

@@ -14,6 +14,8 @@ import { defineDispose } from '@quiesce/internal';
  * ```
  */
 export class DropGuard<T extends { cancel(): boolean }> implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(DropGuard, 'dispose');
   /** The guarded token, to be read and passed on. */
   readonly token: T;
   /** Cleared by `disarm` and by `dispose`. */
@@ -39,4 +41,3 @@ export class DropGuard<T extends { cancel(): boolean }> implements Disposable {
     this.token.cancel();
   }
 }
-defineDispose(DropGuard.prototype, 'dispose');

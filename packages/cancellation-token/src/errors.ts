@@ -17,6 +17,8 @@ export type CancelledSource = 'explicit' | 'signal' | 'sibling' | 'scope' | 'sel
  * ```
  */
 export class CancelledError extends Error {
+  /** @internal See `nameError`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(CancelledError, 'AbortError');
   /** Always `AbortError`, the platform's name for an abort. */
   declare readonly name: 'AbortError';
   /** Always `ABORT_ERR`, Node's code for an abort. */
@@ -29,7 +31,6 @@ export class CancelledError extends Error {
     this.source = options?.source ?? 'explicit';
   }
 }
-nameError(CancelledError, 'AbortError');
 
 /**
  * A deadline has passed.
@@ -44,6 +45,8 @@ nameError(CancelledError, 'AbortError');
  * ```
  */
 export class TimeoutError extends Error {
+  /** @internal See `nameError`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(TimeoutError, 'TimeoutError');
   /** Always `TimeoutError`, the platform's name for it. */
   declare readonly name: 'TimeoutError';
   /** Always `ETIMEDOUT`. */
@@ -56,7 +59,6 @@ export class TimeoutError extends Error {
     this.ms = ms;
   }
 }
-nameError(TimeoutError, 'TimeoutError');
 
 /**
  * The other side is gone for good: a channel whose senders were closed and that has been drained, a scope that ended.
@@ -69,12 +71,13 @@ nameError(TimeoutError, 'TimeoutError');
  * ```
  */
 export class ClosedError extends Error {
+  /** @internal See `nameError`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(ClosedError, 'ClosedError');
   /** Always `ClosedError`. */
   declare readonly name: 'ClosedError';
   /** Always `ERR_CLOSED`. */
   readonly code = 'ERR_CLOSED' as const;
 }
-nameError(ClosedError, 'ClosedError');
 
 /** Whether `error` is a {@link CancelledError} of this or of another copy of this package. */
 export function isCancelledError(error: unknown): error is CancelledError {

@@ -29,7 +29,10 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
   );
 }
 
-/** One listener on one foreign signal, there only while the root is observed. */
+/**
+ * One listener on one foreign signal, there only while the root is observed. A class, since a record with functions could
+ * not be cloned, and cloning a token must fail at its use and not before.
+ */
 class SignalOrigin implements Origin {
   readonly isInherited = false;
   readonly #root: TreeNode;

@@ -2,7 +2,7 @@ import { epoch, rounds } from './cancel.ts';
 import { hold, type Listener, observe, Registration, unobserve } from './links.ts';
 import { CANCELLED, DISPOSED, type Origin, originOf, type Reason, type TreeNode, UNDER } from './node.ts';
 import { isCancelled } from './tree.ts';
-import { reportUncaught } from './uncaught.ts';
+import { guarded } from './uncaught.ts';
 
 /**
  * Several tokens that together cancel one: `any` with the first, `all` with the last of them.
@@ -83,14 +83,18 @@ export class Group implements Origin, Listener {
         observe(source, registration);
       }
     }
-    const isOver = this.#isAll ? this.#left === 0 : this.#left < this.#sources.length;
     // Between the asking and now. To be told so is the last that happens to a root when it is linked.
-    if (isOver) isCancelled(this.#root);
+    this.#check();
   }
 
   heard(): void {
     this.#left--;
-    if (!this.#isAll || this.#left === 0) isCancelled(this.#root);
+    this.#check();
+  }
+
+  /** Of those that listen: enough of the sources are cancelled. */
+  #check(): void {
+    if (this.#isAll ? this.#left === 0 : this.#left < this.#sources.length) isCancelled(this.#root);
   }
 
   #rest(): void {
@@ -150,7 +154,7 @@ export class Group implements Origin, Listener {
       this.#epoch = epoch;
       return undefined;
     }
-    return cancelled.map(reasonOf).reduce((a, b) => (a.isBefore(b) === this.#isAll ? b : a));
+    return cancelled.map((source) => source.up as Reason).reduce((a, b) => (a.isBefore(b) === this.#isAll ? b : a));
   }
 }
 
@@ -165,10 +169,6 @@ function every(source: TreeNode, test: (origin: Origin) => boolean): boolean {
   return true;
 }
 
-function reasonOf(source: TreeNode): Reason {
-  return source.up as Reason;
-}
-
 /** The groups that have something to do (invariant 3). */
 const changed: Group[] = [];
 
@@ -177,18 +177,10 @@ function change(group: Group): void {
   if (changed.length > 1) return;
   try {
     inRound(() => {
-      for (const next of changed) follow(next);
+      for (const next of changed) guarded(() => next.follow());
     });
   } finally {
     changed.length = 0;
-  }
-}
-
-function follow(group: Group): void {
-  try {
-    group.follow();
-  } catch (error) {
-    reportUncaught(error);
   }
 }
 

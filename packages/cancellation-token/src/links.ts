@@ -14,7 +14,6 @@ import {
   type Item,
   LINKED,
   needDetails,
-  type Origin,
   PARENT,
   type Reason,
   TIMED,
@@ -26,7 +25,7 @@ import {
 import { shorten } from './path.ts';
 import type { Waiter } from './source.ts';
 import { reserveStack } from './stack.ts';
-import { reportUncaught } from './uncaught.ts';
+import { guarded } from './uncaught.ts';
 
 /** Puts a callback or waiter into the list of a token that is neither cancelled nor disposed. */
 export function observe(node: TreeNode, item: Registration | Waiter): void {
@@ -104,16 +103,9 @@ export function hold(node: TreeNode, change: 1 | -1): void {
     const before = details.held;
     details.held += change;
     if (before > 0 === details.held > 0) return;
-    holdOrigin(at, details.origin, change > 0);
-  }
-}
-
-function holdOrigin(node: TreeNode, origin: Origin | undefined, on: boolean): void {
-  try {
-    origin?.hold(node, on);
-  } catch (error) {
+    const holder = at;
     // As in `tell`.
-    reportUncaught(error);
+    guarded(() => details.origin?.hold(holder, change > 0));
   }
 }
 
@@ -138,6 +130,8 @@ export interface Listener {
  * ```
  */
 export class Registration implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(Registration, 'unregister');
   /** @internal */
   next: Item | undefined = undefined;
   /** @internal */
@@ -177,4 +171,3 @@ export class Registration implements Disposable {
     else if (!(node.bits & DISPOSED)) fn(reason.value);
   }
 }
-defineDispose(Registration.prototype, 'unregister');

@@ -4,7 +4,7 @@
 
 import { append, type Chain, type Link } from '@quiesce/internal';
 import { CancelledError, type CancelledSource, TimeoutError } from './errors.ts';
-import { reportUncaught } from './uncaught.ts';
+import { guarded } from './uncaught.ts';
 
 /** It and what is below it are cancelled; set once; `up` is then the reason. */
 export const CANCELLED = 1;
@@ -137,11 +137,7 @@ export function attach(node: TreeNode, item: Item): void {
 
 /** Tells a token's origin whether it is observed. What a hostile clock or signal throws must not leave the tree half done. */
 export function tell(node: TreeNode, on: boolean): void {
-  try {
-    originOf(node)?.listen(node, on);
-  } catch (error) {
-    reportUncaught(error);
-  }
+  guarded(() => originOf(node)?.listen(node, on));
 }
 
 /** A token that has ended needs its origin no more, which may hold many others. A deadline stays readable. */

@@ -2,18 +2,12 @@
 
 import { CANCELLED, DISPOSED, type TreeNode } from './node.ts';
 
-/** The nearest token from `node` on that is not disposed; a cancelled one counts, disposed or not. */
-function living(node: TreeNode | undefined): TreeNode | undefined {
-  let at = node;
-  while (at !== undefined && (at.bits & (DISPOSED | CANCELLED)) === DISPOSED) at = at.up as TreeNode | undefined;
-  return at;
-}
-
-/** Drops disposed tokens between `node` and its parent, so that they can be collected. */
+/** Drops disposed tokens between `node` and its parent, so that they can be collected; a cancelled one is not dropped. */
 export function shorten(node: TreeNode): TreeNode | undefined {
-  const up = node.up as TreeNode | undefined;
-  if (up !== undefined && up.bits & DISPOSED) node.up = living(up);
-  return node.up as TreeNode | undefined;
+  let up = node.up as TreeNode | undefined;
+  while (up !== undefined && (up.bits & (DISPOSED | CANCELLED)) === DISPOSED) up = up.up as TreeNode | undefined;
+  node.up = up;
+  return up;
 }
 
 /**

@@ -19,9 +19,14 @@ import {
 } from './node.ts';
 
 /** What is due to be notified, in order; its links are never undefined. One for all: an inner `cancel` joins in. */
-const queue = { next: undefined as Item | undefined, prev: undefined as Item | undefined };
-queue.next = queue;
-queue.prev = queue;
+const queue: Item = /* @__PURE__ */ ring();
+function ring(): Item {
+  const end: Item = { next: undefined, prev: undefined };
+  end.next = end;
+  end.prev = end;
+  return end;
+}
+
 /** The tokens that were marked and whose origins have yet to be told so. */
 const told: TreeNode[] = [];
 

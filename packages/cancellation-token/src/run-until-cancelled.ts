@@ -38,15 +38,13 @@ function race(token: SourceProtocol<unknown>, work: Promise<unknown>): Promise<U
     const wake = (): void => void Promise.resolve().then(ignore).then(decide);
     const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
     token.park(waiter);
+    const settled = (end: () => void): void => {
+      token.unpark(waiter);
+      end();
+    };
     work.then(
-      (value) => {
-        token.unpark(waiter);
-        resolve({ cancelled: false, value });
-      },
-      (error) => {
-        token.unpark(waiter);
-        reject(error);
-      },
+      (value) => settled(() => resolve({ cancelled: false, value })),
+      (error) => settled(() => reject(error)),
     );
   });
 }

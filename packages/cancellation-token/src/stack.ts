@@ -1,7 +1,7 @@
 /** As many arguments as take 4 KiB of the stack, which is several times what it takes to mark, to tell and to notify. */
-const ROOM: readonly undefined[] = new Array<undefined>(512).fill(undefined);
+const ROOM: readonly undefined[] = /* @__PURE__ */ Array.from<undefined>({ length: 512 });
 /** The same for what also has to be compiled, which is so when it is called first. */
-let room: readonly undefined[] = new Array<undefined>(8192).fill(undefined);
+let room: readonly undefined[] = /* @__PURE__ */ Array.from<undefined>({ length: 8192 });
 
 /**
  * Throws the RangeError of a stack that is about to overflow, before anything has changed: a cleanup that runs at the end

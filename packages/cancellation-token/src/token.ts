@@ -1,4 +1,4 @@
-import { defineDispose, show } from '@quiesce/internal';
+import { defineDispose, isParkedOn, show } from '@quiesce/internal';
 import { settle } from './cancel.ts';
 import { Cancelled } from './cancelled.ts';
 import { type Clock, checkDelay, systemClock } from './clock.ts';
@@ -23,7 +23,7 @@ import { answering } from './path.ts';
 import { runUntilCancelled } from './run-until-cancelled.ts';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 import { adopt, isCancelled, isMarked, reasonOf } from './tree.ts';
-import { reportUncaught } from './uncaught.ts';
+import { guarded } from './uncaught.ts';
 
 /** Marks tokens, so that those of a second copy of this package are recognised. */
 const brand: unique symbol = Symbol.for('quiesce.token') as never;
@@ -71,6 +71,8 @@ export type UntilCancelled<T> =
  * ```
  */
 export class CancellationToken implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ complete(CancellationToken);
   /** @internal */
   up: TreeNode | Reason | undefined;
   /** @internal */
@@ -379,7 +381,8 @@ export class CancellationToken implements Disposable {
       return registration;
     }
     registration.unregister();
-    if (isLate) callNow(fn, reasonOf(this));
+    // Too late to be notified; what it throws goes where the others' errors go.
+    if (isLate) guarded(() => fn(reasonOf(this)));
     return registration;
   }
 
@@ -396,7 +399,7 @@ export class CancellationToken implements Disposable {
    */
   cancelled(): Cancelled {
     const details = needDetails(this);
-    details.awaitable ??= new Cancelled(this);
+    details.awaitable ??= new Cancelled(this[source]);
     return details.awaitable as Cancelled;
   }
 
@@ -461,6 +464,11 @@ export class CancellationToken implements Disposable {
     dispose(this);
   }
 
+  /** @internal */
+  get once(): true {
+    return true;
+  }
+
   /** @internal Asks whoever answers for this token: itself, or the ancestor to which a disposed one's waiters went. */
   poll(): unknown {
     const node = answering(this);
@@ -470,12 +478,8 @@ export class CancellationToken implements Disposable {
   /** @internal A waiter that parks on a cancelled token is not woken: poll first. */
   park(waiter: Waiter): void {
     const node = answering(this);
-    if (waiter.owner !== undefined) {
-      if (waiter.owner === node) return;
-      throw new TypeError('park: this waiter is parked on another source; unpark it there first');
-    }
     // Without asking: a deadline that has passed since the poll must wake it, not drop it.
-    if (node !== undefined && !isMarked(node)) observe(node, waiter);
+    if (!isParkedOn(node, waiter) && node !== undefined && !isMarked(node)) observe(node, waiter);
   }
 
   /** @internal */
@@ -494,19 +498,22 @@ export class CancellationToken implements Disposable {
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface CancellationToken extends Source<unknown> {}
 
-defineDispose(CancellationToken.prototype, 'dispose');
-Object.defineProperties(CancellationToken.prototype, {
-  [brand]: { value: true },
-  // The token is its own protocol object, so that waiting for it allocates nothing.
-  [source]: {
-    get(this: CancellationToken): SourceProtocol<unknown> {
-      return this;
+/** Gives the tokens what `isolatedDeclarations` does not allow inside of a class. */
+function complete(type: typeof CancellationToken): object {
+  const { prototype } = type;
+  defineDispose(type, 'dispose');
+  return Object.defineProperties(prototype, {
+    [brand]: { value: true },
+    // The token is its own protocol object, so that waiting for it allocates nothing.
+    [source]: {
+      get(this: CancellationToken): SourceProtocol<unknown> {
+        return this;
+      },
     },
-  },
-  once: { value: true },
-  // What Node's console.log prints.
-  [Symbol.for('nodejs.util.inspect.custom')]: { value: CancellationToken.prototype.toString },
-});
+    // What Node's console.log prints.
+    [Symbol.for('nodejs.util.inspect.custom')]: { value: prototype.toString },
+  });
+}
 
 /** Frozen, without a parent: as a disposed token it keeps nothing that is registered on it. */
 let never: CancellationToken | undefined;
@@ -518,7 +525,7 @@ function refuseNever(token: CancellationToken): void {
 /** What was passed instead, and what to pass. */
 function refusal(value: unknown): string {
   if (typeof value === 'object' && value !== null && 'bits' in value && 'head' in value) {
-    return 'a copy of a token, as postMessage and structuredClone make it; a token serves its own thread only: post a message when it is cancelled';
+    return 'a copy of a token, as postMessage and structuredClone make it; a token serves one thread: post a message';
   }
   return `${show(value)}; pass controller.signal, not the controller`;
 }
@@ -550,15 +557,6 @@ function group(sources: Iterable<CancellationToken | AbortSignal>, isAll: boolea
   if (tokens.size === 0 && isAll) token.cancel();
   else originate(token, new Group(token, [...tokens], isAll), TIMED);
   return token;
-}
-
-/** Calls a callback that came too late to be notified; what it throws goes where the others' errors go. */
-function callNow(fn: (reason: unknown) => void, reason: unknown): void {
-  try {
-    fn(reason);
-  } catch (error) {
-    reportUncaught(error);
-  }
 }
 
 /** Node warns from the eleventh listener on; a token has no such limit. Elsewhere there is none to lift. */

@@ -1,3 +1,5 @@
+import { show } from '@quiesce/internal';
+
 /** Receives errors that nobody else can: from cancellation callbacks, and from work that went on too long. */
 export type UncaughtHandler = (error: unknown) => void;
 
@@ -28,11 +30,20 @@ let installed: UncaughtHandler | undefined;
  */
 export function setUncaughtHandler(handler: UncaughtHandler | undefined): UncaughtHandler | undefined {
   if (handler !== undefined && typeof handler !== 'function') {
-    throw new TypeError('setUncaughtHandler: the handler must be a function, or undefined for the default');
+    throw new TypeError(`setUncaughtHandler: expected a function or undefined, got ${show(handler)}`);
   }
   const before = installed;
   installed = handler;
   return before;
+}
+
+/** Does what must not stop whoever does it: what it throws is reported. */
+export function guarded(act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    reportUncaught(error);
+  }
 }
 
 /**

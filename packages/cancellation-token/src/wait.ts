@@ -1,5 +1,5 @@
 import { consumeBudget } from './budget.ts';
-import { PENDING, protocolOf, type Source, type SourceProtocol, type Waiter } from './source.ts';
+import { PENDING, protocolOf, type Source, type Waiter } from './source.ts';
 
 /**
  * Waits for any source outside of `select`.
@@ -20,38 +20,20 @@ import { PENDING, protocolOf, type Source, type SourceProtocol, type Waiter } fr
  * ```
  */
 export function wait<T>(from: Source<T>): Promise<T> {
-  return new Promise<T>((resolve, reject) => new Waiting(protocolOf(from, 'wait')).start(resolve, reject));
-}
-
-/** A waiter that settles a promise. */
-class Waiting<T> implements Waiter {
-  next: object | undefined = undefined;
-  prev: object | undefined = undefined;
-  owner: object | undefined = undefined;
-  readonly #protocol: SourceProtocol<T>;
-  /** Set by `start`, before anything can wake it. */
-  #resolve: (value: T) => void = ignore;
-  #reject: (error: unknown) => void = ignore;
-
-  constructor(protocol: SourceProtocol<T>) {
-    this.#protocol = protocol;
-  }
-
-  start(resolve: (value: T) => void, reject: (error: unknown) => void): void {
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.wake();
-  }
-
-  wake(): void {
-    try {
-      const value = this.#protocol.poll();
-      if (value === PENDING) this.#protocol.park(this);
-      else afterTurn(() => this.#resolve(value));
-    } catch (error) {
-      afterTurn(() => this.#reject(error));
-    }
-  }
+  return new Promise<T>((resolve, reject) => {
+    const protocol = protocolOf(from, 'wait');
+    const wake = (): void => {
+      try {
+        const value = protocol.poll();
+        if (value === PENDING) protocol.park(waiter);
+        else afterTurn(() => resolve(value));
+      } catch (error) {
+        afterTurn(() => reject(error));
+      }
+    };
+    const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
+    wake();
+  });
 }
 
 /** A loop over what is ready at once must not starve the event loop. */
@@ -60,5 +42,3 @@ function afterTurn(settle: () => void): void {
   if (turn === undefined) settle();
   else void turn.then(settle);
 }
-
-function ignore(): void {}

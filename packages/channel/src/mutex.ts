@@ -84,7 +84,7 @@ export class MutexGuard implements Disposable {
     line?.give(1);
   }
 }
-defineDispose(MutexGuard.prototype, 'release');
+defineDispose(MutexGuard, 'release');
 
 /** Nobody closes the line of a mutex. */
 function neverClosed(): ClosedError {

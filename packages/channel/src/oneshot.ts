@@ -85,7 +85,7 @@ export class OneshotSender<T> implements Disposable {
     wakeAll(this.#slot);
   }
 }
-defineDispose(OneshotSender.prototype, 'close');
+defineDispose(OneshotSender, 'close');
 
 /**
  * Receives one value: await it, or make it a branch of `select`. It remembers the value, as a promise does.
@@ -170,4 +170,4 @@ Object.defineProperty(OneshotReceiver.prototype, source, {
     return this.slot;
   },
 });
-defineDispose(OneshotReceiver.prototype, 'close');
+defineDispose(OneshotReceiver, 'close');

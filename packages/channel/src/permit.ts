@@ -61,4 +61,4 @@ export class Permit<T> implements Disposable {
     channel?.giveRoom();
   }
 }
-defineDispose(Permit.prototype, 'release');
+defineDispose(Permit, 'release');

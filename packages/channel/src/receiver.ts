@@ -186,4 +186,4 @@ Object.defineProperty(Receiver.prototype, source, {
     return this.channel;
   },
 });
-defineDispose(Receiver.prototype, 'dispose');
+defineDispose(Receiver, 'dispose');

@@ -77,4 +77,4 @@ export class SemaphorePermit implements Disposable {
     this.#count += other.forget();
   }
 }
-defineDispose(SemaphorePermit.prototype, 'release');
+defineDispose(SemaphorePermit, 'release');

@@ -220,4 +220,4 @@ export class Sender<T> implements Disposable {
     if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
   }
 }
-defineDispose(Sender.prototype, 'close');
+defineDispose(Sender, 'close');

@@ -99,4 +99,4 @@ export class UnboundedSender<T> implements Disposable {
     if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
   }
 }
-defineDispose(UnboundedSender.prototype, 'close');
+defineDispose(UnboundedSender, 'close');

@@ -152,4 +152,4 @@ Object.defineProperty(WatchReceiver.prototype, source, {
     return this.view;
   },
 });
-defineDispose(WatchReceiver.prototype, 'close');
+defineDispose(WatchReceiver, 'close');

@@ -167,4 +167,4 @@ export class WatchSender<T> implements Disposable {
     refuseUnsendable(value, call);
   }
 }
-defineDispose(WatchSender.prototype, 'close');
+defineDispose(WatchSender, 'close');

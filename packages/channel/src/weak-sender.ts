@@ -61,4 +61,4 @@ export class WeakSender<S> implements Disposable {
     this.#channel.weak--;
   }
 }
-defineDispose(WeakSender.prototype, 'close');
+defineDispose(WeakSender, 'close');

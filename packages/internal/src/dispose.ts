@@ -1,10 +1,35 @@
+/** All that completing a class needs of it. */
+interface Class {
+  readonly prototype: object;
+}
+
 /**
- * Gives `prototype` its `Symbol.dispose` (or `Symbol.asyncDispose`) method: the very function of its named twin.
+ * Gives a class its `Symbol.dispose` (or `Symbol.asyncDispose`) method: the very function of its named twin.
  *
  * The one place that knows that these symbols may be missing (Safari): the key is then the one that down-levelled
  * `using` looks for, and no global is patched.
+ *
+ * Called, as all that completes a class is, for the value of a static field and marked as pure: behind the class it would
+ * be a statement, and keep the class in every program that bundles the package.
+ *
+ * @returns the prototype
  */
-export function defineDispose(prototype: object, twin: string, symbol: 'dispose' | 'asyncDispose' = 'dispose'): void {
+export function defineDispose(type: Class, twin: string, symbol: 'dispose' | 'asyncDispose' = 'dispose'): object {
   const key = (Symbol as unknown as Record<string, symbol | undefined>)[symbol] ?? Symbol.for(`Symbol.${symbol}`);
-  Object.defineProperty(prototype, key, { value: Reflect.get(prototype, twin) });
+  return Object.defineProperty(type.prototype, key, { value: Reflect.get(type.prototype, twin) });
+}
+
+/**
+ * Gives a class a getter for a key that `isolatedDeclarations` does not allow inside of it: any but the language's own.
+ *
+ * Called for the value of a static field and marked as pure: see `defineDispose`.
+ *
+ * @returns the prototype
+ */
+export function defineGetter<T extends object>(
+  type: { readonly prototype: T },
+  key: symbol,
+  get: (this: T) => unknown,
+): object {
+  return Object.defineProperty(type.prototype, key, { get });
 }

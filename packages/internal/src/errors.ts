@@ -1,9 +1,15 @@
 /** Marks our errors by name, so that a second copy of a package recognises them. */
 const brand: symbol = Symbol.for('quiesce.error');
 
-/** Gives an error class its name and its brand: on the prototype, since own fields would be printed with each error. */
-export function nameError(type: { readonly prototype: Error }, name: string): void {
-  Object.defineProperties(type.prototype, { name: { value: name, writable: true }, [brand]: { value: name } });
+/**
+ * Gives an error class its name and its brand: on the prototype, since own fields would be printed with each error.
+ *
+ * Called for the value of a static field and marked as pure: see `defineDispose`.
+ *
+ * @returns the prototype
+ */
+export function nameError(type: { readonly prototype: Error }, name: string): object {
+  return Object.defineProperties(type.prototype, { name: { value: name, writable: true }, [brand]: { value: name } });
 }
 
 /** Whether `error` is of our class of that name, of whichever copy. Never throws, whatever `error` is. */

@@ -1,7 +1,7 @@
-export { defineDispose } from './dispose.ts';
+export { defineDispose, defineGetter } from './dispose.ts';
 export { isNamed, nameError } from './errors.ts';
 export { append, type Chain, detach, type Link, remove } from './list.ts';
 export { refuseThenable } from './sendable.ts';
 export { show } from './show.ts';
 export { isThenable } from './thenable.ts';
-export { type Parked, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from './waiters.ts';
+export { isParkedOn, type Parked, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from './waiters.ts';

@@ -14,12 +14,20 @@ export interface WaiterItem extends Link<WaiterItem> {}
 /** Whoever has waiters parked on it. */
 export interface WaiterList extends Chain<WaiterItem> {}
 
+/**
+ * Whether a waiter is parked on `list`.
+ *
+ * @throws TypeError when it is parked on something else
+ */
+export function isParkedOn(list: object | undefined, waiter: Parked): boolean {
+  if (waiter.owner === undefined) return false;
+  if (waiter.owner === list) return true;
+  throw new TypeError('park: this waiter is parked on another source; unpark it there first');
+}
+
 /** Parks a waiter behind the others; one that is parked here already keeps its place. */
 export function parkOn(list: WaiterList, waiter: Parked): void {
-  if (waiter.owner === list) return;
-  if (waiter.owner !== undefined) {
-    throw new TypeError('park: this waiter is parked on another source; unpark it there first');
-  }
+  if (isParkedOn(list, waiter)) return;
   waiter.owner = list;
   append(list, waiter as WaiterItem);
 }

@@ -43,8 +43,8 @@ describe('defineDispose', () => {
   }
 
   test('gives a prototype the very function of the named twin', () => {
-    defineDispose(Handle.prototype, 'close');
-    defineDispose(Handle.prototype, 'close', 'asyncDispose');
+    defineDispose(Handle, 'close');
+    defineDispose(Handle, 'close', 'asyncDispose');
     const handle = new Handle() as Handle & Disposable & AsyncDisposable;
     expect(handle[Symbol.dispose]).toBe(handle.close);
     expect(handle[Symbol.asyncDispose]).toBe(handle.close);

@@ -13,6 +13,8 @@ import { quoted } from './options.ts';
  * ```
  */
 export class ScopeError extends AggregateError {
+  /** @internal See `nameError`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(ScopeError, 'ScopeError');
   /** Always `ScopeError`. */
   declare readonly name: 'ScopeError';
   /** Always `ERR_SCOPE`. */
@@ -24,7 +26,6 @@ export class ScopeError extends AggregateError {
     super(errors, `${errors.length} failures in ${where}; see .errors, which holds them in order of failure`);
   }
 }
-nameError(ScopeError, 'ScopeError');
 
 /**
  * A task was to be spawned with `onConflict: 'refuse'` and the key of one that is running. It was not started.
@@ -38,6 +39,8 @@ nameError(ScopeError, 'ScopeError');
  * ```
  */
 export class KeyConflictError extends Error {
+  /** @internal See `nameError`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(KeyConflictError, 'KeyConflictError');
   /** Always `KeyConflictError`. */
   declare readonly name: 'KeyConflictError';
   /** Always `ERR_KEY_CONFLICT`. */
@@ -53,12 +56,13 @@ export class KeyConflictError extends Error {
     this.key = key;
   }
 }
-nameError(KeyConflictError, 'KeyConflictError');
 
 /**
  * Something that must be disposed was collected instead; given to the uncaught handler where `leakDetection` is on.
  */
 export class LeakError extends Error {
+  /** @internal See `nameError`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(LeakError, 'LeakError');
   /** Always `LeakError`. */
   declare readonly name: 'LeakError';
   /** Always `ERR_LEAK`. */
@@ -72,4 +76,3 @@ export class LeakError extends Error {
     this.site = site;
   }
 }
-nameError(LeakError, 'LeakError');

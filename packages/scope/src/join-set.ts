@@ -20,6 +20,7 @@ import {
   append,
   type Chain,
   defineDispose,
+  defineGetter,
   parkOn,
   remove,
   unparkFrom,
@@ -66,6 +67,8 @@ export type Joined<T> =
  * ```
  */
 export class JoinSet<T> implements AsyncDisposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(JoinSet, 'shutdown', 'asyncDispose');
   /** The name given; `undefined`: none. */
   readonly name: string | undefined;
   /** @internal Who waits for the next one. */
@@ -262,8 +265,6 @@ export class JoinSet<T> implements AsyncDisposable {
   /** @internal */
   asked(): void {}
 }
-defineDispose(JoinSet.prototype, 'shutdown', 'asyncDispose');
-
 /** The parent of tasks that were let go. */
 const detached: TaskParent = {
   ended(task) {
@@ -287,6 +288,14 @@ function inOrder({ head }: Chain<Task<unknown>>): Task<unknown>[] {
  * the set has run empty it gives `undefined` once and is then off.
  */
 export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineGetter(
+    JoinNext,
+    source,
+    function (this: JoinNext<unknown>): SourceProtocol<unknown> {
+      return this;
+    },
+  );
   readonly #set: JoinSet<T>;
   /** @internal Set when the set was empty: the end of the stream. */
   once?: true;
@@ -329,8 +338,3 @@ export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface JoinNext<T> extends Source<Joined<T> | undefined> {}
-Object.defineProperty(JoinNext.prototype, source, {
-  get(this: JoinNext<unknown>): SourceProtocol<unknown> {
-    return this;
-  },
-});

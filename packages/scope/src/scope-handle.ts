@@ -42,6 +42,8 @@ import { useIn } from './use.ts';
  * ```
  */
 export class Scope implements AsyncDisposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(Scope, 'close', 'asyncDispose');
   /** @internal */
   readonly life: Life;
   /** Set by the first `join` or `close`: what all further ones give. */
@@ -367,8 +369,6 @@ export class Scope implements AsyncDisposable {
     return this.#end;
   }
 }
-defineDispose(Scope.prototype, 'close', 'asyncDispose');
-
 function checkIterable(call: string, value: unknown): void {
   if (typeof (value as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] === 'function') return;
   throw new TypeError(`${call}: expected an iterable, got ${show(value)}`);

@@ -17,7 +17,16 @@ import {
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
-import { defineDispose, isThenable, parkOn, show, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
+import {
+  defineDispose,
+  defineGetter,
+  isThenable,
+  parkOn,
+  show,
+  unparkFrom,
+  type WaiterItem,
+  wakeAll,
+} from '@quiesce/internal';
 import type { Drainable } from './drainable.ts';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { checkFunction, quoted } from './options.ts';
@@ -233,6 +242,8 @@ export class TaskTracker implements Drainable {
  * @see tokio_util::task::task_tracker::TaskTrackerToken (tokio-util 0.7.19)
  */
 export class TrackerGuard implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(TrackerGuard, 'dispose');
   /** Which tracker counts it. */
   readonly tracker: TaskTracker;
   /** `undefined` once disposed. */
@@ -255,14 +266,20 @@ export class TrackerGuard implements Disposable {
     leave();
   }
 }
-defineDispose(TrackerGuard.prototype, 'dispose');
-
 /**
  * What `wait` of a tracker returns: awaitable, and a `select` branch.
  *
  * @see tokio_util::task::task_tracker::TaskTrackerWaitFuture (tokio-util 0.7.19)
  */
 export class TrackerWait implements PromiseLike<void> {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineGetter(
+    TrackerWait,
+    source,
+    function (this: TrackerWait): SourceProtocol<void> {
+      return this;
+    },
+  );
   readonly #tracker: TaskTracker;
   /** Ready once the tracker's has moved on from it (invariant 2). */
   readonly #epoch: number;
@@ -283,6 +300,11 @@ export class TrackerWait implements PromiseLike<void> {
   }
 
   /** @internal */
+  get once(): true {
+    return true;
+  }
+
+  /** @internal */
   poll(): undefined | typeof PENDING {
     return this.#tracker.epoch === this.#epoch ? PENDING : undefined;
   }
@@ -300,11 +322,3 @@ export class TrackerWait implements PromiseLike<void> {
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface TrackerWait extends Source<void> {}
-Object.defineProperties(TrackerWait.prototype, {
-  [source]: {
-    get(this: TrackerWait): SourceProtocol<void> {
-      return this;
-    },
-  },
-  once: { value: true },
-});

@@ -9,7 +9,7 @@ import {
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
-import { defineDispose, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
+import { defineDispose, defineGetter, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
 import { quoted } from './options.ts';
 
 /** Where a task stands: it starts `running` and ends in one of the others, once. */
@@ -48,6 +48,8 @@ export interface TaskInfo {
  * @see tokio::task::JoinHandle (tokio 1.53)
  */
 export class Task<T> implements PromiseLike<T>, Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ complete(Task);
   /** @internal Links in its parent's list. */
   next: Task<unknown> | undefined = undefined;
   /** @internal */
@@ -145,6 +147,11 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   }
 
   /** @internal */
+  get once(): true {
+    return true;
+  }
+
+  /** @internal */
   poll(): T | typeof PENDING {
     if (this.current === 'running') return PENDING;
     if (this.current === 'fulfilled') return this.value as T;
@@ -186,12 +193,11 @@ function end(task: Task<unknown>, state: TaskState, value: unknown): void {
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Task<T> extends Source<T> {}
-defineDispose(Task.prototype, 'cancel');
-Object.defineProperties(Task.prototype, {
-  [source]: {
-    get(this: Task<unknown>): SourceProtocol<unknown> {
-      return this;
-    },
-  },
-  once: { value: true },
-});
+
+/** Gives the tasks what `isolatedDeclarations` does not allow inside of a class. */
+function complete(type: typeof Task): object {
+  defineDispose(type, 'cancel');
+  return defineGetter(type, source, function (this: Task<unknown>): SourceProtocol<unknown> {
+    return this;
+  });
+}

@@ -63,7 +63,7 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
 }
 
 /** @throws RangeError when `ms` is no time that one can wait for */
-export function checkTime(call: string, ms: number): void {
+export function checkTime(what: string, ms: number): void {
   if (typeof ms === 'number' && ms >= 0) return;
-  throw new RangeError(`${call}: the time must be a number of milliseconds from 0 to Infinity, got ${String(ms)}`);
+  throw new RangeError(`${what} must be a number of milliseconds from 0 to Infinity, got ${String(ms)}`);
 }

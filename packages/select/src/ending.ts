@@ -85,12 +85,13 @@ export function finishEarly(race: Race): Promise<AnyOutcome | undefined> {
     if (entry.protocol !== undefined && entry !== race.winner) rememberLoser(entry, entry.protocol);
   }
   const { outcome, aftermath } = race;
-  // A failure takes its turn too: a loop over what fails at once must not starve the event loop.
-  const turn = consumeBudget();
-  if (aftermath === undefined) return turn === undefined ? Promise.resolve(outcome) : turn.then(() => outcome);
+  if (aftermath === undefined) {
+    const turn = consumeBudget();
+    return turn === undefined ? Promise.resolve(outcome) : turn.then(() => outcome);
+  }
   const [error] = aftermath.errors;
   accuse(race, error);
-  return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
+  return rejectInTurn(error);
 }
 
 function endAll(race: Race): void {
@@ -185,14 +186,21 @@ export function finishTurn(race: Race, hasMissed: boolean): void {
   race.winner = undefined;
   const resolve = race.resolve;
   const turn = consumeBudget();
-  if (turn !== undefined) void turn.then(() => resolve(outcome));
-  else resolve(outcome);
+  if (turn === undefined) resolve(outcome);
+  else void turn.then(() => resolve(outcome));
 }
 
 function finish(race: Race): void {
   const turn = consumeBudget();
-  if (turn !== undefined) void turn.then(() => settle(race));
-  else settle(race);
+  if (turn === undefined) settle(race);
+  else void turn.then(() => settle(race));
+}
+
+/** A rejection takes its turn too: a loop over what fails at once must not starve the event loop. */
+export async function rejectInTurn(error: unknown): Promise<never> {
+  const turn = consumeBudget();
+  if (turn !== undefined) await turn;
+  throw error;
 }
 
 function settle(race: Race): void {

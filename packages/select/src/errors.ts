@@ -15,6 +15,8 @@ import type { AnyOutcome } from './branches.ts';
  * ```
  */
 export class SelectError extends AggregateError {
+  /** @internal See `nameError`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(SelectError, 'SelectError');
   /** Always `SelectError`. */
   declare readonly name: 'SelectError';
   /** Always `ERR_SELECT`. */
@@ -28,7 +30,6 @@ export class SelectError extends AggregateError {
     this.outcome = outcome;
   }
 }
-nameError(SelectError, 'SelectError');
 
 /** Work that was cancelled and went on. */
 export interface Unfinished {
@@ -53,6 +54,8 @@ export interface Unfinished {
  * ```
  */
 export class CleanupTimeoutError extends AggregateError {
+  /** @internal See `nameError`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(CleanupTimeoutError, 'CleanupTimeoutError');
   /** Always `CleanupTimeoutError`. */
   declare readonly name: 'CleanupTimeoutError';
   /** Always `ERR_CLEANUP_TIMEOUT`. */
@@ -89,4 +92,3 @@ export class CleanupTimeoutError extends AggregateError {
     this.outcome = more?.outcome;
   }
 }
-nameError(CleanupTimeoutError, 'CleanupTimeoutError');

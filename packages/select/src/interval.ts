@@ -1,5 +1,5 @@
 import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
-import { show } from '@quiesce/internal';
+import { defineGetter, show } from '@quiesce/internal';
 import { Alarm, type Next } from './alarm.ts';
 
 /** What becomes of ticks that were missed because nobody asked in time. */
@@ -25,6 +25,14 @@ const TOLERANCE = 5;
  * @see tokio::time::Interval (tokio 1.53)
  */
 export class Interval {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineGetter(
+    Interval,
+    source,
+    function (this: Interval): SourceProtocol<number> {
+      return this.protocol;
+    },
+  );
   /** How long from one tick to the next, in milliseconds. */
   readonly period: number;
   /** @internal */
@@ -55,11 +63,6 @@ export class Interval {
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Interval extends Source<number> {}
-Object.defineProperty(Interval.prototype, source, {
-  get(this: Interval): SourceProtocol<number> {
-    return this.protocol;
-  },
-});
 
 /** What becomes of a late tick: when the next one is due. */
 function after(period: number, missed: MissedTicks): Next {

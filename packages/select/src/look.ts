@@ -77,7 +77,7 @@ function pollOne(branch: unknown, kind: number): unknown {
 }
 
 /** What can be polled without anything being started or registered. */
-function protocolOf(branch: unknown, kind: number): SourceProtocol<unknown> | undefined {
+export function protocolOf(branch: unknown, kind: number): SourceProtocol<unknown> | undefined {
   if (kind & SOURCE) return (branch as Source<unknown>)[source];
   return kind & SIGNAL ? CancellationToken.from(branch as AbortSignal)[source] : undefined;
 }

@@ -1,9 +1,10 @@
 // The records of a race: what its branches become, and what is known of it. What it all means stands at the head of race.ts.
 
-import { CancellationToken, type Source, type SourceProtocol, source, type Waiter } from '@quiesce/cancellation-token';
+import type { CancellationToken, SourceProtocol, Waiter } from '@quiesce/cancellation-token';
 import type { AnyBranches, AnyOutcome, BranchFunction } from './branches.ts';
 import type { Aftermath } from './ending.ts';
 import { FUNCTION, isElse, kindOf, MATCH, OFF, PROMISE, SIGNAL, SOURCE } from './kinds.ts';
+import { protocolOf } from './look.ts';
 import { type MISSED, type Pattern, pattern } from './pattern.ts';
 import { decide, woken } from './race.ts';
 import type { Settings } from './settings.ts';
@@ -134,7 +135,6 @@ export function addAll(race: Race, branches: AnyBranches): void {
 function entryFor(race: Race, name: string, index: number, kind: number, given: unknown): Entry {
   const matching = kind & MATCH ? (given as { [pattern]: Pattern<unknown> })[pattern] : undefined;
   const branch = matching === undefined ? given : matching.branch;
-  if (kind & SOURCE) return new Entry(race, name, index, (branch as Source<unknown>)[source], undefined, matching);
   if (kind & PROMISE) {
     const promise = branch as PromiseLike<unknown>;
     // A loop may be left before its first turn, when nothing could be remembered any more.
@@ -144,7 +144,7 @@ function entryFor(race: Race, name: string, index: number, kind: number, given: 
       : new Entry(race, name, index, known, undefined, matching);
   }
   if (kind & FUNCTION) return new Entry(race, name, index, undefined, branch as BranchFunction, matching);
-  return new Entry(race, name, index, CancellationToken.from(branch as AbortSignal)[source], undefined, matching);
+  return new Entry(race, name, index, protocolOf(branch, kind), undefined, matching);
 }
 
 function ignore(): void {}

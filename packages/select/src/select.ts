@@ -1,6 +1,6 @@
-import { consumeBudget } from '@quiesce/cancellation-token';
 import type { AnyBranches, AnyOutcome, Branches, Outcomes } from './branches.ts';
 import { otherwise } from './else.ts';
+import { rejectInTurn } from './ending.ts';
 import { checkBranches } from './kinds.ts';
 import { run } from './race.ts';
 import { addAll, Race } from './record.ts';
@@ -63,8 +63,7 @@ function begin(branches: AnyBranches, options: SelectOptions | undefined, isBias
     addAll(race, branches);
   } catch (error) {
     handleAll(branches);
-    const turn = consumeBudget();
-    return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
+    return rejectInTurn(error);
   }
   const result = run(race);
   // Only when something is a pattern, or nothing is on, every branch can be off.

@@ -1,4 +1,5 @@
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
+import { checkTime } from './alarm.ts';
 import type { Unfinished } from './errors.ts';
 
 /** How a select waits. */
@@ -81,12 +82,15 @@ export function settingsOf(options: SelectOptions | undefined, isBiased: boolean
 
 function limitOf(ms: number | undefined, clock: Clock): Limit | undefined {
   if (ms === undefined || ms === Number.POSITIVE_INFINITY) return undefined;
-  if (typeof ms === 'number' && ms >= 0) return new Limit(ms, clock);
-  throw new RangeError(`select: cleanupTimeout must be a number of milliseconds from 0 to Infinity, got ${String(ms)}`);
+  checkTime('select: cleanupTimeout', ms);
+  return new Limit(ms, clock);
 }
 
-const none = { outer: undefined, limit: undefined };
-const random: Settings = { start: anywhere, ...none, isLoop: false };
-const biased: Settings = { start: inOrder, ...none, isLoop: false };
-const loop: Settings = { start: anywhere, ...none, isLoop: true };
-const biasedLoop: Settings = { start: inOrder, ...none, isLoop: true };
+const random: Settings = /* @__PURE__ */ preset(anywhere, false);
+const biased: Settings = /* @__PURE__ */ preset(inOrder, false);
+const loop: Settings = /* @__PURE__ */ preset(anywhere, true);
+const biasedLoop: Settings = /* @__PURE__ */ preset(inOrder, true);
+
+function preset(start: Start, isLoop: boolean): Settings {
+  return { start, outer: undefined, limit: undefined, isLoop };
+}

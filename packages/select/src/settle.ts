@@ -1,5 +1,5 @@
 import {
-  CancellationToken,
+  type CancellationToken,
   isCancellationOf,
   isClosedError,
   PENDING,
@@ -9,7 +9,8 @@ import {
   type Waiter,
 } from '@quiesce/cancellation-token';
 import type { Branch, BranchFunction, BranchValue, Off } from './branches.ts';
-import { FUNCTION, kindOf, MATCH, OFF, PROMISE, SIGNAL } from './kinds.ts';
+import { FUNCTION, kindOf, MATCH, OFF } from './kinds.ts';
+import { protocolOf } from './look.ts';
 import type { Match } from './match.ts';
 import { isRepeated, repeat } from './repeat.ts';
 import { watch } from './watched.ts';
@@ -77,12 +78,8 @@ export function settle<const B extends Exclude<Branch, Match<unknown>>>(branch: 
   if (kind & MATCH) throw new TypeError('settle: settle the branch first, and match what comes out');
   if (kind === OFF) return branch as never;
   if (kind === FUNCTION) return settled(branch as BranchFunction) as never;
-  return { [source]: new Settling(protocolOf(branch, kind)) } as never;
-}
-
-function protocolOf(branch: unknown, kind: number): SourceProtocol<unknown> {
-  if (kind === PROMISE) return watch(branch as PromiseLike<unknown>);
-  return (kind === SIGNAL ? CancellationToken.from(branch as AbortSignal) : (branch as Source<unknown>))[source];
+  const inner = protocolOf(branch, kind) ?? watch(branch as PromiseLike<unknown>);
+  return { [source]: new Settling(inner) } as never;
 }
 
 function settled(fn: BranchFunction): (token: CancellationToken) => Promise<Settled<unknown>> {

@@ -1,4 +1,5 @@
 import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
+import { defineGetter } from '@quiesce/internal';
 import { Alarm, checkTime } from './alarm.ts';
 
 /** How a sleep measures time. */
@@ -13,6 +14,14 @@ export interface SleepOptions {
  * @see tokio::time::Sleep (tokio 1.53)
  */
 export class Sleep implements PromiseLike<void> {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineGetter(
+    Sleep,
+    source,
+    function (this: Sleep): SourceProtocol<void> {
+      return this.protocol;
+    },
+  );
   /** @internal */
   readonly protocol: Alarm<void>;
 
@@ -38,11 +47,6 @@ export class Sleep implements PromiseLike<void> {
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Sleep extends Source<void> {}
-Object.defineProperty(Sleep.prototype, source, {
-  get(this: Sleep): SourceProtocol<void> {
-    return this.protocol;
-  },
-});
 
 /**
  * A moment `ms` milliseconds from now: a branch for `select`, and awaitable.
@@ -63,6 +67,6 @@ Object.defineProperty(Sleep.prototype, source, {
  * ```
  */
 export function sleep(ms: number, options?: SleepOptions): Sleep {
-  checkTime('sleep', ms);
+  checkTime('sleep: the time', ms);
   return new Sleep(ms, options?.clock ?? systemClock);
 }

@@ -53,7 +53,7 @@ type Work = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunctio
  */
 export async function timeout<W extends Work>(ms: number, work: W, options?: TimeoutOptions): Promise<BranchValue<W>> {
   const left = (): number => {
-    checkTime('timeout', ms);
+    checkTime('timeout: the time', ms);
     return ms;
   };
   return limited(left, work, options) as Promise<BranchValue<W>>;

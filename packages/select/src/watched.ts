@@ -35,7 +35,9 @@ export class Watched implements SourceProtocol<unknown>, WaiterList {
   /** The value or the error, from then on. */
   value: unknown = undefined;
   /** A promise has one value in its life. */
-  declare readonly once: true;
+  get once(): true {
+    return true;
+  }
 
   /** Gives the promise its reaction, so that its rejection is never "unhandled". */
   constructor(promise: PromiseLike<unknown>) {
@@ -68,7 +70,6 @@ export class Watched implements SourceProtocol<unknown>, WaiterList {
     wakeAll(this);
   }
 }
-Object.defineProperty(Watched.prototype, 'once', { value: true });
 
 /**
  * What calls back once, and not at once: the platform's promise itself, or one that follows what may call back inside of
