@@ -285,9 +285,10 @@ export class Machine {
     try {
       await part.drainable.drain(this.#patience);
     } catch (error) {
-      // Whoever gives up because it was told to has not drained.
-      if (isCancellationOf(error, this.#patience)) return;
-      this.failed(`drain() of ${JSON.stringify(part.name)}`, error);
+      const isToldTo = isCancellationOf(error, this.#patience);
+      // Whoever gives up because it was told to has not drained, unless nothing was left.
+      if (isToldTo && inFlightOf(part) > 0) return;
+      if (!isToldTo) this.failed(`drain() of ${JSON.stringify(part.name)}`, error);
     }
     if (this.phase > DRAINING) return;
     part.state = 'drained';
