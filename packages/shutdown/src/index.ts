@@ -1,11 +1,15 @@
 export { shutdownChannel } from './channel.ts';
 export { HookError } from './errors.ts';
 export type { ShutdownEvent, ShutdownForce, ShutdownState } from './events.ts';
+export { type FormatOptions, formatReport } from './format-report.ts';
 export type { ShutdownGuard } from './guard.ts';
 export type { HookOutcome, HookPhase } from './hooks.ts';
+export type { Installation, InstallOptions } from './install.ts';
 export type { Logger } from './logger.ts';
 export type { HookFunction, ReportedError } from './machine.ts';
 export type { ShutdownLimits, ShutdownOptions } from './options.ts';
 export type { DrainReport, HookReport, LeakReport, PhaseReport, ShutdownReport } from './report.ts';
+export { reportToJson } from './report-json.ts';
 export type { ShutdownRequest } from './request.ts';
+export { type RunMainOptions, runMain } from './run-main.ts';
 export { type AddOptions, type HookHandle, type HookOptions, Shutdown, type ShutdownProgress } from './shutdown.ts';

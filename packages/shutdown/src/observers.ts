@@ -1,31 +1,56 @@
 import type { Clock, Timer } from '@quiesce/cancellation-token';
 import { publish } from './channel.ts';
+import { describeEvent, describeProgress } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
+import { formatReport } from './format-report.ts';
 import { checkLogger, type Logger, tolerant } from './logger.ts';
-import { checkTime, clockOf, type Limits, type ShutdownOptions } from './options.ts';
+import { checkTime, clockOf, type ShutdownOptions } from './options.ts';
 import type { Shutdown } from './shutdown.ts';
+import { Terminal } from './terminal.ts';
 
 /** Everybody who is told of each step: the diagnostics channel, the log, and the measuring of progress in between. */
 export class Observers {
   readonly logger: Logger;
+  /** Whether nobody has said where texts go, not even nowhere. */
+  readonly isUnset: boolean;
   readonly #shutdown: Shutdown;
   readonly #clock: Clock;
   readonly #interval: number;
+  /** Where progress is shown; `undefined`: the logger is not ours, and takes it as lines. */
+  readonly #terminal: Terminal | undefined;
+  readonly #prefix: string;
   /** Set while a shutdown is under way. */
   #timer: Timer | undefined = undefined;
+  /** The line of progress that the log had last. */
+  #line = '';
 
-  constructor(shutdown: Shutdown, options: ShutdownOptions, _limits: Limits) {
-    const { logger, progressInterval = 1_000 } = options;
+  constructor(shutdown: Shutdown, options: ShutdownOptions) {
+    const { name, logger, progressInterval = 1_000 } = options;
+    const isSilent = logger === undefined || logger === false;
+    this.isUnset = logger === undefined;
     this.#shutdown = shutdown;
     this.#clock = clockOf(options);
     this.#interval = checkTime('progressInterval', progressInterval);
-    this.logger = tolerant(logger === undefined || logger === false ? undefined : checkLogger(logger));
+    this.#terminal = logger instanceof Terminal ? logger : undefined;
+    this.logger = tolerant(isSilent ? undefined : checkLogger(logger));
+    this.#prefix = name === undefined ? '' : `${name}: `;
   }
 
   tell(event: ShutdownEvent): void {
     if (event.type === 'requested') this.#measure();
     publish(this.#shutdown, event);
-    if (event.type === 'stopped' && this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
+    const line = describeEvent(event);
+    if (line !== undefined) this.logger[line[0]](this.#prefix + line[1]);
+    if (event.type === 'state' || event.type === 'hook:start' || event.type === 'drained') this.#show();
+    if (event.type !== 'stopped') return;
+    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
+    this.print(event.report.exitCode === 0 ? 'info' : 'error');
+  }
+
+  /** The report as it stands. */
+  print(level: keyof Logger): void {
+    const colours = this.#terminal?.isTTY === true;
+    this.logger[level](this.#prefix + formatReport(this.#shutdown.report(), { colours }));
   }
 
   /** Nobody tells how much is in flight, so it is asked now and then; not a wait of anybody's. */
@@ -33,8 +58,17 @@ export class Observers {
     if (this.#interval === Number.POSITIVE_INFINITY) return;
     const tick = (): void => {
       this.#shutdown.measured();
+      this.#show();
       this.#measure();
     };
     this.#timer = this.#clock.setTimer(Math.max(1, this.#interval), tick, { ref: false });
+  }
+
+  #show(): void {
+    const line = this.#prefix + describeProgress(this.#shutdown.progress);
+    if (line === this.#line) return;
+    this.#line = line;
+    if (this.#terminal === undefined) this.logger.info(line);
+    else this.#terminal.progress(line);
   }
 }

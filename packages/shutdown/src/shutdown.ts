@@ -1,10 +1,12 @@
-import type { CancellationToken } from '@quiesce/cancellation-token';
+import { type CancellationToken, ClosedError } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
 import { defineDispose, show } from '@quiesce/internal';
 import type { Drainable, ScopeTree } from '@quiesce/scope';
 import type { ShutdownEvent, ShutdownState } from './events.ts';
 import { Guards, type ShutdownGuard } from './guard.ts';
 import { type Hook, type HookPhase, phases } from './hooks.ts';
+import { host } from './host.ts';
+import { Installation, type InstallOptions } from './install.ts';
 import { type HookFunction, Machine } from './machine.ts';
 import { Observers } from './observers.ts';
 import { checkFunction, checkName, checkTime, clockOf, limitsOf, type ShutdownOptions, tokenOf } from './options.ts';
@@ -99,7 +101,7 @@ export class Shutdown {
     const limits = limitsOf(options);
     const token = tokenOf(options.signal);
     this.name = options.name;
-    this.observers = new Observers(this, options, limits);
+    this.observers = new Observers(this, options);
     const tell = (event: ShutdownEvent): void => this.#told(event);
     this.machine = new Machine(clockOf(options), limits, tell, () => this.#stopped());
     this.#guards = new Guards(this.machine.clock, options.leakDetection === true, (leak) => {
@@ -306,6 +308,26 @@ export class Shutdown {
   /** @internal The progress was measured again. */
   measured(): void {
     this.#progress.sendReplace(this.progress);
+  }
+
+  /**
+   * Listens to the process: signals, errors that nobody caught, a parent that disconnects.
+   *
+   * The first signal asks for the shutdown, the second forces it, the third does what it would have done without us. When
+   * the shutdown has stopped, everything is uninstalled, and `process.exitCode` is set if ours is not 0.
+   *
+   * @param options `signals`, `errors`, `disconnect`, `reportSignal`
+   * @returns the installation, to be uninstalled; also as `using`
+   * @throws TypeError for what is no signal, and then nothing is installed; ClosedError when the shutdown has stopped
+   */
+  install(options: InstallOptions = {}): Installation {
+    if (this.state === 'stopped') throw new ClosedError('install: the shutdown has stopped; make a new one');
+    const installation = new Installation(this, options);
+    void this.stopped().then(({ exitCode }) => {
+      installation.uninstall();
+      if (exitCode !== 0) host.exitCode = exitCode;
+    });
+    return installation;
   }
 
   #told(event: ShutdownEvent): void {

@@ -2,5 +2,12 @@ import * as exported from '@quiesce/shutdown';
 import { expect, test } from 'vitest';
 
 test('exactly these names are exported', () => {
-  expect(Object.keys(exported).sort()).toEqual(['HookError', 'Shutdown', 'shutdownChannel']);
+  expect(Object.keys(exported).sort()).toEqual([
+    'HookError',
+    'Shutdown',
+    'formatReport',
+    'reportToJson',
+    'runMain',
+    'shutdownChannel',
+  ]);
 });
