@@ -4,9 +4,10 @@ import { describeEvent, describeProgress } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
 import { checkLogger, type Logger, tolerant } from './logger.ts';
-import { checkTime, clockOf, type ShutdownOptions } from './options.ts';
+import { checkTime, clockOf, type Limits, type ShutdownOptions } from './options.ts';
 import type { Shutdown } from './shutdown.ts';
 import { Terminal } from './terminal.ts';
+import { Watchdog } from './watchdog.ts';
 
 /** Everybody who is told of each step: the diagnostics channel, the log, and the measuring of progress in between. */
 export class Observers {
@@ -19,16 +20,22 @@ export class Observers {
   /** Where progress is shown; `undefined`: the logger is not ours, and takes it as lines. */
   readonly #terminal: Terminal | undefined;
   readonly #prefix: string;
+  readonly #limits: Limits;
+  readonly #isWatched: boolean;
+  /** Made with the request, where it was asked for. */
+  #watchdog: Watchdog | undefined = undefined;
   /** Set while a shutdown is under way. */
   #timer: Timer | undefined = undefined;
   /** The line of progress that the log had last. */
   #line = '';
 
-  constructor(shutdown: Shutdown, options: ShutdownOptions) {
+  constructor(shutdown: Shutdown, options: ShutdownOptions, limits: Limits) {
     const { name, logger, progressInterval = 1_000 } = options;
     const isSilent = logger === undefined || logger === false;
     this.isUnset = logger === undefined;
     this.#shutdown = shutdown;
+    this.#limits = limits;
+    this.#isWatched = options.watchdog === true;
     this.#clock = clockOf(options);
     this.#interval = checkTime('progressInterval', progressInterval);
     this.#terminal = logger instanceof Terminal ? logger : undefined;
@@ -37,11 +44,15 @@ export class Observers {
   }
 
   tell(event: ShutdownEvent): void {
-    if (event.type === 'requested') this.#measure();
+    if (event.type === 'requested') {
+      this.#measure();
+      if (this.#isWatched) this.#watchdog = new Watchdog(this.#limits);
+    }
+    this.#watchdog?.tell(event);
     publish(this.#shutdown, event);
     const line = describeEvent(event);
     if (line !== undefined) this.logger[line[0]](this.#prefix + line[1]);
-    if (event.type === 'state' || event.type === 'hook:start' || event.type === 'drained') this.#show();
+    if (this.#isNews(event)) this.#show();
     if (event.type !== 'stopped') return;
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
     this.print(event.report.exitCode === 0 ? 'info' : 'error');
@@ -51,6 +62,13 @@ export class Observers {
   print(level: keyof Logger): void {
     const colours = this.#terminal?.isTTY === true;
     this.logger[level](this.#prefix + formatReport(this.#shutdown.report(), { colours }));
+  }
+
+  /** On a terminal the line is written over; a log gets one where there is something to wait for, and then now and then. */
+  #isNews({ type }: ShutdownEvent): boolean {
+    const { state, inFlight } = this.#shutdown.progress;
+    if (this.#terminal?.isTTY === true) return type === 'state' || type === 'hook:start' || type === 'drained';
+    return type === 'state' && state === 'draining' && inFlight > 0;
   }
 
   /** Nobody tells how much is in flight, so it is asked now and then; not a wait of anybody's. */

@@ -1,4 +1,4 @@
-import { isCancellationOf } from '@quiesce/cancellation-token';
+import { isCancellationOf, isCancelledError } from '@quiesce/cancellation-token';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
@@ -58,7 +58,9 @@ export async function runMain(
   clearInterval(hold);
   installation.uninstall();
   isRunning = false;
-  host.exit(exitCode === 0 ? undefined : exitCode);
+  // One that the user has set is kept where ours is 0.
+  if (exitCode !== 0) host.exitCode = exitCode;
+  host.exit();
 }
 
 /** Starts the program as something to drain; its end asks for the shutdown. */
@@ -81,6 +83,11 @@ function runProgram(
   };
   const body = (s: Scope): unknown => {
     shutdown.add(program, { tree: () => s.tree() });
+    // A failure is known before the rest of the program, which waits for the shutdown, has ended.
+    s.token.onCancelled((reason) => {
+      const error = isCancelledError(reason) && reason.source === 'sibling' ? reason.cause : undefined;
+      machine.ask(error === undefined ? { kind: 'call', reason } : { kind: 'error', reason: error });
+    });
     return main(s, shutdown);
   };
   const ended = scope(body, { signal: shutdown.stopNow, name: 'main', spawnSites }).then(
@@ -91,7 +98,9 @@ function runProgram(
     (error: unknown) => {
       isOver = true;
       if (isCancellationOf(error, shutdown.stopNow)) machine.ask({ kind: 'end' });
-      else if (!machine.ask({ kind: 'error', reason: error })) machine.failed('main', error);
+      else if (!machine.ask({ kind: 'error', reason: error }) && machine.request?.reason !== error) {
+        machine.failed('main', error);
+      }
     },
   );
 }

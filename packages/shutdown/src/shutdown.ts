@@ -101,7 +101,7 @@ export class Shutdown {
     const limits = limitsOf(options);
     const token = tokenOf(options.signal);
     this.name = options.name;
-    this.observers = new Observers(this, options);
+    this.observers = new Observers(this, options, limits);
     const tell = (event: ShutdownEvent): void => this.#told(event);
     this.machine = new Machine(clockOf(options), limits, tell, () => this.#stopped());
     this.#guards = new Guards(this.machine.clock, options.leakDetection === true, (leak) => {
