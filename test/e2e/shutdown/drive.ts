@@ -53,7 +53,12 @@ export function drive(
   });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code, killedBy) => {
+    // Not `close`, which never comes once we have disconnected.
+    const streams = [child.stdout, child.stderr].map(
+      (stream) => new Promise((closed) => stream?.once('close', closed)),
+    );
+    child.once('exit', async (code, killedBy) => {
+      await Promise.all(streams);
       const lines = stdout.split('\n').filter((line) => line !== '');
       if (left.length === 0) resolve({ lines, stderr, code, killedBy });
       else reject(new Error(`it ended before it said ${JSON.stringify(left[0]?.[0])}: ${stdout}\n${stderr}`));
