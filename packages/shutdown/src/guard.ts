@@ -1,5 +1,5 @@
 import type { Clock } from '@quiesce/cancellation-token';
-import { defineDispose } from '@quiesce/internal';
+import { defineDispose, isNamed } from '@quiesce/internal';
 import { TaskTracker } from '@quiesce/scope';
 import type { Unfinished } from '@quiesce/select';
 import type { Part } from './parts.ts';
@@ -56,23 +56,37 @@ export class Guards {
   readonly #held: Set<Held> = new Set();
   readonly #tracker: TaskTracker = new TaskTracker({ name: 'guards' });
   readonly #clock: Clock;
+  /** Told of each; it must not throw. */
+  readonly #onLeak: (leak: LeakReport) => void;
   /** `undefined`: leaks are not looked for. */
   readonly #registry: FinalizationRegistry<Held> | undefined;
 
   constructor(clock: Clock, detectsLeaks: boolean, onLeak: (leak: LeakReport) => void) {
     this.#clock = clock;
+    this.#onLeak = onLeak;
     if (detectsLeaks) {
       this.#registry = new FinalizationRegistry((held) => {
-        const leak = { name: held.name, site: held.site };
-        this.leaks.push(leak);
         // It can be disposed by nobody any more: waiting for it would be waiting for ever.
         this.#release(held);
-        onLeak(leak);
+        this.#leaked({ name: held.name, site: held.site });
       });
     }
     const drainable = this.#tracker;
     const begin = { isStopped: false, state: 'waiting', started: 0, atStart: 0, durationMs: 0, cutOff: 0 } as const;
     this.part = { drainable, name: 'guards', tree: undefined, underWay: () => this.#underWay(), ...begin };
+  }
+
+  /** A forgotten guard or scope of other packages of ours, which report it as an error that nobody catches. */
+  takeLeak(error: unknown): boolean {
+    if (this.#registry === undefined || !isNamed(error, 'LeakError')) return false;
+    const { message, site } = error as Error & { readonly site: string | undefined };
+    this.#leaked({ name: message.split(' was forgotten')[0] as string, site });
+    return true;
+  }
+
+  #leaked(leak: LeakReport): void {
+    this.leaks.push(leak);
+    this.#onLeak(leak);
   }
 
   make(name: string, above: unknown): ShutdownGuard {

@@ -1,4 +1,6 @@
 export { shutdownChannel } from './channel.ts';
+export { checkGracePeriod, type GracePeriodOptions } from './check-grace-period.ts';
+export { checkSignals, type ProcessFacts } from './check-signals.ts';
 export { HookError } from './errors.ts';
 export type { ShutdownEvent, ShutdownForce, ShutdownState } from './events.ts';
 export { type FormatOptions, formatReport } from './format-report.ts';
@@ -13,3 +15,4 @@ export { reportToJson } from './report-json.ts';
 export type { ShutdownRequest } from './request.ts';
 export { type RunMainOptions, runMain } from './run-main.ts';
 export { type AddOptions, type HookHandle, type HookOptions, Shutdown, type ShutdownProgress } from './shutdown.ts';
+export { type ShutdownOutcome, type ShutdownWithTimeoutOptions, shutdownWithTimeout } from './shutdown-with-timeout.ts';

@@ -71,6 +71,7 @@ export class Installation implements Disposable {
 
   #failed(error: unknown, origin: unknown): void {
     const { machine, observers } = this.#shutdown;
+    if (this.#shutdown.takeLeak(error)) return;
     // Our listener keeps Node from printing it, and nobody else has been asked to.
     if (observers.isUnset) host.stderr.write(`${printError(error)}\n`);
     const isFirst = machine.ask({ kind: 'error', reason: error });

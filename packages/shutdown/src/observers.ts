@@ -5,7 +5,9 @@ import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
 import { checkLogger, type Logger, tolerant } from './logger.ts';
 import { checkTime, clockOf, type Limits, type ShutdownOptions } from './options.ts';
+import { describeRequest, type ShutdownRequest } from './request.ts';
 import type { Shutdown } from './shutdown.ts';
+import { notifySystemd } from './systemd.ts';
 import { Terminal } from './terminal.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -22,6 +24,7 @@ export class Observers {
   readonly #prefix: string;
   readonly #limits: Limits;
   readonly #isWatched: boolean;
+  readonly #hasSystemd: boolean;
   /** Made with the request, where it was asked for. */
   #watchdog: Watchdog | undefined = undefined;
   /** Set while a shutdown is under way. */
@@ -36,6 +39,7 @@ export class Observers {
     this.#shutdown = shutdown;
     this.#limits = limits;
     this.#isWatched = options.watchdog === true;
+    this.#hasSystemd = options.systemd !== false;
     this.#clock = clockOf(options);
     this.#interval = checkTime('progressInterval', progressInterval);
     this.#terminal = logger instanceof Terminal ? logger : undefined;
@@ -46,6 +50,7 @@ export class Observers {
   tell(event: ShutdownEvent): void {
     if (event.type === 'requested') {
       this.#measure();
+      if (this.#hasSystemd) this.#notify(event.request);
       if (this.#isWatched) this.#watchdog = new Watchdog(this.#limits);
     }
     this.#watchdog?.tell(event);
@@ -56,6 +61,11 @@ export class Observers {
     if (event.type !== 'stopped') return;
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
     this.print(event.report.exitCode === 0 ? 'info' : 'error');
+  }
+
+  #notify(request: ShutdownRequest): void {
+    const warn = (text: string): void => void this.logger.warn(this.#prefix + text);
+    notifySystemd(this.#limits, `shutting down: ${describeRequest(request)}`, warn);
   }
 
   /** The report as it stands. */

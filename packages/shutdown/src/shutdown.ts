@@ -305,6 +305,11 @@ export class Shutdown {
     return reportOf(this.machine, this.name, this.#guards.leaks);
   }
 
+  /** @internal Whether it is a leak that somebody else has found, and that we were told to look for; then it is reported. */
+  takeLeak(error: unknown): boolean {
+    return this.#guards.takeLeak(error);
+  }
+
   /** @internal The progress was measured again. */
   measured(): void {
     this.#progress.sendReplace(this.progress);

@@ -5,9 +5,12 @@ test('exactly these names are exported', () => {
   expect(Object.keys(exported).sort()).toEqual([
     'HookError',
     'Shutdown',
+    'checkGracePeriod',
+    'checkSignals',
     'formatReport',
     'reportToJson',
     'runMain',
     'shutdownChannel',
+    'shutdownWithTimeout',
   ]);
 });
