@@ -42,11 +42,10 @@ export class Installation implements Disposable {
     this.#shutdown = shutdown;
     this.#exitNow = exitNow ?? ((signal) => this.#raise(signal));
     const ask = (request: ShutdownRequest): void => void shutdown.machine.ask(request);
-    const onSignal = (signal: unknown): void => this.#signalled(String(signal));
     const onError = (error: unknown, origin: unknown): void => this.#failed(error, origin);
     const hasReport = reportSignal !== false && !signals.includes(reportSignal) && host.platform !== 'win32';
     this.#listeners = [
-      ...[...new Set(signals)].map((signal) => [signal, onSignal] as const),
+      ...[...new Set(signals)].map((signal) => [signal, () => this.#signalled(signal)] as const),
       ...(errors ? [['uncaughtException', onError] as const] : []),
       ...(disconnect && host.connected ? [['disconnect', () => ask({ kind: 'disconnect' })] as const] : []),
       ...(hasReport ? [[reportSignal, () => shutdown.observers.print('info')] as const] : []),

@@ -18,9 +18,16 @@ import { describeError } from './request.ts';
  * ```
  */
 export function reportToJson(report: ShutdownReport): string {
-  return JSON.stringify(report, (key, value: unknown) => {
-    return key === 'error' || key === 'reason' ? plain(value, 0) : plainNumber(value);
-  });
+  const { request, hooks, errors } = report;
+  const withError = <T extends { readonly error?: unknown }>(entry: T): unknown =>
+    'error' in entry ? { ...entry, error: plain(entry.error, 0) } : entry;
+  const safe = {
+    ...report,
+    request: request === undefined ? undefined : { ...request, reason: plain(request.reason, 0) },
+    hooks: hooks.map(withError),
+    errors: errors.map(withError),
+  };
+  return JSON.stringify(safe, (_, value: unknown) => plainNumber(value));
 }
 
 /** How many causes of causes are kept. */
@@ -30,14 +37,10 @@ const DEPTH = 5;
 function plain(value: unknown, depth: number): unknown {
   if (value instanceof Error) return plainError(value, depth);
   try {
-    return JSON.parse(JSON.stringify(value) ?? 'null') ?? describeOf(value);
+    return value === undefined ? undefined : (JSON.parse(JSON.stringify(value) ?? 'null') ?? describeError(value));
   } catch {
-    return describeOf(value);
+    return describeError(value);
   }
-}
-
-function describeOf(value: unknown): string | undefined {
-  return value === undefined ? undefined : describeError(value);
 }
 
 /** Infinity and NaN would be null. */

@@ -111,7 +111,9 @@ export class Shutdown {
     [this.#progress] = watch<ShutdownProgress>(this.progress);
     // Whoever cancels the token asks for the shutdown: law 3 does not let us take it back.
     this.stopAccepting.onCancelled((reason) => this.request(reason));
-    token?.onCancelled((reason) => this.machine.ask({ kind: 'abort', reason }));
+    const following = token?.onCancelled((reason) => this.machine.ask({ kind: 'abort', reason }));
+    // A signal that lives longer keeps nothing of us.
+    this.stopAccepting.onCancelled(() => following?.unregister());
   }
 
   /** Where it stands. */
