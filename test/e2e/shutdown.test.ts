@@ -293,3 +293,8 @@ describe('a shutdown that is installed, without runMain', () => {
     expect([ended.code, ended.killedBy]).toEqual([null, 'SIGTERM']);
   });
 });
+
+it('is refused where there is no process, in a sentence', async () => {
+  const { lines } = await drive('elsewhere', [], []);
+  expect(lines).toEqual([expect.stringMatching(/^Error: @quiesce\/shutdown .* needs Node 20\.19 or later/)]);
+});
