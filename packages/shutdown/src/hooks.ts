@@ -92,12 +92,15 @@ export class Hooks<F> {
     return this.#byName.delete(hook.name);
   }
 
-  /** The hook of this phase that is next: the highest priority, and of those the last one in (invariant 3). */
-  next(phase: HookPhase): Hook<F> | undefined {
+  /**
+   * The hook that is next up to this phase, by its index: those of an earlier phase first, then the highest priority, and of
+   * those the last one in (invariant 3).
+   */
+  next(upTo: number): Hook<F> | undefined {
     let best: Hook<F> | undefined;
     for (const hook of this.#byName.values()) {
-      if (hook.phase !== phase || hook.state !== 'waiting' || !this.#isFree(hook)) continue;
-      if (best === undefined || hook.priority >= best.priority) best = hook;
+      if (hook.state !== 'waiting' || phases.indexOf(hook.phase) > upTo || !this.#isFree(hook)) continue;
+      if (best === undefined || !isBefore(best, hook)) best = hook;
     }
     return best;
   }
@@ -108,4 +111,10 @@ export class Hooks<F> {
       return other === undefined || other.state === 'ended';
     });
   }
+}
+
+/** Whether one hook goes before another that was registered later. */
+function isBefore(one: Hook<unknown>, later: Hook<unknown>): boolean {
+  const phase = phases.indexOf(one.phase) - phases.indexOf(later.phase);
+  return phase === 0 ? one.priority > later.priority : phase < 0;
 }

@@ -16,3 +16,4 @@ export type { ShutdownRequest } from './request.ts';
 export { type RunMainOptions, runMain } from './run-main.ts';
 export { type AddOptions, type HookHandle, type HookOptions, Shutdown, type ShutdownProgress } from './shutdown.ts';
 export { type ShutdownOutcome, type ShutdownWithTimeoutOptions, shutdownWithTimeout } from './shutdown-with-timeout.ts';
+export { Terminal, type TextStream } from './terminal.ts';

@@ -53,6 +53,11 @@ export class Installation implements Disposable {
     for (const [event, listener] of this.#listeners) host.on(event, listener);
   }
 
+  /** Whether its listeners are there. */
+  get isInstalled(): boolean {
+    return this.#isInstalled;
+  }
+
   /** Removes every listener that was added. Synchronous, idempotent. Done by itself when the shutdown has stopped. */
   uninstall(): void {
     if (!this.#isInstalled) return;

@@ -33,7 +33,7 @@ import {
 } from '@quiesce/cancellation-token';
 import { TaskTracker } from '@quiesce/scope';
 import type { ShutdownEvent, ShutdownForce, ShutdownState } from './events.ts';
-import { type Hook, type HookOutcome, type HookPhase, Hooks, phases } from './hooks.ts';
+import { type Hook, type HookOutcome, Hooks, phases } from './hooks.ts';
 import type { Limits } from './options.ts';
 import { inFlightOf, type Part } from './parts.ts';
 import { reasonOf, type ShutdownRequest } from './request.ts';
@@ -90,9 +90,13 @@ export class Machine {
   /** Both are closed, so that each time at which they are empty is told. */
   readonly #running: TaskTracker = new TaskTracker({ name: 'hooks' });
   readonly #draining: TaskTracker = new TaskTracker({ name: 'drainables' });
+  /** Cleared when accepting stops; the token says the same, but is in the hands of others. */
+  #isAccepting = true;
   /** Whether a loop over the hooks of this phase is under way (invariant 5). */
   #isPumping = false;
-  /** The token of the hook that is running, for `force`. */
+  /** The hook that is running; `undefined`: none is. */
+  current: Hook<HookFunction> | undefined = undefined;
+  /** Its token, for `force`; `undefined` in the last level, which is not forced. */
   #current: CancellationToken | undefined = undefined;
   /** Set by `ask`, and taken back when `final` begins. */
   #deadline: Timer | undefined = undefined;
@@ -171,7 +175,8 @@ export class Machine {
 
   /** Takes a hook in, also one that comes while its phase is under way. */
   addHook(hook: Hook<HookFunction>): void {
-    if (phases.indexOf(hook.phase) < this.phase) throw this.#tooLate(`hook ${JSON.stringify(hook.name)}`);
+    const isOver = this.phase === FINAL && this.clock.now() >= this.#finalEnd;
+    if (isOver || phases.indexOf(hook.phase) < this.phase) throw this.#tooLate(`hook ${JSON.stringify(hook.name)}`);
     this.hooks.add(hook);
     if (phases[this.phase] === hook.phase) this.#pump();
   }
@@ -180,7 +185,7 @@ export class Machine {
   addPart(part: Part): void {
     if (this.phase > DRAINING) throw this.#tooLate(`drainable ${JSON.stringify(part.name)}`);
     this.parts.add(part);
-    if (this.stopAccepting.isCancelled) this.#stopPart(part);
+    if (!this.#isAccepting) this.#stopPart(part);
     if (this.phase === DRAINING) void this.#draining.track(this.#drain(part));
   }
 
@@ -223,6 +228,7 @@ export class Machine {
       if (!this.#running.isEmpty) await wait(this.#running.wait());
       else await within(CancellationToken.never, left, this.#forced, clock);
     }
+    this.#isAccepting = false;
     this.stopAccepting.cancel(this.#reason);
     for (const part of this.parts) this.#stopPart(part);
     const { drainTimeout, cancelTimeout } = this.limits;
@@ -238,10 +244,11 @@ export class Machine {
     for (let busy = this.#underWay(); busy !== undefined; busy = this.#underWay()) {
       const until = this.isOverdue ? this.#drainEnd : this.#cutOffAt;
       const outcome = await within(busy.wait(), Math.max(0, until - clock.now()), this.#forced, clock);
+      if (outcome === 'done') continue;
       // One turn, in which what has nothing in flight says so.
-      if (outcome === 'forced') await new Promise((resolve) => setImmediate(resolve));
-      if (outcome === 'forced' || (outcome === 'late' && this.isOverdue)) break;
-      if (outcome === 'late') this.#cutOff();
+      await new Promise((resolve) => setImmediate(resolve));
+      if (outcome === 'forced' || this.isOverdue) break;
+      if (this.#underWay() !== undefined) this.#cutOff();
     }
     // What is left of the hooks has its share of the time that is left; nothing else is waited for.
     while (!this.#running.isEmpty) await wait(this.#running.wait());
@@ -298,7 +305,7 @@ export class Machine {
 
   /** Whether hooks of this phase are running or could. */
   #isBusy(): boolean {
-    return !this.#running.isEmpty || this.hooks.next(phases[this.phase] as HookPhase) !== undefined;
+    return !this.#running.isEmpty || this.hooks.next(this.phase) !== undefined;
   }
 
   /** All hooks of this phase, also those that are registered meanwhile; `next` in the same run (invariant 3). */
@@ -313,14 +320,16 @@ export class Machine {
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    void this.#running.track(this.#pumpAll(phases[this.phase] as HookPhase));
+    void this.#running.track(this.#pumpAll());
   }
 
-  async #pumpAll(phase: HookPhase): Promise<void> {
+  async #pumpAll(): Promise<void> {
     // Invariant 4.
     await undefined;
-    for (let hook = this.hooks.next(phase); hook !== undefined; hook = this.hooks.next(phase))
+    // The phase is asked anew: one that is registered by a callback at the end of a phase runs at the beginning of the next.
+    for (let hook = this.hooks.next(this.phase); hook !== undefined; hook = this.hooks.next(this.phase)) {
       await this.#runHook(hook);
+    }
     this.#isPumping = false;
   }
 
@@ -344,23 +353,29 @@ export class Machine {
     const token = limit < NEVER ? below.withTimeout(limit, { name, clock }) : below;
     hook.state = 'running';
     hook.started = clock.now();
+    this.current = hook;
     this.#current = isFinal ? undefined : token;
     this.#tell({ type: 'hook:start', hook: name, phase, limitMs: limit });
-    let failure: { readonly error: unknown } | undefined;
     let isGivenUp = false;
+    let end: { readonly isError: boolean; readonly error: unknown } | undefined;
     const run = async (): Promise<unknown> => hook.run(token, this.request as ShutdownRequest);
-    const work = run().catch((error) => {
-      if (isGivenUp) this.#failedLate(hook, token, error);
-      else failure = { error };
-    });
+    const work = run().then(
+      () => {
+        end = { isError: false, error: undefined };
+      },
+      (error) => {
+        end = { isError: true, error };
+        if (isGivenUp) this.#failedLate(hook, token, error);
+      },
+    );
     const forced = this.force === undefined && !isFinal ? this.#forced : undefined;
-    const outcome = await within(work, limit, forced, clock);
-    isGivenUp = outcome !== 'done';
+    const waited = await within(work, limit, forced, clock);
+    isGivenUp = end === undefined;
+    this.current = undefined;
     this.#current = undefined;
-    if (outcome === 'forced') this.#endHook(hook, 'cut off', undefined);
-    else if (outcome === 'late') this.#endHook(hook, 'timed out', undefined);
-    else if (failure === undefined) this.#endHook(hook, 'done', undefined);
-    else if (!isCancellationOf(failure.error, token)) this.#endHook(hook, 'failed', failure.error);
+    if (end === undefined) this.#endHook(hook, waited === 'forced' ? 'cut off' : 'timed out', undefined);
+    else if (!end.isError) this.#endHook(hook, 'done', undefined);
+    else if (!isCancellationOf(end.error, token)) this.#endHook(hook, 'failed', end.error);
     else this.#endHook(hook, token.reason instanceof TimeoutError ? 'timed out' : 'cut off', undefined);
     // One that was given up sees why; its deadline has no timer unless it listens.
     if (isGivenUp && !token.isCancelled) token.cancel(new TimeoutError(limit));

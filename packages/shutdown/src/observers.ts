@@ -96,7 +96,12 @@ export class Observers {
     const line = this.#prefix + describeProgress(this.#shutdown.progress);
     if (line === this.#line) return;
     this.#line = line;
-    if (this.#terminal === undefined) this.logger.info(line);
-    else this.#terminal.progress(line);
+    if (this.#terminal === undefined) {
+      this.logger.info(line);
+      return;
+    }
+    try {
+      this.#terminal.progress(line);
+    } catch {}
   }
 }

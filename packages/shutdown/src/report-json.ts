@@ -35,8 +35,8 @@ const DEPTH = 5;
 
 /** Whatever was thrown or given as a reason, as something that JSON can carry: it may be circular, or have a hostile toJSON. */
 function plain(value: unknown, depth: number): unknown {
-  if (value instanceof Error) return plainError(value, depth);
   try {
+    if (value instanceof Error) return plainError(value, depth);
     return value === undefined ? undefined : (JSON.parse(JSON.stringify(value) ?? 'null') ?? describeError(value));
   } catch {
     return describeError(value);

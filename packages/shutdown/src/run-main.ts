@@ -51,12 +51,16 @@ export async function runMain(
   const exitNow = (signal: string): never => host.exit(128 + signalNumber(signal));
   const installation = new Installation(shutdown, options, exitNow);
   isRunning = true;
+  // Whoever read it has gone, and there is nobody else to tell: not an error that nobody caught, which would be logged again.
+  const unread = (): void => {};
+  host.stderr.on('error', unread);
   const hold = setInterval(() => {}, LONGEST);
   runProgram(main, shutdown, options.spawnSites === true);
   const { exitCode } = await shutdown.stopped();
   await flushOutput(options.flushTimeout ?? 1_000);
   clearInterval(hold);
   installation.uninstall();
+  host.stderr.off('error', unread);
   isRunning = false;
   // One that the user has set is kept where ours is 0.
   if (exitCode !== 0) host.exitCode = exitCode;

@@ -86,6 +86,8 @@ export class Shutdown {
   readonly name: string | undefined;
   readonly #guards: Guards;
   readonly #progress: WatchSender<ShutdownProgress>;
+  /** Set by `install`. */
+  #installation: Installation | undefined;
   /** Settles `stopped()`; made when that is first called. */
   #end: { readonly promise: Promise<ShutdownReport>; readonly resolve: (report: ShutdownReport) => void } | undefined;
 
@@ -276,7 +278,7 @@ export class Shutdown {
   get progress(): ShutdownProgress {
     const { machine } = this;
     const parts = [...machine.parts];
-    const hooks = machine.hooks.all().filter(({ state }) => state === 'running');
+    const hooks = machine.current === undefined ? [] : [machine.current];
     const isDraining = this.state === 'stopping' || this.state === 'draining';
     const busy = isDraining ? parts.filter((part) => part.state !== 'drained' && inFlightOf(part) > 0) : [];
     return {
@@ -325,11 +327,15 @@ export class Shutdown {
    *
    * @param options `signals`, `errors`, `disconnect`, `reportSignal`
    * @returns the installation, to be uninstalled; also as `using`
-   * @throws TypeError for what is no signal, and then nothing is installed; ClosedError when the shutdown has stopped
+   * @throws TypeError for what is no signal, and when it is installed already; then nothing is installed; ClosedError when the shutdown has stopped
    */
   install(options: InstallOptions = {}): Installation {
     if (this.state === 'stopped') throw new ClosedError('install: the shutdown has stopped; make a new one');
+    if (this.#installation?.isInstalled === true) {
+      throw new TypeError('install: it is installed already; uninstall that first, or each signal would count twice');
+    }
     const installation = new Installation(this, options);
+    this.#installation = installation;
     void this.stopped().then(({ exitCode }) => {
       installation.uninstall();
       if (exitCode !== 0) host.exitCode = exitCode;

@@ -11,29 +11,44 @@ export interface TextStream {
 const WIPE = '\r\u001b[K';
 
 /**
- * A logger for people: lines on a stream, and on a terminal one last line that is written over while something is waited for.
+ * A logger for people, and what `runMain` uses: lines on a stream, and on a terminal one last line that is written over while something is waited for.
+ *
+ * **Timing.** Synchronous. What the stream throws is thrown; a shutdown takes no notice.
+ *
+ * @example
+ * ```ts
+ * const stream = { isTTY: true, write: (text: string) => console.log(JSON.stringify(text)) };
+ * const shutdown = new Shutdown({ logger: new Terminal(stream), name: 'api' });
+ * shutdown.request('deploy'); // => "api: shutting down: a call: deploy\\n"
+ * // => "api: stopping"
+ * ```
  */
 export class Terminal implements Logger {
   readonly #stream: TextStream;
   /** What stands on the line that is written over; empty: none does. */
   #line = '';
 
+  /** @param stream where it writes, such as `process.stderr` */
   constructor(stream: TextStream) {
     this.#stream = stream;
   }
 
+  /** Whether the stream is a terminal. */
   get isTTY(): boolean {
     return this.#stream.isTTY === true;
   }
 
+  /** Writes a line. */
   info(text: string): void {
     this.#write(`${text}\n`, '');
   }
 
+  /** Writes a line. */
   warn(text: string): void {
     this.info(text);
   }
 
+  /** Writes a line. */
   error(text: string): void {
     this.info(text);
   }

@@ -5,6 +5,7 @@ test('exactly these names are exported', () => {
   expect(Object.keys(exported).sort()).toEqual([
     'HookError',
     'Shutdown',
+    'Terminal',
     'checkGracePeriod',
     'checkSignals',
     'formatReport',
