@@ -28,6 +28,8 @@ export type HookOutcome = 'done' | 'failed' | 'timed out' | 'cut off' | 'skipped
 export interface Hook<F> {
   readonly name: string;
   readonly phase: HookPhase;
+  /** The index of that phase. */
+  readonly at: number;
   readonly run: F;
   readonly priority: number;
   readonly after: readonly string[];
@@ -47,6 +49,8 @@ export interface Hook<F> {
 export class Hooks<F> {
   /** In order of registration. */
   readonly #byName: Map<string, Hook<F>> = new Map();
+  /** Those that wait, in the same order; what has begun since is swept out when the next one is looked for. */
+  readonly #waiting: Set<Hook<F>> = new Set();
 
   /** Every hook there is, in order of registration. */
   all(): Hook<F>[] {
@@ -60,10 +64,11 @@ export class Hooks<F> {
     }
     for (const other of hook.after) this.#checkAfter(hook, other);
     this.#byName.set(name, hook);
+    this.#waiting.add(hook);
   }
 
   #checkAfter(hook: Hook<F>, other: string): void {
-    const { name, phase } = hook;
+    const { name, at } = hook;
     if (this.#leads(other, name)) {
       throw new HookError(name, 'cycle', `it would have to run after itself, by way of ${JSON.stringify(other)}`);
     }
@@ -71,7 +76,7 @@ export class Hooks<F> {
     if (found === undefined) {
       throw new HookError(name, 'unknown', `there is no hook ${JSON.stringify(other)}: register that one first`);
     }
-    if (phases.indexOf(found.phase) > phases.indexOf(phase)) {
+    if (found.at > at) {
       throw new HookError(name, 'phase', `${JSON.stringify(other)} runs in a later phase, ${found.phase}`);
     }
   }
@@ -89,6 +94,7 @@ export class Hooks<F> {
   /** Takes back one that waits; says whether it did. */
   remove(hook: Hook<F>): boolean {
     if (hook.state !== 'waiting' || this.#byName.get(hook.name) !== hook) return false;
+    this.#waiting.delete(hook);
     return this.#byName.delete(hook.name);
   }
 
@@ -98,14 +104,15 @@ export class Hooks<F> {
    */
   next(upTo: number): Hook<F> | undefined {
     let best: Hook<F> | undefined;
-    for (const hook of this.#byName.values()) {
-      if (hook.state !== 'waiting' || phases.indexOf(hook.phase) > upTo || !this.#isFree(hook)) continue;
-      if (best === undefined || !isBefore(best, hook)) best = hook;
+    for (const hook of this.#waiting) {
+      if (hook.state !== 'waiting') this.#waiting.delete(hook);
+      else if (hook.at <= upTo && (best === undefined || !isBefore(best, hook)) && this.#isFree(hook)) best = hook;
     }
     return best;
   }
 
   #isFree(hook: Hook<F>): boolean {
+    if (hook.after.length === 0) return true;
     return hook.after.every((name) => {
       const other = this.#byName.get(name);
       return other === undefined || other.state === 'ended';
@@ -115,6 +122,5 @@ export class Hooks<F> {
 
 /** Whether one hook goes before another that was registered later. */
 function isBefore(one: Hook<unknown>, later: Hook<unknown>): boolean {
-  const phase = phases.indexOf(one.phase) - phases.indexOf(later.phase);
-  return phase === 0 ? one.priority > later.priority : phase < 0;
+  return one.at === later.at ? one.priority > later.priority : one.at < later.at;
 }

@@ -33,7 +33,7 @@ import {
 } from '@quiesce/cancellation-token';
 import { TaskTracker } from '@quiesce/scope';
 import type { ShutdownEvent, ShutdownForce, ShutdownState } from './events.ts';
-import { type Hook, type HookOutcome, Hooks, phases } from './hooks.ts';
+import { type Hook, type HookOutcome, Hooks } from './hooks.ts';
 import type { Limits } from './options.ts';
 import { inFlightOf, type Part } from './parts.ts';
 import { reasonOf, type ShutdownRequest } from './request.ts';
@@ -176,9 +176,9 @@ export class Machine {
   /** Takes a hook in, also one that comes while its phase is under way. */
   addHook(hook: Hook<HookFunction>): void {
     const isOver = this.phase === FINAL && this.clock.now() >= this.#finalEnd;
-    if (isOver || phases.indexOf(hook.phase) < this.phase) throw this.#tooLate(`hook ${JSON.stringify(hook.name)}`);
+    if (isOver || hook.at < this.phase) throw this.#tooLate(`hook ${JSON.stringify(hook.name)}`);
     this.hooks.add(hook);
-    if (phases[this.phase] === hook.phase) this.#pump();
+    if (hook.at === this.phase) this.#pump();
   }
 
   /** Takes in something to drain, which is stopped at once where accepting has ended. */

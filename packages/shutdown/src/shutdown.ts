@@ -226,7 +226,7 @@ export class Shutdown {
     if (!Array.isArray(after)) throw new TypeError(`after must be a list of names of hooks, got ${show(after)}`);
     if (timeout !== undefined) checkTime('timeout', timeout);
     const hook: Hook<HookFunction> = {
-      ...{ name, phase, run, priority, after: [...after], timeout },
+      ...{ name, phase, at: phases.indexOf(phase), run, priority, after: [...after], timeout },
       ...{ state: 'waiting', started: 0, durationMs: 0, outcome: undefined, error: undefined },
     };
     this.machine.addHook(hook);

@@ -69,6 +69,14 @@ describe('an installation', () => {
     expect(counts()).toEqual(before);
   });
 
+  it('is refused a second time, until the first one is removed: each signal would count twice', () => {
+    const shutdown = new Shutdown({ logger: false });
+    const first = shutdown.install();
+    expect(thrown(() => shutdown.install())).toBeInstanceOf(TypeError);
+    first.uninstall();
+    shutdown.install().uninstall();
+  });
+
   it('is refused by a shutdown that has stopped', async () => {
     const { shutdown, end } = start();
     shutdown.request();
