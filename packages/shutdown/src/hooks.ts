@@ -49,8 +49,8 @@ export interface Hook<F> {
 export class Hooks<F> {
   /** In order of registration. */
   readonly #byName: Map<string, Hook<F>> = new Map();
-  /** Those that wait, in the same order; what has begun since is swept out when the next one is looked for. */
-  readonly #waiting: Set<Hook<F>> = new Set();
+  /** Those that wait, in the same order, and others that have begun since: those at its end are swept out. */
+  readonly #waiting: Hook<F>[] = [];
 
   /** Every hook there is, in order of registration. */
   all(): Hook<F>[] {
@@ -64,7 +64,7 @@ export class Hooks<F> {
     }
     for (const other of hook.after) this.#checkAfter(hook, other);
     this.#byName.set(name, hook);
-    this.#waiting.add(hook);
+    this.#waiting.push(hook);
   }
 
   #checkAfter(hook: Hook<F>, other: string): void {
@@ -94,7 +94,7 @@ export class Hooks<F> {
   /** Takes back one that waits; says whether it did. */
   remove(hook: Hook<F>): boolean {
     if (hook.state !== 'waiting' || this.#byName.get(hook.name) !== hook) return false;
-    this.#waiting.delete(hook);
+    this.#waiting.splice(this.#waiting.indexOf(hook), 1);
     return this.#byName.delete(hook.name);
   }
 
@@ -104,9 +104,13 @@ export class Hooks<F> {
    */
   next(upTo: number): Hook<F> | undefined {
     let best: Hook<F> | undefined;
-    for (const hook of this.#waiting) {
-      if (hook.state !== 'waiting') this.#waiting.delete(hook);
-      else if (hook.at <= upTo && (best === undefined || !isBefore(best, hook)) && this.#isFree(hook)) best = hook;
+    const waiting = this.#waiting;
+    while (waiting.length > 0 && waiting.at(-1)?.state !== 'waiting') waiting.pop();
+    // From the last one in, so that an earlier one is better only if it is before it in rank.
+    for (let i = waiting.length - 1; i >= 0; i--) {
+      const hook = waiting[i] as Hook<F>;
+      if (hook.state !== 'waiting' || hook.at > upTo || (best !== undefined && !isBefore(hook, best))) continue;
+      if (this.#isFree(hook)) best = hook;
     }
     return best;
   }
@@ -120,7 +124,7 @@ export class Hooks<F> {
   }
 }
 
-/** Whether one hook goes before another that was registered later. */
-function isBefore(one: Hook<unknown>, later: Hook<unknown>): boolean {
-  return one.at === later.at ? one.priority > later.priority : one.at < later.at;
+/** Whether one hook is before another in rank, whichever was registered first. */
+function isBefore(one: Hook<unknown>, other: Hook<unknown>): boolean {
+  return one.at === other.at ? one.priority > other.priority : one.at < other.at;
 }
