@@ -323,6 +323,26 @@ describe('a program whose stderr nobody reads any more', () => {
   });
 });
 
+describe('a shutdown that is installed, and logs to a stderr that nobody reads any more', () => {
+  it.each(['error', 'quick'])('records that once, and ends (%s)', async (hook) => {
+    const { lines, code, killedBy } = await drive(
+      'unread',
+      [hook],
+      [
+        [
+          'ready',
+          (child) => {
+            child.stderr?.destroy();
+            child.stderr?.once('close', () => child.kill('SIGTERM'));
+          },
+        ],
+      ],
+    );
+    expect(lines).toEqual(['ready', 'told to stop', 'stopped with 1']);
+    expect([code, killedBy]).toEqual([1, null]);
+  });
+});
+
 describe('systemd', () => {
   const bin = fileURLToPath(new URL('shutdown/bin', import.meta.url));
   const folder = mkdtempSync(join(tmpdir(), 'quiesce-notify-'));

@@ -2,7 +2,7 @@ import type { Clock } from '@quiesce/cancellation-token';
 import { defineDispose, isNamed } from '@quiesce/internal';
 import { TaskTracker } from '@quiesce/scope';
 import type { Unfinished } from '@quiesce/select';
-import type { Part } from './parts.ts';
+import { type Part, partOf } from './parts.ts';
 import type { LeakReport } from './report.ts';
 
 /** What is known of a guard that is held; it must not refer to the guard. */
@@ -71,9 +71,7 @@ export class Guards {
         this.#leaked({ name: held.name, site: held.site });
       });
     }
-    const drainable = this.#tracker;
-    const begin = { isStopped: false, state: 'waiting', started: 0, atStart: 0, durationMs: 0, cutOff: 0 } as const;
-    this.part = { drainable, name: 'guards', tree: undefined, underWay: () => this.#underWay(), ...begin };
+    this.part = partOf(this.#tracker, { underWay: () => this.#underWay() });
   }
 
   /** A forgotten guard or scope of other packages of ours, which report it as an error that nobody catches. */

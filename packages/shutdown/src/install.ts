@@ -32,6 +32,8 @@ export class Installation implements Disposable {
   /** How many signals have come: one may be the first though something else has asked before. */
   #signals = 0;
   #isInstalled = true;
+  /** Set when a write has failed because nobody reads any more: once is enough. */
+  #isUnread = false;
   /** The same as `uninstall`. */
   declare readonly [Symbol.dispose]: () => void;
 
@@ -77,6 +79,11 @@ export class Installation implements Disposable {
     const { machine, observers } = this.#shutdown;
     if (this.#shutdown.takeLeak(error)) return;
     // Our listener keeps Node from printing it, and nobody else has been asked to.
+    if (isUnread(error)) {
+      // To log it would be to write again, and fail again, without end.
+      if (this.#isUnread) return;
+      this.#isUnread = true;
+    }
     if (observers.isUnset) host.stderr.write(`${printError(error)}\n`);
     const isFirst = machine.ask({ kind: 'error', reason: error });
     if (!isFirst) machine.failed(origin === 'unhandledRejection' ? 'a rejection' : 'an exception', error);
@@ -98,4 +105,15 @@ function defaultSignals(): readonly string[] {
 function checkSignal(signal: string): void {
   if (signalNumber(signal) > 0 && signal !== 'SIGKILL' && signal !== 'SIGSTOP') return;
   throw new TypeError(`install: ${JSON.stringify(signal)} is no signal that a process of this system can catch`);
+}
+
+/** Whether a write has failed because its reader has gone. */
+function isUnread(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  try {
+    const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+    return syscall === 'write' && (code === 'EPIPE' || code === 'EIO');
+  } catch {
+    return false;
+  }
 }

@@ -23,6 +23,12 @@ export interface Part {
   cutOff: number;
 }
 
+/** One that nothing has happened to yet. */
+export function partOf(drainable: Drainable, more: Partial<Pick<Part, 'tree' | 'underWay'>>): Part {
+  const begin = { isStopped: false, state: 'waiting', started: 0, atStart: 0, durationMs: 0, cutOff: 0 } as const;
+  return { drainable, name: drainable.name, tree: more.tree, underWay: more.underWay, ...begin };
+}
+
 /** How much is in flight, whatever a getter of somebody else's does. */
 export function inFlightOf(part: Part): number {
   try {

@@ -10,7 +10,7 @@ import { Installation, type InstallOptions } from './install.ts';
 import { type HookFunction, Machine } from './machine.ts';
 import { Observers } from './observers.ts';
 import { checkFunction, checkName, checkTime, clockOf, limitsOf, type ShutdownOptions, tokenOf } from './options.ts';
-import { inFlightOf, type Part } from './parts.ts';
+import { inFlightOf, partOf } from './parts.ts';
 import { reportOf, type ShutdownReport } from './report.ts';
 
 /** Where and how a hook runs. */
@@ -248,7 +248,7 @@ export class Shutdown {
       throw new TypeError(`add: expected { name, inFlight, stop(), drain(token) }, got ${show(drainable)}`);
     }
     checkName('add', drainable.name);
-    const part = partOf(drainable, options?.tree);
+    const part = partOf(drainable, { tree: options?.tree });
     this.machine.addPart(part);
     return () => !part.isStopped && this.machine.parts.delete(part);
   }
@@ -373,9 +373,3 @@ class Handle implements HookHandle {
   }
 }
 defineDispose(Handle.prototype, 'remove');
-
-/** @internal A drainable that nothing has happened to yet. */
-export function partOf(drainable: Drainable, tree?: () => ScopeTree): Part {
-  const begin = { isStopped: false, state: 'waiting', started: 0, atStart: 0, durationMs: 0, cutOff: 0 } as const;
-  return { drainable, name: drainable.name, tree, ...begin };
-}
