@@ -293,6 +293,15 @@ export class Shutdown {
    * The progress as a `watch`: changed at each step, and each `progressInterval` while the shutdown waits.
    *
    * @returns a receiver of its own, for the caller to close; it ends with the shutdown
+   * @example
+   * ```ts
+   * const shutdown = new Shutdown();
+   * const states = new Set<string>();
+   * const watching = shutdown.watch();
+   * shutdown.request();
+   * for await (const { state } of watching) states.add(state);
+   * console.log([...states].join(' ')); // => stopping draining cleanup stopped
+   * ```
    */
   watch(): WatchReceiver<ShutdownProgress> {
     if (this.state !== 'stopped') {
@@ -328,6 +337,16 @@ export class Shutdown {
    * @param options `signals`, `errors`, `disconnect`, `reportSignal`
    * @returns the installation, to be uninstalled; also as `using`
    * @throws TypeError for what is no signal, and when it is installed already; then nothing is installed; ClosedError when the shutdown has stopped
+   * @example
+   * ```ts
+   * const shutdown = new Shutdown({ logger: false });
+   * const before = process.listenerCount('SIGTERM');
+   * {
+   *   using _ = shutdown.install({ signals: ['SIGTERM'] });
+   *   console.log(process.listenerCount('SIGTERM') - before); // => 1
+   * }
+   * console.log(process.listenerCount('SIGTERM') - before); // => 0
+   * ```
    */
   install(options: InstallOptions = {}): Installation {
     if (this.state === 'stopped') throw new ClosedError('install: the shutdown has stopped; make a new one');

@@ -17,10 +17,9 @@ const WIPE = '\r\u001b[K';
  *
  * @example
  * ```ts
- * const stream = { isTTY: true, write: (text: string) => console.log(JSON.stringify(text)) };
- * const shutdown = new Shutdown({ logger: new Terminal(stream), name: 'api' });
- * shutdown.request('deploy'); // => "api: shutting down: a call: deploy\\n"
- * // => "api: stopping"
+ * const terminal = new Terminal({ isTTY: true, write: (text) => console.log(JSON.stringify(text)) });
+ * terminal.progress('draining: 2 in flight'); // => "draining: 2 in flight"
+ * terminal.info('stopped'); // => "\r\u001b[Kstopped\n"
  * ```
  */
 export class Terminal implements Logger {
