@@ -281,6 +281,19 @@ describe('a shutdown that is installed, without runMain', () => {
     expect([ended.code, ended.killedBy, ended.stderr]).toEqual([code, killedBy, '']);
   });
 
+  it('prints how it stands on SIGUSR2, wherever that goes', async () => {
+    const ended = await drive(
+      'library',
+      ['quick', '{"logger":null}'],
+      [
+        ['ready', 'SIGUSR2'],
+        ['  hook work: waiting', 'SIGTERM'],
+      ],
+    );
+    expect(ended.stderr).toMatch(/^running, 0 in flight\n/);
+    expect(ended.code).toBe(0);
+  });
+
   it('three signals: the third one does what it would have done without us', async () => {
     const options = JSON.stringify({ forceTimeout: 600_000 });
     // The forced hook is given up at once; the final one, which waits, keeps the process.
@@ -371,6 +384,12 @@ describe('systemd', () => {
       { env: { NOTIFY_SOCKET, PATH: folder }, ipc: true },
     );
     expect([code, stderr.includes('ENOENT')]).toEqual([0, true]);
+  });
+
+  it('is not told by a child of the service, which has inherited its environment', async () => {
+    const env = { NOTIFY_SOCKET: join(folder, 'child'), SYSTEMD_EXEC_PID: '1', PATH: folder };
+    const { code, stderr } = await drive('program', ['waits'], [['ready', 'SIGTERM']], { env });
+    expect([code, stderr.includes('systemd')]).toEqual([0, false]);
   });
 
   it('that does not listen is not told', async () => {

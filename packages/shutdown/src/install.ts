@@ -1,5 +1,6 @@
 import { defineDispose } from '@quiesce/internal';
 import { printError } from './describe.ts';
+import { formatReport } from './format-report.ts';
 import { host } from './host.ts';
 import type { ShutdownRequest } from './request.ts';
 import type { Shutdown } from './shutdown.ts';
@@ -50,7 +51,7 @@ export class Installation implements Disposable {
       ...[...new Set(signals)].map((signal) => [signal, () => this.#signalled(signal)] as const),
       ...(errors ? [['uncaughtException', onError] as const] : []),
       ...(disconnect && host.connected ? [['disconnect', () => ask({ kind: 'disconnect' })] as const] : []),
-      ...(hasReport ? [[reportSignal, () => shutdown.observers.print('info')] as const] : []),
+      ...(hasReport ? [[reportSignal, () => this.#print()] as const] : []),
     ];
     for (const [event, listener] of this.#listeners) host.on(event, listener);
   }
@@ -73,6 +74,13 @@ export class Installation implements Disposable {
     const isOver = machine.state === 'stopped';
     if (!isOver && (machine.ask({ kind: 'signal', signal }) || this.#signals === 1)) return;
     if (isOver || !machine.forceBy({ by: 'signal', signal })) this.#exitNow(signal);
+  }
+
+  /** Somebody has asked for it, so it goes somewhere, also where nobody has said where texts go. */
+  #print(): void {
+    const { observers } = this.#shutdown;
+    if (observers.isUnset) host.stderr.write(`${formatReport(this.#shutdown.report())}\n`);
+    else observers.print('info');
   }
 
   #failed(error: unknown, origin: unknown): void {

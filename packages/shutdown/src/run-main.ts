@@ -3,7 +3,7 @@ import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
 import { Installation, type InstallOptions } from './install.ts';
-import { checkFunction, type ShutdownOptions } from './options.ts';
+import { checkFunction, checkTime, type ShutdownOptions } from './options.ts';
 import { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
 import { Terminal } from './terminal.ts';
@@ -46,6 +46,7 @@ export async function runMain(
   options: RunMainOptions = {},
 ): Promise<void> {
   checkFunction('runMain', main);
+  const flushTimeout = checkTime('flushTimeout', options.flushTimeout ?? 1_000);
   if (isRunning) throw new Error('runMain: a program is running in this process already; it has one runMain');
   const shutdown = new Shutdown({ ...options, logger: options.logger ?? new Terminal(host.stderr) });
   const exitNow = (signal: string): never => host.exit(128 + signalNumber(signal));
@@ -56,8 +57,10 @@ export async function runMain(
   host.stderr.on('error', unread);
   const hold = setInterval(() => {}, LONGEST);
   runProgram(main, shutdown, options.spawnSites === true);
-  const { exitCode } = await shutdown.stopped();
-  await flushOutput(options.flushTimeout ?? 1_000);
+  await shutdown.stopped();
+  await flushOutput(flushTimeout);
+  // Asked again: something may have failed meanwhile.
+  const { exitCode } = shutdown.report();
   clearInterval(hold);
   installation.uninstall();
   host.stderr.off('error', unread);

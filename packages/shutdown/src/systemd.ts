@@ -11,7 +11,9 @@ import type { Limits } from './options.ts';
  * @returns whether systemd listens
  */
 export function notifySystemd(limits: Limits, status: string, onFailure: (text: string) => void): boolean {
-  if (host.env['NOTIFY_SOCKET'] === undefined) return false;
+  const { NOTIFY_SOCKET: socket, SYSTEMD_EXEC_PID: service } = host.env;
+  // Children inherit both, and it is not for them to say that the service is stopping.
+  if (socket === undefined || (service !== undefined && service !== String(host.pid))) return false;
   const ms = limits.timeout + limits.forceTimeout + limits.finalTimeout;
   const lines = ['STOPPING=1', `STATUS=${status}`];
   if (Number.isFinite(ms)) lines.push(`EXTEND_TIMEOUT_USEC=${Math.ceil(ms * 1_000)}`);

@@ -3,8 +3,10 @@ import { type InstallOptions, Shutdown, type ShutdownOptions } from '@quiesce/sh
 import { say } from './say.ts';
 
 const [hook = 'quick', json = '{}'] = process.argv.slice(2);
-const options = JSON.parse(json) as ShutdownOptions & InstallOptions;
-const shutdown = new Shutdown({ logger: false, ...options });
+const options = JSON.parse(json) as Omit<ShutdownOptions, 'logger'> & InstallOptions & { readonly logger?: null };
+// JSON knows no undefined, which stands for: nobody has said.
+const { logger = false, ...others } = options;
+const shutdown = new Shutdown({ ...others, logger: logger ?? undefined });
 const installation = shutdown.install(options);
 const working = setInterval(() => {}, 1_000);
 
