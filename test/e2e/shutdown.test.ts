@@ -164,10 +164,14 @@ const rows: Row[] = [
   },
 ];
 
+/** With its name in front, which the titles of tests would otherwise cut off. */
+const named = <R extends { readonly what: string }>(table: readonly R[]): [string, R][] =>
+  table.map((row) => [row.what, row]);
+
 describe('runMain', () => {
-  it.each(rows)(
-    '$what',
-    async ({ hook = 'quick', work = 'none', options = {}, script, says, code, killedBy = null }) => {
+  it.each(named(rows))(
+    '%s',
+    async (_, { hook = 'quick', work = 'none', options = {}, script, says, code, killedBy = null }) => {
       const ended = await drive('service', [hook, work, JSON.stringify(options)], script);
       expect(ended.lines).toEqual(['ready', ...says]);
       const said = hook === 'spins' ? expect.stringMatching(/^watchdog: .*hook "under test" in phase cleanup/) : '';
@@ -275,7 +279,7 @@ describe('a shutdown that is installed, without runMain', () => {
     },
   ];
 
-  it.each(library)('$what', async ({ hook, options = {}, script, says, code, killedBy = null }) => {
+  it.each(named(library))('%s', async (_, { hook, options = {}, script, says, code, killedBy = null }) => {
     const ended = await drive('library', [hook, JSON.stringify(options)], script);
     expect(ended.lines).toEqual(['ready', ...says]);
     expect([ended.code, ended.killedBy, ended.stderr]).toEqual([code, killedBy, '']);
