@@ -127,11 +127,6 @@ export class Machine {
     return (this.times[STOPPED] ?? this.clock.now()) - start;
   }
 
-  /** The total deadline, once there is one. */
-  left(): number {
-    return Math.max(0, (this.phase >= FINAL ? this.#finalEnd : Math.min(this.#end, this.#forceEnd)) - this.clock.now());
-  }
-
   /** A request; only the first one counts (invariant 2). */
   ask(request: ShutdownRequest): boolean {
     if (this.request !== undefined) return false;

@@ -13,7 +13,8 @@ const working = setInterval(() => {}, 1_000);
 shutdown.hook('work', () => clearInterval(working));
 shutdown.hook('under test', (token) => {
   say('hook begins');
-  if (hook === 'hangs') return new Promise(() => {});
+  if (hook === 'alone') clearInterval(working);
+  if (hook === 'hangs' || hook === 'alone') return new Promise(() => {});
   if (hook === 'waits') return token.cancelled();
   if (hook === 'throws') throw new Error('disk full');
   return undefined;
