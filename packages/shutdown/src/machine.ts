@@ -151,9 +151,8 @@ export class Machine {
     this.force = force;
     this.#forceEnd = this.clock.now() + this.limits.forceTimeout;
     this.#tell({ type: 'forced', force });
-    // The last level has a time of its own, and nothing else is left to be cancelled then.
-    if (this.phase === FINAL) return true;
     const by = force.signal ?? (force.by === 'deadline' ? 'its deadline' : 'a call');
+    // None in the last level, which has a time of its own.
     const running = this.#current;
     this.stopNow.cancel(this.#reason);
     running?.cancel(new CancelledError(`The shutdown was forced by ${by}`, { source: 'shutdown' }));
@@ -247,7 +246,6 @@ export class Machine {
     }
     // What is left of the hooks has its share of the time that is left; nothing else is waited for.
     while (!this.#running.isEmpty) await wait(this.#running.wait());
-    this.isOverdue ||= [...this.parts].some((part) => part.state !== 'drained');
     this.#enter(CLEANUP);
     this.stopNow.cancel(this.#reason);
     this.#patience.cancel();

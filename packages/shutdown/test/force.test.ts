@@ -47,6 +47,21 @@ describe('a force', () => {
     expect(report.skipped).toEqual(['skipped']);
   });
 
+  it('tells drainables at once that they are no longer waited for, also while a hook of that phase still runs', async () => {
+    const { shutdown, clock, log, busy, end } = start({ forceTimeout: 100 });
+    const { drainable, seen } = job('http');
+    shutdown.add(drainable);
+    shutdown.hook('second', busy('second', 50), { phase: 'draining' });
+    shutdown.hook('first', deaf, { phase: 'draining' });
+    shutdown.request();
+    await clock.advance(10);
+    shutdown.force();
+    await clock.advance(1);
+    expect([seen, log]).toEqual([['stop', 'drain', 'token'], ['10 second begins']]);
+    await end();
+    expect(log).toEqual(['10 second begins', '60 second ends']);
+  });
+
   it('comes by itself at the total deadline', async () => {
     const { shutdown, clock, log, say, end } = start({ timeout: 200, hookTimeout: 1_000, drainTimeout: 1_000 });
     shutdown.add(job('http').drainable);
