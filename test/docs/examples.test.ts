@@ -10,6 +10,7 @@ import * as testing from '@quiesce/cancellation-token/testing';
 import * as channel from '@quiesce/channel';
 import * as scope from '@quiesce/scope';
 import * as select from '@quiesce/select';
+import * as shutdown from '@quiesce/shutdown';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { allFences, type Fence } from './fences.ts';
 
@@ -21,6 +22,7 @@ const packages: Record<string, object> = {
   '@quiesce/broadcast-channel/testing': broadcastTesting,
   '@quiesce/channel': channel,
   '@quiesce/scope': scope,
+  '@quiesce/shutdown': shutdown,
 };
 /** Types have no value to find them by. */
 const types: Record<string, readonly string[]> = {

@@ -22,6 +22,9 @@ export interface Package {
   entries: Map<string, string>;
 }
 
+/** Packages that run on Node alone, and are compiled against its types; their declarations name none of them. */
+export const nodeOnly: readonly string[] = ['shutdown'];
+
 export const root: string = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Every package under `packages/` that is published, in the order of the folders' names. */

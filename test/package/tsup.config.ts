@@ -2,18 +2,19 @@
 // entries from the `exports` there, so that a new subpath needs nothing here.
 import { basename } from 'node:path';
 import { defineConfig } from 'tsup';
-import { outputName, readPackage, root } from './packages.ts';
+import { nodeOnly, outputName, readPackage, root } from './packages.ts';
 
 /** Packages that nobody can install have to be inside those that use them. */
 const inlined = '@quiesce/internal';
 
-const { manifest, entries } = readPackage(basename(process.cwd()));
+const { folder, manifest, entries } = readPackage(basename(process.cwd()));
+const configuration = nodeOnly.includes(folder) ? 'node' : 'everywhere';
 
 export default defineConfig({
   name: manifest.name,
   silent: true,
   entry: Object.fromEntries([...entries].map(([subpath, source]) => [outputName(subpath), source])),
-  tsconfig: `${root}test/tsconfig.everywhere.json`,
+  tsconfig: `${root}test/tsconfig.${configuration}.json`,
   format: ['esm', 'cjs'],
   target: 'es2022',
   platform: 'neutral',

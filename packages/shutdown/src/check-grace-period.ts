@@ -1,0 +1,64 @@
+import { formatMs } from './describe.ts';
+import { checkTime, limitsOf, type ShutdownLimits } from './options.ts';
+
+/** What a pod says, and the limits of its shutdown. */
+export interface GracePeriodOptions extends ShutdownLimits {
+  /** The pod's `terminationGracePeriodSeconds`, which begins with `preStop`. Default: 30. */
+  readonly terminationGracePeriodSeconds?: number | undefined;
+  /** How long the `preStop` hook takes, in seconds: SIGTERM is sent after it. Default: 0. */
+  readonly preStopSeconds?: number | undefined;
+  /** `readinessProbe.periodSeconds`; default: 10. */
+  readonly periodSeconds?: number | undefined;
+  /** `readinessProbe.failureThreshold`; default: 3. */
+  readonly failureThreshold?: number | undefined;
+  /** `runMain`'s, in ms; default: 1,000. */
+  readonly flushTimeout?: number | undefined;
+}
+
+/**
+ * Holds the time limits of a shutdown against those of its pod, and against each other.
+ *
+ * **Timing.** Synchronous; pure.
+ *
+ * @param options the numbers of the pod in seconds, those of the shutdown in ms, with the same defaults as everywhere
+ * @returns a sentence for each thing that does not fit; empty: all is well
+ * @throws RangeError for what is no time
+ * @see Kubernetes, "Pod Lifecycle: Termination of Pods"
+ * @example
+ * ```ts
+ * const warnings = checkGracePeriod({ terminationGracePeriodSeconds: 20, preStopSeconds: 5, readinessDelay: 30_000 });
+ * console.log(warnings.length); // => 2
+ * ```
+ */
+export function checkGracePeriod(options: GracePeriodOptions = {}): string[] {
+  const limits = limitsOf(options);
+  const grace = 1_000 * checkTime('terminationGracePeriodSeconds', options.terminationGracePeriodSeconds ?? 30);
+  const preStop = 1_000 * checkTime('preStopSeconds', options.preStopSeconds ?? 0);
+  const period = 1_000 * checkTime('periodSeconds', options.periodSeconds ?? 10);
+  const threshold = checkTime('failureThreshold', options.failureThreshold ?? 3);
+  const flush = checkTime('flushTimeout', options.flushTimeout ?? 1_000);
+  const { readinessDelay, drainTimeout, cancelTimeout, timeout, forceTimeout, finalTimeout } = limits;
+  const longest = preStop + timeout + forceTimeout + finalTimeout + flush;
+  const drained = readinessDelay + drainTimeout + cancelTimeout;
+  const warnings: string[] = [];
+  if (longest > grace) {
+    warnings.push(
+      `preStop, timeout, forceTimeout, finalTimeout and flushTimeout may take ${formatMs(longest)}, and the pod is killed ` +
+        `after ${formatMs(grace)}: raise terminationGracePeriodSeconds to ${Math.ceil(longest / 1_000)}, or lower timeout`,
+    );
+  }
+  if (drained >= timeout) {
+    warnings.push(
+      `readinessDelay, drainTimeout and cancelTimeout may take ${formatMs(drained)} of the total timeout of ` +
+        `${formatMs(timeout)}: nothing is left for the hooks`,
+    );
+  }
+  // Without a delay the program relies on the endpoints alone, which know of the deletion without any probe.
+  if (readinessDelay > 0 && preStop + readinessDelay < period * threshold) {
+    warnings.push(
+      `readiness is false for ${formatMs(preStop + readinessDelay)} before accepting stops, and the probe needs ` +
+        `${formatMs(period * threshold)} to notice: raise readinessDelay, or lower periodSeconds or failureThreshold`,
+    );
+  }
+  return warnings;
+}

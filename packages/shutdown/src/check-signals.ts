@@ -1,0 +1,70 @@
+import { host } from './host.ts';
+
+/** What is known of a process and of those above it. */
+export interface ProcessFacts {
+  readonly pid: number;
+  /** The command line of process 1, its words separated by spaces; `undefined`: unknown. */
+  readonly init: string | undefined;
+  /** That of the parent. */
+  readonly parent: string | undefined;
+  /** The environment. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+const shells = ['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh', 'busybox'];
+const managers = ['npm', 'npx', 'yarn', 'pnpm', 'corepack'];
+
+/**
+ * Warns when the process is not the one that gets the signals: below a shell or a package manager that is process 1 of its
+ * container, or that a service manager has started.
+ *
+ * **Timing.** Synchronous; reads `/proc` where there is one, unless the facts are given.
+ *
+ * @param facts default: those of this process
+ * @returns a sentence for each thing that stands in the way; empty: all is well, as far as can be seen
+ * @example
+ * ```ts
+ * const facts = { pid: 7, init: 'sh -c node server.js', parent: 'sh -c node server.js', env: {} };
+ * console.log(checkSignals(facts)[0]?.split(':')[0]); // => process 1 is a shell
+ * ```
+ */
+export function checkSignals(facts: ProcessFacts = factsOfThisProcess()): string[] {
+  const { pid, init, parent, env } = facts;
+  if (pid === 1) return [];
+  const warnings: string[] = [];
+  if (isOneOf(init, shells)) {
+    warnings.push(
+      `process 1 is a shell: it gets SIGTERM (${init}), and does not pass it on; write CMD ["node", …] as a list, or exec node …`,
+    );
+  }
+  const manager = isOneOf(init, managers) ? init : isOneOf(parent, managers) ? parent : undefined;
+  if (manager !== undefined || env['npm_lifecycle_event'] !== undefined) {
+    const how = manager ?? `the script ${JSON.stringify(env['npm_lifecycle_event'])}`;
+    warnings.push(
+      `a package manager started this process (${how}): it gets the signals, may pass on one twice, and hides the exit code; start node itself`,
+    );
+  }
+  return warnings;
+}
+
+/** Whether the program of a command line, or the script that node runs in it, is one of these. */
+function isOneOf(command: string | undefined, names: readonly string[]): boolean {
+  const [program = '', script = ''] = (command ?? '').split(' ');
+  const words = /(^|\/)node$/.test(program) ? [script] : [program];
+  return words.some((word) =>
+    names.includes((word.split('/').pop() ?? '').replace(/(-cli)?(\.c?js)?$/, '').replace(/^-/, '')),
+  );
+}
+
+function factsOfThisProcess(): ProcessFacts {
+  return { pid: host.pid, init: commandOf(1), parent: commandOf(host.ppid), env: host.env };
+}
+
+function commandOf(pid: number): string | undefined {
+  try {
+    const { readFileSync } = host.getBuiltinModule('node:fs');
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,69 @@
+import type { ShutdownEvent } from './events.ts';
+import { host } from './host.ts';
+import type { Logger } from './logger.ts';
+import { describeError, describeRequest } from './request.ts';
+import type { ShutdownProgress } from './shutdown.ts';
+
+/** One step as a line for a log, and its level; `undefined`: it is not worth one. */
+export function describeEvent(event: ShutdownEvent): readonly [level: keyof Logger, text: string] | undefined {
+  switch (event.type) {
+    case 'requested': {
+      const { kind, reason } = event.request;
+      const text = `shutting down: ${describeRequest(event.request)}`;
+      return kind === 'error' ? ['error', `${text}\n${printError(reason)}`] : ['info', text];
+    }
+    case 'forced': {
+      const { by, signal } = event.force;
+      return ['warn', `forced by ${signal ?? (by === 'deadline' ? 'the deadline' : 'a call')}: nothing is waited for`];
+    }
+    case 'cut off':
+      return ['warn', `time is over: cancelled ${event.name} (${event.inFlight} in flight)`];
+    case 'hook:end':
+      return describeEnd(event);
+    case 'error':
+      return ['error', `${event.where}: ${printError(event.error)}`];
+    case 'leak':
+      return ['warn', `guard ${JSON.stringify(event.name)} was never disposed${at(event.site)}`];
+    default:
+      return undefined;
+  }
+}
+
+function describeEnd(
+  event: ShutdownEvent & { readonly type: 'hook:end' },
+): readonly [keyof Logger, string] | undefined {
+  const { hook, outcome, durationMs, error } = event;
+  const who = `hook ${JSON.stringify(hook)}`;
+  if (outcome === 'done') return undefined;
+  if (outcome === 'failed') return ['error', `${who} failed after ${formatMs(durationMs)}: ${printError(error)}`];
+  if (outcome === 'skipped') return ['warn', `${who} was skipped: no time is left`];
+  return [
+    'warn',
+    `${who} was given up after ${formatMs(durationMs)}${outcome === 'timed out' ? ', its time limit' : ''}`,
+  ];
+}
+
+/** How it stands, in one line; without times, so that the same state gives the same line. */
+export function describeProgress({ state, inFlight, waitingFor }: ShutdownProgress): string {
+  const whom = waitingFor.length === 0 ? '' : ` (${waitingFor.join(', ')})`;
+  return state === 'draining' ? `draining: ${inFlight} in flight${whom}` : `${state}${whom}`;
+}
+
+/** An error with its stack and its causes. Never throws, whatever it is. */
+export function printError(error: unknown): string {
+  try {
+    return host.getBuiltinModule('node:util').inspect(error);
+  } catch {
+    return describeError(error);
+  }
+}
+
+/** `950 ms`, `1.5 s`. */
+export function formatMs(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+/** A place in a program, to be put behind a text; nothing when it is not known. */
+export function at(site: string | undefined): string {
+  return site === undefined ? '' : `, made at ${site}`;
+}

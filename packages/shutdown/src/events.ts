@@ -1,0 +1,34 @@
+import type { HookOutcome, HookPhase } from './hooks.ts';
+import type { ShutdownReport } from './report.ts';
+import type { ShutdownRequest } from './request.ts';
+
+/** The states, in their order. */
+export type ShutdownState = 'running' | 'stopping' | 'draining' | 'cleanup' | 'stopped';
+
+/** What forced a shutdown. */
+export interface ShutdownForce {
+  /** `deadline`: the total one. `call`: `force()`. */
+  readonly by: 'signal' | 'deadline' | 'call';
+  /** Of a signal: its name. */
+  readonly signal?: string;
+}
+
+/** One step of a shutdown, as it is published on the diagnostics channel `quiesce:shutdown`. */
+export type ShutdownEvent =
+  | { readonly type: 'requested'; readonly request: ShutdownRequest }
+  | { readonly type: 'state'; readonly state: ShutdownState }
+  | { readonly type: 'hook:start'; readonly hook: string; readonly phase: HookPhase; readonly limitMs: number }
+  | {
+      readonly type: 'hook:end';
+      readonly hook: string;
+      readonly phase: HookPhase;
+      readonly outcome: HookOutcome;
+      readonly durationMs: number;
+      readonly error: unknown;
+    }
+  | { readonly type: 'drained'; readonly name: string; readonly durationMs: number }
+  | { readonly type: 'cut off'; readonly name: string; readonly inFlight: number }
+  | { readonly type: 'forced'; readonly force: ShutdownForce }
+  | { readonly type: 'error'; readonly where: string; readonly error: unknown }
+  | { readonly type: 'leak'; readonly name: string; readonly site: string | undefined }
+  | { readonly type: 'stopped'; readonly report: ShutdownReport };

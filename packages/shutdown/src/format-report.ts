@@ -1,0 +1,71 @@
+import { at, describeEvent, formatMs } from './describe.ts';
+import type { HookReport, ShutdownReport } from './report.ts';
+import { describeError, describeRequest } from './request.ts';
+
+/** How a report is printed. */
+export interface FormatOptions {
+  /** Whether to mark what went wrong with colours: for a terminal. Default: false. */
+  readonly colours?: boolean | undefined;
+}
+
+type Paint = (text: string, isBad: boolean) => string;
+
+const RED = '\u001b[31m';
+const GREEN = '\u001b[32m';
+const PLAIN = '\u001b[39m';
+
+/**
+ * A report as text: one line that says it all, then phases, hooks (slowest first), and what went wrong.
+ *
+ * **Timing.** Synchronous.
+ *
+ * @param report what `stopped()` or `report()` gave
+ * @param options `colours`, for a terminal
+ * @returns lines without a line feed at the end
+ * @example
+ * ```ts
+ * const shutdown = new Shutdown();
+ * shutdown.hook('db', () => Promise.reject(new Error('lost')));
+ * shutdown.request('deploy');
+ * const text = formatReport(await shutdown.stopped());
+ * console.log(text.split('\n')[0]?.replace(/\d+ ms/, '0 ms')); // => stopped with 1 after 0 ms (a call: deploy)
+ * console.log(text.split('\n')[2]?.trim().replace(/\d+ ms/, '0 ms')); // => hook db: failed, 0 ms (lost)
+ * ```
+ */
+export function formatReport(report: ShutdownReport, options: FormatOptions = {}): string {
+  const paint: Paint = (text, isBad) => (options.colours === true ? (isBad ? RED : GREEN) + text + PLAIN : text);
+  const { state, exitCode, durationMs, request, force, phases, hooks } = report;
+  const why = request === undefined ? '' : ` (${describeRequest(request)}${forcedBy(report)})`;
+  const what = state === 'stopped' ? `stopped with ${exitCode} after ${formatMs(durationMs)}` : stateLine(report);
+  const lines = [paint(`${what}${why}`, exitCode !== 0 || force !== undefined)];
+  if (phases.length > 0) lines.push(`  ${phases.map((one) => `${one.phase} ${formatMs(one.durationMs)}`).join(', ')}`);
+  for (const hook of hooks) lines.push(paint(`  ${hookLine(hook)}`, isBad(hook)));
+  for (const { name, inFlight } of report.cutOff) lines.push(paint(`  cut off: ${name} (${inFlight} in flight)`, true));
+  const label = state === 'stopped' ? 'never finished' : 'under way';
+  for (const { name, ageMs, site } of report.unfinished) {
+    const where = site === undefined ? '' : `, spawned at ${site}`;
+    lines.push(paint(`  ${label}: ${name}, for ${formatMs(ageMs)}${where}`, state === 'stopped'));
+  }
+  for (const { where, error } of report.errors) lines.push(paint(`  error: ${where}: ${describeError(error)}`, true));
+  for (const { name, site } of report.leaks) lines.push(paint(`  never disposed: ${name}${at(site)}`, true));
+  return lines.join('\n');
+}
+
+function forcedBy({ force }: ShutdownReport): string {
+  return force === undefined ? '' : `, ${describeEvent({ type: 'forced', force })?.[1].split(':')[0]}`;
+}
+
+function stateLine({ state, durationMs, drained }: ShutdownReport): string {
+  const inFlight = drained.reduce((sum, part) => sum + part.inFlight, 0);
+  const since = state === 'running' ? '' : ` for ${formatMs(durationMs)}`;
+  return `${state}${since}, ${inFlight} in flight`;
+}
+
+function isBad({ outcome }: HookReport): boolean {
+  return outcome !== 'done' && outcome !== 'running' && outcome !== 'waiting';
+}
+
+function hookLine({ name, outcome, durationMs, error }: HookReport): string {
+  const time = outcome === 'skipped' || outcome === 'waiting' ? '' : `, ${formatMs(durationMs)}`;
+  return `hook ${name}: ${outcome}${time}${error === undefined ? '' : ` (${describeError(error)})`}`;
+}

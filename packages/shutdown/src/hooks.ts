@@ -1,0 +1,130 @@
+/**
+ * The hooks of one shutdown, and which of them is next.
+ *
+ *     waiting ──► running ──► ended
+ *        └──────► removed (forgotten)      └ `skipped` too, without running
+ *
+ * Invariants
+ *  1. A name stands for one hook at a time, and keeps its place until it is removed: reports name hooks.
+ *  2. No hook waits for itself: names must be known when they are used, and a cycle, which a name that was removed and used
+ *     again could close, is refused.
+ *  3. A hook is next only if no hook that it names in `after` waits or runs.
+ *
+ * Not guaranteed: that a hook with a high priority runs early when it must wait for one with a low one.
+ */
+
+import { HookError } from './errors.ts';
+
+/** When a hook runs. */
+export type HookPhase = 'stopping' | 'draining' | 'cleanup' | 'final';
+
+/** In their order; a shutdown is at the index -1 while it is running, and behind the last one when it has stopped. */
+export const phases: readonly HookPhase[] = ['stopping', 'draining', 'cleanup', 'final'];
+
+/** How a hook ended. */
+export type HookOutcome = 'done' | 'failed' | 'timed out' | 'cut off' | 'skipped';
+
+/** One hook. */
+export interface Hook<F> {
+  readonly name: string;
+  readonly phase: HookPhase;
+  /** The index of that phase. */
+  readonly at: number;
+  readonly run: F;
+  readonly priority: number;
+  readonly after: readonly string[];
+  /** In ms; `undefined`: the shutdown's `hookTimeout`. */
+  readonly timeout: number | undefined;
+  state: 'waiting' | 'running' | 'ended';
+  /** Set when it starts, in ms of the clock. */
+  started: number;
+  /** Set when it ends. */
+  durationMs: number;
+  /** Set when it ends; `undefined` until then. */
+  outcome: HookOutcome | undefined;
+  /** What it failed with; `undefined` unless it failed. */
+  error: unknown;
+}
+
+export class Hooks<F> {
+  /** In order of registration. */
+  readonly #byName: Map<string, Hook<F>> = new Map();
+  /** Those that wait, in the same order, and others that have begun since: those at its end are swept out. */
+  readonly #waiting: Hook<F>[] = [];
+
+  /** Every hook there is, in order of registration. */
+  all(): Hook<F>[] {
+    return [...this.#byName.values()];
+  }
+
+  add(hook: Hook<F>): void {
+    const { name } = hook;
+    if (this.#byName.has(name)) {
+      throw new HookError(name, 'taken', 'there is a hook of this name: remove that one, or choose another name');
+    }
+    for (const other of hook.after) this.#checkAfter(hook, other);
+    this.#byName.set(name, hook);
+    this.#waiting.push(hook);
+  }
+
+  #checkAfter(hook: Hook<F>, other: string): void {
+    const { name, at } = hook;
+    if (this.#leads(other, name)) {
+      throw new HookError(name, 'cycle', `it would have to run after itself, by way of ${JSON.stringify(other)}`);
+    }
+    const found = this.#byName.get(other);
+    if (found === undefined) {
+      throw new HookError(name, 'unknown', `there is no hook ${JSON.stringify(other)}: register that one first`);
+    }
+    if (found.at > at) {
+      throw new HookError(name, 'phase', `${JSON.stringify(other)} runs in a later phase, ${found.phase}`);
+    }
+  }
+
+  /** Whether the way of `after` leads from one name to another, which need not be registered. */
+  #leads(from: string, to: string): boolean {
+    const seen = new Set([from]);
+    for (const name of seen) {
+      if (name === to) return true;
+      for (const next of this.#byName.get(name)?.after ?? []) seen.add(next);
+    }
+    return false;
+  }
+
+  /** Takes back one that waits; says whether it did. */
+  remove(hook: Hook<F>): boolean {
+    if (hook.state !== 'waiting' || this.#byName.get(hook.name) !== hook) return false;
+    this.#waiting.splice(this.#waiting.indexOf(hook), 1);
+    return this.#byName.delete(hook.name);
+  }
+
+  /**
+   * The hook that is next up to this phase, by its index: those of an earlier phase first, then the highest priority, and of
+   * those the last one in (invariant 3).
+   */
+  next(upTo: number): Hook<F> | undefined {
+    let best: Hook<F> | undefined;
+    const waiting = this.#waiting;
+    while (waiting.length > 0 && waiting.at(-1)?.state !== 'waiting') waiting.pop();
+    // From the last one in, so that an earlier one is better only if it is before it in rank.
+    for (let i = waiting.length - 1; i >= 0; i--) {
+      const hook = waiting[i] as Hook<F>;
+      if (hook.state !== 'waiting' || hook.at > upTo || (best !== undefined && !isBefore(hook, best))) continue;
+      if (this.#isFree(hook)) best = hook;
+    }
+    return best;
+  }
+
+  #isFree(hook: Hook<F>): boolean {
+    if (hook.after.length === 0) return true;
+    return hook.after.every((name) => {
+      const other = this.#byName.get(name);
+      return other === undefined || other.state === 'ended';
+    });
+  }
+}
+
+/** Whether one hook is before another in rank, whichever was registered first. */
+function isBefore(one: Hook<unknown>, other: Hook<unknown>): boolean {
+  return one.at === other.at ? one.priority > other.priority : one.at < other.at;
+}

@@ -1,0 +1,127 @@
+import { defineDispose } from '@quiesce/internal';
+import { printError } from './describe.ts';
+import { formatReport } from './format-report.ts';
+import { host } from './host.ts';
+import type { ShutdownRequest } from './request.ts';
+import type { Shutdown } from './shutdown.ts';
+import { signalNumber } from './signal-number.ts';
+
+/** What of the process asks for a shutdown. */
+export interface InstallOptions {
+  /** The signals: the first one asks, the second forces, the third ends the process. Default: SIGTERM, SIGINT, SIGHUP. */
+  readonly signals?: readonly string[] | undefined;
+  /** Whether an error that nobody caught, and a rejection that nobody handled, asks for it. Default: true. */
+  readonly errors?: boolean | undefined;
+  /**
+   * Whether a parent that disconnects (IPC) asks for it; counts in a child that has a channel, which then lives as long as
+   * the channel or the installation does. Default: true.
+   */
+  readonly disconnect?: boolean | undefined;
+  /** Prints how it stands: default `SIGUSR2`; `false`: none does, as under nodemon, which uses that one itself. */
+  readonly reportSignal?: string | false | undefined;
+}
+
+/** What an installation adds to a process, in one table, from which it is removed again. */
+type Listeners = readonly (readonly [event: string, listener: (first: unknown, second: unknown) => void])[];
+
+/** The listeners of one shutdown on the process. */
+export class Installation implements Disposable {
+  readonly #shutdown: Shutdown;
+  readonly #listeners: Listeners;
+  /** What a signal does when it has been forced, or is over. */
+  readonly #exitNow: (signal: string) => void;
+  /** How many signals have come: one may be the first though something else has asked before. */
+  #signals = 0;
+  #isInstalled = true;
+  /** Set when a write has failed because nobody reads any more: once is enough. */
+  #isUnread = false;
+  /** The same as `uninstall`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(shutdown: Shutdown, options: InstallOptions, exitNow?: (signal: string) => void) {
+    const { signals = defaultSignals(), errors = true, disconnect = true, reportSignal = 'SIGUSR2' } = options;
+    for (const signal of [...signals, ...(reportSignal === false ? [] : [reportSignal])]) checkSignal(signal);
+    this.#shutdown = shutdown;
+    this.#exitNow = exitNow ?? ((signal) => this.#raise(signal));
+    const ask = (request: ShutdownRequest): void => void shutdown.machine.ask(request);
+    const onError = (error: unknown, origin: unknown): void => this.#failed(error, origin);
+    const hasReport = reportSignal !== false && !signals.includes(reportSignal) && host.platform !== 'win32';
+    this.#listeners = [
+      ...[...new Set(signals)].map((signal) => [signal, () => this.#signalled(signal)] as const),
+      ...(errors ? [['uncaughtException', onError] as const] : []),
+      ...(disconnect && host.connected ? [['disconnect', () => ask({ kind: 'disconnect' })] as const] : []),
+      ...(hasReport ? [[reportSignal, () => this.#print()] as const] : []),
+    ];
+    for (const [event, listener] of this.#listeners) host.on(event, listener);
+  }
+
+  /** Whether its listeners are there. */
+  get isInstalled(): boolean {
+    return this.#isInstalled;
+  }
+
+  /** Removes every listener that was added. Synchronous, idempotent. Done by itself when the shutdown has stopped. */
+  uninstall(): void {
+    if (!this.#isInstalled) return;
+    this.#isInstalled = false;
+    for (const [event, listener] of this.#listeners) host.off(event, listener);
+  }
+
+  #signalled(signal: string): void {
+    const { machine } = this.#shutdown;
+    this.#signals++;
+    const isOver = machine.state === 'stopped';
+    if (!isOver && (machine.ask({ kind: 'signal', signal }) || this.#signals === 1)) return;
+    if (isOver || !machine.forceBy({ by: 'signal', signal })) this.#exitNow(signal);
+  }
+
+  /** Somebody has asked for it, so it goes somewhere, also where nobody has said where texts go. */
+  #print(): void {
+    const { observers } = this.#shutdown;
+    if (observers.isUnset) host.stderr.write(`${formatReport(this.#shutdown.report())}\n`);
+    else observers.print('info');
+  }
+
+  #failed(error: unknown, origin: unknown): void {
+    const { machine, observers } = this.#shutdown;
+    if (this.#shutdown.takeLeak(error)) return;
+    // Our listener keeps Node from printing it, and nobody else has been asked to.
+    if (isUnread(error)) {
+      // To log it would be to write again, and fail again, without end.
+      if (this.#isUnread) return;
+      this.#isUnread = true;
+    }
+    if (observers.isUnset) host.stderr.write(`${printError(error)}\n`);
+    const isFirst = machine.ask({ kind: 'error', reason: error });
+    if (!isFirst) machine.failed(origin === 'unhandledRejection' ? 'a rejection' : 'an exception', error);
+  }
+
+  /** What the signal would have done without us. */
+  #raise(signal: string): void {
+    this.uninstall();
+    host.kill(host.pid, signal);
+  }
+}
+defineDispose(Installation.prototype, 'uninstall');
+
+function defaultSignals(): readonly string[] {
+  return ['SIGTERM', 'SIGINT', 'SIGHUP', ...(host.platform === 'win32' ? ['SIGBREAK'] : [])];
+}
+
+/** Refuses what Node would take for an event like any other, and what no process can catch. */
+function checkSignal(signal: string): void {
+  if (signalNumber(signal) > 0 && signal !== 'SIGKILL' && signal !== 'SIGSTOP') return;
+  throw new TypeError(`install: ${JSON.stringify(signal)} is no signal that a process of this system can catch`);
+}
+
+/** Whether a write has failed because its reader has gone. */
+function isUnread(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  try {
+    const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+    return syscall === 'write' && (code === 'EPIPE' || code === 'EIO');
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,27 @@
+import { show } from '@quiesce/internal';
+
+/** Where texts go: `console`, a pino logger, or whatever has these three methods. */
+export interface Logger {
+  info(text: string): unknown;
+  warn(text: string): unknown;
+  error(text: string): unknown;
+}
+
+/** Refuses what lacks a method. */
+export function checkLogger(logger: Logger): Logger {
+  for (const level of ['info', 'warn', 'error'] as const) {
+    if (typeof logger?.[level] === 'function') continue;
+    throw new TypeError(`logger: expected { info, warn, error }, got ${show(logger)} without ${level}()`);
+  }
+  return logger;
+}
+
+/** A logger that cannot disturb a shutdown: what it throws is dropped, as there is nowhere left to say it. */
+export function tolerant(logger: Logger | undefined): Logger {
+  const call = (level: keyof Logger) => (text: string) => {
+    try {
+      logger?.[level](text);
+    } catch {}
+  };
+  return { info: call('info'), warn: call('warn'), error: call('error') };
+}

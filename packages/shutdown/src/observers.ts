@@ -1,0 +1,107 @@
+import type { Clock, Timer } from '@quiesce/cancellation-token';
+import { publish } from './channel.ts';
+import { describeEvent, describeProgress } from './describe.ts';
+import type { ShutdownEvent } from './events.ts';
+import { formatReport } from './format-report.ts';
+import { checkLogger, type Logger, tolerant } from './logger.ts';
+import { checkTime, clockOf, type Limits, type ShutdownOptions } from './options.ts';
+import { describeRequest, type ShutdownRequest } from './request.ts';
+import type { Shutdown } from './shutdown.ts';
+import { notifySystemd } from './systemd.ts';
+import { Terminal } from './terminal.ts';
+import { Watchdog } from './watchdog.ts';
+
+/** Everybody who is told of each step: the diagnostics channel, the log, and the measuring of progress in between. */
+export class Observers {
+  readonly logger: Logger;
+  /** Whether nobody has said where texts go, not even nowhere. */
+  readonly isUnset: boolean;
+  readonly #shutdown: Shutdown;
+  readonly #clock: Clock;
+  readonly #interval: number;
+  /** Where progress is shown; `undefined`: the logger is not ours, and takes it as lines. */
+  readonly #terminal: Terminal | undefined;
+  readonly #prefix: string;
+  readonly #limits: Limits;
+  readonly #isWatched: boolean;
+  readonly #hasSystemd: boolean;
+  /** Made with the request, where it was asked for. */
+  #watchdog: Watchdog | undefined = undefined;
+  /** Set while a shutdown is under way. */
+  #timer: Timer | undefined = undefined;
+  /** The line of progress that the log had last. */
+  #line = '';
+
+  constructor(shutdown: Shutdown, options: ShutdownOptions, limits: Limits) {
+    const { name, logger, progressInterval = 1_000 } = options;
+    const isSilent = logger === undefined || logger === false;
+    this.isUnset = logger === undefined;
+    this.#shutdown = shutdown;
+    this.#limits = limits;
+    this.#isWatched = options.watchdog === true;
+    this.#hasSystemd = options.systemd !== false;
+    this.#clock = clockOf(options);
+    this.#interval = checkTime('progressInterval', progressInterval);
+    this.#terminal = logger instanceof Terminal ? logger : undefined;
+    this.logger = tolerant(isSilent ? undefined : checkLogger(logger));
+    this.#prefix = name === undefined ? '' : `${name}: `;
+  }
+
+  tell(event: ShutdownEvent): void {
+    if (event.type === 'requested') {
+      this.#measure();
+      if (this.#hasSystemd) this.#notify(event.request);
+      if (this.#isWatched) this.#watchdog = new Watchdog(this.#limits);
+    }
+    this.#watchdog?.tell(event);
+    publish(this.#shutdown, event);
+    const line = describeEvent(event);
+    if (line !== undefined) this.logger[line[0]](this.#prefix + line[1]);
+    if (this.#isNews(event)) this.#show();
+    if (event.type !== 'stopped') return;
+    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
+    this.print(event.report.exitCode === 0 ? 'info' : 'error');
+  }
+
+  #notify(request: ShutdownRequest): void {
+    const warn = (text: string): void => void this.logger.warn(this.#prefix + text);
+    notifySystemd(this.#limits, `shutting down: ${describeRequest(request)}`, warn);
+  }
+
+  /** The report as it stands. */
+  print(level: keyof Logger): void {
+    const colours = this.#terminal?.isTTY === true;
+    this.logger[level](this.#prefix + formatReport(this.#shutdown.report(), { colours }));
+  }
+
+  /** On a terminal the line is written over; a log gets one where there is something to wait for, and then now and then. */
+  #isNews({ type }: ShutdownEvent): boolean {
+    const { state, inFlight } = this.#shutdown.progress;
+    if (this.#terminal?.isTTY === true) return type === 'state' || type === 'hook:start' || type === 'drained';
+    return type === 'state' && state === 'draining' && inFlight > 0;
+  }
+
+  /** Nobody tells how much is in flight, so it is asked now and then; not a wait of anybody's. */
+  #measure(): void {
+    if (this.#interval === Number.POSITIVE_INFINITY) return;
+    const tick = (): void => {
+      this.#shutdown.measured();
+      this.#show();
+      this.#measure();
+    };
+    this.#timer = this.#clock.setTimer(Math.max(1, this.#interval), tick, { ref: false });
+  }
+
+  #show(): void {
+    const line = this.#prefix + describeProgress(this.#shutdown.progress);
+    if (line === this.#line) return;
+    this.#line = line;
+    if (this.#terminal === undefined) {
+      this.logger.info(line);
+      return;
+    }
+    try {
+      this.#terminal.progress(line);
+    } catch {}
+  }
+}

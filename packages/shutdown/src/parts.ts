@@ -1,0 +1,70 @@
+import type { Drainable, ScopeTree } from '@quiesce/scope';
+import type { Unfinished } from '@quiesce/select';
+import { describeError } from './request.ts';
+
+/** Something that takes in work, as one shutdown sees it. */
+export interface Part {
+  readonly drainable: Drainable;
+  readonly name: string;
+  /** Says what is under way in it; `undefined`: nobody gave one. */
+  readonly tree: (() => ScopeTree) | undefined;
+  /** Says it without a tree; `undefined`: only a number is known. */
+  readonly underWay?: (() => Unfinished[]) | undefined;
+  /** Set before `stop` is called: once. */
+  isStopped: boolean;
+  /** `waiting` for its turn; `draining`; `drained` when its promise has settled. */
+  state: 'waiting' | 'draining' | 'drained';
+  /** Set when draining begins: the time, and how much was in flight. */
+  started: number;
+  atStart: number;
+  /** Set when it is drained. */
+  durationMs: number;
+  /** How much was in flight when it was cancelled; 0: it was not. */
+  cutOff: number;
+}
+
+/** One that nothing has happened to yet. */
+export function partOf(drainable: Drainable, more: Partial<Pick<Part, 'tree' | 'underWay'>>): Part {
+  const begin = { isStopped: false, state: 'waiting', started: 0, atStart: 0, durationMs: 0, cutOff: 0 } as const;
+  return { drainable, name: drainable.name, tree: more.tree, underWay: more.underWay, ...begin };
+}
+
+/** How much is in flight, whatever a getter of somebody else's does. */
+export function inFlightOf(part: Part): number {
+  try {
+    const count = part.drainable.inFlight;
+    return Number.isFinite(count) && count > 0 ? count : 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** What is under way in a part: its tasks by name where a tree is known, otherwise the part itself. */
+export function underWayIn(part: Part, now: number): Unfinished[] {
+  const tasks = part.tree === undefined ? (part.underWay?.() ?? []) : tasksOf(part.tree);
+  if (tasks.length > 0) return tasks;
+  const count = inFlightOf(part);
+  if (count === 0 && part.state !== 'draining') return [];
+  const name = count === 0 ? part.name : `${part.name} (${count} in flight)`;
+  return [{ name, ageMs: Math.round(part.state === 'waiting' ? 0 : now - part.started) }];
+}
+
+/** The leaves of the tree: what runs, and not what waits for it. */
+function tasksOf(tree: () => ScopeTree): Unfinished[] {
+  const found: Unfinished[] = [];
+  const todo: { readonly node: ScopeTree; readonly path: string }[] = [];
+  try {
+    todo.push({ node: tree(), path: '' });
+  } catch (error) {
+    return [{ name: `a tree that cannot be read: ${describeError(error)}`, ageMs: 0 }];
+  }
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    const { node, path } = next;
+    const name = `${path}${node.name ?? `a ${node.kind}`}`;
+    if (node.kind !== 'scope' && node.children.length === 0) {
+      found.push({ name, ageMs: node.ageMs, ...(node.site !== undefined && { site: node.site }) });
+    }
+    for (const child of [...node.children].reverse()) todo.push({ node: child, path: `${name} / ` });
+  }
+  return found;
+}

@@ -1,0 +1,148 @@
+import { setUncaughtHandler } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { sleep } from '@quiesce/select';
+import { checkGracePeriod, checkSignals, shutdownWithTimeout } from '@quiesce/shutdown';
+import { describe, expect, it } from 'vitest';
+import { deaf, obedient, turn } from './vocabulary.ts';
+
+describe('the limits of a pod', () => {
+  it('suit the defaults of a shutdown', () => {
+    expect(checkGracePeriod()).toEqual([]);
+  });
+
+  it.each([
+    [
+      'a grace period that is too short',
+      { terminationGracePeriodSeconds: 20 },
+      /may take 29.0 s, and the pod is killed after 20.0 s.*to 29/,
+    ],
+    ['a preStop that eats it up', { preStopSeconds: 5 }, /may take 34.0 s/],
+    ['a timeout that is too long', { timeout: 60_000 }, /may take 64.0 s/],
+    ['a drain that leaves nothing for hooks', { drainTimeout: 24_000 }, /26.0 s of the total timeout of 25.0 s/],
+    ['a probe that notices too late', { readinessDelay: 5_000 }, /false for 5.0 s .* needs 30.0 s to notice/],
+  ])('name %s', (_, options, text) => {
+    const warnings = checkGracePeriod(options);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(text);
+  });
+
+  it('suit each other where they do', () => {
+    const pod = { terminationGracePeriodSeconds: 60, preStopSeconds: 5, periodSeconds: 5, failureThreshold: 2 };
+    expect(checkGracePeriod({ ...pod, readinessDelay: 5_000, timeout: 50_000, drainTimeout: 30_000 })).toEqual([]);
+  });
+
+  it('are refused where they are no times', () => {
+    expect(() => checkGracePeriod({ preStopSeconds: -1 })).toThrow(/preStopSeconds must be/);
+    expect(() => checkGracePeriod({ timeout: Number.NaN })).toThrow(/timeout must be/);
+  });
+});
+
+describe('who gets the signals', () => {
+  const env = {};
+
+  it.each([
+    [
+      'this process, as process 1',
+      { pid: 1, init: 'npm start', parent: undefined, env: { npm_lifecycle_event: 'start' } },
+    ],
+    ['this process, below systemd', { pid: 900, init: '/sbin/init', parent: '/sbin/init', env }],
+    ['this process, from a terminal', { pid: 900, init: '/sbin/init', parent: '-bash', env }],
+    [
+      'this process, below tini',
+      { pid: 7, init: '/sbin/tini -- node server.js', parent: '/sbin/tini -- node server.js', env },
+    ],
+    ['nobody knows', { pid: 900, init: undefined, parent: undefined, env }],
+  ])('is %s: nothing to warn of', (_, facts) => {
+    expect(checkSignals(facts)).toEqual([]);
+  });
+
+  it.each([
+    [
+      'a shell',
+      { pid: 7, init: '/bin/sh -c node server.js', parent: '/bin/sh -c node server.js', env },
+      /^process 1 is a shell/,
+    ],
+    ['a shell of busybox', { pid: 7, init: 'busybox sh run.sh', parent: 'busybox', env }, /^process 1 is a shell/],
+    ['npm', { pid: 19, init: 'npm start', parent: 'sh -c node server.js', env }, /^a package manager .*npm start/],
+    [
+      'npm as a script',
+      { pid: 19, init: 'node /usr/local/bin/npm-cli.js start', parent: 'sh', env },
+      /package manager/,
+    ],
+    [
+      'pnpm as the parent',
+      { pid: 900, init: '/sbin/init', parent: '/usr/bin/node /opt/pnpm.cjs run start', env },
+      /package manager/,
+    ],
+    [
+      'a script',
+      { pid: 900, init: '/sbin/init', parent: 'sh', env: { npm_lifecycle_event: 'start' } },
+      /the script "start"/,
+    ],
+  ])('is %s: a warning', (_, facts, text) => {
+    const warnings = checkSignals(facts);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(text);
+  });
+
+  it('can be asked of this process', () => {
+    expect(checkSignals()).toBeInstanceOf(Array);
+  });
+});
+
+describe('shutdownWithTimeout', () => {
+  const run = <T>(work: Parameters<typeof shutdownWithTimeout<T>>[0], ms = 100) => {
+    const clock = new VirtualClock();
+    return clock.run(async () => ({
+      ...(await shutdownWithTimeout(work, ms, { forceTimeout: 50, clock })),
+      after: clock.now(),
+      timers: clock.pending,
+    }));
+  };
+
+  it('tells a graceful end from a forced one, and that from none', async () => {
+    expect(await run(async () => 'flushed')).toEqual({ outcome: 'graceful', value: 'flushed', after: 0, timers: 0 });
+    expect(await run(obedient)).toEqual({ outcome: 'forced', hasEnded: true, after: 100, timers: 0 });
+    expect(await run(deaf)).toEqual({ outcome: 'forced', hasEnded: false, after: 150, timers: 0 });
+  });
+
+  it('counts what ends after its time, whatever it returns, as forced', async () => {
+    const clock = new VirtualClock();
+    const late = () => sleep(120, { clock }).then(() => 'value');
+    const outcome = await clock.run(() => shutdownWithTimeout(late, 100, { clock }));
+    expect(outcome).toEqual({ outcome: 'forced', hasEnded: true });
+    expect(clock.now()).toBe(120);
+  });
+
+  it('rejects with what failed, also when that came after the force; an abort of its own is a failure', async () => {
+    const error = new Error('disk full');
+    await expect(run(() => Promise.reject(error))).rejects.toBe(error);
+    await expect(
+      run(() => {
+        throw error;
+      }),
+    ).rejects.toBe(error);
+    const abort = new DOMException('mine', 'AbortError');
+    await expect(run(() => Promise.reject(abort))).rejects.toBe(abort);
+    await expect(run((token) => token.cancelled().then(() => Promise.reject(error)))).rejects.toBe(error);
+  });
+
+  it('hands on what fails when it was given up', async () => {
+    const clock = new VirtualClock();
+    const caught: unknown[] = [];
+    const before = setUncaughtHandler((error) => caught.push(error));
+    const late = () => sleep(1_000, { clock }).then(() => Promise.reject('late'));
+    await clock.run(() => shutdownWithTimeout(late, 10, { forceTimeout: 10, clock }));
+    expect(caught).toEqual([]);
+    await clock.advance(2_000);
+    await turn();
+    setUncaughtHandler(before);
+    expect(caught).toEqual(['late']);
+  });
+
+  it('refuses what is no function, and what is no time, by rejecting', async () => {
+    await expect(shutdownWithTimeout(1 as never, 1)).rejects.toBeInstanceOf(TypeError);
+    await expect(shutdownWithTimeout(() => {}, -1)).rejects.toBeInstanceOf(RangeError);
+    await expect(shutdownWithTimeout(() => {}, 1, { forceTimeout: Number.NaN })).rejects.toBeInstanceOf(RangeError);
+  });
+});

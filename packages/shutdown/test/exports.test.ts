@@ -1,0 +1,17 @@
+import * as exported from '@quiesce/shutdown';
+import { expect, test } from 'vitest';
+
+test('exactly these names are exported', () => {
+  expect(Object.keys(exported).sort()).toEqual([
+    'HookError',
+    'Shutdown',
+    'Terminal',
+    'checkGracePeriod',
+    'checkSignals',
+    'formatReport',
+    'reportToJson',
+    'runMain',
+    'shutdownChannel',
+    'shutdownWithTimeout',
+  ]);
+});

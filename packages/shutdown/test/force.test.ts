@@ -1,0 +1,138 @@
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import { describe, expect, it } from 'vitest';
+import { deaf, job, start } from './vocabulary.ts';
+
+describe('a force', () => {
+  it('cancels everything now, and waits for nothing any more', async () => {
+    const { shutdown, clock, log, say, end } = start({ readinessDelay: 50 });
+    const { drainable, seen } = job('http');
+    shutdown.add(drainable);
+    shutdown.hook('db', () => say('db'));
+    shutdown.request();
+    await clock.advance(10);
+    expect(shutdown.force()).toBe(true);
+    expect([shutdown.stopNow.isCancelled, shutdown.stopAccepting.isCancelled]).toEqual([true, true]);
+    const report = await end();
+    expect(log).toEqual(['10 db']);
+    expect(seen[0]).toBe('stop');
+    expect(report).toMatchObject({ force: { by: 'call' }, durationMs: 10, exitCode: 1 });
+    expect(report.unfinished).toMatchObject([{ name: 'http (1 in flight)' }]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('ends the hook that is running, and gives the others what is left of forceTimeout, all together', async () => {
+    const { shutdown, clock, log, say, busy, end } = start({ forceTimeout: 100 });
+    let token: CancellationToken | undefined;
+    shutdown.hook('skipped', () => say('skipped'));
+    shutdown.hook('hangs', deaf);
+    shutdown.hook('quick', busy('quick', 30));
+    shutdown.hook('running', (given) => {
+      token = given;
+      return deaf();
+    });
+    shutdown.hook('telemetry', () => say('telemetry'), { phase: 'final' });
+    shutdown.request();
+    await clock.advance(10);
+    shutdown.force();
+    expect(token?.reason).toMatchObject({ source: 'shutdown' });
+    const report = await end();
+    expect(log).toEqual(['10 quick begins', '40 quick ends', '110 telemetry']);
+    expect(report.hooks.map(({ name, outcome }) => [name, outcome])).toEqual([
+      ['hangs', 'timed out'],
+      ['quick', 'done'],
+      ['running', 'cut off'],
+      ['skipped', 'skipped'],
+      ['telemetry', 'done'],
+    ]);
+    expect(report.skipped).toEqual(['skipped']);
+  });
+
+  it('tells drainables at once that they are no longer waited for, also while a hook of that phase still runs', async () => {
+    const { shutdown, clock, log, busy, end } = start({ forceTimeout: 100 });
+    const { drainable, seen } = job('http');
+    shutdown.add(drainable);
+    shutdown.hook('second', busy('second', 50), { phase: 'draining' });
+    shutdown.hook('first', deaf, { phase: 'draining' });
+    shutdown.request();
+    await clock.advance(10);
+    shutdown.force();
+    await clock.advance(1);
+    expect([seen, log]).toEqual([['stop', 'drain', 'token'], ['10 second begins']]);
+    await end();
+    expect(log).toEqual(['10 second begins', '60 second ends']);
+  });
+
+  it('comes by itself at the total deadline', async () => {
+    const { shutdown, clock, log, say, end } = start({ timeout: 200, hookTimeout: 1_000, drainTimeout: 1_000 });
+    shutdown.add(job('http').drainable);
+    shutdown.hook('db', () => say('db'));
+    shutdown.request();
+    const report = await end();
+    expect(log).toEqual(['200 db']);
+    expect(report).toMatchObject({ force: { by: 'deadline' }, exitCode: 1 });
+    expect(clock.pending).toBe(0);
+  });
+
+  it('clips the time of each hook by what is left of the deadline', async () => {
+    const { shutdown, clock, log, say, end } = start({ timeout: 100, hookTimeout: 70, forceTimeout: 5 });
+    const limits: (Date | undefined)[] = [];
+    const hangs = (token: CancellationToken): Promise<never> => {
+      limits.push(token.deadline);
+      return deaf();
+    };
+    shutdown.hook('last', () => say('last'));
+    shutdown.hook('second', hangs);
+    shutdown.hook('first', hangs);
+    shutdown.request();
+    const start0 = clock.wall();
+    const report = await end();
+    expect(limits).toEqual([new Date(start0 + 70), new Date(start0 + 100)]);
+    expect(report.hooks).toContainEqual({ name: 'last', phase: 'cleanup', durationMs: 0, outcome: 'done' });
+    expect(log).toEqual(['100 last']);
+  });
+
+  it('without a request is one', async () => {
+    const { shutdown, end } = start();
+    expect(shutdown.force()).toBe(true);
+    expect(await end()).toMatchObject({ request: { kind: 'call' }, force: { by: 'call' } });
+  });
+
+  it('happens once, and not when all is over', async () => {
+    const { shutdown, end } = start();
+    shutdown.request();
+    expect([shutdown.force(), shutdown.force()]).toEqual([true, false]);
+    await end();
+    expect(shutdown.force()).toBe(false);
+  });
+
+  it('in the final level lets that end', async () => {
+    const { shutdown, clock, log, busy, end } = start({ finalTimeout: 100 });
+    shutdown.hook('telemetry', busy('telemetry', 50), { phase: 'final' });
+    shutdown.request();
+    await clock.advance(10);
+    expect(shutdown.force()).toBe(true);
+    expect(await end()).toMatchObject({ durationMs: 50, hooks: [{ outcome: 'done' }], exitCode: 1 });
+    expect(log).toEqual(['0 telemetry begins', '50 telemetry ends']);
+  });
+
+  it('of 0 ms skips every hook but the final ones, which always run, each of them', async () => {
+    const { shutdown, log, say, end } = start({ forceTimeout: 0, finalTimeout: 20 });
+    shutdown.hook('db', () => say('db'));
+    shutdown.hook('last', () => say('last'), { phase: 'final' });
+    shutdown.hook('hangs', deaf, { phase: 'final' });
+    shutdown.force();
+    const report = await end();
+    expect(log).toEqual(['20 last']);
+    expect(report.skipped).toEqual(['db']);
+  });
+
+  it('may be called by a hook, and by whoever listens to the tokens', async () => {
+    const { shutdown, log, say, end } = start();
+    shutdown.hook('last', () => say('last'));
+    shutdown.hook('forces', () => void shutdown.force());
+    shutdown.stopAccepting.onCancelled(() => shutdown.force());
+    shutdown.request();
+    expect((await end()).force).toEqual({ by: 'call' });
+    expect(log).toEqual(['0 last']);
+  });
+});

@@ -1,0 +1,65 @@
+// Guards that are forgotten, and what a shutdown that lives long keeps: nothing of what has ended.
+
+import { TaskTracker } from '@quiesce/scope';
+import { Shutdown } from '@quiesce/shutdown';
+import { expect, test } from 'vitest';
+import { bytesPerTurn, collectGarbage } from '../../../test/leak/leak.ts';
+
+/** Where the guard is forgotten: the place that the report has to name. */
+function forget(shutdown: Shutdown): void {
+  shutdown.guard('lease of db');
+}
+
+test('a guard that is collected undisposed is named, with its place, and waited for no longer', async () => {
+  const shutdown = new Shutdown({ leakDetection: true, drainTimeout: 60_000 });
+  forget(shutdown);
+  shutdown.guard('kept').dispose();
+  expect(shutdown.progress.inFlight).toBe(1);
+  for (let i = 0; i < 5 && shutdown.progress.inFlight > 0; i++) await collectGarbage();
+  expect(shutdown.progress.inFlight).toBe(0);
+  shutdown.request();
+  const { leaks, exitCode } = await shutdown.stopped();
+  expect(leaks).toEqual([{ name: 'lease of db', site: expect.stringMatching(/^forget .*guard\.leak\.ts:\d+:\d+/) }]);
+  expect(exitCode).toBe(0);
+});
+
+test('forgotten guards of trackers are named in the report too, and ask for nothing', async () => {
+  const shutdown = new Shutdown({ leakDetection: true, logger: false });
+  const installation = shutdown.install({ signals: [], reportSignal: false, disconnect: false });
+  const tracker = new TaskTracker({ name: 'requests', leakDetection: true });
+  // The test runner's own listener would take it for a failure.
+  const others = process.listeners('uncaughtException').slice(0, -1);
+  for (const listener of others) process.off('uncaughtException', listener);
+  (() => void tracker.guard())();
+  for (let i = 0; i < 5 && shutdown.report().leaks.length === 0; i++) await collectGarbage();
+  for (const listener of others) process.on('uncaughtException', listener);
+  installation.uninstall();
+  expect(shutdown.state).toBe('running');
+  expect(shutdown.report().leaks).toEqual([
+    { name: 'A guard of tracker "requests"', site: expect.stringContaining('guard.leak.ts') },
+  ]);
+});
+
+test.each([false, true])(
+  'a shutdown that lives long keeps nothing of guards, hooks and parts (detection: %s)',
+  async (leakDetection) => {
+    const shutdown = new Shutdown({ leakDetection });
+    const growth = await bytesPerTurn({ turns: 10_000, rounds: 3 }, () => {
+      shutdown.guard('request').dispose();
+      shutdown.hook('temporary', () => {}).remove();
+      shutdown.add(new TaskTracker())();
+      shutdown.watch().close();
+    });
+    expect(growth).toBeLessThan(1);
+  },
+);
+
+test('a token that lives long keeps nothing of the shutdowns that have stopped', async () => {
+  const { signal } = new AbortController();
+  const growth = await bytesPerTurn({ turns: 4_000, rounds: 3 }, async () => {
+    const shutdown = new Shutdown({ signal });
+    shutdown.request();
+    await shutdown.stopped();
+  });
+  expect(growth).toBeLessThan(16);
+});

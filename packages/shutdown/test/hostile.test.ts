@@ -1,0 +1,296 @@
+// Ways to break a shutdown, none of which may.
+import { type Drainable, TaskTracker } from '@quiesce/scope';
+import { sleep } from '@quiesce/select';
+import { formatReport, reportToJson, type Shutdown, Terminal } from '@quiesce/shutdown';
+import { describe, expect, it } from 'vitest';
+import { deaf, job, start, thrown, turn } from './vocabulary.ts';
+
+const boom = new Error('boom');
+const explode = (): never => {
+  throw boom;
+};
+
+describe('a drainable that', () => {
+  const broken = (more: Partial<Drainable>): Drainable => ({
+    name: 'broken',
+    inFlight: 0,
+    stop: () => {},
+    drain: async () => {},
+    ...more,
+  });
+
+  it.each([
+    ['throws in stop()', broken({ stop: explode }), 'stop() of "broken"'],
+    ['throws in drain()', broken({ drain: explode }), 'drain() of "broken"'],
+    ['rejects in drain()', broken({ drain: () => Promise.reject(boom) }), 'drain() of "broken"'],
+  ])('%s is recorded, and the others are drained all the same', async (_, drainable, where) => {
+    const { shutdown, log, say, end } = start();
+    const good = job('good');
+    shutdown.add(drainable);
+    shutdown.add(good.drainable);
+    shutdown.hook('db', () => say('db'));
+    shutdown.request();
+    good.finish();
+    const report = await end();
+    expect(report.errors).toEqual([{ where, error: boom }]);
+    expect(good.seen).toEqual(['stop', 'drain', 'done']);
+    expect([log, report.exitCode]).toEqual([['0 db'], 1]);
+  });
+
+  it.each([Number.NaN, -1, Number.POSITIVE_INFINITY, 'many' as never])(
+    'counts %s in flight counts nothing',
+    async (inFlight) => {
+      const { shutdown, end } = start();
+      shutdown.add(broken({ inFlight }));
+      expect(shutdown.progress.inFlight).toBe(0);
+      shutdown.request();
+      expect((await end()).exitCode).toBe(0);
+    },
+  );
+
+  it('throws when it is asked how much is in flight counts nothing', async () => {
+    const { shutdown, end } = start();
+    shutdown.add(Object.defineProperty(broken({}), 'inFlight', { get: explode }));
+    expect(shutdown.progress.inFlight).toBe(0);
+    shutdown.request();
+    expect((await end()).exitCode).toBe(0);
+  });
+
+  it('never notices that it is no longer waited for is named', async () => {
+    const { shutdown, end } = start({ drainTimeout: 10, cancelTimeout: 5 });
+    shutdown.add(broken({ drain: deaf }));
+    shutdown.request();
+    expect(await end()).toMatchObject({ durationMs: 15, unfinished: [{ name: 'broken' }], exitCode: 1 });
+  });
+
+  it('has a tree that cannot be read is named all the same', async () => {
+    const { shutdown, end } = start({ drainTimeout: 10, cancelTimeout: 5 });
+    shutdown.add(broken({ drain: deaf }), { tree: explode });
+    shutdown.request();
+    expect((await end()).unfinished).toMatchObject([{ name: expect.stringContaining('boom') }]);
+  });
+
+  it.each([undefined, null, 1, {}, { stop() {} }, { drain() {} }])('is none (%s) is refused', (value) => {
+    const { shutdown } = start();
+    expect(thrown(() => shutdown.add(value as never))).toBeInstanceOf(TypeError);
+  });
+});
+
+describe('whoever comes in between', () => {
+  it('registers a hook of any phase from a callback of the tokens, from stop() and from drain(): it runs', async () => {
+    const { shutdown, end } = start();
+    const ran: string[] = [];
+    const register = (from: string) => () => {
+      for (const phase of ['stopping', 'draining', 'cleanup', 'final'] as const) {
+        const name = `${phase} from ${from}`;
+        try {
+          shutdown.hook(name, () => void ran.push(name), { phase });
+        } catch {
+          ran.push(name);
+        }
+      }
+    };
+    shutdown.stopAccepting.onCancelled(register('stopAccepting'));
+    shutdown.stopNow.onCancelled(register('stopNow'));
+    const stopping = register('stop');
+    const draining = register('drain');
+    shutdown.add({ name: 'x', inFlight: 0, stop: stopping, drain: async () => draining() });
+    shutdown.request();
+    const report = await end();
+    expect(ran).toHaveLength(16);
+    expect(report.hooks.filter(({ outcome }) => outcome !== 'done')).toEqual([]);
+  });
+
+  it('adds a drainable from stop() or from drain(): it is stopped and drained', async () => {
+    const { shutdown, end } = start();
+    const [first, second] = [job('first', 0), job('second', 0)];
+    first.finish();
+    second.finish();
+    shutdown.add({
+      name: 'x',
+      inFlight: 0,
+      stop: () => void shutdown.add(first.drainable),
+      drain: async () => void shutdown.add(second.drainable),
+    });
+    shutdown.request();
+    await end();
+    expect([first.seen, second.seen]).toEqual([
+      ['stop', 'drain', 'done'],
+      ['stop', 'drain', 'done'],
+    ]);
+  });
+
+  it('disposes the tokens: the shutdown takes its course', async () => {
+    const { shutdown, log, say, clock, end } = start({ drainTimeout: 10, cancelTimeout: 5 });
+    const [early, late] = [job('early'), job('late')];
+    shutdown.add(early.drainable);
+    shutdown.hook('db', () => say('db'));
+    shutdown.stopAccepting.dispose();
+    shutdown.stopNow.dispose();
+    shutdown.request();
+    await clock.advance(5);
+    shutdown.add(late.drainable);
+    await end();
+    expect([early.seen, late.seen, log]).toEqual([['stop', 'drain', 'token'], ['stop', 'drain', 'token'], ['15 db']]);
+  });
+
+  it('forces from the log: once', async () => {
+    let shutdown: Shutdown | undefined;
+    const info = (): void => void shutdown?.force();
+    const it = start({ logger: { info, warn: info, error: info } });
+    shutdown = it.shutdown;
+    shutdown.hook('db', () => it.say('db'));
+    shutdown.request();
+    expect(await it.end()).toMatchObject({ force: { by: 'call' } });
+    expect(it.log).toEqual(['0 db']);
+  });
+
+  it.each(['cleanup', 'final'] as const)(
+    'registers a hook in each hook of %s, without end: time ends it',
+    async (phase) => {
+      const { shutdown, clock, end } = start({ timeout: 50, forceTimeout: 20, finalTimeout: 30 });
+      let count = 0;
+      const again = async (): Promise<void> => {
+        await sleep(1, { clock });
+        shutdown.hook(`hook ${++count}`, again, { phase });
+      };
+      shutdown.hook('hook', again, { phase });
+      shutdown.request();
+      const report = await end();
+      expect(report.durationMs).toBeLessThanOrEqual(101);
+      expect(count).toBeGreaterThan(20);
+      expect(report.hooks.every(({ outcome }) => outcome !== 'waiting' && outcome !== 'running')).toBe(true);
+    },
+  );
+});
+
+describe('limits of 0', () => {
+  it('cut off nothing where nothing is in flight, and leave hooks that are synchronous what they are', async () => {
+    const { shutdown, log, say, end } = start({ drainTimeout: 0, cancelTimeout: 0, hookTimeout: 0, finalTimeout: 0 });
+    shutdown.add(new TaskTracker());
+    shutdown.hook('sync', () => say('sync'));
+    shutdown.hook('telemetry', () => say('telemetry'), { phase: 'final' });
+    shutdown.request();
+    expect(await end()).toMatchObject({ exitCode: 0, cutOff: [] });
+    expect(log).toEqual(['0 sync', '0 telemetry']);
+  });
+
+  it('of everything end everything at once, and name it', async () => {
+    const { shutdown, end } = start({
+      timeout: 0,
+      drainTimeout: 0,
+      cancelTimeout: 0,
+      forceTimeout: 0,
+      finalTimeout: 0,
+    });
+    const { drainable } = job('http');
+    shutdown.add(drainable);
+    shutdown.hook('hangs', deaf);
+    shutdown.hook('last', deaf, { phase: 'final' });
+    shutdown.request();
+    expect(await end()).toMatchObject({ durationMs: 0, exitCode: 1, skipped: ['hangs'] });
+  });
+});
+
+describe('what is thrown', () => {
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  const trap = new Proxy(new Error('trap'), { get: explode, getPrototypeOf: explode });
+
+  it.each([
+    ['undefined', undefined],
+    ['null', null],
+    ['a string', 'text'],
+    ['a revoked proxy', revoked.proxy],
+    ['a proxy that throws', trap],
+    ['an object without a prototype', Object.create(null)],
+  ])('may be %s: recorded, printed, and made JSON', async (_, value) => {
+    const lines: string[] = [];
+    const keep = (text: string): unknown => lines.push(text);
+    const { shutdown, log, say, end } = start({ logger: { info: keep, warn: keep, error: keep } });
+    shutdown.add({ name: 'x', inFlight: 0, stop: () => {}, drain: () => Promise.reject(value) });
+    shutdown.hook('last', () => say('last'));
+    shutdown.hook('throws', () => {
+      throw value;
+    });
+    shutdown.request(value);
+    const report = await end();
+    expect(report.hooks.find(({ name }) => name === 'throws')?.outcome).toBe('failed');
+    expect(log).toEqual(['0 last']);
+    expect(formatReport(report)).toContain('hook throws: failed');
+    expect(JSON.parse(reportToJson(report))).toMatchObject({ exitCode: 1 });
+    expect(lines.length).toBeGreaterThan(2);
+  });
+});
+
+describe('many hooks', () => {
+  it('with names that objects would stumble over run in order', async () => {
+    const { shutdown, end } = start();
+    const ran: string[] = [];
+    for (const name of ['__proto__', 'constructor', 'toString', '0', ' ', '\n']) {
+      shutdown.hook(name, () => void ran.push(name));
+    }
+    shutdown.request();
+    await end();
+    expect(ran).toEqual(['\n', ' ', '0', 'toString', 'constructor', '__proto__']);
+  });
+
+  it('let the event loop turn in between', async () => {
+    const { shutdown, end } = start();
+    let turns = 0;
+    let isOver = false;
+    const count = (): void => {
+      turns++;
+      if (!isOver) setImmediate(count);
+    };
+    for (let i = 0; i < 1_500; i++) shutdown.hook(`hook ${i}`, () => (i === 1_499 ? setImmediate(count) : undefined));
+    shutdown.request();
+    const report = await end();
+    isOver = true;
+    await turn();
+    expect(report.hooks).toHaveLength(1_500);
+    expect(turns).toBeGreaterThan(2);
+  });
+});
+
+describe('a terminal', () => {
+  const stream = (isTTY: boolean) => {
+    const written: string[] = [];
+    return { written, isTTY, write: (text: string) => written.push(text) };
+  };
+
+  it('has one line that counts down, written over, and wiped for what stays', async () => {
+    const out = stream(true);
+    const { shutdown, clock, end } = start({ logger: new Terminal(out), progressInterval: 10 });
+    const guards = [shutdown.guard('a'), shutdown.guard('b')];
+    shutdown.request();
+    for (const guard of guards) {
+      await clock.advance(15);
+      guard.dispose();
+    }
+    await end();
+    const wipe = '\r\u001b[K';
+    expect(out.written.slice(0, -1)).toEqual([
+      ...['shutting down: a call\n', 'stopping (guards)', `${wipe}draining: 2 in flight (guards)`],
+      ...[`${wipe}draining: 1 in flight (guards)`, `${wipe}draining: 0 in flight`, `${wipe}cleanup`],
+    ]);
+    expect(out.written.at(-1)).toContain(`${wipe}\u001b[32mstopped with 0`);
+  });
+
+  it('that is none gets plain lines', async () => {
+    const out = stream(false);
+    const { shutdown, end } = start({ logger: new Terminal(out) });
+    shutdown.hook('fails', explode);
+    shutdown.request();
+    await end();
+    expect(out.written.every((text) => text.endsWith('\n') && !text.includes('\u001b') && !text.includes('\r'))).toBe(
+      true,
+    );
+  });
+
+  it('that throws disturbs nothing', async () => {
+    const { shutdown, end } = start({ logger: new Terminal({ isTTY: true, write: explode }) });
+    shutdown.request();
+    expect((await end()).exitCode).toBe(0);
+  });
+});

@@ -1,0 +1,102 @@
+// What is added to the process, and removed again. What signals do: test/e2e/shutdown.test.ts.
+import { type InstallOptions, Shutdown } from '@quiesce/shutdown';
+import { describe, expect, it } from 'vitest';
+import { start, thrown } from './vocabulary.ts';
+
+const events = [
+  'SIGTERM',
+  'SIGINT',
+  'SIGHUP',
+  'SIGUSR1',
+  'SIGUSR2',
+  'uncaughtException',
+  'unhandledRejection',
+  'disconnect',
+];
+const counts = (): number[] => events.map((event) => process.listenerCount(event));
+
+/** What an installation adds. */
+function added(options?: InstallOptions): string[] {
+  const before = counts();
+  const installation = new Shutdown({ logger: false }).install(options);
+  const now = counts();
+  installation.uninstall();
+  installation.uninstall();
+  expect(counts()).toEqual(before);
+  return events.filter((_, i) => now[i] !== before[i]);
+}
+
+describe('an installation', () => {
+  it('adds one listener to each, and removes all of them, once', () => {
+    const own = process.connected ? ['disconnect'] : [];
+    expect(added()).toEqual(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2', 'uncaughtException', ...own]);
+    expect(added({ signals: ['SIGUSR1', 'SIGUSR1'], errors: false, disconnect: false, reportSignal: false })).toEqual([
+      'SIGUSR1',
+    ]);
+    expect(added({ signals: ['SIGUSR2'], errors: false, disconnect: false })).toEqual(['SIGUSR2']);
+  });
+
+  it('leaves alone what others have installed', () => {
+    const other = (): void => {};
+    process.on('SIGTERM', other);
+    const before = counts();
+    added();
+    expect(counts()).toEqual(before);
+    process.off('SIGTERM', other);
+  });
+
+  it('is removed when the shutdown has stopped, and at the end of a block', async () => {
+    const before = counts();
+    const { shutdown, end } = start({ logger: false });
+    shutdown.install();
+    shutdown.request();
+    await end();
+    await shutdown.stopped();
+    expect(counts()).toEqual(before);
+    {
+      using _ = new Shutdown({ logger: false }).install();
+      expect(counts()).not.toEqual(before);
+    }
+    expect(counts()).toEqual(before);
+  });
+
+  it('refuses what is no signal, or cannot be caught, and has then added nothing', () => {
+    const before = counts();
+    for (const signal of ['SIGTREM', 'SIGKILL', 'SIGSTOP', 'exit', 15 as never]) {
+      expect(thrown(() => new Shutdown().install({ signals: ['SIGTERM', signal] }))).toBeInstanceOf(TypeError);
+      expect(thrown(() => new Shutdown().install({ reportSignal: signal }))).toBeInstanceOf(TypeError);
+    }
+    expect(counts()).toEqual(before);
+  });
+
+  it('is refused a second time, until the first one is removed: each signal would count twice', () => {
+    const shutdown = new Shutdown({ logger: false });
+    const first = shutdown.install();
+    expect(thrown(() => shutdown.install())).toBeInstanceOf(TypeError);
+    first.uninstall();
+    shutdown.install().uninstall();
+  });
+
+  it('is refused by a shutdown that has stopped', async () => {
+    const { shutdown, end } = start();
+    shutdown.request();
+    await end();
+    expect(thrown(() => shutdown.install())).toMatchObject({ code: 'ERR_CLOSED' });
+  });
+
+  it('asks for the shutdown with the first signal, and takes the first one after a call for no force', async () => {
+    const { shutdown, clock, end } = start({ logger: false });
+    const guard = shutdown.guard('work');
+    shutdown.install({ signals: ['SIGUSR1'], errors: false, reportSignal: false });
+    shutdown.request('deploy');
+    await clock.advance(10);
+    process.emit('SIGUSR1');
+    expect(shutdown.report().force).toBeUndefined();
+    process.emit('SIGUSR1');
+    expect(shutdown.report().force).toEqual({ by: 'signal', signal: 'SIGUSR1' });
+    guard.dispose();
+    expect((await end()).exitCode).toBe(138);
+    expect(process.exitCode).toBe(138);
+    process.exitCode = undefined;
+  });
+});

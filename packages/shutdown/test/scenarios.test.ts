@@ -1,0 +1,164 @@
+// What the tests of terminus, close-with-grace and http-graceful-shutdown expect, said with our words; where we differ the
+// test says how. Signals of real processes: test/e2e/shutdown.test.ts.
+import { TaskTracker } from '@quiesce/scope';
+import { sleep } from '@quiesce/select';
+import { Shutdown } from '@quiesce/shutdown';
+import { describe, expect, it } from 'vitest';
+import { deaf, start, thrown } from './vocabulary.ts';
+
+describe('terminus', () => {
+  it('onHealthcheck: the state is healthy, and is not any more once the signal has come', async () => {
+    const { shutdown, end } = start();
+    const status = () => (shutdown.isReady ? 200 : 503);
+    expect(status()).toBe(200);
+    shutdown.request();
+    expect(status()).toBe(503);
+    await end();
+    expect(status()).toBe(503);
+  });
+
+  it('beforeShutdown, onSignal, onShutdown: run in this order, each behind the end of the other', async () => {
+    const { shutdown, log, busy, end } = start();
+    shutdown.hook('beforeShutdown', busy('before', 10), { phase: 'stopping' });
+    shutdown.hook('onSignal', busy('signal', 10));
+    shutdown.hook('onShutdown', busy('shutdown', 10), { phase: 'final' });
+    shutdown.request();
+    await end();
+    expect(log).toEqual([
+      ...['0 before begins', '10 before ends', '10 signal begins', '20 signal ends', '20 shutdown begins'],
+      '30 shutdown ends',
+    ]);
+  });
+
+  it('beforeShutdown: new work is still taken meanwhile', async () => {
+    const { shutdown, clock, end } = start();
+    const requests = new TaskTracker({ name: 'requests' });
+    shutdown.add(requests);
+    shutdown.hook('beforeShutdown', () => sleep(100, { clock }).then(() => {}), { phase: 'stopping' });
+    shutdown.request();
+    await clock.advance(50);
+    expect([shutdown.stopAccepting.isCancelled, requests.isClosed]).toEqual([false, false]);
+    await clock.advance(50);
+    expect([shutdown.stopAccepting.isCancelled, requests.isClosed]).toEqual([true, true]);
+    await end();
+  });
+
+  it('several signals: onSignal runs once', async () => {
+    const { shutdown, log, say, end } = start();
+    shutdown.hook('onSignal', () => say('signal'));
+    expect([shutdown.request('SIGTERM'), shutdown.request('SIGINT')]).toEqual([true, false]);
+    await end();
+    expect(log).toEqual(['0 signal']);
+  });
+
+  it('an onSignal that fails: onShutdown runs all the same, where terminus skips it', async () => {
+    const { shutdown, log, say, end } = start();
+    shutdown.hook('onShutdown', () => say('shutdown'), { phase: 'final' });
+    shutdown.hook('onSignal', () => Promise.reject(new Error('db')));
+    shutdown.request();
+    expect((await end()).exitCode).toBe(1);
+    expect(log).toEqual(['0 shutdown']);
+  });
+});
+
+describe('close-with-grace', () => {
+  it('closes abruptly after a delay: ours cancels, then runs the other hooks, and ends with 1', async () => {
+    const { shutdown, log, say, end } = start({ timeout: 500, hookTimeout: 10_000 });
+    shutdown.hook('other', () => say('other'));
+    shutdown.hook('no resolve', deaf);
+    shutdown.request();
+    expect(await end()).toMatchObject({ exitCode: 1, durationMs: 500 });
+    expect(log).toEqual(['500 other']);
+  });
+
+  it('without a delay waits as long as it takes', async () => {
+    const never = Number.POSITIVE_INFINITY;
+    const { shutdown, log, busy, end } = start({ timeout: never, hookTimeout: never, drainTimeout: never });
+    shutdown.hook('slow', busy('slow', 3_600_000));
+    shutdown.request();
+    expect((await end()).exitCode).toBe(0);
+    expect(log.at(-1)).toBe('3600000 slow ends');
+  });
+
+  it('is told why: the signal, the error, or that it was closed by hand', async () => {
+    const { shutdown, end } = start();
+    const seen: unknown[] = [];
+    shutdown.hook('fn', (_, request) => void seen.push(request));
+    shutdown.request();
+    await end();
+    expect(seen).toEqual([{ kind: 'call' }]);
+  });
+
+  it('has a closing state', async () => {
+    const { shutdown, end } = start();
+    expect(shutdown.state).toBe('running');
+    shutdown.request();
+    expect(shutdown.state).not.toBe('running');
+    await end();
+  });
+
+  it('uninstalls: no listener is left', () => {
+    const counts = () => ['SIGTERM', 'SIGINT', 'uncaughtException'].map((name) => process.listenerCount(name));
+    const before = counts();
+    new Shutdown({ logger: false }).install().uninstall();
+    expect(counts()).toEqual(before);
+  });
+});
+
+describe('http-graceful-shutdown', () => {
+  it('waits for the request in flight, runs its hooks in order, accepts nothing afterwards', async () => {
+    const { shutdown, clock, log, say, busy, end } = start();
+    const requests = new TaskTracker({ name: 'requests' });
+    shutdown.add(requests);
+    void requests.spawn(busy('request', 300));
+    shutdown.hook('preShutdown', () => say('pre'), { phase: 'stopping' });
+    shutdown.hook('onShutdown', () => say('on'));
+    shutdown.hook('finally', () => say('finally'), { phase: 'final' });
+    await clock.advance(50);
+    shutdown.request();
+    await end();
+    expect(log).toEqual(['0 request begins', '50 pre', '300 request ends', '300 on', '300 finally']);
+    expect(requests.isClosed).toBe(true);
+  });
+
+  it('kills what hangs after its timeout: ours cancels it, and names what does not obey', async () => {
+    const { shutdown, end } = start({ drainTimeout: 500, cancelTimeout: 100 });
+    const requests = new TaskTracker({ name: 'requests' });
+    shutdown.add(requests);
+    void requests.spawn(deaf);
+    shutdown.request();
+    expect(await end()).toMatchObject({
+      durationMs: 600,
+      unfinished: [{ name: 'requests (1 in flight)' }],
+      exitCode: 1,
+    });
+  });
+
+  it('runs finally when onShutdown fails, and keeps the error: in the report, where it rejects', async () => {
+    const { shutdown, log, say, end } = start();
+    const error = new Error('boom');
+    shutdown.hook('onShutdown', () => Promise.reject(error));
+    shutdown.hook('finally', () => say('finally'), { phase: 'final' });
+    shutdown.request();
+    const { hooks } = await end();
+    expect(hooks.find(({ name }) => name === 'onShutdown')?.error).toBe(error);
+    expect(log).toEqual(['0 finally']);
+  });
+
+  it('shares one run among concurrent calls', async () => {
+    const { shutdown, clock, log, busy } = start();
+    shutdown.hook('preShutdown', busy('pre', 100), { phase: 'stopping' });
+    const [first, second] = await clock.run(() => {
+      shutdown.request();
+      const waiting = [shutdown.stopped(), shutdown.stopped()];
+      shutdown.request();
+      return Promise.all(waiting);
+    });
+    expect(first).toBe(second);
+    expect(log).toEqual(['0 pre begins', '100 pre ends']);
+  });
+
+  it.each(['SIGKILL', 'SIGSTOP'])('refuses %s, which cannot be caught', (signal) => {
+    expect(thrown(() => new Shutdown().install({ signals: [signal] }))).toBeInstanceOf(TypeError);
+  });
+});

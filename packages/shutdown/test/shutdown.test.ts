@@ -1,0 +1,359 @@
+import { CancellationToken, CancelledError } from '@quiesce/cancellation-token';
+import { TaskTracker } from '@quiesce/scope';
+import { sleep } from '@quiesce/select';
+import { Shutdown, type ShutdownProgress } from '@quiesce/shutdown';
+import { describe, expect, it } from 'vitest';
+import { deaf, job, obedient, start, turn } from './vocabulary.ts';
+
+describe('the states', () => {
+  it('follow one another and never go back, each told by the watch', async () => {
+    const { shutdown, end } = start({ readinessDelay: 10 });
+    const seen: string[] = [];
+    const watching = shutdown.watch();
+    const watched = (async () => {
+      for await (const { state } of watching) if (seen.at(-1) !== state) seen.push(state);
+    })();
+    expect(shutdown.state).toBe('running');
+    shutdown.request();
+    expect(shutdown.state).toBe('stopping');
+    expect((await end()).state).toBe('stopped');
+    await watched;
+    expect(seen).toEqual(['stopping', 'draining', 'cleanup', 'stopped']);
+  });
+
+  it('change at once with the request; readiness too, and accepting after the delay', async () => {
+    const { shutdown, clock, end } = start({ readinessDelay: 100 });
+    const { drainable, seen, finish } = job('http');
+    shutdown.add(drainable);
+    expect(shutdown.isReady).toBe(true);
+    expect(shutdown.request('deploy')).toBe(true);
+    expect(shutdown.isReady).toBe(false);
+    await clock.advance(99);
+    expect([shutdown.state, shutdown.stopAccepting.isCancelled, seen]).toEqual(['stopping', false, []]);
+    await clock.advance(1);
+    expect([shutdown.state, shutdown.stopAccepting.isCancelled, seen]).toEqual(['draining', true, ['stop', 'drain']]);
+    expect(shutdown.stopNow.isCancelled).toBe(false);
+    finish();
+    expect((await end()).exitCode).toBe(0);
+    expect(shutdown.stopNow.isCancelled).toBe(true);
+  });
+
+  it('of a shutdown with nothing to do are gone through all the same', async () => {
+    const { shutdown, clock, end } = start();
+    shutdown.request();
+    const report = await end();
+    expect(report.phases.map(({ phase }) => phase)).toEqual(['stopping', 'draining', 'cleanup', 'final']);
+    expect(report).toMatchObject({ exitCode: 0, durationMs: 0, startedAt: new Date(1_000_000) });
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('a request', () => {
+  it('is the first one: its reason is the reason that everybody sees, verbatim', async () => {
+    const { shutdown, end } = start();
+    const reason = { by: 'deploy' };
+    expect([shutdown.request(reason), shutdown.request('again')]).toEqual([true, false]);
+    const report = await end();
+    expect(shutdown.stopAccepting.reason).toBe(reason);
+    expect(shutdown.stopNow.reason).toBe(reason);
+    expect(report.request).toEqual({ kind: 'call', reason });
+  });
+
+  it('without a reason gives a CancelledError that says shutdown', async () => {
+    const { shutdown, end } = start();
+    shutdown.request();
+    await end();
+    expect(shutdown.stopNow.reason).toBeInstanceOf(CancelledError);
+    expect(shutdown.stopNow.reason).toMatchObject({ source: 'shutdown' });
+    expect(shutdown.stopAccepting.reason).toBe(shutdown.stopNow.reason);
+  });
+
+  it.each(['token', 'AbortSignal'])('comes from a foreign %s, also one that is cancelled already', async (kind) => {
+    const controller = new AbortController();
+    const token = new CancellationToken();
+    const { shutdown, end } = start({ signal: kind === 'token' ? token : controller.signal });
+    expect(shutdown.state).toBe('running');
+    if (kind === 'token') token.cancel('parent');
+    else controller.abort('parent');
+    expect(shutdown.state).toBe('stopping');
+    expect((await end()).request).toEqual({ kind: 'abort', reason: 'parent' });
+    const late = start({ signal: AbortSignal.abort('before') });
+    expect(late.shutdown.state).toBe('stopping');
+    expect((await late.end()).request).toEqual({ kind: 'abort', reason: 'before' });
+  });
+
+  it('is made by whoever cancels one of the two tokens', async () => {
+    const { shutdown, end } = start();
+    shutdown.stopAccepting.cancel('mine');
+    expect(shutdown.state).toBe('stopping');
+    expect((await end()).request).toEqual({ kind: 'call', reason: 'mine' });
+    const other = start();
+    other.shutdown.stopNow.cancel('now');
+    expect(other.shutdown.state).toBe('stopping');
+    expect((await other.end()).exitCode).toBe(0);
+  });
+
+  it('calls no hook and stops nothing inside of the call', () => {
+    const { shutdown, log, say } = start();
+    const { drainable, seen } = job('http');
+    shutdown.add(drainable);
+    shutdown.hook('deregister', () => say('deregister'), { phase: 'stopping' });
+    shutdown.request();
+    expect([log, seen]).toEqual([[], []]);
+  });
+
+  it('may be awaited before and after, by many, with one report', async () => {
+    const { shutdown, end } = start();
+    const before = shutdown.stopped();
+    shutdown.request();
+    const report = await end();
+    expect(await before).toBe(report);
+    expect(await shutdown.stopped()).toBe(report);
+    const late = start();
+    late.shutdown.request();
+    await late.clock.advance(0);
+    expect((await late.shutdown.stopped()).state).toBe('stopped');
+  });
+});
+
+describe('draining', () => {
+  it('waits for what is in flight, and runs the cleanup behind it', async () => {
+    const { shutdown, clock, log, say, busy, end } = start();
+    const requests = new TaskTracker({ name: 'requests' });
+    shutdown.add(requests);
+    shutdown.hook('db', () => say('db'));
+    void requests.spawn(busy('request', 30));
+    shutdown.request();
+    const report = await end();
+    expect(log).toEqual(['0 request begins', '30 request ends', '30 db']);
+    expect(report.drained).toContainEqual({
+      ...{ name: 'requests', atStart: 1, inFlight: 0, durationMs: 30, outcome: 'drained' },
+    });
+    expect(report.exitCode).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('is cut off at drainTimeout: what is left is cancelled, then awaited', async () => {
+    const { shutdown, clock, log, say, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
+    const requests = new TaskTracker({ name: 'requests' });
+    shutdown.add(requests);
+    void requests.spawn(async () => {
+      await shutdown.stopNow.cancelled();
+      say('told');
+      await sleep(20, { clock });
+      say('gone');
+    });
+    shutdown.hook('db', () => say('db'));
+    shutdown.request();
+    const report = await end();
+    expect(log).toEqual(['100 told', '120 gone', '120 db']);
+    expect(report).toMatchObject({ cutOff: [{ name: 'requests', inFlight: 1 }], unfinished: [], exitCode: 1 });
+  });
+
+  it('ends after cancelTimeout, and names what never finished', async () => {
+    const { shutdown, log, say, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
+    const { drainable, seen } = job('http', 3);
+    shutdown.add(drainable);
+    shutdown.hook('db', () => say('db'));
+    shutdown.request();
+    const report = await end();
+    expect(log).toEqual(['150 db']);
+    expect(seen).toEqual(['stop', 'drain', 'token']);
+    expect(report.unfinished).toEqual([{ name: 'http (3 in flight)', ageMs: 150 }]);
+    expect(report.drained).toContainEqual({
+      ...{ name: 'http', atStart: 3, inFlight: 3, durationMs: 150, outcome: 'unfinished' },
+    });
+    expect(report.exitCode).toBe(1);
+  });
+
+  it('names each task of a scope, with its age and the place where it was spawned', async () => {
+    const { scope } = await import('@quiesce/scope');
+    const { shutdown, clock, end } = start({ drainTimeout: 10, cancelTimeout: 5 });
+    const tracker = new TaskTracker({ name: 'import' });
+    void scope(
+      (s) => {
+        shutdown.add(tracker, { tree: () => s.tree() });
+        void tracker.track(s.spawn(deaf, { name: 'row 17' }));
+        return s.spawn(deaf, { name: 'row 18' });
+      },
+      { clock, spawnSites: true, name: 'rows' },
+    );
+    await clock.advance(5);
+    shutdown.request();
+    const { unfinished } = await end();
+    expect(unfinished).toMatchObject([
+      { name: 'rows / row 17', ageMs: 20 },
+      { name: 'rows / row 18', ageMs: 20 },
+    ]);
+    expect(unfinished[0]?.site).toMatch(/shutdown\.test\.ts:\d+:\d+/);
+  });
+
+  it('takes in what is added meanwhile: stopped at once, and waited for', async () => {
+    const { shutdown, clock, end } = start();
+    const [first, second] = [job('first'), job('second')];
+    shutdown.add(first.drainable);
+    shutdown.request();
+    await clock.advance(10);
+    shutdown.add(second.drainable);
+    expect(second.seen).toEqual(['stop', 'drain']);
+    first.finish();
+    await clock.advance(10);
+    expect([shutdown.state, shutdown.progress.waitingFor]).toEqual(['draining', ['second']]);
+    second.finish();
+    expect((await end()).durationMs).toBe(20);
+  });
+
+  it('refuses what is added when it is over, and leaves that as it is', async () => {
+    const { shutdown, end } = start();
+    shutdown.request();
+    await end();
+    const { drainable, seen } = job('late');
+    expect(() => shutdown.add(drainable)).toThrow(/"late" comes too late.*state stopped/);
+    expect(seen).toEqual([]);
+  });
+
+  it('forgets what was taken back in time', async () => {
+    const { shutdown, end } = start();
+    const { drainable, seen } = job('http');
+    const takeBack = shutdown.add(drainable);
+    expect([takeBack(), takeBack()]).toEqual([true, false]);
+    shutdown.request();
+    expect((await end()).drained.map(({ name }) => name)).toEqual(['guards']);
+    expect(seen).toEqual([]);
+    const other = start();
+    const late = other.shutdown.add(job('http').drainable);
+    other.shutdown.request();
+    await other.clock.advance(0);
+    expect(late()).toBe(false);
+  });
+});
+
+describe('guards', () => {
+  it('are in flight until they are disposed, once', async () => {
+    const { shutdown, clock, end } = start();
+    const guard = shutdown.guard('import');
+    shutdown.guard('export').dispose();
+    expect([shutdown.progress.inFlight, guard.isHeld, guard.name]).toEqual([1, true, 'import']);
+    shutdown.request();
+    await clock.advance(30);
+    expect(shutdown.progress).toMatchObject({ state: 'draining', waitingFor: ['guards'], elapsed: 30 });
+    guard.dispose();
+    guard.dispose();
+    expect((await end()).exitCode).toBe(0);
+    expect(guard.isHeld).toBe(false);
+  });
+
+  it('that are never disposed are named, with their age', async () => {
+    const { shutdown, clock, end } = start({ drainTimeout: 10, cancelTimeout: 10 });
+    const guard = shutdown.guard('lease of db');
+    await clock.advance(5);
+    shutdown.request();
+    expect(await end()).toMatchObject({ unfinished: [{ name: 'lease of db', ageMs: 25 }], exitCode: 1 });
+    expect(guard.isHeld).toBe(true);
+  });
+});
+
+describe('progress', () => {
+  it('is measured again while the shutdown waits, and says what for', async () => {
+    const { shutdown, clock, end } = start({ progressInterval: 10 });
+    const requests = new TaskTracker({ name: 'requests' });
+    shutdown.add(requests);
+    const guards = [requests.guard(), requests.guard(), requests.guard()];
+    const seen: ShutdownProgress[] = [];
+    const watching = shutdown.watch();
+    const watched = (async () => {
+      for await (const progress of watching)
+        if (progress.state === 'draining' && progress.inFlight !== seen.at(-1)?.inFlight) seen.push(progress);
+    })();
+    shutdown.request();
+    for (const guard of guards) {
+      await clock.advance(10);
+      guard.dispose();
+    }
+    await end();
+    await watched;
+    expect(seen.map(({ inFlight }) => inFlight)).toEqual([3, 2, 1, 0]);
+    expect(seen[0]).toEqual({ state: 'draining', inFlight: 3, waitingFor: ['requests'], elapsed: 0 });
+    expect(clock.pending).toBe(0);
+  });
+
+  it('names the hook that is running', async () => {
+    const { shutdown, clock, busy, end } = start();
+    shutdown.hook('db', busy('db', 20));
+    shutdown.request();
+    await clock.advance(10);
+    expect(shutdown.progress).toEqual({ state: 'cleanup', inFlight: 0, waitingFor: ['db'], elapsed: 10 });
+    await end();
+    expect(shutdown.progress).toEqual({ state: 'stopped', inFlight: 0, waitingFor: [], elapsed: 20 });
+  });
+
+  it('can be watched after the end: the last value, and no more changes', async () => {
+    const { shutdown, end } = start();
+    shutdown.request();
+    await end();
+    const receiver = shutdown.watch();
+    expect(receiver.borrow().state).toBe('stopped');
+    await expect(receiver.changed()).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+  });
+});
+
+describe('a report', () => {
+  it('can be had at any time', async () => {
+    const { shutdown, clock, end } = start();
+    shutdown.hook('db', obedient);
+    expect(shutdown.report()).toMatchObject({ state: 'running', request: undefined, exitCode: 0, durationMs: 0 });
+    shutdown.request();
+    await clock.advance(100);
+    expect(shutdown.report()).toMatchObject({
+      state: 'cleanup',
+      durationMs: 100,
+      endedAt: undefined,
+      hooks: [{ name: 'db', outcome: 'running', durationMs: 100 }],
+    });
+    await end();
+  });
+
+  it('says who asked, when, and for how long each phase lasted', async () => {
+    const { shutdown, busy, clock, end } = start({ readinessDelay: 5, name: 'api' });
+    shutdown.add(Object.assign(new TaskTracker({ name: 'jobs' })));
+    shutdown.hook('a', busy('a', 7));
+    shutdown.hook('b', busy('b', 11), { phase: 'final' });
+    await clock.advance(1_000);
+    shutdown.request('deploy');
+    const report = await end();
+    expect(report).toMatchObject({
+      name: 'api',
+      startedAt: new Date(1_001_000),
+      endedAt: new Date(1_001_023),
+      durationMs: 23,
+      phases: [
+        { phase: 'stopping', durationMs: 5 },
+        { phase: 'draining', durationMs: 0 },
+        { phase: 'cleanup', durationMs: 7 },
+        { phase: 'final', durationMs: 11 },
+      ],
+    });
+    // Slowest first.
+    expect(report.hooks.map(({ name }) => name)).toEqual(['b', 'a']);
+  });
+});
+
+describe('new Shutdown', () => {
+  it('refuses a time that is none, a signal that is none, and a logger that lacks a method', () => {
+    for (const name of ['readinessDelay', 'drainTimeout', 'timeout', 'forceTimeout', 'progressInterval']) {
+      expect(() => new Shutdown({ [name]: -1 })).toThrow(new RegExp(`^${name} must be`));
+      expect(() => new Shutdown({ [name]: Number.NaN })).toThrow(RangeError);
+    }
+    expect(() => new Shutdown({ signal: new AbortController() as never })).toThrow(TypeError);
+    expect(() => new Shutdown({ logger: { info: () => {} } as never })).toThrow(/without warn\(\)/);
+  });
+
+  it('listens to nothing, and holds nothing, until it is asked to', async () => {
+    const counts = () => process.eventNames().map((name) => [name, process.listenerCount(name)]);
+    const before = counts();
+    const shutdown = new Shutdown();
+    await turn();
+    expect(counts()).toEqual(before);
+    expect(shutdown.state).toBe('running');
+  });
+});

@@ -1,0 +1,365 @@
+// Real processes, real signals: signal × state × what the hook does → what is said, in order; exit code; exit signal.
+import { describe, expect, it } from 'vitest';
+import { drive, type Script } from './shutdown/drive.ts';
+
+interface Row {
+  readonly what: string;
+  readonly hook?: string;
+  readonly work?: string;
+  readonly options?: object;
+  readonly script: Script;
+  /** After `ready`. */
+  readonly says: readonly string[];
+  readonly code: number | null;
+  readonly killedBy?: NodeJS.Signals;
+}
+
+const clean = ['told to stop', 'scope cleaned up', 'hook begins', 'db closed', 'telemetry', 'exit 0'];
+
+const rows: Row[] = [
+  { what: 'SIGTERM while running', script: [['ready', 'SIGTERM']], says: clean, code: 0 },
+  { what: 'SIGINT while running', script: [['ready', 'SIGINT']], says: clean, code: 0 },
+  { what: 'SIGHUP while running', script: [['ready', 'SIGHUP']], says: clean, code: 0 },
+  {
+    what: 'SIGTERM where the program has set an exit code',
+    options: { exitCode: 3 },
+    script: [['ready', 'SIGTERM']],
+    says: [...clean.slice(0, -1), 'exit 3'],
+    code: 3,
+  },
+  {
+    what: 'SIGTERM, and a hook that throws',
+    hook: 'throws',
+    script: [['ready', 'SIGTERM']],
+    says: [...clean.slice(0, -1), 'exit 1'],
+    code: 1,
+  },
+  {
+    what: 'SIGTERM, and a hook that rejects where the program has set an exit code',
+    hook: 'rejects',
+    options: { exitCode: 3 },
+    script: [['ready', 'SIGTERM']],
+    says: [...clean.slice(0, -1), 'exit 1'],
+    code: 1,
+  },
+  {
+    what: 'SIGTERM, and a hook that hangs',
+    hook: 'hangs',
+    options: { hookTimeout: 50 },
+    script: [['ready', 'SIGTERM']],
+    says: [...clean.slice(0, -1), 'exit 1'],
+    code: 1,
+  },
+  {
+    what: 'SIGTERM, and a hook that asks again',
+    hook: 'asks',
+    script: [['ready', 'SIGTERM']],
+    says: [...clean.slice(0, 3), 'asked again: false', ...clean.slice(3)],
+    code: 0,
+  },
+  {
+    what: 'SIGTERM, and an exception that nobody catches in a hook: recorded, and not forced',
+    hook: 'throws elsewhere',
+    script: [['ready', 'SIGTERM']],
+    says: [...clean.slice(0, -1), 'exit 1'],
+    code: 1,
+  },
+  {
+    what: 'SIGTERM, and a rejection that nobody handles in a hook',
+    hook: 'rejects elsewhere',
+    script: [['ready', 'SIGTERM']],
+    says: [...clean.slice(0, -1), 'exit 1'],
+    code: 1,
+  },
+  {
+    what: 'SIGTERM while running, then SIGINT while draining: forced',
+    work: 'until stop now',
+    script: [
+      ['ready', 'SIGTERM'],
+      ['told to stop', 'SIGINT'],
+    ],
+    says: ['told to stop', 'work is told', 'scope cleaned up', 'hook begins', 'db closed', 'telemetry', 'exit 130'],
+    code: 130,
+  },
+  {
+    what: 'SIGINT, then SIGTERM while work that is deaf is drained',
+    work: 'deaf',
+    script: [
+      ['ready', 'SIGINT'],
+      ['told to stop', 'SIGTERM'],
+    ],
+    says: ['told to stop', 'hook begins', 'db closed', 'telemetry', 'exit 143'],
+    code: 143,
+  },
+  {
+    what: 'SIGTERM, then SIGHUP while a hook hangs',
+    hook: 'hangs',
+    script: [
+      ['ready', 'SIGTERM'],
+      ['hook begins', 'SIGHUP'],
+    ],
+    says: [...clean.slice(0, -1), 'exit 129'],
+    code: 129,
+  },
+  {
+    what: 'SIGTERM, then SIGTERM while a hook runs that obeys its token',
+    hook: 'obeys',
+    script: [
+      ['ready', 'SIGTERM'],
+      ['hook begins', 'SIGTERM'],
+    ],
+    says: [...clean.slice(0, 3), 'hook is told', ...clean.slice(3, -1), 'exit 143'],
+    code: 143,
+  },
+  {
+    what: 'three signals: the third one exits at once',
+    hook: 'hangs',
+    work: 'deaf',
+    options: { forceTimeout: 600_000, hookTimeout: 600_000, timeout: 600_000 },
+    script: [
+      ['ready', 'SIGTERM'],
+      ['told to stop', 'SIGTERM'],
+      ['hook begins', 'SIGINT'],
+    ],
+    says: ['told to stop', 'hook begins', 'exit 130'],
+    code: 130,
+  },
+  {
+    what: 'SIGTERM, and work that does not end in time: cancelled, and awaited',
+    work: 'until stop now',
+    options: { drainTimeout: 50 },
+    script: [['ready', 'SIGTERM']],
+    says: ['told to stop', 'work is told', ...clean.slice(1, -1), 'exit 1'],
+    code: 1,
+  },
+  {
+    what: 'SIGTERM, and the total deadline',
+    work: 'deaf',
+    hook: 'quick',
+    options: { timeout: 50 },
+    script: [['ready', 'SIGTERM']],
+    says: ['told to stop', ...clean.slice(2, -1), 'exit 1'],
+    code: 1,
+  },
+  {
+    what: 'a signal that is not among those asked for: as without us',
+    options: { signals: ['SIGTERM'] },
+    script: [['ready', 'SIGINT']],
+    says: [],
+    code: null,
+    killedBy: 'SIGINT',
+  },
+  {
+    what: 'SIGTERM, and a hook that spins, with a watchdog',
+    hook: 'spins',
+    options: { watchdog: true, timeout: 100, forceTimeout: 50 },
+    script: [['ready', 'SIGTERM']],
+    says: ['told to stop', 'scope cleaned up', 'hook begins'],
+    code: null,
+    killedBy: 'SIGKILL',
+  },
+];
+
+/** With its name in front, which the titles of tests would otherwise cut off. */
+const named = <R extends { readonly what: string }>(table: readonly R[]): [string, R][] =>
+  table.map((row) => [row.what, row]);
+
+describe('runMain', () => {
+  it.each(named(rows))(
+    '%s',
+    async (_, { hook = 'quick', work = 'none', options = {}, script, says, code, killedBy = null }) => {
+      const ended = await drive('service', [hook, work, JSON.stringify(options)], script);
+      expect(ended.lines).toEqual(['ready', ...says]);
+      const said = hook === 'spins' ? expect.stringMatching(/^watchdog: .*hook "under test" in phase cleanup/) : '';
+      expect([ended.code, ended.killedBy, ended.stderr]).toEqual([code, killedBy, said]);
+    },
+  );
+});
+
+describe('a program of runMain', () => {
+  it('that ends by itself is shut down, with nothing left installed', async () => {
+    const { lines, code, stderr } = await drive('program', ['ends'], []);
+    expect(lines).toEqual(['ready', 'main ends', 'db closed', 'no listener is left']);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(
+      /^shutting down: the program has ended\n[\s\S]*stopped with 0 after \d+ m?s \(the program has ended\)/,
+    );
+  });
+
+  it.each(['fails', 'a task fails', 'throws elsewhere', 'rejects elsewhere'])(
+    'that %s is shut down, and ends with 1',
+    async (what) => {
+      const { lines, code, stderr } = await drive('program', [what], []);
+      expect(lines.filter((line) => line !== 'main ends')).toEqual(['ready', 'db closed', 'no listener is left']);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^shutting down: an error: .*\n(Syntax)?Error: [\s\S]*at .*program\.ts/);
+      expect(stderr).toMatch(/stopped with 1/);
+    },
+  );
+
+  it('is the only one of its process', async () => {
+    const { lines } = await drive('program', ['twice'], []);
+    expect(lines[1]).toMatch(/^Error: runMain: a program is running/);
+  });
+
+  it('has all of its output written before the process ends', async () => {
+    const { lines, code } = await drive('program', ['prints'], []);
+    expect(lines).toContain('printed');
+    // What is said meanwhile stands in between.
+    expect(lines.join('').replaceAll(/[^x]/g, '')).toHaveLength(1_000_000);
+    expect(code).toBe(0);
+  });
+
+  it('lives while nothing but its shutdown is waited for, and ends with its parent', async () => {
+    const { lines, code } = await drive('program', ['waits'], [['ready', (child) => child.disconnect()]], {
+      ipc: true,
+    });
+    expect(lines).toEqual(['ready', 'main ends', 'db closed', 'no listener is left']);
+    expect(code).toBe(0);
+  });
+
+  it('prints how it stands on SIGUSR2, and goes on', async () => {
+    const { stderr, code } = await drive(
+      'program',
+      ['waits'],
+      [
+        ['ready', 'SIGUSR2'],
+        ['  under way: main', 'SIGTERM'],
+      ],
+    );
+    expect(stderr).toMatch(/^running, 1 in flight\n {2}hook db: waiting\n {2}under way: main \(1 in flight\)/);
+    expect(code).toBe(0);
+  });
+});
+
+describe('a shutdown that is installed, without runMain', () => {
+  const library: (Omit<Row, 'work'> & { readonly hook: string })[] = [
+    {
+      what: 'SIGTERM: the process ends by itself when nothing is left to do',
+      hook: 'quick',
+      script: [['ready', 'SIGTERM']],
+      says: ['told to stop', 'hook begins', 'stopped by signal, 0 listeners', 'exit 0'],
+      code: 0,
+    },
+    {
+      what: 'SIGTERM, and a hook that throws: process.exitCode is set',
+      hook: 'throws',
+      script: [['ready', 'SIGTERM']],
+      says: ['told to stop', 'hook begins', 'stopped by signal, 0 listeners', 'exit 1'],
+      code: 1,
+    },
+    {
+      what: 'SIGINT twice: forced',
+      hook: 'hangs',
+      script: [
+        ['ready', 'SIGINT'],
+        ['hook begins', 'SIGINT'],
+      ],
+      says: ['told to stop', 'hook begins', 'stopped by signal, 0 listeners', 'exit 130'],
+      code: 130,
+    },
+    {
+      what: 'SIGTERM, and a hook that waits for nothing that would keep the process: it lives until the timeout',
+      hook: 'alone',
+      options: { hookTimeout: 50 },
+      script: [['ready', 'SIGTERM']],
+      says: ['told to stop', 'hook begins', 'stopped by signal, 0 listeners', 'exit 1'],
+      code: 1,
+    },
+    {
+      what: 'an exception that nobody catches',
+      hook: 'error',
+      script: [],
+      says: ['told to stop', 'hook begins', 'stopped by error, 0 listeners', 'exit 1'],
+      code: 1,
+    },
+    {
+      what: 'SIGTERM after it was uninstalled: as without us',
+      hook: 'uninstalled',
+      script: [['ready', 'SIGTERM']],
+      says: [],
+      code: null,
+      killedBy: 'SIGTERM',
+    },
+  ];
+
+  it.each(named(library))('%s', async (_, { hook, options = {}, script, says, code, killedBy = null }) => {
+    const ended = await drive('library', [hook, JSON.stringify(options)], script);
+    expect(ended.lines).toEqual(['ready', ...says]);
+    expect([ended.code, ended.killedBy, ended.stderr]).toEqual([code, killedBy, '']);
+  });
+
+  it('prints how it stands on SIGUSR2, wherever that goes', async () => {
+    const ended = await drive(
+      'library',
+      ['quick', '{"logger":null}'],
+      [
+        ['ready', 'SIGUSR2'],
+        ['  hook work: waiting', 'SIGTERM'],
+      ],
+    );
+    expect(ended.stderr).toMatch(/^running, 0 in flight\n/);
+    expect(ended.code).toBe(0);
+  });
+
+  it('three signals: the third one does what it would have done without us', async () => {
+    const options = JSON.stringify({ forceTimeout: 600_000 });
+    // The forced hook is given up at once; the final one, which waits, keeps the process.
+    const ended = await drive(
+      'final',
+      [options],
+      [
+        ['ready', 'SIGTERM'],
+        ['final begins', 'SIGTERM'],
+        ['forced', 'SIGTERM'],
+      ],
+    );
+    expect(ended.lines).toEqual(['ready', 'final begins', 'forced']);
+    expect([ended.code, ended.killedBy]).toEqual([null, 'SIGTERM']);
+  });
+});
+
+it('is refused where there is no process, in a sentence', async () => {
+  const { lines } = await drive('elsewhere', [], []);
+  expect(lines).toEqual([expect.stringMatching(/^Error: @quiesce\/shutdown .* needs Node 20\.19 or later/)]);
+});
+
+describe('a program whose stderr nobody reads any more', () => {
+  it('is shut down as if somebody did', async () => {
+    const { lines, code } = await drive(
+      'program',
+      ['waits'],
+      [
+        [
+          'ready',
+          (child) => {
+            child.stderr?.destroy();
+            child.kill('SIGTERM');
+          },
+        ],
+      ],
+    );
+    expect(lines).toEqual(['ready', 'main ends', 'db closed', 'no listener is left']);
+    expect(code).toBe(0);
+  });
+});
+
+describe('a shutdown that is installed, and logs to a stderr that nobody reads any more', () => {
+  it.each(['error', 'quick'])('records that once, and ends (%s)', async (hook) => {
+    const { lines, code, killedBy } = await drive(
+      'unread',
+      [hook],
+      [
+        [
+          'ready',
+          (child) => {
+            child.stderr?.destroy();
+            child.stderr?.once('close', () => child.kill('SIGTERM'));
+          },
+        ],
+      ],
+    );
+    expect(lines).toEqual(['ready', 'told to stop', 'stopped with 1']);
+    expect([code, killedBy]).toEqual([1, null]);
+  });
+});

@@ -1,0 +1,69 @@
+// A service as a process of its own, for tests with real signals: `service.ts <hook> <work> <options as JSON>`.
+import { setImmediate as turn } from 'node:timers/promises';
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import { type RunMainOptions, runMain, type Shutdown } from '@quiesce/shutdown';
+import { say } from './say.ts';
+
+const [hook = 'quick', work = 'none', json = '{}'] = process.argv.slice(2);
+const options = JSON.parse(json) as RunMainOptions & { exitCode?: number };
+const forever = (): Promise<never> => new Promise(() => {});
+
+/** What the hook under test does. */
+const hooks: Record<string, (token: CancellationToken, shutdown: Shutdown) => unknown> = {
+  quick: () => {},
+  throws: () => {
+    throw new Error('disk full');
+  },
+  rejects: () => Promise.reject(new Error('disk full')),
+  hangs: forever,
+  obeys: async (token) => {
+    await token.cancelled();
+    say('hook is told');
+    throw token.reason;
+  },
+  asks: (_, shutdown) => say(`asked again: ${shutdown.request()}`),
+  'throws elsewhere': async () => {
+    queueMicrotask(() => {
+      throw new Error('elsewhere');
+    });
+    await turn();
+  },
+  'rejects elsewhere': async () => {
+    void Promise.reject(new Error('elsewhere'));
+    await turn();
+    await turn();
+  },
+  spins: () => {
+    for (;;);
+  },
+};
+
+/** What is in flight when the signal comes. */
+const works: Record<string, (shutdown: Shutdown) => unknown> = {
+  none: () => {},
+  // Nothing but its own token ends it.
+  'until stop now': async (shutdown) => {
+    await shutdown.stopNow.cancelled();
+    say('work is told');
+  },
+  deaf: forever,
+};
+
+await runMain(
+  async (s, shutdown) => {
+    shutdown.hook('telemetry', () => say('telemetry'), { phase: 'final' });
+    shutdown.hook('db', () => say('db closed'));
+    shutdown.hook('under test', (token) => {
+      say('hook begins');
+      return hooks[hook]?.(token, shutdown);
+    });
+    process.once('exit', (code) => say(`exit ${code}`));
+    s.spawn(() => works[work]?.(shutdown), { name: 'work' });
+    s.defer(() => say('scope cleaned up'));
+    if (options.exitCode !== undefined) process.exitCode = options.exitCode;
+    say('ready');
+    await shutdown.stopAccepting.cancelled();
+    say('told to stop');
+  },
+  { logger: false, ...options },
+);
