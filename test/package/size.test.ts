@@ -27,6 +27,10 @@ const ceilings: Record<string, Ceiling> = {
   },
   select: { bytes: 5_500, why: 'the token, and races that leave nothing behind, with timers', now: 12_600 },
   scope: { bytes: 9_000, why: 'the token, select, and tasks whose cleanup is awaited in order', now: 13_300 },
+  shutdown: {
+    bytes: 31_000,
+    why: 'scope, select and watch, and 11 kB for phases, signals, report, checks and the watchdog',
+  },
 };
 
 /** Programs that use a part of a package: bundlers should leave out the rest. The same ceilings, for what is imported. */

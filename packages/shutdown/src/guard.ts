@@ -46,7 +46,7 @@ export class ShutdownGuard implements Disposable {
     release?.();
   }
 }
-defineDispose(ShutdownGuard.prototype, 'dispose');
+defineDispose(ShutdownGuard, 'dispose');
 
 /** The guards of one shutdown: counted, drained, and named when they are forgotten. */
 export class Guards {

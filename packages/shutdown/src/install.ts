@@ -103,7 +103,7 @@ export class Installation implements Disposable {
     host.kill(host.pid, signal);
   }
 }
-defineDispose(Installation.prototype, 'uninstall');
+defineDispose(Installation, 'uninstall');
 
 function defaultSignals(): readonly string[] {
   return ['SIGTERM', 'SIGINT', 'SIGHUP', ...(host.platform === 'win32' ? ['SIGBREAK'] : [])];

@@ -391,4 +391,4 @@ class Handle implements HookHandle {
     return this.#remove();
   }
 }
-defineDispose(Handle.prototype, 'remove');
+defineDispose(Handle, 'remove');
