@@ -145,12 +145,19 @@ export class Machine {
   /** Waits for all to end; at the deadline cancels what is left, and destroys what does not end then. */
   async drain(token: CancellationToken): Promise<void> {
     this.stop();
+    const cut = (reason: unknown): Promise<void> => {
+      this.#cutting ??= this.#cutOff(reason);
+      return this.#cutting;
+    };
+    // Inside of the cancellation and not after it, so that requests learn of it at once.
+    const deadline = token.onCancelled((reason) => void cut(reason));
     try {
       await this.parts.drain(token);
     } catch (reason) {
-      this.#cutting ??= this.#cutOff(reason);
-      await this.#cutting;
+      await cut(reason);
       throw reason;
+    } finally {
+      deadline.unregister();
     }
   }
 
