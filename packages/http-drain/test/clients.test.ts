@@ -15,7 +15,9 @@ const real = { clock: systemClock, idleGrace: 50 };
 describe('under load', () => {
   it('autocannon sees answers and refusals only, and no response is cut', async () => {
     const served = await serve((_, response) => void setImmediate(() => response.end('x'.repeat(10_000))), real);
-    const run = autocannon({ url: `http://127.0.0.1:${served.port}`, connections: 50, pipelining: 4, duration: 60 });
+    const ended = gate();
+    const url = `http://127.0.0.1:${served.port}`;
+    const run = autocannon({ url, connections: 50, pipelining: 4, duration: 60 }, () => ended.open());
     const statuses = new Map<number, number>();
     let enough: (value: unknown) => void = () => {};
     const busy = new Promise((resolve) => {
@@ -28,7 +30,7 @@ describe('under load', () => {
     await busy;
     await served.http.drain(never);
     run.stop();
-    await run;
+    await ended.promise;
     expect([...statuses.keys()].every((status) => status === 200 || status === 503)).toBe(true);
     expect(served.http.report()).toMatchObject({ aborted: 0, cutOff: [], cancelled: 0 });
     expect(served.http.state).toBe('drained');

@@ -42,3 +42,10 @@ export function uncaught(): unknown[] {
   onTestFinished(() => void setUncaughtHandler(before));
   return errors;
 }
+
+/** How threads and processes load what the tests load: Node 20 reads no TypeScript. */
+export const nodeArgs: string[] = [
+  '--import',
+  'tsx',
+  ...(process.env['QUIESCE_BUILT'] === '1' ? ['--conditions=built'] : []),
+];

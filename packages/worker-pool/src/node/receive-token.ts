@@ -1,0 +1,35 @@
+import { receiveMessageOnPort } from 'node:worker_threads';
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import { isRaised } from './flags.ts';
+import { follow } from './following.ts';
+import { unwireReason, type WiredReason } from './reason.ts';
+import type { SharedToken } from './share-token.ts';
+
+/**
+ * The far end of a token that another thread shares.
+ *
+ * **Timing.** Asking `isCancelled` costs an `Atomics.load` and sees a cancellation at once, also in a loop that lets no
+ * event through; callbacks, waiters and `signal` are told by whoever asks first, or at the next turn of the event loop.
+ *
+ * @param shared what the other side sent as `link.shared`
+ * @throws TypeError when it is none
+ */
+export function receiveToken(shared: SharedToken): CancellationToken {
+  const { flags, port } = (shared ?? {}) as Partial<SharedToken>;
+  if (!(flags instanceof Int32Array) || port === undefined) {
+    throw new TypeError('receiveToken: expected what shareToken(token).shared was in the thread that sent it');
+  }
+  const following = follow(() => {
+    if (!isRaised(flags)) return;
+    const message = receiveMessageOnPort(port) as { message: WiredReason } | undefined;
+    end(message?.message);
+  });
+  const end = (wired: WiredReason | undefined): void => {
+    port.close();
+    following.abort(wired === undefined ? undefined : unwireReason(wired));
+  };
+  port.on('message', end);
+  // Waiting for a cancellation that may never come must not keep the thread alive.
+  port.unref();
+  return following.token.childToken({ name: shared.name });
+}
