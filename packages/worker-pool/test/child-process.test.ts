@@ -1,19 +1,20 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { guardChild, parentToken, WorkerEndedError } from '@quiesce/worker-pool/node';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { nodeArgs, rejection } from './vocabulary.ts';
+import { fixture, rejection } from './vocabulary.ts';
+
+const file = fixture('child');
 
 /** A child that is there. */
 async function start(how: string): Promise<ChildProcess> {
-  const file = fileURLToPath(new URL('./fixtures/child.ts', import.meta.url));
-  const child = fork(file, [how], { execArgv: nodeArgs });
+  const child = fork(file, [how], { execArgv: [] });
   onTestFinished(() => void child.kill('SIGKILL'));
-  const exited = once(child, 'exit').then(([code]) => `exited with ${code}`);
-  expect(await Promise.race([once(child, 'message'), exited])).toMatchObject(['there']);
+  const exited = once(child, 'exit').then(([code]) => [`exited with ${code}`]);
+  const [first] = await Promise.race([once(child, 'message'), exited]);
+  expect(first).toBe('there');
   return child;
 }
 

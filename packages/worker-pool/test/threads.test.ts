@@ -1,14 +1,12 @@
-import { fileURLToPath } from 'node:url';
 import { CancellationToken, CancelledError, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { receiveToken, runInPool, shareToken, WorkerEndedError } from '@quiesce/worker-pool/node';
 import { Piscina } from 'piscina';
 import { afterAll, describe, expect, it } from 'vitest';
-import { nodeArgs, rejection, turn } from './vocabulary.ts';
+import { fixture, rejection, turn } from './vocabulary.ts';
 
 const pool = new Piscina({
-  filename: fileURLToPath(new URL('./fixtures/tasks.ts', import.meta.url)),
-  execArgv: nodeArgs,
+  filename: fixture('tasks'),
   minThreads: 1,
   maxThreads: 1,
 });

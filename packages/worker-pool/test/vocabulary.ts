@@ -1,4 +1,6 @@
+import { fileURLToPath } from 'node:url';
 import { setUncaughtHandler } from '@quiesce/cancellation-token';
+import { buildSync } from 'esbuild';
 import { onTestFinished } from 'vitest';
 
 /** Work that a test ends. */
@@ -43,9 +45,17 @@ export function uncaught(): unknown[] {
   return errors;
 }
 
-/** How threads and processes load what the tests load: Node 20 reads no TypeScript. */
-export const nodeArgs: string[] = [
-  '--import',
-  'tsx',
-  ...(process.env['QUIESCE_BUILT'] === '1' ? ['--conditions=built'] : []),
-];
+/** A file of `fixtures`, for threads and processes to load: Node 20 reads no TypeScript. */
+export function fixture(name: string): string {
+  const outfile = fileURLToPath(new URL(`../../../test/.output/worker-pool/${name}.mjs`, import.meta.url));
+  buildSync({
+    entryPoints: [fileURLToPath(new URL(`fixtures/${name}.ts`, import.meta.url))],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'es2022',
+    conditions: process.env['QUIESCE_BUILT'] === '1' ? ['built'] : [],
+  });
+  return outfile;
+}

@@ -12,11 +12,11 @@ export interface Following {
  *
  * It follows a native signal, whose `aborted` asks first: so the token needs to know nothing of threads.
  */
-export function follow(look: () => void): Following {
+export function follow(look: (abort: Following['abort']) => void): Following {
   const controller = new AbortController();
   let isAborted = false;
   const get = (): boolean => {
-    if (!isAborted) look();
+    if (!isAborted) look(abort);
     return isAborted;
   };
   Object.defineProperty(controller.signal, 'aborted', { get });

@@ -19,17 +19,17 @@ export function receiveToken(shared: SharedToken): CancellationToken {
   if (!(flags instanceof Int32Array) || port === undefined) {
     throw new TypeError('receiveToken: expected what shareToken(token).shared was in the thread that sent it');
   }
-  const following = follow(() => {
-    if (!isRaised(flags)) return;
-    const message = receiveMessageOnPort(port) as { message: WiredReason } | undefined;
-    end(message?.message);
-  });
-  const end = (wired: WiredReason | undefined): void => {
+  const end = (abort: (reason: unknown) => void, wired: WiredReason | undefined): void => {
     port.close();
-    following.abort(wired === undefined ? undefined : unwireReason(wired));
+    abort(wired === undefined ? undefined : unwireReason(wired));
   };
-  port.on('message', end);
+  const { token, abort } = follow((abort) => {
+    if (!isRaised(flags)) return;
+    const received = receiveMessageOnPort(port) as { message: WiredReason } | undefined;
+    end(abort, received?.message);
+  });
+  port.on('message', (wired: WiredReason) => end(abort, wired));
   // Waiting for a cancellation that may never come must not keep the thread alive.
   port.unref();
-  return following.token.childToken({ name: shared.name });
+  return token.childToken({ name: shared.name });
 }
