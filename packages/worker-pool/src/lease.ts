@@ -1,11 +1,16 @@
 import { ClosedError } from '@quiesce/cancellation-token';
+import type { SemaphorePermit } from '@quiesce/channel';
 import { defineDispose } from '@quiesce/internal';
 import type { TrackerGuard } from '@quiesce/scope';
 
-/** What a lease needs of its pool. */
-export interface Lessor<R> {
-  /** The lease is over; `isUsable`: the next one may have the resource. */
-  takeBack(lease: Lease<R>, resource: R, isUsable: boolean): void;
+/** What the pool knows of a lease. It does not know the lease itself, so that one that is forgotten is collected. */
+export interface Holding<R> {
+  readonly resource: R;
+  readonly permit: SemaphorePermit;
+  /** Counts it among what has to end before the pool has. */
+  readonly part: TrackerGuard;
+  /** Set once: by the lease that is given back, or by the pool at a deadline. */
+  isOver: boolean;
 }
 
 /**
@@ -14,20 +19,24 @@ export interface Lessor<R> {
 export class Lease<R> implements Disposable {
   /** How reports call the pool. */
   readonly pool: string;
-  readonly #lessor: Lessor<R>;
-  /** Counts it among the leases; a lease that is forgotten is reported through it. */
-  readonly #guard: TrackerGuard;
-  /** `undefined`: it was given back, or taken away at a deadline. */
-  #held: { readonly resource: R } | undefined;
+  readonly #holding: Holding<R>;
+  readonly #takeBack: (holding: Holding<R>, isUsable: boolean) => void;
+  /** Tells when this lease is collected without having been released, where that is asked for. */
+  readonly #watch: TrackerGuard;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(pool: string, lessor: Lessor<R>, resource: R, guard: TrackerGuard) {
+  constructor(
+    pool: string,
+    holding: Holding<R>,
+    takeBack: (holding: Holding<R>, isUsable: boolean) => void,
+    watch: TrackerGuard,
+  ) {
     this.pool = pool;
-    this.#lessor = lessor;
-    this.#held = { resource };
-    this.#guard = guard;
+    this.#holding = holding;
+    this.#takeBack = takeBack;
+    this.#watch = watch;
   }
 
   /**
@@ -36,7 +45,7 @@ export class Lease<R> implements Disposable {
    * @throws ClosedError when the lease is over: somebody else may have the resource now
    */
   get resource(): R {
-    if (this.#held !== undefined) return this.#held.resource;
+    if (!this.#holding.isOver) return this.#holding.resource;
     throw new ClosedError(`resource: this lease of pool ${JSON.stringify(this.pool)} is over; acquire another one`);
   }
 
@@ -51,11 +60,8 @@ export class Lease<R> implements Disposable {
   }
 
   #end(isUsable: boolean): void {
-    const held = this.#held;
-    this.#held = undefined;
-    if (held === undefined) return;
-    this.#lessor.takeBack(this, held.resource, isUsable);
-    this.#guard.dispose();
+    this.#watch.dispose();
+    this.#takeBack(this.#holding, isUsable);
   }
 }
 defineDispose(Lease.prototype, 'release');

@@ -26,7 +26,7 @@ import { Semaphore, type SemaphorePermit } from '@quiesce/channel';
 import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
 import { checkCount, checkFunction, checkTime } from './check.ts';
 import { type Closer, type ClosingTally, closeOne } from './closing.ts';
-import { Lease, type Lessor } from './lease.ts';
+import { type Holding, Lease } from './lease.ts';
 
 /** What can be said of a new pool. */
 export interface ResourcePoolOptions<R> {
@@ -86,20 +86,20 @@ export interface ResourcePoolReport {
  * console.log(report.closed, report.forced); // => 1 0
  * ```
  */
-export class ResourcePool<R> implements Drainable, Lessor<R> {
+export class ResourcePool<R> implements Drainable {
   /** How reports and errors call it. */
   readonly name: string;
   readonly #create: (token: CancellationToken) => R | PromiseLike<R>;
   readonly #isUsable: ((resource: R) => boolean) | undefined;
   readonly #closer: Closer<R>;
   readonly #permits: Semaphore;
-  readonly #leases: TaskTracker;
+  /** Reports leases that are forgotten, if that is asked for. */
+  readonly #watched: TaskTracker;
   readonly #parts: TaskTracker;
   readonly #closings: TaskTracker = new TaskTracker();
   /** The newest is lent first. */
   readonly #idle: R[] = [];
-  /** With what `takeBack` has to give back for it. */
-  readonly #leased: Map<Lease<R>, { readonly permit: SemaphorePermit; readonly part: TrackerGuard }> = new Map();
+  readonly #leased: Set<Holding<R>> = new Set();
   readonly #tally: ClosingTally & { forced: number } = { closed: 0, failed: [], timedOut: 0, forced: 0 };
   /** Set at the deadline: what is made then is closed at once. */
   #isCut = false;
@@ -121,7 +121,7 @@ export class ResourcePool<R> implements Drainable, Lessor<R> {
     this.#isUsable = isUsable;
     this.#closer = { close, closeTimeout, clock };
     this.#permits = new Semaphore(Math.min(max, Number.MAX_SAFE_INTEGER));
-    this.#leases = new TaskTracker({ name, leakDetection: options.leakDetection });
+    this.#watched = new TaskTracker({ name, leakDetection: options.leakDetection });
     this.#parts = new TaskTracker({ name });
   }
 
@@ -236,15 +236,16 @@ export class ResourcePool<R> implements Drainable, Lessor<R> {
     return { ...this.#tally, failed: [...this.#tally.failed] };
   }
 
-  /** @internal */
-  takeBack(lease: Lease<R>, resource: R, isUsable: boolean): void {
-    const held = this.#leased.get(lease);
-    this.#leased.delete(lease);
-    if (isUsable && !this.isClosed) this.#idle.push(resource);
-    else this.#close(resource);
+  /** The end of a lease; only the first counts. */
+  #takeBack(holding: Holding<R>, isUsable: boolean): void {
+    if (holding.isOver) return;
+    holding.isOver = true;
+    this.#leased.delete(holding);
+    if (isUsable && !this.isClosed) this.#idle.push(holding.resource);
+    else this.#close(holding.resource);
     // Last, since whoever comes next looks for what was just put down.
-    held?.permit.release();
-    held?.part.dispose();
+    holding.permit.release();
+    holding.part.dispose();
   }
 
   async #permit(token: CancellationToken): Promise<SemaphorePermit> {
@@ -275,9 +276,10 @@ export class ResourcePool<R> implements Drainable, Lessor<R> {
   }
 
   #lend(permit: SemaphorePermit, resource: R, part: TrackerGuard = this.#parts.guard()): Lease<R> {
-    const lease = new Lease<R>(this.name, this, resource, this.#leases.guard());
-    this.#leased.set(lease, { permit, part });
-    return lease;
+    const holding: Holding<R> = { resource, permit, part, isOver: false };
+    this.#leased.add(holding);
+    const takeBack = (over: Holding<R>, isUsable: boolean): void => this.#takeBack(over, isUsable);
+    return new Lease<R>(this.name, holding, takeBack, this.#watched.guard());
   }
 
   async #make(permit: SemaphorePermit, token: CancellationToken): Promise<Lease<R>> {
@@ -319,9 +321,9 @@ export class ResourcePool<R> implements Drainable, Lessor<R> {
   #cut(): void {
     this.#isCut = true;
     this.#closings.close();
-    for (const lease of [...this.#leased.keys()]) {
+    for (const holding of [...this.#leased]) {
       this.#tally.forced++;
-      lease.destroy();
+      this.#takeBack(holding, false);
     }
   }
 
