@@ -8,8 +8,11 @@ import * as broadcastTesting from '@quiesce/broadcast-channel/testing';
 import * as cancellationToken from '@quiesce/cancellation-token';
 import * as testing from '@quiesce/cancellation-token/testing';
 import * as channel from '@quiesce/channel';
+import * as httpDrain from '@quiesce/http-drain';
 import * as scope from '@quiesce/scope';
 import * as select from '@quiesce/select';
+import * as workerPool from '@quiesce/worker-pool';
+import * as workerPoolNode from '@quiesce/worker-pool/node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { allFences, type Fence } from './fences.ts';
 
@@ -21,6 +24,9 @@ const packages: Record<string, object> = {
   '@quiesce/broadcast-channel/testing': broadcastTesting,
   '@quiesce/channel': channel,
   '@quiesce/scope': scope,
+  '@quiesce/http-drain': httpDrain,
+  '@quiesce/worker-pool': workerPool,
+  '@quiesce/worker-pool/node': workerPoolNode,
 };
 /** Types have no value to find them by. */
 const types: Record<string, readonly string[]> = {

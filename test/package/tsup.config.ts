@@ -2,18 +2,19 @@
 // entries from the `exports` there, so that a new subpath needs nothing here.
 import { basename } from 'node:path';
 import { defineConfig } from 'tsup';
-import { outputName, readPackage, root } from './packages.ts';
+import { needsNode, outputName, readPackage, root } from './packages.ts';
 
 /** Packages that nobody can install have to be inside those that use them. */
 const inlined = '@quiesce/internal';
 
-const { manifest, entries } = readPackage(basename(process.cwd()));
+const found = readPackage(basename(process.cwd()));
+const { manifest, entries } = found;
 
 export default defineConfig({
   name: manifest.name,
   silent: true,
   entry: Object.fromEntries([...entries].map(([subpath, source]) => [outputName(subpath), source])),
-  tsconfig: `${root}test/tsconfig.everywhere.json`,
+  tsconfig: `${root}test/tsconfig.${needsNode(found) ? 'node' : 'everywhere'}.json`,
   format: ['esm', 'cjs'],
   target: 'es2022',
   platform: 'neutral',
@@ -24,7 +25,7 @@ export default defineConfig({
   // Only Rollup, which this calls in, splits CommonJS and leaves classes as they are.
   treeshake: true,
   // An entry may also import another one of its package by name, as its users do.
-  external: [manifest.name],
+  external: [manifest.name, /^node:/],
   noExternal: [inlined],
   dts: {
     // Consumers without `esnext` in their `lib` would not know `Disposable` otherwise.
