@@ -18,6 +18,8 @@ export default defineConfig({
   format: ['esm', 'cjs'],
   target: 'es2022',
   platform: 'neutral',
+  // What runs on Node only says so; Deno knows Node's modules by this name alone.
+  removeNodeProtocol: false,
   sourcemap: true,
   clean: true,
   // Two entries of one package share their modules, or what has identity would exist twice.

@@ -46,9 +46,13 @@ export class Connection {
     this.#socket = socket;
     this.#read = socket.bytesRead;
     machine.connections.set(socket, this);
+    socket.once('close', () => this.#closed());
     // What Node calls after a response that was marked; its own would destroy the socket (invariant 2).
-    const destroySoon = socket.destroySoon.bind(socket);
-    socket.destroySoon = (): void => (machine.phase === 'running' ? destroySoon() : this.end());
+    const destroySoon = socket.destroySoon;
+    socket.destroySoon = (): void => {
+      if (machine.phase === 'running' || machine.upgraded.has(socket)) destroySoon.call(socket);
+      else this.end();
+    };
   }
 
   /** A request has been received. Says whether it was dealt with here, so that nobody else may see it. */
@@ -117,7 +121,7 @@ export class Connection {
   }
 
   /** The socket is closed; responses that stood in line behind others are not told by Node. */
-  closed(): void {
+  #closed(): void {
     this.#isEnded = true;
     if (this.#linger !== undefined) this.#machine.settings.clock.clearTimer(this.#linger);
     this.#machine.connections.delete(this.#socket);

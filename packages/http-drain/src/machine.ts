@@ -81,9 +81,10 @@ export class Machine {
     socket.once('close', () => {
       this.sockets.delete(socket);
       this.raw.delete(socket);
-      this.connections.get(socket)?.closed();
       guard.dispose();
     });
+    // The deadline passed while the backlog was being accepted.
+    if (this.isDestroying) socket.destroy();
   }
 
   announce(): void {

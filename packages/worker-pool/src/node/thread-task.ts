@@ -30,7 +30,9 @@ export interface ThreadCall<I> {
 export function threadTask<I, O>(
   work: (input: I, token: CancellationToken) => O | PromiseLike<O>,
 ): (call: ThreadCall<I>) => Promise<O> {
-  return async ({ input, token: shared }) => {
+  return async (call) => {
+    // Also for whoever runs it without runInPool, and is told so.
+    const { input, token: shared } = Object(call) as ThreadCall<I>;
     const token = receiveToken(shared);
     try {
       if (!enter(shared.flags)) throw token.reason;
