@@ -12,7 +12,7 @@ import { type Client, dial, gate, serve, serveWith, turns } from './vocabulary.t
 const never = CancellationToken.never;
 const real = { clock: systemClock, idleGrace: 50 };
 
-describe('under load', () => {
+describe('under load', { timeout: 60_000 }, () => {
   it('autocannon sees answers and refusals only, and no response is cut', async () => {
     const served = await serve((_, response) => void setImmediate(() => response.end('x'.repeat(10_000))), real);
     const ended = gate();

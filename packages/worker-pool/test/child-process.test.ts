@@ -18,7 +18,7 @@ async function start(how: string): Promise<ChildProcess> {
   return child;
 }
 
-describe('a child process', () => {
+describe('a child process', { timeout: 60_000 }, () => {
   it('gets the cancellation and its reason, cleans up, and exits as it likes', async () => {
     const child = await start('obeys');
     const token = new CancellationToken();

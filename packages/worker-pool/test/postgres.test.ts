@@ -42,7 +42,7 @@ function connections(): { pool: ResourcePool<pg.Client>; ended: () => number } {
   return { pool, ended: () => ended };
 }
 
-describe('a pool of PostgreSQL connections', () => {
+describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
   it('serves more queries than it has connections, and closes all of them', async () => {
     const { pool, ended } = connections();
     const answers = await Promise.all(

@@ -20,7 +20,7 @@ async function running(seen: Int32Array): Promise<void> {
   while (Atomics.load(seen, 0) === 0) await turn();
 }
 
-describe('work in a thread', () => {
+describe('work in a thread', { timeout: 60_000 }, () => {
   it('gives its result, and fails with its error', async () => {
     expect(await runInPool(pool, 21, { name: 'double' })).toBe(42);
     expect(await runInPool(pool, 4, { name: 'double', token: new CancellationToken() })).toBe(8);
