@@ -37,6 +37,7 @@ export class Connection {
   #last: Last | undefined = undefined;
   /** How much had been read when it was last known to be idle: more means that a head is on its way. */
   #read: number;
+  /** Set by `end`, by the end of the socket, and by `upgrade`: nothing of ours ends it any more. */
   #isEnded = false;
   /** Set once while it is ended and the client is not. */
   #linger: Timer | undefined = undefined;
@@ -71,10 +72,10 @@ export class Connection {
     const exchange = new Exchange(machine, request, request.method, request.url);
     this.#open.add(exchange);
     // Node says "finish" also of a response whose socket was destroyed with everything unsent.
-    response.once('finish', () => {
+    response.on('finish', () => {
       if (!this.#socket.destroyed) exchange.end('completed');
     });
-    response.once('close', () => this.#done(exchange));
+    response.on('close', () => this.#done(exchange));
     if (machine.phase !== 'running') this.mark();
     if (!machine.isRefusing) return false;
     exchange.refuse();
@@ -116,6 +117,8 @@ export class Connection {
 
   /** It speaks another protocol now. */
   upgrade(request: IncomingMessage): Exchange {
+    // Responses that were under way must not end it any more.
+    this.#isEnded = true;
     this.#machine.connections.delete(this.#socket);
     return new Exchange(this.#machine, request, request.method, request.url);
   }

@@ -11,8 +11,8 @@ type Ending = 'completed' | 'aborted';
  * It is in flight from its making to its `end`, which counts once.
  */
 export class Exchange {
-  /** For reports: `GET /path`. */
-  readonly what: string;
+  readonly #method: string | undefined;
+  readonly #url: string | undefined;
   readonly #machine: Machine;
   readonly #guard: TrackerGuard;
   /** Made when first asked for; disposed by `end`. */
@@ -25,9 +25,14 @@ export class Exchange {
   constructor(machine: Machine, key: object, method: string | undefined, url: string | undefined) {
     this.#machine = machine;
     this.#guard = machine.requests.guard();
-    this.what = `${method ?? '?'} ${(url ?? '?').replace(/[?#].*/s, '')}`;
+    this.#method = method;
+    this.#url = url;
     machine.exchanges.set(key, this);
-    machine.inFlight.add(this);
+  }
+
+  /** For reports: `GET /path`. Made when needed, which is for few. */
+  get what(): string {
+    return `${this.#method ?? '?'} ${(this.#url ?? '?').replace(/[?#].*/s, '')}`;
   }
 
   /** Cancelled when the client has gone, and at the deadline. */
@@ -45,9 +50,8 @@ export class Exchange {
   end(ending: Ending): void {
     if (this.#ending !== undefined) return;
     this.#ending = ending;
-    const { tally, inFlight, phase } = this.#machine;
-    inFlight.delete(this);
-    if (this.#machine.isDestroying && ending === 'aborted') tally.cutOff.push(this.what);
+    const { tally, phase, isDestroying } = this.#machine;
+    if (isDestroying && ending === 'aborted') tally.cutOff.push(this.what);
     else if (phase !== 'running' && !(this.#isRefused && ending === 'completed')) tally[ending]++;
     if (ending === 'aborted') this.#token?.cancel(gone());
     this.#token?.dispose();

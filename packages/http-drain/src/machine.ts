@@ -31,10 +31,13 @@ import { retire } from './sessions.ts';
 export type Phase = 'running' | 'stopping' | 'closing' | 'draining' | 'drained';
 
 export class Machine {
+  /** Set by `announce`, `stop`, and the end of both (invariant 4). */
   phase: Phase = 'running';
   readonly server: DrainableServer;
   readonly settings: Settings;
+  /** Invariant 2. */
   readonly requests: TaskTracker;
+  /** Invariant 1. */
   readonly parts: TaskTracker;
   /** Cancelled when the listener has closed. */
   readonly draining: CancellationToken = new CancellationToken({ name: 'draining' });
@@ -53,7 +56,6 @@ export class Machine {
   readonly upgraded: Map<Duplex, IncomingMessage> = new Map();
   /** By request, or stream. */
   readonly exchanges: WeakMap<object, Exchange> = new WeakMap();
-  readonly inFlight: Set<Exchange> = new Set();
   /** Set at the deadline, when sockets are destroyed. */
   isDestroying = false;
   /** Set when the listener was closed by us; unset when the server says that all is closed. */
@@ -163,11 +165,11 @@ export class Machine {
   }
 
   async #cutOff(reason: unknown): Promise<void> {
-    this.tally.cancelled = this.inFlight.size;
+    this.tally.cancelled = this.requests.length;
     this.cut.cancel(reason);
     const grace = CancellationToken.timeout(this.settings.cancelGrace, { clock: this.settings.clock });
     try {
-      if (this.inFlight.size > 0) await this.parts.drain(grace);
+      if (this.requests.length > 0) await this.parts.drain(grace);
     } catch {
       // Whoever has not ended by now is ended below.
     } finally {

@@ -59,7 +59,7 @@ export class Job implements Place {
   /** It has a worker now, and starts, unless it was cancelled in between. */
   start(clock: Clock, timeout: number): CancellationToken {
     this.startedAt = clock.now();
-    const token = (this.signal ?? new CancellationToken()).withTimeout(timeout, { clock, name: this.name });
+    const token = tokenOf(this.signal, timeout, clock);
     if (this.cancelled !== undefined) token.cancel(this.cancelled.reason);
     this.token = token;
     return token;
@@ -73,3 +73,9 @@ export class Job implements Place {
 }
 
 function ignore(): void {}
+
+/** No more tokens than needed: most jobs have neither a signal nor a time limit. */
+function tokenOf(signal: CancellationToken | undefined, timeout: number, clock: Clock): CancellationToken {
+  if (timeout === Number.POSITIVE_INFINITY) return signal?.childToken() ?? new CancellationToken();
+  return (signal ?? new CancellationToken()).withTimeout(timeout, { clock });
+}

@@ -289,9 +289,9 @@ export class WorkerPool implements Drainable {
 
   async #run<T>(entry: Job, job: (token: CancellationToken) => T, timeout: number): Promise<Awaited<T>> {
     const token = entry.start(this.#clock, timeout);
-    // Somebody who waits for a deadline holds its timer, also when the job never looks at its token.
+    // Who waits for a deadline holds its timer, also when the job never looks at its token.
     const holds: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
-    token[source].park(holds);
+    if (timeout < Number.POSITIVE_INFINITY) token[source].park(holds);
     try {
       token.throwIfCancelled();
       const value = await job(token);
