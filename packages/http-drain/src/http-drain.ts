@@ -14,6 +14,18 @@ export type HttpDrainState = Phase;
  * - `stop`: the backlog is accepted, the listener is closed, new requests on open connections get a 503; those that were
  *   received are served.
  * - `drain`: waits until the last connection is closed; at the deadline cancels the rest, and then destroys it.
+ *
+ * @see Go's http.Server.Shutdown, which neither answers on open connections nor tells those that stay
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http';
+ *
+ * const http = drain(createServer());
+ * http.announce();
+ * console.log(http.state); // => stopping
+ * await http.drain(CancellationToken.never);
+ * console.log(http.state); // => drained
+ * ```
  */
 export class HttpDrain implements Drainable {
   readonly #machine: Machine;

@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { describe, expect, it } from 'vitest';
-import { dial, gate, heads, serve, serveWith, stopped, turns } from './vocabulary.ts';
+import { dial, gate, heads, serve, serveWith, stopped, turns, uncaught } from './vocabulary.ts';
 
 const never = CancellationToken.never;
 
@@ -63,8 +63,12 @@ describe('a client that means no good', () => {
 
 describe('a handler that means no good', () => {
   it('and throws inside of the token of its request stops nobody', async () => {
+    const errors = uncaught();
     const served = await serve((request, response) => {
-      served.http.tokenOf(request).onCancelled(() => response.end('cancelled'));
+      served.http.tokenOf(request).onCancelled(() => {
+        response.end('cancelled');
+        throw new Error('mine');
+      });
     });
     const client = (await served.client()).get('/');
     await turns();
@@ -75,6 +79,7 @@ describe('a handler that means no good', () => {
     await client.sees('cancelled');
     client.socket.end();
     expect(await over).toBe('late');
+    expect(errors).toEqual(['mine']);
   });
 
   it('and destroys its response counts as one that its client has left', async () => {

@@ -1,8 +1,8 @@
 import { createServer, type ServerResponse } from 'node:http';
-import { CancellationToken, setUncaughtHandler } from '@quiesce/cancellation-token';
+import { CancellationToken } from '@quiesce/cancellation-token';
 import { drain } from '@quiesce/http-drain';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { dialled, gate, heads, serve, stopped, turns } from './vocabulary.ts';
+import { describe, expect, it } from 'vitest';
+import { dialled, gate, heads, serve, stopped, turns, uncaught } from './vocabulary.ts';
 
 const never = CancellationToken.never;
 
@@ -392,11 +392,3 @@ describe('announcing', () => {
     expect(http.state).toBe('stopping');
   });
 });
-
-/** The messages of errors without a caller, until the end of the test. */
-function uncaught(): string[] {
-  const messages: string[] = [];
-  const before = setUncaughtHandler((error) => messages.push((error as Error).message));
-  onTestFinished(() => void setUncaughtHandler(before));
-  return messages;
-}

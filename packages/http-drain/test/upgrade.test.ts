@@ -1,6 +1,6 @@
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { describe, expect, it } from 'vitest';
-import { heads, serve, stopped, turns } from './vocabulary.ts';
+import { gate, heads, serve, stopped, turns } from './vocabulary.ts';
 
 const never = CancellationToken.never;
 const upgrade = ['Connection: Upgrade', 'Upgrade: echo'];
@@ -48,6 +48,24 @@ describe('an upgraded socket', () => {
     await served.clock.advance(1_000);
     expect(await over).toBe('late');
     expect(served.http.report().cutOff).toEqual(['GET /chat']);
+  });
+
+  it('is not ended by the response to a request that came before it', async () => {
+    const answer = gate();
+    const served = await serve(async (_, response) => {
+      await answer.promise;
+      response.end('slow');
+    });
+    served.server.on('upgrade', (_, socket) => socket.pipe(socket));
+    const client = (await served.client()).get('/slow').get('/chat', ...upgrade);
+    while (served.http.inFlight < 2) await turns(1);
+    served.http.announce();
+    answer.open();
+    await client.sees('slow');
+    await turns();
+    await client.send('still here').sees('still here');
+    client.socket.end();
+    await served.http.drain(never);
   });
 
   it('is refused once the listener has closed', async () => {

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { setUncaughtHandler } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { type DrainableServer, drain, type HttpDrain, type HttpDrainOptions } from '@quiesce/http-drain';
 import { onTestFinished } from 'vitest';
@@ -131,4 +132,12 @@ export function heads(text: string): string[] {
   return [...text.matchAll(/HTTP\/1\.1 (\d+).*?\r\n\r\n/gs)].map(
     ([head, status]) => `${status} ${/^connection: (.*)$/im.exec(head)?.[1]?.trim() ?? '-'}`,
   );
+}
+
+/** The messages of errors without a caller, until the end of the test. */
+export function uncaught(): string[] {
+  const messages: string[] = [];
+  const before = setUncaughtHandler((error) => messages.push((error as Error).message));
+  onTestFinished(() => void setUncaughtHandler(before));
+  return messages;
 }

@@ -34,6 +34,14 @@ export interface ChildExit {
  *
  * @returns how it exited; that is the acknowledgement
  * @throws (rejects) WorkerEndedError when it was killed; the error when it could not be spawned; RangeError for a bad time
+ * @example
+ * ```ts
+ * import { spawn } from 'node:child_process';
+ * import { guardChild } from '@quiesce/worker-pool/node';
+ *
+ * const child = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
+ * console.log(await guardChild(child, { token: CancellationToken.never })); // => { code: 0, signal: null }
+ * ```
  */
 export async function guardChild(child: ChildProcess, options: GuardChildOptions): Promise<ChildExit> {
   const { grace = 1_000, clock = systemClock } = options;
@@ -82,6 +90,13 @@ function send(child: ChildProcess, reason: unknown): void {
  * **Timing.** At a turn of the event loop. It does not hold the process.
  *
  * @throws Error when this process has no IPC channel to a parent
+ * @example
+ * ```ts
+ * import { parentToken } from '@quiesce/worker-pool/node';
+ *
+ * const isChild = process.send !== undefined;
+ * if (isChild) parentToken().onCancelled((reason) => console.log('cleaning up:', reason));
+ * ```
  */
 export function parentToken(): CancellationToken {
   if (process.send === undefined) {

@@ -13,6 +13,16 @@ import type { SharedToken } from './share-token.ts';
  *
  * @param shared what the other side sent as `link.shared`
  * @throws TypeError when it is none
+ * @example
+ * ```ts
+ * import { parentPort } from 'node:worker_threads';
+ * import { receiveToken, type SharedToken } from '@quiesce/worker-pool/node';
+ *
+ * parentPort?.on('message', (message: { token: SharedToken }) => {
+ *   const token = receiveToken(message.token);
+ *   while (!token.isCancelled) Math.sqrt(2);
+ * });
+ * ```
  */
 export function receiveToken(shared: SharedToken): CancellationToken {
   const { flags, port } = (shared ?? {}) as Partial<SharedToken>;

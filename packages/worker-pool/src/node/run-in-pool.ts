@@ -53,6 +53,16 @@ export interface RunInPoolOptions {
  * @returns what the work returns, cloned
  * @throws (rejects) what the work fails with; the reason when it was cancelled and has obeyed; WorkerEndedError when it has
  *   not; RangeError for a bad time
+ * @see piscina's `signal`, which ends the thread at once
+ * @example
+ * ```ts
+ * import { runInPool, threadTask } from '@quiesce/worker-pool/node';
+ *
+ * const task = threadTask((n: number) => 2 * n);
+ * // In place of a Piscina, whose file exports the task.
+ * const pool = { run: (call: unknown) => task(call as Parameters<typeof task>[0]) };
+ * console.log(await runInPool(pool, 21)); // => 42
+ * ```
  */
 export async function runInPool<O = unknown>(
   pool: PiscinaLike,
