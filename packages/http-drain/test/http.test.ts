@@ -261,6 +261,7 @@ describe('a new request on a connection that is open', () => {
       client.send('x'.repeat(100_000));
       await turns();
     }
+    expect(client.socket.errored).toBe(null);
     expect(await client.ended).toBe('end');
     client.socket.end();
     await served.http.drain(never);
@@ -289,6 +290,7 @@ describe('a response that is finished before its request', () => {
       client.send('x'.repeat(100_000));
       await turns();
     }
+    expect(client.socket.errored).toBe(null);
     expect(await client.ended).toBe('end');
     expect(heads(client.text)).toEqual(['413 close']);
   });

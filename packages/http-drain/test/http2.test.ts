@@ -159,6 +159,25 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
   });
 });
 
+describe('a session whose handshake ends after the listener has closed', () => {
+  it('is told at once, serves within the grace, and ends', async () => {
+    const server = createSecureServer({ key, cert });
+    server.on('stream', (stream: ServerHttp2Stream) => stream.end('served'));
+    const served = await serveWith(server);
+    const { socket } = await served.client();
+    await stopped(served);
+    const createConnection = () => connectTls({ socket, ca: cert, host: '127.0.0.1', ALPNProtocols: ['h2'] });
+    const session = connect(`https://127.0.0.1:${served.port}`, { createConnection });
+    onTestFinished(() => session.destroy());
+    const goaway = once(session, 'goaway');
+    expect(await answer(session.request({ ':path': '/' }))).toBe('200 served');
+    expect((await goaway).slice(0, 2)).toEqual([0, 2 ** 31 - 1]);
+    await served.clock.advance(1_000);
+    await served.http.drain(never);
+    expect(served.http.report()).toMatchObject({ completed: 1, cutOff: [] });
+  });
+});
+
 describe('a secure server of node:http2 that allows HTTP/1', () => {
   it('drains both kinds of connections', async () => {
     const rest = gate();
