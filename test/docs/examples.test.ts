@@ -8,9 +8,12 @@ import * as broadcastTesting from '@quiesce/broadcast-channel/testing';
 import * as cancellationToken from '@quiesce/cancellation-token';
 import * as testing from '@quiesce/cancellation-token/testing';
 import * as channel from '@quiesce/channel';
+import * as httpDrain from '@quiesce/http-drain';
 import * as scope from '@quiesce/scope';
 import * as select from '@quiesce/select';
 import * as shutdown from '@quiesce/shutdown';
+import * as workerPool from '@quiesce/worker-pool';
+import * as workerPoolNode from '@quiesce/worker-pool/node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { allFences, type Fence } from './fences.ts';
 
@@ -23,6 +26,9 @@ const packages: Record<string, object> = {
   '@quiesce/channel': channel,
   '@quiesce/scope': scope,
   '@quiesce/shutdown': shutdown,
+  '@quiesce/http-drain': httpDrain,
+  '@quiesce/worker-pool': workerPool,
+  '@quiesce/worker-pool/node': workerPoolNode,
 };
 /** Types have no value to find them by. */
 const types: Record<string, readonly string[]> = {

@@ -47,7 +47,7 @@ describe('installed from the tarballs alone', () => {
   });
 
   test.each(packages)('$manifest.name has a consumer in test/package/consumers', ({ folder }) => {
-    expect(readdirSync(consumers)).toContain(`${folder}.ts`);
+    expect([...consumersIn('.'), ...consumersIn('node')]).toContain(`${folder}.ts`);
   });
 });
 
@@ -56,16 +56,16 @@ const resolutions = [
   { moduleResolution: 'bundler', module: 'esnext', extensions: ['ts'] },
 ];
 const platforms = [
-  { name: 'the DOM and without @types/node', lib: ['es2022', 'dom'], types: [] },
-  { name: '@types/node and without the DOM', lib: ['es2022'], types: ['node'] },
+  { name: 'the DOM and without @types/node', lib: ['es2022', 'dom'], types: [], folders: ['.'] },
+  { name: '@types/node and without the DOM', lib: ['es2022'], types: ['node'], folders: ['.', 'node'] },
 ];
 
 describe.each(resolutions)(
   'a consumer with moduleResolution $moduleResolution',
   ({ moduleResolution, module, extensions }) => {
-    test.each(platforms)('compiles against $name, libraries included', ({ lib, types }) => {
+    test.each(platforms)('compiles against $name, libraries included', ({ lib, types, folders }) => {
       const project = join(folder, `${moduleResolution}-${types.length}`);
-      for (const extension of extensions) copyConsumers(project, extension);
+      for (const extension of extensions) copyConsumers(project, extension, folders);
       const compilerOptions = {
         target: 'es2022',
         strict: true,
@@ -84,9 +84,17 @@ describe.each(resolutions)(
   },
 );
 
-function copyConsumers(project: string, extension: string): void {
-  for (const file of readdirSync(consumers))
-    cpSync(join(consumers, file), join(project, file.replace(/ts$/, extension)));
+/** Those in `node` use what runs on Node only. */
+function consumersIn(subfolder: string): string[] {
+  return readdirSync(join(consumers, subfolder)).filter((file) => file.endsWith('.ts'));
+}
+
+function copyConsumers(project: string, extension: string, folders: string[]): void {
+  for (const subfolder of folders) {
+    for (const file of consumersIn(subfolder)) {
+      cpSync(join(consumers, subfolder, file), join(project, file.replace(/ts$/, extension)));
+    }
+  }
 }
 
 /** The compiler's complaints, empty when there are none. */

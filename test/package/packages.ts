@@ -45,6 +45,11 @@ export function readPackage(folder: string): Package {
   return { folder, directory, manifest, entries };
 }
 
+/** Whether some of a package runs on Node only: whoever compiles against that needs Node's types. */
+export function needsNode({ manifest }: Package): boolean {
+  return manifest.peerDependencies?.['@types/node'] !== undefined;
+}
+
 /** The name under which an entry is built: `index` for `.`, else the subpath. */
 export function outputName(subpath: string): string {
   return subpath === '.' ? 'index' : subpath.slice(2);

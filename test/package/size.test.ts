@@ -31,6 +31,8 @@ const ceilings: Record<string, Ceiling> = {
     bytes: 31_000,
     why: 'scope, select and watch, and 11 kB for phases, signals, report, checks and the watchdog',
   },
+  'http-drain': { bytes: 17_000, why: 'scope, and 4 kB for connections, sessions and health' },
+  'worker-pool': { bytes: 20_000, why: 'scope and channel, and 4 kB for two pools' },
 };
 
 /** Programs that use a part of a package: bundlers should leave out the rest. The same ceilings, for what is imported. */

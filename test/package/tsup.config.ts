@@ -2,13 +2,14 @@
 // entries from the `exports` there, so that a new subpath needs nothing here.
 import { basename } from 'node:path';
 import { defineConfig } from 'tsup';
-import { nodeOnly, outputName, readPackage, root } from './packages.ts';
+import { needsNode, nodeOnly, outputName, readPackage, root } from './packages.ts';
 
 /** Packages that nobody can install have to be inside those that use them. */
 const inlined = '@quiesce/internal';
 
-const { folder, manifest, entries } = readPackage(basename(process.cwd()));
-const configuration = nodeOnly.includes(folder) ? 'node' : 'everywhere';
+const found = readPackage(basename(process.cwd()));
+const { manifest, entries } = found;
+const configuration = nodeOnly.includes(found.folder) || needsNode(found) ? 'node' : 'everywhere';
 
 export default defineConfig({
   name: manifest.name,
@@ -18,6 +19,8 @@ export default defineConfig({
   format: ['esm', 'cjs'],
   target: 'es2022',
   platform: 'neutral',
+  // What runs on Node only says so; Deno knows Node's modules by this name alone.
+  removeNodeProtocol: false,
   sourcemap: true,
   clean: true,
   // Two entries of one package share their modules, or what has identity would exist twice.
@@ -25,7 +28,7 @@ export default defineConfig({
   // Only Rollup, which this calls in, splits CommonJS and leaves classes as they are.
   treeshake: true,
   // An entry may also import another one of its package by name, as its users do.
-  external: [manifest.name],
+  external: [manifest.name, /^node:/],
   noExternal: [inlined],
   dts: {
     // Consumers without `esnext` in their `lib` would not know `Disposable` otherwise.

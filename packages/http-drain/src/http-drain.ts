@@ -1,0 +1,123 @@
+import { CancellationToken } from '@quiesce/cancellation-token';
+import type { Drainable } from '@quiesce/scope';
+import { type HealthHandler, healthOf } from './health.ts';
+import type { Machine, Phase } from './machine.ts';
+import type { HttpDrainReport } from './report.ts';
+
+/** How far a drain has come: in this order, and never back. `closing` lasts one turn of the event loop. */
+export type HttpDrainState = Phase;
+
+/**
+ * A server that can be brought to rest; made by `drain`.
+ *
+ * - `announce`: from now on each connection is asked to close with its last response. Everything is still served.
+ * - `stop`: the backlog is accepted, the listener is closed, new requests on open connections get a 503; those that were
+ *   received are served.
+ * - `drain`: waits until the last connection is closed; at the deadline cancels the rest, and then destroys it.
+ *
+ * @see Go's http.Server.Shutdown, which neither answers on open connections nor tells those that stay
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http';
+ *
+ * const http = drain(createServer());
+ * http.announce();
+ * console.log(http.state); // => stopping
+ * await http.drain(CancellationToken.never);
+ * console.log(http.state); // => drained
+ * ```
+ */
+export class HttpDrain implements Drainable {
+  readonly #machine: Machine;
+  /** Whether new work is welcome: 200 in state `running`, else 503. A request handler that needs no `this`. */
+  readonly readiness: HealthHandler;
+  /** Whether the process is alive: 200 in every state. A request handler that needs no `this`. */
+  readonly liveness: HealthHandler;
+
+  /** @internal */
+  constructor(machine: Machine) {
+    this.#machine = machine;
+    this.readiness = healthOf(machine, () => machine.phase === 'running');
+    this.liveness = healthOf(machine, () => true);
+  }
+
+  /** How reports call it. */
+  get name(): string {
+    return this.#machine.settings.name;
+  }
+
+  /** How far it has come. */
+  get state(): HttpDrainState {
+    return this.#machine.phase;
+  }
+
+  /** How many requests, streams of HTTP/2, and upgraded sockets are open. */
+  get inFlight(): number {
+    return this.#machine.requests.length;
+  }
+
+  /**
+   * Cancelled when the listener has closed: for responses with no end of their own, as server-sent events and long polls,
+   * which end themselves then. Their client comes back elsewhere.
+   */
+  get draining(): CancellationToken {
+    return this.#machine.draining;
+  }
+
+  /**
+   * The token of one request: cancelled when its client has gone before the end of the response, and at the deadline.
+   *
+   * **Timing.** Made when first asked for, and disposed with the end of the response.
+   *
+   * @param request the request as Node made it (Fastify's `request.raw`, Koa's `ctx.req`, Hono's `c.env.incoming`), of
+   *   HTTP/2 also its stream
+   * @throws TypeError when it is not a request of this server
+   */
+  tokenOf(request: object): CancellationToken {
+    const { exchanges } = this.#machine;
+    const stream = (request as { readonly stream?: object } | null | undefined)?.stream;
+    const exchange = exchanges.get(request) ?? (stream === undefined ? undefined : exchanges.get(stream));
+    if (exchange !== undefined) return exchange.token;
+    throw new TypeError(
+      'tokenOf: this is not a request of the server that is drained; pass the one that Node made, as request.raw or ctx.req',
+    );
+  }
+
+  /**
+   * Stopping begins: readiness says no, and the last response on each connection gets `Connection: close`.
+   *
+   * **Timing.** Synchronous, idempotent. Connections are still accepted, and everything is served, until `stop`.
+   */
+  announce(): void {
+    this.#machine.announce();
+  }
+
+  /**
+   * Accepting ends. Requests that were received, pipelined ones included, are served.
+   *
+   * **Timing.** Synchronous, idempotent. One turn of the event loop accepts what the system's backlog holds, then the
+   * listener closes; from then on a new request gets a 503 with `Retry-After`, and HTTP/2 a GOAWAY.
+   */
+  stop(): void {
+    this.#machine.stop();
+  }
+
+  /**
+   * Waits until every connection is closed; stops first if nobody has.
+   *
+   * At the deadline the tokens of the requests that are left are cancelled; what has not ended after `cancelGrace` is
+   * destroyed, and named in the report.
+   *
+   * @param token the deadline
+   * @throws (rejects) the token's reason, when it was cancelled before; all connections are closed then too
+   */
+  async drain(token: CancellationToken): Promise<void> {
+    await this.#machine.drain(CancellationToken.from(token));
+  }
+
+  /** What came of the requests since stopping began. */
+  report(): HttpDrainReport {
+    const { tally } = this.#machine;
+    return { ...tally, cutOff: [...tally.cutOff] };
+  }
+}

@@ -1,0 +1,164 @@
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { describe, expect, it } from 'vitest';
+import { gate, heads, serve, stopped, turns } from './vocabulary.ts';
+
+const never = CancellationToken.never;
+const late = new Error('too late');
+
+describe('at the deadline', () => {
+  it('a request whose handler obeys its token still answers, and is not cut off', async () => {
+    const served = await serve(async (request, response) => {
+      await served.http.tokenOf(request).cancelled();
+      response.writeHead(504).end('gave up');
+    });
+    const client = (await served.client()).get('/long');
+    await turns();
+    const deadline = new CancellationToken();
+    const over = served.http.drain(deadline).catch((error) => error);
+    await served.http.draining.cancelled();
+    deadline.cancel(late);
+    await client.sees('gave up');
+    client.socket.end();
+    expect(await over).toBe(late);
+    expect(heads(client.text)).toEqual(['504 close']);
+    expect(served.http.report()).toMatchObject({ completed: 1, cancelled: 1, cutOff: [] });
+    expect(served.clock.pending).toBe(0);
+  });
+
+  it('what has not ended one grace later is destroyed, and named without its query', async () => {
+    const served = await serve((_, response) => void response.write('begun'), { cancelGrace: 300 });
+    const client = (await served.client()).get('/deaf?secret=1');
+    await client.sees('begun');
+    const deadline = new CancellationToken();
+    const over = served.http.drain(deadline).catch((error) => error);
+    await served.http.draining.cancelled();
+    await served.clock.advance(60_000);
+    expect(served.http.inFlight).toBe(1);
+    deadline.cancel(late);
+    await served.clock.advance(299);
+    expect(served.http.inFlight).toBe(1);
+    await served.clock.advance(1);
+    expect(await over).toBe(late);
+    expect(served.http.inFlight).toBe(0);
+    expect(served.http.state).toBe('drained');
+    expect(served.http.report()).toMatchObject({ completed: 0, cancelled: 1, cutOff: ['GET /deaf'] });
+    expect(served.clock.pending).toBe(0);
+  });
+
+  it('connections without a request are destroyed at once', async () => {
+    const served = await serve(() => {}, { idleGrace: Number.POSITIVE_INFINITY, cancelGrace: 60_000 });
+    const client = await served.client();
+    await stopped(served);
+    await expect(served.http.drain(CancellationToken.alreadyCancelled(late))).rejects.toBe(late);
+    expect(await client.ended).toBe('end');
+    expect(served.http.report()).toMatchObject({ cutOff: [], cancelled: 0 });
+  });
+
+  it('a client that never sends its head to the end is destroyed too', async () => {
+    const served = await serve(() => {});
+    const client = (await served.client()).send('GET / HT');
+    await turns();
+    await stopped(served);
+    await served.clock.advance(60_000);
+    await expect(served.http.drain(CancellationToken.alreadyCancelled(late))).rejects.toBe(late);
+    expect(await client.ended).toMatch(/end|ECONNRESET/);
+  });
+
+  it('a client that never reads is destroyed too, and named', async () => {
+    const served = await serve((_, response) => void response.end('x'.repeat(50_000_000)), { cancelGrace: 0 });
+    const client = await served.client();
+    client.socket.pause();
+    client.get('/big');
+    await turns();
+    await stopped(served);
+    await expect(served.http.drain(CancellationToken.alreadyCancelled(late))).rejects.toBe(late);
+    expect(served.http.report()).toMatchObject({ cutOff: ['GET /big'] });
+  });
+
+  it('pipelined requests that stand in line are named too', async () => {
+    const served = await serve(() => {}, { cancelGrace: 0 });
+    (await served.client()).get('/0').get('/1');
+    await turns();
+    await expect(served.http.drain(CancellationToken.alreadyCancelled(late))).rejects.toBe(late);
+    expect(served.http.report().cutOff).toEqual(['GET /0', 'GET /1']);
+  });
+
+  it('two who drain are both told, each its own reason, and all is destroyed once', async () => {
+    const served = await serve(() => {}, { cancelGrace: 0 });
+    (await served.client()).get('/');
+    await turns();
+    const [first, second] = [new CancellationToken(), new CancellationToken()];
+    const both = Promise.allSettled([served.http.drain(first), served.http.drain(second)]);
+    first.cancel('first');
+    second.cancel('second');
+    expect(await both).toMatchObject([{ reason: 'first' }, { reason: 'second' }]);
+    expect(served.http.report().cutOff).toEqual(['GET /']);
+  });
+});
+
+describe('the token of a request', () => {
+  it('is cancelled when the client has gone', async () => {
+    const seen = gate<CancellationToken>();
+    const served = await serve((request) => seen.open(served.http.tokenOf(request)));
+    const client = (await served.client()).get('/');
+    const token = await seen.promise;
+    expect([token.isCancelled, token.name]).toEqual([false, 'GET /']);
+    client.socket.destroy();
+    await token.cancelled();
+    expect(String(token.reason)).toBe('AbortError: The client went away before its response had ended');
+    expect(served.http.inFlight).toBe(0);
+  });
+
+  it('is never cancelled once the response has ended', async () => {
+    const seen = gate<CancellationToken>();
+    const served = await serve((request, response) => {
+      seen.open(served.http.tokenOf(request));
+      response.end('ok');
+    });
+    const client = await served.client();
+    await client.get('/').sees('ok');
+    client.socket.end();
+    await served.http.drain(never);
+    const token = await seen.promise;
+    expect(token.isCancelled).toBe(false);
+  });
+
+  it('is the same at each call, and refused for what is no request of this server', async () => {
+    const seen = gate<CancellationToken[]>();
+    const served = await serve((request) => seen.open([0, 1].map(() => served.http.tokenOf(request))));
+    (await served.client()).get('/');
+    expect(new Set(await seen.promise).size).toBe(1);
+    expect(() => served.http.tokenOf({})).toThrow('not a request of the server');
+    expect(() => served.http.tokenOf(undefined as never)).toThrow(TypeError);
+  });
+
+  it('of a client that goes before anybody asks for it is born cancelled', async () => {
+    const arrived = gate<object>();
+    const served = await serve((request) => arrived.open(request));
+    const client = (await served.client()).get('/');
+    const request = await arrived.promise;
+    client.socket.destroy();
+    while (served.http.inFlight > 0) await turns(1);
+    expect(served.http.tokenOf(request).isCancelled).toBe(true);
+  });
+});
+
+describe('a response with no end of its own', () => {
+  it('is told by the token "draining" when the listener has closed, and ends as every other', async () => {
+    const served = await serve((_, response) => {
+      response.writeHead(200, { 'Content-Type': 'text/event-stream', Connection: 'keep-alive' }).write('data: 1\n\n');
+      served.http.draining.onCancelled(() => response.end('event: bye\ndata: 2\n\n'));
+    });
+    const client = (await served.client()).get('/events');
+    await client.sees('data: 1');
+    served.http.announce();
+    await turns();
+    expect(client.text).not.toContain('bye');
+    const over = served.http.drain(never);
+    await client.sees('data: 2');
+    expect(await client.ended).toBe('end');
+    client.socket.end();
+    await over;
+    expect(served.http.report()).toMatchObject({ completed: 1, cutOff: [] });
+  });
+});

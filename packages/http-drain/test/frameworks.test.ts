@@ -1,0 +1,135 @@
+// One suite for all: each framework is one line that makes a server of these routes.
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { drain, type HttpDrain } from '@quiesce/http-drain';
+import express from 'express';
+import Fastify from 'fastify';
+import { Hono } from 'hono';
+import Koa from 'koa';
+import { Agent, request } from 'undici';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { dialled, gate } from './vocabulary.ts';
+
+/** What each route answers, once it may; `raw` is the request as Node made it. */
+type Route = (path: string, raw: IncomingMessage) => Promise<string>;
+type Health = (request: IncomingMessage, response: ServerResponse) => void;
+
+const frameworks: Record<string, (route: Route, ready: Health) => Server | Promise<Server>> = {
+  Express: (route, ready) =>
+    createServer(
+      express()
+        .get('/ready', ready)
+        .use(async (req, res) => void res.send(await route(req.path, req))),
+    ),
+  Fastify: async (route, ready) => {
+    const app = Fastify();
+    app.get('/ready', (req, reply) => ready(req.raw, reply.hijack().raw));
+    app.get('/*', (req) => route(req.url, req.raw));
+    await app.ready();
+    return app.server;
+  },
+  Koa: (route, ready) =>
+    createServer(
+      new Koa()
+        .use(async (ctx) => {
+          if (ctx.path !== '/ready') ctx.body = await route(ctx.path, ctx.req);
+          else {
+            ctx.respond = false;
+            ready(ctx.req, ctx.res);
+          }
+        })
+        .callback(),
+    ),
+  Hono: (route, ready) => {
+    const app = new Hono<{ Bindings: { incoming: IncomingMessage; outgoing: ServerResponse } }>();
+    app.get('*', async (c) => c.text(await route(c.req.path, c.env.incoming)));
+    const listener = getRequestListener(app.fetch);
+    return createServer((req, res) => void (req.url === '/ready' ? ready(req, res) : listener(req, res)));
+  },
+};
+
+interface App {
+  http: HttpDrain;
+  clock: VirtualClock;
+  port: number;
+  server: Server;
+  get(path: string): Promise<{ status: number; connection: unknown; body: string }>;
+}
+
+async function start(make: (typeof frameworks)[string], route: (app: App) => Route): Promise<App> {
+  const app = {} as App;
+  app.clock = new VirtualClock();
+  app.server = await make(
+    (path, raw) => route(app)(path, raw),
+    (req, res) => app.http.readiness(req, res),
+  );
+  app.http = drain(app.server, { clock: app.clock });
+  app.server.listen(0, '127.0.0.1');
+  await once(app.server, 'listening');
+  app.port = (app.server.address() as AddressInfo).port;
+  const dispatcher = new Agent({ connections: 1, pipelining: 1 });
+  onTestFinished(async () => {
+    await dispatcher.destroy();
+    app.server.closeAllConnections();
+  });
+  app.get = async (path) => {
+    const { statusCode, headers, body } = await request(`http://127.0.0.1:${app.port}${path}`, { dispatcher });
+    return { status: statusCode, connection: headers['connection'], body: await body.text() };
+  };
+  return app;
+}
+
+describe.each(Object.entries(frameworks))('%s', (_, make) => {
+  it('serves what is in flight, asks for another connection, and ends', async () => {
+    const [arrived, answer] = [gate(), gate()];
+    const app = await start(make, () => async (path) => {
+      if (path === '/slow') {
+        arrived.open();
+        await answer.promise;
+      }
+      return `<${path}>`;
+    });
+    expect(await app.get('/quick')).toEqual({ status: 200, connection: 'keep-alive', body: '</quick>' });
+    expect(await app.get('/ready')).toMatchObject({ status: 200, body: 'running\n' });
+    const slow = app.get('/slow');
+    await arrived.promise;
+    expect(app.http.inFlight).toBe(1);
+    const over = app.http.drain(CancellationToken.never);
+    await app.http.draining.cancelled();
+    expect(await dialled(app.port)).toBe('ECONNREFUSED');
+    answer.open();
+    expect(await slow).toEqual({ status: 200, connection: 'close', body: '</slow>' });
+    await over;
+    expect(app.http.report()).toMatchObject({ completed: 1, cutOff: [], aborted: 0 });
+  });
+
+  it('says that it is not ready any more, and still serves, once that was announced', async () => {
+    const app = await start(make, () => async (path) => `<${path}>`);
+    app.http.announce();
+    expect(await app.get('/ready')).toMatchObject({ status: 503, body: 'stopping\n' });
+    expect(await app.get('/quick')).toEqual({ status: 200, connection: 'close', body: '</quick>' });
+  });
+
+  it('gives its requests their token, which the deadline cancels', async () => {
+    const arrived = gate();
+    const app = await start(make, ({ http }) => async (_path, raw) => {
+      arrived.open();
+      const token = http.tokenOf(raw);
+      await token.cancelled();
+      return `stopped: ${token.reason}`;
+    });
+    const long = app.get('/long');
+    await arrived.promise;
+    const deadline = new CancellationToken();
+    const over = app.http.drain(deadline).catch((error) => error);
+    await app.http.draining.cancelled();
+    deadline.cancel('late');
+    expect(await long).toEqual({ status: 200, connection: 'close', body: 'stopped: late' });
+    expect(await over).toBe('late');
+    expect(app.http.report()).toMatchObject({ cancelled: 1, completed: 1, cutOff: [] });
+  });
+});

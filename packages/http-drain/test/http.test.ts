@@ -1,0 +1,396 @@
+import { createServer, type ServerResponse } from 'node:http';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { drain } from '@quiesce/http-drain';
+import { describe, expect, it } from 'vitest';
+import { dialled, gate, heads, serve, stopped, turns, uncaught } from './vocabulary.ts';
+
+const never = CancellationToken.never;
+
+describe('a request that was received', () => {
+  it('is served, with Connection: close in a head that is written later, and then all is over', async () => {
+    const answer = gate();
+    const served = await serve(async (_, response) => {
+      await answer.promise;
+      response.end('done');
+    });
+    const client = (await served.client()).get('/slow');
+    await turns();
+    expect(served.http.inFlight).toBe(1);
+    await stopped(served);
+    const over = served.http.drain(never);
+    answer.open();
+    await client.sees('done');
+    expect(heads(client.text)).toEqual(['200 close']);
+    expect(await client.ended).toBe('end');
+    client.socket.end();
+    await over;
+    expect(served.http.state).toBe('drained');
+    expect(served.http.report()).toMatchObject({ completed: 1, refused: 0, cutOff: [] });
+  });
+
+  it('ends its connection when finished, if its head was sent before', async () => {
+    const rest = gate();
+    const served = await serve(async (_, response) => {
+      response.write('first');
+      await rest.promise;
+      response.end('last');
+    });
+    const client = (await served.client()).get('/stream');
+    await client.sees('first');
+    await stopped(served);
+    const over = served.http.drain(never);
+    rest.open();
+    await client.sees('last');
+    expect(heads(client.text)).toEqual(['200 keep-alive']);
+    expect(await client.ended).toBe('end');
+    client.socket.end();
+    await over;
+  });
+
+  it('ends its connection also when its handler insists on keeping it', async () => {
+    const answer = gate();
+    const served = await serve(async (_, response) => {
+      await answer.promise;
+      response.writeHead(200, { Connection: 'keep-alive' }).end('kept');
+    });
+    const client = (await served.client()).get('/');
+    await turns();
+    await stopped(served);
+    answer.open();
+    await client.sees('kept');
+    expect(await client.ended).toBe('end');
+  });
+
+  it('is served with its whole body, however slowly that comes', async () => {
+    const served = await serve((request, response) => {
+      let size = 0;
+      request.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+      });
+      request.on('end', () => response.end(`got ${size}`));
+    });
+    const client = (await served.client()).send('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 6\r\n\r\nabc');
+    await turns();
+    await stopped(served);
+    await served.clock.advance(60_000);
+    client.send('d');
+    await served.clock.advance(60_000);
+    client.send('ef');
+    await client.sees('got 6');
+    expect(heads(client.text)).toEqual(['200 close']);
+  });
+
+  it('is served to a client that has ended its side, where the server allows it', async () => {
+    const answer = gate();
+    const served = await serve(async (_, response) => {
+      await answer.promise;
+      response.end('half');
+    });
+    Object.assign(served.server, { httpAllowHalfOpen: true });
+    const client = (await served.client()).get('/');
+    client.socket.end();
+    await turns();
+    await stopped(served);
+    answer.open();
+    await client.sees('half');
+    await served.http.drain(never);
+  });
+});
+
+describe('pipelined requests that were received', () => {
+  it('are all served, and only the last response says Connection: close', async () => {
+    const answers = [gate(), gate(), gate()];
+    const served = await serve(async (request, response) => {
+      await answers[Number(request.url?.slice(1))]?.promise;
+      response.end(`<${request.url}>`);
+    });
+    const client = (await served.client()).get('/0').get('/1').get('/2');
+    await turns();
+    expect(served.http.inFlight).toBe(3);
+    await stopped(served);
+    for (const answer of answers.reverse()) answer.open();
+    await client.sees('</2>');
+    expect(heads(client.text)).toEqual(['200 keep-alive', '200 keep-alive', '200 close']);
+    expect(client.text).toMatch(/<\/0>.*<\/1>.*<\/2>/s);
+    expect(await client.ended).toBe('end');
+  });
+
+  it('move the mark on to a request that comes behind them', async () => {
+    const answer = gate();
+    const served = await serve(async (request, response) => {
+      if (request.url === '/0') await answer.promise;
+      response.setHeader('X-Path', String(request.url));
+      response.end();
+    });
+    const client = (await served.client()).get('/0');
+    await turns();
+    served.http.announce();
+    client.get('/1');
+    await turns();
+    answer.open();
+    await client.sees('X-Path: /1');
+    await client.ended;
+    expect(heads(client.text)).toEqual(['200 keep-alive', '200 close']);
+  });
+
+  it('get back the Connection header that their handler had set', async () => {
+    const answer = gate();
+    const served = await serve(async (request, response) => {
+      if (request.url === '/1') return void response.end('one');
+      response.setHeader('Connection', 'keep-alive, x-own');
+      await answer.promise;
+      response.end();
+    });
+    const client = (await served.client()).get('/0');
+    await turns();
+    served.http.announce();
+    client.get('/1');
+    await turns();
+    answer.open();
+    await client.sees('one');
+    expect(heads(client.text)).toEqual(['200 keep-alive, x-own', '200 close']);
+  });
+
+  it('are refused with one 503 for all, if they come too late, behind one that is served', async () => {
+    const rest = gate();
+    const served = await serve(async (_, response) => {
+      response.write('first');
+      await rest.promise;
+      response.end('last');
+    });
+    const client = (await served.client()).get('/0');
+    await client.sees('first');
+    await stopped(served);
+    client.get('/1').get('/2');
+    await turns();
+    rest.open();
+    await client.ended;
+    expect(heads(client.text)).toEqual(['200 keep-alive', '503 close']);
+    expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 1 });
+  });
+
+  it('are not processed behind a response that has said that it is the last', async () => {
+    const rest = gate();
+    const paths: unknown[] = [];
+    const served = await serve(async (request, response) => {
+      paths.push(request.url);
+      response.write('first');
+      await rest.promise;
+      response.end('last');
+    });
+    served.http.announce();
+    const client = (await served.client()).get('/0');
+    await client.sees('first');
+    client.get('/crosses');
+    await turns();
+    rest.open();
+    await client.sees('last');
+    expect(await client.ended).toBe('end');
+    expect(paths).toEqual(['/0']);
+    expect(served.http.report()).toMatchObject({ completed: 1, crossed: 1 });
+  });
+});
+
+describe('a new request on a connection that is open', () => {
+  it('gets 503 with Retry-After and Connection: close, and its handler never sees it', async () => {
+    const paths: unknown[] = [];
+    const served = await serve(
+      (request, response) => {
+        paths.push(request.url);
+        response.end('ok');
+      },
+      { retryAfter: 7 },
+    );
+    const client = (await served.client()).get('/before');
+    await client.sees('ok');
+    await stopped(served);
+    client.get('/after');
+    await client.sees('try again');
+    expect(client.text).toContain('Retry-After: 7\r\n');
+    expect(heads(client.text)).toEqual(['200 keep-alive', '503 close']);
+    expect(await client.ended).toBe('end');
+    expect(paths).toEqual(['/before']);
+    expect(served.http.report()).toMatchObject({ refused: 1, completed: 0 });
+  });
+
+  it('gets what the handler of the user answers instead', async () => {
+    const refuse = (_: unknown, response: ServerResponse): unknown => response.end(`custom ${response.statusCode}`);
+    const served = await serve((_, response) => response.end('ok'), { refuse });
+    const client = await served.client();
+    await stopped(served);
+    await client.get('/').sees('custom 503');
+    expect(heads(client.text)).toEqual(['503 close']);
+  });
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('mine');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('mine'))],
+  ])('gets the 503 when the handler of the user %s, and the error is not lost', async (_, refuse) => {
+    const errors = uncaught();
+    const served = await serve((_, response) => response.end('ok'), { refuse });
+    const client = await served.client();
+    await stopped(served);
+    await client.get('/').sees('try again');
+    expect(errors).toEqual(['mine']);
+  });
+
+  it('gets it also when its head was begun before and takes longer than the grace', async () => {
+    const served = await serve((_, response) => response.end('ok'));
+    const client = (await served.client()).send('GET / HTTP/1.1\r\nHo');
+    await turns();
+    await stopped(served);
+    await served.clock.advance(60_000);
+    client.send('st: test\r\n\r\n');
+    await client.sees('try again');
+    expect(await client.ended).toBe('end');
+  });
+
+  it('gets it whole though its body is still on its way, and the connection is not reset', async () => {
+    const served = await serve((_, response) => response.end('ok'));
+    const client = await served.client();
+    await stopped(served);
+    client.send('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000\r\n\r\n');
+    await client.sees('try again');
+    for (let i = 0; i < 10; i++) {
+      await served.clock.advance(5_000);
+      client.send('x'.repeat(100_000));
+      await turns();
+    }
+    expect(client.socket.errored).toBe(null);
+    expect(await client.ended).toBe('end');
+    client.socket.end();
+    await served.http.drain(never);
+  });
+
+  it('gets 503 and no 100, when it asks whether to go on', async () => {
+    const served = await serve((_, response) => response.end('ok'));
+    served.server.on('checkContinue', () => expect.unreachable());
+    const client = await served.client();
+    await stopped(served);
+    client.send('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n');
+    await client.sees('try again');
+    expect(heads(client.text)).toEqual(['503 close']);
+  });
+});
+
+describe('a response that is finished before its request', () => {
+  it('does not lose its connection while the body is on its way', async () => {
+    const served = await serve((_, response) => response.writeHead(413).end('too large'));
+    served.http.announce();
+    const client = await served.client();
+    client.send('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000\r\n\r\n');
+    await client.sees('too large');
+    for (let i = 0; i < 10; i++) {
+      await served.clock.advance(5_000);
+      client.send('x'.repeat(100_000));
+      await turns();
+    }
+    expect(client.socket.errored).toBe(null);
+    expect(await client.ended).toBe('end');
+    expect(heads(client.text)).toEqual(['413 close']);
+  });
+});
+
+describe('a connection without a request in progress', () => {
+  it.each([
+    ['that was used before', true],
+    ['that was never used', false],
+  ])('%s is ended with FIN after the grace, and not before', async (_, isUsed) => {
+    const served = await serve((_, response) => response.end('ok'), { idleGrace: 500 });
+    const client = await served.client();
+    if (isUsed) await client.get('/').sees('ok');
+    await stopped(served);
+    await served.clock.advance(499);
+    expect(served.http.report().ended).toBe(0);
+    await served.clock.advance(1);
+    expect(await client.ended).toBe('end');
+    client.socket.end();
+    await served.http.drain(never);
+    expect(served.http.report()).toMatchObject({ ended: 1, crossed: 0 });
+  });
+
+  it('is destroyed one grace later, when its client does not end it', async () => {
+    const served = await serve((_, response) => response.end('ok'), { idleGrace: 500 });
+    const client = await served.client();
+    await stopped(served);
+    await served.clock.advance(500);
+    expect(await client.ended).toBe('end');
+    await served.clock.advance(500);
+    await served.http.drain(never);
+    expect(served.clock.pending).toBe(0);
+  });
+
+  it('has its request counted, which crosses our FIN, and nobody processes it', async () => {
+    const served = await serve(() => expect.unreachable(), { idleGrace: 500 });
+    const client = await served.client();
+    await stopped(served);
+    await served.clock.advance(500);
+    client.get('/crosses');
+    await turns();
+    expect(client.text).toBe('');
+    client.socket.end();
+    await served.http.drain(never);
+    expect(served.http.report()).toMatchObject({ ended: 1, crossed: 1, completed: 0, refused: 0 });
+  });
+});
+
+describe('the listener', () => {
+  it('serves who stands in the backlog, and then refuses newcomers', async () => {
+    const served = await serve((_, response) => response.end('ok'));
+    const { port, http } = served;
+    const backlog = Promise.all(Array.from({ length: 20 }, () => dialled(port)));
+    await turns(1);
+    http.stop();
+    expect(new Set(await backlog)).toEqual(new Set(['connected']));
+    await http.draining.cancelled();
+    expect(await dialled(port)).toBe('ECONNREFUSED');
+  });
+
+  it('is closed also when it begins to listen after the stop', async () => {
+    const server = createServer();
+    const http = drain(server);
+    http.stop();
+    await http.drain(never);
+    const closed = new Promise((resolve) => server.once('close', resolve));
+    server.listen(0, '127.0.0.1');
+    await closed;
+    expect(server.listening).toBe(false);
+  });
+
+  it('says once that it has closed', async () => {
+    const { server, http } = await serve((_, response) => response.end('ok'));
+    let closed = 0;
+    server.on('close', () => closed++);
+    http.stop();
+    await http.drain(never);
+    await turns(10);
+    expect(closed).toBe(1);
+  });
+});
+
+describe('announcing', () => {
+  it('only asks to come back on another connection: everything is served, newcomers too', async () => {
+    const served = await serve((_, response) => response.end('ok'));
+    const old = await served.client();
+    await old.get('/').sees('ok');
+    served.http.announce();
+    expect(served.http.state).toBe('stopping');
+    await old.get('/').sees(/ok.*ok/s);
+    const fresh = await served.client();
+    await fresh.get('/').sees('ok');
+    expect([heads(old.text), heads(fresh.text)]).toEqual([['200 keep-alive', '200 close'], ['200 close']]);
+  });
+
+  it('is what cancelling the token "stopping" does', async () => {
+    const stopping = new CancellationToken();
+    const { http } = await serve((_, response) => response.end('ok'), { stopping });
+    expect(http.state).toBe('running');
+    stopping.cancel();
+    expect(http.state).toBe('stopping');
+  });
+});

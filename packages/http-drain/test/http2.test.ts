@@ -1,0 +1,219 @@
+import { once } from 'node:events';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  createSecureServer,
+  createServer,
+  type Http2SecureServer,
+  type Http2Server,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import { connect as connectTls } from 'node:tls';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import type { HttpDrainOptions } from '@quiesce/http-drain';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { cert, key } from './certificate.ts';
+import { Client, gate, heads, type Served, serveWith, stopped, turns } from './vocabulary.ts';
+
+const never = CancellationToken.never;
+
+type Handler = (stream: ServerHttp2Stream, path: string) => unknown;
+
+/** What differs between the two kinds of servers. */
+const kinds = [
+  { kind: 'plain', create: (): Http2Server | Http2SecureServer => createServer(), scheme: 'http' },
+  { kind: 'secure', create: (): Http2Server | Http2SecureServer => createSecureServer({ key, cert }), scheme: 'https' },
+];
+
+describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
+  async function serve(handler: Handler, options?: HttpDrainOptions): Promise<Served<Http2Server | Http2SecureServer>> {
+    const server = create();
+    server.on('stream', (stream: ServerHttp2Stream, headers) => {
+      stream.on('error', () => {});
+      handler(stream, String(headers[':path']));
+    });
+    return serveWith(server, options);
+  }
+
+  async function open(port: number): Promise<ClientHttp2Session & { goaways: number[] }> {
+    const session = connect(`${scheme}://127.0.0.1:${port}`, { ca: cert });
+    const goaways: number[] = [];
+    session.on('goaway', (code) => goaways.push(code)).on('error', () => {});
+    onTestFinished(() => session.destroy());
+    await once(session, 'remoteSettings');
+    return Object.assign(session, { goaways });
+  }
+
+  it('says GOAWAY, serves what comes within the grace, and then ends', async () => {
+    const served = await serve((stream, path) => stream.end(`<${path}>`));
+    const session = await open(served.port);
+    expect(await answer(session.request({ ':path': '/a' }))).toBe('200 </a>');
+    const goaway = once(session, 'goaway');
+    await stopped(served);
+    const over = served.http.drain(never);
+    const [code, last] = await goaway;
+    expect([code, last]).toEqual([0, 2 ** 31 - 1]);
+    // The client's own session opens no more streams, by Node's rule; one that had been on its way is tested below.
+    await served.clock.advance(1_000);
+    if (!session.destroyed) await once(session, 'close');
+    await over;
+    expect(served.http.report()).toMatchObject({ completed: 0, aborted: 0, cutOff: [] });
+  });
+
+  it('serves a stream that was on its way when GOAWAY was said', async () => {
+    const rest = gate();
+    const served = await serve(async (stream) => {
+      await rest.promise;
+      stream.end('done');
+    });
+    const session = await open(served.port);
+    served.http.stop();
+    // Sent before the client can know.
+    const request = answer(session.request({ ':path': '/crossing' }));
+    await once(session, 'goaway');
+    await served.clock.advance(1_000);
+    expect(served.http.inFlight).toBe(1);
+    rest.open();
+    expect(await request).toBe('200 done');
+    await served.http.drain(never);
+    expect(served.http.report()).toMatchObject({ completed: 1, aborted: 0, cutOff: [] });
+  });
+
+  it('serves streams that are open for as long as they take', async () => {
+    const rest = gate();
+    const served = await serve(async (stream) => {
+      stream.write('first ');
+      await rest.promise;
+      stream.end('last');
+    });
+    const session = await open(served.port);
+    const requests = [0, 1, 2].map((n) => session.request({ ':path': `/${n}` }));
+    const answers = requests.map(answer);
+    await Promise.all(requests.map((request) => once(request, 'response')));
+    await stopped(served);
+    const over = served.http.drain(never);
+    await served.clock.advance(60_000);
+    expect(served.http.inFlight).toBe(3);
+    rest.open();
+    expect(await Promise.all(answers)).toEqual(['200 first last', '200 first last', '200 first last']);
+    await over;
+    expect(served.http.report()).toMatchObject({ completed: 3, cutOff: [] });
+  });
+
+  it('cancels the tokens of its streams at the deadline, and destroys and names what is left', async () => {
+    const tokens: CancellationToken[] = [];
+    const served = await serve((stream) => {
+      tokens.push(served.http.tokenOf(stream));
+      stream.respond({ ':status': 200 });
+    });
+    const session = await open(served.port);
+    const request = session.request({ ':path': '/deaf?q=1' });
+    request.on('error', () => {});
+    await once(request, 'response');
+    const deadline = new CancellationToken();
+    const over = served.http.drain(deadline).catch((error) => error);
+    await served.http.draining.cancelled();
+    deadline.cancel('late');
+    expect(tokens.map((token) => token.reason)).toEqual(['late']);
+    await served.clock.advance(1_000);
+    expect(await over).toBe('late');
+    expect(served.http.report()).toMatchObject({ cancelled: 1, cutOff: ['GET /deaf'], completed: 0 });
+    expect(served.http.state).toBe('drained');
+  });
+
+  it('cancels the token of a stream whose client resets it', async () => {
+    const seen = gate<CancellationToken>();
+    const served = await serve((stream) => seen.open(served.http.tokenOf(stream)));
+    const session = await open(served.port);
+    const request = session.request({ ':path': '/' });
+    request.on('error', () => {});
+    const token = await seen.promise;
+    request.close(8);
+    await token.cancelled();
+    expect(served.http.inFlight).toBe(0);
+  });
+
+  it('works with request handlers and their health answers', async () => {
+    const server = create();
+    const served = await serveWith(server);
+    server.on('request', (request, response) => {
+      expect(served.http.tokenOf(request).isCancelled).toBe(false);
+      served.http.readiness(request, response);
+    });
+    const session = await open(served.port);
+    expect(await answer(session.request({ ':path': '/ready' }))).toBe('200 running\n');
+    served.http.announce();
+    expect(await answer(session.request({ ':path': '/ready' }))).toBe('503 stopping\n');
+  });
+
+  it('ends a session that never opened a stream', async () => {
+    const served = await serve((stream) => stream.end());
+    const session = await open(served.port);
+    await stopped(served);
+    await served.clock.advance(1_000);
+    if (!session.destroyed) await once(session, 'close');
+    await served.http.drain(never);
+    expect(session.goaways[0]).toBe(0);
+    expect(served.clock.pending).toBe(0);
+  });
+});
+
+describe('a session whose handshake ends after the listener has closed', () => {
+  it('is told at once, serves within the grace, and ends', async () => {
+    const server = createSecureServer({ key, cert });
+    server.on('stream', (stream: ServerHttp2Stream) => stream.end('served'));
+    const served = await serveWith(server);
+    const { socket } = await served.client();
+    await stopped(served);
+    const createConnection = () => connectTls({ socket, ca: cert, host: '127.0.0.1', ALPNProtocols: ['h2'] });
+    const session = connect(`https://127.0.0.1:${served.port}`, { createConnection });
+    onTestFinished(() => session.destroy());
+    const goaway = once(session, 'goaway');
+    expect(await answer(session.request({ ':path': '/' }))).toBe('200 served');
+    expect((await goaway).slice(0, 2)).toEqual([0, 2 ** 31 - 1]);
+    await served.clock.advance(1_000);
+    await served.http.drain(never);
+    expect(served.http.report()).toMatchObject({ completed: 1, cutOff: [] });
+  });
+});
+
+describe('a secure server of node:http2 that allows HTTP/1', () => {
+  it('drains both kinds of connections', async () => {
+    const rest = gate();
+    const server = createSecureServer({ key, cert, allowHTTP1: true }, async (request, response) => {
+      if (request.url === '/slow') await rest.promise;
+      response.end(`<${request.url}>`);
+    });
+    const served = await serveWith(server);
+    const socket = connectTls({ port: served.port, host: '127.0.0.1', ca: cert, ALPNProtocols: ['http/1.1'] });
+    const first = new Client(socket);
+    await once(socket, 'secureConnect');
+    const session = connect(`https://127.0.0.1:${served.port}`, { ca: cert });
+    onTestFinished(() => session.destroy());
+    const second = answer(session.request({ ':path': '/slow' }));
+    first.get('/slow');
+    while (served.http.inFlight < 2) await turns(1);
+    await stopped(served);
+    const over = served.http.drain(never);
+    rest.open();
+    await first.sees('</slow>');
+    expect(heads(first.text)).toEqual(['200 close']);
+    expect(await second).toBe('200 </slow>');
+    await served.clock.advance(1_000);
+    await over;
+    expect(served.http.report()).toMatchObject({ completed: 2, cutOff: [] });
+  });
+});
+
+/** Status and body of a response. */
+async function answer(request: ClientHttp2Stream): Promise<string> {
+  request.setEncoding('utf8').end();
+  let body = '';
+  request.on('data', (chunk: string) => {
+    body += chunk;
+  });
+  const [headers] = await once(request, 'response');
+  await once(request, 'close');
+  return `${headers[':status']} ${body}`;
+}

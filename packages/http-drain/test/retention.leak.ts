@@ -1,0 +1,66 @@
+// What a server that runs for months keeps of its requests and connections: nothing.
+import { once } from 'node:events';
+import { Agent, createServer, get } from 'node:http';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { drain } from '@quiesce/http-drain';
+import { expect, test } from 'vitest';
+import { collectGarbage, survivors } from '../../../test/leak/leak.ts';
+import { serve, turns } from './vocabulary.ts';
+
+test('a server keeps nothing of requests that have ended, nor of their tokens', async () => {
+  const seen: WeakRef<object>[] = [];
+  const served = await serve((request, response) => {
+    seen.push(new WeakRef(request), new WeakRef(served.http.tokenOf(request)));
+    response.end('ok');
+  });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ask = async (): Promise<void> => {
+    const [response] = await once(get({ port: served.port, host: '127.0.0.1', agent }), 'response');
+    response.resume();
+    await once(response, 'close');
+  };
+  for (let n = 0; n < 200; n++) await ask();
+  agent.destroy();
+  while (served.http.inFlight > 0) await turns();
+  await collectGarbage();
+  // The engine may still hold the last one; a leak would hold all.
+  expect(seen.length).toBe(400);
+  expect(seen.filter((ref) => ref.deref() !== undefined).length).toBeLessThan(8);
+});
+
+test('a server keeps nothing of connections that are closed', async () => {
+  const sockets: WeakRef<object>[] = [];
+  const served = await serve((_, response) => response.end('ok'));
+  served.server.on('connection', (socket) => sockets.push(new WeakRef(socket)));
+  for (let n = 0; n < 50; n++) {
+    const [response] = await once(get({ port: served.port, host: '127.0.0.1', agent: false }), 'response');
+    response.resume();
+    await once(response, 'close');
+  }
+  await turns(20);
+  await collectGarbage();
+  expect(sockets.length).toBe(50);
+  expect(sockets.filter((ref) => ref.deref() !== undefined).length).toBeLessThan(4);
+});
+
+test('a token that lives long keeps nothing of the servers that it announced the end of', async () => {
+  const stopping = new CancellationToken();
+  const left = await survivors(200, async () => {
+    const server = createServer();
+    await drain(server, { stopping }).drain(CancellationToken.never);
+    return server;
+  });
+  expect(left).toBe(0);
+});
+
+test('a drained server has no timer of its own left', async () => {
+  const server = createServer();
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const before = timers();
+  const http = drain(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  await http.drain(CancellationToken.never);
+  await turns();
+  expect(timers()).toBeLessThanOrEqual(before);
+});

@@ -1,0 +1,82 @@
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { describe, expect, it } from 'vitest';
+import { gate, heads, serve, stopped, turns } from './vocabulary.ts';
+
+const never = CancellationToken.never;
+const upgrade = ['Connection: Upgrade', 'Upgrade: echo'];
+
+async function serveEcho(options?: Parameters<typeof serve>[1]) {
+  const served = await serve((_, response) => response.end('ok'), options);
+  served.server.on('upgrade', (_, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+    socket.pipe(socket);
+  });
+  return served;
+}
+
+describe('an upgraded socket', () => {
+  it('is handed to the callback when the listener has closed, and waited for', async () => {
+    const handed: unknown[] = [];
+    const served = await serveEcho({
+      upgraded: (socket, request) => {
+        handed.push(request.url);
+        socket.end('bye');
+      },
+    });
+    const client = (await served.client()).get('/chat', ...upgrade);
+    await client.sees('101');
+    expect(served.http.inFlight).toBe(1);
+    served.http.announce();
+    await turns();
+    expect(handed).toEqual([]);
+    const over = served.http.drain(never);
+    await client.sees('bye');
+    client.socket.end();
+    await over;
+    expect(handed).toEqual(['/chat']);
+    expect(served.http.report()).toMatchObject({ completed: 1, cutOff: [] });
+  });
+
+  it('lasts until the deadline without a callback, and is named then', async () => {
+    const served = await serveEcho();
+    const client = (await served.client()).get('/chat', ...upgrade);
+    await client.sees('101');
+    await stopped(served);
+    await served.clock.advance(60_000);
+    await client.send('still here').sees('still here');
+    const over = served.http.drain(CancellationToken.alreadyCancelled('late')).catch((error) => error);
+    await served.clock.advance(1_000);
+    expect(await over).toBe('late');
+    expect(served.http.report().cutOff).toEqual(['GET /chat']);
+  });
+
+  it('is not ended by the response to a request that came before it', async () => {
+    const answer = gate();
+    const served = await serve(async (_, response) => {
+      await answer.promise;
+      response.end('slow');
+    });
+    served.server.on('upgrade', (_, socket) => socket.pipe(socket));
+    const client = (await served.client()).get('/slow').get('/chat', ...upgrade);
+    while (served.http.inFlight < 2) await turns(1);
+    served.http.announce();
+    answer.open();
+    await client.sees('slow');
+    await turns();
+    await client.send('still here').sees('still here');
+    client.socket.end();
+    await served.http.drain(never);
+  });
+
+  it('is refused once the listener has closed', async () => {
+    const served = await serveEcho();
+    const client = await served.client();
+    await stopped(served);
+    await client.get('/chat', ...upgrade).sees('503');
+    expect(heads(client.text)).toEqual(['503 close']);
+    expect(await client.ended).toBe('end');
+    client.socket.end();
+    await served.http.drain(never);
+    expect(served.http.report()).toMatchObject({ refused: 1, completed: 0 });
+  });
+});

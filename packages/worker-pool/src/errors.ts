@@ -1,0 +1,30 @@
+import { nameError } from '@quiesce/internal';
+
+/**
+ * A job was handed to a pool whose queue is full and which refuses then. It was not started, and never will be.
+ *
+ * @example
+ * ```ts
+ * const pool = new WorkerPool({ concurrency: 1, capacity: 0, whenFull: 'refuse' });
+ * const first = pool.execute(() => 'done');
+ * await pool.execute(() => {}).catch((error) => console.log(error.code)); // => ERR_QUEUE_FULL
+ * console.log(await first); // => done
+ * ```
+ */
+export class QueueFullError extends Error {
+  /** Always `QueueFullError`. */
+  declare readonly name: 'QueueFullError';
+  /** Always `ERR_QUEUE_FULL`. */
+  readonly code = 'ERR_QUEUE_FULL' as const;
+  /** How many jobs the queue takes. */
+  readonly capacity: number;
+
+  /** @internal */
+  constructor(pool: string, capacity: number) {
+    super(
+      `execute: the queue of pool ${JSON.stringify(pool)} is full (${capacity}); try again later, or raise capacity`,
+    );
+    this.capacity = capacity;
+  }
+}
+nameError(QueueFullError, 'QueueFullError');

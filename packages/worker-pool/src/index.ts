@@ -1,0 +1,11 @@
+export { QueueFullError } from './errors.ts';
+export type { JobOptions } from './job.ts';
+export type { Lease } from './lease.ts';
+export type { WorkerPoolReport } from './pool-report.ts';
+export {
+  type AcquireOptions,
+  ResourcePool,
+  type ResourcePoolOptions,
+  type ResourcePoolReport,
+} from './resource-pool.ts';
+export { type ShutdownOptions, WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';

@@ -1,0 +1,25 @@
+import { nameError } from '@quiesce/internal';
+
+/**
+ * Work in a thread or a process went on after it was cancelled, and was ended with the thread or process.
+ *
+ * Its cleanup has not run, and what it held is lost; `cause` is why it was cancelled.
+ */
+export class WorkerEndedError extends Error {
+  /** Always `WorkerEndedError`. */
+  declare readonly name: 'WorkerEndedError';
+  /** Always `ERR_WORKER_ENDED`. */
+  readonly code = 'ERR_WORKER_ENDED' as const;
+  /** How long was waited after the cancellation, in milliseconds. */
+  readonly grace: number;
+
+  /** @internal */
+  constructor(what: string, grace: number, reason: unknown) {
+    super(
+      `${what} did not stop within ${grace} ms after it was cancelled, and was ended; ask token.isCancelled more often, or raise grace`,
+      { cause: reason },
+    );
+    this.grace = grace;
+  }
+}
+nameError(WorkerEndedError, 'WorkerEndedError');

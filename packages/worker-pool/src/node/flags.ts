@@ -1,0 +1,49 @@
+/**
+ * What two threads share about one piece of work: two numbers.
+ *
+ * [CANCEL] 0, or 1 once it is cancelled; the reason has been posted to the port before.
+ * [STAGE]
+ *     WAITING ──enter──► RUNNING ──leave──► ENDED
+ *        └───withdraw──► WITHDRAWN: it never starts
+ *
+ * Invariant: of `enter` and `withdraw`, one wins; each is one atomic exchange.
+ */
+
+const CANCEL = 0;
+const STAGE = 1;
+
+const WAITING = 0;
+const RUNNING = 1;
+const ENDED = 2;
+const WITHDRAWN = 3;
+
+export function newFlags(): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+}
+
+export function raise(flags: Int32Array): void {
+  Atomics.store(flags, CANCEL, 1);
+}
+
+export function isRaised(flags: Int32Array): boolean {
+  return Atomics.load(flags, CANCEL) === 1;
+}
+
+/** The work is about to start: says whether it still may. */
+export function enter(flags: Int32Array): boolean {
+  return Atomics.compareExchange(flags, STAGE, WAITING, RUNNING) === WAITING;
+}
+
+/** The work has ended, its cleanup included. */
+export function leave(flags: Int32Array): void {
+  Atomics.store(flags, STAGE, ENDED);
+}
+
+/** Keeps work from starting: says whether it had not. */
+export function withdraw(flags: Int32Array): boolean {
+  return Atomics.compareExchange(flags, STAGE, WAITING, WITHDRAWN) === WAITING;
+}
+
+export function hasEnded(flags: Int32Array): boolean {
+  return Atomics.load(flags, STAGE) === ENDED;
+}

@@ -1,0 +1,45 @@
+import { receiveMessageOnPort } from 'node:worker_threads';
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import { isRaised } from './flags.ts';
+import { follow } from './following.ts';
+import { unwireReason, type WiredReason } from './reason.ts';
+import type { SharedToken } from './share-token.ts';
+
+/**
+ * The far end of a token that another thread shares.
+ *
+ * **Timing.** Asking `isCancelled` costs an `Atomics.load` and sees a cancellation at once, also in a loop that lets no
+ * event through; callbacks, waiters and `signal` are told by whoever asks first, or at the next turn of the event loop.
+ *
+ * @param shared what the other side sent as `link.shared`
+ * @throws TypeError when it is none
+ * @example
+ * ```ts
+ * import { parentPort } from 'node:worker_threads';
+ * import { receiveToken, type SharedToken } from '@quiesce/worker-pool/node';
+ *
+ * parentPort?.on('message', (message: { token: SharedToken }) => {
+ *   const token = receiveToken(message.token);
+ *   while (!token.isCancelled) Math.sqrt(2);
+ * });
+ * ```
+ */
+export function receiveToken(shared: SharedToken): CancellationToken {
+  const { flags, port } = (shared ?? {}) as Partial<SharedToken>;
+  if (!(flags instanceof Int32Array) || port === undefined) {
+    throw new TypeError('receiveToken: expected what shareToken(token).shared was in the thread that sent it');
+  }
+  const end = (abort: (reason: unknown) => void, wired: WiredReason | undefined): void => {
+    port.close();
+    abort(wired === undefined ? undefined : unwireReason(wired));
+  };
+  const { token, abort } = follow((abort) => {
+    if (!isRaised(flags)) return;
+    const received = receiveMessageOnPort(port) as { message: WiredReason } | undefined;
+    end(abort, received?.message);
+  });
+  port.on('message', (wired: WiredReason) => end(abort, wired));
+  // Waiting for a cancellation that may never come must not keep the thread alive.
+  port.unref();
+  return token.childToken({ name: shared.name });
+}

@@ -1,0 +1,46 @@
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import { enter, leave } from './flags.ts';
+import { receiveToken } from './receive-token.ts';
+import type { SharedToken } from './share-token.ts';
+
+/** What `runInPool` sends to the thread. */
+export interface ThreadCall<I> {
+  readonly input: I;
+  readonly token: SharedToken;
+}
+
+/**
+ * Makes the function that a thread of the pool runs, from one that takes a token.
+ *
+ * **Timing.** Work that was cancelled before it came to its turn does not start.
+ *
+ * @param work gets what was passed to `runInPool`, and the token; its end, cleanup included, is the acknowledgement
+ * @returns the function to export from the file that the pool runs
+ * @example
+ * ```ts
+ * import { threadTask } from '@quiesce/worker-pool/node';
+ *
+ * export const countTo = threadTask((limit: number, token) => {
+ *   let n = 0;
+ *   while (n < limit && !token.isCancelled) n++;
+ *   return n;
+ * });
+ * ```
+ */
+export function threadTask<I, O>(
+  work: (input: I, token: CancellationToken) => O | PromiseLike<O>,
+): (call: ThreadCall<I>) => Promise<O> {
+  return async (call) => {
+    // Also for whoever runs it without runInPool, and is told so.
+    const { input, token: shared } = Object(call) as ThreadCall<I>;
+    const token = receiveToken(shared);
+    try {
+      if (!enter(shared.flags)) throw token.reason;
+      return await work(input, token);
+    } finally {
+      leave(shared.flags);
+      token.dispose();
+      shared.port.close();
+    }
+  };
+}

@@ -1,0 +1,333 @@
+/**
+ * Lends resources, so many at a time.
+ *
+ *     acquire ──► in line for a permit ──► (an idle one │ a new one is made) ──► LEASED ──release──► IDLE
+ *                                                                                  └─destroy, or stopped──► closed
+ *
+ * Invariants
+ *  1. Who has a permit of the semaphore has a lease, or makes a resource; there are no more resources than permits, but
+ *     for those that are being closed.
+ *  2. A lease, a resource in the making, and one that is being closed each hold one guard of `parts`; `parts`, closed by
+ *     `stop`, is empty exactly when every resource is closed.
+ *  3. A resource is idle, or leased to one, or being closed: in one of the three only, and closed once.
+ */
+
+import {
+  CancellationToken,
+  type Clock,
+  ClosedError,
+  isCancellation,
+  isCancellationOf,
+  isClosedError,
+  reportUncaught,
+  systemClock,
+} from '@quiesce/cancellation-token';
+import { Semaphore, type SemaphorePermit } from '@quiesce/channel';
+import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
+import { checkCount, checkFunction, checkTime } from './check.ts';
+import { type Closer, type ClosingTally, closeOne } from './closing.ts';
+import { type Holding, Lease } from './lease.ts';
+
+/** What can be said of a new pool. */
+export interface ResourcePoolOptions<R> {
+  /** Makes a resource, when none is idle; the token is cancelled when nobody waits for it any more. */
+  readonly create: (token: CancellationToken) => R | PromiseLike<R>;
+  /** Closes a resource; default: nothing is to be done. */
+  readonly close?: ((resource: R) => unknown) | undefined;
+  /** Asked before an idle resource is lent again: one that is not usable is closed, and another one is made. */
+  readonly isUsable?: ((resource: R) => boolean) | undefined;
+  /** How many resources there are at most: an integer from 1, or `Infinity`. */
+  readonly max: number;
+  /** How many milliseconds, 0 to `Infinity`, closing one resource may take. Default: 5,000. */
+  readonly closeTimeout?: number | undefined;
+  /** How reports and errors call it; default: `resources`. */
+  readonly name?: string | undefined;
+  /** Reports leases that are collected unreleased, as a `LeakError` to the uncaught handler. Default: false. */
+  readonly leakDetection?: boolean | undefined;
+  /** Where time comes from; default: the platform's. */
+  readonly clock?: Clock | undefined;
+}
+
+/** How one waits for a lease. */
+export interface AcquireOptions {
+  /** Gives it up. */
+  readonly signal?: CancellationToken | AbortSignal | undefined;
+  /** Gives it up with a `TimeoutError` after so many milliseconds, 0 to `Infinity`, the making of a resource included. */
+  readonly timeout?: number | undefined;
+}
+
+/** What came of the resources. */
+export interface ResourcePoolReport {
+  /** How many were closed. */
+  readonly closed: number;
+  /** Why others could not be, in order; a `TimeoutError` for each that took too long. */
+  readonly failed: readonly unknown[];
+  /** How many took too long; they are no longer waited for. */
+  readonly timedOut: number;
+  /** How many were leased at the deadline, and closed under their holders. */
+  readonly forced: number;
+}
+
+/**
+ * A pool of connections, or of whatever is dear to make and must be closed.
+ *
+ * **Cancel safety.** Who gives `acquire` up has taken nothing; a resource that was made for it goes to the next one.
+ *
+ * **Fairness.** First come, first served; of the idle resources the one that was released last is lent first.
+ *
+ * @example
+ * ```ts
+ * const pool = new ResourcePool({ create: async () => ({ id: 1 }), close: ({ id }) => console.log('closed', id), max: 2 });
+ * {
+ *   using lease = await pool.acquire();
+ *   console.log('got', lease.resource.id); // => got 1
+ * }
+ * const report = await pool.close({ timeout: 1_000 }); // => closed 1
+ * console.log(report.closed, report.forced); // => 1 0
+ * ```
+ */
+export class ResourcePool<R> implements Drainable {
+  /** How reports and errors call it. */
+  readonly name: string;
+  readonly #create: (token: CancellationToken) => R | PromiseLike<R>;
+  readonly #isUsable: ((resource: R) => boolean) | undefined;
+  readonly #closer: Closer<R>;
+  readonly #permits: Semaphore;
+  /** Reports leases that are forgotten, if that is asked for. */
+  readonly #watched: TaskTracker;
+  readonly #parts: TaskTracker;
+  readonly #closings: TaskTracker = new TaskTracker();
+  /** The newest is lent first. */
+  readonly #idle: R[] = [];
+  readonly #leased: Set<Holding<R>> = new Set();
+  readonly #tally: ClosingTally & { forced: number } = { closed: 0, failed: [], timedOut: 0, forced: 0 };
+  /** Set at the deadline: what is made then is closed at once. */
+  #isCut = false;
+
+  /**
+   * Makes one that is empty: resources are made when asked for.
+   *
+   * @throws RangeError for a bad number or time; TypeError for what should be a function
+   */
+  constructor(options: ResourcePoolOptions<R>) {
+    const { create, close, isUsable, max, closeTimeout = 5_000, name = 'resources', clock = systemClock } = options;
+    checkFunction('ResourcePool: create', create);
+    if (close !== undefined) checkFunction('ResourcePool: close', close);
+    if (isUsable !== undefined) checkFunction('ResourcePool: isUsable', isUsable);
+    checkCount('ResourcePool: max', max, 1);
+    checkTime('ResourcePool: closeTimeout', closeTimeout);
+    this.name = name;
+    this.#create = create;
+    this.#isUsable = isUsable;
+    this.#closer = { close, closeTimeout, clock };
+    this.#permits = new Semaphore(Math.min(max, Number.MAX_SAFE_INTEGER));
+    this.#watched = new TaskTracker({ name, leakDetection: options.leakDetection });
+    this.#parts = new TaskTracker({ name });
+  }
+
+  /** How many leases are out. */
+  get inFlight(): number {
+    return this.#leased.size;
+  }
+
+  /** How many resources are idle. */
+  get idle(): number {
+    return this.#idle.length;
+  }
+
+  /** Whether it lends nothing any more. */
+  get isClosed(): boolean {
+    return this.#permits.isClosed;
+  }
+
+  /**
+   * Waits for a resource.
+   *
+   * @param options `signal`, `timeout` (ms)
+   * @returns a lease, to be released
+   * @throws (rejects) ClosedError when the pool is closed; TimeoutError; the reason of `signal`, verbatim; what `create`
+   *   fails with
+   */
+  async acquire(options: AcquireOptions = {}): Promise<Lease<R>> {
+    const { timeout = Number.POSITIVE_INFINITY } = options;
+    checkTime('acquire: timeout', timeout);
+    const signal = options.signal === undefined ? new CancellationToken() : CancellationToken.from(options.signal);
+    const token = signal.withTimeout(timeout, { clock: this.#closer.clock });
+    try {
+      const permit = await this.#permit(token);
+      const idle = this.#nextIdle();
+      return idle === undefined ? await this.#make(permit, token) : this.#lend(permit, idle.resource);
+    } finally {
+      token.dispose();
+    }
+  }
+
+  /**
+   * Leases a resource for as long as `work` takes; a failure of `work` gives it back as usable.
+   *
+   * @returns what the work returns
+   * @throws (rejects) what `acquire` throws, and what the work fails with
+   */
+  async use<T>(work: (resource: R) => T, options?: AcquireOptions): Promise<Awaited<T>> {
+    checkFunction('use', work);
+    const lease = await this.acquire(options);
+    try {
+      return await work(lease.resource);
+    } finally {
+      lease.release();
+    }
+  }
+
+  /**
+   * Lends nothing more: refuses those that wait, and closes what is idle, and each lease that is given back.
+   *
+   * **Timing.** Synchronous, idempotent; the closers of idle resources have been called when it returns.
+   */
+  stop(): void {
+    this.#permits.close();
+    this.#parts.close();
+    while (this.#idle.length > 0) this.#close(this.#idle.pop() as R);
+  }
+
+  /**
+   * Waits until every lease has been given back, and every resource is closed; stops first if nobody has.
+   *
+   * When `token` is cancelled, what is leased is closed under its holders, and waited for as long as `closeTimeout`.
+   *
+   * @param token the deadline
+   * @throws (rejects) the token's reason, when it was cancelled before
+   */
+  async drain(token: CancellationToken): Promise<void> {
+    this.stop();
+    const own = CancellationToken.from(token);
+    const deadline = own.onCancelled(() => this.#cut());
+    try {
+      await this.#parts.drain(own);
+    } catch (reason) {
+      this.#cut();
+      await this.#closings.wait();
+      throw reason;
+    } finally {
+      deadline.unregister();
+    }
+  }
+
+  /**
+   * Ends the pool: `drain` with a deadline, and a report.
+   *
+   * @param options `timeout`: how many milliseconds, 0 to `Infinity`, leases are waited for
+   * @throws (rejects) RangeError for a bad time, and then nothing has happened
+   */
+  async close(options: { readonly timeout: number }): Promise<ResourcePoolReport> {
+    checkTime('close: timeout', options.timeout);
+    const deadline = CancellationToken.timeout(options.timeout, { clock: this.#closer.clock });
+    try {
+      await this.drain(deadline);
+    } catch {
+      // The deadline; the report says what it has cut off.
+    } finally {
+      deadline.dispose();
+    }
+    return this.report();
+  }
+
+  /** What has come of the resources. */
+  report(): ResourcePoolReport {
+    return { ...this.#tally, failed: [...this.#tally.failed] };
+  }
+
+  /** The end of a lease; only the first counts. */
+  #takeBack(holding: Holding<R>, isUsable: boolean): void {
+    if (holding.isOver) return;
+    holding.isOver = true;
+    this.#leased.delete(holding);
+    if (isUsable && !this.isClosed) this.#idle.push(holding.resource);
+    else this.#close(holding.resource);
+    // Last, since whoever comes next looks for what was just put down.
+    holding.permit.release();
+    holding.part.dispose();
+  }
+
+  async #permit(token: CancellationToken): Promise<SemaphorePermit> {
+    try {
+      return await this.#permits.acquire({ signal: token });
+    } catch (error) {
+      throw isClosedError(error) && error !== token.reason ? this.#closed() : error;
+    }
+  }
+
+  /** An idle resource that is usable, out of the idle ones. */
+  #nextIdle(): { readonly resource: R } | undefined {
+    while (this.#idle.length > 0) {
+      const resource = this.#idle.pop() as R;
+      if (this.#asksUsable(resource)) return { resource };
+      this.#close(resource);
+    }
+    return undefined;
+  }
+
+  #asksUsable(resource: R): boolean {
+    try {
+      return this.#isUsable?.(resource) ?? true;
+    } catch (error) {
+      reportUncaught(error);
+      return false;
+    }
+  }
+
+  #lend(permit: SemaphorePermit, resource: R, part: TrackerGuard = this.#parts.guard()): Lease<R> {
+    const holding: Holding<R> = { resource, permit, part, isOver: false };
+    this.#leased.add(holding);
+    const takeBack = (over: Holding<R>, isUsable: boolean): void => this.#takeBack(over, isUsable);
+    return new Lease<R>(this.name, holding, takeBack, this.#watched.guard());
+  }
+
+  async #make(permit: SemaphorePermit, token: CancellationToken): Promise<Lease<R>> {
+    const part = this.#parts.guard();
+    const making = (async () => this.#create(token))();
+    const outcome = await token.runUntilCancelled(making).catch((error) => {
+      permit.release();
+      part.dispose();
+      throw isCancellationOf(error, token) ? token.reason : error;
+    });
+    if (!outcome.cancelled && !this.#isCut) return this.#lend(permit, outcome.value as R, part);
+    void this.#adopt(making, permit, part);
+    throw outcome.cancelled ? outcome.reason : this.#closed();
+  }
+
+  /** Nobody waits for it any more: the next one may have it. */
+  async #adopt(making: Promise<R>, permit: SemaphorePermit, part: TrackerGuard): Promise<void> {
+    try {
+      const resource = await making;
+      if (this.isClosed) this.#close(resource);
+      else this.#idle.push(resource);
+    } catch (error) {
+      if (!isCancellation(error)) reportUncaught(error);
+    } finally {
+      permit.release();
+      part.dispose();
+    }
+  }
+
+  /** Invariant 3: who calls this has taken the resource out of wherever it was. */
+  #close(resource: R): void {
+    const guards = [this.#closings.guard(), this.#parts.guard()];
+    void closeOne(this.#closer, resource, this.#tally).then(() => {
+      for (const guard of guards) guard.dispose();
+    });
+  }
+
+  /** The deadline has passed: holders lose what they hold. */
+  #cut(): void {
+    this.#isCut = true;
+    this.#closings.close();
+    for (const holding of [...this.#leased]) {
+      this.#tally.forced++;
+      this.#takeBack(holding, false);
+    }
+  }
+
+  #closed(): ClosedError {
+    return new ClosedError(`acquire: pool ${JSON.stringify(this.name)} is closed; it lends nothing any more`);
+  }
+}

@@ -1,0 +1,73 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { guardChild, parentToken, WorkerEndedError } from '@quiesce/worker-pool/node';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { fixture, rejection } from './vocabulary.ts';
+
+const file = fixture('child');
+
+/** A child that is there. */
+async function start(how: string): Promise<ChildProcess> {
+  const child = fork(file, [how], { execArgv: [] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const exited = once(child, 'exit').then(([code]) => [`exited with ${code}`]);
+  const [first] = await Promise.race([once(child, 'message'), exited]);
+  expect(first).toBe('there');
+  return child;
+}
+
+describe('a child process', { timeout: 60_000 }, () => {
+  it('gets the cancellation and its reason, cleans up, and exits as it likes', async () => {
+    const child = await start('obeys');
+    const token = new CancellationToken();
+    const exit = guardChild(child, { token });
+    const said = once(child, 'message');
+    token.cancel('deploy');
+    expect((await said)[0]).toBe('reason: deploy');
+    expect(await exit).toEqual({ code: 7, signal: null });
+  });
+
+  it('that does not exit within the grace is killed, and that is said', async () => {
+    const child = await start('deaf');
+    const clock = new VirtualClock();
+    const token = new CancellationToken();
+    const exit = rejection(guardChild(child, { token, grace: 300, clock }));
+    token.cancel('deploy');
+    await clock.advance(299);
+    expect(child.killed).toBe(false);
+    await clock.advance(1);
+    const error = await exit;
+    expect(error).toBeInstanceOf(WorkerEndedError);
+    expect(error).toMatchObject({ grace: 300, cause: 'deploy' });
+    expect(child.signalCode).toBe('SIGKILL');
+  });
+
+  it('is not held by its token', async () => {
+    const child = await start('idle');
+    expect(await guardChild(child, { token: CancellationToken.never })).toEqual({ code: 0, signal: null });
+  });
+
+  it('that has exited is no longer waited for', async () => {
+    const child = await start('idle');
+    await once(child, 'exit');
+    const token = new CancellationToken();
+    expect(await guardChild(child, { token })).toEqual({ code: 0, signal: null });
+    token.cancel();
+  });
+
+  it('that cannot be started fails with the error', async () => {
+    const child = fork('/', { execPath: '/does/not/exist', silent: true } as object);
+    expect(await rejection(guardChild(child, { token: CancellationToken.never }))).toMatchObject({ code: 'ENOENT' });
+  });
+});
+
+describe('parentToken', () => {
+  it('is refused in a process without a parent that listens', () => {
+    const { send } = process;
+    onTestFinished(() => void Object.assign(process, { send }));
+    Object.assign(process, { send: undefined });
+    expect(() => parentToken()).toThrow('no channel to a parent');
+  });
+});

@@ -1,0 +1,185 @@
+import { CancellationToken, ClosedError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { type Lease, ResourcePool, WorkerPool, type WorkerPoolReport } from '@quiesce/worker-pool';
+import { threadTask } from '@quiesce/worker-pool/node';
+import { describe, expect, it } from 'vitest';
+import { deaf, rejection, turn, uncaught } from './vocabulary.ts';
+
+describe('a job that means no good', () => {
+  it('and shuts its own pool down waits for itself, but not for ever', async () => {
+    const clock = new VirtualClock();
+    const pool = new WorkerPool({ concurrency: 1, clock });
+    const inner = pool.execute(() => pool.shutdown({ timeout: 100, cancelTimeout: 50 }), { name: 'suicidal' });
+    await clock.advance(150);
+    expect(await inner).toMatchObject({
+      unfinished: [{ name: 'suicidal', ageMs: 150 }],
+    } satisfies Partial<WorkerPoolReport>);
+    expect(pool.inFlight).toBe(0);
+  });
+
+  it('and executes others while it is cancelled is told that the pool is closed', async () => {
+    const pool = new WorkerPool({ concurrency: 1 });
+    const others: Promise<unknown>[] = [];
+    const job = rejection(
+      pool.execute((token) => {
+        token.onCancelled(() => others.push(rejection(pool.execute(() => expect.unreachable()))));
+        return token.cancelled().then(() => token.throwIfCancelled());
+      }),
+    );
+    await rejection(pool.drain(CancellationToken.alreadyCancelled('now')));
+    expect(await job).toBe('now');
+    expect(await others[0]).toBeInstanceOf(ClosedError);
+  });
+
+  it.each([
+    ['undefined', () => undefined],
+    ['null', () => null],
+    ['a frozen object', () => Object.freeze({})],
+    ['a revoked proxy', revoked],
+  ])('and throws %s fails with that, and frees its worker', async (_, make) => {
+    const thrown = make();
+    const pool = new WorkerPool({ concurrency: 1 });
+    const signal = new CancellationToken();
+    const run = (): never => {
+      signal.cancel('meanwhile');
+      throw thrown;
+    };
+    // In an object: a promise would ask a proxy whether it is a thenable.
+    const failed = await pool.execute(run, { signal }).then(
+      () => undefined,
+      (error) => ({ error }),
+    );
+    expect(failed !== undefined && Object.is(failed.error, thrown)).toBe(true);
+    expect(await pool.execute(() => 'next')).toBe('next');
+  });
+
+  it('and has a callback that throws stops nobody', async () => {
+    const errors = uncaught();
+    const pool = new WorkerPool({ concurrency: 2 });
+    const jobs = [1, 2].map((n) =>
+      rejection(
+        pool.execute(async (token) => {
+          token.onCancelled(() => {
+            throw `callback ${n}`;
+          });
+          await token.cancelled();
+          token.throwIfCancelled();
+        }),
+      ),
+    );
+    await rejection(pool.drain(CancellationToken.alreadyCancelled('now')));
+    expect(await Promise.all(jobs)).toEqual(['now', 'now']);
+    expect(errors).toEqual(['callback 1', 'callback 2']);
+  });
+
+  it('and pauses and closes the pool from inside loses no other job', async () => {
+    const pool = new WorkerPool({ concurrency: 1 });
+    const first = pool.execute(async () => {
+      await turn();
+      pool.pause();
+      pool.close();
+    });
+    const second = pool.execute(() => 'second');
+    await first;
+    await pool.drain(CancellationToken.never);
+    expect(await second).toBe('second');
+  });
+});
+
+describe('a resource that means no good', () => {
+  it('and whose making stops the pool is still lent to whoever asked, and closed after that', async () => {
+    const closed: number[] = [];
+    const pool = new ResourcePool<number>({
+      create: () => {
+        pool.stop();
+        return 1;
+      },
+      close: (id) => void closed.push(id),
+      max: 1,
+    });
+    const lease = await pool.acquire();
+    lease.release();
+    await pool.drain(CancellationToken.never);
+    expect(closed).toEqual([1]);
+  });
+
+  it('and whose closer throws, rejects, or asks the pool for another, keeps the rest from nothing', async () => {
+    const refused: Promise<unknown>[] = [];
+    const closers = [
+      () => {
+        throw new Error('throws');
+      },
+      () => Promise.reject(new Error('rejects')),
+      () => void refused.push(rejection(pool.acquire())),
+    ];
+    const pool: ResourcePool<() => unknown> = new ResourcePool({
+      create: () => closers.shift() ?? (() => {}),
+      close: (closer) => closer(),
+      max: 4,
+    });
+    const leases: Lease<() => unknown>[] = [];
+    for (let n = 0; n < 4; n++) leases.push(await pool.acquire());
+    for (const lease of leases) lease.release();
+    const report = await pool.close({ timeout: 1_000 });
+    expect(report).toMatchObject({
+      closed: 2,
+      forced: 0,
+      timedOut: 0,
+      failed: [{ message: 'throws' }, { message: 'rejects' }],
+    });
+    expect(await refused[0]).toBeInstanceOf(ClosedError);
+  });
+
+  it('and is undefined, or falsy, is lent and closed as every other', async () => {
+    const closed: unknown[] = [];
+    const values: unknown[] = [undefined, 0, null];
+    const pool = new ResourcePool<unknown>({
+      create: () => values.shift(),
+      close: (value) => void closed.push(value),
+      max: 3,
+    });
+    const leases = [await pool.acquire(), await pool.acquire(), await pool.acquire()];
+    expect(leases.map(({ resource }) => resource)).toEqual([undefined, 0, null]);
+    for (const lease of leases) lease.release();
+    expect(pool.idle).toBe(3);
+    await pool.close({ timeout: 1_000 });
+    expect(closed).toEqual([null, 0, undefined]);
+  });
+
+  it('is closed once, when its holder gives it back at the very deadline', async () => {
+    const closed: number[] = [];
+    const work = deaf();
+    const close = (id: number): Promise<void> => {
+      closed.push(id);
+      return work.run();
+    };
+    const pool = new ResourcePool<number>({ create: () => 1, close, max: 1 });
+    const lease = await pool.acquire();
+    const deadline = new CancellationToken();
+    deadline.onCancelled(() => lease.release());
+    const over = rejection(pool.drain(deadline));
+    deadline.cancel('now');
+    lease.destroy();
+    await turn();
+    work.fulfil();
+    expect(await over).toBe('now');
+    expect(closed).toEqual([1]);
+  });
+});
+
+describe('a task for a thread', () => {
+  it('that is run without runInPool says so', async () => {
+    const task = threadTask(() => 1);
+    expect(String(await rejection(task(undefined as never)))).toContain('expected what shareToken(token).shared was');
+    expect(String(await rejection(task({ input: 1 } as never)))).toContain(
+      'expected what shareToken(token).shared was',
+    );
+  });
+});
+
+/** Whatever is asked of it throws. */
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}

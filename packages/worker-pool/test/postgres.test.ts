@@ -1,0 +1,97 @@
+// The real driver against a real PostgreSQL: PGlite, in this process, behind a socket.
+import { PGlite } from '@electric-sql/pglite';
+import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { rejection } from './vocabulary.ts';
+
+const size = 3;
+let db: PGlite;
+let server: PGLiteSocketServer;
+let port: number;
+
+beforeAll(async () => {
+  db = await PGlite.create();
+  server = new PGLiteSocketServer({ db, host: '127.0.0.1', port: 0, maxConnections: 2 * size });
+  await server.start();
+  port = Number(server.getServerConn().split(':').pop());
+}, 60_000);
+
+afterAll(async () => {
+  await server.stop();
+  await db.close();
+});
+
+/** A pool of connections to it, and how many of them were ended. */
+function connections(): { pool: ResourcePool<pg.Client>; ended: () => number } {
+  let ended = 0;
+  const pool = new ResourcePool<pg.Client>({
+    name: 'postgres',
+    max: size,
+    create: async () => {
+      const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' });
+      client.on('end', () => ended++);
+      client.on('error', () => {});
+      await client.connect();
+      return client;
+    },
+    close: (client) => client.end(),
+  });
+  return { pool, ended: () => ended };
+}
+
+describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
+  it('serves more queries than it has connections, and closes all of them', async () => {
+    const { pool, ended } = connections();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => pool.use((client) => client.query('select $1::int * 2 as twice', [n]))),
+    );
+    expect(answers.map(({ rows }) => rows[0].twice)).toEqual(Array.from({ length: 20 }, (_, n) => 2 * n));
+    expect(pool.idle).toBe(size);
+    expect(await pool.close({ timeout: 10_000 })).toEqual({ closed: size, failed: [], timedOut: 0, forced: 0 });
+    expect(ended()).toBe(size);
+  });
+
+  it('goes on after a query that fails', async () => {
+    const { pool } = connections();
+    expect(await rejection(pool.use((client) => client.query('select nothing from nowhere')))).toMatchObject({
+      code: '42P01',
+    });
+    expect((await pool.use((client) => client.query('select 1 as one'))).rows).toEqual([{ one: 1 }]);
+    await pool.close({ timeout: 10_000 });
+  });
+
+  it('lets a query that is under way end before its connection is closed', async () => {
+    const { pool, ended } = connections();
+    const lease = await pool.acquire();
+    const closing = pool.drain(CancellationToken.never);
+    const { rows } = await lease.resource.query('select 40 + 2 as answer');
+    expect(ended()).toBe(0);
+    lease.release();
+    await closing;
+    expect([rows, ended()]).toEqual([[{ answer: 42 }], 1]);
+  });
+
+  it('behind a pool of workers that is shut down keeps each job that was acknowledged, once', async () => {
+    const { pool, ended } = connections();
+    await pool.use((client) => client.query('create table done (job int)'));
+    const workers = new WorkerPool({ concurrency: 5, capacity: 10 });
+    const acknowledged: number[] = [];
+    const jobs = Array.from({ length: 200 }, async (_, job) => {
+      await workers.execute(() => pool.use((client) => client.query('insert into done values ($1)', [job])));
+      acknowledged.push(job);
+      if (acknowledged.length === 50) workers.close();
+    });
+    const outcomes = await Promise.allSettled(jobs);
+    const report = await workers.shutdown({ timeout: 10_000 });
+    const { rows } = await pool.use((client) => client.query('select job from done order by job'));
+    expect(rows.map(({ job }) => job)).toEqual(acknowledged.sort((a, b) => a - b));
+    expect(acknowledged.length).toBeGreaterThanOrEqual(50);
+    expect(outcomes.filter(({ status }) => status === 'rejected').length).toBe(200 - acknowledged.length);
+    expect(report).toMatchObject({ failed: [], dropped: [], unfinished: [] });
+    await pool.close({ timeout: 10_000 });
+    expect(ended()).toBe(size);
+  });
+});

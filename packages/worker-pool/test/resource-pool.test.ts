@@ -1,0 +1,326 @@
+import { CancellationToken, ClosedError, TimeoutError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import type { Drainable } from '@quiesce/scope';
+import { type Lease, ResourcePool, type ResourcePoolOptions } from '@quiesce/worker-pool';
+import { describe, expect, it } from 'vitest';
+import { deaf, rejection, turn, uncaught } from './vocabulary.ts';
+
+const never = CancellationToken.never;
+
+interface Thing {
+  readonly id: number;
+}
+
+/** A pool of numbered things, and what was done with them. */
+function things(options: Partial<ResourcePoolOptions<Thing>> = {}) {
+  const log: string[] = [];
+  const clock = new VirtualClock();
+  let made = 0;
+  const pool = new ResourcePool<Thing>({
+    create: () => {
+      log.push(`make ${++made}`);
+      return { id: made };
+    },
+    close: ({ id }) => void log.push(`close ${id}`),
+    max: 2,
+    clock,
+    ...options,
+  });
+  return { pool, log, clock };
+}
+
+const ids = (...leases: Lease<Thing>[]): number[] => leases.map(({ resource }) => resource.id);
+
+describe('acquiring', () => {
+  it('makes resources when asked for, as many as allowed, and lends them again', async () => {
+    const { pool, log } = things();
+    const first = await pool.acquire();
+    const second = await pool.acquire();
+    expect([ids(first, second), pool.inFlight, pool.idle]).toEqual([[1, 2], 2, 0]);
+    second.release();
+    first.release();
+    first.release();
+    expect([pool.inFlight, pool.idle]).toEqual([0, 2]);
+    expect(ids(await pool.acquire())).toEqual([1]);
+    expect(log).toEqual(['make 1', 'make 2']);
+  });
+
+  it('waits in line when all are lent', async () => {
+    const { pool } = things({ max: 1 });
+    const first = await pool.acquire();
+    const order: string[] = [];
+    const waiting = ['a', 'b'].map(async (name) => {
+      using lease = await pool.acquire();
+      order.push(`${name}${lease.resource.id}`);
+    });
+    await turn();
+    expect(order).toEqual([]);
+    first.release();
+    await Promise.all(waiting);
+    expect(order).toEqual(['a1', 'b1']);
+  });
+
+  it('can be given up by a signal and by a time limit, and has taken nothing then', async () => {
+    const { pool, clock } = things({ max: 1 });
+    const first = await pool.acquire();
+    const signal = new AbortController();
+    const [left, late] = [rejection(pool.acquire({ signal: signal.signal })), rejection(pool.acquire({ timeout: 50 }))];
+    signal.abort('left');
+    await clock.advance(50);
+    expect(await left).toBe('left');
+    expect(await late).toBeInstanceOf(TimeoutError);
+    first.release();
+    expect(ids(await pool.acquire())).toEqual([1]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('given up while a resource is made leaves it to the next one', async () => {
+    const making = deaf<Thing>();
+    const { pool } = things({ max: 1, create: () => making.run() });
+    const signal = new CancellationToken();
+    const left = rejection(pool.acquire({ signal }));
+    await turn();
+    signal.cancel('left');
+    expect(await left).toBe('left');
+    const next = pool.acquire();
+    making.fulfil({ id: 7 });
+    expect(ids(await next)).toEqual([7]);
+  });
+
+  it('tells whoever makes a resource that nobody waits for it any more', async () => {
+    const errors = uncaught();
+    const { pool } = things({
+      max: 1,
+      create: async (token) => {
+        await token.cancelled();
+        throw token.reason;
+      },
+    });
+    const reason = new DOMException('left', 'AbortError');
+    const signal = CancellationToken.timeout(0);
+    expect(await rejection(pool.acquire({ timeout: 0 }))).toBeInstanceOf(TimeoutError);
+    expect(await rejection(pool.acquire({ signal }))).toBe(signal.reason);
+    const other = new CancellationToken();
+    const left = rejection(pool.acquire({ signal: other }));
+    await turn();
+    other.cancel(reason);
+    expect(await left).toBe(reason);
+    await turn();
+    expect(errors).toEqual([]);
+  });
+
+  it('fails with what making fails with, and the place is free again', async () => {
+    let isDown = true;
+    const error = new Error('connection refused');
+    const { pool } = things({
+      max: 1,
+      create: () => {
+        if (isDown) throw error;
+        return { id: 1 };
+      },
+    });
+    expect(await rejection(pool.acquire())).toBe(error);
+    isDown = false;
+    expect(ids(await pool.acquire())).toEqual([1]);
+  });
+
+  it('reports what a making fails with that nobody waits for any more', async () => {
+    const errors = uncaught();
+    const making = deaf<Thing>();
+    const { pool } = things({ max: 1, create: () => making.run() });
+    const signal = new CancellationToken();
+    const left = rejection(pool.acquire({ signal }));
+    await turn();
+    signal.cancel('left');
+    await left;
+    const error = new Error('connection refused');
+    making.fail(error);
+    await turn();
+    expect(errors).toEqual([error]);
+  });
+
+  it('skips idle resources that are not usable any more, and closes them', async () => {
+    const broken = new Set<number>([2]);
+    const { pool, log } = things({ isUsable: ({ id }) => !broken.has(id) });
+    const leases = [await pool.acquire(), await pool.acquire()];
+    for (const lease of leases) lease.release();
+    expect(ids(await pool.acquire(), await pool.acquire())).toEqual([1, 3]);
+    expect(log).toEqual(['make 1', 'make 2', 'close 2', 'make 3']);
+  });
+
+  it('counts a question that throws as a no, and loses neither the error nor the place', async () => {
+    const errors = uncaught();
+    const error = new Error('asked too much');
+    const { pool } = things({
+      max: 1,
+      isUsable: () => {
+        throw error;
+      },
+    });
+    (await pool.acquire()).release();
+    expect(ids(await pool.acquire())).toEqual([2]);
+    await turn();
+    expect(errors).toEqual([error]);
+  });
+});
+
+describe('a lease', () => {
+  it('that was destroyed has its resource closed, and another one is made', async () => {
+    const { pool, log } = things({ max: 1 });
+    const lease = await pool.acquire();
+    lease.destroy();
+    lease.release();
+    expect(ids(await pool.acquire())).toEqual([2]);
+    expect(log).toEqual(['make 1', 'close 1', 'make 2']);
+  });
+
+  it('that is over refuses to hand out its resource, which somebody else may have', async () => {
+    const { pool } = things({ name: 'db' });
+    const lease = await pool.acquire();
+    lease.release();
+    expect(() => lease.resource).toThrow(ClosedError);
+    expect(() => lease.resource).toThrow('this lease of pool "db" is over');
+  });
+
+  it('is released by use, also when the work fails', async () => {
+    const { pool } = things({ max: 1 });
+    const error = new Error('query');
+    expect(await rejection(pool.use(() => Promise.reject(error)))).toBe(error);
+    expect(await pool.use(async ({ id }) => id)).toBe(1);
+    expect(pool.inFlight).toBe(0);
+  });
+});
+
+describe('closing', () => {
+  it('refuses newcomers, closes what is idle, waits for leases, and closes each', async () => {
+    const { pool, log } = things({ name: 'db' });
+    const [idle, lease] = [await pool.acquire(), await pool.acquire()];
+    idle.release();
+    const closing = pool.close({ timeout: 1_000 });
+    expect(log).toContain('close 1');
+    expect(String(await rejection(pool.acquire()))).toContain('pool "db" is closed');
+    expect(log).not.toContain('close 2');
+    lease.release();
+    expect(await closing).toEqual({ closed: 2, failed: [], timedOut: 0, forced: 0 });
+  });
+
+  it('refuses those that wait, with an error that names the pool', async () => {
+    const { pool } = things({ max: 1, name: 'db' });
+    const lease = await pool.acquire();
+    const waiting = rejection(pool.acquire());
+    await turn();
+    pool.stop();
+    expect(await waiting).toBeInstanceOf(ClosedError);
+    expect(String(await waiting)).toContain('pool "db" is closed');
+    lease.release();
+    await pool.drain(never);
+  });
+
+  it('gives each resource its own time, and says which failed', async () => {
+    const error = new Error('socket hang up');
+    const slow = deaf();
+    const { pool, clock } = things({
+      max: 3,
+      closeTimeout: 100,
+      close: ({ id }) => (id === 1 ? slow.run() : id === 2 ? Promise.reject(error) : undefined),
+    });
+    const leases = [await pool.acquire(), await pool.acquire(), await pool.acquire()];
+    for (const lease of leases) lease.release();
+    const closing = pool.close({ timeout: 10_000 });
+    await clock.advance(100);
+    expect(await closing).toMatchObject({
+      closed: 1,
+      timedOut: 1,
+      forced: 0,
+      failed: [error, { name: 'TimeoutError' }],
+    });
+    expect(clock.pending).toBe(0);
+  });
+
+  it('reports what a closer fails with after its time', async () => {
+    const errors = uncaught();
+    const slow = deaf();
+    const { pool, clock } = things({ closeTimeout: 100, close: () => slow.run() });
+    (await pool.acquire()).release();
+    const closing = pool.close({ timeout: 10_000 });
+    await clock.advance(100);
+    await closing;
+    slow.fail('at last');
+    await turn();
+    expect(errors).toEqual(['at last']);
+  });
+
+  it('at the deadline closes leased resources under their holders, and says how many', async () => {
+    const { pool, log, clock } = things();
+    const lease = await pool.acquire();
+    const closing = pool.close({ timeout: 500 });
+    await clock.advance(499);
+    expect(log).toEqual(['make 1']);
+    await clock.advance(1);
+    expect(await closing).toEqual({ closed: 1, failed: [], timedOut: 0, forced: 1 });
+    expect(() => lease.resource).toThrow(ClosedError);
+    lease.release();
+    expect(log).toEqual(['make 1', 'close 1']);
+  });
+
+  it('waits for a resource that is being made, lends it to whoever was accepted, and closes it after that', async () => {
+    const making = deaf<Thing>();
+    const { pool, log } = things({ create: () => making.run() });
+    const accepted = pool.acquire();
+    await turn();
+    const closing = pool.close({ timeout: 1_000 });
+    making.fulfil({ id: 9 });
+    const lease = await accepted;
+    expect(lease.resource.id).toBe(9);
+    lease.release();
+    expect(await closing).toMatchObject({ closed: 1 });
+    expect(log).toEqual(['close 9']);
+  });
+
+  it('closes a resource that is made after the deadline, and lends it to nobody', async () => {
+    const making = deaf<Thing>();
+    const { pool, log } = things({ create: () => making.run() });
+    const accepted = rejection(pool.acquire());
+    await turn();
+    expect(await pool.close({ timeout: 0 })).toMatchObject({ closed: 0 });
+    making.fulfil({ id: 9 });
+    expect(await accepted).toBeInstanceOf(ClosedError);
+    await turn();
+    expect(log).toEqual(['close 9']);
+    expect(pool.report().closed).toBe(1);
+  });
+
+  it('is what drain does with a deadline, as of every Drainable', async () => {
+    const { pool } = things({ name: 'db' });
+    const part: Drainable = pool;
+    const lease = await pool.acquire();
+    expect([part.name, part.inFlight]).toEqual(['db', 1]);
+    const deadline = new CancellationToken();
+    const over = rejection(part.drain(deadline));
+    expect(pool.isClosed).toBe(true);
+    deadline.cancel('late');
+    expect(await over).toBe('late');
+    expect([part.inFlight, pool.report().forced]).toEqual([0, 1]);
+    lease.release();
+  });
+});
+
+describe('what is refused', () => {
+  it.each([
+    [{ max: 0 }, 'max must be an integer from 1'],
+    [{ create: 5 as never }, 'create: expected a function'],
+    [{ close: 5 as never }, 'close: expected a function'],
+    [{ isUsable: 5 as never }, 'isUsable: expected a function'],
+    [{ closeTimeout: -1 }, 'closeTimeout must be milliseconds'],
+  ])('%o', (options, text) => {
+    expect(() => things(options)).toThrow(text);
+  });
+
+  it('a bad time, and nothing has happened then', async () => {
+    const { pool } = things();
+    expect(await rejection(pool.acquire({ timeout: -1 }))).toBeInstanceOf(RangeError);
+    expect(await rejection(pool.close({ timeout: Number.NaN }))).toBeInstanceOf(RangeError);
+    expect(await rejection(pool.use(5 as never))).toBeInstanceOf(TypeError);
+    expect(pool.isClosed).toBe(false);
+  });
+});

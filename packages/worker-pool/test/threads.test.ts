@@ -1,0 +1,173 @@
+import { CancellationToken, CancelledError, TimeoutError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { receiveToken, runInPool, shareToken, WorkerEndedError } from '@quiesce/worker-pool/node';
+import { Piscina } from 'piscina';
+import { afterAll, describe, expect, it } from 'vitest';
+import { fixture, rejection, turn } from './vocabulary.ts';
+
+const pool = new Piscina({
+  filename: fixture('tasks'),
+  minThreads: 1,
+  maxThreads: 1,
+});
+afterAll(() => pool.destroy());
+
+/** Shared with a task: whether it has started, how often it went round, what else it says. */
+const newSeen = (): Int32Array => new Int32Array(new SharedArrayBuffer(12));
+
+/** The task runs. Nothing tells us so but the memory that we share. */
+async function running(seen: Int32Array): Promise<void> {
+  while (Atomics.load(seen, 0) === 0) await turn();
+}
+
+describe('work in a thread', { timeout: 60_000 }, () => {
+  it('gives its result, and fails with its error', async () => {
+    expect(await runInPool(pool, 21, { name: 'double' })).toBe(42);
+    expect(await runInPool(pool, 4, { name: 'double', token: new CancellationToken() })).toBe(8);
+    expect(await rejection(runInPool(pool, -1, { name: 'double' }))).toMatchObject({ message: 'negative' });
+  });
+
+  it('sees the cancellation and its reason in a loop that lets no event through', async () => {
+    const seen = newSeen();
+    const token = new CancellationToken();
+    const result = runInPool(pool, seen, { name: 'compute', token });
+    await running(seen);
+    token.cancel('enough');
+    expect(await result).toBe('stopped: enough');
+  });
+
+  it('has its callbacks called by whoever asks, is awaited while it cleans up, and rejects with our reason', async () => {
+    const seen = newSeen();
+    const token = new CancellationToken();
+    const result = rejection(runInPool(pool, seen, { name: 'cleanUp', token }));
+    await running(seen);
+    token.cancel();
+    expect(await result).toBe(token.reason);
+    expect(Atomics.load(seen, 2)).toBe(1);
+  });
+
+  it('that waits for events is woken by one', async () => {
+    const seen = newSeen();
+    const controller = new AbortController();
+    const result = rejection(runInPool(pool, seen, { name: 'listen', token: controller.signal }));
+    await running(seen);
+    controller.abort(new Error('deploy'));
+    expect(await result).toMatchObject({ message: 'gave up', cause: { message: 'deploy' } });
+  });
+
+  it('that goes on is ended with its thread after the grace, and the pool goes on with another', async () => {
+    const clock = new VirtualClock();
+    const seen = newSeen();
+    const token = new CancellationToken();
+    const result = rejection(runInPool(pool, seen, { name: 'deaf', token, grace: 500, clock }));
+    await running(seen);
+    token.cancel('enough');
+    await clock.advance(499);
+    const before = Atomics.load(seen, 1);
+    while (Atomics.load(seen, 1) === before) await turn();
+    await clock.advance(1);
+    const error = await result;
+    expect(error).toBeInstanceOf(WorkerEndedError);
+    expect(error).toMatchObject({ code: 'ERR_WORKER_ENDED', grace: 500, cause: 'enough' });
+    expect(String(error)).toContain('did not stop within 500 ms');
+    expect(await runInPool(pool, 1, { name: 'double' })).toBe(2);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('that waits for a thread never starts, and nobody else’s thread is ended', async () => {
+    const [first, second] = [newSeen(), newSeen()];
+    const [stop, token] = [new CancellationToken(), new CancellationToken()];
+    const busy = runInPool(pool, first, { name: 'compute', token: stop });
+    await running(first);
+    const waiting = rejection(runInPool(pool, second, { name: 'compute', token }));
+    token.cancel('left');
+    expect(await waiting).toBe('left');
+    stop.cancel('done');
+    expect(await busy).toBe('stopped: done');
+    expect(Atomics.load(second, 0)).toBe(0);
+  });
+
+  it('is not even sent when it was cancelled before', async () => {
+    const token = CancellationToken.alreadyCancelled('never');
+    expect(await rejection(runInPool(pool, 1, { name: 'double', token }))).toBe('never');
+    expect(await rejection(runInPool(pool, 1, { name: 'double', grace: -1 }))).toBeInstanceOf(RangeError);
+  });
+
+  it('leaves nothing on a token that lives long', async () => {
+    const token = new CancellationToken();
+    for (let n = 0; n < 20; n++) expect(await runInPool(pool, n, { name: 'double', token })).toBe(2 * n);
+    // An observed token has something in its list.
+    expect((token as unknown as { head: unknown }).head).toBe(undefined);
+  });
+});
+
+describe('a shared token', () => {
+  it('is cancelled for whoever asks, before any event', () => {
+    const near = new CancellationToken({ name: 'job' });
+    const link = shareToken(near);
+    const far = receiveToken(link.shared);
+    expect([far.isCancelled, far.name]).toEqual([false, 'job']);
+    near.cancel('enough');
+    expect([far.isCancelled, far.reason]).toEqual([true, 'enough']);
+    link.dispose();
+  });
+
+  it('tells those who listen by an event, once', async () => {
+    const near = new CancellationToken();
+    const link = shareToken(near);
+    const far = receiveToken(link.shared);
+    const told: unknown[] = [];
+    far.onCancelled((reason) => told.push(reason));
+    near.cancel('enough');
+    await far.cancelled();
+    expect(far.signal.aborted).toBe(true);
+    expect(told).toEqual(['enough']);
+    link.dispose();
+  });
+
+  it.each([
+    [
+      'our own',
+      new CancelledError('mine', { source: 'shutdown' }),
+      { name: 'AbortError', source: 'shutdown', message: 'mine' },
+    ],
+    ['a deadline', new TimeoutError(50), { name: 'TimeoutError', ms: 50 }],
+    ['an error', new RangeError('far'), { message: 'far' }],
+    ['an object', { code: 7 }, { code: 7 }],
+  ])('keeps its reason: %s', (_, reason, expected) => {
+    const near = new CancellationToken();
+    const far = receiveToken(shareToken(near).shared);
+    near.cancel(reason);
+    expect(far.reason).toMatchObject(expected);
+  });
+
+  it('says in words a reason that cannot be sent, and is cancelled all the same', () => {
+    const near = new CancellationToken();
+    const far = receiveToken(shareToken(near).shared);
+    near.cancel(() => 'a function');
+    expect(far.isCancelled).toBe(true);
+    expect(String(far.reason)).toContain('a function');
+  });
+
+  it('is cancelled from the beginning when it was before', () => {
+    const far = receiveToken(shareToken(CancellationToken.alreadyCancelled('early')).shared);
+    expect([far.isCancelled, far.reason]).toEqual([true, 'early']);
+  });
+
+  it('that was disposed cancels nobody', async () => {
+    const near = new CancellationToken();
+    const link = shareToken(near);
+    const far = receiveToken(link.shared);
+    link.dispose();
+    link.dispose();
+    near.cancel('late');
+    await turn();
+    expect(far.isCancelled).toBe(false);
+  });
+
+  it('is refused where it is none', () => {
+    expect(() => receiveToken({} as never)).toThrow('expected what shareToken(token).shared was');
+    expect(() => receiveToken(undefined as never)).toThrow(TypeError);
+    expect(() => shareToken(5 as never)).toThrow('expected an AbortSignal');
+  });
+});
