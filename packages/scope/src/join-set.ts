@@ -129,9 +129,11 @@ export class JoinSet<T> implements AsyncDisposable {
       if (this.#ending !== undefined) task.cancel(this.#ending.reason);
       task.start(work);
     } catch (error) {
-      // Only at the end of the stack: what was not started cannot be joined.
-      remove<Task<unknown>>(this.#running, task);
+      // Only at the end of the stack: what was not started cannot be joined. Not counted first, since there may be no room
+      // for a call; what then stays in `running` has no effect.
       this.#length--;
+      task.current = 'cancelled';
+      remove<Task<unknown>>(this.#running, task);
       throw error;
     }
     return task;

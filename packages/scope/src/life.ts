@@ -194,21 +194,18 @@ export class Life implements TaskParent {
       if (info?.key !== undefined) this.#claim(info.key, task);
       task.start(work);
     } catch (error) {
-      // Only at the end of the stack: what was not started must not be waited for.
-      if (task.parent === this) {
-        remove<Task<unknown>>(this, task);
-        this.#forget(task);
-        queueMicrotask(() => this.#check());
-      }
+      // Only at the end of the stack: what was not started must not be waited for. No call, for which there may be no
+      // room either, and no check: whoever is running, be it the body or another task, makes one at its end.
+      const { next, prev } = task;
+      if (next === undefined || prev === undefined) throw error;
+      if (this.head === task) this.head = next === task ? undefined : next;
+      prev.next = next;
+      next.prev = prev;
+      if (info?.isDaemon !== true) this.#pending--;
+      if (info?.key !== undefined && this.taskOf(info.key) === task) this.#keys?.delete(info.key);
       throw error;
     }
     return task;
-  }
-
-  /** What is kept of a task beside the list. */
-  #forget(task: Task<unknown>): void {
-    if (task.info !== undefined && this.taskOf(task.info.key) === task) this.#keys?.delete(task.info.key);
-    if (task.info?.isDaemon !== true) this.#pending--;
   }
 
   #infoOf(options: SpawnOptions = {}, above: unknown): TaskInfo {
@@ -245,7 +242,9 @@ export class Life implements TaskParent {
   ended(task: Task<unknown>): boolean {
     remove<Task<unknown>>(this, task);
     const isKept = task.current === 'failed' && this.#taskFailed(task);
-    this.#forget(task);
+    const info = task.info;
+    if (info !== undefined && this.taskOf(info.key) === task) this.#keys?.delete(info.key);
+    if (info?.isDaemon !== true) this.#pending--;
     if (this.#pending === 0) this.#check();
     return isKept;
   }

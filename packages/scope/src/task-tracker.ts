@@ -109,8 +109,8 @@ export class TaskTracker implements Drainable {
     try {
       if (!isThenable(work)) throw new TypeError(`track: expected a promise, got ${show(work)}`);
       const tracked = nativeThen.call(Promise.resolve(work), fulfilled, rejected) as Promise<T>;
-      // Counted once nothing can throw any more; neither reaction runs inside of this call.
-      this.#enter();
+      // Counted once nothing can throw any more, not even for want of stack; neither reaction runs inside of this call.
+      this.#length++;
       return tracked;
     } catch (error) {
       return Promise.reject(error);
@@ -149,7 +149,7 @@ export class TaskTracker implements Drainable {
    * ```
    */
   guard(): TrackerGuard {
-    this.#enter();
+    this.#length++;
     const guard = new TrackerGuard(this, () => this.#leave());
     if (this.#detectsLeaks) {
       const site = siteAbove(TaskTracker.prototype.guard);
@@ -214,10 +214,6 @@ export class TaskTracker implements Drainable {
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
     const outcome = await wait(untilCancelled(token, this.wait()));
     if (outcome.cancelled) throw outcome.reason;
-  }
-
-  #enter(): void {
-    this.#length++;
   }
 
   #leave(): void {
