@@ -4,4 +4,13 @@ export { append, type Chain, detach, type Link, remove } from './list.ts';
 export { refuseThenable } from './sendable.ts';
 export { show } from './show.ts';
 export { isThenable } from './thenable.ts';
-export { isParkedOn, type Parked, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from './waiters.ts';
+export {
+  isParkedOn,
+  type Parked,
+  parkOn,
+  unparkFrom,
+  type WaiterItem,
+  type WaiterList,
+  wakeAll,
+  wakeWhile,
+} from './waiters.ts';

@@ -60,6 +60,19 @@ export function wakeAll(list: WaiterList): void {
   }
 }
 
+/** Wakes those who are parked now one after the other, as long as there is something for the next one. */
+export function wakeWhile(list: WaiterList, goesOn: () => boolean): void {
+  if (list.head === undefined) return;
+  const end: Parked = { next: undefined, prev: undefined, owner: undefined, wake };
+  parkOn(list, end);
+  while (end.owner === list && list.head !== end && goesOn()) {
+    const waiter = list.head as Parked;
+    unparkFrom(list, waiter);
+    guard(waiter);
+  }
+  unparkFrom(list, end);
+}
+
 /** A wake-up must not throw; one that does all the same must not keep the others asleep. */
 function guard(waiter: Parked): void {
   try {

@@ -24,8 +24,8 @@ export interface Drainable {
   /**
    * Waits until nothing is under way. Called after `stop`.
    *
-   * @param token when it is cancelled, waiting is over
-   * @throws (rejects) the token's reason, when it was cancelled before
+   * @param token a token or an `AbortSignal`; when it is cancelled, waiting is over
+   * @throws (rejects) its reason, when it was cancelled before
    */
-  drain(token: CancellationToken): Promise<void>;
+  drain(token: CancellationToken | AbortSignal): Promise<void>;
 }

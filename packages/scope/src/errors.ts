@@ -1,5 +1,5 @@
 import { nameError } from '@quiesce/internal';
-import { quoted } from './options.ts';
+import { printed, quoted } from './options.ts';
 
 /**
  * Several things failed in one scope; `errors` holds them all, in order of failure.
@@ -23,7 +23,8 @@ export class ScopeError extends AggregateError {
   /** @internal */
   constructor(scopeName: string | undefined, errors: readonly unknown[]) {
     const where = scopeName === undefined ? 'a scope' : `scope${quoted(scopeName)}`;
-    super(errors, `${errors.length} failures in ${where}; see .errors, which holds them in order of failure`);
+    const count = errors.length === 1 ? 'One failure' : `${errors.length} failures`;
+    super(errors, `${count} in ${where}; see .errors, in order of failure`);
   }
 }
 
@@ -51,7 +52,7 @@ export class KeyConflictError extends Error {
   /** @internal */
   constructor(key: unknown) {
     super(
-      `spawn: a task with the key ${String(key)} is running; await or cancel it, or spawn with onConflict: 'replace'`,
+      `spawn: a task with the key ${printed(key)} is running; await or cancel it, or spawn with onConflict: 'replace'`,
     );
     this.key = key;
   }

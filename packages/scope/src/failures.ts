@@ -3,27 +3,30 @@ import { ScopeError } from './errors.ts';
 import { quoted } from './options.ts';
 import type { Task } from './task.ts';
 
+/** Of an error that is the scope's, whoever asks. */
+const OWN = Number.POSITIVE_INFINITY;
+
 /** What failed in one scope, in order of failure, no error twice. */
 export class Failures {
-  /** Each error; with it the task, as long as that failure is isolated and nobody has asked for it. */
-  readonly #errors: Map<unknown, Task<unknown> | undefined> = new Map();
+  /** Each error; with it how many isolated tasks have failed with it that nobody has asked, or `OWN`. */
+  readonly #errors: Map<unknown, number> = new Map();
 
   add(error: unknown): void {
-    this.#errors.set(error, undefined);
+    this.#errors.set(error, OWN);
   }
 
   /** Belongs to whoever asks; says whether it still waits for somebody. */
   isolate(task: Task<unknown>): boolean {
-    const error = task.value;
-    // One that is the scope's already stays so.
-    if (this.#errors.has(error) && this.#errors.get(error) === undefined) return false;
-    this.#errors.set(error, task);
-    return true;
+    const unasked = this.#errors.get(task.value) ?? 0;
+    this.#errors.set(task.value, unasked + 1);
+    return unasked !== OWN;
   }
 
-  /** Somebody has asked for the failure of an isolated task: it is theirs now. */
+  /** Somebody has asked, for the first time, for the failure of an isolated task: it is theirs now. */
   asked(task: Task<unknown>): void {
-    if (this.#errors.get(task.value) === task) this.#errors.delete(task.value);
+    const unasked = (this.#errors.get(task.value) ?? 0) - 1;
+    if (unasked > 0) this.#errors.set(task.value, unasked);
+    else this.#errors.delete(task.value);
   }
 
   /** Throws them: one verbatim, several as one error. */

@@ -3,8 +3,9 @@
  *
  * Invariants
  *  1. A task is in `running` from `spawn` until it has ended, then in `done` until it is joined, each in its order.
- *  2. `length` counts both. When a task ends, those who wait are woken, all of them: the first takes it, and when it was
- *     the last one the others learn that there is none. So nobody is parked while a task waits in `done`.
+ *  2. `length` counts both. When a task ends, those who wait are woken in order until one has taken it; when it was the
+ *     last one all of them are, to learn that there is none. So nobody is parked while a task waits in `done`, and a
+ *     thousand who wait cost a task no more than one.
  */
 
 import {
@@ -26,6 +27,7 @@ import {
   unparkFrom,
   type WaiterItem,
   wakeAll,
+  wakeWhile,
 } from '@quiesce/internal';
 import { ScopeError } from './errors.ts';
 import { reportLate, taskLabel } from './failures.ts';
@@ -78,6 +80,8 @@ export class JoinSet<T> implements AsyncDisposable {
   readonly #running: Chain<Task<unknown>> = { head: undefined };
   readonly #done: Chain<Task<unknown>> = { head: undefined };
   #length = 0;
+  /** Set while `shutdown`, or `joinAll` after a failure, empties the set: with what a task is cancelled that joins it. */
+  #ending: { readonly reason: unknown } | undefined = undefined;
   /** The same as `shutdown`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
@@ -104,7 +108,8 @@ export class JoinSet<T> implements AsyncDisposable {
   /**
    * Starts a task.
    *
-   * **Timing.** `work` is called synchronously; the task never ends inside this call.
+   * **Timing.** `work` is called synchronously; the task never ends inside this call. While `shutdown`, or `joinAll` after
+   * a failure, empties the set, it starts with a cancelled token.
    *
    * @param work gets a token of its own
    * @param options `name`: how error texts call it
@@ -123,7 +128,17 @@ export class JoinSet<T> implements AsyncDisposable {
     const task = new Task<T>(this, this.#token.childToken(), info, 0);
     append<Task<unknown>>(this.#running, task);
     this.#length++;
-    task.start(work);
+    try {
+      if (this.#ending !== undefined) task.cancel(this.#ending.reason);
+      task.start(work);
+    } catch (error) {
+      // Only at the end of the stack: what was not started cannot be joined. Not counted first, since there may be no room
+      // for a call; what then stays in `running` has no effect.
+      this.#length--;
+      task.current = 'cancelled';
+      remove<Task<unknown>>(this.#running, task);
+      throw error;
+    }
     return task;
   }
 
@@ -175,7 +190,7 @@ export class JoinSet<T> implements AsyncDisposable {
   /**
    * Joins all tasks, also those that are spawned meanwhile.
    *
-   * At the first one that does not fulfil the others are cancelled, and awaited.
+   * At the first one that does not fulfil the others are cancelled, also those that are spawned from then on, and awaited.
    *
    * @returns the values in the order in which the tasks have ended
    * @throws (rejects) the failure, verbatim; several distinct ones as {@link ScopeError}; when nothing failed and a task
@@ -186,15 +201,15 @@ export class JoinSet<T> implements AsyncDisposable {
     const values: T[] = [];
     const failures = new Set<unknown>();
     let cancelled: { readonly reason: unknown } | undefined;
-    for await (const joined of this) {
+    await this.#empty((joined) => {
       if (joined.status === 'fulfilled') {
         values.push(joined.value);
-        continue;
+        return;
       }
-      if (failures.size === 0 && cancelled === undefined) this.abortAll();
+      if (failures.size === 0 && cancelled === undefined) this.#end(undefined);
       if (joined.status === 'failed') failures.add(joined.reason);
       else cancelled ??= joined;
-    }
+    });
     if (failures.size > 1) throw new ScopeError(this.name, [...failures]);
     for (const failure of failures) throw failure;
     if (cancelled !== undefined) throw cancelled.reason;
@@ -213,17 +228,33 @@ export class JoinSet<T> implements AsyncDisposable {
   }
 
   /**
-   * Cancels every task, and waits until the set is empty. Also as `await using`, which drops what this returns.
+   * Cancels every task, also those that are spawned meanwhile, and waits until the set is empty. Also as `await using`,
+   * which drops what this returns.
    *
    * @param reason as `abortAll`
    * @returns how each task has ended that had not been joined before
    * @see tokio::task::JoinSet::shutdown
    */
   async shutdown(reason?: unknown): Promise<readonly Joined<T>[]> {
-    this.abortAll(reason);
     const ends: Joined<T>[] = [];
-    for await (const joined of this) ends.push(joined);
+    this.#end(reason);
+    await this.#empty((joined) => ends.push(joined));
     return ends;
+  }
+
+  /** Cancels every task, also those that join until `#empty` is done. */
+  #end(reason: unknown): void {
+    this.#ending ??= { reason };
+    this.abortAll(reason);
+  }
+
+  /** Joins until there is no task, also none that was spawned while this was about to go on. */
+  async #empty(each: (joined: Joined<T>) => void): Promise<void> {
+    while (this.#length > 0) {
+      const joined = await this.joinNext();
+      if (joined !== undefined) each(joined);
+    }
+    this.#ending = undefined;
   }
 
   /**
@@ -257,7 +288,7 @@ export class JoinSet<T> implements AsyncDisposable {
   ended(task: Task<unknown>): boolean {
     remove(this.#running, task);
     append(this.#done, task);
-    wakeAll(this);
+    wakeWhile(this, () => this.#done.head !== undefined || this.#length === 0);
     // Kept by a failure until somebody asks, for `detachAll`.
     return task.current === 'failed';
   }

@@ -15,8 +15,13 @@
  *  4. The token is disposed when CLOSED: what is cancelled above later does not reach work that has ended.
  *  5. `pending` counts the children that are no daemons. While JOINING with none of them, every daemon is cancelled.
  *  6. Nothing leaves the list of children inside of `spawn` or of a cancellation: a task ends in a reaction of its own.
+ *     (But a task that could not be started, where the stack had ended: `spawn` takes it out again, and throws.)
+ *  7. A cleanup timeout that runs was started by a cancellation of the token, or by winding up; in the second case it ends
+ *     when a child joins that is no daemon.
+ *  8. CLOSED comes when there is no cleanup left, also of those that are deferred by whom the last failure has cancelled.
  *
  * Not guaranteed: that work which ignores its token ends. Without a cleanup timeout it is waited for, with one it is named.
+ * Nor that work is awaited which had begun when `spawn` threw, at the end of the stack.
  */
 
 import {
@@ -39,6 +44,7 @@ import {
   type Cleanup,
   checkChoice,
   checkFunction,
+  printed,
   quoted,
   type ScopeOptions,
   type SpawnOptions,
@@ -73,6 +79,8 @@ export class Life implements TaskParent {
   /** `undefined`: it waits as long as it takes. */
   readonly cleanupTimeout: number | undefined;
   readonly hasSites: boolean;
+  /** Where all of its tasks were spawned, if that is one place. */
+  readonly #site: string | undefined;
   readonly started: number;
   state: typeof BODY | typeof JOINING | typeof CLEANING | typeof CLOSED = BODY;
   /** Whether `begin` was called; otherwise the body is a block, which nobody can wait for. */
@@ -98,27 +106,33 @@ export class Life implements TaskParent {
   readonly #unfinished: Unfinished[] = [];
   /** Ends JOINING; set by the constructor. */
   #joined: () => void = () => {};
-  /** Set when cancellation is first asked for, where there is a cleanup timeout. */
+  /** Set when somebody is first asked to stop, where there is a cleanup timeout; unset by `#joinLate`. */
   #timer: Timer | undefined = undefined;
   /** The cleanup timeout has passed. */
   #isOverdue = false;
-  /** Starts the cleanup timeout. A waiter and no callback: who awaits a scope with a deadline must live to see it. */
+  /**
+   * Starts the cleanup timeout; made by the constructor where there is one, or a deadline. A waiter and no callback: who
+   * awaits a scope with a deadline must live to see it.
+   */
   #gate: Waiter | undefined = undefined;
 
-  constructor(options: ScopeOptions = {}) {
+  constructor(options: ScopeOptions = {}, site?: string) {
     const { signal, clock, cleanupTimeout = Number.POSITIVE_INFINITY } = options;
-    if (!(cleanupTimeout >= 0)) throw new RangeError(`cleanupTimeout must be 0 to Infinity, got ${cleanupTimeout}`);
+    if (typeof cleanupTimeout !== 'number' || !(cleanupTimeout >= 0)) {
+      throw new RangeError(`cleanupTimeout must be 0 to Infinity, got ${printed(cleanupTimeout)}`);
+    }
     const outer = signal === undefined ? undefined : CancellationToken.from(signal);
     this.name = textOf(options.name);
     this.token = tokenBelow(outer, options);
     this.clock = clock ?? systemClock;
     this.cleanupTimeout = Number.isFinite(cleanupTimeout) ? cleanupTimeout : undefined;
-    this.hasSites = options.spawnSites === true;
+    this.hasSites = options.spawnSites === true || site !== undefined;
+    this.#site = site;
     this.started = this.now();
     this.nested = outer === undefined ? undefined : enlist(outer, this);
     // Called here, so that the cleanups see the asynchronous context in which the scope was made.
     this.over = this.#live();
-    if (this.cleanupTimeout !== undefined) this.#watch();
+    if (this.cleanupTimeout !== undefined || this.token.deadline !== undefined) this.#watch();
   }
 
   /** In whole ms, which cost no object. */
@@ -126,15 +140,15 @@ export class Life implements TaskParent {
     return Math.floor(this.clock.now());
   }
 
-  /** Calls the body, unless it comes too late. */
-  begin(body: () => unknown): void {
+  /** Calls the body; one that comes too late only if it is a cleanup, which starts always. */
+  begin(body: () => unknown, isCleanup: boolean): void {
     this.hasBody = true;
     const fulfilled = (value: unknown): void => this.left(value, false);
     const rejected = (error: unknown): void => this.left(error, true);
     let end = fulfilled;
     let result: unknown;
     try {
-      result = this.token.isCancelled ? undefined : body();
+      result = this.token.isCancelled && !isCleanup ? undefined : body();
       if (isThenable(result)) {
         Promise.resolve(result).then(fulfilled, rejected);
         return;
@@ -174,14 +188,23 @@ export class Life implements TaskParent {
     const info = options === undefined && !this.hasSites ? undefined : this.#infoOf(options, above);
     const task = new Task<Awaited<T>>(this, this.token.childToken(), info, this.now());
     append<Task<unknown>>(this, task);
-    if (info?.isDaemon !== true) {
-      this.#pending++;
-      this.#isWindingUp = false;
-    } else if (this.#isWindingUp) {
-      task.cancel(this.#windUpReason());
+    if (info?.isDaemon !== true) this.#pending++;
+    try {
+      if (this.#isWindingUp) this.#joinLate(task);
+      if (info?.key !== undefined) this.#claim(info.key, task);
+      task.start(work);
+    } catch (error) {
+      // Only at the end of the stack: what was not started must not be waited for. No call, for which there may be no
+      // room either, and no check: whoever is running, be it the body or another task, makes one at its end.
+      const { next, prev } = task;
+      if (next === undefined || prev === undefined) throw error;
+      if (this.head === task) this.head = next === task ? undefined : next;
+      prev.next = next;
+      next.prev = prev;
+      if (info?.isDaemon !== true) this.#pending--;
+      if (info?.key !== undefined && this.taskOf(info.key) === task) this.#keys?.delete(info.key);
+      throw error;
     }
-    if (info?.key !== undefined) this.#claim(info.key, task);
-    task.start(work);
     return task;
   }
 
@@ -190,8 +213,18 @@ export class Life implements TaskParent {
     checkChoice('onConflict', onConflict, 'replace', 'refuse');
     checkChoice('onFailure', onFailure, 'cancel', 'isolate');
     if (onConflict === 'refuse' && this.taskOf(key) !== undefined) throw new KeyConflictError(key);
-    const site = this.hasSites ? siteAbove(above) : undefined;
-    return { name: textOf(name), key, site, isDaemon: daemon === true, isIsolated: onFailure === 'isolate' };
+    return {
+      name: textOf(name),
+      key,
+      site: this.siteAbove(above),
+      isDaemon: daemon === true,
+      isIsolated: onFailure === 'isolate',
+    };
+  }
+
+  /** Where `above` was called, if that is to be recorded. */
+  siteAbove(above: unknown): string | undefined {
+    return this.#site ?? (this.hasSites ? siteAbove(above) : undefined);
   }
 
   taskOf(key: unknown): Task<unknown> | undefined {
@@ -208,9 +241,8 @@ export class Life implements TaskParent {
 
   ended(task: Task<unknown>): boolean {
     remove<Task<unknown>>(this, task);
+    const isKept = task.current === 'failed' && this.#taskFailed(task);
     const info = task.info;
-    let isKept = false;
-    if (task.current === 'failed') isKept = this.#taskFailed(task);
     if (info !== undefined && this.taskOf(info.key) === task) this.#keys?.delete(info.key);
     if (info?.isDaemon !== true) this.#pending--;
     if (this.#pending === 0) this.#check();
@@ -232,6 +264,7 @@ export class Life implements TaskParent {
   #failed(error: unknown, name?: string): void {
     this.#failures ??= new Failures();
     this.#failures.add(error);
+    if (this.token.isCancelled) return;
     const who = name === undefined ? 'A sibling' : taskLabel(name);
     this.token.cancel(new CancelledError(`${who} in the same scope failed`, { source: 'sibling', cause: error }));
   }
@@ -270,6 +303,20 @@ export class Life implements TaskParent {
       if (task?.info?.isDaemon === true) task.cancel(reason);
       task = task?.next;
     } while (task !== this.head);
+  }
+
+  /** A task joins while the daemons are wound up: another daemon is, too; nobody asks anything else to stop. */
+  #joinLate(task: Task<unknown>): void {
+    if (task.info?.isDaemon === true) {
+      task.cancel(this.#windUpReason());
+      return;
+    }
+    this.#isWindingUp = false;
+    // Invariant 7.
+    if (this.#timer === undefined || this.token.isCancelled) return;
+    this.clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+    this.#isOverdue = false;
   }
 
   #windUpReason(): CancelledError {
@@ -314,9 +361,12 @@ export class Life implements TaskParent {
       this.#joined = resolve;
     });
     if (this.#timer !== undefined) this.clock.clearTimer(this.#timer);
-    for (let next = this.#cleanups.pop(); next !== undefined; next = this.#cleanups.pop()) await this.#clean(next);
-    if (this.#unfinished.length > 0) {
-      this.#failed(new CleanupTimeoutError(this.cleanupTimeout as number, this.#unfinished, { owner: this.label() }));
+    // Invariant 8.
+    for (let told = 0; ; told = this.#unfinished.length) {
+      for (let next = this.#cleanups.pop(); next !== undefined; next = this.#cleanups.pop()) await this.#clean(next);
+      if (this.#unfinished.length === told) break;
+      const late = this.#unfinished.slice(told);
+      this.#failed(new CleanupTimeoutError(this.cleanupTimeout as number, late, { owner: this.label() }));
     }
     this.state = CLOSED;
     if (this.nested !== undefined) remove<Life>(this.nested, this);
@@ -350,7 +400,8 @@ export class Life implements TaskParent {
         this.clock.clearTimer(timer);
         resolve();
       };
-      Promise.resolve(result).then(settle, (error) => {
+      // Not Promise.resolve: where that throws, the timer would stay.
+      new Promise((resolve) => resolve(result)).then(settle, (error) => {
         if (isLate) return reportLate(`Cleanup${quoted(name)}`, givenUp, error);
         this.clock.clearTimer(timer);
         reject(error);
@@ -384,7 +435,9 @@ export class Life implements TaskParent {
 /** The parent of tasks that were given up on. */
 const abandoned: TaskParent = {
   ended(task) {
-    if (task.current === 'failed') reportLate(taskLabel(task.name), givenUp, task.value);
+    // An isolated failure is theirs who wait for it.
+    const isHandled = task.info?.isIsolated === true && task.head !== undefined;
+    if (task.current === 'failed' && !isHandled) reportLate(taskLabel(task.name), givenUp, task.value);
     return false;
   },
   asked() {},

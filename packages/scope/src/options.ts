@@ -66,7 +66,16 @@ export function checkFunction(call: string, value: unknown): void {
 /** Refuses an option that would be taken for its default. */
 export function checkChoice(name: string, value: unknown, ...allowed: readonly string[]): void {
   if (value === undefined || allowed.includes(value as string)) return;
-  throw new TypeError(`${name} must be ${allowed.map((one) => `'${one}'`).join(' or ')}, got ${String(value)}`);
+  throw new TypeError(`${name} must be ${allowed.map((one) => `'${one}'`).join(' or ')}, got ${printed(value)}`);
+}
+
+/** Any value as a text. */
+export function printed(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return `one that cannot be printed (${typeof value})`;
+  }
 }
 
 /** A name as a text, whatever was passed: what is made of it later, in the middle of a failure, must not throw. */

@@ -2,8 +2,8 @@ import { consumeBudget } from '@quiesce/cancellation-token';
 import type { Life } from './life.ts';
 
 /** The whole life of a scope with a body. */
-export async function runIn<T>(life: Life, body: () => T): Promise<Awaited<T>> {
-  life.begin(body);
+export async function runIn<T>(life: Life, body: () => T, isCleanup = false): Promise<Awaited<T>> {
+  life.begin(body, isCleanup);
   await life.over;
   const turn = consumeBudget();
   if (turn !== undefined) await turn;

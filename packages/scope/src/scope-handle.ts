@@ -142,7 +142,7 @@ export class Scope implements AsyncDisposable {
    * });
    * ```
    */
-  start<V, T>(
+  start<V = void, T = unknown>(
     work: (token: CancellationToken, ready: (value: V) => void) => T,
     options?: SpawnOptions,
   ): Promise<Started<V, T>> {
@@ -180,14 +180,16 @@ export class Scope implements AsyncDisposable {
     if (concurrency < 1 || (concurrency !== Number.POSITIVE_INFINITY && !Number.isInteger(concurrency))) {
       throw new RangeError(`map: concurrency must be an integer from 1, or Infinity, got ${String(concurrency)}`);
     }
-    const { clock } = this.life;
+    const { life } = this;
+    const site = life.siteAbove(Scope.prototype.map);
     const run = (signal: CancellationToken): Promise<Awaited<R>[]> =>
-      mapItems(items, work, concurrency, { signal, clock });
-    return this.life.spawn(run, { name, onFailure: 'isolate' }, Scope.prototype.map);
+      mapItems(items, work, concurrency, { signal, clock: life.clock, site });
+    return life.spawn(run, { name, onFailure: 'isolate' }, Scope.prototype.map);
   }
 
   /**
-   * Runs functions against each other in a scope of their own: the first one to end, also by failing, decides.
+   * Runs functions against each other in a scope of their own: the first one to end, also by failing or by
+   * cancelling itself, decides.
    *
    * **Timing.** All are called synchronously. The losers are cancelled and awaited before the task ends.
    *
@@ -236,9 +238,11 @@ export class Scope implements AsyncDisposable {
     const works = [...given];
     for (const work of works) checkFunction(call, work);
     if (works.length === 0) throw new RangeError(`${call}: there is nothing to run; pass at least one function`);
-    const { clock } = this.life;
-    const run = (signal: CancellationToken): Promise<unknown> => firstOf(works, call === 'any', { signal, clock });
-    return this.life.spawn(run, { name: call, onFailure: 'isolate' }, above);
+    const { life } = this;
+    const site = life.siteAbove(above);
+    const run = (signal: CancellationToken): Promise<unknown> =>
+      firstOf(works, call === 'any', { signal, clock: life.clock, site });
+    return life.spawn(run, { name: call, onFailure: 'isolate' }, above);
   }
 
   /**

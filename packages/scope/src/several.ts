@@ -1,4 +1,10 @@
-import { type CancellationToken, CancelledError, type Clock, isCancellationOf } from '@quiesce/cancellation-token';
+import {
+  type CancellationToken,
+  CancelledError,
+  type Clock,
+  consumeBudget,
+  isCancellationOf,
+} from '@quiesce/cancellation-token';
 import { ScopeError } from './errors.ts';
 import { Life } from './life.ts';
 import { runIn } from './run-in.ts';
@@ -8,6 +14,8 @@ interface Inherited {
   /** The token of the task that the inner scope runs in. */
   readonly signal: CancellationToken;
   readonly clock: Clock;
+  /** Where that was spawned, if sites are recorded. */
+  readonly site: string | undefined;
 }
 
 /** The machine of `map`: at most `free` items at a time, each a task; the results in the order of the items. */
@@ -22,7 +30,9 @@ export async function mapItems<I, R>(
   let begun = 0;
   let done = 0;
   let isExhausted = false;
-  const life = new Life(inherited);
+  /** Why an item has cancelled itself. */
+  let given: { readonly reason: unknown } | undefined;
+  const life = new Life(inherited, inherited.site);
   await runIn(life, () => {
     const iterator = items[Symbol.iterator]();
     life.defer(() => isExhausted || iterator.return?.(), 'close the iterator');
@@ -33,11 +43,23 @@ export async function mapItems<I, R>(
       isExhausted = step.done === true;
       return step;
     };
+    const giveUp = (reason: unknown): void => {
+      given ??= { reason };
+      life.token.cancel(reason);
+    };
     const begin = (item: I, index: number): void => {
       const run = async (token: CancellationToken): Promise<void> => {
-        results[index] = await work(item, token, index);
+        try {
+          results[index] = await work(item, token, index);
+        } catch (error) {
+          // An item that cancels itself: nobody else would say why its result is missing.
+          if (isCancellationOf(error, token)) giveUp(error);
+          throw error;
+        }
         free++;
         done++;
+        const turn = consumeBudget();
+        if (turn !== undefined) await turn;
         fill();
       };
       life.spawn(run, undefined, undefined);
@@ -53,7 +75,7 @@ export async function mapItems<I, R>(
     fill();
   });
   // Nothing has failed: what is missing was cancelled.
-  if (!isExhausted || done < begun) throw inherited.signal.reason;
+  if (!isExhausted || done < begun) throw inherited.signal.isCancelled ? inherited.signal.reason : given?.reason;
   return results;
 }
 
@@ -64,22 +86,31 @@ export async function firstOf(
   inherited: Inherited,
 ): Promise<unknown> {
   let winner: { readonly value: unknown } | undefined;
-  const errors: unknown[] = [];
-  const life = new Life(inherited);
+  /** Why the first one that did so has cancelled itself; in a race nobody wins behind it. */
+  let given: { readonly reason: unknown } | undefined;
+  const errors = new Set<unknown>();
+  const life = new Life(inherited, inherited.site);
   const run = async (work: (token: CancellationToken) => unknown, token: CancellationToken): Promise<void> => {
     try {
       const value = await work(token);
-      winner ??= { value };
+      if (isAny || given === undefined) winner ??= { value };
       life.token.cancel(new CancelledError('Another one was first', { source: 'sibling' }));
     } catch (error) {
-      if (!isAny || isCancellationOf(error, token)) throw error;
-      errors.push(error);
+      if (isCancellationOf(error, token)) {
+        // One that cancels itself has ended: it decides a race, and is out of an `any`. The decision comes first: a loser
+        // may fulfil when it hears of it.
+        if (!life.token.isCancelled) given ??= { reason: error };
+        if (!isAny) life.token.cancel(error);
+        throw error;
+      }
+      if (!isAny) throw error;
+      errors.add(error);
     }
   };
   await runIn(life, () => {
     for (const work of works) life.spawn((token) => run(work, token), undefined, undefined);
   });
   if (winner !== undefined) return winner.value;
-  if (errors.length > 0) throw new ScopeError(undefined, errors);
-  throw inherited.signal.reason;
+  if (errors.size > 0) throw new ScopeError(undefined, [...errors]);
+  throw inherited.signal.isCancelled ? inherited.signal.reason : given?.reason;
 }

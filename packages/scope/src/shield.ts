@@ -9,7 +9,8 @@ export interface ShieldOptions extends Pick<ScopeOptions, 'name' | 'timeout' | '
 /**
  * Runs cleanup untouched by every cancellation around it, with a deadline of its own.
  *
- * **Timing.** `work` is called synchronously. At its deadline it is cancelled, and then awaited.
+ * **Timing.** `work` is called synchronously, also with a timeout of 0: its token is cancelled then. At its deadline it is
+ * cancelled, and then awaited.
  *
  * **Cancel safety.** Nothing but its own `timeout` cancels it.
  *
@@ -31,5 +32,5 @@ export async function shield<T>(
 ): Promise<Awaited<T>> {
   checkFunction('shield', work);
   const life = new Life({ ...options, signal: undefined });
-  return runIn(life, () => work(life.token));
+  return runIn(life, () => work(life.token), true);
 }

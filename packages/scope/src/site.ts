@@ -6,11 +6,18 @@ interface Stacks {
 /**
  * Where `above` was called: the innermost line of the stack above it, as the engine prints it.
  *
- * @returns `undefined` where the engine cannot leave frames out, or was told to keep none
+ * @returns `undefined` where the engine cannot leave frames out, was told to keep none, or to make something else of them
  */
 export function siteAbove(above: unknown): string | undefined {
   const holder: { stack?: string } = {};
-  (Error as Stacks).captureStackTrace?.(holder, above);
-  const line = holder.stack?.split('\n').find((line) => /:\d+\)?$/.test(line));
+  let stack: unknown;
+  try {
+    (Error as Stacks).captureStackTrace?.(holder, above);
+    stack = holder.stack;
+  } catch {
+    // The program's own Error.prepareStackTrace has failed: nothing to fail a spawn for.
+  }
+  if (typeof stack !== 'string') return undefined;
+  const line = stack.split('\n').find((line) => /:\d+\)?$/.test(line));
   return line?.trim().replace(/^at /, '');
 }

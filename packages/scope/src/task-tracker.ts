@@ -29,6 +29,7 @@ import {
 } from '@quiesce/internal';
 import type { Drainable } from './drainable.ts';
 import { releaseLeak, watchLeak } from './leak.ts';
+import { nativeThen } from './native-then.ts';
 import { checkFunction, quoted } from './options.ts';
 import { siteAbove } from './site.ts';
 
@@ -106,18 +107,23 @@ export class TaskTracker implements Drainable {
    * @see tokio_util::task::TaskTracker::track_future, which counts until the future is dropped
    */
   track<T>(work: PromiseLike<T>): Promise<T> {
-    if (!isThenable(work)) return Promise.reject(new TypeError(`track: expected a promise, got ${show(work)}`));
-    this.#enter();
-    return Promise.resolve(work as PromiseLike<T>).then(
-      (value) => {
-        this.#leave();
-        return value;
-      },
-      (error) => {
-        this.#leave();
-        throw error;
-      },
-    );
+    const fulfilled = (value: unknown): unknown => {
+      this.#leave();
+      return value;
+    };
+    const rejected = (error: unknown): never => {
+      this.#leave();
+      throw error;
+    };
+    try {
+      if (!isThenable(work)) throw new TypeError(`track: expected a promise, got ${show(work)}`);
+      const tracked = nativeThen.call(Promise.resolve(work), fulfilled, rejected) as Promise<T>;
+      // Counted once nothing can throw any more, not even for want of stack; neither reaction runs inside of this call.
+      this.#length++;
+      return tracked;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -152,7 +158,7 @@ export class TaskTracker implements Drainable {
    * ```
    */
   guard(): TrackerGuard {
-    this.#enter();
+    this.#length++;
     const guard = new TrackerGuard(this, () => this.#leave());
     if (this.#detectsLeaks) {
       const site = siteAbove(TaskTracker.prototype.guard);
@@ -211,16 +217,12 @@ export class TaskTracker implements Drainable {
   /**
    * Waits as `wait`, until `token` is cancelled; only a closed tracker comes to that end.
    *
-   * @param token gives up the wait, and nothing else
-   * @throws (rejects) the token's reason
+   * @param token a token or an `AbortSignal`: gives up the wait, and nothing else
+   * @throws (rejects) its reason; TypeError when it is neither
    */
-  async drain(token: CancellationToken): Promise<void> {
+  async drain(token: CancellationToken | AbortSignal): Promise<void> {
     const outcome = await wait(untilCancelled(token, this.wait()));
     if (outcome.cancelled) throw outcome.reason;
-  }
-
-  #enter(): void {
-    this.#length++;
   }
 
   #leave(): void {

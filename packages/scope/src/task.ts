@@ -10,6 +10,7 @@ import {
   wait,
 } from '@quiesce/cancellation-token';
 import { defineDispose, defineGetter, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
+import { nativeThen } from './native-then.ts';
 import { quoted } from './options.ts';
 
 /** Where a task stands: it starts `running` and ends in one of the others, once. */
@@ -87,7 +88,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     // Bound functions are half as large as closures, and a scope may have a hundred thousand of them.
     const failed = fail.bind(this);
     try {
-      Promise.resolve(work(this.token)).then(fulfil.bind(this), failed);
+      nativeThen.call(Promise.resolve(work(this.token)), fulfil.bind(this), failed);
     } catch (error) {
       Promise.reject(error).catch(failed);
     }

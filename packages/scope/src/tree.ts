@@ -88,8 +88,12 @@ function ofCleanup({ name, started }: { readonly name: string; readonly started:
   return { kind: 'cleanup', name, state: 'running', isCancelled: false, ageMs: life.now() - started, children: [] };
 }
 
+/** How deep a line is indented at most, in levels: the text of a chain would grow with the square of its length. */
+const INDENTED = 64;
+
 /**
- * A snapshot as text, one line for each scope, task and running cleanup.
+ * A snapshot as text, one line for each scope, task and running cleanup. What is more than 64 levels down is not indented
+ * further: its line says how deep it is.
  *
  * @param tree what `s.tree()` gave
  * @returns lines without a line feed at the end
@@ -113,14 +117,17 @@ function ofCleanup({ name, started }: { readonly name: string; readonly started:
  */
 export function formatTree(tree: ScopeTree): string {
   const lines: string[] = [];
-  const todo = [{ tree, first: '', indent: '' }];
+  const todo = [{ tree, first: '', indent: '', depth: 0 }];
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
     const { tree, first, indent } = next;
+    const depth = next.depth + 1;
     lines.push(first + lineOf(tree));
     // The last one first, since the pile is taken from its end.
     for (const [index, child] of [...tree.children.entries()].reverse()) {
       const isLast = index === tree.children.length - 1;
-      todo.push({ tree: child, first: indent + (isLast ? '└─ ' : '├─ '), indent: indent + (isLast ? '   ' : '│  ') });
+      const first = indent + (isLast ? '└─ ' : '├─ ');
+      if (depth > INDENTED) todo.push({ tree: child, first: `${indent}[${depth}] `, indent, depth });
+      else todo.push({ tree: child, first, indent: indent + (isLast ? '   ' : '│  '), depth });
     }
   }
   return lines.join('\n');

@@ -95,3 +95,37 @@ describe('an isolated failure', () => {
     expect(unhandled).toEqual([]);
   });
 });
+
+describe('isolated tasks that fail with one error object', () => {
+  it('have one owner each: the error is thrown while one of them was not asked, whichever it is', async () => {
+    const same = new Error('same');
+    for (const asked of [[0], [1], []]) {
+      const done = scope(async (s) => {
+        const fails = () => Promise.reject(same);
+        const tasks = [s.spawn(fails, { onFailure: 'isolate' }), s.spawn(fails, { onFailure: 'isolate' })];
+        await turn();
+        for (const index of asked) {
+          await tasks[index]?.settled();
+          await tasks[index]?.settled();
+        }
+      });
+      expect(await rejection(done)).toBe(same);
+    }
+    const handled = await scope(async (s) => {
+      const tasks = [0, 1].map(() => s.spawn(() => Promise.reject(same), { onFailure: 'isolate' }));
+      for (const task of tasks) await task.settled();
+      return 'handled';
+    });
+    expect(handled).toBe('handled');
+  });
+
+  it('leave it to the scope when a task that is not isolated throws it too', async () => {
+    const same = new Error('same');
+    const done = scope(async (s) => {
+      const isolated = s.spawn(() => Promise.reject(same), { onFailure: 'isolate' });
+      s.spawn(() => Promise.reject(same));
+      await isolated.settled();
+    });
+    expect(await rejection(done)).toBe(same);
+  });
+});

@@ -2,7 +2,7 @@ import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { ScopeError, scope } from '@quiesce/scope';
-import { select, sleep } from '@quiesce/select';
+import { select, selectEach, sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { failing, obedient, rejection } from './vocabulary.ts';
 
@@ -168,5 +168,28 @@ describe('select in a scope', () => {
     expect(outcome).toEqual({ branch: 'timeout', value: undefined });
     expect(log).toEqual(['task', 'cleanup']);
     expect(clock.now()).toBe(30);
+  });
+});
+
+describe('scopes inside of selectEach', () => {
+  it('end before the loop goes on after a break, cancelled by the loop', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    const work = (token: CancellationToken): Promise<void> =>
+      scope(
+        (s) => {
+          s.defer(() => log.push('cleaned up'));
+          s.spawn(obedient(clock, 5, () => log.push('stopped')));
+        },
+        { signal: token, clock },
+      );
+    await clock.run(async () => {
+      for await (const { branch } of selectEach({ work, tick: sleep(1, { clock }) })) {
+        log.push(branch);
+        if (branch === 'tick') break;
+      }
+      log.push('behind the loop');
+    });
+    expect(log).toEqual(['tick', 'stopped', 'cleaned up', 'behind the loop']);
   });
 });

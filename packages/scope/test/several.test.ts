@@ -1,9 +1,9 @@
 import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { ScopeError, scope } from '@quiesce/scope';
+import { Scope, ScopeError, scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { failing, obedient, rejection, unhandledIn } from './vocabulary.ts';
+import { failing, obedient, rejection, turn, unhandledIn } from './vocabulary.ts';
 
 const a = new Error('a');
 const b = new Error('b');
@@ -243,5 +243,83 @@ describe('map, race and any', () => {
       }
     });
     expect(unhandled).toEqual([]);
+  });
+});
+
+describe('an item, or a contestant, that cancels itself', () => {
+  const selfish = async (token: CancellationToken): Promise<never> => {
+    token.cancel('mine');
+    throw token.reason;
+  };
+
+  it('ends a map with its reason, and the other items are cancelled', async () => {
+    const clock = new VirtualClock();
+    let isCleanedUp = false;
+    const other = obedient(clock, 5, () => {
+      isCleanedUp = true;
+    });
+    const thrown = await rejection(
+      clock.run(() => scope((s) => s.map([0, 1], (item, token) => (item === 1 ? selfish(token) : other(token))))),
+    );
+    expect([thrown, isCleanedUp]).toEqual(['mine', true]);
+  });
+
+  it('decides a race, and a loser that fulfils when it hears of it does not win', async () => {
+    const loser = async (token: CancellationToken): Promise<string> => {
+      await token.cancelled();
+      return 'loser';
+    };
+    expect(await rejection(scope((s) => s.race([selfish, loser])))).toBe('mine');
+    expect(await rejection(scope((s) => s.race([loser, selfish])))).toBe('mine');
+    const atOnce = (token: CancellationToken): Promise<string> =>
+      new Promise((resolve) => token.onCancelled(() => resolve('loser')));
+    expect(await rejection(scope((s) => s.race([atOnce, selfish])))).toBe('mine');
+  });
+
+  it('is out of an any, which the others may win; alone, it gives its reason', async () => {
+    expect(await scope((s) => s.any([selfish, () => turn().then(() => 'second')]))).toBe('second');
+    expect(await rejection(scope((s) => s.any([selfish, selfish])))).toBe('mine');
+  });
+});
+
+describe('a map over items that are ready', () => {
+  it('lets a macrotask through, which can cancel it', async () => {
+    function* forever(): Generator<number> {
+      for (let i = 0; i < 200_000; i++) yield i;
+    }
+    const outer = new CancellationToken();
+    setImmediate(() => outer.cancel('enough'));
+    let count = 0;
+    const work = async (): Promise<number> => count++;
+    const done = scope((s) => s.map(forever(), work, { concurrency: 2 }), { signal: outer });
+    expect(await rejection(done)).toBe('enough');
+    expect(count).toBeLessThan(200_000);
+  });
+});
+
+describe('the failures of an any', () => {
+  it('are counted once where they are the same, and the text is right in number', async () => {
+    const fails = () => Promise.reject(a);
+    const one = (await rejection(scope((s) => s.any([fails, fails])))) as ScopeError;
+    expect(one.errors).toEqual([a]);
+    expect(one.message).toMatch(/^One failure in a scope; /);
+    const two = (await rejection(scope((s) => s.any([fails, () => Promise.reject(b)])))) as ScopeError;
+    expect(two.errors).toEqual([a, b]);
+    expect(two.message).toMatch(/^2 failures in a scope; /);
+  });
+});
+
+describe('map, race and any after their scope has settled', () => {
+  it('are a ClosedError, and start nothing', async () => {
+    const s = new Scope();
+    await s.join();
+    let isStarted = false;
+    const work = (): void => {
+      isStarted = true;
+    };
+    for (const call of [() => s.map([1], work), () => s.race([work]), () => s.any([work])]) {
+      expect(call).toThrow(expect.objectContaining({ name: 'ClosedError' }));
+    }
+    expect(isStarted).toBe(false);
   });
 });

@@ -221,3 +221,51 @@ describe('a tracker under random operations', () => {
     );
   });
 });
+
+describe('drain', () => {
+  it('takes an AbortSignal too, and refuses what is neither', async () => {
+    const tracker: Drainable = new TaskTracker();
+    tracker.stop();
+    const controller = new AbortController();
+    using _ = (tracker as TaskTracker).guard();
+    const drained = rejection(tracker.drain(controller.signal));
+    controller.abort('deploy');
+    expect(await drained).toBe('deploy');
+    expect(await rejection(tracker.drain({} as never))).toBeInstanceOf(TypeError);
+  });
+});
+
+describe('a promise that lies', () => {
+  it('is counted once, until it has really settled, or refused without being counted', async () => {
+    const tracker = new TaskTracker();
+    const twice = Object.assign(Promise.resolve(1), {
+      // biome-ignore lint/suspicious/noThenProperty: that is the point
+      then(fulfilled: (value: number) => void) {
+        fulfilled(1);
+        fulfilled(2);
+        return Promise.resolve();
+      },
+    });
+    const tracked = tracker.track(twice as unknown as Promise<number>);
+    expect(tracker.length).toBe(1);
+    await tracked;
+    expect(tracker.length).toBe(0);
+    const poison = new Error('poison');
+    const poisoned = (lives: number): Promise<never> =>
+      Object.defineProperty(new Promise<never>(() => {}), 'constructor', {
+        get() {
+          if (lives-- > 0) return Promise;
+          throw poison;
+        },
+      });
+    for (const lives of [0, 1]) expect(await rejection(tracker.track(poisoned(lives)))).toBe(poison);
+    const getter = {
+      // biome-ignore lint/suspicious/noThenProperty: that is the point
+      get then(): never {
+        throw poison;
+      },
+    };
+    expect(await rejection(tracker.track(getter as never))).toBe(poison);
+    expect(tracker.length).toBe(0);
+  });
+});

@@ -275,3 +275,123 @@ describe('shield', () => {
     expect(await rejection(shield(1 as never))).toBeInstanceOf(TypeError);
   });
 });
+
+describe('a task that joins while daemons are wound up', () => {
+  const daemon = (clock: VirtualClock) => async (token: CancellationToken) => {
+    await token.cancelled();
+    await sleep(8, { clock });
+  };
+
+  it('is not held to the cleanup timeout, since nobody has asked it to stop', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    const done = scope(
+      (s) => {
+        s.spawn(daemon(clock), { daemon: true });
+        const join = async (): Promise<void> => {
+          await sleep(5, { clock });
+          s.spawn((token) => sleep(100, { clock }).then(() => log.push(`served, cancelled: ${token.isCancelled}`)));
+        };
+        void join();
+      },
+      { clock, cleanupTimeout: 10 },
+    );
+    await clock.run(() => done);
+    expect(log).toEqual(['served, cancelled: false']);
+    expect(clock.now()).toBe(105);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('is held to it from its own cancellation on', async () => {
+    const clock = new VirtualClock();
+    const done = scope(
+      (s) => {
+        s.spawn(daemon(clock), { daemon: true });
+        const join = async (): Promise<void> => {
+          await sleep(5, { clock });
+          s.spawn(deaf().work, { name: 'late' });
+          await sleep(50, { clock });
+          s.cancel();
+        };
+        void join();
+      },
+      { clock, cleanupTimeout: 10 },
+    );
+    expect(await rejection(clock.run(() => done))).toMatchObject({ unfinished: [{ name: 'late', ageMs: 60 }] });
+  });
+});
+
+describe('what is given up on', () => {
+  it('runs also the cleanups that are deferred by whom the cleanup timeout has cancelled', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    const done = scope(
+      (s) => {
+        s.token.onCancelled(() => s.defer(() => log.push('deferred at the last')));
+        s.defer(deaf().work, { name: 'hangs' });
+      },
+      { clock, cleanupTimeout: 10 },
+    );
+    expect(await rejection(clock.run(() => done))).toMatchObject({ unfinished: [{ name: 'hangs' }] });
+    expect(log).toEqual(['deferred at the last']);
+  });
+
+  it('fails for whoever waits for it when it is isolated, and otherwise for the uncaught handler', async () => {
+    const clock = new VirtualClock();
+    const log: unknown[] = [];
+    const caught = await uncaughtIn(async () => {
+      const [handled, unhandled] = [deaf(), deaf()];
+      const done = scope(
+        async (s) => {
+          const task = s.spawn(handled.work, { onFailure: 'isolate' });
+          s.spawn(unhandled.work, { name: 'nobody waits', onFailure: 'isolate' });
+          s.cancel();
+          log.push(await task.catch((error: unknown) => error));
+        },
+        { clock, cleanupTimeout: 10 },
+      );
+      await rejection(clock.run(() => done));
+      handled.fail('handled');
+      unhandled.fail('unhandled');
+    });
+    expect(log).toEqual(['handled']);
+    expect(caught.map(String)).toEqual(['Error: Task "nobody waits" failed after its scope had given up on it']);
+  });
+
+  it('is named up to ten in the text, and completely in the data', async () => {
+    const clock = new VirtualClock();
+    const done = scope(
+      (s) => {
+        for (let i = 0; i < 1_000; i++) s.spawn(deaf().work, { name: `t${i}` });
+        s.cancel();
+      },
+      { clock, cleanupTimeout: 10 },
+    );
+    const { message, unfinished } = (await rejection(clock.run(() => done))) as CleanupTimeoutError;
+    expect(unfinished).toHaveLength(1_000);
+    expect(message).toContain('"t9" (running for 10 ms), and 990 more; no longer waited for');
+    expect(message).not.toContain('"t10"');
+  });
+});
+
+describe('shield with a timeout of 0', () => {
+  it('starts the work, with a cancelled token', async () => {
+    const clock = new VirtualClock();
+    const log: unknown[] = [];
+    const work = async (token: CancellationToken): Promise<void> => {
+      log.push(token.isCancelled);
+      await sleep(1, { clock });
+      log.push('done');
+    };
+    expect(await rejection(clock.run(() => shield(work, { timeout: 0, clock })))).toBeInstanceOf(TimeoutError);
+    expect(log).toEqual([true, 'done']);
+  });
+});
+
+describe('a cleanup timeout that is no number', () => {
+  it('is a RangeError, whatever it is', async () => {
+    for (const bad of ['5', Symbol('5'), Object.create(null), null, 5n]) {
+      expect(await rejection(scope(() => {}, { cleanupTimeout: bad as never }))).toBeInstanceOf(RangeError);
+    }
+  });
+});

@@ -126,3 +126,70 @@ function depthOf(tree: ScopeTree): number {
   for (let next = tree.children[0]; next !== undefined; next = next.children[0]) depth++;
   return depth + 1;
 }
+
+describe('spawn sites', () => {
+  it('of the items of a map, and of those in a race, are where that was called', async () => {
+    const { work, fulfil } = deaf();
+    const sites: unknown[] = [];
+    await scope(
+      async (s) => {
+        const mapping = (): void => void s.map([1, 2], async () => work());
+        mapping();
+        const racing = (): void => void s.race([work]);
+        racing();
+        for (const task of s.tree().children) {
+          for (const { children } of task.children) sites.push(...children.map(({ site }) => site?.split(' ')[0]));
+        }
+        fulfil();
+      },
+      { spawnSites: true },
+    );
+    expect(sites.map(String).sort()).toEqual(['mapping', 'mapping', 'racing']);
+  });
+
+  it('are left out where the program makes something else of a stack, or fails to', async () => {
+    const before = Error.prepareStackTrace;
+    try {
+      for (const prepare of [
+        (_: Error, calls: unknown) => calls,
+        () => {
+          throw new Error('no stack');
+        },
+      ]) {
+        Error.prepareStackTrace = prepare;
+        const sites = await scope(
+          (s) => {
+            s.spawn(async () => {});
+            return s.tree().children.map(({ site }) => site);
+          },
+          { spawnSites: true },
+        );
+        expect(sites).toEqual([undefined]);
+      }
+    } finally {
+      Error.prepareStackTrace = before;
+    }
+  });
+});
+
+describe('formatTree', () => {
+  it('prints twenty thousand levels: from the 65th on the depth is a number', () => {
+    const leaf: ScopeTree = {
+      kind: 'task',
+      name: undefined,
+      state: 'running',
+      isCancelled: false,
+      ageMs: 0,
+      children: [],
+    };
+    let tree = leaf;
+    for (let i = 0; i < 20_000; i++) tree = { ...leaf, children: [tree, leaf] };
+    const lines = formatTree(tree).split('\n');
+    expect(lines).toHaveLength(40_001);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(300);
+    expect(lines[64]).toMatch(/^(│ {2}){63}├─ task: running, 0 ms$/);
+    expect(lines[65]).toMatch(/^(│ {2}){64}\[65\] task: running, 0 ms$/);
+    expect(lines[20_000]).toContain('[20000] task');
+    expect(lines.at(-1)).toBe('└─ task: running, 0 ms');
+  });
+});

@@ -110,3 +110,15 @@ expectTypeOf(tracker.track(Promise.resolve(1))).toEqualTypeOf<Promise<number>>()
 expectTypeOf(tracker.spawn(() => Promise.resolve('text'))).toEqualTypeOf<Promise<string>>();
 expectTypeOf(tracker.guard()).toExtend<Disposable>();
 expectTypeOf(tracker.wait()).toExtend<Source<void>>();
+
+// `ready` says what `value` is; without a type it takes nothing.
+void scope(async (s) => {
+  const bare = await s.start(async (_token, ready) => ready());
+  expectTypeOf(bare.value).toEqualTypeOf<void>();
+  const typed = await s.start((_token, ready: () => void) => {
+    ready();
+    return 1;
+  });
+  expectTypeOf(typed.task).toEqualTypeOf<Task<number>>();
+});
+expectTypeOf<Drainable['drain']>().parameter(0).toEqualTypeOf<CancellationToken | AbortSignal>();

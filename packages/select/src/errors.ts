@@ -41,8 +41,12 @@ export interface Unfinished {
   readonly site?: string;
 }
 
+/** How many the text of an error names. */
+const NAMED = 10;
+
 /**
- * Cancelled work did not end within `cleanupTimeout`: it is no longer waited for, and named in `unfinished`.
+ * Cancelled work did not end within `cleanupTimeout`: it is no longer waited for, and named in `unfinished`; the text
+ * names the first ten.
  *
  * What it gives later goes to the uncaught handler. `errors` holds what had failed by then, and `outcome` what had won.
  *
@@ -81,10 +85,11 @@ export class CleanupTimeoutError extends AggregateError {
       readonly outcome?: AnyOutcome | undefined;
     },
   ) {
-    const list = unfinished.map(({ name, ageMs, site }) => {
+    const list = unfinished.slice(0, NAMED).map(({ name, ageMs, site }) => {
       const where = site === undefined ? '' : `, started at ${site}`;
       return `${JSON.stringify(name)} (running for ${Math.round(ageMs)} ms${where})`;
     });
+    if (unfinished.length > NAMED) list.push(`and ${unfinished.length - NAMED} more`);
     const what = more?.owner === undefined ? 'Cancelled' : `${more.owner}: cancelled`;
     super(more?.errors ?? [], `${what}, and not done within ${ms} ms: ${list.join(', ')}; no longer waited for`);
     this.ms = ms;
