@@ -3,7 +3,7 @@
  * Invariants are cited from the head of tree.ts.
  */
 
-import { defineDispose, detach, remove } from '@quiesce/internal';
+import { defineDispose, detach, remove, reserveStack } from '@quiesce/internal';
 import {
   ASKS,
   attach,
@@ -25,7 +25,6 @@ import {
 } from './node.ts';
 import { shorten } from './path.ts';
 import type { Waiter } from './source.ts';
-import { reserveStack } from './stack.ts';
 import { reportUncaught } from './uncaught.ts';
 
 /** Puts a callback or waiter into the list of a token that is neither cancelled nor disposed. */
