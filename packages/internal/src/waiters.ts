@@ -20,15 +20,16 @@ export function parkOn(list: WaiterList, waiter: Parked): void {
   if (waiter.owner !== undefined) {
     throw new TypeError('park: this waiter is parked on another source; unpark it there first');
   }
-  waiter.owner = list;
+  // The call first, here and below: where it finds no room on the stack, nothing has changed.
   append(list, waiter as WaiterItem);
+  waiter.owner = list;
 }
 
 /** Takes a waiter out. Says whether it was parked here. */
 export function unparkFrom(list: WaiterList, waiter: Parked): boolean {
   if (waiter.owner !== list) return false;
-  waiter.owner = undefined;
   remove(list, waiter as WaiterItem);
+  waiter.owner = undefined;
   return true;
 }
 
