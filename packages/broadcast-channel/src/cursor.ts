@@ -8,16 +8,17 @@
  *
  * Invariants
  *  1. Who is in the slot came before all in the list: it is taken only while both are empty.
- *  2. While it wakes its list it is queued, by an end of its own in that list, so that a send inside of a wake-up wakes
- *     those behind (invariant 4 of the ring).
- *  3. Woken in order, until there is nothing left to poll; who parks again meanwhile is not woken again by the same send.
+ *  2. While it wakes its list, it is in a queue as soon as somebody parks: so what is sent or joins meanwhile has all told
+ *     again, after this (invariant 6 of the ring).
+ *  3. Woken in order, until there is nothing left to poll; who parks again meanwhile is not woken again by the same send,
+ *     unless a newcomer would have to sleep behind it beside a value, or after the end.
  */
 
 import { ClosedError, PENDING, reportUncaught, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
 import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { deliver, fail, type Resolve } from './deliver.ts';
 import { LaggedError } from './errors.ts';
-import { dequeue, enqueue, NOWHERE, type Ring, read, readMany } from './ring.ts';
+import { dequeue, enqueue, NOWHERE, type Ring, read, readMany, tell, wakeTold } from './ring.ts';
 
 export class Cursor<T> implements SourceProtocol<T>, WaiterList {
   /** The list: who is parked here, in order. */
@@ -82,7 +83,9 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
 
   /** Reads the next value, which there is. */
   take(): T {
-    return read(this.ring, this.position++);
+    const value = read(this.ring, this.position);
+    this.position++;
+    return value;
   }
 
   poll(): T | typeof PENDING {
@@ -100,8 +103,7 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
 
   park(waiter: Waiter): void {
     parkOn(this, waiter);
-    // On a closed channel nothing will come that could wake anybody.
-    if (this.place === NOWHERE && this.ring.senders > 0 && !this.isClosed) enqueue(this.ring, this);
+    this.#await();
   }
 
   unpark(waiter: Waiter): void {
@@ -119,7 +121,7 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
     deliver(resolve, { done: true, value: undefined });
   }
 
-  /** Wakes who waits, slot first. It is in no queue. */
+  /** Serves the slot, and has the list woken afterwards. It is in no queue. */
   wake(): void {
     const resolve = this.resolve;
     if (resolve !== undefined) {
@@ -129,10 +131,39 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
         this.resolve = undefined;
         deliver(resolve, this.iterator === undefined ? value : { done: false, value });
       } else if (this.isEnded) this.#end(resolve);
-      // Read by somebody else, in a wake-up that came before this one.
-      else enqueue(this.ring, this);
     }
-    if (this.head !== undefined) this.#wakeList();
+    // What was settled may have run a getter, which may do anything.
+    if (this.place !== NOWHERE) return;
+    if (this.resolve !== undefined) enqueue(this.ring, this);
+    else if (this.head !== undefined) tell(this.ring, this);
+  }
+
+  /** Wakes the list (invariant 3). It is in no queue. */
+  wakeList(): void {
+    // The first that parked again instead of taking: when it comes round, all have been asked.
+    let again: Waiter | undefined;
+    while (!this.isEmpty || this.isEnded) {
+      const waiter = this.head as Waiter | undefined;
+      if (waiter === undefined || waiter === again) break;
+      unparkFrom(this, waiter);
+      try {
+        waiter.wake();
+      } catch (error) {
+        reportUncaught(error);
+      }
+      if (waiter.owner === this && again?.owner !== this) again = waiter;
+    }
+    this.#await();
+    this.#rest();
+  }
+
+  /** Parks a newcomer behind others. If there is something for them, who were told and have not taken, all are told again. */
+  join(waiter: Waiter): void {
+    this.park(waiter);
+    if (this.resolve !== undefined || (this.isEmpty && !this.isEnded)) return;
+    if (this.place !== NOWHERE) dequeue(this.ring, this);
+    tell(this.ring, this);
+    wakeTold(this.ring);
   }
 
   /** The receiver goes: who waits on it learns of it, and what it has not read it reads no more. */
@@ -145,6 +176,7 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
     while (!this.isEmpty) this.take();
     if (this.place !== NOWHERE) dequeue(ring, this);
     this.wake();
+    wakeTold(ring);
     if (ring.receivers === 0) wakeAll(ring);
   }
 
@@ -172,21 +204,9 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
     }
   }
 
-  #wakeList(): void {
-    const end: Waiter = { next: undefined, prev: undefined, owner: undefined, wake() {} };
-    this.park(end);
-    // A wake-up inside of a wake-up takes out our end as well: then all before it have been woken.
-    while (end.owner === this && (!this.isEmpty || this.isEnded)) {
-      const waiter = this.head as Waiter;
-      unparkFrom(this, waiter);
-      try {
-        waiter.wake();
-      } catch (error) {
-        reportUncaught(error);
-      }
-    }
-    unparkFrom(this, end);
-    this.#rest();
+  /** Waits for the next send, if somebody waits here. On a closed channel nothing will come that could wake anybody. */
+  #await(): void {
+    if (this.isAwaited && this.place === NOWHERE && this.ring.senders > 0 && !this.isClosed) enqueue(this.ring, this);
   }
 
   /** Leaves the queue when nobody waits any more. */

@@ -1,5 +1,4 @@
 import { CancellationToken, consumeBudget, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
-import type { WaiterItem } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 import { deliver, fail } from './deliver.ts';
 
@@ -12,6 +11,8 @@ export interface RecvOptions {
 /** What a receive takes from its cursor: a value, several, or the next result of an iteration. */
 export interface Taker<R> {
   poll(): R | typeof PENDING;
+  /** The receives that wait for it, if it may have to end them; each adds itself, and takes itself out when it settles. */
+  readonly waiting?: Set<Waiter>;
 }
 
 /**
@@ -35,21 +36,10 @@ export function receive<R>(cursor: Cursor<unknown>, taker: Taker<R>, options?: R
 /** Ends all receives that wait for this taker, which has no more to give. */
 export function finish(cursor: Cursor<unknown>, taker: Taker<unknown>): void {
   cursor.withdraw(taker);
-  for (const waiter of waitersOf(cursor)) {
-    if (!(waiter instanceof Receive) || waiter.taker !== taker) continue;
+  for (const waiter of taker.waiting ?? []) {
     cursor.unpark(waiter);
     waiter.wake();
   }
-}
-
-function waitersOf({ head }: Cursor<unknown>): WaiterItem[] {
-  const waiters: WaiterItem[] = [];
-  let at = head;
-  while (at !== undefined) {
-    waiters.push(at);
-    at = at.next === head ? undefined : at.next;
-  }
-  return waiters;
 }
 
 function settled<R>(result: R): Promise<R> {
@@ -118,7 +108,8 @@ class Receive<R> implements Waiter {
 
   start(): void {
     if (this.#resolve === undefined) return;
-    if (this.#cursor.isAwaited) this.#cursor.park(this);
+    this.taker.waiting?.add(this);
+    if (this.#cursor.isAwaited) this.#cursor.join(this);
     else this.wake();
   }
 
@@ -136,6 +127,7 @@ class Receive<R> implements Waiter {
   #settle(how: typeof deliver, result: unknown): void {
     const resolve = this.#resolve;
     this.#resolve = undefined;
+    this.taker.waiting?.delete(this);
     this.#leave?.();
     this.#leave = undefined;
     if (resolve !== undefined) how(resolve, result);

@@ -14,16 +14,18 @@
  *     at the beginning: who has not read a value has not read those behind it.
  *  3. A receiver whose cursor is before `tail - size` has lagged; its slots were overwritten, so it is no longer in
  *     their `remaining`.
- *  4. A cursor stands in one of the two queues exactly while somebody waits on it, but for the moment in which it is
+ *  4. A cursor stands in one of the three queues exactly while somebody waits on it, but for the moment in which it is
  *     being woken and nobody is left; its `place` is where.
  *  5. `waking` holds those whom the latest send or close has yet to wake. It is emptied before another value is stored:
  *     so a receive that waits in the slot of its cursor finds its value, and cannot lag.
+ *  6. User code runs only in `wakeTold`, and one at a time: a send inside of a wake-up serves the slots and leaves the lists
+ *     to the loop that is under way. So a thousand receivers that send when they are woken do not overflow the stack.
  *
  * Not guaranteed: in which order several receivers are woken (first come, first served, but that a receiver that leaves
  * is replaced in the queue by the last); positions beyond 2^53.
  */
 
-import type { WaiterItem, WaiterList } from '@quiesce/internal';
+import { reserveStack, type WaiterItem, type WaiterList } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 
 /** The largest capacity: the ring is made as a whole, 12 bytes a value. */
@@ -62,6 +64,10 @@ export class Ring<T> implements WaiterList {
   waiting: Queue<T> = new Queue();
   /** Being woken (invariant 5). */
   waking: Queue<T> = new Queue();
+  /** Those whose lists have yet to be woken (invariant 6). */
+  told: Queue<T> = new Queue();
+  /** Set while `wakeTold` is at work. */
+  isTelling = false;
 
   constructor(capacity: number) {
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > CAPACITY_END) {
@@ -84,6 +90,7 @@ export function send<T>(ring: Ring<T>, value: T): number {
   ring.values[slot] = value;
   ring.remaining[slot] = receivers;
   wakeAll(ring);
+  wakeTold(ring);
   return receivers;
 }
 
@@ -116,6 +123,7 @@ export function closeSender<T>(ring: Ring<T>): void {
   if (--ring.senders > 0) return;
   wakeRest(ring);
   wakeAll(ring);
+  wakeTold(ring);
 }
 
 /** Where the values begin that somebody has yet to read. */
@@ -133,7 +141,15 @@ export function oldestUnread<T>(ring: Ring<T>): number {
 
 /** Puts a cursor, which is in no queue, behind those that wait for the next send. */
 export function enqueue<T>(ring: Ring<T>, cursor: Cursor<T>): void {
-  const queue = ring.waiting;
+  append(ring.waiting, cursor);
+}
+
+/** Puts a cursor, which is in no queue, behind those whose lists `wakeTold` is to wake. */
+export function tell<T>(ring: Ring<T>, cursor: Cursor<T>): void {
+  append(ring.told, cursor);
+}
+
+function append<T>(queue: Queue<T>, cursor: Cursor<T>): void {
   cursor.place = queue.end;
   queue.cursors[queue.end++] = cursor;
 }
@@ -141,7 +157,9 @@ export function enqueue<T>(ring: Ring<T>, cursor: Cursor<T>): void {
 /** Takes a cursor out of its queue. The last one takes its place. */
 export function dequeue<T>(ring: Ring<T>, cursor: Cursor<T>): void {
   const { place } = cursor;
-  const queue = ring.waiting.cursors[place] === cursor ? ring.waiting : ring.waking;
+  const { waiting, waking, told } = ring;
+  const isIn = ({ cursors }: Queue<T>): boolean => cursors[place] === cursor;
+  const queue = isIn(waiting) ? waiting : isIn(waking) ? waking : told;
   const last = queue.cursors[--queue.end] as Cursor<T>;
   queue.cursors[place] = last;
   last.place = place;
@@ -165,8 +183,42 @@ function wakeRest<T>(ring: Ring<T>): void {
     const cursor = queue.cursors[queue.from] as Cursor<T>;
     queue.cursors[queue.from++] = undefined;
     cursor.place = NOWHERE;
-    cursor.wake();
+    try {
+      cursor.wake();
+    } catch (error) {
+      // The end of the stack: the next send goes on with this one. No calls here, for which there is no room.
+      if (
+        queue === ring.waking &&
+        cursor.place === NOWHERE &&
+        (cursor.resolve !== undefined || cursor.head !== undefined)
+      ) {
+        cursor.place = --queue.from;
+        queue.cursors[queue.from] = cursor;
+      }
+      throw error;
+    }
   }
   ring.waking.from = 0;
   ring.waking.end = 0;
+}
+
+/** Wakes the lists, one after the other; inside of a wake-up it leaves that to the one that is under way (invariant 6). */
+export function wakeTold<T>(ring: Ring<T>): void {
+  const queue = ring.told;
+  if (ring.isTelling || queue.end === 0) return;
+  // Before anything changes. Where it throws, the next send goes on from here.
+  if (queue.end > 1) reserveStack();
+  ring.isTelling = true;
+  try {
+    while (queue.from < queue.end) {
+      const cursor = queue.cursors[queue.from] as Cursor<T>;
+      queue.cursors[queue.from++] = undefined;
+      cursor.place = NOWHERE;
+      cursor.wakeList();
+    }
+    queue.from = 0;
+    queue.end = 0;
+  } finally {
+    ring.isTelling = false;
+  }
 }

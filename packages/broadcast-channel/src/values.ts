@@ -1,4 +1,4 @@
-import { PENDING } from '@quiesce/cancellation-token';
+import { PENDING, type Waiter } from '@quiesce/cancellation-token';
 import { show } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 import { LaggedError } from './errors.ts';
@@ -19,6 +19,8 @@ type Result<T> = IteratorResult<T, undefined>;
 export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, Taker<Result<T>> {
   readonly #cursor: Cursor<T>;
   readonly #onLag: OnLag;
+  /** @internal Its receives that do not wait in the slot. */
+  readonly waiting: Set<Waiter> = new Set();
   /** Set by `return`: nothing more is received. */
   #isDone = false;
 

@@ -95,3 +95,6 @@ tx.sameChannel({ strongCount: 1 });
 
 // @ts-expect-error Expected 1-2 arguments, but got 0
 rx.recvMany();
+
+// A signal without a value: `send()` needs no argument.
+expectTypeOf(broadcast<void>(1)[0].send()).toEqualTypeOf<number>();

@@ -2,11 +2,11 @@
  * Cancelling: marks everything observed below a token, then notifies. Invariants are cited from the head of tree.ts.
  */
 
+import { reserveStack } from '@quiesce/internal';
 import { leave, Registration } from './links.ts';
 import { ASKS, CANCELLED, forget, LINKED, PARENT, type Reason, type TreeNode } from './node.ts';
 import { mark, takeDue } from './queue.ts';
 import type { Waiter } from './source.ts';
-import { reserveStack } from './stack.ts';
 import { reportUncaught } from './uncaught.ts';
 
 /** One more at each cancellation, so that cached negative answers expire all at once; 0: not cached. */

@@ -3,7 +3,7 @@
  * Invariants are cited from the head of tree.ts.
  */
 
-import { defineDispose, detach, remove } from '@quiesce/internal';
+import { defineDispose, detach, remove, reserveStack } from '@quiesce/internal';
 import {
   ASKS,
   attach,
@@ -24,7 +24,6 @@ import {
 } from './node.ts';
 import { shorten } from './path.ts';
 import type { Waiter } from './source.ts';
-import { reserveStack } from './stack.ts';
 import { guarded } from './uncaught.ts';
 
 /** Puts a callback or waiter into the list of a token that is neither cancelled nor disposed. */

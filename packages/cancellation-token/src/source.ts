@@ -114,4 +114,6 @@ export type Sendable =
   | symbol
   | null
   | undefined
+  // As in Promise<void>: `undefined`, which need not be written where it is sent.
+  | void
   | (object & { readonly then?: never });

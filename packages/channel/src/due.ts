@@ -5,8 +5,15 @@ import { unparkFrom, type WaiterList } from '@quiesce/internal';
 export interface DueList extends WaiterList {
   /** Set while `wakeDue` is at work on this list. */
   isWaking: boolean;
+  /** Set by a `wakeDue` inside of a wake-up: those who were told before are to be told again. */
+  isAnew: boolean;
   /** Whether the first in line would get an answer now. */
   isDue(first: Waiter): boolean;
+}
+
+/** Whether more than one waits. Then each wake-up costs so much that room on the stack can be asked for before. */
+export function isCrowd({ head }: WaiterList): boolean {
+  return head !== undefined && head.next !== head;
 }
 
 /**
@@ -15,15 +22,30 @@ export interface DueList extends WaiterList {
  *
  * Called inside of a wake-up it leaves the work to the one that is under way: so each waiter has settled before the next
  * is woken, and a million that set each other off do not overflow the stack.
+ *
+ * @param isNews something was added, so that also those who were told and have parked again are told; not so for one
+ *   that joins the line, or two who park again and again would wake each other for ever
  */
-export function wakeDue(list: DueList): void {
-  if (list.isWaking) return;
+export function wakeDue(list: DueList, isNews = true): void {
+  if (list.isWaking) {
+    if (isNews) list.isAnew = true;
+    return;
+  }
   list.isWaking = true;
+  try {
+    wakeInTurn(list);
+  } finally {
+    list.isWaking = false;
+  }
+}
+
+function wakeInTurn(list: DueList): void {
+  list.isAnew = false;
   // The first that parked again instead of taking: when it comes round, all have been asked.
   let again: Waiter | undefined;
   for (;;) {
     const first = list.head as Waiter | undefined;
-    if (first === undefined || first === again || !list.isDue(first)) break;
+    if (first === undefined || first === again || !list.isDue(first)) return;
     unparkFrom(list, first);
     try {
       first.wake();
@@ -31,7 +53,9 @@ export function wakeDue(list: DueList): void {
       // It must not; one that does all the same keeps nobody else asleep.
       reportUncaught(error);
     }
-    if (first.owner === list && again?.owner !== list) again = first;
+    if (list.isAnew) {
+      list.isAnew = false;
+      again = undefined;
+    } else if (first.owner === list && again?.owner !== list) again = first;
   }
-  list.isWaking = false;
 }

@@ -11,14 +11,15 @@
  *  1. Units change hands only inside `poll`: who was woken, and then does not poll, holds nothing.
  *  2. Nobody overtakes: units are taken by whoever has the turn, else by the first in line, else by a newcomer.
  *  3. A request is in line exactly while somebody is parked on it, but for the time in which it is itself being woken.
- *  4. Outside of `wakeDue` the first in line wants more than there is, or all in line were told and have parked again.
- *     So everything that adds units, takes the first out of the line, or joins it, calls `wakeDue` when the first is due.
+ *  4. Outside of `wakeDue` the first in line wants more than there is, or all in line were told after the last units came
+ *     and have parked again. So everything that adds units, takes the first out of the line, or joins it, calls `wakeDue`
+ *     when the first is due.
  *
  * Not guaranteed: the place of a waiter that is woken and parks again without having taken anything; it stands behind.
  */
 
 import { PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
-import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { parkOn, reserveStack, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { type DueList, wakeDue } from './due.ts';
 
 /** Whoever stands in a line. */
@@ -32,6 +33,7 @@ export class Line implements DueList {
   /** The first in line. */
   head: WaiterItem | undefined = undefined;
   isWaking = false;
+  isAnew = false;
   /** The request whose waiters are being woken; `undefined`: none, or it has taken its units. */
   turn: Waiter | undefined = undefined;
   /** Units in stock. */
@@ -70,7 +72,7 @@ export class Line implements DueList {
   join(claim: Waiter): void {
     parkOn(this, claim);
     // Somebody who was told, and has not taken (invariant 4), must not keep those asleep who come after.
-    if (this.isDue(this.head as Waiter)) wakeDue(this);
+    if (this.isDue(this.head as Waiter)) wakeDue(this, false);
   }
 
   /** Puts units back, or in. */
@@ -79,7 +81,14 @@ export class Line implements DueList {
     if (this.head !== undefined) wakeDue(this);
   }
 
+  /** The same where a lost wake-up would be a dead lock: it throws, if the stack is at its end, before anything has changed. */
+  giveSafely(count: number): void {
+    if (this.head !== undefined) reserveStack();
+    this.give(count);
+  }
+
   close(): void {
+    if (this.head !== undefined) reserveStack();
     this.isClosed = true;
     wakeDue(this);
   }
@@ -142,7 +151,10 @@ export class Request<T> implements SourceProtocol<T>, WaiterList, Claim {
   wake(): void {
     const line = this.#line;
     line.turn = this;
-    wakeAll(this);
-    line.turn = undefined;
+    try {
+      wakeAll(this);
+    } finally {
+      line.turn = undefined;
+    }
   }
 }

@@ -10,15 +10,15 @@
  *  1. `capacity` = free room + values in the queue + permits that are out. A value enters the queue in the very step in
  *     which its sender gets room, so that the order of the line is the order of the values.
  *  2. Outside of `wakeDue` somebody is parked here only if the queue is empty and the channel is not over, or was told
- *     and parked again. So a newcomer polls first, and overtakes nobody who could have had the value.
+ *     of all that is there and parked again. So a newcomer polls first: it overtakes only whoever is being woken.
  *  3. Once somebody was told that it is over, nothing is let in any more.
  *  4. Once `rx.close()` was called nobody gets room; permits that are out may still be used.
  */
 
 import { ClosedError, PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
-import { parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
+import { parkOn, reserveStack, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
 import { Condition } from './awaitable.ts';
-import { type DueList, wakeDue } from './due.ts';
+import { type DueList, isCrowd, wakeDue } from './due.ts';
 import type { Line } from './line.ts';
 import { Queue } from './queue.ts';
 
@@ -27,6 +27,7 @@ export class Channel<T> implements SourceProtocol<T>, DueList {
   /** Who is parked on the receiver. */
   head: WaiterItem | undefined = undefined;
   isWaking = false;
+  isAnew = false;
   readonly queue: Queue<T> = new Queue<T>();
   readonly capacity: number;
   /** Room in the queue; `undefined`: there is always more. */
@@ -44,7 +45,7 @@ export class Channel<T> implements SourceProtocol<T>, DueList {
   constructor(capacity: number, room: Line | undefined) {
     this.capacity = capacity;
     this.room = room;
-    if (room !== undefined) room.left = (): void => this.#tellEnd();
+    if (room !== undefined) room.left = (): void => this.tellEnd();
   }
 
   get closing(): Condition {
@@ -69,9 +70,11 @@ export class Channel<T> implements SourceProtocol<T>, DueList {
       const why = this.isDropped ? 'this receiver was disposed' : 'the channel is closed and drained';
       throw new ClosedError(`recv: ${why}; there will be no more values`);
     }
+    // Before anything changes: those who are woken below must find room on the stack.
+    if (room !== undefined && isCrowd(room)) reserveStack();
     const value = this.queue.shift();
     if (room !== undefined) room.give(1);
-    this.#tellEnd();
+    this.tellEnd();
     return value;
   }
 
@@ -89,20 +92,20 @@ export class Channel<T> implements SourceProtocol<T>, DueList {
 
   /** Puts a value behind the others; its room has been taken. */
   push(value: T): void {
-    this.queue.push(value);
+    try {
+      if (isCrowd(this)) reserveStack();
+      this.queue.push(value);
+    } catch (error) {
+      if (this.room !== undefined) this.room.free++;
+      throw error;
+    }
     if (this.head !== undefined) wakeDue(this);
-  }
-
-  /** A permit goes without having been used. */
-  giveRoom(): void {
-    this.room?.give(1);
-    this.#tellEnd();
   }
 
   /** A sender goes. */
   leave(): void {
     this.senders--;
-    this.#tellEnd();
+    this.tellEnd();
   }
 
   /** The receiver wants no more than what is there already. */
@@ -111,7 +114,7 @@ export class Channel<T> implements SourceProtocol<T>, DueList {
     this.isClosed = true;
     this.room?.close();
     if (this.#closing !== undefined) wakeAll(this.#closing);
-    this.#tellEnd();
+    this.tellEnd();
   }
 
   /** The receiver wants nothing any more. */
@@ -121,10 +124,11 @@ export class Channel<T> implements SourceProtocol<T>, DueList {
     this.queue.clear();
     if (this.room !== undefined) this.room.free += left;
     this.close();
-    this.#tellEnd();
+    this.tellEnd();
   }
 
-  #tellEnd(): void {
+  /** Tells the receiver if nothing will come any more. */
+  tellEnd(): void {
     if (this.head !== undefined && this.isDue()) wakeDue(this);
   }
 }

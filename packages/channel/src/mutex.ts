@@ -81,7 +81,13 @@ export class MutexGuard implements Disposable {
   release(): void {
     const line = this.#line;
     this.#line = undefined;
-    line?.give(1);
+    try {
+      line?.giveSafely(1);
+    } catch (error) {
+      // No room on the stack, and nothing has changed: a `finally` further up can still release it.
+      this.#line = line;
+      throw error;
+    }
   }
 }
 defineDispose(MutexGuard, 'release');

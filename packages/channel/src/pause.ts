@@ -23,8 +23,12 @@ export class Pause implements Waiter {
   resolve: Settle | undefined = undefined;
   reject: Settle = ignore;
 
-  constructor(protocol: SourceProtocol<unknown>, isIteration: boolean) {
+  /** Where it is kept until its wait ends, if anywhere. */
+  readonly #among: Set<Pause> | undefined;
+
+  constructor(protocol: SourceProtocol<unknown>, isIteration: boolean, among?: Set<Pause>) {
     this.protocol = protocol;
+    this.#among = among;
     this.isIteration = isIteration;
   }
 
@@ -60,6 +64,7 @@ export class Pause implements Waiter {
   #end(by: Settle | undefined, result: unknown): void {
     this.resolve = undefined;
     this.reject = ignore;
+    this.#among?.delete(this);
     if (by !== undefined) settle(by, result);
   }
 }

@@ -50,7 +50,8 @@ export class Permit<T> implements Disposable {
       channel.push(value);
       return;
     }
-    channel.giveRoom();
+    channel.room?.give(1);
+    channel.tellEnd();
     throw new SendError(value);
   }
 
@@ -58,7 +59,14 @@ export class Permit<T> implements Disposable {
   release(): void {
     const channel = this.#channel;
     this.#channel = undefined;
-    channel?.giveRoom();
+    try {
+      channel?.room?.giveSafely(1);
+    } catch (error) {
+      // No room on the stack, and nothing has changed: a `finally` further up can still release it.
+      this.#channel = channel;
+      throw error;
+    }
+    channel?.tellEnd();
   }
 }
 defineDispose(Permit, 'release');

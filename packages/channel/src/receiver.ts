@@ -143,6 +143,16 @@ export class Receiver<T> implements Disposable {
     return this.channel.isClosed || this.channel.senders === 0;
   }
 
+  /** For how many values there is room that nobody waits for; `Infinity`: without a limit. */
+  get capacity(): number {
+    return this.channel.room?.open ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** For how many values there is room in the empty channel; `Infinity`: without a limit. */
+  get maxCapacity(): number {
+    return this.channel.capacity;
+  }
+
   /** How many senders are open. */
   get strongCount(): number {
     return this.channel.senders;

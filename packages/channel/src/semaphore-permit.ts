@@ -34,7 +34,15 @@ export class SemaphorePermit implements Disposable {
 
   /** Gives the permits back, to the next in line. Synchronous, idempotent. */
   release(): void {
-    this.#line.give(this.forget());
+    const count = this.#count;
+    this.#count = 0;
+    try {
+      this.#line.giveSafely(count);
+    } catch (error) {
+      // No room on the stack, and nothing has changed: a `finally` further up can still release them.
+      this.#count = count;
+      throw error;
+    }
   }
 
   /**

@@ -112,7 +112,7 @@ export class Semaphore {
   addPermits(count: number): void {
     checkCount(count, 0, 'addPermits: the number of permits');
     checkCount(this.#line.free + count, 0, 'addPermits: the sum');
-    this.#line.give(count);
+    this.#line.giveSafely(count);
   }
 
   /**

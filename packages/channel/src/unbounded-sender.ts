@@ -36,8 +36,9 @@ export class UnboundedSender<T> implements Disposable {
    * @see tokio::sync::mpsc::UnboundedSender::send (tokio 1.53)
    */
   send(value: T): void {
-    this.#check('send');
+    // Before everything: it may run a getter, which may close the channel.
     refuseUnsendable(value, 'send');
+    this.#check('send');
     if (this.channel.isClosed) throw new SendError(value);
     this.channel.push(value);
   }

@@ -8,7 +8,7 @@ import { View } from './watched.ts';
 /**
  * Sees the latest value, and learns of changes; also a `select` branch, and async iterable: of changes from now on.
  *
- * **Cancel safety.** Waiting that is given up has marked nothing as seen.
+ * **Cancel safety.** A `changed` that is given up has marked nothing as seen; a `waitFor`, what its predicate was shown.
  *
  * **Fairness.** Several that wait on one receiver get one change each, first come, first served: clone it for each.
  *
@@ -94,8 +94,8 @@ export class WatchReceiver<T> implements Disposable {
         const value = view.see();
         if (predicate(value)) return value;
       }
-      // Nothing is new: it is pending, or over.
-      return view.poll();
+      // Never the value as it is: `markChanged` makes it count as not seen, but it has failed.
+      return view.rest();
     };
     return this.#wait({ poll, park: (waiter) => view.park(waiter), unpark: (waiter) => view.unpark(waiter) }, options);
   }

@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineDispose, wakeAll } from '@quiesce/internal';
+import { defineDispose } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { refuseUnsendable } from './settle.ts';
 import { WatchReceiver } from './watch-receiver.ts';
@@ -8,7 +8,8 @@ import { View, type Watched } from './watched.ts';
 /**
  * Changes the value that all receivers see.
  *
- * **Timing.** Every change is synchronous: who waits for it has been woken when the call returns.
+ * **Timing.** Every change is synchronous: who waits for it has been woken when the call returns; inside of a wake-up (in
+ * the predicate of a `waitFor`, say) when the change that is under way has been told to all.
  *
  * @see tokio::sync::watch::Sender (tokio 1.53)
  */
@@ -159,7 +160,7 @@ export class WatchSender<T> implements Disposable {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (--this.shared.senders === 0) wakeAll(this.shared);
+    if (--this.shared.senders === 0) this.shared.tell();
   }
 
   #check(call: string, value?: unknown): void {

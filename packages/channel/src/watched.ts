@@ -5,13 +5,16 @@
  *  1. The version grows with each change. A receiver has something new exactly if it has not seen the latest version.
  *  2. A view is in the list of its value exactly while somebody is parked on it, but for the time in which it is itself
  *     being woken.
+ *  3. One `tell` at a time wakes the views, and goes on until all were woken after the latest change: so a thousand
+ *     receivers that send inside of their wake-ups do not overflow the stack.
  *
  * Not guaranteed: that a receiver sees every value; it sees the latest.
  */
 
 import { ClosedError, PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
-import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { parkOn, reserveStack, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { Condition } from './awaitable.ts';
+import { isCrowd } from './due.ts';
 
 /** The value that all handles of one `watch` share. */
 export class Watched<T> implements WaiterList {
@@ -22,6 +25,10 @@ export class Watched<T> implements WaiterList {
   /** Handles that are open; without senders nothing changes any more. */
   senders = 0;
   receivers = 0;
+  /** Set while `tell` is at work. */
+  #isTelling = false;
+  /** There is something that not everybody was told of; set by `tell`, also inside of a wake-up. */
+  #isNews = false;
   readonly unwatched: Condition = new Condition(() => this.receivers === 0);
 
   constructor(value: T) {
@@ -31,7 +38,23 @@ export class Watched<T> implements WaiterList {
   set(value: T): void {
     this.value = value;
     this.version++;
-    wakeAll(this);
+    this.tell();
+  }
+
+  /** Wakes all who wait; inside of a wake-up it leaves that to the one that is under way (invariant 3). */
+  tell(): void {
+    this.#isNews = true;
+    if (this.#isTelling) return;
+    if (isCrowd(this)) reserveStack();
+    this.#isTelling = true;
+    try {
+      while (this.#isNews) {
+        this.#isNews = false;
+        wakeAll(this);
+      }
+    } finally {
+      this.#isTelling = false;
+    }
   }
 }
 
@@ -66,8 +89,12 @@ export class View<T> implements SourceProtocol<T>, WaiterList, Waiter {
   }
 
   poll(): T | typeof PENDING {
+    return this.isChanged && !this.isClosed ? this.see() : this.rest();
+  }
+
+  /** Takes nothing: says that there may be something new later, or throws when there will not. */
+  rest(): typeof PENDING {
     if (this.isClosed) throw new ClosedError('changed: this receiver was closed');
-    if (this.isChanged) return this.see();
     if (this.shared.senders === 0) throw new ClosedError('changed: all senders are closed; the value stays as it is');
     return PENDING;
   }

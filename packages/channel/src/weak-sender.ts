@@ -1,3 +1,4 @@
+import { ClosedError } from '@quiesce/cancellation-token';
 import { defineDispose } from '@quiesce/internal';
 import type { Channel } from './mpsc.ts';
 
@@ -32,15 +33,22 @@ export class WeakSender<S> implements Disposable {
   /**
    * A sender of the channel, while it has another one.
    *
-   * @returns `undefined` once the last sender was closed, or after `close`
+   * @returns `undefined` once the last sender was closed
+   * @throws ClosedError when this weak sender was closed
    * @see tokio::sync::mpsc::WeakSender::upgrade (tokio 1.53)
    */
   upgrade(): S | undefined {
-    return this.#isClosed || this.#channel.senders === 0 ? undefined : this.#make();
+    this.#check('upgrade');
+    return this.#channel.senders === 0 ? undefined : this.#make();
   }
 
-  /** Another weak sender, to be closed on its own. */
+  /**
+   * Another weak sender, to be closed on its own.
+   *
+   * @throws ClosedError when this weak sender was closed
+   */
   clone(): WeakSender<S> {
+    this.#check('clone');
     return new WeakSender(this.#channel, this.#make);
   }
 
@@ -59,6 +67,11 @@ export class WeakSender<S> implements Disposable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#channel.weak--;
+  }
+
+  #check(call: string): void {
+    if (!this.#isClosed) return;
+    throw new ClosedError(`${call}: this weak sender was closed; clone it before closing to keep one`);
   }
 }
 defineDispose(WeakSender, 'close');

@@ -284,7 +284,8 @@ describe('a weak sender', () => {
     const [tx] = unboundedChannel<string>();
     const weak = tx.downgrade();
     weak.close();
-    expect(weak.upgrade()).toBeUndefined();
+    expect(() => weak.upgrade()).toThrow(ClosedError);
+    expect(() => weak.clone()).toThrow(ClosedError);
     expect(tx.weakCount).toBe(0);
   });
 });

@@ -179,12 +179,26 @@ describe('iteration', () => {
     const [tx, rx] = channel<number>(1);
     const values = rx[Symbol.asyncIterator]();
     const waiting = values.next();
-    expect(await rejection(values.next())).toBeInstanceOf(TypeError);
+    const second = values.next();
     await values.return?.();
+    expect(await second).toEqual({ done: true, value: undefined });
     expect(await waiting).toEqual({ done: true, value: undefined });
     expect(await values.next()).toEqual({ done: true, value: undefined });
     await tx.send(1);
     expectValues(rx, 1);
+  });
+
+  it('serves several next() at once in order', async () => {
+    const [tx, rx] = unboundedChannel<number>();
+    const values = rx[Symbol.asyncIterator]();
+    const waiting = [values.next(), values.next(), values.next()];
+    for (const value of [1, 2]) tx.send(value);
+    tx.close();
+    expect(await Promise.all(waiting)).toEqual([
+      { done: false, value: 1 },
+      { done: false, value: 2 },
+      { done: true, value: undefined },
+    ]);
   });
 
   it('ends when the receiver is disposed in its middle', async () => {

@@ -115,3 +115,8 @@ got.value;
 
 // @ts-expect-error Type 'AbortController' is not assignable to type 'CancellationToken | AbortSignal | undefined'
 void rx.recv({ signal: new AbortController() });
+
+// A signal without a value: `send()` needs no argument.
+expectTypeOf(channel<void>(1)[0].send()).toEqualTypeOf<Promise<void>>();
+expectTypeOf(unboundedChannel<void>()[0].send()).toEqualTypeOf<void>();
+expectTypeOf(oneshot<void>()[0].send()).toEqualTypeOf<boolean>();

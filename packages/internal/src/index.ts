@@ -3,6 +3,7 @@ export { isNamed, nameError } from './errors.ts';
 export { append, type Chain, detach, type Link, remove } from './list.ts';
 export { refuseThenable } from './sendable.ts';
 export { show } from './show.ts';
+export { reserveStack } from './stack.ts';
 export { isThenable } from './thenable.ts';
 export {
   isParkedOn,

@@ -42,8 +42,10 @@ export function append<N extends Link<N>>(chain: Chain<N>, item: N): void {
 
 /** Takes `item` out of the list that it is in, which must be that of `chain` (invariant 2). */
 export function remove<N extends Link<N>>(chain: Chain<N>, item: N): void {
-  if (chain.head === item) chain.head = item.next === item ? undefined : item.next;
+  const next = item.next === item ? undefined : item.next;
+  // The call first: where it finds no room on the stack, nothing has changed.
   detach(item);
+  if (chain.head === item) chain.head = next;
 }
 
 /** Takes `item` from between its neighbours, where it is not the first of its list, or the list is to be forgotten. */

@@ -28,15 +28,16 @@ export function isParkedOn(list: object | undefined, waiter: Parked): boolean {
 /** Parks a waiter behind the others; one that is parked here already keeps its place. */
 export function parkOn(list: WaiterList, waiter: Parked): void {
   if (isParkedOn(list, waiter)) return;
-  waiter.owner = list;
+  // The call first, here and below: where it finds no room on the stack, nothing has changed.
   append(list, waiter as WaiterItem);
+  waiter.owner = list;
 }
 
 /** Takes a waiter out. Says whether it was parked here. */
 export function unparkFrom(list: WaiterList, waiter: Parked): boolean {
   if (waiter.owner !== list) return false;
-  waiter.owner = undefined;
   remove(list, waiter as WaiterItem);
+  waiter.owner = undefined;
   return true;
 }
 

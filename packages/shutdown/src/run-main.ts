@@ -1,4 +1,4 @@
-import { isCancellationOf, isCancelledError } from '@quiesce/cancellation-token';
+import { CancellationToken, isCancellationOf, isCancelledError } from '@quiesce/cancellation-token';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
@@ -84,7 +84,8 @@ function runProgram(
       return isOver ? 0 : 1;
     },
     stop() {},
-    drain: async (token) => {
+    drain: async (given) => {
+      const token = CancellationToken.from(given);
       if ((await within(ended, Number.POSITIVE_INFINITY, token, machine.clock)) === 'forced') throw token.reason;
     },
   };

@@ -1,4 +1,4 @@
-import type { CancellationToken } from '@quiesce/cancellation-token';
+import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import type { Drainable } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
@@ -51,7 +51,7 @@ export function job(name: string, inFlight = 1) {
       seen.push('drain');
       const { branch } = await select.biased({ done, token });
       seen.push(branch);
-      if (branch === 'token') token.throwIfCancelled();
+      if (branch === 'token') CancellationToken.from(token).throwIfCancelled();
     },
   };
   return {

@@ -1,0 +1,86 @@
+// What begins inside of a wake-up: receives, sends, closes.
+import { broadcast } from '@quiesce/broadcast-channel';
+import { PENDING } from '@quiesce/cancellation-token';
+import { match, select } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { now, park, turn } from './vocabulary.ts';
+
+describe('a receive that begins inside of a wake-up of its receiver', () => {
+  it('gets the value that the woken one leaves', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    let late: Promise<number> | undefined;
+    park(rx, () => {
+      late = rx.recv();
+    });
+    tx.send(1);
+    expect(late && (await now(late))).toBe(1);
+    expect(rx.length).toBe(0);
+  });
+
+  it('ends when the wake-up was a close, of the channel or of the receiver', async () => {
+    for (const end of ['tx', 'rx'] as const) {
+      const [tx, rx] = broadcast<number>(4);
+      const late: Promise<unknown>[] = [];
+      park(rx, () => {
+        late.push(rx.recv(), rx.values().next());
+      });
+      (end === 'tx' ? tx : rx).close();
+      expect(await Promise.all(late.map(now))).toMatchObject([{ error: { code: 'ERR_CLOSED' } }, { done: true }]);
+    }
+  });
+
+  it('gets the value behind one that was told, takes nothing, and parks again', async () => {
+    const [tx, rx] = broadcast<number>(4);
+    let told = 0;
+    const waiter = park(rx, (protocol) => {
+      told++;
+      protocol.park(waiter);
+    });
+    tx.send(1);
+    expect(told).toBe(1);
+    expect(await now(rx.recv())).toBe(1);
+    expect(await now(rx.recv())).toBe('pending');
+    tx.close();
+    expect(await now(rx.recv())).toMatchObject({ error: { code: 'ERR_CLOSED' } });
+  });
+});
+
+describe('a send inside of a wake-up', () => {
+  it('does not go deeper with each of 5,000 receivers whose guards send', async () => {
+    const tx = broadcast.sender<number>(2 ** 13);
+    const count = 5000;
+    const outcomes = Array.from({ length: count }, () => {
+      const guard = (): boolean => tx.send(1) > 0;
+      return select({ a: match(tx.subscribe(), guard) });
+    });
+    expect(tx.send(0)).toBe(count);
+    const values = (await Promise.all(outcomes)).map(({ value }) => value);
+    expect(values).toEqual(new Array(count).fill(0));
+  });
+
+  it('has been told to all when the outermost send returns', () => {
+    const [tx, first] = broadcast<number>(8);
+    const second = tx.subscribe();
+    const polled: unknown[] = [];
+    park(first, () => tx.send(2));
+    park(second, (protocol) => {
+      polled.push(protocol.poll(), protocol.poll(), protocol.poll());
+    });
+    tx.send(1);
+    expect(polled).toEqual([1, 2, PENDING]);
+  });
+});
+
+it('an iterator that is left among thousands ends its own receives, and no others', async () => {
+  const [tx, rx] = broadcast<number>(4);
+  const iterators = Array.from({ length: 2000 }, () => rx.values());
+  const waiting = iterators.map((values) => values.next());
+  for (const values of iterators.slice(0, -1)) await values.return?.();
+  expect(await Promise.all(waiting.slice(0, -1).map(now))).toEqual(
+    new Array(1999).fill({ done: true, value: undefined }),
+  );
+  tx.send(1);
+  expect(await waiting.at(-1)).toEqual({ done: false, value: 1 });
+  await turn();
+  expect(rx.isEmpty).toBe(true);
+});

@@ -1,0 +1,161 @@
+// What happens inside of a wake-up, and at the end of the stack, which is a place where cleanups run.
+import { channel, Mutex, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
+import { describe, expect, it } from 'vitest';
+import { now, park, take, turn } from './vocabulary.ts';
+
+describe('inside of a wake-up', () => {
+  it('a value that comes after the woken one has parked again wakes it again', () => {
+    const [tx, rx] = unboundedChannel<number>();
+    const got: unknown[] = [];
+    let isFirst = true;
+    const waiter = park(rx, (protocol) => {
+      if (!isFirst) {
+        got.push(protocol.poll());
+        return;
+      }
+      isFirst = false;
+      expect(rx.tryRecv()).toEqual({ ok: true, value: 1 });
+      protocol.park(waiter);
+      tx.send(2);
+    });
+    tx.send(1);
+    expect(got).toEqual([2]);
+  });
+
+  it('permits that come after the woken one has parked again wake it again', () => {
+    const semaphore = new Semaphore(0);
+    const place = semaphore.acquireMany(2);
+    let told = 0;
+    const waiter = park(place, (protocol) => {
+      if (++told > 1) return;
+      protocol.park(waiter);
+      semaphore.addPermits(1);
+    });
+    semaphore.addPermits(2);
+    expect(told).toBe(2);
+    expect(take(place).count).toBe(2);
+  });
+
+  it('5,000 watchers that send do not overflow the stack, and all see the latest', async () => {
+    const [tx, rx] = watch(0);
+    const count = 5000;
+    const seen = Array.from({ length: count }, () => {
+      let hasSent = false;
+      return rx.clone().waitFor((value) => {
+        if (value > 0 && !hasSent) {
+          hasSent = true;
+          tx.send(value + 1);
+        }
+        return value > count;
+      });
+    });
+    tx.send(1);
+    await turn();
+    expect(await now(Promise.all(seen))).toEqual(new Array(count).fill(count + 1));
+  });
+
+  it('closing the last sender ends those who were woken before', async () => {
+    const [tx, rx] = watch(0);
+    const early = rx.clone().waitFor((value) => value > 5);
+    const closing = rx.clone().waitFor((value) => {
+      if (value === 1) tx.close();
+      return value === 1;
+    });
+    tx.send(1);
+    expect(await now(closing)).toBe(1);
+    expect(await now(early)).toMatchObject({ error: { code: 'ERR_CLOSED' } });
+  });
+});
+
+describe('waitFor', () => {
+  it('never gives a value that its predicate refused, whoever marks it as not seen', async () => {
+    const [tx, rx] = watch(0);
+    const fromOutside = rx.waitFor((value) => value > 5);
+    rx.markChanged();
+    expect(await now(fromOutside)).toBe('pending');
+    const other = rx.clone();
+    const fromInside = other.waitFor((value) => {
+      other.markChanged();
+      return value > 5;
+    });
+    expect(await now(fromInside)).toBe('pending');
+    tx.send(6);
+    expect(await Promise.all([fromOutside, fromInside])).toEqual([6, 6]);
+  });
+});
+
+describe('a value with a hostile then', () => {
+  it('that closes the channel is not let in after its end', () => {
+    const [tx, rx] = unboundedChannel<object>();
+    let end: unknown;
+    const hostile = {
+      // biome-ignore lint/suspicious/noThenProperty: that is the attack
+      get then(): undefined {
+        tx.close();
+        end = rx.tryRecv();
+        return undefined;
+      },
+    };
+    expect(() => tx.send(hostile)).toThrow('this sender was closed');
+    expect(end).toEqual({ ok: false, why: 'closed' });
+    expect(rx.tryRecv()).toEqual({ ok: false, why: 'closed' });
+  });
+});
+
+/** Calls `act` once, `position` frames before the end of the stack. */
+function nearTheEnd(position: number, act: () => void): void {
+  let frames = 0;
+  const frame = (): void => {
+    try {
+      frame();
+    } finally {
+      if (++frames === position) act();
+    }
+  };
+  expect(frame).toThrow(RangeError);
+}
+
+describe('near the end of the stack', () => {
+  const positions = Array.from({ length: 60 }, (_, at) => at + 1);
+
+  it('a release either gives the lock on or changes nothing', async () => {
+    for (const position of positions) {
+      const lock = new Mutex();
+      const guard = await lock.acquire();
+      const waiting = lock.acquire();
+      const next = waiting.then((given) => given.release());
+      nearTheEnd(position, () => guard.release());
+      guard.release();
+      await next;
+      expect(lock.isLocked).toBe(false);
+      expect(lock.tryAcquire()).toBeDefined();
+    }
+  });
+
+  it('permits are given back once, and never lost', async () => {
+    for (const position of positions) {
+      const semaphore = new Semaphore(2);
+      const held = await semaphore.acquireMany(2);
+      const waiting = [semaphore.acquire(), semaphore.acquire()].map((place) =>
+        place.then((permit) => permit.release()),
+      );
+      nearTheEnd(position, () => held.release());
+      held.release();
+      await Promise.all(waiting);
+      expect(semaphore.availablePermits).toBe(2);
+    }
+  });
+
+  it('room that a permit gives back is not lost', async () => {
+    for (const position of positions) {
+      const [tx, rx] = channel<number>(1);
+      const permit = await tx.reserve();
+      const sending = [tx.send(1), tx.send(2)];
+      nearTheEnd(position, () => permit.release());
+      permit.release();
+      expect([await rx.recv(), await rx.recv()]).toEqual([1, 2]);
+      await Promise.all(sending);
+      expect(tx.capacity).toBe(1);
+    }
+  });
+});
