@@ -84,10 +84,10 @@ await scope(async (s) => {
   expectTypeOf(s.tree()).toEqualTypeOf<ScopeTree>();
   expectTypeOf(shield(async () => 1)).toEqualTypeOf<Promise<number>>();
 
-  // @ts-expect-error Type '"queue"' is not assignable to type '"replace" | "refuse" | undefined'
+  // @ts-expect-error Type '"queue"' is not assignable to type
   s.spawn(() => {}, { key: 1, onConflict: 'queue' });
 
-  // @ts-expect-error Type '"isolated"' is not assignable to type '"cancel" | "isolate" | undefined'
+  // @ts-expect-error Type '"isolated"' is not assignable to type
   s.spawn(() => {}, { onFailure: 'isolated' });
 });
 
