@@ -14,7 +14,7 @@ import * as select from '@quiesce/select';
 import * as shutdown from '@quiesce/shutdown';
 import * as workerPool from '@quiesce/worker-pool';
 import * as workerPoolNode from '@quiesce/worker-pool/node';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { allFences, type Fence } from './fences.ts';
 
 const packages: Record<string, object> = {
@@ -60,6 +60,11 @@ function moduleOf(fence: Fence): string {
 function fileOf(fence: Fence): string {
   return `${output}${fence.place.replaceAll(/[^\w-]+/g, '_')}.ts`;
 }
+
+/** Examples of child processes let go of the channel to the parent, which here is what keeps the tests' own process. */
+afterEach(() => {
+  process.channel?.ref();
+});
 
 describe('the examples in docstrings and Markdown', () => {
   beforeAll(() => {
