@@ -1,6 +1,6 @@
 // The end of the stack is a place where cleanups run: `using guard = token.dropGuard()` in a recursion that runs away.
-import { CancellationToken } from '@quiesce/cancellation-token';
-import { describe, expect, test } from 'vitest';
+import { CancellationToken, setUncaughtHandler } from '@quiesce/cancellation-token';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 /** Does the same in each frame of a recursion, on its way back from the end of the stack. */
 function unwinding(act: () => void): void {
@@ -26,6 +26,10 @@ function expectHealth(): void {
 }
 
 describe('at the end of the stack', () => {
+  // A callback for which there was no room has failed, and that is reported.
+  beforeEach(() => setUncaughtHandler(() => {}));
+  afterEach(() => setUncaughtHandler(undefined));
+
   test('a tree that is cancelled leaves everybody else alone', () => {
     for (let turn = 0; turn < 20; turn++) {
       const root = new CancellationToken();

@@ -1,5 +1,11 @@
-import { CancellationToken, isCancellation, isCancellationOf, wait } from '@quiesce/cancellation-token';
-import { describe, expect, it } from 'vitest';
+import {
+  CancellationToken,
+  isCancellation,
+  isCancellationOf,
+  setUncaughtHandler,
+  wait,
+} from '@quiesce/cancellation-token';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const revoked = Proxy.revocable({}, {});
 revoked.revoke();
@@ -24,6 +30,10 @@ describe('isCancellation and isCancellationOf', () => {
 });
 
 describe('a stack that overflows inside of cancel', () => {
+  // A callback for which there was no room has failed, and that is reported.
+  beforeEach(() => setUncaughtHandler(() => {}));
+  afterEach(() => setUncaughtHandler(undefined));
+
   it('does not end notification for everybody else', () => {
     // Wherever the stack ends: inside mark, inside the firing, inside a callback.
     for (let pad = 0; pad < 40; pad++) {
