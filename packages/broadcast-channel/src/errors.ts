@@ -16,6 +16,8 @@ import { nameError } from '@quiesce/internal';
  * ```
  */
 export class LaggedError extends Error {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(LaggedError, 'LaggedError');
   /** Always `LaggedError`. */
   declare readonly name: 'LaggedError';
   /** Always `ERR_LAGGED`. */
@@ -31,4 +33,3 @@ export class LaggedError extends Error {
     this.missed = missed;
   }
 }
-nameError(LaggedError, 'LaggedError');

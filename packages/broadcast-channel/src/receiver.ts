@@ -22,6 +22,8 @@ export type TryRecv<T> =
  * @see tokio::sync::broadcast::Receiver (tokio 1.53)
  */
 export class Receiver<T> implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(Receiver, 'close');
   /** @internal */
   readonly cursor: Cursor<T>;
   /** The same as `close`. */
@@ -214,4 +216,3 @@ Object.defineProperty(Receiver.prototype, source, {
     return this.cursor;
   },
 });
-defineDispose(Receiver, 'close');

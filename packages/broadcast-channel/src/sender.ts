@@ -12,6 +12,8 @@ import { WeakSender } from './weak-sender.ts';
  * @see tokio::sync::broadcast::Sender (tokio 1.53)
  */
 export class Sender<T> implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(Sender, 'close');
   /** @internal */
   readonly ring: Ring<T>;
   /** Set once, by `close`. */
@@ -163,4 +165,3 @@ export class Sender<T> implements Disposable {
     if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
   }
 }
-defineDispose(Sender, 'close');

@@ -11,6 +11,8 @@ import { Sender } from './sender.ts';
  * @see tokio::sync::broadcast::WeakSender (tokio 1.53)
  */
 export class WeakSender<T> implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(WeakSender, 'close');
   /** @internal */
   readonly ring: Ring<T>;
   /** Set once, by `close`. */
@@ -87,4 +89,3 @@ export class WeakSender<T> implements Disposable {
       throw new ClosedError(`${call}: this weak sender was closed; clone it before closing to keep one`);
   }
 }
-defineDispose(WeakSender, 'close');

@@ -5,7 +5,7 @@
 import { reserveStack } from '@quiesce/internal';
 import { leave, Registration } from './links.ts';
 import { ASKS, CANCELLED, forget, LINKED, PARENT, type Reason, type TreeNode } from './node.ts';
-import { mark, takeDue } from './queue.ts';
+import { mark, takeDue, tellAll } from './queue.ts';
 import type { Waiter } from './source.ts';
 import { reportUncaught } from './uncaught.ts';
 
@@ -22,15 +22,16 @@ let firing = false;
 export function settle(node: TreeNode, reason: Reason): void {
   // It costs as much as all the rest for a token with nothing below it, which needs it least.
   if (node.bits & LINKED && node.bits & (PARENT | ASKS)) reserveStack();
-  epoch++;
   // What was answered in this round may no longer be true.
   if (rounds.now !== 0) rounds.now = ++rounds.last;
   if (!(node.bits & LINKED)) {
+    epoch++;
     node.bits |= CANCELLED;
     node.up = reason;
     if (node.bits & ASKS) forget(node);
     return;
   }
+  // To leave may call a clock of the user's, which may ask; so what was found before the marking expires behind it.
   leave(node);
   try {
     mark(node, reason);
@@ -38,9 +39,10 @@ export function settle(node: TreeNode, reason: Reason): void {
     // The stack has overflowed all the same. What is left is done where there is room again.
     queueMicrotask(fire);
     throw error;
+  } finally {
+    epoch++;
   }
-  // A clock that asks tokens while it is told may have found some not cancelled that had yet to be marked.
-  epoch++;
+  tellAll();
   fire();
 }
 

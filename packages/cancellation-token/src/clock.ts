@@ -1,3 +1,5 @@
+import { checkTime } from '@quiesce/internal';
+
 /** A timer that a {@link Clock} has set; opaque. */
 export interface Timer {
   readonly [timer]: true;
@@ -60,7 +62,7 @@ export const systemClock: Clock = {
   // Read at each call and not bound: test tools replace it.
   wall: () => Date.now(),
   setTimer(ms, fn, { ref }) {
-    checkDelay(ms);
+    checkTime('setTimer: the time', ms);
     const made = { handle: undefined } as unknown as SystemTimer;
     const wait = (left: number): void => {
       if (left === Number.POSITIVE_INFINITY && !ref) return;
@@ -76,9 +78,3 @@ export const systemClock: Clock = {
     host.clearTimeout((given as SystemTimer).handle);
   },
 };
-
-/** What every clock refuses. */
-export function checkDelay(ms: number): void {
-  if (typeof ms === 'number' && ms >= 0) return;
-  throw new RangeError(`a time must be a number of milliseconds from 0 to Infinity, got ${String(ms)}`);
-}

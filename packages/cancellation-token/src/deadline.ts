@@ -17,8 +17,8 @@ export class Deadline implements Origin {
   #at: number;
   /** On the clock's `wall()` scale; that of the other one if that is earlier. */
   readonly wall: number;
-  /** The earliest deadlines above on other clocks, one for each, which cannot be compared with this one. */
-  readonly #others: readonly Deadline[];
+  /** Itself, and the earliest deadlines above on other clocks, one for each, which cannot be compared with it. */
+  readonly all: readonly Deadline[];
   readonly #ms: number;
   /** Made when the first token is cancelled by it, and shared by all that are. */
   #reason: Reason | undefined = undefined;
@@ -32,7 +32,7 @@ export class Deadline implements Origin {
   constructor(ms: number, clock: Clock, wall: number, others: readonly Deadline[]) {
     this.clock = clock;
     this.#at = clock.now() + ms;
-    this.#others = others;
+    this.all = [this, ...others];
     this.wall = Math.min(wall, ...others.map((other) => other.wall));
     this.#ms = ms;
   }
@@ -42,13 +42,12 @@ export class Deadline implements Origin {
     return this.#at - this.clock.now();
   }
 
-  /** The deadlines that concern a token that has this one: the earliest on each clock. */
-  get all(): readonly Deadline[] {
-    return [this, ...this.#others];
+  ask(): Reason | undefined {
+    for (const deadline of this.all) if (deadline.left <= 0) return deadline.#over();
+    return undefined;
   }
 
-  ask(): Reason | undefined {
-    if (this.left > 0) return this.#others.find((other) => other.left <= 0)?.ask();
+  #over(): Reason {
     this.#reason ??= new Reason(undefined, this.#ms, this.wall);
     return this.#reason;
   }

@@ -47,11 +47,10 @@ export function mark(root: TreeNode, reason: Reason): void {
   last.next = root;
   queue.prev = root;
   for (let at: Item = root; at !== queue; ) at = expand(at as TreeNode);
-  tellAll();
 }
 
 /** Tells those that were marked, when all are: clocks and foreign signals are the user's. */
-function tellAll(): void {
+export function tellAll(): void {
   for (let node = told.pop(); node !== undefined; node = told.pop()) {
     tell(node, false);
     forget(node);
@@ -100,23 +99,25 @@ function expand(node: TreeNode): Item {
 function divide(first: Item, behind: Item): Item {
   const last = behind.prev as Item;
   let firstChild = behind;
-  for (let item = first, next = first; item !== behind && next !== behind; item = next) {
-    next = item === last ? behind : (item.next as Item);
-    if ((item as Partial<TreeNode>).bits === undefined) continue;
-    if (firstChild === behind) firstChild = item;
-    // In place, without a call (see expand): … a ⇄ item ⇄ b … z ⇄ behind   becomes   … a ⇄ b … z ⇄ item ⇄ behind
+  for (let item = first; ; ) {
+    const next = item.next as Item;
     const end = behind.prev as Item;
-    if (item === end) continue;
-    const before = item.prev as Item;
-    const after = item.next as Item;
-    before.next = after;
-    after.prev = before;
-    end.next = item;
-    item.prev = end;
-    item.next = behind;
-    behind.prev = item;
+    if ((item as Partial<TreeNode>).bits !== undefined) {
+      if (firstChild === behind) firstChild = item;
+      // In place, without a call (see expand): … a ⇄ item ⇄ b … z ⇄ behind   becomes   … a ⇄ b … z ⇄ item ⇄ behind
+      if (item !== end) {
+        const before = item.prev as Item;
+        before.next = next;
+        next.prev = before;
+        end.next = item;
+        item.prev = end;
+        item.next = behind;
+        behind.prev = item;
+      }
+    }
+    if (item === last) return firstChild;
+    item = next;
   }
-  return firstChild;
 }
 
 /** Takes out what is due first; `undefined`: nothing is. */

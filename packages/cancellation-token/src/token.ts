@@ -1,7 +1,7 @@
-import { defineDispose, isParkedOn, show } from '@quiesce/internal';
+import { checkFunction, checkTime, defineDispose, isParkedOn, show } from '@quiesce/internal';
 import { settle } from './cancel.ts';
 import { Cancelled } from './cancelled.ts';
-import { type Clock, checkDelay, systemClock } from './clock.ts';
+import { type Clock, systemClock } from './clock.ts';
 import { Deadline } from './deadline.ts';
 import { dispose } from './dispose.ts';
 import { DropGuard } from './drop-guard.ts';
@@ -291,7 +291,7 @@ export class CancellationToken implements Disposable {
    * ```
    */
   withTimeout(ms: number, options?: DeadlineOptions): CancellationToken {
-    checkDelay(ms);
+    checkTime('withTimeout: the time', ms);
     const clock = options?.clock ?? deadlineOf(this)?.clock ?? systemClock;
     return childWithDeadline(this, ms, clock.wall() + ms, clock, options);
   }
@@ -372,7 +372,7 @@ export class CancellationToken implements Disposable {
    * ```
    */
   onCancelled(fn: (reason: unknown) => void): Registration {
-    if (typeof fn !== 'function') throw new TypeError(`onCancelled: expected a function, got ${show(fn)}`);
+    checkFunction('onCancelled', fn);
     const registration = new Registration(fn);
     // Asking may run callbacks, which may dispose this token.
     const isLate = isCancelled(this);

@@ -163,8 +163,8 @@ export function isMarked(node: TreeNode): boolean {
 
 /** Writes down that the token was found not cancelled, unless somebody above it has to be asked each time. */
 function remember(node: TreeNode): void {
-  if (epoch < EPOCH_END && !(node.bits & UNDER))
-    node.bits = (node.bits & ((1 << EPOCH_SHIFT) - 1)) | (epoch << EPOCH_SHIFT);
+  if (epoch >= EPOCH_END || node.bits & UNDER) return;
+  node.bits = (node.bits & ~EPOCH_MASK) | (epoch << EPOCH_SHIFT);
 }
 
 /** Asks every origin from `node` on upwards. None of them is cancelled: a reason that is there already goes first. */

@@ -1,4 +1,5 @@
-import { type Clock, checkDelay, type Timer, type TimerOptions } from './clock.ts';
+import { checkTime } from '@quiesce/internal';
+import type { Clock, Timer, TimerOptions } from './clock.ts';
 
 /** One timer of a virtual clock. */
 class VirtualTimer {
@@ -47,7 +48,7 @@ export class VirtualClock implements Clock {
   }
 
   setTimer(ms: number, fn: () => void, _options?: TimerOptions): Timer {
-    checkDelay(ms);
+    checkTime('setTimer: the time', ms);
     const timer = new VirtualTimer(this.#now + ms, fn);
     this.#timers.add(timer);
     return timer as unknown as Timer;
@@ -69,7 +70,7 @@ export class VirtualClock implements Clock {
    * @throws RangeError when `ms` is negative, not a number, or infinite
    */
   async advance(ms: number): Promise<void> {
-    checkDelay(ms);
+    checkTime('advance: the time', ms);
     if (ms === Number.POSITIVE_INFINITY) throw new RangeError('advance: the time must be finite; use run(work)');
     const end = this.#now + ms;
     await idle();

@@ -12,6 +12,8 @@ import { nameError } from '@quiesce/internal';
  * ```
  */
 export class SendError<T = unknown> extends Error {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(SendError, 'SendError');
   /** Always `SendError`. */
   declare readonly name: 'SendError';
   /** Always `ERR_SEND`. */
@@ -25,4 +27,3 @@ export class SendError<T = unknown> extends Error {
     this.value = value;
   }
 }
-nameError(SendError, 'SendError');

@@ -67,6 +67,8 @@ export class Mutex {
  * @see tokio::sync::OwnedMutexGuard (tokio 1.53)
  */
 export class MutexGuard implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(MutexGuard, 'release');
   /** Set to `undefined` by `release`. */
   #line: Line | undefined;
   /** The same as `release`. */
@@ -90,7 +92,6 @@ export class MutexGuard implements Disposable {
     }
   }
 }
-defineDispose(MutexGuard, 'release');
 
 /** Nobody closes the line of a mutex. */
 function neverClosed(): ClosedError {

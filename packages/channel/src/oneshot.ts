@@ -38,6 +38,8 @@ export function oneshot<T extends Sendable>(): [tx: OneshotSender<T>, rx: Onesho
  * @see tokio::sync::oneshot::Sender (tokio 1.53)
  */
 export class OneshotSender<T> implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(OneshotSender, 'close');
   readonly #slot: Slot<T>;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -85,7 +87,6 @@ export class OneshotSender<T> implements Disposable {
     wakeAll(this.#slot);
   }
 }
-defineDispose(OneshotSender, 'close');
 
 /**
  * Receives one value: await it, or make it a branch of `select`. It remembers the value, as a promise does.
@@ -95,6 +96,8 @@ defineDispose(OneshotSender, 'close');
  * @see tokio::sync::oneshot::Receiver (tokio 1.53)
  */
 export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(OneshotReceiver, 'close');
   /** @internal */
   readonly slot: Slot<T>;
   /** The same as `close`. */
@@ -170,4 +173,3 @@ Object.defineProperty(OneshotReceiver.prototype, source, {
     return this.slot;
   },
 });
-defineDispose(OneshotReceiver, 'close');

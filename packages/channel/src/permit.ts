@@ -21,6 +21,8 @@ import { refuseUnsendable } from './settle.ts';
  * ```
  */
 export class Permit<T> implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(Permit, 'release');
   /** Where there is room; `undefined`: used or released. */
   #channel: Channel<T> | undefined;
   /** The same as `release`. */
@@ -69,4 +71,3 @@ export class Permit<T> implements Disposable {
     channel?.tellEnd();
   }
 }
-defineDispose(Permit, 'release');

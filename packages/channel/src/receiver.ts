@@ -21,6 +21,8 @@ export type TryRecv<T> =
  * @see tokio::sync::mpsc::Receiver (tokio 1.53)
  */
 export class Receiver<T> implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(Receiver, 'dispose');
   /** @internal */
   readonly channel: Channel<T>;
   /** Used for one receive after another; a second one at the same time gets its own. */
@@ -196,4 +198,3 @@ Object.defineProperty(Receiver.prototype, source, {
     return this.channel;
   },
 });
-defineDispose(Receiver, 'dispose');

@@ -15,6 +15,8 @@ import { checkCount } from './settle.ts';
  * ```
  */
 export class SemaphorePermit implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(SemaphorePermit, 'release');
   readonly #line: Line;
   /** How many are left to release: less after `split`, more after `merge`, none after `release` and `forget`. */
   #count: number;
@@ -85,4 +87,3 @@ export class SemaphorePermit implements Disposable {
     this.#count += other.forget();
   }
 }
-defineDispose(SemaphorePermit, 'release');

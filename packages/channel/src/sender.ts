@@ -32,6 +32,8 @@ const SENT = Promise.resolve();
  * @see tokio::sync::mpsc::Sender (tokio 1.53)
  */
 export class Sender<T> implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(Sender, 'close');
   /** @internal */
   readonly channel: Channel<T>;
   readonly #room: Line;
@@ -220,4 +222,3 @@ export class Sender<T> implements Disposable {
     if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
   }
 }
-defineDispose(Sender, 'close');

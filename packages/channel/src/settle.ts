@@ -27,7 +27,7 @@ export function settle<T>(by: (result: T) => void, result: T): void {
  */
 export function refuseUnsendable(value: unknown, call: string): void {
   refuseThenable(value, call);
-  if (value === PENDING) throw new TypeError(`${call}: PENDING says that there is no value, and cannot be one`);
+  if (value === PENDING) throw new TypeError(`${call}: PENDING stands for no value, and cannot be one`);
 }
 
 /** @throws RangeError unless `count` is an integer from `least` to 2^53-1 */

@@ -12,6 +12,8 @@ import { WeakSender } from './weak-sender.ts';
  * @see tokio::sync::mpsc::UnboundedSender (tokio 1.53)
  */
 export class UnboundedSender<T> implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(UnboundedSender, 'close');
   /** @internal */
   readonly channel: Channel<T>;
   /** Set once, by `close`. */
@@ -100,4 +102,3 @@ export class UnboundedSender<T> implements Disposable {
     if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
   }
 }
-defineDispose(UnboundedSender, 'close');

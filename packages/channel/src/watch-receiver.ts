@@ -15,6 +15,8 @@ import { View } from './watched.ts';
  * @see tokio::sync::watch::Receiver (tokio 1.53)
  */
 export class WatchReceiver<T> implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(WatchReceiver, 'close');
   /** @internal */
   readonly view: View<T>;
   /** The same as `close`. */
@@ -152,4 +154,3 @@ Object.defineProperty(WatchReceiver.prototype, source, {
     return this.view;
   },
 });
-defineDispose(WatchReceiver, 'close');

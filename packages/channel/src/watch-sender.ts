@@ -14,6 +14,8 @@ import { View, type Watched } from './watched.ts';
  * @see tokio::sync::watch::Sender (tokio 1.53)
  */
 export class WatchSender<T> implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(WatchSender, 'close');
   /** @internal */
   readonly shared: Watched<T>;
   /** Set once, by `close`. */
@@ -168,4 +170,3 @@ export class WatchSender<T> implements Disposable {
     refuseUnsendable(value, call);
   }
 }
-defineDispose(WatchSender, 'close');

@@ -16,6 +16,8 @@ import type { Channel } from './mpsc.ts';
  * ```
  */
 export class WeakSender<S> implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(WeakSender, 'close');
   readonly #channel: Channel<never>;
   readonly #make: () => S;
   /** Set once, by `close`. */
@@ -74,4 +76,3 @@ export class WeakSender<S> implements Disposable {
     throw new ClosedError(`${call}: this weak sender was closed; clone it before closing to keep one`);
   }
 }
-defineDispose(WeakSender, 'close');

@@ -3,6 +3,7 @@ import type { Http2SecureServer, Http2Server } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { CancellationToken, Clock } from '@quiesce/cancellation-token';
+import { checkFunction, checkTime } from '@quiesce/internal';
 
 /** What can be drained; Express, Fastify, Koa and Hono have one of these inside. */
 export type DrainableServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
@@ -51,22 +52,12 @@ export interface Settings {
 /** @throws RangeError for a bad time; TypeError for what should be a function */
 export function settingsOf(options: HttpDrainOptions, clock: Clock): Settings {
   const { name = 'http', idleGrace = 1_000, cancelGrace = 1_000, retryAfter = 1, refuse, upgraded } = options;
-  checkTime('idleGrace', idleGrace);
-  checkTime('cancelGrace', cancelGrace);
+  checkTime('drain: idleGrace', idleGrace);
+  checkTime('drain: cancelGrace', cancelGrace);
   if (!Number.isSafeInteger(retryAfter) || retryAfter < 0) {
     throw new RangeError(`drain: retryAfter must be whole seconds from 0, got ${String(retryAfter)}`);
   }
-  checkFunction('refuse', refuse);
-  checkFunction('upgraded', upgraded);
+  if (refuse !== undefined) checkFunction('drain: refuse', refuse);
+  if (upgraded !== undefined) checkFunction('drain: upgraded', upgraded);
   return { name, idleGrace, cancelGrace, retryAfter, refuse, upgraded, clock };
-}
-
-function checkTime(name: string, ms: number): void {
-  if (typeof ms === 'number' && ms >= 0) return;
-  throw new RangeError(`drain: ${name} must be milliseconds from 0 to Infinity, got ${String(ms)}`);
-}
-
-function checkFunction(name: string, value: unknown): void {
-  if (value === undefined || typeof value === 'function') return;
-  throw new TypeError(`drain: ${name} must be a function, got ${typeof value}`);
 }

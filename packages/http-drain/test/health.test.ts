@@ -99,8 +99,8 @@ describe('what is refused', () => {
     [{ idleGrace: '5' as never }, 'idleGrace must be milliseconds'],
     [{ retryAfter: 1.5 }, 'retryAfter must be whole seconds'],
     [{ retryAfter: -1 }, 'retryAfter must be whole seconds'],
-    [{ refuse: 'no' as never }, 'refuse must be a function'],
-    [{ upgraded: 1 as never }, 'upgraded must be a function'],
+    [{ refuse: 'no' as never }, 'drain: refuse: expected a function'],
+    [{ upgraded: 1 as never }, 'drain: upgraded: expected a function'],
     [{ stopping: {} as never }, 'expected an AbortSignal'],
   ])('%o, and the server can still be drained then', (options, text) => {
     const server = createServer();

@@ -1,3 +1,4 @@
+export { checkFunction, checkTime, printed } from './check.ts';
 export { defineDispose, defineGetter } from './dispose.ts';
 export { isNamed, nameError } from './errors.ts';
 export { append, type Chain, detach, type Link, remove } from './list.ts';

@@ -51,14 +51,7 @@ export function wakeAll(list: WaiterList): void {
     guard(head as WaiterItem & Parked);
     return;
   }
-  const end: Parked = { next: undefined, prev: undefined, owner: undefined, wake };
-  parkOn(list, end);
-  // A wakeAll inside a wake-up goes past our end, and takes it out: then all before it have been woken.
-  while (end.owner === list) {
-    const waiter = list.head as Parked;
-    unparkFrom(list, waiter);
-    guard(waiter);
-  }
+  wakeWhile(list, () => true);
 }
 
 /** Wakes those who are parked now one after the other, as long as there is something for the next one. */
@@ -66,6 +59,7 @@ export function wakeWhile(list: WaiterList, goesOn: () => boolean): void {
   if (list.head === undefined) return;
   const end: Parked = { next: undefined, prev: undefined, owner: undefined, wake };
   parkOn(list, end);
+  // A wake-up that wakes the same list goes past our end, and takes it out: then all before it have been woken.
   while (end.owner === list && list.head !== end && goesOn()) {
     const waiter = list.head as Parked;
     unparkFrom(list, waiter);

@@ -1,5 +1,5 @@
-import { nameError } from '@quiesce/internal';
-import { printed, quoted } from './options.ts';
+import { nameError, printed } from '@quiesce/internal';
+import { quoted } from './options.ts';
 
 /**
  * Several things failed in one scope; `errors` holds them all, in order of failure.

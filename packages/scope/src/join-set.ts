@@ -20,6 +20,7 @@ import {
 import {
   append,
   type Chain,
+  checkFunction,
   defineDispose,
   defineGetter,
   parkOn,
@@ -31,7 +32,7 @@ import {
 } from '@quiesce/internal';
 import { ScopeError } from './errors.ts';
 import { reportLate, taskLabel } from './failures.ts';
-import { checkFunction, textOf } from './options.ts';
+import { textOf } from './options.ts';
 import { Task, type TaskParent } from './task.ts';
 
 /** What can be said of a new set. */

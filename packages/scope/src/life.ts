@@ -35,21 +35,12 @@ import {
   type Timer,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { append, isThenable, remove } from '@quiesce/internal';
+import { append, checkFunction, checkTime, isThenable, remove } from '@quiesce/internal';
 import { CleanupTimeoutError, type Unfinished } from '@quiesce/select';
 import { KeyConflictError } from './errors.ts';
 import { Failures, givenUp, reportLate, taskLabel } from './failures.ts';
 import { enlist, type Nested } from './nested.ts';
-import {
-  type Cleanup,
-  checkChoice,
-  checkFunction,
-  printed,
-  quoted,
-  type ScopeOptions,
-  type SpawnOptions,
-  textOf,
-} from './options.ts';
+import { type Cleanup, checkChoice, quoted, type ScopeOptions, type SpawnOptions, textOf } from './options.ts';
 import { siteAbove } from './site.ts';
 import { Task, type TaskInfo, type TaskParent } from './task.ts';
 import { tokenBelow } from './token-below.ts';
@@ -118,9 +109,7 @@ export class Life implements TaskParent {
 
   constructor(options: ScopeOptions = {}, site?: string) {
     const { signal, clock, cleanupTimeout = Number.POSITIVE_INFINITY } = options;
-    if (typeof cleanupTimeout !== 'number' || !(cleanupTimeout >= 0)) {
-      throw new RangeError(`cleanupTimeout must be 0 to Infinity, got ${printed(cleanupTimeout)}`);
-    }
+    checkTime('cleanupTimeout', cleanupTimeout);
     const outer = signal === undefined ? undefined : CancellationToken.from(signal);
     this.name = textOf(options.name);
     this.token = tokenBelow(outer, options);

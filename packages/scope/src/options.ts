@@ -1,5 +1,5 @@
 import type { CancellationToken, Clock } from '@quiesce/cancellation-token';
-import { show } from '@quiesce/internal';
+import { printed } from '@quiesce/internal';
 
 /** How a scope runs. */
 export interface ScopeOptions {
@@ -58,24 +58,10 @@ export interface MapOptions {
 /** What is run when a scope ends. */
 export type Cleanup = () => unknown;
 
-/** Refuses what is no function, at the call that it was passed to. */
-export function checkFunction(call: string, value: unknown): void {
-  if (typeof value !== 'function') throw new TypeError(`${call}: expected a function, got ${show(value)}`);
-}
-
 /** Refuses an option that would be taken for its default. */
 export function checkChoice(name: string, value: unknown, ...allowed: readonly string[]): void {
   if (value === undefined || allowed.includes(value as string)) return;
   throw new TypeError(`${name} must be ${allowed.map((one) => `'${one}'`).join(' or ')}, got ${printed(value)}`);
-}
-
-/** Any value as a text. */
-export function printed(value: unknown): string {
-  try {
-    return String(value);
-  } catch {
-    return `one that cannot be printed (${typeof value})`;
-  }
 }
 
 /** A name as a text, whatever was passed: what is made of it later, in the middle of a failure, must not throw. */

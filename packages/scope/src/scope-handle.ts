@@ -1,10 +1,9 @@
 import { type CancellationToken, CancelledError } from '@quiesce/cancellation-token';
-import { defineDispose, show } from '@quiesce/internal';
+import { checkFunction, defineDispose, show } from '@quiesce/internal';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { Life } from './life.ts';
 import {
   type Cleanup,
-  checkFunction,
   type DeferOptions,
   type MapOptions,
   quoted,

@@ -1,4 +1,5 @@
-import { checkFunction, type ScopeOptions } from './options.ts';
+import { checkFunction } from '@quiesce/internal';
+import type { ScopeOptions } from './options.ts';
 import { runIn } from './run-in.ts';
 import { Scope } from './scope-handle.ts';
 

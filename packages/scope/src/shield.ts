@@ -1,6 +1,7 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
+import { checkFunction } from '@quiesce/internal';
 import { Life } from './life.ts';
-import { checkFunction, type ScopeOptions } from './options.ts';
+import type { ScopeOptions } from './options.ts';
 import { runIn } from './run-in.ts';
 
 /** How `shield` runs. */

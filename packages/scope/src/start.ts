@@ -1,6 +1,7 @@
 import { type CancellationToken, ClosedError, type Waiter } from '@quiesce/cancellation-token';
+import { checkFunction } from '@quiesce/internal';
 import type { Life } from './life.ts';
-import { checkFunction, quoted, type SpawnOptions } from './options.ts';
+import { quoted, type SpawnOptions } from './options.ts';
 import type { Task } from './task.ts';
 
 /** A task that is ready, and what it said. */

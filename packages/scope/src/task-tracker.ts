@@ -18,6 +18,7 @@ import {
   wait,
 } from '@quiesce/cancellation-token';
 import {
+  checkFunction,
   defineDispose,
   defineGetter,
   isThenable,
@@ -30,7 +31,7 @@ import {
 import type { Drainable } from './drainable.ts';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { nativeThen } from './native-then.ts';
-import { checkFunction, quoted } from './options.ts';
+import { quoted } from './options.ts';
 import { siteAbove } from './site.ts';
 
 /** What can be said of a new tracker. */

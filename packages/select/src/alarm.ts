@@ -61,9 +61,3 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
     this.#timer = undefined;
   }
 }
-
-/** @throws RangeError when `ms` is no time that one can wait for */
-export function checkTime(what: string, ms: number): void {
-  if (typeof ms === 'number' && ms >= 0) return;
-  throw new RangeError(`${what} must be a number of milliseconds from 0 to Infinity, got ${String(ms)}`);
-}

@@ -100,7 +100,7 @@ function after(period: number, missed: MissedTicks): Next {
  */
 export function interval(ms: number, options?: IntervalOptions): Interval {
   if (typeof ms !== 'number' || !(ms > 0)) {
-    throw new RangeError(`interval: the period must be a number of milliseconds above 0, got ${String(ms)}`);
+    throw new RangeError(`interval: the period must be milliseconds above 0, got ${String(ms)}`);
   }
   const missed = options?.missed ?? 'burst';
   if (missed !== 'burst' && missed !== 'delay' && missed !== 'skip') {

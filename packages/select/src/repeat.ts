@@ -1,5 +1,5 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import { show } from '@quiesce/internal';
+import { checkFunction } from '@quiesce/internal';
 
 /** Marks a function that `selectEach` starts again; the same in every copy of this package. */
 const again: unique symbol = Symbol.for('quiesce.repeat') as never;
@@ -22,7 +22,7 @@ const again: unique symbol = Symbol.for('quiesce.repeat') as never;
  * ```
  */
 export function repeat<T>(fn: (token: CancellationToken) => T): (token: CancellationToken) => T {
-  if (typeof fn !== 'function') throw new TypeError(`repeat: expected a function, got ${show(fn)}`);
+  checkFunction('repeat', fn);
   return Object.assign((token: CancellationToken) => fn(token), { [again]: true });
 }
 

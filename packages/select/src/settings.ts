@@ -1,5 +1,5 @@
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
-import { checkTime } from './alarm.ts';
+import { checkTime } from '@quiesce/internal';
 import type { Unfinished } from './errors.ts';
 
 /** How a select waits. */

@@ -1,6 +1,6 @@
 import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
-import { defineGetter } from '@quiesce/internal';
-import { Alarm, checkTime } from './alarm.ts';
+import { checkTime, defineGetter } from '@quiesce/internal';
+import { Alarm } from './alarm.ts';
 
 /** How a sleep measures time. */
 export interface SleepOptions {

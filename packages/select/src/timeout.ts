@@ -9,7 +9,7 @@ import {
   TimeoutError,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { checkTime } from './alarm.ts';
+import { checkTime } from '@quiesce/internal';
 import type { BranchFunction, BranchValue } from './branches.ts';
 import { FUNCTION, kindOf, MATCH, OFF } from './kinds.ts';
 import { handleAll } from './refused.ts';

@@ -1,5 +1,6 @@
+import { checkTime, printed } from '@quiesce/internal';
 import { formatMs } from './describe.ts';
-import { checkTime, limitsOf, type ShutdownLimits } from './options.ts';
+import { limitsOf, type ShutdownLimits } from './options.ts';
 
 /** What a pod says, and the limits of its shutdown. */
 export interface GracePeriodOptions extends ShutdownLimits {
@@ -32,10 +33,10 @@ export interface GracePeriodOptions extends ShutdownLimits {
  */
 export function checkGracePeriod(options: GracePeriodOptions = {}): string[] {
   const limits = limitsOf(options);
-  const grace = 1_000 * checkTime('terminationGracePeriodSeconds', options.terminationGracePeriodSeconds ?? 30);
-  const preStop = 1_000 * checkTime('preStopSeconds', options.preStopSeconds ?? 0);
-  const period = 1_000 * checkTime('periodSeconds', options.periodSeconds ?? 10);
-  const threshold = checkTime('failureThreshold', options.failureThreshold ?? 3);
+  const grace = 1_000 * checkAmount('terminationGracePeriodSeconds', options.terminationGracePeriodSeconds ?? 30);
+  const preStop = 1_000 * checkAmount('preStopSeconds', options.preStopSeconds ?? 0);
+  const period = 1_000 * checkAmount('periodSeconds', options.periodSeconds ?? 10);
+  const threshold = checkAmount('failureThreshold', options.failureThreshold ?? 3);
   const flush = checkTime('flushTimeout', options.flushTimeout ?? 1_000);
   const { readinessDelay, drainTimeout, cancelTimeout, timeout, forceTimeout, finalTimeout } = limits;
   const longest = preStop + timeout + forceTimeout + finalTimeout + flush;
@@ -61,4 +62,10 @@ export function checkGracePeriod(options: GracePeriodOptions = {}): string[] {
     );
   }
   return warnings;
+}
+
+/** What a pod counts in other units than milliseconds; its name says which. */
+function checkAmount(name: string, value: number): number {
+  if (typeof value === 'number' && value >= 0) return value;
+  throw new RangeError(`checkGracePeriod: ${name} must be a number from 0 to Infinity, got ${printed(value)}`);
 }

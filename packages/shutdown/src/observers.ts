@@ -1,10 +1,11 @@
 import type { Clock, Timer } from '@quiesce/cancellation-token';
+import { checkTime } from '@quiesce/internal';
 import { publish } from './channel.ts';
 import { describeEvent, describeProgress } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
 import { checkLogger, type Logger, tolerant } from './logger.ts';
-import { checkTime, clockOf, type Limits, type ShutdownOptions } from './options.ts';
+import { clockOf, type Limits, type ShutdownOptions } from './options.ts';
 import { describeRequest, type ShutdownRequest } from './request.ts';
 import type { Shutdown } from './shutdown.ts';
 import { notifySystemd } from './systemd.ts';

@@ -1,5 +1,5 @@
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
-import { show } from '@quiesce/internal';
+import { checkTime, show } from '@quiesce/internal';
 import type { Logger } from './logger.ts';
 
 /** Time limits of a shutdown, in milliseconds from 0 to `Infinity`. */
@@ -63,17 +63,6 @@ export function limitsOf(options: ShutdownLimits): Limits {
     limits[key] = checkTime(key, (options as Record<string, number | undefined>)[key] ?? preset);
   }
   return limits as unknown as Limits;
-}
-
-/** Refuses what is no number of milliseconds. */
-export function checkTime(name: string, ms: number): number {
-  if (typeof ms === 'number' && ms >= 0) return ms;
-  throw new RangeError(`${name} must be a number of milliseconds from 0 to Infinity, got ${String(ms)}`);
-}
-
-/** Refuses what is no function, at the call that it was passed to. */
-export function checkFunction(call: string, value: unknown): void {
-  if (typeof value !== 'function') throw new TypeError(`${call}: expected a function, got ${show(value)}`);
 }
 
 /** Refuses what is no name. */

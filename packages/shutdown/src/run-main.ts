@@ -1,9 +1,10 @@
 import { CancellationToken, isCancellationOf, isCancelledError } from '@quiesce/cancellation-token';
+import { checkFunction, checkTime } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
 import { Installation, type InstallOptions } from './install.ts';
-import { checkFunction, checkTime, type ShutdownOptions } from './options.ts';
+import type { ShutdownOptions } from './options.ts';
 import { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
 import { Terminal } from './terminal.ts';

@@ -5,7 +5,8 @@ import {
   reportUncaught,
   TimeoutError,
 } from '@quiesce/cancellation-token';
-import { checkFunction, checkTime, clockOf } from './options.ts';
+import { checkFunction, checkTime } from '@quiesce/internal';
+import { clockOf } from './options.ts';
 import { within } from './within.ts';
 
 /** How something is shut down within a time. */

@@ -1,6 +1,6 @@
 import { type CancellationToken, ClosedError } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
-import { defineDispose, show } from '@quiesce/internal';
+import { checkFunction, checkTime, defineDispose, show } from '@quiesce/internal';
 import type { Drainable, ScopeTree } from '@quiesce/scope';
 import type { ShutdownEvent, ShutdownState } from './events.ts';
 import { Guards, type ShutdownGuard } from './guard.ts';
@@ -9,7 +9,7 @@ import { host } from './host.ts';
 import { Installation, type InstallOptions } from './install.ts';
 import { type HookFunction, Machine } from './machine.ts';
 import { Observers } from './observers.ts';
-import { checkFunction, checkName, checkTime, clockOf, limitsOf, type ShutdownOptions, tokenOf } from './options.ts';
+import { checkName, clockOf, limitsOf, type ShutdownOptions, tokenOf } from './options.ts';
 import { inFlightOf, partOf } from './parts.ts';
 import { reportOf, type ShutdownReport } from './report.ts';
 

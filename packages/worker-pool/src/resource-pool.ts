@@ -23,8 +23,9 @@ import {
   systemClock,
 } from '@quiesce/cancellation-token';
 import { Semaphore, type SemaphorePermit } from '@quiesce/channel';
+import { checkFunction, checkTime } from '@quiesce/internal';
 import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
-import { checkCount, checkFunction, checkTime } from './check.ts';
+import { checkCount } from './check.ts';
 import { type Closer, type ClosingTally, closeOne } from './closing.ts';
 import { type Holding, Lease } from './lease.ts';
 

@@ -21,8 +21,9 @@ import {
   systemClock,
   type Waiter,
 } from '@quiesce/cancellation-token';
+import { checkFunction, checkTime } from '@quiesce/internal';
 import { type Drainable, TaskTracker } from '@quiesce/scope';
-import { checkCount, checkFunction, checkTime } from './check.ts';
+import { checkCount } from './check.ts';
 import { QueueFullError } from './errors.ts';
 import { Job, type JobOptions } from './job.ts';
 import { PriorityLine } from './line.ts';

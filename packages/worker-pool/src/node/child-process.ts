@@ -3,7 +3,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
-import { checkTime } from '../check.ts';
+import { checkTime } from '@quiesce/internal';
 import { WorkerEndedError } from './errors.ts';
 import { follow } from './following.ts';
 import { unwireReason, type WiredReason, wireReason, wireText } from './reason.ts';

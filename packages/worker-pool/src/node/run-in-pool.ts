@@ -9,7 +9,7 @@
  */
 
 import { CancellationToken, type Clock, isCancellation, systemClock } from '@quiesce/cancellation-token';
-import { checkTime } from '../check.ts';
+import { checkTime } from '@quiesce/internal';
 import { WorkerEndedError } from './errors.ts';
 import { hasEnded } from './flags.ts';
 import { shareToken } from './share-token.ts';
