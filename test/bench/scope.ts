@@ -1,6 +1,14 @@
 import './scope/survivors.ts';
 import type { Row } from './harness.ts';
 import { cleanups, cleanupsBeside } from './scope/cancel.ts';
-import { besideEffect, besideOthers, trivialTasks, withSites } from './scope/spawn.ts';
+import { ages, besideEffect, besideOthers, trivialTasks, withSites } from './scope/spawn.ts';
 
-export const rows: readonly Row[] = [trivialTasks, besideEffect, besideOthers, withSites, cleanups, cleanupsBeside];
+export const rows: readonly Row[] = [
+  trivialTasks,
+  besideEffect,
+  besideOthers,
+  withSites,
+  ages,
+  cleanups,
+  cleanupsBeside,
+];

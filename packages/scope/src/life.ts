@@ -42,6 +42,7 @@ import { Failures, givenUp, reportLate, taskLabel } from './failures.ts';
 import { enlist, type Nested } from './nested.ts';
 import { type Cleanup, checkChoice, quoted, type ScopeOptions, type SpawnOptions, textOf } from './options.ts';
 import { siteAbove } from './site.ts';
+import { stampOf } from './stamp.ts';
 import { Task, type TaskInfo, type TaskParent } from './task.ts';
 import { tokenBelow } from './token-below.ts';
 
@@ -175,7 +176,7 @@ export class Life implements TaskParent {
     checkFunction('spawn', work);
     if (this.state >= CLEANING) throw this.closed('spawn');
     const info = options === undefined && !this.hasSites ? undefined : this.#infoOf(options, above);
-    const task = new Task<Awaited<T>>(this, this.token.childToken(), info, this.now());
+    const task = new Task<Awaited<T>>(this, this.token.childToken(), info, stampOf(this.clock));
     append<Task<unknown>>(this, task);
     if (info?.isDaemon !== true) this.#pending++;
     try {

@@ -12,6 +12,7 @@ import {
 import { defineDispose, defineGetter, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
 import { nativeThen } from './native-then.ts';
 import { quoted } from './options.ts';
+import { taskEnds } from './stamp.ts';
 
 /** Where a task stands: it starts `running` and ends in one of the others, once. */
 export type TaskState = 'running' | 'fulfilled' | 'failed' | 'cancelled';
@@ -66,12 +67,10 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   readonly token: CancellationToken;
   /** @internal */
   readonly info: TaskInfo | undefined;
-  /** @internal When it was spawned, in whole ms of its scope's clock. */
-  readonly started: number;
   /** @internal */
   current: TaskState = 'running';
-  /** @internal The value, the error or the reason, from the end on. */
-  value: unknown = undefined;
+  /** @internal The value, the error or the reason, from the end on; until then what `started` says. */
+  value: unknown;
   /** The same as `cancel`. */
   declare readonly [Symbol.dispose]: () => void;
 
@@ -80,7 +79,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     this.parent = parent;
     this.token = token;
     this.info = info;
-    this.started = started;
+    this.value = started;
   }
 
   /** @internal Starts the work. It never ends inside this call, also when it throws synchronously. */
@@ -92,6 +91,11 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     } catch (error) {
       Promise.reject(error).catch(failed);
     }
+  }
+
+  /** @internal When it was spawned, in whole ms of its scope's clock. Only while it runs: a field of its own would cost each. */
+  get started(): number {
+    return this.value as number;
   }
 
   /** The name given to `spawn`; `undefined`: none. */
@@ -183,6 +187,7 @@ function fail(this: Task<unknown>, error: unknown): void {
 
 /** A function and no private method: those cost each task a field, and time. */
 function end(task: Task<unknown>, state: TaskState, value: unknown): void {
+  taskEnds();
   task.current = state;
   task.value = value;
   task.token.dispose();

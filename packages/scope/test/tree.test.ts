@@ -1,7 +1,7 @@
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { formatTree, type Scope, type ScopeTree, scope } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { deaf, rejection } from './vocabulary.ts';
 
 describe('tree', () => {
@@ -169,6 +169,58 @@ describe('spawn sites', () => {
     } finally {
       Error.prepareStackTrace = before;
     }
+  });
+});
+
+describe("the age of a task, by the platform's clock", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  /** A clock that moves by 100 ms whenever it is read. */
+  const moving = (): { readings: number } => {
+    const counted = { readings: 0 };
+    vi.spyOn(performance, 'now').mockImplementation(() => ++counted.readings * 100);
+    return counted;
+  };
+  const tasksOf = (s: Scope): (readonly [string | undefined, number])[] =>
+    s.tree().children.map(({ name, ageMs }) => [name, ageMs] as const);
+
+  it('is read twice for all that is spawned in one synchronous run', async () => {
+    await scope(async (s) => {
+      const { work, fulfil } = deaf();
+      const clock = moving();
+      for (let i = 0; i < 1_000; i++) s.spawn(work);
+      expect(clock.readings).toBe(2);
+      await null;
+      for (let i = 0; i < 1_000; i++) s.spawn(work);
+      expect(clock.readings).toBe(4);
+      fulfil();
+    });
+  });
+
+  it('is that of its own run: the next run reads anew', async () => {
+    await scope(async (s) => {
+      const { work, fulfil } = deaf();
+      moving();
+      for (const name of ['a', 'b', 'c']) s.spawn(work, { name });
+      await null;
+      for (const name of ['d', 'e', 'f']) s.spawn(work, { name });
+      const ages = tasksOf(s);
+      const [a, b, c, d, e, f] = ages.map(([, age]) => age) as [number, number, number, number, number, number];
+      // Each entry of the tree reads the clock once more: 100 ms between neighbours of one reading.
+      expect([b - a, c - b, d - c, e - d, f - e]).toEqual([0, 100, 0, 0, 100]);
+      expect(ages.map(([name]) => name)).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+      fulfil();
+    });
+  });
+
+  it('is exact for tasks that are spawned one after the other has ended', async () => {
+    await scope(async (s) => {
+      const clock = moving();
+      for (let i = 1; i <= 10; i++) {
+        await s.spawn(async () => {});
+        expect(clock.readings).toBe(i);
+      }
+    });
   });
 });
 
