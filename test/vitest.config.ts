@@ -6,13 +6,11 @@ const root = new URL('..', import.meta.url).pathname;
 const built = process.env['QUIESCE_BUILT'] === '1';
 const condition = built ? ['--conditions=built'] : [];
 
-/** Order matters between groups only: what measures memory or wall time does not share the processors. */
+/** Order matters between groups only: what measures memory, or starts processes, does not share the processors with the rest. */
 const project = (name: string, order: number, include: string[], more: object = {}) => ({
   extends: true as const,
   test: { name, include, execArgv: condition, sequence: { groupOrder: order }, ...more },
 });
-
-const alone = { pool: 'forks', fileParallelism: false } as const;
 
 export default defineConfig({
   root,
@@ -37,11 +35,11 @@ export default defineConfig({
         globalSetup: 'test/package/pack.ts',
       }),
       project('leak', 2, ['packages/*/test/**/*.leak.ts', 'test/leak/**/*.leak.ts'], {
-        ...alone,
+        // Each file has a process of its own, and bytes do not depend on who else computes.
         execArgv: [...condition, '--expose-gc'],
-        testTimeout: 60_000,
+        testTimeout: 120_000,
       }),
-      project('e2e', 3, ['test/e2e/**/*.test.ts'], { ...alone, testTimeout: 30_000 }),
+      project('e2e', 3, ['test/e2e/**/*.test.ts'], { fileParallelism: false, testTimeout: 30_000 }),
     ],
   },
 });
