@@ -28,7 +28,7 @@ describe('the signal flag', () => {
   });
 
   it('is not set by SIGKILL, which nobody can catch', async () => {
-    const { lines, killedBy } = await drive(`${guide}signal-flag`, [], [['processing iteration 2', 'SIGKILL']]);
+    const { lines, killedBy } = await drive(`${guide}signal-flag`, [], [['processing iteration 1', 'SIGKILL']]);
     expect(killedBy).toBe('SIGKILL');
     expect(lines.filter((line) => /received|complete/.test(line))).toEqual([]);
   });
@@ -51,7 +51,7 @@ describe('the token example', () => {
   });
 });
 
-describe('the thread pool', () => {
+describe('the thread pool', { timeout: 60_000 }, () => {
   it('reaches a real thread that computes, does what was queued, and joins its threads', async () => {
     const { lines, stderr, code } = await drive(`${guide}thread-pool`, [], [], { nodeArgs: ['--import', inThreads] });
     expect([stderr, code]).toEqual(['', 0]);
@@ -61,7 +61,9 @@ describe('the thread pool', () => {
 
 describe('the forgotten guard', () => {
   it('is named, with the place where it was made, and waited for no longer', async () => {
-    const { lines, code } = await drive(`${guide}forgotten-guard`, [], [], { nodeArgs: ['--expose-gc'] });
+    const { lines, code } = await drive(`${guide}forgotten-guard`, [], [], {
+      nodeArgs: ['--expose-gc', '--import', 'tsx'],
+    });
     expect(code).toBe(0);
     expect(lines).toEqual(outputOf('forgotten-guard'));
   });

@@ -27,30 +27,30 @@ async function worker(messages: Receiver<string>): Promise<void> {
   console.log('worker: cleaning up and exiting');
 }
 
-async function main(stop: (tx: Sender<string>) => unknown): Promise<void> {
+async function main(how: string, stop: (tx: Sender<string>) => unknown): Promise<void> {
   const [tx, rx] = channel<string>(1);
   await scope(async (s) => {
     s.spawn(() => worker(rx), { name: 'worker' });
     await sleep(250, { clock });
+    console.log(`main: ${how}`);
     await stop(tx);
-    console.log('main: the worker has been told');
   }); // the guide forgets to join its worker; a scope cannot
   console.log('main: the worker has ended');
 }
 
-await clock.run(() => main((tx) => tx.send('shutdown')));
-await clock.run(() => main((tx) => tx.close()));
+await clock.run(() => main('sends "shutdown"', (tx) => tx.send('shutdown')));
+await clock.run(() => main('closes the channel', (tx) => tx.close()));
 
 // Output:
 //   worker: processing at 100 ms
 //   worker: processing at 200 ms
+//   main: sends "shutdown"
 //   worker: received shutdown
 //   worker: cleaning up and exiting
-//   main: the worker has been told
 //   main: the worker has ended
 //   worker: processing at 350 ms
 //   worker: processing at 450 ms
+//   main: closes the channel
 //   worker: channel disconnected
 //   worker: cleaning up and exiting
-//   main: the worker has been told
 //   main: the worker has ended

@@ -1,11 +1,12 @@
 // The guide, chapter 9, "Deadlock in Shutdown": a cleanup wants a lock whose holder waits for the cleanup.
 //
-// The guide says "use try_lock with timeout", but its code has no timeout: that of Rust's standard library cannot have one.
-// Here a lock can be tried, waited for so long, or given up by a token; and a hook that waits all the same ends at its limit,
-// by name, so that the rest is still cleaned up.
+// The guide says "use try_lock with timeout", but its code has no timeout, and the lock of Rust's standard library has none.
+// Here a lock can be tried, waited for so long, or given up by a token. A hook that waits all the same is given up at its
+// limit, and named, so that the rest is still cleaned up.
 
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Mutex } from '@quiesce/channel';
+import { select, sleep } from '@quiesce/select';
 import { Shutdown } from '@quiesce/shutdown';
 
 const clock = new VirtualClock(); // no real time passes, and each run prints the same
@@ -29,9 +30,9 @@ shutdown.hook('wrong', async () => {
 });
 
 shutdown.hook('patient', async () => {
-  const held = await lock.acquire({ timeout: 300, clock }).then(undefined, () => undefined);
-  if (held === undefined) say('patient: no lock within 300 ms, going on without it');
-  held?.release();
+  const { branch, value } = await select.biased({ held: lock.acquire(), late: sleep(300, { clock }) });
+  if (branch === 'held') value.release();
+  say(branch === 'held' ? 'patient: saved' : 'patient: no lock within 300 ms, going on without it');
 });
 
 shutdown.hook('right', () => {

@@ -6,7 +6,6 @@
 //
 // Run it with --expose-gc, so that the collector comes when asked.
 
-import { basename } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Shutdown } from '@quiesce/shutdown';
 
@@ -36,12 +35,10 @@ console.log(`after the collection: ${shutdown.progress.inFlight} in flight`);
 
 shutdown.request();
 for (const { name, site } of (await shutdown.stopped()).leaks) {
-  console.log(
-    `never disposed: ${name}, made in ${site?.split(' ')[0]} at ${basename(site ?? '').replace(/:\d+\)$/, '')}`,
-  );
+  console.log(`never disposed: ${name}, made at ${site?.replace(/\(.*\//, '(')}`); // without the folder
 }
 
 // Output:
 //   before the collection: 1 in flight
 //   after the collection: 0 in flight
-//   never disposed: important resource, made in forget at forgotten-guard.ts:19
+//   never disposed: important resource, made at forget (forgotten-guard.ts:18:12)

@@ -1,7 +1,7 @@
 // The guide, chapter 7, "Graceful Timeout": shuts something down within a time, and says when that was not possible.
 //
-// The guide's thread goes on behind its back when the time is over. Here it is told first, through its token: what obeys has
-// ended, what does not is left behind, and the outcome tells the two apart. A failure is no timeout: it is thrown.
+// When the time is over the guide's thread goes on, and is never told. Here it is told, through its token, and has a last
+// second: what obeys has ended, what does not is left behind, and the outcome says which. A failure is thrown.
 // For a whole program see `runMain`: it does this with each hook, and the exit code says what came of it.
 
 import type { CancellationToken } from '@quiesce/cancellation-token';

@@ -14,7 +14,7 @@ async function download(name: string, ms: number, token: CancellationToken): Pro
   return name;
 }
 
-// 1 to 3: all are started, the first to complete wins, the others have ended before this goes on.
+// The guide's "Key Properties", 1 to 3: all are started, the first to complete wins, the others have ended before this goes on.
 const first = await select({
   slow: (token) => download('slow', 60_000, token),
   fast: (token) => download('fast', 5, token),
@@ -22,7 +22,7 @@ const first = await select({
 });
 console.log(`the winner: ${first.branch}`);
 
-// What loses has given nothing: the message is still in the channel.
+// What Tokio calls cancel safety. What loses has given nothing: the message is still in the channel.
 const [tx, messages] = channel<string>(1);
 await tx.send('hello');
 const ready = CancellationToken.alreadyCancelled('stop');

@@ -6,12 +6,14 @@ import { threadTask } from '@quiesce/worker-pool/node';
 /** Counts the primes below a limit. */
 export const countPrimes = threadTask((limit: number) => {
   let count = 0;
-  for (let n = 2, d = 2; n < limit; n++) {
-    for (d = 2; d * d <= n && n % d !== 0; d++);
-    if (d * d > n) count++;
-  }
+  for (let n = 2; n < limit; n++) if (isPrime(n)) count++;
   return count;
 });
+
+function isPrime(n: number): boolean {
+  for (let d = 2; d * d <= n; d++) if (n % d === 0) return false;
+  return true;
+}
 
 /** Computes, and lets no event through, until the flag is set; says what it finds then. */
 export const spin = threadTask((started: MessagePort, token) => {

@@ -1,7 +1,7 @@
 // The guide, chapter 5, "The ThreadPool Pattern": threads run jobs; closed, the pool does what was queued, then joins them.
 //
 // The threads are real, of `piscina`; `runInPool` brings a token into them. The `WorkerPool` in front has the queue, and
-// ends as the guide's pool does, by closing it (the guide's `Terminate` is never sent): piscina's own `close` would end
+// ends as the guide's pool does, by closing it (the guide's `Terminate` is never sent): the `close` of piscina 5.3 ends
 // threads whose jobs still run. The guide's "Memory Ordering" (chapter 4) is in it too: the flag is memory that threads
 // share, and the reason is sent before it is set, so that who sees the flag finds the reason.
 //

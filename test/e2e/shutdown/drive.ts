@@ -21,7 +21,7 @@ export type Script = readonly (readonly [
 export interface DriveOptions {
   readonly env?: Record<string, string>;
   readonly ipc?: boolean;
-  /** Options of Node's own. */
+  /** Options of Node's own; default: those that let it read TypeScript. */
   readonly nodeArgs?: readonly string[];
 }
 
@@ -33,8 +33,8 @@ export function drive(
   options: DriveOptions = {},
 ): Promise<Ended> {
   const file = fileURLToPath(new URL(`./${program}.ts`, import.meta.url));
-  const nodeArgs = [...process.execArgv, '--import', 'tsx', ...(options.nodeArgs ?? [])];
-  const child = spawn(process.execPath, [...nodeArgs, file, ...args], {
+  const { nodeArgs = ['--import', 'tsx'] } = options;
+  const child = spawn(process.execPath, [...process.execArgv, ...nodeArgs, file, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', ...(options.ipc === true ? (['ipc'] as const) : [])],
     env: { ...environment(), NO_COLOR: '1', ...options.env },
   });
