@@ -12,12 +12,17 @@ export interface Ended {
   readonly killedBy: NodeJS.Signals | null;
 }
 
-/** What is done when a line has been said: a signal is sent, or whatever else. */
-export type Script = readonly (readonly [line: string, act: NodeJS.Signals | ((child: ChildProcess) => void)])[];
+/** What is done when a line has been said: a signal is sent, or whatever else, which gets what was said so far. */
+export type Script = readonly (readonly [
+  line: string,
+  act: NodeJS.Signals | ((child: ChildProcess, stdout: string) => void),
+])[];
 
 export interface DriveOptions {
   readonly env?: Record<string, string>;
   readonly ipc?: boolean;
+  /** Options of Node's own; default: those that let it read TypeScript. */
+  readonly nodeArgs?: readonly string[];
 }
 
 /** Runs a program of this folder as a process of its own, and plays a script against it, each act once and in order. */
@@ -28,7 +33,8 @@ export function drive(
   options: DriveOptions = {},
 ): Promise<Ended> {
   const file = fileURLToPath(new URL(`./${program}.ts`, import.meta.url));
-  const child = spawn(process.execPath, [...process.execArgv, '--import', 'tsx', file, ...args], {
+  const { nodeArgs = ['--import', 'tsx'] } = options;
+  const child = spawn(process.execPath, [...process.execArgv, ...nodeArgs, file, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', ...(options.ipc === true ? (['ipc'] as const) : [])],
     env: { ...environment(), NO_COLOR: '1', ...options.env },
   });
@@ -40,7 +46,7 @@ export function drive(
     if (next === undefined || !`\n${stdout}\n${stderr}`.includes(`\n${next[0]}`)) return;
     left.shift();
     if (typeof next[1] === 'string') child.kill(next[1]);
-    else next[1](child);
+    else next[1](child, stdout);
     look();
   };
   child.stdout?.on('data', (chunk) => {

@@ -1,0 +1,47 @@
+// The guide, chapter 8, "HTTP Server with In-Flight Requests": new requests get 503, those in flight are served to the end.
+//
+// The guide counts with a guard, and asks every 100 ms whether the count is 0. `drain` counts real requests on real
+// connections and polls nothing; `runMain` listens to the signals, and cancels what is left after ten seconds.
+//
+// Run it. `curl -T - <the address that it prints>` is in flight until you press Ctrl-D there; press Ctrl-C here before.
+
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { drain } from '@quiesce/http-drain';
+import { runMain } from '@quiesce/shutdown';
+
+await runMain(
+  async (_scope, shutdown) => {
+    let received = 0;
+    const server = createServer(async (request, response) => {
+      const id = received++;
+      console.log(`request ${id} processing`);
+      const body = await text(request);
+      console.log(`request ${id} complete`);
+      response.end(`request ${id}: got ${body.length} bytes\n`);
+    });
+    const http = drain(server, { stopping: shutdown.stopAccepting });
+    shutdown.add(http); // stopped, then waited for
+    shutdown.hook('report', () => {
+      const { completed, refused, cutOff } = http.report();
+      console.log(`${completed} completed, ${refused} refused with 503, ${cutOff.length} cut off`);
+    });
+
+    server.listen(0, '127.0.0.1', () => {
+      console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    });
+    await http.draining.cancelled();
+    console.log(`new requests are refused, ${http.inFlight} in flight`);
+  },
+  { name: 'server', drainTimeout: 10_000 },
+);
+
+// Output, with two requests in flight at Ctrl-C, and a third one afterwards on a connection that was open:
+//   listening on http://127.0.0.1:8080
+//   request 0 processing
+//   request 1 processing
+//   new requests are refused, 2 in flight
+//   request 0 complete
+//   request 1 complete
+//   2 completed, 1 refused with 503, 0 cut off

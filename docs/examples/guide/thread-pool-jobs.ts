@@ -1,0 +1,23 @@
+// What the threads of thread-pool.ts run: one job that comes to an end, and one that only a token ends.
+
+import type { MessagePort } from 'node:worker_threads';
+import { threadTask } from '@quiesce/worker-pool/node';
+
+/** Counts the primes below a limit. */
+export const countPrimes = threadTask((limit: number) => {
+  let count = 0;
+  for (let n = 2; n < limit; n++) if (isPrime(n)) count++;
+  return count;
+});
+
+function isPrime(n: number): boolean {
+  for (let d = 2; d * d <= n; d++) if (n % d === 0) return false;
+  return true;
+}
+
+/** Computes, and lets no event through, until the flag is set; says what it finds then. */
+export const spin = threadTask((started: MessagePort, token) => {
+  started.postMessage('started');
+  while (!token.isCancelled) Math.sqrt(2);
+  return `saw the flag, and found the reason: ${token.reason}`;
+});
