@@ -308,7 +308,6 @@ export class Life implements TaskParent {
     if (this.#timer === undefined || this.token.isCancelled) return;
     this.clock.clearTimer(this.#timer);
     this.#timer = undefined;
-    this.#isOverdue = false;
   }
 
   #windUpReason(): CancelledError {

@@ -51,6 +51,41 @@ describe('a set that is being emptied', () => {
     expect(set.length).toBe(0);
   });
 
+  it('keeps the first reason that it was given', async () => {
+    const set = new JoinSet<unknown>();
+    set.spawn(async (token) => {
+      await token.cancelled();
+      await turn();
+      set.spawn((own) => own.reason);
+      return 'first generation';
+    });
+    const first = set.shutdown('deploy');
+    const second = set.shutdown('again');
+    const ends = await Promise.all([first, second]);
+    expect(values(ends.flat()).sort()).toEqual(['deploy', 'first generation']);
+  });
+
+  it('is emptied of what is spawned in the step in which the rest is let go of, too', async () => {
+    const set = new JoinSet<number>();
+    set.spawn(deaf<number>().work);
+    const done = set.shutdown();
+    // It waits by then.
+    await turn();
+    set.detachAll();
+    set.spawn(() => 1);
+    expect(values(await done)).toEqual([1]);
+  });
+
+  it('rejects in joinAll with the reason of the first of several that were cancelled', async () => {
+    const set = new JoinSet<void>();
+    const stopped = async (token: CancellationToken): Promise<void> => {
+      await token.cancelled();
+      token.throwIfCancelled();
+    };
+    for (const reason of ['first', 'second']) set.spawn(stopped).cancel(reason);
+    expect(await rejection(set.joinAll())).toBe('first');
+  });
+
   it('can be used again afterwards', async () => {
     const set = new JoinSet<boolean>();
     set.spawn((token) => token.isCancelled);

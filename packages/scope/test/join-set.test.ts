@@ -107,8 +107,10 @@ describe('joinNext', () => {
     const next = set.joinNext();
     expect(next[source].once).toBe(undefined);
     expect(next[source].poll()).toBe(undefined);
+    expect(next[source].once).toBe(true);
     set.spawn(() => 1);
     expect(next[source].poll()).toBe(PENDING);
+    expect(next[source].once).toBe(undefined);
     await turn();
     expect(next[source].poll()).toMatchObject({ value: 1 });
     expect(next[source].poll()).toBe(undefined);
@@ -237,7 +239,12 @@ describe('abortAll', () => {
     const clock = new VirtualClock();
     const set = new JoinSet<string>();
     set.spawn((token) => {
-      token.onCancelled(() => set.spawn(() => 'spawned'));
+      token.onCancelled(() =>
+        set.spawn(async (own) => {
+          await turn();
+          return own.isCancelled ? 'meant as well' : 'spawned';
+        }),
+      );
       return obedient(clock)(token);
     });
     set.spawn(obedient(clock));

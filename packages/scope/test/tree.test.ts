@@ -2,7 +2,7 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { formatTree, type Scope, type ScopeTree, scope } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { deaf, rejection } from './vocabulary.ts';
+import { deaf, rejection, turn } from './vocabulary.ts';
 
 describe('tree', () => {
   it('says what is running: tasks, the scopes below them, ages, deadlines, daemons', async () => {
@@ -93,6 +93,38 @@ describe('tree', () => {
     expect(tree.children).toMatchObject([{ kind: 'task', name: 'task', state: 'running', isCancelled: false }]);
   });
 
+  it('no longer has a scope that has ended, though the task that ran it goes on', async () => {
+    await scope(async (s) => {
+      const { work, fulfil } = deaf();
+      const first = scope(() => {}, { signal: s.token, name: 'in the body' });
+      s.spawn(async (signal) => {
+        await scope(() => {}, { signal, name: 'in the task' });
+        await work();
+      });
+      const below = (): number => s.tree().children.reduce((sum, child) => sum + 1 + child.children.length, 0);
+      expect(below()).toBe(3);
+      await first;
+      await turn();
+      expect(below()).toBe(1);
+      fulfil();
+    });
+  });
+
+  it('gives ages in whole milliseconds, of a clock that counts parts of them as well', async () => {
+    const clock = new VirtualClock();
+    await clock.advance(0.5);
+    await scope(
+      async (s) => {
+        const { work, fulfil } = deaf();
+        s.spawn(work);
+        await clock.advance(2.25);
+        expect([s.tree().ageMs, s.tree().children[0]?.ageMs]).toEqual([2, 2]);
+        fulfil();
+      },
+      { clock },
+    );
+  });
+
   it('goes ten thousand levels down, and cancelling goes all the way down and up again', async () => {
     const levels = 10_000;
     let root: Scope | undefined;
@@ -175,10 +207,10 @@ describe('spawn sites', () => {
 describe("the age of a task, by the platform's clock", () => {
   afterEach(() => vi.restoreAllMocks());
 
-  /** A clock that moves by 100 ms whenever it is read. */
+  /** A clock that moves by 100 ms, and a little, whenever it is read. */
   const moving = (): { readings: number } => {
     const counted = { readings: 0 };
-    vi.spyOn(performance, 'now').mockImplementation(() => ++counted.readings * 100);
+    vi.spyOn(performance, 'now').mockImplementation(() => ++counted.readings * 100.125);
     return counted;
   };
   const tasksOf = (s: Scope): (readonly [string | undefined, number])[] =>
@@ -207,6 +239,7 @@ describe("the age of a task, by the platform's clock", () => {
       for (const name of ['d', 'e', 'f']) s.spawn(work, { name });
       const ages = tasksOf(s);
       const [a, b, c, d, e, f] = ages.map(([, age]) => age) as [number, number, number, number, number, number];
+      expect(ages.every(([, age]) => Number.isInteger(age))).toBe(true);
       // Each entry of the tree reads the clock once more: 100 ms between neighbours of one reading.
       expect([b - a, c - b, d - c, e - d, f - e]).toEqual([0, 100, 0, 0, 100]);
       expect(ages.map(([name]) => name)).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
