@@ -207,10 +207,10 @@ describe('spawn sites', () => {
 describe("the age of a task, by the platform's clock", () => {
   afterEach(() => vi.restoreAllMocks());
 
-  /** A clock that moves by 100 ms, and a little, whenever it is read. */
+  /** A clock that moves by 100 ms whenever it is read, and never shows a whole one. */
   const moving = (): { readings: number } => {
     const counted = { readings: 0 };
-    vi.spyOn(performance, 'now').mockImplementation(() => ++counted.readings * 100.125);
+    vi.spyOn(performance, 'now').mockImplementation(() => ++counted.readings * 100 + 0.25);
     return counted;
   };
   const tasksOf = (s: Scope): (readonly [string | undefined, number])[] =>
