@@ -83,6 +83,8 @@ export class JoinSet<T> implements AsyncDisposable {
   #length = 0;
   /** Set while `shutdown`, or `joinAll` after a failure, empties the set: with what a task is cancelled that joins it. */
   #ending: { readonly reason: unknown } | undefined = undefined;
+  /** How many calls empty the set. The first one done must not end what the others still count on. */
+  #emptying = 0;
   /** The same as `shutdown`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
@@ -251,11 +253,16 @@ export class JoinSet<T> implements AsyncDisposable {
 
   /** Joins until there is no task, also none that was spawned while this was about to go on. */
   async #empty(each: (joined: Joined<T>) => void): Promise<void> {
-    while (this.#length > 0) {
-      const joined = await this.joinNext();
-      if (joined !== undefined) each(joined);
+    this.#emptying++;
+    try {
+      while (this.#length > 0) {
+        const joined = await this.joinNext();
+        if (joined !== undefined) each(joined);
+      }
+    } finally {
+      this.#emptying--;
+      if (this.#emptying === 0) this.#ending = undefined;
     }
-    this.#ending = undefined;
   }
 
   /**

@@ -174,9 +174,11 @@ export class Life implements TaskParent {
   /** `above`: what the user called, so that the spawn site is where that was. */
   spawn<T>(work: (token: CancellationToken) => T, options: SpawnOptions | undefined, above: unknown): Task<Awaited<T>> {
     checkFunction('spawn', work);
-    if (this.state >= CLEANING) throw this.closed('spawn');
     const info = options === undefined && !this.hasSites ? undefined : this.#infoOf(options, above);
-    const task = new Task<Awaited<T>>(this, this.token.childToken(), info, stampOf(this.clock));
+    const started = stampOf(this.clock);
+    // Behind all that is the caller's code, the getters of the options and the clock: those may end a block.
+    if (this.state >= CLEANING) throw this.closed('spawn');
+    const task = new Task<Awaited<T>>(this, this.token.childToken(), info, started);
     append<Task<unknown>>(this, task);
     if (info?.isDaemon !== true) this.#pending++;
     try {
@@ -306,7 +308,6 @@ export class Life implements TaskParent {
     if (this.#timer === undefined || this.token.isCancelled) return;
     this.clock.clearTimer(this.#timer);
     this.#timer = undefined;
-    this.#isOverdue = false;
   }
 
   #windUpReason(): CancelledError {

@@ -1,7 +1,7 @@
 // Whoever wants to break the three laws: hostile values, reentrancy, deadlocks of their own making.
-import { CancellationToken } from '@quiesce/cancellation-token';
+import { CancellationToken, ClosedError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { JoinSet, Scope, scope, TaskTracker } from '@quiesce/scope';
+import { JoinSet, Scope, type SpawnOptions, scope, TaskTracker } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { deaf, obedient, rejection, turn, uncaughtIn, unhandledIn } from './vocabulary.ts';
@@ -218,6 +218,47 @@ describe('reentrancy', () => {
       expect(await joined).toMatchObject({ source: 'scope' });
     });
     expect(unhandled).toEqual([]);
+  });
+
+  it('an option that ends the block while it is read is read before anything is started', async () => {
+    const ends: Promise<void>[] = [];
+    const end = (s: Scope): string => {
+      ends.push(s.join());
+      return 'the end';
+    };
+    let started = 0;
+    const options: ((s: Scope) => SpawnOptions)[] = [
+      (s) => ({
+        get name() {
+          return end(s);
+        },
+      }),
+      (s) => ({ name: { toString: () => end(s) } as unknown as string }),
+      (s) => ({
+        get daemon() {
+          return end(s) === '';
+        },
+      }),
+    ];
+    for (const option of options) {
+      const s = new Scope();
+      expect(() => s.spawn(() => started++, option(s))).toThrow(ClosedError);
+    }
+    await Promise.all(ends);
+    expect([started, ends.length]).toEqual([0, 3]);
+  });
+
+  it('a clock that ends the block when a task asks it for the time does so before that is started', async () => {
+    const clock = new VirtualClock();
+    const s = new Scope({ clock });
+    let end: Promise<void> | undefined;
+    clock.now = () => {
+      end ??= s.join();
+      return 0;
+    };
+    expect(() => s.spawn(() => {})).toThrow(ClosedError);
+    await end;
+    expect(s.tree().children).toEqual([]);
   });
 
   it('a loop over a set that is left leaves the rest to be joined', async () => {

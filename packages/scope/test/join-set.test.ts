@@ -107,8 +107,10 @@ describe('joinNext', () => {
     const next = set.joinNext();
     expect(next[source].once).toBe(undefined);
     expect(next[source].poll()).toBe(undefined);
+    expect(next[source].once).toBe(true);
     set.spawn(() => 1);
     expect(next[source].poll()).toBe(PENDING);
+    expect(next[source].once).toBe(undefined);
     await turn();
     expect(next[source].poll()).toMatchObject({ value: 1 });
     expect(next[source].poll()).toBe(undefined);
@@ -237,7 +239,12 @@ describe('abortAll', () => {
     const clock = new VirtualClock();
     const set = new JoinSet<string>();
     set.spawn((token) => {
-      token.onCancelled(() => set.spawn(() => 'spawned'));
+      token.onCancelled(() =>
+        set.spawn(async (own) => {
+          await turn();
+          return own.isCancelled ? 'meant as well' : 'spawned';
+        }),
+      );
       return obedient(clock)(token);
     });
     set.spawn(obedient(clock));
@@ -410,56 +417,6 @@ describe('a set under random operations', () => {
         { numRuns: 150 },
       ),
     );
-  });
-});
-
-describe('a set that is being emptied', () => {
-  /** Starts itself again whenever it is cancelled, until the fifth time. */
-  const respawning = (set: JoinSet<number>): ((token: CancellationToken) => Promise<number>) => {
-    let generation = 0;
-    return async function work(token): Promise<number> {
-      const mine = generation++;
-      await token.cancelled();
-      if (mine < 4) set.spawn(work);
-      return mine;
-    };
-  };
-
-  it('cancels what is spawned meanwhile: shutdown ends, with the reason that it was given', async () => {
-    const set = new JoinSet<number>();
-    const reasons: unknown[] = [];
-    set.spawn(respawning(set));
-    set.spawn(async (token) => {
-      await token.cancelled();
-      set.spawn((own) => {
-        reasons.push(own.reason);
-        return 9;
-      });
-      return 8;
-    });
-    expect(values(await set.shutdown('deploy')).sort()).toEqual([0, 1, 2, 3, 4, 8, 9]);
-    expect(reasons).toEqual(['deploy']);
-    expect(set.length).toBe(0);
-  });
-
-  it('does so at the end of its block, and in joinAll from the first failure on', async () => {
-    {
-      await using set = new JoinSet<number>();
-      set.spawn(respawning(set));
-    }
-    const set = new JoinSet<number>();
-    set.spawn(respawning(set));
-    set.spawn(() => Promise.reject(a));
-    expect(await rejection(set.joinAll())).toBe(a);
-    expect(set.length).toBe(0);
-  });
-
-  it('can be used again afterwards', async () => {
-    const set = new JoinSet<boolean>();
-    set.spawn((token) => token.isCancelled);
-    await set.shutdown();
-    set.spawn((token) => token.isCancelled);
-    expect(await set.joinAll()).toEqual([false]);
   });
 });
 

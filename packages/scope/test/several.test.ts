@@ -105,6 +105,19 @@ describe('map', () => {
     expect(await rejection(scope((s) => s.map(items(), (i) => i, { concurrency: 1 })))).toBe(b);
   });
 
+  it('does not ask an iterator to end that has thrown: it has ended', async () => {
+    let asked = 0;
+    const iterator = {
+      next: (): never => {
+        throw b;
+      },
+      return: () => ({ done: true as const, value: ++asked }),
+    };
+    const items = { [Symbol.iterator]: () => iterator };
+    expect(await rejection(scope((s) => s.map(items, (i) => i)))).toBe(b);
+    expect(asked).toBe(0);
+  });
+
   it('refuses what it cannot use, at the call', async () => {
     await scope((s) => {
       for (const concurrency of [0, -1, 1.5, Number.NaN, '2' as never]) {
@@ -164,6 +177,19 @@ describe('race', () => {
       return racing.settled();
     });
     expect(await done).toEqual({ state: 'cancelled', reason: 'stop' });
+  });
+
+  it('gives the value of one that fulfils though it is cancelled from outside, behind others that obey', async () => {
+    const clock = new VirtualClock();
+    const deaf = (): Promise<string> => sleep(10, { clock }).then(() => 'value');
+    const outcome = await clock.run(() =>
+      scope((s) => {
+        const race = s.race([obedient(clock), deaf]);
+        race.cancel('outside');
+        return race.settled();
+      }),
+    );
+    expect(outcome).toEqual({ state: 'fulfilled', value: 'value' });
   });
 
   it('refuses to race nobody, which would never end', async () => {
@@ -262,6 +288,29 @@ describe('an item, or a contestant, that cancels itself', () => {
       clock.run(() => scope((s) => s.map([0, 1], (item, token) => (item === 1 ? selfish(token) : other(token))))),
     );
     expect([thrown, isCleanedUp]).toEqual(['mine', true]);
+  });
+
+  it('ends a map with its reason, as it is, though another item wraps that when it obeys', async () => {
+    const wrapping = async (token: CancellationToken): Promise<never> => {
+      await token.cancelled();
+      throw new Error('stopped', { cause: token.reason });
+    };
+    const both = (item: number, token: CancellationToken): Promise<never> =>
+      item === 0 ? selfish(token) : wrapping(token);
+    expect(await rejection(scope((s) => s.map([0, 1], both)))).toBe('mine');
+  });
+
+  it('gives way to a cancellation from outside that comes while the others clean up', async () => {
+    const clock = new VirtualClock();
+    const outcome = await clock.run(() =>
+      scope(async (s) => {
+        const race = s.race([selfish, obedient(clock, 10)]);
+        await sleep(5, { clock });
+        race.cancel('outside');
+        return race.settled();
+      }),
+    );
+    expect(outcome).toEqual({ state: 'cancelled', reason: 'outside' });
   });
 
   it('decides a race, and a loser that fulfils when it hears of it does not win', async () => {

@@ -2,7 +2,7 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { scope } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { obedient, rejection, unhandledIn } from './vocabulary.ts';
+import { obedient, rejection, turn, unhandledIn } from './vocabulary.ts';
 
 const error = new Error('port in use');
 
@@ -66,6 +66,23 @@ describe('start', () => {
       );
     });
     expect(await rejection(done)).toBe(error);
+  });
+
+  it('leaves it also when the work was ready later than in the call', async () => {
+    const work = async (_: unknown, ready: (value: void) => void): Promise<never> => {
+      await turn();
+      ready();
+      await turn();
+      throw error;
+    };
+    expect(await rejection(scope(async (s) => void (await s.start(work, { onFailure: 'isolate' }))))).toBe(error);
+  });
+
+  it('is an unhandled rejection when nobody handles an isolated failure before readiness, which nobody else has', async () => {
+    const unhandled = await unhandledIn(() =>
+      scope((s) => void s.start(() => Promise.reject(error), { onFailure: 'isolate' })),
+    );
+    expect(unhandled).toEqual([error]);
   });
 
   it('rejects when the work ends without being ready, and that alone fails nothing', async () => {

@@ -1,0 +1,37 @@
+// What the guide says of asyncio and trio, held against what they gave: python/rows.py, whose output is kept beside it.
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
+
+/** The cells of each line of a table. */
+function rowsOf(text: string): string[][] {
+  return [...text.matchAll(/^\| (.*) \|$/gm)].map((match) => (match[1] ?? '').split('|').map((cell) => cell.trim()));
+}
+
+/** How the guide writes what Python says. */
+function inGuide(given: string): string {
+  if (given === 'not expressible') return '–';
+  if (given === 'CancelledError') return 'cancelled';
+  return given
+    .replace(/^\w+ of /, 'group: ')
+    .replaceAll('Child', 'child')
+    .replaceAll('Body', 'body');
+}
+
+const recorded = read('python/rows.txt');
+const guide = read('../../docs/guide/scope-outcomes.md');
+
+test('each row of the guide says of asyncio and trio what they gave', () => {
+  const section = guide.slice(guide.indexOf('## By default')).split('\n## ')[0] ?? '';
+  const stated = rowsOf(section).filter(([body = '']) => body !== 'body' && !body.startsWith('--'));
+  const given = rowsOf(recorded).map(([body, child, ...both]) => [body, child, ...both.map(inGuide)]);
+  expect(given).toHaveLength(21);
+  expect(stated.map((row) => [row[0], row[1], ...row.slice(6)])).toEqual(given);
+});
+
+test('the guide names the versions that gave it', () => {
+  const [, python = '', trio = ''] = /^Python (\d+\.\d+), trio (\d+\.\d+)/.exec(recorded) ?? [];
+  expect(guide).toContain(`Python ${python}'s \`asyncio.TaskGroup\``);
+  expect(guide).toContain(`trio's nursery (${trio}, with strict exception groups)`);
+});
