@@ -22,7 +22,7 @@ const LENGTH = 1;
 const TEXT_BYTES = 1_024;
 
 /** How long, in ms, a loop that turns may take to show it: a busy machine is no stuck one. */
-const GRACE = 250;
+const GRACE = 1_000;
 
 /** The thread's program, as text: a file of its own would have to be found by every bundler. */
 const program = `

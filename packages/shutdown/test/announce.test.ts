@@ -26,9 +26,7 @@ describe('announce', () => {
     shutdown.request();
     expect(log).toEqual([]);
     expect((await end()).exitCode).toBe(0);
-    expect(log).toEqual([
-      ...['0 http announce', '0 deregister', '50 stop accepting', '50 http stop', '50 http drain'],
-    ]);
+    expect(log).toEqual([...['0 http announce', '0 deregister', '50 stop accepting', '50 http stop', '50 http drain']]);
   });
 
   it('is called for all before any is stopped, each once, also when a force comes first', async () => {
@@ -37,7 +35,9 @@ describe('announce', () => {
     shutdown.add(server('b', say));
     shutdown.force();
     await end();
-    expect(log).toEqual(['a announce', 'b announce', 'a stop', 'b stop', 'a drain', 'b drain'].map((what) => `0 ${what}`));
+    expect(log).toEqual(
+      ['a announce', 'b announce', 'a stop', 'b stop', 'a drain', 'b drain'].map((what) => `0 ${what}`),
+    );
   });
 
   it('is called at once for what is added while stopping is under way, and with stop for what comes later', async () => {
@@ -90,7 +90,13 @@ describe('announce', () => {
 
   const boom = new Error('boom');
   it.each([
-    ['throws', 'announce', () => { throw boom; }],
+    [
+      'throws',
+      'announce',
+      () => {
+        throw boom;
+      },
+    ],
     ['rejects', 'announce', () => Promise.reject(boom) as never],
     ['rejects', 'stop', () => Promise.reject(boom) as never],
   ] as const)('that %s is recorded, and the rest takes its course (%s)', async (_, method, fail) => {

@@ -124,6 +124,11 @@ describe('several shutdowns', () => {
     b.hook('the first one', () => void a.request('back'));
     a.request('forth');
     const [of, ofOther] = await clock.run(() => Promise.all([a.stopped(), b.stopped()]));
-    expect([of.exitCode, ofOther.exitCode, of.request?.reason, ofOther.request?.reason]).toEqual([0, 0, 'forth', 'forth']);
+    expect([of.exitCode, ofOther.exitCode, of.request?.reason, ofOther.request?.reason]).toEqual([
+      0,
+      0,
+      'forth',
+      'forth',
+    ]);
   });
 });

@@ -168,6 +168,17 @@ describe('a logger', () => {
     expect(report.state).toBe('stopped');
   });
 
+  it('that rejects disturbs nothing either: nobody is told of it', async () => {
+    const told: unknown[] = [];
+    const listen = (reason: unknown): void => void told.push(reason);
+    process.on('unhandledRejection', listen);
+    const fail = (): Promise<never> => Promise.reject(new Error('EPIPE'));
+    await disaster({ info: fail, warn: fail, error: fail });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', listen);
+    expect(told).toEqual([]);
+  });
+
   it('is called as a method of its own', async () => {
     class Pino implements Logger {
       readonly lines: string[] = [];
