@@ -7,15 +7,18 @@ import { expect, it } from 'vitest';
 const file = fileURLToPath(new URL('shutdown/flushed.ts', import.meta.url));
 
 /** Starts it, with a stdout that is read only when somebody does, and waits until its shutdown has stopped. */
-async function stopped(flushTimeout: number | null): Promise<{ child: ChildProcess; stderr: () => string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', file, JSON.stringify({ flushTimeout })], {
+async function stopped(
+  flushTimeout: number | null,
+  more: object = {},
+): Promise<{ child: ChildProcess; stderr: () => string }> {
+  const child = spawn(process.execPath, ['--import', 'tsx', file, JSON.stringify({ flushTimeout, ...more })], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stderr = '';
   await new Promise<void>((resolve) => {
     child.stderr?.on('data', (chunk) => {
       stderr += String(chunk);
-      if (stderr.includes('hook') || stderr.includes('stopped with 0')) resolve();
+      if (stderr.includes('stopped with 0')) resolve();
     });
   });
   return { child, stderr: () => stderr };
@@ -56,4 +59,13 @@ it('the first signal that comes meanwhile cuts nothing short, the second one doe
   });
   child.kill('SIGTERM');
   expect(await exit).toEqual([143, null]);
+});
+
+it('an error that nobody catches meanwhile is told, and makes the exit code 1', async () => {
+  const { child, stderr } = await stopped(null, { fails: true });
+  child.stderr?.on('data', () => {
+    if (stderr().includes('an exception')) child.stdout?.resume();
+  });
+  expect(await once(child, 'close')).toEqual([1, null]);
+  expect(stderr()).toMatch(/\nan exception: SyntaxError/);
 });

@@ -2,8 +2,11 @@
 import { type RunMainOptions, runMain } from '@quiesce/shutdown';
 
 const [json = '{}'] = process.argv.slice(2);
-const { flushTimeout } = JSON.parse(json) as { readonly flushTimeout: number | null };
+const { flushTimeout, fails } = JSON.parse(json) as { readonly flushTimeout: number | null; readonly fails?: boolean };
 // JSON knows no Infinity.
 const options: RunMainOptions = { flushTimeout: flushTimeout ?? Number.POSITIVE_INFINITY };
 
-await runMain(() => void process.stdout.write('x'.repeat(1_000_000)), options);
+await runMain((_, shutdown) => {
+  process.stdout.write('x'.repeat(1_000_000));
+  if (fails === true) void shutdown.stopped().then(() => setImmediate(() => JSON.parse('{')));
+}, options);
