@@ -64,6 +64,8 @@ export class Shutdown {
   readonly name: string | undefined;
   readonly #guards: Guards;
   readonly #progress: WatchSender<ShutdownProgress>;
+  /** Set when everybody has been told of the end, and the watch is closed. */
+  #isOver = false;
   /** The last one; set by `install`. */
   #installation: Installation | undefined;
   /** Settles `stopped()`; made when that is first called. */
@@ -295,7 +297,7 @@ export class Shutdown {
   /** @internal The progress was measured again. */
   measured(): void {
     // A failure can come, or a leak be found, when all is over: the watch has ended by then.
-    if (!this.#progress.isClosed) this.#progress.sendReplace(this.progress);
+    if (!this.#isOver) this.#progress.sendReplace(this.progress);
   }
 
   /**
@@ -352,6 +354,7 @@ export class Shutdown {
     const report = this.report();
     this.#told({ type: 'stopped', report });
     this.#end?.resolve(report);
+    this.#isOver = true;
     this.#progress.close();
   }
 }
