@@ -6,22 +6,27 @@ import { expect, it } from 'vitest';
 
 const file = fileURLToPath(new URL('shutdown/flushed.ts', import.meta.url));
 
+interface Running {
+  readonly child: ChildProcess;
+  readonly stderr: () => string;
+  /** Waits until stderr has said this so many times. */
+  readonly says: (text: string, times?: number) => Promise<void>;
+}
+
 /** Starts it, with a stdout that is read only when somebody does, and waits until its shutdown has stopped. */
-async function stopped(
-  flushTimeout: number | null,
-  more: object = {},
-): Promise<{ child: ChildProcess; stderr: () => string }> {
+async function stopped(flushTimeout: number | null, more: object = {}): Promise<Running> {
   const child = spawn(process.execPath, ['--import', 'tsx', file, JSON.stringify({ flushTimeout, ...more })], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stderr = '';
-  await new Promise<void>((resolve) => {
-    child.stderr?.on('data', (chunk) => {
-      stderr += String(chunk);
-      if (stderr.includes('stopped with 0')) resolve();
-    });
+  child.stderr?.on('data', (chunk) => {
+    stderr += String(chunk);
   });
-  return { child, stderr: () => stderr };
+  const says = async (text: string, times = 1): Promise<void> => {
+    while (stderr.split(text).length <= times) await once(child.stderr ?? child, 'data');
+  };
+  await says('stopped with 0');
+  return { child, stderr: () => stderr, says };
 }
 
 it('a reader that does not read is waited for no longer than flushTimeout', async () => {
@@ -47,25 +52,20 @@ it('a reader that goes meanwhile is no error', async () => {
 });
 
 it('the first signal that comes meanwhile cuts nothing short, the second one does', async () => {
-  const { child, stderr } = await stopped(null);
+  const { child, says } = await stopped(null);
   const exit = once(child, 'exit');
   child.kill('SIGINT');
   child.kill('SIGUSR2');
   // The report, once more: it is alive.
-  await new Promise<void>((resolve) => {
-    child.stderr?.on('data', () => {
-      if (stderr().split('stopped with 0').length > 2) resolve();
-    });
-  });
+  await says('stopped with 0', 2);
   child.kill('SIGTERM');
   expect(await exit).toEqual([143, null]);
 });
 
 it('an error that nobody catches meanwhile is told, and makes the exit code 1', async () => {
-  const { child, stderr } = await stopped(null, { fails: true });
-  child.stderr?.on('data', () => {
-    if (stderr().includes('an exception')) child.stdout?.resume();
-  });
-  expect(await once(child, 'close')).toEqual([1, null]);
-  expect(stderr()).toMatch(/\nan exception: SyntaxError/);
+  const { child, says } = await stopped(null, { fails: true });
+  const close = once(child, 'close');
+  await says('\nan exception: SyntaxError');
+  child.stdout?.resume();
+  expect(await close).toEqual([1, null]);
 });

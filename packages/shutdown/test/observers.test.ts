@@ -77,7 +77,11 @@ describe('systemd', () => {
     vi.stubEnv('SYSTEMD_EXEC_PID', undefined);
     const told: unknown[] = [];
     const child = Object.assign(new EventEmitter(), { unref: () => {} });
-    replace('node:child_process', { spawn: (...all: unknown[]) => (told.push(all.slice(0, 2)), child) });
+    const spawn = (...all: unknown[]): object => {
+      told.push(all.slice(0, 2));
+      return child;
+    };
+    replace('node:child_process', { spawn });
     await run({}, 'a\0b\r\u001b[2Jc');
     await run({ timeout: Number.POSITIVE_INFINITY }, 'slow');
     expect(told).toMatchObject([
