@@ -297,7 +297,8 @@ export class Machine {
       // Whoever gives up, because it was told to or because it failed, has not drained, unless nothing was left.
       if (inFlightOf(part) > 0) return;
     }
-    if (this.phase > DRAINING) return;
+    // It may be late, and is then cut off, but has finished.
+    if (this.phase === STOPPED) return;
     part.state = 'drained';
     part.durationMs = this.clock.now() - part.started;
     this.#tell({ type: 'drained', name: part.name, durationMs: part.durationMs });

@@ -1,8 +1,9 @@
 // What comes when a shutdown is past the place where it would have had its turn, or past its end.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setUncaughtHandler } from '@quiesce/cancellation-token';
 import { type Drainable, TaskTracker } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
-import { formatReport, Shutdown } from '@quiesce/shutdown';
+import { formatReport, Shutdown, shutdownChannel } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
 import { deaf, start, turn } from './vocabulary.ts';
 
@@ -54,7 +55,58 @@ describe('a drainable that fails', () => {
   });
 });
 
+describe('a drainable that ends', () => {
+  it('during cleanup was cut off, but is not among what never finished', async () => {
+    const { shutdown, clock, busy, end } = start({ drainTimeout: 10, cancelTimeout: 10 });
+    shutdown.add({ name: 'http', inFlight: 0, stop: () => {}, drain: () => sleep(30, { clock }).then(() => {}) });
+    shutdown.hook('db', busy('db', 50));
+    shutdown.request();
+    const report = await end();
+    expect(report).toMatchObject({ cutOff: [{ name: 'http' }], unfinished: [], exitCode: 1 });
+    expect(report.drained).toContainEqual(
+      expect.objectContaining({ name: 'http', durationMs: 30, outcome: 'drained' }),
+    );
+  });
+
+  it('after the end is told to nobody', async () => {
+    const { shutdown, clock, end } = start({ drainTimeout: 10, cancelTimeout: 10 });
+    shutdown.add({ name: 'http', inFlight: 0, stop: () => {}, drain: () => sleep(30, { clock }).then(() => {}) });
+    shutdown.request();
+    await end();
+    const events: unknown[] = [];
+    const listen = (message: unknown): void => void events.push(message);
+    subscribe(shutdownChannel, listen);
+    await clock.advance(100);
+    unsubscribe(shutdownChannel, listen);
+    expect(events).toEqual([]);
+    expect(shutdown.report().unfinished).toMatchObject([{ name: 'http' }]);
+  });
+});
+
 describe('what begins when draining is over', () => {
+  it('is refused where it is a drainable', async () => {
+    const { shutdown, end } = start();
+    const tracker = new TaskTracker({ name: 'jobs' });
+    shutdown.hook('adds', () => void shutdown.add(tracker));
+    shutdown.request();
+    expect((await end()).hooks).toMatchObject([{ outcome: 'failed', error: { code: 'ERR_CLOSED' } }]);
+    expect(tracker.isClosed).toBe(false);
+  });
+
+  it('is refused where it is a hook of the last level, and the time of that is over', async () => {
+    const { shutdown, end } = start({ finalTimeout: 20 });
+    let count = 0;
+    const again = (): void => void shutdown.hook(`final ${count++}`, again, { phase: 'final' });
+    shutdown.hook('registers', again, { phase: 'final' });
+    shutdown.hook('hangs', deaf, { phase: 'final' });
+    shutdown.request();
+    const { hooks } = await end();
+    expect(count).toBe(1);
+    expect(hooks.find(({ name }) => name === 'registers')).toMatchObject({
+      ...{ outcome: 'failed', error: { code: 'ERR_CLOSED' } },
+    });
+  });
+
   it('and has not ended at the end is named: a guard, and a task of a tracker', async () => {
     const { shutdown, end } = start();
     const tracker = new TaskTracker({ name: 'jobs' });
