@@ -110,10 +110,17 @@ describe('a force', () => {
 
   it('in the final level lets that end', async () => {
     const { shutdown, clock, log, busy, end } = start({ finalTimeout: 100 });
-    shutdown.hook('telemetry', busy('telemetry', 50), { phase: 'final' });
+    let token: CancellationToken | undefined;
+    const telemetry = busy('telemetry', 50);
+    const run = (given: CancellationToken): Promise<void> => {
+      token = given;
+      return telemetry();
+    };
+    shutdown.hook('telemetry', run, { phase: 'final' });
     shutdown.request();
     await clock.advance(10);
     expect(shutdown.force()).toBe(true);
+    expect(token?.isCancelled).toBe(false);
     expect(await end()).toMatchObject({ durationMs: 50, hooks: [{ outcome: 'done' }], exitCode: 1 });
     expect(log).toEqual(['0 telemetry begins', '50 telemetry ends']);
   });

@@ -166,8 +166,11 @@ describe('a hook that is registered during the shutdown', () => {
     shutdown.request();
     await clock.advance(5);
     shutdown.hook('a', () => say('stopping'), { phase: 'stopping' });
+    // Never inside of the call.
+    expect(log).toEqual([]);
     await clock.advance(10);
     shutdown.hook('b', () => say('draining'), { phase: 'draining' });
+    expect(log).toEqual(['5 stopping']);
     await clock.advance(5);
     guard.dispose();
     await end();
@@ -337,6 +340,40 @@ describe('a hook that', () => {
     await turn();
     setUncaughtHandler(before);
     expect(caught).toMatchObject([{ cause: { message: 'late after 1000' } }]);
+  });
+
+  it('obeys after it was given up has not failed', async () => {
+    const { shutdown, clock, busy, end } = start({ hookTimeout: 10 });
+    shutdown.hook('last', busy('last', 9));
+    shutdown.hook('obeys late', async (token) => {
+      await sleep(15, { clock });
+      token.throwIfCancelled();
+    });
+    shutdown.request();
+    const report = await end();
+    expect(report.hooks[0]).toMatchObject({ name: 'obeys late', outcome: 'timed out' });
+    expect(report.errors).toEqual([]);
+  });
+
+  it('blocks past the time of the last level takes nothing from those behind it: each is called', async () => {
+    const { shutdown, clock, log, say, end } = start({ finalTimeout: 20 });
+    const now = clock.now.bind(clock);
+    let blocked = 0;
+    clock.now = () => now() + blocked;
+    shutdown.hook('last', () => say('last'), { phase: 'final' });
+    shutdown.hook('hangs', deaf, { phase: 'final' });
+    const blocks = (): void => {
+      blocked = 100;
+    };
+    shutdown.hook('blocks', blocks, { phase: 'final' });
+    shutdown.request();
+    const { hooks } = await end();
+    expect(log).toEqual(['100 last']);
+    expect(hooks.map(({ name, outcome }) => [name, outcome])).toEqual([
+      ['blocks', 'done'],
+      ['last', 'done'],
+      ['hangs', 'timed out'],
+    ]);
   });
 
   it('blocks synchronously past its timeout has done what it does', async () => {

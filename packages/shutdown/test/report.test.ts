@@ -84,6 +84,25 @@ describe('a report as text', () => {
   });
 });
 
+it('a report says nothing of the age of what nobody has waited for so far, and names no scope that only waits', async () => {
+  const { shutdown, clock, end } = start();
+  const { drainable, finish } = job('http', 2);
+  const leaf = { state: 'running', ageMs: 7, deadline: undefined, children: [], site: undefined } as const;
+  const inner = { ...leaf, kind: 'scope', name: 'inner' } as const;
+  const task = { ...leaf, kind: 'task', name: 'task' } as const;
+  const root = { ...leaf, kind: 'scope', name: 'root', children: [inner, task] } as const;
+  shutdown.add(drainable);
+  shutdown.add({ ...drainable, name: 'jobs', inFlight: 1 }, { tree: () => root as never });
+  await clock.advance(40);
+  expect(shutdown.report().unfinished).toEqual([
+    { name: 'http (2 in flight)', ageMs: 0 },
+    { name: 'root / task', ageMs: 7 },
+  ]);
+  shutdown.request();
+  finish();
+  await end();
+});
+
 describe('a report as JSON', () => {
   it('has everything, errors and times included', async () => {
     const { report } = await disaster();
