@@ -153,7 +153,7 @@ describe('a logger', () => {
     expect(lines.map((line) => line.split('\n')[0])).toEqual([
       'info api: shutting down: a call: deploy',
       'info api: draining: 3 in flight (http)',
-      'warn api: time is over: cancelled http (3 in flight)',
+      'warn api: cut off: http (3 in flight)',
       'error api: hook "fails" failed after 5 ms: Error: disk full',
       'warn api: hook "hangs" was given up after 70 ms, its time limit',
       'warn api: forced by the deadline: nothing is waited for',
