@@ -59,7 +59,7 @@ it('serves the request that is in flight at SIGTERM, and prints what the README 
     ],
     { env: { PORT: String(port) } },
   );
-  expect(await Promise.all(answers)).toEqual(['200 ', '200 served']);
+  expect(await Promise.all(answers)).toEqual(['200 running', '200 served']);
   expect([ended.code, ended.killedBy]).toEqual([0, null]);
   const shown = output.trim().split('\n');
   const isLog = (line: string): boolean => /^(shop: | {2})/.test(line);

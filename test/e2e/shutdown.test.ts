@@ -112,6 +112,49 @@ const rows: Row[] = [
     code: 143,
   },
   {
+    what: 'SIGTERM, then SIGINT while readiness is delayed: forced',
+    options: { phase: 'stopping', readinessDelay: 600_000, timeout: 600_000 },
+    script: [
+      ['ready', 'SIGTERM'],
+      ['hook begins', 'SIGINT'],
+    ],
+    says: ['hook begins', 'told to stop', 'scope cleaned up', 'db closed', 'telemetry', 'exit 130'],
+    code: 130,
+  },
+  {
+    what: 'SIGTERM, then SIGHUP while a hook of stopping hangs',
+    hook: 'hangs',
+    options: { phase: 'stopping', hookTimeout: 600_000, timeout: 600_000 },
+    script: [
+      ['ready', 'SIGTERM'],
+      ['hook begins', 'SIGHUP'],
+    ],
+    says: ['hook begins', 'told to stop', 'scope cleaned up', 'db closed', 'telemetry', 'exit 129'],
+    code: 129,
+  },
+  {
+    what: 'SIGTERM, then SIGINT while a hook of draining obeys its token',
+    hook: 'obeys',
+    options: { phase: 'draining', drainTimeout: 600_000, timeout: 600_000 },
+    script: [
+      ['ready', 'SIGTERM'],
+      ['hook begins', 'SIGINT'],
+    ],
+    says: ['told to stop', 'hook begins', 'scope cleaned up', 'hook is told', 'db closed', 'telemetry', 'exit 130'],
+    code: 130,
+  },
+  {
+    what: 'SIGTERM, then SIGINT in the last level: forced, and that ends all the same',
+    hook: 'slow',
+    options: { phase: 'final', finalTimeout: 600_000, forceTimeout: 1, watchdog: true },
+    script: [
+      ['ready', 'SIGTERM'],
+      ['hook begins', 'SIGINT'],
+    ],
+    says: ['told to stop', 'scope cleaned up', 'db closed', 'hook begins', 'hook ends', 'telemetry', 'exit 130'],
+    code: 130,
+  },
+  {
     what: 'three signals: the third one exits at once',
     hook: 'hangs',
     work: 'deaf',
@@ -150,9 +193,18 @@ const rows: Row[] = [
     killedBy: 'SIGINT',
   },
   {
+    what: 'SIGTERM, and work that spins as soon as it is told to stop, with a watchdog',
+    work: 'spins',
+    options: { watchdog: true, timeout: 2_000, forceTimeout: 1 },
+    script: [['ready', 'SIGTERM']],
+    says: ['told to stop'],
+    code: null,
+    killedBy: 'SIGKILL',
+  },
+  {
     what: 'SIGTERM, and a hook that spins, with a watchdog',
     hook: 'spins',
-    options: { watchdog: true, timeout: 100, forceTimeout: 50 },
+    options: { watchdog: true, timeout: 2_000, forceTimeout: 1 },
     script: [['ready', 'SIGTERM']],
     says: ['told to stop', 'scope cleaned up', 'hook begins'],
     code: null,
@@ -170,7 +222,12 @@ describe('runMain', () => {
     async (_, { hook = 'quick', work = 'none', options = {}, script, says, code, killedBy = null }) => {
       const ended = await drive('service', [hook, work, JSON.stringify(options)], script);
       expect(ended.lines).toEqual(['ready', ...says]);
-      const said = hook === 'spins' ? expect.stringMatching(/^watchdog: .*hook "under test" in phase cleanup/) : '';
+      const said =
+        killedBy === 'SIGKILL'
+          ? expect.stringMatching(
+              hook === 'spins' ? /^watchdog: .*hook "under test" in phase cleanup/ : /^watchdog: .*phase draining/,
+            )
+          : '';
       expect([ended.code, ended.killedBy, ended.stderr]).toEqual([code, killedBy, said]);
     },
   );
@@ -196,6 +253,12 @@ describe('a program of runMain', () => {
       expect(stderr).toMatch(/stopped with 1/);
     },
   );
+
+  it('is installed already: another installation would count each signal twice', async () => {
+    const { lines, code } = await drive('program', ['installs'], [['TypeError', 'SIGTERM']]);
+    expect(lines[1]).toMatch(/^TypeError: install: it is installed already/);
+    expect([lines.slice(2), code]).toEqual([['main ends', 'db closed', 'no listener is left'], 0]);
+  });
 
   it('is the only one of its process', async () => {
     const { lines } = await drive('program', ['twice'], []);

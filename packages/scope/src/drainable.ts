@@ -19,7 +19,12 @@ export interface Drainable {
   readonly name: string;
   /** How many pieces of work are under way now. */
   readonly inFlight: number;
-  /** Takes in nothing more. Synchronous, idempotent. */
+  /**
+   * Says in advance that it will stop: readiness turns false, connections are asked to end with their last response.
+   * Everything is still taken in. Synchronous, idempotent; left out by what has nobody to tell.
+   */
+  announce?(): void;
+  /** Takes in nothing more. Synchronous, idempotent. Called without `announce` where nothing came before. */
   stop(): void;
   /**
    * Waits until nothing is under way. Called after `stop`.

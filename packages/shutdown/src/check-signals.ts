@@ -12,11 +12,13 @@ export interface ProcessFacts {
 }
 
 const shells = ['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh', 'busybox'];
+/** What stands for an init in a container, and passes signals on to its one child; dumb-init does so to all below. */
+const inits = ['tini', 'docker-init', 'catatonit'];
 const managers = ['npm', 'npx', 'yarn', 'pnpm', 'corepack'];
 
 /**
  * Warns when the process is not the one that gets the signals: below a shell or a package manager that is process 1 of its
- * container, or that a service manager has started.
+ * container, below a shell between it and a container's init, or started by a package manager.
  *
  * **Timing.** Synchronous; reads `/proc` where there is one, unless the facts are given.
  *
@@ -37,8 +39,14 @@ export function checkSignals(facts: ProcessFacts = factsOfThisProcess()): string
       `process 1 is a shell: it gets SIGTERM (${init}), and does not pass it on; write CMD ["node", …] as a list, or exec node …`,
     );
   }
+  const isScript = env['npm_lifecycle_event'] !== undefined;
+  if (isOneOf(init, inits) && !/ -g( |$)/.test(init ?? '') && isOneOf(parent, shells) && !isScript) {
+    warnings.push(
+      `the parent is a shell: process 1 passes SIGTERM on to it (${parent}), and there it ends; write exec node …, or leave the shell out`,
+    );
+  }
   const manager = isOneOf(init, managers) ? init : isOneOf(parent, managers) ? parent : undefined;
-  if (manager !== undefined || env['npm_lifecycle_event'] !== undefined) {
+  if (manager !== undefined || isScript) {
     const how = manager ?? `the script ${JSON.stringify(env['npm_lifecycle_event'])}`;
     warnings.push(
       `a package manager started this process (${how}): it gets the signals, may pass on one twice, and hides the exit code; start node itself`,

@@ -17,7 +17,7 @@ export function describeEvent(event: ShutdownEvent): readonly [level: keyof Logg
       return ['warn', `forced by ${signal ?? (by === 'deadline' ? 'the deadline' : 'a call')}: nothing is waited for`];
     }
     case 'cut off':
-      return ['warn', `time is over: cancelled ${event.name} (${event.inFlight} in flight)`];
+      return ['warn', `cut off: ${event.name} (${event.inFlight} in flight)`];
     case 'hook:end':
       return describeEnd(event);
     case 'error':

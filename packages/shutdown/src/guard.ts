@@ -71,7 +71,7 @@ export class Guards {
         this.#leaked({ name: held.name, site: held.site });
       });
     }
-    this.part = partOf(this.#tracker, { underWay: () => this.#underWay() });
+    this.part = partOf(this.#tracker, 'guards', { underWay: () => this.#underWay() });
   }
 
   /** A forgotten guard or scope of other packages of ours, which report it as an error that nobody catches. */

@@ -9,6 +9,7 @@
  *  2. No hook waits for itself: names must be known when they are used, and a cycle, which a name that was removed and used
  *     again could close, is refused.
  *  3. A hook is next only if no hook that it names in `after` waits or runs.
+ *  4. Those that wait stand in order of rank, the one that is before all others last: it is found without a search.
  *
  * Not guaranteed: that a hook with a high priority runs early when it must wait for one with a low one.
  */
@@ -49,7 +50,7 @@ export interface Hook<F> {
 export class Hooks<F> {
   /** In order of registration. */
   readonly #byName: Map<string, Hook<F>> = new Map();
-  /** Those that wait, in the same order, and others that have begun since: those at its end are swept out. */
+  /** Those that wait (invariant 4), and others that have begun since: they are taken out when they are met. */
   readonly #waiting: Hook<F>[] = [];
 
   /** Every hook there is, in order of registration. */
@@ -64,7 +65,19 @@ export class Hooks<F> {
     }
     for (const other of hook.after) this.#checkAfter(hook, other);
     this.#byName.set(name, hook);
-    this.#waiting.push(hook);
+    this.#waiting.splice(this.#placeOf(hook), 0, hook);
+  }
+
+  /** Behind all that it is before, and those of the same rank: the last one in is the first one out. */
+  #placeOf(hook: Hook<F>): number {
+    let low = 0;
+    let high = this.#waiting.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (isBefore(this.#waiting[middle] as Hook<F>, hook)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   #checkAfter(hook: Hook<F>, other: string): void {
@@ -103,16 +116,14 @@ export class Hooks<F> {
    * those the last one in (invariant 3).
    */
   next(upTo: number): Hook<F> | undefined {
-    let best: Hook<F> | undefined;
     const waiting = this.#waiting;
-    while (waiting.length > 0 && waiting.at(-1)?.state !== 'waiting') waiting.pop();
-    // From the last one in, so that an earlier one is better only if it is before it in rank.
     for (let i = waiting.length - 1; i >= 0; i--) {
       const hook = waiting[i] as Hook<F>;
-      if (hook.state !== 'waiting' || hook.at > upTo || (best !== undefined && !isBefore(hook, best))) continue;
-      if (this.#isFree(hook)) best = hook;
+      if (hook.state !== 'waiting') waiting.splice(i, 1);
+      else if (hook.at > upTo) return undefined;
+      else if (this.#isFree(hook)) return hook;
     }
-    return best;
+    return undefined;
   }
 
   #isFree(hook: Hook<F>): boolean {

@@ -5,6 +5,7 @@ export { HookError } from './errors.ts';
 export type { ShutdownEvent, ShutdownForce, ShutdownState } from './events.ts';
 export { type FormatOptions, formatReport } from './format-report.ts';
 export type { ShutdownGuard } from './guard.ts';
+export type { HookHandle, HookOptions } from './hook-handle.ts';
 export type { HookOutcome, HookPhase } from './hooks.ts';
 export type { Installation, InstallOptions } from './install.ts';
 export type { Logger } from './logger.ts';
@@ -14,6 +15,6 @@ export type { DrainReport, HookReport, LeakReport, PhaseReport, ShutdownReport }
 export { reportToJson } from './report-json.ts';
 export type { ShutdownRequest } from './request.ts';
 export { type RunMainOptions, runMain } from './run-main.ts';
-export { type AddOptions, type HookHandle, type HookOptions, Shutdown, type ShutdownProgress } from './shutdown.ts';
+export { type AddOptions, Shutdown, type ShutdownProgress } from './shutdown.ts';
 export { type ShutdownOutcome, type ShutdownWithTimeoutOptions, shutdownWithTimeout } from './shutdown-with-timeout.ts';
 export { Terminal, type TextStream } from './terminal.ts';

@@ -28,7 +28,7 @@ type Listeners = readonly (readonly [event: string, listener: (first: unknown, s
 export class Installation implements Disposable {
   readonly #shutdown: Shutdown;
   readonly #listeners: Listeners;
-  /** What a signal does when it has been forced, or is over. */
+  /** What a signal does that is not the first one, when the shutdown has been forced, or is over. */
   readonly #exitNow: (signal: string) => void;
   /** How many signals have come: one may be the first though something else has asked before. */
   #signals = 0;
@@ -71,9 +71,9 @@ export class Installation implements Disposable {
   #signalled(signal: string): void {
     const { machine } = this.#shutdown;
     this.#signals++;
-    const isOver = machine.state === 'stopped';
-    if (!isOver && (machine.ask({ kind: 'signal', signal }) || this.#signals === 1)) return;
-    if (isOver || !machine.forceBy({ by: 'signal', signal })) this.#exitNow(signal);
+    // Also the first one that comes when all is over but the flushing, which it is not to cut short.
+    if (machine.ask({ kind: 'signal', signal }) || this.#signals === 1) return;
+    if (!machine.forceBy({ by: 'signal', signal })) this.#exitNow(signal);
   }
 
   /** Somebody has asked for it, so it goes somewhere, also where nobody has said where texts go. */

@@ -16,11 +16,15 @@ export function checkLogger(logger: Logger): Logger {
   return logger;
 }
 
-/** A logger that cannot disturb a shutdown: what it throws is dropped, as there is nowhere left to say it. */
+/**
+ * A logger that cannot disturb a shutdown: what it throws, or rejects with, is dropped, as there is nowhere left to say it. A
+ * rejection that nobody handled would be logged, and rejected again, without end.
+ */
 export function tolerant(logger: Logger | undefined): Logger {
   const call = (level: keyof Logger) => (text: string) => {
     try {
-      logger?.[level](text);
+      const result: unknown = logger?.[level](text);
+      if (result instanceof Promise) result.catch(() => {});
     } catch {}
   };
   return { info: call('info'), warn: call('warn'), error: call('error') };

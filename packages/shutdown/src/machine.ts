@@ -35,7 +35,7 @@ import { TaskTracker } from '@quiesce/scope';
 import type { ShutdownEvent, ShutdownForce, ShutdownState } from './events.ts';
 import { type Hook, type HookOutcome, Hooks } from './hooks.ts';
 import type { Limits } from './options.ts';
-import { inFlightOf, type Part } from './parts.ts';
+import { inFlightOf, type Part, type Told, tellPart } from './parts.ts';
 import { reasonOf, type ShutdownRequest } from './request.ts';
 import { within } from './within.ts';
 
@@ -90,8 +90,8 @@ export class Machine {
   /** Both are closed, so that each time at which they are empty is told. */
   readonly #running: TaskTracker = new TaskTracker({ name: 'hooks' });
   readonly #draining: TaskTracker = new TaskTracker({ name: 'drainables' });
-  /** Cleared when accepting stops; the token says the same, but is in the hands of others. */
-  #isAccepting = true;
+  /** What drainables were told of accepting: whoever comes later is told it too. */
+  #told: Told = 'nothing';
   /** Whether a loop over the hooks of this phase is under way (invariant 5). */
   #isPumping = false;
   /** The hook that is running; `undefined`: none is. */
@@ -152,6 +152,7 @@ export class Machine {
     this.#forceEnd = this.clock.now() + this.limits.forceTimeout;
     this.#tell({ type: 'forced', force });
     const by = force.signal ?? (force.by === 'deadline' ? 'its deadline' : 'a call');
+    this.#cutOff(0);
     // None in the last level, which has a time of its own.
     const running = this.#current;
     this.stopNow.cancel(this.#reason);
@@ -167,6 +168,12 @@ export class Machine {
     this.#tell({ type: 'error', where, error });
   }
 
+  /** The same for what was called here; once the report is out it goes to the uncaught handler, or it would be lost. */
+  readonly #onFailure = (where: string, error: unknown): void => {
+    if (this.phase === STOPPED) reportUncaught(new Error(`${where}: it failed`, { cause: error }));
+    else this.failed(where, error);
+  };
+
   /** Takes a hook in, also one that comes while its phase is under way. */
   addHook(hook: Hook<HookFunction>): void {
     const isOver = this.phase === FINAL && this.clock.now() >= this.#finalEnd;
@@ -179,7 +186,7 @@ export class Machine {
   addPart(part: Part): void {
     if (this.phase > DRAINING) throw this.#tooLate(`drainable ${JSON.stringify(part.name)}`);
     this.parts.add(part);
-    if (!this.#isAccepting) this.#stopPart(part);
+    tellPart(part, this.#told, this.#onFailure);
     if (this.phase === DRAINING) void this.#draining.track(this.#drain(part));
   }
 
@@ -215,6 +222,7 @@ export class Machine {
 
   async #stop(): Promise<void> {
     const { clock } = this;
+    this.#tellParts('announced');
     const until = clock.now() + this.limits.readinessDelay;
     for (this.#pump(); this.#isBusy() || until > clock.now(); ) {
       if (this.#running.isEmpty && this.force !== undefined) break;
@@ -222,9 +230,8 @@ export class Machine {
       if (!this.#running.isEmpty) await wait(this.#running.wait());
       else await within(CancellationToken.never, left, this.#forced, clock);
     }
-    this.#isAccepting = false;
     this.stopAccepting.cancel(this.#reason);
-    for (const part of this.parts) this.#stopPart(part);
+    this.#tellParts('stopped');
     const { drainTimeout, cancelTimeout } = this.limits;
     this.#cutOffAt = this.clock.now() + drainTimeout;
     this.#drainEnd = this.#cutOffAt + cancelTimeout;
@@ -242,7 +249,10 @@ export class Machine {
       // One turn, in which what has nothing in flight says so.
       await new Promise((resolve) => setImmediate(resolve));
       if (outcome === 'forced' || this.isOverdue) break;
-      if (this.#underWay() !== undefined) this.#cutOff();
+      if (this.#underWay() === undefined) continue;
+      this.isOverdue = true;
+      this.#cutOff(1);
+      this.stopNow.cancel(this.#reason);
     }
     // What is left of the hooks has its share of the time that is left; nothing else is waited for.
     while (!this.#running.isEmpty) await wait(this.#running.wait());
@@ -256,24 +266,21 @@ export class Machine {
     return [this.#running, this.#draining].find((tracker) => !tracker.isEmpty);
   }
 
-  #cutOff(): void {
-    this.isOverdue = true;
+  /** Notes what is cancelled now. `least`: how much counts for one that is not drained and names no number. */
+  #cutOff(least: 0 | 1): void {
+    if (this.phase > DRAINING) return;
     for (const part of this.parts) {
-      if (part.state === 'drained') continue;
-      part.cutOff = Math.max(1, inFlightOf(part));
-      this.#tell({ type: 'cut off', name: part.name, inFlight: part.cutOff });
+      const count = Math.max(least, inFlightOf(part));
+      if (part.state === 'drained' || part.cutOff > 0 || count === 0) continue;
+      part.cutOff = count;
+      this.#tell({ type: 'cut off', name: part.name, inFlight: count });
     }
-    this.stopNow.cancel(this.#reason);
   }
 
-  #stopPart(part: Part): void {
-    if (part.isStopped) return;
-    part.isStopped = true;
-    try {
-      part.drainable.stop();
-    } catch (error) {
-      this.failed(`stop() of ${JSON.stringify(part.name)}`, error);
-    }
+  /** Whoever is added by one of them meanwhile is told by `addPart`. */
+  #tellParts(told: Told): void {
+    this.#told = told;
+    for (const part of this.parts) tellPart(part, told, this.#onFailure);
   }
 
   /** Never rejects (invariant 6). */
@@ -286,11 +293,12 @@ export class Machine {
       await part.drainable.drain(this.#patience);
     } catch (error) {
       const isToldTo = isCancellationOf(error, this.#patience);
-      // Whoever gives up because it was told to has not drained, unless nothing was left.
-      if (isToldTo && inFlightOf(part) > 0) return;
-      if (!isToldTo) this.failed(`drain() of ${JSON.stringify(part.name)}`, error);
+      if (!isToldTo) this.#onFailure(`drain() of ${JSON.stringify(part.name)}`, error);
+      // Whoever gives up, because it was told to or because it failed, has not drained, unless nothing was left.
+      if (inFlightOf(part) > 0) return;
     }
-    if (this.phase > DRAINING) return;
+    // It may be late, and is then cut off, but has finished.
+    if (this.phase === STOPPED) return;
     part.state = 'drained';
     part.durationMs = this.clock.now() - part.started;
     this.#tell({ type: 'drained', name: part.name, durationMs: part.durationMs });
@@ -348,6 +356,7 @@ export class Machine {
     hook.started = clock.now();
     this.current = hook;
     this.#current = isFinal ? undefined : token;
+    const before = this.force;
     this.#tell({ type: 'hook:start', hook: name, phase, limitMs: limit });
     let isGivenUp = false;
     let end: { readonly isError: boolean; readonly error: unknown } | undefined;
@@ -358,20 +367,23 @@ export class Machine {
       },
       (error) => {
         end = { isError: true, error };
-        if (isGivenUp) this.#failedLate(hook, token, error);
+        if (!isGivenUp || isCancellationOf(error, token)) return;
+        this.#onFailure(`hook ${JSON.stringify(name)}, after it was given up`, error);
       },
     );
+    // One that has forced it while it was called is given up like any other, but for what it has done by then.
+    const hasForced = this.force !== before && !isFinal;
     const forced = this.force === undefined && !isFinal ? this.#forced : undefined;
-    const waited = await within(work, limit, forced, clock);
+    const waited = await within(work, hasForced ? 0 : limit, forced, clock);
     isGivenUp = end === undefined;
     this.current = undefined;
     this.#current = undefined;
-    if (end === undefined) this.#endHook(hook, waited === 'forced' ? 'cut off' : 'timed out', undefined);
+    if (end === undefined) this.#endHook(hook, waited === 'forced' || hasForced ? 'cut off' : 'timed out', undefined);
     else if (!end.isError) this.#endHook(hook, 'done', undefined);
     else if (!isCancellationOf(end.error, token)) this.#endHook(hook, 'failed', end.error);
     else this.#endHook(hook, token.reason instanceof TimeoutError ? 'timed out' : 'cut off', undefined);
     // One that was given up sees why; its deadline has no timer unless it listens.
-    if (isGivenUp && !token.isCancelled) token.cancel(new TimeoutError(limit));
+    if (isGivenUp) token.cancel(new TimeoutError(limit));
     token.dispose();
     below.dispose();
   }
@@ -383,12 +395,5 @@ export class Machine {
     hook.outcome = outcome;
     hook.error = error;
     this.#tell({ type: 'hook:end', hook: name, phase, outcome, durationMs: hook.durationMs, error });
-  }
-
-  #failedLate({ name }: Hook<HookFunction>, token: CancellationToken, error: unknown): void {
-    if (isCancellationOf(error, token)) return;
-    const where = `hook ${JSON.stringify(name)}, after it was given up`;
-    if (this.phase === STOPPED) reportUncaught(new Error(`${where}: it failed`, { cause: error }));
-    else this.failed(where, error);
   }
 }

@@ -6,7 +6,7 @@ import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
 import { checkLogger, type Logger, tolerant } from './logger.ts';
 import { clockOf, type Limits, type ShutdownOptions } from './options.ts';
-import { describeRequest, type ShutdownRequest } from './request.ts';
+import { describeError, describeRequest, type ShutdownRequest } from './request.ts';
 import type { Shutdown } from './shutdown.ts';
 import { notifySystemd } from './systemd.ts';
 import { Terminal } from './terminal.ts';
@@ -51,8 +51,8 @@ export class Observers {
   tell(event: ShutdownEvent): void {
     if (event.type === 'requested') {
       this.#measure();
-      if (this.#hasSystemd) this.#notify(event.request);
-      if (this.#isWatched) this.#watchdog = new Watchdog(this.#limits);
+      if (this.#hasSystemd) this.#try('systemd is not told', () => this.#notify(event.request));
+      if (this.#isWatched) this.#try('there is no watchdog', () => this.#watch());
     }
     this.#watchdog?.tell(event);
     publish(this.#shutdown, event);
@@ -64,9 +64,27 @@ export class Observers {
     this.print(event.report.exitCode === 0 ? 'info' : 'error');
   }
 
+  /** A process or a thread may be refused, as by Node's permission model: the shutdown goes on without. */
+  #try(what: string, start: () => void): void {
+    try {
+      start();
+    } catch (error) {
+      this.#warn(`${what}: ${describeError(error)}`);
+    }
+  }
+
+  #warn(text: string): void {
+    this.logger.warn(this.#prefix + text);
+  }
+
   #notify(request: ShutdownRequest): void {
-    const warn = (text: string): void => void this.logger.warn(this.#prefix + text);
-    notifySystemd(this.#limits, `shutting down: ${describeRequest(request)}`, warn);
+    notifySystemd(this.#limits, `shutting down: ${describeRequest(request)}`, (text) => this.#warn(text));
+  }
+
+  #watch(): void {
+    this.#watchdog = new Watchdog(this.#limits, (error) => {
+      this.#warn(`the watchdog has failed: ${describeError(error)}`);
+    });
   }
 
   /** The report as it stands. */

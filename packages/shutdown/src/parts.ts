@@ -2,6 +2,9 @@ import type { Drainable, ScopeTree } from '@quiesce/scope';
 import type { Unfinished } from '@quiesce/select';
 import { describeError } from './request.ts';
 
+/** What is said of accepting, in this order: nothing, that it will end (`announce`), that it has ended (`stop`). */
+export type Told = 'nothing' | 'announced' | 'stopped';
+
 /** Something that takes in work, as one shutdown sees it. */
 export interface Part {
   readonly drainable: Drainable;
@@ -10,8 +13,8 @@ export interface Part {
   readonly tree: (() => ScopeTree) | undefined;
   /** Says it without a tree; `undefined`: only a number is known. */
   readonly underWay?: (() => Unfinished[]) | undefined;
-  /** Set before `stop` is called: once. */
-  isStopped: boolean;
+  /** What it was told of accepting; set before it is called. */
+  told: Told;
   /** `waiting` for its turn; `draining`; `drained` when its promise has settled. */
   state: 'waiting' | 'draining' | 'drained';
   /** Set when draining begins: the time, and how much was in flight. */
@@ -24,9 +27,40 @@ export interface Part {
 }
 
 /** One that nothing has happened to yet. */
-export function partOf(drainable: Drainable, more: Partial<Pick<Part, 'tree' | 'underWay'>>): Part {
-  const begin = { isStopped: false, state: 'waiting', started: 0, atStart: 0, durationMs: 0, cutOff: 0 } as const;
-  return { drainable, name: drainable.name, tree: more.tree, underWay: more.underWay, ...begin };
+export function partOf(
+  drainable: Drainable,
+  name: string,
+  more: { readonly tree?: Part['tree']; readonly underWay?: Part['underWay'] },
+): Part {
+  const begin = { told: 'nothing', state: 'waiting', started: 0, atStart: 0, durationMs: 0, cutOff: 0 } as const;
+  return { drainable, name, tree: more.tree, underWay: more.underWay, ...begin };
+}
+
+/**
+ * Tells a part what everybody has been told by now: each once, and in this order, however late it comes.
+ *
+ * @param onFailure called with what it throws, or, where it returns a promise, rejects with
+ */
+export function tellPart(part: Part, told: Told, onFailure: (where: string, error: unknown) => void): void {
+  const { drainable } = part;
+  const call = (method: 'announce' | 'stop'): void => {
+    const failed = (error: unknown): void => onFailure(`${method}() of ${JSON.stringify(part.name)}`, error);
+    try {
+      const result: unknown = drainable[method]?.();
+      // It is synchronous by contract; one that is not fails all the same.
+      if (result instanceof Promise) result.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  };
+  if (told !== 'nothing' && part.told === 'nothing') {
+    part.told = 'announced';
+    call('announce');
+  }
+  if (told === 'stopped' && part.told === 'announced') {
+    part.told = 'stopped';
+    call('stop');
+  }
 }
 
 /** How much is in flight, whatever a getter of somebody else's does. */
@@ -55,16 +89,16 @@ function tasksOf(tree: () => ScopeTree): Unfinished[] {
   const todo: { readonly node: ScopeTree; readonly path: string }[] = [];
   try {
     todo.push({ node: tree(), path: '' });
-  } catch (error) {
-    return [{ name: `a tree that cannot be read: ${describeError(error)}`, ageMs: 0 }];
-  }
-  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-    const { node, path } = next;
-    const name = `${path}${node.name ?? `a ${node.kind}`}`;
-    if (node.kind !== 'scope' && node.children.length === 0) {
-      found.push({ name, ageMs: node.ageMs, ...(node.site !== undefined && { site: node.site }) });
+    for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+      const { node, path } = next;
+      const name = `${path}${node.name ?? `a ${node.kind}`}`;
+      if (node.kind !== 'scope' && node.children.length === 0) {
+        found.push({ name, ageMs: node.ageMs, ...(node.site !== undefined && { site: node.site }) });
+      }
+      for (const child of [...node.children].reverse()) todo.push({ node: child, path: `${name} / ` });
     }
-    for (const child of [...node.children].reverse()) todo.push({ node: child, path: `${name} / ` });
+  } catch (error) {
+    found.push({ name: `a tree that cannot be read: ${describeError(error)}`, ageMs: 0 });
   }
   return found;
 }

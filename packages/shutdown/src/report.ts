@@ -92,12 +92,17 @@ export function reportOf(machine: Machine, name: string | undefined, leaks: read
     hooks,
     drained: parts.map((part) => drainReport(part, machine, now)),
     cutOff: parts.filter(({ cutOff }) => cutOff > 0).map((part) => ({ name: part.name, inFlight: part.cutOff })),
-    unfinished: parts.filter(({ state }) => state !== 'drained').flatMap((part) => underWayIn(part, now)),
+    unfinished: parts.filter(isUnderWay).flatMap((part) => underWayIn(part, now)),
     skipped: hooks.filter(({ outcome }) => outcome === 'skipped').map((hook) => hook.name),
     errors: [...errors],
     leaks: [...leaks],
     exitCode: exitCodeOf(machine),
   };
+}
+
+/** Something may have begun after it had drained: a guard that a hook took, a task that was spawned by one. */
+function isUnderWay(part: Part): boolean {
+  return part.state !== 'drained' || inFlightOf(part) > 0;
 }
 
 /** 0 clean, 1 failed or timed out, 128+n when forced by signal n. */
@@ -109,6 +114,7 @@ function exitCodeOf(machine: Machine): number {
     request?.kind !== 'error' &&
     errors.length === 0 &&
     !isOverdue &&
+    !(machine.state === 'stopped' && [...machine.parts].some(isUnderWay)) &&
     machine.hooks.all().every(({ outcome }) => outcome === undefined || outcome === 'done');
   return isClean ? 0 : 1;
 }

@@ -32,11 +32,16 @@ export function reasonOf(request: ShutdownRequest): unknown {
   });
 }
 
+/** A text without what would move a cursor, end a line or end a string of the system. */
+export function oneLine(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, ' ');
+}
+
 /** Anything that was thrown, in one line. Never throws, whatever it is. */
 export function describeError(error: unknown): string {
   try {
     const text = error instanceof Error ? error.message || error.name : String(error);
-    return (text.split('\n')[0] as string).slice(0, 200);
+    return oneLine((text.split('\n')[0] as string).slice(0, 200));
   } catch {
     return 'something that cannot be printed';
   }

@@ -3,7 +3,7 @@ import { checkFunction, checkTime } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
-import { Installation, type InstallOptions } from './install.ts';
+import type { InstallOptions } from './install.ts';
 import type { ShutdownOptions } from './options.ts';
 import { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
@@ -51,7 +51,7 @@ export async function runMain(
   if (isRunning) throw new Error('runMain: a program is running in this process already; it has one runMain');
   const shutdown = new Shutdown({ ...options, logger: options.logger ?? new Terminal(host.stderr) });
   const exitNow = (signal: string): never => host.exit(128 + signalNumber(signal));
-  const installation = new Installation(shutdown, options, exitNow);
+  const installation = shutdown.installWith(options, exitNow);
   isRunning = true;
   // Whoever read it has gone, and there is nobody else to tell: not an error that nobody caught, which would be logged again.
   const unread = (): void => {};

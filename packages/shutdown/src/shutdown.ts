@@ -1,10 +1,10 @@
 import { type CancellationToken, ClosedError } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
-import { checkFunction, checkTime, defineDispose, show } from '@quiesce/internal';
+import { checkFunction, show } from '@quiesce/internal';
 import type { Drainable, ScopeTree } from '@quiesce/scope';
 import type { ShutdownEvent, ShutdownState } from './events.ts';
 import { Guards, type ShutdownGuard } from './guard.ts';
-import { type Hook, type HookPhase, phases } from './hooks.ts';
+import { type HookHandle, type HookOptions, hookOf, RegisteredHook } from './hook-handle.ts';
 import { host } from './host.ts';
 import { Installation, type InstallOptions } from './install.ts';
 import { type HookFunction, Machine } from './machine.ts';
@@ -13,32 +13,10 @@ import { checkName, clockOf, limitsOf, type ShutdownOptions, tokenOf } from './o
 import { inFlightOf, partOf } from './parts.ts';
 import { reportOf, type ShutdownReport } from './report.ts';
 
-/** Where and how a hook runs. */
-export interface HookOptions {
-  /**
-   * `stopping`: at once, before anything stops accepting. `draining`: beside the work in flight; its token is cancelled with
-   * that. `cleanup` (the default): when that has ended. `final`: last, and always, for telemetry.
-   */
-  readonly phase?: HookPhase | undefined;
-  /** The higher, the earlier. Default: 0. */
-  readonly priority?: number | undefined;
-  /** Names of hooks, registered before, that must have ended first; goes before `priority`. */
-  readonly after?: readonly string[] | undefined;
-  /** In ms, 0 to `Infinity`; clipped by what is left of the deadline. Default: `hookTimeout`. */
-  readonly timeout?: number | undefined;
-}
-
 /** What can be said of something to drain. */
 export interface AddOptions {
   /** Says what is under way in it, such as `() => scope.tree()`: reports then name each task, its age and where it was spawned. */
   readonly tree?: (() => ScopeTree) | undefined;
-}
-
-/** A hook that was registered. */
-export interface HookHandle extends Disposable {
-  readonly name: string;
-  /** Takes it back; says whether that prevented it. Idempotent. Also as `using`. */
-  remove(): boolean;
 }
 
 /** How a shutdown stands. */
@@ -86,7 +64,9 @@ export class Shutdown {
   readonly name: string | undefined;
   readonly #guards: Guards;
   readonly #progress: WatchSender<ShutdownProgress>;
-  /** Set by `install`. */
+  /** Set when everybody has been told of the end, and the watch is closed. */
+  #isOver = false;
+  /** The last one; set by `install`. */
   #installation: Installation | undefined;
   /** Settles `stopped()`; made when that is first called. */
   #end: { readonly promise: Promise<ShutdownReport>; readonly resolve: (report: ShutdownReport) => void } | undefined;
@@ -96,10 +76,11 @@ export class Shutdown {
    *
    * @param options limits, in ms: `readinessDelay`, `drainTimeout`, `cancelTimeout`, `hookTimeout`, `timeout`, `forceTimeout`,
    *   `finalTimeout`; `name`, `signal`, `logger`, `progressInterval`, `leakDetection`, `watchdog`, `systemd`, `clock`
-   * @throws RangeError for a time that is negative or no number; TypeError when `signal` is no signal, or `logger` lacks a
-   *   method
+   * @throws RangeError for a time that is negative or no number; TypeError when `name` is no name, `signal` no signal, or
+   *   `logger` lacks a method
    */
   constructor(options: ShutdownOptions = {}) {
+    if (options.name !== undefined) checkName('new Shutdown', options.name);
     const limits = limitsOf(options);
     const token = tokenOf(options.signal);
     this.name = options.name;
@@ -214,43 +195,33 @@ export class Shutdown {
    * ```
    */
   hook(name: string, run: HookFunction, options: HookOptions = {}): HookHandle {
-    const { phase = 'cleanup', priority = 0, after = [], timeout } = options;
-    checkName('hook', name);
-    checkFunction(`hook ${JSON.stringify(name)}`, run);
-    if (!phases.includes(phase)) {
-      throw new TypeError(`phase must be ${phases.map((one) => `'${one}'`).join(', ')}, got ${String(phase)}`);
-    }
-    if (typeof priority !== 'number' || Number.isNaN(priority)) {
-      throw new RangeError(`priority must be a number, got ${String(priority)}`);
-    }
-    if (!Array.isArray(after)) throw new TypeError(`after must be a list of names of hooks, got ${show(after)}`);
-    if (timeout !== undefined) checkTime('timeout', timeout);
-    const hook: Hook<HookFunction> = {
-      ...{ name, phase, at: phases.indexOf(phase), run, priority, after: [...after], timeout },
-      ...{ state: 'waiting', started: 0, durationMs: 0, outcome: undefined, error: undefined },
-    };
+    const hook = hookOf(name, run, options);
     this.machine.addHook(hook);
-    return new Handle(name, () => this.machine.hooks.remove(hook));
+    return new RegisteredHook(name, () => this.machine.hooks.remove(hook));
   }
 
   /**
    * Takes in something that accepts work: it is stopped when the program stops accepting, and its work is waited for.
    *
-   * **Timing.** `stop()` is called after `readinessDelay`, synchronously here if that has passed; then `drain()`.
+   * **Timing.** `announce()`, where it has one, is called when stopping begins, `stop()` after `readinessDelay`, then
+   * `drain()`; synchronously here what is due already.
    *
    * @param drainable a tracker, a server, a pool: whatever has `name`, `inFlight`, `stop()` and `drain(token)`
    * @param options `tree`: says what is under way in it
    * @returns takes it back: it is neither stopped nor waited for; says whether that came in time
-   * @throws ClosedError when draining is over; TypeError for what is no drainable
+   * @throws ClosedError when draining is over; TypeError for what is no drainable, or no function that gives a tree
    */
   add(drainable: Drainable, options?: AddOptions): () => boolean {
     if (typeof drainable?.stop !== 'function' || typeof drainable.drain !== 'function') {
       throw new TypeError(`add: expected { name, inFlight, stop(), drain(token) }, got ${show(drainable)}`);
     }
-    checkName('add', drainable.name);
-    const part = partOf(drainable, { tree: options?.tree });
+    if (drainable.announce !== undefined) checkFunction('add: announce', drainable.announce);
+    if (options?.tree !== undefined) checkFunction('add: tree', options.tree);
+    const { name } = drainable;
+    checkName('add', name);
+    const part = partOf(drainable, name, { tree: options?.tree });
     this.machine.addPart(part);
-    return () => !part.isStopped && this.machine.parts.delete(part);
+    return () => part.told !== 'stopped' && this.machine.parts.delete(part);
   }
 
   /**
@@ -325,14 +296,16 @@ export class Shutdown {
 
   /** @internal The progress was measured again. */
   measured(): void {
-    this.#progress.sendReplace(this.progress);
+    // A failure can come, or a leak be found, when all is over: the watch has ended by then.
+    if (!this.#isOver) this.#progress.sendReplace(this.progress);
   }
 
   /**
    * Listens to the process: signals, errors that nobody caught, a parent that disconnects.
    *
    * The first signal asks for the shutdown, the second forces it, the third does what it would have done without us. When
-   * the shutdown has stopped, everything is uninstalled, and `process.exitCode` is set if ours is not 0.
+   * the shutdown has stopped, everything is uninstalled, and `process.exitCode` is set if ours is not 0; one that was
+   * uninstalled before leaves the process alone.
    *
    * @param options `signals`, `errors`, `disconnect`, `reportSignal`
    * @returns the installation, to be uninstalled; also as `using`
@@ -349,17 +322,27 @@ export class Shutdown {
    * ```
    */
   install(options: InstallOptions = {}): Installation {
+    const isFirst = this.#installation === undefined;
+    const installation = this.installWith(options);
+    if (isFirst) void this.stopped().then(({ exitCode }) => this.#leave(exitCode));
+    return installation;
+  }
+
+  /** @internal The same, for whoever ends the process itself. */
+  installWith(options: InstallOptions, exitNow?: (signal: string) => void): Installation {
     if (this.state === 'stopped') throw new ClosedError('install: the shutdown has stopped; make a new one');
     if (this.#installation?.isInstalled === true) {
       throw new TypeError('install: it is installed already; uninstall that first, or each signal would count twice');
     }
-    const installation = new Installation(this, options);
-    this.#installation = installation;
-    void this.stopped().then(({ exitCode }) => {
-      installation.uninstall();
-      if (exitCode !== 0) host.exitCode = exitCode;
-    });
-    return installation;
+    this.#installation = new Installation(this, options, exitNow);
+    return this.#installation;
+  }
+
+  /** A process that was let go of before is none of ours. */
+  #leave(exitCode: number): void {
+    if (this.#installation?.isInstalled !== true) return;
+    this.#installation.uninstall();
+    if (exitCode !== 0) host.exitCode = exitCode;
   }
 
   #told(event: ShutdownEvent): void {
@@ -371,24 +354,7 @@ export class Shutdown {
     const report = this.report();
     this.#told({ type: 'stopped', report });
     this.#end?.resolve(report);
+    this.#isOver = true;
     this.#progress.close();
   }
 }
-
-/** A hook that can be taken back. */
-class Handle implements HookHandle {
-  readonly name: string;
-  readonly #remove: () => boolean;
-  /** The same as `remove`. */
-  declare readonly [Symbol.dispose]: () => void;
-
-  constructor(name: string, remove: () => boolean) {
-    this.name = name;
-    this.#remove = remove;
-  }
-
-  remove(): boolean {
-    return this.#remove();
-  }
-}
-defineDispose(Handle, 'remove');

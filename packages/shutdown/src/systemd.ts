@@ -1,5 +1,6 @@
 import { host } from './host.ts';
 import type { Limits } from './options.ts';
+import { oneLine } from './request.ts';
 
 /**
  * Tells systemd that the service is stopping, and how much time it may need, where `NOTIFY_SOCKET` says that it listens.
@@ -8,14 +9,13 @@ import type { Limits } from './options.ts';
  * `NotifyAccess=all`. Nobody waits for it.
  *
  * @param onFailure called when it could not be started, or failed
- * @returns whether systemd listens
  */
-export function notifySystemd(limits: Limits, status: string, onFailure: (text: string) => void): boolean {
+export function notifySystemd(limits: Limits, status: string, onFailure: (text: string) => void): void {
   const { NOTIFY_SOCKET: socket, SYSTEMD_EXEC_PID: service } = host.env;
   // Children inherit both, and it is not for them to say that the service is stopping.
-  if (socket === undefined || (service !== undefined && service !== String(host.pid))) return false;
+  if (socket === undefined || (service !== undefined && service !== String(host.pid))) return;
   const ms = limits.timeout + limits.forceTimeout + limits.finalTimeout;
-  const lines = ['STOPPING=1', `STATUS=${status}`];
+  const lines = ['STOPPING=1', `STATUS=${oneLine(status)}`];
   if (Number.isFinite(ms)) lines.push(`EXTEND_TIMEOUT_USEC=${Math.ceil(ms * 1_000)}`);
   const { spawn } = host.getBuiltinModule('node:child_process');
   const child = spawn('systemd-notify', lines, { stdio: 'ignore' });
@@ -24,5 +24,4 @@ export function notifySystemd(limits: Limits, status: string, onFailure: (text: 
     if (code !== 0) onFailure(`systemd-notify failed with ${code}; the unit needs NotifyAccess=all`);
   });
   child.unref();
-  return true;
 }

@@ -1,10 +1,13 @@
 import type { Logger } from './logger.ts';
+import { oneLine } from './request.ts';
 
 /** What texts are written to: `process.stderr`, or whatever has a `write`. */
 export interface TextStream {
   write(text: string): unknown;
   /** Whether somebody looks at it: a line may then be written over. */
   readonly isTTY?: boolean | undefined;
+  /** How many characters fit on a line of it. */
+  readonly columns?: number | undefined;
 }
 
 /** Begins the line again, and wipes it. */
@@ -52,11 +55,18 @@ export class Terminal implements Logger {
     this.info(text);
   }
 
-  /** Shows how it stands: on a terminal in place, otherwise as a line if it says something new. */
+  /** Shows how it stands: on a terminal in place, on one line, otherwise as a line if it says something new. */
   progress(text: string): void {
-    if (text === this.#line) return;
-    if (this.isTTY) this.#write(text, text);
-    else this.#write(`${text}\n`, text);
+    const line = this.#cut(oneLine(text));
+    if (line === this.#line) return;
+    this.#write(this.isTTY ? line : `${line}\n`, line);
+  }
+
+  /** What does not fit would stand on a second line, of which only the last one can be wiped. */
+  #cut(text: string): string {
+    const { columns } = this.#stream;
+    if (!this.isTTY || columns === undefined || columns < 2 || text.length < columns) return text;
+    return `${text.slice(0, columns - 2)}…`;
   }
 
   #write(text: string, line: string): void {

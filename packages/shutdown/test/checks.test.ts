@@ -51,6 +51,14 @@ describe('who gets the signals', () => {
       'this process, below tini',
       { pid: 7, init: '/sbin/tini -- node server.js', parent: '/sbin/tini -- node server.js', env },
     ],
+    [
+      'this process, below a shell that init tells with it',
+      { pid: 8, init: '/sbin/tini -g -- sh -c run', parent: 'sh -c run', env },
+    ],
+    [
+      'this process, below a shell of dumb-init, which tells all below it',
+      { pid: 8, init: '/usr/bin/dumb-init sh -c run', parent: 'sh -c run', env },
+    ],
     ['nobody knows', { pid: 900, init: undefined, parent: undefined, env }],
   ])('is %s: nothing to warn of', (_, facts) => {
     expect(checkSignals(facts)).toEqual([]);
@@ -63,6 +71,16 @@ describe('who gets the signals', () => {
       /^process 1 is a shell/,
     ],
     ['a shell of busybox', { pid: 7, init: 'busybox sh run.sh', parent: 'busybox', env }, /^process 1 is a shell/],
+    [
+      'a shell below an init that tells its child alone',
+      { pid: 8, init: '/sbin/docker-init -- sh -c run', parent: 'sh -c run', env },
+      /^the parent is a shell: .*sh -c run/,
+    ],
+    [
+      'a script below such an init, where the shell is that of npm',
+      { pid: 19, init: 'tini -- npm start', parent: 'sh -c run', env: { npm_lifecycle_event: 'start' } },
+      /^a package manager/,
+    ],
     ['npm', { pid: 19, init: 'npm start', parent: 'sh -c node server.js', env }, /^a package manager .*npm start/],
     [
       'npm as a script',

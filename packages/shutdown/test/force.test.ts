@@ -1,4 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { CancellationToken } from '@quiesce/cancellation-token';
+import { TaskTracker } from '@quiesce/scope';
+import { shutdownChannel } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
 import { deaf, job, start } from './vocabulary.ts';
 
@@ -107,10 +110,17 @@ describe('a force', () => {
 
   it('in the final level lets that end', async () => {
     const { shutdown, clock, log, busy, end } = start({ finalTimeout: 100 });
-    shutdown.hook('telemetry', busy('telemetry', 50), { phase: 'final' });
+    let token: CancellationToken | undefined;
+    const telemetry = busy('telemetry', 50);
+    const run = (given: CancellationToken): Promise<void> => {
+      token = given;
+      return telemetry();
+    };
+    shutdown.hook('telemetry', run, { phase: 'final' });
     shutdown.request();
     await clock.advance(10);
     expect(shutdown.force()).toBe(true);
+    expect(token?.isCancelled).toBe(false);
     expect(await end()).toMatchObject({ durationMs: 50, hooks: [{ outcome: 'done' }], exitCode: 1 });
     expect(log).toEqual(['0 telemetry begins', '50 telemetry ends']);
   });
@@ -134,5 +144,73 @@ describe('a force', () => {
     shutdown.request();
     expect((await end()).force).toEqual({ by: 'call' });
     expect(log).toEqual(['0 last']);
+  });
+
+  it('by a hook that hangs then gives that hook up at once, like any other', async () => {
+    const { shutdown, log, say, end } = start({ hookTimeout: 5_000, forceTimeout: 100 });
+    shutdown.hook('last', () => say('last'));
+    shutdown.hook('forces', () => {
+      shutdown.force();
+      return deaf();
+    });
+    shutdown.request();
+    const report = await end();
+    expect(log).toEqual(['0 last']);
+    expect(report.hooks.map(({ name, outcome }) => [name, outcome])).toEqual([
+      ['last', 'done'],
+      ['forces', 'cut off'],
+    ]);
+  });
+
+  it('by whoever is told that a hook starts gives that hook up at once', async () => {
+    const { shutdown, log, say, end } = start({ hookTimeout: 5_000 });
+    const seen: boolean[] = [];
+    shutdown.hook('last', () => say('last'));
+    shutdown.hook('hangs', (token) => {
+      seen.push(token.isCancelled);
+      return deaf();
+    });
+    const listen = (message: unknown): void => {
+      if ((message as { type: string }).type === 'hook:start') shutdown.force();
+    };
+    subscribe(shutdownChannel, listen);
+    shutdown.request();
+    await end();
+    unsubscribe(shutdownChannel, listen);
+    expect([seen, log]).toEqual([[true], ['0 last']]);
+  });
+
+  it('names what it has cut off, also what obeys at once', async () => {
+    const { shutdown, clock, end } = start({ readinessDelay: 50 });
+    const requests = new TaskTracker({ name: 'requests' });
+    shutdown.add(requests);
+    shutdown.add(new TaskTracker({ name: 'idle' }));
+    void requests.spawn(() => shutdown.stopNow.cancelled());
+    shutdown.request();
+    await clock.advance(10);
+    shutdown.force();
+    expect(await end()).toMatchObject({ cutOff: [{ name: 'requests', inFlight: 1 }], unfinished: [], exitCode: 1 });
+  });
+
+  it('during cleanup cuts off nothing that was in flight', async () => {
+    const { shutdown, clock, end } = start();
+    shutdown.hook('begins', () => {
+      shutdown.guard('late');
+      return deaf();
+    });
+    shutdown.request();
+    await clock.advance(10);
+    shutdown.force();
+    expect((await end()).cutOff).toEqual([]);
+  });
+
+  it('after time was over names each once, with what was in flight then', async () => {
+    const { shutdown, clock, end } = start({ drainTimeout: 10, cancelTimeout: 100 });
+    const guards = [shutdown.guard('a'), shutdown.guard('b')];
+    shutdown.request();
+    await clock.advance(20);
+    guards[0]?.dispose();
+    shutdown.force();
+    expect((await end()).cutOff).toEqual([{ name: 'guards', inFlight: 2 }]);
   });
 });

@@ -41,7 +41,7 @@ test('forgotten guards of trackers are named in the report too, and ask for noth
 });
 
 test.each([false, true])(
-  'a shutdown that lives long keeps nothing of guards, hooks and parts (detection: %s)',
+  'a shutdown that lives long keeps nothing of guards, hooks, parts and installations (detection: %s)',
   async (leakDetection) => {
     const shutdown = new Shutdown({ leakDetection });
     const growth = await bytesPerTurn({ turns: 10_000, rounds: 3 }, () => {
@@ -49,6 +49,7 @@ test.each([false, true])(
       shutdown.hook('temporary', () => {}).remove();
       shutdown.add(new TaskTracker())();
       shutdown.watch().close();
+      shutdown.install({ signals: [], errors: false, disconnect: false, reportSignal: false }).uninstall();
     });
     expect(growth).toBeLessThan(1);
   },

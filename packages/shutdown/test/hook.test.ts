@@ -118,6 +118,11 @@ describe('a hook is refused', () => {
     ['a priority', () => make().hook('x', () => {}, { priority: '1' as never }), RangeError],
     ['a timeout', () => make().hook('x', () => {}, { timeout: -1 }), RangeError],
     ['a list', () => make().hook('x', () => {}, { after: 'db' as never }), TypeError],
+    ['a list of names', () => make().hook('x', () => {}, { after: ['db', Symbol('x')] as never }), TypeError],
+    ['a phase', () => make().hook('x', () => {}, { phase: Symbol('x') as never }), TypeError],
+    ['a priority', () => make().hook('x', () => {}, { priority: Object.create(null) }), RangeError],
+    ['a timeout', () => make().hook('x', () => {}, { timeout: Number.NaN }), RangeError],
+    ['a timeout', () => make().hook('x', () => {}, { timeout: null as never }), RangeError],
   ])('when it has what is not %s', (_, register, type) => {
     expect(thrown(register)).toBeInstanceOf(type);
   });
@@ -161,8 +166,11 @@ describe('a hook that is registered during the shutdown', () => {
     shutdown.request();
     await clock.advance(5);
     shutdown.hook('a', () => say('stopping'), { phase: 'stopping' });
+    // Never inside of the call.
+    expect(log).toEqual([]);
     await clock.advance(10);
     shutdown.hook('b', () => say('draining'), { phase: 'draining' });
+    expect(log).toEqual(['5 stopping']);
     await clock.advance(5);
     guard.dispose();
     await end();
@@ -223,6 +231,42 @@ describe('a hook that', () => {
     ]);
     expect(token?.reason).toMatchObject({ name: 'TimeoutError', ms: 50 });
     expect([report.exitCode, clock.pending]).toEqual([1, 0]);
+  });
+
+  it('is given up finds its token cancelled whenever it looks, and whatever the clock says', async () => {
+    const { shutdown, clock, end } = start({ hookTimeout: 50 });
+    // As timers of the platform, which may fire before the time is full.
+    const setTimer = clock.setTimer.bind(clock);
+    clock.setTimer = (ms, fn, options) => setTimer(Math.max(0, ms - 1), fn, options);
+    const tokens: CancellationToken[] = [];
+    const hang = (token: CancellationToken): Promise<never> => {
+      tokens.push(token);
+      return deaf();
+    };
+    shutdown.hook('looks', hang);
+    shutdown.hook('cleanup', hang, { timeout: 10 });
+    shutdown.hook('draining', hang, { phase: 'draining', timeout: 10 });
+    shutdown.request();
+    await end();
+    expect(tokens.map(({ isCancelled, reason }) => [isCancelled, (reason as { ms?: number }).ms])).toEqual([
+      ...[
+        [true, 10],
+        [true, 10],
+        [true, 50],
+      ],
+    ]);
+  });
+
+  it('has ended keeps a token that nobody cancels: what it leaves running is its own', async () => {
+    const { shutdown, clock, end } = start({ hookTimeout: 50 });
+    let token: CancellationToken | undefined;
+    shutdown.hook('quick', (given) => {
+      token = given;
+    });
+    shutdown.request();
+    await end();
+    await clock.advance(100);
+    expect(token?.isCancelled).toBe(false);
   });
 
   it('obeys its token has timed out, and not failed', async () => {
@@ -296,6 +340,40 @@ describe('a hook that', () => {
     await turn();
     setUncaughtHandler(before);
     expect(caught).toMatchObject([{ cause: { message: 'late after 1000' } }]);
+  });
+
+  it('obeys after it was given up has not failed', async () => {
+    const { shutdown, clock, busy, end } = start({ hookTimeout: 10 });
+    shutdown.hook('last', busy('last', 9));
+    shutdown.hook('obeys late', async (token) => {
+      await sleep(15, { clock });
+      token.throwIfCancelled();
+    });
+    shutdown.request();
+    const report = await end();
+    expect(report.hooks[0]).toMatchObject({ name: 'obeys late', outcome: 'timed out' });
+    expect(report.errors).toEqual([]);
+  });
+
+  it('blocks past the time of the last level takes nothing from those behind it: each is called', async () => {
+    const { shutdown, clock, log, say, end } = start({ finalTimeout: 20 });
+    const now = clock.now.bind(clock);
+    let blocked = 0;
+    clock.now = () => now() + blocked;
+    shutdown.hook('last', () => say('last'), { phase: 'final' });
+    shutdown.hook('hangs', deaf, { phase: 'final' });
+    const blocks = (): void => {
+      blocked = 100;
+    };
+    shutdown.hook('blocks', blocks, { phase: 'final' });
+    shutdown.request();
+    const { hooks } = await end();
+    expect(log).toEqual(['100 last']);
+    expect(hooks.map(({ name, outcome }) => [name, outcome])).toEqual([
+      ['blocks', 'done'],
+      ['last', 'done'],
+      ['hangs', 'timed out'],
+    ]);
   });
 
   it('blocks synchronously past its timeout has done what it does', async () => {

@@ -63,11 +63,46 @@ describe('a drainable that', () => {
     expect(await end()).toMatchObject({ durationMs: 15, unfinished: [{ name: 'broken' }], exitCode: 1 });
   });
 
-  it('has a tree that cannot be read is named all the same', async () => {
+  it.each([
+    ['throws', explode],
+    ['is none', () => null as never],
+    ['has no children', () => ({ name: 'x', kind: 'task' }) as never],
+    [
+      'throws deep inside',
+      () =>
+        ({
+          name: 'x',
+          kind: 'scope',
+          get children() {
+            return explode();
+          },
+        }) as never,
+    ],
+  ])('has a tree that %s is named all the same', async (_, tree) => {
     const { shutdown, end } = start({ drainTimeout: 10, cancelTimeout: 5 });
-    shutdown.add(broken({ drain: deaf }), { tree: explode });
+    shutdown.add(broken({ drain: deaf }), { tree });
     shutdown.request();
-    expect((await end()).unfinished).toMatchObject([{ name: expect.stringContaining('boom') }]);
+    expect((await end()).unfinished).toMatchObject([{ name: expect.stringMatching(/^a tree that cannot be read: /) }]);
+  });
+
+  it('has a tree that is no function is refused', () => {
+    const { shutdown } = start();
+    expect(thrown(() => shutdown.add(broken({}), { tree: {} as never }))).toBeInstanceOf(TypeError);
+  });
+
+  it('has a name that changes, or throws later, keeps the one that it had', async () => {
+    const { shutdown, end } = start();
+    let asked = 0;
+    shutdown.add(Object.defineProperty(broken({}), 'name', { get: () => (asked++ === 0 ? 'once' : explode()) }));
+    shutdown.request();
+    expect((await end()).drained.map(({ name }) => name)).toEqual(['guards', 'once']);
+  });
+
+  it('has a name that throws throws it from add, and is not taken in', async () => {
+    const { shutdown, end } = start();
+    expect(thrown(() => shutdown.add(Object.defineProperty(broken({}), 'name', { get: explode })))).toBe(boom);
+    shutdown.request();
+    expect((await end()).drained).toHaveLength(1);
   });
 
   it.each([undefined, null, 1, {}, { stop() {} }, { drain() {} }])('is none (%s) is refused', (value) => {
@@ -286,6 +321,20 @@ describe('a terminal', () => {
     expect(out.written.every((text) => text.endsWith('\n') && !text.includes('\u001b') && !text.includes('\r'))).toBe(
       true,
     );
+  });
+
+  it('keeps to one line: what does not fit is cut, and what would move the cursor is left out', () => {
+    const out = { ...stream(true), columns: 20 };
+    const terminal = new Terminal(out);
+    terminal.progress('draining: 12 in flight (requests)');
+    terminal.progress('a\nb\u001b[2Jc');
+    terminal.progress('a\nb\u001b[2Jc');
+    terminal.info('stopped');
+    expect(out.written).toEqual(['draining: 12 in fl…', '\r\u001b[Ka b [2Jc', '\r\u001b[Kstopped\n']);
+    expect(out.written[0]?.length).toBe(19);
+    const narrow = { ...stream(false), columns: 5 };
+    new Terminal(narrow).progress('draining: 12 in flight');
+    expect(narrow.written).toEqual(['draining: 12 in flight\n']);
   });
 
   it('that throws disturbs nothing', async () => {

@@ -15,7 +15,7 @@ const events = [
 ];
 const counts = (): number[] => events.map((event) => process.listenerCount(event));
 
-/** What an installation adds. */
+/** What an installation adds, each as often as it has been added. */
 function added(options?: InstallOptions): string[] {
   const before = counts();
   const installation = new Shutdown({ logger: false }).install(options);
@@ -23,7 +23,7 @@ function added(options?: InstallOptions): string[] {
   installation.uninstall();
   installation.uninstall();
   expect(counts()).toEqual(before);
-  return events.filter((_, i) => now[i] !== before[i]);
+  return events.flatMap((event, i) => Array<string>((now[i] ?? 0) - (before[i] ?? 0)).fill(event));
 }
 
 describe('an installation', () => {
@@ -75,6 +75,44 @@ describe('an installation', () => {
     expect(thrown(() => shutdown.install())).toBeInstanceOf(TypeError);
     first.uninstall();
     shutdown.install().uninstall();
+  });
+
+  it('that was removed before the end leaves the exit code alone', async () => {
+    const { shutdown, end } = start({ logger: false });
+    shutdown.install().uninstall();
+    shutdown.hook('fails', () => Promise.reject(new Error('disk full')));
+    shutdown.request();
+    expect((await end()).exitCode).toBe(1);
+    expect(process.exitCode).toBeUndefined();
+  });
+
+  it('can be made and removed again and again: the last one counts', async () => {
+    const before = counts();
+    const { shutdown, end } = start({ logger: false });
+    for (let i = 0; i < 20; i++) shutdown.install().uninstall();
+    expect(counts()).toEqual(before);
+    const last = shutdown.install();
+    shutdown.hook('fails', () => Promise.reject(new Error('disk full')));
+    shutdown.request();
+    await end();
+    expect([last.isInstalled, counts(), process.exitCode]).toEqual([false, before, 1]);
+    process.exitCode = undefined;
+  });
+
+  it('of several shutdowns asks all of them, and goes with each', async () => {
+    const before = counts();
+    const [one, other] = [start({ logger: false }), start({ logger: false })];
+    for (const { shutdown } of [one, other]) {
+      shutdown.install({ signals: ['SIGUSR1'], errors: false, disconnect: false, reportSignal: false });
+    }
+    const guard = other.shutdown.guard('work');
+    process.emit('SIGUSR1');
+    expect([one.shutdown.state, other.shutdown.state]).toEqual(['stopping', 'stopping']);
+    await one.end();
+    expect(process.listenerCount('SIGUSR1')).toBe(1);
+    guard.dispose();
+    await other.end();
+    expect(counts()).toEqual(before);
   });
 
   it('is refused by a shutdown that has stopped', async () => {

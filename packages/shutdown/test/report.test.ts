@@ -84,6 +84,25 @@ describe('a report as text', () => {
   });
 });
 
+it('a report says nothing of the age of what nobody has waited for so far, and names no scope that only waits', async () => {
+  const { shutdown, clock, end } = start();
+  const { drainable, finish } = job('http', 2);
+  const leaf = { state: 'running', ageMs: 7, deadline: undefined, children: [], site: undefined } as const;
+  const inner = { ...leaf, kind: 'scope', name: 'inner' } as const;
+  const task = { ...leaf, kind: 'task', name: 'task' } as const;
+  const root = { ...leaf, kind: 'scope', name: 'root', children: [inner, task] } as const;
+  shutdown.add(drainable);
+  shutdown.add({ ...drainable, name: 'jobs', inFlight: 1 }, { tree: () => root as never });
+  await clock.advance(40);
+  expect(shutdown.report().unfinished).toEqual([
+    { name: 'http (2 in flight)', ageMs: 0 },
+    { name: 'root / task', ageMs: 7 },
+  ]);
+  shutdown.request();
+  finish();
+  await end();
+});
+
 describe('a report as JSON', () => {
   it('has everything, errors and times included', async () => {
     const { report } = await disaster();
@@ -134,7 +153,7 @@ describe('a logger', () => {
     expect(lines.map((line) => line.split('\n')[0])).toEqual([
       'info api: shutting down: a call: deploy',
       'info api: draining: 3 in flight (http)',
-      'warn api: time is over: cancelled http (3 in flight)',
+      'warn api: cut off: http (3 in flight)',
       'error api: hook "fails" failed after 5 ms: Error: disk full',
       'warn api: hook "hangs" was given up after 70 ms, its time limit',
       'warn api: forced by the deadline: nothing is waited for',
@@ -166,6 +185,17 @@ describe('a logger', () => {
     };
     const { report } = await disaster({ info: fail, warn: fail, error: fail });
     expect(report.state).toBe('stopped');
+  });
+
+  it('that rejects disturbs nothing either: nobody is told of it', async () => {
+    const told: unknown[] = [];
+    const listen = (reason: unknown): void => void told.push(reason);
+    process.on('unhandledRejection', listen);
+    const fail = (): Promise<never> => Promise.reject(new Error('EPIPE'));
+    await disaster({ info: fail, warn: fail, error: fail });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', listen);
+    expect(told).toEqual([]);
   });
 
   it('is called as a method of its own', async () => {

@@ -1,10 +1,11 @@
 // What the tests of terminus, close-with-grace and http-graceful-shutdown expect, said with our words; where we differ the
 // test says how. Signals of real processes: test/e2e/shutdown.test.ts.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { TaskTracker } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
-import { Shutdown } from '@quiesce/shutdown';
+import { Shutdown, type ShutdownEvent, shutdownChannel } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
-import { deaf, start, thrown } from './vocabulary.ts';
+import { deaf, job, start, thrown } from './vocabulary.ts';
 
 describe('terminus', () => {
   it('onHealthcheck: the state is healthy, and is not any more once the signal has come', async () => {
@@ -51,6 +52,30 @@ describe('terminus', () => {
     expect(log).toEqual(['0 signal']);
   });
 
+  it('multiple servers: each is stopped before any is waited for, and waited for on its own', async () => {
+    const { shutdown, clock, end } = start();
+    const servers = [job('first'), job('second')];
+    for (const { drainable } of servers) shutdown.add(drainable);
+    shutdown.request();
+    await clock.advance(10);
+    expect(servers.map(({ seen }) => seen)).toEqual([
+      ['stop', 'drain'],
+      ['stop', 'drain'],
+    ]);
+    for (const { finish } of [...servers].reverse()) {
+      await clock.advance(10);
+      finish();
+    }
+    const { drained } = await end();
+    expect(drained.map(({ name, durationMs }) => [name, durationMs])).toEqual([
+      ...[
+        ['guards', 0],
+        ['first', 30],
+        ['second', 20],
+      ],
+    ]);
+  });
+
   it('an onSignal that fails: onShutdown runs all the same, where terminus skips it', async () => {
     const { shutdown, log, say, end } = start();
     shutdown.hook('onShutdown', () => say('shutdown'), { phase: 'final' });
@@ -95,6 +120,36 @@ describe('close-with-grace', () => {
     shutdown.request();
     expect(shutdown.state).not.toBe('running');
     await end();
+  });
+
+  it.each([
+    ['onSecondSignal', { by: 'signal', signal: 'SIGUSR1' }],
+    ['onTimeout', { by: 'deadline' }],
+  ])('%s: an event says so, and the logger has a line', async (what, force) => {
+    const events: unknown[] = [];
+    const lines: string[] = [];
+    const listen = (message: unknown): void => {
+      if ((message as ShutdownEvent).type === 'forced') events.push(message);
+    };
+    const warn = (text: string): void => void lines.push(text);
+    const { shutdown, end } = start({ timeout: 500, logger: { info: () => {}, warn, error: () => {} } });
+    using _ = shutdown.install({ signals: ['SIGUSR1'], errors: false, disconnect: false, reportSignal: false });
+    shutdown.hook('no resolve', deaf, { timeout: 10_000 });
+    subscribe(shutdownChannel, listen);
+    process.emit('SIGUSR1');
+    if (what === 'onSecondSignal') process.emit('SIGUSR1');
+    await end();
+    unsubscribe(shutdownChannel, listen);
+    process.exitCode = undefined;
+    expect(events).toMatchObject([{ force }]);
+    expect(lines[0]).toMatch(/^forced by (SIGUSR1|the deadline): nothing is waited for$/);
+  });
+
+  it('skips events that are not asked for', () => {
+    const count = (): number => process.listenerCount('SIGINT') + process.listenerCount('uncaughtException');
+    const before = count();
+    using _ = new Shutdown({ logger: false }).install({ signals: ['SIGTERM'], errors: false });
+    expect(count()).toBe(before);
   });
 
   it('uninstalls: no listener is left', () => {

@@ -346,6 +346,29 @@ describe('new Shutdown', () => {
     }
     expect(() => new Shutdown({ signal: new AbortController() as never })).toThrow(TypeError);
     expect(() => new Shutdown({ logger: { info: () => {} } as never })).toThrow(/without warn\(\)/);
+    for (const name of ['', 1, null, Symbol('x')]) {
+      expect(() => new Shutdown({ name: name as never })).toThrow(/^new Shutdown: expected a name/);
+    }
+  });
+
+  it('takes times beyond what the platform can wait, which are not over at once', async () => {
+    const month = 31 * 24 * 3_600_000;
+    const limits = {
+      drainTimeout: month,
+      hookTimeout: month,
+      timeout: Number.MAX_SAFE_INTEGER,
+      progressInterval: month,
+    };
+    const shutdown = new Shutdown({ ...limits, cancelTimeout: month, finalTimeout: Number.POSITIVE_INFINITY });
+    const guard = shutdown.guard('work');
+    const turns = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+    shutdown.hook('slow', turns);
+    shutdown.hook('last', turns, { phase: 'final' });
+    shutdown.request();
+    await turns();
+    expect(shutdown.state).toBe('draining');
+    guard.dispose();
+    expect(await shutdown.stopped()).toMatchObject({ exitCode: 0, cutOff: [], force: undefined });
   });
 
   it('listens to nothing, and holds nothing, until it is asked to', async () => {

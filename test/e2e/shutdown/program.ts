@@ -18,6 +18,13 @@ await runMain(async (s, shutdown) => {
   if (what === 'throws elsewhere') setTimeout(() => JSON.parse('{'), 1);
   if (what === 'rejects elsewhere') setTimeout(() => void Promise.reject(new Error('nobody')), 1);
   if (what === 'twice') await runMain(() => {}).catch((error) => say(String(error)));
+  if (what === 'installs') {
+    try {
+      shutdown.install();
+    } catch (error) {
+      say(String(error));
+    }
+  }
   if (what === 'prints') process.stdout.write(`${'x'.repeat(1_000_000)}\nprinted\n`);
   // Nothing else holds the process while it waits.
   if (!['ends', 'twice', 'prints'].includes(what)) await shutdown.stopAccepting.cancelled();

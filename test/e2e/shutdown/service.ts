@@ -1,11 +1,12 @@
 // A service as a process of its own, for tests with real signals: `service.ts <hook> <work> <options as JSON>`.
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import { type RunMainOptions, runMain, type Shutdown } from '@quiesce/shutdown';
+import { sleep } from '@quiesce/select';
+import { type HookPhase, type RunMainOptions, runMain, type Shutdown } from '@quiesce/shutdown';
 import { say } from './say.ts';
 
 const [hook = 'quick', work = 'none', json = '{}'] = process.argv.slice(2);
-const options = JSON.parse(json) as RunMainOptions & { exitCode?: number };
+const options = JSON.parse(json) as RunMainOptions & { exitCode?: number; phase?: HookPhase };
 const forever = (): Promise<never> => new Promise(() => {});
 
 /** What the hook under test does. */
@@ -36,6 +37,11 @@ const hooks: Record<string, (token: CancellationToken, shutdown: Shutdown) => un
   spins: () => {
     for (;;);
   },
+  // Longer than forceTimeout, and what a watchdog allows beyond that.
+  slow: async () => {
+    await sleep(1_500);
+    say('hook ends');
+  },
 };
 
 /** What is in flight when the signal comes. */
@@ -47,16 +53,25 @@ const works: Record<string, (shutdown: Shutdown) => unknown> = {
     say('work is told');
   },
   deaf: forever,
+  spins: async (shutdown) => {
+    await shutdown.stopAccepting.cancelled();
+    await turn();
+    for (;;);
+  },
 };
 
 await runMain(
   async (s, shutdown) => {
     shutdown.hook('telemetry', () => say('telemetry'), { phase: 'final' });
     shutdown.hook('db', () => say('db closed'));
-    shutdown.hook('under test', (token) => {
-      say('hook begins');
-      return hooks[hook]?.(token, shutdown);
-    });
+    shutdown.hook(
+      'under test',
+      (token) => {
+        say('hook begins');
+        return hooks[hook]?.(token, shutdown);
+      },
+      { phase: options.phase },
+    );
     process.once('exit', (code) => say(`exit ${code}`));
     s.spawn(() => works[work]?.(shutdown), { name: 'work' });
     s.defer(() => say('scope cleaned up'));

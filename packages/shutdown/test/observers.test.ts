@@ -1,0 +1,120 @@
+// What a shutdown starts beside itself, where the process is not allowed to, or what it says cannot be said.
+import { EventEmitter } from 'node:events';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { start } from './vocabulary.ts';
+
+const getBuiltinModule = process.getBuiltinModule.bind(process);
+
+/** One built-in module is another one. */
+function replace(name: string, module: object): void {
+  vi.spyOn(process, 'getBuiltinModule').mockImplementation(((wanted: string) =>
+    wanted === name ? module : getBuiltinModule(wanted)) as never);
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
+
+/** Runs a shutdown with a hook, and gives what was logged. */
+async function run(options: object, reason: string, during: () => void = () => {}): Promise<string[]> {
+  const lines: string[] = [];
+  const keep = (text: string): unknown => lines.push(text.split('\n')[0] as string);
+  const { shutdown, log, say, end } = start({ ...options, logger: { info: keep, warn: keep, error: keep } });
+  shutdown.hook('db', () => {
+    during();
+    say('db');
+  });
+  shutdown.request(reason);
+  expect((await end()).exitCode).toBe(0);
+  expect(log).toEqual(['0 db']);
+  return lines;
+}
+
+const refused = (): never => {
+  throw new Error('Access to this API has been restricted');
+};
+
+describe('a watchdog', () => {
+  it('that may not be started is done without, and missed in the log', async () => {
+    replace('node:worker_threads', {
+      Worker: class {
+        constructor() {
+          refused();
+        }
+      },
+    });
+    expect(await run({ watchdog: true }, 'deploy')).toContain(
+      'there is no watchdog: Access to this API has been restricted',
+    );
+  });
+
+  it('whose thread fails is missed in the log, and asks for nothing', async () => {
+    const made: EventEmitter[] = [];
+    class Worker extends EventEmitter {
+      constructor() {
+        super();
+        made.push(this);
+      }
+      unref(): void {}
+    }
+    replace('node:worker_threads', { Worker });
+    const lines = await run({ watchdog: true }, 'deploy', () => made[0]?.emit('error', new Error('out of memory')));
+    expect(lines).toContain('the watchdog has failed: out of memory');
+  });
+});
+
+describe('systemd', () => {
+  it('that may not be told is not, and the log says so', async () => {
+    vi.stubEnv('NOTIFY_SOCKET', '/run/systemd/notify');
+    vi.stubEnv('SYSTEMD_EXEC_PID', undefined);
+    replace('node:child_process', { spawn: refused });
+    expect(await run({}, 'deploy')).toContain('systemd is not told: Access to this API has been restricted');
+  });
+
+  it('is told in one line, whatever the reason is, and by default how long all may take', async () => {
+    vi.stubEnv('NOTIFY_SOCKET', '/run/systemd/notify');
+    vi.stubEnv('SYSTEMD_EXEC_PID', undefined);
+    const told: unknown[] = [];
+    const child = Object.assign(new EventEmitter(), { unref: () => {} });
+    const spawn = (...all: unknown[]): object => {
+      told.push(all.slice(0, 2));
+      return child;
+    };
+    replace('node:child_process', { spawn });
+    await run({}, 'a\0b\r\u001b[2Jc');
+    await run({ timeout: Number.POSITIVE_INFINITY }, 'slow');
+    expect(told).toMatchObject([
+      ['systemd-notify', ['STOPPING=1', 'STATUS=shutting down: a call: a b  [2Jc', 'EXTEND_TIMEOUT_USEC=28000000']],
+      ['systemd-notify', ['STOPPING=1', 'STATUS=shutting down: a call: slow']],
+    ]);
+  });
+
+  it.each([
+    ['it was told so', { systemd: false }, {}],
+    ['the service is another process', {}, { SYSTEMD_EXEC_PID: '1' }],
+    ['nobody listens', {}, { NOTIFY_SOCKET: undefined }],
+  ])('is left alone where %s', async (_, options, env) => {
+    const all: Record<string, string | undefined> = {
+      NOTIFY_SOCKET: '/run/systemd/notify',
+      SYSTEMD_EXEC_PID: String(process.pid),
+      ...env,
+    };
+    for (const [name, value] of Object.entries(all)) vi.stubEnv(name, value);
+    const spawn = vi.fn();
+    replace('node:child_process', { spawn });
+    await run(options, 'deploy');
+    expect(spawn).not.toHaveBeenCalled();
+  });
+
+  it('that refuses is heard', async () => {
+    vi.stubEnv('NOTIFY_SOCKET', '/run/systemd/notify');
+    vi.stubEnv('SYSTEMD_EXEC_PID', String(process.pid));
+    const child = Object.assign(new EventEmitter(), { unref: () => {} });
+    replace('node:child_process', { spawn: () => child });
+    const failed = await run({}, 'deploy', () => child.emit('exit', 1));
+    expect(failed).toContain('systemd-notify failed with 1; the unit needs NotifyAccess=all');
+    const told = await run({}, 'deploy', () => child.emit('exit', 0));
+    expect(told.filter((line) => line.includes('systemd'))).toEqual([]);
+  });
+});

@@ -1,0 +1,47 @@
+// A real server under a shutdown: its clients hear of it while everything is still served.
+import { Agent, createServer, type IncomingMessage, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { drain } from '@quiesce/http-drain';
+import { Shutdown } from '@quiesce/shutdown';
+import { expect, it } from 'vitest';
+
+/** What a client sees: the status, and whether its connection will stay. */
+function ask(port: number, path: string, agent: Agent): Promise<readonly [status: number, connection: string]> {
+  return new Promise((resolve, reject) => {
+    const asking = request({ host: '127.0.0.1', port, path, agent }, (response: IncomingMessage) => {
+      response.resume().once('end', () => resolve([response.statusCode ?? 0, response.headers.connection ?? '']));
+    });
+    asking.once('error', reject).end();
+  });
+}
+
+it('announces to its connections while readiness is delayed, and refuses newcomers after that', async () => {
+  const clock = new VirtualClock();
+  const shutdown = new Shutdown({ clock, readinessDelay: 5_000 });
+  const server = createServer((incoming, response) => {
+    if (incoming.url === '/ready') http.readiness(incoming, response);
+    else response.end('served');
+  });
+  const http = drain(server, { idleGrace: 0 });
+  shutdown.add(http);
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  const agent = new Agent({ keepAlive: true });
+
+  expect(await ask(port, '/', agent)).toEqual([200, 'keep-alive']);
+  expect(await ask(port, '/ready', agent)).toEqual([200, 'keep-alive']);
+  shutdown.request('deploy');
+  await clock.advance(1_000);
+  expect([shutdown.state, http.state]).toEqual(['stopping', 'stopping']);
+  // On a connection that was open, and on new ones: served, and asked to come back elsewhere.
+  expect(await ask(port, '/', agent)).toEqual([200, 'close']);
+  expect(await ask(port, '/', agent)).toEqual([200, 'close']);
+  expect(await ask(port, '/ready', agent)).toEqual([503, 'close']);
+  expect(shutdown.state).toBe('stopping');
+  await clock.advance(4_000);
+  const report = await shutdown.stopped();
+  await expect(ask(port, '/', agent)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  agent.destroy();
+  expect([http.state, report.exitCode, report.errors]).toEqual(['drained', 0, []]);
+});

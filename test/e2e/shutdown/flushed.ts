@@ -1,0 +1,12 @@
+// A program that ends with much still to be written to stdout: `flushed.ts <options as JSON>`.
+import { type RunMainOptions, runMain } from '@quiesce/shutdown';
+
+const [json = '{}'] = process.argv.slice(2);
+const { flushTimeout, fails } = JSON.parse(json) as { readonly flushTimeout: number | null; readonly fails?: boolean };
+// JSON knows no Infinity.
+const options: RunMainOptions = { flushTimeout: flushTimeout ?? Number.POSITIVE_INFINITY };
+
+await runMain((_, shutdown) => {
+  process.stdout.write('x'.repeat(1_000_000));
+  if (fails === true) void shutdown.stopped().then(() => setImmediate(() => JSON.parse('{')));
+}, options);
