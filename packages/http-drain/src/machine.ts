@@ -143,6 +143,12 @@ export class Machine {
     for (const connection of this.connections.values()) connection.sweep();
     // A client that has not begun its handshake has lost nothing.
     for (const socket of this.raw) if (socket.bytesRead === 0) socket.destroy();
+    // Sessions that were over before, and whose clients have not noticed.
+    for (const socket of this.sockets) if (socket.writableFinished && !this.#isHttp1(socket)) socket.destroy();
+  }
+
+  #isHttp1(socket: Socket): boolean {
+    return this.connections.has(socket) || this.upgraded.has(socket);
   }
 
   /** Waits for all to end; at the deadline cancels what is left, and destroys what does not end then. */
