@@ -11,7 +11,7 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { drain } from '@quiesce/http-drain';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { cert, key } from './certificate.ts';
-import { Client, dial, gate, heads, serve, serveWith, stopped, turns } from './vocabulary.ts';
+import { Client, dial, gate, heads, serve, serveWith, stopped, turns, until } from './vocabulary.ts';
 
 const never = CancellationToken.never;
 const upgrade = ['Connection: Upgrade', 'Upgrade: echo'];
@@ -26,7 +26,7 @@ describe('a request for another protocol that comes behind the last response', (
     await client.get('/').sees('last');
     expect(await client.ended).toBe('end');
     client.send([`${method} /late:80 HTTP/1.1`, 'Host: test', ...upgrade, '', 'more'].join('\r\n'));
-    await turns();
+    await until(() => served.http.report().crossed === 1);
     client.socket.end();
     await served.http.drain(never);
     expect(heads(client.text)).toEqual(['200 close']);
@@ -46,7 +46,7 @@ describe('a request for another protocol that comes behind the last response', (
     const client = await served.client();
     await client.get('/').sees('first');
     client.get('/late', ...upgrade);
-    await turns();
+    await until(() => served.http.report().crossed === 1);
     rest.open();
     await client.sees('last');
     expect(await client.ended).toBe('end');
@@ -63,7 +63,7 @@ describe('a request for another protocol that comes behind the last response', (
     await served.clock.advance(1_000);
     expect(await client.ended).toBe('end');
     client.get('/late', ...upgrade);
-    await turns();
+    await until(() => served.http.report().crossed === 1);
     await served.clock.advance(1_000);
     await served.http.drain(never);
     expect(served.http.report()).toMatchObject({ ended: 1, crossed: 1, refused: 0 });
@@ -93,7 +93,7 @@ describe('a connection that was accepted before there was a drain', () => {
     const clock = new VirtualClock();
     const http = drain(server, { clock, upgraded: (socket) => void socket.end('bye') });
     client.get('/chat', ...upgrade);
-    while (sockets.length === 0) await turns(1);
+    await until(() => sockets.length === 1);
     expect(http.inFlight).toBe(1);
     const over = http.drain(never);
     await client.sees('bye');
