@@ -167,6 +167,24 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     expect(served.http.report()).toMatchObject({ completed: 1, aborted: 0, cutOff: [] });
   });
 
+  it.each([
+    ['with CANCEL, though its handler has said all', 8, 'x'.repeat(10_000_000)],
+    ['with NO_ERROR, before its response has ended', 0, undefined],
+  ])('counts a stream that its client resets as left: %s', async (_, code, body) => {
+    const served = await serve((stream) => {
+      stream.respond({ ':status': 200 });
+      if (body !== undefined) stream.end(body);
+    });
+    const session = await open(served.port);
+    const request = session.request({ ':path': '/' }).pause();
+    request.on('error', () => {});
+    await once(request, 'response');
+    served.http.stop();
+    request.close(code);
+    await until(() => served.http.inFlight === 0);
+    expect(served.http.report()).toMatchObject({ aborted: 1, completed: 0 });
+  });
+
   it('works with request handlers and their health answers', async () => {
     const server = create();
     const served = await serveWith(server);

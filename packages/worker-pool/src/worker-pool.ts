@@ -247,7 +247,8 @@ export class WorkerPool implements Drainable {
   /** Finds a place for a job: says whether it is a worker. */
   #enter(job: Job): boolean {
     if (this.isClosed) throw this.#closed();
-    if (this.#isFree && this.#queue.size === 0 && this.#waiting.size === 0) {
+    // Then nobody stands before it (invariant 2).
+    if (this.#isFree) {
       this.#accept(job);
       this.#employ(job);
       return true;

@@ -85,7 +85,6 @@ describe('a job', () => {
   it('may return any thenable, which is awaited, also one that throws or settles twice', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
     const thenable = (then: (resolve: (value: string) => void, reject: (error: unknown) => void) => void): never =>
-      // biome-ignore lint/suspicious/noThenProperty: a thenable of a user's is what is tested
       ({ then }) as never;
     const fine = pool.execute(() => thenable((resolve) => setImmediate(resolve, 'late')));
     const throwing = rejection(
