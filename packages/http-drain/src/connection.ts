@@ -35,12 +35,14 @@ export class Connection {
   readonly #open: Set<Exchange> = new Set();
   /** Set by each request. */
   #last: Last | undefined = undefined;
-  /** How much had been read when it was last known to be idle: more means that a head is on its way. */
+  /** How much had been read when the last request was there, its body included: more means that a head is on its way. */
   #read: number;
   /** Set by `end`, by the end of the socket, and by `upgrade`: nothing of ours ends it any more. */
   #isEnded = false;
-  /** Set once while it is ended and the client is not. */
-  #linger: Timer | undefined = undefined;
+  /** Set by `refuseUpgrade`: what is said behind the last response. */
+  #farewell = '';
+  /** Set while it waits to be swept on its own, and once it is ended and the client is not. */
+  #timer: Timer | undefined = undefined;
 
   constructor(machine: Machine, socket: Socket) {
     this.#machine = machine;
@@ -54,6 +56,14 @@ export class Connection {
       if (machine.phase === 'running' || machine.upgraded.has(socket)) destroySoon.call(socket);
       else this.end();
     };
+    // A handshake that took its time: the sweep of all may be over.
+    if (machine.isRefusing) this.#later(() => this.sweep());
+  }
+
+  /** We have said that the last response was the last: whatever comes behind it must not be processed (RFC 9112, 9.6). */
+  get #isOver(): boolean {
+    const last = this.#last;
+    return this.#isEnded || (last?.before !== undefined && last.response.headersSent);
   }
 
   /** A request has been received. Says whether it was dealt with here, so that nobody else may see it. */
@@ -61,12 +71,11 @@ export class Connection {
     const machine = this.#machine;
     const last = this.#last;
     this.#read = this.#socket.bytesRead;
-    // We have said that the last response was the last: whatever comes behind it must not be processed (RFC 9112, 9.6).
-    if (this.#isEnded || (last?.before !== undefined && last.response.headersSent)) {
-      if (machine.phase !== 'running') machine.tally.crossed++;
+    if (this.crosses()) {
       request.resume();
       return true;
     }
+    if (hasBody(request)) request.once('end', () => this.#received());
     if (last !== undefined) unmark(last);
     this.#last = { request, response, before: undefined };
     const exchange = new Exchange(machine, request, request.method, request.url);
@@ -81,6 +90,13 @@ export class Connection {
     exchange.refuse();
     void this.#refuse(request, response);
     return true;
+  }
+
+  /** Something was received: says whether it came too late for any answer, and counts it then. */
+  crosses(): boolean {
+    const isOver = this.#isOver;
+    if (isOver && this.#machine.phase !== 'running') this.#machine.tally.crossed++;
+    return isOver;
   }
 
   /** Invariant 1. */
@@ -105,7 +121,7 @@ export class Connection {
   end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    this.#socket.end();
+    this.#socket.end(this.#farewell);
     const request = this.#last?.request;
     if (request === undefined || request.complete) {
       this.#listen();
@@ -116,17 +132,24 @@ export class Connection {
   }
 
   /** It speaks another protocol now. */
-  upgrade(request: IncomingMessage): Exchange {
+  upgrade(): void {
     // Responses that were under way must not end it any more.
     this.#isEnded = true;
+    this.#clear();
     this.#machine.connections.delete(this.#socket);
-    return new Exchange(this.#machine, request, request.method, request.url);
+  }
+
+  /** It shall not: `head` is the answer, which comes behind the responses that are under way. */
+  refuseUpgrade(head: string): void {
+    if (this.#last !== undefined) unmark(this.#last);
+    this.#farewell = head;
+    if (this.#open.size === 0) this.end();
   }
 
   /** The socket is closed; responses that stood in line behind others are not told by Node. */
   #closed(): void {
     this.#isEnded = true;
-    if (this.#linger !== undefined) this.#machine.settings.clock.clearTimer(this.#linger);
+    this.#clear();
     this.#machine.connections.delete(this.#socket);
     for (const exchange of this.#open) exchange.end('aborted');
     this.#open.clear();
@@ -135,15 +158,30 @@ export class Connection {
   #done(exchange: Exchange): void {
     this.#open.delete(exchange);
     exchange.end('aborted');
-    this.#read = this.#socket.bytesRead;
     // Its head was sent before stopping began, or its handler wanted the connection kept.
     if (this.#open.size === 0 && this.#machine.phase !== 'running') this.end();
   }
 
+  /** The body of the last request is there. */
+  #received(): void {
+    this.#read = this.#socket.bytesRead;
+    // Its response was finished long ago, and the sweep has passed it by.
+    if (this.#machine.isRefusing && this.#open.size === 0 && !this.#isEnded) this.#later(() => this.sweep());
+  }
+
   #listen(): void {
+    if (!this.#socket.destroyed) this.#later(() => this.#socket.destroy());
+  }
+
+  #later(act: () => void): void {
     const { clock, idleGrace } = this.#machine.settings;
-    if (this.#socket.destroyed) return;
-    this.#linger = clock.setTimer(idleGrace, () => this.#socket.destroy(), { ref: true });
+    this.#clear();
+    this.#timer = clock.setTimer(idleGrace, act, { ref: true });
+  }
+
+  #clear(): void {
+    if (this.#timer !== undefined) this.#machine.settings.clock.clearTimer(this.#timer);
+    this.#timer = undefined;
   }
 
   async #refuse(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -154,6 +192,16 @@ export class Connection {
     if (response.headersSent) response.end();
     else response.setHeader('Content-Type', 'text/plain').end('This server is stopping. Please try again.\n');
   }
+}
+
+/** One that was accepted before we were there is known from its next request on. */
+export function connectionOf(machine: Machine, socket: Socket): Connection {
+  machine.add(socket);
+  return machine.connections.get(socket) ?? new Connection(machine, socket);
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** Another request stands behind it. */

@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2Session, Http2Stream, IncomingHttpHeaders } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { Connection } from './connection.ts';
+import { Connection, connectionOf } from './connection.ts';
 import type { Machine } from './machine.ts';
 import { TlsServer } from './node.ts';
-import { openSession, openStream } from './sessions.ts';
+import { listenOn, openSession, openStream } from './sessions.ts';
 import { openUpgraded } from './upgraded.ts';
 
 /** The events of a server that concern us. What it returns says whether nobody else may see the event. */
@@ -37,16 +37,21 @@ function handlersOf(machine: Machine): Handlers {
   };
   /** Set from the server's close, which we have called, until it says that it has closed. */
   let isReleasing = false;
-  const upgrade = (message: IncomingMessage, socket: Socket): boolean => openUpgraded(machine, message, socket);
+  const upgrade = (message: IncomingMessage, socket: Socket): boolean => {
+    // CONNECT of HTTP/2 is a stream too.
+    return message.httpVersionMajor === 1 && openUpgraded(machine, message, socket);
+  };
   return {
     connection(socket: Socket) {
       machine.add(socket);
       if (isSecure) machine.raw.add(socket);
-      else if (!isHttp2) void new Connection(machine, socket);
+      else if (isHttp2) listenOn(machine, socket);
+      else void new Connection(machine, socket);
     },
     secureConnection(socket: TLSSocket) {
       machine.add(socket);
-      if (socket.alpnProtocol !== 'h2') void new Connection(machine, socket);
+      if (socket.alpnProtocol === 'h2') listenOn(machine, socket);
+      else void new Connection(machine, socket);
     },
     request,
     checkContinue: request,
@@ -70,10 +75,4 @@ function handlersOf(machine: Machine): Handlers {
       if (machine.isRefusing) machine.closeListener();
     },
   };
-}
-
-/** One that was accepted before we were there is known from its next request on. */
-function connectionOf(machine: Machine, socket: Socket): Connection {
-  machine.add(socket);
-  return machine.connections.get(socket) ?? new Connection(machine, socket);
 }

@@ -108,10 +108,11 @@ export class HttpDrain implements Drainable {
    * At the deadline the tokens of the requests that are left are cancelled; what has not ended after `cancelGrace` is
    * destroyed, and named in the report.
    *
-   * @param token the deadline
-   * @throws (rejects) the token's reason, when it was cancelled before; all connections are closed then too
+   * @param token the deadline: a token or an `AbortSignal`
+   * @throws (rejects) the token's reason, when it was cancelled before; all connections are closed then too; TypeError when
+   *   it is neither
    */
-  async drain(token: CancellationToken): Promise<void> {
+  async drain(token: CancellationToken | AbortSignal): Promise<void> {
     await this.#machine.drain(CancellationToken.from(token));
   }
 

@@ -130,8 +130,10 @@ export class Machine {
     );
     for (const [socket, request] of this.upgraded) this.endUpgraded(socket, request);
     for (const session of this.sessions) retire(this, session);
+    // Sessions that were over before, and whose clients have not noticed.
+    const over = [...this.sockets].filter((socket) => socket.writableFinished && !this.#isHttp1(socket));
     const { clock, idleGrace } = this.settings;
-    const timer = clock.setTimer(idleGrace, () => this.#sweep(), { ref: false });
+    const timer = clock.setTimer(idleGrace, () => this.#sweep(over), { ref: false });
     void this.parts.wait().then(() => clock.clearTimer(timer));
   }
 
@@ -139,10 +141,15 @@ export class Machine {
     void guarded(() => this.settings.upgraded?.(socket, request));
   }
 
-  #sweep(): void {
+  #sweep(over: readonly Socket[]): void {
     for (const connection of this.connections.values()) connection.sweep();
     // A client that has not begun its handshake has lost nothing.
     for (const socket of this.raw) if (socket.bytesRead === 0) socket.destroy();
+    for (const socket of over) socket.destroy();
+  }
+
+  #isHttp1(socket: Socket): boolean {
+    return this.connections.has(socket) || this.upgraded.has(socket);
   }
 
   /** Waits for all to end; at the deadline cancels what is left, and destroys what does not end then. */

@@ -1,8 +1,9 @@
 // One suite for all: each framework is one line that makes a server of these routes.
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
+import { type HttpBindings, serve } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { drain, type HttpDrain } from '@quiesce/http-drain';
@@ -18,37 +19,44 @@ import { dialled, gate } from './vocabulary.ts';
 type Route = (path: string, raw: IncomingMessage) => Promise<string>;
 type Health = (request: IncomingMessage, response: ServerResponse) => void;
 
-const frameworks: Record<string, (route: Route, ready: Health) => Server | Promise<Server>> = {
-  Express: (route, ready) =>
-    createServer(
-      express()
-        .get('/ready', ready)
-        .use(async (req, res) => void res.send(await route(req.path, req))),
-    ),
-  Fastify: async (route, ready) => {
+/** What is drained, listening or about to, and the framework's own end, if it has one. */
+interface Made {
+  server: Server;
+  close?: () => PromiseLike<unknown>;
+}
+
+const frameworks: Record<string, (route: Route, ready: Health) => Made | Promise<Made>> = {
+  Express: (route, ready) => {
+    const app = express()
+      .get('/ready', ready)
+      .use(async (req, res) => void res.send(await route(req.path, req)));
+    return { server: app.listen(0, '127.0.0.1') };
+  },
+  Fastify: (route, ready) => {
     const app = Fastify();
     app.get('/ready', (req, reply) => ready(req.raw, reply.hijack().raw));
     app.get('/*', (req) => route(req.url, req.raw));
-    await app.ready();
-    return app.server;
+    void app.listen({ port: 0, host: '127.0.0.1' });
+    return { server: app.server, close: () => app.close() };
   },
-  Koa: (route, ready) =>
-    createServer(
-      new Koa()
-        .use(async (ctx) => {
-          if (ctx.path !== '/ready') ctx.body = await route(ctx.path, ctx.req);
-          else {
-            ctx.respond = false;
-            ready(ctx.req, ctx.res);
-          }
-        })
-        .callback(),
-    ),
+  Koa: (route, ready) => {
+    const app = new Koa().use(async (ctx) => {
+      if (ctx.path !== '/ready') ctx.body = await route(ctx.path, ctx.req);
+      else {
+        ctx.respond = false;
+        ready(ctx.req, ctx.res);
+      }
+    });
+    return { server: app.listen(0, '127.0.0.1') };
+  },
   Hono: (route, ready) => {
-    const app = new Hono<{ Bindings: { incoming: IncomingMessage; outgoing: ServerResponse } }>();
+    const app = new Hono<{ Bindings: HttpBindings }>();
+    app.get('/ready', (c) => {
+      ready(c.env.incoming, c.env.outgoing);
+      return RESPONSE_ALREADY_SENT;
+    });
     app.get('*', async (c) => c.text(await route(c.req.path, c.env.incoming)));
-    const listener = getRequestListener(app.fetch);
-    return createServer((req, res) => void (req.url === '/ready' ? ready(req, res) : listener(req, res)));
+    return { server: serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }) as Server };
   },
 };
 
@@ -56,25 +64,26 @@ interface App {
   http: HttpDrain;
   clock: VirtualClock;
   port: number;
-  server: Server;
+  close: Made['close'];
   get(path: string): Promise<{ status: number; connection: unknown; body: string }>;
 }
 
 async function start(make: (typeof frameworks)[string], route: (app: App) => Route): Promise<App> {
   const app = {} as App;
   app.clock = new VirtualClock();
-  app.server = await make(
+  const { server, close } = await make(
     (path, raw) => route(app)(path, raw),
     (req, res) => app.http.readiness(req, res),
   );
-  app.http = drain(app.server, { clock: app.clock });
-  app.server.listen(0, '127.0.0.1');
-  await once(app.server, 'listening');
-  app.port = (app.server.address() as AddressInfo).port;
+  app.close = close;
+  app.http = drain(server, { clock: app.clock });
+  if (!server.listening) await once(server, 'listening');
+  app.port = (server.address() as AddressInfo).port;
   const dispatcher = new Agent({ connections: 1, pipelining: 1 });
   onTestFinished(async () => {
     await dispatcher.destroy();
-    app.server.closeAllConnections();
+    server.closeAllConnections();
+    server.close();
   });
   app.get = async (path) => {
     const { statusCode, headers, body } = await request(`http://127.0.0.1:${app.port}${path}`, { dispatcher });
@@ -105,6 +114,8 @@ describe.each(Object.entries(frameworks))('%s', (_, make) => {
     expect(await slow).toEqual({ status: 200, connection: 'close', body: '</slow>' });
     await over;
     expect(app.http.report()).toMatchObject({ completed: 1, cutOff: [], aborted: 0 });
+    // Its own hooks run then, and find nothing left to close.
+    await app.close?.();
   });
 
   it('says that it is not ready any more, and still serves, once that was announced', async () => {

@@ -74,7 +74,7 @@ describe('the drain as a Drainable', () => {
 
   it('takes an AbortSignal for a token', async () => {
     const { http } = await serve(() => {});
-    await http.drain(new AbortController().signal as never);
+    await http.drain(new AbortController().signal);
   });
 });
 

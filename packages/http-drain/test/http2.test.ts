@@ -14,7 +14,7 @@ import { CancellationToken } from '@quiesce/cancellation-token';
 import type { HttpDrainOptions } from '@quiesce/http-drain';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { cert, key } from './certificate.ts';
-import { Client, gate, heads, type Served, serveWith, stopped, turns } from './vocabulary.ts';
+import { Client, gate, heads, type Served, serveWith, stopped, turns, until } from './vocabulary.ts';
 
 const never = CancellationToken.never;
 
@@ -134,6 +134,57 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     expect(served.http.inFlight).toBe(0);
   });
 
+  it('names a stream that its client never reads, though its handler has said all', async () => {
+    const served = await serve((stream) => stream.end('x'.repeat(10_000_000)), { cancelGrace: 0 });
+    const session = await open(served.port);
+    const request = session.request({ ':path': '/big' }).pause();
+    request.on('error', () => {});
+    await once(request, 'response');
+    await stopped(served);
+    await served.clock.advance(60_000);
+    expect(served.http.inFlight).toBe(1);
+    await expect(served.http.drain(CancellationToken.alreadyCancelled('late'))).rejects.toBe('late');
+    expect(served.http.report()).toMatchObject({ cutOff: ['GET /big'], completed: 0, cancelled: 1 });
+  });
+
+  it('answers a stream that is refused behind the second GOAWAY by the protocol, and serves the others', async () => {
+    const rest = gate();
+    const served = await serve(async (stream) => {
+      await rest.promise;
+      stream.end('done');
+    });
+    const session = await open(served.port);
+    const first = answer(session.request({ ':path': '/first' }));
+    await until(() => served.http.inFlight === 1);
+    await stopped(served);
+    const over = served.http.drain(never);
+    const goaways = once(session, 'goaway');
+    await goaways;
+    await served.clock.advance(1_000);
+    rest.open();
+    expect(await first).toBe('200 done');
+    await over;
+    expect(served.http.report()).toMatchObject({ completed: 1, aborted: 0, cutOff: [] });
+  });
+
+  it.each([
+    ['with CANCEL, though its handler has said all', 8, 'x'.repeat(10_000_000)],
+    ['with NO_ERROR, before its response has ended', 0, undefined],
+  ])('counts a stream that its client resets as left: %s', async (_, code, body) => {
+    const served = await serve((stream) => {
+      stream.respond({ ':status': 200 });
+      if (body !== undefined) stream.end(body);
+    });
+    const session = await open(served.port);
+    const request = session.request({ ':path': '/' }).pause();
+    request.on('error', () => {});
+    await once(request, 'response');
+    served.http.stop();
+    request.close(code);
+    await until(() => served.http.inFlight === 0);
+    expect(served.http.report()).toMatchObject({ aborted: 1, completed: 0 });
+  });
+
   it('works with request handlers and their health answers', async () => {
     const server = create();
     const served = await serveWith(server);
@@ -156,6 +207,41 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     await served.http.drain(never);
     expect(session.goaways[0]).toBe(0);
     expect(served.clock.pending).toBe(0);
+  });
+});
+
+describe('a session whose client does not end its connection', () => {
+  /** The preface of HTTP/2, and empty SETTINGS. */
+  const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0';
+
+  it('is destroyed one grace after it has ended', async () => {
+    const served = await serveWith(createServer());
+    const client = await served.client();
+    client.socket.write(preface, 'latin1');
+    await client.sees('\0\0\0\x04\x01');
+    await stopped(served);
+    await served.clock.advance(1_000);
+    expect(await client.ended).toBe('end');
+    await served.clock.advance(999);
+    expect(served.http.state).toBe('draining');
+    await served.clock.advance(1);
+    await served.http.drain(never);
+    expect(served.clock.pending).toBe(0);
+  });
+
+  it('is destroyed with the idle ones, when it had ended before', async () => {
+    const server = createServer();
+    const opened = once(server, 'session');
+    const served = await serveWith(server);
+    const client = await served.client();
+    client.socket.write(preface, 'latin1');
+    const [session] = await opened;
+    await client.sees('\0\0\0\x04\x01');
+    session.close();
+    expect(await client.ended).toBe('end');
+    await stopped(served);
+    await served.clock.advance(1_000);
+    await served.http.drain(never);
   });
 });
 

@@ -121,6 +121,11 @@ export async function turns(count = 5): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
+/** As many turns as it takes. */
+export async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await turns(1);
+}
+
 /** Stops, and waits until the listener has closed. */
 export async function stopped({ http }: { http: HttpDrain }): Promise<void> {
   http.stop();

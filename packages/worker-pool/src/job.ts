@@ -28,7 +28,7 @@ export class Job implements Place {
   token: CancellationToken | undefined = undefined;
   /** Set by `cancel`. */
   cancelled: { readonly reason: unknown } | undefined = undefined;
-  /** When it started, on the clock. */
+  /** When it got its worker, on the clock; set by the pool. */
   startedAt = 0;
   /** Settles the promise for which a job waits that did not start at once. */
   #go: () => void = ignore;
@@ -58,7 +58,6 @@ export class Job implements Place {
 
   /** It has a worker now, and starts, unless it was cancelled in between. */
   start(clock: Clock, timeout: number): CancellationToken {
-    this.startedAt = clock.now();
     const token = tokenOf(this.signal, timeout, clock);
     if (this.cancelled !== undefined) token.cancel(this.cancelled.reason);
     this.token = token;

@@ -6,7 +6,7 @@ export interface WorkerPoolReport {
   readonly failed: readonly { readonly name: string; readonly error: unknown }[];
   /** Which were cancelled while they ran, and obeyed. */
   readonly cancelled: readonly string[];
-  /** Which were still in the queue when the rest was cancelled: they never ran. */
+  /** Which never ran: still in the queue when the rest was cancelled, or withdrawn from it by their own signal. */
   readonly dropped: readonly string[];
   /** Which still run, in order of their start, and for how many milliseconds they have. */
   readonly unfinished: readonly { readonly name: string; readonly ageMs: number }[];

@@ -16,7 +16,6 @@ import {
   CancellationToken,
   type Clock,
   ClosedError,
-  isCancellation,
   isCancellationOf,
   isClosedError,
   reportUncaught,
@@ -31,7 +30,7 @@ import { type Holding, Lease } from './lease.ts';
 
 /** What can be said of a new pool. */
 export interface ResourcePoolOptions<R> {
-  /** Makes a resource, when none is idle; the token is cancelled when nobody waits for it any more. */
+  /** Makes a resource, when none is idle; the token is cancelled when nobody waits for it any more, and at the deadline. */
   readonly create: (token: CancellationToken) => R | PromiseLike<R>;
   /** Closes a resource; default: nothing is to be done. */
   readonly close?: ((resource: R) => unknown) | undefined;
@@ -67,6 +66,8 @@ export interface ResourcePoolReport {
   readonly timedOut: number;
   /** How many were leased at the deadline, and closed under their holders. */
   readonly forced: number;
+  /** How many are being made now: after the end those whose `create` ignores its token. Each is closed when it is there. */
+  readonly making: number;
 }
 
 /**
@@ -98,6 +99,9 @@ export class ResourcePool<R> implements Drainable {
   readonly #watched: TaskTracker;
   readonly #parts: TaskTracker;
   readonly #closings: TaskTracker = new TaskTracker();
+  readonly #makings: TaskTracker = new TaskTracker();
+  /** The tokens of those who wait for a resource to be made. */
+  readonly #awaited: Set<CancellationToken> = new Set();
   /** The newest is lent first. */
   readonly #idle: R[] = [];
   readonly #leased: Set<Holding<R>> = new Set();
@@ -193,12 +197,13 @@ export class ResourcePool<R> implements Drainable {
   /**
    * Waits until every lease has been given back, and every resource is closed; stops first if nobody has.
    *
-   * When `token` is cancelled, what is leased is closed under its holders, and waited for as long as `closeTimeout`.
+   * When `token` is cancelled, what is leased is closed under its holders, what is being made is cancelled, and both are
+   * waited for as long as `closeTimeout`.
    *
-   * @param token the deadline
-   * @throws (rejects) the token's reason, when it was cancelled before
+   * @param token the deadline: a token or an `AbortSignal`
+   * @throws (rejects) the token's reason, when it was cancelled before; TypeError when it is neither
    */
-  async drain(token: CancellationToken): Promise<void> {
+  async drain(token: CancellationToken | AbortSignal): Promise<void> {
     this.stop();
     const own = CancellationToken.from(token);
     const deadline = own.onCancelled(() => this.#cut());
@@ -206,6 +211,7 @@ export class ResourcePool<R> implements Drainable {
       await this.#parts.drain(own);
     } catch (reason) {
       this.#cut();
+      await this.#makingEnds();
       await this.#closings.wait();
       throw reason;
     } finally {
@@ -234,7 +240,7 @@ export class ResourcePool<R> implements Drainable {
 
   /** What has come of the resources. */
   report(): ResourcePoolReport {
-    return { ...this.#tally, failed: [...this.#tally.failed] };
+    return { ...this.#tally, failed: [...this.#tally.failed], making: this.#makings.length };
   }
 
   /** The end of a lease; only the first counts. */
@@ -250,11 +256,16 @@ export class ResourcePool<R> implements Drainable {
   }
 
   async #permit(token: CancellationToken): Promise<SemaphorePermit> {
+    let permit: SemaphorePermit;
     try {
-      return await this.#permits.acquire({ signal: token });
+      permit = await this.#permits.acquire({ signal: token });
     } catch (error) {
       throw isClosedError(error) && error !== token.reason ? this.#closed() : error;
     }
+    if (!this.isClosed) return permit;
+    // It was stopped between the grant and this microtask.
+    permit.release();
+    throw this.#closed();
   }
 
   /** An idle resource that is usable, out of the idle ones. */
@@ -284,29 +295,52 @@ export class ResourcePool<R> implements Drainable {
   }
 
   async #make(permit: SemaphorePermit, token: CancellationToken): Promise<Lease<R>> {
-    const part = this.#parts.guard();
+    const guards = [this.#parts.guard(), this.#makings.guard()] as const;
+    this.#awaited.add(token);
     const making = (async () => this.#create(token))();
-    const outcome = await token.runUntilCancelled(making).catch((error) => {
+    const end = (): void => {
       permit.release();
-      part.dispose();
-      throw isCancellationOf(error, token) ? token.reason : error;
-    });
-    if (!outcome.cancelled && !this.#isCut) return this.#lend(permit, outcome.value as R, part);
-    void this.#adopt(making, permit, part);
-    throw outcome.cancelled ? outcome.reason : this.#closed();
+      for (const guard of guards) guard.dispose();
+    };
+    try {
+      const outcome = await token.runUntilCancelled(making).catch((error) => {
+        end();
+        throw isCancellationOf(error, token) ? token.reason : error;
+      });
+      if (!outcome.cancelled && !this.#isCut) {
+        guards[1].dispose();
+        return this.#lend(permit, outcome.value as R, guards[0]);
+      }
+      void this.#adopt(making, token, end);
+      throw outcome.cancelled ? outcome.reason : this.#closed();
+    } finally {
+      this.#awaited.delete(token);
+    }
   }
 
   /** Nobody waits for it any more: the next one may have it. */
-  async #adopt(making: Promise<R>, permit: SemaphorePermit, part: TrackerGuard): Promise<void> {
+  async #adopt(making: Promise<R>, token: CancellationToken, end: () => void): Promise<void> {
     try {
       const resource = await making;
       if (this.isClosed) this.#close(resource);
       else this.#idle.push(resource);
     } catch (error) {
-      if (!isCancellation(error)) reportUncaught(error);
+      if (!isCancellationOf(error, token)) reportUncaught(error);
     } finally {
-      permit.release();
-      part.dispose();
+      end();
+    }
+  }
+
+  /** What was told to end being made may take as long as closing one. */
+  async #makingEnds(): Promise<void> {
+    this.#makings.close();
+    const limit = CancellationToken.timeout(this.#closer.closeTimeout, { clock: this.#closer.clock });
+    try {
+      await this.#makings.drain(limit);
+    } catch {
+      // The report says how many.
+    } finally {
+      limit.dispose();
     }
   }
 
@@ -318,10 +352,11 @@ export class ResourcePool<R> implements Drainable {
     });
   }
 
-  /** The deadline has passed: holders lose what they hold. */
+  /** The deadline has passed: holders lose what they hold, and nobody waits for what is being made. */
   #cut(): void {
     this.#isCut = true;
     this.#closings.close();
+    for (const token of [...this.#awaited]) token.cancel(this.#closed());
     for (const holding of [...this.#leased]) {
       this.#tally.forced++;
       this.#takeBack(holding, false);

@@ -177,7 +177,10 @@ export class WorkerPool implements Drainable {
     }
   }
 
-  /** Starts no more jobs, until `resume`. Those that run go on. Synchronous, idempotent. */
+  /**
+   * Starts no more jobs, until `resume`. Those that have a worker go on, also one that has it since this turn and starts in
+   * a microtask. Synchronous, idempotent.
+   */
   pause(): void {
     this.#isPaused = true;
   }
@@ -204,10 +207,10 @@ export class WorkerPool implements Drainable {
    *
    * When `token` is cancelled, the queue is dropped, and what runs is cancelled and waited for, at most `cancelTimeout`.
    *
-   * @param token the deadline
-   * @throws (rejects) the token's reason, when it was cancelled before
+   * @param token the deadline: a token or an `AbortSignal`
+   * @throws (rejects) the token's reason, when it was cancelled before; TypeError when it is neither
    */
-  async drain(token: CancellationToken): Promise<void> {
+  async drain(token: CancellationToken | AbortSignal): Promise<void> {
     await this.#drain(CancellationToken.from(token), this.#cancelTimeout);
   }
 
@@ -244,9 +247,10 @@ export class WorkerPool implements Drainable {
   /** Finds a place for a job: says whether it is a worker. */
   #enter(job: Job): boolean {
     if (this.isClosed) throw this.#closed();
-    if (this.#isFree && this.#queue.size === 0 && this.#waiting.size === 0) {
+    // Then nobody stands before it (invariant 2).
+    if (this.#isFree) {
       this.#accept(job);
-      this.#active.add(job);
+      this.#employ(job);
       return true;
     }
     if (this.#queue.size < this.capacity) {
@@ -268,6 +272,12 @@ export class WorkerPool implements Drainable {
     job.guard = this.#tracker.guard();
   }
 
+  /** A job has a worker; one that stood in a line starts a microtask later. */
+  #employ(job: Job): void {
+    job.startedAt = this.#clock.now();
+    this.#active.add(job);
+  }
+
   /** Waits until a job that stands in a line has a worker. */
   async #turnOf(job: Job): Promise<void> {
     const registration = job.signal?.onCancelled((reason) => {
@@ -283,6 +293,7 @@ export class WorkerPool implements Drainable {
   /** A job leaves the line that it stands in, and never starts. */
   #drop(job: Job, reason: unknown): void {
     (job.guard === undefined ? this.#waiting : this.#queue).delete(job);
+    if (this.isClosed && job.guard !== undefined) this.#tally.dropped.push(job.name);
     job.fail(reason);
     job.guard?.dispose();
     this.#pump();
@@ -293,14 +304,16 @@ export class WorkerPool implements Drainable {
     // Who waits for a deadline holds its timer, also when the job never looks at its token.
     const holds: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
     if (timeout < Number.POSITIVE_INFINITY) token[source].park(holds);
+    let hasStarted = false;
     try {
       token.throwIfCancelled();
+      hasStarted = true;
       const value = await job(token);
       if (this.isClosed) this.#tally.finished++;
       return value;
     } catch (error) {
       const isObeying = isCancellationOf(error, token);
-      if (this.isClosed && isObeying) this.#tally.cancelled.push(entry.name);
+      if (this.isClosed && isObeying) this.#tally[hasStarted ? 'cancelled' : 'dropped'].push(entry.name);
       else if (this.isClosed) this.#tally.failed.push({ name: entry.name, error });
       throw isObeying ? token.reason : error;
     } finally {
@@ -327,7 +340,7 @@ export class WorkerPool implements Drainable {
       const next = this.#queue.shift() ?? this.#waiting.shift();
       if (next === undefined) return;
       if (next.guard === undefined) this.#accept(next);
-      this.#active.add(next);
+      this.#employ(next);
       next.go();
     }
   }

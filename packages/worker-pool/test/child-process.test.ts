@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { CancellationToken } from '@quiesce/cancellation-token';
+import { CancellationToken, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { guardChild, parentToken, WorkerEndedError } from '@quiesce/worker-pool/node';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -42,6 +42,37 @@ describe('a child process', { timeout: 60_000 }, () => {
     expect(error).toBeInstanceOf(WorkerEndedError);
     expect(error).toMatchObject({ grace: 300, cause: 'deploy' });
     expect(child.signalCode).toBe('SIGKILL');
+  });
+
+  it.each([
+    ['an error', new RangeError('deploy'), { text: 'RangeError: deploy', message: 'deploy', isError: true }],
+    ['one of ours', new TimeoutError(50), { name: 'TimeoutError', code: 'ETIMEDOUT', isError: true }],
+    ['an AbortError', AbortSignal.abort().reason, { name: 'AbortError', isError: true }],
+    ['what JSON cannot say', 10n, { text: 'Error: 10' }],
+    ['a function', () => 'deploy', { message: expect.stringContaining('deploy'), isError: true }],
+  ])('gets the reason: %s', async (_, reason, expected) => {
+    const child = await start('tells');
+    const said = once(child, 'message');
+    const exit = guardChild(child, { token: CancellationToken.alreadyCancelled(reason) });
+    expect((await said)[0]).toMatchObject(expected);
+    expect(await exit).toEqual({ code: 0, signal: null });
+    expect(['exit', 'error'].map((event) => child.listenerCount(event))).toEqual([0, 0]);
+  });
+
+  it('is still held by its own listeners for messages', async () => {
+    const child = await start('asked');
+    const exit = guardChild(child, { token: CancellationToken.never });
+    const said = once(child, 'message');
+    child.send('how are you');
+    expect((await said)[0]).toBe('asked how are you');
+    expect(await exit).toEqual({ code: 0, signal: null });
+  });
+
+  it('is told by its token when the parent is gone', async () => {
+    const child = await start('orphan');
+    const exit = guardChild(child, { token: CancellationToken.never });
+    child.disconnect();
+    expect(await exit).toEqual({ code: 7, signal: null });
   });
 
   it('is not held by its token', async () => {

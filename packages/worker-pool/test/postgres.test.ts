@@ -1,11 +1,12 @@
 // The real driver against a real PostgreSQL: PGlite, in this process, behind a socket.
+import type { Socket } from 'node:net';
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { rejection } from './vocabulary.ts';
+import { rejection, turn } from './vocabulary.ts';
 
 const size = 3;
 let db: PGlite;
@@ -27,16 +28,21 @@ afterAll(async () => {
 /** A pool of connections to it, and how many of them were ended. */
 function connections(): { pool: ResourcePool<pg.Client>; ended: () => number } {
   let ended = 0;
+  const gone = new WeakSet<pg.Client>();
   const pool = new ResourcePool<pg.Client>({
     name: 'postgres',
     max: size,
     create: async () => {
       const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' });
-      client.on('end', () => ended++);
+      client.on('end', () => {
+        ended++;
+        gone.add(client);
+      });
       client.on('error', () => {});
       await client.connect();
       return client;
     },
+    isUsable: (client) => !gone.has(client),
     close: (client) => client.end(),
   });
   return { pool, ended: () => ended };
@@ -50,7 +56,13 @@ describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
     );
     expect(answers.map(({ rows }) => rows[0].twice)).toEqual(Array.from({ length: 20 }, (_, n) => 2 * n));
     expect(pool.idle).toBe(size);
-    expect(await pool.close({ timeout: 10_000 })).toEqual({ closed: size, failed: [], timedOut: 0, forced: 0 });
+    expect(await pool.close({ timeout: 10_000 })).toEqual({
+      closed: size,
+      failed: [],
+      timedOut: 0,
+      forced: 0,
+      making: 0,
+    });
     expect(ended()).toBe(size);
   });
 
@@ -72,6 +84,16 @@ describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
     lease.release();
     await closing;
     expect([rows, ended()]).toEqual([[{ answer: 42 }], 1]);
+  });
+
+  it('replaces a connection that broke while it was idle', async () => {
+    const { pool, ended } = connections();
+    const broken = await pool.use(async (client) => client);
+    // As after a restart of the server, or a network that forgets.
+    (broken as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
+    while (ended() === 0) await turn();
+    expect((await pool.use((client) => client.query('select 1 as one'))).rows).toEqual([{ one: 1 }]);
+    expect(await pool.close({ timeout: 10_000 })).toMatchObject({ closed: 2, failed: [], timedOut: 0 });
   });
 
   it('behind a pool of workers that is shut down keeps each job that was acknowledged, once', async () => {

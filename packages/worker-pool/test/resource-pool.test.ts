@@ -89,7 +89,7 @@ describe('acquiring', () => {
 
   it('tells whoever makes a resource that nobody waits for it any more', async () => {
     const errors = uncaught();
-    const { pool } = things({
+    const { pool, clock } = things({
       max: 1,
       create: async (token) => {
         await token.cancelled();
@@ -100,6 +100,9 @@ describe('acquiring', () => {
     const signal = CancellationToken.timeout(0);
     expect(await rejection(pool.acquire({ timeout: 0 }))).toBeInstanceOf(TimeoutError);
     expect(await rejection(pool.acquire({ signal }))).toBe(signal.reason);
+    const late = rejection(pool.acquire({ timeout: 50 }));
+    await clock.advance(50);
+    expect(await late).toBeInstanceOf(TimeoutError);
     const other = new CancellationToken();
     const left = rejection(pool.acquire({ signal: other }));
     await turn();
@@ -201,7 +204,7 @@ describe('closing', () => {
     expect(String(await rejection(pool.acquire()))).toContain('pool "db" is closed');
     expect(log).not.toContain('close 2');
     lease.release();
-    expect(await closing).toEqual({ closed: 2, failed: [], timedOut: 0, forced: 0 });
+    expect(await closing).toEqual({ closed: 2, failed: [], timedOut: 0, forced: 0, making: 0 });
   });
 
   it('refuses those that wait, with an error that names the pool', async () => {
@@ -257,7 +260,7 @@ describe('closing', () => {
     await clock.advance(499);
     expect(log).toEqual(['make 1']);
     await clock.advance(1);
-    expect(await closing).toEqual({ closed: 1, failed: [], timedOut: 0, forced: 1 });
+    expect(await closing).toEqual({ closed: 1, failed: [], timedOut: 0, forced: 1, making: 0 });
     expect(() => lease.resource).toThrow(ClosedError);
     lease.release();
     expect(log).toEqual(['make 1', 'close 1']);
@@ -277,17 +280,64 @@ describe('closing', () => {
     expect(log).toEqual(['close 9']);
   });
 
-  it('closes a resource that is made after the deadline, and lends it to nobody', async () => {
+  it('names a resource that is made against its token, closes it when it is there, and lends it to nobody', async () => {
     const making = deaf<Thing>();
-    const { pool, log } = things({ create: () => making.run() });
+    const { pool, log, clock } = things({ closeTimeout: 50, create: () => making.run() });
     const accepted = rejection(pool.acquire());
     await turn();
-    expect(await pool.close({ timeout: 0 })).toMatchObject({ closed: 0 });
-    making.fulfil({ id: 9 });
+    const closing = pool.close({ timeout: 0 });
+    await clock.advance(49);
     expect(await accepted).toBeInstanceOf(ClosedError);
+    await clock.advance(1);
+    expect(await closing).toMatchObject({ closed: 0, making: 1 });
+    making.fulfil({ id: 9 });
     await turn();
     expect(log).toEqual(['close 9']);
-    expect(pool.report().closed).toBe(1);
+    expect(pool.report()).toMatchObject({ closed: 1, making: 0 });
+    expect(clock.pending).toBe(0);
+  });
+
+  it('tells those who make a resource at the deadline, waits for them, and closes what they make all the same', async () => {
+    const errors = uncaught();
+    const { pool, log, clock } = things({
+      create: async (token) => {
+        await token.cancelled();
+        if (pool.inFlight === 0 && log.push('told') === 1) throw token.reason;
+        return { id: 2 };
+      },
+    });
+    const accepted = [rejection(pool.acquire()), rejection(pool.acquire())];
+    await turn();
+    expect(await pool.close({ timeout: 0 })).toEqual({ closed: 1, failed: [], timedOut: 0, forced: 0, making: 0 });
+    for (const error of await Promise.all(accepted)) expect(error).toBeInstanceOf(ClosedError);
+    expect(log).toEqual(['told', 'told', 'close 2']);
+    await turn();
+    expect(errors).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('makes nothing any more for whoever was granted a place in the same turn', async () => {
+    const { pool, log } = things({ max: 1 });
+    const first = await pool.acquire();
+    const next = rejection(pool.acquire());
+    await turn();
+    first.release();
+    pool.stop();
+    expect(await next).toBeInstanceOf(ClosedError);
+    await pool.drain(never);
+    expect(log).toEqual(['make 1', 'close 1']);
+    const other = things();
+    const late = rejection(other.pool.acquire());
+    other.pool.stop();
+    expect(await late).toBeInstanceOf(ClosedError);
+    expect(other.log).toEqual([]);
+  });
+
+  it('at a deadline given as an AbortSignal does the same', async () => {
+    const { pool } = things();
+    await pool.acquire();
+    expect(await rejection(pool.drain(AbortSignal.abort('late')))).toBe('late');
+    expect(pool.report()).toMatchObject({ forced: 1, closed: 1 });
   });
 
   it('is what drain does with a deadline, as of every Drainable', async () => {

@@ -74,6 +74,64 @@ describe('work in a thread', { timeout: 60_000 }, () => {
     expect(clock.pending).toBe(0);
   });
 
+  it.each([
+    ['an object', { code: 7 }],
+    ['an error that cannot be sent', new Error('deploy', { cause: () => {} })],
+    ['a function', () => 'deploy'],
+  ])('that obeys rejects with our very reason, though a copy arrived: %s', async (_, reason) => {
+    const seen = newSeen();
+    const token = new CancellationToken();
+    const result = runInPool(pool, seen, { name: 'obey', token }).catch((error) => ({ error }));
+    await running(seen);
+    token.cancel(reason);
+    expect(((await result) as { error: unknown }).error).toBe(reason);
+  });
+
+  it('that has ended when the grace is over keeps its thread, and its result is not lost', async () => {
+    const clock = new VirtualClock();
+    const seen = newSeen();
+    const token = new CancellationToken();
+    const result = runInPool(pool, seen, { name: 'late', token, grace: 500, clock });
+    await running(seen);
+    token.cancel('enough');
+    while (Atomics.load(seen, 2) === 0) await turn();
+    await clock.advance(500);
+    Atomics.store(seen, 2, 2);
+    Atomics.notify(seen, 2);
+    expect(await result).toBe('late');
+  });
+
+  it('whose thread dies fails with what piscina says of it, cancelled or not', async () => {
+    const seen = newSeen();
+    const error = await rejection(runInPool(pool, seen, { name: 'die', token: new CancellationToken() }));
+    expect(error).toBeInstanceOf(Error);
+    expect(error).not.toBeInstanceOf(WorkerEndedError);
+    expect(Atomics.load(seen, 0)).toBe(1);
+    expect(await runInPool(pool, 1, { name: 'double' })).toBe(2);
+  });
+
+  it('whose piscina is destroyed fails, and leaves no timer', async () => {
+    const own = new Piscina({ filename: fixture('tasks'), minThreads: 1, maxThreads: 1 });
+    const clock = new VirtualClock();
+    const seen = newSeen();
+    const token = new CancellationToken();
+    const result = rejection(runInPool(own, seen, { name: 'deaf', token, grace: 500, clock }));
+    await running(seen);
+    token.cancel('enough');
+    expect(clock.pending).toBe(1);
+    await own.destroy();
+    expect(await result).not.toBeInstanceOf(WorkerEndedError);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('that cannot be sent fails with that, and leaves nothing on its token', async () => {
+    const token = new CancellationToken();
+    expect(await rejection(runInPool(pool, () => {}, { name: 'double', token }))).toMatchObject({
+      name: 'DataCloneError',
+    });
+    expect((token as unknown as { head: unknown }).head).toBe(undefined);
+  });
+
   it('that waits for a thread never starts, and nobody else’s thread is ended', async () => {
     const [first, second] = [newSeen(), newSeen()];
     const [stop, token] = [new CancellationToken(), new CancellationToken()];

@@ -82,6 +82,28 @@ describe('a job', () => {
     expect(await seen).toBe('caller');
   });
 
+  it('may return any thenable, which is awaited, also one that throws or settles twice', async () => {
+    const pool = new WorkerPool({ concurrency: 1 });
+    const thenable = (then: (resolve: (value: string) => void, reject: (error: unknown) => void) => void): never =>
+      ({ then }) as never;
+    const fine = pool.execute(() => thenable((resolve) => setImmediate(resolve, 'late')));
+    const throwing = rejection(
+      pool.execute(() =>
+        thenable(() => {
+          throw 'thrown';
+        }),
+      ),
+    );
+    const twice = pool.execute(() =>
+      thenable((resolve, reject) => {
+        resolve('first');
+        reject('second');
+      }),
+    );
+    expect([await fine, await throwing, await twice]).toEqual(['late', 'thrown', 'first']);
+    expect(counts(pool)).toEqual([0, 0, 0, 0]);
+  });
+
   it('may give the pool another job, also synchronously', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
     const inner: Promise<string>[] = [];
@@ -311,6 +333,33 @@ describe('shutdown', () => {
     expect(pool.report()).toMatchObject({ finished: 1, unfinished: [] });
   });
 
+  it('names those that never ran, also when their own signal or the deadline takes them in the last microtask', async () => {
+    const clock = new VirtualClock();
+    const pool = new WorkerPool({ concurrency: 1, clock });
+    const first = deaf();
+    const [signal, deadline] = [new CancellationToken(), new CancellationToken()];
+    const jobs = [
+      pool.execute(first.run, { name: 'first' }),
+      pool.execute(() => expect.unreachable(), { name: 'last' }).catch((error) => error),
+      pool.execute(() => expect.unreachable(), { name: 'withdrawn', signal }).catch((error) => error),
+    ];
+    await clock.advance(70);
+    const over = rejection(pool.drain(deadline));
+    signal.cancel('withdrawn');
+    first.fulfil();
+    // The second one has its worker when the first one has ended, and starts a microtask later.
+    const reports = [pool.report()];
+    while (pool.queued > 0) await undefined;
+    reports.push(pool.report());
+    deadline.cancel('late');
+    expect([await over, await Promise.all(jobs)]).toEqual(['late', [undefined, 'late', 'withdrawn']]);
+    expect(reports.map(({ unfinished }) => unfinished)).toEqual([
+      [{ name: 'first', ageMs: 70 }],
+      [{ name: 'last', ageMs: 0 }],
+    ]);
+    expect(pool.report()).toMatchObject({ finished: 1, cancelled: [], dropped: ['withdrawn', 'last'], unfinished: [] });
+  });
+
   it('refuses a bad time, and nothing has happened then', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
     expect(await rejection(pool.shutdown({ timeout: -1 }))).toBeInstanceOf(RangeError);
@@ -337,6 +386,7 @@ describe('the pool as a Drainable', () => {
     deadline.cancel('late');
     expect([await over, await job]).toEqual(['late', 'late']);
     expect(part.inFlight).toBe(0);
+    await pool.drain(new AbortController().signal);
   });
 });
 

@@ -6,7 +6,7 @@ import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellatio
 import { checkTime } from '@quiesce/internal';
 import { WorkerEndedError } from './errors.ts';
 import { follow } from './following.ts';
-import { unwireReason, type WiredReason, wireReason, wireText } from './reason.ts';
+import { errorOf, unwireReason, type WiredReason, wireJson } from './reason.ts';
 
 /** The key of our messages among others on the same channel. */
 const KEY = 'quiesce.cancel';
@@ -52,9 +52,11 @@ export async function guardChild(child: ChildProcess, options: GuardChildOptions
   const kill = (): void => {
     isKilled = child.kill('SIGKILL');
   };
+  let unlisten = (): void => {};
   const exited = new Promise<ChildExit>((resolve, reject) => {
-    child.once('exit', (code, signal) => resolve({ code, signal }));
-    child.once('error', reject);
+    const onExit = (code: number | null, signal: NodeJS.Signals | null): void => resolve({ code, signal });
+    child.once('exit', onExit).once('error', reject);
+    unlisten = () => void child.off('exit', onExit).off('error', reject);
     if (child.exitCode !== null || child.signalCode !== null) {
       resolve({ code: child.exitCode, signal: child.signalCode });
     }
@@ -65,10 +67,12 @@ export async function guardChild(child: ChildProcess, options: GuardChildOptions
   });
   try {
     const exit = await exited;
-    if (isKilled) throw new WorkerEndedError(`Process ${child.pid}`, grace, token.reason);
+    // One that was about to be collected can be killed too, and has exited by itself.
+    if (isKilled && exit.signal === 'SIGKILL') throw new WorkerEndedError(`Process ${child.pid}`, grace, token.reason);
     return exit;
   } finally {
     registration.unregister();
+    unlisten();
     if (timer !== undefined) clock.clearTimer(timer);
   }
 }
@@ -78,9 +82,9 @@ function send(child: ChildProcess, reason: unknown): void {
   if (!child.connected) return;
   const ignore = (): void => {};
   try {
-    child.send({ [KEY]: wireReason(reason) } as never, ignore);
+    child.send({ [KEY]: wireJson(reason) } as never, ignore);
   } catch {
-    child.send({ [KEY]: wireText(reason) } as never, ignore);
+    child.send({ [KEY]: errorOf(reason) } as never, ignore);
   }
 }
 
@@ -102,13 +106,29 @@ export function parentToken(): CancellationToken {
   if (process.send === undefined) {
     throw new Error('parentToken: this process has no channel to a parent; start it with fork, or stdio "ipc"');
   }
+  parent ??= followParent();
+  return parent.childToken();
+}
+
+/** Above all that `parentToken` returns; made by its first call. */
+let parent: CancellationToken | undefined;
+
+function followParent(): CancellationToken {
   const { token, abort } = follow(() => {});
-  const onMessage = (message: unknown): void => {
+  // Only the listeners of others hold the process, as if ours were not there.
+  let others = process.listenerCount('message') + process.listenerCount('disconnect');
+  const count = (event: string | symbol, by: number): void => {
+    if (event !== 'message' && event !== 'disconnect') return;
+    others += by;
+    if (others > 0) process.channel?.ref();
+    else process.channel?.unref();
+  };
+  process.on('message', (message: unknown) => {
     const wired = (message as { [KEY]?: WiredReason } | null)?.[KEY];
     if (wired !== undefined) abort(unwireReason(wired));
-  };
-  process.on('message', onMessage);
+  });
   process.once('disconnect', () => abort(new Error('The parent process is gone')));
-  process.channel?.unref();
+  process.on('newListener', (event) => count(event, 1)).on('removeListener', (event) => count(event, -1));
+  count('message', 0);
   return token;
 }

@@ -8,10 +8,10 @@
  *                            └──────grace is over────► the thread is ended: WorkerEndedError
  */
 
-import { CancellationToken, type Clock, isCancellation, systemClock } from '@quiesce/cancellation-token';
+import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkTime } from '@quiesce/internal';
 import { WorkerEndedError } from './errors.ts';
-import { hasEnded } from './flags.ts';
+import { giveUp, hasObeyed, isGivenUp } from './flags.ts';
 import { shareToken } from './share-token.ts';
 import type { ThreadCall } from './thread-task.ts';
 
@@ -76,9 +76,14 @@ export async function runInPool<O = unknown>(
   const link = shareToken(token);
   const ender = new AbortController();
   let timer: ReturnType<Clock['setTimer']> | undefined;
+  const { flags } = link.shared;
+  const end = (): void => {
+    // Else its outcome is on its way.
+    if (giveUp(flags)) ender.abort();
+  };
   const registration = token.onCancelled(() => {
     if (link.withdraw()) ender.abort();
-    else timer = clock.setTimer(grace, () => ender.abort(), { ref: true });
+    else timer = clock.setTimer(grace, end, { ref: true });
   });
   const call: ThreadCall<unknown> = { input, token: link.shared };
   const transfer = [...transferList, link.shared.port] as never[];
@@ -90,21 +95,11 @@ export async function runInPool<O = unknown>(
     })) as O;
   } catch (error) {
     if (!token.isCancelled) throw error;
-    if (ender.signal.aborted && timer !== undefined && !hasEnded(link.shared.flags)) {
-      throw new WorkerEndedError('Work in a thread', grace, token.reason);
-    }
-    throw isObeying(error, token) ? token.reason : error;
+    if (isGivenUp(flags)) throw new WorkerEndedError('Work in a thread', grace, token.reason);
+    throw hasObeyed(flags) ? token.reason : error;
   } finally {
     link.dispose();
     registration.unregister();
     if (timer !== undefined) clock.clearTimer(timer);
   }
-}
-
-/** Errors come as copies from another thread: the reason is known by what it says. */
-function isObeying(error: unknown, token: CancellationToken): boolean {
-  const { reason } = token;
-  if (isCancellation(error, token)) return true;
-  if (!(error instanceof Error && reason instanceof Error)) return error === reason;
-  return error.message === reason.message;
 }

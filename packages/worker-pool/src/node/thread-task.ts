@@ -1,4 +1,4 @@
-import type { CancellationToken } from '@quiesce/cancellation-token';
+import { type CancellationToken, isCancellation } from '@quiesce/cancellation-token';
 import { enter, leave } from './flags.ts';
 import { receiveToken } from './receive-token.ts';
 import type { SharedToken } from './share-token.ts';
@@ -34,11 +34,15 @@ export function threadTask<I, O>(
     // Also for whoever runs it without runInPool, and is told so.
     const { input, token: shared } = Object(call) as ThreadCall<I>;
     const token = receiveToken(shared);
+    let isObeying = false;
     try {
       if (!enter(shared.flags)) throw token.reason;
       return await work(input, token);
+    } catch (error) {
+      isObeying = token.isCancelled && isCancellation(error, token);
+      throw error;
     } finally {
-      leave(shared.flags);
+      leave(shared.flags, isObeying);
       token.dispose();
       shared.port.close();
     }

@@ -1,0 +1,129 @@
+// Where a server listens, and when: sockets of the file system, several servers, drains before, after and at once.
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { drain } from '@quiesce/http-drain';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { dialled, gate, serve, stopped, turns } from './vocabulary.ts';
+
+const never = CancellationToken.never;
+
+/** Where a server may listen that has no port; Windows has pipes. */
+function address(): string {
+  if (process.platform === 'win32') return `\\\\.\\pipe\\quiesce-${process.pid}`;
+  const folder = mkdtempSync(join(tmpdir(), 'quiesce-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return join(folder, 'http');
+}
+
+describe('a server that listens on a socket of the file system', () => {
+  it('serves what it has received, and refuses newcomers', async () => {
+    const [arrived, answer] = [gate(), gate()];
+    const server = createServer(async (_, response) => {
+      arrived.open();
+      await answer.promise;
+      response.end('whole');
+    });
+    const clock = new VirtualClock();
+    const http = drain(server, { clock });
+    const socketPath = address();
+    server.listen(socketPath);
+    await once(server, 'listening');
+    const asked = once(request({ socketPath, agent: false }).end(), 'response');
+    await arrived.promise;
+    const over = http.drain(never);
+    await http.draining.cancelled();
+    const [error] = await once(request({ socketPath, agent: false }).end(), 'error');
+    expect(['ENOENT', 'ECONNREFUSED']).toContain(error.code);
+    answer.open();
+    const [response] = await asked;
+    expect(response.headers.connection).toBe('close');
+    response.resume();
+    await over;
+    expect(http.report()).toMatchObject({ completed: 1, cutOff: [] });
+  });
+});
+
+describe('several servers', () => {
+  it('are drained each on its own, also under one token and at the same time', async () => {
+    const stopping = new CancellationToken();
+    const servers = await Promise.all(
+      ['a', 'b'].map((name) => serve((_, response) => response.end(name), { name, stopping })),
+    );
+    stopping.cancel();
+    expect(servers.map(({ http }) => http.state)).toEqual(['stopping', 'stopping']);
+    const [a, b] = servers;
+    if (a === undefined || b === undefined) throw new Error('two servers');
+    await a.http.drain(never);
+    expect([a.http.state, b.http.state]).toEqual(['drained', 'stopping']);
+    expect(await dialled(b.port)).toBe('connected');
+    await b.http.drain(never);
+  });
+});
+
+describe('a drain', () => {
+  it('that is asked for while the listener is closing has begun already', async () => {
+    const served = await serve((_, response) => response.end('ok'));
+    served.http.stop();
+    expect(served.http.state).toBe('closing');
+    await Promise.all([served.http.drain(never), served.http.drain(never)]);
+    expect(served.http.state).toBe('drained');
+  });
+
+  it('of a server that is closed already is over at once', async () => {
+    const served = await serve((_, response) => response.end('ok'));
+    let closed = 0;
+    served.server.on('close', () => closed++).close();
+    await once(served.server, 'close');
+    await served.http.drain(never);
+    await turns();
+    expect([served.http.state, closed]).toEqual(['drained', 1]);
+  });
+
+  it('of a server that begins to listen within the turn in which it stops, ends that too', async () => {
+    const server = createServer();
+    const http = drain(server);
+    http.stop();
+    server.listen(0, '127.0.0.1');
+    await http.drain(never);
+    await turns();
+    expect(server.listening).toBe(false);
+  });
+
+  it('says no when its deadline has passed before, and all is closed all the same', async () => {
+    const served = await serve(() => {}, { cancelGrace: 0 });
+    (await served.client()).get('/unsent');
+    await turns();
+    await expect(served.http.drain(CancellationToken.alreadyCancelled('now'))).rejects.toBe('now');
+    expect(served.http.report()).toMatchObject({ cutOff: ['GET /unsent'], cancelled: 1 });
+    expect(served.http.state).toBe('drained');
+    await expect(served.http.drain(never)).resolves.toBe(undefined);
+  });
+
+  it('is waited for by whoever comes in the grace after the deadline, too', async () => {
+    const served = await serve(() => {}, { cancelGrace: 500 });
+    (await served.client()).get('/deaf');
+    await turns();
+    const first = served.http.drain(CancellationToken.alreadyCancelled('first')).catch((error) => error);
+    await stopped(served);
+    const second = served.http.drain(never);
+    await served.clock.advance(499);
+    expect(served.http.state).toBe('draining');
+    await served.clock.advance(1);
+    expect(await first).toBe('first');
+    await second;
+    expect(served.http.report().cutOff).toEqual(['GET /deaf']);
+  });
+
+  it('leaves the server able to say no to everybody who closes it again', async () => {
+    const { server, http } = await serve(() => {});
+    await http.drain(never);
+    await turns();
+    const errors = await Promise.all([1, 2].map(() => new Promise((resolve) => server.close(resolve))));
+    expect(errors).toMatchObject([{ code: 'ERR_SERVER_NOT_RUNNING' }, { code: 'ERR_SERVER_NOT_RUNNING' }]);
+  });
+});
