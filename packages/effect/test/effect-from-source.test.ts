@@ -225,7 +225,7 @@ describe('effectFromSelect', () => {
     await tx.send(1);
     fiber.interruptUnsafe();
     expect(words(await exitOf(fiber))).toBe('interrupt');
-    expect(late).toEqual([{ branch: 'rx', value: 1 }]);
+    expect(late).toMatchObject([{ branch: 'rx', value: 1 }]);
   });
 
   test('knows patterns, `else`, and branches that are all off', async () => {
