@@ -110,9 +110,9 @@ describe('a receiver as a stream', () => {
   });
 
   test('refuses what is no source at once', () => {
-    for (const make of [streamFromSource, streamFromChannel, streamFromBroadcast]) {
-      expect(() => make({} as never)).toThrow(TypeError);
-    }
+    expect(() => streamFromSource({} as never)).toThrow(TypeError);
+    expect(() => streamFromChannel({} as never)).toThrow(TypeError);
+    expect(() => streamFromBroadcast({} as never)).toThrow(TypeError);
   });
 });
 

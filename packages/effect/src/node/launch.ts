@@ -152,7 +152,7 @@ function stopping(shutdown: Shutdown, exit: Exit.Exit<unknown, unknown>): Effect
     void shutdown.stopped().then(({ hooks, errors }) => {
       const failed = hooks.filter(({ outcome }) => outcome === 'failed').map(({ error }) => error);
       const causes = [...failed, ...errors.map(({ error }) => error)].map(defectsFromError);
-      resume(causes.length === 0 ? Effect.void : Effect.failCause(causes.reduce(Cause.combine)));
+      resume(causes.length === 0 ? Effect.void : Effect.failCause(causes.reduce((all, one) => Cause.combine(all, one))));
     });
   });
 }
