@@ -1,6 +1,6 @@
 import { type CancellationToken, isCancelledError, reportUncaught } from '@quiesce/cancellation-token';
 import type { Scope, Task } from '@quiesce/scope';
-import { Context, Effect, Exit, Scope as EffectScope } from 'effect';
+import { Context, Effect, Scope as EffectScope, Exit } from 'effect';
 import { errorFromCause, failuresOf, interruption } from './cause.ts';
 import { runEffect } from './run-effect.ts';
 
@@ -92,9 +92,12 @@ async function release(s: Scope, held: EffectScope.Closeable, name: string): Pro
   if (Exit.isSuccess(exit)) return;
   const [first, ...others] = failuresOf(exit.cause);
   if (first === undefined && others.length === 0) return;
-  // Cleanups that are registered now run next, the last one first.
-  for (const error of others.reverse()) {
-    s.defer(() => Promise.reject(error), { name });
+  try {
+    // Cleanups that are registered now run next, the last one first.
+    for (const error of others.reverse()) s.defer(() => Promise.reject(error), { name });
+  } catch {
+    // The scope has given up on us, and reports what we throw.
+    throw errorFromCause(exit.cause);
   }
   throw first;
 }

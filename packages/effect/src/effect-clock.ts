@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@quiesce/cancellation-token';
+import { type Clock, reportUncaught, type Timer } from '@quiesce/cancellation-token';
 import { checkTime } from '@quiesce/internal';
 import { Duration, Effect, Clock as EffectClock, type Fiber } from 'effect';
 
@@ -6,6 +6,15 @@ import { Duration, Effect, Clock as EffectClock, type Fiber } from 'effect';
 interface Sleeping extends Timer {
   /** `undefined`: it never fires. */
   readonly fiber: Fiber.Fiber<void> | undefined;
+}
+
+/** What a timer throws has no fiber that anybody waits for. */
+function fire(fn: () => void): void {
+  try {
+    fn();
+  } catch (error) {
+    reportUncaught(error);
+  }
 }
 
 /**
@@ -42,7 +51,14 @@ export const effectClock: Effect.Effect<Clock> = /* @__PURE__ */ Effect.contextW
         if (ms === Number.POSITIVE_INFINITY) return { fiber: undefined } as unknown as Timer;
         // Never synchronously, also where there is nothing to wait for.
         const wait = ms > 0 ? theirs.sleep(Duration.millis(ms)) : Effect.yieldNow;
-        return { fiber: run(Effect.andThen(wait, Effect.sync(fn))) } as unknown as Timer;
+        return {
+          fiber: run(
+            Effect.andThen(
+              wait,
+              Effect.sync(() => fire(fn)),
+            ),
+          ),
+        } as unknown as Timer;
       },
       clearTimer(timer) {
         (timer as Sleeping).fiber?.interruptUnsafe();

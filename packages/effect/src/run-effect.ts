@@ -1,5 +1,5 @@
 import { CancellationToken, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
-import { Context, Effect, Exit, type Fiber } from 'effect';
+import { Cause, Context, Effect, Exit, type Fiber } from 'effect';
 import { annotationsOf, errorFromCause } from './cause.ts';
 
 /** How an Effect is run. */
@@ -57,6 +57,8 @@ export function runEffect<A, E, R>(
     fiber.addObserver((exit) => {
       leave?.();
       if (Exit.isSuccess(exit)) resolve(exit.value);
+      // An interruption that Effect has passed on by way of other fibers does not carry why.
+      else if (token?.isCancelled && Cause.hasInterruptsOnly(exit.cause)) reject(token.reason);
       else reject(errorFromCause(exit.cause));
     });
   });

@@ -43,6 +43,8 @@ class Machine<A> implements SourceProtocol<A>, WaiterList {
   #pull: Effect.Effect<Chunk<A>, unknown>;
   /** Set while PULLING. */
   #fiber: Fiber.Fiber<Chunk<A>, unknown> | undefined = undefined;
+  /** A pull is being started, and runs to its first wait. */
+  #isStarting = false;
   #chunk: readonly A[] = [];
   /** How much of the chunk has been taken. */
   #taken = 0;
@@ -87,6 +89,8 @@ class Machine<A> implements SourceProtocol<A>, WaiterList {
   async #close(): Promise<void> {
     if (!this.#isEnded) {
       this.#isEnded = true;
+      // The stream itself may close us, in a pull that has begun in this very run.
+      await undefined;
       const fiber = this.#fiber;
       this.#fiber = undefined;
       const exit = await Effect.runPromiseExit(Effect.andThen(stopped(fiber), Scope.close(this.#scope, Exit.void)));
@@ -117,8 +121,11 @@ class Machine<A> implements SourceProtocol<A>, WaiterList {
   /** Whether there is something in hand, or an end; otherwise a pull is under way afterwards. */
   #fill(): boolean {
     if (this.#taken < this.#chunk.length || this.#isEnded) return true;
-    if (this.#fiber !== undefined) return false;
+    if (this.#fiber !== undefined || this.#isStarting) return false;
+    // The stream itself may poll us.
+    this.#isStarting = true;
     const fiber = this.#start(this.#pull);
+    this.#isStarting = false;
     const exit = fiber.pollUnsafe();
     if (exit !== undefined) {
       this.#arrived(exit);
@@ -136,11 +143,11 @@ class Machine<A> implements SourceProtocol<A>, WaiterList {
 
   #arrived(exit: Exit.Exit<Chunk<A>, unknown>): void {
     this.#taken = 0;
+    this.#chunk = [];
     if (Exit.isSuccess(exit)) {
-      this.#chunk = exit.value;
+      if (!this.#isEnded) this.#chunk = exit.value;
       return;
     }
-    this.#chunk = [];
     this.#isEnded = true;
     const left = exit.cause.reasons.filter((reason) => !(Cause.isFailReason(reason) && Cause.isDone(reason.error)));
     if (left.length > 0) this.#failure = { error: errorFromCause(Cause.fromReasons(left)) };
@@ -172,7 +179,7 @@ export class StreamSource<A> implements AsyncDisposable {
   /** @internal See `defineDispose`. */
   static readonly completed: object = /* @__PURE__ */ complete(StreamSource);
   /** @internal */
-  readonly machine: Machine<A>;
+  readonly machine: SourceProtocol<A> & { close(): Promise<void> };
   /** The same as `close`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 

@@ -44,7 +44,8 @@ export function sourceFromSubscription<A>(subscription: PubSub.Subscription<A>):
 /** What has arrived and was not taken yet. A subscription cannot be peeked at: whoever waits there takes. */
 class Slot<A> implements Wait<A> {
   readonly ready: Effect.Effect<A>;
-  #value: A | typeof PENDING = PENDING;
+  /** In order of arrival. Taking lets publishers go on, who may take in turn: hence several. */
+  readonly #arrived: A[] = [];
   /** Set when the subscription was closed. */
   #end: unknown = undefined;
   #isOver = false;
@@ -55,15 +56,13 @@ class Slot<A> implements Wait<A> {
 
   take(): A | typeof PENDING {
     if (!this.hasMore()) return PENDING;
-    const value = this.#value;
-    this.#value = PENDING;
-    if (value === PENDING) throw this.#end;
-    return value;
+    if (this.#arrived.length === 0) throw this.#end;
+    return this.#arrived.shift() as A;
   }
 
   arrived(exit: Exit.Exit<unknown, unknown>): void {
     if (Exit.isSuccess(exit)) {
-      this.#value = exit.value as A;
+      this.#arrived.push(exit.value as A);
       return;
     }
     this.#isOver = true;
@@ -72,7 +71,7 @@ class Slot<A> implements Wait<A> {
 
   /** Asks the subscription, where nothing has arrived by itself: a take that would wait is given up at once. */
   hasMore(): boolean {
-    if (this.#value !== PENDING || this.#isOver) return true;
+    if (this.#arrived.length > 0 || this.#isOver) return true;
     const fiber = Effect.runFork(this.ready);
     const exit = fiber.pollUnsafe();
     if (exit === undefined) fiber.interruptUnsafe();

@@ -77,13 +77,13 @@ export function streamFromChannel<T>(rx: Receiver<T>): Stream.Stream<T> {
  * @see tokio_stream::wrappers::BroadcastStream (tokio-stream 0.1)
  * @example
  * ```ts
- * import { Effect, Stream } from 'effect';
+ * import { Effect, Schedule, Stream } from 'effect';
  *
  * const [tx, rx] = broadcast<number>(2);
  * for (const n of [1, 2, 3]) tx.send(n);
  * tx.close();
  * const values = Stream.tapError(streamFromBroadcast(rx), ({ missed }) => Effect.sync(() => console.log('missed', missed)));
- * console.log(await runEffect(Stream.runCollect(Stream.retry(values, { times: 1 })))); // => missed 1
+ * console.log(await runEffect(Stream.runCollect(Stream.retry(values, Schedule.recurs(1))))); // => missed 1
  * // => [ 2, 3 ]
  * ```
  */

@@ -14,7 +14,10 @@ test('one adjust moves our timers and theirs, in order of time', async () => {
   const program = Effect.gen(function* () {
     const clock = yield* effectClock;
     const theirs = yield* Effect.forkChild(
-      Effect.andThen(Effect.sleep('20 millis'), Effect.sync(() => void log.push(`theirs ${clock.now()}`))),
+      Effect.andThen(
+        Effect.sleep('20 millis'),
+        Effect.sync(() => void log.push(`theirs ${clock.now()}`)),
+      ),
     );
     for (const ms of [30, 10]) void sleep(ms, { clock }).then(() => log.push(`ours ${clock.now()} ${clock.wall()}`));
     yield* TestClock.adjust('10 millis');
@@ -46,7 +49,9 @@ test('a loop that sets its timer anew each time ticks within one adjust', async 
 test('a timeout of a scope, and an interval, run on it', async () => {
   const program = Effect.gen(function* () {
     const clock = yield* effectClock;
-    const slow = rejection(scope((s) => s.token.cancelled().then(() => s.token.throwIfCancelled()), { timeout: 50, clock }));
+    const slow = rejection(
+      scope((s) => s.token.cancelled().then(() => s.token.throwIfCancelled()), { timeout: 50, clock }),
+    );
     const ticks = interval(20, { clock });
     yield* effectFromSource(ticks);
     const second = yield* Effect.forkChild(effectFromSource(ticks));

@@ -1,10 +1,18 @@
 import { broadcast } from '@quiesce/broadcast-channel';
-import { CancellationToken, type ClosedError, isClosedError, PENDING, type Source, source, type Waiter } from '@quiesce/cancellation-token';
+import {
+  CancellationToken,
+  type ClosedError,
+  isClosedError,
+  PENDING,
+  type Source,
+  source,
+  type Waiter,
+} from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { channel, Mutex, oneshot, Semaphore } from '@quiesce/channel';
 import { effectFromSelect, effectFromSource, runEffect } from '@quiesce/effect';
 import { match, sleep } from '@quiesce/select';
-import { Effect, Exit, Fiber } from 'effect';
+import { Effect, Exit, type Fiber } from 'effect';
 import { describe, expect, test } from 'vitest';
 import { deferred, exitOf, run, turns, words } from './vocabulary.ts';
 
@@ -155,7 +163,10 @@ describe('effectFromSelect', () => {
   });
 
   test('starts anywhere unless told otherwise', async () => {
-    const [one, two] = ['a', 'b'].map((reason) => CancellationToken.alreadyCancelled(reason)) as [CancellationToken, CancellationToken];
+    const [one, two] = ['a', 'b'].map((reason) => CancellationToken.alreadyCancelled(reason)) as [
+      CancellationToken,
+      CancellationToken,
+    ];
     const at = (from: number) => runEffect(effectFromSelect(() => ({ one, two }), { random: () => from }));
     expect((await at(0)).branch).toBe('one');
     expect((await at(0.99)).branch).toBe('two');
@@ -195,7 +206,10 @@ describe('effectFromSelect', () => {
     const [one, two] = [run(next), run(next)];
     await tx.send(1);
     await tx.send(2);
-    expect([await one, await two]).toEqual([Exit.succeed({ branch: 'rx', value: 1 }), Exit.succeed({ branch: 'rx', value: 2 })]);
+    expect([await one, await two]).toEqual([
+      Exit.succeed({ branch: 'rx', value: 1 }),
+      Exit.succeed({ branch: 'rx', value: 2 }),
+    ]);
   });
 
   test('interrupted, functions are cancelled and awaited, and their errors are kept', async () => {

@@ -182,7 +182,9 @@ describe('an interruption', () => {
       return gate.promise;
     });
     const seen: string[] = [];
-    const fiber = Effect.runFork(Effect.uninterruptible(Effect.tap(work, (value) => Effect.sync(() => seen.push(value)))));
+    const fiber = Effect.runFork(
+      Effect.uninterruptible(Effect.tap(work, (value) => Effect.sync(() => seen.push(value)))),
+    );
     fiber.interruptUnsafe();
     await turns();
     expect(token?.isCancelled).toBe(false);

@@ -41,13 +41,26 @@ test('promise code in one fiber that lives long', async () => {
 
 test('values from a channel to one fiber, as Effect and as stream', async () => {
   const [tx, rx] = channel<number>(1);
-  const next = Effect.andThen(Effect.sync(() => tx.trySend(1)), effectFromSource(rx));
+  const next = Effect.andThen(
+    Effect.sync(() => tx.trySend(1)),
+    effectFromSource(rx),
+  );
   expect(await inOneFiber(next)).toBeLessThan(1);
   const stop = new CancellationToken();
   const first = effectFromSelect(() => ({ stop, rx }), { biased: true });
-  expect(await inOneFiber(Effect.andThen(Effect.sync(() => tx.trySend(1)), first))).toBeLessThan(1);
+  expect(
+    await inOneFiber(
+      Effect.andThen(
+        Effect.sync(() => tx.trySend(1)),
+        first,
+      ),
+    ),
+  ).toBeLessThan(1);
   const pulling = Stream.take(streamFromChannel(rx), 1);
-  const collect = Effect.andThen(Effect.sync(() => tx.trySend(1)), Stream.runDrain(pulling));
+  const collect = Effect.andThen(
+    Effect.sync(() => tx.trySend(1)),
+    Stream.runDrain(pulling),
+  );
   expect(await inOneFiber(collect)).toBeLessThan(1);
 });
 

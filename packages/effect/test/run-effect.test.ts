@@ -63,19 +63,28 @@ describe('runEffect without a cancellation', () => {
 
 describe('runEffect under a token', () => {
   test.each([
-    ['a token', (): [CancellationToken, (reason: unknown) => unknown] => {
-      const token = new CancellationToken();
-      return [token, (reason) => token.cancel(reason)];
-    }],
-    ['an AbortSignal', (): [AbortSignal, (reason: unknown) => unknown] => {
-      const controller = new AbortController();
-      return [controller.signal, (reason) => controller.abort(reason)];
-    }],
+    [
+      'a token',
+      (): [CancellationToken, (reason: unknown) => unknown] => {
+        const token = new CancellationToken();
+        return [token, (reason) => token.cancel(reason)];
+      },
+    ],
+    [
+      'an AbortSignal',
+      (): [AbortSignal, (reason: unknown) => unknown] => {
+        const controller = new AbortController();
+        return [controller.signal, (reason) => controller.abort(reason)];
+      },
+    ],
   ])('%s interrupts, the finalizers are awaited, and the reason is the rejection', async (_, make) => {
     const [signal, cancel] = make();
     const gate = deferred();
     const log: string[] = [];
-    const cleanup = Effect.andThen(Effect.promise(() => gate.promise), Effect.sync(() => log.push('cleaned up')));
+    const cleanup = Effect.andThen(
+      Effect.promise(() => gate.promise),
+      Effect.sync(() => log.push('cleaned up')),
+    );
     const running = runEffect(Effect.ensuring(Effect.never, cleanup), { signal });
     const settled = rejection(running).finally(() => log.push('settled'));
     const reason = { why: 'deploy' };
@@ -99,13 +108,21 @@ describe('runEffect under a token', () => {
 
   test('that the Effect itself cancels while it starts interrupts it', async () => {
     const token = new CancellationToken();
-    const work = Effect.andThen(Effect.sync(() => token.cancel('own')), Effect.never);
+    const work = Effect.andThen(
+      Effect.sync(() => token.cancel('own')),
+      Effect.never,
+    );
     expect(await rejection(runEffect(work, { signal: token }))).toBe('own');
   });
 
   test('an Effect that ends in the step that cancels it has ended', async () => {
     const token = new CancellationToken();
-    expect(await runEffect(Effect.sync(() => token.cancel()), { signal: token })).toBe(true);
+    expect(
+      await runEffect(
+        Effect.sync(() => token.cancel()),
+        { signal: token },
+      ),
+    ).toBe(true);
   });
 
   test('an Effect that ends with a value in the step in which it is interrupted has won', async () => {
@@ -123,8 +140,14 @@ describe('runEffect under a token', () => {
     const token = new CancellationToken();
     const gate = deferred();
     const log: string[] = [];
-    const inside = Effect.andThen(Effect.promise(() => gate.promise), Effect.sync(() => log.push('inside')));
-    const work = Effect.andThen(Effect.uninterruptible(inside), Effect.sync(() => log.push('behind')));
+    const inside = Effect.andThen(
+      Effect.promise(() => gate.promise),
+      Effect.sync(() => log.push('inside')),
+    );
+    const work = Effect.andThen(
+      Effect.uninterruptible(inside),
+      Effect.sync(() => log.push('behind')),
+    );
     const running = rejection(runEffect(work, { signal: token }));
     token.cancel('now');
     gate.resolve();
@@ -133,9 +156,18 @@ describe('runEffect under a token', () => {
   });
 
   test('a finalizer that fails is the rejection; several are all of it', async () => {
-    for (const [cleanups, errors] of [[['a'], undefined], [['a', 'b'], ['a', 'b']]] as const) {
+    for (const [cleanups, errors] of [
+      [['a'], undefined],
+      [
+        ['a', 'b'],
+        ['a', 'b'],
+      ],
+    ] as const) {
       const token = new CancellationToken();
-      const work = cleanups.reduce<Effect.Effect<never>>((inner, name) => Effect.ensuring(inner, Effect.die(name)), Effect.never);
+      const work = cleanups.reduce<Effect.Effect<never>>(
+        (inner, name) => Effect.ensuring(inner, Effect.die(name)),
+        Effect.never,
+      );
       const running = rejection(runEffect(work, { signal: token }));
       token.cancel('stop');
       const error = await running;
@@ -167,7 +199,13 @@ describe('runEffect under a token', () => {
   test('interrupts the fibers that it has forked, and awaits them', async () => {
     const token = new CancellationToken();
     const log: string[] = [];
-    const child = Effect.ensuring(Effect.never, Effect.andThen(Effect.yieldNow, Effect.sync(() => log.push('child'))));
+    const child = Effect.ensuring(
+      Effect.never,
+      Effect.andThen(
+        Effect.yieldNow,
+        Effect.sync(() => log.push('child')),
+      ),
+    );
     const work = Effect.andThen(Effect.forkChild(child, { startImmediately: true }), Effect.never);
     const running = rejection(runEffect(work, { signal: token }));
     await turn();
@@ -181,7 +219,13 @@ describe('runEffect under a token', () => {
     const token = outer.childToken();
     const gate = deferred();
     const running = rejection(
-      runEffect(Effect.ensuring(Effect.never, Effect.promise(() => gate.promise)), { signal: token }),
+      runEffect(
+        Effect.ensuring(
+          Effect.never,
+          Effect.promise(() => gate.promise),
+        ),
+        { signal: token },
+      ),
     );
     token.cancel('first');
     outer.cancel('second');
@@ -193,7 +237,13 @@ describe('runEffect under a token', () => {
     const token = new CancellationToken();
     const log: string[] = [];
     const cleanup = Effect.withFiber((fiber) =>
-      Effect.andThen(Effect.sync(() => fiber.interruptUnsafe(1)), Effect.andThen(Effect.yieldNow, Effect.sync(() => log.push('whole')))),
+      Effect.andThen(
+        Effect.sync(() => fiber.interruptUnsafe(1)),
+        Effect.andThen(
+          Effect.yieldNow,
+          Effect.sync(() => log.push('whole')),
+        ),
+      ),
     );
     const running = rejection(runEffect(Effect.ensuring(Effect.never, cleanup), { signal: token }));
     token.cancel('outside');
@@ -210,7 +260,7 @@ describe('runEffect under a token', () => {
     expect(await running).toBe('parent');
   });
 
-  test('a rejection that comes late is nobody else\'s', async () => {
+  test("a rejection that comes late is nobody else's", async () => {
     const token = new CancellationToken();
     const unhandled = await unhandledIn(async () => {
       const inner = Deferred.makeUnsafe<never, string>();

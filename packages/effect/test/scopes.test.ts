@@ -1,6 +1,15 @@
 import { CancellationToken, isClosedError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { acquireIn, CauseError, effectFromScope, effectFromSource, effectFromWork, openScope, reasonFromCause, runEffect } from '@quiesce/effect';
+import {
+  acquireIn,
+  type CauseError,
+  effectFromScope,
+  effectFromSource,
+  effectFromWork,
+  openScope,
+  reasonFromCause,
+  runEffect,
+} from '@quiesce/effect';
 import { type Scope, ScopeError, scope } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import { Context, Effect, Exit } from 'effect';
@@ -57,7 +66,7 @@ describe('acquired in Effect, released in our scope', () => {
     expect(reasons).toEqual(['enough']);
   });
 
-  test('a failure of the acquisition is the task\'s, and what it had acquired is released at once', async () => {
+  test("a failure of the acquisition is the task's, and what it had acquired is released at once", async () => {
     const log: string[] = [];
     await scope(async (s) => {
       s.defer(() => void log.push('defer'));
@@ -78,7 +87,7 @@ describe('acquired in Effect, released in our scope', () => {
     });
   });
 
-  test('failures of the finalizers are the scope\'s, each one, in their order', async () => {
+  test("failures of the finalizers are the scope's, each one, in their order", async () => {
     const dying = (name: string) => Effect.addFinalizer(() => Effect.die(name));
     const failed = scope(async (s) => {
       s.defer(() => Promise.reject('outer'));
@@ -97,7 +106,10 @@ describe('acquired in Effect, released in our scope', () => {
     const gate = deferred();
     const slow = Effect.andThen(
       Effect.acquireRelease(Effect.void, () =>
-        Effect.andThen(Effect.promise(() => gate.promise), Effect.sync(() => void log.push('released'))),
+        Effect.andThen(
+          Effect.promise(() => gate.promise),
+          Effect.sync(() => void log.push('released')),
+        ),
       ),
       Effect.never,
     );
@@ -117,7 +129,10 @@ describe('acquired in Effect, released in our scope', () => {
     const stubborn = Effect.acquireRelease(Effect.void, () =>
       Effect.withFiber((fiber) => {
         fiber.interruptUnsafe();
-        return Effect.andThen(Effect.yieldNow, Effect.sync(() => void log.push('whole')));
+        return Effect.andThen(
+          Effect.yieldNow,
+          Effect.sync(() => void log.push('whole')),
+        );
       }),
     );
     await scope(async (s) => void (await acquireIn(s, stubborn)));
@@ -128,10 +143,7 @@ describe('acquired in Effect, released in our scope', () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const gate = deferred();
-    const late = Effect.andThen(
-      Effect.uninterruptible(Effect.promise(() => gate.promise)),
-      Effect.succeed('late'),
-    );
+    const late = Effect.andThen(Effect.uninterruptible(Effect.promise(() => gate.promise)), Effect.succeed('late'));
     const uncaught = await uncaughtIn(async () => {
       const running = rejection(
         scope(
@@ -298,14 +310,23 @@ describe('a scope as an Effect', () => {
 
   test('keeps the options of a scope', async () => {
     const clock = new VirtualClock();
-    const slow = run(effectFromScope((s) => sleep(100, { clock }).then(() => s.token.throwIfCancelled()), { timeout: 10, clock, name: 'slow' }));
+    const slow = run(
+      effectFromScope((s) => sleep(100, { clock }).then(() => s.token.throwIfCancelled()), {
+        timeout: 10,
+        clock,
+        name: 'slow',
+      }),
+    );
     await clock.advance(100);
     expect(words(await slow)).toContain('10 ms');
   });
 
   test('a fiber as a task of ours: cancelled with it, and no failure of its own', async () => {
     const log: string[] = [];
-    const work = Effect.ensuring(Effect.never, Effect.sync(() => void log.push('finalized')));
+    const work = Effect.ensuring(
+      Effect.never,
+      Effect.sync(() => void log.push('finalized')),
+    );
     const error = await rejection(
       scope((s) => {
         s.spawn((signal) => runEffect(work, { signal }));

@@ -105,7 +105,7 @@ describe('launch', () => {
     expect(log).toEqual(['db closed: impatient']);
   });
 
-  test('a layer that does not close is given up at the hook\'s timeout, and one that fails is in the report', async () => {
+  test("a layer that does not close is given up at the hook's timeout, and one that fails is in the report", async () => {
     const { shutdown, end } = start({ hookTimeout: 50 });
     await launch(shutdown, Layer.effectDiscard(Effect.addFinalizer(() => Effect.never)), { name: 'deaf' });
     await launch(shutdown, Layer.effectDiscard(Effect.addFinalizer(() => Effect.die('finalizer'))), { name: 'broken' });
@@ -129,7 +129,10 @@ describe('launch', () => {
     const { shutdown } = start();
     const Name = Context.Service<{ readonly name: string }>('Name');
     const Greeting = Context.Service<{ readonly text: string }>('Greeting');
-    const greeting = Layer.effect(Greeting, Effect.map(Name, ({ name }) => ({ text: `hello ${name}` })));
+    const greeting = Layer.effect(
+      Greeting,
+      Effect.map(Name, ({ name }) => ({ text: `hello ${name}` })),
+    );
     const context = await launch(shutdown, greeting, { context: Context.make(Name, { name: 'you' }) });
     expect(Context.get(context, Greeting).text).toBe('hello you');
     expect(Context.get(context, CurrentShutdown)).toBe(shutdown);
@@ -142,9 +145,18 @@ describe('shutdownLayer', () => {
     const gate = deferred();
     const program = Effect.gen(function* () {
       const shutdown = yield* CurrentShutdown;
-      const request = inFlight('request', Effect.andThen(Effect.promise(() => gate.promise), Effect.sync(() => void log.push('served'))));
+      const request = inFlight(
+        'request',
+        Effect.andThen(
+          Effect.promise(() => gate.promise),
+          Effect.sync(() => void log.push('served')),
+        ),
+      );
       yield* Effect.forkDetach(request, { startImmediately: true });
-      yield* shutdownHook('queue', Effect.sync(() => void log.push(`queue flushed in ${shutdown.state}`)));
+      yield* shutdownHook(
+        'queue',
+        Effect.sync(() => void log.push(`queue flushed in ${shutdown.state}`)),
+      );
     });
     const running = runEffect(Effect.provide(program, shutdownLayer(database(log))));
     await turns();

@@ -1,5 +1,19 @@
-import { isCancelledError, isClosedError, PENDING, type Source, source, type Waiter, wait } from '@quiesce/cancellation-token';
-import { effectFromSource, runEffect, sourceFromDeferred, sourceFromQueue, sourceFromSubscription } from '@quiesce/effect';
+import {
+  isCancelledError,
+  isClosedError,
+  PENDING,
+  type Source,
+  source,
+  type Waiter,
+  wait,
+} from '@quiesce/cancellation-token';
+import {
+  effectFromSource,
+  runEffect,
+  sourceFromDeferred,
+  sourceFromQueue,
+  sourceFromSubscription,
+} from '@quiesce/effect';
 import { select, selectEach, trySelect } from '@quiesce/select';
 import { Cause, Deferred, Effect, Exit, Fiber, PubSub, Queue, Scope } from 'effect';
 import { describe, expect, test } from 'vitest';
@@ -20,9 +34,13 @@ function waiter(then: () => void = () => {}): Waiter & { woken: number } {
   return made;
 }
 
-const queue = <E = never>(capacity: number): Queue.Queue<number, E> => Effect.runSync(Queue.make<number, E>({ capacity }));
+const queue = <E = never>(capacity: number): Queue.Queue<number, E> =>
+  Effect.runSync(Queue.make<number, E>({ capacity }));
 const offer = <E>(to: Queue.Queue<number, E>, value: number): boolean => Queue.offerUnsafe(to, value);
-const shared = <T>(one: T) => (): T => one;
+const shared =
+  <T>(one: T) =>
+  (): T =>
+    one;
 const never = (): Source<never> => sourceFromDeferred(Deferred.makeUnsafe<never>());
 
 /** A pubsub with one subscription, and what closes that. */

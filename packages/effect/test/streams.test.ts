@@ -1,9 +1,16 @@
 import { broadcast, LaggedError } from '@quiesce/broadcast-channel';
 import { isClosedError, PENDING, source, wait } from '@quiesce/cancellation-token';
 import { channel, watch } from '@quiesce/channel';
-import { effectFromWork, runEffect, sourceFromStream, streamFromBroadcast, streamFromChannel, streamFromSource } from '@quiesce/effect';
+import {
+  effectFromWork,
+  runEffect,
+  sourceFromStream,
+  streamFromBroadcast,
+  streamFromChannel,
+  streamFromSource,
+} from '@quiesce/effect';
 import { select, selectEach } from '@quiesce/select';
-import { Cause, Context, Effect, Fiber, Queue, Stream } from 'effect';
+import { type Cause, Context, Effect, Fiber, Queue, Stream } from 'effect';
 import { describe, expect, test } from 'vitest';
 import { deferred, exitOf, rejection, run, turns, words } from './vocabulary.ts';
 
@@ -119,7 +126,7 @@ describe('a receiver as a stream', () => {
 describe('a stream as a source', () => {
   test('runs nothing before it is asked, and is never more than a chunk ahead', async () => {
     const pulled: number[] = [];
-    const stream = Stream.mapEffect(Stream.range(1, 4), (n) => Effect.sync(() => (pulled.push(n), n)));
+    const stream = Stream.tap(Stream.range(1, 4), (n) => Effect.sync(() => void pulled.push(n)));
     await using from = sourceFromStream(Stream.rechunk(stream, 1));
     expect(pulled).toEqual([]);
     expect(await wait(from)).toBe(1);
@@ -162,7 +169,10 @@ describe('a stream as a source', () => {
   test('fails once, then is closed; the finalizers have run before', async () => {
     const log: string[] = [];
     const gate = deferred();
-    const finalizer = Effect.andThen(Effect.promise(() => gate.promise), Effect.sync(() => void log.push('finalized')));
+    const finalizer = Effect.andThen(
+      Effect.promise(() => gate.promise),
+      Effect.sync(() => void log.push('finalized')),
+    );
     const stream = Stream.ensuring(Stream.concat(Stream.make(1), Stream.fail('broken')), finalizer);
     const from = sourceFromStream(stream);
     expect(await wait(from)).toBe(1);
@@ -188,7 +198,10 @@ describe('a stream as a source', () => {
   test('closed, it interrupts what it does, awaits the finalizers, and ends those who wait', async () => {
     const gate = deferred();
     const log: string[] = [];
-    const cleanup = Effect.andThen(Effect.promise(() => gate.promise), Effect.sync(() => void log.push('finalized')));
+    const cleanup = Effect.andThen(
+      Effect.promise(() => gate.promise),
+      Effect.sync(() => void log.push('finalized')),
+    );
     const from = sourceFromStream(Stream.ensuring(Stream.never, cleanup));
     const waiting = rejection(wait(from)).then((error) => void log.push(String(isClosedError(error))));
     const closing = from.close().then(() => void log.push('closed'));
@@ -209,7 +222,14 @@ describe('a stream as a source', () => {
     expect(await wait(idle)).toBe(1);
     expect(await rejection(idle.close())).toBe('idle');
     const gate = deferred();
-    const two = sourceFromStream(Stream.fromEffect(Effect.andThen(Effect.promise(() => gate.promise), Effect.fail('unseen'))));
+    const two = sourceFromStream(
+      Stream.fromEffect(
+        Effect.andThen(
+          Effect.promise(() => gate.promise),
+          Effect.fail('unseen'),
+        ),
+      ),
+    );
     expect(two[source].poll()).toBe(PENDING);
     gate.resolve();
     await turns();
@@ -229,7 +249,12 @@ describe('a stream as a source', () => {
     const gate = deferred();
     const log: string[] = [];
     const stream = Stream.fromEffect(Effect.uninterruptible(Effect.promise(() => gate.promise)));
-    const from = sourceFromStream(Stream.ensuring(stream, Effect.sync(() => void log.push('finalized'))));
+    const from = sourceFromStream(
+      Stream.ensuring(
+        stream,
+        Effect.sync(() => void log.push('finalized')),
+      ),
+    );
     expect(from[source].poll()).toBe(PENDING);
     const closing = from.close().then(() => log.push('closed'));
     await turns();

@@ -20,7 +20,16 @@ import {
 import { type CurrentShutdown, inFlight, launch, shutdownLayer } from '@quiesce/effect/node';
 import type { Scope, Task } from '@quiesce/scope';
 import { Shutdown } from '@quiesce/shutdown';
-import { type Cause, Context, type Deferred, Effect, type Scope as EffectScope, type Layer, type Queue, Stream } from 'effect';
+import {
+  type Cause,
+  Context,
+  type Deferred,
+  Effect,
+  type Scope as EffectScope,
+  type Layer,
+  type Queue,
+  Stream,
+} from 'effect';
 import { expectTypeOf } from 'vitest';
 
 interface Db {
@@ -38,14 +47,21 @@ expectTypeOf(runEffect(withDb, { context })).toEqualTypeOf<Promise<string>>();
 void runEffect(withDb);
 // @ts-expect-error
 void runEffect(withDb, { signal: new CancellationToken() });
-expectTypeOf(acquireIn(s, Effect.acquireRelease(Effect.succeed(1), () => Effect.void))).toEqualTypeOf<Task<number>>();
+expectTypeOf(
+  acquireIn(
+    s,
+    Effect.acquireRelease(Effect.succeed(1), () => Effect.void),
+  ),
+).toEqualTypeOf<Task<number>>();
 expectTypeOf(acquireIn(s, withDb, { context })).toEqualTypeOf<Task<string>>();
 // @ts-expect-error
 void acquireIn(s, withDb);
 
 // Promise code has no typed failures, unless `catch` gives them a type.
 expectTypeOf(effectFromWork(async () => 1)).toEqualTypeOf<Effect.Effect<number, unknown>>();
-expectTypeOf(effectFromWork(async () => 1, { catch: () => 'no' as const })).toEqualTypeOf<Effect.Effect<number, 'no'>>();
+expectTypeOf(effectFromWork(async () => 1, { catch: () => 'no' as const })).toEqualTypeOf<
+  Effect.Effect<number, 'no'>
+>();
 effectFromWork(async () => 'late', { onLate: (value) => expectTypeOf(value).toEqualTypeOf<string>() });
 expectTypeOf(effectFromScope(async () => 1)).toEqualTypeOf<Effect.Effect<number, unknown>>();
 expectTypeOf(openScope()).toEqualTypeOf<Effect.Effect<Scope, never, EffectScope.Scope>>();

@@ -20,7 +20,9 @@ async function main(): Promise<void> {
   const jobs: Source<number> = sourceFromQueue(queue);
   Effect.runSync(Queue.offer(queue, 7));
   log.push(String(await wait(jobs)));
-  const numbers = await runEffect(Stream.runCollect(Stream.take(streamFromSource(CancellationToken.alreadyCancelled(1)), 2)));
+  const numbers = await runEffect(
+    Stream.runCollect(Stream.take(streamFromSource(CancellationToken.alreadyCancelled(1)), 2)),
+  );
   log.push(numbers.join('+'));
   await scope(async (s) => {
     const resource = Effect.acquireRelease(Effect.succeed('held'), () => Effect.sync(() => void log.push('released')));

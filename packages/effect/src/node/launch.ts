@@ -1,8 +1,7 @@
 import type { HookHandle, InstallOptions, ShutdownOptions } from '@quiesce/shutdown';
 import { Shutdown } from '@quiesce/shutdown';
 import { Cause, Context, Effect, Exit, Layer, Scope } from 'effect';
-import { cancellationOf, defectsFromError, interruption } from '../cause.ts';
-import { runEffect } from '../run-effect.ts';
+import { cancellationOf, defectsFromError, errorFromCause, interruption } from '../cause.ts';
 import { CurrentShutdown } from './current-shutdown.ts';
 import { until } from './in-flight.ts';
 
@@ -68,14 +67,37 @@ export async function launch<ROut, E, RIn>(
   options: LaunchOptions & { readonly context?: Context.Context<Needs<RIn>> } = {},
 ): Promise<Context.Context<ROut | CurrentShutdown>> {
   const { name, context = Context.empty() as Context.Context<Needs<RIn>> } = options;
-  const held = Scope.makeUnsafe();
+  const held = new Held();
   const hook = closeIn(shutdown, held, name);
-  const building = Effect.onExit(build(shutdown, layer, held), (exit) => {
-    if (Exit.isSuccess(exit)) return Effect.void;
-    hook.remove();
-    return Scope.close(held, exit);
-  });
-  return await runEffect(building, { context });
+  const exit = await Effect.runPromiseExitWith(context)(build(shutdown, layer, held));
+  if (Exit.isSuccess(exit)) return exit.value;
+  const closed = await held.close(exit);
+  // Not before: a shutdown that has begun meanwhile waits for it.
+  hook.remove();
+  throw errorFromCause(Exit.isFailure(closed) ? Cause.combine(exit.cause, closed.cause) : exit.cause);
+}
+
+/** The scope of the layers: whoever closes it, all wait for the same end. */
+class Held {
+  readonly scope: Scope.Closeable = Scope.makeUnsafe();
+  /** Fulfils when building has ended: a layer that fails runs its finalizers itself, in the fiber that builds. */
+  #built: Promise<void> = Promise.resolve();
+  /** Set by the first `close`. */
+  #closing: Promise<Exit.Exit<void>> | undefined = undefined;
+
+  /** @returns says that building has ended */
+  begin(): () => void {
+    let built = (): void => {};
+    this.#built = new Promise((resolve) => {
+      built = resolve;
+    });
+    return built;
+  }
+
+  close(exit: Exit.Exit<unknown, unknown>): Promise<Exit.Exit<void>> {
+    this.#closing ??= this.#built.then(() => Effect.runPromiseExit(Scope.close(this.scope, exit)));
+    return this.#closing;
+  }
 }
 
 /** How a layer that shuts down is made. */
@@ -121,7 +143,7 @@ export function shutdownLayer<ROut, E, RIn>(
       stopping,
     );
     if (install !== false) shutdown.install(install === true ? {} : install);
-    const held = Scope.makeUnsafe();
+    const held = new Held();
     closeIn(shutdown, held);
     return yield* build(shutdown, app, held);
   });
@@ -129,20 +151,22 @@ export function shutdownLayer<ROut, E, RIn>(
 }
 
 /** Registers the hook that closes the layers. */
-function closeIn(shutdown: Shutdown, held: Scope.Closeable, name = 'layers'): HookHandle {
-  return shutdown.hook(name, () =>
-    runEffect(Scope.close(held, Exit.failCause(interruption(shutdown.stopAccepting.reason)))),
-  );
+function closeIn(shutdown: Shutdown, held: Held, name = 'layers'): HookHandle {
+  return shutdown.hook(name, async () => {
+    const exit = await held.close(Exit.failCause(interruption(shutdown.stopAccepting.reason)));
+    if (Exit.isFailure(exit)) throw errorFromCause(exit.cause);
+  });
 }
 
 /** A shutdown that begins meanwhile interrupts it. */
 function build<ROut, E, RIn>(
   shutdown: Shutdown,
   layer: Layer.Layer<ROut, E, RIn>,
-  held: Scope.Scope,
+  held: Held,
 ): Effect.Effect<Context.Context<ROut | CurrentShutdown>, E, Needs<RIn>> {
-  const building = Effect.provideService(Layer.buildWithScope(layer, held), CurrentShutdown, shutdown);
-  return Effect.map(until(shutdown.stopAccepting, building), Context.add(CurrentShutdown, shutdown));
+  const building = Effect.provideService(Layer.buildWithScope(layer, held.scope), CurrentShutdown, shutdown);
+  const counted = Effect.suspend(() => Effect.ensuring(building, Effect.sync(held.begin())));
+  return Effect.map(until(shutdown.stopAccepting, counted), Context.add(CurrentShutdown, shutdown));
 }
 
 /** The finalizer of the layer: the whole shutdown. */
@@ -152,7 +176,9 @@ function stopping(shutdown: Shutdown, exit: Exit.Exit<unknown, unknown>): Effect
     void shutdown.stopped().then(({ hooks, errors }) => {
       const failed = hooks.filter(({ outcome }) => outcome === 'failed').map(({ error }) => error);
       const causes = [...failed, ...errors.map(({ error }) => error)].map(defectsFromError);
-      resume(causes.length === 0 ? Effect.void : Effect.failCause(causes.reduce((all, one) => Cause.combine(all, one))));
+      resume(
+        causes.length === 0 ? Effect.void : Effect.failCause(causes.reduce((all, one) => Cause.combine(all, one))),
+      );
     });
   });
 }

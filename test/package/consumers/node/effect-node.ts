@@ -9,7 +9,13 @@ async function main(): Promise<void> {
   const shutdown = new Shutdown();
   const app = Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => void log.push('closed'))));
   const context = await launch(shutdown, app);
-  await runEffect(inFlight('request', Effect.map(CurrentShutdown, ({ state }) => void log.push(state))), { context });
+  await runEffect(
+    inFlight(
+      'request',
+      Effect.map(CurrentShutdown, ({ state }) => void log.push(state)),
+    ),
+    { context },
+  );
   shutdown.request();
   await shutdown.stopped();
   if (log.join() !== 'running,closed') throw new Error(`it left ${log.join()}`);
