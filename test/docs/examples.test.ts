@@ -8,6 +8,8 @@ import * as broadcastTesting from '@quiesce/broadcast-channel/testing';
 import * as cancellationToken from '@quiesce/cancellation-token';
 import * as testing from '@quiesce/cancellation-token/testing';
 import * as channel from '@quiesce/channel';
+import * as effect from '@quiesce/effect';
+import * as effectNode from '@quiesce/effect/node';
 import * as httpDrain from '@quiesce/http-drain';
 import * as scope from '@quiesce/scope';
 import * as select from '@quiesce/select';
@@ -29,6 +31,8 @@ const packages: Record<string, object> = {
   '@quiesce/http-drain': httpDrain,
   '@quiesce/worker-pool': workerPool,
   '@quiesce/worker-pool/node': workerPoolNode,
+  '@quiesce/effect': effect,
+  '@quiesce/effect/node': effectNode,
 };
 /** Types have no value to find them by. */
 const types: Record<string, readonly string[]> = {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,12 +20,15 @@ let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'quiesce-consumer-'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
-  // Nothing but the tarballs: whatever else they needed would fail here.
+  // Nothing but the tarballs: whatever else they needed would fail here. Peers are their users' own.
   const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
+  quiet.push('--legacy-peer-deps');
   execFileSync('npm', ['install', ...quiet, ...packages.map(tarballOf)], {
     cwd: folder,
     shell: process.platform === 'win32',
   });
+  // A junction needs no right on Windows.
+  symlinkSync(join(root, 'node_modules/effect'), join(folder, 'node_modules/effect'), 'junction');
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -22,8 +22,8 @@ export interface Package {
   entries: Map<string, string>;
 }
 
-/** Packages that run on Node alone, and are compiled against its types; their declarations name none of them. */
-export const nodeOnly: readonly string[] = ['shutdown'];
+/** Packages of which some runs on Node alone, and is compiled against its types; their declarations name none of them. */
+export const nodeOnly: readonly string[] = ['shutdown', 'effect'];
 
 export const root: string = fileURLToPath(new URL('../..', import.meta.url));
 

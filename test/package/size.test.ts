@@ -32,6 +32,10 @@ const ceilings: Record<string, Ceiling> = {
     why: 'scope, select and watch, and 11 kB for phases, signals, report, checks and the watchdog',
   },
   'http-drain': { bytes: 12_000, why: 'scope, and 4 kB for connections, sessions and health' },
+  effect: {
+    bytes: 24_000,
+    why: 'all that works everywhere, and 5 kB of bridges; Effect itself is the peer',
+  },
   'worker-pool': { bytes: 15_500, why: 'scope and channel, and 4 kB for two pools' },
 };
 
@@ -109,6 +113,8 @@ async function bundle(contents: string): Promise<number> {
     format: 'esm',
     platform: 'neutral',
     target: 'es2022',
+    // A peer is there already.
+    external: ['effect'],
   });
   return outputFiles.reduce((sum, file) => sum + gzipSync(file.contents, { level: 9 }).length, 0);
 }

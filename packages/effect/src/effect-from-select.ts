@@ -1,0 +1,150 @@
+import {
+  CancellationToken,
+  isSource,
+  PENDING,
+  type Source,
+  type SourceProtocol,
+  source,
+  type Waiter,
+} from '@quiesce/cancellation-token';
+import { checkFunction } from '@quiesce/internal';
+import { type Branches, type Outcome, type SelectOptions, select, trySelect } from '@quiesce/select';
+import { Effect } from 'effect';
+import { effectFromWork, failureWith, type WorkOptions } from './effect-from-work.ts';
+import { take } from './take.ts';
+
+/** How a select is made an Effect. */
+export interface EffectSelectOptions<A, E> extends WorkOptions<A, E>, Pick<SelectOptions, 'random'> {
+  /** `true`: looks at the branches in the order in which they are written, as `select.biased`. Default: false. */
+  readonly biased?: boolean | undefined;
+}
+
+type AnyBranches = Readonly<Record<string, unknown>>;
+type AnyOutcome = Outcome<Readonly<Record<string, Source<unknown>>>>;
+
+/**
+ * An Effect that waits for the first of several things, as `select` does; interruption cancels it.
+ *
+ * **Timing.** `branches` is called each time the Effect runs. Otherwise as `select`.
+ *
+ * **Cancel safety.** Interrupted, functions that run are cancelled and awaited. Where all branches are sources, tokens and
+ * signals, nothing was taken. With promises, functions or `match` among them, an outcome that was decided when the
+ * interruption came goes to `onLate`.
+ *
+ * @param branches makes the branches: as for `select`
+ * @param options `biased`, `random`; `catch` gives the failures a type; `onLate`
+ * @returns which branch won, and its value; fails with what `select` rejects with
+ * @throws TypeError when `branches` is not a function
+ * @see `select`, `Effect.raceFirst` (effect 4), whose losers may have consumed
+ * @example
+ * ```ts
+ * import { Effect } from 'effect';
+ *
+ * const [tx, rx] = channel<string>(1);
+ * const stop = new CancellationToken();
+ * const next = effectFromSelect(() => ({ stop, job: rx }), { biased: true });
+ * await tx.send('print');
+ * console.log(await runEffect(next)); // => { branch: 'job', value: 'print' }
+ * ```
+ */
+export function effectFromSelect<B extends Branches<B>, E = unknown>(
+  branches: () => B,
+  options: EffectSelectOptions<Outcome<B>, E> = {},
+): Effect.Effect<Outcome<B>, E> {
+  checkFunction('effectFromSelect', branches);
+  const failure = failureWith(options.catch);
+  const start = (): Effect.Effect<AnyOutcome, E> => {
+    const given = branches() as AnyBranches;
+    if (!isPlain(given)) return effectFromWork((token) => promised(given, token, options), options as never) as never;
+    return take(
+      () => new FirstOf(given, options),
+      (outcome) => Effect.succeed(outcome),
+      (error) => Effect.suspend(() => Effect.failCause(failure(error))),
+    );
+  };
+  return Effect.suspend(() => {
+    try {
+      return start();
+    } catch (error) {
+      return Effect.failCause(failure(error));
+    }
+  }) as Effect.Effect<Outcome<B>, E>;
+}
+
+function promised(
+  branches: AnyBranches,
+  signal: CancellationToken,
+  { biased, random }: EffectSelectOptions<never, unknown>,
+): Promise<AnyOutcome> {
+  if (biased === true) return select.biased(branches as never, { signal });
+  return select(branches as never, { signal, ...(random !== undefined && { random }) });
+}
+
+/** Whether asking and parking is all that the branches need. With every branch off, `select` says what to do. */
+function isPlain(branches: AnyBranches): boolean {
+  let isOn = false;
+  for (const name in branches) {
+    const branch = branches[name];
+    if (name === 'else' || isOff(branch)) continue;
+    if (!isSource(branch) && !(branch instanceof AbortSignal)) return false;
+    isOn = true;
+  }
+  return isOn;
+}
+
+/** Several sources as one, for one waiter: ready with the first that is. */
+class FirstOf implements SourceProtocol<AnyOutcome> {
+  readonly #poll: () => AnyOutcome | undefined;
+  /** One waiter on each source; parked while somebody is parked here. */
+  readonly #parts: { readonly on: SourceProtocol<unknown>; readonly waiter: Waiter }[] = [];
+  /** Who is parked here; `undefined`: nobody. */
+  #parked: Waiter | undefined = undefined;
+
+  constructor(given: AnyBranches, { biased, random }: EffectSelectOptions<never, unknown>) {
+    // `else` is for when every branch is off.
+    const { else: _, ...others } = given;
+    const branches = others as Readonly<Record<string, Source<unknown>>>;
+    if (biased === true) this.#poll = () => trySelect.biased(branches);
+    else this.#poll = () => trySelect(branches, random === undefined ? {} : { random });
+    for (const branch of Object.values(others)) {
+      if (isOff(branch)) continue;
+      const on = isSource(branch) ? branch[source] : CancellationToken.from(branch as AbortSignal)[source];
+      this.#parts.push({
+        on,
+        waiter: { next: undefined, prev: undefined, owner: undefined, wake: () => this.#wake() },
+      });
+    }
+  }
+
+  poll(): AnyOutcome | typeof PENDING {
+    return this.#poll() ?? PENDING;
+  }
+
+  park(waiter: Waiter): void {
+    this.#parked = waiter;
+    for (const part of this.#parts) {
+      // Parking may run anything, a wake-up too.
+      if (this.#parked === undefined) return;
+      part.on.park(part.waiter);
+    }
+  }
+
+  unpark(waiter: Waiter): void {
+    if (this.#parked === waiter) this.#rest();
+  }
+
+  #wake(): void {
+    const parked = this.#parked;
+    this.#rest();
+    parked?.wake();
+  }
+
+  #rest(): void {
+    this.#parked = undefined;
+    for (const { on, waiter } of this.#parts) on.unpark(waiter);
+  }
+}
+
+function isOff(branch: unknown): boolean {
+  return branch === false || branch === null || branch === undefined;
+}

@@ -1,0 +1,14 @@
+export { type AcquireOptions, type AcquireWithOptions, acquireIn } from './acquire-in.ts';
+export { causeFromError, errorFromCause, reasonFromCause } from './cause.ts';
+export { effectClock } from './effect-clock.ts';
+export { type EffectSelectOptions, effectFromSelect } from './effect-from-select.ts';
+export { effectFromSource } from './effect-from-source.ts';
+export { type CatchOptions, effectFromWork, type WorkOptions } from './effect-from-work.ts';
+export { CauseError } from './errors.ts';
+export { type EffectScopeOptions, effectFromScope, openScope } from './open-scope.ts';
+export { type RunOptions, type RunWithOptions, runEffect } from './run-effect.ts';
+export { sourceFromDeferred } from './source-from-deferred.ts';
+export { sourceFromQueue } from './source-from-queue.ts';
+export { type StreamContext, StreamSource, sourceFromStream } from './source-from-stream.ts';
+export { sourceFromSubscription } from './source-from-subscription.ts';
+export { streamFromBroadcast, streamFromChannel, streamFromSource } from './stream-from-source.ts';

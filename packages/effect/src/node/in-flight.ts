@@ -1,0 +1,48 @@
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import { Effect } from 'effect';
+import { interruptWith } from '../run-effect.ts';
+import { CurrentShutdown } from './current-shutdown.ts';
+
+/**
+ * Counts an Effect as in flight: the shutdown waits for it until `drainTimeout`, and then interrupts its fiber with the
+ * reason of `stopNow`.
+ *
+ * **Timing.** Counted from the step in which it starts to the end of its finalizers.
+ *
+ * **Cancel safety.** As the Effect. Interrupted is the fiber that runs it, also what that would do afterwards. When
+ * `stopNow` is cancelled already it is not started.
+ *
+ * @param name how reports call it
+ * @param effect the work: one request, one job
+ * @throws TypeError, as a defect, for what is no name
+ * @see `shutdown.guard`
+ * @example
+ * ```ts
+ * import { Effect } from 'effect';
+ *
+ * const shutdown = new Shutdown();
+ * const request = inFlight('GET /page', Effect.sync(() => shutdown.progress.inFlight));
+ * const counted = Effect.provideService(request, CurrentShutdown, shutdown);
+ * console.log(await runEffect(counted), shutdown.progress.inFlight); // => 1 0
+ * ```
+ */
+export function inFlight<A, E, R>(
+  name: string,
+  effect: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E, R | CurrentShutdown> {
+  return Effect.flatMap(CurrentShutdown, (shutdown) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => shutdown.guard(name)),
+      () => until(shutdown.stopNow, effect),
+      (guard) => Effect.sync(() => guard.dispose()),
+    ),
+  );
+}
+
+/** Runs an Effect; a cancellation meanwhile interrupts the fiber, with the reason. */
+export function until<A, E, R>(token: CancellationToken, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+  return Effect.withFiber((fiber) => {
+    const leave = interruptWith(fiber, token);
+    return Effect.ensuring(effect, Effect.sync(leave));
+  });
+}

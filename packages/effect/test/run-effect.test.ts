@@ -1,0 +1,274 @@
+import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token';
+import { CauseError, reasonFromCause, runEffect } from '@quiesce/effect';
+import { Cause, Context, Deferred, Effect, Exit } from 'effect';
+import { describe, expect, test } from 'vitest';
+import { deferred, rejection, turn, turns, unhandledIn } from './vocabulary.ts';
+
+const fail = (error: unknown): Effect.Effect<never, unknown> => Effect.fail(error);
+
+describe('runEffect without a cancellation', () => {
+  test('gives what the Effect succeeds with', async () => {
+    expect(await runEffect(Effect.succeed(42))).toBe(42);
+    expect(await runEffect(Effect.andThen(Effect.yieldNow, Effect.succeed('later')))).toBe('later');
+  });
+
+  test('rejects with the failure, or the defect, verbatim', async () => {
+    const error = { any: 'thing' };
+    expect(await rejection(runEffect(fail(error)))).toBe(error);
+    expect(await rejection(runEffect(Effect.die(error)))).toBe(error);
+    const thrown = Effect.sync(() => {
+      throw error;
+    });
+    expect(await rejection(runEffect(thrown))).toBe(error);
+  });
+
+  test('rejects with all of several failures, in their order', async () => {
+    const work = Effect.ensuring(Effect.ensuring(Effect.fail('work'), Effect.die('first')), Effect.die('second'));
+    const error = (await rejection(runEffect(work))) as CauseError;
+    expect(error).toBeInstanceOf(CauseError);
+    expect([error.name, error.code, error.errors]).toEqual(['CauseError', 'ERR_CAUSE', ['work', 'first', 'second']]);
+    expect(Cause.isCause(error.cause)).toBe(true);
+  });
+
+  test('says that the Effect was interrupted by somebody else, with the cause', async () => {
+    const error = await rejection(runEffect(Effect.interrupt));
+    expect(isCancelledError(error)).toBe(true);
+    expect(Cause.hasInterruptsOnly((error as Error).cause as Cause.Cause<never>)).toBe(true);
+  });
+
+  test('an empty cause is an error, and not a success', async () => {
+    expect(await rejection(runEffect(Effect.failCause(Cause.empty)))).toMatchObject({ name: 'CauseError', errors: [] });
+  });
+
+  test('gives the Effect its services', async () => {
+    const Name = Context.Service<{ readonly name: string }>('Name');
+    const work = Effect.map(Name, ({ name }) => name);
+    expect(await runEffect(work, { context: Context.make(Name, { name: 'here' }) })).toBe('here');
+  });
+
+  test('leaves nothing on the token', async () => {
+    const token = new CancellationToken();
+    await runEffect(Effect.yieldNow, { signal: token });
+    await rejection(runEffect(Effect.andThen(Effect.yieldNow, fail('no')), { signal: token }));
+    let fired = 0;
+    token.onCancelled(() => fired++);
+    token.cancel();
+    expect(fired).toBe(1);
+  });
+
+  test('refuses what is no signal as a rejection', async () => {
+    expect(await rejection(runEffect(Effect.void, { signal: {} as AbortSignal }))).toBeInstanceOf(TypeError);
+  });
+});
+
+describe('runEffect under a token', () => {
+  test.each([
+    [
+      'a token',
+      (): [CancellationToken, (reason: unknown) => unknown] => {
+        const token = new CancellationToken();
+        return [token, (reason) => token.cancel(reason)];
+      },
+    ],
+    [
+      'an AbortSignal',
+      (): [AbortSignal, (reason: unknown) => unknown] => {
+        const controller = new AbortController();
+        return [controller.signal, (reason) => controller.abort(reason)];
+      },
+    ],
+  ])('%s interrupts, the finalizers are awaited, and the reason is the rejection', async (_, make) => {
+    const [signal, cancel] = make();
+    const gate = deferred();
+    const log: string[] = [];
+    const cleanup = Effect.andThen(
+      Effect.promise(() => gate.promise),
+      Effect.sync(() => log.push('cleaned up')),
+    );
+    const running = runEffect(Effect.ensuring(Effect.never, cleanup), { signal });
+    const settled = rejection(running).finally(() => log.push('settled'));
+    const reason = { why: 'deploy' };
+    cancel(reason);
+    await turns();
+    expect(log).toEqual([]);
+    gate.resolve();
+    expect(await settled).toBe(reason);
+    expect(log).toEqual(['cleaned up', 'settled']);
+  });
+
+  test('that is cancelled already starts nothing', async () => {
+    let started = false;
+    const work = Effect.sync(() => {
+      started = true;
+    });
+    const running = runEffect(work, { signal: CancellationToken.alreadyCancelled('before') });
+    expect(await rejection(running)).toBe('before');
+    expect(started).toBe(false);
+  });
+
+  test('that the Effect itself cancels while it starts interrupts it', async () => {
+    const token = new CancellationToken();
+    const work = Effect.andThen(
+      Effect.sync(() => token.cancel('own')),
+      Effect.never,
+    );
+    expect(await rejection(runEffect(work, { signal: token }))).toBe('own');
+  });
+
+  test('an Effect that ends in the step that cancels it has ended', async () => {
+    const token = new CancellationToken();
+    expect(
+      await runEffect(
+        Effect.sync(() => token.cancel()),
+        { signal: token },
+      ),
+    ).toBe(true);
+  });
+
+  test('an Effect that ends with a value in the step in which it is interrupted has won', async () => {
+    const token = new CancellationToken();
+    const last = Effect.callback<string>((resume) => {
+      token.onCancelled(() => resume(Effect.succeed('in time')));
+    });
+    const running = runEffect(last, { signal: token });
+    token.cancel('late');
+    // The Effect's callback was registered first: the fiber had ended when it was this function's turn.
+    expect(await running).toBe('in time');
+  });
+
+  test('an uninterruptible region ends before the interruption', async () => {
+    const token = new CancellationToken();
+    const gate = deferred();
+    const log: string[] = [];
+    const inside = Effect.andThen(
+      Effect.promise(() => gate.promise),
+      Effect.sync(() => log.push('inside')),
+    );
+    const work = Effect.andThen(
+      Effect.uninterruptible(inside),
+      Effect.sync(() => log.push('behind')),
+    );
+    const running = rejection(runEffect(work, { signal: token }));
+    token.cancel('now');
+    gate.resolve();
+    expect(await running).toBe('now');
+    expect(log).toEqual(['inside']);
+  });
+
+  test('a finalizer that fails is the rejection; several are all of it', async () => {
+    for (const [cleanups, errors] of [
+      [['a'], undefined],
+      [
+        ['a', 'b'],
+        ['a', 'b'],
+      ],
+    ] as const) {
+      const token = new CancellationToken();
+      const work = cleanups.reduce<Effect.Effect<never>>(
+        (inner, name) => Effect.ensuring(inner, Effect.die(name)),
+        Effect.never,
+      );
+      const running = rejection(runEffect(work, { signal: token }));
+      token.cancel('stop');
+      const error = await running;
+      if (errors === undefined) expect(error).toBe('a');
+      else expect((error as CauseError).errors).toEqual(errors);
+    }
+  });
+
+  test('a failure that comes before the cancellation is the rejection', async () => {
+    const token = new CancellationToken();
+    const running = rejection(runEffect(Effect.andThen(Effect.yieldNow, fail('first')), { signal: token }));
+    await turns();
+    token.cancel('second');
+    expect(await running).toBe('first');
+  });
+
+  test('tells the fiber why', async () => {
+    const token = new CancellationToken();
+    const seen: unknown[] = [];
+    const work = Effect.onExit(Effect.never, (exit) =>
+      Effect.sync(() => seen.push(Exit.isFailure(exit) && reasonFromCause(exit.cause))),
+    );
+    const running = rejection(runEffect(work, { signal: token }));
+    token.cancel('maintenance');
+    await running;
+    expect(seen).toEqual(['maintenance']);
+  });
+
+  test('interrupts the fibers that it has forked, and awaits them', async () => {
+    const token = new CancellationToken();
+    const log: string[] = [];
+    const child = Effect.ensuring(
+      Effect.never,
+      Effect.andThen(
+        Effect.yieldNow,
+        Effect.sync(() => log.push('child')),
+      ),
+    );
+    const work = Effect.andThen(Effect.forkChild(child, { startImmediately: true }), Effect.never);
+    const running = rejection(runEffect(work, { signal: token }));
+    await turn();
+    token.cancel('all');
+    expect(await running).toBe('all');
+    expect(log).toEqual(['child']);
+  });
+
+  test('a second cancellation, from above, during the cleanup changes nothing', async () => {
+    const outer = new CancellationToken();
+    const token = outer.childToken();
+    const gate = deferred();
+    const running = rejection(
+      runEffect(
+        Effect.ensuring(
+          Effect.never,
+          Effect.promise(() => gate.promise),
+        ),
+        { signal: token },
+      ),
+    );
+    token.cancel('first');
+    outer.cancel('second');
+    gate.resolve();
+    expect(await running).toBe('first');
+  });
+
+  test('an interruption from inside during the cleanup changes nothing', async () => {
+    const token = new CancellationToken();
+    const log: string[] = [];
+    const cleanup = Effect.withFiber((fiber) =>
+      Effect.andThen(
+        Effect.sync(() => fiber.interruptUnsafe(1)),
+        Effect.andThen(
+          Effect.yieldNow,
+          Effect.sync(() => log.push('whole')),
+        ),
+      ),
+    );
+    const running = rejection(runEffect(Effect.ensuring(Effect.never, cleanup), { signal: token }));
+    token.cancel('outside');
+    expect(await running).toBe('outside');
+    expect(log).toEqual(['whole']);
+  });
+
+  test('that is disposed hands the Effect to its parent', async () => {
+    const outer = new CancellationToken();
+    const token = outer.childToken();
+    const running = rejection(runEffect(Effect.never, { signal: token }));
+    token.dispose();
+    outer.cancel('parent');
+    expect(await running).toBe('parent');
+  });
+
+  test("a rejection that comes late is nobody else's", async () => {
+    const token = new CancellationToken();
+    const unhandled = await unhandledIn(async () => {
+      const inner = Deferred.makeUnsafe<never, string>();
+      const running = rejection(runEffect(Deferred.await(inner), { signal: token }));
+      token.cancel('gone');
+      Deferred.doneUnsafe(inner, Exit.fail('too late'));
+      expect(await running).toBe('gone');
+    });
+    expect(unhandled).toEqual([]);
+  });
+});

@@ -1,0 +1,340 @@
+import { CancellationToken, isClosedError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import {
+  acquireIn,
+  type CauseError,
+  effectFromScope,
+  effectFromSource,
+  effectFromWork,
+  openScope,
+  reasonFromCause,
+  runEffect,
+} from '@quiesce/effect';
+import { type Scope, ScopeError, scope } from '@quiesce/scope';
+import { sleep } from '@quiesce/select';
+import { Context, Effect, Exit } from 'effect';
+import { describe, expect, test } from 'vitest';
+import { deferred, exitOf, rejection, run, turns, uncaughtIn, words } from './vocabulary.ts';
+
+/** Something that is acquired in Effect, and whose release is logged. */
+const resource = (log: string[], name: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => name),
+    (_, exit) => Effect.sync(() => void log.push(`${name} released: ${words(exit)}`)),
+  );
+
+describe('acquired in Effect, released in our scope', () => {
+  test('in its place among the cleanups', async () => {
+    const log: string[] = [];
+    await scope(async (s) => {
+      s.defer(() => void log.push('first defer'));
+      const both = Effect.andThen(resource(log, 'a'), resource(log, 'b'));
+      expect(await acquireIn(s, both)).toBe('b');
+      s.defer(() => void log.push('second defer'));
+      expect(await acquireIn(s, resource(log, 'c'))).toBe('c');
+      s.spawn(async () => void log.push('task'));
+      log.push('body');
+    });
+    expect(log).toEqual([
+      'task',
+      'body',
+      'c released: success:undefined',
+      'second defer',
+      'b released: success:undefined',
+      'a released: success:undefined',
+      'first defer',
+    ]);
+  });
+
+  test('the finalizers are told of a failure, and of a cancellation with its reason', async () => {
+    const log: string[] = [];
+    const failed = scope(async (s) => {
+      await acquireIn(s, resource(log, 'a'));
+      throw new Error('body');
+    });
+    expect(await rejection(failed)).toMatchObject({ message: 'body' });
+    expect(log).toEqual(['a released: fail:body']);
+    const reasons: unknown[] = [];
+    const told = Effect.acquireRelease(Effect.void, (_, exit) =>
+      Effect.sync(() => reasons.push(Exit.isFailure(exit) && reasonFromCause(exit.cause))),
+    );
+    const cancelled = scope(async (s) => {
+      await acquireIn(s, told);
+      s.cancel('enough');
+    });
+    await cancelled.catch(() => {});
+    expect(reasons).toEqual(['enough']);
+  });
+
+  test("a failure of the acquisition is the task's, and what it had acquired is released at once", async () => {
+    const log: string[] = [];
+    await scope(async (s) => {
+      s.defer(() => void log.push('defer'));
+      const half = Effect.andThen(resource(log, 'a'), Effect.fail('refused'));
+      expect(await rejection(acquireIn(s, half))).toBe('refused');
+      log.push('body goes on');
+    });
+    expect(log).toEqual(['a released: fail:refused', 'body goes on', 'defer']);
+    const unasked = scope((s) => void acquireIn(s, Effect.fail('nobody asked')));
+    expect(await rejection(unasked)).toBe('nobody asked');
+  });
+
+  test('a defect, and a release that fails as well, are all kept', async () => {
+    const bad = Effect.acquireRelease(Effect.void, () => Effect.die('release'));
+    await scope(async (s) => {
+      const error = await rejection(acquireIn(s, Effect.andThen(bad, Effect.die('acquire'))));
+      expect((error as CauseError).errors).toEqual(['acquire', 'release']);
+    });
+  });
+
+  test("failures of the finalizers are the scope's, each one, in their order", async () => {
+    const dying = (name: string) => Effect.addFinalizer(() => Effect.die(name));
+    const failed = scope(async (s) => {
+      s.defer(() => Promise.reject('outer'));
+      await acquireIn(s, Effect.andThen(dying('second'), dying('first')));
+      s.defer(() => Promise.reject('inner'));
+    });
+    const error = (await rejection(failed)) as ScopeError;
+    expect(error).toBeInstanceOf(ScopeError);
+    expect(error.errors).toEqual(['inner', 'first', 'second', 'outer']);
+    const one = scope(async (s) => void (await acquireIn(s, dying('alone'))));
+    expect(await rejection(one)).toBe('alone');
+  });
+
+  test('a cancellation while it acquires interrupts it, and releases before the scope ends', async () => {
+    const log: string[] = [];
+    const gate = deferred();
+    const slow = Effect.andThen(
+      Effect.acquireRelease(Effect.void, () =>
+        Effect.andThen(
+          Effect.promise(() => gate.promise),
+          Effect.sync(() => void log.push('released')),
+        ),
+      ),
+      Effect.never,
+    );
+    const token = new CancellationToken();
+    const running = scope((s) => acquireIn(s, slow), { signal: token });
+    const settled = rejection(running).finally(() => log.push('settled'));
+    token.cancel('deploy');
+    await turns();
+    expect(log).toEqual([]);
+    gate.resolve();
+    expect(await settled).toBe('deploy');
+    expect(log).toEqual(['released', 'settled']);
+  });
+
+  test('an interruption during the release does not stop it', async () => {
+    const log: string[] = [];
+    const stubborn = Effect.acquireRelease(Effect.void, () =>
+      Effect.withFiber((fiber) => {
+        fiber.interruptUnsafe();
+        return Effect.andThen(
+          Effect.yieldNow,
+          Effect.sync(() => void log.push('whole')),
+        );
+      }),
+    );
+    await scope(async (s) => void (await acquireIn(s, stubborn)));
+    expect(log).toEqual(['whole']);
+  });
+
+  test('that arrives after the scope had given up is released, and its failure reported', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    const gate = deferred();
+    const late = Effect.andThen(Effect.uninterruptible(Effect.promise(() => gate.promise)), Effect.succeed('late'));
+    const uncaught = await uncaughtIn(async () => {
+      const running = rejection(
+        scope(
+          (s) => {
+            const acquired = Effect.uninterruptible(
+              Effect.andThen(
+                late,
+                Effect.acquireRelease(Effect.void, () => Effect.sync(() => void log.push('released'))),
+              ),
+            );
+            void acquireIn(s, acquired).settled();
+            s.cancel('enough');
+          },
+          { cleanupTimeout: 10, clock },
+        ),
+      );
+      await clock.advance(10);
+      expect(await running).toMatchObject({ name: 'CleanupTimeoutError' });
+      gate.resolve();
+      await turns(6);
+    });
+    expect(log).toEqual(['released']);
+    expect(uncaught.length).toBeLessThanOrEqual(1);
+  });
+
+  test('nested scopes release inside out', async () => {
+    const log: string[] = [];
+    await scope(async (outer) => {
+      await acquireIn(outer, resource(log, 'outer'));
+      await scope(async (inner) => void (await acquireIn(inner, resource(log, 'inner'))), { signal: outer.token });
+      log.push('between');
+    });
+    expect(log.map((line) => line.split(' ')[0])).toEqual(['inner', 'between', 'outer']);
+  });
+
+  test('has the services that it is given, beside its own scope', async () => {
+    const Name = Context.Service<{ readonly name: string }>('Name');
+    const log: string[] = [];
+    const named = Effect.flatMap(Name, ({ name }) => resource(log, name));
+    await scope(async (s) => {
+      expect(await acquireIn(s, named, { context: Context.make(Name, { name: 'db' }), name: 'database' })).toBe('db');
+    });
+    expect(log).toEqual(['db released: success:undefined']);
+  });
+
+  test('a scope that has ended refuses', async () => {
+    let ended: Scope | undefined;
+    await scope((s) => {
+      ended = s;
+    });
+    expect(() => acquireIn(ended as Scope, Effect.void)).toThrow();
+  });
+});
+
+describe('acquired in our scope, released in Effect', () => {
+  test('in its place among the finalizers; tasks are cancelled and awaited', async () => {
+    const log: string[] = [];
+    const program = Effect.gen(function* () {
+      yield* Effect.addFinalizer(() => Effect.sync(() => void log.push('first finalizer')));
+      const s = yield* openScope({ name: 'ours' });
+      s.defer(() => void log.push('outer defer'));
+      s.defer(() => void log.push('inner defer'));
+      s.spawn(async (token) => {
+        await token.cancelled();
+        await turns();
+        log.push('task');
+      });
+      yield* Effect.addFinalizer(() => Effect.sync(() => void log.push('last finalizer')));
+    });
+    await runEffect(Effect.scoped(program));
+    expect(log).toEqual(['last finalizer', 'task', 'inner defer', 'outer defer', 'first finalizer']);
+  });
+
+  test('failures are defects of the finalizer, each one, beside what the Effect failed with', async () => {
+    const program = Effect.gen(function* () {
+      const s = yield* openScope();
+      s.defer(() => Promise.reject('second'));
+      s.defer(() => Promise.reject('first'));
+      return yield* Effect.die('body');
+    });
+    expect(words(await run(Effect.scoped(program)))).toBe('die:body, die:first, die:second');
+    const alone = Effect.andThen(openScope(), (s) => Effect.sync(() => s.defer(() => Promise.reject('alone'))));
+    expect(words(await run(Effect.scoped(alone)))).toBe('die:alone');
+  });
+
+  test('an interruption cancels the tasks with its reason', async () => {
+    const token = new CancellationToken();
+    const reasons: unknown[] = [];
+    const program = Effect.andThen(openScope(), (s) => {
+      s.spawn(async (own) => {
+        await own.cancelled();
+        reasons.push(own.reason);
+      });
+      return Effect.never;
+    });
+    const running = rejection(runEffect(Effect.scoped(program), { signal: token }));
+    await turns();
+    token.cancel('deploy');
+    expect(await running).toBe('deploy');
+    expect(reasons).toEqual(['deploy']);
+  });
+
+  test('an interruption during the cleanup does not stop it', async () => {
+    const gate = deferred();
+    const log: string[] = [];
+    const program = Effect.andThen(openScope(), (s) =>
+      Effect.sync(() =>
+        s.defer(async () => {
+          await gate.promise;
+          log.push('cleaned up');
+        }),
+      ),
+    );
+    const fiber = Effect.runFork(Effect.scoped(program));
+    await turns();
+    fiber.interruptUnsafe();
+    await turns();
+    expect(log).toEqual([]);
+    gate.resolve();
+    await exitOf(fiber);
+    expect(log).toEqual(['cleaned up']);
+  });
+
+  test('can be joined before', async () => {
+    const program = Effect.gen(function* () {
+      const s = yield* openScope();
+      const task = s.spawn(async () => 'value');
+      yield* effectFromWork(() => s.join());
+      return yield* effectFromSource(task);
+    });
+    expect(await runEffect(Effect.scoped(program))).toBe('value');
+  });
+});
+
+describe('a scope as an Effect', () => {
+  test('gives what its body returns, and fails with all that failed', async () => {
+    expect(words(await run(effectFromScope(async (s) => (await s.spawn(async () => 3)) + 4)))).toBe('success:7');
+    const failing = effectFromScope((s) => {
+      s.defer(() => Promise.reject('cleanup'));
+      throw 'body';
+    });
+    expect(words(await run(failing))).toBe('fail:body, fail:cleanup');
+    const typed = effectFromScope(() => Promise.reject('no'), { catch: (error) => `typed ${error}` });
+    expect(words(await run(typed))).toBe('fail:typed no');
+  });
+
+  test('interrupted, it awaits everything that was started in it', async () => {
+    const log: string[] = [];
+    const fiber = Effect.runFork(
+      effectFromScope(async (s) => {
+        s.defer(() => void log.push('cleanup'));
+        s.spawn(async (token) => {
+          await token.cancelled();
+          await turns();
+          log.push('task');
+        });
+        await s.token.cancelled();
+      }),
+    );
+    fiber.interruptUnsafe();
+    expect(words(await exitOf(fiber))).toBe('interrupt');
+    expect(log).toEqual(['task', 'cleanup']);
+  });
+
+  test('keeps the options of a scope', async () => {
+    const clock = new VirtualClock();
+    const slow = run(
+      effectFromScope((s) => sleep(100, { clock }).then(() => s.token.throwIfCancelled()), {
+        timeout: 10,
+        clock,
+        name: 'slow',
+      }),
+    );
+    await clock.advance(100);
+    expect(words(await slow)).toContain('10 ms');
+  });
+
+  test('a fiber as a task of ours: cancelled with it, and no failure of its own', async () => {
+    const log: string[] = [];
+    const work = Effect.ensuring(
+      Effect.never,
+      Effect.sync(() => void log.push('finalized')),
+    );
+    const error = await rejection(
+      scope((s) => {
+        s.spawn((signal) => runEffect(work, { signal }));
+        s.spawn(() => Promise.reject('sibling'));
+      }),
+    );
+    expect(error).toBe('sibling');
+    expect(log).toEqual(['finalized']);
+    expect(isClosedError(error)).toBe(false);
+  });
+});

@@ -1,0 +1,237 @@
+import { isClosedError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { reasonFromCause, runEffect } from '@quiesce/effect';
+import { CurrentShutdown, inFlight, launch, shutdownHook, shutdownLayer } from '@quiesce/effect/node';
+import { Shutdown, type ShutdownOptions } from '@quiesce/shutdown';
+import { Context, Effect, Exit, Fiber, Layer } from 'effect';
+import { describe, expect, test } from 'vitest';
+import { deferred, exitOf, rejection, run, turns, words } from './vocabulary.ts';
+
+/** A shutdown on a virtual clock, and a log. */
+function start(options: ShutdownOptions = {}) {
+  const clock = new VirtualClock();
+  const shutdown = new Shutdown({ clock, progressInterval: Number.POSITIVE_INFINITY, ...options });
+  const log: string[] = [];
+  const end = () => clock.run(() => shutdown.stopped());
+  return { clock, shutdown, log, say: (what: string) => Effect.sync(() => void log.push(what)), end };
+}
+
+const Db = Context.Service<{ readonly query: (sql: string) => string }>('Db');
+/** A layer that logs its finalizer, and with what exit it ran. */
+const database = (log: string[]) =>
+  Layer.effect(
+    Db,
+    Effect.acquireRelease(Effect.succeed({ query: (sql: string) => `answer to ${sql}` }), (_, exit) =>
+      Effect.sync(() => void log.push(`db closed: ${Exit.isFailure(exit) ? reasonFromCause(exit.cause) : 'success'}`)),
+    ),
+  );
+
+describe('launch', () => {
+  test('closes the layers when nothing is in flight any more, after the hooks that they registered', async () => {
+    const { shutdown, log, say, end } = start();
+    const gate = deferred();
+    const server = Layer.effectDiscard(
+      Effect.gen(function* () {
+        yield* Db;
+        yield* shutdownHook('server', say('server hook'));
+        yield* Effect.addFinalizer(() => say('server closed'));
+      }),
+    );
+    const context = await launch(shutdown, Layer.provideMerge(server, database(log)));
+    const request = inFlight(
+      'request',
+      Effect.gen(function* () {
+        const { query } = yield* Db;
+        yield* Effect.promise(() => gate.promise);
+        log.push(query('select 1'));
+      }),
+    );
+    const serving = runEffect(request, { context });
+    expect(shutdown.progress.inFlight).toBe(1);
+    shutdown.request('deploy');
+    const ended = end();
+    await turns();
+    expect(log).toEqual([]);
+    gate.resolve();
+    await serving;
+    const report = await ended;
+    expect(log).toEqual(['answer to select 1', 'server hook', 'server closed', 'db closed: deploy']);
+    expect(report.exitCode).toBe(0);
+  });
+
+  test('what is in flight is interrupted at the drain timeout, with the reason, and awaited', async () => {
+    const { shutdown, log, say, end } = start({ drainTimeout: 100 });
+    const context = await launch(shutdown, database(log));
+    const reasons: unknown[] = [];
+    const stuck = Effect.onExit(Effect.never, (exit) =>
+      Effect.andThen(
+        Effect.yieldNow,
+        Effect.andThen(
+          say('request cleaned up'),
+          Effect.sync(() => reasons.push(Exit.isFailure(exit) && reasonFromCause(exit.cause))),
+        ),
+      ),
+    );
+    const fiber = Effect.runFork(Effect.provideContext(inFlight('stuck', stuck), context));
+    shutdown.request('deploy');
+    const report = await end();
+    expect(words(await exitOf(fiber))).toBe('interrupt');
+    expect(reasons).toEqual(['deploy']);
+    expect(log).toEqual(['request cleaned up', 'db closed: deploy']);
+    expect(report.cutOff.map(({ inFlight }) => inFlight)).toEqual([1]);
+  });
+
+  test('a layer that fails is the rejection; what was built is closed, and the hook is gone', async () => {
+    const { shutdown, log, end } = start();
+    const broken = Layer.effectDiscard(Effect.andThen(Db, Effect.fail('no port')));
+    expect(await rejection(launch(shutdown, Layer.provideMerge(broken, database(log))))).toBe('no port');
+    expect(log).toHaveLength(1);
+    shutdown.request();
+    const report = await end();
+    expect(report.hooks).toEqual([]);
+    const defect = Layer.effectDiscard(Effect.die('defect'));
+    const again = start();
+    expect(await rejection(launch(again.shutdown, defect))).toBe('defect');
+  });
+
+  test('a shutdown that begins while it builds interrupts that, and closes what was built', async () => {
+    const { shutdown, log, end } = start();
+    const slow = Layer.effectDiscard(Effect.andThen(Db, Effect.never));
+    const launching = rejection(launch(shutdown, Layer.provideMerge(slow, database(log))));
+    await turns();
+    shutdown.request('impatient');
+    await end();
+    expect(await launching).toBe('impatient');
+    expect(log).toEqual(['db closed: impatient']);
+  });
+
+  test("a layer that does not close is given up at the hook's timeout, and one that fails is in the report", async () => {
+    const { shutdown, end } = start({ hookTimeout: 50 });
+    await launch(shutdown, Layer.effectDiscard(Effect.addFinalizer(() => Effect.never)), { name: 'deaf' });
+    await launch(shutdown, Layer.effectDiscard(Effect.addFinalizer(() => Effect.die('finalizer'))), { name: 'broken' });
+    shutdown.request();
+    const { hooks, exitCode } = await end();
+    const outcomes = Object.fromEntries(hooks.map(({ name, outcome, error }) => [name, [outcome, error]]));
+    expect(outcomes).toEqual({ deaf: ['timed out', undefined], broken: ['failed', 'finalizer'] });
+    expect(exitCode).toBe(1);
+  });
+
+  test('refuses a name that is taken, and a shutdown that is over', async () => {
+    const { shutdown, end } = start();
+    await launch(shutdown, Layer.empty);
+    expect(await rejection(launch(shutdown, Layer.empty))).toMatchObject({ name: 'HookError' });
+    shutdown.request();
+    await end();
+    expect(isClosedError(await rejection(launch(shutdown, Layer.empty, { name: 'late' })))).toBe(true);
+  });
+
+  test('gives the layers the services that they still need', async () => {
+    const { shutdown } = start();
+    const Name = Context.Service<{ readonly name: string }>('Name');
+    const Greeting = Context.Service<{ readonly text: string }>('Greeting');
+    const greeting = Layer.effect(
+      Greeting,
+      Effect.map(Name, ({ name }) => ({ text: `hello ${name}` })),
+    );
+    const context = await launch(shutdown, greeting, { context: Context.make(Name, { name: 'you' }) });
+    expect(Context.get(context, Greeting).text).toBe('hello you');
+    expect(Context.get(context, CurrentShutdown)).toBe(shutdown);
+  });
+});
+
+describe('shutdownLayer', () => {
+  test('closing it is the whole shutdown: what is in flight, hooks, layers', async () => {
+    const log: string[] = [];
+    const gate = deferred();
+    const program = Effect.gen(function* () {
+      const shutdown = yield* CurrentShutdown;
+      const request = inFlight(
+        'request',
+        Effect.andThen(
+          Effect.promise(() => gate.promise),
+          Effect.sync(() => void log.push('served')),
+        ),
+      );
+      yield* Effect.forkDetach(request, { startImmediately: true });
+      yield* shutdownHook(
+        'queue',
+        Effect.sync(() => void log.push(`queue flushed in ${shutdown.state}`)),
+      );
+    });
+    const running = runEffect(Effect.provide(program, shutdownLayer(database(log))));
+    await turns();
+    expect(log).toEqual([]);
+    gate.resolve();
+    await running;
+    expect(log.slice(0, 2)).toEqual(['served', 'queue flushed in cleanup']);
+    expect(log[2]).toContain('db closed: ');
+  });
+
+  test('failures of hooks are defects when it closes, each one', async () => {
+    const program = Effect.gen(function* () {
+      yield* shutdownHook('second', Effect.fail('second'));
+      yield* shutdownHook('first', Effect.ensuring(Effect.fail('first'), Effect.die('and cleanup')));
+      return yield* Effect.fail('program');
+    });
+    const exit = await run(Effect.provide(program, shutdownLayer(Layer.empty)));
+    const found = words(exit).split(', ').sort();
+    expect(found).toEqual(['die:and cleanup', 'die:first', 'die:program', 'die:second'].sort());
+  });
+
+  test('an interruption is the reason of the shutdown', async () => {
+    const reasons: unknown[] = [];
+    const program = Effect.flatMap(CurrentShutdown, (shutdown) => {
+      shutdown.stopAccepting.onCancelled((reason) => reasons.push(reason));
+      return Effect.never;
+    });
+    const fiber = Effect.runFork(Effect.provide(program, shutdownLayer(Layer.empty)));
+    await turns();
+    await Effect.runPromise(Fiber.interrupt(fiber));
+    expect(reasons).toMatchObject([{ name: 'AbortError' }]);
+  });
+
+  test('listens to the process while it is there, if told to', async () => {
+    const before = process.listenerCount('SIGUSR1');
+    const program = Effect.sync(() => process.listenerCount('SIGUSR1') - before);
+    const install = { signals: ['SIGUSR1'], errors: false, disconnect: false, reportSignal: false } as const;
+    expect(await runEffect(Effect.provide(program, shutdownLayer(Layer.empty, { install })))).toBe(1);
+    expect(process.listenerCount('SIGUSR1')).toBe(before);
+  });
+
+  test('a signal of the process drains the application, which is told by its tokens', async () => {
+    const log: string[] = [];
+    const program = Effect.gen(function* () {
+      const shutdown = yield* CurrentShutdown;
+      process.kill(process.pid, 'SIGUSR1');
+      yield* Effect.promise(() => shutdown.stopAccepting.cancelled().then(() => log.push('told')));
+      yield* Effect.promise(() => shutdown.stopped());
+    });
+    const install = { signals: ['SIGUSR1'], errors: false, disconnect: false, reportSignal: false } as const;
+    await runEffect(Effect.provide(program, shutdownLayer(database(log), { install })));
+    expect(log[0]).toBe('told');
+    expect(log[1]).toContain('SIGUSR1');
+  });
+});
+
+describe('inFlight', () => {
+  test('is counted until its finalizers have run, however it ends', async () => {
+    const { shutdown } = start();
+    const counts: number[] = [];
+    const count = Effect.sync(() => void counts.push(shutdown.progress.inFlight));
+    for (const end of [Effect.void, Effect.fail('no'), Effect.die('defect'), Effect.interrupt]) {
+      const work = inFlight('work', Effect.ensuring(end, Effect.andThen(Effect.yieldNow, count)));
+      await run(Effect.provideService(work, CurrentShutdown, shutdown));
+      counts.push(shutdown.progress.inFlight);
+    }
+    expect(counts).toEqual([1, 0, 1, 0, 1, 0, 1, 0]);
+  });
+
+  test('is not started when the time for it is over', async () => {
+    const { shutdown, end, log, say } = start();
+    shutdown.request();
+    await end();
+    const late = Effect.provideService(inFlight('late', say('started')), CurrentShutdown, shutdown);
+    expect(words(await run(late))).toBe('interrupt');
+    expect(log).toEqual([]);
+  });
+});

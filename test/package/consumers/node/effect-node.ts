@@ -1,0 +1,24 @@
+// A program of a user's, compiled against and run on the installed tarball; it throws when something is not as it should be.
+import { runEffect } from '@quiesce/effect';
+import { CurrentShutdown, inFlight, launch } from '@quiesce/effect/node';
+import { Shutdown } from '@quiesce/shutdown';
+import { Effect, Layer } from 'effect';
+
+async function main(): Promise<void> {
+  const log: string[] = [];
+  const shutdown = new Shutdown();
+  const app = Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => void log.push('closed'))));
+  const context = await launch(shutdown, app);
+  await runEffect(
+    inFlight(
+      'request',
+      Effect.map(CurrentShutdown, ({ state }) => void log.push(state)),
+    ),
+    { context },
+  );
+  shutdown.request();
+  await shutdown.stopped();
+  if (log.join() !== 'running,closed') throw new Error(`it left ${log.join()}`);
+}
+
+void main();
