@@ -40,9 +40,11 @@ function handlersOf(machine: Machine): Handlers {
   const upgrade = (message: IncomingMessage, socket: Socket): boolean => openUpgraded(machine, message, socket);
   return {
     connection(socket: Socket) {
+      if (machine.takeLast(socket)) return true;
       machine.add(socket);
       if (isSecure) machine.raw.add(socket);
       else if (!isHttp2) void new Connection(machine, socket);
+      return false;
     },
     secureConnection(socket: TLSSocket) {
       machine.add(socket);
