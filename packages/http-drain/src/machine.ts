@@ -22,10 +22,14 @@ import { CancellationToken, CancelledError, reportUncaught } from '@quiesce/canc
 import { TaskTracker } from '@quiesce/scope';
 import type { Connection } from './connection.ts';
 import type { Exchange } from './exchange.ts';
+import { Last } from './last.ts';
 import { NetServer } from './node.ts';
 import type { DrainableServer, Settings } from './options.ts';
 import { newTally, type Tally } from './report.ts';
 import { retire } from './sessions.ts';
+
+/** How many turns the backlog is given at most: Node's own default for how many connections may stand in it. */
+const BACKLOG = 511;
 
 /** How far a server has come. */
 export type Phase = 'running' | 'stopping' | 'closing' | 'draining' | 'drained';
@@ -58,6 +62,10 @@ export class Machine {
   readonly exchanges: WeakMap<object, Exchange> = new WeakMap();
   /** Set at the deadline, when sockets are destroyed. */
   isDestroying = false;
+  /** How many sockets were accepted; counted by `add`. */
+  #accepted = 0;
+  /** Set by `stop`; stays unset where we cannot connect. */
+  #last: Last | undefined = undefined;
   /** Set when the listener was closed by us; unset when the server says that all is closed. */
   hasClosedListener = false;
   /** The end of the deadline's work, once it has passed. */
@@ -80,6 +88,7 @@ export class Machine {
     if (this.sockets.has(socket)) return;
     const guard = this.parts.guard();
     this.sockets.add(socket);
+    this.#accepted++;
     socket.once('close', () => {
       this.sockets.delete(socket);
       this.raw.delete(socket);
@@ -104,16 +113,35 @@ export class Machine {
     void this.parts.wait().then(() => {
       this.phase = 'drained';
     });
-    // The first ends the turn under way, whose poll phase may be over; the second comes after one whole poll phase, in
-    // which the system's backlog is accepted.
-    setImmediate(() =>
-      setImmediate(() => {
-        this.phase = 'draining';
-        this.closeListener();
-        this.#drain();
-        listener.dispose();
-      }),
-    );
+    const last = Last.standIn(this.server);
+    this.#last = last;
+    // It ends the turn under way, whose poll phase may be over.
+    setImmediate(() => this.#acceptBacklog(BACKLOG, () => listener.dispose()));
+  }
+
+  /** Whether it is the connection that we have put behind everybody; then it has served its purpose. */
+  takeLast(socket: Socket): boolean {
+    return this.#last?.take(socket) === true;
+  }
+
+  /**
+   * Whoever stands in the system's backlog when the listener closes is reset, though it was connected, maybe for long. And
+   * libuv accepts one connection in a turn from 1.45 on (Node 20), not all of them. So accepting goes on until the last
+   * one who stood there has been accepted, or there was nobody in a whole poll phase.
+   */
+  #acceptBacklog(turns: number, done: () => void): void {
+    const before = this.#accepted;
+    setImmediate(() => {
+      if (this.#last?.isAccepted !== true && this.#accepted > before && turns > 1) {
+        this.#acceptBacklog(turns - 1, done);
+        return;
+      }
+      this.phase = 'draining';
+      this.closeListener();
+      this.#last?.leave();
+      this.#drain();
+      done();
+    });
   }
 
   /** Also called by whoever sees that it listens all the same. */

@@ -1,0 +1,39 @@
+import type { Scope } from '@quiesce/scope';
+import type { RunMainOptions, Shutdown } from '@quiesce/shutdown';
+import { buildService, type Service } from './service.ts';
+import { settingsOf } from './settings.ts';
+
+const settings = settingsOf(process.env);
+
+/** What `runMain` is given. */
+export const options: RunMainOptions = {
+  name: 'service',
+  readinessDelay: settings.readinessDelay,
+  drainTimeout: settings.drainTimeout,
+  timeout: settings.readinessDelay + settings.drainTimeout + 15_000,
+  progressInterval: 100,
+};
+
+/**
+ * The service in order of its end: no new requests (http), no new jobs (jobs), the last event, and only when nobody needs
+ * them any more the connections to the database.
+ */
+export async function main(_: Scope, shutdown: Shutdown): Promise<void> {
+  const service = buildService(settings);
+  const { app, http, jobs, database } = service;
+  shutdown.hook('summary', () => console.error(summaryOf(service)), { phase: 'final' });
+  shutdown.hook('database', () => database.close());
+  shutdown.hook('fastify', () => app.close());
+  shutdown.hook('readiness', () => http.announce(), { phase: 'stopping' });
+  shutdown.add(http);
+  shutdown.add(jobs);
+  console.log(`listening on ${await app.listen({ host: '127.0.0.1', port: settings.port })}, process ${process.pid}`);
+  await shutdown.stopAccepting.cancelled();
+}
+
+function summaryOf({ http, jobs }: Service): string {
+  const { completed, refused, crossed, aborted, cutOff } = http.report();
+  const cut = cutOff.length === 0 ? '' : ` (${cutOff.join(', ')})`;
+  const parts = `${completed} answered, ${refused} refused, ${crossed} behind a last answer, ${aborted} aborted`;
+  return `service: http, while stopping: ${parts}, ${cutOff.length} cut off${cut}\nservice: ${jobs.summary()}`;
+}
