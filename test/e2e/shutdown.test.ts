@@ -251,6 +251,8 @@ describe('a program of runMain', () => {
       expect(code).toBe(1);
       expect(stderr).toMatch(/^shutting down: an error: .*\n(Syntax)?Error: [\s\S]*at .*program\.ts/);
       expect(stderr).toMatch(/stopped with 1/);
+      // It is the reason, and not once more an error that came meanwhile.
+      expect(stderr).not.toMatch(/^ {2}error: /m);
     },
   );
 
