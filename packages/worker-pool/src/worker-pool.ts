@@ -293,7 +293,8 @@ export class WorkerPool implements Drainable {
   /** A job leaves the line that it stands in, and never starts. */
   #drop(job: Job, reason: unknown): void {
     (job.guard === undefined ? this.#waiting : this.#queue).delete(job);
-    if (this.isClosed && job.guard !== undefined) this.#tally.dropped.push(job.name);
+    // Once closed, nobody waits for room any more: it was accepted.
+    if (this.isClosed) this.#tally.dropped.push(job.name);
     job.fail(reason);
     job.guard?.dispose();
     this.#pump();

@@ -333,6 +333,20 @@ describe('closing', () => {
     expect(other.log).toEqual([]);
   });
 
+  it('at the deadline waits for what it closes under its holders', async () => {
+    const closing = deaf();
+    const { pool } = things({ close: () => closing.run() });
+    await pool.acquire();
+    let isOver = false;
+    const over = pool.close({ timeout: 0 }).finally(() => {
+      isOver = true;
+    });
+    await turn();
+    expect(isOver).toBe(false);
+    closing.fulfil();
+    expect(await over).toMatchObject({ closed: 1, forced: 1 });
+  });
+
   it('at a deadline given as an AbortSignal does the same', async () => {
     const { pool } = things();
     await pool.acquire();

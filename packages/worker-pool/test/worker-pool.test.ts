@@ -127,6 +127,18 @@ describe('a job', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('holds the process until its time limit, though it never looks at its token', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const pool = new WorkerPool({ concurrency: 1 });
+    const work = deaf();
+    const before = timers();
+    const job = pool.execute(work.run, { timeout: 60_000 });
+    expect(timers()).toBe(before + 1);
+    work.fulfil();
+    await job;
+    expect(timers()).toBe(before);
+  });
+
   it('has its time limit counted from its start, and not from its call', async () => {
     const clock = new VirtualClock();
     const pool = new WorkerPool({ concurrency: 1, clock });
