@@ -50,7 +50,7 @@ describe('installed from the tarballs alone', () => {
   });
 
   test.each(packages)('$manifest.name has a consumer in test/package/consumers', ({ folder }) => {
-    expect([...consumersIn('.'), ...consumersIn('node')]).toContain(`${folder}.ts`);
+    expect(['.', 'node', 'esm'].flatMap(consumersIn)).toContain(`${folder}.ts`);
   });
 });
 
@@ -59,7 +59,7 @@ const resolutions = [
   { moduleResolution: 'bundler', module: 'esnext', extensions: ['ts'] },
 ];
 const platforms = [
-  { name: 'the DOM and without @types/node', lib: ['es2022', 'dom'], types: [], folders: ['.'] },
+  { name: 'the DOM and without @types/node', lib: ['es2022', 'dom'], types: [], folders: ['.', 'esm'] },
   { name: '@types/node and without the DOM', lib: ['es2022'], types: ['node'], folders: ['.', 'node'] },
 ];
 
@@ -87,13 +87,13 @@ describe.each(resolutions)(
   },
 );
 
-/** Those in `node` use what runs on Node only. */
+/** Those in `node` use what runs on Node only; those in `esm` a peer whose declarations need the DOM, and ES modules. */
 function consumersIn(subfolder: string): string[] {
   return readdirSync(join(consumers, subfolder)).filter((file) => file.endsWith('.ts'));
 }
 
 function copyConsumers(project: string, extension: string, folders: string[]): void {
-  for (const subfolder of folders) {
+  for (const subfolder of folders.filter((name) => name !== 'esm' || extension !== 'cts')) {
     for (const file of consumersIn(subfolder)) {
       cpSync(join(consumers, subfolder, file), join(project, file.replace(/ts$/, extension)));
     }

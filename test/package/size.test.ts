@@ -32,10 +32,7 @@ const ceilings: Record<string, Ceiling> = {
     why: 'scope, select and watch, and 11 kB for phases, signals, report, checks and the watchdog',
   },
   'http-drain': { bytes: 12_000, why: 'scope, and 4 kB for connections, sessions and health' },
-  effect: {
-    bytes: 24_000,
-    why: 'all that works everywhere, and 5 kB of bridges; Effect itself is the peer',
-  },
+  effect: { bytes: 21_000, why: 'all that runs everywhere, and 5 kB of bridges; Effect itself is the peer' },
   'worker-pool': { bytes: 15_500, why: 'scope and channel, and 4 kB for two pools' },
 };
 
