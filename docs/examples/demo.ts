@@ -1,69 +1,74 @@
-// What `npm run demo` runs: the worker loop as its own process, a real SIGINT, and what came of it.
+// What `npm run demo` runs: a service under load, a real SIGTERM in the middle of it, and what came of everything.
 //
-//   npm run demo                       the worker loop
-//   npm run demo -- --without          the same workers with nobody listening to the signal
-//   npm run demo -- --signal SIGTERM   another signal
+//   npm run demo                                       the service
+//   npm run demo -- --without                          the same service with nobody listening to the signal
+//   npm run demo -- --seconds 3 --connections 50       a short one
+//   npm run demo -- --fault hook|signal|client|job     what a hook that hangs, or another of these, comes to
+//   npm run demo -- --example worker-loop              five workers and a Ctrl-C; also --without, --signal SIGTERM
 
-import { parseArgs, styleText } from 'node:util';
-import { drive, lost, type Run } from './drive.ts';
+import { parseArgs } from 'node:util';
+import { faults } from './service/demo/drive.ts';
+import { runDemo } from './service/demo/run.ts';
+import { runWorkerLoop } from './worker-loop-demo.ts';
 
-const { values } = readArguments();
-if (values.signal !== 'SIGINT' && values.signal !== 'SIGTERM') {
-  console.error(`demo: --signal takes SIGINT or SIGTERM, got ${JSON.stringify(values.signal)}`);
-  process.exit(2);
-}
-const signal = values.signal;
-const example = values.without ? 'worker-loop-without' : 'worker-loop';
+const options = {
+  example: { type: 'string', default: 'service' },
+  without: { type: 'boolean', default: false },
+  seconds: { type: 'string' },
+  connections: { type: 'string' },
+  fault: { type: 'string' },
+  signal: { type: 'string' },
+} as const;
+
+type Values = ReturnType<typeof readArguments>;
+
+const values = readArguments();
+const example = oneOf('example', values.example, ['service', 'worker-loop']);
+const isGood = await (example === 'service' ? service(values) : workerLoop(values));
+process.exitCode = isGood ? 0 : 1;
 
 function readArguments() {
   try {
-    return parseArgs({
-      options: { without: { type: 'boolean', default: false }, signal: { type: 'string', default: 'SIGINT' } },
-    });
+    return parseArgs({ options }).values;
   } catch (error) {
-    console.error(`demo: ${(error as Error).message.split('. ')[0]}; it takes --without and --signal SIGINT|SIGTERM`);
-    process.exit(2);
+    const known = Object.keys(options).map((name) => `--${name}`);
+    return refuse(`${(error as Error).message.split('. ')[0]}; it takes ${known.join(', ')}`);
   }
 }
 
-/** Colour on a terminal, plain text elsewhere. */
-function paint(style: Parameters<typeof styleText>[0], text: string): string {
-  return process.stdout.isTTY ? styleText(style, text) : text;
+function service({ without, seconds, connections, fault, signal }: Values): Promise<boolean> {
+  if (signal !== undefined) refuse('--signal is for --example worker-loop; the service gets SIGTERM');
+  if (without && fault !== undefined) refuse('--fault is for the service with Quiesce, and goes not with --without');
+  const plan = {
+    seconds: number('seconds', seconds, 8, 0.1, 600),
+    connections: number('connections', connections, 300, 1, 2_000),
+    isWithout: without,
+    fault: fault === undefined ? undefined : oneOf('fault', fault, faults),
+  };
+  if (!Number.isInteger(plan.connections)) refuse(`--connections takes a whole number, got ${connections}`);
+  return runDemo(plan, process.stdout);
 }
 
-function stamp(at: number): string {
-  return paint('dim', `${(at / 1000).toFixed(2).padStart(6)} s │`);
+function workerLoop({ without, seconds, connections, fault, signal = 'SIGINT' }: Values): Promise<boolean> {
+  const foreign = Object.entries({ seconds, connections, fault }).find(([, value]) => value !== undefined);
+  if (foreign !== undefined) refuse(`--${foreign[0]} is for --example service`);
+  return runWorkerLoop(oneOf('signal', signal, ['SIGINT', 'SIGTERM']), without);
 }
 
-function show(line: string, at: number): void {
-  const isNews = line.includes('cleanup') || line.includes('flushing') || line.startsWith('main:');
-  console.log(stamp(at), isNews ? paint('cyan', line) : line);
+function number(name: string, text: string | undefined, preset: number, least: number, most: number): number {
+  if (text === undefined) return preset;
+  const value = Number(text);
+  if (text.trim() !== '' && value >= least && value <= most) return value;
+  return refuse(`--${name} takes a number from ${least} to ${most}, got ${JSON.stringify(text)}`);
 }
 
-console.log(`\n  docs/examples/${example}.ts, as a process of its own\n`);
-const run = await drive(example, {
-  signal,
-  ticks: 3,
-  onLine: show,
-  onSignal: (at) => console.log(stamp(at), paint('yellow', `── ${signal} ──────────────────────────────────────`)),
-});
-process.exitCode = report(run) ? 0 : 1;
+function oneOf<T extends string>(name: string, text: string, known: readonly T[]): T {
+  const found = known.find((one) => one === text);
+  const list = `${known.slice(0, -1).join(', ')} or ${known.at(-1)}`;
+  return found ?? refuse(`--${name} takes ${list}, got ${JSON.stringify(text)}`);
+}
 
-function report(done: Run): boolean {
-  const missing = lost(done);
-  const total = [...done.iterations.values()].reduce((sum, count) => sum + count, 0);
-  const end = done.killedBy === null ? `exit code ${done.code}` : `killed by ${done.killedBy}`;
-  console.log();
-  console.log(`  iterations     ${total} by ${done.iterations.size} workers`);
-  console.log(
-    `  cleaned up     ${done.cleanedUp.length === 0 ? 'nobody' : `${done.cleanedUp.join(', ')}, in this order`}`,
-  );
-  console.log(`  from signal    ${done.elapsed.toFixed(0)} ms to the end of the process`);
-  console.log(`  ended          ${end}`);
-  const isClean = missing.length === 0 && done.code === 0;
-  const verdict = isClean
-    ? paint('green', 'nothing was lost: every worker cleaned up, and the process ended by itself')
-    : paint('red', `LOST: no cleanup of worker ${missing.join(', ') || 'none'}; ${end}`);
-  console.log(`  verdict        ${verdict}\n`);
-  return isClean;
+function refuse(text: string): never {
+  console.error(`demo: ${text}`);
+  process.exit(2);
 }

@@ -1,0 +1,45 @@
+import { ResourcePool } from '@quiesce/worker-pool';
+import pg from 'pg';
+import type { Settings } from './settings.ts';
+
+/** Nothing in it is unique but what we put in: a job that is done twice is in it twice, and whoever looks can see that. */
+export const TABLE = 'quiesce_demo_jobs';
+export const APPLICATION = 'quiesce-demo';
+
+/** The connections to PostgreSQL, by the real driver, whichever PostgreSQL that is. */
+export class Database {
+  readonly #pool: ResourcePool<pg.Client>;
+
+  constructor(settings: Settings) {
+    const broken = new WeakSet<pg.Client>();
+    this.#pool = new ResourcePool<pg.Client>({
+      name: 'database',
+      max: settings.databaseConnections,
+      create: async () => {
+        const client = new pg.Client({ connectionString: settings.databaseUrl, application_name: APPLICATION });
+        client.on('error', () => broken.add(client));
+        await client.connect();
+        return client;
+      },
+      isUsable: (client) => !broken.has(client),
+      close: (client) => client.end(),
+    });
+  }
+
+  /** Writes down that a job was done: one statement, and so all or nothing. */
+  async record(id: string, note: string, signal: AbortSignal): Promise<void> {
+    const insert = `insert into ${TABLE} (id, note) values ($1, $2)`;
+    await this.#pool.use((client) => client.query(insert, [id, note]), { signal });
+  }
+
+  /**
+   * Closes the connections, each when it has come back.
+   *
+   * @throws (rejects) Error when one could not be closed in good order
+   */
+  async close(): Promise<void> {
+    const { closed, failed, forced } = await this.#pool.close({ timeout: 2_000 });
+    if (failed.length + forced === 0) return;
+    throw new Error(`${closed} connections closed, ${failed.length} failed, ${forced} were still in use`);
+  }
+}

@@ -1,0 +1,130 @@
+import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Census, type Counts } from './census.ts';
+import { type Ended, startChild } from './child.ts';
+import { type Listener, startIdler, startListener } from './listener.ts';
+import { startLoad } from './load.ts';
+import type { Postgres, Sessions } from './postgres.ts';
+
+/** What is made to go wrong: a hook hangs, a second signal comes, a client never reads, a job ignores its token. */
+export type Fault = 'hook' | 'signal' | 'client' | 'job';
+
+export const faults: readonly Fault[] = ['hook', 'signal', 'client', 'job'];
+
+export interface Plan {
+  /** How long the load lasts before the signal, in seconds. It goes on behind it. */
+  readonly seconds: number;
+  readonly connections: number;
+  /** Nobody listens to the signal. */
+  readonly isWithout: boolean;
+  readonly fault: Fault | undefined;
+}
+
+/** Where the run is shown while it lasts. */
+export interface Stage {
+  say(who: 'demo' | 'service', text: string): void;
+}
+
+/** What came of a run, as seen from outside. */
+export interface Outcome {
+  readonly plan: Plan;
+  readonly port: number;
+  readonly ended: Ended;
+  /** From the signal to the end of the process, in ms. */
+  readonly elapsed: number;
+  /** The ids that clients were given. */
+  readonly acknowledged: readonly string[];
+  /** The ids in the database, as often as they are in it. */
+  readonly recorded: readonly string[];
+  readonly statuses: ReadonlyMap<number, number>;
+  readonly counts: Counts;
+  readonly listeners: readonly Listener[];
+  readonly sessions: Sessions;
+  readonly isPortFree: boolean;
+}
+
+const LISTENERS = 3;
+/** Long enough for a slow machine, and where something is to run into it, no longer than one cares to watch. */
+const PATIENT = '60000';
+const SHORT = '5000';
+
+/** Starts the service, puts it under load, sends SIGTERM in the middle of it, and looks at what came of everything. */
+export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promise<Outcome> {
+  await postgres.prepare();
+  let census: Census | undefined;
+  const service = startChild(entryOf(plan), {
+    env: {
+      DATABASE_URL: postgres.url,
+      PORT: '0',
+      QUEUE: String(5 * plan.connections),
+      DRAIN_TIMEOUT: plan.fault === 'client' || plan.fault === 'job' ? SHORT : PATIENT,
+    },
+    onLine: (line) => stage.say('service', line.replace(/^service: /, '')),
+    onTrace: (port) => census?.accepted(Number(port)),
+  });
+  try {
+    const url = await service.first((line) => /^listening on (http:\S+),/.exec(line)?.[1]);
+    const port = Number(new URL(url).port);
+    const listeners = await Promise.all(Array.from({ length: LISTENERS }, () => startListener(url)));
+    const idler = plan.fault === 'client' ? await startIdler(url) : undefined;
+    const deaf = plan.fault === 'job' ? [await sendDeafJob(url)] : [];
+
+    census = new Census(port);
+    stage.say('demo', `load: autocannon on ${plan.connections} connections; ${LISTENERS} listeners to events`);
+    // Large events, so that a client that reads none of them is noticed.
+    const load = startLoad(url, plan.connections, 'x'.repeat(plan.fault === 'client' ? 60_000 : 20));
+    await Promise.race([delay(1_000 * plan.seconds), service.ended]);
+    stage.say('demo', `── SIGTERM ── ${count(load.acknowledged.length)} jobs acknowledged, and more coming`);
+    const again =
+      plan.fault === 'signal' ? service.first((line) => line.includes('draining:') || undefined) : undefined;
+    const signalled = performance.now();
+    service.process.kill('SIGTERM');
+    if (again !== undefined) {
+      await again;
+      stage.say('demo', '── SIGTERM ── once more');
+      service.process.kill('SIGTERM');
+    }
+
+    const ended = await service.ended;
+    await Promise.all([load.ended, ...listeners.map((listener) => listener.ended)]);
+    idler?.leave();
+    census.close();
+    return {
+      ...{ plan, port, ended, listeners, statuses: load.statuses, counts: census.counts() },
+      elapsed: ended.at - signalled,
+      acknowledged: [...deaf, ...load.acknowledged],
+      sessions: await postgres.sessions(),
+      recorded: await postgres.ids(),
+      isPortFree: await isFree(port),
+    };
+  } finally {
+    service.process.kill('SIGKILL');
+    await service.ended;
+  }
+}
+
+/** `1,234`. */
+export function count(n: number): string {
+  return n.toLocaleString('en');
+}
+
+function entryOf({ isWithout, fault }: Plan): string {
+  if (isWithout) return 'start-without';
+  return fault === 'hook' ? 'start-hanging-hook' : 'start';
+}
+
+/** A job of ten minutes that never asks whether it should stop; gives its id. */
+async function sendDeafJob(url: string): Promise<string> {
+  const body = JSON.stringify({ note: 'deaf', takes: 600_000, deaf: true });
+  const headers = { 'content-type': 'application/json', connection: 'close' };
+  const response = await fetch(`${url}/jobs`, { method: 'POST', headers, body });
+  return ((await response.json()) as { id: string }).id;
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}

@@ -1,0 +1,55 @@
+import { get, type IncomingMessage } from 'node:http';
+import { createInterface } from 'node:readline';
+
+/** Somebody who listens to the events of the service. */
+export interface Listener {
+  /** How many jobs it heard of. */
+  heard: number;
+  /** How many it was told that it had missed, being slow. */
+  missed: number;
+  /** Whether it was told that there are no more. */
+  hasHeardEnd: boolean;
+  /** Settles when the connection is over, in whatever way. */
+  ended: Promise<void>;
+}
+
+/** Begins to listen; gives the listener once the service has said hello. */
+export async function startListener(url: string): Promise<Listener> {
+  const response = await open(url);
+  const lines = createInterface({ input: response });
+  const listener: Listener = { heard: 0, missed: 0, hasHeardEnd: false, ended: over(response) };
+  let event = '';
+  let greeted: () => void = () => {};
+  const hello = new Promise<void>((resolve) => {
+    greeted = resolve;
+  });
+  lines.on('line', (line) => {
+    if (line.startsWith('event: ')) event = line.slice('event: '.length);
+    else if (!line.startsWith('data:')) return;
+    else if (event === 'hello') greeted();
+    else if (event === 'done') listener.heard++;
+    else if (event === 'missed') listener.missed += Number(line.slice('data:'.length));
+    else if (event === 'end') listener.hasHeardEnd = true;
+  });
+  await Promise.race([hello, listener.ended]);
+  return listener;
+}
+
+/** A client that begins to listen, and then never reads. */
+export async function startIdler(url: string): Promise<{ readonly ended: Promise<void>; leave(): void }> {
+  const response = await open(url);
+  response.pause();
+  return { ended: over(response), leave: () => response.destroy() };
+}
+
+function open(url: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    get(`${url}/events`, { agent: false }, resolve).once('error', reject);
+  });
+}
+
+function over(response: IncomingMessage): Promise<void> {
+  // A connection that is cut says so by an error, and `close` comes in any case.
+  response.on('error', () => {});
+  return new Promise((resolve) => response.once('close', resolve));
+}

@@ -1,0 +1,100 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { APPLICATION, TABLE } from '../database.ts';
+import { startChild } from './child.ts';
+
+/** How the service's connections to the database have ended. */
+export interface Sessions {
+  readonly opened: number;
+  /** Ended without the goodbye of the protocol. */
+  readonly dropped: number;
+}
+
+/** The database as one sees it from outside of the service. */
+export interface Postgres {
+  readonly url: string;
+  readonly description: string;
+  /** Makes the table, empty. */
+  prepare(): Promise<void>;
+  /** The ids of all jobs that were written down, as often as they were. */
+  ids(): Promise<string[]>;
+  /** What came of the connections of the service since `prepare`, when the last one is over. */
+  sessions(): Promise<Sessions>;
+  close(): Promise<void>;
+}
+
+/** The server that `DATABASE_URL` names, or an embedded one. */
+export function openPostgres(): Promise<Postgres> {
+  const { DATABASE_URL } = process.env;
+  return DATABASE_URL === undefined ? startEmbedded() : Promise.resolve(connectTo(DATABASE_URL));
+}
+
+async function startEmbedded(): Promise<Postgres> {
+  const complaints: string[] = [];
+  const child = startChild('embedded', { onLine: (line) => complaints.push(line) });
+  const answer = async <T>(key: keyof T): Promise<T> => {
+    return child.first((line) => (line.startsWith(`{"${String(key)}"`) ? (JSON.parse(line) as T) : undefined));
+  };
+  const { url } = await answer<{ url: string }>('url').catch((error: unknown) => {
+    throw new Error(`the embedded database did not start:\n${complaints.join('\n')}`, { cause: error });
+  });
+  const sessions = (): Promise<Sessions> => {
+    const tally = answer<Sessions>('opened');
+    child.process.stdin?.write('sessions\n');
+    return tally;
+  };
+  return {
+    url,
+    description: 'PGlite on disk, behind a socket',
+    prepare: async () => {
+      await query(url, `drop table if exists ${TABLE}`, `create table ${TABLE} (id text not null, note text not null)`);
+      await sessions();
+    },
+    ids: () => idsOf(url),
+    sessions,
+    close: async () => {
+      child.process.stdin?.end();
+      await child.ended;
+    },
+  };
+}
+
+function connectTo(url: string): Postgres {
+  const count = `select sessions::int as opened, sessions_abandoned::int as dropped
+    from pg_stat_database where datname = current_database()`;
+  const alive = `select count(*)::int as alive from pg_stat_activity where application_name = '${APPLICATION}'`;
+  let before: Sessions = { opened: 0, dropped: 0 };
+  const read = async (): Promise<Sessions> => (await query(url, count)).rows[0];
+  return {
+    url,
+    description: 'the PostgreSQL of DATABASE_URL',
+    prepare: async () => {
+      await query(url, `drop table if exists ${TABLE}`, `create table ${TABLE} (id text not null, note text not null)`);
+      before = await read();
+    },
+    ids: () => idsOf(url),
+    sessions: async () => {
+      // The server tells nobody that a session has ended, so it has to be asked.
+      while ((await query(url, alive)).rows[0].alive > 0) await delay(50);
+      const { opened, dropped } = await read();
+      return { opened: opened - before.opened, dropped: dropped - before.dropped };
+    },
+    close: async () => void (await query(url, `drop table if exists ${TABLE}`)),
+  };
+}
+
+async function idsOf(url: string): Promise<string[]> {
+  return (await query(url, `select id from ${TABLE}`)).rows.map(({ id }) => String(id));
+}
+
+/** Runs statements on a connection of their own; gives the result of the last one. */
+async function query(url: string, ...statements: string[]): Promise<pg.QueryResult> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    for (const statement of statements.slice(0, -1)) await client.query(statement);
+    return await client.query(statements.at(-1) ?? '');
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,66 @@
+// A PostgreSQL without an installation: PGlite on disk in a folder of its own, behind a socket. It is a process of its own,
+// so that it outlives the service, and takes no time from it or from the load. It says where it is, and answers each line:
+//
+//   ◄── {"url":"postgres://…"}
+//   sessions ──► {"opened":8,"dropped":0} ◄── since the last time, when all of them are over
+//
+// It ends when its stdin does, whatever became of whoever started it, and takes its folder with it.
+
+import { subscribe } from 'node:diagnostics_channel';
+import { mkdtemp, rm } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { PGlite } from '@electric-sql/pglite';
+import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
+import { TaskTracker } from '@quiesce/scope';
+
+/** The last message of a client that leaves in good order. */
+const TERMINATE = Buffer.from('X\0\0\0\x04', 'latin1');
+
+const sessions = new TaskTracker();
+let tally = { opened: 0, dropped: 0 };
+
+subscribe('net.server.socket', (message) => {
+  const { socket } = message as { socket: Socket };
+  const guard = sessions.guard();
+  const mine = tally;
+  let hasSaidGoodbye = false;
+  tally.opened++;
+  socket.once('close', () => {
+    if (!hasSaidGoodbye) mine.dropped++;
+    guard.dispose();
+  });
+  // Reading before the server does would take the first bytes from it. It begins in the next turn.
+  setImmediate(() =>
+    setImmediate(() =>
+      socket.on('data', (data: Buffer) => {
+        hasSaidGoodbye = data.subarray(-TERMINATE.length).equals(TERMINATE);
+      }),
+    ),
+  );
+});
+
+// Ctrl-C goes to everybody at the terminal; this one is still needed.
+process.on('SIGINT', () => {});
+
+const folder = await mkdtemp(join(tmpdir(), 'quiesce-demo-'));
+try {
+  const db = await PGlite.create(folder);
+  const server = new PGLiteSocketServer({ db, host: '127.0.0.1', port: 0, maxConnections: 100 });
+  await server.start();
+  console.log(JSON.stringify({ url: `postgres://postgres@${server.getServerConn()}/postgres` }));
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (line !== 'sessions') continue;
+    sessions.close();
+    await sessions.wait();
+    sessions.reopen();
+    console.log(JSON.stringify(tally));
+    tally = { opened: 0, dropped: 0 };
+  }
+  await server.stop();
+  await db.close();
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}

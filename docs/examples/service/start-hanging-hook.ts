@@ -1,0 +1,9 @@
+// The same service with a hook that never ends: say, metrics are sent to somebody who does not answer.
+
+import { runMain } from '@quiesce/shutdown';
+import { main, options } from './main.ts';
+
+await runMain(async (scope, shutdown) => {
+  shutdown.hook('metrics', () => new Promise(() => {}), { timeout: 500 });
+  await main(scope, shutdown);
+}, options);

@@ -1,0 +1,8 @@
+// The same service, and nobody who listens to signals: what most services do.
+
+import { buildService } from './service.ts';
+import { settingsOf } from './settings.ts';
+
+const settings = settingsOf(process.env);
+const { app } = buildService(settings);
+console.log(`listening on ${await app.listen({ host: '127.0.0.1', port: settings.port })}, process ${process.pid}`);

@@ -1,0 +1,8 @@
+// The service as its own process:
+//
+//   DATABASE_URL=postgres://… node --import tsx docs/examples/service/start.ts
+
+import { runMain } from '@quiesce/shutdown';
+import { main, options } from './main.ts';
+
+await runMain(main, options);

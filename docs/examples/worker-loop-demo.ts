@@ -1,0 +1,48 @@
+import { styleText } from 'node:util';
+import { drive, lost, type Run } from './drive.ts';
+
+/** Shows the worker loop as its own process, a real signal, and what came of it; says whether nothing was lost. */
+export async function runWorkerLoop(signal: 'SIGINT' | 'SIGTERM', isWithout: boolean): Promise<boolean> {
+  const example = isWithout ? 'worker-loop-without' : 'worker-loop';
+  console.log(`\n  docs/examples/${example}.ts, as a process of its own\n`);
+  const run = await drive(example, {
+    signal,
+    ticks: 3,
+    onLine: show,
+    onSignal: (at) => console.log(stamp(at), paint('yellow', `── ${signal} ──────────────────────────────────────`)),
+  });
+  return report(run);
+}
+
+/** Colour on a terminal, plain text elsewhere. */
+function paint(style: Parameters<typeof styleText>[0], text: string): string {
+  return process.stdout.isTTY ? styleText(style, text) : text;
+}
+
+function stamp(at: number): string {
+  return paint('dim', `${(at / 1000).toFixed(2).padStart(6)} s │`);
+}
+
+function show(line: string, at: number): void {
+  const isNews = line.includes('cleanup') || line.includes('flushing') || line.startsWith('main:');
+  console.log(stamp(at), isNews ? paint('cyan', line) : line);
+}
+
+function report(done: Run): boolean {
+  const missing = lost(done);
+  const total = [...done.iterations.values()].reduce((sum, count) => sum + count, 0);
+  const end = done.killedBy === null ? `exit code ${done.code}` : `killed by ${done.killedBy}`;
+  console.log();
+  console.log(`  iterations     ${total} by ${done.iterations.size} workers`);
+  console.log(
+    `  cleaned up     ${done.cleanedUp.length === 0 ? 'nobody' : `${done.cleanedUp.join(', ')}, in this order`}`,
+  );
+  console.log(`  from signal    ${done.elapsed.toFixed(0)} ms to the end of the process`);
+  console.log(`  ended          ${end}`);
+  const isClean = missing.length === 0 && done.code === 0;
+  const verdict = isClean
+    ? paint('green', 'nothing was lost: every worker cleaned up, and the process ended by itself')
+    : paint('red', `LOST: no cleanup of worker ${missing.join(', ') || 'none'}; ${end}`);
+  console.log(`  verdict        ${verdict}\n`);
+  return isClean;
+}
