@@ -4,7 +4,7 @@ import { type HealthHandler, healthOf } from './health.ts';
 import type { Machine, Phase } from './machine.ts';
 import type { HttpDrainReport } from './report.ts';
 
-/** How far a drain has come: in this order, and never back. `closing` lasts one turn of the event loop. */
+/** How far a drain has come: in this order, and never back. `closing` lasts as many turns of the event loop as the backlog needs. */
 export type HttpDrainState = Phase;
 
 /**
@@ -95,8 +95,9 @@ export class HttpDrain implements Drainable {
   /**
    * Accepting ends. Requests that were received, pipelined ones included, are served.
    *
-   * **Timing.** Synchronous, idempotent. One turn of the event loop accepts what the system's backlog holds, then the
-   * listener closes; from then on a new request gets a 503 with `Retry-After`, and HTTP/2 a GOAWAY.
+   * **Timing.** Synchronous, idempotent. Turns of the event loop accept what the system's backlog holds, one connection
+   * each on a current Node, 511 at most; then the listener closes. From then on a new request gets a 503 with
+   * `Retry-After`, and HTTP/2 a GOAWAY.
    */
   stop(): void {
     this.#machine.stop();

@@ -19,13 +19,19 @@ import type { Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { CancellationToken, CancelledError, reportUncaught } from '@quiesce/cancellation-token';
-import { TaskTracker } from '@quiesce/scope';
+import { TaskTracker, type TrackerGuard } from '@quiesce/scope';
 import type { Connection } from './connection.ts';
 import type { Exchange } from './exchange.ts';
 import { NetServer } from './node.ts';
 import type { DrainableServer, Settings } from './options.ts';
 import { newTally, type Tally } from './report.ts';
 import { retire } from './sessions.ts';
+
+/**
+ * How many turns the backlog is given: Node's own default for how many connections may stand in it. libuv accepts one in a
+ * turn from 1.45 on (Node 20), and all of them before.
+ */
+const BACKLOG = 511;
 
 /** How far a server has come. */
 export type Phase = 'running' | 'stopping' | 'closing' | 'draining' | 'drained';
@@ -58,6 +64,8 @@ export class Machine {
   readonly exchanges: WeakMap<object, Exchange> = new WeakMap();
   /** Set at the deadline, when sockets are destroyed. */
   isDestroying = false;
+  /** How many sockets were accepted; counted by `add`. */
+  #accepted = 0;
   /** Set when the listener was closed by us; unset when the server says that all is closed. */
   hasClosedListener = false;
   /** The end of the deadline's work, once it has passed. */
@@ -80,6 +88,7 @@ export class Machine {
     if (this.sockets.has(socket)) return;
     const guard = this.parts.guard();
     this.sockets.add(socket);
+    this.#accepted++;
     socket.once('close', () => {
       this.sockets.delete(socket);
       this.raw.delete(socket);
@@ -104,16 +113,28 @@ export class Machine {
     void this.parts.wait().then(() => {
       this.phase = 'drained';
     });
-    // The first ends the turn under way, whose poll phase may be over; the second comes after one whole poll phase, in
-    // which the system's backlog is accepted.
-    setImmediate(() =>
-      setImmediate(() => {
-        this.phase = 'draining';
-        this.closeListener();
-        this.#drain();
-        listener.dispose();
-      }),
-    );
+    // It ends the turn under way, whose poll phase may be over.
+    setImmediate(() => this.#acceptBacklog(BACKLOG, listener));
+  }
+
+  /**
+   * Whoever stands in the system's backlog when the listener closes is reset, though it was connected, maybe for long. So
+   * accepting goes on until there was nobody in a whole poll phase. The backlog is served in order: after as many turns as
+   * it has places everybody has been accepted who stood in it at the beginning, and who comes faster than that may not
+   * keep us.
+   */
+  #acceptBacklog(turns: number, listener: TrackerGuard): void {
+    const before = this.#accepted;
+    setImmediate(() => {
+      if (this.#accepted > before && turns > 1) {
+        this.#acceptBacklog(turns - 1, listener);
+        return;
+      }
+      this.phase = 'draining';
+      this.closeListener();
+      this.#drain();
+      listener.dispose();
+    });
   }
 
   /** Also called by whoever sees that it listens all the same. */

@@ -1,7 +1,9 @@
 import { createServer, type ServerResponse } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { drain } from '@quiesce/http-drain';
 import { describe, expect, it } from 'vitest';
+import { crowd, tallyOf } from './crowd.ts';
 import { dialled, gate, heads, serve, stopped, turns, uncaught } from './vocabulary.ts';
 
 const never = CancellationToken.never;
@@ -340,15 +342,30 @@ describe('a connection without a request in progress', () => {
 });
 
 describe('the listener', () => {
-  it('serves who stands in the backlog, and then refuses newcomers', async () => {
-    const served = await serve((_, response) => response.end('ok'));
-    const { port, http } = served;
-    const backlog = Promise.all(Array.from({ length: 20 }, () => dialled(port)));
-    await turns(1);
+  it('serves everybody who stands in the backlog, and then refuses newcomers', async () => {
+    const { port, http } = await serve((_, response) => response.end('ok'));
+    const { answers } = await crowd(port, 100);
     http.stop();
-    expect(new Set(await backlog)).toEqual(new Set(['connected']));
+    expect(tallyOf(await answers)).toEqual({ 'HTTP/1.1 200 OK': 100 });
     await http.draining.cancelled();
     expect(await dialled(port)).toBe('ECONNREFUSED');
+  });
+
+  it('closes also while newcomers come faster than they are accepted', async () => {
+    const { port, http } = await serve((_, response) => response.end('ok'));
+    const comers = new Set<Socket>();
+    const come = (): void => {
+      const socket = connect(port, '127.0.0.1', () => !http.draining.isCancelled && come());
+      comers.add(socket.on('error', () => {}));
+    };
+    come();
+    come();
+    await turns(5);
+    http.stop();
+    await http.draining.cancelled();
+    for (const socket of comers) socket.destroy();
+    await http.drain(never);
+    expect(http.state).toBe('drained');
   });
 
   it('is closed also when it begins to listen after the stop', async () => {
