@@ -43,10 +43,12 @@ function handlersOf(machine: Machine): Handlers {
   };
   return {
     connection(socket: Socket) {
+      if (machine.takeLast(socket)) return true;
       machine.add(socket);
       if (isSecure) machine.raw.add(socket);
       else if (isHttp2) listenOn(machine, socket);
       else void new Connection(machine, socket);
+      return false;
     },
     secureConnection(socket: TLSSocket) {
       machine.add(socket);

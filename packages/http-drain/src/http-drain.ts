@@ -96,8 +96,8 @@ export class HttpDrain implements Drainable {
    * Accepting ends. Requests that were received, pipelined ones included, are served.
    *
    * **Timing.** Synchronous, idempotent. Turns of the event loop accept what the system's backlog holds, one connection
-   * each on a current Node, 511 at most; then the listener closes. From then on a new request gets a 503 with
-   * `Retry-After`, and HTTP/2 a GOAWAY.
+   * each on a current Node, 511 at most; its end is found by a connection to ourselves, which no listener sees. Then the
+   * listener closes. From then on a new request gets a 503 with `Retry-After`, and HTTP/2 a GOAWAY.
    */
   stop(): void {
     this.#machine.stop();

@@ -19,18 +19,16 @@ import type { Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { CancellationToken, CancelledError, reportUncaught } from '@quiesce/cancellation-token';
-import { TaskTracker, type TrackerGuard } from '@quiesce/scope';
+import { TaskTracker } from '@quiesce/scope';
 import type { Connection } from './connection.ts';
 import type { Exchange } from './exchange.ts';
+import { Last } from './last.ts';
 import { NetServer } from './node.ts';
 import type { DrainableServer, Settings } from './options.ts';
 import { newTally, type Tally } from './report.ts';
 import { retire } from './sessions.ts';
 
-/**
- * How many turns the backlog is given: Node's own default for how many connections may stand in it. libuv accepts one in a
- * turn from 1.45 on (Node 20), and all of them before.
- */
+/** How many turns the backlog is given at most: Node's own default for how many connections may stand in it. */
 const BACKLOG = 511;
 
 /** How far a server has come. */
@@ -66,6 +64,8 @@ export class Machine {
   isDestroying = false;
   /** How many sockets were accepted; counted by `add`. */
   #accepted = 0;
+  /** Set by `stop`; stays unset where we cannot connect. */
+  #last: Last | undefined = undefined;
   /** Set when the listener was closed by us; unset when the server says that all is closed. */
   hasClosedListener = false;
   /** The end of the deadline's work, once it has passed. */
@@ -113,27 +113,34 @@ export class Machine {
     void this.parts.wait().then(() => {
       this.phase = 'drained';
     });
+    const last = Last.standIn(this.server);
+    this.#last = last;
     // It ends the turn under way, whose poll phase may be over.
-    setImmediate(() => this.#acceptBacklog(BACKLOG, listener));
+    setImmediate(() => this.#acceptBacklog(BACKLOG, () => listener.dispose()));
+  }
+
+  /** Whether it is the connection that we have put behind everybody; then it has served its purpose. */
+  takeLast(socket: Socket): boolean {
+    return this.#last?.take(socket) === true;
   }
 
   /**
-   * Whoever stands in the system's backlog when the listener closes is reset, though it was connected, maybe for long. So
-   * accepting goes on until there was nobody in a whole poll phase. The backlog is served in order: after as many turns as
-   * it has places everybody has been accepted who stood in it at the beginning, and who comes faster than that may not
-   * keep us.
+   * Whoever stands in the system's backlog when the listener closes is reset, though it was connected, maybe for long. And
+   * libuv accepts one connection in a turn from 1.45 on (Node 20), not all of them. So accepting goes on until the last
+   * one who stood there has been accepted, or there was nobody in a whole poll phase.
    */
-  #acceptBacklog(turns: number, listener: TrackerGuard): void {
+  #acceptBacklog(turns: number, done: () => void): void {
     const before = this.#accepted;
     setImmediate(() => {
-      if (this.#accepted > before && turns > 1) {
-        this.#acceptBacklog(turns - 1, listener);
+      if (this.#last?.isAccepted !== true && this.#accepted > before && turns > 1) {
+        this.#acceptBacklog(turns - 1, done);
         return;
       }
       this.phase = 'draining';
       this.closeListener();
+      this.#last?.leave();
       this.#drain();
-      listener.dispose();
+      done();
     });
   }
 

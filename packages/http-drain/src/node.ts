@@ -17,3 +17,6 @@ export const NetServer: typeof net.Server = getBuiltinModule('node:net').Server;
 
 /** What those with certificates descend from. */
 export const TlsServer: typeof tls.Server = getBuiltinModule('node:tls').Server;
+
+/** Opens a connection. */
+export const connect: typeof net.connect = getBuiltinModule('node:net').connect;
