@@ -16,7 +16,8 @@ export interface Listener {
 /** Begins to listen; gives the listener once the service has said hello. */
 export async function startListener(url: string): Promise<Listener> {
   const response = await open(url);
-  const lines = createInterface({ input: response });
+  // A connection that breaks off says so here too; `ended` is what counts.
+  const lines = createInterface({ input: response }).on('error', () => {});
   const listener: Listener = { heard: 0, missed: 0, hasHeardEnd: false, ended: over(response) };
   let event = '';
   let greeted: () => void = () => {};

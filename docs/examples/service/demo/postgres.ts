@@ -23,6 +23,8 @@ export interface Postgres {
   close(): Promise<void>;
 }
 
+const fresh = [`drop table if exists ${TABLE}`, `create table ${TABLE} (id text not null, note text not null)`];
+
 /** The server that `DATABASE_URL` names, or an embedded one. */
 export function openPostgres(): Promise<Postgres> {
   const { DATABASE_URL } = process.env;
@@ -47,10 +49,10 @@ async function startEmbedded(): Promise<Postgres> {
     url,
     description: 'PGlite on disk, behind a socket',
     prepare: async () => {
-      await query(url, `drop table if exists ${TABLE}`, `create table ${TABLE} (id text not null, note text not null)`);
+      await query(url, ...fresh);
       await sessions();
     },
-    ids: () => idsOf(url),
+    ids: async () => (await query(url, `select id from ${TABLE}`)).rows.map(({ id }) => String(id)),
     sessions,
     close: async () => {
       child.process.stdin?.end();
@@ -63,28 +65,30 @@ function connectTo(url: string): Postgres {
   const count = `select sessions::int as opened, sessions_abandoned::int as dropped
     from pg_stat_database where datname = current_database()`;
   const alive = `select count(*)::int as alive from pg_stat_activity where application_name = '${APPLICATION}'`;
+  // One connection for everything, which is counted before all others are.
+  const client = new pg.Client({ connectionString: url });
   let before: Sessions = { opened: 0, dropped: 0 };
-  const read = async (): Promise<Sessions> => (await query(url, count)).rows[0];
+  const read = async (): Promise<Sessions> => (await client.query(count)).rows[0];
   return {
     url,
     description: 'the PostgreSQL of DATABASE_URL',
     prepare: async () => {
-      await query(url, `drop table if exists ${TABLE}`, `create table ${TABLE} (id text not null, note text not null)`);
+      await client.connect();
+      for (const statement of fresh) await client.query(statement);
       before = await read();
     },
-    ids: () => idsOf(url),
+    ids: async () => (await client.query(`select id from ${TABLE}`)).rows.map(({ id }) => String(id)),
     sessions: async () => {
       // The server tells nobody that a session has ended, so it has to be asked.
-      while ((await query(url, alive)).rows[0].alive > 0) await delay(50);
+      while ((await client.query(alive)).rows[0].alive > 0) await delay(50);
       const { opened, dropped } = await read();
       return { opened: opened - before.opened, dropped: dropped - before.dropped };
     },
-    close: async () => void (await query(url, `drop table if exists ${TABLE}`)),
+    close: async () => {
+      await client.query(`drop table if exists ${TABLE}`);
+      await client.end();
+    },
   };
-}
-
-async function idsOf(url: string): Promise<string[]> {
-  return (await query(url, `select id from ${TABLE}`)).rows.map(({ id }) => String(id));
 }
 
 /** Runs statements on a connection of their own; gives the result of the last one. */
