@@ -5,7 +5,15 @@ import { describe, expect, it } from 'vitest';
 const demo = fileURLToPath(new URL('../../docs/examples/demo.ts', import.meta.url));
 
 async function runDemo(...args: string[]): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, ['--conditions=built', '--import', 'tsx', demo, ...args]);
+  const child = spawn(process.execPath, [
+    '--conditions=built',
+    '--import',
+    'tsx',
+    demo,
+    '--example',
+    'worker-loop',
+    ...args,
+  ]);
   let output = '';
   child.stdout.on('data', (chunk) => {
     output += String(chunk);
@@ -17,7 +25,7 @@ async function runDemo(...args: string[]): Promise<{ code: number | null; output
   return { code, output };
 }
 
-describe('the demo', () => {
+describe('the demo of the worker loop', () => {
   it('exits 0 and says who cleaned up when every worker did', async () => {
     const { code, output } = await runDemo();
     expect(output).toMatch(/cleaned up {5}\d, \d, \d, \d, \d, in this order/);

@@ -95,9 +95,9 @@ export class Jobs implements Drainable {
   /** One line about what came of them since the end began. */
   summary(): string {
     const { finished, cancelled, dropped, unfinished } = this.#workers.report();
-    const lost = [`${cancelled.length} cancelled`, `${dropped.length} never begun`, `${this.#failed} failed in all`];
-    const ignoring = unfinished.map(({ name }) => `, ${name} ignores its token`);
-    return `jobs: ${finished} done while stopping, ${lost.join(', ')}${ignoring.join('')}`;
+    const ignoring = unfinished.map(({ name }) => `; ${name} ignores its token`).join('');
+    const lost = `${cancelled.length} cancelled, ${dropped.length} never begun, ${this.#failed} failed`;
+    return `jobs, when no more came: ${finished} done, ${lost}${ignoring}`;
   }
 
   async #work(id: string, { note, takes, isDeaf }: Order, token: CancellationToken): Promise<void> {

@@ -33,12 +33,7 @@ export async function main(_: Scope, shutdown: Shutdown): Promise<void> {
 
 function summaryOf({ http, jobs }: Service): string {
   const { completed, refused, crossed, aborted, cutOff } = http.report();
-  const parts = [
-    `${completed} answered while stopping`,
-    `${refused} told to come back`,
-    `${crossed} sent behind a last answer`,
-    `${aborted} given up by clients`,
-    `${cutOff.length} cut off${cutOff.length === 0 ? '' : ` (${cutOff.join(', ')})`}`,
-  ];
-  return `service: http: ${parts.join(', ')}\nservice: ${jobs.summary()}`;
+  const cut = cutOff.length === 0 ? '' : ` (${cutOff.join(', ')})`;
+  const parts = `${completed} answered, ${refused} refused, ${crossed} behind a last answer, ${aborted} aborted`;
+  return `service: http, while stopping: ${parts}, ${cutOff.length} cut off${cut}\nservice: ${jobs.summary()}`;
 }

@@ -73,7 +73,9 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
     stage.say('demo', `load: autocannon on ${plan.connections} connections; ${LISTENERS} listeners to events`);
     // Large events, so that a client that reads none of them is noticed.
     const load = startLoad(url, plan.connections, 'x'.repeat(plan.fault === 'client' ? 60_000 : 20));
-    await Promise.race([delay(1_000 * plan.seconds), service.ended]);
+    // On a machine that is slow it takes longer until there is something to lose.
+    const busy = Promise.all([delay(1_000 * plan.seconds), load.reaches(plan.fault === 'client' ? 200 : 20)]);
+    await Promise.race([busy, service.ended]);
     stage.say('demo', `── SIGTERM ── ${count(load.acknowledged.length)} jobs acknowledged, and more coming`);
     const again =
       plan.fault === 'signal' ? service.first((line) => line.includes('draining:') || undefined) : undefined;

@@ -6,6 +6,8 @@ export interface Load {
   readonly acknowledged: readonly string[];
   /** How many answers there were of each status. */
   readonly statuses: ReadonlyMap<number, number>;
+  /** Settles when so many jobs were acknowledged. */
+  reaches(count: number): Promise<void>;
   /** Settles when the last client has given up: a client goes on, whatever happens, until the system refuses it. */
   readonly ended: Promise<unknown>;
 }
@@ -22,9 +24,13 @@ const AN_HOUR = 3_600;
 export function startLoad(url: string, connections: number, note: string): Load {
   const acknowledged: string[] = [];
   const statuses = new Map<number, number>();
+  /** Who waits for which count. */
+  const waiting = new Map<number, () => void>();
   const onResponse = (status: number, body: string): void => {
     statuses.set(status, (statuses.get(status) ?? 0) + 1);
-    if (status === 202) acknowledged.push((JSON.parse(body) as { id: string }).id);
+    if (status !== 202) return;
+    acknowledged.push((JSON.parse(body) as { id: string }).id);
+    waiting.get(acknowledged.length)?.();
   };
   const setupClient = (given: unknown): void => {
     const client = given as Client;
@@ -42,5 +48,10 @@ export function startLoad(url: string, connections: number, note: string): Load 
     setupClient,
     requests: [{ method: 'POST', path: '/jobs', headers, body: JSON.stringify({ note }), onResponse }],
   });
-  return { acknowledged, statuses, ended: Promise.resolve(run) };
+  const reaches = (count: number): Promise<void> =>
+    new Promise((resolve) => {
+      if (acknowledged.length >= count) resolve();
+      else waiting.set(count, resolve);
+    });
+  return { acknowledged, statuses, reaches, ended: Promise.resolve(run) };
 }

@@ -1,0 +1,126 @@
+// The demo service as a process of its own, under a short load: what a SIGTERM in the middle of it makes of everything.
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { drive, type Fault, type Outcome } from '../../docs/examples/service/demo/drive.ts';
+import { linesOf, shapeOf } from '../../docs/examples/service/demo/picture.ts';
+import { openPostgres, type Postgres } from '../../docs/examples/service/demo/postgres.ts';
+import { compare, findings, verdict } from '../../docs/examples/service/demo/verdict.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+// How long it may take before we call it stuck: an embedded database starts in three seconds, and on a busy machine in sixty.
+const PATIENCE = 240_000;
+let postgres: Postgres;
+
+beforeAll(async () => {
+  postgres = await openPostgres();
+}, PATIENCE);
+
+afterAll(() => postgres.close());
+
+/**
+ * Runs the service under load for a second. Few connections, so that all is done long before the deadline of five seconds
+ * that some of these are to run into, also on a busy machine; gives what came of it, and what was said on the way. */
+async function run(fault?: Fault, isWithout = false): Promise<{ outcome: Outcome; bad: string[]; said: string }> {
+  const said: string[] = [];
+  const plan = { seconds: 1, connections: 5, isWithout, fault };
+  const outcome = await drive(plan, postgres, { say: (who, text) => said.push(`${who}: ${text}`) });
+  const bad = findings(outcome)
+    .filter(({ isGood }) => !isGood)
+    .map(({ label }) => label);
+  return { outcome, bad, said: said.join('\n') };
+}
+
+describe('the demo service', { timeout: PATIENCE }, () => {
+  it('loses nothing with a hook that hangs, names it, and ends with 1', async () => {
+    const { outcome, bad, said } = await run('hook');
+    expect(outcome.ended).toMatchObject({ code: 1, signal: null });
+    expect(bad).toEqual(['process']);
+    expect(said).toMatch(/hook metrics: timed out/);
+    expect(verdict(outcome).text).toBe('nothing was lost, but not all is well: process');
+  });
+
+  it('ends at once with 143 at a second SIGTERM, and closes its connections all the same', async () => {
+    const { outcome, said } = await run('signal');
+    expect(outcome.ended).toMatchObject({ code: 143, signal: null });
+    expect(said).toContain('forced by SIGTERM');
+    expect(outcome.sessions.dropped).toBe(0);
+    expect(outcome.isPortFree).toBe(true);
+  });
+
+  it('cuts off a client that never reads, by name, and nobody else', async () => {
+    const { outcome, bad, said } = await run('client');
+    expect(outcome.ended).toMatchObject({ code: 1, signal: null });
+    expect(bad).toEqual(['process']);
+    expect(said).toContain('1 cut off (GET /events)');
+    expect(said).toContain('cut off: http (1 in flight)');
+  });
+
+  it('waits no longer than it said for a job that ignores its cancellation, and names it', async () => {
+    const { outcome, said } = await run('job');
+    const [deaf] = outcome.acknowledged;
+    expect(outcome.ended).toMatchObject({ code: 1, signal: null });
+    expect(said).toContain(`job ${deaf} ignores its token`);
+    expect(said).toMatch(/never finished: jobs \(1 in flight\)/);
+    expect(compare(outcome.acknowledged, outcome.recorded)).toMatchObject({ missing: 1, repeated: 0, unknown: 0 });
+    expect(outcome.acknowledged.filter((id) => !outcome.recorded.includes(id))).toEqual([deaf]);
+  });
+
+  it('loses jobs and connections where nobody listens to the signal, so that the tests above can tell', async () => {
+    const { outcome, bad } = await run(undefined, true);
+    expect(outcome.ended).toMatchObject({ code: null, signal: 'SIGTERM' });
+    expect(compare(outcome.acknowledged, outcome.recorded).missing).toBeGreaterThan(0);
+    expect(outcome.counts.reset + outcome.counts.cut).toBeGreaterThan(0);
+    expect(outcome.sessions.dropped).toBeGreaterThan(0);
+    expect(bad).toEqual(expect.arrayContaining(['jobs', 'events', 'database', 'process']));
+    expect(verdict(outcome).text).toMatch(/^LOST: \d+ acknowledged jobs/);
+  });
+});
+
+/** Runs the command as it stands in the README. */
+async function demo(...args: string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, ['--conditions=built', '--import', 'tsx', 'docs/examples/demo.ts', ...args], {
+    cwd: root,
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, output };
+}
+
+describe('npm run demo', { timeout: PATIENCE }, () => {
+  it('loses nothing, says so with numbers, ends with 0, and looks like the picture in the README', async () => {
+    const { code, output } = await demo('--seconds', '3', '--connections', '50');
+    expect(output).toMatch(/✓ jobs +([\d,]+) acknowledged: \1 in the database once, 0 never, 0 twice\n/);
+    expect(output).toMatch(/✓ connections +\d+ accepted, 0 reset; newcomers: \d+ reset and 50 refused by the system\n/);
+    expect(output).toMatch(/✓ answers +[\d,]+ whole, 0 cut or never given/);
+    expect(output).toMatch(/✓ events +3 of 3 listeners were told of all/);
+    expect(output).toMatch(/✓ database +8 connections opened, 8 closed in order, 0 dropped/);
+    expect(output).toMatch(/✓ process +exit code 0/);
+    expect(output).toMatch(/✓ port +\d+ is free/);
+    expect(output).toMatch(/✓ verdict +nothing was lost\n/);
+    expect(code).toBe(0);
+
+    const picture = /!\[[^\]]+\]\((docs\/[^)]+\.svg)\)/.exec(readFileSync(`${root}README.md`, 'utf8'))?.[1];
+    const shown = readFileSync(root + picture, 'utf8');
+    expect(shapeOf(linesOf(shown))).toEqual(shapeOf(output.split('\n')));
+  });
+
+  it.each([
+    [['--seconds', 'many'], '--seconds takes a number from 0.1 to 600, got "many"'],
+    [['--seconds', '-1'], "Option '--seconds' argument is ambiguous"],
+    [['--connections', '0'], '--connections takes a number from 1 to 2000, got "0"'],
+    [['--connections', '1.5'], '--connections takes a whole number, got 1.5'],
+    [['--fault', 'fire'], '--fault takes hook, signal, client or job, got "fire"'],
+    [['--without', '--fault', 'hook'], '--fault is for the service with Quiesce'],
+    [['--example', 'none'], '--example takes service or worker-loop, got "none"'],
+    [['--signal', 'SIGINT'], '--signal is for --example worker-loop'],
+    [['--example', 'worker-loop', '--seconds', '3'], '--seconds is for --example service'],
+    [['--loud'], "Unknown option '--loud'; it takes --example, --without, --seconds"],
+  ])('refuses %j with a sentence', async (args, sentence) => {
+    const { code, output } = await demo(...args);
+    expect(output).toContain(`demo: ${sentence}`);
+    expect(code).toBe(2);
+  });
+});
