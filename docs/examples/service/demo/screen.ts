@@ -12,6 +12,7 @@ type Style = Parameters<typeof styleText>[0];
 
 const WIPE = '\r\u001b[K';
 const BAR = 24;
+const COLUMNS = '▁▂▃▄▅▆▇█';
 
 /** Shows a run: lines with the time and who says it; on a terminal in colour, and the countdown in one line. */
 export class Screen implements Stage {
@@ -19,8 +20,8 @@ export class Screen implements Stage {
   readonly #start = performance.now();
   /** Whether the last line is a countdown, which the next text of a terminal replaces. */
   #isCounting = false;
-  /** What the countdown began with; 0: it has not. */
-  #most = 0;
+  /** What the countdown has shown so far. */
+  readonly #counts: number[] = [];
   /** What a log was told last: it gets a line for each tenth. */
   #told = Number.POSITIVE_INFINITY;
 
@@ -46,23 +47,36 @@ export class Screen implements Stage {
   }
 
   #count(left: number, whom: string): void {
-    this.#most = Math.max(this.#most, left);
-    const full = Math.round((BAR * left) / this.#most);
+    this.#counts.push(left);
+    const most = Math.max(...this.#counts, 1);
+    const full = Math.round((BAR * left) / most);
     const bar = this.#paint('cyan', '█'.repeat(full)) + this.#paint('dim', '░'.repeat(BAR - full));
     const text = this.#stamped('service', `draining ${bar} ${left.toLocaleString('en').padStart(6)} in flight${whom}`);
     if (this.#output.isTTY === true) {
       this.#output.write(WIPE + text);
       this.#isCounting = true;
-    } else if (this.#told - left >= this.#most / 10) {
+    } else if (this.#told - left >= most / 10) {
       this.#told = left;
       this.#line(text);
     }
   }
 
-  /** On a terminal the last count stays, as the countdown's end. */
+  /** On a terminal the countdown is replaced by its course. */
   #line(text: string): void {
-    this.#output.write(this.#isCounting ? `\n${text}\n` : `${text}\n`);
+    this.#output.write(this.#isCounting ? `${WIPE}${this.#course()}\n${text}\n` : `${text}\n`);
     this.#isCounting = false;
+  }
+
+  /** The countdown from its beginning to its end, as a row of columns. */
+  #course(): string {
+    const counts = this.#counts;
+    const most = Math.max(...counts, 1);
+    const columns = Array.from({ length: Math.min(BAR, counts.length) }, (_, column) => {
+      const left = counts[Math.floor((column * counts.length) / Math.min(BAR, counts.length))] ?? 0;
+      return COLUMNS[Math.round(((COLUMNS.length - 1) * left) / most)] ?? '';
+    });
+    const numbers = `${most.toLocaleString('en')} → ${(counts.at(-1) ?? 0).toLocaleString('en')} in flight`;
+    return this.#stamped('service', `draining ${this.#paint('cyan', columns.join('').padEnd(BAR))} ${numbers}`);
   }
 
   #stamped(who: string, text: string): string {
