@@ -26,12 +26,12 @@ const styles: Record<string, string> = {
 const ends: Record<string, readonly string[]> = { '22': ['1', '2'], '39': ['31', '32', '33', '36'] };
 
 /** What stands on a terminal in the end: a line that was written over is there as it was last. */
-export function screenOf(written: string): string[] {
+function screenOf(written: string): string[] {
   return written.split('\n').map((line) => line.split(`\r${ESCAPE}[K`).at(-1) ?? '');
 }
 
 /** Draws lines with their colours. */
-export function draw(lines: readonly string[]): string {
+function draw(lines: readonly string[]): string {
   const columns = Math.max(...lines.map((line) => stripVTControlCharacters(line).length));
   const width = Math.ceil(columns * WIDTH + 2 * MARGIN);
   const height = lines.length * HEIGHT + 2 * MARGIN;
