@@ -17,7 +17,7 @@ beforeAll(async () => {
   postgres = await openPostgres();
 }, PATIENCE);
 
-afterAll(() => postgres.close());
+afterAll(() => postgres.close(), PATIENCE);
 
 /**
  * Runs the service under load for a second. Few connections, so that all is done long before the deadline of five seconds

@@ -28,18 +28,15 @@ subscribe('net.server.socket', (message) => {
   const mine = tally;
   let hasSaidGoodbye = false;
   tally.opened++;
-  socket.once('close', () => {
-    if (!hasSaidGoodbye) mine.dropped++;
-    guard.dispose();
-  });
-  // Reading before the server does would take the first bytes from it. It begins in the next turn.
-  setImmediate(() =>
-    setImmediate(() =>
-      socket.on('data', (data: Buffer) => {
-        hasSaidGoodbye = data.subarray(-TERMINATE.length).equals(TERMINATE);
-      }),
-    ),
-  );
+  // Not by listeners: one for data would take the first bytes from the server, which removes those that it finds for close.
+  const emit = socket.emit as (event: string | symbol, ...args: unknown[]) => boolean;
+  const seen = (event: string | symbol, ...args: unknown[]): boolean => {
+    if (event === 'data') hasSaidGoodbye = (args[0] as Buffer).subarray(-TERMINATE.length).equals(TERMINATE);
+    if (event === 'close' && !hasSaidGoodbye) mine.dropped++;
+    if (event === 'close') guard.dispose();
+    return emit.call(socket, event, ...args);
+  };
+  socket.emit = seen as typeof socket.emit;
 });
 
 // Ctrl-C goes to everybody at the terminal; this one is still needed.
