@@ -30,6 +30,7 @@ const commands = {
       await step('dead code and dependencies', () =>
         node(['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc', '--no-config-hints']),
       ),
+      await step('what needs Node says so', () => node([...script, 'test/package/node-only.ts'])),
       (await build()) || (await step('packed packages', () => node([...script, 'test/package/check.ts']))),
     ];
     return checks.some((code) => code !== 0) ? 1 : 0;
