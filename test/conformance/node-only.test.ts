@@ -32,6 +32,13 @@ const entries = [
     loads: hasNode,
     says: /^@quiesce\/worker-pool\/node reaches into worker threads .* it needs Node 20\.19 or later, or a runtime with process\.getBuiltinModule/,
   },
+  {
+    name: '@quiesce/effect/node',
+    load: () => import('@quiesce/effect/node'),
+    exported: 'launch',
+    loads: hasNode,
+    says: /^@quiesce\/shutdown is about processes and their signals/,
+  },
 ];
 
 describe.each(entries)('$name', ({ load, exported, loads, says }) => {

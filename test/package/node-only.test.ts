@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
-import { root } from './packages.ts';
+import { nodeOnlyEntries, root } from './packages.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -99,4 +99,9 @@ describe('the check of what needs Node', () => {
       said: 'sample has Node-only parts, and its engines do not say which Node',
     });
   });
+});
+
+it('has a case in test/conformance/node-only.test.ts for everything that runs on Node only', () => {
+  const cases = readFileSync(join(root, 'test/conformance/node-only.test.ts'), 'utf8');
+  for (const entry of nodeOnlyEntries()) expect(cases).toContain(`import('${entry}')`);
 });

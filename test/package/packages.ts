@@ -10,6 +10,7 @@ export interface Manifest {
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
   peerDependencies?: Record<string, string>;
+  peerDependenciesMeta?: Record<string, { optional?: boolean }>;
   exports: Record<string, string | Record<string, unknown>>;
   engines?: { node?: string };
   publishConfig?: Record<string, unknown>;

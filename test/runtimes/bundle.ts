@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, type OnLoadResult, type Plugin } from 'esbuild';
-import { nodeOnlyEntries, root } from '../package/packages.ts';
+import { nodeOnlyEntries, type Package, publicPackages, root } from '../package/packages.ts';
 import type { TestFile } from './files.ts';
 
 /** What a bundle may count on. */
@@ -20,6 +20,7 @@ export interface Kind {
 
 /** What of ours runs on Node only, as one imports it. */
 const needNode: readonly string[] = nodeOnlyEntries();
+const libraries = ['fast-check', ...publicPackages().flatMap(peersOf)];
 const inside = fileURLToPath(new URL('inside', import.meta.url));
 const output = join(root, 'test/.output/runtimes');
 
@@ -84,8 +85,14 @@ function isTest(path: string): boolean {
   return /^(packages\/[^/]+\/test|test\/(conformance|leak|runtimes\/fixtures))\//.test(relative(root, path).replaceAll('\\', '/'));
 }
 
+/** What goes into the bundle: our packages with the peers that they cannot do without, and what makes up random cases. */
 function isOurs(specifier: string): boolean {
-  return /^(@quiesce\/|fast-check$)/.test(specifier);
+  return specifier.startsWith('@quiesce/') || libraries.some((name) => specifier === name || specifier.startsWith(`${name}/`));
+}
+
+function peersOf({ manifest }: Package): string[] {
+  const { peerDependencies = {}, peerDependenciesMeta = {} } = manifest;
+  return Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true);
 }
 
 function entryOf(path: string): OnLoadResult {

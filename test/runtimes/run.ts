@@ -1,5 +1,6 @@
 // Runs the tests of what was built on every runtime: `npm run runtimes`, or `npm run runtimes -- 24 bun`.
 // `--only <text>` takes the files whose path contains it, `--suite <name>` those of one suite; both may be repeated.
+// `--quick` takes a part of the unit tests that says most in least time: less than a minute on two processors.
 // `--changed` takes over from the last run what has not changed since and had not failed.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { root } from '../package/packages.ts';
 import { bundle, bundleOf } from './bundle.ts';
 import { writePage } from './doc.ts';
 import { execute, type Row } from './execute.ts';
-import { type TestFile, testFiles } from './files.ts';
+import { isQuick, type TestFile, testFiles } from './files.ts';
 import { type Runtime, runtimes } from './runtimes.ts';
 import { tableOf } from './table.ts';
 
@@ -18,6 +19,7 @@ const { values, positionals } = parseArgs({
     only: { type: 'string', multiple: true },
     suite: { type: 'string', multiple: true },
     changed: { type: 'boolean' },
+    quick: { type: 'boolean' },
   },
 });
 const wrong = positionals.find((asked) => !runtimes.some(({ id }) => id === asked));
@@ -25,7 +27,9 @@ if (wrong !== undefined)
   throw new Error(`there is no runtime ${wrong}: there are ${runtimes.map(({ id }) => id).join(', ')}`);
 
 const chosen = positionals.length === 0 ? runtimes : runtimes.filter(({ id }) => positionals.includes(id));
-const files = testFiles(values.only).filter(({ suite }) => values.suite?.includes(suite) ?? true);
+const files = testFiles(values.only).filter(
+  ({ suite, path }) => (values.suite?.includes(suite) ?? true) && (values.quick !== true || isQuick(path)),
+);
 if (files.length === 0) throw new Error('there is no such file of tests');
 
 const bundled = new Set<string>();
@@ -50,7 +54,7 @@ for (const row of rows) {
 }
 console.log('\nEach test by name, with the reason where it was skipped: test/.output/runtimes/<runtime>.json');
 // A part of the tests, or other recordings, say nothing about the page's.
-const isWhole = values.only === undefined && values.suite === undefined && !process.env['TOKIO_TRACES'];
+const isWhole = values.only === undefined && values.suite === undefined && values.quick !== true && !process.env['TOKIO_TRACES'];
 if (isWhole) writePage(rows.filter(({ broken }) => broken === undefined), new Date().toISOString().slice(0, 10));
 process.exitCode = rows.every(
   ({ broken, tests }) => broken === undefined && !tests.some(({ state }) => state === 'failed'),
