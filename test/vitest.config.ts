@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { suites } from './suites.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 
@@ -27,18 +28,18 @@ export default defineConfig({
     outputFile: { json: process.env['QUIESCE_REPORT'] ?? 'test/.output/report.json' },
     passWithNoTests: false,
     projects: [
-      project('unit', 0, ['packages/*/test/**/*.test.ts']),
+      project('unit', 0, suites.unit),
       // The peer's oldest version that we take: the same tests. Node, which loads what was built, knows no such alias.
       ...(built ? [] : [project('effect-4.0', 0, ['packages/effect/test/**/*.test.ts'], { alias: effect40 })]),
-      project('docs', 0, ['test/docs/**/*.test.ts']),
+      project('docs', 0, ['test/docs/**/*.test.ts', 'test/runtimes/**/*.test.ts']),
       project('types', 0, ['test/types/**/*.test.ts'], { testTimeout: 60_000 }),
-      project('conformance', 1, ['test/conformance/**/*.test.ts'], { testTimeout: 60_000 }),
+      project('conformance', 1, suites.conformance, { testTimeout: 60_000 }),
       project('package', 1, ['test/package/**/*.test.ts'], {
         testTimeout: 120_000,
         hookTimeout: 120_000,
         globalSetup: 'test/package/pack.ts',
       }),
-      project('leak', 2, ['packages/*/test/**/*.leak.ts', 'test/leak/**/*.leak.ts'], {
+      project('leak', 2, suites.leak, {
         // Each file has a process of its own, and bytes do not depend on who else computes.
         execArgv: [...condition, '--expose-gc'],
         testTimeout: 120_000,

@@ -10,7 +10,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
-import { nodeOf } from '../runtimes/nodes.ts';
+import { nodeOf } from '../runtimes/install.ts';
 import type { Measured } from './harness.ts';
 import { type Figure, figuresOf, linesOf, print } from './table.ts';
 

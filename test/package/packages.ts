@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** What a package.json of ours says, as far as the tools here read it. */
@@ -9,8 +10,12 @@ export interface Manifest {
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
   peerDependencies?: Record<string, string>;
+  peerDependenciesMeta?: Record<string, { optional?: boolean }>;
   exports: Record<string, string | Record<string, unknown>>;
+  engines?: { node?: string };
   publishConfig?: Record<string, unknown>;
+  /** What is ours in there: the subpaths that run on Node alone, and Node's modules that the others use if they are there. */
+  quiesce?: { nodeOnly?: string[]; nodeIfThere?: string[] };
 }
 
 export interface Package {
@@ -21,9 +26,6 @@ export interface Package {
   /** Subpath to source: `.` to `./src/index.ts`, `./testing` to `./src/testing.ts`. */
   entries: Map<string, string>;
 }
-
-/** Packages of which some runs on Node alone, and is compiled against its types; their declarations name none of them. */
-export const nodeOnly: readonly string[] = ['shutdown', 'effect'];
 
 export const root: string = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -36,18 +38,27 @@ export function publicPackages(): Package[] {
 }
 
 export function readPackage(folder: string): Package {
-  const directory = `${root}packages/${folder}`;
+  return readPackageAt(`${root}packages/${folder}`);
+}
+
+/** A package, wherever it lies. */
+export function readPackageAt(directory: string): Package {
   const manifest = JSON.parse(readFileSync(`${directory}/package.json`, 'utf8')) as Manifest;
   const entries = new Map<string, string>();
   for (const [subpath, target] of Object.entries(manifest.exports)) {
     if (typeof target !== 'string') entries.set(subpath, String(target['default']));
   }
-  return { folder, directory, manifest, entries };
+  return { folder: basename(directory), directory, manifest, entries };
 }
 
-/** Whether some of a package runs on Node only: whoever compiles against that needs Node's types. */
-export function needsNode({ manifest }: Package): boolean {
-  return manifest.peerDependencies?.['@types/node'] !== undefined;
+/** The subpaths of a package that run on Node only, and are compiled against its types. */
+export function nodeOnly({ manifest }: Package): readonly string[] {
+  return manifest.quiesce?.nodeOnly ?? [];
+}
+
+/** What of ours runs on Node only, as one imports it: `@quiesce/shutdown`. */
+export function nodeOnlyEntries(): string[] {
+  return publicPackages().flatMap((found) => nodeOnly(found).map((subpath) => found.manifest.name + subpath.slice(1)));
 }
 
 /** The name under which an entry is built: `index` for `.`, else the subpath. */

@@ -2,14 +2,14 @@
 // entries from the `exports` there, so that a new subpath needs nothing here.
 import { basename } from 'node:path';
 import { defineConfig } from 'tsup';
-import { needsNode, nodeOnly, outputName, readPackage, root } from './packages.ts';
+import { nodeOnly, outputName, readPackage, root } from './packages.ts';
 
 /** Packages that nobody can install have to be inside those that use them. */
 const inlined = '@quiesce/internal';
 
 const found = readPackage(basename(process.cwd()));
 const { manifest, entries } = found;
-const configuration = nodeOnly.includes(found.folder) || needsNode(found) ? 'node' : 'everywhere';
+const configuration = nodeOnly(found).length > 0 ? 'node' : 'everywhere';
 
 export default defineConfig({
   name: manifest.name,

@@ -14,7 +14,11 @@ const commands = {
   test: async (args) => {
     // A report that was left from another run must never be taken for this one's.
     rmSync(reportPath, { force: true });
-    return (await build()) || step('all tests', () => node([...vitest, ...args]));
+    const code = (await build()) || (await step('all tests', () => node([...vitest, ...args])));
+    // Whoever names tests asks for those alone.
+    if (args.length > 0) return code;
+    const other = [...script, 'test/runtimes/run.ts', '24', '--quick'];
+    return (await step('a part of them on Node 24, against what was built', () => node(other))) || code;
   },
   conformance: (args) => step('conformance tests', () => node([...vitest, '--project', 'conformance', ...args])),
   demo: async (args) => (await build()) || step('the demo', () => node([...built, 'docs/examples/demo.ts', ...args])),
@@ -30,6 +34,7 @@ const commands = {
       await step('dead code and dependencies', () =>
         node(['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc', '--no-config-hints']),
       ),
+      await step('what needs Node says so', () => node([...script, 'test/package/node-only.ts'])),
       (await build()) || (await step('packed packages', () => node([...script, 'test/package/check.ts']))),
     ];
     return checks.some((code) => code !== 0) ? 1 : 0;

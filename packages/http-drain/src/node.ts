@@ -1,22 +1,43 @@
+import type http from 'node:http';
 import type net from 'node:net';
 import type tls from 'node:tls';
 
-// The one place that asks for Node: everything else only uses the types of its modules, which leave nothing behind.
-const modules = (globalThis as { process?: Partial<Pick<NodeJS.Process, 'getBuiltinModule'>> }).process;
-
-if (modules?.getBuiltinModule === undefined) {
-  throw new Error(
-    '@quiesce/http-drain drains the HTTP servers of Node and cannot be loaded elsewhere: it needs Node 20.19 or later',
-  );
+interface Modules {
+  readonly http: typeof http;
+  readonly net: typeof net;
+  readonly tls: typeof tls;
 }
 
-const { getBuiltinModule } = modules;
+const { http: servers, net: sockets, tls: secure } = modulesOfNode();
 
 /** What every server of Node descends from. */
-export const NetServer: typeof net.Server = getBuiltinModule('node:net').Server;
+export const NetServer: typeof net.Server = sockets.Server;
 
 /** What those with certificates descend from. */
-export const TlsServer: typeof tls.Server = getBuiltinModule('node:tls').Server;
+export const TlsServer: typeof tls.Server = secure.Server;
 
 /** Opens a connection. */
-export const connect: typeof net.connect = getBuiltinModule('node:net').connect;
+export const connect: typeof net.connect = sockets.connect;
+
+// A drain ends connections, and would find out too late that a server has none of Node's beneath it. Bun's does not descend from
+// net.Server; Deno's does, but its connections are not that server's, so nothing of what is in flight would be seen.
+if (!(servers.Server.prototype instanceof NetServer) || 'Deno' in globalThis) {
+  throw elsewhere('here node:http is not built on node:net');
+}
+
+/** The one place that asks for Node: everything else only uses the types of its modules, which leave nothing behind. */
+function modulesOfNode(): Modules {
+  const host = (globalThis as { process?: Partial<Pick<NodeJS.Process, 'getBuiltinModule'>> }).process;
+  const http = host?.getBuiltinModule?.('node:http');
+  const net = host?.getBuiltinModule?.('node:net');
+  const tls = host?.getBuiltinModule?.('node:tls');
+  // workerd has the function without the modules.
+  if (http === undefined || net === undefined || tls === undefined) throw elsewhere('here its modules are missing');
+  return { http, net, tls };
+}
+
+function elsewhere(why: string): Error {
+  return new Error(
+    `@quiesce/http-drain drains the HTTP servers of Node and cannot be loaded elsewhere: it needs Node 20.19 or later, and ${why}`,
+  );
+}

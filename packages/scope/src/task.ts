@@ -89,7 +89,8 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     try {
       nativeThen.call(Promise.resolve(work(this.token)), fulfil.bind(this), failed);
     } catch (error) {
-      Promise.reject(error).catch(failed);
+      // No rejected promise: at the end of the stack there may be no room for its handler, and it would be unhandled.
+      nativeThen.call(settled, fail.bind(this, error));
     }
   }
 
@@ -176,6 +177,9 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     unparkFrom(this, waiter);
   }
 }
+
+/** For what is done one microtask later. */
+const settled: Promise<void> = Promise.resolve();
 
 function fulfil(this: Task<unknown>, value: unknown): void {
   end(this, 'fulfilled', value);

@@ -5,7 +5,8 @@
 type Process = typeof process;
 
 const found = (globalThis as { process?: Partial<Process> }).process;
-if (typeof found?.getBuiltinModule !== 'function') {
+// workerd has the function without the modules.
+if (found?.getBuiltinModule?.('node:worker_threads') === undefined) {
   throw new Error(
     '@quiesce/shutdown is about processes and their signals: it needs Node 20.19 or later, or a runtime with ' +
       'process.getBuiltinModule. Elsewhere use @quiesce/scope, which has everything but the process.',

@@ -185,7 +185,7 @@ describe('draining', () => {
       { name: 'rows / row 17', ageMs: 20 },
       { name: 'rows / row 18', ageMs: 20 },
     ]);
-    expect(unfinished[0]?.site).toMatch(/shutdown\.test\.ts:\d+:\d+/);
+    expect(unfinished[0]?.site).toMatch(/shutdown\.test\.\w+:\d+:\d+/);
   });
 
   it('takes in what is added meanwhile: stopped at once, and waited for', async () => {

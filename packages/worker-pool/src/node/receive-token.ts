@@ -1,7 +1,7 @@
-import { receiveMessageOnPort } from 'node:worker_threads';
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { isRaised } from './flags.ts';
 import { follow } from './following.ts';
+import { receiveMessageOnPort } from './host.ts';
 import { unwireReason, type WiredReason } from './reason.ts';
 import type { SharedToken } from './share-token.ts';
 

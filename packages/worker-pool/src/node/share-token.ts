@@ -1,6 +1,7 @@
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { newFlags, raise, withdraw } from './flags.ts';
+import { MessageChannel } from './host.ts';
 import { wireReason, wireText } from './reason.ts';
 
 /** A token as it is sent to another thread; `port` belongs into the list of what is transferred. */

@@ -1,0 +1,20 @@
+import type threads from 'node:worker_threads';
+
+const host = (globalThis as { process?: Partial<Pick<NodeJS.Process, 'getBuiltinModule'>> }).process;
+
+/** Node's, asked for here and nowhere else, so that elsewhere one reads a sentence instead of a resolver's complaint. */
+const workerThreads: typeof threads | undefined = host?.getBuiltinModule?.('node:worker_threads');
+
+// workerd has the function without the modules.
+if (workerThreads === undefined) {
+  throw new Error(
+    '@quiesce/worker-pool/node reaches into worker threads and child processes of Node: it needs Node 20.19 or later, or a ' +
+      'runtime with process.getBuiltinModule. The pools of @quiesce/worker-pool run everywhere.',
+  );
+}
+
+/** Node's own: its ports can be asked for a message, and do not hold the process. */
+export const MessageChannel: typeof threads.MessageChannel = workerThreads.MessageChannel;
+
+/** Takes a message that has arrived, without a turn of the event loop. */
+export const receiveMessageOnPort: typeof threads.receiveMessageOnPort = workerThreads.receiveMessageOnPort;

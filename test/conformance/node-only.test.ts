@@ -1,0 +1,50 @@
+// What runs on Node alone says so when it is imported elsewhere: in words, and before anything else happens.
+import { describe, expect, test } from 'vitest';
+
+const host = (globalThis as { process?: { getBuiltinModule?: (id: string) => unknown } }).process;
+const builtin = (id: string): Record<string, { prototype: unknown }> | undefined =>
+  host?.getBuiltinModule?.(id) as Record<string, { prototype: unknown }> | undefined;
+
+const hasNode = builtin('node:net') !== undefined;
+const Socket = builtin('node:net')?.['Server'] as (new () => object) | undefined;
+const descends = Socket !== undefined && builtin('node:http')?.['Server']?.prototype instanceof Socket;
+const hasServers = descends && !('Deno' in globalThis);
+
+const entries = [
+  {
+    name: '@quiesce/shutdown',
+    load: () => import('@quiesce/shutdown'),
+    exported: 'Shutdown',
+    loads: hasNode,
+    says: /^@quiesce\/shutdown is about processes and their signals: it needs Node 20\.19 or later, or a runtime with process\.getBuiltinModule/,
+  },
+  {
+    name: '@quiesce/http-drain',
+    load: () => import('@quiesce/http-drain'),
+    exported: 'drain',
+    loads: hasServers,
+    says: /^@quiesce\/http-drain drains the HTTP servers of Node and cannot be loaded elsewhere: it needs Node 20\.19 or later, and here/,
+  },
+  {
+    name: '@quiesce/worker-pool/node',
+    load: () => import('@quiesce/worker-pool/node'),
+    exported: 'receiveToken',
+    loads: hasNode,
+    says: /^@quiesce\/worker-pool\/node reaches into worker threads .* it needs Node 20\.19 or later, or a runtime with process\.getBuiltinModule/,
+  },
+  {
+    name: '@quiesce/effect/node',
+    load: () => import('@quiesce/effect/node'),
+    exported: 'launch',
+    loads: hasNode,
+    says: /^@quiesce\/shutdown is about processes and their signals/,
+  },
+];
+
+describe.each(entries)('$name', ({ load, exported, loads, says }) => {
+  test('can be imported where it can work, and says elsewhere what it needs', async () => {
+    const outcome = await load().then(Object.keys, (error: unknown) => (error as Error).message);
+    if (loads) expect(outcome).toContain(exported);
+    else expect(outcome).toMatch(says);
+  });
+});

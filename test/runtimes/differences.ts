@@ -1,0 +1,84 @@
+// Where a runtime does something else than Node and our tests say what Node does. Each has its reason here and is told in
+// docs/runtimes.md. A test that is listed is run all the same: when it passes, its line has to go.
+import type { Result } from './inside/main.ts';
+
+/** Tests that fail on some runtimes for a reason that we know. */
+interface Difference {
+  /** The ids of the runtimes. */
+  on: readonly string[];
+  /** The path of the file ends with this. */
+  file: string;
+  /** The name of the test begins with this; all tests of the file when there is none. */
+  name?: string;
+  why: string;
+  /** It depends on chance whether they fail: passing is no reason to take the line out. */
+  sometimes?: true;
+}
+
+const differences: readonly Difference[] = [
+  {
+    on: ['workerd', 'page', 'worker'],
+    file: 'cancellation-token/test/clock.test.ts',
+    name: 'a timer of the system clock > holds the process',
+    why: 'a timer holds nothing where there is no process',
+  },
+  {
+    on: ['bun', 'workerd'],
+    file: 'cancellation-token/test/signal.test.ts',
+    name: 'fetch rejects with the default reason',
+    why: 'fetch of a data: URL does not look at its signal',
+  },
+  {
+    on: ['bun', 'deno'],
+    file: 'cancellation-token/test/signal.test.ts',
+    name: 'twenty listeners are no reason',
+    why: 'no target warns of many listeners, so there is nothing to tell',
+  },
+  {
+    on: ['bun'],
+    file: 'scope/test/tree.test.ts',
+    name: 'spawn sites > of the items of a map',
+    why: 'JavaScriptCore drops the frames of tail calls, and with them some spawn sites',
+  },
+  {
+    on: ['bun'],
+    file: 'scope/test/tree.test.ts',
+    name: 'tree > says where a task was spawned',
+    why: 'JavaScriptCore drops the frames of tail calls, and with them some spawn sites',
+  },
+  {
+    on: ['bun'],
+    file: 'scope/test/alive.leak.ts',
+    name: 'a task that nobody named costs the same',
+    why: 'heapUsed is too coarse for a few bytes a task',
+    sometimes: true,
+  },
+  ...['events.once > rejects', 'events.on > rejects', 'fs.readFile > rejects', 'events.on gives what had come'].map(
+    (name): Difference => ({
+      on: ['deno'],
+      file: 'cancellation-token/test/interop-node.test.ts',
+      name,
+      why: "errors of node:events and node:fs do not carry the signal's reason as their cause",
+    }),
+  ),
+];
+
+/** What a result counts as, when one knows of the differences. */
+export function expected(
+  id: string,
+  file: string,
+  result: Result,
+  known: readonly Difference[] = differences,
+): Result {
+  const found = known.find(
+    (one) => one.on.includes(id) && file.endsWith(one.file) && result.name.startsWith(one.name ?? ''),
+  );
+  if (found === undefined || result.state === 'skipped') return result;
+  if (result.state === 'failed') return { ...result, state: 'skipped', why: found.why };
+  if (found.sometimes) return result;
+  return {
+    ...result,
+    state: 'failed',
+    why: `it passes, and test/runtimes/differences.ts says that it cannot: ${found.why}`,
+  };
+}

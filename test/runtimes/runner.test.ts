@@ -1,0 +1,100 @@
+// The runner itself: nothing may pass, or be left out, without having been seen.
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { bundle, bundleOf, type Kind } from './bundle.ts';
+import { expected } from './differences.ts';
+import type { TestFile } from './files.ts';
+import { testFiles } from './files.ts';
+import type { Outcome } from './inside/main.ts';
+import { processes } from './processes.ts';
+import type { Session } from './runtimes.ts';
+
+// Processes, and a bundler: on a busy machine that takes long.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const file: TestFile = { path: 'test/runtimes/fixtures/sample.ts', suite: 'unit' };
+const kinds: Kind[] = [
+  { name: 'sample-node', hasNode: true, target: 'es2022' },
+  { name: 'sample-web', hasNode: false, target: 'es2022' },
+];
+
+let session: Session;
+beforeAll(async () => {
+  await Promise.all(kinds.map((kind) => bundle(kind, [file])));
+  session = await processes({ binary: process.execPath, args: [], withGc: [], ask: 'process.versions.node' });
+});
+afterAll(() => session.close());
+
+async function outcomeOn(kind: Kind | undefined, listOnly = false): Promise<Outcome> {
+  if (kind === undefined) throw new Error('there is no such kind');
+  return session.run(bundleOf(kind, file), file, { timeout: 5_000, listOnly });
+}
+
+/** What became of each test; those that failed with the first line of the error. */
+function told({ results }: Outcome): Record<string, string> {
+  return Object.fromEntries(results.map(({ name, state, why = '' }) => [name, `${state} ${why.split('\n')[0]}`.trim()]));
+}
+
+const always = {
+  passes: 'passed',
+  fails: 'failed AssertionError: expected 1 to be 2 // Object.is equality',
+  'reads a file that it names': 'passed',
+  'is left out by itself': 'skipped the test skips itself here',
+  'knows spies and timers': 'passed',
+  'a suite whose hook fails > has tests': 'failed Error: no hook',
+  'lets go of a rejection': 'passed',
+};
+
+describe('a bundle of tests', () => {
+  it('runs all of them where there is Node', async () => {
+    const outcome = await outcomeOn(kinds[0]);
+    expect(told(outcome)).toMatchObject({ ...always, 'needs what is not everywhere': 'passed' });
+    expect(outcome.errors).toEqual([expect.stringMatching(/^Error: nobody caught this/)]);
+  });
+
+  it('skips by name, and with the reason, what a runtime has not got, also if the test hides it', async () => {
+    const outcome = await outcomeOn(kinds[1]);
+    expect(told(outcome)).toEqual({
+      ...always,
+      'needs what is not everywhere': 'skipped needs node:async_hooks',
+      'hides that it needs it': 'skipped needs node:fs',
+      'a suite whose hook needs it > has tests': 'skipped needs node:fs',
+    });
+    expect(outcome.errors).toEqual([expect.stringMatching(/^Error: nobody caught this/)]);
+  });
+
+  it('can be asked for the names alone', async () => {
+    const { results } = await outcomeOn(kinds[0], true);
+    expect(results).toHaveLength(10);
+    expect(results.every(({ state }) => state === 'skipped')).toBe(true);
+  });
+});
+
+describe('the files that run on every runtime', () => {
+  it('are those of every package and of every suite, and none of a single runtime', () => {
+    const files = testFiles();
+    const folders = new Set(files.map(({ path }) => path.split('/').slice(0, 2).join('/')));
+    for (const folder of ['packages/cancellation-token', 'packages/scope', 'test/conformance', 'test/leak']) {
+      expect([...folders]).toContain(folder);
+    }
+    expect(files.some(({ path }) => /test\/(docs|e2e|package|runtimes)\//.test(path))).toBe(false);
+  });
+});
+
+describe('a difference that we know', () => {
+  const known = { on: ['bun'], file: 'a.test.ts', name: 'differs', why: 'bun: it does' };
+  const because = (state: 'passed' | 'failed'): object =>
+    expected('bun', 'x/a.test.ts', { name: 'differs', state, why: '' }, [known]);
+
+  it('is a reason to skip a test that fails', () => {
+    expect(because('failed')).toMatchObject({ state: 'skipped', why: 'bun: it does' });
+  });
+
+  it('fails once the test passes', () => {
+    expect(because('passed')).toMatchObject({ state: 'failed', why: expect.stringMatching(/it passes/) });
+  });
+
+  it('means nothing on another runtime', () => {
+    const result = { name: 'differs', state: 'failed' as const };
+    expect(expected('deno', 'x/a.test.ts', result, [known])).toBe(result);
+  });
+});
