@@ -1,0 +1,96 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { format } from 'node:util';
+import { build } from 'esbuild';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { withDocument } from './browser.ts';
+import { type Fence, pageFences, pages, textOf } from './fences.ts';
+import { fileOf, outputFolder, writeModules } from './modules.ts';
+import { play } from './transcript.ts';
+
+const output = outputFolder('guide');
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const fences = pageFences();
+const pieces = fences.filter((fence) => fence.kind !== 'console' && fence.file === undefined);
+const programs = fences.filter((fence) => fence.file !== undefined);
+const transcripts = fences.filter((fence) => fence.kind === 'console');
+const guide = pages().filter((page) => page.startsWith('docs/guide/'));
+
+/** Without its fences: what looks like a link or a heading in code is none. */
+function proseOf(page: string): string {
+  return textOf(page).replaceAll(/^```[\s\S]*?^```/gm, '');
+}
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+  return [...proseOf(page).matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+/** Examples of child processes let go of the channel to the parent, which here is what keeps the tests' own process. */
+afterEach(() => {
+  process.channel?.ref();
+});
+
+describe('the examples of the guide', () => {
+  beforeAll(async () => {
+    writeModules(output, fences);
+    await build({
+      entryPoints: programs.map((fence) => fileOf(output, fence)),
+      ...{ outdir: output, outbase: output, bundle: true, platform: 'node', format: 'esm', logLevel: 'warning' },
+      conditions: process.env['QUIESCE_BUILT'] === '1' ? ['built'] : [],
+      outExtension: { '.js': '.js' },
+    });
+  }, 60_000);
+
+  it.each(pieces)('$place prints what it promises', async (fence) => {
+    const run = async (): Promise<void> => {
+      const { printed } = (await import(fileOf(output, fence))) as { printed: unknown[][] };
+      expect(printed.map((values) => format(...values))).toEqual(fence.promised);
+    };
+    await (fence.kind === 'tsx' ? withDocument(run) : run());
+  });
+
+  it.each(transcripts)('$place shows what happens on a terminal', async (fence) => {
+    const { got, expected } = await play(fence.code, dirname(fileOf(output, { ...fence, file: '_' })));
+    expect(got).toEqual(expected);
+  }, 30_000);
+
+  it('are all run: each program has a transcript, or is loaded by one that has', () => {
+    const isUsed = (program: Fence): boolean => {
+      const built = program.file?.replace('.ts', '.js') ?? '';
+      return fences.some((other) => other !== program && other.page === program.page && other.code.includes(built));
+    };
+    expect(programs.filter((program) => !isUsed(program)).map(({ place }) => place)).toEqual([]);
+  });
+});
+
+describe('the pages of the guide', () => {
+  it.each(guide)('%s begins with its one title', (page) => {
+    expect(proseOf(page)).toMatch(/^# \S/);
+    expect(proseOf(page).match(/^# /gm)).toHaveLength(1);
+  });
+
+  it.each(pages())('%s links to nothing that is not there', (page) => {
+    const links = [...proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? '');
+    const dead = links.filter((link) => {
+      if (/^https?:/.test(link)) return false;
+      const [path = '', anchor] = link.split('#');
+      const target = path === '' ? page : join(dirname(page), path);
+      if (!existsSync(`${root}${target}`)) return true;
+      return anchor !== undefined && target.endsWith('.md') && !anchorsOf(target).includes(anchor);
+    });
+    expect(dead).toEqual([]);
+  });
+
+  it('are all in the order to read in', () => {
+    const index = textOf('docs/guide/README.md');
+    const missing = guide.filter((page) => !index.includes(`](${page.replace('docs/guide/', '')})`));
+    expect(missing).toEqual(['docs/guide/README.md']);
+  });
+});
