@@ -17,6 +17,11 @@ const programs = fences.filter((fence) => fence.file !== undefined);
 const transcripts = fences.filter((fence) => fence.kind === 'console');
 const guide = pages().filter((page) => page.startsWith('docs/guide/'));
 
+/** What programs find installed; ours is bundled, since Node cannot load its sources. */
+const foreign = Object.keys((JSON.parse(textOf('package.json')) as { devDependencies: object }).devDependencies).filter(
+  (name) => !name.startsWith('@quiesce/'),
+);
+
 /** Without its fences: what looks like a link or a heading in code is none. */
 function proseOf(page: string): string {
   return textOf(page).replaceAll(/^```[\s\S]*?^```/gm, '');
@@ -43,6 +48,7 @@ describe('the examples of the guide', () => {
     await build({
       entryPoints: programs.map((fence) => fileOf(output, fence)),
       ...{ outdir: output, outbase: output, bundle: true, platform: 'node', format: 'esm', logLevel: 'warning' },
+      external: foreign,
       conditions: process.env['QUIESCE_BUILT'] === '1' ? ['built'] : [],
       outExtension: { '.js': '.js' },
     });
