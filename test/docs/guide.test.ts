@@ -60,7 +60,7 @@ describe('the examples of the guide', () => {
       expect(printed.map((values) => format(...values))).toEqual(fence.promised);
     };
     await (fence.kind === 'tsx' ? withDocument(run) : run());
-  });
+  }, 30_000);
 
   it.each(transcripts)('$place shows what happens on a terminal', async (fence) => {
     const { got, expected } = await play(fence.code, dirname(fileOf(output, { ...fence, file: '_' })));
