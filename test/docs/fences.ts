@@ -52,9 +52,7 @@ function fencesOf(file: string): Fence[] {
   const text = textOf(file);
   const fences: Fence[] = [];
   // In a docstring every line of the fence stands behind " * ".
-  for (const match of text.matchAll(
-    /^([ \t]*(?:\* )?)```(tsx?|console)\n([\s\S]*?)^[ \t]*(?:\* )?```/gm,
-  )) {
+  for (const match of text.matchAll(/^([ \t]*(?:\* )?)```(tsx?|console)\n([\s\S]*?)^[ \t]*(?:\* )?```/gm)) {
     const line = text.slice(0, match.index).split('\n').length;
     const code = (match[3] ?? '').replace(/^[ \t]*\* ?/gm, (lead) => (match[1]?.includes('*') === true ? '' : lead));
     fences.push({

@@ -54,18 +54,26 @@ describe('the examples of the guide', () => {
     });
   }, 60_000);
 
-  it.each(pieces)('$place prints what it promises', async (fence) => {
-    const run = async (): Promise<void> => {
-      const { printed } = (await import(fileOf(output, fence))) as { printed: unknown[][] };
-      expect(printed.map((values) => format(...values))).toEqual(fence.promised);
-    };
-    await (fence.kind === 'tsx' ? withDocument(run) : run());
-  }, 30_000);
+  it.each(pieces)(
+    '$place prints what it promises',
+    async (fence) => {
+      const run = async (): Promise<void> => {
+        const { printed } = (await import(fileOf(output, fence))) as { printed: unknown[][] };
+        expect(printed.map((values) => format(...values))).toEqual(fence.promised);
+      };
+      await (fence.kind === 'tsx' ? withDocument(run) : run());
+    },
+    30_000,
+  );
 
-  it.each(transcripts)('$place shows what happens on a terminal', async (fence) => {
-    const { got, expected } = await play(fence.code, dirname(fileOf(output, { ...fence, file: '_' })));
-    expect(got).toEqual(expected);
-  }, 30_000);
+  it.each(transcripts)(
+    '$place shows what happens on a terminal',
+    async (fence) => {
+      const { got, expected } = await play(fence.code, dirname(fileOf(output, { ...fence, file: '_' })));
+      expect(got).toEqual(expected);
+    },
+    30_000,
+  );
 
   it('are all run: each program has a transcript, or is loaded by one that has', () => {
     const isUsed = (program: Fence): boolean => {
