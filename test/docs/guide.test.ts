@@ -75,6 +75,10 @@ describe('the examples of the guide', () => {
     30_000,
   );
 
+  it('all promise something', () => {
+    expect(pieces.filter(({ promised }) => promised.length === 0).map(({ place }) => place)).toEqual([]);
+  });
+
   it('are all run: each program has a transcript, or is loaded by one that has', () => {
     const isUsed = (program: Fence): boolean => {
       const built = program.file?.replace('.ts', '.js') ?? '';
@@ -82,6 +86,29 @@ describe('the examples of the guide', () => {
     };
     expect(programs.filter((program) => !isUsed(program)).map(({ place }) => place)).toEqual([]);
   });
+});
+
+describe('the cookbook', () => {
+  const recipes = guide
+    .filter((page) => page.startsWith('docs/guide/cookbook/') && !page.endsWith('README.md'))
+    .flatMap((page) =>
+      textOf(page)
+        .split(/^## /m)
+        .slice(1)
+        .map((text) => ({ page: page.slice('docs/guide/cookbook/'.length), title: text.split('\n')[0] ?? '', text })),
+    );
+
+  it('has at least twenty recipes', () => {
+    expect(recipes.length).toBeGreaterThanOrEqual(20);
+  });
+
+  it.each(recipes)(
+    '$page: $title: has a program, or leads to one, and stands in the index',
+    ({ page, title, text }) => {
+      expect(text).toMatch(/^```tsx?$|\]\(\.\.\//m);
+      expect(textOf('docs/guide/cookbook/README.md')).toContain(`- [${title}](${page}#`);
+    },
+  );
 });
 
 describe('the pages of the guide', () => {
