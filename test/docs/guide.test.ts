@@ -66,14 +66,10 @@ describe('the examples of the guide', () => {
     30_000,
   );
 
-  it.each(transcripts)(
-    '$place shows what happens on a terminal',
-    async (fence) => {
-      const { got, expected } = await play(fence.code, dirname(fileOf(output, { ...fence, file: '_' })));
-      expect(got).toEqual(expected);
-    },
-    30_000,
-  );
+  it.for(transcripts)('$place shows what happens on a terminal', { timeout: 30_000 }, async (fence, { signal }) => {
+    const { got, expected } = await play(fence.code, dirname(fileOf(output, { ...fence, file: '_' })), signal);
+    expect(got).toEqual(expected);
+  });
 
   it('all promise something', () => {
     expect(pieces.filter(({ promised }) => promised.length === 0).map(({ place }) => place)).toEqual([]);

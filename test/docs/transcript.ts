@@ -24,13 +24,18 @@ interface Script {
 
 const signals: Record<string, NodeJS.Signals> = { '^C': 'SIGINT', '$ kill %1': 'SIGTERM' };
 
-/** Runs a transcript in a folder, and gives what came of it as the transcript shows it. */
-export async function play(transcript: string, folder: string): Promise<{ got: string[]; expected: string[] }> {
+/** Runs a transcript in a folder, and gives what came of it as the transcript shows it; `signal` ends the program. */
+export async function play(
+  transcript: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<{ got: string[]; expected: string[] }> {
   const script = scriptOf(transcript);
   // One pipe for both, so that they come in the order in which they were written.
   const child = spawn('sh', ['-c', `exec "$0" "$@" 2>&1`, process.execPath, ...script.program], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'inherit'],
+    ...{ signal, killSignal: 'SIGKILL' as const },
     env: { ...process.env, NO_COLOR: '1' },
   });
   const code = await follow(child, script);
