@@ -36,6 +36,8 @@ expectTypeOf(http.readiness).toEqualTypeOf<HealthHandler>();
 expectTypeOf(http.tokenOf).toBeCallableWith({} as IncomingMessage);
 expectTypeOf(http.tokenOf).toBeCallableWith({} as ServerHttp2Stream);
 
+expectTypeOf(http.drain).parameter(0).toEqualTypeOf<CancellationToken | AbortSignal>();
+
 // @ts-expect-error is not assignable to parameter of type 'DrainableServer'
 drain({} as NetServer);
 

@@ -1,4 +1,4 @@
 /** Names what was passed instead of what was wanted, for error texts: `undefined`, `Number`, `AbortController`. */
 export function show(value: unknown): string {
-  return value === undefined || value === null ? String(value) : (value.constructor?.name ?? typeof value);
+  return value === undefined || value === null ? String(value) : value.constructor?.name || typeof value;
 }

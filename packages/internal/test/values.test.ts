@@ -21,7 +21,8 @@ describe('a thenable', () => {
 });
 
 test('an error text names the kind of what was passed', () => {
-  const values = [undefined, null, 1, 'text', {}, [], () => {}, new AbortController(), Object.create(null)];
+  const generator = (async function* () {})();
+  const values = [undefined, null, 1, 'text', {}, [], () => {}, new AbortController(), Object.create(null), generator];
   expect(values.map(show)).toEqual([
     'undefined',
     'null',
@@ -31,6 +32,7 @@ test('an error text names the kind of what was passed', () => {
     'Array',
     'Function',
     'AbortController',
+    'object',
     'object',
   ]);
 });

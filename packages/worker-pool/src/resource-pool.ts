@@ -115,7 +115,9 @@ export class ResourcePool<R> implements Drainable {
    * @throws RangeError for a bad number or time; TypeError for what should be a function
    */
   constructor(options: ResourcePoolOptions<R>) {
-    const { create, close, isUsable, max, closeTimeout = 5_000, name = 'resources', clock = systemClock } = options;
+    // Of nothing it is told what is missing.
+    const given = Object(options) as ResourcePoolOptions<R>;
+    const { create, close, isUsable, max, closeTimeout = 5_000, name = 'resources', clock = systemClock } = given;
     checkFunction('ResourcePool: create', create);
     if (close !== undefined) checkFunction('ResourcePool: close', close);
     if (isUsable !== undefined) checkFunction('ResourcePool: isUsable', isUsable);
@@ -226,8 +228,9 @@ export class ResourcePool<R> implements Drainable {
    * @throws (rejects) RangeError for a bad time, and then nothing has happened
    */
   async close(options: { readonly timeout: number }): Promise<ResourcePoolReport> {
-    checkTime('close: timeout', options.timeout);
-    const deadline = CancellationToken.timeout(options.timeout, { clock: this.#closer.clock });
+    const { timeout } = Object(options) as typeof options;
+    checkTime('close: timeout', timeout);
+    const deadline = CancellationToken.timeout(timeout, { clock: this.#closer.clock });
     try {
       await this.drain(deadline);
     } catch {

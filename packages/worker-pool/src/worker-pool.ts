@@ -101,8 +101,13 @@ export class WorkerPool implements Drainable {
    * @throws RangeError for a bad number or time; TypeError for another `whenFull`
    */
   constructor(options: WorkerPoolOptions) {
-    const { concurrency, capacity = Number.POSITIVE_INFINITY, whenFull = 'wait' } = options;
-    const { timeout = Number.POSITIVE_INFINITY, cancelTimeout = 1_000 } = options;
+    // Of nothing it is told what is missing.
+    const {
+      concurrency,
+      capacity = Number.POSITIVE_INFINITY,
+      whenFull = 'wait',
+    } = Object(options) as WorkerPoolOptions;
+    const { timeout = Number.POSITIVE_INFINITY, cancelTimeout = 1_000 } = Object(options) as WorkerPoolOptions;
     checkCount('WorkerPool: concurrency', concurrency, 1);
     checkCount('WorkerPool: capacity', capacity, 0);
     checkTime('WorkerPool: timeout', timeout);
@@ -222,7 +227,7 @@ export class WorkerPool implements Drainable {
    * @throws (rejects) RangeError for a bad time, and then nothing has happened
    */
   async shutdown(options: ShutdownOptions): Promise<WorkerPoolReport> {
-    const { timeout, cancelTimeout = this.#cancelTimeout } = options;
+    const { timeout, cancelTimeout = this.#cancelTimeout } = Object(options) as ShutdownOptions;
     checkTime('shutdown: timeout', timeout);
     checkTime('shutdown: cancelTimeout', cancelTimeout);
     const deadline = CancellationToken.timeout(timeout, { clock: this.#clock });

@@ -183,3 +183,20 @@ function revoked(): object {
   revoke();
   return proxy;
 }
+
+describe('options that were forgotten', () => {
+  it.each([undefined, null, 5])('(%s) are named', async (options) => {
+    const wrong = options as never;
+    expect(() => new WorkerPool(wrong)).toThrow('concurrency must be an integer from 1, or Infinity, got undefined');
+    expect(() => new ResourcePool(wrong)).toThrow('ResourcePool: create: expected a function, got undefined');
+    const limits = 'timeout must be milliseconds from 0 to Infinity, got undefined';
+    expect(await rejection(new WorkerPool({ concurrency: 1 }).shutdown(wrong))).toMatchObject({
+      name: 'RangeError',
+      message: `shutdown: ${limits}`,
+    });
+    expect(await rejection(new ResourcePool({ create: () => 1, max: 1 }).close(wrong))).toMatchObject({
+      name: 'RangeError',
+      message: `close: ${limits}`,
+    });
+  });
+});

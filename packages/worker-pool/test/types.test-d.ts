@@ -45,6 +45,9 @@ expectTypeOf(resources.use(async ({ id }) => id)).toEqualTypeOf<Promise<number>>
 expectTypeOf(resources.close({ timeout: 5 })).toEqualTypeOf<Promise<ResourcePoolReport>>();
 expectTypeOf<Lease<string>>().toExtend<Disposable>();
 
+expectTypeOf<WorkerPool['drain']>().parameter(0).toEqualTypeOf<CancellationToken | AbortSignal>();
+expectTypeOf<ResourcePool<1>['drain']>().parameter(0).toEqualTypeOf<CancellationToken | AbortSignal>();
+
 // @ts-expect-error Property 'max' is missing
 new ResourcePool({ create: () => 1 });
 

@@ -1,0 +1,25 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { expect, it } from 'vitest';
+import { packageFences, pageFences } from './fences.ts';
+import { outputFolder, writeModules } from './modules.ts';
+
+it('all examples compile under the strictest settings', () => {
+  const output = outputFolder('compiled');
+  writeModules(output, [...packageFences(), ...pageFences()]);
+  const config = {
+    extends: '../../tsconfig.node.json',
+    include: ['**/*.ts', '**/*.tsx'],
+    exclude: [],
+    compilerOptions: {
+      ...{ noEmit: true, rootDir: '../../..', jsx: 'react-jsx' },
+      // An example may show a name without using it.
+      ...{ noUnusedLocals: false, noUnusedParameters: false },
+    },
+  };
+  writeFileSync(`${output}tsconfig.json`, JSON.stringify(config));
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  const { stdout } = spawnSync(process.execPath, [tsc, '-p', output], { encoding: 'utf8' });
+  expect(stdout).toBe('');
+}, 300_000);

@@ -1,0 +1,133 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { format } from 'node:util';
+import { build } from 'esbuild';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { withDocument } from './browser.ts';
+import { type Fence, pageFences, pages, textOf } from './fences.ts';
+import { fileOf, outputFolder, writeModules } from './modules.ts';
+import { play } from './transcript.ts';
+
+const output = outputFolder('guide');
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const fences = pageFences();
+const pieces = fences.filter((fence) => fence.kind !== 'console' && fence.file === undefined);
+const programs = fences.filter((fence) => fence.file !== undefined);
+const transcripts = fences.filter((fence) => fence.kind === 'console');
+const guide = pages().filter((page) => page.startsWith('docs/guide/'));
+
+/** What programs find installed; ours is bundled, since Node cannot load its sources. */
+const foreign = Object.keys((JSON.parse(textOf('package.json')) as { devDependencies: object }).devDependencies).filter(
+  (name) => !name.startsWith('@quiesce/'),
+);
+
+/** Without its fences: what looks like a link or a heading in code is none. */
+function proseOf(page: string): string {
+  return textOf(page).replaceAll(/^```[\s\S]*?^```/gm, '');
+}
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+  return [...proseOf(page).matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+/** Examples of child processes let go of the channel to the parent, which here is what keeps the tests' own process. */
+afterEach(() => {
+  process.channel?.ref();
+});
+
+describe('the examples of the guide', () => {
+  beforeAll(async () => {
+    writeModules(output, fences);
+    await build({
+      entryPoints: programs.map((fence) => fileOf(output, fence)),
+      ...{ outdir: output, outbase: output, bundle: true, platform: 'node', format: 'esm', logLevel: 'warning' },
+      external: foreign,
+      conditions: process.env['QUIESCE_BUILT'] === '1' ? ['built'] : [],
+      outExtension: { '.js': '.js' },
+    });
+  }, 60_000);
+
+  it.each(pieces)(
+    '$place prints what it promises',
+    async (fence) => {
+      const run = async (): Promise<void> => {
+        const { printed } = (await import(fileOf(output, fence))) as { printed: unknown[][] };
+        expect(printed.map((values) => format(...values))).toEqual(fence.promised);
+      };
+      await (fence.kind === 'tsx' ? withDocument(run) : run());
+    },
+    30_000,
+  );
+
+  it.for(transcripts)('$place shows what happens on a terminal', { timeout: 30_000 }, async (fence, { signal }) => {
+    const { got, expected } = await play(fence.code, dirname(fileOf(output, { ...fence, file: '_' })), signal);
+    expect(got).toEqual(expected);
+  });
+
+  it('all promise something', () => {
+    expect(pieces.filter(({ promised }) => promised.length === 0).map(({ place }) => place)).toEqual([]);
+  });
+
+  it('are all run: each program has a transcript, or is loaded by one that has', () => {
+    const isUsed = (program: Fence): boolean => {
+      const built = program.file?.replace('.ts', '.js') ?? '';
+      return fences.some((other) => other !== program && other.page === program.page && other.code.includes(built));
+    };
+    expect(programs.filter((program) => !isUsed(program)).map(({ place }) => place)).toEqual([]);
+  });
+});
+
+describe('the cookbook', () => {
+  const recipes = guide
+    .filter((page) => page.startsWith('docs/guide/cookbook/') && !page.endsWith('README.md'))
+    .flatMap((page) =>
+      textOf(page)
+        .split(/^## /m)
+        .slice(1)
+        .map((text) => ({ page: page.slice('docs/guide/cookbook/'.length), title: text.split('\n')[0] ?? '', text })),
+    );
+
+  it('has at least twenty recipes', () => {
+    expect(recipes.length).toBeGreaterThanOrEqual(20);
+  });
+
+  it.each(recipes)(
+    '$page: $title: has a program, or leads to one, and stands in the index',
+    ({ page, title, text }) => {
+      expect(text).toMatch(/^```tsx?$|\]\(\.\.\//m);
+      expect(textOf('docs/guide/cookbook/README.md')).toContain(`- [${title}](${page}#`);
+    },
+  );
+});
+
+describe('the pages of the guide', () => {
+  it.each(guide)('%s begins with its one title', (page) => {
+    expect(proseOf(page)).toMatch(/^# \S/);
+    expect(proseOf(page).match(/^# /gm)).toHaveLength(1);
+  });
+
+  it.each(pages())('%s links to nothing that is not there', (page) => {
+    const links = [...proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? '');
+    const dead = links.filter((link) => {
+      if (/^https?:/.test(link)) return false;
+      const [path = '', anchor] = link.split('#');
+      const target = path === '' ? page : join(dirname(page), path);
+      if (!existsSync(`${root}${target}`)) return true;
+      return anchor !== undefined && target.endsWith('.md') && !anchorsOf(target).includes(anchor);
+    });
+    expect(dead).toEqual([]);
+  });
+
+  it('are all in the order to read in', () => {
+    const index = textOf('docs/guide/README.md');
+    const missing = guide.filter((page) => !index.includes(`](${page.replace('docs/guide/', '')})`));
+    expect(missing).toEqual(['docs/guide/README.md']);
+  });
+});

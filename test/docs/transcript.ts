@@ -1,0 +1,87 @@
+// Plays what a reader would see on a terminal. A transcript is a `console` fence:
+//
+//   $ node copy.js            starts a program of the page; behind it `&` means nothing here
+//   copied 1.jpg              what it prints, stdout and stderr; `…` stands for anything
+//   ^C                        sends SIGINT, once everything above has been printed
+//   $ kill %1                 the same with SIGTERM
+//   $ echo $?                 the exit code is asked for, also as `$ wait %1; echo $?`
+//   0
+
+import { type ChildProcess, spawn } from 'node:child_process';
+
+interface Act {
+  readonly signal: NodeJS.Signals;
+  /** It goes out when so many lines have come. */
+  readonly afterLines: number;
+}
+
+interface Script {
+  readonly program: readonly string[];
+  readonly lines: readonly string[];
+  readonly acts: readonly Act[];
+  readonly exitCode: number | undefined;
+}
+
+const signals: Record<string, NodeJS.Signals> = { '^C': 'SIGINT', '$ kill %1': 'SIGTERM' };
+
+/** Runs a transcript in a folder, and gives what came of it as the transcript shows it; `signal` ends the program. */
+export async function play(
+  transcript: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<{ got: string[]; expected: string[] }> {
+  const script = scriptOf(transcript);
+  // One pipe for both, so that they come in the order in which they were written.
+  const child = spawn('sh', ['-c', `exec "$0" "$@" 2>&1`, process.execPath, ...script.program], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    ...{ signal, killSignal: 'SIGKILL' as const },
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+  const code = await follow(child, script);
+  const got = code.lines.map((line, index) => (fits(line, script.lines[index]) ? (script.lines[index] ?? line) : line));
+  const exit = (value: unknown): string[] => (script.exitCode === undefined ? [] : [`exit code ${value}`]);
+  return { got: [...got, ...exit(code.exitCode)], expected: [...script.lines, ...exit(script.exitCode)] };
+}
+
+function follow(child: ChildProcess, { acts }: Script): Promise<{ lines: string[]; exitCode: number | null }> {
+  const left = [...acts];
+  let output = '';
+  const lines = (): string[] => output.split('\n').slice(0, -1);
+  child.stdout?.on('data', (chunk) => {
+    output += String(chunk);
+    const [next] = left;
+    if (next === undefined || lines().length < next.afterLines) return;
+    left.shift();
+    child.kill(next.signal);
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (exitCode) => resolve({ lines: lines(), exitCode }));
+  });
+}
+
+function scriptOf(transcript: string): Script {
+  const lines: string[] = [];
+  const acts: Act[] = [];
+  const [start = '', ...rest] = transcript.trimEnd().split('\n');
+  const program = /^\$ node ([^&]*?)( &)?$/.exec(start)?.[1]?.split(' ');
+  if (program === undefined) throw new Error(`a transcript begins with "$ node program.js", not with "${start}"`);
+  const asks = rest.findIndex((line) => /^\$ (wait %1; )?echo \$\?$/.test(line));
+  for (const line of asks === -1 ? rest : rest.slice(0, asks)) {
+    const signal = signals[line];
+    if (signal !== undefined) acts.push({ signal, afterLines: lines.length });
+    else if (line.startsWith('$ ')) throw new Error(`a transcript knows no command "${line}"`);
+    else lines.push(line);
+  }
+  return { program, lines, acts, exitCode: asks === -1 ? undefined : Number(rest[asks + 1]) };
+}
+
+function fits(line: string, expected: string | undefined): boolean {
+  if (expected === undefined) return false;
+  const pattern = expected
+    .split('…')
+    .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    .join('.*');
+  return new RegExp(`^${pattern}$`).test(line);
+}
