@@ -6,6 +6,15 @@ import { reportPath } from './report.mjs';
 
 const built = ['--conditions=built', '--import', 'tsx'];
 const script = ['--import', 'tsx'];
+/** Every fence is run, and compared with what it promises; the report of `npm test` stays. */
+const examples = [
+  '--project',
+  'docs',
+  '-t',
+  'prints what it promises|shows what happens',
+  '--outputFile.json',
+  'test/.output/examples.json',
+];
 const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts'];
 
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
@@ -30,7 +39,10 @@ const commands = {
       await step('dead code and dependencies', () =>
         node(['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc', '--no-config-hints']),
       ),
-      (await build()) || (await step('packed packages', () => node([...script, 'test/package/check.ts']))),
+      (await build()) ||
+        (await step('documentation', () => node([...script, 'test/docs/check.ts']))) ||
+        (await step('code in the documentation', () => node([...vitest, ...examples]))) ||
+        (await step('packed packages', () => node([...script, 'test/package/check.ts']))),
     ];
     return checks.some((code) => code !== 0) ? 1 : 0;
   },

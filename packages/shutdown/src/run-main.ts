@@ -51,8 +51,8 @@ let isRunning = false;
  *   scope.spawn(async () => console.log('worker: done'));
  *   console.log('main: done');
  * });
- * // => main: done
  * // => worker: done
+ * // => main: done
  * // => db: closed
  * ```
  */
