@@ -3,7 +3,8 @@ import { publicPackages, root } from '../../package/packages.ts';
 import { facts, sizes } from '../facts.ts';
 import { allFences } from '../fences.ts';
 import { unexecutedCode } from './code.ts';
-import { type Entry, undocumented } from './exports.ts';
+import { entries } from './entries.ts';
+import { undocumented } from './exports.ts';
 import { unconfirmedFigures } from './figures.ts';
 import { misshapen } from './headings.ts';
 import { deadLinks } from './links.ts';
@@ -33,16 +34,6 @@ function markdown(): Page[] {
 
 function readmes(): Page[] {
   return publicPackages().map(({ folder }) => pageAt(root, `packages/${folder}/README.md`));
-}
-
-/** Where each package can be imported from. */
-export function entries(): Entry[] {
-  return publicPackages().flatMap(({ manifest, directory, entries }) =>
-    [...entries].map(([subpath, source]) => ({
-      name: manifest.name + subpath.slice(1),
-      file: directory + source.slice(1),
-    })),
-  );
 }
 
 export const gates: readonly Gate[] = [
