@@ -42,7 +42,9 @@ const commands = {
       (await build()) ||
         (await step('documentation', () => node([...script, 'test/docs/check.ts']))) ||
         (await step('code in the documentation', () => node([...vitest, ...examples]))) ||
-        (await step('packed packages', () => node([...script, 'test/package/check.ts']))),
+        (await step('site', () => node([...script, 'test/docs/site/build.ts']))) ||
+        (await step('packed packages', () => node([...script, 'test/package/check.ts']))) ||
+        (await step('release rehearsal', () => node([...script, 'test/package/rehearse.ts']))),
     ];
     return checks.some((code) => code !== 0) ? 1 : 0;
   },

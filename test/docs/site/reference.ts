@@ -52,7 +52,7 @@ export async function writeReference(folder: string): Promise<void> {
   app.validate(project);
   app.options.setValue('outputs', [{ name: 'markdown', path: folder }]);
   await app.generateOutputs(project);
-  for (const page of pagesIn(folder, '', ['.md'])) writeFileSync(join(folder, page.file), anchored(page.text));
+  for (const page of pagesIn(folder.replace(/\/*$/, '/'), '', ['.md'])) writeFileSync(join(folder, page.file), anchored(page.text));
   if (app.logger.hasErrors() || app.logger.hasWarnings()) throw new Error('typedoc has found something wrong');
 }
 
