@@ -8,6 +8,7 @@ import { type Scope, unconfirmedFigures } from './gates/figures.ts';
 import { misshapen } from './gates/headings.ts';
 import { deadLinks } from './gates/links.ts';
 import type { Page, Problem } from './gates/markdown.ts';
+import { deadEnds } from './site/dead-ends.ts';
 
 const page = (text: string, file = 'docs/made-up.md'): Page => ({ file, text });
 const texts = (problems: readonly Problem[]): string[] => problems.map(({ place, text }) => `${place} ${text}`);
@@ -174,5 +175,38 @@ describe('the gate for the READMEs of packages', () => {
   it('closes when the order is another', () => {
     const [head = '', what = '', errors = '', ...rest] = good;
     expect(check([head, errors, what, ...rest])).toEqual([expect.stringContaining('further down')]);
+  });
+});
+
+describe('the gate for the built site', () => {
+  const files = new Set(['/index.html', '/guide/tokens.html', '/assets/app.js']);
+  const check = (html: string): string[] =>
+    deadEnds(
+      new Map([
+        ['/index.html', html],
+        ['/guide/tokens.html', '<h2 id="a-b">A &amp; b</h2>'],
+      ]),
+      files,
+    );
+
+  it.each([
+    ['a page', '<a href="/guide/none.html">x</a>', 'there is no /guide/none.html'],
+    ['an anchor', '<a href="./guide/tokens.html#none">x</a>', 'has no #none'],
+    ['an anchor of its own', '<a class="y" href="#none">x</a>', 'has no #none'],
+    ['a script', '<script src="/assets/none.js"></script>', 'there is no /assets/none.js'],
+  ])('closes on %s that is not there', (_, html, complaint) => {
+    expect(check(html)).toEqual([expect.stringContaining(complaint)]);
+  });
+
+  it('opens for what is there, with or without its ending, and for other sites', () => {
+    const links = [
+      '/',
+      '/guide/tokens',
+      'guide/tokens.html#a-b',
+      '/assets/app.js',
+      'https://example.org/none',
+      'mailto:a@b.c',
+    ];
+    expect(check(links.map((link) => `<a href="${link}">x</a>`).join(''))).toEqual([]);
   });
 });

@@ -2,13 +2,23 @@
 // packages packed and published to a registry on this machine, installed from there by each package manager into a project
 // of its own, imported and run. The registry knows nothing but our packages: whatever else they needed would fail.
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pnpm } from '../run/install.mjs';
-import { openRegistry } from './registry.ts';
 import { type Manifest, publicPackages, root } from './packages.ts';
+import { openRegistry } from './registry.ts';
 
 const packages = publicPackages();
 const names = packages.map(({ manifest }) => manifest.name);
@@ -73,7 +83,14 @@ async function rehearse(): Promise<void> {
 
 /** What a release needs of the project; the packages see each other, and not those of the project itself. */
 function copyProject(): void {
-  for (const file of ['package.json', 'pnpm-workspace.yaml', 'pnpm-lock.yaml', 'LICENSE', '.changeset', 'test/bench/package.json']) {
+  for (const file of [
+    'package.json',
+    'pnpm-workspace.yaml',
+    'pnpm-lock.yaml',
+    'LICENSE',
+    '.changeset',
+    'test/bench/package.json',
+  ]) {
     cpSync(join(root, file), join(copy, file), { recursive: true });
   }
   for (const name of readdirSync(join(root, 'packages'))) {
@@ -108,9 +125,11 @@ async function bump(): Promise<string> {
   await run(process.execPath, [bin, 'version'], copy);
   const versions = new Set(packages.map((found) => manifestOf(found.folder).version));
   const [version = ''] = versions;
-  if (versions.size !== 1 || version === before) throw new Error(`the versions should be one new one: ${[...versions].join(', ')}`);
+  if (versions.size !== 1 || version === before)
+    throw new Error(`the versions should be one new one: ${[...versions].join(', ')}`);
   const log = readFileSync(join(copy, 'packages/select/CHANGELOG.md'), 'utf8');
-  if (!log.includes(`## ${version}`) || !log.includes('A rehearsal.')) throw new Error('the CHANGELOG does not say what is new');
+  if (!log.includes(`## ${version}`) || !log.includes('A rehearsal.'))
+    throw new Error('the CHANGELOG does not say what is new');
   return version;
 }
 
@@ -119,7 +138,8 @@ async function pack(): Promise<string[]> {
   const filters = names.map((name) => `--filter=${name}`);
   await run('npm', pnpm('--recursive', ...filters, 'pack', '--pack-destination', target), copy);
   const tarballs = existsSync(target) ? readdirSync(target).map((name) => join(target, name)) : [];
-  if (tarballs.length !== packages.length) throw new Error(`${tarballs.length} of ${packages.length} packages were packed`);
+  if (tarballs.length !== packages.length)
+    throw new Error(`${tarballs.length} of ${packages.length} packages were packed`);
   return tarballs;
 }
 
@@ -139,12 +159,34 @@ interface Manager {
 /** The registry is told to each manager alone, not in an .npmrc: npm, which brings the others, would ask it for them. */
 function managers(url: string): Manager[] {
   const cache = (name: string): string => join(folder, 'caches', name);
-  const tool = (name: string, ...args: string[]): string[] => ['exec', '--yes', '--prefer-offline', `--package=${name}`, '--', ...args];
+  const tool = (name: string, ...args: string[]): string[] => [
+    'exec',
+    '--yes',
+    '--prefer-offline',
+    `--package=${name}`,
+    '--',
+    ...args,
+  ];
   const bun = tool('bun@1.4.5', 'bun');
   const yarn = tool('@yarnpkg/cli-dist@4.18.1', 'yarn');
   return [
-    { name: 'npm', files: {}, install: ['install', '--no-audit', '--no-fund', `--registry=${url}`, `--cache=${cache('npm')}`], run: ['exec', '--', 'node', 'main.mjs'] },
-    { name: 'pnpm', files: {}, install: pnpm('install', `--registry=${url}`, `--store-dir=${cache('pnpm')}`, `--config.cache-dir=${cache('pnpm-meta')}`), run: pnpm('exec', 'node', 'main.mjs') },
+    {
+      name: 'npm',
+      files: {},
+      install: ['install', '--no-audit', '--no-fund', `--registry=${url}`, `--cache=${cache('npm')}`],
+      run: ['exec', '--', 'node', 'main.mjs'],
+    },
+    {
+      name: 'pnpm',
+      files: {},
+      install: pnpm(
+        'install',
+        `--registry=${url}`,
+        `--store-dir=${cache('pnpm')}`,
+        `--config.cache-dir=${cache('pnpm-meta')}`,
+      ),
+      run: pnpm('exec', 'node', 'main.mjs'),
+    },
     {
       name: 'yarn',
       files: {
@@ -163,7 +205,12 @@ function managers(url: string): Manager[] {
       install: [...yarn, 'install'],
       run: [...yarn, 'node', 'main.mjs'],
     },
-    { name: 'bun', files: { 'bunfig.toml': `[install]\nregistry = "${url}"\ncache = ${JSON.stringify(cache('bun'))}\n` }, install: [...bun, 'install'], run: [...bun, 'main.mjs'] },
+    {
+      name: 'bun',
+      files: { 'bunfig.toml': `[install]\nregistry = "${url}"\ncache = ${JSON.stringify(cache('bun'))}\n` },
+      install: [...bun, 'install'],
+      run: [...bun, 'main.mjs'],
+    },
   ];
 }
 
@@ -173,11 +220,16 @@ async function consume(manager: Manager, version: string): Promise<string> {
   const project = join(folder, `with-${manager.name}`);
   mkdirSync(project);
   const dependencies = Object.fromEntries(names.map((name) => [name, `^${version}`]));
-  const files = { 'package.json': JSON.stringify({ name: 'fresh', private: true, dependencies }), 'main.mjs': program, ...manager.files };
+  const files = {
+    'package.json': JSON.stringify({ name: 'fresh', private: true, dependencies }),
+    'main.mjs': program,
+    ...manager.files,
+  };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(project, name), text);
   await run('npm', manager.install, project);
   const output = await run('npm', manager.run, project);
-  if (output.trim().split('\n').at(-1) !== expected) throw new Error(`${manager.name}: expected "${expected}", got "${output}"`);
+  if (output.trim().split('\n').at(-1) !== expected)
+    throw new Error(`${manager.name}: expected "${expected}", got "${output}"`);
   return `${manager.name}: installed, imported and run in ${((performance.now() - start) / 1000).toFixed(1)} s`;
 }
 

@@ -10,10 +10,15 @@ type Item = DefaultTheme.SidebarItem;
 export function navigation(known: Addresses): DefaultTheme.SidebarMulti {
   const packages = publicPackages().map(({ folder, manifest }) => item(manifest.name, `/packages/${folder}`));
   const reference = entries().map(({ name }) => item(name, `/reference/${name}`));
-  const about = ['design', 'benchmarks', 'contributing'].map((name) => item(titleOf(pageAt(root, `docs/${name}.md`)), `/${name}`));
+  const about = ['design', 'benchmarks', 'contributing'].map((name) =>
+    item(titleOf(pageAt(root, `docs/${name}.md`)), `/${name}`),
+  );
   return {
     '/guide/': guide(known),
-    '/packages/': [{ text: 'Packages', items: packages }, { text: 'More', items: [item('Guide', '/guide/'), item('Reference', '/reference/')] }],
+    '/packages/': [
+      { text: 'Packages', items: packages },
+      { text: 'More', items: [item('Guide', '/guide/'), item('Reference', '/reference/')] },
+    ],
     '/reference/': [{ text: 'Reference', items: reference }],
     '/': [{ text: 'About', items: about }],
   };
@@ -28,7 +33,9 @@ function guide(known: Addresses): Item[] {
   const pages = [...known].filter(([file]) => file.startsWith('docs/guide/') && file !== 'docs/guide/README.md');
   const groups = known.has('docs/guide/README.md') ? groupsOf(pageAt(root, 'docs/guide/README.md'), known) : [];
   const named = new Set(groups.flatMap(({ items = [] }) => items.map(({ link }) => link)));
-  const others = pages.filter(([, address]) => !named.has(address)).map(([file, address]) => item(titleOf(pageAt(root, file)), address));
+  const others = pages
+    .filter(([, address]) => !named.has(address))
+    .map(([file, address]) => item(titleOf(pageAt(root, file)), address));
   return [...groups, ...(others.length > 0 ? [{ text: groups.length > 0 ? 'More' : 'Guide', items: others }] : [])];
 }
 
@@ -36,7 +43,9 @@ function groupsOf({ text, file }: Page, known: Addresses): Item[] {
   const seen = new Set<string>();
   const sections = text.split(/^## /m).map((section, index) => {
     const title = index === 0 ? 'Guide' : (section.split('\n')[0] ?? '');
-    const links = [...section.matchAll(/\]\(([^)#\s]+\.md)[^)]*\)/g)].map(([, path = '']) => `${file.replace(/[^/]+$/, '')}${path}`);
+    const links = [...section.matchAll(/\]\(([^)#\s]+\.md)[^)]*\)/g)].map(
+      ([, path = '']) => `${file.replace(/[^/]+$/, '')}${path}`,
+    );
     const items = links.flatMap((target) => {
       const address = known.get(target);
       if (address === undefined || seen.has(address)) return [];

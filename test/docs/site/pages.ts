@@ -15,7 +15,9 @@ export function addresses(): Addresses {
   const guide = pagesIn(root, 'docs/guide', ['.md']).map(({ file }) => {
     return [file, file.slice('docs'.length).replace(/(?:README)?\.md$/, '')] as const;
   });
-  const packages = publicPackages().map(({ folder }) => [`packages/${folder}/README.md`, `/packages/${folder}`] as const);
+  const packages = publicPackages().map(
+    ({ folder }) => [`packages/${folder}/README.md`, `/packages/${folder}`] as const,
+  );
   const rest = ['design', 'benchmarks', 'contributing'].map((name) => [`docs/${name}.md`, `/${name}`] as const);
   return new Map([['README.md', '/'], ...guide, ...packages, ...rest]);
 }

@@ -25,7 +25,14 @@ export async function writeReference(folder: string): Promise<void> {
     basePath: root,
     displayBasePath: root,
     treatValidationWarningsAsErrors: true,
-    validation: { invalidLink: true, notExported: false, notDocumented: false, invalidPath: true, rewrittenLink: true, unusedMergeModuleWith: true },
+    validation: {
+      invalidLink: true,
+      notExported: false,
+      notDocumented: false,
+      invalidPath: true,
+      rewrittenLink: true,
+      unusedMergeModuleWith: true,
+    },
     logLevel: 'Warn',
   });
   const markdown: Record<string, unknown> = {
@@ -52,7 +59,8 @@ export async function writeReference(folder: string): Promise<void> {
   app.validate(project);
   app.options.setValue('outputs', [{ name: 'markdown', path: folder }]);
   await app.generateOutputs(project);
-  for (const page of pagesIn(folder.replace(/\/*$/, '/'), '', ['.md'])) writeFileSync(join(folder, page.file), anchored(page.text));
+  for (const page of pagesIn(folder.replace(/\/*$/, '/'), '', ['.md']))
+    writeFileSync(join(folder, page.file), anchored(page.text));
   if (app.logger.hasErrors() || app.logger.hasWarnings()) throw new Error('typedoc has found something wrong');
 }
 
