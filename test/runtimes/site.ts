@@ -85,7 +85,7 @@ function look(): { width: number; room: number; isDark: boolean; brightness: num
     room: document.documentElement.clientWidth,
     isDark: document.documentElement.classList.contains('dark'),
     brightness: Math.round((red + green + blue) / 3),
-    blocks: document.querySelectorAll('div[class*="language-"]').length,
+    blocks: document.querySelectorAll('div[class*="language-"]:not(.language-text)').length,
     colours: new Set(words.map((word) => getComputedStyle(word).color)).size,
   };
 }
@@ -101,7 +101,9 @@ async function search(page: Page, url: string): Promise<string[]> {
   await first.click();
   await page.waitForURL((address) => address.pathname !== '/');
   const text = await page.locator('.vp-doc').textContent();
-  return text?.includes('runUntilCancelled') === true ? [] : ['search: the first result says nothing of what was looked for'];
+  return text?.includes('runUntilCancelled') === true
+    ? []
+    : ['search: the first result says nothing of what was looked for'];
 }
 
 /** A page of its own; what it says on the console, and what it cannot load, is a problem. */
