@@ -36,7 +36,7 @@ export function writePages(folder: string): void {
 }
 
 /** A page with its links as they have to be on the site. */
-export function withLinks(page: Page, known: Addresses): string {
+function withLinks(page: Page, known: Addresses): string {
   const prose = proseOf(page);
   let text = '';
   let last = 0;
