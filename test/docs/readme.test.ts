@@ -10,6 +10,16 @@ const manifests = readdirSync(`${root}packages`).map(
   (folder) => JSON.parse(readFileSync(`${root}packages/${folder}/package.json`, 'utf8')) as Record<string, unknown>,
 );
 
+it('shows in docs/design.md what each package really imports', () => {
+  const design = readFileSync(`${root}docs/design.md`, 'utf8');
+  for (const { name, dependencies = {}, ...manifest } of manifests) {
+    if (manifest['private'] === true) continue;
+    const ours = Object.keys(dependencies as object).map((needed) => `\`${needed.replace('@quiesce/', '')}\``);
+    const line = `- \`${String(name).replace('@quiesce/', '')}\` → ${ours.sort().join(', ') || 'nothing'}\n`;
+    expect(design).toContain(line);
+  }
+});
+
 describe('the README', () => {
   it('has five facts, each with a link to the test that keeps it true', () => {
     const [, facts = ''] = /Five facts[^\n]*\n\n([\s\S]*?)\n\n#/.exec(readme) ?? [];

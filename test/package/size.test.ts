@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
+import { entryOf, inKilobytes, sizeOf, sizeOfPackage } from './bundle.ts';
 import { publicPackages, root } from './packages.ts';
 
 /** What a package may weigh, minified and gzipped, with everything of ours that it imports; 1 kB is 1,000 bytes. */
@@ -67,18 +66,18 @@ const programs: Record<string, Ceiling & { readonly code: string }> = {
 };
 
 describe.each(Object.entries(programs))('the size of a program with %s', (_, ceiling) => {
-  const size = bundle(ceiling.code.replace("'cancellation-token'", JSON.stringify(entryOf('cancellation-token'))));
+  const size = sizeOf(ceiling.code.replace("'cancellation-token'", JSON.stringify(entryOf('cancellation-token'))));
   checkSize(size, ceiling);
 });
 
 describe.each(publicPackages())('the size of $folder', ({ folder }) => {
-  const size = bundle(`export * from ${JSON.stringify(entryOf(folder))};`);
+  const size = sizeOfPackage(folder);
   checkSize(size, ceilings[folder]);
 
   it('is what the README says, rounded up to 0.1 kB', async () => {
     const readme = readFileSync(`${root}README.md`, 'utf8');
     const [, said] = new RegExp(`<!-- size:${folder} -->([\\d.]+) kB`).exec(readme) ?? [];
-    expect(said).toBe((Math.ceil((await size) / 100) / 10).toFixed(1));
+    expect(said).toBe(inKilobytes(await size));
   });
 });
 
@@ -92,26 +91,4 @@ function checkSize(size: Promise<number>, ceiling: Ceiling | undefined): void {
   it('has its debt struck off once the budget is met', async () => {
     if (ceiling?.now !== undefined) expect(await size).toBeGreaterThan(ceiling.bytes);
   });
-}
-
-/** What was built of a package. */
-function entryOf(folder: string): string {
-  return `${root}packages/${folder}/dist/index.js`;
-}
-
-async function bundle(contents: string): Promise<number> {
-  const { outputFiles } = await build({
-    absWorkingDir: root,
-    stdin: { contents, resolveDir: root },
-    conditions: ['built'],
-    bundle: true,
-    minify: true,
-    write: false,
-    format: 'esm',
-    platform: 'neutral',
-    target: 'es2022',
-    // A peer is there already.
-    external: ['effect'],
-  });
-  return outputFiles.reduce((sum, file) => sum + gzipSync(file.contents, { level: 9 }).length, 0);
 }

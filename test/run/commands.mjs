@@ -6,6 +6,15 @@ import { reportPath } from './report.mjs';
 
 const built = ['--conditions=built', '--import', 'tsx'];
 const script = ['--import', 'tsx'];
+/** Every fence is run, and compared with what it promises; the report of `npm test` stays. */
+const examples = [
+  '--project',
+  'docs',
+  '-t',
+  'prints what it promises|shows what happens',
+  '--outputFile.json',
+  'test/.output/examples.json',
+];
 const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts'];
 
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
@@ -35,7 +44,12 @@ const commands = {
         node(['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc', '--no-config-hints']),
       ),
       await step('what needs Node says so', () => node([...script, 'test/package/node-only.ts'])),
-      (await build()) || (await step('packed packages', () => node([...script, 'test/package/check.ts']))),
+      (await build()) ||
+        (await step('documentation', () => node([...script, 'test/docs/check.ts']))) ||
+        (await step('code in the documentation', () => node([...vitest, ...examples]))) ||
+        (await step('site', () => node([...script, 'test/docs/site/build.ts']))) ||
+        (await step('packed packages', () => node([...script, 'test/package/check.ts']))) ||
+        (await step('release rehearsal', () => node([...script, 'test/package/rehearse.ts']))),
     ];
     return checks.some((code) => code !== 0) ? 1 : 0;
   },

@@ -82,12 +82,17 @@ function testsIn(kind: Kind): Plugin {
 }
 
 function isTest(path: string): boolean {
-  return /^(packages\/[^/]+\/test|test\/(conformance|leak|runtimes\/fixtures))\//.test(relative(root, path).replaceAll('\\', '/'));
+  return /^(packages\/[^/]+\/test|test\/(conformance|leak|runtimes\/fixtures))\//.test(
+    relative(root, path).replaceAll('\\', '/'),
+  );
 }
 
 /** What goes into the bundle: our packages with the peers that they cannot do without, and what makes up random cases. */
 function isOurs(specifier: string): boolean {
-  return specifier.startsWith('@quiesce/') || libraries.some((name) => specifier === name || specifier.startsWith(`${name}/`));
+  return (
+    specifier.startsWith('@quiesce/') ||
+    libraries.some((name) => specifier === name || specifier.startsWith(`${name}/`))
+  );
 }
 
 function peersOf({ manifest }: Package): string[] {

@@ -64,12 +64,7 @@ const differences: readonly Difference[] = [
 ];
 
 /** What a result counts as, when one knows of the differences. */
-export function expected(
-  id: string,
-  file: string,
-  result: Result,
-  known: readonly Difference[] = differences,
-): Result {
+export function expected(id: string, file: string, result: Result, known: readonly Difference[] = differences): Result {
   const found = known.find(
     (one) => one.on.includes(id) && file.endsWith(one.file) && result.name.startsWith(one.name ?? ''),
   );

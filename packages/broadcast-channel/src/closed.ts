@@ -12,6 +12,14 @@ import type { Ring } from './ring.ts';
  * **Cancel safety.** Consumes nothing.
  *
  * @see tokio::sync::broadcast::Sender::closed (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = broadcast<string>(4);
+ * const everybodyLeft = tx.closed();
+ * rx.close();
+ * await everybodyLeft;
+ * console.log(tx.send('anybody there?')); // => 0
+ * ```
  */
 export class Closed implements PromiseLike<void> {
   /** @internal */

@@ -20,6 +20,15 @@ export type TryRecv<T> =
  * **Fairness.** Several receives that wait on one receiver are served first come, first served, a value each.
  *
  * @see tokio::sync::broadcast::Receiver (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = broadcast<string>(2);
+ * for (const news of ['one', 'two', 'three']) tx.send(news);
+ * console.log(rx.tryRecv()); // => { ok: false, why: 'lagged', missed: 1 }
+ * console.log(await rx.recv(), rx.length); // => two 1
+ * tx.close();
+ * for await (const news of rx) console.log(news); // => three
+ * ```
  */
 export class Receiver<T> implements Disposable {
   /** @internal See `defineDispose`. */

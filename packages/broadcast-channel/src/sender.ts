@@ -10,6 +10,15 @@ import { WeakSender } from './weak-sender.ts';
  * Sends values to all receivers of its channel. The channel closes when its last sender is closed.
  *
  * @see tokio::sync::broadcast::Sender (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = broadcast<string>(4);
+ * const late = tx.subscribe();
+ * console.log(tx.send('hello'), tx.receiverCount); // => 2 2
+ * console.log(await rx.recv(), await late.recv()); // => hello hello
+ * tx.close(); // the last sender: the receivers drain, then end
+ * console.log(rx.tryRecv()); // => { ok: false, why: 'closed' }
+ * ```
  */
 export class Sender<T> implements Disposable {
   /** @internal See `defineDispose`. */

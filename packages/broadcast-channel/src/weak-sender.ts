@@ -9,6 +9,14 @@ import { Sender } from './sender.ts';
  * Can become a sender of its channel again as long as another one is open, and does not keep the channel open itself.
  *
  * @see tokio::sync::broadcast::WeakSender (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = broadcast<string>(4);
+ * const weak = tx.downgrade();
+ * weak.upgrade()?.send('still open');
+ * console.log(await rx.recv()); // => still open
+ * rx.close();
+ * ```
  */
 export class WeakSender<T> implements Disposable {
   /** @internal See `defineDispose`. */

@@ -22,8 +22,14 @@ let turn: Promise<void> | undefined;
  * @see tokio::task::consume_budget (tokio 1.53), whose budget is 128 a task
  * @example
  * ```ts
- * const turn = consumeBudget();
- * if (turn !== undefined) await turn;
+ * let turns = 0;
+ * for (let n = 0; n < 2_048; n++) {
+ *   const turn = consumeBudget();
+ *   if (turn === undefined) continue; // nearly always
+ *   await turn;
+ *   turns++;
+ * }
+ * console.log(turns >= 1); // => true
  * ```
  */
 export function consumeBudget(): Promise<void> | undefined {

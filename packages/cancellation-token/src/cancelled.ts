@@ -6,6 +6,16 @@ import { wait } from './wait.ts';
  * The awaitable side of a token; what `token.cancelled()` returns.
  *
  * @see tokio_util::sync::WaitForCancellationFuture (tokio-util 0.7.19)
+ * @example
+ * ```ts
+ * const token = new CancellationToken();
+ * const worker = (async () => {
+ *   await token.cancelled();
+ *   console.log('stops:', token.reason);
+ * })();
+ * token.cancel('deploy');
+ * await worker; // => stops: deploy
+ * ```
  */
 export class Cancelled implements PromiseLike<void> {
   /** @internal See `defineDispose`. */

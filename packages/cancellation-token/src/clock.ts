@@ -53,8 +53,9 @@ interface SystemTimer extends Timer {
  *
  * @example
  * ```ts
- * const timer = systemClock.setTimer(60_000, () => console.log('a minute later'), { ref: false });
- * systemClock.clearTimer(timer);
+ * const start = systemClock.now();
+ * await new Promise<void>((resolve) => systemClock.setTimer(5, resolve, { ref: true }));
+ * console.log(systemClock.now() > start); // => true
  * ```
  */
 export const systemClock: Clock = {

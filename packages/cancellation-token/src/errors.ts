@@ -79,12 +79,28 @@ export class ClosedError extends Error {
   readonly code = 'ERR_CLOSED' as const;
 }
 
-/** Whether `error` is a {@link CancelledError} of this or of another copy of this package. */
+/**
+ * Whether `error` is a {@link CancelledError} of this or of another copy of this package.
+ * @example
+ * ```ts
+ * const token = new CancellationToken();
+ * token.cancel();
+ * console.log(isCancelledError(token.reason), isCancelledError(new Error('failed'))); // => true false
+ * ```
+ */
 export function isCancelledError(error: unknown): error is CancelledError {
   return isNamed(error, 'AbortError');
 }
 
-/** Whether `error` is a {@link ClosedError} of this or of another copy of this package. */
+/**
+ * Whether `error` is a {@link ClosedError} of this or of another copy of this package.
+ * @example
+ * ```ts
+ * const [tx, rx] = broadcast<number>(1);
+ * tx.close();
+ * await rx.recv().catch((error) => console.log(isClosedError(error))); // => true
+ * ```
+ */
 export function isClosedError(error: unknown): error is ClosedError {
   return isNamed(error, 'ClosedError');
 }

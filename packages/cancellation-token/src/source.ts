@@ -93,7 +93,14 @@ export interface Source<T> {
   readonly [source]: SourceProtocol<T>;
 }
 
-/** Whether `value` offers the source protocol. */
+/**
+ * Whether `value` offers the source protocol.
+ * @example
+ * ```ts
+ * const token = new CancellationToken();
+ * console.log(isSource(token), isSource(Promise.resolve())); // => true false
+ * ```
+ */
 export function isSource(value: unknown): value is Source<unknown> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   return (value as Partial<Source<unknown>>)[source] !== undefined;

@@ -8,6 +8,13 @@ import { parkOn, unparkFrom, type WaiterItem, type WaiterList } from '@quiesce/i
  * is the same for everybody who waits for this object, as with a promise.
  *
  * **Cancel safety.** Whoever loses it in `select` has taken nothing, and has given its place up.
+ * @example
+ * ```ts
+ * const [tx, rx] = channel<string>(1);
+ * const place = tx.reserve(); // an Awaitable: nothing happens until somebody waits for it
+ * (await place).send('hello');
+ * console.log(await rx.recv()); // => hello
+ * ```
  */
 export class Awaitable<T> implements PromiseLike<T> {
   /** @internal */

@@ -65,6 +65,14 @@ export class Mutex {
  * The lock of a {@link Mutex}, until it is released: `using guard = await lock.acquire()`.
  *
  * @see tokio::sync::OwnedMutexGuard (tokio 1.53)
+ * @example
+ * ```ts
+ * const lock = new Mutex();
+ * const guard = await lock.acquire();
+ * console.log(lock.isLocked); // => true
+ * guard.release();
+ * console.log(lock.isLocked); // => false
+ * ```
  */
 export class MutexGuard implements Disposable {
   /** @internal See `defineDispose`. */

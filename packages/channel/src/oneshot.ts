@@ -36,6 +36,11 @@ export function oneshot<T extends Sendable>(): [tx: OneshotSender<T>, rx: Onesho
  * Sends one value.
  *
  * @see tokio::sync::oneshot::Sender (tokio 1.53)
+ * @example
+ * ```ts
+ * const [reply, answer] = oneshot<string>();
+ * console.log(reply.send('yes'), await answer); // => true yes
+ * ```
  */
 export class OneshotSender<T> implements Disposable {
   /** @internal See `defineDispose`. */
@@ -94,6 +99,12 @@ export class OneshotSender<T> implements Disposable {
  * **Cancel safety.** Waiting for it takes nothing from it.
  *
  * @see tokio::sync::oneshot::Receiver (tokio 1.53)
+ * @example
+ * ```ts
+ * const [reply, answer] = oneshot<string>();
+ * reply.close(); // nobody will answer
+ * await answer.then(undefined, (error) => console.log(isClosedError(error))); // => true
+ * ```
  */
 export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
   /** @internal See `defineDispose`. */

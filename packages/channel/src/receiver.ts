@@ -19,6 +19,14 @@ export type TryRecv<T> =
  * **Fairness.** Several receives that wait are served first come, first served, a value each.
  *
  * @see tokio::sync::mpsc::Receiver (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = channel<number>(4);
+ * for (const n of [1, 2, 3]) await tx.send(n);
+ * console.log(await rx.recvMany(2)); // => [ 1, 2 ]
+ * tx.close();
+ * for await (const n of rx) console.log(n); // => 3
+ * ```
  */
 export class Receiver<T> implements Disposable {
   /** @internal See `defineDispose`. */

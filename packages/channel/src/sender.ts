@@ -30,6 +30,16 @@ const SENT = Promise.resolve();
  * `trySend`.
  *
  * @see tokio::sync::mpsc::Sender (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = channel<string>(1);
+ * await tx.send('first');
+ * console.log(tx.trySend('second')); // => { ok: false, why: 'full' }
+ * const waiting = tx.send('second');
+ * console.log(await rx.recv()); // => first
+ * await waiting;
+ * console.log(await rx.recv()); // => second
+ * ```
  */
 export class Sender<T> implements Disposable {
   /** @internal See `defineDispose`. */

@@ -10,6 +10,12 @@ import { WeakSender } from './weak-sender.ts';
  * Sends values to the receiver of its channel, and never waits.
  *
  * @see tokio::sync::mpsc::UnboundedSender (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = unboundedChannel<number>();
+ * for (let n = 0; n < 1_000; n++) tx.send(n);
+ * console.log(rx.length, await rx.recv()); // => 1000 0
+ * ```
  */
 export class UnboundedSender<T> implements Disposable {
   /** @internal See `defineDispose`. */

@@ -13,6 +13,13 @@ import { View } from './watched.ts';
  * **Fairness.** Several that wait on one receiver get one change each, first come, first served: clone it for each.
  *
  * @see tokio::sync::watch::Receiver (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = watch('starting');
+ * const ready = rx.waitFor((state) => state === 'ready');
+ * tx.send('ready');
+ * console.log(await ready, rx.borrow()); // => ready ready
+ * ```
  */
 export class WatchReceiver<T> implements Disposable {
   /** @internal See `defineDispose`. */

@@ -12,6 +12,14 @@ import { View, type Watched } from './watched.ts';
  * the predicate of a `waitFor`, say) when the change that is under way has been told to all.
  *
  * @see tokio::sync::watch::Sender (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = watch(1);
+ * tx.send(2);
+ * tx.send(3); // who looks late sees the latest value alone
+ * console.log(await rx.changed()); // => 3
+ * tx.close();
+ * ```
  */
 export class WatchSender<T> implements Disposable {
   /** @internal See `defineDispose`. */

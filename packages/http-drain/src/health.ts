@@ -2,8 +2,11 @@ import type { Machine } from './machine.ts';
 
 /** What a health handler needs of a response; those of HTTP/1 and HTTP/2 have it. */
 export interface HealthResponse {
+  /** The status, written before the head is. */
   statusCode: number;
+  /** Sets a header of the response. */
   setHeader(name: string, value: string): unknown;
+  /** Sends the whole response. */
   end(body: string): unknown;
 }
 

@@ -60,6 +60,17 @@ export class KeyConflictError extends Error {
 
 /**
  * Something that must be disposed was collected instead; given to the uncaught handler where `leakDetection` is on.
+ * @example
+ * ```ts
+ * const forgotten: string[] = [];
+ * const before = setUncaughtHandler((error) => {
+ *   if (error instanceof LeakError) forgotten.push(error.message);
+ * });
+ * const tracker = new TaskTracker({ leakDetection: true });
+ * tracker.guard().dispose(); // without `dispose` it would be reported, some time after it was collected
+ * console.log(forgotten); // => []
+ * setUncaughtHandler(before);
+ * ```
  */
 export class LeakError extends Error {
   /** @internal See `nameError`. */

@@ -325,6 +325,13 @@ function inOrder({ head }: Chain<Task<unknown>>): Task<unknown>[] {
 /**
  * What `joinNext` returns: awaitable, and a `select` branch. As a branch of a loop it gives one task after the other; when
  * the set has run empty it gives `undefined` once and is then off.
+ * @example
+ * ```ts
+ * await using set = new JoinSet<string>();
+ * set.spawn(async () => 'done');
+ * const next = await select({ joined: set.joinNext(), tick: sleep(60_000) });
+ * if (next.branch === 'joined') console.log(next.value?.status); // => fulfilled
+ * ```
  */
 export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
   /** @internal See `defineDispose`. */

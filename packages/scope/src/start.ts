@@ -6,6 +6,7 @@ import type { Task } from './task.ts';
 
 /** A task that is ready, and what it said. */
 export interface Started<V, T> {
+  /** The task, which goes on. */
   readonly task: Task<Awaited<T>>;
   /** What `ready` was called with. */
   readonly value: V;

@@ -243,6 +243,14 @@ export class TaskTracker implements Drainable {
  * One piece of work under way; `using guard = tracker.guard()`.
  *
  * @see tokio_util::task::task_tracker::TaskTrackerToken (tokio-util 0.7.19)
+ * @example
+ * ```ts
+ * const tracker = new TaskTracker();
+ * const guard = tracker.guard();
+ * console.log(tracker.length); // => 1
+ * guard.dispose();
+ * console.log(tracker.length, guard.tracker === tracker); // => 0 true
+ * ```
  */
 export class TrackerGuard implements Disposable {
   /** @internal See `defineDispose`. */
@@ -273,6 +281,14 @@ export class TrackerGuard implements Disposable {
  * What `wait` of a tracker returns: awaitable, and a `select` branch.
  *
  * @see tokio_util::task::task_tracker::TaskTrackerWaitFuture (tokio-util 0.7.19)
+ * @example
+ * ```ts
+ * const tracker = new TaskTracker();
+ * void tracker.track(Promise.resolve('work'));
+ * tracker.close(); // no wait ends before
+ * const { branch } = await select({ idle: tracker.wait(), late: sleep(60_000) });
+ * console.log(branch); // => idle
+ * ```
  */
 export class TrackerWait implements PromiseLike<void> {
   /** @internal See `defineDispose`. */

@@ -48,6 +48,14 @@ export interface TaskInfo {
  * **Cancel safety.** Waiting for a task can be given up at any time; the task goes on.
  *
  * @see tokio::task::JoinHandle (tokio 1.53)
+ * @example
+ * ```ts
+ * await scope(async (s) => {
+ *   const task = s.spawn(async () => 'done', { name: 'work' });
+ *   console.log(task.name, task.state); // => work running
+ *   console.log(await task, task.state); // => done fulfilled
+ * });
+ * ```
  */
 export class Task<T> implements PromiseLike<T>, Disposable {
   /** @internal See `defineDispose`. */

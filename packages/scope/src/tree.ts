@@ -6,6 +6,7 @@ import type { Task } from './task.ts';
 
 /** What `tree()` says of a scope, a task, or the cleanup that is running. */
 export interface ScopeTree {
+  /** What this is. */
   readonly kind: 'scope' | 'task' | 'cleanup';
   /** The name given; `undefined`: none. */
   readonly name: string | undefined;

@@ -50,7 +50,9 @@ export type BranchValue<B> =
 
 /** A function that lost and fulfilled all the same. */
 export interface Late {
+  /** The name of its branch. */
   readonly branch: string;
+  /** What it fulfilled with. */
   readonly value: unknown;
 }
 
@@ -71,8 +73,11 @@ export type Outcome<B> = Outcomes<B>[keyof B];
 
 /** An outcome, when nothing is known of the names. */
 export interface AnyOutcome {
+  /** The name of the branch that won. */
   readonly branch: string;
+  /** What it won with. */
   readonly value: unknown;
+  /** Functions that lost and fulfilled all the same; absent when there are none. */
   late?: readonly Late[];
 }
 

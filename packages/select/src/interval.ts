@@ -23,6 +23,12 @@ const TOLERANCE = 5;
  * A tick again and again, as a source; what `interval` returns.
  *
  * @see tokio::time::Interval (tokio 1.53)
+ * @example
+ * ```ts
+ * const ticks = interval(2);
+ * const first = await ticks.tick(); // at once
+ * console.log((await ticks.tick()) > first, ticks.period); // => true 2
+ * ```
  */
 export class Interval {
   /** @internal See `defineDispose`. */

@@ -12,6 +12,13 @@ export interface SleepOptions {
  * A moment in the future, as a source; what `sleep` returns.
  *
  * @see tokio::time::Sleep (tokio 1.53)
+ * @example
+ * ```ts
+ * const moment = sleep(2);
+ * console.log(moment.isElapsed); // => false
+ * await moment;
+ * console.log(moment.isElapsed); // => true
+ * ```
  */
 export class Sleep implements PromiseLike<void> {
   /** @internal See `defineDispose`. */

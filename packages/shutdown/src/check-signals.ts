@@ -2,6 +2,7 @@ import { host } from './host.ts';
 
 /** What is known of a process and of those above it. */
 export interface ProcessFacts {
+  /** Its number; 1: the first process of a container. */
   readonly pid: number;
   /** The command line of process 1, its words separated by spaces; `undefined`: unknown. */
   readonly init: string | undefined;

@@ -19,6 +19,15 @@ interface Held {
  * One thing in flight, until it is disposed: what `shutdown.guard(name)` gives.
  *
  * @see tokio_util::task::task_tracker::TaskTrackerToken (tokio-util 0.7.19)
+ * @example
+ * ```ts
+ * const shutdown = new Shutdown();
+ * const guard = shutdown.guard('upload');
+ * shutdown.request('deploy');
+ * console.log(guard.isHeld, shutdown.progress.inFlight); // => true 1
+ * guard.dispose(); // what the shutdown was waiting for
+ * console.log((await shutdown.stopped()).exitCode); // => 0
+ * ```
  */
 export class ShutdownGuard implements Disposable {
   /** The name given. */

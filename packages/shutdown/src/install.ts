@@ -24,7 +24,17 @@ export interface InstallOptions {
 /** What an installation adds to a process, in one table, from which it is removed again. */
 type Listeners = readonly (readonly [event: string, listener: (first: unknown, second: unknown) => void])[];
 
-/** The listeners of one shutdown on the process. */
+/**
+ * The listeners of one shutdown on the process.
+ * @example
+ * ```ts
+ * const shutdown = new Shutdown();
+ * const installation = shutdown.install({ signals: ['SIGUSR2'], errors: false, reportSignal: false });
+ * console.log(installation.isInstalled, process.listenerCount('SIGUSR2')); // => true 1
+ * installation.uninstall();
+ * console.log(installation.isInstalled, process.listenerCount('SIGUSR2')); // => false 0
+ * ```
+ */
 export class Installation implements Disposable {
   readonly #shutdown: Shutdown;
   readonly #listeners: Listeners;

@@ -2,8 +2,11 @@ import { show } from '@quiesce/internal';
 
 /** Where texts go: `console`, a pino logger, or whatever has these three methods. */
 export interface Logger {
+  /** What goes on as it should. */
   info(text: string): unknown;
+  /** What takes longer than it should, or was given up. */
   warn(text: string): unknown;
+  /** What failed. */
   error(text: string): unknown;
 }
 

@@ -44,7 +44,9 @@ export type HookFunction = (token: CancellationToken, request: ShutdownRequest) 
 
 /** Something that failed, and where. */
 export interface ReportedError {
+  /** What failed: `hook db`, `uncaught exception`, the name of a part. */
   readonly where: string;
+  /** What it failed with, verbatim. */
   readonly error: unknown;
 }
 

@@ -8,14 +8,19 @@ import { signalNumber } from './signal-number.ts';
 
 /** One phase in a report. */
 export interface PhaseReport {
+  /** Which one. */
   readonly phase: HookPhase;
+  /** How long it took, in ms; so far, while it runs. */
   readonly durationMs: number;
 }
 
 /** One hook in a report. */
 export interface HookReport {
+  /** The name that it was registered under. */
   readonly name: string;
+  /** When it ran. */
   readonly phase: HookPhase;
+  /** How long it ran, in ms; 0 unless it was started. */
   readonly durationMs: number;
   /** `skipped`: never started. `cut off`: not waited for any more, or stopped because it was told to. */
   readonly outcome: HookOutcome | 'running' | 'waiting';
@@ -25,17 +30,21 @@ export interface HookReport {
 
 /** Something that took in work, in a report. */
 export interface DrainReport {
+  /** How it calls itself. */
   readonly name: string;
   /** How much was in flight when draining began; before, how much is. */
   readonly atStart: number;
   /** How much is in flight now. */
   readonly inFlight: number;
+  /** How long draining took, in ms; so far, while it goes on. */
   readonly durationMs: number;
+  /** How far it has come. `unfinished`: it was given up with something still in flight. */
   readonly outcome: 'accepting' | 'draining' | 'drained' | 'unfinished';
 }
 
 /** A guard that was collected undisposed. */
 export interface LeakReport {
+  /** The name of the guard. */
   readonly name: string;
   /** Where it was made. */
   readonly site: string | undefined;
@@ -45,14 +54,19 @@ export interface LeakReport {
 export interface ShutdownReport {
   /** The name of the shutdown; `undefined`: it has none. */
   readonly name: string | undefined;
+  /** Where it is; `stopped` in the last report. */
   readonly state: ShutdownState;
   /** Who asked first; `undefined`: nobody so far. */
   readonly request: ShutdownRequest | undefined;
   /** What forced it; `undefined`: nothing did. */
   readonly force: ShutdownForce | undefined;
+  /** When it was asked for; `undefined`: not yet. */
   readonly startedAt: Date | undefined;
+  /** When it was over; `undefined`: not yet. */
   readonly endedAt: Date | undefined;
+  /** From the request to the end, or until now, in ms. */
   readonly durationMs: number;
+  /** Those that have begun, in order. */
   readonly phases: readonly PhaseReport[];
   /** Slowest first. */
   readonly hooks: readonly HookReport[];

@@ -41,6 +41,20 @@ let isRunning = false;
  * @throws (rejects) TypeError when `main` is no function; Error when a program is running already; what `new Shutdown` and
  *   `install` refuse
  * @see effect's `NodeRuntime.runMain`
+ * @example
+ * <!-- run by test/e2e/run-main-example.test.ts -->
+ * ```typescript
+ * import { runMain } from '@quiesce/shutdown';
+ *
+ * await runMain(async (scope, shutdown) => {
+ *   shutdown.hook('db', () => console.log('db: closed'));
+ *   scope.spawn(async () => console.log('worker: done'));
+ *   console.log('main: done');
+ * });
+ * // => worker: done
+ * // => main: done
+ * // => db: closed
+ * ```
  */
 export async function runMain(
   main: (scope: Scope, shutdown: Shutdown) => unknown,

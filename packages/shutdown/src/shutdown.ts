@@ -21,6 +21,7 @@ export interface AddOptions {
 
 /** How a shutdown stands. */
 export interface ShutdownProgress {
+  /** Where it is. */
   readonly state: ShutdownState;
   /** How much is under way in everything that was added, and in guards. */
   readonly inFlight: number;

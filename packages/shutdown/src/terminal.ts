@@ -3,6 +3,7 @@ import { oneLine } from './request.ts';
 
 /** What texts are written to: `process.stderr`, or whatever has a `write`. */
 export interface TextStream {
+  /** As `process.stderr.write`. */
   write(text: string): unknown;
   /** Whether somebody looks at it: a line may then be written over. */
   readonly isTTY?: boolean | undefined;

@@ -15,6 +15,15 @@ export interface Holding<R> {
 
 /**
  * A resource, until it is given back: `using lease = await pool.acquire()`.
+ * @example
+ * ```ts
+ * const pool = new ResourcePool({ create: async () => ({ query: () => 'a row' }), max: 4 });
+ * {
+ *   using lease = await pool.acquire();
+ *   console.log(lease.resource.query()); // => a row
+ * }
+ * await pool.close({ timeout: 1_000 });
+ * ```
  */
 export class Lease<R> implements Disposable {
   /** How reports call the pool. */

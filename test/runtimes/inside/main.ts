@@ -169,7 +169,8 @@ function resultOf(test: Test, broken: string | undefined): Result {
   if (state === 'pass') return { name, state: 'passed' };
   if (state === 'fail') return { name, state: 'failed', why: test.result?.errors?.map(describe).join('\n') ?? '' };
   const note = test.result?.note;
-  if (leftOut.has(test) || note !== undefined) return { name, state: 'skipped', why: note ?? 'the test skips itself here' };
+  if (leftOut.has(test) || note !== undefined)
+    return { name, state: 'skipped', why: note ?? 'the test skips itself here' };
   return { name, state: 'failed', why: broken ?? 'it did not run' };
 }
 

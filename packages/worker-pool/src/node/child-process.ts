@@ -23,7 +23,9 @@ export interface GuardChildOptions {
 
 /** How a child process exited. */
 export interface ChildExit {
+  /** The exit code; `null`: a signal ended it. */
   readonly code: number | null;
+  /** The signal that ended it; `null`: it exited by itself. */
   readonly signal: NodeJS.Signals | null;
 }
 
@@ -99,7 +101,9 @@ function send(child: ChildProcess, reason: unknown): void {
  * import { parentToken } from '@quiesce/worker-pool/node';
  *
  * const isChild = process.send !== undefined;
- * if (isChild) parentToken().onCancelled((reason) => console.log('cleaning up:', reason));
+ * const token = isChild ? parentToken() : CancellationToken.never;
+ * token.onCancelled((reason) => console.log('cleaning up:', reason));
+ * console.log(token.isCancelled); // => false
  * ```
  */
 export function parentToken(): CancellationToken {

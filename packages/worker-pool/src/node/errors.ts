@@ -4,6 +4,17 @@ import { nameError } from '@quiesce/internal';
  * Work in a thread or a process went on after it was cancelled, and was ended with the thread or process.
  *
  * Its cleanup has not run, and what it held is lost; `cause` is why it was cancelled.
+ * @example
+ * ```ts
+ * import { spawn } from 'node:child_process';
+ * import { guardChild, WorkerEndedError } from '@quiesce/worker-pool/node';
+ *
+ * const deaf = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1_000)'], { stdio: 'ignore' });
+ * const stop = CancellationToken.alreadyCancelled('deploy');
+ * await guardChild(deaf, { token: stop, grace: 0 }).catch((error) => {
+ *   console.log(error instanceof WorkerEndedError, error.cause); // => true deploy
+ * });
+ * ```
  */
 export class WorkerEndedError extends Error {
   /** Always `WorkerEndedError`. */

@@ -15,13 +15,16 @@ import type { SharedToken } from './share-token.ts';
  * @throws TypeError when it is none
  * @example
  * ```ts
- * import { parentPort } from 'node:worker_threads';
- * import { receiveToken, type SharedToken } from '@quiesce/worker-pool/node';
+ * import { receiveToken, shareToken } from '@quiesce/worker-pool/node';
  *
- * parentPort?.on('message', (message: { token: SharedToken }) => {
- *   const token = receiveToken(message.token);
- *   while (!token.isCancelled) Math.sqrt(2);
- * });
+ * const token = new CancellationToken();
+ * using link = shareToken(token);
+ * // In the other thread, which has got link.shared in a message:
+ * const far = receiveToken(link.shared);
+ * token.cancel('enough');
+ * let turns = 0;
+ * while (!far.isCancelled) turns++; // lets no event through, and sees it all the same
+ * console.log(turns, far.reason); // => 0 enough
  * ```
  */
 export function receiveToken(shared: SharedToken): CancellationToken {

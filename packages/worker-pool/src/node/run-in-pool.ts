@@ -17,6 +17,7 @@ import type { ThreadCall } from './thread-task.ts';
 
 /** What is used of a piscina. */
 export interface PiscinaLike {
+  /** Runs one task in a thread. */
   run(
     task: unknown,
     options: { readonly transferList?: readonly never[]; readonly signal?: AbortSignal; readonly name?: string },

@@ -5,7 +5,9 @@ import type { SharedToken } from './share-token.ts';
 
 /** What `runInPool` sends to the thread. */
 export interface ThreadCall<I> {
+  /** What was passed to `runInPool`, as it is cloned for the thread. */
   readonly input: I;
+  /** The token of the call. */
   readonly token: SharedToken;
 }
 
@@ -18,13 +20,16 @@ export interface ThreadCall<I> {
  * @returns the function to export from the file that the pool runs
  * @example
  * ```ts
- * import { threadTask } from '@quiesce/worker-pool/node';
+ * import { shareToken, threadTask } from '@quiesce/worker-pool/node';
  *
- * export const countTo = threadTask((limit: number, token) => {
+ * const countTo = threadTask((limit: number, token) => {
  *   let n = 0;
  *   while (n < limit && !token.isCancelled) n++;
  *   return n;
  * });
+ * // What runInPool sends to it in a thread:
+ * using link = shareToken(CancellationToken.never);
+ * console.log(await countTo({ input: 3, token: link.shared })); // => 3
  * ```
  */
 export function threadTask<I, O>(

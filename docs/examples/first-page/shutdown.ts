@@ -1,0 +1,19 @@
+// Ends a process in order: on Ctrl-C, on SIGTERM, or when its work is done.
+import { select, sleep } from '@quiesce/select';
+import { runMain } from '@quiesce/shutdown';
+
+await runMain(async (scope, shutdown) => {
+  shutdown.hook('database', () => console.log('database: closed'));
+  scope.spawn(async () => {
+    for (let beat = 1; ; beat++) {
+      const next = await select.biased({ stopped: shutdown.stopAccepting, tick: sleep(5) });
+      if (next.branch === 'stopped') return console.log('heart: stopped');
+      if (beat === 3) process.kill(process.pid, 'SIGTERM'); // stands for the Ctrl-C that you would press
+    }
+  });
+  await shutdown.stopAccepting.cancelled(); // a service stays here until then
+  console.log('main: leaves');
+});
+// => heart: stopped
+// => main: leaves
+// => database: closed

@@ -1,0 +1,20 @@
+// The example in the docstring of `runMain`, which owns a whole process: run in one of its own.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { drive } from './shutdown/drive.ts';
+
+const source = readFileSync(new URL('../../packages/shutdown/src/run-main.ts', import.meta.url), 'utf8');
+const [, fence = ''] = /```typescript\n([\s\S]*?)```/.exec(source) ?? [];
+const program = fence.replaceAll(/^ \* ?/gm, '');
+const folder = fileURLToPath(new URL('../.output/run-main/', import.meta.url));
+
+it('prints what the example promises, and exits with 0', async () => {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}example.ts`, program);
+  const promised = [...program.matchAll(/^\/\/ => (.*)$/gm)].map((match) => match[1]);
+  expect(promised.length).toBeGreaterThan(0);
+  const ended = await drive('../../.output/run-main/example', [], []);
+  expect([ended.code, ended.killedBy]).toEqual([0, null]);
+  expect(ended.lines).toEqual(promised);
+});

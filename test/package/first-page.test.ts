@@ -1,0 +1,54 @@
+// The first five programs of the documentation, each as a new user has it: an empty folder, what npm installs, and Node.
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { transform } from 'esbuild';
+import { afterAll, describe, expect, test } from 'vitest';
+import { tarballOf } from './pack.ts';
+import { type Package, publicPackages, root } from './packages.ts';
+
+const execute = promisify(execFile);
+const shell = process.platform === 'win32';
+const source = join(root, 'docs/examples/first-page');
+const programs = ['token.ts', 'select.ts', 'broadcast.ts', 'scope.ts', 'shutdown.ts'];
+const folders: string[] = [];
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+test('the programs of the first page are these five', () => {
+  expect(readdirSync(source).sort()).toEqual([...programs].sort());
+});
+
+describe.concurrent('in an empty folder', () => {
+  test.each(programs)('%s prints what it promises', async (program) => {
+    const code = readFileSync(join(source, program), 'utf8');
+    const promised = [...code.matchAll(/\/\/ => (.*)$/gm)].map((match) => match[1]);
+    expect(promised.length).toBeGreaterThan(0);
+
+    const folder = mkdtempSync(join(tmpdir(), 'quiesce-first-page-'));
+    folders.push(folder);
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'first-page', private: true, type: 'module' }));
+    const { code: script } = await transform(code, { loader: 'ts', target: 'es2022', format: 'esm' });
+    writeFileSync(join(folder, 'program.js'), script);
+    const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
+    await execute('npm', ['install', ...quiet, ...neededBy(code).map(tarballOf)], { cwd: folder, shell });
+
+    const { stdout } = await execute(process.execPath, ['program.js'], { cwd: folder });
+    expect(stdout.trimEnd().split('\n')).toEqual(promised);
+  });
+});
+
+/** What a program imports, and what that depends on: here it comes from tarballs, else npm would find it by itself. */
+function neededBy(code: string): Package[] {
+  const packages = publicPackages();
+  const needed = new Set([...code.matchAll(/from '(@quiesce\/[\w-]+)'/g)].map((match) => match[1]));
+  for (const name of needed) {
+    const found = packages.find(({ manifest }) => manifest.name === name);
+    for (const dependency of Object.keys(found?.manifest.dependencies ?? {})) needed.add(dependency);
+  }
+  return packages.filter(({ manifest }) => needed.has(manifest.name));
+}

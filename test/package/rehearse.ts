@@ -1,0 +1,267 @@
+// A release from end to end, without releasing anything: in a copy of the project the versions are bumped by changesets, the
+// packages packed and published to a registry on this machine, installed from there by each package manager into a project
+// of its own, imported and run. The registry knows nothing but our packages: whatever else they needed would fail.
+import { spawn } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pnpm } from '../run/install.mjs';
+import { type Manifest, publicPackages, root } from './packages.ts';
+import { openRegistry } from './registry.ts';
+
+const packages = publicPackages();
+const names = packages.map(({ manifest }) => manifest.name);
+const folder = mkdtempSync(join(tmpdir(), 'quiesce-release-'));
+const copy = join(folder, 'project');
+
+/** What a fresh project runs: something of every package, and its end. */
+const program = `
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { broadcast } from '@quiesce/broadcast-channel';
+import { channel } from '@quiesce/channel';
+import { scope } from '@quiesce/scope';
+import { select, sleep } from '@quiesce/select';
+for (const name of ${JSON.stringify(names)}) {
+  if (Object.keys(await import(name)).length === 0) throw new Error(name + ' exports nothing');
+}
+const stop = new CancellationToken();
+const [news, inbox] = broadcast(4);
+const [tx, rx] = channel(1);
+const heard = [];
+const service = scope((s) => {
+  s.spawn(async (token) => {
+    for (;;) {
+      const next = await select.biased({ news: inbox, stopped: token, late: sleep(60_000) });
+      if (next.branch !== 'news') return void (await tx.send(next.value));
+      heard.push(next.value);
+    }
+  });
+}, { signal: stop });
+news.send('hello');
+stop.cancel('deploy');
+await service;
+heard.push(await rx.recv());
+console.log(heard.join(', '));
+`;
+const expected = 'hello, deploy';
+
+try {
+  await rehearse();
+} finally {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+}
+
+async function rehearse(): Promise<void> {
+  copyProject();
+  const version = await bump();
+  const tarballs = await pack();
+  const registry = await openRegistry(join(folder, 'registry'));
+  try {
+    await Promise.all(tarballs.map((tarball) => publish(tarball, registry.url)));
+    console.log(`  ${tarballs.length} packages published as ${version} to ${registry.url}`);
+    // All of them are awaited, also after one has failed: they use the folder and the registry.
+    const outcomes = await Promise.allSettled(managers(registry.url).map((manager) => consume(manager, version)));
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') process.exitCode = 1;
+      console.log(`  ${outcome.status === 'fulfilled' ? outcome.value : `FAILED: ${outcome.reason}`}`);
+    }
+  } finally {
+    await registry.close();
+  }
+}
+
+/** What a release needs of the project; the packages see each other, and not those of the project itself. */
+function copyProject(): void {
+  for (const file of [
+    'package.json',
+    'pnpm-workspace.yaml',
+    'pnpm-lock.yaml',
+    'LICENSE',
+    '.changeset',
+    'test/bench/package.json',
+  ]) {
+    cpSync(join(root, file), join(copy, file), { recursive: true });
+  }
+  for (const name of readdirSync(join(root, 'packages'))) {
+    const isOurs = (path: string): boolean => !/[\\/](node_modules|src|test)$/.test(path);
+    cpSync(join(root, 'packages', name), join(copy, 'packages', name), { recursive: true, filter: isOurs });
+  }
+  for (const name of readdirSync(join(copy, 'packages'))) {
+    const { dependencies = {} } = manifestOf(name);
+    const scope = join(copy, 'packages', name, 'node_modules/@quiesce');
+    mkdirSync(scope, { recursive: true });
+    for (const needed of Object.keys(dependencies)) {
+      const short = needed.replace('@quiesce/', '');
+      symlinkSync(join(copy, 'packages', short), join(scope, short), 'junction');
+    }
+  }
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
+}
+
+function manifestOf(name: string): Manifest {
+  return JSON.parse(readFileSync(join(copy, 'packages', name, 'package.json'), 'utf8')) as Manifest;
+}
+
+/** A changeset for one package bumps all of them, since their versions are one. */
+async function bump(): Promise<string> {
+  const before = manifestOf('select').version;
+  writeFileSync(join(copy, '.changeset/rehearsal.md'), `---\n'@quiesce/select': minor\n---\n\nA rehearsal.\n`);
+  const git = ['-c', 'user.name=rehearsal', '-c', 'user.email=rehearsal@localhost', '-c', 'commit.gpgsign=false'];
+  await run('git', ['init', '--quiet'], copy);
+  await run('git', ['add', '.changeset'], copy);
+  await run('git', [...git, 'commit', '--quiet', '--no-verify', '-m', 'rehearsal'], copy);
+  const bin = createRequire(join(root, 'package.json')).resolve('@changesets/cli/bin.js');
+  await run(process.execPath, [bin, 'version'], copy);
+  const versions = new Set(packages.map((found) => manifestOf(found.folder).version));
+  const [version = ''] = versions;
+  if (versions.size !== 1 || version === before)
+    throw new Error(`the versions should be one new one: ${[...versions].join(', ')}`);
+  const log = readFileSync(join(copy, 'packages/select/CHANGELOG.md'), 'utf8');
+  if (!log.includes(`## ${version}`) || !log.includes('A rehearsal.'))
+    throw new Error('the CHANGELOG does not say what is new');
+  return version;
+}
+
+async function pack(): Promise<string[]> {
+  const target = join(folder, 'tarballs');
+  const filters = names.map((name) => `--filter=${name}`);
+  await run('npm', pnpm('--recursive', ...filters, 'pack', '--pack-destination', target), copy);
+  const tarballs = existsSync(target) ? readdirSync(target).map((name) => join(target, name)) : [];
+  if (tarballs.length !== packages.length)
+    throw new Error(`${tarballs.length} of ${packages.length} packages were packed`);
+  return tarballs;
+}
+
+/** Without provenance, which only a build server can vouch for. */
+async function publish(tarball: string, url: string): Promise<void> {
+  await run('npm', ['publish', tarball, '--provenance=false', '--ignore-scripts'], folder, npmrc(url));
+}
+
+interface Manager {
+  readonly name: string;
+  /** The files that tell it about the registry. */
+  readonly files: Record<string, string>;
+  readonly install: readonly string[];
+  readonly run: readonly string[];
+}
+
+/** The registry is told to each manager alone, not in an .npmrc: npm, which brings the others, would ask it for them. */
+function managers(url: string): Manager[] {
+  const plain = ['exec', '--', 'node', 'main.mjs'];
+  const cache = (name: string): string => join(folder, 'caches', name);
+  const tool = (name: string, ...args: string[]): string[] => [
+    'exec',
+    '--yes',
+    '--prefer-offline',
+    `--package=${name}`,
+    '--',
+    ...args,
+  ];
+  const bun = tool('bun@1.4.5', 'bun');
+  const yarn = tool('@yarnpkg/cli-dist@4.18.1', 'yarn');
+  return [
+    {
+      name: 'npm',
+      files: {},
+      install: ['install', '--no-audit', '--no-fund', `--registry=${url}`, `--cache=${cache('npm')}`],
+      run: plain,
+    },
+    {
+      name: 'pnpm',
+      files: {},
+      install: pnpm(
+        'install',
+        `--registry=${url}`,
+        `--store-dir=${cache('pnpm')}`,
+        `--config.cache-dir=${cache('pnpm-meta')}`,
+      ),
+      run: plain,
+    },
+    {
+      name: 'yarn',
+      files: {
+        'yarn.lock': '',
+        '.yarnrc.yml': JSON.stringify({
+          npmRegistryServer: url,
+          unsafeHttpWhitelist: ['127.0.0.1'],
+          globalFolder: cache('yarn'),
+          enableGlobalCache: false,
+          enableImmutableInstalls: false,
+          enableTelemetry: false,
+          // What was published a moment ago is what this is about.
+          npmMinimalAgeGate: 0,
+        }),
+      },
+      install: [...yarn, 'install'],
+      run: [...yarn, 'node', 'main.mjs'],
+    },
+    {
+      name: 'bun',
+      files: { 'bunfig.toml': `[install]\nregistry = "${url}"\ncache = ${JSON.stringify(cache('bun'))}\n` },
+      install: [...bun, 'install'],
+      run: [...bun, 'main.mjs'],
+    },
+  ];
+}
+
+/** A fresh project: it wants all our packages, and runs a program that uses them. */
+async function consume(manager: Manager, version: string): Promise<string> {
+  const start = performance.now();
+  const project = join(folder, `with-${manager.name}`);
+  mkdirSync(project);
+  const dependencies = Object.fromEntries(names.map((name) => [name, `^${version}`]));
+  const files = {
+    'package.json': JSON.stringify({ name: 'fresh', private: true, dependencies }),
+    'main.mjs': program,
+    ...manager.files,
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(project, name), text);
+  await run('npm', manager.install, project);
+  const output = await run('npm', manager.run, project);
+  if (output.trim().split('\n').at(-1) !== expected)
+    throw new Error(`${manager.name}: expected "${expected}", got "${output}"`);
+  return `${manager.name}: installed, imported and run in ${((performance.now() - start) / 1000).toFixed(1)} s`;
+}
+
+/** Any token will do: who may publish is not what is rehearsed. */
+function npmrc(url: string): Record<string, string> {
+  return { npm_config_registry: url, [`npm_config_${url.replace('http:', '')}:_authToken`]: 'rehearsal' };
+}
+
+/** Runs a program to its end. */
+function run(file: string, args: readonly string[], cwd: string, env: Record<string, string> = {}): Promise<string> {
+  const child = spawn(file, args, {
+    cwd,
+    // Not where Node would find packages of the project itself.
+    env: { ...process.env, ...env, NODE_PATH: '', NO_COLOR: '1', CI: '1', npm_config_update_notifier: 'false' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    shell: process.platform === 'win32',
+    timeout: 120_000,
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += String(chunk);
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += String(chunk);
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      if (code === 0) resolve(stdout);
+      else reject(new Error(`${file} ${args.join(' ')} ended with ${signal ?? code} in ${cwd}:\n${stdout}\n${stderr}`));
+    });
+  });
+}

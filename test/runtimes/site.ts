@@ -1,0 +1,151 @@
+// Looks at the site in a real browser, as `npm run runtimes` does and by hand: `npx tsx test/runtimes/site.ts`. It wants
+// Chromium (Debian's, or CHROMIUM=<path>), and the site that `npx tsx test/docs/site/build.ts` has built.
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { root } from '../package/packages.ts';
+
+const site = join(root, 'test/.output/site/html');
+const pictures = join(root, 'test/.output/site/pictures');
+const types: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css',
+  '.js': 'text/javascript',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+  '.json': 'application/json',
+};
+const desktop: BrowserContextOptions = { viewport: { width: 1280, height: 900 } };
+const phone: BrowserContextOptions = { viewport: { width: 375, height: 812 }, hasTouch: true, isMobile: true };
+/** One page of each kind. */
+const kinds = [
+  '/',
+  '/packages/select.html',
+  '/reference/@quiesce/cancellation-token.html',
+  '/guide/scope-outcomes.html',
+  '/design.html',
+];
+
+/** What does not hold; empty: all is well. */
+export async function lookAtSite(): Promise<string[]> {
+  if (!existsSync(join(site, 'index.html'))) throw new Error('the site is not built: npx tsx test/docs/site/build.ts');
+  mkdirSync(pictures, { recursive: true });
+  const server = await serve();
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const browser = await chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: ['--headless', '--no-sandbox', '--disable-quic', '--disable-background-networking'],
+  });
+  try {
+    return [
+      ...(await looks(browser, url, 'desktop-light', { ...desktop, colorScheme: 'light' })),
+      ...(await looks(browser, url, 'desktop-dark', { ...desktop, colorScheme: 'dark' })),
+      ...(await looks(browser, url, 'phone-light', { ...phone, colorScheme: 'light' })),
+      ...(await looks(browser, url, 'phone-dark', { ...phone, colorScheme: 'dark' })),
+      ...(await withPage(browser, desktop, (page) => search(page, url))),
+    ];
+  } finally {
+    await browser.close();
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+/** Every kind of page: code in colours, nothing wider than the screen, the scheme that the reader wants. */
+function looks(browser: Browser, url: string, name: string, options: BrowserContextOptions): Promise<string[]> {
+  return withPage(browser, options, async (page) => {
+    const problems: string[] = [];
+    for (const kind of kinds) {
+      await page.goto(url + kind, { waitUntil: 'networkidle' });
+      const seen = await page.evaluate(look);
+      const complain = (text: string): void => void problems.push(`${name} ${kind}: ${text}`);
+      if (seen.width > seen.room) complain(`is ${seen.width} px wide where there are ${seen.room}`);
+      if (seen.isDark !== (options.colorScheme === 'dark')) complain('does not have the colours that the reader wants');
+      if (seen.brightness > 128 === seen.isDark) complain(`has a background of brightness ${seen.brightness}`);
+      if (seen.blocks > 0 && seen.colours < 3) complain(`has code in ${seen.colours} colours`);
+      if (seen.blocks === 0 && kind !== '/guide/scope-outcomes.html' && kind !== '/design.html')
+        complain('has no code');
+      await page.screenshot({ path: join(pictures, `${name}${kind.replaceAll(/\W+/g, '-')}.png`) });
+    }
+    return problems;
+  });
+}
+
+/** Runs inside of the page. */
+function look(): { width: number; room: number; isDark: boolean; brightness: number; blocks: number; colours: number } {
+  const words = [...document.querySelectorAll('.vp-code span[style], .vp-code span span')];
+  const [red = 0, green = 0, blue = 0] = (getComputedStyle(document.body).backgroundColor.match(/\d+/g) ?? []).map(
+    Number,
+  );
+  return {
+    width: document.documentElement.scrollWidth,
+    room: document.documentElement.clientWidth,
+    isDark: document.documentElement.classList.contains('dark'),
+    brightness: Math.round((red + green + blue) / 3),
+    blocks: document.querySelectorAll('div[class*="language-"]:not(.language-text)').length,
+    colours: new Set(words.map((word) => getComputedStyle(word).color)).size,
+  };
+}
+
+/** Finds a name from the reference, and goes there. */
+async function search(page: Page, url: string): Promise<string[]> {
+  await page.goto(url, { waitUntil: 'networkidle' });
+  await page.locator('#local-search button').first().click();
+  await page.locator('#localsearch-input').fill('runUntilCancelled');
+  const first = page.locator('#localsearch-list .result').first();
+  await first.waitFor();
+  await page.screenshot({ path: join(pictures, 'search.png') });
+  await first.click();
+  await page.waitForURL((address) => address.pathname !== '/');
+  const text = await page.locator('.vp-doc').textContent();
+  return text?.includes('runUntilCancelled') === true
+    ? []
+    : ['search: the first result says nothing of what was looked for'];
+}
+
+/** A page of its own; what it says on the console, and what it cannot load, is a problem. */
+async function withPage(
+  browser: Browser,
+  options: BrowserContextOptions,
+  work: (page: Page) => Promise<string[]>,
+): Promise<string[]> {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const noise: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') noise.push(`${page.url()}: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => noise.push(`${page.url()}: ${error.message}`));
+  page.on('requestfailed', (request) => noise.push(`${request.url()} could not be loaded`));
+  page.on('response', (response) => {
+    if (response.status() >= 400) noise.push(`${response.url()} gives ${response.status()}`);
+  });
+  const problems = await work(page);
+  await context.close();
+  return [...problems, ...noise];
+}
+
+/** A web server as plain as those that serve sites. */
+async function serve(): Promise<Server> {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://site');
+    const path = join(site, normalize(decodeURIComponent(pathname)));
+    const file = [path, `${path}.html`, join(path, 'index.html')].find(
+      (name) => existsSync(name) && extname(name) !== '',
+    );
+    response.writeHead(file === undefined ? 404 : 200, { 'content-type': types[extname(file ?? '')] ?? 'text/plain' });
+    response.end(file === undefined ? 'not found' : readFileSync(file));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const problems = await lookAtSite();
+  for (const problem of problems) console.log(`  ${problem}`);
+  console.log(problems.length === 0 ? `  the site is well; pictures in ${pictures}` : `  ${problems.length} problems`);
+  process.exitCode = problems.length === 0 ? 0 : 1;
+}
