@@ -17,7 +17,7 @@ describe('under load', { timeout: 60_000 }, () => {
     const served = await serve((_, response) => void setImmediate(() => response.end('x'.repeat(10_000))), real);
     const ended = gate();
     const url = `http://127.0.0.1:${served.port}`;
-    const run = autocannon({ url, connections: 50, pipelining: 4, duration: 60 }, () => ended.open());
+    const run = autocannon({ url, connections: 50, pipelining: 4, duration: 60, timeout: 3_600 }, () => ended.open());
     const statuses = new Map<number, number>();
     let enough: (value: unknown) => void = () => {};
     const busy = new Promise((resolve) => {
