@@ -28,6 +28,11 @@ export function pageFences(): Fence[] {
   return pages().flatMap((file) => fencesOf(file));
 }
 
+/** All of them. */
+export function allFences(): Fence[] {
+  return [...packageFences(), ...pageFences()];
+}
+
 /** The Markdown below `docs`, as paths from the root. */
 export function pages(): string[] {
   return filesIn('docs')

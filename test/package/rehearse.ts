@@ -22,6 +22,8 @@ import { openRegistry } from './registry.ts';
 
 const packages = publicPackages();
 const names = packages.map(({ manifest }) => manifest.name);
+/** What a fresh project installs: all but what wants a peer of others, which this registry does not have. */
+const installed = packages.filter(({ manifest }) => !needsPeer(manifest)).map(({ manifest }) => manifest.name);
 const folder = mkdtempSync(join(tmpdir(), 'quiesce-release-'));
 const copy = join(folder, 'project');
 
@@ -32,7 +34,7 @@ import { broadcast } from '@quiesce/broadcast-channel';
 import { channel } from '@quiesce/channel';
 import { scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
-for (const name of ${JSON.stringify(names)}) {
+for (const name of ${JSON.stringify(installed)}) {
   if (Object.keys(await import(name)).length === 0) throw new Error(name + ' exports nothing');
 }
 const stop = new CancellationToken();
@@ -107,6 +109,10 @@ function copyProject(): void {
     }
   }
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
+}
+
+function needsPeer({ peerDependencies = {}, peerDependenciesMeta = {} }: Manifest): boolean {
+  return Object.keys(peerDependencies).some((name) => peerDependenciesMeta[name]?.optional !== true);
 }
 
 function manifestOf(name: string): Manifest {
@@ -220,7 +226,7 @@ async function consume(manager: Manager, version: string): Promise<string> {
   const start = performance.now();
   const project = join(folder, `with-${manager.name}`);
   mkdirSync(project);
-  const dependencies = Object.fromEntries(names.map((name) => [name, `^${version}`]));
+  const dependencies = Object.fromEntries(installed.map((name) => [name, `^${version}`]));
   const files = {
     'package.json': JSON.stringify({ name: 'fresh', private: true, dependencies }),
     'main.mjs': program,

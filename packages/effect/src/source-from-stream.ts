@@ -174,6 +174,15 @@ function stopped(fiber: Fiber.Fiber<unknown, unknown> | undefined): Effect.Effec
  * A stream that runs on demand; a branch of `select`, or for `wait`. Close it when it is no longer needed.
  *
  * **Cancel safety.** A branch that loses has taken nothing: what was pulled meanwhile is there for the next poll.
+ * @example
+ * ```ts
+ * import { Stream } from 'effect';
+ *
+ * const numbers = sourceFromStream(Stream.make(1, 2));
+ * const next = await select({ number: numbers, late: sleep(60_000) });
+ * console.log(next.branch, next.value); // => number 1
+ * await numbers.close();
+ * ```
  */
 export class StreamSource<A> implements AsyncDisposable {
   /** @internal See `defineDispose`. */

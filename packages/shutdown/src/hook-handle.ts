@@ -20,6 +20,7 @@ export interface HookOptions {
 
 /** A hook that was registered. */
 export interface HookHandle extends Disposable {
+  /** How reports call it. */
   readonly name: string;
   /** Takes it back; says whether that prevented it. Idempotent. Also as `using`. */
   remove(): boolean;

@@ -11,7 +11,7 @@ import { deadLinks } from './links.ts';
 import { type Page, type Problem, pageAt, pagesIn } from './markdown.ts';
 
 /** READMEs that do not have the form yet. */
-const formless: readonly string[] = ['http-drain', 'shutdown', 'worker-pool'];
+const formless: readonly string[] = ['effect', 'shutdown', 'worker-pool'];
 
 /** One gate: what it asks for, and what does not pass. */
 export interface Gate {

@@ -3,6 +3,7 @@ import { Context } from 'effect';
 
 /** Identifies the service {@link CurrentShutdown} in the types of Effects that need it. */
 export interface CurrentShutdown {
+  /** Types alone: nothing has it. */
   readonly CurrentShutdown: unique symbol;
 }
 
