@@ -25,6 +25,10 @@ export function facts(): Facts {
       ),
     ],
     [
+      'fact:bytes-a-hand-over',
+      asserted('0', 'packages/effect/test/handovers.leak.ts', /inOneFiber\(work\)\)\.toBeLessThan\(1\)/),
+    ],
+    [
       'fact:deep',
       grouped(Number(readOff('packages/cancellation-token/test/deep.test.ts', /= ([\d_]+);/).replaceAll('_', ''))),
     ],
