@@ -17,7 +17,8 @@ export async function nodeProblems(found: Package): Promise<string[]> {
   const declared = nodeOnly(found);
   const problems: string[] = [];
   for (const subpath of declared) {
-    if (!entries.has(subpath)) problems.push(`${manifest.name} declares "${subpath}" as Node-only, which it does not export`);
+    if (!entries.has(subpath))
+      problems.push(`${manifest.name} declares "${subpath}" as Node-only, which it does not export`);
   }
   if (declared.length > 0 && manifest.engines?.node === undefined) {
     problems.push(`${manifest.name} has Node-only parts, and its engines do not say which Node`);
@@ -25,7 +26,8 @@ export async function nodeProblems(found: Package): Promise<string[]> {
   for (const [subpath, source] of entries) {
     const uses = await usesOfNode(found, source);
     if (declared.includes(subpath)) {
-      if (uses.length === 0) problems.push(`${manifest.name} declares "${subpath}" as Node-only, and nothing in it asks for Node`);
+      if (uses.length === 0)
+        problems.push(`${manifest.name} declares "${subpath}" as Node-only, and nothing in it asks for Node`);
     } else {
       problems.push(...uses.map((use) => `${manifest.name} does not declare "${subpath}" as Node-only, and ${use}`));
     }
@@ -51,7 +53,9 @@ async function usesOfNode({ directory, manifest }: Package, source: string): Pro
   return Object.entries(metafile.inputs).flatMap(([path, { imports }]) => {
     const file = join(directory, path);
     const where = relative(root, file).startsWith('..') ? path : relative(root, file);
-    const imported = imports.filter((one) => isBuiltin(one.path) || nodeOnlyOfOurs.includes(one.path)).map((one) => `${where} imports ${one.path}`);
+    const imported = imports
+      .filter((one) => isBuiltin(one.path) || nodeOnlyOfOurs.includes(one.path))
+      .map((one) => `${where} imports ${one.path}`);
     const optional = manifest.quiesce?.nodeIfThere ?? [];
     const asked = builtinsAskedFor(file).filter(({ id, canBeMissing }) => !(canBeMissing && optional.includes(id)));
     return [...imported, ...asked.map(({ id }) => `${where} asks process.getBuiltinModule for ${id}`)];

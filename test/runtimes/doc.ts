@@ -14,14 +14,20 @@ function between(id: string): RegExp {
 
 function read(text: string, id: string): string {
   const [, , found] = between(id).exec(text) ?? [];
-  if (found === undefined) throw new Error(`docs/runtimes.md has no place for ${id}: <!-- ${id} --> and <!-- /${id} -->`);
+  if (found === undefined)
+    throw new Error(`docs/runtimes.md has no place for ${id}: <!-- ${id} --> and <!-- /${id} -->`);
   return found;
 }
 
 /** The lines of the table without its head, as cells. */
 export function rowsOnPage(text: string = readFileSync(page, 'utf8')): string[][] {
   const lines = read(text, 'table').split('\n').slice(2);
-  return lines.map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()));
+  return lines.map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
 }
 
 /** Why a runtime skipped tests, with how many, as the page says. */
@@ -40,8 +46,14 @@ export function writePage(rows: readonly Row[], date: string): void {
     const at = cells.findIndex(([name]) => name === row.name);
     cells.splice(at < 0 ? cells.length : at, at < 0 ? 0 : 1, [...cellsOf(row), date]);
     const reasons = [...reasonsOf(row)].map(([why, count]) => `- ${count}: ${why}`);
-    text = text.replace(between(`skipped ${row.id}`), (_, open, __, close) => open + (reasons.join('\n') || '- 0: nothing') + close);
+    text = text.replace(
+      between(`skipped ${row.id}`),
+      (_, open, __, close) => open + (reasons.join('\n') || '- 0: nothing') + close,
+    );
   }
   const table = aligned([...head, 'date'], cells);
-  writeFileSync(page, text.replace(between('table'), (_, open, __, close) => open + table + close));
+  writeFileSync(
+    page,
+    text.replace(between('table'), (_, open, __, close) => open + table + close),
+  );
 }

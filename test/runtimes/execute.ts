@@ -50,7 +50,15 @@ export async function execute(runtime: Runtime, running: Running): Promise<Row> 
   try {
     session = await runtime.open();
   } catch (error) {
-    return { id, name, version: '', using, tests: [], took: 0, broken: error instanceof Error ? error.message : String(error) };
+    return {
+      id,
+      name,
+      version: '',
+      using,
+      tests: [],
+      took: 0,
+      broken: error instanceof Error ? error.message : String(error),
+    };
   }
   const tests: Judged[] = [];
   const memory = new Memory(id, session.version);
@@ -92,7 +100,10 @@ async function runFile(
 ): Promise<Judged[]> {
   const bundle = bundleOf(kind, file);
   const judge = async (outcome: Outcome): Promise<Judged[]> =>
-    (await completed(outcome, file, namesIn)).map((result) => ({ ...expected(id, file.path, result), file: file.path }));
+    (await completed(outcome, file, namesIn)).map((result) => ({
+      ...expected(id, file.path, result),
+      file: file.path,
+    }));
   const before = changedOnly ? memory.recall(file.path, bundle) : undefined;
   const known = before === undefined ? [] : await judge(before);
   if (known.length > 0 && !known.some(failed)) return known;

@@ -27,7 +27,9 @@ export function testFiles(filters: readonly string[] = []): TestFile[] {
 /** Unit tests of what runs everywhere, without those that go through millions of things, random ones, or start processes. */
 export function isQuick(path: string): boolean {
   if (!/^packages\/(cancellation-token|select|broadcast-channel|channel|scope)\/test\//.test(path)) return false;
-  return !/(deep|epoch|hostile.*|model.*|go-.*|exit|interop-.*|uncaught|stress|laws|cooperation|adversary)\.test\.ts$|\.leak\.ts$/.test(path);
+  return !/(deep|epoch|hostile.*|model.*|go-.*|exit|interop-.*|uncaught|stress|laws|cooperation|adversary)\.test\.ts$|\.leak\.ts$/.test(
+    path,
+  );
 }
 
 /** What people wrote: nothing that was installed, built or cached. */

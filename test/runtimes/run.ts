@@ -54,8 +54,13 @@ for (const row of rows) {
 }
 console.log('\nEach test by name, with the reason where it was skipped: test/.output/runtimes/<runtime>.json');
 // A part of the tests, or other recordings, say nothing about the page's.
-const isWhole = values.only === undefined && values.suite === undefined && values.quick !== true && !process.env['TOKIO_TRACES'];
-if (isWhole) writePage(rows.filter(({ broken }) => broken === undefined), new Date().toISOString().slice(0, 10));
+const isWhole =
+  values.only === undefined && values.suite === undefined && values.quick !== true && !process.env['TOKIO_TRACES'];
+if (isWhole)
+  writePage(
+    rows.filter(({ broken }) => broken === undefined),
+    new Date().toISOString().slice(0, 10),
+  );
 process.exitCode = rows.every(
   ({ broken, tests }) => broken === undefined && !tests.some(({ state }) => state === 'failed'),
 )

@@ -31,7 +31,9 @@ async function outcomeOn(kind: Kind | undefined, listOnly = false): Promise<Outc
 
 /** What became of each test; those that failed with the first line of the error. */
 function told({ results }: Outcome): Record<string, string> {
-  return Object.fromEntries(results.map(({ name, state, why = '' }) => [name, `${state} ${why.split('\n')[0]}`.trim()]));
+  return Object.fromEntries(
+    results.map(({ name, state, why = '' }) => [name, `${state} ${why.split('\n')[0]}`.trim()]),
+  );
 }
 
 const always = {

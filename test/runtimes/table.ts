@@ -18,7 +18,9 @@ export function cellsOf({ name, version, using, tests, broken }: Row): string[] 
 }
 
 export function aligned(titles: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = titles.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
+  const widths = titles.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
+  );
   const line = (row: readonly string[]): string => {
     const cells = widths.map((width, column) => {
       const cell = row[column] ?? '';
