@@ -65,6 +65,12 @@ function testsIn(kind: Kind): Plugin {
       builder.onLoad({ filter: /.*/, namespace: 'entry' }, ({ path }) => entryOf(path));
       if (!kind.hasNode) builder.onResolve({ filter: /^util$/ }, () => ({ path: 'util', namespace: 'stand-in' }));
       builder.onResolve({ filter: /^vitest$/ }, () => ({ path: join(inside, 'vitest.ts') }));
+      // Libraries may have parts for Node that no test uses. Of our packages none has: for them this would be an error.
+      if (!kind.hasNode) {
+        builder.onResolve({ filter: /^node:/ }, ({ path, importer }) =>
+          importer.includes('/node_modules/') ? { path, namespace: 'stand-in' } : undefined,
+        );
+      }
       builder.onResolve({ filter: /^[^./]/ }, async (args) => {
         if (args.pluginData === 'resolved' || !isTest(args.importer)) return;
         if (isStandIn(args.path, args.importer, kind)) return { path: args.path, namespace: 'stand-in' };

@@ -53,6 +53,18 @@ const differences: readonly Difference[] = [
     why: 'heapUsed is too coarse for a few bytes a task',
     sometimes: true,
   },
+  {
+    on: ['bun'],
+    file: 'worker-pool/test/threads.test.ts',
+    name: 'work in a thread > that waits for events is woken by one',
+    why: 'an error that is sent to another thread loses its cause',
+  },
+  {
+    on: ['workerd'],
+    file: 'cancellation-token/test/clones.test.ts',
+    name: 'a reason survives the way to a worker',
+    why: 'structuredClone keeps every property of an error, so that it is still known for a cancellation',
+  },
   ...['events.once > rejects', 'events.on > rejects', 'fs.readFile > rejects', 'events.on gives what had come'].map(
     (name): Difference => ({
       on: ['deno'],

@@ -43,4 +43,4 @@ setState(
   },
   expect,
 );
-chai.expect.extend(expect, customMatchers);
+(chai.expect as unknown as { extend(on: ExpectStatic, matchers: object): void }).extend(expect, customMatchers);

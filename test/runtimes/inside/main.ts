@@ -1,7 +1,7 @@
 // Runs one file of tests inside of a runtime, and says what became of each test.
 import { type File, type Suite, startTests, type Test, type VitestRunner } from '@vitest/runner';
 import { host, setEnvironment } from './host.ts';
-import { missing, setOwner, touch, touchedAtLoad, touchedBy } from './missing.ts';
+import { MissingError, missing, setOwner, touch, touchedAtLoad, touchedBy } from './missing.ts';
 import { config } from './vi.ts';
 
 /** What became of one test. */
@@ -63,6 +63,8 @@ export async function run(
 function watchUncaught(note: (error: unknown) => void): () => void {
   const releases = (['uncaughtException', 'unhandledRejection'] as const).map((event) => {
     const listener = (error: unknown): void => {
+      // It has been noted, and skips its test.
+      if (error instanceof MissingError) return;
       if (host.listeners(event as 'uncaughtException').every((one) => one === listener)) note(error);
     };
     host.on(event, listener);
@@ -168,7 +170,8 @@ function resultOf(test: Test, broken: string | undefined): Result {
   const state = test.result?.state;
   if (state === 'pass') return { name, state: 'passed' };
   if (state === 'fail') return { name, state: 'failed', why: test.result?.errors?.map(describe).join('\n') ?? '' };
-  const note = test.result?.note;
+  // `context.skip(note)` leaves it there.
+  const note = (test.result as { note?: string } | undefined)?.note;
   if (leftOut.has(test) || note !== undefined)
     return { name, state: 'skipped', why: note ?? 'the test skips itself here' };
   return { name, state: 'failed', why: broken ?? 'it did not run' };
