@@ -234,8 +234,7 @@ export interface StreamContext<R> {
  *
  * **Cancel safety.** A branch that loses has taken nothing; the pull goes on, and what it brings stays for the next poll.
  *
- * @param stream the stream
- * @param options `context`, where the stream needs services
+ * @param stream the stream; where it needs services, `options.context` has them
  * @returns gives its values, then `ClosedError`; fails once as {@link errorFromCause} says. Close it: `await using`
  * @see `Stream.toAsyncIterable` (effect 4), whose `next` cannot be taken back
  * @example

@@ -7,6 +7,8 @@ import { type Page, pageAt, pagesIn, proseOf } from '../gates/markdown.ts';
 
 const repository = 'https://github.com/quiesce/quiesce/blob/main/';
 
+const picture = /\.(?:svg|png|jpe?g|gif|webp)$/;
+
 /** Addresses by file: `packages/select/README.md` is at `/packages/select`. */
 export type Addresses = ReadonlyMap<string, string>;
 
@@ -33,6 +35,7 @@ export function writePages(folder: string): void {
   write(folder, '/packages/', packageIndex());
   if (!known.has('docs/guide/README.md')) write(folder, '/guide/', guideIndex(known));
   cpSync(`${root}docs/.vitepress/public`, join(folder, 'public'), { recursive: true });
+  for (const file of new Set([...known.keys()].flatMap(picturesOf))) cpSync(root + file, join(folder, 'public', file));
 }
 
 /** A page with its links as they have to be on the site. */
@@ -54,8 +57,15 @@ function onSite(file: string, target: string, known: Addresses): string {
   const hash = anchor === undefined ? '' : `#${anchor}`;
   if (path === '') return hash;
   const found = (target.startsWith(repository) ? path : join(dirname(file), path)).replace(/\/$/, '');
+  if (picture.test(found)) return `/${found}`;
   const address = known.get(found) ?? known.get(`${found}/README.md`);
   return address === undefined ? `${repository}${found}${hash}` : `${address}${hash}`;
+}
+
+/** The pictures that a page shows, from the root; they keep their places on the site. */
+function picturesOf(file: string): string[] {
+  const targets = [...proseOf(pageAt(root, file)).matchAll(/\]\(([^)\s:#]+)\)/g)].map(([, target = '']) => target);
+  return targets.map((target) => join(dirname(file), target)).filter((target) => picture.test(target));
 }
 
 function write(folder: string, address: string, text: string): void {
