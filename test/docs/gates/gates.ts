@@ -10,9 +10,6 @@ import { misshapen } from './headings.ts';
 import { deadLinks } from './links.ts';
 import { type Page, type Problem, pageAt, pagesIn } from './markdown.ts';
 
-/** READMEs that do not have the form yet. */
-const formless: readonly string[] = ['effect', 'shutdown', 'worker-pool'];
-
 /** One gate: what it asks for, and what does not pass. */
 export interface Gate {
   readonly title: string;
@@ -57,10 +54,7 @@ export const gates: readonly Gate[] = [
   },
   {
     title: 'all READMEs of packages have one form',
-    problems: async () =>
-      readmes()
-        .filter(({ file }) => !formless.some((name) => file.includes(`/${name}/`)))
-        .flatMap(misshapen),
+    problems: async () => readmes().flatMap(misshapen),
   },
 ];
 
