@@ -43,9 +43,9 @@ declare const context: Context.Context<Db>;
 // What an Effect succeeds with is what the promise gives; services must be given.
 expectTypeOf(runEffect(Effect.succeed(1))).toEqualTypeOf<Promise<number>>();
 expectTypeOf(runEffect(withDb, { context })).toEqualTypeOf<Promise<string>>();
-// @ts-expect-error
+// @ts-expect-error Type 'Db' is not assignable to type 'never'
 void runEffect(withDb);
-// @ts-expect-error
+// @ts-expect-error No overload matches this call
 void runEffect(withDb, { signal: new CancellationToken() });
 expectTypeOf(
   acquireIn(
@@ -54,7 +54,7 @@ expectTypeOf(
   ),
 ).toEqualTypeOf<Task<number>>();
 expectTypeOf(acquireIn(s, withDb, { context })).toEqualTypeOf<Task<string>>();
-// @ts-expect-error
+// @ts-expect-error Type 'Db' is missing the following properties from type 'Scope'
 void acquireIn(s, withDb);
 
 // Promise code has no typed failures, unless `catch` gives them a type.
@@ -78,7 +78,7 @@ const outcome = await runEffect(effectFromSelect(() => ({ rx, news, work: async 
 if (outcome.branch === 'rx') expectTypeOf(outcome.value).toEqualTypeOf<number>();
 else if (outcome.branch === 'news') expectTypeOf(outcome.value).toEqualTypeOf<string>();
 else expectTypeOf(outcome.value).toEqualTypeOf<boolean>();
-// @ts-expect-error
+// @ts-expect-error Type 'number' is not assignable to type 'Branch'
 effectFromSelect(() => ({ wrong: 1 }));
 
 declare const deferred: Deferred.Deferred<number, string>;
@@ -86,7 +86,7 @@ declare const queue: Queue.Queue<number, Cause.Done>;
 expectTypeOf(sourceFromDeferred(deferred)).toEqualTypeOf<Source<number>>();
 expectTypeOf(sourceFromQueue(queue)).toEqualTypeOf<Source<number>>();
 export const numbers: StreamSource<number> = sourceFromStream(Stream.make(1));
-// @ts-expect-error
+// @ts-expect-error Type 'Db' is not assignable to type 'never'
 sourceFromStream(Stream.fromEffect(withDb));
 
 declare const app: Layer.Layer<Db, string, CurrentShutdown>;
@@ -95,7 +95,7 @@ expectTypeOf(launch(new Shutdown(), app)).toEqualTypeOf<Promise<Context.Context<
 expectTypeOf(launch(new Shutdown(), needy, { context })).toEqualTypeOf<
   Promise<Context.Context<string | CurrentShutdown>>
 >();
-// @ts-expect-error
+// @ts-expect-error is not assignable to type 'CurrentShutdown'
 void launch(new Shutdown(), needy);
 expectTypeOf(shutdownLayer(needy)).toEqualTypeOf<Layer.Layer<string | CurrentShutdown, never, Db>>();
 expectTypeOf(inFlight('request', withDb)).toEqualTypeOf<Effect.Effect<string, never, Db | CurrentShutdown>>();
