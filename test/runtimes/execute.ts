@@ -82,7 +82,7 @@ export async function execute(runtime: Runtime, running: Running): Promise<Row> 
   return { id, name, version: session.version, using, tests, took: performance.now() - begin };
 }
 
-export function failed({ state }: Result): boolean {
+function failed({ state }: Result): boolean {
   return state === 'failed';
 }
 
