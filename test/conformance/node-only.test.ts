@@ -5,7 +5,7 @@ const host = (globalThis as { process?: { getBuiltinModule?: (id: string) => unk
 const builtin = (id: string): Record<string, { prototype: unknown }> | undefined =>
   host?.getBuiltinModule?.(id) as Record<string, { prototype: unknown }> | undefined;
 
-const hasNode = builtin('node:net') !== undefined;
+const hasThreads = builtin('node:worker_threads') !== undefined;
 const Socket = builtin('node:net')?.['Server'] as (new () => object) | undefined;
 const descends = Socket !== undefined && builtin('node:http')?.['Server']?.prototype instanceof Socket;
 const hasServers = descends && !('Deno' in globalThis);
@@ -15,7 +15,7 @@ const entries = [
     name: '@quiesce/shutdown',
     load: () => import('@quiesce/shutdown'),
     exported: 'Shutdown',
-    loads: hasNode,
+    loads: hasThreads,
     says: /^@quiesce\/shutdown is about processes and their signals: it needs Node 20\.19 or later, or a runtime with process\.getBuiltinModule/,
   },
   {
@@ -29,14 +29,14 @@ const entries = [
     name: '@quiesce/worker-pool/node',
     load: () => import('@quiesce/worker-pool/node'),
     exported: 'receiveToken',
-    loads: hasNode,
+    loads: hasThreads,
     says: /^@quiesce\/worker-pool\/node reaches into worker threads .* it needs Node 20\.19 or later, or a runtime with process\.getBuiltinModule/,
   },
   {
     name: '@quiesce/effect/node',
     load: () => import('@quiesce/effect/node'),
     exported: 'launch',
-    loads: hasNode,
+    loads: hasThreads,
     says: /^@quiesce\/shutdown is about processes and their signals/,
   },
 ];

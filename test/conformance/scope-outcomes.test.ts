@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
-const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
+const read = (file: URL): string => readFileSync(file, 'utf8');
 
 /** The cells of each line of a table. */
 function rowsOf(text: string): string[][] {
@@ -19,8 +19,8 @@ function inGuide(given: string): string {
     .replaceAll('Body', 'body');
 }
 
-const recorded = read('python/rows.txt');
-const guide = read('../../docs/guide/scope-outcomes.md');
+const recorded = read(new URL('python/rows.txt', import.meta.url));
+const guide = read(new URL('../../docs/guide/scope-outcomes.md', import.meta.url));
 
 test('each row of the guide says of asyncio and trio what they gave', () => {
   const section = guide.slice(guide.indexOf('## By default')).split('\n## ')[0] ?? '';

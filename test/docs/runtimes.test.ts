@@ -17,6 +17,11 @@ describe('the table of docs/runtimes.md', () => {
     expect(date).toMatch(/^\d{4}-\d{2}-\d{2}$/);
   });
 
+  it('accounts for the same tests on each of them: what did not pass was skipped, and nothing got lost', () => {
+    const sums = rowsOnPage().map(([, , , passed, failed, skipped]) => Number(passed) + Number(failed) + Number(skipped));
+    expect(new Set(sums).size).toBe(1);
+  });
+
   it.each(runtimes)('says of $name why as many were skipped as it counts', ({ id, name }) => {
     const [, , , , , skipped] = rowsOnPage().find(([first]) => first === name) ?? [];
     const reasons = reasonsOnPage(id);

@@ -60,11 +60,43 @@ const differences: readonly Difference[] = [
     why: 'an error that is sent to another thread loses its cause',
   },
   {
+    on: ['bun'],
+    file: 'worker-pool/test/child-process.test.ts',
+    name: 'a child process > is still held by its own listeners',
+    why: 'listeners for messages of the parent and an unreferenced channel do not agree on who holds the process',
+  },
+  {
+    on: ['bun'],
+    file: 'select/test/kinds.leak.ts',
+    name: 'Promise.race on any of them does leak',
+    why: 'what Promise.race leaks is less than in V8, of which the test says how much it is at least',
+  },
+  {
+    on: ['bun'],
+    file: 'shutdown/test/guard.leak.ts',
+    name: 'a guard that is collected undisposed is named, with its place',
+    why: 'JavaScriptCore drops the frames of tail calls, and with them some spawn sites',
+  },
+  {
     on: ['workerd'],
     file: 'cancellation-token/test/clones.test.ts',
     name: 'a reason survives the way to a worker',
     why: 'structuredClone keeps every property of an error, so that it is still known for a cancellation',
   },
+  ...[
+    ['cancellation-token/test/tree.leak.ts', 'a registration that is held does not keep its callback'],
+    ['channel/test/retention.leak.ts', 'a channel that lives long keeps nothing'],
+    ['channel/test/retention.leak.ts', 'a watch that lives long keeps nothing'],
+    ['select/test/retention.leak.ts', 'when a select is over'],
+  ].map(
+    ([file = '', name = '']): Difference => ({
+      on: ['bun'],
+      file,
+      name,
+      why: 'JavaScriptCore reads the stack conservatively: a few of many objects outlive a collection',
+      sometimes: true,
+    }),
+  ),
   ...['events.once > rejects', 'events.on > rejects', 'fs.readFile > rejects', 'events.on gives what had come'].map(
     (name): Difference => ({
       on: ['deno'],

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../package/packages.ts';
 import type { Row } from './execute.ts';
+import { runtimes } from './runtimes.ts';
 import { aligned, cellsOf, head, reasonsOf } from './table.ts';
 
 const page = join(root, 'docs/runtimes.md');
@@ -51,6 +52,8 @@ export function writePage(rows: readonly Row[], date: string): void {
       (_, open, __, close) => open + (reasons.join('\n') || '- 0: nothing') + close,
     );
   }
+  const order = runtimes.map(({ name }) => name);
+  cells.sort(([a = ''], [b = '']) => order.indexOf(a) - order.indexOf(b));
   const table = aligned([...head, 'date'], cells);
   writeFileSync(
     page,

@@ -56,7 +56,7 @@ describe('a stack that overflows inside of cancel', () => {
       token.cancel();
       expect(isCalled).toBe(true);
     }
-  }, 60_000);
+  }, 240_000);
 });
 
 describe('a callback that can no longer run', () => {
