@@ -106,6 +106,14 @@ const differences: readonly Difference[] = [
       sometimes: true,
     }),
   ),
+  ...['serves more queries', 'lets a query that is under way end', 'behind a pool of workers'].map(
+    (name): Difference => ({
+      on: ['deno'],
+      file: 'worker-pool/test/postgres.test.ts',
+      name: `a pool of PostgreSQL connections > ${name}`,
+      why: 'the driver tells of the end of a connection after it has fulfilled the promise for it',
+    }),
+  ),
   ...['events.once > rejects', 'events.on > rejects', 'fs.readFile > rejects', 'events.on gives what had come'].map(
     (name): Difference => ({
       on: ['deno'],
