@@ -34,7 +34,11 @@ const bun: Kind = { ...native, name: 'bun-esnext', without: ownServers };
 const deno: Kind = {
   ...native,
   name: 'deno-esnext',
-  without: { ...ownServers, 'node:child_process': 'Node as a command, for child processes that import TypeScript' },
+  without: {
+    ...ownServers,
+    '@quiesce/worker-pool/node': 'ports that tell of a message at once, as @quiesce/worker-pool/node does',
+    'node:child_process': 'Node as a command, for child processes that import TypeScript',
+  },
 };
 const web: Kind = { name: 'web-esnext', hasNode: false, target: 'esnext' };
 

@@ -5,12 +5,24 @@ const host = (globalThis as { process?: Partial<Pick<NodeJS.Process, 'getBuiltin
 /** Node's, asked for here and nowhere else, so that elsewhere one reads a sentence instead of a resolver's complaint. */
 const workerThreads: typeof threads | undefined = host?.getBuiltinModule?.('node:worker_threads');
 
-// workerd has the function without the modules.
-if (workerThreads === undefined) {
+// workerd has the function without the modules; in Deno a message comes later, and the reason of a token with it.
+if (workerThreads === undefined || !arrivesAtOnce(workerThreads)) {
   throw new Error(
     '@quiesce/worker-pool/node reaches into worker threads and child processes of Node: it needs Node 20.19 or later, or a ' +
-      'runtime with process.getBuiltinModule. The pools of @quiesce/worker-pool run everywhere.',
+      'runtime whose node:worker_threads has a port tell of a message as soon as it was posted. The pools of ' +
+      '@quiesce/worker-pool run everywhere.',
   );
+}
+
+function arrivesAtOnce({ MessageChannel, receiveMessageOnPort }: typeof threads): boolean {
+  const { port1, port2 } = new MessageChannel();
+  try {
+    port1.postMessage(undefined);
+    return receiveMessageOnPort(port2) !== undefined;
+  } finally {
+    port1.close();
+    port2.close();
+  }
 }
 
 /** Node's own: its ports can be asked for a message, and do not hold the process. */
