@@ -93,7 +93,9 @@ describe('npm run demo', { timeout: PATIENCE }, () => {
   it('loses nothing, says so with numbers, ends with 0, and looks like the picture in the README', async () => {
     const { code, output } = await demo('--seconds', '3', '--connections', '50');
     expect(output).toMatch(/✓ jobs +([\d,]+) acknowledged: \1 in the database once, 0 never, 0 twice\n/);
-    expect(output).toMatch(/✓ connections +\d+ accepted, 0 reset; newcomers: \d+ reset and 50 refused by the system\n/);
+    // Each of them comes again until the system refuses it; one that was reset as a newcomer may be refused twice.
+    const refused = /✓ connections +\d+ accepted, 0 reset; newcomers: \d+ reset and (\d+) refused by the system\n/;
+    expect(Number(refused.exec(output)?.[1])).toBeGreaterThanOrEqual(50);
     expect(output).toMatch(/✓ answers +[\d,]+ whole, 0 cut or never given/);
     expect(output).toMatch(/✓ events +3 of 3 listeners were told of all/);
     expect(output).toMatch(/✓ database +8 connections opened, 8 closed in order, 0 dropped/);
