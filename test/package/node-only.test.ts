@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
-import { nodeOnlyEntries, root } from './packages.ts';
+import { nodeProblems } from './node-modules.ts';
+import { nodeOnlyEntries, readPackageAt, root } from './packages.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -11,8 +12,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** What the check says of a package that has these files. */
-function check(manifest: object, files: Record<string, string>): { status: number | null; said: string } {
+/** Writes a package that has these files. */
+function write(manifest: object, files: Record<string, string>): void {
   const json = {
     name: 'sample',
     version: '1.0.0',
@@ -25,11 +26,12 @@ function check(manifest: object, files: Record<string, string>): { status: numbe
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text);
   }
-  const { status, stdout } = spawnSync(process.execPath, ['--import', 'tsx', 'test/package/node-only.ts', folder], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  return { status, said: stdout.trim() };
+}
+
+/** What the check says of it. */
+function check(manifest: object, files: Record<string, string>): Promise<string[]> {
+  write(manifest, files);
+  return nodeProblems(readPackageAt(folder));
 }
 
 const everywhere = 'sample does not declare "." as Node-only, and';
@@ -46,58 +48,65 @@ describe('the check of what needs Node', () => {
       `export const os = process.getBuiltinModule('node:os');`,
       'src/index.ts asks process.getBuiltinModule for node:os',
     ],
-  ])('fails when a package %s and does not say that it runs on Node only', (_, source, use) => {
-    expect(check({}, { 'src/index.ts': source })).toEqual({ status: 1, said: `${everywhere} ${use}` });
+  ])('fails when a package %s and does not say that it runs on Node only', async (_, source, use) => {
+    expect(await check({}, { 'src/index.ts': source })).toEqual([`${everywhere} ${use}`]);
   });
 
-  it('sees it however deep it lies', () => {
+  it('sees it however deep it lies', async () => {
     const files = {
       'src/index.ts': `export * from './a.ts';`,
       'src/a.ts': `export * from './b.ts';`,
       'src/b.ts': `import 'node:tls';`,
     };
-    expect(check({}, files)).toEqual({ status: 1, said: `${everywhere} src/b.ts imports node:tls` });
+    expect(await check({}, files)).toEqual([`${everywhere} src/b.ts imports node:tls`]);
   });
 
   test.each([
     ['types are imported', `import type { Server } from 'node:net'; export type { Server };`],
     ['other packages are imported', `import 'pg'; import '@quiesce/select';`],
-  ])('nothing is wrong when %s', (_, source) => {
-    expect(check({}, { 'src/index.ts': source })).toEqual({ status: 0, said: '' });
+  ])('nothing is wrong when %s', async (_, source) => {
+    expect(await check({}, { 'src/index.ts': source })).toEqual([]);
   });
 
-  it('lets a package ask for what it does without otherwise, if it says so and asks by `?.`', () => {
+  it('lets a package ask for what it does without otherwise, if it says so and asks by `?.`', async () => {
     const quiesce = { nodeIfThere: ['node:os'] };
     const optional = { 'src/index.ts': `export const os = globalThis.process?.getBuiltinModule?.('node:os');` };
     const needed = { 'src/index.ts': `export const os = process.getBuiltinModule('node:os');` };
-    const problem = { status: 1, said: `${everywhere} src/index.ts asks process.getBuiltinModule for node:os` };
-    expect(check({ quiesce }, optional)).toEqual({ status: 0, said: '' });
-    expect(check({}, optional)).toEqual(problem);
-    expect(check({ quiesce }, needed)).toEqual(problem);
+    const problem = [`${everywhere} src/index.ts asks process.getBuiltinModule for node:os`];
+    expect(await check({ quiesce }, optional)).toEqual([]);
+    expect(await check({}, optional)).toEqual(problem);
+    expect(await check({ quiesce }, needed)).toEqual(problem);
   });
 
-  it('goes by subpath', () => {
+  it('goes by subpath', async () => {
     const quiesce = { nodeOnly: ['./node'] };
     const files = { 'src/node.ts': `export { once } from 'node:events';` };
-    expect(check({ quiesce }, files)).toEqual({ status: 0, said: '' });
+    expect(await check({ quiesce }, files)).toEqual([]);
     const both = { ...files, 'src/index.ts': `export * from './node.ts';` };
-    expect(check({ quiesce }, both)).toEqual({ status: 1, said: `${everywhere} src/node.ts imports node:events` });
+    expect(await check({ quiesce }, both)).toEqual([`${everywhere} src/node.ts imports node:events`]);
   });
 
-  it('fails when a declaration is not true, names nothing, or has no engines beside it', () => {
-    expect(check({ quiesce: { nodeOnly: ['.'] } }, {})).toEqual({
-      status: 1,
-      said: 'sample declares "." as Node-only, and nothing in it asks for Node',
-    });
-    expect(check({ quiesce: { nodeOnly: ['./nowhere'] } }, {})).toEqual({
-      status: 1,
-      said: 'sample declares "./nowhere" as Node-only, which it does not export',
-    });
+  it('fails when a declaration is not true, names nothing, or has no engines beside it', async () => {
+    expect(await check({ quiesce: { nodeOnly: ['.'] } }, {})).toEqual([
+      'sample declares "." as Node-only, and nothing in it asks for Node',
+    ]);
+    expect(await check({ quiesce: { nodeOnly: ['./nowhere'] } }, {})).toEqual([
+      'sample declares "./nowhere" as Node-only, which it does not export',
+    ]);
     const files = { 'src/index.ts': `import 'node:fs';` };
-    expect(check({ quiesce: { nodeOnly: ['.'] }, engines: {} }, files)).toEqual({
-      status: 1,
-      said: 'sample has Node-only parts, and its engines do not say which Node',
-    });
+    expect(await check({ quiesce: { nodeOnly: ['.'] }, engines: {} }, files)).toEqual([
+      'sample has Node-only parts, and its engines do not say which Node',
+    ]);
+  });
+
+  it.each([
+    ['0 when nothing is wrong', '', 0, ''],
+    ['1 when something is, which it prints', `import 'node:fs';`, 1, `${everywhere} src/index.ts imports node:fs`],
+  ])('ends with %s', (_, source, code, said) => {
+    write({}, { 'src/index.ts': source });
+    const args = ['--import', 'tsx', 'test/package/node-only.ts', folder];
+    const { status, stdout } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+    expect([status, stdout.trim()]).toEqual([code, said]);
   });
 });
 
