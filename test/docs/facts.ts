@@ -34,6 +34,7 @@ export function facts(): Facts {
     ],
     ['fact:turns', grouped(Number(readOff('packages/cancellation-token/src/budget.ts', /COMPLETIONS = (\d+)/)))],
     ['fact:bench-ages', better('20,000 tasks started in one run', 'with a clock that stands still')],
+    ['fact:bench-child', better('child made and disposed', 'AbortSignal.any')],
     ['fact:bench-callback', better('callback added and removed, beside 10,000', 'addEventListener')],
     ['fact:bench-ready', better('a branch that is ready', 'ts-chan')],
     ['fact:bench-broadcast', better('one message at a time to 64 receivers', 'Effect PubSub')],
