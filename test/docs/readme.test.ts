@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { adapters } from '../conformance/replay/adapters.ts';
 import { isOwn, readSuite } from '../conformance/replay/recordings.ts';
 import { publicPackages } from '../package/packages.ts';
+import { pagesIn } from './gates/markdown.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const readme = readFileSync(`${root}README.md`, 'utf8');
@@ -19,6 +20,16 @@ it('shows in docs/design.md what each package really imports', () => {
     const line = `- \`${String(name).replace('@quiesce/', '')}\` → ${ours.sort().join(', ') || 'nothing'}\n`;
     expect(design).toContain(line);
   }
+});
+
+it('leads from docs/design.md to every file with numbered invariants, and to no other', () => {
+  const [, invariants = ''] =
+    /## The laws and the invariants\n([\s\S]*?)\n## /.exec(readFileSync(`${root}docs/design.md`, 'utf8')) ?? [];
+  const linked = [...invariants.matchAll(/\]\(\.\.\/(packages\/[^)]+\.ts)\)/g)].map(([, file]) => file);
+  const numbered = readdirSync(`${root}packages`)
+    .flatMap((folder) => pagesIn(root, `packages/${folder}/src`, ['.ts']))
+    .filter(({ text }) => /^ \* Invariants\n \* {2}1\. /m.test(text));
+  expect(linked.sort()).toEqual(numbered.map(({ file }) => file).sort());
 });
 
 it.each(publicPackages())('the README of $folder names everything that can be imported from it', async (found) => {
