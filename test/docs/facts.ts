@@ -33,6 +33,12 @@ export function facts(): Facts {
       grouped(Number(readOff('packages/cancellation-token/test/deep.test.ts', /= ([\d_]+);/).replaceAll('_', ''))),
     ],
     ['fact:turns', grouped(Number(readOff('packages/cancellation-token/src/budget.ts', /COMPLETIONS = (\d+)/)))],
+    ['fact:bench-node', readOff('docs/benchmarks.md', /^## Tokens, Node (\d+)\./m)],
+    ['fact:bench-newer-node', readOff('docs/benchmarks.md', /^## Tokens, [\s\S]*?^## Tokens, Node (\d+)\./m)],
+    [
+      'fact:bench-child-newer',
+      readOff('docs/benchmarks.md', /^## Tokens, [\s\S]*?^## Tokens, [\s\S]*?AbortSignal\.any +\|[^|]*\| ([\d.]+) better/m),
+    ],
     ['fact:bench-ages', better('20,000 tasks started in one run', 'with a clock that stands still')],
     ['fact:bench-child', better('child made and disposed', 'AbortSignal.any')],
     ['fact:bench-callback', better('callback added and removed, beside 10,000', 'addEventListener')],

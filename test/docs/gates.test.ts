@@ -174,7 +174,7 @@ describe('the gate for figures', () => {
 
   it('opens for figures that are confirmed, for code, links, names and numbered lists', () => {
     const text =
-      '1. <!-- fact:answers -->55,809 and <!-- size:select -->12.6 kB\n2. `sleep(3)` HTTP/2 ES2022 [x](y-4.md) 5th Node 20.19';
+      '1. <!-- fact:answers -->55,809, and <!-- size:select -->12.6 kB\n2. `sleep(3)` HTTP/2 ES2022 [x](y-4.md) 5th Node 20.19';
     expect(check(text)).toEqual([]);
     expect(check('Two of them, twice, in half a head; one at a time.')).toEqual([]);
   });

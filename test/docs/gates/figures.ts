@@ -9,7 +9,7 @@ export type Facts = ReadonlyMap<string, string>;
 export type Scope = 'all' | 'measured';
 
 const figure =
-  /(?:<!-- ((?:fact|size):[\w./-]+) -->)?(?<![\p{L}\p{N}_/.^-])(\.?\d[\d,_]*(?:\.\d+)?)(?!\d|(?:st|nd|rd|th)\b)/gu;
+  /(?:<!-- ((?:fact|size):[\w./-]+) -->)?(?<![\p{L}\p{N}_/.^-])(\.?\d(?:[\d,_]*\d)?(?:\.\d+)?)(?!\d|(?:st|nd|rd|th)\b)/gu;
 const mark = /<!-- ((?:fact|size):[\w./-]+) -->/g;
 const unit = String.raw`k?B\b|[MG]B\b|bytes?\b|[nµ]s\b|%|percent\b|x\b|×|times\b|fold\b|recorded\b|operations\b`;
 const measure = new RegExp(String.raw`^(?:[-–/][\d.,]+)?(?:\s|&nbsp;|[*_]|-|<[^>]*>)*(?:${unit})`);
