@@ -37,7 +37,10 @@ export function facts(): Facts {
     ['fact:bench-newer-node', readOff('docs/benchmarks.md', /^## Tokens, [\s\S]*?^## Tokens, Node (\d+)\./m)],
     [
       'fact:bench-child-newer',
-      readOff('docs/benchmarks.md', /^## Tokens, [\s\S]*?^## Tokens, [\s\S]*?AbortSignal\.any +\|[^|]*\| ([\d.]+) better/m),
+      readOff(
+        'docs/benchmarks.md',
+        /^## Tokens, [\s\S]*?^## Tokens, [\s\S]*?AbortSignal\.any +\|[^|]*\| ([\d.]+) better/m,
+      ),
     ],
     ['fact:bench-ages', better('20,000 tasks started in one run', 'with a clock that stands still')],
     ['fact:bench-child', better('child made and disposed', 'AbortSignal.any')],
