@@ -33,7 +33,7 @@ export function facts(): Facts {
       grouped(Number(readOff('packages/cancellation-token/test/deep.test.ts', /= ([\d_]+);/).replaceAll('_', ''))),
     ],
     ['fact:turns', grouped(Number(readOff('packages/cancellation-token/src/budget.ts', /COMPLETIONS = (\d+)/)))],
-    ['fact:bench-ages', better('20,000 tasks started in one run', 'with a clock that stands still')],
+    ['fact:bench-ages', better('20,000 tasks started in one run', 'the same without ages')],
     ['fact:bench-child', better('child made and disposed', 'AbortSignal.any')],
     ['fact:bench-callback', better('callback added and removed, beside 10,000', 'addEventListener')],
     ['fact:bench-ready', better('a branch that is ready', 'ts-chan')],
