@@ -23,8 +23,8 @@ import { bytesPerTurn } from '../../../test/leak/leak.ts';
 const rounds = 2;
 /** With the warm-up three times as many in each of twelve directions: a million in all. */
 const turns = 28_000;
-/** Of what waits for real turns of the event loop, or makes whole scopes; the least of more rounds, since code is still compiled. */
-const few = { turns: 3_000, rounds: 6 };
+/** Of what waits for real turns of the event loop, or makes whole scopes. */
+const few = { turns: 3_000, rounds };
 
 test('fibers under a token that lives long', async () => {
   const token = new CancellationToken();
