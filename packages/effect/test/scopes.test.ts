@@ -101,6 +101,31 @@ describe('acquired in Effect, released in our scope', () => {
     expect(await rejection(one)).toBe('alone');
   });
 
+  test('a finalizer that fails with nothing at all has failed', async () => {
+    const failed = scope(async (s) => {
+      await acquireIn(
+        s,
+        Effect.addFinalizer(() => Effect.die(undefined)),
+      );
+    });
+    expect(await rejection(failed)).toBe(undefined);
+  });
+
+  test('a thenable is followed, and released in its place, also when it rejects', async () => {
+    const log: string[] = [];
+    const acquire = (thenable: PromiseLike<string>) =>
+      Effect.acquireRelease(
+        Effect.sync(() => thenable),
+        () => Effect.sync(() => void log.push('released')),
+      );
+    await scope(async (s) => {
+      expect(await acquireIn(s, acquire(Promise.resolve('open')))).toBe('open');
+      expect(await rejection(acquireIn(s, acquire(Promise.reject('refused'))))).toBe('refused');
+      log.push('body');
+    });
+    expect(log).toEqual(['body', 'released', 'released']);
+  });
+
   test('a cancellation while it acquires interrupts it, and releases before the scope ends', async () => {
     const log: string[] = [];
     const gate = deferred();

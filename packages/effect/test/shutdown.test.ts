@@ -179,6 +179,20 @@ describe('shutdownLayer', () => {
     expect(found).toEqual(['die:and cleanup', 'die:first', 'die:program', 'die:second'].sort());
   });
 
+  test('what was given up or skipped is a defect when it closes, which names it', async () => {
+    const clock = new VirtualClock();
+    const program = Effect.gen(function* () {
+      yield* shutdownHook('deaf', Effect.never);
+      return 'value';
+    });
+    const layer = shutdownLayer(Layer.empty, { clock, hookTimeout: 50, progressInterval: Number.POSITIVE_INFINITY });
+    const running = run(Effect.provide(program, layer));
+    await turns();
+    await clock.advance(50);
+    await turns();
+    expect(words(await running)).toMatch(/^die:The shutdown did not finish all of its work:.*deaf/s);
+  });
+
   test('an interruption is the reason of the shutdown', async () => {
     const reasons: unknown[] = [];
     const program = Effect.flatMap(CurrentShutdown, (shutdown) => {
