@@ -9,7 +9,7 @@ import {
 import { Cause, Context, Effect, Exit, Layer, Scope } from 'effect';
 import { cancellationOf, defectsFromError, errorFromCause, interruption } from '../cause.ts';
 import { CurrentShutdown } from './current-shutdown.ts';
-import { until } from './in-flight.ts';
+import { between, until } from './in-flight.ts';
 
 /** How layers are launched. */
 export interface LaunchOptions {
@@ -171,8 +171,11 @@ function build<ROut, E, RIn>(
   held: Held,
 ): Effect.Effect<Context.Context<ROut | CurrentShutdown>, E, Needs<RIn>> {
   const building = Effect.provideService(Layer.buildWithScope(layer, held.scope), CurrentShutdown, shutdown);
-  const counted = Effect.suspend(() => Effect.ensuring(building, Effect.sync(held.begin())));
-  return Effect.map(until(shutdown.stopAccepting, counted), Context.add(CurrentShutdown, shutdown));
+  const counted = until(
+    shutdown.stopAccepting,
+    between(() => held.begin(), building),
+  );
+  return Effect.map(counted, Context.add(CurrentShutdown, shutdown));
 }
 
 /** The finalizer of the layer: the whole shutdown. */
