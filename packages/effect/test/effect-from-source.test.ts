@@ -247,6 +247,21 @@ describe('effectFromSelect', () => {
     expect(got).toEqual([{ branch: 'rx', value: 2 }]);
   });
 
+  test('parks nowhere any more once a branch is ready, also when that happens while it parks', async () => {
+    let isReady = false;
+    const first = scripted<string>(
+      () => (isReady ? 'ready' : PENDING),
+      () => {
+        isReady = true;
+        first.wake();
+      },
+    );
+    const second = scripted<string>(() => PENDING);
+    const select = effectFromSelect(() => ({ first: first.from, second: second.from }), { biased: true });
+    expect(await runEffect(select)).toEqual({ branch: 'first', value: 'ready' });
+    expect([first.parked.size, second.parked.size]).toEqual([0, 0]);
+  });
+
   test('two on one channel get a value each', async () => {
     const [tx, rx] = channel<number>(4);
     const stop = new CancellationToken();

@@ -254,6 +254,12 @@ describe('acquired in our scope, released in Effect', () => {
     expect(words(await run(Effect.scoped(alone)))).toBe('die:alone');
   });
 
+  test('failures of an Effect in a cleanup are defects, each one', async () => {
+    const both = Effect.ensuring(Effect.fail('failure'), Effect.die('defect'));
+    const program = Effect.andThen(openScope(), (s) => Effect.sync(() => s.defer(() => runEffect(both))));
+    expect(words(await run(Effect.scoped(program)))).toBe('die:failure, die:defect');
+  });
+
   test('an interruption cancels the tasks with its reason', async () => {
     const token = new CancellationToken();
     const reasons: unknown[] = [];
@@ -269,6 +275,9 @@ describe('acquired in our scope, released in Effect', () => {
     token.cancel('deploy');
     expect(await running).toBe('deploy');
     expect(reasons).toEqual(['deploy']);
+    const fiber = Effect.runFork(Effect.scoped(program));
+    fiber.interruptUnsafe();
+    expect(words(await exitOf(fiber))).toBe('interrupt');
   });
 
   test('an interruption during the cleanup does not stop it', async () => {
