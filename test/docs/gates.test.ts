@@ -18,9 +18,39 @@ describe('the gate for code', () => {
   const check = (text: string, file?: string, executed: string[] = []): string[] =>
     texts(unexecutedCode([page(text, file)], new Set(executed), root));
 
-  it.each(['ts', 'tsx', 'js', 'typescript', 'javascript', 'mjs'])('closes on %s that nobody runs', (language) => {
+  it.each([
+    ...['ts', 'tsx', 'js', 'jsx', 'typescript', 'javascript', 'mjs', 'TS', 'TypeScript', 'js {1,3}', 'ts twoslash'],
+    ...['deno', 'bun', 'vue', 'javascript-node', 'console'],
+  ])('closes on %s that nobody runs', (language) => {
     expect(check(fenced(language))).toEqual([expect.stringContaining('docs/made-up.md:5 nothing runs this')]);
   });
+
+  it.each([
+    ['with tildes', '~~~ts\nstop();\n~~~'],
+    ['in a quotation', '> ```ts\n> stop();\n> ```'],
+    ['in a quotation in a list', '- > ```ts\n  > stop();\n  > ```'],
+    ['behind the mark of a list', '- ```ts\n  stop();\n  ```'],
+    ['behind a number', '1. ```ts\n   stop();\n   ```'],
+    ['that is never closed', '```ts\nstop();'],
+    ['in HTML', '<pre><code class="language-ts">stop();</code></pre>'],
+  ])('closes on code %s, which nobody reads', (_, text) => {
+    expect(check(`# Title\n\n${text}\n`)[0]).toContain('docs/made-up.md:3 nobody reads this as code');
+  });
+
+  it('closes on an indented fence, as in a list', () => {
+    expect(check('1. First:\n\n   ```js\n   stop();\n   ```\n')).toEqual([
+      expect.stringContaining('docs/made-up.md:3 nothing runs this'),
+    ]);
+  });
+
+  it.each(['//=> 5', '//  => 5', '// -> 5', '// → 5', '// =>'])(
+    'closes on %s, which looks like a promise',
+    (promise) => {
+      const text = fenced('ts').replace('stop();', `stop(); ${promise}`);
+      expect(check(text, undefined, ['docs/made-up.md:5'])).toEqual([expect.stringContaining('nothing compares')]);
+      expect(check(text.replace(promise, '// => 5'), undefined, ['docs/made-up.md:5'])).toEqual([]);
+    },
+  );
 
   it('closes on a fence without a language', () => {
     expect(check(fenced(''))).toEqual([expect.stringContaining('does not say its language')]);
@@ -44,7 +74,8 @@ describe('the gate for code', () => {
     expect(check(fenced('ts'), undefined, ['docs/made-up.md:5'])).toEqual([]);
     expect(check(fenced('js', '<!-- run by test/docs/gates.test.ts -->'))).toEqual([]);
     expect(check(fenced('js', '<!-- not run: it deletes the hard disk -->'))).toEqual([]);
-    expect(check(fenced('sh') + fenced('text') + fenced('yaml'))).toEqual([]);
+    expect(check(fenced('sh') + fenced('text') + fenced('yaml') + fenced('rust'))).toEqual([]);
+    expect(check('# Title\n\nThree backticks, ` ``` `, are named, and so is ~~what~~ was struck.\n')).toEqual([]);
   });
 });
 
@@ -62,6 +93,25 @@ describe('the gate for links', () => {
     ['a picture', '<img src="none.svg">', 'there is no docs/none.svg'],
     ['a file that is only named', 'as `test/docs/none.test.ts` says', 'there is no test/docs/none.test.ts'],
     ['what is outside of the project', '[x](../../elsewhere.md)', 'leads out of the project'],
+    ['a title in other quotes', "[x](none.md 'title')", 'there is no docs/none.md'],
+    ['a title in parentheses', '[x](none.md (title))', 'there is no docs/none.md'],
+    ['a path with spaces', '[x](<no such page.md>)', 'there is no docs/no such page.md'],
+    ['a picture of Markdown', '![x](none.svg)', 'there is no docs/none.svg'],
+    ['a picture in a link', '[![x](none.svg)](../README.md)', 'there is no docs/none.svg'],
+    ['HTML with single quotes', "<a href='none.md'>x</a>", 'there is no docs/none.md'],
+    ['HTML without quotes', '<a href=none.md>x</a>', 'there is no docs/none.md'],
+    ['HTML in capitals', '<A HREF="none.md">x</A>', 'there is no docs/none.md'],
+    ['another element of HTML', '<video src="none.mp4"></video>', 'there is no docs/none.mp4'],
+    ['the second attribute', '<img src="../README.md" srcset="none.svg">', 'there is no docs/none.svg'],
+    ['a name that nothing has', '[x][nobody]', 'nothing is named [nobody]'],
+    ['a name that nothing has, in short', '[nobody][]', 'nothing is named [nobody]'],
+    ['a named link in brackets', '[x]: <none.md>', 'there is no docs/none.md'],
+    ['a named link in a quotation', '> [x]: none.md', 'there is no docs/none.md'],
+    ['a bare address of ours', '<https://github.com/quiesce/quiesce/tree/main/none>', 'there is no none'],
+    ['our own raw files', '![x](https://raw.githubusercontent.com/quiesce/quiesce/main/n.svg)', 'there is no n.svg'],
+    ['lines that end behind the last', '[x](../package.json#L1-L999999)', 'package.json has no line 999999'],
+    ['a link over two lines', '[x\ny](none.md)', 'there is no docs/none.md'],
+    ['a link in a table', '| a |\n| - |\n| [x](none.md) |', 'there is no docs/none.md'],
   ])('closes on %s', (_, text, complaint) => {
     expect(check(text)).toEqual([expect.stringContaining(complaint)]);
   });
@@ -77,6 +127,9 @@ describe('the gate for links', () => {
   it('opens for what is there, and for code that only looks like a link', () => {
     const text = '# A `b` c\n\n[x](#a-b-c) [y](../README.md#packages) `[z](none.md)`\n\n```text\n[z](none.md)\n```\n';
     expect(check(`${text}[w](https://example.org) [v](../packages/select) <a id="own"></a>[u](#own)`)).toEqual([]);
+    expect(check('[a][Named] [named][]\n\n[named]: ../README.md\n')).toEqual([]);
+    expect(check('https://github.com/quiesce/quiesce/tree/main/packages/select#readme-less')).toHaveLength(1);
+    expect(check('https://github.com/quiesce/quiesce/tree/main/packages/select')).toEqual([]);
   });
 });
 
@@ -89,12 +142,18 @@ describe('the gate for figures', () => {
   const check = (text: string, scope: Scope = 'all'): string[] =>
     texts(unconfirmedFigures(page(text, 'README.md'), facts, scope));
 
-  it.each(['It takes 5 ms.', 'Only 3.1 kB.', '- 1,000,000 tokens', '| 12 |', 'Node 18.2 or later'])(
-    'closes on %s',
-    (text) => {
-      expect(check(text)).toEqual([expect.stringContaining('no test confirms')]);
-    },
-  );
+  it.each([
+    ...['It takes 5 ms.', 'Only 3.1 kB.', '- 1,000,000 tokens', '| 12 |', 'Node 18.2 or later'],
+    ...['It takes 5ms.', '10x', '2MB', '.5 kB', '1_000 tokens', '`5 ms`', '`< 3 kB`', '½ of it', '٣ kB'],
+    ...['**5** ms', '<b>5</b> ms', '[x](y.md "5 times")', '![5 times](x.svg)', '```text\n5 ms\n```'],
+    ...['ten times faster', 'tenfold', 'twice as fast', 'half the memory', 'orders of magnitude', 'millions of tokens'],
+  ])('closes on %s', (text) => {
+    expect(check(text)).toEqual([expect.stringContaining('no test confirms')]);
+  });
+
+  it('closes on a size in another unit', () => {
+    expect(check('<!-- size:select -->12.6 B')).toEqual(['README.md:1 size:select is in kB']);
+  });
 
   it('closes on a figure that is not what is computed, on an unknown mark, and on one without a figure', () => {
     expect(check('<!-- fact:answers -->55,810 answers')).toEqual(['README.md:1 fact:answers is 55,809, not 55,810']);
@@ -107,12 +166,17 @@ describe('the gate for figures', () => {
   it('closes in packages on what is measured alone: defaults and examples are code', () => {
     expect(check('Default 1,000 ms; 2 of them', 'measured')).toEqual([]);
     expect(check('17,547 recorded answers and 0.1 µs', 'measured')).toHaveLength(2);
+    expect(check('zero bytes, 2MB, **3** times, 10-20 bytes, `0.1 µs`', 'measured')).toHaveLength(5);
+    expect(check('| work | ns | ms |\n| - | -: | -: |\n| 1 | 2 | 3 |\n', 'measured')).toEqual([
+      expect.stringContaining('README.md:3 no test confirms "2"'),
+    ]);
   });
 
   it('opens for figures that are confirmed, for code, links, names and numbered lists', () => {
     const text =
-      '1. <!-- fact:answers -->55,809 and <!-- size:select -->12.6 kB\n2. `3 ms` HTTP/2 ES2022 [x](y-4.md) 5th Node 20.19';
-    expect(check(text.replace(' 5th', ''))).toEqual([]);
+      '1. <!-- fact:answers -->55,809 and <!-- size:select -->12.6 kB\n2. `sleep(3)` HTTP/2 ES2022 [x](y-4.md) 5th Node 20.19';
+    expect(check(text)).toEqual([]);
+    expect(check('Two of them, twice, in half a head; one at a time.')).toEqual([]);
   });
 });
 
@@ -122,10 +186,18 @@ describe('the gate for exports', () => {
   const bad = `export function bare(): void {}\n/** One line. */\nexport function brief(): void {}\n${silent}
     /** A record. */\nexport interface Options { readonly ms: number }
     /** A class. */\nexport class Handle { close(): void {} private hidden(): void { this.hidden(); } }
-    export type Word = string;`;
+    export type Word = string;
+    /** An arrow. */\nexport const arrow: () => void = () => {};
+    /** A factory. */\nexport const Made: new () => object = Object;
+    /** A record. */\nexport type Result = { readonly value: number };
+    /** @internal Hidden. */\nexport function hidden(): void {}
+    /** With a part.\n * @example\n * \`\`\`ts\n * part(); // => 1\n * \`\`\`\n */
+    export const part: typeof bare & { biased: () => void } = Object.assign(bare, { biased: bare });
+    /** Beside a comment. */\n/* @example\n * \`\`\`ts\n * beside(); // => 1\n * \`\`\`\n */\nexport function beside(): void {}
+    /** Promises behind the fence.\n * @example\n * \`\`\`ts\n * behind();\n * \`\`\`\n * // => 1\n */\nexport function behind(): void {}`;
   const example =
     '/** Says hello.\n * @example\n * ```ts\n * hello(); // => hello\n * ```\n */\nexport function hello(): void {}';
-  const good = `${example}\n/** @internal */\nexport function secret(): void {}\n/** A word. */\nexport type Word = string;\n`;
+  const good = `${example}\n/** A word. */\nexport type Word = string;\n`;
 
   let found: string[];
   beforeAll(() => {
@@ -146,10 +218,18 @@ describe('the gate for exports', () => {
       'bad: Handle lacks an executed example',
       'bad: Handle.close lacks a docstring',
       'bad: Word lacks a docstring',
+      'bad: arrow lacks an executed example',
+      'bad: Made lacks an executed example',
+      'bad: Result.value lacks a docstring',
+      'bad: hidden lacks a docstring',
+      'bad: hidden lacks an executed example',
+      'bad: part.biased lacks a docstring',
+      'bad: beside lacks an executed example',
+      'bad: behind lacks an executed example',
     ]);
   });
 
-  it('opens for what says what it is and shows it, and for what is internal', () => {
+  it('opens for what says what it is and shows it', () => {
     expect(found.filter((text) => text.startsWith('good'))).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { readFileSync } from 'node:fs';
 import { format } from 'node:util';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fileOf, listings, outputOf, textOf } from './listings.ts';
 
 /** Those that need a process of their own: test/e2e/guide-listings.test.ts runs them. */
@@ -8,16 +9,43 @@ const elsewhere = ['cancellation-token', 'forgotten-guard', 'http-server', 'sign
 const here = listings().filter((name) => !elsewhere.includes(name));
 const readme = readFileSync(new URL('../../docs/examples/guide/README.md', import.meta.url), 'utf8');
 
+/** Where each prints to: what one prints late must not count as the next one's. */
+const printing = new AsyncLocalStorage<string[]>();
+
+async function printedBy(work: () => Promise<unknown>): Promise<string[]> {
+  const lines: string[] = [];
+  await printing.run(lines, work);
+  return [...lines];
+}
+
+beforeEach(() => {
+  vi.spyOn(console, 'log').mockImplementation((...values) => {
+    printing.getStore()?.push(...format(...values).split('\n'));
+  });
+});
+
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
+it('what a listing prints late is not taken for what the next one prints', async () => {
+  let late: () => void = () => {};
+  const released = new Promise<void>((resolve) => (late = resolve));
+  const first = await printedBy(async () => {
+    console.log('first');
+    void released.then(() => console.log('late'));
+  });
+  const second = await printedBy(async () => {
+    late();
+    await released;
+    console.log('second');
+  });
+  expect([first, second]).toEqual([['first'], ['second']]);
+});
+
 describe('the listings of the guide', () => {
   it.each(here)('%s prints what it says at its end', async (name) => {
-    const lines: string[] = [];
-    vi.spyOn(console, 'log').mockImplementation((...values) => void lines.push(...format(...values).split('\n')));
-    await import(fileOf(name));
-    expect(lines).toEqual(outputOf(name));
+    expect(await printedBy(() => import(fileOf(name)))).toEqual(outputOf(name));
   });
 
   it.each(listings())('%s begins with the chapter, and can be read in a minute', (name) => {

@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { adapters } from '../conformance/replay/adapters.ts';
 import { isOwn, readSuite } from '../conformance/replay/recordings.ts';
+import { publicPackages } from '../package/packages.ts';
+import { pagesIn } from './gates/markdown.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const readme = readFileSync(`${root}README.md`, 'utf8');
@@ -17,6 +19,24 @@ it('shows in docs/design.md what each package really imports', () => {
     const ours = Object.keys(dependencies as object).map((needed) => `\`${needed.replace('@quiesce/', '')}\``);
     const line = `- \`${String(name).replace('@quiesce/', '')}\` → ${ours.sort().join(', ') || 'nothing'}\n`;
     expect(design).toContain(line);
+  }
+});
+
+it('leads from docs/design.md to every file with numbered invariants, and to no other', () => {
+  const [, invariants = ''] =
+    /## The laws and the invariants\n([\s\S]*?)\n## /.exec(readFileSync(`${root}docs/design.md`, 'utf8')) ?? [];
+  const linked = [...invariants.matchAll(/\]\(\.\.\/(packages\/[^)]+\.ts)\)/g)].map(([, file]) => file);
+  const numbered = readdirSync(`${root}packages`)
+    .flatMap((folder) => pagesIn(root, `packages/${folder}/src`, ['.ts']))
+    .filter(({ text }) => /^ \* Invariants\n \* {2}1\. /m.test(text));
+  expect(linked.sort()).toEqual(numbered.map(({ file }) => file).sort());
+});
+
+it.each(publicPackages())('the README of $folder names everything that can be imported from it', async (found) => {
+  const text = readFileSync(`${found.directory}/README.md`, 'utf8');
+  for (const subpath of found.entries.keys()) {
+    const names = Object.keys((await import(found.manifest.name + subpath.slice(1))) as object);
+    expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([]);
   }
 });
 

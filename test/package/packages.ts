@@ -13,6 +13,7 @@ export interface Manifest {
   peerDependenciesMeta?: Record<string, { optional?: boolean }>;
   exports: Record<string, string | Record<string, unknown>>;
   engines?: { node?: string };
+  scripts?: Record<string, string>;
   publishConfig?: Record<string, unknown>;
   /** What is ours in there: the subpaths that run on Node alone, and Node's modules that the others use if they are there. */
   quiesce?: { nodeOnly?: string[]; nodeIfThere?: string[] };

@@ -1,18 +1,9 @@
 // A release from end to end, without releasing anything: in a copy of the project the versions are bumped by changesets, the
-// packages packed and published to a registry on this machine, installed from there by each package manager into a project
-// of its own, imported and run. The registry knows nothing but our packages: whatever else they needed would fail.
+// packages published as docs/contributing.md says, but to a registry on this machine, installed from there by each package
+// manager into a project of its own, imported and run. The registry knows nothing but our packages: whatever else they
+// needed would fail.
 import { spawn } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,11 +65,10 @@ try {
 async function rehearse(): Promise<void> {
   copyProject();
   const version = await bump();
-  const tarballs = await pack();
   const registry = await openRegistry(join(folder, 'registry'));
   try {
-    await Promise.all(tarballs.map((tarball) => publish(tarball, registry.url)));
-    console.log(`  ${tarballs.length} packages published as ${version} to ${registry.url}`);
+    await publish(registry.url);
+    console.log(`  ${packages.length} packages published as ${version} to ${registry.url}`);
     // All of them are awaited, also after one has failed: they use the folder and the registry.
     const outcomes = await Promise.allSettled(managers(registry.url).map((manager) => consume(manager, version)));
     for (const outcome of outcomes) {
@@ -99,6 +89,7 @@ function copyProject(): void {
     'LICENSE',
     '.changeset',
     'test/bench/package.json',
+    'test/package/publishable.mjs',
   ]) {
     cpSync(join(root, file), join(copy, file), { recursive: true });
   }
@@ -146,19 +137,13 @@ async function bump(): Promise<string> {
   return version;
 }
 
-async function pack(): Promise<string[]> {
-  const target = join(folder, 'tarballs');
-  const filters = names.map((name) => `--filter=${name}`);
-  await run('npm', pnpm('--recursive', ...filters, 'pack', '--pack-destination', target), copy);
-  const tarballs = existsSync(target) ? readdirSync(target).map((name) => join(target, name)) : [];
-  if (tarballs.length !== packages.length)
-    throw new Error(`${tarballs.length} of ${packages.length} packages were packed`);
-  return tarballs;
-}
-
-/** Without provenance, which only a build server can vouch for. */
-async function publish(tarball: string, url: string): Promise<void> {
-  await run('npm', ['publish', tarball, '--provenance=false', '--ignore-scripts'], folder, npmrc(url));
+/** Without provenance, which only a build server can vouch for. Any token will do: who may publish is not rehearsed. */
+async function publish(url: string): Promise<void> {
+  const args = pnpm('--recursive', 'publish', '--no-git-checks', '--provenance=false', `--registry=${url}`);
+  await run('npm', args, copy, { [`npm_config_${url.replace('http:', '')}:_authToken`]: 'rehearsal' });
+  const known = await Promise.all(names.map(async (name) => (await fetch(url + name.replace('/', '%2f'))).ok));
+  const missing = names.filter((_, index) => known[index] !== true);
+  if (missing.length > 0) throw new Error(`not published: ${missing.join(', ')}`);
 }
 
 interface Manager {
@@ -245,11 +230,6 @@ async function consume(manager: Manager, version: string): Promise<string> {
   if (output.trim().split('\n').at(-1) !== expected)
     throw new Error(`${manager.name}: expected "${expected}", got "${output}"`);
   return `${manager.name}: installed, imported and run in ${((performance.now() - start) / 1000).toFixed(1)} s`;
-}
-
-/** Any token will do: who may publish is not what is rehearsed. */
-function npmrc(url: string): Record<string, string> {
-  return { npm_config_registry: url, [`npm_config_${url.replace('http:', '')}:_authToken`]: 'rehearsal' };
 }
 
 /** Runs a program to its end. */

@@ -34,6 +34,7 @@ describe.each(publicPackages())('the tarball of $manifest.name', (found) => {
     const { dependencies = {}, peerDependencies = {} } = packed;
     expect(JSON.stringify(packed)).not.toContain('workspace:');
     expect({ ...dependencies, ...peerDependencies }).not.toHaveProperty('@quiesce/internal');
+    expect(packed.scripts ?? {}).toEqual({});
   });
 
   test('has source maps that carry their sources, under relative names', () => {

@@ -62,8 +62,8 @@ export type Joined<T> =
  * @example
  * ```ts
  * await using set = new JoinSet<string>();
- * set.spawn(() => sleep(20).then(() => 'slow'));
- * set.spawn(() => sleep(1).then(() => 'fast'));
+ * set.spawn(() => sleep(5).then(() => 'slow'));
+ * set.spawn(async () => 'fast');
  * for await (const joined of set) if (joined.status === 'fulfilled') console.log(joined.value);
  * // => fast
  * // => slow

@@ -14,9 +14,10 @@ export interface SleepOptions {
  * @see tokio::time::Sleep (tokio 1.53)
  * @example
  * ```ts
- * const moment = sleep(2);
+ * const clock = new VirtualClock();
+ * const moment = sleep(2_000, { clock });
  * console.log(moment.isElapsed); // => false
- * await moment;
+ * await clock.advance(2_000);
  * console.log(moment.isElapsed); // => true
  * ```
  */

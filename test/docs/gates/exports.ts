@@ -18,12 +18,12 @@ export interface Entry {
 }
 
 /** Executed with all the others, or by a test of its own; code.ts sees to it that there is one. */
-const executed = /(?:```ts|<!-- run by \S+ -->\s*```typescript)\n[\s\S]*\/\/ => /;
+const executed = /@example[\s\S]*?(?:```ts|<!-- run by \S+ -->\s*```typescript)\n(?:(?!```)[\s\S])*\/\/ => \S/;
 
 /**
  * Everything exported needs a docstring, members included. An example whose output is asserted is needed by what one calls
- * or constructs: functions and classes, and the handles (interfaces with methods) that they give out. Constants, types and
- * records of options or results show up in the examples of those.
+ * or constructs: functions and classes, however they are declared. Constants, types and records of options or results show
+ * up in the examples of those.
  */
 export function undocumented(entries: readonly Entry[], root: string): Undocumented[] {
   const program = ts.createProgram(
@@ -58,11 +58,10 @@ export function undocumented(entries: readonly Entry[], root: string): Undocumen
     if (module === undefined) throw new Error(`${file} exports nothing that TypeScript finds`);
     for (const exported of checker.getExportsOfModule(module)) {
       const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
-      if (isInternal(symbol)) continue;
       const title = `${name}: ${exported.name}`;
       if (!isDocumented(symbol, checker)) report(title, symbol, 'a docstring');
-      if (isCallable(symbol) && !hasExample(symbol)) report(title, symbol, 'an executed example');
-      for (const member of membersOf(symbol)) {
+      if (isCallable(symbol, checker) && !hasExample(symbol)) report(title, symbol, 'an executed example');
+      for (const member of membersOf(symbol, checker)) {
         if (!isDocumented(member, checker)) report(`${title}.${member.name}`, member, 'a docstring');
       }
     }
@@ -70,17 +69,16 @@ export function undocumented(entries: readonly Entry[], root: string): Undocumen
   return [...found.values()].sort((a, b) => a.place.localeCompare(b.place, 'en', { numeric: true }));
 }
 
-/** Whether it is a function, a class, or a handle: an interface that has methods of its own. */
-function isCallable(symbol: ts.Symbol): boolean {
+/** Whether one calls it or constructs it, be it a function, a class, or a constant that holds one. */
+function isCallable(symbol: ts.Symbol, checker: ts.TypeChecker): boolean {
   if (symbol.flags & (ts.SymbolFlags.Function | ts.SymbolFlags.Class)) return true;
-  if (symbol.flags & ts.SymbolFlags.Variable) return (symbol.declarations ?? []).some(isFunctionVariable);
-  return false;
+  const type = typeOfVariable(symbol, checker);
+  return type !== undefined && type.getCallSignatures().length + type.getConstructSignatures().length > 0;
 }
 
-function isFunctionVariable(declaration: ts.Declaration): boolean {
-  return (
-    ts.isVariableDeclaration(declaration) && declaration.type !== undefined && ts.isTypeReferenceNode(declaration.type)
-  );
+/** `undefined`: it is no variable. */
+function typeOfVariable(symbol: ts.Symbol, checker: ts.TypeChecker): ts.Type | undefined {
+  return symbol.flags & ts.SymbolFlags.Variable ? checker.getTypeOfSymbol(symbol) : undefined;
 }
 
 /** A class that is completed by an interface of its name has its text at one of the two. */
@@ -89,26 +87,28 @@ function isDocumented(symbol: ts.Symbol, checker: ts.TypeChecker): boolean {
 }
 
 function hasExample(symbol: ts.Symbol): boolean {
-  const texts = (symbol.declarations ?? []).map(commentOf);
-  return texts.some((text) => text.includes('@example') && executed.test(text));
+  return (symbol.declarations ?? []).map(commentOf).some((text) => executed.test(text));
 }
 
 /** The docstring of a declaration, or of the statement around a variable. */
 function commentOf(declaration: ts.Declaration): string {
   const holder = ts.isVariableDeclaration(declaration) ? declaration.parent.parent : declaration;
   const source = holder.getSourceFile().text;
-  const ranges = ts.getLeadingCommentRanges(source, holder.getFullStart()) ?? [];
-  return ranges.map(({ pos, end }) => source.slice(pos, end).replaceAll(/^[ \t]*\* ?/gm, '')).join('\n');
+  const comments = (ts.getLeadingCommentRanges(source, holder.getFullStart()) ?? []).map(({ pos, end }) =>
+    source.slice(pos, end),
+  );
+  const docstring = comments.filter((text) => text.startsWith('/**')).at(-1) ?? '';
+  return docstring.replaceAll(/^[ \t]*\* ?/gm, '');
 }
 
 function isInternal(symbol: ts.Symbol): boolean {
   return symbol.getJsDocTags().some((tag) => tag.name === 'internal');
 }
 
-/** What a user can name: no private members, no constructors, nothing under a symbol. */
-function membersOf(symbol: ts.Symbol): ts.Symbol[] {
+/** What a user can name: no private members, no constructors, nothing under a symbol, nothing of the language's own. */
+function membersOf(symbol: ts.Symbol, checker: ts.TypeChecker): ts.Symbol[] {
   const tables = symbol.flags & ts.SymbolFlags.Class ? [symbol.members, symbol.exports] : [symbol.members];
-  const all = tables.flatMap((table) => [...(table?.values() ?? [])]);
+  const all = [...tables.flatMap((table) => [...(table?.values() ?? [])]), ...membersOfType(symbol, checker)];
   return all.filter((member) => {
     const isNamed = /^[A-Za-z]\w*$/.test(member.name) && member.name !== 'prototype';
     const isPrivate = (member.declarations ?? []).some(
@@ -118,4 +118,15 @@ function membersOf(symbol: ts.Symbol): ts.Symbol[] {
     const isOwn = (member.flags & (ts.SymbolFlags.TypeParameter | ts.SymbolFlags.Constructor)) === 0;
     return isNamed && !isPrivate && isOwn && !isInternal(member);
   });
+}
+
+/** Members of a record that is no interface but a `type`, and of what a constant holds. */
+function membersOfType(symbol: ts.Symbol, checker: ts.TypeChecker): ts.Symbol[] {
+  const isRecord = (symbol.declarations ?? []).some(
+    (declaration) => ts.isTypeAliasDeclaration(declaration) && ts.isTypeLiteralNode(declaration.type),
+  );
+  const type = isRecord ? checker.getDeclaredTypeOfSymbol(symbol) : typeOfVariable(symbol, checker);
+  return (type?.getProperties() ?? []).filter((member) =>
+    (member.declarations ?? []).some((declaration) => !declaration.getSourceFile().isDeclarationFile),
+  );
 }

@@ -3,9 +3,14 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { anchorsOf, lineAt, type Page, type Problem, pageAt, proseOf } from './markdown.ts';
 
-const ours = /^https:\/\/github\.com\/quiesce\/quiesce\/(?:blob|tree)\/main\/?/;
+/** This project where it is published, also as a bare address. */
+const ours =
+  /https?:\/\/(?:www\.)?(?:github\.com\/quiesce\/quiesce\/(?:blob|tree|raw)|raw\.githubusercontent\.com\/quiesce\/quiesce)\/(?:main|HEAD)\b\/?([^\s)>"'\]]*)/gi;
 const link =
-  /\]\(\s*<?([^\s)>]+)>?(?:\s+"[^"]*")?\s*\)|^\s*\[[^\]]+\]:\s*(\S+)|<(?:a|img|source)\s[^>]*?(?:href|src|srcset)="([^"]+)"/gm;
+  /\]\(\s*(?:<([^>\n]*)>|([^\s)<]+))(?:\s+(?:"[^"]*"|'[^']*'|\([^)]*\)))?\s*\)|^[ \t>*]*\[[^\]]+\]:\s*(?:<([^>\n]*)>|(\S+))|(?<=<[a-z][^>]*\s)(?:href|src|srcset|poster)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/gim;
+/** A link by name: `[text][name]`, `[name][]`. */
+const byName = /(?<!\])\[([^\][\n]+)\]\[([^\][\n]*)\]/g;
+const naming = /^[ \t>*]*\[([^\]]+)\]:\s/gm;
 /** A file of ours that is only named: `test/package/size.test.ts`. */
 const mention = /(?<![\w./@<-])(?:packages|docs|test)\/[\w./-]*\w\.(?:ts|mjs|md|json|py)\b/g;
 
@@ -13,13 +18,21 @@ const mention = /(?<![\w./@<-])(?:packages|docs|test)\/[\w./-]*\w\.(?:ts|mjs|md|
 export function deadLinks(pages: readonly Page[], root: string): Problem[] {
   return pages.flatMap((page) => {
     const prose = proseOf(page);
-    const links = [...prose.matchAll(link)].map((match) => ({
-      target: match[1] ?? match[2] ?? match[3] ?? '',
-      index: match.index,
-    }));
-    const dead = links.flatMap(({ target, index }) => problem(page, index, complaint(page, target, root)));
-    const named = [...comments(page).matchAll(mention)].filter(({ 0: path }) => !isThere(page.file, path, root));
-    return [...dead, ...named.flatMap(({ 0: path, index }) => problem(page, index, `there is no ${path}`))];
+    const links = [...prose.matchAll(link)].flatMap((match) => {
+      const target = match.slice(1).find((found) => found !== undefined) ?? '';
+      return problem(page, match.index, target.match(ours) === null ? complaint(page, target, root) : undefined);
+    });
+    const addresses = [...prose.matchAll(ours)].flatMap(({ index, 1: target = '' }) =>
+      problem(page, index, leadsTo(page, target, root)),
+    );
+    const names = new Set([...prose.matchAll(naming)].map(({ 1: name = '' }) => name.toLowerCase()));
+    const unnamed = [...prose.matchAll(byName)].flatMap(({ index, 1: text = '', 2: name }) =>
+      problem(page, index, names.has((name || text).toLowerCase()) ? undefined : `nothing is named [${name || text}]`),
+    );
+    const files = [...comments(page).matchAll(mention)].flatMap(({ 0: path, index }) =>
+      problem(page, index, isThere(page.file, path, root) ? undefined : `there is no ${path}`),
+    );
+    return [...links, ...addresses, ...unnamed, ...files];
   });
 }
 
@@ -43,7 +56,6 @@ function isThere(file: string, path: string, root: string): boolean {
 }
 
 function complaint(page: Page, target: string, root: string): string | undefined {
-  if (ours.test(target)) return leadsTo(page, target.replace(ours, ''), root);
   if (/^[a-z][a-z+.-]*:/i.test(target)) return URL.canParse(target) ? undefined : `${target} is no address`;
   const [path = '', anchor] = target.split('#');
   const from = path === '' ? page.file : join(dirname(page.file), path);
@@ -61,7 +73,7 @@ function leadsTo(page: Page, target: string, root: string): string | undefined {
   const opened = isFolder ? join(file, 'README.md') : file;
   if (isFolder && !existsSync(`${root}${opened}`)) return `${file} has no README.md with a heading #${anchor}`;
   const { text } = opened === page.file ? page : pageAt(root, opened);
-  const [, line] = /^L(\d+)(?:-L\d+)?$/.exec(anchor) ?? [];
+  const [, first, line = first] = /^L(\d+)(?:-L(\d+))?$/.exec(anchor) ?? [];
   if (line !== undefined) return Number(line) <= text.split('\n').length ? undefined : `${file} has no line ${line}`;
   return anchorsOf({ file: opened, text }).has(anchor) ? undefined : `${opened} has no heading #${anchor}`;
 }

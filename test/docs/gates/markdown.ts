@@ -17,6 +17,8 @@ export interface Code {
   readonly language: string;
   /** The HTML comment directly above, without its marks; `undefined`: there is none. */
   readonly note: string | undefined;
+  /** What stands in it. */
+  readonly text: string;
 }
 
 /** Something wrong, and where. */
@@ -25,7 +27,7 @@ export interface Problem {
   readonly text: string;
 }
 
-const fence = /^([ \t]*(?:\* ?)?)(```+)([^\n`]*)\n[\s\S]*?^[ \t]*(?:\* ?)?\2[ \t]*$/gm;
+const fence = /^([ \t]*(?:\* ?)?)(```+)([^\n`]*)\n([\s\S]*?)^[ \t]*(?:\* ?)?\2[ \t]*$/gm;
 const skipped = new Set(['node_modules', 'dist', '.output', '.cache', '.git', 'tokio', 'python']);
 
 /** All the files below a folder of the root that have one of these endings. */
@@ -47,7 +49,7 @@ export function codeOf({ file, text }: Page): Code[] {
     const above = text.slice(0, match.index).trimEnd().split('\n').at(-1) ?? '';
     const [, note] = /<!-- (.*?) -->\s*$/.exec(above) ?? [];
     const language = (match[3] ?? '').trim().split(/[\s{]/)[0] ?? '';
-    return { place: `${file}:${lineAt(text, match.index)}`, language, note };
+    return { place: `${file}:${lineAt(text, match.index)}`, language, note, text: match[4] ?? '' };
   });
 }
 
