@@ -19,7 +19,9 @@ test('a guard that is collected undisposed is named, with its place, and waited 
   expect(shutdown.progress.inFlight).toBe(0);
   shutdown.request();
   const { leaks, exitCode } = await shutdown.stopped();
-  expect(leaks).toEqual([{ name: 'lease of db', site: expect.stringMatching(/^leaveBehind .*guard\.leak\.\w+:\d+:\d+/) }]);
+  expect(leaks).toEqual([
+    { name: 'lease of db', site: expect.stringMatching(/^leaveBehind .*guard\.leak\.\w+:\d+:\d+/) },
+  ]);
   expect(exitCode).toBe(0);
 });
 
