@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { suites } from './suites.ts';
 
@@ -25,6 +26,8 @@ export default defineConfig({
     // Only what hangs takes so long: no test is decided by how busy the machine is.
     testTimeout: 60_000,
     pool: 'forks',
+    // vitest would leave one processor idle: of two that is half of the machine.
+    maxWorkers: availableParallelism(),
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
     reporters: ['default', 'json'],
     outputFile: { json: process.env['QUIESCE_REPORT'] ?? 'test/.output/report.json' },

@@ -15,8 +15,10 @@ export interface Row {
   readonly name: string;
   readonly unit: 'ns' | 'B' | 'listeners';
   /** The first one is ours. Called in the process that measures this row, so that it holds nothing of other rows. */
-  readonly subjects: () => readonly Subject[];
+  readonly subjects: () => readonly Subject[] | Promise<readonly Subject[]>;
   readonly budgets: readonly Budget[];
+  /** How many samples are taken of each subject, in turns, in each process. */
+  readonly rounds?: number;
 }
 
 /** What a process found out about a row. */
@@ -57,9 +59,10 @@ const WARMUP = 3;
 
 /** Measures a row: a sample of each subject, and again. */
 export async function measure(row: Row): Promise<Measured> {
-  const subjects = row.subjects();
+  const subjects = await row.subjects();
+  const { rounds = ROUNDS } = row;
   const samples = subjects.map((): number[] => []);
-  for (let round = 0; round <= ROUNDS; round++) {
+  for (let round = 0; round <= rounds; round++) {
     for (const [index, subject] of subjects.entries()) {
       const sample = await subject.sample(round === 0);
       if (round > 0) samples[index]?.push(sample);

@@ -1,7 +1,8 @@
 import './scope/survivors.ts';
 import type { Row } from './harness.ts';
+import { ages, bytesOfAges } from './scope/ages.ts';
 import { cleanups, cleanupsBeside } from './scope/cancel.ts';
-import { ages, besideEffect, besideOthers, trivialTasks, withSites } from './scope/spawn.ts';
+import { besideEffect, besideOthers, trivialTasks, withSites } from './scope/spawn.ts';
 
 export const rows: readonly Row[] = [
   trivialTasks,
@@ -9,6 +10,7 @@ export const rows: readonly Row[] = [
   besideOthers,
   withSites,
   ages,
+  bytesOfAges,
   cleanups,
   cleanupsBeside,
 ];

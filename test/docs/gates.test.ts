@@ -127,6 +127,7 @@ describe('the gate for links', () => {
   it('opens for what is there, and for code that only looks like a link', () => {
     const text = '# A `b` c\n\n[x](#a-b-c) [y](../README.md#packages) `[z](none.md)`\n\n```text\n[z](none.md)\n```\n';
     expect(check(`${text}[w](https://example.org) [v](../packages/select) <a id="own"></a>[u](#own)`)).toEqual([]);
+    expect(check('/** @type {[string, Buffer][]} */', 'test/run/made-up.mjs')).toEqual([]);
     expect(check('[a][Named] [named][]\n\n[named]: ../README.md\n')).toEqual([]);
     expect(check('https://github.com/quiesce/quiesce/tree/main/packages/select#readme-less')).toHaveLength(1);
     expect(check('https://github.com/quiesce/quiesce/tree/main/packages/select')).toEqual([]);

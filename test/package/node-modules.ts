@@ -54,38 +54,71 @@ async function usesOfNode({ directory, manifest }: Package, source: string): Pro
     const file = join(directory, path);
     const where = relative(root, file).startsWith('..') ? path : relative(root, file);
     const imported = imports
-      .filter((one) => isBuiltin(one.path) || nodeOnlyOfOurs.includes(one.path))
+      .filter((one) => isOfRuntime(one.path) || nodeOnlyOfOurs.includes(one.path))
       .map((one) => `${where} imports ${one.path}`);
     const optional = manifest.quiesce?.nodeIfThere ?? [];
-    const asked = builtinsAskedFor(file).filter(({ id, canBeMissing }) => !(canBeMissing && optional.includes(id)));
-    return [...imported, ...asked.map(({ id }) => `${where} asks process.getBuiltinModule for ${id}`)];
+    const asked = askedAtRunTime(file).filter(({ ifThere }) => ifThere === undefined || !optional.includes(ifThere));
+    return [...imported, ...asked.map(({ how }) => `${where} ${how}`)];
   });
 }
 
-/** A module that is asked for at run time; `canBeMissing` when that is done by `?.`. */
-interface Asked {
-  id: string;
-  canBeMissing: boolean;
+/** Node's modules, also those that this Node has not got yet, and those of other runtimes: `bun:sqlite`. */
+function isOfRuntime(specifier: string): boolean {
+  return isBuiltin(specifier) || /^[a-z]+:/.test(specifier);
 }
 
-function builtinsAskedFor(file: string): Asked[] {
-  const tree = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest);
+/** A module that is asked for at run time, which no bundler sees. */
+interface Asked {
+  how: string;
+  /** The module, where that is done by `?.`, so that it can be missing. */
+  ifThere?: string;
+}
+
+function askedAtRunTime(file: string): Asked[] {
+  const tree = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
   const found: Asked[] = [];
   const visit = (node: ts.Node): void => {
-    if (ts.isCallExpression(node) && nameOf(node.expression) === 'getBuiltinModule') {
-      const [id] = node.arguments;
-      found.push({
-        id: id !== undefined && ts.isStringLiteral(id) ? id.text : 'something',
-        canBeMissing: ts.isCallChain(node),
-      });
-    }
+    const asked = askedBy(node);
+    if (asked !== undefined) found.push(asked);
     ts.forEachChild(node, visit);
   };
   visit(tree);
   return found;
 }
 
-function nameOf(callee: ts.Expression): string | undefined {
-  if (ts.isIdentifier(callee)) return callee.text;
-  return ts.isPropertyAccessExpression(callee) ? callee.name.text : undefined;
+function askedBy(node: ts.Node): Asked | undefined {
+  if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+    return textOf(node.arguments[0]) === undefined ? { how: 'imports what is known at run time alone' } : undefined;
+  }
+  if (!ts.isIdentifier(node) && !ts.isStringLiteralLike(node)) return undefined;
+  const call = callOf(node);
+  const id = textOf(call?.arguments[0]);
+  if (node.text === 'getBuiltinModule' && !isDeclared(node)) {
+    const how = `asks process.getBuiltinModule for ${id ?? 'something'}`;
+    return id !== undefined && call !== undefined && ts.isCallChain(call) ? { how, ifThere: id } : { how };
+  }
+  if (node.text === 'require' && ts.isIdentifier(node) && id === undefined && !isDeclared(node)) {
+    return { how: 'requires what is known at run time alone' };
+  }
+  return undefined;
+}
+
+/** The call whose function has this name; `undefined`: the name is not called, so who knows by whom it will be. */
+function callOf(name: ts.Node): ts.CallExpression | undefined {
+  const { parent } = name;
+  const callee = ts.isPropertyAccessExpression(parent) || ts.isElementAccessExpression(parent) ? parent : name;
+  return ts.isCallExpression(callee.parent) && callee.parent.expression === callee ? callee.parent : undefined;
+}
+
+/** Whether the name is told of in a type, or in the declaration of something that is somewhere else. */
+function isDeclared({ parent }: ts.Node): boolean {
+  return (
+    ts.isTypeElement(parent) ||
+    ts.isLiteralTypeNode(parent) ||
+    (ts.isVariableDeclaration(parent) && parent.initializer === undefined)
+  );
+}
+
+function textOf(node: ts.Node | undefined): string | undefined {
+  return node !== undefined && ts.isStringLiteralLike(node) ? node.text : undefined;
 }

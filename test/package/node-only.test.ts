@@ -48,6 +48,43 @@ describe('the check of what needs Node', () => {
       `export const os = process.getBuiltinModule('node:os');`,
       'src/index.ts asks process.getBuiltinModule for node:os',
     ],
+    ['imports what this Node has not got', `import 'node:future';`, 'src/index.ts imports node:future'],
+    ['imports what another runtime has', `export * from 'bun:sqlite';`, 'src/index.ts imports bun:sqlite'],
+    [
+      'imports what it is told',
+      'export const load = (name: string) => import(name);',
+      'src/index.ts imports what is known at run time alone',
+    ],
+    [
+      'requires what it is told',
+      'export const load = (name: string) => require(name);',
+      'src/index.ts requires what is known at run time alone',
+    ],
+    [
+      'requires it by another name',
+      `const load = require; export const fs = load('fs');`,
+      'src/index.ts requires what is known at run time alone',
+    ],
+    [
+      'asks for it by a key',
+      `export const os = globalThis.process?.['getBuiltinModule']('node:os');`,
+      'src/index.ts asks process.getBuiltinModule for node:os',
+    ],
+    [
+      'asks for it by another name',
+      `const { getBuiltinModule: load } = process; export const os = load('node:os');`,
+      'src/index.ts asks process.getBuiltinModule for something',
+    ],
+    [
+      'asks for it by way of something else',
+      `export const os = process.getBuiltinModule.call(process, 'node:os');`,
+      'src/index.ts asks process.getBuiltinModule for something',
+    ],
+    [
+      'asks for what it is told',
+      'export const load = (name: string) => process.getBuiltinModule?.(name);',
+      'src/index.ts asks process.getBuiltinModule for something',
+    ],
   ])('fails when a package %s and does not say that it runs on Node only', async (_, source, use) => {
     expect(await check({}, { 'src/index.ts': source })).toEqual([`${everywhere} ${use}`]);
   });
@@ -63,6 +100,9 @@ describe('the check of what needs Node', () => {
 
   test.each([
     ['types are imported', `import type { Server } from 'node:net'; export type { Server };`],
+    ['types are told of', 'export interface Host { getBuiltinModule?: (id: string) => unknown }'],
+    ['types are picked', `export type Host = Pick<typeof process, 'getBuiltinModule'>;`],
+    ['something is declared', `declare const require: unknown; export type Require = typeof import('node:module');`],
     ['other packages are imported', `import 'pg'; import '@quiesce/select';`],
   ])('nothing is wrong when %s', async (_, source) => {
     expect(await check({}, { 'src/index.ts': source })).toEqual([]);

@@ -47,25 +47,51 @@ const commands = {
     );
   },
   check: async () => {
-    const checks = [
-      await step('format and lint', () =>
-        node(['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.']),
-      ),
-      await step('types', () => node(['node_modules/typescript/bin/tsc', '-b'])),
-      await step('dead code and dependencies', () =>
-        node(['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc', '--no-config-hints']),
-      ),
-      await step('what needs Node says so', () => node([...script, 'test/package/node-only.ts'])),
-      (!isTested && (await build())) ||
-        (await step('documentation', () => node([...script, 'test/docs/check.ts']))) ||
-        (!isTested && (await step('code in the documentation', () => node([...vitest, ...examples])))) ||
-        (await step('site', () => node([...script, 'test/docs/site/build.ts']))) ||
-        (await step('packed packages', () => node([...script, 'test/package/check.ts']))) ||
-        (await step('release rehearsal', () => node([...script, 'test/package/rehearse.ts']))),
-    ];
-    return checks.some((code) => code !== 0) ? 1 : 0;
+    const isBuilt = isTested || (await build()) === 0;
+    if (!isBuilt) say('what needs the build is not checked');
+    // Two at a time, each as long as the other.
+    const codes = await Promise.all([
+      inTurn([
+        ['format and lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.']],
+        ['types', ['node_modules/typescript/bin/tsc', '-b']],
+        [
+          'dead code and dependencies',
+          ['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc', '--no-config-hints'],
+        ],
+        ['what needs Node says so', [...script, 'test/package/node-only.ts']],
+        ...only(isBuilt, ['packed packages', [...script, 'test/package/check.ts']]),
+      ]),
+      inTurn([
+        ...only(isBuilt, ['documentation', [...script, 'test/docs/check.ts']]),
+        ...only(isBuilt && !isTested, ['code in the documentation', [...vitest, ...examples]]),
+        ...only(isBuilt, ['site', [...script, 'test/docs/site/build.ts']]),
+        ...only(isBuilt, ['release rehearsal', [...script, 'test/package/rehearse.ts']]),
+      ]),
+    ]);
+    return isBuilt && codes.flat().every((code) => code === 0) ? 0 : 1;
   },
 };
+
+/** @typedef {[title: string, args: string[]]} Check */
+
+/**
+ * @param {Check[]} checks all of them run, whatever the others find
+ * @returns {Promise<number[]>} the exit codes
+ */
+async function inTurn(checks) {
+  const codes = [];
+  for (const [title, args] of checks) codes.push(await step(title, () => node(args, { isHeld: true })));
+  return codes;
+}
+
+/**
+ * @param {boolean} isWanted
+ * @param {Check} check
+ * @returns {Check[]}
+ */
+function only(isWanted, check) {
+  return isWanted ? [check] : [];
+}
 
 /** @returns {Promise<number>} the exit code */
 function build() {

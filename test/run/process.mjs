@@ -29,34 +29,43 @@ export async function step(title, work) {
 
 /**
  * @param {string[]} args
+ * @param {{ isHeld?: boolean }} [options]
  * @returns {Promise<number>}
  */
-export function node(args) {
-  return start(process.execPath, args);
+export function node(args, options) {
+  return start(process.execPath, args, options);
 }
 
 /**
  * @param {string} file
  * @param {string[]} args
- * @param {{ onOutput?: (text: string) => void, shell?: boolean }} [options] with `onOutput` the output is shown *and* given to it
+ * @param {{ onOutput?: (text: string) => void, isHeld?: boolean, shell?: boolean }} [options] with `onOutput` the output is
+ *   shown *and* given to it; with `isHeld` it is shown when the child has ended, since others write meanwhile
  * @returns {Promise<number>} the exit code; when a signal ended the child, the same signal ends this process
  */
-export function start(file, args, { onOutput, shell = false } = {}) {
-  const output = onOutput === undefined ? 'inherit' : 'pipe';
+export function start(file, args, { onOutput, isHeld = false, shell = false } = {}) {
+  const output = onOutput === undefined && !isHeld ? 'inherit' : 'pipe';
+  /** @type {[NodeJS.WriteStream, Buffer][]} */
+  const held = [];
   const child = spawn(file, args, {
     cwd: root,
     env: { ...process.env, ...tidy },
     stdio: ['inherit', output, output],
     shell,
   });
-  child.stdout?.pipe(process.stdout, { end: false });
-  child.stderr?.pipe(process.stderr, { end: false });
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => onOutput?.(String(chunk)));
+  for (const name of /** @type {const} */ (['stdout', 'stderr'])) {
+    child[name]?.on('data', (chunk) => {
+      if (isHeld) held.push([process[name], chunk]);
+      else process[name].write(chunk);
+      onOutput?.(String(chunk));
+    });
+  }
   const release = forwardSignals(child);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => {
       release();
+      for (const [stream, chunk] of held) stream.write(chunk);
       if (signal === null) resolve(code ?? 1);
       else process.kill(process.pid, signal);
     });

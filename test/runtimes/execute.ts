@@ -112,6 +112,32 @@ async function runFile(
   return judge(outcome);
 }
 
+/**
+ * Adds a failure where a file has not as many tests on a runtime as on the first one: what is not declared there is neither
+ * skipped nor counted.
+ */
+export function holdToFirst([first, ...others]: readonly Row[]): void {
+  if (first === undefined) return;
+  const wanted = testsByFile(first);
+  for (const row of others) {
+    const counted = testsByFile(row);
+    for (const file of new Set([...wanted.keys(), ...counted.keys()])) {
+      const [has, had] = [counted.get(file) ?? 0, wanted.get(file) ?? 0];
+      if (has === had) continue;
+      const why = `it has ${has} tests here and ${had} on ${first.name}`;
+      row.tests.push({ file, name: '(the file)', state: 'failed', why });
+    }
+  }
+}
+
+function testsByFile({ tests }: Row): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { file, name } of tests) {
+    if (!/^\(.*\)$/.test(name)) counts.set(file, (counts.get(file) ?? 0) + 1);
+  }
+  return counts;
+}
+
 /** Errors outside of tests are failures, and a file that cannot be loaded here names every test that it has. */
 async function completed(
   { results, errors, missing }: Outcome,
@@ -119,7 +145,10 @@ async function completed(
   namesIn: (file: TestFile) => Promise<string[]>,
 ): Promise<Result[]> {
   if (missing !== undefined) {
-    return (await namesIn(file)).map((name) => ({ name, state: 'skipped', why: `needs ${missing}` }));
+    const names = await namesIn(file);
+    if (names.length === 0)
+      return [{ name: '(the file)', state: 'failed', why: 'nobody could say which tests it has' }];
+    return names.map((name) => ({ name, state: 'skipped', why: `needs ${missing}` }));
   }
   const outside = errors.map((why): Result => ({ name: '(outside of its tests)', state: 'failed', why }));
   if (results.length === 0 && outside.length === 0) {

@@ -58,11 +58,13 @@ function runOne(binary: string, args: readonly string[], report: string): Promis
     child.once('error', reject);
     child.once('close', (code, signal) => {
       clearTimeout(timer);
+      const end = `the process ${signal === null ? `ended with ${code}` : `was ended by ${signal}`}`;
       try {
-        resolve(JSON.parse(readFileSync(report, 'utf8')) as Outcome);
+        const outcome = JSON.parse(readFileSync(report, 'utf8')) as Outcome;
+        if (code !== 0) outcome.errors.push(`${end} after its report:\n${said.trim()}`);
+        resolve(outcome);
       } catch {
-        const end = signal === null ? `ended with ${code}` : `was ended by ${signal}`;
-        resolve({ results: [], errors: [`the process ${end} without a report:\n${said.trim()}`] });
+        resolve({ results: [], errors: [`${end} without a report:\n${said.trim()}`] });
       }
     });
   });

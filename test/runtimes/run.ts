@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { root } from '../package/packages.ts';
 import { bundle, bundleOf } from './bundle.ts';
 import { writePage } from './doc.ts';
-import { execute, type Row } from './execute.ts';
+import { execute, holdToFirst, type Row } from './execute.ts';
 import { isQuick, type TestFile, testFiles } from './files.ts';
 import { type Runtime, runtimes } from './runtimes.ts';
 import { tableOf } from './table.ts';
@@ -46,6 +46,11 @@ for (const runtime of chosen) {
   });
   rows.push(row);
   console.log(`  ${row.broken ?? `${(row.took / 1_000).toFixed(0)} s`}`);
+}
+holdToFirst(rows.filter(({ broken }) => broken === undefined));
+for (const { name, tests } of rows) {
+  for (const { file, why } of tests.filter((test) => test.name === '(the file)'))
+    console.log(`  ${name}: ${file}: ${why}`);
 }
 console.log(`\n${tableOf(rows)}`);
 for (const row of rows) {

@@ -1,7 +1,10 @@
 // The runner itself: nothing may pass, or be left out, without having been seen.
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+
 import { bundle, bundleOf, type Kind } from './bundle.ts';
 import { expected } from './differences.ts';
+import { holdToFirst, type Row } from './execute.ts';
 import type { TestFile } from './files.ts';
 import { testFiles } from './files.ts';
 import type { Outcome } from './inside/main.ts';
@@ -11,22 +14,23 @@ import type { Session } from './runtimes.ts';
 // Processes, and a bundler: on a busy machine that takes long.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-const file: TestFile = { path: 'test/runtimes/fixtures/sample.ts', suite: 'unit' };
-const kinds: Kind[] = [
+const fixture = (name: string): TestFile => ({ path: `test/runtimes/fixtures/${name}.ts`, suite: 'unit' });
+const file = fixture('sample');
+const kinds: [Kind, Kind, Kind] = [
   { name: 'sample-node', hasNode: true, target: 'es2022' },
   { name: 'sample-web', hasNode: false, target: 'es2022' },
+  { name: 'sample-native', hasNode: true, target: 'esnext' },
 ];
 
 let session: Session;
 beforeAll(async () => {
-  await Promise.all(kinds.map((kind) => bundle(kind, [file])));
+  await Promise.all(kinds.map((kind) => bundle(kind, [file, fixture('broken'), fixture('leaves')])));
   session = await processes({ binary: process.execPath, args: [], withGc: [], ask: 'process.versions.node' });
 });
 afterAll(() => session.close());
 
-async function outcomeOn(kind: Kind | undefined, listOnly = false): Promise<Outcome> {
-  if (kind === undefined) throw new Error('there is no such kind');
-  return session.run(bundleOf(kind, file), file, { timeout: 5_000, listOnly });
+function outcomeOn(kind: Kind, of: TestFile = file, listOnly = false): Promise<Outcome> {
+  return session.run(bundleOf(kind, of), of, { timeout: 5_000, listOnly });
 }
 
 /** What became of each test; those that failed with the first line of the error. */
@@ -43,6 +47,7 @@ const always = {
   'is left out by itself': 'skipped the test skips itself here',
   'knows spies and timers': 'passed',
   'a suite whose hook fails > has tests': 'failed Error: no hook',
+  disposes: 'passed',
   'lets go of a rejection': 'passed',
 };
 
@@ -65,9 +70,48 @@ describe('a bundle of tests', () => {
   });
 
   it('can be asked for the names alone', async () => {
-    const { results } = await outcomeOn(kinds[0], true);
-    expect(results).toHaveLength(10);
+    const { results } = await outcomeOn(kinds[0], file, true);
+    expect(results).toHaveLength(11);
     expect(results.every(({ state }) => state === 'skipped')).toBe(true);
+  });
+});
+
+describe('a file', () => {
+  it('that cannot be loaded by its own mistake has failed, whatever it missed before', async () => {
+    for (const kind of [kinds[0], kinds[1]]) {
+      const outcome = await outcomeOn(kind, fixture('broken'));
+      expect(outcome.missing).toBe(undefined);
+      expect(outcome.errors).toEqual([expect.stringMatching(/^Error: its own mistake/)]);
+    }
+  });
+
+  it('that leaves listeners behind, or a process that fails after its report, has failed', async () => {
+    const { errors } = await outcomeOn(kinds[0], fixture('leaves'));
+    expect(errors).toEqual([
+      expect.stringMatching(/^a listener for unhandledRejection was left behind/),
+      expect.stringMatching(/^the process ended with 3 after its report/),
+    ]);
+  });
+
+  it('has its own `using` where the runtime is to run it, and none where it is not', () => {
+    const syntax = /\busing _ =/;
+    expect(readFileSync(bundleOf(kinds[2], file), 'utf8')).toMatch(syntax);
+    expect(readFileSync(bundleOf(kinds[0], file), 'utf8')).not.toMatch(syntax);
+  });
+
+  it('has as many tests on every runtime as on the first', () => {
+    const row = (name: string, ...names: string[]): Row => ({
+      id: name,
+      name,
+      version: '1',
+      using: 'native',
+      took: 0,
+      tests: names.map((test) => ({ file: 'a.test.ts', name: test, state: 'passed' })),
+    });
+    const [first, same, fewer] = [row('A', 'x 1', 'y'), row('B', 'x 2', 'y', '(outside of its tests)'), row('C', 'y')];
+    holdToFirst([first, same, fewer]);
+    expect([first, same].flatMap(({ tests }) => tests).every(({ state }) => state === 'passed')).toBe(true);
+    expect(fewer.tests[1]).toMatchObject({ state: 'failed', why: 'it has 1 tests here and 2 on A' });
   });
 });
 

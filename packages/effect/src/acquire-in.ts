@@ -68,7 +68,11 @@ export function acquireIn<A, E>(
     const acquiring = Effect.onExit(Effect.provideService(effect, EffectScope.Scope, held), (exit) =>
       Exit.isFailure(exit) ? EffectScope.close(held, exit) : Effect.void,
     );
-    const value = await runEffect(acquiring, { signal, context });
+    // In a box: a thenable is followed when its release is in its place, since it may reject, or never settle.
+    const { value } = await runEffect(
+      Effect.map(acquiring, (value) => ({ value })),
+      { signal, context },
+    );
     await keep(s, held, name);
     return value;
   };
@@ -90,8 +94,9 @@ async function keep(s: Scope, held: EffectScope.Closeable, name: string): Promis
 async function release(s: Scope, held: EffectScope.Closeable, name: string): Promise<void> {
   const exit = await Effect.runPromiseExit(EffectScope.close(held, exitOf(s)), { uninterruptible: true });
   if (Exit.isSuccess(exit)) return;
-  const [first, ...others] = failuresOf(exit.cause);
-  if (first === undefined && others.length === 0) return;
+  const failures = failuresOf(exit.cause);
+  if (failures.length === 0) return;
+  const [first, ...others] = failures;
   try {
     // Cleanups that are registered now run next, the last one first.
     for (const error of others.reverse()) s.defer(() => Promise.reject(error), { name });

@@ -79,7 +79,7 @@ export function failuresOf(cause: Cause.Cause<unknown>): unknown[] {
  * One failure or defect is itself, verbatim; several are a {@link CauseError}. An interruption counts only where nothing
  * failed: it is the reason of the token that brought it about, else a `CancelledError` with the cause as `cause`.
  *
- * **Timing.** Synchronous. Nothing is dropped: what is not in the error is in its `cause`.
+ * **Timing.** Synchronous. No failure is dropped; which of several were defects is in the `cause`.
  *
  * @param cause what a fiber ended with
  * @returns the error

@@ -129,6 +129,8 @@ class Machine<A> implements SourceProtocol<A>, WaiterList {
     const exit = fiber.pollUnsafe();
     if (exit !== undefined) {
       this.#arrived(exit);
+      // The stream itself may have parked somebody, for whom there was nothing then.
+      if (this.head !== undefined && !this.#isWaking) queueMicrotask(() => this.#wake());
       return true;
     }
     this.#fiber = fiber;

@@ -13,8 +13,9 @@ import { take } from './take.ts';
  * **Timing.** Takes one value for each that is pulled, and no more ahead: backpressure is that of the source. Values are
  * taken as in {@link effectFromSource}.
  *
- * **Cancel safety.** A stream that is left, or interrupted, has taken what it emitted and nothing else. The source stays
- * open, and is the caller's to close; a stream that is run again goes on where it stopped.
+ * **Cancel safety.** A stream that is left, or interrupted, has taken what it emitted and nothing else; what a stage behind it
+ * has in hand then is lost with the stage. The source stays open, and is the caller's to close; a stream that is run again
+ * goes on where it stopped.
  *
  * @param from the source; one that has one value only, such as a token, gives it again and again
  * @param options `catch` gives the failures a type

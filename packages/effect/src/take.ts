@@ -1,5 +1,5 @@
 import { PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
-import { Effect } from 'effect';
+import { Effect, type Fiber } from 'effect';
 
 /**
  * Takes once from a source, in a fiber. The poll that takes and the step in which the fiber goes on are one synchronous
@@ -8,6 +8,8 @@ import { Effect } from 'effect';
  * Invariants
  *  1. Polls do not nest: a wake-up that comes inside of a poll or a park asks for another round.
  *  2. Once over (delivered or interrupted) nothing is polled, and the waiter is parked nowhere.
+ *  3. No yield of Effect's scheduler comes between a poll and the fiber's next step: an interruption there would find the
+ *     value taken, and in nobody's hands. Where one is due, the fiber yields before it polls.
  *
  * @param open gives the protocol, when the Effect runs
  * @param done what the Effect ends with for a value
@@ -18,50 +20,56 @@ export function take<T, A, E>(
   done: (value: T) => Effect.Effect<A, E>,
   failed: (error: unknown) => Effect.Effect<A, E>,
 ): Effect.Effect<A, E> {
-  return Effect.callback<A, E>((resume) => {
+  const taking = Effect.callback<A, E>((resume) => {
     let protocol: SourceProtocol<T> | undefined;
     /** Invariant 2. */
     let isOver = false;
     let isBusy = false;
     /** A wake-up has come meanwhile. */
     let isAgain = false;
-    const end = (outcome: Effect.Effect<A, E>): void => {
-      // It was interrupted by its own poll: nobody is left.
-      if (isOver) return;
-      stop();
-      resume(outcome);
-    };
     const stop = (): void => {
       isOver = true;
       protocol?.unpark(waiter);
     };
-    const look = (from: SourceProtocol<T>): void => {
+    const look = (from: SourceProtocol<T>): Effect.Effect<A, E> | undefined => {
       const value = from.poll();
-      if (value !== PENDING) end(done(value));
+      if (value !== PENDING) return done(value);
       if (isOver) return;
       from.park(waiter);
       // Parking may run anything, and who parks on what is ready already need not be woken.
       const second = isOver ? PENDING : from.poll();
-      if (second !== PENDING) end(done(second));
-      else if (isOver) from.unpark(waiter);
+      if (second !== PENDING) return done(second);
+      if (isOver) from.unpark(waiter);
+      return;
     };
     const wake = (): void => {
       isAgain = true;
       if (isBusy) return;
       isBusy = true;
+      let outcome: Effect.Effect<A, E> | undefined;
       try {
         protocol ??= open();
-        while (isAgain && !isOver) {
+        while (isAgain && !isOver && outcome === undefined) {
           isAgain = false;
-          look(protocol);
+          outcome = look(protocol);
         }
       } catch (error) {
-        end(failed(error));
+        outcome = failed(error);
       }
       isBusy = false;
+      // Without an outcome it waits; when over, it was interrupted by its own poll, and nobody is left.
+      if (outcome === undefined || isOver) return;
+      stop();
+      resume(outcome);
     };
     const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
     wake();
     return Effect.sync(stop);
   });
+  return Effect.withFiber((fiber) => (hasRoom(fiber) ? taking : Effect.andThen(Effect.yieldNow, taking)));
+}
+
+/** Invariant 3: whether the fiber has so many steps left before its scheduler makes it yield. */
+function hasRoom({ cache, currentOpCount }: Fiber.Fiber<unknown, unknown>): boolean {
+  return cache.preventYield || currentOpCount + 8 < cache.maxOpsBeforeYield;
 }

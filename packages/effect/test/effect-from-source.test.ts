@@ -9,12 +9,12 @@ import {
   type Waiter,
 } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { channel, Mutex, oneshot, Semaphore } from '@quiesce/channel';
-import { effectFromSelect, effectFromSource, runEffect } from '@quiesce/effect';
+import { channel, Mutex, oneshot, type Receiver, Semaphore } from '@quiesce/channel';
+import { effectFromSelect, effectFromSource, runEffect, streamFromChannel } from '@quiesce/effect';
 import { match, sleep } from '@quiesce/select';
-import { Effect, Exit, type Fiber } from 'effect';
+import { Effect, Exit, type Fiber, Stream } from 'effect';
 import { describe, expect, test } from 'vitest';
-import { deferred, exitOf, run, turns, words } from './vocabulary.ts';
+import { deferred, exitOf, run, turns, uncaughtErrorsIn, words } from './vocabulary.ts';
 
 /** A source whose protocol is what a test says. */
 function scripted<T>(poll: () => T | typeof PENDING, park: (waiter: Waiter) => void = () => {}) {
@@ -99,6 +99,54 @@ describe('effectFromSource', () => {
     await sent;
     expect(got).toEqual([2]);
     expect(rx.tryRecv()).toEqual({ ok: false, why: 'empty' });
+  });
+
+  test('interrupted where the scheduler makes a busy fiber yield, it has every value that the channel has not', async () => {
+    const count = 2_500;
+    const loops = (from: Receiver<number>, take: (value: number) => void): Effect.Effect<unknown, unknown>[] => [
+      Effect.gen(function* () {
+        for (;;) take(yield* effectFromSource(from));
+      }),
+      Effect.gen(function* () {
+        for (;;) take((yield* effectFromSelect(() => ({ from }))).value);
+      }),
+      Stream.runForEach(streamFromChannel(from), (value) => Effect.sync(() => take(value))),
+    ];
+    for (const index of [0, 1, 2]) {
+      // So that the end of the fiber's budget falls on each of a loop's steps.
+      for (let steps = 0; steps < 24; steps++) {
+        const [tx, rx] = channel<number>(count);
+        for (let value = 0; value < count; value++) tx.trySend(value);
+        let taken = 0;
+        const loop = loops(rx, () => taken++)[index] as Effect.Effect<unknown, unknown>;
+        const before = Effect.forEach(Array.from({ length: steps }), () => Effect.void, { discard: true });
+        const fiber = Effect.runFork(Effect.andThen(before, loop));
+        expect(taken).toBeLessThan(count);
+        fiber.interruptUnsafe();
+        expect(words(await exitOf(fiber))).toBe('interrupt');
+        expect(taken + rx.length).toBe(count);
+      }
+    }
+  });
+
+  test('yields in time also where everything is ready', async () => {
+    const ready = { [source]: { poll: () => 1, park: () => {}, unpark: () => {} } };
+    const fiber = Effect.runFork(Effect.forever(effectFromSource(ready), { disableYield: true }));
+    await turns(1);
+    fiber.interruptUnsafe();
+    expect(words(await exitOf(fiber))).toBe('interrupt');
+  });
+
+  test('an observer of the fiber that throws is not silenced', async () => {
+    const [tx, rx] = channel<number>(1);
+    const uncaught = await uncaughtErrorsIn(async () => {
+      Effect.runFork(effectFromSource(rx)).addObserver(() => {
+        throw new Error('in an observer');
+      });
+      await tx.send(1);
+      await turns();
+    });
+    expect(uncaught).toMatchObject([{ message: 'in an observer' }]);
   });
 
   test('a wake-up inside of its own poll or park is another round, and takes once', async () => {
@@ -197,6 +245,21 @@ describe('effectFromSelect', () => {
     after.interruptUnsafe();
     await sent;
     expect(got).toEqual([{ branch: 'rx', value: 2 }]);
+  });
+
+  test('parks nowhere any more once a branch is ready, also when that happens while it parks', async () => {
+    let isReady = false;
+    const first = scripted<string>(
+      () => (isReady ? 'ready' : PENDING),
+      () => {
+        isReady = true;
+        first.wake();
+      },
+    );
+    const second = scripted<string>(() => PENDING);
+    const select = effectFromSelect(() => ({ first: first.from, second: second.from }), { biased: true });
+    expect(await runEffect(select)).toEqual({ branch: 'first', value: 'ready' });
+    expect([first.parked.size, second.parked.size]).toEqual([0, 0]);
   });
 
   test('two on one channel get a value each', async () => {

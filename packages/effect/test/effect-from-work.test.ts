@@ -1,7 +1,7 @@
 import { CancellationToken, CancelledError, isCancelledError } from '@quiesce/cancellation-token';
 import { effectFromWork, runEffect } from '@quiesce/effect';
 import { scope } from '@quiesce/scope';
-import { Cause, Effect, Exit, Fiber } from 'effect';
+import { Cause, Effect, Exit, Fiber, References } from 'effect';
 import { describe, expect, test } from 'vitest';
 import { deferred, exitOf, rejection, run, turns, words } from './vocabulary.ts';
 
@@ -172,6 +172,15 @@ describe('an interruption', () => {
     );
     expect(words(await exitOf(fiber))).toBe('interrupt');
     expect(log).toEqual(['false', 'obeyed']);
+  });
+
+  test('between any two steps, where the scheduler makes a busy fiber yield, is an interruption and nothing else', async () => {
+    for (let budget = 2; budget < 40; budget++) {
+      const work = effectFromWork((token) => token.cancelled());
+      const fiber = Effect.runFork(Effect.provideService(work, References.MaxOpsBeforeYield, budget));
+      fiber.interruptUnsafe();
+      expect(words(await exitOf(fiber))).toBe('interrupt');
+    }
   });
 
   test('in an uninterruptible region is not told to the work', async () => {

@@ -24,13 +24,13 @@ const rounds = 2;
 /** With the warm-up three times as many in each of twelve directions: a million in all. */
 const turns = 28_000;
 /** Of what waits for real turns of the event loop, or makes whole scopes. */
-const few = 3_000;
+const few = { turns: 3_000, rounds };
 
 test('fibers under a token that lives long', async () => {
   const token = new CancellationToken();
   const growth = await bytesPerTurn({ turns, rounds }, () => runEffect(Effect.succeed(1), { signal: token }));
   expect(growth).toBeLessThan(1);
-  const waiting = await bytesPerTurn({ turns: few, rounds }, () => runEffect(Effect.yieldNow, { signal: token }));
+  const waiting = await bytesPerTurn(few, () => runEffect(Effect.yieldNow, { signal: token }));
   expect(waiting).toBeLessThan(8);
 });
 
@@ -116,7 +116,7 @@ test('values of a stream that never ends', async () => {
 test('resources of scopes that end, below a token and in a fiber that live long', async () => {
   const token = new CancellationToken();
   const resource = Effect.acquireRelease(Effect.succeed(1), () => Effect.void);
-  const theirs = await bytesPerTurn({ turns: few, rounds }, () =>
+  const theirs = await bytesPerTurn(few, () =>
     scope(async (s) => void (await acquireIn(s, resource)), { signal: token }),
   );
   expect(theirs).toBeLessThan(8);
@@ -125,10 +125,12 @@ test('resources of scopes that end, below a token and in a fiber that live long'
 });
 
 /** Growth of a fiber that runs an Effect again and again. */
-function inOneFiber(work: Effect.Effect<unknown, unknown>, count = turns): Promise<number> {
+function inOneFiber(work: Effect.Effect<unknown, unknown>, measure = { turns, rounds }): Promise<number> {
   const block = 1_000;
   const loop = Effect.forEach(Array.from({ length: block }), () => work, { discard: true });
-  return bytesPerTurn({ turns: count / block, rounds }, () => Effect.runPromise(loop)).then((bytes) => bytes / block);
+  return bytesPerTurn({ ...measure, turns: measure.turns / block }, () => Effect.runPromise(loop)).then(
+    (bytes) => bytes / block,
+  );
 }
 
 /** As a branch that loses. */

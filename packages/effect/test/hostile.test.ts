@@ -246,6 +246,23 @@ describe('sources', () => {
 });
 
 describe('a stream as a source', () => {
+  test('that parks somebody on itself while it is pulled wakes him', async () => {
+    let woken = 0;
+    const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => void woken++ };
+    const pulling = Effect.sync(() => {
+      from[source].park(waiter);
+      return [1, 2];
+    });
+    const from: ReturnType<typeof sourceFromStream<number, never>> = sourceFromStream(
+      Stream.fromIterableEffect(pulling),
+    );
+    expect(from[source].poll()).toBe(1);
+    await turns(1);
+    expect(woken).toBe(1);
+    expect(from[source].poll()).toBe(2);
+    await from.close();
+  });
+
   test('that polls itself, or closes itself, neither pulls twice nor hangs', async () => {
     const seen: unknown[] = [];
     const from: ReturnType<typeof sourceFromStream<number, never>> = sourceFromStream(

@@ -196,6 +196,26 @@ describe('runEffect under a token', () => {
     expect(seen).toEqual(['maintenance']);
   });
 
+  test('tells why also where somebody else interrupts as well', async () => {
+    const token = new CancellationToken();
+    const causes: Cause.Cause<unknown>[] = [];
+    const work = Effect.onError(Effect.never, (cause) => Effect.sync(() => void causes.push(cause)));
+    const running = rejection(runEffect(work, { signal: token }));
+    token.cancel('maintenance');
+    await running;
+    const both = causes.reduce((all, one) => Cause.combine(all, one), Cause.interrupt(1) as Cause.Cause<unknown>);
+    expect(both.reasons).toHaveLength(2);
+    expect(reasonFromCause(both)).toBe('maintenance');
+  });
+
+  test('is the reason also of an interruption that came by way of another fiber', async () => {
+    const token = new CancellationToken();
+    const told = Effect.callback<never>((resume) => void token.onCancelled(() => resume(Effect.interrupt)));
+    const running = rejection(runEffect(Effect.uninterruptible(told), { signal: token }));
+    token.cancel('maintenance');
+    expect(await running).toBe('maintenance');
+  });
+
   test('interrupts the fibers that it has forked, and awaits them', async () => {
     const token = new CancellationToken();
     const log: string[] = [];

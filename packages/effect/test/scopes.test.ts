@@ -101,6 +101,31 @@ describe('acquired in Effect, released in our scope', () => {
     expect(await rejection(one)).toBe('alone');
   });
 
+  test('a finalizer that fails with nothing at all has failed', async () => {
+    const failed = scope(async (s) => {
+      await acquireIn(
+        s,
+        Effect.addFinalizer(() => Effect.die(undefined)),
+      );
+    });
+    expect(await rejection(failed)).toBe(undefined);
+  });
+
+  test('a thenable is followed, and released in its place, also when it rejects', async () => {
+    const log: string[] = [];
+    const acquire = (thenable: PromiseLike<string>) =>
+      Effect.acquireRelease(
+        Effect.sync(() => thenable),
+        () => Effect.sync(() => void log.push('released')),
+      );
+    await scope(async (s) => {
+      expect(await acquireIn(s, acquire(Promise.resolve('open')))).toBe('open');
+      expect(await rejection(acquireIn(s, acquire(Promise.reject('refused'))))).toBe('refused');
+      log.push('body');
+    });
+    expect(log).toEqual(['body', 'released', 'released']);
+  });
+
   test('a cancellation while it acquires interrupts it, and releases before the scope ends', async () => {
     const log: string[] = [];
     const gate = deferred();
@@ -229,6 +254,12 @@ describe('acquired in our scope, released in Effect', () => {
     expect(words(await run(Effect.scoped(alone)))).toBe('die:alone');
   });
 
+  test('failures of an Effect in a cleanup are defects, each one', async () => {
+    const both = Effect.ensuring(Effect.fail('failure'), Effect.die('defect'));
+    const program = Effect.andThen(openScope(), (s) => Effect.sync(() => s.defer(() => runEffect(both))));
+    expect(words(await run(Effect.scoped(program)))).toBe('die:failure, die:defect');
+  });
+
   test('an interruption cancels the tasks with its reason', async () => {
     const token = new CancellationToken();
     const reasons: unknown[] = [];
@@ -244,6 +275,9 @@ describe('acquired in our scope, released in Effect', () => {
     token.cancel('deploy');
     expect(await running).toBe('deploy');
     expect(reasons).toEqual(['deploy']);
+    const fiber = Effect.runFork(Effect.scoped(program));
+    fiber.interruptUnsafe();
+    expect(words(await exitOf(fiber))).toBe('interrupt');
   });
 
   test('an interruption during the cleanup does not stop it', async () => {

@@ -3,7 +3,7 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { reasonFromCause, runEffect } from '@quiesce/effect';
 import { CurrentShutdown, inFlight, launch, shutdownHook, shutdownLayer } from '@quiesce/effect/node';
 import { Shutdown, type ShutdownOptions } from '@quiesce/shutdown';
-import { Context, Effect, Exit, Fiber, Layer } from 'effect';
+import { Context, Effect, Exit, Fiber, Layer, References } from 'effect';
 import { describe, expect, test } from 'vitest';
 import { deferred, exitOf, rejection, run, turns, words } from './vocabulary.ts';
 
@@ -179,6 +179,20 @@ describe('shutdownLayer', () => {
     expect(found).toEqual(['die:and cleanup', 'die:first', 'die:program', 'die:second'].sort());
   });
 
+  test('what was given up or skipped is a defect when it closes, which names it', async () => {
+    const clock = new VirtualClock();
+    const program = Effect.gen(function* () {
+      yield* shutdownHook('deaf', Effect.never);
+      return 'value';
+    });
+    const layer = shutdownLayer(Layer.empty, { clock, hookTimeout: 50, progressInterval: Number.POSITIVE_INFINITY });
+    const running = run(Effect.provide(program, layer));
+    await turns();
+    await clock.advance(50);
+    await turns();
+    expect(words(await running)).toMatch(/^die:The shutdown did not finish all of its work:.*deaf/s);
+  });
+
   test('an interruption is the reason of the shutdown', async () => {
     const reasons: unknown[] = [];
     const program = Effect.flatMap(CurrentShutdown, (shutdown) => {
@@ -211,6 +225,36 @@ describe('shutdownLayer', () => {
     await runEffect(Effect.provide(program, shutdownLayer(database(log), { install })));
     expect(log[0]).toBe('told');
     expect(log[1]).toContain('SIGUSR1');
+  });
+});
+
+describe('an interruption between two steps, where the scheduler makes a busy fiber yield,', () => {
+  // The budget of a fiber ends at each step in turn; 1 is too little for Effect itself.
+  const budgets = Array.from({ length: 60 }, (_, index) => index + 2);
+  const busy = <A, E>(work: Effect.Effect<A, E>, budget: number): Fiber.Fiber<A, E> =>
+    Effect.runFork(Effect.provideService(work, References.MaxOpsBeforeYield, budget));
+
+  test('leaves nothing on the shutdown of what was in flight', async () => {
+    for (const budget of budgets) {
+      const { shutdown, end } = start({ drainTimeout: 0 });
+      const fiber = busy(Effect.provideService(inFlight('work', Effect.never), CurrentShutdown, shutdown), budget);
+      fiber.interruptUnsafe();
+      await exitOf(fiber);
+      let asked = 0;
+      const ended = Object.assign(fiber, { pollUnsafe: () => void asked++ });
+      shutdown.request();
+      shutdown.force();
+      await end();
+      expect([ended, asked]).toEqual([fiber, 0]);
+    }
+  });
+
+  test('does not keep a shutdownLayer waiting for what was not built', async () => {
+    for (const budget of budgets) {
+      const fiber = busy(Effect.provide(Effect.never, shutdownLayer(Layer.effectDiscard(Effect.void))), budget);
+      fiber.interruptUnsafe();
+      expect(words(await exitOf(fiber))).toBe('interrupt');
+    }
   });
 });
 

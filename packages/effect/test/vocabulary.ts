@@ -84,3 +84,19 @@ export async function unhandledIn(work: () => unknown): Promise<unknown[]> {
   }
   return unhandled;
 }
+
+/** What nobody caught, as the platform tells of it, while `work` runs. */
+export async function uncaughtErrorsIn(work: () => unknown): Promise<unknown[]> {
+  const before = process.listeners('uncaughtException');
+  const uncaught: unknown[] = [];
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => uncaught.push(error));
+  try {
+    await work();
+    await turn();
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of before) process.on('uncaughtException', listener);
+  }
+  return uncaught;
+}

@@ -176,7 +176,8 @@ export class Connection {
   #later(act: () => void): void {
     const { clock, idleGrace } = this.#machine.settings;
     this.#clear();
-    this.#timer = clock.setTimer(idleGrace, act, { ref: true });
+    // One more turn: what stands unread with the system came in time, and timers go before reading.
+    this.#timer = clock.setTimer(idleGrace, () => setImmediate(act), { ref: true });
   }
 
   #clear(): void {

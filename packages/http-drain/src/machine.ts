@@ -161,7 +161,8 @@ export class Machine {
     // Sessions that were over before, and whose clients have not noticed.
     const over = [...this.sockets].filter((socket) => socket.writableFinished && !this.#isHttp1(socket));
     const { clock, idleGrace } = this.settings;
-    const timer = clock.setTimer(idleGrace, () => this.#sweep(over), { ref: false });
+    // One more turn: what stands unread with the system came in time, and timers go before reading.
+    const timer = clock.setTimer(idleGrace, () => setImmediate(() => this.#sweep(over)), { ref: false });
     void this.parts.wait().then(() => clock.clearTimer(timer));
   }
 

@@ -1,9 +1,31 @@
 import { createServer, type ServerResponse } from 'node:http';
-import { CancellationToken } from '@quiesce/cancellation-token';
+import { CancellationToken, type Clock, type Timer } from '@quiesce/cancellation-token';
 import { describe, expect, it } from 'vitest';
 import { dial, gate, heads, serve, serveWith, stopped, turns, uncaught } from './vocabulary.ts';
 
 const never = CancellationToken.never;
+
+/** A clock on which `pass` lets all times be over at once, before the server gets another turn. */
+function suddenClock(): { clock: Clock; pass: () => void } {
+  const timers = new Map<Timer, () => void>();
+  const clock: Clock = {
+    now: () => 0,
+    wall: () => 0,
+    setTimer: (_, fire) => {
+      const timer = {} as Timer;
+      timers.set(timer, fire);
+      return timer;
+    },
+    clearTimer: (timer) => void timers.delete(timer),
+  };
+  const pass = (): void => {
+    for (const [timer, fire] of timers) {
+      timers.delete(timer);
+      fire();
+    }
+  };
+  return { clock, pass };
+}
 
 describe('a client that means no good', () => {
   it('and sends its head for ever is still subject to the time limits of the server', async () => {
@@ -30,6 +52,37 @@ describe('a client that means no good', () => {
     await served.clock.advance(1_000);
     await served.http.drain(never);
     expect(served.http.report().crossed).toBe(1);
+  });
+
+  it('and whose request stands unread when the grace is over, since the server was busy, is answered', async () => {
+    const { clock, pass } = suddenClock();
+    const served = await serve(() => expect.unreachable(), { clock });
+    const client = await served.client();
+    await stopped(served);
+    // The system has it at once; the server reads it in its next turn.
+    client.get('/');
+    pass();
+    await client.sees('503');
+    client.socket.end();
+    await served.http.drain(never);
+    expect(served.http.report()).toMatchObject({ refused: 1, crossed: 0 });
+  });
+
+  it('and whose last bytes stand unread when we listen no longer, since the server was busy, is not reset', async () => {
+    const { clock, pass } = suddenClock();
+    const served = await serve(() => expect.unreachable(), { clock });
+    const client = await served.client();
+    await stopped(served);
+    pass();
+    expect(await client.ended).toBe('end');
+    const closed = new Promise((resolve) => {
+      client.socket.once('error', resolve).once('close', () => resolve('in good order'));
+    });
+    await turns(1);
+    client.get('/').socket.end();
+    pass();
+    await served.http.drain(never);
+    expect([await closed, served.http.report().crossed]).toEqual(['in good order', 1]);
   });
 
   it('and sends what is no HTTP is answered by Node, and is not in the way', async () => {

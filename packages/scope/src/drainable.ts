@@ -27,9 +27,10 @@ export interface Drainable {
   /** Takes in nothing more. Synchronous, idempotent. Called without `announce` where nothing came before. */
   stop(): void;
   /**
-   * Waits until nothing is under way. Called after `stop`.
+   * Waits until nothing is under way. Called after `stop`; once more, with another token, to wait for what the end of the
+   * first one has cancelled.
    *
-   * @param token a token or an `AbortSignal`; when it is cancelled, waiting is over
+   * @param token a token or an `AbortSignal`; when it is cancelled, waiting is over, and what can be cancelled is
    * @throws (rejects) its reason, when it was cancelled before
    */
   drain(token: CancellationToken | AbortSignal): Promise<void>;

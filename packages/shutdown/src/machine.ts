@@ -87,7 +87,9 @@ export class Machine {
   #reason: unknown = undefined;
   /** Cancelled by `force`: ends every wait. */
   readonly #forced: CancellationToken = new CancellationToken({ name: 'forced' });
-  /** What drainables wait with: cancelled when they are no longer waited for. */
+  /** What drainables wait with first: cancelled with `stopNow`, which is in the hands of others. */
+  readonly #overdue: CancellationToken = new CancellationToken({ name: 'time is over' });
+  /** What they wait with then: cancelled when they are no longer waited for. */
   readonly #patience: CancellationToken = new CancellationToken({ name: 'no longer waited for' });
   /** Both are closed, so that each time at which they are empty is told. */
   readonly #running: TaskTracker = new TaskTracker({ name: 'hooks' });
@@ -159,6 +161,7 @@ export class Machine {
     const running = this.#current;
     this.stopNow.cancel(this.#reason);
     running?.cancel(new CancelledError(`The shutdown was forced by ${by}`, { source: 'shutdown' }));
+    this.#overdue.cancel();
     this.#patience.cancel();
     this.#forced.cancel();
     return true;
@@ -255,6 +258,7 @@ export class Machine {
       this.isOverdue = true;
       this.#cutOff(1);
       this.stopNow.cancel(this.#reason);
+      this.#overdue.cancel();
     }
     // What is left of the hooks has its share of the time that is left; nothing else is waited for.
     while (!this.#running.isEmpty) await wait(this.#running.wait());
@@ -291,13 +295,18 @@ export class Machine {
     part.state = 'draining';
     part.started = this.clock.now();
     part.atStart = inFlightOf(part);
-    try {
-      await part.drainable.drain(this.#patience);
-    } catch (error) {
-      const isToldTo = isCancellationOf(error, this.#patience);
-      if (!isToldTo) this.#onFailure(`drain() of ${JSON.stringify(part.name)}`, error);
-      // Whoever gives up, because it was told to or because it failed, has not drained, unless nothing was left.
-      if (inFlightOf(part) > 0) return;
+    // Told that its time is over it cancels what it has, and waits for that as long as it sees fit: we have our own limit.
+    for (const token of [this.#overdue, this.#patience]) {
+      try {
+        await part.drainable.drain(token);
+        break;
+      } catch (error) {
+        const isToldTo = isCancellationOf(error, token);
+        if (!isToldTo) this.#onFailure(`drain() of ${JSON.stringify(part.name)}`, error);
+        if (inFlightOf(part) === 0) break;
+        // Whoever gives up for good, because it was told to or because it failed, has not drained what is left.
+        if (!isToldTo || this.#patience.isCancelled) return;
+      }
     }
     // It may be late, and is then cut off, but has finished.
     if (this.phase === STOPPED) return;

@@ -6,20 +6,22 @@ import { expect, test } from 'vitest';
 import { bytesPerTurn, collectGarbage } from '../../../test/leak/leak.ts';
 
 /** Where the guard is forgotten: the place that the report has to name. */
-function forget(shutdown: Shutdown): void {
+function leaveBehind(shutdown: Shutdown): void {
   shutdown.guard('lease of db');
 }
 
 test('a guard that is collected undisposed is named, with its place, and waited for no longer', async () => {
   const shutdown = new Shutdown({ leakDetection: true, drainTimeout: 60_000 });
-  forget(shutdown);
+  leaveBehind(shutdown);
   shutdown.guard('kept').dispose();
   expect(shutdown.progress.inFlight).toBe(1);
   for (let i = 0; i < 5 && shutdown.progress.inFlight > 0; i++) await collectGarbage();
   expect(shutdown.progress.inFlight).toBe(0);
   shutdown.request();
   const { leaks, exitCode } = await shutdown.stopped();
-  expect(leaks).toEqual([{ name: 'lease of db', site: expect.stringMatching(/^forget .*guard\.leak\.\w+:\d+:\d+/) }]);
+  expect(leaks).toEqual([
+    { name: 'lease of db', site: expect.stringMatching(/^leaveBehind .*guard\.leak\.\w+:\d+:\d+/) },
+  ]);
   expect(exitCode).toBe(0);
 });
 

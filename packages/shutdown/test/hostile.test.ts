@@ -166,7 +166,8 @@ describe('whoever comes in between', () => {
     await clock.advance(5);
     shutdown.add(late.drainable);
     await end();
-    expect([early.seen, late.seen, log]).toEqual([['stop', 'drain', 'token'], ['stop', 'drain', 'token'], ['15 db']]);
+    const told = ['stop', 'drain', 'token', 'drain', 'token'];
+    expect([early.seen, late.seen, log]).toEqual([told, told, ['15 db']]);
   });
 
   it('forces from the log: once', async () => {

@@ -3,7 +3,7 @@ import { TaskTracker } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import { Shutdown, type ShutdownProgress } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
-import { deaf, job, obedient, start, turn } from './vocabulary.ts';
+import { deaf, job, obedient, pool, start, turn } from './vocabulary.ts';
 
 describe('the states', () => {
   it('follow one another and never go back, each told by the watch', async () => {
@@ -150,6 +150,29 @@ describe('draining', () => {
     expect(report).toMatchObject({ cutOff: [{ name: 'requests', inFlight: 1 }], unfinished: [], exitCode: 1 });
   });
 
+  it.each([
+    ['has ended', 30, 1_000, ['100 told', '130 gone', '130 db'], []],
+    ['has ended, also where they wait for it no longer themselves', 30, 0, ['100 told', '130 gone', '130 db'], []],
+    ['ignores it', 70, 1_000, ['100 told', '150 db', '170 gone'], ['pool (1 in flight)']],
+  ])('tells drainables at drainTimeout, which cancel, and awaits what %s', async (_, ms, own, says, left) => {
+    const { shutdown, clock, log, say, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
+    const { drainable, cut, jobs } = pool(own, clock);
+    const ended = jobs.spawn(async () => {
+      await cut.cancelled();
+      say('told');
+      await sleep(ms, { clock });
+      say('gone');
+    });
+    shutdown.add(drainable);
+    shutdown.hook('db', () => say('db'));
+    shutdown.request();
+    const report = await end();
+    await clock.run(() => ended);
+    expect(log).toEqual(says);
+    expect(report).toMatchObject({ cutOff: [{ name: 'pool', inFlight: 1 }], exitCode: 1 });
+    expect(report.unfinished.map(({ name }) => name)).toEqual(left);
+  });
+
   it('ends after cancelTimeout, and names what never finished', async () => {
     const { shutdown, log, say, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
     const { drainable, seen } = job('http', 3);
@@ -158,7 +181,8 @@ describe('draining', () => {
     shutdown.request();
     const report = await end();
     expect(log).toEqual(['150 db']);
-    expect(seen).toEqual(['stop', 'drain', 'token']);
+    // Told when its time is over, and then that it is no longer waited for.
+    expect(seen).toEqual(['stop', 'drain', 'token', 'drain', 'token']);
     expect(report.unfinished).toEqual([{ name: 'http (3 in flight)', ageMs: 150 }]);
     expect(report.drained).toContainEqual({
       ...{ name: 'http', atStart: 3, inFlight: 3, durationMs: 150, outcome: 'unfinished' },

@@ -1,6 +1,6 @@
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import type { Drainable } from '@quiesce/scope';
+import { type Drainable, TaskTracker } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
 import { Shutdown, type ShutdownOptions, type ShutdownReport } from '@quiesce/shutdown';
 
@@ -62,6 +62,32 @@ export function job(name: string, inFlight = 1) {
       finish();
     },
   };
+}
+
+/** A pool of jobs, as somebody else would write it: at its deadline it cancels them, and waits for them so many ms. */
+export function pool(cancelTimeout: number, clock: VirtualClock) {
+  const jobs = new TaskTracker({ name: 'pool' });
+  const cut = new CancellationToken();
+  const drain = async (token: CancellationToken | AbortSignal): Promise<void> => {
+    const deadline = CancellationToken.from(token).onCancelled(() => cut.cancel());
+    try {
+      await jobs.drain(token);
+    } catch (reason) {
+      await select.biased({ ended: jobs.wait(), late: sleep(cancelTimeout, { clock }) });
+      throw reason;
+    } finally {
+      deadline.unregister();
+    }
+  };
+  const drainable: Drainable = {
+    name: 'pool',
+    get inFlight() {
+      return jobs.length;
+    },
+    stop: () => jobs.close(),
+    drain,
+  };
+  return { drainable, cut, jobs };
 }
 
 /** One real turn of the event loop. */

@@ -1,6 +1,5 @@
 // Starting many tasks that have next to nothing to do, and waiting for all of them.
 
-import { type Clock, systemClock } from '@quiesce/cancellation-token';
 import { JoinSet, scope, TaskTracker } from '@quiesce/scope';
 import * as aborting from 'abort-controller-x';
 import { Effect, FiberSet } from 'effect';
@@ -16,8 +15,6 @@ const TASKS = 100_000;
 /** Some take too long for so many. */
 const FEWER = 10_000;
 const FEWEST = 500;
-/** What budgets of tasks in one synchronous run are about. */
-const BURST = 20_000;
 const bare = 'a bare list, an object a task';
 
 let done = 0;
@@ -172,24 +169,4 @@ export const withSites: Row = {
     ),
   ],
   budgets: [],
-};
-
-const still: Clock = { ...systemClock, now: () => 0 };
-
-/** A task can tell its age to `tree()` and to the error of a cleanup timeout: what that costs those who never ask. */
-export const ages: Row = {
-  name: `${BURST.toLocaleString('en')} tasks started in one run, and what knowing their age costs, a task`,
-  unit: 'ns',
-  subjects: () => [
-    joining('quiesce', BURST, quiesce),
-    joining('with a clock that stands still', BURST, (count) =>
-      scope(
-        (s) => {
-          for (let i = 0; i < count; i++) s.spawn(trivial);
-        },
-        { clock: still },
-      ),
-    ),
-  ],
-  budgets: [{ against: 'with a clock that stands still', must: atMost(1.03) }],
 };

@@ -25,8 +25,10 @@ export function deadLinks(pages: readonly Page[], root: string): Problem[] {
     const addresses = [...prose.matchAll(ours)].flatMap(({ index, 1: target = '' }) =>
       problem(page, index, leadsTo(page, target, root)),
     );
+    // A type in a comment, `@type {[A, B][]}`, is no link.
+    const untyped = page.file.endsWith('.md') ? prose : prose.replaceAll(/@\w+ \{.*\}/g, blank);
     const names = new Set([...prose.matchAll(naming)].map(({ 1: name = '' }) => name.toLowerCase()));
-    const unnamed = [...prose.matchAll(byName)].flatMap(({ index, 1: text = '', 2: name }) =>
+    const unnamed = [...untyped.matchAll(byName)].flatMap(({ index, 1: text = '', 2: name }) =>
       problem(page, index, names.has((name || text).toLowerCase()) ? undefined : `nothing is named [${name || text}]`),
     );
     const files = [...comments(page).matchAll(mention)].flatMap(({ 0: path, index }) =>
@@ -36,13 +38,14 @@ export function deadLinks(pages: readonly Page[], root: string): Problem[] {
   });
 }
 
+function blank(text: string): string {
+  return ' '.repeat(text.length);
+}
+
 /** Where files are named for people: not in the strings of a program. */
 function comments({ file, text }: Page): string {
   if (file.endsWith('.md')) return text;
-  return text.replaceAll(
-    /(\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$)|[^\n]/gm,
-    (all, comment) => comment ?? ' '.repeat(all.length),
-  );
+  return text.replaceAll(/(\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$)|[^\n]/gm, (all, comment) => comment ?? blank(all));
 }
 
 function problem({ file, text }: Page, index: number, complaint: string | undefined): Problem[] {

@@ -52,27 +52,48 @@ export async function run(
   if (ran === undefined) throw new Error(`${file} was not run`);
   const broken = ran.result?.errors ?? [];
   const atLoad = [...touchedAtLoad()].sort().join(' and ');
-  if (broken.length > 0 && atLoad !== '') outcome.missing = atLoad;
+  // Whatever else keeps a file from loading is an error, also where something was missed before.
+  const isMissing = broken.length > 0 && broken.every(({ name }) => name === 'MissingError');
+  if (isMissing && atLoad !== '') outcome.missing = atLoad;
   else if (touchedBy(ran).size === 0) outcome.errors.push(...broken.map(describe));
   collect(ran, ran.result?.state === 'fail' ? 'its file failed' : undefined, outcome.results);
-  release();
+  await settled();
+  for (const event of release()) {
+    outcome.errors.push(`a listener for ${event} was left behind: whatever nobody caught then was not seen`);
+  }
   return outcome;
 }
 
-/** What nobody catches fails the file, unless a test listens for it. */
-function watchUncaught(note: (error: unknown) => void): () => void {
+/** Before a test fakes them. */
+const later = globalThis.setTimeout;
+
+/** Some turns of the event loop: what the last test has left to nobody is told of after it has ended. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => void later(resolve, 0));
+}
+
+/**
+ * What nobody catches fails the file, unless a test listens for it.
+ *
+ * @returns ends that; says for which events a test still listens
+ */
+function watchUncaught(note: (error: unknown) => void): () => string[] {
   const releases = (['uncaughtException', 'unhandledRejection'] as const).map((event) => {
+    const listeners = (): unknown[] => host.listeners(event as 'uncaughtException');
+    const before = listeners();
     const listener = (error: unknown): void => {
       // It has been noted, and skips its test.
       if (error instanceof MissingError) return;
-      if (host.listeners(event as 'uncaughtException').every((one) => one === listener)) note(error);
+      if (!listeners().some(isOfTest)) note(error);
     };
+    const isOfTest = (one: unknown): boolean => one !== listener && !before.includes(one);
     host.on(event, listener);
-    return () => void host.off(event, listener);
+    return () => {
+      host.off(event, listener);
+      return listeners().some(isOfTest) ? [event] : [];
+    };
   });
-  return () => {
-    for (const release of releases) release();
-  };
+  return () => releases.flatMap((release) => release());
 }
 
 class Runner implements VitestRunner {

@@ -1,5 +1,5 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import { Effect } from 'effect';
+import { Effect, type Fiber } from 'effect';
 import { interruptWith } from '../run-effect.ts';
 import { CurrentShutdown } from './current-shutdown.ts';
 
@@ -41,8 +41,26 @@ export function inFlight<A, E, R>(
 
 /** Runs an Effect; a cancellation meanwhile interrupts the fiber, with the reason. */
 export function until<A, E, R>(token: CancellationToken, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-  return Effect.withFiber((fiber) => {
-    const leave = interruptWith(fiber, token);
-    return Effect.ensuring(effect, Effect.sync(leave));
+  return between((fiber) => interruptWith(fiber, token), effect);
+}
+
+/**
+ * Runs an Effect between `begin` and what that returns. It begins inside of what the end is ensured for: between any two
+ * steps the scheduler may make a fiber yield, and it may be interrupted there.
+ */
+export function between<A, E, R>(
+  begin: (fiber: Fiber.Fiber<unknown, unknown>) => () => void,
+  effect: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E, R> {
+  return Effect.suspend(() => {
+    let end = (): void => {};
+    const running = Effect.withFiber((fiber) => {
+      end = begin(fiber);
+      return effect;
+    });
+    return Effect.ensuring(
+      running,
+      Effect.sync(() => end()),
+    );
   });
 }

@@ -1,9 +1,15 @@
-import type { HookHandle, InstallOptions, ShutdownOptions } from '@quiesce/shutdown';
-import { Shutdown } from '@quiesce/shutdown';
+import {
+  formatReport,
+  type HookHandle,
+  type InstallOptions,
+  Shutdown,
+  type ShutdownOptions,
+  type ShutdownReport,
+} from '@quiesce/shutdown';
 import { Cause, Context, Effect, Exit, Layer, Scope } from 'effect';
 import { cancellationOf, defectsFromError, errorFromCause, interruption } from '../cause.ts';
 import { CurrentShutdown } from './current-shutdown.ts';
-import { until } from './in-flight.ts';
+import { between, until } from './in-flight.ts';
 
 /** How layers are launched. */
 export interface LaunchOptions {
@@ -114,8 +120,8 @@ export interface ShutdownLayerOptions extends ShutdownOptions {
  *
  * @param app the layers, which find the shutdown as {@link CurrentShutdown}
  * @param options as for `new Shutdown`; `install`
- * @returns the layer, which also provides the shutdown. Closing it fails, with defects, with what hooks failed with, and with
- *   what else the report lists as errors
+ * @returns the layer, which also provides the shutdown. Closing it fails, with defects, with what hooks failed with, with
+ *   what else the report lists as errors, and, where something was given up or skipped, with an error that is the report
  * @see {@link launch}, below `runMain`
  * @example
  * ```ts
@@ -165,20 +171,32 @@ function build<ROut, E, RIn>(
   held: Held,
 ): Effect.Effect<Context.Context<ROut | CurrentShutdown>, E, Needs<RIn>> {
   const building = Effect.provideService(Layer.buildWithScope(layer, held.scope), CurrentShutdown, shutdown);
-  const counted = Effect.suspend(() => Effect.ensuring(building, Effect.sync(held.begin())));
-  return Effect.map(until(shutdown.stopAccepting, counted), Context.add(CurrentShutdown, shutdown));
+  const counted = until(
+    shutdown.stopAccepting,
+    between(() => held.begin(), building),
+  );
+  return Effect.map(counted, Context.add(CurrentShutdown, shutdown));
 }
 
 /** The finalizer of the layer: the whole shutdown. */
 function stopping(shutdown: Shutdown, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
   return Effect.callback((resume) => {
     shutdown.request(Exit.isFailure(exit) && Exit.hasInterrupts(exit) ? cancellationOf(exit.cause) : undefined);
-    void shutdown.stopped().then(({ hooks, errors }) => {
-      const failed = hooks.filter(({ outcome }) => outcome === 'failed').map(({ error }) => error);
-      const causes = [...failed, ...errors.map(({ error }) => error)].map(defectsFromError);
+    void shutdown.stopped().then((report) => {
+      const causes = problemsIn(report).map(defectsFromError);
       resume(
         causes.length === 0 ? Effect.void : Effect.failCause(causes.reduce((all, one) => Cause.combine(all, one))),
       );
     });
   });
+}
+
+/** What failed, and, where something was given up, the report. */
+function problemsIn(report: ShutdownReport): unknown[] {
+  const { hooks, errors, unfinished, exitCode } = report;
+  const failed = hooks.filter(({ outcome }) => outcome === 'failed').map(({ error }) => error);
+  const problems = [...failed, ...errors.map(({ error }) => error)];
+  const isWhole = hooks.every(({ outcome }) => outcome === 'done' || outcome === 'failed') && unfinished.length === 0;
+  if (exitCode === 0 || (isWhole && problems.length > 0)) return problems;
+  return [...problems, new Error(`The shutdown did not finish all of its work:\n${formatReport(report)}`)];
 }

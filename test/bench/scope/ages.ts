@@ -1,0 +1,97 @@
+// What it costs those who never ask that a task can tell its age: to `tree()`, and to the error of a cleanup timeout.
+//
+// The rival is the package without ages, made of the same sources: each of the two has classes and optimised code of its own.
+// Comparing with a clock that stands still told less, since that one is asked for every task.
+
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import { atMost } from '../budget.ts';
+import { expectCount, type Row, type Subject, timed, weighed } from '../harness.ts';
+
+const BURST = 20_000;
+
+const withoutAges = `
+  export const stampOf = () => undefined;
+  export const taskEnds = () => {};
+`;
+
+/** The package's own code, with its ages or without; all else is what was built. */
+async function load(name: string, hasAges: boolean): Promise<typeof import('@quiesce/scope')> {
+  const outfile = join(process.cwd(), 'test/bench/.output', `${name}.mjs`);
+  let replaced = 0;
+  await build({
+    entryPoints: ['packages/scope/src/index.ts'],
+    bundle: true,
+    platform: 'neutral',
+    format: 'esm',
+    target: 'es2022',
+    external: ['@quiesce/cancellation-token', '@quiesce/select'],
+    outfile,
+    plugins: [
+      {
+        name: 'ages',
+        setup: (bundler) => {
+          bundler.onLoad({ filter: /src\/stamp\.ts$/ }, () => {
+            replaced++;
+            return hasAges ? undefined : { contents: withoutAges, loader: 'ts' };
+          });
+        },
+      },
+    ],
+  });
+  // A name that is not found any more would make both the same.
+  expectCount(replaced, 1);
+  return import(pathToFileURL(outfile).href);
+}
+
+let done = 0;
+const trivial = async (): Promise<void> => {
+  done++;
+};
+
+async function spawning(name: string, file: string, hasAges: boolean): Promise<Subject> {
+  const { scope } = await load(file, hasAges);
+  return timed({
+    name,
+    batch: BURST,
+    isAsync: true,
+    run: () =>
+      scope((s) => {
+        for (let i = 0; i < BURST; i++) s.spawn(trivial);
+      }),
+    check: () => {
+      expectCount(done, BURST);
+      done = 0;
+    },
+  });
+}
+
+export const ages: Row = {
+  name: `${BURST.toLocaleString('en')} tasks started in one run, and what knowing their age costs, a task`,
+  unit: 'ns',
+  // A few in a hundred are told from none by many pairs only.
+  rounds: 40,
+  subjects: async () => [
+    await spawning('quiesce', 'scope-as-it-is', true),
+    await spawning('the same without ages', 'scope-without-ages', false),
+  ],
+  budgets: [{ against: 'the same without ages', must: atMost(1.03) }],
+};
+
+async function running(name: string, file: string, hasAges: boolean): Promise<Subject> {
+  const { Scope } = await load(file, hasAges);
+  const s = new Scope();
+  return weighed(name, 10 * BURST, () => s.spawn(() => new Promise<void>(() => {})));
+}
+
+/** A task may not be a field larger: four bytes of its 400. */
+export const bytesOfAges: Row = {
+  name: 'heap of a running task, and what knowing its age costs',
+  unit: 'B',
+  subjects: async () => [
+    await running('quiesce', 'scope-as-it-is', true),
+    await running('the same without ages', 'scope-without-ages', false),
+  ],
+  budgets: [{ against: 'the same without ages', must: atMost(1.01) }],
+};
