@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startChild } from '../../docs/examples/service/demo/child.ts';
 import { drive, type Fault, type Outcome } from '../../docs/examples/service/demo/drive.ts';
 import { linesOf, shapeOf } from '../../docs/examples/service/demo/picture.ts';
 import { openPostgres, type Postgres } from '../../docs/examples/service/demo/postgres.ts';
@@ -55,6 +56,8 @@ describe('the demo service', { timeout: PATIENCE }, () => {
     expect(bad).toEqual(['process']);
     expect(said).toContain('1 cut off (GET /events)');
     expect(said).toContain('cut off: http (1 in flight)');
+    // It had a second to obey before it was destroyed, and was waited for: nothing is left behind.
+    expect(said).not.toMatch(/never finished/);
   });
 
   it('waits no longer than it said for a job that ignores its cancellation, and names it', async () => {
@@ -65,6 +68,28 @@ describe('the demo service', { timeout: PATIENCE }, () => {
     expect(said).toMatch(/never finished: jobs \(1 in flight\)/);
     expect(compare(outcome.acknowledged, outcome.recorded)).toMatchObject({ missing: 1, repeated: 0, unknown: 0 });
     expect(outcome.acknowledged.filter((id) => !outcome.recorded.includes(id))).toEqual([deaf]);
+  });
+
+  it('tells a client that has waited for room until the deadline to come back elsewhere', async () => {
+    await postgres.prepare();
+    const env = { DATABASE_URL: postgres.url, PORT: '0', CONCURRENCY: '1', QUEUE: '0', DRAIN_TIMEOUT: '500' };
+    const said: string[] = [];
+    const service = startChild('start', { env, onLine: (line) => said.push(line) });
+    const url = await service.first((line) => /^listening on (http:\S+),/.exec(line)?.[1]);
+    const post = (takes: number): Promise<Response> => {
+      const headers = { 'content-type': 'application/json', connection: 'close' };
+      return fetch(`${url}/jobs`, { method: 'POST', headers, body: JSON.stringify({ note: '', takes }) });
+    };
+    expect((await post(600_000)).status).toBe(202);
+    const waiting = post(0);
+    // It has been received when a later one of another connection has been answered.
+    await fetch(`${url}/ready`, { headers: { connection: 'close' } });
+    service.process.kill('SIGTERM');
+    const { status, headers } = await waiting;
+    expect([status, headers.get('retry-after'), headers.get('connection')]).toEqual([503, '1', 'close']);
+    expect(await service.ended).toMatchObject({ code: 1, signal: null });
+    expect(said.join('\n')).toMatch(/0 done, 1 cancelled, 0 never begun/);
+    expect(await postgres.ids()).toEqual([]);
   });
 
   it('loses jobs and connections where nobody listens to the signal, so that the tests above can tell', async () => {
