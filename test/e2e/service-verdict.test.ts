@@ -1,6 +1,6 @@
 // What the demo's verdict is made of, against services that are up to no good: none of them may look as if all were well.
-import { createServer, type Server } from 'node:http';
-import { type AddressInfo, connect, createServer as createNetServer } from 'node:net';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, createServer as createNetServer, type Server } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { Census, type Counts } from '../../docs/examples/service/demo/census.ts';
 import type { Outcome } from '../../docs/examples/service/demo/drive.ts';
@@ -52,7 +52,7 @@ it.each<[string, string, Partial<Outcome>]>([
   expect(verdict(outcome).isGood).toBe(false);
 });
 
-async function portOf(server: Pick<Server, 'listen' | 'address' | 'close'>): Promise<number> {
+async function portOf(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   return (server.address() as AddressInfo).port;

@@ -104,9 +104,10 @@ describe('the demo service', { timeout: PATIENCE }, () => {
 });
 
 /** Runs the command as it stands in the README. */
-async function demo(...args: string[]): Promise<{ code: number | null; output: string }> {
+async function demo(args: readonly string[], env: Record<string, string> = {}): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, ['--conditions=built', '--import', 'tsx', 'docs/examples/demo.ts', ...args], {
     cwd: root,
+    env: { ...process.env, ...env },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
@@ -114,9 +115,9 @@ async function demo(...args: string[]): Promise<{ code: number | null; output: s
   return { code, output };
 }
 
-describe('npm run demo', { timeout: PATIENCE }, () => {
+describe.concurrent('npm run demo', { timeout: PATIENCE }, () => {
   it('loses nothing, says so with numbers, ends with 0, and looks like the picture in the README', async () => {
-    const { code, output } = await demo('--seconds', '3', '--connections', '50');
+    const { code, output } = await demo(['--seconds', '3', '--connections', '50']);
     expect(output).toMatch(/✓ jobs +([\d,]+) acknowledged: \1 in the database once, 0 never, 0 twice\n/);
     // Each of them comes again until the system refuses it; one that was reset as a newcomer may be refused twice.
     const refused = /✓ connections +\d+ accepted, 0 reset; newcomers: \d+ reset and (\d+) refused by the system\n/;
@@ -134,6 +135,12 @@ describe('npm run demo', { timeout: PATIENCE }, () => {
     expect(shapeOf(linesOf(shown))).toEqual(shapeOf(output.split('\n')));
   });
 
+  it('says so where DATABASE_URL leads nowhere', async () => {
+    const { code, output } = await demo([], { DATABASE_URL: 'postgres://127.0.0.1:1/none' });
+    expect(output).toMatch(/Error: nobody answers at DATABASE_URL: .*ECONNREFUSED/);
+    expect(code).toBe(1);
+  });
+
   it.each([
     [['--seconds', 'many'], '--seconds takes a number from 0.1 to 600, got "many"'],
     [['--seconds', '-1'], "Option '--seconds' argument is ambiguous"],
@@ -146,7 +153,7 @@ describe('npm run demo', { timeout: PATIENCE }, () => {
     [['--example', 'worker-loop', '--seconds', '3'], '--seconds is for --example service'],
     [['--loud'], "Unknown option '--loud'; it takes --example, --without, --seconds"],
   ])('refuses %j with a sentence', async (args, sentence) => {
-    const { code, output } = await demo(...args);
+    const { code, output } = await demo(args);
     expect(output).toContain(`demo: ${sentence}`);
     expect(code).toBe(2);
   });
