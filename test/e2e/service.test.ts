@@ -104,7 +104,10 @@ describe('the demo service', { timeout: PATIENCE }, () => {
 });
 
 /** Runs the command as it stands in the README. */
-async function demo(args: readonly string[], env: Record<string, string> = {}): Promise<{ code: number | null; output: string }> {
+async function demo(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, ['--conditions=built', '--import', 'tsx', 'docs/examples/demo.ts', ...args], {
     cwd: root,
     env: { ...process.env, ...env },
