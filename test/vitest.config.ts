@@ -49,7 +49,8 @@ export default defineConfig({
         execArgv: [...condition, '--expose-gc'],
         testTimeout: 120_000,
       }),
-      project('e2e', 3, ['test/e2e/**/*.test.ts'], { fileParallelism: false }),
+      // One file at a time; tests of one whose processes have nothing to do with one another, so many.
+      project('e2e', 3, ['test/e2e/**/*.test.ts'], { fileParallelism: false, maxConcurrency: 3 }),
     ],
   },
 });

@@ -6,6 +6,7 @@
 //   npm run demo -- --fault hook|signal|client|job     what a hook that hangs, or another of these, comes to
 //   npm run demo -- --example worker-loop              five workers and a Ctrl-C; also --without, --signal SIGTERM
 
+import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
 import { faults } from './service/demo/drive.ts';
 import { runDemo } from './service/demo/run.ts';
@@ -24,6 +25,10 @@ type Values = ReturnType<typeof readArguments>;
 
 const values = readArguments();
 const example = oneOf('example', values.example, ['service', 'worker-loop']);
+// Not by the signal itself, which would let nobody end the processes of the demo. SIGHUP goes to all of them.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => process.exit(128 + constants.signals[signal]));
+}
 const isGood = await (example === 'service' ? service(values) : workerLoop(values));
 process.exitCode = isGood ? 0 : 1;
 

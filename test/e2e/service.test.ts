@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startChild } from '../../docs/examples/service/demo/child.ts';
 import { drive, type Fault, type Outcome } from '../../docs/examples/service/demo/drive.ts';
 import { linesOf, shapeOf } from '../../docs/examples/service/demo/picture.ts';
 import { openPostgres, type Postgres } from '../../docs/examples/service/demo/postgres.ts';
@@ -55,6 +56,8 @@ describe('the demo service', { timeout: PATIENCE }, () => {
     expect(bad).toEqual(['process']);
     expect(said).toContain('1 cut off (GET /events)');
     expect(said).toContain('cut off: http (1 in flight)');
+    // It had a second to obey before it was destroyed, and was waited for: nothing is left behind.
+    expect(said).not.toMatch(/never finished/);
   });
 
   it('waits no longer than it said for a job that ignores its cancellation, and names it', async () => {
@@ -65,6 +68,28 @@ describe('the demo service', { timeout: PATIENCE }, () => {
     expect(said).toMatch(/never finished: jobs \(1 in flight\)/);
     expect(compare(outcome.acknowledged, outcome.recorded)).toMatchObject({ missing: 1, repeated: 0, unknown: 0 });
     expect(outcome.acknowledged.filter((id) => !outcome.recorded.includes(id))).toEqual([deaf]);
+  });
+
+  it('tells a client that has waited for room until the deadline to come back elsewhere', async () => {
+    await postgres.prepare();
+    const env = { DATABASE_URL: postgres.url, PORT: '0', CONCURRENCY: '1', QUEUE: '0', DRAIN_TIMEOUT: '500' };
+    const said: string[] = [];
+    const service = startChild('start', { env, onLine: (line) => said.push(line) });
+    const url = await service.first((line) => /^listening on (http:\S+),/.exec(line)?.[1]);
+    const post = (takes: number): Promise<Response> => {
+      const headers = { 'content-type': 'application/json', connection: 'close' };
+      return fetch(`${url}/jobs`, { method: 'POST', headers, body: JSON.stringify({ note: '', takes }) });
+    };
+    expect((await post(600_000)).status).toBe(202);
+    const waiting = post(0);
+    // It has been received when a later one of another connection has been answered.
+    await fetch(`${url}/ready`, { headers: { connection: 'close' } });
+    service.process.kill('SIGTERM');
+    const { status, headers } = await waiting;
+    expect([status, headers.get('retry-after'), headers.get('connection')]).toEqual([503, '1', 'close']);
+    expect(await service.ended).toMatchObject({ code: 1, signal: null });
+    expect(said.join('\n')).toMatch(/0 done, 1 cancelled, 0 never begun/);
+    expect(await postgres.ids()).toEqual([]);
   });
 
   it('loses jobs and connections where nobody listens to the signal, so that the tests above can tell', async () => {
@@ -79,9 +104,13 @@ describe('the demo service', { timeout: PATIENCE }, () => {
 });
 
 /** Runs the command as it stands in the README. */
-async function demo(...args: string[]): Promise<{ code: number | null; output: string }> {
+async function demo(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, ['--conditions=built', '--import', 'tsx', 'docs/examples/demo.ts', ...args], {
     cwd: root,
+    env: { ...process.env, ...env },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
@@ -89,9 +118,9 @@ async function demo(...args: string[]): Promise<{ code: number | null; output: s
   return { code, output };
 }
 
-describe('npm run demo', { timeout: PATIENCE }, () => {
+describe.concurrent('npm run demo', { timeout: PATIENCE }, () => {
   it('loses nothing, says so with numbers, ends with 0, and looks like the picture in the README', async () => {
-    const { code, output } = await demo('--seconds', '3', '--connections', '50');
+    const { code, output } = await demo(['--seconds', '3', '--connections', '50']);
     expect(output).toMatch(/✓ jobs +([\d,]+) acknowledged: \1 in the database once, 0 never, 0 twice\n/);
     // Each of them comes again until the system refuses it; one that was reset as a newcomer may be refused twice.
     const refused = /✓ connections +\d+ accepted, 0 reset; newcomers: \d+ reset and (\d+) refused by the system\n/;
@@ -109,6 +138,12 @@ describe('npm run demo', { timeout: PATIENCE }, () => {
     expect(shapeOf(linesOf(shown))).toEqual(shapeOf(output.split('\n')));
   });
 
+  it('says so where DATABASE_URL leads nowhere', async () => {
+    const { code, output } = await demo([], { DATABASE_URL: 'postgres://127.0.0.1:1/none' });
+    expect(output).toMatch(/Error: nobody answers at DATABASE_URL: .*ECONNREFUSED/);
+    expect(code).toBe(1);
+  });
+
   it.each([
     [['--seconds', 'many'], '--seconds takes a number from 0.1 to 600, got "many"'],
     [['--seconds', '-1'], "Option '--seconds' argument is ambiguous"],
@@ -121,7 +156,7 @@ describe('npm run demo', { timeout: PATIENCE }, () => {
     [['--example', 'worker-loop', '--seconds', '3'], '--seconds is for --example service'],
     [['--loud'], "Unknown option '--loud'; it takes --example, --without, --seconds"],
   ])('refuses %j with a sentence', async (args, sentence) => {
-    const { code, output } = await demo(...args);
+    const { code, output } = await demo(args);
     expect(output).toContain(`demo: ${sentence}`);
     expect(code).toBe(2);
   });

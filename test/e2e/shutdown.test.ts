@@ -216,7 +216,7 @@ const rows: Row[] = [
 const named = <R extends { readonly what: string }>(table: readonly R[]): [string, R][] =>
   table.map((row) => [row.what, row]);
 
-describe('runMain', () => {
+describe.concurrent('runMain', () => {
   it.each(named(rows))(
     '%s',
     async (_, { hook = 'quick', work = 'none', options = {}, script, says, code, killedBy = null }) => {
@@ -233,7 +233,7 @@ describe('runMain', () => {
   );
 });
 
-describe('a program of runMain', () => {
+describe.concurrent('a program of runMain', () => {
   it('that ends by itself is shut down, with nothing left installed', async () => {
     const { lines, code, stderr } = await drive('program', ['ends'], []);
     expect(lines).toEqual(['ready', 'main ends', 'db closed', 'no listener is left']);
@@ -297,7 +297,7 @@ describe('a program of runMain', () => {
   });
 });
 
-describe('a shutdown that is installed, without runMain', () => {
+describe.concurrent('a shutdown that is installed, without runMain', () => {
   const library: (Omit<Row, 'work'> & { readonly hook: string })[] = [
     {
       what: 'SIGTERM: the process ends by itself when nothing is left to do',

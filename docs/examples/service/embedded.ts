@@ -39,8 +39,8 @@ subscribe('net.server.socket', (message) => {
   socket.emit = seen as typeof socket.emit;
 });
 
-// Ctrl-C goes to everybody at the terminal; this one is still needed.
-process.on('SIGINT', () => {});
+// Ctrl-C goes to everybody at the terminal, and so does its end; this one is still needed, and then has to tidy up.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
 
 const folder = await mkdtemp(join(tmpdir(), 'quiesce-demo-'));
 try {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Receiver } from '@quiesce/broadcast-channel';
-import type { CancellationToken } from '@quiesce/cancellation-token';
+import { type CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
 import { drain, type HttpDrain } from '@quiesce/http-drain';
 import fastify, { type FastifyInstance } from 'fastify';
 import { Database } from './database.ts';
@@ -37,7 +37,8 @@ export function buildService(settings: Settings): Service {
   const app = fastify({ bodyLimit: 2 ** 20 });
   // Node's own limits are for strangers: a request may wait here for room as long as it takes.
   app.server.requestTimeout = 0;
-  const http = drain(app.server);
+  // Clients that are as busy as the load of the demo may need more than a second until they send or read.
+  const http = drain(app.server, { idleGrace: 5_000 });
   const database = new Database(settings);
   const jobs = new Jobs(database, http.draining, settings);
   traceAccepted(app.server);
@@ -51,8 +52,15 @@ export function buildService(settings: Settings): Service {
     },
     handler: async (request, reply) => {
       const { note, takes, deaf } = request.body;
-      const id = await jobs.accept({ note, takes, isDeaf: deaf }, http.tokenOf(request.raw));
-      return reply.code(202).send({ id });
+      const token = http.tokenOf(request.raw);
+      try {
+        const id = await jobs.accept({ note, takes, isDeaf: deaf }, token);
+        return reply.code(202).send({ id });
+      } catch (error) {
+        if (!isCancellationOf(error, token)) throw error;
+        // The deadline came before there was room: it is not ours, and may be sent again.
+        return reply.code(503).header('retry-after', 1).send({ error: 'This server is stopping' });
+      }
     },
   });
   app.get('/events', (request, reply) => {

@@ -17,6 +17,11 @@ export class Answers {
     }
   }
 
+  /** Whether anything has come. */
+  get hasBegun(): boolean {
+    return this.whole > 0 || this.#rest.length > 0;
+  }
+
   /**
    * Whether the connection, which is over, was cut: in the middle of an answer, or where another one was due. The client
    * sends its next request with the end of an answer, so one is always due, unless the answer said that it was the last.

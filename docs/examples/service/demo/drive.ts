@@ -62,6 +62,9 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
     onLine: (line) => stage.say('service', line.replace(/^service: /, '')),
     onTrace: (port) => census?.accepted(Number(port)),
   });
+  // Whatever ends us, such as Ctrl-C: nobody would be there who tells the service to stop.
+  const kill = (): boolean => service.process.kill('SIGKILL');
+  process.once('exit', kill);
   try {
     const url = await service.first((line) => /^listening on (http:\S+),/.exec(line)?.[1]);
     const port = Number(new URL(url).port);
@@ -80,6 +83,7 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
     const again =
       plan.fault === 'signal' ? service.first((line) => line.includes('draining:') || undefined) : undefined;
     const signalled = performance.now();
+    census.signalled();
     service.process.kill('SIGTERM');
     if (again !== undefined) {
       await again;
@@ -100,7 +104,8 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
       isPortFree: await isFree(port),
     };
   } finally {
-    service.process.kill('SIGKILL');
+    kill();
+    process.off('exit', kill);
     await service.ended;
   }
 }

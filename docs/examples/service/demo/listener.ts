@@ -3,11 +3,11 @@ import { createInterface } from 'node:readline';
 
 /** Somebody who listens to the events of the service. */
 export interface Listener {
-  /** How many jobs it heard of. */
-  heard: number;
+  /** The ids of the jobs that it heard of, as often as it did. */
+  readonly heard: string[];
   /** How many it was told that it had missed, being slow. */
   missed: number;
-  /** Whether it was told that there are no more. */
+  /** Whether it was told that there are no more, and the answer came to its end after that. */
   hasHeardEnd: boolean;
   /** Settles when the connection is over, in whatever way. */
   ended: Promise<void>;
@@ -18,19 +18,22 @@ export async function startListener(url: string): Promise<Listener> {
   const response = await open(url);
   // A connection that breaks off says so here too; `ended` is what counts.
   const lines = createInterface({ input: response }).on('error', () => {});
-  const listener: Listener = { heard: 0, missed: 0, hasHeardEnd: false, ended: over(response) };
+  const listener: Listener = { heard: [], missed: 0, hasHeardEnd: false, ended: over(response) };
   let event = '';
   let greeted: () => void = () => {};
   const hello = new Promise<void>((resolve) => {
     greeted = resolve;
   });
+  // Of one that is cut off behind its last event Node does not say "end".
+  response.once('end', () => {
+    listener.hasHeardEnd = event === 'end';
+  });
   lines.on('line', (line) => {
     if (line.startsWith('event: ')) event = line.slice('event: '.length);
     else if (!line.startsWith('data:')) return;
     else if (event === 'hello') greeted();
-    else if (event === 'done') listener.heard++;
+    else if (event === 'done') listener.heard.push((JSON.parse(line.slice('data:'.length)) as { id: string }).id);
     else if (event === 'missed') listener.missed += Number(line.slice('data:'.length));
-    else if (event === 'end') listener.hasHeardEnd = true;
   });
   await Promise.race([hello, listener.ended]);
   return listener;

@@ -28,7 +28,7 @@ const fresh = [`drop table if exists ${TABLE}`, `create table ${TABLE} (id text 
 /** The server that `DATABASE_URL` names, or an embedded one. */
 export function openPostgres(): Promise<Postgres> {
   const { DATABASE_URL } = process.env;
-  return DATABASE_URL === undefined ? startEmbedded() : Promise.resolve(connectTo(DATABASE_URL));
+  return DATABASE_URL === undefined ? startEmbedded() : connectTo(DATABASE_URL);
 }
 
 async function startEmbedded(): Promise<Postgres> {
@@ -61,19 +61,21 @@ async function startEmbedded(): Promise<Postgres> {
   };
 }
 
-function connectTo(url: string): Postgres {
+async function connectTo(url: string): Promise<Postgres> {
   const count = `select sessions::int as opened, sessions_abandoned::int as dropped
     from pg_stat_database where datname = current_database()`;
   const alive = `select count(*)::int as alive from pg_stat_activity where application_name = '${APPLICATION}'`;
   // One connection for everything, which is counted before all others are.
   const client = new pg.Client({ connectionString: url });
+  await client.connect().catch((cause: NodeJS.ErrnoException) => {
+    throw new Error(`nobody answers at DATABASE_URL: ${cause.message || cause.code}`, { cause });
+  });
   let before: Sessions = { opened: 0, dropped: 0 };
   const read = async (): Promise<Sessions> => (await client.query(count)).rows[0];
   return {
     url,
     description: 'the PostgreSQL of DATABASE_URL',
     prepare: async () => {
-      await client.connect();
       for (const statement of fresh) await client.query(statement);
       before = await read();
     },

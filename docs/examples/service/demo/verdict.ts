@@ -1,4 +1,5 @@
 import { count, type Outcome } from './drive.ts';
+import type { Listener } from './listener.ts';
 
 /** One line of the report. */
 export interface Finding {
@@ -36,19 +37,25 @@ function textOf({ acknowledged, once, missing, repeated, unknown }: Jobs): strin
   return `${count(acknowledged)} acknowledged: ${count(once)} in the database once, ${count(missing)} never, ${count(repeated)} twice${more}`;
 }
 
+/** Whether somebody was told of each job once, or that it has missed it, and of the end. */
+function isTold({ heard, missed, hasHeardEnd }: Listener, recorded: readonly string[]): boolean {
+  const jobs = new Set(recorded);
+  const isEachKnown = heard.every((id) => jobs.delete(id));
+  return hasHeardEnd && isEachKnown && jobs.size === missed;
+}
+
 /** What was promised, one line each, and whether it was kept. */
 export function findings(outcome: Outcome): Finding[] {
   const { counts, listeners, sessions, ended, statuses } = outcome;
   const jobs = compare(outcome.acknowledged, outcome.recorded);
-  const told = listeners.filter(({ heard, missed, hasHeardEnd }) => {
-    return hasHeardEnd && heard + missed === outcome.recorded.length;
-  });
+  const told = listeners.filter((listener) => isTold(listener, outcome.recorded));
   const end = ended.signal === null ? `exit code ${ended.code}` : `killed by ${ended.signal}`;
+  const when = outcome.elapsed < 0 ? 'without a signal' : `${(outcome.elapsed / 1_000).toFixed(1)} s after the signal`;
   const others = [...statuses].filter(([status]) => status !== 202 && status !== 503);
   return [
     {
       label: 'jobs',
-      isGood: jobs.once === jobs.acknowledged && jobs.acknowledged > 0,
+      isGood: jobs.once === jobs.acknowledged && jobs.acknowledged > 0 && jobs.unknown === 0,
       text: textOf(jobs),
     },
     {
@@ -73,8 +80,8 @@ export function findings(outcome: Outcome): Finding[] {
     },
     {
       label: 'process',
-      isGood: ended.code === 0,
-      text: `${end}, ${(outcome.elapsed / 1_000).toFixed(1)} s after the signal`,
+      isGood: ended.code === 0 && outcome.elapsed >= 0,
+      text: `${end}, ${when}`,
     },
     { label: 'port', isGood: outcome.isPortFree, text: `${outcome.port} is ${outcome.isPortFree ? 'free' : 'taken'}` },
   ];
@@ -84,11 +91,12 @@ export function findings(outcome: Outcome): Finding[] {
 export function verdict(outcome: Outcome): Finding {
   const bad = findings(outcome).filter(({ isGood }) => !isGood);
   if (bad.length === 0) return { isGood: true, label: 'verdict', text: 'nothing was lost' };
-  const { missing, repeated } = compare(outcome.acknowledged, outcome.recorded);
+  const { missing, repeated, unknown } = compare(outcome.acknowledged, outcome.recorded);
   const { reset, cut } = outcome.counts;
   const lost = [
     [missing, 'acknowledged jobs'],
     [repeated, 'jobs done twice'],
+    [unknown, 'jobs done that no client knows of'],
     [reset, 'connections reset'],
     [cut, 'answers cut or never given'],
   ] as const;

@@ -1,0 +1,102 @@
+// What the demo's verdict is made of, against services that are up to no good: none of them may look as if all were well.
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, createServer as createNetServer, type Server } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { Census, type Counts } from '../../docs/examples/service/demo/census.ts';
+import type { Outcome } from '../../docs/examples/service/demo/drive.ts';
+import { type Listener, startListener } from '../../docs/examples/service/demo/listener.ts';
+import { findings, verdict } from '../../docs/examples/service/demo/verdict.ts';
+
+const listener: Listener = { heard: ['b', 'a'], missed: 0, hasHeardEnd: true, ended: Promise.resolve() };
+const counts: Counts = { accepted: 2, reset: 0, cut: 0, whole: 2, newcomersReset: 1, refused: 1 };
+const good: Outcome = {
+  plan: { seconds: 1, connections: 1, isWithout: false, fault: undefined },
+  port: 1,
+  ended: { code: 0, signal: null, at: 0 },
+  elapsed: 1,
+  acknowledged: ['a', 'b'],
+  recorded: ['b', 'a'],
+  statuses: new Map([[202, 2]]),
+  counts,
+  listeners: [listener, { ...listener, heard: ['a'], missed: 1 }],
+  sessions: { opened: 1, dropped: 0 },
+  isPortFree: true,
+};
+
+it('nothing was lost where nothing was', () => {
+  expect(findings(good).filter(({ isGood }) => !isGood)).toEqual([]);
+  expect(verdict(good)).toMatchObject({ isGood: true, text: 'nothing was lost' });
+});
+
+it.each<[string, string, Partial<Outcome>]>([
+  ['a job is lost', 'jobs, events', { recorded: ['a'] }],
+  ['a job is done twice', 'jobs', { recorded: ['a', 'b', 'b'] }],
+  ['a job is done that no client was told of', 'jobs, events', { recorded: ['a', 'b', 'c'] }],
+  ['a client is told of one job twice', 'jobs', { acknowledged: ['a', 'b', 'b'] }],
+  ['nothing was done', 'jobs', { acknowledged: [], recorded: [], listeners: [] }],
+  ['a connection is reset', 'connections', { counts: { ...counts, reset: 1 } }],
+  ['an answer is cut', 'answers', { counts: { ...counts, cut: 1 } }],
+  ['an answer says 500', 'answers', { statuses: new Map([[500, 1]]) }],
+  ['an event is told twice, and another one never', 'events', { listeners: [{ ...listener, heard: ['a', 'a'] }] }],
+  ['an event is told that nobody knows of', 'events', { listeners: [{ ...listener, heard: ['a', 'c'] }] }],
+  ['a listener hears no end', 'events', { listeners: [{ ...listener, hasHeardEnd: false }] }],
+  ['a connection to the database is dropped', 'database', { sessions: { opened: 2, dropped: 1 } }],
+  ['it exits with 1', 'process', { ended: { code: 1, signal: null, at: 0 } }],
+  ['it is killed', 'process', { ended: { code: null, signal: 'SIGKILL', at: 0 } }],
+  ['it exits with 0 before it was told to', 'process', { elapsed: -1 }],
+  ['its port is taken', 'port', { isPortFree: false }],
+])('not all is well where %s', (_, labels, change) => {
+  const outcome = { ...good, ...change };
+  const bad = findings(outcome).filter(({ isGood }) => !isGood);
+  expect(bad.map(({ label }) => label).join(', ')).toBe(labels);
+  expect(verdict(outcome).isGood).toBe(false);
+});
+
+async function portOf(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+it.each([
+  [
+    'is a newcomer, when it has got nothing and the service was told to stop',
+    '',
+    true,
+    { accepted: 0, newcomersReset: 1 },
+  ],
+  ['is none, when it was reset before', '', false, { accepted: 1, reset: 1, newcomersReset: 0 }],
+  ['is none, when it has got something', 'HTTP/1.1 202', true, { accepted: 1, newcomersReset: 0 }],
+])('a connection of which the service says nothing %s', async (_, bytes, hasSignalled, expected) => {
+  const server = createNetServer((socket) => socket.write(bytes, () => setImmediate(() => socket.resetAndDestroy())));
+  const port = await portOf(server);
+  const census = new Census(port);
+  if (hasSignalled) census.signalled();
+  const client = connect(port, '127.0.0.1').on('error', () => {});
+  await new Promise((resolve) => client.once('close', resolve));
+  census.close();
+  expect(census.counts()).toMatchObject(expected);
+});
+
+it.each([
+  ['has heard the end when its answer has come to it', (end: () => void) => end(), true],
+  ['has not, when it is cut off behind the last event', (_: () => void, cut: () => void) => cut(), false],
+])('a listener %s', async (_, finish, hasHeardEnd) => {
+  const server = createServer((request, response) => {
+    const events = [
+      'event: hello\ndata:',
+      'event: done\ndata: {"id":"a"}',
+      'event: missed\ndata: 2',
+      'event: end\ndata:',
+    ];
+    response.write(`${events.join('\n\n')}\n\n`, () => {
+      finish(
+        () => response.end(),
+        () => request.socket.destroy(),
+      );
+    });
+  });
+  const heard = await startListener(`http://127.0.0.1:${await portOf(server)}`);
+  await heard.ended;
+  expect(heard).toMatchObject({ heard: ['a'], missed: 2, hasHeardEnd });
+});
