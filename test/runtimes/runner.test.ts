@@ -1,13 +1,15 @@
 // The runner itself: nothing may pass, or be left out, without having been seen.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
+import { root } from '../package/packages.ts';
 import { bundle, bundleOf, type Kind } from './bundle.ts';
-import { expected } from './differences.ts';
+import { differences, expected } from './differences.ts';
 import { holdToFirst, type Row } from './execute.ts';
 import type { TestFile } from './files.ts';
 import { testFiles } from './files.ts';
-import type { Outcome } from './inside/main.ts';
+import type { Outcome, Result } from './inside/main.ts';
 import { processes } from './processes.ts';
 import type { Session } from './runtimes.ts';
 
@@ -135,8 +137,31 @@ describe('a difference that we know', () => {
     expect(because('failed')).toMatchObject({ state: 'skipped', why: 'bun: it does' });
   });
 
+  it('is none for another error than the one that it names', () => {
+    const narrow = { ...known, error: /differs/ };
+    const judged = (why: string): Result =>
+      expected('bun', 'x/a.test.ts', { name: 'differs', state: 'failed', why }, [narrow]);
+    expect(judged('Error: it differs').state).toBe('skipped');
+    expect(judged('Error: something else').state).toBe('failed');
+  });
+
+  it.each(differences)('is one of a test that there is: $file, $name', ({ file, name }) => {
+    const paths = testFiles().filter(({ path }) => path.endsWith(`/${file}`));
+    expect(paths).toHaveLength(1);
+    if (name === '(outside of its tests)') return;
+    const source = readFileSync(join(root, String(paths[0]?.path)), 'utf8');
+    // The beginning of the last name: what stands in front of it, and what a table fills in, need not be literal.
+    const last = name.split(' > ').at(-1) ?? '';
+    expect(source).toContain(last);
+  });
+
   it('fails once the test passes', () => {
     expect(because('passed')).toMatchObject({ state: 'failed', why: expect.stringMatching(/it passes/) });
+  });
+
+  it('means nothing for a file whose folder only ends like that one', () => {
+    const result = { name: 'differs', state: 'failed' as const };
+    expect(expected('bun', 'packages/my-a/b.test.ts', result, [{ ...known, file: 'a/b.test.ts' }])).toBe(result);
   });
 
   it('means nothing on another runtime', () => {

@@ -151,9 +151,13 @@ describe('effectFromSource', () => {
 
   test('a wake-up inside of its own poll or park is another round, and takes once', async () => {
     let polls = 0;
+    let depth = 0;
     const script = scripted<number>(() => {
       polls++;
+      depth++;
+      expect(depth).toBe(1);
       if (polls === 2) script.wake();
+      depth--;
       return polls >= 3 ? polls : PENDING;
     });
     expect(words(await run(effectFromSource(script.from)))).toBe('success:3');

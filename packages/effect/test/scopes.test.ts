@@ -91,12 +91,12 @@ describe('acquired in Effect, released in our scope', () => {
     const dying = (name: string) => Effect.addFinalizer(() => Effect.die(name));
     const failed = scope(async (s) => {
       s.defer(() => Promise.reject('outer'));
-      await acquireIn(s, Effect.andThen(dying('second'), dying('first')));
+      await acquireIn(s, Effect.andThen(dying('third'), Effect.andThen(dying('second'), dying('first'))));
       s.defer(() => Promise.reject('inner'));
     });
     const error = (await rejection(failed)) as ScopeError;
     expect(error).toBeInstanceOf(ScopeError);
-    expect(error.errors).toEqual(['inner', 'first', 'second', 'outer']);
+    expect(error.errors).toEqual(['inner', 'first', 'second', 'third', 'outer']);
     const one = scope(async (s) => void (await acquireIn(s, dying('alone'))));
     expect(await rejection(one)).toBe('alone');
   });
@@ -164,11 +164,12 @@ describe('acquired in Effect, released in our scope', () => {
     expect(log).toEqual(['whole']);
   });
 
-  test('that arrives after the scope had given up is released, and its failure reported', async () => {
+  test('that arrives after the scope had given up is released, and who asked has its failure', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const gate = deferred();
     const late = Effect.andThen(Effect.uninterruptible(Effect.promise(() => gate.promise)), Effect.succeed('late'));
+    let asked: Promise<unknown> | undefined;
     const uncaught = await uncaughtIn(async () => {
       const running = rejection(
         scope(
@@ -176,10 +177,15 @@ describe('acquired in Effect, released in our scope', () => {
             const acquired = Effect.uninterruptible(
               Effect.andThen(
                 late,
-                Effect.acquireRelease(Effect.void, () => Effect.sync(() => void log.push('released'))),
+                Effect.acquireRelease(Effect.void, () =>
+                  Effect.andThen(
+                    Effect.sync(() => void log.push('released')),
+                    Effect.die('release'),
+                  ),
+                ),
               ),
             );
-            void acquireIn(s, acquired).settled();
+            asked = rejection(acquireIn(s, acquired));
             s.cancel('enough');
           },
           { cleanupTimeout: 10, clock },
@@ -191,7 +197,8 @@ describe('acquired in Effect, released in our scope', () => {
       await turns(6);
     });
     expect(log).toEqual(['released']);
-    expect(uncaught.length).toBeLessThanOrEqual(1);
+    expect(await asked).toBe('release');
+    expect(uncaught).toEqual([]);
   });
 
   test('nested scopes release inside out', async () => {

@@ -1,4 +1,4 @@
-import { isClosedError } from '@quiesce/cancellation-token';
+import { CancellationToken, isClosedError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { reasonFromCause, runEffect } from '@quiesce/effect';
 import { CurrentShutdown, inFlight, launch, shutdownHook, shutdownLayer } from '@quiesce/effect/node';
@@ -94,6 +94,29 @@ describe('launch', () => {
     expect(await rejection(launch(again.shutdown, defect))).toBe('defect');
   });
 
+  test('a failed start whose layers do not close at once, or fail to, is waited for and told of whole', async () => {
+    const { shutdown, log, end } = start();
+    const gate = deferred();
+    const slow = Layer.effectDiscard(
+      Effect.addFinalizer(() =>
+        Effect.andThen(
+          Effect.promise(() => gate.promise),
+          Effect.die('would not close'),
+        ),
+      ),
+    );
+    const broken = Layer.effectDiscard(Effect.fail('no port'));
+    const launching = rejection(launch(shutdown, Layer.provideMerge(broken, slow)));
+    await turns();
+    shutdown.request();
+    const ended = end().then(() => log.push('stopped'));
+    await turns();
+    expect(log).toEqual([]);
+    gate.resolve();
+    expect(await launching).toMatchObject({ errors: ['no port', 'would not close'] });
+    await ended;
+  });
+
   test('a shutdown that begins while it builds interrupts that, and closes what was built', async () => {
     const { shutdown, log, end } = start();
     const slow = Layer.effectDiscard(Effect.andThen(Db, Effect.never));
@@ -181,8 +204,15 @@ describe('shutdownLayer', () => {
 
   test('what was given up or skipped is a defect when it closes, which names it', async () => {
     const clock = new VirtualClock();
+    const log: string[] = [];
     const program = Effect.gen(function* () {
-      yield* shutdownHook('deaf', Effect.never);
+      yield* shutdownHook(
+        'deaf',
+        Effect.ensuring(
+          Effect.never,
+          Effect.sync(() => void log.push('interrupted')),
+        ),
+      );
       return 'value';
     });
     const layer = shutdownLayer(Layer.empty, { clock, hookTimeout: 50, progressInterval: Number.POSITIVE_INFINITY });
@@ -191,6 +221,7 @@ describe('shutdownLayer', () => {
     await clock.advance(50);
     await turns();
     expect(words(await running)).toMatch(/^die:The shutdown did not finish all of its work:.*deaf/s);
+    expect(log).toEqual(['interrupted']);
   });
 
   test('an interruption is the reason of the shutdown', async () => {
@@ -203,6 +234,12 @@ describe('shutdownLayer', () => {
     await turns();
     await Effect.runPromise(Fiber.interrupt(fiber));
     expect(reasons).toMatchObject([{ name: 'AbortError' }]);
+    const token = new CancellationToken();
+    const told = rejection(runEffect(Effect.provide(program, shutdownLayer(Layer.empty)), { signal: token }));
+    await turns();
+    token.cancel('deploy');
+    expect(await told).toBe('deploy');
+    expect(reasons[1]).toBe('deploy');
   });
 
   test('listens to the process while it is there, if told to', async () => {

@@ -92,6 +92,15 @@ describe('a Deferred as a source', () => {
     expect(won.branch).toBe('fast');
     expect(deferred.resumes ?? []).toEqual([]);
   });
+
+  test('that has lost is asked again the next time', async () => {
+    const deferred = Deferred.makeUnsafe<string>();
+    const from = sourceFromDeferred(deferred);
+    expect((await select({ slow: from, fast: Promise.resolve(1) })).branch).toBe('fast');
+    expect(from[source].poll()).toBe(PENDING);
+    Deferred.doneUnsafe(deferred, Exit.succeed('value'));
+    expect(from[source].poll()).toBe('value');
+  });
 });
 
 describe('a Queue as a source', () => {
@@ -163,6 +172,19 @@ describe('a Queue as a source', () => {
     offer(from, 2);
     expect(await theirs).toBe(2);
     expect(idle.woken).toBe(2);
+  });
+
+  test('wakes the next one only when there is something for him', async () => {
+    const from = queue(8);
+    const jobs = sourceFromQueue(from);
+    const first = waiter(() => void jobs[source].poll());
+    const second = waiter();
+    jobs[source].park(first);
+    jobs[source].park(second);
+    offer(from, 1);
+    await turns();
+    expect([first.woken, second.woken]).toEqual([1, 0]);
+    jobs[source].unpark(second);
   });
 
   test('a waiter that parks again without taking is woken again, and stops nobody', async () => {
@@ -280,6 +302,8 @@ describe('a subscription as a source', () => {
     expect(won.branch).toBe('now');
     publish(1);
     expect(await Effect.runPromise(PubSub.take(subscription))).toBe(1);
+    publish(2);
+    expect(await wait(sourceFromSubscription(subscription))).toBe(2);
   });
 
   test('several who wait get a message each', async () => {

@@ -1,5 +1,5 @@
 import { broadcast, LaggedError } from '@quiesce/broadcast-channel';
-import { isClosedError, PENDING, source, wait } from '@quiesce/cancellation-token';
+import { isClosedError, PENDING, source, type Waiter, wait } from '@quiesce/cancellation-token';
 import { channel, watch } from '@quiesce/channel';
 import {
   effectFromWork,
@@ -157,6 +157,30 @@ describe('a stream as a source', () => {
     await turns();
     gate.resolve();
     expect(await waiting).toEqual([1, 2, 3]);
+  });
+
+  test('wakes who parks while others are woken, where there is something for him', async () => {
+    const gate = deferred();
+    const gated = Stream.fromEffectDrain(Effect.promise(() => gate.promise));
+    await using from = sourceFromStream(Stream.concat(gated, Stream.make(1, 2)));
+    const got: unknown[] = [];
+    const waiter = (wake: () => void): Waiter => ({ next: undefined, prev: undefined, owner: undefined, wake });
+    const second = waiter(() => got.push(from[source].poll()));
+    const first = waiter(() => {
+      from[source].park(second);
+      got.push(from[source].poll());
+    });
+    from[source].park(first);
+    gate.resolve();
+    await turns();
+    expect(got).toEqual([1, 2]);
+  });
+
+  test('closed, gives nothing of what was pulled and not taken', async () => {
+    const from = sourceFromStream(Stream.make(1, 2, 3));
+    expect(await wait(from)).toBe(1);
+    await from.close();
+    expect(() => from[source].poll()).toThrow('has ended');
   });
 
   test('ends a selectEach with the stream', async () => {
