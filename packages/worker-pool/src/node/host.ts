@@ -5,8 +5,9 @@ const host = (globalThis as { process?: Partial<Pick<NodeJS.Process, 'getBuiltin
 /** Node's, asked for here and nowhere else, so that elsewhere one reads a sentence instead of a resolver's complaint. */
 const workerThreads: typeof threads | undefined = host?.getBuiltinModule?.('node:worker_threads');
 
-// workerd has the function without the modules; in Deno a message comes later, and the reason of a token with it.
-if (workerThreads === undefined || !arrivesAtOnce(workerThreads)) {
+// workerd has the function without the modules; in Deno a message comes later, and the reason of a token with it. Not always
+// there: what loads on one day must not refuse on the next.
+if (workerThreads === undefined || 'Deno' in globalThis || !arrivesAtOnce(workerThreads)) {
   throw new Error(
     '@quiesce/worker-pool/node reaches into worker threads and child processes of Node: it needs Node 20.19 or later, or a ' +
       'runtime whose node:worker_threads has a port tell of a message as soon as it was posted. The pools of ' +
