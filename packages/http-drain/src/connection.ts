@@ -176,8 +176,12 @@ export class Connection {
   #later(act: () => void): void {
     const { clock, idleGrace } = this.#machine.settings;
     this.#clear();
-    // One more turn: what stands unread with the system came in time, and timers go before reading.
-    this.#timer = clock.setTimer(idleGrace, () => setImmediate(act), { ref: true });
+    // One more turn: what stands unread with the system came in time, and timers go before reading. What is read then clears it.
+    const isDue = (): void => {
+      if (this.#timer === timer) act();
+    };
+    const timer = clock.setTimer(idleGrace, () => setImmediate(isDue), { ref: true });
+    this.#timer = timer;
   }
 
   #clear(): void {
