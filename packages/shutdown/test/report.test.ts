@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { sleep } from '@quiesce/select';
 import { formatReport, type Logger, reportToJson, type ShutdownEvent, shutdownChannel } from '@quiesce/shutdown';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { deaf, job, start } from './vocabulary.ts';
 
 /** A logger that keeps what it is told. */
@@ -191,10 +191,10 @@ describe('a logger', () => {
     const told: unknown[] = [];
     const listen = (reason: unknown): void => void told.push(reason);
     process.on('unhandledRejection', listen);
+    onTestFinished(() => void process.off('unhandledRejection', listen));
     const fail = (): Promise<never> => Promise.reject(new Error('EPIPE'));
     await disaster({ info: fail, warn: fail, error: fail });
     await new Promise((resolve) => setImmediate(resolve));
-    process.off('unhandledRejection', listen);
     expect(told).toEqual([]);
   });
 
