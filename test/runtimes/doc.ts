@@ -39,16 +39,6 @@ export function reasonsOnPage(id: string, text: string = readFileSync(page, 'utf
     .map((match) => ({ count: Number(match?.[1] ?? 0), why: match?.[2] ?? '' }));
 }
 
-/** The runtimes that have no green line, and what is open there, as the page says. */
-export function openOnPage(text: string = readFileSync(page, 'utf8')): { name: string; why: string }[] {
-  return read(text, 'open')
-    .split('\n')
-    .flatMap((line) => {
-      const [, name, why] = /^- ([^:]+): (.+)$/.exec(line) ?? [];
-      return name === undefined || why === undefined ? [] : [{ name, why }];
-    });
-}
-
 /** Puts each row in the place of the one that its runtime has; what did not run stays as it is. */
 export function writePage(rows: readonly Row[], date: string): void {
   let text = readFileSync(page, 'utf8');
