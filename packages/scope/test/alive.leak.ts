@@ -28,14 +28,13 @@ test('a minute of virtual time with a hundred thousand tasks, of which many fail
         const key = tasks++;
         if (key % 1_000 === 0) [short, long] = [sleep(50, { clock }), sleep(100, { clock })];
         const done = key % 10 < 5 ? short : long;
-        const kind = key % 100;
         const work = async (token: CancellationToken): Promise<void> => {
           await select({ token, done });
           if (key % 10 === 3) throw error;
         };
         const inner = (signal: CancellationToken): Promise<void> =>
           scope((inner) => void inner.spawn(work), { signal, clock, timeout: 70, cleanupTimeout: 10 });
-        const task = s.spawn(kind === 49 ? inner : work, { onFailure: 'isolate', key });
+        const task = s.spawn(key % 100 === 49 ? inner : work, { onFailure: 'isolate', key });
         void task.settled();
         if (key % 10 === 8) task.cancel();
         // A thousand of them at a time.
