@@ -30,7 +30,7 @@ export function facts(): Facts {
     ],
     [
       'fact:deep',
-      grouped(Number(readOff('packages/cancellation-token/test/deep.test.ts', /= ([\d_]+);/).replaceAll('_', ''))),
+      grouped(Number(readOff('packages/cancellation-token/test/deep.slow.test.ts', /= ([\d_]+);/).replaceAll('_', ''))),
     ],
     ['fact:turns', grouped(Number(readOff('packages/cancellation-token/src/budget.ts', /COMPLETIONS = (\d+)/)))],
     ['fact:bench-node', readOff('docs/benchmarks.md', /^## Tokens, Node (\d+)\./m)],
