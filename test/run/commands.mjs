@@ -62,7 +62,6 @@ const commands = {
         ...only(isBuilt, ['packed packages', [...script, 'test/package/check.ts']]),
       ]),
       inTurn([
-        ...only(isBuilt, ['documentation', [...script, 'test/docs/check.ts']]),
         ...only(isBuilt && !isTested, ['code in the documentation', [...vitest, ...examples]]),
         ...only(isBuilt, ['site', [...script, 'test/docs/site/build.ts']]),
         ...only(isBuilt, ['release rehearsal', [...script, 'test/package/rehearse.ts']]),
