@@ -32,8 +32,6 @@ export default defineConfig({
     // By default vitest leaves one processor idle: of two that is half of the machine.
     maxWorkers: availableParallelism(),
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
-    reporters: ['default', 'json'],
-    outputFile: { json: process.env['QUIESCE_REPORT'] ?? 'test/.output/report.json' },
     passWithNoTests: false,
     projects: [
       // `npm test`: from the sources, without a build.

@@ -8,9 +8,7 @@
 
 import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
-import { faults } from './service/demo/drive.ts';
-import { runDemo } from './service/demo/run.ts';
-import { runWorkerLoop } from './worker-loop-demo.ts';
+import { faults } from './service/demo/faults.ts';
 
 const options = {
   example: { type: 'string', default: 'service' },
@@ -41,7 +39,7 @@ function readArguments() {
   }
 }
 
-function service({ without, seconds, connections, fault, signal }: Values): Promise<boolean> {
+async function service({ without, seconds, connections, fault, signal }: Values): Promise<boolean> {
   if (signal !== undefined) refuse('--signal is for --example worker-loop; the service gets SIGTERM');
   if (without && fault !== undefined) refuse('--fault is for the service with Quiesce, and goes not with --without');
   const plan = {
@@ -51,13 +49,17 @@ function service({ without, seconds, connections, fault, signal }: Values): Prom
     fault: fault === undefined ? undefined : oneOf('fault', fault, faults),
   };
   if (!Number.isInteger(plan.connections)) refuse(`--connections takes a whole number, got ${connections}`);
+  // Loaded here, so that wrong arguments are refused at once.
+  const { runDemo } = await import('./service/demo/run.ts');
   return runDemo(plan, process.stdout);
 }
 
-function workerLoop({ without, seconds, connections, fault, signal = 'SIGINT' }: Values): Promise<boolean> {
+async function workerLoop({ without, seconds, connections, fault, signal = 'SIGINT' }: Values): Promise<boolean> {
   const foreign = Object.entries({ seconds, connections, fault }).find(([, value]) => value !== undefined);
   if (foreign !== undefined) refuse(`--${foreign[0]} is for --example service`);
-  return runWorkerLoop(oneOf('signal', signal, ['SIGINT', 'SIGTERM']), without);
+  const chosen = oneOf('signal', signal, ['SIGINT', 'SIGTERM']);
+  const { runWorkerLoop } = await import('./worker-loop-demo.ts');
+  return runWorkerLoop(chosen, without);
 }
 
 function number(name: string, text: string | undefined, preset: number, least: number, most: number): number {

@@ -2,38 +2,34 @@
 import { rmSync } from 'node:fs';
 import { ensureInstalled } from './install.mjs';
 import { node, root, say, step } from './process.mjs';
-import { reportPath } from './report.mjs';
+import { reportOf } from './report.mjs';
 
 const built = ['--conditions=built', '--import', 'tsx'];
 const script = ['--import', 'tsx'];
-/** Every fence is run, and compared with what it promises; the report of `npm test` stays. */
-const examples = [
-  '--project',
-  'docs',
-  '-t',
-  'prints what it promises|shows what happens',
-  '--outputFile.json',
-  'test/.output/examples.json',
-];
-/** Set by `.ci/run` behind `npm test`, which has built everything and run every example by then. */
+const vitest = ['node_modules/vitest/vitest.mjs', '--config', 'test/vitest.config.ts'];
+/** The projects of test/vitest.config.ts that read the sources and need no build. */
+const quick = ['unit', 'conformance', 'docs', 'types', 'e2e'];
+/** Those that need the build, or that take minutes. */
+const thorough = ['slow', 'effect-4.0', 'package', 'leak'];
+/** Set by `.ci/run` after `npm test`, so that nothing runs twice. */
 const isTested = process.env['QUIESCE_TESTED'] === '1';
-const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts'];
 
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
 const commands = {
   build: () => build(),
-  test: async (args) => {
-    // A report that was left from another run must never be taken for this one's.
-    rmSync(reportPath, { force: true });
-    const code = (await build()) || (await step('all tests', () => node([...vitest, ...args])));
-    // Whoever names tests asks for those alone.
+  test: (args) => test('test', quick, args),
+  'test:watch': (args) => node([...vitest, 'watch', ...projects(quick, args), ...args]),
+  'test:all': async (args) => {
+    const code = (await build()) || (await test('test:all', isTested ? thorough : [...quick, ...thorough], args));
+    // A filter or a project on the command line asks for those tests alone.
     if (args.length > 0) return code;
-    const other = [...script, 'test/runtimes/run.ts', '24', '--quick'];
-    return (await step('a part of them on Node 24, against what was built', () => node(other))) || code;
+    const quickPart = [...script, 'test/runtimes/run.ts', '24', '--quick'];
+    return (await step('some of them on Node 24, against the build', () => node(quickPart))) || code;
   },
-  conformance: (args) => step('conformance tests', () => node([...vitest, '--project', 'conformance', ...args])),
+  conformance: (args) => test('conformance', ['conformance'], args),
   demo: async (args) => (await build()) || step('the demo', () => node([...built, 'docs/examples/demo.ts', ...args])),
   bench: async (args) => (await build()) || step('benchmarks', () => node([...script, 'test/bench/run.ts', ...args])),
+  docs: async (args) => node([...script, 'test/docs/site/build.ts', '--serve', ...args]),
   runtimes: async (args) => {
     const code =
       (await build()) ||
@@ -46,50 +42,80 @@ const commands = {
       code
     );
   },
+  lint: () => together([[formatAndLint, circles, deadCode], [types]]),
   check: async () => {
-    const isBuilt = isTested || (await build()) === 0;
-    if (!isBuilt) say('what needs the build is not checked');
-    // Two at a time, each as long as the other.
-    const codes = await Promise.all([
-      inTurn([
-        ['format and lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.']],
-        ['types', ['node_modules/typescript/bin/tsc', '-b']],
-        [
-          'dead code and dependencies',
-          ['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc', '--no-config-hints'],
-        ],
-        ['what needs Node says so', [...script, 'test/package/node-only.ts']],
-        ...only(isBuilt, ['packed packages', [...script, 'test/package/check.ts']]),
-      ]),
-      inTurn([
-        ...only(isBuilt && !isTested, ['code in the documentation', [...vitest, ...examples]]),
-        ...only(isBuilt, ['site', [...script, 'test/docs/site/build.ts']]),
-        ...only(isBuilt, ['release rehearsal', [...script, 'test/package/rehearse.ts']]),
-      ]),
+    const code = await commands['lint']?.([]);
+    if (!isTested && (await build()) !== 0) return 1;
+    const checks = await together([
+      [['packed packages', [...script, 'test/package/check.ts']]],
+      [
+        ['site', [...script, 'test/docs/site/build.ts']],
+        ['release rehearsal', [...script, 'test/package/rehearse.ts']],
+      ],
     ]);
-    return isBuilt && codes.flat().every((code) => code === 0) ? 0 : 1;
+    return code || checks;
   },
 };
+
+/** @type {Check} */
+const formatAndLint = [
+  'format and lint',
+  ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'],
+];
+/** @type {Check} */
+const types = ['types', ['node_modules/typescript/bin/tsc', '-b']];
+/** @type {Check} */
+const deadCode = [
+  'dead code and dependencies',
+  ['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc', '--no-config-hints'],
+];
+/**
+ * The linter refuses those that exist at run time; the others are listed here.
+ *
+ * @type {Check}
+ */
+const circles = ['import circles of types', ['test/run/circles.mjs']];
+
+/**
+ * Runs the tests of some projects, or of those that the arguments name.
+ *
+ * @param {string} command whose report is written
+ * @param {string[]} names
+ * @param {string[]} args
+ */
+function test(command, names, args) {
+  const report = reportOf(command);
+  // A report of an earlier run must never be taken for this one's.
+  rmSync(report, { force: true });
+  const reporters = ['--reporter', 'default', '--reporter', 'json', '--outputFile.json', report];
+  return step(command, () => node([...vitest, 'run', ...projects(names, args), ...reporters, ...args]));
+}
+
+/**
+ * @param {string[]} names
+ * @param {string[]} args
+ */
+function projects(names, args) {
+  return args.some((arg) => arg.startsWith('--project')) ? [] : names.flatMap((name) => ['--project', name]);
+}
 
 /** @typedef {[title: string, args: string[]]} Check */
 
 /**
- * @param {Check[]} checks all of them run, whatever the others find
- * @returns {Promise<number[]>} the exit codes
+ * Runs lists of checks side by side, since there are at least two processors; within a list one after the other.
+ *
+ * @param {Check[][]} lists all checks run, whatever the others find
+ * @returns {Promise<number>} the exit code
  */
-async function inTurn(checks) {
-  const codes = [];
-  for (const [title, args] of checks) codes.push(await step(title, () => node(args, { isHeld: true })));
-  return codes;
-}
-
-/**
- * @param {boolean} isWanted
- * @param {Check} check
- * @returns {Check[]}
- */
-function only(isWanted, check) {
-  return isWanted ? [check] : [];
+async function together(lists) {
+  const codes = await Promise.all(
+    lists.map(async (checks) => {
+      const codes = [];
+      for (const [title, args] of checks) codes.push(await step(title, () => node(args, { isHeld: true })));
+      return codes;
+    }),
+  );
+  return codes.flat().every((code) => code === 0) ? 0 : 1;
 }
 
 /** @returns {Promise<number>} the exit code */

@@ -2,8 +2,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { root } from './process.mjs';
 
-/** Where `npm test` leaves its report. */
-export const reportPath = `${root}test/.output/report.json`;
+/**
+ * Where a command leaves vitest's JSON report.
+ *
+ * @param {string} command
+ */
+export function reportOf(command) {
+  return `${root}test/.output/${command.replace(':', '-')}.json`;
+}
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: number }} Tally

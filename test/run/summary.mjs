@@ -1,9 +1,10 @@
-// The last line of .ci/run, from the report that `npm test` wrote: `node test/run/summary.mjs <exit codes: test, check>`.
-import { reportPath, tally } from './report.mjs';
+// The last line of .ci/run, from the reports that the tests wrote: `node test/run/summary.mjs <exit codes: test, test:all, check>`.
+import { reportOf, tally } from './report.mjs';
 
-const [test = 1, check = 1] = process.argv.slice(2).map(Number);
-const { passed, failed } = tally(reportPath, test);
-const failures = failed + (check === 0 ? 0 : 1);
+const [test = 1, all = 1, check = 1] = process.argv.slice(2).map(Number);
+const tallies = [tally(reportOf('test'), test), tally(reportOf('test:all'), all)];
+const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
+const failed = tallies.reduce((sum, tally) => sum + tally.failed, check === 0 ? 0 : 1);
 
-console.log(`${passed} passed, ${failures} failed`);
-process.exitCode = failures === 0 ? 0 : 1;
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;

@@ -22,14 +22,14 @@ export class WeakSender<T> implements Disposable {
   static readonly completed: object = /* @__PURE__ */ defineDispose(WeakSender, 'close');
   /** @internal */
   readonly ring: Ring<T>;
-  readonly #createSender: (ring: Ring<T>) => Sender<T>;
+  readonly #createSender: () => Sender<T>;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(ring: Ring<T>, createSender: (ring: Ring<T>) => Sender<T>) {
+  constructor(ring: Ring<T>, createSender: () => Sender<T>) {
     this.ring = ring;
     this.#createSender = createSender;
     ring.weakSenders++;
@@ -53,7 +53,7 @@ export class WeakSender<T> implements Disposable {
    */
   upgrade(): Sender<T> | undefined {
     this.#check('upgrade');
-    return this.ring.senders === 0 ? undefined : this.#createSender(this.ring);
+    return this.ring.senders === 0 ? undefined : this.#createSender();
   }
 
   /**

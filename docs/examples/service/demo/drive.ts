@@ -2,14 +2,10 @@ import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Census, type Counts } from './census.ts';
 import { type Ended, startChild } from './child.ts';
+import type { Fault } from './faults.ts';
 import { type Listener, startIdler, startListener } from './listener.ts';
 import { startLoad } from './load.ts';
 import type { Postgres, Sessions } from './postgres.ts';
-
-/** What is made to go wrong: a hook hangs, a second signal comes, a client never reads, a job ignores its token. */
-export type Fault = 'hook' | 'signal' | 'client' | 'job';
-
-export const faults: readonly Fault[] = ['hook', 'signal', 'client', 'job'];
 
 export interface Plan {
   /** How long the load lasts before the signal, in seconds. It goes on behind it. */
