@@ -1,36 +1,111 @@
-// The site: the guide, the READMEs of the packages and the reference, as pages that test/docs/site lays out.
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { type DefaultTheme, defineConfig } from 'vitepress';
+// The site: the README, the guide, the packages' READMEs and the reference, read where they are in the repository.
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
+import { slug } from 'github-slugger';
+import { type DefaultTheme, defineConfig, type MarkdownRenderer } from 'vitepress';
+import { publicPackages, root } from '../../test/package/packages.ts';
 
-const output = fileURLToPath(new URL('../../test/.output/site/', import.meta.url));
-/** Written with the pages, which it lists. */
-const navigation = JSON.parse(readFileSync(`${output}navigation.json`, 'utf8')) as DefaultTheme.SidebarMulti;
+const repository = 'https://github.com/quiesce/quiesce/blob/main/';
+const output = `${root}test/.output/site/`;
+const isOnSite = /^(?:README|docs\/(?!examples\/).+|packages\/[^/]+\/README)\.md$/;
+
+/** `docs/guide/README.md` becomes `guide/index.md`, `packages/select/README.md` becomes `packages/select.md`. */
+function address(file: string): string {
+  return file
+    .replace(/^docs\//, '')
+    .replace(/^(packages\/[^/]+)\/README/, '$1')
+    .replace(/README\.md$/, 'index.md');
+}
+
+/** Links are relative in the repository. Those to other pages get the site's addresses, all others lead to GitHub. */
+function rewriteLinks(md: MarkdownRenderer): void {
+  md.core.ruler.push('rewrite-links', ({ tokens, env }) => {
+    for (const token of tokens.flatMap(({ children }) => children ?? [])) {
+      const href = token.attrGet('href')?.replace(repository, root);
+      if (href === undefined || /^(?:[a-z]+:|#)/i.test(href)) continue;
+      const [path = '', hash = ''] = href.split(/(?=#)/);
+      const target = resolve(dirname(env.realPath ?? env.path), decodeURI(path));
+      const file = relative(root, existsSync(`${target}/README.md`) ? `${target}/README.md` : target);
+      token.attrSet('href', isOnSite.test(file) ? `/${address(file)}${hash}` : `${repository}${file}${hash}`);
+    }
+  });
+}
+
+function page(file: string): DefaultTheme.SidebarItem {
+  const [, title = file] = /^# (.+)$/m.exec(readFileSync(root + file, 'utf8')) ?? [];
+  return { text: title.replaceAll('`', ''), link: `/${address(file)}` };
+}
+
+/** The first page of the guide lists the others in their order. */
+const guide = readFileSync(`${root}docs/guide/README.md`, 'utf8')
+  .split(/^## /m)
+  .slice(1)
+  .map((section) => ({
+    text: section.split('\n')[0] ?? '',
+    items: [...section.matchAll(/\]\(([^)#]+\.md)\)/g)].map(([, file]) => page(`docs/guide/${file}`)),
+  }));
+const packages = publicPackages();
+const modules = packages.flatMap(({ manifest, entries }) =>
+  [...entries.keys()].map((subpath) => manifest.name + subpath.slice(1)),
+);
+
+const hero = {
+  name: 'Quiesce',
+  text: 'Brings async work to rest.',
+  actions: [
+    { theme: 'brand', text: 'Get started', link: '/guide/' },
+    { theme: 'alt', text: 'Packages', link: '/#packages' },
+    { theme: 'alt', text: 'Reference', link: '/reference/' },
+  ],
+};
 
 export default defineConfig({
   title: 'Quiesce',
   description: 'Cancellation, channels, scopes and graceful shutdown for TypeScript, on top of AbortSignal',
   lang: 'en-GB',
-  srcDir: `${output}pages`,
+  srcDir: root,
+  srcExclude: ['test/**', 'docs/examples/**', '**/CHANGELOG.md'],
   outDir: `${output}html`,
   cacheDir: `${output}cache`,
-  cleanUrls: false,
+  rewrites: address,
   metaChunk: true,
   head: [['link', { rel: 'icon', href: '/icon.svg', type: 'image/svg+xml' }]],
-  // The index of the search is one file.
-  vite: { build: { chunkSizeWarningLimit: 2_000 } },
-  markdown: { theme: { light: 'github-light-high-contrast', dark: 'github-dark' } },
+  vite: {
+    publicDir: `${root}docs/.vitepress/public`,
+    // The index of the search is one file.
+    build: { chunkSizeWarningLimit: 2_000 },
+  },
+  markdown: {
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark' },
+    // Headings have the same anchors on GitHub and here, so that one check of the links is enough.
+    anchor: { slugify: slug },
+    config: rewriteLinks,
+  },
+  transformPageData: ({ relativePath }) =>
+    relativePath === 'index.md' ? { title: '', frontmatter: { layout: 'home', hero } } : {},
   themeConfig: {
     logo: '/icon.svg',
     search: { provider: 'local' },
     outline: { level: [2, 3] },
     nav: [
       { text: 'Guide', link: '/guide/', activeMatch: '^/guide/' },
-      { text: 'Packages', link: '/packages/', activeMatch: '^/packages/' },
+      { text: 'Packages', link: '/#packages', activeMatch: '^/packages/' },
       { text: 'Reference', link: '/reference/', activeMatch: '^/reference/' },
-      { text: 'Design', link: '/design', activeMatch: '^/(design|benchmarks|contributing)' },
+      { text: 'Design', link: '/design', activeMatch: '^/(design|benchmarks|runtimes|contributing)' },
     ],
-    sidebar: navigation,
+    sidebar: {
+      '/guide/': guide,
+      '/packages/': [{ text: 'Packages', items: packages.map(({ folder }) => page(`packages/${folder}/README.md`)) }],
+      '/reference/': [
+        { text: 'Reference', items: modules.map((name) => ({ text: name, link: `/reference/${name}` })) },
+      ],
+      '/': [
+        {
+          text: 'About',
+          items: ['design', 'benchmarks', 'runtimes', 'contributing'].map((name) => page(`docs/${name}.md`)),
+        },
+      ],
+    },
     socialLinks: [{ icon: 'github', link: 'https://github.com/quiesce/quiesce' }],
     footer: { message: 'Released under the MIT licence.' },
   },

@@ -7,13 +7,13 @@ import { outputFolder, writeModules } from './modules.ts';
 
 it('all examples compile under the strictest settings', () => {
   const output = outputFolder('compiled');
-  writeModules(output, [...packageFences(), ...pageFences()]);
+  writeModules(output, [...packageFences, ...pageFences]);
   const config = {
     extends: '../../tsconfig.node.json',
     include: ['**/*.ts', '**/*.tsx'],
     exclude: [],
     compilerOptions: {
-      ...{ noEmit: true, rootDir: '../../..', jsx: 'react-jsx' },
+      ...{ noEmit: true, rootDir: '../../..', jsx: 'react-jsx', tsBuildInfoFile: '../../.cache/examples.tsbuildinfo' },
       // An example may show a name without using it.
       ...{ noUnusedLocals: false, noUnusedParameters: false },
     },

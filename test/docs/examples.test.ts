@@ -1,10 +1,9 @@
 import { format } from 'node:util';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { packageFences } from './fences.ts';
+import { packageFences as fences } from './fences.ts';
 import { fileOf, outputFolder, writeModules } from './modules.ts';
 
 const output = outputFolder('examples');
-const fences = packageFences();
 
 /** Examples of child processes let go of the channel to the parent, which here is what keeps the tests' own process. */
 afterEach(() => {

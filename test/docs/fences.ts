@@ -1,77 +1,106 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+// The code blocks of the documentation: of Markdown files, and of docstrings.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import MarkdownIt, { type Token } from 'markdown-it';
+import { root } from '../package/packages.ts';
 
-/** One example of the documentation. */
+/** One code block. */
 export interface Fence {
-  /** Where it stands, for people: `packages/select/src/sleep.ts:93`. */
+  /** The file and the line of its first backticks: `packages/select/src/sleep.ts:93`. */
   readonly place: string;
-  /** The page or source that it stands in. */
+  /** The file, as a path from the root. */
   readonly page: string;
-  readonly kind: 'ts' | 'tsx' | 'console';
-  /** A program of its own, by what its first line says (`// copy.ts`); `undefined`: a piece of one. */
+  /** `ts`; empty when the block does not name a language. */
+  readonly language: string;
+  /** The HTML comment directly above it; empty when there is none. */
+  readonly note: string;
+  /** The name in its first line (`// copy.ts`), when the block is a whole program; `undefined` for a part of one. */
   readonly file: string | undefined;
   readonly code: string;
-  /** What its `// =>` comments promise, in order. */
+  /** The outputs that its `// =>` comments promise, in order. */
   readonly promised: readonly string[];
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const markdown = new MarkdownIt('commonmark').disable('inline');
+/** Indented text in a comment is a drawing or a list of states. */
+const docstrings = new MarkdownIt('commonmark').disable(['inline', 'code']);
 
-/** Every `ts`, `tsx` and `console` fence in the docstrings and READMEs of the packages, and in the README. */
-export function packageFences(): Fence[] {
-  const sources = filesIn('packages').filter((file) => /^packages\/[^/]+\/(src\/.*\.ts|README\.md)$/.test(file));
-  return [...sources, 'README.md'].sort().flatMap((file) => fencesOf(file));
-}
+const executed = /^(?:ts|tsx|console)$/;
+/** Commands, output, data, and languages that this project has no compiler for. */
+const notOurs = /^(?:sh|text|json|yaml|html|css|diff|go|kotlin|python|rust)$/;
+const note = /^<!-- (?:run by (?<runner>\S+)|not run: \S.{15,}) -->$/;
+/** Looks like a promise, and no test compares it. */
+const idlePromise = /\/\/(?! => \S)[ \t]*(?:[-=]>|→|⇒).*/;
 
-/** The same of the pages below `docs`. */
-export function pageFences(): Fence[] {
-  return pages().flatMap((file) => fencesOf(file));
-}
-
-/** All of them. */
-export function allFences(): Fence[] {
-  return [...packageFences(), ...pageFences()];
-}
-
-/** The Markdown below `docs`, as paths from the root. */
-export function pages(): string[] {
-  return filesIn('docs')
-    .filter((file) => file.endsWith('.md'))
-    .sort();
-}
+/** Every Markdown file, and every source of a package. */
+const files = filesIn('').filter((file) => /\.md$|^packages\/[^/]+\/src\/.*\.ts$/.test(file));
+export const allFences: readonly Fence[] = files.flatMap((file) => fencesOf(file, textOf(file)));
+/** Executed together with their neighbours on the page, where a program may import another one. */
+export const pageFences: readonly Fence[] = allFences.filter((fence) => isExecuted(fence) && isPage(fence.page));
+/** Examples that stand alone: in docstrings and READMEs. */
+export const packageFences: readonly Fence[] = allFences.filter((fence) => isExecuted(fence) && !isPage(fence.page));
+/** The Markdown below `docs`. */
+export const pages: readonly string[] = files.filter(isPage);
 
 /** The text of a file, by its path from the root. */
 export function textOf(file: string): string {
   return readFileSync(`${root}${file}`, 'utf8');
 }
 
-function filesIn(folder: string): string[] {
-  return readdirSync(`${root}${folder}`, { withFileTypes: true }).flatMap((entry) => {
-    const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory()) return /^(node_modules|\..*|dist)$/.test(entry.name) ? [] : filesIn(path);
-    return [path];
+/** The files below a folder, as paths from the root, in order. */
+export function filesIn(folder: string): string[] {
+  const entries = readdirSync(`${root}${folder}`, { withFileTypes: true });
+  return entries
+    .filter(({ name }) => !/^(?:node_modules|dist|reference|\.(?!changeset$|github$).*)$/.test(name))
+    .flatMap((entry) => (entry.isDirectory() ? filesIn(`${folder}${entry.name}/`) : [`${folder}${entry.name}`]))
+    .sort();
+}
+
+/** The code blocks of a Markdown file or a source. */
+export function fencesOf(page: string, text: string): Fence[] {
+  if (page.endsWith('.md')) return codeIn(markdown.parse(text, {}), page, 0);
+  return [...text.matchAll(/\/\*\*([\s\S]*?)\*\//g)].flatMap(({ 1: docstring = '', index }) => {
+    if (!/`{3}|~{3}|<pre/.test(docstring)) return [];
+    const lines = text.slice(0, index).split('\n').length - 1;
+    return codeIn(docstrings.parse(docstring.replaceAll(/^[ \t]*\* ?/gm, ''), {}), page, lines);
   });
 }
 
-function fencesOf(file: string): Fence[] {
-  const text = textOf(file);
-  const fences: Fence[] = [];
-  // In a docstring every line of the fence stands behind " * ".
-  for (const match of text.matchAll(/^([ \t]*(?:\* )?)```(tsx?|console)\n([\s\S]*?)^[ \t]*(?:\* )?```/gm)) {
-    const line = text.slice(0, match.index).split('\n').length;
-    const code = (match[3] ?? '').replace(/^[ \t]*\* ?/gm, (lead) => (match[1]?.includes('*') === true ? '' : lead));
-    fences.push({
-      place: `${file}:${line}`,
-      page: file,
-      kind: match[2] as Fence['kind'],
-      file: /^\/\/ ([\w-]+\.ts)$/m.exec(code.split('\n')[0] ?? '')?.[1],
-      code,
-      promised: promisedBy(code),
-    });
+/** Why a code block is no honest example; `undefined` when it is one. */
+export function complaintAbout(fence: Fence): string | undefined {
+  const runner = note.exec(fence.note)?.groups?.['runner'];
+  if (fence.language === '') return 'does not name its language; plain text is `text`';
+  if (runner !== undefined && !existsSync(`${root}${runner}`)) return `is run by ${runner}, which does not exist`;
+  if (isExecuted(fence)) {
+    const [idle] = idlePromise.exec(fence.code) ?? [];
+    return idle && `has the comment "${idle}", which no test compares: write "// => …"`;
   }
-  return fences;
+  if (notOurs.test(fence.language) || note.test(fence.note)) return undefined;
+  return 'is not executed: make it `ts`, or write "<!-- run by FILE -->" or "<!-- not run: REASON -->" above it';
 }
 
-function promisedBy(code: string): string[] {
-  return [...code.matchAll(/\/\/ => (.*)$/gm)].map((match) => (match[1] ?? '').trim());
+function isExecuted(fence: Fence): boolean {
+  return executed.test(fence.language) && !note.test(fence.note);
+}
+
+function isPage(file: string): boolean {
+  return file.startsWith('docs/') && file.endsWith('.md');
+}
+
+function codeIn(tokens: readonly Token[], page: string, linesAbove: number): Fence[] {
+  return tokens.flatMap(({ type, info, content: code, map }, index): Fence[] => {
+    const isCode = type === 'fence' || type === 'code_block' || (type === 'html_block' && /<pre\b/i.test(code));
+    if (!isCode) return [];
+    const above = tokens[index - 1];
+    return [
+      {
+        place: `${page}:${linesAbove + (map?.[0] ?? 0) + 1}`,
+        page,
+        language: info.trim().split(/[\s{]/)[0] ?? '',
+        note: above?.type === 'html_block' ? above.content.trim() : '',
+        file: /^\/\/ ([\w-]+\.ts)\n/.exec(code)?.[1],
+        code,
+        promised: [...code.matchAll(/\/\/ => (.*)$/gm)].map(([, promise = '']) => promise.trim()),
+      },
+    ];
+  });
 }

@@ -1,7 +1,7 @@
 // Makes modules of examples: what an example uses is imported, unless it says so itself, and what it prints is kept.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { publicPackages, root } from '../package/packages.ts';
 import type { Fence } from './fences.ts';
 
 /** Types have no value to find them by. */
@@ -10,18 +10,24 @@ const types: Record<string, readonly string[]> = {
 };
 
 /** The names of everything that can be imported, by where from: `@quiesce/select`, `@quiesce/worker-pool/node`. */
-const exported = await exportsOf(fileURLToPath(new URL('../../packages/', import.meta.url)));
+const exported = new Map(
+  await Promise.all(
+    publicPackages()
+      .flatMap(({ manifest, entries }) => [...entries.keys()].map((subpath) => manifest.name + subpath.slice(1)))
+      .map(async (name) => [name, Object.keys((await import(name)) as object)] as const),
+  ),
+);
 
 /** Where modules are written: below the root, where imports find what is installed. */
 export function outputFolder(name: string): string {
-  return fileURLToPath(new URL(`../.output/${name}/`, import.meta.url));
+  return `${root}test/.output/${name}/`;
 }
 
 /** Writes the examples into an empty folder, as modules; transcripts are none. */
 export function writeModules(folder: string, fences: readonly Fence[]): void {
   rmSync(folder, { recursive: true, force: true });
   for (const fence of fences) {
-    if (fence.kind === 'console') continue;
+    if (fence.language === 'console') continue;
     const file = fileOf(folder, fence);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, fence.file === undefined ? moduleOf(fence) : fence.code);
@@ -32,7 +38,7 @@ export function writeModules(folder: string, fences: readonly Fence[]): void {
 export function fileOf(folder: string, fence: Fence): string {
   const plain = (text: string): string => text.replaceAll(/[^\w-]+/g, '_');
   return fence.file === undefined
-    ? `${folder}${plain(fence.place)}.${fence.kind}`
+    ? `${folder}${plain(fence.place)}.${fence.language}`
     : `${folder}${plain(fence.page)}/${fence.file}`;
 }
 
@@ -52,23 +58,4 @@ function moduleOf(fence: Fence): string {
     'void console;',
   ];
   return `${lines.join('\n')}\n`;
-}
-
-/** Loads every public package, and every subpath of it, and reads the names off. */
-async function exportsOf(packages: string): Promise<Map<string, readonly string[]>> {
-  const found = new Map<string, readonly string[]>();
-  for (const folder of readdirSync(packages)) {
-    const manifest = JSON.parse(readFileSync(`${packages}${folder}/package.json`, 'utf8')) as {
-      readonly name: string;
-      readonly private?: boolean;
-      readonly exports: Record<string, unknown>;
-    };
-    if (manifest.private === true) continue;
-    for (const path of Object.keys(manifest.exports)) {
-      if (path === './package.json') continue;
-      const name = `${manifest.name}${path.slice(1)}`;
-      found.set(name, Object.keys((await import(name)) as object));
-    }
-  }
-  return found;
 }

@@ -49,7 +49,6 @@ const commands = {
     const checks = await together([
       [['packed packages', [...script, 'test/package/check.ts']]],
       [
-        ['documentation', [...script, 'test/docs/check.ts']],
         ['site', [...script, 'test/docs/site/build.ts']],
         ['release rehearsal', [...script, 'test/package/rehearse.ts']],
       ],

@@ -1,19 +1,22 @@
-// The reference: what docstrings say, as one Markdown page for each place that a package can be imported from.
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Application, type DeclarationReflection, type ProjectReflection } from 'typedoc';
-import { root } from '../../package/packages.ts';
-import { entries } from '../gates/entries.ts';
-import { pagesIn } from '../gates/markdown.ts';
+// The reference: docstrings, as one Markdown page for each name that a package can be imported by.
+import { Application, Comment, Converter, type DeclarationReflection, ReflectionKind } from 'typedoc';
+import { publicPackages, root } from '../../package/packages.ts';
 
-/** Writes the pages below a folder: `@quiesce/worker-pool/node` is `@quiesce/worker-pool/node.md`. */
+/** Names by sources: `@quiesce/worker-pool/node` by `packages/worker-pool/src/node/index.ts`. */
+const modules = new Map(
+  publicPackages().flatMap(({ manifest, directory, entries }) =>
+    [...entries].map(([subpath, source]) => [directory + source.slice(1), manifest.name + subpath.slice(1)] as const),
+  ),
+);
+
+/** Writes the pages below a folder. Fails on a docstring or an example that is missing, and on a dead link. */
 export async function writeReference(folder: string): Promise<void> {
   const app = await Application.bootstrapWithPlugins({
     plugin: ['typedoc-plugin-markdown'],
     name: 'Reference',
-    entryPoints: entries().map(({ file }) => file),
+    entryPoints: [...modules.keys()],
     tsconfig: `${root}test/tsconfig.node.json`,
-    // `npm run check` has compiled everything by then.
+    // `npm run lint` compiles the sources.
     skipErrorChecking: true,
     excludeInternal: true,
     excludePrivate: true,
@@ -26,13 +29,17 @@ export async function writeReference(folder: string): Promise<void> {
     displayBasePath: root,
     treatValidationWarningsAsErrors: true,
     validation: {
-      invalidLink: true,
-      notExported: false,
-      notDocumented: false,
-      invalidPath: true,
-      rewrittenLink: true,
+      ...{ invalidLink: true, notExported: false, notDocumented: true, invalidPath: true, rewrittenLink: true },
       unusedMergeModuleWith: true,
     },
+    requiredToBeDocumented: ['Function', 'Class', 'Interface', 'TypeAlias', 'Variable', 'Method', 'Accessor'],
+    // Type parameters, whose constraints typedoc takes for functions.
+    intentionallyNotDocumented: [
+      ...['@quiesce/cancellation-token.DropGuard.T.__type.cancel'],
+      ...['@quiesce/scope.Scope.race.W', '@quiesce/scope.Scope.any.W'],
+    ],
+    packagesRequiringDocumentation: publicPackages().map(({ manifest }) => manifest.name),
+    outputs: [{ name: 'markdown', path: folder }],
     logLevel: 'Warn',
   });
   const markdown: Record<string, unknown> = {
@@ -42,7 +49,7 @@ export async function writeReference(folder: string): Promise<void> {
     hidePageHeader: true,
     hideBreadcrumbs: true,
     useCodeBlocks: true,
-    useHTMLAnchors: true,
+    useCustomAnchors: true,
     anchorPrefix: 'api-',
     expandObjects: false,
     sanitizeComments: true,
@@ -53,33 +60,30 @@ export async function writeReference(folder: string): Promise<void> {
     tableColumnSettings: { hideSources: true, hideModifiers: true, hideInherited: true, hideOverrides: true },
   };
   for (const [option, value] of Object.entries(markdown)) app.options.setValue(option as never, value as never);
+  app.converter.on(Converter.EVENT_CREATE_DECLARATION, (_, module) => {
+    const name = modules.get(module.sources?.[0]?.fullFileName ?? '');
+    if (module.kind === ReflectionKind.Module && name !== undefined) module.name = name;
+  });
   const project = await app.convert();
   if (project === undefined) throw new Error('typedoc could not read the sources');
-  nameModules(project);
   app.validate(project);
-  app.options.setValue('outputs', [{ name: 'markdown', path: folder }]);
+  // typedoc would also ask for the fields of each case of a union.
+  for (const field of project.getReflectionsByKind(ReflectionKind.Property)) {
+    const isNamed = field.parent?.kindOf(ReflectionKind.ClassOrInterface) === true && !field.name.startsWith('[');
+    if (isNamed && !field.hasComment()) app.logger.error(`${field.getFullName()} has no docstring`);
+  }
+  for (const found of project.getReflectionsByKind(ReflectionKind.Function | ReflectionKind.Class)) {
+    if (found.isDeclaration() && !hasExample(found)) app.logger.error(`${found.getFullName()} has no executed example`);
+  }
   await app.generateOutputs(project);
-  for (const page of pagesIn(folder.replace(/\/*$/, '/'), '', ['.md']))
-    writeFileSync(join(folder, page.file), anchored(page.text));
   if (app.logger.hasErrors() || app.logger.hasWarnings()) throw new Error('typedoc has found something wrong');
 }
 
-/** Its anchors become those of the headings: otherwise vitepress would number equal ones in its own way. */
-function anchored(text: string): string {
-  return text.replaceAll(/^<a id="([^"]+)"><\/a>\s*\n+(#+ .*)$/gm, '$2 {#$1}');
-}
-
-/** A module is named by its file; people know it by what they import. */
-function nameModules(project: ProjectReflection): void {
-  const names = new Map(entries().map(({ name, file }) => [file, name]));
-  for (const module of project.children ?? []) {
-    const file = fileOf(module);
-    const name = names.get(file);
-    if (name === undefined) throw new Error(`typedoc found a module that no package exports: ${file}`);
-    module.name = name;
-  }
-}
-
-function fileOf(module: DeclarationReflection): string {
-  return module.sources?.[0]?.fullFileName ?? '';
+/** Whether a docstring has an example that promises an output, which examples.test.ts compares. */
+function hasExample(declaration: DeclarationReflection): boolean {
+  const comments = [declaration, ...(declaration.signatures ?? [])].map(({ comment }) => comment);
+  const examples = comments.flatMap((comment) => comment?.getTags('@example') ?? []);
+  return examples.some(({ content }) =>
+    /```(?:ts|typescript)\n[\s\S]*\/\/ => \S/.test(Comment.combineDisplayParts(content)),
+  );
 }
