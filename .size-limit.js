@@ -31,7 +31,11 @@ export const packages = {
   'worker-pool': { budget: 15_500, why: 'scope and channel, and 4 kB for two pools' },
 };
 
-/** Programs that use a part of the token. @type {Record<string, Ceiling & { path?: string, import?: string }>} */
+/**
+ * Programs that use a part of the token.
+ *
+ * @type {Record<string, Ceiling & { path?: string, import?: string }>}
+ */
 export const programs = {
   'child tokens and cancel': {
     path: 'test/package/programs/child-tokens.ts',
@@ -57,25 +61,27 @@ export const programs = {
   },
 };
 
-/** @param {string} folder */
-const entryOf = (folder) => `packages/${folder}/dist/index.js`;
-
-const published = readdirSync('packages').filter(
-  (folder) => JSON.parse(readFileSync(`packages/${folder}/package.json`, 'utf8')).private !== true,
+const folders = new URL('packages/', import.meta.url);
+const published = readdirSync(folders).filter(
+  (folder) => JSON.parse(readFileSync(new URL(`${folder}/package.json`, folders), 'utf8')).private !== true,
 );
 const missing = published.filter((folder) => packages[folder] === undefined);
-if (missing.length > 0) throw new Error(`.size-limit.js has no budget for ${missing.join(', ')}: add one with its reason`);
+if (missing.length > 0)
+  throw new Error(`.size-limit.js has no budget for ${missing.join(', ')}: add one with its reason`);
 
-const checked = [
-  ...published.map((folder) => ({ name: folder, path: entryOf(folder), ...packages[folder] })),
+/** @param {string} folder */
+const entryOf = (folder) => `packages/${folder}/dist/index.js`;
+const checks = [
+  ...Object.entries(packages).map(([name, ceiling]) => ({ name, path: entryOf(name), ...ceiling })),
   ...Object.entries(programs).map(([name, program]) => ({ name, path: entryOf('cancellation-token'), ...program })),
 ];
 
-export default checked.map(({ budget, why, now, ...check }) => ({
+export default checks.map(({ budget, why, now, ...check }) => ({
   ...check,
   limit: `${(now ?? budget) / 1000} kB`,
   message: `${why}; budget: ${budget / 1000} kB`,
   gzip: true,
+  // A peer dependency, which the program has anyway.
   ignore: ['effect'],
   modifyEsbuildConfig: (/** @type {object} */ config) => ({
     ...config,
