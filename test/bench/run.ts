@@ -37,7 +37,12 @@ if (unknown.length > 0) {
   console.error(`bench: there is no ${unknown.join(', ')}; there are ${names.join(', ')}`);
   process.exit(2);
 }
-if (values.record) requireCommitted();
+const current = Number(process.versions.node.split('.')[0]);
+const majors = values.node !== undefined ? [Number(values.node)] : values.record ? nodes : [current];
+if (values.record) {
+  if (!majors.every((major) => nodes.includes(major))) throw new Error(`docs/benchmarks.md is about Node ${nodes}`);
+  requireCommitted();
+}
 const isWanted = (name: string): boolean => positionals.length === 0 || positionals.includes(name);
 
 /** Makes one script of a file of benchmarks; what it imports from packages stays there, as for a user. */
@@ -102,8 +107,7 @@ if (isWanted('sizes')) {
 }
 
 const figures: Figure[] = [];
-const current = Number(process.versions.node.split('.')[0]);
-for (const major of values.node !== undefined ? [Number(values.node)] : values.record ? nodes : [current]) {
+for (const major of majors) {
   const node = nodeOf(major);
   for (const file of files.filter(isWanted)) {
     const lines = await measureFile(file, node);
