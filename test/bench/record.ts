@@ -61,12 +61,12 @@ const sentences: Readonly<Record<string, string>> = {
  * Returns the page with a block replaced.
  *
  * @param where the machine, as the block names it
+ * @param commit what `requireCommitted` returned
  * @throws Error when the page has no such block
  */
-export function withBlock(page: string, key: string, where: string, table: string): string {
+export function withBlock(page: string, key: string, where: string, commit: string, table: string): string {
   const today = new Date().toISOString().slice(0, 10);
-  const [commit, committed] = git('log', '-1', '--format=%h %cs').split(' ');
-  const text = `Measured on ${today} on ${where}, at commit \`${commit}\` of ${committed}.\n\n${table}`;
+  const text = `Measured on ${today} on ${where}, at commit ${commit}.\n\n${table}`;
   return replaced(page, new RegExp(`(<!-- recorded: ${key} -->\n\n)[\\s\\S]*?(\n\n<!-- /recorded -->)`), text);
 }
 
@@ -153,10 +153,15 @@ export function dayOf(commit: string): string | undefined {
   }
 }
 
-/** @throws Error when the code differs from the commit, which would be named for figures that it does not have */
-export function requireCommitted(): void {
+/**
+ * Returns the current commit and its day, as a block names them.
+ *
+ * @throws Error when the code differs from that commit
+ */
+export function requireCommitted(): string {
   const changed = git('status', '--porcelain', '--', 'packages', 'test/bench', 'pnpm-lock.yaml');
   if (changed !== '') throw new Error(`a record names its commit, so commit these changes first:\n${changed}`);
+  return git('log', '-1', '--format=`%h` of %cs');
 }
 
 function git(...args: string[]): string {

@@ -39,10 +39,11 @@ if (unknown.length > 0) {
 }
 const current = Number(process.versions.node.split('.')[0]);
 const majors = values.node !== undefined ? [Number(values.node)] : values.record ? nodes : [current];
-if (values.record) {
-  if (!majors.every((major) => nodes.includes(major))) throw new Error(`docs/benchmarks.md is about Node ${nodes}`);
-  requireCommitted();
+if (values.record && !majors.every((major) => nodes.includes(major))) {
+  throw new Error(`docs/benchmarks.md is about Node ${nodes}`);
 }
+/** The one that is recorded; `undefined`: this run only prints. */
+const commit = values.record ? requireCommitted() : undefined;
 const isWanted = (name: string): boolean => positionals.length === 0 || positionals.includes(name);
 
 /** Makes one script of a file of benchmarks; what it imports from packages stays there, as for a user. */
@@ -100,8 +101,8 @@ if (isWanted('sizes')) {
   const sizes = measureSizes();
   const table = tableOfSizes(sizes);
   console.log(`\nsizes\n\n${table}`);
-  if (values.record) {
-    rewrite(page, (text) => withBlock(text, 'sizes', `Node ${process.versions.node}`, table));
+  if (commit !== undefined) {
+    rewrite(page, (text) => withBlock(text, 'sizes', `Node ${process.versions.node}`, commit, table));
     rewrite(readme, (text) => withSizes(text, sizes));
   }
 }
@@ -117,8 +118,8 @@ for (const major of majors) {
     const runtime = first.runtime.replace('node', 'Node');
     console.log(`\n${file}, ${runtime}\n\n${table}`);
     figures.push(...figuresOf(lines));
-    if (!values.record) continue;
-    rewrite(page, (text) => withBlock(text, `${file}, Node ${major}`, `${runtime}, ${machine}`, table));
+    if (commit === undefined) continue;
+    rewrite(page, (text) => withBlock(text, `${file}, Node ${major}`, `${runtime}, ${machine}`, commit, table));
     rewrite(readme, (text) => withRatios(text, readFileSync(page, 'utf8')));
   }
 }
