@@ -4,8 +4,6 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { packages, programs } from '../../.size-limit.js';
 import { blocksOf, dayOf, newestChange, nodes, withRatios } from '../bench/record.ts';
-import { adapters } from '../conformance/replay/adapters.ts';
-import { isOwn, readSuite } from '../conformance/replay/recordings.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (file: string): string => readFileSync(root + file, 'utf8');
@@ -72,13 +70,5 @@ describe('the README', () => {
   it('names the depth that the test of deep trees cancels', () => {
     const [, depth = ''] = /= ([\d_]+);/.exec(read('packages/cancellation-token/test/deep.test.ts')) ?? [];
     expect(readme).toContain(`${depth.replaceAll('_', ',')} tokens below each other`);
-  });
-
-  it.runIf(isOwn)('counts the recorded operations that are replayed', () => {
-    const recordings = `${root}test/conformance/tokio`;
-    const replayed = adapters.flatMap(({ suite, notYet }) =>
-      readSuite(recordings, suite).cases.flatMap(({ ops }) => ops.filter(({ op }) => !Object.hasOwn(notYet, op))),
-    );
-    expect(readme).toContain(`${replayed.length.toLocaleString('en')} recorded operations`);
   });
 });
