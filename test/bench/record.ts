@@ -7,7 +7,8 @@ import { inKilobytes, type Size } from './sizes.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Each record is of these. */
+/** The files of benchmarks, and the versions of Node that a record is about. */
+export const files: readonly string[] = ['token', 'select', 'broadcast', 'channel', 'scope'];
 export const nodes: readonly number[] = [20, 24];
 
 /** One block of the page: what was measured, and the commit that it was measured at. */

@@ -13,11 +13,10 @@ import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { nodeOf } from '../runtimes/install.ts';
 import type { Measured } from './harness.ts';
-import { nodes, requireCommitted, withBlock, withRatios, withSizes } from './record.ts';
+import { files, nodes, requireCommitted, withBlock, withRatios, withSizes } from './record.ts';
 import { measureSizes, tableOfSizes } from './sizes.ts';
 import { type Figure, figuresOf, type Line, linesOf, tableOf } from './table.ts';
 
-const files = ['token', 'select', 'broadcast', 'channel', 'scope'] as const;
 const names = [...files, 'sizes'];
 const PROCESSES = 3;
 /** Without the last one, collections that a rival asks for would also throw away the code of whoever is not its turn. */
