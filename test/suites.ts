@@ -1,4 +1,8 @@
-/** Which files are the tests of what packages do: they run under vitest, and on every runtime (`npm run runtimes`). */
+/**
+ * Which files are the tests of what packages do, here and on every other runtime (`npm run runtimes`). The suffix marks a test where
+ * it stands: `.slow.test.ts` needs millions of objects or starts many processes, and runs in `npm run test:all`; `.leak.ts` measures
+ * memory in a process of its own.
+ */
 export const suites: Record<'unit' | 'conformance' | 'leak', string[]> = {
   unit: ['packages/*/test/**/*.test.ts'],
   conformance: ['test/conformance/**/*.test.ts'],

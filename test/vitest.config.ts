@@ -8,12 +8,13 @@ const root = new URL('..', import.meta.url).pathname;
 const built = process.env['QUIESCE_BUILT'] === '1';
 const condition = built ? ['--conditions=built'] : [];
 
-/** Order matters between groups only: what measures memory, or starts processes, does not share the processors with the rest. */
+/** Order matters between groups only: tests that measure memory do not share the processors with others. */
 const project = (name: string, order: number, include: string[], more: object = {}) => ({
   extends: true as const,
   test: { name, include, execArgv: condition, sequence: { groupOrder: order }, ...more },
 });
 
+const slow = ['**/*.slow.test.ts'];
 const effect40 = [{ find: /^effect(?=$|\/)/, replacement: 'effect-4-0' }];
 
 export default defineConfig({
@@ -23,34 +24,41 @@ export default defineConfig({
   ssr: { resolve: { conditions: [...(built ? ['built'] : []), 'module', 'node', 'development'] } },
   test: {
     environment: 'node',
-    // Only what hangs takes so long: no test is decided by how busy the machine is.
+    // Only a test that hangs takes so long: no test is decided by how busy the machine is.
     testTimeout: 60_000,
     pool: 'forks',
-    // vitest would leave one processor idle: of two that is half of the machine.
+    // Most of the time of a small file is the loading of its modules: files share a process, and its modules.
+    isolate: false,
+    // By default vitest leaves one processor idle: of two that is half of the machine.
     maxWorkers: availableParallelism(),
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
     reporters: ['default', 'json'],
     outputFile: { json: process.env['QUIESCE_REPORT'] ?? 'test/.output/report.json' },
     passWithNoTests: false,
     projects: [
-      project('unit', 0, suites.unit),
-      // The peer's oldest version that we take: the same tests. Node, which loads what was built, knows no such alias.
-      ...(built ? [] : [project('effect-4.0', 0, ['packages/effect/test/**/*.test.ts'], { alias: effect40 })]),
-      project('docs', 0, ['test/docs/**/*.test.ts', 'test/runtimes/**/*.test.ts']),
+      // `npm test`: from the sources, without a build.
+      project('unit', 0, suites.unit, { exclude: slow }),
+      project('conformance', 0, suites.conformance),
+      project('docs', 0, ['test/docs/**/*.test.ts'], { exclude: slow }),
       project('types', 0, ['test/types/**/*.test.ts']),
-      project('conformance', 1, suites.conformance),
-      project('package', 1, ['test/package/**/*.test.ts'], {
+      // Tests of one file whose processes are independent run side by side.
+      project('e2e', 0, ['test/e2e/**/*.test.ts'], { exclude: slow, maxConcurrency: 3 }),
+
+      // `npm run test:all` has the others as well, which may need the build.
+      project('slow', 1, ['packages/*/test/**/*.slow.test.ts', 'test/**/*.slow.test.ts'], { maxConcurrency: 3 }),
+      // The oldest version of the peer that the package accepts: the same tests. Node, which loads `dist`, knows no such alias.
+      ...(built ? [] : [project('effect-4.0', 1, ['packages/effect/test/**/*.test.ts'], { alias: effect40 })]),
+      project('package', 1, ['test/package/**/*.test.ts', 'test/runtimes/**/*.test.ts'], {
         testTimeout: 120_000,
         hookTimeout: 120_000,
         globalSetup: 'test/package/pack.ts',
       }),
       project('leak', 2, suites.leak, {
-        // Each file has a process of its own, and bytes do not depend on who else computes.
+        // Bytes do not depend on what other files have left in the process.
+        isolate: true,
         execArgv: [...condition, '--expose-gc'],
         testTimeout: 120_000,
       }),
-      // One file at a time; tests of one whose processes have nothing to do with one another, so many.
-      project('e2e', 3, ['test/e2e/**/*.test.ts'], { fileParallelism: false, maxConcurrency: 3 }),
     ],
   },
 });

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { broadcastChannel } from './replay/broadcast.ts';
 import { cancellationToken } from './replay/cancellation-token.ts';
 import { type Op, type Recording, readSuite, suitesIn } from './replay/recordings.ts';
 import { type Adapter, describeDifferences, replay } from './replay/replay.ts';
@@ -72,6 +73,21 @@ test('a wake that was not recorded is a difference, also of an operation that sa
   ];
   expect(await replayed(...waiting, { op: 'cancel', h: 1, wakes: [2] })).toContain('0 of 1 cases differ');
   expect(await replayed(...waiting, { op: 'cancel', h: 1 })).toContain('wakes: Tokio woke [], we [2]');
+});
+
+test.each([
+  { tx: 5, isOpen: false },
+  { tx: null, isOpen: true },
+  { tx: 'something else', isOpen: true },
+  { tx: 'something else', isOpen: false },
+])('an upgrade that answers $tx is a difference when the channel is open: $isOpen', async ({ tx, isOpen }) => {
+  const ops: Op[] = [
+    { op: 'channel', cap: 1, tx: 1, rx: 2 },
+    { op: 'downgrade', tx: 1, weak: 3 },
+    ...(isOpen ? [] : [{ op: 'drop_tx', tx: 1 }]),
+    { op: 'upgrade', weak: 3, tx },
+  ];
+  expect(await replayedBy(broadcastChannel, ops)).toContain(`operation ${ops.length - 1}: {"op":"upgrade"`);
 });
 
 test('leaving an operation out is a difference when somebody else would have seen it', async () => {

@@ -40,7 +40,8 @@ describe.each(adapters)('$suite', (adapter) => {
     for (const [at, { ops }] of recording.cases.entries()) {
       for (const [index, op] of ops.entries()) {
         for (const field of comparedFields(op, adapter)) {
-          const kind = `${op.op}.${field}`;
+          const answer = op[field];
+          const kind = `${op.op}.${field}: ${answer === null ? 'null' : typeof answer}`;
           if (kinds.has(kind)) continue;
           kinds.add(kind);
           const tampered = tamper(recording, at, index, field);

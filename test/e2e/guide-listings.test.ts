@@ -6,8 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { outputOf } from '../docs/listings.ts';
 import { drive, type Script } from './shutdown/drive.ts';
 
+const loader = fileURLToPath(new URL('../../docs/examples/guide/tsx-in-threads.mjs', import.meta.url));
 const guide = '../../../docs/examples/guide/';
-const inThreads = fileURLToPath(new URL('../../docs/examples/guide/tsx-in-threads.mjs', import.meta.url));
 
 /** How often it went round until the signal came is nobody's business: numbers are left out, and repetitions. */
 function timeless(lines: readonly string[]): string[] {
@@ -53,7 +53,7 @@ describe('the token example', () => {
 
 describe('the thread pool', { timeout: 60_000 }, () => {
   it('reaches a real thread that computes, does what was queued, and joins its threads', async () => {
-    const { lines, stderr, code } = await drive(`${guide}thread-pool`, [], [], { nodeArgs: ['--import', inThreads] });
+    const { lines, stderr, code } = await drive(`${guide}thread-pool`, [], [], { loader });
     expect([stderr, code]).toEqual(['', 0]);
     expect(lines).toEqual(outputOf('thread-pool'));
   });
@@ -61,9 +61,7 @@ describe('the thread pool', { timeout: 60_000 }, () => {
 
 describe('the forgotten guard', () => {
   it('is named, with the place where it was made, and waited for no longer', async () => {
-    const { lines, code } = await drive(`${guide}forgotten-guard`, [], [], {
-      nodeArgs: ['--expose-gc', '--import', 'tsx'],
-    });
+    const { lines, code } = await drive(`${guide}forgotten-guard`, [], [], { node: ['--expose-gc'] });
     expect(code).toBe(0);
     expect(lines).toEqual(outputOf('forgotten-guard'));
   });

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { nodeArgs } from '../programs.ts';
 
 const file = fileURLToPath(new URL('shutdown/flushed.ts', import.meta.url));
 
@@ -15,7 +16,7 @@ interface Running {
 
 /** Starts it, with a stdout that is read only when somebody does, and waits until its shutdown has stopped. */
 async function stopped(flushTimeout: number | null, more: object = {}): Promise<Running> {
-  const child = spawn(process.execPath, ['--import', 'tsx', file, JSON.stringify({ flushTimeout, ...more })], {
+  const child = spawn(process.execPath, [...(await nodeArgs(file)), JSON.stringify({ flushTimeout, ...more })], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stderr = '';

@@ -107,7 +107,7 @@ export class Sender<T> implements Disposable {
    */
   downgrade(): WeakSender<T> {
     this.#check('downgrade');
-    return new WeakSender(this.ring);
+    return new WeakSender(this.ring, createSender);
   }
 
   /**
@@ -173,4 +173,9 @@ export class Sender<T> implements Disposable {
   #check(call: string): void {
     if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
   }
+}
+
+/** Passed to weak senders, so that their module does not import this one. */
+function createSender<T>(ring: Ring<T>): Sender<T> {
+  return new Sender(ring);
 }

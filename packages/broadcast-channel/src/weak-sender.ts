@@ -2,8 +2,7 @@ import { ClosedError } from '@quiesce/cancellation-token';
 import { defineDispose } from '@quiesce/internal';
 import type { Handle } from './handle.ts';
 import type { Ring } from './ring.ts';
-// A circle: each makes the other, and neither while the modules are loaded.
-import { Sender } from './sender.ts';
+import type { Sender } from './sender.ts';
 
 /**
  * Can become a sender of its channel again as long as another one is open, and does not keep the channel open itself.
@@ -23,14 +22,16 @@ export class WeakSender<T> implements Disposable {
   static readonly completed: object = /* @__PURE__ */ defineDispose(WeakSender, 'close');
   /** @internal */
   readonly ring: Ring<T>;
+  readonly #createSender: (ring: Ring<T>) => Sender<T>;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(ring: Ring<T>) {
+  constructor(ring: Ring<T>, createSender: (ring: Ring<T>) => Sender<T>) {
     this.ring = ring;
+    this.#createSender = createSender;
     ring.weakSenders++;
   }
 
@@ -52,7 +53,7 @@ export class WeakSender<T> implements Disposable {
    */
   upgrade(): Sender<T> | undefined {
     this.#check('upgrade');
-    return this.ring.senders === 0 ? undefined : new Sender(this.ring);
+    return this.ring.senders === 0 ? undefined : this.#createSender(this.ring);
   }
 
   /**
@@ -63,7 +64,7 @@ export class WeakSender<T> implements Disposable {
    */
   clone(): WeakSender<T> {
     this.#check('clone');
-    return new WeakSender(this.ring);
+    return new WeakSender(this.ring, this.#createSender);
   }
 
   /** How many senders of this channel are open. */

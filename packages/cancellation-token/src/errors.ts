@@ -104,3 +104,22 @@ export function isCancelledError(error: unknown): error is CancelledError {
 export function isClosedError(error: unknown): error is ClosedError {
   return isNamed(error, 'ClosedError');
 }
+
+/** Whether `error` is a {@link CancelledError} or the platform's `AbortError`. */
+export function isAbort(error: unknown): boolean {
+  return isCancelledError(error) || read(error, 'name') === 'AbortError';
+}
+
+/** Whether work that failed with `error` obeyed a token that was cancelled with `reason`. */
+export function isCausedBy(error: unknown, reason: unknown): boolean {
+  return isAbort(error) || Object.is(reason, error) || read(error, 'cause') === reason;
+}
+
+/** Reads a property of whatever was thrown; `undefined` where that is impossible: a getter that throws, a revoked proxy. */
+function read(error: unknown, key: 'name' | 'cause'): unknown {
+  try {
+    return typeof error === 'object' && error !== null ? Reflect.get(error, key) : undefined;
+  } catch {
+    return undefined;
+  }
+}

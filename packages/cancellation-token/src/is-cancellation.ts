@@ -1,4 +1,4 @@
-import { isCancelledError } from './errors.ts';
+import { isAbort, isCausedBy } from './errors.ts';
 import { CancellationToken } from './token.ts';
 
 /**
@@ -20,7 +20,7 @@ import { CancellationToken } from './token.ts';
  * ```
  */
 export function isCancellation(error: unknown, token?: CancellationToken | AbortSignal): boolean {
-  if (isCancelledError(error) || read(error, 'name') === 'AbortError') return true;
+  if (isAbort(error)) return true;
   if (token === undefined) return false;
   const own = CancellationToken.from(token);
   return own.isCancelled && Object.is(own.reason, error);
@@ -48,15 +48,5 @@ export function isCancellation(error: unknown, token?: CancellationToken | Abort
  */
 export function isCancellationOf(error: unknown, token: CancellationToken | AbortSignal): boolean {
   const own = CancellationToken.from(token);
-  if (!own.isCancelled) return false;
-  return isCancellation(error, own) || read(error, 'cause') === own.reason;
-}
-
-/** Reads a property of whatever was thrown; `undefined` where that is impossible: a getter that throws, a revoked proxy. */
-function read(error: unknown, key: 'name' | 'cause'): unknown {
-  try {
-    return typeof error === 'object' && error !== null ? Reflect.get(error, key) : undefined;
-  } catch {
-    return undefined;
-  }
+  return own.isCancelled && isCausedBy(error, own.reason);
 }

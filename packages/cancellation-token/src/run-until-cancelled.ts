@@ -1,5 +1,5 @@
 import { isThenable } from '@quiesce/internal';
-import { isCancellationOf } from './is-cancellation.ts';
+import { isCausedBy } from './errors.ts';
 import { PENDING, type SourceProtocol, source, type Waiter } from './source.ts';
 import type { CancellationToken, UntilCancelled } from './token.ts';
 
@@ -19,7 +19,7 @@ export async function runUntilCancelled(token: CancellationToken, work: Work): P
   try {
     return { cancelled: false, value: await work(own) };
   } catch (error) {
-    if (!isCancellationOf(error, own)) throw error;
+    if (!own.isCancelled || !isCausedBy(error, own.reason)) throw error;
     return { cancelled: true, reason: own.reason };
   } finally {
     own.dispose();

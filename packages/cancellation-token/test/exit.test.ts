@@ -1,14 +1,13 @@
 // Whether a process ends, and with which code: Node ends one that waits for an unref'd timer in silence, with 13.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { nodeArgs } from '../../../test/programs.ts';
 
 const path = fileURLToPath(new URL('fixtures/waits-for-deadline.ts', import.meta.url));
-vi.setConfig({ testTimeout: 60_000 });
 
-function run(way: string): unknown[] {
-  const args = [...process.execArgv, '--import', 'tsx', path, way];
-  const { status, signal, stdout } = spawnSync(process.execPath, args, {
+async function run(way: string): Promise<unknown[]> {
+  const { status, signal, stdout } = spawnSync(process.execPath, [...(await nodeArgs(path)), way], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -25,8 +24,8 @@ describe('a process lives until the deadline that it waits for', () => {
     'await untilCancelled',
     'await runUntilCancelled of a promise',
     'await runUntilCancelled of a function',
-  ])('%s', (way) => {
-    expect(run(way)).toEqual([0, null, ['done']]);
+  ])('%s', async (way) => {
+    expect(await run(way)).toEqual([0, null, ['done']]);
   });
 });
 
@@ -40,7 +39,7 @@ describe('a process does not wait for a deadline that is only listened to', () =
     ['a waiter that has left', ['child cancelled', 'done']],
     ['a wait that has ended', ['done']],
     ['a group that was waited for and is cancelled', ['done']],
-  ])('%s', (way, output) => {
-    expect(run(way)).toEqual([0, null, output]);
+  ])('%s', async (way, output) => {
+    expect(await run(way)).toEqual([0, null, output]);
   });
 });

@@ -1,11 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { CancellationToken, reportUncaught, setUncaughtHandler } from '@quiesce/cancellation-token';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { nodeArgs } from '../../../test/programs.ts';
 import { callback, idleWaiter, type Log, microtasks, waiter } from './helpers/script.ts';
-
-// A process is started, which takes its time on a busy machine.
-vi.setConfig({ testTimeout: 120_000 });
 
 const log: Log = [];
 const fail = (text: string) => (): never => {
@@ -87,9 +85,9 @@ test('what is not a function is refused and changes nothing', async () => {
   expect(log).toEqual(['uncaught: error']);
 });
 
-test('without a handler errors are uncaught in the platform’s sense, after the notification', () => {
+test('without a handler errors are uncaught in the platform’s sense, after the notification', async () => {
   const path = fileURLToPath(new URL('fixtures/throwing-callbacks.ts', import.meta.url));
-  const output = execFileSync(process.execPath, [...process.execArgv, '--import', 'tsx', path], { encoding: 'utf8' });
+  const output = execFileSync(process.execPath, await nodeArgs(path), { encoding: 'utf8' });
   expect(output.trim().split('\n')).toEqual([
     'the next callback',
     'cancel returned',

@@ -1,10 +1,10 @@
 // Whether a process ends: Node ends one that waits for an unref'd timer in silence, with 13, or with 0 and nothing said.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { nodeArgs } from '../../../test/programs.ts';
 
 const path = fileURLToPath(new URL('fixtures/waits-for-scope.ts', import.meta.url));
-vi.setConfig({ testTimeout: 60_000 });
 
 describe('a process lives until the timeout of the scope that it awaits', () => {
   test.each([
@@ -14,9 +14,8 @@ describe('a process lives until the timeout of the scope that it awaits', () => 
     ['a task', 'fulfilled'],
     ['a task of a scope below', 'TimeoutError'],
     ['a shield', 'TimeoutError'],
-  ])('%s', (way, end) => {
-    const args = [...process.execArgv, '--import', 'tsx', path, way];
-    const { status, signal, stdout } = spawnSync(process.execPath, args, {
+  ])('%s', async (way, end) => {
+    const { status, signal, stdout } = spawnSync(process.execPath, [...(await nodeArgs(path)), way], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -77,7 +77,7 @@ class BroadcastReplay implements Replay {
       case 'clone_weak':
         return put(this.#weak, id('weak'), get(this.#weak, id('of')).clone());
       case 'upgrade':
-        return this.#upgrade(id('weak'), id('tx'));
+        return this.#upgrade(id('weak'), op['tx']);
       case 'drop_tx':
         return drop(this.#senders, id('tx'));
       case 'drop_weak':
@@ -123,9 +123,11 @@ class BroadcastReplay implements Replay {
     return put(this.#senders, op['tx'] as number, this.#first);
   }
 
-  #upgrade(weak: number, tx: number): Answers {
+  /** `tx` is an answer and names the new sender at the same time: a recording that gives no id says that there was none. */
+  #upgrade(weak: number, tx: unknown): Answers {
     const sender = get(this.#weak, weak).upgrade();
     if (sender === undefined) return { tx: null };
+    if (typeof tx !== 'number') return { tx: 'a sender' };
     this.#senders.set(tx, sender);
     return { tx };
   }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { nodeArgs } from '../../programs.ts';
 
 /** What came of a process. */
 export interface Ended {
@@ -21,20 +22,23 @@ export type Script = readonly (readonly [
 export interface DriveOptions {
   readonly env?: Record<string, string>;
   readonly ipc?: boolean;
-  /** Options of Node's own; default: those that let it read TypeScript. */
-  readonly nodeArgs?: readonly string[];
+  /** More options for Node. */
+  readonly node?: readonly string[];
+  /** Loads the program as it stands, by this module, instead of bundled: its threads load other sources. */
+  readonly loader?: string;
 }
 
 /** Runs a program of this folder as a process of its own, and plays a script against it, each act once and in order. */
-export function drive(
-  program: string,
+export async function drive(
+  name: string,
   args: readonly string[],
   script: Script,
   options: DriveOptions = {},
 ): Promise<Ended> {
-  const file = fileURLToPath(new URL(`./${program}.ts`, import.meta.url));
-  const { nodeArgs = ['--import', 'tsx'] } = options;
-  const child = spawn(process.execPath, [...process.execArgv, ...nodeArgs, file, ...args], {
+  const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
+  const { node = [], loader } = options;
+  const program = loader === undefined ? await nodeArgs(file) : ['--import', loader, file];
+  const child = spawn(process.execPath, [...node, ...program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', ...(options.ipc === true ? (['ipc'] as const) : [])],
     env: { ...environment(), NO_COLOR: '1', ...options.env },
   });
