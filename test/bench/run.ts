@@ -123,6 +123,6 @@ for (const major of majors) {
   }
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
-const missed = figures.filter(({ met }) => met === false).length;
+const [met, missed] = [true, false].map((is) => figures.filter((figure) => figure.met === is).length);
 const seconds = ((performance.now() - start) / 1000).toFixed(0);
-console.log(`\n${figures.filter(({ met }) => met).length} budgets met, ${missed} not; ${seconds} s`);
+console.log(`\n${figures.length === 0 ? '' : `${met} budgets met, ${missed} not; `}${seconds} s`);
