@@ -57,7 +57,10 @@ const SAMPLE_MS = 40;
 /** Prepared work runs so many times as often in the first round. */
 const WARMUP = 3;
 
-/** Measures a row: a sample of each subject, and again. */
+/**
+ * Measures a row: a sample of each subject, and again. tinybench takes the samples, but it measures one subject after the other, as
+ * mitata does. The ratios of ten such runs on a busy machine spread nearly twice as far: see docs/contributing.md.
+ */
 export async function measure(row: Row): Promise<Measured> {
   const subjects = await row.subjects();
   const { rounds = ROUNDS } = row;

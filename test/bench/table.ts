@@ -1,5 +1,6 @@
 // From samples to figures, and from figures to a table.
 
+import { markdownTable } from 'markdown-table';
 import { type Bound, type Budget, isWithin, show } from './budget.ts';
 import type { Measured } from './harness.ts';
 
@@ -19,7 +20,7 @@ export interface Figure {
 }
 
 /** One line of the table. */
-interface Line extends Figure {
+export interface Line extends Figure {
   readonly ours: { readonly name: string; readonly value: number };
   /** The rival is the subject itself: the line is about our figure alone. */
   readonly isOwn: boolean;
@@ -72,30 +73,24 @@ export function figuresOf(lines: readonly Line[]): Figure[] {
   });
 }
 
-/** A Markdown table that can be read in a terminal, too. */
-export function print(lines: readonly Line[]): void {
-  const cells = lines.map((line, index) => {
+/** A Markdown table that can also be read in a terminal. */
+export function tableOf(lines: readonly Line[]): string {
+  const rows = lines.map((line, index) => {
     const { name, subject, ours, isOwn, value, unit, ratio, budget, met, aim } = line;
-    const isFirst = lines[index - 1]?.name !== name;
     const isBetter = (budget ?? (aim && show(aim)) ?? '≥').startsWith('≥');
     return [
-      isFirst ? name : '',
-      `${round(ours.value)} ${unit}${/^quiesce$/.test(ours.name) ? '' : ` (${ours.name})`}`,
+      lines[index - 1]?.name === name ? '' : name,
+      `${round(ours.value)} ${unit}${ours.name === 'quiesce' ? '' : ` (${ours.name})`}`,
       isOwn ? '' : subject,
       isOwn ? '' : `${round(value)} ${unit}`,
-      // Nothing is so many times better than nothing.
+      // A ratio to zero says nothing.
       ratio === null || !Number.isFinite(ratio) ? '' : `${round(ratio)}${isBetter ? ' better' : ''}`,
       budget ?? '',
       aim === undefined ? '' : show(aim),
       verdict(met, aim !== undefined && isWithin(ratio ?? ours.value, aim)),
     ];
   });
-  const head = ['work', 'ours', 'against', 'its figure', 'ratio', 'must', 'aim', 'met'];
-  const widths = head.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)));
-  const rule = widths.map((width) => '-'.repeat(width));
-  for (const row of [head, rule, ...cells]) {
-    console.log(`| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`);
-  }
+  return markdownTable([['work', 'ours', 'against', 'its figure', 'ratio', 'must', 'aim', 'met'], ...rows]);
 }
 
 function verdict(met: boolean | null, isAimMet: boolean): string {

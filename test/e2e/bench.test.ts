@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { atLeast, atMost, isWithin, show } from '../bench/budget.ts';
-import { figuresOf, linesOf } from '../bench/table.ts';
+import { blocksOf, withBlock, withRatios, withSizes } from '../bench/record.ts';
+import { figuresOf, linesOf, tableOf } from '../bench/table.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -42,4 +43,74 @@ test('a budget that is missed says so', () => {
   const [, rival] = figuresOf(linesOf([measured([30], [40])]));
   expect(rival).toMatchObject({ met: false, budget: '≥ 2 better' });
   expect([isWithin(3, atMost(3)), isWithin(3.01, atMost(3)), show(atMost(3))]).toEqual([true, false, '≤ 3']);
+});
+
+const page = `# Benchmarks
+${['token, Node 20', 'token, Node 24', 'select, Node 20', 'broadcast, Node 20']
+  .map((key) => `\n<!-- recorded: ${key} -->\n\nNot recorded yet.\n\n<!-- /recorded -->\n`)
+  .join('')}`;
+const readme = [
+  '7.2 kB for tokens, 9.8 kB with broadcast, 12.6 kB with select, 14.0 kB with scopes',
+  '| [`@quiesce/select`](packages/select) | 5.0 kB | 1.0 kB     |',
+  '<!-- written by `npm run bench -- --record` -->\n\nold\n\n<!-- /written -->\n',
+].join('\n');
+
+/** A page on which these rows were recorded. */
+function recorded(rows: Record<string, [work: string, rival: string][]>): string {
+  return Object.entries(rows).reduce((text, [key, works]) => {
+    const lines = works.flatMap(([name, against]) =>
+      linesOf([
+        {
+          ...measured([10], [25]),
+          name,
+          budgets: [{ against, must: atLeast(2) }],
+          subjects: [
+            { name: 'quiesce', samples: [10] },
+            { name: 'before', samples: [5] },
+            { name: against, samples: [25] },
+          ],
+        },
+      ]),
+    );
+    return withBlock(text, key, 'Node 20', '`abc1234` of 2026-01-31', tableOf(lines));
+  }, page);
+}
+
+test('a record replaces one block of the page, and names its commit', () => {
+  const text = recorded({ 'token, Node 24': [['work', 'rival']] });
+  expect(text.match(/Not recorded yet/g)).toHaveLength(3);
+  expect(blocksOf(text)).toEqual([
+    {
+      key: 'token, Node 24',
+      commit: 'abc1234',
+      committed: '2026-01-31',
+      table: [
+        ['work', 'ours', 'against', 'its figure', 'ratio', 'must', 'aim', 'met'],
+        expect.anything(),
+        ['work', '10 ns', 'rival', '25 ns', '2.5 better', '≥ 2 better', '', 'yes'],
+        ['', '10 ns', 'before', '5 ns', '0.5 better', '', '', ''],
+      ],
+    },
+  ]);
+  expect(() => withBlock(page, 'token, Node 22', 'Node 22', '`abc1234` of 2026-01-31', '')).toThrow('there is no');
+});
+
+test('the README quotes ratios of the page, and a dash where nothing was recorded', () => {
+  const text = recorded({
+    'token, Node 20': [
+      ['child made and disposed', 'AbortSignal.any'],
+      ['callback added and removed, beside 10,000', 'addEventListener'],
+    ],
+  });
+  const written = withRatios(readme, text);
+  expect(written).toMatch(/`AbortSignal.any` +\| 2.5 times +\| – /);
+  expect(written).toMatch(/ts-chan +\| – +\| – /);
+  expect(written).not.toContain('old');
+  expect(() => withRatios(readme, recorded({ 'token, Node 20': [['work', 'rival']] }))).toThrow('has no row');
+});
+
+test('the README quotes sizes in its table and in its sentence', () => {
+  const written = withSizes(readme, [{ name: 'select', size: 12_345, sizeLimit: 13_000, passed: true }]);
+  expect(written).toContain('9.8 kB with broadcast, 12.4 kB with select, 14.0 kB');
+  expect(written).toContain('| 5.0 kB | 12.4 kB    |\n');
 });

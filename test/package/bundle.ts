@@ -4,12 +4,12 @@ import { build } from 'esbuild';
 import { root } from './packages.ts';
 
 /** What was built of a package. */
-export function entryOf(folder: string): string {
+function entryOf(folder: string): string {
   return `${root}packages/${folder}/dist/index.js`;
 }
 
 /** The size of a program, in bytes. */
-export async function sizeOf(contents: string): Promise<number> {
+async function sizeOf(contents: string): Promise<number> {
   const { outputFiles } = await build({
     absWorkingDir: root,
     stdin: { contents, resolveDir: root },

@@ -6,11 +6,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { transform } from 'esbuild';
 import { afterAll, describe, expect, test } from 'vitest';
-import { tarballOf } from './pack.ts';
+import { installIn } from './pack.ts';
 import { type Package, publicPackages, root } from './packages.ts';
 
 const execute = promisify(execFile);
-const shell = process.platform === 'win32';
 const source = join(root, 'docs/examples/first-page');
 const programs = ['token.ts', 'select.ts', 'broadcast.ts', 'scope.ts', 'shutdown.ts'];
 const folders: string[] = [];
@@ -34,8 +33,7 @@ describe.concurrent('in an empty folder', () => {
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'first-page', private: true, type: 'module' }));
     const { code: script } = await transform(code, { loader: 'ts', target: 'es2022', format: 'esm' });
     writeFileSync(join(folder, 'program.js'), script);
-    const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
-    await execute('npm', ['install', ...quiet, ...neededBy(code).map(tarballOf)], { cwd: folder, shell });
+    await installIn(folder, neededBy(code));
 
     const { stdout } = await execute(process.execPath, ['program.js'], { cwd: folder });
     expect(stdout.trimEnd().split('\n')).toEqual(promised);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { tarballOf } from './pack.ts';
+import { installIn } from './pack.ts';
 import { publicPackages, root } from './packages.ts';
 
 const packages = publicPackages();
@@ -17,16 +17,11 @@ const specifiers = packages.flatMap(({ manifest, entries }) =>
 // Outside the clone, or Node would find the workspace's own packages further up.
 let folder: string;
 
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'quiesce-consumer-'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
-  // Nothing but the tarballs: whatever else they needed would fail here. Peers are their users' own.
-  const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
-  quiet.push('--legacy-peer-deps');
-  execFileSync('npm', ['install', ...quiet, ...packages.map(tarballOf)], {
-    cwd: folder,
-    shell: process.platform === 'win32',
-  });
+  // Peers are the user's own.
+  await installIn(folder, packages, '--legacy-peer-deps');
   // A junction needs no right on Windows.
   symlinkSync(join(root, 'node_modules/effect'), join(folder, 'node_modules/effect'), 'junction');
 });

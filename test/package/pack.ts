@@ -1,10 +1,12 @@
 // Packs every public package once, as `pnpm publish` would; the package tests and `npm run check` look at what came out.
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { pnpm } from '../run/install.mjs';
 import { type Package, publicPackages, root } from './packages.ts';
 
+const windows = process.platform === 'win32';
 const folder = join(root, 'test/.output/tarballs');
 
 /** Where the tarball of a package lies once everything is packed. */
@@ -23,8 +25,14 @@ export default function packAll(): void {
   const { status, stdout, stderr } = spawnSync(
     'npm',
     pnpm('--recursive', ...filters, 'pack', '--pack-destination', folder),
-    { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' },
+    { cwd: root, encoding: 'utf8', shell: windows },
   );
   const missing = packages.filter((found) => !existsSync(tarballOf(found)));
   if (status !== 0 || missing.length > 0) throw new Error(`pnpm pack failed:\n${stdout}\n${stderr}`);
+}
+
+/** Installs tarballs in a folder, from nothing else: a package that needs more fails here. */
+export async function installIn(cwd: string, packages: readonly Package[], ...more: string[]): Promise<void> {
+  const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
+  await promisify(execFile)('npm', ['install', ...quiet, ...more, ...packages.map(tarballOf)], { cwd, shell: windows });
 }

@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** What a package.json of ours says, as far as the tools here read it. */
@@ -39,17 +38,13 @@ export function publicPackages(): Package[] {
 }
 
 export function readPackage(folder: string): Package {
-  return readPackageAt(`${root}packages/${folder}`);
-}
-
-/** A package, wherever it lies. */
-export function readPackageAt(directory: string): Package {
+  const directory = `${root}packages/${folder}`;
   const manifest = JSON.parse(readFileSync(`${directory}/package.json`, 'utf8')) as Manifest;
   const entries = new Map<string, string>();
   for (const [subpath, target] of Object.entries(manifest.exports)) {
     if (typeof target !== 'string') entries.set(subpath, String(target['default']));
   }
-  return { folder: basename(directory), directory, manifest, entries };
+  return { folder, directory, manifest, entries };
 }
 
 /** The subpaths of a package that run on Node only, and are compiled against its types. */

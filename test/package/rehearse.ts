@@ -2,11 +2,12 @@
 // packages published as docs/contributing.md says, but to a registry on this machine, installed from there by each package
 // manager into a project of its own, imported and run. The registry knows nothing but our packages: whatever else they
 // needed would fail.
-import { spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { pnpm } from '../run/install.mjs';
 import { type Manifest, publicPackages, root } from './packages.ts';
 import { openRegistry } from './registry.ts';
@@ -233,28 +234,26 @@ async function consume(manager: Manager, version: string): Promise<string> {
 }
 
 /** Runs a program to its end. */
-function run(file: string, args: readonly string[], cwd: string, env: Record<string, string> = {}): Promise<string> {
-  const child = spawn(file, args, {
+async function run(
+  file: string,
+  args: readonly string[],
+  cwd: string,
+  env: Record<string, string> = {},
+): Promise<string> {
+  const running = promisify(execFile)(file, args, {
     cwd,
     // Not where Node would find packages of the project itself.
     env: { ...process.env, ...env, NODE_PATH: '', NO_COLOR: '1', CI: '1', npm_config_update_notifier: 'false' },
-    stdio: ['ignore', 'pipe', 'pipe'],
     shell: process.platform === 'win32',
     timeout: 120_000,
+    maxBuffer: Number.POSITIVE_INFINITY,
   });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => {
-    stdout += String(chunk);
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += String(chunk);
-  });
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code, signal) => {
-      if (code === 0) resolve(stdout);
-      else reject(new Error(`${file} ${args.join(' ')} ended with ${signal ?? code} in ${cwd}:\n${stdout}\n${stderr}`));
-    });
-  });
+  // A program that asks a question must not wait for an answer.
+  running.child.stdin?.end();
+  try {
+    return (await running).stdout;
+  } catch (error) {
+    const { message, stdout } = error as Error & { stdout?: string };
+    throw new Error(`in ${cwd}: ${message}\n${stdout}`, { cause: error });
+  }
 }

@@ -4,7 +4,7 @@ import { select } from '@quiesce/select';
 import raceOfOthers from 'race-as-promised';
 import { raceSignal } from 'race-signal';
 import { atMost } from '../budget.ts';
-import type { Row, Subject } from '../harness.ts';
+import { collect, type Row, type Subject } from '../harness.ts';
 
 const TURNS = 20_000;
 
@@ -21,8 +21,7 @@ function growing(name: string, turn: () => Promise<unknown>): Subject {
 }
 
 function heap(): number {
-  if (globalThis.gc === undefined) throw new Error('benchmarks need node --expose-gc');
-  globalThis.gc();
+  collect();
   return process.memoryUsage().heapUsed;
 }
 

@@ -8,18 +8,10 @@ import { raceSignal } from 'race-signal';
 import { firstValueFrom, from, race as rxRace } from 'rxjs';
 import { atMost } from '../budget.ts';
 import type { Row } from '../harness.ts';
-import { fresh, isBranch, isNumber, raceOfTwoFresh, turning, twoFresh } from './turns.ts';
+import { fresh, idle, isBranch, isNumber, raceOfTwoFresh, turning, twoFresh } from './turns.ts';
 
-const longLived = new CancellationToken();
-const tokens = Array.from({ length: 6 }, () => new CancellationToken());
-const [a, b, c, d, e, f] = tokens as [
-  CancellationToken,
-  CancellationToken,
-  CancellationToken,
-  CancellationToken,
-  CancellationToken,
-  CancellationToken,
-];
+const longLived = idle();
+const [a, b, c, d, e, f] = [idle(), idle(), idle(), idle(), idle(), idle()];
 const neverSettles = new Promise<never>(() => {});
 const { signal } = new AbortController();
 // Its types describe a module of another kind than it is.

@@ -5,18 +5,9 @@ import { channel, select as cspSelect } from '@thi.ng/csp';
 import { Chan, recv, Select } from 'ts-chan';
 import { atMost } from '../budget.ts';
 import type { Row } from '../harness.ts';
-import { acting, isBranch, turning } from './turns.ts';
+import { acting, idle, isBranch, turning } from './turns.ts';
 
-const names = Array.from({ length: 7 }, () => new CancellationToken());
-const [a, b, c, d, e, f, g] = names as [
-  CancellationToken,
-  CancellationToken,
-  CancellationToken,
-  CancellationToken,
-  CancellationToken,
-  CancellationToken,
-  CancellationToken,
-];
+const [a, b, c, d, e, f, g] = [idle(), idle(), idle(), idle(), idle(), idle(), idle()];
 const done = new CancellationToken();
 done.cancel('ready');
 const outcome = { branch: 'done', value: 'ready' };

@@ -1,3 +1,4 @@
+import { CancellationToken } from '@quiesce/cancellation-token';
 import { expectCount, type Subject, timed } from '../harness.ts';
 
 /** Turns in one run. */
@@ -38,6 +39,9 @@ export function acting(name: string, act: (index: number) => unknown, isWanted: 
     },
   });
 }
+
+/** A token that is never cancelled: a branch that loses. */
+export const idle = (): CancellationToken => new CancellationToken();
 
 /** A promise, and the function that settles it. */
 export function fresh(): [promise: Promise<number>, resolve: (value: number) => void] {

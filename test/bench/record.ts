@@ -1,0 +1,176 @@
+// Writes what was measured into docs/benchmarks.md and README.md, so that no figure there is edited by hand.
+
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { markdownTable } from 'markdown-table';
+import { inKilobytes, type Size } from './sizes.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The files of benchmarks, and the versions of Node that a record is about. */
+export const files: readonly string[] = ['token', 'select', 'broadcast', 'channel', 'scope'];
+export const nodes: readonly number[] = [20, 24];
+
+/** One block of the page: what was measured, and the commit that it was measured at. */
+export interface Block {
+  /** `token, Node 20`, or `sizes`. */
+  readonly key: string;
+  readonly commit: string;
+  /** The day of that commit, so that the age of the block is known without the history. */
+  readonly committed: string;
+  /** The rows of the table, cell by cell; the first is its head. */
+  readonly table: readonly (readonly string[])[];
+}
+
+/** Which rows of the page the README quotes, and in which words. */
+const quoted = [
+  {
+    file: 'token',
+    work: 'child made and disposed',
+    rival: 'AbortSignal.any',
+    says: ['a child token made and disposed, beside many siblings', '`AbortSignal.any`'],
+  },
+  {
+    file: 'token',
+    work: 'callback added and removed, beside 10,000',
+    rival: 'addEventListener',
+    says: ['a callback added and removed, beside many others', '`addEventListener`'],
+  },
+  {
+    file: 'select',
+    work: 'select with a branch that is ready, 2 branches',
+    rival: 'ts-chan',
+    says: ['a ready branch in `select`', 'ts-chan'],
+  },
+  {
+    file: 'broadcast',
+    work: 'one message at a time to 64,',
+    rival: 'Effect PubSub bounded',
+    says: ['one message to 64 receivers', 'Effect PubSub, bounded'],
+  },
+] as const;
+
+/** The sizes that a sentence of the README names. */
+const sentences: Readonly<Record<string, string>> = {
+  'cancellation-token': 'for tokens',
+  'broadcast-channel': 'with broadcast',
+  select: 'with select',
+  scope: 'with scopes',
+};
+
+/**
+ * Returns the page with a block replaced.
+ *
+ * @param where the machine, as the block names it
+ * @param commit what `requireCommitted` returned
+ * @throws Error when the page has no such block
+ */
+export function withBlock(page: string, key: string, where: string, commit: string, table: string): string {
+  const today = new Date().toISOString().slice(0, 10);
+  const text = `Measured on ${today} on ${where}, at commit ${commit}.\n\n${table}`;
+  return replaced(page, new RegExp(`(<!-- recorded: ${key} -->\n\n)[\\s\\S]*?(\n\n<!-- /recorded -->)`), text);
+}
+
+export function blocksOf(page: string): Block[] {
+  const block = /<!-- recorded: (.+?) -->\n\n.*?, at commit `(\w+)` of (\S+)\.\n\n([\s\S]*?)\n\n<!-- \/recorded -->/g;
+  return [...page.matchAll(block)].map(([, key = '', commit = '', committed = '', table = '']) => ({
+    key,
+    commit,
+    committed,
+    table: table.split('\n').map((row) =>
+      row
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    ),
+  }));
+}
+
+/** Returns the README with the ratios that the page has. */
+export function withRatios(readme: string, page: string): string {
+  const blocks = blocksOf(page);
+  const rows = quoted.map(({ file, work, rival, says }) => [
+    ...says,
+    ...nodes.map((node) =>
+      ratioIn(
+        blocks.find(({ key }) => key === `${file}, Node ${node}`),
+        work,
+        rival,
+      ),
+    ),
+  ]);
+  const table = markdownTable([['work', 'against', ...nodes.map((node) => `better by, Node ${node}`)], ...rows]);
+  return replaced(
+    readme,
+    /(<!-- written by `npm run bench -- --record` -->\n\n)[\s\S]*?(\n\n<!-- \/written -->)/,
+    table,
+  );
+}
+
+/** Returns the README with these sizes. */
+export function withSizes(readme: string, sizes: readonly Size[]): string {
+  let text = readme;
+  for (const { name, size } of sizes) {
+    const said = inKilobytes(size);
+    const phrase = sentences[name];
+    if (phrase !== undefined) text = replaced(text, new RegExp(`([ \n])[\\d.]+ kB( ${phrase}\\b)`), said);
+    const cell = new RegExp(`(\\n\\| \\[\`@quiesce/${name}\`\\].*\\| )[\\d.]+ kB *( \\|\\n)`);
+    if (cell.test(text)) text = replaced(text, cell, said.padEnd('min + gzip'.length));
+  }
+  return text;
+}
+
+/** The cell `210 better` as `210 times`; a block that was not recorded yet has none. */
+function ratioIn(block: Block | undefined, work: string, rival: string): string {
+  if (block === undefined) return '–';
+  const [head = [], ...rows] = block.table;
+  let name = '';
+  for (const row of rows) {
+    name = row[0] || name;
+    if (!name.startsWith(work) || row[head.indexOf('against')]?.startsWith(rival) !== true) continue;
+    return `${row[head.indexOf('ratio')]?.replace(' better', '')} times`;
+  }
+  throw new Error(`${block.key} has no row "${work}" against "${rival}"`);
+}
+
+/** The newest change of the packages' sources that git knows, as an ISO date; `undefined` outside a git repository. */
+export function newestChange(): { readonly date: string; readonly isExact: boolean } | undefined {
+  try {
+    const [date, parent] = git('log', '-1', '--format=%cI %p', '--', 'packages/*/src/**').split(' ');
+    if (!date) return undefined;
+    // Git compares the oldest commit of a shallow clone with nothing: every file seems to have changed there.
+    return { date, isExact: parent !== undefined || git('rev-parse', '--is-shallow-repository') === 'false' };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The day of a commit; `undefined`: this clone does not have it. */
+export function dayOf(commit: string): string | undefined {
+  try {
+    return git('show', '-s', '--format=%cs', `${commit}^{commit}`);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Returns the current commit and its day, as a block names them.
+ *
+ * @throws Error when the code differs from that commit
+ */
+export function requireCommitted(): string {
+  const changed = git('status', '--porcelain', '--', 'packages', 'test/bench', 'pnpm-lock.yaml');
+  if (changed !== '') throw new Error(`a record names its commit, so commit these changes first:\n${changed}`);
+  return git('log', '-1', '--format=`%h` of %cs');
+}
+
+function git(...args: string[]): string {
+  return execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+}
+
+/** Replaces what is between the two groups of the pattern. */
+function replaced(text: string, pattern: RegExp, middle: string): string {
+  if (!pattern.test(text)) throw new Error(`there is no ${pattern} to write to`);
+  return text.replace(pattern, (_, before: string, after: string) => before + middle + after);
+}

@@ -1,0 +1,73 @@
+// Figures in README.md and docs/benchmarks.md: recorded ones are as `npm run bench -- --record` wrote them, and not too old.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { packages, programs } from '../../.size-limit.js';
+import { blocksOf, dayOf, files, newestChange, nodes, withRatios } from '../bench/record.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (file: string): string => readFileSync(root + file, 'utf8');
+const page = read('docs/benchmarks.md');
+const readme = read('README.md');
+const blocks = blocksOf(page);
+const newest = newestChange();
+
+const OLDEST_DAYS = 30;
+const DAY = 24 * 60 * 60 * 1000;
+
+describe('docs/benchmarks.md', () => {
+  it('has a table of the sizes, and one of each file of benchmarks for each Node', () => {
+    const wanted = ['sizes', ...files.flatMap((file) => nodes.map((node) => `${file}, Node ${node}`))];
+    expect(blocks.map(({ key }) => key)).toEqual(wanted);
+  });
+
+  // Without git, the age of the sources is unknown.
+  it.runIf(newest !== undefined).each(blocks)(
+    `was recorded at most ${OLDEST_DAYS} days before the newest change of the sources: $key`,
+    ({ commit, committed }) => {
+      // A commit that was rebased, or that a shallow clone lacks, leaves the day that the page names.
+      expect(committed).toBe(dayOf(commit) ?? committed);
+      const { date = '', isExact = false } = newest ?? {};
+      const age = (Date.parse(date.slice(0, 10)) - Date.parse(committed)) / DAY;
+      const advice = isExact
+        ? 'run `npm run bench -- --record` on a quiet machine'
+        : 'this shallow clone does not know the newest change of the sources: run `git fetch --unshallow`';
+      expect(age, advice).toBeLessThanOrEqual(OLDEST_DAYS);
+    },
+  );
+
+  it('has sizes at or below the limits, and no ratchet where the budget is met', () => {
+    const [head = [], , ...rows] = blocks.find(({ key }) => key === 'sizes')?.table ?? [];
+    expect(head.slice(0, 2)).toEqual(['package or program', 'min + gzip']);
+    const recorded = new Map(rows.map(([name, size]) => [name, 1000 * Number.parseFloat(size ?? '')]));
+    for (const [name, { budget, now }] of [...Object.entries(packages), ...Object.entries(programs)]) {
+      expect(recorded.get(name), name).toBeLessThanOrEqual(now ?? budget);
+      if (now !== undefined)
+        expect(recorded.get(name), `${name} meets its budget: delete \`now\``).toBeGreaterThan(budget);
+    }
+  });
+});
+
+describe('the README', () => {
+  it('quotes the benchmarks as docs/benchmarks.md has them', () => {
+    expect(withRatios(readme, page)).toBe(readme);
+  });
+
+  it('quotes the sizes as docs/benchmarks.md has them', () => {
+    const rows = blocks.find(({ key }) => key === 'sizes')?.table ?? [];
+    for (const folder of Object.keys(packages)) {
+      const size = rows.find(([name]) => name === folder)?.[1];
+      expect(readme).toMatch(new RegExp(`^\\| \\[\`@quiesce/${folder}\`\\].*\\| ${size} +\\|$`, 'm'));
+    }
+  });
+
+  it('names the oldest Node that package.json allows', () => {
+    const [, oldest] = /"node": ">=([\d.]+)"/.exec(read('package.json')) ?? [];
+    expect(readme).toContain(`Node ${oldest} and later`);
+  });
+
+  it('names the depth that the test of deep trees cancels', () => {
+    const [, depth = ''] = /= ([\d_]+);/.exec(read('packages/cancellation-token/test/deep.slow.test.ts')) ?? [];
+    expect(readme).toContain(`${depth.replaceAll('_', ',')} tokens below each other`);
+  });
+});
