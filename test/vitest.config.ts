@@ -43,7 +43,11 @@ export default defineConfig({
       project('e2e', 0, ['test/e2e/**/*.test.ts'], { exclude: slow, maxConcurrency: 3 }),
 
       // `npm run test:all` has the others as well, which may need the build.
-      project('slow', 1, ['packages/*/test/**/*.slow.test.ts', 'test/**/*.slow.test.ts'], { maxConcurrency: 3 }),
+      project('slow', 1, ['packages/*/test/**/*.slow.test.ts', 'test/**/*.slow.test.ts'], {
+        // Some use up what the whole process has.
+        isolate: true,
+        maxConcurrency: 3,
+      }),
       // The oldest version of the peer that the package accepts: the same tests. Node, which loads `dist`, knows no such alias.
       ...(built ? [] : [project('effect-4.0', 1, ['packages/effect/test/**/*.test.ts'], { alias: effect40 })]),
       project('package', 1, ['test/package/**/*.test.ts', 'test/runtimes/**/*.test.ts'], {

@@ -169,6 +169,7 @@ describe('many at once', () => {
   it('selects that lose a million times leave the receiver as it was', async () => {
     const [tx, rx] = broadcast<number>(4);
     const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
+    // An entry that each round left behind would make the last rounds take seconds, or run out of memory.
     for (let i = 0; i < 1_000_000; i++) {
       rx[source].park(waiter);
       rx[source].unpark(waiter);

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { RefClock } from './helpers/ref-clock.ts';
 import { callback, type Log } from './helpers/script.ts';
 
+/** Deeper than the stack allows calls. */
 const deep = 20_000;
 
 /** `kind` of `kind` of … of one source and, at each level, a token of its own. */

@@ -234,6 +234,7 @@ describe('a cancellation that frees what the cancelled wait for', () => {
     await tx.send(0);
     const token = new CancellationToken();
     let polls = 0;
+    // A cost that grew with the square would be 10,000,000,000 steps.
     const count = 100_000;
     const sends = Array.from({ length: count }, (_, value) => tx.send(value, { signal: token }));
     const place = tx.reserve();
