@@ -47,7 +47,10 @@ const commands = {
     const code = await commands['lint']?.([]);
     if (!isTested && (await build()) !== 0) return 1;
     const checks = await together([
-      [['packed packages', [...script, 'test/package/check.ts']]],
+      [
+        ['packed packages', [...script, 'test/package/check.ts']],
+        ['sizes', ['node_modules/size-limit/bin.js']],
+      ],
       [
         ['site', [...script, 'test/docs/site/build.ts']],
         ['release rehearsal', [...script, 'test/package/rehearse.ts']],
