@@ -34,7 +34,7 @@ const commands = {
     const code =
       (await build()) ||
       (await step('the tests on several runtimes', () => node([...script, 'test/runtimes/run.ts', ...args])));
-    // Whoever names runtimes asks for those alone.
+    // Runtimes on the command line are all that is asked for.
     if (args.length > 0) return code;
     return (
       (await step('site', () => node([...script, 'test/docs/site/build.ts']))) ||
@@ -48,8 +48,8 @@ const commands = {
     if (!isTested && (await build()) !== 0) return 1;
     const checks = await together([
       [
+        ['sizes', ['node_modules/size-limit/bin.js', '--hide-passed']],
         ['packed packages', [...script, 'test/package/check.ts']],
-        ['sizes', ['node_modules/size-limit/bin.js']],
       ],
       [
         ['site', [...script, 'test/docs/site/build.ts']],
