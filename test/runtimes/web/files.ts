@@ -1,0 +1,30 @@
+// The parts of `node:fs`, `node:path` and `node:url` that test files use to read the repository, for runtimes without files.
+
+/** By path from the root of the clone. */
+const texts: Record<string, string> = import.meta.glob(
+  ['/docs/guide/scope-outcomes.md', '/packages/select/README.md', '/test/conformance/{python,tokio}/*.{txt,json}'],
+  { query: '?raw', import: 'default', eager: true },
+);
+
+function pathOf(path: string | URL): string {
+  return typeof path === 'string' ? path : path.pathname;
+}
+
+export const fileURLToPath = pathOf;
+export const join = (...parts: string[]): string => parts.join('/').replace(/\/+/g, '/');
+
+export function readdirSync(folder: string): string[] {
+  return Object.keys(texts)
+    .filter((path) => path.startsWith(`${folder}/`))
+    .map((path) => path.slice(folder.length + 1));
+}
+
+export function existsSync(path: string | URL): boolean {
+  return Object.hasOwn(texts, pathOf(path)) || readdirSync(pathOf(path)).length > 0;
+}
+
+export function readFileSync(path: string | URL): string {
+  const text = texts[pathOf(path)];
+  if (text === undefined) throw new Error(`test/runtimes/web/files.ts does not import ${pathOf(path)}: add it there`);
+  return text;
+}

@@ -1,0 +1,17 @@
+// Runs before each test file where Node's modules are missing.
+import { afterAll, aroundEach, beforeAll } from 'vitest';
+import { missing, setLoading, touch, used } from './missing.ts';
+
+const globals = globalThis as { gc?: () => void; SharedArrayBuffer?: unknown };
+globals.gc ??= () => touch('a way to collect garbage on demand');
+globals.SharedArrayBuffer ??= missing('SharedArrayBuffer');
+
+setLoading(true);
+beforeAll(() => setLoading(false));
+afterAll(() => setLoading(true));
+
+aroundEach(async (runTest, { skip }) => {
+  used.clear();
+  await runTest();
+  if (used.size > 0) skip(`needs ${[...used].sort().join(' and ')}`);
+});
