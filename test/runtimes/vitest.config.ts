@@ -1,4 +1,5 @@
 import { playwright } from '@vitest/browser-playwright';
+import { cloudflareTest } from '@cloudflare/vitest-pool-workers';
 import { defineConfig } from 'vitest/config';
 import { suites } from '../suites.ts';
 import { webTests } from './web/plugin.ts';
@@ -24,7 +25,7 @@ const page = () => defineConfig({
   root,
   cacheDir: 'test/.cache/vite',
   oxc: { target: 'esnext' },
-  plugins: [webTests()],
+  plugins: [webTests(id === 'worker' ? 'worker' : 'page')],
   resolve: { conditions: ['built', 'module', 'browser', 'development'] },
   server: { headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' } },
   test: {
@@ -56,4 +57,17 @@ const node = () => defineConfig({
     ],
   },
 });
-export default id === 'page' ? page() : node();
+const workerd = () => defineConfig({
+  root,
+  cacheDir: 'test/.cache/vite',
+  oxc: { target: 'esnext' },
+  plugins: [webTests(), cloudflareTest({ miniflare: { compatibilityDate: '2026-08-15', compatibilityFlags: ['nodejs_compat'] } })],
+  resolve: { conditions: ['built', 'module', 'browser', 'development'] },
+  ssr: { resolve: { conditions: ['built', 'module', 'browser', 'development'] } },
+  test: {
+    ...common,
+    include: [...suites.unit, ...suites.conformance, ...suites.leak],
+    setupFiles: ['test/runtimes/web/setup.ts'],
+  },
+});
+export default id === 'workerd' ? workerd() : id === 'page' || id === 'worker' ? page() : node();

@@ -33,6 +33,11 @@ function off(name: string, listener: Listener): void {
   globalThis.removeEventListener(String(events[name]), heard);
 }
 
+/** Whether a test listens for uncaught errors, by the web's name of the event. */
+export function isObserved(event: string): boolean {
+  return Object.entries(events).some(([name, type]) => type === event && (listeners.get(name)?.size ?? 0) > 0);
+}
+
 const known = {
   env: {} as Record<string, string | undefined>,
   on,

@@ -6,6 +6,9 @@ import { nodeOnlyEntries, publicPackages, root } from '../../package/packages.ts
 
 /** Exports of files.ts, which are there. */
 const files = new Set(['existsSync', 'fileURLToPath', 'join', 'readFileSync', 'readdirSync']);
+const inWorker = 'in-worker';
+/** Modules of Node are renamed: vitest leaves `node:` to the runtime, and workerd has some of them. */
+const toMissing = 'missing:';
 const prefix = '\0missing:';
 const path = (file: string): string => JSON.stringify(fileURLToPath(new URL(file, import.meta.url)));
 /** Packages that test files may import where there is no Node: ours, their peers, and the test runner's. */
@@ -26,13 +29,18 @@ function isMissing(specifier: string, importer: string): boolean {
   return !portable.some((name) => specifier === name || specifier.startsWith(`${name}/`));
 }
 
-export function webTests(): Plugin {
+/** @param where whether a test file runs in the page or in a Web Worker of it */
+export function webTests(where: 'page' | 'worker' = 'page'): Plugin {
   return {
     name: 'quiesce:web-tests',
     enforce: 'pre',
     async resolveId(specifier, importer) {
-      if (!isTest(importer) || !isMissing(specifier, importer)) return;
-      const found = specifier.startsWith('node:') ? null : await this.resolve(specifier, importer, { skipSelf: true });
+      if (specifier.startsWith(toMissing)) {
+        const name = specifier.slice(toMissing.length);
+        return `${prefix}${name}?${name}`;
+      }
+      if (!isTest(importer?.split('?')[0]) || !isMissing(specifier, String(importer))) return;
+      const found = await this.resolve(specifier, importer, { skipSelf: true });
       return `${prefix}${specifier}?${found?.id ?? specifier}`;
     },
     async load(id) {
@@ -51,12 +59,18 @@ export function webTests(): Plugin {
         ),
       ].join('\n');
     },
-    transform(code, id) {
-      if (!isTest(id)) return;
+    transform(source, id) {
+      const [file = '', query] = id.split('?');
+      if (!isTest(file)) return;
+      if (where === 'worker' && /\.(test|leak)\.ts$/.test(file) && query !== inWorker) {
+        const url = JSON.stringify(`/${relative(root, file)}?${inWorker}`);
+        return { code: `import { runInWorker } from ${path('mirror.ts')}; await runInWorker(${url});`, map: null };
+      }
+      const code = source.replaceAll(/ from '(node:[\w/]+)'/g, (_, name) => ` from ${JSON.stringify(toMissing + name)}`);
       const before: string[] = [];
       if (/\bprocess[.,)]/.test(code)) before.push(`import { process } from ${path('host.ts')};`);
       if (/\bsetImmediate\(/.test(code)) before.push(`import { setImmediate } from ${path('host.ts')};`);
-      const place = JSON.stringify(`file:///${relative(root, id)}`);
+      const place = JSON.stringify(`file:///${relative(root, file)}`);
       return { code: before.join(' ') + code.replaceAll('import.meta.url', place), map: null };
     },
   };
