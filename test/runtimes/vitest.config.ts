@@ -1,73 +1,101 @@
-import { playwright } from '@vitest/browser-playwright';
+// vitest's configuration for the runtime that QUIESCE_RUNTIME names. The tests import what `npm run build` has built.
 import { cloudflareTest } from '@cloudflare/vitest-pool-workers';
-import { defineConfig } from 'vitest/config';
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig } from 'vitest/config';
 import { suites } from '../suites.ts';
-import { webTests } from './web/plugin.ts';
+import { chromiumPath, quiet } from './chromium.ts';
+import { standIns } from './inside/plugin.ts';
+import { runtimes } from './runtimes.ts';
 
-const root = new URL('../..', import.meta.url).pathname;
-const id = process.env['QUIESCE_RUNTIME'] ?? '20';
-/** Tests that send signals to their own process, or change its exit code: a thread cannot. */
-const signals = ['packages/select/test/cooperation.test.ts', 'packages/effect/test/shutdown.test.ts', 'packages/shutdown/test/**/*.test.ts'];
-const gc = ['--conditions=built', '--expose-gc'];
-const project = (name: string, order: number, include: string[], more: object) => ({
-  extends: true as const,
-  test: { name, include, sequence: { groupOrder: order }, ...more },
-});
-const common = {
-    environment: 'node' as const,
+const id = process.env['QUIESCE_RUNTIME'] ?? '';
+const using = runtimes.find((runtime) => runtime.id === id)?.using;
+
+/** `--quick`: unit tests of the packages that run everywhere, without the slow ones and those that start processes. */
+const quick = 'packages/{cancellation-token,select,broadcast-channel,channel,scope}/test/**/*.test.ts';
+const slow = '{deep,epoch,hostile*,model*,go-*,exit,interop-*,uncaught,stress,laws,cooperation,adversary}';
+const isQuick = process.env['QUIESCE_QUICK'] === '1';
+const unit = isQuick ? [quick] : [...suites.unit, ...suites.conformance];
+const exclude = isQuick ? [`**/${slow}.test.ts`] : [];
+
+/** Tests that send signals to their own process, or set its exit code: not possible in a thread. */
+const ownProcess = [
+  'packages/select/test/cooperation.test.ts',
+  'packages/effect/test/shutdown.test.ts',
+  'packages/shutdown/test/**/*.test.ts',
+];
+
+const web = ['built', 'module', 'browser', 'development'];
+const setupFiles = ['test/runtimes/inside/setup.ts'];
+/** With these headers a page has `SharedArrayBuffer`, and precise timers. */
+const isolated = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+
+/** Node, Bun and Deno: vitest itself runs on the runtime. */
+function withNode(): ViteUserConfig {
+  const project = (name: string, order: number, test: TestProjectInlineConfiguration['test']): object => ({
+    extends: true,
+    test: { name, sequence: { groupOrder: order }, ...test },
+  });
+  const execArgv = ['--conditions=built'];
+  const projects = [
+    project('unit', 0, { include: unit, exclude: [...exclude, ...ownProcess], pool: 'threads', isolate: false, execArgv }),
+  ];
+  if (!isQuick) {
+    projects.push(
+      project('process', 1, { include: ownProcess, pool: 'forks', execArgv }),
+      project('leak', 2, { include: suites.leak, pool: 'forks', execArgv: [...execArgv, '--expose-gc'] }),
+    );
+  }
+  return {
+    plugins: [standIns(id)],
+    ssr: { resolve: { conditions: ['built', 'module', 'node', 'development'] } },
+    test: { projects, setupFiles, server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } } },
+  };
+}
+
+function inWorkerd(): ViteUserConfig {
+  const miniflare = { compatibilityDate: '2026-08-15', compatibilityFlags: ['nodejs_compat'] };
+  return {
+    plugins: [standIns(id), cloudflareTest({ miniflare })],
+    ssr: { resolve: { conditions: web } },
+    test: { include: [...unit, ...(isQuick ? [] : suites.leak)], exclude, setupFiles },
+  };
+}
+
+function inChromium(): ViteUserConfig {
+  const args = [...quiet, '--enable-precise-memory-info', '--js-flags=--expose-gc'];
+  return {
+    plugins: [standIns(id)],
+    resolve: { conditions: web },
+    server: { headers: isolated },
+    test: {
+      include: [...unit, ...(isQuick ? [] : suites.leak)],
+      exclude,
+      setupFiles,
+      browser: {
+        enabled: true,
+        headless: true,
+        screenshotFailures: false,
+        provider: playwright({ launchOptions: { executablePath: chromiumPath(), args } }),
+        instances: [{ browser: 'chromium' }],
+      },
+    },
+  };
+}
+
+const inside = id === 'workerd' ? inWorkerd() : id === 'page' || id === 'worker' ? inChromium() : withNode();
+
+export default defineConfig({
+  ...inside,
+  root: new URL('../..', import.meta.url).pathname,
+  cacheDir: `test/.cache/vite-${id}`,
+  oxc: { target: using === 'lowered' ? 'es2022' : 'esnext' },
+  test: {
+    ...inside.test,
+    environment: 'node',
+    // A busy machine must not decide whether a test passes.
     testTimeout: 180_000,
     hookTimeout: 180_000,
     maxWorkers: 2,
-    reporters: ['default', 'json'],
-    outputFile: { json: process.env['QUIESCE_REPORT'] ?? 'test/.output/report.json' },
-};
-const page = () => defineConfig({
-  root,
-  cacheDir: 'test/.cache/vite',
-  oxc: { target: 'esnext' },
-  plugins: [webTests(id === 'worker' ? 'worker' : 'page')],
-  resolve: { conditions: ['built', 'module', 'browser', 'development'] },
-  server: { headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' } },
-  test: {
-    ...common,
-    include: [...suites.unit, ...suites.conformance, ...suites.leak],
-    setupFiles: ['test/runtimes/web/setup.ts'],
-    browser: {
-      enabled: true,
-      headless: true,
-      screenshotFailures: false,
-      provider: playwright({ launchOptions: { executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox', '--enable-precise-memory-info', '--js-flags=--expose-gc'] } }),
-      instances: [{ browser: 'chromium' }],
-    },
+    reporters: ['default', 'test/runtimes/reporter.ts'],
   },
 });
-const node = () => defineConfig({
-  root,
-  cacheDir: 'test/.cache/vite',
-  oxc: { target: 'es2022' },
-  ssr: { resolve: { conditions: ['built', 'module', 'node', 'development'] } },
-  test: {
-    ...common,
-    server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
-    execArgv: ['--conditions=built'],
-    projects: [
-      project('unit', 0, [...suites.unit, ...suites.conformance], {pool: 'threads', isolate: false, exclude: signals}),
-      project('signals', 1, signals, {pool: 'forks'}),
-      project('leak', 2, suites.leak, {pool: 'forks', execArgv: gc, maxWorkers: 1}),
-    ],
-  },
-});
-const workerd = () => defineConfig({
-  root,
-  cacheDir: 'test/.cache/vite',
-  oxc: { target: 'esnext' },
-  plugins: [webTests(), cloudflareTest({ miniflare: { compatibilityDate: '2026-08-15', compatibilityFlags: ['nodejs_compat'] } })],
-  resolve: { conditions: ['built', 'module', 'browser', 'development'] },
-  ssr: { resolve: { conditions: ['built', 'module', 'browser', 'development'] } },
-  test: {
-    ...common,
-    include: [...suites.unit, ...suites.conformance, ...suites.leak],
-    setupFiles: ['test/runtimes/web/setup.ts'],
-  },
-});
-export default id === 'workerd' ? workerd() : id === 'page' || id === 'worker' ? page() : node();
