@@ -67,7 +67,7 @@ export const runtimes: readonly Runtime[] = [
 
 /** The one that its pool for vitest depends on. */
 function versionOfWorkerd(): string {
-  const pool = import.meta.resolve('@cloudflare/vitest-pool-workers');
+  const pool = import.meta.resolve('@cloudflare/vitest-plugin');
   const miniflare = createRequire(pool).resolve('miniflare');
   return (createRequire(miniflare)('workerd/package.json') as { version: string }).version;
 }

@@ -1,5 +1,5 @@
 // vitest's configuration for the runtime that QUIESCE_RUNTIME names. The tests import what `npm run build` has built.
-import { cloudflareTest } from '@cloudflare/vitest-pool-workers';
+import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig } from 'vitest/config';
 import { suites } from '../suites.ts';
