@@ -11,7 +11,9 @@ export function chromiumPath(): string {
     const { status, stdout } = spawnSync('which', [name], { encoding: 'utf8' });
     if (status === 0) return stdout.trim();
   }
-  throw new Error('there is no chromium: install it (on Debian `apt-get install chromium`), or set CHROMIUM to its path');
+  throw new Error(
+    'there is no chromium: install it (on Debian `apt-get install chromium`), or set CHROMIUM to its path',
+  );
 }
 
 /** Without updates, metrics and connections of its own. */

@@ -155,5 +155,9 @@ export function judge(id: string, result: Result, known: readonly Difference[] =
     return isKnown ? { ...result, state: 'skipped', why: found.why } : result;
   }
   if (found.sometimes) return result;
-  return { ...result, state: 'failed', why: `it passes, and test/runtimes/differences.ts says that it fails: ${found.why}` };
+  return {
+    ...result,
+    state: 'failed',
+    why: `it passes, and test/runtimes/differences.ts says that it fails: ${found.why}`,
+  };
 }

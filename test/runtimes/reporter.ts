@@ -21,7 +21,7 @@ export const outside = '(outside of its tests)';
 
 type Errors = readonly SerializedError[];
 
-export default class ResultsReporter implements Reporter {
+export class ResultsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: Errors): void {
     const results = [...modules.flatMap(resultsOf), ...unhandled.map(resultOfUnhandled)];
     writeFileSync(String(process.env['QUIESCE_REPORT']), JSON.stringify(results));
@@ -33,14 +33,14 @@ function resultsOf(module: TestModule): Result[] {
   const tests = [...module.children.allTests()];
   const errors = module.errors();
   const results = tests.map((test) => ({ file, name: test.fullName, ...judge(test) }));
-  if (tests.length > 0 && (errors.length === 0 || errors.every(isMissing))) return results;
+  if (tests.length > 0 && (errors.length === 0 || errors.some(isMissing))) return results;
   return [...results, { file, name: ofFile, state: 'failed', why: textOf(errors) || 'it has no tests' }];
 }
 
 function judge(test: TestCase): Pick<Result, 'state' | 'why'> {
   const { state, errors = [], ...result } = test.result();
   if (state === 'passed') return { state };
-  const note = 'note' in result ? result.note : undefined;
+  const note = test.meta().needs ?? ('note' in result ? result.note : undefined);
   if (note !== undefined) return { state: 'skipped', why: note };
   // A hook of a suite that fails leaves the suite's tests without a result.
   const causes = state === 'failed' ? errors : errorsAbove(test.parent);

@@ -8,8 +8,8 @@ import { parseArgs } from 'node:util';
 import { root } from '../package/packages.ts';
 import { judge } from './differences.ts';
 import { writePage } from './doc.ts';
-import { type Result } from './reporter.ts';
-import { type Row, holdToFirst } from './rows.ts';
+import type { Result } from './reporter.ts';
+import { holdToFirst, type Row } from './rows.ts';
 import { type Runtime, runtimes } from './runtimes.ts';
 import { tableOf } from './table.ts';
 

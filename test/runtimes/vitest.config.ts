@@ -5,6 +5,7 @@ import { defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig 
 import { suites } from '../suites.ts';
 import { chromiumPath, quiet } from './chromium.ts';
 import { standIns } from './inside/plugin.ts';
+import { ResultsReporter } from './reporter.ts';
 import { runtimes } from './runtimes.ts';
 
 const id = process.env['QUIESCE_RUNTIME'] ?? '';
@@ -37,7 +38,13 @@ function withNode(): ViteUserConfig {
   });
   const execArgv = ['--conditions=built'];
   const projects = [
-    project('unit', 0, { include: unit, exclude: [...exclude, ...ownProcess], pool: 'threads', isolate: false, execArgv }),
+    project('unit', 0, {
+      include: unit,
+      exclude: [...exclude, ...ownProcess],
+      pool: 'threads',
+      isolate: false,
+      execArgv,
+    }),
   ];
   if (!isQuick) {
     projects.push(
@@ -96,6 +103,6 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     maxWorkers: 2,
-    reporters: ['default', 'test/runtimes/reporter.ts'],
+    reporters: ['default', new ResultsReporter()],
   },
 });

@@ -1,7 +1,13 @@
 // The parts of `node:fs`, `node:path` and `node:url` that test files use to read the repository, for runtimes without files.
 
+declare global {
+  interface ImportMeta {
+    glob(paths: string[], options: { query: '?raw'; import: 'default'; eager: true }): Record<string, string>;
+  }
+}
+
 /** By path from the root of the clone. */
-const texts: Record<string, string> = import.meta.glob(
+const texts = import.meta.glob(
   ['/docs/guide/scope-outcomes.md', '/packages/select/README.md', '/test/conformance/{python,tokio}/*.{txt,json}'],
   { query: '?raw', import: 'default', eager: true },
 );
@@ -25,6 +31,7 @@ export function existsSync(path: string | URL): boolean {
 
 export function readFileSync(path: string | URL): string {
   const text = texts[pathOf(path)];
-  if (text === undefined) throw new Error(`test/runtimes/inside/files.ts does not import ${pathOf(path)}: add it there`);
+  if (text === undefined)
+    throw new Error(`test/runtimes/inside/files.ts does not import ${pathOf(path)}: add it there`);
   return text;
 }

@@ -4,7 +4,10 @@ import { missing, touch } from './missing.ts';
 type Listener = (...args: unknown[]) => void;
 
 /** The events that report uncaught errors: Node's name, and the web's. */
-const events: Readonly<Record<string, string>> = { uncaughtException: 'error', unhandledRejection: 'unhandledrejection' };
+const events: Readonly<Record<string, string>> = {
+  uncaughtException: 'error',
+  unhandledRejection: 'unhandledrejection',
+};
 const listeners = new Map<string, Map<Listener, (event: Event) => void>>();
 
 function of(name: string): Map<Listener, (event: Event) => void> {

@@ -2,7 +2,7 @@
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'vitest/config';
-import { nodeOnlyEntries, publicPackages, root } from '../../package/packages.ts';
+import { nodeOnlyEntries, type Package, publicPackages, root } from '../../package/packages.ts';
 
 const inWorker = 'in-worker';
 /** The prefix of a renamed import: vitest would leave `node:` to the runtime, and workerd has some of these modules. */
@@ -14,10 +14,12 @@ const files = new Set(['existsSync', 'fileURLToPath', 'join', 'readFileSync', 'r
 
 const needNode = nodeOnlyEntries();
 /** Packages that test files may import where there is no Node. */
-const portable = new Set([
-  ...['vitest', 'fast-check'],
-  ...publicPackages().flatMap(({ manifest }) => [manifest.name, ...Object.keys(manifest.peerDependencies ?? {})]),
-]);
+const portable = new Set(['vitest', 'fast-check', ...publicPackages().flatMap(neededPeers)]);
+
+function neededPeers({ manifest }: Package): string[] {
+  const { peerDependencies = {}, peerDependenciesMeta = {} } = manifest;
+  return Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true);
+}
 
 /** `node:http` of these is not built on `node:net`. */
 const ownServers = { '@quiesce/http-drain': 'HTTP servers that are built on node:net, as @quiesce/http-drain does' };
@@ -41,8 +43,8 @@ function lackOf(specifier: string, importer: string, id: string): string | undef
   if (/^[./\0]/.test(specifier) || (needNode.includes(specifier) && importer.endsWith('/node-only.test.ts'))) return;
   if (!isWeb(id)) return lacks[id]?.[specifier];
   if (needNode.includes(specifier)) return `Node, as ${specifier} does`;
-  const [scope = '', name = ''] = specifier.split('/');
-  return portable.has(scope.startsWith('@') ? `${scope}/${name}` : scope) ? undefined : specifier;
+  const isPortable = specifier.startsWith('@quiesce/') || portable.has(specifier.split('/')[0] ?? '');
+  return isPortable ? undefined : specifier;
 }
 
 function isWeb(id: string): boolean {
@@ -77,7 +79,8 @@ export function standIns(id: string): Plugin {
     resolveId: (specifier) => (specifier.startsWith(renamed) ? `\0${specifier}` : undefined),
     load(module) {
       if (!module.startsWith(resolved)) return;
-      const [specifier = '', names = ''] = module.slice(resolved.length).split('?');
+      const [specifier = '', query] = module.slice(resolved.length).split('?');
+      const names = new URLSearchParams(query).get('names') ?? '';
       return standIn(lackOf(specifier, '', id) ?? specifier, names.split(',').filter(Boolean));
     },
     transform(source, module) {
@@ -92,10 +95,12 @@ export function standIns(id: string): Plugin {
       let code = source
         .replaceAll(/^import (?!type )([^';]*?) from '([^']+)'/gm, (whole, clause: string, specifier: string) => {
           if (lackOf(specifier, file, id) === undefined) return whole;
-          return `import ${clause.replace('* as ', '')} from '${renamed}${specifier}?${namesIn(clause)}'`;
+          return `import ${clause.replace('* as ', '')} from '${renamed}${specifier}?names=${namesIn(clause)}'`;
         })
         .replaceAll(/\bimport\('([^']+)'\)/g, (whole, specifier: string) =>
-          lackOf(specifier, file, id) === undefined ? whole : `import('${renamed}${specifier}')`,
+          lackOf(specifier, file, id) === undefined
+            ? whole
+            : `import('${renamed}${specifier}').then((module) => module.default)`,
         );
       if (isWeb(id)) {
         code = code.replaceAll('import.meta.url', JSON.stringify(`file:///${place}`));

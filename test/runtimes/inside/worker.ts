@@ -34,9 +34,10 @@ function errorsOf(task: Test | Suite | File): Errors {
 function mirrored(task: Test): Mirrored {
   const suites: string[] = [];
   for (let above = task.suite; above !== undefined; above = above.suite) suites.unshift(above.name);
-  const note = task.result?.note ?? (task.mode === 'skip' && task.result?.state !== 'fail' ? 'skips itself' : undefined);
   const errors = errorsOf(task);
-  return { suites, name: task.name, errors, ...(errors.length === 0 && note !== undefined ? { note } : {}) };
+  const why =
+    task.meta.needs ?? (errors.length > 0 || task.result?.state === 'pass' ? undefined : 'the test skips itself here');
+  return { suites, name: task.name, errors, ...(why === undefined ? {} : { note: why }) };
 }
 
 async function run({ file, config }: Order): Promise<Outcome> {
