@@ -16,6 +16,12 @@ export interface Result {
   why?: string;
 }
 
+export interface Report {
+  /** Whether vitest ends with an exit code other than 0, also for tests that count as skipped here. */
+  hasFailed: boolean;
+  results: Result[];
+}
+
 export const ofFile = '(the file)';
 export const outside = '(outside of its tests)';
 
@@ -23,8 +29,11 @@ type Errors = readonly SerializedError[];
 
 export class ResultsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: Errors): void {
-    const results = [...modules.flatMap(resultsOf), ...unhandled.map(resultOfUnhandled)];
-    writeFileSync(String(process.env['QUIESCE_REPORT']), JSON.stringify(results));
+    const report: Report = {
+      hasFailed: unhandled.length > 0 || modules.some((module) => module.state() === 'failed'),
+      results: [...modules.flatMap(resultsOf), ...unhandled.map(resultOfUnhandled)],
+    };
+    writeFileSync(String(process.env['QUIESCE_REPORT']), JSON.stringify(report));
   }
 }
 

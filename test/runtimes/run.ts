@@ -2,13 +2,13 @@
 // Other arguments are vitest's filters: `npm run runtimes -- bun packages/select`.
 // `--quick` runs a part of the unit tests that takes less than a minute on two processors.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../package/packages.ts';
 import { judge } from './differences.ts';
 import { writePage } from './doc.ts';
-import type { Result } from './reporter.ts';
+import { outside, type Report } from './reporter.ts';
 import { holdToFirst, type Row } from './rows.ts';
 import { type Runtime, runtimes } from './runtimes.ts';
 import { tableOf } from './table.ts';
@@ -51,15 +51,19 @@ async function rowOf({ id, name, using, command, version }: Runtime): Promise<Ro
     const row = { id, name, using, version: version() };
     const end = await vitest(command(), { QUIESCE_RUNTIME: id, QUIESCE_REPORT: report });
     if (!existsSync(report)) return { ...row, tests: [], broken: `vitest ${end} without a report` };
-    const results = JSON.parse(readFileSync(report, 'utf8')) as Result[];
-    return { ...row, tests: results.map((result) => judge(id, result)) };
+    const { hasFailed, results } = JSON.parse(readFileSync(report, 'utf8')) as Report;
+    const tests = results.map((result) => judge(id, result));
+    if (end !== 'ended with 0' && !hasFailed)
+      tests.push({ file: '', name: outside, state: 'failed', why: `vitest ${end} after its report` });
+    writeFileSync(report, `${JSON.stringify(tests, undefined, 1)}\n`);
+    return { ...row, tests };
   } catch (error) {
     const broken = error instanceof Error ? error.message : String(error);
     return { id, name, using, version: '', tests: [], broken };
   }
 }
 
-/** @returns how the process ended; an exit code other than 0 also means that tests failed, which the report says */
+/** @returns how the process ended */
 function vitest([binary, ...args]: ReturnType<Runtime['command']>, env: Record<string, string>): Promise<string> {
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/runtimes/vitest.config.ts', ...filters];
   const quick = values.quick === true ? { QUIESCE_QUICK: '1' } : {};

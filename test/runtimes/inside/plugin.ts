@@ -34,7 +34,7 @@ const lacks: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 function isTest(file: string | undefined): file is string {
-  return /^(packages\/[^/]+\/test|test\/(conformance|leak))\//.test(relative(root, file ?? ''));
+  return /^(packages\/[^/]+\/test|test\/(conformance|leak|runtimes\/fixtures))\//.test(relative(root, file ?? ''));
 }
 
 /** The part of a stand-in's reason that follows "needs", or `undefined` for a module that is there. */

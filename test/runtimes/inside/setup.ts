@@ -1,5 +1,6 @@
 // Runs before each test file where Node's modules are missing.
 import { afterAll, aroundEach, beforeAll } from 'vitest';
+import { isObserved } from './host.ts';
 import { missing, setLoading, touch, used } from './missing.ts';
 
 const globals = globalThis as { gc?: () => void; SharedArrayBuffer?: unknown };
@@ -9,7 +10,12 @@ globals.SharedArrayBuffer ??= missing('SharedArrayBuffer');
 
 setLoading(true);
 beforeAll(() => setLoading(false));
-afterAll(() => setLoading(true));
+afterAll(() => {
+  setLoading(true);
+  // While a listener is there, the test runner does not see uncaught errors.
+  const left = ['error', 'unhandledrejection'].filter(isObserved);
+  if (left.length > 0) throw new Error(`a test left a listener for ${left.join(' and ')} behind`);
+});
 
 /** The reporter reads the reason here: vitest drops the text of `skip` in this hook. */
 declare module 'vitest' {
