@@ -18,8 +18,9 @@ const isQuick = process.env['QUIESCE_QUICK'] === '1';
 const unit = isQuick ? [quick] : [...suites.unit, ...suites.conformance];
 const exclude = isQuick ? [`**/${slow}.test.ts`] : [];
 
-/** Tests that send signals to their own process, or set its exit code: not possible in a thread. */
+/** Tests that send signals to their own process or set its exit code, which a thread cannot; one that loads a package anew. */
 const ownProcess = [
+  'packages/http-drain/test/elsewhere.test.ts',
   'packages/select/test/cooperation.test.ts',
   'packages/effect/test/shutdown.test.ts',
   'packages/shutdown/test/**/*.test.ts',

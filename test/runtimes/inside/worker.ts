@@ -43,7 +43,7 @@ function mirrored(task: Test): Mirrored {
 async function run({ file, config }: Order): Promise<Outcome> {
   const onCleanup = (): void => {};
   const environment = { name: 'browser' };
-  state['__vitest_worker__'] = { ctx: { pool: 'browser' }, config, environment, onCleanup, rpc: {} };
+  state['__vitest_worker__'] = { ctx: { pool: 'browser' }, config, environment, onCleanup, metaEnv: {}, rpc: {} };
   const runner = { config, importFile: (path: string) => import(/* @vite-ignore */ path) } as VitestRunner;
   const [ran] = await startTests([file], runner);
   // Uncaught rejections of the last test are reported some turns later.
