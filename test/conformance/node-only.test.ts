@@ -10,8 +10,6 @@ const Socket = builtin('node:net')?.['Server'] as (new () => object) | undefined
 const descends = Socket !== undefined && builtin('node:http')?.['Server']?.prototype instanceof Socket;
 const hasServers = descends && !('Deno' in globalThis);
 
-const isWorkerd = globalThis.navigator?.userAgent === 'Cloudflare-Workers';
-
 const entries = [
   {
     name: '@quiesce/shutdown',
@@ -31,8 +29,8 @@ const entries = [
     name: '@quiesce/worker-pool/node',
     load: () => import('@quiesce/worker-pool/node'),
     exported: 'receiveToken',
-    // In Deno a message arrives later than it was posted, and workerd has the module's name but no threads.
-    loads: hasThreads && !('Deno' in globalThis) && !isWorkerd,
+    // There a message comes later than it was posted.
+    loads: hasThreads && !('Deno' in globalThis),
     says: /^@quiesce\/worker-pool\/node reaches into worker threads .* it needs Node 20\.19 or later, or a runtime whose node:worker_threads/,
   },
   {

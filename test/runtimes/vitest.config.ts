@@ -65,7 +65,7 @@ function inWorkerd(): ViteUserConfig {
   return {
     plugins: [standIns(id), cloudflareTest({ miniflare })],
     ssr: { resolve: { conditions: web } },
-    test: { include: [...unit, ...(isQuick ? [] : suites.leak)], exclude, setupFiles },
+    test: { include: [...unit, ...(isQuick ? [] : suites.leak)], exclude, setupFiles, isolate: false },
   };
 }
 

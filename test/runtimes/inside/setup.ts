@@ -8,6 +8,12 @@ const hasNoGc = globals.gc === undefined;
 globals.gc ??= () => touch('a way to collect garbage on demand');
 globals.SharedArrayBuffer ??= missing('SharedArrayBuffer');
 
+// The plugin for workerd turns on `nodejs_compat`. The packages must do without: they look for these two.
+if (globalThis.navigator?.userAgent === 'Cloudflare-Workers') {
+  Reflect.deleteProperty(globalThis, 'setImmediate');
+  Object.assign(globalThis.process, { getBuiltinModule: undefined });
+}
+
 setLoading(true);
 beforeAll(() => setLoading(false));
 afterAll(() => {
