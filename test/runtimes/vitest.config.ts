@@ -43,7 +43,8 @@ function withNode(): ViteUserConfig {
       include: unit,
       exclude: [...exclude, ...ownProcess],
       pool: 'threads',
-      isolate: false,
+      // In Bun a stack that overflows may leave the packages in a broken state, which must not spread to other files.
+      isolate: id === 'bun',
       execArgv,
     }),
   ];
