@@ -14,6 +14,12 @@ if (globalThis.navigator?.userAgent === 'Cloudflare-Workers') {
   Object.assign(globalThis.process, { getBuiltinModule: undefined });
 }
 
+// vitest calls it when a thread ends, and Deno's throws.
+if ('Deno' in globalThis) {
+  const { parentPort } = process.getBuiltinModule('node:worker_threads');
+  if (parentPort !== null) parentPort.removeAllListeners = () => parentPort;
+}
+
 setLoading(true);
 beforeAll(() => setLoading(false));
 afterAll(() => {
