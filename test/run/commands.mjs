@@ -1,4 +1,4 @@
-// What each root script does, as a list of steps.
+// The steps of each root script.
 import { rmSync } from 'node:fs';
 import { ensureInstalled } from './install.mjs';
 import { node, root, say, step } from './process.mjs';
@@ -9,9 +9,9 @@ const script = ['--import', 'tsx'];
 const vitest = ['node_modules/vitest/vitest.mjs', '--config', 'test/vitest.config.ts'];
 /** The projects of test/vitest.config.ts that read the sources and need no build. */
 const quick = ['unit', 'conformance', 'docs', 'types', 'e2e'];
-/** Those that need the build, or that take minutes. */
+/** The projects that need the build, or that take minutes. */
 const thorough = ['slow', 'effect-4.0', 'package', 'leak'];
-/** Set by `.ci/run` after `npm test`, so that nothing runs twice. */
+/** Whether `.ci/run` has run `npm test`, so that nothing runs twice. */
 const isTested = process.env['QUIESCE_TESTED'] === '1';
 
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
@@ -21,10 +21,10 @@ const commands = {
   'test:watch': (args) => node([...vitest, 'watch', ...projects(quick, args), ...args]),
   'test:all': async (args) => {
     const code = (await build()) || (await test('test:all', isTested ? thorough : [...quick, ...thorough], args));
-    // A filter or a project on the command line asks for those tests alone.
+    // With a filter or a project on the command line, only those tests run.
     if (args.length > 0) return code;
     const quickPart = [...script, 'test/runtimes/run.ts', '24', '--quick'];
-    return (await step('some of them on Node 24, against the build', () => node(quickPart))) || code;
+    return (await step('some tests on Node 24, against the build', () => node(quickPart))) || code;
   },
   conformance: (args) => test('conformance', ['conformance'], args),
   demo: async (args) => (await build()) || step('the demo', () => node([...built, 'docs/examples/demo.ts', ...args])),
@@ -34,7 +34,7 @@ const commands = {
     const code =
       (await build()) ||
       (await step('the tests on several runtimes', () => node([...script, 'test/runtimes/run.ts', ...args])));
-    // Runtimes on the command line are all that is asked for.
+    // With runtimes on the command line, only those are tested.
     if (args.length > 0) return code;
     return (
       (await step('site', () => node([...script, 'test/docs/site/build.ts']))) ||
@@ -73,22 +73,22 @@ const deadCode = [
   ['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc', '--no-config-hints'],
 ];
 /**
- * The linter refuses those that exist at run time; the others are listed here.
+ * Cycles of type imports, listed for information. The linter reports cycles that exist at run time.
  *
  * @type {Check}
  */
-const circles = ['import circles of types', ['test/run/circles.mjs']];
+const circles = ['import cycles of types', ['test/run/circles.mjs']];
 
 /**
- * Runs the tests of some projects, or of those that the arguments name.
+ * Runs the tests of the named projects. Projects in the arguments replace the names.
  *
- * @param {string} command whose report is written
+ * @param {string} command names the report that is written
  * @param {string[]} names
  * @param {string[]} args
  */
 function test(command, names, args) {
   const report = reportOf(command);
-  // A report of an earlier run must never be taken for this one's.
+  // The report of an earlier run must not be mistaken for this one.
   rmSync(report, { force: true });
   const reporters = ['--reporter', 'default', '--reporter', 'json', '--outputFile.json', report];
   return step(command, () => node([...vitest, 'run', ...projects(names, args), ...reporters, ...args]));
@@ -105,9 +105,9 @@ function projects(names, args) {
 /** @typedef {[title: string, args: string[]]} Check */
 
 /**
- * Runs lists of checks side by side, since there are at least two processors; within a list one after the other.
+ * Runs lists of checks concurrently, since most machines have two processors. The checks of one list run one after another.
  *
- * @param {Check[][]} lists all checks run, whatever the others find
+ * @param {Check[][]} lists all checks run, also after one has failed
  * @returns {Promise<number>} the exit code
  */
 async function together(lists) {
@@ -134,7 +134,7 @@ export async function run(name, args) {
   process.chdir(root);
   const command = commands[name ?? ''];
   if (command === undefined) {
-    say(`there is no command "${name}"; there are ${Object.keys(commands).join(', ')}`);
+    say(`there is no command "${name}". Use one of ${Object.keys(commands).join(', ')}`);
     process.exitCode = 1;
     return;
   }

@@ -1,9 +1,9 @@
-// What vitest's JSON report adds up to.
+// Counts the tests in vitest's JSON reports.
 import { existsSync, readFileSync } from 'node:fs';
 import { root } from './process.mjs';
 
 /**
- * Where a command leaves vitest's JSON report.
+ * Returns the path of the JSON report that vitest writes for a command.
  *
  * @param {string} command
  */
