@@ -42,7 +42,7 @@ const commands = {
       code
     );
   },
-  lint: () => together([[formatAndLint, circles, deadCode], [types]]),
+  lint: () => together([[formatAndLint, cycles, deadCode], [types]]),
   check: async () => {
     const code = await commands['lint']?.([]);
     if (!isTested && (await build()) !== 0) return 1;
@@ -77,7 +77,7 @@ const deadCode = [
  *
  * @type {Check}
  */
-const circles = ['import cycles of types', ['test/run/circles.mjs']];
+const cycles = ['import cycles of types', ['test/run/cycles.mjs']];
 
 /**
  * Runs the tests of the named projects. Projects in the arguments replace the names.
