@@ -19,7 +19,7 @@ interface Difference {
 
 export const differences: readonly Difference[] = [
   {
-    on: ['workerd', 'page', 'worker'],
+    on: ['page', 'worker'],
     file: 'packages/cancellation-token/test/clock.test.ts',
     name: 'a timer of the system clock > holds the process',
     why: 'a timer holds nothing where there is no process',
