@@ -11,12 +11,11 @@ import { runtimes } from './runtimes.ts';
 const id = process.env['QUIESCE_RUNTIME'] ?? '';
 const using = runtimes.find((runtime) => runtime.id === id)?.using;
 
-/** `--quick`: unit tests of the packages that run everywhere, without the slow ones and those that start processes. */
+/** `--quick`: unit tests of the packages that run everywhere, without the slow ones. */
 const quick = 'packages/{cancellation-token,select,broadcast-channel,channel,scope}/test/**/*.test.ts';
-const slow = '{deep,epoch,hostile*,model*,go-*,exit,interop-*,uncaught,stress,laws,cooperation,adversary}';
 const isQuick = process.env['QUIESCE_QUICK'] === '1';
 const unit = isQuick ? [quick] : [...suites.unit, ...suites.conformance];
-const exclude = isQuick ? [`**/${slow}.test.ts`] : [];
+const exclude = isQuick ? ['**/*.slow.test.ts'] : [];
 
 /** Tests that send signals to their own process or set its exit code, which a thread cannot; one that loads a package anew. */
 const ownProcess = [
