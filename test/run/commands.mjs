@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { ensureInstalled } from './install.mjs';
 import { node, root, say, step } from './process.mjs';
-import { reportOf } from './report.mjs';
+import { hasPassed, reportOf } from './report.mjs';
 
 const built = ['--conditions=built', '--import', 'tsx'];
 const script = ['--import', 'tsx'];
@@ -11,8 +11,8 @@ const vitest = ['node_modules/vitest/vitest.mjs', '--config', 'test/vitest.confi
 const quick = ['unit', 'conformance', 'docs', 'types', 'e2e'];
 /** Those that need the build, or that take minutes. */
 const thorough = ['slow', 'effect-4.0', 'package', 'leak'];
-/** Set by `.ci/run` after `npm test`, so that nothing runs twice. */
-const isTested = process.env['QUIESCE_TESTED'] === '1';
+/** `.ci/run` passes these, so that nothing runs twice: to `test:all` after `npm test`, and to `check` after `test:all`. */
+const flags = { tested: '--tested', built: '--built' };
 
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
 const commands = {
@@ -20,9 +20,11 @@ const commands = {
   test: (args) => test('test', quick, args),
   'test:watch': (args) => node([...vitest, 'watch', ...projects(quick, args), ...args]),
   'test:all': async (args) => {
-    const code = (await build()) || (await test('test:all', isTested ? thorough : [...quick, ...thorough], args));
+    const filters = args.filter((arg) => arg !== flags.tested);
+    const names = args.includes(flags.tested) ? thorough : [...quick, ...thorough];
+    const code = (await build()) || (await test('test:all', names, filters));
     // A filter or a project on the command line asks for those tests alone.
-    if (args.length > 0) return code;
+    if (filters.length > 0) return code;
     const quickPart = [...script, 'test/runtimes/run.ts', '24', '--quick'];
     return (await step('some of them on Node 24, against the build', () => node(quickPart))) || code;
   },
@@ -43,9 +45,9 @@ const commands = {
     );
   },
   lint: () => together([[formatAndLint, circles, deadCode], [types]]),
-  check: async () => {
+  check: async (args) => {
     const code = await commands['lint']?.([]);
-    if (!isTested && (await build()) !== 0) return 1;
+    if (!args.includes(flags.built) && (await build()) !== 0) return 1;
     const checks = await together([
       [
         ['sizes', ['node_modules/size-limit/bin.js', '--hide-passed']],
@@ -80,7 +82,8 @@ const deadCode = [
 const circles = ['import circles of types', ['test/run/circles.mjs']];
 
 /**
- * Runs the tests of some projects, or of those that the arguments name.
+ * Runs the tests of some projects, or of those that the arguments name. A run in which no test passes is a failure: vitest
+ * accepts a name that matches no test.
  *
  * @param {string} command whose report is written
  * @param {string[]} names
@@ -88,10 +91,13 @@ const circles = ['import circles of types', ['test/run/circles.mjs']];
  */
 function test(command, names, args) {
   const report = reportOf(command);
-  // A report of an earlier run must never be taken for this one's.
-  rmSync(report, { force: true });
   const reporters = ['--reporter', 'default', '--reporter', 'json', '--outputFile.json', report];
-  return step(command, () => node([...vitest, 'run', ...projects(names, args), ...reporters, ...args]));
+  return step(command, async () => {
+    const code = await node([...vitest, 'run', ...projects(names, args), ...reporters, ...args]);
+    if (code !== 0 || hasPassed(report)) return code;
+    say('no test has run: no name matches, or every test is skipped');
+    return 1;
+  });
 }
 
 /**
@@ -138,5 +144,9 @@ export async function run(name, args) {
     process.exitCode = 1;
     return;
   }
+  // Until the command has ended, this process has failed: Node leaves an event loop that has nothing to wait for with 0.
+  process.exitCode = 1;
+  // A report of an earlier run must never be taken for this one's, also when the build fails.
+  rmSync(reportOf(name ?? ''), { force: true });
   process.exitCode = (await ensureInstalled()) || (await command(args));
 }
