@@ -18,7 +18,9 @@ export async function nodeArgs(path: string): Promise<string[]> {
 
 async function bundleProgram(path: string): Promise<string> {
   const name = relative(root, dirname(path)).replaceAll(/[^\w-]+/g, '.');
-  const outfile = join(output, `${name}.${basename(path, '.ts')}.mjs`);
+  // A run against the build and one against the sources may go on side by side.
+  const isBuilt = process.execArgv.includes('--conditions=built');
+  const outfile = join(output, isBuilt ? 'built' : 'sources', `${name}.${basename(path, '.ts')}.mjs`);
   const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: [path],
@@ -29,9 +31,9 @@ async function bundleProgram(path: string): Promise<string> {
     format: 'esm',
     target: 'es2022',
     sourcemap: 'inline',
-    conditions: process.execArgv.includes('--conditions=built') ? ['built'] : [],
+    conditions: isBuilt ? ['built'] : [],
   });
-  mkdirSync(output, { recursive: true });
+  mkdirSync(dirname(outfile), { recursive: true });
   // Rename only a complete file: another process may bundle the same program, or start it at this moment.
   const unfinished = `${outfile}.${process.pid}`;
   for (const { contents } of outputFiles) writeFileSync(unfinished, contents);

@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { suites } from './suites.ts';
 
-const root = new URL('..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('..', import.meta.url));
 
 // QUIESCE_BUILT=1 runs the same tests against `dist`: Node itself loads what was built, Vite does not touch it.
 const built = process.env['QUIESCE_BUILT'] === '1';

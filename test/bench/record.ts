@@ -16,6 +16,8 @@ export const nodes: readonly number[] = [20, 24];
 export interface Block {
   /** `token, Node 20`, or `sizes`. */
   readonly key: string;
+  /** The day of the measurement. */
+  readonly measured: string;
   readonly commit: string;
   /** The day of that commit, so that the age of the block is known without the history. */
   readonly committed: string;
@@ -52,7 +54,7 @@ const quoted = [
 ] as const;
 
 /** The sizes that a sentence of the README names: the words after each size. */
-const sentences: Readonly<Record<string, string>> = {
+export const sentences: Readonly<Record<string, string>> = {
   'cancellation-token': 'for tokens',
   'broadcast-channel': 'with broadcast',
   select: 'with select',
@@ -73,9 +75,11 @@ export function withBlock(page: string, key: string, where: string, commit: stri
 }
 
 export function blocksOf(page: string): Block[] {
-  const block = /<!-- recorded: (.+?) -->\n\n.*?, at commit `(\w+)` of (\S+)\.\n\n([\s\S]*?)\n\n<!-- \/recorded -->/g;
-  return [...page.matchAll(block)].map(([, key = '', commit = '', committed = '', table = '']) => ({
+  const block =
+    /<!-- recorded: (.+?) -->\n\nMeasured on (\S+) .*?, at commit `(\w+)` of (\S+)\.\n\n([\s\S]*?)\n\n<!-- \/recorded -->/g;
+  return [...page.matchAll(block)].map(([, key = '', measured = '', commit = '', committed = '', table = '']) => ({
     key,
+    measured,
     commit,
     committed,
     table: table.split('\n').map((row) =>

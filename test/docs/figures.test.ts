@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { packages, programs } from '../../.size-limit.js';
-import { blocksOf, dayOf, files, newestChange, nodes, withRatios } from '../bench/record.ts';
+import { blocksOf, dayOf, files, newestChange, nodes, sentences, withRatios } from '../bench/record.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (file: string): string => readFileSync(root + file, 'utf8');
@@ -19,6 +19,14 @@ describe('docs/benchmarks.md', () => {
   it('has a table of sizes, and a table of each file of benchmarks for each Node', () => {
     const wanted = ['sizes', ...files.flatMap((file) => nodes.map((node) => `${file}, Node ${node}`))];
     expect(blocks.map(({ key }) => key)).toEqual(wanted);
+  });
+
+  it.each(blocks)('names past days, and a commit before the measurement: $key', ({ measured, committed }) => {
+    // The day of a commit is that of its author, who may be a day ahead.
+    expect(Date.parse(committed) - DAY).toBeLessThanOrEqual(Date.parse(measured));
+    // The clock of this machine may be behind the history.
+    const now = Math.max(Date.now(), Date.parse(dayOf('HEAD') ?? measured));
+    expect(Date.parse(measured)).toBeLessThanOrEqual(now);
   });
 
   // Without git, the date of the newest change is unknown.
@@ -58,6 +66,8 @@ describe('the README', () => {
     for (const folder of Object.keys(packages)) {
       const size = rows.find(([name]) => name === folder)?.[1];
       expect(readme).toMatch(new RegExp(`^\\| \\[\`@quiesce/${folder}\`\\].*\\| ${size} +\\|$`, 'm'));
+      const phrase = sentences[folder];
+      if (phrase !== undefined) expect(readme).toMatch(new RegExp(`[ \n]${size} ${phrase}\\b`));
     }
   });
 

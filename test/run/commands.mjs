@@ -1,18 +1,23 @@
 // The steps of each root script.
-import { rmSync } from 'node:fs';
-import { ensureInstalled } from './install.mjs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { ensureInstalled, fingerprintOf } from './install.mjs';
 import { node, root, say, step } from './process.mjs';
-import { reportOf } from './report.mjs';
+import { hasPassed, reportOf } from './report.mjs';
 
-const built = ['--conditions=built', '--import', 'tsx'];
+const againstBuild = ['--conditions=built', '--import', 'tsx'];
 const script = ['--import', 'tsx'];
 const vitest = ['node_modules/vitest/vitest.mjs', '--config', 'test/vitest.config.ts'];
 /** The projects of test/vitest.config.ts that read the sources and need no build. */
 const quick = ['unit', 'conformance', 'docs', 'types', 'e2e'];
 /** The projects that need the build, or that take minutes. */
 const thorough = ['slow', 'effect-4.0', 'package', 'leak'];
+<<<<<<< ours
 /** Whether `.ci/run` has run `npm test`, so that nothing runs twice. */
 const isTested = process.env['QUIESCE_TESTED'] === '1';
+=======
+/** `.ci/run` passes these, so that nothing runs twice: to `test:all` after `npm test`, and to `check` after `test:all`. */
+const flags = { tested: '--tested', built: '--built' };
+>>>>>>> theirs
 
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
 const commands = {
@@ -20,19 +25,27 @@ const commands = {
   test: (args) => test('test', quick, args),
   'test:watch': (args) => node([...vitest, 'watch', ...projects(quick, args), ...args]),
   'test:all': async (args) => {
+<<<<<<< ours
     const code = (await build()) || (await test('test:all', isTested ? thorough : [...quick, ...thorough], args));
     // With a filter or a project on the command line, only those tests run.
     if (args.length > 0) return code;
+=======
+    const filters = args.filter((arg) => arg !== flags.tested);
+    const names = args.includes(flags.tested) ? thorough : [...quick, ...thorough];
+    const code = (await build()) || (await test('test:all', names, filters));
+    // A filter or a project on the command line asks for those tests alone.
+    if (filters.length > 0) return code;
+>>>>>>> theirs
     const quickPart = [...script, 'test/runtimes/run.ts', '24', '--quick'];
     return (await step('some tests on Node 24, against the build', () => node(quickPart))) || code;
   },
   conformance: (args) => test('conformance', ['conformance'], args),
-  demo: async (args) => (await build()) || step('the demo', () => node([...built, 'docs/examples/demo.ts', ...args])),
-  bench: async (args) => (await build()) || step('benchmarks', () => node([...script, 'test/bench/run.ts', ...args])),
+  demo: async (args) => (await ensureBuilt()) || step('the demo', () => node([...againstBuild, 'docs/examples/demo.ts', ...args])),
+  bench: async (args) => (await ensureBuilt()) || step('benchmarks', () => node([...script, 'test/bench/run.ts', ...args])),
   docs: async (args) => node([...script, 'test/docs/site/build.ts', '--serve', ...args]),
   runtimes: async (args) => {
     const code =
-      (await build()) ||
+      (await ensureBuilt()) ||
       (await step('the tests on several runtimes', () => node([...script, 'test/runtimes/run.ts', ...args])));
     // With runtimes on the command line, only those are tested.
     if (args.length > 0) return code;
@@ -42,10 +55,15 @@ const commands = {
       code
     );
   },
+<<<<<<< ours
   lint: () => together([[formatAndLint, cycles, deadCode], [types]]),
   check: async () => {
+=======
+  lint: () => together([[formatAndLint, circles, deadCode], [types]]),
+  check: async (args) => {
+>>>>>>> theirs
     const code = await commands['lint']?.([]);
-    if (!isTested && (await build()) !== 0) return 1;
+    if ((await ensureBuilt()) !== 0) return 1;
     const checks = await together([
       [
         ['sizes', ['node_modules/size-limit/bin.js', '--hide-passed']],
@@ -80,7 +98,12 @@ const deadCode = [
 const cycles = ['import cycles of types', ['test/run/cycles.mjs']];
 
 /**
+<<<<<<< ours
  * Runs the tests of the named projects. Projects in the arguments replace the names.
+=======
+ * Runs the tests of some projects, or of those that the arguments name. A run in which no test passes is a failure: vitest
+ * accepts a name that matches no test.
+>>>>>>> theirs
  *
  * @param {string} command names the report that is written
  * @param {string[]} names
@@ -88,10 +111,18 @@ const cycles = ['import cycles of types', ['test/run/cycles.mjs']];
  */
 function test(command, names, args) {
   const report = reportOf(command);
+<<<<<<< ours
   // The report of an earlier run must not be mistaken for this one.
   rmSync(report, { force: true });
+=======
+>>>>>>> theirs
   const reporters = ['--reporter', 'default', '--reporter', 'json', '--outputFile.json', report];
-  return step(command, () => node([...vitest, 'run', ...projects(names, args), ...reporters, ...args]));
+  return step(command, async () => {
+    const code = await node([...vitest, 'run', ...projects(names, args), ...reporters, ...args]);
+    if (code !== 0 || hasPassed(report)) return code;
+    say('no test has run: no name matches, or every test is skipped');
+    return 1;
+  });
 }
 
 /**
@@ -122,8 +153,41 @@ async function together(lists) {
 }
 
 /** @returns {Promise<number>} the exit code */
-function build() {
-  return step('build', () => node([...script, 'test/package/build.ts']));
+async function build() {
+  rmSync(stamp, { force: true });
+  const before = sources();
+  const code = await step('build', () => node([...script, 'test/package/build.ts']));
+  // A source that changed during the build belongs to the next one.
+  if (code === 0 && before === sources()) writeFileSync(stamp, before + built());
+  return code;
+}
+
+/**
+ * Builds unless the last build had the same sources, and its files are there.
+ *
+ * @returns {Promise<number>} the exit code
+ */
+async function ensureBuilt() {
+  const isBuilt = existsSync(stamp) && readFileSync(stamp, 'utf8') === sources() + built();
+  return isBuilt ? 0 : build();
+}
+
+/** Returns a hash of every file that decides what is built. */
+function sources() {
+  const tools = ['pnpm-lock.yaml', ...['build', 'packages', 'tsup.config'].map((name) => `test/package/${name}.ts`)];
+  const configs = ['everywhere', 'node'].map((name) => `test/tsconfig.${name}.json`);
+  return fingerprintOf([...tools, ...configs, ...inPackages(/^[^/]+\/(?:src\/.*\.ts|package\.json)$/)]);
+}
+
+/** Returns the names of the built files. */
+function built() {
+  return `\n${inPackages(/^[^/]+\/dist\//).join('\n')}`;
+}
+
+/** @param {RegExp} pattern */
+function inPackages(pattern) {
+  const files = readdirSync('packages', { recursive: true, encoding: 'utf8' }).map((file) => file.replaceAll('\\', '/'));
+  return files.filter((file) => pattern.test(file)).sort().map((file) => `packages/${file}`);
 }
 
 /**
@@ -138,5 +202,9 @@ export async function run(name, args) {
     process.exitCode = 1;
     return;
   }
+  // Until the command has ended, this process has failed: Node leaves an event loop that has nothing to wait for with 0.
+  process.exitCode = 1;
+  // A report of an earlier run must never be taken for this one's, also when the build fails.
+  rmSync(reportOf(name ?? ''), { force: true });
   process.exitCode = (await ensureInstalled()) || (await command(args));
 }

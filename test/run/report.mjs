@@ -12,6 +12,15 @@ export function reportOf(command) {
 }
 
 /**
+ * Returns whether the run that wrote the report had a test that passed.
+ *
+ * @param {string} path
+ */
+export function hasPassed(path) {
+  return existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).numPassedTests > 0;
+}
+
+/**
  * @typedef {{ passed: number, failed: number, skipped: number }} Tally
  * @typedef {{ status: string, assertionResults: { status: string }[] }} FileResult
  */
