@@ -11,13 +11,10 @@ const vitest = ['node_modules/vitest/vitest.mjs', '--config', 'test/vitest.confi
 const quick = ['unit', 'conformance', 'docs', 'types', 'e2e'];
 /** The projects that need the build, or that take minutes. */
 const thorough = ['slow', 'effect-4.0', 'package', 'leak'];
-<<<<<<< ours
-/** Whether `.ci/run` has run `npm test`, so that nothing runs twice. */
-const isTested = process.env['QUIESCE_TESTED'] === '1';
-=======
-/** `.ci/run` passes these, so that nothing runs twice: to `test:all` after `npm test`, and to `check` after `test:all`. */
-const flags = { tested: '--tested', built: '--built' };
->>>>>>> theirs
+/** `.ci/run` passes it to `test:all` after `npm test`, so that no test runs twice. */
+const tested = '--tested';
+/** Holds what was built last. */
+const stamp = 'node_modules/.quiesce-built';
 
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
 const commands = {
@@ -25,23 +22,19 @@ const commands = {
   test: (args) => test('test', quick, args),
   'test:watch': (args) => node([...vitest, 'watch', ...projects(quick, args), ...args]),
   'test:all': async (args) => {
-<<<<<<< ours
-    const code = (await build()) || (await test('test:all', isTested ? thorough : [...quick, ...thorough], args));
+    const filters = args.filter((arg) => arg !== tested);
+    const names = args.includes(tested) ? thorough : [...quick, ...thorough];
+    const code = (await ensureBuilt()) || (await test('test:all', names, filters));
     // With a filter or a project on the command line, only those tests run.
-    if (args.length > 0) return code;
-=======
-    const filters = args.filter((arg) => arg !== flags.tested);
-    const names = args.includes(flags.tested) ? thorough : [...quick, ...thorough];
-    const code = (await build()) || (await test('test:all', names, filters));
-    // A filter or a project on the command line asks for those tests alone.
     if (filters.length > 0) return code;
->>>>>>> theirs
     const quickPart = [...script, 'test/runtimes/run.ts', '24', '--quick'];
     return (await step('some tests on Node 24, against the build', () => node(quickPart))) || code;
   },
   conformance: (args) => test('conformance', ['conformance'], args),
-  demo: async (args) => (await ensureBuilt()) || step('the demo', () => node([...againstBuild, 'docs/examples/demo.ts', ...args])),
-  bench: async (args) => (await ensureBuilt()) || step('benchmarks', () => node([...script, 'test/bench/run.ts', ...args])),
+  demo: async (args) =>
+    (await ensureBuilt()) || step('the demo', () => node([...againstBuild, 'docs/examples/demo.ts', ...args])),
+  bench: async (args) =>
+    (await ensureBuilt()) || step('benchmarks', () => node([...script, 'test/bench/run.ts', ...args])),
   docs: async (args) => node([...script, 'test/docs/site/build.ts', '--serve', ...args]),
   runtimes: async (args) => {
     const code =
@@ -55,13 +48,8 @@ const commands = {
       code
     );
   },
-<<<<<<< ours
   lint: () => together([[formatAndLint, cycles, deadCode], [types]]),
   check: async () => {
-=======
-  lint: () => together([[formatAndLint, circles, deadCode], [types]]),
-  check: async (args) => {
->>>>>>> theirs
     const code = await commands['lint']?.([]);
     if ((await ensureBuilt()) !== 0) return 1;
     const checks = await together([
@@ -98,12 +86,8 @@ const deadCode = [
 const cycles = ['import cycles of types', ['test/run/cycles.mjs']];
 
 /**
-<<<<<<< ours
- * Runs the tests of the named projects. Projects in the arguments replace the names.
-=======
- * Runs the tests of some projects, or of those that the arguments name. A run in which no test passes is a failure: vitest
- * accepts a name that matches no test.
->>>>>>> theirs
+ * Runs the tests of the named projects. Projects in the arguments replace the names. A run in which no test passes is a failure:
+ * vitest accepts a name that matches no test.
  *
  * @param {string} command names the report that is written
  * @param {string[]} names
@@ -111,11 +95,6 @@ const cycles = ['import cycles of types', ['test/run/cycles.mjs']];
  */
 function test(command, names, args) {
   const report = reportOf(command);
-<<<<<<< ours
-  // The report of an earlier run must not be mistaken for this one.
-  rmSync(report, { force: true });
-=======
->>>>>>> theirs
   const reporters = ['--reporter', 'default', '--reporter', 'json', '--outputFile.json', report];
   return step(command, async () => {
     const code = await node([...vitest, 'run', ...projects(names, args), ...reporters, ...args]);
@@ -186,8 +165,13 @@ function built() {
 
 /** @param {RegExp} pattern */
 function inPackages(pattern) {
-  const files = readdirSync('packages', { recursive: true, encoding: 'utf8' }).map((file) => file.replaceAll('\\', '/'));
-  return files.filter((file) => pattern.test(file)).sort().map((file) => `packages/${file}`);
+  const files = readdirSync('packages', { recursive: true, encoding: 'utf8' }).map((file) =>
+    file.replaceAll('\\', '/'),
+  );
+  return files
+    .filter((file) => pattern.test(file))
+    .sort()
+    .map((file) => `packages/${file}`);
 }
 
 /**

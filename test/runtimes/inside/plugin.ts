@@ -39,6 +39,8 @@ function isTest(file: string | undefined): file is string {
 
 /** The part of a stand-in's reason that follows "needs", or `undefined` for a module that is there. */
 function lackOf(specifier: string, importer: string, id: string): string | undefined {
+  // It bundles programs that tests start as processes.
+  if (specifier.endsWith('/test/programs.ts')) return isWeb(id) ? 'node:child_process' : undefined;
   // This file tests the error of an import where Node is missing.
   if (/^[./\0]/.test(specifier) || (needNode.includes(specifier) && importer.endsWith('/node-only.test.ts'))) return;
   if (!isWeb(id)) return lacks[id]?.[specifier];
