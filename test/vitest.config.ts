@@ -30,6 +30,7 @@ export default defineConfig({
     pool: 'forks',
     // Most of the time of a small file is the loading of its modules: files share a process, and its modules.
     isolate: false,
+    setupFiles: ['test/budget.ts'],
     // By default vitest leaves one processor idle: of two that is half of the machine.
     maxWorkers: availableParallelism(),
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
