@@ -30,6 +30,7 @@ export default defineConfig({
     pool: 'forks',
     // A small file spends most of its time loading modules. Files therefore share a process and its modules.
     isolate: false,
+    setupFiles: ['test/budget.ts'],
     // By default vitest leaves one processor idle. On two processors, that is half of the machine.
     maxWorkers: availableParallelism(),
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },

@@ -82,6 +82,7 @@ test('a record replaces one block of the page, and names its commit', () => {
   expect(blocksOf(text)).toEqual([
     {
       key: 'token, Node 24',
+      measured: expect.stringMatching(/^\d{4}-\d{2}-\d{2}$/),
       commit: 'abc1234',
       committed: '2026-01-31',
       table: [
