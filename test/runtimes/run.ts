@@ -21,14 +21,11 @@ const isWhole = filters.length === 0 && values.quick !== true && !process.env['T
 const output = join(root, 'test/.output/runtimes');
 mkdirSync(output, { recursive: true });
 
-const rows: Row[] = [];
-for (const runtime of named.length === 0 ? runtimes : named) {
-  console.log(`\n${runtime.name} (${runtime.id})`);
-  const begin = performance.now();
-  const row = await rowOf(runtime);
-  rows.push(row);
-  console.log(`  ${row.broken ?? `${((performance.now() - begin) / 1_000).toFixed(0)} s`}`);
-}
+const chosen = named.length === 0 ? runtimes : named;
+const isWeb = ({ id }: Runtime): boolean => ['workerd', 'page', 'worker'].includes(id);
+// workerd and Chromium use little more than one processor, so they run beside the others.
+const lanes = [chosen.filter((runtime) => !isWeb(runtime)), chosen.filter(isWeb)];
+const rows = (await Promise.all(lanes.map(rowsOf))).flat();
 holdToFirst(rows.filter(({ broken }) => broken === undefined));
 for (const { id, tests } of rows) {
   for (const { file, name, why = '' } of tests.filter(({ state }) => state === 'failed'))
@@ -43,6 +40,18 @@ if (isWhole) {
 const isGreen = ({ broken, tests }: Row): boolean =>
   broken === undefined && tests.length > 0 && !tests.some(({ state }) => state === 'failed');
 process.exitCode = rows.every(isGreen) ? 0 : 1;
+
+async function rowsOf(lane: readonly Runtime[]): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const runtime of lane) {
+    console.log(`\n${runtime.name} (${runtime.id}) …`);
+    const begin = performance.now();
+    const row = await rowOf(runtime);
+    rows.push(row);
+    console.log(`  ${runtime.name}: ${row.broken ?? `${((performance.now() - begin) / 1_000).toFixed(0)} s`}`);
+  }
+  return rows;
+}
 
 async function rowOf({ id, name, using, command, version }: Runtime): Promise<Row> {
   const report = join(output, `${id}.json`);
