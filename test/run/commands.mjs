@@ -22,7 +22,8 @@ const commands = {
   'test:all': async (args) => {
     const filters = args.filter((arg) => arg !== flags.tested);
     const names = args.includes(flags.tested) ? thorough : [...quick, ...thorough];
-    const code = (await build()) || (await test('test:all', names, filters));
+    if ((await build()) !== 0) return 1;
+    const code = await test('test:all', names, filters);
     // A filter or a project on the command line asks for those tests alone.
     if (filters.length > 0) return code;
     const quickPart = [...script, 'test/runtimes/run.ts', '24', '--quick'];
