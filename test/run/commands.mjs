@@ -24,7 +24,8 @@ const commands = {
   'test:all': async (args) => {
     const filters = args.filter((arg) => arg !== tested);
     const names = args.includes(tested) ? thorough : [...quick, ...thorough];
-    const code = (await ensureBuilt()) || (await test('test:all', names, filters));
+    if ((await ensureBuilt()) !== 0) return 1;
+    const code = await test('test:all', names, filters);
     // With a filter or a project on the command line, only those tests run.
     if (filters.length > 0) return code;
     const quickPart = [...script, 'test/runtimes/run.ts', '24', '--quick'];
