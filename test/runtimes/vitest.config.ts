@@ -19,14 +19,14 @@ const exclude = isQuick ? ['**/*.slow.test.ts'] : [];
 
 /** Tests that send signals to their own process or set its exit code, which a thread cannot; one that loads a package anew. */
 const ownProcess = [
-  'packages/http-drain/test/elsewhere.test.ts',
+  'packages/http-drain/test/elsewhere.slow.test.ts',
   'packages/select/test/cooperation.test.ts',
   'packages/effect/test/shutdown.test.ts',
   'packages/shutdown/test/**/*.test.ts',
 ];
 
 const web = ['built', 'module', 'browser', 'development'];
-const setupFiles = ['test/runtimes/inside/setup.ts'];
+const setupFiles = ['test/budget.ts', 'test/runtimes/inside/setup.ts'];
 /** With these headers a page has `SharedArrayBuffer`, and precise timers. */
 const isolated = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 

@@ -39,8 +39,6 @@ function isTest(file: string | undefined): file is string {
 
 /** The part of a stand-in's reason that follows "needs", or `undefined` for a module that is there. */
 function lackOf(specifier: string, importer: string, id: string): string | undefined {
-  // It bundles programs that tests start as processes.
-  if (specifier.endsWith('/test/programs.ts')) return isWeb(id) ? 'node:child_process' : undefined;
   // This file tests the error of an import where Node is missing.
   if (/^[./\0]/.test(specifier) || (needNode.includes(specifier) && importer.endsWith('/node-only.test.ts'))) return;
   if (!isWeb(id)) return lacks[id]?.[specifier];
@@ -96,8 +94,10 @@ export function standIns(id: string): Plugin {
       const before: string[] = [];
       let code = source
         .replaceAll(/^import (?!type )([^';]*?) from '([^']+)'/gm, (whole, clause: string, specifier: string) => {
-          if (lackOf(specifier, file, id) === undefined) return whole;
-          return `import ${clause.replace('* as ', '')} from '${renamed}${specifier}?names=${namesIn(clause)}'`;
+          // This module bundles programs that tests start as processes.
+          const needed = specifier.endsWith('/test/programs.ts') ? 'node:child_process' : specifier;
+          if (lackOf(needed, file, id) === undefined) return whole;
+          return `import ${clause.replace('* as ', '')} from '${renamed}${needed}?names=${namesIn(clause)}'`;
         })
         .replaceAll(/\bimport\('([^']+)'\)/g, (whole, specifier: string) =>
           lackOf(specifier, file, id) === undefined
