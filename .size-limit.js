@@ -1,8 +1,8 @@
-// How large each package may get: bundled with the packages that it imports, minified by esbuild, gzipped. 1 kB is 1,000 bytes.
-// `npm exec size-limit` measures `dist`, so build first.
+// The largest size that each package may have: bundled with the packages that it imports, minified by esbuild, and gzipped.
+// 1 kB is 1,000 bytes. `npm exec size-limit` measures `dist`, so build first.
 //
-// `budget` is the size that we want, in bytes. Where a package is larger today, `now` is its ratchet: the size that it may not
-// exceed. docs/design.md explains these. Delete `now` once the package meets its budget.
+// `budget` is the wanted size, in bytes. When a package is larger today, `now` is the limit instead. It may shrink, but not
+// grow. docs/design.md explains these cases. Delete `now` once the package meets its budget.
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** @typedef {{ budget: number, why: string, now?: number }} Ceiling */
@@ -32,7 +32,7 @@ export const packages = {
 };
 
 /**
- * Programs that use a part of the token.
+ * Programs that use a part of the token package.
  *
  * @type {Record<string, Ceiling & { path?: string, import?: string }>}
  */
@@ -81,7 +81,7 @@ export default checks.map(({ budget, why, now, ...check }) => ({
   limit: `${(now ?? budget) / 1000} kB`,
   message: `${why}; budget: ${budget / 1000} kB`,
   gzip: true,
-  // A peer dependency, which the program has anyway.
+  // A peer dependency: the program has it already.
   ignore: ['effect'],
   modifyEsbuildConfig: (/** @type {object} */ config) => ({
     ...config,

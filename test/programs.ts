@@ -1,5 +1,5 @@
-// Programs of the tests that run as processes of their own. A loader for TypeScript takes half a second to start one; a bundle
-// of the program with everything that it imports takes a tenth of that.
+// Programs that tests start as processes. With a TypeScript loader, a program takes half a second to start. Bundled with
+// everything that it imports, it takes a tenth of that.
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const output = join(root, 'test/.output/programs');
 const bundles = new Map<string, Promise<string>>();
 
-/** Returns the arguments with which Node runs the program at `path`; its stacks name the sources. */
+/** Returns the arguments with which Node runs the program at `path`. Its stack traces name the sources. */
 export async function nodeArgs(path: string): Promise<string[]> {
   const bundle = bundles.get(path) ?? bundleProgram(path);
   bundles.set(path, bundle);
@@ -18,7 +18,9 @@ export async function nodeArgs(path: string): Promise<string[]> {
 
 async function bundleProgram(path: string): Promise<string> {
   const name = relative(root, dirname(path)).replaceAll(/[^\w-]+/g, '.');
-  const outfile = join(output, `${name}.${basename(path, '.ts')}.mjs`);
+  // A run against the build and one against the sources may go on side by side.
+  const isBuilt = process.execArgv.includes('--conditions=built');
+  const outfile = join(output, isBuilt ? 'built' : 'sources', `${name}.${basename(path, '.ts')}.mjs`);
   const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: [path],
@@ -29,10 +31,10 @@ async function bundleProgram(path: string): Promise<string> {
     format: 'esm',
     target: 'es2022',
     sourcemap: 'inline',
-    conditions: process.execArgv.includes('--conditions=built') ? ['built'] : [],
+    conditions: isBuilt ? ['built'] : [],
   });
-  mkdirSync(output, { recursive: true });
-  // Renamed when it is complete: another process may bundle the same program, or be about to start it.
+  mkdirSync(dirname(outfile), { recursive: true });
+  // Rename only a complete file: another process may bundle the same program, or start it at this moment.
   const unfinished = `${outfile}.${process.pid}`;
   for (const { contents } of outputFiles) writeFileSync(unfinished, contents);
   renameSync(unfinished, outfile);

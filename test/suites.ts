@@ -1,7 +1,7 @@
 /**
- * Which files are the tests of what packages do, here and on every other runtime (`npm run runtimes`). The suffix marks a test where
- * it stands: `.slow.test.ts` needs millions of objects or starts many processes, and runs in `npm run test:all`; `.leak.ts` measures
- * memory in a process of its own.
+ * The files that test the packages, here and on every other runtime (`npm run runtimes`). The suffix of a file says how it runs. A
+ * `.slow.test.ts` needs millions of objects or starts many processes, and runs in `npm run test:all`. A `.leak.ts` measures memory in a
+ * process of its own.
  */
 export const suites: Record<'unit' | 'conformance' | 'leak', string[]> = {
   unit: ['packages/*/test/**/*.test.ts'],

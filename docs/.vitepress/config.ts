@@ -1,4 +1,4 @@
-// The site: the README, the guide, the packages' READMEs and the reference, read where they are in the repository.
+// The site: the README, the pages of docs, the READMEs of the packages and the reference. Pages stay where they are in the repository.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { slug } from 'github-slugger';
@@ -17,7 +17,7 @@ function address(file: string): string {
     .replace(/README\.md$/, 'index.md');
 }
 
-/** Links are relative in the repository. Those to other pages get the site's addresses, all others lead to GitHub. */
+/** Links are relative in the repository. A link to a page of the site becomes its address there; all others lead to GitHub. */
 function rewriteLinks(md: MarkdownRenderer): void {
   md.core.ruler.push('rewrite-links', ({ tokens, env }) => {
     for (const token of tokens.flatMap(({ children }) => children ?? [])) {
@@ -36,7 +36,7 @@ function page(file: string): DefaultTheme.SidebarItem {
   return { text: title.replaceAll('`', ''), link: `/${address(file)}` };
 }
 
-/** The first page of the guide lists the others in their order. */
+/** The sections of the sidebar, from the lists on the first page of the guide. */
 const guide = readFileSync(`${root}docs/guide/README.md`, 'utf8')
   .split(/^## /m)
   .slice(1)
@@ -72,12 +72,12 @@ export default defineConfig({
   head: [['link', { rel: 'icon', href: '/icon.svg', type: 'image/svg+xml' }]],
   vite: {
     publicDir: `${root}docs/.vitepress/public`,
-    // The index of the search is one file.
+    // The search index is one large file.
     build: { chunkSizeWarningLimit: 2_000 },
   },
   markdown: {
     theme: { light: 'github-light-high-contrast', dark: 'github-dark' },
-    // Headings have the same anchors on GitHub and here, so that one check of the links is enough.
+    // Headings get the anchors that GitHub gives them, so that one check of the links is enough.
     anchor: { slugify: slug },
     config: rewriteLinks,
   },

@@ -58,8 +58,8 @@ const SAMPLE_MS = 40;
 const WARMUP = 3;
 
 /**
- * Measures a row: a sample of each subject, and again. tinybench takes the samples, but it measures one subject after the other, as
- * mitata does. The ratios of ten such runs on a busy machine spread nearly twice as far: see docs/contributing.md.
+ * Measures a row. tinybench takes the samples, and the subjects alternate: one sample of each, then the next round. tinybench and
+ * mitata alone finish one subject before the next. Their ratios vary 1.4 to 1.8 times as much: see docs/contributing.md.
  */
 export async function measure(row: Row): Promise<Measured> {
   const subjects = await row.subjects();

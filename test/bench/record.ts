@@ -1,4 +1,4 @@
-// Writes what was measured into docs/benchmarks.md and README.md, so that no figure there is edited by hand.
+// Writes the measured figures into docs/benchmarks.md and README.md, so that none of them is edited by hand.
 
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -7,14 +7,17 @@ import { inKilobytes, type Size } from './sizes.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The files of benchmarks, and the versions of Node that a record is about. */
+/** The files of benchmarks. */
 export const files: readonly string[] = ['token', 'select', 'broadcast', 'channel', 'scope'];
+/** The versions of Node that are recorded. */
 export const nodes: readonly number[] = [20, 24];
 
-/** One block of the page: what was measured, and the commit that it was measured at. */
+/** A block of the page: a table of figures, and the commit that was measured. */
 export interface Block {
   /** `token, Node 20`, or `sizes`. */
   readonly key: string;
+  /** The day of the measurement. */
+  readonly measured: string;
   readonly commit: string;
   /** The day of that commit, so that the age of the block is known without the history. */
   readonly committed: string;
@@ -22,7 +25,7 @@ export interface Block {
   readonly table: readonly (readonly string[])[];
 }
 
-/** Which rows of the page the README quotes, and in which words. */
+/** The rows of the page that the README quotes, and their wording there. */
 const quoted = [
   {
     file: 'token',
@@ -50,8 +53,8 @@ const quoted = [
   },
 ] as const;
 
-/** The sizes that a sentence of the README names. */
-const sentences: Readonly<Record<string, string>> = {
+/** The sizes that a sentence of the README names: the words after each size. */
+export const sentences: Readonly<Record<string, string>> = {
   'cancellation-token': 'for tokens',
   'broadcast-channel': 'with broadcast',
   select: 'with select',
@@ -61,9 +64,9 @@ const sentences: Readonly<Record<string, string>> = {
 /**
  * Returns the page with a block replaced.
  *
- * @param where the machine, as the block names it
- * @param commit what `requireCommitted` returned
- * @throws Error when the page has no such block
+ * @param where the version of Node and the machine, as the block names them
+ * @param commit the result of `requireCommitted`
+ * @throws Error when the page has no block with this key
  */
 export function withBlock(page: string, key: string, where: string, commit: string, table: string): string {
   const today = new Date().toISOString().slice(0, 10);
@@ -72,9 +75,11 @@ export function withBlock(page: string, key: string, where: string, commit: stri
 }
 
 export function blocksOf(page: string): Block[] {
-  const block = /<!-- recorded: (.+?) -->\n\n.*?, at commit `(\w+)` of (\S+)\.\n\n([\s\S]*?)\n\n<!-- \/recorded -->/g;
-  return [...page.matchAll(block)].map(([, key = '', commit = '', committed = '', table = '']) => ({
+  const block =
+    /<!-- recorded: (.+?) -->\n\nMeasured on (\S+) .*?, at commit `(\w+)` of (\S+)\.\n\n([\s\S]*?)\n\n<!-- \/recorded -->/g;
+  return [...page.matchAll(block)].map(([, key = '', measured = '', commit = '', committed = '', table = '']) => ({
     key,
+    measured,
     commit,
     committed,
     table: table.split('\n').map((row) =>
@@ -86,7 +91,7 @@ export function blocksOf(page: string): Block[] {
   }));
 }
 
-/** Returns the README with the ratios that the page has. */
+/** Returns the README with the ratios of the page. */
 export function withRatios(readme: string, page: string): string {
   const blocks = blocksOf(page);
   const rows = quoted.map(({ file, work, rival, says }) => [
@@ -107,7 +112,7 @@ export function withRatios(readme: string, page: string): string {
   );
 }
 
-/** Returns the README with these sizes. */
+/** Returns the README with the given sizes. */
 export function withSizes(readme: string, sizes: readonly Size[]): string {
   let text = readme;
   for (const { name, size } of sizes) {
@@ -120,7 +125,7 @@ export function withSizes(readme: string, sizes: readonly Size[]): string {
   return text;
 }
 
-/** The cell `210 better` as `210 times`; a block that was not recorded yet has none. */
+/** Returns the cell `210 better` as `210 times`, or a dash when the block was not recorded yet. */
 function ratioIn(block: Block | undefined, work: string, rival: string): string {
   if (block === undefined) return '–';
   const [head = [], ...rows] = block.table;
@@ -133,19 +138,19 @@ function ratioIn(block: Block | undefined, work: string, rival: string): string 
   throw new Error(`${block.key} has no row "${work}" against "${rival}"`);
 }
 
-/** The newest change of the packages' sources that git knows, as an ISO date; `undefined` outside a git repository. */
+/** Returns the newest change of the packages' sources that git knows, as an ISO date; `undefined` outside a git repository. */
 export function newestChange(): { readonly date: string; readonly isExact: boolean } | undefined {
   try {
     const [date, parent] = git('log', '-1', '--format=%cI %p', '--', 'packages/*/src/**').split(' ');
     if (!date) return undefined;
-    // Git compares the oldest commit of a shallow clone with nothing: every file seems to have changed there.
+    // In the oldest commit of a shallow clone, every file seems to have changed.
     return { date, isExact: parent !== undefined || git('rev-parse', '--is-shallow-repository') === 'false' };
   } catch {
     return undefined;
   }
 }
 
-/** The day of a commit; `undefined`: this clone does not have it. */
+/** Returns the day of a commit; `undefined` when this clone does not have the commit. */
 export function dayOf(commit: string): string | undefined {
   try {
     return git('show', '-s', '--format=%cs', `${commit}^{commit}`);
@@ -161,7 +166,8 @@ export function dayOf(commit: string): string | undefined {
  */
 export function requireCommitted(): string {
   const changed = git('status', '--porcelain', '--', 'packages', 'test/bench', 'pnpm-lock.yaml');
-  if (changed !== '') throw new Error(`a record names its commit, so commit these changes first:\n${changed}`);
+  if (changed !== '')
+    throw new Error(`A record names the commit that it measured. Commit these changes first:\n${changed}`);
   return git('log', '-1', '--format=`%h` of %cs');
 }
 
@@ -169,7 +175,7 @@ function git(...args: string[]): string {
   return execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
 }
 
-/** Replaces what is between the two groups of the pattern. */
+/** Replaces the text between the two groups of the pattern. */
 function replaced(text: string, pattern: RegExp, middle: string): string {
   if (!pattern.test(text)) throw new Error(`there is no ${pattern} to write to`);
   return text.replace(pattern, (_, before: string, after: string) => before + middle + after);

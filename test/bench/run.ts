@@ -1,9 +1,8 @@
 // `npm run bench`, `npm run bench -- token`, `npm run bench -- token --node 24 --json figures.json`,
 // `npm run bench -- --record`, `npm run bench -- token sizes --record`.
 //
-// What is measured runs on plain Node, on the packages as they were built: a loader that renames or wraps functions on the
-// way makes hot code several times slower. Each row has processes of its own, so that none pays for what another one has
-// taught the optimiser.
+// The measured code runs on plain Node and imports the built packages. A loader that renames or wraps functions makes hot code
+// several times slower. Each row has processes of its own, because each row changes the decisions of the optimiser.
 
 import { fork } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -19,14 +18,14 @@ import { type Figure, figuresOf, type Line, linesOf, tableOf } from './table.ts'
 
 const names = [...files, 'sizes'];
 const PROCESSES = 3;
-/** Without the last one, collections that a rival asks for would also throw away the code of whoever is not its turn. */
+/** Without the last flag, a collection for one subject would discard the optimised code of the others. */
 const flags = ['--conditions=built', '--expose-gc', '--no-flush-bytecode'];
 const folder = import.meta.dirname;
 const page = join(folder, '../../docs/benchmarks.md');
 const readme = join(folder, '../../README.md');
 
 const { values, positionals } = parseArgs({
-  // One `--` too many is what `node test/run.mjs bench -- token` gives.
+  // `node test/run.mjs bench -- token` passes the `--` on.
   args: process.argv.slice(2).filter((arg, index) => arg !== '--' || index > 0),
   allowPositionals: true,
   options: { json: { type: 'string' }, node: { type: 'string' }, record: { type: 'boolean', default: false } },
@@ -39,13 +38,15 @@ if (unknown.length > 0) {
 const current = Number(process.versions.node.split('.')[0]);
 const majors = values.node !== undefined ? [Number(values.node)] : values.record ? nodes : [current];
 if (values.record && !majors.every((major) => nodes.includes(major))) {
-  throw new Error(`docs/benchmarks.md is about Node ${nodes}`);
+  throw new Error(
+    `docs/benchmarks.md has tables for Node ${nodes.join(' and ')} only: omit --node, or choose one of these`,
+  );
 }
-/** The one that is recorded; `undefined`: this run only prints. */
+/** The commit that is recorded; `undefined` when this run only prints. */
 const commit = values.record ? requireCommitted() : undefined;
 const isWanted = (name: string): boolean => positionals.length === 0 || positionals.includes(name);
 
-/** Makes one script of a file of benchmarks; what it imports from packages stays there, as for a user. */
+/** Bundles a file of benchmarks into one script, which still imports the packages, as a user's program does. */
 async function bundle(file: string): Promise<string> {
   const outfile = join(folder, '.output', `${file}.mjs`);
   await build({
@@ -63,7 +64,7 @@ async function bundle(file: string): Promise<string> {
   return outfile;
 }
 
-/** Runs the script and resolves with what it sends. */
+/** Runs the script and resolves with the message that it sends. */
 function ask<T>(node: string, script: string, ...args: string[]): Promise<T> {
   return new Promise((resolve, reject) => {
     const child = fork(script, args, { execPath: node, execArgv: flags });
@@ -86,7 +87,7 @@ async function measureFile(file: string, node: string): Promise<Line[]> {
   return lines;
 }
 
-/** Changes a file; each block is written as soon as it is known, so that a record that is stopped keeps what it has. */
+/** Changes a file. It is called after each block, so that an interrupted record keeps the finished blocks. */
 function rewrite(file: string, change: (text: string) => string): void {
   writeFileSync(file, change(readFileSync(file, 'utf8')));
 }

@@ -1,4 +1,4 @@
-// What each package weighs, as size-limit measures it.
+// The size of each package, measured by size-limit.
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ export interface Size {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Measures what was built. */
+/** Measures the built packages. */
 export function measureSizes(): Size[] {
   const { stdout, stderr } = spawnSync(process.execPath, ['node_modules/size-limit/bin.js', '--json'], {
     cwd: root,
@@ -27,7 +27,7 @@ export function measureSizes(): Size[] {
   return sizes;
 }
 
-/** The limit is the budget, or the ratchet where the budget is not met. */
+/** Returns the table of sizes. A limit is the budget, or `now` where the budget is not met. */
 export function tableOfSizes(sizes: readonly Size[]): string {
   const rows = sizes.map(({ name, size, sizeLimit }) => {
     const { budget = 0, why = '' } = packages[name] ?? programs[name] ?? {};
@@ -36,7 +36,7 @@ export function tableOfSizes(sizes: readonly Size[]): string {
   return markdownTable([['package or program', 'min + gzip', 'limit', 'budget', 'what the budget is for'], ...rows]);
 }
 
-/** In kB of 1,000 bytes, rounded up to 0.1. */
+/** Formats a size in kB of 1,000 bytes, rounded up to 0.1. */
 export function inKilobytes(bytes: number): string {
   return `${(Math.ceil(bytes / 100) / 10).toFixed(1)} kB`;
 }

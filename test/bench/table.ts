@@ -83,7 +83,7 @@ export function tableOf(lines: readonly Line[]): string {
       `${round(ours.value)} ${unit}${ours.name === 'quiesce' ? '' : ` (${ours.name})`}`,
       isOwn ? '' : subject,
       isOwn ? '' : `${round(value)} ${unit}`,
-      // A ratio to zero says nothing.
+      // A ratio to zero has no meaning.
       ratio === null || !Number.isFinite(ratio) ? '' : `${round(ratio)}${isBetter ? ' better' : ''}`,
       budget ?? '',
       aim === undefined ? '' : show(aim),

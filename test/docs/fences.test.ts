@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { allFences, complaintAbout, fencesOf } from './fences.ts';
 
-it('all code blocks of the documentation are executed, or say who executes them or why nobody does', () => {
+it('every code block of the documentation is executed, or names the test that runs it or the reason why none does', () => {
   const complaints = allFences.map((fence) => [fence.place, complaintAbout(fence)]);
   expect(complaints.filter(([, complaint]) => complaint !== undefined)).toEqual([]);
 });
@@ -31,7 +31,7 @@ describe('a code block is refused', () => {
     expect(complaints(source, 'stop.ts')).toEqual([expect.stringContaining('is not executed')]);
   });
 
-  it('unless it is executed, has another runner, has a reason, or is no program', () => {
+  it('unless it is executed, names its runner, gives a reason, or needs no compiler', () => {
     const text = [
       executed,
       '<!-- run by test/docs/fences.test.ts -->\n\n```js\nstop();\n```\n',

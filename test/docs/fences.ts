@@ -1,4 +1,4 @@
-// The code blocks of the documentation: of Markdown files, and of docstrings.
+// Finds the code blocks of the documentation, in Markdown files and in docstrings.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import MarkdownIt, { type Token } from 'markdown-it';
 import { root } from '../package/packages.ts';
@@ -25,28 +25,28 @@ const markdown = new MarkdownIt('commonmark').disable('inline');
 const docstrings = new MarkdownIt('commonmark').disable(['inline', 'code']);
 
 const executed = /^(?:ts|tsx|console)$/;
-/** Commands, output, data, and languages that this project has no compiler for. */
+/** Languages that need no note: commands, output, data, and languages that this project has no compiler for. */
 const notOurs = /^(?:sh|text|json|yaml|html|css|diff|go|kotlin|python|rust)$/;
 const note = /^<!-- (?:run by (?<runner>\S+)|not run: \S.{15,}) -->$/;
-/** Looks like a promise, and no test compares it. */
+/** A comment that looks like a promise, but that no test compares. */
 const idlePromise = /\/\/(?! => \S)[ \t]*(?:[-=]>|→|⇒).*/;
 
-/** Every Markdown file, and every source of a package. */
+/** Every Markdown file, and every source file of a package. */
 const files = filesIn('').filter((file) => /\.md$|^packages\/[^/]+\/src\/.*\.ts$/.test(file));
 export const allFences: readonly Fence[] = files.flatMap((file) => fencesOf(file, textOf(file)));
-/** Executed together with their neighbours on the page, where a program may import another one. */
+/** Blocks below `docs`. Programs on one page are neighbours, and may import each other. */
 export const pageFences: readonly Fence[] = allFences.filter((fence) => isExecuted(fence) && isPage(fence.page));
-/** Examples that stand alone: in docstrings and READMEs. */
+/** Blocks in docstrings and READMEs. Each stands alone. */
 export const packageFences: readonly Fence[] = allFences.filter((fence) => isExecuted(fence) && !isPage(fence.page));
-/** The Markdown below `docs`. */
+/** The Markdown files below `docs`. */
 export const pages: readonly string[] = files.filter(isPage);
 
-/** The text of a file, by its path from the root. */
+/** Returns the text of a file, by its path from the root. */
 export function textOf(file: string): string {
   return readFileSync(`${root}${file}`, 'utf8');
 }
 
-/** The files below a folder, as paths from the root, in order. */
+/** Returns the files below a folder, as sorted paths from the root. */
 export function filesIn(folder: string): string[] {
   const entries = readdirSync(`${root}${folder}`, { withFileTypes: true });
   return entries
@@ -55,7 +55,7 @@ export function filesIn(folder: string): string[] {
     .sort();
 }
 
-/** The code blocks of a Markdown file or a source. */
+/** Returns the code blocks of a Markdown file or a source file. */
 export function fencesOf(page: string, text: string): Fence[] {
   if (page.endsWith('.md')) return codeIn(markdown.parse(text, {}), page, 0);
   return [...text.matchAll(/\/\*\*([\s\S]*?)\*\//g)].flatMap(({ 1: docstring = '', index }) => {
@@ -65,11 +65,12 @@ export function fencesOf(page: string, text: string): Fence[] {
   });
 }
 
-/** Why a code block is no honest example; `undefined` when it is one. */
+/** Returns the rule that a code block breaks; `undefined` when it breaks none. */
 export function complaintAbout(fence: Fence): string | undefined {
   const runner = note.exec(fence.note)?.groups?.['runner'];
-  if (fence.language === '') return 'does not name its language; plain text is `text`';
-  if (runner !== undefined && !existsSync(`${root}${runner}`)) return `is run by ${runner}, which does not exist`;
+  if (fence.language === '') return 'does not name its language: write ```text for plain text';
+  if (runner !== undefined && !existsSync(`${root}${runner}`))
+    return `is run by ${runner}, which does not exist: correct the path`;
   if (isExecuted(fence)) {
     const [idle] = idlePromise.exec(fence.code) ?? [];
     return idle && `has the comment "${idle}", which no test compares: write "// => …"`;

@@ -1,9 +1,9 @@
-// Figures in README.md and docs/benchmarks.md: recorded ones are as `npm run bench -- --record` wrote them, and not too old.
+// Compares the figures of README.md with docs/benchmarks.md and the sources, and checks that the record is complete and recent.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { packages, programs } from '../../.size-limit.js';
-import { blocksOf, dayOf, files, newestChange, nodes, withRatios } from '../bench/record.ts';
+import { blocksOf, dayOf, files, newestChange, nodes, sentences, withRatios } from '../bench/record.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (file: string): string => readFileSync(root + file, 'utf8');
@@ -16,27 +16,35 @@ const OLDEST_DAYS = 30;
 const DAY = 24 * 60 * 60 * 1000;
 
 describe('docs/benchmarks.md', () => {
-  it('has a table of the sizes, and one of each file of benchmarks for each Node', () => {
+  it('has a table of sizes, and a table of each file of benchmarks for each Node', () => {
     const wanted = ['sizes', ...files.flatMap((file) => nodes.map((node) => `${file}, Node ${node}`))];
     expect(blocks.map(({ key }) => key)).toEqual(wanted);
   });
 
-  // Without git, the age of the sources is unknown.
+  it.each(blocks)('names past days, and a commit before the measurement: $key', ({ measured, committed }) => {
+    // The day of a commit is that of its author, who may be a day ahead.
+    expect(Date.parse(committed) - DAY).toBeLessThanOrEqual(Date.parse(measured));
+    // The clock of this machine may be behind the history.
+    const now = Math.max(Date.now(), Date.parse(dayOf('HEAD') ?? measured));
+    expect(Date.parse(measured)).toBeLessThanOrEqual(now);
+  });
+
+  // Without git, the date of the newest change is unknown.
   it.runIf(newest !== undefined).each(blocks)(
     `was recorded at most ${OLDEST_DAYS} days before the newest change of the sources: $key`,
     ({ commit, committed }) => {
-      // A commit that was rebased, or that a shallow clone lacks, leaves the day that the page names.
+      // When the commit was rebased, or a shallow clone lacks it, only the day on the page is known.
       expect(committed).toBe(dayOf(commit) ?? committed);
       const { date = '', isExact = false } = newest ?? {};
       const age = (Date.parse(date.slice(0, 10)) - Date.parse(committed)) / DAY;
       const advice = isExact
-        ? 'run `npm run bench -- --record` on a quiet machine'
-        : 'this shallow clone does not know the newest change of the sources: run `git fetch --unshallow`';
+        ? 'The record is too old. Run `npm run bench -- --record` on a quiet machine.'
+        : 'This shallow clone does not contain the newest change of the sources. Run `git fetch --unshallow`.';
       expect(age, advice).toBeLessThanOrEqual(OLDEST_DAYS);
     },
   );
 
-  it('has sizes at or below the limits, and no ratchet where the budget is met', () => {
+  it('has sizes at or below the limits, and no `now` where the budget is met', () => {
     const [head = [], , ...rows] = blocks.find(({ key }) => key === 'sizes')?.table ?? [];
     expect(head.slice(0, 2)).toEqual(['package or program', 'min + gzip']);
     const recorded = new Map(rows.map(([name, size]) => [name, 1000 * Number.parseFloat(size ?? '')]));
@@ -49,15 +57,17 @@ describe('docs/benchmarks.md', () => {
 });
 
 describe('the README', () => {
-  it('quotes the benchmarks as docs/benchmarks.md has them', () => {
+  it('quotes the ratios of docs/benchmarks.md', () => {
     expect(withRatios(readme, page)).toBe(readme);
   });
 
-  it('quotes the sizes as docs/benchmarks.md has them', () => {
+  it('quotes the sizes of docs/benchmarks.md', () => {
     const rows = blocks.find(({ key }) => key === 'sizes')?.table ?? [];
     for (const folder of Object.keys(packages)) {
       const size = rows.find(([name]) => name === folder)?.[1];
       expect(readme).toMatch(new RegExp(`^\\| \\[\`@quiesce/${folder}\`\\].*\\| ${size} +\\|$`, 'm'));
+      const phrase = sentences[folder];
+      if (phrase !== undefined) expect(readme).toMatch(new RegExp(`[ \n]${size} ${phrase}\\b`));
     }
   });
 
@@ -66,7 +76,7 @@ describe('the README', () => {
     expect(readme).toContain(`Node ${oldest} and later`);
   });
 
-  it('names the depth that the test of deep trees cancels', () => {
+  it('names the depth of the tree that the test of deep trees cancels', () => {
     const [, depth = ''] = /= ([\d_]+);/.exec(read('packages/cancellation-token/test/deep.slow.test.ts')) ?? [];
     expect(readme).toContain(`${depth.replaceAll('_', ',')} tokens below each other`);
   });

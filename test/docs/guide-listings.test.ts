@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { readFileSync } from 'node:fs';
 import { format } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fileOf, listings, outputOf, textOf } from './listings.ts';
 
 /** Those that need a process of their own: test/e2e/guide-listings.test.ts runs them. */
@@ -11,6 +11,8 @@ const readme = readFileSync(new URL('../../docs/examples/guide/README.md', impor
 
 /** Where each prints to: what one prints late must not count as the next one's. */
 const printing = new AsyncLocalStorage<string[]>();
+// While one is enabled, Node 20.19 ends the process when a later test overflows the stack.
+afterAll(() => printing.disable());
 
 async function printedBy(work: () => Promise<unknown>): Promise<string[]> {
   const lines: string[] = [];

@@ -13,7 +13,7 @@ const programs = fences.filter((fence) => fence.file !== undefined);
 const transcripts = fences.filter((fence) => fence.language === 'console');
 const guide = pages.filter((page) => page.startsWith('docs/guide/'));
 
-/** What programs find installed; ours is bundled, since Node cannot load its sources. */
+/** Modules that programs find installed. Packages of this workspace are bundled, since Node cannot load their sources. */
 const foreign = Object.keys((JSON.parse(textOf('package.json')) as { devDependencies: object }).devDependencies).filter(
   (name) => !name.startsWith('@quiesce/'),
 );
@@ -52,11 +52,11 @@ describe('the examples of the guide', () => {
     expect(got).toEqual(expected);
   });
 
-  it('all promise something', () => {
+  it('all promise an output', () => {
     expect(pieces.filter(({ promised }) => promised.length === 0).map(({ place }) => place)).toEqual([]);
   });
 
-  it('are all run: each program has a transcript, or is loaded by one that has', () => {
+  it('are all run: each program has a transcript, or is loaded by a program that has one', () => {
     const isUsed = (program: Fence): boolean => {
       const built = program.file?.replace('.ts', '.js') ?? '';
       return fences.some((other) => other !== program && other.page === program.page && other.code.includes(built));
@@ -79,16 +79,13 @@ describe('the cookbook', () => {
     expect(recipes.length).toBeGreaterThanOrEqual(20);
   });
 
-  it.each(recipes)(
-    '$page: $title: has a program, or leads to one, and stands in the index',
-    ({ page, title, text }) => {
-      expect(text).toMatch(/^```tsx?$|\]\(\.\.\//m);
-      expect(textOf('docs/guide/cookbook/README.md')).toContain(`- [${title}](${page}#`);
-    },
-  );
+  it.each(recipes)('$page: $title: has a program, or links to one, and is in the index', ({ page, title, text }) => {
+    expect(text).toMatch(/^```tsx?$|\]\(\.\.\//m);
+    expect(textOf('docs/guide/cookbook/README.md')).toContain(`- [${title}](${page}#`);
+  });
 });
 
-it('the pages of the guide are all in the order to read in', () => {
+it('the first page of the guide lists all others', () => {
   const index = textOf('docs/guide/README.md');
   const missing = guide.filter((page) => !index.includes(`](${page.replace('docs/guide/', '')})`));
   expect(missing).toEqual(['docs/guide/README.md']);

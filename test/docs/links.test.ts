@@ -6,7 +6,7 @@ import { engine } from 'unified-engine';
 import { expect, it } from 'vitest';
 import { root } from '../package/packages.ts';
 
-/** The dead links of Markdown files, or of those below folders: to files and headings of the repository. */
+/** Returns the dead links to files and headings of the repository, in Markdown files and in those below folders. */
 function deadLinks(files: string[]): Promise<string[]> {
   const repository = 'https://github.com/quiesce/quiesce';
   return new Promise((resolve, reject) => {

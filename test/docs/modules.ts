@@ -1,15 +1,15 @@
-// Makes modules of examples: what an example uses is imported, unless it says so itself, and what it prints is kept.
+// Turns examples into modules. Each module imports the names that its example uses, and keeps the values that it prints.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { publicPackages, root } from '../package/packages.ts';
 import type { Fence } from './fences.ts';
 
-/** Types have no value to find them by. */
+/** Types that examples use. They have no value, so the imported module does not list them. */
 const types: Record<string, readonly string[]> = {
   '@quiesce/cancellation-token': ['Source', 'Waiter', 'Clock'],
 };
 
-/** The names of everything that can be imported, by where from: `@quiesce/select`, `@quiesce/worker-pool/node`. */
+/** The exported names of each module: `@quiesce/select`, `@quiesce/worker-pool/node`. */
 const exported = new Map(
   await Promise.all(
     publicPackages()
@@ -18,12 +18,12 @@ const exported = new Map(
   ),
 );
 
-/** Where modules are written: below the root, where imports find what is installed. */
+/** Returns the folder for modules, below the root, so that imports find the installed packages. */
 export function outputFolder(name: string): string {
   return `${root}test/.output/${name}/`;
 }
 
-/** Writes the examples into an empty folder, as modules; transcripts are none. */
+/** Writes the examples into an empty folder, as modules. Transcripts are skipped. */
 export function writeModules(folder: string, fences: readonly Fence[]): void {
   rmSync(folder, { recursive: true, force: true });
   for (const fence of fences) {
@@ -34,7 +34,7 @@ export function writeModules(folder: string, fences: readonly Fence[]): void {
   }
 }
 
-/** Where the module of an example is. Programs of one page are neighbours, under their own names. */
+/** Returns the path of an example's module. Programs of one page are neighbours, under their own names. */
 export function fileOf(folder: string, fence: Fence): string {
   const plain = (text: string): string => text.replaceAll(/[^\w-]+/g, '_');
   return fence.file === undefined

@@ -8,7 +8,7 @@ import { filesIn, textOf } from './fences.ts';
 const readme = textOf('README.md');
 const manifests = publicPackages().map(({ manifest }) => manifest);
 
-it('shows in docs/design.md what each package really imports', () => {
+it('docs/design.md lists the packages that each package imports', () => {
   const design = textOf('docs/design.md');
   for (const { name, dependencies = {} } of manifests) {
     const ours = Object.keys(dependencies).map((needed) => `\`${needed.replace('@quiesce/', '')}\``);
@@ -16,7 +16,7 @@ it('shows in docs/design.md what each package really imports', () => {
   }
 });
 
-it('leads from docs/design.md to every file with numbered invariants, and to no other', () => {
+it('docs/design.md links to every file with numbered invariants, and to no other', () => {
   const [, invariants = ''] = /## The laws and the invariants\n([\s\S]*?)\n## /.exec(textOf('docs/design.md')) ?? [];
   const linked = [...invariants.matchAll(/\]\(\.\.\/(packages\/[^)]+\.ts)\)/g)].map(([, file]) => file);
   const sources = filesIn('packages/').filter((file) => /^packages\/[^/]+\/src\/.*\.ts$/.test(file));
@@ -33,7 +33,7 @@ it.each(publicPackages())('the README of $folder names everything that can be im
 });
 
 describe('the README', () => {
-  it('says rightly that no package has a dependency that is not ours', () => {
+  it('is right that packages depend only on each other', () => {
     const needed = manifests.flatMap(({ dependencies = {} }) => Object.keys(dependencies));
     expect(needed.filter((name) => !name.startsWith('@quiesce/'))).toEqual([]);
     expect(readme).toContain('**No dependencies**');

@@ -1,4 +1,4 @@
-// What `npm run bench` makes of its arguments and of what was measured. The measuring itself takes minutes.
+// Tests how `npm run bench` treats its arguments and its figures. The measurements take minutes, so no test takes them.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { figuresOf, linesOf, tableOf } from '../bench/table.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-test('a file that is not there is refused, and those that are there are named', () => {
+test('an unknown file is refused, and the error names the known files', () => {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', 'test/bench/run.ts', 'nosuch'], {
     cwd: root,
     encoding: 'utf8',
@@ -29,7 +29,7 @@ const measured = (ours: number[], theirs: number[]) => ({
   ],
 });
 
-test('a row has name, subject, runtime, value, unit, ratio, budget and met: medians over all processes', () => {
+test('a figure has name, subject, runtime, value, unit, ratio, budget and met, and is the median over all processes', () => {
   const figures = figuresOf(linesOf([measured([10, 20], [30, 40]), measured([30], [90])]));
   const row = { name: 'work', runtime: 'node 20', unit: 'ns' };
   expect(figures).toEqual([
@@ -39,7 +39,7 @@ test('a row has name, subject, runtime, value, unit, ratio, budget and met: medi
   ]);
 });
 
-test('a budget that is missed says so', () => {
+test('a missed budget has `met: false`', () => {
   const [, rival] = figuresOf(linesOf([measured([30], [40])]));
   expect(rival).toMatchObject({ met: false, budget: '≥ 2 better' });
   expect([isWithin(3, atMost(3)), isWithin(3.01, atMost(3)), show(atMost(3))]).toEqual([true, false, '≤ 3']);
@@ -55,7 +55,7 @@ const readme = [
   '<!-- written by `npm run bench -- --record` -->\n\nold\n\n<!-- /written -->\n',
 ].join('\n');
 
-/** A page on which these rows were recorded. */
+/** Returns a page on which the given rows are recorded. */
 function recorded(rows: Record<string, [work: string, rival: string][]>): string {
   return Object.entries(rows).reduce((text, [key, works]) => {
     const lines = works.flatMap(([name, against]) =>
@@ -82,6 +82,7 @@ test('a record replaces one block of the page, and names its commit', () => {
   expect(blocksOf(text)).toEqual([
     {
       key: 'token, Node 24',
+      measured: expect.stringMatching(/^\d{4}-\d{2}-\d{2}$/),
       commit: 'abc1234',
       committed: '2026-01-31',
       table: [
@@ -109,7 +110,7 @@ test('the README quotes ratios of the page, and a dash where nothing was recorde
   expect(() => withRatios(readme, recorded({ 'token, Node 20': [['work', 'rival']] }))).toThrow('has no row');
 });
 
-test('the README quotes sizes in its table and in its sentence', () => {
+test('the README quotes sizes in its table and in a sentence', () => {
   const written = withSizes(readme, [{ name: 'select', size: 12_345, sizeLimit: 13_000, passed: true }]);
   expect(written).toContain('9.8 kB with broadcast, 12.4 kB with select, 14.0 kB');
   expect(written).toContain('| 5.0 kB | 12.4 kB    |\n');

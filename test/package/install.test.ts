@@ -20,7 +20,7 @@ let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'quiesce-consumer-'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
-  // Peers are the user's own.
+  // Users install peers themselves.
   await installIn(folder, packages, '--legacy-peer-deps');
   // A junction needs no right on Windows.
   symlinkSync(join(root, 'node_modules/effect'), join(folder, 'node_modules/effect'), 'junction');

@@ -31,7 +31,7 @@ export default function packAll(): void {
   if (status !== 0 || missing.length > 0) throw new Error(`pnpm pack failed:\n${stdout}\n${stderr}`);
 }
 
-/** Installs tarballs in a folder, from nothing else: a package that needs more fails here. */
+/** Installs tarballs in a folder, without a registry. The installation of a package with other dependencies fails. */
 export async function installIn(cwd: string, packages: readonly Package[], ...more: string[]): Promise<void> {
   const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
   await promisify(execFile)('npm', ['install', ...quiet, ...more, ...packages.map(tarballOf)], { cwd, shell: windows });

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** What a package.json of ours says, as far as the tools here read it. */
@@ -32,7 +32,7 @@ export const root: string = fileURLToPath(new URL('../..', import.meta.url));
 /** Every package under `packages/` that is published, in the order of the folders' names. */
 export function publicPackages(): Package[] {
   return readdirSync(`${root}packages`, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => existsSync(`${root}packages/${entry.name}/package.json`))
     .map((entry) => readPackage(entry.name))
     .filter((found) => found.manifest.private !== true);
 }

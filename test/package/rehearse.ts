@@ -248,7 +248,7 @@ async function run(
     timeout: 120_000,
     maxBuffer: Number.POSITIVE_INFINITY,
   });
-  // A program that asks a question must not wait for an answer.
+  // A program that prompts must not wait for an answer.
   running.child.stdin?.end();
   try {
     return (await running).stdout;

@@ -1,18 +1,20 @@
-// What each root script does, as a list of steps.
-import { rmSync } from 'node:fs';
-import { ensureInstalled } from './install.mjs';
+// The steps of each root script.
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { ensureInstalled, fingerprintOf } from './install.mjs';
 import { node, root, say, step } from './process.mjs';
-import { reportOf } from './report.mjs';
+import { hasPassed, reportOf } from './report.mjs';
 
-const built = ['--conditions=built', '--import', 'tsx'];
+const againstBuild = ['--conditions=built', '--import', 'tsx'];
 const script = ['--import', 'tsx'];
 const vitest = ['node_modules/vitest/vitest.mjs', '--config', 'test/vitest.config.ts'];
 /** The projects of test/vitest.config.ts that read the sources and need no build. */
 const quick = ['unit', 'conformance', 'docs', 'types', 'e2e'];
-/** Those that need the build, or that take minutes. */
+/** The projects that need the build, or that take minutes. */
 const thorough = ['slow', 'effect-4.0', 'package', 'leak'];
-/** Set by `.ci/run` after `npm test`, so that nothing runs twice. */
-const isTested = process.env['QUIESCE_TESTED'] === '1';
+/** `.ci/run` passes it to `test:all` after `npm test`, so that no test runs twice. */
+const tested = '--tested';
+/** Holds what was built last. */
+const stamp = 'node_modules/.quiesce-built';
 
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
 const commands = {
@@ -20,21 +22,26 @@ const commands = {
   test: (args) => test('test', quick, args),
   'test:watch': (args) => node([...vitest, 'watch', ...projects(quick, args), ...args]),
   'test:all': async (args) => {
-    const code = (await build()) || (await test('test:all', isTested ? thorough : [...quick, ...thorough], args));
-    // A filter or a project on the command line asks for those tests alone.
-    if (args.length > 0) return code;
+    const filters = args.filter((arg) => arg !== tested);
+    const names = args.includes(tested) ? thorough : [...quick, ...thorough];
+    if ((await ensureBuilt()) !== 0) return 1;
+    const code = await test('test:all', names, filters);
+    // With a filter or a project on the command line, only those tests run.
+    if (filters.length > 0) return code;
     const quickPart = [...script, 'test/runtimes/run.ts', '24', '--quick'];
-    return (await step('some of them on Node 24, against the build', () => node(quickPart))) || code;
+    return (await step('some tests on Node 24, against the build', () => node(quickPart))) || code;
   },
   conformance: (args) => test('conformance', ['conformance'], args),
-  demo: async (args) => (await build()) || step('the demo', () => node([...built, 'docs/examples/demo.ts', ...args])),
-  bench: async (args) => (await build()) || step('benchmarks', () => node([...script, 'test/bench/run.ts', ...args])),
+  demo: async (args) =>
+    (await ensureBuilt()) || step('the demo', () => node([...againstBuild, 'docs/examples/demo.ts', ...args])),
+  bench: async (args) =>
+    (await ensureBuilt()) || step('benchmarks', () => node([...script, 'test/bench/run.ts', ...args])),
   docs: async (args) => node([...script, 'test/docs/site/build.ts', '--serve', ...args]),
   runtimes: async (args) => {
     const code =
-      (await build()) ||
+      (await ensureBuilt()) ||
       (await step('the tests on several runtimes', () => node([...script, 'test/runtimes/run.ts', ...args])));
-    // Runtimes on the command line are all that is asked for.
+    // With runtimes on the command line, only those are tested.
     if (args.length > 0) return code;
     return (
       (await step('site', () => node([...script, 'test/docs/site/build.ts']))) ||
@@ -42,10 +49,10 @@ const commands = {
       code
     );
   },
-  lint: () => together([[formatAndLint, circles, deadCode], [types]]),
+  lint: () => together([[formatAndLint, cycles, deadCode], [types]]),
   check: async () => {
     const code = await commands['lint']?.([]);
-    if (!isTested && (await build()) !== 0) return 1;
+    if ((await ensureBuilt()) !== 0) return 1;
     const checks = await together([
       [
         ['sizes', ['node_modules/size-limit/bin.js', '--hide-passed']],
@@ -73,25 +80,29 @@ const deadCode = [
   ['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc', '--no-config-hints'],
 ];
 /**
- * The linter refuses those that exist at run time; the others are listed here.
+ * Cycles of type imports, listed for information. The linter reports cycles that exist at run time.
  *
  * @type {Check}
  */
-const circles = ['import circles of types', ['test/run/circles.mjs']];
+const cycles = ['import cycles of types', ['test/run/cycles.mjs']];
 
 /**
- * Runs the tests of some projects, or of those that the arguments name.
+ * Runs the tests of the named projects. Projects in the arguments replace the names. A run in which no test passes is a failure:
+ * vitest accepts a name that matches no test.
  *
- * @param {string} command whose report is written
+ * @param {string} command names the report that is written
  * @param {string[]} names
  * @param {string[]} args
  */
 function test(command, names, args) {
   const report = reportOf(command);
-  // A report of an earlier run must never be taken for this one's.
-  rmSync(report, { force: true });
   const reporters = ['--reporter', 'default', '--reporter', 'json', '--outputFile.json', report];
-  return step(command, () => node([...vitest, 'run', ...projects(names, args), ...reporters, ...args]));
+  return step(command, async () => {
+    const code = await node([...vitest, 'run', ...projects(names, args), ...reporters, ...args]);
+    if (code !== 0 || hasPassed(report)) return code;
+    say('no test has run: no name matches, or every test is skipped');
+    return 1;
+  });
 }
 
 /**
@@ -105,9 +116,9 @@ function projects(names, args) {
 /** @typedef {[title: string, args: string[]]} Check */
 
 /**
- * Runs lists of checks side by side, since there are at least two processors; within a list one after the other.
+ * Runs lists of checks concurrently, since most machines have two processors. The checks of one list run one after another.
  *
- * @param {Check[][]} lists all checks run, whatever the others find
+ * @param {Check[][]} lists all checks run, also after one has failed
  * @returns {Promise<number>} the exit code
  */
 async function together(lists) {
@@ -122,8 +133,46 @@ async function together(lists) {
 }
 
 /** @returns {Promise<number>} the exit code */
-function build() {
-  return step('build', () => node([...script, 'test/package/build.ts']));
+async function build() {
+  rmSync(stamp, { force: true });
+  const before = sources();
+  const code = await step('build', () => node([...script, 'test/package/build.ts']));
+  // A source that changed during the build belongs to the next one.
+  if (code === 0 && before === sources()) writeFileSync(stamp, before + built());
+  return code;
+}
+
+/**
+ * Builds unless the last build had the same sources, and its files are there.
+ *
+ * @returns {Promise<number>} the exit code
+ */
+async function ensureBuilt() {
+  const isBuilt = existsSync(stamp) && readFileSync(stamp, 'utf8') === sources() + built();
+  return isBuilt ? 0 : build();
+}
+
+/** Returns a hash of every file that decides what is built. */
+function sources() {
+  const tools = ['pnpm-lock.yaml', ...['build', 'packages', 'tsup.config'].map((name) => `test/package/${name}.ts`)];
+  const configs = ['everywhere', 'node'].map((name) => `test/tsconfig.${name}.json`);
+  return fingerprintOf([...tools, ...configs, ...inPackages(/^[^/]+\/(?:src\/.*\.ts|package\.json)$/)]);
+}
+
+/** Returns the names of the built files. */
+function built() {
+  return `\n${inPackages(/^[^/]+\/dist\//).join('\n')}`;
+}
+
+/** @param {RegExp} pattern */
+function inPackages(pattern) {
+  const files = readdirSync('packages', { recursive: true, encoding: 'utf8' }).map((file) =>
+    file.replaceAll('\\', '/'),
+  );
+  return files
+    .filter((file) => pattern.test(file))
+    .sort()
+    .map((file) => `packages/${file}`);
 }
 
 /**
@@ -134,9 +183,13 @@ export async function run(name, args) {
   process.chdir(root);
   const command = commands[name ?? ''];
   if (command === undefined) {
-    say(`there is no command "${name}"; there are ${Object.keys(commands).join(', ')}`);
+    say(`there is no command "${name}". Use one of ${Object.keys(commands).join(', ')}`);
     process.exitCode = 1;
     return;
   }
+  // Until the command has ended, this process has failed: Node leaves an event loop that has nothing to wait for with 0.
+  process.exitCode = 1;
+  // A report of an earlier run must never be taken for this one's, also when the build fails.
+  rmSync(reportOf(name ?? ''), { force: true });
   process.exitCode = (await ensureInstalled()) || (await command(args));
 }

@@ -15,16 +15,19 @@ export async function ensureInstalled() {
   return code;
 }
 
-/** Everything that decides what is installed: the lockfile, every package.json, the kind of machine. */
+/** Every file that decides what is installed. */
 function fingerprint() {
   const packages = readdirSync(`${root}packages`).map((folder) => `packages/${folder}/package.json`);
-  const files = [
-    'pnpm-lock.yaml',
-    'pnpm-workspace.yaml',
-    'package.json',
-    'test/bench/package.json',
-    ...packages.sort(),
-  ];
+  const own = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json', 'test/bench/package.json'];
+  return fingerprintOf([...own, ...packages.sort()]);
+}
+
+/**
+ * Returns a hash of the contents of files, and of the kind of machine.
+ *
+ * @param {string[]} files paths from the root; files that do not exist are left out
+ */
+export function fingerprintOf(files) {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
   for (const file of files) {
     if (existsSync(root + file)) hash.update(`\n${file}\n`).update(readFileSync(root + file));

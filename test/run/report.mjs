@@ -1,14 +1,23 @@
-// What vitest's JSON report adds up to.
+// Counts the tests in vitest's JSON reports.
 import { existsSync, readFileSync } from 'node:fs';
 import { root } from './process.mjs';
 
 /**
- * Where a command leaves vitest's JSON report.
+ * Returns the path of the JSON report that vitest writes for a command.
  *
  * @param {string} command
  */
 export function reportOf(command) {
   return `${root}test/.output/${command.replace(':', '-')}.json`;
+}
+
+/**
+ * Returns whether the run that wrote the report had a test that passed.
+ *
+ * @param {string} path
+ */
+export function hasPassed(path) {
+  return existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).numPassedTests > 0;
 }
 
 /**

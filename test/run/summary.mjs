@@ -1,4 +1,5 @@
-// The last line of .ci/run, from the reports that the tests wrote: `node test/run/summary.mjs <exit codes: test, test:all, check>`.
+// Prints the last line of .ci/run, from the reports of the test runs.
+// Usage: `node test/run/summary.mjs <exit codes: test, test:all, check>`.
 import { reportOf, tally } from './report.mjs';
 
 const [test = 1, all = 1, check = 1] = process.argv.slice(2).map(Number);

@@ -1,12 +1,12 @@
 // Where a runtime does something else than Node and our tests say what Node does. Each has its reason here and is told in
 // docs/runtimes.md. A test that is listed is run all the same: when it passes, its line has to go.
-import type { Result } from './inside/main.ts';
+import type { Result } from './reporter.ts';
 
 /** Tests that fail on some runtimes for a reason that we know. */
 interface Difference {
   /** The ids of the runtimes. */
   on: readonly string[];
-  /** The path of the file ends with this, from the name of a folder on. */
+  /** From the root of the clone. */
   file: string;
   /** The name of the test begins with this. */
   name: string;
@@ -19,81 +19,81 @@ interface Difference {
 
 export const differences: readonly Difference[] = [
   {
-    on: ['workerd', 'page', 'worker'],
-    file: 'cancellation-token/test/clock.test.ts',
+    on: ['page', 'worker'],
+    file: 'packages/cancellation-token/test/clock.test.ts',
     name: 'a timer of the system clock > holds the process',
     why: 'a timer holds nothing where there is no process',
   },
   {
     on: ['bun', 'workerd'],
-    file: 'cancellation-token/test/signal.test.ts',
+    file: 'packages/cancellation-token/test/signal.test.ts',
     name: 'fetch rejects with the default reason',
     why: 'fetch of a data: URL does not look at its signal',
   },
   {
     on: ['bun', 'deno'],
-    file: 'cancellation-token/test/signal.test.ts',
+    file: 'packages/cancellation-token/test/signal.test.ts',
     name: 'twenty listeners are no reason',
     error: /expected "emitWarning" to be called once, but got 0 times/,
     why: 'no target warns of many listeners, so there is nothing to tell',
   },
   {
     on: ['bun'],
-    file: 'scope/test/tree.test.ts',
+    file: 'packages/scope/test/tree.test.ts',
     name: 'spawn sites > of the items of a map',
     why: 'JavaScriptCore drops the frames of tail calls, and with them some spawn sites',
   },
   {
     on: ['bun'],
-    file: 'scope/test/tree.test.ts',
+    file: 'packages/scope/test/tree.test.ts',
     name: 'tree > says where a task was spawned',
     why: 'JavaScriptCore drops the frames of tail calls, and with them some spawn sites',
   },
   {
     on: ['bun'],
-    file: 'scope/test/alive.leak.ts',
+    file: 'packages/scope/test/alive.leak.ts',
     name: 'a task that nobody named costs the same',
     why: 'heapUsed is too coarse for a few bytes a task',
     sometimes: true,
   },
   {
     on: ['bun'],
-    file: 'worker-pool/test/threads.test.ts',
+    file: 'packages/worker-pool/test/threads.test.ts',
     name: 'work in a thread > that waits for events is woken by one',
     error: /expected Error: gave up/,
     why: 'an error that is sent to another thread loses its cause',
   },
   {
     on: ['bun'],
-    file: 'worker-pool/test/child-process.test.ts',
+    file: 'packages/worker-pool/test/child-process.test.ts',
     name: 'a child process > is still held by its own listeners',
     error: /timed out/,
     why: 'listeners for messages of the parent and an unreferenced channel do not agree on who holds the process',
   },
   {
     on: ['bun'],
-    file: 'worker-pool/test/worker-pool.test.ts',
+    file: 'packages/worker-pool/test/worker-pool.test.ts',
     name: 'a job > holds the process until its time limit',
     error: /expected \+0 to be 1/,
     why: 'process.getActiveResourcesInfo tells of nothing',
   },
   {
     on: ['bun'],
-    file: 'select/test/kinds.leak.ts',
+    file: 'packages/select/test/kinds.leak.ts',
     name: 'Promise.race on any of them does leak',
     error: /to be greater than/,
     why: 'what Promise.race leaks is less than in V8, of which the test says how much it is at least',
   },
   {
     on: ['bun'],
-    file: 'shutdown/test/guard.leak.ts',
+    file: 'packages/shutdown/test/guard.leak.ts',
     name: 'a guard that is collected undisposed is named, with its place',
     why: 'JavaScriptCore drops the frames of tail calls, and with them some spawn sites',
   },
   ...['a stack that overflows inside of cancel', '(outside of its tests)'].map(
     (name): Difference => ({
       on: ['bun'],
-      file: 'cancellation-token/test/hostile.test.ts',
+      file: 'packages/cancellation-token/test/hostile.test.ts',
       name,
       error: /prev\.next = next|Maximum call stack/,
       why: 'code that JavaScriptCore has optimised meanwhile needs more of the stack than we ask for',
@@ -102,15 +102,15 @@ export const differences: readonly Difference[] = [
   ),
   {
     on: ['workerd'],
-    file: 'cancellation-token/test/clones.test.ts',
+    file: 'packages/cancellation-token/test/clones.test.ts',
     name: 'a reason survives the way to a worker',
     why: 'structuredClone keeps every property of an error, so that it is still known for a cancellation',
   },
   ...[
-    ['cancellation-token/test/tree.leak.ts', 'a registration that is held does not keep its callback'],
-    ['channel/test/retention.leak.ts', 'a channel that lives long keeps nothing'],
-    ['channel/test/retention.leak.ts', 'a watch that lives long keeps nothing'],
-    ['select/test/retention.leak.ts', 'when a select is over'],
+    ['packages/cancellation-token/test/tree.leak.ts', 'a registration that is held does not keep its callback'],
+    ['packages/channel/test/retention.leak.ts', 'a channel that lives long keeps nothing'],
+    ['packages/channel/test/retention.leak.ts', 'a watch that lives long keeps nothing'],
+    ['packages/select/test/retention.leak.ts', 'when a select is over'],
   ].map(
     ([file = '', name = '']): Difference => ({
       on: ['bun'],
@@ -120,10 +120,18 @@ export const differences: readonly Difference[] = [
       sometimes: true,
     }),
   ),
+  {
+    on: ['worker'],
+    file: 'packages/cancellation-token/test/linked.leak.ts',
+    name: 'children that were ',
+    error: /expected \[ \d, true \]/,
+    why: 'Chromium reads the stack conservatively for its own objects: a few of many signals outlive a collection',
+    sometimes: true,
+  },
   ...['serves more queries', 'lets a query that is under way end', 'behind a pool of workers'].map(
     (name): Difference => ({
       on: ['deno'],
-      file: 'worker-pool/test/postgres.test.ts',
+      file: 'packages/worker-pool/test/postgres.test.ts',
       name: `a pool of PostgreSQL connections > ${name}`,
       why: 'the driver tells of the end of a connection after it has fulfilled the promise for it',
     }),
@@ -131,23 +139,23 @@ export const differences: readonly Difference[] = [
   ...['events.once > rejects', 'events.on > rejects', 'events.on gives what had come'].map(
     (name): Difference => ({
       on: ['deno'],
-      file: 'cancellation-token/test/interop-node.test.ts',
+      file: 'packages/cancellation-token/test/interop-node.test.ts',
       name,
       why: "errors of node:events do not carry the signal's reason as their cause",
     }),
   ),
   {
     on: ['deno'],
-    file: 'cancellation-token/test/interop-node.test.ts',
+    file: 'packages/cancellation-token/test/interop-node.test.ts',
     name: 'fs.readFile > rejects',
     why: "node:fs rejects with the signal's reason itself",
   },
 ];
 
-/** What a result counts as, when one knows of the differences. */
-export function expected(id: string, file: string, result: Result, known: readonly Difference[] = differences): Result {
+/** Returns what a result counts as: a test that fails by a known difference is skipped, and one that no longer does fails. */
+export function judge(id: string, result: Result, known: readonly Difference[] = differences): Result {
   const found = known.find(
-    (one) => one.on.includes(id) && `/${file}`.endsWith(`/${one.file}`) && result.name.startsWith(one.name),
+    ({ on, file, name }) => on.includes(id) && result.file === file && result.name.startsWith(name),
   );
   if (found === undefined || result.state === 'skipped') return result;
   if (result.state === 'failed') {
@@ -158,6 +166,6 @@ export function expected(id: string, file: string, result: Result, known: readon
   return {
     ...result,
     state: 'failed',
-    why: `it passes, and test/runtimes/differences.ts says that it cannot: ${found.why}`,
+    why: `it passes, and test/runtimes/differences.ts says that it fails: ${found.why}`,
   };
 }

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../package/packages.ts';
-import type { Row } from './execute.ts';
+import type { Row } from './rows.ts';
 import { runtimes } from './runtimes.ts';
 import { aligned, cellsOf, head, reasonsOf } from './table.ts';
 

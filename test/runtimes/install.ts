@@ -8,7 +8,7 @@ const windows = process.platform === 'win32';
 const { platform, arch } = process;
 
 /**
- * The packages that hold the binaries for this kind of machine. They are what `node`, `bun`, `deno` and `workerd` would fetch,
+ * The packages that hold the binaries for this kind of machine. They are what `node`, `bun` and `deno` would fetch,
  * but some of those do it in an install script, which package managers rightly do not run unasked.
  */
 const packages = {
@@ -26,10 +26,6 @@ const packages = {
   deno: () => ({
     name: `@deno/${platform}-${arch}${platform === 'linux' ? '-glibc' : ''}`,
     binary: windows ? 'deno.exe' : 'deno',
-  }),
-  workerd: () => ({
-    name: `@cloudflare/workerd-${windows ? 'windows' : platform}-${arch === 'x64' ? '64' : arch}`,
-    binary: windows ? 'bin/workerd.exe' : 'bin/workerd',
   }),
 };
 

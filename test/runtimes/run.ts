@@ -1,89 +1,88 @@
-// Runs the tests of what was built on every runtime: `npm run runtimes`, or `npm run runtimes -- 24 bun`.
-// `--only <text>` takes the files whose path contains it, `--suite <name>` those of one suite; both may be repeated.
-// `--quick` takes a part of the unit tests that says most in least time: less than a minute on two processors.
-// `--changed` takes over from the last run what has not changed since and had not failed.
-import { writeFileSync } from 'node:fs';
+// Runs the tests against the built packages on every runtime: `npm run runtimes`, or `npm run runtimes -- 24 bun`.
+// Other arguments are vitest's filters: `npm run runtimes -- bun packages/select`.
+// `--quick` runs a part of the unit tests that takes less than a minute on two processors.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../package/packages.ts';
-import { bundle, bundleOf } from './bundle.ts';
+import { judge } from './differences.ts';
 import { writePage } from './doc.ts';
-import { execute, holdToFirst, type Row } from './execute.ts';
-import { isQuick, type TestFile, testFiles } from './files.ts';
+import { outside, type Report } from './reporter.ts';
+import { holdToFirst, type Row } from './rows.ts';
 import { type Runtime, runtimes } from './runtimes.ts';
 import { tableOf } from './table.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    only: { type: 'string', multiple: true },
-    suite: { type: 'string', multiple: true },
-    changed: { type: 'boolean' },
-    quick: { type: 'boolean' },
-  },
-});
-const wrong = positionals.find((asked) => !runtimes.some(({ id }) => id === asked));
-if (wrong !== undefined)
-  throw new Error(`there is no runtime ${wrong}: there are ${runtimes.map(({ id }) => id).join(', ')}`);
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' } } });
+const isId = (text: string): boolean => runtimes.some(({ id }) => id === text);
+const named = runtimes.filter(({ id }) => positionals.includes(id));
+const filters = positionals.filter((text) => !isId(text));
+const isWhole = filters.length === 0 && values.quick !== true && !process.env['TOKIO_TRACES'];
+const output = join(root, 'test/.output/runtimes');
+mkdirSync(output, { recursive: true });
 
-const chosen = positionals.length === 0 ? runtimes : runtimes.filter(({ id }) => positionals.includes(id));
-const files = testFiles(values.only).filter(
-  ({ suite, path }) => (values.suite?.includes(suite) ?? true) && (values.quick !== true || isQuick(path)),
-);
-if (files.length === 0) throw new Error('there is no such file of tests');
-
-const bundled = new Set<string>();
-const rows: Row[] = [];
-for (const runtime of chosen) {
-  if (!bundled.has(runtime.kind.name)) await bundle(runtime.kind, files);
-  bundled.add(runtime.kind.name);
-  console.log(`\n${runtime.name} (${runtime.id})`);
-  const row = await execute(runtime, {
-    files,
-    namesIn,
-    changedOnly: values.changed === true,
-    say: (text) => console.log(text),
-  });
-  rows.push(row);
-  console.log(`  ${row.broken ?? `${(row.took / 1_000).toFixed(0)} s`}`);
-}
+const chosen = named.length === 0 ? runtimes : named;
+const isWeb = ({ id }: Runtime): boolean => ['workerd', 'page', 'worker'].includes(id);
+// workerd and Chromium use little more than one processor, so they run beside the others.
+const lanes = [chosen.filter((runtime) => !isWeb(runtime)), chosen.filter(isWeb)];
+const rows = (await Promise.all(lanes.map(rowsOf))).flat();
 holdToFirst(rows.filter(({ broken }) => broken === undefined));
-for (const { name, tests } of rows) {
-  for (const { file, why } of tests.filter((test) => test.name === '(the file)'))
-    console.log(`  ${name}: ${file}: ${why}`);
+for (const { id, tests } of rows) {
+  for (const { file, name, why = '' } of tests.filter(({ state }) => state === 'failed'))
+    console.log(`  ${id}: ${file} > ${name}\n    ${why.replaceAll('\n', '\n    ')}`);
 }
 console.log(`\n${tableOf(rows)}`);
-for (const row of rows) {
-  const report = join(root, `test/.output/runtimes/${row.id}.json`);
-  writeFileSync(report, `${JSON.stringify(row, undefined, 1)}\n`);
-}
 console.log('\nEach test by name, with the reason where it was skipped: test/.output/runtimes/<runtime>.json');
-// A part of the tests, or other recordings, say nothing about the page's.
-const isWhole =
-  values.only === undefined && values.suite === undefined && values.quick !== true && !process.env['TOKIO_TRACES'];
-if (isWhole)
-  writePage(
-    rows.filter(({ broken }) => broken === undefined),
-    new Date().toISOString().slice(0, 10),
-  );
-process.exitCode = rows.every(
-  ({ broken, tests }) => broken === undefined && !tests.some(({ state }) => state === 'failed'),
-)
-  ? 0
-  : 1;
+if (isWhole) {
+  const whole = rows.filter(({ broken }) => broken === undefined);
+  writePage(whole, new Date().toISOString().slice(0, 10));
+}
+const isGreen = ({ broken, tests }: Row): boolean =>
+  broken === undefined && tests.length > 0 && !tests.some(({ state }) => state === 'failed');
+process.exitCode = rows.every(isGreen) ? 0 : 1;
 
-/** Asks this Node, which has everything, which tests are in a file that another runtime cannot even load. */
-async function namesIn(file: TestFile): Promise<string[]> {
-  const [reference] = runtimes as readonly [Runtime];
-  if (!bundled.has(reference.kind.name)) {
-    await bundle(reference.kind, files);
-    bundled.add(reference.kind.name);
+async function rowsOf(lane: readonly Runtime[]): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const runtime of lane) {
+    console.log(`\n${runtime.name} (${runtime.id}) …`);
+    const begin = performance.now();
+    const row = await rowOf(runtime);
+    rows.push(row);
+    console.log(`  ${runtime.name}: ${row.broken ?? `${((performance.now() - begin) / 1_000).toFixed(0)} s`}`);
   }
-  const session = await reference.open();
+  return rows;
+}
+
+async function rowOf({ id, name, using, command, version }: Runtime): Promise<Row> {
+  const report = join(output, `${id}.json`);
+  rmSync(report, { force: true });
   try {
-    const { results } = await session.run(bundleOf(reference.kind, file), file, { timeout: 60_000, listOnly: true });
-    return results.map(({ name }) => name);
-  } finally {
-    await session.close();
+    const row = { id, name, using, version: version() };
+    const end = await vitest(command(), { QUIESCE_RUNTIME: id, QUIESCE_REPORT: report });
+    if (!existsSync(report)) return { ...row, tests: [], broken: `vitest ${end} without a report` };
+    const { hasFailed, results } = JSON.parse(readFileSync(report, 'utf8')) as Report;
+    const tests = results.map((result) => judge(id, result));
+    if (end !== 'ended with 0' && !hasFailed)
+      tests.push({ file: '', name: outside, state: 'failed', why: `vitest ${end} after its report` });
+    writeFileSync(report, `${JSON.stringify(tests, undefined, 1)}\n`);
+    return { ...row, tests };
+  } catch (error) {
+    const broken = error instanceof Error ? error.message : String(error);
+    return { id, name, using, version: '', tests: [], broken };
   }
+}
+
+/** @returns how the process ended */
+function vitest([binary, ...args]: ReturnType<Runtime['command']>, env: Record<string, string>): Promise<string> {
+  const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/runtimes/vitest.config.ts', ...filters];
+  const quick = values.quick === true ? { QUIESCE_QUICK: '1' } : {};
+  const child = spawn(binary, [...args, ...vitest], {
+    cwd: root,
+    env: { ...process.env, ...env, ...quick },
+    stdio: 'inherit',
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve(signal === null ? `ended with ${code}` : `was ended by ${signal}`));
+  });
 }

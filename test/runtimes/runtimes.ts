@@ -1,86 +1,79 @@
-// The runtimes, in the order of the table.
-import type { Kind } from './bundle.ts';
-import { chromium } from './chromium.ts';
-import type { TestFile } from './files.ts';
-import type { Options, Outcome } from './inside/main.ts';
+// The runtimes, in the order of the table, and how vitest runs on each.
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { chromiumPath } from './chromium.ts';
 import { install, nodeOf } from './install.ts';
-import { processes } from './processes.ts';
-import { workerd } from './workerd.ts';
-
-/** A runtime that was found, and runs bundles. */
-export interface Session {
-  /** As the runtime itself says it. */
-  version: string;
-  /** Runs one bundle in a place of its own: a process, a page or a worker that nothing ran in before. */
-  run(bundle: string, file: TestFile, options: Options): Promise<Outcome>;
-  close(): Promise<void>;
-}
 
 /** One line of the table. */
 export interface Runtime {
-  /** By which one asks for it: `npm run runtimes -- bun`. */
+  /** The argument that selects it: `npm run runtimes -- bun`. */
   id: string;
   name: string;
-  kind: Kind;
-  /** Downloads the runtime if it has to, and starts it. */
-  open(): Promise<Session>;
+  /** Whether tests run with the runtime's own `using`, or with try and finally. */
+  using: 'native' | 'lowered';
+  /** The command that runs vitest, followed by its arguments; installs the runtime when it is not there yet. */
+  command(): readonly [binary: string, ...args: string[]];
+  /** Returns the version of the runtime that runs the tests. */
+  version(): string;
 }
 
-const lowered: Kind = { name: 'node-es2022', hasNode: true, target: 'es2022' };
-const native: Kind = { name: 'node-esnext', hasNode: true, target: 'esnext' };
-/** Where `node:http` is not built on `node:net`. */
-const ownServers = { '@quiesce/http-drain': 'HTTP servers that are built on node:net, as @quiesce/http-drain does' };
-const bun: Kind = { ...native, name: 'bun-esnext', without: ownServers };
-const deno: Kind = {
-  ...native,
-  name: 'deno-esnext',
-  without: {
-    ...ownServers,
-    '@quiesce/worker-pool/node': 'ports that tell of a message at once, as @quiesce/worker-pool/node does',
-    'node:child_process': 'Node as a command, for child processes that import TypeScript',
-  },
-};
-const web: Kind = { name: 'web-esnext', hasNode: false, target: 'esnext' };
-
-const node = (major: number, kind: Kind): Runtime => ({
+const node = (major: number): Runtime => ({
   id: String(major),
   name: `Node ${major}`,
-  kind,
-  open: () =>
-    processes({
-      binary: nodeOf(major),
-      args: ['--conditions=built'],
-      withGc: ['--expose-gc'],
-      ask: 'process.versions.node',
-    }),
+  // Node has `using` from version 24 on.
+  using: major < 24 ? 'lowered' : 'native',
+  command: () => [nodeOf(major), '--conditions=built'],
+  version: () => output(nodeOf(major), '--version').slice(1),
 });
 
-/** `using` is native from Node 24 on; what is older gets it turned into try and finally. */
+const bun = (): string => install('bun', '1.4.5');
+const deno = (): string => install('deno', '2.9.6');
+
+/** vitest itself runs on Node here. The pool of workerd needs Node 22. */
+const onNode = (): [string, string] => [nodeOf(24), '--conditions=built'];
+const inChromium = {
+  using: 'native' as const,
+  command: onNode,
+  version: () => /[\d.]+/.exec(output(chromiumPath(), '--version'))?.[0] ?? '',
+};
+
 export const runtimes: readonly Runtime[] = [
-  node(20, lowered),
-  node(22, lowered),
-  node(24, native),
-  node(26, native),
+  node(20),
+  node(22),
+  node(24),
+  node(26),
   {
     id: 'bun',
     name: 'Bun',
-    kind: bun,
-    open: () =>
-      processes({ binary: install('bun', '1.4.5'), args: ['--expose-gc'], withGc: [], ask: 'process.versions.bun' }),
+    using: 'native',
+    command: () => [bun(), '--bun', '--conditions=built', '--expose-gc'],
+    version: () => output(bun(), '--version'),
   },
   {
     id: 'deno',
     name: 'Deno',
-    kind: deno,
-    open: () =>
-      processes({
-        binary: install('deno', '2.9.6'),
-        args: ['run', '--allow-all', '--no-config', '--no-lock', '--node-modules-dir=manual', '--no-check'],
-        withGc: ['--v8-flags=--expose-gc'],
-        ask: 'process.versions.deno',
-      }),
+    using: 'native',
+    command: () => [
+      deno(),
+      ...['run', '--allow-all', '--no-config', '--no-lock', '--node-modules-dir=manual', '--no-check'],
+      ...['--conditions=built', '--v8-flags=--expose-gc'],
+    ],
+    version: () => /[\d.]+/.exec(output(deno(), '--version'))?.[0] ?? '',
   },
-  { id: 'workerd', name: 'workerd', kind: web, open: () => workerd(install('workerd', '1.20261117.1')) },
-  { id: 'page', name: 'Chromium page', kind: web, open: () => chromium('page') },
-  { id: 'worker', name: 'Chromium worker', kind: web, open: () => chromium('worker') },
+  { id: 'workerd', name: 'workerd', using: 'native', command: onNode, version: versionOfWorkerd },
+  { id: 'page', name: 'Chromium page', ...inChromium },
+  { id: 'worker', name: 'Chromium worker', ...inChromium },
 ];
+
+/** The one that its pool for vitest depends on. */
+function versionOfWorkerd(): string {
+  const pool = import.meta.resolve('@cloudflare/vitest-plugin');
+  const miniflare = createRequire(pool).resolve('miniflare');
+  return (createRequire(miniflare)('workerd/package.json') as { version: string }).version;
+}
+
+function output(binary: string, ...args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(binary, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${binary} does not start: ${error?.message ?? stderr.trim().split('\n')[0]}`);
+  return stdout.trim();
+}

@@ -5,8 +5,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright';
 import { root } from '../package/packages.ts';
+import { chromiumPath, quiet } from './chromium.ts';
 
 const site = join(root, 'test/.output/site/html');
 const pictures = join(root, 'test/.output/site/pictures');
@@ -36,8 +37,8 @@ export async function lookAtSite(): Promise<string[]> {
   const server = await serve();
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const browser = await chromium.launch({
-    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-quic', '--disable-background-networking'],
+    executablePath: chromiumPath(),
+    args: [...quiet],
   });
   try {
     return [

@@ -1,5 +1,6 @@
 // The table, as Markdown: for the terminal and for docs/runtimes.md.
-import type { Judged, Row } from './execute.ts';
+import type { Result } from './reporter.ts';
+import type { Row } from './rows.ts';
 
 export const head: readonly string[] = ['runtime', 'version', '`using`', 'passed', 'failed', 'skipped'];
 
@@ -13,7 +14,7 @@ export function tableOf(rows: readonly Row[]): string {
 
 export function cellsOf({ name, version, using, tests, broken }: Row): string[] {
   if (broken !== undefined) return [name, '-', '-', '0', `did not run: ${broken}`, '0'];
-  const count = (state: Judged['state']): string => String(tests.filter((test) => test.state === state).length);
+  const count = (state: Result['state']): string => String(tests.filter((test) => test.state === state).length);
   return [name, version, using, count('passed'), count('failed'), count('skipped')];
 }
 

@@ -1,6 +1,6 @@
 // A package runs everywhere unless its package.json lists subpaths under `"quiesce": { "nodeOnly": ["."] }`. In all other sources
-// the compiler (`types: []`) and the linter (`noNodejsModules`) refuse Node's globals and modules; modules that a package uses
-// where they exist are listed under `nodeIfThere`. These tests compare the lists with the sources.
+// the compiler (`types: []`) and the linter (`noNodejsModules`) refuse Node's globals and modules. A package may use some modules
+// where they exist, and lists them under `nodeIfThere`. These tests compare the lists with the sources.
 import { readFileSync } from 'node:fs';
 import { join, normalize, relative } from 'node:path';
 import ts from 'typescript';
@@ -33,7 +33,7 @@ describe.each(publicPackages())('$manifest.name', (found) => {
     expect(asked).toEqual(manifest.quiesce?.nodeIfThere ?? []);
   });
 
-  it('imports no module whose name is known at run time only', () => {
+  it('imports no module whose name is known only at run time', () => {
     const computed = sources.filter((file) =>
       /^(?!\s*(?:\*|\/\/)).*\bimport\((?!['"])/m.test(readFileSync(file, 'utf8')),
     );

@@ -230,6 +230,13 @@ describe('acquired in Effect, released in our scope', () => {
   });
 });
 
+describe('a release that is interrupted', () => {
+  test('does not fail the scope', async () => {
+    const interrupted = Effect.acquireRelease(Effect.succeed('open'), () => Effect.interrupt);
+    expect(await scope((s) => acquireIn(s, interrupted))).toBe('open');
+  });
+});
+
 describe('acquired in our scope, released in Effect', () => {
   test('in its place among the finalizers; tasks are cancelled and awaited', async () => {
     const log: string[] = [];

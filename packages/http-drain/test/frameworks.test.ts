@@ -56,7 +56,9 @@ const frameworks: Record<string, (route: Route, ready: Health) => Made | Promise
       return RESPONSE_ALREADY_SENT;
     });
     app.get('*', async (c) => c.text(await route(c.req.path, c.env.incoming)));
-    return { server: serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }) as Server };
+    // Other files of this process need the platform's own Request and Response.
+    const options = { fetch: app.fetch, port: 0, hostname: '127.0.0.1', overrideGlobalObjects: false };
+    return { server: serve(options) as Server };
   },
 };
 

@@ -77,7 +77,7 @@ describe('tree', () => {
       { spawnSites: true },
     );
     expect(sites).toHaveLength(5);
-    for (const site of sites) expect(site).toMatch(/tree\.test\.\w+:\d+:\d+\)?$/);
+    for (const site of sites) expect(site).toMatch(/tree\.test\.\w+(\?\S*)?:\d+:\d+\)?$/);
     expect(sites[0]).toContain('spawning');
   });
 

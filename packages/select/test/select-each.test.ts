@@ -111,6 +111,12 @@ describe('a stream', () => {
     ]);
   });
 
+  it('in untilCancelled is taken once when it has one value in its life', async () => {
+    const work: Source<number> = { [source]: { once: true, poll: () => 1, park: () => {}, unpark: () => {} } };
+    const outcomes = await collect(selectEach({ work: untilCancelled(new CancellationToken(), work) }), 5);
+    expect(outcomes.map(({ value }) => value)).toEqual([{ cancelled: false, value: 1 }]);
+  });
+
   it('is not closed by the loop: what the caller owns stays open', async () => {
     const [tx, rx] = broadcast<number>(4);
     tx.send(1);

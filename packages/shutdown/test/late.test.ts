@@ -144,6 +144,15 @@ describe('after the end', () => {
     expect(await shutdown.stopped()).toBe(report);
   });
 
+  it('the duration in a report does not grow', async () => {
+    const { shutdown, clock, busy, end } = start();
+    shutdown.hook('db', busy('db', 5));
+    shutdown.request();
+    await end();
+    await clock.advance(1_000);
+    expect(shutdown.report().durationMs).toBe(5);
+  });
+
   it('its tokens are cancelled: whoever registers is called at once', async () => {
     const { shutdown, end } = start();
     shutdown.request('why');

@@ -45,6 +45,11 @@ describe('acquiring', () => {
     expect(log).toEqual(['make 1', 'make 2']);
   });
 
+  it('makes a resource for each acquire when `max` is Infinity', async () => {
+    const { pool } = things({ max: Number.POSITIVE_INFINITY });
+    expect(ids(...(await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()])))).toEqual([1, 2, 3]);
+  });
+
   it('waits in line when all are lent', async () => {
     const { pool } = things({ max: 1 });
     const first = await pool.acquire();

@@ -1,5 +1,5 @@
-// Builds the site into test/.output/site/html; `--serve` serves it afterwards. Fails on a dead link, a missing docstring, and
-// a function or class without an executed example.
+// Builds the site into test/.output/site/html. With `--serve` it also serves the site. The build fails on a dead link, on a missing
+// docstring, and on a function or class without an executed example.
 import { rmSync } from 'node:fs';
 import { build, serve } from 'vitepress';
 import { root } from '../../package/packages.ts';

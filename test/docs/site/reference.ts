@@ -1,22 +1,22 @@
-// The reference: docstrings, as one Markdown page for each name that a package can be imported by.
+// Writes the reference: the docstrings, as one Markdown page for each module that users can import.
 import { Application, Comment, Converter, type DeclarationReflection, ReflectionKind } from 'typedoc';
 import { publicPackages, root } from '../../package/packages.ts';
 
-/** Names by sources: `@quiesce/worker-pool/node` by `packages/worker-pool/src/node/index.ts`. */
+/** The name of each module by its source: `packages/worker-pool/src/node/index.ts` → `@quiesce/worker-pool/node`. */
 const modules = new Map(
   publicPackages().flatMap(({ manifest, directory, entries }) =>
     [...entries].map(([subpath, source]) => [directory + source.slice(1), manifest.name + subpath.slice(1)] as const),
   ),
 );
 
-/** Writes the pages below a folder. Fails on a docstring or an example that is missing, and on a dead link. */
+/** Writes the pages below a folder. Throws on a missing docstring or example, and on a dead link. */
 export async function writeReference(folder: string): Promise<void> {
   const app = await Application.bootstrapWithPlugins({
     plugin: ['typedoc-plugin-markdown'],
     name: 'Reference',
     entryPoints: [...modules.keys()],
     tsconfig: `${root}test/tsconfig.node.json`,
-    // `npm run lint` compiles the sources.
+    // `npm run lint` checks the types.
     skipErrorChecking: true,
     excludeInternal: true,
     excludePrivate: true,
@@ -33,7 +33,7 @@ export async function writeReference(folder: string): Promise<void> {
       unusedMergeModuleWith: true,
     },
     requiredToBeDocumented: ['Function', 'Class', 'Interface', 'TypeAlias', 'Variable', 'Method', 'Accessor'],
-    // Type parameters, whose constraints typedoc takes for functions.
+    // Type parameters. typedoc mistakes their constraints for functions.
     intentionallyNotDocumented: [
       ...['@quiesce/cancellation-token.DropGuard.T.__type.cancel'],
       ...['@quiesce/scope.Scope.race.W', '@quiesce/scope.Scope.any.W'],
@@ -65,9 +65,9 @@ export async function writeReference(folder: string): Promise<void> {
     if (module.kind === ReflectionKind.Module && name !== undefined) module.name = name;
   });
   const project = await app.convert();
-  if (project === undefined) throw new Error('typedoc could not read the sources');
+  if (project === undefined) throw new Error('typedoc could not read the sources: its messages are above');
   app.validate(project);
-  // typedoc would also ask for the fields of each case of a union.
+  // The same option of typedoc would also require docstrings in the cases of unions.
   for (const field of project.getReflectionsByKind(ReflectionKind.Property)) {
     const isNamed = field.parent?.kindOf(ReflectionKind.ClassOrInterface) === true && !field.name.startsWith('[');
     if (isNamed && !field.hasComment()) app.logger.error(`${field.getFullName()} has no docstring`);
@@ -76,10 +76,11 @@ export async function writeReference(folder: string): Promise<void> {
     if (found.isDeclaration() && !hasExample(found)) app.logger.error(`${found.getFullName()} has no executed example`);
   }
   await app.generateOutputs(project);
-  if (app.logger.hasErrors() || app.logger.hasWarnings()) throw new Error('typedoc has found something wrong');
+  if (app.logger.hasErrors() || app.logger.hasWarnings())
+    throw new Error('The reference has errors or warnings: see the messages of typedoc above.');
 }
 
-/** Whether a docstring has an example that promises an output, which examples.test.ts compares. */
+/** Returns whether a docstring has an example that promises an output. `examples.test.ts` compares the output. */
 function hasExample(declaration: DeclarationReflection): boolean {
   const comments = [declaration, ...(declaration.signatures ?? [])].map(({ comment }) => comment);
   const examples = comments.flatMap((comment) => comment?.getTags('@example') ?? []);

@@ -24,7 +24,7 @@ export interface DriveOptions {
   readonly ipc?: boolean;
   /** More options for Node. */
   readonly node?: readonly string[];
-  /** Loads the program as it stands, by this module, instead of bundled: its threads load other sources. */
+  /** Path of a loader module. The program then runs from its source, not from a bundle, because its threads load other sources. */
   readonly loader?: string;
 }
 

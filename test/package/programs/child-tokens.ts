@@ -1,4 +1,4 @@
-// A program that uses one part of a package, for `.size-limit.js`: bundlers should leave out the rest.
+// A program for `.size-limit.js` that uses one part of a package. Bundlers should leave out the rest.
 import { CancellationToken } from '@quiesce/cancellation-token';
 
 const root = new CancellationToken();

@@ -1,36 +1,37 @@
-// `node:fs`, `node:path` and `node:url` for runtimes without files: what tests read was put into the bundle.
-const inlined: Record<string, string> = {};
+// The parts of `node:fs`, `node:path` and `node:url` that test files use to read the repository, for runtimes without files.
 
-/** Makes files readable, by their path; the bundler puts a call in front of every test file that names some. */
-export function inline(files: Readonly<Record<string, string>>): void {
-  Object.assign(inlined, files);
+declare global {
+  interface ImportMeta {
+    glob(paths: string[], options: { query: '?raw'; import: 'default'; eager: true }): Record<string, string>;
+  }
 }
+
+/** By path from the root of the clone. */
+const texts = import.meta.glob(
+  ['/docs/guide/scope-outcomes.md', '/packages/select/README.md', '/test/conformance/{python,tokio}/*.{txt,json}'],
+  { query: '?raw', import: 'default', eager: true },
+);
 
 function pathOf(path: string | URL): string {
-  return typeof path === 'string' ? path : decodeURIComponent(path.pathname);
+  return typeof path === 'string' ? path : path.pathname;
 }
 
-export const fs = {
-  existsSync: (path: string | URL): boolean => {
-    const wanted = pathOf(path);
-    return Object.keys(inlined).some((known) => known === wanted || known.startsWith(`${wanted}/`));
-  },
-  readFileSync: (path: string | URL): string => {
-    const text = inlined[pathOf(path)];
-    if (text === undefined)
-      throw new Error(`${pathOf(path)} is not in the bundle: name it by new URL('…', import.meta.url)`);
-    return text;
-  },
-  readdirSync: (path: string): string[] =>
-    Object.keys(inlined)
-      .filter((known) => known.startsWith(`${path}/`))
-      .map((known) => known.slice(path.length + 1)),
-};
+export const fileURLToPath = pathOf;
+export const join = (...parts: string[]): string => parts.join('/').replace(/\/+/g, '/');
 
-export const path = {
-  join: (...parts: string[]): string => parts.join('/').replace(/\/+/g, '/'),
-};
+export function readdirSync(folder: string): string[] {
+  return Object.keys(texts)
+    .filter((path) => path.startsWith(`${folder}/`))
+    .map((path) => path.slice(folder.length + 1));
+}
 
-export const url = {
-  fileURLToPath: pathOf,
-};
+export function existsSync(path: string | URL): boolean {
+  return Object.hasOwn(texts, pathOf(path)) || readdirSync(pathOf(path)).length > 0;
+}
+
+export function readFileSync(path: string | URL): string {
+  const text = texts[pathOf(path)];
+  if (text === undefined)
+    throw new Error(`test/runtimes/inside/files.ts does not import ${pathOf(path)}: add it there`);
+  return text;
+}

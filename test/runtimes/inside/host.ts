@@ -1,97 +1,94 @@
-// What tests find under the name `process`: the process, and where there is none as much of it as a web page can stand for.
+// The names `process` and `setImmediate` of test files where the runtime has neither.
 import { missing, touch } from './missing.ts';
-
-/** The environment of the runner, as far as it was handed on. */
-const environment: Record<string, string> = {};
-
-/** Says what `process.env` holds where there is no process. */
-export function setEnvironment(given: Readonly<Record<string, string>>): void {
-  Object.assign(environment, given);
-}
 
 type Listener = (...args: unknown[]) => void;
 
-interface Entry {
-  listener: Listener;
-  once: boolean;
+/** The events that report uncaught errors: Node's name, and the web's. */
+const uncaught: Readonly<Record<string, string>> = {
+  uncaughtException: 'error',
+  unhandledRejection: 'unhandledrejection',
+};
+const listeners = new Map<string, Map<Listener, (event: Event) => void>>();
+
+function of(name: string): Map<Listener, (event: Event) => void> {
+  const known = listeners.get(name) ?? new Map();
+  listeners.set(name, known);
+  return known;
 }
 
-function without(entries: readonly Entry[], gone: Entry): Entry[] {
-  return entries.filter((entry) => entry !== gone);
+/** Whether a test listens for uncaught errors, by the web's name of the event. */
+export function isObserved(event: string): boolean {
+  return Object.entries(uncaught).some(([name, type]) => type === event && of(name).size > 0);
 }
 
-/** The events by which a runtime tells of errors that nobody caught, and what carries them on the web. */
-const onTheWeb = { uncaughtException: 'error', unhandledRejection: 'unhandledrejection' } as const;
+const ofTheWeb = {
+  on: (name: string, listener: Listener, isOnce = false): void => {
+    const heard = (event: Event): void => {
+      event.preventDefault();
+      if (isOnce) ofTheWeb.off(name, listener);
+      const { error, reason, promise } = event as Event & { error?: unknown; reason?: unknown; promise?: unknown };
+      listener(...(event.type === 'error' ? [error, 'uncaughtException'] : [reason, promise]));
+    };
+    of(name).set(listener, heard);
+    globalThis.addEventListener(String(uncaught[name]), heard);
+  },
+  off: (name: string, listener: Listener): void => {
+    const heard = of(name).get(listener);
+    // In a page the test runner counts these calls: an uncaught error is its own again.
+    if (heard !== undefined) globalThis.removeEventListener(String(uncaught[name]), heard);
+    of(name).delete(listener);
+  },
+  once: (name: string, listener: Listener): void => ofTheWeb.on(name, listener, true),
+  prependOnceListener: (name: string, listener: Listener): void => ofTheWeb.on(name, listener, true),
+  listeners: (name: string): Listener[] => [...of(name).keys()],
+  removeAllListeners: (name: string): void => {
+    for (const listener of of(name).keys()) ofTheWeb.off(name, listener);
+  },
+};
 
-/** `process` on the web: listeners for what nobody caught, behave as Node's do. Everything else is missing. */
-class WebHost {
-  readonly env: Readonly<Record<string, string>> = environment;
-  readonly #entries = new Map<string, Entry[]>();
+const native = (globalThis as { process?: Partial<typeof ofTheWeb> }).process;
 
-  constructor() {
-    for (const [name, event] of Object.entries(onTheWeb)) {
-      globalThis.addEventListener(event, (told) => {
-        const entries = this.#of(name);
-        if (entries.length === 0) return;
-        told.preventDefault();
-        const { error, reason, promise } = told as Event & { error?: unknown; reason?: unknown; promise?: unknown };
-        const args = event === 'error' ? [error, 'uncaughtException'] : [reason, promise];
-        for (const entry of entries) {
-          if (entry.once) this.#entries.set(name, without(this.#of(name), entry));
-          entry.listener(...args);
-        }
-      });
-    }
-  }
+/** In workerd the test runner listens for rejections on a `process` too, and tests take its listener away for a while. */
+function emitterOf(name: string): typeof ofTheWeb {
+  const isNative = name === 'unhandledRejection' && typeof native?.listeners === 'function';
+  return isNative ? (native as typeof ofTheWeb) : ofTheWeb;
+}
 
-  #of(name: string): Entry[] {
-    if (!Object.hasOwn(onTheWeb, name)) touch(`process.on('${name}')`);
-    return this.#entries.get(name) ?? [];
-  }
+function guarded(method: keyof typeof ofTheWeb): (name: string, listener: Listener) => unknown {
+  return (name, listener) => {
+    if (!Object.hasOwn(uncaught, name)) touch(`process.on('${name}')`);
+    return emitterOf(name)[method](name, listener);
+  };
+}
 
-  listeners(name: string): Listener[] {
-    return this.#of(name).map(({ listener }) => listener);
-  }
-
-  on(name: string, listener: Listener): void {
-    this.#entries.set(name, [...this.#of(name), { listener, once: false }]);
-  }
-
-  once(name: string, listener: Listener): void {
-    this.#entries.set(name, [...this.#of(name), { listener, once: true }]);
-  }
-
-  prependOnceListener(name: string, listener: Listener): void {
-    this.#entries.set(name, [{ listener, once: true }, ...this.#of(name)]);
-  }
-
-  off(name: string, listener: Listener): void {
-    const found = this.#of(name).find((entry) => entry.listener === listener);
-    if (found !== undefined) this.#entries.set(name, without(this.#of(name), found));
-  }
-
-  removeAllListeners(name: string): void {
-    this.#entries.set(name, []);
-  }
-
-  memoryUsage(): { heapUsed: number } {
+const known = {
+  env: {} as Record<string, string | undefined>,
+  on: guarded('on'),
+  off: guarded('off'),
+  once: guarded('once'),
+  prependOnceListener: guarded('prependOnceListener'),
+  listeners: guarded('listeners'),
+  removeAllListeners: guarded('removeAllListeners'),
+  memoryUsage: (): { heapUsed: number } => {
     const { memory } = performance as { memory?: { usedJSHeapSize: number } };
     return { heapUsed: memory?.usedJSHeapSize ?? touch('a measure of the heap') };
-  }
+  },
+};
+
+export const process: unknown = new Proxy(known, {
+  get: (target, name) => (name in target ? Reflect.get(target, name) : missing(`process.${String(name)}`)),
+  getOwnPropertyDescriptor: (target, name) =>
+    name in target ? Reflect.getOwnPropertyDescriptor(target, name) : touch(`process.${String(name)}`),
+});
+
+const { port1, port2 } = new MessageChannel();
+const waiting: (() => void)[] = [];
+port1.onmessage = () => waiting.shift()?.();
+
+/** Waits for one real turn of the event loop. Reads the global at each call, since tests replace it. */
+export function setImmediate(callback: (...args: unknown[]) => void, ...args: unknown[]): unknown {
+  const native = (globalThis as { setImmediate?: typeof setImmediate }).setImmediate;
+  if (native !== undefined) return native(callback, ...args);
+  waiting.push(() => callback(...args));
+  return port2.postMessage(undefined);
 }
-
-function hostOnTheWeb(): NodeJS.Process {
-  return new Proxy(new WebHost(), {
-    get: (target, name) => {
-      if (!(name in target)) return missing(`process.${String(name)}`);
-      const value: unknown = Reflect.get(target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-    getOwnPropertyDescriptor: (target, name) =>
-      name in target ? Reflect.getOwnPropertyDescriptor(target, name) : touch(`process.${String(name)}`),
-  }) as unknown as NodeJS.Process;
-}
-
-const native = (globalThis as { process?: NodeJS.Process }).process;
-
-export const host: NodeJS.Process = typeof native?.memoryUsage === 'function' ? native : hostOnTheWeb();

@@ -1,4 +1,4 @@
-// Lists the import circles of types in the packages. The linter refuses circles that exist at run time.
+// Lists the import cycles of types in the packages. The linter reports cycles that exist at run time.
 import madge from 'madge';
 
 const found = await madge('packages', { fileExtensions: ['ts'], excludeRegExp: [/\/(test|dist|node_modules)\//] });
