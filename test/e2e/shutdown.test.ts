@@ -104,6 +104,7 @@ const rows: Row[] = [
   {
     what: 'SIGTERM, then SIGTERM while a hook runs that obeys its token',
     hook: 'obeys',
+    options: { signalDebounce: 0 },
     script: [
       ['ready', 'SIGTERM'],
       ['hook begins', 'SIGTERM'],
@@ -155,10 +156,28 @@ const rows: Row[] = [
     code: 130,
   },
   {
+    what: 'SIGTERM, then SIGTERM at once: the same request',
+    hook: 'slow',
+    script: [
+      ['ready', 'SIGTERM'],
+      ['told to stop', 'SIGTERM'],
+    ],
+    says: [...clean.slice(0, 3), 'hook ends', ...clean.slice(3)],
+    code: 0,
+  },
+  {
+    what: 'SIGTERM that a framework sends again after its own cleanup: not forced',
+    hook: 'slow',
+    options: { resends: 100, signalDebounce: 0 },
+    script: [['ready', 'SIGTERM']],
+    says: [...clean.slice(0, 3), 'hook ends', ...clean.slice(3)],
+    code: 0,
+  },
+  {
     what: 'three signals: the third one exits at once',
     hook: 'hangs',
     work: 'deaf',
-    options: { forceTimeout: 600_000, hookTimeout: 600_000, timeout: 600_000 },
+    options: { forceTimeout: 600_000, hookTimeout: 600_000, timeout: 600_000, signalDebounce: 0 },
     script: [
       ['ready', 'SIGTERM'],
       ['told to stop', 'SIGTERM'],
@@ -316,6 +335,7 @@ describe.concurrent('a shutdown that is installed, without runMain', () => {
     {
       what: 'SIGINT twice: forced',
       hook: 'hangs',
+      options: { signalDebounce: 0 },
       script: [
         ['ready', 'SIGINT'],
         ['hook begins', 'SIGINT'],

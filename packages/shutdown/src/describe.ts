@@ -16,6 +16,12 @@ export function describeEvent(event: ShutdownEvent): readonly [level: keyof Logg
       const { by, signal } = event.force;
       return ['warn', `forced by ${signal ?? (by === 'deadline' ? 'the deadline' : 'a call')}: nothing is waited for`];
     }
+    case 'signal ignored': {
+      const { signal, why, debounceMs } = event;
+      const force = `To force the shutdown, send ${signal} again`;
+      if (why === 'own') return ['warn', `ignored ${signal}, which this process sent to itself. ${force} from outside`];
+      return ['warn', `ignored ${signal}, which came twice within ${formatMs(debounceMs)}. ${force} after that`];
+    }
     case 'cut off':
       return ['warn', `cut off: ${event.name} (${event.inFlight} in flight)`];
     case 'hook:end':

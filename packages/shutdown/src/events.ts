@@ -29,6 +29,13 @@ export type ShutdownEvent =
   | { readonly type: 'drained'; readonly name: string; readonly durationMs: number }
   | { readonly type: 'cut off'; readonly name: string; readonly inFlight: number }
   | { readonly type: 'forced'; readonly force: ShutdownForce }
+  | {
+      /** `repeated`: the same signal within `signalDebounce`. `own`: one that the process sent to itself. */
+      readonly type: 'signal ignored';
+      readonly signal: string;
+      readonly why: 'repeated' | 'own';
+      readonly debounceMs: number;
+    }
   | { readonly type: 'error'; readonly where: string; readonly error: unknown }
   | { readonly type: 'leak'; readonly name: string; readonly site: string | undefined }
   | { readonly type: 'stopped'; readonly report: ShutdownReport };

@@ -1,15 +1,22 @@
-import { defineDispose } from '@quiesce/internal';
-import { printError } from './describe.ts';
+import { checkTime, defineDispose } from '@quiesce/internal';
+import { describeEvent, printError } from './describe.ts';
+import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
 import { host } from './host.ts';
+import { onOwnSignal } from './own-signals.ts';
 import type { ShutdownRequest } from './request.ts';
 import type { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
 
 /** What of the process asks for a shutdown. */
 export interface InstallOptions {
-  /** The signals: the first one asks, the second forces, the third ends the process. Default: SIGTERM, SIGINT, SIGHUP. */
+  /** The signals: the first requests the shutdown, the second forces it, the third ends the process. Default: SIGTERM, SIGINT, SIGHUP. */
   readonly signals?: readonly string[] | undefined;
+  /**
+   * How long, in ms, the same signal again counts as the same request. A terminal signals the whole process group, and wrappers
+   * such as nodemon, `tsx watch` and npm forward the signal once more. 0: each signal counts. Default: 500.
+   */
+  readonly signalDebounce?: number | undefined;
   /** Whether an error that nobody caught, and a rejection that nobody handled, asks for it. Default: true. */
   readonly errors?: boolean | undefined;
   /**
@@ -40,7 +47,13 @@ export class Installation implements Disposable {
   readonly #listeners: Listeners;
   /** What a signal does that is not the first one, when the shutdown has been forced, or is over. */
   readonly #exitNow: (signal: string) => void;
-  /** How many signals have come: one may be the first though something else has asked before. */
+  readonly #signalDebounce: number;
+  /** When each signal was last accepted, in ms of the clock. */
+  readonly #acceptedAt: Map<string, number> = new Map();
+  /** Signals that this process has sent to itself and that have not arrived yet. */
+  readonly #ownSignals: Set<string> = new Set();
+  readonly #forgetOwnSignals: () => void;
+  /** How many signals were accepted: one may be the first although something else has made the request. */
   #signals = 0;
   #isInstalled = true;
   /** Set when a write has failed because nobody reads any more: once is enough. */
@@ -52,6 +65,7 @@ export class Installation implements Disposable {
   constructor(shutdown: Shutdown, options: InstallOptions, exitNow?: (signal: string) => void) {
     const { signals = defaultSignals(), errors = true, disconnect = true, reportSignal = 'SIGUSR2' } = options;
     for (const signal of [...signals, ...(reportSignal === false ? [] : [reportSignal])]) checkSignal(signal);
+    this.#signalDebounce = checkTime('install: signalDebounce', options.signalDebounce ?? 500);
     this.#shutdown = shutdown;
     this.#exitNow = exitNow ?? ((signal) => this.#raise(signal));
     const ask = (request: ShutdownRequest): void => void shutdown.machine.ask(request);
@@ -64,6 +78,9 @@ export class Installation implements Disposable {
       ...(hasReport ? [[reportSignal, () => this.#print()] as const] : []),
     ];
     for (const [event, listener] of this.#listeners) host.on(event, listener);
+    this.#forgetOwnSignals = onOwnSignal((signal) => {
+      if (signals.includes(signal)) this.#ownSignals.add(signal);
+    });
   }
 
   /** Whether its listeners are there. */
@@ -76,14 +93,36 @@ export class Installation implements Disposable {
     if (!this.#isInstalled) return;
     this.#isInstalled = false;
     for (const [event, listener] of this.#listeners) host.off(event, listener);
+    this.#forgetOwnSignals();
   }
 
   #signalled(signal: string): void {
     const { machine } = this.#shutdown;
+    const now = machine.clock.now();
+    const isOwn = this.#ownSignals.delete(signal);
+    const afterMs = now - (this.#acceptedAt.get(signal) ?? Number.NEGATIVE_INFINITY);
+    const isRepeated = afterMs < this.#signalDebounce;
+    if (machine.request !== undefined && (isOwn || isRepeated)) {
+      this.#ignore({
+        type: 'signal ignored',
+        signal,
+        why: isOwn ? 'own' : 'repeated',
+        debounceMs: this.#signalDebounce,
+      });
+      return;
+    }
+    this.#acceptedAt.set(signal, now);
     this.#signals++;
     // Also the first one that comes when all is over but the flushing, which it is not to cut short.
     if (machine.ask({ kind: 'signal', signal }) || this.#signals === 1) return;
     if (!machine.forceBy({ by: 'signal', signal })) this.#exitNow(signal);
+  }
+
+  /** Goes to stderr where no logger was chosen: a developer who presses Ctrl-C twice has to see why nothing happened. */
+  #ignore(event: ShutdownEvent & { readonly type: 'signal ignored' }): void {
+    const { observers } = this.#shutdown;
+    if (observers.isUnset) host.stderr.write(`${describeEvent(event)?.[1]}\n`);
+    observers.tell(event);
   }
 
   /** Somebody has asked for it, so it goes somewhere, also where nobody has said where texts go. */

@@ -32,7 +32,8 @@ let isRunning = false;
  *
  * **Timing.** `main` is called synchronously. The process is held until the end, whatever it waits for.
  *
- * **Cancel safety.** The first signal asks, the second forces, the third exits at once.
+ * **Cancel safety.** The first signal requests the shutdown, the second forces it, the third exits at once. The same signal within
+ * `signalDebounce` counts once: one Ctrl-C often arrives twice.
  *
  * @param main gets the scope, whose signal is `shutdown.stopNow`, and the shutdown
  * @param options those of `Shutdown` and `install`; `spawnSites`; `flushTimeout`. Default `logger`: lines on stderr

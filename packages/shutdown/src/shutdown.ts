@@ -304,11 +304,12 @@ export class Shutdown {
   /**
    * Listens to the process: signals, errors that nobody caught, a parent that disconnects.
    *
-   * The first signal asks for the shutdown, the second forces it, the third does what it would have done without us. When
-   * the shutdown has stopped, everything is uninstalled, and `process.exitCode` is set if ours is not 0; one that was
+   * The first signal requests the shutdown, the second forces it, the third does what it would have done without the
+   * installation. The same signal within `signalDebounce` counts once, and a signal that the process sends to itself never
+   * forces; `process.kill` is wrapped for that while anything is installed. When the shutdown has stopped, everything is uninstalled, and `process.exitCode` is set if ours is not 0; one that was
    * uninstalled before leaves the process alone.
    *
-   * @param options `signals`, `errors`, `disconnect`, `reportSignal`
+   * @param options `signals`, `signalDebounce`, `errors`, `disconnect`, `reportSignal`
    * @returns the installation, to be uninstalled; also as `using`
    * @throws TypeError for what is no signal, and when it is installed already; then nothing is installed; ClosedError when the shutdown has stopped
    * @example

@@ -130,6 +130,7 @@ describe('an installation', () => {
     await clock.advance(10);
     process.emit('SIGUSR1');
     expect(shutdown.report().force).toBeUndefined();
+    await clock.advance(500);
     process.emit('SIGUSR1');
     expect(shutdown.report().force).toEqual({ by: 'signal', signal: 'SIGUSR1' });
     guard.dispose();

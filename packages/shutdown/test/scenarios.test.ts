@@ -133,7 +133,10 @@ describe('close-with-grace', () => {
     };
     const warn = (text: string): void => void lines.push(text);
     const { shutdown, end } = start({ timeout: 500, logger: { info: () => {}, warn, error: () => {} } });
-    using _ = shutdown.install({ signals: ['SIGUSR1'], errors: false, disconnect: false, reportSignal: false });
+    using _ = shutdown.install({
+      ...{ signals: ['SIGUSR1'], errors: false, disconnect: false, reportSignal: false },
+      signalDebounce: 0,
+    });
     shutdown.hook('no resolve', deaf, { timeout: 10_000 });
     subscribe(shutdownChannel, listen);
     process.emit('SIGUSR1');

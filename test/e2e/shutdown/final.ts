@@ -4,7 +4,7 @@ import { Shutdown, shutdownChannel } from '@quiesce/shutdown';
 import { say } from './say.ts';
 
 const shutdown = new Shutdown({ logger: false, finalTimeout: 600_000 });
-shutdown.install();
+shutdown.install({ signalDebounce: 0 });
 subscribe(shutdownChannel, (message) => {
   if ((message as { type: string }).type === 'forced') say('forced');
 });

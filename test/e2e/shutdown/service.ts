@@ -6,7 +6,11 @@ import { type HookPhase, type RunMainOptions, runMain, type Shutdown } from '@qu
 import { say } from './say.ts';
 
 const [hook = 'quick', work = 'none', json = '{}'] = process.argv.slice(2);
-const options = JSON.parse(json) as RunMainOptions & { exitCode?: number; phase?: HookPhase };
+const { resends, ...options } = JSON.parse(json) as RunMainOptions & {
+  exitCode?: number;
+  phase?: HookPhase;
+  resends?: number;
+};
 const forever = (): Promise<never> => new Promise(() => {});
 
 /** What the hook under test does. */
@@ -76,6 +80,8 @@ await runMain(
     s.spawn(() => works[work]?.(shutdown), { name: 'work' });
     s.defer(() => say('scope cleaned up'));
     if (options.exitCode !== undefined) process.exitCode = options.exitCode;
+    // As a framework does: it cleans up on its own, and then sends the signal again.
+    if (resends !== undefined) process.once('SIGTERM', () => setTimeout(process.kill, resends, process.pid, 'SIGTERM'));
     say('ready');
     await shutdown.stopAccepting.cancelled();
     say('told to stop');

@@ -66,7 +66,7 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
     const port = Number(new URL(url).port);
     const listeners = await Promise.all(Array.from({ length: LISTENERS }, () => startListener(url)));
     const idler = plan.fault === 'client' ? await startIdler(url) : undefined;
-    const deaf = plan.fault === 'job' ? [await sendDeafJob(url)] : [];
+    const deaf = plan.fault === 'job' ? [await sendJob(url, { note: 'deaf', takes: 600_000, deaf: true })] : [];
 
     census = new Census(port);
     stage.say('demo', `load: autocannon on ${plan.connections} connections; ${LISTENERS} listeners to events`);
@@ -78,11 +78,14 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
     stage.say('demo', `── SIGTERM ── ${count(load.acknowledged.length)} jobs acknowledged, and more coming`);
     const again =
       plan.fault === 'signal' ? service.first((line) => line.includes('draining:') || undefined) : undefined;
+    // The service is still draining when the second signal comes, which counts after half a second.
+    if (again !== undefined) await sendJob(url, { note: 'long', takes: 5_000 });
     const signalled = performance.now();
     census.signalled();
     service.process.kill('SIGTERM');
     if (again !== undefined) {
       await again;
+      await delay(600);
       stage.say('demo', '── SIGTERM ── once more');
       service.process.kill('SIGTERM');
     }
@@ -117,8 +120,8 @@ function entryOf({ isWithout, fault }: Plan): string {
 }
 
 /** A job of ten minutes that never asks whether it should stop; gives its id. */
-async function sendDeafJob(url: string): Promise<string> {
-  const body = JSON.stringify({ note: 'deaf', takes: 600_000, deaf: true });
+async function sendJob(url: string, job: { note: string; takes: number; deaf?: boolean }): Promise<string> {
+  const body = JSON.stringify(job);
   const headers = { 'content-type': 'application/json', connection: 'close' };
   const response = await fetch(`${url}/jobs`, { method: 'POST', headers, body });
   return ((await response.json()) as { id: string }).id;

@@ -1,0 +1,47 @@
+import { host } from './host.ts';
+
+/**
+ * Signals that the process sends to itself. A framework that has cleaned up often sends the signal again, to end the process.
+ * A signal does not say where it came from, so `process.kill` is watched while a shutdown is installed.
+ */
+
+type OnOwnSignal = (signal: string) => void;
+
+const listeners = new Set<OnOwnSignal>();
+let kill = host.kill;
+/** Whether `process.kill` is ours, or a wrapper of another library around ours. */
+let isWatched = false;
+
+/** Calls a function with each signal that this process sends to itself or to its process group. Returns how to stop that. */
+export function onOwnSignal(listener: OnOwnSignal): () => void {
+  listeners.add(listener);
+  if (!isWatched || host.kill === kill) {
+    kill = host.kill;
+    host.kill = watchedKill;
+    isWatched = true;
+  }
+  return () => {
+    listeners.delete(listener);
+    // A wrapper of another library keeps ours inside, which then passes calls on.
+    if (listeners.size > 0 || host.kill !== watchedKill) return;
+    host.kill = kill;
+    isWatched = false;
+  };
+}
+
+function watchedKill(pid: number, signal?: string | number): true {
+  const result = Reflect.apply(kill, host, [pid, signal]);
+  // The signal arrives in a later turn of the event loop.
+  if (Number(pid) === host.pid || Number(pid) === 0) {
+    const name = nameOf(signal);
+    if (name !== undefined) for (const listener of listeners) listener(name);
+  }
+  return result;
+}
+
+/** `undefined` for 0, which sends no signal. */
+function nameOf(signal: string | number = 'SIGTERM'): string | undefined {
+  if (typeof signal === 'string') return signal;
+  const { signals } = host.getBuiltinModule('node:os').constants;
+  return Object.entries(signals).find(([, number]) => number === signal)?.[0];
+}

@@ -1,0 +1,164 @@
+// One Ctrl-C can arrive as two signals, and a framework may send a signal once more after its own cleanup.
+import { constants } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type InstallOptions, Shutdown } from '@quiesce/shutdown';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { deaf, start } from './vocabulary.ts';
+
+const quiet: InstallOptions = { signals: ['SIGUSR1', 'SIGHUP'], errors: false, disconnect: false, reportSignal: false };
+
+afterEach(() => {
+  process.exitCode = undefined;
+});
+
+/** A shutdown that waits for work which never ends, and the lines of its log. */
+function draining(options: InstallOptions = {}) {
+  const lines: string[] = [];
+  const note = (text: string): void => void lines.push(text);
+  const started = start({
+    logger: { info: () => {}, warn: note, error: note },
+    drainTimeout: 1e6,
+    timeout: 1e7,
+    forceTimeout: 1e6,
+  });
+  const installation = started.shutdown.install({ ...quiet, ...options });
+  onTestFinished(() => installation.uninstall());
+  started.shutdown.hook('never ends', deaf, { timeout: 1e6 });
+  started.shutdown.add({ name: 'work', inFlight: 1, stop: () => {}, drain: deaf });
+  return { ...started, lines, isForced: (): boolean => started.shutdown.report().force !== undefined };
+}
+
+describe('the same signal again', () => {
+  it.each([0, 1, 20, 230, 499])('after %d ms is the same request', async (ms) => {
+    const { clock, lines, isForced } = draining();
+    process.emit('SIGUSR1');
+    await clock.advance(ms);
+    process.emit('SIGUSR1');
+    expect(isForced()).toBe(false);
+    expect(lines).toEqual([
+      'ignored SIGUSR1, which came twice within 500 ms. To force the shutdown, send SIGUSR1 again after that',
+    ]);
+  });
+
+  it('after `signalDebounce` forces, and is doubled as the first one was', async () => {
+    const { clock, lines, isForced } = draining();
+    for (const forced of [false, true]) {
+      process.emit('SIGUSR1');
+      await clock.advance(20);
+      process.emit('SIGUSR1');
+      expect(isForced()).toBe(forced);
+      await clock.advance(480);
+    }
+    expect(lines.filter((line) => line.startsWith('ignored'))).toHaveLength(2);
+  });
+
+  it('is not ignored longer because it comes again and again', async () => {
+    const { clock, isForced } = draining();
+    for (let ms = 0; ms < 500; ms += 100) {
+      process.emit('SIGUSR1');
+      await clock.advance(100);
+    }
+    expect(isForced()).toBe(false);
+    process.emit('SIGUSR1');
+    expect(isForced()).toBe(true);
+  });
+
+  it.each([
+    [0, 0, true],
+    [50, 49, false],
+    [50, 50, true],
+    [Number.POSITIVE_INFINITY, 9_999, false],
+  ])('with a `signalDebounce` of %d, after %d ms, forces: %s', async (signalDebounce, ms, forced) => {
+    const { clock, isForced } = draining({ signalDebounce });
+    process.emit('SIGUSR1');
+    await clock.advance(ms);
+    process.emit('SIGUSR1');
+    expect(isForced()).toBe(forced);
+  });
+
+  it('forces at once when it is another signal', () => {
+    const { isForced } = draining();
+    process.emit('SIGUSR1');
+    process.emit('SIGHUP');
+    expect(isForced()).toBe(true);
+  });
+
+  it.each([-1, Number.NaN, '500' as never])('with a `signalDebounce` of %s is refused', (signalDebounce) => {
+    const before = process.listenerCount('SIGUSR1');
+    expect(() => new Shutdown().install({ ...quiet, signalDebounce })).toThrow('install: signalDebounce');
+    expect(process.listenerCount('SIGUSR1')).toBe(before);
+  });
+});
+
+describe('a signal that the process sends to itself', () => {
+  /** The signal has arrived when the listener was called. */
+  const arrived = (signal: NodeJS.Signals): Promise<void> =>
+    new Promise((resolve) => process.once(signal, () => resolve()));
+
+  it('asks for the shutdown when nothing else has', async () => {
+    const { shutdown } = draining();
+    const seen = arrived('SIGUSR1');
+    process.kill(process.pid, 'SIGUSR1');
+    await seen;
+    expect(shutdown.report().request).toMatchObject({ kind: 'signal', signal: 'SIGUSR1' });
+  });
+
+  it.each<[string, () => void]>([
+    ['by name', () => process.kill(process.pid, 'SIGUSR1')],
+    ['by number', () => process.kill(process.pid, constants.signals.SIGUSR1)],
+    ['through a wrapper of another library', () => Reflect.apply(process.kill, undefined, [process.pid, 'SIGUSR1'])],
+  ])('never forces, however late: %s', async (_, send) => {
+    const { clock, lines, isForced } = draining();
+    process.emit('SIGUSR1');
+    await clock.advance(60_000);
+    const seen = arrived('SIGUSR1');
+    send();
+    await seen;
+    expect(isForced()).toBe(false);
+    expect(lines).toEqual([
+      'ignored SIGUSR1, which this process sent to itself. To force the shutdown, send SIGUSR1 again from outside',
+    ]);
+    process.emit('SIGUSR1');
+    expect(isForced()).toBe(true);
+  });
+
+  it('leaves `process.kill` as it was when the last shutdown is uninstalled', () => {
+    const { kill } = process;
+    const first = new Shutdown({ logger: false }).install(quiet);
+    const second = new Shutdown({ logger: false }).install(quiet);
+    first.uninstall();
+    expect(process.kill).not.toBe(kill);
+    second.uninstall();
+    expect(process.kill).toBe(kill);
+  });
+
+  it('is seen although another library has wrapped `process.kill`, before or afterwards', async () => {
+    const { kill } = process;
+    onTestFinished(() => void Object.assign(process, { kill }));
+    const wrap = (): void => {
+      const inner = process.kill;
+      process.kill = (pid, signal) => inner.call(process, pid, signal);
+    };
+    for (const isBefore of [true, false]) {
+      if (isBefore) wrap();
+      const { isForced } = draining();
+      if (!isBefore) wrap();
+      process.emit('SIGUSR1');
+      const seen = arrived('SIGUSR1');
+      process.kill(process.pid, 'SIGUSR1');
+      await seen;
+      expect(isForced()).toBe(false);
+    }
+  });
+
+  it('is a signal like any other to another process', async () => {
+    const { isForced } = draining({ signalDebounce: 0 });
+    process.emit('SIGUSR1');
+    // Signal 0 only asks whether the process exists.
+    process.kill(process.pid, 0);
+    expect(() => process.kill(2 ** 30, 'SIGUSR1')).toThrow('ESRCH');
+    await delay(0);
+    process.emit('SIGUSR1');
+    expect(isForced()).toBe(true);
+  });
+});
