@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { root } from '../package/packages.ts';
 import { judge } from './differences.ts';
 import { writePage } from './doc.ts';
+import { isWeb } from './inside/plugin.ts';
 import { outside, type Report } from './reporter.ts';
 import { holdToFirst, type Row } from './rows.ts';
 import { type Runtime, runtimes } from './runtimes.ts';
@@ -22,9 +23,8 @@ const output = join(root, 'test/.output/runtimes');
 mkdirSync(output, { recursive: true });
 
 const chosen = named.length === 0 ? runtimes : named;
-const isWeb = ({ id }: Runtime): boolean => ['workerd', 'page', 'worker'].includes(id);
 // workerd and Chromium use little more than one processor, so they run beside the others.
-const lanes = [chosen.filter((runtime) => !isWeb(runtime)), chosen.filter(isWeb)];
+const lanes = [chosen.filter(({ id }) => !isWeb(id)), chosen.filter(({ id }) => isWeb(id))];
 const rows = (await Promise.all(lanes.map(rowsOf))).flat();
 holdToFirst(rows.filter(({ broken }) => broken === undefined));
 for (const { id, tests } of rows) {

@@ -2,6 +2,7 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig } from 'vitest/config';
+import { root } from '../package/packages.ts';
 import { suites } from '../suites.ts';
 import { chromiumPath, quiet } from './chromium.ts';
 import { standIns } from './inside/plugin.ts';
@@ -94,7 +95,7 @@ const inside = id === 'workerd' ? inWorkerd() : id === 'page' || id === 'worker'
 
 export default defineConfig({
   ...inside,
-  root: new URL('../..', import.meta.url).pathname,
+  root,
   cacheDir: `test/.cache/vite-${id}`,
   oxc: { target: using === 'lowered' ? 'es2022' : 'esnext' },
   test: {

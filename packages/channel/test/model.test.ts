@@ -262,4 +262,4 @@ test('random operations answer as the model does', async () => {
     }),
     { numRuns: 400 },
   );
-}, 180_000);
+});

@@ -106,7 +106,7 @@ describe('a signal that the process sends to itself', () => {
   it.each<[string, () => void]>([
     ['by name', () => process.kill(process.pid, 'SIGUSR1')],
     ['by number', () => process.kill(process.pid, constants.signals.SIGUSR1)],
-    ['through a wrapper of another library', () => Reflect.apply(process.kill, undefined, [process.pid, 'SIGUSR1'])],
+    ['with `kill` detached from `process`', () => Reflect.apply(process.kill, undefined, [process.pid, 'SIGUSR1'])],
   ])('never forces, however late: %s', async (_, send) => {
     const { clock, lines, isForced } = draining();
     process.emit('SIGUSR1');

@@ -47,7 +47,8 @@ function lackOf(specifier: string, importer: string, id: string): string | undef
   return isPortable ? undefined : specifier;
 }
 
-function isWeb(id: string): boolean {
+/** Whether a runtime lacks Node's modules. */
+export function isWeb(id: string): boolean {
   return id === 'workerd' || id === 'page' || id === 'worker';
 }
 

@@ -119,7 +119,7 @@ function entryOf({ isWithout, fault }: Plan): string {
   return fault === 'hook' ? 'start-hanging-hook' : 'start';
 }
 
-/** A job of ten minutes that never asks whether it should stop; gives its id. */
+/** Sends a job and returns its id. */
 async function sendJob(url: string, job: { note: string; takes: number; deaf?: boolean }): Promise<string> {
   const body = JSON.stringify(job);
   const headers = { 'content-type': 'application/json', connection: 'close' };
