@@ -33,7 +33,7 @@ import {
 import { ScopeError } from './errors.ts';
 import { reportLate, taskLabel } from './failures.ts';
 import { textOf } from './options.ts';
-import { Task, type TaskParent } from './task.ts';
+import { orphans, Task, type TaskParent } from './task.ts';
 
 /** What can be said of a new set. */
 export interface JoinSetOptions {
@@ -307,9 +307,10 @@ export class JoinSet<T> implements AsyncDisposable {
 /** The parent of tasks that were let go. */
 const detached: TaskParent = {
   ended(task) {
+    if (task.current !== 'failed') return false;
     // Whoever waits for the task gets it.
-    if (task.current === 'failed' && task.head === undefined)
-      reportLate(taskLabel(task.name), 'its set had let go of it', task.value);
+    if (task.head === undefined) reportLate(taskLabel(task.name), 'its set had let go of it', task.value);
+    else orphans.add(task);
     return false;
   },
   asked() {},

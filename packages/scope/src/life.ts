@@ -29,8 +29,8 @@ import {
   CancelledError,
   type Clock,
   ClosedError,
-  isCancellationOf,
   PENDING,
+  reportUncaught,
   systemClock,
   type Timer,
   type Waiter,
@@ -40,6 +40,7 @@ import { CleanupTimeoutError, type Unfinished } from '@quiesce/select';
 import { KeyConflictError } from './errors.ts';
 import { Failures, givenUp, reportLate, taskLabel } from './failures.ts';
 import { enlist, type Nested } from './nested.ts';
+import { hasObeyed, setStopSignal } from './obedience.ts';
 import { type Cleanup, checkChoice, quoted, type ScopeOptions, type SpawnOptions, textOf } from './options.ts';
 import { siteAbove } from './site.ts';
 import { stampOf } from './stamp.ts';
@@ -77,6 +78,8 @@ export class Life implements TaskParent {
   state: typeof BODY | typeof JOINING | typeof CLEANING | typeof CLOSED = BODY;
   /** Whether `begin` was called; otherwise the body is a block, which nobody can wait for. */
   hasBody = false;
+  /** How many tasks and cleanups are being called: such a call must not wait for the scope, which waits for it. */
+  calling = 0;
   /** The cleanup that is running. */
   cleaning: { readonly name: string; readonly started: number } | undefined = undefined;
   /** Fulfils when CLOSED. */
@@ -85,7 +88,7 @@ export class Life implements TaskParent {
   #pending = 0;
   /** All daemons are cancelled; unset when a child joins that is none. */
   #isWindingUp = false;
-  /** Whether the scope was cancelled before its body fulfilled; set when the body settles, with `#value`. */
+  /** Whether the scope was cancelled, or its body stopped, before the body fulfilled; set when it settles, with `#value`. */
   #isCancelled = false;
   /** The reason then, otherwise the body's value. */
   #value: unknown = undefined;
@@ -114,6 +117,7 @@ export class Life implements TaskParent {
     const outer = signal === undefined ? undefined : CancellationToken.from(signal);
     this.name = textOf(options.name);
     this.token = tokenBelow(outer, options);
+    if (options.stopSignal !== undefined) setStopSignal(this.token, CancellationToken.from(options.stopSignal));
     this.clock = clock ?? systemClock;
     this.cleanupTimeout = Number.isFinite(cleanupTimeout) ? cleanupTimeout : undefined;
     this.hasSites = options.spawnSites === true || site !== undefined;
@@ -153,8 +157,8 @@ export class Life implements TaskParent {
 
   /** The body has settled, or the block ends. */
   left(value: unknown, isError: boolean): void {
-    const token = this.token;
-    const isFailure = isError && !isCancellationOf(value, token);
+    const { token } = this;
+    const isFailure = isError && !hasObeyed(value, token);
     if (this.state !== BODY) {
       if (isFailure) reportLate(`The body of ${this.label()}`, givenUp, value);
       return;
@@ -162,6 +166,8 @@ export class Life implements TaskParent {
     this.state = JOINING;
     this.#settleBody(value);
     if (isFailure) this.#failed(value);
+    // By the stop signal: the tasks go on, and the scope rejects with that reason in the end.
+    else if (isError) this.#isCancelled = true;
     this.#check();
   }
 
@@ -181,11 +187,14 @@ export class Life implements TaskParent {
     const task = new Task<Awaited<T>>(this, this.token.childToken(), info, started);
     append<Task<unknown>>(this, task);
     if (info?.isDaemon !== true) this.#pending++;
+    this.calling++;
     try {
       if (this.#isWindingUp) this.#joinLate(task);
       if (info?.key !== undefined) this.#claim(info.key, task);
       task.start(work);
+      this.calling--;
     } catch (error) {
+      this.calling--;
       // Only at the end of the stack: what was not started must not be waited for. No call, for which there may be no
       // room either, and no check: whoever is running, be it the body or another task, makes one at its end.
       const { next, prev } = task;
@@ -245,7 +254,23 @@ export class Life implements TaskParent {
     this.#failures ??= new Failures();
     if (task.info?.isIsolated === true) return this.#failures.isolate(task);
     this.#failed(task.value, task.name);
+    if (!this.hasBody && task.head === undefined) this.#reportUnlessAwaited(task);
     return false;
+  }
+
+  /**
+   * Nothing may ever end a block that an object keeps, so its failure is reported, one macrotask later, unless something
+   * waits for the scope by then. Not as a fatal error: the block may still be about to end, and then throws it.
+   */
+  #reportUnlessAwaited({ name, value }: Task<unknown>): void {
+    const report = (): void => {
+      if (this.state !== BODY) return;
+      const what = `${taskLabel(name)} of ${this.label()} failed, and nothing waits for that scope`;
+      reportUncaught(new Error(`${what}. Its join() and close() reject with this error`, { cause: value }), {
+        isFatal: false,
+      });
+    };
+    systemClock.setTimer(0, report, { ref: true });
   }
 
   asked(task: Task<unknown>): void {
@@ -368,7 +393,13 @@ export class Life implements TaskParent {
   async #clean({ run, name }: Deferred): Promise<void> {
     try {
       this.cleaning = { name, started: this.now() };
-      const result = run();
+      this.calling++;
+      let result: unknown;
+      try {
+        result = run();
+      } finally {
+        this.calling--;
+      }
       if (isThenable(result)) await (this.cleanupTimeout === undefined ? result : this.#within(result, name));
     } catch (error) {
       this.#failed(error);

@@ -5,6 +5,11 @@ import { printed } from '@quiesce/internal';
 export interface ScopeOptions {
   /** Cancels the scope; a scope whose signal is cancelled already does not start its body. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
+  /**
+   * Asks the work of this scope, and of the scopes below it, to end. It cancels nothing: you pass it to the calls that wait.
+   * Work that rejects because of it has ended and not failed, so the other tasks go on.
+   */
+  readonly stopSignal?: CancellationToken | AbortSignal | undefined;
   /** How error texts and `tree()` call it. */
   readonly name?: string | undefined;
   /** Cancels the scope with a `TimeoutError` so many milliseconds from now: 0 to `Infinity` (never, the default). */

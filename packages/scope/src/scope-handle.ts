@@ -331,7 +331,8 @@ export class Scope implements AsyncDisposable {
    * **Timing.** May wait as long as the tasks do. Further calls, and `close` afterwards, give the same end.
    *
    * @throws (rejects) what failed, as `scope`; the reason, verbatim, when the scope was cancelled before its last task had
-   *   ended; TypeError inside of `scope(body)`, which joins by itself
+   *   ended; TypeError inside of `scope(body)`, which joins by itself, and when a task or cleanup of the scope awaits it
+   *   before any other `await`, since each would wait for the other; the scope ends all the same
    */
   join(): Promise<void> {
     const { life } = this;
@@ -348,12 +349,12 @@ export class Scope implements AsyncDisposable {
    *
    * **Timing.** After `join` it never rejects: whoever joined has the errors.
    *
-   * @throws (rejects) what failed, as `scope`; never a reason; TypeError inside of `scope(body)`
+   * @throws (rejects) what failed, as `scope`; never a reason; TypeError as `join`
    */
   close(): Promise<void> {
     const { life } = this;
     if (!life.hasBody) this.cancel();
-    if (this.#isJoined) return life.over;
+    if (this.#isJoined) return life.calling > 0 ? neverEnds('close', life.label()) : life.over;
     return this.#finish('close', async () => {
       life.left(undefined, false);
       await life.over;
@@ -369,9 +370,21 @@ export class Scope implements AsyncDisposable {
     }
     releaseLeak(this);
     this.#end ??= end();
+    if (this.life.calling > 0) return neverEnds(call, this.life.label());
     return this.#end;
   }
 }
+
+/** What a task or cleanup gets that waits for its own scope. One that only asks for the end does not look at it. */
+function neverEnds(call: string, label: string): Promise<never> {
+  const text =
+    `${call}: a task or cleanup of ${label} awaits ${call}, which waits for that task or cleanup: neither would end. ` +
+    `Await ${call} outside of the scope`;
+  const refusal = Promise.reject(new TypeError(text));
+  refusal.catch(() => {});
+  return refusal;
+}
+
 function checkIterable(call: string, value: unknown): void {
   if (typeof (value as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] === 'function') return;
   throw new TypeError(`${call}: expected an iterable, got ${show(value)}`);

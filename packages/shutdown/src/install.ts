@@ -1,3 +1,4 @@
+import { CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
 import { checkTime, defineDispose } from '@quiesce/internal';
 import { describeEvent, printError } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
@@ -55,6 +56,8 @@ export class Installation implements Disposable {
   readonly #forgetOwnSignals: () => void;
   /** How many signals were accepted: one may be the first although something else has made the request. */
   #signals = 0;
+  /** Cancelled by the first signal that is accepted. */
+  readonly signalled: CancellationToken = new CancellationToken();
   #isInstalled = true;
   /** Set when a write has failed because nobody reads any more: once is enough. */
   #isUnread = false;
@@ -113,6 +116,7 @@ export class Installation implements Disposable {
     }
     this.#acceptedAt.set(signal, now);
     this.#signals++;
+    this.signalled.cancel();
     // Also the first one that comes when all is over but the flushing, which it is not to cut short.
     if (machine.ask({ kind: 'signal', signal }) || this.#signals === 1) return;
     if (!machine.forceBy({ by: 'signal', signal })) this.#exitNow(signal);
@@ -135,6 +139,8 @@ export class Installation implements Disposable {
   #failed(error: unknown, origin: unknown): void {
     const { machine, observers } = this.#shutdown;
     if (this.#shutdown.takeLeak(error)) return;
+    // The end of work that was asked to stop, and that nothing waits for.
+    if (origin === 'unhandledRejection' && isCancellationOf(error, machine.stopAccepting)) return;
     // Our listener keeps Node from printing it, and nobody else has been asked to.
     if (isUnread(error)) {
       // To log it would be to write again, and fail again, without end.

@@ -69,21 +69,21 @@ export class Observers {
     try {
       start();
     } catch (error) {
-      this.#warn(`${what}: ${describeError(error)}`);
+      this.warn(`${what}: ${describeError(error)}`);
     }
   }
 
-  #warn(text: string): void {
+  warn(text: string): void {
     this.logger.warn(this.#prefix + text);
   }
 
   #notify(request: ShutdownRequest): void {
-    notifySystemd(this.#limits, `shutting down: ${describeRequest(request)}`, (text) => this.#warn(text));
+    notifySystemd(this.#limits, `shutting down: ${describeRequest(request)}`, (text) => this.warn(text));
   }
 
   #watch(): void {
     this.#watchdog = new Watchdog(this.#limits, (error) => {
-      this.#warn(`the watchdog has failed: ${describeError(error)}`);
+      this.warn(`the watchdog has failed: ${describeError(error)}`);
     });
   }
 

@@ -1,4 +1,4 @@
-import { type CancellationToken, ClosedError } from '@quiesce/cancellation-token';
+import { type CancellationToken, ClosedError, type Registration } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
 import { checkFunction, show } from '@quiesce/internal';
 import type { Drainable, ScopeTree } from '@quiesce/scope';
@@ -67,6 +67,8 @@ export class Shutdown {
   readonly #progress: WatchSender<ShutdownProgress>;
   /** Set when everybody has been told of the end, and the watch is closed. */
   #isOver = false;
+  /** What requests the shutdown when a token is cancelled; unregistered by the request. */
+  readonly #asking: Registration[] = [];
   /** The last one; set by `install`. */
   #installation: Installation | undefined;
   /** Settles `stopped()`; made when that is first called. */
@@ -93,11 +95,10 @@ export class Shutdown {
     });
     this.machine.addPart(this.#guards.part);
     [this.#progress] = watch<ShutdownProgress>(this.progress);
-    // Whoever cancels the token asks for the shutdown: law 3 does not let us take it back.
-    this.stopAccepting.onCancelled((reason) => this.request(reason));
+    // Cancelling the token requests the shutdown: law 3 does not let us take it back.
+    this.#asking = [this.stopAccepting.onCancelled((reason) => this.request(reason))];
     const following = token?.onCancelled((reason) => this.machine.ask({ kind: 'abort', reason }));
-    // A signal that lives longer keeps nothing of us.
-    this.stopAccepting.onCancelled(() => following?.unregister());
+    if (following !== undefined) this.#asking.push(following);
   }
 
   /** Where it stands. */
@@ -348,6 +349,8 @@ export class Shutdown {
   }
 
   #told(event: ShutdownEvent): void {
+    // A signal that lives longer keeps nothing of us, and `stopAccepting` has the waiters of others only.
+    if (event.type === 'requested') for (const registration of this.#asking) registration.unregister();
     this.observers.tell(event);
     this.measured();
   }
