@@ -21,6 +21,7 @@ import {
   append,
   type Chain,
   checkFunction,
+  checkOptions,
   defineDispose,
   defineGetter,
   parkOn,
@@ -94,6 +95,7 @@ export class JoinSet<T> implements AsyncDisposable {
    * @throws TypeError when `signal` is no signal
    */
   constructor(options?: JoinSetOptions) {
+    checkOptions('new JoinSet', options, ['name', 'signal']);
     this.name = textOf(options?.name);
     this.#token = options?.signal === undefined ? new CancellationToken() : CancellationToken.from(options.signal);
   }
@@ -125,6 +127,7 @@ export class JoinSet<T> implements AsyncDisposable {
     options?: { readonly name?: string | undefined },
   ): Task<T> {
     checkFunction('spawn', work);
+    checkOptions('spawn', options, ['name']);
     const name = textOf(options?.name);
     const info =
       name === undefined ? undefined : { name, key: undefined, site: undefined, isDaemon: false, isIsolated: false };

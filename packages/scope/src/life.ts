@@ -35,7 +35,7 @@ import {
   type Timer,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { append, checkFunction, checkTime, isThenable, remove } from '@quiesce/internal';
+import { append, checkFunction, checkOptions, isThenable, remove } from '@quiesce/internal';
 import { CleanupTimeoutError, type Unfinished } from '@quiesce/select';
 import { KeyConflictError } from './errors.ts';
 import { Failures, givenUp, reportLate, taskLabel } from './failures.ts';
@@ -46,6 +46,8 @@ import { siteAbove } from './site.ts';
 import { stampOf } from './stamp.ts';
 import { Task, type TaskInfo, type TaskParent } from './task.ts';
 import { tokenBelow } from './token-below.ts';
+
+const spawnOptions: readonly (keyof SpawnOptions)[] = ['name', 'daemon', 'key', 'onConflict', 'onFailure'];
 
 export const BODY = 0;
 export const JOINING = 1;
@@ -113,7 +115,6 @@ export class Life implements TaskParent {
 
   constructor(options: ScopeOptions = {}, site?: string) {
     const { signal, clock, cleanupTimeout = Number.POSITIVE_INFINITY } = options;
-    checkTime('cleanupTimeout', cleanupTimeout);
     const outer = signal === undefined ? undefined : CancellationToken.from(signal);
     this.name = textOf(options.name);
     this.token = tokenBelow(outer, options);
@@ -183,7 +184,7 @@ export class Life implements TaskParent {
     const info = options === undefined && !this.hasSites ? undefined : this.#infoOf(options, above);
     const started = stampOf(this.clock);
     // Behind all that is the caller's code, the getters of the options and the clock: those may end a block.
-    if (this.state >= CLEANING) throw this.closed('spawn');
+    if (this.state >= CLEANING) throw this.closed(callOf(above));
     const task = new Task<Awaited<T>>(this, this.token.childToken(), info, started);
     append<Task<unknown>>(this, task);
     if (info?.isDaemon !== true) this.#pending++;
@@ -211,8 +212,10 @@ export class Life implements TaskParent {
 
   #infoOf(options: SpawnOptions = {}, above: unknown): TaskInfo {
     const { name, key, daemon, onConflict, onFailure } = options;
-    checkChoice('onConflict', onConflict, 'replace', 'refuse');
-    checkChoice('onFailure', onFailure, 'cancel', 'isolate');
+    const call = callOf(above);
+    checkOptions(call, options, spawnOptions);
+    checkChoice(`${call}: onConflict`, onConflict, 'replace', 'refuse');
+    checkChoice(`${call}: onFailure`, onFailure, 'cancel', 'isolate');
     if (onConflict === 'refuse' && this.taskOf(key) !== undefined) throw new KeyConflictError(key);
     return {
       name: textOf(name),
@@ -452,6 +455,11 @@ export class Life implements TaskParent {
   label(): string {
     return `scope${quoted(this.name)}`;
   }
+}
+
+/** The name of the method that the user called; `spawn` for tasks of our own. */
+function callOf(above: unknown): string {
+  return typeof above === 'function' ? above.name : 'spawn';
 }
 
 /** The parent of tasks that were given up on. */

@@ -1,9 +1,10 @@
 import { type CancellationToken, CancelledError } from '@quiesce/cancellation-token';
-import { checkFunction, defineDispose, show } from '@quiesce/internal';
+import { checkFunction, checkOptions, defineDispose, show } from '@quiesce/internal';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { Life } from './life.ts';
 import {
   type Cleanup,
+  checkScopeOptions,
   type DeferOptions,
   type MapOptions,
   quoted,
@@ -59,6 +60,7 @@ export class Scope implements AsyncDisposable {
    * @throws TypeError when `signal` is no signal; RangeError for a time that is negative or no number
    */
   constructor(options?: ScopeOptions) {
+    checkScopeOptions('new Scope', options);
     this.life = new Life(options);
     if (options?.leakDetection !== true) return;
     const what = `Scope${quoted(this.name)}`;
@@ -173,11 +175,12 @@ export class Scope implements AsyncDisposable {
     work: (item: I, token: CancellationToken, index: number) => R,
     options: MapOptions = {},
   ): Task<Awaited<R>[]> {
+    checkOptions('map', options, ['name', 'concurrency']);
     const { concurrency = Number.POSITIVE_INFINITY, name = 'map' } = options;
     checkFunction('map', work);
     checkIterable('map', items);
     if (concurrency < 1 || (concurrency !== Number.POSITIVE_INFINITY && !Number.isInteger(concurrency))) {
-      throw new RangeError(`map: concurrency must be an integer from 1, or Infinity, got ${String(concurrency)}`);
+      throw new RangeError(`map: concurrency must be an integer from 1, or Infinity, got ${show(concurrency)}`);
     }
     const { life } = this;
     const site = life.siteAbove(Scope.prototype.map);
@@ -272,6 +275,7 @@ export class Scope implements AsyncDisposable {
    */
   use<T>(value: T, closer?: (resource: Awaited<T>) => unknown, options?: DeferOptions): Task<Awaited<T>> {
     if (closer !== undefined) checkFunction('use', closer);
+    checkOptions('use', options, ['name']);
     return useIn(
       this.life,
       value,
@@ -292,6 +296,7 @@ export class Scope implements AsyncDisposable {
    */
   defer(cleanup: Cleanup, options?: DeferOptions): void {
     checkFunction('defer', cleanup);
+    checkOptions('defer', options, ['name']);
     this.life.defer(cleanup, String(options?.name ?? (cleanup.name || 'a cleanup')));
   }
 

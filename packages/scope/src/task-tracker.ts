@@ -19,6 +19,7 @@ import {
 } from '@quiesce/cancellation-token';
 import {
   checkFunction,
+  checkOptions,
   defineDispose,
   defineGetter,
   isThenable,
@@ -73,6 +74,7 @@ export class TaskTracker implements Drainable {
 
   /** Makes one that is open and empty. */
   constructor(options?: TaskTrackerOptions) {
+    checkOptions('new TaskTracker', options, ['name', 'leakDetection']);
     this.name = String(options?.name ?? 'tasks');
     this.#detectsLeaks = options?.leakDetection === true;
   }

@@ -29,6 +29,9 @@ export interface InstallOptions {
   readonly reportSignal?: string | false | undefined;
 }
 
+/** The options of `install`. */
+export const installOptions: readonly string[] = ['signals', 'signalDebounce', 'errors', 'disconnect', 'reportSignal'];
+
 /** What an installation adds to a process, in one table, from which it is removed again. */
 type Listeners = readonly (readonly [event: string, listener: (first: unknown, second: unknown) => void])[];
 

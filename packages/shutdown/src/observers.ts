@@ -44,7 +44,7 @@ export class Observers {
     this.#isWatched = options.watchdog === true;
     this.#hasSystemd = options.systemd !== false;
     this.#clock = clockOf(options);
-    this.#interval = checkTime('progressInterval', progressInterval);
+    this.#interval = checkTime('new Shutdown: progressInterval', progressInterval);
     this.#terminal = logger instanceof Terminal ? logger : undefined;
     this.#name = name;
     this.#prefix = name === undefined ? '' : `${name}: `;

@@ -1,11 +1,11 @@
 import { CancellationToken, isCancellationOf, isCancelledError } from '@quiesce/cancellation-token';
-import { checkFunction, checkTime, show } from '@quiesce/internal';
+import { checkFunction, checkOptions, checkTime, show } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { checkProgram } from './check-program.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
-import type { InstallOptions } from './install.ts';
-import type { ShutdownOptions } from './options.ts';
+import { type InstallOptions, installOptions } from './install.ts';
+import { limitsOf, type ShutdownOptions, shutdownOptions } from './options.ts';
 import { partOf } from './parts.ts';
 import { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
@@ -34,6 +34,12 @@ export interface RunMainOptions extends ShutdownOptions, InstallOptions {
 
 /** The longest time that a timer of the platform can wait. */
 const LONGEST = 2 ** 31 - 1;
+
+const runMainOptions: readonly string[] = [
+  ...shutdownOptions,
+  ...installOptions,
+  ...['spawnSites', 'flushTimeout', 'onInterrupted', 'checks'],
+];
 
 /** Whether a program is running: a process has one. */
 let isRunning = false;
@@ -86,12 +92,17 @@ export async function runMain(
   options: RunMainOptions = {},
 ): Promise<void> {
   checkFunction('runMain', main);
+  checkOptions('runMain', options, runMainOptions);
   checkMainThread();
   const flushTimeout =
     options.flushTimeout === undefined ? undefined : checkTime('runMain: flushTimeout', options.flushTimeout);
   checkInterrupted(options.onInterrupted);
   if (isRunning) throw new Error('runMain: a program is running in this process already; it has one runMain');
-  const shutdown = new Shutdown({ ...options, logger: options.logger ?? new Terminal(host.stderr) });
+  limitsOf('runMain', options);
+  const shutdown = new Shutdown({
+    ...pick(options, shutdownOptions),
+    logger: options.logger ?? new Terminal(host.stderr),
+  });
   if (options.checks !== false) for (const warning of checkProgram(options)) shutdown.observers.warn(warning);
   const exitNow = (signal: string): never => host.exit(128 + signalNumber(signal));
   const installation = shutdown.installWith(options, exitNow);
@@ -171,6 +182,11 @@ function runProgram(
       }
     },
   );
+}
+
+/** The options of one of the calls whose options `runMain` takes. */
+function pick(options: object, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)));
 }
 
 function leftMain(names: readonly string[]): string {

@@ -1,15 +1,15 @@
 import { type CancellationToken, ClosedError, type Registration } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
-import { checkFunction, show } from '@quiesce/internal';
+import { checkFunction, checkOptions, show } from '@quiesce/internal';
 import type { Drainable, ScopeTree } from '@quiesce/scope';
 import type { ShutdownEvent, ShutdownState } from './events.ts';
 import { Guards, type ShutdownGuard } from './guard.ts';
 import { type HookHandle, type HookOptions, hookOf, RegisteredHook } from './hook-handle.ts';
 import { host } from './host.ts';
-import { Installation, type InstallOptions } from './install.ts';
+import { Installation, type InstallOptions, installOptions } from './install.ts';
 import { type HookFunction, Machine } from './machine.ts';
 import { Observers } from './observers.ts';
-import { checkName, clockOf, limitsOf, type ShutdownOptions, tokenOf } from './options.ts';
+import { checkName, clockOf, limitsOf, type ShutdownOptions, shutdownOptions, tokenOf } from './options.ts';
 import { inFlightOf, partOf } from './parts.ts';
 import { reportOf, type ShutdownReport } from './report.ts';
 
@@ -83,8 +83,9 @@ export class Shutdown {
    *   `logger` lacks a method
    */
   constructor(options: ShutdownOptions = {}) {
+    checkOptions('new Shutdown', options, shutdownOptions);
     if (options.name !== undefined) checkName('new Shutdown', options.name);
-    const limits = limitsOf(options);
+    const limits = limitsOf('new Shutdown', options);
     const token = tokenOf(options.signal);
     this.name = options.name;
     this.observers = new Observers(this, options, limits);
@@ -218,6 +219,7 @@ export class Shutdown {
       throw new TypeError(`add: expected { name, inFlight, stop(), drain(token) }, got ${show(drainable)}`);
     }
     if (drainable.announce !== undefined) checkFunction('add: announce', drainable.announce);
+    checkOptions('add', options, ['tree']);
     if (options?.tree !== undefined) checkFunction('add: tree', options.tree);
     const { name } = drainable;
     checkName('add', name);
@@ -325,6 +327,7 @@ export class Shutdown {
    * ```
    */
   install(options: InstallOptions = {}): Installation {
+    checkOptions('install', options, installOptions);
     const isFirst = this.#installation === undefined;
     const installation = this.installWith(options);
     if (isFirst) void this.stopped().then(({ exitCode }) => this.#leave(exitCode));
