@@ -24,6 +24,7 @@ import {
   checkOptions,
   defineDispose,
   defineGetter,
+  defineInspect,
   parkOn,
   remove,
   unparkFrom,
@@ -72,7 +73,7 @@ export type Joined<T> =
  */
 export class JoinSet<T> implements AsyncDisposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(JoinSet, 'shutdown', 'asyncDispose');
+  static readonly completed: object = /* @__PURE__ */ complete(JoinSet);
   /** The name given; `undefined`: none. */
   readonly name: string | undefined;
   /** @internal Who waits for the next one. */
@@ -307,6 +308,12 @@ export class JoinSet<T> implements AsyncDisposable {
   /** @internal */
   asked(): void {}
 }
+
+function complete(type: typeof JoinSet): object {
+  defineDispose(type, 'shutdown', 'asyncDispose');
+  return defineInspect(type, ({ name, length }) => ({ name, length }));
+}
+
 /** The parent of tasks that were let go. */
 const detached: TaskParent = {
   ended(task) {

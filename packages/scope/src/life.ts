@@ -130,6 +130,13 @@ export class Life implements TaskParent {
     if (this.cleanupTimeout !== undefined || this.token.deadline !== undefined) this.#watch();
   }
 
+  /** How many tasks are running, daemons included. */
+  get taskCount(): number {
+    let count = 0;
+    for (let task = this.head; task !== undefined; task = task.next === this.head ? undefined : task.next) count++;
+    return count;
+  }
+
   /** In whole ms, which cost no object. */
   now(): number {
     return Math.floor(this.clock.now());

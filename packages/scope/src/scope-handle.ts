@@ -1,5 +1,5 @@
 import { type CancellationToken, CancelledError } from '@quiesce/cancellation-token';
-import { checkFunction, checkOptions, defineDispose, show } from '@quiesce/internal';
+import { checkFunction, checkOptions, defineDispose, defineInspect, show } from '@quiesce/internal';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { Life } from './life.ts';
 import {
@@ -15,7 +15,7 @@ import { firstOf, mapItems } from './several.ts';
 import { siteAbove } from './site.ts';
 import { type Started, startIn } from './start.ts';
 import type { Task } from './task.ts';
-import { type ScopeTree, snapshot } from './tree.ts';
+import { type ScopeTree, snapshot, states } from './tree.ts';
 import { useIn } from './use.ts';
 
 /**
@@ -43,7 +43,7 @@ import { useIn } from './use.ts';
  */
 export class Scope implements AsyncDisposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Scope, 'close', 'asyncDispose');
+  static readonly completed: object = /* @__PURE__ */ complete(Scope);
   /** @internal */
   readonly life: Life;
   /** Set by the first `join` or `close`: what all further ones give. */
@@ -378,6 +378,14 @@ export class Scope implements AsyncDisposable {
     if (this.life.calling > 0) return neverEnds(call, this.life.label());
     return this.#end;
   }
+}
+
+function complete(type: typeof Scope): object {
+  defineDispose(type, 'close', 'asyncDispose');
+  return defineInspect(type, ({ life: { name, token, state, taskCount } }) => {
+    const { isCancelled, reason, deadline } = token;
+    return { name, state: states[state], taskCount, isCancelled, reason, deadline };
+  });
 }
 
 /** What a task or cleanup gets that waits for its own scope. One that only asks for the end does not look at it. */

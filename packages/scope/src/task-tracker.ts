@@ -22,6 +22,7 @@ import {
   checkOptions,
   defineDispose,
   defineGetter,
+  defineInspect,
   isThenable,
   parkOn,
   show,
@@ -62,6 +63,10 @@ export interface TaskTrackerOptions {
  * ```
  */
 export class TaskTracker implements Drainable {
+  /** @internal See `defineInspect`. */
+  static readonly completed: object = /* @__PURE__ */ defineInspect(TaskTracker, ({ name, length, isClosed }) => {
+    return { name, length, isClosed };
+  });
   /** The name given. */
   readonly name: string;
   /** @internal Who waits for the next instant at which it is closed and empty. */
@@ -256,7 +261,7 @@ export class TaskTracker implements Drainable {
  */
 export class TrackerGuard implements Disposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(TrackerGuard, 'dispose');
+  static readonly completed: object = /* @__PURE__ */ complete(TrackerGuard);
   /** Which tracker counts it. */
   readonly tracker: TaskTracker;
   /** `undefined` once disposed. */
@@ -279,6 +284,12 @@ export class TrackerGuard implements Disposable {
     leave();
   }
 }
+
+function complete(type: typeof TrackerGuard): object {
+  defineDispose(type, 'dispose');
+  return defineInspect(type, ({ tracker }) => ({ tracker: tracker.name }));
+}
+
 /**
  * What `wait` of a tracker returns: awaitable, and a `select` branch.
  *

@@ -8,7 +8,15 @@ import {
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
-import { defineDispose, defineGetter, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
+import {
+  defineDispose,
+  defineGetter,
+  defineInspect,
+  parkOn,
+  unparkFrom,
+  type WaiterItem,
+  wakeAll,
+} from '@quiesce/internal';
 import { nativeThen } from './native-then.ts';
 import { hasObeyed } from './obedience.ts';
 import { quoted } from './options.ts';
@@ -244,6 +252,10 @@ export interface Task<T> extends Source<T> {}
 /** Gives the tasks what `isolatedDeclarations` does not allow inside of a class. */
 function complete(type: typeof Task): object {
   defineDispose(type, 'cancel');
+  defineInspect(type, ({ name, current, value }) => {
+    const isOver = current === 'failed' || current === 'cancelled';
+    return { name, state: current, reason: isOver ? value : undefined };
+  });
   return defineGetter(type, source, function (this: Task<unknown>): SourceProtocol<unknown> {
     return this;
   });

@@ -1,4 +1,4 @@
-import { checkFunction, checkOptions, checkTime, defineDispose, show } from '@quiesce/internal';
+import { checkFunction, checkOptions, checkTime, defineDispose, defineInspect, show } from '@quiesce/internal';
 import { type Hook, type HookPhase, phases } from './hooks.ts';
 import type { HookFunction } from './machine.ts';
 import { checkName } from './options.ts';
@@ -66,3 +66,4 @@ export class RegisteredHook implements HookHandle {
   }
 }
 defineDispose(RegisteredHook, 'remove');
+defineInspect(RegisteredHook, ({ name }) => ({ name }));

@@ -1,5 +1,5 @@
 import { CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
-import { checkTime, defineDispose } from '@quiesce/internal';
+import { checkTime, defineDispose, defineInspect } from '@quiesce/internal';
 import { describeEvent, printError } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
@@ -162,6 +162,7 @@ export class Installation implements Disposable {
   }
 }
 defineDispose(Installation, 'uninstall');
+defineInspect(Installation, ({ isInstalled }) => ({ isInstalled }));
 
 function defaultSignals(): readonly string[] {
   return ['SIGTERM', 'SIGINT', 'SIGHUP', ...(host.platform === 'win32' ? ['SIGBREAK'] : [])];
