@@ -3,11 +3,13 @@ export { defineDispose, defineGetter } from './dispose.ts';
 export { isNamed, nameError } from './errors.ts';
 export { defineInspect } from './inspect.ts';
 export { append, type Chain, detach, type Link, remove } from './list.ts';
+export { guardMethods, misused } from './misused.ts';
 export { checkOptions } from './options.ts';
 export { refuseThenable } from './sendable.ts';
 export { printed, show } from './show.ts';
 export { reserveStack } from './stack.ts';
 export { isThenable } from './thenable.ts';
+export { replaceUncaughtHandler, reportUncaught } from './uncaught.ts';
 export {
   isParkedOn,
   type Parked,
