@@ -1,4 +1,4 @@
-import { show } from '@quiesce/internal';
+import { isPromise, show } from '@quiesce/internal';
 
 /** Where texts go: `console`, a pino logger, or whatever has these three methods. */
 export interface Logger {
@@ -27,7 +27,7 @@ export function tolerant(logger: Logger | undefined): Logger {
   const call = (level: keyof Logger) => (text: string) => {
     try {
       const result: unknown = logger?.[level](text);
-      if (result instanceof Promise) result.catch(() => {});
+      if (isPromise(result)) result.catch(() => {});
     } catch {}
   };
   return { info: call('info'), warn: call('warn'), error: call('error') };
