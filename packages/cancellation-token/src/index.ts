@@ -1,4 +1,4 @@
-export { consumeBudget } from './budget.ts';
+export { consumeBudget, consumeSlice } from './budget.ts';
 export type { Cancelled } from './cancelled.ts';
 export { checkpoint } from './checkpoint.ts';
 export { type Clock, systemClock, type Timer, type TimerOptions } from './clock.ts';

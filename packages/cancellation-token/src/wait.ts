@@ -37,7 +37,7 @@ export function wait<T>(from: Source<T>): Promise<T> {
 }
 
 /** A loop over what is ready at once must not starve the event loop. */
-function afterTurn(settle: () => void): void {
+export function afterTurn(settle: () => void): void {
   const turn = consumeBudget();
   if (turn === undefined) settle();
   else void turn.then(settle);
