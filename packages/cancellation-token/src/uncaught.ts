@@ -46,9 +46,20 @@ export function guarded(act: () => void): void {
   }
 }
 
+/** Options for `reportUncaught`. */
+export interface ReportOptions {
+  /**
+   * `false`: the error may still reach a caller, so it does not end the process. Without an uncaught handler it is printed
+   * by `console.error`. Default: true.
+   */
+  readonly isFatal?: boolean | undefined;
+}
+
 /**
  * Hands an error that has no caller left to the uncaught handler, from a microtask: never in the middle of what runs now.
  *
+ * @param error any value
+ * @param options `isFatal`
  * @example
  * ```ts
  * const before = setUncaughtHandler((error) => console.log(error));
@@ -57,10 +68,12 @@ export function guarded(act: () => void): void {
  * setUncaughtHandler(before);
  * ```
  */
-export function reportUncaught(error: unknown): void {
+export function reportUncaught(error: unknown, { isFatal = true }: ReportOptions = {}): void {
   // Not reportError: Deno would end the process inside the call, in the middle of a notification.
   queueMicrotask(() => {
-    if (installed === undefined) throw error;
-    installed(error);
+    if (installed !== undefined) installed(error);
+    else if (isFatal) throw error;
+    // biome-ignore lint/suspicious/noConsole: the only place that every platform has for what is not fatal
+    else console.error(error);
   });
 }

@@ -149,7 +149,7 @@ test.each([undefined, null, 1, 'signal', {}, new AbortController(), () => {}])('
 
 test('the text of the refusal says what to pass instead', () => {
   expect(() => CancellationToken.from(new AbortController() as never)).toThrow(
-    'expected an AbortSignal or a CancellationToken, got AbortController; pass controller.signal, not the controller',
+    'expected an AbortSignal or a CancellationToken, got an AbortController; pass controller.signal, not the controller',
   );
 });
 

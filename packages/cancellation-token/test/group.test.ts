@@ -98,7 +98,7 @@ describe('CancellationToken.any', () => {
   });
 
   it('refuses what is neither a token nor a signal', () => {
-    expect(() => CancellationToken.any([new AbortController() as never])).toThrow(/got AbortController/);
+    expect(() => CancellationToken.any([new AbortController() as never])).toThrow(/got an AbortController/);
   });
 });
 

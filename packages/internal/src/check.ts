@@ -16,12 +16,3 @@ export function checkTime(what: string, value: number): number {
     `${what} must be milliseconds from 0 to Infinity, got ${typeof value === 'number' ? value : show(value)}`,
   );
 }
-
-/** Any value as a text. Never throws. */
-export function printed(value: unknown): string {
-  try {
-    return String(value);
-  } catch {
-    return `one that cannot be printed (${typeof value})`;
-  }
-}

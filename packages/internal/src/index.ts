@@ -1,9 +1,11 @@
-export { checkFunction, checkTime, printed } from './check.ts';
+export { checkFunction, checkTime } from './check.ts';
 export { defineDispose, defineGetter } from './dispose.ts';
 export { isNamed, nameError } from './errors.ts';
+export { defineInspect } from './inspect.ts';
 export { append, type Chain, detach, type Link, remove } from './list.ts';
+export { checkOptions } from './options.ts';
 export { refuseThenable } from './sendable.ts';
-export { show } from './show.ts';
+export { printed, show } from './show.ts';
 export { reserveStack } from './stack.ts';
 export { isThenable } from './thenable.ts';
 export {

@@ -1,4 +1,40 @@
-/** Names what was passed instead of what was wanted, for error texts: `undefined`, `Number`, `AbortController`. */
+/** How many characters of a text an error shows. */
+const SHOWN = 60;
+
+/**
+ * Names a value with its type, for error texts: `undefined`, `the string "10"`, `the number -1`, `an AbortController`.
+ * Never throws.
+ */
 export function show(value: unknown): string {
-  return value === undefined || value === null ? String(value) : value.constructor?.name || typeof value;
+  if (value === undefined || value === null) return String(value);
+  const type = typeof value;
+  if (typeof value === 'string') {
+    return `the string ${JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value)}`;
+  }
+  const name = nameOf(value);
+  if (type === 'function') return name === '' ? 'a function' : `the function ${JSON.stringify(name)}`;
+  if (type !== 'object') return `the ${type} ${String(value)}`;
+  if (Array.isArray(value)) return 'an array';
+  if (name === '' || name === 'Object') return 'an object';
+  return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
+}
+
+/** Any value as a text. Never throws. */
+export function printed(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return `one that cannot be printed (${typeof value})`;
+  }
+}
+
+/** The name of a function, or of the class of an object; empty where there is none or reading it fails. */
+function nameOf(value: unknown): string {
+  try {
+    const named = typeof value === 'function' ? value : (value as { constructor?: unknown }).constructor;
+    const name: unknown = (named as { name?: unknown } | undefined)?.name;
+    return typeof name === 'string' ? name : '';
+  } catch {
+    return '';
+  }
 }

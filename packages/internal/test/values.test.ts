@@ -16,25 +16,37 @@ describe('a thenable', () => {
   test('is refused, with the call and what to do in the text', () => {
     for (const value of plain) expect(() => refuseThenable(value, 'send')).not.toThrow();
     expect(() => refuseThenable(callable, 'send')).toThrow(TypeError);
-    expect(() => refuseThenable(Promise.resolve(), 'send')).toThrow(/^send: Promise has a then method.*await it/);
+    expect(() => refuseThenable(Promise.resolve(), 'send')).toThrow(/^send: a Promise has a then method.*await it/);
   });
 });
 
-test('an error text names the kind of what was passed', () => {
+test('an error text shows what was passed, with its type', () => {
   const generator = (async function* () {})();
-  const values = [undefined, null, 1, 'text', {}, [], () => {}, new AbortController(), Object.create(null), generator];
-  expect(values.map(show)).toEqual([
-    'undefined',
-    'null',
-    'Number',
-    'String',
-    'Object',
-    'Array',
-    'Function',
-    'AbortController',
-    'object',
-    'object',
+  const hostile = {
+    get constructor(): never {
+      throw new Error('a getter');
+    },
+  };
+  const shown = new Map<unknown, string>([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [10, 'the number 10'],
+    ['10', 'the string "10"'],
+    ['x'.repeat(100), `the string "${'x'.repeat(60)}…"`],
+    [10n, 'the bigint 10'],
+    [true, 'the boolean true'],
+    [Symbol('s'), 'the symbol Symbol(s)'],
+    [{}, 'an object'],
+    [Object.create(null), 'an object'],
+    [generator, 'an object'],
+    [hostile, 'an object'],
+    [[], 'an array'],
+    [() => {}, 'a function'],
+    [function save() {}, 'the function "save"'],
+    [new AbortController(), 'an AbortController'],
+    [Promise.resolve(), 'a Promise'],
   ]);
+  expect([...shown.keys()].map(show)).toEqual([...shown.values()]);
 });
 
 describe('defineDispose', () => {

@@ -19,8 +19,10 @@ import {
 } from '@quiesce/cancellation-token';
 import {
   checkFunction,
+  checkOptions,
   defineDispose,
   defineGetter,
+  defineInspect,
   isThenable,
   parkOn,
   show,
@@ -61,6 +63,10 @@ export interface TaskTrackerOptions {
  * ```
  */
 export class TaskTracker implements Drainable {
+  /** @internal See `defineInspect`. */
+  static readonly completed: object = /* @__PURE__ */ defineInspect(TaskTracker, ({ name, length, isClosed }) => {
+    return { name, length, isClosed };
+  });
   /** The name given. */
   readonly name: string;
   /** @internal Who waits for the next instant at which it is closed and empty. */
@@ -73,6 +79,7 @@ export class TaskTracker implements Drainable {
 
   /** Makes one that is open and empty. */
   constructor(options?: TaskTrackerOptions) {
+    checkOptions('new TaskTracker', options, ['name', 'leakDetection']);
     this.name = String(options?.name ?? 'tasks');
     this.#detectsLeaks = options?.leakDetection === true;
   }
@@ -254,7 +261,7 @@ export class TaskTracker implements Drainable {
  */
 export class TrackerGuard implements Disposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(TrackerGuard, 'dispose');
+  static readonly completed: object = /* @__PURE__ */ complete(TrackerGuard);
   /** Which tracker counts it. */
   readonly tracker: TaskTracker;
   /** `undefined` once disposed. */
@@ -277,6 +284,12 @@ export class TrackerGuard implements Disposable {
     leave();
   }
 }
+
+function complete(type: typeof TrackerGuard): object {
+  defineDispose(type, 'dispose');
+  return defineInspect(type, ({ tracker }) => ({ tracker: tracker.name }));
+}
+
 /**
  * What `wait` of a tracker returns: awaitable, and a `select` branch.
  *

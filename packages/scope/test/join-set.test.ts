@@ -43,7 +43,7 @@ describe('spawn', () => {
 
   it('takes several at once, none of them when one is no function', async () => {
     const set = new JoinSet<number>();
-    expect(() => set.extend([() => 1, 2 as never])).toThrow('extend: expected a function, got Number');
+    expect(() => set.extend([() => 1, 2 as never])).toThrow('extend: expected a function, got the number 2');
     expect(() => set.spawn(3 as never)).toThrow(TypeError);
     expect(set.length).toBe(0);
     set.extend([1, 2, 3].map((n) => () => n));

@@ -123,7 +123,7 @@ describe('map', () => {
       for (const concurrency of [0, -1, 1.5, Number.NaN, '2' as never]) {
         expect(() => s.map([1], () => {}, { concurrency })).toThrow(RangeError);
       }
-      expect(() => s.map(5 as never, () => {})).toThrow('map: expected an iterable, got Number');
+      expect(() => s.map(5 as never, () => {})).toThrow('map: expected an iterable, got the number 5');
       expect(() => s.map([1], 5 as never)).toThrow(TypeError);
     });
   });
@@ -290,10 +290,10 @@ describe('an item, or a contestant, that cancels itself', () => {
     expect([thrown, isCleanedUp]).toEqual(['mine', true]);
   });
 
-  it('ends a map with its reason, as it is, though another item wraps that when it obeys', async () => {
+  it('ends a map with its reason, as it is, though another item obeys with an error of its own', async () => {
     const wrapping = async (token: CancellationToken): Promise<never> => {
       await token.cancelled();
-      throw new Error('stopped', { cause: token.reason });
+      throw new DOMException('stopped', 'AbortError');
     };
     const both = (item: number, token: CancellationToken): Promise<never> =>
       item === 0 ? selfish(token) : wrapping(token);

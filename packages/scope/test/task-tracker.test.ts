@@ -76,7 +76,7 @@ describe('a tracker', () => {
   it('refuses what is no promise and no function, and counts nothing then', async () => {
     const tracker = new TaskTracker();
     expect(await rejection(tracker.track(5 as never))).toMatchObject({
-      message: 'track: expected a promise, got Number',
+      message: 'track: expected a promise, got the number 5',
     });
     expect(await rejection(tracker.spawn(5 as never))).toBeInstanceOf(TypeError);
     expect(tracker.length).toBe(0);

@@ -134,7 +134,9 @@ describe('use', () => {
 
   it('refuses what it could not close', async () => {
     const done = scope((s) => s.use({ no: 'symbol' }));
-    expect(await rejection(done)).toMatchObject({ message: expect.stringContaining('use: Object is not disposable') });
+    expect(await rejection(done)).toMatchObject({
+      message: expect.stringContaining('use: an object is not disposable'),
+    });
     await scope((s) => {
       expect(() => s.use(new Connection([]), 'close' as never)).toThrow(TypeError);
     });

@@ -22,13 +22,13 @@ function untouched() {
 
 describe('select rejects, before anything is polled or started,', () => {
   it.each([
-    ['a number', 5, 'Number'],
-    ['true', true, 'Boolean'],
-    ['a string', 'job', 'String'],
-    ['a symbol', Symbol('job'), 'Symbol'],
-    ['a plain object', {}, 'Object'],
-    ['an AbortController', new AbortController(), 'AbortController'],
-    ['an array', [Promise.resolve()], 'Array'],
+    ['a number', 5, 'the number 5'],
+    ['true', true, 'the boolean true'],
+    ['a string', 'job', 'the string "job"'],
+    ['a symbol', Symbol('job'), 'the symbol Symbol(job)'],
+    ['a plain object', {}, 'an object'],
+    ['an AbortController', new AbortController(), 'an AbortController'],
+    ['an array', [Promise.resolve()], 'an array'],
   ])('%s as a branch, whichever stands before it', async (_, wrong, shown) => {
     const { branches, expectUntouched } = untouched();
     for (const run of [select, select.biased]) {

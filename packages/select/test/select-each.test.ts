@@ -344,7 +344,7 @@ describe('a loop', () => {
 
   it('refuses what is wrong at the call, and not later', () => {
     const probe = new Probe(1);
-    expect(() => selectEach({ probe, wrong: 5 as never })).toThrow('branch "wrong" is Number');
+    expect(() => selectEach({ probe, wrong: 5 as never })).toThrow('branch "wrong" is the number 5');
     expect(() => selectEach(undefined as never)).toThrow(TypeError);
     expect(() => selectEach({ 7: probe } as never)).toThrow('name "7" is a number');
     expect(() => selectEach({ probe }, { signal: 5 as never })).toThrow(TypeError);

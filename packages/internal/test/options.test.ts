@@ -1,0 +1,73 @@
+import { checkOptions } from '@quiesce/internal';
+import { describe, expect, test } from 'vitest';
+
+const known = ['signal', 'timeout', 'cleanupTimeout', 'name'];
+const refusal = (options: unknown, names: readonly string[] = known): string => {
+  try {
+    checkOptions('scope', options, names);
+  } catch (error) {
+    expect(error).toBeInstanceOf(TypeError);
+    return (error as Error).message;
+  }
+  return 'accepted';
+};
+
+describe('options', () => {
+  test('that are known, or that are not given, are accepted', () => {
+    for (const options of [undefined, null, {}, { name: 'a' }, { timeout: undefined }, Object.create(null)]) {
+      expect(refusal(options)).toBe('accepted');
+    }
+  });
+
+  test('that are misspelled are refused, with the option that was meant', () => {
+    const meant = {
+      timeOut: 'timeout',
+      timout: 'timeout',
+      timeoutMs: 'timeout',
+      time: 'timeout',
+      Name: 'name',
+      cleanup_timeout: 'cleanupTimeout',
+      signals: 'signal',
+      token: 'signal',
+      abortSignal: 'signal',
+    };
+    for (const [wrong, right] of Object.entries(meant)) {
+      expect(refusal({ [wrong]: undefined })).toBe(`scope: there is no option "${wrong}"; did you mean "${right}"?`);
+    }
+  });
+
+  test('that resemble none are refused, with a list of all', () => {
+    expect(refusal({ retries: 3 })).toBe(
+      'scope: there is no option "retries"; the options are "signal", "timeout", "cleanupTimeout", "name"',
+    );
+    expect(refusal({ toString: 1 })).toContain('there is no option "toString"; the options are');
+    // A synonym counts only where the option exists.
+    expect(refusal({ token: 1 }, ['clock'])).toBe('scope: there is no option "token"; the options are "clock"');
+  });
+
+  test('are own properties: what the prototype of all objects has is no option', () => {
+    Object.defineProperty(Object.prototype, 'injected', {
+      value: 1,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
+    try {
+      expect(refusal({ timeout: 1 })).toBe('accepted');
+    } finally {
+      delete (Object.prototype as { injected?: unknown }).injected;
+    }
+  });
+
+  test('are an object: another value is refused and shown, and a signal is told its place', () => {
+    expect(refusal(5_000)).toBe('scope: the options must be an object, got the number 5000');
+    expect(refusal('10')).toBe('scope: the options must be an object, got the string "10"');
+    expect(refusal([])).toBe('scope: the options must be an object, got an array');
+    expect(refusal(new AbortController().signal)).toBe(
+      'scope: the options must be an object, got an AbortSignal: write { signal }',
+    );
+    expect(refusal(new AbortController().signal, ['name'])).toBe(
+      'scope: the options must be an object, got an AbortSignal',
+    );
+  });
+});
