@@ -1,5 +1,13 @@
 import { PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
-import { parkOn, reserveStack, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import {
+  defineInspect,
+  parkOn,
+  reserveStack,
+  unparkFrom,
+  type WaiterItem,
+  type WaiterList,
+  wakeAll,
+} from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { checkCount } from './settle.ts';
@@ -34,6 +42,11 @@ export interface BarrierWaitResult {
  * ```
  */
 export class Barrier {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineInspect(Barrier, ({ arrivedCount, count }) => ({
+    arrivedCount,
+    count,
+  }));
   readonly #round: Round;
 
   /**
@@ -41,8 +54,18 @@ export class Barrier {
    * @throws RangeError when `count` is not an integer of 0 or more
    */
   constructor(count: number) {
-    checkCount(count, 0, 'Barrier: the number of tasks');
+    checkCount(count, 0, 'new Barrier: the number of tasks');
     this.#round = new Round(Math.max(1, count));
+  }
+
+  /** How many tasks have to arrive, at least 1. */
+  get count(): number {
+    return this.#round.count;
+  }
+
+  /** How many tasks wait now for the others. */
+  get arrivedCount(): number {
+    return this.#round.arrived;
   }
 
   /**

@@ -30,6 +30,17 @@ export class NotifyQueue implements WaiterList {
   /** How often `notifyAll` was called. */
   round = 0;
 
+  get length(): number {
+    const { head } = this;
+    let length = 0;
+    let item = head;
+    while (item !== undefined) {
+      length++;
+      item = item.next === head ? undefined : item.next;
+    }
+    return length;
+  }
+
   notify(which: Notification): void {
     const { head } = this;
     if (head === undefined) {

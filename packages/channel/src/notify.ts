@@ -1,3 +1,4 @@
+import { defineInspect } from '@quiesce/internal';
 import type { WaitOptions } from './limited.ts';
 import { Notified } from './notified.ts';
 import { NotifyQueue } from './notify-queue.ts';
@@ -27,7 +28,18 @@ import { NotifyQueue } from './notify-queue.ts';
  * ```
  */
 export class Notify {
-  readonly #queue: NotifyQueue = new NotifyQueue();
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineInspect(Notify, ({ waiterCount, queue }) => ({
+    waiterCount,
+    isNotified: queue.isStored,
+  }));
+  /** @internal */
+  readonly queue: NotifyQueue = new NotifyQueue();
+
+  /** How many waits stand in the queue. Costs a look at each. */
+  get waiterCount(): number {
+    return this.queue.length;
+  }
 
   /**
    * Waits for a notification: await it, or make it a branch of `select`.
@@ -44,7 +56,7 @@ export class Notify {
    * @see tokio::sync::Notify::notified_owned (tokio 1.53)
    */
   notified(options?: WaitOptions): Notified {
-    return new Notified(this.#queue, options);
+    return new Notified(this.queue, options);
   }
 
   /**
@@ -55,7 +67,7 @@ export class Notify {
    * @see tokio::sync::Notify::notify_one (tokio 1.53)
    */
   notifyOne(): void {
-    this.#queue.notify('first');
+    this.queue.notify('first');
   }
 
   /**
@@ -73,7 +85,7 @@ export class Notify {
    * ```
    */
   notifyLast(): void {
-    this.#queue.notify('last');
+    this.queue.notify('last');
   }
 
   /**
@@ -91,6 +103,6 @@ export class Notify {
    * ```
    */
   notifyWaiters(): void {
-    this.#queue.notifyAll();
+    this.queue.notifyAll();
   }
 }

@@ -1,5 +1,5 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import { checkFunction } from '@quiesce/internal';
+import { checkFunction, defineInspect } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { Cell, Initialization } from './initialization.ts';
 import { limited, type WaitOptions } from './limited.ts';
@@ -32,6 +32,11 @@ export type SetOnce = { readonly ok: true } | { readonly ok: false; readonly why
  * ```
  */
 export class OnceCell<T> {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineInspect(
+    OnceCell as { readonly name: string; readonly prototype: OnceCell<unknown> },
+    ({ isInitialized, isInitializing }) => ({ isInitialized, isInitializing }),
+  );
   readonly #cell: Cell<T> = new Cell();
 
   /**
@@ -54,6 +59,11 @@ export class OnceCell<T> {
   /** Whether the cell has a value. */
   get isInitialized(): boolean {
     return this.#cell.isInitialized;
+  }
+
+  /** Whether a function of `getOrInit` runs. */
+  get isInitializing(): boolean {
+    return this.#cell.isBusy;
   }
 
   /** Returns the value, or `undefined` when there is none yet. */

@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineDispose } from '@quiesce/internal';
+import { checkOptions, defineDispose, defineInspect } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { Line, Request } from './line.ts';
@@ -38,17 +38,20 @@ export interface RwLockOptions {
  * ```
  */
 export class RwLock {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineInspect(RwLock, (lock) => ({ isLocked: lock.isLocked }));
   readonly #line: Line;
   /** A reader takes one unit of the line, a writer all of them. */
   readonly #all: number;
 
   /**
    * @param options `maxReaders`
-   * @throws RangeError when `maxReaders` is not an integer from 1
+   * @throws RangeError when `maxReaders` is not an integer from 1; TypeError for an unknown option
    */
   constructor(options?: RwLockOptions) {
+    checkOptions('new RwLock', options, ['maxReaders']);
     const { maxReaders = 2 ** 29 - 1 } = options ?? {};
-    checkCount(maxReaders, 1, 'RwLock: maxReaders');
+    checkCount(maxReaders, 1, 'new RwLock: maxReaders');
     this.#all = maxReaders;
     this.#line = new Line(maxReaders);
   }
@@ -103,6 +106,11 @@ export class RwLock {
   tryWrite(): WriteGuard | undefined {
     return this.#line.tryTake(this.#all) ? new WriteGuard(this.#line, this.#all) : undefined;
   }
+
+  /** Whether a reader or a writer holds the lock. */
+  get isLocked(): boolean {
+    return this.#line.free < this.#all;
+  }
 }
 
 /** The units that a guard gives back, once. */
@@ -145,7 +153,7 @@ class Held {
  */
 export class ReadGuard implements Disposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(ReadGuard, 'release');
+  static readonly completed: object = /* @__PURE__ */ completeGuard(ReadGuard);
   readonly #held: Held;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -153,6 +161,11 @@ export class ReadGuard implements Disposable {
   /** @internal */
   constructor(line: Line) {
     this.#held = new Held(line, 1);
+  }
+
+  /** Whether it still holds the lock. */
+  get isHeld(): boolean {
+    return this.#held.units > 0;
   }
 
   /** Releases the lock. Synchronous, idempotent. */
@@ -176,7 +189,7 @@ export class ReadGuard implements Disposable {
  */
 export class WriteGuard implements Disposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(WriteGuard, 'release');
+  static readonly completed: object = /* @__PURE__ */ completeGuard(WriteGuard);
   readonly #held: Held;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -184,6 +197,11 @@ export class WriteGuard implements Disposable {
   /** @internal */
   constructor(line: Line, all: number) {
     this.#held = new Held(line, all);
+  }
+
+  /** Whether it still holds the lock. */
+  get isHeld(): boolean {
+    return this.#held.units > 0;
   }
 
   /** Releases the lock. Synchronous, idempotent; does nothing after `downgrade`. */
@@ -212,6 +230,11 @@ export class WriteGuard implements Disposable {
     held.release(1);
     return reader;
   }
+}
+
+function completeGuard(type: typeof ReadGuard | typeof WriteGuard): object {
+  defineDispose(type, 'release');
+  return defineInspect<ReadGuard | WriteGuard>(type, ({ isHeld }) => ({ isHeld }));
 }
 
 /** Nothing closes the line of a lock. */

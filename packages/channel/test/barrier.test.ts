@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { CancellationToken, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Barrier } from '@quiesce/channel';
@@ -78,6 +79,13 @@ describe('a barrier', () => {
     expect(log).toEqual([{ isLeader: false }, true]);
     unpark(two, parked);
     expect(take(two)).toEqual({ isLeader: false });
+  });
+
+  it('says and prints how many have arrived', () => {
+    const barrier = new Barrier(3);
+    park(barrier.wait());
+    expect([barrier.arrivedCount, barrier.count]).toEqual([1, 3]);
+    expect(inspect(barrier)).toBe('Barrier { arrivedCount: 1, count: 3 }');
   });
 
   it('refuses a number of tasks that is none', () => {

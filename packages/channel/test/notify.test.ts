@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { CancellationToken, PENDING, source, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { type Notified, Notify } from '@quiesce/channel';
@@ -157,6 +158,15 @@ describe('a wait for a notification', () => {
     notify.notifyOne();
     await both;
     expect(isPending(notify.notified())).toBe(true);
+  });
+
+  it('is counted, and printed with the stored notification', () => {
+    const notify = new Notify();
+    const parked = [notify.notified(), notify.notified(), notify.notified()].map((wait) => [wait, park(wait)] as const);
+    expect(inspect(notify)).toBe('Notify { waiterCount: 3, isNotified: false }');
+    for (const [wait, waiter] of parked) unpark(wait, waiter);
+    notify.notifyOne();
+    expect(inspect(notify)).toBe('Notify { waiterCount: 0, isNotified: true }');
   });
 
   it('refuses what is no signal and no time at the call', () => {

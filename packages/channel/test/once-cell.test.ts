@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { CancellationToken, CancelledError, setUncaughtHandler, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { OnceCell } from '@quiesce/channel';
@@ -33,6 +34,10 @@ describe('a cell', () => {
     expect([cell.isInitialized, cell.get()]).toEqual([false, undefined]);
     expect([cell.set(1), cell.set(2)]).toEqual([{ ok: true }, { ok: false, why: 'initialized' }]);
     expect([cell.isInitialized, cell.get()]).toEqual([true, 1]);
+  });
+
+  it('prints its state, and not its value', () => {
+    expect(inspect(OnceCell.from('secret'))).toBe('OnceCell { isInitialized: true, isInitializing: false }');
   });
 
   it('can hold undefined', async () => {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { CancellationToken, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { RwLock } from '@quiesce/channel';
@@ -85,6 +86,20 @@ describe('a read-write lock', () => {
     expect(isPending(lock.read())).toBe(true);
     one.release();
     expect(isPending(lock.read())).toBe(false);
+  });
+
+  it('refuses an option that it does not know', () => {
+    expect(() => new RwLock({ maxreaders: 4 } as never)).toThrow(
+      'new RwLock: there is no option "maxreaders"; did you mean "maxReaders"?',
+    );
+  });
+
+  it('prints whether it is locked, and its guards whether they hold it', () => {
+    const lock = new RwLock();
+    const guard = take(lock.write());
+    expect(inspect([lock, guard])).toBe('[ RwLock { isLocked: true }, WriteGuard { isHeld: true } ]');
+    guard.release();
+    expect(inspect([lock, guard])).toBe('[ RwLock { isLocked: false }, WriteGuard { isHeld: false } ]');
   });
 
   it('refuses a number of readers that is none', () => {

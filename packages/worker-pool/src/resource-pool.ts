@@ -22,7 +22,7 @@ import {
   systemClock,
 } from '@quiesce/cancellation-token';
 import { Semaphore, type SemaphorePermit } from '@quiesce/channel';
-import { checkFunction, checkTime } from '@quiesce/internal';
+import { checkFunction, checkOptions, checkTime, defineInspect } from '@quiesce/internal';
 import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
 import { checkCount } from './check.ts';
 import { type Closer, type ClosingTally, closeOne } from './closing.ts';
@@ -47,6 +47,8 @@ export interface ResourcePoolOptions<R> {
   /** Where time comes from; default: the platform's. */
   readonly clock?: Clock | undefined;
 }
+
+const poolOptions = ['create', 'close', 'isUsable', 'max', 'closeTimeout', 'name', 'leakDetection', 'clock'] as const;
 
 /** How one waits for a lease. */
 export interface AcquireOptions {
@@ -94,6 +96,11 @@ export interface ResourcePoolReport {
  * ```
  */
 export class ResourcePool<R> implements Drainable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineInspect(
+    ResourcePool as { readonly name: string; readonly prototype: ResourcePool<unknown> },
+    ({ name, inFlight, idle, isClosed }) => ({ name, inFlight, idle, isClosed }),
+  );
   /** How reports and errors call it. */
   readonly name: string;
   readonly #create: (token: CancellationToken) => R | PromiseLike<R>;
@@ -121,14 +128,15 @@ export class ResourcePool<R> implements Drainable {
    * @throws RangeError for a bad number or time; TypeError for what should be a function
    */
   constructor(options: ResourcePoolOptions<R>) {
+    checkOptions('new ResourcePool', options, poolOptions);
     // Of nothing it is told what is missing.
     const given = Object(options) as ResourcePoolOptions<R>;
     const { create, close, isUsable, max, closeTimeout = 5_000, name = 'resources', clock = systemClock } = given;
-    checkFunction('ResourcePool: create', create);
-    if (close !== undefined) checkFunction('ResourcePool: close', close);
-    if (isUsable !== undefined) checkFunction('ResourcePool: isUsable', isUsable);
-    checkCount('ResourcePool: max', max, 1);
-    checkTime('ResourcePool: closeTimeout', closeTimeout);
+    checkFunction('new ResourcePool: create', create);
+    if (close !== undefined) checkFunction('new ResourcePool: close', close);
+    if (isUsable !== undefined) checkFunction('new ResourcePool: isUsable', isUsable);
+    checkCount('new ResourcePool: max', max, 1);
+    checkTime('new ResourcePool: closeTimeout', closeTimeout);
     this.name = name;
     this.#create = create;
     this.#isUsable = isUsable;
@@ -162,6 +170,7 @@ export class ResourcePool<R> implements Drainable {
    *   fails with
    */
   async acquire(options: AcquireOptions = {}): Promise<Lease<R>> {
+    checkOptions('acquire', options, ['signal', 'timeout']);
     const { timeout = Number.POSITIVE_INFINITY } = options;
     checkTime('acquire: timeout', timeout);
     const signal = options.signal === undefined ? new CancellationToken() : CancellationToken.from(options.signal);
@@ -241,6 +250,7 @@ export class ResourcePool<R> implements Drainable {
    * @throws (rejects) RangeError for a bad time, and then nothing has happened
    */
   async close(options: { readonly timeout: number }): Promise<ResourcePoolReport> {
+    checkOptions('close', options, ['timeout']);
     const { timeout } = Object(options) as typeof options;
     checkTime('close: timeout', timeout);
     const deadline = CancellationToken.timeout(timeout, { clock: this.#closer.clock });
