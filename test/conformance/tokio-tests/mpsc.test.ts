@@ -149,8 +149,11 @@ describe.each(kinds)('%s', (_, make) => {
     const wait = new Wait(rx);
     wait.poll();
     wait.drop();
+    const stays = new Wait(rx);
+    stays.poll();
     rx.dispose();
-    expect(wait.isWoken).toBe(false);
+    expect([wait.isWoken, stays.isWoken]).toEqual([false, true]);
+    expect(() => stays.poll()).toThrow(expect.objectContaining(closed));
   });
 });
 
