@@ -1,11 +1,16 @@
 export type { Awaitable } from './awaitable.ts';
+export { Barrier, type BarrierWaitResult } from './barrier.ts';
 export { channel, unboundedChannel } from './channel.ts';
 export { SendError } from './errors.ts';
 export type { WaitOptions } from './limited.ts';
 export { Mutex, type MutexGuard } from './mutex.ts';
+export type { Notified } from './notified.ts';
+export { Notify } from './notify.ts';
+export { OnceCell, type SetOnce } from './once-cell.ts';
 export { type OneshotReceiver, type OneshotSender, oneshot } from './oneshot.ts';
 export type { Permit } from './permit.ts';
 export type { Receiver, TryRecv } from './receiver.ts';
+export { type ReadGuard, RwLock, type RwLockOptions, type WriteGuard } from './rw-lock.ts';
 export { Semaphore } from './semaphore.ts';
 export type { SemaphorePermit } from './semaphore-permit.ts';
 export type { Sender, TryReserve, TrySend } from './sender.ts';

@@ -1,18 +1,26 @@
 import type { CancellationToken, Source } from '@quiesce/cancellation-token';
 import {
   type Awaitable,
+  Barrier,
+  type BarrierWaitResult,
   channel,
   Mutex,
   type MutexGuard,
+  type Notified,
+  Notify,
+  OnceCell,
   type OneshotReceiver,
   type OneshotSender,
   oneshot,
   type Permit,
+  type ReadGuard,
   type Receiver,
+  RwLock,
   Semaphore,
   type SemaphorePermit,
   type SendError,
   type Sender,
+  type SetOnce,
   type TryRecv,
   type TryReserve,
   type TrySend,
@@ -21,6 +29,7 @@ import {
   type WatchReceiver,
   type WatchSender,
   type WeakSender,
+  type WriteGuard,
   watch,
 } from '@quiesce/channel';
 import { select } from '@quiesce/select';
@@ -79,6 +88,34 @@ expectTypeOf(await new Semaphore(1).acquire()).toEqualTypeOf<SemaphorePermit>();
 expectTypeOf(new Semaphore(1).tryAcquire()).toEqualTypeOf<SemaphorePermit | undefined>();
 expectTypeOf(await new Mutex().acquire()).toEqualTypeOf<MutexGuard>();
 expectTypeOf<SendError<Job>['value']>().toEqualTypeOf<Job>();
+
+const notify = new Notify();
+expectTypeOf(notify.notified({ timeout: 5 })).toEqualTypeOf<Notified>();
+expectTypeOf(await notify.notified()).toEqualTypeOf<void>();
+expectTypeOf(notify.notified()).toExtend<Source<void> & Disposable>();
+expectTypeOf(new RwLock({ maxReaders: 4 }).read()).toEqualTypeOf<Awaitable<ReadGuard>>();
+expectTypeOf(await new RwLock().write()).toEqualTypeOf<WriteGuard>();
+expectTypeOf((await new RwLock().write()).downgrade()).toEqualTypeOf<ReadGuard>();
+expectTypeOf(new RwLock().tryWrite()).toEqualTypeOf<WriteGuard | undefined>();
+expectTypeOf(await new Barrier(2).wait()).toEqualTypeOf<BarrierWaitResult>();
+const cell = new OnceCell<Job>();
+expectTypeOf(
+  cell.getOrInit(async (token) => ({ id: expectTypeOf(token).toEqualTypeOf<CancellationToken>() ? 1 : 2 })),
+).toEqualTypeOf<Awaitable<Job>>();
+expectTypeOf(cell.get()).toEqualTypeOf<Job | undefined>();
+expectTypeOf(cell.set({ id: 1 })).toEqualTypeOf<SetOnce>();
+expectTypeOf(OnceCell.from('a')).toEqualTypeOf<OnceCell<string>>();
+
+// @ts-expect-error Type 'string' is not assignable to type 'number'
+cell.getOrInit(() => ({ id: 'one' }));
+
+const passed = await select({
+  ready: notify.notified(),
+  read: new RwLock().read(),
+  job: cell.getOrInit(() => ({ id: 1 })),
+});
+if (passed.branch === 'read') expectTypeOf(passed.value).toEqualTypeOf<ReadGuard>();
+if (passed.branch === 'job') expectTypeOf(passed.value).toEqualTypeOf<Job>();
 
 const outcome = await select({ room: tx.reserve(), job: rx, guard: new Mutex().acquire(), answer, gone: tx.closed() });
 if (outcome.branch === 'room') expectTypeOf(outcome.value).toEqualTypeOf<Permit<Job>>();

@@ -259,7 +259,8 @@ export class Scope implements AsyncDisposable {
    * @param closer closes it; default: its `[Symbol.asyncDispose]`, else its `[Symbol.dispose]`
    * @param options `name`: how `tree()` and error texts call its cleanup; default: the name of `closer`
    * @returns a task with the resource. If the promise rejects, that failure belongs to whoever awaits the task, and is
-   *   thrown at the scope's end if nobody did
+   *   thrown at the scope's end if nobody did. When the resource arrives after the scope has given up on the task, it is
+   *   closed, and the task rejects with the reason of its cancellation
    * @throws ClosedError as `spawn`; the resource is closed all the same. TypeError when `closer` is no function. The task:
    *   TypeError for what cannot be disposed
    * @see contextlib.AsyncExitStack.enter_async_context (Python 3.11)
