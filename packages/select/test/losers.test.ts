@@ -113,7 +113,7 @@ describe('a loser that ends as it was told', () => {
 
   it('fails with an error of its own, which is thrown, also with the reason as its cause', async () => {
     const page = loser((token) => Promise.reject(new Error('rollback failed', { cause: token.reason })));
-    await expect(select({ page, tick: turn() })).rejects.toThrow('rollback failed');
+    await expect(select({ page, tick: turn() })).rejects.toMatchObject({ errors: [{ message: 'rollback failed' }] });
   });
 
   it('with a value is listed in late, in order of declaration', async () => {
