@@ -1,7 +1,9 @@
 export { checkFunction, checkTime, printed } from './check.ts';
 export { defineDispose, defineGetter } from './dispose.ts';
+export { leftOf } from './early.ts';
 export { isNamed, nameError } from './errors.ts';
 export { append, type Chain, detach, type Link, remove } from './list.ts';
+export { Pair } from './pair.ts';
 export { refuseThenable } from './sendable.ts';
 export { show } from './show.ts';
 export { reserveStack } from './stack.ts';
