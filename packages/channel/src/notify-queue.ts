@@ -41,13 +41,18 @@ export class NotifyQueue implements WaiterList {
     return length;
   }
 
-  notify(which: Notification): void {
+  notify(which: 'first' | 'last'): void {
+    if (this.head !== undefined) reserveStack();
+    this.pass(which);
+  }
+
+  /** The same in a cleanup, which must not throw for want of stack. */
+  pass(which: 'first' | 'last'): void {
     const { head } = this;
     if (head === undefined) {
       this.isStored = true;
       return;
     }
-    reserveStack();
     this.#give((which === 'first' ? head : head.prev) as Place, which);
     this.#wake();
   }
@@ -157,6 +162,6 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
     if (notification === undefined || notification === 'all') return;
     this.notification = undefined;
     if (this.owner !== undefined) unparkFrom(this.owner as WaiterList, this);
-    this.#queue.notify(notification);
+    this.#queue.pass(notification);
   }
 }

@@ -1,5 +1,5 @@
 // What happens inside of a wake-up, and at the end of the stack, which is a place where cleanups run.
-import { channel, Mutex, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
+import { Barrier, channel, Mutex, Notify, RwLock, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
 import { now, park, take, turn } from './vocabulary.ts';
 
@@ -143,6 +143,49 @@ describe('near the end of the stack', () => {
       held.release();
       await Promise.all(waiting);
       expect(semaphore.availablePermits).toBe(2);
+    }
+  });
+
+  it('a read-write lock is given on, or nothing changes', async () => {
+    for (const position of positions) {
+      const lock = new RwLock();
+      const writer = await lock.write();
+      const waiting = [lock.read(), lock.read(), lock.write()].map((place) => place.then((guard) => guard.release()));
+      nearTheEnd(position, () => writer.release());
+      writer.release();
+      await Promise.all(waiting);
+      expect(lock.tryWrite()).toBeDefined();
+    }
+  });
+
+  it('a notification reaches a waiter, or nothing changes', async () => {
+    for (const position of positions) {
+      const notify = new Notify();
+      let woken = 0;
+      // One that leaves the notification to the next.
+      park(notify.notified());
+      const waiting = [1, 2].map(() => notify.notified().then(() => woken++));
+      let isGiven = false;
+      nearTheEnd(position, () => {
+        notify.notifyOne();
+        isGiven = true;
+      });
+      await turn();
+      expect(woken).toBe(isGiven ? 1 : 0);
+      notify.notifyWaiters();
+      await Promise.all(waiting);
+    }
+  });
+
+  it('a barrier is passed by all, or by nobody', async () => {
+    for (const position of positions) {
+      const barrier = new Barrier(3);
+      const waiting = [barrier.wait(), barrier.wait()].map((wait) => wait.then(() => 'passed'));
+      const last = barrier.wait();
+      nearTheEnd(position, () => take(last));
+      take(last);
+      expect(await Promise.all(waiting)).toEqual(['passed', 'passed']);
+      expect(barrier.arrivedCount).toBe(0);
     }
   });
 
