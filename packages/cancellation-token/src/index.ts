@@ -1,4 +1,13 @@
 export { consumeBudget } from './budget.ts';
+export {
+  asFailingSource,
+  asSource,
+  type Call,
+  type Settling,
+  type SourcePromise,
+  sourcePromise,
+  type Takeable,
+} from './call.ts';
 export type { Cancelled } from './cancelled.ts';
 export { checkpoint } from './checkpoint.ts';
 export { type Clock, systemClock, type Timer, type TimerOptions } from './clock.ts';

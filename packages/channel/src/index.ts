@@ -15,6 +15,7 @@ export { Semaphore } from './semaphore.ts';
 export type { SemaphorePermit } from './semaphore-permit.ts';
 export type { Sender, TryReserve, TrySend } from './sender.ts';
 export type { UnboundedSender } from './unbounded-sender.ts';
+export type { ValuesOptions } from './values.ts';
 export { watch } from './watch.ts';
 export type { WatchReceiver } from './watch-receiver.ts';
 export type { WatchSender } from './watch-sender.ts';

@@ -1,4 +1,4 @@
-import type { CancellationToken, Source } from '@quiesce/cancellation-token';
+import type { CancellationToken, Source, SourcePromise } from '@quiesce/cancellation-token';
 import {
   type Awaitable,
   Barrier,
@@ -53,8 +53,9 @@ expectTypeOf(tx.tryReserve()).toEqualTypeOf<TryReserve<Job>>();
 expectTypeOf(tx.downgrade()).toEqualTypeOf<WeakSender<Sender<Job>>>();
 expectTypeOf(tx.downgrade().upgrade()).toEqualTypeOf<Sender<Job> | undefined>();
 expectTypeOf(tx.closed()).toEqualTypeOf<Awaitable<void>>();
-expectTypeOf(rx.recv()).toEqualTypeOf<Promise<Job>>();
-expectTypeOf(rx.recvMany(3)).toEqualTypeOf<Promise<Job[]>>();
+expectTypeOf(rx.recv()).toEqualTypeOf<SourcePromise<Job>>();
+expectTypeOf(rx.recv()).toExtend<Promise<Job>>();
+expectTypeOf(rx.recvMany(3)).toEqualTypeOf<SourcePromise<Job[]>>();
 expectTypeOf(rx).toExtend<Source<Job>>();
 expectTypeOf(tx.reserve()).toExtend<Source<Permit<Job>>>();
 for (const handle of [tx, rx, tx.downgrade()]) expectTypeOf(handle).toExtend<Disposable>();
@@ -82,7 +83,7 @@ const [level, levels] = watch('info');
 expectTypeOf(level).toEqualTypeOf<WatchSender<string>>();
 expectTypeOf(levels).toEqualTypeOf<WatchReceiver<string>>();
 expectTypeOf(watch<'on' | 'off'>('on')[1].borrow()).toEqualTypeOf<'on' | 'off'>();
-expectTypeOf(watch<Job | undefined>(undefined)[1].changed()).toEqualTypeOf<Promise<Job | undefined>>();
+expectTypeOf(watch<Job | undefined>(undefined)[1].changed()).toEqualTypeOf<SourcePromise<Job | undefined>>();
 
 expectTypeOf(await new Semaphore(1).acquire()).toEqualTypeOf<SemaphorePermit>();
 expectTypeOf(new Semaphore(1).tryAcquire()).toEqualTypeOf<SemaphorePermit | undefined>();

@@ -353,7 +353,8 @@ export class Life implements TaskParent {
     const wake = (): void => this.#startTimer();
     this.#gate = { next: undefined, prev: undefined, owner: undefined, wake };
     if (this.token.poll() === PENDING) this.token.park(this.#gate);
-    else wake();
+    // Parking may run anything, a cancellation too.
+    if (this.token.poll() !== PENDING) wake();
   }
 
   #startTimer(): void {
