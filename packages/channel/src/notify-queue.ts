@@ -99,6 +99,7 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
   notification: Notification | undefined = undefined;
   /** Set by `enable`, unset by `dispose`: it stays in the queue though nothing is parked. */
   #isEnabled = false;
+  #isWaking = false;
   /** Set by the poll that takes the notification, for good. */
   #isDone = false;
 
@@ -124,6 +125,8 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
   park(waiter: Waiter): void {
     parkOn(this, waiter);
     this.#join();
+    // A call between its poll and this may have made it ready.
+    if (this.#isReady) this.#wakeWaiters();
   }
 
   unpark(waiter: Waiter): void {
@@ -132,8 +135,7 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
 
   /** It was notified; called by the queue. */
   wake(): void {
-    wakeAll(this);
-    this.#leave();
+    this.#wakeWaiters();
   }
 
   enable(): boolean {
@@ -148,10 +150,26 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
     this.#leave();
   }
 
+  get #isReady(): boolean {
+    return this.#hasNotification || this.#queue.isStored;
+  }
+
+  get #hasNotification(): boolean {
+    return this.#isDone || this.notification !== undefined || this.#round !== this.#queue.round;
+  }
+
   /** A place that has its notification must not get another one. */
   #join(): void {
-    const isReady = this.#isDone || this.notification !== undefined || this.#round !== this.#queue.round;
-    if (!isReady) parkOn(this.#queue, this);
+    if (!this.#hasNotification) parkOn(this.#queue, this);
+  }
+
+  /** One that parks again without a poll is not woken again for that. */
+  #wakeWaiters(): void {
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    wakeAll(this);
+    this.#isWaking = false;
+    this.#leave();
   }
 
   /** When nothing waits here any more, the notification goes to the next place. */
