@@ -107,7 +107,7 @@ class Round implements WaiterList {
       parkOn(released, arrival as Arrival);
     }
     wakeAll(released);
-    wakeAll(last);
+    last.wake();
   }
 }
 
@@ -120,6 +120,7 @@ class Arrival implements SourceProtocol<BarrierWaitResult>, WaiterList, Waiter {
   head: WaiterItem | undefined = undefined;
   readonly once = true;
   readonly #round: Round;
+  #isWaking = false;
   /** Set once, by the last one of the round. */
   answer: BarrierWaitResult | typeof PENDING = PENDING;
 
@@ -135,10 +136,10 @@ class Arrival implements SourceProtocol<BarrierWaitResult>, WaiterList, Waiter {
   park(waiter: Waiter): void {
     parkOn(this, waiter);
     const round = this.#round;
-    if (this.answer !== PENDING || this.owner === round) return;
-    // It may have become the last one since its poll: two arrivals can be branches of one select.
-    if (this.#isLast) round.end(this);
-    else {
+    // A call between its poll and this may have ended the round, or made it the last one of it.
+    if (this.answer !== PENDING) this.wake();
+    else if (this.#isLast) round.end(this);
+    else if (this.owner !== round) {
       parkOn(round, this);
       round.arrived++;
     }
@@ -149,8 +150,12 @@ class Arrival implements SourceProtocol<BarrierWaitResult>, WaiterList, Waiter {
     if (unparkFrom(this.#round, this)) this.#round.arrived--;
   }
 
+  /** One that parks again without a poll is not woken again for that. */
   wake(): void {
+    if (this.#isWaking) return;
+    this.#isWaking = true;
     wakeAll(this);
+    this.#isWaking = false;
   }
 
   get #isLast(): boolean {

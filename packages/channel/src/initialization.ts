@@ -38,10 +38,10 @@ export class Cell<T> implements WaiterList {
   }
 
   /** `first` is woken before the others. */
-  set(value: T, first?: WaiterList): void {
+  set(value: T, first?: Waiter): void {
     if (this.head !== undefined) reserveStack();
     this.#value = value;
-    if (first !== undefined) wakeAll(first);
+    first?.wake();
     wakeAll(this);
   }
 
@@ -73,6 +73,7 @@ export class Initialization<T> implements SourceProtocol<T>, WaiterList, Waiter 
   readonly #init: (token: CancellationToken) => T | PromiseLike<T>;
   /** Of the function that runs for this caller; `undefined`: none does, or it was given up. */
   #token: CancellationToken | undefined = undefined;
+  #isWaking = false;
   #answer: T | typeof PENDING = PENDING;
   #failure: { readonly error: unknown } | undefined = undefined;
 
@@ -90,7 +91,12 @@ export class Initialization<T> implements SourceProtocol<T>, WaiterList, Waiter 
 
   park(waiter: Waiter): void {
     parkOn(this, waiter);
-    if (this.#token !== undefined || this.#failure !== undefined || this.#answer !== PENDING) return;
+    if (this.#token !== undefined) return;
+    // A call between its poll and this may have set the value.
+    if (this.#failure !== undefined || this.#answer !== PENDING || this.#cell.isInitialized) {
+      this.wake();
+      return;
+    }
     parkOn(this.#cell, this);
     this.#cell.next();
   }
@@ -103,9 +109,12 @@ export class Initialization<T> implements SourceProtocol<T>, WaiterList, Waiter 
     token?.cancel();
   }
 
-  /** There is a value; called by the cell. */
+  /** There is a value, or a failure. One that parks again without a poll is not woken again for that. */
   wake(): void {
+    if (this.#isWaking) return;
+    this.#isWaking = true;
     wakeAll(this);
+    this.#isWaking = false;
   }
 
   /** It is this one's turn; called by the cell, which is busy now. */
@@ -124,7 +133,7 @@ export class Initialization<T> implements SourceProtocol<T>, WaiterList, Waiter 
       },
       (error: unknown) => {
         if (this.#settle(token)) this.#failure = { error };
-        wakeAll(this);
+        this.wake();
         this.#cell.next();
       },
     );

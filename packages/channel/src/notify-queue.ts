@@ -41,13 +41,18 @@ export class NotifyQueue implements WaiterList {
     return length;
   }
 
-  notify(which: Notification): void {
+  notify(which: 'first' | 'last'): void {
+    if (this.head !== undefined) reserveStack();
+    this.pass(which);
+  }
+
+  /** The same in a cleanup, which must not throw for want of stack. */
+  pass(which: 'first' | 'last'): void {
     const { head } = this;
     if (head === undefined) {
       this.isStored = true;
       return;
     }
-    reserveStack();
     this.#give((which === 'first' ? head : head.prev) as Place, which);
     this.#wake();
   }
@@ -94,6 +99,7 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
   notification: Notification | undefined = undefined;
   /** Set by `enable`, unset by `dispose`: it stays in the queue though nothing is parked. */
   #isEnabled = false;
+  #isWaking = false;
   /** Set by the poll that takes the notification, for good. */
   #isDone = false;
 
@@ -119,6 +125,8 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
   park(waiter: Waiter): void {
     parkOn(this, waiter);
     this.#join();
+    // A call between its poll and this may have made it ready.
+    if (this.#isReady) this.#wakeWaiters();
   }
 
   unpark(waiter: Waiter): void {
@@ -127,8 +135,7 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
 
   /** It was notified; called by the queue. */
   wake(): void {
-    wakeAll(this);
-    this.#leave();
+    this.#wakeWaiters();
   }
 
   enable(): boolean {
@@ -143,10 +150,26 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
     this.#leave();
   }
 
+  get #isReady(): boolean {
+    return this.#hasNotification || this.#queue.isStored;
+  }
+
+  get #hasNotification(): boolean {
+    return this.#isDone || this.notification !== undefined || this.#round !== this.#queue.round;
+  }
+
   /** A place that has its notification must not get another one. */
   #join(): void {
-    const isReady = this.#isDone || this.notification !== undefined || this.#round !== this.#queue.round;
-    if (!isReady) parkOn(this.#queue, this);
+    if (!this.#hasNotification) parkOn(this.#queue, this);
+  }
+
+  /** One that parks again without a poll is not woken again for that. */
+  #wakeWaiters(): void {
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    wakeAll(this);
+    this.#isWaking = false;
+    this.#leave();
   }
 
   /** When nothing waits here any more, the notification goes to the next place. */
@@ -157,6 +180,6 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
     if (notification === undefined || notification === 'all') return;
     this.notification = undefined;
     if (this.owner !== undefined) unparkFrom(this.owner as WaiterList, this);
-    this.#queue.notify(notification);
+    this.#queue.pass(notification);
   }
 }

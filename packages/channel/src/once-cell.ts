@@ -6,7 +6,7 @@ import { limited, type WaitOptions } from './limited.ts';
 import { refuseUnsendable } from './settle.ts';
 
 /** Whether {@link OnceCell.set} has set the value, and if not, why. */
-export type SetOnce = { readonly ok: true } | { readonly ok: false; readonly why: 'initialized' | 'initializing' };
+export type TrySet = { readonly ok: true } | { readonly ok: false; readonly why: 'initialized' | 'initializing' };
 
 /**
  * A value that is set once, usually by the first task that needs it.
@@ -86,7 +86,7 @@ export class OnceCell<T> {
    * console.log(cell.set(1), cell.set(2)); // => { ok: true } { ok: false, why: 'initialized' }
    * ```
    */
-  set(value: T): SetOnce {
+  set(value: T): TrySet {
     refuseUnsendable(value, 'set');
     if (this.#cell.isInitialized) return { ok: false, why: 'initialized' };
     if (this.#cell.isBusy) return { ok: false, why: 'initializing' };

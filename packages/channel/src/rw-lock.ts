@@ -63,28 +63,28 @@ export class RwLock {
    * `release` that frees it.
    *
    * @param options `signal` and `timeout` (ms) give it up; the time runs from this call
-   * @returns a place in the line, which gives a {@link ReadGuard}
+   * @returns a place in the line, which gives a {@link RwLockReadGuard}
    * @throws TypeError when `signal` is no signal; RangeError when `timeout` is no time. When awaited: `TimeoutError`; the
    *   reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::RwLock::read_owned (tokio 1.53)
    */
-  read(options?: WaitOptions): Awaitable<ReadGuard> {
+  read(options?: WaitOptions): Awaitable<RwLockReadGuard> {
     const line = this.#line;
-    return new Awaitable(limited(new Request(line, 1, () => new ReadGuard(line), neverClosed), options));
+    return new Awaitable(limited(new Request(line, 1, () => new RwLockReadGuard(line), neverClosed), options));
   }
 
   /**
    * Waits until nothing else holds the lock. Otherwise as `read`.
    *
    * @param options as of `read`
-   * @returns a place in the line, which gives a {@link WriteGuard}
+   * @returns a place in the line, which gives a {@link RwLockWriteGuard}
    * @throws as `read`
    * @see tokio::sync::RwLock::write_owned (tokio 1.53)
    */
-  write(options?: WaitOptions): Awaitable<WriteGuard> {
+  write(options?: WaitOptions): Awaitable<RwLockWriteGuard> {
     const line = this.#line;
     const all = this.#all;
-    return new Awaitable(limited(new Request(line, all, () => new WriteGuard(line, all), neverClosed), options));
+    return new Awaitable(limited(new Request(line, all, () => new RwLockWriteGuard(line, all), neverClosed), options));
   }
 
   /**
@@ -93,8 +93,8 @@ export class RwLock {
    * @returns the guard, or `undefined`; `using` accepts both
    * @see tokio::sync::RwLock::try_read_owned (tokio 1.53)
    */
-  tryRead(): ReadGuard | undefined {
-    return this.#line.tryTake(1) ? new ReadGuard(this.#line) : undefined;
+  tryRead(): RwLockReadGuard | undefined {
+    return this.#line.tryTake(1) ? new RwLockReadGuard(this.#line) : undefined;
   }
 
   /**
@@ -103,8 +103,8 @@ export class RwLock {
    * @returns the guard, or `undefined`; `using` accepts both
    * @see tokio::sync::RwLock::try_write_owned (tokio 1.53)
    */
-  tryWrite(): WriteGuard | undefined {
-    return this.#line.tryTake(this.#all) ? new WriteGuard(this.#line, this.#all) : undefined;
+  tryWrite(): RwLockWriteGuard | undefined {
+    return this.#line.tryTake(this.#all) ? new RwLockWriteGuard(this.#line, this.#all) : undefined;
   }
 
   /** Whether a reader or a writer holds the lock. */
@@ -151,9 +151,9 @@ class Held {
  * console.log(lock.tryWrite() !== undefined); // => true
  * ```
  */
-export class ReadGuard implements Disposable {
+export class RwLockReadGuard implements Disposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ completeGuard(ReadGuard);
+  static readonly completed: object = /* @__PURE__ */ completeGuard(RwLockReadGuard);
   readonly #held: Held;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -187,9 +187,9 @@ export class ReadGuard implements Disposable {
  * console.log(lock.tryRead() !== undefined); // => true
  * ```
  */
-export class WriteGuard implements Disposable {
+export class RwLockWriteGuard implements Disposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ completeGuard(WriteGuard);
+  static readonly completed: object = /* @__PURE__ */ completeGuard(RwLockWriteGuard);
   readonly #held: Held;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -223,18 +223,18 @@ export class WriteGuard implements Disposable {
    * console.log(lock.tryRead() !== undefined, lock.tryWrite()); // => true undefined
    * ```
    */
-  downgrade(): ReadGuard {
+  downgrade(): RwLockReadGuard {
     const held = this.#held;
     if (held.units === 0) throw new ClosedError('downgrade: this guard was released; acquire the lock again');
-    const reader = new ReadGuard(held.line);
+    const reader = new RwLockReadGuard(held.line);
     held.release(1);
     return reader;
   }
 }
 
-function completeGuard(type: typeof ReadGuard | typeof WriteGuard): object {
+function completeGuard(type: typeof RwLockReadGuard | typeof RwLockWriteGuard): object {
   defineDispose(type, 'release');
-  return defineInspect<ReadGuard | WriteGuard>(type, ({ isHeld }) => ({ isHeld }));
+  return defineInspect<RwLockReadGuard | RwLockWriteGuard>(type, ({ isHeld }) => ({ isHeld }));
 }
 
 /** Nothing closes the line of a lock. */

@@ -97,9 +97,9 @@ describe('a read-write lock', () => {
   it('prints whether it is locked, and its guards whether they hold it', () => {
     const lock = new RwLock();
     const guard = take(lock.write());
-    expect(inspect([lock, guard])).toBe('[ RwLock { isLocked: true }, WriteGuard { isHeld: true } ]');
+    expect(inspect([lock, guard])).toBe('[ RwLock { isLocked: true }, RwLockWriteGuard { isHeld: true } ]');
     guard.release();
-    expect(inspect([lock, guard])).toBe('[ RwLock { isLocked: false }, WriteGuard { isHeld: false } ]');
+    expect(inspect([lock, guard])).toBe('[ RwLock { isLocked: false }, RwLockWriteGuard { isHeld: false } ]');
   });
 
   it('refuses a number of readers that is none', () => {

@@ -13,23 +13,23 @@ import {
   type OneshotSender,
   oneshot,
   type Permit,
-  type ReadGuard,
   type Receiver,
   RwLock,
+  type RwLockReadGuard,
+  type RwLockWriteGuard,
   Semaphore,
   type SemaphorePermit,
   type SendError,
   type Sender,
-  type SetOnce,
   type TryRecv,
   type TryReserve,
   type TrySend,
+  type TrySet,
   type UnboundedSender,
   unboundedChannel,
   type WatchReceiver,
   type WatchSender,
   type WeakSender,
-  type WriteGuard,
   watch,
 } from '@quiesce/channel';
 import { select } from '@quiesce/select';
@@ -94,17 +94,17 @@ const notify = new Notify();
 expectTypeOf(notify.notified({ timeout: 5 })).toEqualTypeOf<Notified>();
 expectTypeOf(await notify.notified()).toEqualTypeOf<void>();
 expectTypeOf(notify.notified()).toExtend<Source<void> & Disposable>();
-expectTypeOf(new RwLock({ maxReaders: 4 }).read()).toEqualTypeOf<Awaitable<ReadGuard>>();
-expectTypeOf(await new RwLock().write()).toEqualTypeOf<WriteGuard>();
-expectTypeOf((await new RwLock().write()).downgrade()).toEqualTypeOf<ReadGuard>();
-expectTypeOf(new RwLock().tryWrite()).toEqualTypeOf<WriteGuard | undefined>();
+expectTypeOf(new RwLock({ maxReaders: 4 }).read()).toEqualTypeOf<Awaitable<RwLockReadGuard>>();
+expectTypeOf(await new RwLock().write()).toEqualTypeOf<RwLockWriteGuard>();
+expectTypeOf((await new RwLock().write()).downgrade()).toEqualTypeOf<RwLockReadGuard>();
+expectTypeOf(new RwLock().tryWrite()).toEqualTypeOf<RwLockWriteGuard | undefined>();
 expectTypeOf(await new Barrier(2).wait()).toEqualTypeOf<BarrierWaitResult>();
 const cell = new OnceCell<Job>();
 expectTypeOf(
   cell.getOrInit(async (token) => ({ id: expectTypeOf(token).toEqualTypeOf<CancellationToken>() ? 1 : 2 })),
 ).toEqualTypeOf<Awaitable<Job>>();
 expectTypeOf(cell.get()).toEqualTypeOf<Job | undefined>();
-expectTypeOf(cell.set({ id: 1 })).toEqualTypeOf<SetOnce>();
+expectTypeOf(cell.set({ id: 1 })).toEqualTypeOf<TrySet>();
 expectTypeOf(OnceCell.from('a')).toEqualTypeOf<OnceCell<string>>();
 
 // @ts-expect-error Type 'string' is not assignable to type 'number'
@@ -115,7 +115,7 @@ const passed = await select({
   read: new RwLock().read(),
   job: cell.getOrInit(() => ({ id: 1 })),
 });
-if (passed.branch === 'read') expectTypeOf(passed.value).toEqualTypeOf<ReadGuard>();
+if (passed.branch === 'read') expectTypeOf(passed.value).toEqualTypeOf<RwLockReadGuard>();
 if (passed.branch === 'job') expectTypeOf(passed.value).toEqualTypeOf<Job>();
 
 const outcome = await select({ room: tx.reserve(), job: rx, guard: new Mutex().acquire(), answer, gone: tx.closed() });

@@ -61,6 +61,26 @@ describe('a oneshot', () => {
     endOf(new Wait(ended));
   });
 
+  it('is empty until a value was sent, whatever is closed', async () => {
+    const [tx, rx] = oneshot<number>();
+    expect(rx.isEmpty).toBe(true);
+    tx.send(17);
+    expect(rx.isEmpty).toBe(false);
+    expect([rx.tryRecv(), await rx]).toEqual([{ ok: true, value: 17 }, 17]);
+    // It remembers its value, which Tokio's gives away.
+    expect(rx.isEmpty).toBe(false);
+    const [gone, ended] = oneshot<number>();
+    gone.close();
+    const [, closing] = oneshot<number>();
+    closing.close();
+    expect([ended.isEmpty, await rejection(ended), ended.isEmpty, closing.isEmpty]).toMatchObject([
+      true,
+      closed,
+      true,
+      true,
+    ]);
+  });
+
   it('lets go of waiters that have left, at both ends', async () => {
     const [tx, rx] = oneshot<number>();
     const waits = [new Wait(tx.closed()), new Wait(rx)];
