@@ -83,6 +83,7 @@ function handlersOf(machine: Machine, listener: Listener): Handlers {
     // The server's own close does more than close the listener. It is called when all is over, and says so once more. Until
     // then nobody is told: Fastify closes its other servers then, with what is in flight there.
     close() {
+      opening.delete(server);
       const isOurs = listener.takeClosed();
       if (isOurs) void machine.parts.wait().then(() => server.close());
       return isOurs;
