@@ -1,4 +1,4 @@
-export { checkFunction, checkTime } from './check.ts';
+export { checkFunction, checkTime, dateTime } from './check.ts';
 export { defineDispose, defineGetter } from './dispose.ts';
 export { isError, isNamed, nameError } from './errors.ts';
 export { defineInspect } from './inspect.ts';
