@@ -15,7 +15,7 @@ export function replaceUncaughtHandler(handler: Handler | undefined): Handler | 
 }
 
 /** Hands an error to the handler from a microtask, never in the middle of what runs now. */
-export function reportUncaught(error: unknown): void {
+export function report(error: unknown): void {
   // Not reportError: Deno would end the process inside the call, in the middle of a notification.
   queueMicrotask(() => {
     const handler = host[slot];
