@@ -15,7 +15,7 @@ interface Running {
 }
 
 /** Starts it, with a stdout that is read only when somebody does, and waits until its shutdown has stopped. */
-async function stopped(flushTimeout: number | null, more: object = {}): Promise<Running> {
+async function stopped(flushTimeout: number | null | undefined, more: object = {}): Promise<Running> {
   const child = spawn(process.execPath, [...(await nodeArgs(file)), JSON.stringify({ flushTimeout, ...more })], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -30,9 +30,21 @@ async function stopped(flushTimeout: number | null, more: object = {}): Promise<
   return { child, stderr: () => stderr, says };
 }
 
-it('a reader that does not read is waited for no longer than flushTimeout', async () => {
-  const { child } = await stopped(20);
-  expect(await once(child, 'exit')).toEqual([0, null]);
+it('output that is not read within flushTimeout is reported, and makes the exit code 1', async () => {
+  const { child, says } = await stopped(20);
+  const exit = once(child, 'exit');
+  await says('bytes of output were not read within 20 ms and are lost');
+  expect(await exit).toEqual([1, null]);
+});
+
+it('a program that ends by itself waits for its reader, until a signal gives it one more second', async () => {
+  const { child, says } = await stopped(undefined);
+  const exit = once(child, 'exit');
+  child.kill('SIGUSR2');
+  await says('stopped with 0', 2);
+  child.kill('SIGINT');
+  await says('bytes of output were not read within 1000 ms and are lost');
+  expect(await exit).toEqual([1, null]);
 });
 
 it('a slow reader gets all of it where there is no limit', async () => {

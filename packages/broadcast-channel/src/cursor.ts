@@ -14,13 +14,23 @@
  *     unless a newcomer would have to sleep behind it beside a value, or after the end.
  */
 
-import { ClosedError, PENDING, reportUncaught, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
+import {
+  asSource,
+  type Call,
+  ClosedError,
+  PENDING,
+  reportUncaught,
+  type Settling,
+  type SourcePromise,
+  type Takeable,
+  type Waiter,
+} from '@quiesce/cancellation-token';
 import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { deliver, fail, type Resolve } from './deliver.ts';
 import { LaggedError } from './errors.ts';
-import { dequeue, enqueue, NOWHERE, type Ring, read, readMany, tell, wakeTold } from './ring.ts';
+import { dequeue, enqueue, NOWHERE, type Ring, read, readMany, tell, unread, wakeTold } from './ring.ts';
 
-export class Cursor<T> implements SourceProtocol<T>, WaiterList {
+export class Cursor<T> implements Takeable<T>, WaiterList {
   /** The list: who is parked here, in order. */
   head: WaiterItem | undefined = undefined;
   readonly ring: Ring<T>;
@@ -35,6 +45,10 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
    * until the iterator has ended, since a write for each value costs 4 %.
    */
   iterator: object | undefined = undefined;
+  /** What the promise of a plain receive is as a source; set while it waits in the slot. */
+  call: Call<T> | undefined = undefined;
+  /** The position after the latest lag, to undo that. */
+  #laggedTo = -1;
   /** Set once, by `leave`. */
   isClosed = false;
 
@@ -62,6 +76,22 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
   /** Whether the slot can be taken: there is nothing to read, there may be later, and nobody waits. */
   get isFree(): boolean {
     return this.isEmpty && !this.isAwaited && this.ring.senders > 0 && !this.isClosed;
+  }
+
+  /** A plain receive waits in the slot, which is free. */
+  recv(): SourcePromise<T> {
+    const promise = this.next<T>();
+    this.call = asSource<T>(promise, this, PENDING, this);
+    return promise as SourcePromise<T>;
+  }
+
+  /** The plain receive in the slot waits no longer; its call settles the promise. */
+  giveUp(): Settling {
+    const resolve = this.resolve as (result: unknown) => void;
+    this.resolve = undefined;
+    this.call = undefined;
+    this.#rest();
+    return { resolve, reject: (error) => resolve(Promise.reject(error)) };
   }
 
   /** Waits in the slot, which is free. */
@@ -101,6 +131,26 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
     return readMany(ring, position, count);
   }
 
+  putBack(value: T | undefined, error: unknown, position: number): boolean {
+    if (error === undefined) return this.putBackMany([value as T], position);
+    if (error instanceof LaggedError) {
+      if (this.position !== this.#laggedTo) return false;
+      this.position -= error.missed;
+      this.#wakeWaiting();
+    }
+    return true;
+  }
+
+  /** Undoes the reading of values, the first of which stood at `position`, unless one of them is no longer kept. */
+  putBackMany(values: readonly T[], position: number): boolean {
+    if (this.isClosed || this.position !== position + values.length) return false;
+    if (position < this.ring.tail - this.ring.size) return false;
+    unread(this.ring, position, values);
+    this.position = position;
+    this.#wakeWaiting();
+    return true;
+  }
+
   park(waiter: Waiter): void {
     parkOn(this, waiter);
     this.#await();
@@ -129,6 +179,11 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
         // Kept, by invariant 5 of the ring.
         const value = this.take();
         this.resolve = undefined;
+        const { call } = this;
+        if (call !== undefined) {
+          this.call = undefined;
+          call.settled(value);
+        }
         deliver(resolve, this.iterator === undefined ? value : { done: false, value });
       } else if (this.isEnded) this.#end(resolve);
     }
@@ -192,16 +247,30 @@ export class Cursor<T> implements SourceProtocol<T>, WaiterList {
   #isReady(): boolean {
     if (this.isEnded) throw this.closedError();
     const missed = this.catchUp();
-    if (missed > 0) throw new LaggedError(missed);
+    if (missed > 0) {
+      this.#laggedTo = this.position;
+      throw new LaggedError(missed);
+    }
     return !this.isEmpty;
   }
 
   #end(resolve: Resolve): void {
     if (this.iterator !== undefined) this.withdraw(this.iterator);
     else {
+      const error = this.closedError();
       this.resolve = undefined;
-      fail(resolve, this.closedError());
+      this.call?.failed(error);
+      this.call = undefined;
+      fail(resolve, error);
     }
+  }
+
+  /** There is something to read again. */
+  #wakeWaiting(): void {
+    if (!this.isAwaited) return;
+    if (this.place !== NOWHERE) dequeue(this.ring, this);
+    this.wake();
+    wakeTold(this.ring);
   }
 
   /** Waits for the next send, if somebody waits here. On a closed channel nothing will come that could wake anybody. */

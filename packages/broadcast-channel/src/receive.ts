@@ -1,4 +1,18 @@
-import { CancellationToken, consumeBudget, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
+import {
+  asFailingSource,
+  asSource,
+  type Call,
+  CancellationToken,
+  consumeBudget,
+  PENDING,
+  type Settling,
+  type SourcePromise,
+  type SourceProtocol,
+  source,
+  type Takeable,
+  type Waiter,
+} from '@quiesce/cancellation-token';
+import { Pair } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 import { deliver, fail } from './deliver.ts';
 
@@ -9,32 +23,89 @@ export interface RecvOptions {
 }
 
 /** What a receive takes from its cursor: a value, several, or the next result of an iteration. */
-export interface Taker<R> {
+export interface Taking<R> {
   poll(): R | typeof PENDING;
   /** The receives that wait for it, if it may have to end them; each adds itself, and takes itself out when it settles. */
   readonly waiting?: Set<Waiter>;
 }
+
+/** The same, where it can be a branch as well. */
+export interface Taker<R> extends Taking<R>, Takeable<R> {}
 
 /**
  * Receives at once, or waits behind those who wait already.
  *
  * @throws as a rejection: what `taker` throws; the reason, when cancelled; TypeError when the signal is none
  */
-export function receive<R>(cursor: Cursor<unknown>, taker: Taker<R>, options?: RecvOptions): Promise<R> {
+export function receive<R>(cursor: Cursor<unknown>, taker: Taker<R>, options?: RecvOptions): SourcePromise<R> {
+  let protocol: Takeable<R> = taker;
+  let result: R | typeof PENDING;
+  let token: CancellationToken | undefined;
   try {
-    const signal = options?.signal;
-    const token = signal === undefined ? undefined : CancellationToken.from(signal);
-    // Before the poll: a receive that is cancelled already consumes nothing.
+    if (options?.signal !== undefined) {
+      token = CancellationToken.from(options.signal);
+      protocol = new Gated(taker, token[source]);
+      // Before the poll: a receive that is cancelled already consumes nothing.
+      token.throwIfCancelled();
+    }
+    result = cursor.isAwaited ? PENDING : taker.poll();
+  } catch (error) {
+    return asFailingSource(failed(error), protocol, error);
+  }
+  if (result === PENDING) return wait(cursor, taker, token, protocol) as SourcePromise<R>;
+  const promise = settled(result);
+  asSource(promise, protocol, result, cursor.position - 1);
+  return promise as SourcePromise<R>;
+}
+
+/** The same for what is no branch. */
+export function receiveNext<R>(
+  cursor: Cursor<unknown>,
+  taking: Taking<R>,
+  token: CancellationToken | undefined,
+): Promise<R> {
+  try {
     token?.throwIfCancelled();
-    const result = cursor.isAwaited ? PENDING : taker.poll();
-    return result === PENDING ? wait(cursor, taker, token) : settled(result);
+    const result = cursor.isAwaited ? PENDING : taking.poll();
+    return result === PENDING ? wait(cursor, taking, token) : settled(result);
   } catch (error) {
     return failed(error);
   }
 }
 
+/** Polls a receive unless its signal is cancelled. */
+class Gated<R> implements Takeable<R> {
+  readonly #taker: Takeable<R>;
+  readonly #token: SourceProtocol<unknown>;
+  readonly #parking: Pair;
+
+  constructor(taker: Takeable<R>, token: SourceProtocol<unknown>) {
+    this.#taker = taker;
+    this.#token = token;
+    this.#parking = new Pair(token, taker);
+  }
+
+  poll(): R | typeof PENDING {
+    const reason = this.#token.poll();
+    if (reason !== PENDING) throw reason;
+    return this.#taker.poll();
+  }
+
+  putBack(value: R | undefined, error: unknown, mark: number): boolean {
+    return this.#taker.putBack?.(value, error, mark) === true;
+  }
+
+  park(waiter: Waiter): void {
+    this.#parking.park(waiter);
+  }
+
+  unpark(waiter: Waiter): void {
+    this.#parking.unpark(waiter);
+  }
+}
+
 /** Ends all receives that wait for this taker, which has no more to give. */
-export function finish(cursor: Cursor<unknown>, taker: Taker<unknown>): void {
+export function finish(cursor: Cursor<unknown>, taker: Taking<unknown>): void {
   cursor.withdraw(taker);
   for (const waiter of taker.waiting ?? []) {
     cursor.unpark(waiter);
@@ -61,30 +132,47 @@ function failed(error: unknown): Promise<never> {
   });
 }
 
-function wait<R>(cursor: Cursor<unknown>, taker: Taker<R>, token: CancellationToken | undefined): Promise<R> {
-  return new Promise<R>((resolve) => {
-    const waiting = new Receive(cursor, taker, resolve);
-    if (token !== undefined) waiting.follow(token);
-    waiting.start();
-  });
+function wait<R>(
+  cursor: Cursor<unknown>,
+  taking: Taking<R>,
+  token: CancellationToken | undefined,
+  protocol?: Takeable<R>,
+): Promise<R> {
+  const waiting = new Receive(cursor, taking);
+  if (protocol !== undefined) waiting.call = asSource(waiting.promise, protocol, PENDING, waiting);
+  if (token !== undefined) waiting.follow(token);
+  waiting.start();
+  return waiting.promise;
 }
 
-/** A receive that waits in the list of its cursor. It takes its value inside the `send` that brings it. */
+/**
+ * A receive that waits in the list of its cursor. It takes its value inside the `send` that brings it. It is a wait: the
+ * invariants at the head of cancellation-token's source.ts hold.
+ */
 class Receive<R> implements Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
-  readonly taker: Taker<R>;
+  readonly promise: Promise<R>;
+  /** Set if it can be a branch. */
+  call: Call<R> | undefined = undefined;
+  readonly #taking: Taking<R>;
   readonly #cursor: Cursor<unknown>;
   /** Until it has been settled. */
   #resolve: ((result: R) => void) | undefined;
   /** Leaves the token; set while it is followed. */
   #leave: (() => void) | undefined = undefined;
+  /** Set while it polls, which may run a function of the user's. */
+  #isPolling = false;
+  /** The token was cancelled meanwhile, with this reason. */
+  #refusal: { readonly reason: unknown } | undefined = undefined;
 
-  constructor(cursor: Cursor<unknown>, taker: Taker<R>, resolve: (result: R) => void) {
+  constructor(cursor: Cursor<unknown>, taking: Taking<R>) {
     this.#cursor = cursor;
-    this.taker = taker;
-    this.#resolve = resolve;
+    this.#taking = taking;
+    this.promise = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
   }
 
   /** Fails when the token is cancelled: with a waiter, since a token that is disposed hands those to its parent. */
@@ -92,44 +180,66 @@ class Receive<R> implements Waiter {
     const protocol = token[source];
     const wake = (): void => {
       const reason = protocol.poll();
-      if (reason === PENDING) {
-        protocol.park(gate);
-        return;
-      }
-      this.#cursor.unpark(this);
-      this.#settle(fail, reason);
+      if (reason === PENDING) protocol.park(gate);
+      // A value that is being taken goes first.
+      else if (this.#isPolling) this.#refusal = { reason };
+      else this.#fail(reason);
     };
     const gate: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
-    protocol.park(gate);
     this.#leave = (): void => protocol.unpark(gate);
+    protocol.park(gate);
     // Parking may run anything, a cancellation too.
-    if (token.isCancelled && gate.owner !== undefined) wake();
+    if (this.#resolve !== undefined && protocol.poll() !== PENDING) wake();
+    if (this.#resolve === undefined) protocol.unpark(gate);
   }
 
   start(): void {
     if (this.#resolve === undefined) return;
-    this.taker.waiting?.add(this);
+    this.#taking.waiting?.add(this);
     if (this.#cursor.isAwaited) this.#cursor.join(this);
     else this.wake();
   }
 
   wake(): void {
+    if (this.#isPolling || this.#resolve === undefined) return;
+    this.#isPolling = true;
     try {
-      const result = this.taker.poll();
-      if (result === PENDING) this.#cursor.park(this);
-      else this.#settle(deliver, result);
+      const result = this.#taking.poll();
+      if (result !== PENDING) this.#succeed(result);
+      else if (this.#refusal !== undefined) this.#fail(this.#refusal.reason);
+      else if (this.#resolve !== undefined) this.#cursor.park(this);
     } catch (error) {
-      this.#settle(fail, error);
+      this.#fail(error);
     }
+    this.#isPolling = false;
   }
 
-  /** Lets go of everything first. */
-  #settle(how: typeof deliver, result: unknown): void {
+  /** Waits no longer; its call settles the promise. */
+  giveUp(): Settling {
+    const resolve = this.#end() as (result: unknown) => void;
+    return { resolve, reject: (error) => resolve(Promise.reject(error)) };
+  }
+
+  #succeed(result: R): void {
+    const resolve = this.#end();
+    this.call?.settled(result);
+    if (resolve !== undefined) deliver(resolve, result);
+  }
+
+  #fail(error: unknown): void {
+    const resolve = this.#end();
+    this.call?.failed(error);
+    if (resolve !== undefined) fail(resolve, error);
+  }
+
+  /** Lets go of everything. Returns what settles it, the first time. */
+  #end(): ((result: R) => void) | undefined {
     const resolve = this.#resolve;
     this.#resolve = undefined;
-    this.taker.waiting?.delete(this);
+    this.#cursor.unpark(this);
+    this.#taking.waiting?.delete(this);
     this.#leave?.();
     this.#leave = undefined;
-    if (resolve !== undefined) how(resolve, result);
+    return resolve;
   }
 }

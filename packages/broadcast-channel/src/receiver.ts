@@ -1,8 +1,15 @@
-import { type Source, type SourceProtocol, source } from '@quiesce/cancellation-token';
+import {
+  asFailingSource,
+  PENDING,
+  type Source,
+  type SourcePromise,
+  type SourceProtocol,
+  source,
+} from '@quiesce/cancellation-token';
 import { defineDispose, show } from '@quiesce/internal';
 import { Cursor } from './cursor.ts';
 import type { Handle } from './handle.ts';
-import { type RecvOptions, receive } from './receive.ts';
+import { type RecvOptions, receive, type Taker } from './receive.ts';
 import type { Ring } from './ring.ts';
 import { Values, type ValuesOptions } from './values.ts';
 
@@ -71,9 +78,9 @@ export class Receiver<T> implements Disposable {
    * console.log(await rx.recv()); // => hello
    * ```
    */
-  recv(options?: RecvOptions): Promise<T> {
+  recv(options?: RecvOptions): SourcePromise<T> {
     const { cursor } = this;
-    return options === undefined && cursor.isFree ? cursor.next() : receive(cursor, cursor, options);
+    return options === undefined && cursor.isFree ? cursor.recv() : receive(cursor, cursor, options);
   }
 
   /**
@@ -96,13 +103,26 @@ export class Receiver<T> implements Disposable {
    * console.log(await rx.recvMany(2), await rx.recvMany(2)); // => [ 1, 2 ] [ 3 ]
    * ```
    */
-  recvMany(limit: number, options?: RecvOptions): Promise<T[]> {
+  recvMany(limit: number, options?: RecvOptions): SourcePromise<T[]> {
+    const { cursor } = this;
+    let taken = 0;
+    const taker: Taker<T[]> = {
+      poll: () => {
+        const values = cursor.pollMany(limit);
+        if (values !== PENDING) taken = cursor.position - values.length;
+        return values;
+      },
+      putBack: (values, error, mark) =>
+        values === undefined ? cursor.putBack(undefined, error, mark) : cursor.putBackMany(values, taken),
+      park: (waiter) => cursor.park(waiter),
+      unpark: (waiter) => cursor.unpark(waiter),
+    };
     if (!Number.isInteger(limit) || limit < 1) {
       const wrong = typeof limit === 'number' ? String(limit) : show(limit);
-      return Promise.reject(new RangeError(`recvMany: the limit must be an integer, 1 or more, got ${wrong}`));
+      const error = new RangeError(`recvMany: the limit must be an integer, 1 or more, got ${wrong}`);
+      return asFailingSource(Promise.reject(error), taker, error);
     }
-    const { cursor } = this;
-    return receive(cursor, { poll: () => cursor.pollMany(limit) }, options);
+    return receive(cursor, taker, options);
   }
 
   /**
@@ -135,9 +155,10 @@ export class Receiver<T> implements Disposable {
    * `next()` of this iterator that waits.
    *
    * @param options `onLag`: `'throw'` (default) ends the loop with {@link LaggedError}, `'skip'` goes on silently, a
-   *   function is told how many values were missed
+   *   function is told how many values were missed; `signal`: a token or `AbortSignal` that ends the loop with its reason
    * @returns a fresh iterator; several on one receiver share its values
-   * @throws TypeError when `onLag` is none of these; what the function throws, from `next()`
+   * @throws TypeError when `onLag` is none of these, or `signal` no signal; from `next()`, what the function throws, and the
+   *   reason when `signal` is cancelled
    * @see tokio_stream::wrappers::BroadcastStream (tokio-stream 0.1)
    * @example
    * ```ts
@@ -150,12 +171,12 @@ export class Receiver<T> implements Disposable {
    * // => 5
    * ```
    */
-  values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> {
-    return new Values(this.cursor, options?.onLag ?? 'throw');
+  values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
+    return new Values(this.cursor, options);
   }
 
   /** The same as `values()`. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
     return this.values();
   }
 

@@ -118,6 +118,15 @@ export function readMany<T>(ring: Ring<T>, position: number, count: number): T[]
   return taken;
 }
 
+/** Undoes the reading of values, which are all kept, by one receiver. */
+export function unread<T>(ring: Ring<T>, position: number, values: readonly T[]): void {
+  for (const [i, value] of values.entries()) {
+    const slot = (position + i) & ring.mask;
+    ring.values[slot] = value;
+    ring.remaining[slot] = (ring.remaining[slot] as number) + 1;
+  }
+}
+
 /** A sender goes; with the last one everybody who waits learns of it. */
 export function closeSender<T>(ring: Ring<T>): void {
   if (--ring.senders > 0) return;

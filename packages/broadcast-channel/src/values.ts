@@ -1,8 +1,8 @@
-import { PENDING, type Waiter } from '@quiesce/cancellation-token';
-import { show } from '@quiesce/internal';
+import { CancellationToken, PENDING, type Waiter } from '@quiesce/cancellation-token';
+import { defineDispose, show } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 import { LaggedError } from './errors.ts';
-import { finish, receive, type Taker } from './receive.ts';
+import { finish, receiveNext, type Taking } from './receive.ts';
 
 /** What an iteration does when values were missed. */
 export type OnLag = 'throw' | 'skip' | ((missed: number) => void);
@@ -11,31 +11,40 @@ export type OnLag = 'throw' | 'skip' | ((missed: number) => void);
 export interface ValuesOptions {
   /** What to do when values were missed; default `'throw'`. A function is called inside `next`. */
   readonly onLag?: OnLag | undefined;
+  /** Ends the iteration: the `next()` that waits, and each later one, rejects with the reason. */
+  readonly signal?: CancellationToken | AbortSignal | undefined;
 }
 
 type Result<T> = IteratorResult<T, undefined>;
 
 /** The values of a receiver, one after the other. */
-export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, Taker<Result<T>> {
+export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable, Taking<Result<T>> {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(Values, 'return', 'asyncDispose');
   readonly #cursor: Cursor<T>;
   readonly #onLag: OnLag;
   /** @internal Its receives that do not wait in the slot. */
   readonly waiting: Set<Waiter> = new Set();
+  readonly #token: CancellationToken | undefined;
   /** Set by `return`: nothing more is received. */
   #isDone = false;
+  /** The same as `return`. */
+  declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
-  constructor(cursor: Cursor<T>, onLag: OnLag) {
+  constructor(cursor: Cursor<T>, { onLag = 'throw', signal }: ValuesOptions = {}) {
     if (onLag !== 'throw' && onLag !== 'skip' && typeof onLag !== 'function') {
       throw new TypeError(`values: onLag must be 'throw', 'skip' or a function, got ${show(onLag)}`);
     }
     this.#cursor = cursor;
     this.#onLag = onLag;
+    this.#token = signal === undefined ? undefined : CancellationToken.from(signal);
   }
 
   next(): Promise<Result<T>> {
     if (this.#isDone) return this.return();
     const cursor = this.#cursor;
-    return cursor.isFree ? cursor.next(this) : receive(cursor, this);
+    const token = this.#token;
+    return token === undefined && cursor.isFree ? cursor.next(this) : receiveNext(cursor, this, token);
   }
 
   /** Ends the iteration, also where it waits; the receiver stays open. */
@@ -43,6 +52,11 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
     this.#isDone = true;
     finish(this.#cursor, this);
     return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** Ends the iteration as `return` does, and fails: `yield*` passes an error on this way. */
+  throw(error?: unknown): Promise<never> {
+    return this.return().then(() => Promise.reject(error));
   }
 
   /** @internal Takes the next result. */

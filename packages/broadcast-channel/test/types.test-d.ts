@@ -9,7 +9,7 @@ import {
   type WeakSender,
 } from '@quiesce/broadcast-channel';
 import { retained } from '@quiesce/broadcast-channel/testing';
-import type { CancellationToken, Source } from '@quiesce/cancellation-token';
+import type { CancellationToken, Source, SourcePromise } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
 import { expectTypeOf } from 'vitest';
 
@@ -19,7 +19,7 @@ expectTypeOf(rx).toEqualTypeOf<Receiver<{ id: number }>>();
 
 expectTypeOf(tx.send).parameters.toEqualTypeOf<[{ id: number }]>();
 expectTypeOf(tx.send({ id: 1 })).toEqualTypeOf<number>();
-expectTypeOf(rx.recv()).toEqualTypeOf<Promise<{ id: number }>>();
+expectTypeOf(rx.recv()).toEqualTypeOf<SourcePromise<{ id: number }>>();
 expectTypeOf(rx.recv).toBeCallableWith({ signal: {} as CancellationToken });
 expectTypeOf(rx.recv).toBeCallableWith({ signal: {} as AbortSignal });
 expectTypeOf(rx.recv).toBeCallableWith({ signal: undefined });
@@ -29,7 +29,7 @@ expectTypeOf(tx).toExtend<Disposable>();
 expectTypeOf<LaggedError['missed']>().toEqualTypeOf<number>();
 
 expectTypeOf(broadcast.sender<string>(1)).toEqualTypeOf<Sender<string>>();
-expectTypeOf(rx.recvMany(2)).toEqualTypeOf<Promise<{ id: number }[]>>();
+expectTypeOf(rx.recvMany(2)).toEqualTypeOf<SourcePromise<{ id: number }[]>>();
 expectTypeOf(rx.recvMany).toBeCallableWith(2, { signal: {} as AbortSignal });
 const weak = tx.downgrade();
 expectTypeOf(weak).toEqualTypeOf<WeakSender<{ id: number }>>();

@@ -1,4 +1,4 @@
-import { checkTime } from '@quiesce/internal';
+import { checkTime, leftOf } from '@quiesce/internal';
 
 /** A timer that a {@link Clock} has set; opaque. */
 export interface Timer {
@@ -21,7 +21,7 @@ export interface Clock {
   /** Milliseconds since 1970, as `Date.now()`. */
   wall(): number;
   /**
-   * Calls `fn` once, `ms` milliseconds from now or a little later, never synchronously.
+   * Calls `fn` once, `ms` milliseconds from now or a little later, never synchronously and never earlier. Fractions count.
    *
    * @param ms 0 to `Infinity` (never). Above 2^31-1 it waits as long as it says, where the platform's fires at once.
    * @throws RangeError when `ms` is negative or not a number
@@ -65,10 +65,17 @@ export const systemClock: Clock = {
   setTimer(ms, fn, { ref }) {
     checkTime('setTimer: the time', ms);
     const made = { handle: undefined } as unknown as SystemTimer;
+    const set = host.performance.now();
+    const fire = (): void => {
+      const left = leftOf(set, set + ms, host.performance.now());
+      if (left > 0) wait(left);
+      else fn();
+    };
     const wait = (left: number): void => {
       if (left === Number.POSITIVE_INFINITY && !ref) return;
-      const next = left > LONGEST ? (): void => wait(left - LONGEST) : fn;
-      const handle = host.setTimeout(next, Math.min(left, LONGEST));
+      const next = left > LONGEST ? (): void => wait(left - LONGEST) : fire;
+      // The platform cuts fractions off.
+      const handle = host.setTimeout(next, Math.min(Math.ceil(left), LONGEST));
       if (!ref) handle.unref?.();
       made.handle = handle;
     };

@@ -1,3 +1,4 @@
+import { leftOf } from '@quiesce/internal';
 import type { Clock, Timer } from './clock.ts';
 import type { TimeoutError } from './errors.ts';
 import { detailsOf, type Origin, originOf, Reason, type TreeNode } from './node.ts';
@@ -87,14 +88,20 @@ export class Deadline implements Origin {
     this.#timer = undefined;
     if (!isWanted) return;
     let isSet = false;
+    const now = this.clock.now();
     // A clock that calls back at once would find the tree half linked.
-    const fire = (): void => (isSet ? this.#fire() : queueMicrotask(fire));
-    this.#timer = this.clock.setTimer(Math.max(0, this.left), fire, { ref: isHeld });
+    const fire = (): void => (isSet ? this.#fire(now) : queueMicrotask(fire));
+    this.#timer = this.clock.setTimer(Math.max(0, this.#at - now), fire, { ref: isHeld });
     isSet = true;
   }
 
-  #fire(): void {
+  /** @param set when the timer was set */
+  #fire(set: number): void {
     this.#timer = undefined;
+    if (leftOf(set, this.#at, this.clock.now()) > 0) {
+      this.#set();
+      return;
+    }
     this.#at = Number.NEGATIVE_INFINITY;
     // Asking is enough: it is past the deadline.
     for (const top of [...this.#tops]) isCancelled(top);

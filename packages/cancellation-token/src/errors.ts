@@ -105,20 +105,25 @@ export function isClosedError(error: unknown): error is ClosedError {
   return isNamed(error, 'ClosedError');
 }
 
-/** Whether `error` is a {@link CancelledError} or the platform's `AbortError`. */
+/** Whether `error` is a {@link CancelledError}, the platform's `AbortError`, or the `CanceledError` of axios. */
 export function isAbort(error: unknown): boolean {
-  return isCancelledError(error) || read(error, 'name') === 'AbortError';
+  const name = nameOf(error);
+  return isCancelledError(error) || name === 'AbortError' || name === 'CanceledError';
 }
 
-/** Whether work that failed with `error` obeyed a token that was cancelled with `reason`. */
+/**
+ * Whether work that failed with `error` obeyed a token that was cancelled with `reason`.
+ *
+ * An error that has the reason as its `cause` is a failure: "rollback failed", with what was caught when it began.
+ */
 export function isCausedBy(error: unknown, reason: unknown): boolean {
-  return isAbort(error) || Object.is(reason, error) || read(error, 'cause') === reason;
+  return Object.is(reason, error) || isAbort(error);
 }
 
-/** Reads a property of whatever was thrown; `undefined` where that is impossible: a getter that throws, a revoked proxy. */
-function read(error: unknown, key: 'name' | 'cause'): unknown {
+/** Returns `undefined` where the name cannot be read: a getter that throws, a revoked proxy. */
+function nameOf(error: unknown): unknown {
   try {
-    return typeof error === 'object' && error !== null ? Reflect.get(error, key) : undefined;
+    return typeof error === 'object' && error !== null ? Reflect.get(error, 'name') : undefined;
   } catch {
     return undefined;
   }

@@ -1,4 +1,13 @@
 export { consumeBudget, consumeSlice } from './budget.ts';
+export {
+  asFailingSource,
+  asSource,
+  type Call,
+  type Settling,
+  type SourcePromise,
+  sourcePromise,
+  type Takeable,
+} from './call.ts';
 export type { Cancelled } from './cancelled.ts';
 export { checkpoint } from './checkpoint.ts';
 export { type Clock, systemClock, type Timer, type TimerOptions } from './clock.ts';
@@ -15,6 +24,6 @@ export { isCancellation, isCancellationOf } from './is-cancellation.ts';
 export type { Registration } from './links.ts';
 export { isSource, PENDING, type Sendable, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 export { CancellationToken, type DeadlineOptions, type TokenOptions, type UntilCancelled } from './token.ts';
-export { reportUncaught, setUncaughtHandler, type UncaughtHandler } from './uncaught.ts';
+export { type ReportOptions, reportUncaught, setUncaughtHandler, type UncaughtHandler } from './uncaught.ts';
 export { untilCancelled } from './until-cancelled.ts';
 export { wait } from './wait.ts';

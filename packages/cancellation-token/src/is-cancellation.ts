@@ -4,8 +4,8 @@ import { CancellationToken } from './token.ts';
 /**
  * Whether an error says "cancelled" rather than "failed".
  *
- * True for a {@link CancelledError} (of any copy of this package), for the platform's `AbortError` (of any realm), and
- * with `token` for the value that is that token's reason, whatever it is: a deadline's `TimeoutError`, a string.
+ * True for a {@link CancelledError} (of any copy of this package), for the platform's `AbortError` (of any realm), for
+ * axios' `CanceledError`, and with `token` for that token's reason, whatever it is: a deadline's `TimeoutError`, a string.
  *
  * **Timing.** Synchronous. Never throws because of what `error` is.
  *
@@ -29,8 +29,9 @@ export function isCancellation(error: unknown, token?: CancellationToken | Abort
 /**
  * Whether a rejection of work that was given `token` says that the work obeyed it, and is no failure.
  *
- * True only if the token is cancelled, and the error is its reason, has it as `cause`, or satisfies
- * {@link isCancellation}. An `AbortError` of work whose token was not cancelled is a failure.
+ * True only if the token is cancelled, and the error is its reason or satisfies {@link isCancellation}. An `AbortError`
+ * of work whose token was not cancelled is a failure. An error of your own is a failure, also with the reason as its
+ * `cause`: a cleanup that fails after a cancellation must not be lost.
  *
  * **Timing.** Synchronous.
  *
@@ -43,7 +44,8 @@ export function isCancellation(error: unknown, token?: CancellationToken | Abort
  * const foreign = new DOMException('not ours', 'AbortError');
  * console.log(isCancellationOf(foreign, token)); // => false
  * token.cancel();
- * console.log(isCancellationOf(new Error('gave up', { cause: token.reason }), token)); // => true
+ * console.log(isCancellationOf(token.reason, token)); // => true
+ * console.log(isCancellationOf(new Error('rollback failed', { cause: token.reason }), token)); // => false
  * ```
  */
 export function isCancellationOf(error: unknown, token: CancellationToken | AbortSignal): boolean {

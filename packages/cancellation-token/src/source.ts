@@ -1,3 +1,18 @@
+/**
+ * The source protocol: how something is waited for.
+ *
+ * Invariants of every wait, and of every source that is made of others
+ *  1. A call of a source, a signal or a clock may run anything: callbacks, sends, cancellations, time. It may even wake
+ *     the waiter that is being parked. So nothing that was polled before is still known after it.
+ *  2. A wait polls, parks, and polls once more. What became ready before the waiter had its place wakes nobody.
+ *  3. Polls of one wait do not nest, since each could take a value. A wake-up inside of a poll or a park asks for another
+ *     round.
+ *  4. A wait that is over is parked nowhere. Whatever parks on several sources looks after each one whether the wait is
+ *     over, and then unparks from all.
+ *
+ * A wait may leave out the second poll where the source is one list, so that parking runs nothing.
+ */
+
 import { show } from '@quiesce/internal';
 
 /** The key under which an object offers its {@link SourceProtocol}; the same in every copy of this package. */
@@ -48,8 +63,10 @@ export interface SourceProtocol<T> {
    */
   poll(): T | typeof PENDING;
   /**
-   * Registers a waiter behind the others, in O(1). A waiter that is parked here already keeps its place. Poll first: one
-   * that parks on a source that is ready already need not be woken.
+   * Registers a waiter behind the others, in O(1). A waiter that is parked here already keeps its place.
+   *
+   * Poll before and after it. A waiter that parks on a source that is ready need not be woken, and parking may run code
+   * that makes the source ready, or that ends the wait: then unpark.
    */
   park(waiter: Waiter): void;
   /** Removes a waiter, in O(1). One that is not parked here is left alone. */
@@ -59,6 +76,11 @@ export interface SourceProtocol<T> {
    * stream: each poll takes the next value, and a `ClosedError` ends it.
    */
   readonly once?: true;
+  /**
+   * Called by whatever makes the source a branch, before it polls any: from then on it takes only when it is polled. What
+   * has started by itself, as the promise of `rx.recv()`, then gives back what it has taken.
+   */
+  defer?(): void;
 }
 
 /**
@@ -108,7 +130,11 @@ export function isSource(value: unknown): value is Source<unknown> {
 
 /** The protocol of what should be a source. */
 export function protocolOf<T>(value: Source<T>, call: string): SourceProtocol<T> {
-  if (isSource(value)) return value[source];
+  if (isSource(value)) {
+    const protocol = value[source];
+    protocol.defer?.();
+    return protocol;
+  }
   throw new TypeError(`${call}: expected a source, got ${show(value)}; await promises, and race them with select`);
 }
 

@@ -20,9 +20,11 @@ import { followerOf, isAbortSignal, ours } from './follower.ts';
 import { Group } from './group.ts';
 import { observe, Registration, unobserve } from './links.ts';
 import {
+  CANCELLED,
   DISPOSED,
   detailsOf,
   type Item,
+  LINKED,
   NODE,
   needDetails,
   originate,
@@ -508,6 +510,16 @@ export class CancellationToken implements Disposable {
   /** @internal */
   get once(): true {
     return true;
+  }
+
+  /** @internal Whether anything waits for the cancellation: a callback, a waiter, a signal that was read, a child with one. */
+  get isObserved(): boolean {
+    return (this.bits & LINKED) !== 0;
+  }
+
+  /** @internal The token above; `undefined` for a root, and for a cancelled token, which has left the tree. */
+  get parent(): CancellationToken | undefined {
+    return this.bits & CANCELLED ? undefined : (this.up as CancellationToken | undefined);
   }
 
   /** @internal Asks whoever answers for this token: itself, or the ancestor to which a disposed one's waiters went. */

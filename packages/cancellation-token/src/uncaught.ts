@@ -42,9 +42,20 @@ export function guarded(act: () => void): void {
   }
 }
 
+/** Options for `reportUncaught`. */
+export interface ReportOptions {
+  /**
+   * `false`: the error may still reach a caller, so it does not end the process. Without an uncaught handler it is printed
+   * by `console.error`. Default: true.
+   */
+  readonly isFatal?: boolean | undefined;
+}
+
 /**
  * Hands an error that has no caller left to the uncaught handler, from a microtask: never in the middle of what runs now.
  *
+ * @param error any value
+ * @param options `isFatal`
  * @example
  * ```ts
  * const before = setUncaughtHandler((error) => console.log(error));
@@ -53,6 +64,6 @@ export function guarded(act: () => void): void {
  * setUncaughtHandler(before);
  * ```
  */
-export function reportUncaught(error: unknown): void {
-  report(error);
+export function reportUncaught(error: unknown, options: ReportOptions = {}): void {
+  report(error, options.isFatal);
 }

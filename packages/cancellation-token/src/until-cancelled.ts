@@ -4,29 +4,26 @@
  * Invariants
  *  1. The first poll asks the token, and the work is not touched when that is cancelled.
  *  2. Every later poll asks the work first: on a tie the value wins.
- *  3. While somebody is parked here, one waiter is parked on each of the two; otherwise none.
+ *  3. The invariants of a wait, at the head of source.ts, hold for the two together; `Pair` keeps them.
  */
 
-import { parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
+import { Pair } from '@quiesce/internal';
 import { PENDING, protocolOf, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 import { CancellationToken, type UntilCancelled } from './token.ts';
 
 class Machine<T> implements SourceProtocol<UntilCancelled<T>> {
-  head: WaiterItem | undefined = undefined;
   /** As of the work; and once the token is cancelled, since the answer is then always the same. */
   once?: true;
   readonly #token: SourceProtocol<unknown>;
   readonly #work: SourceProtocol<T>;
   #isPolled = false;
-  readonly #onToken: Waiter;
-  readonly #onWork: Waiter;
+  readonly #parking: Pair;
 
   constructor(token: CancellationToken, work: Source<T>) {
     this.#token = token[source];
     this.#work = protocolOf(work, 'untilCancelled');
     if (this.#work.once) this.once = true;
-    this.#onToken = this.#waiter();
-    this.#onWork = this.#waiter();
+    this.#parking = new Pair(this.#token, this.#work);
   }
 
   poll(): UntilCancelled<T> | typeof PENDING {
@@ -39,18 +36,11 @@ class Machine<T> implements SourceProtocol<UntilCancelled<T>> {
   }
 
   park(waiter: Waiter): void {
-    parkOn(this, waiter);
-    try {
-      this.#token.park(this.#onToken);
-      this.#work.park(this.#onWork);
-    } catch (error) {
-      this.unpark(waiter);
-      throw error;
-    }
+    this.#parking.park(waiter);
   }
 
   unpark(waiter: Waiter): void {
-    if (unparkFrom(this, waiter) && this.head === undefined) this.#rest();
+    this.#parking.unpark(waiter);
   }
 
   #ask(): UntilCancelled<T> | undefined {
@@ -63,19 +53,6 @@ class Machine<T> implements SourceProtocol<UntilCancelled<T>> {
   #take(): UntilCancelled<T> | typeof PENDING {
     const value = this.#work.poll();
     return value === PENDING ? PENDING : { cancelled: false, value };
-  }
-
-  #rest(): void {
-    this.#token.unpark(this.#onToken);
-    this.#work.unpark(this.#onWork);
-  }
-
-  #waiter(): Waiter {
-    const wake = (): void => {
-      this.#rest();
-      wakeAll(this);
-    };
-    return { next: undefined, prev: undefined, owner: undefined, wake };
   }
 }
 

@@ -1,5 +1,6 @@
 import { consumeBudget } from './budget.ts';
-import { PENDING, protocolOf, type Source, type Waiter } from './source.ts';
+import { PENDING, protocolOf, type Source, type SourceProtocol, type Waiter } from './source.ts';
+import { reportUncaught } from './uncaught.ts';
 
 /**
  * Waits for any source outside of `select`.
@@ -20,21 +21,89 @@ import { PENDING, protocolOf, type Source, type Waiter } from './source.ts';
  * ```
  */
 export function wait<T>(from: Source<T>): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const protocol = protocolOf(from, 'wait');
-    const wake = (): void => {
-      try {
-        const value = protocol.poll();
-        if (value === PENDING) protocol.park(waiter);
-        else afterTurn(() => resolve(value));
-      } catch (error) {
-        afterTurn(() => reject(error));
-      }
-    };
-    const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
-    wake();
-  });
+  try {
+    const waiting = new Wait(protocolOf(from, 'wait'));
+    waiting.wake();
+    return waiting.promise;
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
+
+/** One wait. It polls, parks and polls again, as the head of source.ts says. */
+export class Wait<T> implements Waiter {
+  next: object | undefined = undefined;
+  prev: object | undefined = undefined;
+  owner: object | undefined = undefined;
+  readonly protocol: SourceProtocol<T>;
+  readonly promise: Promise<T>;
+  resolve: (value: T) => void = ignore;
+  reject: (error: unknown) => void = ignore;
+  /** Learns of the end; set by `sourcePromise`. */
+  call: { settled(value: T): void; failed(error: unknown): void } | undefined = undefined;
+  /** Set while it polls: a wake-up then asks for another round (invariant 3). */
+  isPolling = false;
+  /** Set before it parks, cleared by each wake-up. */
+  isParked = false;
+  /** Set once, before the promise settles. */
+  isOver = false;
+
+  constructor(protocol: SourceProtocol<T>) {
+    this.protocol = protocol;
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  wake(): void {
+    this.isParked = false;
+    if (this.isPolling || this.isOver) return;
+    try {
+      while (!this.#take() && !this.isParked) {
+        this.isParked = true;
+        this.protocol.park(this);
+        if (this.isOver) this.protocol.unpark(this);
+      }
+    } catch (error) {
+      this.giveUp();
+      this.call?.failed(error);
+      afterTurn(() => this.reject(error));
+    }
+  }
+
+  /** Waits no longer. The promise stays as it is. Returns what settles it. */
+  giveUp(): this {
+    this.isOver = true;
+    try {
+      this.protocol.unpark(this);
+    } catch (error) {
+      reportUncaught(error);
+    }
+    return this;
+  }
+
+  /** Polls, and says whether the wait is over. */
+  #take(): boolean {
+    if (this.isOver) return true;
+    let value: T | typeof PENDING;
+    this.isPolling = true;
+    try {
+      value = this.protocol.poll();
+    } finally {
+      this.isPolling = false;
+    }
+    if (value !== PENDING) {
+      this.giveUp();
+      this.call?.settled(value);
+      const taken = value;
+      afterTurn(() => this.resolve(taken));
+    }
+    return this.isOver;
+  }
+}
+
+function ignore(): void {}
 
 /** A loop over what is ready at once must not starve the event loop. */
 export function afterTurn(settle: () => void): void {

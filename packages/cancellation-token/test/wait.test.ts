@@ -35,13 +35,14 @@ test('takes what is ready at once, in the call', async () => {
   expect(await waiting).toBe('value');
 });
 
-test('polls at each wake-up until there is something, and not once more', async () => {
-  const slow = scripted(pending, pending, () => 'value', fail);
+test('polls before and after it parks, at each wake-up until there is something, and not once more', async () => {
+  const slow = scripted(pending, pending, pending, pending, () => 'value', fail);
   const waiting = wait(slow);
-  slow.wake();
   expect(slow.polls()).toBe(2);
   slow.wake();
-  expect([await waiting, slow.polls()]).toEqual(['value', 3]);
+  expect(slow.polls()).toBe(4);
+  slow.wake();
+  expect([await waiting, slow.polls()]).toEqual(['value', 5]);
 });
 
 test('rejects with what poll throws, now or later', async () => {

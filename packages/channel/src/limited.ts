@@ -1,12 +1,17 @@
 import {
+  asFailingSource,
   CancellationToken,
   type Clock,
   PENDING,
+  type SourcePromise,
   type SourceProtocol,
   source,
+  sourcePromise,
+  type Takeable,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { Pair } from '@quiesce/internal';
+import { failed } from './settle.ts';
 
 /** How one operation waits. */
 export interface WaitOptions {
@@ -23,7 +28,7 @@ export interface WaitOptions {
  *
  * @throws TypeError when the signal is none; RangeError when the time is none
  */
-export function limited<T>(inner: SourceProtocol<T>, options: WaitOptions | undefined): SourceProtocol<T> {
+export function limited<T>(inner: Takeable<T>, options: WaitOptions | undefined): Takeable<T> {
   const given = options?.signal;
   const timeout = options?.timeout;
   if (given === undefined && timeout === undefined) return inner;
@@ -32,25 +37,31 @@ export function limited<T>(inner: SourceProtocol<T>, options: WaitOptions | unde
   return new Limited(inner, token[source], until[source]);
 }
 
-/** Invariant: while somebody is parked here, one waiter is parked on the source and one on the token; otherwise none. */
-class Limited<T> implements SourceProtocol<T>, WaiterList {
-  head: WaiterItem | undefined = undefined;
+/** Waits for a source that can be given up. What is wrong with the options is a rejection. */
+export function waitLimited<T>(inner: Takeable<T>, options: WaitOptions | undefined): SourcePromise<T> {
+  try {
+    return sourcePromise(limited(inner, options));
+  } catch (error) {
+    return asFailingSource(failed(error), inner, error);
+  }
+}
+
+/** Polls a source between its two limits, and parks on it and on the later one. */
+class Limited<T> implements Takeable<T> {
   readonly once?: true;
-  readonly #inner: SourceProtocol<T>;
+  readonly #inner: Takeable<T>;
   readonly #signal: SourceProtocol<unknown>;
   /** The signal with the time limit. */
   readonly #until: SourceProtocol<unknown>;
-  readonly #onInner: Waiter;
-  readonly #onUntil: Waiter;
-  /** Set by the poll that takes: nothing can be given up any more. */
+  readonly #parking: Pair;
+  /** Set by the poll that takes the only value: nothing can be given up any more. */
   #isOver = false;
 
-  constructor(inner: SourceProtocol<T>, signal: SourceProtocol<unknown>, until: SourceProtocol<unknown>) {
+  constructor(inner: Takeable<T>, signal: SourceProtocol<unknown>, until: SourceProtocol<unknown>) {
     this.#inner = inner;
     this.#signal = signal;
     this.#until = until;
-    this.#onInner = this.#waiter();
-    this.#onUntil = this.#waiter();
+    this.#parking = new Pair(until, inner);
     if (inner.once) this.once = true;
   }
 
@@ -58,31 +69,22 @@ class Limited<T> implements SourceProtocol<T>, WaiterList {
     if (!this.#isOver) refuse(this.#signal);
     const value = this.#inner.poll();
     if (value === PENDING) refuse(this.#until);
-    else this.#isOver = true;
+    else if (this.once) this.#isOver = true;
     return value;
   }
 
+  putBack(value: T | undefined, error: unknown, mark: number): boolean {
+    const isUndone = this.#inner.putBack?.(value, error, mark) === true;
+    if (isUndone) this.#isOver = false;
+    return isUndone;
+  }
+
   park(waiter: Waiter): void {
-    parkOn(this, waiter);
-    this.#until.park(this.#onUntil);
-    this.#inner.park(this.#onInner);
+    this.#parking.park(waiter);
   }
 
   unpark(waiter: Waiter): void {
-    if (unparkFrom(this, waiter) && this.head === undefined) this.#rest();
-  }
-
-  #rest(): void {
-    this.#until.unpark(this.#onUntil);
-    this.#inner.unpark(this.#onInner);
-  }
-
-  #waiter(): Waiter {
-    const wake = (): void => {
-      this.#rest();
-      wakeAll(this);
-    };
-    return { next: undefined, prev: undefined, owner: undefined, wake };
+    this.#parking.unpark(waiter);
   }
 }
 

@@ -36,7 +36,7 @@ export class Line implements DueList {
   isAnew = false;
   /** The request whose waiters are being woken; `undefined`: none, or it has taken its units. */
   turn: Waiter | undefined = undefined;
-  /** Units in stock. */
+  /** Units in stock; less than 0: so many are owed. */
   free: number;
   /** Set once: nobody gets any more. */
   isClosed = false;
@@ -54,7 +54,7 @@ export class Line implements DueList {
 
   /** Units that a newcomer could have: those who wait have a claim to all. */
   get open(): number {
-    return this.isEmpty ? this.free : 0;
+    return this.isEmpty ? Math.max(0, this.free) : 0;
   }
 
   isDue(first: Waiter): boolean {

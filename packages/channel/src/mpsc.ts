@@ -7,7 +7,8 @@
  *       └───────────────────────── rx.dispose() (drops what is queued) ──────────────────▲
  *
  * Invariants
- *  1. `capacity` = free room + values in the queue + permits that are out. A value enters the queue in the very step in
+ *  1. `capacity` = free room + values in the queue + permits that are out. Free room is less than none after `putBack`, until
+ *     the value has been taken again. A value enters the queue in the very step in
  *     which its sender gets room, so that the order of the line is the order of the values.
  *  2. Outside of `wakeDue` somebody is parked here only if the queue is empty and the channel is not over, or was told
  *     of all that is there and parked again. So a newcomer polls first: it overtakes only whoever is being woken.
@@ -15,7 +16,7 @@
  *  4. Once `rx.close()` was called nobody gets room; permits that are out may still be used.
  */
 
-import { ClosedError, PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
+import { ClosedError, PENDING, type Takeable, type Waiter } from '@quiesce/cancellation-token';
 import { parkOn, reserveStack, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
 import { Condition } from './awaitable.ts';
 import { type DueList, isCrowd, wakeDue } from './due.ts';
@@ -23,7 +24,7 @@ import type { Line } from './line.ts';
 import { Queue } from './queue.ts';
 
 /** What all handles of one channel share. */
-export class Channel<T> implements SourceProtocol<T>, DueList {
+export class Channel<T> implements Takeable<T>, DueList {
   /** Who is parked on the receiver. */
   head: WaiterItem | undefined = undefined;
   isWaking = false;
@@ -53,13 +54,22 @@ export class Channel<T> implements SourceProtocol<T>, DueList {
     return this.#closing;
   }
 
+  /** Whether somebody can still send: a sender, a permit that is out, or a send that waits and goes on without its sender. */
+  get isSendable(): boolean {
+    const room = this.room;
+    return this.senders > 0 || (room !== undefined && (!room.isEmpty || this.#hasPermits));
+  }
+
+  /** Whether permits are out (invariant 1). */
+  get #hasPermits(): boolean {
+    return this.room !== undefined && this.room.free + this.queue.length < this.capacity;
+  }
+
   /** Whether nothing will ever come. */
   get isOver(): boolean {
     if (this.queue.length > 0) return false;
-    const room = this.room;
-    // Who stands in line has its value sent all the same when all senders are closed, but not when the receiver is.
-    if (!this.isClosed && (this.senders > 0 || room?.isEmpty === false)) return false;
-    return room === undefined || room.free === this.capacity;
+    // Who stands in line gets no room once the receiver is closed.
+    return this.isClosed ? !this.#hasPermits : !this.isSendable;
   }
 
   poll(): T | typeof PENDING {
@@ -76,6 +86,20 @@ export class Channel<T> implements SourceProtocol<T>, DueList {
     if (room !== undefined) room.give(1);
     this.tellEnd();
     return value;
+  }
+
+  putBack(value: T | undefined, error: unknown): boolean {
+    // What it has thrown it throws again.
+    return error !== undefined || this.putBackAll([value as T]);
+  }
+
+  /** Takes back what was received last, as if it never was. */
+  putBackAll(values: readonly T[]): boolean {
+    if (this.isDropped) return false;
+    for (let i = values.length - 1; i >= 0; i--) this.queue.unshift(values[i] as T);
+    if (this.room !== undefined) this.room.free -= values.length;
+    if (this.head !== undefined) wakeDue(this);
+    return true;
   }
 
   park(waiter: Waiter): void {

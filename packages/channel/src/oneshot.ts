@@ -4,15 +4,15 @@ import {
   PENDING,
   type Sendable,
   type Source,
+  type SourcePromise,
   type SourceProtocol,
   source,
-  wait,
 } from '@quiesce/cancellation-token';
 import { defineDispose, wakeAll } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { limited, type WaitOptions } from './limited.ts';
+import { type WaitOptions, waitLimited } from './limited.ts';
 import type { TryRecv } from './receiver.ts';
-import { failed, refuseUnsendable } from './settle.ts';
+import { refuseUnsendable } from './settle.ts';
 import { Slot } from './slot.ts';
 
 /**
@@ -135,12 +135,8 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    * @throws ClosedError when the sender was closed without sending, or this receiver was closed before; `TimeoutError`; the
    *   reason, verbatim, when `signal` is cancelled; TypeError when it is no signal; RangeError when `timeout` is no time
    */
-  recv(options?: WaitOptions): Promise<T> {
-    try {
-      return wait({ [source]: limited(this.slot, options) });
-    } catch (error) {
-      return failed(error);
-    }
+  recv(options?: WaitOptions): SourcePromise<T> {
+    return waitLimited(this.slot, options);
   }
 
   /**
@@ -156,6 +152,22 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
       if (isClosedError(error)) return { ok: false, why: 'closed' };
       throw error;
     }
+  }
+
+  /**
+   * Whether no value has been sent. It says nothing about a sender that was closed: see `tryRecv`.
+   *
+   * @see tokio::sync::oneshot::Receiver::is_empty (tokio 1.53). There a value that was received is gone; here it stays
+   * @example
+   * ```ts
+   * const [reply, answer] = oneshot<string>();
+   * console.log(answer.isEmpty); // => true
+   * reply.send('yes');
+   * console.log(answer.isEmpty); // => false
+   * ```
+   */
+  get isEmpty(): boolean {
+    return this.slot.value === PENDING;
   }
 
   /**

@@ -1,4 +1,12 @@
-import { isClosedError, PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
+import {
+  asSource,
+  type Call,
+  isClosedError,
+  PENDING,
+  type Settling,
+  type Takeable,
+  type Waiter,
+} from '@quiesce/cancellation-token';
 import { settle } from './settle.ts';
 
 type Settle = (result: unknown) => void;
@@ -11,25 +19,37 @@ function capture(resolve: Settle, reject: Settle): void {
   rejectNew = reject;
 }
 
-/** A wait for the next value of a source, to be used again when it is over. It takes the value inside its wake-up. */
+/**
+ * A wait for the next value of a source, to be used again when it is over. It takes the value inside its wake-up.
+ *
+ * The invariants at the head of cancellation-token's source.ts hold. A source that is one list needs no second poll.
+ */
 export class Pause implements Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
-  readonly protocol: SourceProtocol<unknown>;
+  readonly protocol: Takeable<unknown>;
   /** For async iteration: it settles with `{ done, value }`, and the end is no failure. */
   readonly isIteration: boolean;
   /** Set while a wait is under way. */
   resolve: Settle | undefined = undefined;
   reject: Settle = ignore;
-
+  /** What its promise is as a source; set while a wait is under way that is no iteration's. */
+  #call: Call<unknown> | undefined = undefined;
+  /** Whether parking may run anything. */
+  readonly #isGated: boolean;
+  /** Set while it polls: a wake-up then asks for another round. */
+  #isPolling = false;
+  /** Set before it parks, cleared by each wake-up. */
+  #isParked = false;
   /** Where it is kept until its wait ends, if anywhere. */
   readonly #among: Set<Pause> | undefined;
 
-  constructor(protocol: SourceProtocol<unknown>, isIteration: boolean, among?: Set<Pause>) {
+  constructor(protocol: Takeable<unknown>, isIteration: boolean, isGated = false, among?: Set<Pause>) {
     this.protocol = protocol;
     this.#among = among;
     this.isIteration = isIteration;
+    this.#isGated = isGated;
   }
 
   /** Waits behind those who wait already. Only while no other wait is under way. */
@@ -40,30 +60,61 @@ export class Pause implements Waiter {
     // Or they would keep the latest promise, and with it the value, until the next wait anywhere.
     resolveNew = ignore;
     rejectNew = ignore;
-    this.protocol.park(this);
+    if (!this.isIteration) this.#call = asSource(result, this.protocol, PENDING, this);
+    this.#park();
     return result;
   }
 
+  /** Waits no longer; the promise stays as it is, for its call to settle. */
+  giveUp(): Settling {
+    const settling = { resolve: this.resolve ?? ignore, reject: this.reject };
+    this.#end(undefined, undefined);
+    return settling;
+  }
+
   wake(): void {
+    this.#isParked = false;
+    if (!this.#isPolling && this.resolve !== undefined && !this.#take()) this.#park();
+  }
+
+  #park(): void {
+    do {
+      this.#isParked = true;
+      this.protocol.park(this);
+      if (!this.#isGated) return;
+      if (this.resolve === undefined) this.protocol.unpark(this);
+    } while (!this.#take() && !this.#isParked);
+  }
+
+  /** Polls, and says whether the wait is over. */
+  #take(): boolean {
+    if (this.resolve === undefined) return true;
+    this.#isPolling = true;
     try {
       const value = this.protocol.poll();
-      if (value === PENDING) this.protocol.park(this);
-      else this.#end(this.resolve, this.isIteration ? { done: false, value } : value);
+      if (value !== PENDING) {
+        this.#call?.settled(value);
+        this.#end(this.resolve, this.isIteration ? { done: false, value } : value);
+      }
     } catch (error) {
+      this.#call?.failed(error);
       if (this.isIteration && isClosedError(error)) this.stop();
       else this.#end(this.reject, error);
     }
+    this.#isPolling = false;
+    return this.resolve === undefined;
   }
 
   /** Ends an iteration's wait, having consumed nothing. */
   stop(): void {
-    this.protocol.unpark(this);
     this.#end(this.resolve, { done: true, value: undefined });
   }
 
   #end(by: Settle | undefined, result: unknown): void {
     this.resolve = undefined;
     this.reject = ignore;
+    this.#call = undefined;
+    if (this.#isParked) this.protocol.unpark(this);
     this.#among?.delete(this);
     if (by !== undefined) settle(by, result);
   }

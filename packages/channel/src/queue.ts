@@ -14,6 +14,14 @@ export class Queue<T> {
     this.#values[(this.#first + this.length++) & (this.#values.length - 1)] = value;
   }
 
+  /** Puts a value before the others. */
+  unshift(value: T): void {
+    if (this.length === this.#values.length) this.#grow();
+    this.#first = (this.#first + this.#values.length - 1) & (this.#values.length - 1);
+    this.#values[this.#first] = value;
+    this.length++;
+  }
+
   /** Takes the oldest value; there must be one. */
   shift(): T {
     const values = this.#values;

@@ -1,10 +1,20 @@
-import { isClosedError, PENDING, type Source, type SourceProtocol, source, wait } from '@quiesce/cancellation-token';
+import {
+  asFailingSource,
+  asSource,
+  isClosedError,
+  PENDING,
+  type Source,
+  type SourcePromise,
+  type SourceProtocol,
+  source,
+  type Takeable,
+} from '@quiesce/cancellation-token';
 import { defineDispose } from '@quiesce/internal';
-import { limited, type WaitOptions } from './limited.ts';
+import { type WaitOptions, waitLimited } from './limited.ts';
 import type { Channel } from './mpsc.ts';
 import { Pause } from './pause.ts';
 import { checkCount, failed, fulfilled } from './settle.ts';
-import { Values } from './values.ts';
+import { Values, type ValuesOptions } from './values.ts';
 
 /** What `tryRecv` answers. */
 export type TryRecv<T> =
@@ -66,17 +76,22 @@ export class Receiver<T> implements Disposable {
    * await rx.recv({ timeout: 5 }).catch((error) => console.log(error.name)); // => ClosedError
    * ```
    */
-  recv(options?: WaitOptions): Promise<T> {
+  recv(options?: WaitOptions): SourcePromise<T> {
     const { channel } = this;
+    if (options !== undefined) return waitLimited(channel, options);
+    let result: Promise<T>;
     try {
-      if (options !== undefined) return wait({ [source]: limited(channel, options) });
       const value = channel.poll();
-      if (value !== PENDING) return fulfilled(value);
+      if (value === PENDING) {
+        const pause = this.#pause.resolve === undefined ? this.#pause : new Pause(channel, false);
+        return pause.start() as SourcePromise<T>;
+      }
+      result = fulfilled(value);
+      asSource(result, channel, value);
     } catch (error) {
-      return failed(error);
+      return asFailingSource(failed(error), channel, error);
     }
-    const pause = this.#pause.resolve === undefined ? this.#pause : new Pause(channel, false);
-    return pause.start() as Promise<T>;
+    return result as SourcePromise<T>;
   }
 
   /**
@@ -96,9 +111,9 @@ export class Receiver<T> implements Disposable {
    * console.log(await rx.recvMany(2), await rx.recvMany(2)); // => [ 1, 2 ] [ 3 ]
    * ```
    */
-  recvMany(limit: number, options?: WaitOptions): Promise<T[]> {
+  recvMany(limit: number, options?: WaitOptions): SourcePromise<T[]> {
     const { channel } = this;
-    const batch: SourceProtocol<T[]> = {
+    const batch: Takeable<T[]> = {
       poll: () => {
         const first = channel.poll();
         if (first === PENDING) return PENDING;
@@ -106,15 +121,16 @@ export class Receiver<T> implements Disposable {
         while (values.length < limit && channel.queue.length > 0) values.push(channel.poll() as T);
         return values;
       },
+      putBack: (values) => values === undefined || channel.putBackAll(values),
       park: (waiter) => channel.park(waiter),
       unpark: (waiter) => channel.unpark(waiter),
     };
     try {
       checkCount(limit, 1, 'recvMany: the limit');
-      return wait({ [source]: limited(batch, options) });
     } catch (error) {
-      return failed(error);
+      return asFailingSource(failed(error), batch, error);
     }
+    return waitLimited(batch, options);
   }
 
   /**
@@ -133,9 +149,39 @@ export class Receiver<T> implements Disposable {
     }
   }
 
-  /** Iterates until the channel is closed and drained. Leaving the loop in any way leaves the receiver open. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
-    return new Values(this.channel);
+  /**
+   * Iterates until the channel is closed and drained.
+   *
+   * **Timing.** Each `next()` as `recv`. Several that wait are served in order.
+   *
+   * **Cancel safety.** Leaving the loop in any way leaves the receiver open. `return()` ends each `next()` that waits.
+   *
+   * @param options `signal`: a token or `AbortSignal` that ends the loop with its reason
+   * @returns a fresh iterator, which `await using` ends too; several on one receiver share its values
+   * @throws TypeError when `signal` is no signal; from `next()`, the reason when it is cancelled
+   * @see tokio_stream::wrappers::ReceiverStream (tokio-stream 0.1)
+   * @example
+   * ```ts
+   * const stop = new CancellationToken();
+   * const [tx, rx] = channel<string>(4);
+   * await tx.send('job');
+   * try {
+   *   for await (const job of rx.values({ signal: stop })) {
+   *     console.log(job); // => job
+   *     stop.cancel('deploy');
+   *   }
+   * } catch (reason) {
+   *   console.log(reason); // => deploy
+   * }
+   * ```
+   */
+  values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
+    return new Values(this.channel, options);
+  }
+
+  /** The same as `values()`. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
+    return this.values();
   }
 
   /** How many values are in the channel. */
@@ -148,9 +194,14 @@ export class Receiver<T> implements Disposable {
     return this.length === 0;
   }
 
-  /** Whether nothing new is let in: all senders are closed, or `close` was called. There may be values left. */
+  /**
+   * Whether nothing new is let in: `close` was called, or all senders are closed and no permit is out. There may be values
+   * left.
+   *
+   * @see tokio::sync::mpsc::Receiver::is_closed (tokio 1.53)
+   */
   get isClosed(): boolean {
-    return this.channel.isClosed || this.channel.senders === 0;
+    return this.channel.isClosed || !this.channel.isSendable;
   }
 
   /** For how many values there is room that nobody waits for; `Infinity`: without a limit. */

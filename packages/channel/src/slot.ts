@@ -1,4 +1,4 @@
-import { ClosedError, PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
+import { ClosedError, PENDING, type Takeable, type Waiter } from '@quiesce/cancellation-token';
 import { parkOn, unparkFrom, type WaiterItem, type WaiterList } from '@quiesce/internal';
 import { Condition } from './awaitable.ts';
 
@@ -7,7 +7,7 @@ import { Condition } from './awaitable.ts';
  *
  * Invariant: a value that was sent stays, whatever is closed afterwards.
  */
-export class Slot<T> implements SourceProtocol<T>, WaiterList {
+export class Slot<T> implements Takeable<T>, WaiterList {
   head: WaiterItem | undefined = undefined;
   readonly once = true;
   /** Set once, by `send`. */
@@ -23,6 +23,11 @@ export class Slot<T> implements SourceProtocol<T>, WaiterList {
     if (this.isClosed) throw new ClosedError('recv: this receiver was closed before a value was sent');
     if (this.isSpent) throw new ClosedError('recv: the sender was closed without having sent a value');
     return PENDING;
+  }
+
+  /** Nothing to undo: it gives the same for ever. */
+  putBack(): boolean {
+    return true;
   }
 
   park(waiter: Waiter): void {

@@ -1,19 +1,34 @@
-import { isClosedError, PENDING, type SourceProtocol } from '@quiesce/cancellation-token';
+import { type CancellationToken, isClosedError, PENDING, type SourceProtocol } from '@quiesce/cancellation-token';
+import { defineDispose } from '@quiesce/internal';
+import { limited } from './limited.ts';
 import { Pause } from './pause.ts';
 import { failed, fulfilled } from './settle.ts';
 
+/** How an iteration goes. */
+export interface ValuesOptions {
+  /** Ends the iteration: the `next()` that waits, and each later one, rejects with the reason. */
+  readonly signal?: CancellationToken | AbortSignal | undefined;
+}
+
 /** The values of a stream, one after the other, until it is closed; leaving the loop leaves the stream as it is. */
-export class Values<T> implements AsyncIterableIterator<T, undefined, undefined> {
+export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(Values, 'return', 'asyncDispose');
   readonly #protocol: SourceProtocol<T>;
+  /** Whether a signal ends it. */
+  readonly #isGated: boolean;
   readonly #pause: Pause;
   /** Those of a `next()` that was called while another one waits; made when first needed. */
   #more: Set<Pause> | undefined = undefined;
   /** Set by `return`: nothing more is taken. */
   #isDone = false;
+  /** The same as `return`. */
+  declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
-  constructor(protocol: SourceProtocol<T>) {
-    this.#protocol = protocol;
-    this.#pause = new Pause(protocol, true);
+  constructor(protocol: SourceProtocol<T>, options?: ValuesOptions) {
+    this.#protocol = options?.signal === undefined ? protocol : limited(protocol, options);
+    this.#isGated = options?.signal !== undefined;
+    this.#pause = new Pause(this.#protocol, true, this.#isGated);
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
@@ -35,11 +50,16 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
     return fulfilled({ done: true, value: undefined });
   }
 
+  /** Ends the iteration as `return` does, and fails: `yield*` passes an error on this way. */
+  throw(error?: unknown): Promise<never> {
+    return this.return().then(() => Promise.reject(error));
+  }
+
   /** A pause in which nobody waits. */
   #free(): Pause {
     if (this.#pause.resolve === undefined) return this.#pause;
     this.#more ??= new Set();
-    const pause = new Pause(this.#protocol, true, this.#more);
+    const pause = new Pause(this.#protocol, true, this.#isGated, this.#more);
     this.#more.add(pause);
     return pause;
   }

@@ -1,8 +1,14 @@
-import { type PENDING, type Source, type SourceProtocol, source, wait } from '@quiesce/cancellation-token';
+import {
+  type PENDING,
+  type Source,
+  type SourcePromise,
+  type SourceProtocol,
+  source,
+  type Takeable,
+} from '@quiesce/cancellation-token';
 import { defineDispose } from '@quiesce/internal';
-import { limited, type WaitOptions } from './limited.ts';
-import { failed } from './settle.ts';
-import { Values } from './values.ts';
+import { type WaitOptions, waitLimited } from './limited.ts';
+import { Values, type ValuesOptions } from './values.ts';
 import { View } from './watched.ts';
 
 /**
@@ -71,8 +77,8 @@ export class WatchReceiver<T> implements Disposable {
    * console.log(await rx.changed()); // => ready
    * ```
    */
-  changed(options?: WaitOptions): Promise<T> {
-    return this.#wait(this.view, options);
+  changed(options?: WaitOptions): SourcePromise<T> {
+    return waitLimited(this.view, options);
   }
 
   /**
@@ -92,9 +98,9 @@ export class WatchReceiver<T> implements Disposable {
    * console.log(await big); // => 2
    * ```
    */
-  waitFor(predicate: (value: T) => boolean, options?: WaitOptions): Promise<T> {
+  waitFor(predicate: (value: T) => boolean, options?: WaitOptions): SourcePromise<T> {
     const { view } = this;
-    const { shared } = view;
+    const { shared, watchers } = view;
     // A version of its own: what others have seen meanwhile is shown to the predicate all the same.
     let shown = -1;
     const poll = (): T | typeof PENDING => {
@@ -106,20 +112,45 @@ export class WatchReceiver<T> implements Disposable {
       // Never the value as it is: `markChanged` makes it count as not seen, but it has failed.
       return view.rest();
     };
-    return this.#wait({ poll, park: (waiter) => view.park(waiter), unpark: (waiter) => view.unpark(waiter) }, options);
+    const protocol: Takeable<T> = {
+      poll,
+      putBack: (value, error) => {
+        shown = -1;
+        return view.putBack(value, error);
+      },
+      park: (waiter) => view.parkIn(watchers, waiter),
+      unpark: (waiter) => view.unparkFrom(watchers, waiter),
+    };
+    return waitLimited(protocol, options);
   }
 
-  #wait<R>(protocol: SourceProtocol<R>, options: WaitOptions | undefined): Promise<R> {
-    try {
-      return wait({ [source]: limited(protocol, options) });
-    } catch (error) {
-      return failed(error);
-    }
+  /**
+   * Iterates over the changes from now on; several in a row may be seen as one.
+   *
+   * **Cancel safety.** Leaving the loop in any way leaves the receiver open.
+   *
+   * @param options `signal`: a token or `AbortSignal` that ends the loop with its reason
+   * @returns a fresh iterator, which `await using` ends too
+   * @throws TypeError when `signal` is no signal; from `next()`, the reason when it is cancelled
+   * @see tokio_stream::wrappers::WatchStream (tokio-stream 0.1)
+   * @example
+   * ```ts
+   * const stop = new CancellationToken();
+   * const [tx, rx] = watch('starting');
+   * tx.send('ready');
+   * for await (const state of rx.values({ signal: stop })) {
+   *   console.log(state); // => ready
+   *   tx.close();
+   * }
+   * ```
+   */
+  values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
+    return new Values(this.view, options);
   }
 
-  /** Iterates over the changes from now on; several in a row may be seen as one. Leaving the loop leaves it open. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
-    return new Values(this.view);
+  /** The same as `values()`. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
+    return this.values();
   }
 
   /** Makes the value count as not seen. */

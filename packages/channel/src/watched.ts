@@ -5,16 +5,18 @@
  *  1. The version grows with each change. A receiver has something new exactly if it has not seen the latest version.
  *  2. A view is in the list of its value exactly while somebody is parked on it, but for the time in which it is itself
  *     being woken.
- *  3. One `tell` at a time wakes the views, and goes on until all were woken after the latest change: so a thousand
+ *  3. Of those who want a change, each takes one: they are woken in turn, until it is taken. Those with a predicate are all
+ *     woken at each change, after them. So a thousand who wait cost a change no more than one.
+ *  4. One `tell` at a time wakes the views, and goes on until all were woken after the latest change: so a thousand
  *     receivers that send inside of their wake-ups do not overflow the stack.
  *
  * Not guaranteed: that a receiver sees every value; it sees the latest.
  */
 
-import { ClosedError, PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
+import { ClosedError, PENDING, type Takeable, type Waiter } from '@quiesce/cancellation-token';
 import { parkOn, reserveStack, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { Condition } from './awaitable.ts';
-import { isCrowd } from './due.ts';
+import { type DueList, isCrowd, wakeDue } from './due.ts';
 
 /** The value that all handles of one `watch` share. */
 export class Watched<T> implements WaiterList {
@@ -59,13 +61,17 @@ export class Watched<T> implements WaiterList {
 }
 
 /** What one receiver sees, as a source of changes. */
-export class View<T> implements SourceProtocol<T>, WaiterList, Waiter {
+export class View<T> implements Takeable<T>, DueList, Waiter {
   /** The place among the views on which somebody is parked. */
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
-  /** Who is parked on this one. */
+  /** Who is parked on this one, for a change. */
   head: WaiterItem | undefined = undefined;
+  isWaking = false;
+  isAnew = false;
+  /** Who is parked on this one with a predicate. */
+  readonly watchers: WaiterList = { head: undefined };
   readonly shared: Watched<T>;
   /** The version that was seen last; -1: the receiver wants to see it again. */
   seen: number;
@@ -99,23 +105,46 @@ export class View<T> implements SourceProtocol<T>, WaiterList, Waiter {
     return PENDING;
   }
 
+  putBack(_value: T | undefined, error: unknown): boolean {
+    if (error === undefined) {
+      this.seen = -1;
+      this.tell();
+    }
+    return true;
+  }
+
+  isDue(): boolean {
+    return this.isChanged || this.isClosed || this.shared.senders === 0;
+  }
+
   park(waiter: Waiter): void {
-    parkOn(this, waiter);
-    parkOn(this.shared, this);
+    this.parkIn(this, waiter);
   }
 
   unpark(waiter: Waiter): void {
-    if (unparkFrom(this, waiter) && this.head === undefined) unparkFrom(this.shared, this);
+    this.unparkFrom(this, waiter);
+  }
+
+  parkIn(list: WaiterList, waiter: Waiter): void {
+    parkOn(list, waiter);
+    parkOn(this.shared, this);
+  }
+
+  unparkFrom(list: WaiterList, waiter: Waiter): void {
+    if (unparkFrom(list, waiter)) this.#leave();
   }
 
   wake(): void {
-    wakeAll(this);
+    wakeDue(this);
+    wakeAll(this.watchers);
+    // Those who found nothing for them wait on.
+    if (this.head !== undefined) parkOn(this.shared, this);
   }
 
   /** Something is new for this one alone. */
   tell(): void {
     unparkFrom(this.shared, this);
-    wakeAll(this);
+    this.wake();
   }
 
   close(): void {
@@ -124,5 +153,10 @@ export class View<T> implements SourceProtocol<T>, WaiterList, Waiter {
     this.shared.receivers--;
     this.tell();
     if (this.shared.receivers === 0) wakeAll(this.shared.unwatched);
+  }
+
+  /** Leaves the list of the value when nobody waits any more (invariant 2). */
+  #leave(): void {
+    if (this.head === undefined && this.watchers.head === undefined) unparkFrom(this.shared, this);
   }
 }

@@ -33,15 +33,15 @@ export class WeakSender<S> implements Disposable {
   }
 
   /**
-   * A sender of the channel, while it has another one.
+   * A sender of the channel, while it has another one, or a permit is out.
    *
-   * @returns `undefined` once the last sender was closed
+   * @returns `undefined` once the last sender was closed and the last permit was used or released
    * @throws ClosedError when this weak sender was closed
    * @see tokio::sync::mpsc::WeakSender::upgrade (tokio 1.53)
    */
   upgrade(): S | undefined {
     this.#check('upgrade');
-    return this.#channel.senders === 0 ? undefined : this.#make();
+    return this.#channel.isSendable ? this.#make() : undefined;
   }
 
   /**

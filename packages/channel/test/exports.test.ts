@@ -3,7 +3,11 @@ import { expect, test } from 'vitest';
 
 test('exactly these names are exported', () => {
   expect(Object.keys(exported).sort()).toEqual([
+    'Barrier',
     'Mutex',
+    'Notify',
+    'OnceCell',
+    'RwLock',
     'Semaphore',
     'SendError',
     'channel',

@@ -41,6 +41,11 @@ class Model {
     return this.line.length > 0 ? 0 : this.free;
   }
 
+  /** Permits that are out, and sends that wait, keep it open without their sender. */
+  get isSendable(): boolean {
+    return this.senders + this.permits + this.line.length > 0;
+  }
+
   get isOver(): boolean {
     return (this.isClosed || this.senders === 0) && this.queue.length + this.permits + this.line.length === 0;
   }
@@ -247,7 +252,7 @@ class Pair {
     const { model } = this;
     return {
       answers: this.ops.map(({ wanted }) => wanted),
-      receiver: [model.queue.length, model.isClosed || model.senders === 0, model.senders],
+      receiver: [model.queue.length, model.isClosed || !model.isSendable, model.senders],
       senders: this.senders.map(() => [model.open, model.isClosed]),
     };
   }

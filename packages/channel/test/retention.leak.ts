@@ -1,7 +1,18 @@
 // What channels and locks keep: what is to be received, and nothing of those who came and went.
 import { getEventListeners } from 'node:events';
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { channel, Mutex, oneshot, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
+import {
+  Barrier,
+  channel,
+  Mutex,
+  Notify,
+  OnceCell,
+  oneshot,
+  RwLock,
+  Semaphore,
+  unboundedChannel,
+  watch,
+} from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import { describe, expect, test } from 'vitest';
 import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
@@ -110,6 +121,50 @@ describe('a lock that lives long keeps nothing', () => {
     });
     expect(growth).toBeLessThan(2);
     expect([lock.isLocked, semaphore.availablePermits]).toEqual([false, 1]);
+  });
+});
+
+describe('a lock, a barrier, a cell and a notify that live long keep nothing', () => {
+  test('of waits that were served, given up, timed out, lost, or never awaited', async () => {
+    const [notify, lock, barrier, cell] = [new Notify(), new RwLock(), new Barrier(3), new OnceCell<object>()];
+    const never = (token: CancellationToken): Promise<object> =>
+      new Promise((_, reject) => token.onCancelled(() => reject(token.reason)));
+    const writer = await lock.write();
+    const growth = await bytesPerTurn({ turns: 10_000 }, async () => {
+      const token = new CancellationToken();
+      const waits = (options?: { signal?: CancellationToken; timeout?: number }) => ({
+        notified: notify.notified(options),
+        read: lock.read(options),
+        write: lock.write(options),
+        barrier: barrier.wait(options),
+        cell: cell.getOrInit(never, options),
+      });
+      waits({ timeout: 60_000 });
+      const given = Object.values(waits({ signal: token })).map((wait) => wait.then(null, () => {}));
+      const late = notify.notified({ timeout: 0 }).then(null, () => {});
+      const lost = select({ ...waits({ timeout: 60_000 }), ready: Promise.resolve() });
+      using enabled = notify.notified();
+      enabled.enable();
+      token.cancel();
+      await Promise.all([...given, late, lost]);
+      const passed = notify.notified().then(() => {});
+      notify.notifyWaiters();
+      await Promise.all([passed, barrier.wait(), barrier.wait(), barrier.wait()]);
+    });
+    expect(growth).toBeLessThan(2);
+    writer.release();
+    expect([lock.tryWrite() !== undefined, cell.set({})]).toEqual([true, { ok: true }]);
+  });
+
+  test('of values of a cell that were taken', async () => {
+    const cell = new OnceCell<object>();
+    const left = await survivors(1_000, async () => {
+      const value = await cell.getOrInit(() => ({}));
+      cell.take();
+      return value;
+    });
+    expect(left).toBeLessThanOrEqual(1);
+    expect(cell.isInitialized).toBe(false);
   });
 });
 

@@ -1,14 +1,22 @@
-import type { CancellationToken, Source } from '@quiesce/cancellation-token';
+import type { CancellationToken, Source, SourcePromise } from '@quiesce/cancellation-token';
 import {
   type Awaitable,
+  Barrier,
+  type BarrierWaitResult,
   channel,
   Mutex,
   type MutexGuard,
+  type Notified,
+  Notify,
+  OnceCell,
   type OneshotReceiver,
   type OneshotSender,
   oneshot,
   type Permit,
   type Receiver,
+  RwLock,
+  type RwLockReadGuard,
+  type RwLockWriteGuard,
   Semaphore,
   type SemaphorePermit,
   type SendError,
@@ -16,6 +24,7 @@ import {
   type TryRecv,
   type TryReserve,
   type TrySend,
+  type TrySet,
   type UnboundedSender,
   unboundedChannel,
   type WatchReceiver,
@@ -44,8 +53,9 @@ expectTypeOf(tx.tryReserve()).toEqualTypeOf<TryReserve<Job>>();
 expectTypeOf(tx.downgrade()).toEqualTypeOf<WeakSender<Sender<Job>>>();
 expectTypeOf(tx.downgrade().upgrade()).toEqualTypeOf<Sender<Job> | undefined>();
 expectTypeOf(tx.closed()).toEqualTypeOf<Awaitable<void>>();
-expectTypeOf(rx.recv()).toEqualTypeOf<Promise<Job>>();
-expectTypeOf(rx.recvMany(3)).toEqualTypeOf<Promise<Job[]>>();
+expectTypeOf(rx.recv()).toEqualTypeOf<SourcePromise<Job>>();
+expectTypeOf(rx.recv()).toExtend<Promise<Job>>();
+expectTypeOf(rx.recvMany(3)).toEqualTypeOf<SourcePromise<Job[]>>();
 expectTypeOf(rx).toExtend<Source<Job>>();
 expectTypeOf(tx.reserve()).toExtend<Source<Permit<Job>>>();
 for (const handle of [tx, rx, tx.downgrade()]) expectTypeOf(handle).toExtend<Disposable>();
@@ -73,12 +83,40 @@ const [level, levels] = watch('info');
 expectTypeOf(level).toEqualTypeOf<WatchSender<string>>();
 expectTypeOf(levels).toEqualTypeOf<WatchReceiver<string>>();
 expectTypeOf(watch<'on' | 'off'>('on')[1].borrow()).toEqualTypeOf<'on' | 'off'>();
-expectTypeOf(watch<Job | undefined>(undefined)[1].changed()).toEqualTypeOf<Promise<Job | undefined>>();
+expectTypeOf(watch<Job | undefined>(undefined)[1].changed()).toEqualTypeOf<SourcePromise<Job | undefined>>();
 
 expectTypeOf(await new Semaphore(1).acquire()).toEqualTypeOf<SemaphorePermit>();
 expectTypeOf(new Semaphore(1).tryAcquire()).toEqualTypeOf<SemaphorePermit | undefined>();
 expectTypeOf(await new Mutex().acquire()).toEqualTypeOf<MutexGuard>();
 expectTypeOf<SendError<Job>['value']>().toEqualTypeOf<Job>();
+
+const notify = new Notify();
+expectTypeOf(notify.notified({ timeout: 5 })).toEqualTypeOf<Notified>();
+expectTypeOf(await notify.notified()).toEqualTypeOf<void>();
+expectTypeOf(notify.notified()).toExtend<Source<void> & Disposable>();
+expectTypeOf(new RwLock({ maxReaders: 4 }).read()).toEqualTypeOf<Awaitable<RwLockReadGuard>>();
+expectTypeOf(await new RwLock().write()).toEqualTypeOf<RwLockWriteGuard>();
+expectTypeOf((await new RwLock().write()).downgrade()).toEqualTypeOf<RwLockReadGuard>();
+expectTypeOf(new RwLock().tryWrite()).toEqualTypeOf<RwLockWriteGuard | undefined>();
+expectTypeOf(await new Barrier(2).wait()).toEqualTypeOf<BarrierWaitResult>();
+const cell = new OnceCell<Job>();
+expectTypeOf(
+  cell.getOrInit(async (token) => ({ id: expectTypeOf(token).toEqualTypeOf<CancellationToken>() ? 1 : 2 })),
+).toEqualTypeOf<Awaitable<Job>>();
+expectTypeOf(cell.get()).toEqualTypeOf<Job | undefined>();
+expectTypeOf(cell.set({ id: 1 })).toEqualTypeOf<TrySet>();
+expectTypeOf(OnceCell.from('a')).toEqualTypeOf<OnceCell<string>>();
+
+// @ts-expect-error Type 'string' is not assignable to type 'number'
+cell.getOrInit(() => ({ id: 'one' }));
+
+const passed = await select({
+  ready: notify.notified(),
+  read: new RwLock().read(),
+  job: cell.getOrInit(() => ({ id: 1 })),
+});
+if (passed.branch === 'read') expectTypeOf(passed.value).toEqualTypeOf<RwLockReadGuard>();
+if (passed.branch === 'job') expectTypeOf(passed.value).toEqualTypeOf<Job>();
 
 const outcome = await select({ room: tx.reserve(), job: rx, guard: new Mutex().acquire(), answer, gone: tx.closed() });
 if (outcome.branch === 'room') expectTypeOf(outcome.value).toEqualTypeOf<Permit<Job>>();

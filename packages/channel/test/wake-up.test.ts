@@ -1,5 +1,17 @@
 // What happens inside of a wake-up, and at the end of the stack, which is a place where cleanups run.
-import { channel, Mutex, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
+import { PENDING, type SourceProtocol, source } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import {
+  Barrier,
+  channel,
+  Mutex,
+  Notify,
+  OnceCell,
+  RwLock,
+  Semaphore,
+  unboundedChannel,
+  watch,
+} from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
 import { now, park, take, turn } from './vocabulary.ts';
 
@@ -146,6 +158,49 @@ describe('near the end of the stack', () => {
     }
   });
 
+  it('a read-write lock is given on, or nothing changes', async () => {
+    for (const position of positions) {
+      const lock = new RwLock();
+      const writer = await lock.write();
+      const waiting = [lock.read(), lock.read(), lock.write()].map((place) => place.then((guard) => guard.release()));
+      nearTheEnd(position, () => writer.release());
+      writer.release();
+      await Promise.all(waiting);
+      expect(lock.tryWrite()).toBeDefined();
+    }
+  });
+
+  it('a notification reaches a waiter, or nothing changes', async () => {
+    for (const position of positions) {
+      const notify = new Notify();
+      let woken = 0;
+      // One that leaves the notification to the next.
+      park(notify.notified());
+      const waiting = [1, 2].map(() => notify.notified().then(() => woken++));
+      let isGiven = false;
+      nearTheEnd(position, () => {
+        notify.notifyOne();
+        isGiven = true;
+      });
+      await turn();
+      expect(woken).toBe(isGiven ? 1 : 0);
+      notify.notifyWaiters();
+      await Promise.all(waiting);
+    }
+  });
+
+  it('a barrier is passed by all, or by nobody', async () => {
+    for (const position of positions) {
+      const barrier = new Barrier(3);
+      const waiting = [barrier.wait(), barrier.wait()].map((wait) => wait.then(() => 'passed'));
+      const last = barrier.wait();
+      nearTheEnd(position, () => take(last));
+      take(last);
+      expect(await Promise.all(waiting)).toEqual(['passed', 'passed']);
+      expect(barrier.arrivedCount).toBe(0);
+    }
+  });
+
   it('room that a permit gives back is not lost', async () => {
     for (const position of positions) {
       const [tx, rx] = channel<number>(1);
@@ -156,6 +211,64 @@ describe('near the end of the stack', () => {
       expect([await rx.recv(), await rx.recv()]).toEqual([1, 2]);
       await Promise.all(sending);
       expect(tx.capacity).toBe(1);
+    }
+  });
+});
+
+describe('between a poll and a park', () => {
+  // A clock of the user's may run anything when the time limit of a wait begins.
+  const during = (act: () => void): VirtualClock => {
+    const clock = new VirtualClock();
+    const { setTimer } = clock;
+    let isFirst = true;
+    clock.setTimer = (...args) => {
+      if (isFirst) act();
+      isFirst = false;
+      return setTimer.apply(clock, args);
+    };
+    return clock;
+  };
+
+  it('a notification, the end of a round, and a value are not slept through', async () => {
+    const notify = new Notify();
+    const options = { timeout: 1_000, clock: during(() => notify.notifyOne()) };
+    expect(await now(notify.notified(options).then(() => 'notified'))).toBe('notified');
+    expect(
+      await now(notify.notified({ ...options, clock: during(() => notify.notifyWaiters()) }).then(() => 'all')),
+    ).toBe('all');
+
+    const barrier = new Barrier(2);
+    const other = barrier.wait();
+    const passed = barrier.wait({ timeout: 1_000, clock: during(() => void park(other)) });
+    expect(await now(passed)).toEqual({ isLeader: true });
+
+    const cell = new OnceCell<number>();
+    const made = cell.getOrInit(() => 1, { timeout: 1_000, clock: during(() => void cell.set(2)) });
+    expect(await now(made)).toBe(2);
+
+    const lock = new RwLock();
+    const held = take(lock.read());
+    const written = lock.write({ timeout: 1_000, clock: during(() => held.release()) }).then(() => 'written');
+    expect(await now(written)).toBe('written');
+  });
+
+  it('a waiter that parks again without having polled is woken once', () => {
+    const notify = new Notify();
+    const barrier = new Barrier(1);
+    const cell = new OnceCell<number>();
+    const waits = [notify.notified(), barrier.wait(), cell.getOrInit(() => 1)];
+    notify.notifyOne();
+    cell.set(1);
+    for (const wait of waits) {
+      let woken = 0;
+      const protocol = wait[source] as SourceProtocol<unknown>;
+      const wake = (): void => {
+        woken++;
+        protocol.park(waiter);
+      };
+      const waiter = { next: undefined, prev: undefined, owner: undefined, wake };
+      protocol.park(waiter);
+      expect([woken, protocol.poll() === PENDING]).toEqual([1, false]);
     }
   });
 });

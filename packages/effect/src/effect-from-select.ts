@@ -123,9 +123,12 @@ class FirstOf implements SourceProtocol<AnyOutcome> {
   park(waiter: Waiter): void {
     this.#parked = waiter;
     for (const part of this.#parts) {
-      // Parking may run anything, a wake-up too.
-      if (this.#parked === undefined) return;
       part.on.park(part.waiter);
+      // Parking may run anything, a wake-up too: invariant 4 of a wait, at the head of cancellation-token's source.ts.
+      if (this.#parked === undefined) {
+        this.#rest();
+        return;
+      }
     }
   }
 

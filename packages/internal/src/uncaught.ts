@@ -14,12 +14,18 @@ export function replaceUncaughtHandler(handler: Handler | undefined): Handler | 
   return before;
 }
 
-/** Hands an error to the handler from a microtask, never in the middle of what runs now. */
-export function report(error: unknown): void {
+/**
+ * Hands an error to the handler from a microtask, never in the middle of what runs now.
+ *
+ * @param isFatal `false`: without a handler the error is printed and does not end the process
+ */
+export function report(error: unknown, isFatal = true): void {
   // Not reportError: Deno would end the process inside the call, in the middle of a notification.
   queueMicrotask(() => {
     const handler = host[slot];
-    if (handler === undefined) throw error;
-    handler(error);
+    if (handler !== undefined) handler(error);
+    else if (isFatal) throw error;
+    // biome-ignore lint/suspicious/noConsole: the only place that every platform has for what is not fatal
+    else console.error(error);
   });
 }

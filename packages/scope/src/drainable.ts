@@ -19,6 +19,8 @@ export interface Drainable {
   readonly name: string;
   /** How many pieces of work are under way now. */
   readonly inFlight: number;
+  /** Whether work can still arrive from outside the process, as at a server that listens. Absent where it cannot. */
+  readonly isAccepting?: boolean;
   /**
    * Says in advance that it will stop: readiness turns false, connections are asked to end with their last response.
    * Everything is still taken in. Synchronous, idempotent; left out by what has nobody to tell.

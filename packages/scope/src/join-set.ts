@@ -21,8 +21,11 @@ import {
   append,
   type Chain,
   checkFunction,
+  checkOptions,
   defineDispose,
   defineGetter,
+  defineInspect,
+  guardMethods,
   parkOn,
   remove,
   unparkFrom,
@@ -33,7 +36,7 @@ import {
 import { ScopeError } from './errors.ts';
 import { reportLate, taskLabel } from './failures.ts';
 import { textOf } from './options.ts';
-import { Task, type TaskParent } from './task.ts';
+import { orphans, Task, type TaskParent } from './task.ts';
 
 /** What can be said of a new set. */
 export interface JoinSetOptions {
@@ -71,7 +74,7 @@ export type Joined<T> =
  */
 export class JoinSet<T> implements AsyncDisposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(JoinSet, 'shutdown', 'asyncDispose');
+  static readonly completed: object = /* @__PURE__ */ complete(JoinSet, (value) => #token in value);
   /** The name given; `undefined`: none. */
   readonly name: string | undefined;
   /** @internal Who waits for the next one. */
@@ -94,6 +97,7 @@ export class JoinSet<T> implements AsyncDisposable {
    * @throws TypeError when `signal` is no signal
    */
   constructor(options?: JoinSetOptions) {
+    checkOptions('new JoinSet', options, ['name', 'signal']);
     this.name = textOf(options?.name);
     this.#token = options?.signal === undefined ? new CancellationToken() : CancellationToken.from(options.signal);
   }
@@ -125,6 +129,7 @@ export class JoinSet<T> implements AsyncDisposable {
     options?: { readonly name?: string | undefined },
   ): Task<T> {
     checkFunction('spawn', work);
+    checkOptions('spawn', options, ['name']);
     const name = textOf(options?.name);
     const info =
       name === undefined ? undefined : { name, key: undefined, site: undefined, isDaemon: false, isIsolated: false };
@@ -304,12 +309,20 @@ export class JoinSet<T> implements AsyncDisposable {
   /** @internal */
   asked(): void {}
 }
+
+function complete(type: typeof JoinSet, owns: (value: object) => boolean): object {
+  guardMethods(type, 'set', owns, ['ended', 'asked']);
+  defineDispose(type, 'shutdown', 'asyncDispose');
+  return defineInspect(type, ({ name, length }) => ({ name, length }));
+}
+
 /** The parent of tasks that were let go. */
 const detached: TaskParent = {
   ended(task) {
+    if (task.current !== 'failed') return false;
     // Whoever waits for the task gets it.
-    if (task.current === 'failed' && task.head === undefined)
-      reportLate(taskLabel(task.name), 'its set had let go of it', task.value);
+    if (task.head === undefined) reportLate(taskLabel(task.name), 'its set had let go of it', task.value);
+    else orphans.add(task);
     return false;
   },
   asked() {},

@@ -29,22 +29,25 @@ import {
   CancelledError,
   type Clock,
   ClosedError,
-  isCancellationOf,
   PENDING,
+  reportUncaught,
   systemClock,
   type Timer,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { append, checkFunction, checkTime, isThenable, remove } from '@quiesce/internal';
+import { append, checkFunction, checkOptions, isThenable, remove } from '@quiesce/internal';
 import { CleanupTimeoutError, type Unfinished } from '@quiesce/select';
 import { KeyConflictError } from './errors.ts';
 import { Failures, givenUp, reportLate, taskLabel } from './failures.ts';
 import { enlist, type Nested } from './nested.ts';
+import { hasObeyed, setStopSignal } from './obedience.ts';
 import { type Cleanup, checkChoice, quoted, type ScopeOptions, type SpawnOptions, textOf } from './options.ts';
 import { siteAbove } from './site.ts';
 import { stampOf } from './stamp.ts';
 import { Task, type TaskInfo, type TaskParent } from './task.ts';
 import { tokenBelow } from './token-below.ts';
+
+const spawnOptions: readonly (keyof SpawnOptions)[] = ['name', 'daemon', 'key', 'onConflict', 'onFailure'];
 
 export const BODY = 0;
 export const JOINING = 1;
@@ -77,6 +80,8 @@ export class Life implements TaskParent {
   state: typeof BODY | typeof JOINING | typeof CLEANING | typeof CLOSED = BODY;
   /** Whether `begin` was called; otherwise the body is a block, which nobody can wait for. */
   hasBody = false;
+  /** How many tasks and cleanups are being called: such a call must not wait for the scope, which waits for it. */
+  calling = 0;
   /** The cleanup that is running. */
   cleaning: { readonly name: string; readonly started: number } | undefined = undefined;
   /** Fulfils when CLOSED. */
@@ -85,7 +90,7 @@ export class Life implements TaskParent {
   #pending = 0;
   /** All daemons are cancelled; unset when a child joins that is none. */
   #isWindingUp = false;
-  /** Whether the scope was cancelled before its body fulfilled; set when the body settles, with `#value`. */
+  /** Whether the scope was cancelled, or its body stopped, before the body fulfilled; set when it settles, with `#value`. */
   #isCancelled = false;
   /** The reason then, otherwise the body's value. */
   #value: unknown = undefined;
@@ -110,10 +115,10 @@ export class Life implements TaskParent {
 
   constructor(options: ScopeOptions = {}, site?: string) {
     const { signal, clock, cleanupTimeout = Number.POSITIVE_INFINITY } = options;
-    checkTime('cleanupTimeout', cleanupTimeout);
     const outer = signal === undefined ? undefined : CancellationToken.from(signal);
     this.name = textOf(options.name);
     this.token = tokenBelow(outer, options);
+    if (options.stopSignal !== undefined) setStopSignal(this.token, CancellationToken.from(options.stopSignal));
     this.clock = clock ?? systemClock;
     this.cleanupTimeout = Number.isFinite(cleanupTimeout) ? cleanupTimeout : undefined;
     this.hasSites = options.spawnSites === true || site !== undefined;
@@ -123,6 +128,13 @@ export class Life implements TaskParent {
     // Called here, so that the cleanups see the asynchronous context in which the scope was made.
     this.over = this.#live();
     if (this.cleanupTimeout !== undefined || this.token.deadline !== undefined) this.#watch();
+  }
+
+  /** How many tasks are running, daemons included. */
+  get taskCount(): number {
+    let count = 0;
+    for (let task = this.head; task !== undefined; task = task.next === this.head ? undefined : task.next) count++;
+    return count;
   }
 
   /** In whole ms, which cost no object. */
@@ -153,8 +165,8 @@ export class Life implements TaskParent {
 
   /** The body has settled, or the block ends. */
   left(value: unknown, isError: boolean): void {
-    const token = this.token;
-    const isFailure = isError && !isCancellationOf(value, token);
+    const { token } = this;
+    const isFailure = isError && !hasObeyed(value, token);
     if (this.state !== BODY) {
       if (isFailure) reportLate(`The body of ${this.label()}`, givenUp, value);
       return;
@@ -162,6 +174,8 @@ export class Life implements TaskParent {
     this.state = JOINING;
     this.#settleBody(value);
     if (isFailure) this.#failed(value);
+    // By the stop signal: the tasks go on, and the scope rejects with that reason in the end.
+    else if (isError) this.#isCancelled = true;
     this.#check();
   }
 
@@ -177,15 +191,18 @@ export class Life implements TaskParent {
     const info = options === undefined && !this.hasSites ? undefined : this.#infoOf(options, above);
     const started = stampOf(this.clock);
     // Behind all that is the caller's code, the getters of the options and the clock: those may end a block.
-    if (this.state >= CLEANING) throw this.closed('spawn');
+    if (this.state >= CLEANING) throw this.closed(callOf(above));
     const task = new Task<Awaited<T>>(this, this.token.childToken(), info, started);
     append<Task<unknown>>(this, task);
     if (info?.isDaemon !== true) this.#pending++;
+    this.calling++;
     try {
       if (this.#isWindingUp) this.#joinLate(task);
       if (info?.key !== undefined) this.#claim(info.key, task);
       task.start(work);
+      this.calling--;
     } catch (error) {
+      this.calling--;
       // Only at the end of the stack: what was not started must not be waited for. No call, for which there may be no
       // room either, and no check: whoever is running, be it the body or another task, makes one at its end.
       const { next, prev } = task;
@@ -202,8 +219,10 @@ export class Life implements TaskParent {
 
   #infoOf(options: SpawnOptions = {}, above: unknown): TaskInfo {
     const { name, key, daemon, onConflict, onFailure } = options;
-    checkChoice('onConflict', onConflict, 'replace', 'refuse');
-    checkChoice('onFailure', onFailure, 'cancel', 'isolate');
+    const call = callOf(above);
+    checkOptions(call, options, spawnOptions);
+    checkChoice(`${call}: onConflict`, onConflict, 'replace', 'refuse');
+    checkChoice(`${call}: onFailure`, onFailure, 'cancel', 'isolate');
     if (onConflict === 'refuse' && this.taskOf(key) !== undefined) throw new KeyConflictError(key);
     return {
       name: textOf(name),
@@ -245,7 +264,23 @@ export class Life implements TaskParent {
     this.#failures ??= new Failures();
     if (task.info?.isIsolated === true) return this.#failures.isolate(task);
     this.#failed(task.value, task.name);
+    if (!this.hasBody && task.head === undefined) this.#reportUnlessAwaited(task);
     return false;
+  }
+
+  /**
+   * Nothing may ever end a block that an object keeps, so its failure is reported, one macrotask later, unless something
+   * waits for the scope by then. Not as a fatal error: the block may still be about to end, and then throws it.
+   */
+  #reportUnlessAwaited({ name, value }: Task<unknown>): void {
+    const report = (): void => {
+      if (this.state !== BODY) return;
+      const what = `${taskLabel(name)} of ${this.label()} failed, and nothing waits for that scope`;
+      reportUncaught(new Error(`${what}. Its join() and close() reject with this error`, { cause: value }), {
+        isFatal: false,
+      });
+    };
+    systemClock.setTimer(0, report, { ref: true });
   }
 
   asked(task: Task<unknown>): void {
@@ -318,7 +353,8 @@ export class Life implements TaskParent {
     const wake = (): void => this.#startTimer();
     this.#gate = { next: undefined, prev: undefined, owner: undefined, wake };
     if (this.token.poll() === PENDING) this.token.park(this.#gate);
-    else wake();
+    // Parking may run anything, a cancellation too.
+    if (this.token.poll() !== PENDING) wake();
   }
 
   #startTimer(): void {
@@ -368,7 +404,13 @@ export class Life implements TaskParent {
   async #clean({ run, name }: Deferred): Promise<void> {
     try {
       this.cleaning = { name, started: this.now() };
-      const result = run();
+      this.calling++;
+      let result: unknown;
+      try {
+        result = run();
+      } finally {
+        this.calling--;
+      }
       if (isThenable(result)) await (this.cleanupTimeout === undefined ? result : this.#within(result, name));
     } catch (error) {
       this.#failed(error);
@@ -421,6 +463,11 @@ export class Life implements TaskParent {
   label(): string {
     return `scope${quoted(this.name)}`;
   }
+}
+
+/** The name of the method that the user called; `spawn` for tasks of our own. */
+function callOf(above: unknown): string {
+  return typeof above === 'function' ? above.name : 'spawn';
 }
 
 /** The parent of tasks that were given up on. */

@@ -1,10 +1,15 @@
 import type { CancellationToken, Clock } from '@quiesce/cancellation-token';
-import { printed } from '@quiesce/internal';
+import { checkOptions, checkTime, show } from '@quiesce/internal';
 
 /** How a scope runs. */
 export interface ScopeOptions {
   /** Cancels the scope; a scope whose signal is cancelled already does not start its body. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
+  /**
+   * Asks the work of this scope, and of the scopes below it, to end. It cancels nothing: you pass it to the calls that wait.
+   * Work that rejects because of it has ended and not failed, so the other tasks go on.
+   */
+  readonly stopSignal?: CancellationToken | AbortSignal | undefined;
   /** How error texts and `tree()` call it. */
   readonly name?: string | undefined;
   /** Cancels the scope with a `TimeoutError` so many milliseconds from now: 0 to `Infinity` (never, the default). */
@@ -58,10 +63,28 @@ export interface MapOptions {
 /** What is run when a scope ends. */
 export type Cleanup = () => unknown;
 
+/** The options of `scope` and `new Scope`. */
+const scopeOptions: readonly (keyof ScopeOptions)[] = [
+  ...(['signal', 'stopSignal', 'name', 'timeout', 'deadline', 'cleanupTimeout', 'clock', 'spawnSites'] as const),
+  'leakDetection',
+];
+
+/** Refuses unknown options and times that are none, in the name of the call that the user wrote. */
+export function checkScopeOptions(call: string, options: ScopeOptions | undefined): void {
+  checkOptions(call, options, scopeOptions);
+  if (options === undefined) return;
+  const { timeout, cleanupTimeout, deadline } = options;
+  if (timeout !== undefined) checkTime(`${call}: timeout`, timeout);
+  if (cleanupTimeout !== undefined) checkTime(`${call}: cleanupTimeout`, cleanupTimeout);
+  if (deadline !== undefined && Number.isNaN(Number(deadline))) {
+    throw new RangeError(`${call}: deadline must be a valid Date, got ${show(deadline)}`);
+  }
+}
+
 /** Refuses an option that would be taken for its default. */
-export function checkChoice(name: string, value: unknown, ...allowed: readonly string[]): void {
+export function checkChoice(what: string, value: unknown, ...allowed: readonly string[]): void {
   if (value === undefined || allowed.includes(value as string)) return;
-  throw new TypeError(`${name} must be ${allowed.map((one) => `'${one}'`).join(' or ')}, got ${printed(value)}`);
+  throw new TypeError(`${what} must be ${allowed.map((one) => `'${one}'`).join(' or ')}, got ${show(value)}`);
 }
 
 /** A name as a text, whatever was passed: what is made of it later, in the middle of a failure, must not throw. */

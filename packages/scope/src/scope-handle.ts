@@ -1,9 +1,18 @@
 import { type CancellationToken, CancelledError } from '@quiesce/cancellation-token';
-import { checkFunction, defineDispose, show } from '@quiesce/internal';
+import {
+  checkFunction,
+  checkOptions,
+  defineDispose,
+  defineInspect,
+  guardMethods,
+  misused,
+  show,
+} from '@quiesce/internal';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { Life } from './life.ts';
 import {
   type Cleanup,
+  checkScopeOptions,
   type DeferOptions,
   type MapOptions,
   quoted,
@@ -14,7 +23,7 @@ import { firstOf, mapItems } from './several.ts';
 import { siteAbove } from './site.ts';
 import { type Started, startIn } from './start.ts';
 import type { Task } from './task.ts';
-import { type ScopeTree, snapshot } from './tree.ts';
+import { type ScopeTree, snapshot, states } from './tree.ts';
 import { useIn } from './use.ts';
 
 /**
@@ -42,7 +51,7 @@ import { useIn } from './use.ts';
  */
 export class Scope implements AsyncDisposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Scope, 'close', 'asyncDispose');
+  static readonly completed: object = /* @__PURE__ */ complete(Scope, (value) => #end in value);
   /** @internal */
   readonly life: Life;
   /** Set by the first `join` or `close`: what all further ones give. */
@@ -59,6 +68,7 @@ export class Scope implements AsyncDisposable {
    * @throws TypeError when `signal` is no signal; RangeError for a time that is negative or no number
    */
   constructor(options?: ScopeOptions) {
+    checkScopeOptions('new Scope', options);
     this.life = new Life(options);
     if (options?.leakDetection !== true) return;
     const what = `Scope${quoted(this.name)}`;
@@ -115,6 +125,8 @@ export class Scope implements AsyncDisposable {
    * ```
    */
   spawn<T>(work: (token: CancellationToken) => T, options?: SpawnOptions): Task<Awaited<T>> {
+    // For itself, since `guardMethods` would cost each task some nanoseconds.
+    if (this?.life === undefined) throw misused(Scope.prototype, 'scope', 'spawn', this);
     return this.life.spawn(work, options, Scope.prototype.spawn);
   }
 
@@ -173,11 +185,12 @@ export class Scope implements AsyncDisposable {
     work: (item: I, token: CancellationToken, index: number) => R,
     options: MapOptions = {},
   ): Task<Awaited<R>[]> {
+    checkOptions('map', options, ['name', 'concurrency']);
     const { concurrency = Number.POSITIVE_INFINITY, name = 'map' } = options;
     checkFunction('map', work);
     checkIterable('map', items);
     if (concurrency < 1 || (concurrency !== Number.POSITIVE_INFINITY && !Number.isInteger(concurrency))) {
-      throw new RangeError(`map: concurrency must be an integer from 1, or Infinity, got ${String(concurrency)}`);
+      throw new RangeError(`map: concurrency must be an integer from 1, or Infinity, got ${show(concurrency)}`);
     }
     const { life } = this;
     const site = life.siteAbove(Scope.prototype.map);
@@ -256,7 +269,8 @@ export class Scope implements AsyncDisposable {
    * @param closer closes it; default: its `[Symbol.asyncDispose]`, else its `[Symbol.dispose]`
    * @param options `name`: how `tree()` and error texts call its cleanup; default: the name of `closer`
    * @returns a task with the resource. If the promise rejects, that failure belongs to whoever awaits the task, and is
-   *   thrown at the scope's end if nobody did
+   *   thrown at the scope's end if nobody did. When the resource arrives after the scope has given up on the task, it is
+   *   closed, and the task rejects with the reason of its cancellation
    * @throws ClosedError as `spawn`; the resource is closed all the same. TypeError when `closer` is no function. The task:
    *   TypeError for what cannot be disposed
    * @see contextlib.AsyncExitStack.enter_async_context (Python 3.11)
@@ -272,6 +286,7 @@ export class Scope implements AsyncDisposable {
    */
   use<T>(value: T, closer?: (resource: Awaited<T>) => unknown, options?: DeferOptions): Task<Awaited<T>> {
     if (closer !== undefined) checkFunction('use', closer);
+    checkOptions('use', options, ['name']);
     return useIn(
       this.life,
       value,
@@ -292,6 +307,7 @@ export class Scope implements AsyncDisposable {
    */
   defer(cleanup: Cleanup, options?: DeferOptions): void {
     checkFunction('defer', cleanup);
+    checkOptions('defer', options, ['name']);
     this.life.defer(cleanup, String(options?.name ?? (cleanup.name || 'a cleanup')));
   }
 
@@ -331,7 +347,8 @@ export class Scope implements AsyncDisposable {
    * **Timing.** May wait as long as the tasks do. Further calls, and `close` afterwards, give the same end.
    *
    * @throws (rejects) what failed, as `scope`; the reason, verbatim, when the scope was cancelled before its last task had
-   *   ended; TypeError inside of `scope(body)`, which joins by itself
+   *   ended; TypeError inside of `scope(body)`, which joins by itself, and when a task or cleanup of the scope awaits it
+   *   before any other `await`, since each would wait for the other; the scope ends all the same
    */
   join(): Promise<void> {
     const { life } = this;
@@ -348,12 +365,12 @@ export class Scope implements AsyncDisposable {
    *
    * **Timing.** After `join` it never rejects: whoever joined has the errors.
    *
-   * @throws (rejects) what failed, as `scope`; never a reason; TypeError inside of `scope(body)`
+   * @throws (rejects) what failed, as `scope`; never a reason; TypeError as `join`
    */
   close(): Promise<void> {
     const { life } = this;
     if (!life.hasBody) this.cancel();
-    if (this.#isJoined) return life.over;
+    if (this.#isJoined) return life.calling > 0 ? neverEnds('close', life.label()) : life.over;
     return this.#finish('close', async () => {
       life.left(undefined, false);
       await life.over;
@@ -369,9 +386,30 @@ export class Scope implements AsyncDisposable {
     }
     releaseLeak(this);
     this.#end ??= end();
+    if (this.life.calling > 0) return neverEnds(call, this.life.label());
     return this.#end;
   }
 }
+
+function complete(type: typeof Scope, owns: (value: object) => boolean): object {
+  guardMethods(type, 'scope', owns, ['spawn']);
+  defineDispose(type, 'close', 'asyncDispose');
+  return defineInspect(type, ({ life: { name, token, state, taskCount } }) => {
+    const { isCancelled, reason, deadline } = token;
+    return { name, state: states[state], taskCount, isCancelled, reason, deadline };
+  });
+}
+
+/** What a task or cleanup gets that waits for its own scope. One that only asks for the end does not look at it. */
+function neverEnds(call: string, label: string): Promise<never> {
+  const text =
+    `${call}: a task or cleanup of ${label} awaits ${call}, which waits for that task or cleanup: neither would end. ` +
+    `Await ${call} outside of the scope`;
+  const refusal = Promise.reject(new TypeError(text));
+  refusal.catch(() => {});
+  return refusal;
+}
+
 function checkIterable(call: string, value: unknown): void {
   if (typeof (value as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] === 'function') return;
   throw new TypeError(`${call}: expected an iterable, got ${show(value)}`);

@@ -1,5 +1,5 @@
 import { checkFunction } from '@quiesce/internal';
-import type { ScopeOptions } from './options.ts';
+import { checkScopeOptions, type ScopeOptions } from './options.ts';
 import { runIn } from './run-in.ts';
 import { Scope } from './scope-handle.ts';
 
@@ -36,6 +36,7 @@ import { Scope } from './scope-handle.ts';
  */
 export async function scope<T>(body: (scope: Scope) => T, options?: ScopeOptions): Promise<Awaited<T>> {
   checkFunction('scope', body);
+  checkScopeOptions('scope', options);
   const s = new Scope(options?.leakDetection === true ? { ...options, leakDetection: false } : options);
   return runIn(s.life, () => body(s));
 }

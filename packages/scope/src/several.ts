@@ -7,6 +7,7 @@ import {
 } from '@quiesce/cancellation-token';
 import { ScopeError } from './errors.ts';
 import { Life } from './life.ts';
+import { hasObeyed, isStopped } from './obedience.ts';
 import { runIn } from './run-in.ts';
 
 /** What the scope inside of `map`, `race` or `any` gets from the one outside. */
@@ -54,6 +55,8 @@ export async function mapItems<I, R>(
         } catch (error) {
           // An item that cancels itself: nobody else would say why its result is missing.
           if (isCancellationOf(error, token)) giveUp(error);
+          // Those that run go on; none is started.
+          else if (isStopped(error, token)) given ??= { reason: error };
           throw error;
         }
         free++;
@@ -65,7 +68,7 @@ export async function mapItems<I, R>(
       life.spawn(run, undefined, undefined);
     };
     const fill = (): void => {
-      while (free > 0 && !isExhausted && !life.token.isCancelled) {
+      while (free > 0 && !isExhausted && given === undefined && !life.token.isCancelled) {
         const step = take();
         if (step.done === true) return;
         free--;
@@ -96,7 +99,7 @@ export async function firstOf(
       if (isAny || given === undefined) winner ??= { value };
       life.token.cancel(new CancelledError('Another one was first', { source: 'sibling' }));
     } catch (error) {
-      if (isCancellationOf(error, token)) {
+      if (hasObeyed(error, token)) {
         // One that cancels itself has ended: it decides a race, and is out of an `any`. The decision comes first: a loser
         // may fulfil when it hears of it.
         if (!life.token.isCancelled) given ??= { reason: error };

@@ -19,8 +19,11 @@ import {
 } from '@quiesce/cancellation-token';
 import {
   checkFunction,
+  checkOptions,
   defineDispose,
   defineGetter,
+  defineInspect,
+  guardMethods,
   isThenable,
   parkOn,
   show,
@@ -61,6 +64,8 @@ export interface TaskTrackerOptions {
  * ```
  */
 export class TaskTracker implements Drainable {
+  /** @internal See `defineInspect`. */
+  static readonly completed: object = /* @__PURE__ */ completeTracker(TaskTracker, (value) => #length in value);
   /** The name given. */
   readonly name: string;
   /** @internal Who waits for the next instant at which it is closed and empty. */
@@ -73,6 +78,7 @@ export class TaskTracker implements Drainable {
 
   /** Makes one that is open and empty. */
   constructor(options?: TaskTrackerOptions) {
+    checkOptions('new TaskTracker', options, ['name', 'leakDetection']);
     this.name = String(options?.name ?? 'tasks');
     this.#detectsLeaks = options?.leakDetection === true;
   }
@@ -254,7 +260,7 @@ export class TaskTracker implements Drainable {
  */
 export class TrackerGuard implements Disposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(TrackerGuard, 'dispose');
+  static readonly completed: object = /* @__PURE__ */ completeGuard(TrackerGuard, (value) => #leave in value);
   /** Which tracker counts it. */
   readonly tracker: TaskTracker;
   /** `undefined` once disposed. */
@@ -277,6 +283,18 @@ export class TrackerGuard implements Disposable {
     leave();
   }
 }
+
+function completeTracker(type: typeof TaskTracker, owns: (value: object) => boolean): object {
+  guardMethods(type, 'tracker', owns);
+  return defineInspect(type, ({ name, length, isClosed }) => ({ name, length, isClosed }));
+}
+
+function completeGuard(type: typeof TrackerGuard, owns: (value: object) => boolean): object {
+  guardMethods(type, 'guard', owns);
+  defineDispose(type, 'dispose');
+  return defineInspect(type, ({ tracker }) => ({ tracker: tracker.name }));
+}
+
 /**
  * What `wait` of a tracker returns: awaitable, and a `select` branch.
  *

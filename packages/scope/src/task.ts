@@ -1,7 +1,6 @@
 import {
   type CancellationToken,
   CancelledError,
-  isCancellationOf,
   PENDING,
   type Source,
   type SourceProtocol,
@@ -9,8 +8,18 @@ import {
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
-import { defineDispose, defineGetter, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
+import {
+  defineDispose,
+  defineGetter,
+  defineInspect,
+  guardMethods,
+  parkOn,
+  unparkFrom,
+  type WaiterItem,
+  wakeAll,
+} from '@quiesce/internal';
 import { nativeThen } from './native-then.ts';
+import { hasObeyed } from './obedience.ts';
 import { quoted } from './options.ts';
 import { taskEnds } from './stamp.ts';
 
@@ -141,13 +150,21 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     }
   }
 
-  /** Called by `await`: gives the task's value, or throws its error or reason. */
+  /**
+   * Called by `await`: returns the task's value, or throws its error or reason.
+   *
+   * A promise that you derive without `onRejected` is not an unhandled rejection when the task fails: the scope has that
+   * error. An error of `onFulfilled` is one.
+   */
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
   then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return wait(this).then(onFulfilled, onRejected);
+    const ended = wait(this);
+    const derived = ended.then(onFulfilled, onRejected);
+    if (typeof onRejected !== 'function') leaveToScope(this, ended, derived);
+    return derived;
   }
 
   /** As a promise's `catch`. */
@@ -155,9 +172,17 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     return this.then(undefined, onRejected);
   }
 
-  /** As a promise's `finally`. */
-  finally(onFinally?: (() => void) | null): Promise<T> {
-    return wait(this).finally(onFinally);
+  /** As a promise's `finally`. The task's own error is not an unhandled rejection here; an error of `onFinally` is one. */
+  finally(onFinally?: (() => unknown) | null): Promise<T> {
+    if (typeof onFinally !== 'function') return this.then();
+    const ended = wait(this);
+    const called = ended.then(
+      () => onFinally(),
+      () => onFinally(),
+    );
+    const derived = called.then(() => ended);
+    called.then(() => leaveToScope(this, ended, derived), ignore);
+    return derived;
   }
 
   /** @internal */
@@ -186,6 +211,19 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   }
 }
 
+/** Tasks that a set has let go of while something waited for them: their failures belong to it. */
+export const orphans: WeakSet<Task<unknown>> = new WeakSet();
+
+/** Handles the rejection of a derived promise when it is the task's own, and the task's scope has taken that. */
+function leaveToScope(task: Task<unknown>, ended: Promise<unknown>, derived: Promise<unknown>): void {
+  ended.catch(() => {
+    const isScopes = task.current === 'cancelled' || (task.info?.isIsolated !== true && !orphans.has(task));
+    if (isScopes) derived.catch(ignore);
+  });
+}
+
+function ignore(): void {}
+
 /** For what is done one microtask later. */
 const settled: Promise<void> = Promise.resolve();
 
@@ -194,7 +232,7 @@ function fulfil(this: Task<unknown>, value: unknown): void {
 }
 
 function fail(this: Task<unknown>, error: unknown): void {
-  end(this, isCancellationOf(error, this.token) ? 'cancelled' : 'failed', error);
+  end(this, hasObeyed(error, this.token) ? 'cancelled' : 'failed', error);
 }
 
 /** A function and no private method: those cost each task a field, and time. */
@@ -214,7 +252,12 @@ export interface Task<T> extends Source<T> {}
 
 /** Gives the tasks what `isolatedDeclarations` does not allow inside of a class. */
 function complete(type: typeof Task): object {
+  guardMethods(type, 'task', (value) => value instanceof Task, ['start', 'then', 'poll', 'park', 'unpark']);
   defineDispose(type, 'cancel');
+  defineInspect(type, ({ name, current, value }) => {
+    const isOver = current === 'failed' || current === 'cancelled';
+    return { name, state: current, reason: isOver ? value : undefined };
+  });
   return defineGetter(type, source, function (this: Task<unknown>): SourceProtocol<unknown> {
     return this;
   });

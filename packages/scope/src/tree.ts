@@ -29,7 +29,7 @@ export interface ScopeTree {
 /** A tree that is being made. */
 type Growing = ScopeTree & { readonly children: Growing[] };
 
-const states = ['running', 'joining', 'cleaning', 'closed'] as const;
+export const states = ['running', 'joining', 'cleaning', 'closed'] as const;
 
 /** A snapshot of everything below a scope. No recursion: scopes may be nested deeper than the stack. */
 export function snapshot(root: Life): ScopeTree {

@@ -1,3 +1,4 @@
+import type { CancellationToken } from '@quiesce/cancellation-token';
 import { isThenable, show } from '@quiesce/internal';
 import { givenUp, reportLate } from './failures.ts';
 import { CLEANING, CLOSED, type Life } from './life.ts';
@@ -12,14 +13,18 @@ export function useIn<T>(
   name: string,
   above: unknown,
 ): Task<Awaited<T>> {
-  const keep = (resource: Awaited<T>): Awaited<T> => {
+  const keep = (resource: Awaited<T>, token?: CancellationToken): Awaited<T> => {
     const close = closerOf(resource, closer);
     if (life.state === CLOSED) void closeLate(name, close);
     else life.defer(close, name);
+    // The scope has given up on this task: the resource is closed now, or soon, and nobody may work with it.
+    if (token !== undefined && life.state >= CLEANING) throw token.reason;
     return resource;
   };
-  const work = (): Awaited<T> | Promise<Awaited<T>> =>
-    isThenable(value) ? Promise.resolve(value as Awaited<T>).then(keep) : keep(value as Awaited<T>);
+  const work = (token?: CancellationToken): Awaited<T> | Promise<Awaited<T>> =>
+    isThenable(value)
+      ? Promise.resolve(value as Awaited<T>).then((resource) => keep(resource, token))
+      : keep(value as Awaited<T>, token);
   if (life.state >= CLEANING) {
     // It is refused, but nobody else will close it.
     (async () => work())().catch((error) => reportLate('use', 'its scope had ended', error));

@@ -124,11 +124,43 @@ describe('hostile values', () => {
 });
 
 describe('deadlocks of one’s own making', () => {
-  it('a task that closes its own block is named, not hung, and sees how that ended', async () => {
+  it.each(['join', 'close'] as const)(
+    'a task that awaits %s of its own block is refused, and fails the block',
+    async (call) => {
+      const s = new Scope({ name: 'block' });
+      s.spawn(() => s[call]());
+      const refusal = {
+        name: 'TypeError',
+        message: expect.stringContaining(`${call}: a task or cleanup of scope "block"`),
+      };
+      expect(await rejection(s.join())).toMatchObject(refusal);
+    },
+  );
+
+  it.each(['join', 'close'] as const)(
+    'a cleanup that awaits %s of its own block is refused, and the others run',
+    async (call) => {
+      const log: string[] = [];
+      const s = new Scope();
+      s.defer(() => log.push('first'));
+      s.defer(() => s[call]());
+      expect(await rejection(s.join())).toMatchObject({ name: 'TypeError' });
+      expect(log).toEqual(['first']);
+    },
+  );
+
+  it('a task may ask for the end of its own block without waiting for it', async () => {
+    const s = new Scope();
+    s.spawn(() => void s.close());
+    await s.close();
+    await s.join();
+  });
+
+  it('a task that closes its own block later is named, not hung, and sees how that ended', async () => {
     const clock = new VirtualClock();
     const uncaught = await uncaughtIn(async () => {
       const s = new Scope(bounded(clock));
-      s.spawn(() => s.close(), { name: 'suicidal' });
+      s.spawn(() => turn().then(() => s.close()), { name: 'suicidal' });
       expect(await rejection(clock.run(() => s.close()))).toMatchObject({ unfinished: [{ name: 'suicidal' }] });
     });
     expect(uncaught).toMatchObject([{ cause: { code: 'ERR_CLEANUP_TIMEOUT' } }]);

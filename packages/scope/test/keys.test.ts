@@ -92,7 +92,7 @@ describe('a task with a key', () => {
   it('refuses an option that does not exist', async () => {
     await scope((s) => {
       expect(() => s.spawn(() => {}, { key: 1, onConflict: 'queue' as never })).toThrow(
-        "onConflict must be 'replace' or 'refuse', got queue",
+        `spawn: onConflict must be 'replace' or 'refuse', got the string "queue"`,
       );
       expect(() => s.spawn(() => {}, { onFailure: 'isolated' as never })).toThrow(TypeError);
     });

@@ -290,10 +290,10 @@ describe('an item, or a contestant, that cancels itself', () => {
     expect([thrown, isCleanedUp]).toEqual(['mine', true]);
   });
 
-  it('ends a map with its reason, as it is, though another item wraps that when it obeys', async () => {
+  it('ends a map with its reason, as it is, though another item obeys with an error of its own', async () => {
     const wrapping = async (token: CancellationToken): Promise<never> => {
       await token.cancelled();
-      throw new Error('stopped', { cause: token.reason });
+      throw new DOMException('stopped', 'AbortError');
     };
     const both = (item: number, token: CancellationToken): Promise<never> =>
       item === 0 ? selfish(token) : wrapping(token);

@@ -88,16 +88,18 @@ describe('a task', () => {
     });
   });
 
-  it('is cancelled, not failed, also when its error has the reason as cause: that error is what it gives', async () => {
-    await scope(async (s) => {
-      const gaveUp = new Error('gave up');
+  it('fails when it throws an error of its own after a cancellation, also with the reason as cause', async () => {
+    const failure = new Error('rollback failed');
+    const done = scope(async (s) => {
       const task = s.spawn(async (token) => {
         await token.cancelled();
-        throw Object.assign(gaveUp, { cause: token.reason });
+        throw Object.assign(failure, { cause: token.reason });
       });
       task.cancel();
-      expect(await task.settled()).toEqual({ state: 'cancelled', reason: gaveUp });
+      expect(await task.settled()).toEqual({ state: 'failed', reason: failure });
+      return 'all is well';
     });
+    expect(await rejection(done)).toBe(failure);
   });
 
   it('disposes its token when it has ended', async () => {
@@ -178,6 +180,15 @@ describe('nothing of a scope', () => {
     process.on('unhandledRejection', listener);
     const cases: ((s: Scope) => unknown)[] = [
       (s) => s.spawn(() => Promise.reject(error)).name,
+      (s) => void s.spawn(() => Promise.reject(error)).then(() => {}),
+      (s) => void s.spawn(() => Promise.reject(error)).then(),
+      (s) => void s.spawn(() => Promise.reject(error)).finally(() => {}),
+      (s) => {
+        const task = s.spawn(obedient(new VirtualClock()));
+        void task.finally(() => {});
+        void task.then(() => {});
+        task.cancel();
+      },
       (s) => void s.spawn(() => Promise.reject(error)).settled(),
       (s) => s.spawn(obedient(new VirtualClock())).cancel(),
       (s) => s.defer(() => Promise.reject(error)),

@@ -85,6 +85,33 @@ describe('use', () => {
     expect(uncaught).toMatchObject([{ cause: error, message: expect.stringContaining('database failed after') }]);
   });
 
+  it('gives no resource to a body that the scope has given up on, which would be closed', async () => {
+    for (const isCleaning of [false, true]) {
+      const clock = new VirtualClock();
+      const log: string[] = [];
+      const { work, fulfil } = deaf<string>();
+      const cleaning = deaf();
+      const done = scope(
+        async (s) => {
+          if (isCleaning) s.defer(() => cleaning.work());
+          s.cancel('stop');
+          const resource = await s.use(work(), (name) => log.push(`close ${name}`)).catch((reason) => `no: ${reason}`);
+          log.push(resource);
+        },
+        { clock, cleanupTimeout: 10 },
+      );
+      const ended = rejection(done);
+      await clock.advance(10);
+      await turn();
+      const uncaught = await uncaughtIn(() => fulfil('database'));
+      cleaning.fulfil();
+      await clock.advance(10);
+      expect(await ended).toMatchObject({ name: 'CleanupTimeoutError' });
+      expect(log.sort()).toEqual(['close database', 'no: stop']);
+      expect(uncaught).toEqual([]);
+    }
+  });
+
   it('is refused in a scope that has ended, but closes what it was given', async () => {
     const log: string[] = [];
     let outside: Scope | undefined;

@@ -6,7 +6,7 @@ import {
   type Timer,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { leftOf, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 
 /** When the alarm is due next, from when it was due and what the time is. */
 export type Next = (due: number, now: number) => number;
@@ -15,7 +15,7 @@ export type Next = (due: number, now: number) => number;
  * The machine under `sleep` and `interval`: a moment, and who waits for it. With a `Next` each poll that finds it due moves
  * it on, and its value is when it was due; without one it comes once.
  *
- * Invariant: a timer is set exactly while somebody waits.
+ * Invariant: outside of `#arm` a timer is set exactly while somebody waits.
  */
 export class Alarm<T> implements WaiterList, SourceProtocol<T> {
   /** Who waits, first come, first served. */
@@ -23,50 +23,84 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
   /** Set at birth: it comes once. */
   readonly once?: true;
   readonly clock: Clock;
-  /** On the clock's `now()` scale; whoever owns the alarm may move it on. */
-  due: number;
+  /** On the clock's `now()` scale. */
+  #due: number;
   readonly #next: Next | undefined;
-  /** The moment for which the timer has fired last, which may be a little early by that scale. */
+  /** The moment for which the timer has fired last: a clock that is driven by hand may say that it is early. */
   #rang: number | undefined = undefined;
   /** Set by the first waiter, cleared when it fires and when the last waiter leaves. */
   #timer: Timer | undefined = undefined;
+  /** Set while a timer is being set, which may run anything. */
+  #isArming = false;
 
-  constructor(clock: Clock, after: number, next?: Next) {
+  constructor(clock: Clock, due: number, next?: Next) {
     this.clock = clock;
-    this.due = clock.now() + after;
+    this.#due = due;
     this.#next = next;
     if (next === undefined) this.once = true;
   }
 
+  get due(): number {
+    return this.#due;
+  }
+
   get isDue(): boolean {
-    return this.#rang === this.due || this.clock.now() >= this.due;
+    return this.#rang === this.#due || this.clock.now() >= this.#due;
+  }
+
+  /** Moves the moment, also for those who wait already. */
+  reset(due: number): void {
+    this.#due = due;
+    this.#rang = undefined;
+    this.#disarm();
+    this.#arm();
   }
 
   poll(): T | typeof PENDING {
     if (!this.isDue) return PENDING;
     // Whatever computes for longer than a period finds each tick ready. Who delivers this one waits for the turn.
     void consumeSlice();
-    const { due } = this;
+    const due = this.#due;
     if (this.#next === undefined) return undefined as T;
-    this.due = this.#next(due, this.clock.now());
+    this.#due = this.#next(due, this.clock.now());
     return due as T;
   }
 
   park(waiter: Waiter): void {
     parkOn(this, waiter);
-    if (this.#timer !== undefined) return;
-    const { due } = this;
-    const fire = (): void => {
-      this.#timer = undefined;
-      this.#rang = due;
-      wakeAll(this);
-    };
-    this.#timer = this.clock.setTimer(Math.max(0, due - this.clock.now()), fire, { ref: true });
+    this.#arm();
   }
 
   unpark(waiter: Waiter): void {
-    if (!unparkFrom(this, waiter) || this.head !== undefined || this.#timer === undefined) return;
-    this.clock.clearTimer(this.#timer);
+    if (unparkFrom(this, waiter) && this.head === undefined) this.#disarm();
+  }
+
+  #arm(): void {
+    while (this.head !== undefined && this.#timer === undefined && !this.#isArming) {
+      const due = this.#due;
+      const now = this.clock.now();
+      const fire = (): void => {
+        this.#timer = undefined;
+        if (leftOf(now, due, this.clock.now()) > 0) {
+          this.#arm();
+          return;
+        }
+        this.#rang = due;
+        wakeAll(this);
+      };
+      this.#isArming = true;
+      try {
+        this.#timer = this.clock.setTimer(Math.max(0, due - now), fire, { ref: true });
+      } finally {
+        this.#isArming = false;
+      }
+      if (this.head === undefined || this.#due !== due) this.#disarm();
+    }
+  }
+
+  #disarm(): void {
+    const timer = this.#timer;
     this.#timer = undefined;
+    if (timer !== undefined) this.clock.clearTimer(timer);
   }
 }

@@ -12,13 +12,14 @@ export type {
   ReadyBranch,
 } from './branches.ts';
 export { CleanupTimeoutError, SelectError, type Unfinished } from './errors.ts';
-export { type Interval, type IntervalOptions, interval, type MissedTicks } from './interval.ts';
+export { type Interval, type IntervalOptions, interval, intervalAt, type MissedTicks } from './interval.ts';
 export { type Match, match } from './match.ts';
+export type { Moment } from './moment.ts';
 export { repeat } from './repeat.ts';
 export { type Select, select } from './select.ts';
 export { type SelectEach, selectEach } from './select-each.ts';
 export type { SelectOptions } from './settings.ts';
 export { type Settled, settle } from './settle.ts';
-export { type Sleep, type SleepOptions, sleep } from './sleep.ts';
+export { type Sleep, type SleepOptions, sleep, sleepUntil } from './sleep.ts';
 export { type TimeoutOptions, timeout, timeoutAt } from './timeout.ts';
 export { type TrySelect, trySelect } from './try-select.ts';

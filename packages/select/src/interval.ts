@@ -1,6 +1,7 @@
 import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
-import { defineGetter, show } from '@quiesce/internal';
+import { checkTime, defineGetter, show } from '@quiesce/internal';
 import { Alarm, type Next } from './alarm.ts';
+import { type Moment, momentOf } from './moment.ts';
 
 /** What becomes of ticks that were missed because nobody asked in time. */
 export type MissedTicks = 'burst' | 'delay' | 'skip';
@@ -45,9 +46,9 @@ export class Interval {
   readonly protocol: Alarm<number>;
 
   /** @internal */
-  constructor(period: number, missed: MissedTicks, clock: Clock) {
+  constructor(start: number, period: number, missed: MissedTicks, clock: Clock) {
     this.period = period;
-    this.protocol = new Alarm(clock, 0, after(period, missed));
+    this.protocol = new Alarm(clock, start, after(period, missed));
   }
 
   /**
@@ -61,9 +62,54 @@ export class Interval {
     return wait(this);
   }
 
-  /** Begins anew: the next tick comes a whole period from now. Synchronous. */
+  /**
+   * Begins anew: the next tick comes a whole period from now.
+   *
+   * **Timing.** Synchronous, as all that resets. What waits for a tick waits for the new one.
+   *
+   * @see tokio::time::Interval::reset (tokio 1.53)
+   * @example
+   * ```ts
+   * const clock = new VirtualClock();
+   * const beat = interval(1_000, { clock });
+   * beat.resetAfter(250);
+   * console.log(await clock.run(() => beat.tick()), await clock.run(() => beat.tick())); // => 250 1250
+   * ```
+   */
   reset(): void {
-    this.protocol.due = this.protocol.clock.now() + this.period;
+    this.resetAfter(this.period);
+  }
+
+  /**
+   * Begins anew with a tick that is due now.
+   *
+   * @see tokio::time::Interval::reset_immediately (tokio 1.53)
+   */
+  resetImmediately(): void {
+    this.resetAfter(0);
+  }
+
+  /**
+   * Begins anew with a tick after `ms` milliseconds.
+   *
+   * @param ms milliseconds from 0 to `Infinity` (never)
+   * @throws RangeError when `ms` is negative or not a number
+   * @see tokio::time::Interval::reset_after (tokio 1.53)
+   */
+  resetAfter(ms: number): void {
+    const { protocol } = this;
+    protocol.reset(protocol.clock.now() + checkTime('Interval.resetAfter: the time', ms));
+  }
+
+  /**
+   * Begins anew with a tick at a given moment.
+   *
+   * @param when a `Date`, or a number on the scale of the clock's `now()`
+   * @throws RangeError when it is no moment
+   * @see tokio::time::Interval::reset_at (tokio 1.53)
+   */
+  resetAt(when: Moment): void {
+    this.protocol.reset(momentOf('Interval.resetAt', when, this.protocol.clock));
   }
 }
 
@@ -105,12 +151,42 @@ function after(period: number, missed: MissedTicks): Next {
  * ```
  */
 export function interval(ms: number, options?: IntervalOptions): Interval {
+  const clock = options?.clock ?? systemClock;
+  return make('interval', clock.now(), ms, clock, options);
+}
+
+/**
+ * The same with the first tick at a given moment. When that has passed, the first tick is there, and counts as late.
+ *
+ * @param start when the first tick comes: a `Date`, or a number on the scale of the clock's `now()`
+ * @param ms milliseconds from one tick to the next, as of `interval`
+ * @param options as of `interval`
+ * @throws RangeError when `start` is no moment; and as `interval`
+ * @see tokio::time::interval_at (tokio 1.53)
+ * @example
+ * ```ts
+ * const clock = new VirtualClock();
+ * const hourly = intervalAt(new Date(500), 3_600_000, { clock });
+ * console.log(await clock.run(() => hourly.tick()), await clock.run(() => hourly.tick())); // => 500 3600500
+ * ```
+ */
+export function intervalAt(start: Moment, ms: number, options?: IntervalOptions): Interval {
+  const clock = options?.clock ?? systemClock;
+  return make('intervalAt', momentOf('intervalAt', start, clock), ms, clock, options);
+}
+
+function make(
+  call: string,
+  start: number,
+  ms: number,
+  clock: Clock,
+  { missed = 'burst' }: IntervalOptions = {},
+): Interval {
   if (typeof ms !== 'number' || !(ms > 0)) {
-    throw new RangeError(`interval: the period must be milliseconds above 0, got ${String(ms)}`);
+    throw new RangeError(`${call}: the period must be milliseconds above 0, got ${String(ms)}`);
   }
-  const missed = options?.missed ?? 'burst';
   if (missed !== 'burst' && missed !== 'delay' && missed !== 'skip') {
-    throw new RangeError(`interval: missed must be 'burst', 'delay' or 'skip', got ${show(missed)}`);
+    throw new RangeError(`${call}: missed must be 'burst', 'delay' or 'skip', got ${show(missed)}`);
   }
-  return new Interval(ms, missed, options?.clock ?? systemClock);
+  return new Interval(start, ms, missed, clock);
 }

@@ -21,6 +21,8 @@
  *  4. A function that was started has won, or has been taken out by its pattern, or is cancelled (unless it had settled)
  *     and awaited.
  *  5. Every error of a function ends in exactly one place: the rejection, `errors`, or the uncaught handler.
+ *
+ * It is a wait, too: the invariants at the head of cancellation-token's source.ts hold for all entries and the gate.
  */
 
 import { CancellationToken, isClosedError, PENDING, type SourceProtocol, source } from '@quiesce/cancellation-token';
@@ -76,24 +78,24 @@ export function run(race: Race): Promise<AnyOutcome | undefined> {
 /** Parks on everything that is on, and starts the functions that are not running. */
 function arm(race: Race, from: number | undefined): void {
   let idle = 0;
-  if (race.gate !== undefined) {
-    race.gate.token[source].park(race.gate);
-    if (race.gate.token[source].poll() !== PENDING) decide(race, from);
-  }
+  const gate = race.gate;
+  if (gate !== undefined) gate.token[source].park(gate);
   for (let entry = race.first; entry !== undefined; entry = entry.after) {
     if (entry.state !== ON) continue;
     // Invariant 1. A source that wakes inside park decides at once.
     if (entry.protocol === undefined) idle++;
     else if (race.state === RACING) park(race, entry, entry.protocol);
   }
-  // Parking may run anything, and make ready what was polled before and parked after: the same poll once more.
-  if (race.sources > 1 && race.state === RACING) decide(race, from);
+  // Invariant 2 of a wait. Only promises run nothing when they are parked on.
+  if ((race.sources > 0 || gate !== undefined) && race.state === RACING) decide(race, from);
   if (idle > 0) launchAll(race);
 }
 
 function park(race: Race, entry: Entry, protocol: SourceProtocol<unknown>): void {
   try {
     protocol.park(entry);
+    // Invariant 4 of a wait.
+    if (race.state > DECIDED) unpark(entry, protocol);
   } catch (error) {
     if (race.state === RACING) fail(race, entry, error);
   }
@@ -160,6 +162,7 @@ export function woken(race: Race, entry: Entry): void {
     decide(race);
     if ((race.state as number) === RACING && entry.state === ON && entry.protocol !== undefined) {
       park(race, entry, entry.protocol);
+      if ((race.state as number) === RACING) decide(race);
     }
     // A source that wakes a waiter which was unparked meanwhile is put up with; only functions are still waited for.
   } else if (race.state > DECIDED && entry.token !== undefined) functionEnded(race, entry);

@@ -104,14 +104,14 @@ describe('select', () => {
   });
 
   it('chooses anew at each wake-up', async () => {
-    const starts = [0, 0.5, 0];
+    const starts = [0, 0.5, 0.5, 0];
     const probes = [new Probe<string>(), new Probe<string>()] as const;
     const outcome = select({ a: probes[0], b: probes[1] }, { random: () => starts.shift() ?? 0 });
     probes[0].wake();
     await turn();
     expect(starts).toEqual([0]);
-    // Before parking, after parking, and at the wake-up.
-    expect(probes.map(({ polls }) => polls)).toEqual([3, 3]);
+    // Before and after parking, and the same at the wake-up.
+    expect(probes.map(({ polls }) => polls)).toEqual([4, 4]);
     probes[1].push('b');
     expect(await outcome).toEqual({ branch: 'b', value: 'b' });
   });

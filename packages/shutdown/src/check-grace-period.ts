@@ -1,6 +1,6 @@
-import { checkTime, printed } from '@quiesce/internal';
+import { checkOptions, checkTime, show } from '@quiesce/internal';
 import { formatMs } from './describe.ts';
-import { limitsOf, type ShutdownLimits } from './options.ts';
+import { limitNames, limitsOf, type ShutdownLimits } from './options.ts';
 
 /** What a pod says, and the limits of its shutdown. */
 export interface GracePeriodOptions extends ShutdownLimits {
@@ -15,6 +15,8 @@ export interface GracePeriodOptions extends ShutdownLimits {
   /** `runMain`'s, in ms; default: 1,000. */
   readonly flushTimeout?: number | undefined;
 }
+
+const podOptions = ['terminationGracePeriodSeconds', 'preStopSeconds', 'periodSeconds', 'failureThreshold'] as const;
 
 /**
  * Holds the time limits of a shutdown against those of its pod, and against each other.
@@ -32,12 +34,13 @@ export interface GracePeriodOptions extends ShutdownLimits {
  * ```
  */
 export function checkGracePeriod(options: GracePeriodOptions = {}): string[] {
-  const limits = limitsOf(options);
+  checkOptions('checkGracePeriod', options, [...limitNames, ...podOptions, 'flushTimeout']);
+  const limits = limitsOf('checkGracePeriod', options);
   const grace = 1_000 * checkAmount('terminationGracePeriodSeconds', options.terminationGracePeriodSeconds ?? 30);
   const preStop = 1_000 * checkAmount('preStopSeconds', options.preStopSeconds ?? 0);
   const period = 1_000 * checkAmount('periodSeconds', options.periodSeconds ?? 10);
   const threshold = checkAmount('failureThreshold', options.failureThreshold ?? 3);
-  const flush = checkTime('flushTimeout', options.flushTimeout ?? 1_000);
+  const flush = checkTime('checkGracePeriod: flushTimeout', options.flushTimeout ?? 1_000);
   const { readinessDelay, drainTimeout, cancelTimeout, timeout, forceTimeout, finalTimeout } = limits;
   const longest = preStop + timeout + forceTimeout + finalTimeout + flush;
   const drained = readinessDelay + drainTimeout + cancelTimeout;
@@ -67,5 +70,5 @@ export function checkGracePeriod(options: GracePeriodOptions = {}): string[] {
 /** What a pod counts in other units than milliseconds; its name says which. */
 function checkAmount(name: string, value: number): number {
   if (typeof value === 'number' && value >= 0) return value;
-  throw new RangeError(`checkGracePeriod: ${name} must be a number from 0 to Infinity, got ${printed(value)}`);
+  throw new RangeError(`checkGracePeriod: ${name} must be a number from 0 to Infinity, got ${show(value)}`);
 }

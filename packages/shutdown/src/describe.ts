@@ -1,16 +1,19 @@
 import type { ShutdownEvent } from './events.ts';
 import { host } from './host.ts';
-import type { Logger } from './logger.ts';
+import type { Failure, Logger } from './logger.ts';
 import { describeError, describeRequest } from './request.ts';
 import type { ShutdownProgress } from './shutdown.ts';
 
-/** One step as a line for a log, and its level; `undefined`: it is not worth one. */
-export function describeEvent(event: ShutdownEvent): readonly [level: keyof Logger, text: string] | undefined {
+/** A line for a log, its level, and the error that it is about. */
+type Line = readonly [level: keyof Logger, text: string, failure?: Failure];
+
+/** Describes one step; `undefined` for a step that is not logged. */
+export function describeEvent(event: ShutdownEvent): Line | undefined {
   switch (event.type) {
     case 'requested': {
       const { kind, reason } = event.request;
       const text = `shutting down: ${describeRequest(event.request)}`;
-      return kind === 'error' ? ['error', `${text}\n${printError(reason)}`] : ['info', text];
+      return kind === 'error' ? ['error', text, { error: reason, joint: '\n' }] : ['info', text];
     }
     case 'forced': {
       const { by, signal } = event.force;
@@ -27,7 +30,7 @@ export function describeEvent(event: ShutdownEvent): readonly [level: keyof Logg
     case 'hook:end':
       return describeEnd(event);
     case 'error':
-      return ['error', `${event.where}: ${printError(event.error)}`];
+      return ['error', event.where, { error: event.error, joint: ': ' }];
     case 'leak':
       return ['warn', `guard ${JSON.stringify(event.name)} was never disposed${at(event.site)}`];
     default:
@@ -35,13 +38,11 @@ export function describeEvent(event: ShutdownEvent): readonly [level: keyof Logg
   }
 }
 
-function describeEnd(
-  event: ShutdownEvent & { readonly type: 'hook:end' },
-): readonly [keyof Logger, string] | undefined {
+function describeEnd(event: ShutdownEvent & { readonly type: 'hook:end' }): Line | undefined {
   const { hook, outcome, durationMs, error } = event;
   const who = `hook ${JSON.stringify(hook)}`;
   if (outcome === 'done') return undefined;
-  if (outcome === 'failed') return ['error', `${who} failed after ${formatMs(durationMs)}: ${printError(error)}`];
+  if (outcome === 'failed') return ['error', `${who} failed after ${formatMs(durationMs)}`, { error, joint: ': ' }];
   if (outcome === 'skipped') return ['warn', `${who} was skipped: no time is left`];
   return [
     'warn',

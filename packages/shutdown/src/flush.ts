@@ -1,4 +1,5 @@
-import { systemClock } from '@quiesce/cancellation-token';
+import { type CancellationToken, systemClock } from '@quiesce/cancellation-token';
+import { select } from '@quiesce/select';
 import { host } from './host.ts';
 import { within } from './within.ts';
 
@@ -11,16 +12,30 @@ interface Flushable {
   off(event: 'error', listener: () => void): unknown;
 }
 
+/** How long a reader has after a signal, in ms. */
+const AFTER_SIGNAL = 1_000;
+
 /** A reader that has gone is no error any more: there is nobody to tell. */
 const unread = (): void => {};
 
-/** Waits until what was written to stdout and stderr is out, but no longer than `ms`: a reader may have stopped reading. */
-export async function flushOutput(ms: number): Promise<void> {
+/**
+ * Waits until stdout and stderr have been read.
+ *
+ * @param ms the limit; `undefined`: none until a signal arrives, and `AFTER_SIGNAL` from then on
+ * @param signalled cancelled by a signal, or from the start where the program did not end by itself
+ * @returns how many bytes were not read in time
+ */
+export async function flushOutput(ms: number | undefined, signalled: CancellationToken): Promise<number> {
   const streams: Flushable[] = [host.stdout, host.stderr];
-  // Until the end, and not only until it has been written: the event comes behind the callback.
+  // Until the end, and not only until it has been written: the event comes after the callback.
   for (const stream of streams) stream.once('error', unread);
-  await within(Promise.all(streams.map(flush)), ms, undefined, systemClock);
+  const flushed = Promise.all(streams.map(flush));
+  if (ms === undefined) await select.biased({ flushed, signalled });
+  await within(flushed, ms ?? AFTER_SIGNAL, undefined, systemClock);
   for (const stream of streams) stream.off('error', unread);
+  const lost = streams.reduce((sum, { destroyed, writableLength }) => sum + (destroyed ? 0 : writableLength), 0);
+  if (lost > 0) warn(`runMain: ${lost} bytes of output were not read within ${ms ?? AFTER_SIGNAL} ms and are lost\n`);
+  return lost;
 }
 
 function flush(stream: Flushable): Promise<void> {
@@ -29,4 +44,11 @@ function flush(stream: Flushable): Promise<void> {
     // Called with an error, too, when the stream has failed.
     else stream.write('', () => resolve());
   });
+}
+
+/** Past the streams, of which one is stuck. */
+function warn(text: string): void {
+  try {
+    host.getBuiltinModule('node:fs').writeSync(2, text);
+  } catch {}
 }

@@ -1,3 +1,4 @@
+import { checkOptions } from '@quiesce/internal';
 import { at, describeEvent, formatMs } from './describe.ts';
 import type { HookReport, ShutdownReport } from './report.ts';
 import { describeError, describeRequest } from './request.ts';
@@ -33,6 +34,7 @@ const PLAIN = '\u001b[39m';
  * ```
  */
 export function formatReport(report: ShutdownReport, options: FormatOptions = {}): string {
+  checkOptions('formatReport', options, ['colours']);
   const paint: Paint = (text, isBad) => (options.colours === true ? (isBad ? RED : GREEN) + text + PLAIN : text);
   const { state, exitCode, durationMs, request, force, phases, hooks } = report;
   const why = request === undefined ? '' : ` (${describeRequest(request)}${forcedBy(report)})`;

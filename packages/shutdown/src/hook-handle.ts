@@ -1,4 +1,12 @@
-import { checkFunction, checkTime, defineDispose, printed, show } from '@quiesce/internal';
+import {
+  checkFunction,
+  checkOptions,
+  checkTime,
+  defineDispose,
+  defineInspect,
+  guardMethods,
+  show,
+} from '@quiesce/internal';
 import { type Hook, type HookPhase, phases } from './hooks.ts';
 import type { HookFunction } from './machine.ts';
 import { checkName } from './options.ts';
@@ -28,18 +36,21 @@ export interface HookHandle extends Disposable {
 
 /** The record of a hook, once everything that was said of it has been checked. */
 export function hookOf(name: string, run: HookFunction, options: HookOptions): Hook<HookFunction> {
-  const { phase = 'cleanup', priority = 0, after = [], timeout } = options;
   checkName('hook', name);
-  checkFunction(`hook ${JSON.stringify(name)}`, run);
+  const call = `hook ${JSON.stringify(name)}`;
+  checkFunction(call, run);
+  checkOptions(call, options, ['phase', 'priority', 'after', 'timeout']);
+  const { phase = 'cleanup', priority = 0, after = [], timeout } = options;
   if (!phases.includes(phase)) {
-    throw new TypeError(`phase must be ${phases.map((one) => `'${one}'`).join(', ')}, got ${printed(phase)}`);
+    const all = phases.map((one) => `'${one}'`).join(', ');
+    throw new TypeError(`${call}: phase must be one of ${all}, got ${show(phase)}`);
   }
   if (typeof priority !== 'number' || Number.isNaN(priority)) {
-    throw new RangeError(`priority must be a number, got ${printed(priority)}`);
+    throw new RangeError(`${call}: priority must be a number, got ${show(priority)}`);
   }
-  if (!Array.isArray(after)) throw new TypeError(`after must be a list of names of hooks, got ${show(after)}`);
-  for (const other of after) checkName('after', other);
-  if (timeout !== undefined) checkTime('timeout', timeout);
+  if (!Array.isArray(after)) throw new TypeError(`${call}: after must be a list of hook names, got ${show(after)}`);
+  for (const other of after) checkName(`${call}: after`, other);
+  if (timeout !== undefined) checkTime(`${call}: timeout`, timeout);
   return {
     ...{ name, phase, at: phases.indexOf(phase), run, priority, after: [...after], timeout },
     ...{ state: 'waiting', started: 0, durationMs: 0, outcome: undefined, error: undefined },
@@ -62,4 +73,6 @@ export class RegisteredHook implements HookHandle {
     return this.#remove();
   }
 }
+guardMethods(RegisteredHook, 'hook', (value) => value instanceof RegisteredHook);
 defineDispose(RegisteredHook, 'remove');
+defineInspect(RegisteredHook, ({ name }) => ({ name }));

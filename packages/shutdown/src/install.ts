@@ -1,4 +1,5 @@
-import { checkTime, defineDispose } from '@quiesce/internal';
+import { CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
+import { checkTime, defineDispose, defineInspect, guardMethods } from '@quiesce/internal';
 import { describeEvent, printError } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
@@ -28,6 +29,9 @@ export interface InstallOptions {
   readonly reportSignal?: string | false | undefined;
 }
 
+/** The options of `install`. */
+export const installOptions: readonly string[] = ['signals', 'signalDebounce', 'errors', 'disconnect', 'reportSignal'];
+
 /** What an installation adds to a process, in one table, from which it is removed again. */
 type Listeners = readonly (readonly [event: string, listener: (first: unknown, second: unknown) => void])[];
 
@@ -55,6 +59,8 @@ export class Installation implements Disposable {
   readonly #forgetOwnSignals: () => void;
   /** How many signals were accepted: one may be the first although something else has made the request. */
   #signals = 0;
+  /** Cancelled by the first signal that is accepted. */
+  readonly signalled: CancellationToken = new CancellationToken();
   #isInstalled = true;
   /** Set when a write has failed because nobody reads any more: once is enough. */
   #isUnread = false;
@@ -113,6 +119,7 @@ export class Installation implements Disposable {
     }
     this.#acceptedAt.set(signal, now);
     this.#signals++;
+    this.signalled.cancel();
     // Also the first one that comes when all is over but the flushing, which it is not to cut short.
     if (machine.ask({ kind: 'signal', signal }) || this.#signals === 1) return;
     if (!machine.forceBy({ by: 'signal', signal })) this.#exitNow(signal);
@@ -135,6 +142,8 @@ export class Installation implements Disposable {
   #failed(error: unknown, origin: unknown): void {
     const { machine, observers } = this.#shutdown;
     if (this.#shutdown.takeLeak(error)) return;
+    // The end of work that was asked to stop, and that nothing waits for.
+    if (origin === 'unhandledRejection' && isCancellationOf(error, machine.stopAccepting)) return;
     // Our listener keeps Node from printing it, and nobody else has been asked to.
     if (isUnread(error)) {
       // To log it would be to write again, and fail again, without end.
@@ -152,7 +161,9 @@ export class Installation implements Disposable {
     host.kill(host.pid, signal);
   }
 }
+guardMethods(Installation, 'installation', (value) => value instanceof Installation);
 defineDispose(Installation, 'uninstall');
+defineInspect(Installation, ({ isInstalled }) => ({ isInstalled }));
 
 function defaultSignals(): readonly string[] {
   return ['SIGTERM', 'SIGINT', 'SIGHUP', ...(host.platform === 'win32' ? ['SIGBREAK'] : [])];

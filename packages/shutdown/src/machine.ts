@@ -50,6 +50,13 @@ export interface ReportedError {
   readonly error: unknown;
 }
 
+/** The program of `runMain`, as one of the parts. */
+export interface Program {
+  readonly part: Part;
+  /** Asked when a signal requests the shutdown: whether that interrupts the program. */
+  readonly isInterruptible: () => boolean;
+}
+
 const RUNNING = -1;
 const STOPPING = 0;
 const DRAINING = 1;
@@ -79,6 +86,10 @@ export class Machine {
   force: ShutdownForce | undefined = undefined;
   /** Whether time ran out for what was in flight. */
   isOverdue = false;
+  /** Set by `runMain`: its program, which a signal may interrupt. */
+  program: Program | undefined = undefined;
+  /** Set with `request`: whether it is a signal that has interrupted the program. */
+  isInterrupted = false;
   /** What each step is told to; it must not throw. */
   readonly #tell: (event: ShutdownEvent) => void;
   /** Called once, at the end; it must not throw. */
@@ -143,6 +154,7 @@ export class Machine {
     this.phase = STOPPING;
     this.times.push(clock.now());
     this.#tell({ type: 'requested', request });
+    this.isInterrupted = request.kind === 'signal' && this.program?.isInterruptible() === true;
     this.#tell({ type: 'state', state: this.state });
     void this.#run();
     return true;

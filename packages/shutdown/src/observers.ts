@@ -4,8 +4,9 @@ import { publish } from './channel.ts';
 import { describeEvent, describeProgress } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
-import { checkLogger, type Logger, tolerant } from './logger.ts';
+import { checkLogger, type Failure, type LogEntry, type Logger, logTo } from './logger.ts';
 import { clockOf, type Limits, type ShutdownOptions } from './options.ts';
+import { reportToJson } from './report-json.ts';
 import { describeError, describeRequest, type ShutdownRequest } from './request.ts';
 import type { Shutdown } from './shutdown.ts';
 import { notifySystemd } from './systemd.ts';
@@ -14,7 +15,6 @@ import { Watchdog } from './watchdog.ts';
 
 /** Everybody who is told of each step: the diagnostics channel, the log, and the measuring of progress in between. */
 export class Observers {
-  readonly logger: Logger;
   /** Whether nobody has said where texts go, not even nowhere. */
   readonly isUnset: boolean;
   readonly #shutdown: Shutdown;
@@ -23,6 +23,8 @@ export class Observers {
   /** Where progress is shown; `undefined`: the logger is not ours, and takes it as lines. */
   readonly #terminal: Terminal | undefined;
   readonly #prefix: string;
+  readonly #log: (entry: LogEntry) => void;
+  readonly #name: string | undefined;
   readonly #limits: Limits;
   readonly #isWatched: boolean;
   readonly #hasSystemd: boolean;
@@ -42,10 +44,11 @@ export class Observers {
     this.#isWatched = options.watchdog === true;
     this.#hasSystemd = options.systemd !== false;
     this.#clock = clockOf(options);
-    this.#interval = checkTime('progressInterval', progressInterval);
+    this.#interval = checkTime('new Shutdown: progressInterval', progressInterval);
     this.#terminal = logger instanceof Terminal ? logger : undefined;
-    this.logger = tolerant(isSilent ? undefined : checkLogger(logger));
+    this.#name = name;
     this.#prefix = name === undefined ? '' : `${name}: `;
+    this.#log = logTo(isSilent ? undefined : checkLogger(logger), this.#prefix);
   }
 
   tell(event: ShutdownEvent): void {
@@ -57,7 +60,7 @@ export class Observers {
     this.#watchdog?.tell(event);
     publish(this.#shutdown, event);
     const line = describeEvent(event);
-    if (line !== undefined) this.logger[line[0]](this.#prefix + line[1]);
+    if (line !== undefined) this.#say(line[0], line[1], fieldsOf(event), line[2]);
     if (this.#isNews(event)) this.#show();
     if (event.type !== 'stopped') return;
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
@@ -69,28 +72,34 @@ export class Observers {
     try {
       start();
     } catch (error) {
-      this.#warn(`${what}: ${describeError(error)}`);
+      this.warn(`${what}: ${describeError(error)}`);
     }
   }
 
-  #warn(text: string): void {
-    this.logger.warn(this.#prefix + text);
+  warn(text: string): void {
+    this.#say('warn', text, { event: 'warning' });
+  }
+
+  #say(level: keyof Logger, text: string, fields: object, failure?: Failure): void {
+    const name = this.#name === undefined ? {} : { shutdown: this.#name };
+    this.#log({ level, text, fields: { ...name, ...fields }, failure });
   }
 
   #notify(request: ShutdownRequest): void {
-    notifySystemd(this.#limits, `shutting down: ${describeRequest(request)}`, (text) => this.#warn(text));
+    notifySystemd(this.#limits, `shutting down: ${describeRequest(request)}`, (text) => this.warn(text));
   }
 
   #watch(): void {
     this.#watchdog = new Watchdog(this.#limits, (error) => {
-      this.#warn(`the watchdog has failed: ${describeError(error)}`);
+      this.warn(`the watchdog has failed: ${describeError(error)}`);
     });
   }
 
   /** The report as it stands. */
   print(level: keyof Logger): void {
-    const colours = this.#terminal?.isTTY === true;
-    this.logger[level](this.#prefix + formatReport(this.#shutdown.report(), { colours }));
+    const report = this.#shutdown.report();
+    const text = formatReport(report, { colours: this.#terminal?.isTTY === true });
+    this.#say(level, text, { event: 'report', report: JSON.parse(reportToJson(report)) });
   }
 
   /** On a terminal the line is written over; a log gets one where there is something to wait for, and then now and then. */
@@ -112,15 +121,34 @@ export class Observers {
   }
 
   #show(): void {
-    const line = this.#prefix + describeProgress(this.#shutdown.progress);
+    const { progress } = this.#shutdown;
+    const line = describeProgress(progress);
     if (line === this.#line) return;
     this.#line = line;
     if (this.#terminal === undefined) {
-      this.logger.info(line);
+      this.#say('info', line, { event: 'progress', ...progress });
       return;
     }
     try {
-      this.#terminal.progress(line);
+      this.#terminal.progress(this.#prefix + line);
     } catch {}
+  }
+}
+
+/** An event as fields of a log; its error is the entry's. */
+function fieldsOf(event: ShutdownEvent): object {
+  switch (event.type) {
+    case 'requested':
+      return {
+        event: event.type,
+        kind: event.request.kind,
+        ...(event.request.signal !== undefined && { signal: event.request.signal }),
+      };
+    case 'forced':
+      return { event: event.type, ...event.force };
+    default: {
+      const { type, error: _, ...fields } = event as ShutdownEvent & { readonly error?: unknown };
+      return { event: type, ...fields };
+    }
   }
 }

@@ -56,11 +56,20 @@ const defaults: Limits = {
   finalTimeout: 2_000,
 };
 
-/** Fills in what was left open, and refuses what is no time. */
-export function limitsOf(options: ShutdownLimits): Limits {
+/** The names of the limits. */
+export const limitNames: readonly string[] = Object.keys(defaults);
+
+/** The options of `new Shutdown`. */
+export const shutdownOptions: readonly string[] = [
+  ...limitNames,
+  ...['name', 'signal', 'progressInterval', 'clock', 'logger', 'leakDetection', 'watchdog', 'systemd'],
+];
+
+/** Fills in the defaults, and refuses times that are none in the name of the call that the user wrote. */
+export function limitsOf(call: string, options: ShutdownLimits): Limits {
   const limits: Record<string, number> = {};
   for (const [key, preset] of Object.entries(defaults)) {
-    limits[key] = checkTime(key, (options as Record<string, number | undefined>)[key] ?? preset);
+    limits[key] = checkTime(`${call}: ${key}`, (options as Record<string, number | undefined>)[key] ?? preset);
   }
   return limits as unknown as Limits;
 }

@@ -21,10 +21,10 @@ import { describeError } from './request.ts';
 export function reportToJson(report: ShutdownReport): string {
   const { request, hooks, errors } = report;
   const withError = <T extends { readonly error?: unknown }>(entry: T): unknown =>
-    'error' in entry ? { ...entry, error: plain(entry.error, 0) } : entry;
+    'error' in entry ? { ...entry, error: plain(entry.error) } : entry;
   const safe = {
     ...report,
-    request: request === undefined ? undefined : { ...request, reason: plain(request.reason, 0) },
+    request: request === undefined ? undefined : { ...request, reason: plain(request.reason) },
     hooks: hooks.map(withError),
     errors: errors.map(withError),
   };
@@ -35,7 +35,7 @@ export function reportToJson(report: ShutdownReport): string {
 const DEPTH = 5;
 
 /** Whatever was thrown or given as a reason, as something that JSON can carry: it may be circular, or have a hostile toJSON. */
-function plain(value: unknown, depth: number): unknown {
+export function plain(value: unknown, depth = 0): unknown {
   try {
     if (isError(value)) return plainError(value, depth);
     return value === undefined ? undefined : (JSON.parse(JSON.stringify(value) ?? 'null') ?? describeError(value));

@@ -119,18 +119,25 @@ function isUnderWay(part: Part): boolean {
   return part.state !== 'drained' || inFlightOf(part) > 0;
 }
 
-/** 0 clean, 1 failed or timed out, 128+n when forced by signal n. */
+/** 0 clean, 1 failed or timed out, 128+n when forced or interrupted by signal n. */
 function exitCodeOf(machine: Machine): number {
-  const { force, request, errors, isOverdue } = machine;
+  const { force, request, errors, isInterrupted } = machine;
   if (force?.signal !== undefined) return 128 + signalNumber(force.signal);
   const isClean =
     force === undefined &&
     request?.kind !== 'error' &&
     errors.length === 0 &&
-    !isOverdue &&
-    !(machine.state === 'stopped' && [...machine.parts].some(isUnderWay)) &&
+    isDrained(machine) &&
     machine.hooks.all().every(({ outcome }) => outcome === undefined || outcome === 'done');
-  return isClean ? 0 : 1;
+  if (!isClean) return 1;
+  return isInterrupted ? 128 + signalNumber(request?.signal as string) : 0;
+}
+
+/** Whether nothing was cut off or left unfinished, but a program that was interrupted. */
+function isDrained({ parts, program, isInterrupted, isOverdue, state }: Machine): boolean {
+  const others = [...parts].filter((part) => !isInterrupted || part !== program?.part);
+  const isCutOff = isOverdue && (!isInterrupted || others.some(({ cutOff }) => cutOff > 0));
+  return !isCutOff && !(state === 'stopped' && others.some(isUnderWay));
 }
 
 function phaseReports({ times }: Machine, now: number): PhaseReport[] {

@@ -1,25 +1,45 @@
 import { CancellationToken, isCancellationOf, isCancelledError } from '@quiesce/cancellation-token';
-import { checkFunction, checkTime } from '@quiesce/internal';
+import { checkFunction, checkOptions, checkTime, show } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
+import { checkProgram } from './check-program.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
-import type { InstallOptions } from './install.ts';
-import type { ShutdownOptions } from './options.ts';
+import { type InstallOptions, installOptions } from './install.ts';
+import { limitsOf, type ShutdownOptions, shutdownOptions } from './options.ts';
+import { partOf } from './parts.ts';
 import { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
 import { Terminal } from './terminal.ts';
 import { within } from './within.ts';
 
-/** How a program is run. */
+/** Options for `runMain`. */
 export interface RunMainOptions extends ShutdownOptions, InstallOptions {
   /** Records where each task of the program was spawned, for reports: a stack trace a task. Default: false. */
   readonly spawnSites?: boolean | undefined;
-  /** How long, in ms, stdout and stderr may take to be written out before the process ends. Default: 1,000. */
+  /**
+   * How long, in ms, the process waits until stdout and stderr have been read. Default: as long as it takes when the program has
+   * ended by itself, as Node does; 1,000 after a signal and after an error. Output that is lost is reported on stderr, and
+   * makes the exit code 1.
+   */
   readonly flushTimeout?: number | undefined;
+  /**
+   * The exit code when a signal n arrives before `main` has returned: `success` gives 0 when all went well, as for a
+   * service; `signal` gives 128 + n, as shells expect of a command-line tool. Default: `success` when something waits for
+   * `shutdown.stopAccepting` at that moment, as a service does, and `signal` otherwise.
+   */
+  readonly onInterrupted?: 'success' | 'signal' | undefined;
+  /** Whether limits that do not fit and signals that do not arrive are logged at the start. Default: true. */
+  readonly checks?: boolean | undefined;
 }
 
 /** The longest time that a timer of the platform can wait. */
 const LONGEST = 2 ** 31 - 1;
+
+const runMainOptions: readonly string[] = [
+  ...shutdownOptions,
+  ...installOptions,
+  ...['spawnSites', 'flushTimeout', 'onInterrupted', 'checks'],
+];
 
 /** Whether a program is running: a process has one. */
 let isRunning = false;
@@ -36,11 +56,21 @@ let isRunning = false;
  * `signalDebounce` counts once: one Ctrl-C often arrives twice.
  *
  * @param main gets the scope, whose signal is `shutdown.stopNow`, and the shutdown
- * @param options those of `Shutdown` and `install`; `spawnSites`; `flushTimeout`. Default `logger`: lines on stderr
- * @returns never settles: `process.exit` is called with 0 (clean; or the `process.exitCode` that was set), 1 (something
- *   failed or ran out of time), or 128+n (forced by the signal n)
- * @throws (rejects) TypeError when `main` is no function; Error when a program is running already; what `new Shutdown` and
- *   `install` refuse
+ * Work of `main` or of a task that rejects because of `stopAccepting` has ended and not failed, whatever it waited with:
+ * `fetch`, `timers/promises`, `select`, a nested scope. The other tasks go on until `drainTimeout`.
+ *
+ * | the program                                                              | exit code                                    |
+ * | ------------------------------------------------------------------------ | -------------------------------------------- |
+ * | ends by itself, or is a service that a signal stops, and nothing failed   | 0, or the `process.exitCode` that was set    |
+ * | is interrupted by the signal n before `main` has returned: see `onInterrupted` | 128 + n                                 |
+ * | is forced by the signal n                                                | 128 + n                                      |
+ * | fails, runs out of time, or loses output                                 | 1                                            |
+ *
+ * @param options those of `Shutdown` and `install`; `onInterrupted`; `checks`; `spawnSites`; `flushTimeout`. Default
+ *   `logger`: lines on stderr
+ * @returns never settles: `process.exit` is called with the exit code of the table
+ * @throws (rejects) TypeError when `main` is no function; Error when a program is running already, and in a worker thread;
+ *   what `new Shutdown` and `install` refuse
  * @see effect's `NodeRuntime.runMain`
  * @example
  * <!-- run by test/e2e/run-main-example.test.ts -->
@@ -62,37 +92,49 @@ export async function runMain(
   options: RunMainOptions = {},
 ): Promise<void> {
   checkFunction('runMain', main);
-  const flushTimeout = checkTime('flushTimeout', options.flushTimeout ?? 1_000);
+  checkOptions('runMain', options, runMainOptions);
+  checkMainThread();
+  const flushTimeout =
+    options.flushTimeout === undefined ? undefined : checkTime('runMain: flushTimeout', options.flushTimeout);
+  checkInterrupted(options.onInterrupted);
   if (isRunning) throw new Error('runMain: a program is running in this process already; it has one runMain');
-  const shutdown = new Shutdown({ ...options, logger: options.logger ?? new Terminal(host.stderr) });
+  limitsOf('runMain', options);
+  const shutdown = new Shutdown({
+    ...pick(options, shutdownOptions),
+    logger: options.logger ?? new Terminal(host.stderr),
+  });
+  if (options.checks !== false) for (const warning of checkProgram(options)) shutdown.observers.warn(warning);
   const exitNow = (signal: string): never => host.exit(128 + signalNumber(signal));
   const installation = shutdown.installWith(options, exitNow);
   isRunning = true;
-  // Whoever read it has gone, and there is nobody else to tell: not an error that nobody caught, which would be logged again.
+  // Nothing reads stderr any more: not an uncaught error, which would be logged again.
   const unread = (): void => {};
   host.stderr.on('error', unread);
   const hold = setInterval(() => {}, LONGEST);
-  runProgram(main, shutdown, options.spawnSites === true);
+  runProgram(main, shutdown, options);
   await shutdown.stopped();
-  await flushOutput(flushTimeout);
-  // Asked again: something may have failed meanwhile.
+  if (shutdown.machine.request?.kind !== 'end') installation.signalled.cancel();
+  const lost = await flushOutput(flushTimeout, installation.signalled);
+  // Read again: something may have failed in the meantime.
   const { exitCode } = shutdown.report();
   clearInterval(hold);
   installation.uninstall();
   host.stderr.off('error', unread);
   isRunning = false;
-  // One that the user has set is kept where ours is 0.
+  // An exit code that the user has set is kept where ours is 0.
   if (exitCode !== 0) host.exitCode = exitCode;
+  else if (lost > 0) host.exitCode ??= 1;
   host.exit();
 }
 
-/** Starts the program as something to drain; its end asks for the shutdown. */
+/** Starts the program as something to drain; its end requests the shutdown. */
 function runProgram(
   main: (scope: Scope, shutdown: Shutdown) => unknown,
   shutdown: Shutdown,
-  spawnSites: boolean,
+  { spawnSites = false, onInterrupted }: RunMainOptions,
 ): void {
-  const { machine } = shutdown;
+  const { machine, stopNow, stopAccepting } = shutdown;
+  let hasReturned = false;
   let isOver = false;
   const program: Drainable = {
     name: 'main',
@@ -105,26 +147,64 @@ function runProgram(
       if ((await within(ended, Number.POSITIVE_INFINITY, token, machine.clock)) === 'forced') throw token.reason;
     },
   };
-  const body = (s: Scope): unknown => {
-    shutdown.add(program, { tree: () => s.tree() });
+  let isEnd = (error: unknown): boolean => isCancellationOf(error, stopNow);
+  const body = async (s: Scope): Promise<void> => {
+    const part = partOf(program, program.name, { tree: () => s.tree() });
+    machine.addPart(part);
+    const isInterruptible = (): boolean =>
+      !hasReturned && (onInterrupted ?? (stopAccepting.isObserved ? 'success' : 'signal')) === 'signal';
+    machine.program = { part, isInterruptible };
     // A failure is known before the rest of the program, which waits for the shutdown, has ended.
     s.token.onCancelled((reason) => {
       const error = isCancelledError(reason) && reason.source === 'sibling' ? reason.cause : undefined;
       machine.ask(error === undefined ? { kind: 'call', reason } : { kind: 'error', reason: error });
     });
-    return main(s, shutdown);
+    // Work that ends because the program stops, or because `main` has cancelled its scope, has not failed.
+    isEnd = (error) =>
+      isCancellationOf(error, stopNow) ||
+      isCancellationOf(error, stopAccepting) ||
+      (s.token.isCancelled && Object.is(error, s.token.reason));
+    await main(s, shutdown);
+    hasReturned = true;
   };
-  const ended = scope(body, { signal: shutdown.stopNow, name: 'main', spawnSites }).then(
+  const ended = scope(body, { signal: stopNow, stopSignal: stopAccepting, name: 'main', spawnSites }).then(
     () => {
       isOver = true;
-      machine.ask({ kind: 'end' });
+      const accepting = [...machine.parts].filter(({ drainable }) => drainable.isAccepting === true);
+      if (machine.request !== undefined || accepting.length === 0) machine.ask({ kind: 'end' });
+      else machine.ask({ kind: 'error', reason: new Error(leftMain(accepting.map(({ name }) => name))) });
     },
     (error: unknown) => {
       isOver = true;
-      if (isCancellationOf(error, shutdown.stopNow)) machine.ask({ kind: 'end' });
+      if (isEnd(error)) machine.ask({ kind: 'end' });
       else if (!machine.ask({ kind: 'error', reason: error }) && machine.request?.reason !== error) {
         machine.failed('main', error);
       }
     },
   );
+}
+
+/** The options of one of the calls whose options `runMain` takes. */
+function pick(options: object, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)));
+}
+
+function leftMain(names: readonly string[]): string {
+  return (
+    `runMain: main has returned while ${names.join(', ')} accepts requests, so the program ends. A service stays in main ` +
+    'until it is asked to stop: end main with `await shutdown.stopAccepting.cancelled()`'
+  );
+}
+
+function checkMainThread(): void {
+  if (host.getBuiltinModule('node:worker_threads').isMainThread) return;
+  throw new Error(
+    'runMain: this is a worker thread, which gets no signals and cannot end the process. Call runMain in the main thread; ' +
+      'in a worker run scope(body)',
+  );
+}
+
+function checkInterrupted(value: unknown): void {
+  if (value === undefined || value === 'success' || value === 'signal') return;
+  throw new TypeError(`runMain: onInterrupted must be 'success' or 'signal', got ${show(value)}`);
 }

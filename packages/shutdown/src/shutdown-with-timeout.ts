@@ -5,7 +5,7 @@ import {
   reportUncaught,
   TimeoutError,
 } from '@quiesce/cancellation-token';
-import { checkFunction, checkTime } from '@quiesce/internal';
+import { checkFunction, checkOptions, checkTime } from '@quiesce/internal';
 import { clockOf } from './options.ts';
 import { within } from './within.ts';
 
@@ -48,8 +48,9 @@ export async function shutdownWithTimeout<T>(
   options: ShutdownWithTimeoutOptions = {},
 ): Promise<ShutdownOutcome<Awaited<T>>> {
   checkFunction('shutdownWithTimeout', shutdown);
-  checkTime('ms', ms);
-  const forceTimeout = checkTime('forceTimeout', options.forceTimeout ?? 1_000);
+  checkTime('shutdownWithTimeout: the time', ms);
+  checkOptions('shutdownWithTimeout', options, ['forceTimeout', 'clock']);
+  const forceTimeout = checkTime('shutdownWithTimeout: forceTimeout', options.forceTimeout ?? 1_000);
   const clock = clockOf(options);
   const root = new CancellationToken();
   const token = ms === Number.POSITIVE_INFINITY ? root : root.withTimeout(ms, { clock });

@@ -1,15 +1,15 @@
-import { type CancellationToken, ClosedError } from '@quiesce/cancellation-token';
+import { type CancellationToken, ClosedError, type Registration } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
-import { checkFunction, show } from '@quiesce/internal';
+import { checkFunction, checkOptions, defineInspect, guardMethods, show } from '@quiesce/internal';
 import type { Drainable, ScopeTree } from '@quiesce/scope';
 import type { ShutdownEvent, ShutdownState } from './events.ts';
 import { Guards, type ShutdownGuard } from './guard.ts';
 import { type HookHandle, type HookOptions, hookOf, RegisteredHook } from './hook-handle.ts';
 import { host } from './host.ts';
-import { Installation, type InstallOptions } from './install.ts';
+import { Installation, type InstallOptions, installOptions } from './install.ts';
 import { type HookFunction, Machine } from './machine.ts';
 import { Observers } from './observers.ts';
-import { checkName, clockOf, limitsOf, type ShutdownOptions, tokenOf } from './options.ts';
+import { checkName, clockOf, limitsOf, type ShutdownOptions, shutdownOptions, tokenOf } from './options.ts';
 import { inFlightOf, partOf } from './parts.ts';
 import { reportOf, type ShutdownReport } from './report.ts';
 
@@ -67,6 +67,8 @@ export class Shutdown {
   readonly #progress: WatchSender<ShutdownProgress>;
   /** Set when everybody has been told of the end, and the watch is closed. */
   #isOver = false;
+  /** What requests the shutdown when a token is cancelled; unregistered by the request. */
+  readonly #asking: Registration[] = [];
   /** The last one; set by `install`. */
   #installation: Installation | undefined;
   /** Settles `stopped()`; made when that is first called. */
@@ -81,8 +83,9 @@ export class Shutdown {
    *   `logger` lacks a method
    */
   constructor(options: ShutdownOptions = {}) {
+    checkOptions('new Shutdown', options, shutdownOptions);
     if (options.name !== undefined) checkName('new Shutdown', options.name);
-    const limits = limitsOf(options);
+    const limits = limitsOf('new Shutdown', options);
     const token = tokenOf(options.signal);
     this.name = options.name;
     this.observers = new Observers(this, options, limits);
@@ -93,11 +96,10 @@ export class Shutdown {
     });
     this.machine.addPart(this.#guards.part);
     [this.#progress] = watch<ShutdownProgress>(this.progress);
-    // Whoever cancels the token asks for the shutdown: law 3 does not let us take it back.
-    this.stopAccepting.onCancelled((reason) => this.request(reason));
+    // Cancelling the token requests the shutdown: law 3 does not let us take it back.
+    this.#asking = [this.stopAccepting.onCancelled((reason) => this.request(reason))];
     const following = token?.onCancelled((reason) => this.machine.ask({ kind: 'abort', reason }));
-    // A signal that lives longer keeps nothing of us.
-    this.stopAccepting.onCancelled(() => following?.unregister());
+    if (following !== undefined) this.#asking.push(following);
   }
 
   /** Where it stands. */
@@ -217,6 +219,7 @@ export class Shutdown {
       throw new TypeError(`add: expected { name, inFlight, stop(), drain(token) }, got ${show(drainable)}`);
     }
     if (drainable.announce !== undefined) checkFunction('add: announce', drainable.announce);
+    checkOptions('add', options, ['tree']);
     if (options?.tree !== undefined) checkFunction('add: tree', options.tree);
     const { name } = drainable;
     checkName('add', name);
@@ -324,6 +327,7 @@ export class Shutdown {
    * ```
    */
   install(options: InstallOptions = {}): Installation {
+    checkOptions('install', options, installOptions);
     const isFirst = this.#installation === undefined;
     const installation = this.installWith(options);
     if (isFirst) void this.stopped().then(({ exitCode }) => this.#leave(exitCode));
@@ -348,6 +352,8 @@ export class Shutdown {
   }
 
   #told(event: ShutdownEvent): void {
+    // A signal that lives longer keeps nothing of us, and `stopAccepting` has the waiters of others only.
+    if (event.type === 'requested') for (const registration of this.#asking) registration.unregister();
     this.observers.tell(event);
     this.measured();
   }
@@ -360,3 +366,9 @@ export class Shutdown {
     this.#progress.close();
   }
 }
+guardMethods(Shutdown, 'shutdown', (value) => value instanceof Shutdown);
+defineInspect(Shutdown, ({ name, state, progress, machine }) => {
+  const { inFlight, waitingFor } = progress;
+  const { request, force } = machine;
+  return { name, state, inFlight, waitingFor, request, force };
+});

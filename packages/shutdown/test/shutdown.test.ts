@@ -365,7 +365,7 @@ describe('a report', () => {
 describe('new Shutdown', () => {
   it('refuses a time that is none, a signal that is none, and a logger that lacks a method', () => {
     for (const name of ['readinessDelay', 'drainTimeout', 'timeout', 'forceTimeout', 'progressInterval']) {
-      expect(() => new Shutdown({ [name]: -1 })).toThrow(new RegExp(`^${name} must be`));
+      expect(() => new Shutdown({ [name]: -1 })).toThrow(new RegExp(`^new Shutdown: ${name} must be`));
       expect(() => new Shutdown({ [name]: Number.NaN })).toThrow(RangeError);
     }
     expect(() => new Shutdown({ signal: new AbortController() as never })).toThrow(TypeError);

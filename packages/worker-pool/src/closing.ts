@@ -1,4 +1,4 @@
-import { CancellationToken, type Clock, reportUncaught, TimeoutError } from '@quiesce/cancellation-token';
+import { CancellationToken, type Clock, TimeoutError } from '@quiesce/cancellation-token';
 
 /** What came of the closing of resources. */
 export interface ClosingTally {
@@ -14,7 +14,7 @@ export interface Closer<R> {
   readonly clock: Clock;
 }
 
-/** Closes one resource, within its own time; never rejects. What a closer fails with after its time is not lost. */
+/** Closes one resource, within its own time. Never rejects. A closer's later error becomes the `cause` of its TimeoutError. */
 export async function closeOne<R>(closer: Closer<R>, resource: R, tally: ClosingTally): Promise<void> {
   const closing = (async () => closer.close?.(resource))();
   const limit = CancellationToken.timeout(closer.closeTimeout, { clock: closer.clock });
@@ -23,8 +23,9 @@ export async function closeOne<R>(closer: Closer<R>, resource: R, tally: Closing
     if (!cancelled) tally.closed++;
     else {
       tally.timedOut++;
-      tally.failed.push(new TimeoutError(closer.closeTimeout, `Closing did not end within ${closer.closeTimeout} ms`));
-      closing.catch(reportUncaught);
+      const late = new TimeoutError(closer.closeTimeout, `Closing did not end within ${closer.closeTimeout} ms`);
+      tally.failed.push(late);
+      closing.catch((cause) => Object.assign(late, { cause }));
     }
   } catch (error) {
     tally.failed.push(error);

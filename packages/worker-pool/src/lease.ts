@@ -1,6 +1,6 @@
 import { ClosedError } from '@quiesce/cancellation-token';
 import type { SemaphorePermit } from '@quiesce/channel';
-import { defineDispose } from '@quiesce/internal';
+import { defineDispose, defineInspect } from '@quiesce/internal';
 import type { TrackerGuard } from '@quiesce/scope';
 
 /** What the pool knows of a lease. It does not know the lease itself, so that one that is forgotten is collected. */
@@ -58,6 +58,11 @@ export class Lease<R> implements Disposable {
     throw new ClosedError(`resource: this lease of pool ${JSON.stringify(this.pool)} is over; acquire another one`);
   }
 
+  /** Whether it was given back, or its resource was closed under it. */
+  get isOver(): boolean {
+    return this.#holding.isOver;
+  }
+
   /** Gives the resource back for the next one. Synchronous, idempotent. */
   release(): void {
     this.#end(true);
@@ -74,3 +79,4 @@ export class Lease<R> implements Disposable {
   }
 }
 defineDispose(Lease, 'release');
+defineInspect<Lease<unknown>>(Lease, ({ pool, isOver }) => ({ pool, isOver }));

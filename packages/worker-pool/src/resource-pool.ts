@@ -22,7 +22,7 @@ import {
   systemClock,
 } from '@quiesce/cancellation-token';
 import { Semaphore, type SemaphorePermit } from '@quiesce/channel';
-import { checkFunction, checkTime } from '@quiesce/internal';
+import { checkFunction, checkOptions, checkTime, defineInspect } from '@quiesce/internal';
 import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
 import { checkCount } from './check.ts';
 import { type Closer, type ClosingTally, closeOne } from './closing.ts';
@@ -48,6 +48,8 @@ export interface ResourcePoolOptions<R> {
   readonly clock?: Clock | undefined;
 }
 
+const poolOptions = ['create', 'close', 'isUsable', 'max', 'closeTimeout', 'name', 'leakDetection', 'clock'] as const;
+
 /** How one waits for a lease. */
 export interface AcquireOptions {
   /** Gives it up. */
@@ -66,6 +68,11 @@ export interface ResourcePoolReport {
   readonly timedOut: number;
   /** How many were leased at the deadline, and closed under their holders. */
   readonly forced: number;
+  /**
+   * Errors of `create` after its `acquire` had been given up: how many there were, and the last one; `undefined`: none.
+   * Only this report shows them. All other errors of `create` are thrown by `acquire`.
+   */
+  readonly createErrors?: { readonly count: number; readonly last: unknown } | undefined;
   /** How many are being made now: after the end those whose `create` ignores its token. Each is closed when it is there. */
   readonly making: number;
 }
@@ -89,6 +96,11 @@ export interface ResourcePoolReport {
  * ```
  */
 export class ResourcePool<R> implements Drainable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineInspect(
+    ResourcePool as { readonly name: string; readonly prototype: ResourcePool<unknown> },
+    ({ name, inFlight, idle, isClosed }) => ({ name, inFlight, idle, isClosed }),
+  );
   /** How reports and errors call it. */
   readonly name: string;
   readonly #create: (token: CancellationToken) => R | PromiseLike<R>;
@@ -106,6 +118,7 @@ export class ResourcePool<R> implements Drainable {
   readonly #idle: R[] = [];
   readonly #leased: Set<Holding<R>> = new Set();
   readonly #tally: ClosingTally & { forced: number } = { closed: 0, failed: [], timedOut: 0, forced: 0 };
+  #createErrors: ResourcePoolReport['createErrors'] = undefined;
   /** Set at the deadline: what is made then is closed at once. */
   #isCut = false;
 
@@ -115,14 +128,15 @@ export class ResourcePool<R> implements Drainable {
    * @throws RangeError for a bad number or time; TypeError for what should be a function
    */
   constructor(options: ResourcePoolOptions<R>) {
+    checkOptions('new ResourcePool', options, poolOptions);
     // Of nothing it is told what is missing.
     const given = Object(options) as ResourcePoolOptions<R>;
     const { create, close, isUsable, max, closeTimeout = 5_000, name = 'resources', clock = systemClock } = given;
-    checkFunction('ResourcePool: create', create);
-    if (close !== undefined) checkFunction('ResourcePool: close', close);
-    if (isUsable !== undefined) checkFunction('ResourcePool: isUsable', isUsable);
-    checkCount('ResourcePool: max', max, 1);
-    checkTime('ResourcePool: closeTimeout', closeTimeout);
+    checkFunction('new ResourcePool: create', create);
+    if (close !== undefined) checkFunction('new ResourcePool: close', close);
+    if (isUsable !== undefined) checkFunction('new ResourcePool: isUsable', isUsable);
+    checkCount('new ResourcePool: max', max, 1);
+    checkTime('new ResourcePool: closeTimeout', closeTimeout);
     this.name = name;
     this.#create = create;
     this.#isUsable = isUsable;
@@ -156,6 +170,7 @@ export class ResourcePool<R> implements Drainable {
    *   fails with
    */
   async acquire(options: AcquireOptions = {}): Promise<Lease<R>> {
+    checkOptions('acquire', options, ['signal', 'timeout']);
     const { timeout = Number.POSITIVE_INFINITY } = options;
     checkTime('acquire: timeout', timeout);
     const signal = options.signal === undefined ? new CancellationToken() : CancellationToken.from(options.signal);
@@ -163,7 +178,14 @@ export class ResourcePool<R> implements Drainable {
     try {
       const permit = await this.#permit(token);
       const idle = this.#nextIdle();
-      return idle === undefined ? await this.#make(permit, token) : this.#lend(permit, idle.resource);
+      // Checked here, because `stop` and the signal may have come since the permit was granted, or inside of `isUsable`.
+      if (this.isClosed || token.isCancelled) {
+        if (idle !== undefined) this.#putDown(idle.resource);
+        permit.release();
+        throw this.isClosed ? this.#closed() : token.reason;
+      }
+      if (idle !== undefined) return this.#lend(permit, idle.resource);
+      return await this.#make(permit, token);
     } finally {
       token.dispose();
     }
@@ -228,6 +250,7 @@ export class ResourcePool<R> implements Drainable {
    * @throws (rejects) RangeError for a bad time, and then nothing has happened
    */
   async close(options: { readonly timeout: number }): Promise<ResourcePoolReport> {
+    checkOptions('close', options, ['timeout']);
     const { timeout } = Object(options) as typeof options;
     checkTime('close: timeout', timeout);
     const deadline = CancellationToken.timeout(timeout, { clock: this.#closer.clock });
@@ -243,7 +266,9 @@ export class ResourcePool<R> implements Drainable {
 
   /** What has come of the resources. */
   report(): ResourcePoolReport {
-    return { ...this.#tally, failed: [...this.#tally.failed], making: this.#makings.length };
+    const createErrors = this.#createErrors;
+    const report = { ...this.#tally, failed: [...this.#tally.failed], making: this.#makings.length };
+    return createErrors === undefined ? report : { ...report, createErrors };
   }
 
   /** The end of a lease; only the first counts. */
@@ -251,24 +276,25 @@ export class ResourcePool<R> implements Drainable {
     if (holding.isOver) return;
     holding.isOver = true;
     this.#leased.delete(holding);
-    if (isUsable && !this.isClosed) this.#idle.push(holding.resource);
+    if (isUsable) this.#putDown(holding.resource);
     else this.#close(holding.resource);
     // Last, since whoever comes next looks for what was just put down.
     holding.permit.release();
     holding.part.dispose();
   }
 
+  /** Keeps a resource for the next acquire; a pool that is closed closes it. */
+  #putDown(resource: R): void {
+    if (this.isClosed) this.#close(resource);
+    else this.#idle.push(resource);
+  }
+
   async #permit(token: CancellationToken): Promise<SemaphorePermit> {
-    let permit: SemaphorePermit;
     try {
-      permit = await this.#permits.acquire({ signal: token });
+      return await this.#permits.acquire({ signal: token });
     } catch (error) {
       throw isClosedError(error) && error !== token.reason ? this.#closed() : error;
     }
-    if (!this.isClosed) return permit;
-    // It was stopped between the grant and this microtask.
-    permit.release();
-    throw this.#closed();
   }
 
   /** An idle resource that is usable, out of the idle ones. */
@@ -324,11 +350,11 @@ export class ResourcePool<R> implements Drainable {
   /** Nobody waits for it any more: the next one may have it. */
   async #adopt(making: Promise<R>, token: CancellationToken, end: () => void): Promise<void> {
     try {
-      const resource = await making;
-      if (this.isClosed) this.#close(resource);
-      else this.#idle.push(resource);
+      this.#putDown(await making);
     } catch (error) {
-      if (!isCancellationOf(error, token)) reportUncaught(error);
+      // The acquire has its own error already, and a database that is down must not end the process.
+      if (!isCancellationOf(error, token))
+        this.#createErrors = { count: (this.#createErrors?.count ?? 0) + 1, last: error };
     } finally {
       end();
     }

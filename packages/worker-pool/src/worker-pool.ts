@@ -21,7 +21,7 @@ import {
   systemClock,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { checkFunction, checkTime } from '@quiesce/internal';
+import { checkFunction, checkOptions, checkTime, defineInspect, show } from '@quiesce/internal';
 import { type Drainable, TaskTracker } from '@quiesce/scope';
 import { checkCount } from './check.ts';
 import { QueueFullError } from './errors.ts';
@@ -77,6 +77,18 @@ export interface ShutdownOptions {
  * ```
  */
 export class WorkerPool implements Drainable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineInspect(
+    WorkerPool,
+    ({ name, activeCount, queued, waiting, isPaused, isClosed }) => ({
+      name,
+      activeCount,
+      queued,
+      waiting,
+      isPaused,
+      isClosed,
+    }),
+  );
   /** How reports and errors call it. */
   readonly name: string;
   /** How many jobs run at the same time. */
@@ -101,6 +113,15 @@ export class WorkerPool implements Drainable {
    * @throws RangeError for a bad number or time; TypeError for another `whenFull`
    */
   constructor(options: WorkerPoolOptions) {
+    checkOptions('new WorkerPool', options, [
+      'concurrency',
+      'capacity',
+      'whenFull',
+      'timeout',
+      'cancelTimeout',
+      'name',
+      'clock',
+    ]);
     // Of nothing it is told what is missing.
     const {
       concurrency,
@@ -108,12 +129,12 @@ export class WorkerPool implements Drainable {
       whenFull = 'wait',
     } = Object(options) as WorkerPoolOptions;
     const { timeout = Number.POSITIVE_INFINITY, cancelTimeout = 1_000 } = Object(options) as WorkerPoolOptions;
-    checkCount('WorkerPool: concurrency', concurrency, 1);
-    checkCount('WorkerPool: capacity', capacity, 0);
-    checkTime('WorkerPool: timeout', timeout);
-    checkTime('WorkerPool: cancelTimeout', cancelTimeout);
+    checkCount('new WorkerPool: concurrency', concurrency, 1);
+    checkCount('new WorkerPool: capacity', capacity, 0);
+    checkTime('new WorkerPool: timeout', timeout);
+    checkTime('new WorkerPool: cancelTimeout', cancelTimeout);
     if (whenFull !== 'wait' && whenFull !== 'refuse') {
-      throw new TypeError(`WorkerPool: whenFull must be 'wait' or 'refuse', got ${String(whenFull)}`);
+      throw new TypeError(`new WorkerPool: whenFull must be 'wait' or 'refuse', got ${show(whenFull)}`);
     }
     this.name = options.name ?? 'workers';
     this.concurrency = concurrency;
@@ -167,9 +188,11 @@ export class WorkerPool implements Drainable {
    */
   async execute<T>(job: (token: CancellationToken) => T, options: JobOptions = {}): Promise<Awaited<T>> {
     checkFunction('execute', job);
+    checkOptions('execute', options, ['priority', 'timeout', 'signal', 'name']);
     const { priority = 0, timeout = this.#timeout } = options;
     checkTime('execute: timeout', timeout);
-    if (!Number.isFinite(priority)) throw new RangeError(`execute: priority must be finite, got ${String(priority)}`);
+    if (!Number.isFinite(priority))
+      throw new RangeError(`execute: priority must be a finite number, got ${show(priority)}`);
     const signal = options.signal === undefined ? undefined : CancellationToken.from(options.signal);
     signal?.throwIfCancelled();
     const entry = new Job(options.name ?? (job.name || 'job'), priority, signal);
@@ -227,6 +250,7 @@ export class WorkerPool implements Drainable {
    * @throws (rejects) RangeError for a bad time, and then nothing has happened
    */
   async shutdown(options: ShutdownOptions): Promise<WorkerPoolReport> {
+    checkOptions('shutdown', options, ['timeout', 'cancelTimeout']);
     const { timeout, cancelTimeout = this.#cancelTimeout } = Object(options) as ShutdownOptions;
     checkTime('shutdown: timeout', timeout);
     checkTime('shutdown: cancelTimeout', cancelTimeout);

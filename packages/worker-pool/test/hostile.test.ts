@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { CancellationToken, ClosedError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { type Lease, ResourcePool, WorkerPool, type WorkerPoolReport } from '@quiesce/worker-pool';
@@ -184,8 +185,59 @@ function revoked(): object {
   return proxy;
 }
 
+describe('options that were misspelt, or are none', () => {
+  it.each([
+    [
+      () => new WorkerPool({ concurency: 1 } as never),
+      'new WorkerPool: there is no option "concurency"; did you mean "concurrency"?',
+    ],
+    [
+      () => new ResourcePool({ create: () => 1, size: 1 } as never),
+      'new ResourcePool: there is no option "size"; the options are',
+    ],
+    [() => new WorkerPool(5 as never), 'new WorkerPool: the options must be an object, got the number 5'],
+    [() => new WorkerPool({ concurrency: '5' as never }), 'Infinity, got the string "5"'],
+  ])('at construction %#', (make, text) => {
+    expect(make).toThrow(text);
+  });
+
+  it('at a call', async () => {
+    const token = new CancellationToken();
+    const workers = new WorkerPool({ concurrency: 1 });
+    const resources = new ResourcePool({ create: () => 1, max: 1 });
+    const calls: [Promise<unknown>, string][] = [
+      [workers.execute(() => 1, { token } as never), 'execute: there is no option "token"; did you mean "signal"?'],
+      [
+        workers.execute(() => 1, token as never),
+        'execute: the options must be an object, got a CancellationToken: write { signal }',
+      ],
+      [workers.shutdown({ timeOut: 5 } as never), 'shutdown: there is no option "timeOut"; did you mean "timeout"?'],
+      [resources.acquire({ timeOut: 5 } as never), 'acquire: there is no option "timeOut"; did you mean "timeout"?'],
+      [resources.use(() => 1, { token } as never), 'acquire: there is no option "token"; did you mean "signal"?'],
+      [resources.close(5_000 as never), 'close: the options must be an object, got the number 5000'],
+    ];
+    for (const [call, text] of calls) expect(await rejection(call)).toMatchObject({ name: 'TypeError', message: text });
+    expect([workers.isClosed, resources.isClosed, resources.inFlight]).toEqual([false, false, 0]);
+  });
+});
+
+describe('what is printed', () => {
+  it('of a pool and a lease are its name and state, and no payload', async () => {
+    const workers = new WorkerPool({ concurrency: 1, name: 'mails' });
+    const resources = new ResourcePool({ create: () => ({ password: 'secret' }), max: 1, name: 'db' });
+    const lease = await resources.acquire();
+    expect(inspect(workers, { breakLength: Number.POSITIVE_INFINITY })).toBe(
+      "WorkerPool { name: 'mails', activeCount: 0, queued: 0, waiting: 0, isPaused: false, isClosed: false }",
+    );
+    expect(inspect([resources, lease], { breakLength: Number.POSITIVE_INFINITY, depth: 5 })).toBe(
+      "[ ResourcePool { name: 'db', inFlight: 1, idle: 0, isClosed: false }, Lease { pool: 'db', isOver: false } ]",
+    );
+    expect(JSON.stringify(lease)).toBe('{"pool":"db","isOver":false}');
+  });
+});
+
 describe('options that were forgotten', () => {
-  it.each([undefined, null, 5])('(%s) are named', async (options) => {
+  it.each([undefined, null, {}])('(%s) are named', async (options) => {
     const wrong = options as never;
     expect(() => new WorkerPool(wrong)).toThrow('concurrency must be an integer from 1, or Infinity, got undefined');
     expect(() => new ResourcePool(wrong)).toThrow('ResourcePool: create: expected a function, got undefined');

@@ -132,19 +132,36 @@ describe('acquiring', () => {
     expect(ids(await pool.acquire())).toEqual([1]);
   });
 
-  it('reports what a making fails with that nobody waits for any more', async () => {
+  it('keeps the error of a create whose acquire was given up for the report, and does not end the process with it', async () => {
+    const errors = uncaught();
+    let making = deaf<Thing>();
+    const { pool } = things({ max: 1, create: () => making.run() });
+    for (const text of ['connection refused', 'connection reset']) {
+      making = deaf();
+      const signal = new CancellationToken();
+      const left = rejection(pool.acquire({ signal }));
+      await turn();
+      signal.cancel('left');
+      expect(await left).toBe('left');
+      making.fail(new Error(text));
+      await turn();
+    }
+    expect(pool.report().createErrors).toEqual({ count: 2, last: new Error('connection reset') });
+    expect(errors).toEqual([]);
+  });
+
+  it('gives the reason to an acquire that is given up in the step in which its create fails', async () => {
     const errors = uncaught();
     const making = deaf<Thing>();
-    const { pool } = things({ max: 1, create: () => making.run() });
+    const { pool } = things({ max: 1, create: async () => await making.run() });
     const signal = new CancellationToken();
     const left = rejection(pool.acquire({ signal }));
     await turn();
+    making.fail(new Error('connection refused'));
     signal.cancel('left');
-    await left;
-    const error = new Error('connection refused');
-    making.fail(error);
+    expect(await left).toBe('left');
     await turn();
-    expect(errors).toEqual([error]);
+    expect([errors, pool.report().createErrors]).toEqual([[], { count: 1, last: new Error('connection refused') }]);
   });
 
   it('skips idle resources that are not usable any more, and closes them', async () => {
@@ -245,17 +262,17 @@ describe('closing', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('reports what a closer fails with after its time', async () => {
+  it('gives a closer that fails after its time to the report, as the cause of its TimeoutError', async () => {
     const errors = uncaught();
     const slow = deaf();
     const { pool, clock } = things({ closeTimeout: 100, close: () => slow.run() });
     (await pool.acquire()).release();
     const closing = pool.close({ timeout: 10_000 });
     await clock.advance(100);
-    await closing;
+    const report = await closing;
     slow.fail('at last');
     await turn();
-    expect(errors).toEqual(['at last']);
+    expect([errors, report.failed]).toMatchObject([[], [{ name: 'TimeoutError', cause: 'at last' }]]);
   });
 
   it('at the deadline closes leased resources under their holders, and says how many', async () => {
@@ -336,6 +353,63 @@ describe('closing', () => {
     other.pool.stop();
     expect(await late).toBeInstanceOf(ClosedError);
     expect(other.log).toEqual([]);
+  });
+
+  it('makes and lends nothing after `stop`, whenever it comes between the grant and the lease', async () => {
+    for (let microtasks = 0; microtasks < 12; microtasks++) {
+      const { pool, log } = things({ max: 1, isUsable: () => true });
+      const lease = await pool.acquire();
+      const waiting = pool.acquire().then(
+        (next) => next,
+        (error: unknown) => error,
+      );
+      await turn();
+      lease.release();
+      for (let i = 0; i < microtasks; i++) await undefined;
+      pool.stop();
+      const { inFlight } = pool;
+      const next = await waiting;
+      // What was lent before is counted, and has to be given back.
+      if (inFlight === 0) expect(next).toBeInstanceOf(ClosedError);
+      else (next as Lease<Thing>).release();
+      await pool.drain(never);
+      expect(log).toEqual(['make 1', 'close 1']);
+    }
+  });
+
+  it('makes nothing for an acquire whose signal is cancelled between the grant and the lease', async () => {
+    for (let microtasks = 0; microtasks < 12; microtasks++) {
+      const { pool, log } = things({ max: 1 });
+      const lease = await pool.acquire();
+      const signal = new CancellationToken();
+      const waiting = pool.acquire({ signal }).then(
+        (next) => next,
+        (error: unknown) => error,
+      );
+      await turn();
+      lease.destroy();
+      for (let i = 0; i < microtasks; i++) await undefined;
+      const before = log.length;
+      signal.cancel('left');
+      const next = await waiting;
+      if (before === 2) expect([next, log]).toEqual(['left', ['make 1', 'close 1']]);
+      else if (next !== 'left') (next as Lease<Thing>).release();
+      expect(pool.inFlight).toBe(0);
+    }
+  });
+
+  it('makes nothing when `isUsable` has stopped the pool', async () => {
+    const { pool, log } = things({
+      max: 1,
+      isUsable: () => {
+        pool.stop();
+        return log.length > 5;
+      },
+    });
+    (await pool.acquire()).release();
+    expect(await rejection(pool.acquire())).toBeInstanceOf(ClosedError);
+    await pool.drain(never);
+    expect(log).toEqual(['make 1', 'close 1']);
   });
 
   it('at the deadline waits for what it closes under its holders', async () => {

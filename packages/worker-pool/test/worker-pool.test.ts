@@ -180,7 +180,7 @@ describe('a job', () => {
       pool.execute(
         async (token) => {
           await token.cancelled();
-          throw new Error('gave up', { cause: token.reason });
+          throw new DOMException('gave up', 'AbortError');
         },
         { signal },
       ),

@@ -76,7 +76,7 @@ export async function drive(
   });
 }
 
-/** Ours, without what says how we ourselves talk to the parent that runs the tests. */
+/** Ours, without the channel to the parent that runs the tests, and without the script that started them, of which `runMain` warns. */
 function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('NODE_CHANNEL_')));
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_CHANNEL|npm)_/.test(name)));
 }

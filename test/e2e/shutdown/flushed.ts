@@ -2,9 +2,9 @@
 import { type RunMainOptions, runMain } from '@quiesce/shutdown';
 
 const [json = '{}'] = process.argv.slice(2);
-const { flushTimeout, fails } = JSON.parse(json) as { readonly flushTimeout: number | null; readonly fails?: boolean };
+const { flushTimeout, fails } = JSON.parse(json) as { readonly flushTimeout?: number | null; readonly fails?: boolean };
 // JSON knows no Infinity.
-const options: RunMainOptions = { flushTimeout: flushTimeout ?? Number.POSITIVE_INFINITY };
+const options: RunMainOptions = { flushTimeout: flushTimeout === null ? Number.POSITIVE_INFINITY : flushTimeout };
 
 await runMain((_, shutdown) => {
   process.stdout.write('x'.repeat(1_000_000));

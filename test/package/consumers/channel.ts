@@ -1,11 +1,15 @@
 // A program of a user's, compiled against and run on the installed tarball; it throws when something is not as it should be.
 import {
   type Awaitable,
+  Barrier,
   channel,
   Mutex,
+  Notify,
+  OnceCell,
   oneshot,
   type Permit,
   type Receiver,
+  RwLock,
   Semaphore,
   SendError,
   type Sender,
@@ -49,3 +53,17 @@ const guard = lock.tryAcquire();
 expect(lock.tryAcquire(), undefined, 'the lock');
 guard?.release();
 expect(lock.isLocked, false, 'the lock');
+
+const readWrite = new RwLock({ maxReaders: 2 });
+const writer = readWrite.tryWrite();
+expect(readWrite.tryRead(), undefined, 'the lock for writing');
+writer?.downgrade().release();
+expect(readWrite.isLocked, false, 'the lock for writing');
+
+const notify = new Notify();
+notify.notifyOne();
+expect(notify.notified().enable(), true, 'the notification');
+
+const cell = new OnceCell<number>();
+void cell.getOrInit(async () => 7).then((value: number) => expect(value, 7, 'the value that was made once'));
+void new Barrier(1).wait().then(({ isLeader }) => expect(isLeader, true, 'the barrier of one'));

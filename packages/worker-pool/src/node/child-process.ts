@@ -3,7 +3,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
-import { checkTime } from '@quiesce/internal';
+import { checkOptions, checkTime } from '@quiesce/internal';
 import { WorkerEndedError } from './errors.ts';
 import { follow } from './following.ts';
 import { errorOf, unwireReason, type WiredReason, wireJson } from './reason.ts';
@@ -46,6 +46,7 @@ export interface ChildExit {
  * ```
  */
 export async function guardChild(child: ChildProcess, options: GuardChildOptions): Promise<ChildExit> {
+  checkOptions('guardChild', options, ['token', 'grace', 'clock']);
   const { grace = 1_000, clock = systemClock } = options;
   checkTime('guardChild: grace', grace);
   const token = CancellationToken.from(options.token);

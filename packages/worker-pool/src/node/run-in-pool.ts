@@ -9,7 +9,7 @@
  */
 
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
-import { checkTime } from '@quiesce/internal';
+import { checkOptions, checkTime } from '@quiesce/internal';
 import { WorkerEndedError } from './errors.ts';
 import { giveUp, hasObeyed, isGivenUp } from './flags.ts';
 import { shareToken } from './share-token.ts';
@@ -70,6 +70,7 @@ export async function runInPool<O = unknown>(
   input: unknown,
   options: RunInPoolOptions = {},
 ): Promise<O> {
+  checkOptions('runInPool', options, ['token', 'grace', 'name', 'transferList', 'clock']);
   const { grace = 1_000, clock = systemClock, name, transferList = [] } = options;
   checkTime('runInPool: grace', grace);
   const token = options.token === undefined ? CancellationToken.never : CancellationToken.from(options.token);

@@ -1,0 +1,268 @@
+/**
+ * A promise that is a source, too: what a method returns that can be awaited, and be a branch of `select`.
+ *
+ *                 ready at the call                  a value comes
+ *     call ──────────► TAKEN          call ──► WAITING ──────────► ANSWERED
+ *                        │ put back              │ leaves the line     ▲
+ *                        └────────► DEFERRED ◄───┘                     │
+ *                                      └────── a poll takes ───────────┘
+ *
+ * It starts at the call, as every promise does, and plain `await` is as fast as that of the promise alone. Used as a branch it
+ * is DEFERRED first: from then on it takes only when it is polled. Awaited after that, it waits again.
+ *
+ * Invariants
+ *  1. One call takes at most one value, and remembers it: promise and source give the same.
+ *  2. While DEFERRED it stands in line only for those who are parked on it.
+ *
+ * Not guaranteed: that reactions which were attached before it was DEFERRED run, if it is then neither awaited nor a branch.
+ * A native promise does not say whether it has any.
+ */
+
+import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
+import { Wait, wait } from './wait.ts';
+
+/** A promise that is a source, too: await it, or make it a branch of `select`. As a branch it takes nothing until it wins. */
+export type SourcePromise<T> = Promise<T> & Source<T>;
+
+/** A source whose latest poll can be undone. */
+export interface Takeable<T> extends SourceProtocol<T> {
+  /**
+   * Takes back what the latest poll has given, so that the next one gives it again.
+   *
+   * @param value what it gave; `undefined`, if it threw
+   * @param error what it threw, if it did
+   * @param mark what `asSource` was given for that poll
+   * @returns whether it did. `false`: too much has happened since
+   */
+  putBack?(value: T | undefined, error: unknown, mark: number): boolean;
+}
+
+/** The wait of a call. */
+interface CallWait {
+  /** Leaves the line, and the promise as it is. Returns what settles it. */
+  giveUp(): Settling;
+}
+
+/** What settles a promise. */
+export interface Settling {
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** What a call has failed with. */
+class Failure {
+  readonly error: unknown;
+  /** Set once somebody handles the rejection. */
+  isHandled = false;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** The state of one call, and what its promise is as a source. */
+export class Call<T> implements SourceProtocol<T> {
+  // Plain fields, and few: one is made for each receive.
+  readonly promise: Promise<T>;
+  readonly protocol: Takeable<T>;
+  /** Set once while it is not DEFERRED, by the wait or at birth, and once by the poll that takes. */
+  answer: T | Failure | typeof PENDING;
+  /** The wait while WAITING; the mark of what was taken while TAKEN. */
+  wait: CallWait | number | undefined;
+  /** Made when it is DEFERRED. */
+  #branch: Branch<T> | undefined = undefined;
+
+  constructor(
+    promise: Promise<T>,
+    protocol: Takeable<T>,
+    answer: T | Failure | typeof PENDING,
+    waiting: CallWait | number | undefined,
+  ) {
+    this.promise = promise;
+    this.protocol = protocol;
+    this.answer = answer;
+    this.wait = waiting;
+  }
+
+  get once(): true {
+    return true;
+  }
+
+  /** The wait has ended: with a value. */
+  settled(value: T): void {
+    this.answer = value;
+    this.wait = undefined;
+    // It was DEFERRED inside of the poll that took.
+    if (this.#branch !== undefined) this.#wake(this.#branch);
+  }
+
+  failed(error: unknown): void {
+    this.settled(new Failure(error) as never);
+  }
+
+  defer(): void {
+    const { wait: waiting, answer, promise, protocol } = this;
+    // The failure goes to the branch, and to those who await the promise from now on.
+    if (waiting !== undefined || (answer instanceof Failure && !answer.isHandled)) promise.catch(ignore);
+    if (answer instanceof Failure) answer.isHandled = true;
+    if (waiting === undefined) return;
+    this.wait = undefined;
+    if (typeof waiting === 'object') this.#branch = new Branch(waiting.giveUp());
+    else {
+      const [value, error] = answer instanceof Failure ? [undefined, answer.error] : [answer as T, undefined];
+      if (protocol.putBack?.(value, error, waiting) !== true) return;
+      this.answer = PENDING;
+      this.#branch = new Branch(SETTLED);
+    }
+    // Not by own properties: one `then` of its own on any promise makes all promises of the process slower.
+    Object.setPrototypeOf(promise, deferred);
+  }
+
+  poll(): T | typeof PENDING {
+    this.defer();
+    const { answer } = this;
+    if (answer instanceof Failure) throw answer.error;
+    return answer === PENDING ? this.#take() : answer;
+  }
+
+  park(waiter: Waiter): void {
+    this.defer();
+    const branch = this.#branch;
+    if (branch === undefined) return;
+    parkOn(branch, waiter);
+    this.protocol.park(branch);
+    // Invariant 4 of a wait.
+    if (branch.head === undefined) this.protocol.unpark(branch);
+  }
+
+  unpark(waiter: Waiter): void {
+    const branch = this.#branch;
+    if (branch !== undefined && unparkFrom(branch, waiter) && branch.head === undefined) this.protocol.unpark(branch);
+  }
+
+  /** The answer, for who awaits it after it was DEFERRED. */
+  promised(): Promise<T> {
+    const branch = this.#branch as Branch<T>;
+    branch.promise ??= wait({ [source]: this });
+    return branch.promise;
+  }
+
+  #take(): T | typeof PENDING {
+    const branch = this.#branch as Branch<T>;
+    let value: T | typeof PENDING;
+    try {
+      value = this.protocol.poll();
+      if (value === PENDING) return PENDING;
+      this.answer = value;
+      branch.settling.resolve(value);
+    } catch (error) {
+      this.answer = new Failure(error);
+      branch.settling.reject(error);
+      this.#wake(branch);
+      throw error;
+    }
+    this.#wake(branch);
+    return value;
+  }
+
+  /** Whoever waits for the same call gets the same answer. */
+  #wake(branch: Branch<T>): void {
+    this.protocol.unpark(branch);
+    wakeAll(branch);
+  }
+}
+
+/** What settles a promise that is settled. */
+const SETTLED: Settling = { resolve: ignore, reject: ignore };
+
+/** What few calls need: those who are parked on it, as one waiter of what it takes from. */
+class Branch<T> implements WaiterList, Waiter {
+  head: WaiterItem | undefined = undefined;
+  next: object | undefined = undefined;
+  prev: object | undefined = undefined;
+  owner: object | undefined = undefined;
+  /** Settles the promise that the call has returned. */
+  readonly settling: Settling;
+  /** For those who await it. */
+  promise: Promise<T> | undefined = undefined;
+
+  constructor(settling: Settling) {
+    this.settling = settling;
+  }
+
+  wake(): void {
+    wakeAll(this);
+  }
+}
+
+/** What the promise of a call that was DEFERRED has instead of the platform's `then`. */
+const deferred: object = /* @__PURE__ */ Object.create(Promise.prototype, {
+  // Else `await` would not ask for `then`.
+  constructor: { value: undefined },
+  then: {
+    value(this: Source<unknown>, onFulfilled: () => unknown, onRejected: () => unknown): Promise<unknown> {
+      return (this[source] as Call<unknown>).promised().then(onFulfilled, onRejected);
+    },
+  },
+});
+
+/**
+ * Makes a source of a promise that waits, or that has been fulfilled with `value`.
+ *
+ * @param waiting the wait; or, with a value, a mark by which `putBack` knows what was taken
+ */
+export function asSource<T>(
+  promise: Promise<T>,
+  protocol: Takeable<T>,
+  value: T | typeof PENDING,
+  waiting: CallWait | number = 0,
+): Call<T> {
+  const call = new Call(promise, protocol, value, waiting);
+  (promise as { [source]?: Call<T> })[source] = call;
+  return call;
+}
+
+/** The same for a promise that has been rejected. */
+export function asFailingSource<T>(
+  promise: Promise<T>,
+  protocol: Takeable<T>,
+  error: unknown,
+  mark = 0,
+): SourcePromise<T> {
+  asSource<T>(promise, protocol, PENDING, mark).answer = new Failure(error);
+  return promise as SourcePromise<T>;
+}
+
+/**
+ * Waits for a source at once, and gives a promise that is a source, too.
+ *
+ * For methods such as `recv()`, which can be awaited and be a branch of `select`. Awaited, it is what `wait` is.
+ *
+ * **Timing.** As `wait`: what is ready is taken synchronously inside the call.
+ *
+ * **Cancel safety.** As a branch it takes nothing until it wins: it leaves the line in which it waits, and `putBack` undoes
+ * what it has taken at the call. A branch that loses can be awaited afterwards, and waits again. Either await it or make it
+ * a branch: reactions that were attached before may wait until it is used again.
+ *
+ * @param protocol what to take from. Without `putBack`, a value that was ready stays with the promise
+ * @returns the promise
+ * @example
+ * ```ts
+ * const token = new CancellationToken();
+ * const reason = sourcePromise(token[source]);
+ * const outcome = await select({ reason, tick: sleep(1) });
+ * token.cancel('late');
+ * console.log(outcome.branch, await reason); // => tick late
+ * ```
+ */
+export function sourcePromise<T>(protocol: Takeable<T>): SourcePromise<T> {
+  const waiting = new Wait(protocol);
+  const call = asSource(waiting.promise, protocol, PENDING, waiting);
+  waiting.call = call;
+  waiting.wake();
+  if (waiting.isOver) call.wait = 0;
+  return waiting.promise as SourcePromise<T>;
+}
+
+function ignore(): void {}

@@ -1,0 +1,185 @@
+/**
+ * The machine of `Notify`: a queue of places, each of which waits for one notification.
+ *
+ *     NEW ──park, enable──► IN THE QUEUE ──notified──► HAS A NOTIFICATION ──poll──► DONE: ready for ever
+ *      ▲                         │                            │
+ *      └───unpark, dispose───────┴────────────────────────────┘ then the notification goes to the next place
+ *
+ * Invariants
+ *  1. `notify` stores a notification only while nobody waits. The next poll takes it.
+ *  2. A place that was notified has left the queue. It has the notification until something polls it, or until nothing
+ *     waits for it any more: then the next place gets it.
+ *  3. All places are notified before the first one is woken. A wake-up inside of another one is left to the outer one, so
+ *     that long chains of them do not overflow the stack.
+ */
+
+import { PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
+import { parkOn, reserveStack, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+
+/** How a place was notified: as the first or the last of those who waited, or with all of them. */
+export type Notification = 'first' | 'last' | 'all';
+
+/** The places that wait, in order. */
+export class NotifyQueue implements WaiterList {
+  head: WaiterItem | undefined = undefined;
+  /** The places that were notified and are not woken yet. */
+  readonly #notified: WaiterList = { head: undefined };
+  #isWaking = false;
+  /** Set by `notify` when nobody waits, unset by the poll that takes it. */
+  isStored = false;
+  /** How often `notifyAll` was called. */
+  round = 0;
+
+  get length(): number {
+    const { head } = this;
+    let length = 0;
+    let item = head;
+    while (item !== undefined) {
+      length++;
+      item = item.next === head ? undefined : item.next;
+    }
+    return length;
+  }
+
+  notify(which: 'first' | 'last'): void {
+    if (this.head !== undefined) reserveStack();
+    this.pass(which);
+  }
+
+  /** The same in a cleanup, which must not throw for want of stack. */
+  pass(which: 'first' | 'last'): void {
+    const { head } = this;
+    if (head === undefined) {
+      this.isStored = true;
+      return;
+    }
+    this.#give((which === 'first' ? head : head.prev) as Place, which);
+    this.#wake();
+  }
+
+  notifyAll(): void {
+    if (this.head !== undefined) reserveStack();
+    this.round++;
+    while (this.head !== undefined) this.#give(this.head as Place, 'all');
+    this.#wake();
+  }
+
+  #give(place: Place, which: Notification): void {
+    unparkFrom(this, place);
+    place.notification = which;
+    parkOn(this.#notified, place);
+  }
+
+  #wake(): void {
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    try {
+      for (let place = this.#notified.head; place !== undefined; place = this.#notified.head) {
+        unparkFrom(this.#notified, place as Place);
+        (place as Place).wake();
+      }
+    } finally {
+      this.#isWaking = false;
+    }
+  }
+}
+
+/** A place among those who wait for a notification, as a source with one answer. */
+export class Place implements SourceProtocol<void>, WaiterList, Waiter {
+  next: object | undefined = undefined;
+  prev: object | undefined = undefined;
+  owner: object | undefined = undefined;
+  /** What is parked on this place. */
+  head: WaiterItem | undefined = undefined;
+  readonly once = true;
+  readonly #queue: NotifyQueue;
+  /** The round in which it was made: `notifyAll` completes it, also while nothing waits. */
+  readonly #round: number;
+  /** Set by the queue with a notification; unset when the place passes it on. */
+  notification: Notification | undefined = undefined;
+  /** Set by `enable`, unset by `dispose`: it stays in the queue though nothing is parked. */
+  #isEnabled = false;
+  #isWaking = false;
+  /** Set by the poll that takes the notification, for good. */
+  #isDone = false;
+
+  constructor(queue: NotifyQueue) {
+    this.#queue = queue;
+    this.#round = queue.round;
+  }
+
+  poll(): undefined | typeof PENDING {
+    const queue = this.#queue;
+    if (this.#isDone) return undefined;
+    if (this.notification === undefined && this.#round === queue.round) {
+      if (!queue.isStored) return PENDING;
+      queue.isStored = false;
+    }
+    this.#isDone = true;
+    unparkFrom(queue, this);
+    // Other waiters of this place get the same answer.
+    wakeAll(this);
+    return undefined;
+  }
+
+  park(waiter: Waiter): void {
+    parkOn(this, waiter);
+    this.#join();
+    // A call between its poll and this may have made it ready.
+    if (this.#isReady) this.#wakeWaiters();
+  }
+
+  unpark(waiter: Waiter): void {
+    if (unparkFrom(this, waiter)) this.#leave();
+  }
+
+  /** It was notified; called by the queue. */
+  wake(): void {
+    this.#wakeWaiters();
+  }
+
+  enable(): boolean {
+    if (this.poll() !== PENDING) return true;
+    this.#isEnabled = true;
+    this.#join();
+    return false;
+  }
+
+  dispose(): void {
+    this.#isEnabled = false;
+    this.#leave();
+  }
+
+  get #isReady(): boolean {
+    return this.#hasNotification || this.#queue.isStored;
+  }
+
+  get #hasNotification(): boolean {
+    return this.#isDone || this.notification !== undefined || this.#round !== this.#queue.round;
+  }
+
+  /** A place that has its notification must not get another one. */
+  #join(): void {
+    if (!this.#hasNotification) parkOn(this.#queue, this);
+  }
+
+  /** One that parks again without a poll is not woken again for that. */
+  #wakeWaiters(): void {
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    wakeAll(this);
+    this.#isWaking = false;
+    this.#leave();
+  }
+
+  /** When nothing waits here any more, the notification goes to the next place. */
+  #leave(): void {
+    if (this.#isDone || this.#isEnabled || this.head !== undefined) return;
+    unparkFrom(this.#queue, this);
+    const { notification } = this;
+    if (notification === undefined || notification === 'all') return;
+    this.notification = undefined;
+    if (this.owner !== undefined) unparkFrom(this.owner as WaiterList, this);
+    this.#queue.pass(notification);
+  }
+}

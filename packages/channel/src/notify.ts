@@ -1,0 +1,108 @@
+import { defineInspect } from '@quiesce/internal';
+import type { WaitOptions } from './limited.ts';
+import { Notified } from './notified.ts';
+import { NotifyQueue } from './notify-queue.ts';
+
+/**
+ * Wakes tasks without carrying a value: "there is something to do", "look again".
+ *
+ * It stores at most one notification. `notifyOne` before `notified` is therefore not lost, and many `notifyOne` before the
+ * next `notified` count as one. Use a channel to hand over values, `watch` to publish a state, and a `Semaphore` to count.
+ *
+ * **Cancel safety.** A `notified` that is given up, or loses in `select`, passes its notification on to the next waiter.
+ *
+ * **Fairness.** `notifyOne` wakes the waiter that has waited longest, `notifyLast` the one that came last.
+ *
+ * @see tokio::sync::Notify (tokio 1.53)
+ * @example
+ * ```ts
+ * const work = new Notify();
+ * const jobs: string[] = [];
+ * const worker = (async () => {
+ *   await work.notified();
+ *   console.log('working on', jobs.shift());
+ * })();
+ * jobs.push('a job');
+ * work.notifyOne();
+ * await worker; // => working on a job
+ * ```
+ */
+export class Notify {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineInspect(Notify, ({ waiterCount, queue }) => ({
+    waiterCount,
+    isNotified: queue.isStored,
+  }));
+  /** @internal */
+  readonly queue: NotifyQueue = new NotifyQueue();
+
+  /** How many waits stand in the queue. Costs a look at each. */
+  get waiterCount(): number {
+    return this.queue.length;
+  }
+
+  /**
+   * Waits for a notification: await it, or make it a branch of `select`.
+   *
+   * **Timing.** It joins the waiters when something waits for it, or by {@link Notified.enable}. A later `notifyWaiters`
+   * counts from this call on. A notification is taken synchronously, inside of the `notifyOne` that gives it.
+   *
+   * **Cancel safety.** When it is given up, its notification goes to the next waiter. Its place in the queue is lost.
+   *
+   * @param options `signal` and `timeout` (ms) give it up; the time runs from this call
+   * @returns one notification: it stays ready once it was
+   * @throws TypeError when `signal` is no signal; RangeError when `timeout` is no time. When awaited: `TimeoutError`; the
+   *   reason, verbatim, when `signal` is cancelled
+   * @see tokio::sync::Notify::notified_owned (tokio 1.53)
+   */
+  notified(options?: WaitOptions): Notified {
+    return new Notified(this.queue, options);
+  }
+
+  /**
+   * Wakes the waiter that has waited longest. Without a waiter it stores the notification for the next `notified`.
+   *
+   * **Timing.** Synchronous. A waiter that makes no use of the notification passes it on.
+   *
+   * @see tokio::sync::Notify::notify_one (tokio 1.53)
+   */
+  notifyOne(): void {
+    this.queue.notify('first');
+  }
+
+  /**
+   * Wakes the waiter that came last. Otherwise as `notifyOne`.
+   *
+   * @see tokio::sync::Notify::notify_last (tokio 1.53)
+   * @example
+   * ```ts
+   * const work = new Notify();
+   * const ready = ['first', 'last'].map((name) => work.notified().then(() => console.log(name)));
+   * work.notifyLast();
+   * await ready[1]; // => last
+   * work.notifyOne();
+   * await ready[0]; // => first
+   * ```
+   */
+  notifyLast(): void {
+    this.queue.notify('last');
+  }
+
+  /**
+   * Wakes every waiter, and completes every `notified` that was made before this call. Stores nothing for later ones.
+   *
+   * **Timing.** Synchronous, in the order in which they wait.
+   *
+   * @see tokio::sync::Notify::notify_waiters (tokio 1.53)
+   * @example
+   * ```ts
+   * const configChanged = new Notify();
+   * const early = configChanged.notified();
+   * configChanged.notifyWaiters();
+   * await early.then(() => console.log('early')); // => early
+   * ```
+   */
+  notifyWaiters(): void {
+    this.queue.notifyAll();
+  }
+}

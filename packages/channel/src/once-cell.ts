@@ -1,0 +1,133 @@
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import { checkFunction, defineInspect } from '@quiesce/internal';
+import { Awaitable } from './awaitable.ts';
+import { Cell, Initialization } from './initialization.ts';
+import { limited, type WaitOptions } from './limited.ts';
+import { refuseUnsendable } from './settle.ts';
+
+/** Whether {@link OnceCell.set} has set the value, and if not, why. */
+export type TrySet = { readonly ok: true } | { readonly ok: false; readonly why: 'initialized' | 'initializing' };
+
+/**
+ * A value that is set once, usually by the first task that needs it.
+ *
+ * Tasks that ask for the value while it is made wait for it, and only one of them makes it. When that one fails or is
+ * cancelled, the next one tries. Use it for a connection or a configuration that is loaded on first use.
+ *
+ * **Cancel safety.** A `getOrInit` that is given up, or loses in `select`, cancels the token of its function. The next
+ * attempt begins when that function has ended. A value that it still returns is kept.
+ *
+ * **Fairness.** First come, first served, both for the attempts and for the value.
+ *
+ * @see tokio::sync::OnceCell (tokio 1.53)
+ * @example
+ * ```ts
+ * const config = new OnceCell<{ port: number }>();
+ * const load = async () => {
+ *   console.log('loading');
+ *   return { port: 80 };
+ * };
+ * const [a, b] = await Promise.all([config.getOrInit(load), config.getOrInit(load)]); // => loading
+ * console.log(a === b, config.get()); // => true { port: 80 }
+ * ```
+ */
+export class OnceCell<T> {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineInspect(
+    OnceCell as { readonly name: string; readonly prototype: OnceCell<unknown> },
+    ({ isInitialized, isInitializing }) => ({ isInitialized, isInitializing }),
+  );
+  readonly #cell: Cell<T> = new Cell();
+
+  /**
+   * Makes a cell that has its value already.
+   *
+   * @param value anything but a thenable
+   * @throws TypeError when the value is a thenable
+   * @see tokio::sync::OnceCell::new_with (tokio 1.53)
+   * @example
+   * ```ts
+   * console.log(OnceCell.from(5).get()); // => 5
+   * ```
+   */
+  static from<T>(value: T): OnceCell<T> {
+    const cell = new OnceCell<T>();
+    cell.set(value);
+    return cell;
+  }
+
+  /** Whether the cell has a value. */
+  get isInitialized(): boolean {
+    return this.#cell.isInitialized;
+  }
+
+  /** Whether a function of `getOrInit` runs. */
+  get isInitializing(): boolean {
+    return this.#cell.isBusy;
+  }
+
+  /** Returns the value, or `undefined` when there is none yet. */
+  get(): T | undefined {
+    return this.#cell.get();
+  }
+
+  /**
+   * Sets the value, when the cell is empty and nothing is making a value.
+   *
+   * **Timing.** Synchronous. Tasks that wait for the value have it when this returns.
+   *
+   * @param value anything but a thenable
+   * @returns `{ ok: true }`, or why not: `initialized`, or `initializing` when a function of `getOrInit` runs
+   * @throws TypeError when the value is a thenable
+   * @see tokio::sync::OnceCell::set (tokio 1.53)
+   * @example
+   * ```ts
+   * const cell = new OnceCell<number>();
+   * console.log(cell.set(1), cell.set(2)); // => { ok: true } { ok: false, why: 'initialized' }
+   * ```
+   */
+  set(value: T): TrySet {
+    refuseUnsendable(value, 'set');
+    if (this.#cell.isInitialized) return { ok: false, why: 'initialized' };
+    if (this.#cell.isBusy) return { ok: false, why: 'initializing' };
+    this.#cell.set(value);
+    return { ok: true };
+  }
+
+  /**
+   * Gets the value, and makes it first when there is none: await it, or make it a branch of `select`.
+   *
+   * **Timing.** Nothing happens until something waits for it. Then `init` is called, synchronously, when the cell is empty
+   * and no other `init` runs. Otherwise it waits.
+   *
+   * **Cancel safety.** Given up before its turn, it has started nothing. Given up while `init` runs, it cancels the token
+   * of `init`. What `init` fails with after that is dropped, since the next attempt will say what is wrong.
+   *
+   * @param init makes the value; gets a token that is cancelled when its caller gives up. It must not ask for the value of
+   *   this cell: it would wait for itself
+   * @param options `signal` and `timeout` (ms) give it up; the time runs from this call
+   * @returns the value, the same for every caller
+   * @throws TypeError when `init` is not a function, or `signal` is no signal; RangeError when `timeout` is no time. When
+   *   awaited: what `init` fails with, only for the caller whose `init` it was; `TimeoutError`; the reason, verbatim
+   * @see tokio::sync::OnceCell::get_or_init, get_or_try_init (tokio 1.53)
+   */
+  getOrInit(init: (token: CancellationToken) => T | PromiseLike<T>, options?: WaitOptions): Awaitable<T> {
+    checkFunction('getOrInit', init);
+    return new Awaitable(limited(new Initialization(this.#cell, init), options));
+  }
+
+  /**
+   * Takes the value out, so that the cell is empty and can be set again. Synchronous.
+   *
+   * @returns the value, or `undefined` when there was none
+   * @see tokio::sync::OnceCell::take (tokio 1.53)
+   * @example
+   * ```ts
+   * const cell = OnceCell.from('a');
+   * console.log(cell.take(), cell.isInitialized); // => a false
+   * ```
+   */
+  take(): T | undefined {
+    return this.#cell.take();
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * How much of a time is left when its timer fires, in milliseconds; 0 or less: nothing.
+ *
+ * Timers fire early where a platform cuts fractions off, or measures with another clock. Such a timer is set again.
+ * A timer that is early although hardly any time has passed is driven by hand, as fake timers are. It counts as it is,
+ * since setting it again would never end.
+ *
+ * @param set when the timer was set
+ * @param due when it should fire, on the same scale
+ * @param now the time as it is
+ */
+export function leftOf(set: number, due: number, now: number): number {
+  const left = due - now;
+  return now > set && (left <= 1 || left <= now - set) ? left : 0;
+}

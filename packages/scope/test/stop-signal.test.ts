@@ -1,0 +1,113 @@
+// Work that ends because of a scope's `stopSignal` has ended and not failed.
+import { setTimeout as delay } from 'node:timers/promises';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { JoinSet, type Scope, scope } from '@quiesce/scope';
+import { select, sleep } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { rejection } from './vocabulary.ts';
+
+/** Each way to wait that a stop signal ends with an error. */
+const waits: Record<string, (stop: CancellationToken) => Promise<unknown>> = {
+  'timers/promises': (stop) => delay(1e6, undefined, { signal: stop.signal }),
+  throwIfCancelled: async (stop) => {
+    await stop.cancelled();
+    stop.throwIfCancelled();
+  },
+  select: (stop) => select({ never: new Promise(() => {}) }, { signal: stop }),
+  'a nested scope': (stop) =>
+    scope(async (s) => s.token.cancelled(), { signal: stop }).then(() => stop.throwIfCancelled()),
+  'an AbortError without a cause': async (stop) => {
+    await stop.cancelled();
+    throw new DOMException('polling was aborted', 'AbortError');
+  },
+  'the CanceledError of axios': async (stop) => {
+    await stop.cancelled();
+    throw Object.assign(new Error('canceled'), { name: 'CanceledError', code: 'ERR_CANCELED' });
+  },
+};
+
+/** Where such work stands, beside a job that needs 300 ms. */
+const places: Record<
+  string,
+  (s: Scope, wait: () => Promise<unknown>, job: (token: CancellationToken) => Promise<void>) => unknown
+> = {
+  'a task': (s, wait, job) => {
+    s.spawn(wait);
+    s.spawn(job);
+  },
+  'the body': (s, wait, job) => {
+    s.spawn(job);
+    return wait();
+  },
+  'a task of a nested scope': (s, wait, job) => {
+    const inner = (nested: Scope): void => {
+      nested.spawn(wait);
+      nested.spawn(job);
+    };
+    s.spawn((signal) => scope(inner, { signal }));
+  },
+  'an item of a map': (s, wait, job) => s.map([wait, job], (work, token) => work(token)),
+  'a task of a JoinSet': async (s, wait, job) => {
+    const set = new JoinSet<unknown>({ signal: s.token });
+    set.spawn(wait);
+    set.spawn(job);
+    for await (const { status } of set) expect(status).not.toBe('failed');
+  },
+};
+
+describe('a stop signal', () => {
+  for (const reason of [undefined, 'deploy', new Error('deploy')])
+    for (const [how, wait] of Object.entries(waits))
+      for (const [where, start] of Object.entries(places))
+        it(`lets the others go on when ${how} in ${where} ends by it (reason: ${String(reason)})`, async () => {
+          const clock = new VirtualClock();
+          const stop = new CancellationToken();
+          let isJobDone = false;
+          const job = async (token: CancellationToken): Promise<void> => {
+            const { branch } = await select({ cut: token, done: sleep(300, { clock }) });
+            isJobDone = branch === 'done';
+          };
+          const done = scope((s) => start(s, () => wait(stop), job), { stopSignal: stop });
+          const ended = done.then(
+            () => 'fulfilled',
+            (error) => (isJobDone ? error : `${error} too early`),
+          );
+          await delay(0);
+          stop.cancel(reason);
+          await delay(0);
+          expect(isJobDone).toBe(false);
+          await clock.advance(300);
+          expect(isJobDone).toBe(true);
+          const outcome = await ended;
+          // A body or a map that was stopped has no value; the error with which it ended says why.
+          if (outcome !== 'fulfilled') expect(['the body', 'an item of a map']).toContain(where);
+        });
+
+  it('makes no failure of other work a normal end, whether or not it was cancelled', async () => {
+    const stop = CancellationToken.alreadyCancelled('deploy');
+    const failure = new Error('disk full');
+    const wrapped = new Error('rollback failed', { cause: stop.reason });
+    for (const error of [failure, wrapped, 'another reason']) {
+      const done = scope((s) => void s.spawn(() => Promise.reject(error)), { stopSignal: stop });
+      expect(await rejection(done)).toBe(error);
+    }
+  });
+
+  it('counts only once it is cancelled, and only in the scopes below its own', async () => {
+    const stop = new CancellationToken();
+    const abort = new DOMException('not ours', 'AbortError');
+    const failing = (s: Scope): void => void s.spawn(() => Promise.reject(abort));
+    expect(await rejection(scope(failing, { stopSignal: stop }))).toBe(abort);
+    stop.cancel();
+    expect(await rejection(scope(failing))).toBe(abort);
+    await scope(failing, { stopSignal: stop });
+  });
+
+  it('of a body is the reason with which the scope rejects', async () => {
+    const stop = new CancellationToken();
+    const done = scope(() => waits['throwIfCancelled']?.(stop), { stopSignal: stop.signal });
+    stop.cancel('deploy');
+    expect(await rejection(done)).toBe('deploy');
+  });
+});

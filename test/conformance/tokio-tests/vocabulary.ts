@@ -1,0 +1,104 @@
+import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '@quiesce/cancellation-token';
+
+/**
+ * A wait that a test drives by hand, as Tokio's tests poll a future. It polls when it is woken, as every wait of ours does,
+ * and keeps the answer for the next `poll`.
+ */
+export class Wait<T> {
+  /** Whether it was woken since the last poll that found nothing. */
+  isWoken = false;
+  readonly #protocol: SourceProtocol<T>;
+  readonly #waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => this.#wake() };
+  #answer: { readonly value: T } | { readonly error: unknown } | undefined = undefined;
+
+  constructor(from: Source<T>) {
+    this.#protocol = from[source];
+  }
+
+  /** The value, or `'pending'`; throws the failure. */
+  poll(): T | 'pending' {
+    if (this.#answer === undefined) {
+      this.isWoken = false;
+      this.#look();
+    }
+    if (this.#answer === undefined) return 'pending';
+    if ('error' in this.#answer) throw this.#answer.error;
+    return this.#answer.value;
+  }
+
+  /** Ends the wait, as dropping a future does. */
+  drop(): void {
+    this.#protocol.unpark(this.#waiter);
+  }
+
+  #wake(): void {
+    this.isWoken = true;
+    this.#look();
+  }
+
+  #look(): void {
+    try {
+      let value = this.#protocol.poll();
+      if (value === PENDING) {
+        this.#protocol.park(this.#waiter);
+        value = this.#protocol.poll();
+      }
+      if (value === PENDING) return;
+      this.#answer = { value };
+    } catch (error) {
+      this.#answer = { error };
+    }
+    this.drop();
+  }
+}
+
+/** A wait that is woken and does not look, like a future that is dropped after its wake-up. */
+export function idle(on: Source<unknown>): { isWoken: boolean } {
+  const state = { isWoken: false };
+  const wake = (): void => {
+    state.isWoken = true;
+  };
+  on[source].park({ next: undefined, prev: undefined, owner: undefined, wake });
+  return state;
+}
+
+/** Takes everything that is there: the values, what was missed, and how it ends: `'empty'` or `'closed'`. */
+export function drain<T>(rx: { tryRecv(): TryRecv<T> }): (T | string)[] {
+  const taken: (T | string)[] = [];
+  for (;;) {
+    const result = rx.tryRecv();
+    if (result.ok) taken.push(result.value);
+    else if (result.why === 'lagged') taken.push(`missed ${result.missed}`);
+    else return [...taken, result.why];
+  }
+}
+
+type TryRecv<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly why: 'empty' | 'closed'; readonly missed?: number }
+  | { readonly ok: false; readonly why: 'lagged'; readonly missed: number };
+
+/** Takes one value; fails when there is none. */
+export function next<T>(rx: { tryRecv(): { readonly ok: boolean; readonly value?: T } }): T {
+  const result = rx.tryRecv();
+  if (!result.ok) throw new Error(`expected a value, got ${JSON.stringify(result)}`);
+  return result.value as T;
+}
+
+/** Turns of the event loop in which everything settles that can. */
+export async function turn(): Promise<void> {
+  for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** What a promise rejects with; fails when it fulfils. */
+export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
+  const result = await promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  if ('error' in result) return result.error;
+  throw new Error(`expected a rejection, got the value ${String(result.value)}`);
+}
+
+/** A `ClosedError`, whatever its text. */
+export const closed: object = { code: 'ERR_CLOSED' };

@@ -1,0 +1,120 @@
+// Programs that a signal stops: `main.ts <program> <options as JSON>`. Each says what became of its job.
+import { EventEmitter, on, once } from 'node:events';
+import { createServer } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import { drain } from '@quiesce/http-drain';
+import { Scope, scope } from '@quiesce/scope';
+import { select, sleep } from '@quiesce/select';
+import { type RunMainOptions, runMain, type Shutdown } from '@quiesce/shutdown';
+import { say } from './say.ts';
+
+const [program = '', json = '{}'] = process.argv.slice(2);
+
+type Main = (scope: Scope, shutdown: Shutdown) => unknown;
+
+/** Is cut off unless it has 100 ms. */
+async function job(token: CancellationToken): Promise<void> {
+  const { branch } = await select({ cut: token, done: sleep(100) });
+  say(branch === 'done' ? 'job done' : 'job cut off');
+}
+
+/** A service whose main, or one of its tasks, waits for the end in one of these ways, each of which rejects. */
+const waits: Record<string, (shutdown: Shutdown) => Promise<unknown>> = {
+  delay: (shutdown) => delay(1e6, undefined, { signal: shutdown.stopAccepting.signal }),
+  fetch: async (shutdown) => {
+    const server = createServer(() => {}).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    try {
+      await fetch(`http://127.0.0.1:${port}`, { signal: shutdown.stopAccepting.signal });
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  },
+  'events.on': async (shutdown) => {
+    for await (const _ of on(new EventEmitter(), 'event', { signal: shutdown.stopAccepting.signal }));
+  },
+  throwIfCancelled: async ({ stopAccepting }) => {
+    for (;;) {
+      stopAccepting.throwIfCancelled();
+      await select({ stopAccepting, tick: sleep(1e6) });
+    }
+  },
+  select: (shutdown) => select({ tick: sleep(1e6) }, { signal: shutdown.stopAccepting }),
+  scope: (shutdown) => scope((s) => s.token.cancelled(), { signal: shutdown.stopAccepting }),
+  'a floating promise': async (shutdown) => {
+    void delay(1e6, undefined, { signal: shutdown.stopAccepting.signal });
+    await shutdown.stopAccepting.cancelled();
+  },
+};
+
+const programs: Record<string, Main> = {
+  'a service': async (s, shutdown) => {
+    s.spawn(job);
+    await shutdown.stopAccepting.cancelled();
+  },
+  'a tool that polls': async (_, shutdown) => {
+    while (!shutdown.stopAccepting.isCancelled) await sleep(5);
+    say('half is done');
+  },
+  'a tool that listens to nothing': async () => {
+    await sleep(100);
+    say('all is done');
+  },
+  'a tool that hangs': () => new Promise(() => {}),
+  'a main that has returned': (s) => {
+    s.spawn(job);
+  },
+  'a main that cancels its scope': async (s, shutdown) => {
+    await shutdown.stopAccepting.cancelled();
+    s.cancel();
+    await s.token.cancelled();
+    s.token.throwIfCancelled();
+  },
+  'a task that fails': async (s, shutdown) => {
+    s.spawn(async () => {
+      await shutdown.stopAccepting.cancelled();
+      throw new Error('rollback failed', { cause: shutdown.stopAccepting.reason });
+    });
+    await shutdown.stopAccepting.cancelled();
+  },
+  'a server that main forgets': (_, shutdown) => {
+    const server = createServer();
+    shutdown.add(drain(server));
+    server.listen(0, '127.0.0.1');
+  },
+  'a worker thread': async (_, shutdown) => {
+    if (shutdown.name === 'thread') return;
+    const worker = new Worker(new URL(import.meta.url), { argv: ['a worker thread', '{"name":"thread"}'] });
+    const [error] = await once(worker, 'error').catch((thrown) => [thrown]);
+    say(String(error).split('.')[0] as string);
+  },
+  'a poller that an object keeps': async () => {
+    const poller = new Scope({ name: 'poller' });
+    poller.spawn(() => delay(1).then(() => Promise.reject(new Error('the token has expired'))));
+    await sleep(50);
+    say(String(poller.token.isCancelled));
+  },
+};
+for (const [how, wait] of Object.entries(waits)) {
+  programs[`main waits by ${how}`] = (s, shutdown) => {
+    s.spawn(job);
+    return wait(shutdown);
+  };
+  programs[`a task waits by ${how}`] = async (s, shutdown) => {
+    s.spawn(job);
+    s.spawn(() => wait(shutdown));
+    await shutdown.stopAccepting.cancelled();
+  };
+}
+
+const main = programs[program];
+if (main === undefined) throw new Error(`no program ${JSON.stringify(program)}`);
+await runMain(async (s, shutdown) => {
+  const end = main(s, shutdown);
+  setTimeout(() => say('ready'), 20);
+  await end;
+}, JSON.parse(json) as RunMainOptions);
