@@ -1,5 +1,6 @@
 import { leftOf } from '@quiesce/internal';
 import type { Clock, Timer } from './clock.ts';
+import type { TimeoutError } from './errors.ts';
 import { detailsOf, type Origin, originOf, Reason, type TreeNode } from './node.ts';
 import { isCancelled } from './tree.ts';
 
@@ -20,7 +21,8 @@ export class Deadline implements Origin {
   readonly wall: number;
   /** Itself, and the earliest deadlines above on other clocks, one for each, which cannot be compared with it. */
   readonly all: readonly Deadline[];
-  readonly #ms: number;
+  /** Made together with the deadline, so that its stack shows where that was set. */
+  readonly #error: TimeoutError;
   /** Made when the first token is cancelled by it, and shared by all that are. */
   #reason: Reason | undefined = undefined;
   readonly #tops: Set<TreeNode> = new Set();
@@ -30,12 +32,12 @@ export class Deadline implements Origin {
   /** Whether the timer that is set holds the process. */
   #isHeld = false;
 
-  constructor(ms: number, clock: Clock, wall: number, others: readonly Deadline[]) {
+  constructor(ms: number, clock: Clock, wall: number, others: readonly Deadline[], error: TimeoutError) {
     this.clock = clock;
     this.#at = clock.now() + ms;
     this.all = [this, ...others];
     this.wall = Math.min(wall, ...others.map((other) => other.wall));
-    this.#ms = ms;
+    this.#error = error;
   }
 
   /** How long until then, in ms; negative: past. */
@@ -49,7 +51,7 @@ export class Deadline implements Origin {
   }
 
   #over(): Reason {
-    this.#reason ??= new Reason(undefined, this.#ms, this.wall);
+    this.#reason ??= new Reason(this.#error, 'explicit', this.wall);
     return this.#reason;
   }
 

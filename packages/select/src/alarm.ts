@@ -1,4 +1,11 @@
-import { type Clock, PENDING, type SourceProtocol, type Timer, type Waiter } from '@quiesce/cancellation-token';
+import {
+  type Clock,
+  consumeSlice,
+  PENDING,
+  type SourceProtocol,
+  type Timer,
+  type Waiter,
+} from '@quiesce/cancellation-token';
 import { leftOf, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 
 /** When the alarm is due next, from when it was due and what the time is. */
@@ -51,6 +58,8 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
 
   poll(): T | typeof PENDING {
     if (!this.isDue) return PENDING;
+    // Whatever computes for longer than a period finds each tick ready. Who delivers this one waits for the turn.
+    void consumeSlice();
     const due = this.#due;
     if (this.#next === undefined) return undefined as T;
     this.#due = this.#next(due, this.clock.now());
