@@ -24,7 +24,7 @@ export interface BarrierWaitResult {
  * Use it for phases in which every task must have finished before any goes on. To wait for the end of tasks, use a scope.
  *
  * **Cancel safety.** A `wait` that is given up, or loses in `select`, has not arrived: the others wait for another one.
- * (In Tokio an arrival counts although its task was cancelled.)
+ * It has arrived until its cancellation or its timer is noticed. (In Tokio an arrival counts although its task was cancelled.)
  *
  * **Fairness.** The waiters of a round are woken in the order of their arrival.
  *
