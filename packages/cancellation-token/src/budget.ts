@@ -1,14 +1,27 @@
 /** How many completions in a row may go by before one real turn of the event loop. */
 const COMPLETIONS = 1024;
-/** How long, in ms, a computing loop may keep the event loop from turning. */
+/** How long, in ms, loops that compute may keep the event loop from turning. */
 const SLICE = 10;
 
 /** Completions since the last turn that was taken here. */
 let spent = 0;
-/** When the last turn that was taken here came, in ms of the platform's clock. */
-let lastTurn = 0;
+/** When `consumeSlice` was first called since the event loop turned, in ms of the platform's clock; `undefined`: not yet. */
+let sliceStart: number | undefined;
 /** The turn that is under way; everything that completes meanwhile waits for it, which keeps its order. */
 let turn: Promise<void> | undefined;
+
+/** How many turns have been taken. */
+let turns = 0;
+
+/** Grows with each completion and each turn: a virtual clock waits until it no longer does. */
+export function activity(): number {
+  return turns * 2 * COMPLETIONS + spent;
+}
+
+/** Whether a turn is under way, behind which something goes on. */
+export function isTurning(): boolean {
+  return turn !== undefined;
+}
 
 /**
  * Counts one completion of something that was ready, and says whether to wait for a turn of the event loop first.
@@ -36,23 +49,54 @@ export function consumeBudget(): Promise<void> | undefined {
   return ++spent < COMPLETIONS ? undefined : takeTurn();
 }
 
-/** The same for a loop that computes between completions: it is time for a turn also when the last was long ago. */
+/**
+ * The same for a loop that computes between completions: a turn is also taken 10 ms after the first call since the event
+ * loop turned. Each call reads the clock.
+ *
+ * @see tokio::task::consume_budget (tokio 1.53)
+ * @example
+ * ```ts
+ * let isFired = false;
+ * setTimeout(() => (isFired = true), 1);
+ * while (!isFired) {
+ *   const busyUntil = performance.now() + 3;
+ *   while (performance.now() < busyUntil);
+ *   await consumeSlice();
+ * }
+ * console.log(isFired); // => true
+ * ```
+ */
 export function consumeSlice(): Promise<void> | undefined {
-  return consumeBudget() ?? (host.performance.now() - lastTurn < SLICE ? undefined : takeTurn());
+  const due = consumeBudget();
+  if (due !== undefined) return due;
+  const now = host.performance.now();
+  if (sliceStart === undefined) {
+    sliceStart = now;
+    nextTurn(endSlice, false);
+    return undefined;
+  }
+  return now - sliceStart < SLICE ? undefined : takeTurn();
+}
+
+function endSlice(): void {
+  sliceStart = undefined;
 }
 
 function takeTurn(): Promise<void> {
-  turn ??= new Promise<void>(nextTurn).then(() => {
+  // Whatever completes from now on waits for the same turn.
+  spent = COMPLETIONS;
+  turn ??= new Promise<void>((resolve) => nextTurn(resolve, true)).then(() => {
     turn = undefined;
+    turns++;
     spent = 0;
-    lastTurn = host.performance.now();
+    sliceStart = undefined;
   });
   return turn;
 }
 
 interface Host {
   performance: { now(): number };
-  setImmediate?(fn: () => void): unknown;
+  setImmediate?(fn: () => void): { unref?(): void };
   MessageChannel: new () => { port1: Port; port2: Port };
 }
 interface Port {
@@ -65,9 +109,11 @@ const host = globalThis as unknown as Host;
 // Read once, when the module is loaded: a test that fakes timers later must not stop every loop at its 1,024th turn.
 const { setImmediate, MessageChannel } = host;
 
-function nextTurn(resolve: () => void): void {
+/** @param isHeld whether the process must not end before */
+function nextTurn(resolve: () => void, isHeld: boolean): void {
   if (setImmediate !== undefined) {
-    setImmediate(resolve);
+    const immediate = setImmediate(resolve);
+    if (!isHeld) immediate.unref?.();
     return;
   }
   const { port1, port2 } = new MessageChannel();

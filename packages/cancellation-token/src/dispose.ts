@@ -10,6 +10,7 @@ import {
   detailsOf,
   forget,
   type Item,
+  isNode,
   LINKED,
   PARENT,
   type TreeNode,
@@ -49,8 +50,8 @@ function rehang(node: TreeNode, up: TreeNode | undefined): void {
   if (details !== undefined) remove(node, details);
   for (let item = node.head; item !== undefined; item = node.head) {
     remove(node, item);
-    if ((item as Partial<TreeNode>).bits !== undefined) {
-      move(item as TreeNode, up);
+    if (isNode(item)) {
+      move(item, up);
     } else {
       release(item as Registration | Waiter, up);
     }
@@ -72,6 +73,6 @@ function move(child: TreeNode, up: TreeNode | undefined): void {
 /** What was registered on the token itself ends with it; who waits goes on waiting for its parent. */
 function release(item: Registration | Waiter, up: TreeNode | undefined): void {
   item.owner = undefined;
-  if (item instanceof Registration) item.fn = undefined;
+  if (item instanceof Registration) item.drop();
   else if (up !== undefined) observe(up, item);
 }

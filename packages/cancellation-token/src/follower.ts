@@ -1,3 +1,4 @@
+import { listenToAbort } from './abort-event.ts';
 import { type Origin, originate, Reason, type TreeNode } from './node.ts';
 import { isCancelled } from './tree.ts';
 
@@ -37,6 +38,8 @@ class SignalOrigin implements Origin {
   readonly isInherited = false;
   readonly #root: TreeNode;
   readonly #signal: AbortSignal;
+  /** What has the listener; `undefined`: nothing. */
+  #target: AbortSignal | undefined = undefined;
   /** The listener: a function, which every kind of signal takes. */
   readonly #heard = (): void => void isCancelled(this.#root);
 
@@ -46,8 +49,10 @@ class SignalOrigin implements Origin {
   }
 
   listen(_node: TreeNode, on: boolean): void {
-    if (!on) this.#signal.removeEventListener('abort', this.#heard);
-    else if (!this.#signal.aborted) this.#signal.addEventListener('abort', this.#heard);
+    if (!on) {
+      this.#target?.removeEventListener('abort', this.#heard);
+      this.#target = undefined;
+    } else if (!this.#signal.aborted) this.#target = listenToAbort(this.#signal, this.#heard);
     // Between the asking and now: it will not say so again. To be told so is the last that happens to a root when linked.
     else this.#heard();
   }

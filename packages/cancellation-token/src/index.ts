@@ -1,4 +1,4 @@
-export { consumeBudget } from './budget.ts';
+export { consumeBudget, consumeSlice } from './budget.ts';
 export {
   asFailingSource,
   asSource,

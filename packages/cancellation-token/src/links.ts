@@ -3,7 +3,7 @@
  * Invariants are cited from the head of tree.ts.
  */
 
-import { defineDispose, detach, remove, reserveStack } from '@quiesce/internal';
+import { defineDispose, defineInspect, detach, misused, remove, reserveStack } from '@quiesce/internal';
 import {
   ASKS,
   attach,
@@ -131,29 +131,37 @@ export interface Listener {
 export class Registration implements Disposable {
   /** @internal See `defineDispose`. */
   static readonly completed: object = /* @__PURE__ */ defineDispose(Registration, 'unregister');
+  /** @internal See `defineInspect`. */
+  static readonly described: object = /* @__PURE__ */ defineInspect(Registration, (registration) => ({
+    isRegistered: registration.#fn !== undefined,
+  }));
   /** @internal */
   next: Item | undefined = undefined;
   /** @internal */
   prev: Item | undefined = undefined;
   /** @internal The token; `undefined`: it has run, or can no longer run. */
   owner: object | undefined = undefined;
-  /** @internal Dropped together with `owner`, or a kept registration would keep what the callback refers to. */
-  fn: ((reason: unknown) => void) | Listener | undefined;
+  /** Dropped together with `owner`, or a kept registration would keep what the callback refers to. */
+  #fn: ((reason: unknown) => void) | Listener | undefined;
   /** The same as `unregister`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
   constructor(fn: ((reason: unknown) => void) | Listener) {
-    this.fn = fn;
+    this.#fn = fn;
   }
 
   /**
    * Takes the callback back. Synchronous, O(1), idempotent.
    *
    * @returns whether this prevented the call: `false` when it has run, is running, or had been taken back before
+   * @throws TypeError when it is called without its registration
    */
   unregister(): boolean {
-    this.fn = undefined;
+    if (typeof this !== 'object' || this === null || !(#fn in this)) {
+      throw misused(Registration.prototype, 'registration', 'unregister', this);
+    }
+    this.#fn = undefined;
     if (this.owner === undefined) return false;
     // One that is due, on a token that was disposed meanwhile, would not have been called.
     const wouldRun = !((this.owner as TreeNode).bits & DISPOSED);
@@ -161,11 +169,16 @@ export class Registration implements Disposable {
     return wouldRun;
   }
 
+  /** @internal Drops the callback of a token that was disposed. */
+  drop(): void {
+    this.#fn = undefined;
+  }
+
   /** @internal Runs it, unless it is the user's and its token was disposed before its turn. May throw. */
   fire(node: TreeNode): void {
-    const fn = this.fn;
+    const fn = this.#fn;
     const reason = node.up as Reason;
-    this.fn = undefined;
+    this.#fn = undefined;
     if (typeof fn !== 'function') fn?.heard(reason);
     else if (!(node.bits & DISPOSED)) fn(reason.value);
   }

@@ -27,8 +27,12 @@ export const TIMED = 256;
 /** What can stand in a token's list: observed children, callbacks, waiters, and first of all the details. */
 export interface Item extends Link<Item> {}
 
+/** Tells tokens from waiters, which are the user's and may have any field; on the prototype of tokens. */
+export const NODE: unique symbol = Symbol('quiesce.node') as never;
+
 /** The five fields of a token. */
 export interface TreeNode extends Link<Item>, Chain<Item> {
+  readonly [NODE]?: true;
   /** The parent, or (invariant 3) the reason; `undefined`: a root, or free-standing. */
   up: TreeNode | Reason | undefined;
   /** The flags above and, from EPOCH_SHIFT on, an epoch. */
@@ -120,6 +124,11 @@ export function needDetails(node: TreeNode): Details {
   node.head = details;
   node.bits |= DETAILED;
   return details;
+}
+
+/** Whether an item of a list is an observed child. */
+export function isNode(item: Item): item is TreeNode {
+  return (item as Partial<TreeNode>)[NODE] === true;
 }
 
 /** Gives a token that was just made its origin, which stands in the place of its list until there is one (invariant 4). */

@@ -10,6 +10,7 @@ import {
   DETAILED,
   forget,
   type Item,
+  isNode,
   LINKED,
   PARENT,
   type Reason,
@@ -102,7 +103,7 @@ function divide(first: Item, behind: Item): Item {
   for (let item = first; ; ) {
     const next = item.next as Item;
     const end = behind.prev as Item;
-    if ((item as Partial<TreeNode>).bits !== undefined) {
+    if (isNode(item)) {
       if (firstChild === behind) firstChild = item;
       // In place, without a call (see expand): … a ⇄ item ⇄ b … z ⇄ behind   becomes   … a ⇄ b … z ⇄ item ⇄ behind
       if (item !== end) {
@@ -125,12 +126,12 @@ export function takeDue(): Item | undefined {
   for (;;) {
     const item = queue.next as Item;
     if (item === queue) return undefined;
-    if ((item as Partial<TreeNode>).bits === undefined) {
+    if (!isNode(item)) {
       detach(item);
       return item;
     }
     // Left unmarked by a stack that overflowed.
-    expand(item as TreeNode);
+    expand(item);
     tellAll();
   }
 }

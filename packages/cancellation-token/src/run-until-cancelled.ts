@@ -1,7 +1,9 @@
-import { isThenable } from '@quiesce/internal';
+import { isPromise, isThenable, PromiseSource, recallPromise, rememberPromise, watchPromise } from '@quiesce/internal';
+import { consumeBudget, consumeSlice } from './budget.ts';
 import { isCausedBy } from './errors.ts';
 import { PENDING, type SourceProtocol, source, type Waiter } from './source.ts';
 import type { CancellationToken, UntilCancelled } from './token.ts';
+import { afterTurn } from './wait.ts';
 
 type Work = PromiseLike<unknown> | ((token: CancellationToken) => unknown);
 
@@ -11,10 +13,12 @@ export async function runUntilCancelled(token: CancellationToken, work: Work): P
   const reason = token[source].poll();
   if (reason !== PENDING) {
     // A promise has been started by others, and its rejection is handled; a thenable may start only when asked.
-    if (work instanceof Promise) work.catch(ignore);
+    if (isPromise(work)) watchPromise(work);
+    const turn = consumeBudget();
+    if (turn !== undefined) await turn;
     return { cancelled: true, reason };
   }
-  if (isThenable(work)) return race(token[source], Promise.resolve(work));
+  if (isThenable(work)) return race(token[source], work);
   const own = token.childToken();
   try {
     return { cancelled: false, value: await work(own) };
@@ -23,29 +27,49 @@ export async function runUntilCancelled(token: CancellationToken, work: Work): P
     return { cancelled: true, reason: own.reason };
   } finally {
     own.dispose();
+    // Work that computes, in a loop, must not starve the event loop.
+    const turn = consumeSlice();
+    if (turn !== undefined) await turn;
   }
 }
 
-/** The one waiter of a race: unparked when the promise wins, so that a token that lives long keeps nothing. */
-function race(token: SourceProtocol<unknown>, work: Promise<unknown>): Promise<UntilCancelled<unknown>> {
+/**
+ * A race of one waiter on each: each is unparked when the other one wins, so that neither a token nor a promise that lives
+ * long keeps anything.
+ */
+function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promise<UntilCancelled<unknown>> {
   return new Promise((resolve, reject) => {
+    const promise = recallPromise(work) ?? new PromiseSource(work);
+    const settle = (): void => {
+      token.unpark(onToken);
+      try {
+        const value = promise.poll();
+        afterTurn(() => resolve({ cancelled: false, value }));
+      } catch (error) {
+        afterTurn(() => reject(error));
+      }
+    };
     const decide = (): void => {
+      if (promise.isSettled) return;
       const reason = token.poll();
-      if (reason === PENDING) token.park(waiter);
-      else resolve({ cancelled: true, reason });
+      if (reason === PENDING) {
+        token.park(onToken);
+        return;
+      }
+      promise.unpark(onWork);
+      rememberPromise(work, promise);
+      afterTurn(() => resolve({ cancelled: true, reason }));
     };
     // Behind the reaction of work that settles later in the same synchronous run, which is queued one microtask after ours.
     const wake = (): void => void Promise.resolve().then(ignore).then(decide);
-    const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
-    token.park(waiter);
-    const settled = (end: () => void): void => {
-      token.unpark(waiter);
-      end();
-    };
-    work.then(
-      (value) => settled(() => resolve({ cancelled: false, value })),
-      (error) => settled(() => reject(error)),
-    );
+    const onToken: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
+    const onWork: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: settle };
+    if (promise.isSettled) {
+      settle();
+      return;
+    }
+    promise.park(onWork);
+    token.park(onToken);
   });
 }
 

@@ -1,4 +1,5 @@
-import { checkFunction, checkTime, defineDispose, isParkedOn, show } from '@quiesce/internal';
+import { checkFunction, checkTime, defineDispose, defineInspect, isParkedOn, misused, show } from '@quiesce/internal';
+import { liftListenerLimit } from './abort-event.ts';
 import { settle } from './cancel.ts';
 import { Cancelled } from './cancelled.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -14,6 +15,7 @@ import {
   detailsOf,
   type Item,
   LINKED,
+  NODE,
   needDetails,
   originate,
   originOf,
@@ -75,6 +77,8 @@ export type UntilCancelled<T> =
 export class CancellationToken implements Disposable {
   /** @internal See `defineDispose`. */
   static readonly completed: object = /* @__PURE__ */ complete(CancellationToken);
+  /** Only tokens themselves have it: a proxy or a copy of one would break the lists of others. */
+  readonly #isToken = true;
   /** @internal */
   up: TreeNode | Reason | undefined;
   /** @internal */
@@ -95,7 +99,7 @@ export class CancellationToken implements Disposable {
    * @see tokio_util::sync::CancellationToken::new
    */
   constructor(options?: TokenOptions) {
-    // Always the same five fields in the same order: engines give all tokens one shape.
+    // Always the same fields in the same order: engines give all tokens one shape.
     this.up = undefined;
     this.bits = 0;
     this.next = undefined;
@@ -104,13 +108,21 @@ export class CancellationToken implements Disposable {
     if (options?.name !== undefined) needDetails(this).name = options.name;
   }
 
+  /** @internal Whether `value` is a token of this copy of the package, and neither a proxy nor a copy of one. */
+  static owns(value: unknown): value is CancellationToken {
+    return typeof value === 'object' && value !== null && #isToken in value;
+  }
+
   /**
    * A token that follows a foreign `AbortSignal`: cancelled when it aborts, with its reason, verbatim.
    *
    * All tokens that follow one signal share one listener on it, which is there only while one of them is observed.
    * Cancelling the token that is returned leaves the signal and the other followers alone.
    *
-   * @param signal the signal to follow; a token is returned as it is, and so is `token` for its own `token.signal`
+   * A signal is the read-only half of its controller or token: cancelling or disposing what is returned never reaches the
+   * owner of the signal.
+   *
+   * @param signal the signal to follow; a token is returned as it is. The `signal` of a token gives a child of that token
    * @returns the token; already cancelled if the signal has already aborted
    * @throws TypeError when `signal` is neither a signal nor a token
    * @example
@@ -122,14 +134,14 @@ export class CancellationToken implements Disposable {
    * ```
    */
   static from(signal: AbortSignal | CancellationToken): CancellationToken {
-    if (signal instanceof CancellationToken) return signal;
+    if (CancellationToken.owns(signal)) return signal;
     const foreign = signal as { readonly [brand]?: true; readonly signal?: AbortSignal } | null | undefined;
     const native = foreign?.[brand] === true ? foreign.signal : signal;
     if (!isAbortSignal(native)) {
       throw new TypeError(`expected an AbortSignal or a CancellationToken, got ${refusal(signal)}`);
     }
-    const token = ours.get(native) as CancellationToken | undefined;
-    return token ?? followerOf(native, () => new CancellationToken()).childToken();
+    const owner = ours.get(native) as CancellationToken | undefined;
+    return (owner ?? followerOf(native, () => new CancellationToken())).childToken();
   }
 
   /**
@@ -203,6 +215,7 @@ export class CancellationToken implements Disposable {
 
   /** The name given at birth; `undefined`: none. */
   get name(): string | undefined {
+    own(this, 'name');
     return detailsOf(this)?.name;
   }
 
@@ -212,6 +225,7 @@ export class CancellationToken implements Disposable {
    * distance to it; of `any` and `all` those sources that depend on signals or deadlines.
    */
   get isCancelled(): boolean {
+    own(this, 'isCancelled');
     return isCancelled(this);
   }
 
@@ -220,6 +234,7 @@ export class CancellationToken implements Disposable {
    * reader, the same for the whole subtree. `undefined` until then.
    */
   get reason(): unknown {
+    own(this, 'reason');
     return isCancelled(this) ? reasonOf(this) : undefined;
   }
 
@@ -243,6 +258,7 @@ export class CancellationToken implements Disposable {
    * ```
    */
   get signal(): AbortSignal {
+    own(this, 'signal');
     const details = needDetails(this);
     if (details.signal !== undefined) return details.signal;
     const controller = new AbortController();
@@ -268,6 +284,7 @@ export class CancellationToken implements Disposable {
    * @see tokio_util::sync::CancellationToken::child_token
    */
   childToken(options?: TokenOptions): CancellationToken {
+    own(this, 'childToken');
     const child = new CancellationToken(options);
     adopt(child, answering(this));
     return child;
@@ -293,6 +310,7 @@ export class CancellationToken implements Disposable {
    * ```
    */
   withTimeout(ms: number, options?: DeadlineOptions): CancellationToken {
+    own(this, 'withTimeout');
     checkTime('withTimeout: the time', ms);
     const clock = options?.clock ?? deadlineOf(this)?.clock ?? systemClock;
     return childWithDeadline(this, ms, clock.wall() + ms, clock, options);
@@ -305,6 +323,7 @@ export class CancellationToken implements Disposable {
    * @see Go's context.WithDeadline
    */
   withDeadline(date: Date, options?: DeadlineOptions): CancellationToken {
+    own(this, 'withDeadline');
     const clock = options?.clock ?? deadlineOf(this)?.clock ?? systemClock;
     const ms = date.getTime() - clock.wall();
     if (Number.isNaN(ms)) throw new RangeError('withDeadline: the date is not valid');
@@ -313,6 +332,7 @@ export class CancellationToken implements Disposable {
 
   /** The earliest deadline, its own or inherited; `undefined`: none. One that no `Date` can say is the last that it can. */
   get deadline(): Date | undefined {
+    own(this, 'deadline');
     const deadline = deadlineOf(this);
     return deadline === undefined ? undefined : new Date(Math.min(deadline.wall, LAST_DATE));
   }
@@ -324,6 +344,7 @@ export class CancellationToken implements Disposable {
    * @see Go's context.WithoutCancel
    */
   detached(): CancellationToken {
+    own(this, 'detached');
     return new CancellationToken({ name: this.name });
   }
 
@@ -340,6 +361,7 @@ export class CancellationToken implements Disposable {
    * @see tokio_util::sync::CancellationToken::cancel
    */
   cancel(reason?: unknown): boolean {
+    own(this, 'cancel');
     refuseNever(this);
     if (isCancelled(this) || this.bits & DISPOSED) return false;
     settle(this, new Reason(reason, 'explicit'));
@@ -352,6 +374,7 @@ export class CancellationToken implements Disposable {
    * @throws the reason: whatever was passed to `cancel`, else a {@link CancelledError}
    */
   throwIfCancelled(): void {
+    own(this, 'throwIfCancelled');
     if (isCancelled(this)) throw reasonOf(this);
   }
 
@@ -374,6 +397,7 @@ export class CancellationToken implements Disposable {
    * ```
    */
   onCancelled(fn: (reason: unknown) => void): Registration {
+    own(this, 'onCancelled');
     checkFunction('onCancelled', fn);
     const registration = new Registration(fn);
     // Asking may run callbacks, which may dispose this token.
@@ -400,6 +424,7 @@ export class CancellationToken implements Disposable {
    * @see tokio_util::sync::CancellationToken::cancelled
    */
   cancelled(): Cancelled {
+    own(this, 'cancelled');
     const details = needDetails(this);
     details.awaitable ??= new Cancelled(this[source]);
     return details.awaitable as Cancelled;
@@ -429,6 +454,7 @@ export class CancellationToken implements Disposable {
   runUntilCancelled<T>(
     work: PromiseLike<T> | ((token: CancellationToken) => T | PromiseLike<T>),
   ): Promise<UntilCancelled<Awaited<T>>> {
+    if (!CancellationToken.owns(this)) return Promise.reject(misusedToken(this, 'runUntilCancelled'));
     return runUntilCancelled(this, work) as Promise<UntilCancelled<Awaited<T>>>;
   }
 
@@ -449,6 +475,7 @@ export class CancellationToken implements Disposable {
    * ```
    */
   dropGuard(): DropGuard<CancellationToken> {
+    own(this, 'dropGuard');
     refuseNever(this);
     return new DropGuard(this);
   }
@@ -463,6 +490,7 @@ export class CancellationToken implements Disposable {
    * @see dropping the last handle of a tokio_util::sync::CancellationToken
    */
   dispose(): void {
+    own(this, 'dispose');
     dispose(this);
   }
 
@@ -499,10 +527,10 @@ export class CancellationToken implements Disposable {
     if (waiter.owner !== undefined && waiter.owner === answering(this)) unobserve(waiter);
   }
 
-  /** Prints as `CancellationToken(name, state)`, and not the tree that hangs on it. */
+  /** `CancellationToken(name, state)`, and not the tree that hangs on the token. */
   toString(): string {
-    const state = isCancelled(this) ? 'cancelled' : this.bits & DISPOSED ? 'disposed' : 'active';
-    return `CancellationToken(${this.name === undefined ? '' : `${JSON.stringify(this.name)}, `}${state})`;
+    own(this, 'toString');
+    return `CancellationToken(${this.name === undefined ? '' : `${JSON.stringify(this.name)}, `}${stateOf(this)})`;
   }
 }
 
@@ -514,17 +542,36 @@ export interface CancellationToken extends Source<unknown> {}
 function complete(type: typeof CancellationToken): object {
   const { prototype } = type;
   defineDispose(type, 'dispose');
+  defineInspect(type, (token) => ({
+    name: token.name,
+    state: stateOf(token),
+    reason: token.reason,
+    deadline: token.deadline,
+  }));
   return Object.defineProperties(prototype, {
     [brand]: { value: true },
+    [NODE]: { value: true },
     // The token is its own protocol object, so that waiting for it allocates nothing.
     [source]: {
       get(this: CancellationToken): SourceProtocol<unknown> {
+        own(this, 'select');
         return this;
       },
     },
-    // What Node's console.log prints.
-    [Symbol.for('nodejs.util.inspect.custom')]: { value: prototype.toString },
   });
+}
+
+function stateOf(token: CancellationToken): 'active' | 'cancelled' | 'disposed' {
+  return isCancelled(token) ? 'cancelled' : token.bits & DISPOSED ? 'disposed' : 'active';
+}
+
+/** Refuses a method that runs on something else than a token, before anything is written there. */
+function own(token: CancellationToken, call: string): void {
+  if (!CancellationToken.owns(token)) throw misusedToken(token, call);
+}
+
+function misusedToken(value: unknown, call: string): TypeError {
+  return misused(CancellationToken.prototype, 'token', call, value);
 }
 
 /** Frozen, without a parent: as a disposed token it keeps nothing that is registered on it. */
@@ -569,13 +616,4 @@ function group(sources: Iterable<CancellationToken | AbortSignal>, isAll: boolea
   if (tokens.size === 0 && isAll) token.cancel();
   else originate(token, new Group(token, [...tokens], isAll), TIMED);
   return token;
-}
-
-/** Node warns from the eleventh listener on; a token has no such limit. Elsewhere there is none to lift. */
-function liftListenerLimit(signal: AbortSignal): void {
-  const host = globalThis as unknown as { process?: { getBuiltinModule?: (id: string) => unknown } };
-  const events = host.process?.getBuiltinModule?.('node:events') as
-    | { setMaxListeners?: (n: number, target: AbortSignal) => void }
-    | undefined;
-  events?.setMaxListeners?.(0, signal);
 }

@@ -1,16 +1,14 @@
-import { show } from '@quiesce/internal';
+import { replaceUncaughtHandler, reportUncaught as report, show } from '@quiesce/internal';
 
 /** Receives errors that nobody else can: from cancellation callbacks, and from work that went on too long. */
 export type UncaughtHandler = (error: unknown) => void;
-
-/** Set by `setUncaughtHandler`; `undefined`: the platform's own handling of uncaught errors. */
-let installed: UncaughtHandler | undefined;
 
 /**
  * Replaces what happens with errors that have no caller left to go to; by default they are the platform's uncaught
  * errors (Node ends the process, a browser fires `error` on the window).
  *
- * **Timing.** Synchronous; errors reported before and not yet delivered go to the new handler.
+ * **Timing.** Synchronous; errors reported before and not yet delivered go to the new handler. All copies of this package
+ * in a process share one handler.
  *
  * @param handler called from a microtask, once for each error; `undefined` brings the default back. An error that it
  *   throws is uncaught in the platform's sense.
@@ -32,9 +30,7 @@ export function setUncaughtHandler(handler: UncaughtHandler | undefined): Uncaug
   if (handler !== undefined && typeof handler !== 'function') {
     throw new TypeError(`setUncaughtHandler: expected a function or undefined, got ${show(handler)}`);
   }
-  const before = installed;
-  installed = handler;
-  return before;
+  return replaceUncaughtHandler(handler);
 }
 
 /** Does what must not stop whoever does it: what it throws is reported. */
@@ -68,12 +64,6 @@ export interface ReportOptions {
  * setUncaughtHandler(before);
  * ```
  */
-export function reportUncaught(error: unknown, { isFatal = true }: ReportOptions = {}): void {
-  // Not reportError: Deno would end the process inside the call, in the middle of a notification.
-  queueMicrotask(() => {
-    if (installed !== undefined) installed(error);
-    else if (isFatal) throw error;
-    // biome-ignore lint/suspicious/noConsole: the only place that every platform has for what is not fatal
-    else console.error(error);
-  });
+export function reportUncaught(error: unknown, options: ReportOptions = {}): void {
+  report(error, options.isFatal);
 }

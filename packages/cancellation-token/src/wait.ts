@@ -106,7 +106,7 @@ export class Wait<T> implements Waiter {
 function ignore(): void {}
 
 /** A loop over what is ready at once must not starve the event loop. */
-function afterTurn(settle: () => void): void {
+export function afterTurn(settle: () => void): void {
   const turn = consumeBudget();
   if (turn === undefined) settle();
   else void turn.then(settle);

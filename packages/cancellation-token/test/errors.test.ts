@@ -108,8 +108,8 @@ describe('isCancellationOf', () => {
     const token = new CancellationToken();
     token.cancel('why');
     expect(isCancellationOf('why', token)).toBe(true);
-    expect(isCancellationOf(new Error('gave up', { cause: 'why' }), token)).toBe(true);
-    expect(isCancellationOf(new Error('gave up', { cause: 'another' }), token)).toBe(false);
+    expect(isCancellationOf(new Error('rollback failed', { cause: 'why' }), token)).toBe(false);
+    expect(isCancellationOf(Object.assign(new Error('canceled'), { name: 'CanceledError' }), token)).toBe(true);
   });
 
   test('takes a signal as well, and refuses what is neither', () => {

@@ -13,6 +13,7 @@ test('the package exports these names and no others', () => {
     'asSource',
     'checkpoint',
     'consumeBudget',
+    'consumeSlice',
     'isCancellation',
     'isCancellationOf',
     'isCancelledError',

@@ -1,16 +1,38 @@
 import { EventEmitter, getEventListeners } from 'node:events';
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { callback, chainBelow, type Log, observers } from './helpers/script.ts';
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
-test('a token, and the signal of a token, give the token itself', () => {
+test('a token gives itself', () => {
   const token = new CancellationToken().childToken();
   expect(CancellationToken.from(token)).toBe(token);
-  expect(CancellationToken.from(token.signal)).toBe(token);
-  token.cancel();
-  expect(CancellationToken.from(token.signal)).toBe(token);
+});
+
+describe('the signal of a token gives a child of that token', () => {
+  test('that is cancelled with it, at once and with its reason and deadline', () => {
+    const token = CancellationToken.timeout(60_000, { name: 'request' });
+    const before = CancellationToken.from(token.signal);
+    expect([before.isCancelled, before.deadline]).toEqual([false, token.deadline]);
+    token.cancel('deploy');
+    for (const child of [before, CancellationToken.from(token.signal)]) {
+      expect([child.isCancelled, child.reason]).toEqual([true, 'deploy']);
+    }
+  });
+
+  test('with which the holder of the signal neither cancels nor disposes its owner, nor another holder', () => {
+    const token = new CancellationToken();
+    const log: Log = [];
+    callback(log, CancellationToken.from(token.signal), 'other holder');
+    const mine = CancellationToken.from(token.signal);
+    expect(mine.cancel('mine')).toBe(true);
+    mine.dispose();
+    CancellationToken.from(token.signal).dispose();
+    expect([token.isCancelled, token.signal.aborted, log]).toEqual([false, false, []]);
+    token.cancel('owner');
+    expect([log, token.signal.reason]).toEqual([['other holder'], 'owner']);
+  });
 });
 
 test('each follower of a foreign signal is a token of its own', () => {
@@ -151,6 +173,37 @@ test('the text of the refusal says what to pass instead', () => {
   expect(() => CancellationToken.from(new AbortController() as never)).toThrow(
     'expected an AbortSignal or a CancellationToken, got an AbortController; pass controller.signal, not the controller',
   );
+});
+
+test('a listener that stops the event does not silence a follower', () => {
+  const controller = new AbortController();
+  controller.signal.addEventListener('abort', (event) => event.stopImmediatePropagation());
+  const log: Log = [];
+  callback(log, CancellationToken.from(controller.signal), 'callback');
+  CancellationToken.any([controller.signal]).onCancelled(() => log.push('any'));
+  controller.signal.addEventListener('abort', () => log.push('a native listener'));
+  controller.abort();
+  expect(log).toEqual(['callback', 'any']);
+});
+
+test('where the platform has no resistant listener, a derived signal resists', async () => {
+  const { getBuiltinModule } = process;
+  process.getBuiltinModule = (() => undefined) as never;
+  try {
+    vi.resetModules();
+    const { CancellationToken } = await import('@quiesce/cancellation-token');
+    const controller = new AbortController();
+    controller.signal.addEventListener('abort', (event) => event.stopImmediatePropagation());
+    const log: Log = [];
+    const token = CancellationToken.from(controller.signal);
+    callback(log, token, 'left').unregister();
+    callback(log, token, 'callback');
+    controller.abort('why');
+    expect([log, token.reason]).toEqual([['callback'], 'why']);
+  } finally {
+    process.getBuiltinModule = getBuiltinModule;
+    vi.resetModules();
+  }
 });
 
 describe('signals of other libraries', () => {

@@ -36,8 +36,12 @@ class SteppingClock implements Clock {
   clearTimer(timer: unknown): void {
     this.timers.delete(timer as () => void);
   }
+  /** Fires all timers, also those that are set again because they came early. */
   fire(): void {
-    for (const fn of [...this.timers]) fn();
+    for (const fn of this.timers) {
+      this.timers.delete(fn);
+      fn();
+    }
   }
 }
 

@@ -134,8 +134,13 @@ test('a token prints its name and state, in texts and in the debugger', async ()
     'CancellationToken(active)',
   ]);
   anonymous.dispose();
-  token.cancel();
-  expect(inspect({ token, anonymous })).toBe(
-    '{\n  token: CancellationToken("jobs \\"a\\"", cancelled),\n  anonymous: CancellationToken(disposed)\n}',
+  token.cancel('deploy');
+  expect(inspect(token, { breakLength: 120 })).toBe(
+    `CancellationToken { name: 'jobs "a"', state: 'cancelled', reason: 'deploy' }`,
+  );
+  expect(inspect({ anonymous })).toBe("{ anonymous: CancellationToken { state: 'disposed' } }");
+  const limited = new CancellationToken().withDeadline(new Date(Date.UTC(2100, 0)));
+  expect(inspect(limited, { breakLength: 120 })).toBe(
+    "CancellationToken { state: 'active', deadline: 2100-01-01T00:00:00.000Z }",
   );
 });

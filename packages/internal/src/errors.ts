@@ -20,3 +20,12 @@ export function isNamed(error: unknown, name: string): boolean {
     return false;
   }
 }
+
+/** Whether `value` is an error, of whichever realm. Never throws. */
+export function isError(value: unknown): value is Error {
+  try {
+    return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
+  } catch {
+    return false;
+  }
+}

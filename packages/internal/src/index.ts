@@ -1,15 +1,18 @@
 export { checkFunction, checkTime } from './check.ts';
 export { defineDispose, defineGetter } from './dispose.ts';
 export { leftOf } from './early.ts';
-export { isNamed, nameError } from './errors.ts';
+export { isError, isNamed, nameError } from './errors.ts';
 export { defineInspect } from './inspect.ts';
 export { append, type Chain, detach, type Link, remove } from './list.ts';
+export { guardMethods, misused } from './misused.ts';
 export { checkOptions } from './options.ts';
 export { Pair } from './pair.ts';
+export { PromiseSource, recallPromise, rememberPromise, watchPromise } from './promise-source.ts';
 export { refuseThenable } from './sendable.ts';
 export { printed, show } from './show.ts';
 export { reserveStack } from './stack.ts';
-export { isThenable } from './thenable.ts';
+export { isPromise, isThenable } from './thenable.ts';
+export { replaceUncaughtHandler, reportUncaught } from './uncaught.ts';
 export {
   isParkedOn,
   type Parked,

@@ -1,4 +1,5 @@
 import { append, type Chain, type Link, remove } from './list.ts';
+import { reportUncaught } from './uncaught.ts';
 
 /** What a source asks of whoever waits on it; the public `Waiter`. */
 export interface Parked {
@@ -68,14 +69,12 @@ export function wakeWhile(list: WaiterList, goesOn: () => boolean): void {
   unparkFrom(list, end);
 }
 
-/** A wake-up must not throw; one that does all the same must not keep the others asleep. */
+/** A wake-up must not throw. If it does, the others are woken all the same. */
 function guard(waiter: Parked): void {
   try {
     waiter.wake();
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    reportUncaught(error);
   }
 }
 

@@ -25,6 +25,7 @@ import {
   defineDispose,
   defineGetter,
   defineInspect,
+  guardMethods,
   parkOn,
   remove,
   unparkFrom,
@@ -73,7 +74,7 @@ export type Joined<T> =
  */
 export class JoinSet<T> implements AsyncDisposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(JoinSet);
+  static readonly completed: object = /* @__PURE__ */ complete(JoinSet, (value) => #token in value);
   /** The name given; `undefined`: none. */
   readonly name: string | undefined;
   /** @internal Who waits for the next one. */
@@ -309,7 +310,8 @@ export class JoinSet<T> implements AsyncDisposable {
   asked(): void {}
 }
 
-function complete(type: typeof JoinSet): object {
+function complete(type: typeof JoinSet, owns: (value: object) => boolean): object {
+  guardMethods(type, 'set', owns, ['ended', 'asked']);
   defineDispose(type, 'shutdown', 'asyncDispose');
   return defineInspect(type, ({ name, length }) => ({ name, length }));
 }

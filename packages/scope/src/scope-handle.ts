@@ -1,5 +1,13 @@
 import { type CancellationToken, CancelledError } from '@quiesce/cancellation-token';
-import { checkFunction, checkOptions, defineDispose, defineInspect, show } from '@quiesce/internal';
+import {
+  checkFunction,
+  checkOptions,
+  defineDispose,
+  defineInspect,
+  guardMethods,
+  misused,
+  show,
+} from '@quiesce/internal';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { Life } from './life.ts';
 import {
@@ -43,7 +51,7 @@ import { useIn } from './use.ts';
  */
 export class Scope implements AsyncDisposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(Scope);
+  static readonly completed: object = /* @__PURE__ */ complete(Scope, (value) => #end in value);
   /** @internal */
   readonly life: Life;
   /** Set by the first `join` or `close`: what all further ones give. */
@@ -117,6 +125,8 @@ export class Scope implements AsyncDisposable {
    * ```
    */
   spawn<T>(work: (token: CancellationToken) => T, options?: SpawnOptions): Task<Awaited<T>> {
+    // For itself, since `guardMethods` would cost each task some nanoseconds.
+    if (this?.life === undefined) throw misused(Scope.prototype, 'scope', 'spawn', this);
     return this.life.spawn(work, options, Scope.prototype.spawn);
   }
 
@@ -381,7 +391,8 @@ export class Scope implements AsyncDisposable {
   }
 }
 
-function complete(type: typeof Scope): object {
+function complete(type: typeof Scope, owns: (value: object) => boolean): object {
+  guardMethods(type, 'scope', owns, ['spawn']);
   defineDispose(type, 'close', 'asyncDispose');
   return defineInspect(type, ({ life: { name, token, state, taskCount } }) => {
     const { isCancelled, reason, deadline } = token;

@@ -23,6 +23,7 @@ import {
   defineDispose,
   defineGetter,
   defineInspect,
+  guardMethods,
   isThenable,
   parkOn,
   show,
@@ -64,9 +65,7 @@ export interface TaskTrackerOptions {
  */
 export class TaskTracker implements Drainable {
   /** @internal See `defineInspect`. */
-  static readonly completed: object = /* @__PURE__ */ defineInspect(TaskTracker, ({ name, length, isClosed }) => {
-    return { name, length, isClosed };
-  });
+  static readonly completed: object = /* @__PURE__ */ completeTracker(TaskTracker, (value) => #length in value);
   /** The name given. */
   readonly name: string;
   /** @internal Who waits for the next instant at which it is closed and empty. */
@@ -261,7 +260,7 @@ export class TaskTracker implements Drainable {
  */
 export class TrackerGuard implements Disposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(TrackerGuard);
+  static readonly completed: object = /* @__PURE__ */ completeGuard(TrackerGuard, (value) => #leave in value);
   /** Which tracker counts it. */
   readonly tracker: TaskTracker;
   /** `undefined` once disposed. */
@@ -285,7 +284,13 @@ export class TrackerGuard implements Disposable {
   }
 }
 
-function complete(type: typeof TrackerGuard): object {
+function completeTracker(type: typeof TaskTracker, owns: (value: object) => boolean): object {
+  guardMethods(type, 'tracker', owns);
+  return defineInspect(type, ({ name, length, isClosed }) => ({ name, length, isClosed }));
+}
+
+function completeGuard(type: typeof TrackerGuard, owns: (value: object) => boolean): object {
+  guardMethods(type, 'guard', owns);
   defineDispose(type, 'dispose');
   return defineInspect(type, ({ tracker }) => ({ tracker: tracker.name }));
 }

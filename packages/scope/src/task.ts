@@ -12,6 +12,7 @@ import {
   defineDispose,
   defineGetter,
   defineInspect,
+  guardMethods,
   parkOn,
   unparkFrom,
   type WaiterItem,
@@ -251,6 +252,7 @@ export interface Task<T> extends Source<T> {}
 
 /** Gives the tasks what `isolatedDeclarations` does not allow inside of a class. */
 function complete(type: typeof Task): object {
+  guardMethods(type, 'task', (value) => value instanceof Task, ['start', 'then', 'poll', 'park', 'unpark']);
   defineDispose(type, 'cancel');
   defineInspect(type, ({ name, current, value }) => {
     const isOver = current === 'failed' || current === 'cancelled';

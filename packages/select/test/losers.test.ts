@@ -105,11 +105,15 @@ describe('a function that wins', () => {
 describe('a loser that ends as it was told', () => {
   it.each([
     ['its reason', (reason: unknown) => reason],
-    ['an error with the reason as its cause', (reason: unknown) => new Error('gave up', { cause: reason })],
     ['an AbortError', () => new DOMException('aborted', 'AbortError')],
   ])('with %s is no error', async (_, make) => {
     const page = loser((token) => Promise.reject(make(token.reason)));
     expect(await select({ page, tick: turn() })).toEqual({ branch: 'tick', value: undefined });
+  });
+
+  it('fails with an error of its own, which is thrown, also with the reason as its cause', async () => {
+    const page = loser((token) => Promise.reject(new Error('rollback failed', { cause: token.reason })));
+    await expect(select({ page, tick: turn() })).rejects.toMatchObject({ errors: [{ message: 'rollback failed' }] });
   });
 
   it('with a value is listed in late, in order of declaration', async () => {

@@ -157,7 +157,7 @@ describe('of several patterns', () => {
 
 describe('match refuses, at the call,', () => {
   it.each([
-    ['what cannot be a branch', () => match(5 as never), 'Number'],
+    ['what cannot be a branch', () => match(5 as never), 'the number 5'],
     ['a guard that is no function', () => match(new Probe(1), 'even' as never), 'guard must be a function'],
     ['a match in a match', () => match(match(new Probe(1)) as never), 'already'],
   ])('%s', (_, call, text) => {

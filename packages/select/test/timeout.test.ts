@@ -57,16 +57,22 @@ describe('timeout of a function', () => {
 
   it.each([
     ['an AbortError', () => new DOMException('aborted', 'AbortError')],
-    [
-      'an error with the reason as its cause',
-      (token: CancellationToken) => new Error('gave up', { cause: token.reason }),
-    ],
+    ['its reason', (token: CancellationToken) => token.reason],
   ])('rejects with the TimeoutError when it obeys with %s', async (_, make) => {
     const work = async (token: CancellationToken): Promise<never> => {
       await token.cancelled();
       throw make(token);
     };
     expect(await timed((clock) => timeout(10, work, { clock }))).toEqual([timedOut(10), 10]);
+  });
+
+  it('rejects with an error of its own after the deadline, also with the reason as its cause', async () => {
+    const failure = new Error('rollback failed');
+    const work = async (token: CancellationToken): Promise<never> => {
+      await token.cancelled();
+      throw Object.assign(failure, { cause: token.reason });
+    };
+    expect(await timed((clock) => timeout(10, work, { clock }))).toEqual([{ caught: failure }, 10]);
   });
 
   it('tells it the deadline', async () => {

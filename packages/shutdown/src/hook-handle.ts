@@ -1,4 +1,12 @@
-import { checkFunction, checkOptions, checkTime, defineDispose, defineInspect, show } from '@quiesce/internal';
+import {
+  checkFunction,
+  checkOptions,
+  checkTime,
+  defineDispose,
+  defineInspect,
+  guardMethods,
+  show,
+} from '@quiesce/internal';
 import { type Hook, type HookPhase, phases } from './hooks.ts';
 import type { HookFunction } from './machine.ts';
 import { checkName } from './options.ts';
@@ -65,5 +73,6 @@ export class RegisteredHook implements HookHandle {
     return this.#remove();
   }
 }
+guardMethods(RegisteredHook, 'hook', (value) => value instanceof RegisteredHook);
 defineDispose(RegisteredHook, 'remove');
 defineInspect(RegisteredHook, ({ name }) => ({ name }));

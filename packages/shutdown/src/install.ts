@@ -1,5 +1,5 @@
 import { CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
-import { checkTime, defineDispose, defineInspect } from '@quiesce/internal';
+import { checkTime, defineDispose, defineInspect, guardMethods } from '@quiesce/internal';
 import { describeEvent, printError } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
@@ -161,6 +161,7 @@ export class Installation implements Disposable {
     host.kill(host.pid, signal);
   }
 }
+guardMethods(Installation, 'installation', (value) => value instanceof Installation);
 defineDispose(Installation, 'uninstall');
 defineInspect(Installation, ({ isInstalled }) => ({ isInstalled }));
 

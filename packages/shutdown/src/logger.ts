@@ -1,4 +1,4 @@
-import { show } from '@quiesce/internal';
+import { isPromise, show } from '@quiesce/internal';
 import { printError } from './describe.ts';
 import { plain } from './report-json.ts';
 import { describeError } from './request.ts';
@@ -63,7 +63,7 @@ export function logTo(logger: Logger | undefined, prefix: string): (entry: LogEn
         logger,
         ...argumentsOf(entry),
       );
-      if (result instanceof Promise) result.catch(() => {});
+      if (isPromise(result)) result.catch(() => {});
     } catch {}
   };
 }

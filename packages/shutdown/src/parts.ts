@@ -1,3 +1,4 @@
+import { isPromise } from '@quiesce/internal';
 import type { Drainable, ScopeTree } from '@quiesce/scope';
 import type { Unfinished } from '@quiesce/select';
 import { describeError } from './request.ts';
@@ -48,7 +49,7 @@ export function tellPart(part: Part, told: Told, onFailure: (where: string, erro
     try {
       const result: unknown = drainable[method]?.();
       // It is synchronous by contract; one that is not fails all the same.
-      if (result instanceof Promise) result.catch(failed);
+      if (isPromise(result)) result.catch(failed);
     } catch (error) {
       failed(error);
     }

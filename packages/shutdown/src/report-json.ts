@@ -1,3 +1,4 @@
+import { isError } from '@quiesce/internal';
 import type { ShutdownReport } from './report.ts';
 import { describeError } from './request.ts';
 
@@ -36,7 +37,7 @@ const DEPTH = 5;
 /** Whatever was thrown or given as a reason, as something that JSON can carry: it may be circular, or have a hostile toJSON. */
 export function plain(value: unknown, depth = 0): unknown {
   try {
-    if (value instanceof Error) return plainError(value, depth);
+    if (isError(value)) return plainError(value, depth);
     return value === undefined ? undefined : (JSON.parse(JSON.stringify(value) ?? 'null') ?? describeError(value));
   } catch {
     return describeError(value);

@@ -1,4 +1,5 @@
 import { CancelledError } from '@quiesce/cancellation-token';
+import { isError } from '@quiesce/internal';
 
 /** What asked for a shutdown: the first one, which is the reason that everybody sees. */
 export interface ShutdownRequest {
@@ -40,7 +41,7 @@ export function oneLine(text: string): string {
 /** Anything that was thrown, in one line. Never throws, whatever it is. */
 export function describeError(error: unknown): string {
   try {
-    const text = error instanceof Error ? error.message || error.name : String(error);
+    const text = isError(error) ? error.message || error.name : String(error);
     return oneLine((text.split('\n')[0] as string).slice(0, 200));
   } catch {
     return 'something that cannot be printed';

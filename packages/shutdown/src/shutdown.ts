@@ -1,6 +1,6 @@
 import { type CancellationToken, ClosedError, type Registration } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
-import { checkFunction, checkOptions, defineInspect, show } from '@quiesce/internal';
+import { checkFunction, checkOptions, defineInspect, guardMethods, show } from '@quiesce/internal';
 import type { Drainable, ScopeTree } from '@quiesce/scope';
 import type { ShutdownEvent, ShutdownState } from './events.ts';
 import { Guards, type ShutdownGuard } from './guard.ts';
@@ -366,6 +366,7 @@ export class Shutdown {
     this.#progress.close();
   }
 }
+guardMethods(Shutdown, 'shutdown', (value) => value instanceof Shutdown);
 defineInspect(Shutdown, ({ name, state, progress, machine }) => {
   const { inFlight, waitingFor } = progress;
   const { request, force } = machine;

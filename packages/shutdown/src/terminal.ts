@@ -1,3 +1,4 @@
+import { guardMethods } from '@quiesce/internal';
 import type { Logger } from './logger.ts';
 import { oneLine } from './request.ts';
 
@@ -76,3 +77,4 @@ export class Terminal implements Logger {
     this.#stream.write(isOver ? WIPE + text : text);
   }
 }
+guardMethods(Terminal, 'terminal', (value) => value instanceof Terminal);

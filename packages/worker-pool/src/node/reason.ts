@@ -1,4 +1,5 @@
 import { CancelledError, isCancelledError, TimeoutError } from '@quiesce/cancellation-token';
+import { isError } from '@quiesce/internal';
 
 /** A reason on its way to another thread or process, where classes of ours would arrive as plain errors. */
 export type WiredReason =
@@ -18,7 +19,7 @@ export function wireReason(reason: unknown): WiredReason {
 export function wireJson(reason: unknown): WiredReason {
   const wired = wireReason(reason);
   if (wired.kind !== 'value') return wired;
-  if (reason instanceof Error) return { kind: 'error', name: reason.name, message: reason.message };
+  if (isError(reason)) return { kind: 'error', name: reason.name, message: reason.message };
   return typeof reason === 'function' || typeof reason === 'symbol' ? errorOf(reason) : wired;
 }
 

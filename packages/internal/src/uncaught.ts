@@ -1,0 +1,31 @@
+/**
+ * Where the handler for errors without a caller is kept: on the global object, so that all copies of all packages have one
+ * handler, also those that this file is inlined into.
+ */
+const slot: unique symbol = Symbol.for('quiesce.uncaught') as never;
+
+type Handler = (error: unknown) => void;
+const host = globalThis as { [slot]?: Handler | undefined };
+
+/** Replaces the handler; `undefined` stands for the platform's handling. Returns the handler that was in force. */
+export function replaceUncaughtHandler(handler: Handler | undefined): Handler | undefined {
+  const before = host[slot];
+  Object.defineProperty(host, slot, { value: handler, configurable: true, writable: true });
+  return before;
+}
+
+/**
+ * Hands an error to the handler from a microtask, never in the middle of what runs now.
+ *
+ * @param isFatal `false`: without a handler the error is printed and does not end the process
+ */
+export function reportUncaught(error: unknown, isFatal = true): void {
+  // Not reportError: Deno would end the process inside the call, in the middle of a notification.
+  queueMicrotask(() => {
+    const handler = host[slot];
+    if (handler !== undefined) handler(error);
+    else if (isFatal) throw error;
+    // biome-ignore lint/suspicious/noConsole: the only place that every platform has for what is not fatal
+    else console.error(error);
+  });
+}
