@@ -1,6 +1,7 @@
 import { PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
 import {
   defineInspect,
+  guardMethods,
   parkOn,
   reserveStack,
   unparkFrom,
@@ -43,10 +44,7 @@ export interface BarrierWaitResult {
  */
 export class Barrier {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineInspect(Barrier, ({ arrivedCount, count }) => ({
-    arrivedCount,
-    count,
-  }));
+  static readonly completed: object = /* @__PURE__ */ complete(Barrier, (value) => #round in value);
   readonly #round: Round;
 
   /**
@@ -161,4 +159,9 @@ class Arrival implements SourceProtocol<BarrierWaitResult>, WaiterList, Waiter {
   get #isLast(): boolean {
     return this.owner !== this.#round && this.#round.arrived + 1 >= this.#round.count;
   }
+}
+
+function complete(type: typeof Barrier, owns: (value: object) => boolean): object {
+  guardMethods(type, 'barrier', owns);
+  return defineInspect(type, ({ arrivedCount, count }) => ({ arrivedCount, count }));
 }

@@ -221,6 +221,20 @@ describe('options that were misspelt, or are none', () => {
   });
 });
 
+describe('a method that is called without its handle', () => {
+  it('says how to call it', async () => {
+    const pool = new ResourcePool({ create: () => 1, max: 1 });
+    const { stop } = pool;
+    const { execute } = new WorkerPool({ concurrency: 1 });
+    const { release } = await pool.acquire();
+    expect(() => stop()).toThrow(
+      'stop was called without its pool, on undefined: pass a function that calls pool.stop()',
+    );
+    expect(() => execute(() => 1)).toThrow('execute was called without its pool, on undefined');
+    expect(() => release()).toThrow('release was called without its lease, on undefined');
+  });
+});
+
 describe('what is printed', () => {
   it('of a pool and a lease are its name and state, and no payload', async () => {
     const workers = new WorkerPool({ concurrency: 1, name: 'mails' });
