@@ -27,7 +27,7 @@ import { Semaphore, type SemaphorePermit } from '@quiesce/channel';
 import { checkFunction, checkOptions, checkTime, defineInspect, guardMethods } from '@quiesce/internal';
 import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
 import { Acquiring } from './acquiring.ts';
-import { checkCount } from './check.ts';
+import { checkCount, checkTimeoutOptions } from './check.ts';
 import { type Closer, type ClosingTally, closeOne } from './closing.ts';
 import { type Holding, Lease } from './lease.ts';
 
@@ -192,7 +192,7 @@ export class ResourcePool<R> implements Drainable {
 
   /** What gives an `acquire` up. */
   #until(options: AcquireOptions): CancellationToken {
-    checkOptions('acquire', options, ['signal', 'timeout']);
+    checkTimeoutOptions('acquire', options, ['signal', 'timeout']);
     const { timeout } = options;
     if (timeout !== undefined) checkTime('acquire: timeout', timeout);
     const signal = options.signal === undefined ? CancellationToken.never : CancellationToken.from(options.signal);
@@ -271,7 +271,7 @@ export class ResourcePool<R> implements Drainable {
    * @throws (rejects) RangeError for a bad time, and then nothing has happened
    */
   async close(options: { readonly timeout: number }): Promise<ResourcePoolReport> {
-    checkOptions('close', options, ['timeout']);
+    checkTimeoutOptions('close', options, ['timeout']);
     const { timeout } = Object(options) as typeof options;
     checkTime('close: timeout', timeout);
     const deadline = CancellationToken.timeout(timeout, { clock: this.#closer.clock });

@@ -23,7 +23,7 @@ import {
 } from '@quiesce/cancellation-token';
 import { checkFunction, checkOptions, checkTime, defineInspect, guardMethods, show } from '@quiesce/internal';
 import { type Drainable, TaskTracker } from '@quiesce/scope';
-import { checkCount } from './check.ts';
+import { checkCount, checkTimeoutOptions } from './check.ts';
 import { QueueFullError } from './errors.ts';
 import { Job, type JobOptions } from './job.ts';
 import { PriorityLine } from './line.ts';
@@ -240,7 +240,7 @@ export class WorkerPool implements Drainable {
    * @throws (rejects) RangeError for a bad time, and then nothing has happened
    */
   async shutdown(options: ShutdownOptions): Promise<WorkerPoolReport> {
-    checkOptions('shutdown', options, ['timeout', 'cancelTimeout']);
+    checkTimeoutOptions('shutdown', options, ['timeout', 'cancelTimeout']);
     const { timeout, cancelTimeout = this.#cancelTimeout } = Object(options) as ShutdownOptions;
     checkTime('shutdown: timeout', timeout);
     checkTime('shutdown: cancelTimeout', cancelTimeout);

@@ -214,7 +214,11 @@ describe('options that were misspelt, or are none', () => {
       [workers.shutdown({ timeOut: 5 } as never), 'shutdown: there is no option "timeOut"; did you mean "timeout"?'],
       [resources.acquire({ timeOut: 5 } as never), 'acquire: there is no option "timeOut"; did you mean "timeout"?'],
       [resources.use(() => 1, { token } as never), 'acquire: there is no option "token"; did you mean "signal"?'],
-      [resources.close(5_000 as never), 'close: the options must be an object, got the number 5000'],
+      [
+        resources.close(5_000 as never),
+        'close: the options must be an object, got the number 5000: write { timeout: 5000 }',
+      ],
+      [workers.shutdown(5 as never), 'shutdown: the options must be an object, got the number 5: write { timeout: 5 }'],
     ];
     for (const [call, text] of calls) expect(await rejection(call)).toMatchObject({ name: 'TypeError', message: text });
     expect([workers.isClosed, resources.isClosed, resources.inFlight]).toEqual([false, false, 0]);
