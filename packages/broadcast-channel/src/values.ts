@@ -18,9 +18,7 @@ export interface ValuesOptions {
 type Result<T> = IteratorResult<T, undefined>;
 
 /** The values of a receiver, one after the other. */
-export class Values<T>
-  implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable, Taking<Result<T>>
-{
+export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable, Taking<Result<T>> {
   /** @internal See `defineDispose`. */
   static readonly completed: object = /* @__PURE__ */ defineDispose(Values, 'return', 'asyncDispose');
   readonly #cursor: Cursor<T>;

@@ -5,6 +5,7 @@ export type { WaitOptions } from './limited.ts';
 export { Mutex, type MutexGuard } from './mutex.ts';
 export { type OneshotReceiver, type OneshotSender, oneshot } from './oneshot.ts';
 export type { Permit } from './permit.ts';
+export type { Permits } from './permits.ts';
 export type { Receiver, TryRecv } from './receiver.ts';
 export { Semaphore } from './semaphore.ts';
 export type { SemaphorePermit } from './semaphore-permit.ts';

@@ -125,7 +125,10 @@ class FirstOf implements SourceProtocol<AnyOutcome> {
     for (const part of this.#parts) {
       part.on.park(part.waiter);
       // Parking may run anything, a wake-up too: invariant 4 of a wait, at the head of cancellation-token's source.ts.
-      if (this.#parked === undefined) return this.#rest();
+      if (this.#parked === undefined) {
+        this.#rest();
+        return;
+      }
     }
   }
 
