@@ -86,6 +86,7 @@ const programs: Record<string, Main> = {
     shutdown.add(drain(server));
     server.listen(0, '127.0.0.1');
   },
+  'a main that waits for its own end': (_, shutdown) => shutdown.stopped(),
   'a worker thread': async (_, shutdown) => {
     if (shutdown.name === 'thread') return;
     const worker = new Worker(new URL(import.meta.url), { argv: ['a worker thread', '{"name":"thread"}'] });
