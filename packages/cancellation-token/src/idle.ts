@@ -1,5 +1,8 @@
 import { activity, isTurning } from './budget.ts';
 
+/** What endless work may take: 10,000 turns of ready values, or 1,000 macrotasks of nothing but `setImmediate`. */
+const PATIENCE = 10_000;
+const IMMEDIATE = 10;
 /** How many macrotasks in a row must go by without anything having run: some kinds of work cannot be seen. */
 const QUIET = 3;
 
@@ -17,15 +20,20 @@ let ours = 0;
 
 /**
  * Waits until nothing runs that needs no time to pass: promises to their ends, ready values, turns of the event loop that
- * loops take, and other callbacks of `setImmediate`.
+ * loops take, and other callbacks of `setImmediate`. Work that never ends, such as a heartbeat, is waited for in vain for
+ * some time only.
  */
 export async function idle(): Promise<void> {
-  for (let quiet = 0; quiet < QUIET; quiet++) {
+  let patience = PATIENCE;
+  for (let quiet = 0; quiet < QUIET && patience > 0; quiet++) {
     const before = activity();
     ours++;
     await new Promise<void>((resolve) => (setImmediate === undefined ? setTimeout(resolve, 0) : setImmediate(resolve)));
     ours--;
-    if (activity() !== before || isTurning() || hasImmediates()) quiet = -1;
+    const isBusy = activity() !== before || isTurning();
+    if (!isBusy && !hasImmediates()) continue;
+    quiet = -1;
+    patience -= isBusy ? 1 : IMMEDIATE;
   }
 }
 

@@ -7,8 +7,8 @@ import { TimerHeap, VirtualTimer } from './timer-heap.ts';
  * A clock that stands still until a test moves it, so that an hour passes in no time and every run is the same.
  *
  * **Timing.** `advance` and `run` let everything that a timer sets off run to its end before the next timer fires: promises,
- * ready values, however many, and callbacks of `setImmediate`. So a loop that is never done, such as one that only counts
- * with `checkpoint()` until a virtual deadline passes, keeps time from passing.
+ * ready values, and callbacks of `setImmediate`. Only work that never ends is not waited for: time goes on after 10,000 turns
+ * of ready values, or after 1,000 callbacks of `setImmediate`.
  *
  * @see tokio::time::pause and tokio::time::advance (tokio 1.53)
  * @example

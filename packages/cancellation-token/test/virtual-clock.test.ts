@@ -139,6 +139,18 @@ describe.each<[string, () => Promise<unknown>]>([
   });
 });
 
+test('work that never ends does not keep time from passing', async () => {
+  let isOver = false;
+  const beat = (): void => {
+    if (!isOver) setImmediate(beat);
+  };
+  beat();
+  const clock = new VirtualClock();
+  await clock.run(() => sleep(clock, 1_000));
+  isOver = true;
+  expect(clock.now()).toBe(1_000);
+});
+
 test('two clocks that wait until nothing runs do not wait for each other', async () => {
   const clocks = [new VirtualClock(), new VirtualClock()];
   const fired: number[] = [];
