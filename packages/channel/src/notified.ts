@@ -1,4 +1,4 @@
-import { defineDispose } from '@quiesce/internal';
+import { defineDispose, guardMethods } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { type NotifyQueue, Place } from './notify-queue.ts';
@@ -18,7 +18,7 @@ import { type NotifyQueue, Place } from './notify-queue.ts';
  */
 export class Notified extends Awaitable<void> implements Disposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Notified, 'dispose');
+  static readonly completed: object = /* @__PURE__ */ complete(Notified, (value) => #place in value);
   readonly #place: Place;
   /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -58,4 +58,9 @@ export class Notified extends Awaitable<void> implements Disposable {
   dispose(): void {
     this.#place.dispose();
   }
+}
+
+function complete(type: typeof Notified, owns: (value: object) => boolean): object {
+  guardMethods(type, 'notified', owns);
+  return defineDispose(type, 'dispose');
 }
