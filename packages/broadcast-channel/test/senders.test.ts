@@ -20,7 +20,9 @@ describe('broadcast.sender', () => {
     'refuses the capacity %s as broadcast does',
     (capacity) => {
       expect(() => broadcast.sender(capacity as number)).toThrow(RangeError);
-      expect(() => broadcast.sender(capacity as number)).toThrow(`got ${capacity}`);
+      expect(() => broadcast.sender(capacity as number)).toThrow(
+        `got the ${typeof capacity} ${JSON.stringify(capacity) === 'null' ? capacity : JSON.stringify(capacity)}`,
+      );
     },
   );
 });

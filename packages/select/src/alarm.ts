@@ -83,7 +83,10 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
       const fire = (): void => {
         this.#timer = undefined;
         const set = since ?? now;
-        if (leftOf(set, due, this.clock.now()) > 0) {
+        const time = this.clock.now();
+        // A timer that was set again, and fires before any time has passed, would be set without end.
+        const isStuck = since !== undefined && time <= now;
+        if (!isStuck && leftOf(set, due, time) > 0) {
           this.#arm(set);
           return;
         }

@@ -1,5 +1,5 @@
 import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
-import { checkTime, defineGetter, show } from '@quiesce/internal';
+import { checkTime, defineGetter, defineHandle, show } from '@quiesce/internal';
 import { Alarm, type Next } from './alarm.ts';
 import { type Moment, momentOf } from './moment.ts';
 
@@ -33,13 +33,7 @@ const TOLERANCE = 5;
  */
 export class Interval {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineGetter(
-    Interval,
-    source,
-    function (this: Interval): SourceProtocol<number> {
-      return this.protocol;
-    },
-  );
+  static readonly completed: object = /* @__PURE__ */ complete(Interval);
   /** How long from one tick to the next, in milliseconds. */
   readonly period: number;
   /** @internal */
@@ -189,4 +183,11 @@ function make(
     throw new RangeError(`${call}: missed must be 'burst', 'delay' or 'skip', got ${show(missed)}`);
   }
   return new Interval(start, ms, missed, clock);
+}
+
+function complete(type: typeof Interval): object {
+  defineHandle(type, { name: 'interval', unguarded: ['then'], facts: ({ period }) => ({ period }) });
+  return defineGetter(type, source, function (this: Interval): SourceProtocol<number> {
+    return this.protocol;
+  });
 }
