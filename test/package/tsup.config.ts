@@ -1,7 +1,7 @@
 // How one package is built: ESM, CJS and both kinds of declarations. It runs in the package's folder and derives its
 // entries from the `exports` there, so that a new subpath needs nothing here.
 import { basename } from 'node:path';
-import { defineConfig } from 'tsup';
+import { defineConfig, type Options } from 'tsup';
 import { nodeOnly, outputName, readPackage, root } from './packages.ts';
 
 /** Packages that nobody can install have to be inside those that use them. */
@@ -10,6 +10,24 @@ const inlined = '@quiesce/internal';
 const found = readPackage(basename(process.cwd()));
 const { manifest, entries } = found;
 const configuration = nodeOnly(found).length > 0 ? 'node' : 'everywhere';
+
+type Plugin = NonNullable<Options['plugins']>[number];
+
+/**
+ * esbuild renames a class whose static fields refer to it, `class _Sender`, and that is the name that errors, logs and stacks
+ * show. Inside such a class the name that it had means the same.
+ */
+const classNames: Plugin = {
+  name: 'class-names',
+  renderChunk(code) {
+    const renamed = code.matchAll(/\bvar (\w+) = class _\1\b/g);
+    const restored = [...renamed].reduce(
+      (text, [, name]) => text.replaceAll(RegExp(`\\b_${name}\\b`, 'g'), String(name)),
+      code,
+    );
+    return { code: restored };
+  },
+};
 
 export default defineConfig({
   name: manifest.name,
@@ -23,6 +41,7 @@ export default defineConfig({
   removeNodeProtocol: false,
   sourcemap: true,
   clean: true,
+  plugins: [classNames],
   // Two entries of one package share their modules, or what has identity would exist twice.
   splitting: true,
   // Only Rollup, which this calls in, splits CommonJS and leaves classes as they are.

@@ -1,4 +1,5 @@
 import type { Sendable } from '@quiesce/cancellation-token';
+import { callable } from '@quiesce/internal';
 import type { Receiver } from './receiver.ts';
 import { Ring } from './ring.ts';
 import { Sender } from './sender.ts';
@@ -41,7 +42,8 @@ export interface Broadcast {
  * console.log(await rx.recv(), await other.recv()); // => shutdown shutdown
  * ```
  */
-export const broadcast: Broadcast = /* @__PURE__ */ Object.assign(
+export const broadcast: Broadcast = /* @__PURE__ */ callable(
+  'broadcast',
   <T>(capacity: number): [Sender<T>, Receiver<T>] => {
     const tx = sender<T>(capacity);
     return [tx, tx.subscribe()];

@@ -206,6 +206,7 @@ class Branch<T> implements WaiterList, Waiter {
 const deferred: object = /* @__PURE__ */ Object.create(Promise.prototype, {
   // Else `await` would not ask for `then`.
   constructor: { value: undefined },
+  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this is for
   then: {
     value(this: Source<unknown>, onFulfilled: () => unknown, onRejected: () => unknown): Promise<unknown> {
       return (this[source] as Call<unknown>).promised().then(onFulfilled, onRejected);

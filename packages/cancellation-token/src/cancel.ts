@@ -4,12 +4,12 @@
 
 import { reserveStack } from '@quiesce/internal';
 import { leave, Registration } from './links.ts';
-import { ASKS, CANCELLED, forget, LINKED, PARENT, type Reason, type TreeNode } from './node.ts';
+import { ASKS, CANCELLED, forget, HAS_DEPENDENTS, LINKED, PARENT, type Reason, type TreeNode } from './node.ts';
 import { mark, takeDue, tellAll } from './queue.ts';
 import type { Waiter } from './source.ts';
 import { reportUncaught } from './uncaught.ts';
 
-/** One more at each cancellation, so that cached negative answers expire all at once; 0: not cached. */
+/** One more at each cancellation that others depend on: so cached negative answers expire all at once; 0: not cached. */
 export let epoch = 1;
 
 /** The round of asking that is under way (0: none) and the last there was; see group.ts. */
@@ -24,8 +24,9 @@ export function settle(node: TreeNode, reason: Reason): void {
   if (node.bits & LINKED && node.bits & (PARENT | ASKS)) reserveStack();
   // What was answered in this round may no longer be true.
   if (rounds.now !== 0) rounds.now = ++rounds.last;
+  const hasDependents = (node.bits & HAS_DEPENDENTS) !== 0;
   if (!(node.bits & LINKED)) {
-    epoch++;
+    if (hasDependents) epoch++;
     node.bits |= CANCELLED;
     node.up = reason;
     if (node.bits & ASKS) forget(node);
@@ -40,7 +41,7 @@ export function settle(node: TreeNode, reason: Reason): void {
     queueMicrotask(fire);
     throw error;
   } finally {
-    epoch++;
+    if (hasDependents) epoch++;
   }
   tellAll();
   fire();

@@ -1,5 +1,6 @@
 import { leftOf } from '@quiesce/internal';
 import type { Clock, Timer } from './clock.ts';
+import type { TimeoutError } from './errors.ts';
 import { detailsOf, type Origin, originOf, Reason, type TreeNode } from './node.ts';
 import { isCancelled } from './tree.ts';
 
@@ -20,7 +21,8 @@ export class Deadline implements Origin {
   readonly wall: number;
   /** Itself, and the earliest deadlines above on other clocks, one for each, which cannot be compared with it. */
   readonly all: readonly Deadline[];
-  readonly #ms: number;
+  /** Made together with the deadline, so that its stack shows where that was set. */
+  readonly #error: TimeoutError;
   /** Made when the first token is cancelled by it, and shared by all that are. */
   #reason: Reason | undefined = undefined;
   readonly #tops: Set<TreeNode> = new Set();
@@ -29,15 +31,17 @@ export class Deadline implements Origin {
   #timer: Timer | undefined = undefined;
   /** Whether the timer that is set holds the process. */
   #isHeld = false;
+  /** Since when there is a timer, if it fired early and is set again. */
+  #since: number | undefined = undefined;
   /** Set while the timer is being changed. */
   #isSetting = false;
 
-  constructor(ms: number, clock: Clock, wall: number, others: readonly Deadline[]) {
+  constructor(ms: number, clock: Clock, wall: number, others: readonly Deadline[], error: TimeoutError) {
     this.clock = clock;
     this.#at = clock.now() + ms;
     this.all = [this, ...others];
     this.wall = Math.min(wall, ...others.map((other) => other.wall));
-    this.#ms = ms;
+    this.#error = error;
   }
 
   /** How long until then, in ms; negative: past. */
@@ -51,7 +55,7 @@ export class Deadline implements Origin {
   }
 
   #over(): Reason {
-    this.#reason ??= new Reason(undefined, this.#ms, this.wall);
+    this.#reason ??= new Reason(this.#error, 'explicit', this.wall);
     return this.#reason;
   }
 
@@ -102,15 +106,18 @@ export class Deadline implements Origin {
     let isSet = false;
     const now = this.clock.now();
     // A clock that calls back at once would find the tree half linked.
-    const fire = (): void => (isSet ? this.#fire(now) : queueMicrotask(fire));
+    const since = this.#since ?? now;
+    this.#since = undefined;
+    const fire = (): void => (isSet ? this.#fire(since) : queueMicrotask(fire));
     this.#timer = this.clock.setTimer(Math.max(0, this.#at - now), fire, { ref: this.#isHeld });
     isSet = true;
   }
 
-  /** @param set when the timer was set */
-  #fire(set: number): void {
+  /** @param since when the timer was set first */
+  #fire(since: number): void {
     this.#timer = undefined;
-    if (leftOf(set, this.#at, this.clock.now()) > 0) {
+    if (leftOf(since, this.#at, this.clock.now()) > 0) {
+      this.#since = since;
       this.#set();
       return;
     }

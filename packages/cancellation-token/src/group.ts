@@ -1,6 +1,16 @@
 import { epoch, rounds } from './cancel.ts';
 import { hold, type Listener, observe, Registration, unobserve } from './links.ts';
-import { CANCELLED, DISPOSED, type Origin, originOf, type Reason, type TreeNode, UNDER } from './node.ts';
+import {
+  CANCELLED,
+  DISPOSED,
+  HAS_DEPENDENTS,
+  type Origin,
+  originOf,
+  type Reason,
+  type TreeNode,
+  UNDER,
+} from './node.ts';
+import { isDue } from './queue.ts';
 import { isCancelled } from './tree.ts';
 import { guarded } from './uncaught.ts';
 
@@ -45,6 +55,7 @@ export class Group implements Origin, Listener {
     this.#root = root;
     this.#sources = sources;
     this.#isAll = isAll;
+    for (const source of sources) source.bits |= HAS_DEPENDENTS;
     this.#isPlain = sources.every((source) => every(source, (origin) => origin instanceof Group && origin.#isPlain));
   }
 
@@ -94,7 +105,11 @@ export class Group implements Origin, Listener {
 
   /** Of those that listen: enough of the sources are cancelled. */
   #check(): void {
-    if (this.#isAll ? this.#left === 0 : this.#left < this.#sources.length) isCancelled(this.#root);
+    if (this.#hasHeardEnough()) isCancelled(this.#root);
+  }
+
+  #hasHeardEnough(): boolean {
+    return this.#isAll ? this.#left === 0 : this.#left < this.#sources.length;
   }
 
   #rest(): void {
@@ -121,7 +136,11 @@ export class Group implements Origin, Listener {
   }
 
   #hasAnswered(): boolean {
-    if (this.#isPlain && this.#epoch === epoch) return true;
+    if (this.#isPlain) {
+      if (this.#epoch === epoch) return true;
+      // One that listens is told by its sources, once all that is due has been notified.
+      if (this.#registrations !== undefined && !this.#hasHeardEnough() && !isDue()) return true;
+    }
     return rounds.now !== 0 && this.#answered === rounds.now;
   }
 

@@ -3,7 +3,7 @@
  */
 
 import { append, type Chain, type Link } from '@quiesce/internal';
-import { CancelledError, type CancelledSource, TimeoutError } from './errors.ts';
+import { CancelledError, type CancelledSource } from './errors.ts';
 import { guarded } from './uncaught.ts';
 
 /** It and what is below it are cancelled; set once; `up` is then the reason. */
@@ -24,6 +24,8 @@ export const ASKS = 64;
 export const UNDER = 128;
 /** A timer may run for it or for what is above it, so that its waiters are counted (invariant 7); set at birth. */
 export const TIMED = 256;
+/** A child was born below it, or a group depends on it: others may have cached that they are not cancelled. */
+export const HAS_DEPENDENTS = 512;
 /** What can stand in a token's list: observed children, callbacks, waiters, and first of all the details. */
 export interface Item extends Link<Item> {}
 
@@ -39,18 +41,18 @@ export interface TreeNode extends Link<Item>, Chain<Item> {
   bits: number;
 }
 
-/** Why a subtree was cancelled; one for each `cancel`, so that the default error is made once and only when read. */
+/** Why a subtree was cancelled; one for each `cancel`. */
 export class Reason {
-  /** What the user gave, or the error that was made for the first reader; `undefined`: nobody has read it. */
+  /** `undefined`: a signal of another library has none, and nobody has read the error that stands for it. */
   #value: unknown;
-  /** Where it came from; a number is a timeout of so many milliseconds. */
-  readonly #source: CancelledSource | number;
+  /** Where it came from. */
+  readonly #source: CancelledSource;
   /** How many reasons there were before. */
   readonly #order: number = reasons++;
   /** The moment of a deadline, which may have been noticed later; `undefined`: not a deadline's. */
   readonly #moment: number | undefined;
 
-  constructor(value: unknown, source: CancelledSource | number, moment?: number) {
+  constructor(value: unknown, source: CancelledSource, moment?: number) {
     this.#value = value;
     this.#source = source;
     this.#moment = moment;
@@ -63,9 +65,7 @@ export class Reason {
   }
 
   get value(): unknown {
-    if (this.#value !== undefined) return this.#value;
-    const source = this.#source;
-    this.#value = typeof source === 'number' ? new TimeoutError(source) : new CancelledError(undefined, { source });
+    if (this.#value === undefined) this.#value = new CancelledError(undefined, { source: this.#source });
     return this.#value;
   }
 }

@@ -121,6 +121,11 @@ function divide(first: Item, behind: Item): Item {
   }
 }
 
+/** Whether somebody has yet to be notified of a cancellation. */
+export function isDue(): boolean {
+  return queue.next !== queue;
+}
+
 /** Takes out what is due first; `undefined`: nothing is. */
 export function takeDue(): Item | undefined {
   for (;;) {

@@ -1,4 +1,13 @@
-import { checkFunction, checkTime, defineDispose, defineInspect, isParkedOn, misused, show } from '@quiesce/internal';
+import {
+  checkFunction,
+  checkTime,
+  dateTime,
+  defineDispose,
+  defineInspect,
+  isParkedOn,
+  misused,
+  show,
+} from '@quiesce/internal';
 import { liftListenerLimit } from './abort-event.ts';
 import { settle } from './cancel.ts';
 import { Cancelled } from './cancelled.ts';
@@ -6,6 +15,7 @@ import { type Clock, systemClock } from './clock.ts';
 import { Deadline } from './deadline.ts';
 import { dispose } from './dispose.ts';
 import { DropGuard } from './drop-guard.ts';
+import { CancelledError, TimeoutError } from './errors.ts';
 import { followerOf, isAbortSignal, ours } from './follower.ts';
 import { Group } from './group.ts';
 import { observe, Registration, unobserve } from './links.ts';
@@ -230,8 +240,9 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * Why the token was cancelled: what was passed to `cancel`, verbatim, or a {@link CancelledError} made for the first
-   * reader, the same for the whole subtree. `undefined` until then.
+   * Why the token was cancelled: what was passed to `cancel`, verbatim, or a {@link CancelledError}, the same for the whole
+   * subtree. Its stack shows where `cancel` was called; that of a `TimeoutError`, where the deadline was set. Their texts
+   * name the token that was cancelled. `undefined` until then.
    */
   get reason(): unknown {
     own(this, 'reason');
@@ -325,9 +336,9 @@ export class CancellationToken implements Disposable {
   withDeadline(date: Date, options?: DeadlineOptions): CancellationToken {
     own(this, 'withDeadline');
     const clock = options?.clock ?? deadlineOf(this)?.clock ?? systemClock;
-    const ms = date.getTime() - clock.wall();
-    if (Number.isNaN(ms)) throw new RangeError('withDeadline: the date is not valid');
-    return childWithDeadline(this, Math.max(0, ms), date.getTime(), clock, options);
+    const wall = dateTime('withDeadline', date);
+    const ms = wall - clock.wall();
+    return childWithDeadline(this, Math.max(0, ms), wall, clock, options);
   }
 
   /** The earliest deadline, its own or inherited; `undefined`: none. One that no `Date` can say is the last that it can. */
@@ -364,7 +375,9 @@ export class CancellationToken implements Disposable {
     own(this, 'cancel');
     refuseNever(this);
     if (isCancelled(this) || this.bits & DISPOSED) return false;
-    settle(this, new Reason(reason, 'explicit'));
+    // Made here and not for its first reader: its stack shows who has cancelled.
+    const value = reason === undefined ? new CancelledError(`This operation was cancelled${where(this)}`) : reason;
+    settle(this, new Reason(value, 'explicit'));
     return true;
   }
 
@@ -589,6 +602,11 @@ function refusal(value: unknown): string {
   return `${show(value)}; pass controller.signal, not the controller`;
 }
 
+/** Which token an error is about. */
+function where({ name }: CancellationToken): string {
+  return name === undefined ? '' : ` (token ${JSON.stringify(name)})`;
+}
+
 function deadlineOf(token: CancellationToken): Deadline | undefined {
   const origin = originOf(token);
   return origin instanceof Deadline ? origin : undefined;
@@ -606,7 +624,8 @@ function childWithDeadline(
   const isLater = inherited.some((other) => other.clock === clock && other.left <= ms);
   if (ms === Number.POSITIVE_INFINITY || isLater) return child;
   const others = inherited.filter((other) => other.clock !== clock);
-  originate(child, new Deadline(ms, clock, wall, others), TIMED);
+  const error = new TimeoutError(ms, `Timed out after ${ms} ms${where(child)}`);
+  originate(child, new Deadline(ms, clock, wall, others, error), TIMED);
   return child;
 }
 

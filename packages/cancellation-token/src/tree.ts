@@ -20,7 +20,7 @@
  *  4. The details, if there are any, are the first item of the list, alone in it when unobserved. A token with an origin
  *     and without details is unobserved, and `head` is the origin.
  *  5. A token whose epoch equals the module's, and that is not CANCELLED, has been found not cancelled since the last
- *     cancellation anywhere, and has no UNDER: what an ancestor learns only when asked (a foreign signal, several tokens)
+ *     cancellation of a token with dependents anywhere, and has no UNDER: what an ancestor learns only when asked (a foreign signal, several tokens)
  *     may not be cached over. Its own origin, if it has one, is asked each time; of deadlines its own is the earliest. A walk leaves its answer at
  *     every 64th token, yes or no. So one long chain is asked token by token, from either end, in O(length).
  *  6. Between marking and firing, a notification stands in `queue`, linked to nothing but its neighbours there, its
@@ -39,6 +39,7 @@ import {
   ASKS,
   CANCELLED,
   DISPOSED,
+  HAS_DEPENDENTS,
   LINKED,
   type Origin,
   originate,
@@ -51,10 +52,10 @@ import {
 import { shorten } from './path.ts';
 
 /** From this bit on stands the epoch in which it was last found not cancelled. */
-const EPOCH_SHIFT = 9;
+const EPOCH_SHIFT = 10;
 const EPOCH_MASK = -1 << EPOCH_SHIFT;
 /** The last epoch that fits into a small integer of every engine; from then on nothing is cached. */
-const EPOCH_END = 2 ** 21 - 1;
+const EPOCH_END = 2 ** 20 - 1;
 /** A walk leaves its answer at every so many tokens (less one): often enough for those who walk there later. */
 const MARKS = 63;
 
@@ -63,6 +64,7 @@ export function adopt(child: TreeNode, parent: TreeNode | undefined): void {
   child.up = parent;
   if (parent === undefined) return;
   const bits = parent.bits;
+  if (!(bits & HAS_DEPENDENTS)) parent.bits = bits | HAS_DEPENDENTS;
   if (bits & (ASKS | UNDER)) {
     const origin = originOf(parent);
     const isInherited = origin?.isInherited === true;
@@ -73,7 +75,7 @@ export function adopt(child: TreeNode, parent: TreeNode | undefined): void {
   } else if (bits & LINKED) {
     // Invariant 2: it is not cancelled, and so its child is not.
     remember(child);
-  } else {
+  } else if (!(bits & CANCELLED)) {
     // Nor is it if the parent was found not to be in this epoch.
     child.bits |= bits & EPOCH_MASK;
   }

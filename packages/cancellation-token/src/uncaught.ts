@@ -1,4 +1,4 @@
-import { replaceUncaughtHandler, reportUncaught as report, show } from '@quiesce/internal';
+import { replaceUncaughtHandler, report, show } from '@quiesce/internal';
 
 /** Receives errors that nobody else can: from cancellation callbacks, and from work that went on too long. */
 export type UncaughtHandler = (error: unknown) => void;

@@ -1,21 +1,14 @@
 import { checkTime } from '@quiesce/internal';
 import type { Clock, Timer, TimerOptions } from './clock.ts';
-
-/** One timer of a virtual clock. */
-class VirtualTimer {
-  readonly due: number;
-  readonly fn: () => void;
-
-  constructor(due: number, fn: () => void) {
-    this.due = due;
-    this.fn = fn;
-  }
-}
+import { idle } from './idle.ts';
+import { TimerHeap, VirtualTimer } from './timer-heap.ts';
 
 /**
  * A clock that stands still until a test moves it, so that an hour passes in no time and every run is the same.
  *
- * **Timing.** `advance` and `run` let everything that a timer sets off run to its end before the next timer fires.
+ * **Timing.** `advance` and `run` let everything that a timer sets off run to its end before the next timer fires: promises,
+ * ready values, and callbacks of `setImmediate`. Only work that never ends is not waited for: time goes on after 10,000 turns
+ * of ready values, or after 1,000 callbacks of `setImmediate`.
  *
  * @see tokio::time::pause and tokio::time::advance (tokio 1.53)
  * @example
@@ -31,8 +24,9 @@ class VirtualTimer {
 export class VirtualClock implements Clock {
   #now = 0;
   readonly #start: number;
-  /** In the order in which they were set, in which those that are due at the same time fire. */
-  readonly #timers: Set<VirtualTimer> = new Set();
+  readonly #timers: TimerHeap = new TimerHeap();
+  /** How many timers were set: those that are due at the same time fire in the order in which they were set. */
+  #set = 0;
 
   /** @param start what `wall()` says at the beginning: ms since 1970, default 0 */
   constructor(start = 0) {
@@ -49,13 +43,13 @@ export class VirtualClock implements Clock {
 
   setTimer(ms: number, fn: () => void, _options?: TimerOptions): Timer {
     checkTime('setTimer: the time', ms);
-    const timer = new VirtualTimer(this.#now + ms, fn);
+    const timer = new VirtualTimer(this.#now + ms, this.#set++, fn);
     this.#timers.add(timer);
     return timer as unknown as Timer;
   }
 
   clearTimer(timer: Timer): void {
-    this.#timers.delete(timer as unknown as VirtualTimer);
+    this.#timers.remove(timer as unknown as VirtualTimer);
   }
 
   /** How many timers are set. A test of what was left behind asks this. */
@@ -74,7 +68,7 @@ export class VirtualClock implements Clock {
     if (ms === Number.POSITIVE_INFINITY) throw new RangeError('advance: the time must be finite; use run(work)');
     const end = this.#now + ms;
     await idle();
-    for (let timer = this.#first(); timer !== undefined && timer.due <= end; timer = this.#first()) {
+    for (let timer = this.#timers.first; timer !== undefined && timer.due <= end; timer = this.#timers.first) {
       this.#fire(timer);
       await idle();
     }
@@ -83,7 +77,7 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Runs work to its end, moving time on to the next timer whenever three turns of the event loop have brought nothing.
+   * Runs work to its end, moving time on to the next timer whenever the event loop has turned and nothing has run.
    *
    * Only for work whose time is all virtual. It cannot see what comes from outside (files, sockets, processes), and would
    * let virtual time pass meanwhile: there, call `advance` where time should pass.
@@ -100,7 +94,7 @@ export class VirtualClock implements Clock {
     // It may fail long before it is awaited below.
     result.catch(() => {});
     for (await idle(); !settled; await idle()) {
-      const timer = this.#first();
+      const timer = this.#timers.first;
       if (timer === undefined || timer.due === Number.POSITIVE_INFINITY) {
         throw new Error(
           'VirtualClock.run: the work is waiting and no timer is set: it waits for ever, ' +
@@ -112,25 +106,9 @@ export class VirtualClock implements Clock {
     return result;
   }
 
-  #first(): VirtualTimer | undefined {
-    let first: VirtualTimer | undefined;
-    for (const timer of this.#timers) {
-      if (first === undefined || timer.due < first.due) first = timer;
-    }
-    return first;
-  }
-
   #fire(timer: VirtualTimer): void {
-    this.#timers.delete(timer);
+    this.#timers.remove(timer);
     this.#now = Math.max(this.#now, timer.due);
     timer.fn();
-  }
-}
-
-/** Lets everything run that can run without time passing: promises to their ends, and a few turns of the event loop. */
-async function idle(): Promise<void> {
-  const { setImmediate } = globalThis as unknown as { setImmediate?: (fn: () => void) => void };
-  for (let turn = 0; turn < 3; turn++) {
-    await new Promise<void>((resolve) => (setImmediate === undefined ? setTimeout(resolve, 0) : setImmediate(resolve)));
   }
 }

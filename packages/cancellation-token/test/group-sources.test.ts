@@ -63,3 +63,51 @@ test('a token that is wrapped in `any` again at each turn of a loop costs the sa
   stop.cancel();
   expect(calls).toBe(turns);
 });
+
+describe.each(['any', 'all'] as const)('`%s` of plain tokens, asked after a cancellation elsewhere,', (kind) => {
+  /** A token that counts how often its state is read. */
+  function counted(): { readonly token: CancellationToken; readonly count: { reads: number } } {
+    const token = new CancellationToken();
+    const count = { reads: 0 };
+    let bits: unknown = Reflect.get(token, 'bits');
+    Object.defineProperty(token, 'bits', {
+      get: () => {
+        count.reads++;
+        return bits;
+      },
+      set: (value) => {
+        bits = value;
+      },
+    });
+    return { token, count };
+  }
+
+  test.each<[string, (group: CancellationToken) => unknown, () => CancellationToken]>([
+    ['is not asked itself while nobody listens', () => {}, () => new CancellationToken()],
+    [
+      'is not asked itself while somebody listens',
+      (group) => group.onCancelled(() => {}),
+      () => new CancellationToken(),
+    ],
+    [
+      'nor after the cancellation of a tree',
+      (group) => group.onCancelled(() => {}),
+      () => {
+        const root = new CancellationToken();
+        root.childToken();
+        return root;
+      },
+    ],
+  ])('%s: a source', (_, observe, elsewhere) => {
+    const { token, count } = counted();
+    const group = CancellationToken[kind]([token, new CancellationToken()]);
+    observe(group);
+    expect(group.isCancelled).toBe(false);
+    count.reads = 0;
+    for (let i = 0; i < 10; i++) {
+      elsewhere().cancel();
+      expect([group.isCancelled, group.childToken().isCancelled]).toEqual([false, false]);
+    }
+    expect(count.reads).toBe(0);
+  });
+});

@@ -1,5 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import { CancellationToken, type CancelledError, isCancelledError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { describe, expect, test } from 'vitest';
 import { chainBelow } from './helpers/script.ts';
 
@@ -78,7 +79,7 @@ describe('no reason', () => {
     expect(a.reason).not.toBe(b.reason);
   });
 
-  test('makes no error until somebody reads one', () => {
+  test('formats no stack until somebody reads it', () => {
     const made: string[] = [];
     const { prepareStackTrace } = Error;
     Error.prepareStackTrace = (error): string => {
@@ -97,5 +98,52 @@ describe('no reason', () => {
     } finally {
       Error.prepareStackTrace = prepareStackTrace;
     }
+  });
+});
+
+describe('a default reason', () => {
+  const stackOf = (token: CancellationToken): string => (token.reason as Error).stack as string;
+
+  test('shows in its stack who has cancelled, however late it is read', async () => {
+    const token = new CancellationToken();
+    const child = token.childToken();
+    const guarded = new CancellationToken();
+    function whoStopsIt(): void {
+      token.cancel();
+      guarded.dropGuard().dispose();
+    }
+    whoStopsIt();
+    await null;
+    for (const each of [token, child, guarded]) expect(stackOf(each)).toContain('whoStopsIt');
+  });
+
+  test('of a deadline shows who has set it', async () => {
+    const clock = new VirtualClock();
+    const root = new CancellationToken();
+    const tokens: CancellationToken[] = [];
+    function whoLimitsIt(): void {
+      tokens.push(root.withTimeout(5, { clock }), root.withDeadline(new Date(5), { clock }));
+    }
+    whoLimitsIt();
+    const observed = tokens.map((token) => token.cancelled());
+    await clock.advance(5);
+    await Promise.all(observed);
+    for (const token of tokens) expect(stackOf(token)).toContain('whoLimitsIt');
+  });
+
+  test('names the token that was cancelled, or whose deadline has passed', async () => {
+    const clock = new VirtualClock();
+    const request = new CancellationToken().withTimeout(5, { name: 'request', clock });
+    const query = request.withTimeout(60_000, { name: 'query' });
+    const worker = new CancellationToken({ name: 'worker' });
+    const child = worker.childToken({ name: 'child' });
+    await clock.advance(5);
+    worker.cancel();
+    const texts = [query, worker, child].map(({ reason }) => (reason as Error).message);
+    expect(texts).toEqual([
+      'Timed out after 5 ms (token "request")',
+      'This operation was cancelled (token "worker")',
+      'This operation was cancelled (token "worker")',
+    ]);
   });
 });

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import {
   CancellationToken,
   isCancellation,
@@ -171,3 +172,56 @@ describe('untilCancelled', () => {
     }
   });
 });
+
+describe('a loop over runUntilCancelled lets timers through', () => {
+  it.each<[string, () => Promise<unknown> | (() => unknown)]>([
+    ['a promise that is settled', () => Promise.resolve()],
+    ['a function that returns at once', () => () => {}],
+    ['an async function', () => async () => {}],
+  ])('with %s', async (_, work) => {
+    const token = new CancellationToken();
+    let isFired = false;
+    setTimeout(() => {
+      isFired = true;
+    }, 0);
+    let calls = 0;
+    for (; !isFired && calls < 1e6; calls++) await token.runUntilCancelled(work() as Promise<unknown>);
+    expect(isFired).toBe(true);
+  });
+
+  it('after 10 ms of work that computes', async () => {
+    const token = new CancellationToken();
+    let now = 1e9;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+    let isFired = false;
+    setImmediate(() => {
+      isFired = true;
+    });
+    const compute = async (): Promise<void> => {
+      now += 5;
+    };
+    let calls = 0;
+    for (; !isFired && calls < 100; calls++) await token.runUntilCancelled(compute);
+    clock.mockRestore();
+    expect([isFired, calls < 10]).toEqual([true, true]);
+  });
+});
+
+describe('a promise of another realm', () => {
+  it('that comes too late and rejects is handled', async () => {
+    const { unhandled, stop } = unhandledRejections();
+    const foreign: Promise<never> = runInNewContext('Promise.reject(new Error("too late"))');
+    const token = CancellationToken.alreadyCancelled('stop');
+    expect(await token.runUntilCancelled(foreign)).toEqual({ cancelled: true, reason: 'stop' });
+    await new Promise((resolve) => setImmediate(resolve));
+    stop();
+    expect(unhandled).toEqual([]);
+  });
+});
+
+function unhandledRejections(): { readonly unhandled: unknown[]; readonly stop: () => void } {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  process.on('unhandledRejection', note);
+  return { unhandled, stop: () => process.off('unhandledRejection', note) };
+}

@@ -1,5 +1,7 @@
+import { consumeBudget, type Timer } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { expect, test } from 'vitest';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
 
 const sleep = (clock: VirtualClock, ms: number): Promise<void> => new Promise((resolve) => clock.setTimer(ms, resolve));
 
@@ -97,4 +99,87 @@ test('run says so when the work would wait for ever', async () => {
   await expect(clock.run(forEver)).rejects.toThrow('no timer is set: it waits for ever');
   clock.setTimer(Number.POSITIVE_INFINITY, () => {});
   await expect(clock.run(forEver)).rejects.toThrow('it waits for ever');
+});
+
+/** Lets so many macrotasks go by, one after the other. */
+async function macrotasks(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+describe.each<[string, () => Promise<unknown>]>([
+  [
+    '10,000 ready completions, which take turns of the event loop',
+    async () => {
+      for (let i = 0; i < 10_000; i++) await consumeBudget();
+    },
+  ],
+  ['20 callbacks of setImmediate, each set by the one before', () => macrotasks(20)],
+  [
+    'ready completions between macrotasks',
+    async () => {
+      for (let i = 0; i < 20; i++) {
+        await macrotasks(1);
+        await consumeBudget();
+      }
+    },
+  ],
+])('work that consists of %s', (_, work) => {
+  test('runs to its end with no timer set', async () => {
+    expect(await new VirtualClock().run(async () => work().then(() => 'done'))).toBe('done');
+  });
+
+  test('that a timer sets off ends before the next timer fires, and before `advance` returns', async () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    clock.setTimer(1, () => void work().then(() => log.push('work')));
+    clock.setTimer(2, () => log.push('next timer'));
+    clock.setTimer(3, () => void work().then(() => log.push('last work')));
+    await clock.advance(3);
+    expect(log).toEqual(['work', 'next timer', 'last work']);
+  });
+});
+
+test('work that never ends does not keep time from passing', async () => {
+  let isOver = false;
+  const beat = (): void => {
+    if (!isOver) setImmediate(beat);
+  };
+  beat();
+  const clock = new VirtualClock();
+  await clock.run(() => sleep(clock, 1_000));
+  isOver = true;
+  expect(clock.now()).toBe(1_000);
+});
+
+test('two clocks that wait until nothing runs do not wait for each other', async () => {
+  const clocks = [new VirtualClock(), new VirtualClock()];
+  const fired: number[] = [];
+  for (const clock of clocks) for (const ms of [1, 2, 3]) clock.setTimer(ms, () => fired.push(ms));
+  await Promise.all(clocks.map((clock) => clock.advance(3)));
+  expect(fired.sort()).toEqual([1, 1, 2, 2, 3, 3]);
+});
+
+test('timers fire in order of time, then in the order in which they were set, whatever was cleared', async () => {
+  const script = fc.array(fc.record({ ms: fc.nat(20), clears: fc.option(fc.nat(50)) }), { maxLength: 60 });
+  await fc.assert(
+    fc.asyncProperty(script, async (steps) => {
+      const clock = new VirtualClock();
+      const timers: Timer[] = [];
+      const fired: number[] = [];
+      let expected: { ms: number; index: number }[] = [];
+      for (const [index, { ms, clears }] of steps.entries()) {
+        timers.push(clock.setTimer(ms, () => fired.push(index)));
+        expected.push({ ms, index });
+        const cleared = clears === null ? undefined : timers[clears];
+        if (cleared === undefined) continue;
+        clock.clearTimer(cleared);
+        expected = expected.filter((each) => each.index !== clears);
+      }
+      expect(clock.pending).toBe(expected.length);
+      await clock.advance(20);
+      expected.sort((a, b) => a.ms - b.ms || a.index - b.index);
+      expect(fired).toEqual(expected.map(({ index }) => index));
+    }),
+    { numRuns: 50 },
+  );
 });

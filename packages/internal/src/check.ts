@@ -16,3 +16,14 @@ export function checkTime(what: string, value: number): number {
     `${what} must be milliseconds from 0 to Infinity, got ${typeof value === 'number' ? value : show(value)}`,
   );
 }
+
+/**
+ * The moment of a date, of whichever realm or library, in milliseconds since 1970.
+ *
+ * @throws RangeError unless it is a valid date
+ */
+export function dateTime(call: string, date: Date): number {
+  const ms: unknown = typeof date?.getTime === 'function' ? date.getTime() : undefined;
+  if (typeof ms === 'number' && !Number.isNaN(ms)) return ms;
+  throw new RangeError(`${call}: ${ms === undefined ? `expected a Date, got ${show(date)}` : 'the date is not valid'}`);
+}

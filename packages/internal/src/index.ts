@@ -1,4 +1,5 @@
-export { checkFunction, checkTime } from './check.ts';
+export { callable } from './callable.ts';
+export { checkFunction, checkTime, dateTime } from './check.ts';
 export { defineDispose, defineGetter } from './dispose.ts';
 export { leftOf } from './early.ts';
 export { isError, isNamed, nameError } from './errors.ts';
@@ -12,7 +13,7 @@ export { refuseThenable } from './sendable.ts';
 export { printed, show } from './show.ts';
 export { reserveStack } from './stack.ts';
 export { isPromise, isThenable } from './thenable.ts';
-export { replaceUncaughtHandler, reportUncaught } from './uncaught.ts';
+export { replaceUncaughtHandler, report } from './uncaught.ts';
 export {
   isParkedOn,
   type Parked,

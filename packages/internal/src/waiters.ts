@@ -1,5 +1,5 @@
 import { append, type Chain, type Link, remove } from './list.ts';
-import { reportUncaught } from './uncaught.ts';
+import { report } from './uncaught.ts';
 
 /** What a source asks of whoever waits on it; the public `Waiter`. */
 export interface Parked {
@@ -74,7 +74,7 @@ function guard(waiter: Parked): void {
   try {
     waiter.wake();
   } catch (error) {
-    reportUncaught(error);
+    report(error);
   }
 }
 

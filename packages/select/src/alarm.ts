@@ -1,4 +1,11 @@
-import { type Clock, PENDING, type SourceProtocol, type Timer, type Waiter } from '@quiesce/cancellation-token';
+import {
+  type Clock,
+  consumeSlice,
+  PENDING,
+  type SourceProtocol,
+  type Timer,
+  type Waiter,
+} from '@quiesce/cancellation-token';
 import { leftOf, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 
 /** When the alarm is due next, from when it was due and what the time is. */
@@ -51,6 +58,8 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
 
   poll(): T | typeof PENDING {
     if (!this.isDue) return PENDING;
+    // Whatever computes for longer than a period finds each tick ready. Who delivers this one waits for the turn.
+    void consumeSlice();
     const due = this.#due;
     if (this.#next === undefined) return undefined as T;
     this.#due = this.#next(due, this.clock.now());
@@ -66,14 +75,16 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
     if (unparkFrom(this, waiter) && this.head === undefined) this.#disarm();
   }
 
-  #arm(): void {
+  /** @param since when the timer was set first, if it fired early */
+  #arm(since?: number): void {
     while (this.head !== undefined && this.#timer === undefined && !this.#isArming) {
       const due = this.#due;
       const now = this.clock.now();
       const fire = (): void => {
         this.#timer = undefined;
-        if (leftOf(now, due, this.clock.now()) > 0) {
-          this.#arm();
+        const set = since ?? now;
+        if (leftOf(set, due, this.clock.now()) > 0) {
+          this.#arm(set);
           return;
         }
         this.#rang = due;

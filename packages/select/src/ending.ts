@@ -192,8 +192,8 @@ export function finishTurn(race: Race, hasMissed: boolean): void {
 
 function finish(race: Race): void {
   const turn = consumeBudget();
-  if (turn === undefined) settle(race);
-  else void turn.then(() => settle(race));
+  if (turn === undefined) settleRace(race);
+  else void turn.then(() => settleRace(race));
 }
 
 /** A rejection takes its turn too: a loop over what fails at once must not starve the event loop. */
@@ -203,7 +203,7 @@ export async function rejectInTurn(error: unknown): Promise<never> {
   throw error;
 }
 
-function settle(race: Race): void {
+function settleRace(race: Race): void {
   const errors = race.aftermath?.errors;
   if (errors === undefined || errors.length === 0) {
     race.resolve(complete(race));

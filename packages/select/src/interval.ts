@@ -183,7 +183,7 @@ function make(
   { missed = 'burst' }: IntervalOptions = {},
 ): Interval {
   if (typeof ms !== 'number' || !(ms > 0)) {
-    throw new RangeError(`${call}: the period must be milliseconds above 0, got ${String(ms)}`);
+    throw new RangeError(`${call}: the period must be milliseconds above 0, got ${show(ms)}`);
   }
   if (missed !== 'burst' && missed !== 'delay' && missed !== 'skip') {
     throw new RangeError(`${call}: missed must be 'burst', 'delay' or 'skip', got ${show(missed)}`);

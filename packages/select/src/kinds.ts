@@ -54,6 +54,10 @@ export function isElse(name: string, branch: unknown): boolean {
 
 /** @throws TypeError when there are no branches to look at */
 export function checkBranches(branches: unknown): void {
-  if (typeof branches === 'object' && branches !== null) return;
-  throw new TypeError(`select: expected an object of branches by name, got ${show(branches)}`);
+  const isOne = isSource(branches) || isThenable(branches) || branches instanceof AbortSignal;
+  if (typeof branches === 'object' && branches !== null && !Array.isArray(branches) && !isOne) return;
+  const write = Array.isArray(branches)
+    ? 'Give each branch a name: select({ first: a, second: b }); the outcome says which one won'
+    : 'Write select({ name: branch, … }); to wait for one thing alone, await it';
+  throw new TypeError(`select: expected an object of branches by name, got ${show(branches)}. ${write}`);
 }

@@ -1,3 +1,4 @@
+import { callable } from '@quiesce/internal';
 import type { AnyBranches, Branches, Outcomes } from './branches.ts';
 import { otherwise } from './else.ts';
 import { checkBranches } from './kinds.ts';
@@ -55,7 +56,8 @@ export interface SelectEach {
  * }
  * ```
  */
-export const selectEach: SelectEach = /* @__PURE__ */ Object.assign(
+export const selectEach: SelectEach = /* @__PURE__ */ callable(
+  'selectEach',
   (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, false) as never,
   { biased: (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, true) as never },
 );

@@ -1,3 +1,4 @@
+import { callable } from '@quiesce/internal';
 import type { AnyBranches, AnyOutcome, Branches, Outcomes } from './branches.ts';
 import { otherwise } from './else.ts';
 import { rejectInTurn } from './ending.ts';
@@ -48,7 +49,8 @@ export interface Select {
  * console.log(outcome.branch, outcome.value); // => page the page
  * ```
  */
-export const select: Select = /* @__PURE__ */ Object.assign(
+export const select: Select = /* @__PURE__ */ callable(
+  'select',
   (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, false) as never,
   { biased: (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, true) as never },
 );

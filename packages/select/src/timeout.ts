@@ -1,6 +1,7 @@
 import {
   CancellationToken,
   type Clock,
+  consumeSlice,
   isCancellationOf,
   PENDING,
   reportUncaught,
@@ -10,7 +11,7 @@ import {
   TimeoutError,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { checkTime, show } from '@quiesce/internal';
+import { checkTime, dateTime, show } from '@quiesce/internal';
 import type { BranchFunction, BranchValue } from './branches.ts';
 import { FUNCTION, kindOf, MATCH, OFF } from './kinds.ts';
 import { handleAll } from './refused.ts';
@@ -133,9 +134,7 @@ export async function timeoutAt<W extends Work>(
   options?: TimeoutOptions,
 ): Promise<BranchValue<W>> {
   const left = (): number => {
-    const ms = date instanceof Date ? date.getTime() - (options?.clock ?? systemClock).wall() : Number.NaN;
-    if (Number.isNaN(ms)) throw new RangeError('timeoutAt: the date is not valid');
-    return Math.max(0, ms);
+    return Math.max(0, dateTime('timeoutAt', date) - (options?.clock ?? systemClock).wall());
   };
   return unwrapped(limited(left, work, options)) as Promise<BranchValue<W>>;
 }
@@ -181,7 +180,9 @@ async function awaitLimited(
   // Settled, so that it is no branch of ours that `branchOf` names.
   const work = settle(given);
   const due = new CancellationToken();
-  const timer = clock.setTimer(ms, () => due.cancel(new TimeoutError(ms)), { ref: true });
+  // Made here, where the caller is in the stack.
+  const error = new TimeoutError(ms);
+  const timer = clock.setTimer(ms, () => due.cancel(error), { ref: true });
   try {
     const outcome = await select.biased({ work, due }, { signal });
     if (outcome.branch === 'due') return { status: 'cancelled', reason: outcome.value as TimeoutError };
@@ -220,6 +221,9 @@ async function runLimited(
   } finally {
     token[source].unpark(holds);
     token.dispose();
+    // A loop over work that only computes must not starve the event loop.
+    const turn = consumeSlice();
+    if (turn !== undefined) await turn;
   }
 }
 

@@ -1,3 +1,4 @@
+import { callable } from '@quiesce/internal';
 import type { AnyBranches, AnyOutcome, Branches, Outcomes, ReadyBranch } from './branches.ts';
 import { FUNCTION, kindOf, MATCH, OFF, PROMISE } from './kinds.ts';
 import { inspect, KINDS, look } from './look.ts';
@@ -37,7 +38,8 @@ export interface TrySelect {
  * console.log(trySelect({ job: rx })?.value); // => print
  * ```
  */
-export const trySelect: TrySelect = /* @__PURE__ */ Object.assign(
+export const trySelect: TrySelect = /* @__PURE__ */ callable(
+  'trySelect',
   (branches: AnyBranches, options?: SelectOptions) =>
     attempt(branches, options?.random === undefined ? anywhere : starter(options.random)) as never,
   { biased: (branches: AnyBranches) => attempt(branches, inOrder) as never },

@@ -1,8 +1,8 @@
 // A loop over what is ready runs in microtasks alone: the event loop gets a real turn all the same. Counted, not timed.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { interval, match, select, selectEach, settle, sleep } from '@quiesce/select';
-import { expect, it } from 'vitest';
+import { interval, match, select, selectEach, settle, sleep, timeout } from '@quiesce/select';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { cancelled } from './vocabulary.ts';
 
 /** Completions between two turns, as documented. */
@@ -36,6 +36,8 @@ it.each([
   ['a source that is ready', () => select({ ready })],
   ['a promise', () => select({ promise: Promise.resolve(1) })],
   ['a function', () => select({ work: async () => 1 })],
+  ['a function with a timeout', () => timeout(60_000, async () => 1)],
+  ['a promise with a timeout', () => timeout(60_000, Promise.resolve(1))],
   ['a function that loses', () => select({ work: async () => 1, promise: Promise.resolve(1) })],
   ['a promise that is known to have failed', () => select({ fails }).catch(() => {})],
   ['a select that is cancelled already', () => select({ ready }, { signal: ready }).catch(() => {})],
@@ -103,4 +105,47 @@ it('a real SIGTERM gets through an endless selectEach, and ends it', async () =>
   await endlessReceives(() => false, { stop });
   process.off('SIGTERM', handler);
   expect(stop.reason).toBe('SIGTERM');
+});
+
+describe('a loop that computes for 5 ms at each turn lets the event loop turn after 10 ms', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it.each<[string, () => (compute: () => void) => Promise<unknown>]>([
+    ['over a function with a timeout', () => (compute) => timeout(60_000, async () => compute())],
+    [
+      'over the ticks of an interval whose period is over by then',
+      () => {
+        const ticks = interval(1);
+        return async (compute) => {
+          await ticks.tick();
+          compute();
+        };
+      },
+    ],
+    [
+      'over an interval in selectEach',
+      () => {
+        const ticks = selectEach({ tick: interval(1) });
+        return async (compute) => {
+          await ticks.next();
+          compute();
+        };
+      },
+    ],
+    [
+      'over sleeps that have ended',
+      () => async (compute) => {
+        await sleep(0);
+        compute();
+      },
+    ],
+  ])('%s', async (_, make) => {
+    let now = 1e9;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    const turn = make();
+    const compute = (): void => {
+      now += 5;
+    };
+    expect(await repeatUntil(countTurns(2), () => turn(compute), BUDGET)).toBeLessThan(20);
+  });
 });

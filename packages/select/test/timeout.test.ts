@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken, CancelledError, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
@@ -227,4 +228,57 @@ describe('timeout refuses, as a rejection,', () => {
     const own = new CancelledError('own');
     expect(await rejection(timeout(1_000, () => Promise.reject(own)))).toBe(own);
   });
+});
+
+describe('the stack of a TimeoutError', () => {
+  it.each<[string, () => Promise<unknown>]>([
+    [
+      'of a promise',
+      function whoWaits() {
+        return timeout(1, new Promise(() => {}));
+      },
+    ],
+    [
+      'of a promise that is awaited',
+      async function whoWaits() {
+        await timeout(1, new Promise(() => {}));
+      },
+    ],
+    [
+      'of a source, to a date',
+      async function whoWaits() {
+        await timeoutAt(new Date(Date.now() + 1), new CancellationToken());
+      },
+    ],
+    [
+      'of a function that throws its reason',
+      async function whoWaits() {
+        await timeout(1, async (token) => {
+          await token.cancelled();
+          throw token.reason;
+        });
+      },
+    ],
+    [
+      'of a function that gives its signal to the platform',
+      async function whoWaits() {
+        await timeout(
+          1,
+          ({ signal }) =>
+            new Promise((_, reject) => {
+              signal.addEventListener('abort', () => reject(signal.reason));
+            }),
+        );
+      },
+    ],
+  ])('%s shows who waited', async (_, wait) => {
+    const error = (await rejection(wait())) as Error;
+    expect(error).toBeInstanceOf(TimeoutError);
+    expect(error.stack).toContain('whoWaits');
+  });
+});
+
+it('timeoutAt takes a date of another realm', async () => {
+  const date: Date = runInNewContext('new Date(Date.now() + 60_000)');
+  expect(await timeoutAt(date, async () => 'done')).toBe('done');
 });
