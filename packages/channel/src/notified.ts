@@ -1,4 +1,4 @@
-import { defineDispose, guardMethods } from '@quiesce/internal';
+import { defineDispose, defineInspect, guardMethods } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { type NotifyQueue, Place } from './notify-queue.ts';
@@ -51,6 +51,11 @@ export class Notified extends Awaitable<void> implements Disposable {
     return this.#place.enable();
   }
 
+  /** Whether it stands in the queue, or keeps its notification, also while nothing waits for it. */
+  get isEnabled(): boolean {
+    return this.#place.isEnabled;
+  }
+
   /**
    * Leaves the queue that `enable` has joined. A notification that nothing has taken goes to the next waiter. Synchronous,
    * idempotent. Waits that are under way are not affected.
@@ -62,5 +67,6 @@ export class Notified extends Awaitable<void> implements Disposable {
 
 function complete(type: typeof Notified, owns: (value: object) => boolean): object {
   guardMethods(type, 'notified', owns);
-  return defineDispose(type, 'dispose');
+  defineDispose(type, 'dispose');
+  return defineInspect(type, ({ isEnabled }) => ({ isEnabled }));
 }
