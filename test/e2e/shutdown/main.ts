@@ -60,7 +60,9 @@ const programs: Record<string, Main> = {
     while (!shutdown.stopAccepting.isCancelled) await sleep(5);
     say('half is done');
   },
-  'a tool that listens to nothing': async () => {
+  'a tool that listens to nothing': async (_, shutdown) => {
+    // A busy machine must not decide whether the signal comes before the end.
+    for (let i = 0; i < 300 && shutdown.isReady; i++) await sleep(5);
     await sleep(100);
     say('all is done');
   },
