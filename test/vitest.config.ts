@@ -38,7 +38,7 @@ export default defineConfig({
     projects: [
       // `npm test` reads the sources, without a build.
       project('unit', 0, suites.unit, { exclude: slow }),
-      project('conformance', 0, suites.conformance),
+      project('conformance', 0, suites.conformance, { exclude: slow }),
       project('docs', 0, ['test/docs/**/*.test.ts'], { exclude: slow }),
       project('types', 0, ['test/types/**/*.test.ts']),
       // Tests of one file run concurrently when their processes are independent.

@@ -4,6 +4,9 @@ import type { TimeoutError } from './errors.ts';
 import { detailsOf, type Origin, originOf, Reason, type TreeNode } from './node.ts';
 import { isCancelled } from './tree.ts';
 
+/** The timer of a clock that gives none. */
+const UNKNOWN: Timer = /* @__PURE__ */ Object.freeze({}) as Timer;
+
 /**
  * A moment at which tokens are cancelled. Shared by the token that it was made for and everything below that was born later.
  *
@@ -98,25 +101,33 @@ export class Deadline implements Origin {
   }
 
   #change(): void {
-    const timer = this.#timer;
+    const earlier = this.#timer;
     this.#timer = undefined;
     this.#isHeld = this.#heldTops.size > 0;
-    if (timer !== undefined) this.clock.clearTimer(timer);
+    if (earlier !== undefined) this.clock.clearTimer(earlier);
     if (this.#tops.size === 0) return;
     let isSet = false;
     const now = this.clock.now();
     // A clock that calls back at once would find the tree half linked.
     const since = this.#since ?? now;
     this.#since = undefined;
-    const fire = (): void => (isSet ? this.#fire(since) : queueMicrotask(fire));
-    this.#timer = this.clock.setTimer(Math.max(0, this.#at - now), fire, { ref: this.#isHeld });
+    const fire = (): void => (isSet ? this.#fire(since, now) : queueMicrotask(fire));
+    const timer = this.clock.setTimer(Math.max(0, this.#at - now), fire, { ref: this.#isHeld });
+    // A clock that gives no timer has one set all the same.
+    this.#timer = (timer as Timer | undefined) ?? UNKNOWN;
     isSet = true;
   }
 
-  /** @param since when the timer was set first */
-  #fire(since: number): void {
+  /**
+   * @param since when the timer was set first
+   * @param set when it was set last
+   */
+  #fire(since: number, set: number): void {
     this.#timer = undefined;
-    if (leftOf(since, this.#at, this.clock.now()) > 0) {
+    const now = this.clock.now();
+    // A timer that was set again, and fires before any time has passed, would be set without end.
+    const isStuck = since !== set && now <= set;
+    if (!isStuck && leftOf(since, this.#at, now) > 0) {
       this.#since = since;
       this.#set();
       return;
