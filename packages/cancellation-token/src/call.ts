@@ -63,6 +63,12 @@ class Failure {
 
 /** The state of one call, and what its promise is as a source. */
 export class Call<T> implements SourceProtocol<T> {
+  /** @internal What Node's console.log prints beside the promise. */
+  static readonly completed: object = /* @__PURE__ */ Object.defineProperty(
+    Call.prototype,
+    Symbol.for('nodejs.util.inspect.custom'),
+    { value: (): string => 'Source' },
+  );
   // Plain fields, and few: one is made for each receive.
   readonly promise: Promise<T>;
   readonly protocol: Takeable<T>;
@@ -71,7 +77,7 @@ export class Call<T> implements SourceProtocol<T> {
   /** The wait while WAITING; the mark of what was taken while TAKEN. */
   wait: CallWait | number | undefined;
   /** Made when it is DEFERRED. */
-  #branch: Branch<T> | undefined = undefined;
+  branch: Branch<T> | undefined = undefined;
 
   constructor(
     promise: Promise<T>,
@@ -94,7 +100,7 @@ export class Call<T> implements SourceProtocol<T> {
     this.answer = value;
     this.wait = undefined;
     // It was DEFERRED inside of the poll that took.
-    if (this.#branch !== undefined) this.#wake(this.#branch);
+    if (this.branch !== undefined) this.#wake(this.branch);
   }
 
   failed(error: unknown): void {
@@ -108,12 +114,12 @@ export class Call<T> implements SourceProtocol<T> {
     if (answer instanceof Failure) answer.isHandled = true;
     if (waiting === undefined) return;
     this.wait = undefined;
-    if (typeof waiting === 'object') this.#branch = new Branch(waiting.giveUp());
+    if (typeof waiting === 'object') this.branch = new Branch(waiting.giveUp());
     else {
       const [value, error] = answer instanceof Failure ? [undefined, answer.error] : [answer as T, undefined];
       if (protocol.putBack?.(value, error, waiting) !== true) return;
       this.answer = PENDING;
-      this.#branch = new Branch(SETTLED);
+      this.branch = new Branch(SETTLED);
     }
     // Not by own properties: one `then` of its own on any promise makes all promises of the process slower.
     Object.setPrototypeOf(promise, deferred);
@@ -128,7 +134,7 @@ export class Call<T> implements SourceProtocol<T> {
 
   park(waiter: Waiter): void {
     this.defer();
-    const branch = this.#branch;
+    const branch = this.branch;
     if (branch === undefined) return;
     parkOn(branch, waiter);
     this.protocol.park(branch);
@@ -137,19 +143,19 @@ export class Call<T> implements SourceProtocol<T> {
   }
 
   unpark(waiter: Waiter): void {
-    const branch = this.#branch;
+    const branch = this.branch;
     if (branch !== undefined && unparkFrom(branch, waiter) && branch.head === undefined) this.protocol.unpark(branch);
   }
 
   /** The answer, for who awaits it after it was DEFERRED. */
   promised(): Promise<T> {
-    const branch = this.#branch as Branch<T>;
+    const branch = this.branch as Branch<T>;
     branch.promise ??= wait({ [source]: this });
     return branch.promise;
   }
 
   #take(): T | typeof PENDING {
-    const branch = this.#branch as Branch<T>;
+    const branch = this.branch as Branch<T>;
     let value: T | typeof PENDING;
     try {
       value = this.protocol.poll();

@@ -31,6 +31,8 @@ export class Deadline implements Origin {
   #timer: Timer | undefined = undefined;
   /** Whether the timer that is set holds the process. */
   #isHeld = false;
+  /** Set while the timer is being changed. */
+  #isSetting = false;
 
   constructor(ms: number, clock: Clock, wall: number, others: readonly Deadline[], error: TimeoutError) {
     this.clock = clock;
@@ -78,20 +80,32 @@ export class Deadline implements Origin {
     this.#set();
   }
 
-  /** Sets, takes back or changes the timer (invariant 1). */
+  /** Sets, takes back or changes the timer (invariant 1), again if that has changed what is wanted: a clock may run anything. */
   #set(): void {
-    const isWanted = this.#tops.size > 0;
-    const isHeld = this.#heldTops.size > 0;
-    if (isWanted === (this.#timer !== undefined) && isHeld === this.#isHeld) return;
-    if (this.#timer !== undefined) this.clock.clearTimer(this.#timer);
-    this.#isHeld = isHeld;
+    if (this.#isSetting) return;
+    this.#isSetting = true;
+    try {
+      while (!this.#isRight) this.#change();
+    } finally {
+      this.#isSetting = false;
+    }
+  }
+
+  get #isRight(): boolean {
+    return this.#tops.size > 0 === (this.#timer !== undefined) && this.#heldTops.size > 0 === this.#isHeld;
+  }
+
+  #change(): void {
+    const timer = this.#timer;
     this.#timer = undefined;
-    if (!isWanted) return;
+    this.#isHeld = this.#heldTops.size > 0;
+    if (timer !== undefined) this.clock.clearTimer(timer);
+    if (this.#tops.size === 0) return;
     let isSet = false;
     const now = this.clock.now();
     // A clock that calls back at once would find the tree half linked.
     const fire = (): void => (isSet ? this.#fire(now) : queueMicrotask(fire));
-    this.#timer = this.clock.setTimer(Math.max(0, this.#at - now), fire, { ref: isHeld });
+    this.#timer = this.clock.setTimer(Math.max(0, this.#at - now), fire, { ref: this.#isHeld });
     isSet = true;
   }
 

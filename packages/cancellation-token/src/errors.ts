@@ -105,6 +105,19 @@ export function isClosedError(error: unknown): error is ClosedError {
   return isNamed(error, 'ClosedError');
 }
 
+/**
+ * Whether `error` is a {@link TimeoutError} of this or of another copy of this package. That of `AbortSignal.timeout` is the
+ * platform's, and is none.
+ * @example
+ * ```ts
+ * const late = await timeout(1, new Promise(() => {})).catch((error) => error);
+ * console.log(isTimeoutError(late)); // => true
+ * ```
+ */
+export function isTimeoutError(error: unknown): error is TimeoutError {
+  return isNamed(error, 'TimeoutError');
+}
+
 /** Whether `error` is a {@link CancelledError}, the platform's `AbortError`, or the `CanceledError` of axios. */
 export function isAbort(error: unknown): boolean {
   const name = nameOf(error);

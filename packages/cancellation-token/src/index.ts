@@ -18,6 +18,7 @@ export {
   ClosedError,
   isCancelledError,
   isClosedError,
+  isTimeoutError,
   TimeoutError,
 } from './errors.ts';
 export { isCancellation, isCancellationOf } from './is-cancellation.ts';

@@ -45,9 +45,10 @@ export function unobserve(item: Registration | Waiter): void {
     detach(item as Item);
     return;
   }
-  if (node.bits & TIMED && !(item instanceof Registration)) hold(node, -1);
+  // First: what follows calls the clock, which may run anything, a cancellation too.
   remove(node, item as Item);
-  if (isBare(node)) unlink(node);
+  if (node.bits & TIMED && !(item instanceof Registration)) hold(node, -1);
+  if ((node.bits & (LINKED | CANCELLED)) === LINKED && isBare(node)) unlink(node);
 }
 
 /** Links an unobserved token with all that is above it (invariant 1). */

@@ -9,6 +9,7 @@ export { Notify } from './notify.ts';
 export { OnceCell, type TrySet } from './once-cell.ts';
 export { type OneshotReceiver, type OneshotSender, oneshot } from './oneshot.ts';
 export type { Permit } from './permit.ts';
+export type { Permits } from './permits.ts';
 export type { Receiver, TryRecv } from './receiver.ts';
 export { RwLock, type RwLockOptions, type RwLockReadGuard, type RwLockWriteGuard } from './rw-lock.ts';
 export { Semaphore } from './semaphore.ts';

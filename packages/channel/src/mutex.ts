@@ -42,7 +42,7 @@ export class Mutex {
    */
   acquire(options?: WaitOptions): Awaitable<MutexGuard> {
     const line = this.#line;
-    return new Awaitable(limited(new Request(line, 1, () => new MutexGuard(line), neverClosed), options));
+    return new Awaitable(limited(new Request(line, 1, () => new MutexGuard(line), neverClosed), options, 'acquire'));
   }
 
   /**

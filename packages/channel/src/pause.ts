@@ -35,21 +35,21 @@ export class Pause implements Waiter {
   resolve: Settle | undefined = undefined;
   reject: Settle = ignore;
   /** What its promise is as a source; set while a wait is under way that is no iteration's. */
-  #call: Call<unknown> | undefined = undefined;
+  call: Call<unknown> | undefined = undefined;
   /** Whether parking may run anything. */
-  readonly #isGated: boolean;
+  readonly isGated: boolean;
   /** Set while it polls: a wake-up then asks for another round. */
-  #isPolling = false;
+  isPolling = false;
   /** Set before it parks, cleared by each wake-up. */
-  #isParked = false;
+  isParked = false;
   /** Where it is kept until its wait ends, if anywhere. */
-  readonly #among: Set<Pause> | undefined;
+  readonly among: Set<Pause> | undefined;
 
   constructor(protocol: Takeable<unknown>, isIteration: boolean, isGated = false, among?: Set<Pause>) {
     this.protocol = protocol;
-    this.#among = among;
+    this.among = among;
     this.isIteration = isIteration;
-    this.#isGated = isGated;
+    this.isGated = isGated;
   }
 
   /** Waits behind those who wait already. Only while no other wait is under way. */
@@ -60,7 +60,7 @@ export class Pause implements Waiter {
     // Or they would keep the latest promise, and with it the value, until the next wait anywhere.
     resolveNew = ignore;
     rejectNew = ignore;
-    if (!this.isIteration) this.#call = asSource(result, this.protocol, PENDING, this);
+    if (!this.isIteration) this.call = asSource(result, this.protocol, PENDING, this);
     this.#park();
     return result;
   }
@@ -73,35 +73,35 @@ export class Pause implements Waiter {
   }
 
   wake(): void {
-    this.#isParked = false;
-    if (!this.#isPolling && this.resolve !== undefined && !this.#take()) this.#park();
+    this.isParked = false;
+    if (!this.isPolling && this.resolve !== undefined && !this.#take()) this.#park();
   }
 
   #park(): void {
     do {
-      this.#isParked = true;
+      this.isParked = true;
       this.protocol.park(this);
-      if (!this.#isGated) return;
+      if (!this.isGated) return;
       if (this.resolve === undefined) this.protocol.unpark(this);
-    } while (!this.#take() && !this.#isParked);
+    } while (!this.#take() && !this.isParked);
   }
 
   /** Polls, and says whether the wait is over. */
   #take(): boolean {
     if (this.resolve === undefined) return true;
-    this.#isPolling = true;
+    this.isPolling = true;
     try {
       const value = this.protocol.poll();
       if (value !== PENDING) {
-        this.#call?.settled(value);
+        this.call?.settled(value);
         this.#end(this.resolve, this.isIteration ? { done: false, value } : value);
       }
     } catch (error) {
-      this.#call?.failed(error);
+      this.call?.failed(error);
       if (this.isIteration && isClosedError(error)) this.stop();
       else this.#end(this.reject, error);
     }
-    this.#isPolling = false;
+    this.isPolling = false;
     return this.resolve === undefined;
   }
 
@@ -113,9 +113,9 @@ export class Pause implements Waiter {
   #end(by: Settle | undefined, result: unknown): void {
     this.resolve = undefined;
     this.reject = ignore;
-    this.#call = undefined;
-    if (this.#isParked) this.protocol.unpark(this);
-    this.#among?.delete(this);
+    this.call = undefined;
+    if (this.isParked) this.protocol.unpark(this);
+    this.among?.delete(this);
     if (by !== undefined) settle(by, result);
   }
 }

@@ -78,7 +78,7 @@ export class Receiver<T> implements Disposable {
    */
   recv(options?: WaitOptions): SourcePromise<T> {
     const { channel } = this;
-    if (options !== undefined) return waitLimited(channel, options);
+    if (options !== undefined) return waitLimited(channel, options, 'recv');
     let result: Promise<T>;
     try {
       const value = channel.poll();
@@ -130,7 +130,7 @@ export class Receiver<T> implements Disposable {
     } catch (error) {
       return asFailingSource(failed(error), batch, error);
     }
-    return waitLimited(batch, options);
+    return waitLimited(batch, options, 'recvMany');
   }
 
   /**

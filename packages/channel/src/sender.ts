@@ -6,16 +6,17 @@ import { limited, type WaitOptions } from './limited.ts';
 import { type Line, Request } from './line.ts';
 import type { Channel } from './mpsc.ts';
 import { Permit } from './permit.ts';
+import { Permits } from './permits.ts';
 import { sendLater } from './sending.ts';
-import { failed, refuseUnsendable } from './settle.ts';
+import { checkCount, failed, refuseUnsendable } from './settle.ts';
 import { WeakSender } from './weak-sender.ts';
 
 /** What `trySend` answers. */
 export type TrySend = { readonly ok: true } | { readonly ok: false; readonly why: 'full' | 'closed' };
 
-/** What `tryReserve` answers. */
-export type TryReserve<T> =
-  | { readonly ok: true; readonly value: Permit<T> }
+/** What `tryReserve` answers, and with `Permits` `tryReserveMany`. */
+export type TryReserve<T, P = Permit<T>> =
+  | { readonly ok: true; readonly value: P }
   | { readonly ok: false; readonly why: 'full' | 'closed' };
 
 /** What most sends return: a fulfilled promise keeps nothing of those who await it. */
@@ -101,7 +102,7 @@ export class Sender<T> implements Disposable {
   #sendWithin(value: T, options: WaitOptions): Promise<void> {
     const push = (): void => this.channel.push(value);
     const request = new Request(this.#room, 1, push, () => new SendError(value));
-    return wait({ [source]: limited(request, options) });
+    return wait({ [source]: limited(request, options, 'send') });
   }
 
   /**
@@ -140,9 +141,35 @@ export class Sender<T> implements Disposable {
    */
   reserve(options?: WaitOptions): Awaitable<Permit<T>> {
     this.#check('reserve');
-    const { channel } = this;
-    const refuse = (): ClosedError => new ClosedError('reserve: the receiver of this channel is closed, or it is over');
-    return new Awaitable(limited(new Request(this.#room, 1, () => new Permit(channel), refuse), options));
+    return this.#reserve('reserve', 1, () => new Permit(this.channel), options);
+  }
+
+  /**
+   * Waits for room for several values at once; otherwise as `reserve`.
+   *
+   * @param count how many, from 0 to `maxCapacity`
+   * @param options as of `reserve`
+   * @returns a place in the line, which gives {@link Permits}
+   * @throws RangeError when `count` is not an integer from 0 to `maxCapacity`; and as `reserve`
+   * @see tokio::sync::mpsc::Sender::reserve_many (tokio 1.53)
+   * @example
+   * ```ts
+   * const [tx, rx] = channel<string>(2);
+   * for (const permit of await tx.reserveMany(2)) permit.send('both or none');
+   * console.log(rx.length); // => 2
+   * ```
+   */
+  reserveMany(count: number, options?: WaitOptions): Awaitable<Permits<T>> {
+    this.#check('reserveMany');
+    this.#checkCount('reserveMany', count);
+    return this.#reserve('reserveMany', count, () => new Permits(this.channel, count), options);
+  }
+
+  #reserve<P>(call: string, count: number, make: () => P, options: WaitOptions | undefined): Awaitable<P> {
+    const refuse = (): ClosedError => new ClosedError(`${call}: the receiver of this channel is closed, or it is over`);
+    return new Awaitable(
+      limited(new Request(this.#room, count, make, refuse), options, count === 1 ? 'reserve' : 'reserveMany'),
+    );
   }
 
   /**
@@ -155,6 +182,21 @@ export class Sender<T> implements Disposable {
   tryReserve(): TryReserve<T> {
     this.#check('tryReserve');
     if (this.#room.tryTake(1)) return { ok: true, value: new Permit(this.channel) };
+    return { ok: false, why: this.channel.isClosed ? 'closed' : 'full' };
+  }
+
+  /**
+   * Several permits if there is room for all now and nobody waits for it; never waits.
+   *
+   * @param count how many, from 0 to `maxCapacity`
+   * @returns `{ ok: true, value: permits }`, or `{ ok: false, why }`: `full`, or `closed` by the receiver
+   * @throws RangeError when `count` is not an integer from 0 to `maxCapacity`; ClosedError when this sender was closed
+   * @see tokio::sync::mpsc::Sender::try_reserve_many (tokio 1.53)
+   */
+  tryReserveMany(count: number): TryReserve<T, Permits<T>> {
+    this.#check('tryReserveMany');
+    this.#checkCount('tryReserveMany', count);
+    if (this.#room.tryTake(count)) return { ok: true, value: new Permits(this.channel, count) };
     return { ok: false, why: this.channel.isClosed ? 'closed' : 'full' };
   }
 
@@ -226,6 +268,12 @@ export class Sender<T> implements Disposable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.channel.leave();
+  }
+
+  #checkCount(call: string, count: number): void {
+    checkCount(count, 0, `${call}: the number of permits`);
+    if (count <= this.maxCapacity) return;
+    throw new RangeError(`${call}: the channel has room for ${this.maxCapacity} values in all, got ${count}`);
   }
 
   #check(call: string): void {

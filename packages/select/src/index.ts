@@ -21,5 +21,5 @@ export { type SelectEach, selectEach } from './select-each.ts';
 export type { SelectOptions } from './settings.ts';
 export { type Settled, settle } from './settle.ts';
 export { type Sleep, type SleepOptions, sleep, sleepUntil } from './sleep.ts';
-export { type TimeoutOptions, timeout, timeoutAt } from './timeout.ts';
+export { type MovedOn, moveOnAfter, type TimeoutOptions, timeout, timeoutAt } from './timeout.ts';
 export { type TrySelect, trySelect } from './try-select.ts';

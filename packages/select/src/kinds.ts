@@ -54,6 +54,8 @@ export function isElse(name: string, branch: unknown): boolean {
 
 /** @throws TypeError when there are no branches to look at */
 export function checkBranches(branches: unknown): void {
-  if (typeof branches === 'object' && branches !== null) return;
-  throw new TypeError(`select: expected an object of branches by name, got ${show(branches)}`);
+  const isNamed = typeof branches === 'object' && branches !== null;
+  if (isNamed && !Array.isArray(branches) && !isSource(branches) && !isThenable(branches)) return;
+  const hint = Array.isArray(branches) ? '{ a, b }' : '{ name: branch }';
+  throw new TypeError(`select: expected branches by name, got ${show(branches)}: write select(${hint})`);
 }

@@ -1,18 +1,23 @@
-import { isSource } from '@quiesce/cancellation-token';
+import { isSource, source } from '@quiesce/cancellation-token';
 import { isThenable } from '@quiesce/internal';
 import { isMatch, pattern } from './pattern.ts';
 import { watch } from './watched.ts';
 
-/** Something is wrong with the arguments: what promises are among them come to nothing, and are never "unhandled". */
+/**
+ * Something is wrong with the arguments: what promises are among them come to nothing, and are never "unhandled". Calls that
+ * are sources give back what they took.
+ */
 export function handleAll(branches: object): void {
   attempt(() => {
-    for (const name in branches) attempt(() => handle((branches as Record<string, unknown>)[name]));
+    handle(branches);
+    for (const name of Object.keys(branches)) attempt(() => handle((branches as Record<string, unknown>)[name]));
   });
 }
 
 function handle(branch: unknown): void {
   const inner = typeof branch === 'object' && branch !== null && isMatch(branch) ? branch[pattern].branch : branch;
-  if (!isSource(inner) && isThenable(inner)) watch(inner);
+  if (isSource(inner)) inner[source].defer?.();
+  else if (isThenable(inner)) watch(inner);
 }
 
 /** What cannot even be looked at is no promise; why the call fails is known already. */

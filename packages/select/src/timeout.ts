@@ -4,18 +4,19 @@ import {
   consumeSlice,
   isCancellationOf,
   PENDING,
+  reportUncaught,
   type Source,
   source,
   systemClock,
   TimeoutError,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { checkTime, dateTime } from '@quiesce/internal';
+import { checkOptions, checkTime, dateTime, show } from '@quiesce/internal';
 import type { BranchFunction, BranchValue } from './branches.ts';
 import { FUNCTION, kindOf, MATCH, OFF } from './kinds.ts';
 import { handleAll } from './refused.ts';
 import { select } from './select.ts';
-import { settle } from './settle.ts';
+import { type Settled, settle } from './settle.ts';
 
 /** How a timeout waits. */
 export interface TimeoutOptions {
@@ -23,7 +24,18 @@ export interface TimeoutOptions {
   readonly signal?: CancellationToken | AbortSignal | undefined;
   /** Where time comes from; default: the platform's. */
   readonly clock?: Clock | undefined;
+  /**
+   * For functions that cannot be stopped, such as a query of a client that takes no signal: gives up on the function when it
+   * is cancelled, and does not await it. The function gets what it does later: a value, or a failure other than its
+   * cancellation. `true` drops a late value, and prints a late failure with `console.warn`.
+   */
+  readonly abandon?: boolean | ((late: PromiseSettledResult<unknown>) => void) | undefined;
 }
+
+/** What `moveOnAfter` gives. */
+export type MovedOn<T> =
+  | { readonly status: 'fulfilled'; readonly value: T }
+  | { readonly status: 'cancelled'; readonly reason: TimeoutError };
 
 /** What one can wait for with a time limit. */
 type Work = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunction;
@@ -31,8 +43,10 @@ type Work = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunctio
 /**
  * Waits for work, but no longer than so many milliseconds.
  *
- * A function is started with a token that has the deadline; at the deadline that is cancelled, **and the function is
- * awaited**: if it fulfils all the same, its value is the result. A promise is left alone, and so is a source.
+ * A function is started with a token that has the deadline. At the deadline the token is cancelled, **and the function is
+ * awaited**: if it fulfils all the same, its value is the result. So a function that ignores its token takes as long as it
+ * takes. With `abandon` the timeout ends at the deadline, and the function runs on. A promise is left alone, and so is a
+ * source.
  *
  * **Timing.** Work that is ready at the deadline goes before it, also with a time of 0. The timer holds the process.
  *
@@ -41,7 +55,7 @@ type Work = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunctio
  *
  * @param ms milliseconds from 0 to `Infinity` (no limit)
  * @param work a function `(token) => promise`, a promise, a source or a signal
- * @param options `signal`: gives up earlier; `clock`: where time comes from
+ * @param options `signal`: gives up earlier; `clock`: where time comes from; `abandon`: does not await the function
  * @returns the value of the work
  * @throws TimeoutError when the time is over; what the work fails with; the reason of `signal`, and then a function that
  *   was not started is not started; RangeError when `ms` is no time; TypeError when `work` or `signal` is none
@@ -50,6 +64,9 @@ type Work = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunctio
  * ```ts
  * const slow = (token: CancellationToken) => select({ stopped: token, done: sleep(60_000) }, { signal: token });
  * await timeout(5, slow).catch((error) => console.log(String(error))); // => TimeoutError: Timed out after 5 ms
+ *
+ * const query = () => sleep(20).then(() => 'rows'); // takes no token
+ * await timeout(5, query, { abandon: true }).catch((error) => console.log(error.name)); // => TimeoutError
  * ```
  */
 export async function timeout<W extends Work>(ms: number, work: W, options?: TimeoutOptions): Promise<BranchValue<W>> {
@@ -57,7 +74,43 @@ export async function timeout<W extends Work>(ms: number, work: W, options?: Tim
     checkTime('timeout: the time', ms);
     return ms;
   };
-  return limited(left, work, options) as Promise<BranchValue<W>>;
+  return unwrapped(limited('timeout', left, work, options)) as Promise<BranchValue<W>>;
+}
+
+/**
+ * Waits for work as `timeout` does, and says so when the time is over, where `timeout` throws.
+ *
+ * For work whose timeout is an ordinary result. Every other failure is thrown.
+ *
+ * **Timing.** As `timeout`.
+ *
+ * **Cancel safety.** As `timeout`.
+ *
+ * @param ms milliseconds from 0 to `Infinity` (no limit)
+ * @param work a function `(token) => promise`, a promise, a source or a signal
+ * @param options as of `timeout`
+ * @returns `{ status: 'fulfilled', value }`, or `{ status: 'cancelled', reason }` with the `TimeoutError`
+ * @throws as `timeout`, except for its own TimeoutError
+ * @see trio.move_on_after (trio 0.30)
+ * @example
+ * ```ts
+ * const [tx, rx] = channel<string>(4);
+ * const next = await moveOnAfter(5, rx);
+ * console.log(next.status); // => cancelled
+ * await tx.send('job');
+ * console.log(await moveOnAfter(5, rx)); // => { status: 'fulfilled', value: 'job' }
+ * ```
+ */
+export async function moveOnAfter<W extends Work>(
+  ms: number,
+  work: W,
+  options?: TimeoutOptions,
+): Promise<MovedOn<BranchValue<W>>> {
+  const left = (): number => {
+    checkTime('moveOnAfter: the time', ms);
+    return ms;
+  };
+  return limited('moveOnAfter', left, work, options) as Promise<MovedOn<BranchValue<W>>>;
 }
 
 /**
@@ -83,12 +136,24 @@ export async function timeoutAt<W extends Work>(
   const left = (): number => {
     return Math.max(0, dateTime('timeoutAt', date) - (options?.clock ?? systemClock).wall());
   };
-  return limited(left, work, options) as Promise<BranchValue<W>>;
+  return unwrapped(limited('timeoutAt', left, work, options)) as Promise<BranchValue<W>>;
 }
 
-async function limited(left: () => number, work: Work, options: TimeoutOptions | undefined): Promise<unknown> {
-  let start: () => Promise<unknown>;
+async function unwrapped(ended: Promise<MovedOn<unknown>>): Promise<unknown> {
+  const outcome = await ended;
+  if (outcome.status === 'cancelled') throw outcome.reason;
+  return outcome.value;
+}
+
+async function limited(
+  call: string,
+  left: () => number,
+  work: Work,
+  options: TimeoutOptions | undefined,
+): Promise<MovedOn<unknown>> {
+  let start: () => Promise<MovedOn<unknown>>;
   try {
+    checkOptions(call, options, ['signal', 'clock', 'abandon']);
     start = prepared(left(), work, options);
   } catch (error) {
     handleAll({ work });
@@ -98,15 +163,16 @@ async function limited(left: () => number, work: Work, options: TimeoutOptions |
 }
 
 /** Looks at the arguments, and does nothing yet. */
-function prepared(ms: number, work: Work, options: TimeoutOptions | undefined): () => Promise<unknown> {
+function prepared(ms: number, work: Work, options: TimeoutOptions | undefined): () => Promise<MovedOn<unknown>> {
   const kind = kindOf(work, 'work');
   if (kind === OFF || kind & MATCH) {
     throw new TypeError('timeout: the work must be a function, a promise, a source or a signal');
   }
   const clock = options?.clock ?? systemClock;
   const outer = options?.signal === undefined ? undefined : CancellationToken.from(options.signal);
+  const report = lateReport(ms, options?.abandon);
   return kind === FUNCTION
-    ? () => runLimited(ms, work as BranchFunction, clock, outer)
+    ? () => runLimited(ms, work as BranchFunction, clock, outer, report)
     : () => awaitLimited(ms, work as Exclude<Work, BranchFunction>, clock, outer);
 }
 
@@ -116,7 +182,7 @@ async function awaitLimited(
   given: Exclude<Work, BranchFunction>,
   clock: Clock,
   signal: CancellationToken | undefined,
-): Promise<unknown> {
+): Promise<MovedOn<unknown>> {
   // Settled, so that it is no branch of ours that `branchOf` names.
   const work = settle(given);
   const due = new CancellationToken();
@@ -125,13 +191,16 @@ async function awaitLimited(
   const timer = clock.setTimer(ms, () => due.cancel(error), { ref: true });
   try {
     const outcome = await select.biased({ work, due }, { signal });
-    if (outcome.branch === 'due') throw outcome.value;
-    const settled = outcome.value;
-    if (settled.ok) return settled.value;
-    throw settled.error;
+    if (outcome.branch === 'due') return { status: 'cancelled', reason: outcome.value as TimeoutError };
+    return { status: 'fulfilled', value: unwrap(outcome.value) };
   } finally {
     clock.clearTimer(timer);
   }
+}
+
+function unwrap(settled: Settled<unknown>): unknown {
+  if (settled.ok) return settled.value;
+  throw settled.error;
 }
 
 async function runLimited(
@@ -139,7 +208,8 @@ async function runLimited(
   work: BranchFunction,
   clock: Clock,
   outer: CancellationToken | undefined,
-): Promise<unknown> {
+  report: ((late: PromiseSettledResult<unknown>) => void) | undefined,
+): Promise<MovedOn<unknown>> {
   // The token's protocol and not its state: a disposed one shares the fate of its parent.
   const reason = outer === undefined ? PENDING : outer[source].poll();
   if (reason !== PENDING) throw reason;
@@ -148,9 +218,12 @@ async function runLimited(
   const holds: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
   token[source].park(holds);
   try {
-    return await work(token);
+    return { status: 'fulfilled', value: await (report === undefined ? work(token) : abandoning(token, work, report)) };
   } catch (error) {
-    throw isCancellationOf(error, token) ? token.reason : error;
+    if (!isCancellationOf(error, token)) throw error;
+    // Of the two limits, the one of the caller goes first.
+    if (outer !== undefined && outer[source].poll() !== PENDING) throw token.reason;
+    return { status: 'cancelled', reason: token.reason as TimeoutError };
   } finally {
     token[source].unpark(holds);
     token.dispose();
@@ -158,4 +231,41 @@ async function runLimited(
     const turn = consumeSlice();
     if (turn !== undefined) await turn;
   }
+}
+
+/** Runs a function until its token is cancelled; what it does later is reported, unless that is its cancellation. */
+async function abandoning(
+  token: CancellationToken,
+  work: BranchFunction,
+  report: (late: PromiseSettledResult<unknown>) => void,
+): Promise<unknown> {
+  const running = (async () => work(token))();
+  const outcome = await select.biased({ work: settle(running), stopped: token });
+  if (outcome.branch === 'work') return unwrap(outcome.value);
+  const { value: reason } = outcome;
+  running
+    .then(
+      (value) => report({ status: 'fulfilled', value }),
+      (error) => {
+        if (error !== reason && !isCancellationOf(error, token)) report({ status: 'rejected', reason: error });
+      },
+    )
+    .catch(reportUncaught);
+  throw reason;
+}
+
+/** @throws TypeError when `abandon` is none of what it may be */
+function lateReport(
+  ms: number,
+  abandon: TimeoutOptions['abandon'],
+): ((late: PromiseSettledResult<unknown>) => void) | undefined {
+  if (abandon === undefined || abandon === false || typeof abandon === 'function') return abandon || undefined;
+  if (abandon !== true) {
+    throw new TypeError(`timeout: abandon must be true, false or a function, got ${show(abandon)}`);
+  }
+  return (late) => {
+    if (late.status === 'fulfilled') return;
+    const { console } = globalThis as unknown as { console: { warn(...parts: unknown[]): void } };
+    console.warn(`timeout: work that was abandoned after ${ms} ms has failed:`, late.reason);
+  };
 }

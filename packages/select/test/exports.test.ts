@@ -9,6 +9,7 @@ test('exactly these names are exported', () => {
     'interval',
     'intervalAt',
     'match',
+    'moveOnAfter',
     'repeat',
     'select',
     'selectEach',

@@ -1,0 +1,67 @@
+import { defineDispose } from '@quiesce/internal';
+import type { Channel } from './mpsc.ts';
+import { Permit } from './permit.ts';
+
+/**
+ * Room for several values in a channel, as an iterator of permits. Leaving the loop early gives back the room that is left.
+ *
+ * @see tokio::sync::mpsc::PermitIterator (tokio 1.53)
+ * @example
+ * ```ts
+ * const [tx, rx] = channel<number>(4);
+ * let n = 0;
+ * for (const permit of await tx.reserveMany(2)) permit.send(++n);
+ * console.log(await rx.recvMany(4), tx.capacity); // => [ 1, 2 ] 4
+ * ```
+ */
+export class Permits<T> implements IterableIterator<Permit<T>>, Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ defineDispose(Permits, 'release');
+  readonly #channel: Channel<T>;
+  #length: number;
+  /** The same as `release`. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /** @internal */
+  constructor(channel: Channel<T>, length: number) {
+    this.#channel = channel;
+    this.#length = length;
+  }
+
+  /** How many permits are left. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The next permit, to be used or released on its own. Synchronous. */
+  next(): IteratorResult<Permit<T>, undefined> {
+    if (this.#length === 0) return { done: true, value: undefined };
+    this.#length--;
+    return { done: false, value: new Permit(this.#channel) };
+  }
+
+  /** Called when a loop is left: the same as `release`. */
+  return(): IteratorResult<Permit<T>, undefined> {
+    this.release();
+    return { done: true, value: undefined };
+  }
+
+  /** Gives the room that is left to the next in line. Synchronous, idempotent. */
+  release(): void {
+    const length = this.#length;
+    if (length === 0) return;
+    this.#length = 0;
+    try {
+      this.#channel.room?.giveSafely(length);
+    } catch (error) {
+      // No room on the stack, and nothing has changed: a `finally` further up can still release them.
+      this.#length = length;
+      throw error;
+    }
+    this.#channel.tellEnd();
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+}

@@ -1,0 +1,3 @@
+import { exploreAll } from './waits.ts';
+
+exploreAll(false);
