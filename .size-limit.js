@@ -26,7 +26,10 @@ export const packages = {
     budget: 32_000,
     why: 'scope, select and watch, and 11 kB for phases, signals, report, checks and the watchdog',
   },
-  'http-drain': { budget: 12_000, why: 'scope, and 4 kB for connections, sessions and health' },
+  'http-drain': {
+    budget: 16_000,
+    why: 'scope, and 5.5 kB for connections, sessions, several servers of one app, refusals in words, and health',
+  },
   effect: { budget: 21_000, why: 'every package that runs everywhere, and 5 kB of bridges; Effect is a peer' },
   'worker-pool': { budget: 15_500, why: 'scope and channel, and 4 kB for two pools' },
 };

@@ -1,6 +1,7 @@
 // Every test of Tokio's files has a counterpart here, or a reason. tests.json is the list. The setting TOKIO_SOURCE names a
 // checkout of Tokio at the recorded commit, and compares the list with its files.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
@@ -27,7 +28,7 @@ const tokio = process.env['TOKIO_SOURCE'];
 /** How often a file of ours has a test of that title, which is run. */
 function occurrences(file: string, title: string): number {
   const quoted = title.includes("'") ? `"${title}"` : `'${title}'`;
-  const source = readFileSync(`${root}/${file}`, 'utf8');
+  const source = readFileSync(join(root, file), 'utf8');
   return ['it(', 'test(', ')('].reduce((sum, call) => sum + source.split(call + quoted).length - 1, 0);
 }
 

@@ -15,9 +15,21 @@ import {
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
-import { channel, Mutex, oneshot, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
+import {
+  Barrier,
+  channel,
+  Mutex,
+  Notify,
+  OnceCell,
+  oneshot,
+  RwLock,
+  Semaphore,
+  unboundedChannel,
+  watch,
+} from '@quiesce/channel';
 import { JoinSet } from '@quiesce/scope';
 import { interval, select, selectEach, settle, sleep } from '@quiesce/select';
+import { ResourcePool } from '@quiesce/worker-pool';
 import { describe, expect, it } from 'vitest';
 
 /** When the deadline of each gate is, and when sleeps end. */
@@ -202,6 +214,49 @@ const subjects: Readonly<Record<string, (clock: StepClock) => Subject>> = {
     const held = mutex.tryAcquire();
     const limited = (signal: CancellationToken) => mutex.acquire({ signal });
     return { from: () => mutex.acquire(), ready: () => held?.release(), limited, isLeft: () => !mutex.isLocked };
+  },
+  notify: () => {
+    const notify = new Notify();
+    const limited = (signal: CancellationToken) => notify.notified({ signal });
+    return {
+      from: () => notify.notified(),
+      ready: once(() => notify.notifyOne()),
+      limited,
+      isLeft: () => notify.isNotified,
+    };
+  },
+  'read lock': () => {
+    const lock = new RwLock();
+    const held = lock.tryWrite();
+    const limited = (signal: CancellationToken) => lock.read({ signal });
+    return { from: () => lock.read(), ready: () => held?.release(), limited, isLeft: () => !lock.isLocked };
+  },
+  'write lock': () => {
+    const lock = new RwLock();
+    const held = lock.tryRead();
+    const limited = (signal: CancellationToken) => lock.write({ signal });
+    return { from: () => lock.write(), ready: () => held?.release(), limited, isLeft: () => !lock.isLocked };
+  },
+  barrier: () => {
+    const barrier = new Barrier(2);
+    const limited = (signal: CancellationToken) => barrier.wait({ signal });
+    // The other one has passed, even where this one notices at its wake-up that its deadline is over.
+    const ready = once(() => void barrier.wait().then(() => {}));
+    return { from: () => barrier.wait(), ready, limited, isLeft: undefined };
+  },
+  'once cell': () => {
+    const cell = new OnceCell<string>();
+    let end!: (value: string) => void;
+    const made = new Promise<string>((resolve) => (end = resolve));
+    const limited = (signal: CancellationToken) => cell.getOrInit(() => made, { signal });
+    return { from: () => cell.getOrInit(() => made), ready: () => end('ready'), limited, isLeft: undefined };
+  },
+  'acquire() of a pool': () => {
+    const pool = new ResourcePool({ create: () => 'ready', max: 1 });
+    const held = pool.acquire();
+    const limited = (signal: CancellationToken) => pool.acquire({ signal });
+    const ready = once(() => void held.then((lease) => lease.release()));
+    return { from: () => pool.acquire(), ready, limited, isLeft: () => pool.inFlight === 0 };
   },
   'room in a channel': () => {
     const [tx, rx] = channel<string>(2);

@@ -36,7 +36,8 @@ export async function play(
     cwd: folder,
     stdio: ['ignore', 'pipe', 'inherit'],
     ...{ signal, killSignal: 'SIGKILL' as const },
-    env: { ...process.env, NO_COLOR: '1' },
+    // As a user starts it, and not npm, which runs the tests.
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NO_COLOR: '1' },
   });
   const code = await follow(child, script);
   const got = code.lines.map((line, index) => (fits(line, script.lines[index]) ? (script.lines[index] ?? line) : line));

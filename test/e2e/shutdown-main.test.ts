@@ -60,6 +60,14 @@ describe('runMain', () => {
     expect(stderr).toContain('end main with `await shutdown.stopAccepting.cancelled()`');
   });
 
+  it('says so when main may be waiting for its own end', async () => {
+    const [, code, stderr] = await run('a main that waits for its own end', { drainTimeout: 20, cancelTimeout: 20 }, [
+      ['ready', 'SIGTERM'],
+    ]);
+    expect(code).toBe(143);
+    expect(stderr).toContain('main may be waiting for shutdown.stopped()');
+  });
+
   it('refuses to run in a worker thread', async () => {
     const [lines] = await run('a worker thread', {}, []);
     expect(lines[0]).toBe('Error: runMain: this is a worker thread, which gets no signals and cannot end the process');

@@ -38,7 +38,7 @@ export function buildService(settings: Settings): Service {
   // Node's own limits are for strangers: a request may wait here for room as long as it takes.
   app.server.requestTimeout = 0;
   // Clients that are as busy as the load of the demo may need more than a second until they send or read.
-  const http = drain(app.server, { idleGrace: 5_000 });
+  const http = drain(app, { idleGrace: 5_000 });
   const database = new Database(settings);
   const jobs = new Jobs(database, http.draining, settings);
   traceAccepted(app.server);
@@ -65,7 +65,8 @@ export function buildService(settings: Settings): Service {
   });
   app.get('/events', (request, reply) => {
     const events = Readable.from(written(jobs.events(), http.tokenOf(request.raw)));
-    return reply.type('text/event-stream').send(events);
+    // Its connection ends with it, so that the client comes back elsewhere at once.
+    return reply.type('text/event-stream').header('connection', 'close').send(events);
   });
   app.get('/ready', (request, reply) => {
     reply.hijack();

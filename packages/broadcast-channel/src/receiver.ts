@@ -6,7 +6,7 @@ import {
   type SourceProtocol,
   source,
 } from '@quiesce/cancellation-token';
-import { defineDispose, show } from '@quiesce/internal';
+import { defineHandle, misused, show } from '@quiesce/internal';
 import { Cursor } from './cursor.ts';
 import type { Handle } from './handle.ts';
 import { type RecvOptions, receive, type Taker } from './receive.ts';
@@ -38,8 +38,13 @@ export type TryRecv<T> =
  * ```
  */
 export class Receiver<T> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Receiver, 'close');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Receiver, {
+    name: 'receiver',
+    dispose: 'close',
+    unguarded: ['recv', 'tryRecv'],
+    facts: ({ length, isClosed, strongCount }) => ({ length, isClosed, strongCount }),
+  });
   /** @internal */
   readonly cursor: Cursor<T>;
   /** The same as `close`. */
@@ -79,6 +84,8 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   recv(options?: RecvOptions): SourcePromise<T> {
+    if (!(this instanceof Receiver))
+      return Promise.reject(misused(Receiver.prototype, 'receiver', 'recv', this)) as never;
     const { cursor } = this;
     return options === undefined && cursor.isFree ? cursor.recv() : receive(cursor, cursor, options);
   }
@@ -139,6 +146,7 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   tryRecv(): TryRecv<T> {
+    if (!(this instanceof Receiver)) throw misused(Receiver.prototype, 'receiver', 'tryRecv', this);
     const { cursor } = this;
     if (cursor.isEnded) return { ok: false, why: 'closed' };
     const missed = cursor.catchUp();

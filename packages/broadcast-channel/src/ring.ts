@@ -25,7 +25,7 @@
  * is replaced in the queue by the last); positions beyond 2^53.
  */
 
-import { reserveStack, type WaiterItem, type WaiterList } from '@quiesce/internal';
+import { reserveStack, show, type WaiterItem, type WaiterList } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 
 /** The largest capacity: the ring is made as a whole, 12 bytes a value. */
@@ -71,7 +71,7 @@ export class Ring<T> implements WaiterList {
 
   constructor(capacity: number) {
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > CAPACITY_END) {
-      throw new RangeError(`broadcast: the capacity must be an integer from 1 to 2^24, got ${String(capacity)}`);
+      throw new RangeError(`broadcast: the capacity must be an integer from 1 to 2^24, got ${show(capacity)}`);
     }
     this.size = 2 ** Math.ceil(Math.log2(capacity));
     this.mask = this.size - 1;

@@ -1,5 +1,5 @@
 import { ClosedError, PENDING } from '@quiesce/cancellation-token';
-import { defineDispose, refuseThenable } from '@quiesce/internal';
+import { defineHandle, misused, refuseThenable } from '@quiesce/internal';
 import { Closed } from './closed.ts';
 import type { Handle } from './handle.ts';
 import { Receiver } from './receiver.ts';
@@ -21,8 +21,13 @@ import { WeakSender } from './weak-sender.ts';
  * ```
  */
 export class Sender<T> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Sender, 'close');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Sender, {
+    name: 'sender',
+    dispose: 'close',
+    unguarded: ['send'],
+    facts: ({ length, receiverCount, strongCount }) => ({ length, receiverCount, strongCount }),
+  });
   /** @internal */
   readonly ring: Ring<T>;
   /** Set once, by `close`. */
@@ -55,6 +60,7 @@ export class Sender<T> implements Disposable {
    * ```
    */
   send(value: T): number {
+    if (!(this instanceof Sender)) throw misused(Sender.prototype, 'sender', 'send', this);
     this.#check('send');
     refuseThenable(value, 'send');
     if (value === PENDING) throw new TypeError('send: PENDING says that there is no value; wrap it in an object');

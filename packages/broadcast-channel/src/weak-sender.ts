@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineDispose } from '@quiesce/internal';
+import { defineHandle } from '@quiesce/internal';
 import type { Handle } from './handle.ts';
 import type { Ring } from './ring.ts';
 import type { Sender } from './sender.ts';
@@ -18,8 +18,12 @@ import type { Sender } from './sender.ts';
  * ```
  */
 export class WeakSender<T> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(WeakSender, 'close');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(WeakSender, {
+    name: 'weak',
+    dispose: 'close',
+    facts: ({ strongCount, weakCount }) => ({ strongCount, weakCount }),
+  });
   /** @internal */
   readonly ring: Ring<T>;
   readonly #createSender: () => Sender<T>;

@@ -6,7 +6,7 @@ import { expectClosed, expectEmpty, expectValues } from './vocabulary.ts';
 describe('broadcast', () => {
   it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31])('refuses the capacity %d', (capacity) => {
     expect(() => broadcast(capacity)).toThrow(RangeError);
-    expect(() => broadcast(capacity)).toThrow(`got ${capacity}`);
+    expect(() => broadcast(capacity)).toThrow(`got the number ${capacity}`);
   });
 
   it('refuses a capacity that is no number, by the same error', () => {

@@ -16,13 +16,18 @@ describe('broadcast.sender', () => {
     expectValues(rx, 2);
   });
 
-  it.each([0, -1, 1.5, Number.NaN, 2 ** 24 + 1, '4', undefined])(
-    'refuses the capacity %s as broadcast does',
-    (capacity) => {
-      expect(() => broadcast.sender(capacity as number)).toThrow(RangeError);
-      expect(() => broadcast.sender(capacity as number)).toThrow(`got ${capacity}`);
-    },
-  );
+  it.each([
+    [0, 'the number 0'],
+    [-1, 'the number -1'],
+    [1.5, 'the number 1.5'],
+    [Number.NaN, 'the number NaN'],
+    [2 ** 24 + 1, 'the number 16777217'],
+    ['4', 'the string "4"'],
+    [undefined, 'undefined'],
+  ])('refuses the capacity %s as broadcast does', (capacity, shown) => {
+    expect(() => broadcast.sender(capacity as number)).toThrow(RangeError);
+    expect(() => broadcast.sender(capacity as number)).toThrow(`got ${shown}`);
+  });
 });
 
 describe('a weak sender', () => {

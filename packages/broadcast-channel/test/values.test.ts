@@ -1,4 +1,5 @@
 import { broadcast, LaggedError, type OnLag } from '@quiesce/broadcast-channel';
+import { CancellationToken } from '@quiesce/cancellation-token';
 import { describe, expect, it } from 'vitest';
 import { expectClosed, expectEmpty, expectValues, now, sent, turn } from './vocabulary.ts';
 
@@ -247,4 +248,61 @@ describe('an iterator driven by hand', () => {
     expectEmpty(rx);
     expect(await now(a.next())).toBe('pending');
   });
+});
+
+describe('values with a signal', () => {
+  it('end with its reason, having taken nothing more', async () => {
+    const [tx, rx] = broadcast<string>(4);
+    const stop = new CancellationToken();
+    const seen: string[] = [];
+    const loop = (async () => {
+      for await (const value of rx.values({ signal: stop })) seen.push(value);
+    })();
+    tx.send('one');
+    await turn();
+    stop.cancel('deploy');
+    tx.send('two');
+    await expect(loop).rejects.toBe('deploy');
+    expect([seen, await rx.recv()]).toEqual([['one'], 'two']);
+    await expect(rx.values({ signal: AbortSignal.abort('late') }).next()).rejects.toBe('late');
+    expect(() => rx.values({ signal: {} as never })).toThrow(TypeError);
+  });
+
+  it('give what was taken when the report of a lag cancels it', async () => {
+    const [tx, rx] = broadcast<number>(1);
+    const stop = new CancellationToken();
+    const values = rx.values({ signal: stop, onLag: () => stop.cancel('lagged') });
+    const next = values.next();
+    tx.send(1);
+    expect((await next).value).toBe(1);
+    for (const n of [2, 3]) tx.send(n);
+    expect((await values.next()).value).toBe(3);
+    await expect(values.next()).rejects.toBe('lagged');
+  });
+
+  it('end with `return()`, and with the block that disposes of them', async () => {
+    const [tx, rx] = broadcast<number>(1);
+    const waiting: Promise<unknown>[] = [];
+    {
+      await using values = rx.values({ signal: new CancellationToken() });
+      waiting.push(values.next(), values.next());
+    }
+    expect(await Promise.all(waiting)).toEqual(Array(2).fill({ done: true, value: undefined }));
+    tx.send(1);
+    expect(await rx.recv()).toBe(1);
+  });
+});
+
+it('passes an error on that is thrown into a generator that delegates to it', async () => {
+  const [tx, rx] = broadcast<string>(4);
+  async function* delegating() {
+    yield* rx;
+  }
+  const outer = delegating();
+  tx.send('one');
+  expect((await outer.next()).value).toBe('one');
+  const failure = new Error('the reader failed');
+  await expect(outer.throw(failure)).rejects.toBe(failure);
+  tx.send('two');
+  expect(await rx.recv()).toBe('two');
 });

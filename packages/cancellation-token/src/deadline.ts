@@ -31,6 +31,8 @@ export class Deadline implements Origin {
   #timer: Timer | undefined = undefined;
   /** Whether the timer that is set holds the process. */
   #isHeld = false;
+  /** Since when there is a timer, if it fired early and is set again. */
+  #since: number | undefined = undefined;
   /** Set while the timer is being changed. */
   #isSetting = false;
 
@@ -104,15 +106,18 @@ export class Deadline implements Origin {
     let isSet = false;
     const now = this.clock.now();
     // A clock that calls back at once would find the tree half linked.
-    const fire = (): void => (isSet ? this.#fire(now) : queueMicrotask(fire));
+    const since = this.#since ?? now;
+    this.#since = undefined;
+    const fire = (): void => (isSet ? this.#fire(since) : queueMicrotask(fire));
     this.#timer = this.clock.setTimer(Math.max(0, this.#at - now), fire, { ref: this.#isHeld });
     isSet = true;
   }
 
-  /** @param set when the timer was set */
-  #fire(set: number): void {
+  /** @param since when the timer was set first */
+  #fire(since: number): void {
     this.#timer = undefined;
-    if (leftOf(set, this.#at, this.clock.now()) > 0) {
+    if (leftOf(since, this.#at, this.clock.now()) > 0) {
+      this.#since = since;
       this.#set();
       return;
     }

@@ -1,4 +1,4 @@
-import { checkTime } from '@quiesce/internal';
+import { checkTime, defineHandle } from '@quiesce/internal';
 import type { Clock, Timer, TimerOptions } from './clock.ts';
 import { idle } from './idle.ts';
 import { TimerHeap, VirtualTimer } from './timer-heap.ts';
@@ -22,6 +22,11 @@ import { TimerHeap, VirtualTimer } from './timer-heap.ts';
  * ```
  */
 export class VirtualClock implements Clock {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(VirtualClock, {
+    name: 'clock',
+    facts: (clock) => ({ now: clock.#now, pending: clock.pending }),
+  });
   #now = 0;
   readonly #start: number;
   readonly #timers: TimerHeap = new TimerHeap();

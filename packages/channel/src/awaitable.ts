@@ -1,5 +1,5 @@
 import { PENDING, type Source, type SourceProtocol, source, type Waiter, wait } from '@quiesce/cancellation-token';
-import { parkOn, unparkFrom, type WaiterItem, type WaiterList } from '@quiesce/internal';
+import { defineInspect, parkOn, unparkFrom, type WaiterItem, type WaiterList } from '@quiesce/internal';
 
 /**
  * Something that can be awaited, and be a branch of `select`: a place in a line, or the end of the other side.
@@ -17,6 +17,8 @@ import { parkOn, unparkFrom, type WaiterItem, type WaiterList } from '@quiesce/i
  * ```
  */
 export class Awaitable<T> implements PromiseLike<T> {
+  /** @internal See `defineInspect`. */
+  static readonly described: object = /* @__PURE__ */ defineInspect(Awaitable, () => ({}));
   /** @internal */
   readonly protocol: SourceProtocol<T>;
 

@@ -1,6 +1,7 @@
 import { PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
 import {
   defineInspect,
+  guardMethods,
   parkOn,
   reserveStack,
   unparkFrom,
@@ -24,7 +25,7 @@ export interface BarrierWaitResult {
  * Use it for phases in which every task must have finished before any goes on. To wait for the end of tasks, use a scope.
  *
  * **Cancel safety.** A `wait` that is given up, or loses in `select`, has not arrived: the others wait for another one.
- * (In Tokio an arrival counts although its task was cancelled.)
+ * It has arrived until its cancellation or its timer is noticed. (In Tokio an arrival counts although its task was cancelled.)
  *
  * **Fairness.** The waiters of a round are woken in the order of their arrival.
  *
@@ -43,10 +44,7 @@ export interface BarrierWaitResult {
  */
 export class Barrier {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineInspect(Barrier, ({ arrivedCount, count }) => ({
-    arrivedCount,
-    count,
-  }));
+  static readonly completed: object = /* @__PURE__ */ complete(Barrier, (value) => #round in value);
   readonly #round: Round;
 
   /**
@@ -161,4 +159,9 @@ class Arrival implements SourceProtocol<BarrierWaitResult>, WaiterList, Waiter {
   get #isLast(): boolean {
     return this.owner !== this.#round && this.#round.arrived + 1 >= this.#round.count;
   }
+}
+
+function complete(type: typeof Barrier, owns: (value: object) => boolean): object {
+  guardMethods(type, 'barrier', owns);
+  return defineInspect(type, ({ arrivedCount, count }) => ({ arrivedCount, count }));
 }

@@ -80,8 +80,6 @@ export class Channel<T> implements Takeable<T>, DueList {
       const why = this.isDropped ? 'this receiver was disposed' : 'the channel is closed and drained';
       throw new ClosedError(`recv: ${why}; there will be no more values`);
     }
-    // Before anything changes: those who are woken below must find room on the stack.
-    if (room !== undefined && isCrowd(room)) reserveStack();
     const value = this.queue.shift();
     if (room !== undefined) room.give(1);
     this.tellEnd();

@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineDispose } from '@quiesce/internal';
+import { defineHandle, misused } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { Line, Request } from './line.ts';
@@ -26,6 +26,12 @@ import { Line, Request } from './line.ts';
  * ```
  */
 export class Mutex {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Mutex, {
+    name: 'mutex',
+    unguarded: ['acquire', 'tryAcquire'],
+    facts: ({ isLocked }) => ({ isLocked }),
+  });
   readonly #line: Line = new Line(1);
 
   /**
@@ -41,6 +47,7 @@ export class Mutex {
    * @see tokio::sync::Mutex::lock_owned (tokio 1.53)
    */
   acquire(options?: WaitOptions): Awaitable<MutexGuard> {
+    if (!(this instanceof Mutex)) throw misused(Mutex.prototype, 'mutex', 'acquire', this);
     const line = this.#line;
     return new Awaitable(limited(new Request(line, 1, () => new MutexGuard(line), neverClosed), options, 'acquire'));
   }
@@ -52,6 +59,7 @@ export class Mutex {
    * @see tokio::sync::Mutex::try_lock_owned (tokio 1.53)
    */
   tryAcquire(): MutexGuard | undefined {
+    if (!(this instanceof Mutex)) throw misused(Mutex.prototype, 'mutex', 'tryAcquire', this);
     return this.#line.tryTake(1) ? new MutexGuard(this.#line) : undefined;
   }
 
@@ -75,8 +83,13 @@ export class Mutex {
  * ```
  */
 export class MutexGuard implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(MutexGuard, 'release');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(MutexGuard, {
+    name: 'guard',
+    dispose: 'release',
+    unguarded: ['release'],
+    facts: (guard) => ({ isHeld: guard.#line !== undefined }),
+  });
   /** Set to `undefined` by `release`. */
   #line: Line | undefined;
   /** The same as `release`. */
@@ -89,6 +102,7 @@ export class MutexGuard implements Disposable {
 
   /** Gives the lock to the next in line. Synchronous, idempotent. */
   release(): void {
+    if (!(this instanceof MutexGuard)) throw misused(MutexGuard.prototype, 'guard', 'release', this);
     const line = this.#line;
     this.#line = undefined;
     try {

@@ -1,4 +1,4 @@
-import { defineDispose } from '@quiesce/internal';
+import { defineDispose, defineInspect, guardMethods } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { type NotifyQueue, Place } from './notify-queue.ts';
@@ -18,7 +18,7 @@ import { type NotifyQueue, Place } from './notify-queue.ts';
  */
 export class Notified extends Awaitable<void> implements Disposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Notified, 'dispose');
+  static readonly completed: object = /* @__PURE__ */ complete(Notified, (value) => #place in value);
   readonly #place: Place;
   /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -51,6 +51,11 @@ export class Notified extends Awaitable<void> implements Disposable {
     return this.#place.enable();
   }
 
+  /** Whether it stands in the queue, or keeps its notification, also while nothing waits for it. */
+  get isEnabled(): boolean {
+    return this.#place.isEnabled;
+  }
+
   /**
    * Leaves the queue that `enable` has joined. A notification that nothing has taken goes to the next waiter. Synchronous,
    * idempotent. Waits that are under way are not affected.
@@ -58,4 +63,10 @@ export class Notified extends Awaitable<void> implements Disposable {
   dispose(): void {
     this.#place.dispose();
   }
+}
+
+function complete(type: typeof Notified, owns: (value: object) => boolean): object {
+  guardMethods(type, 'notified', owns);
+  defineDispose(type, 'dispose');
+  return defineInspect(type, ({ isEnabled }) => ({ isEnabled }));
 }

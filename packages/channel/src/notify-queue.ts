@@ -98,7 +98,7 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
   /** Set by the queue with a notification; unset when the place passes it on. */
   notification: Notification | undefined = undefined;
   /** Set by `enable`, unset by `dispose`: it stays in the queue though nothing is parked. */
-  #isEnabled = false;
+  isEnabled = false;
   #isWaking = false;
   /** Set by the poll that takes the notification, for good. */
   #isDone = false;
@@ -140,13 +140,13 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
 
   enable(): boolean {
     if (this.poll() !== PENDING) return true;
-    this.#isEnabled = true;
+    this.isEnabled = true;
     this.#join();
     return false;
   }
 
   dispose(): void {
-    this.#isEnabled = false;
+    this.isEnabled = false;
     this.#leave();
   }
 
@@ -174,7 +174,7 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
 
   /** When nothing waits here any more, the notification goes to the next place. */
   #leave(): void {
-    if (this.#isDone || this.#isEnabled || this.head !== undefined) return;
+    if (this.#isDone || this.isEnabled || this.head !== undefined) return;
     unparkFrom(this.#queue, this);
     const { notification } = this;
     if (notification === undefined || notification === 'all') return;

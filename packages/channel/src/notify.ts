@@ -1,4 +1,4 @@
-import { defineInspect } from '@quiesce/internal';
+import { defineInspect, guardMethods } from '@quiesce/internal';
 import type { WaitOptions } from './limited.ts';
 import { Notified } from './notified.ts';
 import { NotifyQueue } from './notify-queue.ts';
@@ -29,16 +29,17 @@ import { NotifyQueue } from './notify-queue.ts';
  */
 export class Notify {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineInspect(Notify, ({ waiterCount, queue }) => ({
-    waiterCount,
-    isNotified: queue.isStored,
-  }));
-  /** @internal */
-  readonly queue: NotifyQueue = new NotifyQueue();
+  static readonly completed: object = /* @__PURE__ */ complete(Notify, (value) => #queue in value);
+  readonly #queue: NotifyQueue = new NotifyQueue();
 
   /** How many waits stand in the queue. Costs a look at each. */
   get waiterCount(): number {
-    return this.queue.length;
+    return this.#queue.length;
+  }
+
+  /** Whether a notification is stored, which the next `notified` takes. */
+  get isNotified(): boolean {
+    return this.#queue.isStored;
   }
 
   /**
@@ -56,7 +57,7 @@ export class Notify {
    * @see tokio::sync::Notify::notified_owned (tokio 1.53)
    */
   notified(options?: WaitOptions): Notified {
-    return new Notified(this.queue, options);
+    return new Notified(this.#queue, options);
   }
 
   /**
@@ -67,7 +68,7 @@ export class Notify {
    * @see tokio::sync::Notify::notify_one (tokio 1.53)
    */
   notifyOne(): void {
-    this.queue.notify('first');
+    this.#queue.notify('first');
   }
 
   /**
@@ -85,7 +86,7 @@ export class Notify {
    * ```
    */
   notifyLast(): void {
-    this.queue.notify('last');
+    this.#queue.notify('last');
   }
 
   /**
@@ -103,6 +104,11 @@ export class Notify {
    * ```
    */
   notifyWaiters(): void {
-    this.queue.notifyAll();
+    this.#queue.notifyAll();
   }
+}
+
+function complete(type: typeof Notify, owns: (value: object) => boolean): object {
+  guardMethods(type, 'notify', owns);
+  return defineInspect(type, ({ waiterCount, isNotified }) => ({ waiterCount, isNotified }));
 }

@@ -1,5 +1,5 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import { checkFunction, defineInspect } from '@quiesce/internal';
+import { checkFunction, defineInspect, guardMethods } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { Cell, Initialization } from './initialization.ts';
 import { limited, type WaitOptions } from './limited.ts';
@@ -33,10 +33,7 @@ export type TrySet = { readonly ok: true } | { readonly ok: false; readonly why:
  */
 export class OnceCell<T> {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineInspect(
-    OnceCell as { readonly name: string; readonly prototype: OnceCell<unknown> },
-    ({ isInitialized, isInitializing }) => ({ isInitialized, isInitializing }),
-  );
+  static readonly completed: object = /* @__PURE__ */ complete(OnceCell, (value) => #cell in value);
   readonly #cell: Cell<T> = new Cell();
 
   /**
@@ -130,4 +127,11 @@ export class OnceCell<T> {
   take(): T | undefined {
     return this.#cell.take();
   }
+}
+
+type Class = { readonly name: string; readonly prototype: OnceCell<unknown> };
+
+function complete(type: Class, owns: (value: object) => boolean): object {
+  guardMethods(type, 'cell', owns);
+  return defineInspect(type, ({ isInitialized, isInitializing }) => ({ isInitialized, isInitializing }));
 }

@@ -8,7 +8,7 @@ import {
   type SourceProtocol,
   source,
 } from '@quiesce/cancellation-token';
-import { defineDispose, wakeAll } from '@quiesce/internal';
+import { defineHandle, wakeAll } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { type WaitOptions, waitLimited } from './limited.ts';
 import type { TryRecv } from './receiver.ts';
@@ -43,8 +43,12 @@ export function oneshot<T extends Sendable>(): [tx: OneshotSender<T>, rx: Onesho
  * ```
  */
 export class OneshotSender<T> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(OneshotSender, 'close');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(OneshotSender, {
+    name: 'sender',
+    dispose: 'close',
+    facts: ({ isClosed }) => ({ isClosed }),
+  });
   readonly #slot: Slot<T>;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -107,8 +111,13 @@ export class OneshotSender<T> implements Disposable {
  * ```
  */
 export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(OneshotReceiver, 'close');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(OneshotReceiver, {
+    name: 'receiver',
+    dispose: 'close',
+    unguarded: ['then'],
+    facts: ({ isEmpty }) => ({ isEmpty }),
+  });
   /** @internal */
   readonly slot: Slot<T>;
   /** The same as `close`. */

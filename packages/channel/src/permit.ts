@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineDispose } from '@quiesce/internal';
+import { defineHandle, misused } from '@quiesce/internal';
 import { SendError } from './errors.ts';
 import type { Channel } from './mpsc.ts';
 import { refuseUnsendable } from './settle.ts';
@@ -21,8 +21,13 @@ import { refuseUnsendable } from './settle.ts';
  * ```
  */
 export class Permit<T> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Permit, 'release');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Permit, {
+    name: 'permit',
+    dispose: 'release',
+    unguarded: ['send', 'release'],
+    facts: (permit) => ({ isUsed: permit.#channel === undefined }),
+  });
   /** Where there is room; `undefined`: used or released. */
   #channel: Channel<T> | undefined;
   /** The same as `release`. */
@@ -44,6 +49,7 @@ export class Permit<T> implements Disposable {
    * @see tokio::sync::mpsc::OwnedPermit::send (tokio 1.53)
    */
   send(value: T): void {
+    if (!(this instanceof Permit)) throw misused(Permit.prototype, 'permit', 'send', this);
     refuseUnsendable(value, 'send');
     const channel = this.#channel;
     if (channel === undefined) throw new ClosedError('send: this permit was used or released; reserve another one');
@@ -59,6 +65,7 @@ export class Permit<T> implements Disposable {
 
   /** Gives the room to the next in line. Synchronous, idempotent; nothing after `send`. */
   release(): void {
+    if (!(this instanceof Permit)) throw misused(Permit.prototype, 'permit', 'release', this);
     const channel = this.#channel;
     this.#channel = undefined;
     try {

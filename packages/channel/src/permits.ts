@@ -1,4 +1,4 @@
-import { defineDispose } from '@quiesce/internal';
+import { defineHandle } from '@quiesce/internal';
 import type { Channel } from './mpsc.ts';
 import { Permit } from './permit.ts';
 
@@ -15,8 +15,12 @@ import { Permit } from './permit.ts';
  * ```
  */
 export class Permits<T> implements IterableIterator<Permit<T>>, Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Permits, 'release');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Permits, {
+    name: 'permits',
+    dispose: 'release',
+    facts: ({ length }) => ({ length }),
+  });
   readonly #channel: Channel<T>;
   #length: number;
   /** The same as `release`. */

@@ -9,7 +9,7 @@ import {
   source,
   type Takeable,
 } from '@quiesce/cancellation-token';
-import { defineDispose } from '@quiesce/internal';
+import { defineHandle, misused } from '@quiesce/internal';
 import { type WaitOptions, waitLimited } from './limited.ts';
 import type { Channel } from './mpsc.ts';
 import { Pause } from './pause.ts';
@@ -39,8 +39,13 @@ export type TryRecv<T> =
  * ```
  */
 export class Receiver<T> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Receiver, 'dispose');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Receiver, {
+    name: 'receiver',
+    dispose: 'dispose',
+    unguarded: ['recv', 'tryRecv'],
+    facts: ({ length, maxCapacity, isClosed, strongCount }) => ({ length, maxCapacity, isClosed, strongCount }),
+  });
   /** @internal */
   readonly channel: Channel<T>;
   /** Used for one receive after another; a second one at the same time gets its own. */
@@ -77,6 +82,8 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   recv(options?: WaitOptions): SourcePromise<T> {
+    if (!(this instanceof Receiver))
+      return Promise.reject(misused(Receiver.prototype, 'receiver', 'recv', this)) as never;
     const { channel } = this;
     if (options !== undefined) return waitLimited(channel, options, 'recv');
     let result: Promise<T>;
@@ -141,6 +148,7 @@ export class Receiver<T> implements Disposable {
    */
   tryRecv(): TryRecv<T> {
     try {
+      if (!(this instanceof Receiver)) throw misused(Receiver.prototype, 'receiver', 'tryRecv', this);
       const value = this.channel.poll();
       return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };
     } catch (error) {

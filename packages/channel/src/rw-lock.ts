@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { checkOptions, defineDispose, defineInspect } from '@quiesce/internal';
+import { checkOptions, defineDispose, defineInspect, guardMethods } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { Line, Request } from './line.ts';
@@ -39,7 +39,7 @@ export interface RwLockOptions {
  */
 export class RwLock {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineInspect(RwLock, (lock) => ({ isLocked: lock.isLocked }));
+  static readonly completed: object = /* @__PURE__ */ complete(RwLock, (value) => #line in value);
   readonly #line: Line;
   /** A reader takes one unit of the line, a writer all of them. */
   readonly #all: number;
@@ -155,7 +155,7 @@ class Held {
  */
 export class RwLockReadGuard implements Disposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ completeGuard(RwLockReadGuard);
+  static readonly completed: object = /* @__PURE__ */ completeGuard(RwLockReadGuard, (value) => #held in value);
   readonly #held: Held;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -191,7 +191,7 @@ export class RwLockReadGuard implements Disposable {
  */
 export class RwLockWriteGuard implements Disposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ completeGuard(RwLockWriteGuard);
+  static readonly completed: object = /* @__PURE__ */ completeGuard(RwLockWriteGuard, (value) => #held in value);
   readonly #held: Held;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -234,7 +234,16 @@ export class RwLockWriteGuard implements Disposable {
   }
 }
 
-function completeGuard(type: typeof RwLockReadGuard | typeof RwLockWriteGuard): object {
+function complete(type: typeof RwLock, owns: (value: object) => boolean): object {
+  guardMethods(type, 'lock', owns);
+  return defineInspect(type, ({ isLocked }) => ({ isLocked }));
+}
+
+function completeGuard(
+  type: typeof RwLockReadGuard | typeof RwLockWriteGuard,
+  owns: (value: object) => boolean,
+): object {
+  guardMethods(type, 'guard', owns);
   defineDispose(type, 'release');
   return defineInspect<RwLockReadGuard | RwLockWriteGuard>(type, ({ isHeld }) => ({ isHeld }));
 }

@@ -1,4 +1,4 @@
-import { defineDispose } from '@quiesce/internal';
+import { defineHandle, misused } from '@quiesce/internal';
 import type { Line } from './line.ts';
 import { checkCount } from './settle.ts';
 
@@ -15,8 +15,13 @@ import { checkCount } from './settle.ts';
  * ```
  */
 export class SemaphorePermit implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(SemaphorePermit, 'release');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(SemaphorePermit, {
+    name: 'permit',
+    dispose: 'release',
+    unguarded: ['release'],
+    facts: ({ count }) => ({ count }),
+  });
   readonly #line: Line;
   /** How many are left to release: less after `split`, more after `merge`, none after `release` and `forget`. */
   #count: number;
@@ -36,6 +41,7 @@ export class SemaphorePermit implements Disposable {
 
   /** Gives the permits back, to the next in line. Synchronous, idempotent. */
   release(): void {
+    if (!(this instanceof SemaphorePermit)) throw misused(SemaphorePermit.prototype, 'permit', 'release', this);
     const count = this.#count;
     this.#count = 0;
     try {

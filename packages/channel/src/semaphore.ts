@@ -1,4 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
+import { defineHandle, misused } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { Line, Request } from './line.ts';
@@ -25,6 +26,12 @@ import { checkCount } from './settle.ts';
  * ```
  */
 export class Semaphore {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Semaphore, {
+    name: 'semaphore',
+    unguarded: ['acquire', 'tryAcquire'],
+    facts: ({ availablePermits, isClosed }) => ({ availablePermits, isClosed }),
+  });
   readonly #line: Line;
 
   /**
@@ -49,6 +56,7 @@ export class Semaphore {
    * @see tokio::sync::Semaphore::acquire_owned (tokio 1.53)
    */
   acquire(options?: WaitOptions): Awaitable<SemaphorePermit> {
+    if (!(this instanceof Semaphore)) throw misused(Semaphore.prototype, 'semaphore', 'acquire', this);
     return this.acquireMany(1, options);
   }
 
@@ -80,6 +88,7 @@ export class Semaphore {
    * @see tokio::sync::Semaphore::try_acquire_owned (tokio 1.53)
    */
   tryAcquire(): SemaphorePermit | undefined {
+    if (!(this instanceof Semaphore)) throw misused(Semaphore.prototype, 'semaphore', 'tryAcquire', this);
     return this.tryAcquireMany(1);
   }
 

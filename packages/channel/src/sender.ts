@@ -1,5 +1,5 @@
 import { ClosedError, consumeBudget, source, wait } from '@quiesce/cancellation-token';
-import { defineDispose } from '@quiesce/internal';
+import { defineHandle, misused } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { SendError } from './errors.ts';
 import { limited, type WaitOptions } from './limited.ts';
@@ -43,8 +43,13 @@ const SENT = Promise.resolve();
  * ```
  */
 export class Sender<T> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Sender, 'close');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Sender, {
+    name: 'sender',
+    dispose: 'close',
+    unguarded: ['send', 'trySend'],
+    facts: ({ capacity, maxCapacity, isClosed, strongCount }) => ({ capacity, maxCapacity, isClosed, strongCount }),
+  });
   /** @internal */
   readonly channel: Channel<T>;
   readonly #room: Line;
@@ -85,6 +90,7 @@ export class Sender<T> implements Disposable {
    */
   send(value: T, options?: WaitOptions): Promise<void> {
     try {
+      if (!(this instanceof Sender)) throw misused(Sender.prototype, 'sender', 'send', this);
       this.#check('send');
       refuseUnsendable(value, 'send');
       if (options !== undefined) return this.#sendWithin(value, options);
@@ -114,6 +120,7 @@ export class Sender<T> implements Disposable {
    * @see tokio::sync::mpsc::Sender::try_send (tokio 1.53)
    */
   trySend(value: T): TrySend {
+    if (!(this instanceof Sender)) throw misused(Sender.prototype, 'sender', 'trySend', this);
     this.#check('trySend');
     refuseUnsendable(value, 'trySend');
     if (!this.#room.tryTake(1)) return { ok: false, why: this.channel.isClosed ? 'closed' : 'full' };

@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineDispose } from '@quiesce/internal';
+import { defineHandle, misused } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { SendError } from './errors.ts';
 import type { Channel } from './mpsc.ts';
@@ -18,8 +18,13 @@ import { WeakSender } from './weak-sender.ts';
  * ```
  */
 export class UnboundedSender<T> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(UnboundedSender, 'close');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(UnboundedSender, {
+    name: 'sender',
+    dispose: 'close',
+    unguarded: ['send'],
+    facts: ({ isClosed, strongCount }) => ({ isClosed, strongCount }),
+  });
   /** @internal */
   readonly channel: Channel<T>;
   /** Set once, by `close`. */
@@ -44,6 +49,7 @@ export class UnboundedSender<T> implements Disposable {
    * @see tokio::sync::mpsc::UnboundedSender::send (tokio 1.53)
    */
   send(value: T): void {
+    if (!(this instanceof UnboundedSender)) throw misused(UnboundedSender.prototype, 'sender', 'send', this);
     // Before everything: it may run a getter, which may close the channel.
     refuseUnsendable(value, 'send');
     this.#check('send');

@@ -6,7 +6,7 @@ import {
   source,
   type Takeable,
 } from '@quiesce/cancellation-token';
-import { defineDispose } from '@quiesce/internal';
+import { defineHandle, misused } from '@quiesce/internal';
 import { type WaitOptions, waitLimited } from './limited.ts';
 import { Values, type ValuesOptions } from './values.ts';
 import { View } from './watched.ts';
@@ -28,8 +28,13 @@ import { View } from './watched.ts';
  * ```
  */
 export class WatchReceiver<T> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(WatchReceiver, 'close');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(WatchReceiver, {
+    name: 'receiver',
+    dispose: 'close',
+    unguarded: ['borrow', 'borrowAndUpdate'],
+    facts: ({ isClosed }) => ({ isClosed }),
+  });
   /** @internal */
   readonly view: View<T>;
   /** The same as `close`. */
@@ -42,6 +47,7 @@ export class WatchReceiver<T> implements Disposable {
 
   /** The value; whether it counts as seen stays as it is. */
   borrow(): T {
+    if (!(this instanceof WatchReceiver)) throw misused(WatchReceiver.prototype, 'receiver', 'borrow', this);
     return this.view.shared.value;
   }
 
@@ -51,6 +57,7 @@ export class WatchReceiver<T> implements Disposable {
    * @see tokio::sync::watch::Receiver::borrow_and_update (tokio 1.53)
    */
   borrowAndUpdate(): T {
+    if (!(this instanceof WatchReceiver)) throw misused(WatchReceiver.prototype, 'receiver', 'borrowAndUpdate', this);
     return this.view.see();
   }
 

@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineDispose } from '@quiesce/internal';
+import { defineHandle, misused } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { refuseUnsendable } from './settle.ts';
 import { WatchReceiver } from './watch-receiver.ts';
@@ -22,8 +22,13 @@ import { View, type Watched } from './watched.ts';
  * ```
  */
 export class WatchSender<T> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(WatchSender, 'close');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(WatchSender, {
+    name: 'sender',
+    dispose: 'close',
+    unguarded: ['send', 'borrow'],
+    facts: ({ isClosed, receiverCount, senderCount }) => ({ isClosed, receiverCount, senderCount }),
+  });
   /** @internal */
   readonly shared: Watched<T>;
   /** Set once, by `close`. */
@@ -46,6 +51,7 @@ export class WatchSender<T> implements Disposable {
    * @see tokio::sync::watch::Sender::send (tokio 1.53)
    */
   send(value: T): boolean {
+    if (!(this instanceof WatchSender)) throw misused(WatchSender.prototype, 'sender', 'send', this);
     const isWatched = this.shared.receivers > 0;
     if (isWatched) this.sendReplace(value);
     else this.#check('send', value);
@@ -113,6 +119,7 @@ export class WatchSender<T> implements Disposable {
 
   /** The value. */
   borrow(): T {
+    if (!(this instanceof WatchSender)) throw misused(WatchSender.prototype, 'sender', 'borrow', this);
     return this.shared.value;
   }
 

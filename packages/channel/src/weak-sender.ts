@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineDispose } from '@quiesce/internal';
+import { defineHandle } from '@quiesce/internal';
 import type { Channel } from './mpsc.ts';
 
 /**
@@ -16,8 +16,12 @@ import type { Channel } from './mpsc.ts';
  * ```
  */
 export class WeakSender<S> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(WeakSender, 'close');
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(WeakSender, {
+    name: 'weak',
+    dispose: 'close',
+    facts: ({ strongCount, weakCount }) => ({ strongCount, weakCount }),
+  });
   readonly #channel: Channel<never>;
   readonly #make: () => S;
   /** Set once, by `close`. */

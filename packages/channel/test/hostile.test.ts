@@ -1,9 +1,34 @@
 // What a hostile or hurried user may do: it is refused at the call that is wrong, and nothing is lost.
 import { CancellationToken, PENDING, source } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { channel, Mutex, oneshot, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
+import {
+  Barrier,
+  channel,
+  Mutex,
+  Notify,
+  OnceCell,
+  oneshot,
+  RwLock,
+  Semaphore,
+  unboundedChannel,
+  watch,
+} from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
 import { expectEmpty, expectValues, rejection, take, turn, waiter } from './vocabulary.ts';
+
+describe('a method that is called without its handle', () => {
+  it.each([
+    [() => new Notify().notifyOne, 'notifyOne was called without its notify, on undefined'],
+    [() => new Notify().notified().enable, 'enable was called without its notified, on undefined'],
+    [() => new RwLock().read, 'read was called without its lock, on undefined'],
+    [() => new RwLock().tryWrite()?.release, 'release was called without its guard, on undefined'],
+    [() => new Barrier(1).wait, 'wait was called without its barrier, on undefined'],
+    [() => new OnceCell<number>().getOrInit, 'getOrInit was called without its cell, on undefined'],
+  ] as [() => () => unknown, string][])('%#', (method, text) => {
+    const detached = method();
+    expect(() => detached()).toThrow(text);
+  });
+});
 
 const thenable = Object.defineProperty({}, 'then', { value: () => {} }) as never;
 

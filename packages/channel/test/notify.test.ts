@@ -164,6 +164,7 @@ describe('a wait for a notification', () => {
     const notify = new Notify();
     const parked = [notify.notified(), notify.notified(), notify.notified()].map((wait) => [wait, park(wait)] as const);
     expect(inspect(notify)).toBe('Notify { waiterCount: 3, isNotified: false }');
+    expect(inspect(parked[0]?.[0])).toBe('Notified { isEnabled: false }');
     for (const [wait, waiter] of parked) unpark(wait, waiter);
     notify.notifyOne();
     expect(inspect(notify)).toBe('Notify { waiterCount: 0, isNotified: true }');

@@ -94,3 +94,13 @@ describe('a oneshot', () => {
     expect(await rx).toEqual({ fine: true });
   });
 });
+
+it('says whether a value was sent', async () => {
+  const [reply, answer] = oneshot<string>();
+  expect(answer.isEmpty).toBe(true);
+  reply.send('yes');
+  expect([answer.isEmpty, await answer, answer.isEmpty]).toEqual([false, 'yes', false]);
+  const [unused, nothing] = oneshot<string>();
+  unused.close();
+  expect(nothing.isEmpty).toBe(true);
+});

@@ -1,17 +1,18 @@
 /**
  * One connection of HTTP/1.
  *
- *     OPEN ──the last response is marked, and ends │ idle for too long──► ENDED (FIN sent) ──► closed
+ *     OPEN ──the last response says so, and ends │ idle for too long──► ENDED (FIN sent) ──► closed
  *
  * Invariants
- *  1. While the machine is not `running`, the last response is marked unless its head was sent before, and no other is:
- *     on an earlier one of a pipeline the mark would cut off those behind it.
- *  2. Whatever ends the connection goes through `end`: we send FIN, and go on reading until the client has ended too, or
+ *  1. While the machine is not `running`, the head of the last response says `Connection: close`, and no other: on an
+ *     earlier one of a pipeline it would cut off those behind it. Which one is the last is known when its head is written.
+ *  2. A connection whose client was not told, since the head was sent before, is kept for `idleGrace` after its last
+ *     response, as every other connection without a request.
+ *  3. Whatever ends the connection goes through `end`: we send FIN, and go on reading until the client has ended too, or
  *     has sent its whole request and `idleGrace` is over. To close with unread data would reset the connection, and the
  *     client could lose the response that it has not read yet.
  *
- * Not guaranteed: that the half of a request head that came in one chunk with the end of the request before it is
- * noticed; such a connection counts as idle.
+ * Not guaranteed: that a connection on which only empty lines came is ended before the time limits of the server.
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -19,24 +20,19 @@ import type { Socket } from 'node:net';
 import type { Timer } from '@quiesce/cancellation-token';
 import { Exchange } from './exchange.ts';
 import { guarded, type Machine } from './machine.ts';
-
-/** The newest request of a connection. */
-interface Last {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** What was there before we marked it; `undefined`: it is not marked. */
-  before: { readonly header: ReturnType<ServerResponse['getHeader']>; readonly keeps: boolean } | undefined;
-}
+import { sayClose } from './say-close.ts';
 
 export class Connection {
   readonly #machine: Machine;
   readonly #socket: Socket;
   /** Requests that are in progress. */
   readonly #open: Set<Exchange> = new Set();
-  /** Set by each request. */
-  #last: Last | undefined = undefined;
-  /** How much had been read when the last request was there, its body included: more means that a head is on its way. */
-  #read: number;
+  /** The newest request and its response. Set by each request, and unset when another protocol follows. */
+  #last: { readonly request: IncomingMessage; readonly response: ServerResponse } | undefined = undefined;
+  /** How much had been read before the first request: a connection that has sent nothing has no more. */
+  readonly #unused: number;
+  /** Set when the head of the last response has said that it is the last. */
+  #hasSaidClose = false;
   /** Set by `end`, by the end of the socket, and by `upgrade`: nothing of ours ends it any more. */
   #isEnded = false;
   /** Set by `refuseUpgrade`: what is said behind the last response. */
@@ -47,38 +43,33 @@ export class Connection {
   constructor(machine: Machine, socket: Socket) {
     this.#machine = machine;
     this.#socket = socket;
-    this.#read = socket.bytesRead;
+    this.#unused = socket.bytesRead;
     machine.connections.set(socket, this);
     socket.once('close', () => this.#closed());
-    // What Node calls after a response that was marked; its own would destroy the socket (invariant 2).
+    // What Node calls after a last response; its own would destroy the socket (invariant 3).
     const destroySoon = socket.destroySoon;
     socket.destroySoon = (): void => {
       if (machine.phase === 'running' || machine.upgraded.has(socket)) destroySoon.call(socket);
       else this.end();
     };
     // A handshake that took its time: the sweep of all may be over.
-    if (machine.isRefusing) this.#later(() => this.sweep());
+    if (machine.isRefusing) this.#idle();
   }
 
   /** We have said that the last response was the last: whatever comes behind it must not be processed (RFC 9112, 9.6). */
   get #isOver(): boolean {
-    const last = this.#last;
-    return this.#isEnded || (last?.before !== undefined && last.response.headersSent);
+    return this.#isEnded || this.#hasSaidClose;
   }
 
   /** A request has been received. Says whether it was dealt with here, so that nobody else may see it. */
   request(request: IncomingMessage, response: ServerResponse): boolean {
     const machine = this.#machine;
-    const last = this.#last;
-    this.#read = this.#socket.bytesRead;
     if (this.crosses()) {
       request.resume();
       return true;
     }
-    if (hasBody(request)) request.once('end', () => this.#received());
-    if (last !== undefined) unmark(last);
-    this.#last = { request, response, before: undefined };
-    const exchange = new Exchange(machine, request, request.method, request.url);
+    this.#last = { request, response };
+    const exchange = new Exchange(machine, request, this.#socket, request.method, request.url);
     this.#open.add(exchange);
     // Node says "finish" also of a response whose socket was destroyed with everything unsent.
     response.on('finish', () => {
@@ -101,23 +92,34 @@ export class Connection {
 
   /** Invariant 1. */
   mark(): void {
-    const last = this.#last;
-    if (last === undefined || last.before !== undefined || last.response.headersSent) return;
-    const { response } = last;
-    last.before = { header: response.getHeader('connection'), keeps: response.shouldKeepAlive };
-    // Node then says Connection: close; where a header stands already it says that.
-    response.shouldKeepAlive = false;
-    if (last.before.header !== undefined) response.setHeader('Connection', 'close');
+    const response = this.#last?.response;
+    if (response === undefined || response.headersSent) return;
+    sayClose(
+      response,
+      () => this.#last?.response === response,
+      () => {
+        this.#hasSaidClose = true;
+      },
+    );
   }
 
-  /** Ends it if no request is in progress. */
-  sweep(): void {
-    if (this.#isEnded || this.#open.size > 0 || this.#socket.bytesRead > this.#read) return;
+  /**
+   * Ends it if no request is in progress, and it has no time of its own (invariant 2).
+   *
+   * @param isIdle says whether neither a head nor a body is under way on a connection that has sent something
+   */
+  sweep(isIdle: (socket: Socket) => boolean): void {
+    if (this.#isEnded || this.#open.size > 0 || this.#timer !== undefined) return;
+    if (this.#socket.bytesRead > this.#unused && !isIdle(this.#socket)) {
+      // The end of a body leaves it idle; half a head is subject to the time limits of the server.
+      this.#last?.request.once('end', () => this.#idle());
+      return;
+    }
     this.#machine.tally.ended++;
     this.end();
   }
 
-  /** Invariant 2. Idempotent. */
+  /** Invariant 3. Idempotent. */
   end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -135,13 +137,14 @@ export class Connection {
   upgrade(): void {
     // Responses that were under way must not end it any more.
     this.#isEnded = true;
+    this.#last = undefined;
     this.#clear();
     this.#machine.connections.delete(this.#socket);
   }
 
   /** It shall not: `head` is the answer, which comes behind the responses that are under way. */
   refuseUpgrade(head: string): void {
-    if (this.#last !== undefined) unmark(this.#last);
+    this.#last = undefined;
     this.#farewell = head;
     if (this.#open.size === 0) this.end();
   }
@@ -158,30 +161,36 @@ export class Connection {
   #done(exchange: Exchange): void {
     this.#open.delete(exchange);
     exchange.end('aborted');
-    // Its head was sent before stopping began, or its handler wanted the connection kept.
-    if (this.#open.size === 0 && this.#machine.phase !== 'running') this.end();
+    if (this.#open.size > 0) return;
+    if (this.#farewell !== '') this.end();
+    // Its head was sent before stopping began (invariant 2).
+    else if (this.#machine.isRefusing) this.#idle();
   }
 
-  /** The body of the last request is there. */
-  #received(): void {
-    this.#read = this.#socket.bytesRead;
-    // Its response was finished long ago, and the sweep has passed it by.
-    if (this.#machine.isRefusing && this.#open.size === 0 && !this.#isEnded) this.#later(() => this.sweep());
+  /** Has it swept after a time of its own, since the sweep of all may be over. */
+  #idle(): void {
+    if (this.#isEnded) return;
+    this.#setTimer(() => {
+      this.#timer = undefined;
+      this.#machine.sweepSoon(this);
+    });
   }
 
   #listen(): void {
-    if (!this.#socket.destroyed) this.#later(() => this.#socket.destroy());
+    if (this.#socket.destroyed) return;
+    const isDue = (): void => {
+      if (this.#timer === timer) this.#socket.destroy();
+    };
+    // One more turn, as for the sweep. What is read then clears it.
+    const timer = this.#setTimer(() => setImmediate(isDue));
   }
 
-  #later(act: () => void): void {
+  #setTimer(fire: () => void): Timer {
     const { clock, idleGrace } = this.#machine.settings;
     this.#clear();
-    // One more turn: what stands unread with the system came in time, and timers go before reading. What is read then clears it.
-    const isDue = (): void => {
-      if (this.#timer === timer) act();
-    };
-    const timer = clock.setTimer(idleGrace, () => setImmediate(isDue), { ref: true });
+    const timer = clock.setTimer(idleGrace, fire, { ref: true });
     this.#timer = timer;
+    return timer;
   }
 
   #clear(): void {
@@ -203,17 +212,4 @@ export class Connection {
 export function connectionOf(machine: Machine, socket: Socket): Connection {
   machine.add(socket);
   return machine.connections.get(socket) ?? new Connection(machine, socket);
-}
-
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-}
-
-/** Another request stands behind it. */
-function unmark(last: Last): void {
-  const { before, response } = last;
-  last.before = undefined;
-  if (before === undefined || response.headersSent) return;
-  response.shouldKeepAlive = before.keeps;
-  if (before.header !== undefined) response.setHeader('Connection', before.header);
 }

@@ -1,24 +1,25 @@
-import { CancellationToken, systemClock } from '@quiesce/cancellation-token';
+import { show } from '@quiesce/internal';
 import { hook } from './hook.ts';
 import { HttpDrain } from './http-drain.ts';
 import { Machine } from './machine.ts';
 import { NetServer } from './node.ts';
-import { type DrainableServer, type HttpDrainOptions, settingsOf } from './options.ts';
-
-/** One server cannot be drained twice. */
-const drained: WeakSet<DrainableServer> = new WeakSet();
+import { type DrainableApp, type DrainableServer, type HttpDrainOptions, settingsOf } from './options.ts';
+import { drained, followSiblings } from './siblings.ts';
 
 /**
  * Makes a server of `node:http`, `node:https` or `node:http2` drainable: to be stopped with nothing cut off.
  *
+ * Fastify listens with several servers where its host has several addresses, as its default `localhost` often has. All of
+ * them are drained, whether you pass the app or `app.server`.
+ *
  * **Timing.** Call it before the server listens: connections that were accepted before are seen from their next request
  * on only. It changes nothing until `announce` or `stop`.
  *
- * @param server the server; for Express and Koa what `listen` returned, for Fastify `app.server`, for Hono what `serve`
- *   returned
+ * @param server the server, or an app that has it as `server`; for Express and Koa what `listen` returned, for Fastify the
+ *   app, for Hono what `serve` returned
  * @param options `name`, times in ms, what answers new requests, what ends upgraded sockets
- * @throws TypeError when `server` is none of those, or is drained already, or an option is of the wrong kind; RangeError
- *   for a bad time
+ * @throws TypeError when `server` is none of those, or is drained already, or an option is unknown or of the wrong kind;
+ *   RangeError for a bad time
  * @example
  * ```ts
  * import { createServer } from 'node:http';
@@ -32,19 +33,29 @@ const drained: WeakSet<DrainableServer> = new WeakSet();
  * console.log(http.state, http.report().cutOff.length); // => drained 0
  * ```
  */
-export function drain(server: DrainableServer, options: HttpDrainOptions = {}): HttpDrain {
-  if (!(server instanceof NetServer) || !('requestTimeout' in server || 'updateSettings' in server)) {
-    throw new TypeError(
-      'drain: expected a server of node:http, node:https or node:http2; for Express and Koa pass what listen returned, for Fastify app.server',
-    );
-  }
-  if (drained.has(server)) throw new TypeError('drain: this server has a drain already; use that one');
-  const settings = settingsOf(options, options.clock ?? systemClock);
-  const stopping = options.stopping === undefined ? undefined : CancellationToken.from(options.stopping);
-  const machine = new Machine(server, settings);
-  drained.add(server);
-  hook(machine);
-  const following = stopping?.onCancelled(() => machine.announce());
+export function drain(server: DrainableServer | DrainableApp, options: HttpDrainOptions = {}): HttpDrain {
+  const found = serverOf(server);
+  if (drained.has(found)) throw new TypeError('drain: this server has a drain already; use that one');
+  const settings = settingsOf(options);
+  const machine = new Machine(settings);
+  drained.add(found);
+  hook(machine, found);
+  followSiblings(machine, found);
+  const following = settings.stopping?.onCancelled(() => machine.announce());
   void machine.parts.wait().then(() => following?.unregister());
   return new HttpDrain(machine);
+}
+
+function serverOf(given: unknown): DrainableServer {
+  if (isServer(given)) return given;
+  const { server } = (given ?? {}) as { readonly server?: unknown };
+  if (isServer(server)) return server;
+  throw new TypeError(
+    `drain: expected a server of node:http, node:https or node:http2, got ${show(given)}. Pass what createServer() ` +
+      'returned; for Express and Koa what app.listen() returned, for Hono what serve() returned, for Fastify app.server or app',
+  );
+}
+
+function isServer(value: unknown): value is DrainableServer {
+  return value instanceof NetServer && ('requestTimeout' in value || 'updateSettings' in value);
 }

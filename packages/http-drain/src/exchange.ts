@@ -1,5 +1,5 @@
 import { CancellationToken, CancelledError } from '@quiesce/cancellation-token';
-import type { TrackerGuard } from '@quiesce/scope';
+import { type Carrier, cut } from './cut.ts';
 import type { Machine } from './machine.ts';
 
 /** How an exchange ended. */
@@ -14,7 +14,7 @@ export class Exchange {
   readonly #method: string | undefined;
   readonly #url: string | undefined;
   readonly #machine: Machine;
-  readonly #guard: TrackerGuard;
+  readonly #carrier: Carrier;
   /** Made when first asked for; disposed by `end`. */
   #token: CancellationToken | undefined = undefined;
   /** How it ended; `undefined`: it is in flight. Set once, by `end`. */
@@ -22,11 +22,12 @@ export class Exchange {
   /** Set by `refuse`: it is counted as refused, and not as completed. */
   #isRefused = false;
 
-  constructor(machine: Machine, key: object, method: string | undefined, url: string | undefined) {
+  constructor(machine: Machine, key: object, carrier: Carrier, method: string | undefined, url: string | undefined) {
     this.#machine = machine;
-    this.#guard = machine.requests.guard();
+    this.#carrier = carrier;
     this.#method = method;
     this.#url = url;
+    machine.inFlight.add(this);
     machine.exchanges.set(key, this);
   }
 
@@ -46,6 +47,11 @@ export class Exchange {
     this.#machine.tally.refused++;
   }
 
+  /** Ends what it came on, so that its client notices. */
+  cutOff(): void {
+    cut(this.#carrier);
+  }
+
   /** Nothing more will happen to it. Idempotent. */
   end(ending: Ending): void {
     if (this.#ending !== undefined) return;
@@ -53,10 +59,9 @@ export class Exchange {
     const { tally, phase, isDestroying } = this.#machine;
     if (isDestroying && ending === 'aborted') tally.cutOff.push(this.what);
     else if (phase !== 'running' && !(this.#isRefused && ending === 'completed')) tally[ending]++;
+    this.#machine.inFlight.delete(this);
     if (ending === 'aborted') this.#token?.cancel(gone());
     this.#token?.dispose();
-    // Last: whoever waits for the end of all must find this one counted.
-    this.#guard.dispose();
   }
 
   #born(): CancellationToken {

@@ -3,8 +3,10 @@ import type { Http2Session, Http2Stream, IncomingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Connection, connectionOf } from './connection.ts';
+import { Listener, opening } from './listener.ts';
 import type { Machine } from './machine.ts';
 import { TlsServer } from './node.ts';
+import type { DrainableServer } from './options.ts';
 import { listenOn, openSession, openStream } from './sessions.ts';
 import { openUpgraded } from './upgraded.ts';
 
@@ -12,38 +14,54 @@ import { openUpgraded } from './upgraded.ts';
 type Handlers = Record<string, ((...args: never[]) => boolean | void) | undefined>;
 
 /**
- * Sees each event of the server before its listeners do, and may keep it from them.
+ * Sees each event of a server before its listeners do, and may keep it from them.
  *
  * Rejected: a listener in front of the others, which cannot keep a request from the framework behind it.
  */
-export function hook(machine: Machine): void {
-  const { server } = machine;
-  const handlers = handlersOf(machine);
+export function hook(machine: Machine, server: DrainableServer): void {
+  const listener = new Listener(server);
+  machine.listeners.add(listener);
+  const handlers = handlersOf(machine, listener);
   const emit = server.emit as (event: string | symbol, ...args: unknown[]) => boolean;
   const seen = (event: string | symbol, ...args: unknown[]): boolean => {
     const handler = typeof event === 'string' && Object.hasOwn(handlers, event) ? handlers[event] : undefined;
     return handler?.(...(args as never[])) === true || emit.call(server, event, ...args);
   };
-  server.emit = seen as typeof server.emit;
+  // By this name Fastify's further servers are known, which bind it.
+  server.emit = Object.defineProperty(seen, 'name', { value: 'emit' }) as typeof server.emit;
+  expect(server);
 }
 
-function handlersOf(machine: Machine): Handlers {
-  const isSecure = machine.server instanceof TlsServer;
-  const isHttp2 = 'updateSettings' in machine.server;
+/** Does what Node does with `Expect` where the server has no listener for it: then no event would tell us of the request. */
+function expect(server: DrainableServer): void {
+  const isAlone = (event: string): boolean => server.listenerCount(event) === 1;
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    if (!isAlone('checkContinue')) return;
+    response.writeContinue();
+    server.emit('request', request, response);
+  });
+  server.on('checkExpectation', (_: IncomingMessage, response: ServerResponse) => {
+    if (isAlone('checkExpectation')) response.writeHead(417).end();
+  });
+}
+
+function handlersOf(machine: Machine, listener: Listener): Handlers {
+  const { server } = listener;
+  const isSecure = server instanceof TlsServer;
+  const isHttp2 = 'updateSettings' in server;
   const request = (message: IncomingMessage, response: ServerResponse): boolean => {
-    // Those of HTTP/2 are streams, which are seen as such.
-    if (message.httpVersionMajor > 1) return false;
+    // Those of HTTP/2 are streams, which are seen as such. One that is known was handed on by a listener of another event.
+    if (message.httpVersionMajor > 1 || machine.exchanges.has(message)) return false;
     return connectionOf(machine, message.socket).request(message, response);
   };
-  /** Set from the server's close, which we have called, until it says that it has closed. */
-  let isReleasing = false;
   const upgrade = (message: IncomingMessage, socket: Socket): boolean => {
     // CONNECT of HTTP/2 is a stream too.
-    return message.httpVersionMajor === 1 && openUpgraded(machine, message, socket);
+    if (message.httpVersionMajor > 1 || machine.exchanges.has(message)) return false;
+    return openUpgraded(machine, message, socket);
   };
   return {
     connection(socket: Socket) {
-      if (machine.takeLast(socket)) return true;
+      if (listener.takeLast(socket)) return true;
       machine.add(socket);
       if (isSecure) machine.raw.add(socket);
       else if (isHttp2) listenOn(machine, socket);
@@ -62,19 +80,20 @@ function handlersOf(machine: Machine): Handlers {
     connect: upgrade,
     session: (session: Http2Session): void => openSession(machine, session),
     stream: (stream: Http2Stream, headers: IncomingHttpHeaders): void => openStream(machine, stream, headers),
-    // The server's own close does more than close the listener: it is called when all is over, and says so once more.
+    // The server's own close does more than close the listener. It is called when all is over, and says so once more. Until
+    // then nobody is told: Fastify closes its other servers then, with what is in flight there.
     close() {
-      if (isReleasing) {
-        isReleasing = false;
-        return true;
-      }
-      isReleasing = machine.hasClosedListener;
-      machine.hasClosedListener = false;
-      if (isReleasing) machine.server.close();
-      return false;
+      opening.delete(server);
+      const isOurs = listener.takeClosed();
+      if (isOurs) void machine.parts.wait().then(() => server.close());
+      return isOurs;
+    },
+    error(): void {
+      opening.delete(server);
     },
     listening() {
-      if (machine.isRefusing) machine.closeListener();
+      opening.delete(server);
+      if (machine.isRefusing) listener.close();
     },
   };
 }

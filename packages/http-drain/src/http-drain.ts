@@ -1,7 +1,9 @@
-import { CancellationToken } from '@quiesce/cancellation-token';
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import { defineInspect, guardMethods, misused, show } from '@quiesce/internal';
 import type { Drainable } from '@quiesce/scope';
 import { type HealthHandler, healthOf } from './health.ts';
 import type { Machine, Phase } from './machine.ts';
+import { tokenFrom } from './options.ts';
 import type { HttpDrainReport } from './report.ts';
 
 /** How far a drain has come: in this order, and never back. `closing` lasts as many turns of the event loop as the backlog needs. */
@@ -28,6 +30,8 @@ export type HttpDrainState = Phase;
  * ```
  */
 export class HttpDrain implements Drainable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ complete(HttpDrain, (value) => #machine in value);
   readonly #machine: Machine;
   /** Whether new work is welcome: 200 in state `running`, else 503. A request handler that needs no `this`. */
   readonly readiness: HealthHandler;
@@ -53,7 +57,17 @@ export class HttpDrain implements Drainable {
 
   /** How many requests, streams of HTTP/2, and upgraded sockets are open. */
   get inFlight(): number {
-    return this.#machine.requests.length;
+    return this.#machine.inFlight.size;
+  }
+
+  /** Whether one of its servers listens, or is about to. */
+  get isAccepting(): boolean {
+    return [...this.#machine.listeners].some(({ isListening }) => isListening);
+  }
+
+  /** Names the requests, streams and upgraded sockets that are open, as `GET /path`, without the query. */
+  get inFlightNames(): readonly string[] {
+    return Array.from(this.#machine.inFlight, ({ what }) => what);
   }
 
   /**
@@ -79,7 +93,8 @@ export class HttpDrain implements Drainable {
     const exchange = exchanges.get(request) ?? (stream === undefined ? undefined : exchanges.get(stream));
     if (exchange !== undefined) return exchange.token;
     throw new TypeError(
-      'tokenOf: this is not a request of the server that is drained; pass the one that Node made, as request.raw or ctx.req',
+      `http.tokenOf: expected a request of the server that is drained, got ${show(request)}; pass the one that Node made, as ` +
+        'request.raw of Fastify, ctx.req of Koa or c.env.incoming of Hono',
     );
   }
 
@@ -114,7 +129,10 @@ export class HttpDrain implements Drainable {
    *   it is neither
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
-    await this.#machine.drain(CancellationToken.from(token));
+    if (typeof this !== 'object' || !(#machine in this)) throw misused(HttpDrain.prototype, 'http', 'drain', this);
+    const write = typeof token === 'number' ? token : '10_000';
+    const advice = `write http.drain(CancellationToken.timeout(${write})), or http.drain(CancellationToken.never) for no limit`;
+    await this.#machine.drain(tokenFrom(token, 'http.drain', advice));
   }
 
   /** What came of the requests since stopping began. */
@@ -122,4 +140,10 @@ export class HttpDrain implements Drainable {
     const { tally } = this.#machine;
     return { ...tally, cutOff: [...tally.cutOff] };
   }
+}
+
+function complete(type: typeof HttpDrain, owns: (value: object) => boolean): object {
+  // The other is async, and rejects.
+  guardMethods(type, 'http', owns, ['drain']);
+  return defineInspect(type, ({ name, state, inFlight }) => ({ name, state, inFlight }));
 }

@@ -11,11 +11,15 @@ const loopback: Record<string, string> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
  */
 export class Last {
   readonly #socket: Socket;
+  /** The address that it connects to. */
+  readonly #host: string;
   /** Set once, when it comes out of the backlog. */
   isAccepted = false;
 
-  private constructor(socket: Socket) {
+  private constructor(host: string, port: number) {
+    const socket = connect({ host, port });
     this.#socket = socket;
+    this.#host = host;
     // Refused, or not permitted: then others tell when the backlog is empty.
     socket.on('error', () => {});
   }
@@ -25,13 +29,15 @@ export class Last {
     const address = server.listening ? server.address() : null;
     if (address === null || typeof address === 'string') return undefined;
     const { address: host, port }: AddressInfo = address;
-    return new Last(connect({ host: loopback[host] ?? host, port }));
+    return new Last(loopback[host] ?? host, port);
   }
 
   /** Says whether the other end of it is what was accepted. */
   take(socket: Socket): boolean {
-    if (this.isAccepted || socket.remotePort === undefined || socket.remotePort !== this.#socket.localPort)
-      return false;
+    const { localAddress, localPort } = this.#socket;
+    if (this.isAccepted || localPort === undefined || socket.remotePort !== localPort) return false;
+    // A client on another host, or one that has reached us by another address, may have the same port.
+    if (socket.remoteAddress !== localAddress || socket.localAddress !== this.#host) return false;
     this.isAccepted = true;
     socket.on('error', () => {}).destroy();
     this.leave();

@@ -7,8 +7,8 @@
  * Invariants
  *  1. Every socket of the server holds one guard of `parts` from its acceptance until it is closed, and the listener one
  *     until it is closed: `parts`, closed by `stop`, is empty exactly when nothing is left.
- *  2. Every request holds one guard of `requests` until its response has ended or its socket is closed.
- *  3. From `stopping` on the last request of each connection of HTTP/1, and no other, is marked `Connection: close`.
+ *  2. Every request is in `inFlight` until its response has ended or its socket is closed.
+ *  3. From `stopping` on, the head of the last response of each connection of HTTP/1, and no other, says `Connection: close`.
  *  4. The phase only goes forward.
  *
  * Not guaranteed: that a request which crosses our FIN on its way is answered; HTTP cannot, and clients send it again.
@@ -22,9 +22,8 @@ import { CancellationToken, CancelledError, reportUncaught } from '@quiesce/canc
 import { TaskTracker } from '@quiesce/scope';
 import type { Connection } from './connection.ts';
 import type { Exchange } from './exchange.ts';
-import { Last } from './last.ts';
-import { NetServer } from './node.ts';
-import type { DrainableServer, Settings } from './options.ts';
+import type { Listener } from './listener.ts';
+import type { Settings } from './options.ts';
 import { newTally, type Tally } from './report.ts';
 import { retire } from './sessions.ts';
 
@@ -37,10 +36,11 @@ export type Phase = 'running' | 'stopping' | 'closing' | 'draining' | 'drained';
 export class Machine {
   /** Set by `announce`, `stop`, and the end of both (invariant 4). */
   phase: Phase = 'running';
-  readonly server: DrainableServer;
   readonly settings: Settings;
+  /** One for each server; more than one where a framework listens on several addresses. */
+  readonly listeners: Set<Listener> = new Set();
   /** Invariant 2. */
-  readonly requests: TaskTracker;
+  readonly inFlight: Set<Exchange> = new Set();
   /** Invariant 1. */
   readonly parts: TaskTracker;
   /** Cancelled when the listener has closed. */
@@ -62,19 +62,15 @@ export class Machine {
   readonly exchanges: WeakMap<object, Exchange> = new WeakMap();
   /** Set at the deadline, when sockets are destroyed. */
   isDestroying = false;
+  /** Connections that are swept at the end of this turn. */
+  readonly #due: Set<Connection> = new Set();
   /** How many sockets were accepted; counted by `add`. */
   #accepted = 0;
-  /** Set by `stop`; stays unset where we cannot connect. */
-  #last: Last | undefined = undefined;
-  /** Set when the listener was closed by us; unset when the server says that all is closed. */
-  hasClosedListener = false;
   /** The end of the deadline's work, once it has passed. */
-  #cutting: Promise<void> | undefined = undefined;
+  #cutting: Promise<boolean> | undefined = undefined;
 
-  constructor(server: DrainableServer, settings: Settings) {
-    this.server = server;
+  constructor(settings: Settings) {
     this.settings = settings;
-    this.requests = new TaskTracker({ name: settings.name });
     this.parts = new TaskTracker({ name: `${settings.name}: connections` });
   }
 
@@ -113,15 +109,9 @@ export class Machine {
     void this.parts.wait().then(() => {
       this.phase = 'drained';
     });
-    const last = Last.standIn(this.server);
-    this.#last = last;
+    for (const one of this.listeners) one.probe();
     // It ends the turn under way, whose poll phase may be over.
     setImmediate(() => this.#acceptBacklog(BACKLOG, () => listener.dispose()));
-  }
-
-  /** Whether it is the connection that we have put behind everybody; then it has served its purpose. */
-  takeLast(socket: Socket): boolean {
-    return this.#last?.take(socket) === true;
   }
 
   /**
@@ -132,24 +122,16 @@ export class Machine {
   #acceptBacklog(turns: number, done: () => void): void {
     const before = this.#accepted;
     setImmediate(() => {
-      if (this.#last?.isAccepted !== true && this.#accepted > before && turns > 1) {
+      const isEmptied = [...this.listeners].every((one) => one.isEmptied);
+      if (!isEmptied && this.#accepted > before && turns > 1) {
         this.#acceptBacklog(turns - 1, done);
         return;
       }
       this.phase = 'draining';
-      this.closeListener();
-      this.#last?.leave();
+      for (const one of this.listeners) one.close();
       this.#drain();
       done();
     });
-  }
-
-  /** Also called by whoever sees that it listens all the same. */
-  closeListener(): void {
-    // Not the server's own close: from Node 19 on that destroys idle connections, and forgets the time limits of the rest.
-    if (!this.server.listening) return;
-    this.hasClosedListener = true;
-    NetServer.prototype.close.call(this.server);
   }
 
   #drain(): void {
@@ -171,20 +153,40 @@ export class Machine {
   }
 
   #sweep(over: readonly Socket[]): void {
-    for (const connection of this.connections.values()) connection.sweep();
+    this.#sweepEach(this.connections.values());
     // A client that has not begun its handshake has lost nothing.
     for (const socket of this.raw) if (socket.bytesRead === 0) socket.destroy();
     for (const socket of over) socket.destroy();
+  }
+
+  /** Sweeps a connection in the next turn: what stands unread with the system came in time, and timers go before reading. */
+  sweepSoon(connection: Connection): void {
+    if (this.#due.size === 0) {
+      setImmediate(() => {
+        const due = [...this.#due];
+        this.#due.clear();
+        this.#sweepEach(due);
+      });
+    }
+    this.#due.add(connection);
+  }
+
+  /** All at once: to ask Node which are idle takes as long as it has connections. */
+  #sweepEach(connections: Iterable<Connection>): void {
+    const lists = [...this.listeners].map((one) => one.idle());
+    const idle = new Set(lists.flatMap((list) => list ?? []));
+    const isKnown = lists.every((list) => list !== undefined);
+    for (const connection of connections) connection.sweep((socket) => !isKnown || idle.has(socket));
   }
 
   #isHttp1(socket: Socket): boolean {
     return this.connections.has(socket) || this.upgraded.has(socket);
   }
 
-  /** Waits for all to end; at the deadline cancels what is left, and destroys what does not end then. */
+  /** Waits until all is closed. At the deadline it cancels the requests, and destroys what does not end then. */
   async drain(token: CancellationToken): Promise<void> {
     this.stop();
-    const cut = (reason: unknown): Promise<void> => {
+    const cut = (reason: unknown): Promise<boolean> => {
       this.#cutting ??= this.#cutOff(reason);
       return this.#cutting;
     };
@@ -193,28 +195,36 @@ export class Machine {
     try {
       await this.parts.drain(token);
     } catch (reason) {
-      await cut(reason);
-      throw reason;
+      // Without a request in flight the deadline has only closed connections.
+      if (await cut(reason)) throw reason;
     } finally {
       deadline.unregister();
     }
   }
 
-  async #cutOff(reason: unknown): Promise<void> {
-    this.tally.cancelled = this.requests.length;
+  /** Returns whether requests were in flight. */
+  async #cutOff(reason: unknown): Promise<boolean> {
+    const count = this.inFlight.size;
+    this.tally.cancelled = count;
     this.cut.cancel(reason);
     const grace = CancellationToken.timeout(this.settings.cancelGrace, { clock: this.settings.clock });
     try {
-      if (this.requests.length > 0) await this.parts.drain(grace);
+      if (this.inFlight.size > 0) await this.parts.drain(grace);
     } catch {
-      // Whoever has not ended by now is ended below.
+      // What has not ended by now is ended below.
     } finally {
       grace.dispose();
     }
     this.isDestroying = true;
+    if (this.inFlight.size > 0) {
+      for (const exchange of [...this.inFlight]) exchange.cutOff();
+      // One turn, in which streams of HTTP/2 say so to their clients.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     for (const session of this.sessions) session.destroy();
     for (const socket of this.sockets) socket.destroy();
     await this.parts.wait();
+    return count > 0;
   }
 }
 

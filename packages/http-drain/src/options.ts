@@ -2,11 +2,17 @@ import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node
 import type { Http2SecureServer, Http2Server } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { CancellationToken, Clock } from '@quiesce/cancellation-token';
-import { checkFunction, checkTime } from '@quiesce/internal';
+import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
+import { checkFunction, checkOptions, checkTime, show } from '@quiesce/internal';
 
-/** What can be drained; Express, Fastify, Koa and Hono have one of these inside. */
+/** A server that can be drained; Express, Fastify, Koa and Hono have one of these inside. */
 export type DrainableServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
+
+/** An app that has made its server, as Fastify's. */
+export interface DrainableApp {
+  /** Its server, or the first of several. */
+  readonly server: DrainableServer;
+}
 
 /** How a server is drained. */
 export interface HttpDrainOptions {
@@ -47,17 +53,49 @@ export interface Settings {
   readonly refuse: HttpDrainOptions['refuse'];
   readonly upgraded: HttpDrainOptions['upgraded'];
   readonly clock: Clock;
+  readonly stopping: CancellationToken | undefined;
 }
 
-/** @throws RangeError for a bad time; TypeError for what should be a function */
-export function settingsOf(options: HttpDrainOptions, clock: Clock): Settings {
-  const { name = 'http', idleGrace = 1_000, cancelGrace = 1_000, retryAfter = 1, refuse, upgraded } = options;
+const options: readonly (keyof HttpDrainOptions)[] = [
+  'name',
+  'stopping',
+  'idleGrace',
+  'cancelGrace',
+  'retryAfter',
+  'refuse',
+  'upgraded',
+  'clock',
+];
+
+/** @throws RangeError for a bad time; TypeError for an unknown option, and for one of the wrong kind */
+export function settingsOf(given: HttpDrainOptions): Settings {
+  checkOptions('drain', given, options);
+  const { name = 'http', idleGrace = 1_000, cancelGrace = 1_000, retryAfter = 1, refuse, upgraded } = given ?? {};
+  const { clock = systemClock, stopping } = given ?? {};
+  if (typeof name !== 'string') throw new TypeError(`drain: name must be a string, got ${show(name)}`);
   checkTime('drain: idleGrace', idleGrace);
   checkTime('drain: cancelGrace', cancelGrace);
   if (!Number.isSafeInteger(retryAfter) || retryAfter < 0) {
-    throw new RangeError(`drain: retryAfter must be whole seconds from 0, got ${String(retryAfter)}`);
+    throw new RangeError(`drain: retryAfter must be whole seconds from 0, got ${show(retryAfter)}`);
   }
   if (refuse !== undefined) checkFunction('drain: refuse', refuse);
   if (upgraded !== undefined) checkFunction('drain: upgraded', upgraded);
-  return { name, idleGrace, cancelGrace, retryAfter, refuse, upgraded, clock };
+  if (typeof clock?.setTimer !== 'function') throw new TypeError(`drain: clock must be a Clock, got ${show(clock)}`);
+  const from =
+    stopping === undefined ? undefined : tokenFrom(stopping, 'drain: stopping', 'pass shutdown.stopAccepting');
+  return { name, idleGrace, cancelGrace, retryAfter, refuse, upgraded, clock, stopping: from };
+}
+
+/**
+ * The token of what should be one, or a signal.
+ *
+ * @param what the call, and the option
+ * @param advice what to write instead
+ */
+export function tokenFrom(given: unknown, what: string, advice: string): CancellationToken {
+  try {
+    return CancellationToken.from(given as AbortSignal);
+  } catch {
+    throw new TypeError(`${what}: expected an AbortSignal or a CancellationToken, got ${show(given)}; ${advice}`);
+  }
 }

@@ -24,7 +24,13 @@ export function openStream(machine: Machine, stream: Http2Stream, headers: Incom
   const { session } = stream;
   if (session !== undefined && !machine.sessions.has(session)) openSession(machine, session);
   const path = headers[':path'];
-  const exchange = new Exchange(machine, stream, String(headers[':method']), path === undefined ? '?' : String(path));
+  const exchange = new Exchange(
+    machine,
+    stream,
+    stream,
+    String(headers[':method']),
+    path === undefined ? '?' : String(path),
+  );
   stream.once('close', () => {
     // An RST_STREAM of NO_ERROR says that the response was complete before the request was (RFC 9113, 8.1). A session that
     // is destroyed says NO_ERROR too.

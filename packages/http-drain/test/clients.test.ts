@@ -7,7 +7,7 @@ import autocannon from 'autocannon';
 import { buildConnector, Pool, request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { type Client, dial, gate, serve, serveWith, turns } from './vocabulary.ts';
+import { type Client, dial, gate, serve, serveWith, turns, until } from './vocabulary.ts';
 
 const never = CancellationToken.never;
 const real = { clock: systemClock, idleGrace: 50 };
@@ -198,6 +198,9 @@ describe('what other libraries promise', () => {
     const client = (await served.client()).get('/', 'Connection: keep-alive');
     await client.sees('xxx');
     const over = served.http.drain(never);
+    await served.http.draining.cancelled();
+    await until(() => served.http.inFlight === 0);
+    await served.clock.advance(1_000);
     expect(await client.ended).toBe('end');
     client.socket.end();
     await over;

@@ -4,7 +4,7 @@ import { CancellationToken } from '@quiesce/cancellation-token';
 import { drain } from '@quiesce/http-drain';
 import { describe, expect, it } from 'vitest';
 import { crowd, tallyOf } from './crowd.ts';
-import { dialled, gate, heads, serve, stopped, turns, uncaught } from './vocabulary.ts';
+import { dialled, gate, heads, serve, stopped, turns, uncaught, until } from './vocabulary.ts';
 
 const never = CancellationToken.never;
 
@@ -30,7 +30,7 @@ describe('a request that was received', () => {
     expect(served.http.report()).toMatchObject({ completed: 1, refused: 0, cutOff: [] });
   });
 
-  it('ends its connection when finished, if its head was sent before', async () => {
+  it('leaves its connection idle when finished, if its head was sent before, and that ends after the grace', async () => {
     const rest = gate();
     const served = await serve(async (_, response) => {
       response.write('first');
@@ -43,13 +43,18 @@ describe('a request that was received', () => {
     const over = served.http.drain(never);
     rest.open();
     await client.sees('last');
+    await until(() => served.http.inFlight === 0);
     expect(heads(client.text)).toEqual(['200 keep-alive']);
+    await served.clock.advance(999);
+    expect(served.http.report().ended).toBe(0);
+    await served.clock.advance(1);
     expect(await client.ended).toBe('end');
     client.socket.end();
     await over;
+    expect(served.http.report()).toMatchObject({ completed: 1, ended: 1, crossed: 0 });
   });
 
-  it('ends its connection also when its handler insists on keeping it', async () => {
+  it('says Connection: close, and ends its connection, also when its handler insists on keeping it', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
       await answer.promise;
@@ -60,6 +65,7 @@ describe('a request that was received', () => {
     await stopped(served);
     answer.open();
     await client.sees('kept');
+    expect(heads(client.text)).toEqual(['200 close']);
     expect(await client.ended).toBe('end');
   });
 

@@ -2,13 +2,14 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, request } from 'node:http';
+import { type AddressInfo, connect as connectTo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { drain } from '@quiesce/http-drain';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { dialled, gate, serve, stopped, turns } from './vocabulary.ts';
+import { Client, dialled, gate, serve, stopped, turns } from './vocabulary.ts';
 
 const never = CancellationToken.never;
 
@@ -30,13 +31,17 @@ describe('a server that listens on a socket of the file system', () => {
     });
     const clock = new VirtualClock();
     const http = drain(server, { clock });
+    expect(http.isAccepting).toBe(false);
     const socketPath = address();
     server.listen(socketPath);
+    expect(http.isAccepting).toBe(true);
     await once(server, 'listening');
     const asked = once(request({ socketPath, agent: false }).end(), 'response');
     await arrived.promise;
+    expect(http.isAccepting).toBe(true);
     const over = http.drain(never);
     await http.draining.cancelled();
+    expect(http.isAccepting).toBe(false);
     const [error] = await once(request({ socketPath, agent: false }).end(), 'error');
     expect(['ENOENT', 'ECONNREFUSED']).toContain(error.code);
     answer.open();
@@ -47,6 +52,45 @@ describe('a server that listens on a socket of the file system', () => {
     expect(http.report()).toMatchObject({ completed: 1, cutOff: [] });
   });
 });
+
+/** A port that nothing uses. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+// macOS has one address on its loopback.
+describe.skipIf(process.platform === 'darwin')(
+  'a client whose port is that of our own connection, on another host',
+  () => {
+    it('is served, and not taken for the end of the backlog', async () => {
+      const server = createServer((_, response) => response.end('whole'));
+      const http = drain(server, { clock: new VirtualClock() });
+      server.listen(0, '0.0.0.0');
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const localPort = await freePort();
+      const { connect } = Socket.prototype;
+      onTestFinished(() => void Object.assign(Socket.prototype, { connect }));
+      // Our own connection gets the port of the client.
+      Socket.prototype.connect = function (this: Socket, ...given: unknown[]) {
+        const [options] = given[0] as [{ localAddress?: string; localPort?: number }];
+        Object.assign(options, { localAddress: options.localAddress ?? '127.0.0.1', localPort });
+        return Reflect.apply(connect, this, given);
+      } as typeof connect;
+      const client = new Client(connectTo({ host: '127.0.0.1', port, localAddress: '127.0.0.2' }));
+      http.stop();
+      client.get('/', 'Connection: close');
+      await client.sees('whole');
+      await http.drain(never);
+      expect(http.report()).toMatchObject({ completed: 1, aborted: 0 });
+    });
+  },
+);
 
 describe('several servers', () => {
   it('are drained each on its own, also under one token and at the same time', async () => {
@@ -62,6 +106,18 @@ describe('several servers', () => {
     expect([a.http.state, b.http.state]).toEqual(['drained', 'stopping']);
     expect(await dialled(b.port)).toBe('connected');
     await b.http.drain(never);
+  });
+});
+
+describe('a server that cannot listen', () => {
+  it('accepts nothing', async () => {
+    const taken = await serve(() => {});
+    const server = createServer();
+    const http = drain(server);
+    server.listen(taken.port, '127.0.0.1');
+    expect(http.isAccepting).toBe(true);
+    await once(server, 'error');
+    expect(http.isAccepting).toBe(false);
   });
 });
 

@@ -73,6 +73,8 @@ describe('a response that was in the making when stopping began', () => {
     await served.clock.advance(60_000);
     expect(served.http.inFlight).toBe(1);
     client.socket.resume();
+    await until(() => served.http.inFlight === 0);
+    await served.clock.advance(1_000);
     expect(await client.ended).toBe('end');
     client.socket.end();
     await over;

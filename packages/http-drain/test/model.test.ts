@@ -70,7 +70,8 @@ class Model {
       if (!next.isFinished && !next.isRefused && this.phase !== 'running') this.tally.completed++;
       next.isFinished = true;
     }
-    if (this.phase !== 'running') on.isEnded = true;
+    // A head that was made before stopping began has promised to stay.
+    on.isEnded = on.requests.at(-1)?.isLast === true;
   }
 
   leave(on: ModelConnection): void {

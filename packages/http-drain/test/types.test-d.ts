@@ -11,6 +11,7 @@ import {
   type HttpDrainState,
 } from '@quiesce/http-drain';
 import type { Drainable } from '@quiesce/scope';
+import type { FastifyInstance } from 'fastify';
 import { expectTypeOf } from 'vitest';
 
 // Every kind of server.
@@ -21,6 +22,9 @@ expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createSecureServer>
 expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { stopping: {} as AbortSignal });
 expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { stopping: {} as CancellationToken });
 expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { name: undefined, idleGrace: 5 });
+
+// An app that has its server, as Fastify's.
+expectTypeOf(drain).toBeCallableWith({} as FastifyInstance);
 
 const http = drain({} as ReturnType<typeof createServer>, {
   refuse: (request, response) => {
@@ -38,7 +42,7 @@ expectTypeOf(http.tokenOf).toBeCallableWith({} as ServerHttp2Stream);
 
 expectTypeOf(http.drain).parameter(0).toEqualTypeOf<CancellationToken | AbortSignal>();
 
-// @ts-expect-error is not assignable to parameter of type 'DrainableServer'
+// @ts-expect-error is not assignable to parameter of type 'DrainableServer | DrainableApp'
 drain({} as NetServer);
 
 // @ts-expect-error Object literal may only specify known properties

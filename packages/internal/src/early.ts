@@ -1,3 +1,6 @@
+/** So many milliseconds are early by any clock, however short the time was. */
+const FEW = 2;
+
 /**
  * How much of a time is left when its timer fires, in milliseconds; 0 or less: nothing.
  *
@@ -5,11 +8,11 @@
  * A timer that is early although hardly any time has passed is driven by hand, as fake timers are. It counts as it is,
  * since setting it again would never end.
  *
- * @param set when the timer was set
+ * @param set when the timer was set first
  * @param due when it should fire, on the same scale
  * @param now the time as it is
  */
 export function leftOf(set: number, due: number, now: number): number {
   const left = due - now;
-  return now > set && (left <= 1 || left <= now - set) ? left : 0;
+  return now > set && (left <= FEW || left <= now - set) ? left : 0;
 }

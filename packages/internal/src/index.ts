@@ -3,6 +3,7 @@ export { checkFunction, checkTime, dateTime } from './check.ts';
 export { defineDispose, defineGetter } from './dispose.ts';
 export { leftOf } from './early.ts';
 export { isError, isNamed, nameError } from './errors.ts';
+export { defineHandle } from './handle.ts';
 export { defineInspect } from './inspect.ts';
 export { append, type Chain, detach, type Link, remove } from './list.ts';
 export { guardMethods, misused } from './misused.ts';

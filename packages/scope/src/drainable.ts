@@ -19,6 +19,8 @@ export interface Drainable {
   readonly name: string;
   /** How many pieces of work are under way now. */
   readonly inFlight: number;
+  /** Names what is under way now, for reports, as `GET /path`; left out where only the number is known. */
+  readonly inFlightNames?: readonly string[];
   /** Whether work can still arrive from outside the process, as at a server that listens. Absent where it cannot. */
   readonly isAccepting?: boolean;
   /**

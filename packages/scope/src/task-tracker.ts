@@ -228,7 +228,7 @@ export class TaskTracker implements Drainable {
    * @throws (rejects) its reason; TypeError when it is neither
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
-    const outcome = await wait(untilCancelled(token, this.wait()));
+    const outcome = await wait(untilCancelled(deadlineOf(token), this.wait()));
     if (outcome.cancelled) throw outcome.reason;
   }
 
@@ -282,6 +282,16 @@ export class TrackerGuard implements Disposable {
     releaseLeak(this);
     leave();
   }
+}
+
+/** Refuses a time in place of the token that `drain` expects, and says what to write. */
+function deadlineOf(token: CancellationToken | AbortSignal): CancellationToken | AbortSignal {
+  if (typeof token === 'object' && token !== null) return token;
+  const ms = typeof token === 'number' ? token : '10_000';
+  throw new TypeError(
+    `drain: expected a token or an AbortSignal, got ${show(token)}. Write tracker.drain(CancellationToken.timeout(${ms})), or ` +
+      'tracker.drain(CancellationToken.never) for no limit',
+  );
 }
 
 function completeTracker(type: typeof TaskTracker, owns: (value: object) => boolean): object {

@@ -42,6 +42,16 @@ it.each<[call: string, act: (s: Scope) => unknown, text: string]>([
   ['defer', (s) => s.defer(() => {}, any({ phase: '' })), 'defer: there is no option "phase"'],
   ['JoinSet', () => new JoinSet(any({ token: 1 })), 'new JoinSet: there is no option "token"; did you mean "signal"?'],
   ['JoinSet.spawn', () => new JoinSet().spawn(() => {}, any({ key: 1 })), 'spawn: there is no option "key"'],
+  [
+    'drain',
+    () => new TaskTracker().drain(any(5000)),
+    'the number 5000. Write tracker.drain(CancellationToken.timeout(5000))',
+  ],
+  [
+    'drain',
+    () => new TaskTracker().drain(any(undefined)),
+    'got undefined. Write tracker.drain(CancellationToken.timeout(10_000))',
+  ],
   ['TaskTracker', () => new TaskTracker(any({ nam: '' })), 'new TaskTracker: there is no option "nam"'],
 ])('%s refuses what it does not know: %#', async (_, act, text) => {
   const failure = await rejection(scope(async (s) => act(s)));

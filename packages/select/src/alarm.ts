@@ -75,14 +75,19 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
     if (unparkFrom(this, waiter) && this.head === undefined) this.#disarm();
   }
 
-  #arm(): void {
+  /** @param since when the timer was set first, if it fired early */
+  #arm(since?: number): void {
     while (this.head !== undefined && this.#timer === undefined && !this.#isArming) {
       const due = this.#due;
       const now = this.clock.now();
       const fire = (): void => {
         this.#timer = undefined;
-        if (leftOf(now, due, this.clock.now()) > 0) {
-          this.#arm();
+        const set = since ?? now;
+        const time = this.clock.now();
+        // A timer that was set again, and fires before any time has passed, would be set without end.
+        const isStuck = since !== undefined && time <= now;
+        if (!isStuck && leftOf(set, due, time) > 0) {
+          this.#arm(set);
           return;
         }
         this.#rang = due;

@@ -1,5 +1,5 @@
 import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime, defineGetter, show } from '@quiesce/internal';
+import { checkOptions, checkTime, defineGetter, defineHandle, show } from '@quiesce/internal';
 import { Alarm, type Next } from './alarm.ts';
 import { type Moment, momentOf } from './moment.ts';
 
@@ -36,13 +36,7 @@ const TOLERANCE = 5;
  */
 export class Interval {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineGetter(
-    Interval,
-    source,
-    function (this: Interval): SourceProtocol<number> {
-      return this.protocol;
-    },
-  );
+  static readonly completed: object = /* @__PURE__ */ complete(Interval);
   /** How long from one tick to the next, in milliseconds. */
   readonly period: number;
   /** @internal */
@@ -183,10 +177,17 @@ export function intervalAt(start: Moment, ms: number, options?: IntervalOptions)
 function make(call: string, start: number, ms: number, clock: Clock, options: IntervalOptions | undefined): Interval {
   const missed = options?.missed ?? 'burst';
   if (typeof ms !== 'number' || !(ms > 0)) {
-    throw new RangeError(`${call}: the period must be milliseconds above 0, got ${String(ms)}`);
+    throw new RangeError(`${call}: the period must be milliseconds above 0, got ${show(ms)}`);
   }
   if (missed !== 'burst' && missed !== 'delay' && missed !== 'skip') {
     throw new RangeError(`${call}: missed must be 'burst', 'delay' or 'skip', got ${show(missed)}`);
   }
   return new Interval(start, ms, missed, clock);
+}
+
+function complete(type: typeof Interval): object {
+  defineHandle(type, { name: 'interval', unguarded: ['then'], facts: ({ period }) => ({ period }) });
+  return defineGetter(type, source, function (this: Interval): SourceProtocol<number> {
+    return this.protocol;
+  });
 }

@@ -54,8 +54,13 @@ export function isElse(name: string, branch: unknown): boolean {
 
 /** @throws TypeError when there are no branches to look at */
 export function checkBranches(branches: unknown): void {
-  const isNamed = typeof branches === 'object' && branches !== null;
-  if (isNamed && !Array.isArray(branches) && !isSource(branches) && !isThenable(branches)) return;
-  const hint = Array.isArray(branches) ? '{ a, b }' : '{ name: branch }';
-  throw new TypeError(`select: expected branches by name, got ${show(branches)}: write select(${hint})`);
+  const isOne =
+    isSource(branches) ||
+    isThenable(branches) ||
+    typeof (branches as Partial<AbortSignal> | null)?.aborted === 'boolean';
+  if (typeof branches === 'object' && branches !== null && !Array.isArray(branches) && !isOne) return;
+  const write = Array.isArray(branches)
+    ? 'Give each branch a name: select({ first: a, second: b }); the outcome says which one won'
+    : 'Write select({ name: branch, … }); to wait for one thing alone, await it';
+  throw new TypeError(`select: expected an object of branches by name, got ${show(branches)}. ${write}`);
 }

@@ -1,5 +1,5 @@
 import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime, defineGetter } from '@quiesce/internal';
+import { checkOptions, checkTime, defineGetter, defineHandle } from '@quiesce/internal';
 import { Alarm } from './alarm.ts';
 import { type Moment, momentOf } from './moment.ts';
 
@@ -24,13 +24,7 @@ export interface SleepOptions {
  */
 export class Sleep implements PromiseLike<void> {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineGetter(
-    Sleep,
-    source,
-    function (this: Sleep): SourceProtocol<void> {
-      return this.protocol;
-    },
-  );
+  static readonly completed: object = /* @__PURE__ */ complete(Sleep);
   /** @internal */
   readonly protocol: Alarm<void>;
 
@@ -145,4 +139,15 @@ export function sleepUntil(when: Moment, options?: SleepOptions): Sleep {
   checkOptions('sleepUntil', options, ['clock']);
   const clock = options?.clock ?? systemClock;
   return new Sleep(momentOf('sleepUntil', when, clock), clock);
+}
+
+function complete(type: typeof Sleep): object {
+  defineHandle(type, {
+    name: 'sleep',
+    unguarded: ['then'],
+    facts: ({ isElapsed, deadline }) => ({ isElapsed, deadline }),
+  });
+  return defineGetter(type, source, function (this: Sleep): SourceProtocol<void> {
+    return this.protocol;
+  });
 }

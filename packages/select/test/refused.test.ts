@@ -49,7 +49,7 @@ describe('select rejects, before anything is polled or started,', () => {
     for (const wrong of [undefined, null, 5, 'job', () => {}]) {
       const error = await rejection(select(wrong as never));
       expect(error).toBeInstanceOf(TypeError);
-      expect((error as Error).message).toContain('expected branches by name');
+      expect((error as Error).message).toContain('expected an object of branches by name');
     }
   });
 

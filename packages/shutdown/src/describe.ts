@@ -1,6 +1,7 @@
 import type { ShutdownEvent } from './events.ts';
 import { host } from './host.ts';
 import type { Failure, Logger } from './logger.ts';
+import type { CutOffReport } from './report.ts';
 import { describeError, describeRequest } from './request.ts';
 import type { ShutdownProgress } from './shutdown.ts';
 
@@ -26,7 +27,7 @@ export function describeEvent(event: ShutdownEvent): Line | undefined {
       return ['warn', `ignored ${signal}, which came twice within ${formatMs(debounceMs)}. ${force} after that`];
     }
     case 'cut off':
-      return ['warn', `cut off: ${event.name} (${event.inFlight} in flight)`];
+      return ['warn', describeCutOff(event)];
     case 'hook:end':
       return describeEnd(event);
     case 'error':
@@ -48,6 +49,22 @@ function describeEnd(event: ShutdownEvent & { readonly type: 'hook:end' }): Line
     'warn',
     `${who} was given up after ${formatMs(durationMs)}${outcome === 'timed out' ? ', its time limit' : ''}`,
   ];
+}
+
+/** What was cut off, in one line. */
+export function describeCutOff({ name, inFlight, names = [] }: CutOffReport): string {
+  return `cut off: ${describeInFlight(name, inFlight, names)}`;
+}
+
+/** How many names a line has, and how long each may be: a path may have thousands of characters. */
+const NAMES = 10;
+const LENGTH = 100;
+
+/** `http (2 in flight): GET /a, POST /b`. */
+export function describeInFlight(name: string, count: number, names: readonly string[]): string {
+  const shown = names.slice(0, NAMES).map((one) => (one.length > LENGTH ? `${one.slice(0, LENGTH)}…` : one));
+  if (names.length > NAMES) shown.push('…');
+  return `${name} (${count} in flight)${shown.length === 0 ? '' : `: ${shown.join(', ')}`}`;
 }
 
 /** How it stands, in one line; without times, so that the same state gives the same line. */

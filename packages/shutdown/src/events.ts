@@ -1,5 +1,5 @@
 import type { HookOutcome, HookPhase } from './hooks.ts';
-import type { ShutdownReport } from './report.ts';
+import type { CutOffReport, ShutdownReport } from './report.ts';
 import type { ShutdownRequest } from './request.ts';
 
 /** The states, in their order. */
@@ -27,7 +27,7 @@ export type ShutdownEvent =
       readonly error: unknown;
     }
   | { readonly type: 'drained'; readonly name: string; readonly durationMs: number }
-  | { readonly type: 'cut off'; readonly name: string; readonly inFlight: number }
+  | ({ readonly type: 'cut off' } & CutOffReport)
   | { readonly type: 'forced'; readonly force: ShutdownForce }
   | {
       /** `repeated`: the same signal within `signalDebounce`. `own`: one that the process sent to itself. */

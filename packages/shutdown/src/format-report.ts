@@ -1,5 +1,5 @@
 import { checkOptions } from '@quiesce/internal';
-import { at, describeEvent, formatMs } from './describe.ts';
+import { at, describeCutOff, describeEvent, formatMs } from './describe.ts';
 import type { HookReport, ShutdownReport } from './report.ts';
 import { describeError, describeRequest } from './request.ts';
 
@@ -42,7 +42,7 @@ export function formatReport(report: ShutdownReport, options: FormatOptions = {}
   const lines = [paint(`${what}${why}`, exitCode !== 0 || force !== undefined)];
   if (phases.length > 0) lines.push(`  ${phases.map((one) => `${one.phase} ${formatMs(one.durationMs)}`).join(', ')}`);
   for (const hook of hooks) lines.push(paint(`  ${hookLine(hook)}`, isBad(hook)));
-  for (const { name, inFlight } of report.cutOff) lines.push(paint(`  cut off: ${name} (${inFlight} in flight)`, true));
+  for (const one of report.cutOff) lines.push(paint(`  ${describeCutOff(one)}`, true));
   const label = state === 'stopped' ? 'never finished' : 'under way';
   for (const { name, ageMs, site } of report.unfinished) {
     const where = site === undefined ? '' : `, spawned at ${site}`;

@@ -11,7 +11,7 @@ export type { Installation, InstallOptions } from './install.ts';
 export type { Logger } from './logger.ts';
 export type { HookFunction, ReportedError } from './machine.ts';
 export type { ShutdownLimits, ShutdownOptions } from './options.ts';
-export type { DrainReport, HookReport, LeakReport, PhaseReport, ShutdownReport } from './report.ts';
+export type { CutOffReport, DrainReport, HookReport, LeakReport, PhaseReport, ShutdownReport } from './report.ts';
 export { reportToJson } from './report-json.ts';
 export type { ShutdownRequest } from './request.ts';
 export { type RunMainOptions, runMain } from './run-main.ts';

@@ -35,7 +35,7 @@ import { TaskTracker } from '@quiesce/scope';
 import type { ShutdownEvent, ShutdownForce, ShutdownState } from './events.ts';
 import { type Hook, type HookOutcome, Hooks } from './hooks.ts';
 import type { Limits } from './options.ts';
-import { inFlightOf, type Part, type Told, tellPart } from './parts.ts';
+import { cutOffOf, inFlightOf, namesIn, type Part, type Told, tellPart } from './parts.ts';
 import { reasonOf, type ShutdownRequest } from './request.ts';
 import { within } from './within.ts';
 
@@ -260,15 +260,18 @@ export class Machine {
     for (const part of this.parts) void this.#draining.track(this.#drain(part));
     this.#pump();
     for (let busy = this.#underWay(); busy !== undefined; busy = this.#underWay()) {
-      const until = this.isOverdue ? this.#drainEnd : this.#cutOffAt;
+      const isTold = this.#overdue.isCancelled;
+      const until = isTold ? this.#drainEnd : this.#cutOffAt;
       const outcome = await within(busy.wait(), Math.max(0, until - clock.now()), this.#forced, clock);
       if (outcome === 'done') continue;
       // One turn, in which what has nothing in flight says so.
       await new Promise((resolve) => setImmediate(resolve));
-      if (outcome === 'forced' || this.isOverdue) break;
+      if (outcome === 'forced') break;
       if (this.#underWay() === undefined) continue;
-      this.isOverdue = true;
-      this.#cutOff(1);
+      if (!this.#running.isEmpty) this.isOverdue = true;
+      // A part with nothing in flight, as a server with idle connections, is cut off only if it does not end when it is told to.
+      this.#cutOff(isTold ? 1 : 0);
+      if (isTold) break;
       this.stopNow.cancel(this.#reason);
       this.#overdue.cancel();
     }
@@ -291,7 +294,9 @@ export class Machine {
       const count = Math.max(least, inFlightOf(part));
       if (part.state === 'drained' || part.cutOff > 0 || count === 0) continue;
       part.cutOff = count;
-      this.#tell({ type: 'cut off', name: part.name, inFlight: count });
+      part.cutOffNames = namesIn(part);
+      this.isOverdue = true;
+      this.#tell({ type: 'cut off', ...cutOffOf(part) });
     }
   }
 

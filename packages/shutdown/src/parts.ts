@@ -1,6 +1,8 @@
 import { isPromise } from '@quiesce/internal';
 import type { Drainable, ScopeTree } from '@quiesce/scope';
 import type { Unfinished } from '@quiesce/select';
+import { describeInFlight } from './describe.ts';
+import type { CutOffReport } from './report.ts';
 import { describeError } from './request.ts';
 
 /** What is said of accepting, in this order: nothing, that it will end (`announce`), that it has ended (`stop`). */
@@ -25,6 +27,8 @@ export interface Part {
   durationMs: number;
   /** How much was in flight when it was cancelled; 0: it was not. */
   cutOff: number;
+  /** Set with `cutOff`: the names of it, as far as they are known. */
+  cutOffNames: readonly string[];
 }
 
 /** One that nothing has happened to yet. */
@@ -33,7 +37,15 @@ export function partOf(
   name: string,
   more: { readonly tree?: Part['tree']; readonly underWay?: Part['underWay'] },
 ): Part {
-  const begin = { told: 'nothing', state: 'waiting', started: 0, atStart: 0, durationMs: 0, cutOff: 0 } as const;
+  const begin = {
+    told: 'nothing',
+    state: 'waiting',
+    started: 0,
+    atStart: 0,
+    durationMs: 0,
+    cutOff: 0,
+    cutOffNames: [],
+  } as const;
   return { drainable, name, tree: more.tree, underWay: more.underWay, ...begin };
 }
 
@@ -74,13 +86,28 @@ export function inFlightOf(part: Part): number {
   }
 }
 
+/** The names of what is in flight, where a drainable knows them, whatever a getter of somebody else's does. */
+export function namesIn(part: Part): readonly string[] {
+  try {
+    const names: unknown = part.drainable.inFlightNames;
+    return Array.isArray(names) ? names.map(String) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** What was cut off of a part, as a report says it. */
+export function cutOffOf({ name, cutOff: inFlight, cutOffNames: names }: Part): CutOffReport {
+  return { name, inFlight, ...(names.length > 0 && { names }) };
+}
+
 /** What is under way in a part: its tasks by name where a tree is known, otherwise the part itself. */
 export function underWayIn(part: Part, now: number): Unfinished[] {
   const tasks = part.tree === undefined ? (part.underWay?.() ?? []) : tasksOf(part.tree);
   if (tasks.length > 0) return tasks;
   const count = inFlightOf(part);
   if (count === 0 && part.state !== 'draining') return [];
-  const name = count === 0 ? part.name : `${part.name} (${count} in flight)`;
+  const name = count === 0 ? part.name : describeInFlight(part.name, count, namesIn(part));
   return [{ name, ageMs: Math.round(part.state === 'waiting' ? 0 : now - part.started) }];
 }
 

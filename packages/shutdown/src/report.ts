@@ -2,7 +2,7 @@ import type { Unfinished } from '@quiesce/select';
 import type { ShutdownForce, ShutdownState } from './events.ts';
 import { type HookOutcome, type HookPhase, phases } from './hooks.ts';
 import type { Machine, ReportedError } from './machine.ts';
-import { inFlightOf, type Part, underWayIn } from './parts.ts';
+import { cutOffOf, inFlightOf, type Part, underWayIn } from './parts.ts';
 import type { ShutdownRequest } from './request.ts';
 import { signalNumber } from './signal-number.ts';
 
@@ -42,6 +42,16 @@ export interface DrainReport {
   readonly outcome: 'accepting' | 'draining' | 'drained' | 'unfinished';
 }
 
+/** What was cancelled because time had run out. */
+export interface CutOffReport {
+  /** The name of the drainable. */
+  readonly name: string;
+  /** How much was in flight in it. */
+  readonly inFlight: number;
+  /** What that was, as `GET /path`; absent where the drainable does not know it. */
+  readonly names?: readonly string[];
+}
+
 /** A guard that was collected undisposed. */
 export interface LeakReport {
   /** The name of the guard. */
@@ -73,7 +83,7 @@ export interface ShutdownReport {
   /** In the order in which they were added. */
   readonly drained: readonly DrainReport[];
   /** What was cancelled because time had run out, and how much of it. */
-  readonly cutOff: readonly { readonly name: string; readonly inFlight: number }[];
+  readonly cutOff: readonly CutOffReport[];
   /** What never finished; while it runs, what has not finished yet. */
   readonly unfinished: readonly Unfinished[];
   /** The hooks that were never started. */
@@ -105,7 +115,7 @@ export function reportOf(machine: Machine, name: string | undefined, leaks: read
     phases: phaseReports(machine, now),
     hooks,
     drained: parts.map((part) => drainReport(part, machine, now)),
-    cutOff: parts.filter(({ cutOff }) => cutOff > 0).map((part) => ({ name: part.name, inFlight: part.cutOff })),
+    cutOff: parts.filter(({ cutOff }) => cutOff > 0).map(cutOffOf),
     unfinished: parts.filter(isUnderWay).flatMap((part) => underWayIn(part, now)),
     skipped: hooks.filter(({ outcome }) => outcome === 'skipped').map((hook) => hook.name),
     errors: [...errors],

@@ -112,7 +112,7 @@ export async function runMain(
   host.stderr.on('error', unread);
   const hold = setInterval(() => {}, LONGEST);
   runProgram(main, shutdown, options);
-  await shutdown.stopped();
+  await shutdown.ended();
   if (shutdown.machine.request?.kind !== 'end') installation.signalled.cancel();
   const lost = await flushOutput(flushTimeout, installation.signalled);
   // Read again: something may have failed in the meantime.

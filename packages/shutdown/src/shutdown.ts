@@ -67,6 +67,8 @@ export class Shutdown {
   readonly #progress: WatchSender<ShutdownProgress>;
   /** Set when everybody has been told of the end, and the watch is closed. */
   #isOver = false;
+  /** Whether the user has asked for the end, and may await it. */
+  #isEndAwaited = false;
   /** What requests the shutdown when a token is cancelled; unregistered by the request. */
   readonly #asking: Registration[] = [];
   /** The last one; set by `install`. */
@@ -150,11 +152,17 @@ export class Shutdown {
    * Waits for the end of the shutdown, whoever asks for it and whenever.
    *
    * **Cancel safety.** It can be awaited any number of times, also afterwards. A hook that awaits it waits for itself, until
-   * its timeout.
+   * its timeout. So does the `main` of `runMain`, until `drainTimeout`: there await `stopAccepting.cancelled()`.
    *
    * @returns the report; never rejects
    */
   stopped(): Promise<ShutdownReport> {
+    this.#isEndAwaited = true;
+    return this.ended();
+  }
+
+  /** @internal The same, for those that cannot be waited for in their turn. */
+  ended(): Promise<ShutdownReport> {
     if (this.#end === undefined) {
       let resolve: (report: ShutdownReport) => void = () => {};
       const promise = new Promise<ShutdownReport>((fulfil) => {
@@ -330,7 +338,7 @@ export class Shutdown {
     checkOptions('install', options, installOptions);
     const isFirst = this.#installation === undefined;
     const installation = this.installWith(options);
-    if (isFirst) void this.stopped().then(({ exitCode }) => this.#leave(exitCode));
+    if (isFirst) void this.ended().then(({ exitCode }) => this.#leave(exitCode));
     return installation;
   }
 
@@ -355,6 +363,11 @@ export class Shutdown {
     // A signal that lives longer keeps nothing of us, and `stopAccepting` has the waiters of others only.
     if (event.type === 'requested') for (const registration of this.#asking) registration.unregister();
     this.observers.tell(event);
+    if (event.type === 'cut off' && this.#isEndAwaited && event.name === this.machine.program?.part.name) {
+      this.observers.warn(
+        'main may be waiting for shutdown.stopped(), which waits for main: await shutdown.stopAccepting.cancelled() there',
+      );
+    }
     this.measured();
   }
 

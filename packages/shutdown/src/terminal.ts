@@ -1,4 +1,4 @@
-import { guardMethods } from '@quiesce/internal';
+import { defineInspect, guardMethods } from '@quiesce/internal';
 import type { Logger } from './logger.ts';
 import { oneLine } from './request.ts';
 
@@ -78,3 +78,4 @@ export class Terminal implements Logger {
   }
 }
 guardMethods(Terminal, 'terminal', (value) => value instanceof Terminal);
+defineInspect(Terminal, ({ isTTY }) => ({ isTTY }));

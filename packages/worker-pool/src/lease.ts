@@ -1,6 +1,6 @@
 import { ClosedError } from '@quiesce/cancellation-token';
 import type { SemaphorePermit } from '@quiesce/channel';
-import { defineDispose, defineInspect } from '@quiesce/internal';
+import { defineDispose, defineInspect, guardMethods } from '@quiesce/internal';
 import type { TrackerGuard } from '@quiesce/scope';
 
 /** What the pool knows of a lease. It does not know the lease itself, so that one that is forgotten is collected. */
@@ -26,6 +26,8 @@ export interface Holding<R> {
  * ```
  */
 export class Lease<R> implements Disposable {
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ complete(Lease, (value) => #holding in value);
   /** How reports call the pool. */
   readonly pool: string;
   readonly #holding: Holding<R>;
@@ -78,5 +80,11 @@ export class Lease<R> implements Disposable {
     this.#takeBack(this.#holding, isUsable);
   }
 }
-defineDispose(Lease, 'release');
-defineInspect<Lease<unknown>>(Lease, ({ pool, isOver }) => ({ pool, isOver }));
+
+type Class = { readonly name: string; readonly prototype: Lease<unknown> };
+
+function complete(type: Class, owns: (value: object) => boolean): object {
+  guardMethods(type, 'lease', owns);
+  defineDispose(type, 'release');
+  return defineInspect(type, ({ pool, isOver }) => ({ pool, isOver }));
+}

@@ -19,12 +19,15 @@ import {
   isCancellationOf,
   isClosedError,
   reportUncaught,
+  type SourcePromise,
+  sourcePromise,
   systemClock,
 } from '@quiesce/cancellation-token';
 import { Semaphore, type SemaphorePermit } from '@quiesce/channel';
-import { checkFunction, checkOptions, checkTime, defineInspect } from '@quiesce/internal';
+import { checkFunction, checkOptions, checkTime, defineInspect, guardMethods } from '@quiesce/internal';
 import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
-import { checkCount } from './check.ts';
+import { Acquiring } from './acquiring.ts';
+import { checkCount, checkTimeoutOptions } from './check.ts';
 import { type Closer, type ClosingTally, closeOne } from './closing.ts';
 import { type Holding, Lease } from './lease.ts';
 
@@ -97,10 +100,7 @@ export interface ResourcePoolReport {
  */
 export class ResourcePool<R> implements Drainable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineInspect(
-    ResourcePool as { readonly name: string; readonly prototype: ResourcePool<unknown> },
-    ({ name, inFlight, idle, isClosed }) => ({ name, inFlight, idle, isClosed }),
-  );
+  static readonly completed: object = /* @__PURE__ */ complete(ResourcePool, (value) => #parts in value);
   /** How reports and errors call it. */
   readonly name: string;
   readonly #create: (token: CancellationToken) => R | PromiseLike<R>;
@@ -162,33 +162,54 @@ export class ResourcePool<R> implements Drainable {
   }
 
   /**
-   * Waits for a resource.
+   * Waits for a resource: await it, or make it a branch of `select`.
+   *
+   * **Timing.** It stands in line from the call on, as a branch from the `select` on. The time runs from the call.
+   *
+   * **Cancel safety.** As a branch it takes no lease unless it wins. A resource that is being made for it goes to the next
+   * one.
    *
    * @param options `signal`, `timeout` (ms)
    * @returns a lease, to be released
    * @throws (rejects) ClosedError when the pool is closed; TimeoutError; the reason of `signal`, verbatim; what `create`
-   *   fails with
+   *   fails with; TypeError and RangeError for options that are none
+   * @example
+   * ```ts
+   * const pool = new ResourcePool({ create: () => 'the only one', max: 1 });
+   * using held = await pool.acquire();
+   * const { branch } = await select({ lease: pool.acquire(), tick: sleep(1) });
+   * console.log(branch, pool.inFlight); // => tick 1
+   * ```
    */
-  async acquire(options: AcquireOptions = {}): Promise<Lease<R>> {
-    checkOptions('acquire', options, ['signal', 'timeout']);
-    const { timeout = Number.POSITIVE_INFINITY } = options;
-    checkTime('acquire: timeout', timeout);
-    const signal = options.signal === undefined ? new CancellationToken() : CancellationToken.from(options.signal);
-    const token = signal.withTimeout(timeout, { clock: this.#closer.clock });
+  acquire(options: AcquireOptions = {}): SourcePromise<Lease<R>> {
     try {
-      const permit = await this.#permit(token);
-      const idle = this.#nextIdle();
-      // Checked here, because `stop` and the signal may have come since the permit was granted, or inside of `isUsable`.
-      if (this.isClosed || token.isCancelled) {
-        if (idle !== undefined) this.#putDown(idle.resource);
-        permit.release();
-        throw this.isClosed ? this.#closed() : token.reason;
-      }
-      if (idle !== undefined) return this.#lend(permit, idle.resource);
-      return await this.#make(permit, token);
-    } finally {
-      token.dispose();
+      const until = this.#until(options);
+      return sourcePromise(new Acquiring(until, (token, lent) => this.#acquire(token, lent)));
+    } catch (error) {
+      return sourcePromise(new Acquiring<R>(CancellationToken.never, () => Promise.reject(error)));
     }
+  }
+
+  /** What gives an `acquire` up. */
+  #until(options: AcquireOptions): CancellationToken {
+    checkTimeoutOptions('acquire', options, ['signal', 'timeout']);
+    const { timeout } = options;
+    if (timeout !== undefined) checkTime('acquire: timeout', timeout);
+    const signal = options.signal === undefined ? CancellationToken.never : CancellationToken.from(options.signal);
+    return timeout === undefined ? signal : signal.withTimeout(timeout, { clock: this.#closer.clock });
+  }
+
+  async #acquire(token: CancellationToken, lent: (lease: Lease<R>) => void): Promise<void> {
+    const permit = await this.#permit(token);
+    const idle = this.#nextIdle();
+    // Checked here, because `stop` and the signal may have come since the permit was granted, or inside of `isUsable`.
+    if (this.isClosed || token.isCancelled) {
+      if (idle !== undefined) this.#putDown(idle.resource);
+      permit.release();
+      throw this.isClosed ? this.#closed() : token.reason;
+    }
+    if (idle === undefined) await this.#make(permit, token, lent);
+    else lent(this.#lend(permit, idle.resource));
   }
 
   /**
@@ -250,7 +271,7 @@ export class ResourcePool<R> implements Drainable {
    * @throws (rejects) RangeError for a bad time, and then nothing has happened
    */
   async close(options: { readonly timeout: number }): Promise<ResourcePoolReport> {
-    checkOptions('close', options, ['timeout']);
+    checkTimeoutOptions('close', options, ['timeout']);
     const { timeout } = Object(options) as typeof options;
     checkTime('close: timeout', timeout);
     const deadline = CancellationToken.timeout(timeout, { clock: this.#closer.clock });
@@ -323,7 +344,7 @@ export class ResourcePool<R> implements Drainable {
     return new Lease<R>(this.name, holding, takeBack, this.#watched.guard());
   }
 
-  async #make(permit: SemaphorePermit, token: CancellationToken): Promise<Lease<R>> {
+  async #make(permit: SemaphorePermit, token: CancellationToken, lent: (lease: Lease<R>) => void): Promise<void> {
     const guards = [this.#parts.guard(), this.#makings.guard()] as const;
     this.#awaited.add(token);
     const making = (async () => this.#create(token))();
@@ -338,7 +359,8 @@ export class ResourcePool<R> implements Drainable {
       });
       if (!outcome.cancelled && !this.#isCut) {
         guards[1].dispose();
-        return this.#lend(permit, outcome.value as R, guards[0]);
+        lent(this.#lend(permit, outcome.value as R, guards[0]));
+        return;
       }
       void this.#adopt(making, token, end);
       throw outcome.cancelled ? outcome.reason : this.#closed();
@@ -395,4 +417,11 @@ export class ResourcePool<R> implements Drainable {
   #closed(): ClosedError {
     return new ClosedError(`acquire: pool ${JSON.stringify(this.name)} is closed; it lends nothing any more`);
   }
+}
+
+type Class = { readonly name: string; readonly prototype: ResourcePool<unknown> };
+
+function complete(type: Class, owns: (value: object) => boolean): object {
+  guardMethods(type, 'pool', owns);
+  return defineInspect(type, ({ name, inFlight, idle, isClosed }) => ({ name, inFlight, idle, isClosed }));
 }

@@ -21,9 +21,9 @@ import {
   systemClock,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { checkFunction, checkOptions, checkTime, defineInspect, show } from '@quiesce/internal';
+import { checkFunction, checkOptions, checkTime, defineInspect, guardMethods, show } from '@quiesce/internal';
 import { type Drainable, TaskTracker } from '@quiesce/scope';
-import { checkCount } from './check.ts';
+import { checkCount, checkTimeoutOptions } from './check.ts';
 import { QueueFullError } from './errors.ts';
 import { Job, type JobOptions } from './job.ts';
 import { PriorityLine } from './line.ts';
@@ -78,17 +78,7 @@ export interface ShutdownOptions {
  */
 export class WorkerPool implements Drainable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineInspect(
-    WorkerPool,
-    ({ name, activeCount, queued, waiting, isPaused, isClosed }) => ({
-      name,
-      activeCount,
-      queued,
-      waiting,
-      isPaused,
-      isClosed,
-    }),
-  );
+  static readonly completed: object = /* @__PURE__ */ complete(WorkerPool, (value) => #tracker in value);
   /** How reports and errors call it. */
   readonly name: string;
   /** How many jobs run at the same time. */
@@ -250,7 +240,7 @@ export class WorkerPool implements Drainable {
    * @throws (rejects) RangeError for a bad time, and then nothing has happened
    */
   async shutdown(options: ShutdownOptions): Promise<WorkerPoolReport> {
-    checkOptions('shutdown', options, ['timeout', 'cancelTimeout']);
+    checkTimeoutOptions('shutdown', options, ['timeout', 'cancelTimeout']);
     const { timeout, cancelTimeout = this.#cancelTimeout } = Object(options) as ShutdownOptions;
     checkTime('shutdown: timeout', timeout);
     checkTime('shutdown: cancelTimeout', cancelTimeout);
@@ -402,4 +392,11 @@ export class WorkerPool implements Drainable {
   #closed(): ClosedError {
     return new ClosedError(`execute: pool ${JSON.stringify(this.name)} is closed; the job was not accepted`);
   }
+}
+
+function complete(type: typeof WorkerPool, owns: (value: object) => boolean): object {
+  guardMethods(type, 'pool', owns);
+  return defineInspect(type, ({ name, activeCount, queued, waiting, isPaused, isClosed }) => {
+    return { name, activeCount, queued, waiting, isPaused, isClosed };
+  });
 }

@@ -214,10 +214,28 @@ describe('options that were misspelt, or are none', () => {
       [workers.shutdown({ timeOut: 5 } as never), 'shutdown: there is no option "timeOut"; did you mean "timeout"?'],
       [resources.acquire({ timeOut: 5 } as never), 'acquire: there is no option "timeOut"; did you mean "timeout"?'],
       [resources.use(() => 1, { token } as never), 'acquire: there is no option "token"; did you mean "signal"?'],
-      [resources.close(5_000 as never), 'close: the options must be an object, got the number 5000'],
+      [
+        resources.close(5_000 as never),
+        'close: the options must be an object, got the number 5000: write { timeout: 5000 }',
+      ],
+      [workers.shutdown(5 as never), 'shutdown: the options must be an object, got the number 5: write { timeout: 5 }'],
     ];
     for (const [call, text] of calls) expect(await rejection(call)).toMatchObject({ name: 'TypeError', message: text });
     expect([workers.isClosed, resources.isClosed, resources.inFlight]).toEqual([false, false, 0]);
+  });
+});
+
+describe('a method that is called without its handle', () => {
+  it('says how to call it', async () => {
+    const pool = new ResourcePool({ create: () => 1, max: 1 });
+    const { stop } = pool;
+    const { execute } = new WorkerPool({ concurrency: 1 });
+    const { release } = await pool.acquire();
+    expect(() => stop()).toThrow(
+      'stop was called without its pool, on undefined: pass a function that calls pool.stop()',
+    );
+    expect(() => execute(() => 1)).toThrow('execute was called without its pool, on undefined');
+    expect(() => release()).toThrow('release was called without its lease, on undefined');
   });
 });
 

@@ -1,6 +1,7 @@
-import { CancellationToken, ClosedError, TimeoutError } from '@quiesce/cancellation-token';
+import { CancellationToken, CancelledError, ClosedError, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import type { Drainable } from '@quiesce/scope';
+import { select } from '@quiesce/select';
 import { type Lease, ResourcePool, type ResourcePoolOptions } from '@quiesce/worker-pool';
 import { describe, expect, it } from 'vitest';
 import { deaf, rejection, turn, uncaught } from './vocabulary.ts';
@@ -186,6 +187,86 @@ describe('acquiring', () => {
     expect(ids(await pool.acquire())).toEqual([2]);
     await turn();
     expect(errors).toEqual([error]);
+  });
+});
+
+describe('acquire as a branch of select', () => {
+  it('takes a lease when it wins', async () => {
+    const { pool } = things();
+    const outcome = await select({ lease: pool.acquire(), never });
+    expect([outcome.branch, pool.inFlight]).toEqual(['lease', 1]);
+    if (outcome.branch === 'lease') expect(ids(outcome.value)).toEqual([1]);
+  });
+
+  it('takes nothing when it loses, in whichever state it is', async () => {
+    for (const state of ['waiting', 'making', 'granted', 'ready']) {
+      const { pool, log } = things({ max: 1 });
+      const stop = new CancellationToken();
+      if (state === 'ready') (await pool.acquire()).release();
+      const held = state === 'waiting' || state === 'granted' ? await pool.acquire() : undefined;
+      if (state === 'ready') stop.cancel('stop');
+      const lost = select.biased({ stop, lease: pool.acquire() });
+      if (state !== 'making') await turn();
+      stop.cancel('stop');
+      if (state === 'granted') held?.release();
+      expect(await lost).toEqual({ branch: 'stop', value: 'stop' });
+      await turn();
+      held?.release();
+      expect(pool.inFlight).toBe(0);
+      expect(ids(await pool.acquire())).toEqual([1]);
+      expect(log).toEqual(['make 1']);
+    }
+  });
+
+  it('gives the lease to the next one when it has lost in the step in which it came', async () => {
+    const making = deaf<Thing>();
+    const { pool } = things({ max: 1, create: () => making.run() });
+    const stop = new CancellationToken();
+    const lost = select.biased({ stop, lease: pool.acquire() });
+    await turn();
+    const next = pool.acquire();
+    making.fulfil({ id: 7 });
+    stop.cancel('stop');
+    expect((await lost).branch).toBe('stop');
+    expect(ids(await next)).toEqual([7]);
+  });
+
+  it('cancels the token of the create that runs for it, and ends no process when that fails', async () => {
+    const errors = uncaught();
+    const reasons: unknown[] = [];
+    const { pool } = things({
+      create: async (token) => {
+        await token.cancelled();
+        reasons.push(token.reason);
+        throw new Error('connection reset');
+      },
+    });
+    const stop = new CancellationToken();
+    const lost = select({ stop, lease: pool.acquire() });
+    await turn();
+    stop.cancel();
+    await lost;
+    await turn();
+    expect([reasons, errors, pool.report().createErrors?.count]).toEqual([[expect.any(CancelledError)], [], 1]);
+  });
+
+  it('fails the select as it would reject', async () => {
+    const { pool } = things();
+    expect(await rejection(select({ lease: pool.acquire({ timeout: -1 }), never }))).toBeInstanceOf(RangeError);
+    pool.stop();
+    expect(await rejection(select({ lease: pool.acquire(), never }))).toBeInstanceOf(ClosedError);
+  });
+
+  it('can be awaited after it has lost, and gives the same lease to all who await it', async () => {
+    const { pool } = things({ max: 1 });
+    const held = await pool.acquire();
+    const acquiring = pool.acquire();
+    const stop = CancellationToken.alreadyCancelled();
+    expect((await select.biased({ stop, acquiring })).branch).toBe('stop');
+    const both = Promise.all([acquiring, acquiring]);
+    held.release();
+    const [one, two] = await both;
+    expect([one === two, pool.inFlight]).toEqual([true, 1]);
   });
 });
 

@@ -1,5 +1,6 @@
 // What pools and tokens that live for months keep of the work that has ended: nothing.
 import { CancellationToken, setUncaughtHandler } from '@quiesce/cancellation-token';
+import { select } from '@quiesce/select';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
 import { receiveToken, shareToken } from '@quiesce/worker-pool/node';
 import { expect, test } from 'vitest';
@@ -41,6 +42,19 @@ test('a pool of resources keeps nothing of leases, of those who gave up, and of 
     if (n % 2 === 0) lease.release();
     else lease.destroy();
     await left;
+  });
+  expect(growth).toBeLessThan(4);
+});
+
+test('a pool of resources, and a signal that lives long, keep nothing of selects that have lost an acquire', async () => {
+  const pool = new ResourcePool<object>({ create: () => ({}), max: 1 });
+  const signal = new CancellationToken();
+  const growth = await bytesPerTurn({ turns, rounds }, async () => {
+    const lease = await pool.acquire({ signal, timeout: 60_000 });
+    const lost = select({ lease: pool.acquire({ signal, timeout: 60_000 }), ready: Promise.resolve() });
+    await lost;
+    lease.release();
+    (await pool.acquire()).release();
   });
   expect(growth).toBeLessThan(4);
 });

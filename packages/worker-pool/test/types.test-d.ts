@@ -1,4 +1,4 @@
-import type { CancellationToken } from '@quiesce/cancellation-token';
+import type { CancellationToken, SourcePromise } from '@quiesce/cancellation-token';
 import type { Drainable } from '@quiesce/scope';
 import {
   type Lease,
@@ -39,7 +39,7 @@ const resources = new ResourcePool({
   max: 1,
 });
 expectTypeOf(resources).toExtend<Drainable>();
-expectTypeOf(resources.acquire()).toEqualTypeOf<Promise<Lease<{ id: number }>>>();
+expectTypeOf(resources.acquire()).toEqualTypeOf<SourcePromise<Lease<{ id: number }>>>();
 expectTypeOf(resources.use(({ id }) => id)).toEqualTypeOf<Promise<number>>();
 expectTypeOf(resources.use(async ({ id }) => id)).toEqualTypeOf<Promise<number>>();
 expectTypeOf(resources.close({ timeout: 5 })).toEqualTypeOf<Promise<ResourcePoolReport>>();

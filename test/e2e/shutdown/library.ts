@@ -5,9 +5,9 @@ import { say } from './say.ts';
 const [hook = 'quick', json = '{}'] = process.argv.slice(2);
 const options = JSON.parse(json) as Omit<ShutdownOptions, 'logger'> & InstallOptions & { readonly logger?: null };
 // JSON knows no undefined, which stands for: nobody has said.
-const { logger = false, ...others } = options;
+const { logger = false, signals, signalDebounce, errors, disconnect, reportSignal, ...others } = options;
 const shutdown = new Shutdown({ ...others, logger: logger ?? undefined });
-const installation = shutdown.install(options);
+const installation = shutdown.install({ signals, signalDebounce, errors, disconnect, reportSignal });
 const working = setInterval(() => {}, 1_000);
 
 shutdown.hook('work', () => clearInterval(working));

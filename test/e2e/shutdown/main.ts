@@ -60,7 +60,9 @@ const programs: Record<string, Main> = {
     while (!shutdown.stopAccepting.isCancelled) await sleep(5);
     say('half is done');
   },
-  'a tool that listens to nothing': async () => {
+  'a tool that listens to nothing': async (_, shutdown) => {
+    // A busy machine must not decide whether the signal comes before the end.
+    for (let i = 0; i < 300 && shutdown.isReady; i++) await sleep(5);
     await sleep(100);
     say('all is done');
   },
@@ -86,6 +88,7 @@ const programs: Record<string, Main> = {
     shutdown.add(drain(server));
     server.listen(0, '127.0.0.1');
   },
+  'a main that waits for its own end': (_, shutdown) => shutdown.stopped(),
   'a worker thread': async (_, shutdown) => {
     if (shutdown.name === 'thread') return;
     const worker = new Worker(new URL(import.meta.url), { argv: ['a worker thread', '{"name":"thread"}'] });

@@ -6,7 +6,7 @@ import { type HookPhase, type RunMainOptions, runMain, type Shutdown } from '@qu
 import { say } from './say.ts';
 
 const [hook = 'quick', work = 'none', json = '{}'] = process.argv.slice(2);
-const { resends, ...options } = JSON.parse(json) as RunMainOptions & {
+const { resends, exitCode, phase, ...options } = JSON.parse(json) as RunMainOptions & {
   exitCode?: number;
   phase?: HookPhase;
   resends?: number;
@@ -74,12 +74,12 @@ await runMain(
         say('hook begins');
         return hooks[hook]?.(token, shutdown);
       },
-      { phase: options.phase },
+      { phase },
     );
     process.once('exit', (code) => say(`exit ${code}`));
     s.spawn(() => works[work]?.(shutdown), { name: 'work' });
     s.defer(() => say('scope cleaned up'));
-    if (options.exitCode !== undefined) process.exitCode = options.exitCode;
+    if (exitCode !== undefined) process.exitCode = exitCode;
     // As a framework does: it cleans up on its own, and then sends the signal again.
     if (resends !== undefined) process.once('SIGTERM', () => setTimeout(process.kill, resends, process.pid, 'SIGTERM'));
     say('ready');

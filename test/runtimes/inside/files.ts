@@ -8,7 +8,13 @@ declare global {
 
 /** By path from the root of the clone. */
 const texts = import.meta.glob(
-  ['/docs/guide/scope-outcomes.md', '/packages/select/README.md', '/test/conformance/{python,tokio}/*.{txt,json}'],
+  [
+    '/docs/guide/scope-outcomes.md',
+    '/packages/select/README.md',
+    '/packages/broadcast-channel/test/retention.leak.ts',
+    '/test/conformance/{python,tokio}/*.{txt,json}',
+    '/test/conformance/tokio-tests/*.{ts,json}',
+  ],
   { query: '?raw', import: 'default', eager: true },
 );
 

@@ -29,12 +29,17 @@ export interface ChildOptions {
   readonly onTrace?: (line: string) => void;
 }
 
+/** npm runs the demo, but not the service: it gets its signals directly. */
+function withoutNpm(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('npm_')));
+}
+
 /** Starts `program`, which is a file beside this folder. */
 export function startChild(program: string, options: ChildOptions = {}): Child {
   const file = fileURLToPath(new URL(`../${program}.ts`, import.meta.url));
   const child = spawn(process.execPath, ['--conditions=built', '--import', 'tsx', file], {
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-    env: { ...process.env, ...options.env, TRACE_FD: '3' },
+    env: { ...withoutNpm(process.env), ...options.env, TRACE_FD: '3' },
   });
   const listeners = new Set<(line: string) => void>();
   const tell = (line: string): void => {

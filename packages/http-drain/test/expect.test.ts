@@ -1,0 +1,151 @@
+// What Node answers or decides without a request event, and bytes that are no request: nothing of it holds a drain.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { describe, expect, it } from 'vitest';
+import { gate, heads, serve, serveWith, stopped, turns, until } from './vocabulary.ts';
+
+const never = CancellationToken.never;
+const post = 'POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n';
+
+describe('a request that a listener of checkContinue looks at first', () => {
+  const served = async (check: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>) => {
+    const server = createServer((request, response) => void request.resume().on('end', () => response.end('served')));
+    server.on('checkContinue', async (request, response) => {
+      if (!(await check(request, response))) return;
+      response.writeContinue();
+      server.emit('request', request, response);
+    });
+    return serveWith(server);
+  };
+
+  it('is one in flight, also when that hands it on, and is served though the listener has closed meanwhile', async () => {
+    const decision = gate();
+    const one = await served(async () => {
+      await decision.promise;
+      return true;
+    });
+    const client = (await one.client()).send(`${post}Expect: 100-continue\r\n\r\n`);
+    await until(() => one.http.inFlight === 1);
+    await stopped(one);
+    decision.open();
+    await client.sees('100 Continue');
+    expect(one.http.inFlight).toBe(1);
+    await client.send('ab').sees('served');
+    expect(heads(client.text)).toEqual(['100 -', '200 close']);
+    client.socket.end();
+    await one.http.drain(never);
+    expect(one.http.report()).toMatchObject({ completed: 1, refused: 0 });
+  });
+
+  it('is refused by it as before', async () => {
+    const one = await served(async (_, response) => {
+      response.writeHead(401, { Connection: 'keep-alive' }).end('who?');
+      return false;
+    });
+    one.http.announce();
+    const client = (await one.client()).send(`${post}Expect: 100-continue\r\n\r\n`);
+    await client.sees('who?');
+    expect(heads(client.text)).toEqual(['401 close']);
+    expect(one.http.inFlight).toBe(0);
+  });
+});
+
+describe('a request with Expect, without a listener for it', () => {
+  it('gets its 100 and its answer, as without a drain', async () => {
+    const served = await serve((request, response) => void request.resume().on('end', () => response.end('served')));
+    const client = (await served.client()).send(`${post}Expect: 100-continue\r\n\r\n`);
+    await client.sees('100 Continue');
+    expect(served.http.inFlight).toBe(1);
+    await client.send('ab').sees('served');
+    expect(heads(client.text)).toEqual(['100 -', '200 keep-alive']);
+  });
+
+  it('gets 503 and no 100 once the listener has closed', async () => {
+    const served = await serve(() => expect.unreachable());
+    const client = await served.client();
+    await stopped(served);
+    await client.send(`${post}Expect: 100-continue\r\n\r\n`).sees('try again');
+    expect(heads(client.text)).toEqual(['503 close']);
+  });
+
+  it('gets 417 when Node does not know what it expects, and its connection is swept', async () => {
+    const served = await serve(() => expect.unreachable());
+    const client = (await served.client()).send('GET / HTTP/1.1\r\nHost: test\r\nExpect: tea\r\n\r\n');
+    await client.sees('417');
+    await until(() => served.http.inFlight === 0);
+    await stopped(served);
+    await served.clock.advance(1_000);
+    expect(await client.ended).toBe('end');
+    client.socket.end();
+    await served.http.drain(never);
+    expect(served.http.report()).toMatchObject({ ended: 1 });
+  });
+
+  it('gets 417 with Connection: close once that is announced', async () => {
+    const served = await serve(() => expect.unreachable());
+    served.http.announce();
+    const client = (await served.client()).send('GET / HTTP/1.1\r\nHost: test\r\nExpect: tea\r\n\r\n');
+    expect(await client.ended).toBe('end');
+    expect(heads(client.text)).toEqual(['417 close']);
+    expect(served.http.report()).toMatchObject({ completed: 1 });
+  });
+
+  it('goes to the listener of the user who has one', async () => {
+    const server = createServer();
+    server.on('checkExpectation', (_, response) => response.end('tea'));
+    const served = await serveWith(server);
+    const client = (await served.client()).send('GET / HTTP/1.1\r\nHost: test\r\nExpect: tea\r\n\r\n');
+    await client.sees(/\r\n\r\ntea/);
+    expect(heads(client.text)).toEqual(['200 keep-alive']);
+  });
+});
+
+describe('a request that is emitted again', () => {
+  it('is counted once, and reaches every listener', async () => {
+    const paths: unknown[] = [];
+    const server = createServer((request, response) => {
+      paths.push(request.url);
+      if (paths.length === 1) server.emit('request', request, response);
+      else response.end(`in flight: ${served.http.inFlight}`);
+    });
+    const served = await serveWith(server);
+    await (await served.client()).get('/').sees('in flight: 1');
+    expect(paths).toEqual(['/', '/']);
+  });
+});
+
+describe('empty lines', () => {
+  it.each([
+    ['behind a POST', `${post}\r\nab\r\n`, '\r\n'],
+    ['behind a GET', 'GET / HTTP/1.1\r\nHost: test\r\n\r\n', '\r\n\r\n\r\n'],
+    [
+      'behind a request in chunks',
+      `${post.replace('Content-Length: 2', 'Transfer-Encoding: chunked')}\r\n0\r\n\r\n`,
+      '\n',
+    ],
+  ])('%s do not keep a connection from being swept', async (_, text, more) => {
+    const served = await serve((request, response) => void request.resume().on('end', () => response.end('served')));
+    const client = await served.client();
+    await client.send(text).sees('served');
+    client.send(more);
+    await turns();
+    await stopped(served);
+    await served.clock.advance(1_000);
+    expect(await client.ended).toBe('end');
+    client.socket.end();
+    await served.http.drain(never);
+    expect(served.http.report()).toMatchObject({ ended: 1, crossed: 0 });
+  });
+});
+
+describe('half a head', () => {
+  it('in one chunk with the end of the request before it gets its 503 when it is whole', async () => {
+    const served = await serve((_, response) => response.end('first'));
+    const client = (await served.client()).send('GET / HTTP/1.1\r\nHost: test\r\n\r\nGET /second HTTP/1.1\r\nHo');
+    await client.sees('first');
+    await stopped(served);
+    await served.clock.advance(60_000);
+    await client.send('st: test\r\n\r\n').sees('try again');
+    expect(heads(client.text)).toEqual(['200 keep-alive', '503 close']);
+  });
+});

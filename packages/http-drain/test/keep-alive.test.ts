@@ -1,0 +1,249 @@
+// Which connections are told that they end, and how long the others are kept: nothing that a client may still send is lost.
+import { Agent, createServer, type RequestListener, request } from 'node:http';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { request as fetchOf, Pool } from 'undici';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { gate, heads, serve, serveWith, stopped, until } from './vocabulary.ts';
+
+const never = CancellationToken.never;
+
+/** A POST through an agent: its status and its Connection header, or the code of its error. */
+function post(port: number, agent: Agent): Promise<string> {
+  return new Promise((resolve) => {
+    const options = { port, host: '127.0.0.1', agent, method: 'POST' };
+    const sent = request(options, (response) => {
+      response.resume().on('end', () => resolve(`${response.statusCode} ${response.headers.connection}`));
+    });
+    sent.on('error', (error: NodeJS.ErrnoException) => resolve(String(error.code))).end('x');
+  });
+}
+
+function agentOf(maxSockets: number): Agent {
+  const agent = new Agent({ keepAlive: true, maxSockets });
+  onTestFinished(() => agent.destroy());
+  return agent;
+}
+
+const handlers: [string, RequestListener][] = [
+  ['setHeader', (_, res) => res.setHeader('Connection', 'keep-alive').end('ok')],
+  ['setHeader in other letters', (_, res) => res.setHeader('CONNECTION', 'Keep-Alive').end('ok')],
+  ['setHeader with a list', (_, res) => res.setHeader('connection', ['keep-alive', 'x-own']).end('ok')],
+  ['appendHeader', (_, res) => res.appendHeader('Connection', 'keep-alive').end('ok')],
+  ['setHeaders', (_, res) => res.setHeaders(new Map([['Connection', 'keep-alive']])).end('ok')],
+  ['an object for writeHead', (_, res) => res.writeHead(200, { connection: 'Keep-Alive', 'X-A': '1' }).end('ok')],
+  ['an object behind a text', (_, res) => res.writeHead(200, 'Fine', { Connection: 'keep-alive' }).end('ok')],
+  ['raw headers for writeHead', (_, res) => res.writeHead(200, ['Connection', 'keep-alive', 'X-A', '1']).end('ok')],
+  [
+    'pairs for writeHead',
+    (_, res) =>
+      res
+        .writeHead(200, [
+          ['connection', 'keep-alive'],
+          ['X-A', '1'],
+        ] as never)
+        .end('ok'),
+  ],
+  [
+    'both setHeader and writeHead',
+    (_, res) => {
+      res.setHeader('Connection', 'keep-alive');
+      res.writeHead(200, { CONNECTION: 'keep-alive' }).end('ok');
+    },
+  ],
+  [
+    'both setHeader and raw headers',
+    (_, res) => {
+      res.setHeader('X-B', '2');
+      res.writeHead(200, ['connection', 'keep-alive']).end('ok');
+    },
+  ],
+  [
+    'shouldKeepAlive',
+    (_, res) => {
+      res.shouldKeepAlive = true;
+      res.end('ok');
+    },
+  ],
+  [
+    'a header that is removed',
+    (_, res) => {
+      res.setHeader('Connection', 'keep-alive').removeHeader('Connection');
+      res.end('ok');
+    },
+  ],
+  [
+    'a wrapper of writeHead, as on-headers has',
+    (_, res) => {
+      const { writeHead } = res;
+      res.writeHead = ((...head: never[]) => {
+        res.setHeader('Connection', 'keep-alive');
+        return Reflect.apply(writeHead, res, head);
+      }) as typeof writeHead;
+      res.end('ok');
+    },
+  ],
+  [
+    'flushHeaders',
+    (_, res) => {
+      res.setHeader('Connection', 'keep-alive').flushHeaders();
+      res.end('ok');
+    },
+  ],
+  ['a response without a body', (_, res) => res.writeHead(204, { Connection: 'keep-alive' }).end()],
+];
+
+describe.each(handlers)('a handler that asks to keep the connection by %s', (_, handler) => {
+  it('is overruled on the last response, and on no earlier one', async () => {
+    const [first, second] = [gate(), gate()];
+    const served = await serve(async (req, res) => {
+      await (req.url === '/first' ? first : second).promise;
+      handler(req, res);
+    });
+    const client = (await served.client()).get('/first');
+    await until(() => served.http.inFlight === 1);
+    served.http.announce();
+    client.get('/second');
+    await until(() => served.http.inFlight === 2);
+    first.open();
+    second.open();
+    expect(await client.ended).toBe('end');
+    const [before, last] = heads(client.text);
+    expect(before).not.toContain('close');
+    expect(last).toMatch(/^20[04] close$/);
+    client.socket.end();
+    await served.http.drain(never);
+    expect(served.http.report()).toMatchObject({ completed: 2, crossed: 0, aborted: 0 });
+  });
+
+  it('leaves its other headers as they are', async () => {
+    const [plain, last] = await Promise.all(
+      [false, true].map(async (isLast) => {
+        const served = await serve(handler);
+        if (isLast) served.http.announce();
+        const client = (await served.client()).get('/');
+        await client.sees(/\r\n\r\n(2\r\n)?ok|204.*\r\n\r\n/s);
+        return client.text.split('\r\n').filter((line) => /^(HTTP|x-|content|transfer|ok)/i.test(line));
+      }),
+    );
+    expect(last).toEqual(plain);
+  });
+});
+
+describe('while the end is only announced', () => {
+  it.each([
+    ['copies the Connection header of its upstream', { Connection: 'keep-alive' }],
+    ['sets none', {}],
+  ])('agents that keep connections lose no request to a handler that %s', async (_, headers) => {
+    const served = await serve((req, res) => void req.resume().on('end', () => res.writeHead(200, headers).end('ok')));
+    const agent = agentOf(5);
+    const outcomes: string[] = [];
+    const loop = async (): Promise<void> => {
+      for (let n = 0; n < 40; n++) {
+        if (n === 20) served.http.announce();
+        outcomes.push(await post(served.port, agent));
+      }
+    };
+    await Promise.all(Array.from({ length: 10 }, loop));
+    expect([...new Set(outcomes)].sort()).toEqual(['200 close', '200 keep-alive']);
+    agent.destroy();
+    await served.http.drain(never);
+    expect(served.http.report()).toMatchObject({ crossed: 0, aborted: 0 });
+  });
+
+  it.each([
+    ['node:http', (port: number) => () => post(port, agentOf(1))],
+    [
+      'undici',
+      (port: number) => {
+        const pool = new Pool(`http://127.0.0.1:${port}`, { connections: 1, pipelining: 1 });
+        onTestFinished(() => pool.destroy());
+        return async () => {
+          const { statusCode, headers, body } = await fetchOf(`http://127.0.0.1:${port}/`, {
+            dispatcher: pool,
+            method: 'POST',
+            body: 'x',
+          });
+          await body.dump();
+          return `${statusCode} ${headers['connection']}`;
+        };
+      },
+    ],
+  ])('the queue of a client of %s is served, though the head before it had promised to stay', async (name, make) => {
+    const rest = gate();
+    const served = await serve(async (req, res) => {
+      req.resume();
+      res.write('part');
+      await rest.promise;
+      res.end('end');
+    });
+    const agent = agentOf(1);
+    const send = name === 'node:http' ? () => post(served.port, agent) : make(served.port);
+    const [first, second] = [send(), send()];
+    await until(() => served.http.inFlight === 1);
+    served.http.announce();
+    rest.open();
+    expect([await first, await second]).toEqual(['200 keep-alive', '200 close']);
+    expect(served.http.report()).toMatchObject({ completed: 2, crossed: 0, refused: 0 });
+  });
+});
+
+describe('after the listener has closed', () => {
+  it('the queue of an agent gets a 503, and no reset, though the head before it had promised to stay', async () => {
+    const rest = gate();
+    const served = await serve(async (req, res) => {
+      req.resume();
+      res.write('part');
+      await rest.promise;
+      res.end('end');
+    });
+    const agent = agentOf(1);
+    const [first, second] = [post(served.port, agent), post(served.port, agent)];
+    await until(() => served.http.inFlight === 1);
+    await stopped(served);
+    await served.clock.advance(60_000);
+    rest.open();
+    expect([await first, await second]).toEqual(['200 keep-alive', '503 close']);
+    await served.http.drain(never);
+    expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 0 });
+  });
+
+  it('a connection keeps its own grace when the sweep of all comes first', async () => {
+    const rest = gate();
+    const served = await serve(async (_, res) => {
+      res.write('part');
+      await rest.promise;
+      res.end('end');
+    });
+    const client = (await served.client()).get('/');
+    await client.sees('part');
+    await stopped(served);
+    await served.clock.advance(999);
+    rest.open();
+    await client.sees('end');
+    await until(() => served.http.inFlight === 0);
+    await served.clock.advance(999);
+    await client.get('/late').sees('try again');
+    expect(heads(client.text)).toEqual(['200 keep-alive', '503 close']);
+  });
+});
+
+describe('an upgrade behind a response that was asked to be the last', () => {
+  it('takes the mark from it, since the connection goes on', async () => {
+    const answer = gate();
+    const server = createServer(async (_, res) => {
+      await answer.promise;
+      res.setHeader('Connection', 'keep-alive').end('slow');
+    });
+    server.on('upgrade', (_, socket) => socket.pipe(socket));
+    const served = await serveWith(server);
+    served.http.announce();
+    const client = (await served.client()).get('/slow').get('/chat', 'Connection: Upgrade', 'Upgrade: echo');
+    await until(() => served.http.inFlight === 2);
+    answer.open();
+    await client.sees('slow');
+    expect(heads(client.text)).toEqual(['200 keep-alive']);
+    await client.send('still here').sees('still here');
+    client.socket.end();
+    await served.http.drain(never);
+  });
+});

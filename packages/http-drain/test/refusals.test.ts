@@ -1,0 +1,134 @@
+// Every refusal names the call and the option that the user wrote, shows the value, and says what to write.
+
+import { createServer } from 'node:http';
+import { createServer as createNetServer } from 'node:net';
+import { inspect } from 'node:util';
+import { drain, type HttpDrainOptions } from '@quiesce/http-drain';
+import express from 'express';
+import { Hono } from 'hono';
+import { describe, expect, it } from 'vitest';
+
+function refusal(call: () => unknown): string {
+  try {
+    call();
+  } catch (error) {
+    return String(error);
+  }
+  return 'accepted';
+}
+
+describe('drain(server) refuses what has no server, and says what to pass', () => {
+  it.each([
+    ['an Express app', express(), 'app.listen() returned', 'the function "app"'],
+    ['a Hono app', new Hono(), 'what serve() returned', 'a Hono'],
+    ['a server of node:net', createNetServer(), 'createServer()', 'a Server'],
+    ['an app without a server yet', { server: undefined }, 'for Fastify app.server or app', 'an object'],
+    ['nothing', undefined, 'createServer()', 'undefined'],
+    ['a port', 3000, 'createServer()', 'the number 3000'],
+  ])('%s', (_, given, advice, shown) => {
+    const text = refusal(() => drain(given as never));
+    expect(text).toMatch(/^TypeError: drain: expected a server/);
+    expect(text).toContain(advice);
+    expect(text).toContain(shown);
+  });
+
+  it('twice, by the app and by its server', () => {
+    const server = createServer();
+    drain({ server });
+    expect(refusal(() => drain(server))).toContain('has a drain already');
+  });
+});
+
+describe('drain(server, options) refuses', () => {
+  const cases: [string, unknown, string][] = [
+    ['an unknown option', { idleTimeout: 5 }, 'TypeError: drain: there is no option "idleTimeout"'],
+    ['one that is almost right', { idlegrace: 5 }, 'did you mean "idleGrace"?'],
+    ['a number in their place', 5_000, 'TypeError: drain: the options must be an object, got the number 5000'],
+    [
+      'a time that is text',
+      { idleGrace: '10' },
+      'RangeError: drain: idleGrace must be milliseconds from 0 to Infinity',
+    ],
+    ['a negative time', { cancelGrace: -1 }, 'RangeError: drain: cancelGrace must be milliseconds'],
+    [
+      'seconds that are text',
+      { retryAfter: '1' },
+      'drain: retryAfter must be whole seconds from 0, got the string "1"',
+    ],
+    ['a part of a second', { retryAfter: 0.5 }, 'whole seconds from 0, got the number 0.5'],
+    ['a name that is none', { name: 7 }, 'drain: name must be a string, got the number 7'],
+    ['no function', { refuse: 503 }, 'TypeError: drain: refuse: expected a function, got the number 503'],
+    ['no function either', { upgraded: true }, 'TypeError: drain: upgraded: expected a function, got the boolean true'],
+    [
+      'no token',
+      { stopping: true },
+      'drain: stopping: expected an AbortSignal or a CancellationToken, got the boolean true',
+    ],
+    ['a controller', { stopping: new AbortController() }, 'got an AbortController'],
+    ['no clock', { clock: Date }, 'drain: clock must be a Clock, got the function "Date"'],
+  ];
+  it.each(cases)('%s', (_, options, text) => {
+    const server = createServer();
+    expect(refusal(() => drain(server, options as HttpDrainOptions))).toContain(text);
+    // Nothing has been changed: the server can still be drained.
+    expect(drain(server).state).toBe('running');
+  });
+});
+
+describe('http.drain refuses what is no deadline, and says what to write', () => {
+  it.each([
+    ['a number of ms', 5_000, 'got the number 5000; write http.drain(CancellationToken.timeout(5000))'],
+    ['nothing', undefined, 'got undefined; write http.drain(CancellationToken.timeout(10_000))'],
+    ['options', { timeout: 5 }, 'got an object; write http.drain(CancellationToken.timeout(10_000))'],
+    ['text', '5s', 'got the string "5s"'],
+  ])('%s', async (_, given, text) => {
+    const http = drain(createServer());
+    const error = await http.drain(given as never).catch((reason) => reason);
+    expect(String(error)).toMatch(/^TypeError: http\.drain: expected an AbortSignal or a CancellationToken/);
+    expect(String(error)).toContain(text);
+    expect(String(error)).toContain('CancellationToken.never');
+    expect(http.state).toBe('running');
+  });
+});
+
+describe('http.tokenOf refuses what is no request', () => {
+  it.each([
+    [undefined, 'got undefined'],
+    [{}, 'got an object'],
+    ['GET /', 'got the string "GET /"'],
+  ])('%s', (given, text) => {
+    const http = drain(createServer());
+    expect(refusal(() => http.tokenOf(given as never))).toContain(text);
+  });
+});
+
+describe('a method that was passed on without its drain', () => {
+  it.each(['announce', 'stop', 'report', 'tokenOf'] as const)('refuses in words: %s', (method) => {
+    const http = drain(createServer());
+    const { [method]: detached } = http;
+    expect(refusal(() => Reflect.apply(detached, process, []))).toContain(
+      `${method} was called without its http, on a process: pass a function that calls http.${method}()`,
+    );
+    expect(http.state).toBe('running');
+  });
+
+  it('rejects in words: drain', async () => {
+    const { drain: detached } = drain(createServer());
+    const error = await Reflect.apply(detached, undefined, [AbortSignal.timeout(1)]).catch((reason) => reason);
+    expect(String(error)).toContain('drain was called without its http, on undefined');
+  });
+
+  it('works where it is a health handler', () => {
+    const { readiness } = drain(createServer());
+    let status = 0;
+    const response = { statusCode: 0, setHeader: () => {}, end: () => (status = response.statusCode) };
+    readiness(undefined, response);
+    expect(status).toBe(200);
+  });
+});
+
+it('prints its name, its state and how much is in flight', () => {
+  const http = drain(createServer(), { name: 'api' });
+  expect(inspect(http)).toBe("HttpDrain { name: 'api', state: 'running', inFlight: 0 }");
+  expect(JSON.stringify(http)).toBe('{"name":"api","state":"running","inFlight":0}');
+});

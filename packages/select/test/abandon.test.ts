@@ -1,0 +1,124 @@
+import { CancellationToken, isTimeoutError, setUncaughtHandler, TimeoutError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { moveOnAfter, sleep, timeout, timeoutAt } from '@quiesce/select';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+const clock = new VirtualClock();
+const until = (ms: number) => sleep(ms, { clock });
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe('a timeout that abandons', () => {
+  it('ends at the deadline, cancels the token of the function, and lets it run on', async () => {
+    let token: CancellationToken | undefined;
+    const work = async (given: CancellationToken) => {
+      token = given;
+      await until(4_000);
+      return 'rows';
+    };
+    const late: unknown[] = [];
+    const begun = clock.now();
+    const error = await clock.run(() =>
+      timeout(500, work, { clock, abandon: (end) => late.push(end) }).catch((e) => e),
+    );
+    expect([isTimeoutError(error), clock.now() - begun, token?.isCancelled, late]).toEqual([true, 500, true, []]);
+    await clock.advance(4_000);
+    expect(late).toEqual([{ status: 'fulfilled', value: 'rows' }]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('gives what the function does in time, and fails as it does', async () => {
+    const abandon = vi.fn();
+    expect(await timeout(500, async () => 'rows', { clock, abandon })).toBe('rows');
+    await expect(timeout(500, () => Promise.reject('no table'), { clock, abandon })).rejects.toBe('no table');
+    await expect(
+      timeout(
+        500,
+        () => {
+          throw 'at once';
+        },
+        { clock, abandon },
+      ),
+    ).rejects.toBe('at once');
+    expect(abandon).not.toHaveBeenCalled();
+    expect(clock.pending).toBe(0);
+  });
+
+  it('reports a late failure, but not that the function has obeyed', async () => {
+    const late: unknown[] = [];
+    const options = { clock, abandon: (end: PromiseSettledResult<unknown>) => late.push(end) };
+    const failing = () => until(20).then(() => Promise.reject('connection lost'));
+    const obeying = (token: CancellationToken) => until(20).then(() => token.throwIfCancelled());
+    await clock.run(() => timeout(10, failing, options).catch(() => {}));
+    await clock.run(() => timeout(10, obeying, options).catch(() => {}));
+    await clock.advance(50);
+    expect(late).toEqual([{ status: 'rejected', reason: 'connection lost' }]);
+  });
+
+  it('with `true` prints a late failure, and ends nothing', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const failing = () => until(20).then(() => Promise.reject('connection lost'));
+    await clock.run(() => timeout(10, failing, { clock, abandon: true }).catch(() => {}));
+    await clock.run(() => timeout(10, () => until(20), { clock, abandon: true }).catch(() => {}));
+    await clock.advance(50);
+    expect(warn.mock.calls).toEqual([['timeout: work that was abandoned after 10 ms has failed:', 'connection lost']]);
+  });
+
+  it('hands what the report throws to the uncaught handler', async () => {
+    const caught: unknown[] = [];
+    const before = setUncaughtHandler((error) => caught.push(error));
+    const abandon = () => {
+      throw 'the report failed';
+    };
+    await clock.run(() => timeout(10, () => until(20), { clock, abandon }).catch(() => {}));
+    await clock.advance(50);
+    setUncaughtHandler(before);
+    expect(caught).toEqual(['the report failed']);
+  });
+
+  it('gives up at once when its signal is cancelled', async () => {
+    const stop = new CancellationToken();
+    const waiting = timeoutAt(new Date(clock.wall() + 60_000), () => until(50), { clock, signal: stop, abandon: true });
+    stop.cancel('deploy');
+    await expect(waiting).rejects.toBe('deploy');
+    await clock.advance(50);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('refuses another report, by name', async () => {
+    await expect(timeout(1, async () => 1, { abandon: 'yes' as never })).rejects.toThrow(/^timeout: abandon must be/);
+  });
+});
+
+describe('moveOnAfter', () => {
+  it('says that the time is over, and throws everything else', async () => {
+    const over = await clock.run(() =>
+      moveOnAfter(10, (token) => token.cancelled().then(() => token.throwIfCancelled()), { clock }),
+    );
+    expect(over).toEqual({ status: 'cancelled', reason: expect.any(TimeoutError) });
+    expect(await clock.run(() => moveOnAfter(10, until(20), { clock }))).toMatchObject({ status: 'cancelled' });
+    expect(await clock.run(() => moveOnAfter(10, () => until(20), { clock, abandon: true }))).toMatchObject({
+      status: 'cancelled',
+    });
+    expect(await moveOnAfter(10, async () => 'value', { clock })).toEqual({ status: 'fulfilled', value: 'value' });
+    expect(await clock.run(() => moveOnAfter(10, () => until(20).then(() => 'late'), { clock }))).toEqual({
+      status: 'fulfilled',
+      value: 'late',
+    });
+    const failure = new TimeoutError(5);
+    await expect(moveOnAfter(10, Promise.reject(failure), { clock })).rejects.toBe(failure);
+    await expect(moveOnAfter(10, () => Promise.reject('failed'), { clock })).rejects.toBe('failed');
+    await expect(moveOnAfter(-1, async () => 1)).rejects.toThrow(/^moveOnAfter: the time/);
+    await clock.advance(100);
+  });
+
+  it('throws the reason of its signal, also when that is an earlier deadline', async () => {
+    const outer = CancellationToken.timeout(5, { clock });
+    const work = (token: CancellationToken) => token.cancelled().then(() => token.throwIfCancelled());
+    const error = await clock.run(() => moveOnAfter(10, work, { clock, signal: outer }).catch((e) => e));
+    expect(error).toBe(outer.reason);
+    await expect(moveOnAfter(10, until(1), { clock, signal: outer })).rejects.toBe(outer.reason);
+  });
+});

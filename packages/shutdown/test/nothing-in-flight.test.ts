@@ -1,0 +1,87 @@
+// A drainable that is still open with nothing in flight, as a server with idle connections, has lost nothing.
+import { sleep } from '@quiesce/select';
+import { describe, expect, it } from 'vitest';
+import { start } from './vocabulary.ts';
+
+/** Waits to be told, and is closed `ms` later. */
+function open(names: readonly string[]) {
+  return (ms: number, clock: Parameters<typeof sleep>[1]) => ({
+    name: 'http',
+    inFlight: names.length,
+    inFlightNames: names,
+    stop: () => {},
+    drain: async (token: AbortSignal | { onCancelled(callback: () => void): unknown }) => {
+      await new Promise<void>((resolve) =>
+        (token as { onCancelled(callback: () => void): unknown }).onCancelled(resolve),
+      );
+      await sleep(ms, clock);
+    },
+  });
+}
+
+describe('a drainable with nothing in flight at drainTimeout', () => {
+  it('is told to end, and is not cut off', async () => {
+    const { shutdown, clock, log, say, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
+    shutdown.add(open([])(20, { clock }));
+    shutdown.hook('db', () => say('db'));
+    shutdown.request();
+    expect(await end()).toMatchObject({ exitCode: 0, cutOff: [], unfinished: [] });
+    expect(log).toEqual(['120 db']);
+  });
+
+  it('is cut off when it has not ended at the end of cancelTimeout', async () => {
+    const { shutdown, clock, say, log, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
+    shutdown.add(open([])(1_000, { clock }));
+    shutdown.hook('db', () => say('db'));
+    shutdown.request();
+    const report = await end();
+    expect(log).toEqual(['150 db']);
+    expect(report).toMatchObject({ exitCode: 1, cutOff: [{ name: 'http', inFlight: 1 }] });
+    expect(report.unfinished).toMatchObject([{ name: 'http' }]);
+  });
+
+  it('is not cut off beside one that is, which is named', async () => {
+    const { shutdown, clock, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
+    shutdown.add({ ...open([])(20, { clock }), name: 'idle' });
+    shutdown.add(open(['GET /a', 'POST /b'])(20, { clock }));
+    shutdown.request();
+    expect(await end()).toMatchObject({
+      exitCode: 1,
+      cutOff: [{ name: 'http', inFlight: 2, names: ['GET /a', 'POST /b'] }],
+    });
+  });
+});
+
+describe('a drainable that knows the names of what is in flight', () => {
+  it('has them in the report, in the log, and in what never finished', async () => {
+    const lines: string[] = [];
+    const log = (text: unknown): number => lines.push(String(text));
+    const { shutdown, clock, end } = start({
+      drainTimeout: 100,
+      cancelTimeout: 50,
+      logger: { info: log, warn: log, error: log },
+    });
+    shutdown.add(
+      open(['GET /a', `GET /${'x'.repeat(5_000)}`, ...Array.from({ length: 20 }, () => 'GET /c')])(1_000, { clock }),
+    );
+    shutdown.request();
+    const { unfinished } = await end();
+    const line = lines.find((text) => text.includes('cut off'));
+    expect(line).toContain('cut off: http (22 in flight): GET /a, GET /xxx');
+    expect(line?.length).toBeLessThan(300);
+    expect(unfinished[0]?.name).toContain('http (22 in flight): GET /a');
+  });
+
+  it('may fail to tell them', async () => {
+    const { shutdown, clock, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
+    const drainable = open(['GET /a'])(20, { clock });
+    Object.defineProperty(drainable, 'inFlightNames', {
+      get: () => {
+        throw new Error('mine');
+      },
+    });
+    shutdown.add(drainable);
+    shutdown.request();
+    expect((await end()).cutOff).toEqual([{ name: 'http', inFlight: 1 }]);
+  });
+});

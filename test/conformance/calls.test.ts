@@ -1,0 +1,314 @@
+// Calls that wait can be awaited, and be a branch of `select`. As a branch they take nothing until they win.
+import { broadcast, LaggedError } from '@quiesce/broadcast-channel';
+import {
+  CancellationToken,
+  isClosedError,
+  isSource,
+  type Source,
+  untilCancelled,
+  wait,
+} from '@quiesce/cancellation-token';
+import { channel, Mutex, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
+import { JoinSet } from '@quiesce/scope';
+import { match, moveOnAfter, select, selectEach, settle, sleep, trySelect } from '@quiesce/select';
+import { describe, expect, it, vi } from 'vitest';
+
+/** A call, and what it takes from. */
+interface Subject {
+  call(): PromiseLike<unknown> & Source<unknown>;
+  /** Makes the next value, or the only one. */
+  give(): void;
+  /** How much is there to take. */
+  left(): number;
+  /** What the call gives for the first value. */
+  readonly first: unknown;
+}
+
+const never = new CancellationToken();
+
+function mpsc(call: (rx: ReturnType<typeof channel<string>>[1]) => Subject['call'], first: unknown = 'value 1') {
+  return (): Subject => {
+    const [tx, rx] = channel<string>(4);
+    let count = 0;
+    return { call: call(rx), give: () => void tx.trySend(`value ${++count}`), left: () => rx.length, first };
+  };
+}
+
+function broadcasting(
+  call: (rx: ReturnType<typeof broadcast<string>>[1]) => Subject['call'],
+  first: unknown = 'value 1',
+) {
+  return (): Subject => {
+    const [tx, rx] = broadcast<string>(4);
+    let count = 0;
+    return { call: call(rx), give: () => void tx.send(`value ${++count}`), left: () => rx.length, first };
+  };
+}
+
+const watching = (call: (rx: ReturnType<typeof watch<string>>[1]) => Subject['call']) => (): Subject => {
+  const [tx, rx] = watch('value 0');
+  let count = 0;
+  return {
+    call: call(rx),
+    give: () => void tx.send(`value ${++count}`),
+    left: () => Number(rx.hasChanged()),
+    first: 'value 1',
+  };
+};
+
+const subjects: Readonly<Record<string, () => Subject>> = {
+  'mpsc recv()': mpsc((rx) => () => rx.recv()),
+  'mpsc recv({ signal })': mpsc((rx) => () => rx.recv({ signal: never })),
+  'mpsc recv({ timeout })': mpsc((rx) => () => rx.recv({ timeout: 60_000 })),
+  'mpsc recvMany()': mpsc((rx) => () => rx.recvMany(3), ['value 1']),
+  'broadcast recv()': broadcasting((rx) => () => rx.recv()),
+  'broadcast recv({ signal })': broadcasting((rx) => () => rx.recv({ signal: never })),
+  'broadcast recvMany()': broadcasting((rx) => () => rx.recvMany(3), ['value 1']),
+  'changed()': watching((rx) => () => rx.changed()),
+  'changed({ signal })': watching((rx) => () => rx.changed({ signal: never })),
+  'waitFor()': watching((rx) => () => rx.waitFor((value) => value !== 'value 0')),
+  'semaphore acquire()': () => {
+    const semaphore = new Semaphore(0);
+    return {
+      call: () => semaphore.acquire(),
+      give: () => semaphore.addPermits(1),
+      left: () => semaphore.availablePermits,
+      first: expect.anything(),
+    };
+  },
+  'mutex acquire()': () => {
+    const mutex = new Mutex();
+    const held = mutex.tryAcquire();
+    return {
+      call: () => mutex.acquire(),
+      give: () => held?.release(),
+      left: () => Number(!mutex.isLocked),
+      first: expect.anything(),
+    };
+  },
+  'reserve()': () => {
+    const [tx, rx] = channel<number>(1);
+    tx.trySend(0);
+    return {
+      call: () => tx.reserve(),
+      give: () => void rx.tryRecv(),
+      left: () => tx.capacity,
+      first: expect.anything(),
+    };
+  },
+};
+
+describe.each(Object.entries(subjects))('%s', (_, make) => {
+  it('takes nothing in a select that it loses while it waits', async () => {
+    const { call, give, left, first } = make();
+    const stop = new CancellationToken();
+    const racing = select({ job: call(), stop });
+    stop.cancel();
+    expect((await racing).branch).toBe('stop');
+    give();
+    expect(left()).toBe(1);
+    expect(await call()).toEqual(first);
+  });
+
+  it('takes nothing in a select that it loses although it was ready at the call', async () => {
+    const { call, give, left, first } = make();
+    give();
+    const ready = CancellationToken.alreadyCancelled();
+    expect((await select.biased({ ready, job: call() })).branch).toBe('ready');
+    expect(left()).toBe(1);
+    expect(trySelect.biased({ ready, job: call() })?.branch).toBe('ready');
+    expect(left()).toBe(1);
+    expect((await select.biased({ ready, job: settle(call()) })).branch).toBe('ready');
+    expect((await select.biased({ ready, job: match(call()) })).branch).toBe('ready');
+    expect(await wait(untilCancelled(ready, call()))).toMatchObject({ cancelled: true });
+    await expect(select({ job: call() }, { signal: ready })).rejects.toBe(ready.reason);
+    expect(() => trySelect({ job: call(), wrong: 1 as never })).toThrow(TypeError);
+    expect(left()).toBe(1);
+    expect(await call()).toEqual(first);
+  });
+
+  it('wins with what is ready, and with what comes', async () => {
+    const { call, give, left, first } = make();
+    give();
+    expect(await select({ job: call(), never })).toEqual({ branch: 'job', value: first });
+    expect(left()).toBe(0);
+    const other = make();
+    const racing = select({ job: other.call(), never });
+    other.give();
+    expect(await racing).toEqual({ branch: 'job', value: other.first });
+    expect(other.left()).toBe(0);
+  });
+
+  it('can be kept from select to select, and be awaited after it has lost', async () => {
+    const { call, give, left, first } = make();
+    const next = call();
+    for (let i = 0; i < 3; i++) expect((await select({ next, tick: sleep(0) })).branch).toBe('tick');
+    give();
+    expect(left()).toBe(1);
+    expect([await next, await next]).toEqual([first, first]);
+    expect(left()).toBe(0);
+    const other = make();
+    const won = other.call();
+    other.give();
+    expect(await select({ won, never })).toEqual({ branch: 'won', value: other.first });
+    expect(await won).toEqual(other.first);
+    expect(other.left()).toBe(0);
+  });
+
+  it('can be awaited by several, some of them in a select', async () => {
+    const { call, give, first } = make();
+    const next = call();
+    const racing = [select({ next, never }), select({ never, next })];
+    const awaiting = next.then((value) => value);
+    give();
+    const [one, two] = await Promise.all(racing);
+    expect([one?.value, two?.value, await awaiting]).toEqual([first, first, first]);
+  });
+
+  it('is a source, and has the methods of a promise where it is one', async () => {
+    const { call, give, first } = make();
+    const next = call();
+    expect(isSource(next)).toBe(true);
+    give();
+    expect(await Promise.all([next])).toEqual([first]);
+  });
+});
+
+describe('a call that has failed', () => {
+  const unhandled = vi.fn();
+
+  it('fails its branch, and is never "unhandled" when it was a branch', async () => {
+    process.on('unhandledRejection', unhandled);
+    const ready = CancellationToken.alreadyCancelled();
+    const channels = [channel<string>(1), broadcast<string>(1), watch('value')] as const;
+    for (const [tx] of channels) tx.close();
+    const [[, rx], [, heard], [, seen]] = channels;
+    for (const call of [
+      () => rx.recv(),
+      () => rx.recvMany(2),
+      () => heard.recv(),
+      () => heard.recvMany(2),
+      () => seen.changed(),
+    ]) {
+      expect((await select.biased({ ready, job: call() })).branch).toBe('ready');
+      await expect(select({ job: call() })).rejects.toSatisfy(isClosedError);
+      await expect(call()).rejects.toSatisfy(isClosedError);
+      const kept = call();
+      expect((await select.biased({ ready, kept })).branch).toBe('ready');
+      await expect(kept).rejects.toSatisfy(isClosedError);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+
+  it('of a broadcast says that it lags to the next receive, when its branch lost', async () => {
+    const [tx, rx] = broadcast<number>(1);
+    for (const n of [1, 2, 3]) tx.send(n);
+    const ready = CancellationToken.alreadyCancelled();
+    await select.biased({ ready, job: rx.recv() });
+    await select.biased({ ready, job: rx.recvMany(2) });
+    await expect(rx.recv()).rejects.toThrow(LaggedError);
+    expect(await rx.recv()).toBe(3);
+  });
+});
+
+describe('what was put back', () => {
+  it('comes first, and in order', async () => {
+    const ready = CancellationToken.alreadyCancelled();
+    for (const [tx, rx] of [unboundedChannel<number>(), broadcast<number>(8)] as const) {
+      for (const n of [1, 2, 3]) tx.send(n);
+      await select.biased({ ready, job: rx.recvMany(2) });
+      await select.biased({ ready, job: rx.recv() });
+      expect([await rx.recv(), await rx.recvMany(5)]).toEqual([1, [2, 3]]);
+    }
+  });
+
+  it('of a broadcast is seen once by every other receiver, and released after the last', async () => {
+    const [tx, rx] = broadcast<string>(2);
+    const other = tx.subscribe();
+    tx.send('a');
+    await select.biased({ ready: CancellationToken.alreadyCancelled(), job: rx.recv() });
+    expect([await other.recv(), await rx.recv(), tx.length]).toEqual(['a', 'a', 0]);
+    tx.send('b');
+    tx.send('c');
+    expect([await rx.recvMany(3), await other.recvMany(3)]).toEqual([
+      ['b', 'c'],
+      ['b', 'c'],
+    ]);
+  });
+
+  it('goes to those who wait', async () => {
+    for (const [tx, rx] of [unboundedChannel<number>(), broadcast<number>(8)] as const) {
+      tx.send(1);
+      const taken = rx.recv();
+      const waiting = rx.recv();
+      await select.biased({ ready: CancellationToken.alreadyCancelled(), taken });
+      expect(await waiting).toBe(1);
+    }
+  });
+
+  it('lets no more senders in than there is room for', async () => {
+    const [tx, rx] = channel<number>(1);
+    const sends = [1, 2, 3].map((n) => tx.send(n));
+    for (let i = 0; i < 5; i++) await select.biased({ ready: CancellationToken.alreadyCancelled(), job: rx.recv() });
+    expect(rx.length).toBe(2);
+    expect(tx.capacity).toBe(0);
+    expect([await rx.recv(), await rx.recv(), await rx.recv()]).toEqual([1, 2, 3]);
+    await Promise.all(sends);
+    expect(tx.capacity).toBe(1);
+  });
+});
+
+describe('a call', () => {
+  it('without await takes its value at the call, in order of the calls', async () => {
+    for (const [tx, rx] of [unboundedChannel<number>(), broadcast<number>(8)] as const) {
+      const [first, second] = [rx.recv(), rx.recv()];
+      tx.send(1);
+      tx.send(2);
+      expect(rx.length).toBe(0);
+      expect([await second, await first]).toEqual([2, 1]);
+    }
+  });
+
+  it('that was kept and got its value gives that, also as a branch', async () => {
+    const [tx, rx] = unboundedChannel<number>();
+    const next = rx.recv();
+    tx.send(1);
+    expect(await select({ next, never })).toEqual({ branch: 'next', value: 1 });
+    expect([await next, rx.length]).toEqual([1, 0]);
+  });
+
+  it('settles reactions that were attached before, when its branch wins', async () => {
+    const [tx, rx] = unboundedChannel<number>();
+    const next = rx.recv();
+    const seen = next.then((value) => `seen ${value}`);
+    const racing = select({ next, never });
+    tx.send(1);
+    expect([(await racing).value, await seen]).toEqual([1, 'seen 1']);
+  });
+
+  it('is off in a loop when it has won', async () => {
+    const [tx, rx] = unboundedChannel<number>();
+    tx.send(1);
+    tx.send(2);
+    const values: unknown[] = [];
+    for await (const { value } of selectEach({ job: rx.recv() })) values.push(value);
+    expect([values, rx.length]).toEqual([[1], 1]);
+  });
+
+  it('can be limited in time, and has then taken nothing', async () => {
+    const [tx, rx] = unboundedChannel<number>();
+    expect((await moveOnAfter(0, rx.recv())).status).toBe('cancelled');
+    tx.send(1);
+    expect([rx.length, await rx.recv()]).toEqual([1, 1]);
+  });
+
+  it('of a join set takes no task until it wins', async () => {
+    const set = new JoinSet<string>();
+    set.spawn(async () => 'done');
+    await new Promise((resolve) => setImmediate(resolve));
+    await select.biased({ ready: CancellationToken.alreadyCancelled(), joined: set.joinNext() });
+    expect([set.length, await set.joinNext()]).toMatchObject([1, { value: 'done' }]);
+  });
+});
