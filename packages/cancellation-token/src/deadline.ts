@@ -29,6 +29,8 @@ export class Deadline implements Origin {
   /** Those of them for which, or below which, somebody waits. */
   readonly #heldTops: Set<TreeNode> = new Set();
   #timer: Timer | undefined = undefined;
+  /** Whether a timer is set: what a clock returns for one may be anything. */
+  #isSet = false;
   /** Whether the timer that is set holds the process. */
   #isHeld = false;
   /** Since when there is a timer, if it fired early and is set again. */
@@ -94,14 +96,16 @@ export class Deadline implements Origin {
   }
 
   get #isRight(): boolean {
-    return this.#tops.size > 0 === (this.#timer !== undefined) && this.#heldTops.size > 0 === this.#isHeld;
+    return this.#tops.size > 0 === this.#isSet && this.#heldTops.size > 0 === this.#isHeld;
   }
 
   #change(): void {
     const timer = this.#timer;
+    const wasSet = this.#isSet;
     this.#timer = undefined;
+    this.#isSet = false;
     this.#isHeld = this.#heldTops.size > 0;
-    if (timer !== undefined) this.clock.clearTimer(timer);
+    if (wasSet) this.clock.clearTimer(timer as Timer);
     if (this.#tops.size === 0) return;
     let isSet = false;
     const now = this.clock.now();
@@ -110,12 +114,14 @@ export class Deadline implements Origin {
     this.#since = undefined;
     const fire = (): void => (isSet ? this.#fire(since) : queueMicrotask(fire));
     this.#timer = this.clock.setTimer(Math.max(0, this.#at - now), fire, { ref: this.#isHeld });
+    this.#isSet = true;
     isSet = true;
   }
 
   /** @param since when the timer was set first */
   #fire(since: number): void {
     this.#timer = undefined;
+    this.#isSet = false;
     if (leftOf(since, this.#at, this.clock.now()) > 0) {
       this.#since = since;
       this.#set();
