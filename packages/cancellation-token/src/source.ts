@@ -1,7 +1,7 @@
 /**
- * The source protocol: how something is waited for.
+ * The source protocol: how something is waited for. The invariants hold for every wait, and for every source that is made of others.
  *
- * Invariants of every wait, and of every source that is made of others
+ * Invariants
  *  1. A call of a source, a signal or a clock may run anything: callbacks, sends, cancellations, time. It may even wake
  *     the waiter that is being parked. So nothing that was polled before is still known after it.
  *  2. A wait polls, parks, and polls once more. What became ready before the waiter had its place wakes nobody.
