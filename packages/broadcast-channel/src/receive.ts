@@ -12,7 +12,7 @@ import {
   type Takeable,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { Pair } from '@quiesce/internal';
+import { checkOptions, Pair } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 import { deliver, fail } from './deliver.ts';
 
@@ -37,11 +37,17 @@ export interface Taker<R> extends Taking<R>, Takeable<R> {}
  *
  * @throws as a rejection: what `taker` throws; the reason, when cancelled; TypeError when the signal is none
  */
-export function receive<R>(cursor: Cursor<unknown>, taker: Taker<R>, options?: RecvOptions): SourcePromise<R> {
+export function receive<R>(
+  cursor: Cursor<unknown>,
+  taker: Taker<R>,
+  options?: RecvOptions,
+  call = 'recv',
+): SourcePromise<R> {
   let protocol: Takeable<R> = taker;
   let result: R | typeof PENDING;
   let token: CancellationToken | undefined;
   try {
+    checkOptions(call, options, ['signal']);
     if (options?.signal !== undefined) {
       token = CancellationToken.from(options.signal);
       protocol = new Gated(taker, token[source]);

@@ -129,7 +129,7 @@ export class Receiver<T> implements Disposable {
       const error = new RangeError(`recvMany: the limit must be an integer, 1 or more, got ${wrong}`);
       return asFailingSource(Promise.reject(error), taker, error);
     }
-    return receive(cursor, taker, options);
+    return receive(cursor, taker, options, 'recvMany');
   }
 
   /**

@@ -1,5 +1,5 @@
 import { CancellationToken, PENDING, type Waiter } from '@quiesce/cancellation-token';
-import { defineDispose, show } from '@quiesce/internal';
+import { checkOptions, defineDispose, show } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 import { LaggedError } from './errors.ts';
 import { finish, receiveNext, type Taking } from './receive.ts';
@@ -31,7 +31,10 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
   /** The same as `return`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
-  constructor(cursor: Cursor<T>, { onLag = 'throw', signal }: ValuesOptions = {}) {
+  constructor(cursor: Cursor<T>, options?: ValuesOptions) {
+    checkOptions('values', options, ['onLag', 'signal']);
+    const onLag = options?.onLag ?? 'throw';
+    const signal = options?.signal;
     if (onLag !== 'throw' && onLag !== 'skip' && typeof onLag !== 'function') {
       throw new TypeError(`values: onLag must be 'throw', 'skip' or a function, got ${show(onLag)}`);
     }

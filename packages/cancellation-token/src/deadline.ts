@@ -4,9 +4,6 @@ import type { TimeoutError } from './errors.ts';
 import { detailsOf, type Origin, originOf, Reason, type TreeNode } from './node.ts';
 import { isCancelled } from './tree.ts';
 
-/** The timer of a clock that gives none. */
-const UNKNOWN: Timer = /* @__PURE__ */ Object.freeze({}) as Timer;
-
 /**
  * A moment at which tokens are cancelled. Shared by the token that it was made for and everything below that was born later.
  *
@@ -32,6 +29,8 @@ export class Deadline implements Origin {
   /** Those of them for which, or below which, somebody waits. */
   readonly #heldTops: Set<TreeNode> = new Set();
   #timer: Timer | undefined = undefined;
+  /** Whether a timer is set: what a clock returns for one may be anything. */
+  #isSet = false;
   /** Whether the timer that is set holds the process. */
   #isHeld = false;
   /** Since when there is a timer, if it fired early and is set again. */
@@ -97,14 +96,16 @@ export class Deadline implements Origin {
   }
 
   get #isRight(): boolean {
-    return this.#tops.size > 0 === (this.#timer !== undefined) && this.#heldTops.size > 0 === this.#isHeld;
+    return this.#tops.size > 0 === this.#isSet && this.#heldTops.size > 0 === this.#isHeld;
   }
 
   #change(): void {
-    const earlier = this.#timer;
+    const timer = this.#timer;
+    const wasSet = this.#isSet;
     this.#timer = undefined;
+    this.#isSet = false;
     this.#isHeld = this.#heldTops.size > 0;
-    if (earlier !== undefined) this.clock.clearTimer(earlier);
+    if (wasSet) this.clock.clearTimer(timer as Timer);
     if (this.#tops.size === 0) return;
     let isSet = false;
     const now = this.clock.now();
@@ -112,9 +113,8 @@ export class Deadline implements Origin {
     const since = this.#since ?? now;
     this.#since = undefined;
     const fire = (): void => (isSet ? this.#fire(since, now) : queueMicrotask(fire));
-    const timer = this.clock.setTimer(Math.max(0, this.#at - now), fire, { ref: this.#isHeld });
-    // A clock that gives no timer has one set all the same.
-    this.#timer = (timer as Timer | undefined) ?? UNKNOWN;
+    this.#timer = this.clock.setTimer(Math.max(0, this.#at - now), fire, { ref: this.#isHeld });
+    this.#isSet = true;
     isSet = true;
   }
 
@@ -124,6 +124,7 @@ export class Deadline implements Origin {
    */
   #fire(since: number, set: number): void {
     this.#timer = undefined;
+    this.#isSet = false;
     const now = this.clock.now();
     // A timer that was set again, and fires before any time has passed, would be set without end.
     const isStuck = since !== set && now <= set;

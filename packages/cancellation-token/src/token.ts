@@ -1,5 +1,6 @@
 import {
   checkFunction,
+  checkOptions,
   checkTime,
   dateTime,
   defineDispose,
@@ -49,6 +50,8 @@ const LAST_DATE = 8.64e15;
 export interface TokenOptions {
   /** How error texts, scope trees and the debugger call it. */
   readonly name?: string | undefined;
+  /** A token is no options: a child of `parent` is `parent.childToken()`. */
+  readonly isCancelled?: never;
 }
 
 /** What can be said of a new token with a deadline. */
@@ -115,6 +118,9 @@ export class CancellationToken implements Disposable {
     this.next = undefined;
     this.prev = undefined;
     this.head = undefined;
+    if (options === undefined) return;
+    refuseParent(options);
+    checkOptions('new CancellationToken', options, NAME);
     if (options?.name !== undefined) needDetails(this).name = options.name;
   }
 
@@ -204,6 +210,8 @@ export class CancellationToken implements Disposable {
    * @see the platform's `AbortSignal.timeout`
    */
   static timeout(ms: number, options?: DeadlineOptions): CancellationToken {
+    checkOptions('CancellationToken.timeout', options, LIMITS);
+    checkTime('CancellationToken.timeout: the time', ms);
     return new CancellationToken().withTimeout(ms, options);
   }
 
@@ -296,6 +304,7 @@ export class CancellationToken implements Disposable {
    */
   childToken(options?: TokenOptions): CancellationToken {
     own(this, 'childToken');
+    checkOptions('childToken', options, NAME);
     const child = new CancellationToken(options);
     adopt(child, answering(this));
     return child;
@@ -322,6 +331,7 @@ export class CancellationToken implements Disposable {
    */
   withTimeout(ms: number, options?: DeadlineOptions): CancellationToken {
     own(this, 'withTimeout');
+    checkOptions('withTimeout', options, LIMITS);
     checkTime('withTimeout: the time', ms);
     const clock = options?.clock ?? deadlineOf(this)?.clock ?? systemClock;
     return childWithDeadline(this, ms, clock.wall() + ms, clock, options);
@@ -335,6 +345,7 @@ export class CancellationToken implements Disposable {
    */
   withDeadline(date: Date, options?: DeadlineOptions): CancellationToken {
     own(this, 'withDeadline');
+    checkOptions('withDeadline', options, LIMITS);
     const clock = options?.clock ?? deadlineOf(this)?.clock ?? systemClock;
     const wall = dateTime('withDeadline', date);
     const ms = wall - clock.wall();
@@ -590,6 +601,19 @@ function misusedToken(value: unknown, call: string): TypeError {
 /** Frozen, without a parent: as a disposed token it keeps nothing that is registered on it. */
 let never: CancellationToken | undefined;
 
+/** The options of tokens, and of tokens with a deadline. */
+const NAME = ['name'];
+const LIMITS = ['name', 'clock'];
+
+/** Whoever passes a parent or a signal wants a child, and would get a root. */
+function refuseParent(options: object): void {
+  if (!CancellationToken.owns(options) && !isAbortSignal(options) && !(brand in Object(options))) return;
+  throw new TypeError(
+    `new CancellationToken: got ${show(options)} instead of options: a child of a token is token.childToken(), a token that ` +
+      'follows a signal is CancellationToken.from(signal)',
+  );
+}
+
 function refuseNever(token: CancellationToken): void {
   if (token === never) throw new TypeError('CancellationToken.never cannot be cancelled: make a token of your own');
 }
@@ -619,7 +643,7 @@ function childWithDeadline(
   clock: Clock,
   options: DeadlineOptions | undefined,
 ): CancellationToken {
-  const child = parent.childToken(options);
+  const child = parent.childToken(options?.name === undefined ? undefined : { name: options.name });
   const inherited = deadlineOf(child)?.all ?? [];
   const isLater = inherited.some((other) => other.clock === clock && other.left <= ms);
   if (ms === Number.POSITIVE_INFINITY || isLater) return child;
@@ -630,6 +654,10 @@ function childWithDeadline(
 }
 
 function group(sources: Iterable<CancellationToken | AbortSignal>, isAll: boolean): CancellationToken {
+  if (typeof sources?.[Symbol.iterator] !== 'function' || typeof sources === 'string') {
+    const call = isAll ? 'all' : 'any';
+    throw new TypeError(`CancellationToken.${call}: expected a list, got ${show(sources)}: write ${call}([a, b])`);
+  }
   const tokens = new Set([...sources].map((source) => CancellationToken.from(source)));
   const token = new CancellationToken();
   if (tokens.size === 0 && isAll) token.cancel();

@@ -1,4 +1,4 @@
-import { replaceUncaughtHandler, report, show } from '@quiesce/internal';
+import { checkOptions, replaceUncaughtHandler, report, show } from '@quiesce/internal';
 
 /** Receives errors that nobody else can: from cancellation callbacks, and from work that went on too long. */
 export type UncaughtHandler = (error: unknown) => void;
@@ -64,6 +64,7 @@ export interface ReportOptions {
  * setUncaughtHandler(before);
  * ```
  */
-export function reportUncaught(error: unknown, options: ReportOptions = {}): void {
-  report(error, options.isFatal);
+export function reportUncaught(error: unknown, options?: ReportOptions): void {
+  checkOptions('reportUncaught', options, ['isFatal']);
+  report(error, options?.isFatal);
 }

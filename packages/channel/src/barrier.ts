@@ -79,7 +79,7 @@ export class Barrier {
    * @see tokio::sync::Barrier::wait (tokio 1.53)
    */
   wait(options?: WaitOptions): Awaitable<BarrierWaitResult> {
-    return new Awaitable(limited(new Arrival(this.#round), options));
+    return new Awaitable(limited(new Arrival(this.#round), options, 'wait'));
   }
 }
 

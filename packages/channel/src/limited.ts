@@ -10,7 +10,7 @@ import {
   type Takeable,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { Pair } from '@quiesce/internal';
+import { checkOptions, checkTime, Pair } from '@quiesce/internal';
 import { failed } from './settle.ts';
 
 /** How one operation waits. */
@@ -23,24 +23,30 @@ export interface WaitOptions {
   readonly clock?: Clock | undefined;
 }
 
+const OPTIONS = ['signal', 'timeout', 'clock'];
+
 /**
  * A source that can be given up: by a signal, which goes before everything, or by a time limit, which comes after.
  *
- * @throws TypeError when the signal is none; RangeError when the time is none
+ * @param call for error texts
+ * @throws TypeError when the signal is none, and for unknown options; RangeError when the time is none
  */
-export function limited<T>(inner: Takeable<T>, options: WaitOptions | undefined): Takeable<T> {
+export function limited<T>(inner: Takeable<T>, options: WaitOptions | undefined, call: string): Takeable<T> {
+  if (options === undefined) return inner;
+  checkOptions(call, options, OPTIONS);
   const given = options?.signal;
   const timeout = options?.timeout;
   if (given === undefined && timeout === undefined) return inner;
   const token = given === undefined ? CancellationToken.never : CancellationToken.from(given);
-  const until = timeout === undefined ? token : token.withTimeout(timeout, { clock: options?.clock });
+  checkTime(`${call}: timeout`, timeout ?? 0);
+  const until = timeout === undefined ? token : token.withTimeout(timeout, { clock: options.clock });
   return new Limited(inner, token[source], until[source]);
 }
 
 /** Waits for a source that can be given up. What is wrong with the options is a rejection. */
-export function waitLimited<T>(inner: Takeable<T>, options: WaitOptions | undefined): SourcePromise<T> {
+export function waitLimited<T>(inner: Takeable<T>, options: WaitOptions | undefined, call: string): SourcePromise<T> {
   try {
-    return sourcePromise(limited(inner, options));
+    return sourcePromise(limited(inner, options, call));
   } catch (error) {
     return asFailingSource(failed(error), inner, error);
   }

@@ -49,7 +49,7 @@ export class Mutex {
   acquire(options?: WaitOptions): Awaitable<MutexGuard> {
     if (!(this instanceof Mutex)) throw misused(Mutex.prototype, 'mutex', 'acquire', this);
     const line = this.#line;
-    return new Awaitable(limited(new Request(line, 1, () => new MutexGuard(line), neverClosed), options));
+    return new Awaitable(limited(new Request(line, 1, () => new MutexGuard(line), neverClosed), options, 'acquire'));
   }
 
   /**

@@ -26,7 +26,7 @@ export class Notified extends Awaitable<void> implements Disposable {
   /** @internal */
   constructor(queue: NotifyQueue, options: WaitOptions | undefined) {
     const place = new Place(queue);
-    super(limited(place, options));
+    super(limited(place, options, 'notified'));
     this.#place = place;
   }
 

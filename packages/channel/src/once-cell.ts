@@ -110,7 +110,7 @@ export class OnceCell<T> {
    */
   getOrInit(init: (token: CancellationToken) => T | PromiseLike<T>, options?: WaitOptions): Awaitable<T> {
     checkFunction('getOrInit', init);
-    return new Awaitable(limited(new Initialization(this.#cell, init), options));
+    return new Awaitable(limited(new Initialization(this.#cell, init), options, 'getOrInit'));
   }
 
   /**

@@ -145,7 +145,7 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    *   reason, verbatim, when `signal` is cancelled; TypeError when it is no signal; RangeError when `timeout` is no time
    */
   recv(options?: WaitOptions): SourcePromise<T> {
-    return waitLimited(this.slot, options);
+    return waitLimited(this.slot, options, 'recv');
   }
 
   /**

@@ -85,7 +85,7 @@ export class Receiver<T> implements Disposable {
     if (!(this instanceof Receiver))
       return Promise.reject(misused(Receiver.prototype, 'receiver', 'recv', this)) as never;
     const { channel } = this;
-    if (options !== undefined) return waitLimited(channel, options);
+    if (options !== undefined) return waitLimited(channel, options, 'recv');
     let result: Promise<T>;
     try {
       const value = channel.poll();
@@ -137,7 +137,7 @@ export class Receiver<T> implements Disposable {
     } catch (error) {
       return asFailingSource(failed(error), batch, error);
     }
-    return waitLimited(batch, options);
+    return waitLimited(batch, options, 'recvMany');
   }
 
   /**

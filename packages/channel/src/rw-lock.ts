@@ -70,7 +70,7 @@ export class RwLock {
    */
   read(options?: WaitOptions): Awaitable<RwLockReadGuard> {
     const line = this.#line;
-    return new Awaitable(limited(new Request(line, 1, () => new RwLockReadGuard(line), neverClosed), options));
+    return new Awaitable(limited(new Request(line, 1, () => new RwLockReadGuard(line), neverClosed), options, 'read'));
   }
 
   /**
@@ -84,7 +84,9 @@ export class RwLock {
   write(options?: WaitOptions): Awaitable<RwLockWriteGuard> {
     const line = this.#line;
     const all = this.#all;
-    return new Awaitable(limited(new Request(line, all, () => new RwLockWriteGuard(line, all), neverClosed), options));
+    return new Awaitable(
+      limited(new Request(line, all, () => new RwLockWriteGuard(line, all), neverClosed), options, 'write'),
+    );
   }
 
   /**

@@ -71,7 +71,13 @@ export class Semaphore {
   acquireMany(count: number, options?: WaitOptions): Awaitable<SemaphorePermit> {
     checkCount(count, 0, 'acquireMany: the number of permits');
     const line = this.#line;
-    return new Awaitable(limited(new Request(line, count, () => new SemaphorePermit(line, count), closed), options));
+    return new Awaitable(
+      limited(
+        new Request(line, count, () => new SemaphorePermit(line, count), closed),
+        options,
+        count === 1 ? 'acquire' : 'acquireMany',
+      ),
+    );
   }
 
   /**

@@ -108,7 +108,7 @@ export class Sender<T> implements Disposable {
   #sendWithin(value: T, options: WaitOptions): Promise<void> {
     const push = (): void => this.channel.push(value);
     const request = new Request(this.#room, 1, push, () => new SendError(value));
-    return wait({ [source]: limited(request, options) });
+    return wait({ [source]: limited(request, options, 'send') });
   }
 
   /**
@@ -174,7 +174,9 @@ export class Sender<T> implements Disposable {
 
   #reserve<P>(call: string, count: number, make: () => P, options: WaitOptions | undefined): Awaitable<P> {
     const refuse = (): ClosedError => new ClosedError(`${call}: the receiver of this channel is closed, or it is over`);
-    return new Awaitable(limited(new Request(this.#room, count, make, refuse), options));
+    return new Awaitable(
+      limited(new Request(this.#room, count, make, refuse), options, count === 1 ? 'reserve' : 'reserveMany'),
+    );
   }
 
   /**

@@ -1,5 +1,5 @@
 import { type CancellationToken, isClosedError, PENDING, type SourceProtocol } from '@quiesce/cancellation-token';
-import { defineDispose } from '@quiesce/internal';
+import { checkOptions, defineDispose } from '@quiesce/internal';
 import { limited } from './limited.ts';
 import { Pause } from './pause.ts';
 import { failed, fulfilled } from './settle.ts';
@@ -26,7 +26,8 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
   constructor(protocol: SourceProtocol<T>, options?: ValuesOptions) {
-    this.#protocol = options?.signal === undefined ? protocol : limited(protocol, options);
+    checkOptions('values', options, ['signal']);
+    this.#protocol = options?.signal === undefined ? protocol : limited(protocol, options, 'values');
     this.#isGated = options?.signal !== undefined;
     this.#pause = new Pause(this.#protocol, true, this.#isGated);
   }

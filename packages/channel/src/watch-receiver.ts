@@ -85,7 +85,7 @@ export class WatchReceiver<T> implements Disposable {
    * ```
    */
   changed(options?: WaitOptions): SourcePromise<T> {
-    return waitLimited(this.view, options);
+    return waitLimited(this.view, options, 'changed');
   }
 
   /**
@@ -128,7 +128,7 @@ export class WatchReceiver<T> implements Disposable {
       park: (waiter) => view.parkIn(watchers, waiter),
       unpark: (waiter) => view.unparkFrom(watchers, waiter),
     };
-    return waitLimited(protocol, options);
+    return waitLimited(protocol, options, 'waitFor');
   }
 
   /**

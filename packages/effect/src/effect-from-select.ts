@@ -83,7 +83,7 @@ function promised(
 /** Whether asking and parking is all that the branches need. With every branch off, `select` says what to do. */
 function isPlain(branches: AnyBranches): boolean {
   let isOn = false;
-  for (const name in branches) {
+  for (const name of Object.keys(branches)) {
     const branch = branches[name];
     if (name === 'else' || isOff(branch)) continue;
     if (!isSource(branch) && !(branch instanceof AbortSignal)) return false;

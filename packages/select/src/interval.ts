@@ -1,5 +1,5 @@
 import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
-import { checkTime, defineGetter, defineHandle, show } from '@quiesce/internal';
+import { checkOptions, checkTime, defineGetter, defineHandle, show } from '@quiesce/internal';
 import { Alarm, type Next } from './alarm.ts';
 import { type Moment, momentOf } from './moment.ts';
 
@@ -16,6 +16,9 @@ export interface IntervalOptions {
   /** Where time comes from; default: the platform's. */
   readonly clock?: Clock | undefined;
 }
+
+/** The options of `interval` and `intervalAt`. */
+const OPTIONS = ['missed', 'clock'];
 
 /** By how many ms a tick may be late without counting as missed: timers are never exact. Tokio's figure. */
 const TOLERANCE = 5;
@@ -145,6 +148,7 @@ function after(period: number, missed: MissedTicks): Next {
  * ```
  */
 export function interval(ms: number, options?: IntervalOptions): Interval {
+  checkOptions('interval', options, OPTIONS);
   const clock = options?.clock ?? systemClock;
   return make('interval', clock.now(), ms, clock, options);
 }
@@ -165,17 +169,13 @@ export function interval(ms: number, options?: IntervalOptions): Interval {
  * ```
  */
 export function intervalAt(start: Moment, ms: number, options?: IntervalOptions): Interval {
+  checkOptions('intervalAt', options, OPTIONS);
   const clock = options?.clock ?? systemClock;
   return make('intervalAt', momentOf('intervalAt', start, clock), ms, clock, options);
 }
 
-function make(
-  call: string,
-  start: number,
-  ms: number,
-  clock: Clock,
-  { missed = 'burst' }: IntervalOptions = {},
-): Interval {
+function make(call: string, start: number, ms: number, clock: Clock, options: IntervalOptions | undefined): Interval {
+  const missed = options?.missed ?? 'burst';
   if (typeof ms !== 'number' || !(ms > 0)) {
     throw new RangeError(`${call}: the period must be milliseconds above 0, got ${show(ms)}`);
   }

@@ -54,7 +54,10 @@ export function isElse(name: string, branch: unknown): boolean {
 
 /** @throws TypeError when there are no branches to look at */
 export function checkBranches(branches: unknown): void {
-  const isOne = isSource(branches) || isThenable(branches) || branches instanceof AbortSignal;
+  const isOne =
+    isSource(branches) ||
+    isThenable(branches) ||
+    typeof (branches as Partial<AbortSignal> | null)?.aborted === 'boolean';
   if (typeof branches === 'object' && branches !== null && !Array.isArray(branches) && !isOne) return;
   const write = Array.isArray(branches)
     ? 'Give each branch a name: select({ first: a, second: b }); the outcome says which one won'

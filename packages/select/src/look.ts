@@ -14,7 +14,7 @@ export function inspect(branches: AnyBranches): number {
   checkBranches(branches);
   let count = 0;
   let kinds = OFF;
-  for (const name in branches) {
+  for (const name of Object.keys(branches)) {
     const branch = branches[name];
     if (isElse(name, branch)) continue;
     count++;
@@ -48,7 +48,7 @@ function lookAt(
   missed: Set<string> | undefined,
 ): AnyOutcome | undefined {
   let index = -1;
-  for (const name in branches) {
+  for (const name of Object.keys(branches)) {
     if (name === 'else') continue;
     index++;
     if (index < from || index >= to) continue;

@@ -114,7 +114,7 @@ export class Race {
  */
 export function addAll(race: Race, branches: AnyBranches): void {
   let last: Entry | undefined;
-  for (const name in branches) {
+  for (const name of Object.keys(branches)) {
     const branch = branches[name];
     if (isElse(name, branch)) continue;
     const index = race.count++;

@@ -9,7 +9,8 @@ import { watch } from './watched.ts';
  */
 export function handleAll(branches: object): void {
   attempt(() => {
-    for (const name in branches) attempt(() => handle((branches as Record<string, unknown>)[name]));
+    handle(branches);
+    for (const name of Object.keys(branches)) attempt(() => handle((branches as Record<string, unknown>)[name]));
   });
 }
 

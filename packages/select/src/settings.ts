@@ -1,5 +1,5 @@
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
-import { checkTime } from '@quiesce/internal';
+import { checkOptions, checkTime } from '@quiesce/internal';
 import type { Unfinished } from './errors.ts';
 
 /** How a select waits. */
@@ -16,6 +16,8 @@ export interface SelectOptions {
   /** Where `cleanupTimeout` takes time from; default: the platform's. */
   readonly clock?: Clock | undefined;
 }
+
+const OPTIONS = ['signal', 'random', 'cleanupTimeout', 'clock'];
 
 /** Chooses the branch that is looked at first, of so many, switched-off ones included. */
 export type Start = (count: number) => number;
@@ -70,10 +72,11 @@ export function starter(random: () => number): Start {
 /**
  * Reads the options; without any, nothing is made.
  *
- * @throws TypeError when the signal is none; RangeError when `cleanupTimeout` is negative or not a number
+ * @throws TypeError when the signal is none, and for unknown options; RangeError when `cleanupTimeout` is negative or not a number
  */
 export function settingsOf(options: SelectOptions | undefined, isBiased: boolean, isLoop: boolean): Settings {
   if (options === undefined) return isLoop ? (isBiased ? biasedLoop : loop) : isBiased ? biased : random;
+  checkOptions((isLoop ? 'selectEach' : 'select') + (isBiased ? '.biased' : ''), options, OPTIONS);
   const { signal, cleanupTimeout: ms, clock = systemClock } = options;
   const start = isBiased ? inOrder : options.random === undefined ? anywhere : starter(options.random);
   const outer = signal === undefined ? undefined : CancellationToken.from(signal);

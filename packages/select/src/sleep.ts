@@ -1,5 +1,5 @@
 import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
-import { checkTime, defineGetter, defineHandle } from '@quiesce/internal';
+import { checkOptions, checkTime, defineGetter, defineHandle } from '@quiesce/internal';
 import { Alarm } from './alarm.ts';
 import { type Moment, momentOf } from './moment.ts';
 
@@ -113,6 +113,7 @@ export interface Sleep extends Source<void> {}
  * ```
  */
 export function sleep(ms: number, options?: SleepOptions): Sleep {
+  checkOptions('sleep', options, ['clock']);
   checkTime('sleep: the time', ms);
   const clock = options?.clock ?? systemClock;
   return new Sleep(clock.now() + ms, clock);
@@ -135,6 +136,7 @@ export function sleep(ms: number, options?: SleepOptions): Sleep {
  * ```
  */
 export function sleepUntil(when: Moment, options?: SleepOptions): Sleep {
+  checkOptions('sleepUntil', options, ['clock']);
   const clock = options?.clock ?? systemClock;
   return new Sleep(momentOf('sleepUntil', when, clock), clock);
 }

@@ -11,7 +11,7 @@ import {
   TimeoutError,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { checkTime, dateTime, show } from '@quiesce/internal';
+import { checkOptions, checkTime, dateTime, show } from '@quiesce/internal';
 import type { BranchFunction, BranchValue } from './branches.ts';
 import { FUNCTION, kindOf, MATCH, OFF } from './kinds.ts';
 import { handleAll } from './refused.ts';
@@ -74,7 +74,7 @@ export async function timeout<W extends Work>(ms: number, work: W, options?: Tim
     checkTime('timeout: the time', ms);
     return ms;
   };
-  return unwrapped(limited(left, work, options)) as Promise<BranchValue<W>>;
+  return unwrapped(limited('timeout', left, work, options)) as Promise<BranchValue<W>>;
 }
 
 /**
@@ -110,7 +110,7 @@ export async function moveOnAfter<W extends Work>(
     checkTime('moveOnAfter: the time', ms);
     return ms;
   };
-  return limited(left, work, options) as Promise<MovedOn<BranchValue<W>>>;
+  return limited('moveOnAfter', left, work, options) as Promise<MovedOn<BranchValue<W>>>;
 }
 
 /**
@@ -136,7 +136,7 @@ export async function timeoutAt<W extends Work>(
   const left = (): number => {
     return Math.max(0, dateTime('timeoutAt', date) - (options?.clock ?? systemClock).wall());
   };
-  return unwrapped(limited(left, work, options)) as Promise<BranchValue<W>>;
+  return unwrapped(limited('timeoutAt', left, work, options)) as Promise<BranchValue<W>>;
 }
 
 async function unwrapped(ended: Promise<MovedOn<unknown>>): Promise<unknown> {
@@ -145,9 +145,15 @@ async function unwrapped(ended: Promise<MovedOn<unknown>>): Promise<unknown> {
   return outcome.value;
 }
 
-async function limited(left: () => number, work: Work, options: TimeoutOptions | undefined): Promise<MovedOn<unknown>> {
+async function limited(
+  call: string,
+  left: () => number,
+  work: Work,
+  options: TimeoutOptions | undefined,
+): Promise<MovedOn<unknown>> {
   let start: () => Promise<MovedOn<unknown>>;
   try {
+    checkOptions(call, options, ['signal', 'clock', 'abandon']);
     start = prepared(left(), work, options);
   } catch (error) {
     handleAll({ work });

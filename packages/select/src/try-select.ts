@@ -1,4 +1,4 @@
-import { callable } from '@quiesce/internal';
+import { callable, checkOptions } from '@quiesce/internal';
 import type { AnyBranches, AnyOutcome, Branches, Outcomes, ReadyBranch } from './branches.ts';
 import { FUNCTION, kindOf, MATCH, OFF, PROMISE } from './kinds.ts';
 import { inspect, KINDS, look } from './look.ts';
@@ -40,8 +40,10 @@ export interface TrySelect {
  */
 export const trySelect: TrySelect = /* @__PURE__ */ callable(
   'trySelect',
-  (branches: AnyBranches, options?: SelectOptions) =>
-    attempt(branches, options?.random === undefined ? anywhere : starter(options.random)) as never,
+  (branches: AnyBranches, options?: SelectOptions) => {
+    checkOptions('trySelect', options, ['random']);
+    return attempt(branches, options?.random === undefined ? anywhere : starter(options.random)) as never;
+  },
   { biased: (branches: AnyBranches) => attempt(branches, inOrder) as never },
 );
 
@@ -54,14 +56,14 @@ function attempt(branches: AnyBranches, first: Start): AnyOutcome | undefined {
   const outcome = kinds === OFF ? undefined : look(branches, first(count), missed);
   const otherwise = branches['else'];
   if (outcome !== undefined || otherwise === undefined) return outcome;
-  for (const name in branches) {
+  for (const name of Object.keys(branches)) {
     if (name !== 'else' && kindOf(branches[name], name) !== OFF && !missed?.has(name)) return undefined;
   }
   return { branch: 'else', value: (otherwise as () => unknown)() };
 }
 
 function refuse(branches: AnyBranches): never {
-  for (const name in branches) {
+  for (const name of Object.keys(branches)) {
     if (name === 'else' || !(kindOf(branches[name], name) & (PROMISE | FUNCTION))) continue;
     throw new TypeError(
       `trySelect: branch ${JSON.stringify(name)} is a promise or a function, which never answers at once; use select`,

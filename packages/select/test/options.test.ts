@@ -1,0 +1,49 @@
+// Options of select and of timers: an unknown one is a mistake of the caller. Branches are own properties.
+import { CancellationToken } from '@quiesce/cancellation-token';
+import {
+  interval,
+  intervalAt,
+  moveOnAfter,
+  select,
+  selectEach,
+  sleep,
+  sleepUntil,
+  timeout,
+  timeoutAt,
+  trySelect,
+} from '@quiesce/select';
+import { afterEach, describe, expect, test } from 'vitest';
+
+const ready = CancellationToken.alreadyCancelled('ready');
+
+test.each<[string, (options: never) => unknown, string, string]>([
+  ['select', (options) => select({ ready }, options), 'token', 'signal'],
+  ['select.biased', (options) => select.biased({ ready }, options), 'cleanUpTimeout', 'cleanupTimeout'],
+  ['selectEach', (options) => selectEach({ ready }, options), 'abortSignal', 'signal'],
+  ['selectEach.biased', (options) => selectEach.biased({ ready }, options), 'Clock', 'clock'],
+  ['trySelect', (options) => trySelect({ ready }, options), 'rand', 'random'],
+  ['timeout', (options) => timeout(5, async () => 1, options), 'abandoned', 'abandon'],
+  ['timeoutAt', (options) => timeoutAt(new Date(), async () => 1, options), 'token', 'signal'],
+  ['moveOnAfter', (options) => moveOnAfter(5, async () => 1, options), 'clok', 'clock'],
+  ['sleep', (options) => sleep(5, options), 'clocks', 'clock'],
+  ['sleepUntil', (options) => sleepUntil(5, options), 'clocks', 'clock'],
+  ['interval', (options) => interval(5, options), 'miss', 'missed'],
+  ['intervalAt', (options) => intervalAt(5, 5, options), 'missedTicks', 'missed'],
+])('%s refuses an option that it does not know, and names the one that was meant', async (call, run, wrong, right) => {
+  const expected = new TypeError(`${call}: there is no option "${wrong}"; did you mean "${right}"?`);
+  await expect((async () => run({ [wrong]: undefined } as never))()).rejects.toEqual(expected);
+});
+
+describe('a property of Object.prototype', () => {
+  afterEach(() => void Reflect.deleteProperty(Object.prototype, 'injected'));
+
+  test.each<[string, () => unknown]>([
+    ['select', () => select({ ready: sleep(1).then(() => 'ready') })],
+    ['trySelect', () => trySelect({ never: new CancellationToken(), ready })],
+    ['selectEach', async () => (await selectEach({ ready: sleep(1).then(() => 'ready') }).next()).value],
+  ])('is no branch of %s', async (_, run) => {
+    const injected = { value: () => 'injected', enumerable: true, configurable: true, writable: true };
+    Object.defineProperty(Object.prototype, 'injected', injected);
+    expect(await run()).toEqual({ branch: 'ready', value: 'ready' });
+  });
+});
