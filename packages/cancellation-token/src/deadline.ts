@@ -26,7 +26,9 @@ export class Deadline implements Origin {
   readonly #tops: Set<TreeNode> = new Set();
   /** Those of them for which, or below which, somebody waits. */
   readonly #heldTops: Set<TreeNode> = new Set();
+  /** The latest timer, which is set while `#isTimed`: a clock may call anything a timer. */
   #timer: Timer | undefined = undefined;
+  #isTimed = false;
   /** Whether the timer that is set holds the process. */
   #isHeld = false;
   /** Since when there is a timer, if it fired early and is set again. */
@@ -92,29 +94,30 @@ export class Deadline implements Origin {
   }
 
   get #isRight(): boolean {
-    return this.#tops.size > 0 === (this.#timer !== undefined) && this.#heldTops.size > 0 === this.#isHeld;
+    return this.#tops.size > 0 === this.#isTimed && this.#heldTops.size > 0 === this.#isHeld;
   }
 
   #change(): void {
-    const timer = this.#timer;
-    this.#timer = undefined;
+    const wasTimed = this.#isTimed;
+    this.#isTimed = false;
     this.#isHeld = this.#heldTops.size > 0;
-    if (timer !== undefined) this.clock.clearTimer(timer);
+    if (wasTimed) this.clock.clearTimer(this.#timer as Timer);
     if (this.#tops.size === 0) return;
     let isSet = false;
     const now = this.clock.now();
     // A clock that calls back at once would find the tree half linked.
     const since = this.#since ?? now;
     this.#since = undefined;
-    const fire = (): void => (isSet ? this.#fire(since) : queueMicrotask(fire));
+    const fire = (): void => (isSet ? this.#fire(since, now) : queueMicrotask(fire));
     this.#timer = this.clock.setTimer(Math.max(0, this.#at - now), fire, { ref: this.#isHeld });
+    this.#isTimed = true;
     isSet = true;
   }
 
-  /** @param since when the timer was set first */
-  #fire(since: number): void {
-    this.#timer = undefined;
-    if (leftOf(since, this.#at, this.clock.now()) > 0) {
+  /** The timer, which was set first and last at these moments, has fired. */
+  #fire(since: number, armed: number): void {
+    this.#isTimed = false;
+    if (leftOf(since, armed, this.#at, this.clock.now()) > 0) {
       this.#since = since;
       this.#set();
       return;

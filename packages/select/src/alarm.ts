@@ -23,6 +23,8 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
   #rang: number | undefined = undefined;
   /** Set by the first waiter, cleared when it fires and when the last waiter leaves. */
   #timer: Timer | undefined = undefined;
+  /** Whether it is set: a clock may call anything a timer. */
+  #isTimed = false;
   /** Set while a timer is being set, which may run anything. */
   #isArming = false;
 
@@ -68,13 +70,15 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
 
   /** @param since when the timer was set first, if it fired early */
   #arm(since?: number): void {
-    while (this.head !== undefined && this.#timer === undefined && !this.#isArming) {
+    while (this.head !== undefined && !this.#isTimed && !this.#isArming) {
       const due = this.#due;
       const now = this.clock.now();
+      let hasFired = false;
       const fire = (): void => {
-        this.#timer = undefined;
+        hasFired = true;
+        this.#isTimed = false;
         const set = since ?? now;
-        if (leftOf(set, due, this.clock.now()) > 0) {
+        if (leftOf(set, now, due, this.clock.now()) > 0) {
           this.#arm(set);
           return;
         }
@@ -84,6 +88,7 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
       this.#isArming = true;
       try {
         this.#timer = this.clock.setTimer(Math.max(0, due - now), fire, { ref: true });
+        this.#isTimed = !hasFired;
       } finally {
         this.#isArming = false;
       }
@@ -92,8 +97,8 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
   }
 
   #disarm(): void {
-    const timer = this.#timer;
-    this.#timer = undefined;
-    if (timer !== undefined) this.clock.clearTimer(timer);
+    const wasTimed = this.#isTimed;
+    this.#isTimed = false;
+    if (wasTimed) this.clock.clearTimer(this.#timer as Timer);
   }
 }
