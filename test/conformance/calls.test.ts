@@ -105,6 +105,10 @@ describe.each(Object.entries(subjects))('%s', (_, make) => {
     const racing = select({ job: call(), stop });
     stop.cancel();
     expect((await racing).branch).toBe('stop');
+    const until = new CancellationToken();
+    const running = until.runUntilCancelled(call());
+    until.cancel();
+    expect(await running).toMatchObject({ cancelled: true });
     give();
     expect(left()).toBe(1);
     expect(await call()).toEqual(first);
@@ -121,6 +125,7 @@ describe.each(Object.entries(subjects))('%s', (_, make) => {
     expect((await select.biased({ ready, job: settle(call()) })).branch).toBe('ready');
     expect((await select.biased({ ready, job: match(call()) })).branch).toBe('ready');
     expect(await wait(untilCancelled(ready, call()))).toMatchObject({ cancelled: true });
+    expect(await ready.runUntilCancelled(call())).toMatchObject({ cancelled: true });
     await expect(select({ job: call() }, { signal: ready })).rejects.toBe(ready.reason);
     expect(() => trySelect({ job: call(), wrong: 1 as never })).toThrow(TypeError);
     expect(left()).toBe(1);

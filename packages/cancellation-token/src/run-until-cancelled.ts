@@ -1,12 +1,19 @@
 import { isThenable } from '@quiesce/internal';
+import { Cancelled } from './cancelled.ts';
 import { isCausedBy } from './errors.ts';
-import { PENDING, type SourceProtocol, source, type Waiter } from './source.ts';
+import { isSource, PENDING, protocolOf, type SourceProtocol, source, type Waiter } from './source.ts';
 import type { CancellationToken, UntilCancelled } from './token.ts';
+import { UntilCancelledSource } from './until-cancelled-source.ts';
+import { wait } from './wait.ts';
 
 type Work = PromiseLike<unknown> | ((token: CancellationToken) => unknown);
 
 /** The machine of `token.runUntilCancelled`, on promises. */
 export async function runUntilCancelled(token: CancellationToken, work: Work): Promise<UntilCancelled<unknown>> {
+  // `rx.recv()` and `lock.acquire()` take nothing when the token wins. The value of `cancelled()` is another as a source.
+  if (isSource(work) && !(work instanceof Cancelled)) {
+    return wait({ [source]: new UntilCancelledSource(token[source], protocolOf(work, 'runUntilCancelled')) });
+  }
   // The token's protocol and not its state: a disposed one shares the fate of its parent.
   const reason = token[source].poll();
   if (reason !== PENDING) {
@@ -38,6 +45,8 @@ function race(token: SourceProtocol<unknown>, work: Promise<unknown>): Promise<U
     const wake = (): void => void Promise.resolve().then(ignore).then(decide);
     const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
     token.park(waiter);
+    // What was called meanwhile, and parking, may run anything, a cancellation too: the head of source.ts.
+    if (token.poll() !== PENDING) wake();
     const settled = (end: () => void): void => {
       token.unpark(waiter);
       end();
