@@ -8,9 +8,10 @@ import {
   untilCancelled,
   wait,
 } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { channel, Mutex, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
 import { JoinSet } from '@quiesce/scope';
-import { match, moveOnAfter, select, selectEach, settle, sleep, trySelect } from '@quiesce/select';
+import { interval, match, moveOnAfter, select, selectEach, settle, sleep, trySelect } from '@quiesce/select';
 import { describe, expect, it, vi } from 'vitest';
 
 /** A call, and what it takes from. */
@@ -307,6 +308,19 @@ describe('a call', () => {
     expect((await moveOnAfter(0, rx.recv())).status).toBe('cancelled');
     tx.send(1);
     expect([rx.length, await rx.recv()]).toEqual([1, 1]);
+  });
+
+  it('of an interval takes no tick until it wins', async () => {
+    const clock = new VirtualClock();
+    const ticks = interval(1_000, { clock });
+    await select.biased({ ready: CancellationToken.alreadyCancelled(), tick: ticks.tick() });
+    const stop = new CancellationToken();
+    const racing = select({ stop, tick: ticks.tick() });
+    expect((await racing).value).toBe(0);
+    const waiting = select({ stop, tick: ticks.tick() });
+    stop.cancel();
+    await waiting;
+    expect([clock.pending, await clock.run(() => ticks.tick())]).toEqual([0, 1_000]);
   });
 
   it('of a join set takes no task until it wins', async () => {

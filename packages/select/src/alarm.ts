@@ -1,4 +1,4 @@
-import { type Clock, PENDING, type SourceProtocol, type Timer, type Waiter } from '@quiesce/cancellation-token';
+import { type Clock, PENDING, type Takeable, type Timer, type Waiter } from '@quiesce/cancellation-token';
 import { leftOf, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 
 /** When the alarm is due next, from when it was due and what the time is. */
@@ -10,7 +10,7 @@ export type Next = (due: number, now: number) => number;
  *
  * Invariant: outside of `#arm` a timer is set exactly while somebody waits.
  */
-export class Alarm<T> implements WaiterList, SourceProtocol<T> {
+export class Alarm<T> implements WaiterList, Takeable<T> {
   /** Who waits, first come, first served. */
   head: WaiterItem | undefined = undefined;
   /** Set at birth: it comes once. */
@@ -57,6 +57,12 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
     if (this.#next === undefined) return undefined as T;
     this.#due = this.#next(due, this.clock.now());
     return due as T;
+  }
+
+  /** A tick that was not wanted is due again. */
+  putBack(due: T | undefined): boolean {
+    if (due !== undefined) this.reset(due as number);
+    return true;
   }
 
   park(waiter: Waiter): void {
