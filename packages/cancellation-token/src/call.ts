@@ -63,12 +63,8 @@ class Failure {
 
 /** The state of one call, and what its promise is as a source. */
 export class Call<T> implements SourceProtocol<T> {
-  /** @internal What Node's console.log prints beside the promise. */
-  static readonly completed: object = /* @__PURE__ */ Object.defineProperty(
-    Call.prototype,
-    Symbol.for('nodejs.util.inspect.custom'),
-    { value: (): string => 'Source' },
-  );
+  /** @internal See `printShortly`. */
+  static readonly completed: object = /* @__PURE__ */ printShortly(Call);
   // Plain fields, and few: one is made for each receive.
   readonly promise: Promise<T>;
   readonly protocol: Takeable<T>;
@@ -122,7 +118,7 @@ export class Call<T> implements SourceProtocol<T> {
       this.branch = new Branch(SETTLED);
     }
     // Not by own properties: one `then` of its own on any promise makes all promises of the process slower.
-    Object.setPrototypeOf(promise, deferred);
+    Object.setPrototypeOf(promise, deferredPrototype());
   }
 
   poll(): T | typeof PENDING {
@@ -182,6 +178,11 @@ export class Call<T> implements SourceProtocol<T> {
 /** What settles a promise that is settled. */
 const SETTLED: Settling = { resolve: ignore, reject: ignore };
 
+/** What Node's console.log prints beside the promise: not all that hangs on it. */
+function printShortly(type: { readonly prototype: object }): object {
+  return Object.defineProperty(type.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: () => 'Source' });
+}
+
 /** What few calls need: those who are parked on it, as one waiter of what it takes from. */
 class Branch<T> implements WaiterList, Waiter {
   head: WaiterItem | undefined = undefined;
@@ -202,17 +203,22 @@ class Branch<T> implements WaiterList, Waiter {
   }
 }
 
-/** What the promise of a call that was DEFERRED has instead of the platform's `then`. */
-const deferred: object = /* @__PURE__ */ Object.create(Promise.prototype, {
-  // Else `await` would not ask for `then`.
-  constructor: { value: undefined },
-  // biome-ignore lint/suspicious/noThenProperty: it is the prototype of promises
-  then: {
-    value(this: Source<unknown>, onFulfilled: () => unknown, onRejected: () => unknown): Promise<unknown> {
-      return (this[source] as Call<unknown>).promised().then(onFulfilled, onRejected);
+/** What the promise of a call that was DEFERRED has instead of the platform's `then`; made when first needed. */
+let deferred: object | undefined;
+
+function deferredPrototype(): object {
+  deferred ??= Object.create(Promise.prototype, {
+    // Else `await` would not ask for `then`.
+    constructor: { value: undefined },
+    // biome-ignore lint/suspicious/noThenProperty: it is the prototype of promises
+    then: {
+      value(this: Source<unknown>, onFulfilled: () => unknown, onRejected: () => unknown): Promise<unknown> {
+        return (this[source] as Call<unknown>).promised().then(onFulfilled, onRejected);
+      },
     },
-  },
-});
+  }) as object;
+  return deferred;
+}
 
 /**
  * Makes a source of a promise that waits, or that has been fulfilled with `value`.
