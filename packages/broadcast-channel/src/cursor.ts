@@ -86,7 +86,8 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
   }
 
   /** The plain receive in the slot waits no longer; its call settles the promise. */
-  giveUp(): Settling {
+  giveUp(call: object): Settling | undefined {
+    if (this.call !== call) return undefined;
     const resolve = this.resolve as (result: unknown) => void;
     this.resolve = undefined;
     this.call = undefined;
@@ -179,11 +180,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
         // Kept, by invariant 5 of the ring.
         const value = this.take();
         this.resolve = undefined;
-        const { call } = this;
-        if (call !== undefined) {
-          this.call = undefined;
-          call.settled(value);
-        }
+        if (this.call !== undefined) this.call = undefined;
         deliver(resolve, this.iterator === undefined ? value : { done: false, value });
       } else if (this.isEnded) this.#end(resolve);
     }
@@ -259,7 +256,6 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
     else {
       const error = this.closedError();
       this.resolve = undefined;
-      this.call?.failed(error);
       this.call = undefined;
       fail(resolve, error);
     }

@@ -40,8 +40,12 @@ export interface Takeable<T> extends SourceProtocol<T> {
 
 /** The wait of a call. */
 interface CallWait {
-  /** Leaves the line, and the promise as it is. Returns what settles it. */
-  giveUp(): Settling;
+  /**
+   * Leaves the line, and the promise as it is.
+   *
+   * @returns what settles it; `undefined`: the call has its answer already
+   */
+  giveUp(call: object): Settling | undefined;
 }
 
 /** What settles a promise. */
@@ -91,6 +95,11 @@ export class Call<T> implements SourceProtocol<T> {
     return true;
   }
 
+  /** Whether the promise has the answer, which comes from there. */
+  get isFollowing(): boolean {
+    return this.branch?.isFollowing === true;
+  }
+
   /** The wait has ended: with a value. */
   settled(value: T): void {
     this.answer = value;
@@ -110,8 +119,14 @@ export class Call<T> implements SourceProtocol<T> {
     if (answer instanceof Failure) answer.isHandled = true;
     if (waiting === undefined) return;
     this.wait = undefined;
-    if (typeof waiting === 'object') this.branch = new Branch(waiting.giveUp());
-    else {
+    if (typeof waiting === 'object') {
+      const settling = waiting.giveUp(this);
+      this.branch = new Branch(settling ?? SETTLED);
+      if (settling === undefined) {
+        this.#follow();
+        return;
+      }
+    } else {
       const [value, error] = answer instanceof Failure ? [undefined, answer.error] : [answer as T, undefined];
       if (protocol.putBack?.(value, error, waiting) !== true) return;
       this.answer = PENDING;
@@ -133,6 +148,7 @@ export class Call<T> implements SourceProtocol<T> {
     const branch = this.branch;
     if (branch === undefined) return;
     parkOn(branch, waiter);
+    if (this.isFollowing) return;
     this.protocol.park(branch);
     // Invariant 4 of a wait.
     if (branch.head === undefined) this.protocol.unpark(branch);
@@ -150,7 +166,17 @@ export class Call<T> implements SourceProtocol<T> {
     return branch.promise;
   }
 
+  /** Nobody has noted the answer, which costs time at each receive. The promise has it. */
+  #follow(): void {
+    (this.branch as Branch<T>).isFollowing = true;
+    this.promise.then(
+      (value) => this.settled(value),
+      (error: unknown) => this.failed(error),
+    );
+  }
+
   #take(): T | typeof PENDING {
+    if (this.isFollowing) return PENDING;
     const branch = this.branch as Branch<T>;
     let value: T | typeof PENDING;
     try {
@@ -193,6 +219,8 @@ class Branch<T> implements WaiterList, Waiter {
   readonly settling: Settling;
   /** For those who await it. */
   promise: Promise<T> | undefined = undefined;
+  /** The answer comes from the promise of the call. */
+  isFollowing = false;
 
   constructor(settling: Settling) {
     this.settling = settling;
