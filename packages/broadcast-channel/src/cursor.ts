@@ -80,7 +80,11 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
 
   /** A plain receive waits in the slot, which is free. */
   recv(): SourcePromise<T> {
-    const promise = this.next<T>();
+    if (this.iterator !== undefined) this.iterator = undefined;
+    enqueue(this.ring, this);
+    const promise = new Promise<T>((resolve) => {
+      this.resolve = resolve;
+    });
     this.call = asSource<T>(promise, this, PENDING, this);
     return promise as SourcePromise<T>;
   }
