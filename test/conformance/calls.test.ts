@@ -8,9 +8,10 @@ import {
   untilCancelled,
   wait,
 } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { channel, Mutex, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
 import { JoinSet } from '@quiesce/scope';
-import { match, moveOnAfter, select, selectEach, settle, sleep, trySelect } from '@quiesce/select';
+import { interval, match, moveOnAfter, select, selectEach, settle, sleep, trySelect } from '@quiesce/select';
 import { describe, expect, it, vi } from 'vitest';
 
 /** A call, and what it takes from. */
@@ -105,6 +106,10 @@ describe.each(Object.entries(subjects))('%s', (_, make) => {
     const racing = select({ job: call(), stop });
     stop.cancel();
     expect((await racing).branch).toBe('stop');
+    const until = new CancellationToken();
+    const running = until.runUntilCancelled(call());
+    until.cancel();
+    expect(await running).toMatchObject({ cancelled: true });
     give();
     expect(left()).toBe(1);
     expect(await call()).toEqual(first);
@@ -121,6 +126,7 @@ describe.each(Object.entries(subjects))('%s', (_, make) => {
     expect((await select.biased({ ready, job: settle(call()) })).branch).toBe('ready');
     expect((await select.biased({ ready, job: match(call()) })).branch).toBe('ready');
     expect(await wait(untilCancelled(ready, call()))).toMatchObject({ cancelled: true });
+    expect(await ready.runUntilCancelled(call())).toMatchObject({ cancelled: true });
     await expect(select({ job: call() }, { signal: ready })).rejects.toBe(ready.reason);
     expect(() => trySelect({ job: call(), wrong: 1 as never })).toThrow(TypeError);
     expect(left()).toBe(1);
@@ -302,6 +308,19 @@ describe('a call', () => {
     expect((await moveOnAfter(0, rx.recv())).status).toBe('cancelled');
     tx.send(1);
     expect([rx.length, await rx.recv()]).toEqual([1, 1]);
+  });
+
+  it('of an interval takes no tick until it wins', async () => {
+    const clock = new VirtualClock();
+    const ticks = interval(1_000, { clock });
+    await select.biased({ ready: CancellationToken.alreadyCancelled(), tick: ticks.tick() });
+    const stop = new CancellationToken();
+    const racing = select({ stop, tick: ticks.tick() });
+    expect((await racing).value).toBe(0);
+    const waiting = select({ stop, tick: ticks.tick() });
+    stop.cancel();
+    await waiting;
+    expect([clock.pending, await clock.run(() => ticks.tick())]).toEqual([0, 1_000]);
   });
 
   it('of a join set takes no task until it wins', async () => {

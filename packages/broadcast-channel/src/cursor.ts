@@ -80,13 +80,18 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
 
   /** A plain receive waits in the slot, which is free. */
   recv(): SourcePromise<T> {
-    const promise = this.next<T>();
+    if (this.iterator !== undefined) this.iterator = undefined;
+    enqueue(this.ring, this);
+    const promise = new Promise<T>((resolve) => {
+      this.resolve = resolve;
+    });
     this.call = asSource<T>(promise, this, PENDING, this);
     return promise as SourcePromise<T>;
   }
 
   /** The plain receive in the slot waits no longer; its call settles the promise. */
-  giveUp(): Settling {
+  giveUp(call: object): Settling | undefined {
+    if (this.call !== call) return undefined;
     const resolve = this.resolve as (result: unknown) => void;
     this.resolve = undefined;
     this.call = undefined;
@@ -179,11 +184,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
         // Kept, by invariant 5 of the ring.
         const value = this.take();
         this.resolve = undefined;
-        const { call } = this;
-        if (call !== undefined) {
-          this.call = undefined;
-          call.settled(value);
-        }
+        if (this.call !== undefined) this.call = undefined;
         deliver(resolve, this.iterator === undefined ? value : { done: false, value });
       } else if (this.isEnded) this.#end(resolve);
     }
@@ -259,7 +260,6 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
     else {
       const error = this.closedError();
       this.resolve = undefined;
-      this.call?.failed(error);
       this.call = undefined;
       fail(resolve, error);
     }

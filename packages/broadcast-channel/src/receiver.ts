@@ -67,7 +67,8 @@ export class Receiver<T> implements Disposable {
    * it; the promise settles in a microtask. After 1,024 receives without one, a real turn of the event loop goes before.
    *
    * **Cancel safety.** Cancelled, it has consumed nothing and has given up its place. Once a value was taken for it, a
-   * cancellation comes too late.
+   * cancellation comes too late. As a branch of `select` it takes nothing until it wins: it leaves the line, and gives back
+   * what it has taken at the call. `job: rx` is the faster branch.
    *
    * **Fairness.** Receives that wait on one receiver are served in order of their calls, a value each.
    *
@@ -96,7 +97,8 @@ export class Receiver<T> implements Disposable {
    * **Timing.** As `recv`, but the whole batch counts as one receive. When there is nothing, it waits for one value, which
    * it takes inside the `send`: the batch then is that value alone.
    *
-   * **Cancel safety.** As `recv`: cancelled, it has consumed nothing.
+   * **Cancel safety.** As `recv`, also as a branch of `select`. Values that were taken at the call and overwritten since stay
+   * with the promise.
    *
    * @param limit how many values at most: an integer, 1 or more
    * @param options `signal`: a token or `AbortSignal` that gives the receive up

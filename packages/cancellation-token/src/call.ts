@@ -40,8 +40,12 @@ export interface Takeable<T> extends SourceProtocol<T> {
 
 /** The wait of a call. */
 interface CallWait {
-  /** Leaves the line, and the promise as it is. Returns what settles it. */
-  giveUp(): Settling;
+  /**
+   * Leaves the line, and the promise as it is.
+   *
+   * @returns what settles it; `undefined`: the call has its answer already
+   */
+  giveUp(call: object): Settling | undefined;
 }
 
 /** What settles a promise. */
@@ -63,12 +67,8 @@ class Failure {
 
 /** The state of one call, and what its promise is as a source. */
 export class Call<T> implements SourceProtocol<T> {
-  /** @internal What Node's console.log prints beside the promise. */
-  static readonly completed: object = /* @__PURE__ */ Object.defineProperty(
-    Call.prototype,
-    Symbol.for('nodejs.util.inspect.custom'),
-    { value: (): string => 'Source' },
-  );
+  /** @internal See `printShortly`. */
+  static readonly completed: object = /* @__PURE__ */ printShortly(Call);
   // Plain fields, and few: one is made for each receive.
   readonly promise: Promise<T>;
   readonly protocol: Takeable<T>;
@@ -95,6 +95,11 @@ export class Call<T> implements SourceProtocol<T> {
     return true;
   }
 
+  /** Whether the promise has the answer, which comes from there. */
+  get isFollowing(): boolean {
+    return this.branch?.isFollowing === true;
+  }
+
   /** The wait has ended: with a value. */
   settled(value: T): void {
     this.answer = value;
@@ -114,15 +119,21 @@ export class Call<T> implements SourceProtocol<T> {
     if (answer instanceof Failure) answer.isHandled = true;
     if (waiting === undefined) return;
     this.wait = undefined;
-    if (typeof waiting === 'object') this.branch = new Branch(waiting.giveUp());
-    else {
+    if (typeof waiting === 'object') {
+      const settling = waiting.giveUp(this);
+      this.branch = new Branch(settling ?? SETTLED);
+      if (settling === undefined) {
+        this.#follow();
+        return;
+      }
+    } else {
       const [value, error] = answer instanceof Failure ? [undefined, answer.error] : [answer as T, undefined];
       if (protocol.putBack?.(value, error, waiting) !== true) return;
       this.answer = PENDING;
       this.branch = new Branch(SETTLED);
     }
     // Not by own properties: one `then` of its own on any promise makes all promises of the process slower.
-    Object.setPrototypeOf(promise, deferred);
+    Object.setPrototypeOf(promise, deferredPrototype());
   }
 
   poll(): T | typeof PENDING {
@@ -137,6 +148,7 @@ export class Call<T> implements SourceProtocol<T> {
     const branch = this.branch;
     if (branch === undefined) return;
     parkOn(branch, waiter);
+    if (this.isFollowing) return;
     this.protocol.park(branch);
     // Invariant 4 of a wait.
     if (branch.head === undefined) this.protocol.unpark(branch);
@@ -154,7 +166,17 @@ export class Call<T> implements SourceProtocol<T> {
     return branch.promise;
   }
 
+  /** Nobody has noted the answer, which costs time at each receive. The promise has it. */
+  #follow(): void {
+    (this.branch as Branch<T>).isFollowing = true;
+    this.promise.then(
+      (value) => this.settled(value),
+      (error: unknown) => this.failed(error),
+    );
+  }
+
   #take(): T | typeof PENDING {
+    if (this.isFollowing) return PENDING;
     const branch = this.branch as Branch<T>;
     let value: T | typeof PENDING;
     try {
@@ -182,6 +204,11 @@ export class Call<T> implements SourceProtocol<T> {
 /** What settles a promise that is settled. */
 const SETTLED: Settling = { resolve: ignore, reject: ignore };
 
+/** What Node's console.log prints beside the promise: not all that hangs on it. */
+function printShortly(type: { readonly prototype: object }): object {
+  return Object.defineProperty(type.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: () => 'Source' });
+}
+
 /** What few calls need: those who are parked on it, as one waiter of what it takes from. */
 class Branch<T> implements WaiterList, Waiter {
   head: WaiterItem | undefined = undefined;
@@ -192,6 +219,8 @@ class Branch<T> implements WaiterList, Waiter {
   readonly settling: Settling;
   /** For those who await it. */
   promise: Promise<T> | undefined = undefined;
+  /** The answer comes from the promise of the call. */
+  isFollowing = false;
 
   constructor(settling: Settling) {
     this.settling = settling;
@@ -202,17 +231,22 @@ class Branch<T> implements WaiterList, Waiter {
   }
 }
 
-/** What the promise of a call that was DEFERRED has instead of the platform's `then`. */
-const deferred: object = /* @__PURE__ */ Object.create(Promise.prototype, {
-  // Else `await` would not ask for `then`.
-  constructor: { value: undefined },
-  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this is for
-  then: {
-    value(this: Source<unknown>, onFulfilled: () => unknown, onRejected: () => unknown): Promise<unknown> {
-      return (this[source] as Call<unknown>).promised().then(onFulfilled, onRejected);
+/** What the promise of a call that was DEFERRED has instead of the platform's `then`; made when first needed. */
+let deferred: object | undefined;
+
+function deferredPrototype(): object {
+  deferred ??= Object.create(Promise.prototype, {
+    // Else `await` would not ask for `then`.
+    constructor: { value: undefined },
+    // biome-ignore lint/suspicious/noThenProperty: it is the prototype of promises
+    then: {
+      value(this: Source<unknown>, onFulfilled: () => unknown, onRejected: () => unknown): Promise<unknown> {
+        return (this[source] as Call<unknown>).promised().then(onFulfilled, onRejected);
+      },
     },
-  },
-});
+  }) as object;
+  return deferred;
+}
 
 /**
  * Makes a source of a promise that waits, or that has been fulfilled with `value`.

@@ -66,8 +66,11 @@ export const systemClock: Clock = {
     checkTime('setTimer: the time', ms);
     const made = { handle: undefined } as unknown as SystemTimer;
     const set = host.performance.now();
+    let armed = set;
     const fire = (): void => {
-      const left = leftOf(set, set + ms, host.performance.now());
+      const now = host.performance.now();
+      const left = leftOf(set, armed, set + ms, now);
+      armed = now;
       if (left > 0) wait(left);
       else fn();
     };

@@ -28,9 +28,9 @@ export class Deadline implements Origin {
   readonly #tops: Set<TreeNode> = new Set();
   /** Those of them for which, or below which, somebody waits. */
   readonly #heldTops: Set<TreeNode> = new Set();
+  /** The latest timer, which is set while `#isTimed`: a clock may call anything a timer. */
   #timer: Timer | undefined = undefined;
-  /** Whether a timer is set: what a clock returns for one may be anything. */
-  #isSet = false;
+  #isTimed = false;
   /** Whether the timer that is set holds the process. */
   #isHeld = false;
   /** Since when there is a timer, if it fired early and is set again. */
@@ -96,16 +96,14 @@ export class Deadline implements Origin {
   }
 
   get #isRight(): boolean {
-    return this.#tops.size > 0 === this.#isSet && this.#heldTops.size > 0 === this.#isHeld;
+    return this.#tops.size > 0 === this.#isTimed && this.#heldTops.size > 0 === this.#isHeld;
   }
 
   #change(): void {
-    const timer = this.#timer;
-    const wasSet = this.#isSet;
-    this.#timer = undefined;
-    this.#isSet = false;
+    const wasTimed = this.#isTimed;
+    this.#isTimed = false;
     this.#isHeld = this.#heldTops.size > 0;
-    if (wasSet) this.clock.clearTimer(timer as Timer);
+    if (wasTimed) this.clock.clearTimer(this.#timer as Timer);
     if (this.#tops.size === 0) return;
     let isSet = false;
     const now = this.clock.now();
@@ -114,21 +112,14 @@ export class Deadline implements Origin {
     this.#since = undefined;
     const fire = (): void => (isSet ? this.#fire(since, now) : queueMicrotask(fire));
     this.#timer = this.clock.setTimer(Math.max(0, this.#at - now), fire, { ref: this.#isHeld });
-    this.#isSet = true;
+    this.#isTimed = true;
     isSet = true;
   }
 
-  /**
-   * @param since when the timer was set first
-   * @param set when it was set last
-   */
-  #fire(since: number, set: number): void {
-    this.#timer = undefined;
-    this.#isSet = false;
-    const now = this.clock.now();
-    // A timer that was set again, and fires before any time has passed, would be set without end.
-    const isStuck = since !== set && now <= set;
-    if (!isStuck && leftOf(since, this.#at, now) > 0) {
+  /** The timer, which was set first and last at these moments, has fired. */
+  #fire(since: number, armed: number): void {
+    this.#isTimed = false;
+    if (leftOf(since, armed, this.#at, this.clock.now()) > 0) {
       this.#since = since;
       this.#set();
       return;

@@ -1,14 +1,20 @@
 import { isPromise, isThenable, PromiseSource, recallPromise, rememberPromise, watchPromise } from '@quiesce/internal';
 import { consumeBudget, consumeSlice } from './budget.ts';
+import { Cancelled } from './cancelled.ts';
 import { isCausedBy } from './errors.ts';
-import { PENDING, type SourceProtocol, source, type Waiter } from './source.ts';
+import { isSource, PENDING, protocolOf, type SourceProtocol, source, type Waiter } from './source.ts';
 import type { CancellationToken, UntilCancelled } from './token.ts';
-import { afterTurn } from './wait.ts';
+import { UntilCancelledSource } from './until-cancelled-source.ts';
+import { afterTurn, wait } from './wait.ts';
 
 type Work = PromiseLike<unknown> | ((token: CancellationToken) => unknown);
 
 /** The machine of `token.runUntilCancelled`, on promises. */
 export async function runUntilCancelled(token: CancellationToken, work: Work): Promise<UntilCancelled<unknown>> {
+  // `rx.recv()` and `lock.acquire()` take nothing when the token wins. The value of `cancelled()` is another as a source.
+  if (isSource(work) && !(work instanceof Cancelled)) {
+    return wait({ [source]: new UntilCancelledSource(token[source], protocolOf(work, 'runUntilCancelled')) });
+  }
   // The token's protocol and not its state: a disposed one shares the fate of its parent.
   const reason = token[source].poll();
   if (reason !== PENDING) {
@@ -70,6 +76,8 @@ function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promi
     }
     promise.park(onWork);
     token.park(onToken);
+    // Parking may run anything, a cancellation too: see the head of source.ts.
+    if (token.poll() !== PENDING) wake();
   });
 }
 

@@ -461,7 +461,8 @@ export class CancellationToken implements Disposable {
    * that had settled, or is settled in the same synchronous run as `cancel`, wins. A function gets a token of its own
    * below this one, and is awaited: what it returns all the same wins, and its cancellation error does not.
    *
-   * **Cancel safety.** As much as the work. A promise is left alone when it loses, and its rejection is handled.
+   * **Cancel safety.** As much as the work. A promise is left alone when it loses, and its rejection is handled. A call that is a
+   * source, such as `rx.recv()` or `lock.acquire()`, has then taken nothing.
    *
    * @param work a promise, or a function `(token) => promise`
    * @returns `{ cancelled: false, value }` or `{ cancelled: true, reason }`

@@ -1,60 +1,6 @@
-/**
- * The machine of Tokio's `run_until_cancelled`, as a source.
- *
- * Invariants
- *  1. The first poll asks the token, and the work is not touched when that is cancelled.
- *  2. Every later poll asks the work first: on a tie the value wins.
- *  3. The invariants of a wait, at the head of source.ts, hold for the two together; `Pair` keeps them.
- */
-
-import { Pair } from '@quiesce/internal';
-import { PENDING, protocolOf, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
+import { protocolOf, type Source, source } from './source.ts';
 import { CancellationToken, type UntilCancelled } from './token.ts';
-
-class Machine<T> implements SourceProtocol<UntilCancelled<T>> {
-  /** As of the work; and once the token is cancelled, since the answer is then always the same. */
-  once?: true;
-  readonly #token: SourceProtocol<unknown>;
-  readonly #work: SourceProtocol<T>;
-  #isPolled = false;
-  readonly #parking: Pair;
-
-  constructor(token: CancellationToken, work: Source<T>) {
-    this.#token = token[source];
-    this.#work = protocolOf(work, 'untilCancelled');
-    if (this.#work.once) this.once = true;
-    this.#parking = new Pair(this.#token, this.#work);
-  }
-
-  poll(): UntilCancelled<T> | typeof PENDING {
-    if (!this.#isPolled) {
-      this.#isPolled = true;
-      return this.#ask() ?? this.#take();
-    }
-    const value = this.#take();
-    return value === PENDING ? (this.#ask() ?? PENDING) : value;
-  }
-
-  park(waiter: Waiter): void {
-    this.#parking.park(waiter);
-  }
-
-  unpark(waiter: Waiter): void {
-    this.#parking.unpark(waiter);
-  }
-
-  #ask(): UntilCancelled<T> | undefined {
-    const reason = this.#token.poll();
-    if (reason === PENDING) return undefined;
-    this.once = true;
-    return { cancelled: true, reason };
-  }
-
-  #take(): UntilCancelled<T> | typeof PENDING {
-    const value = this.#work.poll();
-    return value === PENDING ? PENDING : { cancelled: false, value };
-  }
-}
+import { UntilCancelledSource } from './until-cancelled-source.ts';
 
 /**
  * A source that takes from `work` until `token` is cancelled; the machine under `token.runUntilCancelled`.
@@ -77,5 +23,7 @@ class Machine<T> implements SourceProtocol<UntilCancelled<T>> {
  * ```
  */
 export function untilCancelled<T>(token: CancellationToken | AbortSignal, work: Source<T>): Source<UntilCancelled<T>> {
-  return { [source]: new Machine(CancellationToken.from(token), work) };
+  return {
+    [source]: new UntilCancelledSource(CancellationToken.from(token)[source], protocolOf(work, 'untilCancelled')),
+  };
 }

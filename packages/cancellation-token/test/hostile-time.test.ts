@@ -36,11 +36,13 @@ class SteppingClock implements Clock {
   clearTimer(timer: unknown): void {
     this.timers.delete(timer as () => void);
   }
-  /** Fires all timers, also those that are set again because they came early. */
+  /** Fires all, also those that are set again because they were early. */
   fire(): void {
-    for (const fn of this.timers) {
-      this.timers.delete(fn);
-      fn();
+    while (this.timers.size > 0) {
+      for (const fn of [...this.timers]) {
+        this.timers.delete(fn);
+        fn();
+      }
     }
   }
 }

@@ -61,52 +61,57 @@ export class Pause implements Waiter {
     resolveNew = ignore;
     rejectNew = ignore;
     if (!this.isIteration) this.call = asSource(result, this.protocol, PENDING, this);
-    this.#park();
+    if (this.isGated) this.#park();
+    else this.protocol.park(this);
     return result;
   }
 
   /** Waits no longer; the promise stays as it is, for its call to settle. */
-  giveUp(): Settling {
+  giveUp(call: object): Settling | undefined {
+    if (this.call !== call) return undefined;
     const settling = { resolve: this.resolve ?? ignore, reject: this.reject };
+    this.protocol.unpark(this);
     this.#end(undefined, undefined);
     return settling;
   }
 
   wake(): void {
     this.isParked = false;
-    if (!this.isPolling && this.resolve !== undefined && !this.#take()) this.#park();
+    if (this.isPolling || this.resolve === undefined || this.#take()) return;
+    if (this.isGated) this.#park();
+    else this.protocol.park(this);
   }
 
+  /** Parks where that may run anything. */
   #park(): void {
     do {
       this.isParked = true;
       this.protocol.park(this);
-      if (!this.isGated) return;
       if (this.resolve === undefined) this.protocol.unpark(this);
     } while (!this.#take() && !this.isParked);
   }
 
   /** Polls, and says whether the wait is over. */
   #take(): boolean {
-    if (this.resolve === undefined) return true;
-    this.isPolling = true;
+    const { resolve } = this;
+    if (resolve === undefined) return true;
+    this.isPolling = this.isGated;
     try {
       const value = this.protocol.poll();
-      if (value !== PENDING) {
-        this.call?.settled(value);
-        this.#end(this.resolve, this.isIteration ? { done: false, value } : value);
-      }
+      this.isPolling = false;
+      if (value === PENDING) return this.resolve === undefined;
+      this.#end(resolve, this.isIteration ? { done: false, value } : value);
     } catch (error) {
-      this.call?.failed(error);
+      this.isPolling = false;
       if (this.isIteration && isClosedError(error)) this.stop();
       else this.#end(this.reject, error);
     }
-    this.isPolling = false;
-    return this.resolve === undefined;
+    return true;
   }
 
   /** Ends an iteration's wait, having consumed nothing. */
   stop(): void {
+    this.protocol.unpark(this);
     this.#end(this.resolve, { done: true, value: undefined });
   }
 

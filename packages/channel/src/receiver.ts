@@ -65,9 +65,13 @@ export class Receiver<T> implements Disposable {
    * **Timing.** What is there is taken synchronously inside the call, what is to come inside the `send` that brings it;
    * the promise settles in a microtask. After 1,024 completions without one, a real turn of the event loop goes before.
    *
+   * **Cancel safety.** Given up, it has consumed nothing. As a branch of `select` it takes nothing until it wins: it leaves the
+   * line, and gives back what it has taken at the call. `job: rx` is the faster branch. In `Promise.race` the value that comes
+   * later is lost.
+   *
    * @param options `signal` and `timeout` give it up: `TimeoutError` says that nothing came, `ClosedError` that nothing
    *   ever will. What is there is taken also with `timeout: 0`
-   * @returns the value
+   * @returns a promise of the value, which is a source, too
    * @throws ClosedError when the channel is closed and drained, or this receiver was disposed; `TimeoutError`; the reason,
    *   verbatim, when `signal` is cancelled; TypeError when it is no signal; RangeError when `timeout` is no time
    * @see tokio::sync::mpsc::Receiver::recv (tokio 1.53), whose `None` is our `ClosedError`; std's recv_timeout
@@ -104,7 +108,7 @@ export class Receiver<T> implements Disposable {
   /**
    * Receives up to `limit` values: those that are there, and waits only if there is none.
    *
-   * **Cancel safety.** As `recv`: given up, it has consumed nothing.
+   * **Cancel safety.** As `recv`, also as a branch of `select`.
    *
    * @param limit how many at most, 1 or more
    * @param options as of `recv`

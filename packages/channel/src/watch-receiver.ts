@@ -71,6 +71,10 @@ export class WatchReceiver<T> implements Disposable {
    *
    * **Timing.** One that is there is taken synchronously inside the call, one that is to come inside the `send`.
    *
+   * **Cancel safety.** Given up, it has marked nothing as seen. As a branch of `select` it marks nothing until it wins.
+   *
+   * **Fairness.** Of several on one receiver, each gets one change, first come, first served.
+   *
    * @param options `signal` and `timeout` give it up
    * @returns the value
    * @throws ClosedError when all senders are closed and the last value is seen, or this receiver is closed; `TimeoutError`;

@@ -5,14 +5,15 @@ const FEW = 2;
  * How much of a time is left when its timer fires, in milliseconds; 0 or less: nothing.
  *
  * Timers fire early where a platform cuts fractions off, or measures with another clock. Such a timer is set again.
- * A timer that is early although hardly any time has passed is driven by hand, as fake timers are. It counts as it is,
- * since setting it again would never end.
+ * A timer that is early although hardly any time has passed, or none since it was set again, is driven by hand, as fake timers
+ * are. It counts as it is, since setting it again would never end.
  *
  * @param set when the timer was set first
+ * @param armed when it was set last
  * @param due when it should fire, on the same scale
  * @param now the time as it is
  */
-export function leftOf(set: number, due: number, now: number): number {
+export function leftOf(set: number, armed: number, due: number, now: number): number {
   const left = due - now;
-  return now > set && (left <= FEW || left <= now - set) ? left : 0;
+  return now > armed && (left <= FEW || left <= now - set) ? left : 0;
 }

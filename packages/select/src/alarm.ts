@@ -1,11 +1,4 @@
-import {
-  type Clock,
-  consumeSlice,
-  PENDING,
-  type SourceProtocol,
-  type Timer,
-  type Waiter,
-} from '@quiesce/cancellation-token';
+import { type Clock, consumeSlice, PENDING, type Takeable, type Timer, type Waiter } from '@quiesce/cancellation-token';
 import { leftOf, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 
 /** When the alarm is due next, from when it was due and what the time is. */
@@ -17,7 +10,7 @@ export type Next = (due: number, now: number) => number;
  *
  * Invariant: outside of `#arm` a timer is set exactly while somebody waits.
  */
-export class Alarm<T> implements WaiterList, SourceProtocol<T> {
+export class Alarm<T> implements WaiterList, Takeable<T> {
   /** Who waits, first come, first served. */
   head: WaiterItem | undefined = undefined;
   /** Set at birth: it comes once. */
@@ -30,6 +23,8 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
   #rang: number | undefined = undefined;
   /** Set by the first waiter, cleared when it fires and when the last waiter leaves. */
   #timer: Timer | undefined = undefined;
+  /** Whether it is set: a clock may call anything a timer. */
+  #isTimed = false;
   /** Set while a timer is being set, which may run anything. */
   #isArming = false;
 
@@ -66,6 +61,12 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
     return due as T;
   }
 
+  /** A tick that was not wanted is due again. */
+  putBack(due: T | undefined): boolean {
+    if (due !== undefined) this.reset(due as number);
+    return true;
+  }
+
   park(waiter: Waiter): void {
     parkOn(this, waiter);
     this.#arm();
@@ -77,16 +78,15 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
 
   /** @param since when the timer was set first, if it fired early */
   #arm(since?: number): void {
-    while (this.head !== undefined && this.#timer === undefined && !this.#isArming) {
+    while (this.head !== undefined && !this.#isTimed && !this.#isArming) {
       const due = this.#due;
       const now = this.clock.now();
+      let hasFired = false;
       const fire = (): void => {
-        this.#timer = undefined;
+        hasFired = true;
+        this.#isTimed = false;
         const set = since ?? now;
-        const time = this.clock.now();
-        // A timer that was set again, and fires before any time has passed, would be set without end.
-        const isStuck = since !== undefined && time <= now;
-        if (!isStuck && leftOf(set, due, time) > 0) {
+        if (leftOf(set, now, due, this.clock.now()) > 0) {
           this.#arm(set);
           return;
         }
@@ -96,6 +96,7 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
       this.#isArming = true;
       try {
         this.#timer = this.clock.setTimer(Math.max(0, due - now), fire, { ref: true });
+        this.#isTimed = !hasFired;
       } finally {
         this.#isArming = false;
       }
@@ -104,8 +105,8 @@ export class Alarm<T> implements WaiterList, SourceProtocol<T> {
   }
 
   #disarm(): void {
-    const timer = this.#timer;
-    this.#timer = undefined;
-    if (timer !== undefined) this.clock.clearTimer(timer);
+    const wasTimed = this.#isTimed;
+    this.#isTimed = false;
+    if (wasTimed) this.clock.clearTimer(this.#timer as Timer);
   }
 }

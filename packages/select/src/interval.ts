@@ -1,4 +1,12 @@
-import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
+import {
+  type Clock,
+  type Source,
+  type SourcePromise,
+  type SourceProtocol,
+  source,
+  sourcePromise,
+  systemClock,
+} from '@quiesce/cancellation-token';
 import { checkOptions, checkTime, defineGetter, defineHandle, show } from '@quiesce/internal';
 import { Alarm, type Next } from './alarm.ts';
 import { type Moment, momentOf } from './moment.ts';
@@ -51,12 +59,12 @@ export class Interval {
   /**
    * Waits for the next tick.
    *
-   * **Cancel safety.** The wait cannot be given up, and takes its tick; in `select` the interval itself is the branch.
+   * **Cancel safety.** As a branch of `select` it takes no tick until it wins. Otherwise the wait cannot be given up.
    *
    * @returns when the tick was due, on the clock's `now()` scale
    */
-  tick(): Promise<number> {
-    return wait(this);
+  tick(): SourcePromise<number> {
+    return sourcePromise(this.protocol);
   }
 
   /**

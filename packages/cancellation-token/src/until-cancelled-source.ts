@@ -1,0 +1,57 @@
+/**
+ * The machine of Tokio's `run_until_cancelled`, as a source.
+ *
+ * Invariants
+ *  1. The first poll asks the token, and the work is not touched when that is cancelled.
+ *  2. Every later poll asks the work first: on a tie the value wins.
+ *  3. The invariants of a wait, at the head of source.ts, hold for the two together; `Pair` keeps them.
+ */
+
+import { Pair } from '@quiesce/internal';
+import { PENDING, type SourceProtocol, type Waiter } from './source.ts';
+import type { UntilCancelled } from './token.ts';
+
+export class UntilCancelledSource<T> implements SourceProtocol<UntilCancelled<T>> {
+  /** As of the work; and once the token is cancelled, since the answer is then always the same. */
+  once?: true;
+  readonly #token: SourceProtocol<unknown>;
+  readonly #work: SourceProtocol<T>;
+  #isPolled = false;
+  readonly #parking: Pair;
+
+  constructor(token: SourceProtocol<unknown>, work: SourceProtocol<T>) {
+    this.#token = token;
+    this.#work = work;
+    if (this.#work.once) this.once = true;
+    this.#parking = new Pair(this.#token, this.#work);
+  }
+
+  poll(): UntilCancelled<T> | typeof PENDING {
+    if (!this.#isPolled) {
+      this.#isPolled = true;
+      return this.#ask() ?? this.#take();
+    }
+    const value = this.#take();
+    return value === PENDING ? (this.#ask() ?? PENDING) : value;
+  }
+
+  park(waiter: Waiter): void {
+    this.#parking.park(waiter);
+  }
+
+  unpark(waiter: Waiter): void {
+    this.#parking.unpark(waiter);
+  }
+
+  #ask(): UntilCancelled<T> | undefined {
+    const reason = this.#token.poll();
+    if (reason === PENDING) return undefined;
+    this.once = true;
+    return { cancelled: true, reason };
+  }
+
+  #take(): UntilCancelled<T> | typeof PENDING {
+    const value = this.#work.poll();
+    return value === PENDING ? PENDING : { cancelled: false, value };
+  }
+}
