@@ -63,12 +63,8 @@ class Failure {
 
 /** The state of one call, and what its promise is as a source. */
 export class Call<T> implements SourceProtocol<T> {
-  /** @internal What Node's console.log prints beside the promise. */
-  static readonly completed: object = /* @__PURE__ */ Object.defineProperty(
-    Call.prototype,
-    Symbol.for('nodejs.util.inspect.custom'),
-    { value: (): string => 'Source' },
-  );
+  /** @internal See `defineDispose`. */
+  static readonly completed: object = /* @__PURE__ */ complete(Call);
   // Plain fields, and few: one is made for each receive.
   readonly promise: Promise<T>;
   readonly protocol: Takeable<T>;
@@ -177,6 +173,13 @@ export class Call<T> implements SourceProtocol<T> {
     this.protocol.unpark(branch);
     wakeAll(branch);
   }
+}
+
+/** What Node's console.log prints beside the promise. In a function, so that bundlers can leave the class out. */
+function complete(type: typeof Call): object {
+  return Object.defineProperty(type.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+    value: (): string => 'Source',
+  });
 }
 
 /** What settles a promise that is settled. */
