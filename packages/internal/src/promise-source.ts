@@ -26,9 +26,6 @@ const WAITING = 0;
 const FULFILLED = 1;
 const REJECTED = 2;
 
-/** To tell the platform's `then` from one that may do anything. */
-const { then } = Promise.prototype;
-
 export class PromiseSource implements WaiterList {
   // Plain fields: engines initialise private ones slowly.
   /** The races that wait (invariant 2). */
@@ -79,7 +76,7 @@ export class PromiseSource implements WaiterList {
  * `then`, twice, or throw.
  */
 function plain(promise: PromiseLike<unknown>): PromiseLike<unknown> {
-  const isPlain = promise.then === then && promise.constructor === Promise;
+  const isPlain = promise.then === Promise.prototype.then && promise.constructor === Promise;
   return isPlain ? promise : new Promise((resolve) => resolve(promise));
 }
 
