@@ -38,7 +38,6 @@ export const packages = {
   effect: {
     budget: 21_000,
     why: 'every package that runs everywhere, and 5 kB of bridges; Effect is a peer',
-    now: 21_600,
   },
   'worker-pool': { budget: 15_500, why: 'scope and channel, and 4 kB for two pools' },
 };
