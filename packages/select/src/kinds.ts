@@ -1,4 +1,4 @@
-import { isSource, source } from '@quiesce/cancellation-token';
+import { isSource } from '@quiesce/cancellation-token';
 import { isThenable, show } from '@quiesce/internal';
 import { isMatch, pattern } from './pattern.ts';
 
@@ -17,11 +17,7 @@ export const MATCH = 16;
  */
 export function kindOf(branch: unknown, name: string): number {
   if (branch === undefined || branch === null || branch === false) return OFF;
-  if (isSource(branch)) {
-    // Before any branch is polled: one that is not reached must not keep what it took.
-    branch[source].defer?.();
-    return SOURCE;
-  }
+  if (isSource(branch)) return SOURCE;
   if (isThenable(branch)) return PROMISE;
   if (typeof branch === 'function') return FUNCTION;
   if (typeof branch === 'object') {

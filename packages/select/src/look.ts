@@ -3,6 +3,7 @@ import { blame } from './branch-of.ts';
 import type { AnyBranches, AnyOutcome } from './branches.ts';
 import { checkBranches, isElse, kindOf, MATCH, OFF, SIGNAL, SOURCE } from './kinds.ts';
 import { CLOSED, MISSED, type Pattern, pattern, pollMatching } from './pattern.ts';
+import { handleAll } from './refused.ts';
 
 /**
  * Looks at all branches before any is polled: a poll may consume, and a mistake further down must not lose that.
@@ -14,14 +15,34 @@ export function inspect(branches: AnyBranches): number {
   checkBranches(branches);
   let count = 0;
   let kinds = OFF;
-  for (const name of Object.keys(branches)) {
-    const branch = branches[name];
-    if (isElse(name, branch)) continue;
-    count++;
-    kinds |= kindOf(branch, name);
+  let calls: SourceProtocol<unknown>[] | undefined;
+  try {
+    for (const name of Object.keys(branches)) {
+      const branch = branches[name];
+      if (isElse(name, branch)) continue;
+      count++;
+      const kind = kindOf(branch, name);
+      kinds |= kind;
+      if (kind & SOURCE) calls = withCall(calls, branch);
+    }
+  } catch (error) {
+    handleAll(branches);
+    throw error;
   }
+  // As `addAll` of select.
+  for (const call of calls?.reverse() ?? []) call.defer?.();
   // One number: an object would cost more than the look.
   return count * KINDS + kinds;
+}
+
+/** The calls that were found so far, and the branch if it is one: a call is a source that may have taken a value. */
+function withCall(
+  calls: SourceProtocol<unknown>[] | undefined,
+  branch: unknown,
+): SourceProtocol<unknown>[] | undefined {
+  const matching = (branch as { readonly [pattern]?: Pattern<unknown> })[pattern];
+  const protocol = ((matching === undefined ? branch : matching.branch) as Source<unknown>)[source];
+  return protocol.defer === undefined ? calls : [...(calls ?? []), protocol];
 }
 
 /** More than any sum of kinds. */

@@ -114,6 +114,7 @@ export class Race {
  */
 export function addAll(race: Race, branches: AnyBranches): void {
   let last: Entry | undefined;
+  let calls: SourceProtocol<unknown>[] | undefined;
   for (const name of Object.keys(branches)) {
     const branch = branches[name];
     if (isElse(name, branch)) continue;
@@ -128,8 +129,15 @@ export function addAll(race: Race, branches: AnyBranches): void {
     if (entry.branch === undefined) race.askable++;
     if (kind & (SOURCE | SIGNAL)) race.sources++;
     if (kind & MATCH) race.canEnd = true;
+    if (entry.protocol?.defer !== undefined) {
+      calls ??= [];
+      calls.push(entry.protocol);
+    }
   }
   if (last === undefined) race.canEnd = true;
+  // Before any branch is polled: one that is not reached must not keep what it took. The last call goes first, so that several
+  // of one receiver put their values back in order.
+  for (const call of calls?.reverse() ?? []) call.defer?.();
 }
 
 function entryFor(race: Race, name: string, index: number, kind: number, given: unknown): Entry {

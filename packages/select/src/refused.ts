@@ -10,7 +10,9 @@ import { watch } from './watched.ts';
 export function handleAll(branches: object): void {
   attempt(() => {
     handle(branches);
-    for (const name of Object.keys(branches)) attempt(() => handle((branches as Record<string, unknown>)[name]));
+    // The last one first: several calls of one receiver put their values back in order.
+    for (const name of Object.keys(branches).reverse())
+      attempt(() => handle((branches as Record<string, unknown>)[name]));
   });
 }
 

@@ -31,9 +31,13 @@ class Settling implements SourceProtocol<Settled<unknown>> {
   /** As of the inner one; and once that is closed, since it then answers the same for ever. */
   once?: true;
 
+  /** As of the inner one, if that is a call. */
+  readonly defer?: () => void;
+
   constructor(inner: SourceProtocol<unknown>) {
     this.#inner = inner;
     if (inner.once) this.once = true;
+    if (inner.defer !== undefined) this.defer = () => inner.defer?.();
   }
 
   poll(): Settled<unknown> | typeof PENDING {
