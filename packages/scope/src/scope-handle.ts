@@ -319,6 +319,7 @@ export class Scope implements AsyncDisposable {
    * @returns whether this call cancelled the scope
    */
   cancel(reason?: unknown): boolean {
+    if (this.token.isCancelled) return false;
     if (reason !== undefined) return this.token.cancel(reason);
     const label = this.name === undefined ? '' : `${JSON.stringify(this.name)} `;
     return this.token.cancel(new CancelledError(`Scope ${label}was cancelled`, { source: 'scope' }));

@@ -136,7 +136,8 @@ export class Task<T> implements PromiseLike<T>, Disposable {
    * @see tokio::task::JoinHandle::abort (tokio 1.53)
    */
   cancel(reason?: unknown): boolean {
-    if (this.current !== 'running') return false;
+    // Before an error with its stack is made for nothing.
+    if (this.current !== 'running' || this.token.isCancelled) return false;
     if (reason !== undefined) return this.token.cancel(reason);
     return this.token.cancel(new CancelledError(`Task${quoted(this.name)} was cancelled`));
   }

@@ -1,9 +1,9 @@
 import { getEventListeners } from 'node:events';
 import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { scope } from '@quiesce/scope';
+import { type Scope, scope, type Task } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { deaf, obedient, rejection, turn } from './vocabulary.ts';
 
 describe('a scope whose signal is cancelled', () => {
@@ -237,3 +237,20 @@ function cancelledToken(reason: unknown): CancellationToken {
   token.cancel(reason);
   return token;
 }
+
+it.each<[string, (s: Scope, task: Task<unknown>) => { cancel(): boolean; readonly token: CancellationToken }]>([
+  ['scope', (s) => s],
+  ['task', (_, task) => task],
+])('a %s that is cancelled again makes no error, which would cost a stack', async (_, of) => {
+  const done = scope(async (s) => {
+    const task = s.spawn((token) => token.cancelled());
+    const handle = of(s, task);
+    expect(handle.cancel()).toBe(true);
+    const cancel = vi.spyOn(handle.token, 'cancel');
+    expect([handle.cancel(), handle.cancel()]).toEqual([false, false]);
+    expect(cancel).not.toHaveBeenCalled();
+  });
+  await done.catch((error) => {
+    if (!isCancelledError(error)) throw error;
+  });
+});
