@@ -22,9 +22,15 @@ export function describeEvent(event: ShutdownEvent): Line | undefined {
     }
     case 'signal ignored': {
       const { signal, why, debounceMs } = event;
-      const force = `To force the shutdown, send ${signal} again`;
-      if (why === 'own') return ['warn', `ignored ${signal}, which this process sent to itself. ${force} from outside`];
-      return ['warn', `ignored ${signal}, which came twice within ${formatMs(debounceMs)}. ${force} after that`];
+      const force = 'To force the shutdown, send';
+      if (why === 'own')
+        return ['warn', `ignored ${signal}, which this process sent to itself. ${force} ${signal} again from outside`];
+      if (debounceMs === Number.POSITIVE_INFINITY)
+        return ['warn', `ignored ${signal}, which came again. ${force} another signal`];
+      return [
+        'warn',
+        `ignored ${signal}, which came twice within ${formatMs(debounceMs)}. ${force} ${signal} again after that`,
+      ];
     }
     case 'cut off':
       return ['warn', describeCutOff(event)];

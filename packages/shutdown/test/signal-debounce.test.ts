@@ -83,6 +83,17 @@ describe('the same signal again', () => {
     expect(isForced()).toBe(true);
   });
 
+  it('with a `signalDebounce` of Infinity never forces, and the log says how to force', async () => {
+    const { clock, lines, isForced } = draining({ signalDebounce: Number.POSITIVE_INFINITY });
+    process.emit('SIGUSR1');
+    await clock.advance(1e5);
+    process.emit('SIGUSR1');
+    expect(isForced()).toBe(false);
+    expect(lines).toEqual(['ignored SIGUSR1, which came again. To force the shutdown, send another signal']);
+    process.emit('SIGHUP');
+    expect(isForced()).toBe(true);
+  });
+
   it.each([-1, Number.NaN, '500' as never])('with a `signalDebounce` of %s is refused', (signalDebounce) => {
     const before = process.listenerCount('SIGUSR1');
     expect(() => new Shutdown().install({ ...quiet, signalDebounce })).toThrow('install: signalDebounce');
