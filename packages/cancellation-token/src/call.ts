@@ -50,7 +50,9 @@ interface CallWait {
 
 /** What settles a promise. */
 export interface Settling {
+  /** Fulfils it. */
   resolve(value: unknown): void;
+  /** Rejects it. */
   reject(error: unknown): void;
 }
 
@@ -70,7 +72,9 @@ export class Call<T> implements SourceProtocol<T> {
   /** @internal See `printShortly`. */
   static readonly completed: object = /* @__PURE__ */ printShortly(Call);
   // Plain fields, and few: one is made for each receive.
+  /** The promise that the method has returned. */
   readonly promise: Promise<T>;
+  /** The source from which the call takes. */
   readonly protocol: Takeable<T>;
   /** Set once while it is not DEFERRED, by the wait or at birth, and once by the poll that takes. */
   answer: T | Failure | typeof PENDING;
@@ -108,6 +112,7 @@ export class Call<T> implements SourceProtocol<T> {
     if (this.branch !== undefined) this.#wake(this.branch);
   }
 
+  /** The wait has ended: with an error. */
   failed(error: unknown): void {
     this.settled(new Failure(error) as never);
   }
@@ -249,9 +254,23 @@ function deferredPrototype(): object {
 }
 
 /**
- * Makes a source of a promise that waits, or that has been fulfilled with `value`.
+ * Makes a source of a promise that waits, or that has been fulfilled with `value`. `sourcePromise` is simpler; this one is for a
+ * method that makes its own promise.
  *
- * @param waiting the wait; or, with a value, a mark by which `putBack` knows what was taken
+ * **Timing.** Synchronous.
+ *
+ * @param promise the promise that the method returns
+ * @param protocol the source from which the method takes
+ * @param value the value that was taken; `PENDING` while the promise waits
+ * @param waiting the wait; or, with a value, a mark by which `putBack` knows the value that was taken
+ * @returns the state of the call, which learns of the end of the wait
+ * @example
+ * ```ts
+ * const token = new CancellationToken();
+ * const promise = Promise.resolve('taken before');
+ * asSource(promise, token[source], 'taken before');
+ * console.log(await select({ call: promise })); // => { branch: 'call', value: 'taken before' }
+ * ```
  */
 export function asSource<T>(
   promise: Promise<T>,
@@ -264,7 +283,21 @@ export function asSource<T>(
   return call;
 }
 
-/** The same for a promise that has been rejected. */
+/**
+ * Makes a source of a promise that has been rejected; otherwise as `asSource`.
+ *
+ * @param promise the promise that the method returns
+ * @param protocol the source from which the method takes
+ * @param error the error with which the promise was rejected
+ * @param mark as of `asSource`
+ * @returns the promise
+ * @example
+ * ```ts
+ * const error = new Error('closed');
+ * const call = asFailingSource(Promise.reject(error), new CancellationToken()[source], error);
+ * await select({ call }).catch(({ message }) => console.log(message)); // => closed
+ * ```
+ */
 export function asFailingSource<T>(
   promise: Promise<T>,
   protocol: Takeable<T>,

@@ -65,6 +65,7 @@ export class Permits<T> implements IterableIterator<Permit<T>>, Disposable {
     this.#channel.tellEnd();
   }
 
+  /** Gives the permits one by one; leaving the loop releases the rest. */
   [Symbol.iterator](): this {
     return this;
   }
