@@ -159,7 +159,7 @@ export class Registration implements Disposable {
    * @throws TypeError when it is called without its registration
    */
   unregister(): boolean {
-    if (typeof this !== 'object' || this === null || !(#fn in this)) {
+    if (!(this instanceof Registration)) {
       throw misused(Registration.prototype, 'registration', 'unregister', this);
     }
     this.#fn = undefined;
