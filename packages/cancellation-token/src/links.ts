@@ -159,10 +159,11 @@ export class Registration implements Disposable {
    * @throws TypeError when it is called without its registration
    */
   unregister(): boolean {
-    if (!(this instanceof Registration)) {
+    try {
+      this.#fn = undefined;
+    } catch {
       throw misused(Registration.prototype, 'registration', 'unregister', this);
     }
-    this.#fn = undefined;
     if (this.owner === undefined) return false;
     // One that is due, on a token that was disposed meanwhile, would not have been called.
     const wouldRun = !((this.owner as TreeNode).bits & DISPOSED);

@@ -100,8 +100,8 @@ export class CancellationToken implements Disposable {
   prev: Item | undefined;
   /** @internal */
   head: Item | undefined;
-  /** @internal Itself: only tokens say so. A proxy or a copy of one does not, and would break the lists of others. */
-  readonly identity: this;
+  /** Only tokens themselves have it: a proxy or a copy of one would break the lists of others. */
+  readonly #isToken: true;
   /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
@@ -118,8 +118,7 @@ export class CancellationToken implements Disposable {
     this.next = undefined;
     this.prev = undefined;
     this.head = undefined;
-    // Not a private field: those cost twice as much to make and to find.
-    this.identity = this;
+    this.#isToken = true;
     if (options === undefined) return;
     refuseParent(options);
     checkOptions('new CancellationToken', options, NAME);
@@ -128,7 +127,12 @@ export class CancellationToken implements Disposable {
 
   /** @internal Whether `value` is a token of this copy of the package, and neither a proxy nor a copy of one. */
   static owns(value: unknown): value is CancellationToken {
-    return value instanceof CancellationToken && value.identity === value;
+    // To read it and to catch what that throws is ten times as fast as `#isToken in value`.
+    try {
+      return (value as CancellationToken).#isToken;
+    } catch {
+      return false;
+    }
   }
 
   /**
@@ -594,7 +598,7 @@ function stateOf(token: CancellationToken): 'active' | 'cancelled' | 'disposed' 
 
 /** Refuses a method that runs on something else than a token, before anything is written there. */
 function own(token: CancellationToken, call: string): void {
-  if (token?.identity !== token || token === undefined) throw misusedToken(token, call);
+  if (!CancellationToken.owns(token)) throw misusedToken(token, call);
 }
 
 function misusedToken(value: unknown, call: string): TypeError {
