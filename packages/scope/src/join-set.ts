@@ -35,6 +35,7 @@ import {
 } from '@quiesce/internal';
 import { ScopeError } from './errors.ts';
 import { reportLate, taskLabel } from './failures.ts';
+import { isStopped } from './obedience.ts';
 import { textOf } from './options.ts';
 import { orphans, Task, type TaskParent } from './task.ts';
 
@@ -209,12 +210,18 @@ export class JoinSet<T> implements AsyncDisposable {
     const values: T[] = [];
     const failures = new Set<unknown>();
     let cancelled: { readonly reason: unknown } | undefined;
+    let isEnding = false;
     await this.#empty((joined) => {
       if (joined.status === 'fulfilled') {
         values.push(joined.value);
         return;
       }
-      if (failures.size === 0 && cancelled === undefined) this.#end(undefined);
+      // Work that a stop signal has ended lets the others go on.
+      const isEnd = !isStopped(joined.reason, this.#token);
+      if (isEnd && failures.size === 0 && !isEnding) {
+        isEnding = true;
+        this.#end(undefined);
+      }
       if (joined.status === 'failed') failures.add(joined.reason);
       else cancelled ??= joined;
     });

@@ -44,7 +44,7 @@ import { hasObeyed, setStopSignal } from './obedience.ts';
 import { type Cleanup, checkChoice, quoted, type ScopeOptions, type SpawnOptions, textOf } from './options.ts';
 import { siteAbove } from './site.ts';
 import { stampOf } from './stamp.ts';
-import { Task, type TaskInfo, type TaskParent } from './task.ts';
+import { isSeen, Task, type TaskInfo, type TaskParent } from './task.ts';
 import { tokenBelow } from './token-below.ts';
 
 const spawnOptions: readonly (keyof SpawnOptions)[] = ['name', 'daemon', 'key', 'onConflict', 'onFailure'];
@@ -262,9 +262,9 @@ export class Life implements TaskParent {
 
   #taskFailed(task: Task<unknown>): boolean {
     this.#failures ??= new Failures();
+    if (!this.hasBody) this.#reportUnlessSeen(task);
     if (task.info?.isIsolated === true) return this.#failures.isolate(task);
     this.#failed(task.value, task.name);
-    if (!this.hasBody && task.head === undefined) this.#reportUnlessAwaited(task);
     return false;
   }
 
@@ -272,9 +272,10 @@ export class Life implements TaskParent {
    * Nothing may ever end a block that an object keeps, so its failure is reported, one macrotask later, unless something
    * waits for the scope by then. Not as a fatal error: the block may still be about to end, and then throws it.
    */
-  #reportUnlessAwaited({ name, value }: Task<unknown>): void {
+  #reportUnlessSeen(task: Task<unknown>): void {
+    const { name, value } = task;
     const report = (): void => {
-      if (this.state !== BODY) return;
+      if (this.state !== BODY || isSeen(task)) return;
       const what = `${taskLabel(name)} of ${this.label()} failed, and nothing waits for that scope`;
       reportUncaught(new Error(`${what}. Its join() and close() reject with this error`, { cause: value }), {
         isFatal: false,

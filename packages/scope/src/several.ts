@@ -114,6 +114,9 @@ export async function firstOf(
     for (const work of works) life.spawn((token) => run(work, token), undefined, undefined);
   });
   if (winner !== undefined) return winner.value;
-  if (errors.size > 0) throw new ScopeError(undefined, [...errors]);
+  // By a stop signal that one of them has obeyed, the whole has ended.
+  if (errors.size > 0 && (given === undefined || !isStopped(given.reason, inherited.signal))) {
+    throw new ScopeError(undefined, [...errors]);
+  }
   throw inherited.signal.isCancelled ? inherited.signal.reason : given?.reason;
 }

@@ -164,7 +164,10 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   ): Promise<A | B> {
     const ended = wait(this);
     const derived = ended.then(onFulfilled, onRejected);
-    if (typeof onRejected !== 'function') leaveToScope(this, ended, derived);
+    if (typeof onRejected !== 'function') {
+      countSilent(this);
+      leaveToScope(this, ended, derived);
+    }
     return derived;
   }
 
@@ -177,6 +180,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   finally(onFinally?: (() => unknown) | null): Promise<T> {
     if (typeof onFinally !== 'function') return this.then();
     const ended = wait(this);
+    countSilent(this);
     const called = ended.then(
       () => onFinally(),
       () => onFinally(),
@@ -198,6 +202,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     const parent = this.parent;
     this.parent = undefined;
     parent?.asked(this);
+    looks.set(this, (looks.get(this) ?? 0) + 1);
     throw this.value;
   }
 
@@ -214,6 +219,20 @@ export class Task<T> implements PromiseLike<T>, Disposable {
 
 /** Tasks that a set has let go of while something waited for them: their failures belong to it. */
 export const orphans: WeakSet<Task<unknown>> = new WeakSet();
+
+/** How often the failure of a task was thrown to something that waits for it. */
+const looks: WeakMap<Task<unknown>, number> = new WeakMap();
+/** How many of those waits look at the value only, or not at all: the failure reaches nobody through them. */
+const silentWaits: WeakMap<Task<unknown>, number> = new WeakMap();
+
+function countSilent(task: Task<unknown>): void {
+  silentWaits.set(task, (silentWaits.get(task) ?? 0) + 1);
+}
+
+/** Whether something has seen the failure of the task. */
+export function isSeen(task: Task<unknown>): boolean {
+  return (looks.get(task) ?? 0) > (silentWaits.get(task) ?? 0);
+}
 
 /** Handles the rejection of a derived promise when it is the task's own, and the task's scope has taken that. */
 function leaveToScope(task: Task<unknown>, ended: Promise<unknown>, derived: Promise<unknown>): void {

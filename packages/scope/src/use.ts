@@ -1,7 +1,7 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { isThenable, show } from '@quiesce/internal';
 import { givenUp, reportLate } from './failures.ts';
-import { CLEANING, CLOSED, type Life } from './life.ts';
+import { CLEANING, CLOSED, JOINING, type Life } from './life.ts';
 import type { Cleanup } from './options.ts';
 import type { Task } from './task.ts';
 
@@ -19,6 +19,10 @@ export function useIn<T>(
     else life.defer(close, name);
     // The scope has given up on this task: the resource is closed now, or soon, and nobody may work with it.
     if (token !== undefined && life.state >= CLEANING) throw token.reason;
+    // The block has ended, and nothing but this task keeps the scope open: the code that awaits it would come too late.
+    if (token !== undefined && !life.hasBody && life.state === JOINING && life.taskCount === 1) {
+      throw token.isCancelled ? token.reason : life.closed('use');
+    }
     return resource;
   };
   const work = (token?: CancellationToken): Awaited<T> | Promise<Awaited<T>> =>

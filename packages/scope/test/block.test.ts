@@ -3,10 +3,11 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Scope, ScopeError, scope } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { deaf, failing, obedient, rejection, turn } from './vocabulary.ts';
+import { deaf, failing, obedient, rejection, turn, uncaughtIn } from './vocabulary.ts';
 
 const a = new Error('a');
 const b = new Error('b');
+const error = new Error('failed');
 
 describe('a Scope for a block', () => {
   it('waits at join for its tasks, those that they spawn, and its cleanups', async () => {
@@ -158,4 +159,54 @@ describe('join and close', () => {
       expect(await rejection(s.close())).toMatchObject({ message: expect.stringContaining('close: scope(body) ends') });
     });
   });
+});
+
+describe('a failed task of a block that nothing ends', () => {
+  it.each<[string, (s: Scope) => unknown]>([
+    ['alone', (s) => s.spawn(() => Promise.reject(error))],
+    ['with finally', (s) => void s.spawn(() => Promise.reject(error)).finally(() => {})],
+    ['with then', (s) => void s.spawn(() => Promise.reject(error)).then(() => {})],
+    ['isolated', (s) => s.spawn(() => Promise.reject(error), { onFailure: 'isolate' })],
+    ['of a map', (s) => s.map([1], () => Promise.reject(error))],
+    ['of use', (s) => s.use(Promise.reject(error), () => {})],
+  ])('is reported, one macrotask later: %s', async (_, start) => {
+    const uncaught = await uncaughtIn(async () => {
+      start(new Scope({ name: 'kept' }));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    });
+    expect(uncaught).toMatchObject([{ message: expect.stringContaining('of scope "kept" failed'), cause: error }]);
+  });
+
+  it.each<[string, (s: Scope) => Promise<unknown>]>([
+    ['the task is awaited', async (s) => await s.spawn(() => Promise.reject(error))],
+    ['the scope is joined', (s) => [s.spawn(() => Promise.reject(error)), s.join()][1] as Promise<unknown>],
+    ['the failure is handled', (s) => s.spawn(() => Promise.reject(error)).catch(() => s.close())],
+  ])('is not reported when %s', async (_, start) => {
+    const uncaught = await uncaughtIn(async () => {
+      await start(new Scope()).catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    });
+    expect(uncaught).toEqual([]);
+  });
+});
+
+it.each<[string, (s: Scope) => Promise<unknown>]>([
+  ['close', (s) => s.close()],
+  ['join', (s) => s.join()],
+])('`use` hands out no resource that the end of its block (%s) has closed', async (_, end) => {
+  const s = new Scope();
+  let isClosed = false;
+  let resolve: (value: object) => void = () => {};
+  const arriving = new Promise<object>((fulfil) => (resolve = fulfil));
+  const used = s.use(arriving, () => {
+    isClosed = true;
+  });
+  const seen = used.then(
+    () => `a resource that is closed: ${isClosed}`,
+    () => 'refused',
+  );
+  const ended = end(s);
+  resolve({});
+  await ended;
+  expect([await seen, isClosed]).toEqual(['refused', true]);
 });

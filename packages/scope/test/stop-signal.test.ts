@@ -21,6 +21,7 @@ const waits: Record<string, (stop: CancellationToken) => Promise<unknown>> = {
     await stop.cancelled();
     throw new DOMException('polling was aborted', 'AbortError');
   },
+  'Promise.any of two': (stop) => Promise.any([waits['select']?.(stop), waits['timers/promises']?.(stop)]),
   'the CanceledError of axios': async (stop) => {
     await stop.cancelled();
     throw Object.assign(new Error('canceled'), { name: 'CanceledError', code: 'ERR_CANCELED' });
@@ -48,6 +49,12 @@ const places: Record<
     s.spawn((signal) => scope(inner, { signal }));
   },
   'an item of a map': (s, wait, job) => s.map([wait, job], (work, token) => work(token)),
+  'a task of a set that is joined at once': async (s, wait, job) => {
+    const set = new JoinSet<unknown>({ signal: s.token });
+    set.spawn(wait);
+    set.spawn(job);
+    await set.joinAll();
+  },
   'a task of a JoinSet': async (s, wait, job) => {
     const set = new JoinSet<unknown>({ signal: s.token });
     set.spawn(wait);
@@ -81,7 +88,8 @@ describe('a stop signal', () => {
           expect(isJobDone).toBe(true);
           const outcome = await ended;
           // A body or a map that was stopped has no value; the error with which it ended says why.
-          if (outcome !== 'fulfilled') expect(['the body', 'an item of a map']).toContain(where);
+          if (outcome !== 'fulfilled')
+            expect(['the body', 'an item of a map', 'a task of a set that is joined at once']).toContain(where);
         });
 
   it('makes no failure of other work a normal end, whether or not it was cancelled', async () => {

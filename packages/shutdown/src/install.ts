@@ -1,4 +1,4 @@
-import { CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
+import { CancellationToken, isCancellationOf, type Timer } from '@quiesce/cancellation-token';
 import { checkTime, defineDispose, defineInspect, guardMethods } from '@quiesce/internal';
 import { describeEvent, printError } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
@@ -52,10 +52,10 @@ export class Installation implements Disposable {
   /** What a signal does that is not the first one, when the shutdown has been forced, or is over. */
   readonly #exitNow: (signal: string) => void;
   readonly #signalDebounce: number;
-  /** When each signal was last accepted, in ms of the clock. */
-  readonly #acceptedAt: Map<string, number> = new Map();
-  /** Signals that this process has sent to itself and that have not arrived yet. */
-  readonly #ownSignals: Set<string> = new Set();
+  /** Signals that were accepted so short a time ago that they count as the same request when they come again. */
+  readonly #recent: Map<string, Timer> = new Map();
+  /** How many signals of each kind this process has sent to itself that have not arrived yet. */
+  readonly #ownSignals: Map<string, number> = new Map();
   readonly #forgetOwnSignals: () => void;
   /** How many signals were accepted: one may be the first although something else has made the request. */
   #signals = 0;
@@ -85,7 +85,10 @@ export class Installation implements Disposable {
     ];
     for (const [event, listener] of this.#listeners) host.on(event, listener);
     this.#forgetOwnSignals = onOwnSignal((signal) => {
-      if (signals.includes(signal)) this.#ownSignals.add(signal);
+      if (!signals.includes(signal)) return;
+      this.#ownSignals.set(signal, (this.#ownSignals.get(signal) ?? 0) + 1);
+      // It arrives in the next turn at the latest. The system may deliver two as one: what is left then is nobody's.
+      void inTurns(3).then(() => this.#ownSignals.delete(signal));
     });
   }
 
@@ -100,15 +103,16 @@ export class Installation implements Disposable {
     this.#isInstalled = false;
     for (const [event, listener] of this.#listeners) host.off(event, listener);
     this.#forgetOwnSignals();
+    for (const timer of this.#recent.values()) this.#shutdown.machine.clock.clearTimer(timer);
+    this.#recent.clear();
   }
 
   #signalled(signal: string): void {
     const { machine } = this.#shutdown;
-    const now = machine.clock.now();
-    const isOwn = this.#ownSignals.delete(signal);
-    const afterMs = now - (this.#acceptedAt.get(signal) ?? Number.NEGATIVE_INFINITY);
-    const isRepeated = afterMs < this.#signalDebounce;
-    if (machine.request !== undefined && (isOwn || isRepeated)) {
+    const ownCount = this.#ownSignals.get(signal) ?? 0;
+    const isOwn = ownCount > 0;
+    if (isOwn) this.#ownSignals.set(signal, ownCount - 1);
+    if (machine.request !== undefined && (isOwn || this.#recent.has(signal))) {
       this.#ignore({
         type: 'signal ignored',
         signal,
@@ -117,12 +121,27 @@ export class Installation implements Disposable {
       });
       return;
     }
-    this.#acceptedAt.set(signal, now);
+    this.#remember(signal);
     this.#signals++;
     this.signalled.cancel();
     // Also the first one that comes when all is over but the flushing, which it is not to cut short.
     if (machine.ask({ kind: 'signal', signal }) || this.#signals === 1) return;
     if (!machine.forceBy({ by: 'signal', signal })) this.#exitNow(signal);
+  }
+
+  /**
+   * Ends the debounce time by an event and not by comparing times: while the event loop is blocked, a signal waits, and is
+   * delivered after the timers and before `setImmediate`.
+   */
+  #remember(signal: string): void {
+    if (this.#signalDebounce === 0) return;
+    const { clock } = this.#shutdown.machine;
+    const earlier = this.#recent.get(signal);
+    if (earlier !== undefined) clock.clearTimer(earlier);
+    const forget = (): void =>
+      void setImmediate(() => this.#recent.get(signal) === timer && this.#recent.delete(signal));
+    const timer = clock.setTimer(this.#signalDebounce, forget, { ref: false });
+    this.#recent.set(signal, timer);
   }
 
   /** Goes to stderr where no logger was chosen: a developer who presses Ctrl-C twice has to see why nothing happened. */
@@ -164,6 +183,10 @@ export class Installation implements Disposable {
 guardMethods(Installation, 'installation', (value) => value instanceof Installation);
 defineDispose(Installation, 'uninstall');
 defineInspect(Installation, ({ isInstalled }) => ({ isInstalled }));
+
+async function inTurns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+}
 
 function defaultSignals(): readonly string[] {
   return ['SIGTERM', 'SIGINT', 'SIGHUP', ...(host.platform === 'win32' ? ['SIGBREAK'] : [])];

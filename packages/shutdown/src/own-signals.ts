@@ -19,6 +19,8 @@ export function onOwnSignal(listener: OnOwnSignal): () => void {
     kill = host.kill;
     host.kill = watchedKill;
     isWatched = true;
+    // For `import { kill } from 'node:process'`.
+    host.getBuiltinModule('node:module').syncBuiltinESMExports();
   }
   return () => {
     listeners.delete(listener);
@@ -32,7 +34,7 @@ export function onOwnSignal(listener: OnOwnSignal): () => void {
 function watchedKill(pid: number, signal?: string | number): true {
   const result = Reflect.apply(kill, host, [pid, signal]);
   // The signal arrives in a later turn of the event loop.
-  if (Number(pid) === host.pid || Number(pid) === 0) {
+  if (Number(pid) === host.pid || Number(pid) === 0 || Number(pid) === -host.pid) {
     const name = nameOf(signal);
     if (name !== undefined) for (const listener of listeners) listener(name);
   }

@@ -10,6 +10,7 @@ import { partOf } from './parts.ts';
 import { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
 import { Terminal } from './terminal.ts';
+import { watchWaits } from './watch-waits.ts';
 import { within } from './within.ts';
 
 /** Options for `runMain`. */
@@ -24,8 +25,8 @@ export interface RunMainOptions extends ShutdownOptions, InstallOptions {
   readonly flushTimeout?: number | undefined;
   /**
    * The exit code when a signal n arrives before `main` has returned: `success` gives 0 when all went well, as for a
-   * service; `signal` gives 128 + n, as shells expect of a command-line tool. Default: `success` when something waits for
-   * `shutdown.stopAccepting` at that moment, as a service does, and `signal` otherwise.
+   * service; `signal` gives 128 + n, as shells expect of a command-line tool. Default: `success` when something has waited for
+   * `shutdown.stopAccepting` by then, or a server that was added accepts requests, as in a service; `signal` otherwise.
    */
   readonly onInterrupted?: 'success' | 'signal' | undefined;
   /** Whether limits that do not fit and signals that do not arrive are logged at the start. Default: true. */
@@ -123,7 +124,7 @@ export async function runMain(
   isRunning = false;
   // An exit code that the user has set is kept where ours is 0.
   if (exitCode !== 0) host.exitCode = exitCode;
-  else if (lost > 0) host.exitCode ??= 1;
+  else if (lost > 0 && !host.exitCode) host.exitCode = 1;
   host.exit();
 }
 
@@ -134,6 +135,7 @@ function runProgram(
   { spawnSites = false, onInterrupted }: RunMainOptions,
 ): void {
   const { machine, stopNow, stopAccepting } = shutdown;
+  const hasWaited = watchWaits(stopAccepting);
   let hasReturned = false;
   let isOver = false;
   const program: Drainable = {
@@ -151,8 +153,10 @@ function runProgram(
   const body = async (s: Scope): Promise<void> => {
     const part = partOf(program, program.name, { tree: () => s.tree() });
     machine.addPart(part);
+    const isService = (): boolean =>
+      hasWaited() || [...machine.parts].some(({ drainable }) => drainable.isAccepting === true);
     const isInterruptible = (): boolean =>
-      !hasReturned && (onInterrupted ?? (stopAccepting.isObserved ? 'success' : 'signal')) === 'signal';
+      !hasReturned && (onInterrupted ?? (isService() ? 'success' : 'signal')) === 'signal';
     machine.program = { part, isInterruptible };
     // A failure is known before the rest of the program, which waits for the shutdown, has ended.
     s.token.onCancelled((reason) => {

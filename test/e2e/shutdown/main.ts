@@ -60,6 +60,23 @@ const programs: Record<string, Main> = {
     while (!shutdown.stopAccepting.isCancelled) await sleep(5);
     say('half is done');
   },
+  'a service whose loop works when the signal comes': async (_, shutdown) => {
+    for (;;) {
+      const { branch } = await select.biased({ stop: shutdown.stopAccepting, tick: sleep(1) });
+      if (branch === 'stop') return;
+      await sleep(30);
+    }
+  },
+  'a service that waits for its server': async (_, shutdown) => {
+    const server = createServer();
+    shutdown.add(drain(server));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'close');
+  },
+  'a tool that polls and has a callback': async (_, shutdown) => {
+    shutdown.stopAccepting.onCancelled(() => say('stopping'));
+    while (!shutdown.stopAccepting.isCancelled) await sleep(5);
+  },
   'a tool that listens to nothing': async (_, shutdown) => {
     // A busy machine must not decide whether the signal comes before the end.
     for (let i = 0; i < 300 && shutdown.isReady; i++) await sleep(5);
