@@ -1,5 +1,5 @@
 import { PENDING, type Source, type SourceProtocol, source, type Waiter, wait } from '@quiesce/cancellation-token';
-import { parkOn, unparkFrom } from '@quiesce/internal';
+import { defineInspect, parkOn, unparkFrom } from '@quiesce/internal';
 import type { Ring } from './ring.ts';
 
 /**
@@ -22,6 +22,10 @@ import type { Ring } from './ring.ts';
  * ```
  */
 export class Closed implements PromiseLike<void> {
+  /** @internal See `defineInspect`. */
+  static readonly described: object = /* @__PURE__ */ defineInspect(Closed, ({ protocol }) => ({
+    isClosed: protocol.poll() !== PENDING,
+  }));
   /** @internal */
   readonly protocol: SourceProtocol<void>;
 

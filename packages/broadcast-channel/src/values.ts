@@ -1,5 +1,5 @@
 import { CancellationToken, PENDING, type Waiter } from '@quiesce/cancellation-token';
-import { checkOptions, defineDispose, show } from '@quiesce/internal';
+import { checkOptions, defineDispose, defineInspect, show } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 import { LaggedError } from './errors.ts';
 import { finish, receiveNext, type Taking } from './receive.ts';
@@ -21,6 +21,8 @@ type Result<T> = IteratorResult<T, undefined>;
 export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable, Taking<Result<T>> {
   /** @internal See `defineDispose`. */
   static readonly completed: object = /* @__PURE__ */ defineDispose(Values, 'return', 'asyncDispose');
+  /** @internal See `defineInspect`. */
+  static readonly described: object = /* @__PURE__ */ defineInspect(Values, (values) => ({ isDone: values.#isDone }));
   readonly #cursor: Cursor<T>;
   readonly #onLag: OnLag;
   /** @internal Its receives that do not wait in the slot. */

@@ -24,20 +24,28 @@ export function liftListenerLimit(signal: AbortSignal): void {
  * Listens to a signal so that no other listener can prevent it: one that calls `stopImmediatePropagation` silences those
  * behind it.
  *
- * Node has a function for that. Elsewhere a signal of our own is derived, whose event nobody else sees; where that is not
- * possible either, the listener is a plain one.
+ * Node has a function for that, for signals that are its own. Elsewhere a signal is derived, whose event nobody else sees. Pages
+ * that are simulated in Node derive by a plain listener, so there the signal itself has one, too, which captures: that goes
+ * before all that do not.
  *
- * @param listener is also what `removeEventListener` of the signal that is returned takes
- * @returns the signal that has the listener
+ * @param listener may be called twice
+ * @returns what listens no longer
  */
-export function listenToAbort(signal: AbortSignal, listener: () => void): AbortSignal {
-  if (resists()) {
-    nodeEvents()?.addAbortListener?.(signal, listener);
-    return signal;
+export function listenToAbort(signal: AbortSignal, listener: () => void): () => void {
+  const events = nodeEvents();
+  const own = resistant();
+  if (own !== undefined && signal instanceof own) {
+    events?.addAbortListener?.(signal, listener);
+    return () => signal.removeEventListener('abort', listener);
   }
   const target = derive(signal);
-  target.addEventListener('abort', listener);
-  return target;
+  const isSimulated = events !== undefined;
+  target.addEventListener('abort', listener, isSimulated);
+  if (isSimulated && target !== signal) signal.addEventListener('abort', listener, true);
+  return () => {
+    target.removeEventListener('abort', listener, isSimulated);
+    if (target !== signal) signal.removeEventListener('abort', listener, isSimulated);
+  };
 }
 
 function derive(signal: AbortSignal): AbortSignal {
@@ -49,21 +57,25 @@ function derive(signal: AbortSignal): AbortSignal {
   }
 }
 
-/** Whether the listeners that Node's function adds resist. Node alone does that; others have a function of that name. */
-let isResistant: boolean | undefined;
+/**
+ * The class of those to which Node's function adds listeners that resist: its own `EventTarget`. Node alone does that; others
+ * have a function of that name. `null`: none.
+ */
+let found: (new () => EventTarget) | null | undefined;
 
-function resists(): boolean {
-  if (isResistant !== undefined) return isResistant;
-  isResistant = false;
+function resistant(): (new () => EventTarget) | undefined {
+  if (found !== undefined) return found ?? undefined;
+  found = null;
   try {
     const controller = new AbortController();
-    controller.signal.addEventListener('abort', (event) => event.stopImmediatePropagation());
-    nodeEvents()?.addAbortListener?.(controller.signal, () => {
-      isResistant = true;
+    const { signal } = controller;
+    signal.addEventListener('abort', (event) => event.stopImmediatePropagation());
+    nodeEvents()?.addAbortListener?.(signal, () => {
+      found = Object.getPrototypeOf(signal.constructor) as typeof found;
     });
     controller.abort(0);
   } catch {
     // Whatever is missing here, the standard will do.
   }
-  return isResistant;
+  return found ?? undefined;
 }

@@ -20,7 +20,7 @@
 
 import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
-import { Wait, wait } from './wait.ts';
+import { Wait } from './wait.ts';
 
 /** A promise that is a source, too: await it, or make it a branch of `select`. As a branch it takes nothing until it wins. */
 export type SourcePromise<T> = Promise<T> & Source<T>;
@@ -120,8 +120,10 @@ export class Call<T> implements SourceProtocol<T> {
   defer(): void {
     const { wait: waiting, answer, promise, protocol } = this;
     // The failure goes to the branch, and to those who await the promise from now on.
-    if (waiting !== undefined || (answer instanceof Failure && !answer.isHandled)) promise.catch(ignore);
+    const isUnhandled = waiting !== undefined || (answer instanceof Failure && !answer.isHandled);
     if (answer instanceof Failure) answer.isHandled = true;
+    // The platform's `then`: that of a promise which was DEFERRED before polls, and would come here again.
+    if (isUnhandled) Promise.prototype.then.call(promise, undefined, ignore);
     if (waiting === undefined) return;
     this.wait = undefined;
     if (typeof waiting === 'object') {
@@ -167,7 +169,12 @@ export class Call<T> implements SourceProtocol<T> {
   /** The answer, for who awaits it after it was DEFERRED. */
   promised(): Promise<T> {
     const branch = this.branch as Branch<T>;
-    branch.promise ??= wait({ [source]: this });
+    if (branch.promise === undefined) {
+      const waiting = new Wait<T>(this);
+      // Before it polls, which may ask for it.
+      branch.promise = waiting.promise;
+      waiting.wake();
+    }
     return branch.promise;
   }
 

@@ -1,4 +1,4 @@
-import { defineGetter } from '@quiesce/internal';
+import { defineGetter, defineInspect } from '@quiesce/internal';
 import { PENDING, type Source, type SourceProtocol, source } from './source.ts';
 import { wait } from './wait.ts';
 
@@ -26,6 +26,10 @@ export class Cancelled implements PromiseLike<void> {
       return this.protocol;
     },
   );
+  /** @internal See `defineInspect`. */
+  static readonly described: object = /* @__PURE__ */ defineInspect(Cancelled, ({ protocol }) => ({
+    isCancelled: protocol.poll() !== PENDING,
+  }));
   /** @internal */
   readonly protocol: SourceProtocol<unknown>;
 

@@ -38,8 +38,8 @@ class SignalOrigin implements Origin {
   readonly isInherited = false;
   readonly #root: TreeNode;
   readonly #signal: AbortSignal;
-  /** What has the listener; `undefined`: nothing. */
-  #target: AbortSignal | undefined = undefined;
+  /** Listens no longer; `undefined`: it does not listen. */
+  #unlisten: (() => void) | undefined = undefined;
   /** The listener: a function, which every kind of signal takes. */
   readonly #heard = (): void => void isCancelled(this.#root);
 
@@ -50,9 +50,9 @@ class SignalOrigin implements Origin {
 
   listen(_node: TreeNode, on: boolean): void {
     if (!on) {
-      this.#target?.removeEventListener('abort', this.#heard);
-      this.#target = undefined;
-    } else if (!this.#signal.aborted) this.#target = listenToAbort(this.#signal, this.#heard);
+      this.#unlisten?.();
+      this.#unlisten = undefined;
+    } else if (!this.#signal.aborted) this.#unlisten = listenToAbort(this.#signal, this.#heard);
     // Between the asking and now: it will not say so again. To be told so is the last that happens to a root when linked.
     else this.#heard();
   }

@@ -48,11 +48,12 @@ function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promi
     const promise = recallPromise(work) ?? new PromiseSource(work);
     const settle = (): void => {
       token.unpark(onToken);
+      // What has made the promise may compute, too.
       try {
         const value = promise.poll();
-        afterTurn(() => resolve({ cancelled: false, value }));
+        afterTurn(() => resolve({ cancelled: false, value }), consumeSlice());
       } catch (error) {
-        afterTurn(() => reject(error));
+        afterTurn(() => reject(error), consumeSlice());
       }
     };
     const decide = (): void => {

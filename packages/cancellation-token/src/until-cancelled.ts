@@ -23,7 +23,7 @@ import { UntilCancelledSource } from './until-cancelled-source.ts';
  * ```
  */
 export function untilCancelled<T>(token: CancellationToken | AbortSignal, work: Source<T>): Source<UntilCancelled<T>> {
-  return {
-    [source]: new UntilCancelledSource(CancellationToken.from(token)[source], protocolOf(work, 'untilCancelled')),
-  };
+  // First: a call that is a source gives back what it took, also when the token is none.
+  const protocol = protocolOf(work, 'untilCancelled');
+  return { [source]: new UntilCancelledSource(CancellationToken.from(token)[source], protocol) };
 }

@@ -106,8 +106,7 @@ export class Wait<T> implements Waiter {
 function ignore(): void {}
 
 /** A loop over what is ready at once must not starve the event loop. */
-export function afterTurn(settle: () => void): void {
-  const turn = consumeBudget();
+export function afterTurn(settle: () => void, turn: Promise<void> | undefined = consumeBudget()): void {
   if (turn === undefined) settle();
   else void turn.then(settle);
 }

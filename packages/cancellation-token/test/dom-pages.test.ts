@@ -35,3 +35,41 @@ test('a signal of the page is followed', () => {
   controller.abort('page');
   expect(seen).toEqual(['page']);
 });
+
+const stop = (event: { stopImmediatePropagation(): void }): void => event.stopImmediatePropagation();
+
+test.each([
+  ['in place of that of the platform', false],
+  ['beside that of the platform', true],
+])('a listener that stops the event of a signal of a page does not silence a token: %s', async (_, isBeside) => {
+  if (isBeside) vi.unstubAllGlobals();
+  vi.resetModules();
+  try {
+    const { CancellationToken } = await import('@quiesce/cancellation-token');
+    for (const controller of [new page.AbortController(), new AbortController()]) {
+      controller.signal.addEventListener('abort', stop);
+      const seen: unknown[] = [];
+      const token = CancellationToken.from(controller.signal as never);
+      token.onCancelled(() => seen.push('left')).unregister();
+      token.onCancelled((reason) => seen.push(reason));
+      controller.abort('page');
+      expect(seen).toEqual(['page']);
+    }
+  } finally {
+    vi.resetModules();
+    vi.stubGlobal('AbortController', page.AbortController);
+    vi.stubGlobal('AbortSignal', page.AbortSignal);
+  }
+});
+
+test('a token that is no longer observed has no listener on a signal of a page', () => {
+  const { signal } = new page.AbortController();
+  let listeners = 0;
+  const { addEventListener: add, removeEventListener: remove } = signal;
+  signal.addEventListener = (...args) => (listeners++, add.apply(signal, args));
+  signal.removeEventListener = (...args) => (listeners--, remove.apply(signal, args));
+  const registration = CancellationToken.from(signal as never).onCancelled(() => {});
+  expect(listeners).toBeGreaterThan(0);
+  registration.unregister();
+  expect(listeners).toBeLessThanOrEqual(1);
+});

@@ -1,5 +1,5 @@
 import { type CancellationToken, isClosedError, PENDING, type SourceProtocol } from '@quiesce/cancellation-token';
-import { checkOptions, defineDispose } from '@quiesce/internal';
+import { checkOptions, defineDispose, defineInspect } from '@quiesce/internal';
 import { limited } from './limited.ts';
 import { Pause } from './pause.ts';
 import { failed, fulfilled } from './settle.ts';
@@ -14,6 +14,8 @@ export interface ValuesOptions {
 export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable {
   /** @internal See `defineDispose`. */
   static readonly completed: object = /* @__PURE__ */ defineDispose(Values, 'return', 'asyncDispose');
+  /** @internal See `defineInspect`. */
+  static readonly described: object = /* @__PURE__ */ defineInspect(Values, (values) => ({ isDone: values.#isDone }));
   readonly #protocol: SourceProtocol<T>;
   /** Whether a signal ends it. */
   readonly #isGated: boolean;

@@ -362,6 +362,11 @@ export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
       return this;
     },
   );
+  /** @internal See `defineInspect`. */
+  static readonly described: object = /* @__PURE__ */ defineInspect(JoinNext, (next) => ({
+    name: next.#set.name,
+    length: next.#set.length,
+  }));
   readonly #set: JoinSet<T>;
   /** @internal Set when the set was empty: the end of the stream. */
   once?: true;

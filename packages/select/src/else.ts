@@ -1,5 +1,10 @@
-import type { AnyOutcome } from './branches.ts';
+import type { AnyBranches, AnyOutcome } from './branches.ts';
 import { SelectError } from './errors.ts';
+
+/** As of the branches, only what the literal says itself: a class or a polluted prototype has no say. */
+export function elseOf(branches: AnyBranches): unknown {
+  return Object.hasOwn(branches, 'else') ? branches['else'] : undefined;
+}
 
 /** What a select gives whose branches are all off. */
 export async function otherwise(fn: unknown): Promise<AnyOutcome> {

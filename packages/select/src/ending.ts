@@ -11,6 +11,7 @@ import {
   type CancellationToken,
   CancelledError,
   consumeBudget,
+  consumeSlice,
   isCancellationOf,
   reportUncaught,
   type SourceProtocol,
@@ -86,7 +87,7 @@ export function finishEarly(race: Race): Promise<AnyOutcome | undefined> {
   }
   const { outcome, aftermath } = race;
   if (aftermath === undefined) {
-    const turn = consumeBudget();
+    const turn = turnOf(race);
     return turn === undefined ? Promise.resolve(outcome) : turn.then(() => outcome);
   }
   const [error] = aftermath.errors;
@@ -185,13 +186,18 @@ export function finishTurn(race: Race, hasMissed: boolean): void {
   race.outcome = undefined;
   race.winner = undefined;
   const resolve = race.resolve;
-  const turn = consumeBudget();
+  const turn = turnOf(race);
   if (turn === undefined) resolve(outcome);
   else void turn.then(() => resolve(outcome));
 }
 
+/** Work of the user's may have computed before each completion; sources alone need not read the clock. */
+function turnOf(race: Race): Promise<void> | undefined {
+  return race.hasWork ? consumeSlice() : consumeBudget();
+}
+
 function finish(race: Race): void {
-  const turn = consumeBudget();
+  const turn = turnOf(race);
   if (turn === undefined) settleRace(race);
   else void turn.then(() => settleRace(race));
 }

@@ -12,11 +12,11 @@ import { handleAll } from './refused.ts';
  * @throws TypeError for what cannot be a branch, a name or an `else`
  */
 export function inspect(branches: AnyBranches): number {
-  checkBranches(branches);
   let count = 0;
   let kinds = OFF;
   let calls: SourceProtocol<unknown>[] | undefined;
   try {
+    checkBranches(branches);
     for (const name of Object.keys(branches)) {
       const branch = branches[name];
       if (isElse(name, branch)) continue;

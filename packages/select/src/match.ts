@@ -2,6 +2,7 @@ import { show } from '@quiesce/internal';
 import type { Branch, BranchValue, Off } from './branches.ts';
 import { kindOf, MATCH, OFF } from './kinds.ts';
 import { type Pattern, pattern } from './pattern.ts';
+import { handleOne } from './refused.ts';
 
 /** A branch that only wins with a value that fits; what `match` returns. */
 export interface Match<T, B = unknown> {
@@ -47,8 +48,12 @@ interface MatchFunction {
 export const match: MatchFunction = (branch: unknown, guard?: unknown) => {
   const kind = kindOf(branch, 'match');
   if (kind === OFF) return branch as never;
-  if (kind & MATCH) throw new TypeError('match: the branch is a match already; combine the two guards into one');
+  if (kind & MATCH) {
+    handleOne(branch);
+    throw new TypeError('match: the branch is a match already; combine the two guards into one');
+  }
   if (guard !== undefined && typeof guard !== 'function') {
+    handleOne(branch);
     throw new TypeError(`match: the guard must be a function, got ${show(guard)}`);
   }
   return { [pattern]: { branch, guard } } as never;

@@ -83,6 +83,8 @@ export class Race {
   open = 0;
   /** Whether it can come to that no branch is on; set by `addAll`. */
   canEnd = false;
+  /** Whether a branch is a function or a promise; set by `addAll`. */
+  hasWork = false;
   /** How many entries can be ready from the beginning: neither functions nor promises that were not known; so, too. */
   askable = 0;
   /** How many of them run somebody else's code when they are parked on: all but promises; so, too. */
@@ -129,6 +131,7 @@ export function addAll(race: Race, branches: AnyBranches): void {
     if (entry.branch === undefined) race.askable++;
     if (kind & (SOURCE | SIGNAL)) race.sources++;
     if (kind & MATCH) race.canEnd = true;
+    if (kind & (PROMISE | FUNCTION)) race.hasWork = true;
     if (entry.protocol?.defer !== undefined) {
       calls ??= [];
       calls.push(entry.protocol);

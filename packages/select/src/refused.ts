@@ -16,6 +16,11 @@ export function handleAll(branches: object): void {
   });
 }
 
+/** The same for the one branch that was given. */
+export function handleOne(branch: unknown): void {
+  attempt(() => handle(branch));
+}
+
 function handle(branch: unknown): void {
   const inner = typeof branch === 'object' && branch !== null && isMatch(branch) ? branch[pattern].branch : branch;
   if (isSource(inner)) inner[source].defer?.();

@@ -1,6 +1,6 @@
 import { callable } from '@quiesce/internal';
 import type { AnyBranches, Branches, Outcomes } from './branches.ts';
-import { otherwise } from './else.ts';
+import { elseOf, otherwise } from './else.ts';
 import { checkBranches } from './kinds.ts';
 import { MISSED } from './pattern.ts';
 import { leave, stopTurn, turn } from './race.ts';
@@ -66,7 +66,7 @@ function begin(branches: AnyBranches, options: SelectOptions | undefined, isBias
   const race = raceOf(branches, options, isBiased);
   race.state = RESTING;
   const exit: Exit = { isAsked: false };
-  const outcomes = outcomesOf(race, branches['else'], exit);
+  const outcomes = outcomesOf(race, elseOf(branches), exit);
   const { return: leaves, throw: throws } = outcomes;
   const leaveNow = (): void => {
     exit.isAsked = true;

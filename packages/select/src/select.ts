@@ -1,6 +1,6 @@
 import { callable } from '@quiesce/internal';
 import type { AnyBranches, AnyOutcome, Branches, Outcomes } from './branches.ts';
-import { otherwise } from './else.ts';
+import { elseOf, otherwise } from './else.ts';
 import { rejectInTurn } from './ending.ts';
 import { checkBranches } from './kinds.ts';
 import { run } from './race.ts';
@@ -70,6 +70,6 @@ function begin(branches: AnyBranches, options: SelectOptions | undefined, isBias
   const result = run(race);
   // Only when something is a pattern, or nothing is on, every branch can be off.
   return race.canEnd
-    ? result.then((outcome) => outcome ?? otherwise(branches['else']))
+    ? result.then((outcome) => outcome ?? otherwise(elseOf(branches)))
     : (result as Promise<AnyOutcome>);
 }

@@ -12,6 +12,7 @@ import type { Branch, BranchFunction, BranchValue, Off } from './branches.ts';
 import { FUNCTION, kindOf, MATCH, OFF } from './kinds.ts';
 import { protocolOf } from './look.ts';
 import type { Match } from './match.ts';
+import { handleOne } from './refused.ts';
 import { isRepeated, repeat } from './repeat.ts';
 import { watch } from './watched.ts';
 
@@ -79,7 +80,10 @@ class Settling implements SourceProtocol<Settled<unknown>> {
  */
 export function settle<const B extends Exclude<Branch, Match<unknown>>>(branch: B): SettledBranch<B> {
   const kind = kindOf(branch, 'settle');
-  if (kind & MATCH) throw new TypeError('settle: settle the branch first, and match what comes out');
+  if (kind & MATCH) {
+    handleOne(branch);
+    throw new TypeError('settle: settle the branch first, and match what comes out');
+  }
   if (kind === OFF) return branch as never;
   if (kind === FUNCTION) return settled(branch as BranchFunction) as never;
   const inner = protocolOf(branch, kind) ?? watch(branch as PromiseLike<unknown>);

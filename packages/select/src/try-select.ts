@@ -1,7 +1,9 @@
 import { callable, checkOptions } from '@quiesce/internal';
 import type { AnyBranches, AnyOutcome, Branches, Outcomes, ReadyBranch } from './branches.ts';
+import { elseOf } from './else.ts';
 import { FUNCTION, kindOf, MATCH, OFF, PROMISE } from './kinds.ts';
 import { inspect, KINDS, look } from './look.ts';
+import { handleAll } from './refused.ts';
 import { anywhere, inOrder, type SelectOptions, type Start, starter } from './settings.ts';
 
 /** The type of {@link trySelect}. */
@@ -41,7 +43,12 @@ export interface TrySelect {
 export const trySelect: TrySelect = /* @__PURE__ */ callable(
   'trySelect',
   (branches: AnyBranches, options?: SelectOptions) => {
-    checkOptions('trySelect', options, ['random']);
+    try {
+      checkOptions('trySelect', options, ['random']);
+    } catch (error) {
+      handleAll(branches);
+      throw error;
+    }
     return attempt(branches, options?.random === undefined ? anywhere : starter(options.random)) as never;
   },
   { biased: (branches: AnyBranches) => attempt(branches, inOrder) as never },
@@ -54,7 +61,7 @@ function attempt(branches: AnyBranches, first: Start): AnyOutcome | undefined {
   const missed = kinds & MATCH ? new Set<string>() : undefined;
   const count = (found - kinds) / KINDS;
   const outcome = kinds === OFF ? undefined : look(branches, first(count), missed);
-  const otherwise = branches['else'];
+  const otherwise = elseOf(branches);
   if (outcome !== undefined || otherwise === undefined) return outcome;
   for (const name of Object.keys(branches)) {
     if (name !== 'else' && kindOf(branches[name], name) !== OFF && !missed?.has(name)) return undefined;
@@ -63,6 +70,7 @@ function attempt(branches: AnyBranches, first: Start): AnyOutcome | undefined {
 }
 
 function refuse(branches: AnyBranches): never {
+  handleAll(branches);
   for (const name of Object.keys(branches)) {
     if (name === 'else' || !(kindOf(branches[name], name) & (PROMISE | FUNCTION))) continue;
     throw new TypeError(

@@ -1,7 +1,7 @@
 // A loop over what is ready runs in microtasks alone: the event loop gets a real turn all the same. Counted, not timed.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { interval, match, select, selectEach, settle, sleep, timeout } from '@quiesce/select';
+import { interval, match, repeat, select, selectEach, settle, sleep, timeout } from '@quiesce/select';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { cancelled } from './vocabulary.ts';
 
@@ -107,11 +107,45 @@ it('a real SIGTERM gets through an endless selectEach, and ends it', async () =>
   expect(stop.reason).toBe('SIGTERM');
 });
 
+async function fail(compute: () => void): Promise<never> {
+  compute();
+  throw new Error('it computed in vain');
+}
+
 describe('a loop that computes for 5 ms at each turn lets the event loop turn after 10 ms', () => {
   afterEach(() => vi.restoreAllMocks());
 
   it.each<[string, () => (compute: () => void) => Promise<unknown>]>([
     ['over a function with a timeout', () => (compute) => timeout(60_000, async () => compute())],
+    ['over a function', () => (compute) => select({ work: async () => compute() })],
+    ['over a function that fails', () => (compute) => select({ work: () => fail(compute) }).catch(() => {})],
+    ['over a function that is matched', () => (compute) => select({ work: match(async () => compute()) })],
+    ['over a function that is settled', () => (compute) => select({ work: settle(async () => compute()) })],
+    [
+      'over a promise',
+      () => (compute) => {
+        compute();
+        return select({ promise: Promise.resolve() });
+      },
+    ],
+    [
+      'over a function that is repeated in selectEach',
+      () => {
+        let compute = (): void => {};
+        const turns = selectEach({ work: repeat(async () => compute()) });
+        return (given) => {
+          compute = given;
+          return turns.next();
+        };
+      },
+    ],
+    [
+      'over a promise in runUntilCancelled',
+      () => (compute) => {
+        compute();
+        return new CancellationToken().runUntilCancelled(Promise.resolve());
+      },
+    ],
     [
       'over the ticks of an interval whose period is over by then',
       () => {
