@@ -57,11 +57,14 @@ describe('the exit code of an interrupted program', () => {
 });
 
 describe('runMain', () => {
-  it('exits with 1 and says what is missing when main returns while its server listens', async () => {
-    const [, code, stderr] = await run('a server that main forgets', {}, []);
-    expect(code).toBe(1);
-    expect(stderr).toContain('end main with `await shutdown.stopAccepting.cancelled()`');
-  });
+  it.each(['a server that main forgets', 'a server that main forgets, and that listens later'])(
+    'exits with 1 and says what is missing when main returns before the end of its server: %s',
+    async (program) => {
+      const [, code, stderr] = await run(program, {}, []);
+      expect(code).toBe(1);
+      expect(stderr).toContain('end main with `await shutdown.stopAccepting.cancelled()`');
+    },
+  );
 
   it('says so when main may be waiting for its own end', async () => {
     const [, code, stderr] = await run('a main that waits for its own end', { drainTimeout: 20, cancelTimeout: 20 }, [

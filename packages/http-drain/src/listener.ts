@@ -11,6 +11,9 @@ interface ConnectionsList {
 /** Servers whose `listen` was called, and that have said neither "listening" nor "error" since. */
 export const opening: WeakSet<object> = new WeakSet();
 
+/** Servers whose `listen` was called, or that listened when they were drained. The others are about to listen. */
+export const tried: WeakSet<object> = new WeakSet();
+
 /** One server of a drain: knows when its backlog has been accepted, and closes its listener. */
 export class Listener {
   readonly server: DrainableServer;
@@ -21,6 +24,7 @@ export class Listener {
 
   constructor(server: DrainableServer) {
     this.server = server;
+    if (server.listening) tried.add(server);
   }
 
   /** Puts a connection of our own at the end of the system's backlog. */
@@ -35,7 +39,7 @@ export class Listener {
 
   /** Whether it listens, or is about to. */
   get isListening(): boolean {
-    return this.server.listening || opening.has(this.server);
+    return this.server.listening || opening.has(this.server) || !tried.has(this.server);
   }
 
   /** Whether every connection that was in the backlog at `probe` has been accepted. False where that is not known. */

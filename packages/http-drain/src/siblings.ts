@@ -7,7 +7,7 @@
 
 import type { Server } from 'node:net';
 import { hook } from './hook.ts';
-import { opening } from './listener.ts';
+import { opening, tried } from './listener.ts';
 import type { Machine } from './machine.ts';
 import { listeningServers, subscribe } from './node.ts';
 import type { DrainableServer } from './options.ts';
@@ -33,6 +33,7 @@ export function followSiblings(machine: Machine, server: DrainableServer): void 
   subscribe('tracing:net.server.listen:asyncStart', (message) => {
     const { server: starting } = message as { readonly server: Server };
     opening.add(starting);
+    tried.add(starting);
     adopt(starting);
   });
 }

@@ -31,7 +31,8 @@ describe('a server that listens on a socket of the file system', () => {
     });
     const clock = new VirtualClock();
     const http = drain(server, { clock });
-    expect(http.isAccepting).toBe(false);
+    // It is about to listen.
+    expect(http.isAccepting).toBe(true);
     const socketPath = address();
     server.listen(socketPath);
     expect(http.isAccepting).toBe(true);

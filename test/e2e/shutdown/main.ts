@@ -105,6 +105,11 @@ const programs: Record<string, Main> = {
     shutdown.add(drain(server));
     server.listen(0, '127.0.0.1');
   },
+  'a server that main forgets, and that listens later': (_, shutdown) => {
+    const server = createServer();
+    shutdown.add(drain(server));
+    setTimeout(() => server.listen(0, '127.0.0.1'), 1);
+  },
   'a main that waits for its own end': (_, shutdown) => shutdown.stopped(),
   'a worker thread': async (_, shutdown) => {
     if (shutdown.name === 'thread') return;
