@@ -195,6 +195,9 @@ async function awaitLimited(
     return { status: 'fulfilled', value: unwrap(outcome.value) };
   } finally {
     clock.clearTimer(timer);
+    // As of a function: what has made the promise may compute, too.
+    const turn = consumeSlice();
+    if (turn !== undefined) await turn;
   }
 }
 

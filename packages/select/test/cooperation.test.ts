@@ -140,6 +140,13 @@ describe('a loop that computes for 5 ms at each turn lets the event loop turn af
       },
     ],
     [
+      'over a promise with a timeout',
+      () => (compute) => {
+        compute();
+        return timeout(60_000, Promise.resolve());
+      },
+    ],
+    [
       'over a promise in runUntilCancelled',
       () => (compute) => {
         compute();
