@@ -62,9 +62,10 @@ const programs: Record<string, Main> = {
   },
   'a service whose loop works when the signal comes': async (_, shutdown) => {
     for (;;) {
-      const { branch } = await select.biased({ stop: shutdown.stopAccepting, tick: sleep(1) });
+      const { branch } = await select.biased({ stop: shutdown.stopAccepting, tick: sleep(20) });
       if (branch === 'stop') return;
-      await sleep(30);
+      say('working');
+      await sleep(200);
     }
   },
   'a service that waits for its server': async (_, shutdown) => {
