@@ -11,13 +11,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 export const packages = {
   'cancellation-token': {
     budget: 3_000,
-    why: 'the tree, its signals and its deadlines; 1.3 kB for calls that are branches and waits that poll again, 1.7 kB for errors that say what to write, handles that print and refuse, and stacks of the caller',
-    now: 10_800,
+    why: 'the tree, its signals and its deadlines; 1.3 kB for calls that are branches and waits that poll again, 0.1 kB for signals of simulated pages, 1.7 kB for errors that say what to write, handles that print and refuse, and stacks of the caller',
+    now: 10_900,
   },
   'broadcast-channel': {
     budget: 4_500,
     why: 'the token, and a ring with lag and close; 0.8 kB for receives as branches',
-    now: 14_700,
+    now: 14_800,
   },
   channel: {
     budget: 9_800,
@@ -27,25 +27,25 @@ export const packages = {
   select: {
     budget: 5_500,
     why: 'the token, and races that leave nothing behind, with timers; 0.9 kB for resets and abandoned work',
-    now: 17_700,
+    now: 17_800,
   },
-  scope: { budget: 9_000, why: 'the token, select, and tasks whose cleanup is awaited in order', now: 18_100 },
+  scope: { budget: 9_000, why: 'the token, select, and tasks whose cleanup is awaited in order', now: 18_200 },
   shutdown: {
     budget: 32_000,
     why: 'scope, select and watch, and 13 kB for phases, signals, report, checks, loggers and the watchdog',
-    now: 39_800,
+    now: 40_000,
   },
   'http-drain': {
     budget: 16_000,
     why: 'scope, and 5.5 kB for connections, sessions, several servers of one app, refusals in words, and health',
-    now: 16_300,
+    now: 16_400,
   },
   effect: {
     budget: 21_000,
     why: 'every package that runs everywhere, and 5 kB of bridges; Effect is a peer',
-    now: 25_300,
+    now: 25_400,
   },
-  'worker-pool': { budget: 15_500, why: 'scope and channel, and 4 kB for two pools', now: 19_100 },
+  'worker-pool': { budget: 15_500, why: 'scope and channel, and 4 kB for two pools', now: 19_200 },
 };
 
 /**
@@ -58,7 +58,7 @@ export const programs = {
     path: 'test/package/programs/child-tokens.ts',
     budget: 2_000,
     why: 'the tree and its queue; but no bundler removes unused methods of a class',
-    now: 9_700,
+    now: 9_800,
   },
   CancelledError: {
     import: '{ CancelledError }',
@@ -74,7 +74,7 @@ export const programs = {
     import: '{ untilCancelled }',
     budget: 3_000,
     why: 'a token, and one small state machine',
-    now: 9_700,
+    now: 9_800,
   },
 };
 
