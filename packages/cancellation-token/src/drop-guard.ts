@@ -1,4 +1,4 @@
-import { defineDispose, defineInspect, guardMethods } from '@quiesce/internal';
+import { defineHandle } from '@quiesce/internal';
 
 /**
  * Cancels its token when it is disposed: whatever happens in a block, the work that it started is told to stop.
@@ -14,8 +14,13 @@ import { defineDispose, defineInspect, guardMethods } from '@quiesce/internal';
  * ```
  */
 export class DropGuard<T extends { cancel(): boolean }> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(DropGuard, (value) => #armed in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(DropGuard, {
+    name: 'guard',
+    owns: (value) => #armed in value,
+    dispose: 'dispose',
+    facts: ({ token }) => ({ token }),
+  });
   /** The guarded token, to be read and passed on. */
   readonly token: T;
   /** Cleared by `disarm` and by `dispose`. */
@@ -40,10 +45,4 @@ export class DropGuard<T extends { cancel(): boolean }> implements Disposable {
     this.#armed = false;
     this.token.cancel();
   }
-}
-
-function complete(type: typeof DropGuard, owns: (value: object) => boolean): object {
-  guardMethods(type, 'guard', owns);
-  defineInspect(type, ({ token }) => ({ token }));
-  return defineDispose(type, 'dispose');
 }

@@ -25,7 +25,6 @@ import {
   DISPOSED,
   detailsOf,
   type Item,
-  LINKED,
   NODE,
   needDetails,
   originate,
@@ -528,11 +527,6 @@ export class CancellationToken implements Disposable {
   /** @internal */
   get once(): true {
     return true;
-  }
-
-  /** @internal Whether anything waits for the cancellation: a callback, a waiter, a signal that was read, a child with one. */
-  get isObserved(): boolean {
-    return (this.bits & LINKED) !== 0;
   }
 
   /** @internal The token above; `undefined` for a root, and for a cancelled token, which has left the tree. */

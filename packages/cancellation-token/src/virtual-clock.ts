@@ -84,8 +84,8 @@ export class VirtualClock implements Clock {
   /**
    * Runs work to its end, moving time on to the next timer whenever the event loop has turned and nothing has run.
    *
-   * Only for work whose time is all virtual. It cannot see what comes from outside (files, sockets, processes), and would
-   * let virtual time pass meanwhile: there, call `advance` where time should pass.
+   * Only for work whose time is all virtual. It cannot see events from outside (files, sockets, processes) or messages of a
+   * `MessageChannel`, and would let virtual time pass before they arrive: there, call `advance` where time should pass.
    *
    * @param work what to run
    * @returns what the work returns

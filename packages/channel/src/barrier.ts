@@ -1,7 +1,6 @@
 import { PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
 import {
-  defineInspect,
-  guardMethods,
+  defineHandle,
   parkOn,
   reserveStack,
   unparkFrom,
@@ -43,8 +42,12 @@ export interface BarrierWaitResult {
  * ```
  */
 export class Barrier {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(Barrier, (value) => #round in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Barrier, {
+    name: 'barrier',
+    owns: (value) => #round in value,
+    facts: ({ arrivedCount, count }) => ({ arrivedCount, count }),
+  });
   readonly #round: Round;
 
   /**
@@ -159,9 +162,4 @@ class Arrival implements SourceProtocol<BarrierWaitResult>, WaiterList, Waiter {
   get #isLast(): boolean {
     return this.owner !== this.#round && this.#round.arrived + 1 >= this.#round.count;
   }
-}
-
-function complete(type: typeof Barrier, owns: (value: object) => boolean): object {
-  guardMethods(type, 'barrier', owns);
-  return defineInspect(type, ({ arrivedCount, count }) => ({ arrivedCount, count }));
 }

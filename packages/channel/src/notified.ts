@@ -1,4 +1,4 @@
-import { defineDispose, defineInspect, guardMethods } from '@quiesce/internal';
+import { defineHandle } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { type NotifyQueue, Place } from './notify-queue.ts';
@@ -17,8 +17,13 @@ import { type NotifyQueue, Place } from './notify-queue.ts';
  * ```
  */
 export class Notified extends Awaitable<void> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(Notified, (value) => #place in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Notified, {
+    name: 'notified',
+    owns: (value) => #place in value,
+    dispose: 'dispose',
+    facts: ({ isEnabled }) => ({ isEnabled }),
+  });
   readonly #place: Place;
   /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -63,10 +68,4 @@ export class Notified extends Awaitable<void> implements Disposable {
   dispose(): void {
     this.#place.dispose();
   }
-}
-
-function complete(type: typeof Notified, owns: (value: object) => boolean): object {
-  guardMethods(type, 'notified', owns);
-  defineDispose(type, 'dispose');
-  return defineInspect(type, ({ isEnabled }) => ({ isEnabled }));
 }

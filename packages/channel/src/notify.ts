@@ -1,4 +1,4 @@
-import { defineInspect, guardMethods } from '@quiesce/internal';
+import { defineHandle } from '@quiesce/internal';
 import type { WaitOptions } from './limited.ts';
 import { Notified } from './notified.ts';
 import { NotifyQueue } from './notify-queue.ts';
@@ -28,8 +28,12 @@ import { NotifyQueue } from './notify-queue.ts';
  * ```
  */
 export class Notify {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(Notify, (value) => #queue in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Notify, {
+    name: 'notify',
+    owns: (value) => #queue in value,
+    facts: ({ waiterCount, isNotified }) => ({ waiterCount, isNotified }),
+  });
   readonly #queue: NotifyQueue = new NotifyQueue();
 
   /** How many waits stand in the queue. Costs a look at each. */
@@ -106,9 +110,4 @@ export class Notify {
   notifyWaiters(): void {
     this.#queue.notifyAll();
   }
-}
-
-function complete(type: typeof Notify, owns: (value: object) => boolean): object {
-  guardMethods(type, 'notify', owns);
-  return defineInspect(type, ({ waiterCount, isNotified }) => ({ waiterCount, isNotified }));
 }

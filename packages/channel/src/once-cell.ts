@@ -1,5 +1,5 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import { checkFunction, defineInspect, guardMethods } from '@quiesce/internal';
+import { checkFunction, defineHandle } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { Cell, Initialization } from './initialization.ts';
 import { limited, type WaitOptions } from './limited.ts';
@@ -32,8 +32,12 @@ export type TrySet = { readonly ok: true } | { readonly ok: false; readonly why:
  * ```
  */
 export class OnceCell<T> {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(OnceCell, (value) => #cell in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(OnceCell, {
+    name: 'cell',
+    owns: (value) => #cell in value,
+    facts: ({ isInitialized, isInitializing }) => ({ isInitialized, isInitializing }),
+  });
   readonly #cell: Cell<T> = new Cell();
 
   /**
@@ -127,11 +131,4 @@ export class OnceCell<T> {
   take(): T | undefined {
     return this.#cell.take();
   }
-}
-
-type Class = { readonly name: string; readonly prototype: OnceCell<unknown> };
-
-function complete(type: Class, owns: (value: object) => boolean): object {
-  guardMethods(type, 'cell', owns);
-  return defineInspect(type, ({ isInitialized, isInitializing }) => ({ isInitialized, isInitializing }));
 }

@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { checkOptions, defineDispose, defineInspect, guardMethods } from '@quiesce/internal';
+import { checkOptions, defineHandle } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { Line, Request } from './line.ts';
@@ -38,8 +38,12 @@ export interface RwLockOptions {
  * ```
  */
 export class RwLock {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(RwLock, (value) => #line in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(RwLock, {
+    name: 'lock',
+    owns: (value) => #line in value,
+    facts: ({ isLocked }) => ({ isLocked }),
+  });
   readonly #line: Line;
   /** A reader takes one unit of the line, a writer all of them. */
   readonly #all: number;
@@ -154,8 +158,13 @@ class Held {
  * ```
  */
 export class RwLockReadGuard implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ completeGuard(RwLockReadGuard, (value) => #held in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(RwLockReadGuard, {
+    name: 'guard',
+    owns: (value) => #held in value,
+    dispose: 'release',
+    facts: ({ isHeld }) => ({ isHeld }),
+  });
   readonly #held: Held;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -190,8 +199,13 @@ export class RwLockReadGuard implements Disposable {
  * ```
  */
 export class RwLockWriteGuard implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ completeGuard(RwLockWriteGuard, (value) => #held in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(RwLockWriteGuard, {
+    name: 'guard',
+    owns: (value) => #held in value,
+    dispose: 'release',
+    facts: ({ isHeld }) => ({ isHeld }),
+  });
   readonly #held: Held;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -232,20 +246,6 @@ export class RwLockWriteGuard implements Disposable {
     held.release(1);
     return reader;
   }
-}
-
-function complete(type: typeof RwLock, owns: (value: object) => boolean): object {
-  guardMethods(type, 'lock', owns);
-  return defineInspect(type, ({ isLocked }) => ({ isLocked }));
-}
-
-function completeGuard(
-  type: typeof RwLockReadGuard | typeof RwLockWriteGuard,
-  owns: (value: object) => boolean,
-): object {
-  guardMethods(type, 'guard', owns);
-  defineDispose(type, 'release');
-  return defineInspect<RwLockReadGuard | RwLockWriteGuard>(type, ({ isHeld }) => ({ isHeld }));
 }
 
 /** Nothing closes the line of a lock. */

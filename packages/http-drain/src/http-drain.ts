@@ -1,5 +1,5 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import { defineInspect, guardMethods, misused, show } from '@quiesce/internal';
+import { defineHandle, misused, show } from '@quiesce/internal';
 import type { Drainable } from '@quiesce/scope';
 import { type HealthHandler, healthOf } from './health.ts';
 import type { Machine, Phase } from './machine.ts';
@@ -30,8 +30,13 @@ export type HttpDrainState = Phase;
  * ```
  */
 export class HttpDrain implements Drainable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(HttpDrain, (value) => #machine in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(HttpDrain, {
+    name: 'http',
+    owns: (value) => #machine in value,
+    unguarded: ['drain'],
+    facts: ({ name, state, inFlight }) => ({ name, state, inFlight }),
+  });
   readonly #machine: Machine;
   /** Whether new work is welcome: 200 in state `running`, else 503. A request handler that needs no `this`. */
   readonly readiness: HealthHandler;
@@ -140,10 +145,4 @@ export class HttpDrain implements Drainable {
     const { tally } = this.#machine;
     return { ...tally, cutOff: [...tally.cutOff] };
   }
-}
-
-function complete(type: typeof HttpDrain, owns: (value: object) => boolean): object {
-  // The other is async, and rejects.
-  guardMethods(type, 'http', owns, ['drain']);
-  return defineInspect(type, ({ name, state, inFlight }) => ({ name, state, inFlight }));
 }

@@ -6,8 +6,11 @@ import { guardMethods } from './misused.ts';
 interface Completion<T> {
   /** How examples call a handle of the class, such as `sender`. */
   readonly name: string;
-  /** The method that is the same as `Symbol.dispose`; left out where there is none. */
+  /** Whether an object is one of the class, which only a private field can say; default: by its prototype, as proxies are too. */
+  readonly owns?: (value: object) => boolean;
+  /** The method that is the same as `Symbol.dispose`, or as `Symbol.asyncDispose`. */
   readonly dispose?: string;
+  readonly asyncDispose?: string;
   /** What `console.log` and `JSON.stringify` show. */
   readonly facts: (handle: T) => Facts;
   /** Methods that are called so often that they check for themselves on what they are called, and internal ones. */
@@ -23,10 +26,11 @@ interface Completion<T> {
  */
 export function defineHandle<T extends object>(
   type: { readonly name: string; readonly prototype: T },
-  { name, dispose, facts, unguarded }: Completion<T>,
+  { name, owns, dispose, asyncDispose, facts, unguarded }: Completion<T>,
 ): object {
-  const { prototype } = type;
-  guardMethods(type, name, (value) => Object.prototype.isPrototypeOf.call(prototype, value), unguarded);
+  const isOfClass = (value: object): boolean => Object.prototype.isPrototypeOf.call(type.prototype, value);
+  guardMethods(type, name, owns ?? isOfClass, unguarded);
   if (dispose !== undefined) defineDispose(type, dispose);
+  if (asyncDispose !== undefined) defineDispose(type, asyncDispose, 'asyncDispose');
   return defineInspect(type, facts);
 }

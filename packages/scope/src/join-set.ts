@@ -22,10 +22,9 @@ import {
   type Chain,
   checkFunction,
   checkOptions,
-  defineDispose,
   defineGetter,
+  defineHandle,
   defineInspect,
-  guardMethods,
   parkOn,
   remove,
   unparkFrom,
@@ -74,8 +73,14 @@ export type Joined<T> =
  * ```
  */
 export class JoinSet<T> implements AsyncDisposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(JoinSet, (value) => #token in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(JoinSet, {
+    name: 'set',
+    owns: (value) => #token in value,
+    asyncDispose: 'shutdown',
+    unguarded: ['ended', 'asked'],
+    facts: ({ name, length }) => ({ name, length }),
+  });
   /** The name given; `undefined`: none. */
   readonly name: string | undefined;
   /** @internal Who waits for the next one. */
@@ -315,12 +320,6 @@ export class JoinSet<T> implements AsyncDisposable {
 
   /** @internal */
   asked(): void {}
-}
-
-function complete(type: typeof JoinSet, owns: (value: object) => boolean): object {
-  guardMethods(type, 'set', owns, ['ended', 'asked']);
-  defineDispose(type, 'shutdown', 'asyncDispose');
-  return defineInspect(type, ({ name, length }) => ({ name, length }));
 }
 
 /** The parent of tasks that were let go. */

@@ -1,13 +1,5 @@
 import { type CancellationToken, CancelledError } from '@quiesce/cancellation-token';
-import {
-  checkFunction,
-  checkOptions,
-  defineDispose,
-  defineInspect,
-  guardMethods,
-  misused,
-  show,
-} from '@quiesce/internal';
+import { checkFunction, checkOptions, defineHandle, misused, show } from '@quiesce/internal';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { Life } from './life.ts';
 import {
@@ -50,8 +42,17 @@ import { useIn } from './use.ts';
  * ```
  */
 export class Scope implements AsyncDisposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(Scope, (value) => #end in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Scope, {
+    name: 'scope',
+    owns: (value) => #end in value,
+    asyncDispose: 'close',
+    unguarded: ['spawn'],
+    facts: ({ life: { name, token, state, taskCount } }) => {
+      const { isCancelled, reason, deadline } = token;
+      return { name, state: states[state], taskCount, isCancelled, reason, deadline };
+    },
+  });
   /** @internal */
   readonly life: Life;
   /** Set by the first `join` or `close`: what all further ones give. */
@@ -390,15 +391,6 @@ export class Scope implements AsyncDisposable {
     if (this.life.calling > 0) return neverEnds(call, this.life.label());
     return this.#end;
   }
-}
-
-function complete(type: typeof Scope, owns: (value: object) => boolean): object {
-  guardMethods(type, 'scope', owns, ['spawn']);
-  defineDispose(type, 'close', 'asyncDispose');
-  return defineInspect(type, ({ life: { name, token, state, taskCount } }) => {
-    const { isCancelled, reason, deadline } = token;
-    return { name, state: states[state], taskCount, isCancelled, reason, deadline };
-  });
 }
 
 /** What a task or cleanup gets that waits for its own scope. One that only asks for the end does not look at it. */

@@ -20,10 +20,8 @@ import {
 import {
   checkFunction,
   checkOptions,
-  defineDispose,
   defineGetter,
-  defineInspect,
-  guardMethods,
+  defineHandle,
   isThenable,
   parkOn,
   show,
@@ -64,8 +62,12 @@ export interface TaskTrackerOptions {
  * ```
  */
 export class TaskTracker implements Drainable {
-  /** @internal See `defineInspect`. */
-  static readonly completed: object = /* @__PURE__ */ completeTracker(TaskTracker, (value) => #length in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(TaskTracker, {
+    name: 'tracker',
+    owns: (value) => #length in value,
+    facts: ({ name, length, isClosed }) => ({ name, length, isClosed }),
+  });
   /** The name given. */
   readonly name: string;
   /** @internal Who waits for the next instant at which it is closed and empty. */
@@ -259,8 +261,13 @@ export class TaskTracker implements Drainable {
  * ```
  */
 export class TrackerGuard implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ completeGuard(TrackerGuard, (value) => #leave in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(TrackerGuard, {
+    name: 'guard',
+    owns: (value) => #leave in value,
+    dispose: 'dispose',
+    facts: ({ tracker }) => ({ tracker: tracker.name }),
+  });
   /** Which tracker counts it. */
   readonly tracker: TaskTracker;
   /** `undefined` once disposed. */
@@ -292,17 +299,6 @@ function deadlineOf(token: CancellationToken | AbortSignal): CancellationToken |
     `drain: expected a token or an AbortSignal, got ${show(token)}. Write tracker.drain(CancellationToken.timeout(${ms})), or ` +
       'tracker.drain(CancellationToken.never) for no limit',
   );
-}
-
-function completeTracker(type: typeof TaskTracker, owns: (value: object) => boolean): object {
-  guardMethods(type, 'tracker', owns);
-  return defineInspect(type, ({ name, length, isClosed }) => ({ name, length, isClosed }));
-}
-
-function completeGuard(type: typeof TrackerGuard, owns: (value: object) => boolean): object {
-  guardMethods(type, 'guard', owns);
-  defineDispose(type, 'dispose');
-  return defineInspect(type, ({ tracker }) => ({ tracker: tracker.name }));
 }
 
 /**

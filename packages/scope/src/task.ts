@@ -8,16 +8,7 @@ import {
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
-import {
-  defineDispose,
-  defineGetter,
-  defineInspect,
-  guardMethods,
-  parkOn,
-  unparkFrom,
-  type WaiterItem,
-  wakeAll,
-} from '@quiesce/internal';
+import { defineGetter, defineHandle, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
 import { nativeThen } from './native-then.ts';
 import { hasObeyed } from './obedience.ts';
 import { quoted } from './options.ts';
@@ -272,11 +263,14 @@ export interface Task<T> extends Source<T> {}
 
 /** Gives the tasks what `isolatedDeclarations` does not allow inside of a class. */
 function complete(type: typeof Task): object {
-  guardMethods(type, 'task', (value) => value instanceof Task, ['start', 'then', 'poll', 'park', 'unpark']);
-  defineDispose(type, 'cancel');
-  defineInspect(type, ({ name, current, value }) => {
-    const isOver = current === 'failed' || current === 'cancelled';
-    return { name, state: current, reason: isOver ? value : undefined };
+  defineHandle(type, {
+    name: 'task',
+    dispose: 'cancel',
+    unguarded: ['start', 'then', 'poll', 'park', 'unpark'],
+    facts: ({ name, current, value }) => {
+      const isOver = current === 'failed' || current === 'cancelled';
+      return { name, state: current, reason: isOver ? value : undefined };
+    },
   });
   return defineGetter(type, source, function (this: Task<unknown>): SourceProtocol<unknown> {
     return this;

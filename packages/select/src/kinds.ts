@@ -1,4 +1,4 @@
-import { isSource } from '@quiesce/cancellation-token';
+import { isSource, source } from '@quiesce/cancellation-token';
 import { isThenable, show } from '@quiesce/internal';
 import { isMatch, pattern } from './pattern.ts';
 
@@ -9,6 +9,8 @@ export const PROMISE = 2;
 export const SIGNAL = 4;
 export const FUNCTION = 8;
 export const MATCH = 16;
+/** With `SOURCE`: a call such as `rx.recv()`, which may have taken a value, and gives it back before anything is polled. */
+export const CALL = 32;
 
 /**
  * Tells what a branch is: a source before a thenable, a thenable before a function.
@@ -17,7 +19,7 @@ export const MATCH = 16;
  */
 export function kindOf(branch: unknown, name: string): number {
   if (branch === undefined || branch === null || branch === false) return OFF;
-  if (isSource(branch)) return SOURCE;
+  if (isSource(branch)) return branch[source].defer === undefined ? SOURCE : SOURCE | CALL;
   if (isThenable(branch)) return PROMISE;
   if (typeof branch === 'function') return FUNCTION;
   if (typeof branch === 'object') {
@@ -29,6 +31,15 @@ export function kindOf(branch: unknown, name: string): number {
     `select: branch ${JSON.stringify(name)} is ${show(branch)}; a branch is a source (token, receiver, timer, task), ` +
       'an AbortSignal, a promise, a function that returns one, match(…), or false, null or undefined to switch it off',
   );
+}
+
+/**
+ * Whether a name is of the literal itself, and not inherited. In a loop with `for … in` engines know this function, and not
+ * `Object.hasOwn`; an array of keys would cost more than the look.
+ */
+export function isOwn(branches: object, name: string): boolean {
+  // biome-ignore lint/suspicious/noPrototypeBuiltins: see above
+  return Object.prototype.hasOwnProperty.call(branches, name);
 }
 
 /**
@@ -50,13 +61,24 @@ export function isElse(name: string, branch: unknown): boolean {
 
 /** @throws TypeError when there are no branches to look at */
 export function checkBranches(branches: unknown): void {
+  if (typeof branches !== 'object' || branches === null) throw noBranches(branches);
+}
+
+/**
+ * The error for one branch, or a list of them, in place of an object of branches; `undefined` for such an object. Asked when
+ * something is wrong with the names or nothing is there, so that a select which is right does not pay for it.
+ */
+export function wrongBranches(branches: unknown): TypeError | undefined {
   const isOne =
     isSource(branches) ||
     isThenable(branches) ||
     typeof (branches as Partial<AbortSignal> | null)?.aborted === 'boolean';
-  if (typeof branches === 'object' && branches !== null && !Array.isArray(branches) && !isOne) return;
+  return Array.isArray(branches) || isOne ? noBranches(branches) : undefined;
+}
+
+function noBranches(branches: unknown): TypeError {
   const write = Array.isArray(branches)
     ? 'Give each branch a name: select({ first: a, second: b }); the outcome says which one won'
     : 'Write select({ name: branch, … }); to wait for one thing alone, await it';
-  throw new TypeError(`select: expected an object of branches by name, got ${show(branches)}. ${write}`);
+  return new TypeError(`select: expected an object of branches by name, got ${show(branches)}. ${write}`);
 }

@@ -1,9 +1,9 @@
 import { CancellationToken, PENDING, type Source, type SourceProtocol, source } from '@quiesce/cancellation-token';
 import { blame } from './branch-of.ts';
 import type { AnyBranches, AnyOutcome } from './branches.ts';
-import { checkBranches, isElse, kindOf, MATCH, OFF, SIGNAL, SOURCE } from './kinds.ts';
+import { CALL, checkBranches, isElse, isOwn, kindOf, MATCH, OFF, SIGNAL, SOURCE, wrongBranches } from './kinds.ts';
 import { CLOSED, MISSED, type Pattern, pattern, pollMatching } from './pattern.ts';
-import { handleAll } from './refused.ts';
+import { deferCalls, refusal } from './refused.ts';
 
 /**
  * Looks at all branches before any is polled: a poll may consume, and a mistake further down must not lose that.
@@ -14,39 +14,32 @@ import { handleAll } from './refused.ts';
 export function inspect(branches: AnyBranches): number {
   let count = 0;
   let kinds = OFF;
-  let calls: SourceProtocol<unknown>[] | undefined;
   try {
     checkBranches(branches);
-    for (const name of Object.keys(branches)) {
+    for (const name in branches) {
+      if (!isOwn(branches, name)) continue;
       const branch = branches[name];
       if (isElse(name, branch)) continue;
       count++;
-      const kind = kindOf(branch, name);
-      kinds |= kind;
-      if (kind & SOURCE) calls = withCall(calls, branch);
+      kinds |= kindOf(branch, name);
     }
+    if (count === 0) checkEmpty(branches);
   } catch (error) {
-    handleAll(branches);
-    throw error;
+    throw refusal(branches, error);
   }
-  // As `addAll` of select.
-  for (const call of calls?.reverse() ?? []) call.defer?.();
+  if (kinds & CALL) deferCalls(branches);
   // One number: an object would cost more than the look.
   return count * KINDS + kinds;
 }
 
-/** The calls that were found so far, and the branch if it is one: a call is a source that may have taken a value. */
-function withCall(
-  calls: SourceProtocol<unknown>[] | undefined,
-  branch: unknown,
-): SourceProtocol<unknown>[] | undefined {
-  const matching = (branch as { readonly [pattern]?: Pattern<unknown> })[pattern];
-  const protocol = ((matching === undefined ? branch : matching.branch) as Source<unknown>)[source];
-  return protocol.defer === undefined ? calls : [...(calls ?? []), protocol];
+/** @throws TypeError when there is no branch because it is a source, a promise or a list itself */
+export function checkEmpty(branches: unknown): void {
+  const wrong = wrongBranches(branches);
+  if (wrong !== undefined) throw wrong;
 }
 
 /** More than any sum of kinds. */
-export const KINDS = 32;
+export const KINDS = 64;
 
 /**
  * Polls what can be polled without waiting: from index `from` to the end, then from the beginning.
@@ -69,7 +62,8 @@ function lookAt(
   missed: Set<string> | undefined,
 ): AnyOutcome | undefined {
   let index = -1;
-  for (const name of Object.keys(branches)) {
+  for (const name in branches) {
+    if (!isOwn(branches, name)) continue;
     if (name === 'else') continue;
     index++;
     if (index < from || index >= to) continue;

@@ -3,10 +3,11 @@
 import type { CancellationToken, SourceProtocol, Waiter } from '@quiesce/cancellation-token';
 import type { AnyBranches, AnyOutcome, BranchFunction } from './branches.ts';
 import type { Aftermath } from './ending.ts';
-import { FUNCTION, isElse, kindOf, MATCH, OFF, PROMISE, SIGNAL, SOURCE } from './kinds.ts';
-import { protocolOf } from './look.ts';
+import { CALL, FUNCTION, isElse, isOwn, kindOf, MATCH, OFF, PROMISE, SIGNAL, SOURCE } from './kinds.ts';
+import { checkEmpty, protocolOf } from './look.ts';
 import { type MISSED, type Pattern, pattern } from './pattern.ts';
 import { decide, woken } from './race.ts';
+import { deferCalls } from './refused.ts';
 import type { Settings } from './settings.ts';
 import { IDLE, ON, RACING } from './state.ts';
 import { recall, Watched, watch } from './watched.ts';
@@ -116,12 +117,14 @@ export class Race {
  */
 export function addAll(race: Race, branches: AnyBranches): void {
   let last: Entry | undefined;
-  let calls: SourceProtocol<unknown>[] | undefined;
-  for (const name of Object.keys(branches)) {
+  let kinds = OFF;
+  for (const name in branches) {
+    if (!isOwn(branches, name)) continue;
     const branch = branches[name];
     if (isElse(name, branch)) continue;
     const index = race.count++;
     const kind = kindOf(branch, name);
+    kinds |= kind;
     if (kind === OFF) continue;
     const entry = entryFor(race, name, index, kind, branch);
     if (last === undefined) race.first = entry;
@@ -132,15 +135,12 @@ export function addAll(race: Race, branches: AnyBranches): void {
     if (kind & (SOURCE | SIGNAL)) race.sources++;
     if (kind & MATCH) race.canEnd = true;
     if (kind & (PROMISE | FUNCTION)) race.hasWork = true;
-    if (entry.protocol?.defer !== undefined) {
-      calls ??= [];
-      calls.push(entry.protocol);
-    }
   }
-  if (last === undefined) race.canEnd = true;
-  // Before any branch is polled: one that is not reached must not keep what it took. The last call goes first, so that several
-  // of one receiver put their values back in order.
-  for (const call of calls?.reverse() ?? []) call.defer?.();
+  if (last === undefined) {
+    race.canEnd = true;
+    if (race.count === 0) checkEmpty(branches);
+  }
+  if (kinds & CALL) deferCalls(branches);
 }
 
 function entryFor(race: Race, name: string, index: number, kind: number, given: unknown): Entry {

@@ -1,5 +1,6 @@
 import { isSource, source } from '@quiesce/cancellation-token';
 import { isThenable } from '@quiesce/internal';
+import { wrongBranches } from './kinds.ts';
 import { isMatch, pattern } from './pattern.ts';
 import { watch } from './watched.ts';
 
@@ -16,15 +17,41 @@ export function handleAll(branches: object): void {
   });
 }
 
+/**
+ * Lets all calls among the branches give back what they took, before any branch is polled: one that is not reached must not
+ * keep it. The last call goes first, so that several of one receiver put their values back in order.
+ */
+export function deferCalls(branches: object): void {
+  for (const branch of Object.values(branches).reverse()) {
+    const inner = innerOf(branch);
+    if (isSource(inner)) inner[source].defer?.();
+  }
+}
+
+/** The same as `handleAll`. Returns the error for the caller: one that names the real mistake, if `branches` is a branch or a list. */
+export function refusal(branches: object, error: unknown): unknown {
+  handleAll(branches);
+  let better: unknown;
+  attempt(() => {
+    better = wrongBranches(branches);
+  });
+  return better ?? error;
+}
+
 /** The same for the one branch that was given. */
 export function handleOne(branch: unknown): void {
   attempt(() => handle(branch));
 }
 
 function handle(branch: unknown): void {
-  const inner = typeof branch === 'object' && branch !== null && isMatch(branch) ? branch[pattern].branch : branch;
+  const inner = innerOf(branch);
   if (isSource(inner)) inner[source].defer?.();
   else if (isThenable(inner)) watch(inner);
+}
+
+/** The branch in a pattern, or the branch. */
+function innerOf(branch: unknown): unknown {
+  return typeof branch === 'object' && branch !== null && isMatch(branch) ? branch[pattern].branch : branch;
 }
 
 /** What cannot even be looked at is no promise; why the call fails is known already. */

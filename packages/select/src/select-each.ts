@@ -5,7 +5,7 @@ import { checkBranches } from './kinds.ts';
 import { MISSED } from './pattern.ts';
 import { leave, stopTurn, turn } from './race.ts';
 import { addAll, Race } from './record.ts';
-import { handleAll } from './refused.ts';
+import { refusal } from './refused.ts';
 import { type SelectOptions, settingsOf } from './settings.ts';
 import { RESTING } from './state.ts';
 
@@ -92,8 +92,7 @@ function raceOf(branches: AnyBranches, options: SelectOptions | undefined, isBia
     addAll(race, branches);
     return race;
   } catch (error) {
-    handleAll(branches);
-    throw error;
+    throw refusal(branches, error);
   }
 }
 

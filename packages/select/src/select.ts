@@ -5,7 +5,7 @@ import { rejectInTurn } from './ending.ts';
 import { checkBranches } from './kinds.ts';
 import { run } from './race.ts';
 import { addAll, Race } from './record.ts';
-import { handleAll } from './refused.ts';
+import { refusal } from './refused.ts';
 import { type SelectOptions, settingsOf } from './settings.ts';
 
 /** The type of {@link select}. */
@@ -64,8 +64,7 @@ function begin(branches: AnyBranches, options: SelectOptions | undefined, isBias
     // All are looked at before any is polled: a poll may consume, and a mistake further down must not lose that.
     addAll(race, branches);
   } catch (error) {
-    handleAll(branches);
-    return rejectInTurn(error);
+    return rejectInTurn(refusal(branches, error));
   }
   const result = run(race);
   // Only when something is a pattern, or nothing is on, every branch can be off.

@@ -3,7 +3,7 @@ import type { AnyBranches, AnyOutcome, Branches, Outcomes, ReadyBranch } from '.
 import { elseOf } from './else.ts';
 import { FUNCTION, kindOf, MATCH, OFF, PROMISE } from './kinds.ts';
 import { inspect, KINDS, look } from './look.ts';
-import { handleAll } from './refused.ts';
+import { handleAll, refusal } from './refused.ts';
 import { anywhere, inOrder, type SelectOptions, type Start, starter } from './settings.ts';
 
 /** The type of {@link trySelect}. */
@@ -43,16 +43,19 @@ export interface TrySelect {
 export const trySelect: TrySelect = /* @__PURE__ */ callable(
   'trySelect',
   (branches: AnyBranches, options?: SelectOptions) => {
-    try {
-      checkOptions('trySelect', options, ['random']);
-    } catch (error) {
-      handleAll(branches);
-      throw error;
-    }
+    if (options !== undefined) checkOwn(branches, options);
     return attempt(branches, options?.random === undefined ? anywhere : starter(options.random)) as never;
   },
   { biased: (branches: AnyBranches) => attempt(branches, inOrder) as never },
 );
+
+function checkOwn(branches: AnyBranches, options: SelectOptions): void {
+  try {
+    checkOptions('trySelect', options, ['random']);
+  } catch (error) {
+    throw refusal(branches, error);
+  }
+}
 
 function attempt(branches: AnyBranches, first: Start): AnyOutcome | undefined {
   const found = inspect(branches);
@@ -61,8 +64,9 @@ function attempt(branches: AnyBranches, first: Start): AnyOutcome | undefined {
   const missed = kinds & MATCH ? new Set<string>() : undefined;
   const count = (found - kinds) / KINDS;
   const outcome = kinds === OFF ? undefined : look(branches, first(count), missed);
+  if (outcome !== undefined) return outcome;
   const otherwise = elseOf(branches);
-  if (outcome !== undefined || otherwise === undefined) return outcome;
+  if (otherwise === undefined) return undefined;
   for (const name of Object.keys(branches)) {
     if (name !== 'else' && kindOf(branches[name], name) !== OFF && !missed?.has(name)) return undefined;
   }

@@ -1,5 +1,5 @@
 import type { Clock } from '@quiesce/cancellation-token';
-import { defineDispose, defineInspect, guardMethods, isNamed } from '@quiesce/internal';
+import { defineHandle, isNamed } from '@quiesce/internal';
 import { TaskTracker } from '@quiesce/scope';
 import type { Unfinished } from '@quiesce/select';
 import { type Part, partOf } from './parts.ts';
@@ -55,9 +55,7 @@ export class ShutdownGuard implements Disposable {
     release?.();
   }
 }
-guardMethods(ShutdownGuard, 'guard', (value) => value instanceof ShutdownGuard);
-defineDispose(ShutdownGuard, 'dispose');
-defineInspect(ShutdownGuard, ({ name, isHeld }) => ({ name, isHeld }));
+defineHandle(ShutdownGuard, { name: 'guard', dispose: 'dispose', facts: ({ name, isHeld }) => ({ name, isHeld }) });
 
 /** The guards of one shutdown: counted, drained, and named when they are forgotten. */
 export class Guards {

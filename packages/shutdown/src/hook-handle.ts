@@ -1,12 +1,4 @@
-import {
-  checkFunction,
-  checkOptions,
-  checkTime,
-  defineDispose,
-  defineInspect,
-  guardMethods,
-  show,
-} from '@quiesce/internal';
+import { checkFunction, checkOptions, checkTime, defineHandle, show } from '@quiesce/internal';
 import { type Hook, type HookPhase, phases } from './hooks.ts';
 import type { HookFunction } from './machine.ts';
 import { checkName } from './options.ts';
@@ -73,6 +65,4 @@ export class RegisteredHook implements HookHandle {
     return this.#remove();
   }
 }
-guardMethods(RegisteredHook, 'hook', (value) => value instanceof RegisteredHook);
-defineDispose(RegisteredHook, 'remove');
-defineInspect(RegisteredHook, ({ name }) => ({ name }));
+defineHandle(RegisteredHook, { name: 'hook', dispose: 'remove', facts: ({ name }) => ({ name }) });

@@ -1,5 +1,5 @@
 import { CancellationToken, isCancellationOf, type Timer } from '@quiesce/cancellation-token';
-import { checkTime, defineDispose, defineInspect, guardMethods } from '@quiesce/internal';
+import { checkTime, defineHandle } from '@quiesce/internal';
 import { describeEvent, printError } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
@@ -180,9 +180,11 @@ export class Installation implements Disposable {
     host.kill(host.pid, signal);
   }
 }
-guardMethods(Installation, 'installation', (value) => value instanceof Installation);
-defineDispose(Installation, 'uninstall');
-defineInspect(Installation, ({ isInstalled }) => ({ isInstalled }));
+defineHandle(Installation, {
+  name: 'installation',
+  dispose: 'uninstall',
+  facts: ({ isInstalled }) => ({ isInstalled }),
+});
 
 async function inTurns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));

@@ -30,7 +30,8 @@ export function checkLogger(logger: Logger): Logger {
 export interface LogEntry {
   readonly level: keyof Logger;
   readonly text: string;
-  readonly fields: Readonly<Record<string, unknown>>;
+  /** Called for loggers that take fields only. */
+  readonly fields: () => object;
   readonly failure?: Failure | undefined;
 }
 
@@ -82,7 +83,7 @@ function argumentsFor(logger: Logger | undefined, prefix: string): (entry: LogEn
 }
 
 function fieldsOf({ fields, failure }: LogEntry, print: (error: unknown) => unknown = (error) => error): object {
-  return failure === undefined ? fields : { ...fields, err: print(failure.error) };
+  return failure === undefined ? fields() : { ...fields(), err: print(failure.error) };
 }
 
 /** One line, also for an error whose text has several. */

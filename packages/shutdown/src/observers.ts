@@ -60,7 +60,7 @@ export class Observers {
     this.#watchdog?.tell(event);
     publish(this.#shutdown, event);
     const line = describeEvent(event);
-    if (line !== undefined) this.#say(line[0], line[1], fieldsOf(event), line[2]);
+    if (line !== undefined) this.#say(line[0], line[1], () => fieldsOf(event), line[2]);
     if (this.#isNews(event)) this.#show();
     if (event.type !== 'stopped') return;
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
@@ -77,12 +77,12 @@ export class Observers {
   }
 
   warn(text: string): void {
-    this.#say('warn', text, { event: 'warning' });
+    this.#say('warn', text, () => ({ event: 'warning' }));
   }
 
-  #say(level: keyof Logger, text: string, fields: object, failure?: Failure): void {
+  #say(level: keyof Logger, text: string, fields: () => object, failure?: Failure): void {
     const name = this.#name === undefined ? {} : { shutdown: this.#name };
-    this.#log({ level, text, fields: { ...name, ...fields }, failure });
+    this.#log({ level, text, fields: () => ({ ...name, ...fields() }), failure });
   }
 
   #notify(request: ShutdownRequest): void {
@@ -99,7 +99,7 @@ export class Observers {
   print(level: keyof Logger): void {
     const report = this.#shutdown.report();
     const text = formatReport(report, { colours: this.#terminal?.isTTY === true });
-    this.#say(level, text, { event: 'report', report: JSON.parse(reportToJson(report)) });
+    this.#say(level, text, () => ({ event: 'report', report: JSON.parse(reportToJson(report)) }));
   }
 
   /** On a terminal the line is written over; a log gets one where there is something to wait for, and then now and then. */
@@ -126,7 +126,7 @@ export class Observers {
     if (line === this.#line) return;
     this.#line = line;
     if (this.#terminal === undefined) {
-      this.#say('info', line, { event: 'progress', ...progress });
+      this.#say('info', line, () => ({ event: 'progress', ...progress }));
       return;
     }
     try {

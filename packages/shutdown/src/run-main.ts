@@ -56,7 +56,6 @@ let isRunning = false;
  * **Cancel safety.** The first signal requests the shutdown, the second forces it, the third exits at once. The same signal within
  * `signalDebounce` counts once: one Ctrl-C often arrives twice.
  *
- * @param main gets the scope, whose signal is `shutdown.stopNow`, and the shutdown
  * Work of `main` or of a task that rejects because of `stopAccepting` has ended and not failed, whatever it waited with:
  * `fetch`, `timers/promises`, `select`, a nested scope. The other tasks go on until `drainTimeout`.
  *
@@ -67,6 +66,7 @@ let isRunning = false;
  * | is forced by the signal n                                                | 128 + n                                      |
  * | fails, runs out of time, or loses output                                 | 1                                            |
  *
+ * @param main gets the scope, whose signal is `shutdown.stopNow`, and the shutdown
  * @param options those of `Shutdown` and `install`; `onInterrupted`; `checks`; `spawnSites`; `flushTimeout`. Default
  *   `logger`: lines on stderr
  * @returns never settles: `process.exit` is called with the exit code of the table

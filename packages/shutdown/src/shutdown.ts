@@ -1,6 +1,6 @@
 import { type CancellationToken, ClosedError, type Registration } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
-import { checkFunction, checkOptions, defineInspect, guardMethods, show } from '@quiesce/internal';
+import { checkFunction, checkOptions, defineHandle, show } from '@quiesce/internal';
 import type { Drainable, ScopeTree } from '@quiesce/scope';
 import type { ShutdownEvent, ShutdownState } from './events.ts';
 import { Guards, type ShutdownGuard } from './guard.ts';
@@ -316,9 +316,9 @@ export class Shutdown {
    * Listens to the process: signals, errors that nobody caught, a parent that disconnects.
    *
    * The first signal requests the shutdown, the second forces it, the third does what it would have done without the
-   * installation. The same signal within `signalDebounce` counts once, and a signal that the process sends to itself never
-   * forces; `process.kill` is wrapped for that while anything is installed. When the shutdown has stopped, everything is uninstalled, and `process.exitCode` is set if ours is not 0; one that was
-   * uninstalled before leaves the process alone.
+   * installation. The same signal within `signalDebounce` counts once. A signal that the process sends to itself with
+   * `process.kill` never forces; that function is wrapped while anything is installed. When the shutdown has stopped, everything
+   * is uninstalled, and `process.exitCode` is set if ours is not 0. After `uninstall` the process is left alone.
    *
    * @param options `signals`, `signalDebounce`, `errors`, `disconnect`, `reportSignal`
    * @returns the installation, to be uninstalled; also as `using`
@@ -379,9 +379,11 @@ export class Shutdown {
     this.#progress.close();
   }
 }
-guardMethods(Shutdown, 'shutdown', (value) => value instanceof Shutdown);
-defineInspect(Shutdown, ({ name, state, progress, machine }) => {
-  const { inFlight, waitingFor } = progress;
-  const { request, force } = machine;
-  return { name, state, inFlight, waitingFor, request, force };
+defineHandle(Shutdown, {
+  name: 'shutdown',
+  facts: ({ name, state, progress, machine }) => {
+    const { inFlight, waitingFor } = progress;
+    const { request, force } = machine;
+    return { name, state, inFlight, waitingFor, request, force };
+  },
 });

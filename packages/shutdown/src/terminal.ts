@@ -1,4 +1,4 @@
-import { defineInspect, guardMethods } from '@quiesce/internal';
+import { defineHandle } from '@quiesce/internal';
 import type { Logger } from './logger.ts';
 import { oneLine } from './request.ts';
 
@@ -77,5 +77,4 @@ export class Terminal implements Logger {
     this.#stream.write(isOver ? WIPE + text : text);
   }
 }
-guardMethods(Terminal, 'terminal', (value) => value instanceof Terminal);
-defineInspect(Terminal, ({ isTTY }) => ({ isTTY }));
+defineHandle(Terminal, { name: 'terminal', facts: ({ isTTY }) => ({ isTTY }) });

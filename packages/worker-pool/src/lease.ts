@@ -1,6 +1,6 @@
 import { ClosedError } from '@quiesce/cancellation-token';
 import type { SemaphorePermit } from '@quiesce/channel';
-import { defineDispose, defineInspect, guardMethods } from '@quiesce/internal';
+import { defineHandle } from '@quiesce/internal';
 import type { TrackerGuard } from '@quiesce/scope';
 
 /** What the pool knows of a lease. It does not know the lease itself, so that one that is forgotten is collected. */
@@ -26,8 +26,13 @@ export interface Holding<R> {
  * ```
  */
 export class Lease<R> implements Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(Lease, (value) => #holding in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Lease, {
+    name: 'lease',
+    owns: (value) => #holding in value,
+    dispose: 'release',
+    facts: ({ pool, isOver }) => ({ pool, isOver }),
+  });
   /** How reports call the pool. */
   readonly pool: string;
   readonly #holding: Holding<R>;
@@ -79,12 +84,4 @@ export class Lease<R> implements Disposable {
     this.#watch.dispose();
     this.#takeBack(this.#holding, isUsable);
   }
-}
-
-type Class = { readonly name: string; readonly prototype: Lease<unknown> };
-
-function complete(type: Class, owns: (value: object) => boolean): object {
-  guardMethods(type, 'lease', owns);
-  defineDispose(type, 'release');
-  return defineInspect(type, ({ pool, isOver }) => ({ pool, isOver }));
 }

@@ -24,7 +24,7 @@ import {
   systemClock,
 } from '@quiesce/cancellation-token';
 import { Semaphore, type SemaphorePermit } from '@quiesce/channel';
-import { checkFunction, checkOptions, checkTime, defineInspect, guardMethods } from '@quiesce/internal';
+import { checkFunction, checkOptions, checkTime, defineHandle } from '@quiesce/internal';
 import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
 import { Acquiring } from './acquiring.ts';
 import { checkCount, checkTimeoutOptions } from './check.ts';
@@ -99,8 +99,12 @@ export interface ResourcePoolReport {
  * ```
  */
 export class ResourcePool<R> implements Drainable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(ResourcePool, (value) => #parts in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(ResourcePool, {
+    name: 'pool',
+    owns: (value) => #parts in value,
+    facts: ({ name, inFlight, idle, isClosed }) => ({ name, inFlight, idle, isClosed }),
+  });
   /** How reports and errors call it. */
   readonly name: string;
   readonly #create: (token: CancellationToken) => R | PromiseLike<R>;
@@ -417,11 +421,4 @@ export class ResourcePool<R> implements Drainable {
   #closed(): ClosedError {
     return new ClosedError(`acquire: pool ${JSON.stringify(this.name)} is closed; it lends nothing any more`);
   }
-}
-
-type Class = { readonly name: string; readonly prototype: ResourcePool<unknown> };
-
-function complete(type: Class, owns: (value: object) => boolean): object {
-  guardMethods(type, 'pool', owns);
-  return defineInspect(type, ({ name, inFlight, idle, isClosed }) => ({ name, inFlight, idle, isClosed }));
 }

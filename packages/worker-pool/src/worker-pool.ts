@@ -21,7 +21,7 @@ import {
   systemClock,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { checkFunction, checkOptions, checkTime, defineInspect, guardMethods, show } from '@quiesce/internal';
+import { checkFunction, checkOptions, checkTime, defineHandle, show } from '@quiesce/internal';
 import { type Drainable, TaskTracker } from '@quiesce/scope';
 import { checkCount, checkTimeoutOptions } from './check.ts';
 import { QueueFullError } from './errors.ts';
@@ -77,8 +77,19 @@ export interface ShutdownOptions {
  * ```
  */
 export class WorkerPool implements Drainable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(WorkerPool, (value) => #tracker in value);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(WorkerPool, {
+    name: 'pool',
+    owns: (value) => #tracker in value,
+    facts: ({ name, activeCount, queued, waiting, isPaused, isClosed }) => ({
+      name,
+      activeCount,
+      queued,
+      waiting,
+      isPaused,
+      isClosed,
+    }),
+  });
   /** How reports and errors call it. */
   readonly name: string;
   /** How many jobs run at the same time. */
@@ -392,11 +403,4 @@ export class WorkerPool implements Drainable {
   #closed(): ClosedError {
     return new ClosedError(`execute: pool ${JSON.stringify(this.name)} is closed; the job was not accepted`);
   }
-}
-
-function complete(type: typeof WorkerPool, owns: (value: object) => boolean): object {
-  guardMethods(type, 'pool', owns);
-  return defineInspect(type, ({ name, activeCount, queued, waiting, isPaused, isClosed }) => {
-    return { name, activeCount, queued, waiting, isPaused, isClosed };
-  });
 }
