@@ -1,5 +1,5 @@
 import type { Sendable } from '@quiesce/cancellation-token';
-import { callable } from '@quiesce/internal';
+import { callable, refuseExtra } from '@quiesce/internal';
 import type { Receiver } from './receiver.ts';
 import { Ring } from './ring.ts';
 import { Sender } from './sender.ts';
@@ -44,7 +44,8 @@ export interface Broadcast {
  */
 export const broadcast: Broadcast = /* @__PURE__ */ callable(
   'broadcast',
-  <T>(capacity: number): [Sender<T>, Receiver<T>] => {
+  <T>(capacity: number, extra?: unknown): [Sender<T>, Receiver<T>] => {
+    refuseExtra('broadcast', extra, 'write broadcast(capacity); each tx.subscribe() makes a receiver');
     const tx = sender<T>(capacity);
     return [tx, tx.subscribe()];
   },

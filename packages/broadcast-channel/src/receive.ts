@@ -49,7 +49,7 @@ export function receive<R>(
   try {
     checkOptions(call, options, ['signal']);
     if (options?.signal !== undefined) {
-      token = CancellationToken.from(options.signal);
+      token = CancellationToken.from(options.signal, `${call}: signal`);
       protocol = new Gated(taker, token[source]);
       // Before the poll: a receive that is cancelled already consumes nothing.
       token.throwIfCancelled();

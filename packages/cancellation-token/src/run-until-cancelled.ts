@@ -1,4 +1,12 @@
-import { isPromise, isThenable, PromiseSource, recallPromise, rememberPromise, watchPromise } from '@quiesce/internal';
+import {
+  checkKind,
+  isPromise,
+  isThenable,
+  PromiseSource,
+  recallPromise,
+  rememberPromise,
+  watchPromise,
+} from '@quiesce/internal';
 import { consumeBudget, consumeSlice } from './budget.ts';
 import { Cancelled } from './cancelled.ts';
 import { isCausedBy } from './errors.ts';
@@ -15,6 +23,8 @@ export async function runUntilCancelled(token: CancellationToken, work: Work): P
   if (isSource(work) && !(work instanceof Cancelled)) {
     return wait({ [source]: new UntilCancelledSource(token[source], protocolOf(work, 'runUntilCancelled')) });
   }
+  const isPromised = isThenable(work);
+  checkKind(isPromised || typeof work === 'function', 'runUntilCancelled', 'a promise or a function', work);
   // The token's protocol and not its state: a disposed one shares the fate of its parent.
   const reason = token[source].poll();
   if (reason !== PENDING) {
@@ -24,7 +34,7 @@ export async function runUntilCancelled(token: CancellationToken, work: Work): P
     if (turn !== undefined) await turn;
     return { cancelled: true, reason };
   }
-  if (isThenable(work)) return race(token[source], work);
+  if (isPromised) return race(token[source], work);
   const own = token.childToken();
   try {
     return { cancelled: false, value: await work(own) };

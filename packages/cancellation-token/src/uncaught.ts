@@ -65,6 +65,6 @@ export interface ReportOptions {
  * ```
  */
 export function reportUncaught(error: unknown, options?: ReportOptions): void {
-  checkOptions('reportUncaught', options, ['isFatal']);
+  checkOptions('reportUncaught', options, [], ['isFatal']);
   report(error, options?.isFatal);
 }

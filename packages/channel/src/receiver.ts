@@ -9,11 +9,11 @@ import {
   source,
   type Takeable,
 } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkCount, defineHandle, misused } from '@quiesce/internal';
 import { type WaitOptions, waitLimited } from './limited.ts';
 import type { Channel } from './mpsc.ts';
 import { Pause } from './pause.ts';
-import { checkCount, failed, fulfilled } from './settle.ts';
+import { failed, fulfilled } from './settle.ts';
 import { Values, type ValuesOptions } from './values.ts';
 
 /** What `tryRecv` answers. */
@@ -137,7 +137,7 @@ export class Receiver<T> implements Disposable {
       unpark: (waiter) => channel.unpark(waiter),
     };
     try {
-      checkCount(limit, 1, 'recvMany: the limit');
+      checkCount('recvMany: the limit', limit, 1);
     } catch (error) {
       return asFailingSource(failed(error), batch, error);
     }

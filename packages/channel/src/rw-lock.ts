@@ -1,9 +1,8 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { checkOptions, defineHandle } from '@quiesce/internal';
+import { checkCount, checkOptions, defineHandle } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { Line, Request } from './line.ts';
-import { checkCount } from './settle.ts';
 
 /** Options for a new {@link RwLock}. */
 export interface RwLockOptions {
@@ -55,7 +54,7 @@ export class RwLock {
   constructor(options?: RwLockOptions) {
     checkOptions('new RwLock', options, ['maxReaders']);
     const { maxReaders = 2 ** 29 - 1 } = options ?? {};
-    checkCount(maxReaders, 1, 'new RwLock: maxReaders');
+    checkCount('new RwLock: maxReaders', maxReaders, 1);
     this.#all = maxReaders;
     this.#line = new Line(maxReaders);
   }

@@ -1,4 +1,5 @@
 import {
+  asFailingSource,
   type PENDING,
   type Source,
   type SourcePromise,
@@ -6,8 +7,9 @@ import {
   source,
   type Takeable,
 } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkFunction, checkKind, defineHandle, misused } from '@quiesce/internal';
 import { type WaitOptions, waitLimited } from './limited.ts';
+import { failed } from './settle.ts';
 import { Values, type ValuesOptions } from './values.ts';
 import { View } from './watched.ts';
 
@@ -132,6 +134,11 @@ export class WatchReceiver<T> implements Disposable {
       park: (waiter) => view.parkIn(watchers, waiter),
       unpark: (waiter) => view.unparkFrom(watchers, waiter),
     };
+    try {
+      checkFunction('waitFor', predicate);
+    } catch (error) {
+      return asFailingSource(failed(error), protocol, error);
+    }
     return waitLimited(protocol, options, 'waitFor');
   }
 
@@ -187,6 +194,7 @@ export class WatchReceiver<T> implements Disposable {
 
   /** Whether both are of the same `watch`. */
   sameChannel(other: WatchReceiver<T>): boolean {
+    checkKind(other?.view !== undefined, 'sameChannel', 'a receiver', other);
     return this.view.shared === other.view.shared;
   }
 

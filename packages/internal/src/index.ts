@@ -1,5 +1,14 @@
 export { callable } from './callable.ts';
-export { checkFunction, checkTime, dateTime } from './check.ts';
+export {
+  checkChoice,
+  checkCount,
+  checkFunction,
+  checkIterable,
+  checkKind,
+  checkTime,
+  dateTime,
+  refuseExtra,
+} from './check.ts';
 export { defineDispose, defineGetter } from './dispose.ts';
 export { leftOf } from './early.ts';
 export { isError, isNamed, nameError } from './errors.ts';

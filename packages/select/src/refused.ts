@@ -28,14 +28,20 @@ export function deferCalls(branches: object): void {
   }
 }
 
-/** The same as `handleAll`. Returns the error for the caller: one that names the real mistake, if `branches` is a branch or a list. */
-export function refusal(branches: object, error: unknown): unknown {
+/**
+ * The same as `handleAll`. Returns the error for the caller: one that names the call that the user wrote, and the real mistake
+ * if `branches` is a branch or a list.
+ */
+export function refusal(branches: object, error: unknown, call: string): unknown {
   handleAll(branches);
-  let better: unknown;
+  let better = error;
   attempt(() => {
-    better = wrongBranches(branches);
+    better = wrongBranches(branches) ?? error;
   });
-  return better ?? error;
+  const isOther = call !== 'select' && better instanceof TypeError && better.message.startsWith('select: ');
+  return isOther
+    ? new TypeError(call + (better as TypeError).message.replace('select', '').replaceAll('select(', `${call}(`))
+    : better;
 }
 
 /** The same for the one branch that was given. */

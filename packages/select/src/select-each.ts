@@ -92,7 +92,7 @@ function raceOf(branches: AnyBranches, options: SelectOptions | undefined, isBia
     addAll(race, branches);
     return race;
   } catch (error) {
-    throw refusal(branches, error);
+    throw refusal(branches, error, isBiased ? 'selectEach.biased' : 'selectEach');
   }
 }
 

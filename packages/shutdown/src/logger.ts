@@ -21,7 +21,7 @@ export interface Logger {
 export function checkLogger(logger: Logger): Logger {
   for (const level of ['info', 'warn', 'error'] as const) {
     if (typeof logger?.[level] === 'function') continue;
-    throw new TypeError(`logger: expected { info, warn, error }, got ${show(logger)} without ${level}()`);
+    throw new TypeError(`new Shutdown: logger: expected { info, warn, error }, got ${show(logger)} without ${level}()`);
   }
   return logger;
 }
