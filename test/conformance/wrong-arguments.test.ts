@@ -1,9 +1,20 @@
 // A wrong argument gets an error of a named class at the call that is wrong, which names the call and the option as the user
 // wrote them, and shows the value with its type. Nothing is left behind.
 import { setImmediate as turn } from 'node:timers/promises';
+import * as broadcast from '@quiesce/broadcast-channel';
+import * as token from '@quiesce/cancellation-token';
+import * as channel from '@quiesce/channel';
+import * as effect from '@quiesce/effect';
+import * as http from '@quiesce/http-drain';
+import * as scope from '@quiesce/scope';
+import * as select from '@quiesce/select';
+import * as shutdown from '@quiesce/shutdown';
+import * as pool from '@quiesce/worker-pool';
+import * as node from '@quiesce/worker-pool/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Kind, type Row, rows } from './wrong-arguments.ts';
+import { isUntouched, type Kind, type Row, rows } from './wrong-arguments.ts';
 
+const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node };
 const date = new Date(0);
 /** What is passed, by how an error shows it. */
 const values: [shown: string, value: unknown][] = [
@@ -95,6 +106,31 @@ describe.each(Object.entries(rows))('%s', (_, table) => {
     }
     await turn();
     expect(wrong).toEqual([]);
-    expect(unhandled.splice(0)).toEqual([]);
+    expect([unhandled.splice(0), isUntouched()]).toEqual([[], true]);
+  });
+});
+
+/** Calls that take anything, or nothing. */
+const exempt = [
+  // Of the source protocol, for libraries.
+  ...['consumeBudget', 'consumeSlice', 'asSource', 'asFailingSource', 'sourcePromise'],
+  ...['isSource', 'isCancelledError', 'isClosedError', 'isTimeoutError', 'branchOf', 'StreamSource'],
+  ...['causeFromError', 'errorFromCause', 'reasonFromCause'],
+  ...['Notify', 'Scope', 'checkSignals', 'parentToken'],
+];
+
+describe('the table has every exported call', () => {
+  const calls = new Set(Object.values(rows).flatMap((table) => table.flatMap(([call]) => call.split(/[:\s"]+/))));
+
+  test.each(Object.entries(exported))('of %s', (_, module) => {
+    const missing: string[] = [];
+    for (const [name, value] of Object.entries(module)) {
+      if (typeof value !== 'function' || value.prototype instanceof Error || exempt.includes(name)) continue;
+      const members = Object.entries(value).filter(([, member]) => typeof member === 'function');
+      for (const call of [name, ...members.map(([member]) => `${name}.${member}`)]) {
+        if (!calls.has(call)) missing.push(call);
+      }
+    }
+    expect(missing).toEqual([]);
   });
 });

@@ -6,10 +6,8 @@ import {
   checkpoint,
   isCancellation,
   isCancellationOf,
-  isSource,
   reportUncaught,
   setUncaughtHandler,
-  source,
   systemClock,
   untilCancelled,
   wait,
@@ -27,8 +25,25 @@ import {
   unboundedChannel,
   watch,
 } from '@quiesce/channel';
+import {
+  acquireIn,
+  effectFromScope,
+  effectFromSelect,
+  effectFromSource,
+  effectFromWork,
+  openScope,
+  runEffect,
+  sourceFromDeferred,
+  sourceFromQueue,
+  sourceFromStream,
+  sourceFromSubscription,
+  streamFromBroadcast,
+  streamFromChannel,
+  streamFromSource,
+} from '@quiesce/effect';
+import { inFlight, launch, shutdownHook, shutdownLayer } from '@quiesce/effect/node';
 import { drain } from '@quiesce/http-drain';
-import { JoinSet, Scope, scope, shield, TaskTracker } from '@quiesce/scope';
+import { formatTree, JoinSet, Scope, scope, shield, TaskTracker } from '@quiesce/scope';
 import {
   interval,
   intervalAt,
@@ -44,9 +59,18 @@ import {
   timeoutAt,
   trySelect,
 } from '@quiesce/select';
-import { checkGracePeriod, formatReport, runMain, Shutdown, shutdownWithTimeout, Terminal } from '@quiesce/shutdown';
+import {
+  checkGracePeriod,
+  formatReport,
+  reportToJson,
+  runMain,
+  Shutdown,
+  shutdownWithTimeout,
+  Terminal,
+} from '@quiesce/shutdown';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
-import { guardChild, runInPool, shareToken } from '@quiesce/worker-pool/node';
+import { guardChild, receiveToken, runInPool, shareToken, threadTask } from '@quiesce/worker-pool/node';
+import { Effect, Layer, Stream } from 'effect';
 
 // biome-ignore lint/suspicious/noExplicitAny: the calls are wrong on purpose
 export type Wrong = any;
@@ -155,6 +179,7 @@ const tokens: Row[] = [
 const channels: Row[] = [
   ['broadcast', 'count', (value) => broadcast(value)],
   ['broadcast', 'none', (value) => (broadcast as Wrong)(16, value)],
+  ['broadcast.sender', 'count', (value) => broadcast.sender(value)],
   ['channel', 'count', (value) => channel(value)],
   ['channel', 'none', (value) => (channel as Wrong)(16, value)],
   ['unboundedChannel', 'none', (value) => (unboundedChannel as Wrong)(value)],
@@ -338,6 +363,7 @@ const scopes: Row[] = [
   ['track', 'promise', (value) => new TaskTracker().track(value)],
   ['spawn', 'function', (value) => new TaskTracker().spawn(value)],
   ['drain', 'signal', (value) => new TaskTracker().drain(value)],
+  ['formatTree', 'object', (value) => formatTree(value)],
 ];
 
 const server = (): Wrong => createServer();
@@ -400,6 +426,7 @@ const services: Row[] = [
   ...timeRow('shutdownWithTimeout', (options) => shutdownWithTimeout(noop, 5, options), 'forceTimeout'),
   ...clockRow('shutdownWithTimeout', (options) => shutdownWithTimeout(noop, 5, options)),
   ['formatReport', 'object', (value) => formatReport(value)],
+  ['reportToJson', 'object', (value) => reportToJson(value)],
   ...optionsRow('formatReport', (options) => formatReport(new Shutdown().report(), options)),
   ...booleanRow('formatReport', (options) => formatReport(new Shutdown().report(), options), 'colours'),
   ...optionsRow('checkGracePeriod', (options) => checkGracePeriod(options)),
@@ -455,11 +482,60 @@ const pools: Row[] = [
   ['guardChild', 'object', (value) => guardChild(value, { token })],
   ['guardChild: token', 'signal', (value) => guardChild({} as Wrong, { token: value })],
   ['shareToken', 'signal', (value) => shareToken(value)],
+  ['receiveToken', 'object', (value) => receiveToken(value)],
+  ['threadTask', 'function', (value) => threadTask(value)],
+];
+
+const catching = (call: string, run: (options: Wrong) => unknown): Row[] => [
+  ...optionsRow(call, run),
+  [`${call}: catch`, 'function', (value) => run({ catch: value }), optional],
+];
+
+const effects: Row[] = [
+  ['effectFromWork', 'function', (value) => effectFromWork(value)],
+  ...catching('effectFromWork', (options) => effectFromWork(noop, options)),
+  ['effectFromWork: onLate', 'function', (onLate) => effectFromWork(noop, { onLate }), optional],
+  ['effectFromSource', 'source', (value) => effectFromSource(value)],
+  ...catching('effectFromSource', (options) => effectFromSource(token, options)),
+  ['streamFromSource', 'source', (value) => streamFromSource(value)],
+  ['streamFromChannel', 'source', (value) => streamFromChannel(value)],
+  ['streamFromBroadcast', 'source', (value) => streamFromBroadcast(value)],
+  ...catching('streamFromSource', (options) => streamFromSource(token, options)),
+  ['effectFromSelect', 'function', (value) => effectFromSelect(value)],
+  ...catching('effectFromSelect', (options) => effectFromSelect(() => branches, options)),
+  ['effectFromSelect: random', 'function', (random) => effectFromSelect(() => branches, { random }), optional],
+  ...booleanRow('effectFromSelect', (options) => effectFromSelect(() => branches, options), 'biased'),
+  ['effectFromScope', 'function', (value) => effectFromScope(value)],
+  ...catching('effectFromScope', (options) => effectFromScope(noop, options)),
+  ...optionsRow('openScope', (options) => openScope(options)),
+  ['runEffect', 'object', (value) => runEffect(value)],
+  ...optionsRow('runEffect', (options) => runEffect(Effect.void, options)),
+  ...signalRow('runEffect', (options) => runEffect(Effect.void, options)),
+  ['runEffect: context', 'object', (context) => runEffect(Effect.void, { context } as Wrong), optional],
+  ['acquireIn', 'object', (value) => acquireIn(value, Effect.void)],
+  ['acquireIn', 'object', (value) => inScope((s) => acquireIn(s, value))],
+  ...optionsRow('acquireIn', (options) => inScope((s) => acquireIn(s, Effect.void, options))),
+  ['sourceFromDeferred', 'object', (value) => sourceFromDeferred(value)],
+  ['sourceFromQueue', 'object', (value) => sourceFromQueue(value)],
+  ['sourceFromStream', 'object', (value) => sourceFromStream(value)],
+  ...optionsRow('sourceFromStream', (options) => sourceFromStream(Stream.empty, options)),
+  ['sourceFromSubscription', 'object', (value) => sourceFromSubscription(value)],
+  ['inFlight', 'object', (value) => inFlight('work', value)],
+  ['shutdownHook', 'object', (value) => shutdownHook('hook', value)],
+  ['launch', 'object', (value) => launch(value, Layer.empty)],
+  ['launch', 'object', (value) => launch(new Shutdown(), value)],
+  ...optionsRow('launch', (options) => launch(new Shutdown(), Layer.empty, options)),
+  ['shutdownLayer', 'object', (value) => shutdownLayer(value)],
 ];
 
 /** All rows, by package. */
-export const rows: Readonly<Record<string, readonly Row[]>> = { tokens, channels, selects, scopes, services, pools };
+export const rows: Readonly<Record<string, readonly Row[]>> = {
+  ...{ tokens, channels, selects, scopes, services, pools, effects },
+};
 
-/** Whether anybody waits for what the rows have in common. */
-export const isWaitedFor = (): boolean =>
-  token.head !== undefined || !isSource(token) || token[source].once !== true || rx.length + brx.length > 100;
+/** Whether nothing waits for the handles that the rows have in common, and all values that were sent are still there. */
+export const isUntouched = (): boolean => token.head === undefined && rx.length === 3 && brx.length === 3;
+for (const n of [1, 2, 3]) {
+  tx.trySend(n);
+  btx.send(n);
+}

@@ -46,12 +46,12 @@ export const broadcast: Broadcast = /* @__PURE__ */ callable(
   'broadcast',
   <T>(capacity: number, extra?: unknown): [Sender<T>, Receiver<T>] => {
     refuseExtra('broadcast', extra, 'write broadcast(capacity); each tx.subscribe() makes a receiver');
-    const tx = sender<T>(capacity);
+    const tx = new Sender<T>(new Ring<T>('broadcast', capacity));
     return [tx, tx.subscribe()];
   },
   { sender },
 );
 
 function sender<T>(capacity: number): Sender<T> {
-  return new Sender<T>(new Ring<T>(capacity));
+  return new Sender<T>(new Ring<T>('broadcast.sender', capacity));
 }

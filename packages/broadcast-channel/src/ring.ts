@@ -69,9 +69,9 @@ export class Ring<T> implements WaiterList {
   /** Set while `wakeTold` is at work. */
   isTelling = false;
 
-  constructor(capacity: number) {
+  constructor(call: string, capacity: number) {
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > CAPACITY_END) {
-      throw new RangeError(`broadcast: the capacity must be an integer from 1 to 2^24, got ${show(capacity)}`);
+      throw new RangeError(`${call}: the capacity must be an integer from 1 to 2^24, got ${show(capacity)}`);
     }
     this.size = 2 ** Math.ceil(Math.log2(capacity));
     this.mask = this.size - 1;

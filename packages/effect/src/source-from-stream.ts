@@ -22,6 +22,8 @@ import {
   type Waiter,
 } from '@quiesce/cancellation-token';
 import {
+  checkKind,
+  checkOptions,
   defineDispose,
   defineGetter,
   parkOn,
@@ -256,6 +258,8 @@ export function sourceFromStream<A, E, R>(
   stream: Stream.Stream<A, E, R>,
   options: { readonly context?: Context.Context<R> } = {},
 ): StreamSource<A> {
+  checkKind(Stream.isStream(stream), 'sourceFromStream', 'a Stream', stream);
+  checkOptions('sourceFromStream', options, ['context']);
   const context = options.context ?? Context.empty();
   return new StreamSource(new Machine(stream as Stream.Stream<A, E>, context as Context.Context<never>));
 }

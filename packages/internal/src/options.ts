@@ -58,6 +58,7 @@ function isClock(value: unknown): boolean {
 
 /** Whether an object without properties of its own is something else than options: a token, a Date, a promise, a Map. */
 function isNoOptions(options: object): boolean {
+  if (Object.getPrototypeOf(options) === Object.prototype) return false;
   return isCanceller(options) || !/Object|Module/.test(Object.prototype.toString.call(options));
 }
 
