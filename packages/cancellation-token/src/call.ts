@@ -18,7 +18,7 @@
  * A native promise does not say whether it has any.
  */
 
-import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { ignore, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 import { Wait } from './wait.ts';
 
@@ -345,5 +345,3 @@ export function sourcePromise<T>(protocol: Takeable<T>): SourcePromise<T> {
   if (waiting.isOver) call.wait = 0;
   return waiting.promise as SourcePromise<T>;
 }
-
-function ignore(): void {}

@@ -38,17 +38,17 @@ export function settle(node: TreeNode, reason: Reason): void {
     mark(node, reason);
   } catch (error) {
     // The stack has overflowed all the same. What is left is done where there is room again.
-    queueMicrotask(fire);
+    queueMicrotask(fireNext);
     throw error;
   } finally {
     if (hasDependents) epoch++;
   }
   tellAll();
-  fire();
+  fireNext();
 }
 
 /** Notifies everything that is due, first come, first served, also what comes in meanwhile. */
-function fire(): void {
+function fireNext(): void {
   if (firing) return;
   const round = rounds.now;
   rounds.now = 0;

@@ -1,5 +1,6 @@
 import {
   checkKind,
+  ignore,
   isPromise,
   isThenable,
   PromiseSource,
@@ -56,7 +57,7 @@ export async function runUntilCancelled(token: CancellationToken, work: Work): P
 function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promise<UntilCancelled<unknown>> {
   return new Promise((resolve, reject) => {
     const promise = recallPromise(work) ?? new PromiseSource(work);
-    const settle = (): void => {
+    const workSettled = (): void => {
       token.unpark(onToken);
       // What has made the promise may compute, too.
       try {
@@ -80,9 +81,9 @@ function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promi
     // Behind the reaction of work that settles later in the same synchronous run, which is queued one microtask after ours.
     const wake = (): void => void Promise.resolve().then(ignore).then(decide);
     const onToken: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
-    const onWork: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: settle };
+    const onWork: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: workSettled };
     if (promise.isSettled) {
-      settle();
+      workSettled();
       return;
     }
     promise.park(onWork);
@@ -91,5 +92,3 @@ function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promi
     if (token.poll() !== PENDING) wake();
   });
 }
-
-function ignore(): void {}

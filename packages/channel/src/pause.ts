@@ -7,6 +7,7 @@ import {
   type Takeable,
   type Waiter,
 } from '@quiesce/cancellation-token';
+import { ignore } from '@quiesce/internal';
 import { settle } from './settle.ts';
 
 type Settle = (result: unknown) => void;
@@ -124,5 +125,3 @@ export class Pause implements Waiter {
     if (by !== undefined) settle(by, result);
   }
 }
-
-function ignore(): void {}

@@ -73,7 +73,9 @@ export class RwLock {
    */
   read(options?: WaitOptions): Awaitable<RwLockReadGuard> {
     const line = this.#line;
-    return new Awaitable(limited(new Request(line, 1, () => new RwLockReadGuard(line), neverClosed), options, 'read'));
+    return new Awaitable(
+      limited(new Request(line, 1, () => new RwLockReadGuard(line), lockNeverClosed), options, 'read'),
+    );
   }
 
   /**
@@ -88,7 +90,7 @@ export class RwLock {
     const line = this.#line;
     const all = this.#all;
     return new Awaitable(
-      limited(new Request(line, all, () => new RwLockWriteGuard(line, all), neverClosed), options, 'write'),
+      limited(new Request(line, all, () => new RwLockWriteGuard(line, all), lockNeverClosed), options, 'write'),
     );
   }
 
@@ -248,6 +250,6 @@ export class RwLockWriteGuard implements Disposable {
 }
 
 /** Nothing closes the line of a lock. */
-function neverClosed(): ClosedError {
+function lockNeverClosed(): ClosedError {
   return new ClosedError('RwLock: this lock was closed');
 }

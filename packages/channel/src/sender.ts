@@ -173,8 +173,9 @@ export class Sender<T> implements Disposable {
   }
 
   #reserve<P>(call: string, count: number, make: () => P, options: WaitOptions | undefined): Awaitable<P> {
-    const refuse = (): ClosedError => new ClosedError(`${call}: the receiver of this channel is closed, or it is over`);
-    return new Awaitable(limited(new Request(this.#room, count, make, refuse), options, call));
+    const closedError = (): ClosedError =>
+      new ClosedError(`${call}: the receiver of this channel is closed, or it is over`);
+    return new Awaitable(limited(new Request(this.#room, count, make, closedError), options, call));
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Waiter } from '@quiesce/cancellation-token';
+import { ignore } from '@quiesce/internal';
 import { SendError } from './errors.ts';
 import type { Line } from './line.ts';
 import type { Channel } from './mpsc.ts';
@@ -7,7 +8,7 @@ import { settle } from './settle.ts';
 let resolveNew: () => void = ignore;
 let rejectNew: (error: unknown) => void = ignore;
 /** Where the executor of a new promise leaves its two functions, so that no closure is made for each. */
-function capture(resolve: () => void, reject: (error: unknown) => void): void {
+function captureSend(resolve: () => void, reject: (error: unknown) => void): void {
   resolveNew = resolve;
   rejectNew = reject;
 }
@@ -43,7 +44,7 @@ class Sending<T> implements Waiter {
 
 /** Waits for room behind all others; fails at once when the receiver is closed. */
 export function sendLater<T>(channel: Channel<T>, room: Line, value: T): Promise<void> {
-  const result = new Promise<void>(capture);
+  const result = new Promise<void>(captureSend);
   const sending = new Sending(channel, room, value);
   // Or they would keep the latest promise until the next send anywhere.
   resolveNew = ignore;
@@ -51,5 +52,3 @@ export function sendLater<T>(channel: Channel<T>, room: Line, value: T): Promise
   room.join(sending);
   return result;
 }
-
-function ignore(): void {}

@@ -75,7 +75,7 @@ export function effectFromWork<A, E = unknown>(
     return Effect.onExit(running, (exit) => {
       if (!isSettled && result !== undefined && Exit.isFailure(exit)) {
         token.cancel(cancellationOf(exit.cause));
-        return stopped(result, token, options.onLate);
+        return afterStop(result, token, options.onLate);
       }
       token.dispose();
       return Effect.void;
@@ -84,7 +84,7 @@ export function effectFromWork<A, E = unknown>(
 }
 
 /** Waits for work whose token is cancelled; what came of it all the same is handed on. */
-function stopped<A>(
+function afterStop<A>(
   result: Promise<A>,
   token: CancellationToken,
   onLate: ((value: A) => unknown) | undefined,

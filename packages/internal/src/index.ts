@@ -13,6 +13,7 @@ export { defineDispose, defineGetter } from './dispose.ts';
 export { leftOf } from './early.ts';
 export { isError, isNamed, nameError } from './errors.ts';
 export { defineHandle } from './handle.ts';
+export { ignore } from './ignore.ts';
 export { defineInspect } from './inspect.ts';
 export { append, type Chain, detach, type Link, remove } from './list.ts';
 export { guardMethods, misused } from './misused.ts';
@@ -23,7 +24,7 @@ export { refuseThenable } from './sendable.ts';
 export { printed, show } from './show.ts';
 export { reserveStack } from './stack.ts';
 export { isPromise, isThenable } from './thenable.ts';
-export { replaceUncaughtHandler, report } from './uncaught.ts';
+export { replaceUncaughtHandler, reportError } from './uncaught.ts';
 export {
   isParkedOn,
   type Parked,

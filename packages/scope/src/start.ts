@@ -1,5 +1,5 @@
 import { type CancellationToken, ClosedError, type Waiter } from '@quiesce/cancellation-token';
-import { checkFunction } from '@quiesce/internal';
+import { checkFunction, ignore } from '@quiesce/internal';
 import type { Life } from './life.ts';
 import { quoted, type SpawnOptions } from './options.ts';
 import type { Task } from './task.ts';
@@ -47,5 +47,3 @@ export function startIn<V, T>(
   });
   return begun;
 }
-
-function ignore(): void {}

@@ -8,7 +8,7 @@ import {
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
-import { defineGetter, defineHandle, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
+import { defineGetter, defineHandle, ignore, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
 import { nativeThen } from './native-then.ts';
 import { hasObeyed } from './obedience.ts';
 import { quoted } from './options.ts';
@@ -232,8 +232,6 @@ function leaveToScope(task: Task<unknown>, ended: Promise<unknown>, derived: Pro
     if (isScopes) derived.catch(ignore);
   });
 }
-
-function ignore(): void {}
 
 /** For what is done one microtask later. */
 const settled: Promise<void> = Promise.resolve();

@@ -44,7 +44,7 @@ const TOLERANCE = 5;
  */
 export class Interval {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(Interval);
+  static readonly completed: object = /* @__PURE__ */ completeInterval(Interval);
   /** How long from one tick to the next, in milliseconds. */
   readonly period: number;
   /** @internal */
@@ -197,7 +197,7 @@ function make(call: string, start: number, ms: number, clock: Clock, options: In
   return new Interval(start, ms, missed, clock);
 }
 
-function complete(type: typeof Interval): object {
+function completeInterval(type: typeof Interval): object {
   defineHandle(type, { name: 'interval', unguarded: ['then'], facts: ({ period }) => ({ period }) });
   return defineGetter(type, source, function (this: Interval): SourceProtocol<number> {
     return this.protocol;

@@ -9,11 +9,11 @@ import { watch } from './watched.ts';
  * are sources give back what they took.
  */
 export function handleAll(branches: object): void {
-  attempt(() => {
+  quietly(() => {
     handle(branches);
     // The last one first: several calls of one receiver put their values back in order.
     for (const name of Object.keys(branches).reverse())
-      attempt(() => handle((branches as Record<string, unknown>)[name]));
+      quietly(() => handle((branches as Record<string, unknown>)[name]));
   });
 }
 
@@ -35,7 +35,7 @@ export function deferCalls(branches: object): void {
 export function refusal(branches: object, error: unknown, call: string): unknown {
   handleAll(branches);
   let better = error;
-  attempt(() => {
+  quietly(() => {
     better = wrongBranches(branches) ?? error;
   });
   const isOther = call !== 'select' && better instanceof TypeError && better.message.startsWith('select: ');
@@ -46,7 +46,7 @@ export function refusal(branches: object, error: unknown, call: string): unknown
 
 /** The same for the one branch that was given. */
 export function handleOne(branch: unknown): void {
-  attempt(() => handle(branch));
+  quietly(() => handle(branch));
 }
 
 function handle(branch: unknown): void {
@@ -61,7 +61,7 @@ function innerOf(branch: unknown): unknown {
 }
 
 /** What cannot even be looked at is no promise; why the call fails is known already. */
-function attempt(look: () => void): void {
+function quietly(look: () => void): void {
   try {
     look();
   } catch {}

@@ -91,7 +91,7 @@ export function settle<const B extends Exclude<Branch, Match<unknown>>>(branch: 
 }
 
 function settled(fn: BranchFunction): (token: CancellationToken) => Promise<Settled<unknown>> {
-  const run = async (token: CancellationToken): Promise<Settled<unknown>> => {
+  const settling = async (token: CancellationToken): Promise<Settled<unknown>> => {
     try {
       return { ok: true, value: await fn(token) };
     } catch (error) {
@@ -99,5 +99,5 @@ function settled(fn: BranchFunction): (token: CancellationToken) => Promise<Sett
       return { ok: false, error };
     }
   };
-  return isRepeated(fn) ? repeat(run) : run;
+  return isRepeated(fn) ? repeat(settling) : settling;
 }

@@ -24,7 +24,7 @@ export interface SleepOptions {
  */
 export class Sleep implements PromiseLike<void> {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(Sleep);
+  static readonly completed: object = /* @__PURE__ */ completeSleep(Sleep);
   /** @internal */
   readonly protocol: Alarm<void>;
 
@@ -143,7 +143,7 @@ export function sleepUntil(when: Moment, options?: SleepOptions): Sleep {
   return new Sleep(momentOf('sleepUntil', when, clock), clock);
 }
 
-function complete(type: typeof Sleep): object {
+function completeSleep(type: typeof Sleep): object {
   defineHandle(type, {
     name: 'sleep',
     unguarded: ['then'],

@@ -104,8 +104,8 @@ export async function runMain(
   const installation = shutdown.installWith(options, exitNow);
   isRunning = true;
   // Nothing reads stderr any more: not an uncaught error, which would be logged again.
-  const unread = (): void => {};
-  host.stderr.on('error', unread);
+  const ignoreUnread = (): void => {};
+  host.stderr.on('error', ignoreUnread);
   const hold = setInterval(() => {}, LONGEST);
   runProgram(main, shutdown, options);
   await shutdown.ended();
@@ -115,7 +115,7 @@ export async function runMain(
   const { exitCode } = shutdown.report();
   clearInterval(hold);
   installation.uninstall();
-  host.stderr.off('error', unread);
+  host.stderr.off('error', ignoreUnread);
   isRunning = false;
   // An exit code that the user has set is kept where ours is 0.
   if (exitCode !== 0) host.exitCode = exitCode;

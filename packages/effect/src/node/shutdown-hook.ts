@@ -18,8 +18,7 @@ import { CurrentShutdown } from './current-shutdown.ts';
  * @see `shutdown.hook`
  * @example
  * ```ts
- * import { checkKind } from '@quiesce/internal';
-import { Effect } from 'effect';
+ * import { Effect } from 'effect';
  *
  * const shutdown = new Shutdown();
  * const flush = shutdownHook('queue', Effect.sync(() => console.log('queue flushed')));
