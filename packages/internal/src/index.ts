@@ -22,7 +22,7 @@ export { Pair } from './pair.ts';
 export { PromiseSource, recallPromise, rememberPromise, watchPromise } from './promise-source.ts';
 export { refuseThenable } from './sendable.ts';
 export { printed, show } from './show.ts';
-export { reserveStack } from './stack.ts';
+export { reserveStack, withFramesOf } from './stack.ts';
 export { isPromise, isThenable } from './thenable.ts';
 export { replaceUncaughtHandler, reportError } from './uncaught.ts';
 export {

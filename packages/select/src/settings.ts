@@ -36,6 +36,8 @@ export interface Settings {
 export class Limit {
   readonly ms: number;
   readonly clock: Clock;
+  /** Shows who has called the select. */
+  readonly caller: Error = new Error();
   /** When each function that runs was started. */
   readonly #starts: Map<object, number> = new Map();
 
