@@ -619,7 +619,7 @@ const LIMITS = ['name', 'clock'];
 
 /** Whoever passes a parent or a signal wants a child, and would get a root. */
 function refuseParent(options: object): void {
-  if (!CancellationToken.owns(options) && !isAbortSignal(options) && !(brand in Object(options))) return;
+  if (!isAbortSignal(options) && !(brand in Object(options)) && !('signal' in Object(options))) return;
   throw new TypeError(
     `new CancellationToken: got ${show(options)} instead of options: a child of a token is token.childToken(), a token that ` +
       'follows a signal is CancellationToken.from(signal)',

@@ -3,10 +3,10 @@ import { show } from './show.ts';
 import { isPromise } from './thenable.ts';
 
 /** @throws TypeError unless `value` is what was expected */
-export function checkKind(isRight: boolean, call: string, expected: string, value: unknown): void {
+export function checkKind(isRight: boolean, call: string, expected: string, value: unknown, hint = ''): void {
   if (isRight) return;
   letGo(value);
-  throw new TypeError(`${call}: expected ${expected}, got ${show(value)}`);
+  throw new TypeError(`${call}: expected ${expected}, got ${show(value)}${hint}`);
 }
 
 /** The public `source`, which is the same in every copy. */
@@ -21,9 +21,10 @@ export function letGo(value: unknown): void {
   } catch {}
 }
 
-/** @throws TypeError unless `value` is a function */
-export function checkFunction(call: string, value: unknown): void {
-  checkKind(typeof value === 'function', call, 'a function', value);
+/** @throws TypeError unless `value` is a function; the text says what to write for what was passed instead */
+export function checkFunction(call: string, value: unknown, hint?: string): void {
+  if (typeof value === 'function') return;
+  checkKind(false, call, 'a function', value, isPromise(value) ? '; pass a function that starts the work' : hint);
 }
 
 /** @throws TypeError unless `value` is iterable and no string */

@@ -51,6 +51,10 @@ export function checkOptions(
 
 const none: readonly string[] = [];
 
+/** What is likely to be meant by one value in place of the options. */
+const signals = ['signal', 'stopping', 'token'];
+const numbers = ['concurrency', 'timeout'];
+
 function isClock(value: unknown): boolean {
   const { now, setTimer } = Object(value) as { readonly now?: unknown; readonly setTimer?: unknown };
   return typeof now === 'function' && typeof setTimer === 'function';
@@ -64,8 +68,15 @@ function isNoOptions(options: object): boolean {
 
 function wrongOptions(call: string, options: unknown, known: readonly string[]): TypeError {
   const isSignal = typeof options === 'object' && options !== null && isCanceller(options);
-  let hint = isSignal && known.includes('signal') ? ': write { signal }' : '';
-  if (typeof options === 'number' && known.includes('timeout')) hint = `: write { timeout: ${options} }`;
+  const names = isSignal
+    ? signals
+    : typeof options === 'number'
+      ? numbers
+      : typeof options === 'string'
+        ? ['name']
+        : [];
+  const name = names.find((name) => known.includes(name));
+  const hint = name === undefined ? '' : `: write { ${name}${isSignal ? '' : `: ${JSON.stringify(options)}`} }`;
   return new TypeError(`${call}: the options must be an object, got ${show(options)}${hint}`);
 }
 

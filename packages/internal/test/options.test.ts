@@ -71,7 +71,9 @@ describe('options', () => {
     ]) {
       expect(refusal(wrong)).toBe(`scope: the options must be an object, got ${shown}`);
     }
-    expect(refusal('10')).toBe('scope: the options must be an object, got the string "10"');
+    expect(refusal('10')).toBe('scope: the options must be an object, got the string "10": write { name: "10" }');
+    expect(refusal('10', ['timeout'])).toBe('scope: the options must be an object, got the string "10"');
+    expect(refusal(4, ['timeout', 'concurrency'])).toContain('got the number 4: write { concurrency: 4 }');
     expect(refusal([])).toBe('scope: the options must be an object, got an array');
     expect(refusal(new AbortController().signal)).toBe(
       'scope: the options must be an object, got an AbortSignal: write { signal }',

@@ -64,12 +64,20 @@ export function isElse(name: string, branch: unknown): boolean {
  *
  * @throws TypeError in the name of that call when it is nothing that a branch can be
  */
-export function kindFor(call: string, branch: unknown): number {
+export function kindFor(call: string, branch: unknown, first?: string): number {
   try {
     return kindOf(branch, '');
   } catch {
-    throw new TypeError(`${call}: expected a source, an AbortSignal, a promise or a function, got ${show(branch)}`);
+    throw wrongBranch(call, branch, first);
   }
+}
+
+/** @param first what stands before the branch in the call, if anything */
+export function wrongBranch(call: string, branch: unknown, first?: string): TypeError {
+  const hint = first === undefined ? '' : `; write ${call}(${first}, work)`;
+  return new TypeError(
+    `${call}: expected a source, an AbortSignal, a promise or a function, got ${show(branch)}${hint}`,
+  );
 }
 
 /** @throws TypeError when there are no branches to look at */

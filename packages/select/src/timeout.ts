@@ -13,7 +13,7 @@ import {
 } from '@quiesce/cancellation-token';
 import { checkOptions, checkTime, dateTime, show } from '@quiesce/internal';
 import type { BranchFunction, BranchValue } from './branches.ts';
-import { FUNCTION, kindFor, MATCH, OFF } from './kinds.ts';
+import { FUNCTION, kindFor, MATCH, OFF, wrongBranch } from './kinds.ts';
 import { handleAll } from './refused.ts';
 import { select } from './select.ts';
 import { type Settled, settle } from './settle.ts';
@@ -159,10 +159,9 @@ function prepared(
   options: TimeoutOptions | undefined,
 ): () => Promise<MovedOn<unknown>> {
   checkOptions(call, options, ['signal', 'clock', 'abandon']);
-  const kind = kindFor(call, work);
-  if (kind === OFF || kind & MATCH) {
-    throw new TypeError(`${call}: the work must be a function, a promise, a source or a signal, got ${show(work)}`);
-  }
+  const first = call === 'timeoutAt' ? 'date' : 'ms';
+  const kind = kindFor(call, work, first);
+  if (kind === OFF || kind & MATCH) throw wrongBranch(call, work, first);
   const { signal, clock = systemClock, abandon } = options ?? {};
   const ms =
     call === 'timeoutAt'

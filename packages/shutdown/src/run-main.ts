@@ -89,7 +89,7 @@ export async function runMain(
   main: (scope: Scope, shutdown: Shutdown) => unknown,
   options: RunMainOptions = {},
 ): Promise<void> {
-  checkFunction('runMain', main);
+  checkFunction('runMain', main, '; write runMain(main, options)');
   checkOptions('runMain', options, runMainOptions, runMainFlags);
   checkMainThread();
   checkChoice('runMain: onInterrupted', options.onInterrupted, ['success', 'signal']);

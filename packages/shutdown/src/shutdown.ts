@@ -232,7 +232,9 @@ export class Shutdown {
    */
   add(drainable: Drainable, options?: AddOptions): () => boolean {
     if (typeof drainable?.stop !== 'function' || typeof drainable.drain !== 'function') {
-      throw new TypeError(`add: expected { name, inFlight, stop(), drain(token) }, got ${show(drainable)}`);
+      const { listen } = Object(drainable) as { readonly listen?: unknown };
+      const hint = typeof listen === 'function' ? '; write add(drain(server)), with drain of @quiesce/http-drain' : '';
+      throw new TypeError(`add: expected { name, inFlight, stop(), drain(token) }, got ${show(drainable)}${hint}`);
     }
     if (drainable.announce !== undefined) checkFunction('add: announce', drainable.announce);
     checkOptions('add', options, ['tree']);
