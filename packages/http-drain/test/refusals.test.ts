@@ -56,7 +56,7 @@ describe('drain(server, options) refuses', () => {
       'drain: retryAfter must be whole seconds from 0, got the string "1"',
     ],
     ['a part of a second', { retryAfter: 0.5 }, 'whole seconds from 0, got the number 0.5'],
-    ['a name that is none', { name: 7 }, 'drain: name must be a string, got the number 7'],
+    ['a name that is none', { name: 7 }, 'drain: name: expected a string, got the number 7'],
     ['no function', { refuse: 503 }, 'TypeError: drain: refuse: expected a function, got the number 503'],
     ['no function either', { upgraded: true }, 'TypeError: drain: upgraded: expected a function, got the boolean true'],
     [
@@ -65,7 +65,7 @@ describe('drain(server, options) refuses', () => {
       'drain: stopping: expected an AbortSignal or a CancellationToken, got the boolean true',
     ],
     ['a controller', { stopping: new AbortController() }, 'got an AbortController'],
-    ['no clock', { clock: Date }, 'drain: clock must be a Clock, got the function "Date"'],
+    ['no clock', { clock: Date }, 'drain: clock: expected a Clock, got the function "Date"'],
   ];
   it.each(cases)('%s', (_, options, text) => {
     const server = createServer();

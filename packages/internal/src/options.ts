@@ -1,4 +1,4 @@
-import { checkTime } from './check.ts';
+import { checkKind, checkTime } from './check.ts';
 import { show } from './show.ts';
 
 /** What other libraries call an option of ours, in small letters. */
@@ -37,46 +37,36 @@ export function checkOptions(
     }
     isEmpty = false;
     const value = (options as Record<string, unknown>)[key];
-    if (value === undefined) continue;
-    if (!isKnown) {
-      if (typeof value !== 'boolean') throw new TypeError(`${call}: ${key} must be true or false, got ${show(value)}`);
-    } else if (key === 'name') {
-      if (typeof value !== 'string') throw new TypeError(`${call}: name must be a string, got ${show(value)}`);
-    } else if (key === 'clock') {
-      if (!isClock(value)) throw new TypeError(`${call}: clock must be a Clock, got ${show(value)}`);
-    } else if (key.endsWith('imeout')) checkTime(`${call}: ${key}`, value as number);
+    if (value === undefined || key === 'signal') continue;
+    const what = `${call}: ${key}`;
+    if (!isKnown) checkKind(typeof value === 'boolean', what, 'true or false', value);
+    else if (key === 'name') checkKind(typeof value === 'string', what, 'a string', value);
+    else if (key === 'clock') checkKind(typeof Object(value).setTimer === 'function', what, 'a Clock', value);
+    else if (key.endsWith('imeout')) checkTime(what, value as number);
   }
   if (isEmpty && isNoOptions(options)) throw wrongOptions(call, options, known);
 }
 
 const none: readonly string[] = [];
 
-/** What is likely to be meant by one value in place of the options. */
-const signals = ['signal', 'stopping', 'token'];
-const numbers = ['concurrency', 'timeout'];
-
-function isClock(value: unknown): boolean {
-  const { now, setTimer } = Object(value) as { readonly now?: unknown; readonly setTimer?: unknown };
-  return typeof now === 'function' && typeof setTimer === 'function';
-}
-
-/** Whether an object without properties of its own is something else than options: a token, a Date, a promise, a Map. */
+/** Whether an object without options is something else: an `AbortSignal`, a Date, a promise, a Map. */
 function isNoOptions(options: object): boolean {
   if (Object.getPrototypeOf(options) === Object.prototype) return false;
-  return isCanceller(options) || !/Object|Module/.test(Object.prototype.toString.call(options));
+  return !/Object|Module/.test(Object.prototype.toString.call(options));
 }
 
+/** What is likely to be meant by one value in place of the options, by its type. */
+const meant: Readonly<Record<string, readonly string[]>> = {
+  object: ['signal', 'stopping', 'token'],
+  number: ['concurrency', 'timeout'],
+  string: ['name'],
+};
+
 function wrongOptions(call: string, options: unknown, known: readonly string[]): TypeError {
-  const isSignal = typeof options === 'object' && options !== null && isCanceller(options);
-  const names = isSignal
-    ? signals
-    : typeof options === 'number'
-      ? numbers
-      : typeof options === 'string'
-        ? ['name']
-        : [];
+  const isObject = typeof options === 'object';
+  const names = isObject && !(options !== null && isCanceller(options)) ? none : (meant[typeof options] ?? none);
   const name = names.find((name) => known.includes(name));
-  const hint = name === undefined ? '' : `: write { ${name}${isSignal ? '' : `: ${JSON.stringify(options)}`} }`;
+  const hint = name === undefined ? '' : `: write { ${name}${isObject ? '' : `: ${JSON.stringify(options)}`} }`;
   return new TypeError(`${call}: the options must be an object, got ${show(options)}${hint}`);
 }
 

@@ -96,13 +96,13 @@ describe('options', () => {
     expect(refused({ name: '', timeout: 0, cleanupTimeout: Number.POSITIVE_INFINITY, clock, watchdog: false })).toBe(
       'accepted',
     );
-    expect(refused({ name: null })).toBe('TypeError: scope: name must be a string, got null');
+    expect(refused({ name: null })).toBe('TypeError: scope: name: expected a string, got null');
     expect(refused({ cleanupTimeout: null })).toBe(
       'RangeError: scope: cleanupTimeout must be milliseconds from 0 to Infinity, got null',
     );
-    expect(refused({ clock: Date })).toBe('TypeError: scope: clock must be a Clock, got the function "Date"');
+    expect(refused({ clock: Date })).toBe('TypeError: scope: clock: expected a Clock, got the function "Date"');
     expect(refused({ watchdog: 'false' })).toBe(
-      'TypeError: scope: watchdog must be true or false, got the string "false"',
+      'TypeError: scope: watchdog: expected true or false, got the string "false"',
     );
     expect(refused({ watchdogs: 1 })).toContain('did you mean "watchdog"?');
   });
