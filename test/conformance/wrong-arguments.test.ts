@@ -49,7 +49,7 @@ const accepts: Record<Kind, (value: unknown) => boolean> = {
   'count from 0': (value) => value === 5 || value === 0,
   limit: (value) => value === 5 || value === Number.POSITIVE_INFINITY || value === 1e300,
   whole: (value) => value === 5 || value === 0,
-  number: (value) => typeof value === 'number',
+  number: (value) => typeof value === 'number' && (Number.isFinite(value) || value > 0),
   function: (value) => typeof value === 'function',
   signal: () => false,
   // What has a `signal` is as good as options with one.

@@ -174,6 +174,8 @@ const tokens: Row[] = [
   ),
   ['setTimer', 'time', (value) => systemClock.clearTimer(systemClock.setTimer(value, noop, { ref: false }))],
   ['advance', 'time', (value) => clock.advance(value)],
+  ['run', 'function', (value) => clock.run(value)],
+  ['new VirtualClock', 'number', (value) => new VirtualClock(value), optional],
 ];
 
 const channels: Row[] = [
@@ -420,6 +422,11 @@ const services: Row[] = [
   ...optionsRow('runMain', (options) => runMain(noop, options)),
   ['runMain: onInterrupted', 'choice', (onInterrupted) => runMain(noop, { onInterrupted }), optional],
   ...timeRow('runMain', (options) => runMain(noop, { ...options, nope: 1 } as Wrong), 'flushTimeout'),
+  ...signalRow('runMain', (options) => runMain(noop, options)),
+  ['runMain: logger', 'choice', (logger) => runMain(noop, { logger }), optional],
+  ['runMain: name', 'name', (name) => runMain(noop, { name }), optional],
+  ['runMain: signals', 'functions', (signals) => runMain(noop, { signals }), optional],
+  ...timeRow('runMain', (options) => runMain(noop, options), ...shutdownTimes, 'progressInterval', 'signalDebounce'),
   ['shutdownWithTimeout', 'function', (value) => shutdownWithTimeout(value, 5)],
   ['shutdownWithTimeout', 'time', (value) => shutdownWithTimeout(noop, value)],
   ...optionsRow('shutdownWithTimeout', (options) => shutdownWithTimeout(noop, 5, options)),

@@ -19,7 +19,8 @@ import type { WeakSender } from './weak-sender.ts';
  * ```
  */
 export function retained<T>(handle: Sender<T> | WeakSender<T> | Receiver<T>): T[] {
-  const { ring } = handle;
+  const ring = handle?.ring;
+  if (ring === undefined) throw new TypeError('retained: expected a sender or a receiver of a broadcast channel');
   const values: T[] = [];
   // Nothing of the ring is imported: a chunk that both entries share would cut the hot path in two, and cost 12 %.
   for (let at = Math.max(0, ring.tail - ring.size); at < ring.tail; at++) {

@@ -72,10 +72,12 @@ export class Installation implements Disposable {
   constructor(shutdown: Shutdown, options: InstallOptions, exitNow?: (signal: string) => void) {
     const { signals = defaultSignals(), errors = true, disconnect = true, reportSignal = 'SIGUSR2' } = options;
     const { signalDebounce = 500 } = options;
-    checkKind(Array.isArray(signals), 'install: signals', "a list, such as ['SIGTERM']", signals);
-    for (const signal of signals) checkSignal('signals', signal);
-    if (reportSignal !== false) checkSignal('reportSignal', reportSignal);
-    this.#signalDebounce = checkTime('install: signalDebounce', signalDebounce);
+    // Only `runMain` says how to exit.
+    const call = exitNow === undefined ? 'install' : 'runMain';
+    checkKind(Array.isArray(signals), `${call}: signals`, "a list, such as ['SIGTERM']", signals);
+    for (const signal of signals) checkSignal(`${call}: signals`, signal);
+    if (reportSignal !== false) checkSignal(`${call}: reportSignal`, reportSignal);
+    this.#signalDebounce = checkTime(`${call}: signalDebounce`, signalDebounce);
     this.#shutdown = shutdown;
     this.#exitNow = exitNow ?? ((signal) => this.#raise(signal));
     const ask = (request: ShutdownRequest): void => void shutdown.machine.ask(request);
@@ -199,9 +201,9 @@ function defaultSignals(): readonly string[] {
 }
 
 /** Refuses what Node would take for an event like any other, and what no process can catch. */
-function checkSignal(option: string, signal: string): void {
+function checkSignal(what: string, signal: string): void {
   const isSignal = signalNumber(signal) > 0 && signal !== 'SIGKILL' && signal !== 'SIGSTOP';
-  checkKind(isSignal, `install: ${option}`, 'a signal that a process of this system can catch', signal);
+  checkKind(isSignal, what, 'a signal that a process of this system can catch', signal);
 }
 
 /** Whether a write has failed because its reader has gone. */

@@ -18,12 +18,11 @@ export interface Logger {
 }
 
 /** Refuses what lacks a method. */
-export function checkLogger(logger: Logger): Logger {
+export function checkLogger(call: string, logger: Logger): void {
   for (const level of ['info', 'warn', 'error'] as const) {
     if (typeof logger?.[level] === 'function') continue;
-    throw new TypeError(`new Shutdown: logger: expected { info, warn, error }, got ${show(logger)} without ${level}()`);
+    throw new TypeError(`${call}: logger: expected { info, warn, error }, got ${show(logger)} without ${level}()`);
   }
-  return logger;
 }
 
 /** What is logged at once: a line, what it is about, and an error that belongs to it. */

@@ -1,6 +1,6 @@
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkTime, show } from '@quiesce/internal';
-import type { Logger } from './logger.ts';
+import { checkLogger, type Logger } from './logger.ts';
 
 /** Time limits of a shutdown, in milliseconds from 0 to `Infinity`. */
 export interface ShutdownLimits {
@@ -66,6 +66,16 @@ export const shutdownOptions: readonly string[] = [
 ];
 export const shutdownFlags: readonly string[] = ['leakDetection', 'watchdog', 'systemd'];
 
+/** Refuses values that are none, in the name of the call that the user wrote. Returns the limits. */
+export function checkShutdownOptions(call: string, options: ShutdownOptions): Limits {
+  const { name, signal, logger, progressInterval = 0 } = options;
+  if (name !== undefined) checkName(`${call}: name`, name);
+  if (signal !== undefined) CancellationToken.from(signal, `${call}: signal`);
+  if (logger !== undefined && logger !== false) checkLogger(call, logger);
+  checkTime(`${call}: progressInterval`, progressInterval);
+  return limitsOf(call, options);
+}
+
 /** Fills in the defaults, and refuses times that are none in the name of the call that the user wrote. */
 export function limitsOf(call: string, options: ShutdownLimits): Limits {
   const limits: Record<string, number> = {};
@@ -89,5 +99,5 @@ export function clockOf(options: { readonly clock?: Clock | undefined }): Clock 
 
 /** The token given; `undefined`: none. */
 export function tokenOf(signal: CancellationToken | AbortSignal | undefined): CancellationToken | undefined {
-  return signal === undefined ? undefined : CancellationToken.from(signal, 'new Shutdown: signal');
+  return signal === undefined ? undefined : CancellationToken.from(signal);
 }

@@ -5,7 +5,7 @@ import { checkProgram } from './check-program.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
 import { type InstallOptions, installFlags, installOptions } from './install.ts';
-import { limitsOf, type ShutdownOptions, shutdownFlags, shutdownOptions } from './options.ts';
+import { checkShutdownOptions, type ShutdownOptions, shutdownFlags, shutdownOptions } from './options.ts';
 import { partOf } from './parts.ts';
 import { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
@@ -94,7 +94,7 @@ export async function runMain(
   checkMainThread();
   checkChoice('runMain: onInterrupted', options.onInterrupted, ['success', 'signal']);
   if (isRunning) throw new Error('runMain: a program is running in this process already; it has one runMain');
-  limitsOf('runMain', options);
+  checkShutdownOptions('runMain', options);
   const shutdown = new Shutdown({
     ...pick(options, [...shutdownOptions, ...shutdownFlags]),
     logger: options.logger ?? new Terminal(host.stderr),

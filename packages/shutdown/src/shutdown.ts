@@ -11,8 +11,8 @@ import { type HookFunction, Machine } from './machine.ts';
 import { Observers } from './observers.ts';
 import {
   checkName,
+  checkShutdownOptions,
   clockOf,
-  limitsOf,
   type ShutdownOptions,
   shutdownFlags,
   shutdownOptions,
@@ -94,8 +94,7 @@ export class Shutdown {
    */
   constructor(options: ShutdownOptions = {}) {
     checkOptions('new Shutdown', options, shutdownOptions, shutdownFlags);
-    if (options.name !== undefined) checkName('new Shutdown: name', options.name);
-    const limits = limitsOf('new Shutdown', options);
+    const limits = checkShutdownOptions('new Shutdown', options);
     const token = tokenOf(options.signal);
     this.name = options.name;
     this.observers = new Observers(this, options, limits);
