@@ -1,11 +1,4 @@
-import {
-  asFailingSource,
-  PENDING,
-  type Source,
-  type SourcePromise,
-  type SourceProtocol,
-  source,
-} from '@quiesce/cancellation-token';
+import { asFailingSource, PENDING, type Source, type SourcePromise } from '@quiesce/cancellation-token';
 import { defineHandle, misused, show } from '@quiesce/internal';
 import { Cursor } from './cursor.ts';
 import type { Handle } from './handle.ts';
@@ -43,21 +36,26 @@ export class Receiver<T> implements Disposable {
     name: 'receiver',
     dispose: 'close',
     unguarded: ['recv', 'tryRecv'],
+    owns: Receiver.#owns,
+    source: (receiver) => receiver.#cursor,
     facts: ({ length, isClosed, strongCount }) => ({ length, isClosed, strongCount }),
   });
-  /** @internal */
-  readonly cursor: Cursor<T>;
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #cursor in Object(value);
+  }
+  readonly #cursor: Cursor<T>;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
   constructor(ring: Ring<T>) {
-    this.cursor = new Cursor(ring);
+    this.#cursor = new Cursor(ring);
   }
 
   /** @internal */
   get ring(): Ring<T> {
-    return this.cursor.ring;
+    return this.#cursor.ring;
   }
 
   /**
@@ -85,9 +83,8 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   recv(options?: RecvOptions): SourcePromise<T> {
-    if (!(this instanceof Receiver))
-      return Promise.reject(misused(Receiver.prototype, 'receiver', 'recv', this)) as never;
-    const { cursor } = this;
+    if (!Receiver.#owns(this)) return Promise.reject(misused(Receiver.prototype, 'receiver', 'recv', this)) as never;
+    const cursor = this.#cursor;
     return options === undefined && cursor.isFree ? cursor.recv() : receive(cursor, cursor, options);
   }
 
@@ -113,7 +110,7 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   recvMany(limit: number, options?: RecvOptions): SourcePromise<T[]> {
-    const { cursor } = this;
+    const cursor = this.#cursor;
     let taken = 0;
     const taker: Taker<T[]> = {
       poll: () => {
@@ -148,8 +145,8 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   tryRecv(): TryRecv<T> {
-    if (!(this instanceof Receiver)) throw misused(Receiver.prototype, 'receiver', 'tryRecv', this);
-    const { cursor } = this;
+    if (!Receiver.#owns(this)) throw misused(Receiver.prototype, 'receiver', 'tryRecv', this);
+    const cursor = this.#cursor;
     if (cursor.isEnded) return { ok: false, why: 'closed' };
     const missed = cursor.catchUp();
     if (missed > 0) return { ok: false, why: 'lagged', missed };
@@ -182,7 +179,7 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
-    return new Values(this.cursor, options);
+    return new Values(this.#cursor, options);
   }
 
   /** The same as `values()`. */
@@ -205,12 +202,12 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   resubscribe(): Receiver<T> {
-    return new Receiver(this.ring);
+    return new Receiver(this.#cursor.ring);
   }
 
   /** How many values are yet to be read; more than the capacity until the lag has been reported. */
   get length(): number {
-    return this.cursor.isClosed ? 0 : this.ring.tail - this.cursor.position;
+    return this.#cursor.isClosed ? 0 : this.#cursor.ring.tail - this.#cursor.position;
   }
 
   /** Whether there is nothing to read now. */
@@ -220,22 +217,22 @@ export class Receiver<T> implements Disposable {
 
   /** Whether all senders are closed; there may be values left to read. */
   get isClosed(): boolean {
-    return this.ring.senders === 0;
+    return this.#cursor.ring.senders === 0;
   }
 
   /** How many senders of this channel are open. */
   get strongCount(): number {
-    return this.ring.senders;
+    return this.#cursor.ring.senders;
   }
 
   /** How many weak senders of this channel are open. */
   get weakCount(): number {
-    return this.ring.weakSenders;
+    return this.#cursor.ring.weakSenders;
   }
 
   /** Whether a handle, of any kind, is of the same channel. */
   sameChannel(other: Handle): boolean {
-    return other.ring === this.ring;
+    return other.ring === this.#cursor.ring;
   }
 
   /**
@@ -245,14 +242,9 @@ export class Receiver<T> implements Disposable {
    * @see Drop for tokio::sync::broadcast::Receiver (tokio 1.53)
    */
   close(): void {
-    this.cursor.leave();
+    this.#cursor.leave();
   }
 }
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Receiver<T> extends Source<T> {}
-Object.defineProperty(Receiver.prototype, source, {
-  get(this: Receiver<unknown>): SourceProtocol<unknown> {
-    return this.cursor;
-  },
-});

@@ -20,8 +20,13 @@ export class SemaphorePermit implements Disposable {
     name: 'permit',
     dispose: 'release',
     unguarded: ['release'],
+    owns: SemaphorePermit.#owns,
     facts: ({ count }) => ({ count }),
   });
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #line in Object(value);
+  }
   readonly #line: Line;
   /** How many are left to release: less after `split`, more after `merge`, none after `release` and `forget`. */
   #count: number;
@@ -41,7 +46,7 @@ export class SemaphorePermit implements Disposable {
 
   /** Gives the permits back, to the next in line. Synchronous, idempotent. */
   release(): void {
-    if (!(this instanceof SemaphorePermit)) throw misused(SemaphorePermit.prototype, 'permit', 'release', this);
+    if (!SemaphorePermit.#owns(this)) throw misused(SemaphorePermit.prototype, 'permit', 'release', this);
     const count = this.#count;
     this.#count = 0;
     try {
@@ -87,8 +92,8 @@ export class SemaphorePermit implements Disposable {
    * @see tokio::sync::OwnedSemaphorePermit::merge (tokio 1.53)
    */
   merge(other: SemaphorePermit): void {
-    if (other === this || other.#line !== this.#line) {
-      throw new TypeError('merge: the other permit must be another one of the same semaphore');
+    if (other === this || !SemaphorePermit.#owns(other) || other.#line !== this.#line) {
+      throw new TypeError('merge: the other permit must be another one of the same semaphore, and no proxy of one');
     }
     this.#count += other.forget();
   }

@@ -1,5 +1,5 @@
 import { type CancellationToken, isClosedError, PENDING, type SourceProtocol } from '@quiesce/cancellation-token';
-import { checkOptions, defineDispose, defineInspect } from '@quiesce/internal';
+import { checkOptions, defineHandle, misused } from '@quiesce/internal';
 import { limited } from './limited.ts';
 import { Pause } from './pause.ts';
 import { failed, fulfilled } from './settle.ts';
@@ -12,10 +12,14 @@ export interface ValuesOptions {
 
 /** The values of a stream, one after the other, until it is closed; leaving the loop leaves the stream as it is. */
 export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Values, 'return', 'asyncDispose');
-  /** @internal See `defineInspect`. */
-  static readonly described: object = /* @__PURE__ */ defineInspect(Values, (values) => ({ isDone: values.#isDone }));
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Values, {
+    name: 'iterator',
+    owns: (value) => #isDone in value,
+    asyncDispose: 'return',
+    unguarded: ['next', 'poll'],
+    facts: (values) => ({ isDone: values.#isDone }),
+  });
   readonly #protocol: SourceProtocol<T>;
   /** Whether a signal ends it. */
   readonly #isGated: boolean;
@@ -35,6 +39,7 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
+    if (!(#isDone in Object(this))) throw misused(Values.prototype, 'iterator', 'next', this);
     if (this.#isDone) return fulfilled({ done: true, value: undefined });
     try {
       const value = this.#protocol.poll();

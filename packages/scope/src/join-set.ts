@@ -8,23 +8,13 @@
  *     thousand who wait cost a task no more than one.
  */
 
-import {
-  CancellationToken,
-  PENDING,
-  type Source,
-  type SourceProtocol,
-  source,
-  type Waiter,
-  wait,
-} from '@quiesce/cancellation-token';
+import { CancellationToken, PENDING, type Source, type Waiter, wait } from '@quiesce/cancellation-token';
 import {
   append,
   type Chain,
   checkFunction,
   checkOptions,
-  defineGetter,
   defineHandle,
-  defineInspect,
   parkOn,
   remove,
   unparkFrom,
@@ -353,19 +343,14 @@ function inOrder({ head }: Chain<Task<unknown>>): Task<unknown>[] {
  * ```
  */
 export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineGetter(
-    JoinNext,
-    source,
-    function (this: JoinNext<unknown>): SourceProtocol<unknown> {
-      return this;
-    },
-  );
-  /** @internal See `defineInspect`. */
-  static readonly described: object = /* @__PURE__ */ defineInspect(JoinNext, (next) => ({
-    name: next.#set.name,
-    length: next.#set.length,
-  }));
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(JoinNext, {
+    name: 'wait',
+    owns: (value) => #set in value,
+    source: (wait) => wait,
+    unguarded: ['then', 'poll', 'park', 'unpark'],
+    facts: (wait) => ({ name: wait.#set.name, length: wait.#set.length }),
+  });
   readonly #set: JoinSet<T>;
   /** @internal Set when the set was empty: the end of the stream. */
   once?: true;

@@ -11,8 +11,6 @@ import {
   type CancellationToken,
   PENDING,
   type Source,
-  type SourceProtocol,
-  source,
   untilCancelled,
   type Waiter,
   wait,
@@ -20,7 +18,6 @@ import {
 import {
   checkFunction,
   checkOptions,
-  defineGetter,
   defineHandle,
   isThenable,
   parkOn,
@@ -315,14 +312,14 @@ function deadlineOf(token: CancellationToken | AbortSignal): CancellationToken |
  * ```
  */
 export class TrackerWait implements PromiseLike<void> {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineGetter(
-    TrackerWait,
-    source,
-    function (this: TrackerWait): SourceProtocol<void> {
-      return this;
-    },
-  );
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(TrackerWait, {
+    name: 'wait',
+    owns: (value) => #tracker in value,
+    source: (wait) => wait,
+    unguarded: ['then', 'poll', 'park', 'unpark', 'once'],
+    facts: () => ({}),
+  });
   readonly #tracker: TaskTracker;
   /** Ready once the tracker's has moved on from it (invariant 2). */
   readonly #epoch: number;

@@ -3,12 +3,10 @@ import {
   CancelledError,
   PENDING,
   type Source,
-  type SourceProtocol,
-  source,
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
-import { defineGetter, defineHandle, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
+import { defineHandle, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
 import { nativeThen } from './native-then.ts';
 import { hasObeyed } from './obedience.ts';
 import { quoted } from './options.ts';
@@ -58,8 +56,18 @@ export interface TaskInfo {
  * ```
  */
 export class Task<T> implements PromiseLike<T>, Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(Task);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Task, {
+    name: 'task',
+    owns: (value) => #info in value,
+    source: (task) => task,
+    dispose: 'cancel',
+    unguarded: ['start', 'started', 'then', 'poll', 'park', 'unpark', 'once', 'info'],
+    facts: ({ name, current, value }) => {
+      const isOver = current === 'failed' || current === 'cancelled';
+      return { name, state: current, reason: isOver ? value : undefined };
+    },
+  });
   /** @internal Links in its parent's list. */
   next: Task<unknown> | undefined = undefined;
   /** @internal */
@@ -73,8 +81,8 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   parent: TaskParent | undefined;
   /** @internal */
   readonly token: CancellationToken;
-  /** @internal */
-  readonly info: TaskInfo | undefined;
+  /** Private, since a proxy has no private field: then it is refused. */
+  readonly #info: TaskInfo | undefined;
   /** @internal */
   current: TaskState = 'running';
   /** @internal The value, the error or the reason, from the end on; until then what `started` says. */
@@ -86,7 +94,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   constructor(parent: TaskParent, token: CancellationToken, info: TaskInfo | undefined, started: number) {
     this.parent = parent;
     this.token = token;
-    this.info = info;
+    this.#info = info;
     this.value = started;
   }
 
@@ -102,6 +110,11 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     }
   }
 
+  /** @internal */
+  get info(): TaskInfo | undefined {
+    return this.#info;
+  }
+
   /** @internal When it was spawned, in whole ms of its scope's clock. Only while it runs: a field of its own would cost each. */
   get started(): number {
     return this.value as number;
@@ -109,7 +122,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
 
   /** The name given to `spawn`; `undefined`: none. */
   get name(): string | undefined {
-    return this.info?.name;
+    return this.#info?.name;
   }
 
   /** Where it stands. */
@@ -260,19 +273,3 @@ function end(task: Task<unknown>, state: TaskState, value: unknown): void {
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Task<T> extends Source<T> {}
-
-/** Gives the tasks what `isolatedDeclarations` does not allow inside of a class. */
-function complete(type: typeof Task): object {
-  defineHandle(type, {
-    name: 'task',
-    dispose: 'cancel',
-    unguarded: ['start', 'then', 'poll', 'park', 'unpark'],
-    facts: ({ name, current, value }) => {
-      const isOver = current === 'failed' || current === 'cancelled';
-      return { name, state: current, reason: isOver ? value : undefined };
-    },
-  });
-  return defineGetter(type, source, function (this: Task<unknown>): SourceProtocol<unknown> {
-    return this;
-  });
-}

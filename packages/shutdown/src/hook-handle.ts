@@ -51,6 +51,13 @@ export function hookOf(name: string, run: HookFunction, options: HookOptions): H
 
 /** A hook that can be taken back. */
 export class RegisteredHook implements HookHandle {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(RegisteredHook, {
+    name: 'hook',
+    owns: (value) => #remove in value,
+    dispose: 'remove',
+    facts: ({ name }) => ({ name }),
+  });
   readonly name: string;
   readonly #remove: () => boolean;
   /** The same as `remove`. */
@@ -65,4 +72,3 @@ export class RegisteredHook implements HookHandle {
     return this.#remove();
   }
 }
-defineHandle(RegisteredHook, { name: 'hook', dispose: 'remove', facts: ({ name }) => ({ name }) });

@@ -47,6 +47,13 @@ type Listeners = readonly (readonly [event: string, listener: (first: unknown, s
  * ```
  */
 export class Installation implements Disposable {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Installation, {
+    name: 'installation',
+    owns: (value) => #shutdown in value,
+    dispose: 'uninstall',
+    facts: ({ isInstalled }) => ({ isInstalled }),
+  });
   readonly #shutdown: Shutdown;
   readonly #listeners: Listeners;
   /** What a signal does that is not the first one, when the shutdown has been forced, or is over. */
@@ -180,11 +187,6 @@ export class Installation implements Disposable {
     host.kill(host.pid, signal);
   }
 }
-defineHandle(Installation, {
-  name: 'installation',
-  dispose: 'uninstall',
-  facts: ({ isInstalled }) => ({ isInstalled }),
-});
 
 async function inTurns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));

@@ -57,6 +57,16 @@ export interface ShutdownProgress {
  * ```
  */
 export class Shutdown {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Shutdown, {
+    name: 'shutdown',
+    owns: (value) => #guards in value,
+    facts: ({ name, state, progress, machine }) => {
+      const { inFlight, waitingFor } = progress;
+      const { request, force } = machine;
+      return { name, state, inFlight, waitingFor, request, force };
+    },
+  });
   /** @internal */
   readonly machine: Machine;
   /** @internal */
@@ -379,11 +389,3 @@ export class Shutdown {
     this.#progress.close();
   }
 }
-defineHandle(Shutdown, {
-  name: 'shutdown',
-  facts: ({ name, state, progress, machine }) => {
-    const { inFlight, waitingFor } = progress;
-    const { request, force } = machine;
-    return { name, state, inFlight, waitingFor, request, force };
-  },
-});
