@@ -66,7 +66,7 @@ export class Receiver<T> implements Disposable {
    *
    * **Cancel safety.** Cancelled, it has consumed nothing and has given up its place. Once a value was taken for it, a
    * cancellation comes too late. As a branch of `select` it takes nothing until it wins: it leaves the line, and gives back
-   * what it has taken at the call. `job: rx` is the faster branch.
+   * what it has taken before. Either await a call or make it a branch. `job: rx` is the faster branch.
    *
    * **Fairness.** Receives that wait on one receiver are served in order of their calls, a value each.
    *
@@ -94,7 +94,7 @@ export class Receiver<T> implements Disposable {
    * **Timing.** As `recv`, but the whole batch counts as one receive. When there is nothing, it waits for one value, which
    * it takes inside the `send`: the batch then is that value alone.
    *
-   * **Cancel safety.** As `recv`, also as a branch of `select`. Values that were taken at the call and overwritten since stay
+   * **Cancel safety.** As `recv`, also as a branch of `select`. Values that were taken before and overwritten since stay
    * with the promise.
    *
    * @param limit how many values at most: an integer, 1 or more

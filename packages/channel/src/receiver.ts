@@ -69,7 +69,7 @@ export class Receiver<T> implements Disposable {
    * the promise settles in a microtask. After 1,024 completions without one, a real turn of the event loop goes before.
    *
    * **Cancel safety.** Given up, it has consumed nothing. As a branch of `select` it takes nothing until it wins: it leaves the
-   * line, and gives back what it has taken at the call. `job: rx` is the faster branch. In `Promise.race` the value that comes
+   * line, and gives back what it has taken before. Either await a call or make it a branch. `job: rx` is the faster branch. In `Promise.race` the value that comes
    * later is lost.
    *
    * @param options `signal` and `timeout` give it up: `TimeoutError` says that nothing came, `ClosedError` that nothing

@@ -123,9 +123,12 @@ export class WatchReceiver<T> implements Disposable {
     };
     const protocol: Takeable<T> = {
       poll,
-      putBack: (value, error) => {
+      putBack: (value, error, mark) => {
         shown = -1;
-        return view.putBack(value, error);
+        return view.putBack(value, error, mark);
+      },
+      get mark() {
+        return view.mark;
       },
       park: (waiter) => view.parkIn(watchers, waiter),
       unpark: (waiter) => view.unparkFrom(watchers, waiter),
@@ -164,8 +167,7 @@ export class WatchReceiver<T> implements Disposable {
 
   /** Makes the value count as not seen. */
   markChanged(): void {
-    this.#view.seen = -1;
-    this.#view.tell();
+    this.#view.unsee();
   }
 
   /** Makes the value count as seen. */
