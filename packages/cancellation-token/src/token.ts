@@ -254,7 +254,7 @@ export class CancellationToken implements Disposable {
 
   /**
    * Why the token was cancelled: what was passed to `cancel`, verbatim, or a {@link CancelledError}, the same for the whole
-   * subtree. Its stack shows where `cancel` was called; that of a `TimeoutError`, where the deadline was set. Their texts
+   * subtree. Of several deadlines each token names the one that was over first for it. Its stack shows where `cancel` was called; that of a `TimeoutError`, where the deadline was set. Their texts
    * name the token that was cancelled. `undefined` until then.
    */
   get reason(): unknown {

@@ -224,8 +224,8 @@ async function runLimited(
     return { status: 'fulfilled', value: await (report === undefined ? work(token) : abandoning(token, work, report)) };
   } catch (error) {
     if (!isCancellationOf(error, token)) throw error;
-    // Of the two limits, the one of the caller goes first.
-    if (outer !== undefined && outer[source].poll() !== PENDING) throw token.reason;
+    // Of the two limits, the one that was over first.
+    if (outer !== undefined && outer[source].poll() === token.reason) throw token.reason;
     return { status: 'cancelled', reason: token.reason as TimeoutError };
   } finally {
     token[source].unpark(holds);
