@@ -1,7 +1,7 @@
 export { callable } from './callable.ts';
 export { checkFunction, checkTime, dateTime } from './check.ts';
 export { defineDispose } from './dispose.ts';
-export { leftOf } from './early.ts';
+export { leftOf, setTimer } from './early.ts';
 export { isError, isNamed, nameError } from './errors.ts';
 export { defineHandle } from './handle.ts';
 export { defineInspect } from './inspect.ts';
