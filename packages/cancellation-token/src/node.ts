@@ -24,8 +24,10 @@ export const ASKS = 64;
 export const UNDER = 128;
 /** A timer may run for it or for what is above it, so that its waiters are counted (invariant 7); set at birth. */
 export const TIMED = 256;
-/** A child was born below it, or a group depends on it: others may have cached that they are not cancelled. */
+/** A child was born below it: others may have cached that they are not cancelled. */
 export const HAS_DEPENDENTS = 512;
+/** A group depends on it, or on a token below it: groups may have cached that they are not cancelled. */
+export const GROUPED = 1024;
 /** What can stand in a token's list: observed children, callbacks, waiters, and first of all the details. */
 export interface Item extends Link<Item> {}
 

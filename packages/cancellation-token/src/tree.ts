@@ -54,10 +54,10 @@ import {
 import { shorten } from './path.ts';
 
 /** From this bit on stands the epoch in which it was last found not cancelled. */
-const EPOCH_SHIFT = 10;
+const EPOCH_SHIFT = 11;
 const EPOCH_MASK = -1 << EPOCH_SHIFT;
 /** The last epoch that fits into a small integer of every engine; from then on nothing is cached. */
-const EPOCH_END = 2 ** 20 - 1;
+const EPOCH_END = 2 ** 19 - 1;
 /** A walk leaves its answer at every so many tokens (less one): often enough for those who walk there later. */
 const MARKS = 63;
 

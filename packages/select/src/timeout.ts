@@ -28,7 +28,7 @@ export interface TimeoutOptions {
   /**
    * For functions that cannot be stopped, such as a query of a client that takes no signal: gives up on the function when it
    * is cancelled, and does not await it. The function gets what it does later: a value, or a failure other than its
-   * cancellation. `true` drops a late value, and prints a late failure with `console.warn`.
+   * cancellation. `true` drops a late value, and prints a late failure with `console.warn`, once for each promise.
    */
   readonly abandon?: boolean | ((late: PromiseSettledResult<unknown>) => void) | undefined;
 }
@@ -265,12 +265,13 @@ function reportLater(running: Watched, reason: unknown, report: Report): void {
     if (abandoned.has(running)) return;
     abandoned.add(running);
   }
+  const told = weakly(reason);
   const wake = (): void => {
     let late: PromiseSettledResult<unknown>;
     try {
       late = { status: 'fulfilled', value: running.poll() };
     } catch (error) {
-      if (error === reason || isCancellation(error)) return;
+      if (isCancellation(error) || (error !== undefined && error === told.deref())) return;
       late = { status: 'rejected', reason: error };
     }
     report.tell(late);
@@ -278,6 +279,11 @@ function reportLater(running: Watched, reason: unknown, report: Report): void {
   // It may have settled since it was abandoned.
   if (running.isSettled) queueMicrotask(wake);
   else running.park({ next: undefined, prev: undefined, owner: undefined, wake });
+}
+
+/** Does not keep a reason, since it has a stack. One that is thrown later is kept by what throws it. */
+function weakly(reason: unknown): { deref(): unknown } {
+  return Object(reason) === reason ? new WeakRef(reason as object) : { deref: () => reason };
 }
 
 /** @throws TypeError when `abandon` is none of what it may be */
