@@ -39,7 +39,7 @@ export function isTurning(): boolean {
  * Whoever makes an own waiting loop or source calls this once a completion.
  *
  * **Timing.** Synchronous. After 1,024 completions without a turn it returns a promise for one real turn
- * (`setImmediate`, else a `MessageChannel`), the same to all until the turn has come; otherwise `undefined`.
+ * (`setImmediate`, else a `MessageChannel`, else a timer), the same to all until the turn has come; otherwise `undefined`.
  *
  * @see tokio::task::consume_budget (tokio 1.53), whose budget is 128 a task
  * @example
@@ -116,8 +116,9 @@ function takeTurn(): Promise<void> {
 
 interface Host {
   performance: { now(): number };
+  setTimeout(fn: () => void, ms: number): void;
   setImmediate?(fn: () => void): { unref?(): void };
-  MessageChannel: new () => { port1: Port; port2: Port };
+  MessageChannel?: new () => { port1: Port; port2: Port };
 }
 interface Port {
   onmessage: (() => void) | null;
@@ -127,19 +128,22 @@ interface Port {
 
 const host = globalThis as unknown as Host;
 // Read once, when the module is loaded: a test that fakes timers later must not stop every loop at its 1,024th turn.
-const { setImmediate, MessageChannel } = host;
+const { setImmediate, setTimeout, MessageChannel } = host;
 
-/** @param isHeld whether the process must not end before */
+/** @param isHeld whether the process must not end before the turn */
 function nextTurn(resolve: () => void, isHeld: boolean): void {
   if (setImmediate !== undefined) {
     const immediate = setImmediate(resolve);
     if (!isHeld) immediate.unref?.();
-    return;
+  } else if (MessageChannel !== undefined) {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = (): void => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  } else {
+    // Jest's jsdom has neither.
+    setTimeout(resolve, 0);
   }
-  const { port1, port2 } = new MessageChannel();
-  port1.onmessage = (): void => {
-    port1.close();
-    resolve();
-  };
-  port2.postMessage(null);
 }
