@@ -21,6 +21,7 @@ import { followerOf, isAbortSignal, ours } from './follower.ts';
 import { Group } from './group.ts';
 import { observe, Registration, unobserve } from './links.ts';
 import {
+  ASKS,
   CANCELLED,
   DISPOSED,
   detailsOf,
@@ -32,6 +33,7 @@ import {
   Reason,
   TIMED,
   type TreeNode,
+  UNDER,
 } from './node.ts';
 import { answering } from './path.ts';
 import { runUntilCancelled } from './run-until-cancelled.ts';
@@ -550,6 +552,11 @@ export class CancellationToken implements Disposable {
   /** @internal */
   unpark(waiter: Waiter): void {
     if (waiter.owner !== undefined && waiter.owner === answering(this)) unobserve(waiter);
+  }
+
+  /** @internal Whether nothing runs when it is parked on: no group and no deadline is above it. */
+  get isQuiet(): boolean {
+    return (this.bits & (ASKS | UNDER | TIMED)) === 0;
   }
 
   /** `CancellationToken(name, state)`, and not the tree that hangs on the token. */
