@@ -2,7 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { drive, type Script } from './shutdown/drive.ts';
 
-const ways = ['delay', 'fetch', 'events.on', 'throwIfCancelled', 'select', 'scope', 'a floating promise'];
+const ways = [
+  ...['delay', 'fetch', 'events.on', 'throwIfCancelled', 'select', 'scope'],
+  ...['Promise.any', 'a chain of AbortControllers', 'a floating promise'],
+];
 
 async function run(
   program: string,
@@ -14,7 +17,7 @@ async function run(
 }
 
 describe('a program that waits for stopAccepting', () => {
-  for (const where of ['main', 'a task'])
+  for (const where of ['main', 'a task', 'a scope of a library'])
     it.concurrent.each(ways)(`drains its other tasks and exits with 0 when ${where} rejects: %s`, async (how) => {
       const [lines, code] = await run(`${where} waits by ${how}`, {}, [['ready', 'SIGTERM']]);
       expect([lines, code]).toEqual([['job done'], 0]);

@@ -40,7 +40,7 @@ import { CleanupTimeoutError, type Unfinished } from '@quiesce/select';
 import { KeyConflictError } from './errors.ts';
 import { Failures, givenUp, reportLate, taskLabel } from './failures.ts';
 import { enlist, type Nested } from './nested.ts';
-import { hasObeyed, setStopSignal } from './obedience.ts';
+import { dropStopSignal, hasObeyed, setStopSignal } from './obedience.ts';
 import { type Cleanup, checkChoice, quoted, type ScopeOptions, type SpawnOptions, textOf } from './options.ts';
 import { siteAbove } from './site.ts';
 import { stampOf } from './stamp.ts';
@@ -399,6 +399,7 @@ export class Life implements TaskParent {
     this.state = CLOSED;
     if (this.nested !== undefined) remove<Life>(this.nested, this);
     if (this.#gate !== undefined) this.token.unpark(this.#gate);
+    dropStopSignal(this.token);
     this.token.dispose();
   }
 

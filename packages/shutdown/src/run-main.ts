@@ -1,10 +1,11 @@
-import { CancellationToken, isCancellationOf, isCancelledError } from '@quiesce/cancellation-token';
+import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token';
 import { checkFunction, checkOptions, checkTime, show } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { checkProgram } from './check-program.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
 import { type InstallOptions, installOptions } from './install.ts';
+import { isEndBy } from './is-end-by.ts';
 import { limitsOf, type ShutdownOptions, shutdownOptions } from './options.ts';
 import { partOf } from './parts.ts';
 import { Shutdown } from './shutdown.ts';
@@ -149,7 +150,7 @@ function runProgram(
       if ((await within(ended, Number.POSITIVE_INFINITY, token, machine.clock)) === 'forced') throw token.reason;
     },
   };
-  let isEnd = (error: unknown): boolean => isCancellationOf(error, stopNow);
+  let isEnd = (error: unknown): boolean => isEndBy(error, stopNow);
   const body = async (s: Scope): Promise<void> => {
     const part = partOf(program, program.name, { tree: () => s.tree() });
     machine.addPart(part);
@@ -165,8 +166,8 @@ function runProgram(
     });
     // Work that ends because the program stops, or because `main` has cancelled its scope, has not failed.
     isEnd = (error) =>
-      isCancellationOf(error, stopNow) ||
-      isCancellationOf(error, stopAccepting) ||
+      isEndBy(error, stopNow) ||
+      isEndBy(error, stopAccepting) ||
       (s.token.isCancelled && Object.is(error, s.token.reason));
     await main(s, shutdown);
     hasReturned = true;

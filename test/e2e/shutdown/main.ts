@@ -45,6 +45,12 @@ const waits: Record<string, (shutdown: Shutdown) => Promise<unknown>> = {
   },
   select: (shutdown) => select({ tick: sleep(1e6) }, { signal: shutdown.stopAccepting }),
   scope: (shutdown) => scope((s) => s.token.cancelled(), { signal: shutdown.stopAccepting }),
+  'Promise.any': (shutdown) => Promise.any([waits['delay']?.(shutdown), waits['select']?.(shutdown)]),
+  'a chain of AbortControllers': ({ stopAccepting: { signal } }) => {
+    const controller = new AbortController();
+    signal.addEventListener('abort', () => controller.abort(signal.reason));
+    return delay(1e6, undefined, { signal: AbortSignal.any([controller.signal]) });
+  },
   'a floating promise': async (shutdown) => {
     void delay(1e6, undefined, { signal: shutdown.stopAccepting.signal });
     await shutdown.stopAccepting.cancelled();
@@ -133,6 +139,13 @@ for (const [how, wait] of Object.entries(waits)) {
   programs[`a task waits by ${how}`] = async (s, shutdown) => {
     s.spawn(job);
     s.spawn(() => wait(shutdown));
+    await shutdown.stopAccepting.cancelled();
+  };
+  programs[`a scope of a library waits by ${how}`] = async (s, shutdown) => {
+    const library = new Scope({ name: 'library' });
+    library.spawn(() => wait(shutdown));
+    library.spawn(job);
+    s.spawn(() => library.join());
     await shutdown.stopAccepting.cancelled();
   };
 }
