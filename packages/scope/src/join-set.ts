@@ -36,7 +36,8 @@ import { ScopeError } from './errors.ts';
 import { reportLate, taskLabel } from './failures.ts';
 import { isStopped } from './obedience.ts';
 import { textOf } from './options.ts';
-import { orphans, Task, type TaskParent } from './task.ts';
+import { Task, type TaskParent } from './task.ts';
+import { orphans } from './task-promise.ts';
 
 /** What can be said of a new set. */
 export interface JoinSetOptions {
