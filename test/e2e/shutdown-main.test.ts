@@ -81,6 +81,16 @@ describe('runMain', () => {
     expect(stderr).toContain('main may be waiting for shutdown.stopped()');
   });
 
+  it('says so a second after nothing else is left, long before main is cut off', async () => {
+    const told = 'main may be waiting for shutdown.stopped(), which waits for main and its tasks';
+    const [, code, stderr] = await run('a task that waits for the end of the program, later', { drainTimeout: 1e6 }, [
+      ['ready', 'SIGTERM'],
+      [told, 'SIGINT'],
+    ]);
+    expect(stderr.split(told)).toHaveLength(2);
+    expect(code).toBe(130);
+  });
+
   it('refuses to run in a worker thread', async () => {
     const [lines] = await run('a worker thread', {}, []);
     expect(lines[0]).toBe('Error: runMain: this is a worker thread, which gets no signals and cannot end the process');

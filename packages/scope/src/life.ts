@@ -462,6 +462,15 @@ export class Life implements TaskParent {
     );
   }
 
+  /** What is running, for error texts. */
+  waitsFor(): string {
+    if (this.cleaning !== undefined) return `cleanup ${JSON.stringify(this.cleaning.name)}`;
+    const { head, taskCount } = this;
+    return taskCount === 1
+      ? taskLabel(head?.name).replace(/^./, (letter) => letter.toLowerCase())
+      : `${taskCount} tasks`;
+  }
+
   label(): string {
     return `scope${quoted(this.name)}`;
   }

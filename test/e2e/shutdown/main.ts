@@ -118,6 +118,13 @@ const programs: Record<string, Main> = {
     setTimeout(() => server.listen(0, '127.0.0.1'), 1);
   },
   'a main that waits for its own end': (_, shutdown) => shutdown.stopped(),
+  'a task that waits for the end of the program, later': async (s, shutdown) => {
+    s.spawn(async () => {
+      await shutdown.stopAccepting.cancelled();
+      await shutdown.stopped();
+    });
+    await shutdown.stopAccepting.cancelled();
+  },
   'a worker thread': async (_, shutdown) => {
     if (shutdown.name === 'thread') return;
     const worker = new Worker(new URL(import.meta.url), { argv: ['a worker thread', '{"name":"thread"}'] });
