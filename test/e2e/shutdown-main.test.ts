@@ -105,6 +105,15 @@ describe('runMain', () => {
   });
 });
 
+it('a listener for a signal that main adds is logged, once, with its place', async () => {
+  const program = 'a main that adds listeners for signals';
+  const [, code, stderr] = await run(program, {}, []);
+  expect(code).toBe(0);
+  expect(stderr.match(/a listener for SIGTERM was added at .*: one that calls process\.exit/g)).toHaveLength(1);
+  const [, , silent] = await run(program, { checks: false }, []);
+  expect(silent).not.toContain('listener');
+});
+
 it('a failed task of a scope that an object keeps is printed at once', async () => {
   const [lines, code, stderr] = await run('a poller that an object keeps', {}, []);
   expect([lines, code]).toEqual([['true'], 0]);

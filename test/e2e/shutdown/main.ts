@@ -125,6 +125,11 @@ const programs: Record<string, Main> = {
     });
     await shutdown.stopAccepting.cancelled();
   },
+  'a main that adds listeners for signals': async () => {
+    await sleep(1);
+    process.on('SIGTERM', () => {});
+    process.once('SIGTERM', () => {});
+  },
   'a worker thread': async (_, shutdown) => {
     if (shutdown.name === 'thread') return;
     const worker = new Worker(new URL(import.meta.url), { argv: ['a worker thread', '{"name":"thread"}'] });
