@@ -1,4 +1,4 @@
-import { reportUncaught } from '@quiesce/cancellation-token';
+import { consumeSlice, reportUncaught } from '@quiesce/cancellation-token';
 import type { Life } from './life.ts';
 
 /** What we need of the process of Node, Bun or Deno; browsers have none. */
@@ -23,6 +23,8 @@ export async function endOf(life: Life, call: string): Promise<void> {
   life.left(undefined, false);
   await life.over;
   waiting.delete(life);
+  const turn = consumeSlice();
+  if (turn !== undefined) await turn;
 }
 
 function report(): void {

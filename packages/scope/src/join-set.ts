@@ -10,6 +10,7 @@
 
 import {
   CancellationToken,
+  consumeSlice,
   PENDING,
   type Source,
   type SourceProtocol,
@@ -382,6 +383,8 @@ export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
     onFulfilled?: ((value: Joined<T> | undefined) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
+    // For a loop over tasks that compute; `wait` counts completions only.
+    void consumeSlice();
     return wait(this).then(onFulfilled, onRejected);
   }
 

@@ -1,4 +1,4 @@
-import { type CancellationToken, ClosedError, type Waiter } from '@quiesce/cancellation-token';
+import { type CancellationToken, ClosedError, consumeSlice, type Waiter } from '@quiesce/cancellation-token';
 import { checkFunction } from '@quiesce/internal';
 import type { Life } from './life.ts';
 import { nativeThen } from './native-then.ts';
@@ -25,6 +25,7 @@ export function startIn<V, T>(
   const begun = new TaskPromise<Started<V, T>>((resolve, reject) => {
     checkFunction('start', work);
     let answer: { readonly value: V } | undefined;
+    const begin = (started: Started<V, T>): void => resolve(consumeSlice()?.then(() => started) ?? started);
     const ended = (): void => {
       let end: unknown = new ClosedError(`start: task${quoted(task.name)} ended without calling ready(value)`);
       if (wait !== undefined) wait.own = end;
@@ -44,13 +45,13 @@ export function startIn<V, T>(
       answer = { value };
       if (waiter.owner === undefined) return;
       task.unpark(waiter);
-      resolve({ task, value });
+      begin({ task, value });
     };
     const task = life.spawn((token) => work(token, ready), options, above);
     wait = new TaskWait(task);
     // A task never ends inside of `spawn`, but it may be ready there.
     if (answer === undefined) task.park(waiter);
-    else resolve({ task, value: (answer as { readonly value: V }).value });
+    else begin({ task, value: (answer as { readonly value: V }).value });
   });
   begun.wait = wait;
   return begun;

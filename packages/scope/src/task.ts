@@ -1,6 +1,7 @@
 import {
   type CancellationToken,
   CancelledError,
+  consumeSlice,
   PENDING,
   type Source,
   type SourceProtocol,
@@ -137,7 +138,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   /** Waits for the end, and never rejects. */
   async settled(): Promise<TaskOutcome<T>> {
     try {
-      return { state: 'fulfilled', value: await wait(this) };
+      return { state: 'fulfilled', value: await waitFor(this) };
     } catch (reason) {
       return { state: this.current as 'failed' | 'cancelled', reason };
     }
@@ -154,7 +155,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    if (typeof onRejected === 'function') return wait(this).then(onFulfilled, onRejected);
+    if (typeof onRejected === 'function') return waitFor(this).then(onFulfilled, onRejected);
     return derive(this).then(onFulfilled);
   }
 
@@ -203,9 +204,15 @@ export function isSeen(task: Task<unknown>): boolean {
   return (looks.get(task) ?? 0) > (silentWaits.get(task) ?? 0);
 }
 
+/** In a loop over tasks that compute, the event loop must turn in time; `wait` counts completions only. */
+function waitFor<T>(task: Task<T>): Promise<T> {
+  void consumeSlice();
+  return wait(task);
+}
+
 /** A promise that leaves the task's own error to the scope. A function, as `end` below. */
 function derive<T>(task: Task<T>): Promise<T> {
-  const derived = new TaskPromise<T>((resolve, reject) => void wait(task).then(resolve, reject));
+  const derived = new TaskPromise<T>((resolve, reject) => void waitFor(task).then(resolve, reject));
   derived.wait = new TaskWait(task);
   derived.wait.looks();
   return derived;

@@ -16,6 +16,7 @@ import {
   CancellationToken,
   type Clock,
   ClosedError,
+  consumeSlice,
   isCancellationOf,
   isClosedError,
   reportUncaught,
@@ -195,6 +196,8 @@ export class ResourcePool<R> implements Drainable {
    * ```
    */
   acquire(options: AcquireOptions = {}): SourcePromise<Lease<R>> {
+    // For a loop that computes with each resource.
+    void consumeSlice();
     try {
       const until = this.#until(options);
       return sourcePromise(new Acquiring(until, (token, lent) => this.#acquire(token, lent)));
@@ -238,6 +241,8 @@ export class ResourcePool<R> implements Drainable {
       return await work(lease.resource);
     } finally {
       lease.release();
+      const turn = consumeSlice();
+      if (turn !== undefined) await turn;
     }
   }
 
