@@ -69,7 +69,8 @@ export class Connection {
       return true;
     }
     this.#last = { request, response };
-    const exchange = new Exchange(machine, request, this.#socket, request.method, request.url);
+    const keys = [request, request.rawHeaders, response];
+    const exchange = new Exchange(machine, keys, this.#socket, request.method, request.url);
     this.#open.add(exchange);
     // Node says "finish" also of a response whose socket was destroyed with everything unsent.
     response.on('finish', () => {

@@ -8,7 +8,7 @@
  *     thousand who wait cost a task no more than one.
  */
 
-import { CancellationToken, PENDING, type Source, type Waiter, wait } from '@quiesce/cancellation-token';
+import { CancellationToken, consumeSlice, PENDING, type Source, type Waiter, wait } from '@quiesce/cancellation-token';
 import {
   append,
   type Chain,
@@ -26,7 +26,8 @@ import { ScopeError } from './errors.ts';
 import { reportLate, taskLabel } from './failures.ts';
 import { isStopped } from './obedience.ts';
 import { textOf } from './options.ts';
-import { orphans, Task, type TaskParent } from './task.ts';
+import { Task, type TaskParent } from './task.ts';
+import { orphans } from './task-promise.ts';
 
 /** What can be said of a new set. */
 export interface JoinSetOptions {
@@ -366,6 +367,8 @@ export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
     onFulfilled?: ((value: Joined<T> | undefined) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
+    // For a loop over tasks that compute; `wait` counts completions only.
+    void consumeSlice();
     return wait(this).then(onFulfilled, onRejected);
   }
 

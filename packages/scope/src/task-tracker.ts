@@ -9,6 +9,7 @@
 
 import {
   type CancellationToken,
+  consumeSlice,
   PENDING,
   type Source,
   untilCancelled,
@@ -115,11 +116,13 @@ export class TaskTracker implements Drainable {
   track<T>(work: PromiseLike<T>): Promise<T> {
     const fulfilled = (value: unknown): unknown => {
       this.#leave();
-      return value;
+      return consumeSlice()?.then(() => value) ?? value;
     };
-    const rejected = (error: unknown): never => {
+    const rejected = (error: unknown): Promise<never> => {
       this.#leave();
-      throw error;
+      const turn = consumeSlice();
+      if (turn === undefined) throw error;
+      return turn.then(() => Promise.reject(error));
     };
     try {
       if (!isThenable(work)) throw new TypeError(`track: expected a promise, got ${show(work)}`);

@@ -1,6 +1,7 @@
 import {
   type CancellationToken,
   CancelledError,
+  consumeSlice,
   PENDING,
   type Source,
   type Waiter,
@@ -11,6 +12,7 @@ import { nativeThen } from './native-then.ts';
 import { hasObeyed } from './obedience.ts';
 import { quoted } from './options.ts';
 import { taskEnds } from './stamp.ts';
+import { silentWaits, TaskPromise, TaskWait } from './task-promise.ts';
 
 /** Where a task stands: it starts `running` and ends in one of the others, once. */
 export type TaskState = 'running' | 'fulfilled' | 'failed' | 'cancelled';
@@ -149,7 +151,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   /** Waits for the end, and never rejects. */
   async settled(): Promise<TaskOutcome<T>> {
     try {
-      return { state: 'fulfilled', value: await wait(this) };
+      return { state: 'fulfilled', value: await waitFor(this) };
     } catch (reason) {
       return { state: this.current as 'failed' | 'cancelled', reason };
     }
@@ -159,20 +161,15 @@ export class Task<T> implements PromiseLike<T>, Disposable {
    * Called by `await`: returns the task's value, or throws its error or reason.
    *
    * A promise that you derive without `onRejected` is not an unhandled rejection when the task fails: the scope has that
-   * error. An error of `onFulfilled` is one.
+   * error. The same holds for each promise derived from that one, up to the first `onRejected`. An error of `onFulfilled` is one.
    */
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
   then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    const ended = wait(this);
-    const derived = ended.then(onFulfilled, onRejected);
-    if (typeof onRejected !== 'function') {
-      countSilent(this);
-      leaveToScope(this, ended, derived);
-    }
-    return derived;
+    if (typeof onRejected === 'function') return waitFor(this).then(onFulfilled, onRejected);
+    return derive(this).then(onFulfilled);
   }
 
   /** As a promise's `catch`. */
@@ -182,16 +179,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
 
   /** As a promise's `finally`. The task's own error is not an unhandled rejection here; an error of `onFinally` is one. */
   finally(onFinally?: (() => unknown) | null): Promise<T> {
-    if (typeof onFinally !== 'function') return this.then();
-    const ended = wait(this);
-    countSilent(this);
-    const called = ended.then(
-      () => onFinally(),
-      () => onFinally(),
-    );
-    const derived = called.then(() => ended);
-    called.then(() => leaveToScope(this, ended, derived), ignore);
-    return derived;
+    return derive(this).finally(onFinally);
   }
 
   /** @internal */
@@ -221,32 +209,27 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   }
 }
 
-/** Tasks that a set has let go of while something waited for them: their failures belong to it. */
-export const orphans: WeakSet<Task<unknown>> = new WeakSet();
-
 /** How often the failure of a task was thrown to something that waits for it. */
 const looks: WeakMap<Task<unknown>, number> = new WeakMap();
-/** How many of those waits look at the value only, or not at all: the failure reaches nobody through them. */
-const silentWaits: WeakMap<Task<unknown>, number> = new WeakMap();
-
-function countSilent(task: Task<unknown>): void {
-  silentWaits.set(task, (silentWaits.get(task) ?? 0) + 1);
-}
 
 /** Whether something has seen the failure of the task. */
 export function isSeen(task: Task<unknown>): boolean {
   return (looks.get(task) ?? 0) > (silentWaits.get(task) ?? 0);
 }
 
-/** Handles the rejection of a derived promise when it is the task's own, and the task's scope has taken that. */
-function leaveToScope(task: Task<unknown>, ended: Promise<unknown>, derived: Promise<unknown>): void {
-  ended.catch(() => {
-    const isScopes = task.current === 'cancelled' || (task.info?.isIsolated !== true && !orphans.has(task));
-    if (isScopes) derived.catch(ignore);
-  });
+/** In a loop over tasks that compute, the event loop must turn in time; `wait` counts completions only. */
+function waitFor<T>(task: Task<T>): Promise<T> {
+  void consumeSlice();
+  return wait(task);
 }
 
-function ignore(): void {}
+/** A promise that leaves the task's own error to the scope. A function, as `end` below. */
+function derive<T>(task: Task<T>): Promise<T> {
+  const derived = new TaskPromise<T>((resolve, reject) => void waitFor(task).then(resolve, reject));
+  derived.wait = new TaskWait(task);
+  derived.wait.looks();
+  return derived;
+}
 
 /** For what is done one microtask later. */
 const settled: Promise<void> = Promise.resolve();

@@ -1,9 +1,11 @@
-import { CancellationToken, isCancellationOf, type Timer } from '@quiesce/cancellation-token';
+import { CancellationToken, type Timer } from '@quiesce/cancellation-token';
 import { checkTime, defineHandle } from '@quiesce/internal';
+import { Scope } from '@quiesce/scope';
 import { describeEvent, printError } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
 import { host } from './host.ts';
+import { isEndBy } from './is-end-by.ts';
 import { onOwnSignal } from './own-signals.ts';
 import type { ShutdownRequest } from './request.ts';
 import type { Shutdown } from './shutdown.ts';
@@ -64,6 +66,8 @@ export class Installation implements Disposable {
   /** How many signals of each kind this process has sent to itself that have not arrived yet. */
   readonly #ownSignals: Map<string, number> = new Map();
   readonly #forgetOwnSignals: () => void;
+  /** Runs nothing. While it is open, work in any scope that ends because of `stopAccepting` has not failed. */
+  readonly #stopScope: Scope;
   /** How many signals were accepted: one may be the first although something else has made the request. */
   #signals = 0;
   /** Cancelled by the first signal that is accepted. */
@@ -80,6 +84,7 @@ export class Installation implements Disposable {
     for (const signal of [...signals, ...(reportSignal === false ? [] : [reportSignal])]) checkSignal(signal);
     this.#signalDebounce = checkTime('install: signalDebounce', options.signalDebounce ?? 500);
     this.#shutdown = shutdown;
+    this.#stopScope = new Scope({ stopSignal: shutdown.stopAccepting });
     this.#exitNow = exitNow ?? ((signal) => this.#raise(signal));
     const ask = (request: ShutdownRequest): void => void shutdown.machine.ask(request);
     const onError = (error: unknown, origin: unknown): void => this.#failed(error, origin);
@@ -110,6 +115,7 @@ export class Installation implements Disposable {
     this.#isInstalled = false;
     for (const [event, listener] of this.#listeners) host.off(event, listener);
     this.#forgetOwnSignals();
+    void this.#stopScope.close();
     for (const timer of this.#recent.values()) this.#shutdown.machine.clock.clearTimer(timer);
     this.#recent.clear();
   }
@@ -169,7 +175,7 @@ export class Installation implements Disposable {
     const { machine, observers } = this.#shutdown;
     if (this.#shutdown.takeLeak(error)) return;
     // The end of work that was asked to stop, and that nothing waits for.
-    if (origin === 'unhandledRejection' && isCancellationOf(error, machine.stopAccepting)) return;
+    if (origin === 'unhandledRejection' && isEndBy(error, machine.stopAccepting)) return;
     // Our listener keeps Node from printing it, and nobody else has been asked to.
     if (isUnread(error)) {
       // To log it would be to write again, and fail again, without end.

@@ -16,6 +16,7 @@ import {
   CancellationToken,
   type Clock,
   ClosedError,
+  consumeSlice,
   isCancellationOf,
   source,
   systemClock,
@@ -203,6 +204,8 @@ export class WorkerPool implements Drainable {
       return await this.#run(entry, job, timeout);
     } finally {
       this.#leave(entry);
+      const turn = consumeSlice();
+      if (turn !== undefined) await turn;
     }
   }
 
