@@ -1,5 +1,5 @@
 import { asFailingSource, PENDING, type Source, type SourcePromise } from '@quiesce/cancellation-token';
-import { defineHandle, misused, show } from '@quiesce/internal';
+import { checkCount, checkKind, defineHandle, misused } from '@quiesce/internal';
 import { Cursor } from './cursor.ts';
 import type { Handle } from './handle.ts';
 import { type RecvOptions, receive, type Taker } from './receive.ts';
@@ -97,7 +97,7 @@ export class Receiver<T> implements Disposable {
    * **Cancel safety.** As `recv`, also as a branch of `select`. Values that were taken before and overwritten since stay
    * with the promise.
    *
-   * @param limit how many values at most: an integer, 1 or more
+   * @param limit how many values at most: an integer from 1
    * @param options `signal`: a token or `AbortSignal` that gives the receive up
    * @returns 1 to `limit` values, oldest first
    * @throws RangeError for any other limit; otherwise as `recv`
@@ -123,9 +123,9 @@ export class Receiver<T> implements Disposable {
       park: (waiter) => cursor.park(waiter),
       unpark: (waiter) => cursor.unpark(waiter),
     };
-    if (!Number.isInteger(limit) || limit < 1) {
-      const wrong = typeof limit === 'number' ? String(limit) : show(limit);
-      const error = new RangeError(`recvMany: the limit must be an integer, 1 or more, got ${wrong}`);
+    try {
+      checkCount('recvMany: the limit', limit, 1);
+    } catch (error) {
       return asFailingSource(Promise.reject(error), taker, error);
     }
     return receive(cursor, taker, options, 'recvMany');
@@ -232,6 +232,7 @@ export class Receiver<T> implements Disposable {
 
   /** Whether a handle, of any kind, is of the same channel. */
   sameChannel(other: Handle): boolean {
+    checkKind(other?.ring !== undefined, 'sameChannel', 'a sender or receiver', other);
     return other.ring === this.#cursor.ring;
   }
 

@@ -1,5 +1,5 @@
 import { ClosedError, PENDING } from '@quiesce/cancellation-token';
-import { defineHandle, misused, refuseThenable } from '@quiesce/internal';
+import { checkKind, defineHandle, misused, refuseThenable } from '@quiesce/internal';
 import { Closed } from './closed.ts';
 import type { Handle } from './handle.ts';
 import { Receiver } from './receiver.ts';
@@ -171,6 +171,7 @@ export class Sender<T> implements Disposable {
 
   /** Whether a handle, of any kind, is of the same channel. */
   sameChannel(other: Handle): boolean {
+    checkKind(other?.ring !== undefined, 'sameChannel', 'a sender or receiver', other);
     return other.ring === this.#ring;
   }
 

@@ -39,14 +39,13 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
 
   constructor(cursor: Cursor<T>, options?: ValuesOptions) {
     checkOptions('values', options, ['onLag', 'signal']);
-    const onLag = options?.onLag ?? 'throw';
-    const signal = options?.signal;
+    const { onLag = 'throw', signal } = options ?? {};
     if (onLag !== 'throw' && onLag !== 'skip' && typeof onLag !== 'function') {
       throw new TypeError(`values: onLag must be 'throw', 'skip' or a function, got ${show(onLag)}`);
     }
     this.#cursor = cursor;
     this.#onLag = onLag;
-    this.#token = signal === undefined ? undefined : CancellationToken.from(signal);
+    this.#token = signal === undefined ? undefined : CancellationToken.from(signal, 'values: signal');
   }
 
   next(): Promise<Result<T>> {

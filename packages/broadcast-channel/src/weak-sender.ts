@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineHandle } from '@quiesce/internal';
+import { checkKind, defineHandle } from '@quiesce/internal';
 import type { Handle } from './handle.ts';
 import type { Ring } from './ring.ts';
 import type { Sender } from './sender.ts';
@@ -88,6 +88,7 @@ export class WeakSender<T> implements Disposable {
 
   /** Whether a handle, of any kind, is of the same channel. */
   sameChannel(other: Handle): boolean {
+    checkKind(other?.ring !== undefined, 'sameChannel', 'a sender or receiver', other);
     return other.ring === this.#ring;
   }
 

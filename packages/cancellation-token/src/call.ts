@@ -18,7 +18,7 @@
  * A native promise does not say whether it has any.
  */
 
-import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { ignore, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 import { Wait } from './wait.ts';
 
@@ -362,5 +362,3 @@ export function sourcePromise<T>(protocol: Takeable<T>): SourcePromise<T> {
   waiting.wake();
   return waiting.promise as SourcePromise<T>;
 }
-
-function ignore(): void {}

@@ -50,13 +50,13 @@ export function settle(node: TreeNode, reason: Reason): void {
     mark(node, reason);
   } catch (error) {
     // The stack has overflowed all the same. What is left is done where there is room again.
-    queueMicrotask(fire);
+    queueMicrotask(fireNext);
     throw error;
   } finally {
     expire(bits);
   }
   tellAll();
-  fire();
+  fireNext();
 }
 
 /** What was cached about a token with these flags, and about what depends on it, is true no longer. */
@@ -66,7 +66,7 @@ function expire(bits: number): void {
 }
 
 /** Notifies everything that is due, first come, first served, also what comes in meanwhile. */
-function fire(): void {
+function fireNext(): void {
   if (firing) return;
   const round = rounds.now;
   rounds.now = 0;

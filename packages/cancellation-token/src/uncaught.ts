@@ -1,4 +1,4 @@
-import { checkOptions, replaceUncaughtHandler, report, show } from '@quiesce/internal';
+import { checkOptions, replaceUncaughtHandler, reportError, show } from '@quiesce/internal';
 
 /** Receives errors that nobody else can: from cancellation callbacks, and from work that went on too long. */
 export type UncaughtHandler = (error: unknown) => void;
@@ -65,6 +65,6 @@ export interface ReportOptions {
  * ```
  */
 export function reportUncaught(error: unknown, options?: ReportOptions): void {
-  checkOptions('reportUncaught', options, ['isFatal']);
-  report(error, options?.isFatal);
+  checkOptions('reportUncaught', options, [], ['isFatal']);
+  reportError(error, options?.isFatal);
 }

@@ -1,3 +1,4 @@
+import { ignore } from '@quiesce/internal';
 import { consumeBudget } from './budget.ts';
 import { PENDING, protocolOf, type Source, type SourceProtocol, type Waiter } from './source.ts';
 import { reportUncaught } from './uncaught.ts';
@@ -102,8 +103,6 @@ export class Wait<T> implements Waiter {
     return this.isOver;
   }
 }
-
-function ignore(): void {}
 
 /** A loop over what is ready at once must not starve the event loop. */
 export function afterTurn(settle: () => void, turn: Promise<void> | undefined = consumeBudget()): void {

@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { defineHandle, misused, refuseExtra } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { Line, Request } from './line.ts';
@@ -38,6 +38,12 @@ export class Mutex {
     return #line in Object(value);
   }
   readonly #line: Line = new Line(1);
+
+  /** Makes one that is free. */
+  constructor();
+  constructor(extra?: unknown) {
+    refuseExtra('new Mutex', extra, 'a mutex guards code, and holds no value');
+  }
 
   /**
    * Waits until nobody else holds the lock: await it, or make it a branch of `select`.

@@ -6,7 +6,7 @@ import {
   type Source,
   type SourcePromise,
 } from '@quiesce/cancellation-token';
-import { defineHandle, wakeAll } from '@quiesce/internal';
+import { defineHandle, refuseExtra, wakeAll } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { type WaitOptions, waitLimited } from './limited.ts';
 import type { TryRecv } from './receiver.ts';
@@ -25,7 +25,9 @@ import { Slot } from './slot.ts';
  * console.log(await answer); // => 42
  * ```
  */
-export function oneshot<T extends Sendable>(): [tx: OneshotSender<T>, rx: OneshotReceiver<T>] {
+export function oneshot<T extends Sendable>(): [tx: OneshotSender<T>, rx: OneshotReceiver<T>];
+export function oneshot<T>(extra?: unknown): [tx: OneshotSender<T>, rx: OneshotReceiver<T>] {
+  refuseExtra('oneshot', extra, 'write oneshot(), and tx.send(value)');
   const slot = new Slot<T>();
   return [new OneshotSender(slot), new OneshotReceiver(slot)];
 }

@@ -8,6 +8,7 @@ import {
   type Takeable,
   type Waiter,
 } from '@quiesce/cancellation-token';
+import { ignore } from '@quiesce/internal';
 import { settle } from './settle.ts';
 
 type Settle = (result: unknown) => void;
@@ -130,5 +131,3 @@ export class Pause implements Waiter {
 export function isEnd(error: unknown, gate: SourceProtocol<unknown> | undefined): boolean {
   return isClosedError(error) && gate?.poll() !== error;
 }
-
-function ignore(): void {}

@@ -7,11 +7,11 @@ import {
   type SourcePromise,
   type Takeable,
 } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkCount, defineHandle, misused } from '@quiesce/internal';
 import { type WaitOptions, waitLimited } from './limited.ts';
 import type { Channel } from './mpsc.ts';
 import { Pause } from './pause.ts';
-import { checkCount, failed, fulfilled } from './settle.ts';
+import { failed, fulfilled } from './settle.ts';
 import { Values, type ValuesOptions } from './values.ts';
 
 /** What `tryRecv` answers. */
@@ -139,7 +139,7 @@ export class Receiver<T> implements Disposable {
       unpark: (waiter) => channel.unpark(waiter),
     };
     try {
-      checkCount(limit, 1, 'recvMany: the limit');
+      checkCount('recvMany: the limit', limit, 1);
     } catch (error) {
       return asFailingSource(failed(error), batch, error);
     }

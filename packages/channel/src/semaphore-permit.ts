@@ -1,6 +1,5 @@
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkCount, checkKind, defineHandle, misused } from '@quiesce/internal';
 import type { Line } from './line.ts';
-import { checkCount } from './settle.ts';
 
 /**
  * Permits of a semaphore, until they are released: `using permit = await semaphore.acquire()`.
@@ -79,7 +78,7 @@ export class SemaphorePermit implements Disposable {
    * @see tokio::sync::OwnedSemaphorePermit::split (tokio 1.53)
    */
   split(count: number): SemaphorePermit | undefined {
-    checkCount(count, 0, 'split: the number of permits');
+    checkCount('split: the number of permits', count, 0);
     if (count > this.#count) return undefined;
     this.#count -= count;
     return new SemaphorePermit(this.#line, count);
@@ -92,8 +91,9 @@ export class SemaphorePermit implements Disposable {
    * @see tokio::sync::OwnedSemaphorePermit::merge (tokio 1.53)
    */
   merge(other: SemaphorePermit): void {
-    if (other === this || !SemaphorePermit.#owns(other) || other.#line !== this.#line) {
-      throw new TypeError('merge: the other permit must be another one of the same semaphore, and no proxy of one');
+    checkKind(SemaphorePermit.#owns(other), 'merge', 'a permit of a semaphore, and no proxy of one', other);
+    if (other === this || other.#line !== this.#line) {
+      throw new TypeError('merge: the other permit must be another one of the same semaphore');
     }
     this.#count += other.forget();
   }

@@ -1,5 +1,5 @@
 import { ClosedError, consumeBudget, source, wait } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkCount, checkKind, defineHandle, misused, show } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { SendError } from './errors.ts';
 import { limited, type WaitOptions } from './limited.ts';
@@ -8,7 +8,7 @@ import type { Channel } from './mpsc.ts';
 import { Permit } from './permit.ts';
 import { Permits } from './permits.ts';
 import { sendLater } from './sending.ts';
-import { checkCount, failed, refuseUnsendable } from './settle.ts';
+import { failed, refuseUnsendable } from './settle.ts';
 import { WeakSender } from './weak-sender.ts';
 
 /** What `trySend` answers. */
@@ -177,10 +177,9 @@ export class Sender<T> implements Disposable {
   }
 
   #reserve<P>(call: string, count: number, make: () => P, options: WaitOptions | undefined): Awaitable<P> {
-    const refuse = (): ClosedError => new ClosedError(`${call}: the receiver of this channel is closed, or it is over`);
-    return new Awaitable(
-      limited(new Request(this.#room, count, make, refuse), options, count === 1 ? 'reserve' : 'reserveMany'),
-    );
+    const closedError = (): ClosedError =>
+      new ClosedError(`${call}: the receiver of this channel is closed, or it is over`);
+    return new Awaitable(limited(new Request(this.#room, count, make, closedError), options, call));
   }
 
   /**
@@ -273,6 +272,7 @@ export class Sender<T> implements Disposable {
 
   /** Whether both send to the same receiver. */
   sameChannel(other: Sender<T>): boolean {
+    checkKind(other?.channel !== undefined, 'sameChannel', 'a sender', other);
     return this.#channel === other.channel;
   }
 
@@ -287,9 +287,9 @@ export class Sender<T> implements Disposable {
   }
 
   #checkCount(call: string, count: number): void {
-    checkCount(count, 0, `${call}: the number of permits`);
+    checkCount(`${call}: the number of permits`, count, 0);
     if (count <= this.maxCapacity) return;
-    throw new RangeError(`${call}: the channel has room for ${this.maxCapacity} values in all, got ${count}`);
+    throw new RangeError(`${call}: the channel has room for ${this.maxCapacity} values in all, got ${show(count)}`);
   }
 
   #check(call: string): void {

@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkKind, defineHandle, misused } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { SendError } from './errors.ts';
 import type { Channel } from './mpsc.ts';
@@ -109,6 +109,7 @@ export class UnboundedSender<T> implements Disposable {
 
   /** Whether both send to the same receiver. */
   sameChannel(other: UnboundedSender<T>): boolean {
+    checkKind(other?.channel !== undefined, 'sameChannel', 'a sender', other);
     return this.#channel === other.channel;
   }
 

@@ -34,7 +34,7 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
   constructor(protocol: SourceProtocol<T>, options?: ValuesOptions) {
     checkOptions('values', options, ['signal']);
     const signal = options?.signal;
-    const token = signal === undefined ? undefined : CancellationToken.from(signal);
+    const token = signal === undefined ? undefined : CancellationToken.from(signal, 'values: signal');
     this.#protocol = token === undefined ? protocol : limited(protocol, { signal: token }, 'values');
     this.#gate = token?.[source];
     this.#pause = new Pause(this.#protocol, true, this.#gate);

@@ -1,6 +1,13 @@
-import type { PENDING, Source, SourcePromise, Takeable } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import {
+  asFailingSource,
+  type PENDING,
+  type Source,
+  type SourcePromise,
+  type Takeable,
+} from '@quiesce/cancellation-token';
+import { checkFunction, checkKind, defineHandle, misused } from '@quiesce/internal';
 import { type WaitOptions, waitLimited } from './limited.ts';
+import { failed } from './settle.ts';
 import { Values, type ValuesOptions } from './values.ts';
 import { View } from './watched.ts';
 
@@ -133,6 +140,11 @@ export class WatchReceiver<T> implements Disposable {
       park: (waiter) => view.parkIn(watchers, waiter),
       unpark: (waiter) => view.unparkFrom(watchers, waiter),
     };
+    try {
+      checkFunction('waitFor', predicate);
+    } catch (error) {
+      return asFailingSource(failed(error), protocol, error);
+    }
     return waitLimited(protocol, options, 'waitFor');
   }
 
@@ -192,6 +204,7 @@ export class WatchReceiver<T> implements Disposable {
 
   /** Whether both are of the same `watch`. */
   sameChannel(other: WatchReceiver<T>): boolean {
+    checkKind(other?.view !== undefined, 'sameChannel', 'a receiver', other);
     return this.#view.shared === other.view.shared;
   }
 

@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkFunction, checkKind, defineHandle, misused } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { refuseUnsendable } from './settle.ts';
 import { WatchReceiver } from './watch-receiver.ts';
@@ -86,7 +86,7 @@ export class WatchSender<T> implements Disposable {
    * @see tokio::sync::watch::Sender::send_modify (tokio 1.53)
    */
   sendModify(modify: (value: T) => T): void {
-    this.#shared.set(this.#modified(modify));
+    this.#shared.set(this.#modified('sendModify', modify));
   }
 
   /**
@@ -104,19 +104,20 @@ export class WatchSender<T> implements Disposable {
    * ```
    */
   sendIfModified(modify: (value: T) => T): boolean {
-    const value = this.#modified(modify);
+    const value = this.#modified('sendIfModified', modify);
     const isModified = !Object.is(value, this.#shared.value);
     if (isModified) this.#shared.set(value);
     return isModified;
   }
 
-  #modified(modify: (value: T) => T): T {
-    this.#check('sendModify');
+  #modified(call: string, modify: (value: T) => T): T {
+    this.#check(call);
+    checkFunction(call, modify);
     const { version } = this.#shared;
     const value = modify(this.#shared.value);
-    this.#check('sendModify', value);
+    this.#check(call, value);
     if (version !== this.#shared.version) {
-      throw new TypeError('sendModify: the function has itself sent a value; what it returned would overwrite that');
+      throw new TypeError(`${call}: the function has itself sent a value; what it returned would overwrite that`);
     }
     return value;
   }
@@ -179,6 +180,7 @@ export class WatchSender<T> implements Disposable {
 
   /** Whether both are of the same `watch`. */
   sameChannel(other: WatchSender<T>): boolean {
+    checkKind(other?.shared !== undefined, 'sameChannel', 'a sender', other);
     return this.#shared === other.shared;
   }
 

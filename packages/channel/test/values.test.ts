@@ -202,7 +202,7 @@ describe('room for several values', () => {
     const [tx, rx] = channel<number>(2);
     expect(tx.tryReserveMany(2)).toMatchObject({ ok: true, value: { length: 2 } });
     expect(tx.tryReserveMany(1)).toEqual({ ok: false, why: 'full' });
-    expect(() => tx.reserveMany(3)).toThrow(/^reserveMany: the channel has room for 2 values in all, got 3/);
+    expect(() => tx.reserveMany(3)).toThrow(/^reserveMany: the channel has room for 2 values in all, got the number 3/);
     expect(() => tx.tryReserveMany(-1)).toThrow(/^tryReserveMany: the number of permits/);
     rx.close();
     expect(tx.tryReserveMany(1)).toEqual({ ok: false, why: 'closed' });

@@ -14,7 +14,16 @@
  */
 
 import { ClosedError, PENDING, type Source, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
-import { defineHandle, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeWhile } from '@quiesce/internal';
+import {
+  checkKind,
+  checkOptions,
+  defineHandle,
+  parkOn,
+  unparkFrom,
+  type WaiterItem,
+  type WaiterList,
+  wakeWhile,
+} from '@quiesce/internal';
 import { Cause, Context, Effect, Exit, Fiber, Scope, Stream } from 'effect';
 import { errorFromCause, failuresOf } from './cause.ts';
 
@@ -239,6 +248,8 @@ export function sourceFromStream<A, E, R>(
   stream: Stream.Stream<A, E, R>,
   options: { readonly context?: Context.Context<R> } = {},
 ): StreamSource<A> {
+  checkKind(Stream.isStream(stream), 'sourceFromStream', 'a Stream', stream);
+  checkOptions('sourceFromStream', options, ['context']);
   const context = options.context ?? Context.empty();
   return new StreamSource(new Machine(stream as Stream.Stream<A, E>, context as Context.Context<never>));
 }

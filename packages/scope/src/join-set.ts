@@ -13,6 +13,7 @@ import {
   append,
   type Chain,
   checkFunction,
+  checkIterable,
   checkOptions,
   defineHandle,
   parkOn,
@@ -25,7 +26,6 @@ import {
 import { ScopeError } from './errors.ts';
 import { reportLate, taskLabel } from './failures.ts';
 import { isStopped } from './obedience.ts';
-import { textOf } from './options.ts';
 import { Task, type TaskParent } from './task.ts';
 import { orphans } from './task-promise.ts';
 
@@ -95,8 +95,11 @@ export class JoinSet<T> implements AsyncDisposable {
    */
   constructor(options?: JoinSetOptions) {
     checkOptions('new JoinSet', options, ['name', 'signal']);
-    this.name = textOf(options?.name);
-    this.#token = options?.signal === undefined ? new CancellationToken() : CancellationToken.from(options.signal);
+    this.name = options?.name;
+    this.#token =
+      options?.signal === undefined
+        ? new CancellationToken()
+        : CancellationToken.from(options.signal, 'new JoinSet: signal');
   }
 
   /** How many tasks there are: those that run, and those that have ended and were not joined. */
@@ -127,7 +130,7 @@ export class JoinSet<T> implements AsyncDisposable {
   ): Task<T> {
     checkFunction('spawn', work);
     checkOptions('spawn', options, ['name']);
-    const name = textOf(options?.name);
+    const name = options?.name;
     const info =
       name === undefined ? undefined : { name, key: undefined, site: undefined, isDaemon: false, isIsolated: false };
     const task = new Task<T>(this, this.#token.childToken(), info, 0);
@@ -154,6 +157,7 @@ export class JoinSet<T> implements AsyncDisposable {
    * @see the implementation of Extend for tokio::task::JoinSet
    */
   extend(works: Iterable<(token: CancellationToken) => T | PromiseLike<T>>): void {
+    checkIterable('extend', works, 'a list of functions');
     const all = [...works];
     for (const work of all) checkFunction('extend', work);
     for (const work of all) this.spawn(work);

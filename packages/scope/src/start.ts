@@ -1,5 +1,5 @@
 import { type CancellationToken, ClosedError, consumeSlice, type Waiter } from '@quiesce/cancellation-token';
-import { checkFunction } from '@quiesce/internal';
+import { checkFunction, ignore } from '@quiesce/internal';
 import type { Life } from './life.ts';
 import { nativeThen } from './native-then.ts';
 import { quoted, type SpawnOptions } from './options.ts';
@@ -56,5 +56,3 @@ export function startIn<V, T>(
   begun.wait = wait;
   return begun;
 }
-
-function ignore(): void {}

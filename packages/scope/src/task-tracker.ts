@@ -8,7 +8,7 @@
  */
 
 import {
-  type CancellationToken,
+  CancellationToken,
   consumeSlice,
   PENDING,
   type Source,
@@ -18,11 +18,11 @@ import {
 } from '@quiesce/cancellation-token';
 import {
   checkFunction,
+  checkKind,
   checkOptions,
   defineHandle,
   isThenable,
   parkOn,
-  show,
   unparkFrom,
   type WaiterItem,
   wakeAll,
@@ -78,8 +78,8 @@ export class TaskTracker implements Drainable {
 
   /** Makes one that is open and empty. */
   constructor(options?: TaskTrackerOptions) {
-    checkOptions('new TaskTracker', options, ['name', 'leakDetection']);
-    this.name = String(options?.name ?? 'tasks');
+    checkOptions('new TaskTracker', options, ['name'], ['leakDetection']);
+    this.name = options?.name ?? 'tasks';
     this.#detectsLeaks = options?.leakDetection === true;
   }
 
@@ -125,7 +125,7 @@ export class TaskTracker implements Drainable {
       return turn.then(() => Promise.reject(error));
     };
     try {
-      if (!isThenable(work)) throw new TypeError(`track: expected a promise, got ${show(work)}`);
+      checkKind(isThenable(work), 'track', 'a promise', work);
       const tracked = nativeThen.call(Promise.resolve(work), fulfilled, rejected) as Promise<T>;
       // Counted once nothing can throw any more, not even for want of stack; neither reaction runs inside of this call.
       this.#length++;
@@ -230,7 +230,7 @@ export class TaskTracker implements Drainable {
    * @throws (rejects) its reason; TypeError when it is neither
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
-    const outcome = await wait(untilCancelled(deadlineOf(token), this.wait()));
+    const outcome = await wait(untilCancelled(CancellationToken.from(token, 'drain'), this.wait()));
     if (outcome.cancelled) throw outcome.reason;
   }
 
@@ -289,16 +289,6 @@ export class TrackerGuard implements Disposable {
     releaseLeak(this);
     leave();
   }
-}
-
-/** Refuses a time in place of the token that `drain` expects, and says what to write. */
-function deadlineOf(token: CancellationToken | AbortSignal): CancellationToken | AbortSignal {
-  if (typeof token === 'object' && token !== null) return token;
-  const ms = typeof token === 'number' ? token : '10_000';
-  throw new TypeError(
-    `drain: expected a token or an AbortSignal, got ${show(token)}. Write tracker.drain(CancellationToken.timeout(${ms})), or ` +
-      'tracker.drain(CancellationToken.never) for no limit',
-  );
 }
 
 /**

@@ -17,7 +17,7 @@ import {
   type SourceProtocol,
   source,
 } from '@quiesce/cancellation-token';
-import { setTimer } from '@quiesce/internal';
+import { setTimer, withFramesOf } from '@quiesce/internal';
 import { absolve, blame } from './branch-of.ts';
 import type { AnyOutcome, Late } from './branches.ts';
 import { CleanupTimeoutError, SelectError, type Unfinished } from './errors.ts';
@@ -169,7 +169,7 @@ function giveUp(race: Race, limit: Limit): void {
   }
   const { errors } = aftermathOf(race);
   const outcome = complete(race);
-  race.reject(new CleanupTimeoutError(limit.ms, unfinished, { errors, outcome }));
+  race.reject(withFramesOf(new CleanupTimeoutError(limit.ms, unfinished, { errors, outcome }), limit.caller));
 }
 
 /** What came of a function that was given up: nobody is left to whom it could be given. */

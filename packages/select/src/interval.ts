@@ -1,5 +1,5 @@
 import { type Clock, type Source, type SourcePromise, sourcePromise, systemClock } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime, defineHandle, show } from '@quiesce/internal';
+import { checkChoice, checkOptions, checkTime, defineHandle, refuseExtra, show } from '@quiesce/internal';
 import { Alarm, type Next } from './alarm.ts';
 import { type Moment, momentOf } from './moment.ts';
 
@@ -151,7 +151,13 @@ function after(period: number, missed: MissedTicks): Next {
  * }
  * ```
  */
-export function interval(ms: number, options?: IntervalOptions): Interval {
+export function interval(ms: number, options?: IntervalOptions): Interval;
+export function interval(ms: number, options?: IntervalOptions, extra?: unknown): Interval {
+  refuseExtra(
+    'interval',
+    extra,
+    'write interval(ms), and selectEach({ stopped: signal, tick: interval(ms) }) to end it',
+  );
   checkOptions('interval', options, OPTIONS);
   const clock = options?.clock ?? systemClock;
   return make('interval', clock.now(), ms, clock, options);
@@ -179,12 +185,10 @@ export function intervalAt(start: Moment, ms: number, options?: IntervalOptions)
 }
 
 function make(call: string, start: number, ms: number, clock: Clock, options: IntervalOptions | undefined): Interval {
-  const missed = options?.missed ?? 'burst';
+  const { missed = 'burst' } = options ?? {};
   if (typeof ms !== 'number' || !(ms > 0)) {
     throw new RangeError(`${call}: the period must be milliseconds above 0, got ${show(ms)}`);
   }
-  if (missed !== 'burst' && missed !== 'delay' && missed !== 'skip') {
-    throw new RangeError(`${call}: missed must be 'burst', 'delay' or 'skip', got ${show(missed)}`);
-  }
+  checkChoice(`${call}: missed`, missed, ['burst', 'delay', 'skip']);
   return new Interval(start, ms, missed, clock);
 }

@@ -60,11 +60,15 @@ export interface SelectEach {
  */
 export const selectEach: SelectEach = /* @__PURE__ */ callable(
   'selectEach',
-  (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, false) as never,
-  { biased: (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, true) as never },
+  (branches: AnyBranches, options?: SelectOptions) => beginLoop(branches, options, false) as never,
+  { biased: (branches: AnyBranches, options?: SelectOptions) => beginLoop(branches, options, true) as never },
 );
 
-function begin(branches: AnyBranches, options: SelectOptions | undefined, isBiased: boolean): AsyncGenerator<unknown> {
+function beginLoop(
+  branches: AnyBranches,
+  options: SelectOptions | undefined,
+  isBiased: boolean,
+): AsyncGenerator<unknown> {
   const race = raceOf(branches, options, isBiased);
   race.state = RESTING;
   const exit: Exit = { isAsked: false };
@@ -94,7 +98,7 @@ function raceOf(branches: AnyBranches, options: SelectOptions | undefined, isBia
     addAll(race, branches);
     return race;
   } catch (error) {
-    throw refusal(branches, error);
+    throw refusal(branches, error, isBiased ? 'selectEach.biased' : 'selectEach');
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Clock, type Source, systemClock, wait } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime, defineHandle } from '@quiesce/internal';
+import { checkOptions, checkTime, defineHandle, refuseExtra } from '@quiesce/internal';
 import { Alarm } from './alarm.ts';
 import { type Moment, momentOf } from './moment.ts';
 
@@ -117,7 +117,9 @@ export interface Sleep extends Source<void> {}
  * console.log(outcome.branch); // => tick
  * ```
  */
-export function sleep(ms: number, options?: SleepOptions): Sleep {
+export function sleep(ms: number, options?: SleepOptions): Sleep;
+export function sleep(ms: number, options?: SleepOptions, extra?: unknown): Sleep {
+  refuseExtra('sleep', extra, 'write sleep(ms), and select({ stopped: signal, slept: sleep(ms) }) to give it up');
   checkOptions('sleep', options, ['clock']);
   checkTime('sleep: the time', ms);
   const clock = options?.clock ?? systemClock;

@@ -13,7 +13,7 @@ import {
 } from '@quiesce/cancellation-token';
 import { checkOptions, checkTime, dateTime, isThenable, setTimer, show } from '@quiesce/internal';
 import type { BranchFunction, BranchValue } from './branches.ts';
-import { FUNCTION, kindOf, MATCH, OFF } from './kinds.ts';
+import { FUNCTION, kindFor, MATCH, OFF } from './kinds.ts';
 import { handleAll } from './refused.ts';
 import { select } from './select.ts';
 import { type Settled, settle } from './settle.ts';
@@ -71,11 +71,7 @@ type Work = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunctio
  * ```
  */
 export async function timeout<W extends Work>(ms: number, work: W, options?: TimeoutOptions): Promise<BranchValue<W>> {
-  const left = (): number => {
-    checkTime('timeout: the time', ms);
-    return ms;
-  };
-  return unwrapped(limited('timeout', left, work, options)) as Promise<BranchValue<W>>;
+  return unwrapped(limited('timeout', ms, work, options)) as Promise<BranchValue<W>>;
 }
 
 /**
@@ -107,11 +103,7 @@ export async function moveOnAfter<W extends Work>(
   work: W,
   options?: TimeoutOptions,
 ): Promise<MovedOn<BranchValue<W>>> {
-  const left = (): number => {
-    checkTime('moveOnAfter: the time', ms);
-    return ms;
-  };
-  return limited('moveOnAfter', left, work, options) as Promise<MovedOn<BranchValue<W>>>;
+  return limited('moveOnAfter', ms, work, options) as Promise<MovedOn<BranchValue<W>>>;
 }
 
 /**
@@ -134,10 +126,7 @@ export async function timeoutAt<W extends Work>(
   work: W,
   options?: TimeoutOptions,
 ): Promise<BranchValue<W>> {
-  const left = (): number => {
-    return Math.max(0, dateTime('timeoutAt', date) - (options?.clock ?? systemClock).wall());
-  };
-  return unwrapped(limited('timeoutAt', left, work, options)) as Promise<BranchValue<W>>;
+  return unwrapped(limited('timeoutAt', date, work, options)) as Promise<BranchValue<W>>;
 }
 
 async function unwrapped(ended: Promise<MovedOn<unknown>>): Promise<unknown> {
@@ -148,30 +137,40 @@ async function unwrapped(ended: Promise<MovedOn<unknown>>): Promise<unknown> {
 
 async function limited(
   call: string,
-  left: () => number,
+  given: number | Date,
   work: Work,
   options: TimeoutOptions | undefined,
 ): Promise<MovedOn<unknown>> {
   let start: () => Promise<MovedOn<unknown>>;
   try {
-    checkOptions(call, options, ['signal', 'clock', 'abandon']);
-    start = prepared(left(), work, options);
+    start = prepared(call, given, work, options);
   } catch (error) {
-    handleAll({ work });
+    // Both: they may be swapped.
+    handleAll({ given, work });
     throw error;
   }
   return start();
 }
 
 /** Looks at the arguments, and does nothing yet. */
-function prepared(ms: number, work: Work, options: TimeoutOptions | undefined): () => Promise<MovedOn<unknown>> {
-  const kind = kindOf(work, 'work');
+function prepared(
+  call: string,
+  given: number | Date,
+  work: Work,
+  options: TimeoutOptions | undefined,
+): () => Promise<MovedOn<unknown>> {
+  checkOptions(call, options, ['signal', 'clock', 'abandon']);
+  const kind = kindFor(call, work);
   if (kind === OFF || kind & MATCH) {
-    throw new TypeError('timeout: the work must be a function, a promise, a source or a signal');
+    throw new TypeError(`${call}: the work must be a function, a promise, a source or a signal, got ${show(work)}`);
   }
-  const clock = options?.clock ?? systemClock;
-  const outer = options?.signal === undefined ? undefined : CancellationToken.from(options.signal);
-  const report = lateReport(ms, options?.abandon);
+  const { signal, clock = systemClock, abandon } = options ?? {};
+  const ms =
+    call === 'timeoutAt'
+      ? Math.max(0, dateTime(call, given as Date) - clock.wall())
+      : checkTime(`${call}: the time`, given as number);
+  const outer = signal === undefined ? undefined : CancellationToken.from(signal, `${call}: signal`);
+  const report = lateReport(call, ms, abandon);
   return kind === FUNCTION
     ? () => runLimited(ms, work as BranchFunction, clock, outer, report)
     : () => awaitLimited(ms, work as Exclude<Work, BranchFunction>, clock, outer);
@@ -287,16 +286,16 @@ function weakly(reason: unknown): { deref(): unknown } {
 }
 
 /** @throws TypeError when `abandon` is none of what it may be */
-function lateReport(ms: number, abandon: TimeoutOptions['abandon']): Report | undefined {
+function lateReport(call: string, ms: number, abandon: TimeoutOptions['abandon']): Report | undefined {
   if (abandon === undefined || abandon === false) return undefined;
   if (typeof abandon === 'function') return { tell: abandon, isOnce: false };
   if (abandon !== true) {
-    throw new TypeError(`timeout: abandon must be true, false or a function, got ${show(abandon)}`);
+    throw new TypeError(`${call}: abandon must be true, false or a function, got ${show(abandon)}`);
   }
   const tell = (late: PromiseSettledResult<unknown>): void => {
     if (late.status === 'fulfilled') return;
     const { console } = globalThis as unknown as { console: { warn(...parts: unknown[]): void } };
-    console.warn(`timeout: work that was abandoned after ${ms} ms has failed:`, late.reason);
+    console.warn(`${call}: work that was abandoned after ${ms} ms has failed:`, late.reason);
   };
   return { tell, isOnce: true };
 }

@@ -1,5 +1,5 @@
 import { CancellationToken, type Timer } from '@quiesce/cancellation-token';
-import { checkTime, defineHandle } from '@quiesce/internal';
+import { checkKind, checkTime, defineHandle } from '@quiesce/internal';
 import { Scope } from '@quiesce/scope';
 import { describeEvent, printError } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
@@ -32,7 +32,8 @@ export interface InstallOptions {
 }
 
 /** The options of `install`. */
-export const installOptions: readonly string[] = ['signals', 'signalDebounce', 'errors', 'disconnect', 'reportSignal'];
+export const installOptions: readonly string[] = ['signals', 'signalDebounce', 'reportSignal'];
+export const installFlags: readonly string[] = ['errors', 'disconnect'];
 
 /** What an installation adds to a process, in one table, from which it is removed again. */
 type Listeners = readonly (readonly [event: string, listener: (first: unknown, second: unknown) => void])[];
@@ -81,8 +82,11 @@ export class Installation implements Disposable {
   /** @internal */
   constructor(shutdown: Shutdown, options: InstallOptions, exitNow?: (signal: string) => void) {
     const { signals = defaultSignals(), errors = true, disconnect = true, reportSignal = 'SIGUSR2' } = options;
-    for (const signal of [...signals, ...(reportSignal === false ? [] : [reportSignal])]) checkSignal(signal);
-    this.#signalDebounce = checkTime('install: signalDebounce', options.signalDebounce ?? 500);
+    const { signalDebounce = 500 } = options;
+    checkKind(Array.isArray(signals), 'install: signals', "a list, such as ['SIGTERM']", signals);
+    for (const signal of signals) checkSignal('signals', signal);
+    if (reportSignal !== false) checkSignal('reportSignal', reportSignal);
+    this.#signalDebounce = checkTime('install: signalDebounce', signalDebounce);
     this.#shutdown = shutdown;
     this.#stopScope = new Scope({ stopSignal: shutdown.stopAccepting });
     this.#exitNow = exitNow ?? ((signal) => this.#raise(signal));
@@ -203,9 +207,9 @@ function defaultSignals(): readonly string[] {
 }
 
 /** Refuses what Node would take for an event like any other, and what no process can catch. */
-function checkSignal(signal: string): void {
-  if (signalNumber(signal) > 0 && signal !== 'SIGKILL' && signal !== 'SIGSTOP') return;
-  throw new TypeError(`install: ${JSON.stringify(signal)} is no signal that a process of this system can catch`);
+function checkSignal(option: string, signal: string): void {
+  const isSignal = signalNumber(signal) > 0 && signal !== 'SIGKILL' && signal !== 'SIGSTOP';
+  checkKind(isSignal, `install: ${option}`, 'a signal that a process of this system can catch', signal);
 }
 
 /** Whether a write has failed because its reader has gone. */

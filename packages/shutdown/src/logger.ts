@@ -31,7 +31,7 @@ export interface NestLogger {
 export function checkLogger(logger: Logger | NestLogger): Logger | NestLogger {
   for (const level of ['info', 'warn', 'error'] as const) {
     if (typeof methodOf(logger, level) === 'function') continue;
-    throw new TypeError(`logger: expected { info, warn, error }, got ${show(logger)} without ${level}()`);
+    throw new TypeError(`new Shutdown: logger: expected { info, warn, error }, got ${show(logger)} without ${level}()`);
   }
   return logger;
 }

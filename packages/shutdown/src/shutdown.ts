@@ -6,10 +6,18 @@ import type { ShutdownEvent, ShutdownState } from './events.ts';
 import { Guards, type ShutdownGuard } from './guard.ts';
 import { type HookHandle, type HookOptions, hookOf, RegisteredHook } from './hook-handle.ts';
 import { host } from './host.ts';
-import { Installation, type InstallOptions, installOptions } from './install.ts';
+import { Installation, type InstallOptions, installFlags, installOptions } from './install.ts';
 import { type HookFunction, Machine } from './machine.ts';
 import { Observers } from './observers.ts';
-import { checkName, clockOf, limitsOf, type ShutdownOptions, shutdownOptions, tokenOf } from './options.ts';
+import {
+  checkName,
+  clockOf,
+  limitsOf,
+  type ShutdownOptions,
+  shutdownFlags,
+  shutdownOptions,
+  tokenOf,
+} from './options.ts';
 import { inFlightOf, type Part, partOf } from './parts.ts';
 import { reportOf, type ShutdownReport } from './report.ts';
 
@@ -95,8 +103,8 @@ export class Shutdown {
    *   `logger` lacks a method
    */
   constructor(options: ShutdownOptions = {}) {
-    checkOptions('new Shutdown', options, shutdownOptions);
-    if (options.name !== undefined) checkName('new Shutdown', options.name);
+    checkOptions('new Shutdown', options, shutdownOptions, shutdownFlags);
+    if (options.name !== undefined) checkName('new Shutdown: name', options.name);
     const limits = limitsOf('new Shutdown', options);
     const token = tokenOf(options.signal);
     this.name = options.name;
@@ -346,7 +354,7 @@ export class Shutdown {
    * ```
    */
   install(options: InstallOptions = {}): Installation {
-    checkOptions('install', options, installOptions);
+    checkOptions('install', options, installOptions, installFlags);
     const isFirst = this.#installation === undefined;
     const installation = this.installWith(options);
     if (isFirst) void this.ended().then(({ exitCode }) => this.#leave(exitCode));

@@ -1,4 +1,4 @@
-import { defineHandle } from '@quiesce/internal';
+import { checkKind, defineHandle } from '@quiesce/internal';
 import type { Logger } from './logger.ts';
 import { oneLine } from './request.ts';
 
@@ -40,6 +40,7 @@ export class Terminal implements Logger {
 
   /** @param stream where it writes, such as `process.stderr` */
   constructor(stream: TextStream) {
+    checkKind(typeof stream?.write === 'function', 'new Terminal', 'a stream, such as process.stderr', stream);
     this.#stream = stream;
   }
 

@@ -25,10 +25,9 @@ import {
   systemClock,
 } from '@quiesce/cancellation-token';
 import { Semaphore, type SemaphorePermit } from '@quiesce/channel';
-import { checkFunction, checkOptions, checkTime, defineHandle } from '@quiesce/internal';
+import { checkCount, checkFunction, checkOptions, checkTime, defineHandle } from '@quiesce/internal';
 import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
 import { Acquiring } from './acquiring.ts';
-import { checkCount, checkTimeoutOptions } from './check.ts';
 import { type Closer, type ClosingTally, closeOne } from './closing.ts';
 import { type Holding, Lease } from './lease.ts';
 
@@ -52,7 +51,7 @@ export interface ResourcePoolOptions<R> {
   readonly clock?: Clock | undefined;
 }
 
-const poolOptions = ['create', 'close', 'isUsable', 'max', 'closeTimeout', 'name', 'leakDetection', 'clock'] as const;
+const poolOptions = ['create', 'close', 'isUsable', 'max', 'closeTimeout', 'name', 'clock'];
 
 /** How many errors of closers a pool keeps while it lends. */
 const KEPT = 100;
@@ -142,15 +141,14 @@ export class ResourcePool<R> implements Drainable {
    * @throws RangeError for a bad number or time; TypeError for what should be a function
    */
   constructor(options: ResourcePoolOptions<R>) {
-    checkOptions('new ResourcePool', options, poolOptions);
+    checkOptions('new ResourcePool', options, poolOptions, ['leakDetection']);
     // Of nothing it is told what is missing.
     const given = Object(options) as ResourcePoolOptions<R>;
     const { create, close, isUsable, max, closeTimeout = 5_000, name = 'resources', clock = systemClock } = given;
     checkFunction('new ResourcePool: create', create);
     if (close !== undefined) checkFunction('new ResourcePool: close', close);
     if (isUsable !== undefined) checkFunction('new ResourcePool: isUsable', isUsable);
-    checkCount('new ResourcePool: max', max, 1);
-    checkTime('new ResourcePool: closeTimeout', closeTimeout);
+    checkCount('new ResourcePool: max', max, 1, Number.POSITIVE_INFINITY);
     this.name = name;
     this.#create = create;
     this.#isUsable = isUsable;
@@ -208,10 +206,12 @@ export class ResourcePool<R> implements Drainable {
 
   /** What gives an `acquire` up. */
   #until(options: AcquireOptions): CancellationToken {
-    checkTimeoutOptions('acquire', options, ['signal', 'timeout']);
+    checkOptions('acquire', options, ['signal', 'timeout']);
     const { timeout } = options;
-    if (timeout !== undefined) checkTime('acquire: timeout', timeout);
-    const signal = options.signal === undefined ? CancellationToken.never : CancellationToken.from(options.signal);
+    const signal =
+      options.signal === undefined
+        ? CancellationToken.never
+        : CancellationToken.from(options.signal, 'acquire: signal');
     return timeout === undefined ? signal : signal.withTimeout(timeout, { clock: this.#closer.clock });
   }
 
@@ -267,8 +267,8 @@ export class ResourcePool<R> implements Drainable {
    * @throws (rejects) the token's reason, when it was cancelled before; TypeError when it is neither
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
+    const own = CancellationToken.from(token, 'drain');
     this.stop();
-    const own = CancellationToken.from(token);
     const deadline = own.onCancelled(() => this.#cut());
     try {
       await this.#parts.drain(own);
@@ -289,7 +289,7 @@ export class ResourcePool<R> implements Drainable {
    * @throws (rejects) RangeError for a bad time, and then nothing has happened
    */
   async close(options: { readonly timeout: number }): Promise<ResourcePoolReport> {
-    checkTimeoutOptions('close', options, ['timeout']);
+    checkOptions('close', options, ['timeout']);
     const { timeout } = Object(options) as typeof options;
     checkTime('close: timeout', timeout);
     const deadline = CancellationToken.timeout(timeout, { clock: this.#closer.clock });
