@@ -25,6 +25,7 @@ import {
 } from '@quiesce/internal';
 import { ScopeError } from './errors.ts';
 import { reportLate, taskLabel } from './failures.ts';
+import { JoinSetIterator } from './join-set-iterator.ts';
 import { isStopped } from './obedience.ts';
 import { Task, type TaskParent } from './task.ts';
 import { orphans } from './task-promise.ts';
@@ -299,9 +300,12 @@ export class JoinSet<T> implements AsyncDisposable {
     wakeAll(this);
   }
 
-  /** The tasks as they end, each joined when it is reached; ends when the set is empty, and leaves the rest if left. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Joined<T>, void, void> {
-    for (let next = await this.joinNext(); next !== undefined; next = await this.joinNext()) yield next;
+  /**
+   * The tasks as they end, each joined when it is reached; ends when the set is empty, and leaves the rest if left. `return()` ends
+   * a `next()` that waits, which then has taken nothing.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Joined<T>, undefined, undefined> & AsyncDisposable {
+    return new JoinSetIterator(() => this.joinNext());
   }
 
   /** @internal */

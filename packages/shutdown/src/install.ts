@@ -64,8 +64,8 @@ export class Installation implements Disposable {
   readonly #signalDebounce: number;
   /** Signals that were accepted so short a time ago that they count as the same request when they come again. */
   readonly #recent: Map<string, Timer> = new Map();
-  /** How many signals of each kind this process has sent to itself that have not arrived yet. */
-  readonly #ownSignals: Map<string, number> = new Map();
+  /** How many signals of each kind this process has sent to itself that have not arrived yet. A new object for each that it sends. */
+  readonly #ownSignals: Map<string, { count: number }> = new Map();
   readonly #forgetOwnSignals: () => void;
   /** Runs nothing. While it is open, work in any scope that ends because of `stopAccepting` has not failed. */
   readonly #stopScope: Scope;
@@ -102,9 +102,10 @@ export class Installation implements Disposable {
     for (const [event, listener] of this.#listeners) host.on(event, listener);
     this.#forgetOwnSignals = onOwnSignal((signal) => {
       if (!signals.includes(signal)) return;
-      this.#ownSignals.set(signal, (this.#ownSignals.get(signal) ?? 0) + 1);
+      const own = { count: (this.#ownSignals.get(signal)?.count ?? 0) + 1 };
+      this.#ownSignals.set(signal, own);
       // It arrives in the next turn at the latest. The system may deliver two as one: what is left then is nobody's.
-      void inTurns(3).then(() => this.#ownSignals.delete(signal));
+      void inTurns(3).then(() => this.#ownSignals.get(signal) === own && this.#ownSignals.delete(signal));
     });
   }
 
@@ -126,9 +127,9 @@ export class Installation implements Disposable {
 
   #signalled(signal: string): void {
     const { machine } = this.#shutdown;
-    const ownCount = this.#ownSignals.get(signal) ?? 0;
-    const isOwn = ownCount > 0;
-    if (isOwn) this.#ownSignals.set(signal, ownCount - 1);
+    const own = this.#ownSignals.get(signal);
+    const isOwn = own !== undefined && own.count > 0;
+    if (isOwn) own.count--;
     if (machine.request !== undefined && (isOwn || this.#recent.has(signal))) {
       this.#ignore({
         type: 'signal ignored',
