@@ -12,7 +12,7 @@ import * as shutdown from '@quiesce/shutdown';
 import * as pool from '@quiesce/worker-pool';
 import * as node from '@quiesce/worker-pool/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { isUntouched, type Kind, type Row, rows } from './wrong-arguments.ts';
+import { type Kind, type Row, receive, rows, state } from './wrong-arguments.ts';
 
 const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node };
 const date = new Date(0);
@@ -75,6 +75,9 @@ const accepts: Record<Kind, (value: unknown) => boolean> = {
   none: (value) => value === undefined,
 };
 
+/** What a receive that was called is likely to be passed as. */
+const isGivenBack: Kind[] = ['function', 'functions', 'signal', 'branches', 'list'];
+
 /** What a call throws, or rejects with before anything else is done; `undefined`: nothing. */
 async function failure(run: () => unknown): Promise<unknown> {
   const called = (async () => run())().then(
@@ -93,7 +96,7 @@ afterAll(() => void process.off('unhandledRejection', note));
 describe.each(Object.entries(rows))('%s', (_, table) => {
   const cases = table.map((row, index): [string, number, Row] => [`${row[0]}, ${row[1]}`, index, row]);
   test.each(cases)('%s (row %d)', async (_name, _index, [call, kind, run, missing]) => {
-    const wrong: string[] = [];
+    const [wrong, before]: [string[], unknown] = [[], state()];
     for (const [shown, value] of values) {
       if ((missing !== undefined && value === undefined) || accepts[kind](value)) continue;
       const error = await failure(() => run(value));
@@ -104,9 +107,11 @@ describe.each(Object.entries(rows))('%s', (_, table) => {
         wrong.push(`${shown}: does not begin with the call: ${text}`);
       else if (!(error as Error).message.includes(shown)) wrong.push(`${shown}: does not show it: ${text}`);
     }
+    // One more: it gives back the value that it has taken.
+    if (isGivenBack.includes(kind)) await failure(() => run(receive()));
     await turn();
     expect(wrong).toEqual([]);
-    expect([unhandled.splice(0), isUntouched()]).toEqual([[], true]);
+    expect([unhandled.splice(0), state()]).toEqual([[], before]);
   });
 });
 

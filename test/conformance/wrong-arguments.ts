@@ -73,7 +73,7 @@ import { guardChild, receiveToken, runInPool, shareToken, threadTask } from '@qu
 import { Effect, Layer, Stream } from 'effect';
 
 // biome-ignore lint/suspicious/noExplicitAny: the calls are wrong on purpose
-export type Wrong = any;
+type Wrong = any;
 
 /** What an argument accepts. */
 export type Kind =
@@ -533,8 +533,11 @@ export const rows: Readonly<Record<string, readonly Row[]>> = {
   ...{ tokens, channels, selects, scopes, services, pools, effects },
 };
 
-/** Whether nothing waits for the handles that the rows have in common, and all values that were sent are still there. */
-export const isUntouched = (): boolean => token.head === undefined && rx.length === 3 && brx.length === 3;
+/** A call that has taken a value. */
+export const receive = (): Promise<number> => rx.recv();
+
+/** What waits for the handles that the rows have in common, and how many values they have. */
+export const state = (): unknown => [token.head, rx.length, brx.length];
 for (const n of [1, 2, 3]) {
   tx.trySend(n);
   btx.send(n);

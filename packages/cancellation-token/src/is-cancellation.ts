@@ -5,7 +5,7 @@ import { CancellationToken } from './token.ts';
  * Whether an error says "cancelled" rather than "failed".
  *
  * True for a {@link CancelledError} (of any copy of this package), for the platform's `AbortError` (of any realm), for
- * axios' `CanceledError`, and with `token` for that token's reason, whatever it is: a deadline's `TimeoutError`, a string.
+ * axios' `CanceledError`, each by its `name`, and with `token` for that token's reason, whatever it is: a deadline's `TimeoutError`, a string.
  *
  * **Timing.** Synchronous. Never throws because of what `error` is.
  *

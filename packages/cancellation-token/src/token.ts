@@ -6,6 +6,7 @@ import {
   defineDispose,
   defineInspect,
   isParkedOn,
+  letGo,
   misused,
   refuseExtra,
   show,
@@ -165,6 +166,7 @@ export class CancellationToken implements Disposable {
     if (!isAbortSignal(native)) {
       // Not a default: `map(CancellationToken.from)` passes an index.
       const where = typeof what === 'string' ? what : 'CancellationToken.from';
+      letGo(signal);
       throw new TypeError(`${where}: expected an AbortSignal or a CancellationToken, got ${refusal(signal)}`);
     }
     const owner = ours.get(native) as CancellationToken | undefined;
@@ -492,7 +494,10 @@ export class CancellationToken implements Disposable {
   runUntilCancelled<T>(
     work: PromiseLike<T> | ((token: CancellationToken) => T | PromiseLike<T>),
   ): Promise<UntilCancelled<Awaited<T>>> {
-    if (!CancellationToken.owns(this)) return Promise.reject(misusedToken(this, 'runUntilCancelled'));
+    if (!CancellationToken.owns(this)) {
+      letGo(work);
+      return Promise.reject(misusedToken(this, 'runUntilCancelled'));
+    }
     return runUntilCancelled(this, work) as Promise<UntilCancelled<Awaited<T>>>;
   }
 
@@ -675,6 +680,7 @@ function group(sources: Iterable<CancellationToken | AbortSignal>, extra: unknow
   const name = isAll ? 'all' : 'any';
   const call = `CancellationToken.${name}`;
   if (typeof sources?.[Symbol.iterator] !== 'function' || typeof sources === 'string') {
+    letGo(sources);
     throw new TypeError(`${call}: expected a list, got ${show(sources)}: write ${name}([a, b])`);
   }
   refuseExtra(call, extra, `write ${name}([a, b])`);

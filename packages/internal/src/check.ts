@@ -1,8 +1,24 @@
+import { ignore } from './ignore.ts';
 import { show } from './show.ts';
+import { isPromise } from './thenable.ts';
 
 /** @throws TypeError unless `value` is what was expected */
 export function checkKind(isRight: boolean, call: string, expected: string, value: unknown): void {
-  if (!isRight) throw new TypeError(`${call}: expected ${expected}, got ${show(value)}`);
+  if (isRight) return;
+  letGo(value);
+  throw new TypeError(`${call}: expected ${expected}, got ${show(value)}`);
+}
+
+/** The public `source`, which is the same in every copy. */
+const source: symbol = Symbol.for('quiesce.source');
+
+/** Of what a wrong call was given: a call such as `rx.recv()` gives back what it took, and a rejection counts as handled. */
+export function letGo(value: unknown): void {
+  try {
+    const call = (value as Record<symbol, { defer?(): void } | undefined> | null | undefined)?.[source];
+    if (call !== undefined) call.defer?.();
+    else if (isPromise(value)) value.then(undefined, ignore);
+  } catch {}
 }
 
 /** @throws TypeError unless `value` is a function */

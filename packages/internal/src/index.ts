@@ -7,6 +7,7 @@ export {
   checkKind,
   checkTime,
   dateTime,
+  letGo,
   refuseExtra,
 } from './check.ts';
 export { defineDispose } from './dispose.ts';

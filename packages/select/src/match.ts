@@ -53,6 +53,7 @@ export const match: MatchFunction = (branch: unknown, guard?: unknown) => {
     throw new TypeError('match: the branch is a match already; combine the two guards into one');
   }
   if (guard !== undefined && typeof guard !== 'function') {
+    handleOne(guard);
     handleOne(branch);
     throw new TypeError(`match: the guard must be a function, got ${show(guard)}`);
   }
