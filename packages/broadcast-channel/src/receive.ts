@@ -228,7 +228,7 @@ class Receive<R> implements Waiter {
 
   #succeed(result: R): void {
     const resolve = this.#end();
-    this.call?.settled(result);
+    this.call?.settled(result, this.#cursor.position - 1);
     if (resolve !== undefined) deliver(resolve, result);
   }
 

@@ -23,6 +23,7 @@ import { followerOf, isAbortSignal, ours } from './follower.ts';
 import { Group } from './group.ts';
 import { observe, Registration, unobserve } from './links.ts';
 import {
+  ASKS,
   CANCELLED,
   DISPOSED,
   detailsOf,
@@ -34,6 +35,7 @@ import {
   Reason,
   TIMED,
   type TreeNode,
+  UNDER,
 } from './node.ts';
 import { answering } from './path.ts';
 import { runUntilCancelled } from './run-until-cancelled.ts';
@@ -262,7 +264,7 @@ export class CancellationToken implements Disposable {
 
   /**
    * Why the token was cancelled: what was passed to `cancel`, verbatim, or a {@link CancelledError}, the same for the whole
-   * subtree. Its stack shows where `cancel` was called; that of a `TimeoutError`, where the deadline was set. Their texts
+   * subtree. Of several deadlines each token names the one that was over first for it. Its stack shows where `cancel` was called; that of a `TimeoutError`, where the deadline was set. Their texts
    * name the token that was cancelled. `undefined` until then.
    */
   get reason(): unknown {
@@ -561,6 +563,12 @@ export class CancellationToken implements Disposable {
   /** @internal */
   unpark(waiter: Waiter): void {
     if (waiter.owner !== undefined && waiter.owner === answering(this)) unobserve(waiter);
+  }
+
+  /** @internal Whether nothing runs when it is parked on: no group and no deadline is above it. */
+  get isQuiet(): boolean {
+    own(this, 'isQuiet');
+    return (this.bits & (ASKS | UNDER | TIMED)) === 0;
   }
 
   /** `CancellationToken(name, state)`, and not the tree that hangs on the token. */

@@ -83,6 +83,10 @@ class Limited<T> implements Takeable<T> {
     return isUndone;
   }
 
+  get mark(): number {
+    return this.#inner.mark ?? 0;
+  }
+
   park(waiter: Waiter): void {
     this.#parking.park(waiter);
   }

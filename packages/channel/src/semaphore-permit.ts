@@ -19,8 +19,13 @@ export class SemaphorePermit implements Disposable {
     name: 'permit',
     dispose: 'release',
     unguarded: ['release'],
+    owns: SemaphorePermit.#owns,
     facts: ({ count }) => ({ count }),
   });
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #line in Object(value);
+  }
   readonly #line: Line;
   /** How many are left to release: less after `split`, more after `merge`, none after `release` and `forget`. */
   #count: number;
@@ -40,7 +45,7 @@ export class SemaphorePermit implements Disposable {
 
   /** Gives the permits back, to the next in line. Synchronous, idempotent. */
   release(): void {
-    if (!(this instanceof SemaphorePermit)) throw misused(SemaphorePermit.prototype, 'permit', 'release', this);
+    if (!SemaphorePermit.#owns(this)) throw misused(SemaphorePermit.prototype, 'permit', 'release', this);
     const count = this.#count;
     this.#count = 0;
     try {
@@ -86,7 +91,7 @@ export class SemaphorePermit implements Disposable {
    * @see tokio::sync::OwnedSemaphorePermit::merge (tokio 1.53)
    */
   merge(other: SemaphorePermit): void {
-    checkKind(typeof other === 'object' && other !== null && #line in other, 'merge', 'a permit of a semaphore', other);
+    checkKind(SemaphorePermit.#owns(other), 'merge', 'a permit of a semaphore, and no proxy of one', other);
     if (other === this || other.#line !== this.#line) {
       throw new TypeError('merge: the other permit must be another one of the same semaphore');
     }

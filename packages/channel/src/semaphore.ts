@@ -29,8 +29,13 @@ export class Semaphore {
   static readonly completed: object = /* @__PURE__ */ defineHandle(Semaphore, {
     name: 'semaphore',
     unguarded: ['acquire', 'tryAcquire'],
+    owns: Semaphore.#owns,
     facts: ({ availablePermits, isClosed }) => ({ availablePermits, isClosed }),
   });
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #line in Object(value);
+  }
   readonly #line: Line;
 
   /**
@@ -55,7 +60,7 @@ export class Semaphore {
    * @see tokio::sync::Semaphore::acquire_owned (tokio 1.53)
    */
   acquire(options?: WaitOptions): Awaitable<SemaphorePermit> {
-    if (!(this instanceof Semaphore)) throw misused(Semaphore.prototype, 'semaphore', 'acquire', this);
+    if (!Semaphore.#owns(this)) throw misused(Semaphore.prototype, 'semaphore', 'acquire', this);
     if (typeof options === 'number') {
       throw new TypeError(
         `acquire: the options must be an object, got ${show(options)}: write acquireMany(${options})`,
@@ -91,7 +96,7 @@ export class Semaphore {
    * @see tokio::sync::Semaphore::try_acquire_owned (tokio 1.53)
    */
   tryAcquire(): SemaphorePermit | undefined {
-    if (!(this instanceof Semaphore)) throw misused(Semaphore.prototype, 'semaphore', 'tryAcquire', this);
+    if (!Semaphore.#owns(this)) throw misused(Semaphore.prototype, 'semaphore', 'tryAcquire', this);
     return this.tryAcquireMany(1);
   }
 

@@ -1,6 +1,7 @@
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { defineHandle, misused, show } from '@quiesce/internal';
 import type { Drainable } from '@quiesce/scope';
+import { exchangeOf } from './exchange.ts';
 import { type HealthHandler, healthOf } from './health.ts';
 import type { Machine, Phase } from './machine.ts';
 import type { HttpDrainReport } from './report.ts';
@@ -92,9 +93,7 @@ export class HttpDrain implements Drainable {
    * @throws TypeError when it is not a request of this server
    */
   tokenOf(request: object): CancellationToken {
-    const { exchanges } = this.#machine;
-    const stream = (request as { readonly stream?: object } | null | undefined)?.stream;
-    const exchange = exchanges.get(request) ?? (stream === undefined ? undefined : exchanges.get(stream));
+    const exchange = exchangeOf(this.#machine, request);
     if (exchange !== undefined) return exchange.token;
     throw new TypeError(
       `http.tokenOf: expected a request of the server that is drained, got ${show(request)}; pass the one that Node made, as ` +

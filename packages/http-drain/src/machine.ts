@@ -58,7 +58,7 @@ export class Machine {
   readonly sessions: Set<Http2Session> = new Set();
   /** Those that speak something else now. */
   readonly upgraded: Map<Duplex, IncomingMessage> = new Map();
-  /** By request, or stream. */
+  /** By request, its raw headers and its response, or by stream. */
   readonly exchanges: WeakMap<object, Exchange> = new WeakMap();
   /** Set at the deadline, when sockets are destroyed. */
   isDestroying = false;

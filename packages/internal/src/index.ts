@@ -10,14 +10,14 @@ export {
   letGo,
   refuseExtra,
 } from './check.ts';
-export { defineDispose, defineGetter } from './dispose.ts';
-export { leftOf } from './early.ts';
+export { defineDispose } from './dispose.ts';
+export { leftOf, setTimer } from './early.ts';
 export { isError, isNamed, nameError } from './errors.ts';
 export { defineHandle } from './handle.ts';
 export { ignore } from './ignore.ts';
 export { defineInspect } from './inspect.ts';
 export { append, type Chain, detach, type Link, remove } from './list.ts';
-export { guardMethods, misused } from './misused.ts';
+export { defineSource, misused } from './misused.ts';
 export { checkOptions } from './options.ts';
 export { Pair } from './pair.ts';
 export { PromiseSource, recallPromise, rememberPromise, watchPromise } from './promise-source.ts';

@@ -39,6 +39,11 @@ export class PromiseSource implements WaiterList {
     return true;
   }
 
+  /** Nothing runs when it is parked on. */
+  get isQuiet(): true {
+    return true;
+  }
+
   /** Gives the promise its reaction, so that its rejection is never "unhandled". */
   constructor(promise: PromiseLike<unknown>) {
     const onValue = (value: unknown): void => this.settle(FULFILLED, value);

@@ -40,7 +40,7 @@ import { CleanupTimeoutError, type Unfinished } from '@quiesce/select';
 import { KeyConflictError } from './errors.ts';
 import { Failures, givenUp, reportLate, taskLabel } from './failures.ts';
 import { enlist, type Nested } from './nested.ts';
-import { hasObeyed, setStopSignal } from './obedience.ts';
+import { dropStopSignal, hasObeyed, setStopSignal } from './obedience.ts';
 import { type Cleanup, quoted, type ScopeOptions, type SpawnOptions } from './options.ts';
 import { siteAbove } from './site.ts';
 import { stampOf } from './stamp.ts';
@@ -399,6 +399,7 @@ export class Life implements TaskParent {
     this.state = CLOSED;
     if (this.nested !== undefined) remove<Life>(this.nested, this);
     if (this.#gate !== undefined) this.token.unpark(this.#gate);
+    dropStopSignal(this.token);
     this.token.dispose();
   }
 
@@ -459,6 +460,15 @@ export class Life implements TaskParent {
     return new ClosedError(
       `${call}: ${this.label()} has ended: its body and all its tasks are done; ${call} while one of them runs`,
     );
+  }
+
+  /** What is running, for error texts. */
+  waitsFor(): string {
+    if (this.cleaning !== undefined) return `cleanup ${JSON.stringify(this.cleaning.name)}`;
+    const { head, taskCount } = this;
+    return taskCount === 1
+      ? taskLabel(head?.name).replace(/^./, (letter) => letter.toLowerCase())
+      : `${taskCount} tasks`;
   }
 
   label(): string {

@@ -8,6 +8,7 @@ export interface ScopeOptions {
   /**
    * Asks the work of this scope, and of the scopes below it, to end. It cancels nothing: you pass it to the calls that wait.
    * Work that rejects because of it has ended and not failed, so the other tasks go on.
+   * In all other scopes this holds for the signal's reason, verbatim or as the `cause` of an `AbortError`, until this scope ends.
    */
   readonly stopSignal?: CancellationToken | AbortSignal | undefined;
   /** How error texts and `tree()` call it. */

@@ -8,6 +8,7 @@ import {
   misused,
   refuseExtra,
 } from '@quiesce/internal';
+import { endOf } from './deadlock.ts';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { Life } from './life.ts';
 import {
@@ -134,8 +135,8 @@ export class Scope implements AsyncDisposable {
    * ```
    */
   spawn<T>(work: (token: CancellationToken) => T, options?: SpawnOptions): Task<Awaited<T>> {
-    // For itself, since `guardMethods` would cost each task some nanoseconds.
-    if (this?.life === undefined) throw misused(Scope.prototype, 'scope', 'spawn', this);
+    // For itself, since `defineHandle` would cost each task some nanoseconds.
+    if (!(#end in Object(this))) throw misused(Scope.prototype, 'scope', 'spawn', this);
     return this.life.spawn(work, options, Scope.prototype.spawn);
   }
 
@@ -360,14 +361,14 @@ export class Scope implements AsyncDisposable {
    *
    * @throws (rejects) what failed, as `scope`; the reason, verbatim, when the scope was cancelled before its last task had
    *   ended; TypeError inside of `scope(body)`, which joins by itself, and when a task or cleanup of the scope awaits it
-   *   before any other `await`, since each would wait for the other; the scope ends all the same
+   *   before any other `await`, since each would wait for the other; the scope ends all the same. After an `await` the caller is not
+   *   known: such a wait never ends. Node, Bun and Deno print that when the process ends because nothing is left to run
    */
   join(): Promise<void> {
     const { life } = this;
     return this.#finish('join', async () => {
       this.#isJoined = true;
-      life.left(undefined, false);
-      await life.over;
+      await endOf(life, 'join');
       life.result();
     });
   }
@@ -384,8 +385,7 @@ export class Scope implements AsyncDisposable {
     if (!life.hasBody) this.cancel();
     if (this.#isJoined) return life.calling > 0 ? neverEnds('close', life.label()) : life.over;
     return this.#finish('close', async () => {
-      life.left(undefined, false);
-      await life.over;
+      await endOf(life, 'close');
       life.throwFailures();
     });
   }

@@ -9,10 +9,9 @@
 
 import {
   CancellationToken,
+  consumeSlice,
   PENDING,
   type Source,
-  type SourceProtocol,
-  source,
   untilCancelled,
   type Waiter,
   wait,
@@ -21,7 +20,6 @@ import {
   checkFunction,
   checkKind,
   checkOptions,
-  defineGetter,
   defineHandle,
   isThenable,
   parkOn,
@@ -118,11 +116,13 @@ export class TaskTracker implements Drainable {
   track<T>(work: PromiseLike<T>): Promise<T> {
     const fulfilled = (value: unknown): unknown => {
       this.#leave();
-      return value;
+      return consumeSlice()?.then(() => value) ?? value;
     };
-    const rejected = (error: unknown): never => {
+    const rejected = (error: unknown): Promise<never> => {
       this.#leave();
-      throw error;
+      const turn = consumeSlice();
+      if (turn === undefined) throw error;
+      return turn.then(() => Promise.reject(error));
     };
     try {
       checkKind(isThenable(work), 'track', 'a promise', work);
@@ -305,14 +305,14 @@ export class TrackerGuard implements Disposable {
  * ```
  */
 export class TrackerWait implements PromiseLike<void> {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineGetter(
-    TrackerWait,
-    source,
-    function (this: TrackerWait): SourceProtocol<void> {
-      return this;
-    },
-  );
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(TrackerWait, {
+    name: 'wait',
+    owns: (value) => #tracker in value,
+    source: (wait) => wait,
+    unguarded: ['then', 'poll', 'park', 'unpark', 'once'],
+    facts: () => ({}),
+  });
   readonly #tracker: TaskTracker;
   /** Ready once the tracker's has moved on from it (invariant 2). */
   readonly #epoch: number;

@@ -1,4 +1,4 @@
-import { isSource, source } from '@quiesce/cancellation-token';
+import { isSource, type Source, type SourceProtocol, source } from '@quiesce/cancellation-token';
 import { isThenable, show } from '@quiesce/internal';
 import { isMatch, pattern } from './pattern.ts';
 
@@ -19,7 +19,8 @@ export const CALL = 32;
  */
 export function kindOf(branch: unknown, name: string): number {
   if (branch === undefined || branch === null || branch === false) return OFF;
-  if (isSource(branch)) return branch[source].defer === undefined ? SOURCE : SOURCE | CALL;
+  const protocol = sourceIn(branch);
+  if (protocol !== undefined) return protocol.defer === undefined ? SOURCE : SOURCE | CALL;
   if (isThenable(branch)) return PROMISE;
   if (typeof branch === 'function') return FUNCTION;
   if (typeof branch === 'object') {
@@ -31,6 +32,12 @@ export function kindOf(branch: unknown, name: string): number {
     `select: branch ${JSON.stringify(name)} is ${show(branch)}; a branch is a source (token, receiver, timer, task), ` +
       'an AbortSignal, a promise, a function that returns one, match(…), or false, null or undefined to switch it off',
   );
+}
+
+/** The protocol of a branch that is a source. One reading: a getter may check its handle. */
+export function sourceIn(branch: unknown): SourceProtocol<unknown> | undefined {
+  if ((typeof branch !== 'object' && typeof branch !== 'function') || branch === null) return undefined;
+  return (branch as Partial<Source<unknown>>)[source];
 }
 
 /**

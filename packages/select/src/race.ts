@@ -79,16 +79,25 @@ export function run(race: Race): Promise<AnyOutcome | undefined> {
 function arm(race: Race, from: number | undefined): void {
   let idle = 0;
   const gate = race.gate;
+  let isQuiet = gate === undefined;
   if (gate !== undefined) gate.token[source].park(gate);
   for (let entry = race.first; entry !== undefined; entry = entry.after) {
     if (entry.state !== ON) continue;
     // Invariant 1. A source that wakes inside park decides at once.
     if (entry.protocol === undefined) idle++;
-    else if (race.state === RACING) park(race, entry, entry.protocol);
+    else if (race.state === RACING) {
+      park(race, entry, entry.protocol);
+      if ((entry.protocol as Parkable).isQuiet !== true) isQuiet = false;
+    }
   }
-  // Invariant 2 of a wait. Only promises run nothing when they are parked on.
-  if ((race.sources > 0 || gate !== undefined) && race.state === RACING) decide(race, from);
+  // Invariant 2 of a wait.
+  if (!isQuiet && race.state === RACING) decide(race, from);
   if (idle > 0) launchAll(race);
+}
+
+/** What says of itself that nothing of anybody else's runs when it is parked on. */
+interface Parkable {
+  readonly isQuiet?: boolean;
 }
 
 function park(race: Race, entry: Entry, protocol: SourceProtocol<unknown>): void {

@@ -4,7 +4,7 @@ import type { CancellationToken, SourceProtocol, Waiter } from '@quiesce/cancell
 import { ignore } from '@quiesce/internal';
 import type { AnyBranches, AnyOutcome, BranchFunction } from './branches.ts';
 import type { Aftermath } from './ending.ts';
-import { CALL, FUNCTION, isElse, isOwn, kindOf, MATCH, OFF, PROMISE, SIGNAL, SOURCE } from './kinds.ts';
+import { CALL, FUNCTION, isElse, isOwn, kindOf, MATCH, OFF, PROMISE } from './kinds.ts';
 import { checkEmpty, protocolOf } from './look.ts';
 import { type MISSED, type Pattern, pattern } from './pattern.ts';
 import { decide, woken } from './race.ts';
@@ -89,8 +89,6 @@ export class Race {
   hasWork = false;
   /** How many entries can be ready from the beginning: neither functions nor promises that were not known; so, too. */
   askable = 0;
-  /** How many of them run somebody else's code when they are parked on: all but promises; so, too. */
-  sources = 0;
   /** The entry that won or failed first; set by a decision; `undefined` then: nothing won, and the race itself ended. */
   winner: Entry | undefined = undefined;
   /** Set by a decision if a value won. */
@@ -133,7 +131,6 @@ export function addAll(race: Race, branches: AnyBranches): void {
     last = entry;
     race.open++;
     if (entry.branch === undefined) race.askable++;
-    if (kind & (SOURCE | SIGNAL)) race.sources++;
     if (kind & MATCH) race.canEnd = true;
     if (kind & (PROMISE | FUNCTION)) race.hasWork = true;
   }

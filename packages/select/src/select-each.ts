@@ -1,3 +1,4 @@
+import { reportUncaught } from '@quiesce/cancellation-token';
 import { callable } from '@quiesce/internal';
 import type { AnyBranches, Branches, Outcomes } from './branches.ts';
 import { elseOf, otherwise } from './else.ts';
@@ -41,7 +42,8 @@ export interface SelectEach {
  * @throws TypeError for what cannot be a branch or a signal, RangeError for a `cleanupTimeout` that is no time, both at
  *   the call; in the loop, the error of the branch that failed, verbatim (`branchOf` names it), except for the
  *   `ClosedError` of a stream; the reason, when cancelled; what functions fail with when they are cancelled, in a
- *   `SelectError` if there is more than one error; `CleanupTimeoutError`
+ *   `SelectError` if there is more than one error; `CleanupTimeoutError`. `throw(error)`, which `yield*` passes on, throws that
+ *   error, and such failures go to the uncaught handler
  * @see tokio::select! in a loop (tokio 1.53)
  * @example
  * ```ts
@@ -113,6 +115,10 @@ async function* outcomesOf(race: Race, alternative: unknown, exit: Exit): AsyncG
       if (outcome !== MISSED) yield outcome;
       else if (alternative !== undefined) yield await otherwise(alternative);
     }
+  } catch (error) {
+    // What a function fails with when it is left must not replace the error that is on its way.
+    await leave(race).catch((other) => reportUncaught(other, { isFatal: false }));
+    throw error;
   } finally {
     await leave(race);
   }

@@ -47,6 +47,13 @@ export function hookOf(name: string, run: HookFunction, options: HookOptions): H
 
 /** A hook that can be taken back. */
 export class RegisteredHook implements HookHandle {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(RegisteredHook, {
+    name: 'hook',
+    owns: (value) => #remove in value,
+    dispose: 'remove',
+    facts: ({ name }) => ({ name }),
+  });
   readonly name: string;
   readonly #remove: () => boolean;
   /** The same as `remove`. */
@@ -61,4 +68,3 @@ export class RegisteredHook implements HookHandle {
     return this.#remove();
   }
 }
-defineHandle(RegisteredHook, { name: 'hook', dispose: 'remove', facts: ({ name }) => ({ name }) });

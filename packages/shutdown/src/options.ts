@@ -1,6 +1,6 @@
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkTime, show } from '@quiesce/internal';
-import { checkLogger, type Logger } from './logger.ts';
+import { checkLogger, type Logger, type NestLogger } from './logger.ts';
 
 /** Time limits of a shutdown, in milliseconds from 0 to `Infinity`. */
 export interface ShutdownLimits {
@@ -30,8 +30,8 @@ export interface ShutdownOptions extends ShutdownLimits {
   readonly progressInterval?: number | undefined;
   /** Where time comes from; default: the platform's. */
   readonly clock?: Clock | undefined;
-  /** Where texts go: console, pino, or whatever has these methods; `false`, the default: nowhere. */
-  readonly logger?: Logger | false | undefined;
+  /** Where texts go: console, pino, a logger of NestJS, or whatever has these methods; `false`, the default: nowhere. */
+  readonly logger?: Logger | NestLogger | false | undefined;
   /** Names guards that were collected undisposed, with the place where they were made. Default: false. */
   readonly leakDetection?: boolean | undefined;
   /**

@@ -1,10 +1,11 @@
-import { CancellationToken, isCancellationOf, isCancelledError } from '@quiesce/cancellation-token';
+import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token';
 import { checkChoice, checkFunction, checkOptions } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
-import { checkProgram } from './check-program.ts';
+import { checkProgram, watchListeners } from './check-program.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
 import { type InstallOptions, installFlags, installOptions } from './install.ts';
+import { isEndBy } from './is-end-by.ts';
 import { checkShutdownOptions, type ShutdownOptions, shutdownFlags, shutdownOptions } from './options.ts';
 import { partOf } from './parts.ts';
 import { Shutdown } from './shutdown.ts';
@@ -29,7 +30,7 @@ export interface RunMainOptions extends ShutdownOptions, InstallOptions {
    * `shutdown.stopAccepting` by then, or a server that was added accepts requests, as in a service; `signal` otherwise.
    */
   readonly onInterrupted?: 'success' | 'signal' | undefined;
-  /** Whether limits that do not fit and signals that do not arrive are logged at the start. Default: true. */
+  /** Whether limits that do not fit, signals that may not arrive and other listeners for them are logged. Default: true. */
   readonly checks?: boolean | undefined;
 }
 
@@ -102,6 +103,7 @@ export async function runMain(
   if (options.checks !== false) for (const warning of checkProgram(options)) shutdown.observers.warn(warning);
   const exitNow = (signal: string): never => host.exit(128 + signalNumber(signal));
   const installation = shutdown.installWith(options, exitNow);
+  const unwatch = options.checks === false ? undefined : watchListeners((text) => shutdown.observers.warn(text));
   isRunning = true;
   // Nothing reads stderr any more: not an uncaught error, which would be logged again.
   const ignoreUnread = (): void => {};
@@ -114,6 +116,7 @@ export async function runMain(
   // Read again: something may have failed in the meantime.
   const { exitCode } = shutdown.report();
   clearInterval(hold);
+  unwatch?.();
   installation.uninstall();
   host.stderr.off('error', ignoreUnread);
   isRunning = false;
@@ -144,7 +147,7 @@ function runProgram(
       if ((await within(ended, Number.POSITIVE_INFINITY, token, machine.clock)) === 'forced') throw token.reason;
     },
   };
-  let isEnd = (error: unknown): boolean => isCancellationOf(error, stopNow);
+  let isEnd = (error: unknown): boolean => isEndBy(error, stopNow);
   const body = async (s: Scope): Promise<void> => {
     const part = partOf(program, program.name, { tree: () => s.tree() });
     machine.addPart(part);
@@ -160,8 +163,8 @@ function runProgram(
     });
     // Work that ends because the program stops, or because `main` has cancelled its scope, has not failed.
     isEnd = (error) =>
-      isCancellationOf(error, stopNow) ||
-      isCancellationOf(error, stopAccepting) ||
+      isEndBy(error, stopNow) ||
+      isEndBy(error, stopAccepting) ||
       (s.token.isCancelled && Object.is(error, s.token.reason));
     await main(s, shutdown);
     hasReturned = true;

@@ -28,6 +28,12 @@ const WIPE = '\r\u001b[K';
  * ```
  */
 export class Terminal implements Logger {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Terminal, {
+    name: 'terminal',
+    owns: (value) => #line in value,
+    facts: ({ isTTY }) => ({ isTTY }),
+  });
   readonly #stream: TextStream;
   /** What stands on the line that is written over; empty: none does. */
   #line = '';
@@ -78,4 +84,3 @@ export class Terminal implements Logger {
     this.#stream.write(isOver ? WIPE + text : text);
   }
 }
-defineHandle(Terminal, { name: 'terminal', facts: ({ isTTY }) => ({ isTTY }) });

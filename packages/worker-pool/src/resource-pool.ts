@@ -16,6 +16,7 @@ import {
   CancellationToken,
   type Clock,
   ClosedError,
+  consumeSlice,
   isCancellationOf,
   isClosedError,
   reportUncaught,
@@ -52,6 +53,9 @@ export interface ResourcePoolOptions<R> {
 
 const poolOptions = ['create', 'close', 'isUsable', 'max', 'closeTimeout', 'name', 'clock'];
 
+/** How many errors of closers a pool keeps while it lends. */
+const KEPT = 100;
+
 /** How one waits for a lease. */
 export interface AcquireOptions {
   /** Gives it up. */
@@ -64,7 +68,10 @@ export interface AcquireOptions {
 export interface ResourcePoolReport {
   /** How many were closed. */
   readonly closed: number;
-  /** Why others could not be, in order; a `TimeoutError` for each that took too long. */
+  /**
+   * Why others could not be, in order; a `TimeoutError` for each that took too long. Of a pool that lends, the last 100. Unless `close`
+   * is under way, each of these errors is also given to the uncaught handler, or printed on stderr.
+   */
   readonly failed: readonly unknown[];
   /** How many took too long; they are no longer waited for. */
   readonly timedOut: number;
@@ -120,7 +127,10 @@ export class ResourcePool<R> implements Drainable {
   /** The newest is lent first. */
   readonly #idle: R[] = [];
   readonly #leased: Set<Holding<R>> = new Set();
-  readonly #tally: ClosingTally & { forced: number } = { closed: 0, failed: [], timedOut: 0, forced: 0 };
+  readonly #tally: ClosingTally & { forced: number } = { closed: 0, timedOut: 0, forced: 0 };
+  readonly #failed: unknown[] = [];
+  /** How many calls of `close` give a report, which has the errors. */
+  #closeCalls = 0;
   #createErrors: ResourcePoolReport['createErrors'] = undefined;
   /** Set at the deadline: what is made then is closed at once. */
   #isCut = false;
@@ -184,6 +194,8 @@ export class ResourcePool<R> implements Drainable {
    * ```
    */
   acquire(options: AcquireOptions = {}): SourcePromise<Lease<R>> {
+    // For a loop that computes with each resource.
+    void consumeSlice();
     try {
       const until = this.#until(options);
       return sourcePromise(new Acquiring(until, (token, lent) => this.#acquire(token, lent)));
@@ -229,6 +241,8 @@ export class ResourcePool<R> implements Drainable {
       return await work(lease.resource);
     } finally {
       lease.release();
+      const turn = consumeSlice();
+      if (turn !== undefined) await turn;
     }
   }
 
@@ -279,11 +293,13 @@ export class ResourcePool<R> implements Drainable {
     const { timeout } = Object(options) as typeof options;
     checkTime('close: timeout', timeout);
     const deadline = CancellationToken.timeout(timeout, { clock: this.#closer.clock });
+    this.#closeCalls++;
     try {
       await this.drain(deadline);
     } catch {
       // The deadline; the report says what it has cut off.
     } finally {
+      this.#closeCalls--;
       deadline.dispose();
     }
     return this.report();
@@ -292,7 +308,7 @@ export class ResourcePool<R> implements Drainable {
   /** What has come of the resources. */
   report(): ResourcePoolReport {
     const createErrors = this.#createErrors;
-    const report = { ...this.#tally, failed: [...this.#tally.failed], making: this.#makings.length };
+    const report = { ...this.#tally, failed: [...this.#failed], making: this.#makings.length };
     return createErrors === undefined ? report : { ...report, createErrors };
   }
 
@@ -336,9 +352,20 @@ export class ResourcePool<R> implements Drainable {
     try {
       return this.#isUsable?.(resource) ?? true;
     } catch (error) {
-      reportUncaught(error);
+      this.#report('isUsable has failed', error);
       return false;
     }
+  }
+
+  /** Not fatal: a broken connection must not end a program that goes on with another one. */
+  #report(what: string, error: unknown): void {
+    reportUncaught(new Error(`pool ${JSON.stringify(this.name)}: ${what}`, { cause: error }), { isFatal: false });
+  }
+
+  #closeFailed(error: unknown): void {
+    this.#failed.push(error);
+    if (!this.isClosed && this.#failed.length > KEPT) this.#failed.shift();
+    if (this.#closeCalls === 0) this.#report('a resource could not be closed', error);
   }
 
   #lend(permit: SemaphorePermit, resource: R, part: TrackerGuard = this.#parts.guard()): Lease<R> {
@@ -402,7 +429,7 @@ export class ResourcePool<R> implements Drainable {
   /** Invariant 3: who calls this has taken the resource out of wherever it was. */
   #close(resource: R): void {
     const guards = [this.#closings.guard(), this.#parts.guard()];
-    void closeOne(this.#closer, resource, this.#tally).then(() => {
+    void closeOne(this.#closer, resource, this.#tally, (error) => this.#closeFailed(error)).then(() => {
       for (const guard of guards) guard.dispose();
     });
   }

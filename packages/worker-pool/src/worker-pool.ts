@@ -16,6 +16,7 @@ import {
   CancellationToken,
   type Clock,
   ClosedError,
+  consumeSlice,
   isCancellationOf,
   source,
   systemClock,
@@ -188,6 +189,8 @@ export class WorkerPool implements Drainable {
       return await this.#run(entry, job, timeout);
     } finally {
       this.#leave(entry);
+      const turn = consumeSlice();
+      if (turn !== undefined) await turn;
     }
   }
 
