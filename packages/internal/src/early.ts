@@ -37,13 +37,13 @@ export function setTimer<T>(clock: AnyClock<T>, ms: number, fn: () => void): () 
     const now = clock.now();
     const left = leftOf(set, armed, set + ms, now);
     armed = now;
-    if (left > 0) arm(left);
+    if (left > 0) rearm(left);
     else fn();
   };
   let timer: T;
-  const arm = (left: number): void => {
+  const rearm = (left: number): void => {
     timer = clock.setTimer(left, fire, { ref: true });
   };
-  arm(ms);
+  rearm(ms);
   return () => clock.clearTimer(timer);
 }

@@ -17,7 +17,7 @@ let isListening = false;
  */
 export async function endOf(life: Life, call: string): Promise<void> {
   const { process } = globalThis as { process?: Process };
-  if (!isListening) process?.on?.('beforeExit', report);
+  if (!isListening) process?.on?.('beforeExit', reportDeadlocks);
   isListening = true;
   waiting.set(life, call);
   life.left(undefined, false);
@@ -27,7 +27,7 @@ export async function endOf(life: Life, call: string): Promise<void> {
   if (turn !== undefined) await turn;
 }
 
-function report(): void {
+function reportDeadlocks(): void {
   for (const [life, call] of waiting) {
     const text =
       `${call}: ${life.label()} can never end, since nothing is left to run. It waits for ${life.waitsFor()}. A task or ` +

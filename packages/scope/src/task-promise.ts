@@ -1,3 +1,4 @@
+import { ignore } from '@quiesce/internal';
 import { nativeThen } from './native-then.ts';
 import type { Task } from './task.ts';
 
@@ -93,5 +94,3 @@ function leaveToScope(from: TaskPromise<unknown>, derived: Promise<unknown>): vo
     if (wait.isTaken(error)) nativeThen.call(derived, undefined, ignore);
   });
 }
-
-function ignore(): void {}
