@@ -70,7 +70,7 @@ export function starter(call: string, random: (() => number) | undefined): Start
   return (count) => {
     const index = Math.floor(random() * count);
     if (index >= 0 && index < Math.max(count, 1)) return index;
-    throw new RangeError(`select: random must return a number from 0 to below 1, got ${show(index / count)}`);
+    throw new RangeError(`${call}: random must return a number from 0 to below 1, got ${show(index / count)}`);
   };
 }
 
