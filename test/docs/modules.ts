@@ -1,4 +1,5 @@
-// Turns examples into modules. Each module imports the names that its example uses, and keeps the values that it prints.
+// Turns examples into modules that keep the values which they print. Examples of the guide stand alone: they import each name that
+// they use. In docstrings and READMEs the module imports the names that the example leaves out.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { publicPackages, root } from '../package/packages.ts';
@@ -43,19 +44,23 @@ export function fileOf(folder: string, fence: Fence): string {
 }
 
 function moduleOf(fence: Fence): string {
-  const imports = [...exported].flatMap(([name, exports]) => {
-    const used = [...exports, ...(types[name] ?? []).map((type) => `type ${type}`)].filter((item) =>
-      new RegExp(`\\b${item.replace('type ', '')}\\b`).test(fence.code),
-    );
-    const isWritten = fence.code.includes(`from '${name}'`);
-    return used.length === 0 || isWritten ? [] : [`import { ${used.join(', ')} } from '${name}';`];
-  });
   const lines = [
-    ...imports,
+    ...(fence.page.startsWith('docs/guide/') ? [] : importsFor(fence)),
     'export const printed: unknown[][] = [];',
     'const console = { log: (...values: unknown[]) => void printed.push(values), error: () => {} };',
     fence.code,
     'void console;',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** Returns imports of the names that an example uses without importing them. */
+function importsFor(fence: Fence): string[] {
+  return [...exported].flatMap(([name, exports]) => {
+    const used = [...exports, ...(types[name] ?? []).map((type) => `type ${type}`)].filter((item) =>
+      new RegExp(`\\b${item.replace('type ', '')}\\b`).test(fence.code),
+    );
+    const isWritten = fence.code.includes(`from '${name}'`);
+    return used.length === 0 || isWritten ? [] : [`import { ${used.join(', ')} } from '${name}';`];
+  });
 }

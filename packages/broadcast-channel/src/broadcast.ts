@@ -1,5 +1,5 @@
 import type { Sendable } from '@quiesce/cancellation-token';
-import { callable } from '@quiesce/internal';
+import { callable, refuseExtra } from '@quiesce/internal';
 import type { Receiver } from './receiver.ts';
 import { Ring } from './ring.ts';
 import { Sender } from './sender.ts';
@@ -44,13 +44,14 @@ export interface Broadcast {
  */
 export const broadcast: Broadcast = /* @__PURE__ */ callable(
   'broadcast',
-  <T>(capacity: number): [Sender<T>, Receiver<T>] => {
-    const tx = sender<T>(capacity);
+  <T>(capacity: number, extra?: unknown): [Sender<T>, Receiver<T>] => {
+    refuseExtra('broadcast', extra, 'write broadcast(capacity); each tx.subscribe() makes a receiver');
+    const tx = new Sender<T>(new Ring<T>('broadcast', capacity));
     return [tx, tx.subscribe()];
   },
   { sender },
 );
 
 function sender<T>(capacity: number): Sender<T> {
-  return new Sender<T>(new Ring<T>(capacity));
+  return new Sender<T>(new Ring<T>('broadcast.sender', capacity));
 }

@@ -49,7 +49,7 @@ export function receive<R>(
   try {
     checkOptions(call, options, ['signal']);
     if (options?.signal !== undefined) {
-      token = CancellationToken.from(options.signal);
+      token = CancellationToken.from(options.signal, `${call}: signal`);
       protocol = new Gated(taker, token[source]);
       // Before the poll: a receive that is cancelled already consumes nothing.
       token.throwIfCancelled();
@@ -58,7 +58,7 @@ export function receive<R>(
   } catch (error) {
     return asFailingSource(failed(error), protocol, error);
   }
-  if (result === PENDING) return wait(cursor, taker, token, protocol) as SourcePromise<R>;
+  if (result === PENDING) return startReceive(cursor, taker, token, protocol) as SourcePromise<R>;
   const promise = settled(result);
   asSource(promise, protocol, result, cursor.position - 1);
   return promise as SourcePromise<R>;
@@ -73,7 +73,7 @@ export function receiveNext<R>(
   try {
     token?.throwIfCancelled();
     const result = cursor.isAwaited ? PENDING : taking.poll();
-    return result === PENDING ? wait(cursor, taking, token) : settled(result);
+    return result === PENDING ? startReceive(cursor, taking, token) : settled(result);
   } catch (error) {
     return failed(error);
   }
@@ -138,7 +138,7 @@ function failed(error: unknown): Promise<never> {
   });
 }
 
-function wait<R>(
+function startReceive<R>(
   cursor: Cursor<unknown>,
   taking: Taking<R>,
   token: CancellationToken | undefined,
@@ -228,7 +228,7 @@ class Receive<R> implements Waiter {
 
   #succeed(result: R): void {
     const resolve = this.#end();
-    this.call?.settled(result);
+    this.call?.settled(result, this.#cursor.position - 1);
     if (resolve !== undefined) deliver(resolve, result);
   }
 

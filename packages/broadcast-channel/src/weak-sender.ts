@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineHandle } from '@quiesce/internal';
+import { checkKind, defineHandle } from '@quiesce/internal';
 import type { Handle } from './handle.ts';
 import type { Ring } from './ring.ts';
 import type { Sender } from './sender.ts';
@@ -21,11 +21,11 @@ export class WeakSender<T> implements Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(WeakSender, {
     name: 'weak',
+    owns: (value) => #ring in value,
     dispose: 'close',
     facts: ({ strongCount, weakCount }) => ({ strongCount, weakCount }),
   });
-  /** @internal */
-  readonly ring: Ring<T>;
+  readonly #ring: Ring<T>;
   readonly #createSender: () => Sender<T>;
   /** Set once, by `close`. */
   #isClosed = false;
@@ -34,7 +34,7 @@ export class WeakSender<T> implements Disposable {
 
   /** @internal */
   constructor(ring: Ring<T>, createSender: () => Sender<T>) {
-    this.ring = ring;
+    this.#ring = ring;
     this.#createSender = createSender;
     ring.weakSenders++;
   }
@@ -57,7 +57,7 @@ export class WeakSender<T> implements Disposable {
    */
   upgrade(): Sender<T> | undefined {
     this.#check('upgrade');
-    return this.ring.senders === 0 ? undefined : this.#createSender();
+    return this.#ring.senders === 0 ? undefined : this.#createSender();
   }
 
   /**
@@ -68,22 +68,28 @@ export class WeakSender<T> implements Disposable {
    */
   clone(): WeakSender<T> {
     this.#check('clone');
-    return new WeakSender(this.ring, this.#createSender);
+    return new WeakSender(this.#ring, this.#createSender);
   }
 
   /** How many senders of this channel are open. */
   get strongCount(): number {
-    return this.ring.senders;
+    return this.#ring.senders;
   }
 
   /** How many weak senders of this channel are open. */
   get weakCount(): number {
-    return this.ring.weakSenders;
+    return this.#ring.weakSenders;
+  }
+
+  /** @internal */
+  get ring(): Ring<T> {
+    return this.#ring;
   }
 
   /** Whether a handle, of any kind, is of the same channel. */
   sameChannel(other: Handle): boolean {
-    return other.ring === this.ring;
+    checkKind(other?.ring !== undefined, 'sameChannel', 'a sender or receiver', other);
+    return other.ring === this.#ring;
   }
 
   /**
@@ -94,7 +100,7 @@ export class WeakSender<T> implements Disposable {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.ring.weakSenders--;
+    this.#ring.weakSenders--;
   }
 
   #check(call: string): void {

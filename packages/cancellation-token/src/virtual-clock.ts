@@ -25,6 +25,7 @@ export class VirtualClock implements Clock {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(VirtualClock, {
     name: 'clock',
+    owns: (value) => #timers in value,
     facts: (clock) => ({ now: clock.#now, pending: clock.pending }),
   });
   #now = 0;

@@ -77,9 +77,9 @@ describe('drain(server, options) refuses', () => {
 
 describe('http.drain refuses what is no deadline, and says what to write', () => {
   it.each([
-    ['a number of ms', 5_000, 'got the number 5000; write http.drain(CancellationToken.timeout(5000))'],
-    ['nothing', undefined, 'got undefined; write http.drain(CancellationToken.timeout(10_000))'],
-    ['options', { timeout: 5 }, 'got an object; write http.drain(CancellationToken.timeout(10_000))'],
+    ['a number of ms', 5_000, 'got the number 5000; write CancellationToken.timeout(5000)'],
+    ['nothing', undefined, 'got undefined; write CancellationToken.timeout(10_000)'],
+    ['options', { timeout: 5 }, 'got an object; write CancellationToken.timeout(10_000)'],
     ['text', '5s', 'got the string "5s"'],
   ])('%s', async (_, given, text) => {
     const http = drain(createServer());

@@ -66,21 +66,31 @@ export function isElse(name: string, branch: unknown): boolean {
   );
 }
 
+/**
+ * What the one branch is that a call was given.
+ *
+ * @throws TypeError in the name of that call when it is nothing that a branch can be
+ */
+export function kindFor(call: string, branch: unknown): number {
+  try {
+    return kindOf(branch, '');
+  } catch {
+    throw new TypeError(`${call}: expected a source, an AbortSignal, a promise or a function, got ${show(branch)}`);
+  }
+}
+
 /** @throws TypeError when there are no branches to look at */
 export function checkBranches(branches: unknown): void {
   if (typeof branches !== 'object' || branches === null) throw noBranches(branches);
 }
 
 /**
- * The error for one branch, or a list of them, in place of an object of branches; `undefined` for such an object. Asked when
- * something is wrong with the names or nothing is there, so that a select which is right does not pay for it.
+ * The error for one branch, a list of them, a Map or a Date in place of an object of branches; `undefined` for such an object.
+ * Asked when something is wrong with the names or nothing is there, so that a select which is right does not pay for it.
  */
 export function wrongBranches(branches: unknown): TypeError | undefined {
-  const isOne =
-    isSource(branches) ||
-    isThenable(branches) ||
-    typeof (branches as Partial<AbortSignal> | null)?.aborted === 'boolean';
-  return Array.isArray(branches) || isOne ? noBranches(branches) : undefined;
+  const isObject = Object.prototype.toString.call(branches) === '[object Object]';
+  return isObject && !isSource(branches) && !isThenable(branches) ? undefined : noBranches(branches);
 }
 
 function noBranches(branches: unknown): TypeError {

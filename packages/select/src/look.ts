@@ -23,7 +23,7 @@ import { deferCalls, refusal } from './refused.ts';
  * @returns how many branches there are, switched-off ones included, times `KINDS`, and which kinds
  * @throws TypeError for what cannot be a branch, a name or an `else`
  */
-export function inspect(branches: AnyBranches): number {
+export function inspect(branches: AnyBranches, call: string): number {
   let count = 0;
   let kinds = OFF;
   try {
@@ -37,7 +37,7 @@ export function inspect(branches: AnyBranches): number {
     }
     if (count === 0) checkEmpty(branches);
   } catch (error) {
-    throw refusal(branches, error);
+    throw refusal(branches, error, call);
   }
   if (kinds & CALL) deferCalls(branches);
   // One number: an object would cost more than the look.

@@ -60,7 +60,7 @@ export class Observers {
     this.#watchdog?.tell(event);
     publish(this.#shutdown, event);
     const line = describeEvent(event);
-    if (line !== undefined) this.#say(line[0], line[1], () => fieldsOf(event), line[2]);
+    if (line !== undefined) this.#say(line[0], line[1], () => eventFields(event), line[2]);
     if (this.#isNews(event)) this.#show();
     if (event.type !== 'stopped') return;
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
@@ -136,7 +136,7 @@ export class Observers {
 }
 
 /** An event as fields of a log; its error is the entry's. */
-function fieldsOf(event: ShutdownEvent): object {
+function eventFields(event: ShutdownEvent): object {
   switch (event.type) {
     case 'requested':
       return {

@@ -1,6 +1,6 @@
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkTime, show } from '@quiesce/internal';
-import type { Logger } from './logger.ts';
+import type { Logger, NestLogger } from './logger.ts';
 
 /** Time limits of a shutdown, in milliseconds from 0 to `Infinity`. */
 export interface ShutdownLimits {
@@ -30,8 +30,8 @@ export interface ShutdownOptions extends ShutdownLimits {
   readonly progressInterval?: number | undefined;
   /** Where time comes from; default: the platform's. */
   readonly clock?: Clock | undefined;
-  /** Where texts go: console, pino, or whatever has these methods; `false`, the default: nowhere. */
-  readonly logger?: Logger | false | undefined;
+  /** Where texts go: console, pino, a logger of NestJS, or whatever has these methods; `false`, the default: nowhere. */
+  readonly logger?: Logger | NestLogger | false | undefined;
   /** Names guards that were collected undisposed, with the place where they were made. Default: false. */
   readonly leakDetection?: boolean | undefined;
   /**
@@ -62,14 +62,16 @@ export const limitNames: readonly string[] = Object.keys(defaults);
 /** The options of `new Shutdown`. */
 export const shutdownOptions: readonly string[] = [
   ...limitNames,
-  ...['name', 'signal', 'progressInterval', 'clock', 'logger', 'leakDetection', 'watchdog', 'systemd'],
+  ...['name', 'signal', 'progressInterval', 'clock', 'logger'],
 ];
+export const shutdownFlags: readonly string[] = ['leakDetection', 'watchdog', 'systemd'];
 
 /** Fills in the defaults, and refuses times that are none in the name of the call that the user wrote. */
 export function limitsOf(call: string, options: ShutdownLimits): Limits {
   const limits: Record<string, number> = {};
   for (const [key, preset] of Object.entries(defaults)) {
-    limits[key] = checkTime(`${call}: ${key}`, (options as Record<string, number | undefined>)[key] ?? preset);
+    const { [key as keyof Limits]: value = preset } = options;
+    limits[key] = checkTime(`${call}: ${key}`, value);
   }
   return limits as unknown as Limits;
 }
@@ -77,7 +79,7 @@ export function limitsOf(call: string, options: ShutdownLimits): Limits {
 /** Refuses what is no name. */
 export function checkName(call: string, value: unknown): void {
   if (typeof value === 'string' && value !== '') return;
-  throw new TypeError(`${call}: expected a name that is not empty, got ${value === '' ? "''" : show(value)}`);
+  throw new TypeError(`${call}: expected a name that is not empty, got ${show(value)}`);
 }
 
 /** The clock given, or the platform's. */
@@ -87,5 +89,5 @@ export function clockOf(options: { readonly clock?: Clock | undefined }): Clock 
 
 /** The token given; `undefined`: none. */
 export function tokenOf(signal: CancellationToken | AbortSignal | undefined): CancellationToken | undefined {
-  return signal === undefined ? undefined : CancellationToken.from(signal);
+  return signal === undefined ? undefined : CancellationToken.from(signal, 'new Shutdown: signal');
 }
