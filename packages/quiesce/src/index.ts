@@ -2,17 +2,17 @@
 
 export {
   type Broadcast,
+  type BroadcastReceiver,
+  type BroadcastRecvOptions,
+  type BroadcastSender,
+  type BroadcastTryRecv,
+  type BroadcastValuesOptions,
   broadcast,
+  type ChannelEnd,
   type Closed,
-  type Handle,
   LaggedError,
   type OnLag,
-  type Receiver,
-  type RecvOptions,
-  type Sender,
-  type TryRecv,
-  type ValuesOptions,
-  type WeakSender,
+  type WeakBroadcastSender,
 } from '@quiesce/broadcast-channel';
 export {
   asFailingSource,

@@ -31,6 +31,7 @@ export {
   type InstallOptions,
   type LeakReport,
   type Logger,
+  type NestLogger,
   type PhaseReport,
   type ProcessFacts,
   type ReportedError,
