@@ -17,7 +17,7 @@ import type { Cursor } from './cursor.ts';
 import { deliver, fail } from './deliver.ts';
 
 /** How one receive waits. */
-export interface RecvOptions {
+export interface BroadcastRecvOptions {
   /** Gives the receive up: it then has consumed nothing, and rejects with the reason. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
 }
@@ -40,7 +40,7 @@ export interface Taker<R> extends Taking<R>, Takeable<R> {}
 export function receive<R>(
   cursor: Cursor<unknown>,
   taker: Taker<R>,
-  options?: RecvOptions,
+  options?: BroadcastRecvOptions,
   call = 'recv',
 ): SourcePromise<R> {
   let protocol: Takeable<R> = taker;

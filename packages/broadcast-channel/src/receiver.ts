@@ -1,13 +1,13 @@
 import { asFailingSource, PENDING, type Source, type SourcePromise } from '@quiesce/cancellation-token';
 import { checkCount, checkKind, defineHandle, misused } from '@quiesce/internal';
 import { Cursor } from './cursor.ts';
-import type { Handle } from './handle.ts';
-import { type RecvOptions, receive, type Taker } from './receive.ts';
+import type { ChannelEnd } from './handle.ts';
+import { type BroadcastRecvOptions, receive, type Taker } from './receive.ts';
 import type { Ring } from './ring.ts';
-import { Values, type ValuesOptions } from './values.ts';
+import { Values, type BroadcastValuesOptions } from './values.ts';
 
 /** What `tryRecv` answers. */
-export type TryRecv<T> =
+export type BroadcastTryRecv<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly why: 'empty' | 'closed' }
   | { readonly ok: false; readonly why: 'lagged'; readonly missed: number };
@@ -30,13 +30,13 @@ export type TryRecv<T> =
  * for await (const news of rx) console.log(news); // => three
  * ```
  */
-export class Receiver<T> implements Disposable {
+export class BroadcastReceiver<T> implements Disposable {
   /** @internal See `defineHandle`. */
-  static readonly completed: object = /* @__PURE__ */ defineHandle(Receiver, {
+  static readonly completed: object = /* @__PURE__ */ defineHandle(BroadcastReceiver, {
     name: 'receiver',
     dispose: 'close',
     unguarded: ['recv', 'tryRecv'],
-    owns: Receiver.#owns,
+    owns: BroadcastReceiver.#owns,
     source: (receiver) => receiver.#cursor,
     facts: ({ length, isClosed, strongCount }) => ({ length, isClosed, strongCount }),
   });
@@ -82,8 +82,8 @@ export class Receiver<T> implements Disposable {
    * console.log(await rx.recv()); // => hello
    * ```
    */
-  recv(options?: RecvOptions): SourcePromise<T> {
-    if (!Receiver.#owns(this)) return Promise.reject(misused(Receiver.prototype, 'receiver', 'recv', this)) as never;
+  recv(options?: BroadcastRecvOptions): SourcePromise<T> {
+    if (!BroadcastReceiver.#owns(this)) return Promise.reject(misused(BroadcastReceiver.prototype, 'receiver', 'recv', this)) as never;
     const cursor = this.#cursor;
     return options === undefined && cursor.isFree ? cursor.recv() : receive(cursor, cursor, options);
   }
@@ -109,7 +109,7 @@ export class Receiver<T> implements Disposable {
    * console.log(await rx.recvMany(2), await rx.recvMany(2)); // => [ 1, 2 ] [ 3 ]
    * ```
    */
-  recvMany(limit: number, options?: RecvOptions): SourcePromise<T[]> {
+  recvMany(limit: number, options?: BroadcastRecvOptions): SourcePromise<T[]> {
     const cursor = this.#cursor;
     let taken = 0;
     const taker: Taker<T[]> = {
@@ -144,8 +144,8 @@ export class Receiver<T> implements Disposable {
    * console.log(rx.tryRecv()); // => { ok: true, value: 1 }
    * ```
    */
-  tryRecv(): TryRecv<T> {
-    if (!Receiver.#owns(this)) throw misused(Receiver.prototype, 'receiver', 'tryRecv', this);
+  tryRecv(): BroadcastTryRecv<T> {
+    if (!BroadcastReceiver.#owns(this)) throw misused(BroadcastReceiver.prototype, 'receiver', 'tryRecv', this);
     const cursor = this.#cursor;
     if (cursor.isEnded) return { ok: false, why: 'closed' };
     const missed = cursor.catchUp();
@@ -178,7 +178,7 @@ export class Receiver<T> implements Disposable {
    * // => 5
    * ```
    */
-  values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
+  values(options?: BroadcastValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
     return new Values(this.#cursor, options);
   }
 
@@ -201,8 +201,8 @@ export class Receiver<T> implements Disposable {
    * console.log(rx.length, late.length); // => 2 1
    * ```
    */
-  resubscribe(): Receiver<T> {
-    return new Receiver(this.#cursor.ring);
+  resubscribe(): BroadcastReceiver<T> {
+    return new BroadcastReceiver(this.#cursor.ring);
   }
 
   /** How many values are yet to be read; more than the capacity until the lag has been reported. */
@@ -231,7 +231,7 @@ export class Receiver<T> implements Disposable {
   }
 
   /** Whether a handle, of any kind, is of the same channel. */
-  sameChannel(other: Handle): boolean {
+  sameChannel(other: ChannelEnd): boolean {
     checkKind(other?.ring !== undefined, 'sameChannel', 'a sender or receiver', other);
     return other.ring === this.#cursor.ring;
   }
@@ -248,4 +248,4 @@ export class Receiver<T> implements Disposable {
 }
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
-export interface Receiver<T> extends Source<T> {}
+export interface BroadcastReceiver<T> extends Source<T> {}

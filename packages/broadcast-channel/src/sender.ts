@@ -1,10 +1,10 @@
 import { ClosedError, PENDING } from '@quiesce/cancellation-token';
 import { checkKind, defineHandle, misused, refuseThenable } from '@quiesce/internal';
 import { Closed } from './closed.ts';
-import type { Handle } from './handle.ts';
-import { Receiver } from './receiver.ts';
+import type { ChannelEnd } from './handle.ts';
+import { BroadcastReceiver } from './receiver.ts';
 import { closeSender, oldestUnread, type Ring, send } from './ring.ts';
-import { WeakSender } from './weak-sender.ts';
+import { WeakBroadcastSender } from './weak-sender.ts';
 
 /**
  * Sends values to all receivers of its channel. The channel closes when its last sender is closed.
@@ -20,13 +20,13 @@ import { WeakSender } from './weak-sender.ts';
  * console.log(rx.tryRecv()); // => { ok: false, why: 'closed' }
  * ```
  */
-export class Sender<T> implements Disposable {
+export class BroadcastSender<T> implements Disposable {
   /** @internal See `defineHandle`. */
-  static readonly completed: object = /* @__PURE__ */ defineHandle(Sender, {
+  static readonly completed: object = /* @__PURE__ */ defineHandle(BroadcastSender, {
     name: 'sender',
     dispose: 'close',
     unguarded: ['send'],
-    owns: Sender.#owns,
+    owns: BroadcastSender.#owns,
     facts: ({ length, receiverCount, strongCount }) => ({ length, receiverCount, strongCount }),
   });
   /** A proxy has no private field. */
@@ -64,7 +64,7 @@ export class Sender<T> implements Disposable {
    * ```
    */
   send(value: T): number {
-    if (!Sender.#owns(this)) throw misused(Sender.prototype, 'sender', 'send', this);
+    if (!BroadcastSender.#owns(this)) throw misused(BroadcastSender.prototype, 'sender', 'send', this);
     this.#check('send');
     refuseThenable(value, 'send');
     if (value === PENDING) throw new TypeError('send: PENDING says that there is no value; wrap it in an object');
@@ -85,9 +85,9 @@ export class Sender<T> implements Disposable {
    * console.log(await rx.recv()); // => hello
    * ```
    */
-  subscribe(): Receiver<T> {
+  subscribe(): BroadcastReceiver<T> {
     this.#check('subscribe');
-    return new Receiver(this.#ring);
+    return new BroadcastReceiver(this.#ring);
   }
 
   /**
@@ -96,9 +96,9 @@ export class Sender<T> implements Disposable {
    * @throws ClosedError when this sender was closed
    * @see Clone for tokio::sync::broadcast::Sender (tokio 1.53)
    */
-  clone(): Sender<T> {
+  clone(): BroadcastSender<T> {
     this.#check('clone');
-    return new Sender(this.#ring);
+    return new BroadcastSender(this.#ring);
   }
 
   /**
@@ -115,10 +115,10 @@ export class Sender<T> implements Disposable {
    * console.log(weak.upgrade()); // => undefined
    * ```
    */
-  downgrade(): WeakSender<T> {
+  downgrade(): WeakBroadcastSender<T> {
     this.#check('downgrade');
     // A function, so that the module of the weak sender does not import this one.
-    return new WeakSender(this.#ring, () => new Sender(this.#ring));
+    return new WeakBroadcastSender(this.#ring, () => new BroadcastSender(this.#ring));
   }
 
   /**
@@ -170,7 +170,7 @@ export class Sender<T> implements Disposable {
   }
 
   /** Whether a handle, of any kind, is of the same channel. */
-  sameChannel(other: Handle): boolean {
+  sameChannel(other: ChannelEnd): boolean {
     checkKind(other?.ring !== undefined, 'sameChannel', 'a sender or receiver', other);
     return other.ring === this.#ring;
   }

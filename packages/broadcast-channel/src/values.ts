@@ -8,7 +8,7 @@ import { finish, receiveNext, type Taking } from './receive.ts';
 export type OnLag = 'throw' | 'skip' | ((missed: number) => void);
 
 /** How an iteration goes. */
-export interface ValuesOptions {
+export interface BroadcastValuesOptions {
   /** What to do when values were missed; default `'throw'`. A function is called inside `next`. */
   readonly onLag?: OnLag | undefined;
   /** Ends the iteration: the `next()` that waits, and each later one, rejects with the reason. */
@@ -37,7 +37,7 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
   /** The same as `return`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
-  constructor(cursor: Cursor<T>, options?: ValuesOptions) {
+  constructor(cursor: Cursor<T>, options?: BroadcastValuesOptions) {
     checkOptions('values', options, ['onLag', 'signal']);
     const { onLag = 'throw', signal } = options ?? {};
     if (onLag !== 'throw' && onLag !== 'skip' && typeof onLag !== 'function') {
