@@ -36,7 +36,7 @@ export class BroadcastReceiver<T> implements Disposable {
     name: 'receiver',
     dispose: 'close',
     unguarded: ['recv', 'tryRecv'],
-    owns: BroadcastReceiver.#owns,
+    owns: (value) => BroadcastReceiver.#owns(value),
     source: (receiver) => receiver.#cursor,
     facts: ({ length, isClosed, strongCount }) => ({ length, isClosed, strongCount }),
   });

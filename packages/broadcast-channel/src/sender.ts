@@ -26,7 +26,7 @@ export class BroadcastSender<T> implements Disposable {
     name: 'sender',
     dispose: 'close',
     unguarded: ['send'],
-    owns: BroadcastSender.#owns,
+    owns: (value) => BroadcastSender.#owns(value),
     facts: ({ length, receiverCount, strongCount }) => ({ length, receiverCount, strongCount }),
   });
   /** A proxy has no private field. */

@@ -30,7 +30,7 @@ export class Mutex {
   static readonly completed: object = /* @__PURE__ */ defineHandle(Mutex, {
     name: 'mutex',
     unguarded: ['acquire', 'tryAcquire'],
-    owns: Mutex.#owns,
+    owns: (value) => Mutex.#owns(value),
     facts: ({ isLocked }) => ({ isLocked }),
   });
   /** A proxy has no private field. */
@@ -99,7 +99,7 @@ export class MutexGuard implements Disposable {
     name: 'guard',
     dispose: 'release',
     unguarded: ['release'],
-    owns: MutexGuard.#owns,
+    owns: (value) => MutexGuard.#owns(value),
     facts: (guard) => ({ isHeld: guard.#line !== undefined }),
   });
   /** A proxy has no private field. */

@@ -26,7 +26,7 @@ export class Permit<T> implements Disposable {
     name: 'permit',
     dispose: 'release',
     unguarded: ['send', 'release'],
-    owns: Permit.#owns,
+    owns: (value) => Permit.#owns(value),
     facts: (permit) => ({ isUsed: permit.#channel === undefined }),
   });
   /** A proxy has no private field. */

@@ -42,7 +42,7 @@ export class Receiver<T> implements Disposable {
     name: 'receiver',
     dispose: 'dispose',
     unguarded: ['recv', 'tryRecv'],
-    owns: Receiver.#owns,
+    owns: (value) => Receiver.#owns(value),
     source: (receiver) => receiver.#channel,
     facts: ({ length, maxCapacity, isClosed, strongCount }) => ({ length, maxCapacity, isClosed, strongCount }),
   });

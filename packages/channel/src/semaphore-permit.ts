@@ -19,7 +19,7 @@ export class SemaphorePermit implements Disposable {
     name: 'permit',
     dispose: 'release',
     unguarded: ['release'],
-    owns: SemaphorePermit.#owns,
+    owns: (value) => SemaphorePermit.#owns(value),
     facts: ({ count }) => ({ count }),
   });
   /** A proxy has no private field. */

@@ -29,7 +29,7 @@ export class Semaphore {
   static readonly completed: object = /* @__PURE__ */ defineHandle(Semaphore, {
     name: 'semaphore',
     unguarded: ['acquire', 'tryAcquire'],
-    owns: Semaphore.#owns,
+    owns: (value) => Semaphore.#owns(value),
     facts: ({ availablePermits, isClosed }) => ({ availablePermits, isClosed }),
   });
   /** A proxy has no private field. */

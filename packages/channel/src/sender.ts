@@ -48,7 +48,7 @@ export class Sender<T> implements Disposable {
     name: 'sender',
     dispose: 'close',
     unguarded: ['send', 'trySend'],
-    owns: Sender.#owns,
+    owns: (value) => Sender.#owns(value),
     facts: ({ capacity, maxCapacity, isClosed, strongCount }) => ({ capacity, maxCapacity, isClosed, strongCount }),
   });
   /** A proxy has no private field. */

@@ -23,7 +23,7 @@ export class UnboundedSender<T> implements Disposable {
     name: 'sender',
     dispose: 'close',
     unguarded: ['send'],
-    owns: UnboundedSender.#owns,
+    owns: (value) => UnboundedSender.#owns(value),
     facts: ({ isClosed, strongCount }) => ({ isClosed, strongCount }),
   });
   /** A proxy has no private field. */

@@ -33,7 +33,7 @@ export class WatchReceiver<T> implements Disposable {
     name: 'receiver',
     dispose: 'close',
     unguarded: ['borrow', 'borrowAndUpdate'],
-    owns: WatchReceiver.#owns,
+    owns: (value) => WatchReceiver.#owns(value),
     source: (receiver) => receiver.#view,
     facts: ({ isClosed }) => ({ isClosed }),
   });

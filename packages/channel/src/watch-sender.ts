@@ -27,7 +27,7 @@ export class WatchSender<T> implements Disposable {
     name: 'sender',
     dispose: 'close',
     unguarded: ['send', 'borrow'],
-    owns: WatchSender.#owns,
+    owns: (value) => WatchSender.#owns(value),
     facts: ({ isClosed, receiverCount, senderCount }) => ({ isClosed, receiverCount, senderCount }),
   });
   /** A proxy has no private field. */
