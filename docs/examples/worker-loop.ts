@@ -4,7 +4,7 @@
 //
 // Nothing here ends the process. It ends by itself, with exit code 0, when nothing is left to do.
 
-import { broadcast, type BroadcastReceiver } from '@quiesce/broadcast-channel';
+import { type BroadcastReceiver, broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';

@@ -3,7 +3,7 @@
 // Each task has its own receiver and loses nothing while it works. Who subscribes afterwards has missed it: a broadcast is
 // for news. A token stays cancelled, so for "stop" alone take `cancellation-token.ts`; here the message says more.
 
-import { broadcast, type BroadcastReceiver } from '@quiesce/broadcast-channel';
+import { type BroadcastReceiver, broadcast } from '@quiesce/broadcast-channel';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';

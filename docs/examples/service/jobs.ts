@@ -6,7 +6,7 @@
 // no more requests, then the last acknowledgement, then the last job, then the last event.
 
 import { randomUUID } from 'node:crypto';
-import { broadcast, type BroadcastReceiver } from '@quiesce/broadcast-channel';
+import { type BroadcastReceiver, broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { Semaphore } from '@quiesce/channel';
 import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';

@@ -5,5 +5,5 @@ export type { ChannelEnd } from './handle.ts';
 export type { BroadcastRecvOptions } from './receive.ts';
 export type { BroadcastReceiver, BroadcastTryRecv } from './receiver.ts';
 export type { BroadcastSender } from './sender.ts';
-export type { OnLag, BroadcastValuesOptions } from './values.ts';
+export type { BroadcastValuesOptions, OnLag } from './values.ts';
 export type { WeakBroadcastSender } from './weak-sender.ts';

@@ -4,7 +4,7 @@ import { Cursor } from './cursor.ts';
 import type { ChannelEnd } from './handle.ts';
 import { type BroadcastRecvOptions, receive, type Taker } from './receive.ts';
 import type { Ring } from './ring.ts';
-import { Values, type BroadcastValuesOptions } from './values.ts';
+import { type BroadcastValuesOptions, Values } from './values.ts';
 
 /** What `tryRecv` answers. */
 export type BroadcastTryRecv<T> =
@@ -83,7 +83,8 @@ export class BroadcastReceiver<T> implements Disposable {
    * ```
    */
   recv(options?: BroadcastRecvOptions): SourcePromise<T> {
-    if (!BroadcastReceiver.#owns(this)) return Promise.reject(misused(BroadcastReceiver.prototype, 'receiver', 'recv', this)) as never;
+    if (!BroadcastReceiver.#owns(this))
+      return Promise.reject(misused(BroadcastReceiver.prototype, 'receiver', 'recv', this)) as never;
     const cursor = this.#cursor;
     return options === undefined && cursor.isFree ? cursor.recv() : receive(cursor, cursor, options);
   }

@@ -1,5 +1,5 @@
 // What nobody should do, and what comes of it: refused, or at least nobody else is harmed.
-import { broadcast, type BroadcastReceiver } from '@quiesce/broadcast-channel';
+import { type BroadcastReceiver, broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';

@@ -1,5 +1,10 @@
 // Random operations against a naive model: a log of all values, and for each receiver a number.
-import { broadcast, type BroadcastReceiver, type BroadcastSender, type WeakBroadcastSender } from '@quiesce/broadcast-channel';
+import {
+  type BroadcastReceiver,
+  type BroadcastSender,
+  broadcast,
+  type WeakBroadcastSender,
+} from '@quiesce/broadcast-channel';
 import { retained } from '@quiesce/broadcast-channel/testing';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import fc from 'fast-check';

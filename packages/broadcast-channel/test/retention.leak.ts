@@ -1,6 +1,6 @@
 // What a channel keeps: the values that somebody has yet to read, and nothing else.
 import { getEventListeners } from 'node:events';
-import { broadcast, type BroadcastReceiver, type BroadcastSender } from '@quiesce/broadcast-channel';
+import { type BroadcastReceiver, type BroadcastSender, broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
 import { describe, expect, test } from 'vitest';
@@ -9,7 +9,11 @@ import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak
 type Channel = [tx: BroadcastSender<object>, rx: BroadcastReceiver<object>];
 
 /** Sends `count` objects and says which of them, counted from 0, are still there after `act`. */
-async function kept([tx, rx]: Channel, count: number, act: (tx: BroadcastSender<object>, rx: BroadcastReceiver<object>) => unknown) {
+async function kept(
+  [tx, rx]: Channel,
+  count: number,
+  act: (tx: BroadcastSender<object>, rx: BroadcastReceiver<object>) => unknown,
+) {
   const sent: WeakRef<object>[] = [];
   const send = (): void => {
     const value = {};

@@ -1,11 +1,11 @@
 import {
-  broadcast,
-  type Closed,
-  type ChannelEnd,
-  type LaggedError,
   type BroadcastReceiver,
   type BroadcastSender,
   type BroadcastTryRecv,
+  broadcast,
+  type ChannelEnd,
+  type Closed,
+  type LaggedError,
   type WeakBroadcastSender,
 } from '@quiesce/broadcast-channel';
 import { retained } from '@quiesce/broadcast-channel/testing';
@@ -87,7 +87,7 @@ rx.recv({ signal: new AbortController() });
 // @ts-expect-error does not satisfy the constraint 'Sendable'
 broadcast.sender<Promise<number>>(4);
 
-// @ts-expect-error is not assignable to parameter of type 'Handle'
+// @ts-expect-error is not assignable to parameter of type 'ChannelEnd'
 tx.sameChannel({ strongCount: 1 });
 
 // @ts-expect-error 'again' is possibly 'undefined'

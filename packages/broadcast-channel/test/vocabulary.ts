@@ -1,4 +1,4 @@
-import { broadcast, type ChannelEnd, type BroadcastReceiver, type BroadcastSender } from '@quiesce/broadcast-channel';
+import { type BroadcastReceiver, type BroadcastSender, broadcast, type ChannelEnd } from '@quiesce/broadcast-channel';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '@quiesce/cancellation-token';
 import { expect } from 'vitest';
 

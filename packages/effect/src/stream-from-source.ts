@@ -1,4 +1,4 @@
-import type { BroadcastReceiver as BroadcastReceiver, LaggedError } from '@quiesce/broadcast-channel';
+import type { BroadcastReceiver, LaggedError } from '@quiesce/broadcast-channel';
 import { isClosedError, type Source, source } from '@quiesce/cancellation-token';
 import type { Receiver } from '@quiesce/channel';
 import { checkOptions, isNamed } from '@quiesce/internal';

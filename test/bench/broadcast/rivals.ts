@@ -1,7 +1,7 @@
 // One message at a time, each receiver its own loop.
 
 import { EventEmitter, on } from 'node:events';
-import { broadcast, type BroadcastReceiver, type BroadcastSender } from '@quiesce/broadcast-channel';
+import { type BroadcastReceiver, type BroadcastSender, broadcast } from '@quiesce/broadcast-channel';
 import { channel, mult } from '@thi.ng/csp';
 import { Effect, PubSub, Scope } from 'effect';
 import Emittery from 'emittery';
@@ -23,7 +23,10 @@ async function iterate(audience: Audience, values: AsyncIterable<number>): Promi
 }
 
 /** A channel with as many receivers as there are in the audience. */
-export function channelFor({ receivers }: Audience, capacity: number): [tx: BroadcastSender<number>, all: BroadcastReceiver<number>[]] {
+export function channelFor(
+  { receivers }: Audience,
+  capacity: number,
+): [tx: BroadcastSender<number>, all: BroadcastReceiver<number>[]] {
   const tx = broadcast.sender<number>(capacity);
   return [tx, Array.from({ length: receivers }, () => tx.subscribe())];
 }

@@ -1,4 +1,10 @@
-import { broadcast, type LaggedError, type BroadcastReceiver, type BroadcastSender, type WeakBroadcastSender } from '@quiesce/broadcast-channel';
+import {
+  type BroadcastReceiver,
+  type BroadcastSender,
+  broadcast,
+  type LaggedError,
+  type WeakBroadcastSender,
+} from '@quiesce/broadcast-channel';
 import { retained } from '@quiesce/broadcast-channel/testing';
 import { isClosedError, PENDING, type Source, source, type Waiter } from '@quiesce/cancellation-token';
 import type { Op } from './recordings.ts';

@@ -1,5 +1,10 @@
 // A program of a user's, compiled against and run on the installed tarball; it throws when something is not as it should be.
-import { broadcast, type BroadcastReceiver, type BroadcastSender, type WeakBroadcastSender } from '@quiesce/broadcast-channel';
+import {
+  type BroadcastReceiver,
+  type BroadcastSender,
+  broadcast,
+  type WeakBroadcastSender,
+} from '@quiesce/broadcast-channel';
 import { retained } from '@quiesce/broadcast-channel/testing';
 
 const [tx, rx]: [BroadcastSender<number>, BroadcastReceiver<number>] = broadcast<number>(2);
