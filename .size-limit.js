@@ -27,7 +27,7 @@ export const packages = {
   select: {
     budget: 5_500,
     why: 'the token, and races that leave nothing behind, with timers; 0.9 kB for resets and abandoned work; 0.9 kB for arguments and options that are refused by name',
-    now: 18_850,
+    now: 18_900,
   },
   scope: {
     budget: 9_000,
