@@ -39,6 +39,19 @@ export const installFlags: readonly string[] = ['errors', 'disconnect'];
 type Listeners = readonly (readonly [event: string, listener: (first: unknown, second: unknown) => void])[];
 
 /**
+ * Refuses values that an option cannot have, in the name of the call that the user wrote.
+ *
+ * @throws TypeError for signals that are none; RangeError for a debounce that is no time
+ */
+export function checkInstallOptions(call: string, options: InstallOptions): void {
+  const { signals = [], reportSignal = false, signalDebounce = 0 } = options;
+  checkKind(Array.isArray(signals), `${call}: signals`, "a list, such as ['SIGTERM']", signals);
+  for (const signal of signals) checkSignal(`${call}: signals`, signal);
+  if (reportSignal !== false) checkSignal(`${call}: reportSignal`, reportSignal);
+  checkTime(`${call}: signalDebounce`, signalDebounce);
+}
+
+/**
  * The listeners of one shutdown on the process.
  * @example
  * ```ts
@@ -82,13 +95,9 @@ export class Installation implements Disposable {
   /** @internal */
   constructor(shutdown: Shutdown, options: InstallOptions, exitNow?: (signal: string) => void) {
     const { signals = defaultSignals(), errors = true, disconnect = true, reportSignal = 'SIGUSR2' } = options;
-    const { signalDebounce = 500 } = options;
-    // Only `runMain` says how to exit.
-    const call = exitNow === undefined ? 'install' : 'runMain';
-    checkKind(Array.isArray(signals), `${call}: signals`, "a list, such as ['SIGTERM']", signals);
-    for (const signal of signals) checkSignal(`${call}: signals`, signal);
-    if (reportSignal !== false) checkSignal(`${call}: reportSignal`, reportSignal);
-    this.#signalDebounce = checkTime(`${call}: signalDebounce`, signalDebounce);
+    // `runMain`, which alone says how to exit, has checked them.
+    if (exitNow === undefined) checkInstallOptions('install', options);
+    this.#signalDebounce = options.signalDebounce ?? 500;
     this.#shutdown = shutdown;
     this.#stopScope = new Scope({ stopSignal: shutdown.stopAccepting });
     this.#exitNow = exitNow ?? ((signal) => this.#raise(signal));

@@ -4,7 +4,7 @@ import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { checkProgram, watchListeners } from './check-program.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
-import { type InstallOptions, installFlags, installOptions } from './install.ts';
+import { checkInstallOptions, type InstallOptions, installFlags, installOptions } from './install.ts';
 import { isEndBy } from './is-end-by.ts';
 import { checkShutdownOptions, type ShutdownOptions, shutdownFlags, shutdownOptions } from './options.ts';
 import { partOf } from './parts.ts';
@@ -92,10 +92,11 @@ export async function runMain(
 ): Promise<void> {
   checkFunction('runMain', main, '; write runMain(main, options)');
   checkOptions('runMain', options, runMainOptions, runMainFlags);
-  checkMainThread();
   checkChoice('runMain: onInterrupted', options.onInterrupted, ['success', 'signal']);
-  if (isRunning) throw new Error('runMain: a program is running in this process already; it has one runMain');
   checkShutdownOptions('runMain', options);
+  checkInstallOptions('runMain', options);
+  checkMainThread();
+  if (isRunning) throw new Error('runMain: a program is running in this process already; it has one runMain');
   const shutdown = new Shutdown({
     ...pick(options, [...shutdownOptions, ...shutdownFlags]),
     logger: options.logger ?? new Terminal(host.stderr),
