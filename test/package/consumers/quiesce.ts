@@ -1,0 +1,19 @@
+// A program of a user, compiled against and run on the installed tarball; it throws when something is not as it should be.
+import { broadcast, CancellationToken, channel, scope, select } from 'quiesce';
+
+async function main(): Promise<void> {
+  const stop = new CancellationToken();
+  const [tx, rx] = channel<number>(1);
+  const [news, reader] = broadcast<number>(1);
+  await tx.send(1);
+  news.send(2);
+  const sum = await scope(async (s) => {
+    const first = s.spawn(() => select({ job: rx, stop }));
+    const second = s.spawn(() => reader.recv());
+    const { value } = await first;
+    return Number(value) + (await second);
+  });
+  if (sum !== 3) throw new Error(`the scope gave ${sum}`);
+}
+
+void main();
