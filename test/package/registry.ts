@@ -19,7 +19,10 @@ export async function openRegistry(folder: string): Promise<Registry> {
     storage: join(folder, 'storage'),
     auth: { htpasswd: { file: join(folder, 'htpasswd'), max_users: -1 } },
     uplinks: {},
-    packages: { '@quiesce/*': { access: '$all', publish: '$anonymous' } },
+    packages: {
+      '@quiesce/*': { access: '$all', publish: '$anonymous' },
+      quiesce: { access: '$all', publish: '$anonymous' },
+    },
     log: { type: 'stdout', format: 'pretty', level: 'fatal' },
     web: { enable: false },
   };
