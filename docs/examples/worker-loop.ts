@@ -4,7 +4,7 @@
 //
 // Nothing here ends the process. It ends by itself, with exit code 0, when nothing is left to do.
 
-import { broadcast, type Receiver } from '@quiesce/broadcast-channel';
+import { type BroadcastReceiver, broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
@@ -22,7 +22,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-async function worker(id: number, token: CancellationToken, news: Receiver<string>): Promise<void> {
+async function worker(id: number, token: CancellationToken, news: BroadcastReceiver<string>): Promise<void> {
   let iterations = 0;
   for (;;) {
     // In the order written: a worker that is told to stop does not tick once more.

@@ -53,14 +53,6 @@ const quoted = [
   },
 ] as const;
 
-/** The sizes that a sentence of the README names: the words after each size. */
-export const sentences: Readonly<Record<string, string>> = {
-  'cancellation-token': 'for tokens',
-  'broadcast-channel': 'with broadcast',
-  select: 'with select',
-  scope: 'with scopes',
-};
-
 /**
  * Returns the page with a block replaced.
  *
@@ -117,9 +109,7 @@ export function withSizes(readme: string, sizes: readonly Size[]): string {
   let text = readme;
   for (const { name, size } of sizes) {
     const said = inKilobytes(size);
-    const phrase = sentences[name];
-    if (phrase !== undefined) text = replaced(text, new RegExp(`([ \n])[\\d.]+ kB( ${phrase}\\b)`), said);
-    const cell = new RegExp(`(\\n\\| \\[\`@quiesce/${name}\`\\].*\\| )[\\d.]+ kB *( \\|\\n)`);
+    const cell = new RegExp(`(\\n\\| \\[\`(?:@quiesce/)?${name}\`\\].*\\| )[\\d.]+ kB *( \\|\\n)`);
     if (cell.test(text)) text = replaced(text, cell, said.padEnd('min + gzip'.length));
   }
   return text;

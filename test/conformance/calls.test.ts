@@ -12,6 +12,7 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { channel, Mutex, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
 import { JoinSet } from '@quiesce/scope';
 import { interval, match, moveOnAfter, select, selectEach, settle, sleep, trySelect } from '@quiesce/select';
+import { ResourcePool } from '@quiesce/worker-pool';
 import { describe, expect, it, vi } from 'vitest';
 
 /** A call, and what it takes from. */
@@ -161,6 +162,38 @@ describe.each(Object.entries(subjects))('%s', (_, make) => {
     expect(other.left()).toBe(0);
   });
 
+  it.each([
+    ['at once', async () => {}],
+    ['a turn later', () => new Promise<void>((resolve) => setImmediate(resolve))],
+  ])('gives back what came between the call and a select that it loses %s', async (__, pass) => {
+    const ready = CancellationToken.alreadyCancelled();
+    const { call, give, left, first } = make();
+    const next = call();
+    give();
+    await pass();
+    expect((await select.biased({ ready, next })).branch).toBe('ready');
+    await pass();
+    expect(left()).toBe(1);
+    expect(await call()).toEqual(first);
+    expect(left()).toBe(0);
+
+    const other = make();
+    const kept = other.call();
+    other.give();
+    await pass();
+    expect((await select.biased({ ready, kept })).branch).toBe('ready');
+    expect((await select.biased({ ready, kept: settle(kept) })).branch).toBe('ready');
+    expect([await kept, await kept]).toEqual([other.first, other.first]);
+    expect(other.left()).toBe(0);
+
+    const third = make();
+    const winner = third.call();
+    third.give();
+    await pass();
+    expect(await select({ winner, never })).toEqual({ branch: 'winner', value: third.first });
+    expect([await winner, third.left()]).toEqual([third.first, 0]);
+  });
+
   it('can be awaited by several, some of them in a select', async () => {
     const { call, give, first } = make();
     const next = call();
@@ -263,6 +296,84 @@ describe('what was put back', () => {
     expect([await rx.recv(), await rx.recv(), await rx.recv()]).toEqual([1, 2, 3]);
     await Promise.all(sends);
     expect(tx.capacity).toBe(1);
+  });
+});
+
+describe('what came between the call and the select', () => {
+  const ready = CancellationToken.alreadyCancelled();
+
+  it('is kept by its promise when a later value was received since, and the order cannot be restored', async () => {
+    const [tx, rx] = broadcast<number>(8);
+    const next = rx.recv();
+    tx.send(1);
+    tx.send(2);
+    expect(await rx.recv()).toBe(2);
+    expect((await select.biased({ ready, next })).branch).toBe('ready');
+    expect(await next).toBe(1);
+  });
+
+  it('goes back in front of later values', async () => {
+    for (const [tx, rx] of [unboundedChannel<number>(), broadcast<number>(8)] as const) {
+      const next = rx.recv();
+      tx.send(1);
+      tx.send(2);
+      expect((await select.biased({ ready, next })).branch).toBe('ready');
+      await Promise.resolve();
+      expect(await rx.recvMany(3)).toEqual([1, 2]);
+    }
+  });
+
+  it('of a pool is a lease that goes back to it', async () => {
+    const pool = new ResourcePool({ create: () => 'resource', max: 1 });
+    const next = pool.acquire();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(pool.inFlight).toBe(1);
+    expect((await select.biased({ ready, next })).branch).toBe('ready');
+    expect(pool.inFlight).toBe(0);
+    (await next).release();
+    expect(pool.inFlight).toBe(0);
+  });
+
+  it('of a watch stays seen when somebody has looked since', async () => {
+    const looks: readonly ((rx: ReturnType<typeof watch<number>>[1]) => unknown)[] = [
+      (rx) => rx.borrowAndUpdate(),
+      (rx) => rx.markUnchanged(),
+      (rx) => rx.changed({ timeout: 0 }).catch(() => {}),
+    ];
+    for (const [index, look] of looks.entries()) {
+      for (const make of [
+        (rx: ReturnType<typeof watch<number>>[1]) => rx.changed(),
+        (rx: ReturnType<typeof watch<number>>[1]) => rx.waitFor((n) => n === 1),
+      ]) {
+        const [tx, rx] = watch(0);
+        tx.send(1);
+        const next = make(rx);
+        if (index === 2) tx.send(2);
+        await look(rx);
+        expect((await select.biased({ ready, next })).branch).toBe('ready');
+        expect(rx.hasChanged(), String(look)).toBe(false);
+      }
+    }
+  });
+
+  it('of an interval that was reset since is dropped, as every tick', async () => {
+    const clock = new VirtualClock();
+    const ticks = interval(1_000, { clock });
+    const tick = ticks.tick();
+    await clock.advance(500);
+    ticks.reset();
+    expect((await select.biased({ ready, tick })).branch).toBe('ready');
+    expect(await clock.run(() => ticks.tick())).toBe(1_500);
+  });
+
+  it('of an interval is no tick that comes twice when the next one was taken since', async () => {
+    const clock = new VirtualClock();
+    const ticks = interval(1_000, { clock });
+    const tick = ticks.tick();
+    expect(await clock.run(() => ticks.tick())).toBe(1_000);
+    expect((await select.biased({ ready, tick })).branch).toBe('ready');
+    expect(await clock.run(() => ticks.tick())).toBe(2_000);
+    expect(await tick).toBe(0);
   });
 });
 

@@ -34,6 +34,13 @@ const entries = [
     says: /^@quiesce\/worker-pool\/node reaches into worker threads .* it needs Node 20\.19 or later, or a runtime whose node:worker_threads/,
   },
   {
+    name: 'quiesce/node',
+    load: () => import('quiesce/node'),
+    exported: 'Shutdown',
+    loads: hasThreads && hasServers,
+    says: /^@quiesce\/(shutdown|http-drain|worker-pool\/node) /,
+  },
+  {
     name: '@quiesce/effect/node',
     load: () => import('@quiesce/effect/node'),
     exported: 'launch',

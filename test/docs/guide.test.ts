@@ -15,7 +15,7 @@ const guide = pages.filter((page) => page.startsWith('docs/guide/'));
 
 /** Modules that programs find installed. Packages of this workspace are bundled, since Node cannot load their sources. */
 const foreign = Object.keys((JSON.parse(textOf('package.json')) as { devDependencies: object }).devDependencies).filter(
-  (name) => !name.startsWith('@quiesce/'),
+  (name) => !/^(@quiesce\/|quiesce$)/.test(name),
 );
 
 /** Examples of child processes let go of the channel to the parent, which here is what keeps the tests' own process. */

@@ -14,6 +14,8 @@ const types: Record<string, readonly string[]> = {
 const exported = new Map(
   await Promise.all(
     publicPackages()
+      // The umbrella has the same names.
+      .filter(({ manifest }) => manifest.name !== 'quiesce')
       .flatMap(({ manifest, entries }) => [...entries.keys()].map((subpath) => manifest.name + subpath.slice(1)))
       .map(async (name) => [name, Object.keys((await import(name)) as object)] as const),
   ),
@@ -60,7 +62,7 @@ function importsFor(fence: Fence): string[] {
     const used = [...exports, ...(types[name] ?? []).map((type) => `type ${type}`)].filter((item) =>
       new RegExp(`\\b${item.replace('type ', '')}\\b`).test(fence.code),
     );
-    const isWritten = fence.code.includes(`from '${name}'`);
+    const isWritten = fence.code.includes(`from '${name}'`) || fence.code.includes("from 'quiesce");
     return used.length === 0 || isWritten ? [] : [`import { ${used.join(', ')} } from '${name}';`];
   });
 }

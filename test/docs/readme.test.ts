@@ -36,7 +36,7 @@ describe('the README', () => {
   it('is right that packages depend only on each other', () => {
     const needed = manifests.flatMap(({ dependencies = {} }) => Object.keys(dependencies));
     expect(needed.filter((name) => !name.startsWith('@quiesce/'))).toEqual([]);
-    expect(readme).toContain('**No dependencies**');
+    expect(readme).toContain('**No dependencies.**');
   });
 
   it.runIf(isOwn)('counts the recorded operations that are replayed', () => {

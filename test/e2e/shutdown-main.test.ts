@@ -2,7 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { drive, type Script } from './shutdown/drive.ts';
 
-const ways = ['delay', 'fetch', 'events.on', 'throwIfCancelled', 'select', 'scope', 'a floating promise'];
+const ways = [
+  ...['delay', 'fetch', 'events.on', 'throwIfCancelled', 'select', 'scope'],
+  ...['Promise.any', 'a chain of AbortControllers', 'a floating promise'],
+];
 
 async function run(
   program: string,
@@ -14,7 +17,7 @@ async function run(
 }
 
 describe('a program that waits for stopAccepting', () => {
-  for (const where of ['main', 'a task'])
+  for (const where of ['main', 'a task', 'a scope of a library'])
     it.concurrent.each(ways)(`drains its other tasks and exits with 0 when ${where} rejects: %s`, async (how) => {
       const [lines, code] = await run(`${where} waits by ${how}`, {}, [['ready', 'SIGTERM']]);
       expect([lines, code]).toEqual([['job done'], 0]);
@@ -78,6 +81,16 @@ describe('runMain', () => {
     expect(stderr).toContain('main may be waiting for shutdown.stopped()');
   });
 
+  it('says so a second after nothing else is left, long before main is cut off', async () => {
+    const told = 'main may be waiting for shutdown.stopped(), which waits for main and its tasks';
+    const [, code, stderr] = await run('a task that waits for the end of the program, later', { drainTimeout: 1e6 }, [
+      ['ready', 'SIGTERM'],
+      [told, 'SIGINT'],
+    ]);
+    expect(stderr.split(told)).toHaveLength(2);
+    expect(code).toBe(130);
+  });
+
   it('refuses to run in a worker thread', async () => {
     const [lines] = await run('a worker thread', {}, []);
     expect(lines[0]).toBe('Error: runMain: this is a worker thread, which gets no signals and cannot end the process');
@@ -90,6 +103,15 @@ describe('runMain', () => {
     const [, , silent] = await run('a tool that listens to nothing', { ...options, checks: false }, []);
     expect(silent).not.toContain('nothing is left');
   });
+});
+
+it('a listener for a signal that main adds is logged, once, with its place', async () => {
+  const program = 'a main that adds listeners for signals';
+  const [, code, stderr] = await run(program, {}, []);
+  expect(code).toBe(0);
+  expect(stderr.match(/a listener for SIGTERM was added at .*: one that calls process\.exit/g)).toHaveLength(1);
+  const [, , silent] = await run(program, { checks: false }, []);
+  expect(silent).not.toContain('listener');
 });
 
 it('a failed task of a scope that an object keeps is printed at once', async () => {

@@ -18,10 +18,10 @@ async function build(found: Package): Promise<void> {
 }
 
 /** tsup may end well without having written the declarations, so look at what lies there. */
-function incomplete({ directory, entries }: Package): string | undefined {
+function incomplete({ directory, entries, internals }: Package): string | undefined {
   const dist = join(directory, 'dist');
   const files = readdirSync(dist);
-  const wanted = [...entries.keys()].flatMap((subpath) =>
+  const wanted = [...entries.keys(), ...internals.keys()].flatMap((subpath) =>
     ['js', 'cjs', 'd.ts', 'd.cts'].map((extension) => `${outputName(subpath)}.${extension}`),
   );
   const missing = wanted.find((file) => !files.includes(file));

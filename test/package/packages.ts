@@ -14,8 +14,8 @@ export interface Manifest {
   engines?: { node?: string };
   scripts?: Record<string, string>;
   publishConfig?: Record<string, unknown>;
-  /** What is ours in there: the subpaths that run on Node alone, and Node's modules that the others use if they are there. */
-  quiesce?: { nodeOnly?: string[]; nodeIfThere?: string[] };
+  /** Read by the tools here: subpaths that run on Node only, modules of Node that are used if present, subpaths for our packages only. */
+  quiesce?: { nodeOnly?: string[]; nodeIfThere?: string[]; internal?: string[] };
 }
 
 export interface Package {
@@ -25,6 +25,8 @@ export interface Package {
   manifest: Manifest;
   /** Subpath to source: `.` to `./src/index.ts`, `./testing` to `./src/testing.ts`. */
   entries: Map<string, string>;
+  /** The same for subpaths that only our packages import. */
+  internals: Map<string, string>;
 }
 
 export const root: string = fileURLToPath(new URL('../..', import.meta.url));
@@ -41,10 +43,13 @@ export function readPackage(folder: string): Package {
   const directory = `${root}packages/${folder}`;
   const manifest = JSON.parse(readFileSync(`${directory}/package.json`, 'utf8')) as Manifest;
   const entries = new Map<string, string>();
+  const internals = new Map<string, string>();
   for (const [subpath, target] of Object.entries(manifest.exports)) {
-    if (typeof target !== 'string') entries.set(subpath, String(target['default']));
+    if (typeof target === 'string') continue;
+    const isInternal = manifest.quiesce?.internal?.includes(subpath) === true;
+    (isInternal ? internals : entries).set(subpath, String(target['default']));
   }
-  return { folder, directory, manifest, entries };
+  return { folder, directory, manifest, entries, internals };
 }
 
 /** The subpaths of a package that run on Node only, and are compiled against its types. */

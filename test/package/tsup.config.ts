@@ -4,11 +4,12 @@ import { basename } from 'node:path';
 import { defineConfig, type Options } from 'tsup';
 import { nodeOnly, outputName, readPackage, root } from './packages.ts';
 
-/** Packages that nobody can install have to be inside those that use them. */
-const inlined = '@quiesce/internal';
+/** It is never published: the token's package contains it, and gives it to the others. */
+const internal = '@quiesce/internal';
+const home = '@quiesce/cancellation-token';
 
 const found = readPackage(basename(process.cwd()));
-const { manifest, entries } = found;
+const { manifest, entries, internals } = found;
 const configuration = nodeOnly(found).length > 0 ? 'node' : 'everywhere';
 
 type Plugin = NonNullable<Options['plugins']>[number];
@@ -29,10 +30,18 @@ const classNames: Plugin = {
   },
 };
 
+/** One copy of the shared code for all packages. */
+const shared: NonNullable<Options['esbuildPlugins']>[number] = {
+  name: 'shared',
+  setup: (build) => {
+    build.onResolve({ filter: new RegExp(`^${internal}$`) }, () => ({ path: `${home}/internal`, external: true }));
+  },
+};
+
 export default defineConfig({
   name: manifest.name,
   silent: true,
-  entry: Object.fromEntries([...entries].map(([subpath, source]) => [outputName(subpath), source])),
+  entry: Object.fromEntries([...entries, ...internals].map(([subpath, source]) => [outputName(subpath), source])),
   tsconfig: `${root}test/tsconfig.${configuration}.json`,
   format: ['esm', 'cjs'],
   target: 'es2022',
@@ -48,7 +57,8 @@ export default defineConfig({
   treeshake: true,
   // An entry may also import another one of its package by name, as its users do.
   external: [manifest.name, /^node:/],
-  noExternal: [inlined],
+  noExternal: [internal],
+  esbuildPlugins: manifest.name === home ? [] : [shared],
   dts: {
     // Consumers without `esnext` in their `lib` would not know `Disposable` otherwise.
     banner: '/// <reference lib="esnext.disposable" />',
@@ -62,7 +72,7 @@ export default defineConfig({
       // tsup sets `baseUrl`, which TypeScript 6 calls deprecated.
       ignoreDeprecations: '6.0',
       // What is found through node_modules stays an import in the declarations; what is found by path is inlined.
-      paths: { [inlined]: [`${root}packages/internal/src/index.ts`] },
+      paths: { [internal]: [`${root}packages/internal/src/index.ts`] },
     },
   },
 });

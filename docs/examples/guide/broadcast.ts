@@ -3,14 +3,14 @@
 // Each task has its own receiver and loses nothing while it works. Who subscribes afterwards has missed it: a broadcast is
 // for news. A token stays cancelled, so for "stop" alone take `cancellation-token.ts`; here the message says more.
 
-import { broadcast, type Receiver } from '@quiesce/broadcast-channel';
+import { type BroadcastReceiver, broadcast } from '@quiesce/broadcast-channel';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
 
 const clock = new VirtualClock(); // no real time passes, and each run prints the same
 
-async function task(id: number, shutdown: Receiver<string>): Promise<void> {
+async function task(id: number, shutdown: BroadcastReceiver<string>): Promise<void> {
   for (;;) {
     const { branch, value } = await select({ shutdown, tick: sleep(300, { clock }) });
     if (branch === 'shutdown') return console.log(`task ${id}: received shutdown: ${value}`);

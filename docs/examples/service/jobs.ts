@@ -6,7 +6,7 @@
 // no more requests, then the last acknowledgement, then the last job, then the last event.
 
 import { randomUUID } from 'node:crypto';
-import { broadcast, type Receiver } from '@quiesce/broadcast-channel';
+import { type BroadcastReceiver, broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { Semaphore } from '@quiesce/channel';
 import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
@@ -73,7 +73,7 @@ export class Jobs implements Drainable {
   }
 
   /** Every job that is done from now on; ends behind the last one. */
-  events(): Receiver<Done> {
+  events(): BroadcastReceiver<Done> {
     return this.#done.subscribe();
   }
 

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { Receiver } from '@quiesce/broadcast-channel';
+import type { BroadcastReceiver } from '@quiesce/broadcast-channel';
 import { type CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
 import { drain, type HttpDrain } from '@quiesce/http-drain';
 import fastify, { type FastifyInstance } from 'fastify';
@@ -76,7 +76,7 @@ export function buildService(settings: Settings): Service {
 }
 
 /** Events as text, until there are no more, or the client has gone. */
-async function* written(events: Receiver<Done>, gone: CancellationToken): AsyncGenerator<string> {
+async function* written(events: BroadcastReceiver<Done>, gone: CancellationToken): AsyncGenerator<string> {
   yield 'event: hello\ndata:\n\n';
   let missed = 0;
   const onLag = (count: number): void => {

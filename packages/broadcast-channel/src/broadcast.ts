@@ -1,12 +1,12 @@
 import type { Sendable } from '@quiesce/cancellation-token';
-import { callable } from '@quiesce/internal';
-import type { Receiver } from './receiver.ts';
+import { callable, refuseExtra } from '@quiesce/internal';
+import type { BroadcastReceiver } from './receiver.ts';
 import { Ring } from './ring.ts';
-import { Sender } from './sender.ts';
+import { BroadcastSender } from './sender.ts';
 
 /** The type of {@link broadcast}. */
 export interface Broadcast {
-  <T extends Sendable>(capacity: number): [tx: Sender<T>, rx: Receiver<T>];
+  <T extends Sendable>(capacity: number): [tx: BroadcastSender<T>, rx: BroadcastReceiver<T>];
   /**
    * Makes a channel that has no receiver yet: until somebody subscribes, `send` answers 0 and `closed()` is ready.
    *
@@ -20,7 +20,7 @@ export interface Broadcast {
    * console.log(tx.receiverCount, tx.send('to nobody')); // => 0 0
    * ```
    */
-  sender<T extends Sendable>(capacity: number): Sender<T>;
+  sender<T extends Sendable>(capacity: number): BroadcastSender<T>;
 }
 
 /**
@@ -44,13 +44,14 @@ export interface Broadcast {
  */
 export const broadcast: Broadcast = /* @__PURE__ */ callable(
   'broadcast',
-  <T>(capacity: number): [Sender<T>, Receiver<T>] => {
-    const tx = sender<T>(capacity);
+  <T>(capacity: number, extra?: unknown): [BroadcastSender<T>, BroadcastReceiver<T>] => {
+    refuseExtra('broadcast', extra, 'write broadcast(capacity); each tx.subscribe() makes a receiver');
+    const tx = new BroadcastSender<T>(new Ring<T>('broadcast', capacity));
     return [tx, tx.subscribe()];
   },
   { sender },
 );
 
-function sender<T>(capacity: number): Sender<T> {
-  return new Sender<T>(new Ring<T>(capacity));
+function sender<T>(capacity: number): BroadcastSender<T> {
+  return new BroadcastSender<T>(new Ring<T>('broadcast.sender', capacity));
 }

@@ -1,5 +1,5 @@
-import { PENDING, type Source, type SourceProtocol, source, type Waiter, wait } from '@quiesce/cancellation-token';
-import { defineInspect, parkOn, unparkFrom } from '@quiesce/internal';
+import { PENDING, type Source, type SourceProtocol, type Waiter, wait } from '@quiesce/cancellation-token';
+import { defineHandle, parkOn, unparkFrom } from '@quiesce/internal';
 import type { Ring } from './ring.ts';
 
 /**
@@ -22,16 +22,19 @@ import type { Ring } from './ring.ts';
  * ```
  */
 export class Closed implements PromiseLike<void> {
-  /** @internal See `defineInspect`. */
-  static readonly described: object = /* @__PURE__ */ defineInspect(Closed, ({ protocol }) => ({
-    isClosed: protocol.poll() !== PENDING,
-  }));
-  /** @internal */
-  readonly protocol: SourceProtocol<void>;
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Closed, {
+    name: 'wait',
+    owns: (value) => #protocol in value,
+    source: (wait) => wait.#protocol,
+    unguarded: ['then'],
+    facts: (wait) => ({ isClosed: wait.#protocol.poll() !== PENDING }),
+  });
+  readonly #protocol: SourceProtocol<void>;
 
   /** @internal */
   constructor(ring: Ring<unknown>) {
-    this.protocol = {
+    this.#protocol = {
       once: true,
       poll: () => (ring.receivers === 0 ? undefined : PENDING),
       park: (waiter: Waiter) => parkOn(ring, waiter),
@@ -51,8 +54,3 @@ export class Closed implements PromiseLike<void> {
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Closed extends Source<void> {}
-Object.defineProperty(Closed.prototype, source, {
-  get(this: Closed): SourceProtocol<void> {
-    return this.protocol;
-  },
-});

@@ -85,7 +85,8 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
     const promise = new Promise<T>((resolve) => {
       this.resolve = resolve;
     });
-    this.call = asSource<T>(promise, this, PENDING, this);
+    // Its value will be the next one: nothing goes before it.
+    this.call = asSource<T>(promise, this, this.position as never, this);
     return promise as SourcePromise<T>;
   }
 

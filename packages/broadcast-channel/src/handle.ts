@@ -1,6 +1,6 @@
-import type { Receiver } from './receiver.ts';
-import type { Sender } from './sender.ts';
-import type { WeakSender } from './weak-sender.ts';
+import type { BroadcastReceiver } from './receiver.ts';
+import type { BroadcastSender } from './sender.ts';
+import type { WeakBroadcastSender } from './weak-sender.ts';
 
 /** A handle of a channel, of any kind. */
-export type Handle = Sender<unknown> | WeakSender<unknown> | Receiver<unknown>;
+export type ChannelEnd = BroadcastSender<unknown> | WeakBroadcastSender<unknown> | BroadcastReceiver<unknown>;

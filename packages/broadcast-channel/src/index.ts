@@ -1,9 +1,9 @@
 export { type Broadcast, broadcast } from './broadcast.ts';
 export type { Closed } from './closed.ts';
 export { LaggedError } from './errors.ts';
-export type { Handle } from './handle.ts';
-export type { RecvOptions } from './receive.ts';
-export type { Receiver, TryRecv } from './receiver.ts';
-export type { Sender } from './sender.ts';
-export type { OnLag, ValuesOptions } from './values.ts';
-export type { WeakSender } from './weak-sender.ts';
+export type { ChannelEnd } from './handle.ts';
+export type { BroadcastRecvOptions } from './receive.ts';
+export type { BroadcastReceiver, BroadcastTryRecv } from './receiver.ts';
+export type { BroadcastSender } from './sender.ts';
+export type { BroadcastValuesOptions, OnLag } from './values.ts';
+export type { WeakBroadcastSender } from './weak-sender.ts';

@@ -17,7 +17,7 @@ import type { Cursor } from './cursor.ts';
 import { deliver, fail } from './deliver.ts';
 
 /** How one receive waits. */
-export interface RecvOptions {
+export interface BroadcastRecvOptions {
   /** Gives the receive up: it then has consumed nothing, and rejects with the reason. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
 }
@@ -40,7 +40,7 @@ export interface Taker<R> extends Taking<R>, Takeable<R> {}
 export function receive<R>(
   cursor: Cursor<unknown>,
   taker: Taker<R>,
-  options?: RecvOptions,
+  options?: BroadcastRecvOptions,
   call = 'recv',
 ): SourcePromise<R> {
   let protocol: Takeable<R> = taker;
@@ -49,7 +49,7 @@ export function receive<R>(
   try {
     checkOptions(call, options, ['signal']);
     if (options?.signal !== undefined) {
-      token = CancellationToken.from(options.signal);
+      token = CancellationToken.from(options.signal, `${call}: signal`);
       protocol = new Gated(taker, token[source]);
       // Before the poll: a receive that is cancelled already consumes nothing.
       token.throwIfCancelled();
@@ -58,7 +58,7 @@ export function receive<R>(
   } catch (error) {
     return asFailingSource(failed(error), protocol, error);
   }
-  if (result === PENDING) return wait(cursor, taker, token, protocol) as SourcePromise<R>;
+  if (result === PENDING) return startReceive(cursor, taker, token, protocol) as SourcePromise<R>;
   const promise = settled(result);
   asSource(promise, protocol, result, cursor.position - 1);
   return promise as SourcePromise<R>;
@@ -73,7 +73,7 @@ export function receiveNext<R>(
   try {
     token?.throwIfCancelled();
     const result = cursor.isAwaited ? PENDING : taking.poll();
-    return result === PENDING ? wait(cursor, taking, token) : settled(result);
+    return result === PENDING ? startReceive(cursor, taking, token) : settled(result);
   } catch (error) {
     return failed(error);
   }
@@ -138,7 +138,7 @@ function failed(error: unknown): Promise<never> {
   });
 }
 
-function wait<R>(
+function startReceive<R>(
   cursor: Cursor<unknown>,
   taking: Taking<R>,
   token: CancellationToken | undefined,
@@ -228,7 +228,7 @@ class Receive<R> implements Waiter {
 
   #succeed(result: R): void {
     const resolve = this.#end();
-    this.call?.settled(result);
+    this.call?.settled(result, this.#cursor.position - 1);
     if (resolve !== undefined) deliver(resolve, result);
   }
 

@@ -1,20 +1,13 @@
-import {
-  asFailingSource,
-  PENDING,
-  type Source,
-  type SourcePromise,
-  type SourceProtocol,
-  source,
-} from '@quiesce/cancellation-token';
-import { defineHandle, misused, show } from '@quiesce/internal';
+import { asFailingSource, PENDING, type Source, type SourcePromise } from '@quiesce/cancellation-token';
+import { checkCount, checkKind, defineHandle, misused } from '@quiesce/internal';
 import { Cursor } from './cursor.ts';
-import type { Handle } from './handle.ts';
-import { type RecvOptions, receive, type Taker } from './receive.ts';
+import type { ChannelEnd } from './handle.ts';
+import { type BroadcastRecvOptions, receive, type Taker } from './receive.ts';
 import type { Ring } from './ring.ts';
-import { Values, type ValuesOptions } from './values.ts';
+import { type BroadcastValuesOptions, Values } from './values.ts';
 
 /** What `tryRecv` answers. */
-export type TryRecv<T> =
+export type BroadcastTryRecv<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly why: 'empty' | 'closed' }
   | { readonly ok: false; readonly why: 'lagged'; readonly missed: number };
@@ -37,27 +30,32 @@ export type TryRecv<T> =
  * for await (const news of rx) console.log(news); // => three
  * ```
  */
-export class Receiver<T> implements Disposable {
+export class BroadcastReceiver<T> implements Disposable {
   /** @internal See `defineHandle`. */
-  static readonly completed: object = /* @__PURE__ */ defineHandle(Receiver, {
+  static readonly completed: object = /* @__PURE__ */ defineHandle(BroadcastReceiver, {
     name: 'receiver',
     dispose: 'close',
     unguarded: ['recv', 'tryRecv'],
+    owns: (value) => BroadcastReceiver.#owns(value),
+    source: (receiver) => receiver.#cursor,
     facts: ({ length, isClosed, strongCount }) => ({ length, isClosed, strongCount }),
   });
-  /** @internal */
-  readonly cursor: Cursor<T>;
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #cursor in Object(value);
+  }
+  readonly #cursor: Cursor<T>;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
   constructor(ring: Ring<T>) {
-    this.cursor = new Cursor(ring);
+    this.#cursor = new Cursor(ring);
   }
 
   /** @internal */
   get ring(): Ring<T> {
-    return this.cursor.ring;
+    return this.#cursor.ring;
   }
 
   /**
@@ -68,7 +66,7 @@ export class Receiver<T> implements Disposable {
    *
    * **Cancel safety.** Cancelled, it has consumed nothing and has given up its place. Once a value was taken for it, a
    * cancellation comes too late. As a branch of `select` it takes nothing until it wins: it leaves the line, and gives back
-   * what it has taken at the call. `job: rx` is the faster branch.
+   * what it has taken before. Either await a call or make it a branch. `job: rx` is the faster branch.
    *
    * **Fairness.** Receives that wait on one receiver are served in order of their calls, a value each.
    *
@@ -84,10 +82,10 @@ export class Receiver<T> implements Disposable {
    * console.log(await rx.recv()); // => hello
    * ```
    */
-  recv(options?: RecvOptions): SourcePromise<T> {
-    if (!(this instanceof Receiver))
-      return Promise.reject(misused(Receiver.prototype, 'receiver', 'recv', this)) as never;
-    const { cursor } = this;
+  recv(options?: BroadcastRecvOptions): SourcePromise<T> {
+    if (!BroadcastReceiver.#owns(this))
+      return Promise.reject(misused(BroadcastReceiver.prototype, 'receiver', 'recv', this)) as never;
+    const cursor = this.#cursor;
     return options === undefined && cursor.isFree ? cursor.recv() : receive(cursor, cursor, options);
   }
 
@@ -97,10 +95,10 @@ export class Receiver<T> implements Disposable {
    * **Timing.** As `recv`, but the whole batch counts as one receive. When there is nothing, it waits for one value, which
    * it takes inside the `send`: the batch then is that value alone.
    *
-   * **Cancel safety.** As `recv`, also as a branch of `select`. Values that were taken at the call and overwritten since stay
+   * **Cancel safety.** As `recv`, also as a branch of `select`. Values that were taken before and overwritten since stay
    * with the promise.
    *
-   * @param limit how many values at most: an integer, 1 or more
+   * @param limit how many values at most: an integer from 1
    * @param options `signal`: a token or `AbortSignal` that gives the receive up
    * @returns 1 to `limit` values, oldest first
    * @throws RangeError for any other limit; otherwise as `recv`
@@ -112,8 +110,8 @@ export class Receiver<T> implements Disposable {
    * console.log(await rx.recvMany(2), await rx.recvMany(2)); // => [ 1, 2 ] [ 3 ]
    * ```
    */
-  recvMany(limit: number, options?: RecvOptions): SourcePromise<T[]> {
-    const { cursor } = this;
+  recvMany(limit: number, options?: BroadcastRecvOptions): SourcePromise<T[]> {
+    const cursor = this.#cursor;
     let taken = 0;
     const taker: Taker<T[]> = {
       poll: () => {
@@ -126,9 +124,9 @@ export class Receiver<T> implements Disposable {
       park: (waiter) => cursor.park(waiter),
       unpark: (waiter) => cursor.unpark(waiter),
     };
-    if (!Number.isInteger(limit) || limit < 1) {
-      const wrong = typeof limit === 'number' ? String(limit) : show(limit);
-      const error = new RangeError(`recvMany: the limit must be an integer, 1 or more, got ${wrong}`);
+    try {
+      checkCount('recvMany: the limit', limit, 1);
+    } catch (error) {
       return asFailingSource(Promise.reject(error), taker, error);
     }
     return receive(cursor, taker, options, 'recvMany');
@@ -147,9 +145,9 @@ export class Receiver<T> implements Disposable {
    * console.log(rx.tryRecv()); // => { ok: true, value: 1 }
    * ```
    */
-  tryRecv(): TryRecv<T> {
-    if (!(this instanceof Receiver)) throw misused(Receiver.prototype, 'receiver', 'tryRecv', this);
-    const { cursor } = this;
+  tryRecv(): BroadcastTryRecv<T> {
+    if (!BroadcastReceiver.#owns(this)) throw misused(BroadcastReceiver.prototype, 'receiver', 'tryRecv', this);
+    const cursor = this.#cursor;
     if (cursor.isEnded) return { ok: false, why: 'closed' };
     const missed = cursor.catchUp();
     if (missed > 0) return { ok: false, why: 'lagged', missed };
@@ -181,8 +179,8 @@ export class Receiver<T> implements Disposable {
    * // => 5
    * ```
    */
-  values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
-    return new Values(this.cursor, options);
+  values(options?: BroadcastValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
+    return new Values(this.#cursor, options);
   }
 
   /** The same as `values()`. */
@@ -204,13 +202,13 @@ export class Receiver<T> implements Disposable {
    * console.log(rx.length, late.length); // => 2 1
    * ```
    */
-  resubscribe(): Receiver<T> {
-    return new Receiver(this.ring);
+  resubscribe(): BroadcastReceiver<T> {
+    return new BroadcastReceiver(this.#cursor.ring);
   }
 
   /** How many values are yet to be read; more than the capacity until the lag has been reported. */
   get length(): number {
-    return this.cursor.isClosed ? 0 : this.ring.tail - this.cursor.position;
+    return this.#cursor.isClosed ? 0 : this.#cursor.ring.tail - this.#cursor.position;
   }
 
   /** Whether there is nothing to read now. */
@@ -220,22 +218,23 @@ export class Receiver<T> implements Disposable {
 
   /** Whether all senders are closed; there may be values left to read. */
   get isClosed(): boolean {
-    return this.ring.senders === 0;
+    return this.#cursor.ring.senders === 0;
   }
 
   /** How many senders of this channel are open. */
   get strongCount(): number {
-    return this.ring.senders;
+    return this.#cursor.ring.senders;
   }
 
   /** How many weak senders of this channel are open. */
   get weakCount(): number {
-    return this.ring.weakSenders;
+    return this.#cursor.ring.weakSenders;
   }
 
   /** Whether a handle, of any kind, is of the same channel. */
-  sameChannel(other: Handle): boolean {
-    return other.ring === this.ring;
+  sameChannel(other: ChannelEnd): boolean {
+    checkKind(other?.ring !== undefined, 'sameChannel', 'a sender or receiver', other);
+    return other.ring === this.#cursor.ring;
   }
 
   /**
@@ -245,14 +244,9 @@ export class Receiver<T> implements Disposable {
    * @see Drop for tokio::sync::broadcast::Receiver (tokio 1.53)
    */
   close(): void {
-    this.cursor.leave();
+    this.#cursor.leave();
   }
 }
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
-export interface Receiver<T> extends Source<T> {}
-Object.defineProperty(Receiver.prototype, source, {
-  get(this: Receiver<unknown>): SourceProtocol<unknown> {
-    return this.cursor;
-  },
-});
+export interface BroadcastReceiver<T> extends Source<T> {}

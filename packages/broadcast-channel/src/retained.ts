@@ -1,6 +1,6 @@
-import type { Receiver } from './receiver.ts';
-import type { Sender } from './sender.ts';
-import type { WeakSender } from './weak-sender.ts';
+import type { BroadcastReceiver } from './receiver.ts';
+import type { BroadcastSender } from './sender.ts';
+import type { WeakBroadcastSender } from './weak-sender.ts';
 
 /**
  * The values that a channel still holds: those that a receiver has yet to read and that were not overwritten.
@@ -18,8 +18,9 @@ import type { WeakSender } from './weak-sender.ts';
  * console.log(retained(tx)); // => [ 'b', 'c' ]
  * ```
  */
-export function retained<T>(handle: Sender<T> | WeakSender<T> | Receiver<T>): T[] {
-  const { ring } = handle;
+export function retained<T>(handle: BroadcastSender<T> | WeakBroadcastSender<T> | BroadcastReceiver<T>): T[] {
+  const ring = handle?.ring;
+  if (ring === undefined) throw new TypeError('retained: expected a sender or a receiver of a broadcast channel');
   const values: T[] = [];
   // Nothing of the ring is imported: a chunk that both entries share would cut the hot path in two, and cost 12 %.
   for (let at = Math.max(0, ring.tail - ring.size); at < ring.tail; at++) {

@@ -60,7 +60,7 @@ export class Ring<T> implements WaiterList {
   weakSenders = 0;
   /** Open receivers. */
   receivers = 0;
-  /** For the next send; `wakeAll` swaps the two. */
+  /** For the next send; `wakeQueue` swaps the two. */
   waiting: Queue<T> = new Queue();
   /** Being woken (invariant 5). */
   waking: Queue<T> = new Queue();
@@ -69,9 +69,9 @@ export class Ring<T> implements WaiterList {
   /** Set while `wakeTold` is at work. */
   isTelling = false;
 
-  constructor(capacity: number) {
+  constructor(call: string, capacity: number) {
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > CAPACITY_END) {
-      throw new RangeError(`broadcast: the capacity must be an integer from 1 to 2^24, got ${show(capacity)}`);
+      throw new RangeError(`${call}: the capacity must be an integer from 1 to 2^24, got ${show(capacity)}`);
     }
     this.size = 2 ** Math.ceil(Math.log2(capacity));
     this.mask = this.size - 1;
@@ -89,7 +89,7 @@ export function send<T>(ring: Ring<T>, value: T): number {
   const slot = ring.tail++ & ring.mask;
   ring.values[slot] = value;
   ring.remaining[slot] = receivers;
-  wakeAll(ring);
+  wakeQueue(ring);
   wakeTold(ring);
   return receivers;
 }
@@ -131,7 +131,7 @@ export function unread<T>(ring: Ring<T>, position: number, values: readonly T[])
 export function closeSender<T>(ring: Ring<T>): void {
   if (--ring.senders > 0) return;
   wakeRest(ring);
-  wakeAll(ring);
+  wakeQueue(ring);
   wakeTold(ring);
 }
 
@@ -150,15 +150,15 @@ export function oldestUnread<T>(ring: Ring<T>): number {
 
 /** Puts a cursor, which is in no queue, behind those that wait for the next send. */
 export function enqueue<T>(ring: Ring<T>, cursor: Cursor<T>): void {
-  append(ring.waiting, cursor);
+  pushCursor(ring.waiting, cursor);
 }
 
 /** Puts a cursor, which is in no queue, behind those whose lists `wakeTold` is to wake. */
 export function tell<T>(ring: Ring<T>, cursor: Cursor<T>): void {
-  append(ring.told, cursor);
+  pushCursor(ring.told, cursor);
 }
 
-function append<T>(queue: Queue<T>, cursor: Cursor<T>): void {
+function pushCursor<T>(queue: Queue<T>, cursor: Cursor<T>): void {
   cursor.place = queue.end;
   queue.cursors[queue.end++] = cursor;
 }
@@ -177,7 +177,7 @@ export function dequeue<T>(ring: Ring<T>, cursor: Cursor<T>): void {
 }
 
 /** Wakes everybody who waits now; who waits again meanwhile waits for the next time. */
-function wakeAll<T>(ring: Ring<T>): void {
+function wakeQueue<T>(ring: Ring<T>): void {
   const { waiting, waking } = ring;
   if (waiting.end === 0) return;
   ring.waiting = waking;

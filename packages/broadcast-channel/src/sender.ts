@@ -1,10 +1,10 @@
 import { ClosedError, PENDING } from '@quiesce/cancellation-token';
-import { defineHandle, misused, refuseThenable } from '@quiesce/internal';
+import { checkKind, defineHandle, misused, refuseThenable } from '@quiesce/internal';
 import { Closed } from './closed.ts';
-import type { Handle } from './handle.ts';
-import { Receiver } from './receiver.ts';
+import type { ChannelEnd } from './handle.ts';
+import { BroadcastReceiver } from './receiver.ts';
 import { closeSender, oldestUnread, type Ring, send } from './ring.ts';
-import { WeakSender } from './weak-sender.ts';
+import { WeakBroadcastSender } from './weak-sender.ts';
 
 /**
  * Sends values to all receivers of its channel. The channel closes when its last sender is closed.
@@ -20,16 +20,20 @@ import { WeakSender } from './weak-sender.ts';
  * console.log(rx.tryRecv()); // => { ok: false, why: 'closed' }
  * ```
  */
-export class Sender<T> implements Disposable {
+export class BroadcastSender<T> implements Disposable {
   /** @internal See `defineHandle`. */
-  static readonly completed: object = /* @__PURE__ */ defineHandle(Sender, {
+  static readonly completed: object = /* @__PURE__ */ defineHandle(BroadcastSender, {
     name: 'sender',
     dispose: 'close',
     unguarded: ['send'],
+    owns: (value) => BroadcastSender.#owns(value),
     facts: ({ length, receiverCount, strongCount }) => ({ length, receiverCount, strongCount }),
   });
-  /** @internal */
-  readonly ring: Ring<T>;
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #isClosed in Object(value);
+  }
+  readonly #ring: Ring<T>;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
@@ -37,7 +41,7 @@ export class Sender<T> implements Disposable {
 
   /** @internal */
   constructor(ring: Ring<T>) {
-    this.ring = ring;
+    this.#ring = ring;
     ring.senders++;
   }
 
@@ -60,11 +64,11 @@ export class Sender<T> implements Disposable {
    * ```
    */
   send(value: T): number {
-    if (!(this instanceof Sender)) throw misused(Sender.prototype, 'sender', 'send', this);
+    if (!BroadcastSender.#owns(this)) throw misused(BroadcastSender.prototype, 'sender', 'send', this);
     this.#check('send');
     refuseThenable(value, 'send');
     if (value === PENDING) throw new TypeError('send: PENDING says that there is no value; wrap it in an object');
-    return send(this.ring, value);
+    return send(this.#ring, value);
   }
 
   /**
@@ -81,9 +85,9 @@ export class Sender<T> implements Disposable {
    * console.log(await rx.recv()); // => hello
    * ```
    */
-  subscribe(): Receiver<T> {
+  subscribe(): BroadcastReceiver<T> {
     this.#check('subscribe');
-    return new Receiver(this.ring);
+    return new BroadcastReceiver(this.#ring);
   }
 
   /**
@@ -92,9 +96,9 @@ export class Sender<T> implements Disposable {
    * @throws ClosedError when this sender was closed
    * @see Clone for tokio::sync::broadcast::Sender (tokio 1.53)
    */
-  clone(): Sender<T> {
+  clone(): BroadcastSender<T> {
     this.#check('clone');
-    return new Sender(this.ring);
+    return new BroadcastSender(this.#ring);
   }
 
   /**
@@ -111,10 +115,10 @@ export class Sender<T> implements Disposable {
    * console.log(weak.upgrade()); // => undefined
    * ```
    */
-  downgrade(): WeakSender<T> {
+  downgrade(): WeakBroadcastSender<T> {
     this.#check('downgrade');
     // A function, so that the module of the weak sender does not import this one.
-    return new WeakSender(this.ring, () => new Sender(this.ring));
+    return new WeakBroadcastSender(this.#ring, () => new BroadcastSender(this.#ring));
   }
 
   /**
@@ -132,27 +136,27 @@ export class Sender<T> implements Disposable {
    * ```
    */
   closed(): Closed {
-    return new Closed(this.ring);
+    return new Closed(this.#ring);
   }
 
   /** How many receivers are open. */
   get receiverCount(): number {
-    return this.ring.receivers;
+    return this.#ring.receivers;
   }
 
   /** How many senders of this channel are open. */
   get strongCount(): number {
-    return this.ring.senders;
+    return this.#ring.senders;
   }
 
   /** How many weak senders of this channel are open. */
   get weakCount(): number {
-    return this.ring.weakSenders;
+    return this.#ring.weakSenders;
   }
 
   /** How many values are kept for the slowest receiver; at most the capacity. */
   get length(): number {
-    return this.ring.tail - oldestUnread(this.ring);
+    return this.#ring.tail - oldestUnread(this.#ring);
   }
 
   /** Whether every receiver has read everything. */
@@ -160,9 +164,15 @@ export class Sender<T> implements Disposable {
     return this.length === 0;
   }
 
+  /** @internal */
+  get ring(): Ring<T> {
+    return this.#ring;
+  }
+
   /** Whether a handle, of any kind, is of the same channel. */
-  sameChannel(other: Handle): boolean {
-    return other.ring === this.ring;
+  sameChannel(other: ChannelEnd): boolean {
+    checkKind(other?.ring !== undefined, 'sameChannel', 'a sender or receiver', other);
+    return other.ring === this.#ring;
   }
 
   /**
@@ -174,7 +184,7 @@ export class Sender<T> implements Disposable {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    closeSender(this.ring);
+    closeSender(this.#ring);
   }
 
   #check(call: string): void {

@@ -1,5 +1,5 @@
 import { CancellationToken, PENDING, type Waiter } from '@quiesce/cancellation-token';
-import { checkOptions, defineDispose, defineInspect, show } from '@quiesce/internal';
+import { checkOptions, defineHandle, misused, show } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 import { LaggedError } from './errors.ts';
 import { finish, receiveNext, type Taking } from './receive.ts';
@@ -8,7 +8,7 @@ import { finish, receiveNext, type Taking } from './receive.ts';
 export type OnLag = 'throw' | 'skip' | ((missed: number) => void);
 
 /** How an iteration goes. */
-export interface ValuesOptions {
+export interface BroadcastValuesOptions {
   /** What to do when values were missed; default `'throw'`. A function is called inside `next`. */
   readonly onLag?: OnLag | undefined;
   /** Ends the iteration: the `next()` that waits, and each later one, rejects with the reason. */
@@ -19,10 +19,14 @@ type Result<T> = IteratorResult<T, undefined>;
 
 /** The values of a receiver, one after the other. */
 export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable, Taking<Result<T>> {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Values, 'return', 'asyncDispose');
-  /** @internal See `defineInspect`. */
-  static readonly described: object = /* @__PURE__ */ defineInspect(Values, (values) => ({ isDone: values.#isDone }));
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Values, {
+    name: 'iterator',
+    owns: (value) => #isDone in value,
+    asyncDispose: 'return',
+    unguarded: ['next', 'poll'],
+    facts: (values) => ({ isDone: values.#isDone }),
+  });
   readonly #cursor: Cursor<T>;
   readonly #onLag: OnLag;
   /** @internal Its receives that do not wait in the slot. */
@@ -33,19 +37,19 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
   /** The same as `return`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
-  constructor(cursor: Cursor<T>, options?: ValuesOptions) {
+  constructor(cursor: Cursor<T>, options?: BroadcastValuesOptions) {
     checkOptions('values', options, ['onLag', 'signal']);
-    const onLag = options?.onLag ?? 'throw';
-    const signal = options?.signal;
+    const { onLag = 'throw', signal } = options ?? {};
     if (onLag !== 'throw' && onLag !== 'skip' && typeof onLag !== 'function') {
       throw new TypeError(`values: onLag must be 'throw', 'skip' or a function, got ${show(onLag)}`);
     }
     this.#cursor = cursor;
     this.#onLag = onLag;
-    this.#token = signal === undefined ? undefined : CancellationToken.from(signal);
+    this.#token = signal === undefined ? undefined : CancellationToken.from(signal, 'values: signal');
   }
 
   next(): Promise<Result<T>> {
+    if (!(#isDone in Object(this))) throw misused(Values.prototype, 'iterator', 'next', this);
     if (this.#isDone) return this.return();
     const cursor = this.#cursor;
     const token = this.#token;

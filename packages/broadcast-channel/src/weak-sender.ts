@@ -1,8 +1,8 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineHandle } from '@quiesce/internal';
-import type { Handle } from './handle.ts';
+import { checkKind, defineHandle } from '@quiesce/internal';
+import type { ChannelEnd } from './handle.ts';
 import type { Ring } from './ring.ts';
-import type { Sender } from './sender.ts';
+import type { BroadcastSender } from './sender.ts';
 
 /**
  * Can become a sender of its channel again as long as another one is open, and does not keep the channel open itself.
@@ -17,24 +17,24 @@ import type { Sender } from './sender.ts';
  * rx.close();
  * ```
  */
-export class WeakSender<T> implements Disposable {
+export class WeakBroadcastSender<T> implements Disposable {
   /** @internal See `defineHandle`. */
-  static readonly completed: object = /* @__PURE__ */ defineHandle(WeakSender, {
+  static readonly completed: object = /* @__PURE__ */ defineHandle(WeakBroadcastSender, {
     name: 'weak',
+    owns: (value) => #ring in value,
     dispose: 'close',
     facts: ({ strongCount, weakCount }) => ({ strongCount, weakCount }),
   });
-  /** @internal */
-  readonly ring: Ring<T>;
-  readonly #createSender: () => Sender<T>;
+  readonly #ring: Ring<T>;
+  readonly #createSender: () => BroadcastSender<T>;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(ring: Ring<T>, createSender: () => Sender<T>) {
-    this.ring = ring;
+  constructor(ring: Ring<T>, createSender: () => BroadcastSender<T>) {
+    this.#ring = ring;
     this.#createSender = createSender;
     ring.weakSenders++;
   }
@@ -55,9 +55,9 @@ export class WeakSender<T> implements Disposable {
    * console.log(await rx.recv()); // => still open
    * ```
    */
-  upgrade(): Sender<T> | undefined {
+  upgrade(): BroadcastSender<T> | undefined {
     this.#check('upgrade');
-    return this.ring.senders === 0 ? undefined : this.#createSender();
+    return this.#ring.senders === 0 ? undefined : this.#createSender();
   }
 
   /**
@@ -66,24 +66,30 @@ export class WeakSender<T> implements Disposable {
    * @throws ClosedError when this weak sender was closed
    * @see Clone for tokio::sync::broadcast::WeakSender (tokio 1.53)
    */
-  clone(): WeakSender<T> {
+  clone(): WeakBroadcastSender<T> {
     this.#check('clone');
-    return new WeakSender(this.ring, this.#createSender);
+    return new WeakBroadcastSender(this.#ring, this.#createSender);
   }
 
   /** How many senders of this channel are open. */
   get strongCount(): number {
-    return this.ring.senders;
+    return this.#ring.senders;
   }
 
   /** How many weak senders of this channel are open. */
   get weakCount(): number {
-    return this.ring.weakSenders;
+    return this.#ring.weakSenders;
+  }
+
+  /** @internal */
+  get ring(): Ring<T> {
+    return this.#ring;
   }
 
   /** Whether a handle, of any kind, is of the same channel. */
-  sameChannel(other: Handle): boolean {
-    return other.ring === this.ring;
+  sameChannel(other: ChannelEnd): boolean {
+    checkKind(other?.ring !== undefined, 'sameChannel', 'a sender or receiver', other);
+    return other.ring === this.#ring;
   }
 
   /**
@@ -94,7 +100,7 @@ export class WeakSender<T> implements Disposable {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.ring.weakSenders--;
+    this.#ring.weakSenders--;
   }
 
   #check(call: string): void {

@@ -1,5 +1,10 @@
 // Random operations against a naive model: a log of all values, and for each receiver a number.
-import { broadcast, type Receiver, type Sender, type WeakSender } from '@quiesce/broadcast-channel';
+import {
+  type BroadcastReceiver,
+  type BroadcastSender,
+  broadcast,
+  type WeakBroadcastSender,
+} from '@quiesce/broadcast-channel';
 import { retained } from '@quiesce/broadcast-channel/testing';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import fc from 'fast-check';
@@ -122,9 +127,9 @@ interface Recv {
 /** The channel under test and its model, driven side by side. */
 class Pair {
   readonly model: Model;
-  readonly senders: Sender<number>[];
-  readonly weak: WeakSender<number>[] = [];
-  readonly receivers: Receiver<number>[];
+  readonly senders: BroadcastSender<number>[];
+  readonly weak: WeakBroadcastSender<number>[] = [];
+  readonly receivers: BroadcastReceiver<number>[];
   readonly recvs: Recv[] = [];
   sent = 0;
 
@@ -139,7 +144,7 @@ class Pair {
   step(kind: number, which: number): void {
     const tx = this.senders[which % Math.max(1, this.senders.length)];
     const at = which % this.receivers.length;
-    const rx = this.receivers[at] as Receiver<number>;
+    const rx = this.receivers[at] as BroadcastReceiver<number>;
     const model = this.model.receivers[at] as ModelReceiver;
     if (kind < 38) this.send(tx);
     else if (kind < 50) expect(tryRecv(rx)).toEqual(this.model.read(model));
@@ -160,13 +165,13 @@ class Pair {
     expect(this.observed()).toEqual(this.expected());
   }
 
-  send(tx: Sender<number> | undefined): void {
+  send(tx: BroadcastSender<number> | undefined): void {
     if (tx === undefined) return;
     const value = this.sent++;
     expect(tx.send(value)).toBe(this.model.send(value));
   }
 
-  recv(rx: Receiver<number>, model: ModelReceiver, limit: number | undefined): void {
+  recv(rx: BroadcastReceiver<number>, model: ModelReceiver, limit: number | undefined): void {
     const token = new CancellationToken();
     const recv: Recv = { rx: model, model: this.model.recv(model, limit), token, answer: 'pending' };
     this.recvs.push(recv);
@@ -190,7 +195,7 @@ class Pair {
   }
 
   /** A step of an iteration, which is left by `return` where others are cancelled. */
-  next(rx: Receiver<number>, model: ModelReceiver): void {
+  next(rx: BroadcastReceiver<number>, model: ModelReceiver): void {
     const values = rx.values();
     const token = { cancel: () => void values.return?.() };
     const recv: Recv = { rx: model, model: this.model.recv(model, undefined), token, answer: 'pending' };
@@ -215,22 +220,22 @@ class Pair {
     recv.model.answer = 'cancelled';
   }
 
-  subscribe(tx: Sender<number> | undefined): void {
+  subscribe(tx: BroadcastSender<number> | undefined): void {
     if (tx !== undefined) this.adopt(tx.subscribe());
   }
 
-  adopt(rx: Receiver<number>): void {
+  adopt(rx: BroadcastReceiver<number>): void {
     this.receivers.push(rx);
     this.model.subscribe();
   }
 
-  clone(tx: Sender<number> | undefined): void {
+  clone(tx: BroadcastSender<number> | undefined): void {
     if (tx === undefined) return;
     this.senders.push(tx.clone());
     this.model.senders++;
   }
 
-  downgrade(tx: Sender<number> | undefined): void {
+  downgrade(tx: BroadcastSender<number> | undefined): void {
     if (tx === undefined) return;
     this.weak.push(tx.downgrade());
     this.model.weak++;
@@ -264,7 +269,7 @@ class Pair {
     return {
       receivers: this.receivers.map(({ length, isEmpty, isClosed }) => ({ length, isEmpty, isClosed })),
       senders: this.senders.map(({ length, isEmpty, receiverCount }) => ({ length, isEmpty, receiverCount })),
-      retained: retained(this.receivers[0] as Receiver<number>),
+      retained: retained(this.receivers[0] as BroadcastReceiver<number>),
       counts: [...new Set(counts.map(String))],
     };
   }
@@ -284,7 +289,7 @@ class Pair {
   }
 }
 
-function tryRecv(rx: Receiver<number>): Answer {
+function tryRecv(rx: BroadcastReceiver<number>): Answer {
   const got = rx.tryRecv();
   if (got.ok) return { value: got.value };
   if (got.why === 'lagged') return { lagged: got.missed };

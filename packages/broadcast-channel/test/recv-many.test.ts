@@ -86,7 +86,7 @@ describe('recvMany', () => {
       const [, rx] = sent(8, 1);
       const wrong = rx.recvMany(limit as number);
       await expect(wrong).rejects.toBeInstanceOf(RangeError);
-      await expect(wrong).rejects.toThrow('recvMany: the limit must be an integer, 1 or more, got ');
+      await expect(wrong).rejects.toThrow('recvMany: the limit must be an integer from 1 to 2^53-1, got ');
       expectValues(rx, 1);
     },
   );

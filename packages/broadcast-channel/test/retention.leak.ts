@@ -1,15 +1,19 @@
 // What a channel keeps: the values that somebody has yet to read, and nothing else.
 import { getEventListeners } from 'node:events';
-import { broadcast, type Receiver, type Sender } from '@quiesce/broadcast-channel';
+import { type BroadcastReceiver, type BroadcastSender, broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
 import { describe, expect, test } from 'vitest';
 import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
 
-type Channel = [tx: Sender<object>, rx: Receiver<object>];
+type Channel = [tx: BroadcastSender<object>, rx: BroadcastReceiver<object>];
 
 /** Sends `count` objects and says which of them, counted from 0, are still there after `act`. */
-async function kept([tx, rx]: Channel, count: number, act: (tx: Sender<object>, rx: Receiver<object>) => unknown) {
+async function kept(
+  [tx, rx]: Channel,
+  count: number,
+  act: (tx: BroadcastSender<object>, rx: BroadcastReceiver<object>) => unknown,
+) {
   const sent: WeakRef<object>[] = [];
   const send = (): void => {
     const value = {};
@@ -39,7 +43,7 @@ describe('a value', () => {
   test('is kept for the slowest reader', async () => {
     const channel = broadcast<object>(4);
     const slow = channel[0].subscribe();
-    const read = (_: unknown, rx: Receiver<object>): void => {
+    const read = (_: unknown, rx: BroadcastReceiver<object>): void => {
       for (let i = 0; i < 3; i++) rx.tryRecv();
       slow.tryRecv();
     };
@@ -57,7 +61,7 @@ describe('a value', () => {
 
   test('is kept by a closed channel until it is drained', async () => {
     expect(await kept(broadcast(4), 2, (tx) => tx.close())).toEqual([0, 1]);
-    const drain = (tx: Sender<object>, rx: Receiver<object>): void => {
+    const drain = (tx: BroadcastSender<object>, rx: BroadcastReceiver<object>): void => {
       tx.close();
       while (rx.tryRecv().ok);
     };
@@ -71,11 +75,11 @@ describe('a value', () => {
   });
 
   test('is not kept by a batch that was given away, nor by an iteration that is over', async () => {
-    const batch = async (_: unknown, rx: Receiver<object>): Promise<void> => {
+    const batch = async (_: unknown, rx: BroadcastReceiver<object>): Promise<void> => {
       await rx.recvMany(2);
     };
     expect(await kept(broadcast(4), 3, batch)).toEqual([2]);
-    const iteration = async (_: unknown, rx: Receiver<object>): Promise<void> => {
+    const iteration = async (_: unknown, rx: BroadcastReceiver<object>): Promise<void> => {
       let left = 2;
       for await (const _ of rx) if (--left === 0) break;
     };
@@ -138,7 +142,7 @@ describe('a receiver that lives long', () => {
 
 test('an iteration that was left keeps nothing of its onLag, also where it waited', async () => {
   const tx = broadcast.sender<number>(4);
-  const receivers: Receiver<number>[] = [];
+  const receivers: BroadcastReceiver<number>[] = [];
   const left = await survivors(1_000, async () => {
     const rx = tx.subscribe();
     receivers.push(rx);

@@ -1,5 +1,5 @@
 // Strong and weak senders, and what every handle says of them.
-import { broadcast, type Handle } from '@quiesce/broadcast-channel';
+import { broadcast, type ChannelEnd } from '@quiesce/broadcast-channel';
 import { ClosedError } from '@quiesce/cancellation-token';
 import { describe, expect, it } from 'vitest';
 import { expectClosed, expectCounts, expectEmpty, expectValues } from './vocabulary.ts';
@@ -128,7 +128,7 @@ describe('counts', () => {
 
 describe('sameChannel', () => {
   it('tells the handles of one channel from those of another, whatever their kind', () => {
-    const handles = (): Handle[] => {
+    const handles = (): ChannelEnd[] => {
       const [tx, rx] = broadcast<number>(4);
       const weak = tx.downgrade();
       return [tx, tx.clone(), rx, rx.resubscribe(), weak, weak.clone()];

@@ -1,12 +1,12 @@
 import {
+  type BroadcastReceiver,
+  type BroadcastSender,
+  type BroadcastTryRecv,
   broadcast,
+  type ChannelEnd,
   type Closed,
-  type Handle,
   type LaggedError,
-  type Receiver,
-  type Sender,
-  type TryRecv,
-  type WeakSender,
+  type WeakBroadcastSender,
 } from '@quiesce/broadcast-channel';
 import { retained } from '@quiesce/broadcast-channel/testing';
 import type { CancellationToken, Source, SourcePromise } from '@quiesce/cancellation-token';
@@ -14,8 +14,8 @@ import { select } from '@quiesce/select';
 import { expectTypeOf } from 'vitest';
 
 const [tx, rx] = broadcast<{ id: number }>(4);
-expectTypeOf(tx).toEqualTypeOf<Sender<{ id: number }>>();
-expectTypeOf(rx).toEqualTypeOf<Receiver<{ id: number }>>();
+expectTypeOf(tx).toEqualTypeOf<BroadcastSender<{ id: number }>>();
+expectTypeOf(rx).toEqualTypeOf<BroadcastReceiver<{ id: number }>>();
 
 expectTypeOf(tx.send).parameters.toEqualTypeOf<[{ id: number }]>();
 expectTypeOf(tx.send({ id: 1 })).toEqualTypeOf<number>();
@@ -28,13 +28,13 @@ expectTypeOf(rx).toExtend<Disposable>();
 expectTypeOf(tx).toExtend<Disposable>();
 expectTypeOf<LaggedError['missed']>().toEqualTypeOf<number>();
 
-expectTypeOf(broadcast.sender<string>(1)).toEqualTypeOf<Sender<string>>();
+expectTypeOf(broadcast.sender<string>(1)).toEqualTypeOf<BroadcastSender<string>>();
 expectTypeOf(rx.recvMany(2)).toEqualTypeOf<SourcePromise<{ id: number }[]>>();
 expectTypeOf(rx.recvMany).toBeCallableWith(2, { signal: {} as AbortSignal });
 const weak = tx.downgrade();
-expectTypeOf(weak).toEqualTypeOf<WeakSender<{ id: number }>>();
+expectTypeOf(weak).toEqualTypeOf<WeakBroadcastSender<{ id: number }>>();
 expectTypeOf(weak).toExtend<Disposable>();
-expectTypeOf(weak.upgrade()).toEqualTypeOf<Sender<{ id: number }> | undefined>();
+expectTypeOf(weak.upgrade()).toEqualTypeOf<BroadcastSender<{ id: number }> | undefined>();
 expectTypeOf(tx.closed()).toEqualTypeOf<Closed>();
 expectTypeOf(tx.closed()).toExtend<Source<void>>();
 expectTypeOf(await tx.closed()).toEqualTypeOf<void>();
@@ -42,14 +42,14 @@ expectTypeOf(retained(weak)).toEqualTypeOf<{ id: number }[]>();
 expectTypeOf(retained(rx)).toEqualTypeOf<{ id: number }[]>();
 
 // Handles of other types are handles too.
-const other: Handle = broadcast.sender<string>(1);
+const other: ChannelEnd = broadcast.sender<string>(1);
 expectTypeOf(tx.sameChannel(other)).toEqualTypeOf<boolean>();
 expectTypeOf(rx.sameChannel(weak)).toEqualTypeOf<boolean>();
 
 for await (const value of rx) expectTypeOf(value).toEqualTypeOf<{ id: number }>();
 
 // What tryRecv answers is told apart by `ok`, then by `why`.
-const got: TryRecv<{ id: number }> = rx.tryRecv();
+const got: BroadcastTryRecv<{ id: number }> = rx.tryRecv();
 if (got.ok) expectTypeOf(got.value).toEqualTypeOf<{ id: number }>();
 else if (got.why === 'lagged') expectTypeOf(got.missed).toEqualTypeOf<number>();
 else expectTypeOf(got.why).toEqualTypeOf<'empty' | 'closed'>();
@@ -58,7 +58,7 @@ const outcome = await select({ message: rx });
 expectTypeOf(outcome.value).toEqualTypeOf<{ id: number }>();
 
 // Handles are generic without constraint: code over them needs no `Sendable`.
-function forward<T>(from: Receiver<T>, to: Sender<T>): Promise<number> {
+function forward<T>(from: BroadcastReceiver<T>, to: BroadcastSender<T>): Promise<number> {
   return from.recv().then((value) => to.send(value));
 }
 expectTypeOf(forward(rx, tx)).toEqualTypeOf<Promise<number>>();
@@ -87,7 +87,7 @@ rx.recv({ signal: new AbortController() });
 // @ts-expect-error does not satisfy the constraint 'Sendable'
 broadcast.sender<Promise<number>>(4);
 
-// @ts-expect-error is not assignable to parameter of type 'Handle'
+// @ts-expect-error is not assignable to parameter of type 'ChannelEnd'
 tx.sameChannel({ strongCount: 1 });
 
 // @ts-expect-error 'again' is possibly 'undefined'

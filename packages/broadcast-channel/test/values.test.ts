@@ -1,5 +1,5 @@
 import { broadcast, LaggedError, type OnLag } from '@quiesce/broadcast-channel';
-import { CancellationToken } from '@quiesce/cancellation-token';
+import { CancellationToken, ClosedError } from '@quiesce/cancellation-token';
 import { describe, expect, it } from 'vitest';
 import { expectClosed, expectEmpty, expectValues, now, sent, turn } from './vocabulary.ts';
 
@@ -266,6 +266,17 @@ describe('values with a signal', () => {
     expect([seen, await rx.recv()]).toEqual([['one'], 'two']);
     await expect(rx.values({ signal: AbortSignal.abort('late') }).next()).rejects.toBe('late');
     expect(() => rx.values({ signal: {} as never })).toThrow(TypeError);
+  });
+
+  it('do not take a ClosedError that is its reason for the end', async () => {
+    const [, rx] = broadcast<number>(2);
+    const reason = new ClosedError('the database is closed');
+    const stop = new CancellationToken();
+    const values = rx.values({ signal: stop });
+    const nexts = [values.next(), values.next()].map((next) => next.catch((error: unknown) => error));
+    stop.cancel(reason);
+    expect(await Promise.all(nexts)).toEqual([reason, reason]);
+    await expect(values.next()).rejects.toBe(reason);
   });
 
   it('give what was taken when the report of a lag cancels it', async () => {

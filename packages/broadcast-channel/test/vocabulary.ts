@@ -1,33 +1,33 @@
-import { broadcast, type Handle, type Receiver, type Sender } from '@quiesce/broadcast-channel';
+import { type BroadcastReceiver, type BroadcastSender, broadcast, type ChannelEnd } from '@quiesce/broadcast-channel';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '@quiesce/cancellation-token';
 import { expect } from 'vitest';
 
 /** The next values, one after the other. */
-export function expectValues<T>(rx: Receiver<T>, ...values: readonly T[]): void {
+export function expectValues<T>(rx: BroadcastReceiver<T>, ...values: readonly T[]): void {
   for (const value of values) expect(rx.tryRecv()).toEqual({ ok: true, value });
 }
 
-export function expectEmpty(rx: Receiver<unknown>): void {
+export function expectEmpty(rx: BroadcastReceiver<unknown>): void {
   expect(rx.tryRecv()).toEqual({ ok: false, why: 'empty' });
 }
 
-export function expectClosed(rx: Receiver<unknown>): void {
+export function expectClosed(rx: BroadcastReceiver<unknown>): void {
   expect(rx.tryRecv()).toEqual({ ok: false, why: 'closed' });
 }
 
-export function expectLagged(rx: Receiver<unknown>, missed: number): void {
+export function expectLagged(rx: BroadcastReceiver<unknown>, missed: number): void {
   expect(rx.tryRecv()).toEqual({ ok: false, why: 'lagged', missed });
 }
 
 /** What every one of these handles has to say of the senders of its channel. */
-export function expectCounts(strongCount: number, weakCount: number, ...handles: readonly Handle[]): void {
+export function expectCounts(strongCount: number, weakCount: number, ...handles: readonly ChannelEnd[]): void {
   for (const handle of handles) {
     expect({ strongCount: handle.strongCount, weakCount: handle.weakCount }).toEqual({ strongCount, weakCount });
   }
 }
 
 /** A channel on which `count` values, 1 to `count`, have been sent. */
-export function sent(capacity: number, count: number): [tx: Sender<number>, rx: Receiver<number>] {
+export function sent(capacity: number, count: number): [tx: BroadcastSender<number>, rx: BroadcastReceiver<number>] {
   const channel = broadcast<number>(capacity);
   for (let n = 1; n <= count; n++) channel[0].send(n);
   return channel;

@@ -1,24 +1,24 @@
 /**
  * A promise that is a source, too: what a method returns that can be awaited, and be a branch of `select`.
  *
- *                 ready at the call                  a value comes
- *     call ──────────► TAKEN          call ──► WAITING ──────────► ANSWERED
- *                        │ put back              │ leaves the line     ▲
- *                        └────────► DEFERRED ◄───┘                     │
- *                                      └────── a poll takes ───────────┘
+ *           ready at the call, or a value comes
+ *     call ──► (WAITING) ──► TAKEN ──put back──► DEFERRED ──a poll takes──► ANSWERED
+ *                  │           └── too much has happened since ────────────────▲
+ *                  └────────── leaves the line ──► DEFERRED
  *
  * It starts at the call, as every promise does, and plain `await` is as fast as that of the promise alone. Used as a branch it
  * is DEFERRED first: from then on it takes only when it is polled. Awaited after that, it waits again.
  *
  * Invariants
- *  1. One call takes at most one value, and remembers it: promise and source give the same.
+ *  1. One call takes at most one value, and remembers it: promise and source give the same. Only what it took before it was
+ *     DEFERRED may go back, since nothing has won with it.
  *  2. While DEFERRED it stands in line only for those who are parked on it.
  *
  * Not guaranteed: that reactions which were attached before it was DEFERRED run, if it is then neither awaited nor a branch.
  * A native promise does not say whether it has any.
  */
 
-import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { ignore, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 import { Wait } from './wait.ts';
 
@@ -32,10 +32,12 @@ export interface Takeable<T> extends SourceProtocol<T> {
    *
    * @param value what it gave; `undefined`, if it threw
    * @param error what it threw, if it did
-   * @param mark what `asSource` was given for that poll
+   * @param mark the `mark` after that poll, or what `asSource` was given for it
    * @returns whether it did. `false`: too much has happened since
    */
   putBack?(value: T | undefined, error: unknown, mark: number): boolean;
+  /** Read after a poll that gave something, for `putBack`. Default: 0. */
+  readonly mark?: number;
 }
 
 /** The wait of a call. */
@@ -76,9 +78,12 @@ export class Call<T> implements SourceProtocol<T> {
   readonly promise: Promise<T>;
   /** The source from which the call takes. */
   readonly protocol: Takeable<T>;
-  /** Set once while it is not DEFERRED, by the wait or at birth, and once by the poll that takes. */
+  /**
+   * Set once while it is not DEFERRED, by the wait or at birth, and once by the poll that takes. While WAITING it may be the mark
+   * that the value will have, for a wait that does not note its end here.
+   */
   answer: T | Failure | typeof PENDING;
-  /** The wait while WAITING; the mark of what was taken while TAKEN. */
+  /** The wait while WAITING; the mark of what was taken while TAKEN; `undefined` once it is DEFERRED. */
   wait: CallWait | number | undefined;
   /** Made when it is DEFERRED. */
   branch: Branch<T> | undefined = undefined;
@@ -105,20 +110,20 @@ export class Call<T> implements SourceProtocol<T> {
   }
 
   /** The wait has ended: with a value. */
-  settled(value: T): void {
+  settled(value: T, mark = 0): void {
     this.answer = value;
-    this.wait = undefined;
     // It was DEFERRED inside of the poll that took.
-    if (this.branch !== undefined) this.#wake(this.branch);
+    if (this.branch === undefined) this.wait = mark;
+    else this.#wake(this.branch);
   }
 
   /** The wait has ended: with an error. */
-  failed(error: unknown): void {
-    this.settled(new Failure(error) as never);
+  failed(error: unknown, mark = 0): void {
+    this.settled(new Failure(error) as never, mark);
   }
 
   defer(): void {
-    const { wait: waiting, answer, promise, protocol } = this;
+    const { wait: waiting, answer, promise } = this;
     // The failure goes to the branch, and to those who await the promise from now on.
     const isUnhandled = waiting !== undefined || (answer instanceof Failure && !answer.isHandled);
     if (answer instanceof Failure) answer.isHandled = true;
@@ -126,21 +131,44 @@ export class Call<T> implements SourceProtocol<T> {
     if (isUnhandled) Promise.prototype.then.call(promise, undefined, ignore);
     if (waiting === undefined) return;
     this.wait = undefined;
-    if (typeof waiting === 'object') {
-      const settling = waiting.giveUp(this);
-      this.branch = new Branch(settling ?? SETTLED);
-      if (settling === undefined) {
-        this.#follow();
-        return;
-      }
-    } else {
-      const [value, error] = answer instanceof Failure ? [undefined, answer.error] : [answer as T, undefined];
-      if (protocol.putBack?.(value, error, waiting) !== true) return;
-      this.answer = PENDING;
-      this.branch = new Branch(SETTLED);
+    if (typeof waiting !== 'object') {
+      this.#putBack(answer as T | Failure, waiting);
+      return;
     }
+    const settling = waiting.giveUp(this);
+    const branch = new Branch<T>(settling ?? SETTLED);
+    this.branch = branch;
+    this.answer = PENDING;
+    this.#takeLater();
+    if (settling !== undefined) return;
+    // Its value has come, and was noted nowhere, which costs time at each receive. The promise has it.
+    branch.isFollowing = true;
+    const goesBack = (taken: T | Failure): void => {
+      branch.isFollowing = false;
+      if (!this.#putBack(taken, typeof answer === 'number' ? answer : 0)) this.answer = taken;
+      this.#wake(branch);
+    };
+    Promise.prototype.then.call(
+      promise,
+      (value) => goesBack(value),
+      (error) => goesBack(new Failure(error)),
+    );
+  }
+
+  /** From now on it takes when it is polled, and when it is awaited. */
+  #takeLater(): void {
     // Not by own properties: one `then` of its own on any promise makes all promises of the process slower.
-    Object.setPrototypeOf(promise, deferredPrototype());
+    Object.setPrototypeOf(this.promise, deferredPrototype());
+  }
+
+  /** Undoes what it took before it was DEFERRED, unless too much has happened since: then promise and branch have it. */
+  #putBack(taken: T | Failure, mark: number): boolean {
+    const [value, error] = taken instanceof Failure ? [undefined, taken.error] : [taken, undefined];
+    if (this.protocol.putBack?.(value, error, mark) !== true) return false;
+    this.answer = PENDING;
+    this.branch ??= new Branch(SETTLED);
+    this.#takeLater();
+    return true;
   }
 
   poll(): T | typeof PENDING {
@@ -176,15 +204,6 @@ export class Call<T> implements SourceProtocol<T> {
       waiting.wake();
     }
     return branch.promise;
-  }
-
-  /** Nobody has noted the answer, which costs time at each receive. The promise has it. */
-  #follow(): void {
-    (this.branch as Branch<T>).isFollowing = true;
-    this.promise.then(
-      (value) => this.settled(value),
-      (error: unknown) => this.failed(error),
-    );
   }
 
   #take(): T | typeof PENDING {
@@ -268,7 +287,7 @@ function deferredPrototype(): object {
  *
  * @param promise the promise that the method returns
  * @param protocol the source from which the method takes
- * @param value the value that was taken; `PENDING` while the promise waits
+ * @param value the value that was taken; `PENDING` while the promise waits, or the mark that its value will have
  * @param waiting the wait; or, with a value, a mark by which `putBack` knows the value that was taken
  * @returns the state of the call, which learns of the end of the wait
  * @example
@@ -323,10 +342,10 @@ export function asFailingSource<T>(
  * **Timing.** As `wait`: what is ready is taken synchronously inside the call.
  *
  * **Cancel safety.** As a branch it takes nothing until it wins: it leaves the line in which it waits, and `putBack` undoes
- * what it has taken at the call. A branch that loses can be awaited afterwards, and waits again. Either await it or make it
+ * what it has taken before, at the call or since. A branch that loses can be awaited afterwards, and waits again. Either await it or make it
  * a branch: reactions that were attached before may wait until it is used again.
  *
- * @param protocol what to take from. Without `putBack`, a value that was ready stays with the promise
+ * @param protocol what to take from. Without `putBack`, a value that was taken before stays with the promise
  * @returns the promise
  * @example
  * ```ts
@@ -339,11 +358,7 @@ export function asFailingSource<T>(
  */
 export function sourcePromise<T>(protocol: Takeable<T>): SourcePromise<T> {
   const waiting = new Wait(protocol);
-  const call = asSource(waiting.promise, protocol, PENDING, waiting);
-  waiting.call = call;
+  waiting.call = asSource(waiting.promise, protocol, PENDING, waiting);
   waiting.wake();
-  if (waiting.isOver) call.wait = 0;
   return waiting.promise as SourcePromise<T>;
 }
-
-function ignore(): void {}

@@ -4,13 +4,25 @@
 
 import { reserveStack } from '@quiesce/internal';
 import { leave, Registration } from './links.ts';
-import { ASKS, CANCELLED, forget, HAS_DEPENDENTS, LINKED, PARENT, type Reason, type TreeNode } from './node.ts';
+import {
+  ASKS,
+  CANCELLED,
+  forget,
+  GROUPED,
+  HAS_DEPENDENTS,
+  LINKED,
+  PARENT,
+  type Reason,
+  type TreeNode,
+} from './node.ts';
 import { mark, takeDue, tellAll } from './queue.ts';
 import type { Waiter } from './source.ts';
 import { reportUncaught } from './uncaught.ts';
 
 /** One more at each cancellation that others depend on: so cached negative answers expire all at once; 0: not cached. */
 export let epoch = 1;
+/** The same for groups: one more at each cancellation that a group depends on. */
+export let groupEpoch = 1;
 
 /** The round of asking that is under way (0: none) and the last there was; see group.ts. */
 export const rounds: { now: number; last: number } = { now: 0, last: 0 };
@@ -24,9 +36,9 @@ export function settle(node: TreeNode, reason: Reason): void {
   if (node.bits & LINKED && node.bits & (PARENT | ASKS)) reserveStack();
   // What was answered in this round may no longer be true.
   if (rounds.now !== 0) rounds.now = ++rounds.last;
-  const hasDependents = (node.bits & HAS_DEPENDENTS) !== 0;
+  const { bits } = node;
   if (!(node.bits & LINKED)) {
-    if (hasDependents) epoch++;
+    expire(bits);
     node.bits |= CANCELLED;
     node.up = reason;
     if (node.bits & ASKS) forget(node);
@@ -38,17 +50,23 @@ export function settle(node: TreeNode, reason: Reason): void {
     mark(node, reason);
   } catch (error) {
     // The stack has overflowed all the same. What is left is done where there is room again.
-    queueMicrotask(fire);
+    queueMicrotask(fireNext);
     throw error;
   } finally {
-    if (hasDependents) epoch++;
+    expire(bits);
   }
   tellAll();
-  fire();
+  fireNext();
+}
+
+/** What was cached about a token with these flags, and about what depends on it, is true no longer. */
+function expire(bits: number): void {
+  if (bits & HAS_DEPENDENTS) epoch++;
+  if (bits & GROUPED) groupEpoch++;
 }
 
 /** Notifies everything that is due, first come, first served, also what comes in meanwhile. */
-function fire(): void {
+function fireNext(): void {
   if (firing) return;
   const round = rounds.now;
   rounds.now = 0;

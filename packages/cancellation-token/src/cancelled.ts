@@ -1,4 +1,4 @@
-import { defineGetter, defineInspect } from '@quiesce/internal';
+import { defineHandle } from '@quiesce/internal';
 import { PENDING, type Source, type SourceProtocol, source } from './source.ts';
 import { wait } from './wait.ts';
 
@@ -18,24 +18,19 @@ import { wait } from './wait.ts';
  * ```
  */
 export class Cancelled implements PromiseLike<void> {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineGetter(
-    Cancelled,
-    source,
-    function (this: Cancelled): SourceProtocol<unknown> {
-      return this.protocol;
-    },
-  );
-  /** @internal See `defineInspect`. */
-  static readonly described: object = /* @__PURE__ */ defineInspect(Cancelled, ({ protocol }) => ({
-    isCancelled: protocol.poll() !== PENDING,
-  }));
-  /** @internal */
-  readonly protocol: SourceProtocol<unknown>;
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Cancelled, {
+    name: 'wait',
+    owns: (value) => #protocol in value,
+    source: (wait) => wait.#protocol,
+    unguarded: ['then'],
+    facts: (wait) => ({ isCancelled: wait.#protocol.poll() !== PENDING }),
+  });
+  readonly #protocol: SourceProtocol<unknown>;
 
   /** @internal */
   constructor(protocol: SourceProtocol<unknown>) {
-    this.protocol = protocol;
+    this.#protocol = protocol;
   }
 
   /** Called by `await`; registers one waiter, which stays until the cancellation. Never rejects. */
@@ -44,7 +39,7 @@ export class Cancelled implements PromiseLike<void> {
     onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    const { protocol } = this;
+    const protocol = this[source];
     // The reason is for `select`; an `await` gives nothing, as Tokio's does. A promise could not carry every reason.
     const silent: SourceProtocol<void> = {
       poll: () => (protocol.poll() === PENDING ? PENDING : undefined),

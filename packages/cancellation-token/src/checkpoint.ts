@@ -22,7 +22,7 @@ import { CancellationToken } from './token.ts';
  * ```
  */
 export async function checkpoint(token?: CancellationToken | AbortSignal): Promise<void> {
-  const own = token === undefined ? undefined : CancellationToken.from(token);
+  const own = token === undefined ? undefined : CancellationToken.from(token, 'checkpoint');
   own?.throwIfCancelled();
   const turn = consumeBudget() ?? readSlice();
   if (turn === undefined) return;

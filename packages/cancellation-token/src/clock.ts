@@ -71,18 +71,18 @@ export const systemClock: Clock = {
       const now = host.performance.now();
       const left = leftOf(set, armed, set + ms, now);
       armed = now;
-      if (left > 0) wait(left);
+      if (left > 0) arm(left);
       else fn();
     };
-    const wait = (left: number): void => {
+    const arm = (left: number): void => {
       if (left === Number.POSITIVE_INFINITY && !ref) return;
-      const next = left > LONGEST ? (): void => wait(left - LONGEST) : fire;
+      const next = left > LONGEST ? (): void => arm(left - LONGEST) : fire;
       // The platform cuts fractions off.
       const handle = host.setTimeout(next, Math.min(Math.ceil(left), LONGEST));
       if (!ref) handle.unref?.();
       made.handle = handle;
     };
-    wait(ms);
+    arm(ms);
     return made;
   },
   clearTimer(given) {

@@ -10,12 +10,14 @@ import { isCancelled } from './tree.ts';
  * Invariants
  *  1. `tops` holds the observed tokens that have this deadline and whose parent has not; the timer is set exactly while
  *     there is one, and holds the process exactly while somebody waits for one.
- *  2. All tokens that it cancels get the same reason.
+ *  2. All tokens that it cancels get the same reason. A deadline above that is noticed before does not change that.
  */
 export class Deadline implements Origin {
   readonly isInherited = true;
   readonly clock: Clock;
-  /** On the clock's `now()` scale; `-Infinity` once the timer has fired, which may be a little before by that scale. */
+  /** On the clock's `now()` scale. */
+  readonly #due: number;
+  /** The same; `-Infinity` once the timer has fired, which may be a little before by that scale. */
   #at: number;
   /** On the clock's `wall()` scale; that of the other one if that is earlier. */
   readonly wall: number;
@@ -40,7 +42,8 @@ export class Deadline implements Origin {
 
   constructor(ms: number, clock: Clock, wall: number, others: readonly Deadline[], error: TimeoutError) {
     this.clock = clock;
-    this.#at = clock.now() + ms;
+    this.#due = clock.now() + ms;
+    this.#at = this.#due;
     this.all = [this, ...others];
     this.wall = Math.min(wall, ...others.map((other) => other.wall));
     this.#error = error;
@@ -56,8 +59,16 @@ export class Deadline implements Origin {
     return undefined;
   }
 
+  before({ deadline }: Reason): Reason | undefined {
+    if (!(deadline instanceof Deadline)) return undefined;
+    // Without asking the clock, which is the user's: what is before a moment that has passed has passed.
+    const isBefore = (own: Deadline): boolean => own.clock === deadline.clock && own.#due < deadline.#due;
+    const own = this.all.find(isBefore);
+    return own === undefined ? undefined : own.#over();
+  }
+
   #over(): Reason {
-    this.#reason ??= new Reason(this.#error, 'explicit', this.wall);
+    this.#reason ??= new Reason(this.#error, 'explicit', this);
     return this.#reason;
   }
 

@@ -6,7 +6,8 @@ export type CancelledSource = 'explicit' | 'signal' | 'sibling' | 'scope' | 'sel
 /**
  * The default reason of a cancellation: nobody gave another.
  *
- * It carries the platform's name and code, so that code written for `AbortSignal` treats it as an abort.
+ * It carries the platform's name and code, so that code written for `AbortSignal` treats it as an abort. A subclass counts as
+ * a cancellation while its `name` stays `AbortError`. A subclass with a `name` of its own is a failure when work throws it.
  *
  * @see the platform's `DOMException` named `AbortError`
  * @example
@@ -118,10 +119,13 @@ export function isTimeoutError(error: unknown): error is TimeoutError {
   return isNamed(error, 'TimeoutError');
 }
 
-/** Whether `error` is a {@link CancelledError}, the platform's `AbortError`, or the `CanceledError` of axios. */
+/**
+ * Whether `error` is a {@link CancelledError}, the platform's `AbortError`, or the `CanceledError` of axios. By its name alone:
+ * a subclass with a name of its own is an error of its own.
+ */
 export function isAbort(error: unknown): boolean {
   const name = nameOf(error);
-  return isCancelledError(error) || name === 'AbortError' || name === 'CanceledError';
+  return name === 'AbortError' || name === 'CanceledError';
 }
 
 /**

@@ -1,15 +1,6 @@
-import { epoch, rounds } from './cancel.ts';
+import { groupEpoch, rounds } from './cancel.ts';
 import { hold, type Listener, observe, Registration, unobserve } from './links.ts';
-import {
-  CANCELLED,
-  DISPOSED,
-  HAS_DEPENDENTS,
-  type Origin,
-  originOf,
-  type Reason,
-  type TreeNode,
-  UNDER,
-} from './node.ts';
+import { CANCELLED, DISPOSED, GROUPED, type Origin, originOf, type Reason, type TreeNode, UNDER } from './node.ts';
 import { isDue } from './queue.ts';
 import { isCancelled } from './tree.ts';
 import { guarded } from './uncaught.ts';
@@ -55,7 +46,7 @@ export class Group implements Origin, Listener {
     this.#root = root;
     this.#sources = sources;
     this.#isAll = isAll;
-    for (const source of sources) source.bits |= HAS_DEPENDENTS;
+    for (const source of sources) markGrouped(source);
     this.#isPlain = sources.every((source) => every(source, (origin) => origin instanceof Group && origin.#isPlain));
   }
 
@@ -137,7 +128,7 @@ export class Group implements Origin, Listener {
 
   #hasAnswered(): boolean {
     if (this.#isPlain) {
-      if (this.#epoch === epoch) return true;
+      if (this.#epoch === groupEpoch) return true;
       // One that listens is told by its sources, once all that is due has been notified.
       if (this.#registrations !== undefined && !this.#hasHeardEnough() && !isDue()) return true;
     }
@@ -170,10 +161,22 @@ export class Group implements Origin, Listener {
     const cancelled = this.#isAll && this.#known < this.#sources.length ? [] : this.#sources.filter(isCancelled);
     if (cancelled.length === 0) {
       this.#answered = rounds.now;
-      this.#epoch = epoch;
+      this.#epoch = groupEpoch;
       return undefined;
     }
     return cancelled.map((source) => source.up as Reason).reduce((a, b) => (a.isBefore(b) === this.#isAll ? b : a));
+  }
+}
+
+/** Marks a source and what is above it, but for what was marked together with another source. */
+function markGrouped(source: TreeNode): void {
+  for (
+    let at: TreeNode | undefined = source;
+    at !== undefined && !(at.bits & GROUPED);
+    at = at.up as TreeNode | undefined
+  ) {
+    at.bits |= GROUPED;
+    if (at.bits & CANCELLED) break;
   }
 }
 

@@ -5,7 +5,7 @@ import { CancellationToken } from './token.ts';
  * Whether an error says "cancelled" rather than "failed".
  *
  * True for a {@link CancelledError} (of any copy of this package), for the platform's `AbortError` (of any realm), for
- * axios' `CanceledError`, and with `token` for that token's reason, whatever it is: a deadline's `TimeoutError`, a string.
+ * axios' `CanceledError`, each by its `name`, and with `token` for that token's reason, whatever it is: a deadline's `TimeoutError`, a string.
  *
  * **Timing.** Synchronous. Never throws because of what `error` is.
  *
@@ -22,7 +22,7 @@ import { CancellationToken } from './token.ts';
 export function isCancellation(error: unknown, token?: CancellationToken | AbortSignal): boolean {
   if (isAbort(error)) return true;
   if (token === undefined) return false;
-  const own = CancellationToken.from(token);
+  const own = CancellationToken.from(token, 'isCancellation');
   return own.isCancelled && Object.is(own.reason, error);
 }
 
@@ -49,6 +49,6 @@ export function isCancellation(error: unknown, token?: CancellationToken | Abort
  * ```
  */
 export function isCancellationOf(error: unknown, token: CancellationToken | AbortSignal): boolean {
-  const own = CancellationToken.from(token);
+  const own = CancellationToken.from(token, 'isCancellationOf');
   return own.isCancelled && isCausedBy(error, own.reason);
 }

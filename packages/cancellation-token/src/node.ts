@@ -24,8 +24,10 @@ export const ASKS = 64;
 export const UNDER = 128;
 /** A timer may run for it or for what is above it, so that its waiters are counted (invariant 7); set at birth. */
 export const TIMED = 256;
-/** A child was born below it, or a group depends on it: others may have cached that they are not cancelled. */
+/** A child was born below it: others may have cached that they are not cancelled. */
 export const HAS_DEPENDENTS = 512;
+/** A group depends on it, or on a token below it: groups may have cached that they are not cancelled. */
+export const GROUPED = 1024;
 /** What can stand in a token's list: observed children, callbacks, waiters, and first of all the details. */
 export interface Item extends Link<Item> {}
 
@@ -49,19 +51,19 @@ export class Reason {
   readonly #source: CancelledSource;
   /** How many reasons there were before. */
   readonly #order: number = reasons++;
-  /** The moment of a deadline, which may have been noticed later; `undefined`: not a deadline's. */
-  readonly #moment: number | undefined;
+  /** The deadline that has passed, which may have been noticed later; `undefined`: not a deadline's. */
+  readonly deadline: { readonly wall: number } | undefined;
 
-  constructor(value: unknown, source: CancelledSource, moment?: number) {
+  constructor(value: unknown, source: CancelledSource, deadline?: { readonly wall: number }) {
     this.#value = value;
     this.#source = source;
-    this.#moment = moment;
+    this.deadline = deadline;
   }
 
   /** Whether this came before `other`: two deadlines by their moments, all else in the order in which it was noticed. */
   isBefore(other: Reason): boolean {
-    if (this.#moment === undefined || other.#moment === undefined) return this.#order < other.#order;
-    return this.#moment < other.#moment;
+    if (this.deadline === undefined || other.deadline === undefined) return this.#order < other.#order;
+    return this.deadline.wall < other.deadline.wall;
   }
 
   get value(): unknown {
@@ -98,6 +100,8 @@ export interface Origin {
   hold(node: TreeNode, on: boolean): void;
   /** Why `node` is to be cancelled there and then; `undefined`: it is not. */
   ask(): Reason | undefined;
+  /** The reason of a deadline that had passed before that of `reason`, which is the reason of the token above. */
+  before?(reason: Reason): Reason | undefined;
 }
 
 /** The details, if there are any. */
@@ -147,6 +151,11 @@ export function attach(node: TreeNode, item: Item): void {
 /** Tells a token's origin whether it is observed. What a hostile clock or signal throws must not leave the tree half done. */
 export function tell(node: TreeNode, on: boolean): void {
   guarded(() => originOf(node)?.listen(node, on));
+}
+
+/** The reason that a token takes over from the one above: its own, where its own deadline had passed before. */
+export function takenOver(node: TreeNode, reason: Reason): Reason {
+  return (node.bits & ASKS && originOf(node)?.before?.(reason)) || reason;
 }
 
 /** A token that has ended needs its origin no more, which may hold many others. A deadline stays readable. */

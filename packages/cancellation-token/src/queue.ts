@@ -15,6 +15,7 @@ import {
   PARENT,
   type Reason,
   type TreeNode,
+  takenOver,
   tell,
   WAITED,
 } from './node.ts';
@@ -62,7 +63,7 @@ export function tellAll(): void {
 function expand(node: TreeNode): Item {
   const bits = node.bits;
   // That of the parent, which is marked by now; but for the root, which has it itself.
-  if (!(bits & CANCELLED)) node.up = (node.up as TreeNode).up;
+  if (!(bits & CANCELLED)) node.up = takenOver(node, (node.up as TreeNode).up as Reason);
   node.bits = (bits & ~LINKED) | CANCELLED;
   let first = node.head;
   node.head = undefined;

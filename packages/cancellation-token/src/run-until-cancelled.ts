@@ -1,4 +1,13 @@
-import { isPromise, isThenable, PromiseSource, recallPromise, rememberPromise, watchPromise } from '@quiesce/internal';
+import {
+  checkKind,
+  ignore,
+  isPromise,
+  isThenable,
+  PromiseSource,
+  recallPromise,
+  rememberPromise,
+  watchPromise,
+} from '@quiesce/internal';
 import { consumeBudget, consumeSlice } from './budget.ts';
 import { Cancelled } from './cancelled.ts';
 import { isCausedBy } from './errors.ts';
@@ -15,6 +24,8 @@ export async function runUntilCancelled(token: CancellationToken, work: Work): P
   if (isSource(work) && !(work instanceof Cancelled)) {
     return wait({ [source]: new UntilCancelledSource(token[source], protocolOf(work, 'runUntilCancelled')) });
   }
+  const isPromised = isThenable(work);
+  checkKind(isPromised || typeof work === 'function', 'runUntilCancelled', 'a promise or a function', work);
   // The token's protocol and not its state: a disposed one shares the fate of its parent.
   const reason = token[source].poll();
   if (reason !== PENDING) {
@@ -24,7 +35,7 @@ export async function runUntilCancelled(token: CancellationToken, work: Work): P
     if (turn !== undefined) await turn;
     return { cancelled: true, reason };
   }
-  if (isThenable(work)) return race(token[source], work);
+  if (isPromised) return race(token[source], work);
   const own = token.childToken();
   try {
     return { cancelled: false, value: await work(own) };
@@ -46,7 +57,7 @@ export async function runUntilCancelled(token: CancellationToken, work: Work): P
 function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promise<UntilCancelled<unknown>> {
   return new Promise((resolve, reject) => {
     const promise = recallPromise(work) ?? new PromiseSource(work);
-    const settle = (): void => {
+    const workSettled = (): void => {
       token.unpark(onToken);
       // What has made the promise may compute, too.
       try {
@@ -70,9 +81,9 @@ function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promi
     // Behind the reaction of work that settles later in the same synchronous run, which is queued one microtask after ours.
     const wake = (): void => void Promise.resolve().then(ignore).then(decide);
     const onToken: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
-    const onWork: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: settle };
+    const onWork: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: workSettled };
     if (promise.isSettled) {
-      settle();
+      workSettled();
       return;
     }
     promise.park(onWork);
@@ -81,5 +92,3 @@ function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promi
     if (token.poll() !== PENDING) wake();
   });
 }
-
-function ignore(): void {}

@@ -6,7 +6,9 @@ import {
   defineDispose,
   defineInspect,
   isParkedOn,
+  letGo,
   misused,
+  refuseExtra,
   show,
 } from '@quiesce/internal';
 import { liftListenerLimit } from './abort-event.ts';
@@ -146,6 +148,7 @@ export class CancellationToken implements Disposable {
    * owner of the signal.
    *
    * @param signal the signal to follow; a token is returned as it is. The `signal` of a token gives a child of that token
+   * @param what how an error calls the value: the call and the option that your user wrote, such as `save: signal`
    * @returns the token; already cancelled if the signal has already aborted
    * @throws TypeError when `signal` is neither a signal nor a token
    * @example
@@ -156,12 +159,15 @@ export class CancellationToken implements Disposable {
    * console.log(token.reason); // => bye
    * ```
    */
-  static from(signal: AbortSignal | CancellationToken): CancellationToken {
+  static from(signal: AbortSignal | CancellationToken, what?: string): CancellationToken {
     if (CancellationToken.owns(signal)) return signal;
     const foreign = signal as { readonly [brand]?: true; readonly signal?: AbortSignal } | null | undefined;
     const native = foreign?.[brand] === true ? foreign.signal : signal;
     if (!isAbortSignal(native)) {
-      throw new TypeError(`expected an AbortSignal or a CancellationToken, got ${refusal(signal)}`);
+      // Not a default: `map(CancellationToken.from)` passes an index.
+      const where = typeof what === 'string' ? what : 'CancellationToken.from';
+      letGo(signal);
+      throw new TypeError(`${where}: expected an AbortSignal or a CancellationToken, got ${refusal(signal)}`);
     }
     const owner = ours.get(native) as CancellationToken | undefined;
     return (owner ?? followerOf(native, () => new CancellationToken())).childToken();
@@ -184,8 +190,9 @@ export class CancellationToken implements Disposable {
    * console.log(either.reason); // => overload
    * ```
    */
-  static any(sources: Iterable<CancellationToken | AbortSignal>): CancellationToken {
-    return group(sources, false);
+  static any(sources: Iterable<CancellationToken | AbortSignal>): CancellationToken;
+  static any(sources: Iterable<CancellationToken | AbortSignal>, extra?: unknown): CancellationToken {
+    return group(sources, extra, false);
   }
 
   /**
@@ -205,8 +212,9 @@ export class CancellationToken implements Disposable {
    * console.log(nobody.reason); // => left too
    * ```
    */
-  static all(sources: Iterable<CancellationToken | AbortSignal>): CancellationToken {
-    return group(sources, true);
+  static all(sources: Iterable<CancellationToken | AbortSignal>): CancellationToken;
+  static all(sources: Iterable<CancellationToken | AbortSignal>, extra?: unknown): CancellationToken {
+    return group(sources, extra, true);
   }
 
   /**
@@ -256,7 +264,7 @@ export class CancellationToken implements Disposable {
 
   /**
    * Why the token was cancelled: what was passed to `cancel`, verbatim, or a {@link CancelledError}, the same for the whole
-   * subtree. Its stack shows where `cancel` was called; that of a `TimeoutError`, where the deadline was set. Their texts
+   * subtree. Of several deadlines each token names the one that was over first for it. Its stack shows where `cancel` was called; that of a `TimeoutError`, where the deadline was set. Their texts
    * name the token that was cancelled. `undefined` until then.
    */
   get reason(): unknown {
@@ -486,7 +494,10 @@ export class CancellationToken implements Disposable {
   runUntilCancelled<T>(
     work: PromiseLike<T> | ((token: CancellationToken) => T | PromiseLike<T>),
   ): Promise<UntilCancelled<Awaited<T>>> {
-    if (!CancellationToken.owns(this)) return Promise.reject(misusedToken(this, 'runUntilCancelled'));
+    if (!CancellationToken.owns(this)) {
+      letGo(work);
+      return Promise.reject(misusedToken(this, 'runUntilCancelled'));
+    }
     return runUntilCancelled(this, work) as Promise<UntilCancelled<Awaited<T>>>;
   }
 
@@ -556,6 +567,7 @@ export class CancellationToken implements Disposable {
 
   /** @internal Whether nothing runs when it is parked on: no group and no deadline is above it. */
   get isQuiet(): boolean {
+    own(this, 'isQuiet');
     return (this.bits & (ASKS | UNDER | TIMED)) === 0;
   }
 
@@ -615,7 +627,7 @@ const LIMITS = ['name', 'clock'];
 
 /** Whoever passes a parent or a signal wants a child, and would get a root. */
 function refuseParent(options: object): void {
-  if (!CancellationToken.owns(options) && !isAbortSignal(options) && !(brand in Object(options))) return;
+  if (!isAbortSignal(options) && !(brand in Object(options)) && !('signal' in Object(options))) return;
   throw new TypeError(
     `new CancellationToken: got ${show(options)} instead of options: a child of a token is token.childToken(), a token that ` +
       'follows a signal is CancellationToken.from(signal)',
@@ -631,7 +643,10 @@ function refusal(value: unknown): string {
   if (typeof value === 'object' && value !== null && 'bits' in value && 'head' in value) {
     return 'a copy of a token, as postMessage and structuredClone make it; a token serves one thread: post a message';
   }
-  return `${show(value)}; pass controller.signal, not the controller`;
+  const isController = typeof value === 'object' && value !== null && 'signal' in value;
+  const ms = typeof value === 'number' && value >= 0 ? value : '10_000';
+  const deadline = `write CancellationToken.timeout(${ms}), or CancellationToken.never for no limit`;
+  return `${show(value)}; ${isController ? 'pass controller.signal, not the controller' : deadline}`;
 }
 
 /** Which token an error is about. */
@@ -661,12 +676,15 @@ function childWithDeadline(
   return child;
 }
 
-function group(sources: Iterable<CancellationToken | AbortSignal>, isAll: boolean): CancellationToken {
+function group(sources: Iterable<CancellationToken | AbortSignal>, extra: unknown, isAll: boolean): CancellationToken {
+  const name = isAll ? 'all' : 'any';
+  const call = `CancellationToken.${name}`;
   if (typeof sources?.[Symbol.iterator] !== 'function' || typeof sources === 'string') {
-    const call = isAll ? 'all' : 'any';
-    throw new TypeError(`CancellationToken.${call}: expected a list, got ${show(sources)}: write ${call}([a, b])`);
+    letGo(sources);
+    throw new TypeError(`${call}: expected a list, got ${show(sources)}: write ${name}([a, b])`);
   }
-  const tokens = new Set([...sources].map((source) => CancellationToken.from(source)));
+  refuseExtra(call, extra, `write ${name}([a, b])`);
+  const tokens = new Set([...sources].map((source) => CancellationToken.from(source, call)));
   const token = new CancellationToken();
   if (tokens.size === 0 && isAll) token.cancel();
   else originate(token, new Group(token, [...tokens], isAll), TIMED);

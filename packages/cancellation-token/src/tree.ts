@@ -15,7 +15,8 @@
  *     All ancestors of an observed token are therefore observed, up to the root.
  *  2. An observed token's CANCELLED bit is the truth, because `cancel` marks the whole observed subtree before anything
  *     is notified. An unobserved token learns it by walking up to the nearest token that knows.
- *  3. `up` is the parent until the token is cancelled and the `Reason` from then on; a whole subtree shares one `Reason`.
+ *  3. `up` is the parent until the token is cancelled and the `Reason` from then on; a whole subtree shares one `Reason`, but for what
+ *     is below a deadline that had passed before.
  *     A linked token's parent is never disposed; an unobserved one's may be, and is skipped.
  *  4. The details, if there are any, are the first item of the list, alone in it when unobserved. A token with an origin
  *     and without details is unobserved, and `head` is the origin.
@@ -47,15 +48,16 @@ import {
   type Reason,
   TIMED,
   type TreeNode,
+  takenOver,
   UNDER,
 } from './node.ts';
 import { shorten } from './path.ts';
 
 /** From this bit on stands the epoch in which it was last found not cancelled. */
-const EPOCH_SHIFT = 10;
+const EPOCH_SHIFT = 11;
 const EPOCH_MASK = -1 << EPOCH_SHIFT;
 /** The last epoch that fits into a small integer of every engine; from then on nothing is cached. */
-const EPOCH_END = 2 ** 20 - 1;
+const EPOCH_END = 2 ** 19 - 1;
 /** A walk leaves its answer at every so many tokens (less one): often enough for those who walk there later. */
 const MARKS = 63;
 
@@ -148,7 +150,7 @@ function look(node: TreeNode): boolean {
 function learn(node: TreeNode, reason: Reason): void {
   if (node.bits & (DISPOSED | CANCELLED)) return;
   node.bits |= CANCELLED;
-  node.up = reason;
+  node.up = takenOver(node, reason);
 }
 
 /** Whether the token is known to be cancelled, without asking anybody: nothing of the user's runs, and no time passes. */

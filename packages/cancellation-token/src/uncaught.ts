@@ -1,4 +1,4 @@
-import { checkOptions, replaceUncaughtHandler, report, show } from '@quiesce/internal';
+import { checkKind, checkOptions, replaceUncaughtHandler, reportError } from '@quiesce/internal';
 
 /** Receives errors that nobody else can: from cancellation callbacks, and from work that went on too long. */
 export type UncaughtHandler = (error: unknown) => void;
@@ -27,9 +27,12 @@ export type UncaughtHandler = (error: unknown) => void;
  * ```
  */
 export function setUncaughtHandler(handler: UncaughtHandler | undefined): UncaughtHandler | undefined {
-  if (handler !== undefined && typeof handler !== 'function') {
-    throw new TypeError(`setUncaughtHandler: expected a function or undefined, got ${show(handler)}`);
-  }
+  checkKind(
+    handler === undefined || typeof handler === 'function',
+    'setUncaughtHandler',
+    'a function or undefined',
+    handler,
+  );
   return replaceUncaughtHandler(handler);
 }
 
@@ -65,6 +68,6 @@ export interface ReportOptions {
  * ```
  */
 export function reportUncaught(error: unknown, options?: ReportOptions): void {
-  checkOptions('reportUncaught', options, ['isFatal']);
-  report(error, options?.isFatal);
+  checkOptions('reportUncaught', options, [], ['isFatal']);
+  reportError(error, options?.isFatal);
 }

@@ -25,5 +25,5 @@ import { UntilCancelledSource } from './until-cancelled-source.ts';
 export function untilCancelled<T>(token: CancellationToken | AbortSignal, work: Source<T>): Source<UntilCancelled<T>> {
   // First: a call that is a source gives back what it took, also when the token is none.
   const protocol = protocolOf(work, 'untilCancelled');
-  return { [source]: new UntilCancelledSource(CancellationToken.from(token)[source], protocol) };
+  return { [source]: new UntilCancelledSource(CancellationToken.from(token, 'untilCancelled')[source], protocol) };
 }

@@ -1,4 +1,4 @@
-import { checkTime, defineHandle } from '@quiesce/internal';
+import { checkFunction, checkKind, checkTime, defineHandle } from '@quiesce/internal';
 import type { Clock, Timer, TimerOptions } from './clock.ts';
 import { idle } from './idle.ts';
 import { TimerHeap, VirtualTimer } from './timer-heap.ts';
@@ -25,6 +25,7 @@ export class VirtualClock implements Clock {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(VirtualClock, {
     name: 'clock',
+    owns: (value) => #timers in value,
     facts: (clock) => ({ now: clock.#now, pending: clock.pending }),
   });
   #now = 0;
@@ -35,6 +36,7 @@ export class VirtualClock implements Clock {
 
   /** @param start what `wall()` says at the beginning: ms since 1970, default 0 */
   constructor(start = 0) {
+    checkKind(Number.isFinite(start), 'new VirtualClock', 'milliseconds since 1970', start);
     this.#start = start;
   }
 
@@ -92,6 +94,7 @@ export class VirtualClock implements Clock {
    * @throws what the work throws; an `Error` when the work waits and no timer is set
    */
   async run<T>(work: () => T | PromiseLike<T>): Promise<T> {
+    checkFunction('run', work);
     let settled = false;
     const result = (async () => work())().finally(() => {
       settled = true;

@@ -1,3 +1,4 @@
+import { ignore } from '@quiesce/internal';
 import { consumeBudget } from './budget.ts';
 import { PENDING, protocolOf, type Source, type SourceProtocol, type Waiter } from './source.ts';
 import { reportUncaught } from './uncaught.ts';
@@ -35,12 +36,12 @@ export class Wait<T> implements Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
-  readonly protocol: SourceProtocol<T>;
+  readonly protocol: SourceProtocol<T> & { readonly mark?: number };
   readonly promise: Promise<T>;
   resolve: (value: T) => void = ignore;
   reject: (error: unknown) => void = ignore;
   /** Learns of the end; set by `sourcePromise`. */
-  call: { settled(value: T): void; failed(error: unknown): void } | undefined = undefined;
+  call: { settled(value: T, mark?: number): void; failed(error: unknown, mark?: number): void } | undefined = undefined;
   /** Set while it polls: a wake-up then asks for another round (invariant 3). */
   isPolling = false;
   /** Set before it parks, cleared by each wake-up. */
@@ -67,7 +68,7 @@ export class Wait<T> implements Waiter {
       }
     } catch (error) {
       this.giveUp();
-      this.call?.failed(error);
+      this.call?.failed(error, this.protocol.mark);
       afterTurn(() => this.reject(error));
     }
   }
@@ -95,15 +96,13 @@ export class Wait<T> implements Waiter {
     }
     if (value !== PENDING) {
       this.giveUp();
-      this.call?.settled(value);
+      this.call?.settled(value, this.protocol.mark);
       const taken = value;
       afterTurn(() => this.resolve(taken));
     }
     return this.isOver;
   }
 }
-
-function ignore(): void {}
 
 /** A loop over what is ready at once must not starve the event loop. */
 export function afterTurn(settle: () => void, turn: Promise<void> | undefined = consumeBudget()): void {

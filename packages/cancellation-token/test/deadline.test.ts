@@ -1,4 +1,4 @@
-import { CancellationToken, systemClock, TimeoutError, wait } from '@quiesce/cancellation-token';
+import { CancellationToken, type Clock, systemClock, TimeoutError, wait } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { RefClock } from './helpers/ref-clock.ts';
@@ -233,6 +233,84 @@ describe('the system clock under a deadline', () => {
     expect(callback).not.toHaveBeenCalled();
     vi.advanceTimersByTime(month - 2 ** 31);
     expect(callback).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('of several named deadlines on one path', () => {
+  const kinds = {
+    nobody: () => {},
+    'the request': ({ request }: Chain) => void request.onCancelled(() => {}),
+    'the query': ({ query }: Chain) => void query.onCancelled(() => {}),
+    'below the query': ({ below }: Chain) => void below.signal,
+    all: ({ request, query, below }: Chain) => {
+      for (const token of [request, query, below]) token.onCancelled(() => {});
+    },
+    'somebody who waits': ({ below }: Chain) => void wait(below),
+  };
+  interface Chain {
+    readonly request: CancellationToken;
+    readonly query: CancellationToken;
+    readonly below: CancellationToken;
+    readonly beside: CancellationToken;
+  }
+  const name = (token: CancellationToken): string | undefined =>
+    token.isCancelled ? /token "(.*)"/.exec(String(token.reason))?.[1] : undefined;
+
+  const make = (clock: Clock): Chain => {
+    const request = CancellationToken.timeout(100, { name: 'request', clock });
+    const between = request.childToken();
+    const query = between.withTimeout(50, { name: 'query' });
+    return { request, query, below: query.childToken().childToken(), beside: between.childToken() };
+  };
+
+  const orders: readonly (readonly (keyof Chain)[])[] = [
+    ['request', 'query', 'below', 'beside'],
+    ['below', 'query', 'beside', 'request'],
+    ['beside', 'below', 'query', 'request'],
+    ['query', 'request', 'below', 'beside'],
+  ];
+  const names = { request: 'request', beside: 'request', query: 'query', below: 'query' };
+
+  describe.each(Object.entries(kinds))('observed by %s', (_, observe) => {
+    it.each(orders)('each token names the one that was over first: asked in the order %s, %s, %s, %s', (...order) => {
+      const clock = new RefClock();
+      const chain = make(clock);
+      observe(chain);
+      clock.time = 200;
+      expect(Object.fromEntries(order.map((key) => [key, name(chain[key])]))).toEqual(names);
+      expect(chain.below.reason).toBe(chain.query.reason);
+    });
+
+    it('it does so after one advance of a virtual clock', async () => {
+      const clock = new VirtualClock();
+      const chain = make(clock);
+      observe(chain);
+      await clock.advance(200);
+      for (const key of orders[0] ?? []) expect(name(chain[key])).toBe(names[key]);
+    });
+  });
+
+  it('the reason that callbacks, waiters and signals get is that one, too', async () => {
+    const clock = new RefClock();
+    const chain = make(clock);
+    const reasons: unknown[] = [];
+    for (const token of [chain.request, chain.query, chain.below]) token.onCancelled((reason) => reasons.push(reason));
+    const { signal } = chain.below;
+    const waiting = wait(chain.query);
+    clock.time = 200;
+    expect(chain.request.isCancelled).toBe(true);
+    expect(reasons).toEqual([chain.request.reason, chain.query.reason, chain.query.reason]);
+    expect([await waiting, signal.reason]).toEqual([chain.query.reason, chain.query.reason]);
+    expect(chain.query.reason).not.toBe(chain.request.reason);
+  });
+
+  it('a token that is cancelled before any has passed names none', () => {
+    const clock = new RefClock();
+    const chain = make(clock);
+    clock.time = 10;
+    chain.request.cancel('stop');
+    clock.time = 200;
+    expect([chain.query.reason, chain.below.reason]).toEqual(['stop', 'stop']);
   });
 });
 

@@ -46,7 +46,13 @@ test('errors are told apart by class, whatever else is thrown', () => {
   expect([cancelled, ...others].map(isClosedError)).toEqual(Array(8).fill(false));
 });
 
+class Deployed extends CancelledError {}
+class RollbackError extends CancelledError {
+  override readonly name = 'RollbackError' as never;
+}
+
 const aborts: [string, unknown][] = [
+  ['a subclass of CancelledError', new Deployed()],
   ['a CancelledError', new CancelledError()],
   ["the platform's AbortError", new DOMException('stopped', 'AbortError')],
   ['the reason of AbortSignal.abort()', AbortSignal.abort().reason],
@@ -55,6 +61,7 @@ const aborts: [string, unknown][] = [
 const failures: [string, unknown][] = [
   ['an Error', new Error('failed')],
   ['a ClosedError', new ClosedError()],
+  ['a subclass of CancelledError with a name of its own', new RollbackError()],
   ["the platform's TimeoutError", new DOMException('late', 'TimeoutError')],
   ['a string', 'AbortError'],
   ['undefined', undefined],

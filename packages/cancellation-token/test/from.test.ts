@@ -175,6 +175,13 @@ test('the text of the refusal says what to pass instead', () => {
   );
 });
 
+test('a library names its own call and option', () => {
+  expect(() => CancellationToken.from(5 as never, 'save: signal')).toThrow(
+    /^save: signal: expected an AbortSignal or a CancellationToken, got the number 5; write CancellationToken\.timeout\(5\)/,
+  );
+  expect(() => [5].map(CancellationToken.from as never)).toThrow(/^CancellationToken\.from: expected/);
+});
+
 test('a listener that stops the event does not silence a follower', () => {
   const controller = new AbortController();
   controller.signal.addEventListener('abort', (event) => event.stopImmediatePropagation());

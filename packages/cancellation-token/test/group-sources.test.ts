@@ -65,6 +65,13 @@ test('a token that is wrapped in `any` again at each turn of a loop costs the sa
 });
 
 describe.each(['any', 'all'] as const)('`%s` of plain tokens, asked after a cancellation elsewhere,', (kind) => {
+  const parent = new CancellationToken();
+  const tree = (): CancellationToken => {
+    const root = new CancellationToken();
+    root.childToken();
+    return root;
+  };
+
   /** A token that counts how often its state is read. */
   function counted(): { readonly token: CancellationToken; readonly count: { reads: number } } {
     const token = new CancellationToken();
@@ -89,18 +96,20 @@ describe.each(['any', 'all'] as const)('`%s` of plain tokens, asked after a canc
       (group) => group.onCancelled(() => {}),
       () => new CancellationToken(),
     ],
+    ['nor after the cancellation of a tree', (group) => group.onCancelled(() => {}), tree],
+    ['nor after that while nobody listens', () => {}, tree],
     [
-      'nor after the cancellation of a tree',
-      (group) => group.onCancelled(() => {}),
+      'nor after the cancellation of a child beside it, which has children',
+      () => {},
       () => {
-        const root = new CancellationToken();
-        root.childToken();
-        return root;
+        const child = parent.childToken();
+        child.childToken().isCancelled;
+        return child;
       },
     ],
   ])('%s: a source', (_, observe, elsewhere) => {
     const { token, count } = counted();
-    const group = CancellationToken[kind]([token, new CancellationToken()]);
+    const group = CancellationToken[kind]([token, parent.childToken()]);
     observe(group);
     expect(group.isCancelled).toBe(false);
     count.reads = 0;
@@ -109,5 +118,18 @@ describe.each(['any', 'all'] as const)('`%s` of plain tokens, asked after a canc
       expect([group.isCancelled, group.childToken().isCancelled]).toEqual([false, false]);
     }
     expect(count.reads).toBe(0);
+  });
+
+  test('knows of a cancellation above its sources, however they came there', () => {
+    const root = new CancellationToken();
+    const disposed = root.childToken();
+    const sources = [root.childToken().childToken(), disposed.childToken(), disposed.childToken().childToken()];
+    disposed.dispose();
+    const groups = sources.map((token) => CancellationToken[kind]([token]));
+    const late = CancellationToken[kind](groups.slice(1));
+    const all = [...groups, late, CancellationToken[kind]([late.childToken()])];
+    expect(all.map((group) => group.isCancelled)).toEqual([false, false, false, false, false]);
+    root.cancel('stop');
+    expect(all.map((group) => group.reason)).toEqual(['stop', 'stop', 'stop', 'stop', 'stop']);
   });
 });

@@ -28,6 +28,15 @@ test.each([
   );
 });
 
+test.each([
+  ['a controller', new AbortController()],
+  ['options with a signal', { signal: new AbortController().signal }],
+])('%s in place of the options of a new token is refused, with what follows a signal', (_, options) => {
+  expect(() => new CancellationToken(options as never)).toThrow(
+    /^new CancellationToken: .* a token that follows a signal is CancellationToken\.from\(signal\)$/,
+  );
+});
+
 test.each(['any', 'all'] as const)('%s of tokens that are not in a list is refused, with what to write', (kind) => {
   expect(() => CancellationToken[kind](token as never)).toThrow(
     `CancellationToken.${kind}: expected a list, got a CancellationToken: write ${kind}([a, b])`,

@@ -1,5 +1,5 @@
-import { PENDING, type Source, type SourceProtocol, source, type Waiter, wait } from '@quiesce/cancellation-token';
-import { defineInspect, parkOn, unparkFrom, type WaiterItem, type WaiterList } from '@quiesce/internal';
+import { PENDING, type Source, type SourceProtocol, type Waiter, wait } from '@quiesce/cancellation-token';
+import { defineHandle, parkOn, unparkFrom, type WaiterItem, type WaiterList } from '@quiesce/internal';
 
 /**
  * Something that can be awaited, and be a branch of `select`: a place in a line, or the end of the other side.
@@ -17,14 +17,19 @@ import { defineInspect, parkOn, unparkFrom, type WaiterItem, type WaiterList } f
  * ```
  */
 export class Awaitable<T> implements PromiseLike<T> {
-  /** @internal See `defineInspect`. */
-  static readonly described: object = /* @__PURE__ */ defineInspect(Awaitable, () => ({}));
-  /** @internal */
-  readonly protocol: SourceProtocol<T>;
+  /** @internal See `defineHandle`. */
+  static readonly described: object = /* @__PURE__ */ defineHandle(Awaitable, {
+    name: 'wait',
+    owns: (value) => #protocol in value,
+    source: (wait) => wait.#protocol,
+    unguarded: ['then'],
+    facts: () => ({}),
+  });
+  readonly #protocol: SourceProtocol<T>;
 
   /** @internal */
   constructor(protocol: SourceProtocol<T>) {
-    this.protocol = protocol;
+    this.#protocol = protocol;
   }
 
   /** Called by `await`. */
@@ -39,11 +44,6 @@ export class Awaitable<T> implements PromiseLike<T> {
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Awaitable<T> extends Source<T> {}
-Object.defineProperty(Awaitable.prototype, source, {
-  get(this: Awaitable<unknown>): SourceProtocol<unknown> {
-    return this.protocol;
-  },
-});
 
 /** That something is the case, as a source. Whoever makes it so calls `wakeAll`. */
 export class Condition implements SourceProtocol<void>, WaiterList {

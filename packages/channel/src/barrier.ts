@@ -1,5 +1,6 @@
 import { PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
 import {
+  checkCount,
   defineHandle,
   parkOn,
   reserveStack,
@@ -10,7 +11,6 @@ import {
 } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
-import { checkCount } from './settle.ts';
 
 /** How a task has passed a {@link Barrier}. */
 export interface BarrierWaitResult {
@@ -55,7 +55,7 @@ export class Barrier {
    * @throws RangeError when `count` is not an integer of 0 or more
    */
   constructor(count: number) {
-    checkCount(count, 0, 'new Barrier: the number of tasks');
+    checkCount('new Barrier: the number of tasks', count, 0);
     this.#round = new Round(Math.max(1, count));
   }
 

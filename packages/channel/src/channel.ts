@@ -1,9 +1,9 @@
 import type { Sendable } from '@quiesce/cancellation-token';
+import { checkCount, refuseExtra } from '@quiesce/internal';
 import { Line } from './line.ts';
 import { Channel } from './mpsc.ts';
 import { Receiver } from './receiver.ts';
 import { Sender } from './sender.ts';
-import { checkCount } from './settle.ts';
 import { UnboundedSender } from './unbounded-sender.ts';
 
 /**
@@ -25,8 +25,10 @@ import { UnboundedSender } from './unbounded-sender.ts';
  * // => second
  * ```
  */
-export function channel<T extends Sendable>(capacity: number): [tx: Sender<T>, rx: Receiver<T>] {
-  checkCount(capacity, 1, 'channel: the capacity');
+export function channel<T extends Sendable>(capacity: number): [tx: Sender<T>, rx: Receiver<T>];
+export function channel<T>(capacity: number, extra?: unknown): [tx: Sender<T>, rx: Receiver<T>] {
+  refuseExtra('channel', extra, 'write channel(capacity)');
+  checkCount('channel: the capacity', capacity, 1);
   const room = new Line(capacity);
   const shared = new Channel<T>(capacity, room);
   return [new Sender(shared, room), new Receiver(shared)];
@@ -43,7 +45,9 @@ export function channel<T extends Sendable>(capacity: number): [tx: Sender<T>, r
  * console.log(await rx.recv()); // => 1
  * ```
  */
-export function unboundedChannel<T extends Sendable>(): [tx: UnboundedSender<T>, rx: Receiver<T>] {
+export function unboundedChannel<T extends Sendable>(): [tx: UnboundedSender<T>, rx: Receiver<T>];
+export function unboundedChannel<T>(extra?: unknown): [tx: UnboundedSender<T>, rx: Receiver<T>] {
+  refuseExtra('unboundedChannel', extra, 'a channel with a capacity is channel(capacity)');
   const shared = new Channel<T>(Number.POSITIVE_INFINITY, undefined);
   return [new UnboundedSender(shared), new Receiver(shared)];
 }

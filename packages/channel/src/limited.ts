@@ -10,7 +10,7 @@ import {
   type Takeable,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime, Pair } from '@quiesce/internal';
+import { checkOptions, Pair } from '@quiesce/internal';
 import { failed } from './settle.ts';
 
 /** How one operation waits. */
@@ -34,11 +34,9 @@ const OPTIONS = ['signal', 'timeout', 'clock'];
 export function limited<T>(inner: Takeable<T>, options: WaitOptions | undefined, call: string): Takeable<T> {
   if (options === undefined) return inner;
   checkOptions(call, options, OPTIONS);
-  const given = options?.signal;
-  const timeout = options?.timeout;
+  const { signal: given, timeout } = options;
   if (given === undefined && timeout === undefined) return inner;
-  const token = given === undefined ? CancellationToken.never : CancellationToken.from(given);
-  checkTime(`${call}: timeout`, timeout ?? 0);
+  const token = given === undefined ? CancellationToken.never : CancellationToken.from(given, `${call}: signal`);
   const until = timeout === undefined ? token : token.withTimeout(timeout, { clock: options.clock });
   return new Limited(inner, token[source], until[source]);
 }
@@ -83,6 +81,10 @@ class Limited<T> implements Takeable<T> {
     const isUndone = this.#inner.putBack?.(value, error, mark) === true;
     if (isUndone) this.#isOver = false;
     return isUndone;
+  }
+
+  get mark(): number {
+    return this.#inner.mark ?? 0;
   }
 
   park(waiter: Waiter): void {

@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { defineHandle, misused, refuseExtra } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { Line, Request } from './line.ts';
@@ -30,9 +30,20 @@ export class Mutex {
   static readonly completed: object = /* @__PURE__ */ defineHandle(Mutex, {
     name: 'mutex',
     unguarded: ['acquire', 'tryAcquire'],
+    owns: (value) => Mutex.#owns(value),
     facts: ({ isLocked }) => ({ isLocked }),
   });
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #line in Object(value);
+  }
   readonly #line: Line = new Line(1);
+
+  /** Makes one that is free. */
+  constructor();
+  constructor(extra?: unknown) {
+    refuseExtra('new Mutex', extra, 'a mutex guards code, and holds no value');
+  }
 
   /**
    * Waits until nobody else holds the lock: await it, or make it a branch of `select`.
@@ -47,7 +58,7 @@ export class Mutex {
    * @see tokio::sync::Mutex::lock_owned (tokio 1.53)
    */
   acquire(options?: WaitOptions): Awaitable<MutexGuard> {
-    if (!(this instanceof Mutex)) throw misused(Mutex.prototype, 'mutex', 'acquire', this);
+    if (!Mutex.#owns(this)) throw misused(Mutex.prototype, 'mutex', 'acquire', this);
     const line = this.#line;
     return new Awaitable(limited(new Request(line, 1, () => new MutexGuard(line), neverClosed), options, 'acquire'));
   }
@@ -59,7 +70,7 @@ export class Mutex {
    * @see tokio::sync::Mutex::try_lock_owned (tokio 1.53)
    */
   tryAcquire(): MutexGuard | undefined {
-    if (!(this instanceof Mutex)) throw misused(Mutex.prototype, 'mutex', 'tryAcquire', this);
+    if (!Mutex.#owns(this)) throw misused(Mutex.prototype, 'mutex', 'tryAcquire', this);
     return this.#line.tryTake(1) ? new MutexGuard(this.#line) : undefined;
   }
 
@@ -88,8 +99,13 @@ export class MutexGuard implements Disposable {
     name: 'guard',
     dispose: 'release',
     unguarded: ['release'],
+    owns: (value) => MutexGuard.#owns(value),
     facts: (guard) => ({ isHeld: guard.#line !== undefined }),
   });
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #line in Object(value);
+  }
   /** Set to `undefined` by `release`. */
   #line: Line | undefined;
   /** The same as `release`. */
@@ -102,7 +118,7 @@ export class MutexGuard implements Disposable {
 
   /** Gives the lock to the next in line. Synchronous, idempotent. */
   release(): void {
-    if (!(this instanceof MutexGuard)) throw misused(MutexGuard.prototype, 'guard', 'release', this);
+    if (!MutexGuard.#owns(this)) throw misused(MutexGuard.prototype, 'guard', 'release', this);
     const line = this.#line;
     this.#line = undefined;
     try {

@@ -1,5 +1,5 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import { checkFunction, defineHandle } from '@quiesce/internal';
+import { checkFunction, defineHandle, refuseExtra } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { Cell, Initialization } from './initialization.ts';
 import { limited, type WaitOptions } from './limited.ts';
@@ -39,6 +39,12 @@ export class OnceCell<T> {
     facts: ({ isInitialized, isInitializing }) => ({ isInitialized, isInitializing }),
   });
   readonly #cell: Cell<T> = new Cell();
+
+  /** Makes an empty cell. */
+  constructor();
+  constructor(extra?: unknown) {
+    refuseExtra('new OnceCell', extra, 'write OnceCell.from(value)');
+  }
 
   /**
    * Makes a cell that has its value already.

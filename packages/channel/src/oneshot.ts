@@ -5,10 +5,8 @@ import {
   type Sendable,
   type Source,
   type SourcePromise,
-  type SourceProtocol,
-  source,
 } from '@quiesce/cancellation-token';
-import { defineHandle, wakeAll } from '@quiesce/internal';
+import { defineHandle, refuseExtra, wakeAll } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { type WaitOptions, waitLimited } from './limited.ts';
 import type { TryRecv } from './receiver.ts';
@@ -27,7 +25,9 @@ import { Slot } from './slot.ts';
  * console.log(await answer); // => 42
  * ```
  */
-export function oneshot<T extends Sendable>(): [tx: OneshotSender<T>, rx: OneshotReceiver<T>] {
+export function oneshot<T extends Sendable>(): [tx: OneshotSender<T>, rx: OneshotReceiver<T>];
+export function oneshot<T>(extra?: unknown): [tx: OneshotSender<T>, rx: OneshotReceiver<T>] {
+  refuseExtra('oneshot', extra, 'write oneshot(), and tx.send(value)');
   const slot = new Slot<T>();
   return [new OneshotSender(slot), new OneshotReceiver(slot)];
 }
@@ -46,6 +46,7 @@ export class OneshotSender<T> implements Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(OneshotSender, {
     name: 'sender',
+    owns: (value) => #slot in value,
     dispose: 'close',
     facts: ({ isClosed }) => ({ isClosed }),
   });
@@ -114,18 +115,19 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(OneshotReceiver, {
     name: 'receiver',
+    owns: (value) => #slot in value,
+    source: (receiver) => receiver.#slot,
     dispose: 'close',
     unguarded: ['then'],
     facts: ({ isEmpty }) => ({ isEmpty }),
   });
-  /** @internal */
-  readonly slot: Slot<T>;
+  readonly #slot: Slot<T>;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
   constructor(slot: Slot<T>) {
-    this.slot = slot;
+    this.#slot = slot;
   }
 
   /** Called by `await`. Rejects with `ClosedError` when no value will come. */
@@ -145,7 +147,7 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    *   reason, verbatim, when `signal` is cancelled; TypeError when it is no signal; RangeError when `timeout` is no time
    */
   recv(options?: WaitOptions): SourcePromise<T> {
-    return waitLimited(this.slot, options, 'recv');
+    return waitLimited(this.#slot, options, 'recv');
   }
 
   /**
@@ -155,7 +157,7 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    */
   tryRecv(): TryRecv<T> {
     try {
-      const value = this.slot.poll();
+      const value = this.#slot.poll();
       return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };
     } catch (error) {
       if (isClosedError(error)) return { ok: false, why: 'closed' };
@@ -176,7 +178,7 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    * ```
    */
   get isEmpty(): boolean {
-    return this.slot.value === PENDING;
+    return this.#slot.value === PENDING;
   }
 
   /**
@@ -191,17 +193,12 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    * ```
    */
   close(): void {
-    if (this.slot.isClosed) return;
-    this.slot.isClosed = true;
-    wakeAll(this.slot.closing);
-    wakeAll(this.slot);
+    if (this.#slot.isClosed) return;
+    this.#slot.isClosed = true;
+    wakeAll(this.#slot.closing);
+    wakeAll(this.#slot);
   }
 }
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface OneshotReceiver<T> extends Source<T> {}
-Object.defineProperty(OneshotReceiver.prototype, source, {
-  get(this: OneshotReceiver<unknown>): SourceProtocol<unknown> {
-    return this.slot;
-  },
-});

@@ -4,9 +4,11 @@ import {
   isClosedError,
   PENDING,
   type Settling,
+  type SourceProtocol,
   type Takeable,
   type Waiter,
 } from '@quiesce/cancellation-token';
+import { ignore } from '@quiesce/internal';
 import { settle } from './settle.ts';
 
 type Settle = (result: unknown) => void;
@@ -36,8 +38,8 @@ export class Pause implements Waiter {
   reject: Settle = ignore;
   /** What its promise is as a source; set while a wait is under way that is no iteration's. */
   call: Call<unknown> | undefined = undefined;
-  /** Whether parking may run anything. */
-  readonly isGated: boolean;
+  /** The signal that ends the iteration, if one does. Then parking may run anything. */
+  readonly gate: SourceProtocol<unknown> | undefined;
   /** Set while it polls: a wake-up then asks for another round. */
   isPolling = false;
   /** Set before it parks, cleared by each wake-up. */
@@ -45,11 +47,11 @@ export class Pause implements Waiter {
   /** Where it is kept until its wait ends, if anywhere. */
   readonly among: Set<Pause> | undefined;
 
-  constructor(protocol: Takeable<unknown>, isIteration: boolean, isGated = false, among?: Set<Pause>) {
+  constructor(protocol: Takeable<unknown>, isIteration: boolean, gate?: SourceProtocol<unknown>, among?: Set<Pause>) {
     this.protocol = protocol;
     this.among = among;
     this.isIteration = isIteration;
-    this.isGated = isGated;
+    this.gate = gate;
   }
 
   /** Waits behind those who wait already. Only while no other wait is under way. */
@@ -61,7 +63,7 @@ export class Pause implements Waiter {
     resolveNew = ignore;
     rejectNew = ignore;
     if (!this.isIteration) this.call = asSource(result, this.protocol, PENDING, this);
-    if (this.isGated) this.#park();
+    if (this.gate !== undefined) this.#park();
     else this.protocol.park(this);
     return result;
   }
@@ -78,7 +80,7 @@ export class Pause implements Waiter {
   wake(): void {
     this.isParked = false;
     if (this.isPolling || this.resolve === undefined || this.#take()) return;
-    if (this.isGated) this.#park();
+    if (this.gate !== undefined) this.#park();
     else this.protocol.park(this);
   }
 
@@ -95,7 +97,7 @@ export class Pause implements Waiter {
   #take(): boolean {
     const { resolve } = this;
     if (resolve === undefined) return true;
-    this.isPolling = this.isGated;
+    this.isPolling = this.gate !== undefined;
     try {
       const value = this.protocol.poll();
       this.isPolling = false;
@@ -103,7 +105,7 @@ export class Pause implements Waiter {
       this.#end(resolve, this.isIteration ? { done: false, value } : value);
     } catch (error) {
       this.isPolling = false;
-      if (this.isIteration && isClosedError(error)) this.stop();
+      if (this.isIteration && isEnd(error, this.gate)) this.stop();
       else this.#end(this.reject, error);
     }
     return true;
@@ -125,4 +127,7 @@ export class Pause implements Waiter {
   }
 }
 
-function ignore(): void {}
+/** Whether an error says that the stream has ended. The reason of a signal does not, whatever it is. */
+export function isEnd(error: unknown, gate: SourceProtocol<unknown> | undefined): boolean {
+  return isClosedError(error) && gate?.poll() !== error;
+}

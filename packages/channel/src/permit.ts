@@ -26,8 +26,13 @@ export class Permit<T> implements Disposable {
     name: 'permit',
     dispose: 'release',
     unguarded: ['send', 'release'],
+    owns: (value) => Permit.#owns(value),
     facts: (permit) => ({ isUsed: permit.#channel === undefined }),
   });
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #channel in Object(value);
+  }
   /** Where there is room; `undefined`: used or released. */
   #channel: Channel<T> | undefined;
   /** The same as `release`. */
@@ -49,7 +54,7 @@ export class Permit<T> implements Disposable {
    * @see tokio::sync::mpsc::OwnedPermit::send (tokio 1.53)
    */
   send(value: T): void {
-    if (!(this instanceof Permit)) throw misused(Permit.prototype, 'permit', 'send', this);
+    if (!Permit.#owns(this)) throw misused(Permit.prototype, 'permit', 'send', this);
     refuseUnsendable(value, 'send');
     const channel = this.#channel;
     if (channel === undefined) throw new ClosedError('send: this permit was used or released; reserve another one');
@@ -65,7 +70,7 @@ export class Permit<T> implements Disposable {
 
   /** Gives the room to the next in line. Synchronous, idempotent; nothing after `send`. */
   release(): void {
-    if (!(this instanceof Permit)) throw misused(Permit.prototype, 'permit', 'release', this);
+    if (!Permit.#owns(this)) throw misused(Permit.prototype, 'permit', 'release', this);
     const channel = this.#channel;
     this.#channel = undefined;
     try {

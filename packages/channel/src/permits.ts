@@ -18,6 +18,7 @@ export class Permits<T> implements IterableIterator<Permit<T>>, Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(Permits, {
     name: 'permits',
+    owns: (value) => #channel in value,
     dispose: 'release',
     facts: ({ length }) => ({ length }),
   });

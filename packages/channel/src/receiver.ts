@@ -5,15 +5,13 @@ import {
   PENDING,
   type Source,
   type SourcePromise,
-  type SourceProtocol,
-  source,
   type Takeable,
 } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkCount, defineHandle, misused } from '@quiesce/internal';
 import { type WaitOptions, waitLimited } from './limited.ts';
 import type { Channel } from './mpsc.ts';
 import { Pause } from './pause.ts';
-import { checkCount, failed, fulfilled } from './settle.ts';
+import { failed, fulfilled } from './settle.ts';
 import { Values, type ValuesOptions } from './values.ts';
 
 /** What `tryRecv` answers. */
@@ -44,10 +42,15 @@ export class Receiver<T> implements Disposable {
     name: 'receiver',
     dispose: 'dispose',
     unguarded: ['recv', 'tryRecv'],
+    owns: (value) => Receiver.#owns(value),
+    source: (receiver) => receiver.#channel,
     facts: ({ length, maxCapacity, isClosed, strongCount }) => ({ length, maxCapacity, isClosed, strongCount }),
   });
-  /** @internal */
-  readonly channel: Channel<T>;
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #channel in Object(value);
+  }
+  readonly #channel: Channel<T>;
   /** Used for one receive after another; a second one at the same time gets its own. */
   readonly #pause: Pause;
   /** The same as `dispose`. */
@@ -55,7 +58,7 @@ export class Receiver<T> implements Disposable {
 
   /** @internal */
   constructor(channel: Channel<T>) {
-    this.channel = channel;
+    this.#channel = channel;
     this.#pause = new Pause(channel, false);
   }
 
@@ -66,7 +69,7 @@ export class Receiver<T> implements Disposable {
    * the promise settles in a microtask. After 1,024 completions without one, a real turn of the event loop goes before.
    *
    * **Cancel safety.** Given up, it has consumed nothing. As a branch of `select` it takes nothing until it wins: it leaves the
-   * line, and gives back what it has taken at the call. `job: rx` is the faster branch. In `Promise.race` the value that comes
+   * line, and gives back what it has taken before. Either await a call or make it a branch. `job: rx` is the faster branch. In `Promise.race` the value that comes
    * later is lost.
    *
    * @param options `signal` and `timeout` give it up: `TimeoutError` says that nothing came, `ClosedError` that nothing
@@ -86,9 +89,8 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   recv(options?: WaitOptions): SourcePromise<T> {
-    if (!(this instanceof Receiver))
-      return Promise.reject(misused(Receiver.prototype, 'receiver', 'recv', this)) as never;
-    const { channel } = this;
+    if (!Receiver.#owns(this)) return Promise.reject(misused(Receiver.prototype, 'receiver', 'recv', this)) as never;
+    const channel = this.#channel;
     if (options !== undefined) return waitLimited(channel, options, 'recv');
     let result: Promise<T>;
     try {
@@ -123,7 +125,7 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   recvMany(limit: number, options?: WaitOptions): SourcePromise<T[]> {
-    const { channel } = this;
+    const channel = this.#channel;
     const batch: Takeable<T[]> = {
       poll: () => {
         const first = channel.poll();
@@ -137,7 +139,7 @@ export class Receiver<T> implements Disposable {
       unpark: (waiter) => channel.unpark(waiter),
     };
     try {
-      checkCount(limit, 1, 'recvMany: the limit');
+      checkCount('recvMany: the limit', limit, 1);
     } catch (error) {
       return asFailingSource(failed(error), batch, error);
     }
@@ -152,8 +154,8 @@ export class Receiver<T> implements Disposable {
    */
   tryRecv(): TryRecv<T> {
     try {
-      if (!(this instanceof Receiver)) throw misused(Receiver.prototype, 'receiver', 'tryRecv', this);
-      const value = this.channel.poll();
+      if (!Receiver.#owns(this)) throw misused(Receiver.prototype, 'receiver', 'tryRecv', this);
+      const value = this.#channel.poll();
       return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };
     } catch (error) {
       if (isClosedError(error)) return { ok: false, why: 'closed' };
@@ -188,7 +190,7 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
-    return new Values(this.channel, options);
+    return new Values(this.#channel, options);
   }
 
   /** The same as `values()`. */
@@ -198,7 +200,7 @@ export class Receiver<T> implements Disposable {
 
   /** How many values are in the channel. */
   get length(): number {
-    return this.channel.queue.length;
+    return this.#channel.queue.length;
   }
 
   /** Whether there is nothing to take now. */
@@ -213,27 +215,27 @@ export class Receiver<T> implements Disposable {
    * @see tokio::sync::mpsc::Receiver::is_closed (tokio 1.53)
    */
   get isClosed(): boolean {
-    return this.channel.isClosed || !this.channel.isSendable;
+    return this.#channel.isClosed || !this.#channel.isSendable;
   }
 
   /** For how many values there is room that nobody waits for; `Infinity`: without a limit. */
   get capacity(): number {
-    return this.channel.room?.open ?? Number.POSITIVE_INFINITY;
+    return this.#channel.room?.open ?? Number.POSITIVE_INFINITY;
   }
 
   /** For how many values there is room in the empty channel; `Infinity`: without a limit. */
   get maxCapacity(): number {
-    return this.channel.capacity;
+    return this.#channel.capacity;
   }
 
   /** How many senders are open. */
   get strongCount(): number {
-    return this.channel.senders;
+    return this.#channel.senders;
   }
 
   /** How many weak senders are open. */
   get weakCount(): number {
-    return this.channel.weak;
+    return this.#channel.weak;
   }
 
   /**
@@ -253,19 +255,14 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   close(): void {
-    this.channel.close();
+    this.#channel.close();
   }
 
   /** Closes the channel and drops what is in it; what waits on this receiver ends. Synchronous, idempotent. */
   dispose(): void {
-    this.channel.drop();
+    this.#channel.drop();
   }
 }
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Receiver<T> extends Source<T> {}
-Object.defineProperty(Receiver.prototype, source, {
-  get(this: Receiver<unknown>): SourceProtocol<unknown> {
-    return this.channel;
-  },
-});

@@ -1,9 +1,8 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { checkOptions, defineHandle } from '@quiesce/internal';
+import { checkCount, checkOptions, defineHandle } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { Line, Request } from './line.ts';
-import { checkCount } from './settle.ts';
 
 /** Options for a new {@link RwLock}. */
 export interface RwLockOptions {
@@ -55,7 +54,7 @@ export class RwLock {
   constructor(options?: RwLockOptions) {
     checkOptions('new RwLock', options, ['maxReaders']);
     const { maxReaders = 2 ** 29 - 1 } = options ?? {};
-    checkCount(maxReaders, 1, 'new RwLock: maxReaders');
+    checkCount('new RwLock: maxReaders', maxReaders, 1);
     this.#all = maxReaders;
     this.#line = new Line(maxReaders);
   }
@@ -74,7 +73,9 @@ export class RwLock {
    */
   read(options?: WaitOptions): Awaitable<RwLockReadGuard> {
     const line = this.#line;
-    return new Awaitable(limited(new Request(line, 1, () => new RwLockReadGuard(line), neverClosed), options, 'read'));
+    return new Awaitable(
+      limited(new Request(line, 1, () => new RwLockReadGuard(line), lockNeverClosed), options, 'read'),
+    );
   }
 
   /**
@@ -89,7 +90,7 @@ export class RwLock {
     const line = this.#line;
     const all = this.#all;
     return new Awaitable(
-      limited(new Request(line, all, () => new RwLockWriteGuard(line, all), neverClosed), options, 'write'),
+      limited(new Request(line, all, () => new RwLockWriteGuard(line, all), lockNeverClosed), options, 'write'),
     );
   }
 
@@ -249,6 +250,6 @@ export class RwLockWriteGuard implements Disposable {
 }
 
 /** Nothing closes the line of a lock. */
-function neverClosed(): ClosedError {
+function lockNeverClosed(): ClosedError {
   return new ClosedError('RwLock: this lock was closed');
 }

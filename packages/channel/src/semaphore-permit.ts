@@ -1,6 +1,5 @@
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkCount, checkKind, defineHandle, misused } from '@quiesce/internal';
 import type { Line } from './line.ts';
-import { checkCount } from './settle.ts';
 
 /**
  * Permits of a semaphore, until they are released: `using permit = await semaphore.acquire()`.
@@ -20,8 +19,13 @@ export class SemaphorePermit implements Disposable {
     name: 'permit',
     dispose: 'release',
     unguarded: ['release'],
+    owns: (value) => SemaphorePermit.#owns(value),
     facts: ({ count }) => ({ count }),
   });
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #line in Object(value);
+  }
   readonly #line: Line;
   /** How many are left to release: less after `split`, more after `merge`, none after `release` and `forget`. */
   #count: number;
@@ -41,7 +45,7 @@ export class SemaphorePermit implements Disposable {
 
   /** Gives the permits back, to the next in line. Synchronous, idempotent. */
   release(): void {
-    if (!(this instanceof SemaphorePermit)) throw misused(SemaphorePermit.prototype, 'permit', 'release', this);
+    if (!SemaphorePermit.#owns(this)) throw misused(SemaphorePermit.prototype, 'permit', 'release', this);
     const count = this.#count;
     this.#count = 0;
     try {
@@ -74,7 +78,7 @@ export class SemaphorePermit implements Disposable {
    * @see tokio::sync::OwnedSemaphorePermit::split (tokio 1.53)
    */
   split(count: number): SemaphorePermit | undefined {
-    checkCount(count, 0, 'split: the number of permits');
+    checkCount('split: the number of permits', count, 0);
     if (count > this.#count) return undefined;
     this.#count -= count;
     return new SemaphorePermit(this.#line, count);
@@ -87,6 +91,7 @@ export class SemaphorePermit implements Disposable {
    * @see tokio::sync::OwnedSemaphorePermit::merge (tokio 1.53)
    */
   merge(other: SemaphorePermit): void {
+    checkKind(SemaphorePermit.#owns(other), 'merge', 'a permit of a semaphore, and no proxy of one', other);
     if (other === this || other.#line !== this.#line) {
       throw new TypeError('merge: the other permit must be another one of the same semaphore');
     }

@@ -1,10 +1,9 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkCount, defineHandle, misused, show } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { limited, type WaitOptions } from './limited.ts';
 import { Line, Request } from './line.ts';
 import { SemaphorePermit } from './semaphore-permit.ts';
-import { checkCount } from './settle.ts';
 
 /**
  * Lets so many do something at a time, or use so much of something.
@@ -30,8 +29,13 @@ export class Semaphore {
   static readonly completed: object = /* @__PURE__ */ defineHandle(Semaphore, {
     name: 'semaphore',
     unguarded: ['acquire', 'tryAcquire'],
+    owns: (value) => Semaphore.#owns(value),
     facts: ({ availablePermits, isClosed }) => ({ availablePermits, isClosed }),
   });
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #line in Object(value);
+  }
   readonly #line: Line;
 
   /**
@@ -39,7 +43,7 @@ export class Semaphore {
    * @throws RangeError when `permits` is not an integer of 0 or more
    */
   constructor(permits: number) {
-    checkCount(permits, 0, 'Semaphore: the number of permits');
+    checkCount('new Semaphore: the number of permits', permits, 0);
     this.#line = new Line(permits);
   }
 
@@ -56,8 +60,13 @@ export class Semaphore {
    * @see tokio::sync::Semaphore::acquire_owned (tokio 1.53)
    */
   acquire(options?: WaitOptions): Awaitable<SemaphorePermit> {
-    if (!(this instanceof Semaphore)) throw misused(Semaphore.prototype, 'semaphore', 'acquire', this);
-    return this.acquireMany(1, options);
+    if (!Semaphore.#owns(this)) throw misused(Semaphore.prototype, 'semaphore', 'acquire', this);
+    if (typeof options === 'number') {
+      throw new TypeError(
+        `acquire: the options must be an object, got ${show(options)}: write acquireMany(${options})`,
+      );
+    }
+    return this.#acquire('acquire', 1, options);
   }
 
   /**
@@ -69,15 +78,14 @@ export class Semaphore {
    * @see tokio::sync::Semaphore::acquire_many_owned (tokio 1.53)
    */
   acquireMany(count: number, options?: WaitOptions): Awaitable<SemaphorePermit> {
-    checkCount(count, 0, 'acquireMany: the number of permits');
+    checkCount('acquireMany: the number of permits', count, 0);
+    return this.#acquire('acquireMany', count, options);
+  }
+
+  #acquire(call: string, count: number, options: WaitOptions | undefined): Awaitable<SemaphorePermit> {
     const line = this.#line;
-    return new Awaitable(
-      limited(
-        new Request(line, count, () => new SemaphorePermit(line, count), closed),
-        options,
-        count === 1 ? 'acquire' : 'acquireMany',
-      ),
-    );
+    const request = new Request(line, count, () => new SemaphorePermit(line, count), closed);
+    return new Awaitable(limited(request, options, call));
   }
 
   /**
@@ -88,7 +96,7 @@ export class Semaphore {
    * @see tokio::sync::Semaphore::try_acquire_owned (tokio 1.53)
    */
   tryAcquire(): SemaphorePermit | undefined {
-    if (!(this instanceof Semaphore)) throw misused(Semaphore.prototype, 'semaphore', 'tryAcquire', this);
+    if (!Semaphore.#owns(this)) throw misused(Semaphore.prototype, 'semaphore', 'tryAcquire', this);
     return this.tryAcquireMany(1);
   }
 
@@ -99,7 +107,7 @@ export class Semaphore {
    * @throws RangeError when `count` is not an integer of 0 or more; ClosedError when the semaphore is closed
    */
   tryAcquireMany(count: number): SemaphorePermit | undefined {
-    checkCount(count, 0, 'tryAcquireMany: the number of permits');
+    checkCount('tryAcquireMany: the number of permits', count, 0);
     if (this.isClosed) throw closed();
     return this.#line.tryTake(count) ? new SemaphorePermit(this.#line, count) : undefined;
   }
@@ -125,8 +133,8 @@ export class Semaphore {
    * ```
    */
   addPermits(count: number): void {
-    checkCount(count, 0, 'addPermits: the number of permits');
-    checkCount(this.#line.free + count, 0, 'addPermits: the sum');
+    checkCount('addPermits: the number of permits', count, 0);
+    checkCount('addPermits: the sum', this.#line.free + count, 0);
     this.#line.giveSafely(count);
   }
 
@@ -139,7 +147,7 @@ export class Semaphore {
    * @see tokio::sync::Semaphore::forget_permits (tokio 1.53)
    */
   forgetPermits(count: number): number {
-    checkCount(count, 0, 'forgetPermits: the number of permits');
+    checkCount('forgetPermits: the number of permits', count, 0);
     const forgotten = Math.min(count, this.#line.open);
     this.#line.free -= forgotten;
     return forgotten;

@@ -1,5 +1,5 @@
 import { ClosedError, consumeBudget, source, wait } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkCount, checkKind, defineHandle, misused, show } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { SendError } from './errors.ts';
 import { limited, type WaitOptions } from './limited.ts';
@@ -8,7 +8,7 @@ import type { Channel } from './mpsc.ts';
 import { Permit } from './permit.ts';
 import { Permits } from './permits.ts';
 import { sendLater } from './sending.ts';
-import { checkCount, failed, refuseUnsendable } from './settle.ts';
+import { failed, refuseUnsendable } from './settle.ts';
 import { WeakSender } from './weak-sender.ts';
 
 /** What `trySend` answers. */
@@ -48,10 +48,14 @@ export class Sender<T> implements Disposable {
     name: 'sender',
     dispose: 'close',
     unguarded: ['send', 'trySend'],
+    owns: (value) => Sender.#owns(value),
     facts: ({ capacity, maxCapacity, isClosed, strongCount }) => ({ capacity, maxCapacity, isClosed, strongCount }),
   });
-  /** @internal */
-  readonly channel: Channel<T>;
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #room in Object(value);
+  }
+  readonly #channel: Channel<T>;
   readonly #room: Line;
   /** Set once, by `close`. */
   #isClosed = false;
@@ -60,7 +64,7 @@ export class Sender<T> implements Disposable {
 
   /** @internal */
   constructor(channel: Channel<T>, room: Line) {
-    this.channel = channel;
+    this.#channel = channel;
     this.#room = room;
     channel.senders++;
   }
@@ -90,14 +94,14 @@ export class Sender<T> implements Disposable {
    */
   send(value: T, options?: WaitOptions): Promise<void> {
     try {
-      if (!(this instanceof Sender)) throw misused(Sender.prototype, 'sender', 'send', this);
+      if (!Sender.#owns(this)) throw misused(Sender.prototype, 'sender', 'send', this);
       this.#check('send');
       refuseUnsendable(value, 'send');
       if (options !== undefined) return this.#sendWithin(value, options);
     } catch (error) {
       return failed(error);
     }
-    const { channel } = this;
+    const channel = this.#channel;
     if (this.#room.tryTake(1)) {
       channel.push(value);
       return consumeBudget() ?? SENT;
@@ -106,7 +110,7 @@ export class Sender<T> implements Disposable {
   }
 
   #sendWithin(value: T, options: WaitOptions): Promise<void> {
-    const push = (): void => this.channel.push(value);
+    const push = (): void => this.#channel.push(value);
     const request = new Request(this.#room, 1, push, () => new SendError(value));
     return wait({ [source]: limited(request, options, 'send') });
   }
@@ -120,11 +124,11 @@ export class Sender<T> implements Disposable {
    * @see tokio::sync::mpsc::Sender::try_send (tokio 1.53)
    */
   trySend(value: T): TrySend {
-    if (!(this instanceof Sender)) throw misused(Sender.prototype, 'sender', 'trySend', this);
+    if (!Sender.#owns(this)) throw misused(Sender.prototype, 'sender', 'trySend', this);
     this.#check('trySend');
     refuseUnsendable(value, 'trySend');
-    if (!this.#room.tryTake(1)) return { ok: false, why: this.channel.isClosed ? 'closed' : 'full' };
-    this.channel.push(value);
+    if (!this.#room.tryTake(1)) return { ok: false, why: this.#channel.isClosed ? 'closed' : 'full' };
+    this.#channel.push(value);
     return { ok: true };
   }
 
@@ -148,7 +152,7 @@ export class Sender<T> implements Disposable {
    */
   reserve(options?: WaitOptions): Awaitable<Permit<T>> {
     this.#check('reserve');
-    return this.#reserve('reserve', 1, () => new Permit(this.channel), options);
+    return this.#reserve('reserve', 1, () => new Permit(this.#channel), options);
   }
 
   /**
@@ -169,14 +173,13 @@ export class Sender<T> implements Disposable {
   reserveMany(count: number, options?: WaitOptions): Awaitable<Permits<T>> {
     this.#check('reserveMany');
     this.#checkCount('reserveMany', count);
-    return this.#reserve('reserveMany', count, () => new Permits(this.channel, count), options);
+    return this.#reserve('reserveMany', count, () => new Permits(this.#channel, count), options);
   }
 
   #reserve<P>(call: string, count: number, make: () => P, options: WaitOptions | undefined): Awaitable<P> {
-    const refuse = (): ClosedError => new ClosedError(`${call}: the receiver of this channel is closed, or it is over`);
-    return new Awaitable(
-      limited(new Request(this.#room, count, make, refuse), options, count === 1 ? 'reserve' : 'reserveMany'),
-    );
+    const closedError = (): ClosedError =>
+      new ClosedError(`${call}: the receiver of this channel is closed, or it is over`);
+    return new Awaitable(limited(new Request(this.#room, count, make, closedError), options, call));
   }
 
   /**
@@ -188,8 +191,8 @@ export class Sender<T> implements Disposable {
    */
   tryReserve(): TryReserve<T> {
     this.#check('tryReserve');
-    if (this.#room.tryTake(1)) return { ok: true, value: new Permit(this.channel) };
-    return { ok: false, why: this.channel.isClosed ? 'closed' : 'full' };
+    if (this.#room.tryTake(1)) return { ok: true, value: new Permit(this.#channel) };
+    return { ok: false, why: this.#channel.isClosed ? 'closed' : 'full' };
   }
 
   /**
@@ -203,8 +206,8 @@ export class Sender<T> implements Disposable {
   tryReserveMany(count: number): TryReserve<T, Permits<T>> {
     this.#check('tryReserveMany');
     this.#checkCount('tryReserveMany', count);
-    if (this.#room.tryTake(count)) return { ok: true, value: new Permits(this.channel, count) };
-    return { ok: false, why: this.channel.isClosed ? 'closed' : 'full' };
+    if (this.#room.tryTake(count)) return { ok: true, value: new Permits(this.#channel, count) };
+    return { ok: false, why: this.#channel.isClosed ? 'closed' : 'full' };
   }
 
   /**
@@ -214,7 +217,7 @@ export class Sender<T> implements Disposable {
    */
   clone(): Sender<T> {
     this.#check('clone');
-    return new Sender(this.channel, this.#room);
+    return new Sender(this.#channel, this.#room);
   }
 
   /**
@@ -225,7 +228,7 @@ export class Sender<T> implements Disposable {
    */
   downgrade(): WeakSender<Sender<T>> {
     this.#check('downgrade');
-    return new WeakSender(this.channel as Channel<never>, () => new Sender(this.channel, this.#room));
+    return new WeakSender(this.#channel as Channel<never>, () => new Sender(this.#channel, this.#room));
   }
 
   /**
@@ -234,12 +237,12 @@ export class Sender<T> implements Disposable {
    * @see tokio::sync::mpsc::Sender::closed (tokio 1.53)
    */
   closed(): Awaitable<void> {
-    return new Awaitable(this.channel.closing);
+    return new Awaitable(this.#channel.closing);
   }
 
   /** Whether the receiver was closed or disposed. */
   get isClosed(): boolean {
-    return this.channel.isClosed;
+    return this.#channel.isClosed;
   }
 
   /** For how many values there is room that nobody waits for. */
@@ -249,22 +252,28 @@ export class Sender<T> implements Disposable {
 
   /** For how many values there is room in the empty channel. */
   get maxCapacity(): number {
-    return this.channel.capacity;
+    return this.#channel.capacity;
   }
 
   /** How many senders are open. */
   get strongCount(): number {
-    return this.channel.senders;
+    return this.#channel.senders;
   }
 
   /** How many weak senders are open. */
   get weakCount(): number {
-    return this.channel.weak;
+    return this.#channel.weak;
+  }
+
+  /** @internal */
+  get channel(): Channel<T> {
+    return this.#channel;
   }
 
   /** Whether both send to the same receiver. */
   sameChannel(other: Sender<T>): boolean {
-    return this.channel === other.channel;
+    checkKind(other?.channel !== undefined, 'sameChannel', 'a sender', other);
+    return this.#channel === other.channel;
   }
 
   /**
@@ -274,13 +283,13 @@ export class Sender<T> implements Disposable {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.channel.leave();
+    this.#channel.leave();
   }
 
   #checkCount(call: string, count: number): void {
-    checkCount(count, 0, `${call}: the number of permits`);
+    checkCount(`${call}: the number of permits`, count, 0);
     if (count <= this.maxCapacity) return;
-    throw new RangeError(`${call}: the channel has room for ${this.maxCapacity} values in all, got ${count}`);
+    throw new RangeError(`${call}: the channel has room for ${this.maxCapacity} values in all, got ${show(count)}`);
   }
 
   #check(call: string): void {

@@ -1,4 +1,5 @@
 import type { Waiter } from '@quiesce/cancellation-token';
+import { ignore } from '@quiesce/internal';
 import { SendError } from './errors.ts';
 import type { Line } from './line.ts';
 import type { Channel } from './mpsc.ts';
@@ -11,7 +12,7 @@ let resolveNew: Resolve = ignore;
  * Where the executor of a new promise leaves its function, so that no closure is made for each. Engines do not even make the
  * one that rejects where it is not asked for.
  */
-function capture(resolve: Resolve): void {
+function captureSend(resolve: Resolve): void {
   resolveNew = resolve;
 }
 
@@ -47,7 +48,7 @@ class Sending<T> implements Waiter {
 
 /** Waits for room behind all others; fails at once when the receiver is closed. */
 export function sendLater<T>(channel: Channel<T>, room: Line, value: T): Promise<void> {
-  const result = new Promise<void>(capture as never);
+  const result = new Promise<void>(captureSend as never);
   const sending = new Sending(channel, value);
   // Or they would keep the latest promise until the next send anywhere.
   resolveNew = ignore;
@@ -60,5 +61,3 @@ function rejected(error: unknown): PromiseLike<undefined> {
   // biome-ignore lint/suspicious/noThenProperty: it is what promises ask for
   return { then: (_, reject) => reject?.(error) as never };
 }
-
-function ignore(): void {}

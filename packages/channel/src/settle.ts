@@ -1,5 +1,5 @@
 import { consumeBudget, PENDING } from '@quiesce/cancellation-token';
-import { refuseThenable, show } from '@quiesce/internal';
+import { refuseThenable } from '@quiesce/internal';
 
 /** A promise of what there is already. A loop over what is ready must not starve the event loop: it takes its turn. */
 export function fulfilled<T>(value: T): Promise<T> {
@@ -28,10 +28,4 @@ export function settle<T>(by: (result: T) => void, result: T): void {
 export function refuseUnsendable(value: unknown, call: string): void {
   refuseThenable(value, call);
   if (value === PENDING) throw new TypeError(`${call}: PENDING stands for no value, and cannot be one`);
-}
-
-/** @throws RangeError unless `count` is an integer from `least` to 2^53-1 */
-export function checkCount(count: number, least: number, what: string): void {
-  if (Number.isSafeInteger(count) && count >= least) return;
-  throw new RangeError(`${what} must be an integer from ${least} to 2^53-1, got ${show(count)}`);
 }

@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkKind, defineHandle, misused } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { SendError } from './errors.ts';
 import type { Channel } from './mpsc.ts';
@@ -23,10 +23,14 @@ export class UnboundedSender<T> implements Disposable {
     name: 'sender',
     dispose: 'close',
     unguarded: ['send'],
+    owns: (value) => UnboundedSender.#owns(value),
     facts: ({ isClosed, strongCount }) => ({ isClosed, strongCount }),
   });
-  /** @internal */
-  readonly channel: Channel<T>;
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #isClosed in Object(value);
+  }
+  readonly #channel: Channel<T>;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
@@ -34,7 +38,7 @@ export class UnboundedSender<T> implements Disposable {
 
   /** @internal */
   constructor(channel: Channel<T>) {
-    this.channel = channel;
+    this.#channel = channel;
     channel.senders++;
   }
 
@@ -49,12 +53,12 @@ export class UnboundedSender<T> implements Disposable {
    * @see tokio::sync::mpsc::UnboundedSender::send (tokio 1.53)
    */
   send(value: T): void {
-    if (!(this instanceof UnboundedSender)) throw misused(UnboundedSender.prototype, 'sender', 'send', this);
+    if (!UnboundedSender.#owns(this)) throw misused(UnboundedSender.prototype, 'sender', 'send', this);
     // Before everything: it may run a getter, which may close the channel.
     refuseUnsendable(value, 'send');
     this.#check('send');
-    if (this.channel.isClosed) throw new SendError(value);
-    this.channel.push(value);
+    if (this.#channel.isClosed) throw new SendError(value);
+    this.#channel.push(value);
   }
 
   /**
@@ -64,7 +68,7 @@ export class UnboundedSender<T> implements Disposable {
    */
   clone(): UnboundedSender<T> {
     this.#check('clone');
-    return new UnboundedSender(this.channel);
+    return new UnboundedSender(this.#channel);
   }
 
   /**
@@ -75,39 +79,45 @@ export class UnboundedSender<T> implements Disposable {
    */
   downgrade(): WeakSender<UnboundedSender<T>> {
     this.#check('downgrade');
-    return new WeakSender(this.channel as Channel<never>, () => new UnboundedSender(this.channel));
+    return new WeakSender(this.#channel as Channel<never>, () => new UnboundedSender(this.#channel));
   }
 
   /** That the receiver is closed: await it, or make it a branch of `select`. Each `await` leaves a waiter until then. */
   closed(): Awaitable<void> {
-    return new Awaitable(this.channel.closing);
+    return new Awaitable(this.#channel.closing);
   }
 
   /** Whether the receiver was closed or disposed. */
   get isClosed(): boolean {
-    return this.channel.isClosed;
+    return this.#channel.isClosed;
   }
 
   /** How many senders are open. */
   get strongCount(): number {
-    return this.channel.senders;
+    return this.#channel.senders;
   }
 
   /** How many weak senders are open. */
   get weakCount(): number {
-    return this.channel.weak;
+    return this.#channel.weak;
+  }
+
+  /** @internal */
+  get channel(): Channel<T> {
+    return this.#channel;
   }
 
   /** Whether both send to the same receiver. */
   sameChannel(other: UnboundedSender<T>): boolean {
-    return this.channel === other.channel;
+    checkKind(other?.channel !== undefined, 'sameChannel', 'a sender', other);
+    return this.#channel === other.channel;
   }
 
   /** Closes this sender; after the last one the receiver drains the channel. Synchronous, idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.channel.leave();
+    this.#channel.leave();
   }
 
   #check(call: string): void {

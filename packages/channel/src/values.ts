@@ -1,7 +1,7 @@
-import { type CancellationToken, isClosedError, PENDING, type SourceProtocol } from '@quiesce/cancellation-token';
-import { checkOptions, defineDispose, defineInspect } from '@quiesce/internal';
+import { CancellationToken, PENDING, type SourceProtocol, source } from '@quiesce/cancellation-token';
+import { checkOptions, defineHandle, misused } from '@quiesce/internal';
 import { limited } from './limited.ts';
-import { Pause } from './pause.ts';
+import { isEnd, Pause } from './pause.ts';
 import { failed, fulfilled } from './settle.ts';
 
 /** How an iteration goes. */
@@ -12,13 +12,17 @@ export interface ValuesOptions {
 
 /** The values of a stream, one after the other, until it is closed; leaving the loop leaves the stream as it is. */
 export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Values, 'return', 'asyncDispose');
-  /** @internal See `defineInspect`. */
-  static readonly described: object = /* @__PURE__ */ defineInspect(Values, (values) => ({ isDone: values.#isDone }));
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Values, {
+    name: 'iterator',
+    owns: (value) => #isDone in value,
+    asyncDispose: 'return',
+    unguarded: ['next', 'poll'],
+    facts: (values) => ({ isDone: values.#isDone }),
+  });
   readonly #protocol: SourceProtocol<T>;
-  /** Whether a signal ends it. */
-  readonly #isGated: boolean;
+  /** The signal that ends it, if one does. */
+  readonly #gate: SourceProtocol<unknown> | undefined;
   readonly #pause: Pause;
   /** Those of a `next()` that was called while another one waits; made when first needed. */
   #more: Set<Pause> | undefined = undefined;
@@ -29,18 +33,21 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
 
   constructor(protocol: SourceProtocol<T>, options?: ValuesOptions) {
     checkOptions('values', options, ['signal']);
-    this.#protocol = options?.signal === undefined ? protocol : limited(protocol, options, 'values');
-    this.#isGated = options?.signal !== undefined;
-    this.#pause = new Pause(this.#protocol, true, this.#isGated);
+    const signal = options?.signal;
+    const token = signal === undefined ? undefined : CancellationToken.from(signal, 'values: signal');
+    this.#protocol = token === undefined ? protocol : limited(protocol, { signal: token }, 'values');
+    this.#gate = token?.[source];
+    this.#pause = new Pause(this.#protocol, true, this.#gate);
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
+    if (!(#isDone in Object(this))) throw misused(Values.prototype, 'iterator', 'next', this);
     if (this.#isDone) return fulfilled({ done: true, value: undefined });
     try {
       const value = this.#protocol.poll();
       if (value !== PENDING) return fulfilled({ done: false, value });
     } catch (error) {
-      return isClosedError(error) ? fulfilled({ done: true, value: undefined }) : failed(error);
+      return isEnd(error, this.#gate) ? fulfilled({ done: true, value: undefined }) : failed(error);
     }
     return this.#free().start() as Promise<IteratorResult<T, undefined>>;
   }
@@ -62,7 +69,7 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
   #free(): Pause {
     if (this.#pause.resolve === undefined) return this.#pause;
     this.#more ??= new Set();
-    const pause = new Pause(this.#protocol, true, this.#isGated, this.#more);
+    const pause = new Pause(this.#protocol, true, this.#gate, this.#more);
     this.#more.add(pause);
     return pause;
   }

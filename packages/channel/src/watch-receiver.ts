@@ -1,13 +1,13 @@
 import {
+  asFailingSource,
   type PENDING,
   type Source,
   type SourcePromise,
-  type SourceProtocol,
-  source,
   type Takeable,
 } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkFunction, checkKind, defineHandle, misused } from '@quiesce/internal';
 import { type WaitOptions, waitLimited } from './limited.ts';
+import { failed } from './settle.ts';
 import { Values, type ValuesOptions } from './values.ts';
 import { View } from './watched.ts';
 
@@ -33,22 +33,27 @@ export class WatchReceiver<T> implements Disposable {
     name: 'receiver',
     dispose: 'close',
     unguarded: ['borrow', 'borrowAndUpdate'],
+    owns: (value) => WatchReceiver.#owns(value),
+    source: (receiver) => receiver.#view,
     facts: ({ isClosed }) => ({ isClosed }),
   });
-  /** @internal */
-  readonly view: View<T>;
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #view in Object(value);
+  }
+  readonly #view: View<T>;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
   constructor(view: View<T>) {
-    this.view = view;
+    this.#view = view;
   }
 
   /** The value; whether it counts as seen stays as it is. */
   borrow(): T {
-    if (!(this instanceof WatchReceiver)) throw misused(WatchReceiver.prototype, 'receiver', 'borrow', this);
-    return this.view.shared.value;
+    if (!WatchReceiver.#owns(this)) throw misused(WatchReceiver.prototype, 'receiver', 'borrow', this);
+    return this.#view.shared.value;
   }
 
   /**
@@ -57,13 +62,13 @@ export class WatchReceiver<T> implements Disposable {
    * @see tokio::sync::watch::Receiver::borrow_and_update (tokio 1.53)
    */
   borrowAndUpdate(): T {
-    if (!(this instanceof WatchReceiver)) throw misused(WatchReceiver.prototype, 'receiver', 'borrowAndUpdate', this);
-    return this.view.see();
+    if (!WatchReceiver.#owns(this)) throw misused(WatchReceiver.prototype, 'receiver', 'borrowAndUpdate', this);
+    return this.#view.see();
   }
 
   /** Whether there is a value that this receiver has not seen, also if all senders are closed. */
   hasChanged(): boolean {
-    return this.view.isChanged;
+    return this.#view.isChanged;
   }
 
   /**
@@ -89,7 +94,7 @@ export class WatchReceiver<T> implements Disposable {
    * ```
    */
   changed(options?: WaitOptions): SourcePromise<T> {
-    return waitLimited(this.view, options, 'changed');
+    return waitLimited(this.#view, options, 'changed');
   }
 
   /**
@@ -110,7 +115,7 @@ export class WatchReceiver<T> implements Disposable {
    * ```
    */
   waitFor(predicate: (value: T) => boolean, options?: WaitOptions): SourcePromise<T> {
-    const { view } = this;
+    const view = this.#view;
     const { shared, watchers } = view;
     // A version of its own: what others have seen meanwhile is shown to the predicate all the same.
     let shown = -1;
@@ -125,13 +130,21 @@ export class WatchReceiver<T> implements Disposable {
     };
     const protocol: Takeable<T> = {
       poll,
-      putBack: (value, error) => {
+      putBack: (value, error, mark) => {
         shown = -1;
-        return view.putBack(value, error);
+        return view.putBack(value, error, mark);
+      },
+      get mark() {
+        return view.mark;
       },
       park: (waiter) => view.parkIn(watchers, waiter),
       unpark: (waiter) => view.unparkFrom(watchers, waiter),
     };
+    try {
+      checkFunction('waitFor', predicate);
+    } catch (error) {
+      return asFailingSource(failed(error), protocol, error);
+    }
     return waitLimited(protocol, options, 'waitFor');
   }
 
@@ -156,7 +169,7 @@ export class WatchReceiver<T> implements Disposable {
    * ```
    */
   values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
-    return new Values(this.view, options);
+    return new Values(this.#view, options);
   }
 
   /** The same as `values()`. */
@@ -166,40 +179,40 @@ export class WatchReceiver<T> implements Disposable {
 
   /** Makes the value count as not seen. */
   markChanged(): void {
-    this.view.seen = -1;
-    this.view.tell();
+    this.#view.unsee();
   }
 
   /** Makes the value count as seen. */
   markUnchanged(): void {
-    this.view.see();
+    this.#view.see();
   }
 
   /** Another receiver, which has seen what this one has. */
   clone(): WatchReceiver<T> {
-    return new WatchReceiver(new View(this.view.shared, this.view.seen));
+    return new WatchReceiver(new View(this.#view.shared, this.#view.seen));
   }
 
   /** Whether all senders are closed. */
   get isClosed(): boolean {
-    return this.view.shared.senders === 0;
+    return this.#view.shared.senders === 0;
+  }
+
+  /** @internal */
+  get view(): View<T> {
+    return this.#view;
   }
 
   /** Whether both are of the same `watch`. */
   sameChannel(other: WatchReceiver<T>): boolean {
-    return this.view.shared === other.view.shared;
+    checkKind(other?.view !== undefined, 'sameChannel', 'a receiver', other);
+    return this.#view.shared === other.view.shared;
   }
 
   /** Stops watching: what waits on this receiver ends with `ClosedError`. Synchronous, idempotent. */
   close(): void {
-    this.view.close();
+    this.#view.close();
   }
 }
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface WatchReceiver<T> extends Source<T> {}
-Object.defineProperty(WatchReceiver.prototype, source, {
-  get(this: WatchReceiver<unknown>): SourceProtocol<unknown> {
-    return this.view;
-  },
-});

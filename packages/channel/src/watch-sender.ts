@@ -1,5 +1,5 @@
 import { ClosedError } from '@quiesce/cancellation-token';
-import { defineHandle, misused } from '@quiesce/internal';
+import { checkFunction, checkKind, defineHandle, misused } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { refuseUnsendable } from './settle.ts';
 import { WatchReceiver } from './watch-receiver.ts';
@@ -27,10 +27,14 @@ export class WatchSender<T> implements Disposable {
     name: 'sender',
     dispose: 'close',
     unguarded: ['send', 'borrow'],
+    owns: (value) => WatchSender.#owns(value),
     facts: ({ isClosed, receiverCount, senderCount }) => ({ isClosed, receiverCount, senderCount }),
   });
-  /** @internal */
-  readonly shared: Watched<T>;
+  /** A proxy has no private field. */
+  static #owns(value: object): boolean {
+    return #isClosed in Object(value);
+  }
+  readonly #shared: Watched<T>;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
@@ -38,7 +42,7 @@ export class WatchSender<T> implements Disposable {
 
   /** @internal */
   constructor(shared: Watched<T>) {
-    this.shared = shared;
+    this.#shared = shared;
     shared.senders++;
   }
 
@@ -51,8 +55,8 @@ export class WatchSender<T> implements Disposable {
    * @see tokio::sync::watch::Sender::send (tokio 1.53)
    */
   send(value: T): boolean {
-    if (!(this instanceof WatchSender)) throw misused(WatchSender.prototype, 'sender', 'send', this);
-    const isWatched = this.shared.receivers > 0;
+    if (!WatchSender.#owns(this)) throw misused(WatchSender.prototype, 'sender', 'send', this);
+    const isWatched = this.#shared.receivers > 0;
     if (isWatched) this.sendReplace(value);
     else this.#check('send', value);
     return isWatched;
@@ -68,8 +72,8 @@ export class WatchSender<T> implements Disposable {
    */
   sendReplace(value: T): T {
     this.#check('send', value);
-    const before = this.shared.value;
-    this.shared.set(value);
+    const before = this.#shared.value;
+    this.#shared.set(value);
     return before;
   }
 
@@ -82,7 +86,7 @@ export class WatchSender<T> implements Disposable {
    * @see tokio::sync::watch::Sender::send_modify (tokio 1.53)
    */
   sendModify(modify: (value: T) => T): void {
-    this.shared.set(this.#modified(modify));
+    this.#shared.set(this.#modified('sendModify', modify));
   }
 
   /**
@@ -100,27 +104,28 @@ export class WatchSender<T> implements Disposable {
    * ```
    */
   sendIfModified(modify: (value: T) => T): boolean {
-    const value = this.#modified(modify);
-    const isModified = !Object.is(value, this.shared.value);
-    if (isModified) this.shared.set(value);
+    const value = this.#modified('sendIfModified', modify);
+    const isModified = !Object.is(value, this.#shared.value);
+    if (isModified) this.#shared.set(value);
     return isModified;
   }
 
-  #modified(modify: (value: T) => T): T {
-    this.#check('sendModify');
-    const { version } = this.shared;
-    const value = modify(this.shared.value);
-    this.#check('sendModify', value);
-    if (version !== this.shared.version) {
-      throw new TypeError('sendModify: the function has itself sent a value; what it returned would overwrite that');
+  #modified(call: string, modify: (value: T) => T): T {
+    this.#check(call);
+    checkFunction(call, modify);
+    const { version } = this.#shared;
+    const value = modify(this.#shared.value);
+    this.#check(call, value);
+    if (version !== this.#shared.version) {
+      throw new TypeError(`${call}: the function has itself sent a value; what it returned would overwrite that`);
     }
     return value;
   }
 
   /** The value. */
   borrow(): T {
-    if (!(this instanceof WatchSender)) throw misused(WatchSender.prototype, 'sender', 'borrow', this);
-    return this.shared.value;
+    if (!WatchSender.#owns(this)) throw misused(WatchSender.prototype, 'sender', 'borrow', this);
+    return this.#shared.value;
   }
 
   /**
@@ -131,7 +136,7 @@ export class WatchSender<T> implements Disposable {
    */
   subscribe(): WatchReceiver<T> {
     this.#check('subscribe');
-    return new WatchReceiver(new View(this.shared, this.shared.version));
+    return new WatchReceiver(new View(this.#shared, this.#shared.version));
   }
 
   /**
@@ -141,7 +146,7 @@ export class WatchSender<T> implements Disposable {
    */
   clone(): WatchSender<T> {
     this.#check('clone');
-    return new WatchSender(this.shared);
+    return new WatchSender(this.#shared);
   }
 
   /**
@@ -150,34 +155,40 @@ export class WatchSender<T> implements Disposable {
    * @see tokio::sync::watch::Sender::closed (tokio 1.53)
    */
   closed(): Awaitable<void> {
-    return new Awaitable(this.shared.unwatched);
+    return new Awaitable(this.#shared.unwatched);
   }
 
   /** Whether nobody watches; `subscribe` changes that. */
   get isClosed(): boolean {
-    return this.shared.receivers === 0;
+    return this.#shared.receivers === 0;
   }
 
   /** How many receivers are open. */
   get receiverCount(): number {
-    return this.shared.receivers;
+    return this.#shared.receivers;
   }
 
   /** How many senders are open. */
   get senderCount(): number {
-    return this.shared.senders;
+    return this.#shared.senders;
+  }
+
+  /** @internal */
+  get shared(): Watched<T> {
+    return this.#shared;
   }
 
   /** Whether both are of the same `watch`. */
   sameChannel(other: WatchSender<T>): boolean {
-    return this.shared === other.shared;
+    checkKind(other?.shared !== undefined, 'sameChannel', 'a sender', other);
+    return this.#shared === other.shared;
   }
 
   /** Closes this sender; after the last one the receivers see the last change and then get `ClosedError`. Idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (--this.shared.senders === 0) this.shared.tell();
+    if (--this.#shared.senders === 0) this.#shared.tell();
   }
 
   #check(call: string, value?: unknown): void {

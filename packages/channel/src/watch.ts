@@ -1,4 +1,5 @@
 import type { Sendable } from '@quiesce/cancellation-token';
+import { refuseExtra } from '@quiesce/internal';
 import { refuseUnsendable } from './settle.ts';
 import { WatchReceiver } from './watch-receiver.ts';
 import { WatchSender } from './watch-sender.ts';
@@ -21,7 +22,9 @@ type Refused<T> = [T] extends [Sendable] ? [] : [aThenableCannotBeWatched: never
  * console.log(await rx.changed(), rx.hasChanged()); // => { level: 'debug' } false
  * ```
  */
-export function watch<T>(initial: T, ..._: Refused<T>): [tx: WatchSender<T>, rx: WatchReceiver<T>] {
+export function watch<T>(initial: T, ..._: Refused<T>): [tx: WatchSender<T>, rx: WatchReceiver<T>];
+export function watch<T>(initial: T, extra?: unknown): [tx: WatchSender<T>, rx: WatchReceiver<T>] {
+  refuseExtra('watch', extra, 'write watch(initial)');
   refuseUnsendable(initial, 'watch');
   const shared = new Watched<T>(initial);
   return [new WatchSender(shared), new WatchReceiver(new View(shared, 0))];

@@ -75,6 +75,8 @@ export class View<T> implements Takeable<T>, DueList, Waiter {
   readonly shared: Watched<T>;
   /** The version that was seen last; -1: the receiver wants to see it again. */
   seen: number;
+  /** Grows with each change of `seen`, so that only the latest can be undone. */
+  mark = 0;
   /** Set once, by `close`. */
   isClosed = false;
 
@@ -90,8 +92,13 @@ export class View<T> implements Takeable<T>, DueList, Waiter {
 
   /** The latest value, which is then seen. */
   see(): T {
-    this.seen = this.shared.version;
+    this.look(this.shared.version);
     return this.shared.value;
+  }
+
+  look(version: number): void {
+    this.seen = version;
+    this.mark++;
   }
 
   poll(): T | typeof PENDING {
@@ -105,12 +112,15 @@ export class View<T> implements Takeable<T>, DueList, Waiter {
     return PENDING;
   }
 
-  putBack(_value: T | undefined, error: unknown): boolean {
-    if (error === undefined) {
-      this.seen = -1;
-      this.tell();
-    }
+  putBack(_value: T | undefined, error: unknown, mark: number): boolean {
+    // Whoever has looked since has seen that value or a later one.
+    if (error === undefined && mark === this.mark) this.unsee();
     return true;
+  }
+
+  unsee(): void {
+    this.look(-1);
+    this.tell();
   }
 
   isDue(): boolean {

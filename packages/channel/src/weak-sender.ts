@@ -19,6 +19,7 @@ export class WeakSender<S> implements Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(WeakSender, {
     name: 'weak',
+    owns: (value) => #channel in value,
     dispose: 'close',
     facts: ({ strongCount, weakCount }) => ({ strongCount, weakCount }),
   });

@@ -1,5 +1,5 @@
 // Iterating over a receiver: with a signal, by delegation, and to the end of a block.
-import { CancellationToken } from '@quiesce/cancellation-token';
+import { CancellationToken, ClosedError } from '@quiesce/cancellation-token';
 import { channel, watch } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
 import { expectValues, now, rejection, turn } from './vocabulary.ts';
@@ -30,6 +30,20 @@ describe.each(Object.entries(makers))('the values %s', (_, make) => {
     send('two');
     expect([await rejection(loop), seen]).toEqual(['deploy', ['one']]);
     expect(await rx.values().next()).toEqual({ done: false, value: 'two' });
+  });
+
+  it('do not take a ClosedError that is the reason of their signal for the end', async () => {
+    const { rx, close } = make();
+    const reason = new ClosedError('the database is closed');
+    const stop = new CancellationToken();
+    const [waiting, behind] = [rx.values({ signal: stop.childToken() }), rx.values({ signal: stop.signal })];
+    const nexts = [waiting.next(), waiting.next(), behind.next()].map(rejection);
+    stop.cancel(reason);
+    expect(await Promise.all(nexts)).toEqual([reason, reason, reason]);
+    close();
+    expect(await rejection(waiting.next())).toBe(reason);
+    expect(await rejection(rx.values({ signal: stop }).next())).toBe(reason);
+    expect(await rx.values({ signal: new CancellationToken() }).next()).toEqual({ done: true, value: undefined });
   });
 
   it('are not begun when the signal is cancelled already, and take an AbortSignal', async () => {
@@ -188,7 +202,7 @@ describe('room for several values', () => {
     const [tx, rx] = channel<number>(2);
     expect(tx.tryReserveMany(2)).toMatchObject({ ok: true, value: { length: 2 } });
     expect(tx.tryReserveMany(1)).toEqual({ ok: false, why: 'full' });
-    expect(() => tx.reserveMany(3)).toThrow(/^reserveMany: the channel has room for 2 values in all, got 3/);
+    expect(() => tx.reserveMany(3)).toThrow(/^reserveMany: the channel has room for 2 values in all, got the number 3/);
     expect(() => tx.tryReserveMany(-1)).toThrow(/^tryReserveMany: the number of permits/);
     rx.close();
     expect(tx.tryReserveMany(1)).toEqual({ ok: false, why: 'closed' });

@@ -1,4 +1,5 @@
 import { type CancellationToken, isCancelledError, reportUncaught } from '@quiesce/cancellation-token';
+import { checkKind, checkOptions } from '@quiesce/internal';
 import type { Scope, Task } from '@quiesce/scope';
 import { Context, Effect, Scope as EffectScope, Exit } from 'effect';
 import { errorFromCause, failuresOf, interruption } from './cause.ts';
@@ -62,6 +63,9 @@ export function acquireIn<A, E>(
   effect: Effect.Effect<A, E, EffectScope.Scope>,
   options: AcquireOptions & { readonly context?: Context.Context<never> } = {},
 ): Task<Awaited<A>> {
+  checkKind(typeof s?.defer === 'function', 'acquireIn', 'a scope', s);
+  checkKind(Effect.isEffect(effect), 'acquireIn', 'an Effect', effect);
+  checkOptions('acquireIn', options, ['name', 'context']);
   const { context = Context.empty(), name = 'acquireIn' } = options;
   const work = async (signal: CancellationToken): Promise<A> => {
     const held = EffectScope.makeUnsafe();

@@ -7,7 +7,7 @@ import {
   source,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { checkFunction } from '@quiesce/internal';
+import { checkFunction, checkOptions } from '@quiesce/internal';
 import { type Branches, type Outcome, type SelectOptions, select, trySelect } from '@quiesce/select';
 import { Effect } from 'effect';
 import { effectFromWork, failureWith, type WorkOptions } from './effect-from-work.ts';
@@ -52,10 +52,14 @@ export function effectFromSelect<B extends Branches<B>, E = unknown>(
   options: EffectSelectOptions<Outcome<B>, E> = {},
 ): Effect.Effect<Outcome<B>, E> {
   checkFunction('effectFromSelect', branches);
-  const failure = failureWith(options.catch);
+  checkOptions('effectFromSelect', options, ['catch', 'onLate', 'random'], ['biased']);
+  const failure = failureWith('effectFromSelect', options);
+  if (options.random !== undefined) checkFunction('effectFromSelect: random', options.random);
+  const { catch: map, onLate } = options;
   const start = (): Effect.Effect<AnyOutcome, E> => {
     const given = branches() as AnyBranches;
-    if (!isPlain(given)) return effectFromWork((token) => promised(given, token, options), options as never) as never;
+    if (!isPlain(given))
+      return effectFromWork((token) => promised(given, token, options), { catch: map, onLate } as never) as never;
     return take(
       () => new FirstOf(given, options),
       (outcome) => Effect.succeed(outcome),

@@ -1,5 +1,5 @@
 import { isSource, type Source, source } from '@quiesce/cancellation-token';
-import { show } from '@quiesce/internal';
+import { checkKind, checkOptions } from '@quiesce/internal';
 import { Effect } from 'effect';
 import { type CatchOptions, failureWith } from './effect-from-work.ts';
 import { take } from './take.ts';
@@ -31,7 +31,8 @@ import { take } from './take.ts';
  */
 export function effectFromSource<T, E = unknown>(from: Source<T>, options: CatchOptions<E> = {}): Effect.Effect<T, E> {
   checkSource('effectFromSource', from);
-  const failure = failureWith(options.catch);
+  checkOptions('effectFromSource', options, ['catch']);
+  const failure = failureWith('effectFromSource', options);
   return take(
     () => from[source],
     (value) => Effect.succeed(value),
@@ -41,5 +42,5 @@ export function effectFromSource<T, E = unknown>(from: Source<T>, options: Catch
 
 /** @throws TypeError unless `value` is a source */
 export function checkSource(call: string, value: unknown): void {
-  if (!isSource(value)) throw new TypeError(`${call}: expected a source, got ${show(value)}`);
+  checkKind(isSource(value), call, 'a source', value);
 }

@@ -1,5 +1,5 @@
 import { CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
-import { checkFunction } from '@quiesce/internal';
+import { checkFunction, checkOptions } from '@quiesce/internal';
 import { Cause, Effect, Exit } from 'effect';
 import { cancellationOf, causeFromError, defectsFromError } from './cause.ts';
 
@@ -52,7 +52,8 @@ export function effectFromWork<A, E = unknown>(
   options: WorkOptions<Awaited<A>, E> = {},
 ): Effect.Effect<Awaited<A>, E> {
   checkFunction('effectFromWork', work);
-  const failure = failureWith(options.catch);
+  checkOptions('effectFromWork', options, ['catch', 'onLate']);
+  const failure = failureWith('effectFromWork', options);
   // The work starts inside of what the finalizer guards: it may interrupt its own fiber at once.
   return Effect.suspend(() => {
     const token = new CancellationToken();
@@ -74,7 +75,7 @@ export function effectFromWork<A, E = unknown>(
     return Effect.onExit(running, (exit) => {
       if (!isSettled && result !== undefined && Exit.isFailure(exit)) {
         token.cancel(cancellationOf(exit.cause));
-        return stopped(result, token, options.onLate);
+        return afterStop(result, token, options.onLate);
       }
       token.dispose();
       return Effect.void;
@@ -83,7 +84,7 @@ export function effectFromWork<A, E = unknown>(
 }
 
 /** Waits for work whose token is cancelled; what came of it all the same is handed on. */
-function stopped<A>(
+function afterStop<A>(
   result: Promise<A>,
   token: CancellationToken,
   onLate: ((value: A) => unknown) | undefined,
@@ -106,8 +107,12 @@ function stopped<A>(
 }
 
 /** Makes causes of what was thrown; a `catch` that throws is a defect. */
-export function failureWith<E>(map: ((error: unknown) => E) | undefined): (error: unknown) => Cause.Cause<E> {
+export function failureWith<E>(
+  call: string,
+  { catch: map, onLate }: WorkOptions<never, E>,
+): (error: unknown) => Cause.Cause<E> {
+  if (onLate !== undefined) checkFunction(`${call}: onLate`, onLate);
   if (map === undefined) return causeFromError as (error: unknown) => Cause.Cause<E>;
-  checkFunction('catch', map);
+  checkFunction(`${call}: catch`, map);
   return (error) => Cause.map(causeFromError(error), map);
 }

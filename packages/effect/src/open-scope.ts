@@ -1,7 +1,11 @@
+import { checkFunction, checkOptions } from '@quiesce/internal';
 import { Scope, type ScopeOptions, scope } from '@quiesce/scope';
 import { Effect, type Scope as EffectScope, Exit } from 'effect';
 import { cancellationOf, defectsFromError } from './cause.ts';
-import { effectFromWork, type WorkOptions } from './effect-from-work.ts';
+import { effectFromWork, failureWith, type WorkOptions } from './effect-from-work.ts';
+
+/** The options that a scope and an Effect of one have in common. */
+const known = ['stopSignal', 'name', 'timeout', 'deadline', 'cleanupTimeout', 'clock'];
 
 /**
  * Opens a Quiesce scope that ends with an Effect's: acquire in ours, release in theirs.
@@ -29,6 +33,7 @@ import { effectFromWork, type WorkOptions } from './effect-from-work.ts';
  * ```
  */
 export function openScope(options?: ScopeOptions): Effect.Effect<Scope, never, EffectScope.Scope> {
+  checkOptions('openScope', options, ['signal', ...known], ['spawnSites', 'leakDetection']);
   return Effect.acquireRelease(
     Effect.sync(() => new Scope(options)),
     (s, exit) => closing(s, exit),
@@ -76,6 +81,9 @@ export function effectFromScope<A, E = unknown>(
   body: (s: Scope) => A,
   options: EffectScopeOptions<Awaited<A>, E> = {},
 ): Effect.Effect<Awaited<A>, E> {
+  checkFunction('effectFromScope', body);
+  checkOptions('effectFromScope', options, ['catch', 'onLate', ...known], ['spawnSites']);
+  failureWith('effectFromScope', options);
   const { catch: map, onLate, ...others } = options;
   return effectFromWork<Promise<Awaited<A>>, E>((signal) => scope(body, { ...others, signal }), {
     ...(map !== undefined && { catch: map }),

@@ -1,4 +1,5 @@
 import { CancellationToken, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
+import { checkKind, checkOptions } from '@quiesce/internal';
 import { Cause, Context, Effect, Exit, type Fiber } from 'effect';
 import { annotationsOf, errorFromCause } from './cause.ts';
 
@@ -49,8 +50,11 @@ export function runEffect<A, E, R>(
   options: RunOptions & { readonly context?: Context.Context<R> } = {},
 ): Promise<A> {
   return new Promise((resolve, reject) => {
+    checkKind(Effect.isEffect(effect), 'runEffect', 'an Effect', effect);
+    checkOptions('runEffect', options, ['signal', 'context']);
     const { signal, context = Context.empty() as Context.Context<R> } = options;
-    const token = signal === undefined ? undefined : CancellationToken.from(signal);
+    checkKind(Context.isContext(context), 'runEffect: context', 'a Context', context);
+    const token = signal === undefined ? undefined : CancellationToken.from(signal, 'runEffect: signal');
     token?.throwIfCancelled();
     const fiber = Effect.runForkWith(context)(effect);
     const leave = token === undefined ? undefined : interruptWith(fiber, token);

@@ -1,4 +1,5 @@
 import { PENDING, type Source, source } from '@quiesce/cancellation-token';
+import { checkKind } from '@quiesce/internal';
 import { Deferred, Exit } from 'effect';
 import { errorFromCause } from './cause.ts';
 import { TakeSource } from './take-source.ts';
@@ -25,6 +26,7 @@ import { TakeSource } from './take-source.ts';
  * ```
  */
 export function sourceFromDeferred<A, E>(deferred: Deferred.Deferred<A, E>): Source<A> {
+  checkKind(Deferred.isDeferred(deferred), 'sourceFromDeferred', 'a Deferred', deferred);
   /** Set once it is known. */
   let exit: Exit.Exit<A, E> | undefined;
   /** What it failed with, the same for everybody. */

@@ -1,4 +1,5 @@
 import { ClosedError, PENDING, type Source, source } from '@quiesce/cancellation-token';
+import { checkKind } from '@quiesce/internal';
 import { Cause, Effect, Exit, Queue } from 'effect';
 import { errorFromCause } from './cause.ts';
 import { TakeSource } from './take-source.ts';
@@ -27,6 +28,7 @@ import { TakeSource } from './take-source.ts';
  * ```
  */
 export function sourceFromQueue<A, E>(queue: Queue.Dequeue<A, E>): Source<A> {
+  checkKind(Queue.isDequeue(queue), 'sourceFromQueue', 'a Queue', queue);
   let isOver = false;
   // Of a queue without room, what is offered waits outside, where a peek does not see it.
   const hasOffers = (): boolean => queue.capacity <= 0 && queue.state._tag !== 'Done' && queue.state.offers.size > 0;

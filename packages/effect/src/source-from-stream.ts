@@ -13,17 +13,11 @@
  *  4. A failure is thrown once, from a poll or from `close`; after that every poll throws `ClosedError`.
  */
 
+import { ClosedError, PENDING, type Source, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
 import {
-  ClosedError,
-  PENDING,
-  type Source,
-  type SourceProtocol,
-  source,
-  type Waiter,
-} from '@quiesce/cancellation-token';
-import {
-  defineDispose,
-  defineGetter,
+  checkKind,
+  checkOptions,
+  defineHandle,
   parkOn,
   unparkFrom,
   type WaiterItem,
@@ -187,16 +181,21 @@ function stopped(fiber: Fiber.Fiber<unknown, unknown> | undefined): Effect.Effec
  * ```
  */
 export class StreamSource<A> implements AsyncDisposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(StreamSource);
-  /** @internal */
-  readonly machine: SourceProtocol<A> & { close(): Promise<void> };
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(StreamSource, {
+    name: 'source',
+    owns: (value) => #machine in value,
+    source: (stream) => stream.#machine,
+    asyncDispose: 'close',
+    facts: () => ({}),
+  });
+  readonly #machine: SourceProtocol<A> & { close(): Promise<void> };
   /** The same as `close`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
   /** @internal */
   constructor(machine: Machine<A>) {
-    this.machine = machine;
+    this.#machine = machine;
   }
 
   /**
@@ -208,19 +207,12 @@ export class StreamSource<A> implements AsyncDisposable {
    *   thrown yet
    */
   close(): Promise<void> {
-    return this.machine.close();
+    return this.#machine.close();
   }
 }
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface StreamSource<A> extends Source<A> {}
-
-function complete(type: typeof StreamSource): object {
-  defineDispose(type, 'close', 'asyncDispose');
-  return defineGetter(type as { readonly prototype: StreamSource<unknown> }, source, function () {
-    return this.machine;
-  });
-}
 
 /** What a stream needs from outside. */
 export interface StreamContext<R> {
@@ -256,6 +248,8 @@ export function sourceFromStream<A, E, R>(
   stream: Stream.Stream<A, E, R>,
   options: { readonly context?: Context.Context<R> } = {},
 ): StreamSource<A> {
+  checkKind(Stream.isStream(stream), 'sourceFromStream', 'a Stream', stream);
+  checkOptions('sourceFromStream', options, ['context']);
   const context = options.context ?? Context.empty();
   return new StreamSource(new Machine(stream as Stream.Stream<A, E>, context as Context.Context<never>));
 }

@@ -1,4 +1,5 @@
 import { PENDING, type Source, source } from '@quiesce/cancellation-token';
+import { checkKind } from '@quiesce/internal';
 import { Effect, Exit, PubSub } from 'effect';
 import { endOf } from './source-from-queue.ts';
 import { TakeSource, type Wait } from './take-source.ts';
@@ -34,6 +35,7 @@ const sources = new WeakMap<object, Source<unknown>>();
  * ```
  */
 export function sourceFromSubscription<A>(subscription: PubSub.Subscription<A>): Source<A> {
+  checkKind(subscription?.shutdownFlag !== undefined, 'sourceFromSubscription', 'a Subscription', subscription);
   const known = sources.get(subscription);
   if (known !== undefined) return known as Source<A>;
   const made = { [source]: new TakeSource(new Slot(subscription)) };

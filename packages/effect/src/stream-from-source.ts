@@ -1,7 +1,7 @@
-import type { Receiver as BroadcastReceiver, LaggedError } from '@quiesce/broadcast-channel';
+import type { BroadcastReceiver, LaggedError } from '@quiesce/broadcast-channel';
 import { isClosedError, type Source, source } from '@quiesce/cancellation-token';
 import type { Receiver } from '@quiesce/channel';
-import { isNamed } from '@quiesce/internal';
+import { checkOptions, isNamed } from '@quiesce/internal';
 import { Cause, Effect, Stream } from 'effect';
 import { checkSource } from './effect-from-source.ts';
 import { type CatchOptions, failureWith } from './effect-from-work.ts';
@@ -35,7 +35,8 @@ import { take } from './take.ts';
  */
 export function streamFromSource<T, E = unknown>(from: Source<T>, options: CatchOptions<E> = {}): Stream.Stream<T, E> {
   checkSource('streamFromSource', from);
-  const failure = failureWith(options.catch);
+  checkOptions('streamFromSource', options, ['catch']);
+  const failure = failureWith('streamFromSource', options);
   return streamOf(from, (error) => Effect.suspend(() => Effect.failCause(failure(error))));
 }
 

@@ -69,7 +69,8 @@ export class Connection {
       return true;
     }
     this.#last = { request, response };
-    const exchange = new Exchange(machine, request, this.#socket, request.method, request.url);
+    const keys = [request, request.rawHeaders, response];
+    const exchange = new Exchange(machine, keys, this.#socket, request.method, request.url);
     this.#open.add(exchange);
     // Node says "finish" also of a response whose socket was destroyed with everything unsent.
     response.on('finish', () => {
@@ -200,11 +201,19 @@ export class Connection {
 
   async #refuse(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { refuse, retryAfter } = this.#machine.settings;
-    response.statusCode = 503;
-    response.setHeader('Retry-After', String(retryAfter));
+    const begin = (): ServerResponse => {
+      response.statusCode = 503;
+      return response.setHeader('Retry-After', String(retryAfter));
+    };
+    begin();
     if (refuse !== undefined && (await guarded(() => refuse(request, response)))) return;
-    if (response.headersSent) response.end();
-    else response.setHeader('Content-Type', 'text/plain').end('This server is stopping. Please try again.\n');
+    if (response.headersSent) {
+      response.end();
+      return;
+    }
+    // What it had set by then belongs to another answer.
+    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    begin().setHeader('Content-Type', 'text/plain').end('This server is stopping. Please try again.\n');
   }
 }
 

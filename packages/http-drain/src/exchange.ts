@@ -22,13 +22,19 @@ export class Exchange {
   /** Set by `refuse`: it is counted as refused, and not as completed. */
   #isRefused = false;
 
-  constructor(machine: Machine, key: object, carrier: Carrier, method: string | undefined, url: string | undefined) {
+  constructor(
+    machine: Machine,
+    keys: readonly object[],
+    carrier: Carrier,
+    method: string | undefined,
+    url: string | undefined,
+  ) {
     this.#machine = machine;
     this.#carrier = carrier;
     this.#method = method;
     this.#url = url;
     machine.inFlight.add(this);
-    machine.exchanges.set(key, this);
+    for (const key of keys) machine.exchanges.set(key, this);
   }
 
   /** For reports: `GET /path`. Made when needed, which is for few. */
@@ -70,6 +76,19 @@ export class Exchange {
     if (this.#ending !== undefined) token.dispose();
     return token;
   }
+}
+
+/**
+ * The exchange of a request, or of a stream. A listener may hand a request on in a proxy or in an object of its own, with the same
+ * `rawHeaders` or the same response.
+ */
+export function exchangeOf({ exchanges }: Machine, request: unknown, response?: object): Exchange | undefined {
+  const { rawHeaders, stream } = Object(request) as { readonly rawHeaders?: object; readonly stream?: object };
+  for (const key of [request, rawHeaders, response, stream]) {
+    const exchange = key === Object(key) ? exchanges.get(key as object) : undefined;
+    if (exchange !== undefined) return exchange;
+  }
+  return undefined;
 }
 
 function gone(): CancelledError {

@@ -3,9 +3,10 @@ import type { Http2Session, Http2Stream, IncomingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Connection, connectionOf } from './connection.ts';
+import { exchangeOf } from './exchange.ts';
 import { Listener, opening } from './listener.ts';
 import type { Machine } from './machine.ts';
-import { TlsServer } from './node.ts';
+import { NetSocket, TlsServer } from './node.ts';
 import type { DrainableServer } from './options.ts';
 import { listenOn, openSession, openStream } from './sessions.ts';
 import { openUpgraded } from './upgraded.ts';
@@ -51,12 +52,15 @@ function handlersOf(machine: Machine, listener: Listener): Handlers {
   const isHttp2 = 'updateSettings' in server;
   const request = (message: IncomingMessage, response: ServerResponse): boolean => {
     // Those of HTTP/2 are streams, which are seen as such. One that is known was handed on by a listener of another event.
-    if (message.httpVersionMajor > 1 || machine.exchanges.has(message)) return false;
-    return connectionOf(machine, message.socket).request(message, response);
+    if (message.httpVersionMajor > 1 || exchangeOf(machine, message, response) !== undefined) return false;
+    const { socket } = message;
+    // One that a library makes up, to call the handlers without a connection.
+    if (!machine.connections.has(socket) && !(socket instanceof NetSocket)) return false;
+    return connectionOf(machine, socket).request(message, response);
   };
   const upgrade = (message: IncomingMessage, socket: Socket): boolean => {
     // CONNECT of HTTP/2 is a stream too.
-    if (message.httpVersionMajor > 1 || machine.exchanges.has(message)) return false;
+    if (message.httpVersionMajor > 1 || exchangeOf(machine, message) !== undefined) return false;
     return openUpgraded(machine, message, socket);
   };
   return {

@@ -1,9 +1,9 @@
-import type { CancellationToken } from '@quiesce/cancellation-token';
+import { CancellationToken } from '@quiesce/cancellation-token';
 import { defineHandle, misused, show } from '@quiesce/internal';
 import type { Drainable } from '@quiesce/scope';
+import { exchangeOf } from './exchange.ts';
 import { type HealthHandler, healthOf } from './health.ts';
 import type { Machine, Phase } from './machine.ts';
-import { tokenFrom } from './options.ts';
 import type { HttpDrainReport } from './report.ts';
 
 /** How far a drain has come: in this order, and never back. `closing` lasts as many turns of the event loop as the backlog needs. */
@@ -93,9 +93,7 @@ export class HttpDrain implements Drainable {
    * @throws TypeError when it is not a request of this server
    */
   tokenOf(request: object): CancellationToken {
-    const { exchanges } = this.#machine;
-    const stream = (request as { readonly stream?: object } | null | undefined)?.stream;
-    const exchange = exchanges.get(request) ?? (stream === undefined ? undefined : exchanges.get(stream));
+    const exchange = exchangeOf(this.#machine, request);
     if (exchange !== undefined) return exchange.token;
     throw new TypeError(
       `http.tokenOf: expected a request of the server that is drained, got ${show(request)}; pass the one that Node made, as ` +
@@ -135,9 +133,7 @@ export class HttpDrain implements Drainable {
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
     if (typeof this !== 'object' || !(#machine in this)) throw misused(HttpDrain.prototype, 'http', 'drain', this);
-    const write = typeof token === 'number' ? token : '10_000';
-    const advice = `write http.drain(CancellationToken.timeout(${write})), or http.drain(CancellationToken.never) for no limit`;
-    await this.#machine.drain(tokenFrom(token, 'http.drain', advice));
+    await this.#machine.drain(CancellationToken.from(token, 'http.drain'));
   }
 
   /** What came of the requests since stopping began. */

@@ -58,7 +58,7 @@ export class Machine {
   readonly sessions: Set<Http2Session> = new Set();
   /** Those that speak something else now. */
   readonly upgraded: Map<Duplex, IncomingMessage> = new Map();
-  /** By request, or stream. */
+  /** By request, its raw headers and its response, or by stream. */
   readonly exchanges: WeakMap<object, Exchange> = new WeakMap();
   /** Set at the deadline, when sockets are destroyed. */
   isDestroying = false;
@@ -186,17 +186,17 @@ export class Machine {
   /** Waits until all is closed. At the deadline it cancels the requests, and destroys what does not end then. */
   async drain(token: CancellationToken): Promise<void> {
     this.stop();
-    const cut = (reason: unknown): Promise<boolean> => {
+    const cutAll = (reason: unknown): Promise<boolean> => {
       this.#cutting ??= this.#cutOff(reason);
       return this.#cutting;
     };
     // Inside of the cancellation and not after it, so that requests learn of it at once.
-    const deadline = token.onCancelled((reason) => void cut(reason));
+    const deadline = token.onCancelled((reason) => void cutAll(reason));
     try {
       await this.parts.drain(token);
     } catch (reason) {
       // Without a request in flight the deadline has only closed connections.
-      if (await cut(reason)) throw reason;
+      if (await cutAll(reason)) throw reason;
     } finally {
       deadline.unregister();
     }

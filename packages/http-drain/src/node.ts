@@ -15,6 +15,9 @@ const { channels: diagnostics, http: servers, net: sockets, tls: secure } = modu
 /** What every server of Node descends from. */
 export const NetServer: typeof net.Server = sockets.Server;
 
+/** What every connection of TCP or TLS descends from. */
+export const NetSocket: typeof net.Socket = sockets.Socket;
+
 /** What those with certificates descend from. */
 export const TlsServer: typeof tls.Server = secure.Server;
 

@@ -57,22 +57,14 @@ export interface Settings {
 }
 
 const options: readonly (keyof HttpDrainOptions)[] = [
-  'name',
-  'stopping',
-  'idleGrace',
-  'cancelGrace',
-  'retryAfter',
-  'refuse',
-  'upgraded',
-  'clock',
+  ...(['name', 'stopping', 'idleGrace', 'cancelGrace', 'retryAfter', 'refuse', 'upgraded', 'clock'] as const),
 ];
 
 /** @throws RangeError for a bad time; TypeError for an unknown option, and for one of the wrong kind */
 export function settingsOf(given: HttpDrainOptions): Settings {
   checkOptions('drain', given, options);
-  const { name = 'http', idleGrace = 1_000, cancelGrace = 1_000, retryAfter = 1, refuse, upgraded } = given ?? {};
-  const { clock = systemClock, stopping } = given ?? {};
-  if (typeof name !== 'string') throw new TypeError(`drain: name must be a string, got ${show(name)}`);
+  const { name = 'http', idleGrace = 1_000, cancelGrace = 1_000, retryAfter = 1, refuse, upgraded } = given;
+  const { clock = systemClock, stopping } = given;
   checkTime('drain: idleGrace', idleGrace);
   checkTime('drain: cancelGrace', cancelGrace);
   if (!Number.isSafeInteger(retryAfter) || retryAfter < 0) {
@@ -80,22 +72,6 @@ export function settingsOf(given: HttpDrainOptions): Settings {
   }
   if (refuse !== undefined) checkFunction('drain: refuse', refuse);
   if (upgraded !== undefined) checkFunction('drain: upgraded', upgraded);
-  if (typeof clock?.setTimer !== 'function') throw new TypeError(`drain: clock must be a Clock, got ${show(clock)}`);
-  const from =
-    stopping === undefined ? undefined : tokenFrom(stopping, 'drain: stopping', 'pass shutdown.stopAccepting');
+  const from = stopping === undefined ? undefined : CancellationToken.from(stopping, 'drain: stopping');
   return { name, idleGrace, cancelGrace, retryAfter, refuse, upgraded, clock, stopping: from };
-}
-
-/**
- * The token of what should be one, or a signal.
- *
- * @param what the call, and the option
- * @param advice what to write instead
- */
-export function tokenFrom(given: unknown, what: string, advice: string): CancellationToken {
-  try {
-    return CancellationToken.from(given as AbortSignal);
-  } catch {
-    throw new TypeError(`${what}: expected an AbortSignal or a CancellationToken, got ${show(given)}; ${advice}`);
-  }
 }

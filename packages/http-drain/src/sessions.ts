@@ -26,7 +26,7 @@ export function openStream(machine: Machine, stream: Http2Stream, headers: Incom
   const path = headers[':path'];
   const exchange = new Exchange(
     machine,
-    stream,
+    [stream],
     stream,
     String(headers[':method']),
     path === undefined ? '?' : String(path),

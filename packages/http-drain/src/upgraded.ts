@@ -11,7 +11,7 @@ export function openUpgraded(machine: Machine, request: IncomingMessage, socket:
     readOn(socket);
     return true;
   }
-  const exchange = new Exchange(machine, request, socket, request.method, request.url);
+  const exchange = new Exchange(machine, [request, request.rawHeaders], socket, request.method, request.url);
   socket.once('close', () => {
     machine.upgraded.delete(socket);
     exchange.end(machine.isDestroying ? 'aborted' : 'completed');

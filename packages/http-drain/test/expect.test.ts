@@ -7,6 +7,12 @@ import { gate, heads, serve, serveWith, stopped, turns, until } from './vocabula
 const never = CancellationToken.never;
 const post = 'POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n';
 
+/** For a proxy whose target has private fields: methods get the target. */
+function bound(target: ServerResponse, key: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, key);
+  return typeof value === 'function' ? value.bind(target) : value;
+}
+
 describe('a request that a listener of checkContinue looks at first', () => {
   const served = async (check: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>) => {
     const server = createServer((request, response) => void request.resume().on('end', () => response.end('served')));
@@ -35,6 +41,37 @@ describe('a request that a listener of checkContinue looks at first', () => {
     client.socket.end();
     await one.http.drain(never);
     expect(one.http.report()).toMatchObject({ completed: 1, refused: 0 });
+  });
+
+  it.each<[string, (request: IncomingMessage, response: ServerResponse) => unknown[]]>([
+    ['a proxy', (request, response) => [new Proxy(request, {}), response]],
+    ['proxies of both', (request, response) => [new Proxy(request, {}), new Proxy(response, { get: bound })]],
+    ['an object that inherits from it', (request, response) => [Object.create(request), response]],
+    ['an object of its own', (request, response) => [{ url: request.url, resume: () => request.resume() }, response]],
+  ])('is one in flight when it is handed on in %s, after the listener has closed', async (_, wrap) => {
+    const decision = gate();
+    const tokens: CancellationToken[] = [];
+    const server = createServer();
+    server.on('checkContinue', async (request, response) => {
+      await decision.promise;
+      response.writeContinue();
+      server.emit('request', ...wrap(request, response));
+    });
+    server.on('request', (request, response) => {
+      if ('rawHeaders' in request) tokens.push(one.http.tokenOf(request));
+      response.end(`${one.http.inFlight} in flight`);
+    });
+    const one = await serveWith(server);
+    const client = (await one.client()).send(`${post}Expect: 100-continue\r\n\r\n`);
+    await until(() => one.http.inFlight === 1);
+    await stopped(one);
+    decision.open();
+    await client.send('ab').sees('1 in flight');
+    expect(heads(client.text)).toEqual(['100 -', '200 close']);
+    client.socket.end();
+    await one.http.drain(never);
+    expect(one.http.report()).toMatchObject({ completed: 1, refused: 0, crossed: 0 });
+    expect(tokens.length).toBe(_ === 'an object of its own' ? 0 : 1);
   });
 
   it('is refused by it as before', async () => {
@@ -101,6 +138,15 @@ describe('a request with Expect, without a listener for it', () => {
 });
 
 describe('a request that is emitted again', () => {
+  it('without a connection, as a library does that calls handlers, is left alone', async () => {
+    const served = await serve((request, response) => void response.end(String(request.url)));
+    served.http.announce();
+    let answer = '';
+    const made = { url: '/made', method: 'GET', httpVersionMajor: 1, rawHeaders: [], socket: {} };
+    served.server.emit('request', made as never, { end: (text: string) => (answer = text) } as never);
+    expect([answer, served.http.inFlight]).toEqual(['/made', 0]);
+  });
+
   it('is counted once, and reaches every listener', async () => {
     const paths: unknown[] = [];
     const server = createServer((request, response) => {

@@ -238,6 +238,15 @@ describe('a new request on a connection that is open', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('mine'))],
+    [
+      'rejects behind the head of another answer',
+      async (_: unknown, response: ServerResponse) => {
+        response.statusCode = 200;
+        response.setHeader('Content-Length', 3).setHeader('Content-Encoding', 'gzip').removeHeader('Retry-After');
+        await turns();
+        throw new Error('mine');
+      },
+    ],
   ])('gets the 503 when the handler of the user %s, and the error is not lost', async (_, refuse) => {
     const errors = uncaught();
     const served = await serve((_, response) => response.end('ok'), { refuse });
@@ -245,6 +254,9 @@ describe('a new request on a connection that is open', () => {
     await stopped(served);
     await client.get('/').sees('try again');
     expect(errors).toEqual(['mine']);
+    expect(heads(client.text)).toEqual(['503 close']);
+    expect(client.text).toContain('Retry-After: 1');
+    expect(client.text).not.toMatch(/gzip|length: 3\r/i);
   });
 
   it('gets it also when its head was begun before and takes longer than the grace', async () => {

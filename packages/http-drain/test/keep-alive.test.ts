@@ -1,5 +1,5 @@
 // Which connections are told that they end, and how long the others are kept: nothing that a client may still send is lost.
-import { Agent, createServer, type RequestListener, request } from 'node:http';
+import { Agent, createServer, type RequestListener, request, ServerResponse } from 'node:http';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { request as fetchOf, Pool } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -126,6 +126,34 @@ describe.each(handlers)('a handler that asks to keep the connection by %s', (_, 
       }),
     );
     expect(last).toEqual(plain);
+  });
+});
+
+describe('a head that is written past `response.writeHead`', () => {
+  it.each<[string, RequestListener]>([
+    [
+      'by the method of the prototype',
+      (_, res) => void ServerResponse.prototype.writeHead.call(res, 200, { 'content-length': 2 }).end('ok'),
+    ],
+    [
+      'by a method that replaces ours',
+      (_, res) => {
+        res.writeHead = ServerResponse.prototype.writeHead;
+        res.setHeader('Connection', 'keep-alive').end('ok');
+      },
+    ],
+  ])('loses nothing: %s', async (_, handler) => {
+    const served = await serve(handler);
+    served.http.announce();
+    const client = (await served.client()).get('/');
+    await client.sees('ok');
+    await stopped(served);
+    await client.get('/').sees('try again');
+    expect(heads(client.text)).toEqual(['200 keep-alive', '503 close']);
+    expect(await client.ended).toBe('end');
+    client.socket.end();
+    await served.http.drain(never);
+    expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 0, aborted: 0 });
   });
 });
 

@@ -56,7 +56,7 @@ describe('drain(server, options) refuses', () => {
       'drain: retryAfter must be whole seconds from 0, got the string "1"',
     ],
     ['a part of a second', { retryAfter: 0.5 }, 'whole seconds from 0, got the number 0.5'],
-    ['a name that is none', { name: 7 }, 'drain: name must be a string, got the number 7'],
+    ['a name that is none', { name: 7 }, 'drain: name: expected a string, got the number 7'],
     ['no function', { refuse: 503 }, 'TypeError: drain: refuse: expected a function, got the number 503'],
     ['no function either', { upgraded: true }, 'TypeError: drain: upgraded: expected a function, got the boolean true'],
     [
@@ -65,7 +65,7 @@ describe('drain(server, options) refuses', () => {
       'drain: stopping: expected an AbortSignal or a CancellationToken, got the boolean true',
     ],
     ['a controller', { stopping: new AbortController() }, 'got an AbortController'],
-    ['no clock', { clock: Date }, 'drain: clock must be a Clock, got the function "Date"'],
+    ['no clock', { clock: Date }, 'drain: clock: expected a Clock, got the function "Date"'],
   ];
   it.each(cases)('%s', (_, options, text) => {
     const server = createServer();
@@ -77,9 +77,9 @@ describe('drain(server, options) refuses', () => {
 
 describe('http.drain refuses what is no deadline, and says what to write', () => {
   it.each([
-    ['a number of ms', 5_000, 'got the number 5000; write http.drain(CancellationToken.timeout(5000))'],
-    ['nothing', undefined, 'got undefined; write http.drain(CancellationToken.timeout(10_000))'],
-    ['options', { timeout: 5 }, 'got an object; write http.drain(CancellationToken.timeout(10_000))'],
+    ['a number of ms', 5_000, 'got the number 5000; write CancellationToken.timeout(5000)'],
+    ['nothing', undefined, 'got undefined; write CancellationToken.timeout(10_000)'],
+    ['options', { timeout: 5 }, 'got an object; write CancellationToken.timeout(10_000)'],
     ['text', '5s', 'got the string "5s"'],
   ])('%s', async (_, given, text) => {
     const http = drain(createServer());

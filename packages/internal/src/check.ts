@@ -1,8 +1,36 @@
+import { ignore } from './ignore.ts';
 import { show } from './show.ts';
+import { isPromise } from './thenable.ts';
 
-/** @throws TypeError unless `value` is a function */
-export function checkFunction(call: string, value: unknown): void {
-  if (typeof value !== 'function') throw new TypeError(`${call}: expected a function, got ${show(value)}`);
+/** @throws TypeError unless `value` is what was expected */
+export function checkKind(isRight: boolean, call: string, expected: string, value: unknown, hint = ''): void {
+  if (isRight) return;
+  letGo(value);
+  throw new TypeError(`${call}: expected ${expected}, got ${show(value)}${hint}`);
+}
+
+/** The public `source`, which is the same in every copy. */
+const source: symbol = Symbol.for('quiesce.source');
+
+/** Of what a wrong call was given: a call such as `rx.recv()` gives back what it took, and a rejection counts as handled. */
+export function letGo(value: unknown): void {
+  try {
+    const call = (value as Record<symbol, { defer?(): void } | undefined> | null | undefined)?.[source];
+    if (call !== undefined) call.defer?.();
+    else if (isPromise(value)) value.then(undefined, ignore);
+  } catch {}
+}
+
+/** @throws TypeError unless `value` is a function; the text says what to write for what was passed instead */
+export function checkFunction(call: string, value: unknown, hint?: string): void {
+  if (typeof value === 'function') return;
+  checkKind(false, call, 'a function', value, isPromise(value) ? '; pass a function that starts the work' : hint);
+}
+
+/** @throws TypeError unless `value` is iterable and no string */
+export function checkIterable(call: string, value: unknown, expected: string): void {
+  const { [Symbol.iterator]: iterate } = Object(value) as Partial<Iterable<unknown>>;
+  checkKind(typeof iterate === 'function' && typeof value !== 'string', call, expected, value);
 }
 
 /**
@@ -12,9 +40,27 @@ export function checkFunction(call: string, value: unknown): void {
  */
 export function checkTime(what: string, value: number): number {
   if (typeof value === 'number' && value >= 0) return value;
+  throw new RangeError(`${what} must be milliseconds from 0 to Infinity, got ${show(value)}`);
+}
+
+/**
+ * Refuses what is no count.
+ *
+ * @param most `Infinity`: that is a count as well
+ * @throws RangeError unless `count` is an integer from `least` to 2^53-1
+ */
+export function checkCount(what: string, count: unknown, least: number, most?: number): void {
+  if ((Number.isSafeInteger(count) && (count as number) >= least) || (most !== undefined && count === most)) return;
   throw new RangeError(
-    `${what} must be milliseconds from 0 to Infinity, got ${typeof value === 'number' ? value : show(value)}`,
+    `${what} must be an integer from ${least}${most === undefined ? ' to 2^53-1' : ', or Infinity'}, got ${show(count)}`,
   );
+}
+
+/** Refuses an option that would be taken for its default. */
+export function checkChoice(what: string, value: unknown, allowed: readonly string[]): void {
+  if (value === undefined || allowed.includes(value as string)) return;
+  const all = allowed.map((one) => `'${one}'`);
+  throw new TypeError(`${what} must be ${all.slice(0, -1).join(', ')} or ${all.at(-1)}, got ${show(value)}`);
 }
 
 /**
@@ -25,5 +71,14 @@ export function checkTime(what: string, value: number): number {
 export function dateTime(call: string, date: Date): number {
   const ms: unknown = typeof date?.getTime === 'function' ? date.getTime() : undefined;
   if (typeof ms === 'number' && !Number.isNaN(ms)) return ms;
-  throw new RangeError(`${call}: ${ms === undefined ? `expected a Date, got ${show(date)}` : 'the date is not valid'}`);
+  throw new RangeError(`${call}: expected a valid Date, got ${ms === undefined ? show(date) : 'an invalid Date'}`);
+}
+
+/**
+ * Refuses an argument for which a call has no place, and which would be ignored.
+ *
+ * @param write what to write instead
+ */
+export function refuseExtra(call: string, extra: unknown, write: string): void {
+  if (extra !== undefined) throw new TypeError(`${call}: there is no place for ${show(extra)}; ${write}`);
 }

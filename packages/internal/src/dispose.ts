@@ -18,18 +18,3 @@ export function defineDispose(type: Class, twin: string, symbol: 'dispose' | 'as
   const key = (Symbol as unknown as Record<string, symbol | undefined>)[symbol] ?? Symbol.for(`Symbol.${symbol}`);
   return Object.defineProperty(type.prototype, key, { value: Reflect.get(type.prototype, twin) });
 }
-
-/**
- * Gives a class a getter for a key that `isolatedDeclarations` does not allow inside of it: any but the language's own.
- *
- * Called for the value of a static field and marked as pure: see `defineDispose`.
- *
- * @returns the prototype
- */
-export function defineGetter<T extends object>(
-  type: { readonly prototype: T },
-  key: symbol,
-  get: (this: T) => unknown,
-): object {
-  return Object.defineProperty(type.prototype, key, { get });
-}

@@ -17,3 +17,33 @@ export function leftOf(set: number, armed: number, due: number, now: number): nu
   const left = due - now;
   return now > armed && (left <= FEW || left <= now - set) ? left : 0;
 }
+
+/** What is needed of a clock; the public `Clock`. */
+interface AnyClock<T> {
+  now(): number;
+  setTimer(ms: number, fn: () => void, options: { readonly ref: boolean }): T;
+  clearTimer(timer: T): void;
+}
+
+/**
+ * Sets a timer of whichever clock, which holds the process, and sets it again while it fires early.
+ *
+ * @returns takes it back
+ */
+export function setTimer<T>(clock: AnyClock<T>, ms: number, fn: () => void): () => void {
+  const set = clock.now();
+  let armed = set;
+  const fire = (): void => {
+    const now = clock.now();
+    const left = leftOf(set, armed, set + ms, now);
+    armed = now;
+    if (left > 0) rearm(left);
+    else fn();
+  };
+  let timer: T;
+  const rearm = (left: number): void => {
+    timer = clock.setTimer(left, fire, { ref: true });
+  };
+  rearm(ms);
+  return () => clock.clearTimer(timer);
+}

@@ -1,13 +1,15 @@
 import { defineDispose } from './dispose.ts';
 import { defineInspect, type Facts } from './inspect.ts';
-import { guardMethods } from './misused.ts';
+import { defineSource, guardMethods } from './misused.ts';
 
 /** What completes the class of a handle. */
 interface Completion<T> {
   /** How examples call a handle of the class, such as `sender`. */
   readonly name: string;
-  /** Whether an object is one of the class, which only a private field can say; default: by its prototype, as proxies are too. */
-  readonly owns?: (value: object) => boolean;
+  /** Whether an object is one of the class. Only a private field can say: a proxy has the prototype, too. */
+  readonly owns: (value: object) => boolean;
+  /** What the handle is as a source. */
+  readonly source?: (handle: T) => object;
   /** The method that is the same as `Symbol.dispose`, or as `Symbol.asyncDispose`. */
   readonly dispose?: string;
   readonly asyncDispose?: string;
@@ -18,7 +20,7 @@ interface Completion<T> {
 }
 
 /**
- * Completes the class of a handle: its methods refuse a wrong `this` in words, it prints its facts, and can be disposed.
+ * Completes the class of a handle: its methods and getters refuse a wrong `this` in words, it prints its facts, and can be disposed.
  *
  * Called for the value of a static field and marked as pure: see `defineDispose`.
  *
@@ -26,10 +28,10 @@ interface Completion<T> {
  */
 export function defineHandle<T extends object>(
   type: { readonly name: string; readonly prototype: T },
-  { name, owns, dispose, asyncDispose, facts, unguarded }: Completion<T>,
+  { name, owns, source, dispose, asyncDispose, facts, unguarded }: Completion<T>,
 ): object {
-  const isOfClass = (value: object): boolean => Object.prototype.isPrototypeOf.call(type.prototype, value);
-  guardMethods(type, name, owns ?? isOfClass, unguarded);
+  guardMethods(type, name, owns, unguarded);
+  if (source !== undefined) defineSource(type, name, owns, source);
   if (dispose !== undefined) defineDispose(type, dispose);
   if (asyncDispose !== undefined) defineDispose(type, asyncDispose, 'asyncDispose');
   return defineInspect(type, facts);

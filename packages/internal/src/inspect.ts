@@ -24,7 +24,7 @@ export function defineInspect<T extends object>(
 ): object {
   // An object of an own class of the same name: so the printer cares for depth, colours and indentation.
   const View = { [type.name]: class {} }[type.name] as new () => object;
-  const read = (handle: T): [string, unknown][] => {
+  const entriesOf = (handle: T): [string, unknown][] => {
     try {
       return Object.entries(facts(handle)).filter(([, value]) => value !== undefined);
     } catch {
@@ -35,17 +35,17 @@ export function defineInspect<T extends object>(
     Object.defineProperty(type.prototype, key, { value, configurable: true, writable: true });
   };
   define(Symbol.toStringTag, type.name);
-  define(custom, function inspect(this: T): object {
-    return Object.assign(new View(), Object.fromEntries(read(this)));
+  define(custom, function inspectFacts(this: T): object {
+    return Object.assign(new View(), Object.fromEntries(entriesOf(this)));
   });
   define('toJSON', function toJSON(this: T): object {
-    return Object.fromEntries(read(this).map(([key, value]) => [key, plain(value)]));
+    return Object.fromEntries(entriesOf(this).map(([key, value]) => [key, jsonOf(value)]));
   });
   return type.prototype;
 }
 
 /** A value that JSON can write: reasons and keys may be anything. */
-function plain(value: unknown): unknown {
+function jsonOf(value: unknown): unknown {
   const type = typeof value;
   if (value === null || type === 'string' || type === 'number' || type === 'boolean' || value instanceof Date)
     return value;

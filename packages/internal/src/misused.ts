@@ -20,14 +20,14 @@ export function misused(prototype: object, handle: string, call: string, value: 
 }
 
 /**
- * Lets the methods of a class refuse a wrong `this` in words. Each call costs some nanoseconds more: a method that is called
- * very often checks for itself.
+ * Lets the methods and getters of a class refuse a wrong `this` in words. Each call costs some nanoseconds more: a method that
+ * is called very often checks for itself.
  *
  * Called for the value of a static field and marked as pure, before `defineDispose`: see there.
  *
  * @param handle how examples call a handle of the class, such as `guard`
  * @param owns whether an object is one of the class, which only a private field can say
- * @param unguarded the names of methods that check for themselves
+ * @param unguarded the names of methods that check for themselves, and of internal getters
  * @returns the prototype
  */
 export function guardMethods(
@@ -37,15 +37,43 @@ export function guardMethods(
   unguarded: readonly string[] = [],
 ): object {
   const { prototype } = type;
-  for (const [key, { value: method }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
-    if (key === 'constructor' || typeof method !== 'function' || unguarded.includes(key)) continue;
+  for (const [key, { value, get }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+    const act: unknown = get ?? value;
+    if (key === 'constructor' || typeof act !== 'function' || unguarded.includes(key)) continue;
     const guarded = {
       [key](this: unknown, ...args: unknown[]): unknown {
         if (typeof this !== 'object' || this === null || !owns(this)) throw misused(prototype, handle, key, this);
-        return Reflect.apply(method, this, args);
+        return Reflect.apply(act, this, args);
       },
     };
-    Object.defineProperty(prototype, key, { value: guarded[key], configurable: true, writable: true });
+    const method = guarded[key] as () => unknown;
+    const how = get === undefined ? { value: method, writable: true } : { get: method };
+    Object.defineProperty(prototype, key, { ...how, configurable: true });
   }
   return prototype;
+}
+
+/** The public `source`, which is the same in every copy. */
+const source: symbol = /* @__PURE__ */ Symbol.for('quiesce.source');
+
+/**
+ * Makes a class a source. Behind a proxy or in a copy it is none: waiters would be parked there, and never be found again.
+ *
+ * Called for the value of a static field and marked as pure: see `defineDispose`.
+ *
+ * @param read gives the protocol
+ * @returns the prototype
+ */
+export function defineSource<T extends object>(
+  { prototype }: { readonly prototype: T },
+  handle: string,
+  owns: (value: object) => boolean,
+  read: (handle: T) => object,
+): object {
+  return Object.defineProperty(prototype, source, {
+    get(this: T) {
+      if (!owns(this)) throw misused(prototype, handle, 'select', this);
+      return read(this);
+    },
+  });
 }

@@ -1,3 +1,4 @@
+import { checkKind, checkTime } from './check.ts';
 import { show } from './show.ts';
 
 /** What other libraries call an option of ours, in small letters. */
@@ -9,30 +10,74 @@ const synonyms: Readonly<Record<string, string>> = {
 };
 
 /**
- * Refuses options that a call does not know. Only own, enumerable properties count as options.
+ * Refuses options that a call does not know, and those that are of the wrong kind: a `name` is a text, a `clock` a clock, and
+ * all that ends in `timeout` a time. Signals are checked by `CancellationToken.from`. Only own, enumerable properties count.
  *
  * @param call the call that the user wrote, such as `select` or `new CancellationToken`
- * @param options what the user passed; `undefined` and `null` stand for no options
- * @param known the names of all options of the call
+ * @param options what the user passed; `undefined` stands for no options
+ * @param known the names of all options of the call, flags excepted
+ * @param flags the names of those that are true or false
  * @throws TypeError for anything but an object, for a token or signal in place of the options, and for an unknown option;
- *   the text names the most similar option
+ *   the text names the most similar option. RangeError for a time that is none
  */
-export function checkOptions(call: string, options: unknown, known: readonly string[]): void {
-  if (options === undefined || options === null) return;
-  const isSignal = typeof options === 'object' && isCanceller(options);
-  if (typeof options !== 'object' || Array.isArray(options) || isSignal) {
-    const hint = isSignal && known.includes('signal') ? ': write { signal }' : '';
-    throw new TypeError(`${call}: the options must be an object, got ${show(options)}${hint}`);
-  }
+export function checkOptions(
+  call: string,
+  options: unknown,
+  known: readonly string[],
+  flags: readonly string[] = none,
+): void {
+  if (options === undefined) return;
+  if (typeof options !== 'object' || options === null) throw wrongOptions(call, options, known);
+  let isEmpty = true;
   for (const key in options) {
-    if (known.includes(key) || !Object.hasOwn(options, key)) continue;
-    const similar = mostSimilar(key, known);
-    const hint =
-      similar === undefined
-        ? `the options are ${known.map((name) => JSON.stringify(name)).join(', ')}`
-        : `did you mean ${JSON.stringify(similar)}?`;
-    throw new TypeError(`${call}: there is no option ${JSON.stringify(key)}; ${hint}`);
+    const isKnown = known.includes(key);
+    if (!isKnown && !flags.includes(key)) {
+      if (Object.hasOwn(options, key)) throw unknownOption(call, options, key, [...known, ...flags]);
+      continue;
+    }
+    isEmpty = false;
+    const value = (options as Record<string, unknown>)[key];
+    if (value === undefined || key === 'signal') continue;
+    const what = `${call}: ${key}`;
+    if (!isKnown) checkKind(typeof value === 'boolean', what, 'true or false', value);
+    else if (key === 'name') checkKind(typeof value === 'string', what, 'a string', value);
+    else if (key === 'clock') checkKind(typeof Object(value).setTimer === 'function', what, 'a Clock', value);
+    else if (key.endsWith('imeout')) checkTime(what, value as number);
   }
+  if (isEmpty && isNoOptions(options)) throw wrongOptions(call, options, known);
+}
+
+const none: readonly string[] = [];
+
+/** Whether an object without options is something else: an `AbortSignal`, a Date, a promise, a Map. */
+function isNoOptions(options: object): boolean {
+  if (Object.getPrototypeOf(options) === Object.prototype) return false;
+  return !/Object|Module/.test(Object.prototype.toString.call(options));
+}
+
+/** What is likely to be meant by one value in place of the options, by its type. */
+const meant: Readonly<Record<string, readonly string[]>> = {
+  object: ['signal', 'stopping', 'token'],
+  number: ['concurrency', 'timeout'],
+  string: ['name'],
+};
+
+function wrongOptions(call: string, options: unknown, known: readonly string[]): TypeError {
+  const isObject = typeof options === 'object';
+  const names = isObject && !(options !== null && isCanceller(options)) ? none : (meant[typeof options] ?? none);
+  const name = names.find((name) => known.includes(name));
+  const hint = name === undefined ? '' : `: write { ${name}${isObject ? '' : `: ${JSON.stringify(options)}`} }`;
+  return new TypeError(`${call}: the options must be an object, got ${show(options)}${hint}`);
+}
+
+function unknownOption(call: string, options: object, key: string, all: readonly string[]): TypeError {
+  if (Array.isArray(options) || isCanceller(options)) return wrongOptions(call, options, all);
+  const similar = mostSimilar(key, all);
+  const hint =
+    similar === undefined
+      ? `the options are ${all.map((name) => JSON.stringify(name)).join(', ')}`
+      : `did you mean ${JSON.stringify(similar)}?`;
+  return new TypeError(`${call}: there is no option ${JSON.stringify(key)}; ${hint}`);
 }
 
 /** Whether `value` is a token, a scope, a task or an `AbortSignal`. */

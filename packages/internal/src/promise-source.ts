@@ -48,7 +48,7 @@ export class PromiseSource implements WaiterList {
   constructor(promise: PromiseLike<unknown>) {
     const onValue = (value: unknown): void => this.settle(FULFILLED, value);
     const onError = (error: unknown): void => this.settle(REJECTED, error);
-    plain(promise).then(onValue, onError);
+    settlingOnce(promise).then(onValue, onError);
   }
 
   get isSettled(): boolean {
@@ -80,7 +80,7 @@ export class PromiseSource implements WaiterList {
  * What calls back once, and not at once: the platform's promise itself, or one that follows what may call back inside of
  * `then`, twice, or throw.
  */
-function plain(promise: PromiseLike<unknown>): PromiseLike<unknown> {
+function settlingOnce(promise: PromiseLike<unknown>): PromiseLike<unknown> {
   const isPlain = promise.then === Promise.prototype.then && promise.constructor === Promise;
   return isPlain ? promise : new Promise((resolve) => resolve(promise));
 }

@@ -11,7 +11,7 @@ export function show(value: unknown): string {
   if (typeof value === 'string') {
     return `the string ${JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value)}`;
   }
-  const name = nameOf(value);
+  const name = nameShown(value);
   if (type === 'function') return name === '' ? 'a function' : `the function ${JSON.stringify(name)}`;
   if (type !== 'object') return `the ${type} ${String(value)}`;
   if (Array.isArray(value)) return 'an array';
@@ -29,7 +29,7 @@ export function printed(value: unknown): string {
 }
 
 /** The name of a function, or of the class of an object; empty where there is none or reading it fails. */
-function nameOf(value: unknown): string {
+function nameShown(value: unknown): string {
   try {
     const named = typeof value === 'function' ? value : (value as { constructor?: unknown }).constructor;
     const name: unknown = (named as { name?: unknown } | undefined)?.name;

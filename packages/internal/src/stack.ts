@@ -13,4 +13,12 @@ export function reserveStack(): void {
   room = ROOM;
 }
 
+/** Gives an error the frames of another one, which was made where the caller was still on the stack. */
+export function withFramesOf<E extends Error>(error: E, { stack }: Error): E {
+  const frames = typeof stack === 'string' ? stack.indexOf('\n    at ') : -1;
+  if (frames < 0) return error;
+  const value = `${error.name}: ${error.message}${stack?.slice(frames)}`;
+  return Object.defineProperty(error, 'stack', { value, configurable: true, writable: true });
+}
+
 function nothing(): void {}

@@ -19,7 +19,7 @@ export function replaceUncaughtHandler(handler: Handler | undefined): Handler | 
  *
  * @param isFatal `false`: without a handler the error is printed and does not end the process
  */
-export function report(error: unknown, isFatal = true): void {
+export function reportError(error: unknown, isFatal = true): void {
   // Not reportError: Deno would end the process inside the call, in the middle of a notification.
   queueMicrotask(() => {
     const handler = host[slot];

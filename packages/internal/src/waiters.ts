@@ -1,5 +1,5 @@
 import { append, type Chain, type Link, remove } from './list.ts';
-import { report } from './uncaught.ts';
+import { reportError } from './uncaught.ts';
 
 /** What a source asks of whoever waits on it; the public `Waiter`. */
 export interface Parked {
@@ -58,7 +58,7 @@ export function wakeAll(list: WaiterList): void {
 /** Wakes those who are parked now one after the other, as long as there is something for the next one. */
 export function wakeWhile(list: WaiterList, goesOn: () => boolean): void {
   if (list.head === undefined) return;
-  const end: Parked = { next: undefined, prev: undefined, owner: undefined, wake };
+  const end: Parked = { next: undefined, prev: undefined, owner: undefined, wake: endReached };
   parkOn(list, end);
   // A wake-up that wakes the same list goes past our end, and takes it out: then all before it have been woken.
   while (end.owner === list && list.head !== end && goesOn()) {
@@ -74,8 +74,8 @@ function guard(waiter: Parked): void {
   try {
     waiter.wake();
   } catch (error) {
-    report(error);
+    reportError(error);
   }
 }
 
-function wake(): void {}
+function endReached(): void {}

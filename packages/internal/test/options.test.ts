@@ -14,7 +14,7 @@ const refusal = (options: unknown, names: readonly string[] = known): string => 
 
 describe('options', () => {
   test('that are known, or that are not given, are accepted', () => {
-    for (const options of [undefined, null, {}, { name: 'a' }, { timeout: undefined }, Object.create(null)]) {
+    for (const options of [undefined, {}, { name: 'a' }, { timeout: undefined }, Object.create(null)]) {
       expect(refusal(options)).toBe('accepted');
     }
   });
@@ -60,8 +60,20 @@ describe('options', () => {
   });
 
   test('are an object: another value is refused and shown, and a signal is told its place', () => {
-    expect(refusal(5_000)).toBe('scope: the options must be an object, got the number 5000');
-    expect(refusal('10')).toBe('scope: the options must be an object, got the string "10"');
+    expect(refusal(5_000)).toBe('scope: the options must be an object, got the number 5000: write { timeout: 5000 }');
+    expect(refusal(5_000, ['name'])).toBe('scope: the options must be an object, got the number 5000');
+    for (const [wrong, shown] of [
+      [null, 'null'],
+      [new Date(), 'a Date'],
+      [new Map(), 'a Map'],
+      [Promise.resolve(), 'a Promise'],
+      [() => {}, 'a function'],
+    ]) {
+      expect(refusal(wrong)).toBe(`scope: the options must be an object, got ${shown}`);
+    }
+    expect(refusal('10')).toBe('scope: the options must be an object, got the string "10": write { name: "10" }');
+    expect(refusal('10', ['timeout'])).toBe('scope: the options must be an object, got the string "10"');
+    expect(refusal(4, ['timeout', 'concurrency'])).toContain('got the number 4: write { concurrency: 4 }');
     expect(refusal([])).toBe('scope: the options must be an object, got an array');
     expect(refusal(new AbortController().signal)).toBe(
       'scope: the options must be an object, got an AbortSignal: write { signal }',
@@ -69,5 +81,29 @@ describe('options', () => {
     expect(refusal(new AbortController().signal, ['name'])).toBe(
       'scope: the options must be an object, got an AbortSignal',
     );
+  });
+
+  test('have the kind that their name says, and flags are true or false', () => {
+    const refused = (options: object): unknown => {
+      try {
+        checkOptions('scope', options, [...known, 'clock'], ['watchdog']);
+      } catch (error) {
+        return String(error);
+      }
+      return 'accepted';
+    };
+    const clock = { now: () => 0, setTimer: () => 0 };
+    expect(refused({ name: '', timeout: 0, cleanupTimeout: Number.POSITIVE_INFINITY, clock, watchdog: false })).toBe(
+      'accepted',
+    );
+    expect(refused({ name: null })).toBe('TypeError: scope: name: expected a string, got null');
+    expect(refused({ cleanupTimeout: null })).toBe(
+      'RangeError: scope: cleanupTimeout must be milliseconds from 0 to Infinity, got null',
+    );
+    expect(refused({ clock: Date })).toBe('TypeError: scope: clock: expected a Clock, got the function "Date"');
+    expect(refused({ watchdog: 'false' })).toBe(
+      'TypeError: scope: watchdog: expected true or false, got the string "false"',
+    );
+    expect(refused({ watchdogs: 1 })).toContain('did you mean "watchdog"?');
   });
 });

@@ -8,23 +8,14 @@
  *     thousand who wait cost a task no more than one.
  */
 
-import {
-  CancellationToken,
-  PENDING,
-  type Source,
-  type SourceProtocol,
-  source,
-  type Waiter,
-  wait,
-} from '@quiesce/cancellation-token';
+import { CancellationToken, consumeSlice, PENDING, type Source, type Waiter, wait } from '@quiesce/cancellation-token';
 import {
   append,
   type Chain,
   checkFunction,
+  checkIterable,
   checkOptions,
-  defineGetter,
   defineHandle,
-  defineInspect,
   parkOn,
   remove,
   unparkFrom,
@@ -34,9 +25,10 @@ import {
 } from '@quiesce/internal';
 import { ScopeError } from './errors.ts';
 import { reportLate, taskLabel } from './failures.ts';
+import { JoinSetIterator } from './join-set-iterator.ts';
 import { isStopped } from './obedience.ts';
-import { textOf } from './options.ts';
-import { orphans, Task, type TaskParent } from './task.ts';
+import { Task, type TaskParent } from './task.ts';
+import { orphans } from './task-promise.ts';
 
 /** What can be said of a new set. */
 export interface JoinSetOptions {
@@ -104,8 +96,11 @@ export class JoinSet<T> implements AsyncDisposable {
    */
   constructor(options?: JoinSetOptions) {
     checkOptions('new JoinSet', options, ['name', 'signal']);
-    this.name = textOf(options?.name);
-    this.#token = options?.signal === undefined ? new CancellationToken() : CancellationToken.from(options.signal);
+    this.name = options?.name;
+    this.#token =
+      options?.signal === undefined
+        ? new CancellationToken()
+        : CancellationToken.from(options.signal, 'new JoinSet: signal');
   }
 
   /** How many tasks there are: those that run, and those that have ended and were not joined. */
@@ -136,7 +131,7 @@ export class JoinSet<T> implements AsyncDisposable {
   ): Task<T> {
     checkFunction('spawn', work);
     checkOptions('spawn', options, ['name']);
-    const name = textOf(options?.name);
+    const name = options?.name;
     const info =
       name === undefined ? undefined : { name, key: undefined, site: undefined, isDaemon: false, isIsolated: false };
     const task = new Task<T>(this, this.#token.childToken(), info, 0);
@@ -163,6 +158,7 @@ export class JoinSet<T> implements AsyncDisposable {
    * @see the implementation of Extend for tokio::task::JoinSet
    */
   extend(works: Iterable<(token: CancellationToken) => T | PromiseLike<T>>): void {
+    checkIterable('extend', works, 'a list of functions');
     const all = [...works];
     for (const work of all) checkFunction('extend', work);
     for (const work of all) this.spawn(work);
@@ -304,9 +300,12 @@ export class JoinSet<T> implements AsyncDisposable {
     wakeAll(this);
   }
 
-  /** The tasks as they end, each joined when it is reached; ends when the set is empty, and leaves the rest if left. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Joined<T>, void, void> {
-    for (let next = await this.joinNext(); next !== undefined; next = await this.joinNext()) yield next;
+  /**
+   * The tasks as they end, each joined when it is reached; ends when the set is empty, and leaves the rest if left. `return()` ends
+   * a `next()` that waits, which then has taken nothing.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Joined<T>, undefined, undefined> & AsyncDisposable {
+    return new JoinSetIterator(() => this.joinNext());
   }
 
   /** @internal */
@@ -353,19 +352,14 @@ function inOrder({ head }: Chain<Task<unknown>>): Task<unknown>[] {
  * ```
  */
 export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineGetter(
-    JoinNext,
-    source,
-    function (this: JoinNext<unknown>): SourceProtocol<unknown> {
-      return this;
-    },
-  );
-  /** @internal See `defineInspect`. */
-  static readonly described: object = /* @__PURE__ */ defineInspect(JoinNext, (next) => ({
-    name: next.#set.name,
-    length: next.#set.length,
-  }));
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(JoinNext, {
+    name: 'wait',
+    owns: (value) => #set in value,
+    source: (wait) => wait,
+    unguarded: ['then', 'poll', 'park', 'unpark'],
+    facts: (wait) => ({ name: wait.#set.name, length: wait.#set.length }),
+  });
   readonly #set: JoinSet<T>;
   /** @internal Set when the set was empty: the end of the stream. */
   once?: true;
@@ -381,6 +375,8 @@ export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
     onFulfilled?: ((value: Joined<T> | undefined) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
+    // For a loop over tasks that compute; `wait` counts completions only.
+    void consumeSlice();
     return wait(this).then(onFulfilled, onRejected);
   }
 

@@ -35,19 +35,19 @@ import {
   type Timer,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { append, checkFunction, checkOptions, isThenable, remove } from '@quiesce/internal';
+import { append, checkChoice, checkFunction, checkOptions, isThenable, remove } from '@quiesce/internal';
 import { CleanupTimeoutError, type Unfinished } from '@quiesce/select';
 import { KeyConflictError } from './errors.ts';
 import { Failures, givenUp, reportLate, taskLabel } from './failures.ts';
 import { enlist, type Nested } from './nested.ts';
-import { hasObeyed, setStopSignal } from './obedience.ts';
-import { type Cleanup, checkChoice, quoted, type ScopeOptions, type SpawnOptions, textOf } from './options.ts';
+import { dropStopSignal, hasObeyed, setStopSignal } from './obedience.ts';
+import { type Cleanup, quoted, type ScopeOptions, type SpawnOptions } from './options.ts';
 import { siteAbove } from './site.ts';
 import { stampOf } from './stamp.ts';
 import { isSeen, Task, type TaskInfo, type TaskParent } from './task.ts';
 import { tokenBelow } from './token-below.ts';
 
-const spawnOptions: readonly (keyof SpawnOptions)[] = ['name', 'daemon', 'key', 'onConflict', 'onFailure'];
+const spawnOptions: readonly (keyof SpawnOptions)[] = ['name', 'key', 'onConflict', 'onFailure'];
 
 export const BODY = 0;
 export const JOINING = 1;
@@ -116,7 +116,7 @@ export class Life implements TaskParent {
   constructor(options: ScopeOptions = {}, site?: string) {
     const { signal, clock, cleanupTimeout = Number.POSITIVE_INFINITY } = options;
     const outer = signal === undefined ? undefined : CancellationToken.from(signal);
-    this.name = textOf(options.name);
+    this.name = options.name;
     this.token = tokenBelow(outer, options);
     if (options.stopSignal !== undefined) setStopSignal(this.token, CancellationToken.from(options.stopSignal));
     this.clock = clock ?? systemClock;
@@ -217,15 +217,15 @@ export class Life implements TaskParent {
     return task;
   }
 
-  #infoOf(options: SpawnOptions = {}, above: unknown): TaskInfo {
-    const { name, key, daemon, onConflict, onFailure } = options;
+  #infoOf(options: SpawnOptions | undefined, above: unknown): TaskInfo {
     const call = callOf(above);
-    checkOptions(call, options, spawnOptions);
-    checkChoice(`${call}: onConflict`, onConflict, 'replace', 'refuse');
-    checkChoice(`${call}: onFailure`, onFailure, 'cancel', 'isolate');
+    checkOptions(call, options, spawnOptions, ['daemon']);
+    const { name, key, daemon, onConflict, onFailure } = options ?? {};
+    checkChoice(`${call}: onConflict`, onConflict, ['replace', 'refuse']);
+    checkChoice(`${call}: onFailure`, onFailure, ['cancel', 'isolate']);
     if (onConflict === 'refuse' && this.taskOf(key) !== undefined) throw new KeyConflictError(key);
     return {
-      name: textOf(name),
+      name,
       key,
       site: this.siteAbove(above),
       isDaemon: daemon === true,
@@ -399,6 +399,7 @@ export class Life implements TaskParent {
     this.state = CLOSED;
     if (this.nested !== undefined) remove<Life>(this.nested, this);
     if (this.#gate !== undefined) this.token.unpark(this.#gate);
+    dropStopSignal(this.token);
     this.token.dispose();
   }
 
@@ -459,6 +460,15 @@ export class Life implements TaskParent {
     return new ClosedError(
       `${call}: ${this.label()} has ended: its body and all its tasks are done; ${call} while one of them runs`,
     );
+  }
+
+  /** What is running, for error texts. */
+  waitsFor(): string {
+    if (this.cleaning !== undefined) return `cleanup ${JSON.stringify(this.cleaning.name)}`;
+    const { head, taskCount } = this;
+    return taskCount === 1
+      ? taskLabel(head?.name).replace(/^./, (letter) => letter.toLowerCase())
+      : `${taskCount} tasks`;
   }
 
   label(): string {

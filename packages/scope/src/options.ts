@@ -1,5 +1,5 @@
-import type { CancellationToken, Clock } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime, show } from '@quiesce/internal';
+import { CancellationToken, type Clock } from '@quiesce/cancellation-token';
+import { checkOptions, dateTime } from '@quiesce/internal';
 
 /** How a scope runs. */
 export interface ScopeOptions {
@@ -8,6 +8,7 @@ export interface ScopeOptions {
   /**
    * Asks the work of this scope, and of the scopes below it, to end. It cancels nothing: you pass it to the calls that wait.
    * Work that rejects because of it has ended and not failed, so the other tasks go on.
+   * In all other scopes this holds for the signal's reason, verbatim or as the `cause` of an `AbortError`, until this scope ends.
    */
   readonly stopSignal?: CancellationToken | AbortSignal | undefined;
   /** How error texts and `tree()` call it. */
@@ -64,32 +65,18 @@ export interface MapOptions {
 export type Cleanup = () => unknown;
 
 /** The options of `scope` and `new Scope`. */
-const scopeOptions: readonly (keyof ScopeOptions)[] = [
-  ...(['signal', 'stopSignal', 'name', 'timeout', 'deadline', 'cleanupTimeout', 'clock', 'spawnSites'] as const),
-  'leakDetection',
+const known: readonly (keyof ScopeOptions)[] = [
+  ...(['signal', 'stopSignal', 'name', 'timeout', 'deadline', 'cleanupTimeout', 'clock'] as const),
 ];
+const flags: readonly (keyof ScopeOptions)[] = ['spawnSites', 'leakDetection'];
 
-/** Refuses unknown options and times that are none, in the name of the call that the user wrote. */
+/** Refuses unknown options and values that are none, in the name of the call that the user wrote. */
 export function checkScopeOptions(call: string, options: ScopeOptions | undefined): void {
-  checkOptions(call, options, scopeOptions);
-  if (options === undefined) return;
-  const { timeout, cleanupTimeout, deadline } = options;
-  if (timeout !== undefined) checkTime(`${call}: timeout`, timeout);
-  if (cleanupTimeout !== undefined) checkTime(`${call}: cleanupTimeout`, cleanupTimeout);
-  if (deadline !== undefined && Number.isNaN(Number(deadline))) {
-    throw new RangeError(`${call}: deadline must be a valid Date, got ${show(deadline)}`);
-  }
-}
-
-/** Refuses an option that would be taken for its default. */
-export function checkChoice(what: string, value: unknown, ...allowed: readonly string[]): void {
-  if (value === undefined || allowed.includes(value as string)) return;
-  throw new TypeError(`${what} must be ${allowed.map((one) => `'${one}'`).join(' or ')}, got ${show(value)}`);
-}
-
-/** A name as a text, whatever was passed: what is made of it later, in the middle of a failure, must not throw. */
-export function textOf(name: string | undefined): string | undefined {
-  return name === undefined ? undefined : String(name);
+  checkOptions(call, options, known, flags);
+  const { signal, stopSignal, deadline } = options ?? {};
+  if (signal !== undefined) CancellationToken.from(signal, `${call}: signal`);
+  if (stopSignal !== undefined) CancellationToken.from(stopSignal, `${call}: stopSignal`);
+  if (deadline !== undefined) dateTime(`${call}: deadline`, deadline);
 }
 
 /** A name in quotes, with a space before it; nothing when there is none. */

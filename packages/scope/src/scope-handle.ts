@@ -1,5 +1,14 @@
 import { type CancellationToken, CancelledError } from '@quiesce/cancellation-token';
-import { checkFunction, checkOptions, defineHandle, misused, show } from '@quiesce/internal';
+import {
+  checkCount,
+  checkFunction,
+  checkIterable,
+  checkOptions,
+  defineHandle,
+  misused,
+  refuseExtra,
+} from '@quiesce/internal';
+import { endOf } from './deadlock.ts';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { Life } from './life.ts';
 import {
@@ -126,8 +135,8 @@ export class Scope implements AsyncDisposable {
    * ```
    */
   spawn<T>(work: (token: CancellationToken) => T, options?: SpawnOptions): Task<Awaited<T>> {
-    // For itself, since `guardMethods` would cost each task some nanoseconds.
-    if (this?.life === undefined) throw misused(Scope.prototype, 'scope', 'spawn', this);
+    // For itself, since `defineHandle` would cost each task some nanoseconds.
+    if (!(#end in Object(this))) throw misused(Scope.prototype, 'scope', 'spawn', this);
     return this.life.spawn(work, options, Scope.prototype.spawn);
   }
 
@@ -189,10 +198,8 @@ export class Scope implements AsyncDisposable {
     checkOptions('map', options, ['name', 'concurrency']);
     const { concurrency = Number.POSITIVE_INFINITY, name = 'map' } = options;
     checkFunction('map', work);
-    checkIterable('map', items);
-    if (concurrency < 1 || (concurrency !== Number.POSITIVE_INFINITY && !Number.isInteger(concurrency))) {
-      throw new RangeError(`map: concurrency must be an integer from 1, or Infinity, got ${show(concurrency)}`);
-    }
+    checkIterable('map', items, 'a list');
+    checkCount('map: concurrency', concurrency, 1, Number.POSITIVE_INFINITY);
     const { life } = this;
     const site = life.siteAbove(Scope.prototype.map);
     const run = (signal: CancellationToken): Promise<Awaited<R>[]> =>
@@ -224,7 +231,12 @@ export class Scope implements AsyncDisposable {
    * // => fast
    * ```
    */
-  race<W extends (token: CancellationToken) => unknown>(works: Iterable<W>): Task<Awaited<ReturnType<W>>> {
+  race<W extends (token: CancellationToken) => unknown>(works: Iterable<W>): Task<Awaited<ReturnType<W>>>;
+  race<W extends (token: CancellationToken) => unknown>(
+    works: Iterable<W>,
+    extra?: unknown,
+  ): Task<Awaited<ReturnType<W>>> {
+    refuseExtra('race', extra, 'write race([a, b])');
     return this.#first('race', works, Scope.prototype.race) as Task<Awaited<ReturnType<W>>>;
   }
 
@@ -242,12 +254,17 @@ export class Scope implements AsyncDisposable {
    * console.log(await scope((s) => s.any(mirrors))); // => from the second mirror
    * ```
    */
-  any<W extends (token: CancellationToken) => unknown>(works: Iterable<W>): Task<Awaited<ReturnType<W>>> {
+  any<W extends (token: CancellationToken) => unknown>(works: Iterable<W>): Task<Awaited<ReturnType<W>>>;
+  any<W extends (token: CancellationToken) => unknown>(
+    works: Iterable<W>,
+    extra?: unknown,
+  ): Task<Awaited<ReturnType<W>>> {
+    refuseExtra('any', extra, 'write any([a, b])');
     return this.#first('any', works, Scope.prototype.any) as Task<Awaited<ReturnType<W>>>;
   }
 
   #first(call: 'race' | 'any', given: Iterable<(token: CancellationToken) => unknown>, above: unknown): Task<unknown> {
-    checkIterable(call, given);
+    checkIterable(call, given, `a list of functions, as in ${call}([a, b])`);
     const works = [...given];
     for (const work of works) checkFunction(call, work);
     if (works.length === 0) throw new RangeError(`${call}: there is nothing to run; pass at least one function`);
@@ -288,13 +305,7 @@ export class Scope implements AsyncDisposable {
   use<T>(value: T, closer?: (resource: Awaited<T>) => unknown, options?: DeferOptions): Task<Awaited<T>> {
     if (closer !== undefined) checkFunction('use', closer);
     checkOptions('use', options, ['name']);
-    return useIn(
-      this.life,
-      value,
-      closer,
-      String(options?.name ?? (closer?.name || 'a resource')),
-      Scope.prototype.use,
-    );
+    return useIn(this.life, value, closer, options?.name ?? (closer?.name || 'a resource'), Scope.prototype.use);
   }
 
   /**
@@ -309,7 +320,7 @@ export class Scope implements AsyncDisposable {
   defer(cleanup: Cleanup, options?: DeferOptions): void {
     checkFunction('defer', cleanup);
     checkOptions('defer', options, ['name']);
-    this.life.defer(cleanup, String(options?.name ?? (cleanup.name || 'a cleanup')));
+    this.life.defer(cleanup, options?.name ?? (cleanup.name || 'a cleanup'));
   }
 
   /**
@@ -350,14 +361,14 @@ export class Scope implements AsyncDisposable {
    *
    * @throws (rejects) what failed, as `scope`; the reason, verbatim, when the scope was cancelled before its last task had
    *   ended; TypeError inside of `scope(body)`, which joins by itself, and when a task or cleanup of the scope awaits it
-   *   before any other `await`, since each would wait for the other; the scope ends all the same
+   *   before any other `await`, since each would wait for the other; the scope ends all the same. After an `await` the caller is not
+   *   known: such a wait never ends. Node, Bun and Deno print that when the process ends because nothing is left to run
    */
   join(): Promise<void> {
     const { life } = this;
     return this.#finish('join', async () => {
       this.#isJoined = true;
-      life.left(undefined, false);
-      await life.over;
+      await endOf(life, 'join');
       life.result();
     });
   }
@@ -374,8 +385,7 @@ export class Scope implements AsyncDisposable {
     if (!life.hasBody) this.cancel();
     if (this.#isJoined) return life.calling > 0 ? neverEnds('close', life.label()) : life.over;
     return this.#finish('close', async () => {
-      life.left(undefined, false);
-      await life.over;
+      await endOf(life, 'close');
       life.throwFailures();
     });
   }
@@ -401,9 +411,4 @@ function neverEnds(call: string, label: string): Promise<never> {
   const refusal = Promise.reject(new TypeError(text));
   refusal.catch(() => {});
   return refusal;
-}
-
-function checkIterable(call: string, value: unknown): void {
-  if (typeof (value as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] === 'function') return;
-  throw new TypeError(`${call}: expected an iterable, got ${show(value)}`);
 }

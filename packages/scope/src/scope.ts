@@ -35,7 +35,7 @@ import { Scope } from './scope-handle.ts';
  * ```
  */
 export async function scope<T>(body: (scope: Scope) => T, options?: ScopeOptions): Promise<Awaited<T>> {
-  checkFunction('scope', body);
+  checkFunction('scope', body, '; write scope(body, options)');
   checkScopeOptions('scope', options);
   const s = new Scope(options?.leakDetection === true ? { ...options, leakDetection: false } : options);
   return runIn(s.life, () => body(s));

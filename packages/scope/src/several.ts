@@ -2,7 +2,7 @@ import {
   type CancellationToken,
   CancelledError,
   type Clock,
-  consumeBudget,
+  consumeSlice,
   isCancellationOf,
 } from '@quiesce/cancellation-token';
 import { ScopeError } from './errors.ts';
@@ -61,7 +61,7 @@ export async function mapItems<I, R>(
         }
         free++;
         done++;
-        const turn = consumeBudget();
+        const turn = consumeSlice();
         if (turn !== undefined) await turn;
         fill();
       };

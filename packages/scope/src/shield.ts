@@ -1,5 +1,5 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import { checkFunction, checkOptions, checkTime } from '@quiesce/internal';
+import { checkFunction, checkOptions } from '@quiesce/internal';
 import { Life } from './life.ts';
 import type { ScopeOptions } from './options.ts';
 import { runIn } from './run-in.ts';
@@ -33,8 +33,6 @@ export async function shield<T>(
 ): Promise<Awaited<T>> {
   checkFunction('shield', work);
   checkOptions('shield', options, ['name', 'timeout', 'cleanupTimeout', 'clock']);
-  if (options.timeout !== undefined) checkTime('shield: timeout', options.timeout);
-  if (options.cleanupTimeout !== undefined) checkTime('shield: cleanupTimeout', options.cleanupTimeout);
   const life = new Life({ ...options, signal: undefined });
   return runIn(life, () => work(life.token), true);
 }

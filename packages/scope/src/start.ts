@@ -1,8 +1,10 @@
-import { type CancellationToken, ClosedError, type Waiter } from '@quiesce/cancellation-token';
-import { checkFunction } from '@quiesce/internal';
+import { type CancellationToken, ClosedError, consumeSlice, type Waiter } from '@quiesce/cancellation-token';
+import { checkFunction, ignore } from '@quiesce/internal';
 import type { Life } from './life.ts';
+import { nativeThen } from './native-then.ts';
 import { quoted, type SpawnOptions } from './options.ts';
 import type { Task } from './task.ts';
+import { TaskPromise, TaskWait } from './task-promise.ts';
 
 /** A task that is ready, and what it said. */
 export interface Started<V, T> {
@@ -19,18 +21,23 @@ export function startIn<V, T>(
   options: SpawnOptions | undefined,
   above: unknown,
 ): Promise<Started<V, T>> {
-  const begun = new Promise<Started<V, T>>((resolve, reject) => {
+  let wait: TaskWait | undefined;
+  const begun = new TaskPromise<Started<V, T>>((resolve, reject) => {
     checkFunction('start', work);
     let answer: { readonly value: V } | undefined;
+    const begin = (started: Started<V, T>): void => resolve(consumeSlice()?.then(() => started) ?? started);
     const ended = (): void => {
+      let end: unknown = new ClosedError(`start: task${quoted(task.name)} ended without calling ready(value)`);
+      if (wait !== undefined) wait.own = end;
       try {
         task.poll();
-        reject(new ClosedError(`start: task${quoted(task.name)} ended without calling ready(value)`));
       } catch (error) {
-        reject(error);
+        end = error;
+        wait?.looks();
       }
+      reject(end);
       // It is the scope's, or none; only an isolated failure is nobody else's.
-      if (task.state !== 'failed' || task.info?.isIsolated !== true) begun.catch(ignore);
+      if (wait?.isTaken(end) === true) nativeThen.call(begun, undefined, ignore);
     };
     const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: ended };
     const ready = (value: V): void => {
@@ -38,14 +45,14 @@ export function startIn<V, T>(
       answer = { value };
       if (waiter.owner === undefined) return;
       task.unpark(waiter);
-      resolve({ task, value });
+      begin({ task, value });
     };
     const task = life.spawn((token) => work(token, ready), options, above);
+    wait = new TaskWait(task);
     // A task never ends inside of `spawn`, but it may be ready there.
     if (answer === undefined) task.park(waiter);
-    else resolve({ task, value: (answer as { readonly value: V }).value });
+    else begin({ task, value: (answer as { readonly value: V }).value });
   });
+  begun.wait = wait;
   return begun;
 }
-
-function ignore(): void {}

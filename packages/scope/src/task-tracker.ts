@@ -8,23 +8,21 @@
  */
 
 import {
-  type CancellationToken,
+  CancellationToken,
+  consumeSlice,
   PENDING,
   type Source,
-  type SourceProtocol,
-  source,
   untilCancelled,
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
 import {
   checkFunction,
+  checkKind,
   checkOptions,
-  defineGetter,
   defineHandle,
   isThenable,
   parkOn,
-  show,
   unparkFrom,
   type WaiterItem,
   wakeAll,
@@ -80,8 +78,8 @@ export class TaskTracker implements Drainable {
 
   /** Makes one that is open and empty. */
   constructor(options?: TaskTrackerOptions) {
-    checkOptions('new TaskTracker', options, ['name', 'leakDetection']);
-    this.name = String(options?.name ?? 'tasks');
+    checkOptions('new TaskTracker', options, ['name'], ['leakDetection']);
+    this.name = options?.name ?? 'tasks';
     this.#detectsLeaks = options?.leakDetection === true;
   }
 
@@ -118,14 +116,16 @@ export class TaskTracker implements Drainable {
   track<T>(work: PromiseLike<T>): Promise<T> {
     const fulfilled = (value: unknown): unknown => {
       this.#leave();
-      return value;
+      return consumeSlice()?.then(() => value) ?? value;
     };
-    const rejected = (error: unknown): never => {
+    const rejected = (error: unknown): Promise<never> => {
       this.#leave();
-      throw error;
+      const turn = consumeSlice();
+      if (turn === undefined) throw error;
+      return turn.then(() => Promise.reject(error));
     };
     try {
-      if (!isThenable(work)) throw new TypeError(`track: expected a promise, got ${show(work)}`);
+      checkKind(isThenable(work), 'track', 'a promise', work);
       const tracked = nativeThen.call(Promise.resolve(work), fulfilled, rejected) as Promise<T>;
       // Counted once nothing can throw any more, not even for want of stack; neither reaction runs inside of this call.
       this.#length++;
@@ -230,7 +230,7 @@ export class TaskTracker implements Drainable {
    * @throws (rejects) its reason; TypeError when it is neither
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
-    const outcome = await wait(untilCancelled(deadlineOf(token), this.wait()));
+    const outcome = await wait(untilCancelled(CancellationToken.from(token, 'drain'), this.wait()));
     if (outcome.cancelled) throw outcome.reason;
   }
 
@@ -291,16 +291,6 @@ export class TrackerGuard implements Disposable {
   }
 }
 
-/** Refuses a time in place of the token that `drain` expects, and says what to write. */
-function deadlineOf(token: CancellationToken | AbortSignal): CancellationToken | AbortSignal {
-  if (typeof token === 'object' && token !== null) return token;
-  const ms = typeof token === 'number' ? token : '10_000';
-  throw new TypeError(
-    `drain: expected a token or an AbortSignal, got ${show(token)}. Write tracker.drain(CancellationToken.timeout(${ms})), or ` +
-      'tracker.drain(CancellationToken.never) for no limit',
-  );
-}
-
 /**
  * What `wait` of a tracker returns: awaitable, and a `select` branch.
  *
@@ -315,14 +305,14 @@ function deadlineOf(token: CancellationToken | AbortSignal): CancellationToken |
  * ```
  */
 export class TrackerWait implements PromiseLike<void> {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineGetter(
-    TrackerWait,
-    source,
-    function (this: TrackerWait): SourceProtocol<void> {
-      return this;
-    },
-  );
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(TrackerWait, {
+    name: 'wait',
+    owns: (value) => #tracker in value,
+    source: (wait) => wait,
+    unguarded: ['then', 'poll', 'park', 'unpark', 'once'],
+    facts: () => ({}),
+  });
   readonly #tracker: TaskTracker;
   /** Ready once the tracker's has moved on from it (invariant 2). */
   readonly #epoch: number;

@@ -1,18 +1,18 @@
 import {
   type CancellationToken,
   CancelledError,
+  consumeSlice,
   PENDING,
   type Source,
-  type SourceProtocol,
-  source,
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
-import { defineGetter, defineHandle, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
+import { defineHandle, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
 import { nativeThen } from './native-then.ts';
 import { hasObeyed } from './obedience.ts';
 import { quoted } from './options.ts';
 import { taskEnds } from './stamp.ts';
+import { silentWaits, TaskPromise, TaskWait } from './task-promise.ts';
 
 /** Where a task stands: it starts `running` and ends in one of the others, once. */
 export type TaskState = 'running' | 'fulfilled' | 'failed' | 'cancelled';
@@ -58,8 +58,18 @@ export interface TaskInfo {
  * ```
  */
 export class Task<T> implements PromiseLike<T>, Disposable {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(Task);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Task, {
+    name: 'task',
+    owns: (value) => #info in value,
+    source: (task) => task,
+    dispose: 'cancel',
+    unguarded: ['start', 'started', 'then', 'poll', 'park', 'unpark', 'once', 'info'],
+    facts: ({ name, current, value }) => {
+      const isOver = current === 'failed' || current === 'cancelled';
+      return { name, state: current, reason: isOver ? value : undefined };
+    },
+  });
   /** @internal Links in its parent's list. */
   next: Task<unknown> | undefined = undefined;
   /** @internal */
@@ -73,8 +83,8 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   parent: TaskParent | undefined;
   /** @internal */
   readonly token: CancellationToken;
-  /** @internal */
-  readonly info: TaskInfo | undefined;
+  /** Private, since a proxy has no private field: then it is refused. */
+  readonly #info: TaskInfo | undefined;
   /** @internal */
   current: TaskState = 'running';
   /** @internal The value, the error or the reason, from the end on; until then what `started` says. */
@@ -86,7 +96,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   constructor(parent: TaskParent, token: CancellationToken, info: TaskInfo | undefined, started: number) {
     this.parent = parent;
     this.token = token;
-    this.info = info;
+    this.#info = info;
     this.value = started;
   }
 
@@ -102,6 +112,11 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     }
   }
 
+  /** @internal */
+  get info(): TaskInfo | undefined {
+    return this.#info;
+  }
+
   /** @internal When it was spawned, in whole ms of its scope's clock. Only while it runs: a field of its own would cost each. */
   get started(): number {
     return this.value as number;
@@ -109,7 +124,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
 
   /** The name given to `spawn`; `undefined`: none. */
   get name(): string | undefined {
-    return this.info?.name;
+    return this.#info?.name;
   }
 
   /** Where it stands. */
@@ -136,7 +151,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   /** Waits for the end, and never rejects. */
   async settled(): Promise<TaskOutcome<T>> {
     try {
-      return { state: 'fulfilled', value: await wait(this) };
+      return { state: 'fulfilled', value: await waitFor(this) };
     } catch (reason) {
       return { state: this.current as 'failed' | 'cancelled', reason };
     }
@@ -146,20 +161,15 @@ export class Task<T> implements PromiseLike<T>, Disposable {
    * Called by `await`: returns the task's value, or throws its error or reason.
    *
    * A promise that you derive without `onRejected` is not an unhandled rejection when the task fails: the scope has that
-   * error. An error of `onFulfilled` is one.
+   * error. The same holds for each promise derived from that one, up to the first `onRejected`. An error of `onFulfilled` is one.
    */
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
   then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    const ended = wait(this);
-    const derived = ended.then(onFulfilled, onRejected);
-    if (typeof onRejected !== 'function') {
-      countSilent(this);
-      leaveToScope(this, ended, derived);
-    }
-    return derived;
+    if (typeof onRejected === 'function') return waitFor(this).then(onFulfilled, onRejected);
+    return derive(this).then(onFulfilled);
   }
 
   /** As a promise's `catch`. */
@@ -169,16 +179,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
 
   /** As a promise's `finally`. The task's own error is not an unhandled rejection here; an error of `onFinally` is one. */
   finally(onFinally?: (() => unknown) | null): Promise<T> {
-    if (typeof onFinally !== 'function') return this.then();
-    const ended = wait(this);
-    countSilent(this);
-    const called = ended.then(
-      () => onFinally(),
-      () => onFinally(),
-    );
-    const derived = called.then(() => ended);
-    called.then(() => leaveToScope(this, ended, derived), ignore);
-    return derived;
+    return derive(this).finally(onFinally);
   }
 
   /** @internal */
@@ -208,32 +209,27 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   }
 }
 
-/** Tasks that a set has let go of while something waited for them: their failures belong to it. */
-export const orphans: WeakSet<Task<unknown>> = new WeakSet();
-
 /** How often the failure of a task was thrown to something that waits for it. */
 const looks: WeakMap<Task<unknown>, number> = new WeakMap();
-/** How many of those waits look at the value only, or not at all: the failure reaches nobody through them. */
-const silentWaits: WeakMap<Task<unknown>, number> = new WeakMap();
-
-function countSilent(task: Task<unknown>): void {
-  silentWaits.set(task, (silentWaits.get(task) ?? 0) + 1);
-}
 
 /** Whether something has seen the failure of the task. */
 export function isSeen(task: Task<unknown>): boolean {
   return (looks.get(task) ?? 0) > (silentWaits.get(task) ?? 0);
 }
 
-/** Handles the rejection of a derived promise when it is the task's own, and the task's scope has taken that. */
-function leaveToScope(task: Task<unknown>, ended: Promise<unknown>, derived: Promise<unknown>): void {
-  ended.catch(() => {
-    const isScopes = task.current === 'cancelled' || (task.info?.isIsolated !== true && !orphans.has(task));
-    if (isScopes) derived.catch(ignore);
-  });
+/** In a loop over tasks that compute, the event loop must turn in time; `wait` counts completions only. */
+function waitFor<T>(task: Task<T>): Promise<T> {
+  void consumeSlice();
+  return wait(task);
 }
 
-function ignore(): void {}
+/** A promise that leaves the task's own error to the scope. A function, as `end` below. */
+function derive<T>(task: Task<T>): Promise<T> {
+  const derived = new TaskPromise<T>((resolve, reject) => void waitFor(task).then(resolve, reject));
+  derived.wait = new TaskWait(task);
+  derived.wait.looks();
+  return derived;
+}
 
 /** For what is done one microtask later. */
 const settled: Promise<void> = Promise.resolve();
@@ -260,19 +256,3 @@ function end(task: Task<unknown>, state: TaskState, value: unknown): void {
 
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Task<T> extends Source<T> {}
-
-/** Gives the tasks what `isolatedDeclarations` does not allow inside of a class. */
-function complete(type: typeof Task): object {
-  defineHandle(type, {
-    name: 'task',
-    dispose: 'cancel',
-    unguarded: ['start', 'then', 'poll', 'park', 'unpark'],
-    facts: ({ name, current, value }) => {
-      const isOver = current === 'failed' || current === 'cancelled';
-      return { name, state: current, reason: isOver ? value : undefined };
-    },
-  });
-  return defineGetter(type, source, function (this: Task<unknown>): SourceProtocol<unknown> {
-    return this;
-  });
-}

@@ -1,4 +1,5 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
+import { checkKind } from '@quiesce/internal';
 import type { Life } from './life.ts';
 import { nestedBelow } from './nested.ts';
 import { quoted } from './options.ts';
@@ -117,6 +118,7 @@ const INDENTED = 64;
  * ```
  */
 export function formatTree(tree: ScopeTree): string {
+  checkKind(Array.isArray(tree?.children), 'formatTree', 'a tree, such as scope.tree()', tree);
   const lines: string[] = [];
   const todo = [{ tree, first: '', indent: '', depth: 0 }];
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {

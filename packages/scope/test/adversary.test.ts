@@ -43,18 +43,19 @@ describe('hostile values', () => {
     expect(await scope(async (s) => await s.spawn(() => thenable))).toBe(1);
   });
 
-  it.each([1n, Symbol('name'), {}, null])('a name that is %s keeps no failure from its way', async (name) => {
+  it.each([1n, Symbol('name'), {}, null])('a name that is %s is refused before anything is started', async (name) => {
     const wrong = { name: name as never };
-    const done = scope((s) => {
-      s.defer(() => {}, wrong);
-      s.spawn(obedient(new VirtualClock()), wrong);
-      s.spawn(() => Promise.reject(error), wrong);
-    }, wrong);
-    expect(await rejection(done)).toBe(error);
-    expect(typeof new TaskTracker(wrong).name).toBe('string');
-    const set = new JoinSet<void>(wrong);
-    set.spawn(() => Promise.reject(error), wrong);
-    expect(await rejection(set.joinAll())).toBe(error);
+    const set = new JoinSet<void>();
+    const calls = [
+      () => scope(() => expect.unreachable(), wrong),
+      () => new TaskTracker(wrong),
+      () => new JoinSet(wrong),
+      () => set.spawn(() => expect.unreachable(), wrong),
+      () => scope((s) => s.spawn(() => expect.unreachable(), wrong)),
+      () => scope((s) => s.defer(() => expect.unreachable(), wrong)),
+    ];
+    for (const call of calls) expect(await rejection((async () => call())())).toBeInstanceOf(TypeError);
+    expect(set.length).toBe(0);
   });
 
   it('a task that is thrown as an error, also isolated, is an error like any other', async () => {
@@ -265,7 +266,6 @@ describe('reentrancy', () => {
           return end(s);
         },
       }),
-      (s) => ({ name: { toString: () => end(s) } as unknown as string }),
       (s) => ({
         get daemon() {
           return end(s) === '';
@@ -277,7 +277,7 @@ describe('reentrancy', () => {
       expect(() => s.spawn(() => started++, option(s))).toThrow(ClosedError);
     }
     await Promise.all(ends);
-    expect([started, ends.length]).toEqual([0, 3]);
+    expect(started).toBe(0);
   });
 
   it('a clock that ends the block when a task asks it for the time does so before that is started', async () => {

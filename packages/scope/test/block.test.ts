@@ -166,6 +166,16 @@ describe('a failed task of a block that nothing ends', () => {
     ['alone', (s) => s.spawn(() => Promise.reject(error))],
     ['with finally', (s) => void s.spawn(() => Promise.reject(error)).finally(() => {})],
     ['with then', (s) => void s.spawn(() => Promise.reject(error)).then(() => {})],
+    [
+      'with then and finally',
+      (s) =>
+        void s
+          .spawn(() => Promise.reject(error))
+          .then(() => {})
+          .finally(() => {}),
+    ],
+    ['of start', (s) => void s.start(() => Promise.reject(error))],
+    ['of start, with then', (s) => void s.start(() => Promise.reject(error)).then(() => {})],
     ['isolated', (s) => s.spawn(() => Promise.reject(error), { onFailure: 'isolate' })],
     ['of a map', (s) => s.map([1], () => Promise.reject(error))],
     ['of use', (s) => s.use(Promise.reject(error), () => {})],
@@ -180,6 +190,17 @@ describe('a failed task of a block that nothing ends', () => {
   it.each<[string, (s: Scope) => Promise<unknown>]>([
     ['the task is awaited', async (s) => await s.spawn(() => Promise.reject(error))],
     ['the scope is joined', (s) => [s.spawn(() => Promise.reject(error)), s.join()][1] as Promise<unknown>],
+    ['a promise that is derived from the task is awaited', (s) => s.spawn(() => Promise.reject(error)).then(() => {})],
+    [
+      'one further down is handled',
+      (s) =>
+        s
+          .spawn(() => Promise.reject(error))
+          .finally(() => {})
+          .then()
+          .catch(() => {}),
+    ],
+    ['start is awaited', (s) => s.start(() => Promise.reject(error))],
     ['the failure is handled', (s) => s.spawn(() => Promise.reject(error)).catch(() => s.close())],
   ])('is not reported when %s', async (_, start) => {
     const uncaught = await uncaughtIn(async () => {

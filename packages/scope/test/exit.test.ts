@@ -22,3 +22,24 @@ describe('a process lives until the timeout of the scope that it awaits', () => 
     expect([status, signal, stdout.trim()]).toEqual([0, null, end]);
   });
 });
+
+describe('a process that ends because nothing is left to run', () => {
+  const itself = fileURLToPath(new URL('fixtures/waits-for-itself.ts', import.meta.url));
+
+  test.each([
+    ['join in a task', 'join: scope "import" can never end, since nothing is left to run. It waits for task "last".'],
+    [
+      'close in a cleanup',
+      'close: scope "import" can never end, since nothing is left to run. It waits for cleanup "the last one".',
+    ],
+    [
+      'a promise that nothing settles',
+      'join: scope "import" can never end, since nothing is left to run. It waits for 2 tasks.',
+    ],
+    ['nothing', ''],
+  ])('says which scope can never end: %s', async (way, text) => {
+    const { stderr } = spawnSync(process.execPath, [...(await nodeArgs(itself)), way], { encoding: 'utf8' });
+    if (text === '') expect(stderr).toBe('');
+    else expect(stderr.split(text)).toHaveLength(2);
+  });
+});

@@ -18,6 +18,21 @@ function expectErrors(error: unknown, ...errors: readonly unknown[]): void {
 }
 
 describe('a failure', () => {
+  it('of a cleanup after a cancellation may extend CancelledError, under a name of its own', async () => {
+    class RollbackError extends CancelledError {
+      override readonly name = 'RollbackError' as never;
+    }
+    const error = new RollbackError('rollback failed');
+    const done = scope(async (s) => {
+      s.spawn(async (token) => {
+        await token.cancelled();
+        throw error;
+      });
+      s.cancel();
+    });
+    expect(await rejection(done)).toBe(error);
+  });
+
   it('of a task is thrown verbatim, though nobody awaits the task', async () => {
     expect(await rejection(scope((s) => void s.spawn(() => Promise.reject(a))))).toBe(a);
   });

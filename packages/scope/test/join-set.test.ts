@@ -448,3 +448,47 @@ describe('the end of a task', () => {
     expect(woken).toEqual(['gave up', 'takes', 'stays', 'learns that there is none']);
   });
 });
+
+describe('an iteration', () => {
+  it('that is ended by return() or its disposer while a next() waits ends at once, and takes nothing', async () => {
+    for (const end of ['return', Symbol.asyncDispose] as const) {
+      const set = new JoinSet<string>();
+      const work = deaf<string>();
+      const task = set.spawn(work.work);
+      const tasks = set[Symbol.asyncIterator]();
+      const waiting = [tasks.next(), tasks.next()];
+      await tasks[end]?.();
+      expect(await Promise.all(waiting)).toEqual(Array(2).fill({ done: true, value: undefined }));
+      work.fulfil('late');
+      await task;
+      expect([set.length, await tasks.next()]).toEqual([1, { done: true, value: undefined }]);
+      expect((await set.joinNext())?.task).toBe(task);
+    }
+  });
+
+  it('serves several next() in order, ends when the set is empty, and stays ended', async () => {
+    const set = new JoinSet<number>();
+    set.extend([async () => 1, async () => 2]);
+    const tasks = set[Symbol.asyncIterator]();
+    const steps = await Promise.all([tasks.next(), tasks.next(), tasks.next()]);
+    expect(steps.map(({ done, value }) => [done, value?.status])).toEqual([
+      [false, 'fulfilled'],
+      [false, 'fulfilled'],
+      [true, undefined],
+    ]);
+    set.spawn(async () => 3);
+    expect(await tasks.next()).toEqual({ done: true, value: undefined });
+    expect(set.length).toBe(1);
+  });
+
+  it('passes an error that is thrown into `yield*` on, and leaves the rest of the tasks', async () => {
+    const set = new JoinSet<number>();
+    set.extend([async () => 1, async () => 2]);
+    const outer = (async function* () {
+      yield* { [Symbol.asyncIterator]: () => set[Symbol.asyncIterator]() };
+    })();
+    await outer.next();
+    expect(await rejection(outer.throw(a))).toBe(a);
+    expect(set.length).toBe(1);
+  });
+});

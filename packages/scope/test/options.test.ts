@@ -17,7 +17,7 @@ it.each<[call: string, act: (s: Scope) => unknown, text: string]>([
   [
     'scope',
     () => scope(() => {}, any({ deadline: 'soon' })),
-    'scope: deadline must be a valid Date, got the string "soon"',
+    'scope: deadline: expected a valid Date, got the string "soon"',
   ],
   ['new Scope', () => new Scope(any({ tokn: 1 })), 'new Scope: there is no option "tokn"'],
   ['shield', () => shield(() => {}, any({ signal: 1 })), 'shield: there is no option "signal"'],
@@ -45,12 +45,12 @@ it.each<[call: string, act: (s: Scope) => unknown, text: string]>([
   [
     'drain',
     () => new TaskTracker().drain(any(5000)),
-    'the number 5000. Write tracker.drain(CancellationToken.timeout(5000))',
+    'drain: expected an AbortSignal or a CancellationToken, got the number 5000; write CancellationToken.timeout(5000)',
   ],
   [
     'drain',
     () => new TaskTracker().drain(any(undefined)),
-    'got undefined. Write tracker.drain(CancellationToken.timeout(10_000))',
+    'got undefined; write CancellationToken.timeout(10_000), or CancellationToken.never for no limit',
   ],
   ['TaskTracker', () => new TaskTracker(any({ nam: '' })), 'new TaskTracker: there is no option "nam"'],
 ])('%s refuses what it does not know: %#', async (_, act, text) => {

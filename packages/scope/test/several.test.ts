@@ -123,7 +123,7 @@ describe('map', () => {
       for (const concurrency of [0, -1, 1.5, Number.NaN, '2' as never]) {
         expect(() => s.map([1], () => {}, { concurrency })).toThrow(RangeError);
       }
-      expect(() => s.map(5 as never, () => {})).toThrow('map: expected an iterable, got the number 5');
+      expect(() => s.map(5 as never, () => {})).toThrow('map: expected a list, got the number 5');
       expect(() => s.map([1], 5 as never)).toThrow(TypeError);
     });
   });

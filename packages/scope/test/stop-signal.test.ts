@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { JoinSet, type Scope, scope } from '@quiesce/scope';
+import { JoinSet, Scope, scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { rejection } from './vocabulary.ts';
@@ -17,6 +17,12 @@ const waits: Record<string, (stop: CancellationToken) => Promise<unknown>> = {
   select: (stop) => select({ never: new Promise(() => {}) }, { signal: stop }),
   'a nested scope': (stop) =>
     scope(async (s) => s.token.cancelled(), { signal: stop }).then(() => stop.throwIfCancelled()),
+  'a chain of AbortControllers': async (stop) => {
+    const controller = new AbortController();
+    stop.onCancelled((reason) => controller.abort(reason));
+    const any = AbortSignal.any([controller.signal, new AbortController().signal]);
+    await delay(1e6, undefined, { signal: any });
+  },
   'an AbortError without a cause': async (stop) => {
     await stop.cancelled();
     throw new DOMException('polling was aborted', 'AbortError');
@@ -55,6 +61,36 @@ const places: Record<
     set.spawn(job);
     await set.joinAll();
   },
+  'a task of a scope that a library made without a signal': (s, wait, job) => {
+    s.spawn(() =>
+      scope((own) => {
+        own.spawn(wait);
+        own.spawn(job);
+      }),
+    );
+  },
+  'a task of a new Scope without a signal': async (_, wait, job) => {
+    await using own = new Scope();
+    own.spawn(wait);
+    own.spawn(job);
+    await own.join();
+  },
+  'the body of a scope without a signal': (s, wait, job) => {
+    s.spawn(() =>
+      scope((own) => {
+        own.spawn(job);
+        return wait();
+      }),
+    );
+  },
+  'an item of a map in a scope without a signal': (s, wait, job) =>
+    s.spawn(() => scope((own) => own.map([wait, job], (work, token) => work(token)))),
+  'a task of a JoinSet without a signal': async (_, wait, job) => {
+    const set = new JoinSet<unknown>();
+    set.spawn(wait);
+    set.spawn(job);
+    for await (const { status } of set) expect(status).not.toBe('failed');
+  },
   'a task of a JoinSet': async (s, wait, job) => {
     const set = new JoinSet<unknown>({ signal: s.token });
     set.spawn(wait);
@@ -63,10 +99,14 @@ const places: Record<
   },
 };
 
+/** Aborts that do not say why: only the scopes below the stop signal take them for its end. */
+const anonymous = ['an AbortError without a cause', 'the CanceledError of axios'];
+
 describe('a stop signal', () => {
   for (const reason of [undefined, 'deploy', new Error('deploy')])
     for (const [how, wait] of Object.entries(waits))
-      for (const [where, start] of Object.entries(places))
+      for (const [where, start] of Object.entries(places)) {
+        if (where.includes('without a signal') && anonymous.includes(how)) continue;
         it(`lets the others go on when ${how} in ${where} ends by it (reason: ${String(reason)})`, async () => {
           const clock = new VirtualClock();
           const stop = new CancellationToken();
@@ -88,9 +128,9 @@ describe('a stop signal', () => {
           expect(isJobDone).toBe(true);
           const outcome = await ended;
           // A body or a map that was stopped has no value; the error with which it ended says why.
-          if (outcome !== 'fulfilled')
-            expect(['the body', 'an item of a map', 'a task of a set that is joined at once']).toContain(where);
+          if (outcome !== 'fulfilled') expect(where).toMatch(/^the body$|an item of a map|joined at once/);
         });
+      }
 
   it('makes no failure of other work a normal end, whether or not it was cancelled', async () => {
     const stop = CancellationToken.alreadyCancelled('deploy');
@@ -100,6 +140,35 @@ describe('a stop signal', () => {
       const done = scope((s) => void s.spawn(() => Promise.reject(error)), { stopSignal: stop });
       expect(await rejection(done)).toBe(error);
     }
+  });
+
+  it('makes no failure in a scope without a signal a normal end, also while it is cancelled', async () => {
+    const stop = CancellationToken.alreadyCancelled(new Error('deploy'));
+    await scope(
+      async () => {
+        const wrapped = new Error('rollback failed', { cause: stop.reason });
+        const aborts = [new DOMException('not ours', 'AbortError'), new AggregateError([stop.reason, wrapped])];
+        const circle = Object.assign(new DOMException('not ours', 'AbortError'), { cause: {} });
+        circle.cause = circle;
+        for (const error of [wrapped, circle, ...aborts, { name: 'AbortError', cause: wrapped }, undefined]) {
+          const alone = scope((s) => void s.spawn(() => Promise.reject(error)));
+          expect(
+            await alone.then(
+              () => 'fulfilled',
+              (thrown) => thrown,
+            ),
+          ).toBe(error);
+        }
+      },
+      { stopSignal: stop },
+    );
+  });
+
+  it('is a normal end in scopes without a signal only while its own scope lasts', async () => {
+    const stop = CancellationToken.alreadyCancelled('deploy');
+    const alone = (): Promise<void> => scope((s) => void s.spawn(() => Promise.reject('deploy')));
+    await scope(() => scope(alone, { stopSignal: stop }).then(alone), { stopSignal: stop });
+    expect(await rejection(alone())).toBe('deploy');
   });
 
   it('counts only once it is cancelled, and only in the scopes below its own', async () => {

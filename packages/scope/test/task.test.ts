@@ -189,6 +189,38 @@ describe('nothing of a scope', () => {
         void task.then(() => {});
         task.cancel();
       },
+      (s) => {
+        const task = s.spawn(() => Promise.reject(error));
+        void task.then(() => {}).then(() => {});
+        void task
+          .then(() => {})
+          .finally(() => {})
+          .then()
+          .finally(() => {});
+        void task
+          .finally(() => {})
+          .then(() => {})
+          .finally();
+      },
+      (s) =>
+        void s
+          .start(() => Promise.reject(error))
+          .then(() => {})
+          .finally(() => {}),
+      (s) =>
+        void s
+          .start(() => {})
+          .then(() => {})
+          .then(() => {}),
+      (s) => {
+        const task = s.spawn(obedient(new VirtualClock()));
+        void task.then(() => {}).then(() => {});
+        void s
+          .start((token) => obedient(new VirtualClock())(token))
+          .finally(() => {})
+          .then(() => {});
+        s.cancel();
+      },
       (s) => void s.spawn(() => Promise.reject(error)).settled(),
       (s) => s.spawn(obedient(new VirtualClock())).cancel(),
       (s) => s.defer(() => Promise.reject(error)),
@@ -213,5 +245,83 @@ describe('nothing of a scope', () => {
     await turn();
     process.off('unhandledRejection', listener);
     expect(unhandled).toEqual([]);
+  });
+
+  it('hides an error of a function that is called by a derived promise, or of an isolated task', async () => {
+    const unhandled: unknown[] = [];
+    const listener = (reason: unknown): unknown => unhandled.push(reason);
+    process.on('unhandledRejection', listener);
+    const own = new Error('of a callback');
+    const fail = (): never => {
+      throw own;
+    };
+    const fails = (): Promise<never> => Promise.reject(error);
+    const cases: ((s: Scope) => unknown)[] = [
+      (s) =>
+        s
+          .spawn(async () => 1)
+          .then(fail)
+          .then(() => {}),
+      (s) =>
+        s
+          .spawn(async () => 1)
+          .then(() => {})
+          .then(fail)
+          .finally(() => {}),
+      (s) =>
+        s
+          .spawn(fails)
+          .finally(() => {})
+          .finally(fail)
+          .then(() => {}),
+      (s) =>
+        s
+          .spawn(fails)
+          .then(() => {})
+          .catch(fail),
+      (s) =>
+        s
+          .spawn(fails)
+          .catch(() => {})
+          .then(fail)
+          .then(() => {}),
+      (s) =>
+        s
+          .start(fails)
+          .then(() => {})
+          .catch(() => {})
+          .then(fail),
+      (s) =>
+        s
+          .spawn(fails, { onFailure: 'isolate' })
+          .then(() => {})
+          .finally(() => {}),
+    ];
+    const seen: unknown[][] = [];
+    for (const derive of cases) {
+      await scope((s) => void derive(s)).catch(() => {});
+      await turn();
+      await turn();
+      seen.push(unhandled.splice(0));
+    }
+    process.off('unhandledRejection', listener);
+    expect(seen).toEqual([[own], [own], [own], [own], [own], [own], [error]]);
+  });
+
+  it('changes what a derived promise gives', async () => {
+    await scope(async (s) => {
+      const task = s.spawn(async () => 2);
+      const derived = task.then((n) => n + 1);
+      expect(await derived.then((n) => n * 2)).toBe(6);
+      expect(await Promise.all([derived, task.finally(() => 'dropped')])).toEqual([3, 2]);
+      const failing = s.spawn(() => Promise.reject(error), { onFailure: 'isolate' });
+      expect(await rejection(failing.then(() => {}).finally(() => {}))).toBe(error);
+      expect(
+        await failing
+          .finally(() => {})
+          .then(() => {})
+          .catch((caught) => caught),
+      ).toBe(error);
+    });
   });
 });

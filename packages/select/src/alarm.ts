@@ -27,6 +27,10 @@ export class Alarm<T> implements WaiterList, Takeable<T> {
   #isTimed = false;
   /** Set while a timer is being set, which may run anything. */
   #isArming = false;
+  /** Grows with each tick that is taken and with each reset, so that only the latest tick can be put back. */
+  mark = 0;
+  /** The mark of the latest reset. */
+  #resetMark = 0;
 
   constructor(clock: Clock, due: number, next?: Next) {
     this.clock = clock;
@@ -45,6 +49,11 @@ export class Alarm<T> implements WaiterList, Takeable<T> {
 
   /** Moves the moment, also for those who wait already. */
   reset(due: number): void {
+    this.#resetMark = ++this.mark;
+    this.#move(due);
+  }
+
+  #move(due: number): void {
     this.#due = due;
     this.#rang = undefined;
     this.#disarm();
@@ -58,12 +67,15 @@ export class Alarm<T> implements WaiterList, Takeable<T> {
     const due = this.#due;
     if (this.#next === undefined) return undefined as T;
     this.#due = this.#next(due, this.clock.now());
+    this.mark++;
     return due as T;
   }
 
-  /** A tick that was not wanted is due again. */
-  putBack(due: T | undefined): boolean {
-    if (due !== undefined) this.reset(due as number);
+  /** A tick that was not wanted is due again, unless the next one was taken meanwhile. A reset has dropped it. */
+  putBack(due: T | undefined, _error: unknown, mark: number): boolean {
+    if (mark < this.#resetMark) return true;
+    if (mark !== this.mark) return false;
+    this.#move(due as number);
     return true;
   }
 

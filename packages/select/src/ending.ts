@@ -16,8 +16,8 @@ import {
   reportUncaught,
   type SourceProtocol,
   source,
-  type Timer,
 } from '@quiesce/cancellation-token';
+import { setTimer, withFramesOf } from '@quiesce/internal';
 import { absolve, blame } from './branch-of.ts';
 import type { AnyOutcome, Late } from './branches.ts';
 import { CleanupTimeoutError, SelectError, type Unfinished } from './errors.ts';
@@ -35,8 +35,8 @@ export class Aftermath {
   readonly late: Late[] = [];
   /** How many losing functions are still running, while CLEANING. */
   running = 0;
-  /** Set while a `cleanupTimeout` runs. */
-  timer: Timer | undefined = undefined;
+  /** Takes the timer of a `cleanupTimeout` back; set while that runs. */
+  clear: (() => void) | undefined = undefined;
 }
 
 export function addError(race: Race, error: unknown): void {
@@ -106,7 +106,7 @@ function endAll(race: Race): void {
   }
   if (limit !== undefined && aftermath.running > 1) {
     try {
-      aftermath.timer = limit.clock.setTimer(limit.ms, () => giveUp(race, limit), { ref: true });
+      aftermath.clear = setTimer(limit.clock, limit.ms, () => giveUp(race, limit));
     } catch (error) {
       addError(race, error);
     }
@@ -156,7 +156,7 @@ export function functionEnded(race: Race, entry: Entry): void {
 function over(race: Race): void {
   const aftermath = aftermathOf(race);
   if (--aftermath.running > 0) return;
-  if (aftermath.timer !== undefined) race.settings.limit?.clock.clearTimer(aftermath.timer);
+  aftermath.clear?.();
   finish(race);
 }
 
@@ -169,7 +169,7 @@ function giveUp(race: Race, limit: Limit): void {
   }
   const { errors } = aftermathOf(race);
   const outcome = complete(race);
-  race.reject(new CleanupTimeoutError(limit.ms, unfinished, { errors, outcome }));
+  race.reject(withFramesOf(new CleanupTimeoutError(limit.ms, unfinished, { errors, outcome }), limit.caller));
 }
 
 /** What came of a function that was given up: nobody is left to whom it could be given. */

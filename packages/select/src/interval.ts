@@ -1,13 +1,5 @@
-import {
-  type Clock,
-  type Source,
-  type SourcePromise,
-  type SourceProtocol,
-  source,
-  sourcePromise,
-  systemClock,
-} from '@quiesce/cancellation-token';
-import { checkOptions, checkTime, defineGetter, defineHandle, show } from '@quiesce/internal';
+import { type Clock, type Source, type SourcePromise, sourcePromise, systemClock } from '@quiesce/cancellation-token';
+import { checkChoice, checkOptions, checkTime, defineHandle, refuseExtra, show } from '@quiesce/internal';
 import { Alarm, type Next } from './alarm.ts';
 import { type Moment, momentOf } from './moment.ts';
 
@@ -43,17 +35,21 @@ const TOLERANCE = 5;
  * ```
  */
 export class Interval {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(Interval);
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Interval, {
+    name: 'interval',
+    owns: (value) => #protocol in value,
+    source: (interval) => interval.#protocol,
+    facts: ({ period }) => ({ period }),
+  });
   /** How long from one tick to the next, in milliseconds. */
   readonly period: number;
-  /** @internal */
-  readonly protocol: Alarm<number>;
+  readonly #protocol: Alarm<number>;
 
   /** @internal */
   constructor(start: number, period: number, missed: MissedTicks, clock: Clock) {
     this.period = period;
-    this.protocol = new Alarm(clock, start, after(period, missed));
+    this.#protocol = new Alarm(clock, start, after(period, missed));
   }
 
   /**
@@ -64,7 +60,7 @@ export class Interval {
    * @returns when the tick was due, on the clock's `now()` scale
    */
   tick(): SourcePromise<number> {
-    return sourcePromise(this.protocol);
+    return sourcePromise(this.#protocol);
   }
 
   /**
@@ -102,7 +98,7 @@ export class Interval {
    * @see tokio::time::Interval::reset_after (tokio 1.53)
    */
   resetAfter(ms: number): void {
-    const { protocol } = this;
+    const protocol = this.#protocol;
     protocol.reset(protocol.clock.now() + checkTime('Interval.resetAfter: the time', ms));
   }
 
@@ -114,7 +110,7 @@ export class Interval {
    * @see tokio::time::Interval::reset_at (tokio 1.53)
    */
   resetAt(when: Moment): void {
-    this.protocol.reset(momentOf('Interval.resetAt', when, this.protocol.clock));
+    this.#protocol.reset(momentOf('Interval.resetAt', when, this.#protocol.clock));
   }
 }
 
@@ -155,7 +151,13 @@ function after(period: number, missed: MissedTicks): Next {
  * }
  * ```
  */
-export function interval(ms: number, options?: IntervalOptions): Interval {
+export function interval(ms: number, options?: IntervalOptions): Interval;
+export function interval(ms: number, options?: IntervalOptions, extra?: unknown): Interval {
+  refuseExtra(
+    'interval',
+    extra,
+    'write interval(ms), and selectEach({ stopped: signal, tick: interval(ms) }) to end it',
+  );
   checkOptions('interval', options, OPTIONS);
   const clock = options?.clock ?? systemClock;
   return make('interval', clock.now(), ms, clock, options);
@@ -183,19 +185,10 @@ export function intervalAt(start: Moment, ms: number, options?: IntervalOptions)
 }
 
 function make(call: string, start: number, ms: number, clock: Clock, options: IntervalOptions | undefined): Interval {
-  const missed = options?.missed ?? 'burst';
+  const { missed = 'burst' } = options ?? {};
   if (typeof ms !== 'number' || !(ms > 0)) {
     throw new RangeError(`${call}: the period must be milliseconds above 0, got ${show(ms)}`);
   }
-  if (missed !== 'burst' && missed !== 'delay' && missed !== 'skip') {
-    throw new RangeError(`${call}: missed must be 'burst', 'delay' or 'skip', got ${show(missed)}`);
-  }
+  checkChoice(`${call}: missed`, missed, ['burst', 'delay', 'skip']);
   return new Interval(start, ms, missed, clock);
-}
-
-function complete(type: typeof Interval): object {
-  defineHandle(type, { name: 'interval', unguarded: ['then'], facts: ({ period }) => ({ period }) });
-  return defineGetter(type, source, function (this: Interval): SourceProtocol<number> {
-    return this.protocol;
-  });
 }

@@ -1,4 +1,4 @@
-import { isSource, source } from '@quiesce/cancellation-token';
+import { isSource, type Source, type SourceProtocol, source } from '@quiesce/cancellation-token';
 import { isThenable, show } from '@quiesce/internal';
 import { isMatch, pattern } from './pattern.ts';
 
@@ -19,7 +19,8 @@ export const CALL = 32;
  */
 export function kindOf(branch: unknown, name: string): number {
   if (branch === undefined || branch === null || branch === false) return OFF;
-  if (isSource(branch)) return branch[source].defer === undefined ? SOURCE : SOURCE | CALL;
+  const protocol = sourceIn(branch);
+  if (protocol !== undefined) return protocol.defer === undefined ? SOURCE : SOURCE | CALL;
   if (isThenable(branch)) return PROMISE;
   if (typeof branch === 'function') return FUNCTION;
   if (typeof branch === 'object') {
@@ -31,6 +32,12 @@ export function kindOf(branch: unknown, name: string): number {
     `select: branch ${JSON.stringify(name)} is ${show(branch)}; a branch is a source (token, receiver, timer, task), ` +
       'an AbortSignal, a promise, a function that returns one, match(…), or false, null or undefined to switch it off',
   );
+}
+
+/** The protocol of a branch that is a source. One reading: a getter may check its handle. */
+export function sourceIn(branch: unknown): SourceProtocol<unknown> | undefined {
+  if ((typeof branch !== 'object' && typeof branch !== 'function') || branch === null) return undefined;
+  return (branch as Partial<Source<unknown>>)[source];
 }
 
 /**
@@ -59,21 +66,39 @@ export function isElse(name: string, branch: unknown): boolean {
   );
 }
 
+/**
+ * What the one branch is that a call was given.
+ *
+ * @throws TypeError in the name of that call when it is nothing that a branch can be
+ */
+export function kindFor(call: string, branch: unknown, first?: string): number {
+  try {
+    return kindOf(branch, '');
+  } catch {
+    throw wrongBranch(call, branch, first);
+  }
+}
+
+/** @param first what stands before the branch in the call, if anything */
+export function wrongBranch(call: string, branch: unknown, first?: string): TypeError {
+  const hint = first === undefined ? '' : `; write ${call}(${first}, work)`;
+  return new TypeError(
+    `${call}: expected a source, an AbortSignal, a promise or a function, got ${show(branch)}${hint}`,
+  );
+}
+
 /** @throws TypeError when there are no branches to look at */
 export function checkBranches(branches: unknown): void {
   if (typeof branches !== 'object' || branches === null) throw noBranches(branches);
 }
 
 /**
- * The error for one branch, or a list of them, in place of an object of branches; `undefined` for such an object. Asked when
- * something is wrong with the names or nothing is there, so that a select which is right does not pay for it.
+ * The error for one branch, a list of them, a Map or a Date in place of an object of branches; `undefined` for such an object.
+ * Asked when something is wrong with the names or nothing is there, so that a select which is right does not pay for it.
  */
 export function wrongBranches(branches: unknown): TypeError | undefined {
-  const isOne =
-    isSource(branches) ||
-    isThenable(branches) ||
-    typeof (branches as Partial<AbortSignal> | null)?.aborted === 'boolean';
-  return Array.isArray(branches) || isOne ? noBranches(branches) : undefined;
+  const isObject = Object.prototype.toString.call(branches) === '[object Object]';
+  return isObject && !isSource(branches) && !isThenable(branches) ? undefined : noBranches(branches);
 }
 
 function noBranches(branches: unknown): TypeError {

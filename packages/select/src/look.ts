@@ -1,7 +1,19 @@
 import { CancellationToken, PENDING, type Source, type SourceProtocol, source } from '@quiesce/cancellation-token';
 import { blame } from './branch-of.ts';
 import type { AnyBranches, AnyOutcome } from './branches.ts';
-import { CALL, checkBranches, isElse, isOwn, kindOf, MATCH, OFF, SIGNAL, SOURCE, wrongBranches } from './kinds.ts';
+import {
+  CALL,
+  checkBranches,
+  isElse,
+  isOwn,
+  kindOf,
+  MATCH,
+  OFF,
+  SIGNAL,
+  SOURCE,
+  sourceIn,
+  wrongBranches,
+} from './kinds.ts';
 import { CLOSED, MISSED, type Pattern, pattern, pollMatching } from './pattern.ts';
 import { deferCalls, refusal } from './refused.ts';
 
@@ -11,7 +23,7 @@ import { deferCalls, refusal } from './refused.ts';
  * @returns how many branches there are, switched-off ones included, times `KINDS`, and which kinds
  * @throws TypeError for what cannot be a branch, a name or an `else`
  */
-export function inspect(branches: AnyBranches): number {
+export function inspect(branches: AnyBranches, call: string): number {
   let count = 0;
   let kinds = OFF;
   try {
@@ -25,7 +37,7 @@ export function inspect(branches: AnyBranches): number {
     }
     if (count === 0) checkEmpty(branches);
   } catch (error) {
-    throw refusal(branches, error);
+    throw refusal(branches, error, call);
   }
   if (kinds & CALL) deferCalls(branches);
   // One number: an object would cost more than the look.
@@ -68,7 +80,9 @@ function lookAt(
     index++;
     if (index < from || index >= to) continue;
     try {
-      const value = pollOne(branches[name], kindOf(branches[name], name));
+      const branch = branches[name];
+      const protocol = sourceIn(branch);
+      const value = protocol === undefined ? pollOther(branch, kindOf(branch, name)) : protocol.poll();
       if (value === PENDING) continue;
       if (value !== MISSED && value !== CLOSED) return { branch: name, value };
       missed?.add(name);
@@ -80,7 +94,7 @@ function lookAt(
   return undefined;
 }
 
-function pollOne(branch: unknown, kind: number): unknown {
+function pollOther(branch: unknown, kind: number): unknown {
   if (kind === OFF) return PENDING;
   if (kind & MATCH) {
     const matching = (branch as { [pattern]: Pattern<unknown> })[pattern];

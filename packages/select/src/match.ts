@@ -1,6 +1,6 @@
 import { show } from '@quiesce/internal';
 import type { Branch, BranchValue, Off } from './branches.ts';
-import { kindOf, MATCH, OFF } from './kinds.ts';
+import { kindFor, MATCH, OFF } from './kinds.ts';
 import { type Pattern, pattern } from './pattern.ts';
 import { handleOne } from './refused.ts';
 
@@ -46,13 +46,14 @@ interface MatchFunction {
  * ```
  */
 export const match: MatchFunction = (branch: unknown, guard?: unknown) => {
-  const kind = kindOf(branch, 'match');
+  const kind = kindFor('match', branch);
   if (kind === OFF) return branch as never;
   if (kind & MATCH) {
     handleOne(branch);
     throw new TypeError('match: the branch is a match already; combine the two guards into one');
   }
   if (guard !== undefined && typeof guard !== 'function') {
+    handleOne(guard);
     handleOne(branch);
     throw new TypeError(`match: the guard must be a function, got ${show(guard)}`);
   }

@@ -26,7 +26,7 @@
  */
 
 import { CancellationToken, isClosedError, PENDING, type SourceProtocol, source } from '@quiesce/cancellation-token';
-import { isThenable } from '@quiesce/internal';
+import { ignore, isThenable } from '@quiesce/internal';
 import type { AnyOutcome, BranchFunction } from './branches.ts';
 import { addError, clean, finishEarly, finishTurn, functionEnded, unpark } from './ending.ts';
 import { CLOSED, MISSED, pollMatching } from './pattern.ts';
@@ -309,5 +309,3 @@ function hasMissed(race: Race): boolean {
   for (let entry = race.first; entry !== undefined; entry = entry.after) if (entry.state !== OVER) return true;
   return false;
 }
-
-function ignore(): void {}

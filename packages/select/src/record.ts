@@ -1,6 +1,7 @@
 // The records of a race: what its branches become, and what is known of it. What it all means stands at the head of race.ts.
 
 import type { CancellationToken, SourceProtocol, Waiter } from '@quiesce/cancellation-token';
+import { ignore } from '@quiesce/internal';
 import type { AnyBranches, AnyOutcome, BranchFunction } from './branches.ts';
 import type { Aftermath } from './ending.ts';
 import { CALL, FUNCTION, isElse, isOwn, kindOf, MATCH, OFF, PROMISE } from './kinds.ts';
@@ -154,5 +155,3 @@ function entryFor(race: Race, name: string, index: number, kind: number, given: 
   if (kind & FUNCTION) return new Entry(race, name, index, undefined, branch as BranchFunction, matching);
   return new Entry(race, name, index, protocolOf(branch, kind), undefined, matching);
 }
-
-function ignore(): void {}

@@ -9,11 +9,11 @@ import { watch } from './watched.ts';
  * are sources give back what they took.
  */
 export function handleAll(branches: object): void {
-  attempt(() => {
+  quietly(() => {
     handle(branches);
     // The last one first: several calls of one receiver put their values back in order.
     for (const name of Object.keys(branches).reverse())
-      attempt(() => handle((branches as Record<string, unknown>)[name]));
+      quietly(() => handle((branches as Record<string, unknown>)[name]));
   });
 }
 
@@ -28,19 +28,25 @@ export function deferCalls(branches: object): void {
   }
 }
 
-/** The same as `handleAll`. Returns the error for the caller: one that names the real mistake, if `branches` is a branch or a list. */
-export function refusal(branches: object, error: unknown): unknown {
+/**
+ * The same as `handleAll`. Returns the error for the caller: one that names the call that the user wrote, and the real mistake
+ * if `branches` is a branch or a list.
+ */
+export function refusal(branches: object, error: unknown, call: string): unknown {
   handleAll(branches);
-  let better: unknown;
-  attempt(() => {
-    better = wrongBranches(branches);
+  let better = error;
+  quietly(() => {
+    better = wrongBranches(branches) ?? error;
   });
-  return better ?? error;
+  const isOther = call !== 'select' && better instanceof TypeError && better.message.startsWith('select: ');
+  return isOther
+    ? new TypeError(call + (better as TypeError).message.replace('select', '').replaceAll('select(', `${call}(`))
+    : better;
 }
 
 /** The same for the one branch that was given. */
 export function handleOne(branch: unknown): void {
-  attempt(() => handle(branch));
+  quietly(() => handle(branch));
 }
 
 function handle(branch: unknown): void {
@@ -55,7 +61,7 @@ function innerOf(branch: unknown): unknown {
 }
 
 /** What cannot even be looked at is no promise; why the call fails is known already. */
-function attempt(look: () => void): void {
+function quietly(look: () => void): void {
   try {
     look();
   } catch {}

@@ -1,3 +1,4 @@
+import { reportUncaught } from '@quiesce/cancellation-token';
 import { callable } from '@quiesce/internal';
 import type { AnyBranches, Branches, Outcomes } from './branches.ts';
 import { elseOf, otherwise } from './else.ts';
@@ -41,7 +42,8 @@ export interface SelectEach {
  * @throws TypeError for what cannot be a branch or a signal, RangeError for a `cleanupTimeout` that is no time, both at
  *   the call; in the loop, the error of the branch that failed, verbatim (`branchOf` names it), except for the
  *   `ClosedError` of a stream; the reason, when cancelled; what functions fail with when they are cancelled, in a
- *   `SelectError` if there is more than one error; `CleanupTimeoutError`
+ *   `SelectError` if there is more than one error; `CleanupTimeoutError`. `throw(error)`, which `yield*` passes on, throws that
+ *   error, and such failures go to the uncaught handler
  * @see tokio::select! in a loop (tokio 1.53)
  * @example
  * ```ts
@@ -58,11 +60,15 @@ export interface SelectEach {
  */
 export const selectEach: SelectEach = /* @__PURE__ */ callable(
   'selectEach',
-  (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, false) as never,
-  { biased: (branches: AnyBranches, options?: SelectOptions) => begin(branches, options, true) as never },
+  (branches: AnyBranches, options?: SelectOptions) => beginLoop(branches, options, false) as never,
+  { biased: (branches: AnyBranches, options?: SelectOptions) => beginLoop(branches, options, true) as never },
 );
 
-function begin(branches: AnyBranches, options: SelectOptions | undefined, isBiased: boolean): AsyncGenerator<unknown> {
+function beginLoop(
+  branches: AnyBranches,
+  options: SelectOptions | undefined,
+  isBiased: boolean,
+): AsyncGenerator<unknown> {
   const race = raceOf(branches, options, isBiased);
   race.state = RESTING;
   const exit: Exit = { isAsked: false };
@@ -92,7 +98,7 @@ function raceOf(branches: AnyBranches, options: SelectOptions | undefined, isBia
     addAll(race, branches);
     return race;
   } catch (error) {
-    throw refusal(branches, error);
+    throw refusal(branches, error, isBiased ? 'selectEach.biased' : 'selectEach');
   }
 }
 
@@ -109,6 +115,10 @@ async function* outcomesOf(race: Race, alternative: unknown, exit: Exit): AsyncG
       if (outcome !== MISSED) yield outcome;
       else if (alternative !== undefined) yield await otherwise(alternative);
     }
+  } catch (error) {
+    // What a function fails with when it is left must not replace the error that is on its way.
+    await leave(race).catch((other) => reportUncaught(other, { isFatal: false }));
+    throw error;
   } finally {
     await leave(race);
   }

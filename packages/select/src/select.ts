@@ -64,7 +64,7 @@ function begin(branches: AnyBranches, options: SelectOptions | undefined, isBias
     // All are looked at before any is polled: a poll may consume, and a mistake further down must not lose that.
     addAll(race, branches);
   } catch (error) {
-    return rejectInTurn(refusal(branches, error));
+    return rejectInTurn(refusal(branches, error, isBiased ? 'select.biased' : 'select'));
   }
   const result = run(race);
   // Only when something is a pattern, or nothing is on, every branch can be off.

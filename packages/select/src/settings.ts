@@ -1,5 +1,5 @@
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime } from '@quiesce/internal';
+import { checkFunction, checkOptions, show } from '@quiesce/internal';
 import type { Unfinished } from './errors.ts';
 
 /** How a select waits. */
@@ -17,7 +17,8 @@ export interface SelectOptions {
   readonly clock?: Clock | undefined;
 }
 
-const OPTIONS = ['signal', 'random', 'cleanupTimeout', 'clock'];
+const BIASED = ['signal', 'cleanupTimeout', 'clock'];
+const OPTIONS = [...BIASED, 'random'];
 
 /** Chooses the branch that is looked at first, of so many, switched-off ones included. */
 export type Start = (count: number) => number;
@@ -35,6 +36,8 @@ export interface Settings {
 export class Limit {
   readonly ms: number;
   readonly clock: Clock;
+  /** Shows who has called the select. */
+  readonly caller: Error = new Error();
   /** When each function that runs was started. */
   readonly #starts: Map<object, number> = new Map();
 
@@ -60,32 +63,34 @@ export function anywhere(count: number): number {
   return Math.floor(Math.random() * count);
 }
 
-/** A random start, by the user's random source. */
-export function starter(random: () => number): Start {
+/** A random start, by the user's random source if there is one. */
+export function starter(call: string, random: (() => number) | undefined): Start {
+  if (random === undefined) return anywhere;
+  checkFunction(`${call}: random`, random);
   return (count) => {
     const index = Math.floor(random() * count);
     if (index >= 0 && index < Math.max(count, 1)) return index;
-    throw new RangeError('select: random must return a number from 0 to below 1');
+    throw new RangeError(`${call}: random must return a number from 0 to below 1, got ${show(index / count)}`);
   };
 }
 
 /**
  * Reads the options; without any, nothing is made.
  *
- * @throws TypeError when the signal is none, and for unknown options; RangeError when `cleanupTimeout` is negative or not a number
+ * @throws TypeError when the signal is none, and for unknown options; RangeError when `cleanupTimeout` is no time
  */
 export function settingsOf(options: SelectOptions | undefined, isBiased: boolean, isLoop: boolean): Settings {
   if (options === undefined) return isLoop ? (isBiased ? biasedLoop : loop) : isBiased ? biased : random;
-  checkOptions((isLoop ? 'selectEach' : 'select') + (isBiased ? '.biased' : ''), options, OPTIONS);
+  const call = (isLoop ? 'selectEach' : 'select') + (isBiased ? '.biased' : '');
+  checkOptions(call, options, isBiased ? BIASED : OPTIONS);
   const { signal, cleanupTimeout: ms, clock = systemClock } = options;
-  const start = isBiased ? inOrder : options.random === undefined ? anywhere : starter(options.random);
-  const outer = signal === undefined ? undefined : CancellationToken.from(signal);
+  const start = isBiased ? inOrder : starter(call, options.random);
+  const outer = signal === undefined ? undefined : CancellationToken.from(signal, `${call}: signal`);
   return { start, outer, limit: limitOf(ms, clock), isLoop };
 }
 
 function limitOf(ms: number | undefined, clock: Clock): Limit | undefined {
   if (ms === undefined || ms === Number.POSITIVE_INFINITY) return undefined;
-  checkTime('select: cleanupTimeout', ms);
   return new Limit(ms, clock);
 }
 

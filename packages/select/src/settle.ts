@@ -9,7 +9,7 @@ import {
   type Waiter,
 } from '@quiesce/cancellation-token';
 import type { Branch, BranchFunction, BranchValue, Off } from './branches.ts';
-import { FUNCTION, kindOf, MATCH, OFF } from './kinds.ts';
+import { FUNCTION, kindFor, MATCH, OFF } from './kinds.ts';
 import { protocolOf } from './look.ts';
 import type { Match } from './match.ts';
 import { handleOne } from './refused.ts';
@@ -79,7 +79,7 @@ class Settling implements SourceProtocol<Settled<unknown>> {
  * ```
  */
 export function settle<const B extends Exclude<Branch, Match<unknown>>>(branch: B): SettledBranch<B> {
-  const kind = kindOf(branch, 'settle');
+  const kind = kindFor('settle', branch);
   if (kind & MATCH) {
     handleOne(branch);
     throw new TypeError('settle: settle the branch first, and match what comes out');
@@ -91,7 +91,7 @@ export function settle<const B extends Exclude<Branch, Match<unknown>>>(branch: 
 }
 
 function settled(fn: BranchFunction): (token: CancellationToken) => Promise<Settled<unknown>> {
-  const run = async (token: CancellationToken): Promise<Settled<unknown>> => {
+  const settling = async (token: CancellationToken): Promise<Settled<unknown>> => {
     try {
       return { ok: true, value: await fn(token) };
     } catch (error) {
@@ -99,5 +99,5 @@ function settled(fn: BranchFunction): (token: CancellationToken) => Promise<Sett
       return { ok: false, error };
     }
   };
-  return isRepeated(fn) ? repeat(run) : run;
+  return isRepeated(fn) ? repeat(settling) : settling;
 }

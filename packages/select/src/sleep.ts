@@ -1,5 +1,5 @@
-import { type Clock, type Source, type SourceProtocol, source, systemClock, wait } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime, defineGetter, defineHandle } from '@quiesce/internal';
+import { type Clock, type Source, systemClock, wait } from '@quiesce/cancellation-token';
+import { checkOptions, checkTime, defineHandle, refuseExtra } from '@quiesce/internal';
 import { Alarm } from './alarm.ts';
 import { type Moment, momentOf } from './moment.ts';
 
@@ -23,14 +23,19 @@ export interface SleepOptions {
  * ```
  */
 export class Sleep implements PromiseLike<void> {
-  /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ complete(Sleep);
-  /** @internal */
-  readonly protocol: Alarm<void>;
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Sleep, {
+    name: 'sleep',
+    owns: (value) => #protocol in value,
+    source: (sleep) => sleep.#protocol,
+    unguarded: ['then'],
+    facts: ({ isElapsed, deadline }) => ({ isElapsed, deadline }),
+  });
+  readonly #protocol: Alarm<void>;
 
   /** @internal */
   constructor(due: number, clock: Clock) {
-    this.protocol = new Alarm(clock, due);
+    this.#protocol = new Alarm(clock, due);
   }
 
   /**
@@ -39,12 +44,12 @@ export class Sleep implements PromiseLike<void> {
    * @see tokio::time::Sleep::deadline (tokio 1.53)
    */
   get deadline(): number {
-    return this.protocol.due;
+    return this.#protocol.due;
   }
 
   /** Whether the moment has come. Synchronous. */
   get isElapsed(): boolean {
-    return this.protocol.isDue;
+    return this.#protocol.isDue;
   }
 
   /**
@@ -66,7 +71,7 @@ export class Sleep implements PromiseLike<void> {
    * ```
    */
   reset(ms: number): void {
-    const { protocol } = this;
+    const protocol = this.#protocol;
     protocol.reset(protocol.clock.now() + checkTime('Sleep.reset: the time', ms));
   }
 
@@ -78,7 +83,7 @@ export class Sleep implements PromiseLike<void> {
    * @see tokio::time::Sleep::reset (tokio 1.53)
    */
   resetAt(when: Moment): void {
-    this.protocol.reset(momentOf('Sleep.resetAt', when, this.protocol.clock));
+    this.#protocol.reset(momentOf('Sleep.resetAt', when, this.#protocol.clock));
   }
 
   /** Called by `await`. Never rejects. */
@@ -112,7 +117,9 @@ export interface Sleep extends Source<void> {}
  * console.log(outcome.branch); // => tick
  * ```
  */
-export function sleep(ms: number, options?: SleepOptions): Sleep {
+export function sleep(ms: number, options?: SleepOptions): Sleep;
+export function sleep(ms: number, options?: SleepOptions, extra?: unknown): Sleep {
+  refuseExtra('sleep', extra, 'write sleep(ms), and select({ stopped: signal, slept: sleep(ms) }) to give it up');
   checkOptions('sleep', options, ['clock']);
   checkTime('sleep: the time', ms);
   const clock = options?.clock ?? systemClock;
@@ -139,15 +146,4 @@ export function sleepUntil(when: Moment, options?: SleepOptions): Sleep {
   checkOptions('sleepUntil', options, ['clock']);
   const clock = options?.clock ?? systemClock;
   return new Sleep(momentOf('sleepUntil', when, clock), clock);
-}
-
-function complete(type: typeof Sleep): object {
-  defineHandle(type, {
-    name: 'sleep',
-    unguarded: ['then'],
-    facts: ({ isElapsed, deadline }) => ({ isElapsed, deadline }),
-  });
-  return defineGetter(type, source, function (this: Sleep): SourceProtocol<void> {
-    return this.protocol;
-  });
 }

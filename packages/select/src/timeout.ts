@@ -2,21 +2,22 @@ import {
   CancellationToken,
   type Clock,
   consumeSlice,
+  isCancellation,
   isCancellationOf,
   PENDING,
-  reportUncaught,
   type Source,
   source,
   systemClock,
   TimeoutError,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime, dateTime, show } from '@quiesce/internal';
+import { checkOptions, checkTime, dateTime, isThenable, setTimer, show } from '@quiesce/internal';
 import type { BranchFunction, BranchValue } from './branches.ts';
-import { FUNCTION, kindOf, MATCH, OFF } from './kinds.ts';
+import { FUNCTION, kindFor, MATCH, OFF, wrongBranch } from './kinds.ts';
 import { handleAll } from './refused.ts';
 import { select } from './select.ts';
 import { type Settled, settle } from './settle.ts';
+import { type Watched, watch } from './watched.ts';
 
 /** How a timeout waits. */
 export interface TimeoutOptions {
@@ -27,7 +28,7 @@ export interface TimeoutOptions {
   /**
    * For functions that cannot be stopped, such as a query of a client that takes no signal: gives up on the function when it
    * is cancelled, and does not await it. The function gets what it does later: a value, or a failure other than its
-   * cancellation. `true` drops a late value, and prints a late failure with `console.warn`.
+   * cancellation. `true` drops a late value, and prints a late failure with `console.warn`, once for each promise.
    */
   readonly abandon?: boolean | ((late: PromiseSettledResult<unknown>) => void) | undefined;
 }
@@ -70,11 +71,7 @@ type Work = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunctio
  * ```
  */
 export async function timeout<W extends Work>(ms: number, work: W, options?: TimeoutOptions): Promise<BranchValue<W>> {
-  const left = (): number => {
-    checkTime('timeout: the time', ms);
-    return ms;
-  };
-  return unwrapped(limited('timeout', left, work, options)) as Promise<BranchValue<W>>;
+  return unwrapped(limited('timeout', ms, work, options)) as Promise<BranchValue<W>>;
 }
 
 /**
@@ -106,11 +103,7 @@ export async function moveOnAfter<W extends Work>(
   work: W,
   options?: TimeoutOptions,
 ): Promise<MovedOn<BranchValue<W>>> {
-  const left = (): number => {
-    checkTime('moveOnAfter: the time', ms);
-    return ms;
-  };
-  return limited('moveOnAfter', left, work, options) as Promise<MovedOn<BranchValue<W>>>;
+  return limited('moveOnAfter', ms, work, options) as Promise<MovedOn<BranchValue<W>>>;
 }
 
 /**
@@ -133,10 +126,7 @@ export async function timeoutAt<W extends Work>(
   work: W,
   options?: TimeoutOptions,
 ): Promise<BranchValue<W>> {
-  const left = (): number => {
-    return Math.max(0, dateTime('timeoutAt', date) - (options?.clock ?? systemClock).wall());
-  };
-  return unwrapped(limited('timeoutAt', left, work, options)) as Promise<BranchValue<W>>;
+  return unwrapped(limited('timeoutAt', date, work, options)) as Promise<BranchValue<W>>;
 }
 
 async function unwrapped(ended: Promise<MovedOn<unknown>>): Promise<unknown> {
@@ -147,30 +137,39 @@ async function unwrapped(ended: Promise<MovedOn<unknown>>): Promise<unknown> {
 
 async function limited(
   call: string,
-  left: () => number,
+  given: number | Date,
   work: Work,
   options: TimeoutOptions | undefined,
 ): Promise<MovedOn<unknown>> {
   let start: () => Promise<MovedOn<unknown>>;
   try {
-    checkOptions(call, options, ['signal', 'clock', 'abandon']);
-    start = prepared(left(), work, options);
+    start = prepared(call, given, work, options);
   } catch (error) {
-    handleAll({ work });
+    // Both: they may be swapped.
+    handleAll({ given, work });
     throw error;
   }
   return start();
 }
 
 /** Looks at the arguments, and does nothing yet. */
-function prepared(ms: number, work: Work, options: TimeoutOptions | undefined): () => Promise<MovedOn<unknown>> {
-  const kind = kindOf(work, 'work');
-  if (kind === OFF || kind & MATCH) {
-    throw new TypeError('timeout: the work must be a function, a promise, a source or a signal');
-  }
-  const clock = options?.clock ?? systemClock;
-  const outer = options?.signal === undefined ? undefined : CancellationToken.from(options.signal);
-  const report = lateReport(ms, options?.abandon);
+function prepared(
+  call: string,
+  given: number | Date,
+  work: Work,
+  options: TimeoutOptions | undefined,
+): () => Promise<MovedOn<unknown>> {
+  checkOptions(call, options, ['signal', 'clock', 'abandon']);
+  const first = call === 'timeoutAt' ? 'date' : 'ms';
+  const kind = kindFor(call, work, first);
+  if (kind === OFF || kind & MATCH) throw wrongBranch(call, work, first);
+  const { signal, clock = systemClock, abandon } = options ?? {};
+  const ms =
+    call === 'timeoutAt'
+      ? Math.max(0, dateTime(call, given as Date) - clock.wall())
+      : checkTime(`${call}: the time`, given as number);
+  const outer = signal === undefined ? undefined : CancellationToken.from(signal, `${call}: signal`);
+  const report = lateReport(call, ms, abandon);
   return kind === FUNCTION
     ? () => runLimited(ms, work as BranchFunction, clock, outer, report)
     : () => awaitLimited(ms, work as Exclude<Work, BranchFunction>, clock, outer);
@@ -188,13 +187,13 @@ async function awaitLimited(
   const due = new CancellationToken();
   // Made here, where the caller is in the stack.
   const error = new TimeoutError(ms);
-  const timer = clock.setTimer(ms, () => due.cancel(error), { ref: true });
+  const clear = setTimer(clock, ms, () => due.cancel(error));
   try {
     const outcome = await select.biased({ work, due }, { signal });
     if (outcome.branch === 'due') return { status: 'cancelled', reason: outcome.value as TimeoutError };
     return { status: 'fulfilled', value: unwrap(outcome.value) };
   } finally {
-    clock.clearTimer(timer);
+    clear();
     // As of a function: what has made the promise may compute, too.
     const turn = consumeSlice();
     if (turn !== undefined) await turn;
@@ -211,7 +210,7 @@ async function runLimited(
   work: BranchFunction,
   clock: Clock,
   outer: CancellationToken | undefined,
-  report: ((late: PromiseSettledResult<unknown>) => void) | undefined,
+  report: Report | undefined,
 ): Promise<MovedOn<unknown>> {
   // The token's protocol and not its state: a disposed one shares the fate of its parent.
   const reason = outer === undefined ? PENDING : outer[source].poll();
@@ -224,8 +223,8 @@ async function runLimited(
     return { status: 'fulfilled', value: await (report === undefined ? work(token) : abandoning(token, work, report)) };
   } catch (error) {
     if (!isCancellationOf(error, token)) throw error;
-    // Of the two limits, the one of the caller goes first.
-    if (outer !== undefined && outer[source].poll() !== PENDING) throw token.reason;
+    // Of the two limits, the one that was over first.
+    if (outer !== undefined && outer[source].poll() === token.reason) throw token.reason;
     return { status: 'cancelled', reason: token.reason as TimeoutError };
   } finally {
     token[source].unpark(holds);
@@ -237,38 +236,65 @@ async function runLimited(
 }
 
 /** Runs a function until its token is cancelled; what it does later is reported, unless that is its cancellation. */
-async function abandoning(
-  token: CancellationToken,
-  work: BranchFunction,
-  report: (late: PromiseSettledResult<unknown>) => void,
-): Promise<unknown> {
-  const running = (async () => work(token))();
-  const outcome = await select.biased({ work: settle(running), stopped: token });
+async function abandoning(token: CancellationToken, work: BranchFunction, report: Report): Promise<unknown> {
+  const result = work(token);
+  if (!isThenable(result)) return result;
+  // Its one lasting reaction: the same promise may be given again and again.
+  const running = watch(result);
+  const outcome = await select.biased({ work: settle({ [source]: running }), stopped: token });
   if (outcome.branch === 'work') return unwrap(outcome.value);
   const { value: reason } = outcome;
-  running
-    .then(
-      (value) => report({ status: 'fulfilled', value }),
-      (error) => {
-        if (error !== reason && !isCancellationOf(error, token)) report({ status: 'rejected', reason: error });
-      },
-    )
-    .catch(reportUncaught);
+  reportLater(running, reason, report);
   throw reason;
 }
 
-/** @throws TypeError when `abandon` is none of what it may be */
-function lateReport(
-  ms: number,
-  abandon: TimeoutOptions['abandon'],
-): ((late: PromiseSettledResult<unknown>) => void) | undefined {
-  if (abandon === undefined || abandon === false || typeof abandon === 'function') return abandon || undefined;
-  if (abandon !== true) {
-    throw new TypeError(`timeout: abandon must be true, false or a function, got ${show(abandon)}`);
+/** What becomes of the end of work that was abandoned. */
+interface Report {
+  readonly tell: (late: PromiseSettledResult<unknown>) => void;
+  /** Whether one report of a promise is enough. */
+  readonly isOnce: boolean;
+}
+
+/** What was abandoned, and is reported once. */
+const abandoned: WeakSet<Watched> = new WeakSet();
+
+function reportLater(running: Watched, reason: unknown, report: Report): void {
+  if (report.isOnce) {
+    if (abandoned.has(running)) return;
+    abandoned.add(running);
   }
-  return (late) => {
+  const told = weakly(reason);
+  const wake = (): void => {
+    let late: PromiseSettledResult<unknown>;
+    try {
+      late = { status: 'fulfilled', value: running.poll() };
+    } catch (error) {
+      if (isCancellation(error) || (error !== undefined && error === told.deref())) return;
+      late = { status: 'rejected', reason: error };
+    }
+    report.tell(late);
+  };
+  // It may have settled since it was abandoned.
+  if (running.isSettled) queueMicrotask(wake);
+  else running.park({ next: undefined, prev: undefined, owner: undefined, wake });
+}
+
+/** Does not keep a reason, since it has a stack. One that is thrown later is kept by what throws it. */
+function weakly(reason: unknown): { deref(): unknown } {
+  return Object(reason) === reason ? new WeakRef(reason as object) : { deref: () => reason };
+}
+
+/** @throws TypeError when `abandon` is none of what it may be */
+function lateReport(call: string, ms: number, abandon: TimeoutOptions['abandon']): Report | undefined {
+  if (abandon === undefined || abandon === false) return undefined;
+  if (typeof abandon === 'function') return { tell: abandon, isOnce: false };
+  if (abandon !== true) {
+    throw new TypeError(`${call}: abandon must be true, false or a function, got ${show(abandon)}`);
+  }
+  const tell = (late: PromiseSettledResult<unknown>): void => {
     if (late.status === 'fulfilled') return;
     const { console } = globalThis as unknown as { console: { warn(...parts: unknown[]): void } };
-    console.warn(`timeout: work that was abandoned after ${ms} ms has failed:`, late.reason);
+    console.warn(`${call}: work that was abandoned after ${ms} ms has failed:`, late.reason);
   };
+  return { tell, isOnce: true };
 }

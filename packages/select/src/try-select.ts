@@ -1,4 +1,4 @@
-import { callable, checkOptions } from '@quiesce/internal';
+import { callable, checkOptions, refuseExtra } from '@quiesce/internal';
 import type { AnyBranches, AnyOutcome, Branches, Outcomes, ReadyBranch } from './branches.ts';
 import { elseOf } from './else.ts';
 import { FUNCTION, kindOf, MATCH, OFF, PROMISE } from './kinds.ts';
@@ -43,24 +43,30 @@ export interface TrySelect {
 export const trySelect: TrySelect = /* @__PURE__ */ callable(
   'trySelect',
   (branches: AnyBranches, options?: SelectOptions) => {
-    if (options !== undefined) checkOwn(branches, options);
-    return attempt(branches, options?.random === undefined ? anywhere : starter(options.random)) as never;
+    return attempt('trySelect', branches, options === undefined ? anywhere : startOf(branches, options)) as never;
   },
-  { biased: (branches: AnyBranches) => attempt(branches, inOrder) as never },
+  {
+    biased: (branches: AnyBranches, extra?: unknown) => {
+      if (extra !== undefined) handleAll(branches);
+      refuseExtra('trySelect.biased', extra, 'write trySelect.biased(branches)');
+      return attempt('trySelect.biased', branches, inOrder) as never;
+    },
+  },
 );
 
-function checkOwn(branches: AnyBranches, options: SelectOptions): void {
+function startOf(branches: AnyBranches, options: SelectOptions): Start {
   try {
     checkOptions('trySelect', options, ['random']);
+    return starter('trySelect', options.random);
   } catch (error) {
-    throw refusal(branches, error);
+    throw refusal(branches, error, 'trySelect');
   }
 }
 
-function attempt(branches: AnyBranches, first: Start): AnyOutcome | undefined {
-  const found = inspect(branches);
+function attempt(call: string, branches: AnyBranches, first: Start): AnyOutcome | undefined {
+  const found = inspect(branches, call);
   const kinds = found % KINDS;
-  if (kinds & (PROMISE | FUNCTION)) refuse(branches);
+  if (kinds & (PROMISE | FUNCTION)) refuse(call, branches);
   const missed = kinds & MATCH ? new Set<string>() : undefined;
   const count = (found - kinds) / KINDS;
   const outcome = kinds === OFF ? undefined : look(branches, first(count), missed);
@@ -73,13 +79,13 @@ function attempt(branches: AnyBranches, first: Start): AnyOutcome | undefined {
   return { branch: 'else', value: (otherwise as () => unknown)() };
 }
 
-function refuse(branches: AnyBranches): never {
+function refuse(call: string, branches: AnyBranches): never {
   handleAll(branches);
   for (const name of Object.keys(branches)) {
     if (name === 'else' || !(kindOf(branches[name], name) & (PROMISE | FUNCTION))) continue;
     throw new TypeError(
-      `trySelect: branch ${JSON.stringify(name)} is a promise or a function, which never answers at once; use select`,
+      `${call}: branch ${JSON.stringify(name)} is a promise or a function, which never answers at once; use select`,
     );
   }
-  throw new TypeError('trySelect: the branches changed while they were looked at');
+  throw new TypeError(`${call}: the branches changed while they were looked at`);
 }

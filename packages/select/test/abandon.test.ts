@@ -110,6 +110,15 @@ describe('moveOnAfter', () => {
     const failure = new TimeoutError(5);
     await expect(moveOnAfter(10, Promise.reject(failure), { clock })).rejects.toBe(failure);
     await expect(moveOnAfter(10, () => Promise.reject('failed'), { clock })).rejects.toBe('failed');
+    // Of two limits, the one that was over first, however late it is noticed.
+    const request = CancellationToken.timeout(50, { name: 'request', clock });
+    const late = async (token: CancellationToken): Promise<void> => {
+      await clock.advance(100);
+      token.throwIfCancelled();
+    };
+    expect(await moveOnAfter(10, late, { clock, signal: request })).toMatchObject({ status: 'cancelled' });
+    const other = CancellationToken.timeout(50, { name: 'request', clock });
+    await expect(moveOnAfter(70, late, { clock, signal: other })).rejects.toThrow('(token "request")');
     await expect(moveOnAfter(-1, async () => 1)).rejects.toThrow(/^moveOnAfter: the time/);
     await clock.advance(100);
   });

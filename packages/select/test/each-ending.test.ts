@@ -1,5 +1,12 @@
 // However a loop is left, what it has started is cancelled and awaited, and nothing stays parked.
-import { CancellationToken, isCancelledError, PENDING, type Source, source } from '@quiesce/cancellation-token';
+import {
+  CancellationToken,
+  isCancelledError,
+  PENDING,
+  type Source,
+  setUncaughtHandler,
+  source,
+} from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { CleanupTimeoutError, match, repeat, SelectError, selectEach } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
@@ -124,6 +131,26 @@ describe('what a function fails with when it is cancelled', () => {
     const error = (await rejection(loop.next())) as SelectError;
     expect(error).toBeInstanceOf(SelectError);
     expect(error.errors).toEqual([disk, own]);
+  });
+
+  it('does not replace an error that is thrown into the loop, and is reported', async () => {
+    const [own, body] = [new Error('own'), new Error('body')];
+    const reported: unknown[] = [];
+    const before = setUncaughtHandler((error) => reported.push(error));
+    const delegates = async function* (loop: AsyncGenerator<unknown, void>) {
+      yield* loop;
+    };
+    for (const make of [(loop: AsyncGenerator<unknown, void>) => loop, delegates]) {
+      const run = running(() => Promise.reject(own) as never);
+      const loop = make(selectEach(run.branches));
+      void turn().then(() => run.probe.push(1));
+      await loop.next();
+      expect(await rejection(loop.throw(body))).toBe(body);
+      expect(run.log.at(-1)).toBe('ended');
+    }
+    await turn();
+    expect(reported).toEqual([own, own]);
+    setUncaughtHandler(before);
   });
 
   it('while the body runs is thrown at the next turn', async () => {

@@ -13,6 +13,8 @@ const turns = 20_000;
 const rounds = 2;
 /** Less than a pointer a turn is noise. With fewer turns there is more of it, and still less than one small object. */
 const NOTHING = 8;
+/** A waiter and its function, which know the reason and do not keep it. */
+const REPORT = 400;
 const clock = new VirtualClock();
 
 const [, rx] = broadcast<number>(4);
@@ -116,12 +118,20 @@ describe('what else waits leaves 0 bytes a turn behind:', () => {
     },
     'timeout of a promise that lives long': () =>
       timeout(1e9, select({ promise, fresh: Promise.resolve() }), { clock, signal: token }),
+    'timeout that abandons what lives long': () => timeout(0, () => promise, { clock, abandon: true }).catch(() => {}),
     'timeout of a function': () => timeout(1e9, async () => 1, { clock, signal: token }),
     trySelect: () => trySelect({ token, rx }),
   };
   test.each(Object.entries(cases))('%s', async (_, turn) => {
     expect(await bytesPerTurn({ turns, rounds }, turn)).toBeLessThan(NOTHING);
     expect([clock.pending, token.isCancelled]).toEqual([0, false]);
+  });
+
+  test('timeout that abandons what lives long and reports its end keeps the report', async () => {
+    const growth = await bytesPerTurn({ turns, rounds }, () =>
+      timeout(0, () => promise, { clock, abandon: () => {} }).catch(() => {}),
+    );
+    expect(growth).toBeLessThan(REPORT);
   });
 
   test('the turns of one selectEach', async () => {

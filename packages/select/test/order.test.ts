@@ -33,9 +33,8 @@ describe('select.biased', () => {
 
   it('asks no random source', async () => {
     const random = vi.spyOn(Math, 'random');
-    const options = { random: () => 0.99 } as object;
     const probe = new Probe<number>();
-    const outcome = select.biased({ probe, other: new CancellationToken() }, options);
+    const outcome = select.biased({ probe, other: new CancellationToken() });
     probe.push(1);
     expect(await outcome).toEqual({ branch: 'probe', value: 1 });
     expect(random).not.toHaveBeenCalled();

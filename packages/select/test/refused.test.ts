@@ -31,10 +31,10 @@ describe('select rejects, before anything is polled or started,', () => {
     ['an array', [Promise.resolve()], 'an array'],
   ])('%s as a branch, whichever stands before it', async (_, wrong, shown) => {
     const { branches, expectUntouched } = untouched();
-    for (const run of [select, select.biased]) {
+    for (const [call, run] of Object.entries({ select, 'select.biased': select.biased })) {
       const error = await rejection(run({ ...branches, wrong: wrong as never }));
       expect(error).toBeInstanceOf(TypeError);
-      expect((error as Error).message).toContain(`select: branch "wrong" is ${shown}; `);
+      expect((error as Error).message).toContain(`${call}: branch "wrong" is ${shown}; `);
     }
     expectUntouched();
   });

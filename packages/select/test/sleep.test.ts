@@ -141,7 +141,7 @@ describe('sleep', () => {
 
   it.each([-1, -0.001, Number.NaN, Number.NEGATIVE_INFINITY])('refuses %d', (ms) => {
     expect(() => sleep(ms)).toThrow(RangeError);
-    expect(() => sleep(ms)).toThrow(`got ${ms}`);
+    expect(() => sleep(ms)).toThrow(`got the number ${ms}`);
   });
 
   it.each(['10', undefined, null, 10n])('refuses %s, which is no number', (ms) => {

@@ -1,4 +1,4 @@
-// The table "What comes out" of the README: each row of it is a test here, and each test here is a row of it.
+// The table "Outcomes" of the README: each row of it is a test here, and each test here is a row of it.
 import { readFileSync } from 'node:fs';
 import { CancellationToken, setUncaughtHandler } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
@@ -48,7 +48,7 @@ const rows: Record<string, () => Promise<void>> = {
     const loser = cancelledThen((token) => Promise.reject(token.reason));
     expect(await select({ loser, tick: turn() })).toEqual({ branch: 'tick', value: undefined });
   },
-  'a losing function fulfils all the same': async () => {
+  'a losing function still fulfils': async () => {
     const outcome = await select({ loser: cancelledThen(() => 'late'), tick: turn() });
     expect(outcome.late).toEqual([{ branch: 'loser', value: 'late' }]);
   },
@@ -83,13 +83,13 @@ const rows: Record<string, () => Promise<void>> = {
     const bounded = clock.run(() => select({ deaf: () => never(), tick: turn() }, { cleanupTimeout: 10, clock }));
     expect(await rejection(bounded)).toBeInstanceOf(CleanupTimeoutError);
   },
-  'a value does not fit its `match`': async () => {
+  'a value does not match': async () => {
     const probe = new Probe(1);
     const outcome = select({ probe: match(probe, (n) => n > 1), tick: turn() });
     expect(await outcome).toEqual({ branch: 'tick', value: undefined });
     expect(probe.values).toEqual([]);
   },
-  'every branch is off': async () => {
+  'every branch is disabled': async () => {
     expect(await select({ off: false, else: () => 'idle' })).toEqual({ branch: 'else', value: 'idle' });
     const error = await rejection(select({ off: false }));
     expect(error).toBeInstanceOf(SelectError);
@@ -104,7 +104,7 @@ const rows: Record<string, () => Promise<void>> = {
     expect(await rejection(outcome)).toBe('stop');
     expect(log).toEqual(['ended']);
   },
-  'something cannot be a branch': async () => {
+  'an argument cannot be a branch': async () => {
     const probe = new Probe(1);
     expect(await rejection(select({ probe, wrong: 5 as never }))).toBeInstanceOf(TypeError);
     expect(probe.values).toEqual([1]);
@@ -113,7 +113,7 @@ const rows: Record<string, () => Promise<void>> = {
 
 test('the README has these rows, in this order', () => {
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-  const [, table = ''] = /## What comes out\n[\s\S]*?\n(\|[\s\S]*?)\n\n/.exec(readme) ?? [];
+  const [, table = ''] = /## Outcomes\n[\s\S]*?\n(\|[\s\S]*?)\n\n/.exec(readme) ?? [];
   const names = table.split('\n').map((line) => line.split('|')[1]?.trim());
   expect(names.slice(2)).toEqual(Object.keys(rows));
 });

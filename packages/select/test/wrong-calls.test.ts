@@ -2,7 +2,7 @@
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken, untilCancelled } from '@quiesce/cancellation-token';
 import { channel } from '@quiesce/channel';
-import { match, select, selectEach, settle, timeout, trySelect } from '@quiesce/select';
+import { match, moveOnAfter, select, selectEach, settle, timeout, timeoutAt, trySelect } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 
 // biome-ignore lint/suspicious/noExplicitAny: the calls are wrong on purpose
@@ -35,12 +35,26 @@ const calls: Record<string, (call: Wrong) => unknown> = {
   'select with an unknown option': (call) => select({ call }, { nope: 1 } as Wrong),
   'selectEach with an unknown option': (call) => selectEach({ call }, { nope: 1 } as Wrong),
   'timeout with an unknown option': (call) => timeout(5, call, { nope: 1 } as Wrong),
+  'timeout with swapped arguments': (call) => timeout(call, 5 as Wrong),
+  'timeout with a time that is none': (call) => timeout('5' as Wrong, call),
+  'timeout with a signal that is none': (call) => timeout(5, call, { signal: null } as Wrong),
+  'timeoutAt with a date that is none': (call) => timeoutAt(5 as Wrong, call),
+  'moveOnAfter without options': (call) => moveOnAfter(5, call, null as Wrong),
+  'select without options': (call) => select({ call }, null as Wrong),
+  'select of a list': (call) => select([call] as Wrong),
+  'select with a signal that is none': (call) => select({ call }, { signal: 5 } as Wrong),
+  'select.biased with a random': (call) => select.biased({ call }, { random: Math.random } as Wrong),
+  'selectEach with a random that is no function': (call) => selectEach({ call }, { random: 5 } as Wrong),
+  'trySelect.biased with options': (call) => (trySelect.biased as Wrong)({ call }, {}),
+  'runUntilCancelled without its token': (call) => new CancellationToken().runUntilCancelled.call(5 as Wrong, call),
 };
 
 describe.each(Object.entries(receivers))('%s', (_, open) => {
   it.each(Object.entries(calls))('%s throws, and the value is still there', async (_call, run) => {
     const rx = open();
-    await expect((async () => run(rx.recv()))()).rejects.toBeInstanceOf(TypeError);
+    await expect((async () => run(rx.recv()))()).rejects.toMatchObject({
+      name: expect.stringMatching(/^(Type|Range)Error$/),
+    });
     expect(rx.length).toBe(1);
   });
 });

@@ -1,4 +1,4 @@
-import { checkOptions, checkTime, show } from '@quiesce/internal';
+import { checkOptions, show } from '@quiesce/internal';
 import { formatMs } from './describe.ts';
 import { limitNames, limitsOf, type ShutdownLimits } from './options.ts';
 
@@ -36,11 +36,11 @@ const podOptions = ['terminationGracePeriodSeconds', 'preStopSeconds', 'periodSe
 export function checkGracePeriod(options: GracePeriodOptions = {}): string[] {
   checkOptions('checkGracePeriod', options, [...limitNames, ...podOptions, 'flushTimeout']);
   const limits = limitsOf('checkGracePeriod', options);
-  const grace = 1_000 * checkAmount('terminationGracePeriodSeconds', options.terminationGracePeriodSeconds ?? 30);
-  const preStop = 1_000 * checkAmount('preStopSeconds', options.preStopSeconds ?? 0);
-  const period = 1_000 * checkAmount('periodSeconds', options.periodSeconds ?? 10);
-  const threshold = checkAmount('failureThreshold', options.failureThreshold ?? 3);
-  const flush = checkTime('checkGracePeriod: flushTimeout', options.flushTimeout ?? 1_000);
+  const grace = 1_000 * checkAmount('terminationGracePeriodSeconds', options.terminationGracePeriodSeconds, 30);
+  const preStop = 1_000 * checkAmount('preStopSeconds', options.preStopSeconds, 0);
+  const period = 1_000 * checkAmount('periodSeconds', options.periodSeconds, 10);
+  const threshold = checkAmount('failureThreshold', options.failureThreshold, 3);
+  const { flushTimeout: flush = 1_000 } = options;
   const { readinessDelay, drainTimeout, cancelTimeout, timeout, forceTimeout, finalTimeout } = limits;
   const longest = preStop + timeout + forceTimeout + finalTimeout + flush;
   const drained = readinessDelay + drainTimeout + cancelTimeout;
@@ -68,7 +68,8 @@ export function checkGracePeriod(options: GracePeriodOptions = {}): string[] {
 }
 
 /** What a pod counts in other units than milliseconds; its name says which. */
-function checkAmount(name: string, value: number): number {
+function checkAmount(name: string, given: number | undefined, preset: number): number {
+  const value = given === undefined ? preset : given;
   if (typeof value === 'number' && value >= 0) return value;
   throw new RangeError(`checkGracePeriod: ${name} must be a number from 0 to Infinity, got ${show(value)}`);
 }

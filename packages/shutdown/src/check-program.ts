@@ -13,11 +13,35 @@ export function checkProgram(options: RunMainOptions): string[] {
   return [...checkGracePeriod({ ...Object.fromEntries(limits), ...pod }), ...checkSignals(), ...checkListeners()];
 }
 
+const watched: readonly string[] = ['SIGTERM', 'SIGINT'];
+
 function checkListeners(): string[] {
-  return ['SIGTERM', 'SIGINT'].flatMap((signal) => {
+  return watched.flatMap((signal) => {
     const count = host.listenerCount(signal);
     if (count === 0) return [];
     const what = count === 1 ? 'a listener' : `${count} listeners`;
     return `the process has ${what} for ${signal} already: one that calls process.exit ends the program before it has drained`;
   });
+}
+
+/**
+ * Warns of listeners for a signal that are added later, by `main` or by a library that it starts. Once for each signal.
+ *
+ * @returns ends it
+ */
+export function watchListeners(warn: (text: string) => void): () => void {
+  const left = new Set(watched);
+  const added = (signal: string | symbol): void => {
+    if (!left.delete(signal as string)) return;
+    const site = new Error().stack
+      ?.split('\n')
+      .slice(2)
+      .find((line) => !line.includes('node:'));
+    warn(
+      `a listener for ${signal as string} was added${site?.replace(/^\s+at/, ' at') ?? ''}: one that calls process.exit ends the ` +
+        'program before it has drained',
+    );
+  };
+  host.on('newListener', added);
+  return () => void host.off('newListener', added);
 }

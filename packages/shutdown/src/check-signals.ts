@@ -16,10 +16,11 @@ const shells = ['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh', 'busybox'];
 /** What stands for an init in a container, and passes signals on to its one child; dumb-init does so to all below. */
 const inits = ['tini', 'docker-init', 'catatonit'];
 const managers = ['npm', 'npx', 'yarn', 'pnpm', 'corepack'];
+const wrappers = ['nodemon', 'tsx', 'concurrently', 'ts-node-dev', 'tsnd', 'nx', 'turbo', 'foreman', 'forever', 'bunx'];
 
 /**
  * Warns when the process is not the one that gets the signals: below a shell or a package manager that is process 1 of its
- * container, below a shell between it and a container's init, or started by a package manager.
+ * container, below a shell between it and a container's init, or started by a package manager or a wrapper, such as nodemon.
  *
  * **Timing.** Synchronous; reads `/proc` where there is one, unless the facts are given.
  *
@@ -53,16 +54,23 @@ export function checkSignals(facts: ProcessFacts = factsOfThisProcess()): string
       `a package manager started this process (${how}): it gets the signals, may pass on one twice, and hides the exit code; start node itself`,
     );
   }
+  const wrapper = [init, parent].find(
+    (command) => isOneOf(command, wrappers) || /node (-\S+ )*--watch\b/.test(command ?? ''),
+  );
+  if (wrapper !== undefined) {
+    warnings.push(
+      `a wrapper started this process (${wrapper}): it gets the signals, may pass on one twice, and hides the exit code; in production start node itself`,
+    );
+  }
   return warnings;
 }
 
-/** Whether the program of a command line, or the script that node runs in it, is one of these. */
+/** Whether the program of a command line, or the script or the package that node runs in it, is one of these. */
 function isOneOf(command: string | undefined, names: readonly string[]): boolean {
-  const [program = '', script = ''] = (command ?? '').split(' ');
-  const words = /(^|\/)node$/.test(program) ? [script] : [program];
-  return words.some((word) =>
-    names.includes((word.split('/').pop() ?? '').replace(/(-cli)?(\.c?js)?$/, '').replace(/^-/, '')),
-  );
+  const [program = '', ...given] = (command ?? '').split(' ');
+  const path = /(^|\/)node$/.test(program) ? (given.find((word) => !word.startsWith('-')) ?? '') : program;
+  const file = (path.split('/').pop() ?? '').replace(/(-cli)?(\.[cm]?js)?$/, '').replace(/^-/, '');
+  return names.includes(file) || names.includes(/\/node_modules\/([^/]+)\//.exec(path)?.[1] ?? '');
 }
 
 function factsOfThisProcess(): ProcessFacts {

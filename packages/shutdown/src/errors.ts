@@ -14,6 +14,8 @@ import { nameError } from '@quiesce/internal';
  * ```
  */
 export class HookError extends Error {
+  /** @internal See `nameError`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(HookError, 'HookError');
   /** Always `HookError`. */
   declare readonly name: 'HookError';
   /** Always `ERR_HOOK`. */
@@ -33,4 +35,3 @@ export class HookError extends Error {
     this.why = why;
   }
 }
-nameError(HookError, 'HookError');

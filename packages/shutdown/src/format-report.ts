@@ -1,6 +1,7 @@
 import { checkOptions } from '@quiesce/internal';
 import { at, describeCutOff, describeEvent, formatMs } from './describe.ts';
 import type { HookReport, ShutdownReport } from './report.ts';
+import { checkReport } from './report-json.ts';
 import { describeError, describeRequest } from './request.ts';
 
 /** How a report is printed. */
@@ -34,7 +35,8 @@ const PLAIN = '\u001b[39m';
  * ```
  */
 export function formatReport(report: ShutdownReport, options: FormatOptions = {}): string {
-  checkOptions('formatReport', options, ['colours']);
+  checkOptions('formatReport', options, [], ['colours']);
+  checkReport('formatReport', report);
   const paint: Paint = (text, isBad) => (options.colours === true ? (isBad ? RED : GREEN) + text + PLAIN : text);
   const { state, exitCode, durationMs, request, force, phases, hooks } = report;
   const why = request === undefined ? '' : ` (${describeRequest(request)}${forcedBy(report)})`;

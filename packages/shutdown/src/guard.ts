@@ -30,6 +30,13 @@ interface Held {
  * ```
  */
 export class ShutdownGuard implements Disposable {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(ShutdownGuard, {
+    name: 'guard',
+    owns: (value) => #release in value,
+    dispose: 'dispose',
+    facts: ({ name, isHeld }) => ({ name, isHeld }),
+  });
   /** The name given. */
   readonly name: string;
   /** Cleared by `dispose`. */
@@ -55,7 +62,6 @@ export class ShutdownGuard implements Disposable {
     release?.();
   }
 }
-defineHandle(ShutdownGuard, { name: 'guard', dispose: 'dispose', facts: ({ name, isHeld }) => ({ name, isHeld }) });
 
 /** The guards of one shutdown: counted, drained, and named when they are forgotten. */
 export class Guards {

@@ -1,4 +1,4 @@
-import { checkFunction, checkOptions, checkTime, defineHandle, show } from '@quiesce/internal';
+import { checkChoice, checkFunction, checkKind, checkOptions, defineHandle, show } from '@quiesce/internal';
 import { type Hook, type HookPhase, phases } from './hooks.ts';
 import type { HookFunction } from './machine.ts';
 import { checkName } from './options.ts';
@@ -33,16 +33,12 @@ export function hookOf(name: string, run: HookFunction, options: HookOptions): H
   checkFunction(call, run);
   checkOptions(call, options, ['phase', 'priority', 'after', 'timeout']);
   const { phase = 'cleanup', priority = 0, after = [], timeout } = options;
-  if (!phases.includes(phase)) {
-    const all = phases.map((one) => `'${one}'`).join(', ');
-    throw new TypeError(`${call}: phase must be one of ${all}, got ${show(phase)}`);
-  }
+  checkChoice(`${call}: phase`, phase, phases);
   if (typeof priority !== 'number' || Number.isNaN(priority)) {
     throw new RangeError(`${call}: priority must be a number, got ${show(priority)}`);
   }
-  if (!Array.isArray(after)) throw new TypeError(`${call}: after must be a list of hook names, got ${show(after)}`);
+  checkKind(Array.isArray(after), `${call}: after`, 'a list of hook names', after);
   for (const other of after) checkName(`${call}: after`, other);
-  if (timeout !== undefined) checkTime(`${call}: timeout`, timeout);
   return {
     ...{ name, phase, at: phases.indexOf(phase), run, priority, after: [...after], timeout },
     ...{ state: 'waiting', started: 0, durationMs: 0, outcome: undefined, error: undefined },
@@ -51,6 +47,13 @@ export function hookOf(name: string, run: HookFunction, options: HookOptions): H
 
 /** A hook that can be taken back. */
 export class RegisteredHook implements HookHandle {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(RegisteredHook, {
+    name: 'hook',
+    owns: (value) => #remove in value,
+    dispose: 'remove',
+    facts: ({ name }) => ({ name }),
+  });
   readonly name: string;
   readonly #remove: () => boolean;
   /** The same as `remove`. */
@@ -65,4 +68,3 @@ export class RegisteredHook implements HookHandle {
     return this.#remove();
   }
 }
-defineHandle(RegisteredHook, { name: 'hook', dispose: 'remove', facts: ({ name }) => ({ name }) });

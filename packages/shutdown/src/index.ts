@@ -8,7 +8,7 @@ export type { ShutdownGuard } from './guard.ts';
 export type { HookHandle, HookOptions } from './hook-handle.ts';
 export type { HookOutcome, HookPhase } from './hooks.ts';
 export type { Installation, InstallOptions } from './install.ts';
-export type { Logger } from './logger.ts';
+export type { Logger, NestLogger } from './logger.ts';
 export type { HookFunction, ReportedError } from './machine.ts';
 export type { ShutdownLimits, ShutdownOptions } from './options.ts';
 export type { CutOffReport, DrainReport, HookReport, LeakReport, PhaseReport, ShutdownReport } from './report.ts';

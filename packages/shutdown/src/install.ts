@@ -1,9 +1,11 @@
-import { CancellationToken, isCancellationOf, type Timer } from '@quiesce/cancellation-token';
-import { checkTime, defineHandle } from '@quiesce/internal';
+import { CancellationToken, type Timer } from '@quiesce/cancellation-token';
+import { checkKind, checkTime, defineHandle } from '@quiesce/internal';
+import { Scope } from '@quiesce/scope';
 import { describeEvent, printError } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
 import { host } from './host.ts';
+import { isEndBy } from './is-end-by.ts';
 import { onOwnSignal } from './own-signals.ts';
 import type { ShutdownRequest } from './request.ts';
 import type { Shutdown } from './shutdown.ts';
@@ -30,10 +32,24 @@ export interface InstallOptions {
 }
 
 /** The options of `install`. */
-export const installOptions: readonly string[] = ['signals', 'signalDebounce', 'errors', 'disconnect', 'reportSignal'];
+export const installOptions: readonly string[] = ['signals', 'signalDebounce', 'reportSignal'];
+export const installFlags: readonly string[] = ['errors', 'disconnect'];
 
 /** What an installation adds to a process, in one table, from which it is removed again. */
 type Listeners = readonly (readonly [event: string, listener: (first: unknown, second: unknown) => void])[];
+
+/**
+ * Refuses values that an option cannot have, in the name of the call that the user wrote.
+ *
+ * @throws TypeError for signals that are none; RangeError for a debounce that is no time
+ */
+export function checkInstallOptions(call: string, options: InstallOptions): void {
+  const { signals = [], reportSignal = false, signalDebounce = 0 } = options;
+  checkKind(Array.isArray(signals), `${call}: signals`, "a list, such as ['SIGTERM']", signals);
+  for (const signal of signals) checkSignal(`${call}: signals`, signal);
+  if (reportSignal !== false) checkSignal(`${call}: reportSignal`, reportSignal);
+  checkTime(`${call}: signalDebounce`, signalDebounce);
+}
 
 /**
  * The listeners of one shutdown on the process.
@@ -47,6 +63,13 @@ type Listeners = readonly (readonly [event: string, listener: (first: unknown, s
  * ```
  */
 export class Installation implements Disposable {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Installation, {
+    name: 'installation',
+    owns: (value) => #shutdown in value,
+    dispose: 'uninstall',
+    facts: ({ isInstalled }) => ({ isInstalled }),
+  });
   readonly #shutdown: Shutdown;
   readonly #listeners: Listeners;
   /** What a signal does that is not the first one, when the shutdown has been forced, or is over. */
@@ -54,9 +77,11 @@ export class Installation implements Disposable {
   readonly #signalDebounce: number;
   /** Signals that were accepted so short a time ago that they count as the same request when they come again. */
   readonly #recent: Map<string, Timer> = new Map();
-  /** How many signals of each kind this process has sent to itself that have not arrived yet. */
-  readonly #ownSignals: Map<string, number> = new Map();
+  /** How many signals of each kind this process has sent to itself that have not arrived yet. A new object for each that it sends. */
+  readonly #ownSignals: Map<string, { count: number }> = new Map();
   readonly #forgetOwnSignals: () => void;
+  /** Runs nothing. While it is open, work in any scope that ends because of `stopAccepting` has not failed. */
+  readonly #stopScope: Scope;
   /** How many signals were accepted: one may be the first although something else has made the request. */
   #signals = 0;
   /** Cancelled by the first signal that is accepted. */
@@ -70,9 +95,11 @@ export class Installation implements Disposable {
   /** @internal */
   constructor(shutdown: Shutdown, options: InstallOptions, exitNow?: (signal: string) => void) {
     const { signals = defaultSignals(), errors = true, disconnect = true, reportSignal = 'SIGUSR2' } = options;
-    for (const signal of [...signals, ...(reportSignal === false ? [] : [reportSignal])]) checkSignal(signal);
-    this.#signalDebounce = checkTime('install: signalDebounce', options.signalDebounce ?? 500);
+    // `runMain`, which alone says how to exit, has checked them.
+    if (exitNow === undefined) checkInstallOptions('install', options);
+    this.#signalDebounce = options.signalDebounce ?? 500;
     this.#shutdown = shutdown;
+    this.#stopScope = new Scope({ stopSignal: shutdown.stopAccepting });
     this.#exitNow = exitNow ?? ((signal) => this.#raise(signal));
     const ask = (request: ShutdownRequest): void => void shutdown.machine.ask(request);
     const onError = (error: unknown, origin: unknown): void => this.#failed(error, origin);
@@ -86,9 +113,10 @@ export class Installation implements Disposable {
     for (const [event, listener] of this.#listeners) host.on(event, listener);
     this.#forgetOwnSignals = onOwnSignal((signal) => {
       if (!signals.includes(signal)) return;
-      this.#ownSignals.set(signal, (this.#ownSignals.get(signal) ?? 0) + 1);
+      const own = { count: (this.#ownSignals.get(signal)?.count ?? 0) + 1 };
+      this.#ownSignals.set(signal, own);
       // It arrives in the next turn at the latest. The system may deliver two as one: what is left then is nobody's.
-      void inTurns(3).then(() => this.#ownSignals.delete(signal));
+      void inTurns(3).then(() => this.#ownSignals.get(signal) === own && this.#ownSignals.delete(signal));
     });
   }
 
@@ -103,15 +131,16 @@ export class Installation implements Disposable {
     this.#isInstalled = false;
     for (const [event, listener] of this.#listeners) host.off(event, listener);
     this.#forgetOwnSignals();
+    void this.#stopScope.close();
     for (const timer of this.#recent.values()) this.#shutdown.machine.clock.clearTimer(timer);
     this.#recent.clear();
   }
 
   #signalled(signal: string): void {
     const { machine } = this.#shutdown;
-    const ownCount = this.#ownSignals.get(signal) ?? 0;
-    const isOwn = ownCount > 0;
-    if (isOwn) this.#ownSignals.set(signal, ownCount - 1);
+    const own = this.#ownSignals.get(signal);
+    const isOwn = own !== undefined && own.count > 0;
+    if (isOwn) own.count--;
     if (machine.request !== undefined && (isOwn || this.#recent.has(signal))) {
       this.#ignore({
         type: 'signal ignored',
@@ -162,7 +191,7 @@ export class Installation implements Disposable {
     const { machine, observers } = this.#shutdown;
     if (this.#shutdown.takeLeak(error)) return;
     // The end of work that was asked to stop, and that nothing waits for.
-    if (origin === 'unhandledRejection' && isCancellationOf(error, machine.stopAccepting)) return;
+    if (origin === 'unhandledRejection' && isEndBy(error, machine.stopAccepting)) return;
     // Our listener keeps Node from printing it, and nobody else has been asked to.
     if (isUnread(error)) {
       // To log it would be to write again, and fail again, without end.
@@ -180,11 +209,6 @@ export class Installation implements Disposable {
     host.kill(host.pid, signal);
   }
 }
-defineHandle(Installation, {
-  name: 'installation',
-  dispose: 'uninstall',
-  facts: ({ isInstalled }) => ({ isInstalled }),
-});
 
 async function inTurns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
@@ -195,9 +219,9 @@ function defaultSignals(): readonly string[] {
 }
 
 /** Refuses what Node would take for an event like any other, and what no process can catch. */
-function checkSignal(signal: string): void {
-  if (signalNumber(signal) > 0 && signal !== 'SIGKILL' && signal !== 'SIGSTOP') return;
-  throw new TypeError(`install: ${JSON.stringify(signal)} is no signal that a process of this system can catch`);
+function checkSignal(what: string, signal: string): void {
+  const isSignal = signalNumber(signal) > 0 && signal !== 'SIGKILL' && signal !== 'SIGSTOP';
+  checkKind(isSignal, what, 'a signal that a process of this system can catch', signal);
 }
 
 /** Whether a write has failed because its reader has gone. */

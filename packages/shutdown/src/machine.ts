@@ -34,6 +34,7 @@ import {
 import { TaskTracker } from '@quiesce/scope';
 import type { ShutdownEvent, ShutdownForce, ShutdownState } from './events.ts';
 import { type Hook, type HookOutcome, Hooks } from './hooks.ts';
+import { isEndBy } from './is-end-by.ts';
 import type { Limits } from './options.ts';
 import { cutOffOf, inFlightOf, namesIn, type Part, type Told, tellPart } from './parts.ts';
 import { reasonOf, type ShutdownRequest } from './request.ts';
@@ -319,7 +320,8 @@ export class Machine {
         break;
       } catch (error) {
         const isToldTo = isCancellationOf(error, token);
-        if (!isToldTo) this.#onFailure(`drain() of ${JSON.stringify(part.name)}`, error);
+        if (!isToldTo && !isEndBy(error, this.stopAccepting))
+          this.#onFailure(`drain() of ${JSON.stringify(part.name)}`, error);
         if (inFlightOf(part) === 0) break;
         // Whoever gives up for good, because it was told to or because it failed, has not drained what is left.
         if (!isToldTo || this.#patience.isCancelled) return;

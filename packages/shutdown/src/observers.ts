@@ -1,10 +1,9 @@
 import type { Clock, Timer } from '@quiesce/cancellation-token';
-import { checkTime } from '@quiesce/internal';
 import { publish } from './channel.ts';
 import { describeEvent, describeProgress } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
-import { checkLogger, type Failure, type LogEntry, type Logger, logTo } from './logger.ts';
+import { type Failure, type LogEntry, type Logger, logTo } from './logger.ts';
 import { clockOf, type Limits, type ShutdownOptions } from './options.ts';
 import { reportToJson } from './report-json.ts';
 import { describeError, describeRequest, type ShutdownRequest } from './request.ts';
@@ -44,11 +43,11 @@ export class Observers {
     this.#isWatched = options.watchdog === true;
     this.#hasSystemd = options.systemd !== false;
     this.#clock = clockOf(options);
-    this.#interval = checkTime('new Shutdown: progressInterval', progressInterval);
+    this.#interval = progressInterval;
     this.#terminal = logger instanceof Terminal ? logger : undefined;
     this.#name = name;
     this.#prefix = name === undefined ? '' : `${name}: `;
-    this.#log = logTo(isSilent ? undefined : checkLogger(logger), this.#prefix);
+    this.#log = logTo(isSilent ? undefined : logger, this.#prefix);
   }
 
   tell(event: ShutdownEvent): void {
@@ -60,7 +59,7 @@ export class Observers {
     this.#watchdog?.tell(event);
     publish(this.#shutdown, event);
     const line = describeEvent(event);
-    if (line !== undefined) this.#say(line[0], line[1], () => fieldsOf(event), line[2]);
+    if (line !== undefined) this.#say(line[0], line[1], () => eventFields(event), line[2]);
     if (this.#isNews(event)) this.#show();
     if (event.type !== 'stopped') return;
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
@@ -136,7 +135,7 @@ export class Observers {
 }
 
 /** An event as fields of a log; its error is the entry's. */
-function fieldsOf(event: ShutdownEvent): object {
+function eventFields(event: ShutdownEvent): object {
   switch (event.type) {
     case 'requested':
       return {

@@ -1,6 +1,6 @@
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkTime, show } from '@quiesce/internal';
-import type { Logger } from './logger.ts';
+import { checkLogger, type Logger, type NestLogger } from './logger.ts';
 
 /** Time limits of a shutdown, in milliseconds from 0 to `Infinity`. */
 export interface ShutdownLimits {
@@ -30,8 +30,8 @@ export interface ShutdownOptions extends ShutdownLimits {
   readonly progressInterval?: number | undefined;
   /** Where time comes from; default: the platform's. */
   readonly clock?: Clock | undefined;
-  /** Where texts go: console, pino, or whatever has these methods; `false`, the default: nowhere. */
-  readonly logger?: Logger | false | undefined;
+  /** Where texts go: console, pino, a logger of NestJS, or whatever has these methods; `false`, the default: nowhere. */
+  readonly logger?: Logger | NestLogger | false | undefined;
   /** Names guards that were collected undisposed, with the place where they were made. Default: false. */
   readonly leakDetection?: boolean | undefined;
   /**
@@ -62,14 +62,26 @@ export const limitNames: readonly string[] = Object.keys(defaults);
 /** The options of `new Shutdown`. */
 export const shutdownOptions: readonly string[] = [
   ...limitNames,
-  ...['name', 'signal', 'progressInterval', 'clock', 'logger', 'leakDetection', 'watchdog', 'systemd'],
+  ...['name', 'signal', 'progressInterval', 'clock', 'logger'],
 ];
+export const shutdownFlags: readonly string[] = ['leakDetection', 'watchdog', 'systemd'];
+
+/** Refuses values that are none, in the name of the call that the user wrote. Returns the limits. */
+export function checkShutdownOptions(call: string, options: ShutdownOptions): Limits {
+  const { name, signal, logger, progressInterval = 0 } = options;
+  if (name !== undefined) checkName(`${call}: name`, name);
+  if (signal !== undefined) CancellationToken.from(signal, `${call}: signal`);
+  if (logger !== undefined && logger !== false) checkLogger(call, logger);
+  checkTime(`${call}: progressInterval`, progressInterval);
+  return limitsOf(call, options);
+}
 
 /** Fills in the defaults, and refuses times that are none in the name of the call that the user wrote. */
 export function limitsOf(call: string, options: ShutdownLimits): Limits {
   const limits: Record<string, number> = {};
   for (const [key, preset] of Object.entries(defaults)) {
-    limits[key] = checkTime(`${call}: ${key}`, (options as Record<string, number | undefined>)[key] ?? preset);
+    const { [key as keyof Limits]: value = preset } = options;
+    limits[key] = checkTime(`${call}: ${key}`, value);
   }
   return limits as unknown as Limits;
 }
@@ -77,7 +89,7 @@ export function limitsOf(call: string, options: ShutdownLimits): Limits {
 /** Refuses what is no name. */
 export function checkName(call: string, value: unknown): void {
   if (typeof value === 'string' && value !== '') return;
-  throw new TypeError(`${call}: expected a name that is not empty, got ${value === '' ? "''" : show(value)}`);
+  throw new TypeError(`${call}: expected a name that is not empty, got ${show(value)}`);
 }
 
 /** The clock given, or the platform's. */

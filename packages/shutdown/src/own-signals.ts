@@ -35,14 +35,14 @@ function watchedKill(pid: number, signal?: string | number): true {
   const result = Reflect.apply(kill, host, [pid, signal]);
   // The signal arrives in a later turn of the event loop.
   if (Number(pid) === host.pid || Number(pid) === 0 || Number(pid) === -host.pid) {
-    const name = nameOf(signal);
+    const name = signalName(signal);
     if (name !== undefined) for (const listener of listeners) listener(name);
   }
   return result;
 }
 
 /** `undefined` for 0, which sends no signal. */
-function nameOf(signal: string | number = 'SIGTERM'): string | undefined {
+function signalName(signal: string | number = 'SIGTERM'): string | undefined {
   if (typeof signal === 'string') return signal;
   const { signals } = host.getBuiltinModule('node:os').constants;
   return Object.entries(signals).find(([, number]) => number === signal)?.[0];

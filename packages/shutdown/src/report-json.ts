@@ -1,4 +1,4 @@
-import { isError } from '@quiesce/internal';
+import { checkKind, isError } from '@quiesce/internal';
 import type { ShutdownReport } from './report.ts';
 import { describeError } from './request.ts';
 
@@ -19,6 +19,7 @@ import { describeError } from './request.ts';
  * ```
  */
 export function reportToJson(report: ShutdownReport): string {
+  checkReport('reportToJson', report);
   const { request, hooks, errors } = report;
   const withError = <T extends { readonly error?: unknown }>(entry: T): unknown =>
     'error' in entry ? { ...entry, error: plain(entry.error) } : entry;
@@ -29,6 +30,11 @@ export function reportToJson(report: ShutdownReport): string {
     errors: errors.map(withError),
   };
   return JSON.stringify(safe, (_, value: unknown) => plainNumber(value));
+}
+
+/** @throws TypeError unless it is a report */
+export function checkReport(call: string, report: ShutdownReport): void {
+  checkKind(Array.isArray(report?.hooks), call, 'a report, such as shutdown.report()', report);
 }
 
 /** How many causes of causes are kept. */

@@ -1,11 +1,12 @@
-import { CancellationToken, isCancellationOf, isCancelledError } from '@quiesce/cancellation-token';
-import { checkFunction, checkOptions, checkTime, show } from '@quiesce/internal';
+import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token';
+import { checkChoice, checkFunction, checkOptions } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
-import { checkProgram } from './check-program.ts';
+import { checkProgram, watchListeners } from './check-program.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
-import { type InstallOptions, installOptions } from './install.ts';
-import { limitsOf, type ShutdownOptions, shutdownOptions } from './options.ts';
+import { checkInstallOptions, type InstallOptions, installFlags, installOptions } from './install.ts';
+import { isEndBy } from './is-end-by.ts';
+import { checkShutdownOptions, type ShutdownOptions, shutdownFlags, shutdownOptions } from './options.ts';
 import { partOf } from './parts.ts';
 import { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
@@ -29,18 +30,15 @@ export interface RunMainOptions extends ShutdownOptions, InstallOptions {
    * `shutdown.stopAccepting` by then, or a server that was added accepts requests, as in a service; `signal` otherwise.
    */
   readonly onInterrupted?: 'success' | 'signal' | undefined;
-  /** Whether limits that do not fit and signals that do not arrive are logged at the start. Default: true. */
+  /** Whether limits that do not fit, signals that may not arrive and other listeners for them are logged. Default: true. */
   readonly checks?: boolean | undefined;
 }
 
 /** The longest time that a timer of the platform can wait. */
 const LONGEST = 2 ** 31 - 1;
 
-const runMainOptions: readonly string[] = [
-  ...shutdownOptions,
-  ...installOptions,
-  ...['spawnSites', 'flushTimeout', 'onInterrupted', 'checks'],
-];
+const runMainOptions: readonly string[] = [...shutdownOptions, ...installOptions, ...['flushTimeout', 'onInterrupted']];
+const runMainFlags: readonly string[] = [...shutdownFlags, ...installFlags, 'spawnSites', 'checks'];
 
 /** Whether a program is running: a process has one. */
 let isRunning = false;
@@ -92,35 +90,36 @@ export async function runMain(
   main: (scope: Scope, shutdown: Shutdown) => unknown,
   options: RunMainOptions = {},
 ): Promise<void> {
-  checkFunction('runMain', main);
-  checkOptions('runMain', options, runMainOptions);
+  checkFunction('runMain', main, '; write runMain(main, options)');
+  checkOptions('runMain', options, runMainOptions, runMainFlags);
+  checkChoice('runMain: onInterrupted', options.onInterrupted, ['success', 'signal']);
+  checkShutdownOptions('runMain', options);
+  checkInstallOptions('runMain', options);
   checkMainThread();
-  const flushTimeout =
-    options.flushTimeout === undefined ? undefined : checkTime('runMain: flushTimeout', options.flushTimeout);
-  checkInterrupted(options.onInterrupted);
   if (isRunning) throw new Error('runMain: a program is running in this process already; it has one runMain');
-  limitsOf('runMain', options);
   const shutdown = new Shutdown({
-    ...pick(options, shutdownOptions),
+    ...pick(options, [...shutdownOptions, ...shutdownFlags]),
     logger: options.logger ?? new Terminal(host.stderr),
   });
   if (options.checks !== false) for (const warning of checkProgram(options)) shutdown.observers.warn(warning);
   const exitNow = (signal: string): never => host.exit(128 + signalNumber(signal));
   const installation = shutdown.installWith(options, exitNow);
+  const unwatch = options.checks === false ? undefined : watchListeners((text) => shutdown.observers.warn(text));
   isRunning = true;
   // Nothing reads stderr any more: not an uncaught error, which would be logged again.
-  const unread = (): void => {};
-  host.stderr.on('error', unread);
+  const ignoreUnread = (): void => {};
+  host.stderr.on('error', ignoreUnread);
   const hold = setInterval(() => {}, LONGEST);
   runProgram(main, shutdown, options);
   await shutdown.ended();
   if (shutdown.machine.request?.kind !== 'end') installation.signalled.cancel();
-  const lost = await flushOutput(flushTimeout, installation.signalled);
+  const lost = await flushOutput(options.flushTimeout, installation.signalled);
   // Read again: something may have failed in the meantime.
   const { exitCode } = shutdown.report();
   clearInterval(hold);
+  unwatch?.();
   installation.uninstall();
-  host.stderr.off('error', unread);
+  host.stderr.off('error', ignoreUnread);
   isRunning = false;
   // An exit code that the user has set is kept where ours is 0.
   if (exitCode !== 0) host.exitCode = exitCode;
@@ -149,7 +148,7 @@ function runProgram(
       if ((await within(ended, Number.POSITIVE_INFINITY, token, machine.clock)) === 'forced') throw token.reason;
     },
   };
-  let isEnd = (error: unknown): boolean => isCancellationOf(error, stopNow);
+  let isEnd = (error: unknown): boolean => isEndBy(error, stopNow);
   const body = async (s: Scope): Promise<void> => {
     const part = partOf(program, program.name, { tree: () => s.tree() });
     machine.addPart(part);
@@ -165,8 +164,8 @@ function runProgram(
     });
     // Work that ends because the program stops, or because `main` has cancelled its scope, has not failed.
     isEnd = (error) =>
-      isCancellationOf(error, stopNow) ||
-      isCancellationOf(error, stopAccepting) ||
+      isEndBy(error, stopNow) ||
+      isEndBy(error, stopAccepting) ||
       (s.token.isCancelled && Object.is(error, s.token.reason));
     await main(s, shutdown);
     hasReturned = true;
@@ -206,9 +205,4 @@ function checkMainThread(): void {
     'runMain: this is a worker thread, which gets no signals and cannot end the process. Call runMain in the main thread; ' +
       'in a worker run scope(body)',
   );
-}
-
-function checkInterrupted(value: unknown): void {
-  if (value === undefined || value === 'success' || value === 'signal') return;
-  throw new TypeError(`runMain: onInterrupted must be 'success' or 'signal', got ${show(value)}`);
 }

@@ -50,7 +50,7 @@ export async function shutdownWithTimeout<T>(
   checkFunction('shutdownWithTimeout', shutdown);
   checkTime('shutdownWithTimeout: the time', ms);
   checkOptions('shutdownWithTimeout', options, ['forceTimeout', 'clock']);
-  const forceTimeout = checkTime('shutdownWithTimeout: forceTimeout', options.forceTimeout ?? 1_000);
+  const { forceTimeout = 1_000 } = options;
   const clock = clockOf(options);
   const root = new CancellationToken();
   const token = ms === Number.POSITIVE_INFINITY ? root : root.withTimeout(ms, { clock });

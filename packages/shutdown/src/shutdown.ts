@@ -6,11 +6,19 @@ import type { ShutdownEvent, ShutdownState } from './events.ts';
 import { Guards, type ShutdownGuard } from './guard.ts';
 import { type HookHandle, type HookOptions, hookOf, RegisteredHook } from './hook-handle.ts';
 import { host } from './host.ts';
-import { Installation, type InstallOptions, installOptions } from './install.ts';
+import { Installation, type InstallOptions, installFlags, installOptions } from './install.ts';
 import { type HookFunction, Machine } from './machine.ts';
 import { Observers } from './observers.ts';
-import { checkName, clockOf, limitsOf, type ShutdownOptions, shutdownOptions, tokenOf } from './options.ts';
-import { inFlightOf, partOf } from './parts.ts';
+import {
+  checkName,
+  checkShutdownOptions,
+  clockOf,
+  type ShutdownOptions,
+  shutdownFlags,
+  shutdownOptions,
+  tokenOf,
+} from './options.ts';
+import { inFlightOf, type Part, partOf } from './parts.ts';
 import { reportOf, type ShutdownReport } from './report.ts';
 
 /** What can be said of something to drain. */
@@ -57,6 +65,16 @@ export interface ShutdownProgress {
  * ```
  */
 export class Shutdown {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Shutdown, {
+    name: 'shutdown',
+    owns: (value) => #guards in value,
+    facts: ({ name, state, progress, machine }) => {
+      const { inFlight, waitingFor } = progress;
+      const { request, force } = machine;
+      return { name, state, inFlight, waitingFor, request, force };
+    },
+  });
   /** @internal */
   readonly machine: Machine;
   /** @internal */
@@ -67,7 +85,7 @@ export class Shutdown {
   readonly #progress: WatchSender<ShutdownProgress>;
   /** Set when everybody has been told of the end, and the watch is closed. */
   #isOver = false;
-  /** Whether the user has asked for the end, and may await it. */
+  /** Whether the user has asked for the end, and may await it; unset by the warning. */
   #isEndAwaited = false;
   /** What requests the shutdown when a token is cancelled; unregistered by the request. */
   readonly #asking: Registration[] = [];
@@ -85,9 +103,8 @@ export class Shutdown {
    *   `logger` lacks a method
    */
   constructor(options: ShutdownOptions = {}) {
-    checkOptions('new Shutdown', options, shutdownOptions);
-    if (options.name !== undefined) checkName('new Shutdown', options.name);
-    const limits = limitsOf('new Shutdown', options);
+    checkOptions('new Shutdown', options, shutdownOptions, shutdownFlags);
+    const limits = checkShutdownOptions('new Shutdown', options);
     const token = tokenOf(options.signal);
     this.name = options.name;
     this.observers = new Observers(this, options, limits);
@@ -152,7 +169,8 @@ export class Shutdown {
    * Waits for the end of the shutdown, whoever asks for it and whenever.
    *
    * **Cancel safety.** It can be awaited any number of times, also afterwards. A hook that awaits it waits for itself, until
-   * its timeout. So does the `main` of `runMain`, until `drainTimeout`: there await `stopAccepting.cancelled()`.
+   * its timeout. So does the `main` of `runMain`, or a task of its scope, until `drainTimeout`: there await
+   * `stopAccepting.cancelled()`. A warning says so once nothing else has been left for a second.
    *
    * @returns the report; never rejects
    */
@@ -224,7 +242,9 @@ export class Shutdown {
    */
   add(drainable: Drainable, options?: AddOptions): () => boolean {
     if (typeof drainable?.stop !== 'function' || typeof drainable.drain !== 'function') {
-      throw new TypeError(`add: expected { name, inFlight, stop(), drain(token) }, got ${show(drainable)}`);
+      const { listen } = Object(drainable) as { readonly listen?: unknown };
+      const hint = typeof listen === 'function' ? '; write add(drain(server)), with drain of @quiesce/http-drain' : '';
+      throw new TypeError(`add: expected { name, inFlight, stop(), drain(token) }, got ${show(drainable)}${hint}`);
     }
     if (drainable.announce !== undefined) checkFunction('add: announce', drainable.announce);
     checkOptions('add', options, ['tree']);
@@ -335,7 +355,7 @@ export class Shutdown {
    * ```
    */
   install(options: InstallOptions = {}): Installation {
-    checkOptions('install', options, installOptions);
+    checkOptions('install', options, installOptions, installFlags);
     const isFirst = this.#installation === undefined;
     const installation = this.installWith(options);
     if (isFirst) void this.ended().then(({ exitCode }) => this.#leave(exitCode));
@@ -363,12 +383,31 @@ export class Shutdown {
     // A signal that lives longer keeps nothing of us, and `stopAccepting` has the waiters of others only.
     if (event.type === 'requested') for (const registration of this.#asking) registration.unregister();
     this.observers.tell(event);
-    if (event.type === 'cut off' && this.#isEndAwaited && event.name === this.machine.program?.part.name) {
-      this.observers.warn(
-        'main may be waiting for shutdown.stopped(), which waits for main: await shutdown.stopAccepting.cancelled() there',
-      );
-    }
+    const { state, program } = this.machine;
+    if (event.type === 'state' && state === 'draining' && program !== undefined) this.#watchMain(program.part);
+    if (event.type === 'cut off' && event.name === program?.part.name) this.#warnOfMain();
     this.measured();
+  }
+
+  /** Warns when the end of main is all that is left for a second, long before `main` is cut off. */
+  #watchMain(main: Part): void {
+    const look = (): void => {
+      const { state, parts, current } = this.machine;
+      if (state !== 'draining' || main.state === 'drained') return;
+      const others = [...parts].filter((part) => part !== main && part.state !== 'drained');
+      if (others.length === 0 && current === undefined) this.#warnOfMain();
+      else this.#watchMain(main);
+    };
+    this.machine.clock.setTimer(1_000, look, { ref: false });
+  }
+
+  #warnOfMain(): void {
+    if (!this.#isEndAwaited) return;
+    this.#isEndAwaited = false;
+    this.observers.warn(
+      'main may be waiting for shutdown.stopped(), which waits for main and its tasks: ' +
+        'await shutdown.stopAccepting.cancelled() there',
+    );
   }
 
   #stopped(): void {
@@ -379,11 +418,3 @@ export class Shutdown {
     this.#progress.close();
   }
 }
-defineHandle(Shutdown, {
-  name: 'shutdown',
-  facts: ({ name, state, progress, machine }) => {
-    const { inFlight, waitingFor } = progress;
-    const { request, force } = machine;
-    return { name, state, inFlight, waitingFor, request, force };
-  },
-});

@@ -1,4 +1,4 @@
-import { defineHandle } from '@quiesce/internal';
+import { checkKind, defineHandle } from '@quiesce/internal';
 import type { Logger } from './logger.ts';
 import { oneLine } from './request.ts';
 
@@ -28,12 +28,19 @@ const WIPE = '\r\u001b[K';
  * ```
  */
 export class Terminal implements Logger {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Terminal, {
+    name: 'terminal',
+    owns: (value) => #line in value,
+    facts: ({ isTTY }) => ({ isTTY }),
+  });
   readonly #stream: TextStream;
   /** What stands on the line that is written over; empty: none does. */
   #line = '';
 
   /** @param stream where it writes, such as `process.stderr` */
   constructor(stream: TextStream) {
+    checkKind(typeof stream?.write === 'function', 'new Terminal', 'a stream, such as process.stderr', stream);
     this.#stream = stream;
   }
 
@@ -77,4 +84,3 @@ export class Terminal implements Logger {
     this.#stream.write(isOver ? WIPE + text : text);
   }
 }
-defineHandle(Terminal, { name: 'terminal', facts: ({ isTTY }) => ({ isTTY }) });

@@ -6,7 +6,7 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
  */
 export function watchWaits(token: CancellationToken): () => boolean {
   let hasWaited = false;
-  const watched = (key: 'park' | 'childToken'): void => {
+  const watchCalls = (key: 'park' | 'childToken'): void => {
     const method = token[key] as (...given: unknown[]) => unknown;
     Object.defineProperty(token, key, {
       value: (...given: unknown[]) => {
@@ -15,8 +15,8 @@ export function watchWaits(token: CancellationToken): () => boolean {
       },
     });
   };
-  watched('park');
-  watched('childToken');
+  watchCalls('park');
+  watchCalls('childToken');
   const signal = Reflect.getOwnPropertyDescriptor(Object.getPrototypeOf(token), 'signal')?.get as () => AbortSignal;
   Object.defineProperty(token, 'signal', {
     get: () => {

@@ -59,6 +59,10 @@ describe('who gets the signals', () => {
       'this process, below a shell of dumb-init, which tells all below it',
       { pid: 8, init: '/usr/bin/dumb-init sh -c run', parent: 'sh -c run', env },
     ],
+    [
+      'this process, below a script that is named as a wrapper is',
+      { pid: 9, init: '/sbin/init', parent: 'node /app/tsx/main.js', env },
+    ],
     ['nobody knows', { pid: 900, init: undefined, parent: undefined, env }],
   ])('is %s: nothing to warn of', (_, facts) => {
     expect(checkSignals(facts)).toEqual([]);
@@ -101,6 +105,18 @@ describe('who gets the signals', () => {
     const warnings = checkSignals(facts);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(text);
+  });
+
+  it.each([
+    'node /app/node_modules/.bin/nodemon server.js',
+    'node --no-warnings /app/node_modules/tsx/dist/cli.mjs watch server.ts',
+    'node /app/node_modules/concurrently/dist/bin/concurrently.js -k a b',
+    '/usr/bin/node --watch server.js',
+    'node --inspect --watch-path=src server.js',
+  ])('is the wrapper %s: a warning', (parent) => {
+    const warnings = checkSignals({ pid: 900, init: '/sbin/init', parent, env });
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain(`a wrapper started this process (${parent})`);
   });
 
   it('can be asked of this process', () => {

@@ -1,4 +1,6 @@
 // What is added to the process, and removed again. What signals do: test/e2e/shutdown.test.ts.
+import { setTimeout as delay } from 'node:timers/promises';
+import { scope } from '@quiesce/scope';
 import { type InstallOptions, Shutdown } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
 import { start, thrown } from './vocabulary.ts';
@@ -58,6 +60,20 @@ describe('an installation', () => {
       expect(counts()).not.toEqual(before);
     }
     expect(counts()).toEqual(before);
+  });
+
+  it('makes work of any scope that ends because of stopAccepting end normally, until it is removed', async () => {
+    const { shutdown, end } = start({ logger: false });
+    const { stopAccepting } = shutdown;
+    const installation = shutdown.install();
+    const wait = (): Promise<void> => delay(1e6, undefined, { signal: stopAccepting.signal });
+    const waiting = scope((s) => void s.spawn(wait));
+    shutdown.request('deploy');
+    expect((await end()).exitCode).toBe(0);
+    await waiting;
+    installation.uninstall();
+    await delay(0);
+    await expect(scope((s) => void s.spawn(wait))).rejects.toThrow('aborted');
   });
 
   it('refuses what is no signal, or cannot be caught, and has then added nothing', () => {

@@ -28,6 +28,18 @@ describe('a drainable that fails', () => {
     },
   });
 
+  it('because of stopAccepting, and has nothing in flight, has drained', async () => {
+    const { shutdown, end } = start();
+    shutdown.add({
+      name: 'consumer',
+      inFlight: 0,
+      stop: () => {},
+      drain: async () => shutdown.stopAccepting.throwIfCancelled(),
+    });
+    shutdown.request();
+    expect((await end()).exitCode).toBe(0);
+  });
+
   it('while it is waited for has not drained what it still has in flight', async () => {
     const { shutdown, clock, end } = start();
     shutdown.add(failing(10, { clock }));

@@ -1,6 +1,7 @@
 // Each kind of logger gets what it expects: fields and an error where it takes them, one text otherwise.
 import { Writable } from 'node:stream';
 import { Shutdown } from '@quiesce/shutdown';
+import Fastify from 'fastify';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import winston from 'winston';
@@ -14,22 +15,36 @@ interface Entry {
   readonly [field: string]: unknown;
 }
 
+function winstonTo(entries: Entry[]): winston.Logger {
+  const write = (line: Buffer, _: string, next: () => void): void => {
+    entries.push(JSON.parse(String(line)));
+    next();
+  };
+  return winston.createLogger({
+    transports: [new winston.transports.Stream({ stream: new Writable({ write }) })],
+  });
+}
+
 /** Makes a logger of each kind that keeps its entries. */
 const kinds: Record<string, (entries: Entry[]) => never> = {
   pino: (entries) => pino({}, { write: (line: string) => void entries.push(JSON.parse(line)) }) as never,
-  winston: (entries) => {
-    const write = (line: Buffer, _: string, next: () => void): void => {
-      entries.push(JSON.parse(String(line)));
-      next();
-    };
-    return winston.createLogger({
-      transports: [new winston.transports.Stream({ stream: new Writable({ write }) })],
-    }) as never;
-  },
+  winston: (entries) => winstonTo(entries) as never,
+  // Without serializers, bunyan prints JSON of what it gets, in which an error is {}.
   bunyan: (entries) => {
-    const log = (fields: object, msg: string): void => void entries.push({ ...fields, msg });
-    return { child() {}, fields: {}, info: log, warn: log, error: log } as never;
+    const log = (fields: object, msg: string): void =>
+      void entries.push(JSON.parse(JSON.stringify({ ...fields, msg })));
+    return { child() {}, fields: {}, serializers: {}, info: log, warn: log, error: log } as never;
   },
+  'a logger with the methods of pino that Fastify asks for': (entries) => {
+    const log = (fields: object, msg: string): void =>
+      void entries.push(JSON.parse(JSON.stringify({ ...fields, msg })));
+    return { child() {}, fatal: log, error: log, warn: log, info: log, debug: log, trace: log } as never;
+  },
+  'the log of Fastify': (entries) => {
+    const stream = { write: (line: string) => void entries.push(JSON.parse(line)) };
+    return Fastify({ logger: { stream } }).log as never;
+  },
+  'a child of winston': (entries) => winstonTo(entries).child({ requestId: 1 }) as never,
 };
 
 async function run(logger: never, request: (shutdown: Shutdown) => void): Promise<void> {
@@ -61,6 +76,31 @@ describe.each(Object.entries(kinds))('%s', (_, make) => {
     expect(entries[0]).toMatchObject({ event: 'requested', kind: 'error' });
     expect(entries[0]?.err?.message).toBe('boom');
   });
+});
+
+it('a logger of NestJS, which has log and no info, gets one text', async () => {
+  const lines: unknown[][] = [];
+  class Nest {
+    readonly #level =
+      (level: string) =>
+      (...given: unknown[]): unknown =>
+        lines.push([level, ...given]);
+    log = this.#level('log');
+    warn = this.#level('warn');
+    error = this.#level('error');
+    fatal = this.#level('fatal');
+  }
+  await run(new Nest() as never, (shutdown) => shutdown.request('deploy'));
+  expect(lines[0]).toEqual(['log', 'shop: shutting down: a call: deploy']);
+  expect(lines.every(({ length }) => length === 2)).toBe(true);
+});
+
+it('a logger with settings, as tslog has, gets one text', async () => {
+  const lines: unknown[][] = [];
+  const keep = (...given: unknown[]): unknown => lines.push(given);
+  const tslog = { settings: {}, child() {}, log: keep, trace: keep, info: keep, warn: keep, error: keep, fatal: keep };
+  await run(tslog as never, (shutdown) => shutdown.request('deploy'));
+  expect(lines[0]).toEqual(['shop: shutting down: a call: deploy']);
 });
 
 it('a logger of another kind gets one text, with the error and its stack', async () => {

@@ -371,7 +371,7 @@ describe('new Shutdown', () => {
     expect(() => new Shutdown({ signal: new AbortController() as never })).toThrow(TypeError);
     expect(() => new Shutdown({ logger: { info: () => {} } as never })).toThrow(/without warn\(\)/);
     for (const name of ['', 1, null, Symbol('x')]) {
-      expect(() => new Shutdown({ name: name as never })).toThrow(/^new Shutdown: expected a name/);
+      expect(() => new Shutdown({ name: name as never })).toThrow(/^new Shutdown: name/);
     }
   });
 

@@ -149,6 +149,25 @@ describe('a signal that the process sends to itself', () => {
     expect(isForced()).toBe(true);
   });
 
+  it('never forces when the time of an earlier one ends before it arrives', async () => {
+    const { clock, isForced } = draining();
+    process.emit('SIGUSR1');
+    await clock.advance(60_000);
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    // The next one is sent in the third turn, before what was counted is forgotten in that turn.
+    let turned = turn();
+    for (let i = 0; i < 3; i++) {
+      process.kill(process.pid, 'SIGUSR1');
+      await turned;
+      await turn();
+      turned = turn();
+      await turned;
+      turned = turn();
+    }
+    await delay(5);
+    expect(isForced()).toBe(false);
+  });
+
   it('leaves `process.kill` as it was when the last shutdown is uninstalled', () => {
     const { kill } = process;
     const first = new Shutdown({ logger: false }).install(quiet);

@@ -43,9 +43,13 @@ export class Acquiring<R> implements Takeable<Lease<R>>, WaiterList {
     return this.#lease;
   }
 
-  /** It never answers a call at once, so that there is no lease to put back. */
+  /** A lease that came before its call became a branch goes back to the pool. */
   putBack(lease: Lease<R> | undefined): boolean {
-    return lease === undefined;
+    if (lease === undefined) return true;
+    if (lease.isOver) return false;
+    this.#isTaken = false;
+    this.#leave();
+    return true;
   }
 
   park(waiter: Waiter): void {

@@ -3,7 +3,6 @@ import { CancellationToken, type Clock, TimeoutError } from '@quiesce/cancellati
 /** What came of the closing of resources. */
 export interface ClosingTally {
   closed: number;
-  failed: unknown[];
   timedOut: number;
 }
 
@@ -14,8 +13,17 @@ export interface Closer<R> {
   readonly clock: Clock;
 }
 
-/** Closes one resource, within its own time. Never rejects. A closer's later error becomes the `cause` of its TimeoutError. */
-export async function closeOne<R>(closer: Closer<R>, resource: R, tally: ClosingTally): Promise<void> {
+/**
+ * Closes one resource, within its own time. Never rejects. A closer's later error becomes the `cause` of its TimeoutError.
+ *
+ * @param failed called with what it fails with, also a TimeoutError; it must not throw
+ */
+export async function closeOne<R>(
+  closer: Closer<R>,
+  resource: R,
+  tally: ClosingTally,
+  failed: (error: unknown) => void,
+): Promise<void> {
   const closing = (async () => closer.close?.(resource))();
   const limit = CancellationToken.timeout(closer.closeTimeout, { clock: closer.clock });
   try {
@@ -24,11 +32,11 @@ export async function closeOne<R>(closer: Closer<R>, resource: R, tally: Closing
     else {
       tally.timedOut++;
       const late = new TimeoutError(closer.closeTimeout, `Closing did not end within ${closer.closeTimeout} ms`);
-      tally.failed.push(late);
+      failed(late);
       closing.catch((cause) => Object.assign(late, { cause }));
     }
   } catch (error) {
-    tally.failed.push(error);
+    failed(error);
   } finally {
     limit.dispose();
   }

@@ -12,6 +12,8 @@ import { nameError } from '@quiesce/internal';
  * ```
  */
 export class QueueFullError extends Error {
+  /** @internal See `nameError`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(QueueFullError, 'QueueFullError');
   /** Always `QueueFullError`. */
   declare readonly name: 'QueueFullError';
   /** Always `ERR_QUEUE_FULL`. */
@@ -27,4 +29,3 @@ export class QueueFullError extends Error {
     this.capacity = capacity;
   }
 }
-nameError(QueueFullError, 'QueueFullError');

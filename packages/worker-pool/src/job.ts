@@ -1,4 +1,5 @@
 import { CancellationToken, type Clock } from '@quiesce/cancellation-token';
+import { ignore } from '@quiesce/internal';
 import type { TrackerGuard } from '@quiesce/scope';
 import type { Level, Place } from './line.ts';
 
@@ -70,8 +71,6 @@ export class Job implements Place {
     this.token?.cancel(reason);
   }
 }
-
-function ignore(): void {}
 
 /** No more tokens than needed: most jobs have neither a signal nor a time limit. */
 function tokenOf(signal: CancellationToken | undefined, timeout: number, clock: Clock): CancellationToken {

@@ -16,6 +16,7 @@ import {
   CancellationToken,
   type Clock,
   ClosedError,
+  consumeSlice,
   isCancellationOf,
   isClosedError,
   reportUncaught,
@@ -24,10 +25,9 @@ import {
   systemClock,
 } from '@quiesce/cancellation-token';
 import { Semaphore, type SemaphorePermit } from '@quiesce/channel';
-import { checkFunction, checkOptions, checkTime, defineHandle } from '@quiesce/internal';
+import { checkCount, checkFunction, checkOptions, checkTime, defineHandle } from '@quiesce/internal';
 import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
 import { Acquiring } from './acquiring.ts';
-import { checkCount, checkTimeoutOptions } from './check.ts';
 import { type Closer, type ClosingTally, closeOne } from './closing.ts';
 import { type Holding, Lease } from './lease.ts';
 
@@ -51,7 +51,10 @@ export interface ResourcePoolOptions<R> {
   readonly clock?: Clock | undefined;
 }
 
-const poolOptions = ['create', 'close', 'isUsable', 'max', 'closeTimeout', 'name', 'leakDetection', 'clock'] as const;
+const poolOptions = ['create', 'close', 'isUsable', 'max', 'closeTimeout', 'name', 'clock'];
+
+/** How many errors of closers a pool keeps while it lends. */
+const KEPT = 100;
 
 /** How one waits for a lease. */
 export interface AcquireOptions {
@@ -65,7 +68,10 @@ export interface AcquireOptions {
 export interface ResourcePoolReport {
   /** How many were closed. */
   readonly closed: number;
-  /** Why others could not be, in order; a `TimeoutError` for each that took too long. */
+  /**
+   * Why others could not be, in order; a `TimeoutError` for each that took too long. Of a pool that lends, the last 100. Unless `close`
+   * is under way, each of these errors is also given to the uncaught handler, or printed on stderr.
+   */
   readonly failed: readonly unknown[];
   /** How many took too long; they are no longer waited for. */
   readonly timedOut: number;
@@ -121,7 +127,10 @@ export class ResourcePool<R> implements Drainable {
   /** The newest is lent first. */
   readonly #idle: R[] = [];
   readonly #leased: Set<Holding<R>> = new Set();
-  readonly #tally: ClosingTally & { forced: number } = { closed: 0, failed: [], timedOut: 0, forced: 0 };
+  readonly #tally: ClosingTally & { forced: number } = { closed: 0, timedOut: 0, forced: 0 };
+  readonly #failed: unknown[] = [];
+  /** How many calls of `close` give a report, which has the errors. */
+  #closeCalls = 0;
   #createErrors: ResourcePoolReport['createErrors'] = undefined;
   /** Set at the deadline: what is made then is closed at once. */
   #isCut = false;
@@ -132,15 +141,14 @@ export class ResourcePool<R> implements Drainable {
    * @throws RangeError for a bad number or time; TypeError for what should be a function
    */
   constructor(options: ResourcePoolOptions<R>) {
-    checkOptions('new ResourcePool', options, poolOptions);
+    checkOptions('new ResourcePool', options, poolOptions, ['leakDetection']);
     // Of nothing it is told what is missing.
     const given = Object(options) as ResourcePoolOptions<R>;
     const { create, close, isUsable, max, closeTimeout = 5_000, name = 'resources', clock = systemClock } = given;
     checkFunction('new ResourcePool: create', create);
     if (close !== undefined) checkFunction('new ResourcePool: close', close);
     if (isUsable !== undefined) checkFunction('new ResourcePool: isUsable', isUsable);
-    checkCount('new ResourcePool: max', max, 1);
-    checkTime('new ResourcePool: closeTimeout', closeTimeout);
+    checkCount('new ResourcePool: max', max, 1, Number.POSITIVE_INFINITY);
     this.name = name;
     this.#create = create;
     this.#isUsable = isUsable;
@@ -186,6 +194,8 @@ export class ResourcePool<R> implements Drainable {
    * ```
    */
   acquire(options: AcquireOptions = {}): SourcePromise<Lease<R>> {
+    // For a loop that computes with each resource.
+    void consumeSlice();
     try {
       const until = this.#until(options);
       return sourcePromise(new Acquiring(until, (token, lent) => this.#acquire(token, lent)));
@@ -196,10 +206,12 @@ export class ResourcePool<R> implements Drainable {
 
   /** What gives an `acquire` up. */
   #until(options: AcquireOptions): CancellationToken {
-    checkTimeoutOptions('acquire', options, ['signal', 'timeout']);
+    checkOptions('acquire', options, ['signal', 'timeout']);
     const { timeout } = options;
-    if (timeout !== undefined) checkTime('acquire: timeout', timeout);
-    const signal = options.signal === undefined ? CancellationToken.never : CancellationToken.from(options.signal);
+    const signal =
+      options.signal === undefined
+        ? CancellationToken.never
+        : CancellationToken.from(options.signal, 'acquire: signal');
     return timeout === undefined ? signal : signal.withTimeout(timeout, { clock: this.#closer.clock });
   }
 
@@ -229,6 +241,8 @@ export class ResourcePool<R> implements Drainable {
       return await work(lease.resource);
     } finally {
       lease.release();
+      const turn = consumeSlice();
+      if (turn !== undefined) await turn;
     }
   }
 
@@ -253,8 +267,8 @@ export class ResourcePool<R> implements Drainable {
    * @throws (rejects) the token's reason, when it was cancelled before; TypeError when it is neither
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
+    const own = CancellationToken.from(token, 'drain');
     this.stop();
-    const own = CancellationToken.from(token);
     const deadline = own.onCancelled(() => this.#cut());
     try {
       await this.#parts.drain(own);
@@ -275,15 +289,17 @@ export class ResourcePool<R> implements Drainable {
    * @throws (rejects) RangeError for a bad time, and then nothing has happened
    */
   async close(options: { readonly timeout: number }): Promise<ResourcePoolReport> {
-    checkTimeoutOptions('close', options, ['timeout']);
+    checkOptions('close', options, ['timeout']);
     const { timeout } = Object(options) as typeof options;
     checkTime('close: timeout', timeout);
     const deadline = CancellationToken.timeout(timeout, { clock: this.#closer.clock });
+    this.#closeCalls++;
     try {
       await this.drain(deadline);
     } catch {
       // The deadline; the report says what it has cut off.
     } finally {
+      this.#closeCalls--;
       deadline.dispose();
     }
     return this.report();
@@ -292,7 +308,7 @@ export class ResourcePool<R> implements Drainable {
   /** What has come of the resources. */
   report(): ResourcePoolReport {
     const createErrors = this.#createErrors;
-    const report = { ...this.#tally, failed: [...this.#tally.failed], making: this.#makings.length };
+    const report = { ...this.#tally, failed: [...this.#failed], making: this.#makings.length };
     return createErrors === undefined ? report : { ...report, createErrors };
   }
 
@@ -336,9 +352,20 @@ export class ResourcePool<R> implements Drainable {
     try {
       return this.#isUsable?.(resource) ?? true;
     } catch (error) {
-      reportUncaught(error);
+      this.#report('isUsable has failed', error);
       return false;
     }
+  }
+
+  /** Not fatal: a broken connection must not end a program that goes on with another one. */
+  #report(what: string, error: unknown): void {
+    reportUncaught(new Error(`pool ${JSON.stringify(this.name)}: ${what}`, { cause: error }), { isFatal: false });
+  }
+
+  #closeFailed(error: unknown): void {
+    this.#failed.push(error);
+    if (!this.isClosed && this.#failed.length > KEPT) this.#failed.shift();
+    if (this.#closeCalls === 0) this.#report('a resource could not be closed', error);
   }
 
   #lend(permit: SemaphorePermit, resource: R, part: TrackerGuard = this.#parts.guard()): Lease<R> {
@@ -402,7 +429,7 @@ export class ResourcePool<R> implements Drainable {
   /** Invariant 3: who calls this has taken the resource out of wherever it was. */
   #close(resource: R): void {
     const guards = [this.#closings.guard(), this.#parts.guard()];
-    void closeOne(this.#closer, resource, this.#tally).then(() => {
+    void closeOne(this.#closer, resource, this.#tally, (error) => this.#closeFailed(error)).then(() => {
       for (const guard of guards) guard.dispose();
     });
   }

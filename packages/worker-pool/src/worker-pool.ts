@@ -16,14 +16,14 @@ import {
   CancellationToken,
   type Clock,
   ClosedError,
+  consumeSlice,
   isCancellationOf,
   source,
   systemClock,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import { checkFunction, checkOptions, checkTime, defineHandle, show } from '@quiesce/internal';
+import { checkChoice, checkCount, checkFunction, checkOptions, checkTime, defineHandle, show } from '@quiesce/internal';
 import { type Drainable, TaskTracker } from '@quiesce/scope';
-import { checkCount, checkTimeoutOptions } from './check.ts';
 import { QueueFullError } from './errors.ts';
 import { Job, type JobOptions } from './job.ts';
 import { PriorityLine } from './line.ts';
@@ -46,6 +46,8 @@ export interface WorkerPoolOptions {
   /** Where time comes from; default: the platform's. */
   readonly clock?: Clock | undefined;
 }
+
+const poolOptions = ['concurrency', 'capacity', 'whenFull', 'timeout', 'cancelTimeout', 'name', 'clock'];
 
 /** How `shutdown` ends a pool. */
 export interface ShutdownOptions {
@@ -114,29 +116,14 @@ export class WorkerPool implements Drainable {
    * @throws RangeError for a bad number or time; TypeError for another `whenFull`
    */
   constructor(options: WorkerPoolOptions) {
-    checkOptions('new WorkerPool', options, [
-      'concurrency',
-      'capacity',
-      'whenFull',
-      'timeout',
-      'cancelTimeout',
-      'name',
-      'clock',
-    ]);
+    checkOptions('new WorkerPool', options, poolOptions);
     // Of nothing it is told what is missing.
-    const {
-      concurrency,
-      capacity = Number.POSITIVE_INFINITY,
-      whenFull = 'wait',
-    } = Object(options) as WorkerPoolOptions;
-    const { timeout = Number.POSITIVE_INFINITY, cancelTimeout = 1_000 } = Object(options) as WorkerPoolOptions;
-    checkCount('new WorkerPool: concurrency', concurrency, 1);
-    checkCount('new WorkerPool: capacity', capacity, 0);
-    checkTime('new WorkerPool: timeout', timeout);
-    checkTime('new WorkerPool: cancelTimeout', cancelTimeout);
-    if (whenFull !== 'wait' && whenFull !== 'refuse') {
-      throw new TypeError(`new WorkerPool: whenFull must be 'wait' or 'refuse', got ${show(whenFull)}`);
-    }
+    const given = Object(options) as WorkerPoolOptions;
+    const { concurrency, capacity = Number.POSITIVE_INFINITY, whenFull = 'wait' } = given;
+    const { timeout = Number.POSITIVE_INFINITY, cancelTimeout = 1_000 } = given;
+    checkCount('new WorkerPool: concurrency', concurrency, 1, Number.POSITIVE_INFINITY);
+    checkCount('new WorkerPool: capacity', capacity, 0, Number.POSITIVE_INFINITY);
+    checkChoice('new WorkerPool: whenFull', whenFull, ['wait', 'refuse']);
     this.name = options.name ?? 'workers';
     this.concurrency = concurrency;
     this.capacity = capacity;
@@ -191,10 +178,9 @@ export class WorkerPool implements Drainable {
     checkFunction('execute', job);
     checkOptions('execute', options, ['priority', 'timeout', 'signal', 'name']);
     const { priority = 0, timeout = this.#timeout } = options;
-    checkTime('execute: timeout', timeout);
     if (!Number.isFinite(priority))
       throw new RangeError(`execute: priority must be a finite number, got ${show(priority)}`);
-    const signal = options.signal === undefined ? undefined : CancellationToken.from(options.signal);
+    const signal = options.signal === undefined ? undefined : CancellationToken.from(options.signal, 'execute: signal');
     signal?.throwIfCancelled();
     const entry = new Job(options.name ?? (job.name || 'job'), priority, signal);
     // Awaiting brings back the caller's asynchronous context, whoever sets off the start.
@@ -203,6 +189,8 @@ export class WorkerPool implements Drainable {
       return await this.#run(entry, job, timeout);
     } finally {
       this.#leave(entry);
+      const turn = consumeSlice();
+      if (turn !== undefined) await turn;
     }
   }
 
@@ -240,7 +228,7 @@ export class WorkerPool implements Drainable {
    * @throws (rejects) the token's reason, when it was cancelled before; TypeError when it is neither
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
-    await this.#drain(CancellationToken.from(token), this.#cancelTimeout);
+    await this.#drain(CancellationToken.from(token, 'drain'), this.#cancelTimeout);
   }
 
   /**
@@ -251,10 +239,9 @@ export class WorkerPool implements Drainable {
    * @throws (rejects) RangeError for a bad time, and then nothing has happened
    */
   async shutdown(options: ShutdownOptions): Promise<WorkerPoolReport> {
-    checkTimeoutOptions('shutdown', options, ['timeout', 'cancelTimeout']);
+    checkOptions('shutdown', options, ['timeout', 'cancelTimeout']);
     const { timeout, cancelTimeout = this.#cancelTimeout } = Object(options) as ShutdownOptions;
     checkTime('shutdown: timeout', timeout);
-    checkTime('shutdown: cancelTimeout', cancelTimeout);
     const deadline = CancellationToken.timeout(timeout, { clock: this.#clock });
     try {
       await this.#drain(deadline, cancelTimeout);

@@ -1,9 +1,15 @@
-import { CancellationToken, CancelledError, ClosedError, TimeoutError } from '@quiesce/cancellation-token';
+import {
+  CancellationToken,
+  CancelledError,
+  ClosedError,
+  setUncaughtHandler,
+  TimeoutError,
+} from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import type { Drainable } from '@quiesce/scope';
 import { select } from '@quiesce/select';
 import { type Lease, ResourcePool, type ResourcePoolOptions } from '@quiesce/worker-pool';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { deaf, rejection, turn, uncaught } from './vocabulary.ts';
 
 const never = CancellationToken.never;
@@ -186,7 +192,7 @@ describe('acquiring', () => {
     (await pool.acquire()).release();
     expect(ids(await pool.acquire())).toEqual([2]);
     await turn();
-    expect(errors).toEqual([error]);
+    expect(errors).toMatchObject([{ message: 'pool "resources": isUsable has failed', cause: error }]);
   });
 });
 
@@ -341,6 +347,28 @@ describe('closing', () => {
       failed: [error, { name: 'TimeoutError' }],
     });
     expect(clock.pending).toBe(0);
+  });
+
+  it('reports a closer that fails while the pool lends, or drains without a report, and keeps the last 100 errors', async () => {
+    const errors = uncaught();
+    const print = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const { pool } = things({ max: 1, close: ({ id }) => Promise.reject(new Error(`closer ${id}`)) });
+    for (let i = 1; i <= 150; i++) (await pool.acquire()).destroy();
+    await turn();
+    expect(errors).toHaveLength(150);
+    expect(errors[0]).toMatchObject({
+      message: 'pool "resources": a resource could not be closed',
+      cause: new Error('closer 1'),
+    });
+    expect(pool.report().failed).toHaveLength(100);
+    expect(pool.report().failed[99]).toEqual(new Error('closer 150'));
+    (await pool.acquire()).release();
+    setUncaughtHandler(undefined);
+    await pool.drain(never);
+    await turn();
+    expect(print.mock.calls).toMatchObject([[{ cause: new Error('closer 151') }]]);
+    print.mockRestore();
+    expect(pool.report().failed).toHaveLength(101);
   });
 
   it('gives a closer that fails after its time to the report, as the cause of its TimeoutError', async () => {

@@ -226,7 +226,7 @@ describe('a shared token', () => {
   });
 
   it('is refused where it is none', () => {
-    expect(() => receiveToken({} as never)).toThrow('expected what shareToken(token).shared was');
+    expect(() => receiveToken({} as never)).toThrow('expected the `shared` of shareToken(token), got');
     expect(() => receiveToken(undefined as never)).toThrow(TypeError);
     expect(() => shareToken(5 as never)).toThrow('expected an AbortSignal');
   });

@@ -1,6 +1,6 @@
 // Bursts of messages, each receiver its own loop that takes as many as there are.
 
-import type { Receiver } from '@quiesce/broadcast-channel';
+import type { BroadcastReceiver } from '@quiesce/broadcast-channel';
 import { Effect, PubSub } from 'effect';
 import { pushableV } from 'it-pushable';
 import type { Audience, Rival } from './audience.ts';
@@ -15,7 +15,7 @@ const recvMany: Rival = {
   name: 'quiesce',
   open: (audience) => {
     const [tx, receivers] = channelFor(audience, CAPACITY);
-    const listen = async (rx: Receiver<number>): Promise<void> => {
+    const listen = async (rx: BroadcastReceiver<number>): Promise<void> => {
       for (let next = 0; ; ) next = hearAll(audience, await rx.recvMany(LIMIT), next);
     };
     for (const rx of receivers) void listen(rx);

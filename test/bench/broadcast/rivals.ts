@@ -1,7 +1,7 @@
 // One message at a time, each receiver its own loop.
 
 import { EventEmitter, on } from 'node:events';
-import { broadcast, type Receiver, type Sender } from '@quiesce/broadcast-channel';
+import { type BroadcastReceiver, type BroadcastSender, broadcast } from '@quiesce/broadcast-channel';
 import { channel, mult } from '@thi.ng/csp';
 import { Effect, PubSub, Scope } from 'effect';
 import Emittery from 'emittery';
@@ -23,7 +23,10 @@ async function iterate(audience: Audience, values: AsyncIterable<number>): Promi
 }
 
 /** A channel with as many receivers as there are in the audience. */
-export function channelFor({ receivers }: Audience, capacity: number): [tx: Sender<number>, all: Receiver<number>[]] {
+export function channelFor(
+  { receivers }: Audience,
+  capacity: number,
+): [tx: BroadcastSender<number>, all: BroadcastReceiver<number>[]] {
   const tx = broadcast.sender<number>(capacity);
   return [tx, Array.from({ length: receivers }, () => tx.subscribe())];
 }
@@ -45,7 +48,7 @@ const recv: Rival = {
   name: 'quiesce',
   open: (audience) => {
     const [tx, receivers] = channelFor(audience, CAPACITY);
-    const listen = async (rx: Receiver<number>): Promise<void> => {
+    const listen = async (rx: BroadcastReceiver<number>): Promise<void> => {
       for (let next = 0; ; next++) audience.hear(await rx.recv(), next);
     };
     for (const rx of receivers) void listen(rx);

@@ -1,4 +1,10 @@
-import { broadcast, type LaggedError, type Receiver, type Sender, type WeakSender } from '@quiesce/broadcast-channel';
+import {
+  type BroadcastReceiver,
+  type BroadcastSender,
+  broadcast,
+  type LaggedError,
+  type WeakBroadcastSender,
+} from '@quiesce/broadcast-channel';
 import { retained } from '@quiesce/broadcast-channel/testing';
 import { isClosedError, PENDING, type Source, source, type Waiter } from '@quiesce/cancellation-token';
 import type { Op } from './recordings.ts';
@@ -44,12 +50,12 @@ interface Future {
 
 /** Tokio's handles and futures of one channel. */
 class BroadcastReplay implements Replay {
-  readonly #senders = new Map<number, Sender<number>>();
-  readonly #weak = new Map<number, WeakSender<number>>();
-  readonly #receivers = new Map<number, Receiver<number>>();
+  readonly #senders = new Map<number, BroadcastSender<number>>();
+  readonly #weak = new Map<number, WeakBroadcastSender<number>>();
+  readonly #receivers = new Map<number, BroadcastReceiver<number>>();
   readonly #futures = new Map<number, Future>();
   /** The first sender: it tells what the channel holds also when everything was dropped. */
-  #first: Sender<number> | undefined;
+  #first: BroadcastSender<number> | undefined;
   #woken: number[] = [];
 
   takeWoken(): number[] {
@@ -171,7 +177,7 @@ class BroadcastReplay implements Replay {
   }
 
   /** What every handle that lives says of the senders; they have to say the same. */
-  #counts(idle: readonly Receiver<number>[]): Answers {
+  #counts(idle: readonly BroadcastReceiver<number>[]): Answers {
     const handles = [...this.#senders.values(), ...this.#weak.values(), ...idle];
     const said = new Set(handles.map(({ strongCount, weakCount }) => `${strongCount} ${weakCount}`));
     if (said.size > 1) throw new Error(`the handles disagree: ${[...said]}`);
@@ -187,7 +193,7 @@ function sent(reached: number, value: number): object {
   return reached === 0 ? { err: value } : { ok: reached };
 }
 
-function tried(rx: Receiver<number>): unknown {
+function tried(rx: BroadcastReceiver<number>): unknown {
   const got = rx.tryRecv();
   if (got.ok) return { v: got.value };
   return got.why === 'lagged' ? { lagged: got.missed } : got.why;

@@ -2,9 +2,11 @@
 import { Application, Comment, Converter, type DeclarationReflection, ReflectionKind } from 'typedoc';
 import { publicPackages, root } from '../../package/packages.ts';
 
+/** The umbrella re-exports what the others document. */
+const documented = publicPackages().filter(({ manifest }) => manifest.name !== 'quiesce');
 /** The name of each module by its source: `packages/worker-pool/src/node/index.ts` → `@quiesce/worker-pool/node`. */
 const modules = new Map(
-  publicPackages().flatMap(({ manifest, directory, entries }) =>
+  documented.flatMap(({ manifest, directory, entries }) =>
     [...entries].map(([subpath, source]) => [directory + source.slice(1), manifest.name + subpath.slice(1)] as const),
   ),
 );
@@ -38,7 +40,7 @@ export async function writeReference(folder: string): Promise<void> {
       ...['@quiesce/cancellation-token.DropGuard.T.__type.cancel'],
       ...['@quiesce/scope.Scope.race.W', '@quiesce/scope.Scope.any.W'],
     ],
-    packagesRequiringDocumentation: publicPackages().map(({ manifest }) => manifest.name),
+    packagesRequiringDocumentation: documented.map(({ manifest }) => manifest.name),
     outputs: [{ name: 'markdown', path: folder }],
     logLevel: 'Warn',
   });

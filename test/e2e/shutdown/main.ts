@@ -45,6 +45,12 @@ const waits: Record<string, (shutdown: Shutdown) => Promise<unknown>> = {
   },
   select: (shutdown) => select({ tick: sleep(1e6) }, { signal: shutdown.stopAccepting }),
   scope: (shutdown) => scope((s) => s.token.cancelled(), { signal: shutdown.stopAccepting }),
+  'Promise.any': (shutdown) => Promise.any([waits['delay']?.(shutdown), waits['select']?.(shutdown)]),
+  'a chain of AbortControllers': ({ stopAccepting: { signal } }) => {
+    const controller = new AbortController();
+    signal.addEventListener('abort', () => controller.abort(signal.reason));
+    return delay(1e6, undefined, { signal: AbortSignal.any([controller.signal]) });
+  },
   'a floating promise': async (shutdown) => {
     void delay(1e6, undefined, { signal: shutdown.stopAccepting.signal });
     await shutdown.stopAccepting.cancelled();
@@ -112,6 +118,18 @@ const programs: Record<string, Main> = {
     setTimeout(() => server.listen(0, '127.0.0.1'), 1);
   },
   'a main that waits for its own end': (_, shutdown) => shutdown.stopped(),
+  'a task that waits for the end of the program, later': async (s, shutdown) => {
+    s.spawn(async () => {
+      await shutdown.stopAccepting.cancelled();
+      await shutdown.stopped();
+    });
+    await shutdown.stopAccepting.cancelled();
+  },
+  'a main that adds listeners for signals': async () => {
+    await sleep(1);
+    process.on('SIGTERM', () => {});
+    process.once('SIGTERM', () => {});
+  },
   'a worker thread': async (_, shutdown) => {
     if (shutdown.name === 'thread') return;
     const worker = new Worker(new URL(import.meta.url), { argv: ['a worker thread', '{"name":"thread"}'] });
@@ -133,6 +151,13 @@ for (const [how, wait] of Object.entries(waits)) {
   programs[`a task waits by ${how}`] = async (s, shutdown) => {
     s.spawn(job);
     s.spawn(() => wait(shutdown));
+    await shutdown.stopAccepting.cancelled();
+  };
+  programs[`a scope of a library waits by ${how}`] = async (s, shutdown) => {
+    const library = new Scope({ name: 'library' });
+    library.spawn(() => wait(shutdown));
+    library.spawn(job);
+    s.spawn(() => library.join());
     await shutdown.stopAccepting.cancelled();
   };
 }

@@ -1,13 +1,18 @@
 // A program of a user's, compiled against and run on the installed tarball; it throws when something is not as it should be.
-import { broadcast, type Receiver, type Sender, type WeakSender } from '@quiesce/broadcast-channel';
+import {
+  type BroadcastReceiver,
+  type BroadcastSender,
+  broadcast,
+  type WeakBroadcastSender,
+} from '@quiesce/broadcast-channel';
 import { retained } from '@quiesce/broadcast-channel/testing';
 
-const [tx, rx]: [Sender<number>, Receiver<number>] = broadcast<number>(2);
+const [tx, rx]: [BroadcastSender<number>, BroadcastReceiver<number>] = broadcast<number>(2);
 const first: Promise<number> = rx.recv();
 for (const value of [1, 2, 3, 4]) tx.send(value);
 const next = rx.tryRecv();
 if (next.ok || next.why !== 'lagged' || next.missed !== 1) throw new Error('the lag was not counted');
-const weak: WeakSender<number> = tx.downgrade();
+const weak: WeakBroadcastSender<number> = tx.downgrade();
 const held: number[] = retained(weak);
 if (held.join() !== '3,4') throw new Error(`the channel holds ${held.join()}`);
 void first.then((value: number) => {

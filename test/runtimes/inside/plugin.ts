@@ -43,7 +43,8 @@ function lackOf(specifier: string, importer: string, id: string): string | undef
   if (/^[./\0]/.test(specifier) || (needNode.includes(specifier) && importer.endsWith('/node-only.test.ts'))) return;
   if (!isWeb(id)) return lacks[id]?.[specifier];
   if (needNode.includes(specifier)) return `Node, as ${specifier} does`;
-  const isPortable = specifier.startsWith('@quiesce/') || portable.has(specifier.split('/')[0] ?? '');
+  const [home = ''] = specifier.split('/');
+  const isPortable = home === '@quiesce' || home === 'quiesce' || portable.has(home);
   return isPortable ? undefined : specifier;
 }
 

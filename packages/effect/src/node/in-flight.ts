@@ -1,4 +1,5 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
+import { checkKind } from '@quiesce/internal';
 import { Effect, type Fiber } from 'effect';
 import { interruptWith } from '../run-effect.ts';
 import { CurrentShutdown } from './current-shutdown.ts';
@@ -30,6 +31,7 @@ export function inFlight<A, E, R>(
   name: string,
   effect: Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E, R | CurrentShutdown> {
+  checkKind(Effect.isEffect(effect), 'inFlight', 'a name and an Effect', effect);
   return Effect.flatMap(CurrentShutdown, (shutdown) =>
     Effect.acquireUseRelease(
       Effect.sync(() => shutdown.guard(name)),

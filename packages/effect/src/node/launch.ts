@@ -1,3 +1,4 @@
+import { checkKind, checkOptions } from '@quiesce/internal';
 import {
   formatReport,
   type HookHandle,
@@ -72,6 +73,9 @@ export async function launch<ROut, E, RIn>(
   layer: Layer.Layer<ROut, E, RIn>,
   options: LaunchOptions & { readonly context?: Context.Context<Needs<RIn>> } = {},
 ): Promise<Context.Context<ROut | CurrentShutdown>> {
+  checkKind(typeof shutdown?.hook === 'function', 'launch', 'a Shutdown', shutdown);
+  checkKind(Layer.isLayer(layer), 'launch', 'a Layer', layer);
+  checkOptions('launch', options, ['name', 'context']);
   const { name, context = Context.empty() as Context.Context<Needs<RIn>> } = options;
   const held = new Held();
   const hook = closeIn(shutdown, held, name);
@@ -142,6 +146,8 @@ export function shutdownLayer<ROut, E, RIn>(
   app: Layer.Layer<ROut, E, RIn>,
   options: ShutdownLayerOptions = {},
 ): Layer.Layer<ROut | CurrentShutdown, E, Needs<RIn>> {
+  checkKind(Layer.isLayer(app), 'shutdownLayer', 'a Layer', app);
+  checkKind(typeof options === 'object' && options !== null, 'shutdownLayer', 'options', options);
   const { install = false, ...others } = options;
   const making = Effect.gen(function* () {
     const shutdown = yield* Effect.acquireRelease(

@@ -1,3 +1,4 @@
+import { checkKind } from '@quiesce/internal';
 import type { HookHandle, HookOptions } from '@quiesce/shutdown';
 import { Effect } from 'effect';
 import { runEffect } from '../run-effect.ts';
@@ -31,6 +32,7 @@ export function shutdownHook<R>(
   effect: Effect.Effect<unknown, unknown, R>,
   options?: HookOptions,
 ): Effect.Effect<HookHandle, never, R | CurrentShutdown> {
+  checkKind(Effect.isEffect(effect), 'shutdownHook', 'an Effect', effect);
   return Effect.contextWith((context) =>
     Effect.map(CurrentShutdown, (shutdown) =>
       shutdown.hook(name, (signal) => runEffect(effect, { signal, context }), options),

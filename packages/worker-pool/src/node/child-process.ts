@@ -3,7 +3,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime } from '@quiesce/internal';
+import { checkKind, checkOptions, checkTime } from '@quiesce/internal';
 import { WorkerEndedError } from './errors.ts';
 import { follow } from './following.ts';
 import { errorOf, unwireReason, type WiredReason, wireJson } from './reason.ts';
@@ -47,9 +47,10 @@ export interface ChildExit {
  */
 export async function guardChild(child: ChildProcess, options: GuardChildOptions): Promise<ChildExit> {
   checkOptions('guardChild', options, ['token', 'grace', 'clock']);
-  const { grace = 1_000, clock = systemClock } = options;
+  const { grace = 1_000, clock = systemClock } = Object(options) as GuardChildOptions;
   checkTime('guardChild: grace', grace);
-  const token = CancellationToken.from(options.token);
+  const token = CancellationToken.from(options.token, 'guardChild: token');
+  checkKind(typeof child?.once === 'function' && 'exitCode' in child, 'guardChild', 'a ChildProcess', child);
   let timer: ReturnType<Clock['setTimer']> | undefined;
   let isKilled = false;
   const kill = (): void => {

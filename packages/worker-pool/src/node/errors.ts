@@ -17,6 +17,8 @@ import { nameError } from '@quiesce/internal';
  * ```
  */
 export class WorkerEndedError extends Error {
+  /** @internal See `nameError`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(WorkerEndedError, 'WorkerEndedError');
   /** Always `WorkerEndedError`. */
   declare readonly name: 'WorkerEndedError';
   /** Always `ERR_WORKER_ENDED`. */
@@ -33,4 +35,3 @@ export class WorkerEndedError extends Error {
     this.grace = grace;
   }
 }
-nameError(WorkerEndedError, 'WorkerEndedError');

@@ -1,4 +1,5 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
+import { show } from '@quiesce/internal';
 import { isRaised } from './flags.ts';
 import { follow } from './following.ts';
 import { receiveMessageOnPort } from './host.ts';
@@ -30,7 +31,7 @@ import type { SharedToken } from './share-token.ts';
 export function receiveToken(shared: SharedToken): CancellationToken {
   const { flags, port } = (shared ?? {}) as Partial<SharedToken>;
   if (!(flags instanceof Int32Array) || port === undefined) {
-    throw new TypeError('receiveToken: expected what shareToken(token).shared was in the thread that sent it');
+    throw new TypeError(`receiveToken: expected the \`shared\` of shareToken(token), got ${show(shared)}`);
   }
   const end = (abort: (reason: unknown) => void, wired: WiredReason | undefined): void => {
     port.close();

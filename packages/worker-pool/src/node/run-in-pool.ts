@@ -9,7 +9,7 @@
  */
 
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime } from '@quiesce/internal';
+import { checkKind, checkOptions, checkTime } from '@quiesce/internal';
 import { WorkerEndedError } from './errors.ts';
 import { giveUp, hasObeyed, isGivenUp } from './flags.ts';
 import { shareToken } from './share-token.ts';
@@ -73,7 +73,10 @@ export async function runInPool<O = unknown>(
   checkOptions('runInPool', options, ['token', 'grace', 'name', 'transferList', 'clock']);
   const { grace = 1_000, clock = systemClock, name, transferList = [] } = options;
   checkTime('runInPool: grace', grace);
-  const token = options.token === undefined ? CancellationToken.never : CancellationToken.from(options.token);
+  checkKind(typeof pool?.run === 'function', 'runInPool', 'a piscina', pool);
+  checkKind(Array.isArray(transferList), 'runInPool: transferList', 'a list', transferList);
+  const token =
+    options.token === undefined ? CancellationToken.never : CancellationToken.from(options.token, 'runInPool: token');
   token.throwIfCancelled();
   const link = shareToken(token);
   const ender = new AbortController();

@@ -46,7 +46,7 @@ export interface TokenLink extends Disposable {
  * ```
  */
 export function shareToken(token: CancellationToken | AbortSignal): TokenLink {
-  const near = CancellationToken.from(token);
+  const near = CancellationToken.from(token, 'shareToken');
   const flags = newFlags();
   const { port1, port2 } = new MessageChannel();
   port1.unref();

@@ -1,4 +1,5 @@
 import { type CancellationToken, isCancellation } from '@quiesce/cancellation-token';
+import { checkFunction } from '@quiesce/internal';
 import { enter, leave } from './flags.ts';
 import { receiveToken } from './receive-token.ts';
 import type { SharedToken } from './share-token.ts';
@@ -35,6 +36,7 @@ export interface ThreadCall<I> {
 export function threadTask<I, O>(
   work: (input: I, token: CancellationToken) => O | PromiseLike<O>,
 ): (call: ThreadCall<I>) => Promise<O> {
+  checkFunction('threadTask', work);
   return async (call) => {
     // Also for whoever runs it without runInPool, and is told so.
     const { input, token: shared } = Object(call) as ThreadCall<I>;

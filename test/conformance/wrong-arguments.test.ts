@@ -1,0 +1,141 @@
+// A wrong argument gets an error of a named class at the call that is wrong, which names the call and the option as the user
+// wrote them, and shows the value with its type. Nothing is left behind.
+import { setImmediate as turn } from 'node:timers/promises';
+import * as broadcast from '@quiesce/broadcast-channel';
+import * as token from '@quiesce/cancellation-token';
+import * as channel from '@quiesce/channel';
+import * as effect from '@quiesce/effect';
+import * as http from '@quiesce/http-drain';
+import * as scope from '@quiesce/scope';
+import * as select from '@quiesce/select';
+import * as shutdown from '@quiesce/shutdown';
+import * as pool from '@quiesce/worker-pool';
+import * as node from '@quiesce/worker-pool/node';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Kind, type Row, receive, rows, state } from './wrong-arguments.ts';
+
+const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node };
+const date = new Date(0);
+/** What is passed, by how an error shows it. */
+const values: [shown: string, value: unknown][] = [
+  ['undefined', undefined],
+  ['null', null],
+  ['the number 0', 0],
+  ['the number 5', 5],
+  ['the number -1', -1],
+  ['the number 1.5', 1.5],
+  ['the number NaN', Number.NaN],
+  ['the number Infinity', Number.POSITIVE_INFINITY],
+  ['the number 1e+300', 1e300],
+  ['the string "5"', '5'],
+  ['the string ""', ''],
+  ['the boolean true', true],
+  ['an array', [1]],
+  ['the function "named"', function named() {}],
+  ['a Promise', Promise.resolve(1)],
+  ['a Date', date],
+  [' Date', new Date(Number.NaN)],
+  ['an AbortController', new AbortController()],
+  ['a Map', new Map()],
+  ['the bigint 5', 5n],
+  ['the symbol Symbol(x)', Symbol('x')],
+];
+
+/** What each kind accepts of these. */
+const accepts: Record<Kind, (value: unknown) => boolean> = {
+  time: (value) => typeof value === 'number' && value >= 0,
+  period: (value) => typeof value === 'number' && value > 0,
+  count: (value) => value === 5,
+  'count from 0': (value) => value === 5 || value === 0,
+  limit: (value) => value === 5 || value === Number.POSITIVE_INFINITY || value === 1e300,
+  whole: (value) => value === 5 || value === 0,
+  number: (value) => typeof value === 'number' && (Number.isFinite(value) || value > 0),
+  function: (value) => typeof value === 'function',
+  signal: () => false,
+  // What has a `signal` is as good as options with one.
+  options: (value) => value instanceof AbortController,
+  source: () => false,
+  branch: (value) => value === undefined || value === null || typeof value === 'function' || value instanceof Promise,
+  branches: () => false,
+  promise: (value) => value instanceof Promise,
+  work: (value) => typeof value === 'function' || value instanceof Promise,
+  list: (value) => Array.isArray(value) || value instanceof Map,
+  // A list is refused for what is in it.
+  functions: (value) => Array.isArray(value) || value instanceof Map,
+  text: (value) => typeof value === 'string',
+  name: (value) => value === '5',
+  boolean: (value) => value === true,
+  clock: () => false,
+  date: (value) => value === date,
+  moment: (value) => value === date || (typeof value === 'number' && !Number.isNaN(value)),
+  choice: (value) => value === true || typeof value === 'function',
+  object: () => false,
+  // One that comes later is refused later.
+  resource: (value) => value instanceof Promise,
+  none: (value) => value === undefined,
+};
+
+/** What a receive that was called is likely to be passed as. */
+const isGivenBack: Kind[] = ['function', 'functions', 'signal', 'branches', 'list'];
+
+/** What a call throws, or rejects with before anything else is done; `undefined`: nothing. */
+async function failure(run: () => unknown): Promise<unknown> {
+  const called = (async () => run())().then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  const ended = await Promise.race([called, turn().then(turn)]);
+  return (ended as { error: unknown } | undefined)?.error;
+}
+
+const unhandled: unknown[] = [];
+const note = (error: unknown): void => void unhandled.push(error);
+beforeAll(() => void process.on('unhandledRejection', note));
+afterAll(() => void process.off('unhandledRejection', note));
+
+describe.each(Object.entries(rows))('%s', (_, table) => {
+  const cases = table.map((row, index): [string, number, Row] => [`${row[0]}, ${row[1]}`, index, row]);
+  test.each(cases)('%s (row %d)', async (_name, _index, [call, kind, run, missing]) => {
+    const [wrong, before]: [string[], unknown] = [[], state()];
+    for (const [shown, value] of values) {
+      if ((missing !== undefined && value === undefined) || accepts[kind](value)) continue;
+      const error = await failure(() => run(value));
+      const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      if (error === undefined) wrong.push(`${shown} is accepted`);
+      else if (!/^(Type|Range)Error$/.test((error as Error).name)) wrong.push(`${shown}: ${text}`);
+      else if (!(error as Error).message.startsWith(call) || !/^[: ]/.test((error as Error).message.slice(call.length)))
+        wrong.push(`${shown}: does not begin with the call: ${text}`);
+      else if (!(error as Error).message.includes(shown)) wrong.push(`${shown}: does not show it: ${text}`);
+    }
+    // One more: it gives back the value that it has taken.
+    if (isGivenBack.includes(kind)) await failure(() => run(receive()));
+    await turn();
+    expect(wrong).toEqual([]);
+    expect([unhandled.splice(0), state()]).toEqual([[], before]);
+  });
+});
+
+/** Calls that take anything, or nothing. */
+const exempt = [
+  // Of the source protocol, for libraries.
+  ...['consumeBudget', 'consumeSlice', 'asSource', 'asFailingSource', 'sourcePromise'],
+  ...['isSource', 'isCancelledError', 'isClosedError', 'isTimeoutError', 'branchOf', 'StreamSource'],
+  ...['causeFromError', 'errorFromCause', 'reasonFromCause'],
+  ...['Notify', 'Scope', 'checkSignals', 'parentToken'],
+];
+
+describe('the table has every exported call', () => {
+  const calls = new Set(Object.values(rows).flatMap((table) => table.flatMap(([call]) => call.split(/[:\s"]+/))));
+
+  test.each(Object.entries(exported))('of %s', (_, module) => {
+    const missing: string[] = [];
+    for (const [name, value] of Object.entries(module)) {
+      if (typeof value !== 'function' || value.prototype instanceof Error || exempt.includes(name)) continue;
+      const members = Object.entries(value).filter(([, member]) => typeof member === 'function');
+      for (const call of [name, ...members.map(([member]) => `${name}.${member}`)]) {
+        if (!calls.has(call)) missing.push(call);
+      }
+    }
+    expect(missing).toEqual([]);
+  });
+});

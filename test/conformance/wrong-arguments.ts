@@ -1,0 +1,551 @@
+// Every argument and option of every public call, with what it accepts: the table of `wrong-arguments.test.ts`.
+import { createServer } from 'node:http';
+import { broadcast } from '@quiesce/broadcast-channel';
+import {
+  CancellationToken,
+  checkpoint,
+  isCancellation,
+  isCancellationOf,
+  reportUncaught,
+  setUncaughtHandler,
+  systemClock,
+  untilCancelled,
+  wait,
+} from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import {
+  Barrier,
+  channel,
+  Mutex,
+  Notify,
+  OnceCell,
+  oneshot,
+  RwLock,
+  Semaphore,
+  unboundedChannel,
+  watch,
+} from '@quiesce/channel';
+import {
+  acquireIn,
+  effectFromScope,
+  effectFromSelect,
+  effectFromSource,
+  effectFromWork,
+  openScope,
+  runEffect,
+  sourceFromDeferred,
+  sourceFromQueue,
+  sourceFromStream,
+  sourceFromSubscription,
+  streamFromBroadcast,
+  streamFromChannel,
+  streamFromSource,
+} from '@quiesce/effect';
+import { inFlight, launch, shutdownHook, shutdownLayer } from '@quiesce/effect/node';
+import { drain } from '@quiesce/http-drain';
+import { formatTree, JoinSet, Scope, scope, shield, TaskTracker } from '@quiesce/scope';
+import {
+  interval,
+  intervalAt,
+  match,
+  moveOnAfter,
+  repeat,
+  select,
+  selectEach,
+  settle,
+  sleep,
+  sleepUntil,
+  timeout,
+  timeoutAt,
+  trySelect,
+} from '@quiesce/select';
+import {
+  checkGracePeriod,
+  formatReport,
+  reportToJson,
+  runMain,
+  Shutdown,
+  shutdownWithTimeout,
+  Terminal,
+} from '@quiesce/shutdown';
+import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
+import { guardChild, receiveToken, runInPool, shareToken, threadTask } from '@quiesce/worker-pool/node';
+import { Effect, Layer, Stream } from 'effect';
+
+// biome-ignore lint/suspicious/noExplicitAny: the calls are wrong on purpose
+type Wrong = any;
+
+/** What an argument accepts. */
+export type Kind =
+  | 'time'
+  | 'period'
+  | 'count'
+  | 'count from 0'
+  | 'limit'
+  | 'whole'
+  | 'number'
+  | 'function'
+  | 'signal'
+  | 'options'
+  | 'source'
+  | 'branch'
+  | 'branches'
+  | 'promise'
+  | 'work'
+  | 'list'
+  | 'functions'
+  | 'text'
+  | 'name'
+  | 'boolean'
+  | 'clock'
+  | 'date'
+  | 'moment'
+  | 'choice'
+  | 'object'
+  | 'resource'
+  | 'none';
+
+/** One argument or option: the call as an error names it, what it accepts, and how it is passed. */
+export type Row = readonly [call: string, kind: Kind, run: (value: Wrong) => unknown, mayBeMissing?: 'optional'];
+
+const noop = (): void => {};
+const optional = 'optional';
+
+const signalRow = (call: string, run: (options: Wrong) => unknown, option = 'signal'): Row[] => [
+  [`${call}: ${option}`, 'signal', (value) => run({ [option]: value }), optional],
+];
+const clockRow = (call: string, run: (options: Wrong) => unknown): Row[] => [
+  [`${call}: clock`, 'clock', (value) => run({ clock: value }), optional],
+];
+const timeRow = (call: string, run: (options: Wrong) => unknown, ...options: string[]): Row[] =>
+  options.map((option) => [`${call}: ${option}`, 'time', (value) => run({ [option]: value }), optional]);
+const textRow = (call: string, run: (options: Wrong) => unknown, option = 'name'): Row[] => [
+  [`${call}: ${option}`, 'text', (value) => run({ [option]: value }), optional],
+];
+const booleanRow = (call: string, run: (options: Wrong) => unknown, ...options: string[]): Row[] =>
+  options.map((option) => [`${call}: ${option}`, 'boolean', (value) => run({ [option]: value }), optional]);
+const optionsRow = (call: string, run: (options: Wrong) => unknown): Row[] => [[call, 'options', run, optional]];
+
+/** The rows of a method that can be given up. */
+const waitRows = (call: string, run: (options: Wrong) => unknown): Row[] => [
+  ...optionsRow(call, run),
+  ...signalRow(call, run),
+  ...timeRow(call, run, 'timeout'),
+  [`${call}: clock`, 'clock', (clock) => run({ clock, timeout: 5 }), optional],
+];
+
+const token = new CancellationToken();
+const ready = CancellationToken.alreadyCancelled('ready');
+const [tx, rx] = channel<number>(16);
+const [btx, brx] = broadcast<number>(16);
+const clock = new VirtualClock();
+
+const tokens: Row[] = [
+  ...optionsRow('new CancellationToken', (options) => new CancellationToken(options)),
+  ...textRow('new CancellationToken', (options) => new CancellationToken(options)),
+  ['CancellationToken.from', 'signal', (value) => CancellationToken.from(value)],
+  ['CancellationToken.any', 'list', (value) => CancellationToken.any(value)],
+  ['CancellationToken.any', 'signal', (value) => CancellationToken.any([token, value])],
+  ['CancellationToken.any', 'none', (value) => (CancellationToken.any as Wrong)([token], value)],
+  ['CancellationToken.all', 'list', (value) => CancellationToken.all(value)],
+  ['CancellationToken.all', 'signal', (value) => CancellationToken.all([value])],
+  ['CancellationToken.timeout', 'time', (value) => CancellationToken.timeout(value)],
+  ...optionsRow('CancellationToken.timeout', (options) => CancellationToken.timeout(5, options)),
+  ...clockRow('CancellationToken.timeout', (options) => CancellationToken.timeout(5, options)),
+  ...optionsRow('childToken', (options) => token.childToken(options)),
+  ...textRow('childToken', (options) => token.childToken(options)),
+  ['withTimeout', 'time', (value) => token.withTimeout(value)],
+  ...optionsRow('withTimeout', (options) => token.withTimeout(5, options)),
+  ...clockRow('withTimeout', (options) => token.withTimeout(5, options)),
+  ['withDeadline', 'date', (value) => token.withDeadline(value)],
+  ...optionsRow('withDeadline', (options) => token.withDeadline(new Date(), options)),
+  ...clockRow('withDeadline', (options) => token.withDeadline(new Date(), options)),
+  ['onCancelled', 'function', (value) => token.onCancelled(value)],
+  ['runUntilCancelled', 'work', (value) => token.runUntilCancelled(value)],
+  ['checkpoint', 'signal', (value) => checkpoint(value), optional],
+  ['isCancellation', 'signal', (value) => isCancellation(new Error('x'), value), optional],
+  ['isCancellationOf', 'signal', (value) => isCancellationOf(new Error('x'), value)],
+  ['untilCancelled', 'signal', (value) => untilCancelled(value, token)],
+  ['untilCancelled', 'source', (value) => untilCancelled(token, value)],
+  ['wait', 'source', (value) => wait(value)],
+  ['setUncaughtHandler', 'function', (value) => setUncaughtHandler(value), optional],
+  ...optionsRow('reportUncaught', (options) =>
+    reportUncaught(new Error('not reported'), options === undefined ? null : options),
+  ),
+  ['setTimer', 'time', (value) => systemClock.clearTimer(systemClock.setTimer(value, noop, { ref: false }))],
+  ['advance', 'time', (value) => clock.advance(value)],
+  ['run', 'function', (value) => clock.run(value)],
+  ['new VirtualClock', 'number', (value) => new VirtualClock(value), optional],
+];
+
+const channels: Row[] = [
+  ['broadcast', 'count', (value) => broadcast(value)],
+  ['broadcast', 'none', (value) => (broadcast as Wrong)(16, value)],
+  ['broadcast.sender', 'count', (value) => broadcast.sender(value)],
+  ['channel', 'count', (value) => channel(value)],
+  ['channel', 'none', (value) => (channel as Wrong)(16, value)],
+  ['unboundedChannel', 'none', (value) => (unboundedChannel as Wrong)(value)],
+  ['oneshot', 'none', (value) => (oneshot as Wrong)(value)],
+  ['watch', 'none', (value) => (watch as Wrong)(0, value)],
+  ...optionsRow('recv', (options) => brx.recv(options)),
+  ...signalRow('recv', (options) => brx.recv(options)),
+  ['recvMany', 'count', (value) => brx.recvMany(value)],
+  ...optionsRow('recvMany', (options) => brx.recvMany(5, options)),
+  ...signalRow('recvMany', (options) => brx.recvMany(5, options)),
+  ...optionsRow('values', (options) => brx.values(options)),
+  ...signalRow('values', (options) => brx.values(options)),
+  ['values: onLag', 'choice', (onLag) => brx.values({ onLag }), optional],
+  ['sameChannel', 'object', (value) => btx.sameChannel(value)],
+  ...waitRows('send', (options) => tx.send(5, options)),
+  ...waitRows('reserve', (options) => tx.reserve(options)),
+  ['reserveMany', 'count from 0', (value) => tx.reserveMany(value)],
+  ...waitRows('reserveMany', (options) => tx.reserveMany(3, options)),
+  ['tryReserveMany', 'count from 0', (value) => tx.tryReserveMany(value)],
+  ['sameChannel', 'object', (value) => tx.sameChannel(value)],
+  ...waitRows('recv', (options) => rx.recv(options)),
+  ['recvMany', 'count', (value) => rx.recvMany(value)],
+  ...waitRows('recvMany', (options) => rx.recvMany(5, options)),
+  ...optionsRow('values', (options) => rx.values(options)),
+  ...signalRow('values', (options) => rx.values(options)),
+  ...waitRows('recv', (options) => oneshot<number>()[1].recv(options)),
+  ...waitRows('changed', (options) => watch(0)[1].changed(options)),
+  ['waitFor', 'function', (value) => watch(0)[1].waitFor(value)],
+  ...waitRows('waitFor', (options) => watch(0)[1].waitFor(() => false, options)),
+  ...optionsRow('values', (options) => watch(0)[1].values(options)),
+  ...signalRow('values', (options) => watch(0)[1].values(options)),
+  ['sendModify', 'function', (value) => watch(0)[0].sendModify(value)],
+  ['sendIfModified', 'function', (value) => watch(0)[0].sendIfModified(value)],
+  ['new Semaphore', 'count from 0', (value) => new Semaphore(value)],
+  ...waitRows('acquire', (options) => new Semaphore(0).acquire(options)),
+  ['acquireMany', 'count from 0', (value) => new Semaphore(5).acquireMany(value)],
+  ...waitRows('acquireMany', (options) => new Semaphore(5).acquireMany(3, options)),
+  ['tryAcquireMany', 'count from 0', (value) => new Semaphore(5).tryAcquireMany(value)],
+  ['addPermits', 'count from 0', (value) => new Semaphore(5).addPermits(value)],
+  ['forgetPermits', 'count from 0', (value) => new Semaphore(5).forgetPermits(value)],
+  ['split', 'count from 0', (value) => new Semaphore(9).tryAcquireMany(8)?.split(value)],
+  ['merge', 'object', (value) => new Semaphore(9).tryAcquireMany(8)?.merge(value)],
+  ['new Mutex', 'none', (value) => new (Mutex as Wrong)(value)],
+  ...waitRows('acquire', (options) => new Mutex().acquire(options)),
+  ...optionsRow('new RwLock', (options) => new RwLock(options)),
+  ['new RwLock: maxReaders', 'count', (maxReaders) => new RwLock({ maxReaders }), optional],
+  ...waitRows('read', (options) => new RwLock().read(options)),
+  ...waitRows('write', (options) => new RwLock().write(options)),
+  ...waitRows('notified', (options) => new Notify().notified(options)),
+  ['new Barrier', 'count from 0', (value) => new Barrier(value)],
+  ...waitRows('wait', (options) => new Barrier(2).wait(options)),
+  ['new OnceCell', 'none', (value) => new (OnceCell as Wrong)(value)],
+  ['getOrInit', 'function', (value) => new OnceCell<number>().getOrInit(value)],
+  ...waitRows('getOrInit', (options) => new OnceCell<number>().getOrInit(() => 1, options)),
+];
+
+const branches = { ready };
+const selects: Row[] = [
+  ...(['select', 'selectEach', 'trySelect'] as const).flatMap((call): Row[] => {
+    const fn: Wrong = { select, selectEach, trySelect }[call];
+    const rows = (name: string, run: Wrong): Row[] => [
+      [name, 'branches', (value) => run(value)],
+      [name, 'branch', (value) => run({ one: value })],
+      [`${name}: else`, 'function', (value) => run({ one: token, else: value }), optional],
+    ];
+    const settings = (name: string, run: Wrong): Row[] => [
+      ...optionsRow(name, (options) => run(branches, options)),
+      ...signalRow(name, (options) => run(branches, options)),
+      ...timeRow(name, (options) => run(branches, options), 'cleanupTimeout'),
+      [`${name}: clock`, 'clock', (value) => run(branches, { clock: value, cleanupTimeout: 5 }), optional],
+    ];
+    return [
+      ...rows(call, fn),
+      ...rows(`${call}.biased`, fn.biased),
+      [`${call}: random`, 'function', (random) => fn(branches, { random }), optional],
+      ...(call === 'trySelect' ? [] : [...settings(call, fn), ...settings(`${call}.biased`, fn.biased)]),
+    ];
+  }),
+  ...optionsRow('trySelect', (options) => trySelect(branches, options)),
+  ...(['timeout', 'moveOnAfter'] as const).flatMap((call): Row[] => {
+    const fn: Wrong = { timeout, moveOnAfter }[call];
+    return [
+      [call, 'time', (value) => fn(value, () => 1)],
+      [call, 'work', (value) => fn(5, value)],
+      ...optionsRow(call, (options) => fn(5, () => 1, options)),
+      ...signalRow(call, (options) => fn(5, () => 1, options)),
+      ...clockRow(call, (options) => fn(5, () => 1, options)),
+      [`${call}: abandon`, 'choice', (abandon) => fn(5, () => 1, { abandon }), optional],
+    ];
+  }),
+  ['timeoutAt', 'date', (value) => timeoutAt(value, () => 1)],
+  ['timeoutAt', 'work', (value) => timeoutAt(new Date(), value)],
+  ...optionsRow('timeoutAt', (options) => timeoutAt(new Date(), () => 1, options)),
+  ...signalRow('timeoutAt', (options) => timeoutAt(new Date(), () => 1, options)),
+  ...clockRow('timeoutAt', (options) => timeoutAt(new Date(), () => 1, options)),
+  ['sleep', 'time', (value) => sleep(value)],
+  ...optionsRow('sleep', (options) => sleep(5, options)),
+  ...clockRow('sleep', (options) => sleep(5, options)),
+  ['sleep', 'none', (value) => (sleep as Wrong)(1, undefined, value)],
+  ['Sleep.reset', 'time', (value) => sleep(5).reset(value)],
+  ['Sleep.resetAt', 'moment', (value) => sleep(5).resetAt(value)],
+  ['sleepUntil', 'moment', (value) => sleepUntil(value)],
+  ...optionsRow('sleepUntil', (options) => sleepUntil(5, options)),
+  ...clockRow('sleepUntil', (options) => sleepUntil(5, options)),
+  ['interval', 'period', (value) => interval(value)],
+  ...optionsRow('interval', (options) => interval(5, options)),
+  ...clockRow('interval', (options) => interval(5, options)),
+  ['interval: missed', 'choice', (missed) => interval(5, { missed }), optional],
+  ['interval', 'none', (value) => (interval as Wrong)(1, undefined, value)],
+  ['intervalAt', 'moment', (value) => intervalAt(value, 5)],
+  ['intervalAt', 'period', (value) => intervalAt(5, value)],
+  ...optionsRow('intervalAt', (options) => intervalAt(5, 5, options)),
+  ['Interval.resetAfter', 'time', (value) => interval(5).resetAfter(value)],
+  ['Interval.resetAt', 'moment', (value) => interval(5).resetAt(value)],
+  ['match', 'branch', (value) => match(value)],
+  ['match', 'function', (value) => match(token, value), optional],
+  ['settle', 'branch', (value) => settle(value)],
+  ['repeat', 'function', (value) => repeat(value)],
+];
+
+const inScope = (run: (s: Scope) => unknown): Promise<unknown> => scope(async (s) => run(s));
+const withScopeOptions = (call: string, run: (options: Wrong) => unknown): Row[] => [
+  ...optionsRow(call, run),
+  ...signalRow(call, run),
+  ...signalRow(call, run, 'stopSignal'),
+  ...textRow(call, run),
+  ...timeRow(call, run, 'timeout', 'cleanupTimeout'),
+  [`${call}: deadline`, 'date', (deadline) => run({ deadline }), optional],
+  ...clockRow(call, run),
+  ...booleanRow(call, run, 'spawnSites', 'leakDetection'),
+];
+const spawnRows = (call: string, run: (options: Wrong) => unknown): Row[] => [
+  ...optionsRow(call, run),
+  ...textRow(call, run),
+  ...booleanRow(call, run, 'daemon'),
+  [`${call}: onConflict`, 'choice', (onConflict) => run({ onConflict }), optional],
+  [`${call}: onFailure`, 'choice', (onFailure) => run({ onFailure }), optional],
+];
+
+const scopes: Row[] = [
+  ['scope', 'function', (value) => scope(value)],
+  ...withScopeOptions('scope', (options) => scope(noop, options)),
+  ...withScopeOptions('new Scope', (options) => new Scope(options).close()),
+  ['shield', 'function', (value) => shield(value)],
+  ...optionsRow('shield', (options) => shield(noop, options)),
+  ...textRow('shield', (options) => shield(noop, options)),
+  ...timeRow('shield', (options) => shield(noop, options), 'timeout', 'cleanupTimeout'),
+  ...clockRow('shield', (options) => shield(noop, options)),
+  ['spawn', 'function', (value) => inScope((s) => s.spawn(value))],
+  ...spawnRows('spawn', (options) => inScope((s) => s.spawn(noop, options))),
+  ['start', 'function', (value) => inScope((s) => s.start(value))],
+  ...spawnRows('start', (options) => inScope((s) => s.start((_, up: Wrong) => up(1), options))),
+  ['map', 'list', (value) => inScope((s) => s.map(value, noop))],
+  ['map', 'function', (value) => inScope((s) => s.map([1], value))],
+  ...optionsRow('map', (options) => inScope((s) => s.map([1], noop, options))),
+  ...textRow('map', (options) => inScope((s) => s.map([1], noop, options))),
+  ['map: concurrency', 'limit', (concurrency) => inScope((s) => s.map([1], noop, { concurrency })), optional],
+  ['race', 'functions', (value) => inScope((s) => s.race(value))],
+  ['race', 'function', (value) => inScope((s) => s.race([value]))],
+  ['race', 'none', (value) => inScope((s) => (s as Wrong).race([noop], value))],
+  ['any', 'functions', (value) => inScope((s) => s.any(value))],
+  ['any', 'function', (value) => inScope((s) => s.any([value]))],
+  ['use', 'function', (value) => inScope((s) => s.use({}, value === undefined ? null : value)), optional],
+  ['use', 'resource', (value) => inScope((s) => s.use(value))],
+  ...optionsRow('use', (options) => inScope((s) => s.use({}, noop, options))),
+  ...textRow('use', (options) => inScope((s) => s.use({}, noop, options))),
+  ['defer', 'function', (value) => inScope((s) => s.defer(value))],
+  ...optionsRow('defer', (options) => inScope((s) => s.defer(noop, options))),
+  ...textRow('defer', (options) => inScope((s) => s.defer(noop, options))),
+  ...optionsRow('new JoinSet', (options) => new JoinSet(options)),
+  ...signalRow('new JoinSet', (options) => new JoinSet(options)),
+  ...textRow('new JoinSet', (options) => new JoinSet(options)),
+  ['spawn', 'function', (value) => new JoinSet().spawn(value)],
+  ...optionsRow('spawn', (options) => new JoinSet().spawn(noop, options)),
+  ...textRow('spawn', (options) => new JoinSet().spawn(noop, options)),
+  ['extend', 'list', (value) => new JoinSet().extend(value)],
+  ['extend', 'function', (value) => new JoinSet().extend([value])],
+  ...optionsRow('new TaskTracker', (options) => new TaskTracker(options)),
+  ...textRow('new TaskTracker', (options) => new TaskTracker(options)),
+  ...booleanRow('new TaskTracker', (options) => new TaskTracker(options), 'leakDetection'),
+  ['track', 'promise', (value) => new TaskTracker().track(value)],
+  ['spawn', 'function', (value) => new TaskTracker().spawn(value)],
+  ['drain', 'signal', (value) => new TaskTracker().drain(value)],
+  ['formatTree', 'object', (value) => formatTree(value)],
+];
+
+const server = (): Wrong => createServer();
+const shutdownTimes = ['readinessDelay', 'drainTimeout', 'cancelTimeout', 'hookTimeout', 'timeout', 'forceTimeout'];
+const newShutdown = (options: Wrong): Shutdown => new Shutdown(options);
+const hookWith = (options: Wrong): unknown => new Shutdown().hook('db', noop, options);
+const part = { name: 'part', inFlight: 0, stop: noop, drain: async () => {} };
+
+const services: Row[] = [
+  ['drain', 'object', (value) => drain(value)],
+  ...optionsRow('drain', (options) => drain(server(), options)),
+  ...textRow('drain', (options) => drain(server(), options)),
+  ...signalRow('drain', (options) => drain(server(), options), 'stopping'),
+  ...timeRow('drain', (options) => drain(server(), options), 'idleGrace', 'cancelGrace'),
+  ['drain: retryAfter', 'whole', (retryAfter) => drain(server(), { retryAfter }), optional],
+  ['drain: refuse', 'function', (refuse) => drain(server(), { refuse }), optional],
+  ['drain: upgraded', 'function', (upgraded) => drain(server(), { upgraded }), optional],
+  ...clockRow('drain', (options) => drain(server(), options)),
+  ['http.drain', 'signal', (value) => drain(server()).drain(value)],
+  ['http.tokenOf', 'object', (value) => drain(server()).tokenOf(value)],
+  ...optionsRow('new Shutdown', newShutdown),
+  ['new Shutdown: name', 'name', (name) => new Shutdown({ name }), optional],
+  ...signalRow('new Shutdown', newShutdown),
+  ...timeRow('new Shutdown', newShutdown, ...shutdownTimes, 'finalTimeout', 'progressInterval'),
+  ...clockRow('new Shutdown', newShutdown),
+  ['new Shutdown: logger', 'choice', (logger) => new Shutdown({ logger }), optional],
+  ...booleanRow('new Shutdown', newShutdown, 'leakDetection', 'watchdog', 'systemd'),
+  ['hook', 'name', (value) => new Shutdown().hook(value, noop)],
+  ['hook "db"', 'function', (value) => new Shutdown().hook('db', value)],
+  ...optionsRow('hook "db"', hookWith),
+  ['hook "db": phase', 'choice', (phase) => hookWith({ phase }), optional],
+  ['hook "db": priority', 'number', (priority) => hookWith({ priority }), optional],
+  ['hook "db": after', 'list', (after) => hookWith({ after }), optional],
+  ...timeRow('hook "db"', hookWith, 'timeout'),
+  ['add', 'object', (value) => new Shutdown().add(value)],
+  ['add', 'name', (name) => new Shutdown().add({ ...part, name })],
+  ...optionsRow('add', (options) => new Shutdown().add(part, options)),
+  ['add: tree', 'function', (tree) => new Shutdown().add(part, { tree }), optional],
+  ['guard', 'name', (value) => new Shutdown().guard(value)],
+  ...optionsRow('install', (options) => new Shutdown().install(options)),
+  ['install: signals', 'functions', (signals) => new Shutdown().install({ signals }), optional],
+  [
+    'install: signalDebounce',
+    'time',
+    (value) => new Shutdown().install({ signalDebounce: value }).uninstall(),
+    optional,
+  ],
+  ...booleanRow(
+    'install',
+    (options) => new Shutdown().install(options).uninstall(),
+    ...['errors', 'disconnect', 'reportSignal'],
+  ),
+  ['runMain', 'function', (value) => runMain(value)],
+  ...optionsRow('runMain', (options) => runMain(noop, options)),
+  ['runMain: onInterrupted', 'choice', (onInterrupted) => runMain(noop, { onInterrupted }), optional],
+  ...timeRow('runMain', (options) => runMain(noop, { ...options, nope: 1 } as Wrong), 'flushTimeout'),
+  ...signalRow('runMain', (options) => runMain(noop, options)),
+  ['runMain: logger', 'choice', (logger) => runMain(noop, { logger }), optional],
+  ['runMain: name', 'name', (name) => runMain(noop, { name }), optional],
+  ['runMain: signals', 'functions', (signals) => runMain(noop, { signals }), optional],
+  ...timeRow('runMain', (options) => runMain(noop, options), ...shutdownTimes, 'progressInterval', 'signalDebounce'),
+  ['shutdownWithTimeout', 'function', (value) => shutdownWithTimeout(value, 5)],
+  ['shutdownWithTimeout', 'time', (value) => shutdownWithTimeout(noop, value)],
+  ...optionsRow('shutdownWithTimeout', (options) => shutdownWithTimeout(noop, 5, options)),
+  ...timeRow('shutdownWithTimeout', (options) => shutdownWithTimeout(noop, 5, options), 'forceTimeout'),
+  ...clockRow('shutdownWithTimeout', (options) => shutdownWithTimeout(noop, 5, options)),
+  ['formatReport', 'object', (value) => formatReport(value)],
+  ['reportToJson', 'object', (value) => reportToJson(value)],
+  ...optionsRow('formatReport', (options) => formatReport(new Shutdown().report(), options)),
+  ...booleanRow('formatReport', (options) => formatReport(new Shutdown().report(), options), 'colours'),
+  ...optionsRow('checkGracePeriod', (options) => checkGracePeriod(options)),
+  ...timeRow('checkGracePeriod', (options) => checkGracePeriod(options), ...shutdownTimes, 'flushTimeout'),
+  ['new Terminal', 'object', (value) => new Terminal(value)],
+];
+
+const workers = (): WorkerPool => new WorkerPool({ concurrency: 1 });
+const resources = (): ResourcePool<number> => new ResourcePool({ create: async () => 1, max: 1 });
+const poolWith = (options: Wrong): unknown => new WorkerPool({ concurrency: 1, ...options });
+const resourcesWith = (options: Wrong): unknown => new ResourcePool({ create: () => 1, max: 1, ...options });
+const piscina: Wrong = { run: async () => 1 };
+
+const pools: Row[] = [
+  ['new WorkerPool', 'options', (value) => new WorkerPool(value)],
+  ['new WorkerPool: concurrency', 'limit', (concurrency) => new WorkerPool({ concurrency })],
+  ...textRow('new WorkerPool', poolWith),
+  ...timeRow('new WorkerPool', poolWith, 'timeout', 'cancelTimeout'),
+  ...clockRow('new WorkerPool', poolWith),
+  ['new WorkerPool: whenFull', 'choice', (whenFull) => poolWith({ whenFull }), optional],
+  ['execute', 'function', (value) => workers().execute(value)],
+  ...optionsRow('execute', (options) => workers().execute(noop, options)),
+  ...signalRow('execute', (options) => workers().execute(noop, options)),
+  ...timeRow('execute', (options) => workers().execute(noop, options), 'timeout'),
+  ...textRow('execute', (options) => workers().execute(noop, options)),
+  ['execute: priority', 'number', (priority) => workers().execute(noop, { priority }), optional],
+  ['drain', 'signal', (value) => workers().drain(value)],
+  ['shutdown', 'options', (value) => workers().shutdown(value)],
+  ['shutdown: timeout', 'time', (value) => workers().shutdown({ timeout: value })],
+  ['shutdown: cancelTimeout', 'time', (cancelTimeout) => workers().shutdown({ timeout: 0, cancelTimeout }), optional],
+  ['new ResourcePool', 'options', (value) => new ResourcePool(value)],
+  ['new ResourcePool: create', 'function', (create) => new ResourcePool({ create, max: 1 })],
+  ['new ResourcePool: close', 'function', (close) => resourcesWith({ close }), optional],
+  ['new ResourcePool: isUsable', 'function', (isUsable) => resourcesWith({ isUsable }), optional],
+  ['new ResourcePool: max', 'limit', (max) => new ResourcePool({ create: () => 1, max })],
+  ...textRow('new ResourcePool', resourcesWith),
+  ...timeRow('new ResourcePool', resourcesWith, 'closeTimeout'),
+  ...clockRow('new ResourcePool', resourcesWith),
+  ...booleanRow('new ResourcePool', resourcesWith, 'leakDetection'),
+  ...optionsRow('acquire', (options) => resources().acquire(options)),
+  ...signalRow('acquire', (options) => resources().acquire(options)),
+  ...timeRow('acquire', (options) => resources().acquire(options), 'timeout'),
+  ['use', 'function', (value) => resources().use(value)],
+  ['drain', 'signal', (value) => resources().drain(value)],
+  ['close', 'options', (value) => resources().close(value)],
+  ['close: timeout', 'time', (value) => resources().close({ timeout: value })],
+  ['runInPool', 'object', (value) => runInPool(value, 1)],
+  ...optionsRow('runInPool', (options) => runInPool(piscina, 1, options)),
+  ...signalRow('runInPool', (options) => runInPool(piscina, 1, options), 'token'),
+  ...timeRow('runInPool', (options) => runInPool(piscina, 1, options), 'grace'),
+  ...textRow('runInPool', (options) => runInPool(piscina, 1, options)),
+  ['runInPool: transferList', 'list', (transferList) => runInPool(piscina, 1, { transferList }), optional],
+  ['guardChild', 'object', (value) => guardChild(value, { token })],
+  ['guardChild: token', 'signal', (value) => guardChild({} as Wrong, { token: value })],
+  ['shareToken', 'signal', (value) => shareToken(value)],
+  ['receiveToken', 'object', (value) => receiveToken(value)],
+  ['threadTask', 'function', (value) => threadTask(value)],
+];
+
+const catching = (call: string, run: (options: Wrong) => unknown): Row[] => [
+  ...optionsRow(call, run),
+  [`${call}: catch`, 'function', (value) => run({ catch: value }), optional],
+];
+
+const effects: Row[] = [
+  ['effectFromWork', 'function', (value) => effectFromWork(value)],
+  ...catching('effectFromWork', (options) => effectFromWork(noop, options)),
+  ['effectFromWork: onLate', 'function', (onLate) => effectFromWork(noop, { onLate }), optional],
+  ['effectFromSource', 'source', (value) => effectFromSource(value)],
+  ...catching('effectFromSource', (options) => effectFromSource(token, options)),
+  ['streamFromSource', 'source', (value) => streamFromSource(value)],
+  ['streamFromChannel', 'source', (value) => streamFromChannel(value)],
+  ['streamFromBroadcast', 'source', (value) => streamFromBroadcast(value)],
+  ...catching('streamFromSource', (options) => streamFromSource(token, options)),
+  ['effectFromSelect', 'function', (value) => effectFromSelect(value)],
+  ...catching('effectFromSelect', (options) => effectFromSelect(() => branches, options)),
+  ['effectFromSelect: random', 'function', (random) => effectFromSelect(() => branches, { random }), optional],
+  ...booleanRow('effectFromSelect', (options) => effectFromSelect(() => branches, options), 'biased'),
+  ['effectFromScope', 'function', (value) => effectFromScope(value)],
+  ...catching('effectFromScope', (options) => effectFromScope(noop, options)),
+  ...optionsRow('openScope', (options) => openScope(options)),
+  ['runEffect', 'object', (value) => runEffect(value)],
+  ...optionsRow('runEffect', (options) => runEffect(Effect.void, options)),
+  ...signalRow('runEffect', (options) => runEffect(Effect.void, options)),
+  ['runEffect: context', 'object', (context) => runEffect(Effect.void, { context } as Wrong), optional],
+  ['acquireIn', 'object', (value) => acquireIn(value, Effect.void)],
+  ['acquireIn', 'object', (value) => inScope((s) => acquireIn(s, value))],
+  ...optionsRow('acquireIn', (options) => inScope((s) => acquireIn(s, Effect.void, options))),
+  ['sourceFromDeferred', 'object', (value) => sourceFromDeferred(value)],
+  ['sourceFromQueue', 'object', (value) => sourceFromQueue(value)],
+  ['sourceFromStream', 'object', (value) => sourceFromStream(value)],
+  ...optionsRow('sourceFromStream', (options) => sourceFromStream(Stream.empty, options)),
+  ['sourceFromSubscription', 'object', (value) => sourceFromSubscription(value)],
+  ['inFlight', 'object', (value) => inFlight('work', value)],
+  ['shutdownHook', 'object', (value) => shutdownHook('hook', value)],
+  ['launch', 'object', (value) => launch(value, Layer.empty)],
+  ['launch', 'object', (value) => launch(new Shutdown(), value)],
+  ...optionsRow('launch', (options) => launch(new Shutdown(), Layer.empty, options)),
+  ['shutdownLayer', 'object', (value) => shutdownLayer(value)],
+];
+
+/** All rows, by package. */
+export const rows: Readonly<Record<string, readonly Row[]>> = {
+  ...{ tokens, channels, selects, scopes, services, pools, effects },
+};
+
+/** A call that has taken a value. */
+export const receive = (): Promise<number> => rx.recv();
+
+/** What waits for the handles that the rows have in common, and how many values they have. */
+export const state = (): unknown => [token.head, rx.length, brx.length];
+for (const n of [1, 2, 3]) {
+  tx.trySend(n);
+  btx.send(n);
+}

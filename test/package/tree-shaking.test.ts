@@ -1,0 +1,29 @@
+// A bundler leaves out every class that a program does not use: nothing at the top level of a package has side effects.
+import { build } from 'esbuild';
+import { expect, test } from 'vitest';
+import { publicPackages } from './packages.ts';
+
+const everywhere = publicPackages().filter(({ entries }) => entries.has('.'));
+
+test.each(everywhere)('of $folder no class is left when nothing is used', async ({ directory }) => {
+  const { outputFiles } = await build({
+    stdin: { contents: `import '${directory}/dist/index.js';`, resolveDir: directory },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'node',
+    target: 'es2022',
+    external: ['effect'],
+    plugins: [
+      {
+        name: 'ignores what package.json says about side effects',
+        setup: (b) => {
+          b.onResolve({ filter: /dist\/index\.js$/ }, ({ path }) => ({ path, sideEffects: true }));
+          b.onResolve({ filter: /^@quiesce\// }, ({ path }) => ({ path, external: true, sideEffects: false }));
+        },
+      },
+    ],
+  });
+  const left = outputFiles[0]?.text ?? '';
+  expect([...left.matchAll(/^(?:var (\w+) = )?class (\w*)/gm)].map(([line]) => line)).toEqual([]);
+});
