@@ -42,4 +42,4 @@ for (const { name, site } of (await shutdown.stopped()).leaks) {
 // Output:
 //   before the collection: 1 in flight
 //   after the collection: 0 in flight
-//   never disposed: important resource, made at forget (forgotten-guard.ts:18:12)
+//   never disposed: important resource, made at forget (forgotten-guard.ts:19:12)

@@ -14,7 +14,7 @@ async function download(name: string, ms: number, token: CancellationToken): Pro
   return name;
 }
 
-// The guide's "Key Properties" 1 to 3: all branches start, the first to complete wins, the others end before it returns
+// The guide's "Key Properties" 1 to 3: all branches start, the first to complete wins, the others end before it returns.
 const first = await select({
   slow: (token) => download('slow', 60_000, token),
   fast: (token) => download('fast', 5, token),
