@@ -2,13 +2,17 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
 import type { Pool, QueryResult } from 'pg';
 
 /** Runs a query until the token is cancelled, and then has the server cancel it. */
-export async function query(pool: Pool, sql: string, token: CancellationToken): Promise<QueryResult> {
+export async function query(
+  pool: Pool,
+  sql: string, // without parameters
+  token: CancellationToken,
+): Promise<QueryResult> {
   const client = await pool.connect();
   let cancelling: Promise<unknown> | undefined;
   try {
     const { rows } = await client.query('select pg_backend_pid() as pid');
     token.throwIfCancelled();
-    // The driver takes no signal: a second connection tells the server.
+    // The driver takes no signal, so a second connection cancels the query.
     using _ = token.onCancelled(() => {
       cancelling = pool.query('select pg_cancel_backend($1)', [rows[0].pid]).catch(() => {});
     });
@@ -17,7 +21,7 @@ export async function query(pool: Pool, sql: string, token: CancellationToken): 
     token.throwIfCancelled(); // instead of "canceling statement due to user request"
     throw error;
   } finally {
-    await cancelling; // so that it does not hit the next query of this connection
+    await cancelling; // otherwise it could cancel the next query of this connection
     client.release();
   }
 }

@@ -1,14 +1,15 @@
-// The guide, chapter 6, "Broadcast Channel Pattern": one message tells every task to stop.
+// The guide, chapter 6, "Broadcast Channel Pattern": one message stops every task.
 //
-// Each task has its own receiver and loses nothing while it works. Who subscribes afterwards has missed it: a broadcast is
-// for news. A token stays cancelled, so for "stop" alone take `cancellation-token.ts`; here the message says more.
+// Each task has its own receiver and loses no value while it works. A later subscriber misses the message: a broadcast
+// is for news. A token stays cancelled, so for a plain "stop" use `cancellation-token.ts`. Here the message carries
+// more than that.
 
 import { type BroadcastReceiver, broadcast } from '@quiesce/broadcast-channel';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
 
-const clock = new VirtualClock(); // no real time passes, and each run prints the same
+const clock = new VirtualClock(); // takes no real time, and each run prints the same
 
 async function task(id: number, shutdown: BroadcastReceiver<string>): Promise<void> {
   for (;;) {

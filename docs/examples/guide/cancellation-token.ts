@@ -1,9 +1,10 @@
-// The guide, chapter 6, "Tokio Shutdown Patterns": five tasks work until Ctrl-C cancels one token, then each cleans up.
+// The guide, chapter 6, "Tokio Shutdown Patterns": five tasks work until Ctrl-C cancels their token. Then each cleans up.
 //
-// Nearly line by line: `CancellationToken` and `select` are Tokio's. The list of handles and the loop that awaits them are a
-// scope, which also waits when one of the workers fails. Nothing is dropped at an await, so cleanup may wait as it likes.
+// The listing is nearly line by line: `CancellationToken` and `select` are Tokio's. A scope replaces the list of
+// handles and the loop that awaits them. It also waits when a worker fails. JavaScript drops nothing at an `await`, so
+// a cleanup may wait.
 //
-// Run it, press Ctrl-C.
+// Run it, and press Ctrl-C.
 
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { scope } from '@quiesce/scope';
@@ -19,7 +20,7 @@ process.once('SIGINT', () => {
 async function work(id: number, token: CancellationToken): Promise<void> {
   let iterations = 0;
   for (;;) {
-    // In the order written: who is cancelled does not work once more.
+    // Biased: after a cancellation, the worker does not start another iteration.
     const { branch } = await select.biased({ cancelled: token, tick: sleep(200) });
     if (branch === 'cancelled') break;
     iterations++;

@@ -1,15 +1,16 @@
-// The guide, chapter 3, "Channels": a worker goes on until its channel says "shutdown", or nobody can say anything more.
+// The guide, chapter 3, "Channels": a worker runs until it receives "shutdown" or its channel closes.
 //
-// The guide asks the channel between two sleeps, and so hears of it up to 100 ms late. Here `select` waits for both at once.
-// A channel that is closed is a `ClosedError`; `settle` makes a value of it, as `recv` gives in Rust. There the sender hides
-// in an `Option`, to be taken and dropped (chapter 5); here `close` may be called at any time, and twice.
+// The guide polls the channel between two sleeps, so it notices the message up to 100 ms late. Here `select` waits for
+// both at once. A closed channel rejects with a `ClosedError`. `settle` turns that into a value, like `recv` in Rust.
+// In Rust, the sender is in an `Option`, to be taken and dropped (chapter 5). Here you can call `close` at any time,
+// and twice.
 
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { channel, type Receiver, type Sender } from '@quiesce/channel';
 import { scope } from '@quiesce/scope';
 import { select, settle, sleep } from '@quiesce/select';
 
-const clock = new VirtualClock(); // no real time passes, and each run prints the same
+const clock = new VirtualClock(); // takes no real time, and each run prints the same
 
 async function worker(messages: Receiver<string>): Promise<void> {
   for (;;) {
@@ -34,7 +35,7 @@ async function main(how: string, stop: (tx: Sender<string>) => unknown): Promise
     await sleep(250, { clock });
     console.log(`main: ${how}`);
     await stop(tx);
-  }); // the guide forgets to join its worker; a scope cannot
+  }); // the guide does not join its worker; a scope always does
   console.log('main: the worker has ended');
 }
 

@@ -1,14 +1,14 @@
-// The guide, chapter 8, "Database Connection Pool": on shutdown every connection is closed.
+// The guide, chapter 8, "Database Connection Pool": on shutdown, the pool closes every connection.
 //
-// The guide's pool lends nothing, and closes whatever it holds. This one lends: on shutdown it refuses newcomers, waits for
-// the leases that are out, and closes each connection as it comes back. One that will not close is given up, and counted.
+// The guide's pool lends no connections. This one does. On shutdown it refuses new callers, waits for the leases, and
+// closes each connection when it is returned. It gives up on a connection that does not close, and counts it.
 
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { scope } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import { ResourcePool } from '@quiesce/worker-pool';
 
-const clock = new VirtualClock(); // no real time passes, and each run prints the same
+const clock = new VirtualClock(); // takes no real time, and each run prints the same
 const say = (text: string): void => console.log(`${String(clock.now()).padStart(4)} ms  ${text}`);
 
 interface Connection {
@@ -32,7 +32,7 @@ async function query(ms: number): Promise<void> {
   using lease = await pool.acquire();
   await sleep(ms, { clock });
   say(`query on connection ${lease.resource.id} is done`);
-} // given back here
+} // the lease ends here
 
 await clock.run(() =>
   scope(async (s) => {

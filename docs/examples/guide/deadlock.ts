@@ -1,15 +1,15 @@
-// The guide, chapter 9, "Deadlock in Shutdown": a cleanup wants a lock whose holder waits for the cleanup.
+// The guide, chapter 9, "Deadlock in Shutdown": a cleanup needs a lock whose holder waits for the cleanup.
 //
-// The guide says "use try_lock with timeout", but its code has no timeout, and the lock of Rust's standard library has none.
-// Here a lock can be tried, waited for so long, or given up by a token. A hook that waits all the same is given up at its
-// limit, and named, so that the rest is still cleaned up.
+// The guide says "use try_lock with timeout", but its code has no timeout, and neither has the lock of Rust's standard
+// library. Here you can try a lock, limit the wait, or cancel the wait with a token. If a hook still waits, the
+// shutdown gives up on it at its limit and names it, so that the other hooks run.
 
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Mutex } from '@quiesce/channel';
 import { select, sleep } from '@quiesce/select';
 import { Shutdown } from '@quiesce/shutdown';
 
-const clock = new VirtualClock(); // no real time passes, and each run prints the same
+const clock = new VirtualClock(); // takes no real time, and each run prints the same
 const say = (text: string): void => console.log(`${String(clock.now()).padStart(4)} ms  ${text}`);
 
 const shutdown = new Shutdown({ hookTimeout: 1_000, clock });
@@ -21,23 +21,23 @@ async function worker(): Promise<void> {
   await shutdown.stopped();
 }
 
-// The last one first.
+// Hooks run in reverse order of registration.
 shutdown.hook('rest', () => say('the rest is cleaned up'));
 
 shutdown.hook('wrong', async () => {
   using _ = await lock.acquire();
-  say('wrong: has the lock, when nobody waits for the hook any more');
+  say('wrong: has the lock, after the shutdown gave up on the hook');
 });
 
 shutdown.hook('patient', async () => {
   const { branch, value } = await select.biased({ held: lock.acquire(), late: sleep(300, { clock }) });
   if (branch === 'held') value.release();
-  say(branch === 'held' ? 'patient: saved' : 'patient: no lock within 300 ms, going on without it');
+  say(branch === 'held' ? 'patient: saved' : 'patient: no lock within 300 ms, continuing without it');
 });
 
 shutdown.hook('right', () => {
   using held = lock.tryAcquire();
-  say(held === undefined ? 'right: could not acquire the lock, going on without it' : 'right: saved');
+  say(held === undefined ? 'right: could not acquire the lock, continuing without it' : 'right: saved');
 });
 
 await clock.run(async () => {
@@ -50,12 +50,12 @@ await clock.run(async () => {
 });
 
 // Output:
-//      0 ms  right: could not acquire the lock, going on without it
-//    300 ms  patient: no lock within 300 ms, going on without it
+//      0 ms  right: could not acquire the lock, continuing without it
+//    300 ms  patient: no lock within 300 ms, continuing without it
 //   1300 ms  the rest is cleaned up
 //   1300 ms  hook wrong: timed out, 1000 ms
 //   1300 ms  hook patient: done, 300 ms
 //   1300 ms  hook rest: done, 0 ms
 //   1300 ms  hook right: done, 0 ms
 //   1300 ms  exit code 1
-//   1300 ms  wrong: has the lock, when nobody waits for the hook any more
+//   1300 ms  wrong: has the lock, after the shutdown gave up on the hook

@@ -1,8 +1,8 @@
-// The guide, chapter 9, "Drop Order": the outer cleanup runs first, while the inner resource that it needs is still there.
+// The guide, chapter 9, "Drop Order": the outer cleanup runs first, while the inner resource still exists.
 //
-// Rust runs `drop` of a struct before those of its fields, its fields in the order of declaration, and variables in the
-// reverse order. Here there is one rule for blocks, scopes and shutdown hooks: what was opened last is closed first. What a
-// thing needs was opened before it, so the thing goes first by itself.
+// Rust drops a struct before its fields, fields in the order of declaration, and variables in reverse order. Quiesce
+// has one rule for blocks, scopes and shutdown hooks: the last one opened closes first. A resource is opened after its
+// dependencies, so it closes before them.
 
 import { scope } from '@quiesce/scope';
 import { Shutdown } from '@quiesce/shutdown';

@@ -1,7 +1,7 @@
-// The guide, chapter 3, "The Drop Trait": a connection closes itself at the end of the block that owns it.
+// The guide, chapter 3, "The Drop Trait": a connection closes at the end of the block that owns it.
 //
-// Rust's `drop` is `[Symbol.dispose]`, and `let` is `using`. A drop cannot wait for anything; a scope can: what it uses is
-// closed when its body and all its tasks have ended, one at a time, whatever has failed or was cancelled.
+// Rust's `drop` is `[Symbol.dispose]`, and `let` is `using`. A drop cannot wait. A scope can: it closes its resources
+// after its body and all its tasks have ended, one at a time, even after a failure or a cancellation.
 
 import { scope } from '@quiesce/scope';
 
@@ -18,21 +18,21 @@ class DatabaseConnection implements Disposable {
 }
 
 async function disconnect({ id }: DatabaseConnection): Promise<void> {
-  await Promise.resolve(); // stands for a goodbye to the server, and its answer
+  await Promise.resolve(); // in place of a message to the server, and its reply
   console.log(`database connection ${id} is closed on both sides`);
 }
 
 function example(): void {
   using connection = new DatabaseConnection(42);
   console.log(`querying connection ${connection.id}`);
-} // closed here, also if the block throws
+} // closed here, even if the block throws
 
 example();
 
 await scope(async (s) => {
   const connection = await s.use(new DatabaseConnection(43), disconnect);
   console.log(`querying connection ${connection.id}`);
-}); // goes on when it is closed
+}); // returns after the connection is closed
 
 // Output:
 //   querying connection 42

@@ -1,7 +1,8 @@
-// The guide, chapter 9, "Panic During Drop": a cleanup fails while a failure is already under way.
+// The guide, chapter 9, "Panic During Drop": a cleanup fails after the work has failed.
 //
-// Rust aborts the program there, and nothing else is cleaned up; hence its rule, never to panic in `drop`. Here both errors
-// are kept and the other cleanups run. The guide's better pattern, to log and go on, is what shutdown hooks do anyway.
+// Rust then aborts the program and runs no other cleanup. So its rule is never to panic in `drop`. Here both errors are
+// kept, and the other cleanups run. The guide's better pattern is to log the error and continue. Shutdown hooks always
+// do that.
 
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { ScopeError, scope } from '@quiesce/scope';
@@ -22,7 +23,7 @@ try {
   for (const { message } of error.errors) console.log(`caught: ${message}`);
 }
 
-// Where its failure is no failure of the whole: log it, and go on.
+// If the failure of a cleanup must not fail the scope, log it and continue.
 await scope((s) => {
   s.defer(() => {
     try {
@@ -33,8 +34,8 @@ await scope((s) => {
   });
 });
 
-// Hooks at the end of a program: each one is tried, what failed is named, and the exit code says so. The slowest comes first
-// in the report; with a clock that stands still none is.
+// Hooks at the end of a program: each one runs, the report names the failed ones, and the exit code is 1. The report lists
+// the slowest hook first. Here the clock stands still, so all take 0 ms.
 const shutdown = new Shutdown({ clock: new VirtualClock() });
 shutdown.hook('database', () => console.log('database closed'));
 shutdown.hook('cache', cleanUp);

@@ -1,12 +1,13 @@
 // The guide, chapter 9, "mem::forget and Leak Amplification": a resource whose cleanup never runs.
 //
-// In JavaScript nobody calls `mem::forget`: leaving out `using` is enough. With `leakDetection` a guard that is collected
-// undisposed is named, with the place where it was made, and no longer waited for. That is for finding mistakes: when the
-// collector comes is its own affair. The guide's `ManuallyDrop` is a guard that is disposed by hand, which is no mistake.
+// JavaScript needs no `mem::forget`: it is enough to omit `using`. With `leakDetection`, the shutdown reports a guard
+// that was garbage-collected undisposed, with its call site, and stops waiting for it. Use it to find mistakes, because
+// the time of the collection is not defined. The guide's `ManuallyDrop` is a guard that you dispose yourself, which is
+// no mistake.
 //
-// Run it with --expose-gc, so that the collector comes when asked.
+// Run it with --expose-gc, so that the program can start a collection.
 
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { Shutdown } from '@quiesce/shutdown';
 
 const collect = globalThis.gc;
@@ -28,17 +29,17 @@ useByHand();
 console.log(`before the collection: ${shutdown.progress.inFlight} in flight`);
 
 while (shutdown.progress.inFlight > 0) {
-  await turn(); // what a function has held, it may hold until the next turn
+  await immediate(); // a value may stay reachable until the next iteration of the event loop
   collect();
 }
 console.log(`after the collection: ${shutdown.progress.inFlight} in flight`);
 
 shutdown.request();
 for (const { name, site } of (await shutdown.stopped()).leaks) {
-  console.log(`never disposed: ${name}, made at ${site?.replace(/\(.*\//, '(')}`); // without the folder
+  console.log(`never disposed: ${name}, made at ${site?.replace(/\(.*\//, '(')}`); // without the path
 }
 
 // Output:
 //   before the collection: 1 in flight
 //   after the collection: 0 in flight
-//   never disposed: important resource, made at forget (forgotten-guard.ts:18:12)
+//   never disposed: important resource, made at forget (forgotten-guard.ts:19:12)

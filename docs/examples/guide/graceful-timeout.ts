@@ -1,15 +1,15 @@
-// The guide, chapter 7, "Graceful Timeout": shuts something down within a time, and says when that was not possible.
+// The guide, chapter 7, "Graceful Timeout": shuts a part down within a time limit, and reports whether that succeeded.
 //
-// When the time is over the guide's thread goes on, and is never told. Here it is told, through its token, and has a last
-// second: what obeys has ended, what does not is left behind, and the outcome says which. A failure is thrown.
-// For a whole program see `runMain`: it does this with each hook, and the exit code says what came of it.
+// At the time limit, the guide's thread continues and gets no message. Here the token is cancelled, and the work has
+// one more second. Work that obeys has ended by then. Other work is left running, and the outcome shows which case it
+// was. A failure is thrown. For a whole program see `runMain`, which does this for each hook and sets the exit code.
 
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { select, sleep } from '@quiesce/select';
 import { shutdownWithTimeout } from '@quiesce/shutdown';
 
-const clock = new VirtualClock(); // no real time passes, and each run prints the same
+const clock = new VirtualClock(); // takes no real time, and each run prints the same
 
 async function attempt(name: string, shutdown: (token: CancellationToken) => unknown): Promise<void> {
   const start = clock.now();
@@ -33,11 +33,11 @@ await clock.run(async () => {
     await select({ token, done: sleep(60_000, { clock }) });
     token.throwIfCancelled();
   });
-  await attempt('a deaf one', () => sleep(60_000, { clock }));
+  await attempt('an unresponsive one', () => sleep(60_000, { clock }));
 });
 
 // Output:
 //   services: clean exit after 2000 ms
 //   a broken disk: shutdown failed (disk full) after 1000 ms
 //   a slow upload: timeout exceeded, it obeyed after 5000 ms
-//   a deaf one: timeout exceeded, forcing exit without it after 6000 ms
+//   an unresponsive one: timeout exceeded, forcing exit without it after 6000 ms

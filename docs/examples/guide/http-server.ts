@@ -1,9 +1,9 @@
-// The guide, chapter 8, "HTTP Server with In-Flight Requests": new requests get 503, those in flight are served to the end.
+// The guide, chapter 8, "HTTP Server with In-Flight Requests": new requests get 503, and requests in flight are served.
 //
-// The guide counts with a guard, and asks every 100 ms whether the count is 0. `drain` counts real requests on real
-// connections and polls nothing; `runMain` listens to the signals, and cancels what is left after ten seconds.
+// The guide counts with a guard and polls the count every 100 ms. `drain` counts real requests on real connections and
+// polls nothing. `runMain` handles the signals and cancels the remaining work after ten seconds.
 //
-// Run it. `curl -T - <the address that it prints>` is in flight until you press Ctrl-D there; press Ctrl-C here before.
+// Run it. `curl -T - <the printed address>` is in flight until you press Ctrl-D there. Press Ctrl-C here before that.
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -22,7 +22,7 @@ await runMain(
       response.end(`request ${id}: got ${body.length} bytes\n`);
     });
     const http = drain(server, { stopping: shutdown.stopAccepting });
-    shutdown.add(http); // stopped, then waited for
+    shutdown.add(http); // stops the server, then waits for its requests
     shutdown.hook('report', () => {
       const { completed, refused, cutOff } = http.report();
       console.log(`${completed} completed, ${refused} refused with 503, ${cutOff.length} cut off`);

@@ -1,7 +1,8 @@
-// The guide, chapter 7, "RAII Guards": a log file is flushed and closed at the end of its block, also when that fails.
+// The guide, chapter 7, "RAII Guards": a log file is flushed and closed at the end of its block, even after a failure.
 //
-// The guide's flush does nothing, since a Rust `File` has no buffer; this log has one, so forgetting it would lose entries.
-// Flushing must be awaited: `[Symbol.asyncDispose]`, which `s.use` and `await using` call. The error goes on unharmed.
+// The guide's flush does nothing, because a Rust `File` has no buffer. This log has one, so without the flush it would
+// lose entries. A flush must be awaited, so it is in `[Symbol.asyncDispose]`, which `s.use` and `await using` call. The
+// original error reaches the caller.
 
 import { type FileHandle, mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,7 +29,7 @@ class LogFile implements AsyncDisposable {
     const entries = this.#buffer;
     this.#buffer = [];
     await this.#file.writeFile(entries.join(''));
-    await this.#file.sync(); // on the disk, not only with the system
+    await this.#file.sync(); // to the disk, not only to the operating system
     await this.#file.close();
     console.log(`log file closed, ${entries.length} entries written`);
   }

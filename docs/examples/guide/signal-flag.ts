@@ -1,17 +1,17 @@
-// The guide, chapter 4, "Basic Signal Handling": Ctrl-C sets a flag, the main loop asks it, and ends in good order.
+// The guide, chapter 4, "Basic Signal Handling": Ctrl-C sets a flag, and the main loop checks it and ends in order.
 //
-// The flag is a token. It also says why, and it can be waited for: the guide's loop sleeps its 500 ms to the end, this one
-// wakes at once. No ordering has to be chosen: signal handlers run in the same thread. A loop that computes and never waits
-// would let no handler run at all; there, `await checkpoint(shutdown)` now and then.
+// The flag is a token. It also has a reason, and code can wait for it: the guide's loop sleeps its full 500 ms, but
+// this loop wakes at once. You choose no memory ordering, because signal handlers run on the same thread. A CPU-bound
+// loop would block the handler. Such a loop needs an occasional `await checkpoint(shutdown)`.
 //
-// Run it, press Ctrl-C. SIGTERM does the same; SIGKILL cannot be caught: nothing more is printed.
+// Run it, and press Ctrl-C. SIGTERM has the same effect. SIGKILL cannot be caught: the program prints nothing more.
 
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { select, sleep } from '@quiesce/select';
 
 const shutdown = new CancellationToken({ name: 'shutdown' });
 
-// `once`: a second Ctrl-C finds no handler, and ends the process the hard way.
+// `once`: a second Ctrl-C finds no handler and kills the process.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     console.log(`received ${signal}, initiating graceful shutdown`);

@@ -1,4 +1,4 @@
-// What the threads of thread-pool.ts run: one job that comes to an end, and one that only a token ends.
+// The jobs of thread-pool.ts: one that ends, and one that only a token ends.
 
 import type { MessagePort } from 'node:worker_threads';
 import { threadTask } from '@quiesce/worker-pool/node';
@@ -15,7 +15,7 @@ function isPrime(n: number): boolean {
   return true;
 }
 
-/** Computes, and lets no event through, until the flag is set; says what it finds then. */
+/** Computes without yielding to the event loop until the flag is set. Returns the reason that it finds. */
 export const spin = threadTask((started: MessagePort, token) => {
   started.postMessage('started');
   while (!token.isCancelled) Math.sqrt(2);

@@ -1,9 +1,9 @@
-// The guide, chapter 5, "The ThreadPool Pattern": threads run jobs; closed, the pool does what was queued, then joins them.
+// The guide, chapter 5, "The ThreadPool Pattern": threads run jobs; a closed pool finishes its queue and joins its threads.
 //
-// The threads are real, of `piscina`; `runInPool` brings a token into them. The `WorkerPool` in front has the queue, and
-// ends as the guide's pool does, by closing it (the guide's `Terminate` is never sent): the `close` of piscina 5.3 ends
-// threads whose jobs still run. The guide's "Memory Ordering" (chapter 4) is in it too: the flag is memory that threads
-// share, and the reason is sent before it is set, so that who sees the flag finds the reason.
+// The threads are real threads of `piscina`, and `runInPool` passes a token to them. The `WorkerPool` in front has the
+// queue. It ends like the guide's pool, by closing the queue (the guide never sends its `Terminate`). The `close` of
+// piscina 5.3 would end threads with running jobs. The guide's "Memory Ordering" (chapter 4) is here too: the flag is
+// in shared memory. The reason is sent before the flag is set, so a thread that sees the flag finds the reason.
 //
 // Run it with --import ./docs/examples/guide/tsx-in-threads.mjs
 
@@ -14,7 +14,7 @@ import { WorkerPool } from '@quiesce/worker-pool';
 import { runInPool } from '@quiesce/worker-pool/node';
 import { Piscina } from 'piscina';
 
-const size = 2; // the guide has four; take as many as you have processors
+const size = 2; // the guide has four; use one for each processor
 const filename = new URL('thread-pool-jobs.ts', import.meta.url).href;
 const threads = new Piscina({ filename, minThreads: size, maxThreads: size });
 const pool = new WorkerPool({ name: 'threads', concurrency: size });

@@ -1,4 +1,4 @@
-// Lets threads load TypeScript as well, which `--import tsx` alone does not on Node 20: threads inherit this `--import`.
+// Lets threads load TypeScript. Threads inherit this `--import`; on Node 20, `--import tsx` does not reach them.
 import { register } from 'tsx/esm/api';
 
 register();

@@ -1,15 +1,15 @@
-// The guide, chapter 11, "Complete Production-Grade Example": a worker pool that shuts down in phases, within a time.
+// The guide, chapter 11, "Complete Production-Grade Example": a worker pool shuts down in phases, within a time limit.
 //
-// Two things are different. The guide's count leaves out what is still queued, and its last phase joins without a limit, so
-// that its timeout bounds nothing; here `shutdown` ends within its times, and names what it could not wait for. And with the
-// guide's numbers (10 tasks of 300 ms, 4 workers, 1 s) all is done before the shutdown, whatever its "expected output" says;
-// here it comes at 400 ms.
+// There are two differences. The guide's count omits queued tasks, and its last phase joins without a limit, so its
+// timeout limits nothing. Here `shutdown` ends within its limits and names the tasks that did not stop. And with the
+// guide's numbers (10 tasks of 300 ms, 4 workers, 1 s), all tasks end before the shutdown, unlike its "expected
+// output". Here the shutdown starts at 400 ms.
 
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { sleep } from '@quiesce/select';
 import { WorkerPool } from '@quiesce/worker-pool';
 
-const clock = new VirtualClock(); // no real time passes, and each run prints the same
+const clock = new VirtualClock(); // takes no real time, and each run prints the same
 const say = (text: string): void => console.log(`${String(clock.now()).padStart(4)} ms  ${text}`);
 
 const pool = new WorkerPool({ name: 'production', concurrency: 4, cancelTimeout: 1_000, clock });
@@ -20,14 +20,14 @@ async function task(id: number): Promise<void> {
   say(`task ${id} complete`);
 }
 
-/** Never ends, and never looks at its token. */
-const deaf = (): Promise<never> => new Promise(() => {});
+/** Never ends, and never checks its token. */
+const unresponsive = (): Promise<never> => new Promise(() => {});
 
 await clock.run(async () => {
   for (let id = 0; id < 10; id++) {
-    pool.execute(() => task(id), { name: `task ${id}` }).catch((error) => say(error.message)); // ends no worker
+    pool.execute(() => task(id), { name: `task ${id}` }).catch((error) => say(error.message)); // stops no worker
   }
-  void pool.execute(deaf);
+  void pool.execute(unresponsive);
   await sleep(400, { clock });
 
   say(`shutdown initiated: ${pool.activeCount} active, ${pool.queued} queued`);
@@ -49,4 +49,4 @@ await clock.run(async () => {
 //    900 ms  task 8 complete
 //    900 ms  task 9 complete
 //   6400 ms  5 finished, 1 failed, 0 dropped
-//   6400 ms  never finished: deaf, for 5800 ms
+//   6400 ms  never finished: unresponsive, for 5800 ms
