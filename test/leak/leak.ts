@@ -15,12 +15,11 @@ export async function collectGarbage(): Promise<void> {
 export interface Measure {
   /** How many turns are measured together; more of them hide more noise. */
   turns: number;
-  /** How often at least; the least growth counts, since a leak grows every time. */
+  /** Growth that is noise, in bytes a turn: the first round that grows by less decides. */
+  below?: number;
+  /** How many rounds are measured at most. A leak grows in every round. What the engine compiles and sweeps shows in some of them. */
   rounds?: number;
 }
-
-/** How often what seems to grow is measured. The engine compiles and sweeps when it likes, which shows in some of the rounds. */
-const PATIENCE = 6;
 
 /**
  * By how many bytes the heap grows with each turn, in the long run.
@@ -28,12 +27,15 @@ const PATIENCE = 6;
  * @param turn what is repeated; a promise that it returns is awaited. What it keeps on purpose shows as growth.
  * @returns bytes; with 100,000 turns, less than 1 is noise
  */
-export async function bytesPerTurn({ turns, rounds = 3 }: Measure, turn: (i: number) => unknown): Promise<number> {
+export async function bytesPerTurn(
+  { turns, below = 1, rounds = 6 }: Measure,
+  turn: (i: number) => unknown,
+): Promise<number> {
   // Compiled code and grown tables must not count.
   await repeat(turns, turn);
   let least = Number.POSITIVE_INFINITY;
   let before = await heap();
-  for (let round = 0; round < rounds || (least >= 1 && round < PATIENCE); round++) {
+  for (let round = 0; round < rounds && least >= below; round++) {
     await repeat(turns, turn);
     const after = await heap();
     least = Math.min(least, (after - before) / turns);

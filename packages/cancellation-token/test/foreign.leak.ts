@@ -27,7 +27,7 @@ const followers: [string, (signal: AbortSignal) => CancellationToken][] = [
 
 test.each(followers)('followers made by `%s` that come and go leave 0 B a turn on the signal', async (_, make) => {
   const { signal } = new AbortController();
-  const growth = await bytesPerTurn({ turns: 20_000 }, () => {
+  const growth = await bytesPerTurn({ turns: 20_000, below: 2 }, () => {
     const token = make(signal);
     token.onCancelled(nothing);
     token.dispose();

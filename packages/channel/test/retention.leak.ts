@@ -17,7 +17,7 @@ import { select } from '@quiesce/select';
 import { describe, expect, test } from 'vitest';
 import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
 
-const turns = 50_000;
+const turns = 20_000;
 
 describe('a channel that lives long keeps nothing', () => {
   test('of values that were received, by whichever way', async () => {
@@ -55,7 +55,7 @@ describe('a channel that lives long keeps nothing', () => {
     const [full] = channel<number>(1);
     await full.send(1);
     const { signal } = new AbortController();
-    const growth = await bytesPerTurn({ turns }, async () => {
+    const growth = await bytesPerTurn({ turns, below: 2 }, async () => {
       const token = CancellationToken.any([signal]);
       const given = [rx.recv({ signal: token }), full.send(2, { signal: token }), full.reserve({ signal: token })];
       const settled = Promise.allSettled(given);
@@ -107,7 +107,7 @@ describe('a channel that lives long keeps nothing', () => {
 describe('a lock that lives long keeps nothing', () => {
   test('of acquires that were served, given up, timed out, or never awaited', async () => {
     const [lock, semaphore] = [new Mutex(), new Semaphore(1)];
-    const growth = await bytesPerTurn({ turns }, async () => {
+    const growth = await bytesPerTurn({ turns, below: 2 }, async () => {
       const guard = await lock.acquire();
       const token = new CancellationToken();
       const given = lock.acquire({ signal: token }).then(null, () => {});
@@ -130,7 +130,7 @@ describe('a lock, a barrier, a cell and a notify that live long keep nothing', (
     const never = (token: CancellationToken): Promise<object> =>
       new Promise((_, reject) => token.onCancelled(() => reject(token.reason)));
     const writer = await lock.write();
-    const growth = await bytesPerTurn({ turns: 10_000 }, async () => {
+    const growth = await bytesPerTurn({ turns: 10_000, below: 2 }, async () => {
       const token = new CancellationToken();
       const waits = (options?: { signal?: CancellationToken; timeout?: number }) => ({
         notified: notify.notified(options),
@@ -179,7 +179,7 @@ describe('a watch that lives long keeps nothing', () => {
       return value;
     });
     expect(left).toBeLessThanOrEqual(2);
-    const growth = await bytesPerTurn({ turns }, async () => {
+    const growth = await bytesPerTurn({ turns, below: 2 }, async () => {
       using own = tx.subscribe();
       const token = new CancellationToken();
       const given = own.waitFor(() => false, { signal: token }).catch(() => {});

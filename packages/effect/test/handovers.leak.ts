@@ -18,17 +18,16 @@ import { scope } from '@quiesce/scope';
 import { select } from '@quiesce/select';
 import { Deferred, Effect, Exit, PubSub, Queue, Scope, Stream } from 'effect';
 import { expect, test } from 'vitest';
-import { bytesPerTurn } from '../../../test/leak/leak.ts';
+import { bytesPerTurn, type Measure } from '../../../test/leak/leak.ts';
 
-const rounds = 2;
 /** With the warm-up three times as many in each of twelve directions: a million in all. */
 const turns = 28_000;
 /** Of what waits for real turns of the event loop, or makes whole scopes. */
-const few = { turns: 3_000, rounds };
+const few = { turns: 3_000, below: 8 };
 
 test('fibers under a token that lives long', async () => {
   const token = new CancellationToken();
-  const growth = await bytesPerTurn({ turns, rounds }, () => runEffect(Effect.succeed(1), { signal: token }));
+  const growth = await bytesPerTurn({ turns }, () => runEffect(Effect.succeed(1), { signal: token }));
   expect(growth).toBeLessThan(1);
   const waiting = await bytesPerTurn(few, () => runEffect(Effect.yieldNow, { signal: token }));
   expect(waiting).toBeLessThan(8);
@@ -66,7 +65,7 @@ test('values from a channel to one fiber, as Effect and as stream', async () => 
 
 test('interruptions of fibers that wait on a channel, which keeps none of them', async () => {
   const [, rx] = channel<number>(1);
-  const growth = await bytesPerTurn({ turns, rounds }, () => {
+  const growth = await bytesPerTurn({ turns }, () => {
     Effect.runFork(effectFromSource(rx)).interruptUnsafe();
   });
   expect(growth).toBeLessThan(1);
@@ -75,8 +74,8 @@ test('interruptions of fibers that wait on a channel, which keeps none of them',
 test('values from a queue, which keeps no trace of branches that lost', async () => {
   const queue = Effect.runSync(Queue.unbounded<number>());
   const jobs = sourceFromQueue(queue);
-  expect(await bytesPerTurn({ turns, rounds }, () => parkAndLeave(jobs))).toBeLessThan(1);
-  const taken = await bytesPerTurn({ turns, rounds }, () => {
+  expect(await bytesPerTurn({ turns }, () => parkAndLeave(jobs))).toBeLessThan(1);
+  const taken = await bytesPerTurn({ turns }, () => {
     Queue.offerUnsafe(queue, 1);
     return jobs[source].poll();
   });
@@ -89,8 +88,8 @@ test('messages from a subscription, which keeps no trace of branches that lost',
   const owner = Scope.makeUnsafe();
   const subscription = Effect.runSync(Effect.provideService(PubSub.subscribe(pubsub), Scope.Scope, owner));
   const news = sourceFromSubscription(subscription);
-  expect(await bytesPerTurn({ turns, rounds }, () => parkAndLeave(news))).toBeLessThan(1);
-  const taken = await bytesPerTurn({ turns, rounds }, () => {
+  expect(await bytesPerTurn({ turns }, () => parkAndLeave(news))).toBeLessThan(1);
+  const taken = await bytesPerTurn({ turns }, () => {
     const waiting = wait(news);
     PubSub.publishUnsafe(pubsub, 1);
     return waiting;
@@ -103,14 +102,14 @@ test('messages from a subscription, which keeps no trace of branches that lost',
 test('races over a Deferred that never comes', async () => {
   const deferred = Deferred.makeUnsafe<number>();
   const never = sourceFromDeferred(deferred);
-  const growth = await bytesPerTurn({ turns, rounds }, () => select({ never, now: Promise.resolve(1) }));
+  const growth = await bytesPerTurn({ turns }, () => select({ never, now: Promise.resolve(1) }));
   expect(growth).toBeLessThan(1);
   expect(deferred.resumes ?? []).toEqual([]);
 });
 
 test('values of a stream that never ends', async () => {
   await using numbers = sourceFromStream(Stream.forever(Stream.make(1)));
-  expect(await bytesPerTurn({ turns, rounds }, () => wait(numbers))).toBeLessThan(1);
+  expect(await bytesPerTurn({ turns }, () => wait(numbers))).toBeLessThan(1);
 });
 
 test('resources of scopes that end, below a token and in a fiber that live long', async () => {
@@ -125,7 +124,7 @@ test('resources of scopes that end, below a token and in a fiber that live long'
 });
 
 /** Growth of a fiber that runs an Effect again and again. */
-function inOneFiber(work: Effect.Effect<unknown, unknown>, measure = { turns, rounds }): Promise<number> {
+function inOneFiber(work: Effect.Effect<unknown, unknown>, measure: Measure = { turns }): Promise<number> {
   const block = 1_000;
   const loop = Effect.forEach(Array.from({ length: block }), () => work, { discard: true });
   return bytesPerTurn({ ...measure, turns: measure.turns / block }, () => Effect.runPromise(loop)).then(

@@ -7,13 +7,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
 
 const turns = 30_000;
-const rounds = 2;
 const error = new Error('isolated');
 
 test('a scope in which a million tasks have run keeps nothing of them', async () => {
-  const growth = await scope((s) =>
-    bytesPerTurn({ turns: 340_000, rounds }, async () => void (await s.spawn(async () => {}))),
-  );
+  const growth = await scope((s) => bytesPerTurn({ turns: 340_000 }, async () => void (await s.spawn(async () => {}))));
   expect(growth).toBeLessThan(1);
 }, 120_000);
 
@@ -24,7 +21,7 @@ test('a minute of virtual time with a hundred thousand tasks, of which many fail
   let [short, long] = [sleep(50, { clock }), sleep(100, { clock })];
   const growth = await scope(
     (s) =>
-      bytesPerTurn({ turns: 40_000, rounds }, () => {
+      bytesPerTurn({ turns: 40_000 }, () => {
         const key = tasks++;
         if (key % 1_000 === 0) [short, long] = [sleep(50, { clock }), sleep(100, { clock })];
         const done = key % 10 < 5 ? short : long;
@@ -50,7 +47,7 @@ test('a minute of virtual time with a hundred thousand tasks, of which many fail
 
 test('a scope keeps nothing of keys, names, daemons and handled failures that are gone', async () => {
   const growth = await scope((s) =>
-    bytesPerTurn({ turns, rounds }, async (i) => {
+    bytesPerTurn({ turns }, async (i) => {
       s.spawn(async () => {}, { key: i, name: 'a task', daemon: true });
       await s.spawn(() => Promise.reject(error), { onFailure: 'isolate' }).settled();
       await s.map([1], async () => {});
@@ -61,7 +58,7 @@ test('a scope keeps nothing of keys, names, daemons and handled failures that ar
 
 test('a cleanup timeout leaves nothing on a token that lives long', async () => {
   const outer = new CancellationToken();
-  const growth = await bytesPerTurn({ turns: 10_000, rounds }, () =>
+  const growth = await bytesPerTurn({ turns: 10_000 }, () =>
     scope((s) => void s.spawn(async () => {}), { signal: outer, cleanupTimeout: 1_000, timeout: 60_000 }),
   );
   expect(growth).toBeLessThan(1);
@@ -69,7 +66,7 @@ test('a cleanup timeout leaves nothing on a token that lives long', async () => 
 
 test('a set keeps nothing of what was joined or let go of', async () => {
   const set = new JoinSet<number>();
-  const growth = await bytesPerTurn({ turns, rounds }, async (i) => {
+  const growth = await bytesPerTurn({ turns }, async (i) => {
     set.spawn(() => i);
     set.spawn(() => Promise.reject(error));
     await set.joinNext();
@@ -83,7 +80,7 @@ test('a set keeps nothing of what was joined or let go of', async () => {
 
 test('a tracker keeps nothing of what has settled, nor of waits that were given up', async () => {
   const tracker = new TaskTracker();
-  const growth = await bytesPerTurn({ turns, rounds }, async () => {
+  const growth = await bytesPerTurn({ turns }, async () => {
     const tracked = tracker.track(Promise.resolve());
     tracker.guard().dispose();
     await select({ idle: tracker.wait(), tracked });

@@ -10,7 +10,6 @@ import { bytesPerTurn } from '../../../test/leak/leak.ts';
 import { Flag, never } from './vocabulary.ts';
 
 const turns = 20_000;
-const rounds = 2;
 /** Less than a pointer a turn is noise. With fewer turns there is more of it, and still less than one small object. */
 const NOTHING = 8;
 /** A waiter and its function, which know the reason and do not keep it. */
@@ -40,7 +39,7 @@ trySelect({ tick: longLived['an interval'] as CancellationToken });
 
 describe('what lives long keeps 0 bytes a turn of select, raced against fresh promises:', () => {
   test.each(Object.entries(longLived))('%s', async (_, long) => {
-    const growth = await bytesPerTurn({ turns, rounds }, () =>
+    const growth = await bytesPerTurn({ turns, below: NOTHING }, () =>
       select({ long: long as never, fresh: Promise.resolve() }),
     );
     expect(growth).toBeLessThan(NOTHING);
@@ -51,7 +50,7 @@ describe('what lives long keeps 0 bytes a turn of select, raced against fresh pr
     const growth = await scope(async (s) => {
       const stop = new CancellationToken();
       const task = s.spawn(() => stop.cancelled());
-      const grown = await bytesPerTurn({ turns, rounds }, () => select({ task, fresh: Promise.resolve() }));
+      const grown = await bytesPerTurn({ turns, below: NOTHING }, () => select({ task, fresh: Promise.resolve() }));
       stop.cancel();
       return grown;
     });
@@ -59,7 +58,7 @@ describe('what lives long keeps 0 bytes a turn of select, raced against fresh pr
   });
 
   test('all of them together', async () => {
-    const growth = await bytesPerTurn({ turns: turns / 4, rounds }, () =>
+    const growth = await bytesPerTurn({ turns: turns / 4, below: 4 * NOTHING }, () =>
       select({ ...longLived, fresh: Promise.resolve() } as never),
     );
     expect(growth).toBeLessThan(4 * NOTHING);
@@ -97,7 +96,7 @@ describe('a promise that lives long keeps 0 bytes a turn of select, raced agains
     'the cancellation of the select': () => select({ promise }, { signal: ready() }).catch(() => {}),
   };
   test.each(Object.entries(fresh))('%s', async (_, turn) => {
-    expect(await bytesPerTurn({ turns, rounds }, turn)).toBeLessThan(NOTHING);
+    expect(await bytesPerTurn({ turns, below: NOTHING }, turn)).toBeLessThan(NOTHING);
     expect(promise).toBeInstanceOf(Promise);
   });
 });
@@ -123,12 +122,12 @@ describe('what else waits leaves 0 bytes a turn behind:', () => {
     trySelect: () => trySelect({ token, rx }),
   };
   test.each(Object.entries(cases))('%s', async (_, turn) => {
-    expect(await bytesPerTurn({ turns, rounds }, turn)).toBeLessThan(NOTHING);
+    expect(await bytesPerTurn({ turns, below: NOTHING }, turn)).toBeLessThan(NOTHING);
     expect([clock.pending, token.isCancelled]).toEqual([0, false]);
   });
 
   test('timeout that abandons what lives long and reports its end keeps the report', async () => {
-    const growth = await bytesPerTurn({ turns, rounds }, () =>
+    const growth = await bytesPerTurn({ turns, below: REPORT }, () =>
       timeout(0, () => promise, { clock, abandon: () => {} }).catch(() => {}),
     );
     expect(growth).toBeLessThan(REPORT);
@@ -137,7 +136,7 @@ describe('what else waits leaves 0 bytes a turn behind:', () => {
   test('the turns of one selectEach', async () => {
     let work = 0;
     const loop = selectEach({ token, promise, rx, again: repeat(async () => ++work) }, { signal: token });
-    const growth = await bytesPerTurn({ turns, rounds }, () => loop.next());
+    const growth = await bytesPerTurn({ turns, below: NOTHING }, () => loop.next());
     await loop.return();
     expect(growth).toBeLessThan(NOTHING);
     expect(work).toBeGreaterThan(turns);
@@ -146,7 +145,7 @@ describe('what else waits leaves 0 bytes a turn behind:', () => {
 
 test('Promise.race on any of them does leak: this tells the difference', async () => {
   for (const long of [never(), new CancellationToken().cancelled()]) {
-    const growth = await bytesPerTurn({ turns: turns / 4, rounds }, () => Promise.race([long, Promise.resolve()]));
+    const growth = await bytesPerTurn({ turns: turns / 4, rounds: 2 }, () => Promise.race([long, Promise.resolve()]));
     expect(growth).toBeGreaterThan(10 * NOTHING);
     expect(long).toBeTypeOf('object');
   }

@@ -7,14 +7,13 @@ import { expect, test } from 'vitest';
 import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
 
 const turns = 20_000;
-const rounds = 2;
 
 test('a pool of workers keeps nothing of the jobs that have ended, under a token that lives long', async () => {
   const pool = new WorkerPool({ concurrency: 1 });
   const signal = new CancellationToken();
   const job = async (token: CancellationToken): Promise<void> => void token.onCancelled(() => {});
   // Of 400,000 turns nothing is left. What 20,000 show is compiled code, which comes and goes by 50 kB for some rounds.
-  const growth = await bytesPerTurn({ turns, rounds: 2 * rounds }, async () => {
+  const growth = await bytesPerTurn({ turns, below: 2 }, async () => {
     await Promise.all([pool.execute(job, { signal }), pool.execute(job, { signal, timeout: 60_000 })]);
   });
   expect(growth).toBeLessThan(2);
@@ -23,7 +22,7 @@ test('a pool of workers keeps nothing of the jobs that have ended, under a token
 test('a paused pool keeps nothing of the jobs that were withdrawn', async () => {
   const pool = new WorkerPool({ concurrency: 1, capacity: 10 });
   pool.pause();
-  const growth = await bytesPerTurn({ turns, rounds }, async () => {
+  const growth = await bytesPerTurn({ turns, below: 2 }, async () => {
     const signal = new CancellationToken();
     const job = pool.execute(() => {}, { signal }).catch(() => {});
     signal.cancel('withdrawn');
@@ -36,7 +35,7 @@ test('a paused pool keeps nothing of the jobs that were withdrawn', async () => 
 test('a pool of resources keeps nothing of leases, of those who gave up, and of what was destroyed', async () => {
   const pool = new ResourcePool<object>({ create: () => ({}), max: 1 });
   const signal = new CancellationToken();
-  const growth = await bytesPerTurn({ turns, rounds }, async (n) => {
+  const growth = await bytesPerTurn({ turns, below: 4 }, async (n) => {
     const lease = await pool.acquire({ signal });
     const left = pool.acquire({ signal: AbortSignal.abort('left') }).catch(() => {});
     if (n % 2 === 0) lease.release();
@@ -49,7 +48,7 @@ test('a pool of resources keeps nothing of leases, of those who gave up, and of 
 test('a pool of resources, and a signal that lives long, keep nothing of selects that have lost an acquire', async () => {
   const pool = new ResourcePool<object>({ create: () => ({}), max: 1 });
   const signal = new CancellationToken();
-  const growth = await bytesPerTurn({ turns, rounds }, async () => {
+  const growth = await bytesPerTurn({ turns, below: 4 }, async () => {
     const lease = await pool.acquire({ signal, timeout: 60_000 });
     const lost = select({ lease: pool.acquire({ signal, timeout: 60_000 }), ready: Promise.resolve() });
     await lost;
