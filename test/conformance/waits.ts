@@ -1,4 +1,4 @@
-// The machine of waits.test.ts and waits.slow.test.ts. Every wait polls, parks and polls again, and anything may happen at each
+// The machine of waits.test.ts and waits-*.slow.test.ts. Every wait polls, parks and polls again, and anything may happen at each
 // of these steps. Here everything does: for each kind of source, each kind of gate and each way of waiting, every event happens
 // at every step, and every two events at steps that are near to each other.
 import { broadcast } from '@quiesce/broadcast-channel';
@@ -306,6 +306,9 @@ const gates: Readonly<Record<string, (stop: CancellationToken, late: Cancellatio
   both: (stop, late) => CancellationToken.any([stop, CancellationToken.all([late, new CancellationToken()])]),
 };
 
+/** The gates in two halves, for two files that run side by side. */
+export const halvesOfGates = [Object.keys(gates).slice(0, 3), Object.keys(gates).slice(3)] as const;
+
 /** How one waits. Each rejects, or gives something with `cancelled: true`, when the gate was cancelled. */
 const ways: Readonly<Record<string, (subject: Subject, gate: CancellationToken, run: Run) => PromiseLike<unknown>>> = {
   select: ({ from }, gate, run) => select({ from: run.probe(from()) }, { signal: gate }),
@@ -478,10 +481,10 @@ async function explore(subject: string, gate: string, isPaired: boolean): Promis
   return Object.fromEntries(faults);
 }
 
-/** Declares the tests. */
-export function exploreAll(isPaired: boolean): void {
+/** Declares the tests of these gates. */
+export function exploreAll(isPaired: boolean, names = Object.keys(gates)): void {
   describe.each(Object.keys(subjects))('waiting for: %s', (subject) => {
-    it.each(Object.keys(gates))('neither sleeps beside a value nor leaves anything behind; gate: %s', async (gate) => {
+    it.each(names)('neither sleeps beside a value nor leaves anything behind; gate: %s', async (gate) => {
       expect(await explore(subject, gate, isPaired)).toEqual({});
     });
   });

@@ -18,6 +18,9 @@ const inits = ['tini', 'docker-init', 'catatonit'];
 const managers = ['npm', 'npx', 'yarn', 'pnpm', 'corepack'];
 const wrappers = ['nodemon', 'tsx', 'concurrently', 'ts-node-dev', 'tsnd', 'nx', 'turbo', 'foreman', 'forever', 'bunx'];
 
+/** Options of node whose value is the next word. */
+const withValue = ['-r', '--require', '--import', '--loader', '--experimental-loader', '-C', '--conditions'];
+
 /**
  * Warns when the process is not the one that gets the signals: below a shell or a package manager that is process 1 of its
  * container, below a shell between it and a container's init, or started by a package manager or a wrapper, such as nodemon.
@@ -68,7 +71,8 @@ export function checkSignals(facts: ProcessFacts = factsOfThisProcess()): string
 /** Whether the program of a command line, or the script or the package that node runs in it, is one of these. */
 function isOneOf(command: string | undefined, names: readonly string[]): boolean {
   const [program = '', ...given] = (command ?? '').split(' ');
-  const path = /(^|\/)node$/.test(program) ? (given.find((word) => !word.startsWith('-')) ?? '') : program;
+  const script = given.find((word, at) => !word.startsWith('-') && !withValue.includes(given[at - 1] ?? ''));
+  const path = /(^|\/)node$/.test(program) ? (script ?? '') : program;
   const file = (path.split('/').pop() ?? '').replace(/(-cli)?(\.[cm]?js)?$/, '').replace(/^-/, '');
   return names.includes(file) || names.includes(/\/node_modules\/([^/]+)\//.exec(path)?.[1] ?? '');
 }

@@ -63,6 +63,14 @@ describe('who gets the signals', () => {
       'this process, below a script that is named as a wrapper is',
       { pid: 9, init: '/sbin/init', parent: 'node /app/tsx/main.js', env },
     ],
+    [
+      'this process, started by a program that node runs with the loader of tsx',
+      { pid: 9, init: '/sbin/init', parent: 'node --conditions=built --import tsx demo.ts', env },
+    ],
+    [
+      'this process, started by a program whose loader is given by a short option',
+      { pid: 9, init: '/sbin/init', parent: 'node -r tsx demo.ts', env },
+    ],
     ['nobody knows', { pid: 900, init: undefined, parent: undefined, env }],
   ])('is %s: nothing to warn of', (_, facts) => {
     expect(checkSignals(facts)).toEqual([]);

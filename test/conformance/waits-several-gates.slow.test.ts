@@ -1,0 +1,3 @@
+import { exploreAll, halvesOfGates } from './waits.ts';
+
+exploreAll(true, halvesOfGates[1]);
