@@ -1,7 +1,7 @@
 import { leftOf } from '@quiesce/internal';
 import type { Clock, Timer } from './clock.ts';
-import type { TimeoutError } from './errors.ts';
-import { detailsOf, type Origin, originOf, Reason, type TreeNode } from './node.ts';
+import { ofToken, TimeoutError } from './errors.ts';
+import { detailsOf, type Origin, originate, originOf, Reason, TIMED, type TreeNode } from './node.ts';
 import { isCancelled } from './tree.ts';
 
 /**
@@ -12,7 +12,7 @@ import { isCancelled } from './tree.ts';
  *     there is one, and holds the process exactly while somebody waits for one.
  *  2. All tokens that it cancels get the same reason. A deadline above that is noticed before does not change that.
  */
-export class Deadline implements Origin {
+class Deadline implements Origin {
   readonly isInherited = true;
   readonly clock: Clock;
   /** On the clock's `now()` scale. */
@@ -139,4 +139,20 @@ export class Deadline implements Origin {
     // Asking is enough: it is past the deadline.
     for (const top of [...this.#tops]) isCancelled(top);
   }
+}
+
+/** The deadline of a token; `undefined`: none. */
+export function deadlineOf(node: TreeNode): Deadline | undefined {
+  const origin = originOf(node);
+  return origin instanceof Deadline ? origin : undefined;
+}
+
+/** Gives a token that was just made a deadline, unless it has inherited an earlier one of the same clock. */
+export function setDeadline(node: TreeNode, ms: number, wall: number, clock: Clock, name: string | undefined): void {
+  const inherited = deadlineOf(node)?.all ?? [];
+  const isLater = inherited.some((other) => other.clock === clock && other.left <= ms);
+  if (ms === Number.POSITIVE_INFINITY || isLater) return;
+  const others = inherited.filter((other) => other.clock !== clock);
+  const error = new TimeoutError(ms, `Timed out after ${ms} ms${ofToken(name)}`);
+  originate(node, new Deadline(ms, clock, wall, others, error), TIMED);
 }

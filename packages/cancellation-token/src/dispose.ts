@@ -13,11 +13,11 @@ import {
   isNode,
   LINKED,
   PARENT,
+  shorten,
   type TreeNode,
   tell,
   WAITED,
 } from './node.ts';
-import { shorten } from './path.ts';
 import type { Waiter } from './source.ts';
 import { isCancelled } from './tree.ts';
 

@@ -1,3 +1,4 @@
+import { show } from '@quiesce/internal';
 import { listenToAbort } from './abort-event.ts';
 import { type Origin, originate, Reason, type TreeNode } from './node.ts';
 import { isCancelled } from './tree.ts';
@@ -28,6 +29,17 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
     typeof signal.addEventListener === 'function' &&
     typeof signal.removeEventListener === 'function'
   );
+}
+
+/** What was passed instead, and what to pass. */
+export function describeRefused(value: unknown): string {
+  if (typeof value === 'object' && value !== null && 'bits' in value && 'head' in value) {
+    return 'a copy of a token, as postMessage and structuredClone make it; a token serves one thread: post a message';
+  }
+  const isController = typeof value === 'object' && value !== null && 'signal' in value;
+  const ms = typeof value === 'number' && value >= 0 ? value : '10_000';
+  const deadline = `write CancellationToken.timeout(${ms}), or CancellationToken.never for no limit`;
+  return `${show(value)}; ${isController ? 'pass controller.signal, not the controller' : deadline}`;
 }
 
 /**

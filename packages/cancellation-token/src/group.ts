@@ -1,7 +1,6 @@
-import { groupEpoch, rounds } from './cancel.ts';
+import { groupEpoch, isDue, rounds } from './cancel.ts';
 import { hold, type Listener, observe, Registration, unobserve } from './links.ts';
 import { CANCELLED, DISPOSED, GROUPED, type Origin, originOf, type Reason, type TreeNode, UNDER } from './node.ts';
-import { isDue } from './queue.ts';
 import { isCancelled } from './tree.ts';
 import { guarded } from './uncaught.ts';
 

@@ -45,6 +45,7 @@ export {
   unparkFrom,
   type WaiterItem,
   type WaiterList,
+  waiter,
   wakeAll,
   wakeWhile,
   watchPromise,

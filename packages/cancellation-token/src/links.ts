@@ -16,13 +16,13 @@ import {
   needDetails,
   PARENT,
   type Reason,
+  shorten,
   TIMED,
   type TreeNode,
   tell,
   UNDER,
   WAITED,
 } from './node.ts';
-import { shorten } from './path.ts';
 import type { Waiter } from './source.ts';
 import { guarded } from './uncaught.ts';
 

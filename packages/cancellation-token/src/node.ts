@@ -34,6 +34,9 @@ export interface Item extends Link<Item> {}
 /** Tells tokens from waiters, which are the user's and may have any field; on the prototype of tokens. */
 export const NODE: unique symbol = Symbol('quiesce.node') as never;
 
+/** Marks tokens, so that those of a second copy of this package are recognised. */
+export const brand: unique symbol = Symbol.for('quiesce.token') as never;
+
 /** The five fields of a token. */
 export interface TreeNode extends Link<Item>, Chain<Item> {
   readonly [NODE]?: true;
@@ -161,4 +164,22 @@ export function takenOver(node: TreeNode, reason: Reason): Reason {
 /** A token that has ended needs its origin no more, which may hold many others. A deadline stays readable. */
 export function forget(node: TreeNode): void {
   if (originOf(node)?.isInherited === false) needDetails(node).origin = undefined;
+}
+
+/** Drops disposed tokens between `node` and its parent, so that they can be collected; a cancelled one is not dropped. */
+export function shorten(node: TreeNode): TreeNode | undefined {
+  let up = node.up as TreeNode | undefined;
+  // Nearly always there are none, and then nothing is written: a child made and disposed would take 16 ns and not 14.
+  if (up === undefined || !(up.bits & DISPOSED)) return up;
+  while (up !== undefined && (up.bits & (DISPOSED | CANCELLED)) === DISPOSED) up = up.up as TreeNode | undefined;
+  node.up = up;
+  return up;
+}
+
+/**
+ * The token whose state answers for the waiters of `node`, and below which its children are born: itself, or when it was
+ * disposed without being cancelled the nearest above that was not.
+ */
+export function answering(node: TreeNode): TreeNode | undefined {
+  return (node.bits & (DISPOSED | CANCELLED)) === DISPOSED ? shorten(node) : node;
 }

@@ -11,9 +11,9 @@ import {
 import { consumeBudget, consumeSlice } from './budget.ts';
 import { Cancelled } from './cancelled.ts';
 import { isCausedBy } from './errors.ts';
-import { isSource, PENDING, protocolOf, type SourceProtocol, source, type Waiter } from './source.ts';
-import type { CancellationToken, UntilCancelled } from './token.ts';
-import { UntilCancelledSource } from './until-cancelled-source.ts';
+import { isSource, PENDING, protocolOf, type SourceProtocol, source, waiter } from './source.ts';
+import type { CancellationToken } from './token.ts';
+import { type UntilCancelled, UntilCancelledSource } from './until-cancelled-source.ts';
 import { afterTurn, wait } from './wait.ts';
 
 type Work = PromiseLike<unknown> | ((token: CancellationToken) => unknown);
@@ -80,8 +80,8 @@ function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promi
     };
     // Behind the reaction of work that settles later in the same synchronous run, which is queued one microtask after ours.
     const wake = (): void => void Promise.resolve().then(ignore).then(decide);
-    const onToken: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
-    const onWork: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: workSettled };
+    const onToken = waiter(wake);
+    const onWork = waiter(workSettled);
     if (promise.isSettled) {
       workSettled();
       return;

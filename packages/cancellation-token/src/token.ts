@@ -15,15 +15,17 @@ import { liftListenerLimit } from './abort-event.ts';
 import { settle } from './cancel.ts';
 import { Cancelled } from './cancelled.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { Deadline } from './deadline.ts';
+import { deadlineOf, setDeadline } from './deadline.ts';
 import { dispose } from './dispose.ts';
 import { DropGuard } from './drop-guard.ts';
-import { CancelledError, TimeoutError } from './errors.ts';
-import { followerOf, isAbortSignal, ours } from './follower.ts';
+import { CancelledError, ofToken } from './errors.ts';
+import { describeRefused, followerOf, isAbortSignal, ours } from './follower.ts';
 import { Group } from './group.ts';
 import { observe, Registration, unobserve } from './links.ts';
 import {
   ASKS,
+  answering,
+  brand,
   CANCELLED,
   DISPOSED,
   detailsOf,
@@ -31,42 +33,20 @@ import {
   NODE,
   needDetails,
   originate,
-  originOf,
   Reason,
   TIMED,
   type TreeNode,
   UNDER,
 } from './node.ts';
-import { answering } from './path.ts';
 import { runUntilCancelled } from './run-until-cancelled.ts';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
+import { type DeadlineOptions, LIMITS, NAME, refuseParent, type TokenOptions } from './token-options.ts';
 import { adopt, isCancelled, isMarked, reasonOf } from './tree.ts';
 import { guarded } from './uncaught.ts';
-
-/** Marks tokens, so that those of a second copy of this package are recognised. */
-const brand: unique symbol = Symbol.for('quiesce.token') as never;
+import type { UntilCancelled } from './until-cancelled-source.ts';
 
 /** The last moment that a `Date` can say, in ms since 1970. */
 const LAST_DATE = 8.64e15;
-
-/** What can be said of a new token. */
-export interface TokenOptions {
-  /** How error texts, scope trees and the debugger call it. */
-  readonly name?: string | undefined;
-  /** A token is no options: a child of `parent` is `parent.childToken()`. */
-  readonly isCancelled?: never;
-}
-
-/** What can be said of a new token with a deadline. */
-export interface DeadlineOptions extends TokenOptions {
-  /** Where time comes from; default: the platform's. */
-  readonly clock?: Clock | undefined;
-}
-
-/** How `runUntilCancelled` ended. */
-export type UntilCancelled<T> =
-  | { readonly cancelled: false; readonly value: T }
-  | { readonly cancelled: true; readonly reason: unknown };
 
 /**
  * Says to any amount of work, in one word and for good, that it should stop, and why.
@@ -167,7 +147,7 @@ export class CancellationToken implements Disposable {
       // Not a default: `map(CancellationToken.from)` passes an index.
       const where = typeof what === 'string' ? what : 'CancellationToken.from';
       letGo(signal);
-      throw new TypeError(`${where}: expected an AbortSignal or a CancellationToken, got ${refusal(signal)}`);
+      throw new TypeError(`${where}: expected an AbortSignal or a CancellationToken, got ${describeRefused(signal)}`);
     }
     const owner = ours.get(native) as CancellationToken | undefined;
     return (owner ?? followerOf(native, () => new CancellationToken())).childToken();
@@ -402,7 +382,8 @@ export class CancellationToken implements Disposable {
     refuseNever(this);
     if (isCancelled(this) || this.bits & DISPOSED) return false;
     // Made here and not for its first reader: its stack shows who has cancelled.
-    const value = reason === undefined ? new CancelledError(`This operation was cancelled${where(this)}`) : reason;
+    const value =
+      reason === undefined ? new CancelledError(`This operation was cancelled${ofToken(this.name)}`) : reason;
     settle(this, new Reason(value, 'explicit'));
     return true;
   }
@@ -621,42 +602,8 @@ function misusedToken(value: unknown, call: string): TypeError {
 /** Frozen, without a parent: as a disposed token it keeps nothing that is registered on it. */
 let never: CancellationToken | undefined;
 
-/** The options of tokens, and of tokens with a deadline. */
-const NAME = ['name'];
-const LIMITS = ['name', 'clock'];
-
-/** Whoever passes a parent or a signal wants a child, and would get a root. */
-function refuseParent(options: object): void {
-  if (!isAbortSignal(options) && !(brand in Object(options)) && !('signal' in Object(options))) return;
-  throw new TypeError(
-    `new CancellationToken: got ${show(options)} instead of options: a child of a token is token.childToken(), a token that ` +
-      'follows a signal is CancellationToken.from(signal)',
-  );
-}
-
 function refuseNever(token: CancellationToken): void {
   if (token === never) throw new TypeError('CancellationToken.never cannot be cancelled: make a token of your own');
-}
-
-/** What was passed instead, and what to pass. */
-function refusal(value: unknown): string {
-  if (typeof value === 'object' && value !== null && 'bits' in value && 'head' in value) {
-    return 'a copy of a token, as postMessage and structuredClone make it; a token serves one thread: post a message';
-  }
-  const isController = typeof value === 'object' && value !== null && 'signal' in value;
-  const ms = typeof value === 'number' && value >= 0 ? value : '10_000';
-  const deadline = `write CancellationToken.timeout(${ms}), or CancellationToken.never for no limit`;
-  return `${show(value)}; ${isController ? 'pass controller.signal, not the controller' : deadline}`;
-}
-
-/** Which token an error is about. */
-function where({ name }: CancellationToken): string {
-  return name === undefined ? '' : ` (token ${JSON.stringify(name)})`;
-}
-
-function deadlineOf(token: CancellationToken): Deadline | undefined {
-  const origin = originOf(token);
-  return origin instanceof Deadline ? origin : undefined;
 }
 
 function childWithDeadline(
@@ -667,12 +614,7 @@ function childWithDeadline(
   options: DeadlineOptions | undefined,
 ): CancellationToken {
   const child = parent.childToken(options?.name === undefined ? undefined : { name: options.name });
-  const inherited = deadlineOf(child)?.all ?? [];
-  const isLater = inherited.some((other) => other.clock === clock && other.left <= ms);
-  if (ms === Number.POSITIVE_INFINITY || isLater) return child;
-  const others = inherited.filter((other) => other.clock !== clock);
-  const error = new TimeoutError(ms, `Timed out after ${ms} ms${where(child)}`);
-  originate(child, new Deadline(ms, clock, wall, others, error), TIMED);
+  setDeadline(child, ms, wall, clock, child.name);
   return child;
 }
 

@@ -46,12 +46,12 @@ import {
   originate,
   originOf,
   type Reason,
+  shorten,
   TIMED,
   type TreeNode,
   takenOver,
   UNDER,
 } from './node.ts';
-import { shorten } from './path.ts';
 
 /** From this bit on stands the epoch in which it was last found not cancelled. */
 const EPOCH_SHIFT = 11;

@@ -9,7 +9,11 @@
 
 import { Pair } from '@quiesce/internal';
 import { PENDING, type SourceProtocol, type Waiter } from './source.ts';
-import type { UntilCancelled } from './token.ts';
+
+/** How `runUntilCancelled` ended. */
+export type UntilCancelled<T> =
+  | { readonly cancelled: false; readonly value: T }
+  | { readonly cancelled: true; readonly reason: unknown };
 
 export class UntilCancelledSource<T> implements SourceProtocol<UntilCancelled<T>> {
   /** As of the work; and once the token is cancelled, since the answer is then always the same. */

@@ -1,6 +1,6 @@
 // Tokens and registrations that are taken apart, wrapped in proxies, written as JSON, or mixed with objects of the user.
 import { EventEmitter } from 'node:events';
-import { CancellationToken, source, type Waiter } from '@quiesce/cancellation-token';
+import { CancellationToken, source, waiter } from '@quiesce/cancellation-token';
 import { describe, expect, test } from 'vitest';
 import { reactive, readonly, ref, shallowReactive } from 'vue';
 import type { Log } from './helpers/script.ts';
@@ -118,14 +118,14 @@ test.each(['bits', 'up', 'head', 'fn', 'heard', 'fire'])('a waiter of the user m
   const token = new CancellationToken();
   const child = token.childToken();
   child.onCancelled(() => log.push('callback'));
-  const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => log.push('woken') };
-  Object.assign(waiter, { [field]: 1 });
-  token[source].park(waiter);
+  const waiting = waiter(() => log.push('woken'));
+  Object.assign(waiting, { [field]: 1 });
+  token[source].park(waiting);
   token.cancel();
   expect(log).toEqual(['woken', 'callback']);
 
   const disposed = token.detached().childToken();
-  disposed[source].park(waiter);
+  disposed[source].park(waiting);
   disposed.dispose();
-  disposed[source].unpark(waiter);
+  disposed[source].unpark(waiting);
 });

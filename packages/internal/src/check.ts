@@ -1,4 +1,4 @@
-import { ignore } from './ignore.ts';
+import { ignore } from './functions.ts';
 import { show } from './show.ts';
 import { isPromise } from './thenable.ts';
 

@@ -1,3 +1,4 @@
+import { ignore } from './functions.ts';
 import { append, type Chain, type Link, remove } from './list.ts';
 import { reportError } from './uncaught.ts';
 
@@ -7,6 +8,11 @@ export interface Parked {
   prev: object | undefined;
   owner: object | undefined;
   wake(): void;
+}
+
+/** Returns a waiter that is parked nowhere. One place makes them all, so that engines give them one shape. */
+export function waiter(wake: () => void): Parked {
+  return { next: undefined, prev: undefined, owner: undefined, wake };
 }
 
 /** A waiter as an item of a list. */
@@ -58,7 +64,7 @@ export function wakeAll(list: WaiterList): void {
 /** Wakes those who are parked now one after the other, as long as there is something for the next one. */
 export function wakeWhile(list: WaiterList, goesOn: () => boolean): void {
   if (list.head === undefined) return;
-  const end: Parked = { next: undefined, prev: undefined, owner: undefined, wake: endReached };
+  const end = waiter(ignore);
   parkOn(list, end);
   // A wake-up that wakes the same list goes past our end, and takes it out: then all before it have been woken.
   while (end.owner === list && list.head !== end && goesOn()) {
@@ -77,5 +83,3 @@ function guard(waiter: Parked): void {
     reportError(error);
   }
 }
-
-function endReached(): void {}
