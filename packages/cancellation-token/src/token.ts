@@ -6,42 +6,42 @@ import {
   defineDispose,
   defineInspect,
   isParkedOn,
-  letGo,
   misused,
   refuseExtra,
+  releaseArgument,
   show,
 } from '@quiesce/internal';
 import { liftListenerLimit } from './abort-event.ts';
-import { settle } from './cancel.ts';
+import { cancelSubtree } from './cancel.ts';
 import { Cancelled } from './cancelled.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { deadlineOf, setDeadline } from './deadline.ts';
 import { dispose } from './dispose.ts';
 import { DropGuard } from './drop-guard.ts';
 import { CancelledError, ofToken } from './errors.ts';
-import { describeRefused, followerOf, isAbortSignal, ours } from './follower.ts';
+import { describeRefused, followerOf, isAbortSignal, tokenOfSignal } from './follower.ts';
 import { Group } from './group.ts';
 import { observe, Registration, unobserve } from './links.ts';
 import {
-  ASKS,
-  answering,
+  attachTrigger,
+  BELOW_TRIGGER,
   brand,
   CANCELLED,
+  COUNTS_WAITERS,
   DISPOSED,
   detailsOf,
+  HAS_TRIGGER,
   type Item,
+  liveAncestor,
   NODE,
   needDetails,
-  originate,
   Reason,
-  TIMED,
   type TreeNode,
-  UNDER,
 } from './node.ts';
 import { runUntilCancelled } from './run-until-cancelled.ts';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 import { type DeadlineOptions, LIMITS, NAME, refuseParent, type TokenOptions } from './token-options.ts';
-import { adopt, isCancelled, isMarked, reasonOf } from './tree.ts';
+import { adopt, isCancelled, isMarkedCancelled, reasonOf } from './tree.ts';
 import { guarded } from './uncaught.ts';
 import type { UntilCancelled } from './until-cancelled-source.ts';
 
@@ -74,9 +74,9 @@ export class CancellationToken implements Disposable {
   /** @internal See `defineDispose`. */
   static readonly completed: object = /* @__PURE__ */ complete(CancellationToken);
   /** @internal */
-  up: TreeNode | Reason | undefined;
+  parentOrReason: TreeNode | Reason | undefined;
   /** @internal */
-  bits: number;
+  flags: number;
   /** @internal */
   next: Item | undefined;
   /** @internal */
@@ -96,8 +96,8 @@ export class CancellationToken implements Disposable {
    */
   constructor(options?: TokenOptions) {
     // Always the same fields in the same order: engines give all tokens one shape.
-    this.up = undefined;
-    this.bits = 0;
+    this.parentOrReason = undefined;
+    this.flags = 0;
     this.next = undefined;
     this.prev = undefined;
     this.head = undefined;
@@ -146,10 +146,10 @@ export class CancellationToken implements Disposable {
     if (!isAbortSignal(native)) {
       // Not a default: `map(CancellationToken.from)` passes an index.
       const where = typeof what === 'string' ? what : 'CancellationToken.from';
-      letGo(signal);
+      releaseArgument(signal);
       throw new TypeError(`${where}: expected an AbortSignal or a CancellationToken, got ${describeRefused(signal)}`);
     }
-    const owner = ours.get(native) as CancellationToken | undefined;
+    const owner = tokenOfSignal.get(native) as CancellationToken | undefined;
     return (owner ?? followerOf(native, () => new CancellationToken())).childToken();
   }
 
@@ -278,12 +278,12 @@ export class CancellationToken implements Disposable {
     const controller = new AbortController();
     const signal = controller.signal;
     details.signal = signal;
-    ours.set(signal, this);
+    tokenOfSignal.set(signal, this);
     liftListenerLimit(signal);
     if (isCancelled(this)) {
       controller.abort(reasonOf(this));
-    } else if (!(this.bits & DISPOSED)) {
-      observe(this, new Registration({ heard: (reason) => controller.abort(reason.value) }));
+    } else if (!(this.flags & DISPOSED)) {
+      observe(this, new Registration({ onCancel: (reason) => controller.abort(reason.value) }));
     }
     return signal;
   }
@@ -301,7 +301,7 @@ export class CancellationToken implements Disposable {
     own(this, 'childToken');
     checkOptions('childToken', options, NAME);
     const child = new CancellationToken(options);
-    adopt(child, answering(this));
+    adopt(child, liveAncestor(this));
     return child;
   }
 
@@ -380,11 +380,11 @@ export class CancellationToken implements Disposable {
   cancel(reason?: unknown): boolean {
     own(this, 'cancel');
     refuseNever(this);
-    if (isCancelled(this) || this.bits & DISPOSED) return false;
+    if (isCancelled(this) || this.flags & DISPOSED) return false;
     // Made here and not for its first reader: its stack shows who has cancelled.
     const value =
       reason === undefined ? new CancelledError(`This operation was cancelled${ofToken(this.name)}`) : reason;
-    settle(this, new Reason(value, 'explicit'));
+    cancelSubtree(this, new Reason(value, 'explicit'));
     return true;
   }
 
@@ -422,7 +422,7 @@ export class CancellationToken implements Disposable {
     const registration = new Registration(fn);
     // Asking may run callbacks, which may dispose this token.
     const isLate = isCancelled(this);
-    if (!isLate && !(this.bits & DISPOSED)) {
+    if (!isLate && !(this.flags & DISPOSED)) {
       observe(this, registration);
       return registration;
     }
@@ -476,7 +476,7 @@ export class CancellationToken implements Disposable {
     work: PromiseLike<T> | ((token: CancellationToken) => T | PromiseLike<T>),
   ): Promise<UntilCancelled<Awaited<T>>> {
     if (!CancellationToken.owns(this)) {
-      letGo(work);
+      releaseArgument(work);
       return Promise.reject(misusedToken(this, 'runUntilCancelled'));
     }
     return runUntilCancelled(this, work) as Promise<UntilCancelled<Awaited<T>>>;
@@ -525,31 +525,31 @@ export class CancellationToken implements Disposable {
 
   /** @internal The token above; `undefined` for a root, and for a cancelled token, which has left the tree. */
   get parent(): CancellationToken | undefined {
-    return this.bits & CANCELLED ? undefined : (this.up as CancellationToken | undefined);
+    return this.flags & CANCELLED ? undefined : (this.parentOrReason as CancellationToken | undefined);
   }
 
   /** @internal Asks whoever answers for this token: itself, or the ancestor to which a disposed one's waiters went. */
   poll(): unknown {
-    const node = answering(this);
+    const node = liveAncestor(this);
     return node !== undefined && isCancelled(node) ? reasonOf(node) : PENDING;
   }
 
   /** @internal A waiter that parks on a cancelled token is not woken: poll first. */
   park(waiter: Waiter): void {
-    const node = answering(this);
+    const node = liveAncestor(this);
     // Without asking: a deadline that has passed since the poll must wake it, not drop it.
-    if (!isParkedOn(node, waiter) && node !== undefined && !isMarked(node)) observe(node, waiter);
+    if (!isParkedOn(node, waiter) && node !== undefined && !isMarkedCancelled(node)) observe(node, waiter);
   }
 
   /** @internal */
   unpark(waiter: Waiter): void {
-    if (waiter.owner !== undefined && waiter.owner === answering(this)) unobserve(waiter);
+    if (waiter.owner !== undefined && waiter.owner === liveAncestor(this)) unobserve(waiter);
   }
 
   /** @internal Whether nothing runs when it is parked on: no group and no deadline is above it. */
   get isQuiet(): boolean {
     own(this, 'isQuiet');
-    return (this.bits & (ASKS | UNDER | TIMED)) === 0;
+    return (this.flags & (HAS_TRIGGER | BELOW_TRIGGER | COUNTS_WAITERS)) === 0;
   }
 
   /** `CancellationToken(name, state)`, and not the tree that hangs on the token. */
@@ -587,7 +587,7 @@ function complete(type: typeof CancellationToken): object {
 }
 
 function stateOf(token: CancellationToken): 'active' | 'cancelled' | 'disposed' {
-  return isCancelled(token) ? 'cancelled' : token.bits & DISPOSED ? 'disposed' : 'active';
+  return isCancelled(token) ? 'cancelled' : token.flags & DISPOSED ? 'disposed' : 'active';
 }
 
 /** Refuses a method that runs on something else than a token, before anything is written there. */
@@ -622,13 +622,13 @@ function group(sources: Iterable<CancellationToken | AbortSignal>, extra: unknow
   const name = isAll ? 'all' : 'any';
   const call = `CancellationToken.${name}`;
   if (typeof sources?.[Symbol.iterator] !== 'function' || typeof sources === 'string') {
-    letGo(sources);
+    releaseArgument(sources);
     throw new TypeError(`${call}: expected a list, got ${show(sources)}: write ${name}([a, b])`);
   }
   refuseExtra(call, extra, `write ${name}([a, b])`);
   const tokens = new Set([...sources].map((source) => CancellationToken.from(source, call)));
   const token = new CancellationToken();
   if (tokens.size === 0 && isAll) token.cancel();
-  else originate(token, new Group(token, [...tokens], isAll), TIMED);
+  else attachTrigger(token, new Group(token, [...tokens], isAll), COUNTS_WAITERS);
   return token;
 }

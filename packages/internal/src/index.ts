@@ -6,8 +6,8 @@ export {
   checkKind,
   checkTime,
   dateTime,
-  letGo,
   refuseExtra,
+  releaseArgument,
 } from './check.ts';
 export { isError, isNamed, nameError } from './errors.ts';
 export { callable, ignore } from './functions.ts';
@@ -18,10 +18,10 @@ export { defineSource, misused } from './misused.ts';
 export { checkOptions } from './options.ts';
 export { Pair } from './pair.ts';
 export { PromiseSource, recallPromise, rememberPromise, watchPromise } from './promise-source.ts';
-export { printed, show } from './show.ts';
+export { show, toText } from './show.ts';
 export { reserveStack, withFramesOf } from './stack.ts';
 export { isPromise, isThenable, refuseThenable } from './thenable.ts';
-export { leftOf, setTimer } from './timer.ts';
+export { remainingTime, setTimer } from './timer.ts';
 export { replaceUncaughtHandler, reportError } from './uncaught.ts';
 export {
   isParkedOn,

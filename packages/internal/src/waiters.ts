@@ -55,7 +55,7 @@ export function wakeAll(list: WaiterList): void {
   if (head.next === head) {
     // One waiter needs no end to stop at, and is what most lists hold.
     unparkFrom(list, head as WaiterItem & Parked);
-    guard(head as WaiterItem & Parked);
+    wakeGuarded(head as WaiterItem & Parked);
     return;
   }
   wakeWhile(list, () => true);
@@ -70,13 +70,13 @@ export function wakeWhile(list: WaiterList, goesOn: () => boolean): void {
   while (end.owner === list && list.head !== end && goesOn()) {
     const waiter = list.head as Parked;
     unparkFrom(list, waiter);
-    guard(waiter);
+    wakeGuarded(waiter);
   }
   unparkFrom(list, end);
 }
 
 /** A wake-up must not throw. If it does, the others are woken all the same. */
-function guard(waiter: Parked): void {
+function wakeGuarded(waiter: Parked): void {
   try {
     waiter.wake();
   } catch (error) {
