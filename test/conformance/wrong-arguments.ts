@@ -11,6 +11,7 @@ import {
   systemClock,
   untilCancelled,
   wait,
+  waiter,
 } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import {
@@ -168,6 +169,7 @@ const tokens: Row[] = [
   ['untilCancelled', 'signal', (value) => untilCancelled(value, token)],
   ['untilCancelled', 'source', (value) => untilCancelled(token, value)],
   ['wait', 'source', (value) => wait(value)],
+  ['waiter', 'function', (value) => waiter(value)],
   ['setUncaughtHandler', 'function', (value) => setUncaughtHandler(value), optional],
   ...optionsRow('reportUncaught', (options) =>
     reportUncaught(new Error('not reported'), options === undefined ? null : options),

@@ -11,6 +11,7 @@ import {
   source,
   type Takeable,
   type Waiter,
+  waiter,
 } from '@quiesce/cancellation-token';
 import { checkOptions, Pair } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
@@ -191,7 +192,7 @@ class Receive<R> implements Waiter {
       else if (this.#isPolling) this.#refusal = { reason };
       else this.#fail(reason);
     };
-    const gate: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
+    const gate = waiter(wake);
     this.#leave = (): void => protocol.unpark(gate);
     protocol.park(gate);
     // Parking may run anything, a cancellation too.

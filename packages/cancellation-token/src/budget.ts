@@ -1,35 +1,35 @@
 /** How many completions in a row may go by before one real turn of the event loop. */
 const COMPLETIONS = 1024;
 /** How long, in ms, loops that compute may keep the event loop from turning. */
-const SLICE = 10;
+const SLICE_MS = 10;
 /**
  * Completions that follow each other within so many ms compute nothing, and the clock is not read for so many more: reading it
  * costs as much as a tenth of a `select`.
  */
-const QUICK = 0.05;
-const UNREAD = 7;
+const QUICK_MS = 0.05;
+const SKIPPED_READS = 7;
 
 /** Completions since the last turn that was taken here. */
-let spent = 0;
+let completions = 0;
 /** When `consumeSlice` was first called since the event loop turned, in ms of the platform's clock; `undefined`: not yet. */
 let sliceStart: number | undefined;
 /** When the clock was last read, and for how many completions it is not read again. */
 let lastRead = 0;
-let unread = 0;
+let skippedReads = 0;
 /** The turn that is under way; everything that completes meanwhile waits for it, which keeps its order. */
-let turn: Promise<void> | undefined;
+let pendingYield: Promise<void> | undefined;
 
 /** How many turns have been taken. */
-let turns = 0;
+let yieldCount = 0;
 
 /** Grows with each completion and each turn: a virtual clock waits until it no longer does. */
 export function activity(): number {
-  return turns * 2 * COMPLETIONS + spent;
+  return yieldCount * 2 * COMPLETIONS + completions;
 }
 
 /** Whether a turn is under way, behind which something goes on. */
-export function isTurning(): boolean {
-  return turn !== undefined;
+export function isYielding(): boolean {
+  return pendingYield !== undefined;
 }
 
 /**
@@ -55,7 +55,7 @@ export function isTurning(): boolean {
  * ```
  */
 export function consumeBudget(): Promise<void> | undefined {
-  return ++spent < COMPLETIONS ? undefined : takeTurn();
+  return ++completions < COMPLETIONS ? undefined : yieldOnce();
 }
 
 /**
@@ -77,41 +77,41 @@ export function consumeBudget(): Promise<void> | undefined {
  * ```
  */
 export function consumeSlice(): Promise<void> | undefined {
-  const due = consumeBudget();
-  if (due !== undefined) return due;
-  if (unread === 0) return readSlice();
-  unread--;
+  const yielding = consumeBudget();
+  if (yielding !== undefined) return yielding;
+  if (skippedReads === 0) return checkSlice();
+  skippedReads--;
   return undefined;
 }
 
 /** Takes a turn if the time is up. */
-export function readSlice(): Promise<void> | undefined {
+export function checkSlice(): Promise<void> | undefined {
   const now = host.performance.now();
   const elapsed = now - lastRead;
   lastRead = now;
   if (sliceStart === undefined) {
     sliceStart = now;
-    nextTurn(endSlice, false);
-  } else if (now - sliceStart >= SLICE) return takeTurn();
-  else if (elapsed < QUICK) unread = UNREAD;
+    scheduleMacrotask(endSlice, false);
+  } else if (now - sliceStart >= SLICE_MS) return yieldOnce();
+  else if (elapsed < QUICK_MS) skippedReads = SKIPPED_READS;
   return undefined;
 }
 
 function endSlice(): void {
   sliceStart = undefined;
-  unread = 0;
+  skippedReads = 0;
 }
 
-function takeTurn(): Promise<void> {
+function yieldOnce(): Promise<void> {
   // Whatever completes from now on waits for the same turn.
-  spent = COMPLETIONS;
-  turn ??= new Promise<void>((resolve) => nextTurn(resolve, true)).then(() => {
-    turn = undefined;
-    turns++;
-    spent = 0;
+  completions = COMPLETIONS;
+  pendingYield ??= new Promise<void>((resolve) => scheduleMacrotask(resolve, true)).then(() => {
+    pendingYield = undefined;
+    yieldCount++;
+    completions = 0;
     endSlice();
   });
-  return turn;
+  return pendingYield;
 }
 
 interface Host {
@@ -131,10 +131,10 @@ const host = globalThis as unknown as Host;
 const { setImmediate, setTimeout, MessageChannel } = host;
 
 /** @param isHeld whether the process must not end before the turn */
-function nextTurn(resolve: () => void, isHeld: boolean): void {
+function scheduleMacrotask(resolve: () => void, hasWaiterRef: boolean): void {
   if (setImmediate !== undefined) {
     const immediate = setImmediate(resolve);
-    if (!isHeld) immediate.unref?.();
+    if (!hasWaiterRef) immediate.unref?.();
   } else if (MessageChannel !== undefined) {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = (): void => {

@@ -72,7 +72,7 @@ class Failure {
 /** The state of one call, and what its promise is as a source. */
 export class Call<T> implements SourceProtocol<T> {
   /** @internal See `printShortly`. */
-  static readonly completed: object = /* @__PURE__ */ printShortly(Call);
+  static readonly completed: object = /* @__PURE__ */ defineShortInspect(Call);
   // Plain fields, and few: one is made for each receive.
   /** The promise that the method has returned. */
   readonly promise: Promise<T>;
@@ -86,7 +86,7 @@ export class Call<T> implements SourceProtocol<T> {
   /** The wait while WAITING; the mark of what was taken while TAKEN; `undefined` once it is DEFERRED. */
   wait: CallWait | number | undefined;
   /** Made when it is DEFERRED. */
-  branch: Branch<T> | undefined = undefined;
+  branch: BranchState<T> | undefined = undefined;
 
   constructor(
     promise: Promise<T>,
@@ -136,10 +136,10 @@ export class Call<T> implements SourceProtocol<T> {
       return;
     }
     const settling = waiting.giveUp(this);
-    const branch = new Branch<T>(settling ?? SETTLED);
+    const branch = new BranchState<T>(settling ?? NO_SETTLING);
     this.branch = branch;
     this.answer = PENDING;
-    this.#takeLater();
+    this.#useDeferredThen();
     if (settling !== undefined) return;
     // Its value has come, and was noted nowhere, which costs time at each receive. The promise has it.
     branch.isFollowing = true;
@@ -156,7 +156,7 @@ export class Call<T> implements SourceProtocol<T> {
   }
 
   /** From now on it takes when it is polled, and when it is awaited. */
-  #takeLater(): void {
+  #useDeferredThen(): void {
     // Not by own properties: one `then` of its own on any promise makes all promises of the process slower.
     Object.setPrototypeOf(this.promise, deferredPrototype());
   }
@@ -166,8 +166,8 @@ export class Call<T> implements SourceProtocol<T> {
     const [value, error] = taken instanceof Failure ? [undefined, taken.error] : [taken, undefined];
     if (this.protocol.putBack?.(value, error, mark) !== true) return false;
     this.answer = PENDING;
-    this.branch ??= new Branch(SETTLED);
-    this.#takeLater();
+    this.branch ??= new BranchState(NO_SETTLING);
+    this.#useDeferredThen();
     return true;
   }
 
@@ -196,7 +196,7 @@ export class Call<T> implements SourceProtocol<T> {
 
   /** The answer, for who awaits it after it was DEFERRED. */
   promised(): Promise<T> {
-    const branch = this.branch as Branch<T>;
+    const branch = this.branch as BranchState<T>;
     if (branch.promise === undefined) {
       const waiting = new Wait<T>(this);
       // Before it polls, which may ask for it.
@@ -208,7 +208,7 @@ export class Call<T> implements SourceProtocol<T> {
 
   #take(): T | typeof PENDING {
     if (this.isFollowing) return PENDING;
-    const branch = this.branch as Branch<T>;
+    const branch = this.branch as BranchState<T>;
     let value: T | typeof PENDING;
     try {
       value = this.protocol.poll();
@@ -226,22 +226,22 @@ export class Call<T> implements SourceProtocol<T> {
   }
 
   /** Whoever waits for the same call gets the same answer. */
-  #wake(branch: Branch<T>): void {
+  #wake(branch: BranchState<T>): void {
     this.protocol.unpark(branch);
     wakeAll(branch);
   }
 }
 
 /** What settles a promise that is settled. */
-const SETTLED: Settling = { resolve: ignore, reject: ignore };
+const NO_SETTLING: Settling = { resolve: ignore, reject: ignore };
 
 /** What Node's console.log prints beside the promise: not all that hangs on it. */
-function printShortly(type: { readonly prototype: object }): object {
+function defineShortInspect(type: { readonly prototype: object }): object {
   return Object.defineProperty(type.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: () => 'Source' });
 }
 
 /** What few calls need: those who are parked on it, as one waiter of what it takes from. */
-class Branch<T> implements WaiterList, Waiter {
+class BranchState<T> implements WaiterList, Waiter {
   head: WaiterItem | undefined = undefined;
   next: object | undefined = undefined;
   prev: object | undefined = undefined;

@@ -1,4 +1,4 @@
-import { consumeBudget, readSlice } from './budget.ts';
+import { checkSlice, consumeBudget } from './budget.ts';
 import { CancellationToken } from './token.ts';
 
 /**
@@ -24,7 +24,7 @@ import { CancellationToken } from './token.ts';
 export async function checkpoint(token?: CancellationToken | AbortSignal): Promise<void> {
   const own = token === undefined ? undefined : CancellationToken.from(token, 'checkpoint');
   own?.throwIfCancelled();
-  const turn = consumeBudget() ?? readSlice();
+  const turn = consumeBudget() ?? checkSlice();
   if (turn === undefined) return;
   await turn;
   own?.throwIfCancelled();

@@ -1,4 +1,4 @@
-import { checkTime, leftOf } from '@quiesce/internal';
+import { checkTime, remainingTime } from '@quiesce/internal';
 
 /** A timer that a {@link Clock} has set; opaque. */
 export interface Timer {
@@ -69,7 +69,7 @@ export const systemClock: Clock = {
     let armed = set;
     const fire = (): void => {
       const now = host.performance.now();
-      const left = leftOf(set, armed, set + ms, now);
+      const left = remainingTime(set, armed, set + ms, now);
       armed = now;
       if (left > 0) arm(left);
       else fn();

@@ -1,7 +1,7 @@
-import { leftOf } from '@quiesce/internal';
+import { remainingTime } from '@quiesce/internal';
 import type { Clock, Timer } from './clock.ts';
-import type { TimeoutError } from './errors.ts';
-import { detailsOf, type Origin, originOf, Reason, type TreeNode } from './node.ts';
+import { ofToken, TimeoutError } from './errors.ts';
+import { attachTrigger, COUNTS_WAITERS, detailsOf, Reason, type TreeNode, type Trigger, triggerOf } from './node.ts';
 import { isCancelled } from './tree.ts';
 
 /**
@@ -12,13 +12,13 @@ import { isCancelled } from './tree.ts';
  *     there is one, and holds the process exactly while somebody waits for one.
  *  2. All tokens that it cancels get the same reason. A deadline above that is noticed before does not change that.
  */
-export class Deadline implements Origin {
+class Deadline implements Trigger {
   readonly isInherited = true;
   readonly clock: Clock;
   /** On the clock's `now()` scale. */
-  readonly #due: number;
+  readonly #time: number;
   /** The same; `-Infinity` once the timer has fired, which may be a little before by that scale. */
-  #at: number;
+  #fireAt: number;
   /** On the clock's `wall()` scale; that of the other one if that is earlier. */
   readonly wall: number;
   /** Itself, and the earliest deadlines above on other clocks, one for each, which cannot be compared with it. */
@@ -29,114 +29,130 @@ export class Deadline implements Origin {
   #reason: Reason | undefined = undefined;
   readonly #tops: Set<TreeNode> = new Set();
   /** Those of them for which, or below which, somebody waits. */
-  readonly #heldTops: Set<TreeNode> = new Set();
+  readonly #awaitedTops: Set<TreeNode> = new Set();
   /** The latest timer, which is set while `#isTimed`: a clock may call anything a timer. */
   #timer: Timer | undefined = undefined;
-  #isTimed = false;
+  #hasTimer = false;
   /** Whether the timer that is set holds the process. */
-  #isHeld = false;
+  #isTimerHeld = false;
   /** Since when there is a timer, if it fired early and is set again. */
-  #since: number | undefined = undefined;
+  #firstSet: number | undefined = undefined;
   /** Set while the timer is being changed. */
-  #isSetting = false;
+  #isUpdating = false;
 
   constructor(ms: number, clock: Clock, wall: number, others: readonly Deadline[], error: TimeoutError) {
     this.clock = clock;
-    this.#due = clock.now() + ms;
-    this.#at = this.#due;
+    this.#time = clock.now() + ms;
+    this.#fireAt = this.#time;
     this.all = [this, ...others];
     this.wall = Math.min(wall, ...others.map((other) => other.wall));
     this.#error = error;
   }
 
   /** How long until then, in ms; negative: past. */
-  get left(): number {
-    return this.#at - this.clock.now();
+  get remaining(): number {
+    return this.#fireAt - this.clock.now();
   }
 
-  ask(): Reason | undefined {
-    for (const deadline of this.all) if (deadline.left <= 0) return deadline.#over();
+  pollReason(): Reason | undefined {
+    for (const deadline of this.all) if (deadline.remaining <= 0) return deadline.#toReason();
     return undefined;
   }
 
-  before({ deadline }: Reason): Reason | undefined {
+  earlierReason({ deadline }: Reason): Reason | undefined {
     if (!(deadline instanceof Deadline)) return undefined;
     // Without asking the clock, which is the user's: what is before a moment that has passed has passed.
-    const isBefore = (own: Deadline): boolean => own.clock === deadline.clock && own.#due < deadline.#due;
+    const isBefore = (own: Deadline): boolean => own.clock === deadline.clock && own.#time < deadline.#time;
     const own = this.all.find(isBefore);
-    return own === undefined ? undefined : own.#over();
+    return own === undefined ? undefined : own.#toReason();
   }
 
-  #over(): Reason {
+  #toReason(): Reason {
     this.#reason ??= new Reason(this.#error, 'explicit', this);
     return this.#reason;
   }
 
-  listen(node: TreeNode, on: boolean): void {
-    for (const deadline of this.all) deadline.#listen(node, on);
+  setObserved(node: TreeNode, on: boolean): void {
+    for (const deadline of this.all) deadline.#setObserved(node, on);
   }
 
-  #listen(node: TreeNode, on: boolean): void {
-    const up = node.up as TreeNode | undefined;
-    const above = on && up !== undefined ? originOf(up) : undefined;
+  #setObserved(node: TreeNode, on: boolean): void {
+    const parent = node.parentOrReason as TreeNode | undefined;
+    const above = on && parent !== undefined ? triggerOf(parent) : undefined;
     const isTop = on && !(above instanceof Deadline && above.all.includes(this));
     if (isTop) this.#tops.add(node);
     else this.#tops.delete(node);
-    this.#hold(node, (detailsOf(node)?.held ?? 0) > 0);
+    this.#setAwaited(node, (detailsOf(node)?.waiterRefs ?? 0) > 0);
   }
 
-  hold(node: TreeNode, on: boolean): void {
-    for (const deadline of this.all) deadline.#hold(node, on);
+  setAwaited(node: TreeNode, on: boolean): void {
+    for (const deadline of this.all) deadline.#setAwaited(node, on);
   }
 
-  #hold(node: TreeNode, on: boolean): void {
-    if (on && this.#tops.has(node)) this.#heldTops.add(node);
-    else this.#heldTops.delete(node);
-    this.#set();
+  #setAwaited(node: TreeNode, on: boolean): void {
+    if (on && this.#tops.has(node)) this.#awaitedTops.add(node);
+    else this.#awaitedTops.delete(node);
+    this.#updateTimer();
   }
 
   /** Sets, takes back or changes the timer (invariant 1), again if that has changed what is wanted: a clock may run anything. */
-  #set(): void {
-    if (this.#isSetting) return;
-    this.#isSetting = true;
+  #updateTimer(): void {
+    if (this.#isUpdating) return;
+    this.#isUpdating = true;
     try {
-      while (!this.#isRight) this.#change();
+      while (!this.#isTimerRight) this.#replaceTimer();
     } finally {
-      this.#isSetting = false;
+      this.#isUpdating = false;
     }
   }
 
-  get #isRight(): boolean {
-    return this.#tops.size > 0 === this.#isTimed && this.#heldTops.size > 0 === this.#isHeld;
+  get #isTimerRight(): boolean {
+    return this.#tops.size > 0 === this.#hasTimer && this.#awaitedTops.size > 0 === this.#isTimerHeld;
   }
 
-  #change(): void {
-    const wasTimed = this.#isTimed;
-    this.#isTimed = false;
-    this.#isHeld = this.#heldTops.size > 0;
-    if (wasTimed) this.clock.clearTimer(this.#timer as Timer);
+  #replaceTimer(): void {
+    const hadTimer = this.#hasTimer;
+    this.#hasTimer = false;
+    this.#isTimerHeld = this.#awaitedTops.size > 0;
+    if (hadTimer) this.clock.clearTimer(this.#timer as Timer);
     if (this.#tops.size === 0) return;
     let isSet = false;
     const now = this.clock.now();
     // A clock that calls back at once would find the tree half linked.
-    const since = this.#since ?? now;
-    this.#since = undefined;
-    const fire = (): void => (isSet ? this.#fire(since, now) : queueMicrotask(fire));
-    this.#timer = this.clock.setTimer(Math.max(0, this.#at - now), fire, { ref: this.#isHeld });
-    this.#isTimed = true;
+    const firstSet = this.#firstSet ?? now;
+    this.#firstSet = undefined;
+    const fire = (): void => (isSet ? this.#onTimer(firstSet, now) : queueMicrotask(fire));
+    this.#timer = this.clock.setTimer(Math.max(0, this.#fireAt - now), fire, { ref: this.#isTimerHeld });
+    this.#hasTimer = true;
     isSet = true;
   }
 
   /** The timer, which was set first and last at these moments, has fired. */
-  #fire(since: number, armed: number): void {
-    this.#isTimed = false;
-    if (leftOf(since, armed, this.#at, this.clock.now()) > 0) {
-      this.#since = since;
-      this.#set();
+  #onTimer(firstSet: number, lastSet: number): void {
+    this.#hasTimer = false;
+    if (remainingTime(firstSet, lastSet, this.#fireAt, this.clock.now()) > 0) {
+      this.#firstSet = firstSet;
+      this.#updateTimer();
       return;
     }
-    this.#at = Number.NEGATIVE_INFINITY;
+    this.#fireAt = Number.NEGATIVE_INFINITY;
     // Asking is enough: it is past the deadline.
     for (const top of [...this.#tops]) isCancelled(top);
   }
+}
+
+/** The deadline of a token; `undefined`: none. */
+export function deadlineOf(node: TreeNode): Deadline | undefined {
+  const trigger = triggerOf(node);
+  return trigger instanceof Deadline ? trigger : undefined;
+}
+
+/** Gives a token that was just made a deadline, unless it has inherited an earlier one of the same clock. */
+export function setDeadline(node: TreeNode, ms: number, wall: number, clock: Clock, name: string | undefined): void {
+  const inherited = deadlineOf(node)?.all ?? [];
+  const isLater = inherited.some((other) => other.clock === clock && other.remaining <= ms);
+  if (ms === Number.POSITIVE_INFINITY || isLater) return;
+  const others = inherited.filter((other) => other.clock !== clock);
+  const error = new TimeoutError(ms, `Timed out after ${ms} ms${ofToken(name)}`);
+  attachTrigger(node, new Deadline(ms, clock, wall, others, error), COUNTS_WAITERS);
 }

@@ -1,78 +1,78 @@
 /** Leaving the tree without being cancelled. Invariants are cited from the head of tree.ts. */
 
 import { append, remove } from '@quiesce/internal';
-import { hold, isBare, isHeld, observe, Registration, unlink } from './links.ts';
+import { addWaiterRef, becomeUnobserved, hasEmptyList, hasWaiterRef, observe, Registration } from './links.ts';
 import {
-  ASKS,
-  attach,
+  addItem,
   CANCELLED,
   DISPOSED,
   detailsOf,
-  forget,
+  dropTrigger,
+  HAS_CHILD,
+  HAS_LISTENER,
+  HAS_TRIGGER,
   type Item,
   isNode,
-  LINKED,
-  PARENT,
+  notifyTrigger,
+  OBSERVED,
+  skipDisposed,
   type TreeNode,
-  tell,
-  WAITED,
 } from './node.ts';
-import { shorten } from './path.ts';
 import type { Waiter } from './source.ts';
 import { isCancelled } from './tree.ts';
 
 /** Takes a token out of the tree without cancelling it; its waiters and children go to its parent. */
 export function dispose(node: TreeNode): void {
-  if (node.bits & DISPOSED) return;
+  if (node.flags & DISPOSED) return;
   // Settles the state before it is frozen.
   isCancelled(node);
-  const bits = node.bits;
-  node.bits = (bits | DISPOSED) & ~(LINKED | PARENT | WAITED);
-  if (bits & CANCELLED) return;
-  const up = shorten(node);
-  if (!(bits & LINKED)) {
-    if (bits & ASKS) forget(node);
+  const flags = node.flags;
+  node.flags = (flags | DISPOSED) & ~(OBSERVED | HAS_CHILD | HAS_LISTENER);
+  if (flags & CANCELLED) return;
+  const parent = skipDisposed(node);
+  if (!(flags & OBSERVED)) {
+    if (flags & HAS_TRIGGER) dropTrigger(node);
     return;
   }
-  if (bits & ASKS) tell(node, false);
-  if (up !== undefined) {
-    if (isHeld(node)) hold(up, -1);
-    remove<Item>(up, node);
+  if (flags & HAS_TRIGGER) notifyTrigger(node, false);
+  if (parent !== undefined) {
+    if (hasWaiterRef(node)) addWaiterRef(parent, -1);
+    remove<Item>(parent, node);
   }
-  forget(node);
-  rehang(node, up);
-  if (up !== undefined && isBare(up)) unlink(up);
+  dropTrigger(node);
+  moveList(node, parent);
+  if (parent !== undefined && hasEmptyList(parent)) becomeUnobserved(parent);
 }
 
 /** Moves what is in the list of a disposed token to its parent, but for what was registered on the token itself. */
-function rehang(node: TreeNode, up: TreeNode | undefined): void {
+function moveList(node: TreeNode, parent: TreeNode | undefined): void {
   const details = detailsOf(node);
   if (details !== undefined) remove(node, details);
   for (let item = node.head; item !== undefined; item = node.head) {
     remove(node, item);
     if (isNode(item)) {
-      move(item, up);
+      moveChild(item, parent);
     } else {
-      release(item as Registration | Waiter, up);
+      moveListener(item as Registration | Waiter, parent);
     }
   }
   if (details !== undefined) append<Item>(node, details);
 }
 
 /** A linked child goes to the parent of its parent; a deadline that it had in common with that is now its own. */
-function move(child: TreeNode, up: TreeNode | undefined): void {
-  child.up = up;
-  if (up !== undefined) {
-    attach(up, child);
-    up.bits |= PARENT;
-    if (isHeld(child)) hold(up, 1);
+function moveChild(child: TreeNode, parent: TreeNode | undefined): void {
+  child.parentOrReason = parent;
+  if (parent !== undefined) {
+    addItem(parent, child);
+    parent.flags |= HAS_CHILD;
+    if (hasWaiterRef(child)) addWaiterRef(parent, 1);
   }
-  if (child.bits & ASKS) tell(child, true);
+  if (child.flags & HAS_TRIGGER) notifyTrigger(child, true);
 }
 
 /** What was registered on the token itself ends with it; who waits goes on waiting for its parent. */
-function release(item: Registration | Waiter, up: TreeNode | undefined): void {
+function moveListener(item: Registration | Waiter, parent: TreeNode | undefined): void {
   item.owner = undefined;
   if (item instanceof Registration) item.drop();
-  else if (up !== undefined) observe(up, item);
+  else if (parent !== undefined) observe(parent, item);
 }

@@ -145,3 +145,8 @@ function nameOf(error: unknown): unknown {
     return undefined;
   }
 }
+
+/** Which token an error is about. */
+export function ofToken(name: string | undefined): string {
+  return name === undefined ? '' : ` (token ${JSON.stringify(name)})`;
+}

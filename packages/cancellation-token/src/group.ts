@@ -1,7 +1,15 @@
-import { groupEpoch, rounds } from './cancel.ts';
-import { hold, type Listener, observe, Registration, unobserve } from './links.ts';
-import { CANCELLED, DISPOSED, GROUPED, type Origin, originOf, type Reason, type TreeNode, UNDER } from './node.ts';
-import { isDue } from './queue.ts';
+import { groupEpoch, hasPending, rounds } from './cancel.ts';
+import { addWaiterRef, type Listener, observe, Registration, unobserve } from './links.ts';
+import {
+  BELOW_TRIGGER,
+  CANCELLED,
+  DISPOSED,
+  HAS_GROUP,
+  type Reason,
+  type TreeNode,
+  type Trigger,
+  triggerOf,
+} from './node.ts';
 import { isCancelled } from './tree.ts';
 import { guarded } from './uncaught.ts';
 
@@ -18,7 +26,7 @@ import { guarded } from './uncaught.ts';
  * Guarantee not given: when nobody observes, a foreign signal counts as aborted from when it was noticed, since it does
  * not say when it was.
  */
-export class Group implements Origin, Listener {
+export class Group implements Trigger, Listener {
   readonly isInherited = false;
   readonly #root: TreeNode;
   readonly #sources: readonly TreeNode[];
@@ -26,145 +34,150 @@ export class Group implements Origin, Listener {
   /** Whether all that it depends on is told to it by cancellations: no deadline and no foreign signal is among it. */
   readonly #isPlain: boolean;
   /** The round in which it answered "no" last (invariant 1). */
-  #answered = 0;
+  #notCancelledRound = 0;
   /** The epoch in which it did; a plain one need not be asked again in the same. */
   #epoch = 0;
   /** `all`: how many of the sources, from the first on, are known to be cancelled. */
-  #known = 0;
+  #cancelledCount = 0;
   /** Whether it should listen; set by the tree. */
-  #isWanted = false;
+  #isObserved = false;
   /** Whether somebody waits for the root; set by the tree. */
-  #isHoldWanted = false;
+  #isAwaited = false;
   /** The callbacks on the sources while it listens. */
   #registrations: Registration[] | undefined = undefined;
   /** `all`, while it listens: how many of the sources have yet to be cancelled. */
-  #left = 0;
+  #pendingCount = 0;
   /** Whether the sources are told that somebody waits. */
-  #isHolding = false;
+  #holdsSources = false;
 
   constructor(root: TreeNode, sources: readonly TreeNode[], isAll: boolean) {
     this.#root = root;
     this.#sources = sources;
     this.#isAll = isAll;
     for (const source of sources) markGrouped(source);
-    this.#isPlain = sources.every((source) => every(source, (origin) => origin instanceof Group && origin.#isPlain));
+    this.#isPlain = sources.every((source) =>
+      everyTrigger(source, (trigger) => trigger instanceof Group && trigger.#isPlain),
+    );
   }
 
-  listen(_node: TreeNode, on: boolean): void {
-    this.#isWanted = on;
-    change(this);
+  setObserved(_node: TreeNode, on: boolean): void {
+    this.#isObserved = on;
+    scheduleUpdate(this);
   }
 
   /** Somebody waits for the root: then a deadline of a source must not let the process end before. */
-  hold(_node: TreeNode, on: boolean): void {
-    this.#isHoldWanted = on;
-    change(this);
+  setAwaited(_node: TreeNode, on: boolean): void {
+    this.#isAwaited = on;
+    scheduleUpdate(this);
   }
 
   /** Does what was said (invariant 3). */
-  follow(): void {
+  update(): void {
     const isOn = this.#registrations !== undefined;
-    if (this.#isWanted !== isOn) isOn ? this.#rest() : this.#start();
-    const isHoldWanted = this.#isHoldWanted && this.#isWanted;
-    if (isHoldWanted === this.#isHolding) return;
-    this.#isHolding = isHoldWanted;
-    for (const source of this.#sources) hold(source, isHoldWanted ? 1 : -1);
+    if (this.#isObserved !== isOn) isOn ? this.#stopListening() : this.#startListening();
+    const isAwaited = this.#isAwaited && this.#isObserved;
+    if (isAwaited === this.#holdsSources) return;
+    this.#holdsSources = isAwaited;
+    for (const source of this.#sources) addWaiterRef(source, isAwaited ? 1 : -1);
   }
 
-  #start(): void {
+  #startListening(): void {
     const registrations: Registration[] = [];
     this.#registrations = registrations;
-    this.#left = this.#sources.length;
+    this.#pendingCount = this.#sources.length;
     for (const source of this.#sources) {
       // A deadline may have passed just now: then callbacks run here.
-      if (isCancelled(source)) this.#left--;
+      if (isCancelled(source)) this.#pendingCount--;
       // A disposed source is frozen: it will never say anything again.
-      else if (!(source.bits & DISPOSED)) {
+      else if (!(source.flags & DISPOSED)) {
         const registration = new Registration(this);
         registrations.push(registration);
         observe(source, registration);
       }
     }
     // Between the asking and now. To be told so is the last that happens to a root when it is linked.
-    this.#check();
+    this.#resolveRoot();
   }
 
-  heard(): void {
-    this.#left--;
-    this.#check();
+  onCancel(): void {
+    this.#pendingCount--;
+    this.#resolveRoot();
   }
 
   /** Of those that listen: enough of the sources are cancelled. */
-  #check(): void {
-    if (this.#hasHeardEnough()) isCancelled(this.#root);
+  #resolveRoot(): void {
+    if (this.#isDecided()) isCancelled(this.#root);
   }
 
-  #hasHeardEnough(): boolean {
-    return this.#isAll ? this.#left === 0 : this.#left < this.#sources.length;
+  #isDecided(): boolean {
+    return this.#isAll ? this.#pendingCount === 0 : this.#pendingCount < this.#sources.length;
   }
 
-  #rest(): void {
+  #stopListening(): void {
     for (const registration of this.#registrations ?? []) if (registration.owner !== undefined) unobserve(registration);
     this.#registrations = undefined;
   }
 
-  ask(): Reason | undefined {
-    if (this.#hasAnswered()) return undefined;
-    return inRound(() => (this.#hasAnswered() ? undefined : this.#askAll()));
+  pollReason(): Reason | undefined {
+    if (this.#isKnownNotCancelled()) return undefined;
+    return inRound(() => (this.#isKnownNotCancelled() ? undefined : this.#pollDependencies()));
   }
 
   /** Asks first whom it depends on, those on whom they depend before them, and so on; then itself (invariant 2). */
-  #askAll(): Reason | undefined {
+  #pollDependencies(): Reason | undefined {
     const stack: Group[] = [this];
     for (;;) {
       const at = stack.at(-1) as Group;
-      if (!at.#isOver() && !at.#isReady(stack)) continue;
-      if (at === this) return at.#answer();
+      if (!at.#isResolved() && !at.#canPoll(stack)) continue;
+      if (at === this) return at.#pollSources();
       stack.pop();
       // If it is cancelled now, it has to know before those that depend on it ask.
       isCancelled(at.#root);
     }
   }
 
-  #hasAnswered(): boolean {
+  #isKnownNotCancelled(): boolean {
     if (this.#isPlain) {
       if (this.#epoch === groupEpoch) return true;
       // One that listens is told by its sources, once all that is due has been notified.
-      if (this.#registrations !== undefined && !this.#hasHeardEnough() && !isDue()) return true;
+      if (this.#registrations !== undefined && !this.#isDecided() && !hasPending()) return true;
     }
-    return rounds.now !== 0 && this.#answered === rounds.now;
+    return rounds.now !== 0 && this.#notCancelledRound === rounds.now;
   }
 
   /** Whether it need not be asked: it is cancelled, or has answered. */
-  #isOver(): boolean {
-    return (this.#root.bits & CANCELLED) !== 0 || this.#hasAnswered();
+  #isResolved(): boolean {
+    return (this.#root.flags & CANCELLED) !== 0 || this.#isKnownNotCancelled();
   }
 
   /** Whether it can answer at once; else it puts the groups that have to answer before on the stack. */
-  #isReady(stack: Group[]): boolean {
+  #canPoll(stack: Group[]): boolean {
     const length = stack.length;
-    for (let i = this.#known; i < this.#sources.length; i++) {
+    for (let i = this.#cancelledCount; i < this.#sources.length; i++) {
       const source = this.#sources[i] as TreeNode;
-      every(source, (origin) => {
-        if (origin instanceof Group && !origin.#isOver()) stack.push(origin);
+      everyTrigger(source, (trigger) => {
+        if (trigger instanceof Group && !trigger.#isResolved()) stack.push(trigger);
         return true;
       });
       if (!this.#isAll) continue;
       if (stack.length > length || !isCancelled(source)) break;
-      this.#known = i + 1;
+      this.#cancelledCount = i + 1;
     }
     return stack.length === length;
   }
 
   /** Asks the sources. */
-  #answer(): Reason | undefined {
-    const cancelled = this.#isAll && this.#known < this.#sources.length ? [] : this.#sources.filter(isCancelled);
+  #pollSources(): Reason | undefined {
+    const cancelled =
+      this.#isAll && this.#cancelledCount < this.#sources.length ? [] : this.#sources.filter(isCancelled);
     if (cancelled.length === 0) {
-      this.#answered = rounds.now;
+      this.#notCancelledRound = rounds.now;
       this.#epoch = groupEpoch;
       return undefined;
     }
-    return cancelled.map((source) => source.up as Reason).reduce((a, b) => (a.isBefore(b) === this.#isAll ? b : a));
+    return cancelled
+      .map((source) => source.parentOrReason as Reason)
+      .reduce((a, b) => (a.isBefore(b) === this.#isAll ? b : a));
   }
 }
 
@@ -172,37 +185,37 @@ export class Group implements Origin, Listener {
 function markGrouped(source: TreeNode): void {
   for (
     let at: TreeNode | undefined = source;
-    at !== undefined && !(at.bits & GROUPED);
-    at = at.up as TreeNode | undefined
+    at !== undefined && !(at.flags & HAS_GROUP);
+    at = at.parentOrReason as TreeNode | undefined
   ) {
-    at.bits |= GROUPED;
-    if (at.bits & CANCELLED) break;
+    at.flags |= HAS_GROUP;
+    if (at.flags & CANCELLED) break;
   }
 }
 
 /** Whether all that `source` depends on beside its parents' own cancellation, from itself upwards, passes the test. */
-function every(source: TreeNode, test: (origin: Origin) => boolean): boolean {
-  for (let at: TreeNode | undefined = source; at !== undefined; at = at.up as TreeNode | undefined) {
-    if (at.bits & CANCELLED) break;
-    const origin = at.bits & DISPOSED ? undefined : originOf(at);
-    if (origin !== undefined && !test(origin)) return false;
-    if (!(at.bits & (UNDER | DISPOSED))) break;
+function everyTrigger(source: TreeNode, test: (trigger: Trigger) => boolean): boolean {
+  for (let at: TreeNode | undefined = source; at !== undefined; at = at.parentOrReason as TreeNode | undefined) {
+    if (at.flags & CANCELLED) break;
+    const trigger = at.flags & DISPOSED ? undefined : triggerOf(at);
+    if (trigger !== undefined && !test(trigger)) return false;
+    if (!(at.flags & (BELOW_TRIGGER | DISPOSED))) break;
   }
   return true;
 }
 
 /** The groups that have something to do (invariant 3). */
-const changed: Group[] = [];
+const updateQueue: Group[] = [];
 
-function change(group: Group): void {
-  changed.push(group);
-  if (changed.length > 1) return;
+function scheduleUpdate(group: Group): void {
+  updateQueue.push(group);
+  if (updateQueue.length > 1) return;
   try {
     inRound(() => {
-      for (const next of changed) guarded(() => next.follow());
+      for (const next of updateQueue) guarded(() => next.update());
     });
   } finally {
-    changed.length = 0;
+    updateQueue.length = 0;
   }
 }
 

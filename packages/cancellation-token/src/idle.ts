@@ -1,4 +1,4 @@
-import { activity, isTurning } from './budget.ts';
+import { activity, isYielding } from './budget.ts';
 
 /** What endless work may take: 10,000 turns of ready values, or 1,000 macrotasks of nothing but `setImmediate`. */
 const PATIENCE = 10_000;
@@ -16,7 +16,7 @@ interface Host {
 const { setImmediate, setTimeout, process } = globalThis as unknown as Host;
 
 /** How many waits below are between two macrotasks. */
-let ours = 0;
+let ownMacrotasks = 0;
 
 /**
  * Waits until nothing runs that needs no time to pass: promises to their ends, ready values, turns of the event loop that
@@ -27,10 +27,10 @@ export async function idle(): Promise<void> {
   let patience = PATIENCE;
   for (let quiet = 0; quiet < QUIET && patience > 0; quiet++) {
     const before = activity();
-    ours++;
+    ownMacrotasks++;
     await new Promise<void>((resolve) => (setImmediate === undefined ? setTimeout(resolve, 0) : setImmediate(resolve)));
-    ours--;
-    const isBusy = activity() !== before || isTurning();
+    ownMacrotasks--;
+    const isBusy = activity() !== before || isYielding();
     if (!isBusy && !hasImmediates()) continue;
     quiet = -1;
     patience -= isBusy ? 1 : IMMEDIATE;
@@ -41,7 +41,7 @@ export async function idle(): Promise<void> {
 function hasImmediates(): boolean {
   try {
     const resources = process?.getActiveResourcesInfo?.() ?? [];
-    return resources.filter((type) => type === 'Immediate').length > ours;
+    return resources.filter((type) => type === 'Immediate').length > ownMacrotasks;
   } catch {
     // workerd has the method, which throws.
     return false;

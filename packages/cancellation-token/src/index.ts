@@ -23,8 +23,19 @@ export {
 } from './errors.ts';
 export { isCancellation, isCancellationOf } from './is-cancellation.ts';
 export type { Registration } from './links.ts';
-export { isSource, PENDING, type Sendable, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
-export { CancellationToken, type DeadlineOptions, type TokenOptions, type UntilCancelled } from './token.ts';
+export {
+  isSource,
+  PENDING,
+  type Sendable,
+  type Source,
+  type SourceProtocol,
+  source,
+  type Waiter,
+  waiter,
+} from './source.ts';
+export { CancellationToken } from './token.ts';
+export type { DeadlineOptions, TokenOptions } from './token-options.ts';
 export { type ReportOptions, reportUncaught, setUncaughtHandler, type UncaughtHandler } from './uncaught.ts';
 export { untilCancelled } from './until-cancelled.ts';
+export type { UntilCancelled } from './until-cancelled-source.ts';
 export { wait } from './wait.ts';

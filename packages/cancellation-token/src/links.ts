@@ -5,117 +5,117 @@
 
 import { defineDispose, defineInspect, detach, misused, remove, reserveStack } from '@quiesce/internal';
 import {
-  ASKS,
-  attach,
+  addItem,
+  BELOW_TRIGGER,
   CANCELLED,
-  DETAILED,
+  COUNTS_WAITERS,
   DISPOSED,
   detailsOf,
+  HAS_CHILD,
+  HAS_DETAILS,
+  HAS_LISTENER,
+  HAS_TRIGGER,
   type Item,
-  LINKED,
   needDetails,
-  PARENT,
+  notifyTrigger,
+  OBSERVED,
   type Reason,
-  TIMED,
+  skipDisposed,
   type TreeNode,
-  tell,
-  UNDER,
-  WAITED,
 } from './node.ts';
-import { shorten } from './path.ts';
 import type { Waiter } from './source.ts';
 import { guarded } from './uncaught.ts';
 
 /** Puts a callback or waiter into the list of a token that is neither cancelled nor disposed. */
 export function observe(node: TreeNode, item: Registration | Waiter): void {
   // Groups and deadlines are told, which takes many calls.
-  if (!(node.bits & LINKED) && node.bits & (ASKS | UNDER)) reserveStack();
+  if (!(node.flags & OBSERVED) && node.flags & (HAS_TRIGGER | BELOW_TRIGGER)) reserveStack();
   item.owner = node;
-  attach(node, item as Item);
-  node.bits |= WAITED;
-  if (!(node.bits & LINKED)) link(node);
-  if (node.bits & TIMED && !(item instanceof Registration)) hold(node, 1);
+  addItem(node, item as Item);
+  node.flags |= HAS_LISTENER;
+  if (!(node.flags & OBSERVED)) becomeObserved(node);
+  if (node.flags & COUNTS_WAITERS && !(item instanceof Registration)) addWaiterRef(node, 1);
 }
 
 /** Takes a callback or waiter out again, before its token was cancelled or while it is still due (invariant 6). */
 export function unobserve(item: Registration | Waiter): void {
   const node = item.owner as TreeNode;
   item.owner = undefined;
-  if (node.bits & CANCELLED) {
+  if (node.flags & CANCELLED) {
     detach(item as Item);
     return;
   }
   // First: what follows calls the clock, which may run anything, a cancellation too.
   remove(node, item as Item);
-  if (node.bits & TIMED && !(item instanceof Registration)) hold(node, -1);
-  if ((node.bits & (LINKED | CANCELLED)) === LINKED && isBare(node)) unlink(node);
+  if (node.flags & COUNTS_WAITERS && !(item instanceof Registration)) addWaiterRef(node, -1);
+  if ((node.flags & (OBSERVED | CANCELLED)) === OBSERVED && hasEmptyList(node)) becomeUnobserved(node);
 }
 
 /** Links an unobserved token with all that is above it (invariant 1). */
-function link(node: TreeNode): void {
+function becomeObserved(node: TreeNode): void {
   let at = node;
   for (;;) {
-    at.bits |= LINKED;
-    const up = shorten(at);
-    if (at.bits & ASKS) tell(at, true);
-    if (up === undefined) return;
-    attach(up, at);
-    up.bits |= PARENT;
-    if (up.bits & LINKED) return;
-    at = up;
+    at.flags |= OBSERVED;
+    const parent = skipDisposed(at);
+    if (at.flags & HAS_TRIGGER) notifyTrigger(at, true);
+    if (parent === undefined) return;
+    addItem(parent, at);
+    parent.flags |= HAS_CHILD;
+    if (parent.flags & OBSERVED) return;
+    at = parent;
   }
 }
 
 /** Unlinks a token whose list has run empty, and the ancestors that it alone had kept observed. */
-export function unlink(node: TreeNode): void {
+export function becomeUnobserved(node: TreeNode): void {
   let at = node;
   for (;;) {
-    at.bits &= ~(LINKED | PARENT | WAITED);
-    if (at.bits & ASKS) tell(at, false);
-    const up = at.up as TreeNode | undefined;
-    if (up === undefined) return;
-    remove<Item>(up, at);
-    if (!isBare(up)) return;
-    at = up;
+    at.flags &= ~(OBSERVED | HAS_CHILD | HAS_LISTENER);
+    if (at.flags & HAS_TRIGGER) notifyTrigger(at, false);
+    const parent = at.parentOrReason as TreeNode | undefined;
+    if (parent === undefined) return;
+    remove<Item>(parent, at);
+    if (!hasEmptyList(parent)) return;
+    at = parent;
   }
 }
 
 /** Whether nothing but the details is in the list. */
-export function isBare(node: TreeNode): boolean {
+export function hasEmptyList(node: TreeNode): boolean {
   const head = node.head;
-  return head === undefined || (head.next === head && (node.bits & DETAILED) !== 0);
+  return head === undefined || (head.next === head && (node.flags & HAS_DETAILS) !== 0);
 }
 
 /** Takes a linked token out of its parent's list; its own list stays as it is. */
-export function leave(node: TreeNode): void {
-  const up = node.up as TreeNode | undefined;
-  if (up === undefined) return;
-  if (isHeld(node)) hold(up, -1);
-  remove<Item>(up, node);
-  if (isBare(up)) unlink(up);
+export function unlinkFromParent(node: TreeNode): void {
+  const parent = node.parentOrReason as TreeNode | undefined;
+  if (parent === undefined) return;
+  if (hasWaiterRef(node)) addWaiterRef(parent, -1);
+  remove<Item>(parent, node);
+  if (hasEmptyList(parent)) becomeUnobserved(parent);
 }
 
 /** Counts a waiter in or out, here and as far up as that makes a difference (invariant 7). */
-export function hold(node: TreeNode, change: 1 | -1): void {
-  for (let at: TreeNode | undefined = node; at !== undefined; at = at.up as TreeNode | undefined) {
-    if ((at.bits & (TIMED | CANCELLED | DISPOSED)) !== TIMED) return;
+export function addWaiterRef(node: TreeNode, change: 1 | -1): void {
+  for (let at: TreeNode | undefined = node; at !== undefined; at = at.parentOrReason as TreeNode | undefined) {
+    if ((at.flags & (COUNTS_WAITERS | CANCELLED | DISPOSED)) !== COUNTS_WAITERS) return;
     const details = needDetails(at);
-    const before = details.held;
-    details.held += change;
-    if (before > 0 === details.held > 0) return;
+    const before = details.waiterRefs;
+    details.waiterRefs += change;
+    if (before > 0 === details.waiterRefs > 0) return;
     const holder = at;
     // As in `tell`.
-    guarded(() => details.origin?.hold(holder, change > 0));
+    guarded(() => details.trigger?.setAwaited(holder, change > 0));
   }
 }
 
-export function isHeld(node: TreeNode): boolean {
-  return (node.bits & TIMED) !== 0 && (detailsOf(node)?.held ?? 0) > 0;
+export function hasWaiterRef(node: TreeNode): boolean {
+  return (node.flags & COUNTS_WAITERS) !== 0 && (detailsOf(node)?.waiterRefs ?? 0) > 0;
 }
 
 /** Something of ours that hears of a cancellation in its turn, whatever was disposed before: a signal, a group. */
 export interface Listener {
-  heard(reason: Reason): void;
+  onCancel(reason: Reason): void;
 }
 
 /**
@@ -166,7 +166,7 @@ export class Registration implements Disposable {
     }
     if (this.owner === undefined) return false;
     // One that is due, on a token that was disposed meanwhile, would not have been called.
-    const wouldRun = !((this.owner as TreeNode).bits & DISPOSED);
+    const wouldRun = !((this.owner as TreeNode).flags & DISPOSED);
     unobserve(this);
     return wouldRun;
   }
@@ -179,9 +179,9 @@ export class Registration implements Disposable {
   /** @internal Runs it, unless it is the user's and its token was disposed before its turn. May throw. */
   fire(node: TreeNode): void {
     const fn = this.#fn;
-    const reason = node.up as Reason;
+    const reason = node.parentOrReason as Reason;
     this.#fn = undefined;
-    if (typeof fn !== 'function') fn?.heard(reason);
-    else if (!(node.bits & DISPOSED)) fn(reason.value);
+    if (typeof fn !== 'function') fn?.onCancel(reason);
+    else if (!(node.flags & DISPOSED)) fn(reason.value);
   }
 }

@@ -11,10 +11,10 @@ import {
 import { consumeBudget, consumeSlice } from './budget.ts';
 import { Cancelled } from './cancelled.ts';
 import { isCausedBy } from './errors.ts';
-import { isSource, PENDING, protocolOf, type SourceProtocol, source, type Waiter } from './source.ts';
-import type { CancellationToken, UntilCancelled } from './token.ts';
-import { UntilCancelledSource } from './until-cancelled-source.ts';
-import { afterTurn, wait } from './wait.ts';
+import { isSource, PENDING, protocolOf, type SourceProtocol, source, waiter } from './source.ts';
+import type { CancellationToken } from './token.ts';
+import { type UntilCancelled, UntilCancelledSource } from './until-cancelled-source.ts';
+import { afterYield, wait } from './wait.ts';
 
 type Work = PromiseLike<unknown> | ((token: CancellationToken) => unknown);
 
@@ -62,9 +62,9 @@ function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promi
       // What has made the promise may compute, too.
       try {
         const value = promise.poll();
-        afterTurn(() => resolve({ cancelled: false, value }), consumeSlice());
+        afterYield(() => resolve({ cancelled: false, value }), consumeSlice());
       } catch (error) {
-        afterTurn(() => reject(error), consumeSlice());
+        afterYield(() => reject(error), consumeSlice());
       }
     };
     const decide = (): void => {
@@ -76,12 +76,12 @@ function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promi
       }
       promise.unpark(onWork);
       rememberPromise(work, promise);
-      afterTurn(() => resolve({ cancelled: true, reason }));
+      afterYield(() => resolve({ cancelled: true, reason }));
     };
     // Behind the reaction of work that settles later in the same synchronous run, which is queued one microtask after ours.
     const wake = (): void => void Promise.resolve().then(ignore).then(decide);
-    const onToken: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
-    const onWork: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: workSettled };
+    const onToken = waiter(wake);
+    const onWork = waiter(workSettled);
     if (promise.isSettled) {
       workSettled();
       return;

@@ -13,7 +13,7 @@
  * A wait may leave out the second poll where the source is one list, so that parking runs nothing.
  */
 
-import { show } from '@quiesce/internal';
+import { checkFunction, waiter as createWaiter, show } from '@quiesce/internal';
 
 /** The key under which an object offers its {@link SourceProtocol}; the same in every copy of this package. */
 export const source: unique symbol = Symbol.for('quiesce.source') as never;
@@ -24,15 +24,24 @@ export const PENDING: unique symbol = Symbol.for('quiesce.pending') as never;
 /**
  * Someone who waits on a source: an intrusive node that the waiting side owns and may use again and again.
  *
- * Make it as an object with all four members, the links `undefined`. The links belong to the source from `park` until
- * `unpark` or `wake`: do not touch them meanwhile.
+ * Make one with `waiter(wake)`, or let a class of your own have all four members, the links `undefined`. The links belong to
+ * the source from `park` until `unpark` or `wake`.
  *
  * @example
  * ```ts
- * const token = new CancellationToken();
- * const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => console.log('poll again') };
- * token[source].park(waiter);
- * token.cancel(); // => poll again
+ * class Counter implements Waiter {
+ *   next: object | undefined = undefined;
+ *   prev: object | undefined = undefined;
+ *   owner: object | undefined = undefined;
+ *   count = 0;
+ *   wake(): void {
+ *     this.count++;
+ *   }
+ * }
+ * const [token, counter] = [new CancellationToken(), new Counter()];
+ * token[source].park(counter);
+ * token.cancel();
+ * console.log(counter.count); // => 1
  * ```
  */
 export interface Waiter {
@@ -47,6 +56,23 @@ export interface Waiter {
    * Must not throw. It may poll, park again, and change anything.
    */
   wake(): void;
+}
+
+/**
+ * Returns a waiter that is parked nowhere.
+ *
+ * @param wake called when the source may be ready; see {@link Waiter.wake}
+ * @throws TypeError when `wake` is not a function
+ * @example
+ * ```ts
+ * const token = new CancellationToken();
+ * token[source].park(waiter(() => console.log('poll again')));
+ * token.cancel(); // => poll again
+ * ```
+ */
+export function waiter(wake: () => void): Waiter {
+  checkFunction('waiter', wake);
+  return createWaiter(wake);
 }
 
 /**

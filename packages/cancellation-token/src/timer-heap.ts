@@ -1,14 +1,14 @@
 /** One timer of a virtual clock. */
 export class VirtualTimer {
-  readonly due: number;
+  readonly time: number;
   readonly fn: () => void;
   /** Its place among those that are due at the same time. */
   readonly order: number;
   /** Its index in the heap; -1: it is in none. */
   index = -1;
 
-  constructor(due: number, order: number, fn: () => void) {
-    this.due = due;
+  constructor(time: number, order: number, fn: () => void) {
+    this.time = time;
     this.order = order;
     this.fn = fn;
   }
@@ -79,5 +79,5 @@ export class TimerHeap {
 }
 
 function isBefore(a: VirtualTimer, b: VirtualTimer): boolean {
-  return a.due < b.due || (a.due === b.due && a.order < b.order);
+  return a.time < b.time || (a.time === b.time && a.order < b.order);
 }

@@ -6,67 +6,47 @@ import {
   defineDispose,
   defineInspect,
   isParkedOn,
-  letGo,
   misused,
   refuseExtra,
+  releaseArgument,
   show,
 } from '@quiesce/internal';
 import { liftListenerLimit } from './abort-event.ts';
-import { settle } from './cancel.ts';
+import { cancelSubtree } from './cancel.ts';
 import { Cancelled } from './cancelled.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { Deadline } from './deadline.ts';
+import { deadlineOf, setDeadline } from './deadline.ts';
 import { dispose } from './dispose.ts';
 import { DropGuard } from './drop-guard.ts';
-import { CancelledError, TimeoutError } from './errors.ts';
-import { followerOf, isAbortSignal, ours } from './follower.ts';
+import { CancelledError, ofToken } from './errors.ts';
+import { describeRefused, followerOf, isAbortSignal, tokenOfSignal } from './follower.ts';
 import { Group } from './group.ts';
 import { observe, Registration, unobserve } from './links.ts';
 import {
-  ASKS,
+  attachTrigger,
+  BELOW_TRIGGER,
+  brand,
   CANCELLED,
+  COUNTS_WAITERS,
   DISPOSED,
   detailsOf,
+  HAS_TRIGGER,
   type Item,
+  liveAncestor,
   NODE,
   needDetails,
-  originate,
-  originOf,
   Reason,
-  TIMED,
   type TreeNode,
-  UNDER,
 } from './node.ts';
-import { answering } from './path.ts';
 import { runUntilCancelled } from './run-until-cancelled.ts';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
-import { adopt, isCancelled, isMarked, reasonOf } from './tree.ts';
+import { type DeadlineOptions, LIMITS, NAME, refuseParent, type TokenOptions } from './token-options.ts';
+import { adopt, isCancelled, isMarkedCancelled, reasonOf } from './tree.ts';
 import { guarded } from './uncaught.ts';
-
-/** Marks tokens, so that those of a second copy of this package are recognised. */
-const brand: unique symbol = Symbol.for('quiesce.token') as never;
+import type { UntilCancelled } from './until-cancelled-source.ts';
 
 /** The last moment that a `Date` can say, in ms since 1970. */
 const LAST_DATE = 8.64e15;
-
-/** What can be said of a new token. */
-export interface TokenOptions {
-  /** How error texts, scope trees and the debugger call it. */
-  readonly name?: string | undefined;
-  /** A token is no options: a child of `parent` is `parent.childToken()`. */
-  readonly isCancelled?: never;
-}
-
-/** What can be said of a new token with a deadline. */
-export interface DeadlineOptions extends TokenOptions {
-  /** Where time comes from; default: the platform's. */
-  readonly clock?: Clock | undefined;
-}
-
-/** How `runUntilCancelled` ended. */
-export type UntilCancelled<T> =
-  | { readonly cancelled: false; readonly value: T }
-  | { readonly cancelled: true; readonly reason: unknown };
 
 /**
  * Says to any amount of work, in one word and for good, that it should stop, and why.
@@ -94,9 +74,9 @@ export class CancellationToken implements Disposable {
   /** @internal See `defineDispose`. */
   static readonly completed: object = /* @__PURE__ */ complete(CancellationToken);
   /** @internal */
-  up: TreeNode | Reason | undefined;
+  parentOrReason: TreeNode | Reason | undefined;
   /** @internal */
-  bits: number;
+  flags: number;
   /** @internal */
   next: Item | undefined;
   /** @internal */
@@ -116,8 +96,8 @@ export class CancellationToken implements Disposable {
    */
   constructor(options?: TokenOptions) {
     // Always the same fields in the same order: engines give all tokens one shape.
-    this.up = undefined;
-    this.bits = 0;
+    this.parentOrReason = undefined;
+    this.flags = 0;
     this.next = undefined;
     this.prev = undefined;
     this.head = undefined;
@@ -166,10 +146,10 @@ export class CancellationToken implements Disposable {
     if (!isAbortSignal(native)) {
       // Not a default: `map(CancellationToken.from)` passes an index.
       const where = typeof what === 'string' ? what : 'CancellationToken.from';
-      letGo(signal);
-      throw new TypeError(`${where}: expected an AbortSignal or a CancellationToken, got ${refusal(signal)}`);
+      releaseArgument(signal);
+      throw new TypeError(`${where}: expected an AbortSignal or a CancellationToken, got ${describeRefused(signal)}`);
     }
-    const owner = ours.get(native) as CancellationToken | undefined;
+    const owner = tokenOfSignal.get(native) as CancellationToken | undefined;
     return (owner ?? followerOf(native, () => new CancellationToken())).childToken();
   }
 
@@ -298,12 +278,12 @@ export class CancellationToken implements Disposable {
     const controller = new AbortController();
     const signal = controller.signal;
     details.signal = signal;
-    ours.set(signal, this);
+    tokenOfSignal.set(signal, this);
     liftListenerLimit(signal);
     if (isCancelled(this)) {
       controller.abort(reasonOf(this));
-    } else if (!(this.bits & DISPOSED)) {
-      observe(this, new Registration({ heard: (reason) => controller.abort(reason.value) }));
+    } else if (!(this.flags & DISPOSED)) {
+      observe(this, new Registration({ onCancel: (reason) => controller.abort(reason.value) }));
     }
     return signal;
   }
@@ -321,7 +301,7 @@ export class CancellationToken implements Disposable {
     own(this, 'childToken');
     checkOptions('childToken', options, NAME);
     const child = new CancellationToken(options);
-    adopt(child, answering(this));
+    adopt(child, liveAncestor(this));
     return child;
   }
 
@@ -400,10 +380,11 @@ export class CancellationToken implements Disposable {
   cancel(reason?: unknown): boolean {
     own(this, 'cancel');
     refuseNever(this);
-    if (isCancelled(this) || this.bits & DISPOSED) return false;
+    if (isCancelled(this) || this.flags & DISPOSED) return false;
     // Made here and not for its first reader: its stack shows who has cancelled.
-    const value = reason === undefined ? new CancelledError(`This operation was cancelled${where(this)}`) : reason;
-    settle(this, new Reason(value, 'explicit'));
+    const value =
+      reason === undefined ? new CancelledError(`This operation was cancelled${ofToken(this.name)}`) : reason;
+    cancelSubtree(this, new Reason(value, 'explicit'));
     return true;
   }
 
@@ -441,7 +422,7 @@ export class CancellationToken implements Disposable {
     const registration = new Registration(fn);
     // Asking may run callbacks, which may dispose this token.
     const isLate = isCancelled(this);
-    if (!isLate && !(this.bits & DISPOSED)) {
+    if (!isLate && !(this.flags & DISPOSED)) {
       observe(this, registration);
       return registration;
     }
@@ -495,7 +476,7 @@ export class CancellationToken implements Disposable {
     work: PromiseLike<T> | ((token: CancellationToken) => T | PromiseLike<T>),
   ): Promise<UntilCancelled<Awaited<T>>> {
     if (!CancellationToken.owns(this)) {
-      letGo(work);
+      releaseArgument(work);
       return Promise.reject(misusedToken(this, 'runUntilCancelled'));
     }
     return runUntilCancelled(this, work) as Promise<UntilCancelled<Awaited<T>>>;
@@ -544,31 +525,31 @@ export class CancellationToken implements Disposable {
 
   /** @internal The token above; `undefined` for a root, and for a cancelled token, which has left the tree. */
   get parent(): CancellationToken | undefined {
-    return this.bits & CANCELLED ? undefined : (this.up as CancellationToken | undefined);
+    return this.flags & CANCELLED ? undefined : (this.parentOrReason as CancellationToken | undefined);
   }
 
   /** @internal Asks whoever answers for this token: itself, or the ancestor to which a disposed one's waiters went. */
   poll(): unknown {
-    const node = answering(this);
+    const node = liveAncestor(this);
     return node !== undefined && isCancelled(node) ? reasonOf(node) : PENDING;
   }
 
   /** @internal A waiter that parks on a cancelled token is not woken: poll first. */
   park(waiter: Waiter): void {
-    const node = answering(this);
+    const node = liveAncestor(this);
     // Without asking: a deadline that has passed since the poll must wake it, not drop it.
-    if (!isParkedOn(node, waiter) && node !== undefined && !isMarked(node)) observe(node, waiter);
+    if (!isParkedOn(node, waiter) && node !== undefined && !isMarkedCancelled(node)) observe(node, waiter);
   }
 
   /** @internal */
   unpark(waiter: Waiter): void {
-    if (waiter.owner !== undefined && waiter.owner === answering(this)) unobserve(waiter);
+    if (waiter.owner !== undefined && waiter.owner === liveAncestor(this)) unobserve(waiter);
   }
 
   /** @internal Whether nothing runs when it is parked on: no group and no deadline is above it. */
   get isQuiet(): boolean {
     own(this, 'isQuiet');
-    return (this.bits & (ASKS | UNDER | TIMED)) === 0;
+    return (this.flags & (HAS_TRIGGER | BELOW_TRIGGER | COUNTS_WAITERS)) === 0;
   }
 
   /** `CancellationToken(name, state)`, and not the tree that hangs on the token. */
@@ -606,7 +587,7 @@ function complete(type: typeof CancellationToken): object {
 }
 
 function stateOf(token: CancellationToken): 'active' | 'cancelled' | 'disposed' {
-  return isCancelled(token) ? 'cancelled' : token.bits & DISPOSED ? 'disposed' : 'active';
+  return isCancelled(token) ? 'cancelled' : token.flags & DISPOSED ? 'disposed' : 'active';
 }
 
 /** Refuses a method that runs on something else than a token, before anything is written there. */
@@ -621,42 +602,8 @@ function misusedToken(value: unknown, call: string): TypeError {
 /** Frozen, without a parent: as a disposed token it keeps nothing that is registered on it. */
 let never: CancellationToken | undefined;
 
-/** The options of tokens, and of tokens with a deadline. */
-const NAME = ['name'];
-const LIMITS = ['name', 'clock'];
-
-/** Whoever passes a parent or a signal wants a child, and would get a root. */
-function refuseParent(options: object): void {
-  if (!isAbortSignal(options) && !(brand in Object(options)) && !('signal' in Object(options))) return;
-  throw new TypeError(
-    `new CancellationToken: got ${show(options)} instead of options: a child of a token is token.childToken(), a token that ` +
-      'follows a signal is CancellationToken.from(signal)',
-  );
-}
-
 function refuseNever(token: CancellationToken): void {
   if (token === never) throw new TypeError('CancellationToken.never cannot be cancelled: make a token of your own');
-}
-
-/** What was passed instead, and what to pass. */
-function refusal(value: unknown): string {
-  if (typeof value === 'object' && value !== null && 'bits' in value && 'head' in value) {
-    return 'a copy of a token, as postMessage and structuredClone make it; a token serves one thread: post a message';
-  }
-  const isController = typeof value === 'object' && value !== null && 'signal' in value;
-  const ms = typeof value === 'number' && value >= 0 ? value : '10_000';
-  const deadline = `write CancellationToken.timeout(${ms}), or CancellationToken.never for no limit`;
-  return `${show(value)}; ${isController ? 'pass controller.signal, not the controller' : deadline}`;
-}
-
-/** Which token an error is about. */
-function where({ name }: CancellationToken): string {
-  return name === undefined ? '' : ` (token ${JSON.stringify(name)})`;
-}
-
-function deadlineOf(token: CancellationToken): Deadline | undefined {
-  const origin = originOf(token);
-  return origin instanceof Deadline ? origin : undefined;
 }
 
 function childWithDeadline(
@@ -667,12 +614,7 @@ function childWithDeadline(
   options: DeadlineOptions | undefined,
 ): CancellationToken {
   const child = parent.childToken(options?.name === undefined ? undefined : { name: options.name });
-  const inherited = deadlineOf(child)?.all ?? [];
-  const isLater = inherited.some((other) => other.clock === clock && other.left <= ms);
-  if (ms === Number.POSITIVE_INFINITY || isLater) return child;
-  const others = inherited.filter((other) => other.clock !== clock);
-  const error = new TimeoutError(ms, `Timed out after ${ms} ms${where(child)}`);
-  originate(child, new Deadline(ms, clock, wall, others, error), TIMED);
+  setDeadline(child, ms, wall, clock, child.name);
   return child;
 }
 
@@ -680,13 +622,13 @@ function group(sources: Iterable<CancellationToken | AbortSignal>, extra: unknow
   const name = isAll ? 'all' : 'any';
   const call = `CancellationToken.${name}`;
   if (typeof sources?.[Symbol.iterator] !== 'function' || typeof sources === 'string') {
-    letGo(sources);
+    releaseArgument(sources);
     throw new TypeError(`${call}: expected a list, got ${show(sources)}: write ${name}([a, b])`);
   }
   refuseExtra(call, extra, `write ${name}([a, b])`);
   const tokens = new Set([...sources].map((source) => CancellationToken.from(source, call)));
   const token = new CancellationToken();
   if (tokens.size === 0 && isAll) token.cancel();
-  else originate(token, new Group(token, [...tokens], isAll), TIMED);
+  else attachTrigger(token, new Group(token, [...tokens], isAll), COUNTS_WAITERS);
   return token;
 }

@@ -35,23 +35,23 @@
  * overflows reaches all that is below its own token (everybody else is unharmed).
  */
 
-import { epoch, settle } from './cancel.ts';
+import { cancelSubtree, epoch } from './cancel.ts';
 import {
-  ASKS,
+  attachTrigger,
+  BELOW_TRIGGER,
   CANCELLED,
+  COUNTS_WAITERS,
   DISPOSED,
   HAS_DEPENDENTS,
-  LINKED,
-  type Origin,
-  originate,
-  originOf,
+  HAS_TRIGGER,
+  OBSERVED,
   type Reason,
-  TIMED,
+  reasonFor,
+  skipDisposed,
   type TreeNode,
-  takenOver,
-  UNDER,
+  type Trigger,
+  triggerOf,
 } from './node.ts';
-import { shorten } from './path.ts';
 
 /** From this bit on stands the epoch in which it was last found not cancelled. */
 const EPOCH_SHIFT = 11;
@@ -59,163 +59,168 @@ const EPOCH_MASK = -1 << EPOCH_SHIFT;
 /** The last epoch that fits into a small integer of every engine; from then on nothing is cached. */
 const EPOCH_END = 2 ** 19 - 1;
 /** A walk leaves its answer at every so many tokens (less one): often enough for those who walk there later. */
-const MARKS = 63;
+const CACHE_EVERY = 63;
 
 /** Makes `child`, which was just made, a child of `parent`. */
 export function adopt(child: TreeNode, parent: TreeNode | undefined): void {
-  child.up = parent;
+  child.parentOrReason = parent;
   if (parent === undefined) return;
-  const bits = parent.bits;
-  if (!(bits & HAS_DEPENDENTS)) parent.bits = bits | HAS_DEPENDENTS;
-  if (bits & (ASKS | UNDER)) {
-    const origin = originOf(parent);
-    const isInherited = origin?.isInherited === true;
+  const flags = parent.flags;
+  if (!(flags & HAS_DEPENDENTS)) parent.flags = flags | HAS_DEPENDENTS;
+  if (flags & (HAS_TRIGGER | BELOW_TRIGGER)) {
+    const trigger = triggerOf(parent);
+    const isInherited = trigger?.isInherited === true;
     // Its own copy of a deadline is the earliest there is, so nobody above need be asked about time.
-    const isUnder = bits & UNDER || (bits & ASKS && !isInherited);
-    child.bits |= (bits & TIMED) | (isUnder ? UNDER : 0);
-    if (isInherited) originate(child, origin, 0);
-  } else if (bits & LINKED) {
+    const isUnder = flags & BELOW_TRIGGER || (flags & HAS_TRIGGER && !isInherited);
+    child.flags |= (flags & COUNTS_WAITERS) | (isUnder ? BELOW_TRIGGER : 0);
+    if (isInherited) attachTrigger(child, trigger, 0);
+  } else if (flags & OBSERVED) {
     // Invariant 2: it is not cancelled, and so its child is not.
-    remember(child);
-  } else if (!(bits & CANCELLED)) {
+    cacheNotCancelled(child);
+  } else if (!(flags & CANCELLED)) {
     // Nor is it if the parent was found not to be in this epoch.
-    child.bits |= bits & EPOCH_MASK;
+    child.flags |= flags & EPOCH_MASK;
   }
 }
 
 /** Whether the token is cancelled. O(1) when observed or asked before, else O(distance to the nearest that knows). */
 export function isCancelled(node: TreeNode): boolean {
-  const bits = node.bits;
-  if (bits & (CANCELLED | DISPOSED)) return (bits & CANCELLED) !== 0;
-  if (bits & (ASKS | UNDER)) return askFirst(node);
-  return bits >>> EPOCH_SHIFT === epoch || bits & LINKED ? false : look(node);
+  const flags = node.flags;
+  if (flags & (CANCELLED | DISPOSED)) return (flags & CANCELLED) !== 0;
+  if (flags & (HAS_TRIGGER | BELOW_TRIGGER)) return resolveWithTriggers(node);
+  return flags >>> EPOCH_SHIFT === epoch || flags & OBSERVED ? false : resolveState(node);
 }
 
 /** The same for a token of which more than the tree decides. */
-function askFirst(node: TreeNode): boolean {
-  const isSettled = !(node.bits & UNDER) && originOf(node)?.ask() === undefined;
+function resolveWithTriggers(node: TreeNode): boolean {
+  const isSettled = !(node.flags & BELOW_TRIGGER) && triggerOf(node)?.pollReason() === undefined;
   // Asking may have run callbacks.
-  const bits = node.bits;
-  if (bits & (CANCELLED | DISPOSED)) return (bits & CANCELLED) !== 0;
-  return isSettled && (bits & LINKED || bits >>> EPOCH_SHIFT === epoch) ? false : look(node);
+  const flags = node.flags;
+  if (flags & (CANCELLED | DISPOSED)) return (flags & CANCELLED) !== 0;
+  return isSettled && (flags & OBSERVED || flags >>> EPOCH_SHIFT === epoch) ? false : resolveState(node);
 }
 
 /** The reason of a cancelled token. */
 export function reasonOf(node: TreeNode): unknown {
-  return (node.up as Reason).value;
+  return (node.parentOrReason as Reason).value;
 }
 
 /** What a walk has to look at more closely than a glance. */
-const SPECIAL = CANCELLED | DISPOSED | LINKED | ASKS | UNDER;
+const SPECIAL = CANCELLED | DISPOSED | OBSERVED | HAS_TRIGGER | BELOW_TRIGGER;
 
 /** Walks up to the nearest token that knows, and remembers its answer, here and (invariant 5) along the way. */
-function look(node: TreeNode): boolean {
+function resolveState(node: TreeNode): boolean {
   const now = epoch;
-  let asks = node.bits & ASKS;
+  let triggerFlag = node.flags & HAS_TRIGGER;
   let steps = 0;
-  let marks: TreeNode[] | undefined;
-  for (let at = node.up as TreeNode | undefined; at !== undefined; at = at.up as TreeNode | undefined) {
-    const bits = at.bits;
-    if (bits & SPECIAL) {
-      if (bits & CANCELLED) {
-        learn(node, at.up as Reason);
-        if (marks !== undefined) for (const mark of marks) learn(mark, at.up as Reason);
+  let cachePoints: TreeNode[] | undefined;
+  for (
+    let at = node.parentOrReason as TreeNode | undefined;
+    at !== undefined;
+    at = at.parentOrReason as TreeNode | undefined
+  ) {
+    const flags = at.flags;
+    if (flags & SPECIAL) {
+      if (flags & CANCELLED) {
+        setReason(node, at.parentOrReason as Reason);
+        if (cachePoints !== undefined) for (const point of cachePoints) setReason(point, at.parentOrReason as Reason);
         return true;
       }
       // A disposed token only passes the question on.
-      if (bits & DISPOSED) continue;
-      asks |= bits & ASKS;
+      if (flags & DISPOSED) continue;
+      triggerFlag |= flags & HAS_TRIGGER;
       // Invariant 2, unless somebody above it asks.
-      if ((bits & (LINKED | UNDER)) === LINKED) break;
+      if ((flags & (OBSERVED | BELOW_TRIGGER)) === OBSERVED) break;
     }
-    if (bits >>> EPOCH_SHIFT === now) break;
-    if ((++steps & MARKS) === 0) {
-      marks ??= [];
-      marks.push(at);
+    if (flags >>> EPOCH_SHIFT === now) break;
+    if ((++steps & CACHE_EVERY) === 0) {
+      cachePoints ??= [];
+      cachePoints.push(at);
     }
   }
-  shorten(node);
-  if (asks) {
+  skipDisposed(node);
+  if (triggerFlag) {
     // Asking may cancel others, whose callbacks may cancel what was passed already.
-    if (!askAll(node) && epoch !== now) return isCancelled(node);
+    if (!pollTriggers(node) && epoch !== now) return isCancelled(node);
     // Or disposed by one of them, and frozen as it was.
-    if (node.bits & (CANCELLED | DISPOSED)) return (node.bits & CANCELLED) !== 0;
+    if (node.flags & (CANCELLED | DISPOSED)) return (node.flags & CANCELLED) !== 0;
   }
-  remember(node);
-  if (marks !== undefined && epoch === now) marks.forEach(remember);
+  cacheNotCancelled(node);
+  if (cachePoints !== undefined && epoch === now) cachePoints.forEach(cacheNotCancelled);
   return false;
 }
 
 /** Gives a token the reason of one above it, so that it answers at once from now on. */
-function learn(node: TreeNode, reason: Reason): void {
-  if (node.bits & (DISPOSED | CANCELLED)) return;
-  node.bits |= CANCELLED;
-  node.up = takenOver(node, reason);
+function setReason(node: TreeNode, reason: Reason): void {
+  if (node.flags & (DISPOSED | CANCELLED)) return;
+  node.flags |= CANCELLED;
+  node.parentOrReason = reasonFor(node, reason);
 }
 
 /** Whether the token is known to be cancelled, without asking anybody: nothing of the user's runs, and no time passes. */
-export function isMarked(node: TreeNode): boolean {
-  for (let at: TreeNode | undefined = node; at !== undefined; at = at.up as TreeNode | undefined) {
-    if (at.bits & CANCELLED) {
-      inherit(node, at);
+export function isMarkedCancelled(node: TreeNode): boolean {
+  for (let at: TreeNode | undefined = node; at !== undefined; at = at.parentOrReason as TreeNode | undefined) {
+    if (at.flags & CANCELLED) {
+      propagateReason(node, at);
       return true;
     }
-    if (at.bits & LINKED) return false;
+    if (at.flags & OBSERVED) return false;
   }
   return false;
 }
 
 /** Writes down that the token was found not cancelled, unless somebody above it has to be asked each time. */
-function remember(node: TreeNode): void {
-  if (epoch >= EPOCH_END || node.bits & UNDER) return;
-  node.bits = (node.bits & ~EPOCH_MASK) | (epoch << EPOCH_SHIFT);
+function cacheNotCancelled(node: TreeNode): void {
+  if (epoch >= EPOCH_END || node.flags & BELOW_TRIGGER) return;
+  node.flags = (node.flags & ~EPOCH_MASK) | (epoch << EPOCH_SHIFT);
 }
 
 /** Asks every origin from `node` on upwards. None of them is cancelled: a reason that is there already goes first. */
-function askAll(node: TreeNode): boolean {
-  let last: Origin | undefined;
-  for (let at: TreeNode | undefined = node; at !== undefined; at = at.up as TreeNode | undefined) {
-    const origin: Origin | undefined = (at.bits & (ASKS | DISPOSED)) === ASKS ? originOf(at) : undefined;
+function pollTriggers(node: TreeNode): boolean {
+  let last: Trigger | undefined;
+  for (let at: TreeNode | undefined = node; at !== undefined; at = at.parentOrReason as TreeNode | undefined) {
+    const trigger: Trigger | undefined =
+      (at.flags & (HAS_TRIGGER | DISPOSED)) === HAS_TRIGGER ? triggerOf(at) : undefined;
     // All below a deadline share it.
-    if (origin !== undefined && origin !== last && ask(at, origin)) {
-      inherit(node, at);
+    if (trigger !== undefined && trigger !== last && pollTrigger(at, trigger)) {
+      propagateReason(node, at);
       return true;
     }
-    last = origin;
-    if (!(at.bits & (UNDER | DISPOSED))) break;
+    last = trigger;
+    if (!(at.flags & (BELOW_TRIGGER | DISPOSED))) break;
   }
   return false;
 }
 
 /** Asks a token's origin; cancels it there and then if that says so. */
-function ask(node: TreeNode, origin: Origin): boolean {
-  const reason = origin.ask();
+function pollTrigger(node: TreeNode, trigger: Trigger): boolean {
+  const reason = trigger.pollReason();
   // It may have been cancelled or disposed meanwhile, by the callbacks of what its origin asked.
-  if (reason === undefined || node.bits & (CANCELLED | DISPOSED)) return false;
-  const top = topmost(node, origin, reason);
-  settle(top, reason);
-  inherit(node, top);
+  if (reason === undefined || node.flags & (CANCELLED | DISPOSED)) return false;
+  const top = topmostWithDeadline(node, trigger, reason);
+  cancelSubtree(top, reason);
+  propagateReason(node, top);
   return true;
 }
 
 /** The topmost of the tokens that a deadline cancels for the same reason (invariant 8). */
-function topmost(node: TreeNode, origin: Origin, reason: Reason): TreeNode {
+function topmostWithDeadline(node: TreeNode, trigger: Trigger, reason: Reason): TreeNode {
   let top = node;
-  for (let up = shorten(top); up !== undefined && origin.isInherited; up = shorten(top)) {
-    const above = originOf(up);
-    if (above !== origin && !(above?.isInherited && above.ask() === reason)) break;
-    top = up;
+  for (let parent = skipDisposed(top); parent !== undefined && trigger.isInherited; parent = skipDisposed(top)) {
+    const above = triggerOf(parent);
+    if (above !== trigger && !(above?.isInherited && above.pollReason() === reason)) break;
+    top = parent;
   }
   return top;
 }
 
 /** Hands the reason of `from` down the path to `node`, so that each token on it answers at once from now on. */
-function inherit(node: TreeNode, from: TreeNode): void {
-  const reason = from.up as Reason;
+function propagateReason(node: TreeNode, from: TreeNode): void {
+  const reason = from.parentOrReason as Reason;
   let at = node;
-  while (at !== from && !(at.bits & CANCELLED)) {
-    const up = at.up as TreeNode;
-    learn(at, reason);
-    at = up;
+  while (at !== from && !(at.flags & CANCELLED)) {
+    const parent = at.parentOrReason as TreeNode;
+    setReason(at, reason);
+    at = parent;
   }
 }

@@ -9,7 +9,11 @@
 
 import { Pair } from '@quiesce/internal';
 import { PENDING, type SourceProtocol, type Waiter } from './source.ts';
-import type { UntilCancelled } from './token.ts';
+
+/** How `runUntilCancelled` ended. */
+export type UntilCancelled<T> =
+  | { readonly cancelled: false; readonly value: T }
+  | { readonly cancelled: true; readonly reason: unknown };
 
 export class UntilCancelledSource<T> implements SourceProtocol<UntilCancelled<T>> {
   /** As of the work; and once the token is cancelled, since the answer is then always the same. */
@@ -29,10 +33,10 @@ export class UntilCancelledSource<T> implements SourceProtocol<UntilCancelled<T>
   poll(): UntilCancelled<T> | typeof PENDING {
     if (!this.#isPolled) {
       this.#isPolled = true;
-      return this.#ask() ?? this.#take();
+      return this.#pollToken() ?? this.#pollWork();
     }
-    const value = this.#take();
-    return value === PENDING ? (this.#ask() ?? PENDING) : value;
+    const value = this.#pollWork();
+    return value === PENDING ? (this.#pollToken() ?? PENDING) : value;
   }
 
   park(waiter: Waiter): void {
@@ -43,14 +47,14 @@ export class UntilCancelledSource<T> implements SourceProtocol<UntilCancelled<T>
     this.#parking.unpark(waiter);
   }
 
-  #ask(): UntilCancelled<T> | undefined {
+  #pollToken(): UntilCancelled<T> | undefined {
     const reason = this.#token.poll();
     if (reason === PENDING) return undefined;
     this.once = true;
     return { cancelled: true, reason };
   }
 
-  #take(): UntilCancelled<T> | typeof PENDING {
+  #pollWork(): UntilCancelled<T> | typeof PENDING {
     const value = this.#work.poll();
     return value === PENDING ? PENDING : { cancelled: false, value };
   }

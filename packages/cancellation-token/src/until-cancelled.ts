@@ -1,6 +1,6 @@
 import { protocolOf, type Source, source } from './source.ts';
-import { CancellationToken, type UntilCancelled } from './token.ts';
-import { UntilCancelledSource } from './until-cancelled-source.ts';
+import { CancellationToken } from './token.ts';
+import { type UntilCancelled, UntilCancelledSource } from './until-cancelled-source.ts';
 
 /**
  * A source that takes from `work` until `token` is cancelled; the machine under `token.runUntilCancelled`.

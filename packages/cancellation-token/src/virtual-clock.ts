@@ -32,7 +32,7 @@ export class VirtualClock implements Clock {
   readonly #start: number;
   readonly #timers: TimerHeap = new TimerHeap();
   /** How many timers were set: those that are due at the same time fire in the order in which they were set. */
-  #set = 0;
+  #timersSet = 0;
 
   /** @param start what `wall()` says at the beginning: ms since 1970, default 0 */
   constructor(start = 0) {
@@ -50,7 +50,7 @@ export class VirtualClock implements Clock {
 
   setTimer(ms: number, fn: () => void, _options?: TimerOptions): Timer {
     checkTime('setTimer: the time', ms);
-    const timer = new VirtualTimer(this.#now + ms, this.#set++, fn);
+    const timer = new VirtualTimer(this.#now + ms, this.#timersSet++, fn);
     this.#timers.add(timer);
     return timer as unknown as Timer;
   }
@@ -75,7 +75,7 @@ export class VirtualClock implements Clock {
     if (ms === Number.POSITIVE_INFINITY) throw new RangeError('advance: the time must be finite; use run(work)');
     const end = this.#now + ms;
     await idle();
-    for (let timer = this.#timers.first; timer !== undefined && timer.due <= end; timer = this.#timers.first) {
+    for (let timer = this.#timers.first; timer !== undefined && timer.time <= end; timer = this.#timers.first) {
       this.#fire(timer);
       await idle();
     }
@@ -103,7 +103,7 @@ export class VirtualClock implements Clock {
     result.catch(() => {});
     for (await idle(); !settled; await idle()) {
       const timer = this.#timers.first;
-      if (timer === undefined || timer.due === Number.POSITIVE_INFINITY) {
+      if (timer === undefined || timer.time === Number.POSITIVE_INFINITY) {
         throw new Error(
           'VirtualClock.run: the work is waiting and no timer is set: it waits for ever, ' +
             'or for something real (files, sockets), which needs `advance` instead of `run`',
@@ -116,7 +116,7 @@ export class VirtualClock implements Clock {
 
   #fire(timer: VirtualTimer): void {
     this.#timers.remove(timer);
-    this.#now = Math.max(this.#now, timer.due);
+    this.#now = Math.max(this.#now, timer.time);
     timer.fn();
   }
 }

@@ -47,7 +47,7 @@ export class Wait<T> implements Waiter {
   /** Set before it parks, cleared by each wake-up. */
   isParked = false;
   /** Set once, before the promise settles. */
-  isOver = false;
+  isDone = false;
 
   constructor(protocol: SourceProtocol<T>) {
     this.protocol = protocol;
@@ -59,23 +59,23 @@ export class Wait<T> implements Waiter {
 
   wake(): void {
     this.isParked = false;
-    if (this.isPolling || this.isOver) return;
+    if (this.isPolling || this.isDone) return;
     try {
       while (!this.#take() && !this.isParked) {
         this.isParked = true;
         this.protocol.park(this);
-        if (this.isOver) this.protocol.unpark(this);
+        if (this.isDone) this.protocol.unpark(this);
       }
     } catch (error) {
       this.giveUp();
       this.call?.failed(error, this.protocol.mark);
-      afterTurn(() => this.reject(error));
+      afterYield(() => this.reject(error));
     }
   }
 
   /** Waits no longer. The promise stays as it is. Returns what settles it. */
   giveUp(): this {
-    this.isOver = true;
+    this.isDone = true;
     try {
       this.protocol.unpark(this);
     } catch (error) {
@@ -86,7 +86,7 @@ export class Wait<T> implements Waiter {
 
   /** Polls, and says whether the wait is over. */
   #take(): boolean {
-    if (this.isOver) return true;
+    if (this.isDone) return true;
     let value: T | typeof PENDING;
     this.isPolling = true;
     try {
@@ -98,14 +98,14 @@ export class Wait<T> implements Waiter {
       this.giveUp();
       this.call?.settled(value, this.protocol.mark);
       const taken = value;
-      afterTurn(() => this.resolve(taken));
+      afterYield(() => this.resolve(taken));
     }
-    return this.isOver;
+    return this.isDone;
   }
 }
 
 /** A loop over what is ready at once must not starve the event loop. */
-export function afterTurn(settle: () => void, turn: Promise<void> | undefined = consumeBudget()): void {
+export function afterYield(settle: () => void, turn: Promise<void> | undefined = consumeBudget()): void {
   if (turn === undefined) settle();
   else void turn.then(settle);
 }

@@ -1,4 +1,4 @@
-import { CancellationToken, type Clock, systemClock, TimeoutError, wait } from '@quiesce/cancellation-token';
+import { CancellationToken, type Clock, systemClock, TimeoutError, wait, waiter } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { RefClock } from './helpers/ref-clock.ts';
@@ -170,7 +170,7 @@ describe('the timer of a deadline', () => {
     void token.cancelled().then();
     expect(refs()).toEqual([true]);
     void wait(child);
-    const waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
+    const waiting = waiter(() => {});
     const other = CancellationToken.timeout(1_000, { clock });
     other.onCancelled(() => {});
     const below = other.childToken();
@@ -179,9 +179,9 @@ describe('the timer of a deadline', () => {
       unpark(w: object): void;
     };
     expect(refs()).toEqual([true, false]);
-    protocol.park(waiter);
+    protocol.park(waiting);
     expect(refs().toString()).toBe('true,true');
-    protocol.unpark(waiter);
+    protocol.unpark(waiting);
     expect(refs().toString()).toBe('true,false');
     callback.unregister();
   });

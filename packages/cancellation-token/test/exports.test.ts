@@ -27,6 +27,7 @@ test('the package exports these names and no others', () => {
     'systemClock',
     'untilCancelled',
     'wait',
+    'waiter',
   ]);
 });
 

@@ -76,14 +76,14 @@ describe.each(['any', 'all'] as const)('`%s` of plain tokens, asked after a canc
   function counted(): { readonly token: CancellationToken; readonly count: { reads: number } } {
     const token = new CancellationToken();
     const count = { reads: 0 };
-    let bits: unknown = Reflect.get(token, 'bits');
-    Object.defineProperty(token, 'bits', {
+    let flags: unknown = Reflect.get(token, 'flags');
+    Object.defineProperty(token, 'flags', {
       get: () => {
         count.reads++;
-        return bits;
+        return flags;
       },
       set: (value) => {
-        bits = value;
+        flags = value;
       },
     });
     return { token, count };

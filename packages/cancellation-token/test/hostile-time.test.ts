@@ -10,13 +10,14 @@ import {
   untilCancelled,
   type Waiter,
   wait,
+  waiter,
 } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { describe, expect, it } from 'vitest';
 import { RefClock } from './helpers/ref-clock.ts';
 
 function idle(): Waiter {
-  return { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
+  return waiter(() => {});
 }
 
 /** Time goes on at each look at it, as it does in a slow program. */

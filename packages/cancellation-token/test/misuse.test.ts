@@ -1,6 +1,6 @@
 // Tokens and registrations that are taken apart, wrapped in proxies, written as JSON, or mixed with objects of the user.
 import { EventEmitter } from 'node:events';
-import { CancellationToken, source, type Waiter } from '@quiesce/cancellation-token';
+import { CancellationToken, source, waiter } from '@quiesce/cancellation-token';
 import { describe, expect, test } from 'vitest';
 import { reactive, readonly, ref, shallowReactive } from 'vue';
 import type { Log } from './helpers/script.ts';
@@ -113,19 +113,22 @@ test('JSON of tokens, observed ones too, is small, names them, and holds no inte
   expect(JSON.stringify(child)).toBe('{"state":"cancelled","reason":"[object Object]"}');
 });
 
-test.each(['bits', 'up', 'head', 'fn', 'heard', 'fire'])('a waiter of the user may have a field called %s', (field) => {
-  const log: Log = [];
-  const token = new CancellationToken();
-  const child = token.childToken();
-  child.onCancelled(() => log.push('callback'));
-  const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => log.push('woken') };
-  Object.assign(waiter, { [field]: 1 });
-  token[source].park(waiter);
-  token.cancel();
-  expect(log).toEqual(['woken', 'callback']);
+test.each(['flags', 'parentOrReason', 'head', 'fn', 'onCancel', 'fire'])(
+  'a waiter of the user may have a field called %s',
+  (field) => {
+    const log: Log = [];
+    const token = new CancellationToken();
+    const child = token.childToken();
+    child.onCancelled(() => log.push('callback'));
+    const waiting = waiter(() => log.push('woken'));
+    Object.assign(waiting, { [field]: 1 });
+    token[source].park(waiting);
+    token.cancel();
+    expect(log).toEqual(['woken', 'callback']);
 
-  const disposed = token.detached().childToken();
-  disposed[source].park(waiter);
-  disposed.dispose();
-  disposed[source].unpark(waiter);
-});
+    const disposed = token.detached().childToken();
+    disposed[source].park(waiting);
+    disposed.dispose();
+    disposed[source].unpark(waiting);
+  },
+);

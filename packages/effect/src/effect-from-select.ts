@@ -6,6 +6,7 @@ import {
   type SourceProtocol,
   source,
   type Waiter,
+  waiter,
 } from '@quiesce/cancellation-token';
 import { checkFunction, checkOptions } from '@quiesce/internal';
 import { type Branches, type Outcome, type SelectOptions, select, trySelect } from '@quiesce/select';
@@ -115,7 +116,7 @@ class FirstOf implements SourceProtocol<AnyOutcome> {
       const on = isSource(branch) ? branch[source] : CancellationToken.from(branch as AbortSignal)[source];
       this.#parts.push({
         on,
-        waiter: { next: undefined, prev: undefined, owner: undefined, wake: () => this.#wake() },
+        waiter: waiter(() => this.#wake()),
       });
     }
   }

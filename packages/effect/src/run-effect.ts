@@ -1,4 +1,4 @@
-import { CancellationToken, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
+import { CancellationToken, PENDING, source, waiter } from '@quiesce/cancellation-token';
 import { checkKind, checkOptions } from '@quiesce/internal';
 import { Cause, Context, Effect, Exit, type Fiber } from 'effect';
 import { annotationsOf, errorFromCause } from './cause.ts';
@@ -79,15 +79,15 @@ export function interruptWith(fiber: Fiber.Fiber<unknown, unknown>, token: Cance
   const wake = (): void => {
     if (fiber.pollUnsafe() !== undefined) return;
     const reason = protocol.poll();
-    if (reason === PENDING) protocol.park(waiter);
+    if (reason === PENDING) protocol.park(parked);
     else fiber.interruptUnsafe(undefined, annotationsOf(reason));
   };
-  const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
+  const parked = waiter(wake);
   wake();
   // Parking may run anything, a cancellation too.
-  if (waiter.owner !== undefined && token.isCancelled) {
-    protocol.unpark(waiter);
+  if (parked.owner !== undefined && token.isCancelled) {
+    protocol.unpark(parked);
     wake();
   }
-  return () => protocol.unpark(waiter);
+  return () => protocol.unpark(parked);
 }

@@ -1,4 +1,4 @@
-import { PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
+import { PENDING, type SourceProtocol, waiter } from '@quiesce/cancellation-token';
 import { Effect, type Fiber } from 'effect';
 
 /**
@@ -29,17 +29,17 @@ export function take<T, A, E>(
     let isAgain = false;
     const stop = (): void => {
       isOver = true;
-      protocol?.unpark(waiter);
+      protocol?.unpark(parked);
     };
     const look = (from: SourceProtocol<T>): Effect.Effect<A, E> | undefined => {
       const value = from.poll();
       if (value !== PENDING) return done(value);
       if (isOver) return;
-      from.park(waiter);
+      from.park(parked);
       // Parking may run anything, and who parks on what is ready already need not be woken.
       const second = isOver ? PENDING : from.poll();
       if (second !== PENDING) return done(second);
-      if (isOver) from.unpark(waiter);
+      if (isOver) from.unpark(parked);
       return;
     };
     const wake = (): void => {
@@ -62,7 +62,7 @@ export function take<T, A, E>(
       stop();
       resume(outcome);
     };
-    const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
+    const parked = waiter(wake);
     wake();
     return Effect.sync(stop);
   });

@@ -1,11 +1,11 @@
-import { ignore } from './ignore.ts';
+import { ignore } from './functions.ts';
 import { show } from './show.ts';
 import { isPromise } from './thenable.ts';
 
 /** @throws TypeError unless `value` is what was expected */
 export function checkKind(isRight: boolean, call: string, expected: string, value: unknown, hint = ''): void {
   if (isRight) return;
-  letGo(value);
+  releaseArgument(value);
   throw new TypeError(`${call}: expected ${expected}, got ${show(value)}${hint}`);
 }
 
@@ -13,7 +13,7 @@ export function checkKind(isRight: boolean, call: string, expected: string, valu
 const source: symbol = Symbol.for('quiesce.source');
 
 /** Of what a wrong call was given: a call such as `rx.recv()` gives back what it took, and a rejection counts as handled. */
-export function letGo(value: unknown): void {
+export function releaseArgument(value: unknown): void {
   try {
     const call = (value as Record<symbol, { defer?(): void } | undefined> | null | undefined)?.[source];
     if (call !== undefined) call.defer?.();

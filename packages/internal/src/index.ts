@@ -1,4 +1,3 @@
-export { callable } from './callable.ts';
 export {
   checkChoice,
   checkCount,
@@ -7,24 +6,22 @@ export {
   checkKind,
   checkTime,
   dateTime,
-  letGo,
   refuseExtra,
+  releaseArgument,
 } from './check.ts';
-export { defineDispose } from './dispose.ts';
-export { leftOf, setTimer } from './early.ts';
 export { isError, isNamed, nameError } from './errors.ts';
-export { defineHandle } from './handle.ts';
-export { ignore } from './ignore.ts';
+export { callable, ignore } from './functions.ts';
+export { defineDispose, defineHandle } from './handle.ts';
 export { defineInspect } from './inspect.ts';
 export { append, type Chain, detach, type Link, remove } from './list.ts';
 export { defineSource, misused } from './misused.ts';
 export { checkOptions } from './options.ts';
 export { Pair } from './pair.ts';
 export { PromiseSource, recallPromise, rememberPromise, watchPromise } from './promise-source.ts';
-export { refuseThenable } from './sendable.ts';
-export { printed, show } from './show.ts';
+export { show, toText } from './show.ts';
 export { reserveStack, withFramesOf } from './stack.ts';
-export { isPromise, isThenable } from './thenable.ts';
+export { isPromise, isThenable, refuseThenable } from './thenable.ts';
+export { remainingTime, setTimer } from './timer.ts';
 export { replaceUncaughtHandler, reportError } from './uncaught.ts';
 export {
   isParkedOn,
@@ -33,6 +30,7 @@ export {
   unparkFrom,
   type WaiterItem,
   type WaiterList,
+  waiter,
   wakeAll,
   wakeWhile,
 } from './waiters.ts';

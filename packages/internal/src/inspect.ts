@@ -1,4 +1,4 @@
-import { printed } from './show.ts';
+import { toText } from './show.ts';
 
 /** The key under which Node, Bun and Deno look for the way in which a value wants to be printed. */
 const custom: symbol = /* @__PURE__ */ Symbol.for('nodejs.util.inspect.custom');
@@ -49,5 +49,5 @@ function jsonOf(value: unknown): unknown {
   const type = typeof value;
   if (value === null || type === 'string' || type === 'number' || type === 'boolean' || value instanceof Date)
     return value;
-  return printed(value);
+  return toText(value);
 }

@@ -1,4 +1,4 @@
-import { type Parked, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from './waiters.ts';
+import { type Parked, parkOn, unparkFrom, type WaiterItem, type WaiterList, waiter, wakeAll } from './waiters.ts';
 
 /** What can be parked on; the public `SourceProtocol` without its poll. */
 interface Parking {
@@ -23,8 +23,8 @@ export class Pair implements WaiterList {
   constructor(first: Parking, second: Parking) {
     this.#first = first;
     this.#second = second;
-    this.#onFirst = this.#waiter();
-    this.#onSecond = this.#waiter();
+    this.#onFirst = this.#createWaiter();
+    this.#onSecond = this.#createWaiter();
   }
 
   park(waiter: Parked): void {
@@ -49,11 +49,10 @@ export class Pair implements WaiterList {
     this.#second.unpark(this.#onSecond);
   }
 
-  #waiter(): Parked {
-    const wake = (): void => {
+  #createWaiter(): Parked {
+    return waiter(() => {
       this.#leave();
       wakeAll(this);
-    };
-    return { next: undefined, prev: undefined, owner: undefined, wake };
+    });
   }
 }

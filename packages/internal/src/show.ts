@@ -20,7 +20,7 @@ export function show(value: unknown): string {
 }
 
 /** Any value as a text. Never throws. */
-export function printed(value: unknown): string {
+export function toText(value: unknown): string {
   try {
     return String(value);
   } catch {

@@ -1,3 +1,5 @@
+import { show } from './show.ts';
+
 /** Whether promises would follow `value` rather than carry it. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
@@ -9,4 +11,17 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** Whether `value` is a promise, of whichever realm. Its work runs already, whereas a thenable may start when it is awaited. */
 export function isPromise(value: unknown): value is Promise<unknown> {
   return isThenable(value) && Object.prototype.toString.call(value) === '[object Promise]';
+}
+
+/**
+ * Refuses a value that a promise could not carry: promises follow thenables, so the receiver would get something else.
+ *
+ * @throws TypeError when `value` has a `then` method
+ */
+export function refuseThenable(value: unknown, call: string): void {
+  if (!isThenable(value)) return;
+  throw new TypeError(
+    `${call}: ${show(value)} has a then method, and a promise cannot carry it: ` +
+      'await it before sending, or wrap it in an object',
+  );
 }

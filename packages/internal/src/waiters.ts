@@ -1,3 +1,4 @@
+import { ignore } from './functions.ts';
 import { append, type Chain, type Link, remove } from './list.ts';
 import { reportError } from './uncaught.ts';
 
@@ -7,6 +8,11 @@ export interface Parked {
   prev: object | undefined;
   owner: object | undefined;
   wake(): void;
+}
+
+/** Returns a waiter that is parked nowhere. One place makes them all, so that engines give them one shape. */
+export function waiter(wake: () => void): Parked {
+  return { next: undefined, prev: undefined, owner: undefined, wake };
 }
 
 /** A waiter as an item of a list. */
@@ -49,7 +55,7 @@ export function wakeAll(list: WaiterList): void {
   if (head.next === head) {
     // One waiter needs no end to stop at, and is what most lists hold.
     unparkFrom(list, head as WaiterItem & Parked);
-    guard(head as WaiterItem & Parked);
+    wakeGuarded(head as WaiterItem & Parked);
     return;
   }
   wakeWhile(list, () => true);
@@ -58,24 +64,22 @@ export function wakeAll(list: WaiterList): void {
 /** Wakes those who are parked now one after the other, as long as there is something for the next one. */
 export function wakeWhile(list: WaiterList, goesOn: () => boolean): void {
   if (list.head === undefined) return;
-  const end: Parked = { next: undefined, prev: undefined, owner: undefined, wake: endReached };
+  const end = waiter(ignore);
   parkOn(list, end);
   // A wake-up that wakes the same list goes past our end, and takes it out: then all before it have been woken.
   while (end.owner === list && list.head !== end && goesOn()) {
     const waiter = list.head as Parked;
     unparkFrom(list, waiter);
-    guard(waiter);
+    wakeGuarded(waiter);
   }
   unparkFrom(list, end);
 }
 
 /** A wake-up must not throw. If it does, the others are woken all the same. */
-function guard(waiter: Parked): void {
+function wakeGuarded(waiter: Parked): void {
   try {
     waiter.wake();
   } catch (error) {
     reportError(error);
   }
 }
-
-function endReached(): void {}

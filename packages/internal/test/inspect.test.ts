@@ -46,7 +46,7 @@ test('a handle says its class, and adds nothing that would be enumerated', () =>
   expect(seen).toEqual(['payload', 'reason']);
 });
 
-test('what is no handle is printed too', () => {
+test('what is no handle is toText too', () => {
   expect(inspect(Object.create(Handle.prototype))).toBe('Handle {}');
   expect(JSON.stringify(Object.create(Handle.prototype))).toBe('{}');
   expect(inspect(new Proxy(new Handle('jobs'), {}))).toBe('Handle {}');

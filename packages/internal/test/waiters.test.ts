@@ -1,20 +1,19 @@
-import { type Parked, parkOn, unparkFrom, type WaiterList, wakeAll } from '@quiesce/internal';
+import { type Parked, parkOn, unparkFrom, type WaiterList, waiter, wakeAll } from '@quiesce/internal';
 import { expect, test } from 'vitest';
 
-function waiter(log: string[], name: string, then?: () => void): Parked {
-  const wake = (): void => {
+function logging(log: string[], name: string, then?: () => void): Parked {
+  return waiter(() => {
     log.push(name);
     then?.();
-  };
-  return { next: undefined, prev: undefined, owner: undefined, wake };
+  });
 }
 const list = (): WaiterList => ({ head: undefined });
 
 test('all who are parked are woken once, unparked, in the order of parking', () => {
   const log: string[] = [];
   const waiting = list();
-  const first = waiter(log, 'first', () => log.push(String(first.owner)));
-  for (const each of [first, waiter(log, 'second')]) parkOn(waiting, each);
+  const first = logging(log, 'first', () => log.push(String(first.owner)));
+  for (const each of [first, logging(log, 'second')]) parkOn(waiting, each);
   wakeAll(waiting);
   wakeAll(waiting);
   expect(log).toEqual(['first', 'undefined', 'second']);
@@ -24,8 +23,8 @@ test('all who are parked are woken once, unparked, in the order of parking', () 
 test('parking twice keeps the place', () => {
   const log: string[] = [];
   const waiting = list();
-  const first = waiter(log, 'first');
-  for (const each of [first, waiter(log, 'second'), first]) parkOn(waiting, each);
+  const first = logging(log, 'first');
+  for (const each of [first, logging(log, 'second'), first]) parkOn(waiting, each);
   wakeAll(waiting);
   expect(log).toEqual(['first', 'second']);
 });
@@ -33,7 +32,7 @@ test('parking twice keeps the place', () => {
 test('a waiter that is parked elsewhere is refused, and left alone by unpark', () => {
   const log: string[] = [];
   const [here, elsewhere] = [list(), list()];
-  const parked = waiter(log, 'woken');
+  const parked = logging(log, 'woken');
   parkOn(elsewhere, parked);
   expect(() => parkOn(here, parked)).toThrow(TypeError);
   expect([unparkFrom(here, parked), parked.owner === elsewhere]).toEqual([false, true]);
@@ -45,8 +44,8 @@ test('a waiter that is parked elsewhere is refused, and left alone by unpark', (
 test('who is unparked by another who is woken is not woken', () => {
   const log: string[] = [];
   const waiting = list();
-  const second = waiter(log, 'second');
-  for (const each of [waiter(log, 'first', () => unparkFrom(waiting, second)), second, waiter(log, 'third')]) {
+  const second = logging(log, 'second');
+  for (const each of [logging(log, 'first', () => unparkFrom(waiting, second)), second, logging(log, 'third')]) {
     parkOn(waiting, each);
   }
   wakeAll(waiting);
@@ -56,8 +55,8 @@ test('who is unparked by another who is woken is not woken', () => {
 test('a waiter that parks again inside its wake-up is woken once, and stays parked', () => {
   const log: string[] = [];
   const waiting = list();
-  const again = waiter(log, 'again', () => parkOn(waiting, again));
-  for (const each of [again, waiter(log, 'other')]) parkOn(waiting, each);
+  const again = logging(log, 'again', () => parkOn(waiting, again));
+  for (const each of [again, logging(log, 'other')]) parkOn(waiting, each);
   wakeAll(waiting);
   expect(log).toEqual(['again', 'other']);
   expect(waiting.head).toBe(again);
@@ -66,12 +65,12 @@ test('a waiter that parks again inside its wake-up is woken once, and stays park
 test('waking everybody inside a wake-up wakes each once, also who has parked meanwhile', () => {
   const log: string[] = [];
   const waiting = list();
-  const late = waiter(log, 'late');
-  const first = waiter(log, 'first', () => {
+  const late = logging(log, 'late');
+  const first = logging(log, 'first', () => {
     parkOn(waiting, late);
     wakeAll(waiting);
   });
-  for (const each of [first, waiter(log, 'second')]) parkOn(waiting, each);
+  for (const each of [first, logging(log, 'second')]) parkOn(waiting, each);
   wakeAll(waiting);
   expect(log).toEqual(['first', 'second', 'late']);
   expect(waiting.head).toBeUndefined();

@@ -58,6 +58,7 @@ export {
   untilCancelled,
   type Waiter,
   wait,
+  waiter,
 } from '@quiesce/cancellation-token';
 export {
   type Awaitable,

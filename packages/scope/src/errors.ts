@@ -1,4 +1,4 @@
-import { nameError, printed } from '@quiesce/internal';
+import { nameError, toText } from '@quiesce/internal';
 import { quoted } from './options.ts';
 
 /**
@@ -52,7 +52,7 @@ export class KeyConflictError extends Error {
   /** @internal */
   constructor(key: unknown) {
     super(
-      `spawn: a task with the key ${printed(key)} is running; await or cancel it, or spawn with onConflict: 'replace'`,
+      `spawn: a task with the key ${toText(key)} is running; await or cancel it, or spawn with onConflict: 'replace'`,
     );
     this.key = key;
   }

@@ -34,6 +34,7 @@ import {
   systemClock,
   type Timer,
   type Waiter,
+  waiter,
 } from '@quiesce/cancellation-token';
 import { append, checkChoice, checkFunction, checkOptions, isThenable, remove } from '@quiesce/internal';
 import { CleanupTimeoutError, type Unfinished } from '@quiesce/select';
@@ -352,7 +353,7 @@ export class Life implements TaskParent {
 
   #watch(): void {
     const wake = (): void => this.#startTimer();
-    this.#gate = { next: undefined, prev: undefined, owner: undefined, wake };
+    this.#gate = waiter(wake);
     if (this.token.poll() === PENDING) this.token.park(this.#gate);
     // Parking may run anything, a cancellation too.
     if (this.token.poll() !== PENDING) wake();

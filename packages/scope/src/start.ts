@@ -1,4 +1,4 @@
-import { type CancellationToken, ClosedError, consumeSlice, type Waiter } from '@quiesce/cancellation-token';
+import { type CancellationToken, ClosedError, consumeSlice, waiter } from '@quiesce/cancellation-token';
 import { checkFunction, ignore } from '@quiesce/internal';
 import type { Life } from './life.ts';
 import { nativeThen } from './native-then.ts';
@@ -39,18 +39,18 @@ export function startIn<V, T>(
       // It is the scope's, or none; only an isolated failure is nobody else's.
       if (wait?.isTaken(end) === true) nativeThen.call(begun, undefined, ignore);
     };
-    const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: ended };
+    const parked = waiter(ended);
     const ready = (value: V): void => {
       if (answer !== undefined) throw new ClosedError('ready: the task has called it before; call it once');
       answer = { value };
-      if (waiter.owner === undefined) return;
-      task.unpark(waiter);
+      if (parked.owner === undefined) return;
+      task.unpark(parked);
       begin({ task, value });
     };
     const task = life.spawn((token) => work(token, ready), options, above);
     wait = new TaskWait(task);
     // A task never ends inside of `spawn`, but it may be ready there.
-    if (answer === undefined) task.park(waiter);
+    if (answer === undefined) task.park(parked);
     else begin({ task, value: (answer as { readonly value: V }).value });
   });
   begun.wait = wait;

@@ -1,5 +1,5 @@
 import { type Clock, consumeSlice, PENDING, type Takeable, type Timer, type Waiter } from '@quiesce/cancellation-token';
-import { leftOf, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
+import { parkOn, remainingTime, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 
 /** When the alarm is due next, from when it was due and what the time is. */
 export type Next = (due: number, now: number) => number;
@@ -98,7 +98,7 @@ export class Alarm<T> implements WaiterList, Takeable<T> {
         hasFired = true;
         this.#isTimed = false;
         const set = since ?? now;
-        if (leftOf(set, now, due, this.clock.now()) > 0) {
+        if (remainingTime(set, now, due, this.clock.now()) > 0) {
           this.#arm(set);
           return;
         }

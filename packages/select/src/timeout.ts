@@ -9,7 +9,7 @@ import {
   source,
   systemClock,
   TimeoutError,
-  type Waiter,
+  waiter,
 } from '@quiesce/cancellation-token';
 import { checkOptions, checkTime, dateTime, isThenable, setTimer, show } from '@quiesce/internal';
 import type { BranchFunction, BranchValue } from './branches.ts';
@@ -217,7 +217,7 @@ async function runLimited(
   if (reason !== PENDING) throw reason;
   const token = (outer ?? new CancellationToken()).withTimeout(ms, { clock });
   // Somebody who waits for a deadline holds the process; it also cancels what never looks at its token.
-  const holds: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
+  const holds = waiter(() => {});
   token[source].park(holds);
   try {
     return { status: 'fulfilled', value: await (report === undefined ? work(token) : abandoning(token, work, report)) };
@@ -276,7 +276,7 @@ function reportLater(running: Watched, reason: unknown, report: Report): void {
   };
   // It may have settled since it was abandoned.
   if (running.isSettled) queueMicrotask(wake);
-  else running.park({ next: undefined, prev: undefined, owner: undefined, wake });
+  else running.park(waiter(wake));
 }
 
 /** Does not keep a reason, since it has a stack. One that is thrown later is kept by what throws it. */

@@ -20,7 +20,7 @@ import {
   isCancellationOf,
   source,
   systemClock,
-  type Waiter,
+  waiter,
 } from '@quiesce/cancellation-token';
 import { checkChoice, checkCount, checkFunction, checkOptions, checkTime, defineHandle, show } from '@quiesce/internal';
 import { type Drainable, TaskTracker } from '@quiesce/scope';
@@ -320,7 +320,7 @@ export class WorkerPool implements Drainable {
   async #run<T>(entry: Job, job: (token: CancellationToken) => T, timeout: number): Promise<Awaited<T>> {
     const token = entry.start(this.#clock, timeout);
     // Who waits for a deadline holds its timer, also when the job never looks at its token.
-    const holds: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
+    const holds = waiter(() => {});
     if (timeout < Number.POSITIVE_INFINITY) token[source].park(holds);
     let hasStarted = false;
     try {

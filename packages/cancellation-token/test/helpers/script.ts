@@ -1,5 +1,11 @@
 // The vocabulary of these tests: everything that happens is written into one log, which reads as a script.
-import { type CancellationToken, type Registration, source, type Waiter } from '@quiesce/cancellation-token';
+import {
+  type CancellationToken,
+  waiter as createWaiter,
+  type Registration,
+  source,
+  type Waiter,
+} from '@quiesce/cancellation-token';
 
 /** What has happened, in order. */
 export type Log = string[];
@@ -18,7 +24,7 @@ export function idleWaiter(log: Log, name: string, then?: () => void): Waiter {
     log.push(name);
     then?.();
   };
-  return { next: undefined, prev: undefined, owner: undefined, wake };
+  return createWaiter(wake);
 }
 
 /** The same, parked on the token. */

@@ -13,7 +13,7 @@ const FEW = 2;
  * @param due when it should fire, on the same scale
  * @param now the time as it is
  */
-export function leftOf(set: number, armed: number, due: number, now: number): number {
+export function remainingTime(set: number, armed: number, due: number, now: number): number {
   const left = due - now;
   return now > armed && (left <= FEW || left <= now - set) ? left : 0;
 }
@@ -35,7 +35,7 @@ export function setTimer<T>(clock: AnyClock<T>, ms: number, fn: () => void): () 
   let armed = set;
   const fire = (): void => {
     const now = clock.now();
-    const left = leftOf(set, armed, set + ms, now);
+    const left = remainingTime(set, armed, set + ms, now);
     armed = now;
     if (left > 0) rearm(left);
     else fn();

@@ -1,3 +1,6 @@
+/** Does nothing, on purpose. One function, since a bundler numbers several of one name, and stacks show that. */
+export function ignore(): void {}
+
 /**
  * A function that has members, such as `select` with `select.biased`, and the name that stacks and logs show.
  *
