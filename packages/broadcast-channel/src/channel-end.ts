@@ -14,7 +14,7 @@ export function isSameChannel(ring: Ring<unknown>, other: ChannelEnd): boolean {
   return other.ring === ring;
 }
 
-/** @throws ClosedError when the handle that `call` was called on is closed */
-export function checkOpen(isClosed: boolean, call: string, handle: 'sender' | 'weak sender'): void {
-  if (isClosed) throw new ClosedError(`${call}: this ${handle} was closed; clone it before closing to keep one`);
+/** Returns the error of a call on a handle that was closed. */
+export function handleClosed(call: string, handle: 'sender' | 'weak sender'): ClosedError {
+  return new ClosedError(`${call}: this ${handle} was closed; clone it before closing to keep one`);
 }

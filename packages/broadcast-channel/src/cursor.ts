@@ -28,7 +28,7 @@ import {
 import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import type { ChannelState } from './channel-state.ts';
 import { LaggedError } from './errors.ts';
-import { type Ring, read, readMany, unread } from './ring.ts';
+import { read, readMany, unread } from './ring.ts';
 import { type Resolve, settle, settleFailed } from './settle.ts';
 import { dequeue, enqueue, enqueueList, NOWHERE, type QueuedCursor, wakeCursor, wakeLists } from './wake-queue.ts';
 
@@ -36,7 +36,6 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
   /** The list: the waiters that are parked here, in order. */
   head: WaiterItem | undefined = undefined;
   readonly channel: ChannelState<T>;
-  readonly ring: Ring<T>;
   /** The position of the next value to read. Starts at the tail, so that the receiver sees only later values. */
   position: number;
   place: number = NOWHERE;
@@ -56,8 +55,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
 
   constructor(channel: ChannelState<T>) {
     this.channel = channel;
-    this.ring = channel.ring;
-    this.position = this.ring.tail;
+    this.position = channel.tail;
     channel.receivers++;
   }
 
@@ -68,7 +66,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
 
   /** Whether there is nothing to read now. */
   get isEmpty(): boolean {
-    return this.position === this.ring.tail;
+    return this.position === this.channel.tail;
   }
 
   /** Whether no more values can arrive. */
@@ -84,7 +82,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
   /** Makes a plain receive wait in the slot, which is free. */
   recvInSlot(): SourcePromise<T> {
     if (this.iterator !== undefined) this.iterator = undefined;
-    enqueue(this.channel.queue, this);
+    enqueue(this.channel, this);
     const promise = new Promise<T>((resolve) => {
       this.resolve = resolve;
     });
@@ -106,7 +104,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
   /** Makes a `next()` wait in the slot, which is free. */
   nextInSlot<R>(iterator?: object): Promise<R> {
     if (this.iterator !== iterator) this.iterator = iterator;
-    enqueue(this.channel.queue, this);
+    enqueue(this.channel, this);
     return new Promise((resolve) => {
       this.resolve = resolve;
     });
@@ -114,7 +112,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
 
   /** Returns how many values were missed since the last call, and moves to the oldest value kept. */
   catchUp(): number {
-    const missed = this.ring.tail - this.ring.size - this.position;
+    const missed = this.channel.tail - this.channel.size - this.position;
     if (missed <= 0) return 0;
     this.position += missed;
     return missed;
@@ -122,7 +120,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
 
   /** Reads the next value; there must be one. */
   take(): T {
-    const value = read(this.ring, this.position);
+    const value = read(this.channel, this.position);
     this.position++;
     return value;
   }
@@ -134,10 +132,10 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
   /** Takes the values that are ready, up to `limit`. */
   pollMany(limit: number): T[] | typeof PENDING {
     if (!this.#isReady()) return PENDING;
-    const { ring, position } = this;
-    const count = Math.min(limit, ring.tail - position);
+    const { channel, position } = this;
+    const count = Math.min(limit, channel.tail - position);
     this.position = position + count;
-    return readMany(ring, position, count);
+    return readMany(channel, position, count);
   }
 
   putBack(value: T | undefined, error: unknown, position: number): boolean {
@@ -153,8 +151,8 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
   /** Undoes the reading of values, the first of which stood at `position`, unless one of them is no longer kept. */
   putBackMany(values: readonly T[], position: number): boolean {
     if (this.isClosed || this.position !== position + values.length) return false;
-    if (position < this.ring.tail - this.ring.size) return false;
-    unread(this.ring, position, values);
+    if (position < this.channel.tail - this.channel.size) return false;
+    unread(this.channel, position, values);
     this.position = position;
     this.#wakeAgain();
     return true;
@@ -215,10 +213,10 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
   join(waiter: Waiter): void {
     this.park(waiter);
     if (this.resolve !== undefined || (this.isEmpty && !this.isEnded)) return;
-    const { queue } = this.channel;
-    if (this.place !== NOWHERE) dequeue(queue, this);
-    enqueueList(queue, this);
-    wakeLists(queue);
+    const { channel } = this;
+    if (this.place !== NOWHERE) dequeue(channel, this);
+    enqueueList(channel, this);
+    wakeLists(channel);
   }
 
   /** Closes the receiver: ends what waits on it, and releases the values that it has not read. */
@@ -229,9 +227,9 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
     channel.receivers--;
     this.catchUp();
     while (!this.isEmpty) this.take();
-    if (this.place !== NOWHERE) dequeue(channel.queue, this);
-    wakeCursor(channel.queue, this);
-    wakeLists(channel.queue);
+    if (this.place !== NOWHERE) dequeue(channel, this);
+    wakeCursor(channel, this);
+    wakeLists(channel);
     if (channel.receivers === 0) wakeAll(channel);
   }
 
@@ -267,20 +265,20 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
   /** Wakes everything that waits here, since there is something to read again. */
   #wakeAgain(): void {
     if (!this.isAwaited) return;
-    const { queue } = this.channel;
-    if (this.place !== NOWHERE) dequeue(queue, this);
-    wakeCursor(queue, this);
-    wakeLists(queue);
+    const { channel } = this;
+    if (this.place !== NOWHERE) dequeue(channel, this);
+    wakeCursor(channel, this);
+    wakeLists(channel);
   }
 
   /** Waits for the next send if something waits here. On a closed channel no send can follow. */
   #enqueueIfAwaited(): void {
     if (!this.isAwaited || this.place !== NOWHERE || this.channel.senders === 0 || this.isClosed) return;
-    enqueue(this.channel.queue, this);
+    enqueue(this.channel, this);
   }
 
   /** Leaves the queue when nothing waits here any more. */
   #dequeueIfIdle(): void {
-    if (!this.isAwaited && this.place !== NOWHERE) dequeue(this.channel.queue, this);
+    if (!this.isAwaited && this.place !== NOWHERE) dequeue(this.channel, this);
   }
 }

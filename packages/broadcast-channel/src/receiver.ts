@@ -56,7 +56,7 @@ export class BroadcastReceiver<T> implements Disposable {
 
   /** @internal */
   get ring(): Ring<T> {
-    return this.#cursor.ring;
+    return this.#cursor.channel;
   }
 
   /**
@@ -209,7 +209,7 @@ export class BroadcastReceiver<T> implements Disposable {
 
   /** How many values are yet to be read; more than the capacity until the lag has been reported. */
   get length(): number {
-    return this.#cursor.isClosed ? 0 : this.#cursor.ring.tail - this.#cursor.position;
+    return this.#cursor.isClosed ? 0 : this.#cursor.channel.tail - this.#cursor.position;
   }
 
   /** Whether there is nothing to read now. */
@@ -234,7 +234,7 @@ export class BroadcastReceiver<T> implements Disposable {
 
   /** Whether a handle, of any kind, is of the same channel. */
   sameChannel(other: ChannelEnd): boolean {
-    return isSameChannel(this.#cursor.ring, other);
+    return isSameChannel(this.#cursor.channel, other);
   }
 
   /**

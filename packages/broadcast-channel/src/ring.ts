@@ -25,23 +25,23 @@ import { show } from '@quiesce/internal';
 /** The largest capacity: the ring is allocated as a whole, 12 bytes for each value. */
 const MAX_CAPACITY = 2 ** 24;
 
-export class Ring<T> {
+/** The storage of one channel: members of its state, since a send and a receive read both. */
+export interface Ring<T> {
   readonly size: number;
+  /** `size - 1`. */
   readonly mask: number;
   readonly values: (T | undefined)[];
   readonly remaining: Int32Array;
   /** The position of the next value; only ever grows. */
-  tail = 0;
+  tail: number;
+}
 
-  constructor(call: string, capacity: number) {
-    if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
-      throw new RangeError(`${call}: the capacity must be an integer from 1 to 2^24, got ${show(capacity)}`);
-    }
-    this.size = 2 ** Math.ceil(Math.log2(capacity));
-    this.mask = this.size - 1;
-    this.values = new Array<T | undefined>(this.size).fill(undefined);
-    this.remaining = new Int32Array(this.size);
+/** @throws RangeError when the capacity is not an integer from 1 to 2^24 */
+export function ringSize(call: string, capacity: number): number {
+  if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
+    throw new RangeError(`${call}: the capacity must be an integer from 1 to 2^24, got ${show(capacity)}`);
   }
+  return 2 ** Math.ceil(Math.log2(capacity));
 }
 
 /** Stores a value behind the others, for so many receivers. */

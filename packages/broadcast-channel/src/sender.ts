@@ -1,6 +1,6 @@
 import { PENDING } from '@quiesce/cancellation-token';
 import { defineHandle, misused, refuseThenable } from '@quiesce/internal';
-import { type ChannelEnd, checkOpen, isSameChannel } from './channel-end.ts';
+import { type ChannelEnd, handleClosed, isSameChannel } from './channel-end.ts';
 import { type ChannelState, closeSender, send } from './channel-state.ts';
 import { Closed } from './closed.ts';
 import { BroadcastReceiver } from './receiver.ts';
@@ -66,7 +66,7 @@ export class BroadcastSender<T> implements Disposable {
    */
   send(value: T): number {
     if (!BroadcastSender.#owns(this)) throw misused(BroadcastSender.prototype, 'sender', 'send', this);
-    checkOpen(this.#isClosed, 'send', 'sender');
+    if (this.#isClosed) throw handleClosed('send', 'sender');
     refuseThenable(value, 'send');
     if (value === PENDING) throw new TypeError('send: PENDING says that there is no value; wrap it in an object');
     return send(this.#channel, value);
@@ -87,7 +87,7 @@ export class BroadcastSender<T> implements Disposable {
    * ```
    */
   subscribe(): BroadcastReceiver<T> {
-    checkOpen(this.#isClosed, 'subscribe', 'sender');
+    if (this.#isClosed) throw handleClosed('subscribe', 'sender');
     return new BroadcastReceiver(this.#channel);
   }
 
@@ -98,7 +98,7 @@ export class BroadcastSender<T> implements Disposable {
    * @see Clone for tokio::sync::broadcast::Sender (tokio 1.53)
    */
   clone(): BroadcastSender<T> {
-    checkOpen(this.#isClosed, 'clone', 'sender');
+    if (this.#isClosed) throw handleClosed('clone', 'sender');
     return new BroadcastSender(this.#channel);
   }
 
@@ -117,7 +117,7 @@ export class BroadcastSender<T> implements Disposable {
    * ```
    */
   downgrade(): WeakBroadcastSender<T> {
-    checkOpen(this.#isClosed, 'downgrade', 'sender');
+    if (this.#isClosed) throw handleClosed('downgrade', 'sender');
     // A function, so that the module of the weak sender does not import this one.
     return new WeakBroadcastSender(this.#channel, () => new BroadcastSender(this.#channel));
   }
@@ -157,7 +157,7 @@ export class BroadcastSender<T> implements Disposable {
 
   /** How many values are kept for the slowest receiver; at most the capacity. */
   get length(): number {
-    const { ring } = this.#channel;
+    const ring = this.#channel;
     return ring.tail - oldestUnread(ring);
   }
 
@@ -168,12 +168,12 @@ export class BroadcastSender<T> implements Disposable {
 
   /** @internal */
   get ring(): Ring<T> {
-    return this.#channel.ring;
+    return this.#channel;
   }
 
   /** Whether a handle, of any kind, is of the same channel. */
   sameChannel(other: ChannelEnd): boolean {
-    return isSameChannel(this.#channel.ring, other);
+    return isSameChannel(this.#channel, other);
   }
 
   /**

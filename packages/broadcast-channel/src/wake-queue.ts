@@ -43,33 +43,33 @@ export interface QueuedCursor {
  *
  * Rejected: an intrusive list. Its writes from one old object to another cost 20 of the 110 ns of a delivery.
  */
-class CursorQueue {
+export class CursorQueue {
   readonly cursors: (QueuedCursor | undefined)[] = [];
   /** The next to be woken; more than 0 only while the queue is being woken. */
   from = 0;
   end = 0;
 }
 
-/** The three queues of one channel. */
-export class WakeQueue {
+/** The three queues of one channel: members of its state, since a send reads them all. */
+export interface WakeQueues {
   /** Cursors that the next send wakes; `wakeWaiting` swaps this queue and `waking`. */
-  waiting: CursorQueue = new CursorQueue();
+  waiting: CursorQueue;
   /** Cursors that are being woken (invariant 2). */
-  waking: CursorQueue = new CursorQueue();
+  waking: CursorQueue;
   /** Cursors whose lists have yet to be woken (invariant 3). */
-  readonly lists: CursorQueue = new CursorQueue();
+  readonly lists: CursorQueue;
   /** Set while `wakeLists` runs. */
-  isWakingLists = false;
+  isWakingLists: boolean;
 }
 
 /** Adds a cursor, which is in no queue, to those that the next send wakes. */
-export function enqueue(queue: WakeQueue, cursor: QueuedCursor): void {
-  push(queue.waiting, cursor);
+export function enqueue(queues: WakeQueues, cursor: QueuedCursor): void {
+  push(queues.waiting, cursor);
 }
 
 /** Adds a cursor, which is in no queue, to those whose lists `wakeLists` wakes. */
-export function enqueueList(queue: WakeQueue, cursor: QueuedCursor): void {
-  push(queue.lists, cursor);
+export function enqueueList(queues: WakeQueues, cursor: QueuedCursor): void {
+  push(queues.lists, cursor);
 }
 
 function push(queue: CursorQueue, cursor: QueuedCursor): void {
@@ -78,7 +78,7 @@ function push(queue: CursorQueue, cursor: QueuedCursor): void {
 }
 
 /** Removes a cursor from its queue. The last one takes its place. */
-export function dequeue({ waiting, waking, lists }: WakeQueue, cursor: QueuedCursor): void {
+export function dequeue({ waiting, waking, lists }: WakeQueues, cursor: QueuedCursor): void {
   const { place } = cursor;
   const isIn = ({ cursors }: CursorQueue): boolean => cursors[place] === cursor;
   const queue = isIn(waiting) ? waiting : isIn(waking) ? waking : lists;
@@ -90,27 +90,27 @@ export function dequeue({ waiting, waking, lists }: WakeQueue, cursor: QueuedCur
 }
 
 /** Wakes every cursor that waits now. One that waits again during the call waits for the next send. */
-export function wakeWaiting(queue: WakeQueue): void {
-  const { waiting, waking } = queue;
+export function wakeWaiting(queues: WakeQueues): void {
+  const { waiting, waking } = queues;
   if (waiting.end === 0) return;
-  queue.waiting = waking;
-  queue.waking = waiting;
-  finishWaking(queue);
+  queues.waiting = waking;
+  queues.waking = waiting;
+  finishWaking(queues);
 }
 
 /** Wakes the cursors that are left in `waking`, where a woken receiver sends or closes before the loop has ended. */
-export function finishWaking(queue: WakeQueue): void {
+export function finishWaking(queues: WakeQueues): void {
   // Read again in each round: a send inside a wake-up empties this queue and swaps the two.
-  for (let waking = queue.waking; waking.from < waking.end; waking = queue.waking) {
+  for (let waking = queues.waking; waking.from < waking.end; waking = queues.waking) {
     const cursor = waking.cursors[waking.from] as QueuedCursor;
     waking.cursors[waking.from++] = undefined;
     cursor.place = NOWHERE;
     try {
-      wakeCursor(queue, cursor);
+      wakeCursor(queues, cursor);
     } catch (error) {
       // The stack has overflowed: the next send continues with this cursor. Calls would find no room here.
       if (
-        waking === queue.waking &&
+        waking === queues.waking &&
         cursor.place === NOWHERE &&
         (cursor.resolve !== undefined || cursor.head !== undefined)
       ) {
@@ -120,26 +120,26 @@ export function finishWaking(queue: WakeQueue): void {
       throw error;
     }
   }
-  queue.waking.from = 0;
-  queue.waking.end = 0;
+  queues.waking.from = 0;
+  queues.waking.end = 0;
 }
 
 /** Wakes one cursor, which is in no queue: serves its slot now, and leaves its list to `wakeLists`. */
-export function wakeCursor(queue: WakeQueue, cursor: QueuedCursor): void {
+export function wakeCursor(queues: WakeQueues, cursor: QueuedCursor): void {
   if (cursor.resolve !== undefined) cursor.serveSlot();
   // Settling the receive may have run a getter, which may do anything.
   if (cursor.place !== NOWHERE) return;
-  if (cursor.resolve !== undefined) push(queue.waiting, cursor);
-  else if (cursor.head !== undefined) push(queue.lists, cursor);
+  if (cursor.resolve !== undefined) push(queues.waiting, cursor);
+  else if (cursor.head !== undefined) push(queues.lists, cursor);
 }
 
 /** Wakes the lists one after the other. Inside a wake-up it leaves that to the loop in progress (invariant 3). */
-export function wakeLists(queue: WakeQueue): void {
-  const { lists } = queue;
-  if (queue.isWakingLists || lists.end === 0) return;
+export function wakeLists(queues: WakeQueues): void {
+  const { lists } = queues;
+  if (queues.isWakingLists || lists.end === 0) return;
   // Before anything changes. Where it throws, the next send continues from here.
   if (lists.end > 1) reserveStack();
-  queue.isWakingLists = true;
+  queues.isWakingLists = true;
   try {
     while (lists.from < lists.end) {
       const cursor = lists.cursors[lists.from] as QueuedCursor;
@@ -150,6 +150,6 @@ export function wakeLists(queue: WakeQueue): void {
     lists.from = 0;
     lists.end = 0;
   } finally {
-    queue.isWakingLists = false;
+    queues.isWakingLists = false;
   }
 }

@@ -1,5 +1,5 @@
 import { defineHandle } from '@quiesce/internal';
-import { type ChannelEnd, checkOpen, isSameChannel } from './channel-end.ts';
+import { type ChannelEnd, handleClosed, isSameChannel } from './channel-end.ts';
 import type { ChannelState } from './channel-state.ts';
 import type { Ring } from './ring.ts';
 import type { BroadcastSender } from './sender.ts';
@@ -56,7 +56,7 @@ export class WeakBroadcastSender<T> implements Disposable {
    * ```
    */
   upgrade(): BroadcastSender<T> | undefined {
-    checkOpen(this.#isClosed, 'upgrade', 'weak sender');
+    if (this.#isClosed) throw handleClosed('upgrade', 'weak sender');
     return this.#channel.senders === 0 ? undefined : this.#createSender();
   }
 
@@ -67,7 +67,7 @@ export class WeakBroadcastSender<T> implements Disposable {
    * @see Clone for tokio::sync::broadcast::WeakSender (tokio 1.53)
    */
   clone(): WeakBroadcastSender<T> {
-    checkOpen(this.#isClosed, 'clone', 'weak sender');
+    if (this.#isClosed) throw handleClosed('clone', 'weak sender');
     return new WeakBroadcastSender(this.#channel, this.#createSender);
   }
 
@@ -83,12 +83,12 @@ export class WeakBroadcastSender<T> implements Disposable {
 
   /** @internal */
   get ring(): Ring<T> {
-    return this.#channel.ring;
+    return this.#channel;
   }
 
   /** Whether a handle, of any kind, is of the same channel. */
   sameChannel(other: ChannelEnd): boolean {
-    return isSameChannel(this.#channel.ring, other);
+    return isSameChannel(this.#channel, other);
   }
 
   /**
