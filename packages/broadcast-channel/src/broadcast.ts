@@ -1,7 +1,7 @@
 import type { Sendable } from '@quiesce/cancellation-token';
 import { callable, refuseExtra } from '@quiesce/internal';
+import { ChannelState } from './channel-state.ts';
 import type { BroadcastReceiver } from './receiver.ts';
-import { Ring } from './ring.ts';
 import { BroadcastSender } from './sender.ts';
 
 /** The type of {@link broadcast}. */
@@ -46,12 +46,12 @@ export const broadcast: Broadcast = /* @__PURE__ */ callable(
   'broadcast',
   <T>(capacity: number, extra?: unknown): [BroadcastSender<T>, BroadcastReceiver<T>] => {
     refuseExtra('broadcast', extra, 'write broadcast(capacity); each tx.subscribe() makes a receiver');
-    const tx = new BroadcastSender<T>(new Ring<T>('broadcast', capacity));
+    const tx = new BroadcastSender<T>(new ChannelState<T>('broadcast', capacity));
     return [tx, tx.subscribe()];
   },
   { sender },
 );
 
 function sender<T>(capacity: number): BroadcastSender<T> {
-  return new BroadcastSender<T>(new Ring<T>('broadcast.sender', capacity));
+  return new BroadcastSender<T>(new ChannelState<T>('broadcast.sender', capacity));
 }

@@ -1,6 +1,6 @@
 import { PENDING, type Source, type SourceProtocol, type Waiter, wait } from '@quiesce/cancellation-token';
 import { defineHandle, parkOn, unparkFrom } from '@quiesce/internal';
-import type { Ring } from './ring.ts';
+import type { ChannelState } from './channel-state.ts';
 
 /**
  * The end of all receivers of a channel: what `tx.closed()` returns. Awaitable, and a `select` branch; its value is
@@ -33,12 +33,12 @@ export class Closed implements PromiseLike<void> {
   readonly #protocol: SourceProtocol<void>;
 
   /** @internal */
-  constructor(ring: Ring<unknown>) {
+  constructor(channel: ChannelState<unknown>) {
     this.#protocol = {
       once: true,
-      poll: () => (ring.receivers === 0 ? undefined : PENDING),
-      park: (waiter: Waiter) => parkOn(ring, waiter),
-      unpark: (waiter: Waiter) => void unparkFrom(ring, waiter),
+      poll: () => (channel.receivers === 0 ? undefined : PENDING),
+      park: (waiter: Waiter) => parkOn(channel, waiter),
+      unpark: (waiter: Waiter) => void unparkFrom(channel, waiter),
     };
   }
 

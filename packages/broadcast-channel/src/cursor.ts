@@ -1,17 +1,17 @@
 /**
- * A receiver's place in the ring, as a source.
+ * The place of a receiver in the ring, as a source.
  *
- * Who waits on it waits in its slot or in its list. The slot is for what nearly every receiver does: one receive without
- * a signal at a time. It needs no waiter, and is served without asking anybody.
+ * A receive waits in the slot or in the list of its cursor. The slot serves the usual case, one receive without a signal
+ * at a time. It needs no waiter, and no other code is asked when it is served.
  *
- *     nobody ──recv()──► slot ──another──► slot + list ──send──► list ──send──► nobody
+ *     idle ──recv()──► slot ──another recv()──► slot + list ──send──► list ──send──► idle
  *
  * Invariants
- *  1. Who is in the slot came before all in the list: it is taken only while both are empty.
- *  2. While it wakes its list, it is in a queue as soon as somebody parks: so what is sent or joins meanwhile has all told
- *     again, after this (invariant 6 of the ring).
- *  3. Woken in order, until there is nothing left to poll; who parks again meanwhile is not woken again by the same send,
- *     unless a newcomer would have to sleep behind it beside a value, or after the end.
+ *  1. The receive in the slot came before all waiters in the list: the slot is taken only while both are empty.
+ *  2. While a cursor wakes its list, it enters a queue as soon as a waiter parks. So a send or a new waiter during that time
+ *     has the whole list woken again, afterwards (invariant 3 of the wake queue).
+ *  3. Waiters are woken in order until nothing is left to poll. A waiter that parks again during that time is not woken
+ *     again by the same send, unless a new waiter would have to wait behind it although there is a value or the end.
  */
 
 import {
@@ -26,100 +26,101 @@ import {
   type Waiter,
 } from '@quiesce/cancellation-token';
 import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
-import { deliver, fail, type Resolve } from './deliver.ts';
+import type { ChannelState } from './channel-state.ts';
 import { LaggedError } from './errors.ts';
-import { dequeue, enqueue, NOWHERE, type Ring, read, readMany, tell, unread, wakeTold } from './ring.ts';
+import { read, readMany, unread } from './ring.ts';
+import { type Resolve, settle, settleFailed } from './settle.ts';
+import { dequeue, enqueue, enqueueList, NOWHERE, type QueuedCursor, wakeCursor, wakeLists } from './wake-queue.ts';
 
-export class Cursor<T> implements Takeable<T>, WaiterList {
-  /** The list: who is parked here, in order. */
+export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
+  /** The list: the waiters that are parked here, in order. */
   head: WaiterItem | undefined = undefined;
-  readonly ring: Ring<T>;
-  /** The position of the next value to read; set to the tail at birth, so that it sees what is sent afterwards. */
+  readonly channel: ChannelState<T>;
+  /** The position of the next value to read. Starts at the tail, so that the receiver sees only later values. */
   position: number;
-  /** Its index in the queue that it is in; the ring's to write. */
   place: number = NOWHERE;
-  /** The slot: settles the receive that waits in it; `undefined`: nobody does. */
+  /** Settles the receive in the slot, or `undefined` while the slot is free. */
   resolve: Resolve | undefined = undefined;
   /**
-   * Whose `next()` waits in the slot, or did last; `undefined`: a plain receive does. It stays until another one waits, or
-   * until the iterator has ended, since a write for each value costs 4 %.
+   * The iterator whose `next()` waits in the slot, or was the last to wait there; `undefined` for a plain receive. It stays
+   * until another receive waits or the iterator ends, since a write for each value costs 4 %.
    */
   iterator: object | undefined = undefined;
-  /** What the promise of a plain receive is as a source; set while it waits in the slot. */
+  /** The promise of a plain receive, as a source. Set while the receive waits in the slot. */
   call: Call<T> | undefined = undefined;
-  /** The position after the latest lag, to undo that. */
+  /** The position after the latest lag, so that the lag can be undone. */
   #laggedTo = -1;
-  /** Set once, by `leave`. */
+  /** Set once, by `close`. */
   isClosed = false;
 
-  constructor(ring: Ring<T>) {
-    this.ring = ring;
-    this.position = ring.tail;
-    ring.receivers++;
+  constructor(channel: ChannelState<T>) {
+    this.channel = channel;
+    this.position = channel.tail;
+    channel.receivers++;
   }
 
-  /** Whether somebody waits, behind whom others have to go. */
+  /** Whether a receive or a waiter waits here. A new one has to wait behind it. */
   get isAwaited(): boolean {
     return this.resolve !== undefined || this.head !== undefined;
   }
 
   /** Whether there is nothing to read now. */
   get isEmpty(): boolean {
-    return this.position === this.ring.tail;
+    return this.position === this.channel.tail;
   }
 
-  /** Whether nothing is to come any more. */
+  /** Whether no more values can arrive. */
   get isEnded(): boolean {
-    return this.isClosed || (this.ring.senders === 0 && this.isEmpty);
+    return this.isClosed || (this.channel.senders === 0 && this.isEmpty);
   }
 
-  /** Whether the slot can be taken: there is nothing to read, there may be later, and nobody waits. */
+  /** Whether the slot can be taken: there is nothing to read now, values can still arrive, and nothing waits. */
   get isFree(): boolean {
-    return this.isEmpty && !this.isAwaited && this.ring.senders > 0 && !this.isClosed;
+    return this.isEmpty && !this.isAwaited && this.channel.senders > 0 && !this.isClosed;
   }
 
-  /** A plain receive waits in the slot, which is free. */
-  recv(): SourcePromise<T> {
+  /** Makes a plain receive wait in the slot, which is free. */
+  recvInSlot(): SourcePromise<T> {
     if (this.iterator !== undefined) this.iterator = undefined;
-    enqueue(this.ring, this);
+    enqueue(this.channel, this);
     const promise = new Promise<T>((resolve) => {
       this.resolve = resolve;
     });
-    // Its value will be the next one: nothing goes before it.
+    // The receive gets the next value: nothing goes before it.
     this.call = asSource<T>(promise, this, this.position as never, this);
     return promise as SourcePromise<T>;
   }
 
-  /** The plain receive in the slot waits no longer; its call settles the promise. */
+  /** Removes the plain receive from the slot. Its call settles the promise. */
   giveUp(call: object): Settling | undefined {
     if (this.call !== call) return undefined;
     const resolve = this.resolve as (result: unknown) => void;
     this.resolve = undefined;
     this.call = undefined;
-    this.#rest();
+    this.#dequeueIfIdle();
     return { resolve, reject: (error) => resolve(Promise.reject(error)) };
   }
 
-  /** Waits in the slot, which is free. */
-  next<R>(iterator?: object): Promise<R> {
+  /** Makes a `next()` wait in the slot, which is free. */
+  nextInSlot<R>(iterator?: object): Promise<R> {
     if (this.iterator !== iterator) this.iterator = iterator;
-    enqueue(this.ring, this);
+    enqueue(this.channel, this);
     return new Promise((resolve) => {
       this.resolve = resolve;
     });
   }
 
-  /** Says how many values were missed since it was last asked, and goes on at the oldest kept. */
+  /** Returns how many values were missed since the last call, and moves to the oldest value kept. */
   catchUp(): number {
-    const missed = this.ring.tail - this.ring.size - this.position;
+    const missed = this.channel.tail - this.channel.size - this.position;
     if (missed <= 0) return 0;
     this.position += missed;
     return missed;
   }
 
-  /** Reads the next value, which there is. */
+  /** Reads the next value; there must be one. */
   take(): T {
-    const value = read(this.ring, this.position);
+    const value = read(this.channel, this.position);
     this.position++;
     return value;
   }
@@ -128,13 +129,13 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
     return this.#isReady() ? this.take() : PENDING;
   }
 
-  /** What is there, up to `limit` values. */
+  /** Takes the values that are ready, up to `limit`. */
   pollMany(limit: number): T[] | typeof PENDING {
     if (!this.#isReady()) return PENDING;
-    const { ring, position } = this;
-    const count = Math.min(limit, ring.tail - position);
+    const { channel, position } = this;
+    const count = Math.min(limit, channel.tail - position);
     this.position = position + count;
-    return readMany(ring, position, count);
+    return readMany(channel, position, count);
   }
 
   putBack(value: T | undefined, error: unknown, position: number): boolean {
@@ -142,7 +143,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
     if (error instanceof LaggedError) {
       if (this.position !== this.#laggedTo) return false;
       this.position -= error.missed;
-      this.#wakeWaiting();
+      this.#wakeAgain();
     }
     return true;
   }
@@ -150,54 +151,48 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
   /** Undoes the reading of values, the first of which stood at `position`, unless one of them is no longer kept. */
   putBackMany(values: readonly T[], position: number): boolean {
     if (this.isClosed || this.position !== position + values.length) return false;
-    if (position < this.ring.tail - this.ring.size) return false;
-    unread(this.ring, position, values);
+    if (position < this.channel.tail - this.channel.size) return false;
+    unread(this.channel, position, values);
     this.position = position;
-    this.#wakeWaiting();
+    this.#wakeAgain();
     return true;
   }
 
   park(waiter: Waiter): void {
     parkOn(this, waiter);
-    this.#await();
+    this.#enqueueIfAwaited();
   }
 
   unpark(waiter: Waiter): void {
-    if (unparkFrom(this, waiter)) this.#rest();
+    if (unparkFrom(this, waiter)) this.#dequeueIfIdle();
   }
 
-  /** An iterator has ended: so does its receive in the slot. */
-  withdraw(iterator: object): void {
+  /** Ends the receive of an iterator that has ended, if it waits in the slot. */
+  endIterator(iterator: object): void {
     if (this.iterator !== iterator) return;
     this.iterator = undefined;
     const resolve = this.resolve;
     if (resolve === undefined) return;
     this.resolve = undefined;
-    this.#rest();
-    deliver(resolve, { done: true, value: undefined });
+    this.#dequeueIfIdle();
+    settle(resolve, { done: true, value: undefined });
   }
 
-  /** Serves the slot, and has the list woken afterwards. It is in no queue. */
-  wake(): void {
-    const resolve = this.resolve;
-    if (resolve !== undefined) {
-      if (!this.isEmpty) {
-        // Kept, by invariant 5 of the ring.
-        const value = this.take();
-        this.resolve = undefined;
-        if (this.call !== undefined) this.call = undefined;
-        deliver(resolve, this.iterator === undefined ? value : { done: false, value });
-      } else if (this.isEnded) this.#end(resolve);
-    }
-    // What was settled may have run a getter, which may do anything.
-    if (this.place !== NOWHERE) return;
-    if (this.resolve !== undefined) enqueue(this.ring, this);
-    else if (this.head !== undefined) tell(this.ring, this);
+  /** Settles the receive in the slot, which is taken, if there is a value or the end. The cursor is in no queue. */
+  serveSlot(): void {
+    const resolve = this.resolve as Resolve;
+    if (!this.isEmpty) {
+      // Still kept, by invariant 2 of the wake queue.
+      const value = this.take();
+      this.resolve = undefined;
+      if (this.call !== undefined) this.call = undefined;
+      settle(resolve, this.iterator === undefined ? value : { done: false, value });
+    } else if (this.isEnded) this.#endSlot(resolve);
   }
 
-  /** Wakes the list (invariant 3). It is in no queue. */
+  /** Wakes the list (invariant 3). The cursor is in no queue. */
   wakeList(): void {
-    // The first that parked again instead of taking: when it comes round, all have been asked.
+    // The first waiter that parked again instead of taking. When it is the head again, all have been woken.
     let again: Waiter | undefined;
     while (!this.isEmpty || this.isEnded) {
       const waiter = this.head as Waiter | undefined;
@@ -210,31 +205,32 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
       }
       if (waiter.owner === this && again?.owner !== this) again = waiter;
     }
-    this.#await();
-    this.#rest();
+    this.#enqueueIfAwaited();
+    this.#dequeueIfIdle();
   }
 
-  /** Parks a newcomer behind others. If there is something for them, who were told and have not taken, all are told again. */
+  /** Parks a new waiter behind others. If the others were woken and have not taken what there is, all are woken again. */
   join(waiter: Waiter): void {
     this.park(waiter);
     if (this.resolve !== undefined || (this.isEmpty && !this.isEnded)) return;
-    if (this.place !== NOWHERE) dequeue(this.ring, this);
-    tell(this.ring, this);
-    wakeTold(this.ring);
+    const { channel } = this;
+    if (this.place !== NOWHERE) dequeue(channel, this);
+    enqueueList(channel, this);
+    wakeLists(channel);
   }
 
-  /** The receiver goes: who waits on it learns of it, and what it has not read it reads no more. */
-  leave(): void {
+  /** Closes the receiver: ends what waits on it, and releases the values that it has not read. */
+  close(): void {
     if (this.isClosed) return;
-    const ring = this.ring;
+    const { channel } = this;
     this.isClosed = true;
-    ring.receivers--;
+    channel.receivers--;
     this.catchUp();
     while (!this.isEmpty) this.take();
-    if (this.place !== NOWHERE) dequeue(ring, this);
-    this.wake();
-    wakeTold(ring);
-    if (ring.receivers === 0) wakeAll(ring);
+    if (this.place !== NOWHERE) dequeue(channel, this);
+    wakeCursor(channel, this);
+    wakeLists(channel);
+    if (channel.receivers === 0) wakeAll(channel);
   }
 
   closedError(): ClosedError {
@@ -245,7 +241,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
     );
   }
 
-  /** Whether there is a value; throws what there is instead of one. */
+  /** Returns whether there is a value. Throws when there is an error instead. */
   #isReady(): boolean {
     if (this.isEnded) throw this.closedError();
     const missed = this.catchUp();
@@ -256,31 +252,33 @@ export class Cursor<T> implements Takeable<T>, WaiterList {
     return !this.isEmpty;
   }
 
-  #end(resolve: Resolve): void {
-    if (this.iterator !== undefined) this.withdraw(this.iterator);
+  #endSlot(resolve: Resolve): void {
+    if (this.iterator !== undefined) this.endIterator(this.iterator);
     else {
       const error = this.closedError();
       this.resolve = undefined;
       this.call = undefined;
-      fail(resolve, error);
+      settleFailed(resolve, error);
     }
   }
 
-  /** There is something to read again. */
-  #wakeWaiting(): void {
+  /** Wakes everything that waits here, since there is something to read again. */
+  #wakeAgain(): void {
     if (!this.isAwaited) return;
-    if (this.place !== NOWHERE) dequeue(this.ring, this);
-    this.wake();
-    wakeTold(this.ring);
+    const { channel } = this;
+    if (this.place !== NOWHERE) dequeue(channel, this);
+    wakeCursor(channel, this);
+    wakeLists(channel);
   }
 
-  /** Waits for the next send, if somebody waits here. On a closed channel nothing will come that could wake anybody. */
-  #await(): void {
-    if (this.isAwaited && this.place === NOWHERE && this.ring.senders > 0 && !this.isClosed) enqueue(this.ring, this);
+  /** Waits for the next send if something waits here. On a closed channel no send can follow. */
+  #enqueueIfAwaited(): void {
+    if (!this.isAwaited || this.place !== NOWHERE || this.channel.senders === 0 || this.isClosed) return;
+    enqueue(this.channel, this);
   }
 
-  /** Leaves the queue when nobody waits any more. */
-  #rest(): void {
-    if (!this.isAwaited && this.place !== NOWHERE) dequeue(this.ring, this);
+  /** Leaves the queue when nothing waits here any more. */
+  #dequeueIfIdle(): void {
+    if (!this.isAwaited && this.place !== NOWHERE) dequeue(this.channel, this);
   }
 }

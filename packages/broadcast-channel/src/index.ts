@@ -1,7 +1,7 @@
 export { type Broadcast, broadcast } from './broadcast.ts';
+export type { ChannelEnd } from './channel-end.ts';
 export type { Closed } from './closed.ts';
 export { LaggedError } from './errors.ts';
-export type { ChannelEnd } from './handle.ts';
 export type { BroadcastRecvOptions } from './receive.ts';
 export type { BroadcastReceiver, BroadcastTryRecv } from './receiver.ts';
 export type { BroadcastSender } from './sender.ts';

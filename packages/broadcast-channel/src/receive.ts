@@ -3,7 +3,6 @@ import {
   asSource,
   type Call,
   CancellationToken,
-  consumeBudget,
   PENDING,
   type Settling,
   type SourcePromise,
@@ -15,7 +14,7 @@ import {
 } from '@quiesce/cancellation-token';
 import { checkOptions, Pair } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
-import { deliver, fail } from './deliver.ts';
+import { failed, fulfilled, settle, settleFailed } from './settle.ts';
 
 /** How one receive waits. */
 export interface BroadcastRecvOptions {
@@ -60,7 +59,7 @@ export function receive<R>(
     return asFailingSource(failed(error), protocol, error);
   }
   if (result === PENDING) return startReceive(cursor, taker, token, protocol) as SourcePromise<R>;
-  const promise = settled(result);
+  const promise = fulfilled(result);
   asSource(promise, protocol, result, cursor.position - 1);
   return promise as SourcePromise<R>;
 }
@@ -74,7 +73,7 @@ export function receiveNext<R>(
   try {
     token?.throwIfCancelled();
     const result = cursor.isAwaited ? PENDING : taking.poll();
-    return result === PENDING ? startReceive(cursor, taking, token) : settled(result);
+    return result === PENDING ? startReceive(cursor, taking, token) : fulfilled(result);
   } catch (error) {
     return failed(error);
   }
@@ -113,30 +112,11 @@ class Gated<R> implements Takeable<R> {
 
 /** Ends all receives that wait for this taker, which has no more to give. */
 export function finish(cursor: Cursor<unknown>, taker: Taking<unknown>): void {
-  cursor.withdraw(taker);
+  cursor.endIterator(taker);
   for (const waiter of taker.waiting ?? []) {
     cursor.unpark(waiter);
     waiter.wake();
   }
-}
-
-function settled<R>(result: R): Promise<R> {
-  const turn = consumeBudget();
-  return (turn === undefined ? Promise.resolve(result) : settledAfter(turn, result)) as Promise<R>;
-}
-
-/** On its own, or each receive would pay for the closure's context. */
-function settledAfter<R>(turn: Promise<void>, result: R): Promise<R> {
-  return turn.then(() => result);
-}
-
-/** A failure takes its turn too, or it would come before values that were received before it. */
-function failed(error: unknown): Promise<never> {
-  const turn = consumeBudget();
-  if (turn === undefined) return Promise.reject(error);
-  return turn.then(() => {
-    throw error;
-  });
 }
 
 function startReceive<R>(
@@ -230,13 +210,13 @@ class Receive<R> implements Waiter {
   #succeed(result: R): void {
     const resolve = this.#end();
     this.call?.settled(result, this.#cursor.position - 1);
-    if (resolve !== undefined) deliver(resolve, result);
+    if (resolve !== undefined) settle(resolve, result);
   }
 
   #fail(error: unknown): void {
     const resolve = this.#end();
     this.call?.failed(error);
-    if (resolve !== undefined) fail(resolve, error);
+    if (resolve !== undefined) settleFailed(resolve, error);
   }
 
   /** Lets go of everything. Returns what settles it, the first time. */

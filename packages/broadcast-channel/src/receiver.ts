@@ -1,7 +1,8 @@
 import { asFailingSource, PENDING, type Source, type SourcePromise } from '@quiesce/cancellation-token';
-import { checkCount, checkKind, defineHandle, misused } from '@quiesce/internal';
+import { checkCount, defineHandle, misused } from '@quiesce/internal';
+import { type ChannelEnd, isSameChannel } from './channel-end.ts';
+import type { ChannelState } from './channel-state.ts';
 import { Cursor } from './cursor.ts';
-import type { ChannelEnd } from './handle.ts';
 import { type BroadcastRecvOptions, receive, type Taker } from './receive.ts';
 import type { Ring } from './ring.ts';
 import { type BroadcastValuesOptions, Values } from './values.ts';
@@ -49,13 +50,13 @@ export class BroadcastReceiver<T> implements Disposable {
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(ring: Ring<T>) {
-    this.#cursor = new Cursor(ring);
+  constructor(channel: ChannelState<T>) {
+    this.#cursor = new Cursor(channel);
   }
 
   /** @internal */
   get ring(): Ring<T> {
-    return this.#cursor.ring;
+    return this.#cursor.channel;
   }
 
   /**
@@ -86,7 +87,7 @@ export class BroadcastReceiver<T> implements Disposable {
     if (!BroadcastReceiver.#owns(this))
       return Promise.reject(misused(BroadcastReceiver.prototype, 'receiver', 'recv', this)) as never;
     const cursor = this.#cursor;
-    return options === undefined && cursor.isFree ? cursor.recv() : receive(cursor, cursor, options);
+    return options === undefined && cursor.isFree ? cursor.recvInSlot() : receive(cursor, cursor, options);
   }
 
   /**
@@ -203,12 +204,12 @@ export class BroadcastReceiver<T> implements Disposable {
    * ```
    */
   resubscribe(): BroadcastReceiver<T> {
-    return new BroadcastReceiver(this.#cursor.ring);
+    return new BroadcastReceiver(this.#cursor.channel);
   }
 
   /** How many values are yet to be read; more than the capacity until the lag has been reported. */
   get length(): number {
-    return this.#cursor.isClosed ? 0 : this.#cursor.ring.tail - this.#cursor.position;
+    return this.#cursor.isClosed ? 0 : this.#cursor.channel.tail - this.#cursor.position;
   }
 
   /** Whether there is nothing to read now. */
@@ -218,23 +219,22 @@ export class BroadcastReceiver<T> implements Disposable {
 
   /** Whether all senders are closed; there may be values left to read. */
   get isClosed(): boolean {
-    return this.#cursor.ring.senders === 0;
+    return this.#cursor.channel.senders === 0;
   }
 
   /** How many senders of this channel are open. */
   get strongCount(): number {
-    return this.#cursor.ring.senders;
+    return this.#cursor.channel.senders;
   }
 
   /** How many weak senders of this channel are open. */
   get weakCount(): number {
-    return this.#cursor.ring.weakSenders;
+    return this.#cursor.channel.weakSenders;
   }
 
   /** Whether a handle, of any kind, is of the same channel. */
   sameChannel(other: ChannelEnd): boolean {
-    checkKind(other?.ring !== undefined, 'sameChannel', 'a sender or receiver', other);
-    return other.ring === this.#cursor.ring;
+    return isSameChannel(this.#cursor.channel, other);
   }
 
   /**
@@ -244,7 +244,7 @@ export class BroadcastReceiver<T> implements Disposable {
    * @see Drop for tokio::sync::broadcast::Receiver (tokio 1.53)
    */
   close(): void {
-    this.#cursor.leave();
+    this.#cursor.close();
   }
 }
 

@@ -1,9 +1,10 @@
-import { ClosedError, PENDING } from '@quiesce/cancellation-token';
-import { checkKind, defineHandle, misused, refuseThenable } from '@quiesce/internal';
+import { PENDING } from '@quiesce/cancellation-token';
+import { defineHandle, misused, refuseThenable } from '@quiesce/internal';
+import { type ChannelEnd, handleClosed, isSameChannel } from './channel-end.ts';
+import { type ChannelState, closeSender, send } from './channel-state.ts';
 import { Closed } from './closed.ts';
-import type { ChannelEnd } from './handle.ts';
 import { BroadcastReceiver } from './receiver.ts';
-import { closeSender, oldestUnread, type Ring, send } from './ring.ts';
+import { oldestUnread, type Ring } from './ring.ts';
 import { WeakBroadcastSender } from './weak-sender.ts';
 
 /**
@@ -33,16 +34,16 @@ export class BroadcastSender<T> implements Disposable {
   static #owns(value: object): boolean {
     return #isClosed in Object(value);
   }
-  readonly #ring: Ring<T>;
+  readonly #channel: ChannelState<T>;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(ring: Ring<T>) {
-    this.#ring = ring;
-    ring.senders++;
+  constructor(channel: ChannelState<T>) {
+    this.#channel = channel;
+    channel.senders++;
   }
 
   /**
@@ -65,10 +66,10 @@ export class BroadcastSender<T> implements Disposable {
    */
   send(value: T): number {
     if (!BroadcastSender.#owns(this)) throw misused(BroadcastSender.prototype, 'sender', 'send', this);
-    this.#check('send');
+    if (this.#isClosed) throw handleClosed('send', 'sender');
     refuseThenable(value, 'send');
     if (value === PENDING) throw new TypeError('send: PENDING says that there is no value; wrap it in an object');
-    return send(this.#ring, value);
+    return send(this.#channel, value);
   }
 
   /**
@@ -86,8 +87,8 @@ export class BroadcastSender<T> implements Disposable {
    * ```
    */
   subscribe(): BroadcastReceiver<T> {
-    this.#check('subscribe');
-    return new BroadcastReceiver(this.#ring);
+    if (this.#isClosed) throw handleClosed('subscribe', 'sender');
+    return new BroadcastReceiver(this.#channel);
   }
 
   /**
@@ -97,8 +98,8 @@ export class BroadcastSender<T> implements Disposable {
    * @see Clone for tokio::sync::broadcast::Sender (tokio 1.53)
    */
   clone(): BroadcastSender<T> {
-    this.#check('clone');
-    return new BroadcastSender(this.#ring);
+    if (this.#isClosed) throw handleClosed('clone', 'sender');
+    return new BroadcastSender(this.#channel);
   }
 
   /**
@@ -116,9 +117,9 @@ export class BroadcastSender<T> implements Disposable {
    * ```
    */
   downgrade(): WeakBroadcastSender<T> {
-    this.#check('downgrade');
+    if (this.#isClosed) throw handleClosed('downgrade', 'sender');
     // A function, so that the module of the weak sender does not import this one.
-    return new WeakBroadcastSender(this.#ring, () => new BroadcastSender(this.#ring));
+    return new WeakBroadcastSender(this.#channel, () => new BroadcastSender(this.#channel));
   }
 
   /**
@@ -136,27 +137,28 @@ export class BroadcastSender<T> implements Disposable {
    * ```
    */
   closed(): Closed {
-    return new Closed(this.#ring);
+    return new Closed(this.#channel);
   }
 
   /** How many receivers are open. */
   get receiverCount(): number {
-    return this.#ring.receivers;
+    return this.#channel.receivers;
   }
 
   /** How many senders of this channel are open. */
   get strongCount(): number {
-    return this.#ring.senders;
+    return this.#channel.senders;
   }
 
   /** How many weak senders of this channel are open. */
   get weakCount(): number {
-    return this.#ring.weakSenders;
+    return this.#channel.weakSenders;
   }
 
   /** How many values are kept for the slowest receiver; at most the capacity. */
   get length(): number {
-    return this.#ring.tail - oldestUnread(this.#ring);
+    const ring = this.#channel;
+    return ring.tail - oldestUnread(ring);
   }
 
   /** Whether every receiver has read everything. */
@@ -166,13 +168,12 @@ export class BroadcastSender<T> implements Disposable {
 
   /** @internal */
   get ring(): Ring<T> {
-    return this.#ring;
+    return this.#channel;
   }
 
   /** Whether a handle, of any kind, is of the same channel. */
   sameChannel(other: ChannelEnd): boolean {
-    checkKind(other?.ring !== undefined, 'sameChannel', 'a sender or receiver', other);
-    return other.ring === this.#ring;
+    return isSameChannel(this.#channel, other);
   }
 
   /**
@@ -184,10 +185,6 @@ export class BroadcastSender<T> implements Disposable {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    closeSender(this.#ring);
-  }
-
-  #check(call: string): void {
-    if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
+    closeSender(this.#channel);
   }
 }

@@ -53,7 +53,7 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
     if (this.#isDone) return this.return();
     const cursor = this.#cursor;
     const token = this.#token;
-    return token === undefined && cursor.isFree ? cursor.next(this) : receiveNext(cursor, this, token);
+    return token === undefined && cursor.isFree ? cursor.nextInSlot(this) : receiveNext(cursor, this, token);
   }
 
   /** Ends the iteration, also where it waits; the receiver stays open. */

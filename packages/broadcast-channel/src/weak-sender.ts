@@ -1,6 +1,6 @@
-import { ClosedError } from '@quiesce/cancellation-token';
-import { checkKind, defineHandle } from '@quiesce/internal';
-import type { ChannelEnd } from './handle.ts';
+import { defineHandle } from '@quiesce/internal';
+import { type ChannelEnd, handleClosed, isSameChannel } from './channel-end.ts';
+import type { ChannelState } from './channel-state.ts';
 import type { Ring } from './ring.ts';
 import type { BroadcastSender } from './sender.ts';
 
@@ -21,11 +21,11 @@ export class WeakBroadcastSender<T> implements Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(WeakBroadcastSender, {
     name: 'weak',
-    owns: (value) => #ring in value,
+    owns: (value) => #channel in value,
     dispose: 'close',
     facts: ({ strongCount, weakCount }) => ({ strongCount, weakCount }),
   });
-  readonly #ring: Ring<T>;
+  readonly #channel: ChannelState<T>;
   readonly #createSender: () => BroadcastSender<T>;
   /** Set once, by `close`. */
   #isClosed = false;
@@ -33,10 +33,10 @@ export class WeakBroadcastSender<T> implements Disposable {
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(ring: Ring<T>, createSender: () => BroadcastSender<T>) {
-    this.#ring = ring;
+  constructor(channel: ChannelState<T>, createSender: () => BroadcastSender<T>) {
+    this.#channel = channel;
     this.#createSender = createSender;
-    ring.weakSenders++;
+    channel.weakSenders++;
   }
 
   /**
@@ -56,8 +56,8 @@ export class WeakBroadcastSender<T> implements Disposable {
    * ```
    */
   upgrade(): BroadcastSender<T> | undefined {
-    this.#check('upgrade');
-    return this.#ring.senders === 0 ? undefined : this.#createSender();
+    if (this.#isClosed) throw handleClosed('upgrade', 'weak sender');
+    return this.#channel.senders === 0 ? undefined : this.#createSender();
   }
 
   /**
@@ -67,29 +67,28 @@ export class WeakBroadcastSender<T> implements Disposable {
    * @see Clone for tokio::sync::broadcast::WeakSender (tokio 1.53)
    */
   clone(): WeakBroadcastSender<T> {
-    this.#check('clone');
-    return new WeakBroadcastSender(this.#ring, this.#createSender);
+    if (this.#isClosed) throw handleClosed('clone', 'weak sender');
+    return new WeakBroadcastSender(this.#channel, this.#createSender);
   }
 
   /** How many senders of this channel are open. */
   get strongCount(): number {
-    return this.#ring.senders;
+    return this.#channel.senders;
   }
 
   /** How many weak senders of this channel are open. */
   get weakCount(): number {
-    return this.#ring.weakSenders;
+    return this.#channel.weakSenders;
   }
 
   /** @internal */
   get ring(): Ring<T> {
-    return this.#ring;
+    return this.#channel;
   }
 
   /** Whether a handle, of any kind, is of the same channel. */
   sameChannel(other: ChannelEnd): boolean {
-    checkKind(other?.ring !== undefined, 'sameChannel', 'a sender or receiver', other);
-    return other.ring === this.#ring;
+    return isSameChannel(this.#channel, other);
   }
 
   /**
@@ -100,11 +99,6 @@ export class WeakBroadcastSender<T> implements Disposable {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#ring.weakSenders--;
-  }
-
-  #check(call: string): void {
-    if (this.#isClosed)
-      throw new ClosedError(`${call}: this weak sender was closed; clone it before closing to keep one`);
+    this.#channel.weakSenders--;
   }
 }
