@@ -27,16 +27,17 @@
 import {
   CancellationToken,
   CancelledError,
+  CleanupTimeoutError,
   type Clock,
   ClosedError,
   PENDING,
   reportUncaught,
   systemClock,
   type Timer,
+  type Unfinished,
   type Waiter,
 } from '@quiesce/cancellation-token';
 import { append, checkChoice, checkFunction, checkOptions, isThenable, remove } from '@quiesce/internal';
-import { CleanupTimeoutError, type Unfinished } from '@quiesce/select';
 import { KeyConflictError } from './errors.ts';
 import { Failures, givenUp, reportLate, taskLabel } from './failures.ts';
 import { enlist, type Nested } from './nested.ts';

@@ -10,17 +10,19 @@
 import {
   type CancellationToken,
   CancelledError,
+  CleanupTimeoutError,
   consumeBudget,
   consumeSlice,
   isCancellationOf,
   reportUncaught,
   type SourceProtocol,
   source,
+  type Unfinished,
 } from '@quiesce/cancellation-token';
 import { setTimer, withFramesOf } from '@quiesce/internal';
 import { absolve, blame } from './branch-of.ts';
 import type { AnyOutcome, Late } from './branches.ts';
-import { CleanupTimeoutError, SelectError, type Unfinished } from './errors.ts';
+import { SelectError } from './errors.ts';
 import { MISSED } from './pattern.ts';
 import type { Entry, Race } from './record.ts';
 import type { Limit } from './settings.ts';

@@ -1,6 +1,5 @@
-import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
+import { CancellationToken, type Clock, systemClock, type Unfinished } from '@quiesce/cancellation-token';
 import { checkFunction, checkOptions, show } from '@quiesce/internal';
-import type { Unfinished } from './errors.ts';
 
 /** How a select waits. */
 export interface SelectOptions {
@@ -10,7 +9,7 @@ export interface SelectOptions {
   readonly random?: (() => number) | undefined;
   /**
    * How long functions that lost are waited for, in milliseconds from 0; default: as long as they take. Past it the
-   * select rejects with a {@link CleanupTimeoutError}.
+   * select rejects with a `CleanupTimeoutError`.
    */
   readonly cleanupTimeout?: number | undefined;
   /** Where `cleanupTimeout` takes time from; default: the platform's. */
