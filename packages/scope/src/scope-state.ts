@@ -84,7 +84,7 @@ export class ScopeState implements TaskParent {
   #pending = 0;
   /** Set once all daemons are cancelled; unset when a child is spawned that is no daemon. */
   #isWindingUp = false;
-  /** Whether the scope was cancelled, or its body stopped, before the body fulfilled. Set with `#value`, when the body settles. */
+  /** Whether the scope was cancelled, or its body stopped, before the body fulfilled. Set with `#value` by the body's end. */
   #isCancelled = false;
   /** The reason in that case, otherwise the body's value. */
   #value: unknown = undefined;

@@ -2,11 +2,10 @@ import { nameError } from '@quiesce/internal';
 import type { AnyOutcome } from './branches.ts';
 
 /**
- * `select` could not give one outcome, or one error, without losing another error.
+ * Thrown when `select` has several errors, or no branch to wait for.
  *
- * Either every branch was off and there was no `else` (then `errors` is empty), or functions that had lost failed with
- * errors of their own: `errors` holds them, behind the error of the winning branch if that had failed; `outcome` is
- * what had won otherwise.
+ * `errors` is empty when every branch was off and there was no `else`. Otherwise losing functions failed with errors of their
+ * own, and `errors` holds those. If the winning branch failed, its error comes first. If it had a value, `outcome` holds that.
  *
  * @example
  * ```ts
@@ -21,7 +20,7 @@ export class SelectError extends AggregateError {
   declare readonly name: 'SelectError';
   /** Always `ERR_SELECT`. */
   readonly code = 'ERR_SELECT' as const;
-  /** What had won; `undefined`: nothing, or a failure, which is then the first of `errors`. */
+  /** The outcome of the winning branch. `undefined` when no branch won; a failed branch is the first of `errors`. */
   readonly outcome: AnyOutcome | undefined;
 
   /** @internal */
