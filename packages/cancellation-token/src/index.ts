@@ -10,6 +10,7 @@ export {
 } from './call.ts';
 export type { Cancelled } from './cancelled.ts';
 export { checkpoint } from './checkpoint.ts';
+export { CleanupTimeoutError, type Unfinished } from './cleanup-timeout-error.ts';
 export { type Clock, systemClock, type Timer, type TimerOptions } from './clock.ts';
 export type { DropGuard } from './drop-guard.ts';
 export {

@@ -6,6 +6,7 @@ test('the package exports these names and no others', () => {
   expect(Object.keys(main).sort()).toEqual([
     'CancellationToken',
     'CancelledError',
+    'CleanupTimeoutError',
     'ClosedError',
     'PENDING',
     'TimeoutError',

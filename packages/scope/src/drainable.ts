@@ -1,7 +1,7 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
 
 /**
- * Something that takes in work and can be brought to rest: what a shutdown asks to stop, and then waits for.
+ * A component that accepts work and can drain it: a server, a pool, a tracker. A shutdown stops each one and waits for it.
  *
  * @example
  * ```ts
@@ -15,27 +15,27 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
  * ```
  */
 export interface Drainable {
-  /** How reports call it. */
+  /** The name in reports. */
   readonly name: string;
-  /** How many pieces of work are under way now. */
+  /** The number of pieces of work in progress. */
   readonly inFlight: number;
-  /** Names what is under way now, for reports, as `GET /path`; left out where only the number is known. */
+  /** The names of the work in progress, for reports, such as `GET /path`. Absent when only the number is known. */
   readonly inFlightNames?: readonly string[];
-  /** Whether work can still arrive from outside the process, as at a server that listens. Absent where it cannot. */
+  /** Whether work can still arrive from outside the process, as at a listening server. Absent when it cannot. */
   readonly isAccepting?: boolean;
   /**
-   * Says in advance that it will stop: readiness turns false, connections are asked to end with their last response.
-   * Everything is still taken in. Synchronous, idempotent; left out by what has nobody to tell.
+   * Announces the coming stop: readiness becomes false, and connections are asked to end with their last response.
+   * The component still accepts all work. Synchronous and idempotent. Optional.
    */
   announce?(): void;
-  /** Takes in nothing more. Synchronous, idempotent. Called without `announce` where nothing came before. */
+  /** Stops accepting work. Synchronous and idempotent. May be called without `announce`. */
   stop(): void;
   /**
-   * Waits until nothing is under way. Called after `stop`; once more, with another token, to wait for what the end of the
-   * first one has cancelled.
+   * Waits until no work is in progress. Called after `stop`. May be called once more with another token, after the first one
+   * was cancelled, to wait for the work that this cancelled.
    *
-   * @param token a token or an `AbortSignal`; when it is cancelled, waiting is over, and what can be cancelled is
-   * @throws (rejects) its reason, when it was cancelled before
+   * @param token a token or an `AbortSignal`. Its cancellation ends the wait, and cancels work that can be cancelled
+   * @throws (rejects) its reason, when it was cancelled before the work had ended
    */
   drain(token: CancellationToken | AbortSignal): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { nameError, toText } from '@quiesce/internal';
 import { quoted } from './options.ts';
 
 /**
- * Several things failed in one scope; `errors` holds them all, in order of failure.
+ * Several failures in one scope. `errors` holds all of them, in order of failure.
  *
  * @example
  * ```ts
@@ -29,7 +29,7 @@ export class ScopeError extends AggregateError {
 }
 
 /**
- * A task was to be spawned with `onConflict: 'refuse'` and the key of one that is running. It was not started.
+ * Thrown by `spawn` with `onConflict: 'refuse'` when a task with the same key is running. The new task did not start.
  *
  * @example
  * ```ts
@@ -46,7 +46,7 @@ export class KeyConflictError extends Error {
   declare readonly name: 'KeyConflictError';
   /** Always `ERR_KEY_CONFLICT`. */
   readonly code = 'ERR_KEY_CONFLICT' as const;
-  /** The key that both have. */
+  /** The key of both tasks. */
   readonly key: unknown;
 
   /** @internal */
@@ -59,7 +59,8 @@ export class KeyConflictError extends Error {
 }
 
 /**
- * Something that must be disposed was collected instead; given to the uncaught handler where `leakDetection` is on.
+ * An object was garbage-collected before it was disposed. With `leakDetection`, the uncaught handler gets this error.
+ *
  * @example
  * ```ts
  * const forgotten: string[] = [];
@@ -67,7 +68,7 @@ export class KeyConflictError extends Error {
  *   if (error instanceof LeakError) forgotten.push(error.message);
  * });
  * const tracker = new TaskTracker({ leakDetection: true });
- * tracker.guard().dispose(); // without `dispose` it would be reported, some time after it was collected
+ * tracker.guard().dispose(); // without `dispose` it would be reported, some time after its collection
  * console.log(forgotten); // => []
  * setUncaughtHandler(before);
  * ```
@@ -79,7 +80,7 @@ export class LeakError extends Error {
   declare readonly name: 'LeakError';
   /** Always `ERR_LEAK`. */
   readonly code = 'ERR_LEAK' as const;
-  /** Where it was made, where the engine can tell. */
+  /** The line that created it; `undefined` where the engine has no stacks. */
   readonly site: string | undefined;
 
   /** @internal */

@@ -3,33 +3,37 @@ import { ScopeError } from './errors.ts';
 import { quoted } from './options.ts';
 import type { Task } from './task.ts';
 
-/** Of an error that is the scope's, whoever asks. */
-const OWN = Number.POSITIVE_INFINITY;
+/** Marks an error of the scope itself, which no await of a task can claim. */
+const SCOPE_OWNED = Number.POSITIVE_INFINITY;
 
-/** What failed in one scope, in order of failure, no error twice. */
+/** The failures of one scope, in order of failure, no error twice. */
 export class Failures {
-  /** Each error; with it how many isolated tasks have failed with it that nobody has asked, or `OWN`. */
+  /** Each error, with `SCOPE_OWNED` or the number of isolated tasks that failed with it and were not claimed yet. */
   readonly #errors: Map<unknown, number> = new Map();
 
   add(error: unknown): void {
-    this.#errors.set(error, OWN);
+    this.#errors.set(error, SCOPE_OWNED);
   }
 
-  /** Belongs to whoever asks; says whether it still waits for somebody. */
-  isolate(task: Task<unknown>): boolean {
-    const unasked = this.#errors.get(task.value) ?? 0;
-    this.#errors.set(task.value, unasked + 1);
-    return unasked !== OWN;
+  /**
+   * Adds the failure of an isolated task. It belongs to the code that awaits the task, and to the scope until then.
+   *
+   * @returns whether it can be claimed
+   */
+  addIsolated(task: Task<unknown>): boolean {
+    const unclaimed = this.#errors.get(task.value) ?? 0;
+    this.#errors.set(task.value, unclaimed + 1);
+    return unclaimed !== SCOPE_OWNED;
   }
 
-  /** Somebody has asked, for the first time, for the failure of an isolated task: it is theirs now. */
-  asked(task: Task<unknown>): void {
-    const unasked = (this.#errors.get(task.value) ?? 0) - 1;
-    if (unasked > 0) this.#errors.set(task.value, unasked);
+  /** Removes the failure of an isolated task: other code has received it for the first time. */
+  claim(task: Task<unknown>): void {
+    const unclaimed = (this.#errors.get(task.value) ?? 0) - 1;
+    if (unclaimed > 0) this.#errors.set(task.value, unclaimed);
     else this.#errors.delete(task.value);
   }
 
-  /** Throws them: one verbatim, several as one error. */
+  /** Throws one failure verbatim, and several as one `ScopeError`. */
   throw(scopeName: string | undefined): void {
     const errors = [...this.#errors.keys()];
     if (errors.length === 1) throw errors[0];
@@ -37,7 +41,7 @@ export class Failures {
   }
 }
 
-/** Hands on what failed when nobody waited for it any more. */
+/** Reports a failure that came after its owner had stopped waiting. */
 export function reportLate(what: string, when: string, error: unknown): void {
   reportUncaught(new Error(`${what} failed after ${when}`, { cause: error }));
 }

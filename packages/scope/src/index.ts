@@ -1,3 +1,4 @@
+export { CleanupTimeoutError, type Unfinished } from '@quiesce/cancellation-token';
 export type { Drainable } from './drainable.ts';
 export { KeyConflictError, LeakError, ScopeError } from './errors.ts';
 export { type Joined, type JoinNext, JoinSet, type JoinSetOptions } from './join-set.ts';

@@ -1,15 +1,15 @@
 import { CancellationToken, consumeSlice, type Source, untilCancelled, wait } from '@quiesce/cancellation-token';
 import { defineDispose } from '@quiesce/internal';
 
-/** The end of an iteration. */
+/** The result after the last task. */
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-/** Iterates until `next` gives `undefined`. A class, since `return` of a generator waits for the `next()` that is pending. */
+/** Iterates until `next` gives `undefined`. Not a generator, whose `return` waits for a pending `next()`. */
 export class JoinSetIterator<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable {
   /** @internal See `defineDispose`. */
   static readonly completed: object = /* @__PURE__ */ defineDispose(JoinSetIterator, 'return', 'asyncDispose');
   readonly #next: () => Source<T | undefined>;
-  /** Cancelled by the end. */
+  /** Cancelled when the iteration ends. */
   readonly #ended: CancellationToken = new CancellationToken();
   /** The same as `return`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
@@ -19,7 +19,7 @@ export class JoinSetIterator<T> implements AsyncIterableIterator<T, undefined, u
   }
 
   async next(): Promise<IteratorResult<T, undefined>> {
-    // For a loop over tasks that compute.
+    // Lets the event loop run in a loop over tasks that compute.
     void consumeSlice();
     const outcome = await wait(untilCancelled(this.#ended, this.#next()));
     if (!outcome.cancelled && outcome.value !== undefined) return { done: false, value: outcome.value };
@@ -27,13 +27,13 @@ export class JoinSetIterator<T> implements AsyncIterableIterator<T, undefined, u
     return done;
   }
 
-  /** Ends the iteration. A `next()` that waits ends, too, and has taken nothing. */
+  /** Ends the iteration. A pending `next()` ends too, and takes no task. */
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#ended.cancel('the end');
     return done;
   }
 
-  /** Ends the iteration as `return` does, and fails: `yield*` passes an error on this way. */
+  /** Ends the iteration as `return` does, and rejects with `error`: `yield*` calls it to pass on an error. */
   async throw(error?: unknown): Promise<never> {
     await this.return();
     throw error;

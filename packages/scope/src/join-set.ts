@@ -2,10 +2,10 @@
  * Tasks that are joined one by one, as they end.
  *
  * Invariants
- *  1. A task is in `running` from `spawn` until it has ended, then in `done` until it is joined, each in its order.
- *  2. `length` counts both. When a task ends, those who wait are woken in order until one has taken it; when it was the
- *     last one all of them are, to learn that there is none. So nobody is parked while a task waits in `done`, and a
- *     thousand who wait cost a task no more than one.
+ *  1. A task is in `running` from `spawn` until it has ended, then in `done` until it is joined. Both lists are in order.
+ *  2. `length` counts both. When a task ends, waiters are woken in order until one has taken it. When the set becomes empty,
+ *     all of them are woken. So no waiter is parked while `done` has a task, and a thousand waiters cost a task no more than
+ *     one.
  */
 
 import { CancellationToken, consumeSlice, PENDING, type Source, type Waiter, wait } from '@quiesce/cancellation-token';
@@ -26,32 +26,34 @@ import {
 import { ScopeError } from './errors.ts';
 import { reportLate, taskLabel } from './failures.ts';
 import { JoinSetIterator } from './join-set-iterator.ts';
-import { isStopped } from './obedience.ts';
+import { endedByStopSignal } from './stop-signal.ts';
 import { Task, type TaskParent } from './task.ts';
 import { orphans } from './task-promise.ts';
 
-/** What can be said of a new set. */
+/** Options for `new JoinSet`. */
 export interface JoinSetOptions {
-  /** How error texts call it. */
+  /** Name shown in errors. */
   readonly name?: string | undefined;
-  /** Cancels its tasks. */
+  /** Cancels the tasks of the set. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
 }
 
-/** A task that has ended, and how. */
+/** A task that has ended, with its result. */
 export type Joined<T> =
   | { readonly task: Task<T>; readonly status: 'fulfilled'; readonly value: T }
   | { readonly task: Task<T>; readonly status: 'failed'; readonly reason: unknown }
   | { readonly task: Task<T>; readonly status: 'cancelled'; readonly reason: unknown };
 
 /**
- * A collection of tasks, joined in the order in which they end. Unlike in a scope a failure is a result like another one,
- * and cancels nothing.
+ * A collection of tasks that are joined in the order in which they end.
  *
- * `await using set = new JoinSet()` cancels and awaits what is left at the end of the block. A set that is forgotten
- * stops nothing, and keeps its failures to itself.
+ * Use it when a failure is an ordinary result: unlike in a scope, it cancels no other task. Use a scope when all tasks
+ * succeed or fail together.
  *
- * **Cancel safety.** A `joinNext` that is given up has taken nothing.
+ * `await using set = new JoinSet()` cancels and awaits the remaining tasks at the end of the block. A set that is neither
+ * joined nor disposed stops no task, and reports no failure.
+ *
+ * **Cancel safety.** A `joinNext` that is given up takes no task.
  *
  * @see tokio::task::JoinSet (tokio 1.53)
  * @example
@@ -70,27 +72,27 @@ export class JoinSet<T> implements AsyncDisposable {
     name: 'set',
     owns: (value) => #token in value,
     asyncDispose: 'shutdown',
-    unguarded: ['ended', 'asked'],
+    unguarded: ['onTaskEnd', 'onFailureClaimed'],
     facts: ({ name, length }) => ({ name, length }),
   });
-  /** The name given; `undefined`: none. */
+  /** The name given, or `undefined`. */
   readonly name: string | undefined;
-  /** @internal Who waits for the next one. */
+  /** @internal The waiters for the next task. */
   head: WaiterItem | undefined = undefined;
   readonly #token: CancellationToken;
   /** Invariant 1. */
   readonly #running: Chain<Task<unknown>> = { head: undefined };
   readonly #done: Chain<Task<unknown>> = { head: undefined };
   #length = 0;
-  /** Set while `shutdown`, or `joinAll` after a failure, empties the set: with what a task is cancelled that joins it. */
+  /** Reason used to cancel tasks that are spawned later. Set while `shutdown`, or `joinAll` after a failure, empties the set. */
   #ending: { readonly reason: unknown } | undefined = undefined;
-  /** How many calls empty the set. The first one done must not end what the others still count on. */
+  /** How many calls empty the set now. The last one unsets `#ending`. */
   #emptying = 0;
   /** The same as `shutdown`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
   /**
-   * Makes an empty set.
+   * Creates an empty set.
    *
    * @throws TypeError when `signal` is no signal
    */
@@ -103,12 +105,12 @@ export class JoinSet<T> implements AsyncDisposable {
         : CancellationToken.from(options.signal, 'new JoinSet: signal');
   }
 
-  /** How many tasks there are: those that run, and those that have ended and were not joined. */
+  /** The number of tasks in the set: those that run, and those that have ended and were not joined. */
   get length(): number {
     return this.#length;
   }
 
-  /** Whether there is none. */
+  /** Whether the set has no task. */
   get isEmpty(): boolean {
     return this.#length === 0;
   }
@@ -116,12 +118,12 @@ export class JoinSet<T> implements AsyncDisposable {
   /**
    * Starts a task.
    *
-   * **Timing.** `work` is called synchronously; the task never ends inside this call. While `shutdown`, or `joinAll` after
-   * a failure, empties the set, it starts with a cancelled token.
+   * **Timing.** `work` is called synchronously. The task never ends inside this call. While `shutdown`, or `joinAll` after
+   * a failure, empties the set, the task starts with a cancelled token.
    *
-   * @param work gets a token of its own
-   * @param options `name`: how error texts call it
-   * @returns the task, which can be awaited and cancelled by itself
+   * @param work receives a token of its own
+   * @param options `name`: shown in errors
+   * @returns the task, which you can also await and cancel
    * @throws TypeError when `work` is not a function
    * @see tokio::task::JoinSet::spawn
    */
@@ -141,8 +143,8 @@ export class JoinSet<T> implements AsyncDisposable {
       if (this.#ending !== undefined) task.cancel(this.#ending.reason);
       task.start(work);
     } catch (error) {
-      // Only at the end of the stack: what was not started cannot be joined. Not counted first, since there may be no room
-      // for a call; what then stays in `running` has no effect.
+      // Only when the stack overflows: a task that did not start cannot be joined. The count first, since a call may find
+      // no room on the stack. A task that then stays in `running` has no effect.
       this.#length--;
       task.current = 'cancelled';
       remove<Task<unknown>>(this.#running, task);
@@ -154,7 +156,7 @@ export class JoinSet<T> implements AsyncDisposable {
   /**
    * Starts a task for each function.
    *
-   * @throws TypeError when one of them is not a function: then none is started
+   * @throws TypeError when one of them is not a function; then no task starts
    * @see the implementation of Extend for tokio::task::JoinSet
    */
   extend(works: Iterable<(token: CancellationToken) => T | PromiseLike<T>>): void {
@@ -167,10 +169,12 @@ export class JoinSet<T> implements AsyncDisposable {
   /**
    * Waits for the next task to end, and takes it out of the set.
    *
-   * **Timing.** One that has ended already is taken at once. Of several calls the first is served first.
+   * **Timing.** A task that has already ended is taken synchronously when the result is polled.
    *
-   * **Cancel safety.** What is returned takes a task only when it is awaited or wins a `select`; it can be awaited again,
-   * and then takes another one.
+   * **Fairness.** Several waits are served in the order in which they began.
+   *
+   * **Cancel safety.** The result takes a task only when you await it, or when it wins a `select`. You can await it again,
+   * and it then takes another task.
    *
    * @returns an awaitable, which is also a source, of `{ task, status, value }` or `{ task, status, reason }`, or of
    *   `undefined` when the set is empty
@@ -183,7 +187,7 @@ export class JoinSet<T> implements AsyncDisposable {
   /**
    * Takes a task that has ended, without waiting.
    *
-   * @returns `undefined` when none has
+   * @returns the task and its result, or `undefined` when no task has ended
    * @see tokio::task::JoinSet::try_join_next_with_id
    */
   tryJoinNext(): Joined<T> | undefined {
@@ -198,30 +202,30 @@ export class JoinSet<T> implements AsyncDisposable {
   }
 
   /**
-   * Joins all tasks, also those that are spawned meanwhile.
+   * Joins all tasks, including tasks that are spawned before it returns.
    *
-   * At the first one that does not fulfil the others are cancelled, also those that are spawned from then on, and awaited.
+   * The first task that does not fulfil cancels all others, including tasks that are spawned later. All are awaited.
    *
-   * @returns the values in the order in which the tasks have ended
-   * @throws (rejects) the failure, verbatim; several distinct ones as {@link ScopeError}; when nothing failed and a task
-   *   was cancelled, its reason, so that `isCancellation` tells that case
-   * @see tokio::task::JoinSet::join_all, which panics there
+   * @returns the values, in the order in which the tasks ended
+   * @throws (rejects) the failure, verbatim; several distinct ones as {@link ScopeError}; if nothing failed and a task was
+   *   cancelled, its reason, which `isCancellation` recognises
+   * @see tokio::task::JoinSet::join_all, which panics in these cases
    */
   async joinAll(): Promise<T[]> {
     const values: T[] = [];
     const failures = new Set<unknown>();
     let cancelled: { readonly reason: unknown } | undefined;
-    let isEnding = false;
+    let hasCancelled = false;
     await this.#empty((joined) => {
       if (joined.status === 'fulfilled') {
         values.push(joined.value);
         return;
       }
-      // Work that a stop signal has ended lets the others go on.
-      const isEnd = !isStopped(joined.reason, this.#token);
-      if (isEnd && failures.size === 0 && !isEnding) {
-        isEnding = true;
-        this.#end(undefined);
+      // A task that ended because of a stop signal does not cancel the others.
+      const cancelsOthers = !endedByStopSignal(joined.reason, this.#token);
+      if (cancelsOthers && failures.size === 0 && !hasCancelled) {
+        hasCancelled = true;
+        this.#cancelAll(undefined);
       }
       if (joined.status === 'failed') failures.add(joined.reason);
       else cancelled ??= joined;
@@ -233,38 +237,41 @@ export class JoinSet<T> implements AsyncDisposable {
   }
 
   /**
-   * Cancels every task that runs; all stay in the set until they are joined.
+   * Cancels every running task. All tasks stay in the set until they are joined.
    *
-   * @param reason passed on verbatim; default: a `CancelledError` for each
+   * **Timing.** Synchronous. The tasks end later.
+   *
+   * @param reason the reason, verbatim; default: a `CancelledError` for each task
    * @see tokio::task::JoinSet::abort_all
    */
   abortAll(reason?: unknown): void {
-    // A copy: what is spawned by those who are told is not meant.
-    for (const task of inOrder(this.#running)) task.cancel(reason);
+    // A copy: a callback of the cancellation may spawn tasks, which are not cancelled.
+    for (const task of copyOf(this.#running)) task.cancel(reason);
   }
 
   /**
-   * Cancels every task, also those that are spawned meanwhile, and waits until the set is empty. Also as `await using`,
-   * which drops what this returns.
+   * Cancels every task, and waits until the set is empty. Tasks that are spawned before that start cancelled.
    *
-   * @param reason as `abortAll`
-   * @returns how each task has ended that had not been joined before
+   * `await using` calls it, and drops its result.
+   *
+   * @param reason as for `abortAll`
+   * @returns the result of each task that had not been joined before
    * @see tokio::task::JoinSet::shutdown
    */
   async shutdown(reason?: unknown): Promise<readonly Joined<T>[]> {
     const ends: Joined<T>[] = [];
-    this.#end(reason);
+    this.#cancelAll(reason);
     await this.#empty((joined) => ends.push(joined));
     return ends;
   }
 
-  /** Cancels every task, also those that join until `#empty` is done. */
-  #end(reason: unknown): void {
+  /** Cancels every task, including those that are spawned until `#empty` is done. */
+  #cancelAll(reason: unknown): void {
     this.#ending ??= { reason };
     this.abortAll(reason);
   }
 
-  /** Joins until there is no task, also none that was spawned while this was about to go on. */
+  /** Joins until the set is empty. Checks again after each wait, since tasks may be spawned before it resumes. */
   async #empty(each: (joined: Joined<T>) => void): Promise<void> {
     this.#emptying++;
     try {
@@ -279,70 +286,76 @@ export class JoinSet<T> implements AsyncDisposable {
   }
 
   /**
-   * Lets go of all tasks without cancelling them. Nobody waits for them any more, but whoever has one of them.
+   * Removes all tasks from the set without cancelling them. The set no longer waits for them.
    *
-   * The one exception to "no task outlives its owner": what fails afterwards, or has failed unjoined, goes to the uncaught
-   * handler, with its name, unless somebody awaits that task.
+   * This is the one exception to "no task outlives its owner". A task that fails later, or has failed unjoined, is reported
+   * to the uncaught handler with its name, unless other code awaits that task.
+   *
+   * **Timing.** Synchronous.
    *
    * @see tokio::task::JoinSet::detach_all
    */
   detachAll(): void {
-    const [running, done] = [inOrder(this.#running), inOrder(this.#done)];
+    const [running, done] = [copyOf(this.#running), copyOf(this.#done)];
     for (const task of running) {
       remove<Task<unknown>>(this.#running, task);
       task.parent = detached;
     }
     for (const task of done) {
       remove<Task<unknown>>(this.#done, task);
-      if (task.parent !== undefined) detached.ended(task);
+      if (task.parent !== undefined) detached.onTaskEnd(task);
     }
     this.#length = 0;
     wakeAll(this);
   }
 
   /**
-   * The tasks as they end, each joined when it is reached; ends when the set is empty, and leaves the rest if left. `return()` ends
-   * a `next()` that waits, which then has taken nothing.
+   * Iterates over the tasks as they end, and joins each one. Ends when the set is empty.
+   *
+   * If the loop ends early, the remaining tasks stay in the set. `return()` ends a pending `next()`, which then takes no task.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Joined<T>, undefined, undefined> & AsyncDisposable {
     return new JoinSetIterator(() => this.joinNext());
   }
 
   /** @internal */
-  ended(task: Task<unknown>): boolean {
+  onTaskEnd(task: Task<unknown>): boolean {
     remove(this.#running, task);
     append(this.#done, task);
     wakeWhile(this, () => this.#done.head !== undefined || this.#length === 0);
-    // Kept by a failure until somebody asks, for `detachAll`.
+    // A failed task keeps this set as its parent until other code receives the failure, for `detachAll`.
     return task.current === 'failed';
   }
 
   /** @internal */
-  asked(): void {}
+  onFailureClaimed(): void {}
 }
 
-/** The parent of tasks that were let go. */
+/** The parent of detached tasks. */
 const detached: TaskParent = {
-  ended(task) {
+  onTaskEnd(task) {
     if (task.current !== 'failed') return false;
-    // Whoever waits for the task gets it.
+    // A waiter for the task receives its failure.
     if (task.head === undefined) reportLate(taskLabel(task.name), 'its set had let go of it', task.value);
     else orphans.add(task);
     return false;
   },
-  asked() {},
+  onFailureClaimed() {},
 };
 
 /** A copy of a list. */
-function inOrder({ head }: Chain<Task<unknown>>): Task<unknown>[] {
+function copyOf({ head }: Chain<Task<unknown>>): Task<unknown>[] {
   const tasks: Task<unknown>[] = [];
   for (let task = head; task !== undefined; task = task.next === head ? undefined : task.next) tasks.push(task);
   return tasks;
 }
 
 /**
- * What `joinNext` returns: awaitable, and a `select` branch. As a branch of a loop it gives one task after the other; when
- * the set has run empty it gives `undefined` once and is then off.
+ * The result of `joinNext`. You can await it, and use it as a `select` branch.
+ *
+ * As a branch of `selectEach` it gives one task after the other. When the set becomes empty, it gives `undefined` once and is
+ * then off.
+ *
  * @example
  * ```ts
  * await using set = new JoinSet<string>();
@@ -361,7 +374,7 @@ export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
     facts: (wait) => ({ name: wait.#set.name, length: wait.#set.length }),
   });
   readonly #set: JoinSet<T>;
-  /** @internal Set when the set was empty: the end of the stream. */
+  /** @internal Set when a poll finds the set empty, which ends the stream. */
   once?: true;
 
   /** @internal */
@@ -375,7 +388,7 @@ export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
     onFulfilled?: ((value: Joined<T> | undefined) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    // For a loop over tasks that compute; `wait` counts completions only.
+    // Lets the event loop run in a loop over tasks that compute. `wait` alone counts completions only.
     void consumeSlice();
     return wait(this).then(onFulfilled, onRejected);
   }

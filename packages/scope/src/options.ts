@@ -1,76 +1,76 @@
 import { CancellationToken, type Clock } from '@quiesce/cancellation-token';
 import { checkOptions, dateTime } from '@quiesce/internal';
 
-/** How a scope runs. */
+/** Options for `scope` and `new Scope`. */
 export interface ScopeOptions {
-  /** Cancels the scope; a scope whose signal is cancelled already does not start its body. */
+  /** Cancels the scope. If it is already cancelled, the body does not start. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
   /**
-   * Asks the work of this scope, and of the scopes below it, to end. It cancels nothing: you pass it to the calls that wait.
-   * Work that rejects because of it has ended and not failed, so the other tasks go on.
+   * Asks the work of this scope, and of the scopes below it, to end. It cancels nothing: pass it to the calls that wait.
+   * Work that rejects because of it counts as cancelled and not as failed, so the other tasks continue.
    * In all other scopes this holds for the signal's reason, verbatim or as the `cause` of an `AbortError`, until this scope ends.
    */
   readonly stopSignal?: CancellationToken | AbortSignal | undefined;
-  /** How error texts and `tree()` call it. */
+  /** Name shown in errors and in `tree()`. */
   readonly name?: string | undefined;
-  /** Cancels the scope with a `TimeoutError` so many milliseconds from now: 0 to `Infinity` (never, the default). */
+  /** Cancels the scope with a `TimeoutError` after this time, in milliseconds from 0 to `Infinity` (never, the default). */
   readonly timeout?: number | undefined;
-  /** Cancels the scope with a `TimeoutError` at this time of day. */
+  /** Cancels the scope with a `TimeoutError` at this date. */
   readonly deadline?: Date | undefined;
   /**
-   * For how many milliseconds, 0 to `Infinity` (the default), the scope waits for what it has cancelled, and then again
-   * for each cleanup. What is not done by then is named in a `CleanupTimeoutError`.
+   * How long the scope waits for cancelled work, and then for each cleanup, in milliseconds from 0 to `Infinity` (the
+   * default). After that it gives up on the work, and names it in a `CleanupTimeoutError`.
    */
   readonly cleanupTimeout?: number | undefined;
-  /** Where time comes from; default: that of an inherited deadline for `timeout`, else the platform's. */
+  /** Source of time. Default: the platform's clock; for `timeout`, the clock of an inherited deadline. */
   readonly clock?: Clock | undefined;
-  /** Records where each task was spawned, for `tree()` and `CleanupTimeoutError`: a stack trace a task. Default: false. */
+  /** Records the line that spawned each task, for `tree()` and `CleanupTimeoutError`. Costs a stack trace a task. */
   readonly spawnSites?: boolean | undefined;
-  /** Reports a `new Scope` that is collected unclosed, as a `LeakError` to the uncaught handler. Default: false. */
+  /** Reports a `new Scope` that is garbage-collected unclosed, as a `LeakError` to the uncaught handler. Default: false. */
   readonly leakDetection?: boolean | undefined;
 }
 
-/** How a task runs. */
+/** Options for `spawn` and `start`. */
 export interface SpawnOptions {
-  /** How error texts and `tree()` call it. */
+  /** Name shown in errors and in `tree()`. */
   readonly name?: string | undefined;
-  /** `true`: the scope does not wait for it, but cancels it, and awaits it, once everything else has ended. */
+  /** If `true`, the scope cancels and awaits the task once everything else has ended. Default: false. */
   readonly daemon?: boolean | undefined;
-  /** Identifies it among the running tasks of its scope, by `Map`'s equality; `undefined`: it has no key. */
+  /** Identifies the task among the running tasks of its scope, by `Map`'s equality. `undefined` means no key. */
   readonly key?: unknown;
-  /** When a task with this `key` is running: `replace` (the default) cancels that one, `refuse` throws. */
+  /** If a task with this `key` is running, `replace` (the default) cancels that task, and `refuse` throws. */
   readonly onConflict?: 'replace' | 'refuse' | undefined;
   /**
-   * `cancel` (the default): its failure cancels the scope, and fails it. `isolate`: its failure belongs to whoever awaits
-   * it, and is thrown at the scope's end if nobody did.
+   * With `cancel` (the default), a failure of the task cancels the scope and fails it. With `isolate`, the failure belongs to
+   * the code that awaits the task. If no code did, the scope throws it at its end.
    */
   readonly onFailure?: 'cancel' | 'isolate' | undefined;
 }
 
-/** How a cleanup runs. */
+/** Options for `defer` and `use`. */
 export interface DeferOptions {
-  /** How `tree()` and `CleanupTimeoutError` call it; default: the name of the function. */
+  /** Name shown in `tree()` and in `CleanupTimeoutError`. Default: the name of the function. */
   readonly name?: string | undefined;
 }
 
-/** How `map` runs. */
+/** Options for `map`. */
 export interface MapOptions {
-  /** How error texts and `tree()` call it. */
+  /** Name shown in errors and in `tree()`. */
   readonly name?: string | undefined;
-  /** How many items are worked on at the same time: an integer from 1, or `Infinity`, which is the default. */
+  /** How many items run at once: an integer from 1, or `Infinity` (the default). */
   readonly concurrency?: number | undefined;
 }
 
-/** What is run when a scope ends. */
+/** A function that a scope runs at its end. It may return a promise. */
 export type Cleanup = () => unknown;
 
-/** The options of `scope` and `new Scope`. */
+/** The names of `ScopeOptions`. */
 const known: readonly (keyof ScopeOptions)[] = [
   ...(['signal', 'stopSignal', 'name', 'timeout', 'deadline', 'cleanupTimeout', 'clock'] as const),
 ];
 const flags: readonly (keyof ScopeOptions)[] = ['spawnSites', 'leakDetection'];
 
-/** Refuses unknown options and values that are none, in the name of the call that the user wrote. */
+/** Throws for unknown options and wrong values, naming the call that the user wrote. */
 export function checkScopeOptions(call: string, options: ScopeOptions | undefined): void {
   checkOptions(call, options, known, flags);
   const { signal, stopSignal, deadline } = options ?? {};
@@ -79,7 +79,7 @@ export function checkScopeOptions(call: string, options: ScopeOptions | undefine
   if (deadline !== undefined) dateTime(`${call}: deadline`, deadline);
 }
 
-/** A name in quotes, with a space before it; nothing when there is none. */
+/** A name in quotes after a space, or the empty string without a name. */
 export function quoted(name: string | undefined): string {
   return name === undefined ? '' : ` ${JSON.stringify(name)}`;
 }

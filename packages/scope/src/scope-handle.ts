@@ -8,9 +8,10 @@ import {
   misused,
   refuseExtra,
 } from '@quiesce/internal';
-import { endOf } from './deadlock.ts';
+import { siteAbove } from './call-site.ts';
+import { waitForEnd } from './deadlock.ts';
 import { releaseLeak, watchLeak } from './leak.ts';
-import { Life } from './life.ts';
+import { mapItems, raceWorks } from './map-race.ts';
 import {
   type Cleanup,
   checkScopeOptions,
@@ -20,20 +21,21 @@ import {
   type ScopeOptions,
   type SpawnOptions,
 } from './options.ts';
-import { firstOf, mapItems } from './several.ts';
-import { siteAbove } from './site.ts';
+import { ScopeState } from './scope-state.ts';
 import { type Started, startIn } from './start.ts';
 import type { Task } from './task.ts';
 import { type ScopeTree, snapshot, states } from './tree.ts';
 import { useIn } from './use.ts';
 
 /**
- * Owns the tasks that are started in it: what `scope(body)` passes to its body, or made with `new` for a block.
+ * Owns tasks and cleanups. `scope(body)` passes one to its body. Create one with `new` for a block.
  *
- * In a block, `await using s = new Scope()` **cancels** what is still running when the block is left, awaits it and runs
- * the cleanups, since a disposer is not told whether the block failed; end the block with `await s.join()` to wait for
- * the tasks instead. Without `using`, call `close` in `finally`. Only `scope(body)` tells a failure of the body from its
- * success: here a failure of the block and one of a task meet as the language's `SuppressedError`.
+ * In a block, `await using s = new Scope()` **cancels** the tasks that still run at the end of the block, awaits them, and runs
+ * the cleanups. A disposer cannot see whether the block failed. To wait for the tasks instead, end the block with
+ * `await s.join()`. Without `using`, call `close` in `finally`.
+ *
+ * Prefer `scope(body)`, which can tell a failure of the body from its success. In a block, a failure of the block and a failure
+ * of a task become the language's `SuppressedError`.
  *
  * @see trio.Nursery (trio 0.31)
  * @example
@@ -57,16 +59,16 @@ export class Scope implements AsyncDisposable {
     owns: (value) => #end in value,
     asyncDispose: 'close',
     unguarded: ['spawn'],
-    facts: ({ life: { name, token, state, taskCount } }) => {
+    facts: ({ scopeState: { name, token, state, taskCount } }) => {
       const { isCancelled, reason, deadline } = token;
       return { name, state: states[state], taskCount, isCancelled, reason, deadline };
     },
   });
   /** @internal */
-  readonly life: Life;
-  /** Set by the first `join` or `close`: what all further ones give. */
+  readonly scopeState: ScopeState;
+  /** Set by the first `join` or `close`, and returned by all later ones. */
   #end: Promise<void> | undefined = undefined;
-  /** Whether that was `join`, which has taken the errors. */
+  /** Whether that was `join`, which throws the errors. */
   #isJoined = false;
   /** The same as `close`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
@@ -79,46 +81,45 @@ export class Scope implements AsyncDisposable {
    */
   constructor(options?: ScopeOptions) {
     checkScopeOptions('new Scope', options);
-    this.life = new Life(options);
+    this.scopeState = new ScopeState(options);
     if (options?.leakDetection !== true) return;
     const what = `Scope${quoted(this.name)}`;
     watchLeak(this, { what, remedy: 'close it, or make it with `await using`', site: siteAbove(Scope) });
   }
 
-  /** The name given; `undefined`: none. */
+  /** The name given, or `undefined`. */
   get name(): string | undefined {
-    return this.life.name;
+    return this.scopeState.name;
   }
 
-  /** Cancelled with the scope's `signal`, by `cancel`, its deadline, and the first failure; the tasks' tokens are below. */
+  /** Cancelled by `signal`, by `cancel`, by the deadline, and by the first failure. The tasks' tokens are its children. */
   get token(): CancellationToken {
-    return this.life.token;
+    return this.scopeState.token;
   }
 
-  /** `token.signal`, for everything that takes an `AbortSignal`. */
+  /** The same as `token.signal`, for calls that take an `AbortSignal`. */
   get signal(): AbortSignal {
     return this.token.signal;
   }
 
-  /** When the scope is cancelled at the latest, of its own or inherited; `undefined`: never. */
+  /** The earliest deadline, the scope's own or inherited; `undefined` when there is none. */
   get deadline(): Date | undefined {
     return this.token.deadline;
   }
 
   /**
-   * Starts work that the scope will await, whatever happens.
+   * Starts work as a task. The scope always awaits it.
    *
-   * **Timing.** `work` is called synchronously; the task never ends inside this call. In a cancelled scope it starts
-   * with a cancelled token. When the work fails, the scope's token is cancelled before anybody who awaits the task goes on.
-   * A daemon is cancelled when the body and all other tasks have ended. One with the key of a running task and
-   * `onConflict: 'replace'` starts at once, beside the earlier one's cleanup; await that where they must not overlap.
+   * **Timing.** `work` is called synchronously. The task never ends inside this call. In a cancelled scope it starts with a
+   * cancelled token. When the work fails, the scope's token is cancelled before code that awaits the task resumes. A daemon is
+   * cancelled when the body and all other tasks have ended. With `onConflict: 'replace'` the new task starts at once, while the
+   * earlier one cleans up. Await the earlier one first if they must not overlap.
    *
-   * @param work gets a token of its own below the scope's
+   * @param work receives a token of its own, which is a child of the scope's token
    * @param options `name`; `daemon`; `key` and `onConflict`; `onFailure`
-   * @returns the task; its failure is the scope's, also if nobody awaits the task, unless `onFailure` is `isolate`
-   * @throws ClosedError when the body has returned and the last task has ended, also in cleanups; KeyConflictError when
-   *   `onConflict` is `refuse` and a task with that key is running; TypeError when `work` is not a function, or an option
-   *   has no such value
+   * @returns the task. Its failure is a failure of the scope, even if no code awaits the task, unless `onFailure` is `isolate`
+   * @throws ClosedError when the body and the last task have ended, and so in cleanups; KeyConflictError when `onConflict` is
+   *   `refuse` and a task with that key is running; TypeError when `work` is not a function, or an option has a wrong value
    * @see tokio::task::JoinSet::spawn (tokio 1.53), tokio_util::task::JoinMap::spawn (tokio-util 0.7.19)
    * @example
    * ```ts
@@ -135,21 +136,22 @@ export class Scope implements AsyncDisposable {
    * ```
    */
   spawn<T>(work: (token: CancellationToken) => T, options?: SpawnOptions): Task<Awaited<T>> {
-    // For itself, since `defineHandle` would cost each task some nanoseconds.
+    // Checked here, since the check of `defineHandle` would cost each task some nanoseconds.
     if (!(#end in Object(this))) throw misused(Scope.prototype, 'scope', 'spawn', this);
-    return this.life.spawn(work, options, Scope.prototype.spawn);
+    return this.scopeState.spawn(work, options, Scope.prototype.spawn);
   }
 
   /**
-   * Starts work and waits until it says that it is ready: a server that listens, a connection that stands.
+   * Starts work as a task, and waits until it is ready: until a server listens, or a connection is open.
    *
-   * **Timing.** `work` is called synchronously; the promise settles at its first `ready(value)`, or when it ends before.
+   * **Timing.** `work` is called synchronously. The promise settles at its first call of `ready(value)`, or when the task ends
+   * before that.
    *
-   * @param work gets a token and `ready`, whose type says what it is called with; a second call is a `ClosedError`
-   * @param options as `spawn`
-   * @returns `{ task, value }`, the value passed to `ready`
-   * @throws (rejects) what the work fails with before it is ready, which is the scope's failure as well, unless
-   *   `onFailure` is `isolate`; ClosedError when it returns without being ready; what `spawn` throws
+   * @param work receives a token and `ready`. Annotate `ready` to type its value. A second call of it throws a `ClosedError`
+   * @param options as for `spawn`
+   * @returns `{ task, value }`, with the value passed to `ready`
+   * @throws (rejects) the error of the work when it fails before it is ready, which is also a failure of the scope, unless
+   *   `onFailure` is `isolate`; ClosedError when it returns without being ready; the errors of `spawn`
    * @see trio.Nursery.start (trio 0.31)
    * @example
    * ```ts
@@ -167,23 +169,23 @@ export class Scope implements AsyncDisposable {
     work: (token: CancellationToken, ready: (value: V) => void) => T,
     options?: SpawnOptions,
   ): Promise<Started<V, T>> {
-    return startIn(this.life, work, options, Scope.prototype.start);
+    return startIn(this.scopeState, work, options, Scope.prototype.start);
   }
 
   /**
-   * Does the same with every item, several at a time, in a scope of its own.
+   * Runs a function for every item, with a concurrency limit, in a scope of its own.
    *
-   * **Timing.** The first ones are started synchronously; items are taken one by one as there is room. After the first
-   * failure, or a cancellation, none is started; those that run are cancelled and awaited.
+   * **Timing.** The first items start synchronously. Each further item is taken when a running one has ended. After the first
+   * failure, or a cancellation, no item starts. Running items are cancelled and awaited.
    *
-   * @param items what to iterate over
-   * @param work gets the item, a token of its own, and the index from 0
-   * @param options `name`; `concurrency`: how many at the same time, an integer from 1 or `Infinity`, the default
-   * @returns a task with the results in the order of the items; its failure belongs to whoever awaits it, and is thrown
-   *   at the scope's end if nobody did
-   * @throws ClosedError as `spawn`; RangeError for another `concurrency`; TypeError when `work` is not a function or
-   *   `items` not iterable. The task: the first failure, several as {@link ScopeError}; the reason, when cancelled
-   * @see Promise.all, which leaves the others running
+   * @param items an iterable of items
+   * @param work receives the item, a token of its own, and the index from 0
+   * @param options `name`; `concurrency`: how many items run at once, an integer from 1 or `Infinity`, the default
+   * @returns a task with the results, in the order of the items. Its failure belongs to the code that awaits it. If no code
+   *   did, the scope throws it at its end
+   * @throws ClosedError as `spawn`; RangeError for a wrong `concurrency`; TypeError when `work` is not a function or `items` is
+   *   not iterable. The task rejects with the first failure, with several as {@link ScopeError}, or with the reason
+   * @see Promise.all, which does not stop the others
    * @example
    * ```ts
    * const lengths = await scope((s) => s.map(['a', 'bb', 'ccc'], async (word) => word.length, { concurrency: 2 }));
@@ -200,26 +202,27 @@ export class Scope implements AsyncDisposable {
     checkFunction('map', work);
     checkIterable('map', items, 'a list');
     checkCount('map: concurrency', concurrency, 1, Number.POSITIVE_INFINITY);
-    const { life } = this;
-    const site = life.siteAbove(Scope.prototype.map);
+    const { scopeState } = this;
+    const site = scopeState.siteAbove(Scope.prototype.map);
     const run = (signal: CancellationToken): Promise<Awaited<R>[]> =>
-      mapItems(items, work, concurrency, { signal, clock: life.clock, site });
-    return life.spawn(run, { name, onFailure: 'isolate' }, Scope.prototype.map);
+      mapItems(items, work, concurrency, { signal, clock: scopeState.clock, site });
+    return scopeState.spawn(run, { name, onFailure: 'isolate' }, Scope.prototype.map);
   }
 
   /**
-   * Runs functions against each other in a scope of their own: the first one to end, also by failing or by
-   * cancelling itself, decides.
+   * Runs functions concurrently in a scope of their own. The first to settle wins; the others are cancelled and awaited.
    *
-   * **Timing.** All are called synchronously. The losers are cancelled and awaited before the task ends.
+   * A function that fails or cancels itself has settled, too. Use `select` to race sources and promises as well.
    *
-   * **Fairness.** The first one to settle wins; of several that have settled, the one that is declared first.
+   * **Timing.** All functions are called synchronously. The task ends when the losers have ended.
    *
-   * @param works at least one function; each gets a token of its own
-   * @returns a task with the value of the winner. Its failure, and any error with which a loser failed on its own, belongs
-   *   to whoever awaits it. What a loser returns all the same is dropped: `select` would list it.
-   * @throws ClosedError as `spawn`; RangeError when there is none; TypeError when one is not a function
-   * @see Promise.race, which leaves the losers running
+   * **Fairness.** The first to settle wins. Of several that have settled, the first in the list wins.
+   *
+   * @param works at least one function; each receives a token of its own
+   * @returns a task with the value of the winner. Its failure, and an error of a loser other than its cancellation, belong to
+   *   the code that awaits it. A value that a loser still returns is dropped; `select` lists such values.
+   * @throws ClosedError as `spawn`; RangeError when the list is empty; TypeError when one item is not a function
+   * @see Promise.race, which does not stop the losers
    * @example
    * ```ts
    * const slow = async (token: CancellationToken) => {
@@ -237,17 +240,19 @@ export class Scope implements AsyncDisposable {
     extra?: unknown,
   ): Task<Awaited<ReturnType<W>>> {
     refuseExtra('race', extra, 'write race([a, b])');
-    return this.#first('race', works, Scope.prototype.race) as Task<Awaited<ReturnType<W>>>;
+    return this.#race('race', works, Scope.prototype.race) as Task<Awaited<ReturnType<W>>>;
   }
 
   /**
-   * As `race`, but a function that fails is out, and the first one to fulfil decides.
+   * Runs functions concurrently as `race` does. The first to fulfil wins; a function that fails drops out.
    *
-   * @param works at least one function; each gets a token of its own
-   * @returns a task with the value of the winner; failures are dropped then. When all fail it fails with
-   *   {@link ScopeError}, `errors` in order of failure.
+   * **Timing.** As `race`.
+   *
+   * @param works at least one function; each receives a token of its own
+   * @returns a task with the value of the winner; then all failures are dropped. If all fail, the task fails with
+   *   {@link ScopeError}, with `errors` in order of failure.
    * @throws as `race`
-   * @see Promise.any, which leaves the losers running
+   * @see Promise.any, which does not stop the losers
    * @example
    * ```ts
    * const mirrors = [() => Promise.reject(new Error('down')), async () => 'from the second mirror'];
@@ -260,37 +265,39 @@ export class Scope implements AsyncDisposable {
     extra?: unknown,
   ): Task<Awaited<ReturnType<W>>> {
     refuseExtra('any', extra, 'write any([a, b])');
-    return this.#first('any', works, Scope.prototype.any) as Task<Awaited<ReturnType<W>>>;
+    return this.#race('any', works, Scope.prototype.any) as Task<Awaited<ReturnType<W>>>;
   }
 
-  #first(call: 'race' | 'any', given: Iterable<(token: CancellationToken) => unknown>, above: unknown): Task<unknown> {
+  #race(call: 'race' | 'any', given: Iterable<(token: CancellationToken) => unknown>, above: unknown): Task<unknown> {
     checkIterable(call, given, `a list of functions, as in ${call}([a, b])`);
     const works = [...given];
     for (const work of works) checkFunction(call, work);
     if (works.length === 0) throw new RangeError(`${call}: there is nothing to run; pass at least one function`);
-    const { life } = this;
-    const site = life.siteAbove(above);
+    const { scopeState } = this;
+    const site = scopeState.siteAbove(above);
     const run = (signal: CancellationToken): Promise<unknown> =>
-      firstOf(works, call === 'any', { signal, clock: life.clock, site });
-    return life.spawn(run, { name: call, onFailure: 'isolate' }, above);
+      raceWorks(works, call === 'any', { signal, clock: scopeState.clock, site });
+    return scopeState.spawn(run, { name: call, onFailure: 'isolate' }, above);
   }
 
   /**
-   * Takes over a resource: it is closed at the scope's end, in its place among the cleanups, untouched by cancellation.
+   * Takes ownership of a resource, and closes it at the scope's end, as one of its cleanups.
    *
-   * A promise of one is awaited by the scope, also when nobody else awaits it or the scope is cancelled meanwhile: what
-   * arrives is closed, however late. Its place is that of its arrival.
+   * The scope awaits a promise of a resource, even if no other code does, or if the scope is cancelled before. It closes the
+   * resource however late it arrives. The order among the cleanups is that of the arrivals.
    *
-   * **Timing.** A resource that is no promise is taken over synchronously.
+   * **Timing.** A resource that is no promise is registered synchronously.
+   *
+   * **Cancel safety.** No cancellation keeps the resource from being closed.
    *
    * @param value the resource, or a promise of it
    * @param closer closes it; default: its `[Symbol.asyncDispose]`, else its `[Symbol.dispose]`
-   * @param options `name`: how `tree()` and error texts call its cleanup; default: the name of `closer`
-   * @returns a task with the resource. If the promise rejects, that failure belongs to whoever awaits the task, and is
-   *   thrown at the scope's end if nobody did. When the resource arrives after the scope has given up on the task, it is
-   *   closed, and the task rejects with the reason of its cancellation
-   * @throws ClosedError as `spawn`; the resource is closed all the same. TypeError when `closer` is no function. The task:
-   *   TypeError for what cannot be disposed
+   * @param options `name`: name of its cleanup in `tree()` and errors; default: the name of `closer`
+   * @returns a task with the resource. If the promise rejects, that failure belongs to the code that awaits the task. If no
+   *   code did, the scope throws it at its end. A resource that arrives after the scope has given up on the task is closed,
+   *   and the task rejects with the reason of its cancellation
+   * @throws ClosedError as `spawn`, and the resource is still closed; TypeError when `closer` is no function. The task rejects
+   *   with a TypeError when the resource cannot be disposed
    * @see contextlib.AsyncExitStack.enter_async_context (Python 3.11)
    * @example
    * ```ts
@@ -305,29 +312,33 @@ export class Scope implements AsyncDisposable {
   use<T>(value: T, closer?: (resource: Awaited<T>) => unknown, options?: DeferOptions): Task<Awaited<T>> {
     if (closer !== undefined) checkFunction('use', closer);
     checkOptions('use', options, ['name']);
-    return useIn(this.life, value, closer, options?.name ?? (closer?.name || 'a resource'), Scope.prototype.use);
+    return useIn(this.scopeState, value, closer, options?.name ?? (closer?.name || 'a resource'), Scope.prototype.use);
   }
 
   /**
-   * Registers a cleanup, to be run once when the body and all tasks have ended: the last one first, one after the
-   * other, untouched by cancellation. An error of one is a failure of the scope; the others run all the same.
+   * Registers a cleanup. It runs once, when the body and all tasks have ended.
    *
-   * @param cleanup what to run; it may wait, no longer than the scope's `cleanupTimeout`
-   * @param options `name`: how `tree()` and error texts call it; default: the name of the function
+   * The last cleanup runs first, one after the other. No cancellation reaches them. An error of one is a failure of the scope,
+   * and the others still run.
+   *
+   * @param cleanup the function to run. It may return a promise, which the scope awaits for up to `cleanupTimeout`
+   * @param options `name`: shown in `tree()` and errors; default: the name of the function
    * @throws ClosedError when the scope has settled; TypeError when `cleanup` is not a function
    * @see Go's defer
    */
   defer(cleanup: Cleanup, options?: DeferOptions): void {
     checkFunction('defer', cleanup);
     checkOptions('defer', options, ['name']);
-    this.life.defer(cleanup, options?.name ?? (cleanup.name || 'a cleanup'));
+    this.scopeState.defer(cleanup, options?.name ?? (cleanup.name || 'a cleanup'));
   }
 
   /**
-   * Cancels the body and all tasks; the scope then awaits them, cleans up, and rejects with the reason unless its
+   * Cancels the body and all tasks. The scope then awaits them and runs its cleanups. It rejects with the reason, unless its
    * body had fulfilled before.
    *
-   * @param reason default: a `CancelledError` that names the scope
+   * **Timing.** Synchronous, as `CancellationToken.cancel`. The scope settles later.
+   *
+   * @param reason the reason, verbatim; default: a `CancelledError` that names the scope
    * @returns whether this call cancelled the scope
    */
   cancel(reason?: unknown): boolean {
@@ -337,73 +348,75 @@ export class Scope implements AsyncDisposable {
     return this.token.cancel(new CancelledError(`Scope ${label}was cancelled`, { source: 'scope' }));
   }
 
-  /** The running task with this key; `undefined`: none. Synchronous. */
+  /** Returns the running task with this key, or `undefined`. Synchronous. */
   task(key: unknown): Task<unknown> | undefined {
-    return this.life.taskOf(key);
+    return this.scopeState.taskOf(key);
   }
 
   /**
-   * What is running now: this scope, its tasks, and the scopes that were given its token or that of one of its tasks.
+   * Returns the running work: this scope, its tasks, and the scopes that were given its token or the token of one of its tasks.
    *
-   * **Timing.** Synchronous; costs something only when called. Spawn sites are recorded in scopes with `spawnSites`.
+   * **Timing.** Synchronous. It costs nothing until you call it. Scopes with `spawnSites` also record spawn sites.
    *
    * @returns a snapshot of plain data; {@link formatTree} prints it
    * @see tokio::runtime::dump (tokio 1.53)
    */
   tree(): ScopeTree {
-    return snapshot(this.life);
+    return snapshot(this.scopeState);
   }
 
   /**
-   * Ends the block by waiting: for the tasks, which may still spawn others, and for the cleanups.
+   * Ends the block: waits for the tasks, which may still spawn others, and for the cleanups.
    *
-   * **Timing.** May wait as long as the tasks do. Further calls, and `close` afterwards, give the same end.
+   * **Timing.** Waits as long as the tasks run. Later calls of `join` or `close` return the same end.
    *
-   * @throws (rejects) what failed, as `scope`; the reason, verbatim, when the scope was cancelled before its last task had
-   *   ended; TypeError inside of `scope(body)`, which joins by itself, and when a task or cleanup of the scope awaits it
-   *   before any other `await`, since each would wait for the other; the scope ends all the same. After an `await` the caller is not
-   *   known: such a wait never ends. Node, Bun and Deno print that when the process ends because nothing is left to run
+   * Call it from outside the tasks and cleanups of the scope: each would wait for the other. If one of them awaits `join` before
+   * any other `await`, that call rejects with a TypeError, and the scope still ends. After another `await` the caller is
+   * unknown, and such a wait never ends. Node, Bun and Deno report it when the process ends because nothing is left to run.
+   *
+   * @throws (rejects) the failures, as `scope` does; the reason, verbatim, when the scope was cancelled before its last task had
+   *   ended; TypeError inside `scope(body)`, which joins its tasks itself, and inside a task or cleanup of the scope
    */
   join(): Promise<void> {
-    const { life } = this;
+    const { scopeState } = this;
     return this.#finish('join', async () => {
       this.#isJoined = true;
-      await endOf(life, 'join');
-      life.result();
+      await waitForEnd(scopeState, 'join');
+      scopeState.result();
     });
   }
 
   /**
-   * Ends the block by cancelling: what is running is cancelled and awaited, and the cleanups run. Also as `await using`.
+   * Ends the block: cancels and awaits the running tasks, and runs the cleanups. `await using` calls it.
    *
-   * **Timing.** After `join` it never rejects: whoever joined has the errors.
+   * **Timing.** After `join` it never rejects: `join` throws the errors.
    *
-   * @throws (rejects) what failed, as `scope`; never a reason; TypeError as `join`
+   * @throws (rejects) the failures, as `scope` does, but never a reason; TypeError as `join`
    */
   close(): Promise<void> {
-    const { life } = this;
-    if (!life.hasBody) this.cancel();
-    if (this.#isJoined) return life.calling > 0 ? neverEnds('close', life.label()) : life.over;
+    const { scopeState } = this;
+    if (!scopeState.hasBody) this.cancel();
+    if (this.#isJoined) return scopeState.activeCalls > 0 ? neverEnds('close', scopeState.label()) : scopeState.closed;
     return this.#finish('close', async () => {
-      await endOf(life, 'close');
-      life.throwFailures();
+      await waitForEnd(scopeState, 'close');
+      scopeState.throwFailures();
     });
   }
 
   #finish(call: string, end: () => Promise<void>): Promise<void> {
-    if (this.life.hasBody) {
+    if (this.scopeState.hasBody) {
       return Promise.reject(
         new TypeError(`${call}: scope(body) ends when its body returns; ${call} is for new Scope()`),
       );
     }
     releaseLeak(this);
     this.#end ??= end();
-    if (this.life.calling > 0) return neverEnds(call, this.life.label());
+    if (this.scopeState.activeCalls > 0) return neverEnds(call, this.scopeState.label());
     return this.#end;
   }
 }
 
-/** What a task or cleanup gets that waits for its own scope. One that only asks for the end does not look at it. */
+/** The result for a task or cleanup that waits for its own scope. The rejection is handled, since the caller may not await it. */
 function neverEnds(call: string, label: string): Promise<never> {
   const text =
     `${call}: a task or cleanup of ${label} awaits ${call}, which waits for that task or cleanup: neither would end. ` +

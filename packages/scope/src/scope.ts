@@ -1,27 +1,31 @@
 import { checkFunction } from '@quiesce/internal';
 import { checkScopeOptions, type ScopeOptions } from './options.ts';
-import { runIn } from './run-in.ts';
 import { Scope } from './scope-handle.ts';
+import { runInScope } from './scope-state.ts';
 
 /**
- * Runs `body`, and settles when the body, every task that it spawned and every cleanup that it deferred have ended.
+ * Runs `body` in a scope. Settles when the body, all tasks that it spawned and all cleanups that it deferred have ended.
  *
- * A failure of the body or of a task cancels the rest, waits for all of them and their cleanups, and is then thrown, also
- * if the body has caught it. What it settles with, the first that applies: failures (one verbatim, several distinct ones
- * as {@link ScopeError}); the reason, verbatim, if it was cancelled before the body fulfilled; the body's value.
+ * A failure of the body or of a task cancels the others. The scope awaits all of them and their cleanups, and then throws the
+ * failure, even if the body has caught it. The result is the first of these that applies: the failures (one verbatim, several
+ * distinct ones as {@link ScopeError}); the reason, verbatim, if the scope was cancelled before the body fulfilled; the body's
+ * value.
  *
- * **Timing.** The body is called synchronously. That an asynchronous body has fulfilled is known one microtask later; a
- * cancellation in between still counts. Cleanups run when the last child has ended, one at a time.
+ * **When to use it.** For tasks that succeed or fail together. If a failure is an ordinary result, use a `JoinSet`. If
+ * you only count work in progress, use a `TaskTracker`.
  *
- * **Cancel safety.** Cancelling the scope cancels what it runs; it settles when all of that has ended, not before, unless
- * a `cleanupTimeout` is given: what has not ended by then is named in a `CleanupTimeoutError`, which is a failure.
+ * **Timing.** The body is called synchronously. The scope sees one microtask later that an asynchronous body has fulfilled; a
+ * cancellation in between still counts. Cleanups run when the last task has ended, one at a time.
  *
- * @param body gets the {@link Scope}
- * @param options `signal` cancels the scope, and one that is cancelled already keeps the body from starting; `timeout` (ms)
- *   and `deadline` cancel it with a `TimeoutError`; `cleanupTimeout` (ms); `name`; `clock`; `spawnSites`
- * @returns what the body returns
- * @throws what failed, the reason, CleanupTimeoutError, TypeError when `body` is not a function or `signal` is no signal,
- *   RangeError for a time that is negative or no number
+ * **Cancel safety.** Cancelling the scope cancels its tasks. It settles only when all of them have ended, unless a
+ * `cleanupTimeout` is given. Work that does not end by then is named in a `CleanupTimeoutError`, which is a failure.
+ *
+ * @param body receives the {@link Scope}
+ * @param options `signal` cancels the scope, and keeps the body from starting if it is already cancelled; `timeout` (ms) and
+ *   `deadline` cancel it with a `TimeoutError`; `cleanupTimeout` (ms); `stopSignal`; `name`; `clock`; `spawnSites`
+ * @returns the value of the body
+ * @throws the failures, or the reason; CleanupTimeoutError; TypeError when `body` is not a function or `signal` is no signal;
+ *   RangeError for a time that is negative or not a number
  * @see trio.open_nursery (trio 0.31), asyncio.TaskGroup (Python 3.11)
  * @example
  * ```ts
@@ -38,5 +42,5 @@ export async function scope<T>(body: (scope: Scope) => T, options?: ScopeOptions
   checkFunction('scope', body, '; write scope(body, options)');
   checkScopeOptions('scope', options);
   const s = new Scope(options?.leakDetection === true ? { ...options, leakDetection: false } : options);
-  return runIn(s.life, () => body(s));
+  return runInScope(s.scopeState, () => body(s));
 }

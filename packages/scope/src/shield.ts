@@ -1,25 +1,24 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { checkFunction, checkOptions } from '@quiesce/internal';
-import { Life } from './life.ts';
 import type { ScopeOptions } from './options.ts';
-import { runIn } from './run-in.ts';
+import { runInScope, ScopeState } from './scope-state.ts';
 
-/** How `shield` runs. */
+/** Options for `shield`. */
 export interface ShieldOptions extends Pick<ScopeOptions, 'name' | 'timeout' | 'cleanupTimeout' | 'clock'> {}
 
 /**
- * Runs cleanup untouched by every cancellation around it, with a deadline of its own.
+ * Runs cleanup work that no outer cancellation reaches, with a timeout of its own.
  *
- * **Timing.** `work` is called synchronously, also with a timeout of 0: its token is cancelled then. At its deadline it is
- * cancelled, and then awaited.
+ * **Timing.** `work` is called synchronously, even with a timeout of 0: then its token is already cancelled. After the timeout
+ * the work is cancelled and awaited.
  *
- * **Cancel safety.** Nothing but its own `timeout` cancels it.
+ * **Cancel safety.** Only its own `timeout` cancels it.
  *
- * @param work gets a token that is below no other
+ * @param work receives a token that has no parent
  * @param options `timeout` and `cleanupTimeout` (ms, 0 to `Infinity`, the default), `name`, `clock`
- * @returns what the work returns
- * @throws (rejects) what the work fails with; a `TimeoutError` when it had not fulfilled by its deadline;
- *   CleanupTimeoutError when it did not stop either; TypeError when `work` is not a function; RangeError for a bad time
+ * @returns the value of the work
+ * @throws (rejects) the error of the work; TimeoutError when it had not fulfilled before the timeout; CleanupTimeoutError
+ *   when it did not stop after that; TypeError when `work` is not a function; RangeError for a wrong time
  * @see trio.CancelScope(shield=True) (trio 0.31)
  * @example
  * ```ts
@@ -33,6 +32,6 @@ export async function shield<T>(
 ): Promise<Awaited<T>> {
   checkFunction('shield', work);
   checkOptions('shield', options, ['name', 'timeout', 'cleanupTimeout', 'clock']);
-  const life = new Life({ ...options, signal: undefined });
-  return runIn(life, () => work(life.token), true);
+  const scope = new ScopeState({ ...options, signal: undefined });
+  return runInScope(scope, () => work(scope.token), true);
 }

@@ -1,19 +1,21 @@
 import { ignore } from '@quiesce/internal';
-import { nativeThen } from './native-then.ts';
 import type { Task } from './task.ts';
 
-/** Tasks that a set has let go of while something waited for them: their failures belong to it. */
+/** The `then` that `await` calls. A promise's own `then` could call back synchronously, or twice. */
+export const nativeThen: Promise<unknown>['then'] = Promise.prototype.then;
+
+/** Tasks that were detached from a set while something waited for them. Their failures belong to that waiter. */
 export const orphans: WeakSet<Task<unknown>> = new WeakSet();
 
-/** How many waits for a task look at its value only, or not at all: its failure reaches nothing through them. */
+/** For each task, the number of waits without a rejection handler. Its failure reaches no code through them. */
 export const silentWaits: WeakMap<Task<unknown>, number> = new WeakMap();
 
-/** What the promises that are derived from one wait for a task know of it. */
+/** The state that all promises share that derive from one wait for a task. */
 export class TaskWait {
   readonly #task: Task<unknown>;
-  /** Whether one of the promises has a rejection handler. */
+  /** Set when one of the promises gets a rejection handler. */
   #isHandled = false;
-  /** Whether it counts as silent. */
+  /** Whether it is counted in `silentWaits`. */
   #isSilent = false;
   /** An error of the wait itself that needs no handler; set by `start`. */
   own: unknown = undefined;
@@ -22,23 +24,24 @@ export class TaskWait {
     this.#task = task;
   }
 
-  /** The failure of the task is thrown to it, now or later. */
-  looks(): void {
+  /** The wait receives the failure of the task, now or later. */
+  expectsFailure(): void {
     this.#isSilent = !this.#isHandled;
     if (this.#isSilent) this.#count(1);
   }
 
-  handle(): void {
+  /** One of the promises has got a rejection handler. */
+  onHandled(): void {
     if (this.#isSilent) this.#count(-1);
     this.#isSilent = false;
     this.#isHandled = true;
   }
 
-  #count(more: number): void {
-    silentWaits.set(this.#task, (silentWaits.get(this.#task) ?? 0) + more);
+  #count(difference: number): void {
+    silentWaits.set(this.#task, (silentWaits.get(this.#task) ?? 0) + difference);
   }
 
-  /** Whether an error needs no handler: it is the task's own, and its scope has taken it. */
+  /** Whether an error needs no handler: it is the task's own error, and its scope has it. */
   isTaken(error: unknown): boolean {
     const { current, value, info } = this.#task;
     if (current === 'running' || current === 'fulfilled') return error !== undefined && error === this.own;
@@ -48,13 +51,13 @@ export class TaskWait {
 }
 
 /**
- * A promise that waits for a task, or is derived from one that does, without a rejection handler in between. The task's own error is no
- * unhandled rejection of it, since the scope has that error. Any other error is one.
+ * A promise that waits for a task, or derives from such a promise with no rejection handler in between. The task's own error
+ * is no unhandled rejection here, since the scope has that error. Any other error is one.
  *
- * A subclass, so that it learns of promises that are derived from it, and of handlers: `await` attaches one as well.
+ * A subclass, so that it sees derived promises and handlers, including the handler that `await` attaches.
  */
 export class TaskPromise<T> extends Promise<T> {
-  /** `undefined` behind a rejection handler. */
+  /** `undefined` after a rejection handler. */
   wait: TaskWait | undefined = undefined;
 
   // biome-ignore lint/suspicious/noThenProperty: it is a promise
@@ -63,7 +66,7 @@ export class TaskPromise<T> extends Promise<T> {
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     const derived = super.then(onFulfilled, onRejected) as TaskPromise<A | B>;
-    if (typeof onRejected === 'function') this.wait?.handle();
+    if (typeof onRejected === 'function') this.wait?.onHandled();
     else {
       derived.wait = this.wait;
       leaveToScope(this, derived);
@@ -78,7 +81,7 @@ export class TaskPromise<T> extends Promise<T> {
       () => onFinally(),
       () => onFinally(),
     );
-    // Not `this`, whose `then` would take that for a handler of the caller's.
+    // Not `this`: its `then` would take this reaction for a handler of the caller.
     const derived = nativeThen.call(called, () => nativeThen.call(this)) as TaskPromise<T>;
     derived.wait = this.wait;
     nativeThen.call(called, () => leaveToScope(this, derived), ignore);
@@ -86,7 +89,7 @@ export class TaskPromise<T> extends Promise<T> {
   }
 }
 
-/** Handles the rejection of a derived promise when it is one that the scope has taken. */
+/** Handles the rejection of a derived promise if the scope has that error. */
 function leaveToScope(from: TaskPromise<unknown>, derived: Promise<unknown>): void {
   const { wait } = from;
   if (wait === undefined) return;

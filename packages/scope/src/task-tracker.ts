@@ -1,10 +1,10 @@
 /**
- * Counts work that is under way, and tells when there is none.
+ * Counts work in progress, and waits until none is left.
  *
  * Invariants
- *  1. `epoch` grows at each instant at which the tracker becomes closed and empty; those that wait are woken then.
- *  2. A wait remembers the epoch of its making, one before it if the tracker was closed and empty then: it is ready when
- *     the epoch has moved on, for good, whatever happened to the tracker since.
+ *  1. `epoch` grows each time the tracker becomes closed and empty. All waiters are woken then.
+ *  2. A wait keeps the epoch of its creation, or the one before if the tracker was closed and empty then. It is ready once the
+ *     tracker's epoch differs, and stays ready.
  */
 
 import {
@@ -27,26 +27,28 @@ import {
   type WaiterItem,
   wakeAll,
 } from '@quiesce/internal';
+import { siteAbove } from './call-site.ts';
 import type { Drainable } from './drainable.ts';
 import { releaseLeak, watchLeak } from './leak.ts';
-import { nativeThen } from './native-then.ts';
 import { quoted } from './options.ts';
-import { siteAbove } from './site.ts';
+import { nativeThen } from './task-promise.ts';
 
-/** What can be said of a new tracker. */
+/** Options for `new TaskTracker`. */
 export interface TaskTrackerOptions {
-  /** How reports call it; default: `tasks`. */
+  /** Name shown in reports. Default: `tasks`. */
   readonly name?: string | undefined;
-  /** Reports guards that are collected undisposed, as a `LeakError` to the uncaught handler. Default: false. */
+  /** Reports a guard that is garbage-collected undisposed, as a `LeakError` to the uncaught handler. Default: false. */
   readonly leakDetection?: boolean | undefined;
 }
 
 /**
- * Tells when all work that was handed to it has ended, keeping nothing of what has: for requests, jobs, connections.
+ * Counts work in progress, such as requests, jobs or connections, and waits until none is left. Retains nothing about finished
+ * work.
  *
- * It fails with nothing, cancels nothing, and refuses nothing: a closed one still counts what is handed to it.
+ * A tracker never fails, and cancels nothing. A closed tracker still counts new work. Use it when you need only the count.
+ * Use a `JoinSet` when you need the results, and a scope when a failure must cancel the other tasks.
  *
- * **Timing.** Everything but `wait` is synchronous.
+ * **Timing.** All methods are synchronous, except `wait` and `drain`.
  *
  * @see tokio_util::task::TaskTracker (tokio-util 0.7.19)
  * @example
@@ -68,7 +70,7 @@ export class TaskTracker implements Drainable {
   });
   /** The name given. */
   readonly name: string;
-  /** @internal Who waits for the next instant at which it is closed and empty. */
+  /** @internal The waiters for the next time that the tracker becomes closed and empty. */
   head: WaiterItem | undefined = undefined;
   /** @internal */
   epoch = 0;
@@ -76,24 +78,28 @@ export class TaskTracker implements Drainable {
   #isClosed = false;
   readonly #detectsLeaks: boolean;
 
-  /** Makes one that is open and empty. */
+  /**
+   * Creates an open, empty tracker.
+   *
+   * @throws TypeError for an unknown option
+   */
   constructor(options?: TaskTrackerOptions) {
     checkOptions('new TaskTracker', options, ['name'], ['leakDetection']);
     this.name = options?.name ?? 'tasks';
     this.#detectsLeaks = options?.leakDetection === true;
   }
 
-  /** How much is under way: promises that have not settled, and guards that are not disposed. */
+  /** The amount of work in progress: unsettled promises, and guards that are not disposed. */
   get length(): number {
     return this.#length;
   }
 
-  /** Whether nothing is under way. */
+  /** Whether no work is in progress. */
   get isEmpty(): boolean {
     return this.#length === 0;
   }
 
-  /** Whether it was closed, and not reopened since. */
+  /** Whether the tracker is closed. `reopen` makes it false again. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -106,28 +112,28 @@ export class TaskTracker implements Drainable {
   /**
    * Counts a promise until it has settled.
    *
-   * **Timing.** It is counted inside the call, and no longer one microtask before whoever awaits what this returns goes on.
+   * **Timing.** Counted synchronously. The count drops one microtask before code that awaits the returned promise resumes.
    *
    * @param work a promise, or another thenable
-   * @returns a promise with the outcome of `work`, which is to be awaited or handled in its place
-   * @throws (rejects) what `work` rejects with; TypeError when `work` is no thenable
+   * @returns a promise with the outcome of `work`. Await or handle this promise in place of `work`
+   * @throws (rejects) the error of `work`; TypeError when `work` is no thenable
    * @see tokio_util::task::TaskTracker::track_future, which counts until the future is dropped
    */
   track<T>(work: PromiseLike<T>): Promise<T> {
     const fulfilled = (value: unknown): unknown => {
-      this.#leave();
+      this.#workEnded();
       return consumeSlice()?.then(() => value) ?? value;
     };
     const rejected = (error: unknown): Promise<never> => {
-      this.#leave();
-      const turn = consumeSlice();
-      if (turn === undefined) throw error;
-      return turn.then(() => Promise.reject(error));
+      this.#workEnded();
+      const pause = consumeSlice();
+      if (pause === undefined) throw error;
+      return pause.then(() => Promise.reject(error));
     };
     try {
       checkKind(isThenable(work), 'track', 'a promise', work);
       const tracked = nativeThen.call(Promise.resolve(work), fulfilled, rejected) as Promise<T>;
-      // Counted once nothing can throw any more, not even for want of stack; neither reaction runs inside of this call.
+      // Counted last, when nothing can throw any more, not even a stack overflow. No reaction runs during this call.
       this.#length++;
       return tracked;
     } catch (error) {
@@ -140,8 +146,8 @@ export class TaskTracker implements Drainable {
    *
    * **Timing.** `work` is called synchronously.
    *
-   * @returns a promise with its outcome; a failure that nobody handles is an unhandled rejection, as of any promise
-   * @throws (rejects) what the work fails with; TypeError when `work` is not a function
+   * @returns a promise with its outcome. An unhandled failure is an unhandled rejection, as for any promise
+   * @throws (rejects) the error of the work; TypeError when `work` is not a function
    * @see tokio_util::task::TaskTracker::spawn
    */
   spawn<T>(work: () => T): Promise<Awaited<T>> {
@@ -153,8 +159,9 @@ export class TaskTracker implements Drainable {
   }
 
   /**
-   * Counts one more, until the guard is disposed: the in-flight guard for work that is no promise.
+   * Counts one piece of work until the guard is disposed. For work that is no promise.
    *
+   * @returns the guard; write `using guard = tracker.guard()`, or call its `dispose`
    * @see tokio_util::task::TaskTracker::token
    * @example
    * ```ts
@@ -168,7 +175,7 @@ export class TaskTracker implements Drainable {
    */
   guard(): TrackerGuard {
     this.#length++;
-    const guard = new TrackerGuard(this, () => this.#leave());
+    const guard = new TrackerGuard(this, () => this.#workEnded());
     if (this.#detectsLeaks) {
       const site = siteAbove(TaskTracker.prototype.guard);
       watchLeak(guard, {
@@ -181,21 +188,21 @@ export class TaskTracker implements Drainable {
   }
 
   /**
-   * Closes it: only a closed tracker can be waited for to the end. It still counts what is handed to it.
+   * Closes the tracker, so that `wait` can end. A closed tracker still counts new work.
    *
-   * @returns whether it was open
+   * @returns whether the tracker was open
    */
   close(): boolean {
     if (this.#isClosed) return false;
     this.#isClosed = true;
-    this.#check();
+    this.#checkIdle();
     return true;
   }
 
   /**
-   * Opens it again.
+   * Opens the tracker again.
    *
-   * @returns whether it was closed
+   * @returns whether the tracker was closed
    */
   reopen(): boolean {
     const wasClosed = this.#isClosed;
@@ -206,12 +213,12 @@ export class TaskTracker implements Drainable {
   /**
    * Waits until the tracker is closed and empty at the same time.
    *
-   * **Timing.** The object remembers each such instant since it was made, also one at which nobody awaited it, and though
-   * the tracker was reopened or filled since. One that is made anew at each turn of a loop remembers nothing.
+   * **Timing.** The wait is ready once that has happened since its creation, even if no code awaited it at that time, and even
+   * if the tracker was reopened or got new work since. In a loop, create the wait once: a new one misses earlier ends.
    *
-   * **Cancel safety.** It can be awaited, given up, and awaited again.
+   * **Cancel safety.** You can await it, give it up, and await it again.
    *
-   * @returns a new awaitable, which is also a source, at each call
+   * @returns a new awaitable for each call; it is also a source
    * @see tokio_util::task::TaskTracker::wait
    */
   wait(): TrackerWait {
@@ -224,23 +231,23 @@ export class TaskTracker implements Drainable {
   }
 
   /**
-   * Waits as `wait`, until `token` is cancelled; only a closed tracker comes to that end.
+   * Waits as `wait` does, until `token` is cancelled. Call `stop` or `close` first: an open tracker never ends the wait.
    *
-   * @param token a token or an `AbortSignal`: gives up the wait, and nothing else
-   * @throws (rejects) its reason; TypeError when it is neither
+   * @param token a token or an `AbortSignal`. Its cancellation ends the wait, and cancels no work
+   * @throws (rejects) the reason of the token; TypeError when it is neither
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
     const outcome = await wait(untilCancelled(CancellationToken.from(token, 'drain'), this.wait()));
     if (outcome.cancelled) throw outcome.reason;
   }
 
-  #leave(): void {
+  #workEnded(): void {
     this.#length--;
-    if (this.#isClosed) this.#check();
+    if (this.#isClosed) this.#checkIdle();
   }
 
-  /** Something was closed or has ended (invariant 1). */
-  #check(): void {
+  /** Called when the tracker was closed, or work has ended in a closed tracker (invariant 1). */
+  #checkIdle(): void {
     if (this.#length > 0) return;
     this.epoch++;
     wakeAll(this);
@@ -248,7 +255,7 @@ export class TaskTracker implements Drainable {
 }
 
 /**
- * One piece of work under way; `using guard = tracker.guard()`.
+ * One piece of work in progress; `using guard = tracker.guard()`.
  *
  * @see tokio_util::task::task_tracker::TaskTrackerToken (tokio-util 0.7.19)
  * @example
@@ -264,42 +271,42 @@ export class TrackerGuard implements Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(TrackerGuard, {
     name: 'guard',
-    owns: (value) => #leave in value,
+    owns: (value) => #release in value,
     dispose: 'dispose',
     facts: ({ tracker }) => ({ tracker: tracker.name }),
   });
-  /** Which tracker counts it. */
+  /** The tracker that counts it. */
   readonly tracker: TaskTracker;
-  /** `undefined` once disposed. */
-  #leave: (() => void) | undefined;
+  /** Drops the count, or `undefined` once disposed. */
+  #release: (() => void) | undefined;
   /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(tracker: TaskTracker, leave: () => void) {
+  constructor(tracker: TaskTracker, release: () => void) {
     this.tracker = tracker;
-    this.#leave = leave;
+    this.#release = release;
   }
 
-  /** The work has ended. Synchronous; idempotent. */
+  /** Ends the work: the tracker no longer counts it. Synchronous and idempotent. */
   dispose(): void {
-    const leave = this.#leave;
-    this.#leave = undefined;
-    if (leave === undefined) return;
+    const release = this.#release;
+    this.#release = undefined;
+    if (release === undefined) return;
     releaseLeak(this);
-    leave();
+    release();
   }
 }
 
 /**
- * What `wait` of a tracker returns: awaitable, and a `select` branch.
+ * The result of `TaskTracker.wait`. You can await it, and use it as a `select` branch.
  *
  * @see tokio_util::task::task_tracker::TaskTrackerWaitFuture (tokio-util 0.7.19)
  * @example
  * ```ts
  * const tracker = new TaskTracker();
  * void tracker.track(Promise.resolve('work'));
- * tracker.close(); // no wait ends before
+ * tracker.close(); // without it the wait never ends
  * const { branch } = await select({ idle: tracker.wait(), late: sleep(60_000) });
  * console.log(branch); // => idle
  * ```
@@ -314,7 +321,7 @@ export class TrackerWait implements PromiseLike<void> {
     facts: () => ({}),
   });
   readonly #tracker: TaskTracker;
-  /** Ready once the tracker's has moved on from it (invariant 2). */
+  /** The wait is ready once the tracker's epoch differs (invariant 2). */
   readonly #epoch: number;
 
   /** @internal */

@@ -8,29 +8,33 @@ import {
   wait,
 } from '@quiesce/cancellation-token';
 import { defineHandle, parkOn, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
-import { nativeThen } from './native-then.ts';
-import { hasObeyed } from './obedience.ts';
 import { quoted } from './options.ts';
-import { taskEnds } from './stamp.ts';
-import { silentWaits, TaskPromise, TaskWait } from './task-promise.ts';
+import { onTaskEnd } from './start-time.ts';
+import { endedByCancellation } from './stop-signal.ts';
+import { nativeThen, silentWaits, TaskPromise, TaskWait } from './task-promise.ts';
 
-/** Where a task stands: it starts `running` and ends in one of the others, once. */
+/** The state of a task. It starts as `running`, and changes once, to one of the others. */
 export type TaskState = 'running' | 'fulfilled' | 'failed' | 'cancelled';
 
-/** How a task ended. `cancelled`: its token was cancelled, and its error says no more than that. */
+/** How a task ended. `cancelled` means that its token was cancelled, and that its error is that cancellation. */
 export type TaskOutcome<T> =
   | { readonly state: 'fulfilled'; readonly value: T }
   | { readonly state: 'failed'; readonly reason: unknown }
   | { readonly state: 'cancelled'; readonly reason: unknown };
 
-/** Who is told of a task's end: its scope, or its set. */
+/** The owner of a task: a scope or a set. */
 export interface TaskParent {
-  /** Says whether it wants to be told when somebody asks for the failure. */
-  ended(task: Task<unknown>): boolean;
-  asked(task: Task<unknown>): void;
+  /**
+   * The task has ended.
+   *
+   * @returns whether to call `onFailureClaimed` later
+   */
+  onTaskEnd(task: Task<unknown>): boolean;
+  /** Other code has received the failure of the task, for the first time. */
+  onFailureClaimed(task: Task<unknown>): void;
 }
 
-/** What few tasks have; the others have no such record. */
+/** The optional facts of a task. Most tasks have none, and then no such record. */
 export interface TaskInfo {
   readonly name: string | undefined;
   readonly key: unknown;
@@ -40,12 +44,12 @@ export interface TaskInfo {
 }
 
 /**
- * Work that a scope has started: awaitable, and a `select` branch.
+ * Work that a scope or a `JoinSet` has started. You can await it, and use it as a `select` branch.
  *
- * Its failure is never an unhandled rejection: the scope takes it, whether or not somebody awaits the task as well.
- * `using task = s.spawn(…)` cancels it at the end of the block; its scope awaits it all the same.
+ * Its failure is never an unhandled rejection: the scope has that error, even if no code awaits the task.
+ * `using task = s.spawn(…)` cancels the task at the end of the block. Its scope still awaits it.
  *
- * **Cancel safety.** Waiting for a task can be given up at any time; the task goes on.
+ * **Cancel safety.** A wait for a task can be given up at any time. The task keeps running.
  *
  * @see tokio::task::JoinHandle (tokio 1.53)
  * @example
@@ -74,20 +78,20 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   next: Task<unknown> | undefined = undefined;
   /** @internal */
   prev: Task<unknown> | undefined = undefined;
-  /** @internal Who waits for the end. */
+  /** @internal The waiters for the end. */
   head: WaiterItem | undefined = undefined;
   /**
-   * @internal Told at the end, then let go, so that a task that is kept does not keep its scope; `undefined` from then on.
-   * An isolated failure keeps it until somebody asks.
+   * @internal Notified at the end, then `undefined`, so that a retained task does not retain its scope. An isolated failure
+   * keeps it until other code has received that failure.
    */
   parent: TaskParent | undefined;
   /** @internal */
   readonly token: CancellationToken;
-  /** Private, since a proxy has no private field: then it is refused. */
+  /** Private, so that a proxy of a task is recognised: it has no private fields. */
   readonly #info: TaskInfo | undefined;
   /** @internal */
   current: TaskState = 'running';
-  /** @internal The value, the error or the reason, from the end on; until then what `started` says. */
+  /** @internal The value, the error or the reason once the task has ended. Until then the start time, for `started`. */
   value: unknown;
   /** The same as `cancel`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -100,14 +104,14 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     this.value = started;
   }
 
-  /** @internal Starts the work. It never ends inside this call, also when it throws synchronously. */
+  /** @internal Starts the work. The task never ends inside this call, even if the work throws synchronously. */
   start(work: (token: CancellationToken) => unknown): void {
-    // Bound functions are half as large as closures, and a scope may have a hundred thousand of them.
+    // Bound functions take half the memory of closures, and a scope may have a hundred thousand of them.
     const failed = fail.bind(this);
     try {
       nativeThen.call(Promise.resolve(work(this.token)), fulfil.bind(this), failed);
     } catch (error) {
-      // No rejected promise: at the end of the stack there may be no room for its handler, and it would be unhandled.
+      // No rejected promise: when the stack overflows there may be no room to attach its handler.
       nativeThen.call(settled, fail.bind(this, error));
     }
   }
@@ -117,38 +121,38 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     return this.#info;
   }
 
-  /** @internal When it was spawned, in whole ms of its scope's clock. Only while it runs: a field of its own would cost each. */
+  /** @internal The start time, in whole ms of its scope's clock. Only while it runs: an extra field would cost every task. */
   get started(): number {
     return this.value as number;
   }
 
-  /** The name given to `spawn`; `undefined`: none. */
+  /** The name given to `spawn`, or `undefined`. */
   get name(): string | undefined {
     return this.#info?.name;
   }
 
-  /** Where it stands. */
+  /** The current state. */
   get state(): TaskState {
     return this.current;
   }
 
   /**
-   * Asks the task to stop; it alone, not its scope.
+   * Cancels the token of this task, and not its scope.
    *
-   * **Timing.** Synchronous as `CancellationToken.cancel`; the task has ended when it settles, not before.
+   * **Timing.** Synchronous, as `CancellationToken.cancel`. The task ends later, when its work settles.
    *
-   * @param reason default: a `CancelledError` that names the task
-   * @returns whether this call cancelled its token: `false` when that was cancelled before, or the task has ended
+   * @param reason the reason; default: a `CancelledError` that names the task
+   * @returns whether this call cancelled its token: `false` when that was cancelled before, or when the task has ended
    * @see tokio::task::JoinHandle::abort (tokio 1.53)
    */
   cancel(reason?: unknown): boolean {
-    // Before an error with its stack is made for nothing.
+    // Checked first, since creating an error captures a stack.
     if (this.current !== 'running' || this.token.isCancelled) return false;
     if (reason !== undefined) return this.token.cancel(reason);
     return this.token.cancel(new CancelledError(`Task${quoted(this.name)} was cancelled`));
   }
 
-  /** Waits for the end, and never rejects. */
+  /** Waits for the end, and returns how the task ended. Never rejects. */
   async settled(): Promise<TaskOutcome<T>> {
     try {
       return { state: 'fulfilled', value: await waitFor(this) };
@@ -160,8 +164,9 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   /**
    * Called by `await`: returns the task's value, or throws its error or reason.
    *
-   * A promise that you derive without `onRejected` is not an unhandled rejection when the task fails: the scope has that
-   * error. The same holds for each promise derived from that one, up to the first `onRejected`. An error of `onFulfilled` is one.
+   * When the task fails, a promise derived without `onRejected` is not an unhandled rejection: the scope has that error.
+   * The same holds for each promise derived from it, up to the first `onRejected`. An error thrown by `onFulfilled` is unhandled
+   * as usual.
    */
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
   then<A = T, B = never>(
@@ -172,12 +177,12 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     return derive(this).then(onFulfilled);
   }
 
-  /** As a promise's `catch`. */
+  /** Works as a promise's `catch`. */
   catch<B = never>(onRejected?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<T | B> {
     return this.then(undefined, onRejected);
   }
 
-  /** As a promise's `finally`. The task's own error is not an unhandled rejection here; an error of `onFinally` is one. */
+  /** Works as a promise's `finally`. The task's own error is not an unhandled rejection here; an error of `onFinally` is. */
   finally(onFinally?: (() => unknown) | null): Promise<T> {
     return derive(this).finally(onFinally);
   }
@@ -193,8 +198,8 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     if (this.current === 'fulfilled') return this.value as T;
     const parent = this.parent;
     this.parent = undefined;
-    parent?.asked(this);
-    looks.set(this, (looks.get(this) ?? 0) + 1);
+    parent?.onFailureClaimed(this);
+    failurePolls.set(this, (failurePolls.get(this) ?? 0) + 1);
     throw this.value;
   }
 
@@ -209,29 +214,29 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   }
 }
 
-/** How often the failure of a task was thrown to something that waits for it. */
-const looks: WeakMap<Task<unknown>, number> = new WeakMap();
+/** For each task, how often a waiter received its failure. */
+const failurePolls: WeakMap<Task<unknown>, number> = new WeakMap();
 
-/** Whether something has seen the failure of the task. */
+/** Whether any code has received the failure of the task. */
 export function isSeen(task: Task<unknown>): boolean {
-  return (looks.get(task) ?? 0) > (silentWaits.get(task) ?? 0);
+  return (failurePolls.get(task) ?? 0) > (silentWaits.get(task) ?? 0);
 }
 
-/** In a loop over tasks that compute, the event loop must turn in time; `wait` counts completions only. */
+/** Lets the event loop run in a loop over tasks that compute. `wait` alone counts completions only. */
 function waitFor<T>(task: Task<T>): Promise<T> {
   void consumeSlice();
   return wait(task);
 }
 
-/** A promise that leaves the task's own error to the scope. A function, as `end` below. */
+/** A promise that leaves the task's own error to the scope. A function for the same reason as `end` below. */
 function derive<T>(task: Task<T>): Promise<T> {
   const derived = new TaskPromise<T>((resolve, reject) => void waitFor(task).then(resolve, reject));
   derived.wait = new TaskWait(task);
-  derived.wait.looks();
+  derived.wait.expectsFailure();
   return derived;
 }
 
-/** For what is done one microtask later. */
+/** For reactions that run one microtask later. */
 const settled: Promise<void> = Promise.resolve();
 
 function fulfil(this: Task<unknown>, value: unknown): void {
@@ -239,18 +244,18 @@ function fulfil(this: Task<unknown>, value: unknown): void {
 }
 
 function fail(this: Task<unknown>, error: unknown): void {
-  end(this, hasObeyed(error, this.token) ? 'cancelled' : 'failed', error);
+  end(this, endedByCancellation(error, this.token) ? 'cancelled' : 'failed', error);
 }
 
-/** A function and no private method: those cost each task a field, and time. */
+/** A function, since a private method costs each task a field, and time. */
 function end(task: Task<unknown>, state: TaskState, value: unknown): void {
-  taskEnds();
+  onTaskEnd();
   task.current = state;
   task.value = value;
   task.token.dispose();
   const parent = task.parent as TaskParent;
-  // The scope first: whoever awaits this task finds its siblings cancelled already.
-  if (!parent.ended(task)) task.parent = undefined;
+  // The scope first: code that awaits this task then finds its siblings cancelled.
+  if (!parent.onTaskEnd(task)) task.parent = undefined;
   if (task.head !== undefined) wakeAll(task);
 }
 

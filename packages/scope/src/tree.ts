@@ -1,104 +1,107 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { checkKind } from '@quiesce/internal';
-import type { Life } from './life.ts';
-import { nestedBelow } from './nested.ts';
+import type { CurrentCleanup } from './cleanups.ts';
+import { nestedBelow } from './nested-scopes.ts';
 import { quoted } from './options.ts';
+import type { ScopeState } from './scope-state.ts';
 import type { Task } from './task.ts';
 
-/** What `tree()` says of a scope, a task, or the cleanup that is running. */
+/** A scope, a task or a running cleanup, as `tree()` shows it. */
 export interface ScopeTree {
-  /** What this is. */
+  /** The kind of this item. */
   readonly kind: 'scope' | 'task' | 'cleanup';
   /** The name given; `undefined`: none. */
   readonly name: string | undefined;
-  /** Of a scope also `joining` (its body is done), `cleaning` (its tasks are done), `closed`. */
+  /** A scope can also be `joining` (its body has settled), `cleaning` (its tasks have ended) or `closed`. */
   readonly state: 'running' | 'joining' | 'cleaning' | 'closed';
-  /** Whether it was asked to stop. */
+  /** Whether its token is cancelled. */
   readonly isCancelled: boolean;
-  /** How long ago it was started, in milliseconds. */
+  /** How long it has been running, in milliseconds. */
   readonly ageMs: number;
-  /** Of a scope: when it is cancelled at the latest, of its own or inherited; absent: never. */
+  /** The earliest deadline of a scope, its own or inherited. Absent when there is none, and for tasks and cleanups. */
   readonly deadline?: Date;
-  /** The scope does not wait for it. */
+  /** Present for a daemon: the scope cancels it once all other tasks have ended. */
   readonly daemon?: true;
-  /** Where it was spawned, in a scope with `spawnSites`. */
+  /** The line that spawned it, in a scope with `spawnSites`. */
   readonly site?: string;
-  /** What runs in it; below a task the scopes that were given its token. */
+  /** The work inside it. For a task, the scopes that were given its token. */
   readonly children: readonly ScopeTree[];
 }
 
-/** A tree that is being made. */
-type Growing = ScopeTree & { readonly children: Growing[] };
+/** A tree under construction. */
+type MutableTree = ScopeTree & { readonly children: MutableTree[] };
 
 export const states = ['running', 'joining', 'cleaning', 'closed'] as const;
 
-/** A snapshot of everything below a scope. No recursion: scopes may be nested deeper than the stack. */
-export function snapshot(root: Life): ScopeTree {
-  const top = ofLife(root);
-  const todo: { readonly life?: Life; readonly token: CancellationToken; readonly into: Growing[] }[] = [];
-  todo.push({ life: root, token: root.token, into: top.children });
+/** Takes a snapshot of everything below a scope. No recursion: scopes may be nested deeper than the stack. */
+export function snapshot(root: ScopeState): ScopeTree {
+  const top = ofScope(root);
+  const todo: { readonly scope?: ScopeState; readonly token: CancellationToken; readonly into: MutableTree[] }[] = [];
+  todo.push({ scope: root, token: root.token, into: top.children });
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-    const { life, token, into } = next;
-    if (life?.cleaning !== undefined) into.push(ofCleanup(life.cleaning, life));
-    for (const task of each(life?.head)) {
-      const grown = ofTask(task, life as Life);
-      into.push(grown);
-      todo.push({ token: task.token, into: grown.children });
+    const { scope, token, into } = next;
+    if (scope?.currentCleanup !== undefined) into.push(ofCleanup(scope.currentCleanup, scope));
+    for (const task of itemsOf(scope?.head)) {
+      const tree = ofTask(task, scope as ScopeState);
+      into.push(tree);
+      todo.push({ token: task.token, into: tree.children });
     }
-    for (const inner of each(nestedBelow(token))) {
-      const grown = ofLife(inner);
-      into.push(grown);
-      todo.push({ life: inner, token: inner.token, into: grown.children });
+    for (const inner of itemsOf(nestedBelow(token))) {
+      const tree = ofScope(inner);
+      into.push(tree);
+      todo.push({ scope: inner, token: inner.token, into: tree.children });
     }
   }
   return top;
 }
 
 /** The items of a circular list. */
-function* each<N extends { readonly next: N | undefined }>(head: N | undefined): Generator<N> {
+function* itemsOf<N extends { readonly next: N | undefined }>(head: N | undefined): Generator<N> {
   for (let item = head; item !== undefined; item = item.next === head ? undefined : item.next) yield item;
 }
 
-function ofLife(life: Life): Growing {
-  const { name, token } = life;
+function ofScope(scope: ScopeState): MutableTree {
+  const { name, token } = scope;
   const deadline = token.deadline;
   return {
     kind: 'scope',
     name,
-    state: states[life.state],
+    state: states[scope.state],
     isCancelled: token.isCancelled,
-    ageMs: life.now() - life.started,
+    ageMs: scope.now() - scope.started,
     ...(deadline !== undefined && { deadline }),
     children: [],
   };
 }
 
-function ofTask({ name, token, started, info }: Task<unknown>, life: Life): Growing {
+function ofTask({ name, token, started, info }: Task<unknown>, scope: ScopeState): MutableTree {
   return {
     kind: 'task',
     name,
     state: 'running',
     isCancelled: token.isCancelled,
-    ageMs: life.now() - started,
+    ageMs: scope.now() - started,
     ...(info?.isDaemon === true && { daemon: true as const }),
     ...(info?.site !== undefined && { site: info.site }),
     children: [],
   };
 }
 
-function ofCleanup({ name, started }: { readonly name: string; readonly started: number }, life: Life): Growing {
-  return { kind: 'cleanup', name, state: 'running', isCancelled: false, ageMs: life.now() - started, children: [] };
+function ofCleanup({ name, started }: CurrentCleanup, scope: ScopeState): MutableTree {
+  return { kind: 'cleanup', name, state: 'running', isCancelled: false, ageMs: scope.now() - started, children: [] };
 }
 
-/** How deep a line is indented at most, in levels: the text of a chain would grow with the square of its length. */
-const INDENTED = 64;
+/** The deepest indentation, in levels. Without a limit the text of a chain grows with the square of its length. */
+const MAX_INDENT = 64;
 
 /**
- * A snapshot as text, one line for each scope, task and running cleanup. What is more than 64 levels down is not indented
- * further: its line says how deep it is.
+ * Formats a snapshot as text, with one line for each scope, task and running cleanup.
  *
- * @param tree what `s.tree()` gave
- * @returns lines without a line feed at the end
+ * The indentation stops at 64 levels. Deeper lines begin with their level in brackets. Synchronous.
+ *
+ * @param tree the result of `s.tree()`
+ * @returns the lines, without a line feed at the end
+ * @throws TypeError when `tree` is no tree
  * @example
  * ```ts
  * const clock = new VirtualClock();
@@ -125,11 +128,11 @@ export function formatTree(tree: ScopeTree): string {
     const { tree, first, indent } = next;
     const depth = next.depth + 1;
     lines.push(first + lineOf(tree));
-    // The last one first, since the pile is taken from its end.
+    // The last child first, since `pop` takes from the end.
     for (const [index, child] of [...tree.children.entries()].reverse()) {
       const isLast = index === tree.children.length - 1;
       const first = indent + (isLast ? '└─ ' : '├─ ');
-      if (depth > INDENTED) todo.push({ tree: child, first: `${indent}[${depth}] `, indent, depth });
+      if (depth > MAX_INDENT) todo.push({ tree: child, first: `${indent}[${depth}] `, indent, depth });
       else todo.push({ tree: child, first, indent: indent + (isLast ? '   ' : '│  '), depth });
     }
   }

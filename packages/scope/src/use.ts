@@ -1,13 +1,13 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { isThenable, show } from '@quiesce/internal';
 import { givenUp, reportLate } from './failures.ts';
-import { CLEANING, CLOSED, JOINING, type Life } from './life.ts';
 import type { Cleanup } from './options.ts';
+import { CLEANING, CLOSED, JOINING, type ScopeState } from './scope-state.ts';
 import type { Task } from './task.ts';
 
-/** The machine of `use`: a resource is closed at the scope's end, or when it arrives if that is later. */
+/** Runs `use`: closes a resource at the scope's end, or when it arrives if that is later. */
 export function useIn<T>(
-  life: Life,
+  scope: ScopeState,
   value: T,
   closer: ((resource: Awaited<T>) => unknown) | undefined,
   name: string,
@@ -15,13 +15,13 @@ export function useIn<T>(
 ): Task<Awaited<T>> {
   const keep = (resource: Awaited<T>, token?: CancellationToken): Awaited<T> => {
     const close = closerOf(resource, closer);
-    if (life.state === CLOSED) void closeLate(name, close);
-    else life.defer(close, name);
-    // The scope has given up on this task: the resource is closed now, or soon, and nobody may work with it.
-    if (token !== undefined && life.state >= CLEANING) throw token.reason;
-    // The block has ended, and nothing but this task keeps the scope open: the code that awaits it would come too late.
-    if (token !== undefined && !life.hasBody && life.state === JOINING && life.taskCount === 1) {
-      throw token.isCancelled ? token.reason : life.closed('use');
+    if (scope.state === CLOSED) void closeLate(name, close);
+    else scope.defer(close, name);
+    // The scope has given up on this task. The resource is closed now or soon, so no code may work with it.
+    if (token !== undefined && scope.state >= CLEANING) throw token.reason;
+    // The block has ended, and this task alone keeps the scope open. Code that awaits it would run after the close.
+    if (token !== undefined && !scope.hasBody && scope.state === JOINING && scope.taskCount === 1) {
+      throw token.isCancelled ? token.reason : scope.closedError('use');
     }
     return resource;
   };
@@ -29,12 +29,12 @@ export function useIn<T>(
     isThenable(value)
       ? Promise.resolve(value as Awaited<T>).then((resource) => keep(resource, token))
       : keep(value as Awaited<T>, token);
-  if (life.state >= CLEANING) {
-    // It is refused, but nobody else will close it.
+  if (scope.state >= CLEANING) {
+    // `use` throws, and no other code would close the resource.
     (async () => work())().catch((error) => reportLate('use', 'its scope had ended', error));
-    throw life.closed('use');
+    throw scope.closedError('use');
   }
-  return life.spawn(work, { name: 'use', onFailure: 'isolate' }, above) as Task<Awaited<T>>;
+  return scope.spawn(work, { name: 'use', onFailure: 'isolate' }, above) as Task<Awaited<T>>;
 }
 
 function closerOf<T>(resource: T, closer: ((resource: T) => unknown) | undefined): Cleanup {

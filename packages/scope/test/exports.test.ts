@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 
 test('exactly these names are exported', () => {
   expect(Object.keys(exported).sort()).toEqual([
+    'CleanupTimeoutError',
     'JoinSet',
     'KeyConflictError',
     'LeakError',

@@ -1,13 +1,13 @@
-/** The branch of the latest `select` that rejected with an object. */
+/** For each error object, the branch of the latest `select` that rejected with it. */
 const branches: WeakMap<object, string> = new WeakMap();
 
 /**
- * Names the branch whose failure the latest `select` to reject with this very object had rejected with.
+ * Returns the name of the branch that failed with this error object, in the latest `select` that rejected with it.
  *
  * **Timing.** Synchronous.
  *
- * @param error what was caught
- * @returns the branch's name; `undefined` for a primitive and for what no `select` has rejected with
+ * @param error the caught error
+ * @returns the branch's name; `undefined` for a primitive, and for an object that no `select` has rejected with
  * @example
  * ```ts
  * try {
@@ -21,13 +21,13 @@ export function branchOf(error: unknown): string | undefined {
   return isObject(error) ? branches.get(error) : undefined;
 }
 
-/** Remembers the branch for `branchOf`. */
-export function blame(error: unknown, branch: string): void {
+/** Sets the branch for `branchOf`. */
+export function setBranch(error: unknown, branch: string): void {
   if (isObject(error)) branches.set(error, branch);
 }
 
-/** Forgets a branch: this time the error is not that of a branch. */
-export function absolve(error: unknown): void {
+/** Clears the branch: the latest rejection with this error came from no branch. */
+export function clearBranch(error: unknown): void {
   if (isObject(error)) branches.delete(error);
 }
 

@@ -1,3 +1,4 @@
+export { CleanupTimeoutError, type Unfinished } from '@quiesce/cancellation-token';
 export { branchOf } from './branch-of.ts';
 export type {
   AnyOutcome,
@@ -11,7 +12,7 @@ export type {
   Outcomes,
   ReadyBranch,
 } from './branches.ts';
-export { CleanupTimeoutError, SelectError, type Unfinished } from './errors.ts';
+export { SelectError } from './errors.ts';
 export { type Interval, type IntervalOptions, interval, intervalAt, type MissedTicks } from './interval.ts';
 export { type Match, match } from './match.ts';
 export type { Moment } from './moment.ts';

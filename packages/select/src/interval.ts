@@ -1,30 +1,31 @@
 import { type Clock, type Source, type SourcePromise, sourcePromise, systemClock } from '@quiesce/cancellation-token';
 import { checkChoice, checkOptions, checkTime, defineHandle, refuseExtra, show } from '@quiesce/internal';
-import { Alarm, type Next } from './alarm.ts';
 import { type Moment, momentOf } from './moment.ts';
+import { type NextTick, TimerSource } from './timer-source.ts';
 
-/** What becomes of ticks that were missed because nobody asked in time. */
+/** The behaviour for missed ticks: ticks that were not taken in time. */
 export type MissedTicks = 'burst' | 'delay' | 'skip';
 
-/** How an interval ticks. */
+/** Options for `interval` and `intervalAt`. */
 export interface IntervalOptions {
   /**
-   * `burst` (default): they come at once, one after the other, until all are made up for; `delay`: the next one comes a
-   * whole period after the late one; `skip`: the next one comes at the next multiple of the period.
+   * The behaviour for missed ticks. With `burst` (the default) they are ready at once, one after the other, until the interval
+   * has caught up. With `delay` the next tick comes a full period after the late one. With `skip` it comes at the next multiple
+   * of the period.
    */
   readonly missed?: MissedTicks | undefined;
-  /** Where time comes from; default: the platform's. */
+  /** Source of time. Default: the platform's clock. */
   readonly clock?: Clock | undefined;
 }
 
-/** The options of `interval` and `intervalAt`. */
+/** The names of `IntervalOptions`. */
 const OPTIONS = ['missed', 'clock'];
 
-/** By how many ms a tick may be late without counting as missed: timers are never exact. Tokio's figure. */
+/** How late a tick may be without counting as missed, in ms: timers are never exact. Tokio uses the same value. */
 const TOLERANCE = 5;
 
 /**
- * A tick again and again, as a source; what `interval` returns.
+ * A stream of ticks, as `interval` returns it. It is a source.
  *
  * @see tokio::time::Interval (tokio 1.53)
  * @example
@@ -42,31 +43,33 @@ export class Interval {
     source: (interval) => interval.#protocol,
     facts: ({ period }) => ({ period }),
   });
-  /** How long from one tick to the next, in milliseconds. */
+  /** The time between two ticks, in milliseconds. */
   readonly period: number;
-  readonly #protocol: Alarm<number>;
+  readonly #protocol: TimerSource<number>;
 
   /** @internal */
   constructor(start: number, period: number, missed: MissedTicks, clock: Clock) {
     this.period = period;
-    this.#protocol = new Alarm(clock, start, after(period, missed));
+    this.#protocol = new TimerSource(clock, start, nextTick(period, missed));
   }
 
   /**
    * Waits for the next tick.
    *
+   * **Timing.** If a tick is ready, it is taken synchronously.
+   *
    * **Cancel safety.** As a branch of `select` it takes no tick until it wins. Otherwise the wait cannot be given up.
    *
-   * @returns when the tick was due, on the clock's `now()` scale
+   * @returns the scheduled time of the tick, on the clock's `now()` scale
    */
   tick(): SourcePromise<number> {
     return sourcePromise(this.#protocol);
   }
 
   /**
-   * Begins anew: the next tick comes a whole period from now.
+   * Restarts the interval: the next tick comes a full period from now.
    *
-   * **Timing.** Synchronous, as all that resets. What waits for a tick waits for the new one.
+   * **Timing.** Synchronous, as for all `reset` methods. Present waiters now wait for the new tick.
    *
    * @see tokio::time::Interval::reset (tokio 1.53)
    * @example
@@ -82,7 +85,7 @@ export class Interval {
   }
 
   /**
-   * Begins anew with a tick that is due now.
+   * Restarts the interval: the next tick is ready now.
    *
    * @see tokio::time::Interval::reset_immediately (tokio 1.53)
    */
@@ -91,7 +94,7 @@ export class Interval {
   }
 
   /**
-   * Begins anew with a tick after `ms` milliseconds.
+   * Restarts the interval: the next tick comes after `ms` milliseconds.
    *
    * @param ms milliseconds from 0 to `Infinity` (never)
    * @throws RangeError when `ms` is negative or not a number
@@ -103,10 +106,10 @@ export class Interval {
   }
 
   /**
-   * Begins anew with a tick at a given moment.
+   * Restarts the interval: the next tick comes at a given moment.
    *
    * @param when a `Date`, or a number on the scale of the clock's `now()`
-   * @throws RangeError when it is no moment
+   * @throws RangeError for an invalid date or number
    * @see tokio::time::Interval::reset_at (tokio 1.53)
    */
   resetAt(when: Moment): void {
@@ -117,28 +120,29 @@ export class Interval {
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Interval extends Source<number> {}
 
-/** What becomes of a late tick: when the next one is due. */
-function after(period: number, missed: MissedTicks): Next {
-  return (due, now) => {
-    const late = now - due;
-    if (missed === 'burst' || late <= TOLERANCE) return due + period;
+/** Returns the function that computes the time of the next tick. */
+function nextTick(period: number, missed: MissedTicks): NextTick {
+  return (deadline, now) => {
+    const late = now - deadline;
+    if (missed === 'burst' || late <= TOLERANCE) return deadline + period;
     return now + period - (missed === 'delay' ? 0 : late % period);
   };
 }
 
 /**
- * A tick at once, and then one every `ms` milliseconds: a stream for `select` and `selectEach`.
+ * Ticks immediately, then every `ms` milliseconds. Use it as a branch of `select` or `selectEach`.
  *
- * **Timing.** The first tick is due at the call. A timer exists, and holds the process, only while somebody waits; ticks
- * that came due meanwhile are there, one or several as `missed` says, at the next look. Up to 5 ms late is in time.
+ * **Timing.** The first tick is ready at the call. A timer exists, and keeps the process alive, only while there is a waiter.
+ * After a longer gap, the next poll finds one or several ticks ready, depending on `missed`. A tick that is at most 5 ms late
+ * does not count as missed.
  *
- * **Cancel safety.** A tick that lost a `select` was not taken.
+ * **Cancel safety.** If the interval loses a `select`, no tick is taken.
  *
- * **Fairness.** A tick goes to one of those who wait: the one that has waited longest.
+ * **Fairness.** Each tick goes to one waiter: the one that has waited longest.
  *
- * @param ms milliseconds, above 0, to `Infinity` (one tick and no other)
- * @param options `missed`: what becomes of ticks for which nobody asked in time; `clock`: where time comes from
- * @returns a source whose value is when the tick was due, on the clock's `now()` scale
+ * @param ms milliseconds above 0, up to `Infinity` (a single tick)
+ * @param options `missed`: the behaviour for missed ticks; `clock`: the source of time
+ * @returns a source whose value is the scheduled time of the tick, on the clock's `now()` scale
  * @throws RangeError when `ms` is not above 0, or `missed` is none of the three
  * @see tokio::time::interval, tokio::time::MissedTickBehavior (tokio 1.53)
  * @example
@@ -164,12 +168,14 @@ export function interval(ms: number, options?: IntervalOptions, extra?: unknown)
 }
 
 /**
- * The same with the first tick at a given moment. When that has passed, the first tick is there, and counts as late.
+ * Ticks first at a given moment, then every `ms` milliseconds, as `interval` does. If the moment has passed, the first tick is
+ * ready at the call, and counts as late.
  *
- * @param start when the first tick comes: a `Date`, or a number on the scale of the clock's `now()`
- * @param ms milliseconds from one tick to the next, as of `interval`
- * @param options as of `interval`
- * @throws RangeError when `start` is no moment; and as `interval`
+ * @param start the moment of the first tick: a `Date`, or a number on the scale of the clock's `now()`
+ * @param ms milliseconds between two ticks, as for `interval`
+ * @param options as for `interval`
+ * @returns a source, as `interval`
+ * @throws RangeError for an invalid `start`; and as `interval`
  * @see tokio::time::interval_at (tokio 1.53)
  * @example
  * ```ts

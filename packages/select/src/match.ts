@@ -1,10 +1,9 @@
 import { show } from '@quiesce/internal';
-import type { Branch, BranchValue, Off } from './branches.ts';
+import { type Branch, type BranchValue, type Off, releaseBranch } from './branches.ts';
 import { kindFor, MATCH, OFF } from './kinds.ts';
 import { type Pattern, pattern } from './pattern.ts';
-import { handleOne } from './refused.ts';
 
-/** A branch that only wins with a value that fits; what `match` returns. */
+/** A branch with a pattern, as `match` returns it. It wins only with a value that fits. */
 export interface Match<T, B = unknown> {
   readonly [pattern]: Pattern<B> & { readonly value?: T };
 }
@@ -22,18 +21,18 @@ interface MatchFunction {
 }
 
 /**
- * A branch with a pattern: a value that does not fit switches the branch off for this call, as a pattern of Tokio's.
+ * Adds a pattern to a branch. A value that does not fit switches the branch off for this call, as in Tokio.
  *
- * The value that did not fit is consumed and lost: the one exception to "nothing is lost", and Tokio's. A permit or guard
- * that does not fit is not given back either, so let the guard of such a branch release what it refuses. A source that is
- * closed does not fit either, so `match(rx)` is Tokio's `Some(value) = rx.recv()`. Every other failure stays a failure.
+ * The value that did not fit is consumed and lost. This is the one exception to "nothing is lost", as in Tokio. A permit or
+ * mutex guard that does not fit is not released either, so let the function release it. A closed source does not fit, so
+ * `match(rx)` is Tokio's `Some(value) = rx.recv()`. Every other failure of the branch stays a failure.
  *
- * **Timing.** `guard` is called synchronously by whatever makes the branch ready; what it throws fails the branch.
+ * **Timing.** `guard` is called synchronously when the branch becomes ready. If it throws, the branch fails with that error.
  *
- * **Cancel safety.** As the branch, but for values that do not fit.
+ * **Cancel safety.** That of the branch, except that a value that does not fit is lost.
  *
- * @param branch anything that `select` takes, but for another `match`; one that is off stays off
- * @param guard says whether the value fits; as a type predicate it narrows the type of the value. Default: all fit
+ * @param branch any branch except another `match`; a branch that is off stays off
+ * @param guard returns whether the value fits. A type predicate narrows the type of the value. Default: every value fits
  * @returns a branch
  * @throws TypeError when `branch` cannot be a branch, or `guard` is not a function
  * @see tokio::select!, `<pattern> = <expression>` (tokio 1.53)
@@ -49,12 +48,12 @@ export const match: MatchFunction = (branch: unknown, guard?: unknown) => {
   const kind = kindFor('match', branch);
   if (kind === OFF) return branch as never;
   if (kind & MATCH) {
-    handleOne(branch);
+    releaseBranch(branch);
     throw new TypeError('match: the branch is a match already; combine the two guards into one');
   }
   if (guard !== undefined && typeof guard !== 'function') {
-    handleOne(guard);
-    handleOne(branch);
+    releaseBranch(guard);
+    releaseBranch(branch);
     throw new TypeError(`match: the guard must be a function, got ${show(guard)}`);
   }
   return { [pattern]: { branch, guard } } as never;

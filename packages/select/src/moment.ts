@@ -1,13 +1,13 @@
 import type { Clock } from '@quiesce/cancellation-token';
 import { show } from '@quiesce/internal';
 
-/** A moment: a `Date`, or a number on the scale of the clock's `now()`, such as the value of an interval. */
+/** A moment in time: a `Date`, or a number on the scale of the clock's `now()`, such as the value of an interval. */
 export type Moment = Date | number;
 
 /**
- * A moment on the scale of the clock's `now()`.
+ * Converts a moment to the scale of the clock's `now()`.
  *
- * @throws RangeError when it is no moment
+ * @throws RangeError for an invalid `Date` or number
  */
 export function momentOf(call: string, when: Moment, clock: Clock): number {
   const at = typeof when === 'number' ? when : dateOf(when) - clock.wall() + clock.now();
@@ -17,7 +17,7 @@ export function momentOf(call: string, when: Moment, clock: Clock): number {
   );
 }
 
-/** A Date of another realm too. */
+/** Accepts a `Date` of another realm, too. */
 function dateOf(when: Date): number {
   return typeof when?.getTime === 'function' ? when.getTime() : Number.NaN;
 }

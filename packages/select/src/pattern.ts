@@ -1,28 +1,28 @@
 import { isClosedError, PENDING, type SourceProtocol } from '@quiesce/cancellation-token';
 
-/** The key of what a `match` holds; the same in every copy of this package. */
+/** The key of the pattern in a `match`. Every copy of this package uses the same key. */
 export const pattern: unique symbol = Symbol.for('quiesce.match') as never;
 
-/** Says whether a value fits the pattern. */
+/** Returns whether a value fits the pattern. */
 export type Guard = (value: unknown) => boolean;
 
 /** A branch and the pattern that its value has to fit. */
 export interface Pattern<B> {
   readonly branch: B;
-  /** `undefined`: every value fits, and only a closed source does not. */
+  /** `undefined` when every value fits; then only a closed source does not. */
   readonly guard: Guard | undefined;
 }
 
-/** What `poll` gives for a value that did not fit: it is lost. */
+/** The result of a poll whose value did not fit. The value is lost. */
 export const MISSED: unique symbol = Symbol('missed') as never;
-/** What it gives when the source is closed. */
+/** The result of a poll when the source is closed. */
 export const CLOSED: unique symbol = Symbol('closed') as never;
 
 export function isMatch(branch: object): branch is { readonly [pattern]: Pattern<unknown> } {
   return pattern in branch;
 }
 
-/** Polls; a value that does not fit, and a closed source, are answers like others. */
+/** Polls. Returns `MISSED` for a value that does not fit, and `CLOSED` for a closed source. */
 export function pollMatching(protocol: SourceProtocol<unknown>, guard: Guard | undefined): unknown {
   let value: unknown;
   try {

@@ -1,15 +1,17 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { checkFunction } from '@quiesce/internal';
 
-/** Marks a function that `selectEach` starts again; the same in every copy of this package. */
+/** Marks a function that `selectEach` starts again. Every copy of this package uses the same key. */
 const again: unique symbol = Symbol.for('quiesce.repeat') as never;
 
 /**
- * A function as a branch of `selectEach` that is started again each time it has won.
+ * Makes a function a branch of `selectEach` that starts again each time it has won.
  *
- * **Timing.** It is started again when the next turn begins. Anywhere else it is the function that it was made of.
+ * **Timing.** It starts again when the next round begins. Outside `selectEach` it behaves as `fn`.
  *
- * @param fn the work; its token is cancelled when the loop is left
+ * **Cancel safety.** That of `fn`: the loop cancels and awaits it when it ends.
+ *
+ * @param fn the work; its token is cancelled when the loop ends
  * @returns a branch
  * @throws TypeError when `fn` is not a function
  * @example
@@ -26,7 +28,7 @@ export function repeat<T>(fn: (token: CancellationToken) => T): (token: Cancella
   return Object.assign((token: CancellationToken) => fn(token), { [again]: true });
 }
 
-/** Whether a branch is one that `repeat` has made. */
+/** Whether `repeat` returned this branch. */
 export function isRepeated(branch: unknown): boolean {
   return (branch as { readonly [again]?: true })[again] === true;
 }

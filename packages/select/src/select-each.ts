@@ -1,19 +1,17 @@
 import { reportUncaught } from '@quiesce/cancellation-token';
 import { callable } from '@quiesce/internal';
-import type { AnyBranches, Branches, Outcomes } from './branches.ts';
-import { elseOf, otherwise } from './else.ts';
+import { type AnyBranches, argumentError, type Branches, elseOf, elseOutcome, type Outcomes } from './branches.ts';
 import { checkBranches } from './kinds.ts';
 import { MISSED } from './pattern.ts';
-import { leave, stopTurn, turn } from './race.ts';
-import { addAll, Race } from './record.ts';
-import { refusal } from './refused.ts';
+import { endLoop, runRound, stopRound } from './race.ts';
+import { createRace } from './race-entries.ts';
+import { PAUSED, type Race } from './race-state.ts';
 import { type SelectOptions, settingsOf } from './settings.ts';
-import { RESTING } from './state.ts';
 
 /** The type of {@link selectEach}. */
 export interface SelectEach {
   <B extends Branches<B>>(branches: B, options?: SelectOptions): AsyncGenerator<Outcomes<B>[keyof B], void, undefined>;
-  /** The same, but looks at the branches in the order in which they are written: put the token first. */
+  /** Works as `selectEach`, but polls the branches in the order of declaration. Put the token first. */
   biased<B extends Branches<B>>(
     branches: B,
     options?: Omit<SelectOptions, 'random'>,
@@ -21,29 +19,29 @@ export interface SelectEach {
 }
 
 /**
- * One outcome after another: Tokio's `loop { select! { … } }`, with what is waited for kept from turn to turn.
+ * Gives one outcome after another: Tokio's `loop { select! { … } }`, with functions and waits kept from round to round.
  *
- * A branch that has one value in its life (promise, function, token, signal, task, `sleep`) is off once it has won; a
- * stream (receiver, `interval`) stays until it is closed and drained; a function in `repeat` is started again. A value
- * that does not fit a `match` is lost and switches its branch off for the turn, and for good if it was the only one. A
- * turn in which every branch was switched off so gives `else`, if there is one. When no branch is left the loop ends.
+ * A one-shot branch (promise, function, token, signal, task, `sleep`) is off once it has won. A stream (receiver, `interval`)
+ * stays on until it is closed and drained. A function in `repeat` starts again.
  *
- * **Timing.** Each turn decides as `select` does. Functions are started when the first turn finds nothing ready, else
- * when the second begins, and run on between turns. Leaving the loop cancels them and awaits them.
+ * A value that does not fit a `match` is lost. It switches its branch off for the round, and a one-shot branch for good. A round
+ * in which a pattern switched every branch off gives `else`, if there is one. When no branch is left, the loop ends.
  *
- * **Cancel safety.** A source gives a value only for a turn; between turns nothing is taken. What functions give after
- * the loop was left is lost.
+ * **Timing.** Each round decides as `select` does. Functions start when the first round finds nothing ready, and otherwise when
+ * the second round begins. They keep running between rounds. Leaving the loop cancels and awaits them.
  *
- * **Fairness.** As `select`, at every turn; `selectEach.biased` goes by the order of declaration.
+ * **Cancel safety.** A source gives a value only for a round; between rounds no value is taken. A value that a function returns
+ * after the loop has ended is lost.
  *
- * @param branches as for `select`; those that are off stay off
- * @param options as for `select`; `signal` ends the loop by throwing the reason, `cleanupTimeout` holds when it is left
- * @returns an async generator of outcomes; iterate it once, and to its end or out of it
- * @throws TypeError for what cannot be a branch or a signal, RangeError for a `cleanupTimeout` that is no time, both at
- *   the call; in the loop, the error of the branch that failed, verbatim (`branchOf` names it), except for the
- *   `ClosedError` of a stream; the reason, when cancelled; what functions fail with when they are cancelled, in a
- *   `SelectError` if there is more than one error; `CleanupTimeoutError`. `throw(error)`, which `yield*` passes on, throws that
- *   error, and such failures go to the uncaught handler
+ * **Fairness.** As `select`, in every round. `selectEach.biased` polls in the order of declaration.
+ *
+ * @param branches as for `select`; branches that are off stay off
+ * @param options as for `select`; `signal` ends the loop by throwing the reason; `cleanupTimeout` applies at its end
+ * @returns an async generator of outcomes. Iterate it once, and to its end or until you leave the loop
+ * @throws at the call: TypeError for a value that is no branch or no signal, RangeError for a wrong `cleanupTimeout`. In the
+ *   loop: the error of the branch that failed, verbatim (`branchOf` names it), except for the `ClosedError` of a stream; the
+ *   reason, when cancelled; the errors of cancelled functions, in a `SelectError` if there are several; `CleanupTimeoutError`.
+ *   `throw(error)`, which `yield*` calls, throws that error; errors of cancelled functions then go to the uncaught handler
  * @see tokio::select! in a loop (tokio 1.53)
  * @example
  * ```ts
@@ -70,23 +68,23 @@ function beginLoop(
   isBiased: boolean,
 ): AsyncGenerator<unknown> {
   const race = raceOf(branches, options, isBiased);
-  race.state = RESTING;
-  const exit: Exit = { isAsked: false };
+  race.state = PAUSED;
+  const exit: Exit = { isRequested: false };
   const outcomes = outcomesOf(race, elseOf(branches), exit);
-  const { return: leaves, throw: throws } = outcomes;
-  const leaveNow = (): void => {
-    exit.isAsked = true;
-    stopTurn(race);
+  const { return: nativeReturn, throw: nativeThrow } = outcomes;
+  const exitNow = (): void => {
+    exit.isRequested = true;
+    stopRound(race);
   };
-  // A generator that waits would be left only after the turn that it waits for.
+  // The native methods alone would wait for the end of the pending round.
   return Object.assign(outcomes, {
     return: (value: undefined) => {
-      leaveNow();
-      return leaves.call(outcomes, value);
+      exitNow();
+      return nativeReturn.call(outcomes, value);
     },
     throw: (error: unknown) => {
-      leaveNow();
-      return throws.call(outcomes, error);
+      exitNow();
+      return nativeThrow.call(outcomes, error);
     },
   });
 }
@@ -94,32 +92,30 @@ function beginLoop(
 function raceOf(branches: AnyBranches, options: SelectOptions | undefined, isBiased: boolean): Race {
   try {
     checkBranches(branches);
-    const race = new Race(settingsOf(options, isBiased, true));
-    addAll(race, branches);
-    return race;
+    return createRace(settingsOf(options, isBiased, true), branches);
   } catch (error) {
-    throw refusal(branches, error, isBiased ? 'selectEach.biased' : 'selectEach');
+    throw argumentError(branches, error, isBiased ? 'selectEach.biased' : 'selectEach');
   }
 }
 
-/** Whether somebody wants the loop to end, which may be between two turns that bring nothing. */
+/** Whether `return` or `throw` was called. That may happen between two rounds that give no outcome. */
 interface Exit {
-  isAsked: boolean;
+  isRequested: boolean;
 }
 
 async function* outcomesOf(race: Race, alternative: unknown, exit: Exit): AsyncGenerator<unknown, void, undefined> {
   try {
-    for (let isFirst = true; !exit.isAsked; isFirst = false) {
-      const outcome = await turn(race, isFirst);
+    for (let isFirst = true; !exit.isRequested; isFirst = false) {
+      const outcome = await runRound(race, isFirst);
       if (outcome === undefined) return;
       if (outcome !== MISSED) yield outcome;
-      else if (alternative !== undefined) yield await otherwise(alternative);
+      else if (alternative !== undefined) yield await elseOutcome(alternative);
     }
   } catch (error) {
-    // What a function fails with when it is left must not replace the error that is on its way.
-    await leave(race).catch((other) => reportUncaught(other, { isFatal: false }));
+    // An error of a cancelled function must not replace this error.
+    await endLoop(race).catch((other) => reportUncaught(other, { isFatal: false }));
     throw error;
   } finally {
-    await leave(race);
+    await endLoop(race);
   }
 }

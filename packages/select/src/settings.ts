@@ -1,44 +1,44 @@
-import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
+import { CancellationToken, type Clock, systemClock, type Unfinished } from '@quiesce/cancellation-token';
 import { checkFunction, checkOptions, show } from '@quiesce/internal';
-import type { Unfinished } from './errors.ts';
 
-/** How a select waits. */
+/** Options for `select` and `selectEach`. */
 export interface SelectOptions {
-  /** Cancels the select itself: losers are cancelled and awaited, then it rejects with the reason, verbatim. */
+  /** Cancels the select itself. It cancels and awaits the losers, and then rejects with the reason, verbatim. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
-  /** Chooses the branch that is looked at first: a number from 0 to below 1, as `Math.random`, which is the default. */
+  /** Chooses the branch that is polled first: returns a number from 0 to below 1. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
   /**
-   * How long functions that lost are waited for, in milliseconds from 0; default: as long as they take. Past it the
-   * select rejects with a {@link CleanupTimeoutError}.
+   * How long the select waits for losing functions to end, in milliseconds from 0. Default: no limit. After that the select
+   * rejects with a `CleanupTimeoutError`.
    */
   readonly cleanupTimeout?: number | undefined;
-  /** Where `cleanupTimeout` takes time from; default: the platform's. */
+  /** Source of time for `cleanupTimeout`. Default: the platform's clock. */
   readonly clock?: Clock | undefined;
 }
 
-const BIASED = ['signal', 'cleanupTimeout', 'clock'];
-const OPTIONS = [...BIASED, 'random'];
+const BIASED_OPTIONS = ['signal', 'cleanupTimeout', 'clock'];
+const OPTIONS = [...BIASED_OPTIONS, 'random'];
 
-/** Chooses the branch that is looked at first, of so many, switched-off ones included. */
-export type Start = (count: number) => number;
+/** Chooses the index of the branch to poll first. `count` includes branches that are off. */
+export type StartIndex = (count: number) => number;
 
-/** What was said of a race. */
+/** The settings of a race. */
 export interface Settings {
-  readonly start: Start;
+  readonly startIndex: StartIndex;
+  /** The token of `signal`, or `undefined`. */
   readonly outer: CancellationToken | undefined;
-  readonly limit: Limit | undefined;
-  /** It is a loop: a value ends a turn, and not the race. */
+  readonly cleanupLimit: CleanupLimit | undefined;
+  /** Whether it is a `selectEach`: a value ends a round, and not the race. */
   readonly isLoop: boolean;
 }
 
-/** How long functions that lost are waited for. */
-export class Limit {
+/** The limit that `cleanupTimeout` sets. */
+export class CleanupLimit {
   readonly ms: number;
   readonly clock: Clock;
-  /** Shows who has called the select. */
+  /** Captures the stack of the call, for the error. */
   readonly caller: Error = new Error();
-  /** When each function that runs was started. */
+  /** The start time of each running function. */
   readonly #starts: Map<object, number> = new Map();
 
   constructor(ms: number, clock: Clock) {
@@ -55,17 +55,17 @@ export class Limit {
   }
 }
 
-export function inOrder(): number {
+export function firstIndex(): number {
   return 0;
 }
 
-export function anywhere(count: number): number {
+export function randomIndex(count: number): number {
   return Math.floor(Math.random() * count);
 }
 
-/** A random start, by the user's random source if there is one. */
-export function starter(call: string, random: (() => number) | undefined): Start {
-  if (random === undefined) return anywhere;
+/** Returns a random start, which uses the user's random function if there is one. */
+export function randomStart(call: string, random: (() => number) | undefined): StartIndex {
+  if (random === undefined) return randomIndex;
   checkFunction(`${call}: random`, random);
   return (count) => {
     const index = Math.floor(random() * count);
@@ -75,30 +75,30 @@ export function starter(call: string, random: (() => number) | undefined): Start
 }
 
 /**
- * Reads the options; without any, nothing is made.
+ * Reads the options. Without options it allocates nothing.
  *
- * @throws TypeError when the signal is none, and for unknown options; RangeError when `cleanupTimeout` is no time
+ * @throws TypeError for a wrong signal and for unknown options; RangeError for a wrong `cleanupTimeout`
  */
 export function settingsOf(options: SelectOptions | undefined, isBiased: boolean, isLoop: boolean): Settings {
   if (options === undefined) return isLoop ? (isBiased ? biasedLoop : loop) : isBiased ? biased : random;
   const call = (isLoop ? 'selectEach' : 'select') + (isBiased ? '.biased' : '');
-  checkOptions(call, options, isBiased ? BIASED : OPTIONS);
+  checkOptions(call, options, isBiased ? BIASED_OPTIONS : OPTIONS);
   const { signal, cleanupTimeout: ms, clock = systemClock } = options;
-  const start = isBiased ? inOrder : starter(call, options.random);
+  const startIndex = isBiased ? firstIndex : randomStart(call, options.random);
   const outer = signal === undefined ? undefined : CancellationToken.from(signal, `${call}: signal`);
-  return { start, outer, limit: limitOf(ms, clock), isLoop };
+  return { startIndex, outer, cleanupLimit: cleanupLimitOf(ms, clock), isLoop };
 }
 
-function limitOf(ms: number | undefined, clock: Clock): Limit | undefined {
+function cleanupLimitOf(ms: number | undefined, clock: Clock): CleanupLimit | undefined {
   if (ms === undefined || ms === Number.POSITIVE_INFINITY) return undefined;
-  return new Limit(ms, clock);
+  return new CleanupLimit(ms, clock);
 }
 
-const random: Settings = /* @__PURE__ */ preset(anywhere, false);
-const biased: Settings = /* @__PURE__ */ preset(inOrder, false);
-const loop: Settings = /* @__PURE__ */ preset(anywhere, true);
-const biasedLoop: Settings = /* @__PURE__ */ preset(inOrder, true);
+const random: Settings = /* @__PURE__ */ preset(randomIndex, false);
+const biased: Settings = /* @__PURE__ */ preset(firstIndex, false);
+const loop: Settings = /* @__PURE__ */ preset(randomIndex, true);
+const biasedLoop: Settings = /* @__PURE__ */ preset(firstIndex, true);
 
-function preset(start: Start, isLoop: boolean): Settings {
-  return { start, outer: undefined, limit: undefined, isLoop };
+function preset(startIndex: StartIndex, isLoop: boolean): Settings {
+  return { startIndex, outer: undefined, cleanupLimit: undefined, isLoop };
 }

@@ -8,31 +8,29 @@ import {
   source,
   type Waiter,
 } from '@quiesce/cancellation-token';
-import type { Branch, BranchFunction, BranchValue, Off } from './branches.ts';
-import { FUNCTION, kindFor, MATCH, OFF } from './kinds.ts';
-import { protocolOf } from './look.ts';
+import { watchPromise } from '@quiesce/internal';
+import { type Branch, type BranchFunction, type BranchValue, type Off, releaseBranch } from './branches.ts';
+import { FUNCTION, kindFor, MATCH, OFF, protocolOf } from './kinds.ts';
 import type { Match } from './match.ts';
-import { handleOne } from './refused.ts';
 import { isRepeated, repeat } from './repeat.ts';
-import { watch } from './watched.ts';
 
-/** What came of a branch: a value, or a failure. */
+/** The result of a branch: a value or an error. */
 export type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
-/** The branch that `settle` makes of another one. */
+/** The type of the branch that `settle` returns. */
 type SettledBranch<B> = B extends Off
   ? B
   : B extends Source<unknown> | AbortSignal | PromiseLike<unknown>
     ? Source<Settled<BranchValue<B>>>
     : (token: CancellationToken) => Promise<Settled<BranchValue<B>>>;
 
-/** Passes everything on to a protocol, and makes values of its failures. */
-class Settling implements SourceProtocol<Settled<unknown>> {
+/** Forwards to a protocol, and turns its errors into values. */
+class SettledProtocol implements SourceProtocol<Settled<unknown>> {
   readonly #inner: SourceProtocol<unknown>;
-  /** As of the inner one; and once that is closed, since it then answers the same for ever. */
+  /** Set if the inner protocol is one-shot, and once it is closed: from then on every poll gives the same result. */
   once?: true;
 
-  /** As of the inner one, if that is a call. */
+  /** Set if the inner protocol is that of a call. */
   readonly defer?: () => void;
 
   constructor(inner: SourceProtocol<unknown>) {
@@ -61,14 +59,16 @@ class Settling implements SourceProtocol<Settled<unknown>> {
 }
 
 /**
- * A branch that never fails: its value says whether there was a value or an error.
+ * Makes a branch that never fails: an error becomes its value.
  *
- * **Timing.** That of the branch. In `selectEach` a stream that is closed says so once, and is then off.
+ * Use it when one failing branch must not end the `select`.
  *
- * **Cancel safety.** That of the branch. A function that loses and ends with its cancellation still ends so.
+ * **Timing.** That of the branch. In `selectEach`, a closed stream gives its `ClosedError` once, and is then off.
  *
- * @param branch a source, a signal, a promise or a function; one that is off stays off. To use it with `match`, settle
- *   first: `match(settle(rx), guard)`
+ * **Cancel safety.** That of the branch. A losing function still rejects with its own cancellation.
+ *
+ * @param branch a source, a signal, a promise or a function; a branch that is off stays off. To combine it with `match`,
+ *   settle first: `match(settle(rx), guard)`
  * @returns a branch whose value is `{ ok: true, value }` or `{ ok: false, error }`
  * @throws TypeError when `branch` cannot be a branch, or is a `match`
  * @see the platform's `Promise.allSettled`
@@ -81,13 +81,13 @@ class Settling implements SourceProtocol<Settled<unknown>> {
 export function settle<const B extends Exclude<Branch, Match<unknown>>>(branch: B): SettledBranch<B> {
   const kind = kindFor('settle', branch);
   if (kind & MATCH) {
-    handleOne(branch);
+    releaseBranch(branch);
     throw new TypeError('settle: settle the branch first, and match what comes out');
   }
   if (kind === OFF) return branch as never;
   if (kind === FUNCTION) return settled(branch as BranchFunction) as never;
-  const inner = protocolOf(branch, kind) ?? watch(branch as PromiseLike<unknown>);
-  return { [source]: new Settling(inner) } as never;
+  const inner = protocolOf(branch, kind) ?? watchPromise(branch as PromiseLike<unknown>);
+  return { [source]: new SettledProtocol(inner) } as never;
 }
 
 function settled(fn: BranchFunction): (token: CancellationToken) => Promise<Settled<unknown>> {

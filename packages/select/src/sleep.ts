@@ -1,16 +1,16 @@
 import { type Clock, type Source, systemClock, wait } from '@quiesce/cancellation-token';
 import { checkOptions, checkTime, defineHandle, refuseExtra } from '@quiesce/internal';
-import { Alarm } from './alarm.ts';
 import { type Moment, momentOf } from './moment.ts';
+import { TimerSource } from './timer-source.ts';
 
-/** How a sleep measures time. */
+/** Options for `sleep` and `sleepUntil`. */
 export interface SleepOptions {
-  /** Where time comes from; default: the platform's. */
+  /** Source of time. Default: the platform's clock. */
   readonly clock?: Clock | undefined;
 }
 
 /**
- * A moment in the future, as a source; what `sleep` returns.
+ * A source that is ready once its deadline has passed, as `sleep` returns it.
  *
  * @see tokio::time::Sleep (tokio 1.53)
  * @example
@@ -31,31 +31,31 @@ export class Sleep implements PromiseLike<void> {
     unguarded: ['then'],
     facts: ({ isElapsed, deadline }) => ({ isElapsed, deadline }),
   });
-  readonly #protocol: Alarm<void>;
+  readonly #protocol: TimerSource<void>;
 
   /** @internal */
-  constructor(due: number, clock: Clock) {
-    this.#protocol = new Alarm(clock, due);
+  constructor(deadline: number, clock: Clock) {
+    this.#protocol = new TimerSource(clock, deadline);
   }
 
   /**
-   * When it comes, on the scale of the clock's `now()`.
+   * The deadline, on the scale of the clock's `now()`.
    *
    * @see tokio::time::Sleep::deadline (tokio 1.53)
    */
   get deadline(): number {
-    return this.#protocol.due;
+    return this.#protocol.deadline;
   }
 
-  /** Whether the moment has come. Synchronous. */
+  /** Whether the deadline has passed. Synchronous. */
   get isElapsed(): boolean {
-    return this.#protocol.isDue;
+    return this.#protocol.isElapsed;
   }
 
   /**
-   * Moves the moment to `ms` milliseconds from now, also after it has come.
+   * Sets a new deadline, `ms` milliseconds from now. It may be called after the old deadline has passed.
    *
-   * **Timing.** Synchronous. What waits for this sleep goes on waiting, until the new moment.
+   * **Timing.** Synchronous. Present waiters now wait for the new deadline.
    *
    * @param ms milliseconds from 0 to `Infinity` (never)
    * @throws RangeError when `ms` is negative or not a number
@@ -65,7 +65,7 @@ export class Sleep implements PromiseLike<void> {
    * const clock = new VirtualClock();
    * const idle = sleep(1_000, { clock });
    * await clock.advance(900);
-   * idle.reset(1_000); // something has happened
+   * idle.reset(1_000); // there was activity
    * await clock.advance(900);
    * console.log(idle.isElapsed, idle.deadline); // => false 1900
    * ```
@@ -76,10 +76,10 @@ export class Sleep implements PromiseLike<void> {
   }
 
   /**
-   * The same for a given moment.
+   * Sets the deadline to a given moment, as `reset` does.
    *
    * @param when a `Date`, or a number on the scale of the clock's `now()`
-   * @throws RangeError when it is no moment
+   * @throws RangeError for an invalid date or number
    * @see tokio::time::Sleep::reset (tokio 1.53)
    */
   resetAt(when: Moment): void {
@@ -100,15 +100,16 @@ export class Sleep implements PromiseLike<void> {
 export interface Sleep extends Source<void> {}
 
 /**
- * A moment `ms` milliseconds from now: a branch for `select`, and awaitable.
+ * Waits for `ms` milliseconds. You can await the result, and use it as a `select` branch.
  *
- * **Timing.** The moment is fixed at the call, and it never comes early. A timer exists, and holds the process, only while somebody waits.
- * `sleep(0)` is ready at once; an `await` takes a microtask all the same.
+ * **Timing.** The deadline is fixed at the call, and the sleep is never ready before it. A timer exists, and keeps the process
+ * alive, only while there is a waiter. `sleep(0)` is ready synchronously; an `await` of it still takes a microtask.
  *
- * **Cancel safety.** It can be waited for, given up and waited for again.
+ * **Cancel safety.** You can wait for it, give the wait up, and wait again.
  *
- * @param ms milliseconds from 0 to `Infinity` (never); above 2^31-1 too it waits as long as it says
- * @param options `clock`: where time comes from
+ * @param ms milliseconds from 0 to `Infinity` (never). Times above 2^31-1 work, too
+ * @param options `clock`: the source of time
+ * @returns a {@link Sleep}
  * @throws RangeError when `ms` is negative or not a number
  * @see tokio::time::sleep (tokio 1.53)
  * @example
@@ -127,12 +128,12 @@ export function sleep(ms: number, options?: SleepOptions, extra?: unknown): Slee
 }
 
 /**
- * The same for a given moment. A moment that has passed is ready at once.
+ * Waits until a given moment, as `sleep` does. If the moment has passed, it is ready synchronously.
  *
- * @param when a `Date`, or a number on the scale of the clock's `now()`. What the wall clock does after the call changes
- *   nothing
- * @param options `clock`: where time comes from
- * @throws RangeError when it is no moment
+ * @param when a `Date`, or a number on the scale of the clock's `now()`. Later changes of the wall clock have no effect
+ * @param options `clock`: the source of time
+ * @returns a {@link Sleep}
+ * @throws RangeError for an invalid date or number
  * @see tokio::time::sleep_until (tokio 1.53)
  * @example
  * ```ts

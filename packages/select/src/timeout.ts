@@ -11,55 +11,63 @@ import {
   TimeoutError,
   waiter,
 } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime, dateTime, isThenable, setTimer, show } from '@quiesce/internal';
-import type { BranchFunction, BranchValue } from './branches.ts';
+import {
+  checkOptions,
+  checkTime,
+  dateTime,
+  isThenable,
+  type PromiseSource,
+  setTimer,
+  show,
+  watchPromise,
+} from '@quiesce/internal';
+import { type BranchFunction, type BranchValue, releaseBranches } from './branches.ts';
 import { FUNCTION, kindFor, MATCH, OFF, wrongBranch } from './kinds.ts';
-import { handleAll } from './refused.ts';
 import { select } from './select.ts';
 import { type Settled, settle } from './settle.ts';
-import { type Watched, watch } from './watched.ts';
 
-/** How a timeout waits. */
+/** Options for `timeout`, `timeoutAt` and `moveOnAfter`. */
 export interface TimeoutOptions {
-  /** Gives the wait up, and cancels work that was started here. */
+  /** Gives the wait up, and cancels the function. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
-  /** Where time comes from; default: the platform's. */
+  /** Source of time. Default: the platform's clock. */
   readonly clock?: Clock | undefined;
   /**
-   * For functions that cannot be stopped, such as a query of a client that takes no signal: gives up on the function when it
-   * is cancelled, and does not await it. The function gets what it does later: a value, or a failure other than its
-   * cancellation. `true` drops a late value, and prints a late failure with `console.warn`, once for each promise.
+   * For work that cannot be stopped, such as a query of a client that takes no signal. When the work is cancelled, the call
+   * settles without awaiting it. The given function then receives the late result: a value, or an error other than the
+   * cancellation. `true` drops a late value, and prints a late error with `console.warn`, once for each promise.
    */
   readonly abandon?: boolean | ((late: PromiseSettledResult<unknown>) => void) | undefined;
 }
 
-/** What `moveOnAfter` gives. */
+/** The result of `moveOnAfter`. */
 export type MovedOn<T> =
   | { readonly status: 'fulfilled'; readonly value: T }
   | { readonly status: 'cancelled'; readonly reason: TimeoutError };
 
-/** What one can wait for with a time limit. */
+/** Work that a timeout can limit. */
 type Work = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunction;
 
 /**
- * Waits for work, but no longer than so many milliseconds.
+ * Waits for work, with a time limit.
  *
- * A function is started with a token that has the deadline. At the deadline the token is cancelled, **and the function is
- * awaited**: if it fulfils all the same, its value is the result. So a function that ignores its token takes as long as it
- * takes. With `abandon` the timeout ends at the deadline, and the function runs on. A promise is left alone, and so is a
- * source.
+ * A function receives a token that has the deadline. At the deadline the token is cancelled, **and the function is awaited**.
+ * A value that it still returns is the result. So a function that ignores its token delays the timeout. With `abandon` the
+ * timeout ends at the deadline, and the function keeps running. A promise or a source stays untouched.
  *
- * **Timing.** Work that is ready at the deadline goes before it, also with a time of 0. The timer holds the process.
+ * Use it when a timeout is an error. If it is an ordinary result, use `moveOnAfter`.
  *
- * **Cancel safety.** A source that was not ready in time has given nothing. As a branch of a `select` write
+ * **Timing.** Work that is ready at the deadline wins, even with a time of 0. The timer keeps the process alive.
+ *
+ * **Cancel safety.** A source that was not ready in time gives no value. As a branch of a `select`, write
  * `(token) => timeout(ms, work, { signal: token })`.
  *
  * @param ms milliseconds from 0 to `Infinity` (no limit)
  * @param work a function `(token) => promise`, a promise, a source or a signal
- * @param options `signal`: gives up earlier; `clock`: where time comes from; `abandon`: does not await the function
+ * @param options `signal`: gives up earlier; `clock`: the source of time; `abandon`: does not await the function
  * @returns the value of the work
- * @throws TimeoutError when the time is over; what the work fails with; the reason of `signal`, and then a function that
- *   was not started is not started; RangeError when `ms` is no time; TypeError when `work` or `signal` is none
+ * @throws TimeoutError after the time limit; the error of the work; the reason of `signal`, which also keeps a function from
+ *   starting; RangeError for a wrong `ms`; TypeError for a wrong `work` or `signal`
  * @see tokio::time::timeout (tokio 1.53)
  * @example
  * ```ts
@@ -71,13 +79,13 @@ type Work = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunctio
  * ```
  */
 export async function timeout<W extends Work>(ms: number, work: W, options?: TimeoutOptions): Promise<BranchValue<W>> {
-  return unwrapped(limited('timeout', ms, work, options)) as Promise<BranchValue<W>>;
+  return valueOrThrow(withTimeLimit('timeout', ms, work, options)) as Promise<BranchValue<W>>;
 }
 
 /**
- * Waits for work as `timeout` does, and says so when the time is over, where `timeout` throws.
+ * Waits for work as `timeout` does, and returns a status where `timeout` throws its TimeoutError.
  *
- * For work whose timeout is an ordinary result. Every other failure is thrown.
+ * Use it when a timeout is an ordinary result. Every other failure is thrown.
  *
  * **Timing.** As `timeout`.
  *
@@ -85,7 +93,7 @@ export async function timeout<W extends Work>(ms: number, work: W, options?: Tim
  *
  * @param ms milliseconds from 0 to `Infinity` (no limit)
  * @param work a function `(token) => promise`, a promise, a source or a signal
- * @param options as of `timeout`
+ * @param options as for `timeout`
  * @returns `{ status: 'fulfilled', value }`, or `{ status: 'cancelled', reason }` with the `TimeoutError`
  * @throws as `timeout`, except for its own TimeoutError
  * @see trio.move_on_after (trio 0.30)
@@ -103,16 +111,21 @@ export async function moveOnAfter<W extends Work>(
   work: W,
   options?: TimeoutOptions,
 ): Promise<MovedOn<BranchValue<W>>> {
-  return limited('moveOnAfter', ms, work, options) as Promise<MovedOn<BranchValue<W>>>;
+  return withTimeLimit('moveOnAfter', ms, work, options) as Promise<MovedOn<BranchValue<W>>>;
 }
 
 /**
- * Waits for work, but no longer than to a time of day; otherwise as `timeout`. A time that has passed is one of 0 ms.
+ * Waits for work until a date, as `timeout` does. A date in the past is a time limit of 0 ms.
  *
- * @param date until when
+ * **Timing.** As `timeout`. Later changes of the wall clock have no effect.
+ *
+ * **Cancel safety.** As `timeout`.
+ *
+ * @param date the deadline
  * @param work a function `(token) => promise`, a promise, a source or a signal
- * @param options `signal`: gives up earlier; `clock`: where time comes from
- * @throws what `timeout` throws; RangeError when `date` is not a valid date
+ * @param options as for `timeout`
+ * @returns the value of the work
+ * @throws as `timeout`; RangeError when `date` is not a valid date
  * @see tokio::time::timeout_at (tokio 1.53)
  * @example
  * ```ts
@@ -126,16 +139,16 @@ export async function timeoutAt<W extends Work>(
   work: W,
   options?: TimeoutOptions,
 ): Promise<BranchValue<W>> {
-  return unwrapped(limited('timeoutAt', date, work, options)) as Promise<BranchValue<W>>;
+  return valueOrThrow(withTimeLimit('timeoutAt', date, work, options)) as Promise<BranchValue<W>>;
 }
 
-async function unwrapped(ended: Promise<MovedOn<unknown>>): Promise<unknown> {
+async function valueOrThrow(ended: Promise<MovedOn<unknown>>): Promise<unknown> {
   const outcome = await ended;
   if (outcome.status === 'cancelled') throw outcome.reason;
   return outcome.value;
 }
 
-async function limited(
+async function withTimeLimit(
   call: string,
   given: number | Date,
   work: Work,
@@ -143,17 +156,17 @@ async function limited(
 ): Promise<MovedOn<unknown>> {
   let start: () => Promise<MovedOn<unknown>>;
   try {
-    start = prepared(call, given, work, options);
+    start = prepare(call, given, work, options);
   } catch (error) {
-    // Both: they may be swapped.
-    handleAll({ given, work });
+    // Both, since they may be swapped.
+    releaseBranches({ given, work });
     throw error;
   }
   return start();
 }
 
-/** Looks at the arguments, and does nothing yet. */
-function prepared(
+/** Checks the arguments, and returns the function that starts. */
+function prepare(
   call: string,
   given: number | Date,
   work: Work,
@@ -169,34 +182,34 @@ function prepared(
       ? Math.max(0, dateTime(call, given as Date) - clock.wall())
       : checkTime(`${call}: the time`, given as number);
   const outer = signal === undefined ? undefined : CancellationToken.from(signal, `${call}: signal`);
-  const report = lateReport(call, ms, abandon);
+  const report = createReport(call, ms, abandon);
   return kind === FUNCTION
-    ? () => runLimited(ms, work as BranchFunction, clock, outer, report)
-    : () => awaitLimited(ms, work as Exclude<Work, BranchFunction>, clock, outer);
+    ? () => runFunction(ms, work as BranchFunction, clock, outer, report)
+    : () => awaitWork(ms, work as Exclude<Work, BranchFunction>, clock, outer);
 }
 
-/** A promise or a source, against a timer that only counts once it has fired: what is ready goes first. */
-async function awaitLimited(
+/** Waits for a promise or a source until a timer fires. Work that is ready by then wins. */
+async function awaitWork(
   ms: number,
   given: Exclude<Work, BranchFunction>,
   clock: Clock,
   signal: CancellationToken | undefined,
 ): Promise<MovedOn<unknown>> {
-  // Settled, so that it is no branch of ours that `branchOf` names.
+  // With `settle`, so that `branchOf` does not name this internal branch.
   const work = settle(given);
-  const due = new CancellationToken();
-  // Made here, where the caller is in the stack.
+  const expired = new CancellationToken();
+  // Created here, where the caller is on the stack.
   const error = new TimeoutError(ms);
-  const clear = setTimer(clock, ms, () => due.cancel(error));
+  const clear = setTimer(clock, ms, () => expired.cancel(error));
   try {
-    const outcome = await select.biased({ work, due }, { signal });
-    if (outcome.branch === 'due') return { status: 'cancelled', reason: outcome.value as TimeoutError };
+    const outcome = await select.biased({ work, expired }, { signal });
+    if (outcome.branch === 'expired') return { status: 'cancelled', reason: outcome.value as TimeoutError };
     return { status: 'fulfilled', value: unwrap(outcome.value) };
   } finally {
     clear();
-    // As of a function: what has made the promise may compute, too.
-    const turn = consumeSlice();
-    if (turn !== undefined) await turn;
+    // As for a function: the code behind the promise may compute, too.
+    const pause = consumeSlice();
+    if (pause !== undefined) await pause;
   }
 }
 
@@ -205,42 +218,45 @@ function unwrap(settled: Settled<unknown>): unknown {
   throw settled.error;
 }
 
-async function runLimited(
+async function runFunction(
   ms: number,
   work: BranchFunction,
   clock: Clock,
   outer: CancellationToken | undefined,
   report: Report | undefined,
 ): Promise<MovedOn<unknown>> {
-  // The token's protocol and not its state: a disposed one shares the fate of its parent.
+  // The token's protocol and not its state: a disposed token follows its parent.
   const reason = outer === undefined ? PENDING : outer[source].poll();
   if (reason !== PENDING) throw reason;
   const token = (outer ?? new CancellationToken()).withTimeout(ms, { clock });
-  // Somebody who waits for a deadline holds the process; it also cancels what never looks at its token.
-  const holds = waiter(() => {});
-  token[source].park(holds);
+  // A waiter keeps the process alive until the deadline. It also makes the deadline cancel a token that nothing reads.
+  const keepAlive = waiter(() => {});
+  token[source].park(keepAlive);
   try {
-    return { status: 'fulfilled', value: await (report === undefined ? work(token) : abandoning(token, work, report)) };
+    return {
+      status: 'fulfilled',
+      value: await (report === undefined ? work(token) : runAbandonable(token, work, report)),
+    };
   } catch (error) {
     if (!isCancellationOf(error, token)) throw error;
-    // Of the two limits, the one that was over first.
+    // If the parent was cancelled first, its reason counts.
     if (outer !== undefined && outer[source].poll() === token.reason) throw token.reason;
     return { status: 'cancelled', reason: token.reason as TimeoutError };
   } finally {
-    token[source].unpark(holds);
+    token[source].unpark(keepAlive);
     token.dispose();
     // A loop over work that only computes must not starve the event loop.
-    const turn = consumeSlice();
-    if (turn !== undefined) await turn;
+    const pause = consumeSlice();
+    if (pause !== undefined) await pause;
   }
 }
 
-/** Runs a function until its token is cancelled; what it does later is reported, unless that is its cancellation. */
-async function abandoning(token: CancellationToken, work: BranchFunction, report: Report): Promise<unknown> {
+/** Runs a function until its token is cancelled. Reports a later result, unless it is the cancellation. */
+async function runAbandonable(token: CancellationToken, work: BranchFunction, report: Report): Promise<unknown> {
   const result = work(token);
   if (!isThenable(result)) return result;
-  // Its one lasting reaction: the same promise may be given again and again.
-  const running = watch(result);
+  // Gives the promise one lasting reaction: the same promise may be passed many times.
+  const running = watchPromise(result);
   const outcome = await select.biased({ work: settle({ [source]: running }), stopped: token });
   if (outcome.branch === 'work') return unwrap(outcome.value);
   const { value: reason } = outcome;
@@ -248,53 +264,53 @@ async function abandoning(token: CancellationToken, work: BranchFunction, report
   throw reason;
 }
 
-/** What becomes of the end of work that was abandoned. */
+/** How the result of abandoned work is reported. */
 interface Report {
-  readonly tell: (late: PromiseSettledResult<unknown>) => void;
-  /** Whether one report of a promise is enough. */
+  readonly notify: (late: PromiseSettledResult<unknown>) => void;
+  /** Whether a promise is reported only once. */
   readonly isOnce: boolean;
 }
 
-/** What was abandoned, and is reported once. */
-const abandoned: WeakSet<Watched> = new WeakSet();
+/** Abandoned promises that are reported once. */
+const abandoned: WeakSet<PromiseSource> = new WeakSet();
 
-function reportLater(running: Watched, reason: unknown, report: Report): void {
+function reportLater(running: PromiseSource, reason: unknown, report: Report): void {
   if (report.isOnce) {
     if (abandoned.has(running)) return;
     abandoned.add(running);
   }
-  const told = weakly(reason);
+  const reasonRef = weakRefTo(reason);
   const wake = (): void => {
     let late: PromiseSettledResult<unknown>;
     try {
       late = { status: 'fulfilled', value: running.poll() };
     } catch (error) {
-      if (isCancellation(error) || (error !== undefined && error === told.deref())) return;
+      if (isCancellation(error) || (error !== undefined && error === reasonRef.deref())) return;
       late = { status: 'rejected', reason: error };
     }
-    report.tell(late);
+    report.notify(late);
   };
   // It may have settled since it was abandoned.
   if (running.isSettled) queueMicrotask(wake);
   else running.park(waiter(wake));
 }
 
-/** Does not keep a reason, since it has a stack. One that is thrown later is kept by what throws it. */
-function weakly(reason: unknown): { deref(): unknown } {
+/** Refers to a reason weakly, since its stack takes memory. Work that throws the reason later retains it itself. */
+function weakRefTo(reason: unknown): { deref(): unknown } {
   return Object(reason) === reason ? new WeakRef(reason as object) : { deref: () => reason };
 }
 
-/** @throws TypeError when `abandon` is none of what it may be */
-function lateReport(call: string, ms: number, abandon: TimeoutOptions['abandon']): Report | undefined {
+/** @throws TypeError for a wrong `abandon` */
+function createReport(call: string, ms: number, abandon: TimeoutOptions['abandon']): Report | undefined {
   if (abandon === undefined || abandon === false) return undefined;
-  if (typeof abandon === 'function') return { tell: abandon, isOnce: false };
+  if (typeof abandon === 'function') return { notify: abandon, isOnce: false };
   if (abandon !== true) {
     throw new TypeError(`${call}: abandon must be true, false or a function, got ${show(abandon)}`);
   }
-  const tell = (late: PromiseSettledResult<unknown>): void => {
+  const notify = (late: PromiseSettledResult<unknown>): void => {
     if (late.status === 'fulfilled') return;
     const { console } = globalThis as unknown as { console: { warn(...parts: unknown[]): void } };
     console.warn(`${call}: work that was abandoned after ${ms} ms has failed:`, late.reason);
   };
-  return { tell, isOnce: true };
+  return { notify, isOnce: true };
 }

@@ -12,8 +12,8 @@ import { expectCount, type Row, type Subject, timed, weighed } from '../harness.
 const BURST = 20_000;
 
 const withoutAges = `
-  export const stampOf = () => undefined;
-  export const taskEnds = () => {};
+  export const startTimeOf = () => undefined;
+  export const onTaskEnd = () => {};
 `;
 
 /** The package's own code, with its ages or without; all else is what was built. */
@@ -32,7 +32,7 @@ async function load(name: string, hasAges: boolean): Promise<typeof import('@qui
       {
         name: 'ages',
         setup: (bundler) => {
-          bundler.onLoad({ filter: /src\/stamp\.ts$/ }, () => {
+          bundler.onLoad({ filter: /src\/start-time\.ts$/ }, () => {
             replaced++;
             return hasAges ? undefined : { contents: withoutAges, loader: 'ts' };
           });

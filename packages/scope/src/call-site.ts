@@ -1,12 +1,13 @@
-/** What we need of V8; Safari and Firefox have it as well by now. */
+/** The part of V8's API that is used here. Current versions of Safari and Firefox have it as well. */
 interface Stacks {
   captureStackTrace?(holder: { stack?: string }, above: unknown): void;
 }
 
 /**
- * Where `above` was called: the innermost line of the stack above it, as the engine prints it.
+ * Returns the line that called `above`: the innermost frame of the stack above it, as the engine prints it.
  *
- * @returns `undefined` where the engine cannot leave frames out, was told to keep none, or to make something else of them
+ * @returns the line; `undefined` where the engine cannot leave frames out, keeps none, or where
+ *   `Error.prepareStackTrace` returns something other than a string
  */
 export function siteAbove(above: unknown): string | undefined {
   const holder: { stack?: string } = {};
@@ -15,7 +16,7 @@ export function siteAbove(above: unknown): string | undefined {
     (Error as Stacks).captureStackTrace?.(holder, above);
     stack = holder.stack;
   } catch {
-    // The program's own Error.prepareStackTrace has failed: nothing to fail a spawn for.
+    // The program's own Error.prepareStackTrace threw. That is no reason to fail a spawn.
   }
   if (typeof stack !== 'string') return undefined;
   const line = stack.split('\n').find((line) => /:\d+\)?$/.test(line));
