@@ -2,10 +2,9 @@ import { checkGracePeriod } from './check-grace-period.ts';
 import { checkSignals } from './check-signals.ts';
 import { host } from './host.ts';
 import { limitNames } from './options.ts';
-import type { RunMainOptions } from './run-main.ts';
 
 /** The warnings that `runMain` logs at the start: limits that do not fit each other, and signals that may not arrive. */
-export function checkProgram(options: RunMainOptions): string[] {
+export function checkProgram(options: object): string[] {
   // The probe is not known here, and neither is the grace period outside of Kubernetes, where its default is likely.
   const isPod = host.env['KUBERNETES_SERVICE_HOST'] !== undefined;
   const pod = { periodSeconds: 0, terminationGracePeriodSeconds: isPod ? undefined : Number.POSITIVE_INFINITY };

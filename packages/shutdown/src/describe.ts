@@ -1,9 +1,8 @@
 import type { ShutdownEvent } from './events.ts';
-import { host } from './host.ts';
 import type { Failure, Logger } from './logger.ts';
 import type { CutOffReport } from './report.ts';
-import { describeError, describeRequest } from './request.ts';
-import type { ShutdownProgress } from './shutdown.ts';
+import { describeRequest } from './request.ts';
+import type { ShutdownProgress } from './state.ts';
 
 /** A line for a log, its level, and the error that it is about. */
 type Line = readonly [level: keyof Logger, text: string, failure?: Failure];
@@ -77,15 +76,6 @@ export function describeInFlight(name: string, count: number, names: readonly st
 export function describeProgress({ state, inFlight, waitingFor }: ShutdownProgress): string {
   const whom = waitingFor.length === 0 ? '' : ` (${waitingFor.join(', ')})`;
   return state === 'draining' ? `draining: ${inFlight} in flight${whom}` : `${state}${whom}`;
-}
-
-/** An error with its stack and its causes. Never throws, whatever it is. */
-export function printError(error: unknown): string {
-  try {
-    return host.getBuiltinModule('node:util').inspect(error);
-  } catch {
-    return describeError(error);
-  }
 }
 
 /** `950 ms`, `1.5 s`. */

@@ -1,8 +1,9 @@
 import { checkOptions } from '@quiesce/internal';
 import { at, describeCutOff, describeEvent, formatMs } from './describe.ts';
+import { describeError } from './describe-error.ts';
 import type { HookReport, ShutdownReport } from './report.ts';
 import { checkReport } from './report-json.ts';
-import { describeError, describeRequest } from './request.ts';
+import { describeRequest } from './request.ts';
 
 /** How a report is printed. */
 export interface FormatOptions {

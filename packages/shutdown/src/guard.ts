@@ -2,11 +2,11 @@ import type { Clock } from '@quiesce/cancellation-token';
 import { defineHandle, isNamed } from '@quiesce/internal';
 import { TaskTracker } from '@quiesce/scope';
 import type { Unfinished } from '@quiesce/select';
-import { type Part, partOf } from './parts.ts';
+import { createDrainTarget, type DrainTarget } from './drain-target.ts';
 import type { LeakReport } from './report.ts';
 
 /** What is known of a guard that is held; it must not refer to the guard. */
-interface Held {
+interface HeldGuard {
   readonly name: string;
   readonly started: number;
   /** Where it was made; `undefined`: nobody asked. */
@@ -64,17 +64,17 @@ export class ShutdownGuard implements Disposable {
 }
 
 /** The guards of one shutdown: counted, drained, and named when they are forgotten. */
-export class Guards {
+export class GuardRegistry {
   /** What the shutdown waits for. */
-  readonly part: Part;
+  readonly target: DrainTarget;
   readonly leaks: LeakReport[] = [];
-  readonly #held: Set<Held> = new Set();
+  readonly #held: Set<HeldGuard> = new Set();
   readonly #tracker: TaskTracker = new TaskTracker({ name: 'guards' });
   readonly #clock: Clock;
   /** Told of each; it must not throw. */
   readonly #onLeak: (leak: LeakReport) => void;
   /** `undefined`: leaks are not looked for. */
-  readonly #registry: FinalizationRegistry<Held> | undefined;
+  readonly #registry: FinalizationRegistry<HeldGuard> | undefined;
 
   constructor(clock: Clock, detectsLeaks: boolean, onLeak: (leak: LeakReport) => void) {
     this.#clock = clock;
@@ -86,11 +86,11 @@ export class Guards {
         this.#leaked({ name: held.name, site: held.site });
       });
     }
-    this.part = partOf(this.#tracker, 'guards', { underWay: () => this.#underWay() });
+    this.target = createDrainTarget(this.#tracker, 'guards', { underWay: () => this.#underWay() });
   }
 
   /** A forgotten guard or scope of other packages of ours, which report it as an error that nobody catches. */
-  takeLeak(error: unknown): boolean {
+  recordLeak(error: unknown): boolean {
     if (this.#registry === undefined || !isNamed(error, 'LeakError')) return false;
     const { message, site } = error as Error & { readonly site: string | undefined };
     this.#leaked({ name: message.split(' was forgotten')[0] as string, site });
@@ -104,7 +104,7 @@ export class Guards {
 
   make(name: string, above: unknown): ShutdownGuard {
     const site = this.#registry === undefined ? undefined : siteAbove(above);
-    const held: Held = { name, started: this.#clock.now(), site, counted: this.#tracker.guard() };
+    const held: HeldGuard = { name, started: this.#clock.now(), site, counted: this.#tracker.guard() };
     this.#held.add(held);
     const guard = new ShutdownGuard(name, () => {
       this.#registry?.unregister(held);
@@ -114,7 +114,7 @@ export class Guards {
     return guard;
   }
 
-  #release(held: Held): void {
+  #release(held: HeldGuard): void {
     this.#held.delete(held);
     held.counted.dispose();
   }

@@ -1,6 +1,5 @@
 import { checkChoice, checkFunction, checkKind, checkOptions, defineHandle, show } from '@quiesce/internal';
-import { type Hook, type HookPhase, phases } from './hooks.ts';
-import type { HookFunction } from './machine.ts';
+import { type Hook, type HookFunction, type HookPhase, phases } from './hooks.ts';
 import { checkName } from './options.ts';
 
 /** Where and how a hook runs. */
@@ -27,7 +26,7 @@ export interface HookHandle extends Disposable {
 }
 
 /** The record of a hook, once everything that was said of it has been checked. */
-export function hookOf(name: string, run: HookFunction, options: HookOptions): Hook<HookFunction> {
+export function hookOf(name: string, run: HookFunction, options: HookOptions): Hook {
   checkName('hook', name);
   const call = `hook ${JSON.stringify(name)}`;
   checkFunction(call, run);

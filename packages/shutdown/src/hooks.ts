@@ -14,7 +14,12 @@
  * Not guaranteed: that a hook with a high priority runs early when it must wait for one with a low one.
  */
 
+import type { CancellationToken } from '@quiesce/cancellation-token';
 import { HookError } from './errors.ts';
+import type { ShutdownRequest } from './request.ts';
+
+/** Does the work of a hook. */
+export type HookFunction = (token: CancellationToken, request: ShutdownRequest) => unknown;
 
 /** When a hook runs. */
 export type HookPhase = 'stopping' | 'draining' | 'cleanup' | 'final';
@@ -26,12 +31,12 @@ export const phases: readonly HookPhase[] = ['stopping', 'draining', 'cleanup', 
 export type HookOutcome = 'done' | 'failed' | 'timed out' | 'cut off' | 'skipped';
 
 /** One hook. */
-export interface Hook<F> {
+export interface Hook {
   readonly name: string;
   readonly phase: HookPhase;
   /** The index of that phase. */
   readonly at: number;
-  readonly run: F;
+  readonly run: HookFunction;
   readonly priority: number;
   readonly after: readonly string[];
   /** In ms; `undefined`: the shutdown's `hookTimeout`. */
@@ -47,18 +52,18 @@ export interface Hook<F> {
   error: unknown;
 }
 
-export class Hooks<F> {
+export class Hooks {
   /** In order of registration. */
-  readonly #byName: Map<string, Hook<F>> = new Map();
+  readonly #byName: Map<string, Hook> = new Map();
   /** Those that wait (invariant 4), and others that have begun since: they are taken out when they are met. */
-  readonly #waiting: Hook<F>[] = [];
+  readonly #waiting: Hook[] = [];
 
   /** Every hook there is, in order of registration. */
-  all(): Hook<F>[] {
+  all(): Hook[] {
     return [...this.#byName.values()];
   }
 
-  add(hook: Hook<F>): void {
+  add(hook: Hook): void {
     const { name } = hook;
     if (this.#byName.has(name)) {
       throw new HookError(name, 'taken', 'there is a hook of this name: remove that one, or choose another name');
@@ -69,18 +74,18 @@ export class Hooks<F> {
   }
 
   /** Behind all that it is before, and those of the same rank: the last one in is the first one out. */
-  #placeOf(hook: Hook<F>): number {
+  #placeOf(hook: Hook): number {
     let low = 0;
     let high = this.#waiting.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (isBefore(this.#waiting[middle] as Hook<F>, hook)) high = middle;
+      if (isBefore(this.#waiting[middle] as Hook, hook)) high = middle;
       else low = middle + 1;
     }
     return low;
   }
 
-  #checkAfter(hook: Hook<F>, other: string): void {
+  #checkAfter(hook: Hook, other: string): void {
     const { name, at } = hook;
     if (this.#leads(other, name)) {
       throw new HookError(name, 'cycle', `it would have to run after itself, by way of ${JSON.stringify(other)}`);
@@ -105,7 +110,7 @@ export class Hooks<F> {
   }
 
   /** Takes back one that waits; says whether it did. */
-  remove(hook: Hook<F>): boolean {
+  remove(hook: Hook): boolean {
     if (hook.state !== 'waiting' || this.#byName.get(hook.name) !== hook) return false;
     this.#waiting.splice(this.#waiting.indexOf(hook), 1);
     return this.#byName.delete(hook.name);
@@ -115,10 +120,10 @@ export class Hooks<F> {
    * The hook that is next up to this phase, by its index: those of an earlier phase first, then the highest priority, and of
    * those the last one in (invariant 3).
    */
-  next(upTo: number): Hook<F> | undefined {
+  next(upTo: number): Hook | undefined {
     const waiting = this.#waiting;
     for (let i = waiting.length - 1; i >= 0; i--) {
-      const hook = waiting[i] as Hook<F>;
+      const hook = waiting[i] as Hook;
       if (hook.state !== 'waiting') waiting.splice(i, 1);
       else if (hook.at > upTo) return undefined;
       else if (this.#isFree(hook)) return hook;
@@ -126,7 +131,7 @@ export class Hooks<F> {
     return undefined;
   }
 
-  #isFree(hook: Hook<F>): boolean {
+  #isFree(hook: Hook): boolean {
     if (hook.after.length === 0) return true;
     return hook.after.every((name) => {
       const other = this.#byName.get(name);
@@ -136,6 +141,6 @@ export class Hooks<F> {
 }
 
 /** Whether one hook is before another in rank, whichever was registered first. */
-function isBefore(one: Hook<unknown>, other: Hook<unknown>): boolean {
+function isBefore(one: Hook, other: Hook): boolean {
   return one.at === other.at ? one.priority > other.priority : one.at < other.at;
 }

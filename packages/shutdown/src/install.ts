@@ -1,14 +1,11 @@
-import { CancellationToken, type Timer } from '@quiesce/cancellation-token';
+import { CancellationToken, type Clock, type Timer } from '@quiesce/cancellation-token';
 import { checkKind, checkTime, defineHandle } from '@quiesce/internal';
 import { Scope } from '@quiesce/scope';
-import { describeEvent, printError } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
-import { formatReport } from './format-report.ts';
 import { host } from './host.ts';
 import { isEndBy } from './is-end-by.ts';
 import { onOwnSignal } from './own-signals.ts';
 import type { ShutdownRequest } from './request.ts';
-import type { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
 
 /** What of the process asks for a shutdown. */
@@ -34,6 +31,24 @@ export interface InstallOptions {
 /** The options of `install`. */
 export const installOptions: readonly string[] = ['signals', 'signalDebounce', 'reportSignal'];
 export const installFlags: readonly string[] = ['errors', 'disconnect'];
+
+/** The parts of a shutdown that an installation uses. */
+export interface InstallCallbacks {
+  readonly clock: Clock;
+  readonly stopAccepting: CancellationToken;
+  readonly isRequested: () => boolean;
+  /** Requests the shutdown. Returns whether this was the first request. */
+  readonly request: (request: ShutdownRequest) => boolean;
+  /** Forces the shutdown. Returns false when it was forced before, or has stopped. */
+  readonly force: (signal: string) => boolean;
+  readonly recordError: (where: string, error: unknown) => void;
+  /** Records an error when it is a leak that the user wants to see. Returns whether it did. */
+  readonly recordLeak: (error: unknown) => boolean;
+  readonly signalIgnored: (event: ShutdownEvent & { readonly type: 'signal ignored' }) => void;
+  /** Prints an error, unless a logger was chosen, to which the request goes. */
+  readonly printError: (error: unknown) => void;
+  readonly printReport: () => void;
+}
 
 /** What an installation adds to a process, in one table, from which it is removed again. */
 type Listeners = readonly (readonly [event: string, listener: (first: unknown, second: unknown) => void])[];
@@ -66,11 +81,11 @@ export class Installation implements Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(Installation, {
     name: 'installation',
-    owns: (value) => #shutdown in value,
+    owns: (value) => #callbacks in value,
     dispose: 'uninstall',
     facts: ({ isInstalled }) => ({ isInstalled }),
   });
-  readonly #shutdown: Shutdown;
+  readonly #callbacks: InstallCallbacks;
   readonly #listeners: Listeners;
   /** What a signal does that is not the first one, when the shutdown has been forced, or is over. */
   readonly #exitNow: (signal: string) => void;
@@ -93,22 +108,23 @@ export class Installation implements Disposable {
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(shutdown: Shutdown, options: InstallOptions, exitNow?: (signal: string) => void) {
+  constructor(callbacks: InstallCallbacks, options: InstallOptions, exitNow?: (signal: string) => void) {
     const { signals = defaultSignals(), errors = true, disconnect = true, reportSignal = 'SIGUSR2' } = options;
     // `runMain`, which alone says how to exit, has checked them.
     if (exitNow === undefined) checkInstallOptions('install', options);
     this.#signalDebounce = options.signalDebounce ?? 500;
-    this.#shutdown = shutdown;
-    this.#stopScope = new Scope({ stopSignal: shutdown.stopAccepting });
+    this.#callbacks = callbacks;
+    this.#stopScope = new Scope({ stopSignal: callbacks.stopAccepting });
     this.#exitNow = exitNow ?? ((signal) => this.#raise(signal));
-    const ask = (request: ShutdownRequest): void => void shutdown.machine.ask(request);
     const onError = (error: unknown, origin: unknown): void => this.#failed(error, origin);
     const hasReport = reportSignal !== false && !signals.includes(reportSignal) && host.platform !== 'win32';
     this.#listeners = [
       ...[...new Set(signals)].map((signal) => [signal, () => this.#signalled(signal)] as const),
       ...(errors ? [['uncaughtException', onError] as const] : []),
-      ...(disconnect && host.connected ? [['disconnect', () => ask({ kind: 'disconnect' })] as const] : []),
-      ...(hasReport ? [[reportSignal, () => this.#print()] as const] : []),
+      ...(disconnect && host.connected
+        ? [['disconnect', () => void callbacks.request({ kind: 'disconnect' })] as const]
+        : []),
+      ...(hasReport ? [[reportSignal, () => callbacks.printReport()] as const] : []),
     ];
     for (const [event, listener] of this.#listeners) host.on(event, listener);
     this.#forgetOwnSignals = onOwnSignal((signal) => {
@@ -132,17 +148,17 @@ export class Installation implements Disposable {
     for (const [event, listener] of this.#listeners) host.off(event, listener);
     this.#forgetOwnSignals();
     void this.#stopScope.close();
-    for (const timer of this.#recent.values()) this.#shutdown.machine.clock.clearTimer(timer);
+    for (const timer of this.#recent.values()) this.#callbacks.clock.clearTimer(timer);
     this.#recent.clear();
   }
 
   #signalled(signal: string): void {
-    const { machine } = this.#shutdown;
+    const { isRequested, request, force, signalIgnored } = this.#callbacks;
     const own = this.#ownSignals.get(signal);
     const isOwn = own !== undefined && own.count > 0;
     if (isOwn) own.count--;
-    if (machine.request !== undefined && (isOwn || this.#recent.has(signal))) {
-      this.#ignore({
+    if (isRequested() && (isOwn || this.#recent.has(signal))) {
+      signalIgnored({
         type: 'signal ignored',
         signal,
         why: isOwn ? 'own' : 'repeated',
@@ -154,8 +170,8 @@ export class Installation implements Disposable {
     this.#signals++;
     this.signalled.cancel();
     // Also the first one that comes when all is over but the flushing, which it is not to cut short.
-    if (machine.ask({ kind: 'signal', signal }) || this.#signals === 1) return;
-    if (!machine.forceBy({ by: 'signal', signal })) this.#exitNow(signal);
+    if (request({ kind: 'signal', signal }) || this.#signals === 1) return;
+    if (!force(signal)) this.#exitNow(signal);
   }
 
   /**
@@ -164,7 +180,7 @@ export class Installation implements Disposable {
    */
   #remember(signal: string): void {
     if (this.#signalDebounce === 0) return;
-    const { clock } = this.#shutdown.machine;
+    const { clock } = this.#callbacks;
     const earlier = this.#recent.get(signal);
     if (earlier !== undefined) clock.clearTimer(earlier);
     const forget = (): void =>
@@ -173,34 +189,20 @@ export class Installation implements Disposable {
     this.#recent.set(signal, timer);
   }
 
-  /** Goes to stderr where no logger was chosen: a developer who presses Ctrl-C twice has to see why nothing happened. */
-  #ignore(event: ShutdownEvent & { readonly type: 'signal ignored' }): void {
-    const { observers } = this.#shutdown;
-    if (observers.isUnset) host.stderr.write(`${describeEvent(event)?.[1]}\n`);
-    observers.tell(event);
-  }
-
-  /** Somebody has asked for it, so it goes somewhere, also where nobody has said where texts go. */
-  #print(): void {
-    const { observers } = this.#shutdown;
-    if (observers.isUnset) host.stderr.write(`${formatReport(this.#shutdown.report())}\n`);
-    else observers.print('info');
-  }
-
   #failed(error: unknown, origin: unknown): void {
-    const { machine, observers } = this.#shutdown;
-    if (this.#shutdown.takeLeak(error)) return;
+    const { stopAccepting, request, recordError, recordLeak, printError } = this.#callbacks;
+    if (recordLeak(error)) return;
     // The end of work that was asked to stop, and that nothing waits for.
-    if (origin === 'unhandledRejection' && isEndBy(error, machine.stopAccepting)) return;
+    if (origin === 'unhandledRejection' && isEndBy(error, stopAccepting)) return;
     // Our listener keeps Node from printing it, and nobody else has been asked to.
     if (isUnread(error)) {
       // To log it would be to write again, and fail again, without end.
       if (this.#isUnread) return;
       this.#isUnread = true;
     }
-    if (observers.isUnset) host.stderr.write(`${printError(error)}\n`);
-    const isFirst = machine.ask({ kind: 'error', reason: error });
-    if (!isFirst) machine.failed(origin === 'unhandledRejection' ? 'a rejection' : 'an exception', error);
+    printError(error);
+    const isFirst = request({ kind: 'error', reason: error });
+    if (!isFirst) recordError(origin === 'unhandledRejection' ? 'a rejection' : 'an exception', error);
   }
 
   /** What the signal would have done without us. */

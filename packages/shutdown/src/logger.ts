@@ -1,7 +1,6 @@
 import { isPromise, show } from '@quiesce/internal';
-import { printError } from './describe.ts';
+import { describeError, printError } from './describe-error.ts';
 import { plain } from './report-json.ts';
-import { describeError } from './request.ts';
 
 /**
  * A logger: `console`, pino, the log of Fastify, bunyan, winston, or an object with these three methods.

@@ -1,6 +1,6 @@
 import { checkKind, isError } from '@quiesce/internal';
+import { describeError } from './describe-error.ts';
 import type { ShutdownReport } from './report.ts';
-import { describeError } from './request.ts';
 
 /**
  * A report as JSON, with its errors: those have no JSON of their own.

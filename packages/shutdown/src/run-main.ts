@@ -2,12 +2,12 @@ import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token
 import { checkChoice, checkFunction, checkOptions } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { checkProgram, watchListeners } from './check-program.ts';
+import { createDrainTarget } from './drain-target.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
 import { checkInstallOptions, type InstallOptions, installFlags, installOptions } from './install.ts';
 import { isEndBy } from './is-end-by.ts';
 import { checkShutdownOptions, type ShutdownOptions, shutdownFlags, shutdownOptions } from './options.ts';
-import { partOf } from './parts.ts';
 import { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
 import { Terminal } from './terminal.ts';
@@ -101,10 +101,10 @@ export async function runMain(
     ...pick(options, [...shutdownOptions, ...shutdownFlags]),
     logger: options.logger ?? new Terminal(host.stderr),
   });
-  if (options.checks !== false) for (const warning of checkProgram(options)) shutdown.observers.warn(warning);
+  if (options.checks !== false) for (const warning of checkProgram(options)) shutdown.log.warn(warning);
   const exitNow = (signal: string): never => host.exit(128 + signalNumber(signal));
   const installation = shutdown.installWith(options, exitNow);
-  const unwatch = options.checks === false ? undefined : watchListeners((text) => shutdown.observers.warn(text));
+  const unwatch = options.checks === false ? undefined : watchListeners((text) => shutdown.log.warn(text));
   isRunning = true;
   // Nothing reads stderr any more: not an uncaught error, which would be logged again.
   const ignoreUnread = (): void => {};
@@ -112,7 +112,7 @@ export async function runMain(
   const hold = setInterval(() => {}, LONGEST);
   runProgram(main, shutdown, options);
   await shutdown.ended();
-  if (shutdown.machine.request?.kind !== 'end') installation.signalled.cancel();
+  if (shutdown.sequence.state.request?.kind !== 'end') installation.signalled.cancel();
   const lost = await flushOutput(options.flushTimeout, installation.signalled);
   // Read again: something may have failed in the meantime.
   const { exitCode } = shutdown.report();
@@ -133,7 +133,8 @@ function runProgram(
   shutdown: Shutdown,
   { spawnSites = false, onInterrupted }: RunMainOptions,
 ): void {
-  const { machine, stopNow, stopAccepting } = shutdown;
+  const { sequence, stopNow, stopAccepting } = shutdown;
+  const { clock } = sequence.state;
   const hasWaited = watchWaits(stopAccepting);
   let hasReturned = false;
   let isOver = false;
@@ -145,22 +146,22 @@ function runProgram(
     stop() {},
     drain: async (given) => {
       const token = CancellationToken.from(given);
-      if ((await within(ended, Number.POSITIVE_INFINITY, token, machine.clock)) === 'forced') throw token.reason;
+      if ((await within(ended, Number.POSITIVE_INFINITY, token, clock)) === 'forced') throw token.reason;
     },
   };
   let isEnd = (error: unknown): boolean => isEndBy(error, stopNow);
   const body = async (s: Scope): Promise<void> => {
-    const part = partOf(program, program.name, { tree: () => s.tree() });
-    machine.addPart(part);
+    const target = createDrainTarget(program, program.name, { tree: () => s.tree() });
+    sequence.addTarget(target);
     const isService = (): boolean =>
-      hasWaited() || [...machine.parts].some(({ drainable }) => drainable.isAccepting === true);
+      hasWaited() || [...sequence.targets].some(({ drainable }) => drainable.isAccepting === true);
     const isInterruptible = (): boolean =>
       !hasReturned && (onInterrupted ?? (isService() ? 'success' : 'signal')) === 'signal';
-    machine.program = { part, isInterruptible };
+    sequence.program = { target, isInterruptible };
     // A failure is known before the rest of the program, which waits for the shutdown, has ended.
     s.token.onCancelled((reason) => {
       const error = isCancelledError(reason) && reason.source === 'sibling' ? reason.cause : undefined;
-      machine.ask(error === undefined ? { kind: 'call', reason } : { kind: 'error', reason: error });
+      sequence.request(error === undefined ? { kind: 'call', reason } : { kind: 'error', reason: error });
     });
     // Work that ends because the program stops, or because `main` has cancelled its scope, has not failed.
     isEnd = (error) =>
@@ -173,15 +174,15 @@ function runProgram(
   const ended = scope(body, { signal: stopNow, stopSignal: stopAccepting, name: 'main', spawnSites }).then(
     () => {
       isOver = true;
-      const accepting = [...machine.parts].filter(({ drainable }) => drainable.isAccepting === true);
-      if (machine.request !== undefined || accepting.length === 0) machine.ask({ kind: 'end' });
-      else machine.ask({ kind: 'error', reason: new Error(leftMain(accepting.map(({ name }) => name))) });
+      const accepting = [...sequence.targets].filter(({ drainable }) => drainable.isAccepting === true);
+      if (sequence.state.request !== undefined || accepting.length === 0) sequence.request({ kind: 'end' });
+      else sequence.request({ kind: 'error', reason: new Error(leftMain(accepting.map(({ name }) => name))) });
     },
     (error: unknown) => {
       isOver = true;
-      if (isEnd(error)) machine.ask({ kind: 'end' });
-      else if (!machine.ask({ kind: 'error', reason: error }) && machine.request?.reason !== error) {
-        machine.failed('main', error);
+      if (isEnd(error)) sequence.request({ kind: 'end' });
+      else if (!sequence.request({ kind: 'error', reason: error }) && sequence.state.request?.reason !== error) {
+        sequence.state.recordError('main', error);
       }
     },
   );

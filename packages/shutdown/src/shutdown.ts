@@ -2,41 +2,41 @@ import { type CancellationToken, ClosedError, type Registration } from '@quiesce
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
 import { checkFunction, checkOptions, defineHandle, show } from '@quiesce/internal';
 import type { Drainable, ScopeTree } from '@quiesce/scope';
-import type { ShutdownEvent, ShutdownState } from './events.ts';
-import { Guards, type ShutdownGuard } from './guard.ts';
+import { channelReporter } from './channel.ts';
+import { describeEvent } from './describe.ts';
+import { printError } from './describe-error.ts';
+import { createDrainTarget, inFlightOf } from './drain-target.ts';
+import type { Reporter, ShutdownEvent } from './events.ts';
+import { formatReport } from './format-report.ts';
+import { GuardRegistry, type ShutdownGuard } from './guard.ts';
 import { type HookHandle, type HookOptions, hookOf, RegisteredHook } from './hook-handle.ts';
+import type { HookFunction } from './hooks.ts';
 import { host } from './host.ts';
-import { Installation, type InstallOptions, installFlags, installOptions } from './install.ts';
-import { type HookFunction, Machine } from './machine.ts';
-import { Observers } from './observers.ts';
+import { Installation, type InstallCallbacks, type InstallOptions, installFlags, installOptions } from './install.ts';
+import { MainWarning } from './main-warning.ts';
+import { makeReport } from './make-report.ts';
 import {
   checkName,
   checkShutdownOptions,
   clockOf,
+  type Limits,
   type ShutdownOptions,
   shutdownFlags,
   shutdownOptions,
   tokenOf,
 } from './options.ts';
-import { inFlightOf, type Part, partOf } from './parts.ts';
-import { reportOf, type ShutdownReport } from './report.ts';
+import { ProgressLine, progressTimer } from './progress.ts';
+import type { ShutdownReport } from './report.ts';
+import { ShutdownLog } from './shutdown-log.ts';
+import { ShutdownSequence } from './shutdown-sequence.ts';
+import type { ShutdownProgress, ShutdownState } from './state.ts';
+import { systemdReporter } from './systemd.ts';
+import { watchdogReporter } from './watchdog.ts';
 
 /** What can be said of something to drain. */
 export interface AddOptions {
   /** Says what is under way in it, such as `() => scope.tree()`: reports then name each task, its age and where it was spawned. */
   readonly tree?: (() => ScopeTree) | undefined;
-}
-
-/** How a shutdown stands. */
-export interface ShutdownProgress {
-  /** Where it is. */
-  readonly state: ShutdownState;
-  /** How much is under way in everything that was added, and in guards. */
-  readonly inFlight: number;
-  /** What the shutdown is waiting for now, by name. */
-  readonly waitingFor: readonly string[];
-  /** Since the request, in ms; 0 before. */
-  readonly elapsed: number;
 }
 
 /**
@@ -69,26 +69,26 @@ export class Shutdown {
   static readonly completed: object = /* @__PURE__ */ defineHandle(Shutdown, {
     name: 'shutdown',
     owns: (value) => #guards in value,
-    facts: ({ name, state, progress, machine }) => {
+    facts: ({ name, state, progress, sequence }) => {
       const { inFlight, waitingFor } = progress;
-      const { request, force } = machine;
+      const { request, force } = sequence.state;
       return { name, state, inFlight, waitingFor, request, force };
     },
   });
   /** @internal */
-  readonly machine: Machine;
+  readonly sequence: ShutdownSequence;
   /** @internal */
-  readonly observers: Observers;
+  readonly log: ShutdownLog;
   /** The name given; `undefined`: none. */
   readonly name: string | undefined;
-  readonly #guards: Guards;
+  readonly #guards: GuardRegistry;
+  readonly #reporters: readonly Reporter[];
+  readonly #mainWarning: MainWarning;
   readonly #progress: WatchSender<ShutdownProgress>;
   /** Set when everybody has been told of the end, and the watch is closed. */
   #isOver = false;
-  /** Whether the user has asked for the end, and may await it; unset by the warning. */
-  #isEndAwaited = false;
   /** What requests the shutdown when a token is cancelled; unregistered by the request. */
-  readonly #asking: Registration[] = [];
+  readonly #requesters: Registration[] = [];
   /** The last one; set by `install`. */
   #installation: Installation | undefined;
   /** Settles `stopped()`; made when that is first called. */
@@ -107,23 +107,30 @@ export class Shutdown {
     const limits = checkShutdownOptions('new Shutdown', options);
     const token = tokenOf(options.signal);
     this.name = options.name;
-    this.observers = new Observers(this, options, limits);
-    const tell = (event: ShutdownEvent): void => this.#told(event);
-    this.machine = new Machine(clockOf(options), limits, tell, () => this.#stopped());
-    this.#guards = new Guards(this.machine.clock, options.leakDetection === true, (leak) => {
-      tell({ type: 'leak', name: leak.name, site: leak.site });
+    const clock = clockOf(options);
+    this.log = new ShutdownLog(options);
+    this.sequence = new ShutdownSequence(
+      clock,
+      limits,
+      (event) => this.#emit(event),
+      () => this.#stopped(),
+    );
+    this.#mainWarning = new MainWarning(this.sequence, (text) => this.log.warn(text));
+    this.#guards = new GuardRegistry(clock, options.leakDetection === true, (leak) => {
+      this.#emit({ type: 'leak', name: leak.name, site: leak.site });
     });
-    this.machine.addPart(this.#guards.part);
+    this.sequence.addTarget(this.#guards.target);
+    this.#reporters = this.#makeReporters(options, limits);
     [this.#progress] = watch<ShutdownProgress>(this.progress);
     // Cancelling the token requests the shutdown: law 3 does not let us take it back.
-    this.#asking = [this.stopAccepting.onCancelled((reason) => this.request(reason))];
-    const following = token?.onCancelled((reason) => this.machine.ask({ kind: 'abort', reason }));
-    if (following !== undefined) this.#asking.push(following);
+    this.#requesters = [this.stopAccepting.onCancelled((reason) => this.request(reason))];
+    const following = token?.onCancelled((reason) => this.sequence.request({ kind: 'abort', reason }));
+    if (following !== undefined) this.#requesters.push(following);
   }
 
   /** Where it stands. */
   get state(): ShutdownState {
-    return this.machine.state;
+    return this.sequence.state.current;
   }
 
   /** Whether new work should be sent here: false from the request on. For readiness probes. */
@@ -133,12 +140,12 @@ export class Shutdown {
 
   /** Cancelled when the program is to take in nothing more; its reason says who asked. Cancelling it asks for the shutdown. */
   get stopAccepting(): CancellationToken {
-    return this.machine.stopAccepting;
+    return this.sequence.state.stopAccepting;
   }
 
   /** Cancelled when work must end now: its time is over, the shutdown is forced, or all is drained. */
   get stopNow(): CancellationToken {
-    return this.machine.stopNow;
+    return this.sequence.state.stopNow;
   }
 
   /**
@@ -150,7 +157,7 @@ export class Shutdown {
    * @returns whether this was the first request; all others change nothing
    */
   request(reason?: unknown): boolean {
-    return this.machine.ask({ kind: 'call', ...(reason !== undefined && { reason }) });
+    return this.sequence.request({ kind: 'call', ...(reason !== undefined && { reason }) });
   }
 
   /**
@@ -162,7 +169,7 @@ export class Shutdown {
    * @returns whether this forced it; false when it was forced before, or has stopped
    */
   force(): boolean {
-    return this.machine.forceBy({ by: 'call' });
+    return this.sequence.force({ by: 'call' });
   }
 
   /**
@@ -175,7 +182,7 @@ export class Shutdown {
    * @returns the report; never rejects
    */
   stopped(): Promise<ShutdownReport> {
-    this.#isEndAwaited = true;
+    this.#mainWarning.isEndAwaited = true;
     return this.ended();
   }
 
@@ -225,8 +232,8 @@ export class Shutdown {
    */
   hook(name: string, run: HookFunction, options: HookOptions = {}): HookHandle {
     const hook = hookOf(name, run, options);
-    this.machine.addHook(hook);
-    return new RegisteredHook(name, () => this.machine.hooks.remove(hook));
+    this.sequence.addHook(hook);
+    return new RegisteredHook(name, () => this.sequence.hooks.remove(hook));
   }
 
   /**
@@ -251,9 +258,9 @@ export class Shutdown {
     if (options?.tree !== undefined) checkFunction('add: tree', options.tree);
     const { name } = drainable;
     checkName('add', name);
-    const part = partOf(drainable, name, { tree: options?.tree });
-    this.machine.addPart(part);
-    return () => part.told !== 'stopped' && this.machine.parts.delete(part);
+    const target = createDrainTarget(drainable, name, { tree: options?.tree });
+    this.sequence.addTarget(target);
+    return () => target.notified !== 'stopped' && this.sequence.targets.delete(target);
   }
 
   /**
@@ -279,16 +286,16 @@ export class Shutdown {
 
   /** How it stands now; measured at each reading. */
   get progress(): ShutdownProgress {
-    const { machine } = this;
-    const parts = [...machine.parts];
-    const hooks = machine.current === undefined ? [] : [machine.current];
+    const { state, currentHook } = this.sequence;
+    const targets = [...this.sequence.targets];
+    const hooks = currentHook === undefined ? [] : [currentHook];
     const isDraining = this.state === 'stopping' || this.state === 'draining';
-    const busy = isDraining ? parts.filter((part) => part.state !== 'drained' && inFlightOf(part) > 0) : [];
+    const busy = isDraining ? targets.filter((target) => target.state !== 'drained' && inFlightOf(target) > 0) : [];
     return {
       state: this.state,
-      inFlight: parts.reduce((sum, part) => sum + inFlightOf(part), 0),
+      inFlight: targets.reduce((sum, target) => sum + inFlightOf(target), 0),
       waitingFor: [...busy, ...hooks].map(({ name }) => name),
-      elapsed: Math.round(machine.elapsed()),
+      elapsed: Math.round(state.elapsed()),
     };
   }
 
@@ -308,7 +315,7 @@ export class Shutdown {
    */
   watch(): WatchReceiver<ShutdownProgress> {
     if (this.state !== 'stopped') {
-      this.measured();
+      this.#measure();
       return this.#progress.subscribe();
     }
     const [sender, receiver] = watch(this.progress);
@@ -318,16 +325,10 @@ export class Shutdown {
 
   /** How it stands, at any time: what `stopped()` gives at the end. {@link formatReport} prints it. */
   report(): ShutdownReport {
-    return reportOf(this.machine, this.name, this.#guards.leaks);
+    return makeReport(this.sequence, this.name, this.#guards.leaks);
   }
 
-  /** @internal Whether it is a leak that somebody else has found, and that we were told to look for; then it is reported. */
-  takeLeak(error: unknown): boolean {
-    return this.#guards.takeLeak(error);
-  }
-
-  /** @internal The progress was measured again. */
-  measured(): void {
+  #measure(): void {
     // A failure can come, or a leak be found, when all is over: the watch has ended by then.
     if (!this.#isOver) this.#progress.sendReplace(this.progress);
   }
@@ -368,7 +369,7 @@ export class Shutdown {
     if (this.#installation?.isInstalled === true) {
       throw new TypeError('install: it is installed already; uninstall that first, or each signal would count twice');
     }
-    this.#installation = new Installation(this, options, exitNow);
+    this.#installation = new Installation(this.#installCallbacks(), options, exitNow);
     return this.#installation;
   }
 
@@ -379,40 +380,63 @@ export class Shutdown {
     if (exitCode !== 0) host.exitCode = exitCode;
   }
 
-  #told(event: ShutdownEvent): void {
-    // A signal that lives longer keeps nothing of us, and `stopAccepting` has the waiters of others only.
-    if (event.type === 'requested') for (const registration of this.#asking) registration.unregister();
-    this.observers.tell(event);
-    const { state, program } = this.machine;
-    if (event.type === 'state' && state === 'draining' && program !== undefined) this.#watchMain(program.part);
-    if (event.type === 'cut off' && event.name === program?.part.name) this.#warnOfMain();
-    this.measured();
+  /** Returns the functions that receive each event, in their order. */
+  #makeReporters(options: ShutdownOptions, limits: Limits): Reporter[] {
+    const { log } = this;
+    const line = new ProgressLine(log);
+    const timer = progressTimer(this.sequence.state.clock, options.progressInterval ?? 1_000, () => {
+      this.#measure();
+      line.show(this);
+    });
+    return [
+      ({ type }) => {
+        // A signal that lives longer than the shutdown must not retain it.
+        if (type === 'requested') for (const registration of this.#requesters) registration.unregister();
+      },
+      timer,
+      ...(options.systemd === false ? [] : [systemdReporter(limits, log)]),
+      ...(options.watchdog === true ? [watchdogReporter(limits, log)] : []),
+      channelReporter,
+      log.reporter,
+      line.reporter,
+      this.#mainWarning.reporter,
+      ({ type }) => {
+        // It changes no progress.
+        if (type !== 'signal ignored') this.#measure();
+      },
+    ];
   }
 
-  /** Warns when the end of main is all that is left for a second, long before `main` is cut off. */
-  #watchMain(main: Part): void {
-    const look = (): void => {
-      const { state, parts, current } = this.machine;
-      if (state !== 'draining' || main.state === 'drained') return;
-      const others = [...parts].filter((part) => part !== main && part.state !== 'drained');
-      if (others.length === 0 && current === undefined) this.#warnOfMain();
-      else this.#watchMain(main);
+  #emit(event: ShutdownEvent): void {
+    for (const report of this.#reporters) report(event, this);
+  }
+
+  #installCallbacks(): InstallCallbacks {
+    const { sequence, log } = this;
+    const { state } = sequence;
+    return {
+      clock: state.clock,
+      stopAccepting: state.stopAccepting,
+      isRequested: () => state.request !== undefined,
+      request: (request) => sequence.request(request),
+      force: (signal) => sequence.force({ by: 'signal', signal }),
+      recordError: (where, error) => state.recordError(where, error),
+      recordLeak: (error) => this.#guards.recordLeak(error),
+      // A developer who presses Ctrl-C twice must see why nothing happens.
+      signalIgnored: (event) => {
+        log.writeWithoutLogger(() => describeEvent(event)?.[1] as string);
+        this.#emit(event);
+      },
+      printError: (error) => void log.writeWithoutLogger(() => printError(error)),
+      printReport: () => {
+        if (!log.writeWithoutLogger(() => formatReport(this.report()))) log.printReport(this.report(), 'info');
+      },
     };
-    this.machine.clock.setTimer(1_000, look, { ref: false });
-  }
-
-  #warnOfMain(): void {
-    if (!this.#isEndAwaited) return;
-    this.#isEndAwaited = false;
-    this.observers.warn(
-      'main may be waiting for shutdown.stopped(), which waits for main and its tasks: ' +
-        'await shutdown.stopAccepting.cancelled() there',
-    );
   }
 
   #stopped(): void {
     const report = this.report();
-    this.#told({ type: 'stopped', report });
+    this.#emit({ type: 'stopped', report });
     this.#end?.resolve(report);
     this.#isOver = true;
     this.#progress.close();

@@ -1,6 +1,6 @@
 import { checkKind, defineHandle } from '@quiesce/internal';
+import { oneLine } from './describe-error.ts';
 import type { Logger } from './logger.ts';
-import { oneLine } from './request.ts';
 
 /** What texts are written to: `process.stderr`, or whatever has a `write`. */
 export interface TextStream {

@@ -13,9 +13,11 @@
  *     was frozen wakes in both threads at once.
  */
 
-import type { ShutdownEvent } from './events.ts';
+import { describeError } from './describe-error.ts';
+import type { Reporter, ShutdownEvent } from './events.ts';
 import { host } from './host.ts';
 import type { Limits } from './options.ts';
+import type { ShutdownLog } from './shutdown-log.ts';
 
 const OVER = 0;
 const LENGTH = 1;
@@ -46,8 +48,22 @@ while (Atomics.load(state, ${OVER}) === 0) {
 }
 `;
 
+/** Starts a watchdog with the request. Logs a warning when that fails. */
+export function watchdogReporter(limits: Limits, log: ShutdownLog): Reporter {
+  let watchdog: Watchdog | undefined;
+  const onFailure = (error: unknown): void => log.warn(`the watchdog has failed: ${describeError(error)}`);
+  return (event) => {
+    if (event.type === 'requested') {
+      log.attempt('there is no watchdog', () => {
+        watchdog = new Watchdog(limits, onFailure);
+      });
+    }
+    watchdog?.update(event);
+  };
+}
+
 /** Watches over one shutdown, from its request to its end. */
-export class Watchdog {
+class Watchdog {
   readonly #limits: Limits;
   readonly #state: Int32Array;
   readonly #deadline: Float64Array;
@@ -71,8 +87,8 @@ export class Watchdog {
     worker.unref();
   }
 
-  /** What the machine does, written down for the other thread. */
-  tell(event: ShutdownEvent): void {
+  /** Writes a step of the shutdown to the shared memory. */
+  update(event: ShutdownEvent): void {
     if (event.type === 'state') this.#enter(event.state);
     if (event.type === 'hook:start') {
       this.#say(`hook ${JSON.stringify(event.hook)} in phase ${event.phase}`);

@@ -72,7 +72,7 @@ describe.each(Object.entries(kinds))('%s', (_, make) => {
 
   it('gets the error that requests the shutdown as `err`', async () => {
     const entries: Entry[] = [];
-    await run(make(entries), ({ machine }) => machine.ask({ kind: 'error', reason: new Error('boom') }));
+    await run(make(entries), ({ sequence }) => sequence.request({ kind: 'error', reason: new Error('boom') }));
     expect(entries[0]).toMatchObject({ event: 'requested', kind: 'error' });
     expect(entries[0]?.err?.message).toBe('boom');
   });
