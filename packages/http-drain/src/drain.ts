@@ -1,7 +1,7 @@
 import { show } from '@quiesce/internal';
-import { hook } from './hook.ts';
+import { DrainSequence } from './drain-sequence.ts';
 import { HttpDrain } from './http-drain.ts';
-import { Machine } from './machine.ts';
+import { interceptEvents } from './intercept-events.ts';
 import { NetServer } from './node.ts';
 import { type DrainableApp, type DrainableServer, type HttpDrainOptions, settingsOf } from './options.ts';
 import { drained, followSiblings } from './siblings.ts';
@@ -37,13 +37,13 @@ export function drain(server: DrainableServer | DrainableApp, options: HttpDrain
   const found = serverOf(server);
   if (drained.has(found)) throw new TypeError('drain: this server has a drain already; use that one');
   const settings = settingsOf(options);
-  const machine = new Machine(settings);
+  const sequence = new DrainSequence(settings);
   drained.add(found);
-  hook(machine, found);
-  followSiblings(machine, found);
-  const following = settings.stopping?.onCancelled(() => machine.announce());
-  void machine.parts.wait().then(() => following?.unregister());
-  return new HttpDrain(machine);
+  interceptEvents(sequence, found);
+  followSiblings(sequence, found);
+  const following = settings.stopping?.onCancelled(() => sequence.announce());
+  void sequence.sockets.tracker.wait().then(() => following?.unregister());
+  return new HttpDrain(sequence);
 }
 
 function serverOf(given: unknown): DrainableServer {

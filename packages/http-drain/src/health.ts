@@ -1,4 +1,4 @@
-import type { Machine } from './machine.ts';
+import type { ServerState } from './server-state.ts';
 
 /** What a health handler needs of a response; those of HTTP/1 and HTTP/2 have it. */
 export interface HealthResponse {
@@ -14,11 +14,11 @@ export interface HealthResponse {
 export type HealthHandler = (request: unknown, response: HealthResponse) => void;
 
 /** A handler that answers 200 as long as `isWell` says so, else 503, and names the state. */
-export function healthOf(machine: Machine, isWell: () => boolean): HealthHandler {
+export function healthOf(state: ServerState, isWell: () => boolean): HealthHandler {
   return (_, response) => {
     response.statusCode = isWell() ? 200 : 503;
     response.setHeader('Content-Type', 'text/plain');
     response.setHeader('Cache-Control', 'no-store');
-    response.end(`${machine.phase}\n`);
+    response.end(`${state.phase}\n`);
   };
 }

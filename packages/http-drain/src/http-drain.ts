@@ -1,10 +1,10 @@
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { defineHandle, misused, show } from '@quiesce/internal';
 import type { Drainable } from '@quiesce/scope';
-import { exchangeOf } from './exchange.ts';
+import type { DrainSequence } from './drain-sequence.ts';
 import { type HealthHandler, healthOf } from './health.ts';
-import type { Machine, Phase } from './machine.ts';
 import type { HttpDrainReport } from './report.ts';
+import type { Phase } from './server-state.ts';
 
 /** How far a drain has come: in this order, and never back. `closing` lasts as many turns of the event loop as the backlog needs. */
 export type HttpDrainState = Phase;
@@ -33,46 +33,47 @@ export class HttpDrain implements Drainable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(HttpDrain, {
     name: 'http',
-    owns: (value) => #machine in value,
+    owns: (value) => #sequence in value,
     unguarded: ['drain'],
     facts: ({ name, state, inFlight }) => ({ name, state, inFlight }),
   });
-  readonly #machine: Machine;
+  readonly #sequence: DrainSequence;
   /** Whether new work is welcome: 200 in state `running`, else 503. A request handler that needs no `this`. */
   readonly readiness: HealthHandler;
   /** Whether the process is alive: 200 in every state. A request handler that needs no `this`. */
   readonly liveness: HealthHandler;
 
   /** @internal */
-  constructor(machine: Machine) {
-    this.#machine = machine;
-    this.readiness = healthOf(machine, () => machine.phase === 'running');
-    this.liveness = healthOf(machine, () => true);
+  constructor(sequence: DrainSequence) {
+    const { state } = sequence;
+    this.#sequence = sequence;
+    this.readiness = healthOf(state, () => state.phase === 'running');
+    this.liveness = healthOf(state, () => true);
   }
 
   /** How reports call it. */
   get name(): string {
-    return this.#machine.settings.name;
+    return this.#sequence.state.settings.name;
   }
 
   /** How far it has come. */
   get state(): HttpDrainState {
-    return this.#machine.phase;
+    return this.#sequence.state.phase;
   }
 
   /** How many requests, streams of HTTP/2, and upgraded sockets are open. */
   get inFlight(): number {
-    return this.#machine.inFlight.size;
+    return this.#sequence.exchanges.inFlight.size;
   }
 
   /** Whether one of its servers listens, or is about to. */
   get isAccepting(): boolean {
-    return [...this.#machine.listeners].some(({ isListening }) => isListening);
+    return [...this.#sequence.listeners].some(({ isListening }) => isListening);
   }
 
   /** Names the requests, streams and upgraded sockets that are open, as `GET /path`, without the query. */
   get inFlightNames(): readonly string[] {
-    return Array.from(this.#machine.inFlight, ({ what }) => what);
+    return Array.from(this.#sequence.exchanges.inFlight, ({ label }) => label);
   }
 
   /**
@@ -80,7 +81,7 @@ export class HttpDrain implements Drainable {
    * which end themselves then. Their client comes back elsewhere.
    */
   get draining(): CancellationToken {
-    return this.#machine.draining;
+    return this.#sequence.state.draining;
   }
 
   /**
@@ -93,7 +94,7 @@ export class HttpDrain implements Drainable {
    * @throws TypeError when it is not a request of this server
    */
   tokenOf(request: object): CancellationToken {
-    const exchange = exchangeOf(this.#machine, request);
+    const exchange = this.#sequence.exchanges.find(request);
     if (exchange !== undefined) return exchange.token;
     throw new TypeError(
       `http.tokenOf: expected a request of the server that is drained, got ${show(request)}; pass the one that Node made, as ` +
@@ -107,7 +108,7 @@ export class HttpDrain implements Drainable {
    * **Timing.** Synchronous, idempotent. Connections are still accepted, and everything is served, until `stop`.
    */
   announce(): void {
-    this.#machine.announce();
+    this.#sequence.announce();
   }
 
   /**
@@ -118,7 +119,7 @@ export class HttpDrain implements Drainable {
    * listener closes. From then on a new request gets a 503 with `Retry-After`, and HTTP/2 a GOAWAY.
    */
   stop(): void {
-    this.#machine.stop();
+    this.#sequence.stop();
   }
 
   /**
@@ -132,13 +133,13 @@ export class HttpDrain implements Drainable {
    *   it is neither
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
-    if (typeof this !== 'object' || !(#machine in this)) throw misused(HttpDrain.prototype, 'http', 'drain', this);
-    await this.#machine.drain(CancellationToken.from(token, 'http.drain'));
+    if (typeof this !== 'object' || !(#sequence in this)) throw misused(HttpDrain.prototype, 'http', 'drain', this);
+    await this.#sequence.drain(CancellationToken.from(token, 'http.drain'));
   }
 
   /** What came of the requests since stopping began. */
   report(): HttpDrainReport {
-    const { tally } = this.#machine;
+    const { tally } = this.#sequence.state;
     return { ...tally, cutOff: [...tally.cutOff] };
   }
 }

@@ -10,7 +10,7 @@ type HeadArguments = Parameters<ServerResponse['writeHead']> | readonly unknown[
  * @param isLast asked when the head is written, and not before: another request may come behind this one
  * @param said called when the head says so
  */
-export function sayClose(response: ServerResponse, isLast: () => boolean, said: () => void): void {
+export function markLastResponse(response: ServerResponse, isLast: () => boolean, onMarked: () => void): void {
   const { writeHead } = response;
   response.writeHead = (...head: readonly unknown[]): ServerResponse => {
     // Below 200 it is no answer yet, and 101 has a Connection header of its own.
@@ -18,7 +18,7 @@ export function sayClose(response: ServerResponse, isLast: () => boolean, said: 
     response.shouldKeepAlive = false;
     Reflect.apply(writeHead, response, closing(response, head));
     // Node sets it again for a header that says something else, as one can that was set further below.
-    if (!response.shouldKeepAlive) said();
+    if (!response.shouldKeepAlive) onMarked();
     return response;
   };
 }
