@@ -1,9 +1,16 @@
-import { isPromise } from '@quiesce/internal';
+import { checkFunction, checkOptions, isPromise, show } from '@quiesce/internal';
 import type { Drainable, ScopeTree } from '@quiesce/scope';
 import type { Unfinished } from '@quiesce/select';
 import { describeInFlight } from './describe.ts';
 import { describeError } from './describe-error.ts';
+import { checkName } from './options.ts';
 import type { CutOffReport } from './report.ts';
+
+/** Options for `add`. */
+export interface AddOptions {
+  /** Returns the work in progress, such as `() => scope.tree()`. Reports then name each task, its age and where it was spawned. */
+  readonly tree?: (() => ScopeTree) | undefined;
+}
 
 /** The notices about accepting, in their order: none, that it will end (`announce`), that it has ended (`stop`). */
 export type NoticeLevel = 'none' | 'announced' | 'stopped';
@@ -29,6 +36,21 @@ export interface DrainTarget {
   cutOff: number;
   /** Set with `cutOff`: the names of those items, as far as they are known. */
   cutOffNames: readonly string[];
+}
+
+/** Checks the arguments of `add`, and returns the target. */
+export function drainTargetOf(drainable: Drainable, options: AddOptions | undefined): DrainTarget {
+  if (typeof drainable?.stop !== 'function' || typeof drainable.drain !== 'function') {
+    const { listen } = Object(drainable) as { readonly listen?: unknown };
+    const hint = typeof listen === 'function' ? '; write add(drain(server)), with drain of @quiesce/http-drain' : '';
+    throw new TypeError(`add: expected { name, inFlight, stop(), drain(token) }, got ${show(drainable)}${hint}`);
+  }
+  if (drainable.announce !== undefined) checkFunction('add: announce', drainable.announce);
+  checkOptions('add', options, ['tree']);
+  if (options?.tree !== undefined) checkFunction('add: tree', options.tree);
+  const { name } = drainable;
+  checkName('add', name);
+  return createDrainTarget(drainable, name, { tree: options?.tree });
 }
 
 /** Returns a target in its first state. */

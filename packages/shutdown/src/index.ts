@@ -1,6 +1,7 @@
 export { shutdownChannel } from './channel.ts';
 export { checkGracePeriod, type GracePeriodOptions } from './check-grace-period.ts';
 export { checkSignals, type ProcessFacts } from './check-signals.ts';
+export type { AddOptions } from './drain-target.ts';
 export { HookError } from './errors.ts';
 export type { ShutdownEvent } from './events.ts';
 export { type FormatOptions, formatReport } from './format-report.ts';
@@ -22,7 +23,7 @@ export type {
 export { reportToJson } from './report-json.ts';
 export type { ShutdownRequest } from './request.ts';
 export { type RunMainOptions, runMain } from './run-main.ts';
-export { type AddOptions, Shutdown } from './shutdown.ts';
+export { Shutdown } from './shutdown.ts';
 export { type ShutdownOutcome, type ShutdownWithTimeoutOptions, shutdownWithTimeout } from './shutdown-with-timeout.ts';
 export type { ShutdownForce, ShutdownProgress, ShutdownState } from './state.ts';
 export { Terminal, type TextStream } from './terminal.ts';

@@ -13,7 +13,7 @@ export class ProgressLine {
     this.#log = log;
   }
 
-  /** A terminal is updated at each step. A log gets a line when draining begins with work in flight. */
+  /** Updates a terminal at each step. Writes a log line when draining begins with work in flight. */
   readonly reporter: Reporter = ({ type }, read) => {
     const { state, inFlight } = read.progress;
     const isShown =
@@ -38,19 +38,19 @@ export class ProgressLine {
   }
 }
 
-/** Calls a function every `ms` from the request to the end: drainables do not report changes. `Infinity`: never. */
-export function progressTimer(clock: Clock, ms: number, tick: () => void): Reporter {
+/** Calls a function every `ms` from the request to the end, because drainables report no changes. Never calls it for `Infinity`. */
+export function progressTimer(clock: Clock, ms: number, tick: (read: ShutdownReading) => void): Reporter {
   let timer: Timer | undefined;
-  const start = (): void => {
+  const start = (read: ShutdownReading): void => {
     if (ms === Number.POSITIVE_INFINITY) return;
     const fire = (): void => {
-      tick();
-      start();
+      tick(read);
+      start(read);
     };
     timer = clock.setTimer(Math.max(1, ms), fire, { ref: false });
   };
-  return ({ type }) => {
-    if (type === 'requested') start();
+  return ({ type }, read) => {
+    if (type === 'requested') start(read);
     if (type === 'stopped' && timer !== undefined) clock.clearTimer(timer);
   };
 }

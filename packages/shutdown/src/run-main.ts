@@ -16,60 +16,63 @@ import { within } from './within.ts';
 
 /** Options for `runMain`. */
 export interface RunMainOptions extends ShutdownOptions, InstallOptions {
-  /** Records where each task of the program was spawned, for reports: a stack trace a task. Default: false. */
+  /** Records where each task of the program was spawned, for reports. Costs a stack trace for each task. Default: false. */
   readonly spawnSites?: boolean | undefined;
   /**
-   * How long, in ms, the process waits until stdout and stderr have been read. Default: as long as it takes when the program has
-   * ended by itself, as Node does; 1,000 after a signal and after an error. Output that is lost is reported on stderr, and
-   * makes the exit code 1.
+   * How long, in ms, the process waits until stdout and stderr have been read. Default: no limit when the program has ended
+   * without a signal, as in Node; 1,000 after a signal and after an error. Lost output is reported on stderr, and makes the exit
+   * code 1.
    */
   readonly flushTimeout?: number | undefined;
   /**
-   * The exit code when a signal n arrives before `main` has returned: `success` gives 0 when all went well, as for a
-   * service; `signal` gives 128 + n, as shells expect of a command-line tool. Default: `success` when something has waited for
-   * `shutdown.stopAccepting` by then, or a server that was added accepts requests, as in a service; `signal` otherwise.
+   * The exit code when the signal n arrives before `main` has returned. `success` gives 0 when nothing failed, as for a service.
+   * `signal` gives 128 + n, as shells expect of a command-line tool. Default: `success` when something has waited for
+   * `shutdown.stopAccepting` by then, or an added server accepts requests, as in a service; `signal` otherwise.
    */
   readonly onInterrupted?: 'success' | 'signal' | undefined;
-  /** Whether limits that do not fit, signals that may not arrive and other listeners for them are logged. Default: true. */
+  /** Logs warnings about conflicting limits, signals that may not arrive, and other listeners for them. Default: true. */
   readonly checks?: boolean | undefined;
 }
 
-/** The longest time that a timer of the platform can wait. */
+/** The longest time of a timer of the platform, in ms. */
 const LONGEST = 2 ** 31 - 1;
 
 const runMainOptions: readonly string[] = [...shutdownOptions, ...installOptions, ...['flushTimeout', 'onInterrupted']];
 const runMainFlags: readonly string[] = [...shutdownFlags, ...installFlags, 'spawnSites', 'checks'];
 
-/** Whether a program is running: a process has one. */
+/** Whether a program is running. A process has at most one. */
 let isRunning = false;
 
 /**
- * Owns the process: runs the program in a scope, shuts down in order when it ends, fails, or is told to, and exits.
+ * Owns the process: runs the program in a scope, shuts down in order when the program ends, fails or is requested to stop, and
+ * exits.
  *
- * A service stays in its `main` until `shutdown.stopAccepting` is cancelled; when `main` and its tasks have ended, the
- * shutdown begins by itself. The scope is drained like everything that was added: at `drainTimeout` its token is cancelled.
+ * A service awaits `shutdown.stopAccepting.cancelled()` in its `main`. When `main` and its tasks have ended, the shutdown begins
+ * without a request. The scope is drained like every drainable that was added: at `drainTimeout` its token is cancelled.
  *
- * **Timing.** `main` is called synchronously. The process is held until the end, whatever it waits for.
+ * Use it in the entry file of a program. A library, or a program with another owner of the process, uses `Shutdown`.
+ *
+ * **Timing.** `main` is called synchronously. The process stays alive until the end, even when nothing else keeps it alive.
  *
  * **Cancel safety.** The first signal requests the shutdown, the second forces it, the third exits at once. The same signal within
  * `signalDebounce` counts once: one Ctrl-C often arrives twice.
  *
- * Work of `main` or of a task that rejects because of `stopAccepting` has ended and not failed, whatever it waited with:
- * `fetch`, `timers/promises`, `select`, a nested scope. The other tasks go on until `drainTimeout`.
+ * Work of `main` or of a task that rejects because of `stopAccepting` has ended and not failed. This holds for every way to wait:
+ * `fetch`, `timers/promises`, `select`, a nested scope. The other tasks continue until `drainTimeout`.
  *
  * | the program                                                              | exit code                                    |
  * | ------------------------------------------------------------------------ | -------------------------------------------- |
- * | ends by itself, or is a service that a signal stops, and nothing failed   | 0, or the `process.exitCode` that was set    |
- * | is interrupted by the signal n before `main` has returned: see `onInterrupted` | 128 + n                                 |
+ * | ends without a signal, or is a service that a signal stops; nothing failed | 0, or the `process.exitCode` that was set    |
+ * | is interrupted by the signal n before `main` has returned (`onInterrupted`) | 128 + n                                   |
  * | is forced by the signal n                                                | 128 + n                                      |
  * | fails, runs out of time, or loses output                                 | 1                                            |
  *
  * @param main gets the scope, whose signal is `shutdown.stopNow`, and the shutdown
- * @param options those of `Shutdown` and `install`; `onInterrupted`; `checks`; `spawnSites`; `flushTimeout`. Default
- *   `logger`: lines on stderr
- * @returns never settles: `process.exit` is called with the exit code of the table
- * @throws (rejects) TypeError when `main` is no function; Error when a program is running already, and in a worker thread;
- *   what `new Shutdown` and `install` refuse
+ * @param options those of `Shutdown` and `install`; `onInterrupted`; `checks`; `spawnSites`; `flushTimeout`. The default
+ *   `logger` writes lines to stderr
+ * @returns a promise that never fulfils: `process.exit` is called with the exit code of the table
+ * @throws (rejects) TypeError when `main` is not a function; Error when a program is running already, and in a worker thread; the
+ *   errors of `new Shutdown` and `install` for their options
  * @see effect's `NodeRuntime.runMain`
  * @example
  * <!-- run by test/e2e/run-main-example.test.ts -->
@@ -106,7 +109,7 @@ export async function runMain(
   const installation = shutdown.installWith(options, exitNow);
   const unwatch = options.checks === false ? undefined : watchListeners((text) => shutdown.log.warn(text));
   isRunning = true;
-  // Nothing reads stderr any more: not an uncaught error, which would be logged again.
+  // When nothing reads stderr, the error must not be uncaught: it would be logged to stderr again.
   const ignoreUnread = (): void => {};
   host.stderr.on('error', ignoreUnread);
   const hold = setInterval(() => {}, LONGEST);
@@ -114,7 +117,7 @@ export async function runMain(
   await shutdown.ended();
   if (shutdown.sequence.state.request?.kind !== 'end') installation.signalled.cancel();
   const lost = await flushOutput(options.flushTimeout, installation.signalled);
-  // Read again: something may have failed in the meantime.
+  // Computed anew: something may have failed during the flushing.
   const { exitCode } = shutdown.report();
   clearInterval(hold);
   unwatch?.();
@@ -127,7 +130,7 @@ export async function runMain(
   host.exit();
 }
 
-/** Starts the program as something to drain; its end requests the shutdown. */
+/** Starts the program as a drainable. Its end requests the shutdown. */
 function runProgram(
   main: (scope: Scope, shutdown: Shutdown) => unknown,
   shutdown: Shutdown,
@@ -158,7 +161,7 @@ function runProgram(
     const isInterruptible = (): boolean =>
       !hasReturned && (onInterrupted ?? (isService() ? 'success' : 'signal')) === 'signal';
     sequence.program = { target, isInterruptible };
-    // A failure is known before the rest of the program, which waits for the shutdown, has ended.
+    // A failure requests the shutdown at once: the other tasks may wait for the shutdown before they end.
     s.token.onCancelled((reason) => {
       const error = isCancelledError(reason) && reason.source === 'sibling' ? reason.cause : undefined;
       sequence.request(error === undefined ? { kind: 'call', reason } : { kind: 'error', reason: error });
@@ -188,15 +191,15 @@ function runProgram(
   );
 }
 
-/** The options of one of the calls whose options `runMain` takes. */
+/** Returns the options with these names. */
 function pick(options: object, names: readonly string[]): object {
   return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)));
 }
 
 function leftMain(names: readonly string[]): string {
   return (
-    `runMain: main has returned while ${names.join(', ')} accepts requests, so the program ends. A service stays in main ` +
-    'until it is asked to stop: end main with `await shutdown.stopAccepting.cancelled()`'
+    `runMain: main has returned while ${names.join(', ')} accepts requests, so the program ends. A service waits in main ` +
+    'for the shutdown: end main with `await shutdown.stopAccepting.cancelled()`'
   );
 }
 

@@ -100,7 +100,7 @@ export class ShutdownSequence {
     return true;
   }
 
-  /** Ends every wait. Returns whether this is the first force, before the end. */
+  /** Ends every wait. Returns false when the shutdown was forced before, or has stopped. */
   force(force: ShutdownForce): boolean {
     const { state } = this;
     if (state.request === undefined) this.request({ kind: 'call' });
@@ -135,7 +135,7 @@ export class ShutdownSequence {
 
   #tooLate(what: string): ClosedError {
     return new ClosedError(
-      `${what} comes too late: the shutdown is past the phase in which it would have its turn (state ${this.state.current})`,
+      `${what} comes too late: its phase is over (state ${this.state.current}). Add it before the shutdown reaches that phase`,
     );
   }
 

@@ -1,11 +1,10 @@
 import { type CancellationToken, ClosedError, type Registration } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
-import { checkFunction, checkOptions, defineHandle, show } from '@quiesce/internal';
-import type { Drainable, ScopeTree } from '@quiesce/scope';
-import { channelReporter } from './channel.ts';
+import { checkOptions, defineHandle } from '@quiesce/internal';
+import type { Drainable } from '@quiesce/scope';
 import { describeEvent } from './describe.ts';
 import { printError } from './describe-error.ts';
-import { createDrainTarget, inFlightOf } from './drain-target.ts';
+import { type AddOptions, drainTargetOf, inFlightOf } from './drain-target.ts';
 import type { Reporter, ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
 import { GuardRegistry, type ShutdownGuard } from './guard.ts';
@@ -19,33 +18,27 @@ import {
   checkName,
   checkShutdownOptions,
   clockOf,
-  type Limits,
   type ShutdownOptions,
   shutdownFlags,
   shutdownOptions,
   tokenOf,
 } from './options.ts';
-import { ProgressLine, progressTimer } from './progress.ts';
 import type { ShutdownReport } from './report.ts';
+import { makeReporters } from './reporters.ts';
 import { ShutdownLog } from './shutdown-log.ts';
 import { ShutdownSequence } from './shutdown-sequence.ts';
 import type { ShutdownProgress, ShutdownState } from './state.ts';
-import { systemdReporter } from './systemd.ts';
-import { watchdogReporter } from './watchdog.ts';
-
-/** What can be said of something to drain. */
-export interface AddOptions {
-  /** Says what is under way in it, such as `() => scope.tree()`: reports then name each task, its age and where it was spawned. */
-  readonly tree?: (() => ScopeTree) | undefined;
-}
 
 /**
- * Brings a program to rest: states, phases, hooks and time limits from the first request to the report.
+ * Shuts a program down in order: states, phases, hooks and time limits from the first request to the report.
  *
- * `running → stopping → draining → cleanup → stopped`, in this order and never back. It listens to nothing until `install`
- * is called, and never calls `process.exit`: that is `runMain`'s.
+ * It goes through `running → stopping → draining → cleanup → stopped`, in this order and never back. It has no listeners on the
+ * process until you call `install`, and never calls `process.exit`.
  *
- * **Timing.** A request changes the state synchronously; hooks and drainables are called from a microtask on.
+ * Use it in a library, or in a program that owns its process. For a whole program, `runMain` does the same, runs `main` in a
+ * scope, and exits.
+ *
+ * **Timing.** A request changes the state synchronously. Hooks and drainables are called from a later microtask on.
  *
  * @see tokio's guide to graceful shutdown (tokio.rs/tokio/topics/shutdown)
  * @example
@@ -79,28 +72,28 @@ export class Shutdown {
   readonly sequence: ShutdownSequence;
   /** @internal */
   readonly log: ShutdownLog;
-  /** The name given; `undefined`: none. */
+  /** The name of the shutdown, or `undefined` without one. */
   readonly name: string | undefined;
   readonly #guards: GuardRegistry;
   readonly #reporters: readonly Reporter[];
   readonly #mainWarning: MainWarning;
   readonly #progress: WatchSender<ShutdownProgress>;
-  /** Set when everybody has been told of the end, and the watch is closed. */
+  /** Set when all reporters have received the last event, and the watch is closed. */
   #isOver = false;
-  /** What requests the shutdown when a token is cancelled; unregistered by the request. */
+  /** Callbacks of tokens that request the shutdown. Unregistered by the request. */
   readonly #requesters: Registration[] = [];
-  /** The last one; set by `install`. */
+  /** The last installation. Set by `install`. */
   #installation: Installation | undefined;
-  /** Settles `stopped()`; made when that is first called. */
+  /** The promise of `stopped()`. Made by its first call. */
   #end: { readonly promise: Promise<ShutdownReport>; readonly resolve: (report: ShutdownReport) => void } | undefined;
 
   /**
-   * Makes one that is running, and that nothing but a call or its `signal` can ask.
+   * Creates a shutdown in state `running`. Only a call or its `signal` can request it, until you call `install`.
    *
    * @param options limits, in ms: `readinessDelay`, `drainTimeout`, `cancelTimeout`, `hookTimeout`, `timeout`, `forceTimeout`,
    *   `finalTimeout`; `name`, `signal`, `logger`, `progressInterval`, `leakDetection`, `watchdog`, `systemd`, `clock`
-   * @throws RangeError for a time that is negative or no number; TypeError when `name` is no name, `signal` no signal, or
-   *   `logger` lacks a method
+   * @throws RangeError when a time is negative or not a number; TypeError when `name` is not a name, `signal` is not a signal,
+   *   `logger` lacks a method, or an option is unknown
    */
   constructor(options: ShutdownOptions = {}) {
     checkOptions('new Shutdown', options, shutdownOptions, shutdownFlags);
@@ -120,73 +113,88 @@ export class Shutdown {
       this.#emit({ type: 'leak', name: leak.name, site: leak.site });
     });
     this.sequence.addTarget(this.#guards.target);
-    this.#reporters = this.#makeReporters(options, limits);
+    const measure = (): void => this.#measure();
+    this.#reporters = [
+      ({ type }) => {
+        // A signal that lives longer than the shutdown must not retain it.
+        if (type === 'requested') for (const registration of this.#requesters) registration.unregister();
+      },
+      ...makeReporters(this.sequence, options, this.log, measure),
+      this.#mainWarning.reporter,
+      ({ type }) => {
+        // An ignored signal changes no progress.
+        if (type !== 'signal ignored') measure();
+      },
+    ];
     [this.#progress] = watch<ShutdownProgress>(this.progress);
-    // Cancelling the token requests the shutdown: law 3 does not let us take it back.
+    // Cancelling the token requests the shutdown. A cancellation is final (law 3), so the token cannot be restored.
     this.#requesters = [this.stopAccepting.onCancelled((reason) => this.request(reason))];
     const following = token?.onCancelled((reason) => this.sequence.request({ kind: 'abort', reason }));
     if (following !== undefined) this.#requesters.push(following);
   }
 
-  /** Where it stands. */
+  /** The current state. */
   get state(): ShutdownState {
     return this.sequence.state.current;
   }
 
-  /** Whether new work should be sent here: false from the request on. For readiness probes. */
+  /** Whether new work is welcome: true until the request. Use it in readiness probes. */
   get isReady(): boolean {
     return this.state === 'running';
   }
 
-  /** Cancelled when the program is to take in nothing more; its reason says who asked. Cancelling it asks for the shutdown. */
+  /** Cancelled when the program must accept no more work. Its reason is the reason of the request. Cancelling it requests the shutdown. */
   get stopAccepting(): CancellationToken {
     return this.sequence.state.stopAccepting;
   }
 
-  /** Cancelled when work must end now: its time is over, the shutdown is forced, or all is drained. */
+  /** Cancelled when work must end now: at `drainTimeout`, by a force, or when all work is drained. */
   get stopNow(): CancellationToken {
     return this.sequence.state.stopNow;
   }
 
   /**
-   * Asks for the shutdown.
+   * Starts the shutdown.
    *
-   * **Timing.** Synchronous: the state has changed when it returns. It waits for nothing; `stopped()` does.
+   * **Timing.** Synchronous: the state has changed when it returns. It does not wait for the end. `stopped()` does.
    *
-   * @param reason what everybody sees as the reason, verbatim; default: a `CancelledError` with the source `shutdown`
-   * @returns whether this was the first request; all others change nothing
+   * @param reason becomes the reason of the shutdown and of both tokens, verbatim. Default: a `CancelledError` with the source
+   *   `shutdown`
+   * @returns whether this was the first request. Later requests change nothing
    */
   request(reason?: unknown): boolean {
     return this.sequence.request({ kind: 'call', ...(reason !== undefined && { reason }) });
   }
 
   /**
-   * Ends all waiting: both tokens are cancelled, the hooks that are left share `forceTimeout`, then those that are `final`
-   * run. What a second signal and the total deadline do.
+   * Forces the shutdown, as a second signal and the total `timeout` do. It cancels both tokens and ends every wait. The remaining
+   * hooks share `forceTimeout`, and the `final` hooks run after them.
    *
-   * **Timing.** Synchronous; asks for the shutdown if nobody has.
+   * **Timing.** Synchronous. Requests the shutdown first when it is still running.
    *
-   * @returns whether this forced it; false when it was forced before, or has stopped
+   * @returns false when the shutdown was forced before, or has stopped
    */
   force(): boolean {
     return this.sequence.force({ by: 'call' });
   }
 
   /**
-   * Waits for the end of the shutdown, whoever asks for it and whenever.
+   * Waits for the end of the shutdown. It does not request the shutdown.
    *
-   * **Cancel safety.** It can be awaited any number of times, also afterwards. A hook that awaits it waits for itself, until
-   * its timeout. So does the `main` of `runMain`, or a task of its scope, until `drainTimeout`: there await
-   * `stopAccepting.cancelled()`. A warning says so once nothing else has been left for a second.
+   * Do not await it in a hook, which would wait for itself until its timeout. Do not await it in the `main` of `runMain` or in a
+   * task of its scope, which would wait until `drainTimeout`: await `stopAccepting.cancelled()` there. When nothing else has been
+   * left for a second, a warning is logged.
    *
-   * @returns the report; never rejects
+   * **Cancel safety.** You can await it any number of times, also after the end.
+   *
+   * @returns the report. Never rejects
    */
   stopped(): Promise<ShutdownReport> {
     this.#mainWarning.isEndAwaited = true;
     return this.ended();
   }
 
-  /** @internal The same, for those that cannot be waited for in their turn. */
+  /** @internal As `stopped`, for callers that the shutdown does not wait for. */
   ended(): Promise<ShutdownReport> {
     if (this.#end === undefined) {
       let resolve: (report: ShutdownReport) => void = () => {};
@@ -200,21 +208,23 @@ export class Shutdown {
   }
 
   /**
-   * Registers a hook: something to be done on the way out, once.
+   * Registers a hook: a function that runs once during the shutdown.
    *
-   * Hooks of one phase run one at a time: by `priority`, higher first; of the same priority the last one registered first,
-   * so that what was opened first is closed last; `after` goes before both. One that throws, or does not end in time, is
-   * recorded, and the next one runs.
+   * Hooks of one phase run one at a time: by `after`, then by `priority`, higher first, then the last one registered first. The
+   * resource that was opened first is therefore closed last. A hook that throws, or does not end in time, is recorded, and the
+   * next one runs.
    *
-   * **Timing.** Never called synchronously by `hook`. One that is registered while its phase is under way runs in it.
+   * Use it for resources that drainables use. In `runMain`, close resources that tasks use with `scope.use` or `scope.defer`.
    *
-   * @param name how texts and `after` call it; each name once
-   * @param run gets a token, cancelled at its timeout and by force, and the request; may return a promise, which is awaited
+   * **Timing.** `hook` never calls it synchronously. A hook that is registered while its phase runs still runs in that phase.
+   *
+   * @param name unique name in reports, log lines and `after`
+   * @param run gets a token, which is cancelled at its timeout and by a force, and the request. A returned promise is awaited
    * @param options `phase`, `priority`, `after`, `timeout`
-   * @returns a handle, to take it back
-   * @throws HookError when the name is taken, `after` names a hook that there is not, or of a later phase, or itself in the
-   *   end; ClosedError when its phase is over; TypeError for what is no name, function, phase or list; RangeError for a
-   *   timeout or priority that is no number
+   * @returns a handle, which removes the hook
+   * @throws HookError when the name is taken, or `after` names an unknown hook, a hook of a later phase, or forms a cycle;
+   *   ClosedError when its phase is over; TypeError when a name, function, phase or list is of the wrong kind; RangeError for a
+   *   bad timeout or priority
    * @example
    * ```ts
    * const shutdown = new Shutdown();
@@ -237,38 +247,30 @@ export class Shutdown {
   }
 
   /**
-   * Takes in something that accepts work: it is stopped when the program stops accepting, and its work is waited for.
+   * Adds a drainable: it is stopped when the program stops accepting work, and its work is awaited.
    *
-   * **Timing.** `announce()`, where it has one, is called when stopping begins, `stop()` after `readinessDelay`, then
-   * `drain()`; synchronously here what is due already.
+   * **Timing.** `announce()`, which is optional, is called when stopping begins. `stop()` is called after `readinessDelay`, and
+   * then `drain()`. During a shutdown, `add` calls the missed notices synchronously.
    *
-   * @param drainable a tracker, a server, a pool: whatever has `name`, `inFlight`, `stop()` and `drain(token)`
-   * @param options `tree`: says what is under way in it
-   * @returns takes it back: it is neither stopped nor waited for; says whether that came in time
-   * @throws ClosedError when draining is over; TypeError for what is no drainable, or no function that gives a tree
+   * @param drainable a tracker, a server, a pool, or any object with `name`, `inFlight`, `stop()` and `drain(token)`
+   * @param options `tree`: returns the work in progress, for reports
+   * @returns a function that removes the drainable, which is then neither stopped nor awaited. It returns whether that was in time
+   * @throws ClosedError when draining is over; TypeError when `drainable` is not a drainable, or `tree` is not a function
    */
   add(drainable: Drainable, options?: AddOptions): () => boolean {
-    if (typeof drainable?.stop !== 'function' || typeof drainable.drain !== 'function') {
-      const { listen } = Object(drainable) as { readonly listen?: unknown };
-      const hint = typeof listen === 'function' ? '; write add(drain(server)), with drain of @quiesce/http-drain' : '';
-      throw new TypeError(`add: expected { name, inFlight, stop(), drain(token) }, got ${show(drainable)}${hint}`);
-    }
-    if (drainable.announce !== undefined) checkFunction('add: announce', drainable.announce);
-    checkOptions('add', options, ['tree']);
-    if (options?.tree !== undefined) checkFunction('add: tree', options.tree);
-    const { name } = drainable;
-    checkName('add', name);
-    const target = createDrainTarget(drainable, name, { tree: options?.tree });
+    const target = drainTargetOf(drainable, options);
     this.sequence.addTarget(target);
     return () => target.notified !== 'stopped' && this.sequence.targets.delete(target);
   }
 
   /**
-   * Counts something as in flight until the guard is disposed: an acquisition, a request, a job.
+   * Counts one item as in flight until the guard is disposed, such as a request or a job.
    *
-   * @param name how reports call it
-   * @returns the guard; `using guard = shutdown.guard('import')`
-   * @throws TypeError for what is no name
+   * Use it for single items. For many, add a `TaskTracker`.
+   *
+   * @param name its name in reports
+   * @returns the guard, which you can bind with `using`
+   * @throws TypeError when `name` is not a name
    * @example
    * ```ts
    * const shutdown = new Shutdown();
@@ -284,7 +286,7 @@ export class Shutdown {
     return this.#guards.make(name, Shutdown.prototype.guard);
   }
 
-  /** How it stands now; measured at each reading. */
+  /** The current progress. Each access measures it anew. */
   get progress(): ShutdownProgress {
     const { state, currentHook } = this.sequence;
     const targets = [...this.sequence.targets];
@@ -300,9 +302,9 @@ export class Shutdown {
   }
 
   /**
-   * The progress as a `watch`: changed at each step, and each `progressInterval` while the shutdown waits.
+   * Subscribes to the progress, as a `watch` channel. It changes at each step, and at each `progressInterval` during the shutdown.
    *
-   * @returns a receiver of its own, for the caller to close; it ends with the shutdown
+   * @returns a new receiver, which you close. It ends with the shutdown
    * @example
    * ```ts
    * const shutdown = new Shutdown();
@@ -323,27 +325,30 @@ export class Shutdown {
     return receiver;
   }
 
-  /** How it stands, at any time: what `stopped()` gives at the end. {@link formatReport} prints it. */
+  /** Returns a report of the current state, at any time. At the end it equals the result of `stopped()`. {@link formatReport} prints it. */
   report(): ShutdownReport {
     return makeReport(this.sequence, this.name, this.#guards.leaks);
   }
 
   #measure(): void {
-    // A failure can come, or a leak be found, when all is over: the watch has ended by then.
+    // An error or a leak may be recorded after the end, when the watch is closed.
     if (!this.#isOver) this.#progress.sendReplace(this.progress);
   }
 
   /**
-   * Listens to the process: signals, errors that nobody caught, a parent that disconnects.
+   * Requests the shutdown on signals, uncaught errors, and a parent that disconnects.
    *
    * The first signal requests the shutdown, the second forces it, the third does what it would have done without the
    * installation. The same signal within `signalDebounce` counts once. A signal that the process sends to itself with
-   * `process.kill` never forces; that function is wrapped while anything is installed. When the shutdown has stopped, everything
-   * is uninstalled, and `process.exitCode` is set if ours is not 0. After `uninstall` the process is left alone.
+   * `process.kill` never forces. That function is wrapped while anything is installed. When the shutdown has stopped, all
+   * listeners are removed, and `process.exitCode` is set unless the exit code is 0. After `uninstall` the process is unchanged.
+   *
+   * Do not use it with `runMain`, which installs the shutdown itself.
    *
    * @param options `signals`, `signalDebounce`, `errors`, `disconnect`, `reportSignal`
-   * @returns the installation, to be uninstalled; also as `using`
-   * @throws TypeError for what is no signal, and when it is installed already; then nothing is installed; ClosedError when the shutdown has stopped
+   * @returns the installation, which you can uninstall or bind with `using`
+   * @throws TypeError for a name that is not a signal, and when the shutdown is installed already. Nothing is installed then.
+   *   ClosedError when the shutdown has stopped
    * @example
    * ```ts
    * const shutdown = new Shutdown({ logger: false });
@@ -359,52 +364,27 @@ export class Shutdown {
     checkOptions('install', options, installOptions, installFlags);
     const isFirst = this.#installation === undefined;
     const installation = this.installWith(options);
-    if (isFirst) void this.ended().then(({ exitCode }) => this.#leave(exitCode));
+    if (isFirst) void this.ended().then(({ exitCode }) => this.#finishInstallation(exitCode));
     return installation;
   }
 
-  /** @internal The same, for whoever ends the process itself. */
+  /** @internal As `install`, for a caller that ends the process itself. */
   installWith(options: InstallOptions, exitNow?: (signal: string) => void): Installation {
     if (this.state === 'stopped') throw new ClosedError('install: the shutdown has stopped; make a new one');
     if (this.#installation?.isInstalled === true) {
-      throw new TypeError('install: it is installed already; uninstall that first, or each signal would count twice');
+      throw new TypeError(
+        'install: it is installed already; uninstall that installation first, or each signal would count twice',
+      );
     }
     this.#installation = new Installation(this.#installCallbacks(), options, exitNow);
     return this.#installation;
   }
 
-  /** A process that was let go of before is none of ours. */
-  #leave(exitCode: number): void {
+  /** Does nothing when the installation was uninstalled before. */
+  #finishInstallation(exitCode: number): void {
     if (this.#installation?.isInstalled !== true) return;
     this.#installation.uninstall();
     if (exitCode !== 0) host.exitCode = exitCode;
-  }
-
-  /** Returns the functions that receive each event, in their order. */
-  #makeReporters(options: ShutdownOptions, limits: Limits): Reporter[] {
-    const { log } = this;
-    const line = new ProgressLine(log);
-    const timer = progressTimer(this.sequence.state.clock, options.progressInterval ?? 1_000, () => {
-      this.#measure();
-      line.show(this);
-    });
-    return [
-      ({ type }) => {
-        // A signal that lives longer than the shutdown must not retain it.
-        if (type === 'requested') for (const registration of this.#requesters) registration.unregister();
-      },
-      timer,
-      ...(options.systemd === false ? [] : [systemdReporter(limits, log)]),
-      ...(options.watchdog === true ? [watchdogReporter(limits, log)] : []),
-      channelReporter,
-      log.reporter,
-      line.reporter,
-      this.#mainWarning.reporter,
-      ({ type }) => {
-        // It changes no progress.
-        if (type !== 'signal ignored') this.#measure();
-      },
-    ];
   }
 
   #emit(event: ShutdownEvent): void {
@@ -422,7 +402,7 @@ export class Shutdown {
       force: (signal) => sequence.force({ by: 'signal', signal }),
       recordError: (where, error) => state.recordError(where, error),
       recordLeak: (error) => this.#guards.recordLeak(error),
-      // A developer who presses Ctrl-C twice must see why nothing happens.
+      // After a second Ctrl-C, a developer must see why nothing happens.
       signalIgnored: (event) => {
         log.writeWithoutLogger(() => describeEvent(event)?.[1] as string);
         this.#emit(event);

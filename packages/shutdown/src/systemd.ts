@@ -10,7 +10,7 @@ export function systemdReporter(limits: Limits, log: ShutdownLog): Reporter {
   return (event) => {
     if (event.type !== 'requested') return;
     const status = `shutting down: ${describeRequest(event.request)}`;
-    log.attempt('systemd is not told', () => notifySystemd(limits, status, (text) => log.warn(text)));
+    log.attempt('systemd could not be notified', () => notifySystemd(limits, status, (text) => log.warn(text)));
   };
 }
 

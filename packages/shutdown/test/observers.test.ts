@@ -45,7 +45,7 @@ describe('a watchdog', () => {
       },
     });
     expect(await run({ watchdog: true }, 'deploy')).toContain(
-      'there is no watchdog: Access to this API has been restricted',
+      'the watchdog could not be started: Access to this API has been restricted',
     );
   });
 
@@ -69,7 +69,7 @@ describe('systemd', () => {
     vi.stubEnv('NOTIFY_SOCKET', '/run/systemd/notify');
     vi.stubEnv('SYSTEMD_EXEC_PID', undefined);
     replace('node:child_process', { spawn: refused });
-    expect(await run({}, 'deploy')).toContain('systemd is not told: Access to this API has been restricted');
+    expect(await run({}, 'deploy')).toContain('systemd could not be notified: Access to this API has been restricted');
   });
 
   it('is told in one line, whatever the reason is, and by default how long all may take', async () => {

@@ -156,7 +156,7 @@ describe('a logger', () => {
       'warn api: cut off: http (3 in flight)',
       'error api: hook "fails" failed after 5 ms: Error: disk full',
       'warn api: hook "hangs" was given up after 70 ms, its time limit',
-      'warn api: forced by the deadline: nothing is waited for',
+      'warn api: forced by the deadline: nothing is awaited',
       'warn api: hook "cut" was given up after 75 ms',
       'warn api: hook "eats the rest" was given up after 1.0 s, its time limit',
       'warn api: hook "skipped" was skipped: no time is left',

@@ -145,7 +145,7 @@ describe('close-with-grace', () => {
     unsubscribe(shutdownChannel, listen);
     process.exitCode = undefined;
     expect(events).toMatchObject([{ force }]);
-    expect(lines[0]).toMatch(/^forced by (SIGUSR1|the deadline): nothing is waited for$/);
+    expect(lines[0]).toMatch(/^forced by (SIGUSR1|the deadline): nothing is awaited$/);
   });
 
   it('skips events that are not asked for', () => {
