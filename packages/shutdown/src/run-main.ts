@@ -60,12 +60,12 @@ let isRunning = false;
  * Work of `main` or of a task that rejects because of `stopAccepting` has ended and not failed. This holds for every way to wait:
  * `fetch`, `timers/promises`, `select`, a nested scope. The other tasks continue until `drainTimeout`.
  *
- * | the program                                                              | exit code                                    |
- * | ------------------------------------------------------------------------ | -------------------------------------------- |
- * | ends without a signal, or is a service that a signal stops; nothing failed | 0, or the `process.exitCode` that was set    |
+ * | the program                                                                 | exit code                                 |
+ * | --------------------------------------------------------------------------- | ----------------------------------------- |
+ * | ends without a signal, or is a service that a signal stops; nothing failed  | 0, or the `process.exitCode` that was set |
  * | is interrupted by the signal n before `main` has returned (`onInterrupted`) | 128 + n                                   |
- * | is forced by the signal n                                                | 128 + n                                      |
- * | fails, runs out of time, or loses output                                 | 1                                            |
+ * | is forced by the signal n                                                   | 128 + n                                   |
+ * | fails, runs out of time, or loses output                                    | 1                                         |
  *
  * @param main gets the scope, whose signal is `shutdown.stopNow`, and the shutdown
  * @param options those of `Shutdown` and `install`; `onInterrupted`; `checks`; `spawnSites`; `flushTimeout`. The default
