@@ -1,24 +1,28 @@
 import { show } from '@quiesce/internal';
-import { hook } from './hook.ts';
+import { DrainSequence } from './drain-sequence.ts';
 import { HttpDrain } from './http-drain.ts';
-import { Machine } from './machine.ts';
+import { interceptEvents } from './intercept-events.ts';
 import { NetServer } from './node.ts';
 import { type DrainableApp, type DrainableServer, type HttpDrainOptions, settingsOf } from './options.ts';
 import { drained, followSiblings } from './siblings.ts';
 
 /**
- * Makes a server of `node:http`, `node:https` or `node:http2` drainable: to be stopped with nothing cut off.
+ * Makes a server of `node:http`, `node:https` or `node:http2` drainable, so that it can be stopped without cutting off requests.
  *
- * Fastify listens with several servers where its host has several addresses, as its default `localhost` often has. All of
- * them are drained, whether you pass the app or `app.server`.
+ * Fastify opens several servers when its host has several addresses, as its default `localhost` often has. All of them are
+ * drained, whether you pass the app or `app.server`.
  *
- * **Timing.** Call it before the server listens: connections that were accepted before are seen from their next request
- * on only. It changes nothing until `announce` or `stop`.
+ * Use it for servers with keep-alive connections, load balancers or upgrades. For a server that may drop its idle connections at
+ * once, Node's `server.close()` is enough.
  *
- * @param server the server, or an app that has it as `server`; for Express and Koa what `listen` returned, for Fastify the
- *   app, for Hono what `serve` returned
- * @param options `name`, times in ms, what answers new requests, what ends upgraded sockets
- * @throws TypeError when `server` is none of those, or is drained already, or an option is unknown or of the wrong kind;
+ * **Timing.** Synchronous. Call it before the server listens: a connection that was accepted before is known only from its next
+ * request on. It changes no response until `announce` or `stop`.
+ *
+ * @param server the server, or an app that has it as `server`: for Express and Koa the result of `listen`, for Fastify the app,
+ *   for Hono the result of `serve`
+ * @param options `name`; times in ms; `refuse`, which answers new requests; `upgraded`, which ends upgraded sockets
+ * @returns the handle of the drain, which you can pass to `shutdown.add`
+ * @throws TypeError when `server` is not such a server, or has a drain already, or an option is unknown or of the wrong kind;
  *   RangeError for a bad time
  * @example
  * ```ts
@@ -37,13 +41,13 @@ export function drain(server: DrainableServer | DrainableApp, options: HttpDrain
   const found = serverOf(server);
   if (drained.has(found)) throw new TypeError('drain: this server has a drain already; use that one');
   const settings = settingsOf(options);
-  const machine = new Machine(settings);
+  const sequence = new DrainSequence(settings);
   drained.add(found);
-  hook(machine, found);
-  followSiblings(machine, found);
-  const following = settings.stopping?.onCancelled(() => machine.announce());
-  void machine.parts.wait().then(() => following?.unregister());
-  return new HttpDrain(machine);
+  interceptEvents(sequence, found);
+  followSiblings(sequence, found);
+  const following = settings.stopping?.onCancelled(() => sequence.announce());
+  void sequence.sockets.tracker.wait().then(() => following?.unregister());
+  return new HttpDrain(sequence);
 }
 
 function serverOf(given: unknown): DrainableServer {
@@ -51,8 +55,8 @@ function serverOf(given: unknown): DrainableServer {
   const { server } = (given ?? {}) as { readonly server?: unknown };
   if (isServer(server)) return server;
   throw new TypeError(
-    `drain: expected a server of node:http, node:https or node:http2, got ${show(given)}. Pass what createServer() ` +
-      'returned; for Express and Koa what app.listen() returned, for Hono what serve() returned, for Fastify app.server or app',
+    `drain: expected a server of node:http, node:https or node:http2, got ${show(given)}. Pass the result of createServer(); ` +
+      'for Express and Koa the result of app.listen(), for Hono the result of serve(), for Fastify app.server or app',
   );
 }
 

@@ -1,6 +1,6 @@
 import { CancellationToken, CancelledError } from '@quiesce/cancellation-token';
-import { type Carrier, cut } from './cut.ts';
-import type { Machine } from './machine.ts';
+import { type Carrier, resetCarrier } from './carrier.ts';
+import type { ServerState } from './server-state.ts';
 
 /** How an exchange ended. */
 type Ending = 'completed' | 'aborted';
@@ -8,89 +8,109 @@ type Ending = 'completed' | 'aborted';
 /**
  * One request until its response has ended, one stream of HTTP/2, or one upgraded socket until it is closed.
  *
- * It is in flight from its making to its `end`, which counts once.
+ * It is in flight from its creation to its first `end`, which counts it.
  */
 export class Exchange {
+  readonly #state: ServerState;
+  readonly #inFlight: Set<Exchange>;
+  readonly #carrier: Carrier;
   readonly #method: string | undefined;
   readonly #url: string | undefined;
-  readonly #machine: Machine;
-  readonly #carrier: Carrier;
-  /** Made when first asked for; disposed by `end`. */
+  /** Created by the first access to `token`, disposed by `end`. */
   #token: CancellationToken | undefined = undefined;
-  /** How it ended; `undefined`: it is in flight. Set once, by `end`. */
+  /** Set once, by `end`. `undefined` while it is in flight. */
   #ending: Ending | undefined = undefined;
   /** Set by `refuse`: it is counted as refused, and not as completed. */
   #isRefused = false;
 
   constructor(
-    machine: Machine,
-    keys: readonly object[],
+    state: ServerState,
+    inFlight: Set<Exchange>,
     carrier: Carrier,
     method: string | undefined,
     url: string | undefined,
   ) {
-    this.#machine = machine;
+    this.#state = state;
+    this.#inFlight = inFlight;
     this.#carrier = carrier;
     this.#method = method;
     this.#url = url;
-    machine.inFlight.add(this);
-    for (const key of keys) machine.exchanges.set(key, this);
   }
 
-  /** For reports: `GET /path`. Made when needed, which is for few. */
-  get what(): string {
+  /** Its name in reports: `GET /path`. Computed on demand, because few exchanges are named. */
+  get label(): string {
     return `${this.#method ?? '?'} ${(this.#url ?? '?').replace(/[?#].*/s, '')}`;
   }
 
-  /** Cancelled when the client has gone, and at the deadline. */
+  /** Cancelled when the client has disconnected, and at the deadline. */
   get token(): CancellationToken {
-    this.#token ??= this.#born();
+    this.#token ??= this.#createToken();
     return this.#token;
   }
 
   refuse(): void {
     this.#isRefused = true;
-    this.#machine.tally.refused++;
+    this.#state.tally.refused++;
   }
 
-  /** Ends what it came on, so that its client notices. */
+  /** Resets its stream or connection, so that the client notices. */
   cutOff(): void {
-    cut(this.#carrier);
+    resetCarrier(this.#carrier);
   }
 
-  /** Nothing more will happen to it. Idempotent. */
+  /** Records the end. Idempotent. */
   end(ending: Ending): void {
     if (this.#ending !== undefined) return;
     this.#ending = ending;
-    const { tally, phase, isDestroying } = this.#machine;
-    if (isDestroying && ending === 'aborted') tally.cutOff.push(this.what);
+    const { tally, phase, isDestroying } = this.#state;
+    if (isDestroying && ending === 'aborted') tally.cutOff.push(this.label);
     else if (phase !== 'running' && !(this.#isRefused && ending === 'completed')) tally[ending]++;
-    this.#machine.inFlight.delete(this);
-    if (ending === 'aborted') this.#token?.cancel(gone());
+    this.#inFlight.delete(this);
+    if (ending === 'aborted') this.#token?.cancel(clientGone());
     this.#token?.dispose();
   }
 
-  #born(): CancellationToken {
-    if (this.#ending === 'aborted') return CancellationToken.alreadyCancelled(gone());
-    const token = this.#machine.cut.childToken({ name: this.what });
+  #createToken(): CancellationToken {
+    if (this.#ending === 'aborted') return CancellationToken.alreadyCancelled(clientGone());
+    const token = this.#state.deadlineToken.childToken({ name: this.label });
     if (this.#ending !== undefined) token.dispose();
     return token;
   }
 }
 
-/**
- * The exchange of a request, or of a stream. A listener may hand a request on in a proxy or in an object of its own, with the same
- * `rawHeaders` or the same response.
- */
-export function exchangeOf({ exchanges }: Machine, request: unknown, response?: object): Exchange | undefined {
-  const { rawHeaders, stream } = Object(request) as { readonly rawHeaders?: object; readonly stream?: object };
-  for (const key of [request, rawHeaders, response, stream]) {
-    const exchange = key === Object(key) ? exchanges.get(key as object) : undefined;
-    if (exchange !== undefined) return exchange;
+/** The exchanges of a server. */
+export class Exchanges {
+  /** Each exchange from `open` until its response has ended or its socket is closed. */
+  readonly inFlight: Set<Exchange> = new Set();
+  readonly #state: ServerState;
+  /** By request, its raw headers and its response, or by stream. */
+  readonly #byKey: WeakMap<object, Exchange> = new WeakMap();
+
+  constructor(state: ServerState) {
+    this.#state = state;
   }
-  return undefined;
+
+  open(keys: readonly object[], carrier: Carrier, method: string | undefined, url: string | undefined): Exchange {
+    const exchange = new Exchange(this.#state, this.inFlight, carrier, method, url);
+    this.inFlight.add(exchange);
+    for (const key of keys) this.#byKey.set(key, exchange);
+    return exchange;
+  }
+
+  /**
+   * Returns the exchange of a request or of a stream. A listener may pass a request on in a proxy or in an object of its own,
+   * with the same `rawHeaders` or the same response.
+   */
+  find(request: unknown, response?: object): Exchange | undefined {
+    const { rawHeaders, stream } = Object(request) as { readonly rawHeaders?: object; readonly stream?: object };
+    for (const key of [request, rawHeaders, response, stream]) {
+      const exchange = key === Object(key) ? this.#byKey.get(key as object) : undefined;
+      if (exchange !== undefined) return exchange;
+    }
+    return undefined;
+  }
 }
 
-function gone(): CancelledError {
+function clientGone(): CancelledError {
   return new CancelledError('The client went away before its response had ended', { source: 'signal' });
 }

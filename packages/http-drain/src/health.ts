@@ -1,8 +1,8 @@
-import type { Machine } from './machine.ts';
+import type { ServerState } from './server-state.ts';
 
-/** What a health handler needs of a response; those of HTTP/1 and HTTP/2 have it. */
+/** The parts of a response that a health handler uses. Responses of HTTP/1 and HTTP/2 have them. */
 export interface HealthResponse {
-  /** The status, written before the head is. */
+  /** The status code. Set before the head is sent. */
   statusCode: number;
   /** Sets a header of the response. */
   setHeader(name: string, value: string): unknown;
@@ -10,15 +10,15 @@ export interface HealthResponse {
   end(body: string): unknown;
 }
 
-/** Answers a health check: `app.get('/ready', httpDrain.readiness)`. */
+/** Answers a health check, as in `app.get('/ready', httpDrain.readiness)`. */
 export type HealthHandler = (request: unknown, response: HealthResponse) => void;
 
-/** A handler that answers 200 as long as `isWell` says so, else 503, and names the state. */
-export function healthOf(machine: Machine, isWell: () => boolean): HealthHandler {
+/** Returns a handler that answers with the state: 200 while `isWell` returns true, otherwise 503. */
+export function healthOf(state: ServerState, isWell: () => boolean): HealthHandler {
   return (_, response) => {
     response.statusCode = isWell() ? 200 : 503;
     response.setHeader('Content-Type', 'text/plain');
     response.setHeader('Cache-Control', 'no-store');
-    response.end(`${machine.phase}\n`);
+    response.end(`${state.phase}\n`);
   };
 }

@@ -1,23 +1,24 @@
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { defineHandle, misused, show } from '@quiesce/internal';
 import type { Drainable } from '@quiesce/scope';
-import { exchangeOf } from './exchange.ts';
+import type { DrainSequence } from './drain-sequence.ts';
 import { type HealthHandler, healthOf } from './health.ts';
-import type { Machine, Phase } from './machine.ts';
 import type { HttpDrainReport } from './report.ts';
+import type { Phase } from './server-state.ts';
 
-/** How far a drain has come: in this order, and never back. `closing` lasts as many turns of the event loop as the backlog needs. */
+/** The states of a drain, in this order and never back. `closing` takes one turn of the event loop for each connection of the backlog. */
 export type HttpDrainState = Phase;
 
 /**
- * A server that can be brought to rest; made by `drain`.
+ * A server that can be drained. Created by `drain`.
  *
- * - `announce`: from now on each connection is asked to close with its last response. Everything is still served.
- * - `stop`: the backlog is accepted, the listener is closed, new requests on open connections get a 503; those that were
- *   received are served.
- * - `drain`: waits until the last connection is closed; at the deadline cancels the rest, and then destroys it.
+ * - `announce`: the last response on each connection gets `Connection: close`. Every request is still served.
+ * - `stop`: the backlog is accepted, the listener is closed, and new requests on open connections get a 503. Requests that
+ *   were received are served.
+ * - `drain`: waits until the last connection is closed. At the deadline it cancels the remaining requests, and then destroys
+ *   their connections.
  *
- * @see Go's http.Server.Shutdown, which neither answers on open connections nor tells those that stay
+ * @see Go's http.Server.Shutdown, which neither answers new requests on open connections nor notifies their clients
  * @example
  * ```ts
  * import { createServer } from 'node:http';
@@ -33,112 +34,117 @@ export class HttpDrain implements Drainable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(HttpDrain, {
     name: 'http',
-    owns: (value) => #machine in value,
+    owns: (value) => #sequence in value,
     unguarded: ['drain'],
     facts: ({ name, state, inFlight }) => ({ name, state, inFlight }),
   });
-  readonly #machine: Machine;
-  /** Whether new work is welcome: 200 in state `running`, else 503. A request handler that needs no `this`. */
+  readonly #sequence: DrainSequence;
+  /** Answers a readiness check: 200 in state `running`, otherwise 503. A request handler that needs no `this`. */
   readonly readiness: HealthHandler;
-  /** Whether the process is alive: 200 in every state. A request handler that needs no `this`. */
+  /** Answers a liveness check: 200 in every state. A request handler that needs no `this`. */
   readonly liveness: HealthHandler;
 
   /** @internal */
-  constructor(machine: Machine) {
-    this.#machine = machine;
-    this.readiness = healthOf(machine, () => machine.phase === 'running');
-    this.liveness = healthOf(machine, () => true);
+  constructor(sequence: DrainSequence) {
+    const { state } = sequence;
+    this.#sequence = sequence;
+    this.readiness = healthOf(state, () => state.phase === 'running');
+    this.liveness = healthOf(state, () => true);
   }
 
-  /** How reports call it. */
+  /** Its name in reports. */
   get name(): string {
-    return this.#machine.settings.name;
+    return this.#sequence.state.settings.name;
   }
 
-  /** How far it has come. */
+  /** The current state. */
   get state(): HttpDrainState {
-    return this.#machine.phase;
+    return this.#sequence.state.phase;
   }
 
-  /** How many requests, streams of HTTP/2, and upgraded sockets are open. */
+  /** How many requests, streams of HTTP/2 and upgraded sockets are open. */
   get inFlight(): number {
-    return this.#machine.inFlight.size;
+    return this.#sequence.exchanges.inFlight.size;
   }
 
-  /** Whether one of its servers listens, or is about to. */
+  /** Whether one of its servers listens, or has yet to listen. */
   get isAccepting(): boolean {
-    return [...this.#machine.listeners].some(({ isListening }) => isListening);
+    return [...this.#sequence.listeners].some(({ isListening }) => isListening);
   }
 
   /** Names the requests, streams and upgraded sockets that are open, as `GET /path`, without the query. */
   get inFlightNames(): readonly string[] {
-    return Array.from(this.#machine.inFlight, ({ what }) => what);
+    return Array.from(this.#sequence.exchanges.inFlight, ({ label }) => label);
   }
 
   /**
-   * Cancelled when the listener has closed: for responses with no end of their own, as server-sent events and long polls,
-   * which end themselves then. Their client comes back elsewhere.
+   * Cancelled when the listener has closed. Use it to end responses that have no natural end, such as server-sent events and
+   * long polls. Their clients then connect to another instance.
    */
   get draining(): CancellationToken {
-    return this.#machine.draining;
+    return this.#sequence.state.draining;
   }
 
   /**
-   * The token of one request: cancelled when its client has gone before the end of the response, and at the deadline.
+   * Returns the token of one request, which is cancelled when its client disconnects before the end of the response, and at the
+   * deadline.
    *
-   * **Timing.** Made when first asked for, and disposed with the end of the response.
+   * **Timing.** Created by the first call, and disposed at the end of the response.
    *
-   * @param request the request as Node made it (Fastify's `request.raw`, Koa's `ctx.req`, Hono's `c.env.incoming`), of
-   *   HTTP/2 also its stream
+   * @param request the request object of Node (Fastify's `request.raw`, Koa's `ctx.req`, Hono's `c.env.incoming`); for HTTP/2
+   *   also its stream
    * @throws TypeError when it is not a request of this server
    */
   tokenOf(request: object): CancellationToken {
-    const exchange = exchangeOf(this.#machine, request);
+    const exchange = this.#sequence.exchanges.find(request);
     if (exchange !== undefined) return exchange.token;
     throw new TypeError(
-      `http.tokenOf: expected a request of the server that is drained, got ${show(request)}; pass the one that Node made, as ` +
+      `http.tokenOf: expected a request of the server that is drained, got ${show(request)}; pass the request of Node, such as ` +
         'request.raw of Fastify, ctx.req of Koa or c.env.incoming of Hono',
     );
   }
 
   /**
-   * Stopping begins: readiness says no, and the last response on each connection gets `Connection: close`.
+   * Begins to stop: readiness answers 503, and the last response on each connection gets `Connection: close`.
    *
-   * **Timing.** Synchronous, idempotent. Connections are still accepted, and everything is served, until `stop`.
+   * **Timing.** Synchronous and idempotent. Connections are still accepted, and every request is served, until `stop`.
    */
   announce(): void {
-    this.#machine.announce();
+    this.#sequence.announce();
   }
 
   /**
-   * Accepting ends. Requests that were received, pipelined ones included, are served.
+   * Ends accepting. Requests that were received, including pipelined ones, are served.
    *
-   * **Timing.** Synchronous, idempotent. Turns of the event loop accept what the system's backlog holds, one connection
-   * each on a current Node, 511 at most; its end is found by a connection to ourselves, which no listener sees. Then the
-   * listener closes. From then on a new request gets a 503 with `Retry-After`, and HTTP/2 a GOAWAY.
+   * **Timing.** Synchronous and idempotent. The next turns of the event loop accept the system's backlog: one connection a turn
+   * on a current Node, 511 at most. A connection to itself, which no listener sees, marks the end of the backlog. Then the
+   * listener closes. From then on a new request gets a 503 with `Retry-After`, and sessions of HTTP/2 get a GOAWAY.
    */
   stop(): void {
-    this.#machine.stop();
+    this.#sequence.stop();
   }
 
   /**
-   * Waits until every connection is closed; stops first if nobody has.
+   * Waits until every connection is closed. Calls `stop` first.
    *
-   * At the deadline the tokens of the requests that are left are cancelled; what has not ended after `cancelGrace` is
+   * At the deadline, the tokens of the remaining requests are cancelled. Requests that have not ended after `cancelGrace` are
    * destroyed, and named in the report.
    *
+   * **Cancel safety.** You can call it any number of times. The first token that is cancelled is the deadline of all calls. Each
+   * call rejects only with the reason of its own token.
+   *
    * @param token the deadline: a token or an `AbortSignal`
-   * @throws (rejects) the token's reason, when it was cancelled before; all connections are closed then too; TypeError when
-   *   it is neither
+   * @throws (rejects) the reason of the token, when the deadline cancelled requests. All connections are closed then, too.
+   *   TypeError when `token` is neither a token nor an `AbortSignal`
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
-    if (typeof this !== 'object' || !(#machine in this)) throw misused(HttpDrain.prototype, 'http', 'drain', this);
-    await this.#machine.drain(CancellationToken.from(token, 'http.drain'));
+    if (typeof this !== 'object' || !(#sequence in this)) throw misused(HttpDrain.prototype, 'http', 'drain', this);
+    await this.#sequence.drain(CancellationToken.from(token, 'http.drain'));
   }
 
-  /** What came of the requests since stopping began. */
+  /** Returns the counts of requests since stopping began. */
   report(): HttpDrainReport {
-    const { tally } = this.#machine;
+    const { tally } = this.#sequence.state;
     return { ...tally, cutOff: [...tally.cutOff] };
   }
 }

@@ -1,25 +1,25 @@
 import type { Socket } from 'node:net';
-import { Last } from './last.ts';
+import { BacklogProbe } from './backlog-probe.ts';
 import { NetServer } from './node.ts';
 import type { DrainableServer } from './options.ts';
 
-/** What Node keeps of the connections of a server, for `closeIdleConnections` and for its time limits. */
+/** Node's list of the connections of a server, for `closeIdleConnections` and for its time limits. */
 interface ConnectionsList {
   idle(): readonly { readonly socket: Socket }[];
 }
 
-/** Servers whose `listen` was called, and that have said neither "listening" nor "error" since. */
+/** Servers whose `listen` was called, and that have emitted neither "listening" nor "error" since. */
 export const opening: WeakSet<object> = new WeakSet();
 
-/** Servers whose `listen` was called, or that listened when they were drained. The others are about to listen. */
+/** Servers whose `listen` was called, or that listened when they were drained. The others have yet to listen. */
 export const tried: WeakSet<object> = new WeakSet();
 
-/** One server of a drain: knows when its backlog has been accepted, and closes its listener. */
+/** One server of a drain: detects that its backlog has been accepted, and closes its listener. */
 export class Listener {
   readonly server: DrainableServer;
-  /** Set by `probe`; stays unset where we cannot connect. */
-  #last: Last | undefined = undefined;
-  /** Set when the listener was closed by us; unset when the server says that all is closed. */
+  /** Set by `probe`. `undefined` when we cannot connect. */
+  #probe: BacklogProbe | undefined = undefined;
+  /** Set when `close` has closed the listener. Cleared when the server emits "close". */
   #isClosing = false;
 
   constructor(server: DrainableServer) {
@@ -27,31 +27,32 @@ export class Listener {
     if (server.listening) tried.add(server);
   }
 
-  /** Puts a connection of our own at the end of the system's backlog. */
+  /** Connects a probe, which joins the end of the system's backlog. */
   probe(): void {
-    this.#last = Last.standIn(this.server);
+    this.#probe = BacklogProbe.connectTo(this.server);
   }
 
-  /** Whether a connection is our own, which has served its purpose then. */
-  takeLast(socket: Socket): boolean {
-    return this.#last?.take(socket) === true;
+  /** Returns whether an accepted socket is the probe. If so, closes it. */
+  acceptProbe(socket: Socket): boolean {
+    return this.#probe?.accept(socket) === true;
   }
 
-  /** Whether it listens, or is about to. */
+  /** Whether it listens, or has yet to listen. */
   get isListening(): boolean {
     return this.server.listening || opening.has(this.server) || !tried.has(this.server);
   }
 
-  /** Whether every connection that was in the backlog at `probe` has been accepted. False where that is not known. */
+  /** Whether every connection that was in the backlog at `probe` has been accepted. False when that is not known. */
   get isEmptied(): boolean {
-    return !this.server.listening || this.#last?.isAccepted === true;
+    return !this.server.listening || this.#probe?.isAccepted === true;
   }
 
   /**
-   * The connections of HTTP/1 that have sent something, and on which neither a head nor a body is under way; `undefined` where
-   * Node does not tell. Its parser knows: of an empty line, and of what it answers by itself, no event tells.
+   * Returns the connections of HTTP/1 that have sent something, and on which neither a head nor a body is being received.
+   * Returns `undefined` when Node has no such list. Only its parser knows: no event is emitted for an empty line, or for a
+   * request that Node answers itself.
    */
-  idle(): Socket[] | undefined {
+  idleSockets(): Socket[] | undefined {
     const { server } = this;
     const key = Object.getOwnPropertySymbols(server).find(
       ({ description }) => description === 'http.server.connections',
@@ -62,14 +63,14 @@ export class Listener {
 
   /** Closes the listener. Also called when the server begins to listen later. */
   close(): void {
-    this.#last?.leave();
-    // Not the server's own close: from Node 19 on that destroys idle connections, and forgets the time limits of the rest.
+    this.#probe?.destroy();
+    // Not the server's own close: from Node 19 on that destroys idle connections, and drops the time limits of the others.
     if (!this.server.listening) return;
     this.#isClosing = true;
     NetServer.prototype.close.call(this.server);
   }
 
-  /** Called when the server says that it is closed. Returns whether it says so because of `close`. */
+  /** Returns whether a "close" of the server is the effect of `close`. */
   takeClosed(): boolean {
     const isOurs = this.#isClosing;
     this.#isClosing = false;

@@ -12,19 +12,19 @@ interface Modules {
 
 const { channels: diagnostics, http: servers, net: sockets, tls: secure } = modulesOfNode();
 
-/** What every server of Node descends from. */
+/** The base class of every server of Node. */
 export const NetServer: typeof net.Server = sockets.Server;
 
-/** What every connection of TCP or TLS descends from. */
+/** The base class of every connection of TCP or TLS. */
 export const NetSocket: typeof net.Socket = sockets.Socket;
 
-/** What those with certificates descend from. */
+/** The base class of every server with TLS. */
 export const TlsServer: typeof tls.Server = secure.Server;
 
 /** Calls a function with each message of a diagnostics channel. */
 export const subscribe: typeof channels.subscribe = diagnostics.subscribe;
 
-/** The servers of this process that are listening, as far as Node tells. */
+/** Returns the servers of this process that are listening, as far as Node lists them. */
 export function listeningServers(): net.Server[] {
   const { _getActiveHandles: handles } = process as { _getActiveHandles?(): unknown[] };
   return (handles?.() ?? []).filter((handle) => handle instanceof NetServer);
@@ -33,13 +33,13 @@ export function listeningServers(): net.Server[] {
 /** Opens a connection. */
 export const connect: typeof net.connect = sockets.connect;
 
-// A drain ends connections, and would find out too late that a server has none of Node's beneath it. Bun's does not descend from
-// net.Server; Deno's does, but its connections are not that server's, so nothing of what is in flight would be seen.
+// A drain ends connections. Without Node's connections it would fail too late, so it fails here. Bun's server does not extend
+// net.Server. Deno's does, but its connections do not belong to that server, so requests in flight would not be counted.
 if (!(servers.Server.prototype instanceof NetServer) || 'Deno' in globalThis) {
   throw elsewhere('here node:http is not built on node:net');
 }
 
-/** The one place that asks for Node: everything else only uses the types of its modules, which leave nothing behind. */
+/** The only access to the modules of Node. All other imports are types, which do not exist at run time. */
 function modulesOfNode(): Modules {
   const host = (globalThis as { process?: Partial<Pick<NodeJS.Process, 'getBuiltinModule'>> }).process;
   const channels = host?.getBuiltinModule?.('node:diagnostics_channel');

@@ -5,42 +5,42 @@ import type { Duplex } from 'node:stream';
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkFunction, checkOptions, checkTime, show } from '@quiesce/internal';
 
-/** A server that can be drained; Express, Fastify, Koa and Hono have one of these inside. */
+/** A server that can be drained. Express, Fastify, Koa and Hono use one of these. */
 export type DrainableServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
 
-/** An app that has made its server, as Fastify's. */
+/** An app with a server, such as Fastify's. */
 export interface DrainableApp {
   /** Its server, or the first of several. */
   readonly server: DrainableServer;
 }
 
-/** How a server is drained. */
+/** Options for `drain`. */
 export interface HttpDrainOptions {
-  /** How reports call it; default: `http`. */
+  /** The name in reports. Default: `http`. */
   readonly name?: string | undefined;
-  /** Cancelling it does what `announce()` does. */
+  /** Calls `announce()` when it is cancelled. */
   readonly stopping?: CancellationToken | AbortSignal | undefined;
   /**
-   * How many milliseconds, 0 to `Infinity`, a connection without a request in progress is kept after accepting has
-   * stopped; also how long a connection that we have ended is listened to. HTTP/2: the time between the two GOAWAYs.
-   * Default: 1,000.
+   * How many milliseconds, 0 to `Infinity`, a connection without a request in progress is kept after accepting has stopped.
+   * Also how long an ended connection stays open when its client does not close its side. For HTTP/2, the time between the two
+   * GOAWAYs. Default: 1,000.
    */
   readonly idleGrace?: number | undefined;
-  /** How many milliseconds, 0 to `Infinity`, cancelled requests may still answer at the deadline. Default: 1,000. */
+  /** How many milliseconds, 0 to `Infinity`, requests that are cancelled at the deadline may still respond. Default: 1,000. */
   readonly cancelGrace?: number | undefined;
-  /** What `Retry-After` says, in whole seconds from 0. Default: 1. */
+  /** The value of `Retry-After`, in whole seconds from 0. Default: 1. */
   readonly retryAfter?: number | undefined;
   /**
-   * Answers a new request on an open connection in place of the 503: status and headers are set, and can be changed.
-   * It must end the response. What it fails with goes to the uncaught handler, and the 503 is sent.
+   * Answers a new request on an open connection in place of the default 503. Status and headers are set, and can be changed.
+   * It must end the response. Its error goes to the uncaught handler, and the default 503 is sent.
    */
   readonly refuse?: ((request: IncomingMessage, response: ServerResponse) => unknown) | undefined;
   /**
-   * Called for each upgraded socket (WebSocket, CONNECT) when the listener has closed, to end it by its own protocol.
-   * The drain waits until the socket is closed. Default: nothing; the socket lasts until its client or the deadline ends it.
+   * Called for each upgraded socket (WebSocket, CONNECT) when the listener has closed, to end it by its own protocol. The drain
+   * waits until the socket is closed. By default the socket stays open until its client or the deadline ends it.
    */
   readonly upgraded?: ((socket: Duplex, request: IncomingMessage) => unknown) | undefined;
-  /** Where time comes from; default: the platform's. */
+  /** The clock. Default: the clock of the platform. */
   readonly clock?: Clock | undefined;
 }
 

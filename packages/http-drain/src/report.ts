@@ -1,14 +1,14 @@
-/** What came of the requests since stopping began; the numbers still grow until the state is `drained`. */
+/** Counts of requests since stopping began. The numbers grow until the state is `drained`. */
 export interface HttpDrainReport {
-  /** Requests that were answered to the end, and upgraded sockets that ended by themselves. */
+  /** Requests with a complete response, and upgraded sockets that ended before the deadline. */
   readonly completed: number;
-  /** New requests on open connections, told to go elsewhere. */
+  /** New requests on open connections that were refused. */
   readonly refused: number;
-  /** Requests whose client went away before the end of the response. */
+  /** Requests whose client disconnected before the end of the response. */
   readonly aborted: number;
   /** Connections that were ended while no request was in progress. */
   readonly ended: number;
-  /** Requests that came after the end of their connection was on its way: HTTP's own loss, which clients send again. */
+  /** Requests that arrived after their connection was ended. HTTP cannot answer them, and clients retry. */
   readonly crossed: number;
   /** Requests that were in progress at the deadline, and were cancelled. */
   readonly cancelled: number;
@@ -16,10 +16,10 @@ export interface HttpDrainReport {
   readonly cutOff: readonly string[];
 }
 
-/** The report in the making. */
+/** The counts while they grow. */
 export type Tally = { -readonly [K in keyof HttpDrainReport]: HttpDrainReport[K] extends number ? number : string[] };
 
-/** An empty one. */
+/** Returns zero counts. */
 export function newTally(): Tally {
   return { completed: 0, refused: 0, aborted: 0, ended: 0, crossed: 0, cancelled: 0, cutOff: [] };
 }

@@ -1,32 +1,32 @@
 /**
- * The other servers of one app. Fastify opens one more for each further address of its host, and the default `localhost`
- * often has two. `app.server` is the first one, and leads to no other.
+ * Finds the other servers of one app. Fastify opens another server for each further address of its host, and the default
+ * `localhost` often has two. `app.server` is the first server, and has no reference to the others.
  *
- * They are found when they begin to listen, or, where they do so already, among what keeps the process alive.
+ * They are found when they begin to listen. Servers that listen already are found among the handles that keep the process alive.
  */
 
 import type { Server } from 'node:net';
-import { hook } from './hook.ts';
+import type { DrainSequence } from './drain-sequence.ts';
+import { interceptEvents } from './intercept-events.ts';
 import { opening, tried } from './listener.ts';
-import type { Machine } from './machine.ts';
 import { listeningServers, subscribe } from './node.ts';
 import type { DrainableServer } from './options.ts';
 
-/** The drain of each function that answers the requests of a server; the server holds it, and a function may be older. */
-const machines: WeakMap<object, WeakRef<Machine>> = new WeakMap();
+/** The drain of each request listener. Weak, because a listener may live longer than its drain; the server holds the drain. */
+const sequences: WeakMap<object, WeakRef<DrainSequence>> = new WeakMap();
 /** The servers that were passed to `drain`. */
 export const drained: WeakSet<object> = new WeakSet();
 /** Set once, by the first drain. */
 let isSubscribed = false;
 
 /**
- * Takes in each server that belongs to the same app as `server`, now or later.
+ * Adds each server that belongs to the same app as `server`, now or later.
  *
- * It belongs to it when it has the same request listener, and hands its upgrades to the `emit` of another server. The
- * first alone is not enough: a program may have two servers with one handler, and drain only one of them.
+ * A server belongs to the app when it has the same request listener, and passes its upgrades to the `emit` of another server. The
+ * same listener alone is not enough: a program may have two servers with one listener, and drain only one of them.
  */
-export function followSiblings(machine: Machine, server: DrainableServer): void {
-  for (const listener of server.listeners('request')) machines.set(listener, new WeakRef(machine));
+export function followSiblings(sequence: DrainSequence, server: DrainableServer): void {
+  for (const listener of server.listeners('request')) sequences.set(listener, new WeakRef(sequence));
   for (const one of listeningServers()) adopt(one);
   if (isSubscribed) return;
   isSubscribed = true;
@@ -42,8 +42,8 @@ function adopt(server: Server): void {
   const isForwarding = server.listeners('upgrade').some(({ name }) => name === 'bound emit');
   if (!isForwarding || drained.has(server)) return;
   for (const listener of server.listeners('request')) {
-    const machine = machines.get(listener)?.deref();
-    const isKnown = machine === undefined || [...machine.listeners].some((one) => one.server === server);
-    if (!isKnown) hook(machine, server as DrainableServer);
+    const sequence = sequences.get(listener)?.deref();
+    const isKnown = sequence === undefined || [...sequence.listeners].some((one) => one.server === server);
+    if (!isKnown) interceptEvents(sequence, server as DrainableServer);
   }
 }

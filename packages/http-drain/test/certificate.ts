@@ -1,4 +1,4 @@
-// A certificate of nobody, for 127.0.0.1: made by openssl (P-256, 100 years), known to no browser, good for tests only.
+// A self-signed certificate for 127.0.0.1, made with openssl (P-256, 100 years). For tests only.
 
 export const key = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgyHGKpvjAHEhodGy0

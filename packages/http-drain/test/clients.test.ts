@@ -1,4 +1,4 @@
-// Real clients, many at once: what they got is compared with what was sent, and nothing may be missing.
+// Real clients, many at once. Every response that was sent must arrive complete.
 import { once } from 'node:events';
 import { createServer, get, Agent as HttpAgent } from 'node:http';
 import { setTimeout as sleepFor } from 'node:timers/promises';
@@ -13,7 +13,7 @@ const never = CancellationToken.never;
 const real = { clock: systemClock, idleGrace: 50 };
 
 describe('under load', { timeout: 60_000 }, () => {
-  it('autocannon sees answers and refusals only, and no response is cut', async () => {
+  it('autocannon sees only answers and refusals, and no response is truncated', async () => {
     const served = await serve((_, response) => void setImmediate(() => response.end('x'.repeat(10_000))), real);
     const ended = gate();
     const url = `http://127.0.0.1:${served.port}`;
@@ -36,7 +36,7 @@ describe('under load', { timeout: 60_000 }, () => {
     expect(served.http.state).toBe('drained');
   });
 
-  it('clients that keep their connections lose no request that was received', async () => {
+  it('clients with keep-alive connections lose no request that was received', async () => {
     let received = 0;
     const served = await serve((_, response) => {
       received++;
@@ -50,15 +50,15 @@ describe('under load', { timeout: 60_000 }, () => {
     while (received < 1_000) await turns(1);
     await served.http.drain(never);
     const answered = (await Promise.all(loops)).reduce((sum, count) => sum + count);
-    // Whatever reached the handler was answered whole; what was not answered never reached it.
+    // Each request that reached the handler has a complete answer. The others never reached it.
     expect(answered).toBe(received);
     expect(served.http.report()).toMatchObject({ aborted: 0, cutOff: [] });
   });
 
-  it('undici, with a pool that keeps connections, gets everything that it is not refused', async () => {
+  it('undici, with a pool of keep-alive connections, gets every response that is not a refusal', async () => {
     const served = await serve((_, response) => void setImmediate(() => response.end('whole')), real);
     const origin = `http://127.0.0.1:${served.port}`;
-    // A newcomer that stands in the system's backlog when the listener closes is reset by the system without a byte.
+    // The system resets a new connection that is in the backlog when the listener closes.
     const resets: [string | undefined, number][] = [];
     const open = buildConnector({});
     const connect: buildConnector.connector = (options, callback) =>
@@ -86,7 +86,7 @@ describe('under load', { timeout: 60_000 }, () => {
     while (done < 500) await turns(1);
     await served.http.drain(never);
     await Promise.all(loops);
-    // UND_ERR_SOCKET "other side closed" is what undici says of a request that it had put behind our last response.
+    // undici reports UND_ERR_SOCKET "other side closed" for a request that it has sent after our last response.
     const allowed =
       /^(200 whole|503 This server is stopping\. Please try again\.\n|ECONNREFUSED|UND_ERR_SOCKET|ECONNRESET)$/;
     expect([...codes.keys()].filter((code) => !allowed.test(code))).toEqual([]);
@@ -95,7 +95,7 @@ describe('under load', { timeout: 60_000 }, () => {
   });
 });
 
-/** Sends one request after the other at once, as long as the connection lasts; says how many were answered. */
+/** Sends one request after another while the connection is open. Returns how many were answered. */
 async function hammer(client: Client): Promise<number> {
   const whole = /^HTTP\/1\.1 200 .*\r\n\r\n5\r\nwhole\r\n0\r\n\r\n$/s;
   for (let answered = 0; ; answered++) {
@@ -104,14 +104,14 @@ async function hammer(client: Client): Promise<number> {
     await client.sees(/HTTP\/1\.1 200.*0\r\n\r\n|HTTP\/1\.1 503.*again\.\n/s).catch(() => {});
     if (whole.test(client.text) && !client.text.includes('Connection: close')) continue;
     client.socket.end();
-    // The last one was answered whole, or refused whole, or not at all.
+    // The last request was answered or refused completely, or got no byte.
     expect(client.text).toMatch(/^$|^HTTP\/1\.1 (200|503) .*(0\r\n\r\n|again\.\n)$/s);
     return whole.test(client.text) ? answered + 1 : answered;
   }
 }
 
 describe('WebSocket clients', () => {
-  it('are told by their own protocol, through the callback, and waited for', async () => {
+  it('are closed by their own protocol, through the callback, and awaited', async () => {
     const sockets = new WebSocketServer({ noServer: true });
     const served = await serveWith(createServer(), {
       upgraded: () => {
@@ -134,15 +134,15 @@ describe('WebSocket clients', () => {
   });
 });
 
-// What http-terminator and stoppable promise, in our words.
-describe('what other libraries promise', () => {
+// The guarantees of http-terminator and stoppable.
+describe('guarantees of other libraries', () => {
   it('a server without connections ends at once', async () => {
     const served = await serve(() => {});
     await served.http.drain(never);
     expect(served.clock.now()).toBe(0);
   });
 
-  it('a connection that an agent keeps open does not keep the server open', async () => {
+  it('a keep-alive connection of an agent does not keep the server open', async () => {
     const served = await serve((_, response) => response.end('ok'));
     const agent = new HttpAgent({ keepAlive: true });
     const [response] = await once(get({ port: served.port, host: '127.0.0.1', agent }), 'response');
@@ -155,7 +155,7 @@ describe('what other libraries promise', () => {
     agent.destroy();
   });
 
-  it('a request that hangs is ended after the time that it was given, and the others are not', async () => {
+  it('a request that hangs is ended at the deadline, and the others are not', async () => {
     const answer = gate();
     const served = await serve(async (request, response) => {
       if (request.url === '/hangs') return;
@@ -176,7 +176,7 @@ describe('what other libraries promise', () => {
     expect(served.http.report()).toMatchObject({ completed: 1, cutOff: ['GET /hangs'] });
   });
 
-  it('stopping twice, or while stopping, is the same as once', async () => {
+  it('stopping twice, or during a stop, has the effect of stopping once', async () => {
     const served = await serve(() => {});
     served.http.stop();
     served.http.stop();
@@ -187,7 +187,7 @@ describe('what other libraries promise', () => {
     expect(served.http.state).toBe('drained');
   });
 
-  it('a response with headers sent and its body under way is whole at its client', async () => {
+  it('a response whose body is being sent arrives complete', async () => {
     const served = await serve(async (_, response) => {
       for (let i = 0; i < 100; i++) {
         response.write('x'.repeat(10_000));

@@ -1,4 +1,4 @@
-// What comes behind our last word, or before our first: requests that cross our FIN, connections older than the drain.
+// Requests that arrive after our FIN, and connections that are older than the drain.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
@@ -16,8 +16,8 @@ import { Client, dial, gate, heads, serve, serveWith, stopped, turns, until } fr
 const never = CancellationToken.never;
 const upgrade = ['Connection: Upgrade', 'Upgrade: echo'];
 
-describe('a request for another protocol that comes behind the last response', () => {
-  it.each(['GET', 'CONNECT'])('is not handed to the handler of a connection that was ended: %s', async (method) => {
+describe('a request for another protocol after the last response', () => {
+  it.each(['GET', 'CONNECT'])('is not passed to the handler when its connection was ended: %s', async (method) => {
     const served = await serve((_, response) => response.end('last'));
     const handle = (): never => expect.unreachable();
     served.server.on('upgrade', handle).on('connect', handle);
@@ -34,7 +34,7 @@ describe('a request for another protocol that comes behind the last response', (
     expect(served.http.inFlight).toBe(0);
   });
 
-  it('is not handed to it either while that response is under way, and does not cut it off', async () => {
+  it('is not passed to the handler while that response is being sent, and does not cut it off', async () => {
     const rest = gate();
     const served = await serve(async (_, response) => {
       response.write('first');
@@ -55,7 +55,7 @@ describe('a request for another protocol that comes behind the last response', (
     expect(served.http.report()).toMatchObject({ crossed: 1, completed: 1, refused: 0 });
   });
 
-  it('does not keep the connection open when its client does not end it', async () => {
+  it('does not keep the connection open when its client does not close it', async () => {
     const served = await serve(() => {});
     served.server.on('upgrade', () => expect.unreachable());
     const client = await served.client();
@@ -70,7 +70,7 @@ describe('a request for another protocol that comes behind the last response', (
   });
 });
 
-/** A server that has accepted a connection before anybody thought of draining it. */
+/** Returns a server that has accepted a connection before it is drained. */
 async function old<S extends ReturnType<typeof createServer> | ReturnType<typeof createHttp2Server>>(server: S) {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -78,7 +78,7 @@ async function old<S extends ReturnType<typeof createServer> | ReturnType<typeof
   return (server.address() as AddressInfo).port;
 }
 
-describe('a connection that was accepted before there was a drain', () => {
+describe('a connection that was accepted before the drain was created', () => {
   it('is known from its first upgrade on', async () => {
     const server = createServer();
     const sockets: Socket[] = [];
@@ -122,8 +122,8 @@ describe('a connection that was accepted before there was a drain', () => {
   });
 });
 
-describe('a connection that is there only after the listener has closed', () => {
-  it('is ended after a grace of its own, when its handshake took longer than the first one', async () => {
+describe('a connection that is ready only after the listener has closed', () => {
+  it('is ended after its own idleGrace when its handshake took longer than the first idleGrace', async () => {
     const served = await serveWith(createHttpsServer({ key, cert }, (_, response) => response.end('ok')));
     const client = await served.client();
     const finish = gate();
@@ -144,7 +144,7 @@ describe('a connection that is there only after the listener has closed', () => 
   });
 });
 
-/** The way to a server on which all but the first byte waits until it may go on. */
+/** Connects to a server through a relay that holds all bytes but the first until it is released. */
 function slow(socket: Socket, mayGoOn: Promise<void>): Duplex {
   let isFirst = true;
   const way = new Duplex({

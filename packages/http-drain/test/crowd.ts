@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
 
-/** Connects in a thread of its own, so that this one can be blocked meanwhile: then nobody is accepted. */
+/** Connects in another thread, so that this thread can be blocked: it accepts no connection then. */
 const client = `
   const { connect } = require('node:net');
   const { parentPort, workerData } = require('node:worker_threads');
@@ -26,7 +26,7 @@ const client = `
   }
 `;
 
-/** Lets so many clients stand in the system's backlog, connected and not accepted, when it returns; each sends a request. */
+/** Fills the system's backlog with clients that are connected and not accepted when it returns. Each sends a request. */
 export async function crowd(port: number, size: number): Promise<{ readonly answers: Promise<string[]> }> {
   const connected = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(client, { eval: true, workerData: { port, size, connected } });
@@ -39,7 +39,7 @@ export async function crowd(port: number, size: number): Promise<{ readonly answ
   return { answers };
 }
 
-/** How often there is each. */
+/** Counts equal values. */
 export function tallyOf(answers: readonly string[]): Record<string, number> {
   const tally: Record<string, number> = {};
   for (const answer of answers) tally[answer] = (tally[answer] ?? 0) + 1;

@@ -1,4 +1,4 @@
-// What is cut off at the deadline must not look whole to its client, and what is only connected is nobody's failure.
+// A response that is cut off at the deadline must not look complete. A connection without a request is not a failure.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type ClientHttp2Stream, connect, createServer as createHttp2Server, createSecureServer } from 'node:http2';
@@ -17,7 +17,7 @@ const now = CancellationToken.alreadyCancelled('now');
 
 describe('a response of HTTP/1 that is cut off', () => {
   it.each([
-    ['ends with the connection, as to HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n', 'HTTP/1.0'],
+    ['ends with the connection, as for HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n', 'HTTP/1.0'],
     ['has chunks', 'GET / HTTP/1.1\r\nHost: test\r\n\r\n', 'chunked'],
   ])('is reset, when it %s', async (_, text, part) => {
     const served = await serve((_, response) => void response.write(`begun ${part}`), { cancelGrace: 0 });
@@ -38,7 +38,7 @@ describe('a response of HTTP/1 that is cut off', () => {
     expect(served.http.report()).toMatchObject({ cutOff: ['CONNECT far:443'] });
   });
 
-  it('is destroyed where there is no reset, above TLS', async () => {
+  it('is destroyed when a reset is impossible, above TLS', async () => {
     const served = await serveWith(
       createHttpsServer({ key, cert }, (_, response) => void response.write('begun')),
       { cancelGrace: 0 },
@@ -71,7 +71,7 @@ describe.each(kinds)('a stream of HTTP/2 %s that is cut off', (_, create, scheme
     return { served, stream };
   }
 
-  it('is reset with an error, and the process of its server goes on', async () => {
+  it('is reset with an error, and the process of its server continues', async () => {
     const { served, stream } = await begun((one) => void one.write('part'));
     let hasEnded = false;
     stream.on('end', () => (hasEnded = true)).resume();
@@ -96,7 +96,7 @@ it('a stream of HTTP/2 that is cut off is an error for undici', async () => {
   expect(await read).toMatch(/^failed/);
 });
 
-describe('what is only connected when the deadline passes', () => {
+describe('a connection without a request at the deadline', () => {
   const tls = () => createHttpsServer({ key, cert }, (_, response) => response.end('ok'));
   const plain = () => createServer((_, response) => response.end('ok'));
   const cases: [string, () => DrainableServer, string, string][] = [
@@ -108,26 +108,29 @@ describe('what is only connected when the deadline passes', () => {
     ['half a handshake', tls, '\x16\x03\x01', ''],
     ['a session of HTTP/2 without a stream', () => createHttp2Server(), 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', ''],
   ];
-  it.each(cases)('%s is closed, is not in flight, and makes no exit code 1', async (_, create, text, answer) => {
-    const served = await serveWith(create(), { idleGrace: 5_000 });
-    const client = (await served.client()).send(text);
-    if (answer !== '') await client.sees(answer);
-    await turns();
-    const shutdown = new Shutdown({ clock: served.clock, drainTimeout: 1_000, logger: false });
-    shutdown.add(served.http);
-    shutdown.request('deploy');
-    await served.http.draining.cancelled();
-    expect(shutdown.progress.inFlight).toBe(0);
-    const stopped = shutdown.stopped();
-    await served.clock.advance(1_000);
-    const report = await served.clock.run(() => stopped);
-    expect(report).toMatchObject({ exitCode: 0, cutOff: [], unfinished: [] });
-    expect(report.drained).toContainEqual(expect.objectContaining({ name: 'http', outcome: 'drained' }));
-    expect(await client.ended).toMatch(/end|ECONNRESET/);
-    expect(served.http.report()).toMatchObject({ cutOff: [], cancelled: 0 });
-  });
+  it.each(cases)(
+    '%s is closed, is not in flight, and does not make the exit code 1',
+    async (_, create, text, answer) => {
+      const served = await serveWith(create(), { idleGrace: 5_000 });
+      const client = (await served.client()).send(text);
+      if (answer !== '') await client.sees(answer);
+      await turns();
+      const shutdown = new Shutdown({ clock: served.clock, drainTimeout: 1_000, logger: false });
+      shutdown.add(served.http);
+      shutdown.request('deploy');
+      await served.http.draining.cancelled();
+      expect(shutdown.progress.inFlight).toBe(0);
+      const stopped = shutdown.stopped();
+      await served.clock.advance(1_000);
+      const report = await served.clock.run(() => stopped);
+      expect(report).toMatchObject({ exitCode: 0, cutOff: [], unfinished: [] });
+      expect(report.drained).toContainEqual(expect.objectContaining({ name: 'http', outcome: 'drained' }));
+      expect(await client.ended).toMatch(/end|ECONNRESET/);
+      expect(served.http.report()).toMatchObject({ cutOff: [], cancelled: 0 });
+    },
+  );
 
-  it('is not blamed beside a request, which is, by its method and path', async () => {
+  it('is not reported together with a request, which is reported by its method and path', async () => {
     const served = await serve((_, response) => void response.write('begun'), { cancelGrace: 10 });
     await served.client();
     const busy = (await served.client()).get('/report?token=secret');

@@ -6,7 +6,7 @@ const never = CancellationToken.never;
 const late = new Error('too late');
 
 describe('at the deadline', () => {
-  it('a request whose handler obeys its token still answers, and is not cut off', async () => {
+  it('a request whose handler ends because of its token still answers, and is not cut off', async () => {
     const served = await serve(async (request, response) => {
       await served.http.tokenOf(request).cancelled();
       response.writeHead(504).end('gave up');
@@ -25,7 +25,7 @@ describe('at the deadline', () => {
     expect(served.clock.pending).toBe(0);
   });
 
-  it('what has not ended one grace later is destroyed, and named without its query', async () => {
+  it('a request that has not ended after cancelGrace is destroyed, and named without its query', async () => {
     const served = await serve((_, response) => void response.write('begun'), { cancelGrace: 300 });
     const client = (await served.client()).get('/deaf?secret=1');
     await client.sees('begun');
@@ -49,13 +49,13 @@ describe('at the deadline', () => {
     const served = await serve(() => {}, { idleGrace: Number.POSITIVE_INFINITY, cancelGrace: 60_000 });
     const client = await served.client();
     await stopped(served);
-    // Nothing was in flight, so nothing was cut off: that is no failure.
+    // Nothing was in flight, so nothing was cut off.
     await served.http.drain(CancellationToken.alreadyCancelled(late));
     expect(await client.ended).toBe('end');
     expect(served.http.report()).toMatchObject({ cutOff: [], cancelled: 0 });
   });
 
-  it('a client that never sends its head to the end is destroyed too', async () => {
+  it('a client that never completes its head is destroyed too', async () => {
     const served = await serve(() => {});
     const client = (await served.client()).send('GET / HT');
     await turns();
@@ -77,7 +77,7 @@ describe('at the deadline', () => {
     expect(served.http.report()).toMatchObject({ cutOff: ['GET /big'] });
   });
 
-  it('pipelined requests that stand in line are named too', async () => {
+  it('queued pipelined requests are named too', async () => {
     const served = await serve(() => {}, { cancelGrace: 0 });
     (await served.client()).get('/0').get('/1');
     await turns();
@@ -85,7 +85,7 @@ describe('at the deadline', () => {
     expect(served.http.report().cutOff).toEqual(['GET /0', 'GET /1']);
   });
 
-  it('two who drain are both told, each its own reason, and all is destroyed once', async () => {
+  it('two calls of `drain` reject with their own reasons, and everything is destroyed once', async () => {
     const served = await serve(() => {}, { cancelGrace: 0 });
     (await served.client()).get('/');
     await turns();
@@ -99,7 +99,7 @@ describe('at the deadline', () => {
 });
 
 describe('the token of a request', () => {
-  it('is cancelled when the client has gone', async () => {
+  it('is cancelled when the client has disconnected', async () => {
     const seen = gate<CancellationToken>();
     const served = await serve((request) => seen.open(served.http.tokenOf(request)));
     const client = (await served.client()).get('/');
@@ -111,7 +111,7 @@ describe('the token of a request', () => {
     expect(served.http.inFlight).toBe(0);
   });
 
-  it('is never cancelled once the response has ended', async () => {
+  it('is never cancelled after the response has ended', async () => {
     const seen = gate<CancellationToken>();
     const served = await serve((request, response) => {
       seen.open(served.http.tokenOf(request));
@@ -125,7 +125,7 @@ describe('the token of a request', () => {
     expect(token.isCancelled).toBe(false);
   });
 
-  it('is the same at each call, and refused for what is no request of this server', async () => {
+  it('is the same at each call, and is refused for other objects', async () => {
     const seen = gate<CancellationToken[]>();
     const served = await serve((request) => seen.open([0, 1].map(() => served.http.tokenOf(request))));
     (await served.client()).get('/');
@@ -134,7 +134,7 @@ describe('the token of a request', () => {
     expect(() => served.http.tokenOf(undefined as never)).toThrow(TypeError);
   });
 
-  it('of a client that goes before anybody asks for it is born cancelled', async () => {
+  it('is cancelled from the start when the client disconnected before the first call', async () => {
     const arrived = gate<object>();
     const served = await serve((request) => arrived.open(request));
     const client = (await served.client()).get('/');
@@ -145,8 +145,8 @@ describe('the token of a request', () => {
   });
 });
 
-describe('a response with no end of its own', () => {
-  it('is told by the token "draining" when the listener has closed, and ends as every other', async () => {
+describe('a response without a natural end', () => {
+  it('can end when the token `draining` is cancelled, after the listener has closed', async () => {
     const served = await serve((_, response) => {
       response.writeHead(200, { 'Content-Type': 'text/event-stream', Connection: 'keep-alive' }).write('data: 1\n\n');
       served.http.draining.onCancelled(() => response.end('event: bye\ndata: 2\n\n'));

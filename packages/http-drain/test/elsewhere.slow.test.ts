@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 
 // This file must not import the package before: a module is loaded once.
-it('loaded where there is no Node, says so in words', async () => {
+it('the package throws an explanation when it is loaded without Node', async () => {
   const { getBuiltinModule } = process;
   onTestFinished(() => void Object.assign(process, { getBuiltinModule }));
   Object.assign(process, { getBuiltinModule: undefined });

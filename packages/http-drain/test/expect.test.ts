@@ -1,4 +1,4 @@
-// What Node answers or decides without a request event, and bytes that are no request: nothing of it holds a drain.
+// Requests that Node answers without a request event, and bytes that are not a request. None of them delays a drain.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { describe, expect, it } from 'vitest';
@@ -7,13 +7,13 @@ import { gate, heads, serve, serveWith, stopped, turns, until } from './vocabula
 const never = CancellationToken.never;
 const post = 'POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n';
 
-/** For a proxy whose target has private fields: methods get the target. */
+/** Binds methods to the target of a proxy, which has private fields. */
 function bound(target: ServerResponse, key: string | symbol): unknown {
   const value: unknown = Reflect.get(target, key);
   return typeof value === 'function' ? value.bind(target) : value;
 }
 
-describe('a request that a listener of checkContinue looks at first', () => {
+describe('a request that a listener of checkContinue handles first', () => {
   const served = async (check: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>) => {
     const server = createServer((request, response) => void request.resume().on('end', () => response.end('served')));
     server.on('checkContinue', async (request, response) => {
@@ -24,7 +24,7 @@ describe('a request that a listener of checkContinue looks at first', () => {
     return serveWith(server);
   };
 
-  it('is one in flight, also when that hands it on, and is served though the listener has closed meanwhile', async () => {
+  it('counts once, also when that listener passes it on, and is served after the server has closed its listener', async () => {
     const decision = gate();
     const one = await served(async () => {
       await decision.promise;
@@ -47,8 +47,8 @@ describe('a request that a listener of checkContinue looks at first', () => {
     ['a proxy', (request, response) => [new Proxy(request, {}), response]],
     ['proxies of both', (request, response) => [new Proxy(request, {}), new Proxy(response, { get: bound })]],
     ['an object that inherits from it', (request, response) => [Object.create(request), response]],
-    ['an object of its own', (request, response) => [{ url: request.url, resume: () => request.resume() }, response]],
-  ])('is one in flight when it is handed on in %s, after the listener has closed', async (_, wrap) => {
+    ['a new object', (request, response) => [{ url: request.url, resume: () => request.resume() }, response]],
+  ])('counts once when it is passed on in %s, after the listener has closed', async (_, wrap) => {
     const decision = gate();
     const tokens: CancellationToken[] = [];
     const server = createServer();
@@ -71,17 +71,17 @@ describe('a request that a listener of checkContinue looks at first', () => {
     client.socket.end();
     await one.http.drain(never);
     expect(one.http.report()).toMatchObject({ completed: 1, refused: 0, crossed: 0 });
-    expect(tokens.length).toBe(_ === 'an object of its own' ? 0 : 1);
+    expect(tokens.length).toBe(_ === 'a new object' ? 0 : 1);
   });
 
-  it('is refused by it as before', async () => {
+  it('can be refused by that listener, as without a drain', async () => {
     const one = await served(async (_, response) => {
-      response.writeHead(401, { Connection: 'keep-alive' }).end('who?');
+      response.writeHead(401, { Connection: 'keep-alive' }).end('login');
       return false;
     });
     one.http.announce();
     const client = (await one.client()).send(`${post}Expect: 100-continue\r\n\r\n`);
-    await client.sees('who?');
+    await client.sees('login');
     expect(heads(client.text)).toEqual(['401 close']);
     expect(one.http.inFlight).toBe(0);
   });
@@ -97,7 +97,7 @@ describe('a request with Expect, without a listener for it', () => {
     expect(heads(client.text)).toEqual(['100 -', '200 keep-alive']);
   });
 
-  it('gets 503 and no 100 once the listener has closed', async () => {
+  it('gets 503 and no 100 after the listener has closed', async () => {
     const served = await serve(() => expect.unreachable());
     const client = await served.client();
     await stopped(served);
@@ -105,7 +105,7 @@ describe('a request with Expect, without a listener for it', () => {
     expect(heads(client.text)).toEqual(['503 close']);
   });
 
-  it('gets 417 when Node does not know what it expects, and its connection is swept', async () => {
+  it('gets 417 when Node does not support its expectation, and its connection is ended', async () => {
     const served = await serve(() => expect.unreachable());
     const client = (await served.client()).send('GET / HTTP/1.1\r\nHost: test\r\nExpect: tea\r\n\r\n');
     await client.sees('417');
@@ -118,7 +118,7 @@ describe('a request with Expect, without a listener for it', () => {
     expect(served.http.report()).toMatchObject({ ended: 1 });
   });
 
-  it('gets 417 with Connection: close once that is announced', async () => {
+  it('gets 417 with Connection: close after `announce`', async () => {
     const served = await serve(() => expect.unreachable());
     served.http.announce();
     const client = (await served.client()).send('GET / HTTP/1.1\r\nHost: test\r\nExpect: tea\r\n\r\n');
@@ -127,7 +127,7 @@ describe('a request with Expect, without a listener for it', () => {
     expect(served.http.report()).toMatchObject({ completed: 1 });
   });
 
-  it('goes to the listener of the user who has one', async () => {
+  it('goes to a listener of the user', async () => {
     const server = createServer();
     server.on('checkExpectation', (_, response) => response.end('tea'));
     const served = await serveWith(server);
@@ -138,7 +138,7 @@ describe('a request with Expect, without a listener for it', () => {
 });
 
 describe('a request that is emitted again', () => {
-  it('without a connection, as a library does that calls handlers, is left alone', async () => {
+  it('without a connection, as by a library that calls handlers, is not changed', async () => {
     const served = await serve((request, response) => void response.end(String(request.url)));
     served.http.announce();
     let answer = '';
@@ -162,14 +162,14 @@ describe('a request that is emitted again', () => {
 
 describe('empty lines', () => {
   it.each([
-    ['behind a POST', `${post}\r\nab\r\n`, '\r\n'],
-    ['behind a GET', 'GET / HTTP/1.1\r\nHost: test\r\n\r\n', '\r\n\r\n\r\n'],
+    ['after a POST', `${post}\r\nab\r\n`, '\r\n'],
+    ['after a GET', 'GET / HTTP/1.1\r\nHost: test\r\n\r\n', '\r\n\r\n\r\n'],
     [
-      'behind a request in chunks',
+      'after a request in chunks',
       `${post.replace('Content-Length: 2', 'Transfer-Encoding: chunked')}\r\n0\r\n\r\n`,
       '\n',
     ],
-  ])('%s do not keep a connection from being swept', async (_, text, more) => {
+  ])('%s do not keep a connection open', async (_, text, more) => {
     const served = await serve((request, response) => void request.resume().on('end', () => response.end('served')));
     const client = await served.client();
     await client.send(text).sees('served');
@@ -185,7 +185,7 @@ describe('empty lines', () => {
 });
 
 describe('half a head', () => {
-  it('in one chunk with the end of the request before it gets its 503 when it is whole', async () => {
+  it('in one chunk with the end of the request before it gets its 503 when it is complete', async () => {
     const served = await serve((_, response) => response.end('first'));
     const client = (await served.client()).send('GET / HTTP/1.1\r\nHost: test\r\n\r\nGET /second HTTP/1.1\r\nHo');
     await client.sees('first');

@@ -1,4 +1,4 @@
-// Fastify listens on each address of its host, with a server for each: all of them are one app to a drain.
+// Fastify listens on each address of its host with another server. A drain treats all of them as one app.
 import dns from 'node:dns';
 import { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
@@ -17,7 +17,7 @@ const never = CancellationToken.never;
 /** Another address of this machine. */
 const other = process.platform === 'darwin' ? '::1' : '127.0.0.2';
 
-/** Lets `localhost` have two addresses, on every machine. */
+/** Gives `localhost` two addresses, on every machine. */
 function twoAddresses(): void {
   const { lookup } = dns;
   onTestFinished(() => void Object.assign(dns, { lookup }));
@@ -37,7 +37,7 @@ function twoAddresses(): void {
   Object.assign(dns, { lookup: fake });
 }
 
-/** How a drain is made, and when. */
+/** The ways to create a drain: the argument, and the time. */
 const ways: [string, (app: FastifyInstance) => Parameters<typeof drain>[0], 'before' | 'after'][] = [
   ['the app, before it listens', (app) => app, 'before'],
   ['app.server, before it listens', (app) => app.server, 'before'],
@@ -86,7 +86,7 @@ async function dial(host: string, port: number): Promise<Client> {
 }
 
 describe.each(ways)('a drain of %s', (...way) => {
-  it('serves what is in flight on each address, and refuses newcomers on each', async () => {
+  it('serves requests in flight on each address, and refuses new connections on each', async () => {
     const { app, http, port, answer } = await start(way);
     const clients = await Promise.all(['127.0.0.1', other].map((host) => dial(host, port)));
     for (const client of clients) client.get('/slow');
@@ -105,7 +105,7 @@ describe.each(ways)('a drain of %s', (...way) => {
     await app.close();
   });
 
-  it('waits for the second address when nothing is left on the first, also where Fastify closes by force', async () => {
+  it('waits for the second address when the first has nothing left, also when Fastify closes by force', async () => {
     const { http, port, answer } = await start(way, { forceCloseConnections: true });
     const client = (await dial(other, port)).get('/slow');
     await until(() => http.inFlight === 1);
@@ -120,14 +120,14 @@ describe.each(ways)('a drain of %s', (...way) => {
     expect(http.report()).toMatchObject({ completed: 1, aborted: 0, cutOff: [] });
   });
 
-  it('names what it cuts off on the second address', async () => {
+  it('names the requests that it cuts off on the second address', async () => {
     const { http, port } = await start(way);
     await (await dial(other, port)).get('/stream').sees('begun');
     await expect(http.drain(CancellationToken.alreadyCancelled('late'))).rejects.toBe('late');
     expect(http.report()).toMatchObject({ cancelled: 1, cutOff: ['GET /stream'] });
   });
 
-  it('counts an upgrade on the second address once, which Fastify hands to its first server', async () => {
+  it('counts an upgrade on the second address once, although Fastify passes it to its first server', async () => {
     const { app, http, port } = await start(way);
     app.server.on('upgrade', (_, socket: Socket) => socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\nbye'));
     const client = (await dial(other, port)).get('/chat', 'Connection: Upgrade', 'Upgrade: echo');
@@ -137,7 +137,7 @@ describe.each(ways)('a drain of %s', (...way) => {
     await until(() => http.inFlight === 0);
   });
 
-  it('serves everything on both while it is only announced', async () => {
+  it('serves every request on both after `announce`', async () => {
     const { http, port, answer } = await start(way);
     answer();
     http.announce();
@@ -150,7 +150,7 @@ describe.each(ways)('a drain of %s', (...way) => {
 });
 
 describe('a drain of Fastify', () => {
-  it('of HTTPS serves what is in flight on the second address', async () => {
+  it('of HTTPS serves requests in flight on the second address', async () => {
     const { http, port, answer } = await start(['', (app) => app.server, 'before'], {
       https: { key, cert },
     } as FastifyServerOptions);
@@ -166,7 +166,7 @@ describe('a drain of Fastify', () => {
     expect(http.report()).toMatchObject({ completed: 1, cutOff: [] });
   });
 
-  it('of HTTP/2 serves what is in flight on the second address', async () => {
+  it('of HTTP/2 serves requests in flight on the second address', async () => {
     const { http, clock, port, answer } = await start(['', (app) => app.server, 'before'], {
       http2: true,
     } as FastifyServerOptions);
@@ -189,7 +189,7 @@ describe('a drain of Fastify', () => {
 });
 
 describe('two servers with one handler', () => {
-  it('have a drain each, also where both hand their upgrades to one emitter', async () => {
+  it('have a drain each, also when both pass their upgrades to one emitter', async () => {
     const sockets = new EventEmitter();
     const handler = (_: unknown, response: { end(text: string): void }): void => response.end('ok');
     const servers = ['a', 'b'].map(() => createServer(handler).on('upgrade', sockets.emit.bind(sockets, 'upgrade')));
@@ -200,7 +200,7 @@ describe('two servers with one handler', () => {
     await drains[1]?.drain(never);
   });
 
-  it('are two, and the drain of one leaves the other alone', async () => {
+  it('are independent: the drain of one does not stop the other', async () => {
     const handler = (_: unknown, response: { end(text: string): void }): void => response.end('ok');
     const [first, second] = [await serveWith(createServer(handler)), createServer(handler)];
     await new Promise<void>((done) => second.listen(0, '127.0.0.1', done));

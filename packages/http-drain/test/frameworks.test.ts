@@ -1,4 +1,4 @@
-// One suite for all: each framework is one line that makes a server of these routes.
+// One suite for all frameworks: each makes a server with these routes.
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -15,11 +15,11 @@ import { Agent, request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { dialled, gate } from './vocabulary.ts';
 
-/** What each route answers, once it may; `raw` is the request as Node made it. */
+/** Returns the answer of a route. `raw` is the request object of Node. */
 type Route = (path: string, raw: IncomingMessage) => Promise<string>;
 type Health = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** What is drained, listening or about to, and the framework's own end, if it has one. */
+/** The value that is drained, before or after it listens, and the `close` of the framework, if it has one. */
 interface Made {
   server: Server;
   close?: () => PromiseLike<unknown>;
@@ -56,7 +56,7 @@ const frameworks: Record<string, (route: Route, ready: Health) => Made | Promise
       return RESPONSE_ALREADY_SENT;
     });
     app.get('*', async (c) => c.text(await route(c.req.path, c.env.incoming)));
-    // Other files of this process need the platform's own Request and Response.
+    // Other test files of this process need the Request and Response of the platform.
     const options = { fetch: app.fetch, port: 0, hostname: '127.0.0.1', overrideGlobalObjects: false };
     return { server: serve(options) as Server };
   },
@@ -95,7 +95,7 @@ async function start(make: (typeof frameworks)[string], route: (app: App) => Rou
 }
 
 describe.each(Object.entries(frameworks))('%s', (_, make) => {
-  it('serves what is in flight, asks for another connection, and ends', async () => {
+  it('serves requests in flight, closes their connections, and ends', async () => {
     const [arrived, answer] = [gate(), gate()];
     const app = await start(make, () => async (path) => {
       if (path === '/slow') {
@@ -116,18 +116,18 @@ describe.each(Object.entries(frameworks))('%s', (_, make) => {
     expect(await slow).toEqual({ status: 200, connection: 'close', body: '</slow>' });
     await over;
     expect(app.http.report()).toMatchObject({ completed: 1, cutOff: [], aborted: 0 });
-    // Its own hooks run then, and find nothing left to close.
+    // The hooks of the framework run then, and have nothing left to close.
     await app.close?.();
   });
 
-  it('says that it is not ready any more, and still serves, once that was announced', async () => {
+  it('is not ready after `announce`, and still serves', async () => {
     const app = await start(make, () => async (path) => `<${path}>`);
     app.http.announce();
     expect(await app.get('/ready')).toMatchObject({ status: 503, body: 'stopping\n' });
     expect(await app.get('/quick')).toEqual({ status: 200, connection: 'close', body: '</quick>' });
   });
 
-  it('gives its requests their token, which the deadline cancels', async () => {
+  it('provides the token of each request, which the deadline cancels', async () => {
     const arrived = gate();
     const app = await start(make, ({ http }) => async (_path, raw) => {
       arrived.open();

@@ -12,7 +12,7 @@ async function serveHealth() {
       if (request.url === '/ready') served.http.readiness(request, response);
       else served.http.liveness(request, response);
     },
-    // Only this function sees requests that come after the listener has closed.
+    // Only this function gets requests that arrive after the listener has closed.
     {
       refuse: (request, response) =>
         served.http[request.url === '/ready' ? 'readiness' : 'liveness'](request, response),
@@ -27,14 +27,14 @@ async function serveHealth() {
 }
 
 describe('health handlers', () => {
-  it('say ready only while nothing has been announced, and alive always', async () => {
+  it('answer ready only before `announce`, and alive always', async () => {
     const { http, ask } = await serveHealth();
     expect([await ask('/ready'), await ask('/live')]).toEqual(['200 running', '200 running']);
     http.announce();
     expect([await ask('/ready'), await ask('/live')]).toEqual(['503 stopping', '200 stopping']);
   });
 
-  it('can answer in place of the 503 on connections that are open', async () => {
+  it('can answer in place of the 503 on open connections', async () => {
     const served = await serveHealth();
     const [ready, live] = [await served.client(), await served.client()];
     await stopped(served);
@@ -49,7 +49,7 @@ describe('health handlers', () => {
 });
 
 describe('the drain as a Drainable', () => {
-  it('has a name, counts what is in flight, stops and drains', async () => {
+  it('has a name, counts requests in flight, stops and drains', async () => {
     const { http } = await serve(() => {}, { name: 'api' });
     const part: Drainable = http;
     expect([part.name, part.inFlight]).toEqual(['api', 0]);
@@ -60,7 +60,7 @@ describe('the drain as a Drainable', () => {
     expect(http.state).toBe('drained');
   });
 
-  it('stops when nobody has', async () => {
+  it('stops first when it was not stopped', async () => {
     const { http } = await serve(() => {});
     await http.drain(CancellationToken.never);
     expect(http.state).toBe('drained');
@@ -72,13 +72,13 @@ describe('the drain as a Drainable', () => {
     expect([http.name, http.state]).toEqual(['http', 'drained']);
   });
 
-  it('takes an AbortSignal for a token', async () => {
+  it('accepts an AbortSignal as its token', async () => {
     const { http } = await serve(() => {});
     await http.drain(new AbortController().signal);
   });
 });
 
-describe('what is refused', () => {
+describe('a drain refuses', () => {
   it.each([
     ['nothing', undefined],
     ['a server that does not speak HTTP', createNetServer()],
@@ -108,7 +108,7 @@ describe('what is refused', () => {
     expect(() => drain(server)).not.toThrow();
   });
 
-  it('a deadline that is none', async () => {
+  it('a value that is not a deadline', async () => {
     const { http } = await serve(() => {});
     await expect(Promise.resolve().then(() => http.drain(5 as never))).rejects.toThrow('expected an AbortSignal');
   });

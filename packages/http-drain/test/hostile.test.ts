@@ -5,7 +5,7 @@ import { dial, gate, heads, serve, serveWith, stopped, turns, uncaught } from '.
 
 const never = CancellationToken.never;
 
-/** A clock on which `pass` lets all times be over at once, before the server gets another turn. */
+/** A clock on which `pass` fires all timers at once, before the event loop of the server runs again. */
 function suddenClock(): { clock: Clock; pass: () => void } {
   const timers = new Map<Timer, () => void>();
   const clock: Clock = {
@@ -27,20 +27,20 @@ function suddenClock(): { clock: Clock; pass: () => void } {
   return { clock, pass };
 }
 
-describe('a client that means no good', () => {
-  it('and sends its head for ever is still subject to the time limits of the server', async () => {
+describe('a hostile client', () => {
+  it('that never completes its head is still subject to the time limits of the server', async () => {
     const server = createServer({ headersTimeout: 40, requestTimeout: 40, connectionsCheckingInterval: 20 });
     const served = await serveWith(server);
     const client = (await served.client()).send('GET / HTTP/1.1\r\nX-Slow: ');
     await turns();
     const over = served.http.drain(never);
-    // Node says 408, and the drain ends, without any deadline of ours.
+    // Node answers 408, and the drain ends before its own deadline.
     await client.sees('408');
     client.socket.destroy();
     await over;
   });
 
-  it('and sends on after our FIN does not keep the server open', async () => {
+  it('that continues to send after our FIN does not keep the server open', async () => {
     const served = await serve(() => expect.unreachable());
     const client = await served.client();
     await stopped(served);
@@ -54,12 +54,12 @@ describe('a client that means no good', () => {
     expect(served.http.report().crossed).toBe(1);
   });
 
-  it('and whose request stands unread when the grace is over, since the server was busy, is answered', async () => {
+  it('whose request is unread at the end of idleGrace, because the server was busy, gets an answer', async () => {
     const { clock, pass } = suddenClock();
     const served = await serve(() => expect.unreachable(), { clock });
     const client = await served.client();
     await stopped(served);
-    // The system has it at once; the server reads it in its next turn.
+    // The system has it at once. The server reads it in the next turn of its event loop.
     client.get('/');
     pass();
     await client.sees('503');
@@ -68,7 +68,7 @@ describe('a client that means no good', () => {
     expect(served.http.report()).toMatchObject({ refused: 1, crossed: 0 });
   });
 
-  it('and whose last bytes stand unread when we listen no longer, since the server was busy, is not reset', async () => {
+  it('whose last bytes are unread at the end of the half-close limit, because the server was busy, is not reset', async () => {
     const { clock, pass } = suddenClock();
     const served = await serve(() => expect.unreachable(), { clock });
     const client = await served.client();
@@ -85,7 +85,7 @@ describe('a client that means no good', () => {
     expect([await closed, served.http.report().crossed]).toEqual(['in good order', 1]);
   });
 
-  it('and sends what is no HTTP is answered by Node, and is not in the way', async () => {
+  it('that sends bytes other than HTTP gets an answer of Node, and does not delay the drain', async () => {
     const served = await serve(() => {});
     const client = (await served.client()).send('hello\r\n\r\n');
     await client.sees('400 Bad Request');
@@ -93,7 +93,7 @@ describe('a client that means no good', () => {
     await served.http.drain(never);
   });
 
-  it('and comes while the deadline passes is ended too', async () => {
+  it('that connects while the deadline passes is ended too', async () => {
     const served = await serve(() => {}, { idleGrace: Number.POSITIVE_INFINITY, cancelGrace: 0 });
     const dialling = Array.from({ length: 30 }, () => dial(served.port).catch(() => undefined));
     const over = served.http.drain(CancellationToken.alreadyCancelled('now')).catch((error) => error);
@@ -103,7 +103,7 @@ describe('a client that means no good', () => {
     expect(served.http.state).toBe('drained');
   });
 
-  it('and upgrades behind a request that is not answered leaves nothing in flight when it goes', async () => {
+  it('that upgrades after a request without an answer leaves nothing in flight when it disconnects', async () => {
     const served = await serve(() => {});
     served.server.on('upgrade', (_, socket) => socket.on('end', () => socket.end()).resume());
     const client = (await served.client()).get('/waits').get('/chat', 'Connection: Upgrade', 'Upgrade: echo');
@@ -114,8 +114,8 @@ describe('a client that means no good', () => {
   });
 });
 
-describe('a handler that means no good', () => {
-  it('and throws inside of the token of its request stops nobody', async () => {
+describe('a hostile handler', () => {
+  it('that throws in a callback of its token stops no other handler', async () => {
     const errors = uncaught();
     const served = await serve((request, response) => {
       served.http.tokenOf(request).onCancelled(() => {
@@ -135,7 +135,7 @@ describe('a handler that means no good', () => {
     expect(errors).toEqual(['mine']);
   });
 
-  it('and destroys its response counts as one that its client has left', async () => {
+  it('that destroys its response counts as aborted', async () => {
     const arrived = gate<ServerResponse>();
     const served = await serve((_, response) => arrived.open(response));
     (await served.client()).get('/');
@@ -146,7 +146,7 @@ describe('a handler that means no good', () => {
     expect(served.http.report()).toMatchObject({ completed: 0, aborted: 1, cutOff: [] });
   });
 
-  it('and closes the server itself, before or after, changes nothing but who closes the listener', async () => {
+  it('that closes the server itself, before or after `stop`, only closes the listener earlier', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
       await answer.promise;
@@ -164,7 +164,7 @@ describe('a handler that means no good', () => {
     expect(error).toMatchObject({ code: 'ERR_SERVER_NOT_RUNNING' });
   });
 
-  it('and stops the server inside of a request has that request served', async () => {
+  it('that stops the server during a request has that request served', async () => {
     const served = await serve((_, response) => {
       served.http.stop();
       response.end('stopping');

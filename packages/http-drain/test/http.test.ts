@@ -9,7 +9,7 @@ import { dialled, gate, heads, serve, stopped, turns, uncaught, until } from './
 const never = CancellationToken.never;
 
 describe('a request that was received', () => {
-  it('is served, with Connection: close in a head that is written later, and then all is over', async () => {
+  it('is served, with Connection: close in a head that is written later, and then the drain ends', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
       await answer.promise;
@@ -30,7 +30,7 @@ describe('a request that was received', () => {
     expect(served.http.report()).toMatchObject({ completed: 1, refused: 0, cutOff: [] });
   });
 
-  it('leaves its connection idle when finished, if its head was sent before, and that ends after the grace', async () => {
+  it('leaves its connection idle when its head was sent before, and the connection ends after idleGrace', async () => {
     const rest = gate();
     const served = await serve(async (_, response) => {
       response.write('first');
@@ -54,7 +54,7 @@ describe('a request that was received', () => {
     expect(served.http.report()).toMatchObject({ completed: 1, ended: 1, crossed: 0 });
   });
 
-  it('says Connection: close, and ends its connection, also when its handler insists on keeping it', async () => {
+  it('has Connection: close in its response and ends its connection, also when its handler sets keep-alive', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
       await answer.promise;
@@ -69,7 +69,7 @@ describe('a request that was received', () => {
     expect(await client.ended).toBe('end');
   });
 
-  it('is served with its whole body, however slowly that comes', async () => {
+  it('is served with its whole body, however slowly that arrives', async () => {
     const served = await serve((request, response) => {
       let size = 0;
       request.on('data', (chunk: Buffer) => {
@@ -88,7 +88,7 @@ describe('a request that was received', () => {
     expect(heads(client.text)).toEqual(['200 close']);
   });
 
-  it('is served to a client that has ended its side, where the server allows it', async () => {
+  it('is served to a client that has ended its side, when the server allows that', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
       await answer.promise;
@@ -106,7 +106,7 @@ describe('a request that was received', () => {
 });
 
 describe('pipelined requests that were received', () => {
-  it('are all served, and only the last response says Connection: close', async () => {
+  it('are all served, and only the last response has Connection: close', async () => {
     const answers = [gate(), gate(), gate()];
     const served = await serve(async (request, response) => {
       await answers[Number(request.url?.slice(1))]?.promise;
@@ -123,7 +123,7 @@ describe('pipelined requests that were received', () => {
     expect(await client.ended).toBe('end');
   });
 
-  it('move the mark on to a request that comes behind them', async () => {
+  it('move the header on to a request that follows them', async () => {
     const answer = gate();
     const served = await serve(async (request, response) => {
       if (request.url === '/0') await answer.promise;
@@ -141,7 +141,7 @@ describe('pipelined requests that were received', () => {
     expect(heads(client.text)).toEqual(['200 keep-alive', '200 close']);
   });
 
-  it('get back the Connection header that their handler had set', async () => {
+  it('keep the Connection header of their handler when another request follows', async () => {
     const answer = gate();
     const served = await serve(async (request, response) => {
       if (request.url === '/1') return void response.end('one');
@@ -159,7 +159,7 @@ describe('pipelined requests that were received', () => {
     expect(heads(client.text)).toEqual(['200 keep-alive, x-own', '200 close']);
   });
 
-  it('are refused with one 503 for all, if they come too late, behind one that is served', async () => {
+  it('are refused with one 503 for all when they arrive too late, after a request that is served', async () => {
     const rest = gate();
     const served = await serve(async (_, response) => {
       response.write('first');
@@ -177,7 +177,7 @@ describe('pipelined requests that were received', () => {
     expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 1 });
   });
 
-  it('are not processed behind a response that has said that it is the last', async () => {
+  it('are not processed after a response with Connection: close', async () => {
     const rest = gate();
     const paths: unknown[] = [];
     const served = await serve(async (request, response) => {
@@ -199,7 +199,7 @@ describe('pipelined requests that were received', () => {
   });
 });
 
-describe('a new request on a connection that is open', () => {
+describe('a new request on an open connection', () => {
   it('gets 503 with Retry-After and Connection: close, and its handler never sees it', async () => {
     const paths: unknown[] = [];
     const served = await serve(
@@ -221,7 +221,7 @@ describe('a new request on a connection that is open', () => {
     expect(served.http.report()).toMatchObject({ refused: 1, completed: 0 });
   });
 
-  it('gets what the handler of the user answers instead', async () => {
+  it('gets the answer of the `refuse` option instead', async () => {
     const refuse = (_: unknown, response: ServerResponse): unknown => response.end(`custom ${response.statusCode}`);
     const served = await serve((_, response) => response.end('ok'), { refuse });
     const client = await served.client();
@@ -239,7 +239,7 @@ describe('a new request on a connection that is open', () => {
     ],
     ['rejects', () => Promise.reject(new Error('mine'))],
     [
-      'rejects behind the head of another answer',
+      'rejects after it has sent the head of another answer',
       async (_: unknown, response: ServerResponse) => {
         response.statusCode = 200;
         response.setHeader('Content-Length', 3).setHeader('Content-Encoding', 'gzip').removeHeader('Retry-After');
@@ -247,7 +247,7 @@ describe('a new request on a connection that is open', () => {
         throw new Error('mine');
       },
     ],
-  ])('gets the 503 when the handler of the user %s, and the error is not lost', async (_, refuse) => {
+  ])('gets the 503 when the `refuse` option %s, and the error is uncaught', async (_, refuse) => {
     const errors = uncaught();
     const served = await serve((_, response) => response.end('ok'), { refuse });
     const client = await served.client();
@@ -259,7 +259,7 @@ describe('a new request on a connection that is open', () => {
     expect(client.text).not.toMatch(/gzip|length: 3\r/i);
   });
 
-  it('gets it also when its head was begun before and takes longer than the grace', async () => {
+  it('gets the 503 also when its head began before and takes longer than idleGrace', async () => {
     const served = await serve((_, response) => response.end('ok'));
     const client = (await served.client()).send('GET / HTTP/1.1\r\nHo');
     await turns();
@@ -270,7 +270,7 @@ describe('a new request on a connection that is open', () => {
     expect(await client.ended).toBe('end');
   });
 
-  it('gets it whole though its body is still on its way, and the connection is not reset', async () => {
+  it('gets the complete 503 while its body is still being sent, and the connection is not reset', async () => {
     const served = await serve((_, response) => response.end('ok'));
     const client = await served.client();
     await stopped(served);
@@ -287,7 +287,7 @@ describe('a new request on a connection that is open', () => {
     await served.http.drain(never);
   });
 
-  it('gets 503 and no 100, when it asks whether to go on', async () => {
+  it('gets 503 and no 100 when it has Expect: 100-continue', async () => {
     const served = await serve((_, response) => response.end('ok'));
     served.server.on('checkContinue', () => expect.unreachable());
     const client = await served.client();
@@ -299,7 +299,7 @@ describe('a new request on a connection that is open', () => {
 });
 
 describe('a response that is finished before its request', () => {
-  it('does not lose its connection while the body is on its way', async () => {
+  it('keeps its connection while the body of the request is being sent', async () => {
     const served = await serve((_, response) => response.writeHead(413).end('too large'));
     served.http.announce();
     const client = await served.client();
@@ -320,7 +320,7 @@ describe('a connection without a request in progress', () => {
   it.each([
     ['that was used before', true],
     ['that was never used', false],
-  ])('%s is ended with FIN after the grace, and not before', async (_, isUsed) => {
+  ])('%s is ended with FIN after idleGrace, and not before', async (_, isUsed) => {
     const served = await serve((_, response) => response.end('ok'), { idleGrace: 500 });
     const client = await served.client();
     if (isUsed) await client.get('/').sees('ok');
@@ -334,7 +334,7 @@ describe('a connection without a request in progress', () => {
     expect(served.http.report()).toMatchObject({ ended: 1, crossed: 0 });
   });
 
-  it('is destroyed one grace later, when its client does not end it', async () => {
+  it('is destroyed one idleGrace later when its client does not close it', async () => {
     const served = await serve((_, response) => response.end('ok'), { idleGrace: 500 });
     const client = await served.client();
     await stopped(served);
@@ -345,7 +345,7 @@ describe('a connection without a request in progress', () => {
     expect(served.clock.pending).toBe(0);
   });
 
-  it('has its request counted, which crosses our FIN, and nobody processes it', async () => {
+  it('has a request that arrives after our FIN counted, and not processed', async () => {
     const served = await serve(() => expect.unreachable(), { idleGrace: 500 });
     const client = await served.client();
     await stopped(served);
@@ -360,7 +360,7 @@ describe('a connection without a request in progress', () => {
 });
 
 describe('the listener', () => {
-  it('serves everybody who stands in the backlog, and then refuses newcomers', async () => {
+  it('serves every connection in the backlog, and then refuses new ones', async () => {
     const { port, http } = await serve((_, response) => response.end('ok'));
     const { answers } = await crowd(port, 100);
     http.stop();
@@ -369,7 +369,7 @@ describe('the listener', () => {
     expect(await dialled(port)).toBe('ECONNREFUSED');
   });
 
-  it('closes when those have been accepted who stood in the backlog, and not as long as newcomers come', async () => {
+  it('closes when the backlog is accepted, although new connections still arrive', async () => {
     const { server, port, http } = await serve((_, response) => response.end('ok'));
     let accepted = 0;
     server.on('connection', () => accepted++);
@@ -383,14 +383,14 @@ describe('the listener', () => {
     for (let i = 0; i < 10; i++) come();
     await http.draining.cancelled();
     expect(tallyOf(await answers)).toEqual({ 'HTTP/1.1 200 OK': 20 });
-    // Our own, which told the end, is seen by nobody.
+    // No listener sees the probe.
     expect(accepted).toBe(20);
     for (const socket of comers) socket.destroy();
     await http.drain(never);
     expect(http.state).toBe('drained');
   });
 
-  it('is closed also when it begins to listen after the stop', async () => {
+  it('is closed also when it begins to listen after `stop`', async () => {
     const server = createServer();
     const http = drain(server);
     http.stop();
@@ -401,7 +401,7 @@ describe('the listener', () => {
     expect(server.listening).toBe(false);
   });
 
-  it('says once that it has closed', async () => {
+  it('emits "close" once', async () => {
     const { server, http } = await serve((_, response) => response.end('ok'));
     let closed = 0;
     server.on('close', () => closed++);
@@ -412,8 +412,8 @@ describe('the listener', () => {
   });
 });
 
-describe('announcing', () => {
-  it('only asks to come back on another connection: everything is served, newcomers too', async () => {
+describe('announce', () => {
+  it('only adds Connection: close: every request is served, also on new connections', async () => {
     const served = await serve((_, response) => response.end('ok'));
     const old = await served.client();
     await old.get('/').sees('ok');
@@ -425,7 +425,7 @@ describe('announcing', () => {
     expect([heads(old.text), heads(fresh.text)]).toEqual([['200 keep-alive', '200 close'], ['200 close']]);
   });
 
-  it('is what cancelling the token "stopping" does', async () => {
+  it('is called when the `stopping` token is cancelled', async () => {
     const stopping = new CancellationToken();
     const { http } = await serve((_, response) => response.end('ok'), { stopping });
     expect(http.state).toBe('running');

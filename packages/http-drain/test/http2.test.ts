@@ -20,7 +20,7 @@ const never = CancellationToken.never;
 
 type Handler = (stream: ServerHttp2Stream, path: string) => unknown;
 
-/** What differs between the two kinds of servers. */
+/** The differences between the two kinds of servers. */
 const kinds = [
   { kind: 'plain', create: (): Http2Server | Http2SecureServer => createServer(), scheme: 'http' },
   { kind: 'secure', create: (): Http2Server | Http2SecureServer => createSecureServer({ key, cert }), scheme: 'https' },
@@ -45,7 +45,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     return Object.assign(session, { goaways });
   }
 
-  it('says GOAWAY, serves what comes within the grace, and then ends', async () => {
+  it('sends GOAWAY, serves streams that arrive within idleGrace, and then ends', async () => {
     const served = await serve((stream, path) => stream.end(`<${path}>`));
     const session = await open(served.port);
     expect(await answer(session.request({ ':path': '/a' }))).toBe('200 </a>');
@@ -54,14 +54,14 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     const over = served.http.drain(never);
     const [code, last] = await goaway;
     expect([code, last]).toEqual([0, 2 ** 31 - 1]);
-    // The client's own session opens no more streams, by Node's rule; one that had been on its way is tested below.
+    // The session of a Node client opens no more streams. A stream that was already sent is tested below.
     await served.clock.advance(1_000);
     if (!session.destroyed) await once(session, 'close');
     await over;
     expect(served.http.report()).toMatchObject({ completed: 0, aborted: 0, cutOff: [] });
   });
 
-  it('serves a stream that was on its way when GOAWAY was said', async () => {
+  it('serves a stream that was sent before the client received GOAWAY', async () => {
     const rest = gate();
     const served = await serve(async (stream) => {
       await rest.promise;
@@ -69,7 +69,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     });
     const session = await open(served.port);
     served.http.stop();
-    // Sent before the client can know.
+    // Sent before the client has received GOAWAY.
     const request = answer(session.request({ ':path': '/crossing' }));
     await once(session, 'goaway');
     await served.clock.advance(1_000);
@@ -80,7 +80,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     expect(served.http.report()).toMatchObject({ completed: 1, aborted: 0, cutOff: [] });
   });
 
-  it('serves streams that are open for as long as they take', async () => {
+  it('serves open streams, however long they take', async () => {
     const rest = gate();
     const served = await serve(async (stream) => {
       stream.write('first ');
@@ -101,7 +101,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     expect(served.http.report()).toMatchObject({ completed: 3, cutOff: [] });
   });
 
-  it('cancels the tokens of its streams at the deadline, and destroys and names what is left', async () => {
+  it('cancels the tokens of its streams at the deadline, and destroys and names the remaining streams', async () => {
     const tokens: CancellationToken[] = [];
     const served = await serve((stream) => {
       tokens.push(served.http.tokenOf(stream));
@@ -134,7 +134,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     expect(served.http.inFlight).toBe(0);
   });
 
-  it('names a stream that its client never reads, though its handler has said all', async () => {
+  it('names a stream that its client never reads, although its handler has ended the response', async () => {
     const served = await serve((stream) => stream.end('x'.repeat(10_000_000)), { cancelGrace: 0 });
     const session = await open(served.port);
     const request = session.request({ ':path': '/big' }).pause();
@@ -147,7 +147,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     expect(served.http.report()).toMatchObject({ cutOff: ['GET /big'], completed: 0, cancelled: 1 });
   });
 
-  it('answers a stream that is refused behind the second GOAWAY by the protocol, and serves the others', async () => {
+  it('refuses a stream after the second GOAWAY by the protocol, and serves the others', async () => {
     const rest = gate();
     const served = await serve(async (stream) => {
       await rest.promise;
@@ -168,9 +168,9 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
   });
 
   it.each([
-    ['with CANCEL, though its handler has said all', 8, 'x'.repeat(10_000_000)],
+    ['with CANCEL, although its handler has ended the response', 8, 'x'.repeat(10_000_000)],
     ['with NO_ERROR, before its response has ended', 0, undefined],
-  ])('counts a stream that its client resets as left: %s', async (_, code, body) => {
+  ])('counts a stream that its client resets as aborted: %s', async (_, code, body) => {
     const served = await serve((stream) => {
       stream.respond({ ':status': 200 });
       if (body !== undefined) stream.end(body);
@@ -210,11 +210,11 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
   });
 });
 
-describe('a session whose client does not end its connection', () => {
+describe('a session whose client does not close its connection', () => {
   /** The preface of HTTP/2, and empty SETTINGS. */
   const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0';
 
-  it('is destroyed one grace after it has ended', async () => {
+  it('is destroyed one idleGrace after it has ended', async () => {
     const served = await serveWith(createServer());
     const client = await served.client();
     client.socket.write(preface, 'latin1');
@@ -229,7 +229,7 @@ describe('a session whose client does not end its connection', () => {
     expect(served.clock.pending).toBe(0);
   });
 
-  it('is destroyed with the idle ones, when it had ended before', async () => {
+  it('is destroyed together with idle connections when it had ended before', async () => {
     const server = createServer();
     const opened = once(server, 'session');
     const served = await serveWith(server);
@@ -246,7 +246,7 @@ describe('a session whose client does not end its connection', () => {
 });
 
 describe('a session whose handshake ends after the listener has closed', () => {
-  it('is told at once, serves within the grace, and ends', async () => {
+  it('gets GOAWAY at once, serves within idleGrace, and ends', async () => {
     const server = createSecureServer({ key, cert });
     server.on('stream', (stream: ServerHttp2Stream) => stream.end('served'));
     const served = await serveWith(server);
@@ -292,7 +292,7 @@ describe('a secure server of node:http2 that allows HTTP/1', () => {
   });
 });
 
-/** Status and body of a response. */
+/** Returns the status and the body of a response. */
 async function answer(request: ClientHttp2Stream): Promise<string> {
   request.setEncoding('utf8').end();
   let body = '';

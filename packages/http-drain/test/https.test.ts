@@ -8,7 +8,7 @@ import { Client, dial, gate, heads, serveWith, stopped, turns } from './vocabula
 
 const never = CancellationToken.never;
 
-/** A connection in bytes above TLS. */
+/** A raw connection above TLS. */
 async function secure(port: number): Promise<Client> {
   const socket: TLSSocket = connect({ port, host: '127.0.0.1', ca: cert, allowHalfOpen: true } as object);
   const client = new Client(socket);
@@ -17,7 +17,7 @@ async function secure(port: number): Promise<Client> {
 }
 
 describe('a server of node:https', () => {
-  it('serves what it has received, refuses what comes then, and ends', async () => {
+  it('serves requests that it has received, refuses later ones, and ends', async () => {
     const answer = gate();
     const served = await serveWith(
       createServer({ key, cert }, async (request, response) => {
@@ -44,7 +44,7 @@ describe('a server of node:https', () => {
     expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 0, cutOff: [] });
   });
 
-  it('ends idle connections after the grace, also those that have not begun their handshake', async () => {
+  it('ends idle connections after idleGrace, also those that have not begun their handshake', async () => {
     const served = await serveWith(createServer({ key, cert }, (_, response) => response.end('ok')));
     const silent = await dial(served.port);
     const idle = await secure(served.port);
@@ -62,7 +62,7 @@ describe('a server of node:https', () => {
     expect(served.http.report()).toMatchObject({ ended: 2 });
   });
 
-  it('destroys at the deadline what is left, a handshake under way as well', async () => {
+  it('destroys the remaining connections at the deadline, also during a handshake', async () => {
     const served = await serveWith(
       createServer({ key, cert }, () => {}),
       { cancelGrace: 0 },
@@ -78,7 +78,7 @@ describe('a server of node:https', () => {
     expect(await half.ended).toMatch(/end|ECONNRESET/);
   });
 
-  it('tells an agent that keeps connections, so that it opens others', async () => {
+  it('makes an agent with keep-alive connections open new ones', async () => {
     const served = await serveWith(createServer({ key, cert }, (_, response) => response.end('ok')));
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const options: RequestOptions = { port: served.port, host: '127.0.0.1', ca: cert, agent };

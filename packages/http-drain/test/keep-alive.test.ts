@@ -1,4 +1,4 @@
-// Which connections are told that they end, and how long the others are kept: nothing that a client may still send is lost.
+// Connection: close on the last response, and how long other connections are kept: no request of a client is lost.
 import { Agent, createServer, type RequestListener, request, ServerResponse } from 'node:http';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { request as fetchOf, Pool } from 'undici';
@@ -7,7 +7,7 @@ import { gate, heads, serve, serveWith, stopped, until } from './vocabulary.ts';
 
 const never = CancellationToken.never;
 
-/** A POST through an agent: its status and its Connection header, or the code of its error. */
+/** Sends a POST through an agent. Returns its status and its Connection header, or the code of its error. */
 function post(port: number, agent: Agent): Promise<string> {
   return new Promise((resolve) => {
     const options = { port, host: '127.0.0.1', agent, method: 'POST' };
@@ -31,7 +31,7 @@ const handlers: [string, RequestListener][] = [
   ['appendHeader', (_, res) => res.appendHeader('Connection', 'keep-alive').end('ok')],
   ['setHeaders', (_, res) => res.setHeaders(new Map([['Connection', 'keep-alive']])).end('ok')],
   ['an object for writeHead', (_, res) => res.writeHead(200, { connection: 'Keep-Alive', 'X-A': '1' }).end('ok')],
-  ['an object behind a text', (_, res) => res.writeHead(200, 'Fine', { Connection: 'keep-alive' }).end('ok')],
+  ['an object after a status text', (_, res) => res.writeHead(200, 'Fine', { Connection: 'keep-alive' }).end('ok')],
   ['raw headers for writeHead', (_, res) => res.writeHead(200, ['Connection', 'keep-alive', 'X-A', '1']).end('ok')],
   [
     'pairs for writeHead',
@@ -72,7 +72,7 @@ const handlers: [string, RequestListener][] = [
     },
   ],
   [
-    'a wrapper of writeHead, as on-headers has',
+    'a wrapper of writeHead, such as on-headers',
     (_, res) => {
       const { writeHead } = res;
       res.writeHead = ((...head: never[]) => {
@@ -93,7 +93,7 @@ const handlers: [string, RequestListener][] = [
 ];
 
 describe.each(handlers)('a handler that asks to keep the connection by %s', (_, handler) => {
-  it('is overruled on the last response, and on no earlier one', async () => {
+  it('is overridden on the last response, and on no earlier one', async () => {
     const [first, second] = [gate(), gate()];
     const served = await serve(async (req, res) => {
       await (req.url === '/first' ? first : second).promise;
@@ -115,7 +115,7 @@ describe.each(handlers)('a handler that asks to keep the connection by %s', (_, 
     expect(served.http.report()).toMatchObject({ completed: 2, crossed: 0, aborted: 0 });
   });
 
-  it('leaves its other headers as they are', async () => {
+  it('keeps its other headers', async () => {
     const [plain, last] = await Promise.all(
       [false, true].map(async (isLast) => {
         const served = await serve(handler);
@@ -129,20 +129,20 @@ describe.each(handlers)('a handler that asks to keep the connection by %s', (_, 
   });
 });
 
-describe('a head that is written past `response.writeHead`', () => {
+describe('a head that is not written with `response.writeHead`', () => {
   it.each<[string, RequestListener]>([
     [
       'by the method of the prototype',
       (_, res) => void ServerResponse.prototype.writeHead.call(res, 200, { 'content-length': 2 }).end('ok'),
     ],
     [
-      'by a method that replaces ours',
+      'by a method that replaces the wrapper',
       (_, res) => {
         res.writeHead = ServerResponse.prototype.writeHead;
         res.setHeader('Connection', 'keep-alive').end('ok');
       },
     ],
-  ])('loses nothing: %s', async (_, handler) => {
+  ])('loses no request: %s', async (_, handler) => {
     const served = await serve(handler);
     served.http.announce();
     const client = (await served.client()).get('/');
@@ -157,11 +157,11 @@ describe('a head that is written past `response.writeHead`', () => {
   });
 });
 
-describe('while the end is only announced', () => {
+describe('after announce', () => {
   it.each([
     ['copies the Connection header of its upstream', { Connection: 'keep-alive' }],
     ['sets none', {}],
-  ])('agents that keep connections lose no request to a handler that %s', async (_, headers) => {
+  ])('agents with keep-alive connections lose no request to a handler that %s', async (_, headers) => {
     const served = await serve((req, res) => void req.resume().on('end', () => res.writeHead(200, headers).end('ok')));
     const agent = agentOf(5);
     const outcomes: string[] = [];
@@ -196,27 +196,30 @@ describe('while the end is only announced', () => {
         };
       },
     ],
-  ])('the queue of a client of %s is served, though the head before it had promised to stay', async (name, make) => {
-    const rest = gate();
-    const served = await serve(async (req, res) => {
-      req.resume();
-      res.write('part');
-      await rest.promise;
-      res.end('end');
-    });
-    const agent = agentOf(1);
-    const send = name === 'node:http' ? () => post(served.port, agent) : make(served.port);
-    const [first, second] = [send(), send()];
-    await until(() => served.http.inFlight === 1);
-    served.http.announce();
-    rest.open();
-    expect([await first, await second]).toEqual(['200 keep-alive', '200 close']);
-    expect(served.http.report()).toMatchObject({ completed: 2, crossed: 0, refused: 0 });
-  });
+  ])(
+    'the queued requests of a client of %s are served, although the head before them had keep-alive',
+    async (name, make) => {
+      const rest = gate();
+      const served = await serve(async (req, res) => {
+        req.resume();
+        res.write('part');
+        await rest.promise;
+        res.end('end');
+      });
+      const agent = agentOf(1);
+      const send = name === 'node:http' ? () => post(served.port, agent) : make(served.port);
+      const [first, second] = [send(), send()];
+      await until(() => served.http.inFlight === 1);
+      served.http.announce();
+      rest.open();
+      expect([await first, await second]).toEqual(['200 keep-alive', '200 close']);
+      expect(served.http.report()).toMatchObject({ completed: 2, crossed: 0, refused: 0 });
+    },
+  );
 });
 
 describe('after the listener has closed', () => {
-  it('the queue of an agent gets a 503, and no reset, though the head before it had promised to stay', async () => {
+  it('the queued requests of an agent get a 503 and no reset, although the head before them had keep-alive', async () => {
     const rest = gate();
     const served = await serve(async (req, res) => {
       req.resume();
@@ -235,7 +238,7 @@ describe('after the listener has closed', () => {
     expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 0 });
   });
 
-  it('a connection keeps its own grace when the sweep of all comes first', async () => {
+  it('a connection has its own idleGrace when the sweep of all connections comes first', async () => {
     const rest = gate();
     const served = await serve(async (_, res) => {
       res.write('part');
@@ -255,8 +258,8 @@ describe('after the listener has closed', () => {
   });
 });
 
-describe('an upgrade behind a response that was asked to be the last', () => {
-  it('takes the mark from it, since the connection goes on', async () => {
+describe('an upgrade after a response that was marked as the last', () => {
+  it('removes the mark, because the connection continues', async () => {
     const answer = gate();
     const server = createServer(async (_, res) => {
       await answer.promise;

@@ -1,4 +1,4 @@
-// Where a server listens, and when: sockets of the file system, several servers, drains before, after and at once.
+// Places and times of listening: sockets of the file system, several servers, and drains before, after and during `listen`.
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, request } from 'node:http';
@@ -13,7 +13,7 @@ import { Client, dialled, gate, serve, stopped, turns } from './vocabulary.ts';
 
 const never = CancellationToken.never;
 
-/** Where a server may listen that has no port; Windows has pipes. */
+/** An address without a port. Windows has pipes. */
 function address(): string {
   if (process.platform === 'win32') return `\\\\.\\pipe\\quiesce-${process.pid}`;
   const folder = mkdtempSync(join(tmpdir(), 'quiesce-'));
@@ -22,7 +22,7 @@ function address(): string {
 }
 
 describe('a server that listens on a socket of the file system', () => {
-  it('serves what it has received, and refuses newcomers', async () => {
+  it('serves requests that it has received, and refuses new connections', async () => {
     const [arrived, answer] = [gate(), gate()];
     const server = createServer(async (_, response) => {
       arrived.open();
@@ -31,7 +31,7 @@ describe('a server that listens on a socket of the file system', () => {
     });
     const clock = new VirtualClock();
     const http = drain(server, { clock });
-    // It is about to listen.
+    // It has yet to listen.
     expect(http.isAccepting).toBe(true);
     const socketPath = address();
     server.listen(socketPath);
@@ -54,7 +54,7 @@ describe('a server that listens on a socket of the file system', () => {
   });
 });
 
-/** A port that nothing uses. */
+/** Returns an unused port. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -65,36 +65,33 @@ async function freePort(): Promise<number> {
 }
 
 // macOS has one address on its loopback.
-describe.skipIf(process.platform === 'darwin')(
-  'a client whose port is that of our own connection, on another host',
-  () => {
-    it('is served, and not taken for the end of the backlog', async () => {
-      const server = createServer((_, response) => response.end('whole'));
-      const http = drain(server, { clock: new VirtualClock() });
-      server.listen(0, '0.0.0.0');
-      await once(server, 'listening');
-      const { port } = server.address() as AddressInfo;
-      const localPort = await freePort();
-      const { connect } = Socket.prototype;
-      onTestFinished(() => void Object.assign(Socket.prototype, { connect }));
-      // Our own connection gets the port of the client.
-      Socket.prototype.connect = function (this: Socket, ...given: unknown[]) {
-        const [options] = given[0] as [{ localAddress?: string; localPort?: number }];
-        Object.assign(options, { localAddress: options.localAddress ?? '127.0.0.1', localPort });
-        return Reflect.apply(connect, this, given);
-      } as typeof connect;
-      const client = new Client(connectTo({ host: '127.0.0.1', port, localAddress: '127.0.0.2' }));
-      http.stop();
-      client.get('/', 'Connection: close');
-      await client.sees('whole');
-      await http.drain(never);
-      expect(http.report()).toMatchObject({ completed: 1, aborted: 0 });
-    });
-  },
-);
+describe.skipIf(process.platform === 'darwin')('a client with the port of the probe, on another host', () => {
+  it('is served, and is not mistaken for the probe', async () => {
+    const server = createServer((_, response) => response.end('whole'));
+    const http = drain(server, { clock: new VirtualClock() });
+    server.listen(0, '0.0.0.0');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const localPort = await freePort();
+    const { connect } = Socket.prototype;
+    onTestFinished(() => void Object.assign(Socket.prototype, { connect }));
+    // The probe gets the port of the client.
+    Socket.prototype.connect = function (this: Socket, ...given: unknown[]) {
+      const [options] = given[0] as [{ localAddress?: string; localPort?: number }];
+      Object.assign(options, { localAddress: options.localAddress ?? '127.0.0.1', localPort });
+      return Reflect.apply(connect, this, given);
+    } as typeof connect;
+    const client = new Client(connectTo({ host: '127.0.0.1', port, localAddress: '127.0.0.2' }));
+    http.stop();
+    client.get('/', 'Connection: close');
+    await client.sees('whole');
+    await http.drain(never);
+    expect(http.report()).toMatchObject({ completed: 1, aborted: 0 });
+  });
+});
 
 describe('several servers', () => {
-  it('are drained each on its own, also under one token and at the same time', async () => {
+  it('are drained separately, also with one token and at the same time', async () => {
     const stopping = new CancellationToken();
     const servers = await Promise.all(
       ['a', 'b'].map((name) => serve((_, response) => response.end(name), { name, stopping })),
@@ -111,7 +108,7 @@ describe('several servers', () => {
 });
 
 describe('a server that cannot listen', () => {
-  it('accepts nothing', async () => {
+  it('is not accepting', async () => {
     const taken = await serve(() => {});
     const server = createServer();
     const http = drain(server);
@@ -123,7 +120,7 @@ describe('a server that cannot listen', () => {
 });
 
 describe('a drain', () => {
-  it('that is asked for while the listener is closing has begun already', async () => {
+  it('that is called while the listener is closing continues the stop', async () => {
     const served = await serve((_, response) => response.end('ok'));
     served.http.stop();
     expect(served.http.state).toBe('closing');
@@ -131,7 +128,7 @@ describe('a drain', () => {
     expect(served.http.state).toBe('drained');
   });
 
-  it('of a server that is closed already is over at once', async () => {
+  it('of a closed server ends at once', async () => {
     const served = await serve((_, response) => response.end('ok'));
     let closed = 0;
     served.server.on('close', () => closed++).close();
@@ -141,7 +138,7 @@ describe('a drain', () => {
     expect([served.http.state, closed]).toEqual(['drained', 1]);
   });
 
-  it('of a server that begins to listen within the turn in which it stops, ends that too', async () => {
+  it('of a server that begins to listen in the same turn as `stop` closes that listener too', async () => {
     const server = createServer();
     const http = drain(server);
     http.stop();
@@ -151,7 +148,7 @@ describe('a drain', () => {
     expect(server.listening).toBe(false);
   });
 
-  it('says no when its deadline has passed before, and all is closed all the same', async () => {
+  it('rejects when its deadline has passed before, and still closes everything', async () => {
     const served = await serve(() => {}, { cancelGrace: 0 });
     (await served.client()).get('/unsent');
     await turns();
@@ -161,7 +158,7 @@ describe('a drain', () => {
     await expect(served.http.drain(never)).resolves.toBe(undefined);
   });
 
-  it('is waited for by whoever comes in the grace after the deadline, too', async () => {
+  it('is awaited also by a call during cancelGrace', async () => {
     const served = await serve(() => {}, { cancelGrace: 500 });
     (await served.client()).get('/deaf');
     await turns();
@@ -176,7 +173,7 @@ describe('a drain', () => {
     expect(served.http.report().cutOff).toEqual(['GET /deaf']);
   });
 
-  it('leaves the server able to say no to everybody who closes it again', async () => {
+  it('leaves a server whose `close` reports that it is closed', async () => {
     const { server, http } = await serve(() => {});
     await http.drain(never);
     await turns();

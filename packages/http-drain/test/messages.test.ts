@@ -1,4 +1,4 @@
-// Every kind of message that HTTP/1 has, across a stop.
+// Every kind of message of HTTP/1, during a stop.
 import { createServer, type RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import { CancellationToken } from '@quiesce/cancellation-token';
@@ -8,11 +8,11 @@ import { gate, heads, serve, serveWith, stopped, turns, until } from './vocabula
 const never = CancellationToken.never;
 const upgrade = ['Connection: Upgrade', 'Upgrade: echo'];
 
-describe('a response that was in the making when stopping began', () => {
+describe('a response in progress when stopping begins', () => {
   const sent: [string, string, RequestListener, RegExp][] = [
     ['to HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n', (_, response) => response.end('old'), /Connection: close\r\n.*old$/s],
     [
-      'to HTTP/1.0 that asks to be kept',
+      'to HTTP/1.0 with keep-alive',
       'GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n',
       (_, response) => response.end('old'),
       /Connection: close\r\n.*old$/s,
@@ -43,7 +43,7 @@ describe('a response that was in the making when stopping began', () => {
       /Connection: close\r\n.*4\r\nbody\r\n0\r\nX-Echo: 3\r\n\r\n$/s,
     ],
   ];
-  it.each(sent)('%s, says that the connection ends, and is whole', async (_, text, respond, expected) => {
+  it.each(sent)('%s, has Connection: close, and is complete', async (_, text, respond, expected) => {
     const [arrived, answer] = [gate(), gate()];
     const served = await serve(async (request, response) => {
       arrived.open();
@@ -62,7 +62,7 @@ describe('a response that was in the making when stopping began', () => {
     expect(served.http.report()).toMatchObject({ completed: 1, aborted: 0, cutOff: [] });
   });
 
-  it('to a client that stops reading half way, and goes on later, is whole', async () => {
+  it('to a client that pauses reading is complete', async () => {
     const served = await serve((_, response) => void response.end('x'.repeat(20_000_000)));
     const client = await served.client();
     client.get('/big');
@@ -85,7 +85,7 @@ describe('a response that was in the making when stopping began', () => {
 describe('an upload', () => {
   const head = 'POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n';
 
-  it('that its client breaks off counts as one that has left', async () => {
+  it('that its client breaks off counts as aborted', async () => {
     const served = await serve((request) => void request.on('error', () => {}).resume());
     const client = (await served.client()).send(`${head}abc`);
     await until(() => served.http.inFlight === 1);
@@ -96,7 +96,7 @@ describe('an upload', () => {
     expect(served.clock.pending).toBe(0);
   });
 
-  it('that goes on behind its response leaves a connection that is idle, and ended as such', async () => {
+  it('that continues after its response leaves an idle connection, which is ended', async () => {
     const received = gate();
     const served = await serve((request, response) => {
       request.on('end', received.open);
@@ -121,7 +121,7 @@ describe('an upload', () => {
 });
 
 describe('half a head', () => {
-  it('that came while the request before it was in progress gets its 503 when it is whole', async () => {
+  it('that arrived while the request before it was in progress gets its 503 when it is complete', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
       await answer.promise;
@@ -140,7 +140,7 @@ describe('half a head', () => {
     expect(heads(client.text)).toEqual(['200 keep-alive', '503 close']);
   });
 
-  it('behind a body that was read slowly does not count as idle either', async () => {
+  it('after a body that was read slowly does not count as idle either', async () => {
     const served = await serve((request, response) => void request.resume().on('end', () => response.end('first')));
     const client = (await served.client()).send('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\nab');
     await turns();
@@ -155,7 +155,7 @@ describe('half a head', () => {
 });
 
 describe('a request for another protocol', () => {
-  it.each(['GET', 'CONNECT'])('comes too late, and is refused behind what is served before it: %s', async (method) => {
+  it.each(['GET', 'CONNECT'])('that is too late is refused after the responses before it: %s', async (method) => {
     const rest = gate();
     const served = await serve(async (_, response) => {
       response.write('first');
@@ -179,7 +179,7 @@ describe('a request for another protocol', () => {
     expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 0 });
   });
 
-  it('takes the mark from the response before it, which has not been sent', async () => {
+  it('removes the mark from the response before it, which has not been sent', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
       await answer.promise;
@@ -196,7 +196,7 @@ describe('a request for another protocol', () => {
     expect(heads(client.text)).toEqual(['200 keep-alive', '503 close']);
   });
 
-  it('is let go one grace after its refusal, when its client stays', async () => {
+  it('is destroyed one idleGrace after its refusal when its client does not close it', async () => {
     const served = await serve(() => {});
     served.server.on('upgrade', () => expect.unreachable());
     const client = await served.client();
@@ -207,7 +207,7 @@ describe('a request for another protocol', () => {
     expect(served.clock.pending).toBe(0);
   });
 
-  it('of CONNECT is a tunnel, handed to the callback and waited for', async () => {
+  it('of CONNECT is a tunnel, passed to the callback and awaited', async () => {
     const served = await serveWith(createServer(), { upgraded: (socket) => void socket.end('bye') });
     served.server.on('connect', (_, socket: Socket, head: Buffer) => {
       socket.write(`HTTP/1.1 200 Connected\r\n\r\n${head}`);
@@ -222,7 +222,7 @@ describe('a request for another protocol', () => {
     expect(served.http.report()).toMatchObject({ completed: 1, cutOff: [] });
   });
 
-  it('with a body, which nobody reads, is waited for as every other', async () => {
+  it('with an unread body is awaited like any other', async () => {
     const served = await serveWith(createServer(), { upgraded: (socket) => void socket.end('bye') });
     served.server.on('upgrade', (_, socket: Socket) => void socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
     const client = await served.client();
@@ -235,7 +235,7 @@ describe('a request for another protocol', () => {
     expect(served.http.inFlight).toBe(0);
   });
 
-  it('of CONNECT that nobody handles leaves nothing in flight', async () => {
+  it('of CONNECT without a handler leaves nothing in flight', async () => {
     const served = await serve(() => {});
     const client = (await served.client()).send('CONNECT far:443 HTTP/1.1\r\nHost: far:443\r\n\r\n');
     expect(await client.ended).toMatch(/end|ECONNRESET/);
@@ -246,7 +246,7 @@ describe('a request for another protocol', () => {
 });
 
 describe('Expect: 100-continue', () => {
-  it('is kept as a promise when it was given before the stop', async () => {
+  it('keeps its promise when it was sent before `stop`', async () => {
     const arrived = gate();
     const served = await serve(async (request, response) => {
       arrived.open();
@@ -269,8 +269,8 @@ describe('Expect: 100-continue', () => {
   });
 });
 
-describe('a client that goes', () => {
-  it('with a reset in the middle of a response is counted, and keeps nobody', async () => {
+describe('a client that disconnects', () => {
+  it('with a reset during a response is counted, and does not delay the drain', async () => {
     const served = await serve((_, response) => void response.write('begun'));
     const client = (await served.client()).get('/');
     await client.sees('begun');
@@ -281,7 +281,7 @@ describe('a client that goes', () => {
     expect(served.http.report()).toMatchObject({ aborted: 1, completed: 0, cutOff: [] });
   });
 
-  it('with a reset between its request and our sweep is no error', async () => {
+  it('with a reset between its request and the sweep causes no error', async () => {
     const served = await serve((_, response) => response.end('ok'));
     const client = await served.client();
     await client.get('/').sees('ok');

@@ -1,4 +1,4 @@
-// Random operations of several clients against a naive model, which knows what each connection must have received.
+// Random operations of several clients against a naive model, which predicts the bytes that each connection receives.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -11,12 +11,12 @@ interface ModelRequest {
   readonly isRefused: boolean;
   readonly answer: Gate;
   isAnswered: boolean;
-  /** Its response says Connection: close. */
+  /** Whether its response has Connection: close. */
   isLast: boolean;
   isFinished: boolean;
 }
 
-/** One connection, as the model sees it. */
+/** One connection in the model. */
 class ModelConnection {
   readonly client: Client;
   readonly requests: ModelRequest[] = [];
@@ -61,7 +61,7 @@ class Model {
     return request;
   }
 
-  /** A response is made; it goes out when all before it have. */
+  /** A response is complete. It is sent after all earlier ones. */
   answer(on: ModelConnection, request: ModelRequest): void {
     request.isAnswered = true;
     request.isLast = this.phase !== 'running' && on.requests.at(-1) === request;
@@ -70,7 +70,7 @@ class Model {
       if (!next.isFinished && !next.isRefused && this.phase !== 'running') this.tally.completed++;
       next.isFinished = true;
     }
-    // A head that was made before stopping began has promised to stay.
+    // A head that was written before stopping began has keep-alive.
     on.isEnded = on.requests.at(-1)?.isLast === true;
   }
 
@@ -99,7 +99,7 @@ const step = fc.record({
 });
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
-it('each connection receives what the model says, and the report adds up, whatever happens in whichever order', async () => {
+it('each connection receives the bytes that the model predicts, and the report adds up, in any order of events', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
       const gates = new Map<string, Promise<void>>();
@@ -161,7 +161,7 @@ async function apply(
   }
   if (on === undefined) return;
   if (act === 'send') {
-    // Beyond our FIN and its client's end nothing can be sent.
+    // After our FIN and the end of the client nothing can be sent.
     if (on.isEnded) return;
     const request = model.send(on);
     gates.set(`/${request?.id}`, request?.answer.promise ?? Promise.resolve());
@@ -183,7 +183,7 @@ async function stop(served: Served<unknown>, model: Model): Promise<void> {
   model.phase = 'draining';
 }
 
-/** The responses, in order: the path of each, or 503. */
+/** Returns the responses, in order: the path of each, or 503. */
 function answers(text: string): string[] {
   return [...text.matchAll(/HTTP\/1\.1 (\d+).*?\r\n\r\n(<\/\d+>)?/gs)].map(
     ([, status, path]) => path ?? String(status),

@@ -1,4 +1,4 @@
-// Every refusal names the call and the option that the user wrote, shows the value, and says what to write.
+// Every error for a wrong argument names the call and the option, shows the value, and gives the correction.
 
 import { createServer } from 'node:http';
 import { createServer as createNetServer } from 'node:net';
@@ -17,10 +17,10 @@ function refusal(call: () => unknown): string {
   return 'accepted';
 }
 
-describe('drain(server) refuses what has no server, and says what to pass', () => {
+describe('drain(server) refuses a value without a server, and the error names the value to pass', () => {
   it.each([
-    ['an Express app', express(), 'app.listen() returned', 'the function "app"'],
-    ['a Hono app', new Hono(), 'what serve() returned', 'a Hono'],
+    ['an Express app', express(), 'the result of app.listen()', 'the function "app"'],
+    ['a Hono app', new Hono(), 'the result of serve()', 'a Hono'],
     ['a server of node:net', createNetServer(), 'createServer()', 'a Server'],
     ['an app without a server yet', { server: undefined }, 'for Fastify app.server or app', 'an object'],
     ['nothing', undefined, 'createServer()', 'undefined'],
@@ -32,7 +32,7 @@ describe('drain(server) refuses what has no server, and says what to pass', () =
     expect(text).toContain(shown);
   });
 
-  it('twice, by the app and by its server', () => {
+  it('a second drain, by the app and by its server', () => {
     const server = createServer();
     drain({ server });
     expect(refusal(() => drain(server))).toContain('has a drain already');
@@ -42,8 +42,8 @@ describe('drain(server) refuses what has no server, and says what to pass', () =
 describe('drain(server, options) refuses', () => {
   const cases: [string, unknown, string][] = [
     ['an unknown option', { idleTimeout: 5 }, 'TypeError: drain: there is no option "idleTimeout"'],
-    ['one that is almost right', { idlegrace: 5 }, 'did you mean "idleGrace"?'],
-    ['a number in their place', 5_000, 'TypeError: drain: the options must be an object, got the number 5000'],
+    ['a misspelled option', { idlegrace: 5 }, 'did you mean "idleGrace"?'],
+    ['a number in place of the options', 5_000, 'TypeError: drain: the options must be an object, got the number 5000'],
     [
       'a time that is text',
       { idleGrace: '10' },
@@ -56,26 +56,34 @@ describe('drain(server, options) refuses', () => {
       'drain: retryAfter must be whole seconds from 0, got the string "1"',
     ],
     ['a part of a second', { retryAfter: 0.5 }, 'whole seconds from 0, got the number 0.5'],
-    ['a name that is none', { name: 7 }, 'drain: name: expected a string, got the number 7'],
-    ['no function', { refuse: 503 }, 'TypeError: drain: refuse: expected a function, got the number 503'],
-    ['no function either', { upgraded: true }, 'TypeError: drain: upgraded: expected a function, got the boolean true'],
+    ['a name that is not text', { name: 7 }, 'drain: name: expected a string, got the number 7'],
     [
-      'no token',
+      'a `refuse` that is not a function',
+      { refuse: 503 },
+      'TypeError: drain: refuse: expected a function, got the number 503',
+    ],
+    [
+      'an `upgraded` that is not a function',
+      { upgraded: true },
+      'TypeError: drain: upgraded: expected a function, got the boolean true',
+    ],
+    [
+      'a `stopping` that is not a token',
       { stopping: true },
       'drain: stopping: expected an AbortSignal or a CancellationToken, got the boolean true',
     ],
     ['a controller', { stopping: new AbortController() }, 'got an AbortController'],
-    ['no clock', { clock: Date }, 'drain: clock: expected a Clock, got the function "Date"'],
+    ['a `clock` that is not a clock', { clock: Date }, 'drain: clock: expected a Clock, got the function "Date"'],
   ];
   it.each(cases)('%s', (_, options, text) => {
     const server = createServer();
     expect(refusal(() => drain(server, options as HttpDrainOptions))).toContain(text);
-    // Nothing has been changed: the server can still be drained.
+    // Nothing was changed: the server can still be drained.
     expect(drain(server).state).toBe('running');
   });
 });
 
-describe('http.drain refuses what is no deadline, and says what to write', () => {
+describe('http.drain refuses a value that is not a deadline, and the error has the correction', () => {
   it.each([
     ['a number of ms', 5_000, 'got the number 5000; write CancellationToken.timeout(5000)'],
     ['nothing', undefined, 'got undefined; write CancellationToken.timeout(10_000)'],
@@ -91,7 +99,7 @@ describe('http.drain refuses what is no deadline, and says what to write', () =>
   });
 });
 
-describe('http.tokenOf refuses what is no request', () => {
+describe('http.tokenOf refuses a value that is not a request', () => {
   it.each([
     [undefined, 'got undefined'],
     [{}, 'got an object'],
@@ -102,8 +110,8 @@ describe('http.tokenOf refuses what is no request', () => {
   });
 });
 
-describe('a method that was passed on without its drain', () => {
-  it.each(['announce', 'stop', 'report', 'tokenOf'] as const)('refuses in words: %s', (method) => {
+describe('a method that is called without its drain', () => {
+  it.each(['announce', 'stop', 'report', 'tokenOf'] as const)('throws an explanation: %s', (method) => {
     const http = drain(createServer());
     const { [method]: detached } = http;
     expect(refusal(() => Reflect.apply(detached, process, []))).toContain(
@@ -112,13 +120,13 @@ describe('a method that was passed on without its drain', () => {
     expect(http.state).toBe('running');
   });
 
-  it('rejects in words: drain', async () => {
+  it('rejects with an explanation: drain', async () => {
     const { drain: detached } = drain(createServer());
     const error = await Reflect.apply(detached, undefined, [AbortSignal.timeout(1)]).catch((reason) => reason);
     expect(String(error)).toContain('drain was called without its http, on undefined');
   });
 
-  it('works where it is a health handler', () => {
+  it('works when it is a health handler', () => {
     const { readiness } = drain(createServer());
     let status = 0;
     const response = { statusCode: 0, setHeader: () => {}, end: () => (status = response.statusCode) };
@@ -127,7 +135,7 @@ describe('a method that was passed on without its drain', () => {
   });
 });
 
-it('prints its name, its state and how much is in flight', () => {
+it('prints its name, its state and its number of requests in flight', () => {
   const http = drain(createServer(), { name: 'api' });
   expect(inspect(http)).toBe("HttpDrain { name: 'api', state: 'running', inFlight: 0 }");
   expect(JSON.stringify(http)).toBe('{"name":"api","state":"running","inFlight":0}');

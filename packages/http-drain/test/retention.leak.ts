@@ -1,4 +1,4 @@
-// What a server that runs for months keeps of its requests and connections: nothing.
+// A server that runs for months retains nothing of its requests and connections.
 import { once } from 'node:events';
 import { Agent, createServer, get } from 'node:http';
 import { CancellationToken } from '@quiesce/cancellation-token';
@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { collectGarbage, survivors } from '../../../test/leak/leak.ts';
 import { serve, turns } from './vocabulary.ts';
 
-test('a server keeps nothing of requests that have ended, nor of their tokens', async () => {
+test('a server retains no request that has ended, and no token', async () => {
   const seen: WeakRef<object>[] = [];
   const served = await serve((request, response) => {
     seen.push(new WeakRef(request), new WeakRef(served.http.tokenOf(request)));
@@ -23,12 +23,12 @@ test('a server keeps nothing of requests that have ended, nor of their tokens', 
   agent.destroy();
   while (served.http.inFlight > 0) await turns();
   await collectGarbage();
-  // The engine may still hold the last one; a leak would hold all.
+  // The engine may still hold the last one. A leak would hold all.
   expect(seen.length).toBe(400);
   expect(seen.filter((ref) => ref.deref() !== undefined).length).toBeLessThan(8);
 });
 
-test('a server keeps nothing of connections that are closed', async () => {
+test('a server retains no closed connection', async () => {
   const sockets: WeakRef<object>[] = [];
   const served = await serve((_, response) => response.end('ok'));
   served.server.on('connection', (socket) => sockets.push(new WeakRef(socket)));
@@ -43,7 +43,7 @@ test('a server keeps nothing of connections that are closed', async () => {
   expect(sockets.filter((ref) => ref.deref() !== undefined).length).toBeLessThan(4);
 });
 
-test('a token that lives long keeps nothing of the servers that it announced the end of', async () => {
+test('a long-lived token retains no server that it announced', async () => {
   const stopping = new CancellationToken();
   const left = await survivors(200, async () => {
     const server = createServer();
@@ -53,7 +53,7 @@ test('a token that lives long keeps nothing of the servers that it announced the
   expect(left).toBe(0);
 });
 
-test('a drained server has no timer of its own left', async () => {
+test('a drained server has no timer left', async () => {
   const server = createServer();
   const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
   const before = timers();

@@ -23,7 +23,7 @@ expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { st
 expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { stopping: {} as CancellationToken });
 expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { name: undefined, idleGrace: 5 });
 
-// An app that has its server, as Fastify's.
+// An app with its server, such as Fastify's.
 expectTypeOf(drain).toBeCallableWith({} as FastifyInstance);
 
 const http = drain({} as ReturnType<typeof createServer>, {

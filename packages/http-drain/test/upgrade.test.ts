@@ -15,7 +15,7 @@ async function serveEcho(options?: Parameters<typeof serve>[1]) {
 }
 
 describe('an upgraded socket', () => {
-  it('is handed to the callback when the listener has closed, and waited for', async () => {
+  it('is passed to the callback when the listener has closed, and awaited', async () => {
     const handed: unknown[] = [];
     const served = await serveEcho({
       upgraded: (socket, request) => {
@@ -37,7 +37,7 @@ describe('an upgraded socket', () => {
     expect(served.http.report()).toMatchObject({ completed: 1, cutOff: [] });
   });
 
-  it('lasts until the deadline without a callback, and is named then', async () => {
+  it('stays open until the deadline without a callback, and is named then', async () => {
     const served = await serveEcho();
     const client = (await served.client()).get('/chat', ...upgrade);
     await client.sees('101');
@@ -50,7 +50,7 @@ describe('an upgraded socket', () => {
     expect(served.http.report().cutOff).toEqual(['GET /chat']);
   });
 
-  it('is not ended by the response to a request that came before it', async () => {
+  it('is not ended by the response to an earlier request', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
       await answer.promise;
@@ -68,7 +68,7 @@ describe('an upgraded socket', () => {
     await served.http.drain(never);
   });
 
-  it('is refused once the listener has closed', async () => {
+  it('is refused after the listener has closed', async () => {
     const served = await serveEcho();
     const client = await served.client();
     await stopped(served);

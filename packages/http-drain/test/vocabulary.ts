@@ -1,4 +1,4 @@
-// Servers that listen on the loopback only, and clients that speak in bytes: nothing here waits for time, only for events.
+// Servers that listen on the loopback only, and clients that send raw bytes. Nothing here waits for time, only for events.
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
@@ -13,11 +13,11 @@ export interface Served<S> {
   http: HttpDrain;
   clock: VirtualClock;
   port: number;
-  /** A connection in bytes, which the server has accepted. */
+  /** Opens a raw connection, which the server has accepted. */
   client(): Promise<Client>;
 }
 
-/** Serves with a drain on a virtual clock. */
+/** Starts a server with a drain on a virtual clock. */
 export function serve(handler: RequestListener, options?: HttpDrainOptions): Promise<Served<Server>> {
   return serveWith(createServer(handler), options);
 }
@@ -41,12 +41,12 @@ export async function serveWith<S extends DrainableServer>(server: S, options?: 
   return { server, http, clock, port, client };
 }
 
-/** A client that sees each byte, and how its connection ends. */
+/** A client that records each byte and the end of its connection. */
 export class Client {
   readonly socket: Socket;
-  /** Everything received. */
+  /** All bytes received. */
   text = '';
-  /** `end` (FIN), or the code of the error; the connection may be half open then. */
+  /** `end` (FIN), or the code of the error. The connection may be half open then. */
   readonly ended: Promise<string>;
 
   constructor(socket: Socket) {
@@ -71,7 +71,7 @@ export class Client {
     return this.send([`GET ${path} HTTP/1.1`, 'Host: test', ...headers, '', ''].join('\r\n'));
   }
 
-  /** Waits until this was received; fails when the connection ends before. */
+  /** Waits until this text was received. Fails when the connection ends before. */
   async sees(part: string | RegExp): Promise<string> {
     const isThere = (): boolean => (typeof part === 'string' ? this.text.includes(part) : part.test(this.text));
     const ended = this.ended.then((how) => ({ how }));
@@ -90,7 +90,7 @@ export async function dial(port: number): Promise<Client> {
   return client;
 }
 
-/** How an attempt to connect ends. */
+/** Returns the outcome of an attempt to connect. */
 export async function dialled(port: number): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   return new Promise((resolve) => {
@@ -102,7 +102,7 @@ export async function dialled(port: number): Promise<string> {
   });
 }
 
-/** Something that a test lets happen. */
+/** A promise that a test settles. */
 export interface Gate<T = void> {
   promise: Promise<T>;
   open(value: T): void;
@@ -116,12 +116,12 @@ export function gate<T = void>(): Gate<T> {
   return { promise, open };
 }
 
-/** Some turns of the event loop, in which sockets are read. */
+/** Waits for some turns of the event loop, in which sockets are read. */
 export async function turns(count = 5): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
-/** As many turns as it takes. */
+/** Waits for as many turns of the event loop as it takes. */
 export async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await turns(1);
 }
@@ -132,14 +132,14 @@ export async function stopped({ http }: { http: HttpDrain }): Promise<void> {
   await http.draining.cancelled();
 }
 
-/** The head of each response, in order: `200 keep-alive`, `503 close`. */
+/** Returns the head of each response, in order: `200 keep-alive`, `503 close`. */
 export function heads(text: string): string[] {
   return [...text.matchAll(/HTTP\/1\.1 (\d+).*?\r\n\r\n/gs)].map(
     ([head, status]) => `${status} ${/^connection: (.*)$/im.exec(head)?.[1]?.trim() ?? '-'}`,
   );
 }
 
-/** The messages of errors without a caller, until the end of the test. */
+/** Collects the messages of uncaught errors until the end of the test. */
 export function uncaught(): string[] {
   const messages: string[] = [];
   const before = setUncaughtHandler((error) => messages.push((error as Error).message));

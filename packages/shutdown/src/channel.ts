@@ -1,12 +1,12 @@
-import type { ShutdownEvent } from './events.ts';
+import type { Reporter } from './events.ts';
 import { host } from './host.ts';
 
-/** The name of the diagnostics channel on which each step of each shutdown is published. */
+/** The name of the diagnostics channel that publishes each step of each shutdown. */
 export const shutdownChannel = 'quiesce:shutdown';
 
 const channel = host.getBuiltinModule('node:diagnostics_channel').channel(shutdownChannel);
 
-/** Tells whoever has subscribed; a subscriber that throws is the process's uncaught error, from a later tick. */
-export function publish(shutdown: object, event: ShutdownEvent): void {
-  if (channel.hasSubscribers) channel.publish({ shutdown, ...event });
-}
+/** Publishes each event. The error of a subscriber is uncaught, in a later tick. */
+export const channelReporter: Reporter = (event, read) => {
+  if (channel.hasSubscribers) channel.publish({ shutdown: read, ...event });
+};

@@ -2,30 +2,32 @@ import { checkOptions, show } from '@quiesce/internal';
 import { formatMs } from './describe.ts';
 import { limitNames, limitsOf, type ShutdownLimits } from './options.ts';
 
-/** What a pod says, and the limits of its shutdown. */
+/** The numbers of a pod, and the limits of its shutdown. */
 export interface GracePeriodOptions extends ShutdownLimits {
-  /** The pod's `terminationGracePeriodSeconds`, which begins with `preStop`. Default: 30. */
+  /** The grace period of the pod, in seconds. It begins with `preStop`. Default: 30. */
   readonly terminationGracePeriodSeconds?: number | undefined;
-  /** How long the `preStop` hook takes, in seconds: SIGTERM is sent after it. Default: 0. */
+  /** How long the `preStop` hook takes, in seconds. SIGTERM is sent after it. Default: 0. */
   readonly preStopSeconds?: number | undefined;
-  /** `readinessProbe.periodSeconds`; default: 10. */
+  /** The `periodSeconds` of the readiness probe. Default: 10. */
   readonly periodSeconds?: number | undefined;
-  /** `readinessProbe.failureThreshold`; default: 3. */
+  /** The `failureThreshold` of the readiness probe. Default: 3. */
   readonly failureThreshold?: number | undefined;
-  /** `runMain`'s, in ms; default: 1,000. */
+  /** The `flushTimeout` of `runMain`, in ms. Default: 1,000. */
   readonly flushTimeout?: number | undefined;
 }
 
 const podOptions = ['terminationGracePeriodSeconds', 'preStopSeconds', 'periodSeconds', 'failureThreshold'] as const;
 
 /**
- * Holds the time limits of a shutdown against those of its pod, and against each other.
+ * Compares the time limits of a shutdown with those of its pod, and with each other.
  *
- * **Timing.** Synchronous; pure.
+ * Use it in a test of your deployment. `runMain` makes the same checks at its start, as far as it knows the numbers.
  *
- * @param options the numbers of the pod in seconds, those of the shutdown in ms, with the same defaults as everywhere
- * @returns a sentence for each thing that does not fit; empty: all is well
- * @throws RangeError for what is no time
+ * **Timing.** Synchronous and pure.
+ *
+ * @param options the numbers of the pod in seconds; the limits of the shutdown in ms, with the defaults of `new Shutdown`
+ * @returns one sentence for each conflict. Empty when all limits fit
+ * @throws RangeError when a time is negative or not a number; TypeError when an option is unknown
  * @see Kubernetes, "Pod Lifecycle: Termination of Pods"
  * @example
  * ```ts
@@ -57,7 +59,7 @@ export function checkGracePeriod(options: GracePeriodOptions = {}): string[] {
         `${formatMs(timeout)}: nothing is left for the hooks`,
     );
   }
-  // Without a delay the program relies on the endpoints alone, which know of the deletion without any probe.
+  // Without a delay the program relies on the endpoints, which Kubernetes updates on deletion without a probe.
   if (readinessDelay > 0 && preStop + readinessDelay < period * threshold) {
     warnings.push(
       `readiness is false for ${formatMs(preStop + readinessDelay)} before accepting stops, and the probe needs ` +
@@ -67,7 +69,7 @@ export function checkGracePeriod(options: GracePeriodOptions = {}): string[] {
   return warnings;
 }
 
-/** What a pod counts in other units than milliseconds; its name says which. */
+/** Checks a number that is not in milliseconds. Its name has the unit. */
 function checkAmount(name: string, given: number | undefined, preset: number): number {
   const value = given === undefined ? preset : given;
   if (typeof value === 'number' && value >= 0) return value;

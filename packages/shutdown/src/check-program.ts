@@ -2,11 +2,10 @@ import { checkGracePeriod } from './check-grace-period.ts';
 import { checkSignals } from './check-signals.ts';
 import { host } from './host.ts';
 import { limitNames } from './options.ts';
-import type { RunMainOptions } from './run-main.ts';
 
-/** The warnings that `runMain` logs at the start: limits that do not fit each other, and signals that may not arrive. */
-export function checkProgram(options: RunMainOptions): string[] {
-  // The probe is not known here, and neither is the grace period outside of Kubernetes, where its default is likely.
+/** Returns the warnings that `runMain` logs at its start: conflicting limits, and signals that may not arrive. */
+export function checkProgram(options: object): string[] {
+  // The probe is unknown. In Kubernetes the grace period probably has its default; elsewhere it is unknown.
   const isPod = host.env['KUBERNETES_SERVICE_HOST'] !== undefined;
   const pod = { periodSeconds: 0, terminationGracePeriodSeconds: isPod ? undefined : Number.POSITIVE_INFINITY };
   const limits = Object.entries(options).filter(([name]) => name === 'flushTimeout' || limitNames.includes(name));
@@ -25,9 +24,9 @@ function checkListeners(): string[] {
 }
 
 /**
- * Warns of listeners for a signal that are added later, by `main` or by a library that it starts. Once for each signal.
+ * Warns once for each signal when `main`, or a library that it uses, adds a listener for it.
  *
- * @returns ends it
+ * @returns a function that stops watching
  */
 export function watchListeners(warn: (text: string) => void): () => void {
   const left = new Set(watched);

@@ -1,34 +1,36 @@
 import { host } from './host.ts';
 
-/** What is known of a process and of those above it. */
+/** Facts about a process and its ancestors. */
 export interface ProcessFacts {
-  /** Its number; 1: the first process of a container. */
+  /** The process ID. The first process of a container has 1. */
   readonly pid: number;
-  /** The command line of process 1, its words separated by spaces; `undefined`: unknown. */
+  /** The command line of process 1, words separated by spaces, or `undefined` when it is unknown. */
   readonly init: string | undefined;
-  /** That of the parent. */
+  /** The command line of the parent, or `undefined` when it is unknown. */
   readonly parent: string | undefined;
-  /** The environment. */
+  /** The environment variables. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 const shells = ['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh', 'busybox'];
-/** What stands for an init in a container, and passes signals on to its one child; dumb-init does so to all below. */
+/** Init programs of containers that pass signals on to their one child only. dumb-init is not one: it signals the whole group. */
 const inits = ['tini', 'docker-init', 'catatonit'];
 const managers = ['npm', 'npx', 'yarn', 'pnpm', 'corepack'];
 const wrappers = ['nodemon', 'tsx', 'concurrently', 'ts-node-dev', 'tsnd', 'nx', 'turbo', 'foreman', 'forever', 'bunx'];
 
-/** Options of node whose value is the next word. */
+/** Options of node that take the next word as their value. */
 const withValue = ['-r', '--require', '--import', '--loader', '--experimental-loader', '-C', '--conditions'];
 
 /**
- * Warns when the process is not the one that gets the signals: below a shell or a package manager that is process 1 of its
- * container, below a shell between it and a container's init, or started by a package manager or a wrapper, such as nodemon.
+ * Warns when signals may not reach this process.
  *
- * **Timing.** Synchronous; reads `/proc` where there is one, unless the facts are given.
+ * It recognises a shell or a package manager that is process 1 of the container, a shell between this process and the init of
+ * the container, and a package manager or a wrapper, such as nodemon, that started this process. `runMain` calls it at its start.
  *
- * @param facts default: those of this process
- * @returns a sentence for each thing that stands in the way; empty: all is well, as far as can be seen
+ * **Timing.** Synchronous. Reads `/proc`, where it exists, unless `facts` is given.
+ *
+ * @param facts default: the facts of this process
+ * @returns one sentence for each obstacle. Empty when none was found
  * @example
  * ```ts
  * const facts = { pid: 7, init: 'sh -c node server.js', parent: 'sh -c node server.js', env: {} };
@@ -68,7 +70,7 @@ export function checkSignals(facts: ProcessFacts = factsOfThisProcess()): string
   return warnings;
 }
 
-/** Whether the program of a command line, or the script or the package that node runs in it, is one of these. */
+/** Returns whether `names` contains the program of a command line, or the script or package that node runs. */
 function isOneOf(command: string | undefined, names: readonly string[]): boolean {
   const [program = '', ...given] = (command ?? '').split(' ');
   const script = given.find((word, at) => !word.startsWith('-') && !withValue.includes(given[at - 1] ?? ''));

@@ -1,14 +1,13 @@
 import type { ShutdownEvent } from './events.ts';
-import { host } from './host.ts';
 import type { Failure, Logger } from './logger.ts';
 import type { CutOffReport } from './report.ts';
-import { describeError, describeRequest } from './request.ts';
-import type { ShutdownProgress } from './shutdown.ts';
+import { describeRequest } from './request.ts';
+import type { ShutdownProgress } from './state.ts';
 
-/** A line for a log, its level, and the error that it is about. */
+/** The text of a log entry, its level, and its error. */
 type Line = readonly [level: keyof Logger, text: string, failure?: Failure];
 
-/** Describes one step; `undefined` for a step that is not logged. */
+/** Describes one step. Returns `undefined` for a step that is not logged. */
 export function describeEvent(event: ShutdownEvent): Line | undefined {
   switch (event.type) {
     case 'requested': {
@@ -18,7 +17,7 @@ export function describeEvent(event: ShutdownEvent): Line | undefined {
     }
     case 'forced': {
       const { by, signal } = event.force;
-      return ['warn', `forced by ${signal ?? (by === 'deadline' ? 'the deadline' : 'a call')}: nothing is waited for`];
+      return ['warn', `forced by ${signal ?? (by === 'deadline' ? 'the deadline' : 'a call')}: nothing is awaited`];
     }
     case 'signal ignored': {
       const { signal, why, debounceMs } = event;
@@ -47,53 +46,44 @@ export function describeEvent(event: ShutdownEvent): Line | undefined {
 
 function describeEnd(event: ShutdownEvent & { readonly type: 'hook:end' }): Line | undefined {
   const { hook, outcome, durationMs, error } = event;
-  const who = `hook ${JSON.stringify(hook)}`;
+  const subject = `hook ${JSON.stringify(hook)}`;
   if (outcome === 'done') return undefined;
-  if (outcome === 'failed') return ['error', `${who} failed after ${formatMs(durationMs)}`, { error, joint: ': ' }];
-  if (outcome === 'skipped') return ['warn', `${who} was skipped: no time is left`];
+  if (outcome === 'failed') return ['error', `${subject} failed after ${formatMs(durationMs)}`, { error, joint: ': ' }];
+  if (outcome === 'skipped') return ['warn', `${subject} was skipped: no time is left`];
   return [
     'warn',
-    `${who} was given up after ${formatMs(durationMs)}${outcome === 'timed out' ? ', its time limit' : ''}`,
+    `${subject} was given up after ${formatMs(durationMs)}${outcome === 'timed out' ? ', its time limit' : ''}`,
   ];
 }
 
-/** What was cut off, in one line. */
+/** Describes in one line the work that was cut off. */
 export function describeCutOff({ name, inFlight, names = [] }: CutOffReport): string {
   return `cut off: ${describeInFlight(name, inFlight, names)}`;
 }
 
-/** How many names a line has, and how long each may be: a path may have thousands of characters. */
+/** The most names in a line, and the most characters of each: a path may have thousands. */
 const NAMES = 10;
 const LENGTH = 100;
 
-/** `http (2 in flight): GET /a, POST /b`. */
+/** Returns a text such as `http (2 in flight): GET /a, POST /b`. */
 export function describeInFlight(name: string, count: number, names: readonly string[]): string {
   const shown = names.slice(0, NAMES).map((one) => (one.length > LENGTH ? `${one.slice(0, LENGTH)}…` : one));
   if (names.length > NAMES) shown.push('…');
   return `${name} (${count} in flight)${shown.length === 0 ? '' : `: ${shown.join(', ')}`}`;
 }
 
-/** How it stands, in one line; without times, so that the same state gives the same line. */
+/** Describes the progress in one line. It has no times, so that equal progress gives equal lines. */
 export function describeProgress({ state, inFlight, waitingFor }: ShutdownProgress): string {
-  const whom = waitingFor.length === 0 ? '' : ` (${waitingFor.join(', ')})`;
-  return state === 'draining' ? `draining: ${inFlight} in flight${whom}` : `${state}${whom}`;
+  const names = waitingFor.length === 0 ? '' : ` (${waitingFor.join(', ')})`;
+  return state === 'draining' ? `draining: ${inFlight} in flight${names}` : `${state}${names}`;
 }
 
-/** An error with its stack and its causes. Never throws, whatever it is. */
-export function printError(error: unknown): string {
-  try {
-    return host.getBuiltinModule('node:util').inspect(error);
-  } catch {
-    return describeError(error);
-  }
-}
-
-/** `950 ms`, `1.5 s`. */
+/** Returns a text such as `950 ms` or `1.5 s`. */
 export function formatMs(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
 
-/** A place in a program, to be put behind a text; nothing when it is not known. */
+/** Returns a suffix that names a place in the program. Empty when the place is unknown. */
 export function at(site: string | undefined): string {
   return site === undefined ? '' : `, made at ${site}`;
 }

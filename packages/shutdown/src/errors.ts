@@ -1,7 +1,7 @@
 import { nameError } from '@quiesce/internal';
 
 /**
- * A hook cannot stand where it was to be registered; nothing was registered.
+ * Thrown by `hook` when a hook cannot be registered under its name or in its order. Nothing was registered.
  *
  * @example
  * ```ts
@@ -20,11 +20,11 @@ export class HookError extends Error {
   declare readonly name: 'HookError';
   /** Always `ERR_HOOK`. */
   readonly code = 'ERR_HOOK' as const;
-  /** The hook that was refused. */
+  /** The name of the hook that was refused. */
   readonly hook: string;
   /**
-   * `taken`: there is a hook of that name. `unknown`: `after` names one that there is not. `cycle`: it would have to run
-   * after itself. `phase`: `after` names one of a later phase.
+   * `taken`: another hook has the name. `unknown`: `after` names a hook that is not registered. `cycle`: the hook would have to
+   * run after itself. `phase`: `after` names a hook of a later phase.
    */
   readonly why: 'taken' | 'unknown' | 'cycle' | 'phase';
 

@@ -1,19 +1,9 @@
 import type { HookOutcome, HookPhase } from './hooks.ts';
 import type { CutOffReport, ShutdownReport } from './report.ts';
 import type { ShutdownRequest } from './request.ts';
+import type { ShutdownForce, ShutdownProgress, ShutdownState } from './state.ts';
 
-/** The states, in their order. */
-export type ShutdownState = 'running' | 'stopping' | 'draining' | 'cleanup' | 'stopped';
-
-/** What forced a shutdown. */
-export interface ShutdownForce {
-  /** `deadline`: the total one. `call`: `force()`. */
-  readonly by: 'signal' | 'deadline' | 'call';
-  /** Of a signal: its name. */
-  readonly signal?: string;
-}
-
-/** One step of a shutdown, as it is published on the diagnostics channel `quiesce:shutdown`. */
+/** One step of a shutdown, as published on the diagnostics channel `quiesce:shutdown`. */
 export type ShutdownEvent =
   | { readonly type: 'requested'; readonly request: ShutdownRequest }
   | { readonly type: 'state'; readonly state: ShutdownState }
@@ -30,7 +20,7 @@ export type ShutdownEvent =
   | ({ readonly type: 'cut off' } & CutOffReport)
   | { readonly type: 'forced'; readonly force: ShutdownForce }
   | {
-      /** `repeated`: the same signal within `signalDebounce`. `own`: one that the process sent to itself. */
+      /** `repeated`: the same signal within `signalDebounce`. `own`: a signal that the process sent to itself. */
       readonly type: 'signal ignored';
       readonly signal: string;
       readonly why: 'repeated' | 'own';
@@ -39,3 +29,12 @@ export type ShutdownEvent =
   | { readonly type: 'error'; readonly where: string; readonly error: unknown }
   | { readonly type: 'leak'; readonly name: string; readonly site: string | undefined }
   | { readonly type: 'stopped'; readonly report: ShutdownReport };
+
+/** The current facts of the shutdown that emits an event. Each access computes them anew. */
+export interface ShutdownReading {
+  readonly progress: ShutdownProgress;
+  report(): ShutdownReport;
+}
+
+/** Receives each event of one shutdown, synchronously. It must not throw. */
+export type Reporter = (event: ShutdownEvent, read: ShutdownReading) => void;

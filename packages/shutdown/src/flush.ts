@@ -3,7 +3,7 @@ import { select } from '@quiesce/select';
 import { host } from './host.ts';
 import { within } from './within.ts';
 
-/** A stream of the process, as far as it is flushed. */
+/** The parts of a process stream that flushing uses. */
 interface Flushable {
   readonly writableLength: number;
   readonly destroyed: boolean;
@@ -12,22 +12,22 @@ interface Flushable {
   off(event: 'error', listener: () => void): unknown;
 }
 
-/** How long a reader has after a signal, in ms. */
+/** The time that a reader has after a signal, in ms. */
 const AFTER_SIGNAL = 1_000;
 
-/** A reader that has gone is no error any more: there is nobody to tell. */
+/** Ignores the error of a closed pipe: its message could not be written either. */
 const unread = (): void => {};
 
 /**
  * Waits until stdout and stderr have been read.
  *
- * @param ms the limit; `undefined`: none until a signal arrives, and `AFTER_SIGNAL` from then on
- * @param signalled cancelled by a signal, or from the start where the program did not end by itself
+ * @param ms the limit. Without it, waits until a signal arrives, and `AFTER_SIGNAL` from then on
+ * @param signalled cancelled by a signal, or from the start when a signal or an error ended the program
  * @returns how many bytes were not read in time
  */
 export async function flushOutput(ms: number | undefined, signalled: CancellationToken): Promise<number> {
   const streams: Flushable[] = [host.stdout, host.stderr];
-  // Until the end, and not only until it has been written: the event comes after the callback.
+  // Until the end of this function: the event is emitted after the callback of the write.
   for (const stream of streams) stream.once('error', unread);
   const flushed = Promise.all(streams.map(flush));
   if (ms === undefined) await select.biased({ flushed, signalled });
@@ -41,12 +41,12 @@ export async function flushOutput(ms: number | undefined, signalled: Cancellatio
 function flush(stream: Flushable): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed) resolve();
-    // Called with an error, too, when the stream has failed.
+    // Node calls the callback also when the stream has failed.
     else stream.write('', () => resolve());
   });
 }
 
-/** Past the streams, of which one is stuck. */
+/** Writes directly to the file descriptor, because one of the streams is stuck. */
 function warn(text: string): void {
   try {
     host.getBuiltinModule('node:fs').writeSync(2, text);

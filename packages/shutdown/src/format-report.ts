@@ -1,12 +1,13 @@
 import { checkOptions } from '@quiesce/internal';
 import { at, describeCutOff, describeEvent, formatMs } from './describe.ts';
+import { describeError } from './describe-error.ts';
 import type { HookReport, ShutdownReport } from './report.ts';
 import { checkReport } from './report-json.ts';
-import { describeError, describeRequest } from './request.ts';
+import { describeRequest } from './request.ts';
 
-/** How a report is printed. */
+/** Options for `formatReport`. */
 export interface FormatOptions {
-  /** Whether to mark what went wrong with colours: for a terminal. Default: false. */
+  /** Marks failures with colours, for a terminal. Default: false. */
   readonly colours?: boolean | undefined;
 }
 
@@ -17,13 +18,14 @@ const GREEN = '\u001b[32m';
 const PLAIN = '\u001b[39m';
 
 /**
- * A report as text: one line that says it all, then phases, hooks (slowest first), and what went wrong.
+ * Formats a report as text: a summary in one line, then phases, hooks (slowest first) and failures.
  *
  * **Timing.** Synchronous.
  *
- * @param report what `stopped()` or `report()` gave
+ * @param report the result of `stopped()` or `report()`
  * @param options `colours`, for a terminal
- * @returns lines without a line feed at the end
+ * @returns one or more lines, without a line feed at the end
+ * @throws TypeError when `report` is not a report, or an option is unknown or of the wrong kind
  * @example
  * ```ts
  * const shutdown = new Shutdown();

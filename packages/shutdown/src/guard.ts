@@ -2,21 +2,21 @@ import type { Clock } from '@quiesce/cancellation-token';
 import { defineHandle, isNamed } from '@quiesce/internal';
 import { TaskTracker } from '@quiesce/scope';
 import type { Unfinished } from '@quiesce/select';
-import { type Part, partOf } from './parts.ts';
+import { createDrainTarget, type DrainTarget } from './drain-target.ts';
 import type { LeakReport } from './report.ts';
 
-/** What is known of a guard that is held; it must not refer to the guard. */
-interface Held {
+/** The facts of a guard that is held. They must not refer to the guard, which would then never be collected. */
+interface HeldGuard {
   readonly name: string;
   readonly started: number;
-  /** Where it was made; `undefined`: nobody asked. */
+  /** The place where it was made, or `undefined` without leak detection. */
   readonly site: string | undefined;
-  /** What counts it. */
+  /** The guard of the tracker, which counts it. */
   readonly counted: { dispose(): void };
 }
 
 /**
- * One thing in flight, until it is disposed: what `shutdown.guard(name)` gives.
+ * One item in flight, until it is disposed. Created by `shutdown.guard(name)`.
  *
  * @see tokio_util::task::task_tracker::TaskTrackerToken (tokio-util 0.7.19)
  * @example
@@ -25,7 +25,7 @@ interface Held {
  * const guard = shutdown.guard('upload');
  * shutdown.request('deploy');
  * console.log(guard.isHeld, shutdown.progress.inFlight); // => true 1
- * guard.dispose(); // what the shutdown was waiting for
+ * guard.dispose(); // the shutdown was waiting for it
  * console.log((await shutdown.stopped()).exitCode); // => 0
  * ```
  */
@@ -37,11 +37,11 @@ export class ShutdownGuard implements Disposable {
     dispose: 'dispose',
     facts: ({ name, isHeld }) => ({ name, isHeld }),
   });
-  /** The name given. */
+  /** The name that `guard` was called with. */
   readonly name: string;
   /** Cleared by `dispose`. */
   #release: (() => void) | undefined;
-  /** The same as `dispose`. */
+  /** Alias of `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
@@ -50,12 +50,12 @@ export class ShutdownGuard implements Disposable {
     this.#release = release;
   }
 
-  /** Whether it still counts. */
+  /** Whether it counts as in flight: true until `dispose`. */
   get isHeld(): boolean {
     return this.#release !== undefined;
   }
 
-  /** It is in flight no longer. Synchronous, idempotent. */
+  /** Ends the item: it is no longer in flight. Synchronous and idempotent. */
   dispose(): void {
     const release = this.#release;
     this.#release = undefined;
@@ -63,34 +63,34 @@ export class ShutdownGuard implements Disposable {
   }
 }
 
-/** The guards of one shutdown: counted, drained, and named when they are forgotten. */
-export class Guards {
-  /** What the shutdown waits for. */
-  readonly part: Part;
+/** Counts the guards of one shutdown, drains them, and names the forgotten ones. */
+export class GuardRegistry {
+  /** The target that the shutdown drains. */
+  readonly target: DrainTarget;
   readonly leaks: LeakReport[] = [];
-  readonly #held: Set<Held> = new Set();
+  readonly #held: Set<HeldGuard> = new Set();
   readonly #tracker: TaskTracker = new TaskTracker({ name: 'guards' });
   readonly #clock: Clock;
-  /** Told of each; it must not throw. */
+  /** Called for each leak. It must not throw. */
   readonly #onLeak: (leak: LeakReport) => void;
-  /** `undefined`: leaks are not looked for. */
-  readonly #registry: FinalizationRegistry<Held> | undefined;
+  /** `undefined` without leak detection. */
+  readonly #registry: FinalizationRegistry<HeldGuard> | undefined;
 
   constructor(clock: Clock, detectsLeaks: boolean, onLeak: (leak: LeakReport) => void) {
     this.#clock = clock;
     this.#onLeak = onLeak;
     if (detectsLeaks) {
       this.#registry = new FinalizationRegistry((held) => {
-        // It can be disposed by nobody any more: waiting for it would be waiting for ever.
+        // Nothing can dispose it any more, so waiting for it would never end.
         this.#release(held);
         this.#leaked({ name: held.name, site: held.site });
       });
     }
-    this.part = partOf(this.#tracker, 'guards', { underWay: () => this.#underWay() });
+    this.target = createDrainTarget(this.#tracker, 'guards', { underWay: () => this.#underWay() });
   }
 
-  /** A forgotten guard or scope of other packages of ours, which report it as an error that nobody catches. */
-  takeLeak(error: unknown): boolean {
+  /** Records a `LeakError`: other packages report a forgotten guard or scope as an uncaught error. Returns whether it was one. */
+  recordLeak(error: unknown): boolean {
     if (this.#registry === undefined || !isNamed(error, 'LeakError')) return false;
     const { message, site } = error as Error & { readonly site: string | undefined };
     this.#leaked({ name: message.split(' was forgotten')[0] as string, site });
@@ -104,7 +104,7 @@ export class Guards {
 
   make(name: string, above: unknown): ShutdownGuard {
     const site = this.#registry === undefined ? undefined : siteAbove(above);
-    const held: Held = { name, started: this.#clock.now(), site, counted: this.#tracker.guard() };
+    const held: HeldGuard = { name, started: this.#clock.now(), site, counted: this.#tracker.guard() };
     this.#held.add(held);
     const guard = new ShutdownGuard(name, () => {
       this.#registry?.unregister(held);
@@ -114,7 +114,7 @@ export class Guards {
     return guard;
   }
 
-  #release(held: Held): void {
+  #release(held: HeldGuard): void {
     this.#held.delete(held);
     held.counted.dispose();
   }
@@ -127,7 +127,7 @@ export class Guards {
   }
 }
 
-/** Where `above` was called, as the engine prints it; `undefined` where it was told to keep no stacks. */
+/** Returns the place where `above` was called, as the engine prints it, or `undefined` when the engine keeps no stacks. */
 function siteAbove(above: unknown): string | undefined {
   const holder: { stack?: string } = {};
   Error.captureStackTrace(holder, above as () => void);

@@ -1,33 +1,33 @@
 import { checkChoice, checkFunction, checkKind, checkOptions, defineHandle, show } from '@quiesce/internal';
-import { type Hook, type HookPhase, phases } from './hooks.ts';
-import type { HookFunction } from './machine.ts';
+import { type Hook, type HookFunction, type HookPhase, phases } from './hooks.ts';
 import { checkName } from './options.ts';
 
-/** Where and how a hook runs. */
+/** Options for `hook`. */
 export interface HookOptions {
   /**
-   * `stopping`: at once, before anything stops accepting. `draining`: beside the work in flight; its token is cancelled with
-   * that. `cleanup` (the default): when that has ended. `final`: last, and always, for telemetry.
+   * When the hook runs. `stopping`: at once, before anything stops accepting. `draining`: while work in progress ends; its
+   * token is cancelled together with that work. `cleanup` (the default): after that work has ended. `final`: last, and always,
+   * for telemetry.
    */
   readonly phase?: HookPhase | undefined;
-  /** The higher, the earlier. Default: 0. */
+  /** Hooks with a higher priority run earlier. Default: 0. */
   readonly priority?: number | undefined;
-  /** Names of hooks, registered before, that must have ended first; goes before `priority`. */
+  /** Names of hooks that must have ended first. They must be registered already. Takes precedence over `priority`. */
   readonly after?: readonly string[] | undefined;
-  /** In ms, 0 to `Infinity`; clipped by what is left of the deadline. Default: `hookTimeout`. */
+  /** The limit in ms, 0 to `Infinity`. The time left until the deadline limits it too. Default: `hookTimeout`. */
   readonly timeout?: number | undefined;
 }
 
-/** A hook that was registered. */
+/** A registered hook. */
 export interface HookHandle extends Disposable {
-  /** How reports call it. */
+  /** Its name in reports. */
   readonly name: string;
-  /** Takes it back; says whether that prevented it. Idempotent. Also as `using`. */
+  /** Removes the hook. Returns whether that prevents its run. Idempotent. Also called at the end of a `using` block. */
   remove(): boolean;
 }
 
-/** The record of a hook, once everything that was said of it has been checked. */
-export function hookOf(name: string, run: HookFunction, options: HookOptions): Hook<HookFunction> {
+/** Checks the arguments of `hook`, and returns the record of the hook. */
+export function hookOf(name: string, run: HookFunction, options: HookOptions): Hook {
   checkName('hook', name);
   const call = `hook ${JSON.stringify(name)}`;
   checkFunction(call, run);
@@ -45,7 +45,7 @@ export function hookOf(name: string, run: HookFunction, options: HookOptions): H
   };
 }
 
-/** A hook that can be taken back. */
+/** The handle of a registered hook. */
 export class RegisteredHook implements HookHandle {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(RegisteredHook, {
@@ -56,7 +56,7 @@ export class RegisteredHook implements HookHandle {
   });
   readonly name: string;
   readonly #remove: () => boolean;
-  /** The same as `remove`. */
+  /** Alias of `remove`. */
   declare readonly [Symbol.dispose]: () => void;
 
   constructor(name: string, remove: () => boolean) {

@@ -1,6 +1,6 @@
 /**
- * Node, asked for here and nowhere else: no module of ours imports `node:…` statically, so that whoever bundles this for a
- * browser reads a sentence instead of a resolver's complaint.
+ * The only access to Node. No module imports `node:…` statically, so that a bundle for browsers fails with the sentence below
+ * and not with an error of the bundler's resolver.
  */
 type Process = typeof process;
 
@@ -9,9 +9,9 @@ const found = (globalThis as { process?: Partial<Process> }).process;
 if (found?.getBuiltinModule?.('node:worker_threads') === undefined) {
   throw new Error(
     '@quiesce/shutdown is about processes and their signals: it needs Node 20.19 or later, or a runtime with ' +
-      'process.getBuiltinModule. Elsewhere use @quiesce/scope, which has everything but the process.',
+      'process.getBuiltinModule. Elsewhere use @quiesce/scope, which needs no process.',
   );
 }
 
-/** The process that we are in. */
+/** This process. */
 export const host: Process = found as Process;

@@ -1,20 +1,29 @@
 export { shutdownChannel } from './channel.ts';
 export { checkGracePeriod, type GracePeriodOptions } from './check-grace-period.ts';
 export { checkSignals, type ProcessFacts } from './check-signals.ts';
+export type { AddOptions } from './drain-target.ts';
 export { HookError } from './errors.ts';
-export type { ShutdownEvent, ShutdownForce, ShutdownState } from './events.ts';
+export type { ShutdownEvent } from './events.ts';
 export { type FormatOptions, formatReport } from './format-report.ts';
 export type { ShutdownGuard } from './guard.ts';
 export type { HookHandle, HookOptions } from './hook-handle.ts';
-export type { HookOutcome, HookPhase } from './hooks.ts';
+export type { HookFunction, HookOutcome, HookPhase } from './hooks.ts';
 export type { Installation, InstallOptions } from './install.ts';
 export type { Logger, NestLogger } from './logger.ts';
-export type { HookFunction, ReportedError } from './machine.ts';
 export type { ShutdownLimits, ShutdownOptions } from './options.ts';
-export type { CutOffReport, DrainReport, HookReport, LeakReport, PhaseReport, ShutdownReport } from './report.ts';
+export type {
+  CutOffReport,
+  DrainReport,
+  HookReport,
+  LeakReport,
+  PhaseReport,
+  ReportedError,
+  ShutdownReport,
+} from './report.ts';
 export { reportToJson } from './report-json.ts';
 export type { ShutdownRequest } from './request.ts';
 export { type RunMainOptions, runMain } from './run-main.ts';
-export { type AddOptions, Shutdown, type ShutdownProgress } from './shutdown.ts';
+export { Shutdown } from './shutdown.ts';
 export { type ShutdownOutcome, type ShutdownWithTimeoutOptions, shutdownWithTimeout } from './shutdown-with-timeout.ts';
+export type { ShutdownForce, ShutdownProgress, ShutdownState } from './state.ts';
 export { Terminal, type TextStream } from './terminal.ts';

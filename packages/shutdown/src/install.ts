@@ -1,47 +1,62 @@
-import { CancellationToken, type Timer } from '@quiesce/cancellation-token';
+import { CancellationToken, type Clock, type Timer } from '@quiesce/cancellation-token';
 import { checkKind, checkTime, defineHandle } from '@quiesce/internal';
 import { Scope } from '@quiesce/scope';
-import { describeEvent, printError } from './describe.ts';
 import type { ShutdownEvent } from './events.ts';
-import { formatReport } from './format-report.ts';
 import { host } from './host.ts';
 import { isEndBy } from './is-end-by.ts';
 import { onOwnSignal } from './own-signals.ts';
 import type { ShutdownRequest } from './request.ts';
-import type { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
 
-/** What of the process asks for a shutdown. */
+/** Options for `install`. */
 export interface InstallOptions {
-  /** The signals: the first requests the shutdown, the second forces it, the third ends the process. Default: SIGTERM, SIGINT, SIGHUP. */
+  /** The signals. The first requests the shutdown, the second forces it, the third ends the process. Default: SIGTERM, SIGINT, SIGHUP. */
   readonly signals?: readonly string[] | undefined;
   /**
-   * How long, in ms, the same signal again counts as the same request. A terminal signals the whole process group, and wrappers
-   * such as nodemon, `tsx watch` and npm forward the signal once more. 0: each signal counts. Default: 500.
+   * For this time, in ms, a repetition of a signal counts as the same request. A terminal signals the whole process group, and
+   * wrappers such as nodemon, `tsx watch` and npm forward the signal once more. With 0 each signal counts. Default: 500.
    */
   readonly signalDebounce?: number | undefined;
-  /** Whether an error that nobody caught, and a rejection that nobody handled, asks for it. Default: true. */
+  /** Requests the shutdown on an uncaught error or an unhandled rejection. Default: true. */
   readonly errors?: boolean | undefined;
   /**
-   * Whether a parent that disconnects (IPC) asks for it; counts in a child that has a channel, which then lives as long as
-   * the channel or the installation does. Default: true.
+   * Requests the shutdown when the parent process disconnects. It applies to a child with an IPC channel, which then stays
+   * alive as long as the channel or the installation does. Default: true.
    */
   readonly disconnect?: boolean | undefined;
-  /** Prints how it stands: default `SIGUSR2`; `false`: none does, as under nodemon, which uses that one itself. */
+  /** The signal that prints the report. `false` for none, as under nodemon, which uses SIGUSR2 itself. Default: `SIGUSR2`. */
   readonly reportSignal?: string | false | undefined;
 }
 
-/** The options of `install`. */
+/** The names of the options of `install`. */
 export const installOptions: readonly string[] = ['signals', 'signalDebounce', 'reportSignal'];
 export const installFlags: readonly string[] = ['errors', 'disconnect'];
 
-/** What an installation adds to a process, in one table, from which it is removed again. */
+/** The parts of a shutdown that an installation uses. */
+export interface InstallCallbacks {
+  readonly clock: Clock;
+  readonly stopAccepting: CancellationToken;
+  readonly isRequested: () => boolean;
+  /** Requests the shutdown. Returns whether this was the first request. */
+  readonly request: (request: ShutdownRequest) => boolean;
+  /** Forces the shutdown. Returns false when it was forced before, or has stopped. */
+  readonly force: (signal: string) => boolean;
+  readonly recordError: (where: string, error: unknown) => void;
+  /** Records an error when it is a leak that the user wants to see. Returns whether it did. */
+  readonly recordLeak: (error: unknown) => boolean;
+  readonly signalIgnored: (event: ShutdownEvent & { readonly type: 'signal ignored' }) => void;
+  /** Prints an error, unless a logger was chosen, to which the request goes. */
+  readonly printError: (error: unknown) => void;
+  readonly printReport: () => void;
+}
+
+/** The listeners that an installation adds to the process. The same table is used to remove them. */
 type Listeners = readonly (readonly [event: string, listener: (first: unknown, second: unknown) => void])[];
 
 /**
- * Refuses values that an option cannot have, in the name of the call that the user wrote.
+ * Checks the options of `install`. Errors name the call of the user.
  *
- * @throws TypeError for signals that are none; RangeError for a debounce that is no time
+ * @throws TypeError for a name that is not a signal; RangeError when `signalDebounce` is not a time
  */
 export function checkInstallOptions(call: string, options: InstallOptions): void {
   const { signals = [], reportSignal = false, signalDebounce = 0 } = options;
@@ -52,7 +67,8 @@ export function checkInstallOptions(call: string, options: InstallOptions): void
 }
 
 /**
- * The listeners of one shutdown on the process.
+ * The listeners of one shutdown on the process. Created by `shutdown.install`.
+ *
  * @example
  * ```ts
  * const shutdown = new Shutdown();
@@ -66,83 +82,84 @@ export class Installation implements Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(Installation, {
     name: 'installation',
-    owns: (value) => #shutdown in value,
+    owns: (value) => #callbacks in value,
     dispose: 'uninstall',
     facts: ({ isInstalled }) => ({ isInstalled }),
   });
-  readonly #shutdown: Shutdown;
+  readonly #callbacks: InstallCallbacks;
   readonly #listeners: Listeners;
-  /** What a signal does that is not the first one, when the shutdown has been forced, or is over. */
+  /** Handles a signal after the shutdown was forced or has stopped, unless it is the first signal. */
   readonly #exitNow: (signal: string) => void;
   readonly #signalDebounce: number;
-  /** Signals that were accepted so short a time ago that they count as the same request when they come again. */
+  /** Signals that were accepted within the debounce time, with its timer. A repetition counts as the same request. */
   readonly #recent: Map<string, Timer> = new Map();
-  /** How many signals of each kind this process has sent to itself that have not arrived yet. A new object for each that it sends. */
+  /** How many signals of each kind this process has sent to itself and not yet received. Each signal sent makes a new object. */
   readonly #ownSignals: Map<string, { count: number }> = new Map();
   readonly #forgetOwnSignals: () => void;
-  /** Runs nothing. While it is open, work in any scope that ends because of `stopAccepting` has not failed. */
+  /** Has no tasks. While it is open, work in any scope that ends because of `stopAccepting` has not failed. */
   readonly #stopScope: Scope;
-  /** How many signals were accepted: one may be the first although something else has made the request. */
+  /** How many signals were accepted. The first signal may arrive after another request. */
   #signals = 0;
   /** Cancelled by the first signal that is accepted. */
   readonly signalled: CancellationToken = new CancellationToken();
   #isInstalled = true;
-  /** Set when a write has failed because nobody reads any more: once is enough. */
+  /** Set when a write has failed because its reader is gone. Only the first such error is recorded. */
   #isUnread = false;
-  /** The same as `uninstall`. */
+  /** Alias of `uninstall`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(shutdown: Shutdown, options: InstallOptions, exitNow?: (signal: string) => void) {
+  constructor(callbacks: InstallCallbacks, options: InstallOptions, exitNow?: (signal: string) => void) {
     const { signals = defaultSignals(), errors = true, disconnect = true, reportSignal = 'SIGUSR2' } = options;
-    // `runMain`, which alone says how to exit, has checked them.
+    // `runMain` has checked them: only it passes `exitNow`.
     if (exitNow === undefined) checkInstallOptions('install', options);
     this.#signalDebounce = options.signalDebounce ?? 500;
-    this.#shutdown = shutdown;
-    this.#stopScope = new Scope({ stopSignal: shutdown.stopAccepting });
+    this.#callbacks = callbacks;
+    this.#stopScope = new Scope({ stopSignal: callbacks.stopAccepting });
     this.#exitNow = exitNow ?? ((signal) => this.#raise(signal));
-    const ask = (request: ShutdownRequest): void => void shutdown.machine.ask(request);
-    const onError = (error: unknown, origin: unknown): void => this.#failed(error, origin);
+    const onError = (error: unknown, origin: unknown): void => this.#onUncaught(error, origin);
     const hasReport = reportSignal !== false && !signals.includes(reportSignal) && host.platform !== 'win32';
     this.#listeners = [
-      ...[...new Set(signals)].map((signal) => [signal, () => this.#signalled(signal)] as const),
+      ...[...new Set(signals)].map((signal) => [signal, () => this.#onSignal(signal)] as const),
       ...(errors ? [['uncaughtException', onError] as const] : []),
-      ...(disconnect && host.connected ? [['disconnect', () => ask({ kind: 'disconnect' })] as const] : []),
-      ...(hasReport ? [[reportSignal, () => this.#print()] as const] : []),
+      ...(disconnect && host.connected
+        ? [['disconnect', () => void callbacks.request({ kind: 'disconnect' })] as const]
+        : []),
+      ...(hasReport ? [[reportSignal, () => callbacks.printReport()] as const] : []),
     ];
     for (const [event, listener] of this.#listeners) host.on(event, listener);
     this.#forgetOwnSignals = onOwnSignal((signal) => {
       if (!signals.includes(signal)) return;
       const own = { count: (this.#ownSignals.get(signal)?.count ?? 0) + 1 };
       this.#ownSignals.set(signal, own);
-      // It arrives in the next turn at the latest. The system may deliver two as one: what is left then is nobody's.
+      // It arrives in the next turn of the event loop at the latest. The system may deliver two as one: the rest is discarded.
       void inTurns(3).then(() => this.#ownSignals.get(signal) === own && this.#ownSignals.delete(signal));
     });
   }
 
-  /** Whether its listeners are there. */
+  /** Whether its listeners are on the process. */
   get isInstalled(): boolean {
     return this.#isInstalled;
   }
 
-  /** Removes every listener that was added. Synchronous, idempotent. Done by itself when the shutdown has stopped. */
+  /** Removes every listener that it added. Synchronous and idempotent. Called automatically when the shutdown has stopped. */
   uninstall(): void {
     if (!this.#isInstalled) return;
     this.#isInstalled = false;
     for (const [event, listener] of this.#listeners) host.off(event, listener);
     this.#forgetOwnSignals();
     void this.#stopScope.close();
-    for (const timer of this.#recent.values()) this.#shutdown.machine.clock.clearTimer(timer);
+    for (const timer of this.#recent.values()) this.#callbacks.clock.clearTimer(timer);
     this.#recent.clear();
   }
 
-  #signalled(signal: string): void {
-    const { machine } = this.#shutdown;
+  #onSignal(signal: string): void {
+    const { isRequested, request, force, signalIgnored } = this.#callbacks;
     const own = this.#ownSignals.get(signal);
     const isOwn = own !== undefined && own.count > 0;
     if (isOwn) own.count--;
-    if (machine.request !== undefined && (isOwn || this.#recent.has(signal))) {
-      this.#ignore({
+    if (isRequested() && (isOwn || this.#recent.has(signal))) {
+      signalIgnored({
         type: 'signal ignored',
         signal,
         why: isOwn ? 'own' : 'repeated',
@@ -150,21 +167,21 @@ export class Installation implements Disposable {
       });
       return;
     }
-    this.#remember(signal);
+    this.#startDebounce(signal);
     this.#signals++;
     this.signalled.cancel();
-    // Also the first one that comes when all is over but the flushing, which it is not to cut short.
-    if (machine.ask({ kind: 'signal', signal }) || this.#signals === 1) return;
-    if (!machine.forceBy({ by: 'signal', signal })) this.#exitNow(signal);
+    // The first signal may also arrive during the flushing of the output, which it must not cut short.
+    if (request({ kind: 'signal', signal }) || this.#signals === 1) return;
+    if (!force(signal)) this.#exitNow(signal);
   }
 
   /**
-   * Ends the debounce time by an event and not by comparing times: while the event loop is blocked, a signal waits, and is
+   * Ends the debounce time by an event, not by comparing times. While the event loop is blocked, a signal waits. It is
    * delivered after the timers and before `setImmediate`.
    */
-  #remember(signal: string): void {
+  #startDebounce(signal: string): void {
     if (this.#signalDebounce === 0) return;
-    const { clock } = this.#shutdown.machine;
+    const { clock } = this.#callbacks;
     const earlier = this.#recent.get(signal);
     if (earlier !== undefined) clock.clearTimer(earlier);
     const forget = (): void =>
@@ -173,37 +190,23 @@ export class Installation implements Disposable {
     this.#recent.set(signal, timer);
   }
 
-  /** Goes to stderr where no logger was chosen: a developer who presses Ctrl-C twice has to see why nothing happened. */
-  #ignore(event: ShutdownEvent & { readonly type: 'signal ignored' }): void {
-    const { observers } = this.#shutdown;
-    if (observers.isUnset) host.stderr.write(`${describeEvent(event)?.[1]}\n`);
-    observers.tell(event);
-  }
-
-  /** Somebody has asked for it, so it goes somewhere, also where nobody has said where texts go. */
-  #print(): void {
-    const { observers } = this.#shutdown;
-    if (observers.isUnset) host.stderr.write(`${formatReport(this.#shutdown.report())}\n`);
-    else observers.print('info');
-  }
-
-  #failed(error: unknown, origin: unknown): void {
-    const { machine, observers } = this.#shutdown;
-    if (this.#shutdown.takeLeak(error)) return;
-    // The end of work that was asked to stop, and that nothing waits for.
-    if (origin === 'unhandledRejection' && isEndBy(error, machine.stopAccepting)) return;
-    // Our listener keeps Node from printing it, and nobody else has been asked to.
+  #onUncaught(error: unknown, origin: unknown): void {
+    const { stopAccepting, request, recordError, recordLeak, printError } = this.#callbacks;
+    if (recordLeak(error)) return;
+    // Work that nothing awaits has ended because of `stopAccepting`.
+    if (origin === 'unhandledRejection' && isEndBy(error, stopAccepting)) return;
     if (isUnread(error)) {
-      // To log it would be to write again, and fail again, without end.
+      // Logging it would write again, and fail again, without end.
       if (this.#isUnread) return;
       this.#isUnread = true;
     }
-    if (observers.isUnset) host.stderr.write(`${printError(error)}\n`);
-    const isFirst = machine.ask({ kind: 'error', reason: error });
-    if (!isFirst) machine.failed(origin === 'unhandledRejection' ? 'a rejection' : 'an exception', error);
+    // Our listener keeps Node from printing the error.
+    printError(error);
+    const isFirst = request({ kind: 'error', reason: error });
+    if (!isFirst) recordError(origin === 'unhandledRejection' ? 'a rejection' : 'an exception', error);
   }
 
-  /** What the signal would have done without us. */
+  /** Does what the signal would have done without the installation. */
   #raise(signal: string): void {
     this.uninstall();
     host.kill(host.pid, signal);
@@ -218,13 +221,13 @@ function defaultSignals(): readonly string[] {
   return ['SIGTERM', 'SIGINT', 'SIGHUP', ...(host.platform === 'win32' ? ['SIGBREAK'] : [])];
 }
 
-/** Refuses what Node would take for an event like any other, and what no process can catch. */
+/** Refuses names that are not signals, which Node would take for other events, and signals that no process can catch. */
 function checkSignal(what: string, signal: string): void {
   const isSignal = signalNumber(signal) > 0 && signal !== 'SIGKILL' && signal !== 'SIGSTOP';
   checkKind(isSignal, what, 'a signal that a process of this system can catch', signal);
 }
 
-/** Whether a write has failed because its reader has gone. */
+/** Returns whether a write has failed because its reader is gone. */
 function isUnread(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
   try {

@@ -1,6 +1,6 @@
 import { type CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
 
-/** Whether work has ended with `error` because of the token; a `Promise.any`, whether all of it has. Never throws. */
+/** Returns whether work has rejected with `error` because of the token. All errors of an `AggregateError` must be such. Never throws. */
 export function isEndBy(error: unknown, token: CancellationToken): boolean {
   try {
     if (error instanceof AggregateError && error.errors.length > 0) {

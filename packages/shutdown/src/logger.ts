@@ -1,7 +1,6 @@
 import { isPromise, show } from '@quiesce/internal';
-import { printError } from './describe.ts';
+import { describeError, printError } from './describe-error.ts';
 import { plain } from './report-json.ts';
-import { describeError } from './request.ts';
 
 /**
  * A logger: `console`, pino, the log of Fastify, bunyan, winston, or an object with these three methods.
@@ -9,25 +8,25 @@ import { describeError } from './request.ts';
  * Loggers that take fields get them: `event`, the fields of that event, `shutdown` (the name), and `err`. Others get one text.
  */
 export interface Logger {
-  /** What goes on as it should. */
+  /** Logs a normal step. */
   info(text: string): unknown;
-  /** What takes longer than it should, or was given up. */
+  /** Logs something that takes too long or was given up. */
   warn(text: string): unknown;
-  /** What failed. */
+  /** Logs a failure. */
   error(text: string): unknown;
 }
 
-/** A logger of NestJS, or another one that has `log` in place of `info`. Gets one text. */
+/** A logger of NestJS, or another logger with `log` in place of `info`. It gets one text. */
 export interface NestLogger {
-  /** As `info` of a {@link Logger}. */
+  /** Logs a normal step, as `info` of a {@link Logger} does. */
   log(text: string): unknown;
-  /** As there. */
+  /** Logs something that takes too long or was given up. */
   warn(text: string): unknown;
-  /** As there. */
+  /** Logs a failure. */
   error(text: string): unknown;
 }
 
-/** Refuses what lacks a method. */
+/** Refuses an object that lacks a method. */
 export function checkLogger(call: string, logger: Logger | NestLogger): void {
   for (const level of ['info', 'warn', 'error'] as const) {
     if (typeof methodOf(logger, level) === 'function') continue;
@@ -39,22 +38,22 @@ function methodOf(logger: Partial<Logger & NestLogger> | undefined, level: keyof
   return level === 'info' ? (logger?.info ?? logger?.log) : logger?.[level];
 }
 
-/** What is logged at once: a line, what it is about, and an error that belongs to it. */
+/** One log entry: a text, its fields and its error. */
 export interface LogEntry {
   readonly level: keyof Logger;
   readonly text: string;
-  /** Called for loggers that take fields only. */
+  /** Returns the fields. Called only for loggers that take fields. */
   readonly fields: () => object;
   readonly failure?: Failure | undefined;
 }
 
-/** An error, and what stands between a text and that error where both are one string. */
+/** An error, and the separator between a text and that error in one string. */
 export interface Failure {
   readonly error: unknown;
   readonly joint: string;
 }
 
-/** What tells loggers apart that take more than a text. */
+/** The properties by which loggers that take fields are recognised. */
 interface FieldsLogger {
   readonly child?: unknown;
   readonly bindings?: unknown;
@@ -68,10 +67,10 @@ interface FieldsLogger {
 }
 
 /**
- * Returns how to log to a logger, in the form that it expects: pino, bunyan and what has their methods get `({ err, … }, text)`, winston
- * gets `(text, { err, … })`, and all others get one text.
+ * Returns a function that logs in the form that the logger expects. pino, bunyan and loggers with their methods get
+ * `({ err, … }, text)`, winston gets `(text, { err, … })`, and all others get one text.
  *
- * A logger cannot disturb a shutdown: an error that it throws or rejects with is dropped. Logged, it would come again.
+ * A logger cannot disturb a shutdown: an error that it throws or rejects with is ignored. Logging it would only repeat it.
  */
 export function logTo(logger: Logger | NestLogger | undefined, prefix: string): (entry: LogEntry) => void {
   const argumentsOf = argumentsFor(logger, prefix);
@@ -86,11 +85,11 @@ export function logTo(logger: Logger | NestLogger | undefined, prefix: string): 
 
 function argumentsFor(logger: object | undefined, prefix: string): (entry: LogEntry) => unknown[] {
   const { child, bindings, fields, fatal, trace, settings, log, transports, serializers }: FieldsLogger = logger ?? {};
-  // JSON, its usual format, has no errors.
+  // JSON, the usual format of winston, cannot express errors.
   if (typeof log === 'function' && typeof transports === 'object')
     return (entry) => [lineOf(entry), fieldsOf(entry, plain)];
   const isPino = typeof bindings === 'function';
-  // What Fastify takes for a logger. tslog, which has settings, takes the text first.
+  // The methods that Fastify requires of a logger. tslog, which has settings, takes the text first.
   const isLikePino = typeof fatal === 'function' && typeof trace === 'function' && settings === undefined;
   if (typeof child === 'function' && (isPino || typeof fields === 'object' || isLikePino)) {
     // Without a serializer, bunyan prints an error as {}.
@@ -106,7 +105,7 @@ function fieldsOf({ fields, failure }: LogEntry, print: (error: unknown) => unkn
   return failure === undefined ? fields() : { ...fields(), err: print(failure.error) };
 }
 
-/** One line, also for an error whose text has several. */
+/** Returns one line, also for an error with a text of several lines. */
 function lineOf({ text, failure }: LogEntry): string {
   const [line = ''] = text.split('\n');
   return failure?.joint === ': ' ? `${line}: ${describeError(failure.error)}` : line;

@@ -4,46 +4,46 @@ import { checkLogger, type Logger, type NestLogger } from './logger.ts';
 
 /** Time limits of a shutdown, in milliseconds from 0 to `Infinity`. */
 export interface ShutdownLimits {
-  /** How long readiness is false before anything stops accepting: until balancers have noticed. Default: 0. */
+  /** How long readiness is false before anything stops accepting, so that load balancers notice. Default: 0. */
   readonly readinessDelay?: number | undefined;
-  /** How long what is in flight goes on before it is cancelled. Default: 10,000. */
+  /** How long work in progress continues before it is cancelled. Default: 10,000. */
   readonly drainTimeout?: number | undefined;
-  /** How long what was cancelled is awaited. Default: 2,000. */
+  /** How long cancelled work is awaited. Default: 2,000. */
   readonly cancelTimeout?: number | undefined;
-  /** How long each hook has, unless it says otherwise. Default: 5,000. */
+  /** The limit of each hook without a `timeout` of its own. Default: 5,000. */
   readonly hookTimeout?: number | undefined;
   /** The total deadline, at which the shutdown is forced. Default: 25,000. */
   readonly timeout?: number | undefined;
-  /** How long everything that is left has once forced, all together. Default: 1,000. */
+  /** The limit of everything that is left after a force, together. Default: 1,000. */
   readonly forceTimeout?: number | undefined;
-  /** How long the hooks of the level `final` have, all together, also once forced. Default: 2,000. */
+  /** The limit of all hooks of the level `final` together, also after a force. Default: 2,000. */
   readonly finalTimeout?: number | undefined;
 }
 
-/** What can be said of a new shutdown. */
+/** Options for `new Shutdown`. */
 export interface ShutdownOptions extends ShutdownLimits {
-  /** How texts call it; default: none. */
+  /** The name of the shutdown in log lines and reports. Default: none. */
   readonly name?: string | undefined;
-  /** Asks for the shutdown when it is cancelled; its reason is the reason that everybody sees. */
+  /** Requests the shutdown when it is cancelled. Its reason becomes the shutdown's reason. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
-  /** How often, in ms, progress is measured while somebody waits: for the watch and the progress line. Default: 1,000. */
+  /** The interval, in ms, at which progress is measured during a shutdown, for `watch` and the progress line. Default: 1,000. */
   readonly progressInterval?: number | undefined;
-  /** Where time comes from; default: the platform's. */
+  /** The clock for all limits. Default: the clock of the platform. */
   readonly clock?: Clock | undefined;
-  /** Where texts go: console, pino, a logger of NestJS, or whatever has these methods; `false`, the default: nowhere. */
+  /** The logger: `console`, pino, a logger of NestJS, or any object with these methods. Default: `false`, which logs nothing. */
   readonly logger?: Logger | NestLogger | false | undefined;
-  /** Names guards that were collected undisposed, with the place where they were made. Default: false. */
+  /** Reports guards that were collected undisposed, with the place where they were made. Default: false. */
   readonly leakDetection?: boolean | undefined;
   /**
-   * Starts a thread with the shutdown, which kills the process if its event loop has not turned by the deadline: a hook
-   * that spins stops every timer. On the platform's clock, whatever `clock` is. Default: false.
+   * Starts a thread with the shutdown, which kills the process when its event loop is still blocked at the deadline. A hook
+   * that blocks the event loop stops every timer. The thread uses the clock of the platform, not `clock`. Default: false.
    */
   readonly watchdog?: boolean | undefined;
-  /** Tells systemd when `NOTIFY_SOCKET` is set. Default: true. */
+  /** Notifies systemd of the shutdown when `NOTIFY_SOCKET` is set. Default: true. */
   readonly systemd?: boolean | undefined;
 }
 
-/** All limits, none left open. */
+/** All limits, with their defaults filled in. */
 export type Limits = { readonly [K in keyof ShutdownLimits]-?: number };
 
 const defaults: Limits = {
@@ -59,14 +59,14 @@ const defaults: Limits = {
 /** The names of the limits. */
 export const limitNames: readonly string[] = Object.keys(defaults);
 
-/** The options of `new Shutdown`. */
+/** The names of the options of `new Shutdown`. */
 export const shutdownOptions: readonly string[] = [
   ...limitNames,
   ...['name', 'signal', 'progressInterval', 'clock', 'logger'],
 ];
 export const shutdownFlags: readonly string[] = ['leakDetection', 'watchdog', 'systemd'];
 
-/** Refuses values that are none, in the name of the call that the user wrote. Returns the limits. */
+/** Checks the options, and returns the limits. Errors name the call of the user. */
 export function checkShutdownOptions(call: string, options: ShutdownOptions): Limits {
   const { name, signal, logger, progressInterval = 0 } = options;
   if (name !== undefined) checkName(`${call}: name`, name);
@@ -76,7 +76,7 @@ export function checkShutdownOptions(call: string, options: ShutdownOptions): Li
   return limitsOf(call, options);
 }
 
-/** Fills in the defaults, and refuses times that are none in the name of the call that the user wrote. */
+/** Checks the limits, and fills in the defaults. Errors name the call of the user. */
 export function limitsOf(call: string, options: ShutdownLimits): Limits {
   const limits: Record<string, number> = {};
   for (const [key, preset] of Object.entries(defaults)) {
@@ -86,18 +86,18 @@ export function limitsOf(call: string, options: ShutdownLimits): Limits {
   return limits as unknown as Limits;
 }
 
-/** Refuses what is no name. */
+/** Refuses values that are not a name. */
 export function checkName(call: string, value: unknown): void {
   if (typeof value === 'string' && value !== '') return;
   throw new TypeError(`${call}: expected a name that is not empty, got ${show(value)}`);
 }
 
-/** The clock given, or the platform's. */
+/** Returns the given clock, or the clock of the platform. */
 export function clockOf(options: { readonly clock?: Clock | undefined }): Clock {
   return options.clock ?? systemClock;
 }
 
-/** The token given; `undefined`: none. */
+/** Returns the given token, or `undefined` when none was given. */
 export function tokenOf(signal: CancellationToken | AbortSignal | undefined): CancellationToken | undefined {
   return signal === undefined ? undefined : CancellationToken.from(signal);
 }

@@ -1,18 +1,18 @@
 import { host } from './host.ts';
 
 /**
- * Signals that the process sends to itself. A framework that has cleaned up often sends the signal again, to end the process.
- * A signal does not say where it came from, so `process.kill` is watched while a shutdown is installed.
+ * Detects signals that the process sends to itself. After its cleanup, a framework often sends the signal again to end the
+ * process. A signal does not identify its sender, so `process.kill` is wrapped while a shutdown is installed.
  */
 
 type OnOwnSignal = (signal: string) => void;
 
 const listeners = new Set<OnOwnSignal>();
 let kill = host.kill;
-/** Whether `process.kill` is ours, or a wrapper of another library around ours. */
+/** Whether `process.kill` is our wrapper, or a wrapper of another library around ours. */
 let isWatched = false;
 
-/** Calls a function with each signal that this process sends to itself or to its process group. Returns how to stop that. */
+/** Calls a function with each signal that this process sends to itself or to its process group. Returns a function that stops it. */
 export function onOwnSignal(listener: OnOwnSignal): () => void {
   listeners.add(listener);
   if (!isWatched || host.kill === kill) {
@@ -24,7 +24,7 @@ export function onOwnSignal(listener: OnOwnSignal): () => void {
   }
   return () => {
     listeners.delete(listener);
-    // A wrapper of another library keeps ours inside, which then passes calls on.
+    // A wrapper of another library still calls ours, which then only passes calls on.
     if (listeners.size > 0 || host.kill !== watchedKill) return;
     host.kill = kill;
     isWatched = false;
@@ -41,7 +41,7 @@ function watchedKill(pid: number, signal?: string | number): true {
   return result;
 }
 
-/** `undefined` for 0, which sends no signal. */
+/** Returns the name of a signal, or `undefined` for 0, which sends none. */
 function signalName(signal: string | number = 'SIGTERM'): string | undefined {
   if (typeof signal === 'string') return signal;
   const { signals } = host.getBuiltinModule('node:os').constants;

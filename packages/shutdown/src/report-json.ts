@@ -1,14 +1,15 @@
 import { checkKind, isError } from '@quiesce/internal';
+import { describeError } from './describe-error.ts';
 import type { ShutdownReport } from './report.ts';
-import { describeError } from './request.ts';
 
 /**
- * A report as JSON, with its errors: those have no JSON of their own.
+ * Converts a report to JSON. `JSON.stringify` alone would lose its errors.
  *
  * **Timing.** Synchronous.
  *
- * @param report what `stopped()` or `report()` gave
+ * @param report the result of `stopped()` or `report()`
  * @returns one line
+ * @throws TypeError when `report` is not a report
  * @example
  * ```ts
  * const shutdown = new Shutdown();
@@ -32,15 +33,15 @@ export function reportToJson(report: ShutdownReport): string {
   return JSON.stringify(safe, (_, value: unknown) => plainNumber(value));
 }
 
-/** @throws TypeError unless it is a report */
+/** Refuses values that are not a report. */
 export function checkReport(call: string, report: ShutdownReport): void {
   checkKind(Array.isArray(report?.hooks), call, 'a report, such as shutdown.report()', report);
 }
 
-/** How many causes of causes are kept. */
+/** The most levels of causes that are kept. */
 const DEPTH = 5;
 
-/** Whatever was thrown or given as a reason, as something that JSON can carry: it may be circular, or have a hostile toJSON. */
+/** Converts any thrown value or reason to plain JSON data. The value may be circular, or have a `toJSON` that throws. */
 export function plain(value: unknown, depth = 0): unknown {
   try {
     if (isError(value)) return plainError(value, depth);
@@ -50,7 +51,7 @@ export function plain(value: unknown, depth = 0): unknown {
   }
 }
 
-/** Infinity and NaN would be null. */
+/** `JSON.stringify` would turn Infinity and NaN into null. */
 function plainNumber(value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }

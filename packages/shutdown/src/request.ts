@@ -1,20 +1,20 @@
 import { CancelledError } from '@quiesce/cancellation-token';
-import { isError } from '@quiesce/internal';
+import { describeError } from './describe-error.ts';
 
-/** What asked for a shutdown: the first one, which is the reason that everybody sees. */
+/** The first request of a shutdown. Its reason becomes the reason of both tokens. */
 export interface ShutdownRequest {
   /**
-   * `signal`: of the operating system. `call`: `request()`. `error`: an error that nobody caught, or a program that failed.
-   * `disconnect`: the parent process has gone. `abort`: the `signal` option. `end`: the program of `runMain` has ended.
+   * `signal`: of the operating system. `call`: `request()`. `error`: an uncaught error, or a program that failed.
+   * `disconnect`: the parent process has disconnected. `abort`: the `signal` option. `end`: the program of `runMain` has ended.
    */
   readonly kind: 'signal' | 'call' | 'error' | 'disconnect' | 'abort' | 'end';
-  /** Of a signal: its name, such as `SIGTERM`. */
+  /** The name of the signal, such as `SIGTERM`. Present only when `kind` is `signal`. */
   readonly signal?: string;
-  /** Of a call and an abort: the reason given. Of an error: that error. */
+  /** The given reason of a call or an abort, or the error of an error. */
   readonly reason?: unknown;
 }
 
-/** A request as a few words: `SIGTERM`, `an error: disk full`. */
+/** Describes a request in a few words: `SIGTERM`, `an error: disk full`. */
 export function describeRequest({ kind, signal, reason }: ShutdownRequest): string {
   if (kind === 'signal') return signal as string;
   if (kind === 'disconnect') return 'the parent process has disconnected';
@@ -23,7 +23,7 @@ export function describeRequest({ kind, signal, reason }: ShutdownRequest): stri
   return kind === 'error' ? `an error${why}` : kind === 'call' ? `a call${why}` : `a cancelled signal${why}`;
 }
 
-/** The reason of the tokens: what the user gave, verbatim, else an error that says who asked. */
+/** Returns the reason of the tokens: the given reason, verbatim, or else a `CancelledError` that names the request. */
 export function reasonOf(request: ShutdownRequest): unknown {
   const { kind, reason } = request;
   if (reason !== undefined && kind !== 'error') return reason;
@@ -31,19 +31,4 @@ export function reasonOf(request: ShutdownRequest): unknown {
     source: 'shutdown',
     ...(reason !== undefined && { cause: reason }),
   });
-}
-
-/** A text without what would move a cursor, end a line or end a string of the system. */
-export function oneLine(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, ' ');
-}
-
-/** Anything that was thrown, in one line. Never throws, whatever it is. */
-export function describeError(error: unknown): string {
-  try {
-    const text = isError(error) ? error.message || error.name : String(error);
-    return oneLine((text.split('\n')[0] as string).slice(0, 200));
-  } catch {
-    return 'something that cannot be printed';
-  }
 }

@@ -2,12 +2,12 @@ import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token
 import { checkChoice, checkFunction, checkOptions } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { checkProgram, watchListeners } from './check-program.ts';
+import { createDrainTarget } from './drain-target.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
 import { checkInstallOptions, type InstallOptions, installFlags, installOptions } from './install.ts';
 import { isEndBy } from './is-end-by.ts';
 import { checkShutdownOptions, type ShutdownOptions, shutdownFlags, shutdownOptions } from './options.ts';
-import { partOf } from './parts.ts';
 import { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
 import { Terminal } from './terminal.ts';
@@ -16,60 +16,63 @@ import { within } from './within.ts';
 
 /** Options for `runMain`. */
 export interface RunMainOptions extends ShutdownOptions, InstallOptions {
-  /** Records where each task of the program was spawned, for reports: a stack trace a task. Default: false. */
+  /** Records where each task of the program was spawned, for reports. Costs a stack trace for each task. Default: false. */
   readonly spawnSites?: boolean | undefined;
   /**
-   * How long, in ms, the process waits until stdout and stderr have been read. Default: as long as it takes when the program has
-   * ended by itself, as Node does; 1,000 after a signal and after an error. Output that is lost is reported on stderr, and
-   * makes the exit code 1.
+   * How long, in ms, the process waits until stdout and stderr have been read. Default: no limit when the program has ended
+   * without a signal, as in Node; 1,000 after a signal and after an error. Lost output is reported on stderr, and makes the exit
+   * code 1.
    */
   readonly flushTimeout?: number | undefined;
   /**
-   * The exit code when a signal n arrives before `main` has returned: `success` gives 0 when all went well, as for a
-   * service; `signal` gives 128 + n, as shells expect of a command-line tool. Default: `success` when something has waited for
-   * `shutdown.stopAccepting` by then, or a server that was added accepts requests, as in a service; `signal` otherwise.
+   * The exit code when the signal n arrives before `main` has returned. `success` gives 0 when nothing failed, as for a service.
+   * `signal` gives 128 + n, as shells expect of a command-line tool. Default: `success` when something has waited for
+   * `shutdown.stopAccepting` by then, or an added server accepts requests, as in a service; `signal` otherwise.
    */
   readonly onInterrupted?: 'success' | 'signal' | undefined;
-  /** Whether limits that do not fit, signals that may not arrive and other listeners for them are logged. Default: true. */
+  /** Logs warnings about conflicting limits, signals that may not arrive, and other listeners for them. Default: true. */
   readonly checks?: boolean | undefined;
 }
 
-/** The longest time that a timer of the platform can wait. */
+/** The longest time of a timer of the platform, in ms. */
 const LONGEST = 2 ** 31 - 1;
 
 const runMainOptions: readonly string[] = [...shutdownOptions, ...installOptions, ...['flushTimeout', 'onInterrupted']];
 const runMainFlags: readonly string[] = [...shutdownFlags, ...installFlags, 'spawnSites', 'checks'];
 
-/** Whether a program is running: a process has one. */
+/** Whether a program is running. A process has at most one. */
 let isRunning = false;
 
 /**
- * Owns the process: runs the program in a scope, shuts down in order when it ends, fails, or is told to, and exits.
+ * Owns the process: runs the program in a scope, shuts down in order when the program ends, fails or is requested to stop, and
+ * exits.
  *
- * A service stays in its `main` until `shutdown.stopAccepting` is cancelled; when `main` and its tasks have ended, the
- * shutdown begins by itself. The scope is drained like everything that was added: at `drainTimeout` its token is cancelled.
+ * A service awaits `shutdown.stopAccepting.cancelled()` in its `main`. When `main` and its tasks have ended, the shutdown begins
+ * without a request. The scope is drained like every drainable that was added: at `drainTimeout` its token is cancelled.
  *
- * **Timing.** `main` is called synchronously. The process is held until the end, whatever it waits for.
+ * Use it in the entry file of a program. A library, or a program with another owner of the process, uses `Shutdown`.
+ *
+ * **Timing.** `main` is called synchronously. The process stays alive until the end, even when nothing else keeps it alive.
  *
  * **Cancel safety.** The first signal requests the shutdown, the second forces it, the third exits at once. The same signal within
  * `signalDebounce` counts once: one Ctrl-C often arrives twice.
  *
- * Work of `main` or of a task that rejects because of `stopAccepting` has ended and not failed, whatever it waited with:
- * `fetch`, `timers/promises`, `select`, a nested scope. The other tasks go on until `drainTimeout`.
+ * Work of `main` or of a task that rejects because of `stopAccepting` has ended and not failed. This holds for every way to wait:
+ * `fetch`, `timers/promises`, `select`, a nested scope. The other tasks continue until `drainTimeout`.
  *
- * | the program                                                              | exit code                                    |
- * | ------------------------------------------------------------------------ | -------------------------------------------- |
- * | ends by itself, or is a service that a signal stops, and nothing failed   | 0, or the `process.exitCode` that was set    |
- * | is interrupted by the signal n before `main` has returned: see `onInterrupted` | 128 + n                                 |
- * | is forced by the signal n                                                | 128 + n                                      |
- * | fails, runs out of time, or loses output                                 | 1                                            |
+ * | the program                                                                 | exit code                                 |
+ * | --------------------------------------------------------------------------- | ----------------------------------------- |
+ * | ends without a signal, or is a service that a signal stops; nothing failed  | 0, or the `process.exitCode` that was set |
+ * | is interrupted by the signal n before `main` has returned (`onInterrupted`) | 128 + n                                   |
+ * | is forced by the signal n                                                   | 128 + n                                   |
+ * | fails, runs out of time, or loses output                                    | 1                                         |
  *
  * @param main gets the scope, whose signal is `shutdown.stopNow`, and the shutdown
- * @param options those of `Shutdown` and `install`; `onInterrupted`; `checks`; `spawnSites`; `flushTimeout`. Default
- *   `logger`: lines on stderr
- * @returns never settles: `process.exit` is called with the exit code of the table
- * @throws (rejects) TypeError when `main` is no function; Error when a program is running already, and in a worker thread;
- *   what `new Shutdown` and `install` refuse
+ * @param options those of `Shutdown` and `install`; `onInterrupted`; `checks`; `spawnSites`; `flushTimeout`. The default
+ *   `logger` writes lines to stderr
+ * @returns a promise that never fulfils: `process.exit` is called with the exit code of the table
+ * @throws (rejects) TypeError when `main` is not a function; Error when a program is running already, and in a worker thread; the
+ *   errors of `new Shutdown` and `install` for their options
  * @see effect's `NodeRuntime.runMain`
  * @example
  * <!-- run by test/e2e/run-main-example.test.ts -->
@@ -101,20 +104,20 @@ export async function runMain(
     ...pick(options, [...shutdownOptions, ...shutdownFlags]),
     logger: options.logger ?? new Terminal(host.stderr),
   });
-  if (options.checks !== false) for (const warning of checkProgram(options)) shutdown.observers.warn(warning);
+  if (options.checks !== false) for (const warning of checkProgram(options)) shutdown.log.warn(warning);
   const exitNow = (signal: string): never => host.exit(128 + signalNumber(signal));
   const installation = shutdown.installWith(options, exitNow);
-  const unwatch = options.checks === false ? undefined : watchListeners((text) => shutdown.observers.warn(text));
+  const unwatch = options.checks === false ? undefined : watchListeners((text) => shutdown.log.warn(text));
   isRunning = true;
-  // Nothing reads stderr any more: not an uncaught error, which would be logged again.
+  // When nothing reads stderr, the error must not be uncaught: it would be logged to stderr again.
   const ignoreUnread = (): void => {};
   host.stderr.on('error', ignoreUnread);
   const hold = setInterval(() => {}, LONGEST);
   runProgram(main, shutdown, options);
   await shutdown.ended();
-  if (shutdown.machine.request?.kind !== 'end') installation.signalled.cancel();
+  if (shutdown.sequence.state.request?.kind !== 'end') installation.signalled.cancel();
   const lost = await flushOutput(options.flushTimeout, installation.signalled);
-  // Read again: something may have failed in the meantime.
+  // Computed anew: something may have failed during the flushing.
   const { exitCode } = shutdown.report();
   clearInterval(hold);
   unwatch?.();
@@ -127,13 +130,14 @@ export async function runMain(
   host.exit();
 }
 
-/** Starts the program as something to drain; its end requests the shutdown. */
+/** Starts the program as a drainable. Its end requests the shutdown. */
 function runProgram(
   main: (scope: Scope, shutdown: Shutdown) => unknown,
   shutdown: Shutdown,
   { spawnSites = false, onInterrupted }: RunMainOptions,
 ): void {
-  const { machine, stopNow, stopAccepting } = shutdown;
+  const { sequence, stopNow, stopAccepting } = shutdown;
+  const { clock } = sequence.state;
   const hasWaited = watchWaits(stopAccepting);
   let hasReturned = false;
   let isOver = false;
@@ -145,22 +149,22 @@ function runProgram(
     stop() {},
     drain: async (given) => {
       const token = CancellationToken.from(given);
-      if ((await within(ended, Number.POSITIVE_INFINITY, token, machine.clock)) === 'forced') throw token.reason;
+      if ((await within(ended, Number.POSITIVE_INFINITY, token, clock)) === 'forced') throw token.reason;
     },
   };
   let isEnd = (error: unknown): boolean => isEndBy(error, stopNow);
   const body = async (s: Scope): Promise<void> => {
-    const part = partOf(program, program.name, { tree: () => s.tree() });
-    machine.addPart(part);
+    const target = createDrainTarget(program, program.name, { tree: () => s.tree() });
+    sequence.addTarget(target);
     const isService = (): boolean =>
-      hasWaited() || [...machine.parts].some(({ drainable }) => drainable.isAccepting === true);
+      hasWaited() || [...sequence.targets].some(({ drainable }) => drainable.isAccepting === true);
     const isInterruptible = (): boolean =>
       !hasReturned && (onInterrupted ?? (isService() ? 'success' : 'signal')) === 'signal';
-    machine.program = { part, isInterruptible };
-    // A failure is known before the rest of the program, which waits for the shutdown, has ended.
+    sequence.program = { target, isInterruptible };
+    // A failure requests the shutdown at once: the other tasks may wait for the shutdown before they end.
     s.token.onCancelled((reason) => {
       const error = isCancelledError(reason) && reason.source === 'sibling' ? reason.cause : undefined;
-      machine.ask(error === undefined ? { kind: 'call', reason } : { kind: 'error', reason: error });
+      sequence.request(error === undefined ? { kind: 'call', reason } : { kind: 'error', reason: error });
     });
     // Work that ends because the program stops, or because `main` has cancelled its scope, has not failed.
     isEnd = (error) =>
@@ -173,29 +177,29 @@ function runProgram(
   const ended = scope(body, { signal: stopNow, stopSignal: stopAccepting, name: 'main', spawnSites }).then(
     () => {
       isOver = true;
-      const accepting = [...machine.parts].filter(({ drainable }) => drainable.isAccepting === true);
-      if (machine.request !== undefined || accepting.length === 0) machine.ask({ kind: 'end' });
-      else machine.ask({ kind: 'error', reason: new Error(leftMain(accepting.map(({ name }) => name))) });
+      const accepting = [...sequence.targets].filter(({ drainable }) => drainable.isAccepting === true);
+      if (sequence.state.request !== undefined || accepting.length === 0) sequence.request({ kind: 'end' });
+      else sequence.request({ kind: 'error', reason: new Error(leftMain(accepting.map(({ name }) => name))) });
     },
     (error: unknown) => {
       isOver = true;
-      if (isEnd(error)) machine.ask({ kind: 'end' });
-      else if (!machine.ask({ kind: 'error', reason: error }) && machine.request?.reason !== error) {
-        machine.failed('main', error);
+      if (isEnd(error)) sequence.request({ kind: 'end' });
+      else if (!sequence.request({ kind: 'error', reason: error }) && sequence.state.request?.reason !== error) {
+        sequence.state.recordError('main', error);
       }
     },
   );
 }
 
-/** The options of one of the calls whose options `runMain` takes. */
+/** Returns the options with these names. */
 function pick(options: object, names: readonly string[]): object {
   return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)));
 }
 
 function leftMain(names: readonly string[]): string {
   return (
-    `runMain: main has returned while ${names.join(', ')} accepts requests, so the program ends. A service stays in main ` +
-    'until it is asked to stop: end main with `await shutdown.stopAccepting.cancelled()`'
+    `runMain: main has returned while ${names.join(', ')} accepts requests, so the program ends. A service waits in main ` +
+    'for the shutdown: end main with `await shutdown.stopAccepting.cancelled()`'
   );
 }
 

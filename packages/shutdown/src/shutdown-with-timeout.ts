@@ -9,31 +9,36 @@ import { checkFunction, checkOptions, checkTime } from '@quiesce/internal';
 import { clockOf } from './options.ts';
 import { within } from './within.ts';
 
-/** How something is shut down within a time. */
+/** Options for `shutdownWithTimeout`. */
 export interface ShutdownWithTimeoutOptions {
-  /** How long it has, in ms, to end once it was forced. Default: 1,000. */
+  /** How long the function may take, in ms, to end after its token was cancelled. Default: 1,000. */
   readonly forceTimeout?: number | undefined;
-  /** Where time comes from; default: the platform's. */
+  /** The clock. Default: the clock of the platform. */
   readonly clock?: Clock | undefined;
 }
 
-/** How it ended: by itself, or because its time was over. */
+/** The result of `shutdownWithTimeout`: ended in time, or cancelled at its limit. */
 export type ShutdownOutcome<T> =
   | { readonly outcome: 'graceful'; readonly value: T }
-  /** `hasEnded`: it obeyed; otherwise it is still running, and nobody waits for it. */
+  /** `hasEnded`: whether it ended within `forceTimeout`. Otherwise it still runs, and is no longer awaited. */
   | { readonly outcome: 'forced'; readonly hasEnded: boolean };
 
 /**
- * Shuts one thing down, gracefully, then forced, and tells the two apart.
+ * Stops one thing gracefully within a time limit, or by force, and returns which.
  *
- * **Timing.** `shutdown` is called synchronously. At `ms` its token is cancelled, and it has `forceTimeout` to obey.
+ * Use it for a single resource. For a whole process use `Shutdown` or `runMain`.
  *
- * @param shutdown closes, flushes, ends; gets a token with a deadline
- * @param ms how long it may take, 0 to `Infinity`
+ * **Timing.** `shutdown` is called synchronously. At `ms` its token is cancelled, and it has `forceTimeout` to
+ * end.
+ *
+ * **Cancel safety.** The wait cannot be cancelled. It takes at most `ms` and `forceTimeout` together.
+ *
+ * @param shutdown stops the thing, such as a function that closes or flushes. It gets a token with a deadline
+ * @param ms the limit in ms, 0 to `Infinity`
  * @param options `forceTimeout`; `clock`
  * @returns `{ outcome: 'graceful', value }`, or `{ outcome: 'forced', hasEnded }`
- * @throws (rejects) what it fails with, unless that only says that it obeyed; a failure after it was given up goes to the
- *   uncaught handler. TypeError when it is no function; RangeError for what is no time
+ * @throws (rejects) the error of `shutdown`, unless it is the cancellation of its token. An error after it was given up goes to
+ *   the uncaught handler. TypeError when `shutdown` is not a function; RangeError for a bad time
  * @example
  * ```ts
  * const stuck = await shutdownWithTimeout(() => new Promise(() => {}), 5, { forceTimeout: 5 });
@@ -67,7 +72,7 @@ export async function shutdownWithTimeout<T>(
     },
   );
   const isGraceful = (await within(work, ms, undefined, clock)) === 'done';
-  // Its deadline may have no timer: it is noticed by asking.
+  // The deadline of the token may have no timer. Reading `isCancelled` detects it.
   if (!isGraceful && !token.isCancelled) token.cancel(new TimeoutError(ms));
   const hasEnded = isGraceful || (await within(work, forceTimeout, undefined, clock)) === 'done';
   isGivenUp = !hasEnded;

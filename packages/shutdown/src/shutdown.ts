@@ -1,14 +1,19 @@
 import { type CancellationToken, ClosedError, type Registration } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
-import { checkFunction, checkOptions, defineHandle, show } from '@quiesce/internal';
-import type { Drainable, ScopeTree } from '@quiesce/scope';
-import type { ShutdownEvent, ShutdownState } from './events.ts';
-import { Guards, type ShutdownGuard } from './guard.ts';
+import { checkOptions, defineHandle } from '@quiesce/internal';
+import type { Drainable } from '@quiesce/scope';
+import { describeEvent } from './describe.ts';
+import { printError } from './describe-error.ts';
+import { type AddOptions, drainTargetOf, inFlightOf } from './drain-target.ts';
+import type { Reporter, ShutdownEvent } from './events.ts';
+import { formatReport } from './format-report.ts';
+import { GuardRegistry, type ShutdownGuard } from './guard.ts';
 import { type HookHandle, type HookOptions, hookOf, RegisteredHook } from './hook-handle.ts';
+import type { HookFunction } from './hooks.ts';
 import { host } from './host.ts';
-import { Installation, type InstallOptions, installFlags, installOptions } from './install.ts';
-import { type HookFunction, Machine } from './machine.ts';
-import { Observers } from './observers.ts';
+import { Installation, type InstallCallbacks, type InstallOptions, installFlags, installOptions } from './install.ts';
+import { MainWarning } from './main-warning.ts';
+import { makeReport } from './make-report.ts';
 import {
   checkName,
   checkShutdownOptions,
@@ -18,34 +23,22 @@ import {
   shutdownOptions,
   tokenOf,
 } from './options.ts';
-import { inFlightOf, type Part, partOf } from './parts.ts';
-import { reportOf, type ShutdownReport } from './report.ts';
-
-/** What can be said of something to drain. */
-export interface AddOptions {
-  /** Says what is under way in it, such as `() => scope.tree()`: reports then name each task, its age and where it was spawned. */
-  readonly tree?: (() => ScopeTree) | undefined;
-}
-
-/** How a shutdown stands. */
-export interface ShutdownProgress {
-  /** Where it is. */
-  readonly state: ShutdownState;
-  /** How much is under way in everything that was added, and in guards. */
-  readonly inFlight: number;
-  /** What the shutdown is waiting for now, by name. */
-  readonly waitingFor: readonly string[];
-  /** Since the request, in ms; 0 before. */
-  readonly elapsed: number;
-}
+import type { ShutdownReport } from './report.ts';
+import { makeReporters } from './reporters.ts';
+import { ShutdownLog } from './shutdown-log.ts';
+import { ShutdownSequence } from './shutdown-sequence.ts';
+import type { ShutdownProgress, ShutdownState } from './state.ts';
 
 /**
- * Brings a program to rest: states, phases, hooks and time limits from the first request to the report.
+ * Shuts a program down in order: states, phases, hooks and time limits from the first request to the report.
  *
- * `running → stopping → draining → cleanup → stopped`, in this order and never back. It listens to nothing until `install`
- * is called, and never calls `process.exit`: that is `runMain`'s.
+ * It goes through `running → stopping → draining → cleanup → stopped`, in this order and never back. It has no listeners on the
+ * process until you call `install`, and never calls `process.exit`.
  *
- * **Timing.** A request changes the state synchronously; hooks and drainables are called from a microtask on.
+ * Use it in a library, or in a program that owns its process. For a whole program, `runMain` does the same, runs `main` in a
+ * scope, and exits.
+ *
+ * **Timing.** A request changes the state synchronously. Hooks and drainables are called from a later microtask on.
  *
  * @see tokio's guide to graceful shutdown (tokio.rs/tokio/topics/shutdown)
  * @example
@@ -69,117 +62,139 @@ export class Shutdown {
   static readonly completed: object = /* @__PURE__ */ defineHandle(Shutdown, {
     name: 'shutdown',
     owns: (value) => #guards in value,
-    facts: ({ name, state, progress, machine }) => {
+    facts: ({ name, state, progress, sequence }) => {
       const { inFlight, waitingFor } = progress;
-      const { request, force } = machine;
+      const { request, force } = sequence.state;
       return { name, state, inFlight, waitingFor, request, force };
     },
   });
   /** @internal */
-  readonly machine: Machine;
+  readonly sequence: ShutdownSequence;
   /** @internal */
-  readonly observers: Observers;
-  /** The name given; `undefined`: none. */
+  readonly log: ShutdownLog;
+  /** The name of the shutdown, or `undefined` without one. */
   readonly name: string | undefined;
-  readonly #guards: Guards;
+  readonly #guards: GuardRegistry;
+  readonly #reporters: readonly Reporter[];
+  readonly #mainWarning: MainWarning;
   readonly #progress: WatchSender<ShutdownProgress>;
-  /** Set when everybody has been told of the end, and the watch is closed. */
+  /** Set when all reporters have received the last event, and the watch is closed. */
   #isOver = false;
-  /** Whether the user has asked for the end, and may await it; unset by the warning. */
-  #isEndAwaited = false;
-  /** What requests the shutdown when a token is cancelled; unregistered by the request. */
-  readonly #asking: Registration[] = [];
-  /** The last one; set by `install`. */
+  /** Callbacks of tokens that request the shutdown. Unregistered by the request. */
+  readonly #requesters: Registration[] = [];
+  /** The last installation. Set by `install`. */
   #installation: Installation | undefined;
-  /** Settles `stopped()`; made when that is first called. */
+  /** The promise of `stopped()`. Made by its first call. */
   #end: { readonly promise: Promise<ShutdownReport>; readonly resolve: (report: ShutdownReport) => void } | undefined;
 
   /**
-   * Makes one that is running, and that nothing but a call or its `signal` can ask.
+   * Creates a shutdown in state `running`. Only a call or its `signal` can request it, until you call `install`.
    *
    * @param options limits, in ms: `readinessDelay`, `drainTimeout`, `cancelTimeout`, `hookTimeout`, `timeout`, `forceTimeout`,
    *   `finalTimeout`; `name`, `signal`, `logger`, `progressInterval`, `leakDetection`, `watchdog`, `systemd`, `clock`
-   * @throws RangeError for a time that is negative or no number; TypeError when `name` is no name, `signal` no signal, or
-   *   `logger` lacks a method
+   * @throws RangeError when a time is negative or not a number; TypeError when `name` is not a name, `signal` is not a signal,
+   *   `logger` lacks a method, or an option is unknown
    */
   constructor(options: ShutdownOptions = {}) {
     checkOptions('new Shutdown', options, shutdownOptions, shutdownFlags);
     const limits = checkShutdownOptions('new Shutdown', options);
     const token = tokenOf(options.signal);
     this.name = options.name;
-    this.observers = new Observers(this, options, limits);
-    const tell = (event: ShutdownEvent): void => this.#told(event);
-    this.machine = new Machine(clockOf(options), limits, tell, () => this.#stopped());
-    this.#guards = new Guards(this.machine.clock, options.leakDetection === true, (leak) => {
-      tell({ type: 'leak', name: leak.name, site: leak.site });
+    const clock = clockOf(options);
+    this.log = new ShutdownLog(options);
+    this.sequence = new ShutdownSequence(
+      clock,
+      limits,
+      (event) => this.#emit(event),
+      () => this.#stopped(),
+    );
+    this.#mainWarning = new MainWarning(this.sequence, (text) => this.log.warn(text));
+    this.#guards = new GuardRegistry(clock, options.leakDetection === true, (leak) => {
+      this.#emit({ type: 'leak', name: leak.name, site: leak.site });
     });
-    this.machine.addPart(this.#guards.part);
+    this.sequence.addTarget(this.#guards.target);
+    const measure = (): void => this.#measure();
+    this.#reporters = [
+      ({ type }) => {
+        // A signal that lives longer than the shutdown must not retain it.
+        if (type === 'requested') for (const registration of this.#requesters) registration.unregister();
+      },
+      ...makeReporters(this.sequence, options, this.log, measure),
+      this.#mainWarning.reporter,
+      ({ type }) => {
+        // An ignored signal changes no progress.
+        if (type !== 'signal ignored') measure();
+      },
+    ];
     [this.#progress] = watch<ShutdownProgress>(this.progress);
-    // Cancelling the token requests the shutdown: law 3 does not let us take it back.
-    this.#asking = [this.stopAccepting.onCancelled((reason) => this.request(reason))];
-    const following = token?.onCancelled((reason) => this.machine.ask({ kind: 'abort', reason }));
-    if (following !== undefined) this.#asking.push(following);
+    // Cancelling the token requests the shutdown. A cancellation is final (law 3), so the token cannot be restored.
+    this.#requesters = [this.stopAccepting.onCancelled((reason) => this.request(reason))];
+    const following = token?.onCancelled((reason) => this.sequence.request({ kind: 'abort', reason }));
+    if (following !== undefined) this.#requesters.push(following);
   }
 
-  /** Where it stands. */
+  /** The current state. */
   get state(): ShutdownState {
-    return this.machine.state;
+    return this.sequence.state.current;
   }
 
-  /** Whether new work should be sent here: false from the request on. For readiness probes. */
+  /** Whether new work is welcome: true until the request. Use it in readiness probes. */
   get isReady(): boolean {
     return this.state === 'running';
   }
 
-  /** Cancelled when the program is to take in nothing more; its reason says who asked. Cancelling it asks for the shutdown. */
+  /** Cancelled when the program must accept no more work. Its reason is the reason of the request. Cancelling it requests the shutdown. */
   get stopAccepting(): CancellationToken {
-    return this.machine.stopAccepting;
+    return this.sequence.state.stopAccepting;
   }
 
-  /** Cancelled when work must end now: its time is over, the shutdown is forced, or all is drained. */
+  /** Cancelled when work must end now: at `drainTimeout`, by a force, or when all work is drained. */
   get stopNow(): CancellationToken {
-    return this.machine.stopNow;
+    return this.sequence.state.stopNow;
   }
 
   /**
-   * Asks for the shutdown.
+   * Starts the shutdown.
    *
-   * **Timing.** Synchronous: the state has changed when it returns. It waits for nothing; `stopped()` does.
+   * **Timing.** Synchronous: the state has changed when it returns. It does not wait for the end. `stopped()` does.
    *
-   * @param reason what everybody sees as the reason, verbatim; default: a `CancelledError` with the source `shutdown`
-   * @returns whether this was the first request; all others change nothing
+   * @param reason becomes the reason of the shutdown and of both tokens, verbatim. Default: a `CancelledError` with the source
+   *   `shutdown`
+   * @returns whether this was the first request. Later requests change nothing
    */
   request(reason?: unknown): boolean {
-    return this.machine.ask({ kind: 'call', ...(reason !== undefined && { reason }) });
+    return this.sequence.request({ kind: 'call', ...(reason !== undefined && { reason }) });
   }
 
   /**
-   * Ends all waiting: both tokens are cancelled, the hooks that are left share `forceTimeout`, then those that are `final`
-   * run. What a second signal and the total deadline do.
+   * Forces the shutdown, as a second signal and the total `timeout` do. It cancels both tokens and ends every wait. The remaining
+   * hooks share `forceTimeout`, and the `final` hooks run after them.
    *
-   * **Timing.** Synchronous; asks for the shutdown if nobody has.
+   * **Timing.** Synchronous. Requests the shutdown first when it is still running.
    *
-   * @returns whether this forced it; false when it was forced before, or has stopped
+   * @returns false when the shutdown was forced before, or has stopped
    */
   force(): boolean {
-    return this.machine.forceBy({ by: 'call' });
+    return this.sequence.force({ by: 'call' });
   }
 
   /**
-   * Waits for the end of the shutdown, whoever asks for it and whenever.
+   * Waits for the end of the shutdown. It does not request the shutdown.
    *
-   * **Cancel safety.** It can be awaited any number of times, also afterwards. A hook that awaits it waits for itself, until
-   * its timeout. So does the `main` of `runMain`, or a task of its scope, until `drainTimeout`: there await
-   * `stopAccepting.cancelled()`. A warning says so once nothing else has been left for a second.
+   * Do not await it in a hook, which would wait for itself until its timeout. Do not await it in the `main` of `runMain` or in a
+   * task of its scope, which would wait until `drainTimeout`: await `stopAccepting.cancelled()` there. When nothing else has been
+   * left for a second, a warning is logged.
    *
-   * @returns the report; never rejects
+   * **Cancel safety.** You can await it any number of times, also after the end.
+   *
+   * @returns the report. Never rejects
    */
   stopped(): Promise<ShutdownReport> {
-    this.#isEndAwaited = true;
+    this.#mainWarning.isEndAwaited = true;
     return this.ended();
   }
 
-  /** @internal The same, for those that cannot be waited for in their turn. */
+  /** @internal As `stopped`, for callers that the shutdown does not wait for. */
   ended(): Promise<ShutdownReport> {
     if (this.#end === undefined) {
       let resolve: (report: ShutdownReport) => void = () => {};
@@ -193,21 +208,23 @@ export class Shutdown {
   }
 
   /**
-   * Registers a hook: something to be done on the way out, once.
+   * Registers a hook: a function that runs once during the shutdown.
    *
-   * Hooks of one phase run one at a time: by `priority`, higher first; of the same priority the last one registered first,
-   * so that what was opened first is closed last; `after` goes before both. One that throws, or does not end in time, is
-   * recorded, and the next one runs.
+   * Hooks of one phase run one at a time: by `after`, then by `priority`, higher first, then the last one registered first. The
+   * resource that was opened first is therefore closed last. A hook that throws, or does not end in time, is recorded, and the
+   * next one runs.
    *
-   * **Timing.** Never called synchronously by `hook`. One that is registered while its phase is under way runs in it.
+   * Use it for resources that drainables use. In `runMain`, close resources that tasks use with `scope.use` or `scope.defer`.
    *
-   * @param name how texts and `after` call it; each name once
-   * @param run gets a token, cancelled at its timeout and by force, and the request; may return a promise, which is awaited
+   * **Timing.** `hook` never calls it synchronously. A hook that is registered while its phase runs still runs in that phase.
+   *
+   * @param name unique name in reports, log lines and `after`
+   * @param run gets a token, which is cancelled at its timeout and by a force, and the request. A returned promise is awaited
    * @param options `phase`, `priority`, `after`, `timeout`
-   * @returns a handle, to take it back
-   * @throws HookError when the name is taken, `after` names a hook that there is not, or of a later phase, or itself in the
-   *   end; ClosedError when its phase is over; TypeError for what is no name, function, phase or list; RangeError for a
-   *   timeout or priority that is no number
+   * @returns a handle, which removes the hook
+   * @throws HookError when the name is taken, or `after` names an unknown hook, a hook of a later phase, or forms a cycle;
+   *   ClosedError when its phase is over; TypeError when a name, function, phase or list is of the wrong kind; RangeError for a
+   *   bad timeout or priority
    * @example
    * ```ts
    * const shutdown = new Shutdown();
@@ -225,43 +242,35 @@ export class Shutdown {
    */
   hook(name: string, run: HookFunction, options: HookOptions = {}): HookHandle {
     const hook = hookOf(name, run, options);
-    this.machine.addHook(hook);
-    return new RegisteredHook(name, () => this.machine.hooks.remove(hook));
+    this.sequence.addHook(hook);
+    return new RegisteredHook(name, () => this.sequence.hooks.remove(hook));
   }
 
   /**
-   * Takes in something that accepts work: it is stopped when the program stops accepting, and its work is waited for.
+   * Adds a drainable: it is stopped when the program stops accepting work, and its work is awaited.
    *
-   * **Timing.** `announce()`, where it has one, is called when stopping begins, `stop()` after `readinessDelay`, then
-   * `drain()`; synchronously here what is due already.
+   * **Timing.** `announce()`, which is optional, is called when stopping begins. `stop()` is called after `readinessDelay`, and
+   * then `drain()`. During a shutdown, `add` calls the missed notices synchronously.
    *
-   * @param drainable a tracker, a server, a pool: whatever has `name`, `inFlight`, `stop()` and `drain(token)`
-   * @param options `tree`: says what is under way in it
-   * @returns takes it back: it is neither stopped nor waited for; says whether that came in time
-   * @throws ClosedError when draining is over; TypeError for what is no drainable, or no function that gives a tree
+   * @param drainable a tracker, a server, a pool, or any object with `name`, `inFlight`, `stop()` and `drain(token)`
+   * @param options `tree`: returns the work in progress, for reports
+   * @returns a function that removes the drainable, which is then neither stopped nor awaited. It returns whether that was in time
+   * @throws ClosedError when draining is over; TypeError when `drainable` is not a drainable, or `tree` is not a function
    */
   add(drainable: Drainable, options?: AddOptions): () => boolean {
-    if (typeof drainable?.stop !== 'function' || typeof drainable.drain !== 'function') {
-      const { listen } = Object(drainable) as { readonly listen?: unknown };
-      const hint = typeof listen === 'function' ? '; write add(drain(server)), with drain of @quiesce/http-drain' : '';
-      throw new TypeError(`add: expected { name, inFlight, stop(), drain(token) }, got ${show(drainable)}${hint}`);
-    }
-    if (drainable.announce !== undefined) checkFunction('add: announce', drainable.announce);
-    checkOptions('add', options, ['tree']);
-    if (options?.tree !== undefined) checkFunction('add: tree', options.tree);
-    const { name } = drainable;
-    checkName('add', name);
-    const part = partOf(drainable, name, { tree: options?.tree });
-    this.machine.addPart(part);
-    return () => part.told !== 'stopped' && this.machine.parts.delete(part);
+    const target = drainTargetOf(drainable, options);
+    this.sequence.addTarget(target);
+    return () => target.notified !== 'stopped' && this.sequence.targets.delete(target);
   }
 
   /**
-   * Counts something as in flight until the guard is disposed: an acquisition, a request, a job.
+   * Counts one item as in flight until the guard is disposed, such as a request or a job.
    *
-   * @param name how reports call it
-   * @returns the guard; `using guard = shutdown.guard('import')`
-   * @throws TypeError for what is no name
+   * Use it for single items. For many, add a `TaskTracker`.
+   *
+   * @param name its name in reports
+   * @returns the guard, which you can bind with `using`
+   * @throws TypeError when `name` is not a name
    * @example
    * ```ts
    * const shutdown = new Shutdown();
@@ -277,25 +286,25 @@ export class Shutdown {
     return this.#guards.make(name, Shutdown.prototype.guard);
   }
 
-  /** How it stands now; measured at each reading. */
+  /** The current progress. Each access measures it anew. */
   get progress(): ShutdownProgress {
-    const { machine } = this;
-    const parts = [...machine.parts];
-    const hooks = machine.current === undefined ? [] : [machine.current];
+    const { state, currentHook } = this.sequence;
+    const targets = [...this.sequence.targets];
+    const hooks = currentHook === undefined ? [] : [currentHook];
     const isDraining = this.state === 'stopping' || this.state === 'draining';
-    const busy = isDraining ? parts.filter((part) => part.state !== 'drained' && inFlightOf(part) > 0) : [];
+    const busy = isDraining ? targets.filter((target) => target.state !== 'drained' && inFlightOf(target) > 0) : [];
     return {
       state: this.state,
-      inFlight: parts.reduce((sum, part) => sum + inFlightOf(part), 0),
+      inFlight: targets.reduce((sum, target) => sum + inFlightOf(target), 0),
       waitingFor: [...busy, ...hooks].map(({ name }) => name),
-      elapsed: Math.round(machine.elapsed()),
+      elapsed: Math.round(state.elapsed()),
     };
   }
 
   /**
-   * The progress as a `watch`: changed at each step, and each `progressInterval` while the shutdown waits.
+   * Subscribes to the progress, as a `watch` channel. It changes at each step, and at each `progressInterval` during the shutdown.
    *
-   * @returns a receiver of its own, for the caller to close; it ends with the shutdown
+   * @returns a new receiver, which you close. It ends with the shutdown
    * @example
    * ```ts
    * const shutdown = new Shutdown();
@@ -308,7 +317,7 @@ export class Shutdown {
    */
   watch(): WatchReceiver<ShutdownProgress> {
     if (this.state !== 'stopped') {
-      this.measured();
+      this.#measure();
       return this.#progress.subscribe();
     }
     const [sender, receiver] = watch(this.progress);
@@ -316,33 +325,30 @@ export class Shutdown {
     return receiver;
   }
 
-  /** How it stands, at any time: what `stopped()` gives at the end. {@link formatReport} prints it. */
+  /** Returns a report of the current state, at any time. At the end it equals the result of `stopped()`. {@link formatReport} prints it. */
   report(): ShutdownReport {
-    return reportOf(this.machine, this.name, this.#guards.leaks);
+    return makeReport(this.sequence, this.name, this.#guards.leaks);
   }
 
-  /** @internal Whether it is a leak that somebody else has found, and that we were told to look for; then it is reported. */
-  takeLeak(error: unknown): boolean {
-    return this.#guards.takeLeak(error);
-  }
-
-  /** @internal The progress was measured again. */
-  measured(): void {
-    // A failure can come, or a leak be found, when all is over: the watch has ended by then.
+  #measure(): void {
+    // An error or a leak may be recorded after the end, when the watch is closed.
     if (!this.#isOver) this.#progress.sendReplace(this.progress);
   }
 
   /**
-   * Listens to the process: signals, errors that nobody caught, a parent that disconnects.
+   * Requests the shutdown on signals, uncaught errors, and a parent that disconnects.
    *
    * The first signal requests the shutdown, the second forces it, the third does what it would have done without the
    * installation. The same signal within `signalDebounce` counts once. A signal that the process sends to itself with
-   * `process.kill` never forces; that function is wrapped while anything is installed. When the shutdown has stopped, everything
-   * is uninstalled, and `process.exitCode` is set if ours is not 0. After `uninstall` the process is left alone.
+   * `process.kill` never forces. That function is wrapped while anything is installed. When the shutdown has stopped, all
+   * listeners are removed, and `process.exitCode` is set unless the exit code is 0. After `uninstall` the process is unchanged.
+   *
+   * Do not use it with `runMain`, which installs the shutdown itself.
    *
    * @param options `signals`, `signalDebounce`, `errors`, `disconnect`, `reportSignal`
-   * @returns the installation, to be uninstalled; also as `using`
-   * @throws TypeError for what is no signal, and when it is installed already; then nothing is installed; ClosedError when the shutdown has stopped
+   * @returns the installation, which you can uninstall or bind with `using`
+   * @throws TypeError for a name that is not a signal, and when the shutdown is installed already. Nothing is installed then.
+   *   ClosedError when the shutdown has stopped
    * @example
    * ```ts
    * const shutdown = new Shutdown({ logger: false });
@@ -358,61 +364,59 @@ export class Shutdown {
     checkOptions('install', options, installOptions, installFlags);
     const isFirst = this.#installation === undefined;
     const installation = this.installWith(options);
-    if (isFirst) void this.ended().then(({ exitCode }) => this.#leave(exitCode));
+    if (isFirst) void this.ended().then(({ exitCode }) => this.#finishInstallation(exitCode));
     return installation;
   }
 
-  /** @internal The same, for whoever ends the process itself. */
+  /** @internal As `install`, for a caller that ends the process itself. */
   installWith(options: InstallOptions, exitNow?: (signal: string) => void): Installation {
     if (this.state === 'stopped') throw new ClosedError('install: the shutdown has stopped; make a new one');
     if (this.#installation?.isInstalled === true) {
-      throw new TypeError('install: it is installed already; uninstall that first, or each signal would count twice');
+      throw new TypeError(
+        'install: it is installed already; uninstall that installation first, or each signal would count twice',
+      );
     }
-    this.#installation = new Installation(this, options, exitNow);
+    this.#installation = new Installation(this.#installCallbacks(), options, exitNow);
     return this.#installation;
   }
 
-  /** A process that was let go of before is none of ours. */
-  #leave(exitCode: number): void {
+  /** Does nothing when the installation was uninstalled before. */
+  #finishInstallation(exitCode: number): void {
     if (this.#installation?.isInstalled !== true) return;
     this.#installation.uninstall();
     if (exitCode !== 0) host.exitCode = exitCode;
   }
 
-  #told(event: ShutdownEvent): void {
-    // A signal that lives longer keeps nothing of us, and `stopAccepting` has the waiters of others only.
-    if (event.type === 'requested') for (const registration of this.#asking) registration.unregister();
-    this.observers.tell(event);
-    const { state, program } = this.machine;
-    if (event.type === 'state' && state === 'draining' && program !== undefined) this.#watchMain(program.part);
-    if (event.type === 'cut off' && event.name === program?.part.name) this.#warnOfMain();
-    this.measured();
+  #emit(event: ShutdownEvent): void {
+    for (const report of this.#reporters) report(event, this);
   }
 
-  /** Warns when the end of main is all that is left for a second, long before `main` is cut off. */
-  #watchMain(main: Part): void {
-    const look = (): void => {
-      const { state, parts, current } = this.machine;
-      if (state !== 'draining' || main.state === 'drained') return;
-      const others = [...parts].filter((part) => part !== main && part.state !== 'drained');
-      if (others.length === 0 && current === undefined) this.#warnOfMain();
-      else this.#watchMain(main);
+  #installCallbacks(): InstallCallbacks {
+    const { sequence, log } = this;
+    const { state } = sequence;
+    return {
+      clock: state.clock,
+      stopAccepting: state.stopAccepting,
+      isRequested: () => state.request !== undefined,
+      request: (request) => sequence.request(request),
+      force: (signal) => sequence.force({ by: 'signal', signal }),
+      recordError: (where, error) => state.recordError(where, error),
+      recordLeak: (error) => this.#guards.recordLeak(error),
+      // After a second Ctrl-C, a developer must see why nothing happens.
+      signalIgnored: (event) => {
+        log.writeWithoutLogger(() => describeEvent(event)?.[1] as string);
+        this.#emit(event);
+      },
+      printError: (error) => void log.writeWithoutLogger(() => printError(error)),
+      printReport: () => {
+        if (!log.writeWithoutLogger(() => formatReport(this.report()))) log.printReport(this.report(), 'info');
+      },
     };
-    this.machine.clock.setTimer(1_000, look, { ref: false });
-  }
-
-  #warnOfMain(): void {
-    if (!this.#isEndAwaited) return;
-    this.#isEndAwaited = false;
-    this.observers.warn(
-      'main may be waiting for shutdown.stopped(), which waits for main and its tasks: ' +
-        'await shutdown.stopAccepting.cancelled() there',
-    );
   }
 
   #stopped(): void {
     const report = this.report();
-    this.#told({ type: 'stopped', report });
+    this.#emit({ type: 'stopped', report });
     this.#end?.resolve(report);
     this.#isOver = true;
     this.#progress.close();

@@ -1,18 +1,30 @@
+import { oneLine } from './describe-error.ts';
+import type { Reporter } from './events.ts';
 import { host } from './host.ts';
 import type { Limits } from './options.ts';
-import { oneLine } from './request.ts';
+import { describeRequest } from './request.ts';
+import type { ShutdownLog } from './shutdown-log.ts';
+
+/** Notifies systemd of the request. Logs a warning when that fails. */
+export function systemdReporter(limits: Limits, log: ShutdownLog): Reporter {
+  return (event) => {
+    if (event.type !== 'requested') return;
+    const status = `shutting down: ${describeRequest(event.request)}`;
+    log.attempt('systemd could not be notified', () => notifySystemd(limits, status, (text) => log.warn(text)));
+  };
+}
 
 /**
- * Tells systemd that the service is stopping, and how much time it may need, where `NOTIFY_SOCKET` says that it listens.
+ * Notifies systemd, when `NOTIFY_SOCKET` is set, that the service is stopping and how much time it may need.
  *
- * Node has no datagram sockets of the file system, so `systemd-notify` sends it, which is a process of its own: the unit needs
- * `NotifyAccess=all`. Nobody waits for it.
+ * Node has no datagram sockets of the file system, so the program `systemd-notify` sends the message. It is another process:
+ * the unit needs `NotifyAccess=all`. It is not awaited.
  *
- * @param onFailure called when it could not be started, or failed
+ * @param onFailure called when the program could not be started, or failed
  */
-export function notifySystemd(limits: Limits, status: string, onFailure: (text: string) => void): void {
+function notifySystemd(limits: Limits, status: string, onFailure: (text: string) => void): void {
   const { NOTIFY_SOCKET: socket, SYSTEMD_EXEC_PID: service } = host.env;
-  // Children inherit both, and it is not for them to say that the service is stopping.
+  // Children inherit both variables. Only the service itself notifies.
   if (socket === undefined || (service !== undefined && service !== String(host.pid))) return;
   const ms = limits.timeout + limits.forceTimeout + limits.finalTimeout;
   const lines = ['STOPPING=1', `STATUS=${oneLine(status)}`];

@@ -1,24 +1,25 @@
 import { checkKind, defineHandle } from '@quiesce/internal';
+import { oneLine } from './describe-error.ts';
 import type { Logger } from './logger.ts';
-import { oneLine } from './request.ts';
 
-/** What texts are written to: `process.stderr`, or whatever has a `write`. */
+/** A stream for texts: `process.stderr`, or any object with `write`. */
 export interface TextStream {
-  /** As `process.stderr.write`. */
+  /** Writes a text, as `process.stderr.write` does. */
   write(text: string): unknown;
-  /** Whether somebody looks at it: a line may then be written over. */
+  /** Whether it is a terminal, on which a line can be replaced. */
   readonly isTTY?: boolean | undefined;
-  /** How many characters fit on a line of it. */
+  /** How many characters fit on a line. */
   readonly columns?: number | undefined;
 }
 
-/** Begins the line again, and wipes it. */
-const WIPE = '\r\u001b[K';
+/** Moves to the start of the line, and clears it. */
+const CLEAR_LINE = '\r\u001b[K';
 
 /**
- * A logger for people, and what `runMain` uses: lines on a stream, and on a terminal one last line that is written over while something is waited for.
+ * Logs lines to a stream. On a terminal, the last line shows the progress and is replaced in place. It is the default logger of
+ * `runMain`. Use it for people; use pino or another logger with fields for machines.
  *
- * **Timing.** Synchronous. What the stream throws is thrown; a shutdown takes no notice.
+ * **Timing.** Synchronous. Errors of the stream are thrown. A shutdown ignores them.
  *
  * @example
  * ```ts
@@ -35,10 +36,15 @@ export class Terminal implements Logger {
     facts: ({ isTTY }) => ({ isTTY }),
   });
   readonly #stream: TextStream;
-  /** What stands on the line that is written over; empty: none does. */
+  /** The text of the progress line. Empty when there is none. */
   #line = '';
 
-  /** @param stream where it writes, such as `process.stderr` */
+  /**
+   * Creates a logger on a stream.
+   *
+   * @param stream such as `process.stderr`
+   * @throws TypeError when `stream` has no `write`
+   */
   constructor(stream: TextStream) {
     checkKind(typeof stream?.write === 'function', 'new Terminal', 'a stream, such as process.stderr', stream);
     this.#stream = stream;
@@ -64,23 +70,23 @@ export class Terminal implements Logger {
     this.info(text);
   }
 
-  /** Shows how it stands: on a terminal in place, on one line, otherwise as a line if it says something new. */
+  /** Shows the progress: on a terminal in place on one line, otherwise as a new line when the text has changed. */
   progress(text: string): void {
-    const line = this.#cut(oneLine(text));
+    const line = this.#truncate(oneLine(text));
     if (line === this.#line) return;
     this.#write(this.isTTY ? line : `${line}\n`, line);
   }
 
-  /** What does not fit would stand on a second line, of which only the last one can be wiped. */
-  #cut(text: string): string {
+  /** Shortens a text to one line: a longer text would wrap, and only its last line could be cleared. */
+  #truncate(text: string): string {
     const { columns } = this.#stream;
     if (!this.isTTY || columns === undefined || columns < 2 || text.length < columns) return text;
     return `${text.slice(0, columns - 2)}…`;
   }
 
   #write(text: string, line: string): void {
-    const isOver = this.isTTY && this.#line !== '';
+    const isReplaced = this.isTTY && this.#line !== '';
     this.#line = line;
-    this.#stream.write(isOver ? WIPE + text : text);
+    this.#stream.write(isReplaced ? CLEAR_LINE + text : text);
   }
 }

@@ -1,8 +1,8 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
 
 /**
- * Says whether anything has ever waited for a token: awaited it, made it a branch, read its signal, or made a child. A callback is
- * no wait, and neither is asking for `isCancelled`. Watched on this one token, so that other tokens pay nothing.
+ * Returns a function that reports whether anything has waited for a token: awaited it, made it a branch, read its signal, or made
+ * a child. Registering a callback or reading `isCancelled` does not count. Only this token is observed, so other tokens are as fast.
  */
 export function watchWaits(token: CancellationToken): () => boolean {
   let hasWaited = false;

@@ -1,30 +1,32 @@
 /**
- * A thread that outlives a stuck event loop: it names the phase and the hook, and kills the process.
+ * A thread that works while the event loop is blocked: it names the phase and the hook, and kills the process.
  *
- * Both sides share one small memory: an integer that is 0 until the shutdown has stopped, the deadline,
- * and a text that says what is running. The thread sleeps until the deadline; one that was moved meanwhile is slept to
- * again, so that a loop which turns, and therefore forces, is never killed.
+ * Both threads share a small memory: an integer that is 0 until the shutdown has stopped, the deadline, and a text that names
+ * the hook that runs. The thread sleeps until the deadline. When the deadline has been moved, it sleeps again. A process whose
+ * event loop runs, and therefore forces the shutdown, is never killed.
  *
  * Invariants
- *  1. The main thread writes the text before its length; the other reads the length before the text.
- *  2. Whenever the loop turns at a deadline, the machine goes on, and moves the deadline or stops.
- *  3. The deadline is on the clock that both threads and the timers of the loop share, which no administrator sets.
- *  4. Past it the loop gets `GRACE` in which to turn, counted from when the thread has seen that it is past: a process that
- *     was frozen wakes in both threads at once.
+ *  1. The main thread writes the text before its length. The other thread reads the length before the text.
+ *  2. When the event loop runs at a deadline, the sequence continues, and moves the deadline or stops.
+ *  3. The deadline is on the clock that both threads and the timers of the event loop share, which no administrator sets.
+ *  4. After the deadline the event loop gets `GRACE` to run. It counts from when the thread sees that the deadline has passed:
+ *     a process that was frozen wakes in both threads at once.
  */
 
-import type { ShutdownEvent } from './events.ts';
+import { describeError } from './describe-error.ts';
+import type { Reporter, ShutdownEvent } from './events.ts';
 import { host } from './host.ts';
 import type { Limits } from './options.ts';
+import type { ShutdownLog } from './shutdown-log.ts';
 
 const OVER = 0;
 const LENGTH = 1;
 const TEXT_BYTES = 1_024;
 
-/** How long, in ms, a loop that turns may take to show it: a busy machine is no stuck one. */
+/** The time, in ms, that an event loop may take to run: a busy one is not blocked. */
 const GRACE = 1_000;
 
-/** The thread's program, as text: a file of its own would have to be found by every bundler. */
+/** The program of the thread, as text: every bundler would have to find a separate file. */
 const program = `
 const { workerData } = require('node:worker_threads');
 const { writeSync } = require('node:fs');
@@ -39,20 +41,34 @@ while (Atomics.load(state, ${OVER}) === 0) {
   sleep(left > 0 ? left : ${GRACE});
   if (left <= 0 && deadline[0] === until && Atomics.load(state, ${OVER}) === 0) {
     const what = Buffer.from(text.slice(0, Atomics.load(state, ${LENGTH}))).toString();
-    try { writeSync(2, 'watchdog: the event loop has not turned by the deadline: ' + what + '; killing the process\\n'); } catch {}
+    try { writeSync(2, 'watchdog: the event loop is blocked at the deadline: ' + what + '; killing the process\\n'); } catch {}
     process.kill(process.pid, 'SIGKILL');
     break;
   }
 }
 `;
 
+/** Starts a watchdog with the request. Logs a warning when that fails. */
+export function watchdogReporter(limits: Limits, log: ShutdownLog): Reporter {
+  let watchdog: Watchdog | undefined;
+  const onFailure = (error: unknown): void => log.warn(`the watchdog has failed: ${describeError(error)}`);
+  return (event) => {
+    if (event.type === 'requested') {
+      log.attempt('the watchdog could not be started', () => {
+        watchdog = new Watchdog(limits, onFailure);
+      });
+    }
+    watchdog?.update(event);
+  };
+}
+
 /** Watches over one shutdown, from its request to its end. */
-export class Watchdog {
+class Watchdog {
   readonly #limits: Limits;
   readonly #state: Int32Array;
   readonly #deadline: Float64Array;
   readonly #text: Uint8Array;
-  /** Set with the first hook of the last level, which has a time of its own, also when the shutdown is forced meanwhile. */
+  /** Set with the first hook of the level `final`, which has a limit of its own, also after a force. */
   #isFinal = false;
   #phase = 'stopping';
 
@@ -71,30 +87,30 @@ export class Watchdog {
     worker.unref();
   }
 
-  /** What the machine does, written down for the other thread. */
-  tell(event: ShutdownEvent): void {
+  /** Writes a step of the shutdown to the shared memory. */
+  update(event: ShutdownEvent): void {
     if (event.type === 'state') this.#enter(event.state);
     if (event.type === 'hook:start') {
-      this.#say(`hook ${JSON.stringify(event.hook)} in phase ${event.phase}`);
+      this.#writeText(`hook ${JSON.stringify(event.hook)} in phase ${event.phase}`);
       this.#isFinal = event.phase === 'final';
       if (this.#isFinal) this.#moveTo(this.#limits.finalTimeout);
     }
-    if (event.type === 'hook:end') this.#say(`phase ${this.#phase}, behind hook ${JSON.stringify(event.hook)}`);
+    if (event.type === 'hook:end') this.#writeText(`phase ${this.#phase}, after hook ${JSON.stringify(event.hook)}`);
     if (event.type === 'forced' && !this.#isFinal) this.#moveTo(this.#limits.forceTimeout);
     if (event.type === 'stopped') this.#end();
   }
 
   #enter(phase: string): void {
     this.#phase = phase;
-    this.#say(`phase ${phase}`);
+    this.#writeText(`phase ${phase}`);
   }
 
   #moveTo(ms: number): void {
-    // As the thread reads it (invariant 3).
+    // The same clock as in the thread (invariant 3).
     this.#deadline[0] = Number(host.hrtime.bigint() / 1_000_000n) + ms;
   }
 
-  #say(text: string): void {
+  #writeText(text: string): void {
     const { written } = new TextEncoder().encodeInto(text, this.#text);
     Atomics.store(this.#state, LENGTH, written);
   }

@@ -2,9 +2,9 @@ import type { CancellationToken, Clock, Source } from '@quiesce/cancellation-tok
 import { select, sleep } from '@quiesce/select';
 
 /**
- * Waits for work that never fails, no longer than a time, and no longer than to a force. What is ready goes first.
+ * Waits for work that never rejects, until a time limit or a force. When several are ready, the work wins.
  *
- * @param forced `undefined`: nothing forces it any more
+ * @param forced `undefined` when no force can end the wait
  */
 export async function within(
   work: Source<unknown> | PromiseLike<unknown>,

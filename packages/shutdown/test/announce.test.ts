@@ -1,11 +1,11 @@
-// Drainables that want to know in advance: `announce` when stopping begins, `stop` when accepting ends.
+// The notices to drainables: `announce` when stopping begins, `stop` when accepting ends.
 import type { Drainable } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import type { Shutdown } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
 import { start, thrown } from './vocabulary.ts';
 
-/** One that says when it is told what. */
+/** A drainable that logs each call. */
 function server(name: string, say: (what: string) => void, more: Partial<Drainable> = {}): Drainable {
   return {
     name,
@@ -18,7 +18,7 @@ function server(name: string, say: (what: string) => void, more: Partial<Drainab
 }
 
 describe('announce', () => {
-  it('is called when stopping begins, before its hooks; stop when the delay is over', async () => {
+  it('is called when stopping begins, before its hooks, and `stop` is called after the delay', async () => {
     const { shutdown, log, say, end } = start({ readinessDelay: 50 });
     shutdown.add(server('http', say));
     shutdown.hook('deregister', () => say('deregister'), { phase: 'stopping' });
@@ -29,7 +29,7 @@ describe('announce', () => {
     expect(log).toEqual([...['0 http announce', '0 deregister', '50 stop accepting', '50 http stop', '50 http drain']]);
   });
 
-  it('is called for all before any is stopped, each once, also when a force comes first', async () => {
+  it('is called once on every drainable before any is stopped, also after a force', async () => {
     const { shutdown, log, say, end } = start({ readinessDelay: 50 });
     shutdown.add(server('a', say));
     shutdown.add(server('b', say));
@@ -40,7 +40,7 @@ describe('announce', () => {
     );
   });
 
-  it('is called at once for what is added while stopping is under way, and with stop for what comes later', async () => {
+  it('is called at once on a drainable that is added during stopping, and together with `stop` on a later one', async () => {
     const { shutdown, clock, log, say, end } = start({ readinessDelay: 50 });
     const guard = shutdown.guard('work');
     shutdown.request();
@@ -59,7 +59,7 @@ describe('announce', () => {
     expect(log).toHaveLength(7);
   });
 
-  it('may be left out', async () => {
+  it('is optional', async () => {
     const { shutdown, log, say, end } = start();
     shutdown.add(server('http', say, { announce: undefined as never }));
     shutdown.request();
@@ -67,7 +67,7 @@ describe('announce', () => {
     expect(log).toEqual(['0 http stop', '0 http drain']);
   });
 
-  it('is called as a method, and may add others', async () => {
+  it('is called as a method, and may add other drainables', async () => {
     const { shutdown, log, say, end } = start();
     class Http implements Drainable {
       readonly name = 'http';
@@ -99,7 +99,7 @@ describe('announce', () => {
     ],
     ['rejects', 'announce', () => Promise.reject(boom) as never],
     ['rejects', 'stop', () => Promise.reject(boom) as never],
-  ] as const)('that %s is recorded, and the rest takes its course (%s)', async (_, method, fail) => {
+  ] as const)('that %s is recorded, and the shutdown continues (%s)', async (_, method, fail) => {
     const { shutdown, clock, log, say, end } = start({ readinessDelay: 10 });
     shutdown.add(server('bad', say, { [method]: fail }));
     shutdown.add(server('good', say));
@@ -111,7 +111,7 @@ describe('announce', () => {
     expect(log.filter((line) => line.includes('good'))).toEqual(['0 good announce', '10 good stop', '10 good drain']);
   });
 
-  it.each([true, null, 'yes', {}])('that is no function (%s) is refused', (announce) => {
+  it.each([true, null, 'yes', {}])('that is not a function (%s) is refused', (announce) => {
     const { shutdown, say } = start();
     expect(thrown(() => shutdown.add(server('http', say, { announce: announce as never })))).toMatchObject({
       name: 'TypeError',

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { deaf, obedient, turn } from './vocabulary.ts';
 
 describe('the limits of a pod', () => {
-  it('suit the defaults of a shutdown', () => {
+  it('fit the defaults of a shutdown', () => {
     expect(checkGracePeriod()).toEqual([]);
   });
 
@@ -16,28 +16,28 @@ describe('the limits of a pod', () => {
       { terminationGracePeriodSeconds: 20 },
       /may take 29.0 s, and the pod is killed after 20.0 s.*to 29/,
     ],
-    ['a preStop that eats it up', { preStopSeconds: 5 }, /may take 34.0 s/],
+    ['a preStop that takes too much of it', { preStopSeconds: 5 }, /may take 34.0 s/],
     ['a timeout that is too long', { timeout: 60_000 }, /may take 64.0 s/],
-    ['a drain that leaves nothing for hooks', { drainTimeout: 24_000 }, /26.0 s of the total timeout of 25.0 s/],
+    ['a drain that leaves no time for hooks', { drainTimeout: 24_000 }, /26.0 s of the total timeout of 25.0 s/],
     ['a probe that notices too late', { readinessDelay: 5_000 }, /false for 5.0 s .* needs 30.0 s to notice/],
-  ])('name %s', (_, options, text) => {
+  ])('give a warning about %s', (_, options, text) => {
     const warnings = checkGracePeriod(options);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(text);
   });
 
-  it('suit each other where they do', () => {
+  it('give no warning when they fit each other', () => {
     const pod = { terminationGracePeriodSeconds: 60, preStopSeconds: 5, periodSeconds: 5, failureThreshold: 2 };
     expect(checkGracePeriod({ ...pod, readinessDelay: 5_000, timeout: 50_000, drainTimeout: 30_000 })).toEqual([]);
   });
 
-  it('are refused where they are no times', () => {
+  it('are refused when they are not times', () => {
     expect(() => checkGracePeriod({ preStopSeconds: -1 })).toThrow(/preStopSeconds must be/);
     expect(() => checkGracePeriod({ timeout: Number.NaN })).toThrow(/timeout must be/);
   });
 });
 
-describe('who gets the signals', () => {
+describe('the process that gets the signals', () => {
   const env = {};
 
   it.each([
@@ -52,15 +52,15 @@ describe('who gets the signals', () => {
       { pid: 7, init: '/sbin/tini -- node server.js', parent: '/sbin/tini -- node server.js', env },
     ],
     [
-      'this process, below a shell that init tells with it',
+      'this process, below a shell that init signals with it',
       { pid: 8, init: '/sbin/tini -g -- sh -c run', parent: 'sh -c run', env },
     ],
     [
-      'this process, below a shell of dumb-init, which tells all below it',
+      'this process, below a shell of dumb-init, which signals all processes below it',
       { pid: 8, init: '/usr/bin/dumb-init sh -c run', parent: 'sh -c run', env },
     ],
     [
-      'this process, below a script that is named as a wrapper is',
+      'this process, below a script with the name of a wrapper',
       { pid: 9, init: '/sbin/init', parent: 'node /app/tsx/main.js', env },
     ],
     [
@@ -71,8 +71,8 @@ describe('who gets the signals', () => {
       'this process, started by a program whose loader is given by a short option',
       { pid: 9, init: '/sbin/init', parent: 'node -r tsx demo.ts', env },
     ],
-    ['nobody knows', { pid: 900, init: undefined, parent: undefined, env }],
-  ])('is %s: nothing to warn of', (_, facts) => {
+    ['unknown', { pid: 900, init: undefined, parent: undefined, env }],
+  ])('is %s: no warning', (_, facts) => {
     expect(checkSignals(facts)).toEqual([]);
   });
 
@@ -84,12 +84,12 @@ describe('who gets the signals', () => {
     ],
     ['a shell of busybox', { pid: 7, init: 'busybox sh run.sh', parent: 'busybox', env }, /^process 1 is a shell/],
     [
-      'a shell below an init that tells its child alone',
+      'a shell below an init that signals only its child',
       { pid: 8, init: '/sbin/docker-init -- sh -c run', parent: 'sh -c run', env },
       /^the parent is a shell: .*sh -c run/,
     ],
     [
-      'a script below such an init, where the shell is that of npm',
+      'a script below such an init, with the shell of npm',
       { pid: 19, init: 'tini -- npm start', parent: 'sh -c run', env: { npm_lifecycle_event: 'start' } },
       /^a package manager/,
     ],
@@ -127,7 +127,7 @@ describe('who gets the signals', () => {
     expect(warnings[0]).toContain(`a wrapper started this process (${parent})`);
   });
 
-  it('can be asked of this process', () => {
+  it('is checked for this process by default', () => {
     expect(checkSignals()).toBeInstanceOf(Array);
   });
 });
@@ -142,13 +142,13 @@ describe('shutdownWithTimeout', () => {
     }));
   };
 
-  it('tells a graceful end from a forced one, and that from none', async () => {
+  it('distinguishes a graceful end, a forced end, and no end', async () => {
     expect(await run(async () => 'flushed')).toEqual({ outcome: 'graceful', value: 'flushed', after: 0, timers: 0 });
     expect(await run(obedient)).toEqual({ outcome: 'forced', hasEnded: true, after: 100, timers: 0 });
     expect(await run(deaf)).toEqual({ outcome: 'forced', hasEnded: false, after: 150, timers: 0 });
   });
 
-  it('counts what ends after its time, whatever it returns, as forced', async () => {
+  it('counts a function that ends after its limit as forced, whatever it returns', async () => {
     const clock = new VirtualClock();
     const late = () => sleep(120, { clock }).then(() => 'value');
     const outcome = await clock.run(() => shutdownWithTimeout(late, 100, { clock }));
@@ -156,7 +156,7 @@ describe('shutdownWithTimeout', () => {
     expect(clock.now()).toBe(120);
   });
 
-  it('rejects with what failed, also when that came after the force; an abort of its own is a failure', async () => {
+  it('rejects with the error of the function, also after the force; an unrelated AbortError is an error', async () => {
     const error = new Error('disk full');
     await expect(run(() => Promise.reject(error))).rejects.toBe(error);
     await expect(
@@ -169,7 +169,7 @@ describe('shutdownWithTimeout', () => {
     await expect(run((token) => token.cancelled().then(() => Promise.reject(error)))).rejects.toBe(error);
   });
 
-  it('hands on what fails when it was given up', async () => {
+  it('passes an error to the uncaught handler when the function was given up before', async () => {
     const clock = new VirtualClock();
     const caught: unknown[] = [];
     const before = setUncaughtHandler((error) => caught.push(error));
@@ -182,7 +182,7 @@ describe('shutdownWithTimeout', () => {
     expect(caught).toEqual(['late']);
   });
 
-  it('refuses what is no function, and what is no time, by rejecting', async () => {
+  it('rejects when the function is not a function, or a time is not a time', async () => {
     await expect(shutdownWithTimeout(1 as never, 1)).rejects.toBeInstanceOf(TypeError);
     await expect(shutdownWithTimeout(() => {}, -1)).rejects.toBeInstanceOf(RangeError);
     await expect(shutdownWithTimeout(() => {}, 1, { forceTimeout: Number.NaN })).rejects.toBeInstanceOf(RangeError);

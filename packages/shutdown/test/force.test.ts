@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { deaf, job, start } from './vocabulary.ts';
 
 describe('a force', () => {
-  it('cancels everything now, and waits for nothing any more', async () => {
+  it('cancels everything at once, and ends every wait', async () => {
     const { shutdown, clock, log, say, end } = start({ readinessDelay: 50 });
     const { drainable, seen } = job('http');
     shutdown.add(drainable);
@@ -23,7 +23,7 @@ describe('a force', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('ends the hook that is running, and gives the others what is left of forceTimeout, all together', async () => {
+  it('ends the running hook, and the other hooks share the rest of forceTimeout', async () => {
     const { shutdown, clock, log, say, busy, end } = start({ forceTimeout: 100 });
     let token: CancellationToken | undefined;
     shutdown.hook('skipped', () => say('skipped'));
@@ -50,7 +50,7 @@ describe('a force', () => {
     expect(report.skipped).toEqual(['skipped']);
   });
 
-  it('tells drainables at once that they are no longer waited for, also while a hook of that phase still runs', async () => {
+  it('cancels the tokens of drainables at once, also while a hook of that phase still runs', async () => {
     const { shutdown, clock, log, busy, end } = start({ forceTimeout: 100 });
     const { drainable, seen } = job('http');
     shutdown.add(drainable);
@@ -65,7 +65,7 @@ describe('a force', () => {
     expect(log).toEqual(['10 second begins', '60 second ends']);
   });
 
-  it('comes by itself at the total deadline', async () => {
+  it('is automatic at the total deadline', async () => {
     const { shutdown, clock, log, say, end } = start({ timeout: 200, hookTimeout: 1_000, drainTimeout: 1_000 });
     shutdown.add(job('http').drainable);
     shutdown.hook('db', () => say('db'));
@@ -76,7 +76,7 @@ describe('a force', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('clips the time of each hook by what is left of the deadline', async () => {
+  it('limits each hook to the time left until the deadline', async () => {
     const { shutdown, clock, log, say, end } = start({ timeout: 100, hookTimeout: 70, forceTimeout: 5 });
     const limits: (Date | undefined)[] = [];
     const hangs = (token: CancellationToken): Promise<never> => {
@@ -94,13 +94,13 @@ describe('a force', () => {
     expect(log).toEqual(['100 last']);
   });
 
-  it('without a request is one', async () => {
+  it('without a request is also a request', async () => {
     const { shutdown, end } = start();
     expect(shutdown.force()).toBe(true);
     expect(await end()).toMatchObject({ request: { kind: 'call' }, force: { by: 'call' } });
   });
 
-  it('happens once, and not when all is over', async () => {
+  it('happens once, and not after the end', async () => {
     const { shutdown, end } = start();
     shutdown.request();
     expect([shutdown.force(), shutdown.force()]).toEqual([true, false]);
@@ -108,7 +108,7 @@ describe('a force', () => {
     expect(shutdown.force()).toBe(false);
   });
 
-  it('in the final level lets that end', async () => {
+  it('in the level `final` lets its hooks end', async () => {
     const { shutdown, clock, log, busy, end } = start({ finalTimeout: 100 });
     let token: CancellationToken | undefined;
     const telemetry = busy('telemetry', 50);
@@ -125,7 +125,7 @@ describe('a force', () => {
     expect(log).toEqual(['0 telemetry begins', '50 telemetry ends']);
   });
 
-  it('of 0 ms skips every hook but the final ones, which always run, each of them', async () => {
+  it('of 0 ms skips every hook except the `final` ones, which all run', async () => {
     const { shutdown, log, say, end } = start({ forceTimeout: 0, finalTimeout: 20 });
     shutdown.hook('db', () => say('db'));
     shutdown.hook('last', () => say('last'), { phase: 'final' });
@@ -136,7 +136,7 @@ describe('a force', () => {
     expect(report.skipped).toEqual(['db']);
   });
 
-  it('may be called by a hook, and by whoever listens to the tokens', async () => {
+  it('may be called by a hook, and by a callback of the tokens', async () => {
     const { shutdown, log, say, end } = start();
     shutdown.hook('last', () => say('last'));
     shutdown.hook('forces', () => void shutdown.force());
@@ -146,7 +146,7 @@ describe('a force', () => {
     expect(log).toEqual(['0 last']);
   });
 
-  it('by a hook that hangs then gives that hook up at once, like any other', async () => {
+  it('by a hook that then hangs gives that hook up at once, like any other', async () => {
     const { shutdown, log, say, end } = start({ hookTimeout: 5_000, forceTimeout: 100 });
     shutdown.hook('last', () => say('last'));
     shutdown.hook('forces', () => {
@@ -162,7 +162,7 @@ describe('a force', () => {
     ]);
   });
 
-  it('by whoever is told that a hook starts gives that hook up at once', async () => {
+  it('by a subscriber of `hook:start` gives that hook up at once', async () => {
     const { shutdown, log, say, end } = start({ hookTimeout: 5_000 });
     const seen: boolean[] = [];
     shutdown.hook('last', () => say('last'));
@@ -180,7 +180,7 @@ describe('a force', () => {
     expect([seen, log]).toEqual([[true], ['0 last']]);
   });
 
-  it('names what it has cut off, also what obeys at once', async () => {
+  it('names the work that it cuts off, also when that work ends at once', async () => {
     const { shutdown, clock, end } = start({ readinessDelay: 50 });
     const requests = new TaskTracker({ name: 'requests' });
     shutdown.add(requests);
@@ -192,7 +192,7 @@ describe('a force', () => {
     expect(await end()).toMatchObject({ cutOff: [{ name: 'requests', inFlight: 1 }], unfinished: [], exitCode: 1 });
   });
 
-  it('during cleanup cuts off nothing that was in flight', async () => {
+  it('during cleanup cuts off no work', async () => {
     const { shutdown, clock, end } = start();
     shutdown.hook('begins', () => {
       shutdown.guard('late');
@@ -204,7 +204,7 @@ describe('a force', () => {
     expect((await end()).cutOff).toEqual([]);
   });
 
-  it('after time was over names each once, with what was in flight then', async () => {
+  it('after drainTimeout names each drainable once, with the number in flight at drainTimeout', async () => {
     const { shutdown, clock, end } = start({ drainTimeout: 10, cancelTimeout: 100 });
     const guards = [shutdown.guard('a'), shutdown.guard('b')];
     shutdown.request();

@@ -1,16 +1,16 @@
-// Guards that are forgotten, and what a shutdown that lives long keeps: nothing of what has ended.
+// Forgotten guards, and memory: a long-lived shutdown retains nothing of work that has ended.
 
 import { TaskTracker } from '@quiesce/scope';
 import { Shutdown } from '@quiesce/shutdown';
 import { expect, test } from 'vitest';
 import { bytesPerTurn, collectGarbage } from '../../../test/leak/leak.ts';
 
-/** Where the guard is forgotten: the place that the report has to name. */
+/** Forgets a guard. The report must name this place. */
 function leaveBehind(shutdown: Shutdown): void {
   shutdown.guard('lease of db');
 }
 
-test('a guard that is collected undisposed is named, with its place, and waited for no longer', async () => {
+test('a guard that is collected undisposed is named, with its place, and no longer awaited', async () => {
   const shutdown = new Shutdown({ leakDetection: true, drainTimeout: 60_000 });
   leaveBehind(shutdown);
   shutdown.guard('kept').dispose();
@@ -25,11 +25,11 @@ test('a guard that is collected undisposed is named, with its place, and waited 
   expect(exitCode).toBe(0);
 });
 
-test('forgotten guards of trackers are named in the report too, and ask for nothing', async () => {
+test('forgotten guards of trackers are named in the report too, and request nothing', async () => {
   const shutdown = new Shutdown({ leakDetection: true, logger: false });
   const installation = shutdown.install({ signals: [], reportSignal: false, disconnect: false });
   const tracker = new TaskTracker({ name: 'requests', leakDetection: true });
-  // The test runner's own listener would take it for a failure.
+  // The listener of the test runner would report a failure.
   const others = process.listeners('uncaughtException').slice(0, -1);
   for (const listener of others) process.off('uncaughtException', listener);
   (() => void tracker.guard())();
@@ -43,7 +43,7 @@ test('forgotten guards of trackers are named in the report too, and ask for noth
 });
 
 test.each([false, true])(
-  'a shutdown that lives long keeps nothing of guards, hooks, parts and installations (detection: %s)',
+  'a long-lived shutdown retains nothing of guards, hooks, drainables and installations (detection: %s)',
   async (leakDetection) => {
     const shutdown = new Shutdown({ leakDetection });
     const growth = await bytesPerTurn({ turns: 10_000 }, () => {
@@ -57,7 +57,7 @@ test.each([false, true])(
   },
 );
 
-test('a token that lives long keeps nothing of the shutdowns that have stopped', async () => {
+test('a long-lived token retains no shutdown that has stopped', async () => {
   const { signal } = new AbortController();
   const growth = await bytesPerTurn({ turns: 4_000, below: 16 }, async () => {
     const shutdown = new Shutdown({ signal });

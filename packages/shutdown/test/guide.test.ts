@@ -1,4 +1,4 @@
-// The scenarios of the guide that this project started from: guards, drop order, failure and deadlock inside of cleanup.
+// The scenarios of the guide that this project started from: guards, drop order, failure and deadlock in cleanup.
 import { Mutex } from '@quiesce/channel';
 import { scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { start } from './vocabulary.ts';
 
 describe('drop order', () => {
-  it('has the outer cleanup run while what it uses is still there', async () => {
+  it('runs the outer cleanup before the resource that it uses is dropped', async () => {
     const { shutdown, log, say, end } = start();
     const inner = { data: 'Hello' as string | undefined };
     shutdown.hook('inner', () => {
@@ -19,7 +19,7 @@ describe('drop order', () => {
     expect(log).toEqual(['0 dropping outer, inner data: Hello', '0 dropping inner']);
   });
 
-  it('has the requests ended before their pool is closed, and each connection before the pool', async () => {
+  it('closes the pool after its requests have ended and its connections are closed', async () => {
     const { shutdown, clock, log, say, end } = start();
     shutdown.hook('pool', () => say('pool closed'));
     for (const id of [1, 2]) shutdown.hook(`connection ${id}`, () => say(`connection ${id} closed`));
@@ -48,8 +48,8 @@ describe('a guard', () => {
   });
 });
 
-describe('a failure inside of cleanup', () => {
-  it('beside the failure that asked for it aborts nothing: both are told, and the rest is cleaned up', async () => {
+describe('a failure in cleanup', () => {
+  it('after the failure that requested the shutdown aborts nothing: both are reported, and cleanup continues', async () => {
     const { shutdown, log, say, end } = start();
     const [first, second] = [new Error('first panic'), new Error('drop panicked')];
     shutdown.hook('rest', () => say('rest'));
@@ -64,8 +64,8 @@ describe('a failure inside of cleanup', () => {
   });
 });
 
-describe('a deadlock inside of cleanup', () => {
-  it('of a hook that wants a lock whose holder waits for the hook ends at its timeout, and is named', async () => {
+describe('a deadlock in cleanup', () => {
+  it('of a hook that acquires a lock whose holder waits for the hook ends at its timeout, and is named', async () => {
     const { shutdown, log, say, end } = start({ hookTimeout: 100 });
     const mutex = new Mutex();
     const held = await mutex.acquire();
@@ -78,26 +78,26 @@ describe('a deadlock inside of cleanup', () => {
     held.release();
     expect(report.hooks[0]).toMatchObject({ name: 'bad', outcome: 'timed out', durationMs: 100 });
     expect(log).toEqual(['100 worker joined']);
-    // It has taken its place in the line back, and not the lock.
+    // The hook has left the queue of the lock, and has not acquired it.
     expect(mutex.tryAcquire()).toBeDefined();
   });
 
-  it('is none where the hook only tries', async () => {
+  it('does not occur when the hook only tries', async () => {
     const { shutdown, log, say, end } = start();
     const mutex = new Mutex();
     const held = mutex.tryAcquire();
     shutdown.hook('good', () =>
-      say(mutex.tryAcquire() === undefined ? 'could not acquire the lock, going on' : 'locked'),
+      say(mutex.tryAcquire() === undefined ? 'could not acquire the lock, continuing' : 'locked'),
     );
     shutdown.request();
     expect((await end()).exitCode).toBe(0);
     held?.release();
-    expect(log).toEqual(['0 could not acquire the lock, going on']);
+    expect(log).toEqual(['0 could not acquire the lock, continuing']);
   });
 });
 
 describe('two phases', () => {
-  it('say stop accepting to everybody first, and stop now to those that are left', async () => {
+  it('cancel stopAccepting first, and stopNow for the work that is left', async () => {
     const { shutdown, clock, log, say, end } = start({ drainTimeout: 100 });
     const workers = scope(
       (s) => {

@@ -5,7 +5,7 @@ import { HookError, type HookOptions, Shutdown } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
 import { deaf, obedient, start, thrown, turn } from './vocabulary.ts';
 
-/** Registers hooks that only say their names, and gives the order in which they ran. */
+/** Registers hooks that log their names, and returns the order in which they ran. */
 async function order(...hooks: [name: string, options?: HookOptions][]): Promise<string[]> {
   const { shutdown, end } = start();
   const ran: string[] = [];
@@ -20,7 +20,7 @@ describe('the order of hooks', () => {
     expect(await order(['db'], ['cache'], ['server'])).toEqual(['server', 'cache', 'db']);
   });
 
-  it('is by priority, the higher first', async () => {
+  it('is by priority, higher first', async () => {
     const hooks = order(
       ['low', { priority: -1 }],
       ['b'],
@@ -31,7 +31,7 @@ describe('the order of hooks', () => {
     expect(await hooks).toEqual(['high', 'fraction', 'a', 'b', 'low']);
   });
 
-  it('has what stands in `after` before, whatever the priorities', async () => {
+  it('has the hooks named in `after` first, whatever the priorities', async () => {
     expect(await order(['flush'], ['close', { after: ['flush'], priority: 100 }])).toEqual(['flush', 'close']);
     expect(await order(['a'], ['b', { after: ['a'] }], ['c', { after: ['a', 'b'], priority: 5 }], ['d'])).toEqual([
       ...['d', 'a', 'b', 'c'],
@@ -57,14 +57,14 @@ describe('the order of hooks', () => {
     expect(log).toEqual(['0 cache begins', '5 cache ends', '5 db begins', '15 db ends']);
   });
 
-  it('takes a name of an earlier phase for done', async () => {
+  it('treats a hook of an earlier phase in `after` as done', async () => {
     expect(await order(['registry', { phase: 'stopping' }], ['db', { after: ['registry'] }])).toEqual([
       'registry',
       'db',
     ]);
   });
 
-  it('of a hook whose predecessor was taken back is that of one without', async () => {
+  it('ignores a name in `after` whose hook was removed', async () => {
     const { shutdown, log, say, end } = start();
     const flush = shutdown.hook('flush', () => say('flush'));
     shutdown.hook('close', () => say('close'), { after: ['flush'] });
@@ -87,7 +87,7 @@ describe('a hook is refused', () => {
     ['unknown', 'http', { after: ['databse'] }],
     ['cycle', 'http', { after: ['http'] }],
     ['phase', 'registry', { after: ['db'], phase: 'stopping' }],
-  ] as const)('as %s, by name, and not registered', (why, name, options) => {
+  ] as const)('as %s, by name, and is not registered', (why, name, options) => {
     const shutdown = make();
     const error = thrown(() => shutdown.hook(name, () => {}, options));
     expect(error).toBeInstanceOf(HookError);
@@ -123,7 +123,7 @@ describe('a hook is refused', () => {
     ['a priority', () => make().hook('x', () => {}, { priority: Object.create(null) }), RangeError],
     ['a timeout', () => make().hook('x', () => {}, { timeout: Number.NaN }), RangeError],
     ['a timeout', () => make().hook('x', () => {}, { timeout: null as never }), RangeError],
-  ])('when it has what is not %s', (_, register, type) => {
+  ])('when an argument is not %s', (_, register, type) => {
     expect(thrown(register)).toBeInstanceOf(type);
   });
 
@@ -142,7 +142,7 @@ describe('a hook is refused', () => {
 
 describe('a hook that is registered during the shutdown', () => {
   it.each(['stopping', 'draining', 'cleanup', 'final'] as const)(
-    'runs in its phase %s, also while that is under way',
+    'runs in its phase %s, also when that phase has begun',
     async (phase) => {
       const { shutdown, log, say, clock, end } = start({ readinessDelay: 10 });
       shutdown.hook(
@@ -160,13 +160,13 @@ describe('a hook that is registered during the shutdown', () => {
     },
   );
 
-  it('runs even when nothing but the readiness delay, or the work in flight, is waited for', async () => {
+  it('runs also while the shutdown waits for the readiness delay, or for work in flight', async () => {
     const { shutdown, log, say, clock, end } = start({ readinessDelay: 10 });
     const guard = shutdown.guard('work');
     shutdown.request();
     await clock.advance(5);
     shutdown.hook('a', () => say('stopping'), { phase: 'stopping' });
-    // Never inside of the call.
+    // Never within the call.
     expect(log).toEqual([]);
     await clock.advance(10);
     shutdown.hook('b', () => say('draining'), { phase: 'draining' });
@@ -177,7 +177,7 @@ describe('a hook that is registered during the shutdown', () => {
     expect(log).toEqual(['5 stopping', '15 draining']);
   });
 
-  it('can be taken back until it runs, also as `using`', async () => {
+  it('can be removed until it runs, also with `using`', async () => {
     const { shutdown, log, say, end } = start();
     const early = shutdown.hook('early', () => say('early'));
     {
@@ -192,7 +192,7 @@ describe('a hook that is registered during the shutdown', () => {
 });
 
 describe('a hook that', () => {
-  it('throws is recorded, and the next one runs; so does one that rejects', async () => {
+  it('throws or rejects is recorded, and the next hook runs', async () => {
     const { shutdown, log, say, end } = start();
     const error = new Error('disk full');
     shutdown.hook('last', () => say('last'));
@@ -211,7 +211,7 @@ describe('a hook that', () => {
     expect(report.exitCode).toBe(1);
   });
 
-  it('hangs is given up at its timeout: its token is cancelled, and the next one runs', async () => {
+  it('hangs is given up at its timeout: its token is cancelled, and the next hook runs', async () => {
     const { shutdown, clock, log, say, end } = start({ hookTimeout: 50 });
     let token: CancellationToken | undefined;
     shutdown.hook('last', () => say('last'));
@@ -233,9 +233,9 @@ describe('a hook that', () => {
     expect([report.exitCode, clock.pending]).toEqual([1, 0]);
   });
 
-  it('is given up finds its token cancelled whenever it looks, and whatever the clock says', async () => {
+  it('is given up finds its token cancelled at any later time, whatever the clock says', async () => {
     const { shutdown, clock, end } = start({ hookTimeout: 50 });
-    // As timers of the platform, which may fire before the time is full.
+    // Timers of the platform may also fire a little early.
     const setTimer = clock.setTimer.bind(clock);
     clock.setTimer = (ms, fn, options) => setTimer(Math.max(0, ms - 1), fn, options);
     const tokens: CancellationToken[] = [];
@@ -257,7 +257,7 @@ describe('a hook that', () => {
     ]);
   });
 
-  it('has ended keeps a token that nobody cancels: what it leaves running is its own', async () => {
+  it('has ended keeps an uncancelled token: the shutdown does not cancel work that it left running', async () => {
     const { shutdown, clock, end } = start({ hookTimeout: 50 });
     let token: CancellationToken | undefined;
     shutdown.hook('quick', (given) => {
@@ -269,21 +269,21 @@ describe('a hook that', () => {
     expect(token?.isCancelled).toBe(false);
   });
 
-  it('obeys its token has timed out, and not failed', async () => {
+  it('ends because of its token has timed out, and not failed', async () => {
     const { shutdown, end } = start({ hookTimeout: 50 });
     shutdown.hook('obedient', obedient);
     shutdown.request();
     expect((await end()).hooks).toMatchObject([{ outcome: 'timed out' }]);
   });
 
-  it('rejects with an AbortError of its own has failed', async () => {
+  it('rejects with an unrelated AbortError has failed', async () => {
     const { shutdown, end } = start();
     shutdown.hook('aborts', () => Promise.reject(new DOMException('mine', 'AbortError')));
     shutdown.request();
     expect((await end()).hooks).toMatchObject([{ outcome: 'failed' }]);
   });
 
-  it('cancels the tokens of the shutdown changes nothing that has happened', async () => {
+  it('cancels the tokens of the shutdown changes no outcome', async () => {
     const { shutdown, log, say, end } = start();
     shutdown.hook('last', () => say('last'));
     shutdown.hook('cancels', () => {
@@ -296,7 +296,7 @@ describe('a hook that', () => {
     expect(shutdown.stopNow.reason).toBe('first');
   });
 
-  it('asks for the shutdown again is told no; one that awaits it waits for itself, and is named', async () => {
+  it('requests the shutdown again gets false, and a hook that awaits the end times out', async () => {
     const { shutdown, log, say, end } = start({ hookTimeout: 20 });
     shutdown.hook('last', () => say('last'));
     shutdown.hook('snake', () => shutdown.stopped());
@@ -307,7 +307,7 @@ describe('a hook that', () => {
     expect(report.hooks[0]).toMatchObject({ name: 'snake', outcome: 'timed out' });
   });
 
-  it('starts another shutdown waits for that one', async () => {
+  it('starts another shutdown waits for that shutdown', async () => {
     const { shutdown, clock, log, busy, end } = start();
     const inner = new Shutdown({ clock });
     inner.hook('inner', busy('inner', 10));
@@ -320,7 +320,7 @@ describe('a hook that', () => {
     expect(log).toEqual(['0 inner begins', '10 inner ends']);
   });
 
-  it('fails after it was given up is in the report, and later goes to the uncaught handler', async () => {
+  it('fails after it was given up is in the report, and after the end its error goes to the uncaught handler', async () => {
     const { shutdown, clock, busy, end } = start({ hookTimeout: 10 });
     const failLater = (ms: number) => async () => {
       await sleep(ms, { clock });
@@ -342,7 +342,7 @@ describe('a hook that', () => {
     expect(caught).toMatchObject([{ cause: { message: 'late after 1000' } }]);
   });
 
-  it('obeys after it was given up has not failed', async () => {
+  it('ends because of its token after it was given up has not failed', async () => {
     const { shutdown, clock, busy, end } = start({ hookTimeout: 10 });
     shutdown.hook('last', busy('last', 9));
     shutdown.hook('obeys late', async (token) => {
@@ -355,7 +355,7 @@ describe('a hook that', () => {
     expect(report.errors).toEqual([]);
   });
 
-  it('blocks past the time of the last level takes nothing from those behind it: each is called', async () => {
+  it('blocks the event loop beyond finalTimeout does not prevent the later `final` hooks: each is called', async () => {
     const { shutdown, clock, log, say, end } = start({ finalTimeout: 20 });
     const now = clock.now.bind(clock);
     let blocked = 0;
@@ -376,30 +376,30 @@ describe('a hook that', () => {
     ]);
   });
 
-  it('blocks synchronously past its timeout has done what it does', async () => {
+  it('blocks the event loop beyond its timeout is done', async () => {
     const { shutdown, end } = start({ hookTimeout: 10 });
     shutdown.hook('sync', () => 1);
-    // biome-ignore lint/suspicious/noThenProperty: what a hook returns may be any thenable
+    // biome-ignore lint/suspicious/noThenProperty: a hook may return any thenable
     shutdown.hook('thenable', () => ({ then: (done: () => void) => done() }));
     shutdown.request();
     expect((await end()).hooks.map(({ outcome }) => outcome)).toEqual(['done', 'done']);
   });
 
-  it('drains is told when its time is over, with the rest', async () => {
+  it('drains is cancelled at drainTimeout, together with the work in flight', async () => {
     const { shutdown, clock, log, say, end } = start({ drainTimeout: 100, cancelTimeout: 20 });
     shutdown.hook('deaf', deaf, { phase: 'draining' });
     shutdown.hook(
       'jobs',
       async (token) => {
         await token.cancelled();
-        say('told');
+        say('cancelled');
       },
       { phase: 'draining' },
     );
     shutdown.hook('db', () => say('db'));
     shutdown.request();
     const report = await end();
-    expect(log).toEqual(['100 told', '120 db']);
+    expect(log).toEqual(['100 cancelled', '120 db']);
     expect(report.hooks).toMatchObject([{ name: 'jobs' }, { name: 'deaf', outcome: 'timed out', durationMs: 20 }, {}]);
     expect(clock.pending).toBe(0);
   });

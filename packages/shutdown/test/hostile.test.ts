@@ -1,4 +1,4 @@
-// Ways to break a shutdown, none of which may.
+// Hostile callers, drainables and values. None of them may break a shutdown.
 import { type Drainable, TaskTracker } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import { formatReport, reportToJson, type Shutdown, Terminal } from '@quiesce/shutdown';
@@ -23,7 +23,7 @@ describe('a drainable that', () => {
     ['throws in stop()', broken({ stop: explode }), 'stop() of "broken"'],
     ['throws in drain()', broken({ drain: explode }), 'drain() of "broken"'],
     ['rejects in drain()', broken({ drain: () => Promise.reject(boom) }), 'drain() of "broken"'],
-  ])('%s is recorded, and the others are drained all the same', async (_, drainable, where) => {
+  ])('%s is recorded, and the others are drained', async (_, drainable, where) => {
     const { shutdown, log, say, end } = start();
     const good = job('good');
     shutdown.add(drainable);
@@ -38,7 +38,7 @@ describe('a drainable that', () => {
   });
 
   it.each([Number.NaN, -1, Number.POSITIVE_INFINITY, 'many' as never])(
-    'counts %s in flight counts nothing',
+    'has %s in flight counts as 0',
     async (inFlight) => {
       const { shutdown, end } = start();
       shutdown.add(broken({ inFlight }));
@@ -48,7 +48,7 @@ describe('a drainable that', () => {
     },
   );
 
-  it('throws when it is asked how much is in flight counts nothing', async () => {
+  it('throws from its `inFlight` counts as 0', async () => {
     const { shutdown, end } = start();
     shutdown.add(Object.defineProperty(broken({}), 'inFlight', { get: explode }));
     expect(shutdown.progress.inFlight).toBe(0);
@@ -56,7 +56,7 @@ describe('a drainable that', () => {
     expect((await end()).exitCode).toBe(0);
   });
 
-  it('never notices that it is no longer waited for is named', async () => {
+  it('ignores its token is named', async () => {
     const { shutdown, end } = start({ drainTimeout: 10, cancelTimeout: 5 });
     shutdown.add(broken({ drain: deaf }));
     shutdown.request();
@@ -78,19 +78,19 @@ describe('a drainable that', () => {
           },
         }) as never,
     ],
-  ])('has a tree that %s is named all the same', async (_, tree) => {
+  ])('has a tree that %s is still named', async (_, tree) => {
     const { shutdown, end } = start({ drainTimeout: 10, cancelTimeout: 5 });
     shutdown.add(broken({ drain: deaf }), { tree });
     shutdown.request();
     expect((await end()).unfinished).toMatchObject([{ name: expect.stringMatching(/^a tree that cannot be read: /) }]);
   });
 
-  it('has a tree that is no function is refused', () => {
+  it('has a tree that is not a function is refused', () => {
     const { shutdown } = start();
     expect(thrown(() => shutdown.add(broken({}), { tree: {} as never }))).toBeInstanceOf(TypeError);
   });
 
-  it('has a name that changes, or throws later, keeps the one that it had', async () => {
+  it('has a name that changes, or throws later, keeps its first name', async () => {
     const { shutdown, end } = start();
     let asked = 0;
     shutdown.add(Object.defineProperty(broken({}), 'name', { get: () => (asked++ === 0 ? 'once' : explode()) }));
@@ -98,21 +98,21 @@ describe('a drainable that', () => {
     expect((await end()).drained.map(({ name }) => name)).toEqual(['guards', 'once']);
   });
 
-  it('has a name that throws throws it from add, and is not taken in', async () => {
+  it('has a name that throws makes `add` throw, and is not added', async () => {
     const { shutdown, end } = start();
     expect(thrown(() => shutdown.add(Object.defineProperty(broken({}), 'name', { get: explode })))).toBe(boom);
     shutdown.request();
     expect((await end()).drained).toHaveLength(1);
   });
 
-  it.each([undefined, null, 1, {}, { stop() {} }, { drain() {} }])('is none (%s) is refused', (value) => {
+  it.each([undefined, null, 1, {}, { stop() {} }, { drain() {} }])('lacks its methods (%s) is refused', (value) => {
     const { shutdown } = start();
     expect(thrown(() => shutdown.add(value as never))).toBeInstanceOf(TypeError);
   });
 });
 
-describe('whoever comes in between', () => {
-  it('registers a hook of any phase from a callback of the tokens, from stop() and from drain(): it runs', async () => {
+describe('a callback that', () => {
+  it('registers a hook of any phase, from a token, stop() or drain(), gets it run', async () => {
     const { shutdown, end } = start();
     const ran: string[] = [];
     const register = (from: string) => () => {
@@ -136,7 +136,7 @@ describe('whoever comes in between', () => {
     expect(report.hooks.filter(({ outcome }) => outcome !== 'done')).toEqual([]);
   });
 
-  it('adds a drainable from stop() or from drain(): it is stopped and drained', async () => {
+  it('adds a drainable from stop() or drain() gets it stopped and drained', async () => {
     const { shutdown, end } = start();
     const [first, second] = [job('first', 0), job('second', 0)];
     first.finish();
@@ -155,7 +155,7 @@ describe('whoever comes in between', () => {
     ]);
   });
 
-  it('disposes the tokens: the shutdown takes its course', async () => {
+  it('disposes the tokens does not disturb the shutdown', async () => {
     const { shutdown, log, say, clock, end } = start({ drainTimeout: 10, cancelTimeout: 5 });
     const [early, late] = [job('early'), job('late')];
     shutdown.add(early.drainable);
@@ -166,11 +166,11 @@ describe('whoever comes in between', () => {
     await clock.advance(5);
     shutdown.add(late.drainable);
     await end();
-    const told = ['stop', 'drain', 'token', 'drain', 'token'];
-    expect([early.seen, late.seen, log]).toEqual([told, told, ['15 db']]);
+    const calls = ['stop', 'drain', 'token', 'drain', 'token'];
+    expect([early.seen, late.seen, log]).toEqual([calls, calls, ['15 db']]);
   });
 
-  it('forces from the log: once', async () => {
+  it('forces the shutdown from the log forces it once', async () => {
     let shutdown: Shutdown | undefined;
     const info = (): void => void shutdown?.force();
     const it = start({ logger: { info, warn: info, error: info } });
@@ -182,7 +182,7 @@ describe('whoever comes in between', () => {
   });
 
   it.each(['cleanup', 'final'] as const)(
-    'registers a hook in each hook of %s, without end: time ends it',
+    'registers a hook in each hook of %s, without end, is stopped by the time limit',
     async (phase) => {
       const { shutdown, clock, end } = start({ timeout: 50, forceTimeout: 20, finalTimeout: 30 });
       let count = 0;
@@ -201,7 +201,7 @@ describe('whoever comes in between', () => {
 });
 
 describe('limits of 0', () => {
-  it('cut off nothing where nothing is in flight, and leave hooks that are synchronous what they are', async () => {
+  it('cut off nothing when nothing is in flight, and let synchronous hooks end', async () => {
     const { shutdown, log, say, end } = start({ drainTimeout: 0, cancelTimeout: 0, hookTimeout: 0, finalTimeout: 0 });
     shutdown.add(new TaskTracker());
     shutdown.hook('sync', () => say('sync'));
@@ -211,7 +211,7 @@ describe('limits of 0', () => {
     expect(log).toEqual(['0 sync', '0 telemetry']);
   });
 
-  it('of everything end everything at once, and name it', async () => {
+  it('for everything end everything at once, and name it', async () => {
     const { shutdown, end } = start({
       timeout: 0,
       drainTimeout: 0,
@@ -228,7 +228,7 @@ describe('limits of 0', () => {
   });
 });
 
-describe('what is thrown', () => {
+describe('a thrown value', () => {
   const revoked = Proxy.revocable({}, {});
   revoked.revoke();
   const trap = new Proxy(new Error('trap'), { get: explode, getPrototypeOf: explode });
@@ -240,7 +240,7 @@ describe('what is thrown', () => {
     ['a revoked proxy', revoked.proxy],
     ['a proxy that throws', trap],
     ['an object without a prototype', Object.create(null)],
-  ])('may be %s: recorded, printed, and made JSON', async (_, value) => {
+  ])('may be %s: it is recorded, printed, and converted to JSON', async (_, value) => {
     const lines: string[] = [];
     const keep = (text: string): unknown => lines.push(text);
     const { shutdown, log, say, end } = start({ logger: { info: keep, warn: keep, error: keep } });
@@ -260,7 +260,7 @@ describe('what is thrown', () => {
 });
 
 describe('many hooks', () => {
-  it('with names that objects would stumble over run in order', async () => {
+  it('with the names of properties of Object.prototype run in order', async () => {
     const { shutdown, end } = start();
     const ran: string[] = [];
     for (const name of ['__proto__', 'constructor', 'toString', '0', ' ', '\n']) {
@@ -271,7 +271,7 @@ describe('many hooks', () => {
     expect(ran).toEqual(['\n', ' ', '0', 'toString', 'constructor', '__proto__']);
   });
 
-  it('let the event loop turn in between', async () => {
+  it('let the event loop run in between', async () => {
     const { shutdown, end } = start();
     let turns = 0;
     let isOver = false;
@@ -295,7 +295,7 @@ describe('a terminal', () => {
     return { written, isTTY, write: (text: string) => written.push(text) };
   };
 
-  it('has one line that counts down, written over, and wiped for what stays', async () => {
+  it('replaces its progress line in place, and clears it before a log line', async () => {
     const out = stream(true);
     const { shutdown, clock, end } = start({ logger: new Terminal(out), progressInterval: 10 });
     const guards = [shutdown.guard('a'), shutdown.guard('b')];
@@ -313,7 +313,7 @@ describe('a terminal', () => {
     expect(out.written.at(-1)).toContain(`${wipe}\u001b[32mstopped with 0`);
   });
 
-  it('that is none gets plain lines', async () => {
+  it('on a stream that is not a terminal writes plain lines', async () => {
     const out = stream(false);
     const { shutdown, end } = start({ logger: new Terminal(out) });
     shutdown.hook('fails', explode);
@@ -324,7 +324,7 @@ describe('a terminal', () => {
     );
   });
 
-  it('keeps to one line: what does not fit is cut, and what would move the cursor is left out', () => {
+  it('writes one line: a longer text is truncated, and control characters are removed', () => {
     const out = { ...stream(true), columns: 20 };
     const terminal = new Terminal(out);
     terminal.progress('draining: 12 in flight (requests)');
@@ -338,7 +338,7 @@ describe('a terminal', () => {
     expect(narrow.written).toEqual(['draining: 12 in flight\n']);
   });
 
-  it('that throws disturbs nothing', async () => {
+  it('that throws does not disturb the shutdown', async () => {
     const { shutdown, end } = start({ logger: new Terminal({ isTTY: true, write: explode }) });
     shutdown.request();
     expect((await end()).exitCode).toBe(0);

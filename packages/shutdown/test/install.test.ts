@@ -1,4 +1,4 @@
-// What is added to the process, and removed again. What signals do: test/e2e/shutdown.test.ts.
+// The listeners that an installation adds to the process and removes. Tests of real signals: test/e2e/shutdown.test.ts.
 import { setTimeout as delay } from 'node:timers/promises';
 import { scope } from '@quiesce/scope';
 import { type InstallOptions, Shutdown } from '@quiesce/shutdown';
@@ -17,7 +17,7 @@ const events = [
 ];
 const counts = (): number[] => events.map((event) => process.listenerCount(event));
 
-/** What an installation adds, each as often as it has been added. */
+/** Returns the events that an installation listens to, once for each listener. */
 function added(options?: InstallOptions): string[] {
   const before = counts();
   const installation = new Shutdown({ logger: false }).install(options);
@@ -29,7 +29,7 @@ function added(options?: InstallOptions): string[] {
 }
 
 describe('an installation', () => {
-  it('adds one listener to each, and removes all of them, once', () => {
+  it('adds one listener for each event, and removes them once', () => {
     const own = process.connected ? ['disconnect'] : [];
     expect(added()).toEqual(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2', 'uncaughtException', ...own]);
     expect(added({ signals: ['SIGUSR1', 'SIGUSR1'], errors: false, disconnect: false, reportSignal: false })).toEqual([
@@ -38,7 +38,7 @@ describe('an installation', () => {
     expect(added({ signals: ['SIGUSR2'], errors: false, disconnect: false })).toEqual(['SIGUSR2']);
   });
 
-  it('leaves alone what others have installed', () => {
+  it('does not touch the listeners of others', () => {
     const other = (): void => {};
     process.on('SIGTERM', other);
     const before = counts();
@@ -47,7 +47,7 @@ describe('an installation', () => {
     process.off('SIGTERM', other);
   });
 
-  it('is removed when the shutdown has stopped, and at the end of a block', async () => {
+  it('is uninstalled when the shutdown has stopped, and at the end of a `using` block', async () => {
     const before = counts();
     const { shutdown, end } = start({ logger: false });
     shutdown.install();
@@ -62,7 +62,7 @@ describe('an installation', () => {
     expect(counts()).toEqual(before);
   });
 
-  it('makes work of any scope that ends because of stopAccepting end normally, until it is removed', async () => {
+  it('makes work of any scope that ends because of stopAccepting end normally, until it is uninstalled', async () => {
     const { shutdown, end } = start({ logger: false });
     const { stopAccepting } = shutdown;
     const installation = shutdown.install();
@@ -76,7 +76,7 @@ describe('an installation', () => {
     await expect(scope((s) => void s.spawn(wait))).rejects.toThrow('aborted');
   });
 
-  it('refuses what is no signal, or cannot be caught, and has then added nothing', () => {
+  it('refuses a name that is not a signal or cannot be caught, and adds nothing then', () => {
     const before = counts();
     for (const signal of ['SIGTREM', 'SIGKILL', 'SIGSTOP', 'exit', 15 as never]) {
       expect(thrown(() => new Shutdown().install({ signals: ['SIGTERM', signal] }))).toBeInstanceOf(TypeError);
@@ -85,7 +85,7 @@ describe('an installation', () => {
     expect(counts()).toEqual(before);
   });
 
-  it('is refused a second time, until the first one is removed: each signal would count twice', () => {
+  it('is refused a second time until the first is uninstalled: each signal would count twice', () => {
     const shutdown = new Shutdown({ logger: false });
     const first = shutdown.install();
     expect(thrown(() => shutdown.install())).toBeInstanceOf(TypeError);
@@ -93,7 +93,7 @@ describe('an installation', () => {
     shutdown.install().uninstall();
   });
 
-  it('that was removed before the end leaves the exit code alone', async () => {
+  it('that was uninstalled before the end does not set the exit code', async () => {
     const { shutdown, end } = start({ logger: false });
     shutdown.install().uninstall();
     shutdown.hook('fails', () => Promise.reject(new Error('disk full')));
@@ -102,7 +102,7 @@ describe('an installation', () => {
     expect(process.exitCode).toBeUndefined();
   });
 
-  it('can be made and removed again and again: the last one counts', async () => {
+  it('can be made and uninstalled repeatedly: the last one counts', async () => {
     const before = counts();
     const { shutdown, end } = start({ logger: false });
     for (let i = 0; i < 20; i++) shutdown.install().uninstall();
@@ -115,7 +115,7 @@ describe('an installation', () => {
     process.exitCode = undefined;
   });
 
-  it('of several shutdowns asks all of them, and goes with each', async () => {
+  it('of several shutdowns requests each of them, and is uninstalled with each', async () => {
     const before = counts();
     const [one, other] = [start({ logger: false }), start({ logger: false })];
     for (const { shutdown } of [one, other]) {
@@ -131,14 +131,14 @@ describe('an installation', () => {
     expect(counts()).toEqual(before);
   });
 
-  it('is refused by a shutdown that has stopped', async () => {
+  it('of a shutdown that has stopped is refused', async () => {
     const { shutdown, end } = start();
     shutdown.request();
     await end();
     expect(thrown(() => shutdown.install())).toMatchObject({ code: 'ERR_CLOSED' });
   });
 
-  it('asks for the shutdown with the first signal, and takes the first one after a call for no force', async () => {
+  it('requests the shutdown at the first signal, and does not force when that signal follows a call', async () => {
     const { shutdown, clock, end } = start({ logger: false });
     const guard = shutdown.guard('work');
     shutdown.install({ signals: ['SIGUSR1'], errors: false, reportSignal: false });

@@ -1,4 +1,4 @@
-// What comes when a shutdown is past the place where it would have had its turn, or past its end.
+// Calls and events that are too late: after their phase, or after the end of the shutdown.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setUncaughtHandler } from '@quiesce/cancellation-token';
 import { type Drainable, TaskTracker } from '@quiesce/scope';
@@ -7,7 +7,7 @@ import { formatReport, Shutdown, shutdownChannel } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
 import { deaf, start, turn } from './vocabulary.ts';
 
-/** Runs work, and gives what nobody caught meanwhile. */
+/** Runs work, and returns the errors that were uncaught during it. */
 async function uncaughtIn(work: () => Promise<unknown>): Promise<unknown[]> {
   const caught: unknown[] = [];
   const before = setUncaughtHandler((error) => caught.push(error));
@@ -28,7 +28,7 @@ describe('a drainable that fails', () => {
     },
   });
 
-  it('because of stopAccepting, and has nothing in flight, has drained', async () => {
+  it('because of stopAccepting, with nothing in flight, has drained', async () => {
     const { shutdown, end } = start();
     shutdown.add({
       name: 'consumer',
@@ -40,7 +40,7 @@ describe('a drainable that fails', () => {
     expect((await end()).exitCode).toBe(0);
   });
 
-  it('while it is waited for has not drained what it still has in flight', async () => {
+  it('while it is awaited has not drained its work in flight', async () => {
     const { shutdown, clock, end } = start();
     shutdown.add(failing(10, { clock }));
     shutdown.request();
@@ -50,7 +50,7 @@ describe('a drainable that fails', () => {
     expect(report.unfinished).toMatchObject([{ name: 'http (2 in flight)' }]);
   });
 
-  it('during cleanup is in the report; after the end it goes to the uncaught handler, and is not lost', async () => {
+  it('during cleanup is in the report; after the end its error goes to the uncaught handler', async () => {
     const { shutdown, clock, busy, end } = start({ drainTimeout: 10, cancelTimeout: 10 });
     shutdown.add(failing(30, { clock }));
     shutdown.add(failing(500, { clock }));
@@ -68,7 +68,7 @@ describe('a drainable that fails', () => {
 });
 
 describe('a drainable that ends', () => {
-  it('during cleanup was cut off, but is not among what never finished', async () => {
+  it('during cleanup was cut off, but is not reported as never finished', async () => {
     const { shutdown, clock, busy, end } = start({ drainTimeout: 10, cancelTimeout: 10 });
     shutdown.add({ name: 'http', inFlight: 0, stop: () => {}, drain: () => sleep(30, { clock }).then(() => {}) });
     shutdown.hook('db', busy('db', 50));
@@ -80,7 +80,7 @@ describe('a drainable that ends', () => {
     );
   });
 
-  it('after the end is told to nobody', async () => {
+  it('after the end emits no event', async () => {
     const { shutdown, clock, end } = start({ drainTimeout: 10, cancelTimeout: 10 });
     shutdown.add({ name: 'http', inFlight: 0, stop: () => {}, drain: () => sleep(30, { clock }).then(() => {}) });
     shutdown.request();
@@ -95,8 +95,8 @@ describe('a drainable that ends', () => {
   });
 });
 
-describe('what begins when draining is over', () => {
-  it('is refused where it is a drainable', async () => {
+describe('work that begins after draining', () => {
+  it('is refused as a drainable', async () => {
     const { shutdown, end } = start();
     const tracker = new TaskTracker({ name: 'jobs' });
     shutdown.hook('adds', () => void shutdown.add(tracker));
@@ -105,7 +105,7 @@ describe('what begins when draining is over', () => {
     expect(tracker.isClosed).toBe(false);
   });
 
-  it('is refused where it is a hook of the last level, and the time of that is over', async () => {
+  it('is refused as a hook of the level `final` after finalTimeout', async () => {
     const { shutdown, end } = start({ finalTimeout: 20 });
     let count = 0;
     const again = (): void => void shutdown.hook(`final ${count++}`, again, { phase: 'final' });
@@ -119,7 +119,7 @@ describe('what begins when draining is over', () => {
     });
   });
 
-  it('and has not ended at the end is named: a guard, and a task of a tracker', async () => {
+  it('and has not ended at the end is named, as a guard and as a task of a tracker', async () => {
     const { shutdown, end } = start();
     const tracker = new TaskTracker({ name: 'jobs' });
     shutdown.add(tracker);
@@ -134,7 +134,7 @@ describe('what begins when draining is over', () => {
     expect(formatReport(report)).toContain('never finished: late lease');
   });
 
-  it('and has ended by then does no harm', async () => {
+  it('and has ended by then is not named', async () => {
     const { shutdown, end } = start();
     shutdown.hook('begins', () => shutdown.guard('short lease').dispose());
     shutdown.request();
@@ -143,7 +143,7 @@ describe('what begins when draining is over', () => {
 });
 
 describe('after the end', () => {
-  it('a guard can still be taken and disposed, and a hook be taken back, to no effect', async () => {
+  it('taking and disposing a guard, and removing a hook, have no effect', async () => {
     const { shutdown, end } = start();
     const hook = shutdown.hook('db', () => {});
     shutdown.request();
@@ -165,7 +165,7 @@ describe('after the end', () => {
     expect(shutdown.report().durationMs).toBe(5);
   });
 
-  it('its tokens are cancelled: whoever registers is called at once', async () => {
+  it('its tokens are cancelled: a new callback is called at once', async () => {
     const { shutdown, end } = start();
     shutdown.request('why');
     await end();
@@ -177,7 +177,7 @@ describe('after the end', () => {
 });
 
 describe('several shutdowns', () => {
-  it('know nothing of each other', async () => {
+  it('are independent of each other', async () => {
     const one = start();
     const other = start();
     one.shutdown.hook('db', () => one.say('one'));
@@ -190,7 +190,7 @@ describe('several shutdowns', () => {
     expect([other.log, other.shutdown.stopNow.reason]).toEqual([['0 other'], 'second']);
   });
 
-  it('can ask for each other in a circle', async () => {
+  it('can request each other in a cycle', async () => {
     const { shutdown: a, clock } = start();
     const b = new Shutdown({ clock, signal: a.stopAccepting });
     a.hook('the other one', () => b.stopped());

@@ -1,4 +1,4 @@
-// Each kind of logger gets what it expects: fields and an error where it takes them, one text otherwise.
+// Each kind of logger gets its form: fields and an error if it takes them, one text otherwise.
 import { Writable } from 'node:stream';
 import { Shutdown } from '@quiesce/shutdown';
 import Fastify from 'fastify';
@@ -25,11 +25,11 @@ function winstonTo(entries: Entry[]): winston.Logger {
   });
 }
 
-/** Makes a logger of each kind that keeps its entries. */
+/** Returns a logger of each kind, which collects its entries. */
 const kinds: Record<string, (entries: Entry[]) => never> = {
   pino: (entries) => pino({}, { write: (line: string) => void entries.push(JSON.parse(line)) }) as never,
   winston: (entries) => winstonTo(entries) as never,
-  // Without serializers, bunyan prints JSON of what it gets, in which an error is {}.
+  // Without serializers, bunyan prints its arguments as JSON, in which an error is {}.
   bunyan: (entries) => {
     const log = (fields: object, msg: string): void =>
       void entries.push(JSON.parse(JSON.stringify({ ...fields, msg })));
@@ -55,7 +55,7 @@ async function run(logger: never, request: (shutdown: Shutdown) => void): Promis
 }
 
 describe.each(Object.entries(kinds))('%s', (_, make) => {
-  it('gets one line an event with the fields of that event', async () => {
+  it('gets one line for each event, with the fields of that event', async () => {
     const entries: Entry[] = [];
     await run(make(entries), (shutdown) => shutdown.request('deploy'));
     const texts = entries.map(({ msg, message }) => msg ?? message ?? '');
@@ -72,13 +72,13 @@ describe.each(Object.entries(kinds))('%s', (_, make) => {
 
   it('gets the error that requests the shutdown as `err`', async () => {
     const entries: Entry[] = [];
-    await run(make(entries), ({ machine }) => machine.ask({ kind: 'error', reason: new Error('boom') }));
+    await run(make(entries), ({ sequence }) => sequence.request({ kind: 'error', reason: new Error('boom') }));
     expect(entries[0]).toMatchObject({ event: 'requested', kind: 'error' });
     expect(entries[0]?.err?.message).toBe('boom');
   });
 });
 
-it('a logger of NestJS, which has log and no info, gets one text', async () => {
+it('a logger of NestJS, with `log` and without `info`, gets one text', async () => {
   const lines: unknown[][] = [];
   class Nest {
     readonly #level =
@@ -95,7 +95,7 @@ it('a logger of NestJS, which has log and no info, gets one text', async () => {
   expect(lines.every(({ length }) => length === 2)).toBe(true);
 });
 
-it('a logger with settings, as tslog has, gets one text', async () => {
+it('a logger with settings, such as tslog, gets one text', async () => {
   const lines: unknown[][] = [];
   const keep = (...given: unknown[]): unknown => lines.push(given);
   const tslog = { settings: {}, child() {}, log: keep, trace: keep, info: keep, warn: keep, error: keep, fatal: keep };

@@ -1,4 +1,4 @@
-// Random hooks against a naive model: what runs, in which order, when, and how it ends.
+// Random hooks against a naive model: which hooks run, in which order, when, and with which outcome.
 import { setUncaughtHandler } from '@quiesce/cancellation-token';
 import { sleep } from '@quiesce/select';
 import {
@@ -29,11 +29,11 @@ const limits = {
 interface Planned {
   readonly phase: (typeof phases)[number];
   readonly priority: number;
-  /** How long it takes; `undefined`: for ever. */
+  /** How long it takes. `undefined` when it never ends. */
   readonly takes: number | undefined;
   readonly fails: boolean;
   readonly timeout: number | undefined;
-  /** Indices of earlier ones, those in later phases left out. */
+  /** Indices of earlier hooks, without those of later phases. */
   readonly after: readonly number[];
 }
 
@@ -46,7 +46,7 @@ const planned = record({
   after: uniqueArray(integer({ min: 0, max: 11 }), { maxLength: 3 }),
 });
 
-/** What must come of it, as lines `name outcome start duration`, written without a machine. */
+/** Returns the expected lines `name outcome start duration`, computed without a state machine. */
 function expected(plan: readonly Planned[]): string[] {
   const lines: string[] = [];
   const ended = new Set<number>();
@@ -84,7 +84,7 @@ function expected(plan: readonly Planned[]): string[] {
   return lines;
 }
 
-/** What comes of it. */
+/** Returns the lines of a real shutdown. */
 async function actual(plan: readonly Planned[]): Promise<string[]> {
   const { shutdown, clock, end } = start(limits);
   const order: string[] = [];
@@ -105,10 +105,10 @@ async function actual(plan: readonly Planned[]): Promise<string[]> {
   await clock.advance(100);
   setUncaughtHandler(before);
   expect(clock.pending).toBe(0);
-  // No failure is lost: those that came too late for their hook are told elsewhere.
+  // No error is lost: an error that is too late for its hook is reported separately.
   const failing = order.filter((name) => plan[Number(name)]?.fails === true && plan[Number(name)]?.takes !== undefined);
-  const told = hooks.filter(({ outcome }) => outcome === 'failed').length + errors.length + uncaught.length;
-  expect(told).toBe(failing.length);
+  const reported = hooks.filter(({ outcome }) => outcome === 'failed').length + errors.length + uncaught.length;
+  expect(reported).toBe(failing.length);
   const lines = order.map((name) => {
     const hook = hooks.find((one) => one.name === name);
     return `${name} ${hook?.outcome} at ${Math.round(begun.get(name) ?? -1)} for ${hook?.durationMs}`;
@@ -117,14 +117,14 @@ async function actual(plan: readonly Planned[]): Promise<string[]> {
   return [...lines, ...skipped.map((name) => `${name} skipped`)];
 }
 
-test('random hooks do what a naive model of the rules says', async () => {
+test('random hooks run as a naive model of the rules predicts', async () => {
   const property = asyncProperty(array(planned, { maxLength: 12 }), async (given) => {
     const plan = given.map((hook, i) => {
       const isKnown = (other: number): boolean => {
         const found = given[other];
         return other < i && found !== undefined && phases.indexOf(found.phase) <= phases.indexOf(hook.phase);
       };
-      // Fractions, whose sums are never whole: nothing ends in the very instant of a limit.
+      // Fractions, whose sums are never whole: no hook ends exactly at a limit.
       const takes = hook.takes === undefined ? undefined : hook.takes + (i + 1) / 1024;
       return { ...hook, takes, after: hook.after.filter(isKnown) };
     });

@@ -1,9 +1,9 @@
-// A drainable that is still open with nothing in flight, as a server with idle connections, has lost nothing.
+// A drainable that is still open with nothing in flight, such as a server with idle connections, has lost nothing.
 import { sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { start } from './vocabulary.ts';
 
-/** Waits to be told, and is closed `ms` later. */
+/** A drainable that closes `ms` after its token is cancelled. */
 function open(names: readonly string[]) {
   return (ms: number, clock: Parameters<typeof sleep>[1]) => ({
     name: 'http',
@@ -20,7 +20,7 @@ function open(names: readonly string[]) {
 }
 
 describe('a drainable with nothing in flight at drainTimeout', () => {
-  it('is told to end, and is not cut off', async () => {
+  it('gets its token cancelled, and is not cut off', async () => {
     const { shutdown, clock, log, say, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
     shutdown.add(open([])(20, { clock }));
     shutdown.hook('db', () => say('db'));
@@ -40,7 +40,7 @@ describe('a drainable with nothing in flight at drainTimeout', () => {
     expect(report.unfinished).toMatchObject([{ name: 'http' }]);
   });
 
-  it('is not cut off beside one that is, which is named', async () => {
+  it('is not cut off together with a busy drainable, which is named', async () => {
     const { shutdown, clock, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
     shutdown.add({ ...open([])(20, { clock }), name: 'idle' });
     shutdown.add(open(['GET /a', 'POST /b'])(20, { clock }));
@@ -52,8 +52,8 @@ describe('a drainable with nothing in flight at drainTimeout', () => {
   });
 });
 
-describe('a drainable that knows the names of what is in flight', () => {
-  it('has them in the report, in the log, and in what never finished', async () => {
+describe('a drainable that names its work in flight', () => {
+  it('has the names in the report, in the log, and in the list of unfinished work', async () => {
     const lines: string[] = [];
     const log = (text: unknown): number => lines.push(String(text));
     const { shutdown, clock, end } = start({
@@ -72,7 +72,7 @@ describe('a drainable that knows the names of what is in flight', () => {
     expect(unfinished[0]?.name).toContain('http (22 in flight): GET /a');
   });
 
-  it('may fail to tell them', async () => {
+  it('may throw from its `inFlightNames`', async () => {
     const { shutdown, clock, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
     const drainable = open(['GET /a'])(20, { clock });
     Object.defineProperty(drainable, 'inFlightNames', {

@@ -4,7 +4,7 @@ import { formatReport, type Logger, reportToJson, type ShutdownEvent, shutdownCh
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { deaf, job, start } from './vocabulary.ts';
 
-/** A logger that keeps what it is told. */
+/** A logger that collects its lines. */
 function keeping() {
   const lines: string[] = [];
   const logger: Logger = {
@@ -15,7 +15,7 @@ function keeping() {
   return { lines, logger };
 }
 
-/** A shutdown in which everything goes wrong that can. */
+/** A shutdown in which everything fails that can fail. */
 async function disaster(logger?: Logger) {
   const it = start({
     name: 'api',
@@ -41,7 +41,7 @@ async function disaster(logger?: Logger) {
 }
 
 describe('a report as text', () => {
-  it('says in one line what came of it, then everything that went wrong, hooks slowest first', async () => {
+  it('has a summary in its first line, then all failures, hooks slowest first', async () => {
     const { report } = await disaster();
     expect(formatReport(report).split('\n')).toEqual([
       'stopped with 1 after 1.3 s (a call: deploy, forced by the deadline)',
@@ -57,7 +57,7 @@ describe('a report as text', () => {
     ]);
   });
 
-  it('is plain unless colours are asked for', async () => {
+  it('has colours only with the `colours` option', async () => {
     const { report } = await disaster();
     expect(formatReport(report)).not.toContain('\u001b');
     const coloured = formatReport(report, { colours: true }).split('\n');
@@ -66,7 +66,7 @@ describe('a report as text', () => {
     expect(coloured[6]?.startsWith('\u001b[32m  hook telemetry')).toBe(true);
   });
 
-  it('says while it runs what is under way, and what comes', async () => {
+  it('lists the work in progress and the waiting hooks during the shutdown', async () => {
     const { shutdown, clock, end } = start();
     const guard = shutdown.guard('import');
     shutdown.hook('db', () => {});
@@ -84,7 +84,7 @@ describe('a report as text', () => {
   });
 });
 
-it('a report says nothing of the age of what nobody has waited for so far, and names no scope that only waits', async () => {
+it('a report has no age for work that is not awaited yet, and names no scope that only waits', async () => {
   const { shutdown, clock, end } = start();
   const { drainable, finish } = job('http', 2);
   const leaf = { state: 'running', ageMs: 7, deadline: undefined, children: [], site: undefined } as const;
@@ -104,7 +104,7 @@ it('a report says nothing of the age of what nobody has waited for so far, and n
 });
 
 describe('a report as JSON', () => {
-  it('has everything, errors and times included', async () => {
+  it('has everything, including errors and times', async () => {
     const { report } = await disaster();
     const json = JSON.parse(reportToJson(report)) as typeof report;
     expect(json).toMatchObject({
@@ -122,7 +122,7 @@ describe('a report as JSON', () => {
     });
   });
 
-  it('survives whatever was thrown or given as a reason', async () => {
+  it('accepts any thrown value or reason', async () => {
     const circular: { self?: object } = {};
     circular.self = circular;
     const endless = new Error('endless');
@@ -147,7 +147,7 @@ describe('a report as JSON', () => {
 });
 
 describe('a logger', () => {
-  it('is told of each thing that is worth a line, and of the report', async () => {
+  it('gets a line for each important event, and the report', async () => {
     const { lines, logger } = keeping();
     await disaster(logger);
     expect(lines.map((line) => line.split('\n')[0])).toEqual([
@@ -156,7 +156,7 @@ describe('a logger', () => {
       'warn api: cut off: http (3 in flight)',
       'error api: hook "fails" failed after 5 ms: Error: disk full',
       'warn api: hook "hangs" was given up after 70 ms, its time limit',
-      'warn api: forced by the deadline: nothing is waited for',
+      'warn api: forced by the deadline: nothing is awaited',
       'warn api: hook "cut" was given up after 75 ms',
       'warn api: hook "eats the rest" was given up after 1.0 s, its time limit',
       'warn api: hook "skipped" was skipped: no time is left',
@@ -179,7 +179,7 @@ describe('a logger', () => {
     ]);
   });
 
-  it('that throws disturbs nothing', async () => {
+  it('that throws does not disturb the shutdown', async () => {
     const fail = (): never => {
       throw new Error('EPIPE');
     };
@@ -187,18 +187,18 @@ describe('a logger', () => {
     expect(report.state).toBe('stopped');
   });
 
-  it('that rejects disturbs nothing either: nobody is told of it', async () => {
-    const told: unknown[] = [];
-    const listen = (reason: unknown): void => void told.push(reason);
+  it('that rejects does not disturb the shutdown, and its error is ignored', async () => {
+    const rejections: unknown[] = [];
+    const listen = (reason: unknown): void => void rejections.push(reason);
     process.on('unhandledRejection', listen);
     onTestFinished(() => void process.off('unhandledRejection', listen));
     const fail = (): Promise<never> => Promise.reject(new Error('EPIPE'));
     await disaster({ info: fail, warn: fail, error: fail });
     await new Promise((resolve) => setImmediate(resolve));
-    expect(told).toEqual([]);
+    expect(rejections).toEqual([]);
   });
 
-  it('is called as a method of its own', async () => {
+  it('is called as a method', async () => {
     class Pino implements Logger {
       readonly lines: string[] = [];
       info(text: string): void {
@@ -218,7 +218,7 @@ describe('a logger', () => {
 });
 
 describe('the diagnostics channel', () => {
-  it('has each step of each shutdown', async () => {
+  it('publishes each step of each shutdown', async () => {
     const events: string[] = [];
     const listen = (message: unknown): void => {
       const { type, ...more } = message as ShutdownEvent & { shutdown: unknown };
@@ -236,7 +236,7 @@ describe('the diagnostics channel', () => {
     ]);
   });
 
-  it('says which shutdown it was', async () => {
+  it('publishes the shutdown with each step', async () => {
     const seen = new Set<unknown>();
     const listen = (message: unknown): void => void seen.add((message as { shutdown: unknown }).shutdown);
     subscribe(shutdownChannel, listen);

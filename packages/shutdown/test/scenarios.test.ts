@@ -1,5 +1,5 @@
-// What the tests of terminus, close-with-grace and http-graceful-shutdown expect, said with our words; where we differ the
-// test says how. Signals of real processes: test/e2e/shutdown.test.ts.
+// The expectations of the tests of terminus, close-with-grace and http-graceful-shutdown. A test says where this package differs.
+// Signals of real processes: test/e2e/shutdown.test.ts.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { TaskTracker } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { deaf, job, start, thrown } from './vocabulary.ts';
 
 describe('terminus', () => {
-  it('onHealthcheck: the state is healthy, and is not any more once the signal has come', async () => {
+  it('onHealthcheck: the state is healthy until the signal arrives', async () => {
     const { shutdown, end } = start();
     const status = () => (shutdown.isReady ? 200 : 503);
     expect(status()).toBe(200);
@@ -18,7 +18,7 @@ describe('terminus', () => {
     expect(status()).toBe(503);
   });
 
-  it('beforeShutdown, onSignal, onShutdown: run in this order, each behind the end of the other', async () => {
+  it('beforeShutdown, onSignal, onShutdown: run in this order, each after the end of the one before', async () => {
     const { shutdown, log, busy, end } = start();
     shutdown.hook('beforeShutdown', busy('before', 10), { phase: 'stopping' });
     shutdown.hook('onSignal', busy('signal', 10));
@@ -31,7 +31,7 @@ describe('terminus', () => {
     ]);
   });
 
-  it('beforeShutdown: new work is still taken meanwhile', async () => {
+  it('beforeShutdown: new work is still accepted during it', async () => {
     const { shutdown, clock, end } = start();
     const requests = new TaskTracker({ name: 'requests' });
     shutdown.add(requests);
@@ -52,7 +52,7 @@ describe('terminus', () => {
     expect(log).toEqual(['0 signal']);
   });
 
-  it('multiple servers: each is stopped before any is waited for, and waited for on its own', async () => {
+  it('multiple servers: each is stopped before any is awaited, and each is awaited separately', async () => {
     const { shutdown, clock, end } = start();
     const servers = [job('first'), job('second')];
     for (const { drainable } of servers) shutdown.add(drainable);
@@ -76,7 +76,7 @@ describe('terminus', () => {
     ]);
   });
 
-  it('an onSignal that fails: onShutdown runs all the same, where terminus skips it', async () => {
+  it('an onSignal that fails: onShutdown runs, where terminus skips it', async () => {
     const { shutdown, log, say, end } = start();
     shutdown.hook('onShutdown', () => say('shutdown'), { phase: 'final' });
     shutdown.hook('onSignal', () => Promise.reject(new Error('db')));
@@ -87,7 +87,7 @@ describe('terminus', () => {
 });
 
 describe('close-with-grace', () => {
-  it('closes abruptly after a delay: ours cancels, then runs the other hooks, and ends with 1', async () => {
+  it('closes abruptly after a delay: this package cancels, then runs the other hooks, and ends with 1', async () => {
     const { shutdown, log, say, end } = start({ timeout: 500, hookTimeout: 10_000 });
     shutdown.hook('other', () => say('other'));
     shutdown.hook('no resolve', deaf);
@@ -96,7 +96,7 @@ describe('close-with-grace', () => {
     expect(log).toEqual(['500 other']);
   });
 
-  it('without a delay waits as long as it takes', async () => {
+  it('without a delay waits without a limit', async () => {
     const never = Number.POSITIVE_INFINITY;
     const { shutdown, log, busy, end } = start({ timeout: never, hookTimeout: never, drainTimeout: never });
     shutdown.hook('slow', busy('slow', 3_600_000));
@@ -105,7 +105,7 @@ describe('close-with-grace', () => {
     expect(log.at(-1)).toBe('3600000 slow ends');
   });
 
-  it('is told why: the signal, the error, or that it was closed by hand', async () => {
+  it('passes the cause: the signal, the error, or a call', async () => {
     const { shutdown, end } = start();
     const seen: unknown[] = [];
     shutdown.hook('fn', (_, request) => void seen.push(request));
@@ -125,7 +125,7 @@ describe('close-with-grace', () => {
   it.each([
     ['onSecondSignal', { by: 'signal', signal: 'SIGUSR1' }],
     ['onTimeout', { by: 'deadline' }],
-  ])('%s: an event says so, and the logger has a line', async (what, force) => {
+  ])('%s: an event is emitted, and a line is logged', async (what, force) => {
     const events: unknown[] = [];
     const lines: string[] = [];
     const listen = (message: unknown): void => {
@@ -145,10 +145,10 @@ describe('close-with-grace', () => {
     unsubscribe(shutdownChannel, listen);
     process.exitCode = undefined;
     expect(events).toMatchObject([{ force }]);
-    expect(lines[0]).toMatch(/^forced by (SIGUSR1|the deadline): nothing is waited for$/);
+    expect(lines[0]).toMatch(/^forced by (SIGUSR1|the deadline): nothing is awaited$/);
   });
 
-  it('skips events that are not asked for', () => {
+  it('installs no listener for events that are not selected', () => {
     const count = (): number => process.listenerCount('SIGINT') + process.listenerCount('uncaughtException');
     const before = count();
     using _ = new Shutdown({ logger: false }).install({ signals: ['SIGTERM'], errors: false });
@@ -164,7 +164,7 @@ describe('close-with-grace', () => {
 });
 
 describe('http-graceful-shutdown', () => {
-  it('waits for the request in flight, runs its hooks in order, accepts nothing afterwards', async () => {
+  it('waits for the request in flight, runs its hooks in order, and accepts nothing afterwards', async () => {
     const { shutdown, clock, log, say, busy, end } = start();
     const requests = new TaskTracker({ name: 'requests' });
     shutdown.add(requests);
@@ -179,7 +179,7 @@ describe('http-graceful-shutdown', () => {
     expect(requests.isClosed).toBe(true);
   });
 
-  it('kills what hangs after its timeout: ours cancels it, and names what does not obey', async () => {
+  it('kills hanging work after its timeout: this package cancels it, and names it when it does not end', async () => {
     const { shutdown, end } = start({ drainTimeout: 500, cancelTimeout: 100 });
     const requests = new TaskTracker({ name: 'requests' });
     shutdown.add(requests);
@@ -192,7 +192,7 @@ describe('http-graceful-shutdown', () => {
     });
   });
 
-  it('runs finally when onShutdown fails, and keeps the error: in the report, where it rejects', async () => {
+  it('runs finally when onShutdown fails, and keeps the error in the report, where theirs rejects', async () => {
     const { shutdown, log, say, end } = start();
     const error = new Error('boom');
     shutdown.hook('onShutdown', () => Promise.reject(error));

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { deaf, job, obedient, pool, start, turn } from './vocabulary.ts';
 
 describe('the states', () => {
-  it('follow one another and never go back, each told by the watch', async () => {
+  it('follow one another and never go back, and the watch has each', async () => {
     const { shutdown, end } = start({ readinessDelay: 10 });
     const seen: string[] = [];
     const watching = shutdown.watch();
@@ -21,7 +21,7 @@ describe('the states', () => {
     expect(seen).toEqual(['stopping', 'draining', 'cleanup', 'stopped']);
   });
 
-  it('change at once with the request; readiness too, and accepting after the delay', async () => {
+  it('change at once with the request, as does readiness; accepting ends after the delay', async () => {
     const { shutdown, clock, end } = start({ readinessDelay: 100 });
     const { drainable, seen, finish } = job('http');
     shutdown.add(drainable);
@@ -38,7 +38,7 @@ describe('the states', () => {
     expect(shutdown.stopNow.isCancelled).toBe(true);
   });
 
-  it('of a shutdown with nothing to do are gone through all the same', async () => {
+  it('are all passed by a shutdown with nothing to do', async () => {
     const { shutdown, clock, end } = start();
     shutdown.request();
     const report = await end();
@@ -49,7 +49,7 @@ describe('the states', () => {
 });
 
 describe('a request', () => {
-  it('is the first one: its reason is the reason that everybody sees, verbatim', async () => {
+  it('counts only once: the reason of the first is the reason of the shutdown, verbatim', async () => {
     const { shutdown, end } = start();
     const reason = { by: 'deploy' };
     expect([shutdown.request(reason), shutdown.request('again')]).toEqual([true, false]);
@@ -59,7 +59,7 @@ describe('a request', () => {
     expect(report.request).toEqual({ kind: 'call', reason });
   });
 
-  it('without a reason gives a CancelledError that says shutdown', async () => {
+  it('without a reason gives a CancelledError with the source `shutdown`', async () => {
     const { shutdown, end } = start();
     shutdown.request();
     await end();
@@ -68,21 +68,24 @@ describe('a request', () => {
     expect(shutdown.stopAccepting.reason).toBe(shutdown.stopNow.reason);
   });
 
-  it.each(['token', 'AbortSignal'])('comes from a foreign %s, also one that is cancelled already', async (kind) => {
-    const controller = new AbortController();
-    const token = new CancellationToken();
-    const { shutdown, end } = start({ signal: kind === 'token' ? token : controller.signal });
-    expect(shutdown.state).toBe('running');
-    if (kind === 'token') token.cancel('parent');
-    else controller.abort('parent');
-    expect(shutdown.state).toBe('stopping');
-    expect((await end()).request).toEqual({ kind: 'abort', reason: 'parent' });
-    const late = start({ signal: AbortSignal.abort('before') });
-    expect(late.shutdown.state).toBe('stopping');
-    expect((await late.end()).request).toEqual({ kind: 'abort', reason: 'before' });
-  });
+  it.each(['token', 'AbortSignal'])(
+    'can come from the `signal` option (%s), also when that is already cancelled',
+    async (kind) => {
+      const controller = new AbortController();
+      const token = new CancellationToken();
+      const { shutdown, end } = start({ signal: kind === 'token' ? token : controller.signal });
+      expect(shutdown.state).toBe('running');
+      if (kind === 'token') token.cancel('parent');
+      else controller.abort('parent');
+      expect(shutdown.state).toBe('stopping');
+      expect((await end()).request).toEqual({ kind: 'abort', reason: 'parent' });
+      const late = start({ signal: AbortSignal.abort('before') });
+      expect(late.shutdown.state).toBe('stopping');
+      expect((await late.end()).request).toEqual({ kind: 'abort', reason: 'before' });
+    },
+  );
 
-  it('is made by whoever cancels one of the two tokens', async () => {
+  it('is made by cancelling one of the two tokens', async () => {
     const { shutdown, end } = start();
     shutdown.stopAccepting.cancel('mine');
     expect(shutdown.state).toBe('stopping');
@@ -93,7 +96,7 @@ describe('a request', () => {
     expect((await other.end()).exitCode).toBe(0);
   });
 
-  it('calls no hook and stops nothing inside of the call', () => {
+  it('calls no hook and stops nothing synchronously', () => {
     const { shutdown, log, say } = start();
     const { drainable, seen } = job('http');
     shutdown.add(drainable);
@@ -102,7 +105,7 @@ describe('a request', () => {
     expect([log, seen]).toEqual([[], []]);
   });
 
-  it('may be awaited before and after, by many, with one report', async () => {
+  it('has one end and one report, for any number of waiters, before and after', async () => {
     const { shutdown, end } = start();
     const before = shutdown.stopped();
     shutdown.request();
@@ -117,7 +120,7 @@ describe('a request', () => {
 });
 
 describe('draining', () => {
-  it('waits for what is in flight, and runs the cleanup behind it', async () => {
+  it('waits for work in flight, and runs the cleanup after it', async () => {
     const { shutdown, clock, log, say, busy, end } = start();
     const requests = new TaskTracker({ name: 'requests' });
     shutdown.add(requests);
@@ -133,33 +136,33 @@ describe('draining', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('is cut off at drainTimeout: what is left is cancelled, then awaited', async () => {
+  it('is cut off at drainTimeout: the rest is cancelled, then awaited', async () => {
     const { shutdown, clock, log, say, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
     const requests = new TaskTracker({ name: 'requests' });
     shutdown.add(requests);
     void requests.spawn(async () => {
       await shutdown.stopNow.cancelled();
-      say('told');
+      say('cancelled');
       await sleep(20, { clock });
       say('gone');
     });
     shutdown.hook('db', () => say('db'));
     shutdown.request();
     const report = await end();
-    expect(log).toEqual(['100 told', '120 gone', '120 db']);
+    expect(log).toEqual(['100 cancelled', '120 gone', '120 db']);
     expect(report).toMatchObject({ cutOff: [{ name: 'requests', inFlight: 1 }], unfinished: [], exitCode: 1 });
   });
 
   it.each([
-    ['has ended', 30, 1_000, ['100 told', '130 gone', '130 db'], []],
-    ['has ended, also where they wait for it no longer themselves', 30, 0, ['100 told', '130 gone', '130 db'], []],
-    ['ignores it', 70, 1_000, ['100 told', '150 db', '170 gone'], ['pool (1 in flight)']],
-  ])('tells drainables at drainTimeout, which cancel, and awaits what %s', async (_, ms, own, says, left) => {
+    ['has ended', 30, 1_000, ['100 cancelled', '130 gone', '130 db'], []],
+    ['has ended, also when the drainables no longer wait for it', 30, 0, ['100 cancelled', '130 gone', '130 db'], []],
+    ['ignores it', 70, 1_000, ['100 cancelled', '150 db', '170 gone'], ['pool (1 in flight)']],
+  ])('cancels the tokens of drainables at drainTimeout, and awaits work that %s', async (_, ms, own, says, left) => {
     const { shutdown, clock, log, say, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
     const { drainable, cut, jobs } = pool(own, clock);
     const ended = jobs.spawn(async () => {
       await cut.cancelled();
-      say('told');
+      say('cancelled');
       await sleep(ms, { clock });
       say('gone');
     });
@@ -173,7 +176,7 @@ describe('draining', () => {
     expect(report.unfinished.map(({ name }) => name)).toEqual(left);
   });
 
-  it('ends after cancelTimeout, and names what never finished', async () => {
+  it('ends after cancelTimeout, and names the work that never finished', async () => {
     const { shutdown, log, say, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
     const { drainable, seen } = job('http', 3);
     shutdown.add(drainable);
@@ -181,7 +184,7 @@ describe('draining', () => {
     shutdown.request();
     const report = await end();
     expect(log).toEqual(['150 db']);
-    // Told when its time is over, and then that it is no longer waited for.
+    // One token is cancelled at drainTimeout, the other when the drain is no longer awaited.
     expect(seen).toEqual(['stop', 'drain', 'token', 'drain', 'token']);
     expect(report.unfinished).toEqual([{ name: 'http (3 in flight)', ageMs: 150 }]);
     expect(report.drained).toContainEqual({
@@ -190,7 +193,7 @@ describe('draining', () => {
     expect(report.exitCode).toBe(1);
   });
 
-  it('names each task of a scope, with its age and the place where it was spawned', async () => {
+  it('names each task of a scope, with its age and the place that spawned it', async () => {
     const { scope } = await import('@quiesce/scope');
     const { shutdown, clock, end } = start({ drainTimeout: 10, cancelTimeout: 5 });
     const tracker = new TaskTracker({ name: 'import' });
@@ -212,7 +215,7 @@ describe('draining', () => {
     expect(unfinished[0]?.site).toMatch(/shutdown\.test\.\w+:\d+:\d+/);
   });
 
-  it('takes in what is added meanwhile: stopped at once, and waited for', async () => {
+  it('accepts a drainable that is added during it: it is stopped at once, and awaited', async () => {
     const { shutdown, clock, end } = start();
     const [first, second] = [job('first'), job('second')];
     shutdown.add(first.drainable);
@@ -227,7 +230,7 @@ describe('draining', () => {
     expect((await end()).durationMs).toBe(20);
   });
 
-  it('refuses what is added when it is over, and leaves that as it is', async () => {
+  it('refuses a drainable that is added after it, and does not stop that', async () => {
     const { shutdown, end } = start();
     shutdown.request();
     await end();
@@ -236,7 +239,7 @@ describe('draining', () => {
     expect(seen).toEqual([]);
   });
 
-  it('forgets what was taken back in time', async () => {
+  it('ignores a drainable that was removed in time', async () => {
     const { shutdown, end } = start();
     const { drainable, seen } = job('http');
     const takeBack = shutdown.add(drainable);
@@ -253,7 +256,7 @@ describe('draining', () => {
 });
 
 describe('guards', () => {
-  it('are in flight until they are disposed, once', async () => {
+  it('are in flight until their first dispose', async () => {
     const { shutdown, clock, end } = start();
     const guard = shutdown.guard('import');
     shutdown.guard('export').dispose();
@@ -278,7 +281,7 @@ describe('guards', () => {
 });
 
 describe('progress', () => {
-  it('is measured again while the shutdown waits, and says what for', async () => {
+  it('is measured at intervals while the shutdown waits, with the names of what it waits for', async () => {
     const { shutdown, clock, end } = start({ progressInterval: 10 });
     const requests = new TaskTracker({ name: 'requests' });
     shutdown.add(requests);
@@ -311,7 +314,7 @@ describe('progress', () => {
     expect(shutdown.progress).toEqual({ state: 'stopped', inFlight: 0, waitingFor: [], elapsed: 20 });
   });
 
-  it('can be watched after the end: the last value, and no more changes', async () => {
+  it('can be watched after the end: it has the last value and no more changes', async () => {
     const { shutdown, end } = start();
     shutdown.request();
     await end();
@@ -322,7 +325,7 @@ describe('progress', () => {
 });
 
 describe('a report', () => {
-  it('can be had at any time', async () => {
+  it('is available at any time', async () => {
     const { shutdown, clock, end } = start();
     shutdown.hook('db', obedient);
     expect(shutdown.report()).toMatchObject({ state: 'running', request: undefined, exitCode: 0, durationMs: 0 });
@@ -337,7 +340,7 @@ describe('a report', () => {
     await end();
   });
 
-  it('says who asked, when, and for how long each phase lasted', async () => {
+  it('has the request, its time, and the duration of each phase', async () => {
     const { shutdown, busy, clock, end } = start({ readinessDelay: 5, name: 'api' });
     shutdown.add(Object.assign(new TaskTracker({ name: 'jobs' })));
     shutdown.hook('a', busy('a', 7));
@@ -363,7 +366,7 @@ describe('a report', () => {
 });
 
 describe('new Shutdown', () => {
-  it('refuses a time that is none, a signal that is none, and a logger that lacks a method', () => {
+  it('refuses a bad time, a value that is not a signal, and a logger that lacks a method', () => {
     for (const name of ['readinessDelay', 'drainTimeout', 'timeout', 'forceTimeout', 'progressInterval']) {
       expect(() => new Shutdown({ [name]: -1 })).toThrow(new RegExp(`^new Shutdown: ${name} must be`));
       expect(() => new Shutdown({ [name]: Number.NaN })).toThrow(RangeError);
@@ -375,7 +378,7 @@ describe('new Shutdown', () => {
     }
   });
 
-  it('takes times beyond what the platform can wait, which are not over at once', async () => {
+  it('accepts times beyond the longest timer of the platform, which do not end at once', async () => {
     const month = 31 * 24 * 3_600_000;
     const limits = {
       drainTimeout: month,
@@ -395,7 +398,7 @@ describe('new Shutdown', () => {
     expect(await shutdown.stopped()).toMatchObject({ exitCode: 0, cutOff: [], force: undefined });
   });
 
-  it('listens to nothing, and holds nothing, until it is asked to', async () => {
+  it('adds no listener and keeps nothing alive until `install`', async () => {
     const counts = () => process.eventNames().map((name) => [name, process.listenerCount(name)]);
     const before = counts();
     const shutdown = new Shutdown();

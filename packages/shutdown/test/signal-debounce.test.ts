@@ -1,4 +1,4 @@
-// One Ctrl-C can arrive as two signals, and a framework may send a signal once more after its own cleanup.
+// One Ctrl-C can arrive as two signals, and a framework may send a signal again after its own cleanup.
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type InstallOptions, Shutdown } from '@quiesce/shutdown';
@@ -11,7 +11,7 @@ afterEach(() => {
   process.exitCode = undefined;
 });
 
-/** A shutdown that waits for work which never ends, and the lines of its log. */
+/** Returns a shutdown that waits for work that never ends, and the lines of its log. */
 function draining(options: InstallOptions = {}) {
   const lines: string[] = [];
   const note = (text: string): void => void lines.push(text);
@@ -40,7 +40,7 @@ describe('the same signal again', () => {
     ]);
   });
 
-  it('after `signalDebounce` forces, and is doubled as the first one was', async () => {
+  it('after `signalDebounce` forces, and may be doubled like the first', async () => {
     const { clock, lines, isForced } = draining();
     for (const forced of [false, true]) {
       process.emit('SIGUSR1');
@@ -52,7 +52,7 @@ describe('the same signal again', () => {
     expect(lines.filter((line) => line.startsWith('ignored'))).toHaveLength(2);
   });
 
-  it('is not ignored longer because it comes again and again', async () => {
+  it('is not ignored longer when it is repeated', async () => {
     const { clock, isForced } = draining();
     for (let ms = 0; ms < 500; ms += 100) {
       process.emit('SIGUSR1');
@@ -94,7 +94,7 @@ describe('the same signal again', () => {
     expect(isForced()).toBe(true);
   });
 
-  it('is the same request when the event loop was blocked for longer than `signalDebounce`', async () => {
+  it('is the same request also when the event loop was blocked for longer than `signalDebounce`', async () => {
     const shutdown = new Shutdown({ systemd: false });
     const installation = shutdown.install({ ...quiet, signalDebounce: 20 });
     shutdown.hook('never ends', deaf);
@@ -116,11 +116,11 @@ describe('the same signal again', () => {
 });
 
 describe('a signal that the process sends to itself', () => {
-  /** The signal has arrived when the listener was called. */
+  /** Waits until the listener is called: the signal has arrived. */
   const arrived = (signal: NodeJS.Signals): Promise<void> =>
     new Promise((resolve) => process.once(signal, () => resolve()));
 
-  it('asks for the shutdown when nothing else has', async () => {
+  it('requests the shutdown when it is the first request', async () => {
     const { shutdown } = draining();
     const seen = arrived('SIGUSR1');
     process.kill(process.pid, 'SIGUSR1');
@@ -133,7 +133,7 @@ describe('a signal that the process sends to itself', () => {
     ['by number', () => process.kill(process.pid, constants.signals.SIGUSR1)],
     ['with `kill` detached from `process`', () => Reflect.apply(process.kill, undefined, [process.pid, 'SIGUSR1'])],
     ['twice in one turn', () => void [1, 2].map(() => process.kill(process.pid, 'SIGUSR1'))],
-  ])('never forces, however late: %s', async (_, send) => {
+  ])('never forces, however late it arrives: %s', async (_, send) => {
     const { clock, lines, isForced } = draining();
     process.emit('SIGUSR1');
     await clock.advance(60_000);
@@ -149,12 +149,12 @@ describe('a signal that the process sends to itself', () => {
     expect(isForced()).toBe(true);
   });
 
-  it('never forces when the time of an earlier one ends before it arrives', async () => {
+  it('never forces when the count of an earlier signal ends before it arrives', async () => {
     const { clock, isForced } = draining();
     process.emit('SIGUSR1');
     await clock.advance(60_000);
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-    // The next one is sent in the third turn, before what was counted is forgotten in that turn.
+    // The next signal is sent in the third turn of the event loop, before that turn discards the earlier count.
     let turned = turn();
     for (let i = 0; i < 3; i++) {
       process.kill(process.pid, 'SIGUSR1');
@@ -168,7 +168,7 @@ describe('a signal that the process sends to itself', () => {
     expect(isForced()).toBe(false);
   });
 
-  it('leaves `process.kill` as it was when the last shutdown is uninstalled', () => {
+  it('leaves the original `process.kill` when the last shutdown is uninstalled', () => {
     const { kill } = process;
     const first = new Shutdown({ logger: false }).install(quiet);
     const second = new Shutdown({ logger: false }).install(quiet);
@@ -178,7 +178,7 @@ describe('a signal that the process sends to itself', () => {
     expect(process.kill).toBe(kill);
   });
 
-  it('is seen although another library has wrapped `process.kill`, before or afterwards', async () => {
+  it('is detected also when another library has wrapped `process.kill`, before or afterwards', async () => {
     const { kill } = process;
     onTestFinished(() => void Object.assign(process, { kill }));
     const wrap = (): void => {
@@ -197,10 +197,10 @@ describe('a signal that the process sends to itself', () => {
     }
   });
 
-  it('is a signal like any other to another process', async () => {
+  it('that goes to another process has no effect here', async () => {
     const { isForced } = draining({ signalDebounce: 0 });
     process.emit('SIGUSR1');
-    // Signal 0 only asks whether the process exists.
+    // Signal 0 only checks that the process exists.
     process.kill(process.pid, 0);
     expect(() => process.kill(2 ** 30, 'SIGUSR1')).toThrow('ESRCH');
     await delay(0);

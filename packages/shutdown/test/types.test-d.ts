@@ -28,7 +28,7 @@ expectTypeOf(shutdown.add(new TaskTracker())).toEqualTypeOf<() => boolean>();
 expectTypeOf(formatReport(shutdown.report())).toEqualTypeOf<string>();
 expectTypeOf(console).toExtend<Logger>();
 
-// A pino logger, as far as it matters: overloads, and more levels.
+// The relevant part of a pino logger: overloads, and more levels.
 interface Pino {
   info(object: object, text?: string, ...more: unknown[]): void;
   info(text: string, ...more: unknown[]): void;

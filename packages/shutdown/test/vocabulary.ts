@@ -4,7 +4,7 @@ import { type Drainable, TaskTracker } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
 import { Shutdown, type ShutdownOptions, type ShutdownReport } from '@quiesce/shutdown';
 
-/** A shutdown on a virtual clock, and a log of what happened when. */
+/** Returns a shutdown on a virtual clock, and a log of events with their times. */
 export function start(options: ShutdownOptions = {}) {
   const clock = new VirtualClock(1_000_000);
   const log: string[] = [];
@@ -14,27 +14,27 @@ export function start(options: ShutdownOptions = {}) {
     shutdown,
     log,
     say: (what: string): void => void log.push(`${clock.now()} ${what}`),
-    /** Work that takes `ms`, whatever its token says. */
+    /** Returns work that takes `ms` and ignores its token. */
     busy: (what: string, ms: number) => async (): Promise<void> => {
       log.push(`${clock.now()} ${what} begins`);
       await sleep(ms, { clock });
       log.push(`${clock.now()} ${what} ends`);
     },
-    /** Runs it to its end. */
+    /** Runs the shutdown to its end. */
     end: (): Promise<ShutdownReport> => clock.run(() => shutdown.stopped()),
   };
 }
 
-/** Work that never ends, whatever its token says. */
+/** Work that never ends and ignores its token. */
 export const deaf = (): Promise<never> => new Promise(() => {});
 
-/** Work that ends when it is told to. */
+/** Work that ends when its token is cancelled. */
 export async function obedient(token: CancellationToken): Promise<never> {
   await select({ token });
   throw token.reason;
 }
 
-/** Something to drain that is done when `finish` is called. */
+/** Returns a drainable that is done when `finish` is called. */
 export function job(name: string, inFlight = 1) {
   const seen: string[] = [];
   let finish: () => void = () => {};
@@ -64,7 +64,7 @@ export function job(name: string, inFlight = 1) {
   };
 }
 
-/** A pool of jobs, as somebody else would write it: at its deadline it cancels them, and waits for them so many ms. */
+/** Returns a pool of jobs, written without this package: at its deadline it cancels them, and waits `cancelTimeout` ms for them. */
 export function pool(cancelTimeout: number, clock: VirtualClock) {
   const jobs = new TaskTracker({ name: 'pool' });
   const cut = new CancellationToken();
@@ -90,12 +90,12 @@ export function pool(cancelTimeout: number, clock: VirtualClock) {
   return { drainable, cut, jobs };
 }
 
-/** One real turn of the event loop. */
+/** Waits for one real turn of the event loop. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** The name, code and whatever else is of interest in what `work` throws. */
+/** Returns the error that `work` throws. */
 export function thrown(work: () => unknown): unknown {
   try {
     work();

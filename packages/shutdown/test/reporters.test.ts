@@ -1,11 +1,11 @@
-// What a shutdown starts beside itself, where the process is not allowed to, or what it says cannot be said.
+// The watchdog and systemd, when they cannot be started or fail.
 import { EventEmitter } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { start } from './vocabulary.ts';
 
 const getBuiltinModule = process.getBuiltinModule.bind(process);
 
-/** One built-in module is another one. */
+/** Replaces a built-in module. */
 function replace(name: string, module: object): void {
   vi.spyOn(process, 'getBuiltinModule').mockImplementation(((wanted: string) =>
     wanted === name ? module : getBuiltinModule(wanted)) as never);
@@ -16,7 +16,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** Runs a shutdown with a hook, and gives what was logged. */
+/** Runs a shutdown with a hook, and returns the log lines. */
 async function run(options: object, reason: string, during: () => void = () => {}): Promise<string[]> {
   const lines: string[] = [];
   const keep = (text: string): unknown => lines.push(text.split('\n')[0] as string);
@@ -36,7 +36,7 @@ const refused = (): never => {
 };
 
 describe('a watchdog', () => {
-  it('that may not be started is done without, and missed in the log', async () => {
+  it('that cannot be started is logged, and the shutdown continues without it', async () => {
     replace('node:worker_threads', {
       Worker: class {
         constructor() {
@@ -45,11 +45,11 @@ describe('a watchdog', () => {
       },
     });
     expect(await run({ watchdog: true }, 'deploy')).toContain(
-      'there is no watchdog: Access to this API has been restricted',
+      'the watchdog could not be started: Access to this API has been restricted',
     );
   });
 
-  it('whose thread fails is missed in the log, and asks for nothing', async () => {
+  it('with a thread that fails is logged, and requests nothing', async () => {
     const made: EventEmitter[] = [];
     class Worker extends EventEmitter {
       constructor() {
@@ -65,36 +65,36 @@ describe('a watchdog', () => {
 });
 
 describe('systemd', () => {
-  it('that may not be told is not, and the log says so', async () => {
+  it('that cannot be notified is logged', async () => {
     vi.stubEnv('NOTIFY_SOCKET', '/run/systemd/notify');
     vi.stubEnv('SYSTEMD_EXEC_PID', undefined);
     replace('node:child_process', { spawn: refused });
-    expect(await run({}, 'deploy')).toContain('systemd is not told: Access to this API has been restricted');
+    expect(await run({}, 'deploy')).toContain('systemd could not be notified: Access to this API has been restricted');
   });
 
-  it('is told in one line, whatever the reason is, and by default how long all may take', async () => {
+  it('is notified in one line, whatever the reason is, and of the longest duration', async () => {
     vi.stubEnv('NOTIFY_SOCKET', '/run/systemd/notify');
     vi.stubEnv('SYSTEMD_EXEC_PID', undefined);
-    const told: unknown[] = [];
+    const notified: unknown[] = [];
     const child = Object.assign(new EventEmitter(), { unref: () => {} });
     const spawn = (...all: unknown[]): object => {
-      told.push(all.slice(0, 2));
+      notified.push(all.slice(0, 2));
       return child;
     };
     replace('node:child_process', { spawn });
     await run({}, 'a\0b\r\u001b[2Jc');
     await run({ timeout: Number.POSITIVE_INFINITY }, 'slow');
-    expect(told).toMatchObject([
+    expect(notified).toMatchObject([
       ['systemd-notify', ['STOPPING=1', 'STATUS=shutting down: a call: a b  [2Jc', 'EXTEND_TIMEOUT_USEC=28000000']],
       ['systemd-notify', ['STOPPING=1', 'STATUS=shutting down: a call: slow']],
     ]);
   });
 
   it.each([
-    ['it was told so', { systemd: false }, {}],
+    ['the option says so', { systemd: false }, {}],
     ['the service is another process', {}, { SYSTEMD_EXEC_PID: '1' }],
-    ['nobody listens', {}, { NOTIFY_SOCKET: undefined }],
-  ])('is left alone where %s', async (_, options, env) => {
+    ['`NOTIFY_SOCKET` is missing', {}, { NOTIFY_SOCKET: undefined }],
+  ])('is not notified when %s', async (_, options, env) => {
     const all: Record<string, string | undefined> = {
       NOTIFY_SOCKET: '/run/systemd/notify',
       SYSTEMD_EXEC_PID: String(process.pid),
@@ -107,14 +107,14 @@ describe('systemd', () => {
     expect(spawn).not.toHaveBeenCalled();
   });
 
-  it('that refuses is heard', async () => {
+  it('with an exit code other than 0 is logged', async () => {
     vi.stubEnv('NOTIFY_SOCKET', '/run/systemd/notify');
     vi.stubEnv('SYSTEMD_EXEC_PID', String(process.pid));
     const child = Object.assign(new EventEmitter(), { unref: () => {} });
     replace('node:child_process', { spawn: () => child });
     const failed = await run({}, 'deploy', () => child.emit('exit', 1));
     expect(failed).toContain('systemd-notify failed with 1; the unit needs NotifyAccess=all');
-    const told = await run({}, 'deploy', () => child.emit('exit', 0));
-    expect(told.filter((line) => line.includes('systemd'))).toEqual([]);
+    const succeeded = await run({}, 'deploy', () => child.emit('exit', 0));
+    expect(succeeded.filter((line) => line.includes('systemd'))).toEqual([]);
   });
 });

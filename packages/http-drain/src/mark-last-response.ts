@@ -1,29 +1,29 @@
 import type { ServerResponse } from 'node:http';
 
-/** What `writeHead` takes: `(status, headers?)` or `(status, text, headers?)`. */
+/** The arguments of `writeHead`: `(status, headers?)` or `(status, text, headers?)`. */
 type HeadArguments = Parameters<ServerResponse['writeHead']> | readonly unknown[];
 
 /**
- * Sees the head of a response when it is written, however that is done, and makes it say `Connection: close` where it is
- * the last of its connection: whatever the handler has set or sets, as a proxy does that copies an upstream's headers.
+ * Adds `Connection: close` to the head of a response when the head is written and the response is the last of its connection.
+ * It overrides the header of the handler, such as a proxy that copies the headers of its upstream.
  *
- * @param isLast asked when the head is written, and not before: another request may come behind this one
- * @param said called when the head says so
+ * @param isLast called when the head is written and not before: another request may follow this one
+ * @param onMarked called when the head has the header
  */
-export function sayClose(response: ServerResponse, isLast: () => boolean, said: () => void): void {
+export function markLastResponse(response: ServerResponse, isLast: () => boolean, onMarked: () => void): void {
   const { writeHead } = response;
   response.writeHead = (...head: readonly unknown[]): ServerResponse => {
-    // Below 200 it is no answer yet, and 101 has a Connection header of its own.
+    // A status below 200 is not the final response, and 101 has its own Connection header.
     if (response.headersSent || Number(head[0]) < 200 || !isLast()) return Reflect.apply(writeHead, response, head);
     response.shouldKeepAlive = false;
     Reflect.apply(writeHead, response, closing(response, head));
-    // Node sets it again for a header that says something else, as one can that was set further below.
-    if (!response.shouldKeepAlive) said();
+    // Node sets it again when another Connection header, set by an inner writeHead, keeps the connection alive.
+    if (!response.shouldKeepAlive) onMarked();
     return response;
   };
 }
 
-/** The arguments of `writeHead` with the header; without headers among them, it is set on the response. */
+/** Returns the arguments of `writeHead` with the header. Without headers among them, sets it on the response. */
 function closing(response: ServerResponse, head: HeadArguments): readonly unknown[] {
   const at = typeof head[1] === 'string' || (head[2] !== undefined && head[2] !== null) ? 2 : 1;
   const headers: unknown = head[at];
@@ -40,7 +40,7 @@ function closingObject(headers: object): object {
   return { ...Object.fromEntries(others), Connection: 'close' };
 }
 
-/** `[name, value, …]`, as `rawHeaders`, or `[[name, value], …]`. */
+/** Handles the forms `[name, value, …]`, as in `rawHeaders`, and `[[name, value], …]`. */
 function closingList(headers: readonly unknown[]): readonly unknown[] {
   if (Array.isArray(headers[0])) {
     return [...headers.filter((pair) => !Array.isArray(pair) || !isConnection(pair[0])), ['Connection', 'close']];

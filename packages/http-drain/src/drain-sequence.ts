@@ -1,0 +1,167 @@
+/**
+ * The steps of one drain.
+ *
+ *     running ──announce──► stopping ──stop──► closing ──the listener is closed──► draining ──all is closed──► drained
+ *        └───────────────────────stop───────────▲
+ *
+ * Invariants
+ *  1. Every socket of the server holds one guard of the tracker from its acceptance until it is closed. The listener holds one
+ *     until it is closed. `stop` closes the tracker, which is then empty exactly when nothing is open.
+ *  2. Every request is in `inFlight` until its response has ended or its socket is closed.
+ *  3. From `stopping` on, the head of the last response of each connection of HTTP/1, and no other, has `Connection: close`.
+ *  4. The phase only moves forward.
+ *
+ * Not guaranteed: that a request is answered that arrives after our FIN was sent. HTTP cannot do that, and clients retry.
+ *
+ * The way of the facts: `ServerState` ← `Sockets`, `Exchanges` ← `Http1Connections`, `Http2Sessions` ← `DrainSequence`.
+ */
+
+import type { Socket } from 'node:net';
+import { CancellationToken, CancelledError } from '@quiesce/cancellation-token';
+import { Exchanges } from './exchange.ts';
+import { Http1Connections } from './http1-connections.ts';
+import { Http2Sessions } from './http2-session.ts';
+import type { Listener } from './listener.ts';
+import type { Settings } from './options.ts';
+import { ServerState } from './server-state.ts';
+import { Sockets } from './sockets.ts';
+
+/** The most turns of the event loop for the backlog: Node's default length of a backlog. */
+const BACKLOG = 511;
+
+export class DrainSequence {
+  readonly state: ServerState;
+  /** Invariant 1. */
+  readonly sockets: Sockets;
+  /** Invariant 2. */
+  readonly exchanges: Exchanges;
+  readonly http1: Http1Connections;
+  readonly http2: Http2Sessions;
+  /** One for each server. A framework that listens on several addresses has more than one. */
+  readonly listeners: Set<Listener> = new Set();
+  /** The work at the deadline, or `undefined` before it. */
+  #cutting: Promise<boolean> | undefined = undefined;
+
+  constructor(settings: Settings) {
+    this.state = new ServerState(settings);
+    this.sockets = new Sockets(this.state);
+    this.exchanges = new Exchanges(this.state);
+    this.http1 = new Http1Connections(this.state, this.sockets, this.exchanges, this.listeners);
+    this.http2 = new Http2Sessions(this.state, this.sockets, this.exchanges);
+  }
+
+  announce(): void {
+    if (this.state.phase !== 'running') return;
+    this.state.phase = 'stopping';
+    this.http1.markAll();
+  }
+
+  stop(): void {
+    this.announce();
+    const { state } = this;
+    const { tracker } = this.sockets;
+    if (state.phase !== 'stopping') return;
+    state.phase = 'closing';
+    const listener = tracker.guard();
+    tracker.close();
+    void tracker.wait().then(() => {
+      state.phase = 'drained';
+    });
+    for (const one of this.listeners) one.probe();
+    // It ends the current turn of the event loop, whose poll phase may be over.
+    setImmediate(() => this.#acceptBacklog(BACKLOG, () => listener.dispose()));
+  }
+
+  /**
+   * Accepts the system's backlog. Its connections are established, perhaps for long, and would be reset when the listener
+   * closes. From 1.45 on (Node 20), libuv accepts one connection in a turn, and not all of them. Accepting therefore continues
+   * until the probe at the end of the backlog is accepted, or a whole poll phase accepts no connection.
+   */
+  #acceptBacklog(turns: number, done: () => void): void {
+    const before = this.sockets.acceptedCount;
+    setImmediate(() => {
+      const isEmptied = [...this.listeners].every((one) => one.isEmptied);
+      if (!isEmptied && this.sockets.acceptedCount > before && turns > 1) {
+        this.#acceptBacklog(turns - 1, done);
+        return;
+      }
+      this.state.phase = 'draining';
+      for (const one of this.listeners) one.close();
+      this.#drainConnections();
+      done();
+    });
+  }
+
+  #drainConnections(): void {
+    const { draining, settings } = this.state;
+    draining.cancel(
+      new CancelledError(`The server ${JSON.stringify(settings.name)} is stopping`, { source: 'shutdown' }),
+    );
+    this.http1.endUpgraded();
+    this.http2.sendGoaway();
+    // Sockets of sessions that ended before, and that their clients have not closed.
+    const over = [...this.sockets.open].filter((socket) => socket.writableFinished && !this.#isHttp1(socket));
+    const { clock, idleGrace } = settings;
+    // One more turn: data that the system holds unread came in time, and timers run before reading.
+    const timer = clock.setTimer(idleGrace, () => setImmediate(() => this.#sweep(over)), { ref: false });
+    void this.sockets.tracker.wait().then(() => clock.clearTimer(timer));
+  }
+
+  #sweep(over: readonly Socket[]): void {
+    this.http1.sweepAll();
+    // A client that has not begun its handshake loses nothing.
+    for (const socket of this.sockets.raw) if (socket.bytesRead === 0) socket.destroy();
+    for (const socket of over) socket.destroy();
+  }
+
+  #isHttp1(socket: Socket): boolean {
+    return this.http1.hasConnection(socket) || this.http1.isUpgraded(socket);
+  }
+
+  /** Waits until all is closed. At the deadline it cancels the requests, and then destroys those that have not ended. */
+  async drain(token: CancellationToken): Promise<void> {
+    this.stop();
+    const cutOff = (reason: unknown): Promise<boolean> => {
+      this.#cutting ??= this.#cutOff(reason);
+      return this.#cutting;
+    };
+    // Within the cancellation and not after it, so that the tokens of requests are cancelled synchronously.
+    const deadline = token.onCancelled((reason) => void cutOff(reason));
+    try {
+      await this.sockets.tracker.drain(token);
+    } catch (reason) {
+      // Without a request in flight the deadline has only closed connections.
+      if (await cutOff(reason)) throw reason;
+    } finally {
+      deadline.unregister();
+    }
+  }
+
+  /** Returns whether requests were in flight. */
+  async #cutOff(reason: unknown): Promise<boolean> {
+    const { state } = this;
+    const { tracker } = this.sockets;
+    const { inFlight } = this.exchanges;
+    const count = inFlight.size;
+    state.tally.cancelled = count;
+    state.deadlineToken.cancel(reason);
+    const grace = CancellationToken.timeout(state.settings.cancelGrace, { clock: state.settings.clock });
+    try {
+      if (inFlight.size > 0) await tracker.drain(grace);
+    } catch {
+      // Requests that have not ended by now are ended below.
+    } finally {
+      grace.dispose();
+    }
+    state.isDestroying = true;
+    if (inFlight.size > 0) {
+      for (const exchange of [...inFlight]) exchange.cutOff();
+      // One turn of the event loop, in which streams of HTTP/2 send their reset.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.http2.destroyAll();
+    for (const socket of this.sockets.open) socket.destroy();
+    await tracker.wait();
+    return count > 0;
+  }
+}

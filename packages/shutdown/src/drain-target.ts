@@ -1,0 +1,158 @@
+import { checkFunction, checkOptions, isPromise, show } from '@quiesce/internal';
+import type { Drainable, ScopeTree } from '@quiesce/scope';
+import type { Unfinished } from '@quiesce/select';
+import { describeInFlight } from './describe.ts';
+import { describeError } from './describe-error.ts';
+import { checkName } from './options.ts';
+import type { CutOffReport } from './report.ts';
+
+/** Options for `add`. */
+export interface AddOptions {
+  /** Returns the work in progress, such as `() => scope.tree()`. Reports then name each task, its age and where it was spawned. */
+  readonly tree?: (() => ScopeTree) | undefined;
+}
+
+/** The notices about accepting, in their order: none, that it will end (`announce`), that it has ended (`stop`). */
+export type NoticeLevel = 'none' | 'announced' | 'stopped';
+
+/** A drainable, with the state that one shutdown keeps about it. */
+export interface DrainTarget {
+  readonly drainable: Drainable;
+  readonly name: string;
+  /** Returns the tasks in progress as a tree, or `undefined` when none was given. */
+  readonly tree: (() => ScopeTree) | undefined;
+  /** Returns the work in progress by name, or `undefined` when only a number is known. */
+  readonly underWay?: (() => Unfinished[]) | undefined;
+  /** The last notice that it has received. Set before the call. */
+  notified: NoticeLevel;
+  /** `waiting` before its drain; `draining`; `drained` when the promise of its drain has settled. */
+  state: 'waiting' | 'draining' | 'drained';
+  /** Set when draining begins: the time, and the number of items in flight. */
+  started: number;
+  atStart: number;
+  /** Set when it is drained. */
+  durationMs: number;
+  /** How many items were in flight when it was cancelled. 0 when it was not cancelled. */
+  cutOff: number;
+  /** Set with `cutOff`: the names of those items, as far as they are known. */
+  cutOffNames: readonly string[];
+}
+
+/** Checks the arguments of `add`, and returns the target. */
+export function drainTargetOf(drainable: Drainable, options: AddOptions | undefined): DrainTarget {
+  if (typeof drainable?.stop !== 'function' || typeof drainable.drain !== 'function') {
+    const { listen } = Object(drainable) as { readonly listen?: unknown };
+    const hint = typeof listen === 'function' ? '; write add(drain(server)), with drain of @quiesce/http-drain' : '';
+    throw new TypeError(`add: expected { name, inFlight, stop(), drain(token) }, got ${show(drainable)}${hint}`);
+  }
+  if (drainable.announce !== undefined) checkFunction('add: announce', drainable.announce);
+  checkOptions('add', options, ['tree']);
+  if (options?.tree !== undefined) checkFunction('add: tree', options.tree);
+  const { name } = drainable;
+  checkName('add', name);
+  return createDrainTarget(drainable, name, { tree: options?.tree });
+}
+
+/** Returns a target in its first state. */
+export function createDrainTarget(
+  drainable: Drainable,
+  name: string,
+  more: { readonly tree?: DrainTarget['tree']; readonly underWay?: DrainTarget['underWay'] },
+): DrainTarget {
+  const begin = {
+    notified: 'none',
+    state: 'waiting',
+    started: 0,
+    atStart: 0,
+    durationMs: 0,
+    cutOff: 0,
+    cutOffNames: [],
+  } as const;
+  return { drainable, name, tree: more.tree, underWay: more.underWay, ...begin };
+}
+
+/**
+ * Brings a target to a notice level: calls each missing notice once, and in order.
+ *
+ * @param onFailure called with the error that a notice throws, or with which its promise rejects
+ */
+export function notifyDrainTarget(
+  target: DrainTarget,
+  level: NoticeLevel,
+  onFailure: (where: string, error: unknown) => void,
+): void {
+  const { drainable } = target;
+  const call = (method: 'announce' | 'stop'): void => {
+    const failed = (error: unknown): void => onFailure(`${method}() of ${JSON.stringify(target.name)}`, error);
+    try {
+      const result: unknown = drainable[method]?.();
+      // Notices are synchronous by contract. The rejection of an asynchronous one would otherwise be uncaught.
+      if (isPromise(result)) result.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  };
+  if (level !== 'none' && target.notified === 'none') {
+    target.notified = 'announced';
+    call('announce');
+  }
+  if (level === 'stopped' && target.notified === 'announced') {
+    target.notified = 'stopped';
+    call('stop');
+  }
+}
+
+/** Returns how many items are in flight. 0 when the getter of the drainable throws or gives no number. */
+export function inFlightOf(target: DrainTarget): number {
+  try {
+    const count = target.drainable.inFlight;
+    return Number.isFinite(count) && count > 0 ? count : 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** Returns the names of the items in flight. Empty when the drainable does not know them or its getter throws. */
+export function namesIn(target: DrainTarget): readonly string[] {
+  try {
+    const names: unknown = target.drainable.inFlightNames;
+    return Array.isArray(names) ? names.map(String) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Returns what was cut off, as in a report. */
+export function cutOffOf({ name, cutOff: inFlight, cutOffNames: names }: DrainTarget): CutOffReport {
+  return { name, inFlight, ...(names.length > 0 && { names }) };
+}
+
+/** Returns the work in progress: the tasks by name when a tree is known, otherwise the target itself. */
+export function underWayIn(target: DrainTarget, now: number): Unfinished[] {
+  const tasks = target.tree === undefined ? (target.underWay?.() ?? []) : tasksOf(target.tree);
+  if (tasks.length > 0) return tasks;
+  const count = inFlightOf(target);
+  if (count === 0 && target.state !== 'draining') return [];
+  const name = count === 0 ? target.name : describeInFlight(target.name, count, namesIn(target));
+  return [{ name, ageMs: Math.round(target.state === 'waiting' ? 0 : now - target.started) }];
+}
+
+/** Returns the leaves of the tree: the tasks that run, without those that wait for them. */
+function tasksOf(tree: () => ScopeTree): Unfinished[] {
+  const found: Unfinished[] = [];
+  const todo: { readonly node: ScopeTree; readonly path: string }[] = [];
+  try {
+    todo.push({ node: tree(), path: '' });
+    for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+      const { node, path } = next;
+      const name = `${path}${node.name ?? `a ${node.kind}`}`;
+      if (node.kind !== 'scope' && node.children.length === 0) {
+        found.push({ name, ageMs: node.ageMs, ...(node.site !== undefined && { site: node.site }) });
+      }
+      for (const child of [...node.children].reverse()) todo.push({ node: child, path: `${name} / ` });
+    }
+  } catch (error) {
+    found.push({ name: `a tree that cannot be read: ${describeError(error)}`, ageMs: 0 });
+  }
+  return found;
+}

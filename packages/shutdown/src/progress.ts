@@ -1,0 +1,56 @@
+import type { Clock, Timer } from '@quiesce/cancellation-token';
+import { describeProgress } from './describe.ts';
+import type { Reporter, ShutdownReading } from './events.ts';
+import type { ShutdownLog } from './shutdown-log.ts';
+
+/** Shows progress: in place on a terminal, otherwise as lines of the log. */
+export class ProgressLine {
+  readonly #log: ShutdownLog;
+  /** The last line that was shown. */
+  #line = '';
+
+  constructor(log: ShutdownLog) {
+    this.#log = log;
+  }
+
+  /** Updates a terminal at each step. Writes a log line when draining begins with work in flight. */
+  readonly reporter: Reporter = ({ type }, read) => {
+    const { state, inFlight } = read.progress;
+    const isShown =
+      this.#log.terminal?.isTTY === true
+        ? type === 'state' || type === 'hook:start' || type === 'drained'
+        : type === 'state' && state === 'draining' && inFlight > 0;
+    if (isShown) this.show(read);
+  };
+
+  show({ progress }: ShutdownReading): void {
+    const line = describeProgress(progress);
+    if (line === this.#line) return;
+    this.#line = line;
+    const { terminal, prefix } = this.#log;
+    if (terminal === undefined) {
+      this.#log.write('info', line, () => ({ event: 'progress', ...progress }));
+      return;
+    }
+    try {
+      terminal.progress(prefix + line);
+    } catch {}
+  }
+}
+
+/** Calls a function every `ms` from the request to the end, because drainables report no changes. Never calls it for `Infinity`. */
+export function progressTimer(clock: Clock, ms: number, tick: (read: ShutdownReading) => void): Reporter {
+  let timer: Timer | undefined;
+  const start = (read: ShutdownReading): void => {
+    if (ms === Number.POSITIVE_INFINITY) return;
+    const fire = (): void => {
+      tick(read);
+      start(read);
+    };
+    timer = clock.setTimer(Math.max(1, ms), fire, { ref: false });
+  };
+  return ({ type }, read) => {
+    if (type === 'requested') start(read);
+    if (type === 'stopped' && timer !== undefined) clock.clearTimer(timer);
+  };
+}
