@@ -59,14 +59,14 @@ export const differences: readonly Difference[] = [
   {
     on: ['bun'],
     file: 'packages/worker-pool/test/threads.test.ts',
-    name: 'work in a thread > that waits for events is woken by one',
+    name: 'work in a thread > is woken by an event',
     error: /expected Error: gave up/,
     why: 'an error that is sent to another thread loses its cause',
   },
   {
     on: ['bun'],
     file: 'packages/worker-pool/test/child-process.test.ts',
-    name: 'a child process > is still held by its own listeners',
+    name: 'a child process > is still held by its own message listeners',
     error: /timed out/,
     why: 'listeners for messages of the parent and an unreferenced channel do not agree on who holds the process',
   },
@@ -128,7 +128,7 @@ export const differences: readonly Difference[] = [
     why: 'Chromium reads the stack conservatively for its own objects: a few of many signals outlive a collection',
     sometimes: true,
   },
-  ...['serves more queries', 'lets a query that is under way end', 'behind a pool of workers'].map(
+  ...['serves more queries', 'lets a running query finish', 'keeps each acknowledged job exactly once'].map(
     (name): Difference => ({
       on: ['deno'],
       file: 'packages/worker-pool/test/postgres.test.ts',
