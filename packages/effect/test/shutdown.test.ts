@@ -220,7 +220,7 @@ describe('shutdownLayer', () => {
     await turns();
     await clock.advance(50);
     await turns();
-    expect(words(await running)).toMatch(/^die:The shutdown did not finish all of its work:.*deaf/s);
+    expect(words(await running)).toMatch(/^die:The shutdown did not finish all its work:.*deaf/s);
     expect(log).toEqual(['interrupted']);
   });
 
