@@ -1,5 +1,5 @@
-// Files share a process, and with it the cooperative budget of @quiesce/cancellation-token: after 1,024 completions a promise
-// settles one turn of the event loop later. Each test starts with a full budget, whatever ran before it.
+// Files share a process, and with it the cooperative budget of @quiesce/cancellation-token. After 1,024 completions, a promise
+// settles one iteration of the event loop later. Each test therefore starts with a full budget.
 import { consumeBudget } from '@quiesce/cancellation-token';
 import { beforeEach } from 'vitest';
 

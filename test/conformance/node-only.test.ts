@@ -31,7 +31,7 @@ const entries = [
     exported: 'receiveToken',
     // There a message comes later than it was posted.
     loads: hasThreads && !('Deno' in globalThis),
-    says: /^@quiesce\/worker-pool\/node reaches into worker threads .* it needs Node 20\.19 or later, or a runtime whose node:worker_threads/,
+    says: /^@quiesce\/worker-pool\/node uses worker threads .* it needs Node 20\.19 or later, or a runtime whose receiveMessageOnPort/,
   },
   {
     name: 'quiesce/node',

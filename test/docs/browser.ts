@@ -1,6 +1,6 @@
 import { Window } from 'happy-dom';
 
-/** Gives examples a document to render into, and nothing else of a browser: what Node has of the platform stays. */
+/** Provides a document into which examples render. The other globals stay those of Node. */
 export async function withDocument(run: () => Promise<void>): Promise<void> {
   const window = new Window();
   const { document, navigator } = window;

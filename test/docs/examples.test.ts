@@ -5,7 +5,7 @@ import { fileOf, outputFolder, writeModules } from './modules.ts';
 
 const output = outputFolder('examples');
 
-/** Examples of child processes let go of the channel to the parent, which here is what keeps the tests' own process. */
+/** Examples of child processes unreference the channel to the parent, which is the test runner's own channel here. */
 afterEach(() => {
   process.channel?.ref();
 });
@@ -15,12 +15,12 @@ describe('the examples in docstrings and READMEs', () => {
     writeModules(output, fences);
   });
 
-  it('are there', () => {
+  it('exist', () => {
     expect(fences.length).toBeGreaterThan(20);
     expect(fences.filter((fence) => fence.promised.length > 0).length).toBeGreaterThan(20);
   });
 
-  it.each(fences)('$place prints what it promises', async (fence) => {
+  it.each(fences)('$place prints the promised output', async (fence) => {
     const { printed } = (await import(fileOf(output, fence))) as { printed: unknown[][] };
     expect(printed.map((values) => format(...values))).toEqual(fence.promised);
   });

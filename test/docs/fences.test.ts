@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { allFences, complaintAbout, fencesOf } from './fences.ts';
 
-it('every code block of the documentation is executed, or names the test that runs it or the reason why none does', () => {
+it('every code block of the documentation is executed, names the test that runs it, or gives the reason why no test does', () => {
   const complaints = allFences.map((fence) => [fence.place, complaintAbout(fence)]);
   expect(complaints.filter(([, complaint]) => complaint !== undefined)).toEqual([]);
 });
 
-describe('a code block is refused', () => {
+describe('a code block', () => {
   const complaints = (text: string, page = 'docs/made-up.md'): (string | undefined)[] =>
     fencesOf(page, text).map(complaintAbout);
   const executed = '- > ```ts\n  > stop(); // => stopped\n  > ```\n';
@@ -18,12 +18,12 @@ describe('a code block is refused', () => {
     ['in HTML', '<pre><code class="language-ts">stop();</code></pre>', 'does not name its language'],
     ['with a runner that does not exist', '<!-- run by test/none.ts -->\n```js\nstop();\n```', 'does not exist'],
     ['without a reason', '<!-- not run: no -->\n```js\nstop();\n```', 'is not executed'],
-    ['with a comment that looks like a promise', '```ts\nstop(); // -> stopped\n```', 'no test compares'],
-  ])('%s', (_, text, complaint) => {
+    ['with a comment that resembles a promised output', '```ts\nstop(); // -> stopped\n```', 'no test compares'],
+  ])('%s is refused', (_, text, complaint) => {
     expect(complaints(text)).toEqual([expect.stringContaining(complaint)]);
   });
 
-  it('in a docstring, at its line', () => {
+  it('is refused in a docstring, at its line', () => {
     const source = '\n/**\n * Stops.\n *\n * ```js\n * stop();\n * ```\n */\nexport function stop(): void {}\n';
     expect(fencesOf('packages/made-up/src/stop.ts', source)).toMatchObject([
       { place: 'packages/made-up/src/stop.ts:5', code: 'stop();\n', language: 'js' },
@@ -31,7 +31,7 @@ describe('a code block is refused', () => {
     expect(complaints(source, 'stop.ts')).toEqual([expect.stringContaining('is not executed')]);
   });
 
-  it('unless it is executed, names its runner, gives a reason, or needs no compiler', () => {
+  it('is accepted when it is executed, names its runner, gives a reason, or needs no compiler', () => {
     const text = [
       executed,
       '<!-- run by test/docs/fences.test.ts -->\n\n```js\nstop();\n```\n',

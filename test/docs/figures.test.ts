@@ -1,4 +1,4 @@
-// Compares the figures of README.md with docs/benchmarks.md and the sources, and checks that the record is complete and recent.
+// Compares the figures of README.md with docs/benchmarks.md and the sources. Checks that the record is complete and recent.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -16,13 +16,13 @@ const OLDEST_DAYS = 30;
 const DAY = 24 * 60 * 60 * 1000;
 
 describe('docs/benchmarks.md', () => {
-  it('has a table of sizes, and a table of each file of benchmarks for each Node', () => {
+  it('has a table of sizes, and a table for each file of benchmarks on each Node', () => {
     const wanted = ['sizes', ...files.flatMap((file) => nodes.map((node) => `${file}, Node ${node}`))];
     expect(blocks.map(({ key }) => key)).toEqual(wanted);
   });
 
-  it.each(blocks)('names past days, and a commit before the measurement: $key', ({ measured, committed }) => {
-    // The day of a commit is that of its author, who may be a day ahead.
+  it.each(blocks)('names a past day, and a commit before the measurement: $key', ({ measured, committed }) => {
+    // The day of a commit is the day of its author, which may be a day ahead.
     expect(Date.parse(committed) - DAY).toBeLessThanOrEqual(Date.parse(measured));
     // The clock of this machine may be behind the history.
     const now = Math.max(Date.now(), Date.parse(dayOf('HEAD') ?? measured));

@@ -4,14 +4,14 @@ import { format } from 'node:util';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fileOf, listings, outputOf, textOf } from './listings.ts';
 
-/** Those that need a process of their own: test/e2e/guide-listings.test.ts runs them. */
+/** Listings that need a process of their own: test/e2e/guide-listings.test.ts runs them. */
 const elsewhere = ['cancellation-token', 'forgotten-guard', 'http-server', 'signal-flag', 'thread-pool'];
 const here = listings().filter((name) => !elsewhere.includes(name));
 const readme = readFileSync(new URL('../../docs/examples/guide/README.md', import.meta.url), 'utf8');
 
-/** Where each prints to: what one prints late must not count as the next one's. */
+/** Collects the output of one listing. Late output of a listing must not count as output of the next one. */
 const printing = new AsyncLocalStorage<string[]>();
-// While one is enabled, Node 20.19 ends the process when a later test overflows the stack.
+// While a storage is enabled, Node 20.19 ends the process when a later test overflows the stack.
 afterAll(() => printing.disable());
 
 async function printedBy(work: () => Promise<unknown>): Promise<string[]> {
@@ -30,7 +30,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-it('what a listing prints late is not taken for what the next one prints', async () => {
+it('late output of a listing does not count as output of the next one', async () => {
   let late: () => void = () => {};
   const released = new Promise<void>((resolve) => (late = resolve));
   const first = await printedBy(async () => {
@@ -46,11 +46,11 @@ it('what a listing prints late is not taken for what the next one prints', async
 });
 
 describe('the listings of the guide', () => {
-  it.each(here)('%s prints what it says at its end', async (name) => {
+  it.each(here)('%s prints the output at its end', async (name) => {
     expect(await printedBy(() => import(fileOf(name)))).toEqual(outputOf(name));
   });
 
-  it.each(listings())('%s begins with the chapter, and can be read in a minute', (name) => {
+  it.each(listings())('%s begins with the chapter, and has 20 to 60 lines', (name) => {
     const text = textOf(name);
     expect(text).toMatch(/^\/\/ The guide, chapter \d+, ".+": .+/);
     const lines = text.trimEnd().split('\n').length - outputOf(name).length;
@@ -58,7 +58,7 @@ describe('the listings of the guide', () => {
     expect(lines).toBeLessThanOrEqual(60);
   });
 
-  it.each(listings())('%s stands in the table, with its chapter', (name) => {
+  it.each(listings())('%s is in the table, with its chapter', (name) => {
     const [, chapter] = /chapter (\d+)/.exec(textOf(name)) ?? [];
     const rows = readme.split('\n').filter((line) => line.startsWith('|') && line.includes(`(${name}.ts)`));
     expect(rows.filter((row) => row.split('|')[2]?.trim() === chapter)).not.toEqual([]);

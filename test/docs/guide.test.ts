@@ -13,12 +13,12 @@ const programs = fences.filter((fence) => fence.file !== undefined);
 const transcripts = fences.filter((fence) => fence.language === 'console');
 const guide = pages.filter((page) => page.startsWith('docs/guide/'));
 
-/** Modules that programs find installed. Packages of this workspace are bundled, since Node cannot load their sources. */
+/** Modules that programs find installed. Packages of this workspace are bundled, because Node cannot load their sources. */
 const foreign = Object.keys((JSON.parse(textOf('package.json')) as { devDependencies: object }).devDependencies).filter(
   (name) => !/^(@quiesce\/|quiesce$)/.test(name),
 );
 
-/** Examples of child processes let go of the channel to the parent, which here is what keeps the tests' own process. */
+/** Examples of child processes unreference the channel to the parent, which is the test runner's own channel here. */
 afterEach(() => {
   process.channel?.ref();
 });
@@ -36,7 +36,7 @@ describe('the examples of the guide', () => {
   }, 60_000);
 
   it.each(pieces)(
-    '$place prints what it promises',
+    '$place prints the promised output',
     async (fence) => {
       const run = async (): Promise<void> => {
         const { printed } = (await import(fileOf(output, fence))) as { printed: unknown[][] };
@@ -47,7 +47,7 @@ describe('the examples of the guide', () => {
     30_000,
   );
 
-  it.for(transcripts)('$place shows what happens on a terminal', { timeout: 30_000 }, async (fence, { signal }) => {
+  it.for(transcripts)('$place shows the output on a terminal', { timeout: 30_000 }, async (fence, { signal }) => {
     const { got, expected } = await play(fence.code, dirname(fileOf(output, { ...fence, file: '_' })), signal);
     expect(got).toEqual(expected);
   });
@@ -56,7 +56,7 @@ describe('the examples of the guide', () => {
     expect(pieces.filter(({ promised }) => promised.length === 0).map(({ place }) => place)).toEqual([]);
   });
 
-  it('are all run: each program has a transcript, or is loaded by a program that has one', () => {
+  it('are all run: each program has a transcript, or a program with a transcript loads it', () => {
     const isUsed = (program: Fence): boolean => {
       const built = program.file?.replace('.ts', '.js') ?? '';
       return fences.some((other) => other !== program && other.page === program.page && other.code.includes(built));
@@ -85,7 +85,7 @@ describe('the cookbook', () => {
   });
 });
 
-it('the first page of the guide lists all others', () => {
+it('the first page of the guide lists all other pages', () => {
   const index = textOf('docs/guide/README.md');
   const missing = guide.filter((page) => !index.includes(`](${page.replace('docs/guide/', '')})`));
   expect(missing).toEqual(['docs/guide/README.md']);

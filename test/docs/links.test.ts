@@ -6,7 +6,7 @@ import { engine } from 'unified-engine';
 import { expect, it } from 'vitest';
 import { root } from '../package/packages.ts';
 
-/** Returns the dead links to files and headings of the repository, in Markdown files and in those below folders. */
+/** Returns the dead links to files and headings of the repository, in Markdown files and in the Markdown files of folders. */
 function deadLinks(files: string[]): Promise<string[]> {
   const repository = 'https://github.com/quiesce/quiesce';
   return new Promise((resolve, reject) => {
@@ -23,7 +23,7 @@ function deadLinks(files: string[]): Promise<string[]> {
   });
 }
 
-it('all links in Markdown lead to files and headings that exist', async () => {
+it('every link in Markdown leads to a file and a heading that exist', async () => {
   expect(await deadLinks(['README.md', 'docs', 'packages', '.changeset'])).toEqual([]);
 });
 

@@ -3,14 +3,14 @@ import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('../../docs/examples/guide/', import.meta.url));
 
-/** The listings of the guide that are ported, by the names of their files. */
+/** Returns the names of the ported listings of the guide: their file names without the extension. */
 export function listings(): string[] {
   const names = readdirSync(folder).filter((file) => file.endsWith('.ts'));
-  // Not a listing: what the threads of one of them run.
+  // Not a listing: the jobs of the threads of one.
   return names.map((file) => file.slice(0, -3)).filter((name) => name !== 'thread-pool-jobs');
 }
 
-/** Where the file of one stands. */
+/** Returns the path of a listing. */
 export function fileOf(name: string): string {
   return `${folder}${name}.ts`;
 }
@@ -19,7 +19,7 @@ export function textOf(name: string): string {
   return readFileSync(fileOf(name), 'utf8');
 }
 
-/** What the comment at the end of one says that it prints, by line. */
+/** Returns the lines of the comment at the end of a listing that shows its output. */
 export function outputOf(name: string): string[] {
   const [, block] = /^\/\/ Output[^\n]*:\n((?:\/\/ {3}.*\n)+)$(?![\s\S])/m.exec(textOf(name)) ?? [];
   if (block === undefined) throw new Error(`${name} does not end with what it prints`);

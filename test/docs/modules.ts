@@ -1,5 +1,5 @@
-// Turns examples into modules that keep the values which they print. Examples of the guide stand alone: they import each name that
-// they use. In docstrings and READMEs the module imports the names that the example leaves out.
+// Turns examples into modules that record the values which they print. Examples of the guide stand alone: they import each name that
+// they use. Examples in docstrings and READMEs leave imports out, and the module adds them.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { publicPackages, root } from '../package/packages.ts';

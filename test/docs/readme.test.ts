@@ -16,7 +16,7 @@ it('docs/design.md lists the packages that each package imports', () => {
   }
 });
 
-it('docs/design.md links to every file with numbered invariants, and to no other', () => {
+it('docs/design.md links to every file with numbered invariants, and to no other file', () => {
   const [, invariants = ''] = /## The laws and the invariants\n([\s\S]*?)\n## /.exec(textOf('docs/design.md')) ?? [];
   const linked = [...invariants.matchAll(/\]\(\.\.\/(packages\/[^)]+\.ts)\)/g)].map(([, file]) => file);
   const sources = filesIn('packages/').filter((file) => /^packages\/[^/]+\/src\/.*\.ts$/.test(file));
@@ -24,16 +24,19 @@ it('docs/design.md links to every file with numbered invariants, and to no other
   expect(linked.sort()).toEqual(numbered.sort());
 });
 
-it.each(publicPackages())('the README of $folder names everything that can be imported from it', async (found) => {
-  const text = textOf(`packages/${found.folder}/README.md`);
-  for (const subpath of found.entries.keys()) {
-    const names = Object.keys((await import(found.manifest.name + subpath.slice(1))) as object);
-    expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([]);
-  }
-});
+it.each(publicPackages())(
+  'the README of $folder names everything that can be imported from the package',
+  async (found) => {
+    const text = textOf(`packages/${found.folder}/README.md`);
+    for (const subpath of found.entries.keys()) {
+      const names = Object.keys((await import(found.manifest.name + subpath.slice(1))) as object);
+      expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([]);
+    }
+  },
+);
 
 describe('the README', () => {
-  it('is right that packages depend only on each other', () => {
+  it('is right that the packages depend only on each other', () => {
     const needed = manifests.flatMap(({ dependencies = {} }) => Object.keys(dependencies));
     expect(needed.filter((name) => !name.startsWith('@quiesce/'))).toEqual([]);
     expect(readme).toContain('**No dependencies.**');

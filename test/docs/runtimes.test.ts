@@ -1,4 +1,4 @@
-// docs/runtimes.md is written by `npm run runtimes`; it has to say of each runtime that all is green there.
+// `npm run runtimes` writes docs/runtimes.md. The page has to show that every runtime passes.
 import { describe, expect, it } from 'vitest';
 import { reasonsOnPage, rowsOnPage } from '../runtimes/doc.ts';
 import { runtimes } from '../runtimes/runtimes.ts';
@@ -6,24 +6,24 @@ import { runtimes } from '../runtimes/runtimes.ts';
 const rows = rowsOnPage();
 
 describe('the table of docs/runtimes.md', () => {
-  it('has a line of each runtime, in order', () => {
+  it('has a row for each runtime, in order', () => {
     expect(rows.map(([name]) => name)).toEqual(runtimes.map(({ name }) => name));
   });
 
-  it('is green', () => {
+  it('shows no failure', () => {
     const red = rows.filter(([, , , , failed]) => failed !== '0').map(([name]) => name);
     expect(red).toEqual([]);
   });
 
-  it('leaves no test out: what did not pass was skipped, with a reason', () => {
-    // Node has all of them. An error outside of a test that is known, and excused, counts as one more.
+  it('leaves out no test: each one passed, or was skipped for a reason', () => {
+    // Node runs all tests. A known and excused error outside of tests counts as one more.
     const [[, , , all] = []] = rows;
     for (const [name, , , passed, , skipped] of rows) {
       expect(Number(passed) + Number(skipped), name).toBeGreaterThanOrEqual(Number(all));
     }
   });
 
-  it.each(runtimes)('says of $name which version ran when', ({ name, using: own }) => {
+  it.each(runtimes)('shows which version of $name ran, and when', ({ name, using: own }) => {
     const [, version = '', using, passed, , , date = ''] = rows.find(([first]) => first === name) ?? [];
     expect(version).toMatch(/^\d+[.-]\d+/);
     expect(using).toBe(own);
@@ -31,7 +31,7 @@ describe('the table of docs/runtimes.md', () => {
     expect(date).toMatch(/^\d{4}-\d{2}-\d{2}$/);
   });
 
-  it.each(runtimes)('says of $name why as many were skipped as it counts', ({ id, name }) => {
+  it.each(runtimes)('gives the reasons for all skipped tests of $name', ({ id, name }) => {
     const [, , , , , skipped] = rows.find(([first]) => first === name) ?? [];
     const reasons = reasonsOnPage(id);
     expect(reasons.reduce((sum, { count }) => sum + count, 0)).toBe(Number(skipped));

@@ -1,17 +1,17 @@
-// Plays what a reader would see on a terminal. A transcript is a `console` fence:
+// Plays a terminal session. A transcript is a `console` fence:
 //
-//   $ node copy.js            starts a program of the page; behind it `&` means nothing here
-//   copied 1.jpg              what it prints, stdout and stderr; `…` stands for anything
-//   ^C                        sends SIGINT, once everything above has been printed
-//   $ kill %1                 the same with SIGTERM
-//   $ echo $?                 the exit code is asked for, also as `$ wait %1; echo $?`
+//   $ node copy.js            starts a program of the page; a trailing `&` is ignored
+//   copied 1.jpg              the expected output, stdout and stderr; `…` matches anything
+//   ^C                        sends SIGINT, after the output above
+//   $ kill %1                 sends SIGTERM, after the output above
+//   $ echo $?                 the next line is the exit code; `$ wait %1; echo $?` is the same
 //   0
 
 import { type ChildProcess, spawn } from 'node:child_process';
 
 interface Act {
   readonly signal: NodeJS.Signals;
-  /** It goes out when so many lines have come. */
+  /** The signal is sent after this many lines of output. */
   readonly afterLines: number;
 }
 
@@ -24,19 +24,19 @@ interface Script {
 
 const signals: Record<string, NodeJS.Signals> = { '^C': 'SIGINT', '$ kill %1': 'SIGTERM' };
 
-/** Runs a transcript in a folder, and gives what came of it as the transcript shows it; `signal` ends the program. */
+/** Runs a transcript in a folder. Returns the actual output in the form of the transcript. `signal` kills the program. */
 export async function play(
   transcript: string,
   folder: string,
   signal: AbortSignal,
 ): Promise<{ got: string[]; expected: string[] }> {
   const script = scriptOf(transcript);
-  // One pipe for both, so that they come in the order in which they were written.
+  // One pipe for both streams keeps their lines in the order in which they were written.
   const child = spawn('sh', ['-c', `exec "$0" "$@" 2>&1`, process.execPath, ...script.program], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'inherit'],
     ...{ signal, killSignal: 'SIGKILL' as const },
-    // As a user starts it, and not npm, which runs the tests.
+    // The environment of a user, and not of npm, which runs the tests.
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NO_COLOR: '1' },
   });
   const code = await follow(child, script);

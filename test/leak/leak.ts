@@ -1,30 +1,30 @@
-/** Measures what is left behind: bytes a turn, and objects that outlive their use. For the tests of the project `leak`. */
+/** Measures leaks: growth in bytes a round, and objects that outlive their use. For the tests of the project `leak`. */
 
-/** Collects all garbage there is. A turn must end before what its WeakRefs have shown can be collected. */
+/** Collects all garbage. An object that a WeakRef has returned can be collected only after the current task. */
 export async function collectGarbage(): Promise<void> {
   const gc = (globalThis as { gc?: (options: object) => unknown }).gc;
   if (gc === undefined) throw new Error('leak tests need --expose-gc: run them with `--project leak`');
   for (let turn = 0; turn < 3; turn++) {
     await new Promise<void>((resolve) => setImmediate(resolve));
-    // From a task of its own: Chromium keeps every object that its stack may refer to.
+    // In a task of its own, because Chromium keeps every object that its stack may refer to.
     await gc({ type: 'major', execution: 'async' });
   }
 }
 
-/** How a growth is measured. */
+/** Options for a measurement of growth. */
 export interface Measure {
-  /** How many turns are measured together; more of them hide more noise. */
+  /** How many rounds are measured together. More of them hide more noise. */
   turns: number;
-  /** Growth that is noise, in bytes a turn: the first round that grows by less decides. */
+  /** Growth in bytes a round that counts as noise. The first measurement below it decides. */
   below?: number;
-  /** How many rounds are measured at most. A leak grows in every round. What the engine compiles and sweeps shows in some of them. */
+  /** The largest number of measurements. A leak grows in each of them; compiled code and swept memory show only in some. */
   rounds?: number;
 }
 
 /**
- * By how many bytes the heap grows with each turn, in the long run.
+ * Returns by how many bytes the heap grows with each round, in the long run.
  *
- * @param turn what is repeated; a promise that it returns is awaited. What it keeps on purpose shows as growth.
+ * @param turn the repeated function; its promise is awaited. Values that it retains on purpose show as growth.
  * @returns bytes; with 100,000 turns, less than 1 is noise
  */
 export async function bytesPerTurn(
@@ -45,10 +45,10 @@ export async function bytesPerTurn(
 }
 
 /**
- * How many of the objects that `make` returns are still there after a collection.
+ * Returns how many of the objects that `make` returns survive a collection.
  *
  * @param count how many objects to make
- * @param make makes one; a promise that it returns is awaited, and what it gives is watched
+ * @param make makes one object; its promise is awaited
  */
 export async function survivors(count: number, make: (i: number) => object | Promise<object>): Promise<number> {
   const made: WeakRef<object>[] = [];
@@ -57,7 +57,7 @@ export async function survivors(count: number, make: (i: number) => object | Pro
     made.push(new WeakRef(product instanceof Promise ? await product : product));
   });
   const left = (): number => made.filter((ref) => ref.deref() !== undefined).length;
-  // A leak stays, however often one collects; what the engine still had at hand goes.
+  // A leak survives every collection. Objects that the engine still refers to are collected by a later attempt.
   for (let attempt = 0; attempt < 5; attempt++) {
     await collectGarbage();
     if (left() === 0) break;

@@ -1,4 +1,4 @@
-// Builds every public package, two at a time, each by tsup in its own folder.
+// Builds every public package, two at a time. tsup builds each one in its own folder.
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ async function build(found: Package): Promise<void> {
   console.log(`  ${found.manifest.name} ${problem === undefined ? `built in ${seconds}` : `NOT BUILT: ${problem}`}`);
 }
 
-/** tsup may end well without having written the declarations, so look at what lies there. */
+/** tsup may exit with 0 before it has written the declarations, so check the files. */
 function incomplete({ directory, entries, internals }: Package): string | undefined {
   const dist = join(directory, 'dist');
   const files = readdirSync(dist);

@@ -1,4 +1,4 @@
-// Holds every packed package against what package.json promises (publint) and what TypeScript finds (attw).
+// Checks every packed package against package.json (publint) and against the resolution of TypeScript (attw).
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import packAll, { tarballOf } from './pack.ts';
@@ -10,7 +10,7 @@ const attw = join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js');
 packAll();
 for (const found of publicPackages()) {
   const tarball = tarballOf(found);
-  // Resolution as of Node 10 knows no subpaths, and we support none that old.
+  // The resolution of Node 10 knows no subpaths, and such an old Node is not supported.
   const outcomes = [run(publint, 'run', tarball, '--strict'), run(attw, tarball, '--profile', 'node16')];
   const problems = outcomes.filter(({ status }) => status !== 0);
   for (const { stdout, stderr } of problems) console.log(stdout + stderr);

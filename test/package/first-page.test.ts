@@ -1,4 +1,4 @@
-// The first five programs of the documentation, each as a new user has it: an empty folder, what npm installs, and Node.
+// The first five programs of the documentation, as a new user runs them: an empty folder, installed packages, and Node.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,12 +18,12 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-test('the programs of the first page are these five', () => {
+test('the first page has exactly these five programs', () => {
   expect(readdirSync(source).sort()).toEqual([...programs].sort());
 });
 
 describe.concurrent('in an empty folder', () => {
-  test.each(programs)('%s prints what it promises', async (program) => {
+  test.each(programs)('%s prints the promised output', async (program) => {
     const code = readFileSync(join(source, program), 'utf8');
     const promised = [...code.matchAll(/\/\/ => (.*)$/gm)].map((match) => match[1]);
     expect(promised.length).toBeGreaterThan(0);
@@ -40,7 +40,7 @@ describe.concurrent('in an empty folder', () => {
   });
 });
 
-/** What a program imports, and what that depends on: here it comes from tarballs, else npm would find it by itself. */
+/** Returns the packages that a program imports, and their dependencies. They are installed from tarballs here. */
 function neededBy(code: string): Package[] {
   const packages = publicPackages();
   const needed = new Set([...code.matchAll(/from '(@quiesce\/[\w-]+)'/g)].map((match) => match[1]));

@@ -14,7 +14,7 @@ const specifiers = packages.flatMap(({ manifest, entries }) =>
   [...entries.keys()].map((subpath) => manifest.name + subpath.slice(1)),
 );
 
-// Outside the clone, or Node would find the workspace's own packages further up.
+// Outside the clone, because Node would otherwise find the workspace's packages in a parent folder.
 let folder: string;
 
 beforeAll(async () => {
@@ -22,13 +22,13 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
   // Users install peers themselves.
   await installIn(folder, packages, '--legacy-peer-deps');
-  // A junction needs no right on Windows.
+  // A junction needs no privilege on Windows.
   symlinkSync(join(root, 'node_modules/effect'), join(folder, 'node_modules/effect'), 'junction');
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe('installed from the tarballs alone', () => {
+describe('packages that are installed from tarballs alone', () => {
   test.each(specifiers)('%s exports the same names by import and by require', (specifier) => {
     const byImport = run(
       '--input-type=module',
@@ -61,28 +61,31 @@ const platforms = [
 describe.each(resolutions)(
   'a consumer with moduleResolution $moduleResolution',
   ({ moduleResolution, module, extensions }) => {
-    test.each(platforms)('compiles against $name, libraries included', ({ lib, types, folders }) => {
-      const project = join(folder, `${moduleResolution}-${types.length}`);
-      for (const extension of extensions) copyConsumers(project, extension, folders);
-      const compilerOptions = {
-        target: 'es2022',
-        strict: true,
-        exactOptionalPropertyTypes: true,
-        skipLibCheck: false,
-        rootDir: '.',
-        outDir: 'out',
-        typeRoots: [join(root, 'node_modules/@types')],
-        ...{ moduleResolution, module, lib, types },
-      };
-      writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
-      expect(compile(project)).toBe('');
-      if (moduleResolution !== 'node16') return;
-      for (const file of readdirSync(join(project, 'out'))) run(join(project, 'out', file));
-    });
+    test.each(platforms)(
+      'compiles against $name, including the declarations of libraries',
+      ({ lib, types, folders }) => {
+        const project = join(folder, `${moduleResolution}-${types.length}`);
+        for (const extension of extensions) copyConsumers(project, extension, folders);
+        const compilerOptions = {
+          target: 'es2022',
+          strict: true,
+          exactOptionalPropertyTypes: true,
+          skipLibCheck: false,
+          rootDir: '.',
+          outDir: 'out',
+          typeRoots: [join(root, 'node_modules/@types')],
+          ...{ moduleResolution, module, lib, types },
+        };
+        writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
+        expect(compile(project)).toBe('');
+        if (moduleResolution !== 'node16') return;
+        for (const file of readdirSync(join(project, 'out'))) run(join(project, 'out', file));
+      },
+    );
   },
 );
 
-/** Those in `node` use what runs on Node only; those in `esm` a peer whose declarations need the DOM, and ES modules. */
+/** Consumers in `node` use entries that run on Node only. Those in `esm` need ES modules and a peer whose declarations need the DOM. */
 function consumersIn(subfolder: string): string[] {
   return readdirSync(join(consumers, subfolder)).filter((file) => file.endsWith('.ts'));
 }
@@ -95,7 +98,7 @@ function copyConsumers(project: string, extension: string, folders: string[]): v
   }
 }
 
-/** The compiler's complaints, empty when there are none. */
+/** Returns the errors of the compiler, empty when there are none. */
 function compile(project: string): string {
   try {
     return run(join(root, 'node_modules/typescript/bin/tsc'), '-p', project);
@@ -104,7 +107,7 @@ function compile(project: string): string {
   }
 }
 
-/** What a Node of its own prints, run in the consumer's folder. */
+/** Returns the output of a new Node process in the consumer's folder. */
 function run(...args: string[]): string {
   return execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8' }).trim();
 }

@@ -1,4 +1,4 @@
-// Packs every public package once, as `pnpm publish` would; the package tests and `npm run check` look at what came out.
+// Packs every public package once, as `pnpm publish` would. The package tests and `npm run check` read the tarballs.
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,12 +9,12 @@ import { type Package, publicPackages, root } from './packages.ts';
 const windows = process.platform === 'win32';
 const folder = join(root, 'test/.output/tarballs');
 
-/** Where the tarball of a package lies once everything is packed. */
+/** The path of the tarball of a package after packing. */
 export function tarballOf({ manifest }: Package): string {
   return join(folder, `${manifest.name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`);
 }
 
-/** Packs what was built; vitest runs it before the package tests. */
+/** Packs the built packages. vitest runs it before the package tests. */
 export default function packAll(): void {
   const packages = publicPackages();
   for (const { directory, manifest } of packages) {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** What a package.json of ours says, as far as the tools here read it. */
+/** The parts of a package.json that the tools here read. */
 export interface Manifest {
   name: string;
   version: string;
@@ -14,7 +14,7 @@ export interface Manifest {
   engines?: { node?: string };
   scripts?: Record<string, string>;
   publishConfig?: Record<string, unknown>;
-  /** Read by the tools here: subpaths that run on Node only, modules of Node that are used if present, subpaths for our packages only. */
+  /** Read by the tools here: subpaths for Node only, modules of Node that are used if present, subpaths for packages of this project. */
   quiesce?: { nodeOnly?: string[]; nodeIfThere?: string[]; internal?: string[] };
 }
 
@@ -23,15 +23,15 @@ export interface Package {
   folder: string;
   directory: string;
   manifest: Manifest;
-  /** Subpath to source: `.` to `./src/index.ts`, `./testing` to `./src/testing.ts`. */
+  /** Source of each subpath: `.` to `./src/index.ts`, `./testing` to `./src/testing.ts`. */
   entries: Map<string, string>;
-  /** The same for subpaths that only our packages import. */
+  /** The same for subpaths that only packages of this project import. */
   internals: Map<string, string>;
 }
 
 export const root: string = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Every package under `packages/` that is published, in the order of the folders' names. */
+/** Returns every published package below `packages/`, in the order of the folder names. */
 export function publicPackages(): Package[] {
   return readdirSync(`${root}packages`, { withFileTypes: true })
     .filter((entry) => existsSync(`${root}packages/${entry.name}/package.json`))
@@ -52,17 +52,17 @@ export function readPackage(folder: string): Package {
   return { folder, directory, manifest, entries, internals };
 }
 
-/** The subpaths of a package that run on Node only, and are compiled against its types. */
+/** Returns the subpaths of a package that run on Node only, and are compiled against its types. */
 export function nodeOnly({ manifest }: Package): readonly string[] {
   return manifest.quiesce?.nodeOnly ?? [];
 }
 
-/** What of ours runs on Node only, as one imports it: `@quiesce/shutdown`. */
+/** Returns the entries that run on Node only, as users import them: `@quiesce/shutdown`. */
 export function nodeOnlyEntries(): string[] {
   return publicPackages().flatMap((found) => nodeOnly(found).map((subpath) => found.manifest.name + subpath.slice(1)));
 }
 
-/** The name under which an entry is built: `index` for `.`, else the subpath. */
+/** Returns the name under which an entry is built: `index` for `.`, or the subpath. */
 export function outputName(subpath: string): string {
   return subpath === '.' ? 'index' : subpath.slice(2);
 }

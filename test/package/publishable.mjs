@@ -1,4 +1,4 @@
-// Before a package is published: npm would publish what the workspace sees (`src`, `workspace:^`), and nobody builds here.
+// Runs before a package is published. npm would publish the workspace's view (`src`, `workspace:^`), and would not build.
 import { existsSync, readFileSync } from 'node:fs';
 
 const manifest = readFileSync('package.json', 'utf8');

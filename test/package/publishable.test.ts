@@ -17,7 +17,7 @@ function build(...files: string[]): void {
   for (const file of files) writeFileSync(join(folder, 'dist', file), '');
 }
 
-/** What the guard says when this tool publishes the folder; empty: nothing. */
+/** Returns the message of the guard when a tool publishes the folder, or an empty text. */
 function refusal(agent: string): string {
   const env = { ...process.env, npm_config_user_agent: agent };
   const guard = join(root, 'test/package/publishable.mjs');
@@ -27,23 +27,23 @@ function refusal(agent: string): string {
 }
 
 describe('publishing', () => {
-  it('is refused to npm, which would publish the workspace as it is', () => {
+  it('is refused with npm, which would publish the exports of the workspace', () => {
     build('index.cjs', 'index.d.ts');
     expect(refusal('npm/10.8.2 node/v20.20.2 linux x64')).toContain('publish with pnpm');
   });
 
-  it('is refused when nothing was built, and when not all was', () => {
+  it('is refused when a built file is missing', () => {
     expect(refusal('pnpm/12.21.0 npm/? node/v20.20.2 linux x64')).toContain('there is no ./dist/index.cjs');
     build('index.cjs');
     expect(refusal('pnpm/12.21.0 npm/? node/v20.20.2 linux x64')).toContain('there is no ./dist/index.d.ts');
   });
 
-  it('goes on with pnpm and what was built', () => {
+  it('continues with pnpm and built files', () => {
     build('index.cjs', 'index.d.ts');
     expect(refusal('pnpm/12.21.0 npm/? node/v20.20.2 linux x64')).toBe('');
   });
 });
 
-test.each(publicPackages())('$manifest.name asks before it is published', ({ manifest }) => {
+test.each(publicPackages())('$manifest.name runs the guard before it is published', ({ manifest }) => {
   expect(manifest.scripts).toEqual({ prepublishOnly: 'node ../../test/package/publishable.mjs' });
 });

@@ -1,4 +1,4 @@
-// A registry on this machine that knows nothing but what is published to it.
+// A registry on this machine that holds only packages that are published to it.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,7 +11,7 @@ export interface Registry {
   close(): Promise<void>;
 }
 
-/** @param folder where it keeps what it is given */
+/** @param folder where the registry keeps its packages */
 export async function openRegistry(folder: string): Promise<Registry> {
   mkdirSync(folder, { recursive: true });
   const config = join(folder, 'config.yaml');

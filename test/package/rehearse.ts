@@ -1,7 +1,7 @@
-// A release from end to end, without releasing anything: in a copy of the project the versions are bumped by changesets, the
-// packages published as docs/contributing.md says, but to a registry on this machine, installed from there by each package
-// manager into a project of its own, imported and run. The registry knows nothing but our packages: whatever else they
-// needed would fail.
+// Rehearses a release from end to end, without releasing anything. In a copy of the project, changesets bumps the versions. The
+// packages are published as docs/contributing.md describes, but to a registry on this machine. Each package manager installs them
+// from there into a new project, which imports and runs them. The registry holds only packages of this project: any other dependency
+// would fail.
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,12 +14,12 @@ import { openRegistry } from './registry.ts';
 
 const packages = publicPackages();
 const names = packages.map(({ manifest }) => manifest.name);
-/** What a fresh project installs: all but what wants a peer of others, which this registry does not have. */
+/** The packages that a fresh project installs: all without a required peer, which this registry does not have. */
 const installed = packages.filter(({ manifest }) => !needsPeer(manifest)).map(({ manifest }) => manifest.name);
 const folder = mkdtempSync(join(tmpdir(), 'quiesce-release-'));
 const copy = join(folder, 'project');
 
-/** What a fresh project runs: something of every package, and its end. */
+/** The program of a fresh project: it uses every package, and prints a last line. */
 const program = `
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { broadcast } from '@quiesce/broadcast-channel';
@@ -27,7 +27,7 @@ import { channel } from '@quiesce/channel';
 import { scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
 for (const name of ${JSON.stringify(installed)}) {
-  // It refuses a runtime whose servers it could not see, in words.
+  // Bun and Deno refuse this entry with a message.
   const refusal = globalThis.Bun && name === '@quiesce/http-drain' ? 'cannot be loaded elsewhere' : undefined;
   try {
     if (Object.keys(await import(name)).length === 0) throw new Error(name + ' exports nothing');
@@ -70,7 +70,7 @@ async function rehearse(): Promise<void> {
   try {
     await publish(registry.url);
     console.log(`  ${packages.length} packages published as ${version} to ${registry.url}`);
-    // All of them are awaited, also after one has failed: they use the folder and the registry.
+    // All managers are awaited, also after one has failed, because they use the folder and the registry.
     const outcomes = await Promise.allSettled(managers(registry.url).map((manager) => consume(manager, version)));
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') process.exitCode = 1;
@@ -81,7 +81,7 @@ async function rehearse(): Promise<void> {
   }
 }
 
-/** What a release needs of the project; the packages see each other, and not those of the project itself. */
+/** Copies the parts of the project that a release needs. The packages see each other's copies, not the originals. */
 function copyProject(): void {
   for (const file of [
     'package.json',
@@ -118,7 +118,7 @@ function manifestOf(name: string): Manifest {
   return JSON.parse(readFileSync(join(copy, 'packages', name, 'package.json'), 'utf8')) as Manifest;
 }
 
-/** A changeset for one package bumps all of them, since their versions are one. */
+/** A changeset for one package bumps all packages, because they share one version. */
 async function bump(): Promise<string> {
   const before = manifestOf('select').version;
   writeFileSync(join(copy, '.changeset/rehearsal.md'), `---\n'@quiesce/select': minor\n---\n\nA rehearsal.\n`);
@@ -138,7 +138,7 @@ async function bump(): Promise<string> {
   return version;
 }
 
-/** Without provenance, which only a build server can vouch for. Any token will do: who may publish is not rehearsed. */
+/** Without provenance, which only a build server can attest. Any token works, because permissions are not rehearsed. */
 async function publish(url: string): Promise<void> {
   const args = pnpm('--recursive', 'publish', '--no-git-checks', '--provenance=false', `--registry=${url}`);
   await run('npm', args, copy, { [`npm_config_${url.replace('http:', '')}:_authToken`]: 'rehearsal' });
@@ -149,13 +149,13 @@ async function publish(url: string): Promise<void> {
 
 interface Manager {
   readonly name: string;
-  /** The files that tell it about the registry. */
+  /** Files that configure the manager for the registry. */
   readonly files: Record<string, string>;
   readonly install: readonly string[];
   readonly run: readonly string[];
 }
 
-/** The registry is told to each manager alone, not in an .npmrc: npm, which brings the others, would ask it for them. */
+/** Each manager gets the registry in its own configuration, not in an .npmrc: npm, which installs the managers, would read that too. */
 function managers(url: string): Manager[] {
   const plain = ['exec', '--', 'node', 'main.mjs'];
   const cache = (name: string): string => join(folder, 'caches', name);
@@ -198,7 +198,7 @@ function managers(url: string): Manager[] {
           enableGlobalCache: false,
           enableImmutableInstalls: false,
           enableTelemetry: false,
-          // What was published a moment ago is what this is about.
+          // The manager must accept versions that were published a moment ago.
           npmMinimalAgeGate: 0,
         }),
       },
@@ -214,7 +214,7 @@ function managers(url: string): Manager[] {
   ];
 }
 
-/** A fresh project: it wants all our packages, and runs a program that uses them. */
+/** A fresh project: it installs all packages, and runs a program that uses them. */
 async function consume(manager: Manager, version: string): Promise<string> {
   const start = performance.now();
   const project = join(folder, `with-${manager.name}`);
@@ -242,7 +242,7 @@ async function run(
 ): Promise<string> {
   const running = promisify(execFile)(file, args, {
     cwd,
-    // Not where Node would find packages of the project itself.
+    // Not in a folder where Node would find packages of the project.
     env: { ...process.env, ...env, NODE_PATH: '', NO_COLOR: '1', CI: '1', npm_config_update_notifier: 'false' },
     shell: process.platform === 'win32',
     timeout: 120_000,

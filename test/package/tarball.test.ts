@@ -15,26 +15,26 @@ describe.each(publicPackages())('the tarball of $manifest.name', (found) => {
     expect(files.filter((file) => !file.startsWith('dist/')).sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
   });
 
-  test('says which library its declarations need, in the first line of each', () => {
+  test('names the library that its declarations need, in the first line of each declaration file', () => {
     const declarations = files.filter((file) => /\.d\.c?ts$/.test(file));
     expect(declarations).not.toEqual([]);
     for (const file of declarations) expect(read(file).slice(0, reference.length), file).toBe(reference);
   });
 
-  test('exports what was built, types first, for every subpath of the workspace', () => {
+  test('exports the built files, types first, for every subpath of the workspace', () => {
     expect(JSON.stringify(packed.exports, null, 2)).toBe(
       JSON.stringify(published([...found.entries.keys(), ...found.internals.keys()]), null, 2),
     );
   });
 
-  test('depends on published versions of published packages only', () => {
+  test('depends only on published versions of published packages', () => {
     const { dependencies = {}, peerDependencies = {} } = packed;
     expect(JSON.stringify(packed)).not.toContain('workspace:');
     expect({ ...dependencies, ...peerDependencies }).not.toHaveProperty('@quiesce/internal');
     expect(packed.scripts ?? {}).toEqual({});
   });
 
-  test('has source maps that carry their sources, under relative names', () => {
+  test('has source maps that contain their sources, under relative names', () => {
     for (const file of files.filter((name) => name.endsWith('.map'))) {
       const map = JSON.parse(read(file)) as { sources: string[]; sourcesContent?: (string | null)[] };
       for (const source of map.sources) expect(source).toMatch(/^\.\.\/(src|\.\.\/internal\/src)\//);
@@ -52,7 +52,7 @@ describe.each(publicPackages())('the tarball of $manifest.name', (found) => {
   });
 });
 
-/** What `publishConfig.exports` has to be. */
+/** Returns the expected `publishConfig.exports`. */
 function published(subpaths: string[]): object {
   const of = (output: string) => ({
     import: { types: `./dist/${output}.d.ts`, default: `./dist/${output}.js` },

@@ -1,11 +1,11 @@
-// A bundler leaves out every class that a program does not use: nothing at the top level of a package has side effects.
+// A bundler drops every class that a program does not use: the top level of a package has no side effects.
 import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 import { publicPackages } from './packages.ts';
 
 const everywhere = publicPackages().filter(({ entries }) => entries.has('.'));
 
-test.each(everywhere)('of $folder no class is left when nothing is used', async ({ directory }) => {
+test.each(everywhere)('an unused $folder leaves no class in the bundle', async ({ directory }) => {
   const { outputFiles } = await build({
     stdin: { contents: `import '${directory}/dist/index.js';`, resolveDir: directory },
     bundle: true,

@@ -1,10 +1,10 @@
-// How one package is built: ESM, CJS and both kinds of declarations. It runs in the package's folder and derives its
-// entries from the `exports` there, so that a new subpath needs nothing here.
+// Builds one package: ESM, CJS and the declarations of both. It runs in the package's folder and takes the
+// entries from `exports`, so that a new subpath needs no change here.
 import { basename } from 'node:path';
 import { defineConfig, type Options } from 'tsup';
 import { nodeOnly, outputName, readPackage, root } from './packages.ts';
 
-/** It is never published: the token's package contains it, and gives it to the others. */
+/** Never published: the package of the token contains it, and passes it on to the other packages. */
 const internal = '@quiesce/internal';
 const home = '@quiesce/cancellation-token';
 
@@ -15,8 +15,8 @@ const configuration = nodeOnly(found).length > 0 ? 'node' : 'everywhere';
 type Plugin = NonNullable<Options['plugins']>[number];
 
 /**
- * esbuild renames a class whose static fields refer to it, `class _Sender`, and that is the name that errors, logs and stacks
- * show. Inside such a class the name that it had means the same.
+ * esbuild renames a class whose static fields refer to it, to `class _Sender`. Errors, logs and stacks would show that
+ * name. Inside such a class the original name has the same meaning.
  */
 const classNames: Plugin = {
   name: 'class-names',
@@ -46,16 +46,16 @@ export default defineConfig({
   format: ['esm', 'cjs'],
   target: 'es2022',
   platform: 'neutral',
-  // What runs on Node only says so; Deno knows Node's modules by this name alone.
+  // Entries for Node only import `node:` names, because Deno knows Node's modules by these names alone.
   removeNodeProtocol: false,
   sourcemap: true,
   clean: true,
   plugins: [classNames],
-  // Two entries of one package share their modules, or what has identity would exist twice.
+  // Two entries of one package share their modules. A second copy of a class would break `instanceof`.
   splitting: true,
-  // Only Rollup, which this calls in, splits CommonJS and leaves classes as they are.
+  // Only Rollup, which `treeshake` enables, splits CommonJS and leaves classes unchanged.
   treeshake: true,
-  // An entry may also import another one of its package by name, as its users do.
+  // An entry may import another entry of its package by name, as users do.
   external: [manifest.name, /^node:/],
   noExternal: [internal],
   esbuildPlugins: manifest.name === home ? [] : [shared],
@@ -65,12 +65,13 @@ export default defineConfig({
     compilerOptions: {
       stripInternal: true,
       incremental: false,
-      // Matters of style, which `npm run check` reports: a build may have unused imports for an hour.
+      // Rules of style, which `npm run check` reports: a build may have unused imports for a while.
       isolatedDeclarations: false,
       noUnusedLocals: false,
       noUnusedParameters: false,
       // tsup sets `baseUrl`, which TypeScript 6 calls deprecated.
-      ignoreDeprecations: '6.0',
+      ignoreDeprecations:
+        'A module that is found through node_modules stays an import in the declarations; one that is found by path is inlined.',
       // What is found through node_modules stays an import in the declarations; what is found by path is inlined.
       paths: { [internal]: [`${root}packages/internal/src/index.ts`] },
     },

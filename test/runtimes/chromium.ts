@@ -1,7 +1,7 @@
-// Where Chromium is, and how it is started.
+// Finds Chromium, and the arguments that start it.
 import { spawnSync } from 'node:child_process';
 
-/** Where distributions install it, when CHROMIUM does not name a path. */
+/** Where distributions install it. CHROMIUM names another path. */
 const usual = ['chromium', 'chromium-browser', 'google-chrome'];
 
 export function chromiumPath(): string {

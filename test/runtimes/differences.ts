@@ -1,19 +1,19 @@
-// Where a runtime does something else than Node and our tests say what Node does. Each has its reason here and is told in
-// docs/runtimes.md. A test that is listed is run all the same: when it passes, its line has to go.
+// Known differences between runtimes and Node, each with its reason. docs/runtimes.md explains them.
+// A listed test still runs on the runtime. When it passes, its entry has to go.
 import type { Result } from './reporter.ts';
 
-/** Tests that fail on some runtimes for a reason that we know. */
+/** Tests that fail on some runtimes for a known reason. */
 interface Difference {
   /** The ids of the runtimes. */
   on: readonly string[];
   /** From the root of the clone. */
   file: string;
-  /** The name of the test begins with this. */
+  /** The start of the test's name. */
   name: string;
-  /** What the error says, where another one would be a mistake of ours. */
+  /** The expected error. Any other error is a mistake of this project. */
   error?: RegExp;
   why: string;
-  /** It depends on chance whether they fail: passing is no reason to take the line out. */
+  /** Whether the failure depends on chance. A test that passes is no reason to remove the entry then. */
   sometimes?: true;
 }
 
@@ -22,20 +22,20 @@ export const differences: readonly Difference[] = [
     on: ['page', 'worker'],
     file: 'packages/cancellation-token/test/clock.test.ts',
     name: 'a timer of the system clock > holds the process',
-    why: 'a timer holds nothing where there is no process',
+    why: 'a timer cannot hold a process where there is none',
   },
   {
     on: ['bun', 'workerd'],
     file: 'packages/cancellation-token/test/signal.test.ts',
     name: 'fetch rejects with the default reason',
-    why: 'fetch of a data: URL does not look at its signal',
+    why: 'fetch of a data: URL ignores its signal',
   },
   {
     on: ['bun', 'deno'],
     file: 'packages/cancellation-token/test/signal.test.ts',
     name: 'twenty listeners are no reason',
     error: /expected "emitWarning" to be called once, but got 0 times/,
-    why: 'no target warns of many listeners, so there is nothing to tell',
+    why: 'no target warns of many listeners',
   },
   {
     on: ['bun'],
@@ -59,30 +59,30 @@ export const differences: readonly Difference[] = [
   {
     on: ['bun'],
     file: 'packages/worker-pool/test/threads.test.ts',
-    name: 'work in a thread > that waits for events is woken by one',
+    name: 'work in a thread > is woken by an event',
     error: /expected Error: gave up/,
     why: 'an error that is sent to another thread loses its cause',
   },
   {
     on: ['bun'],
     file: 'packages/worker-pool/test/child-process.test.ts',
-    name: 'a child process > is still held by its own listeners',
+    name: 'a child process > is still held by its own message listeners',
     error: /timed out/,
-    why: 'listeners for messages of the parent and an unreferenced channel do not agree on who holds the process',
+    why: 'message listeners do not hold the process when the channel to the parent is unreferenced',
   },
   {
     on: ['bun'],
     file: 'packages/worker-pool/test/worker-pool.test.ts',
     name: 'a job > holds the process until its time limit',
     error: /expected \+0 to be 1/,
-    why: 'process.getActiveResourcesInfo tells of nothing',
+    why: 'process.getActiveResourcesInfo returns nothing',
   },
   {
     on: ['bun'],
     file: 'packages/select/test/kinds.leak.ts',
     name: 'Promise.race on any of them does leak',
     error: /to be greater than/,
-    why: 'what Promise.race leaks is less than in V8, of which the test says how much it is at least',
+    why: 'Promise.race leaks less than in V8, where the test has its lower bound from',
   },
   {
     on: ['bun'],
@@ -96,7 +96,7 @@ export const differences: readonly Difference[] = [
       file: 'packages/cancellation-token/test/hostile.test.ts',
       name,
       error: /prev\.next = next|Maximum call stack/,
-      why: 'code that JavaScriptCore has optimised meanwhile needs more of the stack than we ask for',
+      why: 'code that JavaScriptCore has optimised needs more of the stack than is reserved',
       sometimes: true,
     }),
   ),
@@ -104,7 +104,7 @@ export const differences: readonly Difference[] = [
     on: ['workerd'],
     file: 'packages/cancellation-token/test/clones.test.ts',
     name: 'a reason survives the way to a worker',
-    why: 'structuredClone keeps every property of an error, so that it is still known for a cancellation',
+    why: 'structuredClone keeps every property of an error, so it is still recognised as a cancellation',
   },
   ...[
     ['packages/cancellation-token/test/tree.leak.ts', 'a registration that is held does not keep its callback'],
@@ -128,12 +128,12 @@ export const differences: readonly Difference[] = [
     why: 'Chromium reads the stack conservatively for its own objects: a few of many signals outlive a collection',
     sometimes: true,
   },
-  ...['serves more queries', 'lets a query that is under way end', 'behind a pool of workers'].map(
+  ...['serves more queries', 'lets a running query finish', 'keeps each acknowledged job exactly once'].map(
     (name): Difference => ({
       on: ['deno'],
       file: 'packages/worker-pool/test/postgres.test.ts',
       name: `a pool of PostgreSQL connections > ${name}`,
-      why: 'the driver tells of the end of a connection after it has fulfilled the promise for it',
+      why: 'the driver emits the end of a connection after it has fulfilled the promise of the end',
     }),
   ),
   ...['events.once > rejects', 'events.on > rejects', 'events.on gives what had come'].map(
@@ -152,7 +152,7 @@ export const differences: readonly Difference[] = [
   },
 ];
 
-/** Returns what a result counts as: a test that fails by a known difference is skipped, and one that no longer does fails. */
+/** Returns the state of a result: a test that fails by a known difference is skipped, and one that passes in spite of it fails. */
 export function judge(id: string, result: Result, known: readonly Difference[] = differences): Result {
   const found = known.find(
     ({ on, file, name }) => on.includes(id) && result.file === file && result.name.startsWith(name),

@@ -1,4 +1,4 @@
-// Writes what came out into docs/runtimes.md: the lines of the runtimes that ran, and why they skipped what they skipped.
+// Writes results into docs/runtimes.md: the rows of the runtimes that ran, and the reasons for skipped tests.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../package/packages.ts';
@@ -8,7 +8,7 @@ import { aligned, cellsOf, head, reasonsOf } from './table.ts';
 
 const page = join(root, 'docs/runtimes.md');
 
-/** What stands in the page between two marks, which are comments: `<!-- id -->` and `<!-- /id -->`. */
+/** Returns the text of the page between two marks, which are comments: `<!-- id -->` and `<!-- /id -->`. */
 function between(id: string): RegExp {
   return new RegExp(`(<!-- ${id} -->\n\n)([\\s\\S]*?)(\n\n<!-- /${id} -->)`);
 }
@@ -20,7 +20,7 @@ function read(text: string, id: string): string {
   return found;
 }
 
-/** The lines of the table without its head, as cells. */
+/** Returns the rows of the table without its head, as cells. */
 export function rowsOnPage(text: string = readFileSync(page, 'utf8')): string[][] {
   const lines = read(text, 'table').split('\n').slice(2);
   return lines.map((line) =>
@@ -31,7 +31,7 @@ export function rowsOnPage(text: string = readFileSync(page, 'utf8')): string[][
   );
 }
 
-/** Why a runtime skipped tests, with how many, as the page says. */
+/** Returns the reasons for skipped tests of a runtime, with their numbers, in the form of the page. */
 export function reasonsOnPage(id: string, text: string = readFileSync(page, 'utf8')): { count: number; why: string }[] {
   return read(text, `skipped ${id}`)
     .split('\n')
@@ -39,7 +39,7 @@ export function reasonsOnPage(id: string, text: string = readFileSync(page, 'utf
     .map((match) => ({ count: Number(match?.[1] ?? 0), why: match?.[2] ?? '' }));
 }
 
-/** Puts each row in the place of the one that its runtime has; what did not run stays as it is. */
+/** Replaces the rows of the runtimes that ran. The other rows stay. */
 export function writePage(rows: readonly Row[], date: string): void {
   let text = readFileSync(page, 'utf8');
   const cells = rowsOnPage(text);

@@ -1,4 +1,4 @@
-// Runtimes from the npm registry, each in a folder of the clone that git ignores; what is there is not fetched again.
+// Installs runtimes from the npm registry, each in a folder of the clone that git ignores. Installed versions stay there.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,8 +8,8 @@ const windows = process.platform === 'win32';
 const { platform, arch } = process;
 
 /**
- * The packages that hold the binaries for this kind of machine. They are what `node`, `bun` and `deno` would fetch,
- * but some of those do it in an install script, which package managers rightly do not run unasked.
+ * The packages that contain the binaries for this kind of machine. `node`, `bun` and `deno` would download the same ones,
+ * but some do so in an install script, which package managers do not run without permission.
  */
 const packages = {
   node: () => {
@@ -30,10 +30,10 @@ const packages = {
 };
 
 /**
- * @param runtime which one
- * @param range of versions, as npm reads it
- * @returns the path of the binary, downloaded when it is not there yet
- * @throws Error when it cannot be had
+ * @param runtime the runtime
+ * @param range the range of versions, in npm's syntax
+ * @returns the path of the binary; downloads it when it is missing
+ * @throws Error when it cannot be downloaded
  */
 export function install(runtime: keyof typeof packages, range: string): string {
   const { name, binary } = packages[runtime]();
@@ -41,7 +41,7 @@ export function install(runtime: keyof typeof packages, range: string): string {
   const path = join(folder, 'node_modules', name, binary);
   if (existsSync(path)) return path;
   mkdirSync(folder, { recursive: true });
-  // A package.json of its own keeps npm from taking the clone for the place to install into.
+  // A package.json in the folder keeps npm from installing into the clone.
   if (readdirSync(folder).length === 0) writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
   const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
   const { status, stderr } = spawnSync('npm', ['install', ...quiet, `${name}@${range}`], {
@@ -53,7 +53,7 @@ export function install(runtime: keyof typeof packages, range: string): string {
   throw new Error(`npm could not install ${name}@${range}: ${stderr.trim().split('\n')[0]}`);
 }
 
-/** The newest Node of a major version; this one, if it is of that version. */
+/** Returns the newest Node of a major version, or this Node when it has that version. */
 export function nodeOf(major: number): string {
   return process.versions.node.startsWith(`${major}.`) ? process.execPath : install('node', `^${major}`);
 }

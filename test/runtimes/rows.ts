@@ -1,4 +1,4 @@
-// One line of the table: a runtime, with the results of all of its tests.
+// One row of the table: a runtime, with the results of all its tests.
 import { ofFile, outside, type Result } from './reporter.ts';
 
 export interface Row {
@@ -8,13 +8,13 @@ export interface Row {
   /** Whether `using` is the runtime's own. */
   using: 'native' | 'lowered';
   tests: Result[];
-  /** Why no test ran. */
+  /** Why no test ran, or `undefined`. */
   broken?: string;
 }
 
 /**
- * Adds a failure for each file that has not as many tests on a runtime as on the first one. A test that a runtime does not
- * declare would otherwise be neither skipped nor counted.
+ * Adds a failure for each file that has fewer or more tests on a runtime than on the first one. A test that a runtime does
+ * not declare would otherwise be neither skipped nor counted.
  */
 export function holdToFirst([first, ...others]: readonly Row[]): void {
   if (first === undefined) return;

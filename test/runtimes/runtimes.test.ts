@@ -1,4 +1,4 @@
-// The results of a runtime: no test may pass, or be left out, without having been seen.
+// The results of a runtime: a test must not pass or disappear unnoticed.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { differences, judge } from './differences.ts';
 import { outside, type Report, type Result } from './reporter.ts';
 import { holdToFirst, type Row } from './rows.ts';
 
-// vitest runs in a child process, which takes long on a busy machine.
+// vitest runs in a child process, which is slow on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
 
 /** Runs the fixtures with the stand-ins of a runtime. */
@@ -25,7 +25,7 @@ async function run(id: string): Promise<Report> {
   return JSON.parse(readFileSync(report, 'utf8')) as Report;
 }
 
-/** The result of each test of a fixture; the error's first line where it failed. */
+/** Returns the result of each test of a fixture, with the first line of the error of a failed test. */
 function told({ results }: Report, fixture: string): Record<string, string> {
   return Object.fromEntries(
     results
@@ -38,40 +38,40 @@ const always = {
   passes: 'passed',
   fails: 'failed AssertionError: expected 1 to be 2 // Object.is equality',
   'reads a file that it names': 'passed',
-  'is left out by itself': 'skipped the test skips itself here',
+  'is skipped': 'skipped the test skips itself here',
   'knows spies and timers': 'passed',
   'a suite whose hook fails > has tests': 'failed Error: no hook',
   disposes: 'passed',
-  'lets go of a rejection': 'passed',
-  '(outside of its tests)': 'failed Error: nobody caught this',
+  'leaves a rejection unhandled': 'passed',
+  '(outside of its tests)': 'failed Error: uncaught',
 };
 
 describe('a report', () => {
-  it('has every test where there is Node, and errors outside of tests', async () => {
+  it('contains every test on Node, and errors outside of tests', async () => {
     const report = await run('20');
     expect(report.hasFailed).toBe(true);
     expect(told(report, 'sample')).toEqual({
       ...always,
-      'needs what is not everywhere': 'passed',
-      'hides that it needs it': 'passed',
-      'a suite whose hook needs it > has tests': 'passed',
+      'needs a missing feature': 'passed',
+      'hides the error of a missing feature': 'passed',
+      'a suite whose hook needs a missing feature > has tests': 'passed',
     });
   });
 
-  it('skips a test with the name of what its runtime lacks, also when the test hides that', async () => {
+  it('skips a test with the name of the missing feature, also when the test hides the error', async () => {
     const report = await run('page');
     expect(told(report, 'sample')).toEqual({
       ...always,
-      'needs what is not everywhere': 'skipped needs node:async_hooks',
-      'hides that it needs it': 'skipped needs node:fs',
-      'a suite whose hook needs it > has tests': 'skipped needs node:fs',
+      'needs a missing feature': 'skipped needs node:async_hooks',
+      'hides the error of a missing feature': 'skipped needs node:fs',
+      'a suite whose hook needs a missing feature > has tests': 'skipped needs node:fs',
     });
     expect(told(report, 'broken')).toEqual({ '(the file)': 'failed Error: its own mistake' });
   });
 });
 
 describe('a row of the table', () => {
-  it('fails where a file has fewer tests than on the first runtime', () => {
+  it('fails a file that has fewer tests than on the first runtime', () => {
     const row = (name: string, ...names: string[]): Row => ({
       id: name,
       name,
@@ -94,7 +94,7 @@ describe('a known difference', () => {
     expect(judge('bun', failed, [known])).toMatchObject({ state: 'skipped', why: 'bun: it does' });
   });
 
-  it('does not skip a test that fails with another error than the one it names', () => {
+  it('does not skip a test that fails with another error', () => {
     const narrow = { ...known, error: /differs/ };
     expect(judge('bun', { ...failed, why: 'Error: it differs' }, [narrow]).state).toBe('skipped');
     expect(judge('bun', { ...failed, why: 'Error: something else' }, [narrow]).state).toBe('failed');
@@ -111,9 +111,9 @@ describe('a known difference', () => {
     expect(judge('deno', failed, [known])).toBe(failed);
   });
 
-  it.each(differences)('names a test that exists: $file, $name', ({ file, name }) => {
+  it.each(differences)('names an existing test: $file, $name', ({ file, name }) => {
     const source = readFileSync(join(root, file), 'utf8');
-    // Only the beginning of the last name is literal in the source: suites come before it, and tables fill in the rest.
+    // Only the start of the last name is literal in the source: suites come before it, and tables fill in the end.
     if (name !== outside) expect(source).toContain(name.split(' > ').at(-1));
   });
 });

@@ -1,17 +1,17 @@
-// The runtimes, in the order of the table, and how vitest runs on each.
+// The runtimes, in the order of the table, and the command that runs vitest on each.
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { chromiumPath } from './chromium.ts';
 import { install, nodeOf } from './install.ts';
 
-/** One line of the table. */
+/** One row of the table. */
 export interface Runtime {
   /** The argument that selects it: `npm run runtimes -- bun`. */
   id: string;
   name: string;
   /** Whether tests run with the runtime's own `using`, or with try and finally. */
   using: 'native' | 'lowered';
-  /** The command that runs vitest, followed by its arguments; installs the runtime when it is not there yet. */
+  /** Returns the command that runs vitest, followed by its arguments. Installs the runtime when it is missing. */
   command(): readonly [binary: string, ...args: string[]];
   /** Returns the version of the runtime that runs the tests. */
   version(): string;
@@ -65,7 +65,7 @@ export const runtimes: readonly Runtime[] = [
   { id: 'worker', name: 'Chromium worker', ...inChromium },
 ];
 
-/** The one that its pool for vitest depends on. */
+/** The version on which its pool for vitest depends. */
 function versionOfWorkerd(): string {
   const pool = import.meta.resolve('@cloudflare/vitest-plugin');
   const miniflare = createRequire(pool).resolve('miniflare');

@@ -1,4 +1,4 @@
-// Looks at the site in a real browser, as `npm run runtimes` does and by hand: `npx tsx test/runtimes/site.ts`. It wants
+// Checks the site in a real browser. `npm run runtimes` runs it; `npx tsx test/runtimes/site.ts` does too. It needs
 // Chromium (Debian's, or CHROMIUM=<path>), and the site that `npx tsx test/docs/site/build.ts` has built.
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -30,7 +30,7 @@ const kinds = [
   '/design.html',
 ];
 
-/** What does not hold; empty: all is well. */
+/** The problems found. */
 export async function lookAtSite(): Promise<string[]> {
   if (!existsSync(join(site, 'index.html'))) throw new Error('the site is not built: npx tsx test/docs/site/build.ts');
   mkdirSync(pictures, { recursive: true });
@@ -55,7 +55,7 @@ export async function lookAtSite(): Promise<string[]> {
   }
 }
 
-/** Every kind of page: code in colours, nothing wider than the screen, the scheme that the reader wants. */
+/** Checks each kind of page: highlighted code, nothing wider than the screen, and the reader's colour scheme. */
 function looks(browser: Browser, url: string, name: string, options: BrowserContextOptions): Promise<string[]> {
   return withPage(browser, options, async (page) => {
     const problems: string[] = [];
@@ -75,7 +75,7 @@ function looks(browser: Browser, url: string, name: string, options: BrowserCont
   });
 }
 
-/** Runs inside of the page. */
+/** Runs within the page. */
 function look(): { width: number; room: number; isDark: boolean; brightness: number; blocks: number; colours: number } {
   const words = [...document.querySelectorAll('.vp-code span[style], .vp-code span span')];
   const [red = 0, green = 0, blue = 0] = (getComputedStyle(document.body).backgroundColor.match(/\d+/g) ?? []).map(
@@ -91,7 +91,7 @@ function look(): { width: number; room: number; isDark: boolean; brightness: num
   };
 }
 
-/** Finds a name from the reference, and goes there. */
+/** Searches for a name of the reference, and opens its page. */
 async function search(page: Page, url: string): Promise<string[]> {
   await page.goto(url, { waitUntil: 'networkidle' });
   await page.locator('#local-search button').first().click();
@@ -107,7 +107,7 @@ async function search(page: Page, url: string): Promise<string[]> {
     : ['search: the first result says nothing of what was looked for'];
 }
 
-/** A page of its own; what it says on the console, and what it cannot load, is a problem. */
+/** Opens a page. Each console message and each failed request is a problem. */
 async function withPage(
   browser: Browser,
   options: BrowserContextOptions,
@@ -129,7 +129,7 @@ async function withPage(
   return [...problems, ...noise];
 }
 
-/** A web server as plain as those that serve sites. */
+/** A web server without features, like those that serve static sites. */
 async function serve(): Promise<Server> {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://site');
@@ -147,6 +147,8 @@ async function serve(): Promise<Server> {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const problems = await lookAtSite();
   for (const problem of problems) console.log(`  ${problem}`);
-  console.log(problems.length === 0 ? `  the site is well; pictures in ${pictures}` : `  ${problems.length} problems`);
+  console.log(
+    problems.length === 0 ? `  no problems found; screenshots are in ${pictures}` : `  ${problems.length} problems`,
+  );
   process.exitCode = problems.length === 0 ? 0 : 1;
 }

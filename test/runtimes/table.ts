@@ -1,13 +1,13 @@
-// The table, as Markdown: for the terminal and for docs/runtimes.md.
+// Makes the table in Markdown, for the terminal and for docs/runtimes.md.
 import type { Result } from './reporter.ts';
 import type { Row } from './rows.ts';
 
 export const head: readonly string[] = ['runtime', 'version', '`using`', 'passed', 'failed', 'skipped'];
 
-/** The first of these are words, all others numbers or dates. */
+/** The first columns hold words, the others numbers or dates. */
 const words = 3;
 
-/** One line for each runtime. */
+/** One row for each runtime. */
 export function tableOf(rows: readonly Row[]): string {
   return aligned(head, rows.map(cellsOf));
 }
@@ -33,7 +33,7 @@ export function aligned(titles: readonly string[], rows: readonly (readonly stri
   return [line(titles), line(rule), ...rows.map(line)].join('\n');
 }
 
-/** Why tests were skipped, with how many, the most frequent first. */
+/** Returns the reasons for skipped tests, with their numbers, the most frequent one first. */
 export function reasonsOf({ tests }: Row): Map<string, number> {
   const reasons = new Map<string, number>();
   for (const { state, why } of tests) {

@@ -1,4 +1,4 @@
-// vitest's configuration for the runtime that QUIESCE_RUNTIME names. The tests import what `npm run build` has built.
+// The configuration of vitest for the runtime that QUIESCE_RUNTIME names. The tests import the files that `npm run build` has built.
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig } from 'vitest/config';
@@ -18,7 +18,7 @@ const isQuick = process.env['QUIESCE_QUICK'] === '1';
 const unit = isQuick ? [quick] : [...suites.unit, ...suites.conformance];
 const exclude = isQuick ? ['**/*.slow.test.ts'] : [];
 
-/** Tests that send signals to their own process or set its exit code, which a thread cannot; one that loads a package anew. */
+/** Tests that send signals to their process or set its exit code, which a thread cannot, and one that loads a package again. */
 const ownProcess = [
   'packages/http-drain/test/elsewhere.slow.test.ts',
   'packages/select/test/cooperation.test.ts',

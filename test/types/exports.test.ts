@@ -1,4 +1,4 @@
-// Every name that users can import, in one file: a change of the vocabulary is seen in its diff.
+// Lists every name that users can import in one file. A change of the vocabulary is visible in its diff.
 import ts from 'typescript';
 import { expect, test } from 'vitest';
 import { publicPackages, root } from '../package/packages.ts';

@@ -1,5 +1,5 @@
-// Every handle of every package: a method that is called without its handle says how to call it, and writes nothing elsewhere;
-// `console.log` and `JSON.stringify` show facts, and neither internals nor values.
+// Tests every handle of every package. A method that is called without its handle throws an error that shows the right call, and
+// changes nothing. `console.log` and `JSON.stringify` show facts, and neither internals nor values.
 import { createServer } from 'node:http';
 import { inspect } from 'node:util';
 import { broadcast } from '@quiesce/broadcast-channel';
@@ -26,7 +26,7 @@ import { describe, expect, it } from 'vitest';
 
 const SECRET = 'a secret that only the receiver may see';
 
-/** One of each handle. */
+/** One instance of each handle. */
 async function handles(): Promise<Record<string, object>> {
   const clock = new VirtualClock();
   const token = new CancellationToken({ name: 'request' });
@@ -68,7 +68,7 @@ async function handles(): Promise<Record<string, object>> {
   };
 }
 
-/** The methods that users see: not those of the source protocol, and none that is marked as internal in the sources. */
+/** The methods that users see: without those of the source protocol, and without those that the sources mark as internal. */
 const protocol = ['poll', 'park', 'unpark', 'constructor', 'then', 'toJSON'];
 const internal = [
   'start',
@@ -97,7 +97,7 @@ const all = await handles();
 
 describe.each(Object.entries(all))('%s', (_, handle) => {
   it.each(methodsOf(handle))(
-    '%s, called without its handle, says how to call it and writes nothing',
+    '%s, called without its handle, throws an error that shows the right call, and changes nothing',
     async (name, method) => {
       for (const on of [undefined, {}, new EventTarget()]) {
         const before = on === undefined ? [] : Reflect.ownKeys(on);

@@ -24,7 +24,7 @@ describe.each(publicPackages())('$manifest.name', (found) => {
     if (compiledForNode.length > 0) expect(manifest.engines?.node).toBeDefined();
   });
 
-  it('asks for the modules in `nodeIfThere` by `getBuiltinModule?.`, and for no others', () => {
+  it('gets the modules in `nodeIfThere` with `getBuiltinModule?.`, and no others', () => {
     const asked = sources.flatMap((file) =>
       [...readFileSync(file, 'utf8').matchAll(/getBuiltinModule(?!\?: )(?:\?\.\('([\w:/]+)'\))?/g)].map(
         ([, module]) => module ?? `something in ${relative(root, file)}`,

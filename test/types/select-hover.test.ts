@@ -1,5 +1,5 @@
-// What an editor shows, asked of TypeScript's language service: a union that one can read, not a tower of helper types, and
-// of the common mistakes a message that says what is wrong.
+// Tests the hover texts and messages of an editor, through TypeScript's language service: a readable union instead of nested
+// helper types, and a helpful message for common mistakes.
 import { join } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
@@ -41,14 +41,14 @@ function write(program: string): void {
   version++;
 }
 
-/** What is shown above \`what\`, in one line. */
+/** Returns the hover text above `what`, in one line. */
 function hover(program: string, what: string): string {
   write(program);
   const info = service.getQuickInfoAtPosition(file, text.lastIndexOf(what));
   return ts.displayPartsToString(info?.displayParts).replaceAll(/\s+/g, ' ');
 }
 
-/** What the compiler says about a program. */
+/** Returns the compiler's messages about a program. */
 function messages(program: string): string[] {
   write(program);
   return service
@@ -77,7 +77,7 @@ describe('hovering over', () => {
     );
   });
 
-  test('that of trySelect, biased and selectEach, too', () => {
+  test('the outcome of trySelect, biased and selectEach shows the same', () => {
     expect(hover('const outcome = trySelect({ job: rx });', 'outcome')).toBe(
       `const outcome: ${one('job', 'number')} | undefined`,
     );
@@ -89,13 +89,13 @@ describe('hovering over', () => {
     );
   });
 
-  test('a value behind a case shows its type alone', () => {
+  test('a value inside a case shows only its type', () => {
     const program = `const outcome = await select({ job: rx, tick: sleep(1) });
       if (outcome.branch === 'job') outcome.value;`;
     expect(hover(program, 'value')).toBe('(property) value: number');
   });
 
-  test('what timeout gives shows the value', () => {
+  test('the result of timeout shows the value', () => {
     expect(hover("const answer = await timeout(5, async () => 'text');", 'answer')).toBe('const answer: string');
   });
 });
@@ -122,12 +122,12 @@ describe('the message of', () => {
     expect(messages(program)).toEqual([expected]);
   });
 
-  test('a promise in trySelect', () => {
+  test('a promise in trySelect names the promise', () => {
     const [message] = messages('trySelect({ job: Promise.resolve(1) });');
     expect(message?.split('\n')[0]).toBe("Type 'Promise<number>' is not assignable to type 'ReadyBranch'.");
   });
 
-  test('nothing, for a switch that handles every branch and returns', () => {
+  test('a switch that handles every branch and returns is absent', () => {
     const program = `async function all(): Promise<number> {
       const outcome = await select({ job: rx, stopped: token });
       switch (outcome.branch) { case 'job': return outcome.value; case 'stopped': return 0; }

@@ -1,5 +1,5 @@
-// Type tests: packages/*/test/*.test-d.ts are compiled and never run. What has to be rejected stands below
-// `// @ts-expect-error <part of the message>`: `tsc -b` sees to it that there is an error, this file that it is the right one.
+// Type tests: packages/*/test/*.test-d.ts are compiled and never run. A line that must be rejected follows
+// `// @ts-expect-error <part of the message>`. `tsc -b` checks that there is an error; this file checks that it is the right one.
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import ts from 'typescript';
@@ -11,9 +11,9 @@ const directive = '@ts-expect-error';
 interface TypeTest {
   name: string;
   path: string;
-  /** What the compiler has to say, by line, counted from 1. */
+  /** The expected messages of the compiler, by line, counted from 1. */
   expected: Map<number, string>;
-  /** What it says. */
+  /** The message. */
   found: Map<number, string>;
 }
 
@@ -21,11 +21,11 @@ const tests = compile(
   ts.sys.readDirectory(join(root, 'packages'), ['.ts'], ['**/node_modules'], ['*/test/**/*.test-d.ts']),
 );
 
-test('there are type tests', () => {
+test('type tests exist', () => {
   expect(tests).not.toEqual([]);
 });
 
-test.each(tests)('$name compiles, but for the lines that must not', ({ expected, found }) => {
+test.each(tests)('$name compiles, apart from the lines that must be rejected', ({ expected, found }) => {
   expect(
     [...found].filter(([line]) => !expected.has(line)).map(([line, message]) => `line ${line}: ${message}`),
   ).toEqual([]);
@@ -42,7 +42,7 @@ function compile(paths: string[]): TypeTest[] {
   const tests = paths.sort().map(read);
   const host = ts.createCompilerHost(options());
   const readSource = host.readFile;
-  // The directive is made unknown, and no character moves: the errors that it hides come out where they are.
+  // Disables the directive without moving a character, so that the hidden errors appear at their lines.
   host.readFile = (file) => {
     const text = readSource(file);
     return file.endsWith('.test-d.ts') ? text?.replaceAll(directive, '@ts-must-complain') : text;

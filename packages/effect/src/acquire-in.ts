@@ -5,36 +5,39 @@ import { Context, Effect, Scope as EffectScope, Exit } from 'effect';
 import { errorFromCause, failuresOf, interruption } from './cause.ts';
 import { runEffect } from './run-effect.ts';
 
-/** How an Effect is acquired. */
+/** Options for `acquireIn`. */
 export interface AcquireOptions {
-  /** How `tree()` and error texts call the task and its cleanup; default: `acquireIn`. */
+  /** Name of the task and its cleanup in `tree()` and error texts. Default: `acquireIn`. */
   readonly name?: string | undefined;
 }
 
-/** The same where the Effect needs services. */
+/** Options for `acquireIn` when the Effect needs services. */
 export interface AcquireWithOptions<R> extends AcquireOptions {
-  /** The services, such as `Effect.context()` gives; its own scope is not one of them. */
+  /** The services, such as `Effect.context()` returns, without the scope that `acquireIn` provides. */
   readonly context: Context.Context<R>;
 }
 
 /**
- * Acquires in Effect and releases at the end of a Quiesce scope: in its place among the cleanups, untouched by
- * cancellation.
+ * Acquires a resource with an Effect, and releases it at the end of a Quiesce scope. A cancellation does not interrupt the
+ * release.
  *
- * **Timing.** Starts synchronously. The place among the cleanups is that of the arrival; the Effect's own finalizers run
- * there, in their order. They get the exit that the scope has: what failed first, an interruption with its reason, or a
- * success.
+ * Use it in promise code that needs a resource of an Effect. In an Effect that needs a Quiesce scope, use
+ * {@link openScope}.
  *
- * **Cancel safety.** Cancelled or failed while it acquires, what it had acquired so far is released at once, and awaited by
- * the scope.
+ * **Timing.** Starts synchronously. The release is registered among the cleanups of the scope when the resource arrives. It
+ * runs the finalizers of the Effect in their order. The finalizers receive the exit of the scope: its first failure, an
+ * interruption with its reason, or a success.
+ *
+ * **Cancel safety.** When the acquisition is cancelled or fails, the resources acquired so far are released at once, and
+ * the scope awaits that.
  *
  * @param s the scope that releases
- * @param effect what to acquire; it may need a `Scope`
- * @param options `name`; `context`, where the Effect needs other services
- * @returns a task with what was acquired, as `s.use`: its failure belongs to whoever awaits it, and is thrown at the scope's
- *   end if nobody did. What finalizers fail with are failures of the scope, each one of them
+ * @param effect acquires the resource; it may need a `Scope`
+ * @param options `name`; `context`, when the Effect needs other services
+ * @returns a task with the resource, as `s.use` returns. The task's failure goes to the code that awaits it; when none does,
+ *   the scope throws it at its end. Each failure of a finalizer is a failure of the scope
  * @throws ClosedError when the scope has ended
- * @see {@link openScope}, the other way round
+ * @see {@link openScope} for the opposite direction
  * @example
  * ```ts
  * import { Effect } from 'effect';
@@ -72,19 +75,19 @@ export function acquireIn<A, E>(
     const acquiring = Effect.onExit(Effect.provideService(effect, EffectScope.Scope, held), (exit) =>
       Exit.isFailure(exit) ? EffectScope.close(held, exit) : Effect.void,
     );
-    // In a box: a thenable is followed when its release is in its place, since it may reject, or never settle.
+    // In an object: a thenable may reject or never settle, so it is followed only after its release is registered.
     const { value } = await runEffect(
       Effect.map(acquiring, (value) => ({ value })),
       { signal, context },
     );
-    await keep(s, held, name);
+    await registerRelease(s, held, name);
     return value;
   };
   return s.spawn(work, { name, onFailure: 'isolate' }) as Task<Awaited<A>>;
 }
 
-/** Hands what was acquired to the scope; one that has given up on us has no place for it. */
-async function keep(s: Scope, held: EffectScope.Closeable, name: string): Promise<void> {
+/** Registers the release with the scope. A scope that has given up on this task refuses it: then releases at once. */
+async function registerRelease(s: Scope, held: EffectScope.Closeable, name: string): Promise<void> {
   try {
     s.defer(() => release(s, held, name), { name });
   } catch (error) {
@@ -94,7 +97,7 @@ async function keep(s: Scope, held: EffectScope.Closeable, name: string): Promis
   }
 }
 
-/** Closes the Effect's scope in a cleanup of ours. Each failure is one of ours, in Effect's order. */
+/** Closes the scope of the Effect in a cleanup. Each failure becomes a failure of the Quiesce scope, in order. */
 async function release(s: Scope, held: EffectScope.Closeable, name: string): Promise<void> {
   const exit = await Effect.runPromiseExit(EffectScope.close(held, exitOf(s)), { uninterruptible: true });
   if (Exit.isSuccess(exit)) return;
@@ -102,16 +105,16 @@ async function release(s: Scope, held: EffectScope.Closeable, name: string): Pro
   if (failures.length === 0) return;
   const [first, ...others] = failures;
   try {
-    // Cleanups that are registered now run next, the last one first.
+    // Cleanups that are registered here run next, last in, first out.
     for (const error of others.reverse()) s.defer(() => Promise.reject(error), { name });
   } catch {
-    // The scope has given up on us, and reports what we throw.
+    // The scope has given up on this cleanup, and reports the error that it throws.
     throw errorFromCause(exit.cause);
   }
   throw first;
 }
 
-/** What the Effect's finalizers are told of how the scope has ended. */
+/** Returns the exit of the scope, for the finalizers of the Effect. */
 function exitOf({ token }: Scope): Exit.Exit<void, unknown> {
   if (!token.isCancelled) return Exit.void;
   const { reason } = token;

@@ -3,34 +3,34 @@ import { isNamed } from '@quiesce/internal';
 import { Cause, Context } from 'effect';
 import { CauseError } from './errors.ts';
 
-/** What a token's cancellation leaves on the interruption that it brings about. */
-interface Why {
+/** The annotation on an interruption that a token's cancellation caused. */
+interface Origin {
   readonly reason: unknown;
 }
 
-/** The key of the annotation; by name, so that a second copy of this package understands it. */
-const Why: Context.Service<Why, Why> = /* @__PURE__ */ Context.Service<Why>('@quiesce/effect/Why');
+/** The key of the annotation. It is found by name, so that a second copy of this package understands it. */
+const Origin: Context.Service<Origin, Origin> = /* @__PURE__ */ Context.Service<Origin>('@quiesce/effect/Why');
 
-/** An interruption's annotations that carry why: for `fiber.interruptUnsafe`. */
+/** Makes the annotations that carry a reason, for `fiber.interruptUnsafe`. */
 export function annotationsOf(reason: unknown): Context.Context<never> {
-  return Context.make(Why, { reason }) as Context.Context<never>;
+  return Context.make(Origin, { reason }) as Context.Context<never>;
 }
 
-/** An interruption that carries why. */
+/** Makes an interruption that carries a reason. */
 export function interruption(reason: unknown): Cause.Cause<never> {
   return Cause.annotate(Cause.interrupt(), annotationsOf(reason));
 }
 
 /**
- * Why a token interrupted the fiber: the token's reason, verbatim.
+ * Returns the reason with which a token interrupted a fiber, verbatim.
  *
- * Interruptions that `runEffect`, `acquireIn` and `inFlight` bring about carry it; Effect does not pass it on to the
- * children of the interrupted fiber.
+ * Interruptions by `runEffect`, `acquireIn` and `inFlight` carry the reason. Effect does not pass it on to the children of
+ * the interrupted fiber.
  *
  * **Timing.** Synchronous.
  *
- * @param cause what a fiber ended with, such as `exit.cause`
- * @returns the reason; `undefined`: the cause holds no interruption, or none that came from a token
+ * @param cause the cause with which a fiber ended, such as `exit.cause`
+ * @returns the reason, or `undefined` when the cause holds no interruption that came from a token
  * @example
  * ```ts
  * import { Cause, Effect } from 'effect';
@@ -44,28 +44,28 @@ export function interruption(reason: unknown): Cause.Cause<never> {
  * ```
  */
 export function reasonFromCause(cause: Cause.Cause<unknown>): unknown {
-  return whyOf(cause)?.reason;
+  return originOf(cause)?.reason;
 }
 
-function whyOf(cause: Cause.Cause<unknown>): Why | undefined {
+function originOf(cause: Cause.Cause<unknown>): Origin | undefined {
   for (const reason of cause.reasons) {
     if (!Cause.isInterruptReason(reason)) continue;
-    const why = reason.annotations.get(Why.key) as Why | undefined;
-    if (why !== undefined) return why;
+    const origin = reason.annotations.get(Origin.key) as Origin | undefined;
+    if (origin !== undefined) return origin;
   }
   return undefined;
 }
 
 /**
- * The reason of a token that is cancelled because a fiber was interrupted: that of the token behind it, verbatim, else a
- * `CancelledError` whose `cause` is Effect's.
+ * Returns the reason for a token that is cancelled because a fiber was interrupted: the reason of the token that interrupted
+ * the fiber, verbatim, or a `CancelledError` whose `cause` is the cause of the Effect.
  */
 export function cancellationOf(cause: Cause.Cause<unknown>): unknown {
-  const why = whyOf(cause);
-  return why === undefined ? new CancelledError('The fiber was interrupted', { cause }) : why.reason;
+  const origin = originOf(cause);
+  return origin === undefined ? new CancelledError('The fiber was interrupted', { cause }) : origin.reason;
 }
 
-/** The failures and defects of a cause, in its order. */
+/** Returns the failures and defects of a cause, in order. */
 export function failuresOf(cause: Cause.Cause<unknown>): unknown[] {
   return cause.reasons.flatMap((reason) => {
     if (Cause.isInterruptReason(reason)) return [];
@@ -74,14 +74,14 @@ export function failuresOf(cause: Cause.Cause<unknown>): unknown[] {
 }
 
 /**
- * What a promise rejects with when an Effect ended with this cause.
+ * Returns the error with which a promise rejects for an Effect that ended with this cause.
  *
- * One failure or defect is itself, verbatim; several are a {@link CauseError}. An interruption counts only where nothing
- * failed: it is the reason of the token that brought it about, else a `CancelledError` with the cause as `cause`.
+ * A single failure or defect is returned verbatim, several as a {@link CauseError}. An interruption counts only when nothing
+ * failed. It becomes the reason of the token that interrupted the fiber, or a `CancelledError` with the cause as `cause`.
  *
- * **Timing.** Synchronous. No failure is dropped; which of several were defects is in the `cause`.
+ * **Timing.** Synchronous. No failure is dropped. `cause` of a `CauseError` shows which errors were defects.
  *
- * @param cause what a fiber ended with
+ * @param cause the cause with which a fiber ended
  * @returns the error
  * @example
  * ```ts
@@ -100,14 +100,14 @@ export function errorFromCause(cause: Cause.Cause<unknown>): unknown {
 }
 
 /**
- * The cause with which an Effect ends when a promise rejected with this error.
+ * Returns the cause with which an Effect ends for a promise that rejected with this error.
  *
- * A `ScopeError` becomes a cause with all of its failures, in their order; a {@link CauseError} becomes the cause that it
- * was made of, defects and interruptions included; anything else one failure.
+ * A `ScopeError` becomes a cause with all its failures, in order. A {@link CauseError} becomes its original cause, defects
+ * and interruptions included. Any other error becomes one failure.
  *
  * **Timing.** Synchronous.
  *
- * @param error what was caught
+ * @param error the error that was caught
  * @returns the cause
  * @example
  * ```ts
@@ -119,27 +119,27 @@ export function errorFromCause(cause: Cause.Cause<unknown>): unknown {
  * ```
  */
 export function causeFromError(error: unknown): Cause.Cause<unknown> {
-  const whole = wholeOf(error);
-  return Cause.isCause(whole) ? whole : Cause.fromReasons(whole.map((one) => Cause.makeFailReason(one)));
+  const contents = contentsOf(error);
+  return Cause.isCause(contents) ? contents : Cause.fromReasons(contents.map((one) => Cause.makeFailReason(one)));
 }
 
-/** The same where the error has no type to stand in, as in a finalizer: all of it are defects. */
+/** As `causeFromError`, for places without a typed failure, such as a finalizer: every failure becomes a defect. */
 export function defectsFromError(error: unknown): Cause.Cause<never> {
-  const whole = wholeOf(error);
-  if (!Cause.isCause(whole)) return Cause.fromReasons(whole.map((one) => Cause.makeDieReason(one)));
+  const contents = contentsOf(error);
+  if (!Cause.isCause(contents)) return Cause.fromReasons(contents.map((one) => Cause.makeDieReason(one)));
   return Cause.fromReasons(
-    whole.reasons.map((reason) => (Cause.isFailReason(reason) ? Cause.makeDieReason(reason.error) : reason)),
+    contents.reasons.map((reason) => (Cause.isFailReason(reason) ? Cause.makeDieReason(reason.error) : reason)),
   );
 }
 
-/** All that an error stands for: a cause, or errors. Reading what was thrown may throw; then it stands for itself. */
-function wholeOf(error: unknown): Cause.Cause<unknown> | readonly unknown[] {
+/** Returns the cause or the errors that an error contains. An error whose properties cannot be read is its only member. */
+function contentsOf(error: unknown): Cause.Cause<unknown> | readonly unknown[] {
   try {
     const { cause, errors } = error as { cause?: unknown; errors?: unknown };
     if (isNamed(error, 'CauseError') && Cause.isCause(cause)) return cause;
     if (isNamed(error, 'ScopeError') && Array.isArray(errors) && errors.length > 0) return errors;
   } catch {
-    // Not an object, or a hostile one.
+    // Not an object, or one whose getters throw.
   }
   return [error];
 }

@@ -2,14 +2,14 @@ import { type Clock, reportUncaught, type Timer } from '@quiesce/cancellation-to
 import { checkTime } from '@quiesce/internal';
 import { Duration, Effect, Clock as EffectClock, type Fiber } from 'effect';
 
-/** One timer. */
+/** A timer of this clock. */
 interface Sleeping extends Timer {
-  /** `undefined`: it never fires. */
+  /** The fiber that sleeps, or `undefined` for a timer that never fires. */
   readonly fiber: Fiber.Fiber<void> | undefined;
 }
 
-/** What a timer throws has no fiber that anybody waits for. */
-function fire(fn: () => void): void {
+/** Reports an error of a timer: no code awaits its fiber. */
+function runTimer(fn: () => void): void {
   try {
     fn();
   } catch (error) {
@@ -18,13 +18,15 @@ function fire(fn: () => void): void {
 }
 
 /**
- * The clock of the Effect that runs, as ours: with Effect's `TestClock`, one `adjust` moves both.
+ * An Effect that succeeds with the current clock of Effect as a Quiesce `Clock`. One `adjust` of a `TestClock` then moves the
+ * timers of both libraries.
  *
- * **Timing.** Timers are sleeping fibers of Effect's clock, under the services of the Effect that asked.
+ * Use it in tests. In production, use the default clock: with the live clock of Effect, each timer holds the process, because
+ * `ref: false` has no effect.
  *
- * Not kept: `ref: false`. With the live clock each timer holds the process; use `systemClock` there.
+ * **Timing.** Timers are fibers that sleep on Effect's clock, with the services of the Effect that reads `effectClock`.
  *
- * @returns a clock for the option `clock` of `sleep`, `scope`, `Shutdown` and the rest
+ * @returns a clock for the option `clock` of `sleep`, `scope`, `Shutdown` and other calls
  * @see `Effect.clockWith` (effect 4), `VirtualClock` from `@quiesce/cancellation-token/testing`
  * @example
  * ```ts
@@ -41,21 +43,21 @@ function fire(fn: () => void): void {
  * ```
  */
 export const effectClock: Effect.Effect<Clock> = /* @__PURE__ */ Effect.contextWith((context) =>
-  Effect.map(EffectClock.Clock, (theirs): Clock => {
+  Effect.map(EffectClock.Clock, (effectsClock): Clock => {
     const run = Effect.runForkWith(context);
     return {
-      now: () => Number(theirs.monotonicTimeNanosUnsafe()) / 1e6,
-      wall: () => theirs.currentTimeMillisUnsafe(),
+      now: () => Number(effectsClock.monotonicTimeNanosUnsafe()) / 1e6,
+      wall: () => effectsClock.currentTimeMillisUnsafe(),
       setTimer(ms, fn) {
         checkTime('setTimer: the time', ms);
         if (ms === Number.POSITIVE_INFINITY) return { fiber: undefined } as unknown as Timer;
-        // Never synchronously, also where there is nothing to wait for.
-        const wait = ms > 0 ? theirs.sleep(Duration.millis(ms)) : Effect.yieldNow;
+        // A timer never fires synchronously, even after 0 ms.
+        const wait = ms > 0 ? effectsClock.sleep(Duration.millis(ms)) : Effect.yieldNow;
         return {
           fiber: run(
             Effect.andThen(
               wait,
-              Effect.sync(() => fire(fn)),
+              Effect.sync(() => runTimer(fn)),
             ),
           ),
         } as unknown as Timer;

@@ -14,9 +14,9 @@ import { Effect } from 'effect';
 import { effectFromWork, failureWith, type WorkOptions } from './effect-from-work.ts';
 import { take } from './take.ts';
 
-/** How a select is made an Effect. */
+/** Options for `effectFromSelect`. */
 export interface EffectSelectOptions<A, E> extends WorkOptions<A, E>, Pick<SelectOptions, 'random'> {
-  /** `true`: looks at the branches in the order in which they are written, as `select.biased`. Default: false. */
+  /** `true` polls the branches in the order in which they are written, as `select.biased`. Default: false. */
   readonly biased?: boolean | undefined;
 }
 
@@ -24,19 +24,21 @@ type AnyBranches = Readonly<Record<string, unknown>>;
 type AnyOutcome = Outcome<Readonly<Record<string, Source<unknown>>>>;
 
 /**
- * An Effect that waits for the first of several things, as `select` does; interruption cancels it.
+ * Makes an Effect that waits for the first of several branches, as `select` does. An interruption cancels the select.
  *
- * **Timing.** `branches` is called each time the Effect runs. Otherwise as `select`.
+ * **Timing.** The Effect calls `branches` each time it runs. Otherwise as `select`.
  *
- * **Cancel safety.** Interrupted, functions that run are cancelled and awaited. Where all branches are sources, tokens and
- * signals, nothing was taken. With promises, functions or `match` among them, an outcome that was decided when the
- * interruption came goes to `onLate`.
+ * **Cancel safety.** On interruption, running functions are cancelled and awaited. When all branches are sources, tokens and
+ * signals, an interrupted select has taken nothing. With promises, functions or `match` among the branches, an outcome that
+ * was decided before the interruption goes to `onLate`.
  *
- * @param branches makes the branches: as for `select`
+ * **Fairness.** As `select`: it starts at a random branch, unless `biased` is set.
+ *
+ * @param branches makes the branches, as for `select`
  * @param options `biased`, `random`; `catch` gives the failures a type; `onLate`
- * @returns which branch won, and its value; fails with what `select` rejects with
+ * @returns the winning branch and its value; fails with the rejection of `select`
  * @throws TypeError when `branches` is not a function
- * @see `select`, `Effect.raceFirst` (effect 4), whose losers may have consumed
+ * @see `select`; `Effect.raceFirst` (effect 4), whose losers may have consumed a value
  * @example
  * ```ts
  * import { Effect } from 'effect';
@@ -85,7 +87,7 @@ function promised(
   return select(branches as never, { signal, ...(random !== undefined && { random }) });
 }
 
-/** Whether asking and parking is all that the branches need. With every branch off, `select` says what to do. */
+/** Whether polling and parking is enough for every branch. When every branch is off, `select` decides. */
 function isPlain(branches: AnyBranches): boolean {
   let isOn = false;
   for (const name of Object.keys(branches)) {
@@ -97,16 +99,16 @@ function isPlain(branches: AnyBranches): boolean {
   return isOn;
 }
 
-/** Several sources as one, for one waiter: ready with the first that is. */
+/** Several sources as one source, for one waiter. It is ready as soon as one of them is. */
 class FirstOf implements SourceProtocol<AnyOutcome> {
   readonly #poll: () => AnyOutcome | undefined;
-  /** One waiter on each source; parked while somebody is parked here. */
+  /** One waiter for each source, parked while a waiter is parked here. */
   readonly #parts: { readonly on: SourceProtocol<unknown>; readonly waiter: Waiter }[] = [];
-  /** Who is parked here; `undefined`: nobody. */
+  /** The parked waiter, or `undefined`. */
   #parked: Waiter | undefined = undefined;
 
   constructor(given: AnyBranches, { biased, random }: EffectSelectOptions<never, unknown>) {
-    // `else` is for when every branch is off.
+    // `else` counts only when every branch is off, and at least one is on here.
     const { else: _, ...others } = given;
     const branches = others as Readonly<Record<string, Source<unknown>>>;
     if (biased === true) this.#poll = () => trySelect.biased(branches);
@@ -129,25 +131,25 @@ class FirstOf implements SourceProtocol<AnyOutcome> {
     this.#parked = waiter;
     for (const part of this.#parts) {
       part.on.park(part.waiter);
-      // Parking may run anything, a wake-up too: invariant 4 of a wait, at the head of cancellation-token's source.ts.
+      // Parking may run any code, a wake-up too: see invariant 4 at the head of cancellation-token's source.ts.
       if (this.#parked === undefined) {
-        this.#rest();
+        this.#unparkAll();
         return;
       }
     }
   }
 
   unpark(waiter: Waiter): void {
-    if (this.#parked === waiter) this.#rest();
+    if (this.#parked === waiter) this.#unparkAll();
   }
 
   #wake(): void {
     const parked = this.#parked;
-    this.#rest();
+    this.#unparkAll();
     parked?.wake();
   }
 
-  #rest(): void {
+  #unparkAll(): void {
     this.#parked = undefined;
     for (const { on, waiter } of this.#parts) on.unpark(waiter);
   }

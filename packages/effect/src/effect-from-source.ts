@@ -5,21 +5,22 @@ import { type CatchOptions, failureWith } from './effect-from-work.ts';
 import { take } from './take.ts';
 
 /**
- * An Effect that takes one value from a source: a receiver, a token, a timer, a task, a lock.
+ * Makes an Effect that takes one value from a source, such as a receiver, a token, a timer, a task or a lock.
  *
- * **Timing.** A source that is ready is taken synchronously; otherwise the fiber goes on inside of the act that makes it
- * ready. Loops over what is ready are broken by Effect's own scheduler.
+ * **Timing.** The Effect takes a ready value synchronously. Otherwise the fiber resumes within the call that makes the source
+ * ready. In a loop over ready values, Effect's scheduler makes the fiber yield.
  *
- * **Cancel safety.** Interrupted, it has taken nothing and given up its place: the poll that takes and the fiber's next
- * step are one. Only where taking a value itself interrupts the fiber that takes it, the value is lost.
+ * **Cancel safety.** When the fiber is interrupted, it has taken nothing and has left the queue: the poll that takes and the
+ * fiber's next step are one synchronous run. One exception: when taking a value interrupts the fiber that takes it,
+ * the value is lost.
  *
- * **Fairness.** As the source: first come, first served, fibers and promises in one line.
+ * **Fairness.** As the source. Fibers and promises wait in the same queue.
  *
  * @param from the source; a token gives its reason
  * @param options `catch` gives the failures a type
- * @returns fails with what the source's `poll` throws, such as `ClosedError`
- * @throws TypeError when `from` is no source
- * @see {@link streamFromSource} for all of its values
+ * @returns the value; fails with the error of the source's `poll`, such as `ClosedError`
+ * @throws TypeError when `from` is not a source
+ * @see {@link streamFromSource} for all values of a source
  * @example
  * ```ts
  * import { Effect } from 'effect';

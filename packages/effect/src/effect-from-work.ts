@@ -3,38 +3,38 @@ import { checkFunction, checkOptions } from '@quiesce/internal';
 import { Cause, Effect, Exit } from 'effect';
 import { cancellationOf, causeFromError, defectsFromError } from './cause.ts';
 
-/** How failures of promise code become an Effect's. */
+/** How failures of promise code become failures of an Effect. */
 export interface CatchOptions<E> {
-  /** Makes an error of the Effect's type of each failure; default: the failure itself, as `unknown`. */
+  /** Converts each failure to the error type of the Effect. Default: the failure itself, as `unknown`. */
   readonly catch?: ((error: unknown) => E) | undefined;
 }
 
-/** How work is made an Effect. */
+/** Options for `effectFromWork`. */
 export interface WorkOptions<A, E> extends CatchOptions<E> {
   /**
-   * Gets the value of work that fulfilled although its fiber had been interrupted, which nobody else will see: closes the
-   * connection that came too late. What it returns is awaited; what it throws is a defect.
+   * Receives the value of work that fulfilled after its fiber was interrupted. No other code sees that value: close the
+   * connection that came too late here. The result of `onLate` is awaited, and its error is a defect.
    */
   readonly onLate?: ((value: A) => unknown) | undefined;
 }
 
 /**
- * An Effect that runs promise code and turns its own interruption into a token.
+ * Makes an Effect that runs promise code. An interruption cancels the token of the work.
  *
- * **Timing.** `work` is called synchronously when the Effect runs, each time anew. Interrupted, the Effect cancels the
- * token, with the reason of the token behind the interruption if there is one, and ends when the work has settled.
- * Work that does not obey is waited for. In an uninterruptible region the token is never cancelled.
+ * **Timing.** Each run of the Effect calls `work` synchronously. On interruption, the Effect cancels the token, and ends when
+ * the work has settled, even when the work ignores its token. The reason is that of the token that interrupted the fiber, if
+ * there is one. In an uninterruptible region the token is never cancelled.
  *
- * **Cancel safety.** An interruption that comes after the work had settled and before the fiber goes on (a microtask)
- * finds a value that nobody gets: `onLate` does.
+ * **Cancel safety.** An interruption may come in the microtask between the end of the work and the fiber's next step. The
+ * value then goes to `onLate`.
  *
- * @param work gets the token, as the branches of `select` do
+ * @param work receives the token, as the branches of `select` do
  * @param options `catch` gives the failures a type; `onLate`
- * @returns fails with what the work rejects with; a `ScopeError` as a cause with all of its failures. Interrupted, the
- *   work's own errors while it cleans up are kept as defects, beside the interruption: typed ones are dropped by Effect
- *   where a handler is skipped
+ * @returns the value of the work; fails with its rejection, where a `ScopeError` becomes a cause with all its failures. Errors
+ *   of the work after an interruption become defects beside the interruption, because Effect drops typed failures where it
+ *   skips a handler
  * @throws TypeError when `work` is not a function
- * @see `Effect.tryPromise` (effect 4), which leaves the promise behind when interrupted
+ * @see `Effect.tryPromise` (effect 4), which abandons the promise on interruption
  * @example
  * ```ts
  * import { Effect, Fiber } from 'effect';
@@ -54,12 +54,12 @@ export function effectFromWork<A, E = unknown>(
   checkFunction('effectFromWork', work);
   checkOptions('effectFromWork', options, ['catch', 'onLate']);
   const failure = failureWith('effectFromWork', options);
-  // The work starts inside of what the finalizer guards: it may interrupt its own fiber at once.
+  // The work starts within the region of the finalizer, because it may interrupt its own fiber at once.
   return Effect.suspend(() => {
     const token = new CancellationToken();
-    /** Set when the work is called. */
+    /** The promise of the work, or `undefined` before the work is called. */
     let result: Promise<Awaited<A>> | undefined;
-    /** Whether the fiber has got the outcome. */
+    /** Whether the fiber has received the outcome. */
     let isSettled = false;
     const running = Effect.callback<Awaited<A>, E>((resume) => {
       const settle = (outcome: Effect.Effect<Awaited<A>, E>): void => {
@@ -83,7 +83,7 @@ export function effectFromWork<A, E = unknown>(
   });
 }
 
-/** Waits for work whose token is cancelled; what came of it all the same is handed on. */
+/** Waits for work whose token is cancelled. Passes a late value to `onLate`, and keeps errors as defects. */
 function afterStop<A>(
   result: Promise<A>,
   token: CancellationToken,
@@ -106,7 +106,7 @@ function afterStop<A>(
   });
 }
 
-/** Makes causes of what was thrown; a `catch` that throws is a defect. */
+/** Returns a function that converts errors to causes. An error of `catch` is a defect. */
 export function failureWith<E>(
   call: string,
   { catch: map, onLate }: WorkOptions<never, E>,

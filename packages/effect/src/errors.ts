@@ -2,7 +2,7 @@ import { nameError } from '@quiesce/internal';
 import type { Cause } from 'effect';
 
 /**
- * An Effect ended with several failures or defects; `errors` holds them all, in Effect's order.
+ * An Effect ended with several failures or defects. `errors` holds all of them, in Effect's order.
  *
  * @example
  * ```ts
@@ -19,7 +19,7 @@ export class CauseError extends AggregateError {
   declare readonly name: 'CauseError';
   /** Always `ERR_CAUSE`. */
   readonly code = 'ERR_CAUSE' as const;
-  /** Effect's own, with what `errors` does not tell: which were defects, who interrupted. */
+  /** The cause of the Effect. It also shows which errors were defects, and which fiber interrupted. */
   declare readonly cause: Cause.Cause<unknown>;
 
   /** @internal */

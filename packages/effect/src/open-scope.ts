@@ -4,21 +4,24 @@ import { Effect, type Scope as EffectScope, Exit } from 'effect';
 import { cancellationOf, defectsFromError } from './cause.ts';
 import { effectFromWork, failureWith, type WorkOptions } from './effect-from-work.ts';
 
-/** The options that a scope and an Effect of one have in common. */
-const known = ['stopSignal', 'name', 'timeout', 'deadline', 'cleanupTimeout', 'clock'];
+/** The options that `openScope` and `effectFromScope` share. */
+const sharedOptions = ['stopSignal', 'name', 'timeout', 'deadline', 'cleanupTimeout', 'clock'];
 
 /**
- * Opens a Quiesce scope that ends with an Effect's: acquire in ours, release in theirs.
+ * Opens a Quiesce scope that ends together with the scope of an Effect.
  *
- * **Timing.** Opens synchronously. As a finalizer, in its place among the others, it cancels the tasks that still run,
- * awaits them, and runs the cleanups; `effectFromWork(() => s.join())` waits for the tasks before.
+ * Use it in an Effect that needs tasks or cleanups of promise code. In promise code that needs a resource of an Effect, use
+ * {@link acquireIn}.
+ *
+ * **Timing.** Opens synchronously, and registers a finalizer. The finalizer cancels the tasks that still run, awaits them,
+ * and runs the cleanups. To wait for the tasks first, use `effectFromWork(() => s.join())`.
  *
  * **Cancel safety.** The finalizer cannot be interrupted.
  *
  * @param options as for `new Scope`
- * @returns the scope. What failed in it is a defect of the finalizer, each failure one
- * @throws TypeError and RangeError, as defects, for options that `new Scope` refuses
- * @see {@link acquireIn}, the other way round
+ * @returns the scope. Each failure in it is a defect of the finalizer
+ * @throws TypeError and RangeError, as defects, for options that `new Scope` rejects
+ * @see {@link acquireIn} for the opposite direction
  * @example
  * ```ts
  * import { Effect } from 'effect';
@@ -33,14 +36,14 @@ const known = ['stopSignal', 'name', 'timeout', 'deadline', 'cleanupTimeout', 'c
  * ```
  */
 export function openScope(options?: ScopeOptions): Effect.Effect<Scope, never, EffectScope.Scope> {
-  checkOptions('openScope', options, ['signal', ...known], ['spawnSites', 'leakDetection']);
+  checkOptions('openScope', options, ['signal', ...sharedOptions], ['spawnSites', 'leakDetection']);
   return Effect.acquireRelease(
     Effect.sync(() => new Scope(options)),
-    (s, exit) => closing(s, exit),
+    (s, exit) => closeScope(s, exit),
   );
 }
 
-function closing(s: Scope, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+function closeScope(s: Scope, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
   return Effect.callback((resume) => {
     if (Exit.isFailure(exit) && Exit.hasInterrupts(exit)) s.cancel(cancellationOf(exit.cause));
     s.close().then(
@@ -50,19 +53,19 @@ function closing(s: Scope, exit: Exit.Exit<unknown, unknown>): Effect.Effect<voi
   });
 }
 
-/** How a scope is run as an Effect. */
+/** Options for `effectFromScope`. */
 export interface EffectScopeOptions<A, E> extends Omit<ScopeOptions, 'signal' | 'leakDetection'>, WorkOptions<A, E> {}
 
 /**
- * An Effect that runs `scope(body)`: interruption cancels the scope, and everything that was started in it is awaited.
+ * Makes an Effect that runs `scope(body)`. An interruption cancels the scope, and awaits its tasks and cleanups.
  *
  * **Timing.** As {@link effectFromWork}.
  *
  * **Cancel safety.** As {@link effectFromWork}.
  *
- * @param body gets the scope
+ * @param body receives the scope
  * @param options as for `scope`; `catch` gives each failure a type; `onLate`
- * @returns what the body returns; fails with a cause that holds all failures of the scope, in their order
+ * @returns the result of the body; fails with a cause that holds all failures of the scope, in order
  * @throws TypeError when `body` is not a function
  * @see `Effect.scoped` (effect 4)
  * @example
@@ -82,7 +85,7 @@ export function effectFromScope<A, E = unknown>(
   options: EffectScopeOptions<Awaited<A>, E> = {},
 ): Effect.Effect<Awaited<A>, E> {
   checkFunction('effectFromScope', body);
-  checkOptions('effectFromScope', options, ['catch', 'onLate', ...known], ['spawnSites']);
+  checkOptions('effectFromScope', options, ['catch', 'onLate', ...sharedOptions], ['spawnSites']);
   failureWith('effectFromScope', options);
   const { catch: map, onLate, ...others } = options;
   return effectFromWork<Promise<Awaited<A>>, E>((signal) => scope(body, { ...others, signal }), {

@@ -3,35 +3,36 @@ import { checkKind, checkOptions } from '@quiesce/internal';
 import { Cause, Context, Effect, Exit, type Fiber } from 'effect';
 import { annotationsOf, errorFromCause } from './cause.ts';
 
-/** How an Effect is run. */
+/** Options for `runEffect`. */
 export interface RunOptions {
-  /** A token or an `AbortSignal`; its cancellation interrupts the Effect. */
+  /** A token or an `AbortSignal` whose cancellation interrupts the Effect. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
 }
 
-/** The same where the Effect needs services. */
+/** Options for `runEffect` when the Effect needs services. */
 export interface RunWithOptions<R> extends RunOptions {
-  /** The services, such as `Effect.context()` gives. */
+  /** The services, such as `Effect.context()` returns. */
   readonly context: Context.Context<R>;
 }
 
 /**
- * Runs an Effect under a token: its cancellation interrupts the fiber, the finalizers are awaited, and the promise says
- * how it ended.
+ * Runs an Effect with a token. A cancellation of the token interrupts the fiber, and the finalizers are awaited.
  *
- * **Timing.** Starts synchronously, as `Effect.runFork`; not at all when the token is cancelled already. A cancellation
- * interrupts synchronously. The promise settles when every finalizer has run.
+ * Use it where promise code calls an Effect. `Effect.runPromise` is enough when nothing cancels the Effect.
  *
- * **Cancel safety.** As much as the Effect. An Effect that ends with a value although it was interrupted has won, as with
- * `runUntilCancelled`. An uninterruptible region is awaited, and interrupted at its end: Effect drops its value.
+ * **Timing.** Starts synchronously, as `Effect.runFork`. When the token is already cancelled, the Effect does not start. A
+ * cancellation interrupts synchronously. The promise settles when every finalizer has run.
  *
- * @param effect what to run
- * @param options `signal`; `context`, where the Effect needs services
- * @returns what the Effect succeeds with; a thenable is followed, as everywhere in promises
- * @throws (rejects) the failure or the defect, verbatim; several, a finalizer's included, as {@link CauseError}; only
- *   interrupted, the token's reason, verbatim, or a `CancelledError` with Effect's cause where no token did it; TypeError
- *   when `signal` is no signal
- * @see `Effect.runPromise` (effect 4), which rejects with an error of its own when interrupted, and drops all but one failure
+ * **Cancel safety.** As the Effect. A value with which the Effect ends after its interruption wins, as in
+ * `runUntilCancelled`. An uninterruptible region is awaited and interrupted at its end: Effect drops its value.
+ *
+ * @param effect the Effect to run
+ * @param options `signal`; `context`, when the Effect needs services
+ * @returns the success of the Effect; the promise follows a thenable
+ * @throws (rejects) one failure or defect, verbatim; several, including those of finalizers, as {@link CauseError}; the
+ *   token's reason, verbatim, when the Effect was only interrupted; a `CancelledError` with the cause of the Effect when no
+ *   token interrupted it; TypeError when `signal` is not a signal
+ * @see `Effect.runPromise` (effect 4), which rejects with its own error on interruption, and drops all failures but one
  * @example
  * ```ts
  * import { Effect } from 'effect';
@@ -57,11 +58,11 @@ export function runEffect<A, E, R>(
     const token = signal === undefined ? undefined : CancellationToken.from(signal, 'runEffect: signal');
     token?.throwIfCancelled();
     const fiber = Effect.runForkWith(context)(effect);
-    const leave = token === undefined ? undefined : interruptWith(fiber, token);
+    const unlisten = token === undefined ? undefined : interruptWith(fiber, token);
     fiber.addObserver((exit) => {
-      leave?.();
+      unlisten?.();
       if (Exit.isSuccess(exit)) resolve(exit.value);
-      // An interruption that Effect has passed on by way of other fibers does not carry why.
+      // An interruption that Effect passed on through other fibers does not carry the reason.
       else if (token?.isCancelled && Cause.hasInterruptsOnly(exit.cause)) reject(token.reason);
       else reject(errorFromCause(exit.cause));
     });
@@ -69,10 +70,10 @@ export function runEffect<A, E, R>(
 }
 
 /**
- * Interrupts a fiber when a token is cancelled. With a waiter, since somebody waits: it holds the process until a
- * deadline, and goes to the parent when the token is disposed.
+ * Interrupts a fiber when a token is cancelled. A waiter is used instead of a callback: it holds the process until a
+ * deadline, and moves to the parent when the token is disposed.
  *
- * @returns leaves the token
+ * @returns a function that unparks the waiter
  */
 export function interruptWith(fiber: Fiber.Fiber<unknown, unknown>, token: CancellationToken): () => void {
   const protocol = token[source];
@@ -84,7 +85,7 @@ export function interruptWith(fiber: Fiber.Fiber<unknown, unknown>, token: Cance
   };
   const parked = waiter(wake);
   wake();
-  // Parking may run anything, a cancellation too.
+  // Parking may run any code, a cancellation too.
   if (parked.owner !== undefined && token.isCancelled) {
     protocol.unpark(parked);
     wake();

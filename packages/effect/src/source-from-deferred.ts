@@ -5,16 +5,16 @@ import { errorFromCause } from './cause.ts';
 import { TakeSource } from './take-source.ts';
 
 /**
- * An Effect's `Deferred` as a source: a branch of `select` that has one value.
+ * Makes a source from a `Deferred` of Effect, for use as a branch of `select`. It has one value.
  *
- * **Timing.** Ready as soon as the Deferred is; waiters are woken inside of what completes it. One that was completed with
- * an Effect instead of an exit (`Deferred.completeWith`) is ready once somebody has waited for that.
+ * **Timing.** Ready as soon as the Deferred is completed. Waiters are woken within the call that completes it. When a Deferred
+ * is completed with an Effect instead of an exit (`Deferred.completeWith`), the first waiter runs that Effect.
  *
- * **Cancel safety.** Waiting for it takes nothing from it.
+ * **Cancel safety.** Waiting takes nothing from the Deferred.
  *
  * @param deferred the Deferred
- * @returns gives its value; fails as {@link errorFromCause} says
- * @see `Deferred.into` (effect 4) with {@link effectFromSource}, for the way back
+ * @returns a source of its value; a poll throws the error of {@link errorFromCause} when the Deferred failed
+ * @see `Deferred.into` (effect 4) with {@link effectFromSource} for the opposite direction
  * @example
  * ```ts
  * import { Deferred, Effect } from 'effect';
@@ -27,11 +27,11 @@ import { TakeSource } from './take-source.ts';
  */
 export function sourceFromDeferred<A, E>(deferred: Deferred.Deferred<A, E>): Source<A> {
   checkKind(Deferred.isDeferred(deferred), 'sourceFromDeferred', 'a Deferred', deferred);
-  /** Set once it is known. */
+  /** The exit, or `undefined` until it is known. */
   let exit: Exit.Exit<A, E> | undefined;
-  /** What it failed with, the same for everybody. */
+  /** The error of a failed exit. Every poll throws the same object. */
   let error: unknown;
-  const settle = (found: Exit.Exit<A, E>): void => {
+  const setExit = (found: Exit.Exit<A, E>): void => {
     exit = found;
     if (Exit.isFailure(found)) error = errorFromCause(found.cause);
   };
@@ -39,14 +39,14 @@ export function sourceFromDeferred<A, E>(deferred: Deferred.Deferred<A, E>): Sou
     once: true,
     take: () => {
       if (exit === undefined && deferred.effect !== undefined && Exit.isExit(deferred.effect)) {
-        settle(deferred.effect as Exit.Exit<A, E>);
+        setExit(deferred.effect as Exit.Exit<A, E>);
       }
       if (exit === undefined) return PENDING;
       if (Exit.isSuccess(exit)) return exit.value;
       throw error;
     },
     ready: Deferred.await(deferred),
-    arrived: (found) => settle(found as Exit.Exit<A, E>),
+    onReady: (found) => setExit(found as Exit.Exit<A, E>),
     hasMore: () => true,
   });
   return { [source]: protocol };

@@ -5,17 +5,19 @@ import { errorFromCause } from './cause.ts';
 import { TakeSource } from './take-source.ts';
 
 /**
- * An Effect's `Queue` as a source: a branch of `select` that takes from it, in one line with its takers.
+ * Makes a source from a `Queue` of Effect, for use as a branch of `select`.
  *
- * **Timing.** What is there is taken synchronously. Waiters are woken when Effect's scheduler wakes the takers, which is
- * one turn after the `offer`.
+ * **Timing.** A value in the queue is taken synchronously. Waiters are woken when Effect's scheduler wakes the takers, one run
+ * of the scheduler after the `offer`.
  *
- * **Cancel safety.** Who waits only peeks: a branch that loses has taken nothing, and leaves nothing in the queue.
+ * **Cancel safety.** A waiter only peeks. A branch that loses has taken nothing, and leaves nothing in the queue.
+ *
+ * **Fairness.** Waiters and the takers of Effect wait in the same queue.
  *
  * @param queue the queue, or its `Dequeue`
- * @returns gives its values; `ClosedError` when the queue has ended, was interrupted or shut down, and is drained; else
- *   what it failed with, as {@link errorFromCause} says
- * @see `Stream.toQueue` (effect 4) with {@link streamFromSource}, for the way back
+ * @returns a source of its values. A poll throws `ClosedError` when the queue is drained and has ended, was interrupted or
+ *   shut down; when the queue failed, it throws the error of {@link errorFromCause}
+ * @see `Stream.toQueue` (effect 4) with {@link streamFromSource} for the opposite direction
  * @example
  * ```ts
  * import { Effect, Queue } from 'effect';
@@ -29,31 +31,31 @@ import { TakeSource } from './take-source.ts';
  */
 export function sourceFromQueue<A, E>(queue: Queue.Dequeue<A, E>): Source<A> {
   checkKind(Queue.isDequeue(queue), 'sourceFromQueue', 'a Queue', queue);
-  let isOver = false;
-  // Of a queue without room, what is offered waits outside, where a peek does not see it.
+  let hasEnded = false;
+  // In a queue without capacity, an offered value waits outside the buffer, where a peek does not see it.
   const hasOffers = (): boolean => queue.capacity <= 0 && queue.state._tag !== 'Done' && queue.state.offers.size > 0;
-  const hasMore = (): boolean => isOver || Queue.sizeUnsafe(queue) > 0 || hasOffers();
+  const hasMore = (): boolean => hasEnded || Queue.sizeUnsafe(queue) > 0 || hasOffers();
   const protocol = new TakeSource<A>({
     take: () => {
       const exit = Queue.takeUnsafe(queue);
       if (exit === undefined) return PENDING;
       if (Exit.isSuccess(exit)) return exit.value;
-      throw endOf(exit.cause, 'queue');
+      throw endError(exit.cause, 'queue');
     },
     ready: Effect.suspend(() => (hasMore() ? Effect.void : Queue.peek(queue))),
-    arrived: (exit) => {
-      isOver = Exit.isFailure(exit);
+    onReady: (exit) => {
+      hasEnded = Exit.isFailure(exit);
     },
     hasMore,
   });
   return { [source]: protocol };
 }
 
-/** What says that there will be nothing more: `ClosedError`, unless something failed. */
-export function endOf(cause: Cause.Cause<unknown>, what: string): unknown {
+/** Returns the error at the end of a queue or subscription: its failure, or `ClosedError` when nothing failed. */
+export function endError(cause: Cause.Cause<unknown>, what: string): unknown {
   const failed = cause.reasons.filter((reason) => {
     return !Cause.isInterruptReason(reason) && !(Cause.isFailReason(reason) && Cause.isDone(reason.error));
   });
   if (failed.length > 0) return errorFromCause(Cause.fromReasons(failed));
-  return new ClosedError(`The ${what} has ended: nothing more will come`, { cause });
+  return new ClosedError(`The ${what} has ended: no more values will come`, { cause });
 }

@@ -1,26 +1,26 @@
 import { PENDING, type Source, source } from '@quiesce/cancellation-token';
 import { checkKind } from '@quiesce/internal';
 import { Effect, Exit, PubSub } from 'effect';
-import { endOf } from './source-from-queue.ts';
-import { TakeSource, type Wait } from './take-source.ts';
+import { endError } from './source-from-queue.ts';
+import { TakeSource, type TakeStrategy } from './take-source.ts';
 
-/** One for each subscription, so that what has arrived at it is found by whoever asks next. */
+/** One source for each subscription, so that a message that has arrived is found by the next call. */
 const sources = new WeakMap<object, Source<unknown>>();
 
 /**
- * A subscription to an Effect's `PubSub` as a source: a branch of `select` that sees every message.
+ * Makes a source from a subscription to a `PubSub` of Effect, for use as a branch of `select`. It sees every message.
  *
- * **Timing.** What is there is taken synchronously; waiters are woken inside of the `publish` that brings a message.
+ * **Timing.** A message that is there is taken synchronously. Waiters are woken within the `publish` of a message.
  *
- * **Cancel safety.** A branch that loses has taken nothing: who leaves has left the subscription's line at once. A message
- * that arrives for a waiter which then does not take it is kept for the next poll.
+ * **Cancel safety.** A branch that loses has taken nothing, and leaves the queue of the subscription at once. A message that
+ * arrives for a waiter which does not take it is kept for the next poll.
  *
- * **Fairness.** In one line with `PubSub.take`.
+ * **Fairness.** Waiters wait in the same queue as `PubSub.take`.
  *
- * @param subscription what `PubSub.subscribe` gave
- * @returns gives its messages, the same source at each call; `ClosedError` when the subscription or its PubSub was closed.
- *   After `PubSub.end` it gives the final value again and again, as `PubSub.take` does
- * @see `Stream.runIntoPubSub` (effect 4) with {@link streamFromSource}, for the way back
+ * @param subscription the result of `PubSub.subscribe`
+ * @returns a source of its messages, the same one at each call. A poll throws `ClosedError` when the subscription or its
+ *   PubSub was closed. After `PubSub.end`, every poll returns the final value, as `PubSub.take` does
+ * @see `Stream.runIntoPubSub` (effect 4) with {@link streamFromSource} for the opposite direction
  * @example
  * ```ts
  * import { Effect, PubSub } from 'effect';
@@ -38,19 +38,19 @@ export function sourceFromSubscription<A>(subscription: PubSub.Subscription<A>):
   checkKind(subscription?.shutdownFlag !== undefined, 'sourceFromSubscription', 'a Subscription', subscription);
   const known = sources.get(subscription);
   if (known !== undefined) return known as Source<A>;
-  const made = { [source]: new TakeSource(new Slot(subscription)) };
+  const made = { [source]: new TakeSource(new SubscriptionBuffer(subscription)) };
   sources.set(subscription, made);
   return made;
 }
 
-/** What has arrived and was not taken yet. A subscription cannot be peeked at: whoever waits there takes. */
-class Slot<A> implements Wait<A> {
+/** Holds messages that have arrived and were not taken. A subscription has no peek: waiting for a message takes it. */
+class SubscriptionBuffer<A> implements TakeStrategy<A> {
   readonly ready: Effect.Effect<A>;
-  /** In order of arrival. Taking lets publishers go on, who may take in turn: hence several. */
+  /** In order of arrival. A take resumes publishers, which may take as well, so several can arrive. */
   readonly #arrived: A[] = [];
-  /** Set when the subscription was closed. */
-  #end: unknown = undefined;
-  #isOver = false;
+  /** The error of a closed subscription. */
+  #endError: unknown = undefined;
+  #hasEnded = false;
 
   constructor(subscription: PubSub.Subscription<A>) {
     this.ready = PubSub.take(subscription);
@@ -58,26 +58,26 @@ class Slot<A> implements Wait<A> {
 
   take(): A | typeof PENDING {
     if (!this.hasMore()) return PENDING;
-    if (this.#arrived.length === 0) throw this.#end;
+    if (this.#arrived.length === 0) throw this.#endError;
     return this.#arrived.shift() as A;
   }
 
-  arrived(exit: Exit.Exit<unknown, unknown>): void {
+  onReady(exit: Exit.Exit<unknown, unknown>): void {
     if (Exit.isSuccess(exit)) {
       this.#arrived.push(exit.value as A);
       return;
     }
-    this.#isOver = true;
-    this.#end = endOf(exit.cause, 'subscription');
+    this.#hasEnded = true;
+    this.#endError = endError(exit.cause, 'subscription');
   }
 
-  /** Asks the subscription, where nothing has arrived by itself: a take that would wait is given up at once. */
+  /** When nothing has arrived, tries to take from the subscription. A take that would wait is interrupted at once. */
   hasMore(): boolean {
-    if (this.#arrived.length > 0 || this.#isOver) return true;
+    if (this.#arrived.length > 0 || this.#hasEnded) return true;
     const fiber = Effect.runFork(this.ready);
     const exit = fiber.pollUnsafe();
     if (exit === undefined) fiber.interruptUnsafe();
-    else this.arrived(exit);
+    else this.onReady(exit);
     return exit !== undefined;
   }
 }

@@ -8,20 +8,22 @@ import { type CatchOptions, failureWith } from './effect-from-work.ts';
 import { take } from './take.ts';
 
 /**
- * A stream of a source's values, until it is closed: a receiver, an interval, a watch.
+ * Makes a stream of the values of a source, such as a receiver, an interval or a watch, until the source is closed.
  *
- * **Timing.** Takes one value for each that is pulled, and no more ahead: backpressure is that of the source. Values are
- * taken as in {@link effectFromSource}.
+ * For an mpsc or broadcast receiver, {@link streamFromChannel} and {@link streamFromBroadcast} give the failures a type.
  *
- * **Cancel safety.** A stream that is left, or interrupted, has taken what it emitted and nothing else; what a stage behind it
- * has in hand then is lost with the stage. The source stays open, and is the caller's to close; a stream that is run again
- * goes on where it stopped.
+ * **Timing.** Takes one value for each pull, and none ahead, so the source's back pressure applies. Values are taken as in
+ * {@link effectFromSource}.
  *
- * @param from the source; one that has one value only, such as a token, gives it again and again
+ * **Cancel safety.** A stream that is left or interrupted has taken exactly the values that it emitted. A value in a later
+ * stage is lost with that stage. The source stays open; close it yourself. A stream that runs again continues where it
+ * stopped.
+ *
+ * @param from the source; a source with a single value, such as a token, emits it endlessly
  * @param options `catch` gives the failures a type
- * @returns ends at `ClosedError`; fails with whatever else the source's `poll` throws
- * @throws TypeError when `from` is no source
- * @see `Stream.runIntoQueue`, `Stream.toPubSub` (effect 4), for the way on
+ * @returns a stream that ends at `ClosedError`, and fails with any other error of the source's `poll`
+ * @throws TypeError when `from` is not a source
+ * @see `Stream.runIntoQueue`, `Stream.toPubSub` (effect 4), to pass the values on
  * @example
  * ```ts
  * import { Effect, Stream } from 'effect';
@@ -41,14 +43,14 @@ export function streamFromSource<T, E = unknown>(from: Source<T>, options: Catch
 }
 
 /**
- * A stream of what an mpsc receiver receives, until its channel is closed and drained.
+ * Makes a stream of the values of an mpsc receiver, until its channel is closed and drained.
  *
- * **Timing.** Takes one value for each that is pulled: senders wait while nobody pulls.
+ * **Timing.** Takes one value for each pull. When the stream is not pulled and the channel is full, senders wait.
  *
- * **Cancel safety.** As {@link streamFromSource}: what was not emitted is still in the channel.
+ * **Cancel safety.** As {@link streamFromSource}: a value that was not emitted is still in the channel.
  *
- * @param rx the receiver, which stays open, and the caller's
- * @throws TypeError when `rx` is no source
+ * @param rx the receiver; it stays open, so close it yourself
+ * @throws TypeError when `rx` is not a source
  * @see tokio_stream::wrappers::ReceiverStream (tokio-stream 0.1)
  * @example
  * ```ts
@@ -66,16 +68,16 @@ export function streamFromChannel<T>(rx: Receiver<T>): Stream.Stream<T> {
 }
 
 /**
- * A stream of what a broadcast receiver sees, until its channel is closed and drained; falling behind is a typed failure.
+ * Makes a stream of the values of a broadcast receiver, until its channel is closed and drained. Lagging is a typed failure.
  *
- * **Timing.** Takes one value for each that is pulled. Sending never waits: who pulls too slowly lags.
+ * **Timing.** Takes one value for each pull. Sending never waits, so a stream that pulls too slowly lags.
  *
- * **Cancel safety.** As {@link streamFromSource}. After the failure the receiver stands at the oldest value kept, so a
- * stream that is retried goes on from there.
+ * **Cancel safety.** As {@link streamFromSource}. After the failure, the receiver is at the oldest value in the buffer. A
+ * stream that is retried continues from there.
  *
- * @param rx the receiver, which stays open, and the caller's
- * @returns fails with `LaggedError`, once for each gap
- * @throws TypeError when `rx` is no source
+ * @param rx the receiver; it stays open, so close it yourself
+ * @returns a stream that fails with `LaggedError` once for each gap
+ * @throws TypeError when `rx` is not a source
  * @see tokio_stream::wrappers::BroadcastStream (tokio-stream 0.1)
  * @example
  * ```ts

@@ -1,28 +1,29 @@
 /**
- * The machine behind sources that wait inside of Effect: while somebody is parked, one fiber waits there for all of them.
+ * The state machine of sources that wait within Effect. While waiters are parked, one fiber waits there for all of them.
  *
  * Invariants
- *  1. The fiber runs only while somebody is parked; the last one who leaves interrupts it, which takes nothing.
- *  2. When the fiber ends the waiters are woken in order, each only while there is something for it.
- *  3. Who is parked after that round is waited for again, after a turn of Effect's scheduler: a waiter that parks again
- *     without taking what is there must not keep the thread.
+ *  1. The fiber runs only while a waiter is parked. When the last waiter leaves, the fiber is interrupted, which takes
+ *     nothing.
+ *  2. When the fiber ends, the waiters are woken in order, each only while a value is left for it.
+ *  3. For waiters that are parked after that round, a new fiber starts, after one run of Effect's scheduler: a waiter that
+ *     parks again without taking a value must not keep the thread busy.
  *
- * What it waits for is given by `Wait`. Only `take` consumes.
+ * A `TakeStrategy` defines the wait. Only its `take` consumes.
  */
 
 import type { PENDING, SourceProtocol, Waiter } from '@quiesce/cancellation-token';
 import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeWhile } from '@quiesce/internal';
 import { Effect, type Exit, type Fiber } from 'effect';
 
-/** What is waited for. */
-export interface Wait<T> {
-  /** Takes what is ready now. */
+/** Waits for values and takes them. */
+export interface TakeStrategy<T> {
+  /** Takes a value that is ready. */
   take(): T | typeof PENDING;
-  /** Ends when `take` is worth while; interrupted, it has taken nothing. */
+  /** Ends when `take` may succeed. An interruption of it takes nothing. */
   readonly ready: Effect.Effect<unknown, unknown>;
-  /** Receives what `ready` ended with, before anybody is woken. */
-  arrived(exit: Exit.Exit<unknown, unknown>): void;
-  /** Whether there is something left for the next waiter. */
+  /** Receives the exit of `ready`, before a waiter is woken. */
+  onReady(exit: Exit.Exit<unknown, unknown>): void;
+  /** Whether a value is left for the next waiter. */
   hasMore(): boolean;
   readonly once?: true;
 }
@@ -30,24 +31,24 @@ export interface Wait<T> {
 export class TakeSource<T> implements SourceProtocol<T>, WaiterList {
   head: WaiterItem | undefined = undefined;
   readonly once?: true;
-  readonly #wait: Wait<T>;
-  /** Runs while somebody is parked (invariant 1). */
+  readonly #strategy: TakeStrategy<T>;
+  /** Runs while a waiter is parked (invariant 1). */
   #fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined;
-  /** The round of invariant 2 is under way: who parks is seen at its end. */
+  /** Set during the round of invariant 2. A waiter that parks then is handled at its end. */
   #isWaking = false;
 
-  constructor(wait: Wait<T>) {
-    this.#wait = wait;
-    if (wait.once) this.once = true;
+  constructor(strategy: TakeStrategy<T>) {
+    this.#strategy = strategy;
+    if (strategy.once) this.once = true;
   }
 
   poll(): T | typeof PENDING {
-    return this.#wait.take();
+    return this.#strategy.take();
   }
 
   park(waiter: Waiter): void {
     parkOn(this, waiter);
-    if (this.#fiber === undefined && !this.#isWaking) this.#start(this.#wait.ready);
+    if (this.#fiber === undefined && !this.#isWaking) this.#start(this.#strategy.ready);
   }
 
   unpark(waiter: Waiter): void {
@@ -63,12 +64,12 @@ export class TakeSource<T> implements SourceProtocol<T>, WaiterList {
     fiber.addObserver((exit) => {
       if (this.#fiber !== fiber) return;
       this.#fiber = undefined;
-      this.#wait.arrived(exit);
+      this.#strategy.onReady(exit);
       this.#isWaking = true;
-      wakeWhile(this, () => this.#wait.hasMore());
+      wakeWhile(this, () => this.#strategy.hasMore());
       this.#isWaking = false;
       // Invariant 3.
-      if (this.head !== undefined) this.#start(Effect.andThen(Effect.yieldNow, this.#wait.ready));
+      if (this.head !== undefined) this.#start(Effect.andThen(Effect.yieldNow, this.#strategy.ready));
     });
   }
 }

@@ -4,32 +4,32 @@ import { interval, select, sleep } from '@quiesce/select';
 import { Effect, Fiber } from 'effect';
 import { TestClock } from 'effect/testing';
 import { expect, test } from 'vitest';
-import { rejection, turns } from './vocabulary.ts';
+import { macrotasks, rejection } from './vocabulary.ts';
 
 const onTestClock = <A, E>(program: Effect.Effect<A, E>): Promise<A> =>
   runEffect(Effect.provide(program, TestClock.layer()));
 
-test('one adjust moves our timers and theirs, in order of time', async () => {
+test('one adjust fires the timers of both libraries, in order of time', async () => {
   const log: string[] = [];
   const program = Effect.gen(function* () {
     const clock = yield* effectClock;
-    const theirs = yield* Effect.forkChild(
+    const effect = yield* Effect.forkChild(
       Effect.andThen(
         Effect.sleep('20 millis'),
-        Effect.sync(() => void log.push(`theirs ${clock.now()}`)),
+        Effect.sync(() => void log.push(`effect ${clock.now()}`)),
       ),
     );
-    for (const ms of [30, 10]) void sleep(ms, { clock }).then(() => log.push(`ours ${clock.now()} ${clock.wall()}`));
+    for (const ms of [30, 10]) void sleep(ms, { clock }).then(() => log.push(`quiesce ${clock.now()} ${clock.wall()}`));
     yield* TestClock.adjust('10 millis');
-    expect(log).toEqual(['ours 10 10']);
+    expect(log).toEqual(['quiesce 10 10']);
     yield* TestClock.adjust('1 second');
-    yield* Fiber.join(theirs);
+    yield* Fiber.join(effect);
   });
   await onTestClock(program);
-  expect(log).toEqual(['ours 10 10', 'theirs 20', 'ours 30 30']);
+  expect(log).toEqual(['quiesce 10 10', 'effect 20', 'quiesce 30 30']);
 });
 
-test('a loop that sets its timer anew each time ticks within one adjust', async () => {
+test('a loop that sets its timer again after each tick ticks within one adjust', async () => {
   const ticks: number[] = [];
   const program = Effect.gen(function* () {
     const clock = yield* effectClock;
@@ -46,7 +46,7 @@ test('a loop that sets its timer anew each time ticks within one adjust', async 
   expect(ticks).toEqual([1_000, 2_000, 3_000, 4_000, 5_000]);
 });
 
-test('a timeout of a scope, and an interval, run on it', async () => {
+test('the timeout of a scope and an interval run on it', async () => {
   const program = Effect.gen(function* () {
     const clock = yield* effectClock;
     const slow = rejection(
@@ -62,7 +62,7 @@ test('a timeout of a scope, and an interval, run on it', async () => {
   expect(await onTestClock(program)).toMatchObject({ name: 'TimeoutError', ms: 50 });
 });
 
-test('a timer that is taken back does not fire, and never comes synchronously', async () => {
+test('a cleared timer does not fire, and no timer fires synchronously', async () => {
   const fired: string[] = [];
   const program = Effect.gen(function* () {
     const clock = yield* effectClock;
@@ -72,9 +72,9 @@ test('a timer that is taken back does not fire, and never comes synchronously', 
     expect(fired).toEqual([]);
     clock.clearTimer(gone);
     clock.clearTimer(gone);
-    // Effect's scheduler yields by a timer where there is no setImmediate.
+    // Without setImmediate, Effect's scheduler yields with a timer.
     yield* effectFromWork(async () => {
-      for (let i = 0; i < 1_000 && fired.length === 0; i++) await turns();
+      for (let i = 0; i < 1_000 && fired.length === 0; i++) await macrotasks();
     });
     expect(fired).toEqual(['at once']);
     yield* TestClock.adjust('1 hour');

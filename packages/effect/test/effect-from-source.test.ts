@@ -14,9 +14,9 @@ import { effectFromSelect, effectFromSource, runEffect, streamFromChannel } from
 import { match, sleep } from '@quiesce/select';
 import { Effect, Exit, type Fiber, Stream } from 'effect';
 import { describe, expect, test } from 'vitest';
-import { deferred, exitOf, run, turns, uncaughtErrorsIn, words } from './vocabulary.ts';
+import { deferred, exitOf, macrotasks, run, uncaughtErrorsIn, words } from './vocabulary.ts';
 
-/** A source whose protocol is what a test says. */
+/** Makes a source with the protocol of a test. */
 function scripted<T>(poll: () => T | typeof PENDING, park: (waiter: Waiter) => void = () => {}) {
   const parked = new Set<Waiter>();
   const protocol = {
@@ -37,17 +37,17 @@ function scripted<T>(poll: () => T | typeof PENDING, park: (waiter: Waiter) => v
 }
 
 describe('effectFromSource', () => {
-  test('takes what is ready, and waits for what is to come', async () => {
+  test('takes a ready value at once, and waits for one that is pending', async () => {
     const [tx, rx] = channel<number>(4);
     await tx.send(1);
     expect(words(await run(effectFromSource(rx)))).toBe('success:1');
     const fiber = Effect.runFork(effectFromSource(rx));
     await tx.send(2);
-    // Inside of the send: no turn has passed.
+    // Within the call of send, synchronously.
     expect(fiber.pollUnsafe()).toEqual(Exit.succeed(2));
   });
 
-  test('fails with what the poll throws, as `catch` types it', async () => {
+  test('fails with the error of the poll, as `catch` types it', async () => {
     const [tx, rx] = channel<number>(4);
     tx.close();
     const failed = await Effect.runPromise(Effect.flip(effectFromSource(rx)));
@@ -56,7 +56,7 @@ describe('effectFromSource', () => {
     expect(await Effect.runPromise(Effect.flip(typed))).toBe('ERR_CLOSED');
   });
 
-  test('gives the reason of a token, the time of a timer, a permit, a lock, an answer', async () => {
+  test('succeeds with the reason of a token, the time of a timer, a permit, a lock, or a value', async () => {
     const token = new CancellationToken();
     const waiting = run(effectFromSource(token));
     token.cancel('why');
@@ -76,7 +76,7 @@ describe('effectFromSource', () => {
     expect(words(await run(effectFromSource(answer)))).toBe('success:42');
   });
 
-  test('interrupted, it has taken nothing and given its place to the next one', async () => {
+  test('takes nothing when it is interrupted, and passes its place to the next waiter', async () => {
     const [tx, rx] = channel<number>(4);
     const first = Effect.runFork(effectFromSource(rx));
     const second = Effect.runFork(effectFromSource(rx));
@@ -86,7 +86,7 @@ describe('effectFromSource', () => {
     expect(words(await exitOf(second))).toBe('success:1');
   });
 
-  test('interrupted in the step that brings the value, it has the value or the channel has it', async () => {
+  test('leaves the value to itself or to the channel when it is interrupted in the step that brings the value', async () => {
     const [tx, rx] = channel<number>(4);
     const before = Effect.runFork(effectFromSource(rx));
     before.interruptUnsafe();
@@ -101,7 +101,7 @@ describe('effectFromSource', () => {
     expect(rx.tryRecv()).toEqual({ ok: false, why: 'empty' });
   });
 
-  test('interrupted where the scheduler makes a busy fiber yield, it has every value that the channel has not', async () => {
+  test('has every value that the channel has lost when it is interrupted where the scheduler makes a busy fiber yield', async () => {
     const count = 2_500;
     const loops = (from: Receiver<number>, take: (value: number) => void): Effect.Effect<unknown, unknown>[] => [
       Effect.gen(function* () {
@@ -113,7 +113,7 @@ describe('effectFromSource', () => {
       Stream.runForEach(streamFromChannel(from), (value) => Effect.sync(() => take(value))),
     ];
     for (const index of [0, 1, 2]) {
-      // So that the end of the fiber's budget falls on each of a loop's steps.
+      // So that the end of the fiber's budget falls on each step of a loop.
       for (let steps = 0; steps < 24; steps++) {
         const [tx, rx] = channel<number>(count);
         for (let value = 0; value < count; value++) tx.trySend(value);
@@ -129,27 +129,27 @@ describe('effectFromSource', () => {
     }
   });
 
-  test('yields in time also where everything is ready', async () => {
+  test('yields in time when every value is ready', async () => {
     const ready = { [source]: { poll: () => 1, park: () => {}, unpark: () => {} } };
     const fiber = Effect.runFork(Effect.forever(effectFromSource(ready), { disableYield: true }));
-    await turns(1);
+    await macrotasks(1);
     fiber.interruptUnsafe();
     expect(words(await exitOf(fiber))).toBe('interrupt');
   });
 
-  test('an observer of the fiber that throws is not silenced', async () => {
+  test('does not silence an observer of the fiber that throws', async () => {
     const [tx, rx] = channel<number>(1);
     const uncaught = await uncaughtErrorsIn(async () => {
       Effect.runFork(effectFromSource(rx)).addObserver(() => {
         throw new Error('in an observer');
       });
       await tx.send(1);
-      await turns();
+      await macrotasks();
     });
     expect(uncaught).toMatchObject([{ message: 'in an observer' }]);
   });
 
-  test('a wake-up inside of its own poll or park is another round, and takes once', async () => {
+  test('runs another round after a wake-up within its own poll or park, and takes once', async () => {
     let polls = 0;
     let depth = 0;
     const script = scripted<number>(() => {
@@ -175,7 +175,7 @@ describe('effectFromSource', () => {
     expect(parking.parked.size).toBe(0);
   });
 
-  test('a source that throws while it parks is a failure', async () => {
+  test('fails when the source throws while it parks', async () => {
     const script = scripted<number>(
       () => PENDING,
       () => {
@@ -186,7 +186,7 @@ describe('effectFromSource', () => {
     expect(script.parked.size).toBe(0);
   });
 
-  test('a fiber that its own poll interrupts leaves nothing parked', async () => {
+  test('leaves no parked waiter when its own poll interrupts its fiber', async () => {
     let own: Fiber.Fiber<number, unknown> | undefined;
     const script = scripted<number>(() => {
       own?.interruptUnsafe();
@@ -197,13 +197,13 @@ describe('effectFromSource', () => {
     expect(script.parked.size).toBe(0);
   });
 
-  test('refuses what is no source at once', () => {
+  test('throws for a value that is not a source, before it runs', () => {
     expect(() => effectFromSource(Promise.resolve(1) as never)).toThrow(TypeError);
   });
 });
 
 describe('effectFromSelect', () => {
-  test('says which branch won, and takes nothing from the others', async () => {
+  test('succeeds with the winning branch, and takes nothing from the others', async () => {
     const [tx, rx] = channel<number>(4);
     const [news, receiver] = broadcast<string>(4);
     await tx.send(1);
@@ -214,7 +214,7 @@ describe('effectFromSelect', () => {
     expect(await runEffect(order)).toEqual({ branch: 'receiver', value: 'hello' });
   });
 
-  test('starts anywhere unless told otherwise', async () => {
+  test('starts at a random branch unless it is biased', async () => {
     const [one, two] = ['a', 'b'].map((reason) => CancellationToken.alreadyCancelled(reason)) as [
       CancellationToken,
       CancellationToken,
@@ -224,7 +224,7 @@ describe('effectFromSelect', () => {
     expect((await at(0.99)).branch).toBe('two');
   });
 
-  test('makes its branches anew at each run', async () => {
+  test('calls the function of branches at each run', async () => {
     const clock = new VirtualClock();
     const pause = effectFromSelect(() => ({ pause: sleep(10, { clock }) }));
     const twice = run(Effect.andThen(pause, pause));
@@ -235,7 +235,7 @@ describe('effectFromSelect', () => {
     expect(Exit.isSuccess(await twice)).toBe(true);
   });
 
-  test('interrupted, sources keep what comes, whenever it comes', async () => {
+  test('leaves every value to its source when it is interrupted, at any time', async () => {
     const [tx, rx] = channel<number>(4);
     const stop = new AbortController();
     const select = effectFromSelect(() => ({ rx, stop: stop.signal, off: false as const }));
@@ -251,7 +251,7 @@ describe('effectFromSelect', () => {
     expect(got).toEqual([{ branch: 'rx', value: 2 }]);
   });
 
-  test('parks nowhere any more once a branch is ready, also when that happens while it parks', async () => {
+  test('leaves no parked waiter once a branch is ready, also when that happens while it parks', async () => {
     let isReady = false;
     const first = scripted<string>(
       () => (isReady ? 'ready' : PENDING),
@@ -266,7 +266,7 @@ describe('effectFromSelect', () => {
     expect([first.parked.size, second.parked.size]).toEqual([0, 0]);
   });
 
-  test('two on one channel get a value each', async () => {
+  test('gives each of two selects on one channel its own value', async () => {
     const [tx, rx] = channel<number>(4);
     const stop = new CancellationToken();
     const next = effectFromSelect(() => ({ stop, rx }));
@@ -279,7 +279,7 @@ describe('effectFromSelect', () => {
     ]);
   });
 
-  test('interrupted, functions are cancelled and awaited, and their errors are kept', async () => {
+  test('cancels and awaits functions when it is interrupted, and keeps their errors', async () => {
     const gate = deferred();
     const log: string[] = [];
     const work = async (token: CancellationToken): Promise<never> => {
@@ -290,7 +290,7 @@ describe('effectFromSelect', () => {
     };
     const fiber = Effect.runFork(effectFromSelect(() => ({ work })));
     fiber.interruptUnsafe();
-    await turns();
+    await macrotasks();
     expect(log).toEqual([]);
     gate.resolve();
     const exit = await exitOf(fiber);
@@ -298,7 +298,7 @@ describe('effectFromSelect', () => {
     expect(log).toEqual(['cleaned up']);
   });
 
-  test('an outcome that was decided when the interruption came goes to onLate', async () => {
+  test('passes an outcome that was decided before the interruption to onLate', async () => {
     const [tx, rx] = channel<number>(4);
     const late: unknown[] = [];
     const loser = async (token: CancellationToken): Promise<void> => void (await token.cancelled());
@@ -309,20 +309,20 @@ describe('effectFromSelect', () => {
     expect(late).toMatchObject([{ branch: 'rx', value: 1 }]);
   });
 
-  test('knows patterns, `else`, and branches that are all off', async () => {
+  test('supports patterns, `else`, and branches that are all off', async () => {
     const [tx, rx] = channel<number>(4);
     await tx.send(1);
     const even = effectFromSelect(() => ({ even: match(rx, (n) => n % 2 === 0), else: () => 'odd' }));
     expect(await runEffect(even)).toEqual({ branch: 'else', value: 'odd' });
-    const off = effectFromSelect(() => ({ rx: false as const, else: () => 'nobody' }));
-    expect(await runEffect(off)).toEqual({ branch: 'else', value: 'nobody' });
+    const off = effectFromSelect(() => ({ rx: false as const, else: () => 'no branch' }));
+    expect(await runEffect(off)).toEqual({ branch: 'else', value: 'no branch' });
     expect(words(await run(effectFromSelect(() => ({ rx: null }))))).toContain('fail:');
     tx.close();
     const closed = await Effect.runPromise(Effect.flip(effectFromSelect(() => ({ rx, else: () => 'no' }))));
     expect(isClosedError(closed)).toBe(true);
   });
 
-  test('fails with what cannot be a branch, and with what makes the branches', async () => {
+  test('fails with the error of a bad branch or of the function of branches', async () => {
     expect(words(await run(effectFromSelect(() => ({ wrong: 1 as never }))))).toContain('fail:');
     const thrown = effectFromSelect(
       () => {

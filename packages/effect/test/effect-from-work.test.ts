@@ -3,15 +3,15 @@ import { effectFromWork, runEffect } from '@quiesce/effect';
 import { scope } from '@quiesce/scope';
 import { Cause, Effect, Exit, Fiber, References } from 'effect';
 import { describe, expect, test } from 'vitest';
-import { deferred, exitOf, rejection, run, turns, words } from './vocabulary.ts';
+import { deferred, exitOf, macrotasks, rejection, run, words } from './vocabulary.ts';
 
 describe('effectFromWork', () => {
-  test('succeeds with what the work returns, promise or not', async () => {
+  test('succeeds with the result of the work, promise or not', async () => {
     expect(words(await run(effectFromWork(async () => 1)))).toBe('success:1');
     expect(words(await run(effectFromWork(() => 2)))).toBe('success:2');
   });
 
-  test('fails with what the work rejects with or throws', async () => {
+  test('fails with the error that the work throws or rejects with', async () => {
     expect(words(await run(effectFromWork(() => Promise.reject('no'))))).toBe('fail:no');
     const thrown = effectFromWork(() => {
       throw 'at once';
@@ -19,7 +19,7 @@ describe('effectFromWork', () => {
     expect(words(await run(thrown))).toBe('fail:at once');
   });
 
-  test('gives each failure the type that `catch` makes; one that throws is a defect', async () => {
+  test('gives each failure the type that `catch` returns; an error of `catch` is a defect', async () => {
     const typed = effectFromWork(() => Promise.reject('no'), { catch: (error) => ({ message: `typed ${error}` }) });
     expect(await Effect.runPromise(Effect.flip(typed))).toEqual({ message: 'typed no' });
     const hostile = effectFromWork(() => Promise.reject('no'), {
@@ -30,7 +30,7 @@ describe('effectFromWork', () => {
     expect(words(await run(hostile))).toBe('die:in catch');
   });
 
-  test('keeps all failures of a scope, and all of an Effect inside', async () => {
+  test('keeps all failures of a scope, and all failures of a nested Effect', async () => {
     const work = effectFromWork(() =>
       scope((s) => {
         s.defer(() => Promise.reject('cleanup'));
@@ -44,20 +44,20 @@ describe('effectFromWork', () => {
     expect(words(outside)).toBe(words(direct));
   });
 
-  test('calls the work anew each time it runs', async () => {
+  test('calls the work each time it runs', async () => {
     let calls = 0;
     const work = effectFromWork(() => ++calls);
     await run(work);
     expect(words(await run(work))).toBe('success:2');
   });
 
-  test('refuses what is no function at once', () => {
+  test('throws for a value that is not a function, before it runs', () => {
     expect(() => effectFromWork(1 as never)).toThrow(TypeError);
   });
 });
 
 describe('an interruption', () => {
-  test('is a cancelled token to the work, which is awaited', async () => {
+  test('cancels the token of the work, and awaits the work', async () => {
     const gate = deferred();
     const log: unknown[] = [];
     const fiber = Effect.runFork(
@@ -70,7 +70,7 @@ describe('an interruption', () => {
       }),
     );
     const interrupting = Effect.runPromise(Fiber.interrupt(fiber)).then(() => log.push('interrupted'));
-    await turns();
+    await macrotasks();
     expect(log).toHaveLength(1);
     expect(isCancelledError(log[0])).toBe(true);
     expect(Cause.isCause((log[0] as CancelledError).cause)).toBe(true);
@@ -80,7 +80,7 @@ describe('an interruption', () => {
     expect(words(await exitOf(fiber))).toBe('interrupt');
   });
 
-  test('passes the reason of the token behind it on, verbatim', async () => {
+  test('passes on the reason of the token that interrupted the fiber, verbatim', async () => {
     const outer = new CancellationToken();
     let seen: unknown;
     const work = effectFromWork(async (token) => {
@@ -125,13 +125,13 @@ describe('an interruption', () => {
     expect(words(await exitOf(fiber))).toBe('interrupt, die:first, die:second');
   });
 
-  test('hands a value that comes all the same to onLate, and awaits that', async () => {
+  test('passes a late value to onLate, and awaits onLate', async () => {
     const gate = deferred<string>();
     const closed: string[] = [];
     const fiber = Effect.runFork(
       effectFromWork(() => gate.promise, {
         onLate: async (connection) => {
-          await turns();
+          await macrotasks();
           closed.push(connection);
         },
       }),
@@ -142,13 +142,13 @@ describe('an interruption', () => {
     expect(closed).toEqual(['connection']);
   });
 
-  test('keeps what onLate throws', async () => {
+  test('keeps the error that onLate throws', async () => {
     const fiber = Effect.runFork(effectFromWork(async () => 1, { onLate: () => Promise.reject('late') }));
     fiber.interruptUnsafe();
     expect(words(await exitOf(fiber))).toBe('interrupt, die:late');
   });
 
-  test('between the work and the fiber finds the value, and onLate gets it', async () => {
+  test('passes the value to onLate when it comes between the end of the work and the fiber', async () => {
     const gate = deferred<string>();
     const late: string[] = [];
     const fiber = Effect.runFork(effectFromWork(() => gate.promise, { onLate: (value) => late.push(value) }));
@@ -158,7 +158,7 @@ describe('an interruption', () => {
     expect(late).toEqual(['decided']);
   });
 
-  test('by the work itself, as it starts, awaits it all the same', async () => {
+  test('awaits the work when the work causes it at its start', async () => {
     const log: string[] = [];
     const fiber = Effect.runFork(
       Effect.withFiber((own) =>
@@ -174,7 +174,7 @@ describe('an interruption', () => {
     expect(log).toEqual(['false', 'obeyed']);
   });
 
-  test('between any two steps, where the scheduler makes a busy fiber yield, is an interruption and nothing else', async () => {
+  test('is only an interruption when it comes between any two steps where the scheduler makes a busy fiber yield', async () => {
     for (let budget = 2; budget < 40; budget++) {
       const work = effectFromWork((token) => token.cancelled());
       const fiber = Effect.runFork(Effect.provideService(work, References.MaxOpsBeforeYield, budget));
@@ -183,7 +183,7 @@ describe('an interruption', () => {
     }
   });
 
-  test('in an uninterruptible region is not told to the work', async () => {
+  test('does not cancel the token of the work in an uninterruptible region', async () => {
     const gate = deferred<string>();
     let token: CancellationToken | undefined;
     const work = effectFromWork((given) => {
@@ -195,14 +195,14 @@ describe('an interruption', () => {
       Effect.uninterruptible(Effect.tap(work, (value) => Effect.sync(() => seen.push(value)))),
     );
     fiber.interruptUnsafe();
-    await turns();
+    await macrotasks();
     expect(token?.isCancelled).toBe(false);
     gate.resolve('whole');
     expect(words(await exitOf(fiber))).toBe('interrupt');
     expect(seen).toEqual(['whole']);
   });
 
-  test('that comes again during the cleanup changes nothing', async () => {
+  test('changes nothing when it comes again during the cleanup', async () => {
     const gate = deferred();
     const reasons: unknown[] = [];
     const fiber = Effect.runFork(
@@ -213,13 +213,13 @@ describe('an interruption', () => {
     );
     fiber.interruptUnsafe(1);
     fiber.interruptUnsafe(2);
-    await turns();
+    await macrotasks();
     gate.resolve();
     expect(words(await exitOf(fiber))).toContain('interrupt');
     expect(reasons).toHaveLength(1);
   });
 
-  test('an AbortError of work whose token was not cancelled is a failure', async () => {
+  test('does not cover an AbortError of work whose token was not cancelled: that is a failure', async () => {
     const exit = await run(effectFromWork(() => Promise.reject(new CancelledError('own'))));
     expect(words(exit)).toBe('fail:own');
     expect(Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)).toBe(false);

@@ -1,4 +1,4 @@
-// A million hand-overs across the border in all, in each direction, and what lives long on either side keeps none of them.
+// A million hand-overs between the libraries, in both directions. Long-lived objects on either side must retain none of them.
 import { CancellationToken, type Source, source, wait } from '@quiesce/cancellation-token';
 import { channel } from '@quiesce/channel';
 import {
@@ -20,12 +20,12 @@ import { Deferred, Effect, Exit, PubSub, Queue, Scope, Stream } from 'effect';
 import { expect, test } from 'vitest';
 import { bytesPerTurn, type Measure } from '../../../test/leak/leak.ts';
 
-/** With the warm-up three times as many in each of twelve directions: a million in all. */
+/** With the warm-up, three times this number in each of twelve directions: a million in total. */
 const turns = 28_000;
-/** Of what waits for real turns of the event loop, or makes whole scopes. */
+/** For waits on real iterations of the event loop, and for whole scopes. */
 const few = { turns: 3_000, below: 8 };
 
-test('fibers under a token that lives long', async () => {
+test('a long-lived token retains nothing of the fibers that ran with it', async () => {
   const token = new CancellationToken();
   const growth = await bytesPerTurn({ turns }, () => runEffect(Effect.succeed(1), { signal: token }));
   expect(growth).toBeLessThan(1);
@@ -33,12 +33,12 @@ test('fibers under a token that lives long', async () => {
   expect(waiting).toBeLessThan(8);
 });
 
-test('promise code in one fiber that lives long', async () => {
+test('a long-lived fiber retains nothing of the promise code that it ran', async () => {
   const work = effectFromWork(async (token) => token.isCancelled);
   expect(await inOneFiber(work)).toBeLessThan(1);
 });
 
-test('values from a channel to one fiber, as Effect and as stream', async () => {
+test('a channel and a fiber retain nothing of the values between them, as Effect and as stream', async () => {
   const [tx, rx] = channel<number>(1);
   const next = Effect.andThen(
     Effect.sync(() => tx.trySend(1)),
@@ -63,7 +63,7 @@ test('values from a channel to one fiber, as Effect and as stream', async () => 
   expect(await inOneFiber(collect)).toBeLessThan(1);
 });
 
-test('interruptions of fibers that wait on a channel, which keeps none of them', async () => {
+test('a channel retains nothing of interrupted fibers that waited on it', async () => {
   const [, rx] = channel<number>(1);
   const growth = await bytesPerTurn({ turns }, () => {
     Effect.runFork(effectFromSource(rx)).interruptUnsafe();
@@ -71,7 +71,7 @@ test('interruptions of fibers that wait on a channel, which keeps none of them',
   expect(growth).toBeLessThan(1);
 });
 
-test('values from a queue, which keeps no trace of branches that lost', async () => {
+test('a queue retains nothing of its values and of branches that lost', async () => {
   const queue = Effect.runSync(Queue.unbounded<number>());
   const jobs = sourceFromQueue(queue);
   expect(await bytesPerTurn({ turns }, () => parkAndLeave(jobs))).toBeLessThan(1);
@@ -83,7 +83,7 @@ test('values from a queue, which keeps no trace of branches that lost', async ()
   expect(queue.state._tag === 'Open' && queue.state.takers.size).toBe(0);
 });
 
-test('messages from a subscription, which keeps no trace of branches that lost', async () => {
+test('a subscription retains nothing of its messages and of branches that lost', async () => {
   const pubsub = Effect.runSync(PubSub.unbounded<number>());
   const owner = Scope.makeUnsafe();
   const subscription = Effect.runSync(Effect.provideService(PubSub.subscribe(pubsub), Scope.Scope, owner));
@@ -99,7 +99,7 @@ test('messages from a subscription, which keeps no trace of branches that lost',
   await Effect.runPromise(Scope.close(owner, Exit.void));
 });
 
-test('races over a Deferred that never comes', async () => {
+test('a Deferred that never completes retains nothing of races over it', async () => {
   const deferred = Deferred.makeUnsafe<number>();
   const never = sourceFromDeferred(deferred);
   const growth = await bytesPerTurn({ turns }, () => select({ never, now: Promise.resolve(1) }));
@@ -107,23 +107,23 @@ test('races over a Deferred that never comes', async () => {
   expect(deferred.resumes ?? []).toEqual([]);
 });
 
-test('values of a stream that never ends', async () => {
+test('an endless stream retains nothing of its values', async () => {
   await using numbers = sourceFromStream(Stream.forever(Stream.make(1)));
   expect(await bytesPerTurn({ turns }, () => wait(numbers))).toBeLessThan(1);
 });
 
-test('resources of scopes that end, below a token and in a fiber that live long', async () => {
+test('a long-lived token and a long-lived fiber retain nothing of the resources of ended scopes', async () => {
   const token = new CancellationToken();
   const resource = Effect.acquireRelease(Effect.succeed(1), () => Effect.void);
-  const theirs = await bytesPerTurn(few, () =>
+  const acquired = await bytesPerTurn(few, () =>
     scope(async (s) => void (await acquireIn(s, resource)), { signal: token }),
   );
-  expect(theirs).toBeLessThan(8);
-  const ours = Effect.scoped(Effect.map(openScope(), (s) => s.defer(() => {})));
-  expect(await inOneFiber(ours, few)).toBeLessThan(8);
+  expect(acquired).toBeLessThan(8);
+  const opened = Effect.scoped(Effect.map(openScope(), (s) => s.defer(() => {})));
+  expect(await inOneFiber(opened, few)).toBeLessThan(8);
 });
 
-/** Growth of a fiber that runs an Effect again and again. */
+/** Measures the growth of a fiber that runs an Effect again and again. */
 function inOneFiber(work: Effect.Effect<unknown, unknown>, measure: Measure = { turns }): Promise<number> {
   const block = 1_000;
   const loop = Effect.forEach(Array.from({ length: block }), () => work, { discard: true });
@@ -132,7 +132,7 @@ function inOneFiber(work: Effect.Effect<unknown, unknown>, measure: Measure = { 
   );
 }
 
-/** As a branch that loses. */
+/** Uses a source as a branch that loses. */
 function parkAndLeave(from: Source<unknown>): void {
   const waiter = { next: undefined, prev: undefined, owner: undefined, wake() {} };
   from[source].park(waiter);

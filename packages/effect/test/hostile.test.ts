@@ -1,4 +1,4 @@
-// What a reviewer with bad intentions would try.
+// Attempts of a hostile reviewer.
 import { CancellationToken, isClosedError, PENDING, source, type Waiter, wait } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { channel } from '@quiesce/channel';
@@ -21,10 +21,10 @@ import { select, sleep } from '@quiesce/select';
 import { Shutdown } from '@quiesce/shutdown';
 import { Cause, Effect, Exit, Fiber, Layer, PubSub, Queue, Scope, Stream } from 'effect';
 import { describe, expect, test } from 'vitest';
-import { deferred, exitOf, rejection, run, turns, uncaughtIn, words } from './vocabulary.ts';
+import { deferred, exitOf, macrotasks, rejection, run, uncaughtIn, words } from './vocabulary.ts';
 
 describe('errors', () => {
-  test('that cannot be looked at are one failure', async () => {
+  test('count as one failure when their properties cannot be read', async () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
     const thrower = {
@@ -38,7 +38,7 @@ describe('errors', () => {
       expect(errorFromCause(cause)).toBe(error);
       const exit = await run(effectFromWork(() => Promise.reject(error)));
       expect(Exit.isFailure(exit) && errorFromCause(exit.cause)).toBe(error);
-      // Effect compares the reasons that it combines, and cannot look at these: see docs/design.md.
+      // Effect compares the reasons that it combines, and cannot read these: see docs/design.md.
       if (error === proxy || error === thrower) continue;
       const stopping = Effect.runFork(
         effectFromWork(async (own) => {
@@ -52,7 +52,7 @@ describe('errors', () => {
     }
   });
 
-  test('go there and back, defects and failures apart', async () => {
+  test('survive conversion in both directions, defects and failures apart', async () => {
     const cause = Cause.combine(Cause.fail('a'), Cause.combine(Cause.die('b'), Cause.interrupt(1)));
     const error = errorFromCause(cause) as CauseError;
     expect(words(causeFromError(error))).toBe('fail:a, die:b, interrupt');
@@ -63,11 +63,11 @@ describe('errors', () => {
 });
 
 describe('interruption', () => {
-  test('through three borders is awaited at each, with one reason', async () => {
+  test('is awaited at each of three borders, with one reason', async () => {
     const log: unknown[] = [];
     const inner = effectFromWork(async (token) => {
       await token.cancelled();
-      await turns();
+      await macrotasks();
       log.push(['work', token.reason]);
     });
     const middle = effectFromWork(async (token) => {
@@ -94,7 +94,7 @@ describe('interruption', () => {
     expect(log).toEqual([['work', 'one'], 'inner finalizer', 'outer finalizer']);
   });
 
-  test("by Effect.timeout waits for the work, and a race leaves the loser's channel alone", async () => {
+  test('waits for the work when Effect.timeout causes it, and leaves the channel of the loser of a race alone', async () => {
     const [tx, rx] = channel<number>(4);
     const gate = deferred();
     const log: string[] = [];
@@ -108,7 +108,7 @@ describe('interruption', () => {
       Effect.raceFirst(effectFromSource(rx), Effect.andThen(Effect.yieldNow, Effect.succeed('quick'))),
     );
     await tx.send(1);
-    await turns();
+    await macrotasks();
     expect(log).toEqual([]);
     gate.resolve();
     expect(words(await raced)).toBe('success:1');
@@ -117,17 +117,17 @@ describe('interruption', () => {
     expect(rx.tryRecv()).toEqual({ ok: true, value: 2 });
   });
 
-  test('of a fiber that joins another one still says why', async () => {
+  test('carries its reason to a fiber that joins another one', async () => {
     const token = new CancellationToken();
     const work = Effect.flatMap(Effect.forkChild(Effect.never), (child) => Fiber.join(child));
     const both = Effect.all([work, Effect.never], { concurrency: 'unbounded' });
     const running = rejection(runEffect(both, { signal: token }));
-    await turns();
+    await macrotasks();
     token.cancel('why');
     expect(await running).toBe('why');
   });
 
-  test('of a thousand fibers on one token, each with a cleanup', async () => {
+  test('ends a thousand fibers on one token, each with a cleanup', async () => {
     const token = new CancellationToken();
     let cleaned = 0;
     const work = Effect.ensuring(
@@ -145,7 +145,7 @@ describe('interruption', () => {
 });
 
 describe('sources', () => {
-  test('a publisher that takes, in the step in which a take lets it go on, loses no message', async () => {
+  test('lose no message when a publisher takes in the step in which a take resumes it', async () => {
     const pubsub = Effect.runSync(PubSub.bounded<number>(1));
     const owner = Scope.makeUnsafe();
     const subscription = Effect.runSync(Effect.provideService(PubSub.subscribe(pubsub), Scope.Scope, owner));
@@ -154,7 +154,7 @@ describe('sources', () => {
     const publishing = Effect.gen(function* () {
       yield* PubSub.publish(pubsub, 1);
       yield* PubSub.publish(pubsub, 2);
-      // Here the poll below is under way.
+      // The poll below is running at this point.
       news[source].park(idle);
       yield* PubSub.publish(pubsub, 3);
     });
@@ -163,13 +163,13 @@ describe('sources', () => {
     for (let i = 0; i < 6; i++) {
       const value = news[source].poll();
       if (value !== PENDING) got.push(value);
-      await turns();
+      await macrotasks();
     }
     expect(words(await published)).toBe('success:undefined');
     expect(got.sort()).toEqual([1, 2, 3]);
   });
 
-  test('a queue that is shut down while its waiters are woken ends all of them', async () => {
+  test('end every waiter when a queue is shut down while its waiters are woken', async () => {
     const queue = Effect.runSync(Queue.unbounded<number>());
     const jobs = sourceFromQueue(queue);
     const first = wait(jobs).then((value) => {
@@ -182,7 +182,7 @@ describe('sources', () => {
     for (const error of await Promise.all(others)) expect(isClosedError(error)).toBe(true);
   });
 
-  test('who leaves while the scheduler is to look again leaves nothing', async () => {
+  test('keep no waiter that leaves while the scheduler is about to poll again', async () => {
     const queue = Effect.runSync(Queue.unbounded<number>());
     const jobs = sourceFromQueue(queue);
     const stubborn: Waiter = {
@@ -195,15 +195,15 @@ describe('sources', () => {
     };
     jobs[source].park(stubborn);
     Queue.offerUnsafe(queue, 1);
-    await turns(1);
+    await macrotasks(1);
     jobs[source].unpark(stubborn);
-    await turns();
+    await macrotasks();
     expect(stubborn.owner).toBe(undefined);
     expect(queue.state._tag === 'Open' && queue.state.takers.size).toBe(0);
     expect(jobs[source].poll()).toBe(1);
   });
 
-  test('two selects over two queues each, offered in one step, take a value each', async () => {
+  test('give each of two selects over two queues its own value when both are offered in one step', async () => {
     const [a, b] = [Effect.runSync(Queue.unbounded<string>()), Effect.runSync(Queue.unbounded<string>())];
     const branches = () => ({ a: sourceFromQueue(a), b: sourceFromQueue(b) });
     const both = [select(branches()), select(branches())];
@@ -214,7 +214,7 @@ describe('sources', () => {
     expect([Queue.sizeUnsafe(a), Queue.sizeUnsafe(b)]).toEqual([0, 0]);
   });
 
-  test('random takes, leaves, offers and interruptions lose nothing and double nothing', async () => {
+  test('lose and duplicate no value under random takes, leaves, offers and interruptions', async () => {
     const queue = Effect.runSync(Queue.bounded<number>(3));
     const jobs = sourceFromQueue(queue);
     let state = 12_345;
@@ -235,10 +235,10 @@ describe('sources', () => {
         if (value !== PENDING) got.push(value);
       } else if (act === 4) {
         if (Queue.offerUnsafe(queue, offered)) offered++;
-      } else await turns(1);
+      } else await macrotasks(1);
     }
     for (const fiber of fibers) fiber.interruptUnsafe();
-    await turns();
+    await macrotasks();
     for (let value = jobs[source].poll(); value !== PENDING; value = jobs[source].poll()) got.push(value);
     expect(offered).toBeGreaterThan(300);
     expect(got.sort((x, y) => x - y)).toEqual(Array.from({ length: offered }, (_, i) => i));
@@ -246,7 +246,7 @@ describe('sources', () => {
 });
 
 describe('a stream as a source', () => {
-  test('that parks somebody on itself while it is pulled wakes him', async () => {
+  test('wakes a waiter that it parks on itself while it is pulled', async () => {
     let woken = 0;
     const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => void woken++ };
     const pulling = Effect.sync(() => {
@@ -257,13 +257,13 @@ describe('a stream as a source', () => {
       Stream.fromIterableEffect(pulling),
     );
     expect(from[source].poll()).toBe(1);
-    await turns(1);
+    await macrotasks(1);
     expect(woken).toBe(1);
     expect(from[source].poll()).toBe(2);
     await from.close();
   });
 
-  test('that polls itself, or closes itself, neither pulls twice nor hangs', async () => {
+  test('neither pulls twice nor hangs when it polls or closes itself', async () => {
     const seen: unknown[] = [];
     const from: ReturnType<typeof sourceFromStream<number, never>> = sourceFromStream(
       Stream.tap(Stream.range(1, 2), () => Effect.sync(() => void seen.push(from[source].poll()))),
@@ -287,7 +287,7 @@ describe('a stream as a source', () => {
 });
 
 describe('scopes', () => {
-  test('finalizers that fail after the scope had given up go to the uncaught handler, all of them', async () => {
+  test('report every finalizer that fails after the scope has given up to the uncaught handler', async () => {
     const clock = new VirtualClock();
     const gate = deferred();
     const uncaught = await uncaughtIn(async () => {
@@ -301,17 +301,17 @@ describe('scopes', () => {
         ),
       );
       const running = rejection(scope(async (s) => void (await acquireIn(s, slow)), { cleanupTimeout: 10, clock }));
-      await turns();
+      await macrotasks();
       await clock.advance(10);
       expect(await running).toMatchObject({ name: 'CleanupTimeoutError' });
       gate.resolve();
-      await turns(6);
+      await macrotasks(6);
     });
     expect(uncaught).toHaveLength(1);
     expect(((uncaught[0] as Error).cause as CauseError).errors).toEqual(['first', 'second']);
   });
 
-  test('three deep, each side inside of the other, are released inside out', async () => {
+  test('are released from the inside out when both kinds are nested three deep', async () => {
     const log: string[] = [];
     const finalizer = (name: string) => Effect.addFinalizer(() => Effect.sync(() => void log.push(name)));
     const inner = effectFromWork((signal) =>
@@ -332,7 +332,7 @@ describe('scopes', () => {
 });
 
 describe('a shutdown', () => {
-  test('that begins while layers are built waits for their finalizers, also without runMain', async () => {
+  test('waits for the finalizers of layers when it begins while they are built, also without runMain', async () => {
     const shutdown = new Shutdown();
     const gate = deferred();
     const log: string[] = [];
@@ -348,10 +348,10 @@ describe('a shutdown', () => {
       ),
     );
     const launching = rejection(launch(shutdown, slow));
-    await turns();
+    await macrotasks();
     shutdown.request('early');
     const stopped = shutdown.stopped().then(({ hooks }) => log.push(`stopped: ${hooks.map(({ outcome }) => outcome)}`));
-    await turns(10);
+    await macrotasks(10);
     expect(log).toEqual([]);
     gate.resolve();
     expect(await launching).toBe('early');
@@ -367,7 +367,7 @@ test("a timer of Effect's clock that throws is reported", async () => {
       throw new Error('in a timer');
     };
     clock.setTimer(0, fail, { ref: true });
-    await turns();
+    await macrotasks();
     await sleep(1, { clock });
   });
   expect(uncaught).toMatchObject([{ message: 'in a timer' }]);

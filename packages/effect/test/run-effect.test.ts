@@ -2,17 +2,17 @@ import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token
 import { CauseError, reasonFromCause, runEffect } from '@quiesce/effect';
 import { Cause, Context, Deferred, Effect, Exit } from 'effect';
 import { describe, expect, test } from 'vitest';
-import { deferred, rejection, turn, turns, unhandledIn } from './vocabulary.ts';
+import { deferred, macrotask, macrotasks, rejection, unhandledIn } from './vocabulary.ts';
 
 const fail = (error: unknown): Effect.Effect<never, unknown> => Effect.fail(error);
 
 describe('runEffect without a cancellation', () => {
-  test('gives what the Effect succeeds with', async () => {
+  test('resolves with the success of the Effect', async () => {
     expect(await runEffect(Effect.succeed(42))).toBe(42);
     expect(await runEffect(Effect.andThen(Effect.yieldNow, Effect.succeed('later')))).toBe('later');
   });
 
-  test('rejects with the failure, or the defect, verbatim', async () => {
+  test('rejects with the failure or the defect, verbatim', async () => {
     const error = { any: 'thing' };
     expect(await rejection(runEffect(fail(error)))).toBe(error);
     expect(await rejection(runEffect(Effect.die(error)))).toBe(error);
@@ -22,7 +22,7 @@ describe('runEffect without a cancellation', () => {
     expect(await rejection(runEffect(thrown))).toBe(error);
   });
 
-  test('rejects with all of several failures, in their order', async () => {
+  test('rejects with all of several failures, in order', async () => {
     const work = Effect.ensuring(Effect.ensuring(Effect.fail('work'), Effect.die('first')), Effect.die('second'));
     const error = (await rejection(runEffect(work))) as CauseError;
     expect(error).toBeInstanceOf(CauseError);
@@ -30,17 +30,17 @@ describe('runEffect without a cancellation', () => {
     expect(Cause.isCause(error.cause)).toBe(true);
   });
 
-  test('says that the Effect was interrupted by somebody else, with the cause', async () => {
+  test('rejects with an error that carries the cause when other code interrupted the Effect', async () => {
     const error = await rejection(runEffect(Effect.interrupt));
     expect(isCancelledError(error)).toBe(true);
     expect(Cause.hasInterruptsOnly((error as Error).cause as Cause.Cause<never>)).toBe(true);
   });
 
-  test('an empty cause is an error, and not a success', async () => {
+  test('rejects for an empty cause', async () => {
     expect(await rejection(runEffect(Effect.failCause(Cause.empty)))).toMatchObject({ name: 'CauseError', errors: [] });
   });
 
-  test('gives the Effect its services', async () => {
+  test('provides the services to the Effect', async () => {
     const Name = Context.Service<{ readonly name: string }>('Name');
     const work = Effect.map(Name, ({ name }) => name);
     expect(await runEffect(work, { context: Context.make(Name, { name: 'here' }) })).toBe('here');
@@ -56,12 +56,12 @@ describe('runEffect without a cancellation', () => {
     expect(fired).toBe(1);
   });
 
-  test('refuses what is no signal as a rejection', async () => {
+  test('rejects for a value that is not a signal', async () => {
     expect(await rejection(runEffect(Effect.void, { signal: {} as AbortSignal }))).toBeInstanceOf(TypeError);
   });
 });
 
-describe('runEffect under a token', () => {
+describe('runEffect with a token', () => {
   test.each([
     [
       'a token',
@@ -77,7 +77,7 @@ describe('runEffect under a token', () => {
         return [controller.signal, (reason) => controller.abort(reason)];
       },
     ],
-  ])('%s interrupts, the finalizers are awaited, and the reason is the rejection', async (_, make) => {
+  ])('is interrupted by %s, awaits the finalizers, and rejects with the reason', async (_, make) => {
     const [signal, cancel] = make();
     const gate = deferred();
     const log: string[] = [];
@@ -89,14 +89,14 @@ describe('runEffect under a token', () => {
     const settled = rejection(running).finally(() => log.push('settled'));
     const reason = { why: 'deploy' };
     cancel(reason);
-    await turns();
+    await macrotasks();
     expect(log).toEqual([]);
     gate.resolve();
     expect(await settled).toBe(reason);
     expect(log).toEqual(['cleaned up', 'settled']);
   });
 
-  test('that is cancelled already starts nothing', async () => {
+  test('does not start when the token is already cancelled', async () => {
     let started = false;
     const work = Effect.sync(() => {
       started = true;
@@ -106,7 +106,7 @@ describe('runEffect under a token', () => {
     expect(started).toBe(false);
   });
 
-  test('that the Effect itself cancels while it starts interrupts it', async () => {
+  test('interrupts an Effect that cancels the token at its start', async () => {
     const token = new CancellationToken();
     const work = Effect.andThen(
       Effect.sync(() => token.cancel('own')),
@@ -115,7 +115,7 @@ describe('runEffect under a token', () => {
     expect(await rejection(runEffect(work, { signal: token }))).toBe('own');
   });
 
-  test('an Effect that ends in the step that cancels it has ended', async () => {
+  test('keeps the result of an Effect that ends in the step that cancels the token', async () => {
     const token = new CancellationToken();
     expect(
       await runEffect(
@@ -125,18 +125,18 @@ describe('runEffect under a token', () => {
     ).toBe(true);
   });
 
-  test('an Effect that ends with a value in the step in which it is interrupted has won', async () => {
+  test('resolves with the value of an Effect that ends in the step in which it is interrupted', async () => {
     const token = new CancellationToken();
     const last = Effect.callback<string>((resume) => {
       token.onCancelled(() => resume(Effect.succeed('in time')));
     });
     const running = runEffect(last, { signal: token });
     token.cancel('late');
-    // The Effect's callback was registered first: the fiber had ended when it was this function's turn.
+    // The callback of the Effect was registered first, so the fiber has ended when this function runs.
     expect(await running).toBe('in time');
   });
 
-  test('an uninterruptible region ends before the interruption', async () => {
+  test('ends an uninterruptible region before it interrupts', async () => {
     const token = new CancellationToken();
     const gate = deferred();
     const log: string[] = [];
@@ -155,7 +155,7 @@ describe('runEffect under a token', () => {
     expect(log).toEqual(['inside']);
   });
 
-  test('a finalizer that fails is the rejection; several are all of it', async () => {
+  test('rejects with the failure of a finalizer, and with all of several', async () => {
     for (const [cleanups, errors] of [
       [['a'], undefined],
       [
@@ -176,15 +176,15 @@ describe('runEffect under a token', () => {
     }
   });
 
-  test('a failure that comes before the cancellation is the rejection', async () => {
+  test('rejects with a failure that came before the cancellation', async () => {
     const token = new CancellationToken();
     const running = rejection(runEffect(Effect.andThen(Effect.yieldNow, fail('first')), { signal: token }));
-    await turns();
+    await macrotasks();
     token.cancel('second');
     expect(await running).toBe('first');
   });
 
-  test('tells the fiber why', async () => {
+  test('passes the reason to the fiber', async () => {
     const token = new CancellationToken();
     const seen: unknown[] = [];
     const work = Effect.onExit(Effect.never, (exit) =>
@@ -196,7 +196,7 @@ describe('runEffect under a token', () => {
     expect(seen).toEqual(['maintenance']);
   });
 
-  test('tells why also where somebody else interrupts as well', async () => {
+  test('passes the reason also when other code interrupts as well', async () => {
     const token = new CancellationToken();
     const causes: Cause.Cause<unknown>[] = [];
     const work = Effect.onError(Effect.never, (cause) => Effect.sync(() => void causes.push(cause)));
@@ -208,15 +208,15 @@ describe('runEffect under a token', () => {
     expect(reasonFromCause(both)).toBe('maintenance');
   });
 
-  test('is the reason also of an interruption that came by way of another fiber', async () => {
+  test('rejects with the reason when the interruption came through another fiber', async () => {
     const token = new CancellationToken();
-    const told = Effect.callback<never>((resume) => void token.onCancelled(() => resume(Effect.interrupt)));
-    const running = rejection(runEffect(Effect.uninterruptible(told), { signal: token }));
+    const interrupting = Effect.callback<never>((resume) => void token.onCancelled(() => resume(Effect.interrupt)));
+    const running = rejection(runEffect(Effect.uninterruptible(interrupting), { signal: token }));
     token.cancel('maintenance');
     expect(await running).toBe('maintenance');
   });
 
-  test('interrupts the fibers that it has forked, and awaits them', async () => {
+  test('interrupts the fibers that the Effect has forked, and awaits them', async () => {
     const token = new CancellationToken();
     const log: string[] = [];
     const child = Effect.ensuring(
@@ -228,13 +228,13 @@ describe('runEffect under a token', () => {
     );
     const work = Effect.andThen(Effect.forkChild(child, { startImmediately: true }), Effect.never);
     const running = rejection(runEffect(work, { signal: token }));
-    await turn();
+    await macrotask();
     token.cancel('all');
     expect(await running).toBe('all');
     expect(log).toEqual(['child']);
   });
 
-  test('a second cancellation, from above, during the cleanup changes nothing', async () => {
+  test('ignores a second cancellation of an ancestor during the cleanup', async () => {
     const outer = new CancellationToken();
     const token = outer.childToken();
     const gate = deferred();
@@ -253,7 +253,7 @@ describe('runEffect under a token', () => {
     expect(await running).toBe('first');
   });
 
-  test('an interruption from inside during the cleanup changes nothing', async () => {
+  test('ignores an interruption from inside during the cleanup', async () => {
     const token = new CancellationToken();
     const log: string[] = [];
     const cleanup = Effect.withFiber((fiber) =>
@@ -271,7 +271,7 @@ describe('runEffect under a token', () => {
     expect(log).toEqual(['whole']);
   });
 
-  test('that is disposed hands the Effect to its parent', async () => {
+  test('moves the Effect to the parent of a token that is disposed', async () => {
     const outer = new CancellationToken();
     const token = outer.childToken();
     const running = rejection(runEffect(Effect.never, { signal: token }));
@@ -280,7 +280,7 @@ describe('runEffect under a token', () => {
     expect(await running).toBe('parent');
   });
 
-  test("a rejection that comes late is nobody else's", async () => {
+  test('reports no rejection that comes late to other code', async () => {
     const token = new CancellationToken();
     const unhandled = await unhandledIn(async () => {
       const inner = Deferred.makeUnsafe<never, string>();

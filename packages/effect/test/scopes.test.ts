@@ -14,17 +14,17 @@ import { type Scope, ScopeError, scope } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import { Context, Effect, Exit } from 'effect';
 import { describe, expect, test } from 'vitest';
-import { deferred, exitOf, rejection, run, turns, uncaughtIn, words } from './vocabulary.ts';
+import { deferred, exitOf, macrotasks, rejection, run, uncaughtIn, words } from './vocabulary.ts';
 
-/** Something that is acquired in Effect, and whose release is logged. */
+/** A resource that is acquired in Effect, and whose release is logged. */
 const resource = (log: string[], name: string) =>
   Effect.acquireRelease(
     Effect.sync(() => name),
     (_, exit) => Effect.sync(() => void log.push(`${name} released: ${words(exit)}`)),
   );
 
-describe('acquired in Effect, released in our scope', () => {
-  test('in its place among the cleanups', async () => {
+describe('acquireIn', () => {
+  test('releases in the order of the cleanups', async () => {
     const log: string[] = [];
     await scope(async (s) => {
       s.defer(() => void log.push('first defer'));
@@ -46,7 +46,7 @@ describe('acquired in Effect, released in our scope', () => {
     ]);
   });
 
-  test('the finalizers are told of a failure, and of a cancellation with its reason', async () => {
+  test('passes a failure, or a cancellation with its reason, to the finalizers', async () => {
     const log: string[] = [];
     const failed = scope(async (s) => {
       await acquireIn(s, resource(log, 'a'));
@@ -55,18 +55,18 @@ describe('acquired in Effect, released in our scope', () => {
     expect(await rejection(failed)).toMatchObject({ message: 'body' });
     expect(log).toEqual(['a released: fail:body']);
     const reasons: unknown[] = [];
-    const told = Effect.acquireRelease(Effect.void, (_, exit) =>
+    const released = Effect.acquireRelease(Effect.void, (_, exit) =>
       Effect.sync(() => reasons.push(Exit.isFailure(exit) && reasonFromCause(exit.cause))),
     );
     const cancelled = scope(async (s) => {
-      await acquireIn(s, told);
+      await acquireIn(s, released);
       s.cancel('enough');
     });
     await cancelled.catch(() => {});
     expect(reasons).toEqual(['enough']);
   });
 
-  test("a failure of the acquisition is the task's, and what it had acquired is released at once", async () => {
+  test('makes a failure of the acquisition the failure of the task, and releases the acquired part at once', async () => {
     const log: string[] = [];
     await scope(async (s) => {
       s.defer(() => void log.push('defer'));
@@ -75,11 +75,11 @@ describe('acquired in Effect, released in our scope', () => {
       log.push('body goes on');
     });
     expect(log).toEqual(['a released: fail:refused', 'body goes on', 'defer']);
-    const unasked = scope((s) => void acquireIn(s, Effect.fail('nobody asked')));
-    expect(await rejection(unasked)).toBe('nobody asked');
+    const unawaited = scope((s) => void acquireIn(s, Effect.fail('unawaited')));
+    expect(await rejection(unawaited)).toBe('unawaited');
   });
 
-  test('a defect, and a release that fails as well, are all kept', async () => {
+  test('keeps a defect, and a release that fails as well', async () => {
     const bad = Effect.acquireRelease(Effect.void, () => Effect.die('release'));
     await scope(async (s) => {
       const error = await rejection(acquireIn(s, Effect.andThen(bad, Effect.die('acquire'))));
@@ -87,7 +87,7 @@ describe('acquired in Effect, released in our scope', () => {
     });
   });
 
-  test("failures of the finalizers are the scope's, each one, in their order", async () => {
+  test('makes each failure of the finalizers a failure of the scope, in order', async () => {
     const dying = (name: string) => Effect.addFinalizer(() => Effect.die(name));
     const failed = scope(async (s) => {
       s.defer(() => Promise.reject('outer'));
@@ -101,7 +101,7 @@ describe('acquired in Effect, released in our scope', () => {
     expect(await rejection(one)).toBe('alone');
   });
 
-  test('a finalizer that fails with nothing at all has failed', async () => {
+  test('counts a finalizer that fails with undefined as failed', async () => {
     const failed = scope(async (s) => {
       await acquireIn(
         s,
@@ -111,7 +111,7 @@ describe('acquired in Effect, released in our scope', () => {
     expect(await rejection(failed)).toBe(undefined);
   });
 
-  test('a thenable is followed, and released in its place, also when it rejects', async () => {
+  test('follows a thenable, and releases it in order, also when it rejects', async () => {
     const log: string[] = [];
     const acquire = (thenable: PromiseLike<string>) =>
       Effect.acquireRelease(
@@ -126,7 +126,7 @@ describe('acquired in Effect, released in our scope', () => {
     expect(log).toEqual(['body', 'released', 'released']);
   });
 
-  test('a cancellation while it acquires interrupts it, and releases before the scope ends', async () => {
+  test('interrupts the acquisition on cancellation, and releases before the scope ends', async () => {
     const log: string[] = [];
     const gate = deferred();
     const slow = Effect.andThen(
@@ -142,14 +142,14 @@ describe('acquired in Effect, released in our scope', () => {
     const running = scope((s) => acquireIn(s, slow), { signal: token });
     const settled = rejection(running).finally(() => log.push('settled'));
     token.cancel('deploy');
-    await turns();
+    await macrotasks();
     expect(log).toEqual([]);
     gate.resolve();
     expect(await settled).toBe('deploy');
     expect(log).toEqual(['released', 'settled']);
   });
 
-  test('an interruption during the release does not stop it', async () => {
+  test('is not stopped by an interruption during the release', async () => {
     const log: string[] = [];
     const stubborn = Effect.acquireRelease(Effect.void, () =>
       Effect.withFiber((fiber) => {
@@ -164,7 +164,7 @@ describe('acquired in Effect, released in our scope', () => {
     expect(log).toEqual(['whole']);
   });
 
-  test('that arrives after the scope had given up is released, and who asked has its failure', async () => {
+  test('releases a resource that arrives after the scope has given up, and rejects its task', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const gate = deferred();
@@ -194,14 +194,14 @@ describe('acquired in Effect, released in our scope', () => {
       await clock.advance(10);
       expect(await running).toMatchObject({ name: 'CleanupTimeoutError' });
       gate.resolve();
-      await turns(6);
+      await macrotasks(6);
     });
     expect(log).toEqual(['released']);
     expect(await asked).toBe('release');
     expect(uncaught).toEqual([]);
   });
 
-  test('nested scopes release inside out', async () => {
+  test('releases nested scopes from the inside out', async () => {
     const log: string[] = [];
     await scope(async (outer) => {
       await acquireIn(outer, resource(log, 'outer'));
@@ -211,7 +211,7 @@ describe('acquired in Effect, released in our scope', () => {
     expect(log.map((line) => line.split(' ')[0])).toEqual(['inner', 'between', 'outer']);
   });
 
-  test('has the services that it is given, beside its own scope', async () => {
+  test('provides the given services beside its own scope', async () => {
     const Name = Context.Service<{ readonly name: string }>('Name');
     const log: string[] = [];
     const named = Effect.flatMap(Name, ({ name }) => resource(log, name));
@@ -221,7 +221,7 @@ describe('acquired in Effect, released in our scope', () => {
     expect(log).toEqual(['db released: success:undefined']);
   });
 
-  test('a scope that has ended refuses', async () => {
+  test('throws when the scope has ended', async () => {
     let ended: Scope | undefined;
     await scope((s) => {
       ended = s;
@@ -237,17 +237,17 @@ describe('a release that is interrupted', () => {
   });
 });
 
-describe('acquired in our scope, released in Effect', () => {
-  test('in its place among the finalizers; tasks are cancelled and awaited', async () => {
+describe('openScope', () => {
+  test('ends in the order of the finalizers, cancels its tasks, and awaits them', async () => {
     const log: string[] = [];
     const program = Effect.gen(function* () {
       yield* Effect.addFinalizer(() => Effect.sync(() => void log.push('first finalizer')));
-      const s = yield* openScope({ name: 'ours' });
+      const s = yield* openScope({ name: 'opened' });
       s.defer(() => void log.push('outer defer'));
       s.defer(() => void log.push('inner defer'));
       s.spawn(async (token) => {
         await token.cancelled();
-        await turns();
+        await macrotasks();
         log.push('task');
       });
       yield* Effect.addFinalizer(() => Effect.sync(() => void log.push('last finalizer')));
@@ -256,7 +256,7 @@ describe('acquired in our scope, released in Effect', () => {
     expect(log).toEqual(['last finalizer', 'task', 'inner defer', 'outer defer', 'first finalizer']);
   });
 
-  test('failures are defects of the finalizer, each one, beside what the Effect failed with', async () => {
+  test('makes each failure a defect of the finalizer, beside the failure of the Effect', async () => {
     const program = Effect.gen(function* () {
       const s = yield* openScope();
       s.defer(() => Promise.reject('second'));
@@ -268,13 +268,13 @@ describe('acquired in our scope, released in Effect', () => {
     expect(words(await run(Effect.scoped(alone)))).toBe('die:alone');
   });
 
-  test('failures of an Effect in a cleanup are defects, each one', async () => {
+  test('makes each failure of an Effect in a cleanup a defect', async () => {
     const both = Effect.ensuring(Effect.fail('failure'), Effect.die('defect'));
     const program = Effect.andThen(openScope(), (s) => Effect.sync(() => s.defer(() => runEffect(both))));
     expect(words(await run(Effect.scoped(program)))).toBe('die:failure, die:defect');
   });
 
-  test('an interruption cancels the tasks with its reason', async () => {
+  test('cancels the tasks with the reason of an interruption', async () => {
     const token = new CancellationToken();
     const reasons: unknown[] = [];
     const program = Effect.andThen(openScope(), (s) => {
@@ -285,7 +285,7 @@ describe('acquired in our scope, released in Effect', () => {
       return Effect.never;
     });
     const running = rejection(runEffect(Effect.scoped(program), { signal: token }));
-    await turns();
+    await macrotasks();
     token.cancel('deploy');
     expect(await running).toBe('deploy');
     expect(reasons).toEqual(['deploy']);
@@ -294,7 +294,7 @@ describe('acquired in our scope, released in Effect', () => {
     expect(words(await exitOf(fiber))).toBe('interrupt');
   });
 
-  test('an interruption during the cleanup does not stop it', async () => {
+  test('is not stopped by an interruption during the cleanup', async () => {
     const gate = deferred();
     const log: string[] = [];
     const program = Effect.andThen(openScope(), (s) =>
@@ -306,16 +306,16 @@ describe('acquired in our scope, released in Effect', () => {
       ),
     );
     const fiber = Effect.runFork(Effect.scoped(program));
-    await turns();
+    await macrotasks();
     fiber.interruptUnsafe();
-    await turns();
+    await macrotasks();
     expect(log).toEqual([]);
     gate.resolve();
     await exitOf(fiber);
     expect(log).toEqual(['cleaned up']);
   });
 
-  test('can be joined before', async () => {
+  test('can be joined before it ends', async () => {
     const program = Effect.gen(function* () {
       const s = yield* openScope();
       const task = s.spawn(async () => 'value');
@@ -326,8 +326,8 @@ describe('acquired in our scope, released in Effect', () => {
   });
 });
 
-describe('a scope as an Effect', () => {
-  test('gives what its body returns, and fails with all that failed', async () => {
+describe('effectFromScope', () => {
+  test('succeeds with the result of its body, and fails with all failures', async () => {
     expect(words(await run(effectFromScope(async (s) => (await s.spawn(async () => 3)) + 4)))).toBe('success:7');
     const failing = effectFromScope((s) => {
       s.defer(() => Promise.reject('cleanup'));
@@ -338,14 +338,14 @@ describe('a scope as an Effect', () => {
     expect(words(await run(typed))).toBe('fail:typed no');
   });
 
-  test('interrupted, it awaits everything that was started in it', async () => {
+  test('awaits everything that was started in the scope when it is interrupted', async () => {
     const log: string[] = [];
     const fiber = Effect.runFork(
       effectFromScope(async (s) => {
         s.defer(() => void log.push('cleanup'));
         s.spawn(async (token) => {
           await token.cancelled();
-          await turns();
+          await macrotasks();
           log.push('task');
         });
         await s.token.cancelled();
@@ -369,7 +369,7 @@ describe('a scope as an Effect', () => {
     expect(words(await slow)).toContain('10 ms');
   });
 
-  test('a fiber as a task of ours: cancelled with it, and no failure of its own', async () => {
+  test('runs a fiber as a task, which is cancelled with the scope and adds no failure of its own', async () => {
     const log: string[] = [];
     const work = Effect.ensuring(
       Effect.never,

@@ -5,9 +5,9 @@ import { CurrentShutdown, inFlight, launch, shutdownHook, shutdownLayer } from '
 import { Shutdown, type ShutdownOptions } from '@quiesce/shutdown';
 import { Context, Effect, Exit, Fiber, Layer, References } from 'effect';
 import { describe, expect, test } from 'vitest';
-import { deferred, exitOf, rejection, run, turns, words } from './vocabulary.ts';
+import { deferred, exitOf, macrotasks, rejection, run, words } from './vocabulary.ts';
 
-/** A shutdown on a virtual clock, and a log. */
+/** Makes a shutdown on a virtual clock, and a log. */
 function start(options: ShutdownOptions = {}) {
   const clock = new VirtualClock();
   const shutdown = new Shutdown({ clock, progressInterval: Number.POSITIVE_INFINITY, ...options });
@@ -17,7 +17,7 @@ function start(options: ShutdownOptions = {}) {
 }
 
 const Db = Context.Service<{ readonly query: (sql: string) => string }>('Db');
-/** A layer that logs its finalizer, and with what exit it ran. */
+/** Makes a layer that logs its finalizer and the exit with which it ran. */
 const database = (log: string[]) =>
   Layer.effect(
     Db,
@@ -27,7 +27,7 @@ const database = (log: string[]) =>
   );
 
 describe('launch', () => {
-  test('closes the layers when nothing is in flight any more, after the hooks that they registered', async () => {
+  test('closes the layers when no work is in flight, after the hooks that they registered', async () => {
     const { shutdown, log, say, end } = start();
     const gate = deferred();
     const server = Layer.effectDiscard(
@@ -50,7 +50,7 @@ describe('launch', () => {
     expect(shutdown.progress.inFlight).toBe(1);
     shutdown.request('deploy');
     const ended = end();
-    await turns();
+    await macrotasks();
     expect(log).toEqual([]);
     gate.resolve();
     await serving;
@@ -59,7 +59,7 @@ describe('launch', () => {
     expect(report.exitCode).toBe(0);
   });
 
-  test('what is in flight is interrupted at the drain timeout, with the reason, and awaited', async () => {
+  test('interrupts work in flight at the drain timeout, with the reason, and awaits it', async () => {
     const { shutdown, log, say, end } = start({ drainTimeout: 100 });
     const context = await launch(shutdown, database(log));
     const reasons: unknown[] = [];
@@ -81,7 +81,7 @@ describe('launch', () => {
     expect(report.cutOff.map(({ inFlight }) => inFlight)).toEqual([1]);
   });
 
-  test('a layer that fails is the rejection; what was built is closed, and the hook is gone', async () => {
+  test('rejects with the failure of a layer, closes the layers that were built, and removes the hook', async () => {
     const { shutdown, log, end } = start();
     const broken = Layer.effectDiscard(Effect.andThen(Db, Effect.fail('no port')));
     expect(await rejection(launch(shutdown, Layer.provideMerge(broken, database(log))))).toBe('no port');
@@ -94,7 +94,7 @@ describe('launch', () => {
     expect(await rejection(launch(again.shutdown, defect))).toBe('defect');
   });
 
-  test('a failed start whose layers do not close at once, or fail to, is waited for and told of whole', async () => {
+  test('rejects with all failures when the layers of a failed start fail to close, and waits for a slow close', async () => {
     const { shutdown, log, end } = start();
     const gate = deferred();
     const slow = Layer.effectDiscard(
@@ -107,28 +107,28 @@ describe('launch', () => {
     );
     const broken = Layer.effectDiscard(Effect.fail('no port'));
     const launching = rejection(launch(shutdown, Layer.provideMerge(broken, slow)));
-    await turns();
+    await macrotasks();
     shutdown.request();
     const ended = end().then(() => log.push('stopped'));
-    await turns();
+    await macrotasks();
     expect(log).toEqual([]);
     gate.resolve();
     expect(await launching).toMatchObject({ errors: ['no port', 'would not close'] });
     await ended;
   });
 
-  test('a shutdown that begins while it builds interrupts that, and closes what was built', async () => {
+  test('interrupts the building when a shutdown begins, and closes the layers that were built', async () => {
     const { shutdown, log, end } = start();
     const slow = Layer.effectDiscard(Effect.andThen(Db, Effect.never));
     const launching = rejection(launch(shutdown, Layer.provideMerge(slow, database(log))));
-    await turns();
+    await macrotasks();
     shutdown.request('impatient');
     await end();
     expect(await launching).toBe('impatient');
     expect(log).toEqual(['db closed: impatient']);
   });
 
-  test("a layer that does not close is given up at the hook's timeout, and one that fails is in the report", async () => {
+  test('gives up on a layer at the timeout of the hook, and reports one that fails to close', async () => {
     const { shutdown, end } = start({ hookTimeout: 50 });
     await launch(shutdown, Layer.effectDiscard(Effect.addFinalizer(() => Effect.never)), { name: 'deaf' });
     await launch(shutdown, Layer.effectDiscard(Effect.addFinalizer(() => Effect.die('finalizer'))), { name: 'broken' });
@@ -139,7 +139,7 @@ describe('launch', () => {
     expect(exitCode).toBe(1);
   });
 
-  test('refuses a name that is taken, and a shutdown that is over', async () => {
+  test('rejects for a name that is taken, and for a shutdown that is over', async () => {
     const { shutdown, end } = start();
     await launch(shutdown, Layer.empty);
     expect(await rejection(launch(shutdown, Layer.empty))).toMatchObject({ name: 'HookError' });
@@ -148,7 +148,7 @@ describe('launch', () => {
     expect(isClosedError(await rejection(launch(shutdown, Layer.empty, { name: 'late' })))).toBe(true);
   });
 
-  test('gives the layers the services that they still need', async () => {
+  test('provides the services that the layers still need', async () => {
     const { shutdown } = start();
     const Name = Context.Service<{ readonly name: string }>('Name');
     const Greeting = Context.Service<{ readonly text: string }>('Greeting');
@@ -163,7 +163,7 @@ describe('launch', () => {
 });
 
 describe('shutdownLayer', () => {
-  test('closing it is the whole shutdown: what is in flight, hooks, layers', async () => {
+  test('runs the whole shutdown when it closes: work in flight, hooks, layers', async () => {
     const log: string[] = [];
     const gate = deferred();
     const program = Effect.gen(function* () {
@@ -182,7 +182,7 @@ describe('shutdownLayer', () => {
       );
     });
     const running = runEffect(Effect.provide(program, shutdownLayer(database(log))));
-    await turns();
+    await macrotasks();
     expect(log).toEqual([]);
     gate.resolve();
     await running;
@@ -190,19 +190,19 @@ describe('shutdownLayer', () => {
     expect(log[2]).toContain('db closed: ');
   });
 
-  test('failures of hooks are defects when it closes, each one', async () => {
+  test('makes each failure of a hook a defect when it closes', async () => {
     const program = Effect.gen(function* () {
       yield* shutdownHook('second', Effect.fail('second'));
       yield* shutdownHook('first', Effect.ensuring(Effect.fail('first'), Effect.die('and cleanup')));
       return yield* Effect.fail('program');
     });
     const exit = await run(Effect.provide(program, shutdownLayer(Layer.empty)));
-    // Effect 4.1 makes a failure beside defects one of them, 4.0 leaves it.
+    // Effect 4.1 turns a failure beside defects into a defect; 4.0 does not.
     const found = words(exit).replace('fail:program', 'die:program').split(', ').sort();
     expect(found).toEqual(['die:and cleanup', 'die:first', 'die:program', 'die:second'].sort());
   });
 
-  test('what was given up or skipped is a defect when it closes, which names it', async () => {
+  test('makes work that was given up or skipped a defect that names it', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const program = Effect.gen(function* () {
@@ -217,32 +217,32 @@ describe('shutdownLayer', () => {
     });
     const layer = shutdownLayer(Layer.empty, { clock, hookTimeout: 50, progressInterval: Number.POSITIVE_INFINITY });
     const running = run(Effect.provide(program, layer));
-    await turns();
+    await macrotasks();
     await clock.advance(50);
-    await turns();
-    expect(words(await running)).toMatch(/^die:The shutdown did not finish all of its work:.*deaf/s);
+    await macrotasks();
+    expect(words(await running)).toMatch(/^die:The shutdown did not finish all its work:.*deaf/s);
     expect(log).toEqual(['interrupted']);
   });
 
-  test('an interruption is the reason of the shutdown', async () => {
+  test('uses the reason of an interruption as the reason of the shutdown', async () => {
     const reasons: unknown[] = [];
     const program = Effect.flatMap(CurrentShutdown, (shutdown) => {
       shutdown.stopAccepting.onCancelled((reason) => reasons.push(reason));
       return Effect.never;
     });
     const fiber = Effect.runFork(Effect.provide(program, shutdownLayer(Layer.empty)));
-    await turns();
+    await macrotasks();
     await Effect.runPromise(Fiber.interrupt(fiber));
     expect(reasons).toMatchObject([{ name: 'AbortError' }]);
     const token = new CancellationToken();
-    const told = rejection(runEffect(Effect.provide(program, shutdownLayer(Layer.empty)), { signal: token }));
-    await turns();
+    const rejected = rejection(runEffect(Effect.provide(program, shutdownLayer(Layer.empty)), { signal: token }));
+    await macrotasks();
     token.cancel('deploy');
-    expect(await told).toBe('deploy');
+    expect(await rejected).toBe('deploy');
     expect(reasons[1]).toBe('deploy');
   });
 
-  test('listens to the process while it is there, if told to', async () => {
+  test('listens to the process during its life when `install` is set', async () => {
     const before = process.listenerCount('SIGUSR1');
     const program = Effect.sync(() => process.listenerCount('SIGUSR1') - before);
     const install = { signals: ['SIGUSR1'], errors: false, disconnect: false, reportSignal: false } as const;
@@ -250,28 +250,28 @@ describe('shutdownLayer', () => {
     expect(process.listenerCount('SIGUSR1')).toBe(before);
   });
 
-  test('a signal of the process drains the application, which is told by its tokens', async () => {
+  test('drains the application on a signal of the process, through its tokens', async () => {
     const log: string[] = [];
     const program = Effect.gen(function* () {
       const shutdown = yield* CurrentShutdown;
       process.kill(process.pid, 'SIGUSR1');
-      yield* Effect.promise(() => shutdown.stopAccepting.cancelled().then(() => log.push('told')));
+      yield* Effect.promise(() => shutdown.stopAccepting.cancelled().then(() => log.push('cancelled')));
       yield* Effect.promise(() => shutdown.stopped());
     });
     const install = { signals: ['SIGUSR1'], errors: false, disconnect: false, reportSignal: false } as const;
     await runEffect(Effect.provide(program, shutdownLayer(database(log), { install })));
-    expect(log[0]).toBe('told');
+    expect(log[0]).toBe('cancelled');
     expect(log[1]).toContain('SIGUSR1');
   });
 });
 
 describe('an interruption between two steps, where the scheduler makes a busy fiber yield,', () => {
-  // The budget of a fiber ends at each step in turn; 1 is too little for Effect itself.
+  // The budget of the fiber ends at each step in succession; a budget of 1 is too small for Effect itself.
   const budgets = Array.from({ length: 60 }, (_, index) => index + 2);
   const busy = <A, E>(work: Effect.Effect<A, E>, budget: number): Fiber.Fiber<A, E> =>
     Effect.runFork(Effect.provideService(work, References.MaxOpsBeforeYield, budget));
 
-  test('leaves nothing on the shutdown of what was in flight', async () => {
+  test('leaves nothing of the work in flight on the shutdown', async () => {
     for (const budget of budgets) {
       const { shutdown, end } = start({ drainTimeout: 0 });
       const fiber = busy(Effect.provideService(inFlight('work', Effect.never), CurrentShutdown, shutdown), budget);
@@ -286,7 +286,7 @@ describe('an interruption between two steps, where the scheduler makes a busy fi
     }
   });
 
-  test('does not keep a shutdownLayer waiting for what was not built', async () => {
+  test('does not make a shutdownLayer wait for layers that were not built', async () => {
     for (const budget of budgets) {
       const fiber = busy(Effect.provide(Effect.never, shutdownLayer(Layer.effectDiscard(Effect.void))), budget);
       fiber.interruptUnsafe();
@@ -308,7 +308,7 @@ describe('inFlight', () => {
     expect(counts).toEqual([1, 0, 1, 0, 1, 0, 1, 0]);
   });
 
-  test('is not started when the time for it is over', async () => {
+  test('does not start when the time for work is over', async () => {
     const { shutdown, end, log, say } = start();
     shutdown.request();
     await end();

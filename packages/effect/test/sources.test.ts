@@ -17,9 +17,9 @@ import {
 import { select, selectEach, trySelect } from '@quiesce/select';
 import { Cause, Deferred, Effect, Exit, Fiber, PubSub, Queue, Scope } from 'effect';
 import { describe, expect, test } from 'vitest';
-import { exitOf, rejection, turn, turns, words } from './vocabulary.ts';
+import { exitOf, macrotask, macrotasks, rejection, words } from './vocabulary.ts';
 
-/** A waiter that counts its wake-ups and does what it is told to. */
+/** Makes a waiter that counts its wake-ups and runs a function at each. */
 function waiter(then: () => void = () => {}): Waiter & { woken: number } {
   const made = {
     woken: 0,
@@ -43,7 +43,7 @@ const shared =
     one;
 const never = (): Source<never> => sourceFromDeferred(Deferred.makeUnsafe<never>());
 
-/** A pubsub with one subscription, and what closes that. */
+/** Makes a PubSub with one subscription, and a function that closes the subscription. */
 async function subscribed(make: Effect.Effect<PubSub.PubSub<number>> = PubSub.unbounded<number>()) {
   const scope = Scope.makeUnsafe();
   const pubsub = Effect.runSync(make);
@@ -54,7 +54,7 @@ async function subscribed(make: Effect.Effect<PubSub.PubSub<number>> = PubSub.un
 }
 
 describe('a Deferred as a source', () => {
-  test('has one value, for everybody who asks', async () => {
+  test('has one value, for every poll', async () => {
     const deferred = Deferred.makeUnsafe<string>();
     const from = sourceFromDeferred(deferred);
     expect(from[source].once).toBe(true);
@@ -65,7 +65,7 @@ describe('a Deferred as a source', () => {
     expect(trySelect({ from })?.value).toBe('value');
   });
 
-  test('fails with its failure, its defect, or a cancellation when it was interrupted', async () => {
+  test('throws its failure, its defect, or a cancellation when it was interrupted', async () => {
     const failing = async (exit: Exit.Exit<never, string>): Promise<unknown> => {
       const deferred = Deferred.makeUnsafe<never, string>();
       const waiting = rejection(wait(sourceFromDeferred(deferred)));
@@ -77,7 +77,7 @@ describe('a Deferred as a source', () => {
     expect(isCancelledError(await failing(Exit.interrupt(1)))).toBe(true);
   });
 
-  test('that was completed with an Effect runs it for whoever waits', async () => {
+  test('runs the Effect with which it was completed, for the first waiter', async () => {
     const deferred = Deferred.makeUnsafe<string>();
     const from = sourceFromDeferred(deferred);
     Deferred.doneUnsafe(deferred, Effect.andThen(Effect.yieldNow, Effect.succeed('computed')));
@@ -86,14 +86,14 @@ describe('a Deferred as a source', () => {
     expect(from[source].poll()).toBe('computed');
   });
 
-  test('leaves nothing behind on the Deferred when it loses', async () => {
+  test('leaves nothing on the Deferred when it loses', async () => {
     const deferred = Deferred.makeUnsafe<string>();
     const won = await select({ slow: sourceFromDeferred(deferred), fast: Promise.resolve(1) });
     expect(won.branch).toBe('fast');
     expect(deferred.resumes ?? []).toEqual([]);
   });
 
-  test('that has lost is asked again the next time', async () => {
+  test('is polled again by the next select after it has lost', async () => {
     const deferred = Deferred.makeUnsafe<string>();
     const from = sourceFromDeferred(deferred);
     expect((await select({ slow: from, fast: Promise.resolve(1) })).branch).toBe('fast');
@@ -104,7 +104,7 @@ describe('a Deferred as a source', () => {
 });
 
 describe('a Queue as a source', () => {
-  test('gives its values in order, through poll, wait and selectEach', async () => {
+  test('returns its values in order, through poll, wait and selectEach', async () => {
     const from = queue<Cause.Done>(8);
     for (const n of [1, 2, 3]) offer(from, n);
     const jobs = sourceFromQueue(from);
@@ -116,7 +116,7 @@ describe('a Queue as a source', () => {
     expect(seen).toEqual([3]);
   });
 
-  test('wakes who waits at an offer, and a branch that loses has taken nothing', async () => {
+  test('wakes a waiter at an offer, and a branch that loses has taken nothing', async () => {
     const from = queue(8);
     const jobs = sourceFromQueue(from);
     const lost = select({ jobs, now: Promise.resolve('now') });
@@ -126,26 +126,26 @@ describe('a Queue as a source', () => {
     expect((await won).value).toBe(1);
     expect(Queue.sizeUnsafe(from)).toBe(0);
     offer(from, 2);
-    await turns();
+    await macrotasks();
     expect(Queue.sizeUnsafe(from)).toBe(1);
   });
 
-  test('stands in one line with the takers of Effect, a value each', async () => {
+  test('shares one queue with the takers of Effect, one value each', async () => {
     const from = queue(8);
     const jobs = sourceFromQueue(from);
     const got: string[] = [];
-    const theirs = (): Fiber.Fiber<void> =>
-      Effect.runFork(Effect.map(Queue.take(from), (value) => void got.push(`theirs ${value}`)));
-    theirs();
-    void wait(jobs).then((value) => got.push(`ours ${value}`));
-    theirs();
+    const taker = (): Fiber.Fiber<void> =>
+      Effect.runFork(Effect.map(Queue.take(from), (value) => void got.push(`taker ${value}`)));
+    taker();
+    void wait(jobs).then((value) => got.push(`waiting ${value}`));
+    taker();
     for (const n of [1, 2, 3]) offer(from, n);
-    await turns();
-    expect(got.filter((line) => line.startsWith('ours'))).toHaveLength(1);
+    await macrotasks();
+    expect(got.filter((line) => line.startsWith('waiting'))).toHaveLength(1);
     expect(got.map((line) => line.at(-1)).sort()).toEqual(['1', '2', '3']);
   });
 
-  test('two selects on one queue get a value each, and none is lost', async () => {
+  test('gives each of two selects its own value, and loses none', async () => {
     const from = queue(8);
     for (const make of [() => sourceFromQueue(from), shared(sourceFromQueue(from))]) {
       const one = select({ jobs: make(), never: never() });
@@ -159,22 +159,22 @@ describe('a Queue as a source', () => {
     }
   });
 
-  test('a wake-up that its waiter cannot use goes to the next one, also to Effect', async () => {
+  test('passes a wake-up that its waiter cannot use to the next one, also to Effect', async () => {
     const from = queue(8);
     const jobs = sourceFromQueue(from);
     const idle = waiter();
     jobs[source].park(idle);
-    const ours = wait(jobs);
+    const waiting = wait(jobs);
     offer(from, 1);
-    expect(await ours).toBe(1);
+    expect(await waiting).toBe(1);
     jobs[source].park(idle);
-    const theirs = Effect.runPromise(Queue.take(from));
+    const taker = Effect.runPromise(Queue.take(from));
     offer(from, 2);
-    expect(await theirs).toBe(2);
+    expect(await taker).toBe(2);
     expect(idle.woken).toBe(2);
   });
 
-  test('wakes the next one only when there is something for him', async () => {
+  test('wakes the next waiter only when a value is left for it', async () => {
     const from = queue(8);
     const jobs = sourceFromQueue(from);
     const first = waiter(() => void jobs[source].poll());
@@ -182,12 +182,12 @@ describe('a Queue as a source', () => {
     jobs[source].park(first);
     jobs[source].park(second);
     offer(from, 1);
-    await turns();
+    await macrotasks();
     expect([first.woken, second.woken]).toEqual([1, 0]);
     jobs[source].unpark(second);
   });
 
-  test('a waiter that parks again without taking is woken again, and stops nobody', async () => {
+  test('wakes a waiter again that parks again without taking, and delays no other', async () => {
     const from = queue(8);
     const jobs = sourceFromQueue(from);
     const stubborn = waiter(() => {
@@ -195,12 +195,12 @@ describe('a Queue as a source', () => {
     });
     jobs[source].park(stubborn);
     offer(from, 1);
-    await turns(10);
+    await macrotasks(10);
     expect(stubborn.woken).toBe(5);
     expect(jobs[source].poll()).toBe(1);
   });
 
-  test('a waiter that offers while it is woken wakes those who parked meanwhile', async () => {
+  test('wakes waiters that parked during the round when a waiter offers while it is woken', async () => {
     const from = queue(8);
     const jobs = sourceFromQueue(from);
     const got: number[] = [];
@@ -212,23 +212,23 @@ describe('a Queue as a source', () => {
     });
     jobs[source].park(first);
     offer(from, 1);
-    await turns(6);
+    await macrotasks(6);
     expect(got).toEqual([1, 2]);
   });
 
-  test('keeps the backpressure: a take lets one offer in', async () => {
+  test('keeps back pressure: a take lets one offer in', async () => {
     const from = queue(1);
     offer(from, 1);
     const offered = exitOf(Effect.runFork(Queue.offer(from, 2)));
     const jobs = sourceFromQueue(from);
-    await turns();
+    await macrotasks();
     expect(Queue.sizeUnsafe(from)).toBe(1);
     expect(jobs[source].poll()).toBe(1);
     expect(words(await offered)).toBe('success:true');
     expect(jobs[source].poll()).toBe(2);
   });
 
-  test('without room hands over what is offered, before or after somebody parks', async () => {
+  test('passes values on without a buffer, offered before or after a waiter parks', async () => {
     const from = queue(0);
     const jobs = sourceFromQueue(from);
     const offers = [1, 2, 3].map((n) => exitOf(Effect.runFork(Queue.offer(from, n))));
@@ -245,7 +245,7 @@ describe('a Queue as a source', () => {
     ['ended', (from: Queue.Queue<number, Cause.Done | string>) => Effect.runSync(Queue.end(from))],
     ['shut down', (from: Queue.Queue<number, Cause.Done | string>) => Effect.runSync(Queue.shutdown(from))],
     ['interrupted', (from: Queue.Queue<number, Cause.Done | string>) => Effect.runSync(Queue.interrupt(from))],
-  ])('that is %s ends with ClosedError, for those who wait and those who come', async (_, end) => {
+  ])('throws ClosedError when the queue is %s, for present and later waiters', async (_, end) => {
     const from = queue<Cause.Done | string>(8);
     const jobs = sourceFromQueue(from);
     const waiting = [rejection(wait(jobs)), rejection(wait(jobs))];
@@ -254,7 +254,7 @@ describe('a Queue as a source', () => {
     expect(isClosedError(await rejection(wait(jobs)))).toBe(true);
   });
 
-  test('that has failed is drained first, then fails', async () => {
+  test('is drained before it throws when the queue has failed', async () => {
     const from = queue<string>(8);
     offer(from, 1);
     Effect.runSync(Queue.fail(from, 'broken'));
@@ -267,7 +267,7 @@ describe('a Queue as a source', () => {
     expect(await waiting).toBe('defect');
   });
 
-  test('nobody parked leaves nothing on the queue', async () => {
+  test('leaves nothing on the queue while no waiter is parked', async () => {
     const from = queue(8);
     const jobs = sourceFromQueue(from);
     const one = waiter();
@@ -279,7 +279,7 @@ describe('a Queue as a source', () => {
 });
 
 describe('a subscription as a source', () => {
-  test('gives every message, in order', async () => {
+  test('returns every message, in order', async () => {
     const { subscription, publish } = await subscribed();
     const news = sourceFromSubscription(subscription);
     expect(news[source].poll()).toBe(PENDING);
@@ -291,12 +291,12 @@ describe('a subscription as a source', () => {
     expect(news[source].poll()).toBe(PENDING);
   });
 
-  test('is one source, however often it is asked for', async () => {
+  test('is the same source for each call', async () => {
     const { subscription } = await subscribed();
     expect(sourceFromSubscription(subscription)).toBe(sourceFromSubscription(subscription));
   });
 
-  test('a branch that loses has taken nothing', async () => {
+  test('takes nothing when it loses', async () => {
     const { subscription, publish } = await subscribed();
     const won = await select({ news: sourceFromSubscription(subscription), now: Promise.resolve(0) });
     expect(won.branch).toBe('now');
@@ -306,7 +306,7 @@ describe('a subscription as a source', () => {
     expect(await wait(sourceFromSubscription(subscription))).toBe(2);
   });
 
-  test('several who wait get a message each', async () => {
+  test('gives each of several waiters its own message', async () => {
     const { pubsub, subscription } = await subscribed();
     const news = sourceFromSubscription(subscription);
     const waiting = Promise.all([wait(news), wait(news), wait(news)]);
@@ -315,7 +315,7 @@ describe('a subscription as a source', () => {
     expect(news[source].poll()).toBe(4);
   });
 
-  test('a message that its waiter does not take is there for the next poll', async () => {
+  test('keeps a message that its waiter does not take for the next poll', async () => {
     const { subscription, publish } = await subscribed();
     const news = sourceFromSubscription(subscription);
     const idle = waiter();
@@ -326,7 +326,7 @@ describe('a subscription as a source', () => {
     expect([news[source].poll(), news[source].poll()]).toEqual([1, 2]);
   });
 
-  test('keeps the backpressure of a bounded PubSub', async () => {
+  test('keeps the back pressure of a bounded PubSub', async () => {
     const { pubsub, subscription } = await subscribed(PubSub.bounded<number>(1));
     const news = sourceFromSubscription(subscription);
     const published = exitOf(Effect.runFork(PubSub.publishAll(pubsub, [1, 2, 3])));
@@ -334,7 +334,7 @@ describe('a subscription as a source', () => {
     expect(words(await published)).toBe('success:true');
   });
 
-  test('gives what a PubSub replays first', async () => {
+  test('returns the messages that a PubSub replays first', async () => {
     const pubsub = Effect.runSync(PubSub.unbounded<number>({ replay: 2 }));
     for (const n of [1, 2, 3]) PubSub.publishUnsafe(pubsub, n);
     const scope = Scope.makeUnsafe();
@@ -343,7 +343,7 @@ describe('a subscription as a source', () => {
     expect([await wait(news), await wait(news)]).toEqual([2, 3]);
   });
 
-  test('that is closed, or whose PubSub is shut down, ends with ClosedError', async () => {
+  test('throws ClosedError when it is closed or its PubSub is shut down', async () => {
     const one = await subscribed();
     const waiting = rejection(wait(sourceFromSubscription(one.subscription)));
     await one.close();
@@ -356,8 +356,8 @@ describe('a subscription as a source', () => {
   });
 });
 
-describe('the way back, with what Effect has', () => {
-  test('a source into a Deferred', async () => {
+describe('the opposite direction, with functions of Effect', () => {
+  test('moves a value of a source into a Deferred', async () => {
     const from = Deferred.makeUnsafe<number>();
     const to = Deferred.makeUnsafe<number, unknown>();
     const fiber = Effect.runFork(Deferred.into(effectFromSource(sourceFromDeferred(from)), to));
@@ -367,13 +367,13 @@ describe('the way back, with what Effect has', () => {
   });
 });
 
-test('an interruption while parked takes nothing, and gives the place up', async () => {
+test('an interruption of a parked fiber takes nothing, and frees its place', async () => {
   const from = queue(8);
   const fiber = Effect.runFork(effectFromSource(sourceFromQueue(from)));
-  await turn();
+  await macrotask();
   await Effect.runPromise(Fiber.interrupt(fiber));
   expect(words(await exitOf(fiber))).toBe('interrupt');
   offer(from, 1);
-  await turns();
+  await macrotasks();
   expect(Queue.sizeUnsafe(from)).toBe(1);
 });

@@ -12,7 +12,7 @@ import {
 import { select, selectEach } from '@quiesce/select';
 import { type Cause, Context, Effect, Fiber, Queue, Stream } from 'effect';
 import { describe, expect, test } from 'vitest';
-import { deferred, exitOf, rejection, run, turns, words } from './vocabulary.ts';
+import { deferred, exitOf, macrotasks, rejection, run, words } from './vocabulary.ts';
 
 describe('a receiver as a stream', () => {
   test('emits until the channel is closed and drained', async () => {
@@ -23,7 +23,7 @@ describe('a receiver as a stream', () => {
     expect(await collected).toEqual([1, 2, 3]);
   });
 
-  test('pulls one at a time: senders wait while nobody pulls', async () => {
+  test('pulls one value at a time, so that senders wait while it is not pulled', async () => {
     const [tx, rx] = channel<number>(1);
     const gate = deferred();
     const seen: number[] = [];
@@ -39,7 +39,7 @@ describe('a receiver as a stream', () => {
         sent++;
       }
     })();
-    await turns();
+    await macrotasks();
     expect([seen, sent]).toEqual([[1], 2]);
     gate.resolve();
     await sending;
@@ -48,7 +48,7 @@ describe('a receiver as a stream', () => {
     expect(seen).toEqual([1, 2, 3, 4]);
   });
 
-  test('that is left has taken what it emitted, and goes on where it stopped', async () => {
+  test('has taken the values that it emitted when it is left, and continues where it stopped', async () => {
     const [tx, rx] = channel<number>(8);
     for (const n of [1, 2, 3, 4]) await tx.send(n);
     const stream = streamFromChannel(rx);
@@ -58,16 +58,16 @@ describe('a receiver as a stream', () => {
     expect(await runEffect(Stream.runCollect(stream))).toEqual([4]);
   });
 
-  test('that is interrupted while it waits takes nothing', async () => {
+  test('takes nothing when it is interrupted while it waits', async () => {
     const [tx, rx] = channel<number>(8);
     const fiber = Effect.runFork(Stream.runDrain(streamFromChannel(rx)));
-    await turns();
+    await macrotasks();
     await Effect.runPromise(Fiber.interrupt(fiber));
     await tx.send(1);
     expect(rx.tryRecv()).toEqual({ ok: true, value: 1 });
   });
 
-  test('falls behind with a typed failure, once for each gap, and goes on at the oldest value when retried', async () => {
+  test('fails with a typed error once for each gap, and continues at the oldest value when it is retried', async () => {
     const [tx, rx] = broadcast<number>(2);
     for (const n of [1, 2, 3, 4, 5]) tx.send(n);
     tx.close();
@@ -78,7 +78,7 @@ describe('a receiver as a stream', () => {
     expect(await runEffect(Stream.runCollect(stream))).toEqual([4, 5]);
   });
 
-  test('of any source ends at ClosedError, and fails with the rest, as `catch` types it', async () => {
+  test('ends at ClosedError for every kind of source, and fails with other errors, as `catch` types them', async () => {
     const [tx, rx] = watch(0);
     tx.send(1);
     tx.close();
@@ -96,7 +96,7 @@ describe('a receiver as a stream', () => {
     expect(words(await run(Stream.runDrain(typed)))).toBe('fail:typed broken');
   });
 
-  test('into a queue and out again, and a stream into a sender, with the backpressure of each', async () => {
+  test('keeps back pressure into a queue and back, and from a stream into a sender', async () => {
     const [tx, rx] = channel<number>(8);
     for (const n of [1, 2, 3]) await tx.send(n);
     tx.close();
@@ -116,7 +116,7 @@ describe('a receiver as a stream', () => {
     expect(seen).toEqual([10, 20, 30]);
   });
 
-  test('refuses what is no source at once', () => {
+  test('throws for a value that is not a source, before it runs', () => {
     expect(() => streamFromSource({} as never)).toThrow(TypeError);
     expect(() => streamFromChannel({} as never)).toThrow(TypeError);
     expect(() => streamFromBroadcast({} as never)).toThrow(TypeError);
@@ -124,29 +124,29 @@ describe('a receiver as a stream', () => {
 });
 
 describe('a stream as a source', () => {
-  test('runs nothing before it is asked, and is never more than a chunk ahead', async () => {
+  test('does not start before the first poll, and is never more than one chunk ahead', async () => {
     const pulled: number[] = [];
     const stream = Stream.tap(Stream.range(1, 4), (n) => Effect.sync(() => void pulled.push(n)));
     await using from = sourceFromStream(Stream.rechunk(stream, 1));
     expect(pulled).toEqual([]);
     expect(await wait(from)).toBe(1);
-    await turns();
+    await macrotasks();
     expect(pulled.length).toBeLessThanOrEqual(1);
     expect([await wait(from), await wait(from), await wait(from)]).toEqual([2, 3, 4]);
     expect(isClosedError(await rejection(wait(from)))).toBe(true);
   });
 
-  test('keeps what was pulled for a branch that lost', async () => {
+  test('keeps a pulled value for a branch that lost', async () => {
     const gate = deferred<number>();
     await using from = sourceFromStream(Stream.fromEffect(Effect.promise(() => gate.promise)));
     expect((await select({ from, now: Promise.resolve(0) })).branch).toBe('now');
     gate.resolve(7);
-    await turns();
+    await macrotasks();
     expect(from[source].poll()).toBe(7);
     expect(() => from[source].poll()).toThrow('has ended');
   });
 
-  test('wakes several who wait, a value each, also by streams that are always ready', async () => {
+  test('wakes several waiters, one value each, also for streams that are always ready', async () => {
     await using from = sourceFromStream(Stream.rechunk(Stream.range(1, 3), 1));
     expect(await Promise.all([wait(from), wait(from), wait(from)])).toEqual([1, 2, 3]);
     const gate = deferred();
@@ -154,12 +154,12 @@ describe('a stream as a source', () => {
       Stream.concat(Stream.fromEffectDrain(Effect.promise(() => gate.promise)), Stream.rechunk(Stream.range(1, 3), 1)),
     );
     const waiting = Promise.all([wait(late), wait(late), wait(late)]);
-    await turns();
+    await macrotasks();
     gate.resolve();
     expect(await waiting).toEqual([1, 2, 3]);
   });
 
-  test('wakes who parks while others are woken, where there is something for him', async () => {
+  test('wakes a waiter that parks while others are woken, when a value is left for it', async () => {
     const gate = deferred();
     const gated = Stream.fromEffectDrain(Effect.promise(() => gate.promise));
     await using from = sourceFromStream(Stream.concat(gated, Stream.make(1, 2)));
@@ -172,25 +172,25 @@ describe('a stream as a source', () => {
     });
     from[source].park(first);
     gate.resolve();
-    await turns();
+    await macrotasks();
     expect(got).toEqual([1, 2]);
   });
 
-  test('closed, gives nothing of what was pulled and not taken', async () => {
+  test('returns no pulled value after it is closed', async () => {
     const from = sourceFromStream(Stream.make(1, 2, 3));
     expect(await wait(from)).toBe(1);
     await from.close();
     expect(() => from[source].poll()).toThrow('has ended');
   });
 
-  test('ends a selectEach with the stream', async () => {
+  test('ends a selectEach together with the stream', async () => {
     await using numbers = sourceFromStream(Stream.make(1, 2, 3));
     const seen: number[] = [];
     for await (const { value } of selectEach({ numbers })) seen.push(value);
     expect(seen).toEqual([1, 2, 3]);
   });
 
-  test('fails once, then is closed; the finalizers have run before', async () => {
+  test('fails once and is closed afterwards; its finalizers have run before', async () => {
     const log: string[] = [];
     const gate = deferred();
     const finalizer = Effect.andThen(
@@ -201,7 +201,7 @@ describe('a stream as a source', () => {
     const from = sourceFromStream(stream);
     expect(await wait(from)).toBe(1);
     const failed = rejection(wait(from)).then((error) => void log.push(String(error)));
-    await turns();
+    await macrotasks();
     expect(log).toEqual([]);
     gate.resolve();
     await failed;
@@ -210,7 +210,7 @@ describe('a stream as a source', () => {
     await from.close();
   });
 
-  test('fails with its defects, and with finalizers that fail at its end', async () => {
+  test('throws its defects, and the failures of finalizers at its end', async () => {
     const dead = sourceFromStream(Stream.die('defect'));
     expect(await rejection(wait(dead))).toBe('defect');
     const ending = sourceFromStream(Stream.ensuring(Stream.make(1), Effect.die('finalizer')));
@@ -219,7 +219,7 @@ describe('a stream as a source', () => {
     expect(isClosedError(await rejection(wait(ending)))).toBe(true);
   });
 
-  test('closed, it interrupts what it does, awaits the finalizers, and ends those who wait', async () => {
+  test('interrupts the pull on close, awaits the finalizers, and ends the waiters', async () => {
     const gate = deferred();
     const log: string[] = [];
     const cleanup = Effect.andThen(
@@ -230,7 +230,7 @@ describe('a stream as a source', () => {
     const waiting = rejection(wait(from)).then((error) => void log.push(String(isClosedError(error))));
     const closing = from.close().then(() => void log.push('closed'));
     expect(from.close()).toBe(from.close());
-    await turns();
+    await macrotasks();
     expect(log).toEqual([]);
     gate.resolve();
     await Promise.all([waiting, closing]);
@@ -238,7 +238,7 @@ describe('a stream as a source', () => {
     expect(log.slice(1).sort()).toEqual(['closed', 'true']);
   });
 
-  test('close rejects with a finalizer that fails, and with a failure that nobody has seen', async () => {
+  test('rejects close with the failure of a finalizer, and with a failure that was not thrown yet', async () => {
     const one = sourceFromStream(Stream.ensuring(Stream.never, Effect.die('finalizer')));
     expect(one[source].poll()).toBe(PENDING);
     expect(await rejection(one.close())).toBe('finalizer');
@@ -256,12 +256,12 @@ describe('a stream as a source', () => {
     );
     expect(two[source].poll()).toBe(PENDING);
     gate.resolve();
-    await turns();
+    await macrotasks();
     expect(await rejection(two.close())).toBe('unseen');
     await sourceFromStream(Stream.never).close();
   });
 
-  test('that was closed before it ran starts nothing', async () => {
+  test('starts nothing when it is closed before it ran', async () => {
     let started = false;
     const from = sourceFromStream(Stream.fromEffect(Effect.sync(() => (started = true))));
     await from.close();
@@ -269,7 +269,7 @@ describe('a stream as a source', () => {
     expect(started).toBe(false);
   });
 
-  test('an uninterruptible pull is awaited by close', async () => {
+  test('awaits an uninterruptible pull on close', async () => {
     const gate = deferred();
     const log: string[] = [];
     const stream = Stream.fromEffect(Effect.uninterruptible(Effect.promise(() => gate.promise)));
@@ -281,14 +281,14 @@ describe('a stream as a source', () => {
     );
     expect(from[source].poll()).toBe(PENDING);
     const closing = from.close().then(() => log.push('closed'));
-    await turns();
+    await macrotasks();
     expect(log).toEqual([]);
     gate.resolve();
     await closing;
     expect(log).toEqual(['finalized', 'closed']);
   });
 
-  test('has the services that it is given', async () => {
+  test('provides the given services', async () => {
     const Name = Context.Service<{ readonly name: string }>('Name');
     await using from = sourceFromStream(Stream.fromEffect(Effect.map(Name, ({ name }) => name)), {
       context: Context.make(Name, { name: 'here' }),

@@ -40,7 +40,7 @@ const withDb = Effect.map(Db, ({ query }) => query);
 declare const s: Scope;
 declare const context: Context.Context<Db>;
 
-// What an Effect succeeds with is what the promise gives; services must be given.
+// The success of the Effect is the value of the promise. Services are required.
 expectTypeOf(runEffect(Effect.succeed(1))).toEqualTypeOf<Promise<number>>();
 expectTypeOf(runEffect(withDb, { context })).toEqualTypeOf<Promise<string>>();
 // @ts-expect-error Type 'Db' is not assignable to type 'never'
@@ -73,7 +73,7 @@ expectTypeOf(streamFromChannel(rx)).toEqualTypeOf<Stream.Stream<number>>();
 expectTypeOf(streamFromBroadcast(news)).toEqualTypeOf<Stream.Stream<string, LaggedError>>();
 expectTypeOf(streamFromSource(rx, { catch: () => 1 })).toEqualTypeOf<Stream.Stream<number, number>>();
 
-// A select is a discriminated union, as always.
+// A select returns a discriminated union, as always.
 const outcome = await runEffect(effectFromSelect(() => ({ rx, news, work: async () => true })));
 if (outcome.branch === 'rx') expectTypeOf(outcome.value).toEqualTypeOf<number>();
 else if (outcome.branch === 'news') expectTypeOf(outcome.value).toEqualTypeOf<string>();

@@ -1,17 +1,17 @@
 import { setUncaughtHandler } from '@quiesce/cancellation-token';
 import { type Cause, Effect, Exit, type Fiber } from 'effect';
 
-/** One real turn of the event loop: every promise and every fiber that can go on has gone on. */
-export function turn(): Promise<void> {
+/** Waits one iteration of the event loop: every promise and every fiber that can continue has continued. */
+export function macrotask(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Several turns: a fiber of Effect's that yields goes on in the next one. */
-export async function turns(count = 3): Promise<void> {
-  for (let i = 0; i < count; i++) await turn();
+/** Waits several iterations: a fiber that yields to Effect's scheduler continues in the next one. */
+export async function macrotasks(count = 3): Promise<void> {
+  for (let i = 0; i < count; i++) await macrotask();
 }
 
-/** What a promise rejects with; fails when it fulfils. */
+/** Returns the rejection reason of a promise; throws when it fulfils. */
 export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
   const value = await promise.then(
     (value) => ({ value }),
@@ -21,7 +21,7 @@ export async function rejection(promise: PromiseLike<unknown>): Promise<unknown>
   throw new Error(`expected a rejection, got the value ${String(value.value)}`);
 }
 
-/** A promise with its two functions. */
+/** Makes a promise with its two functions. */
 export function deferred<T = void>() {
   let resolve: (value: T) => void = () => {};
   let reject: (error: unknown) => void = () => {};
@@ -32,17 +32,17 @@ export function deferred<T = void>() {
   return { promise, resolve, reject };
 }
 
-/** What a fiber ends with. */
+/** Returns the exit of a fiber. */
 export function exitOf<A, E>(fiber: Fiber.Fiber<A, E>): Promise<Exit.Exit<A, E>> {
   return new Promise((resolve) => void fiber.addObserver(resolve));
 }
 
-/** What an Effect ends with when run on its own. */
+/** Runs an Effect without a token, and returns its exit. */
 export function run<A, E>(effect: Effect.Effect<A, E>): Promise<Exit.Exit<A, E>> {
   return Effect.runPromiseExit(effect);
 }
 
-/** A cause or an exit in a few words: `interrupt, fail:x, die:y`. */
+/** Describes a cause or an exit in a few words: `interrupt, fail:x, die:y`. */
 export function words(of: Exit.Exit<unknown, unknown> | Cause.Cause<unknown>): string {
   const cause = Exit.isExit(of) ? (Exit.isSuccess(of) ? undefined : of.cause) : of;
   if (cause === undefined) return `success:${text((of as Exit.Success<unknown>).value)}`;
@@ -58,34 +58,34 @@ function text(value: unknown): string {
   return value instanceof Error ? value.message : String(value);
 }
 
-/** What goes to the uncaught handler while `work` runs. */
+/** Collects the errors of the uncaught handler while `work` runs. */
 export async function uncaughtIn(work: () => unknown): Promise<unknown[]> {
   const caught: unknown[] = [];
   const before = setUncaughtHandler((error) => caught.push(error));
   try {
     await work();
-    await turn();
+    await macrotask();
   } finally {
     setUncaughtHandler(before);
   }
   return caught;
 }
 
-/** Unhandled rejections of the platform while `work` runs. */
+/** Collects the unhandled rejections of the platform while `work` runs. */
 export async function unhandledIn(work: () => unknown): Promise<unknown[]> {
   const unhandled: unknown[] = [];
   const listener = (reason: unknown): unknown => unhandled.push(reason);
   process.on('unhandledRejection', listener);
   try {
     await work();
-    await turns(2);
+    await macrotasks(2);
   } finally {
     process.off('unhandledRejection', listener);
   }
   return unhandled;
 }
 
-/** What nobody caught, as the platform tells of it, while `work` runs. */
+/** Collects the uncaught exceptions of the platform while `work` runs. */
 export async function uncaughtErrorsIn(work: () => unknown): Promise<unknown[]> {
   const before = process.listeners('uncaughtException');
   const uncaught: unknown[] = [];
@@ -93,7 +93,7 @@ export async function uncaughtErrorsIn(work: () => unknown): Promise<unknown[]> 
   process.on('uncaughtException', (error) => uncaught.push(error));
   try {
     await work();
-    await turn();
+    await macrotask();
   } finally {
     process.removeAllListeners('uncaughtException');
     for (const listener of before) process.on('uncaughtException', listener);

@@ -1,7 +1,7 @@
 import { nameError } from '@quiesce/internal';
 
 /**
- * A job was handed to a pool whose queue is full and which refuses then. It was not started, and never will be.
+ * A pool with `whenFull: 'refuse'` refused a job because its queue was full. The job never starts.
  *
  * @example
  * ```ts
@@ -18,7 +18,7 @@ export class QueueFullError extends Error {
   declare readonly name: 'QueueFullError';
   /** Always `ERR_QUEUE_FULL`. */
   readonly code = 'ERR_QUEUE_FULL' as const;
-  /** How many jobs the queue takes. */
+  /** How many jobs the queue holds. */
   readonly capacity: number;
 
   /** @internal */

@@ -1,7 +1,6 @@
 export { QueueFullError } from './errors.ts';
 export type { JobOptions } from './job.ts';
 export type { Lease } from './lease.ts';
-export type { WorkerPoolReport } from './pool-report.ts';
 export {
   type AcquireOptions,
   ResourcePool,
@@ -9,3 +8,4 @@ export {
   type ResourcePoolReport,
 } from './resource-pool.ts';
 export { type ShutdownOptions, WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
+export type { WorkerPoolReport } from './worker-pool-report.ts';

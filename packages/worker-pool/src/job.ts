@@ -1,39 +1,39 @@
 import { CancellationToken, type Clock } from '@quiesce/cancellation-token';
 import { ignore } from '@quiesce/internal';
 import type { TrackerGuard } from '@quiesce/scope';
-import type { Level, Place } from './line.ts';
+import type { PriorityLevel, QueueEntry } from './priority-queue.ts';
 
-/** How one job runs. */
+/** Options for one job. */
 export interface JobOptions {
-  /** Higher goes first; a finite number, default 0. Of the same priority: first come, first served. */
+  /** A finite number; higher priorities run first. Default: 0. Jobs of equal priority run first in, first out. */
   readonly priority?: number | undefined;
-  /** After so many milliseconds from its start, 0 to `Infinity`, its token is cancelled; default: the pool's. */
+  /** How many milliseconds, 0 to `Infinity`, the job may run before its token is cancelled. Default: the pool's. */
   readonly timeout?: number | undefined;
-  /** Cancels it: one that has not started never does. */
+  /** Cancels the job. A job that has not started never starts then. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
-  /** How reports call it; default: the name of the function, else `job`. */
+  /** Name shown in reports. Default: the name of the function, or `job`. */
   readonly name?: string | undefined;
 }
 
-/** One job, from `execute` until it has ended; a place in a line until it starts. */
-export class Job implements Place {
-  next: Place | undefined = undefined;
-  prev: Place | undefined = undefined;
-  level: Level | undefined = undefined;
+/** One job, from `execute` until it has ended. It is a queue entry until it has a worker. */
+export class Job implements QueueEntry {
+  next: QueueEntry | undefined = undefined;
+  prev: QueueEntry | undefined = undefined;
+  level: PriorityLevel | undefined = undefined;
   readonly name: string;
   readonly priority: number;
   readonly signal: CancellationToken | undefined;
-  /** Counts it from its acceptance to its end; set by the pool. */
+  /** Counts the job from its acceptance to its end. Set by the scheduler, or `undefined` before the job is accepted. */
   guard: TrackerGuard | undefined = undefined;
-  /** Set when it starts; `undefined`: it has not. */
+  /** The job's token, or `undefined` before the job starts. */
   token: CancellationToken | undefined = undefined;
   /** Set by `cancel`. */
   cancelled: { readonly reason: unknown } | undefined = undefined;
-  /** When it got its worker, on the clock; set by the pool. */
+  /** When the job got its worker, on the clock; set by the scheduler. */
   startedAt = 0;
-  /** Settles the promise for which a job waits that did not start at once. */
-  #go: () => void = ignore;
-  #fail: (reason: unknown) => void = ignore;
+  /** Settle the promise of `waitForWorker`. */
+  #assign: () => void = ignore;
+  #reject: (reason: unknown) => void = ignore;
 
   constructor(name: string, priority: number, signal: CancellationToken | undefined) {
     this.name = name;
@@ -41,39 +41,39 @@ export class Job implements Place {
     this.signal = signal;
   }
 
-  /** Fulfils with `go`, rejects with `fail`. */
-  turn(): Promise<void> {
+  /** Settles when `assignWorker` or `reject` is called. */
+  waitForWorker(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#go = resolve;
-      this.#fail = reject;
+      this.#assign = resolve;
+      this.#reject = reject;
     });
   }
 
-  go(): void {
-    this.#go();
+  assignWorker(): void {
+    this.#assign();
   }
 
-  fail(reason: unknown): void {
-    this.#fail(reason);
+  reject(reason: unknown): void {
+    this.#reject(reason);
   }
 
-  /** It has a worker now, and starts, unless it was cancelled in between. */
+  /** Makes the token with which the job runs. The token is cancelled when the job was cancelled since it got its worker. */
   start(clock: Clock, timeout: number): CancellationToken {
-    const token = tokenOf(this.signal, timeout, clock);
+    const token = makeToken(this.signal, timeout, clock);
     if (this.cancelled !== undefined) token.cancel(this.cancelled.reason);
     this.token = token;
     return token;
   }
 
-  /** Cancels it: also between having a worker and its start, one microtask later. */
+  /** Cancels the job, also in the microtask between getting a worker and starting. */
   cancel(reason: unknown): void {
     this.cancelled ??= { reason };
     this.token?.cancel(reason);
   }
 }
 
-/** No more tokens than needed: most jobs have neither a signal nor a time limit. */
-function tokenOf(signal: CancellationToken | undefined, timeout: number, clock: Clock): CancellationToken {
+/** Makes no more tokens than necessary: most jobs have neither a signal nor a time limit. */
+function makeToken(signal: CancellationToken | undefined, timeout: number, clock: Clock): CancellationToken {
   if (timeout === Number.POSITIVE_INFINITY) return signal?.childToken() ?? new CancellationToken();
   return (signal ?? new CancellationToken()).withTimeout(timeout, { clock });
 }

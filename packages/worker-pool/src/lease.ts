@@ -3,18 +3,20 @@ import type { SemaphorePermit } from '@quiesce/channel';
 import { defineHandle } from '@quiesce/internal';
 import type { TrackerGuard } from '@quiesce/scope';
 
-/** What the pool knows of a lease. It does not know the lease itself, so that one that is forgotten is collected. */
-export interface Holding<R> {
+/** The pool's record of a lease. It does not refer to the lease, so that a forgotten lease is collected. */
+export interface LeaseRecord<R> {
   readonly resource: R;
   readonly permit: SemaphorePermit;
-  /** Counts it among what has to end before the pool has. */
+  /** Keeps the pool from being drained until the lease ends. */
   readonly part: TrackerGuard;
-  /** Set once: by the lease that is given back, or by the pool at a deadline. */
+  /** Set once: by the lease when it is released, or by the pool at a deadline. */
   isOver: boolean;
 }
 
 /**
- * A resource, until it is given back: `using lease = await pool.acquire()`.
+ * A resource on loan from a {@link ResourcePool}, until it is released: `using lease = await pool.acquire()`.
+ *
+ * Use it where one block needs the resource; for one call, `pool.use` is shorter.
  * @example
  * ```ts
  * const pool = new ResourcePool({ create: async () => ({ query: () => 'a row' }), max: 4 });
@@ -29,59 +31,59 @@ export class Lease<R> implements Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(Lease, {
     name: 'lease',
-    owns: (value) => #holding in value,
+    owns: (value) => #record in value,
     dispose: 'release',
     facts: ({ pool, isOver }) => ({ pool, isOver }),
   });
-  /** How reports call the pool. */
+  /** Name of the pool, as reports show it. */
   readonly pool: string;
-  readonly #holding: Holding<R>;
-  readonly #takeBack: (holding: Holding<R>, isUsable: boolean) => void;
-  /** Tells when this lease is collected without having been released, where that is asked for. */
-  readonly #watch: TrackerGuard;
+  readonly #record: LeaseRecord<R>;
+  readonly #takeBack: (record: LeaseRecord<R>, isUsable: boolean) => void;
+  /** With `leakDetection`, reports this lease when it is collected without having been released. */
+  readonly #leakGuard: TrackerGuard;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
   constructor(
     pool: string,
-    holding: Holding<R>,
-    takeBack: (holding: Holding<R>, isUsable: boolean) => void,
-    watch: TrackerGuard,
+    record: LeaseRecord<R>,
+    takeBack: (record: LeaseRecord<R>, isUsable: boolean) => void,
+    leakGuard: TrackerGuard,
   ) {
     this.pool = pool;
-    this.#holding = holding;
+    this.#record = record;
     this.#takeBack = takeBack;
-    this.#watch = watch;
+    this.#leakGuard = leakGuard;
   }
 
   /**
-   * What was leased.
+   * The leased resource.
    *
-   * @throws ClosedError when the lease is over: somebody else may have the resource now
+   * @throws ClosedError when the lease is over: the pool may have lent the resource again
    */
   get resource(): R {
-    if (!this.#holding.isOver) return this.#holding.resource;
+    if (!this.#record.isOver) return this.#record.resource;
     throw new ClosedError(`resource: this lease of pool ${JSON.stringify(this.pool)} is over; acquire another one`);
   }
 
-  /** Whether it was given back, or its resource was closed under it. */
+  /** Whether the lease was released, or the pool closed its resource at a deadline. */
   get isOver(): boolean {
-    return this.#holding.isOver;
+    return this.#record.isOver;
   }
 
-  /** Gives the resource back for the next one. Synchronous, idempotent. */
+  /** Returns the resource to the pool, which lends it again. Synchronous, idempotent. */
   release(): void {
     this.#end(true);
   }
 
-  /** Gives back a resource that is broken: it is closed, and another one is made when needed. Synchronous, idempotent. */
+  /** Returns a broken resource: the pool closes it, and makes another one when needed. Synchronous, idempotent. */
   destroy(): void {
     this.#end(false);
   }
 
   #end(isUsable: boolean): void {
-    this.#watch.dispose();
-    this.#takeBack(this.#holding, isUsable);
+    this.#leakGuard.dispose();
+    this.#takeBack(this.#record, isUsable);
   }
 }

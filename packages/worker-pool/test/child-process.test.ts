@@ -8,7 +8,7 @@ import { fixture, rejection } from './vocabulary.ts';
 
 const file = fixture('child');
 
-/** A child that is there. */
+/** Starts a child process and waits for its first message. */
 async function start(how: string): Promise<ChildProcess> {
   const child = fork(file, [how], { execArgv: [] });
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -19,7 +19,7 @@ async function start(how: string): Promise<ChildProcess> {
 }
 
 describe('a child process', { timeout: 60_000 }, () => {
-  it('gets the cancellation and its reason, cleans up, and exits as it likes', async () => {
+  it('receives the cancellation and its reason, cleans up, and exits with its own code', async () => {
     const child = await start('obeys');
     const token = new CancellationToken();
     const exit = guardChild(child, { token });
@@ -29,8 +29,8 @@ describe('a child process', { timeout: 60_000 }, () => {
     expect(await exit).toEqual({ code: 7, signal: null });
   });
 
-  it('that does not exit within the grace is killed, and that is said', async () => {
-    const child = await start('deaf');
+  it('is killed when it does not exit within the grace, and the error names it', async () => {
+    const child = await start('ignores');
     const clock = new VirtualClock();
     const token = new CancellationToken();
     const exit = rejection(guardChild(child, { token, grace: 300, clock }));
@@ -46,11 +46,15 @@ describe('a child process', { timeout: 60_000 }, () => {
 
   it.each([
     ['an error', new RangeError('deploy'), { text: 'RangeError: deploy', message: 'deploy', isError: true }],
-    ['one of ours', new TimeoutError(50), { name: 'TimeoutError', code: 'ETIMEDOUT', isError: true }],
+    [
+      'an error class of this package',
+      new TimeoutError(50),
+      { name: 'TimeoutError', code: 'ETIMEDOUT', isError: true },
+    ],
     ['an AbortError', AbortSignal.abort().reason, { name: 'AbortError', isError: true }],
-    ['what JSON cannot say', 10n, { text: 'Error: 10' }],
+    ['a value that JSON cannot represent', 10n, { text: 'Error: 10' }],
     ['a function', () => 'deploy', { message: expect.stringContaining('deploy'), isError: true }],
-  ])('gets the reason: %s', async (_, reason, expected) => {
+  ])('receives the reason: %s', async (_, reason, expected) => {
     const child = await start('tells');
     const said = once(child, 'message');
     const exit = guardChild(child, { token: CancellationToken.alreadyCancelled(reason) });
@@ -59,7 +63,7 @@ describe('a child process', { timeout: 60_000 }, () => {
     expect(['exit', 'error'].map((event) => child.listenerCount(event))).toEqual([0, 0]);
   });
 
-  it('is still held by its own listeners for messages', async () => {
+  it('is still held by its own message listeners', async () => {
     const child = await start('asked');
     const exit = guardChild(child, { token: CancellationToken.never });
     const said = once(child, 'message');
@@ -68,7 +72,7 @@ describe('a child process', { timeout: 60_000 }, () => {
     expect(await exit).toEqual({ code: 0, signal: null });
   });
 
-  it('is told by its token when the parent is gone', async () => {
+  it('has its token cancelled when the parent exits', async () => {
     const child = await start('orphan');
     const exit = guardChild(child, { token: CancellationToken.never });
     child.disconnect();
@@ -80,7 +84,7 @@ describe('a child process', { timeout: 60_000 }, () => {
     expect(await guardChild(child, { token: CancellationToken.never })).toEqual({ code: 0, signal: null });
   });
 
-  it('that has exited is no longer waited for', async () => {
+  it('is not awaited when it has already exited', async () => {
     const child = await start('idle');
     await once(child, 'exit');
     const token = new CancellationToken();
@@ -88,14 +92,14 @@ describe('a child process', { timeout: 60_000 }, () => {
     token.cancel();
   });
 
-  it('that cannot be started fails with the error', async () => {
+  it('rejects with the spawn error when it cannot be started', async () => {
     const child = fork('/', { execPath: '/does/not/exist', silent: true } as object);
     expect(await rejection(guardChild(child, { token: CancellationToken.never }))).toMatchObject({ code: 'ENOENT' });
   });
 });
 
 describe('parentToken', () => {
-  it('is refused in a process without a parent that listens', () => {
+  it('throws in a process without an IPC channel to a parent', () => {
     const { send } = process;
     onTestFinished(() => void Object.assign(process, { send }));
     Object.assign(process, { send: undefined });

@@ -1,9 +1,9 @@
-// A loop over scopes, tasks and pools runs in microtasks alone: timers and setImmediate get through all the same.
+// A loop over scopes, tasks and pools runs in microtasks alone. Timers and setImmediate must still fire.
 import { JoinSet, Scope, scope, shield, TaskTracker } from '@quiesce/scope';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
 import { expect, it } from 'vitest';
 
-/** Takes 3 ms of the processor. */
+/** Computes for 3 ms. */
 function compute(): number {
   const end = performance.now() + 3;
   while (performance.now() < end);
@@ -62,7 +62,7 @@ const loops: Record<string, (work: () => number) => Promise<unknown>> = {
   'use of a pool': (work) => resources.use(work),
 };
 
-/** Rounds of a loop until a timer and an immediate have fired; far too many when they do not. */
+/** Counts the rounds of a loop until a timer and an immediate have fired. The count is very large when they never fire. */
 async function roundsUntilTurned(act: () => Promise<unknown>, limit: number): Promise<number> {
   let fired = 0;
   setTimeout(() => fired++, 1);
@@ -79,7 +79,7 @@ it.each(Object.entries(loops))('a loop over %s lets timers through', async (_, a
   expect(await roundsUntilTurned(() => act(() => 1), 1_000_000)).toBeLessThan(1_000_000);
 });
 
-// 1,024 completions would be three seconds.
+// 1,024 completions would take three seconds.
 it.each(Object.entries(loops))('a loop over %s that computes lets timers through after some 10 ms', async (_, act) => {
   expect(await roundsUntilTurned(() => act(compute), 100)).toBeLessThan(100);
 });

@@ -4,10 +4,10 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { type Lease, ResourcePool, WorkerPool, type WorkerPoolReport } from '@quiesce/worker-pool';
 import { threadTask } from '@quiesce/worker-pool/node';
 import { describe, expect, it } from 'vitest';
-import { deaf, rejection, turn, uncaught } from './vocabulary.ts';
+import { macrotask, rejection, uncancellable, uncaught } from './vocabulary.ts';
 
-describe('a job that means no good', () => {
-  it('and shuts its own pool down waits for itself, but not for ever', async () => {
+describe('a hostile job', () => {
+  it('is awaited within limits when it shuts its own pool down', async () => {
     const clock = new VirtualClock();
     const pool = new WorkerPool({ concurrency: 1, clock });
     const inner = pool.execute(() => pool.shutdown({ timeout: 100, cancelTimeout: 50 }), { name: 'suicidal' });
@@ -18,7 +18,7 @@ describe('a job that means no good', () => {
     expect(pool.inFlight).toBe(0);
   });
 
-  it('and executes others while it is cancelled is told that the pool is closed', async () => {
+  it('gets a ClosedError when it executes other jobs while it is cancelled', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
     const others: Promise<unknown>[] = [];
     const job = rejection(
@@ -37,15 +37,15 @@ describe('a job that means no good', () => {
     ['null', () => null],
     ['a frozen object', () => Object.freeze({})],
     ['a revoked proxy', revoked],
-  ])('and throws %s fails with that, and frees its worker', async (_, make) => {
+  ])('rejects with %s when it throws that, and frees its worker', async (_, make) => {
     const thrown = make();
     const pool = new WorkerPool({ concurrency: 1 });
     const signal = new CancellationToken();
     const run = (): never => {
-      signal.cancel('meanwhile');
+      signal.cancel('stop');
       throw thrown;
     };
-    // In an object: a promise would ask a proxy whether it is a thenable.
+    // In an object, because a promise would read `then` of the proxy.
     const failed = await pool.execute(run, { signal }).then(
       () => undefined,
       (error) => ({ error }),
@@ -54,7 +54,7 @@ describe('a job that means no good', () => {
     expect(await pool.execute(() => 'next')).toBe('next');
   });
 
-  it('and has a callback that throws stops nobody', async () => {
+  it('stops no other job when its cancellation callback throws', async () => {
     const errors = uncaught();
     const pool = new WorkerPool({ concurrency: 2 });
     const jobs = [1, 2].map((n) =>
@@ -73,10 +73,10 @@ describe('a job that means no good', () => {
     expect(errors).toEqual(['callback 1', 'callback 2']);
   });
 
-  it('and pauses and closes the pool from inside loses no other job', async () => {
+  it('loses no other job when it pauses and closes the pool', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
     const first = pool.execute(async () => {
-      await turn();
+      await macrotask();
       pool.pause();
       pool.close();
     });
@@ -87,8 +87,8 @@ describe('a job that means no good', () => {
   });
 });
 
-describe('a resource that means no good', () => {
-  it('and whose making stops the pool is still lent to whoever asked, and closed after that', async () => {
+describe('a hostile resource', () => {
+  it('is still lent to its acquire, and closed afterwards, when making it stops the pool', async () => {
     const closed: number[] = [];
     const pool = new ResourcePool<number>({
       create: () => {
@@ -104,7 +104,7 @@ describe('a resource that means no good', () => {
     expect(closed).toEqual([1]);
   });
 
-  it('and whose closer throws, rejects, or asks the pool for another, keeps the rest from nothing', async () => {
+  it('does not affect the others when its closer throws, rejects or acquires from the pool', async () => {
     const refused: Promise<unknown>[] = [];
     const closers = [
       () => {
@@ -131,7 +131,7 @@ describe('a resource that means no good', () => {
     expect(await refused[0]).toBeInstanceOf(ClosedError);
   });
 
-  it('and is undefined, or falsy, is lent and closed as every other', async () => {
+  it('is lent and closed like any other when it is undefined or falsy', async () => {
     const closed: unknown[] = [];
     const values: unknown[] = [undefined, 0, null];
     const pool = new ResourcePool<unknown>({
@@ -147,9 +147,9 @@ describe('a resource that means no good', () => {
     expect(closed).toEqual([null, 0, undefined]);
   });
 
-  it('is closed once, when its holder gives it back at the very deadline', async () => {
+  it('is closed once when it is released exactly at the deadline', async () => {
     const closed: number[] = [];
-    const work = deaf();
+    const work = uncancellable();
     const close = (id: number): Promise<void> => {
       closed.push(id);
       return work.run();
@@ -161,7 +161,7 @@ describe('a resource that means no good', () => {
     const over = rejection(pool.drain(deadline));
     deadline.cancel('now');
     lease.destroy();
-    await turn();
+    await macrotask();
     work.fulfil();
     expect(await over).toBe('now');
     expect(closed).toEqual([1]);
@@ -169,7 +169,7 @@ describe('a resource that means no good', () => {
 });
 
 describe('a task for a thread', () => {
-  it('that is run without runInPool says so', async () => {
+  it('names the missing token when it is called without runInPool', async () => {
     const task = threadTask(() => 1);
     expect(String(await rejection(task(undefined as never)))).toContain(
       'expected the `shared` of shareToken(token), got',
@@ -180,14 +180,14 @@ describe('a task for a thread', () => {
   });
 });
 
-/** Whatever is asked of it throws. */
+/** Makes a revoked proxy: every access to it throws. */
 function revoked(): object {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
   return proxy;
 }
 
-describe('options that were misspelt, or are none', () => {
+describe('misspelt or wrong options', () => {
   it.each([
     [
       () => new WorkerPool({ concurency: 1 } as never),
@@ -199,11 +199,11 @@ describe('options that were misspelt, or are none', () => {
     ],
     [() => new WorkerPool(5 as never), 'new WorkerPool: the options must be an object, got the number 5'],
     [() => new WorkerPool({ concurrency: '5' as never }), 'Infinity, got the string "5"'],
-  ])('at construction %#', (make, text) => {
+  ])('are named by the constructor: %#', (make, text) => {
     expect(make).toThrow(text);
   });
 
-  it('at a call', async () => {
+  it('are named by every call', async () => {
     const token = new CancellationToken();
     const workers = new WorkerPool({ concurrency: 1 });
     const resources = new ResourcePool({ create: () => 1, max: 1 });
@@ -228,7 +228,7 @@ describe('options that were misspelt, or are none', () => {
 });
 
 describe('a method that is called without its handle', () => {
-  it('says how to call it', async () => {
+  it('throws an error that shows how to call it', async () => {
     const pool = new ResourcePool({ create: () => 1, max: 1 });
     const { stop } = pool;
     const { execute } = new WorkerPool({ concurrency: 1 });
@@ -241,8 +241,8 @@ describe('a method that is called without its handle', () => {
   });
 });
 
-describe('what is printed', () => {
-  it('of a pool and a lease are its name and state, and no payload', async () => {
+describe('inspect', () => {
+  it('prints the name and state of a pool and a lease, and no payload', async () => {
     const workers = new WorkerPool({ concurrency: 1, name: 'mails' });
     const resources = new ResourcePool({ create: () => ({ password: 'secret' }), max: 1, name: 'db' });
     const lease = await resources.acquire();
@@ -256,8 +256,8 @@ describe('what is printed', () => {
   });
 });
 
-describe('options that were forgotten', () => {
-  it.each([undefined, {}])('(%s) are named', async (options) => {
+describe('missing options', () => {
+  it.each([undefined, {}])('are named when the options are %s', async (options) => {
     const wrong = options as never;
     expect(() => new WorkerPool(wrong)).toThrow('concurrency must be an integer from 1, or Infinity, got undefined');
     expect(() => new ResourcePool(wrong)).toThrow('ResourcePool: create: expected a function, got undefined');

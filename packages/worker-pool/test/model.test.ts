@@ -1,9 +1,9 @@
-// Random operations against a naive model: an array of jobs, sorted and searched from the beginning at each step.
+// Random operations against a naive model: an array of jobs that is sorted and searched from its start at each step.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { type Lease, ResourcePool, WorkerPool } from '@quiesce/worker-pool';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { deaf, turn, type Work } from './vocabulary.ts';
+import { macrotask, uncancellable, type Work } from './vocabulary.ts';
 
 const runs = { numRuns: 150 };
 
@@ -29,7 +29,7 @@ const poolStep: fc.Arbitrary<PoolStep> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ act: fc.constantFrom('pause' as const, 'resume' as const, 'close' as const) }) },
 );
 
-/** What the pool should do, in the most obvious way. */
+/** The expected behaviour, in the most obvious implementation. */
 class Model {
   readonly jobs: ModelJob[] = [];
   isPaused = false;
@@ -65,7 +65,7 @@ class Model {
   }
 }
 
-it('a pool starts the jobs that the model starts, in its order, whatever happens', async () => {
+it('a pool starts the same jobs as the model, in the same order, under random operations', async () => {
   const property = fc.asyncProperty(
     fc.integer({ min: 1, max: 3 }),
     fc.integer({ min: 0, max: 3 }),
@@ -76,7 +76,7 @@ it('a pool starts the jobs that the model starts, in its order, whatever happens
       const started: number[] = [];
       for (const step of steps) {
         apply(step, pool, model, started);
-        await turn();
+        await macrotask();
         expect(started).toEqual(model.started);
         const [running, queued, waiting] = [model.in('running'), model.in('queued'), model.in('waiting')];
         expect([pool.activeCount, pool.queued, pool.waiting, pool.inFlight]).toEqual([
@@ -100,7 +100,7 @@ function apply(step: PoolStep, pool: WorkerPool, model: Model, started: number[]
     const job: ModelJob = {
       id,
       priority: step.priority,
-      work: deaf(),
+      work: uncancellable(),
       signal: new CancellationToken(),
       state: model.isClosed ? 'dropped' : 'waiting',
     };
@@ -129,7 +129,7 @@ function apply(step: PoolStep, pool: WorkerPool, model: Model, started: number[]
   model.settle();
 }
 
-it('a resource is never lent twice, nor after it was closed, nor closed twice, and never are there too many', async () => {
+it('a pool never lends a resource twice or after closing it, closes it once, and never exceeds `max`', async () => {
   const step = fc.record({ act: fc.constantFrom('acquire', 'release', 'destroy', 'giveUp', 'make'), pick: fc.nat(20) });
   const property = fc.asyncProperty(
     fc.integer({ min: 1, max: 3 }),
@@ -185,13 +185,13 @@ it('a resource is never lent twice, nor after it was closed, nor closed twice, a
   await fc.assert(property, runs);
 });
 
-/** A lease that has been granted may arrive one turn of the event loop later, when 1,024 completions have gone by. */
+/** Waits one event loop iteration more than a grant needs: after 1,024 completions a grant arrives that much later. */
 async function arrival(): Promise<void> {
-  await turn();
-  await turn();
+  await macrotask();
+  await macrotask();
 }
 
-/** Any of them; `undefined` when there is none. */
+/** Picks an item, or returns `undefined` for an empty list. */
 function at<T>(items: readonly T[], pick: number): T | undefined {
   return items[pick % Math.max(1, items.length)];
 }

@@ -1,4 +1,4 @@
-// The real driver against a real PostgreSQL: PGlite, in this process, behind a socket.
+// Runs the real driver against a real PostgreSQL: PGlite in this process, behind a socket.
 import type { Socket } from 'node:net';
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
@@ -6,7 +6,7 @@ import { CancellationToken } from '@quiesce/cancellation-token';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { rejection, turn } from './vocabulary.ts';
+import { macrotask, rejection } from './vocabulary.ts';
 
 const size = 3;
 let db: PGlite;
@@ -25,7 +25,7 @@ afterAll(async () => {
   await db.close();
 });
 
-/** A pool of connections to it, and how many of them were ended. */
+/** Makes a pool of connections to the server, and counts the connections that were ended. */
 function connections(): { pool: ResourcePool<pg.Client>; ended: () => number } {
   let ended = 0;
   const gone = new WeakSet<pg.Client>();
@@ -49,7 +49,7 @@ function connections(): { pool: ResourcePool<pg.Client>; ended: () => number } {
 }
 
 describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
-  it('serves more queries than it has connections, and closes all of them', async () => {
+  it('serves more queries than it has connections, and closes every connection', async () => {
     const { pool, ended } = connections();
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, n) => pool.use((client) => client.query('select $1::int * 2 as twice', [n]))),
@@ -66,7 +66,7 @@ describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
     expect(ended()).toBe(size);
   });
 
-  it('goes on after a query that fails', async () => {
+  it('continues after a failed query', async () => {
     const { pool } = connections();
     expect(await rejection(pool.use((client) => client.query('select nothing from nowhere')))).toMatchObject({
       code: '42P01',
@@ -75,7 +75,7 @@ describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
     await pool.close({ timeout: 10_000 });
   });
 
-  it('lets a query that is under way end before its connection is closed', async () => {
+  it('lets a running query finish before it closes the connection', async () => {
     const { pool, ended } = connections();
     const lease = await pool.acquire();
     const closing = pool.drain(CancellationToken.never);
@@ -89,14 +89,14 @@ describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
   it('replaces a connection that broke while it was idle', async () => {
     const { pool, ended } = connections();
     const broken = await pool.use(async (client) => client);
-    // As after a restart of the server, or a network that forgets.
+    // As after a restart of the server, or on a network that drops idle connections.
     (broken as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
-    while (ended() === 0) await turn();
+    while (ended() === 0) await macrotask();
     expect((await pool.use((client) => client.query('select 1 as one'))).rows).toEqual([{ one: 1 }]);
     expect(await pool.close({ timeout: 10_000 })).toMatchObject({ closed: 2, failed: [], timedOut: 0 });
   });
 
-  it('behind a pool of workers that is shut down keeps each job that was acknowledged, once', async () => {
+  it('keeps each acknowledged job exactly once when a worker pool on top is shut down', async () => {
     const { pool, ended } = connections();
     await pool.use((client) => client.query('create table done (job int)'));
     const workers = new WorkerPool({ concurrency: 5, capacity: 10 });

@@ -10,7 +10,7 @@ import type { Drainable } from '@quiesce/scope';
 import { select } from '@quiesce/select';
 import { type Lease, ResourcePool, type ResourcePoolOptions } from '@quiesce/worker-pool';
 import { describe, expect, it, vi } from 'vitest';
-import { deaf, rejection, turn, uncaught } from './vocabulary.ts';
+import { macrotask, rejection, uncancellable, uncaught } from './vocabulary.ts';
 
 const never = CancellationToken.never;
 
@@ -18,7 +18,7 @@ interface Thing {
   readonly id: number;
 }
 
-/** A pool of numbered things, and what was done with them. */
+/** Makes a pool of numbered resources, and records what happens to them. */
 function things(options: Partial<ResourcePoolOptions<Thing>> = {}) {
   const log: string[] = [];
   const clock = new VirtualClock();
@@ -38,8 +38,8 @@ function things(options: Partial<ResourcePoolOptions<Thing>> = {}) {
 
 const ids = (...leases: Lease<Thing>[]): number[] => leases.map(({ resource }) => resource.id);
 
-describe('acquiring', () => {
-  it('makes resources when asked for, as many as allowed, and lends them again', async () => {
+describe('acquire', () => {
+  it('makes resources on demand up to `max`, and lends them again', async () => {
     const { pool, log } = things();
     const first = await pool.acquire();
     const second = await pool.acquire();
@@ -57,7 +57,7 @@ describe('acquiring', () => {
     expect(ids(...(await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()])))).toEqual([1, 2, 3]);
   });
 
-  it('waits in line when all are lent', async () => {
+  it('queues when all resources are leased', async () => {
     const { pool } = things({ max: 1 });
     const first = await pool.acquire();
     const order: string[] = [];
@@ -65,14 +65,14 @@ describe('acquiring', () => {
       using lease = await pool.acquire();
       order.push(`${name}${lease.resource.id}`);
     });
-    await turn();
+    await macrotask();
     expect(order).toEqual([]);
     first.release();
     await Promise.all(waiting);
     expect(order).toEqual(['a1', 'b1']);
   });
 
-  it('can be given up by a signal and by a time limit, and has taken nothing then', async () => {
+  it('takes nothing when a signal or a time limit gives it up', async () => {
     const { pool, clock } = things({ max: 1 });
     const first = await pool.acquire();
     const signal = new AbortController();
@@ -86,12 +86,12 @@ describe('acquiring', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('given up while a resource is made leaves it to the next one', async () => {
-    const making = deaf<Thing>();
+  it('leaves its resource to the next acquire when it is given up while the resource is made', async () => {
+    const making = uncancellable<Thing>();
     const { pool } = things({ max: 1, create: () => making.run() });
     const signal = new CancellationToken();
     const left = rejection(pool.acquire({ signal }));
-    await turn();
+    await macrotask();
     signal.cancel('left');
     expect(await left).toBe('left');
     const next = pool.acquire();
@@ -99,7 +99,7 @@ describe('acquiring', () => {
     expect(ids(await next)).toEqual([7]);
   });
 
-  it('tells whoever makes a resource that nobody waits for it any more', async () => {
+  it('cancels the token of `create` when no acquire needs the resource any more', async () => {
     const errors = uncaught();
     const { pool, clock } = things({
       max: 1,
@@ -117,14 +117,14 @@ describe('acquiring', () => {
     expect(await late).toBeInstanceOf(TimeoutError);
     const other = new CancellationToken();
     const left = rejection(pool.acquire({ signal: other }));
-    await turn();
+    await macrotask();
     other.cancel(reason);
     expect(await left).toBe(reason);
-    await turn();
+    await macrotask();
     expect(errors).toEqual([]);
   });
 
-  it('fails with what making fails with, and the place is free again', async () => {
+  it('rejects with the error of `create`, and frees the permit', async () => {
     let isDown = true;
     const error = new Error('connection refused');
     const { pool } = things({
@@ -139,39 +139,39 @@ describe('acquiring', () => {
     expect(ids(await pool.acquire())).toEqual([1]);
   });
 
-  it('keeps the error of a create whose acquire was given up for the report, and does not end the process with it', async () => {
+  it('keeps the error of a `create` whose acquire was given up for the report, and does not end the process', async () => {
     const errors = uncaught();
-    let making = deaf<Thing>();
+    let making = uncancellable<Thing>();
     const { pool } = things({ max: 1, create: () => making.run() });
     for (const text of ['connection refused', 'connection reset']) {
-      making = deaf();
+      making = uncancellable();
       const signal = new CancellationToken();
       const left = rejection(pool.acquire({ signal }));
-      await turn();
+      await macrotask();
       signal.cancel('left');
       expect(await left).toBe('left');
       making.fail(new Error(text));
-      await turn();
+      await macrotask();
     }
     expect(pool.report().createErrors).toEqual({ count: 2, last: new Error('connection reset') });
     expect(errors).toEqual([]);
   });
 
-  it('gives the reason to an acquire that is given up in the step in which its create fails', async () => {
+  it('rejects with the reason when it is given up in the step in which its `create` fails', async () => {
     const errors = uncaught();
-    const making = deaf<Thing>();
+    const making = uncancellable<Thing>();
     const { pool } = things({ max: 1, create: async () => await making.run() });
     const signal = new CancellationToken();
     const left = rejection(pool.acquire({ signal }));
-    await turn();
+    await macrotask();
     making.fail(new Error('connection refused'));
     signal.cancel('left');
     expect(await left).toBe('left');
-    await turn();
+    await macrotask();
     expect([errors, pool.report().createErrors]).toEqual([[], { count: 1, last: new Error('connection refused') }]);
   });
 
-  it('skips idle resources that are not usable any more, and closes them', async () => {
+  it('skips idle resources that are no longer usable, and closes them', async () => {
     const broken = new Set<number>([2]);
     const { pool, log } = things({ isUsable: ({ id }) => !broken.has(id) });
     const leases = [await pool.acquire(), await pool.acquire()];
@@ -180,7 +180,7 @@ describe('acquiring', () => {
     expect(log).toEqual(['make 1', 'make 2', 'close 2', 'make 3']);
   });
 
-  it('counts a question that throws as a no, and loses neither the error nor the place', async () => {
+  it('treats an `isUsable` that throws as false, reports the error, and frees the permit', async () => {
     const errors = uncaught();
     const error = new Error('asked too much');
     const { pool } = things({
@@ -191,7 +191,7 @@ describe('acquiring', () => {
     });
     (await pool.acquire()).release();
     expect(ids(await pool.acquire())).toEqual([2]);
-    await turn();
+    await macrotask();
     expect(errors).toMatchObject([{ message: 'pool "resources": isUsable has failed', cause: error }]);
   });
 });
@@ -204,7 +204,7 @@ describe('acquire as a branch of select', () => {
     if (outcome.branch === 'lease') expect(ids(outcome.value)).toEqual([1]);
   });
 
-  it('takes nothing when it loses, in whichever state it is', async () => {
+  it('takes nothing when it loses, in every state', async () => {
     for (const state of ['waiting', 'making', 'granted', 'ready']) {
       const { pool, log } = things({ max: 1 });
       const stop = new CancellationToken();
@@ -212,11 +212,11 @@ describe('acquire as a branch of select', () => {
       const held = state === 'waiting' || state === 'granted' ? await pool.acquire() : undefined;
       if (state === 'ready') stop.cancel('stop');
       const lost = select.biased({ stop, lease: pool.acquire() });
-      if (state !== 'making') await turn();
+      if (state !== 'making') await macrotask();
       stop.cancel('stop');
       if (state === 'granted') held?.release();
       expect(await lost).toEqual({ branch: 'stop', value: 'stop' });
-      await turn();
+      await macrotask();
       held?.release();
       expect(pool.inFlight).toBe(0);
       expect(ids(await pool.acquire())).toEqual([1]);
@@ -224,12 +224,12 @@ describe('acquire as a branch of select', () => {
     }
   });
 
-  it('gives the lease to the next one when it has lost in the step in which it came', async () => {
-    const making = deaf<Thing>();
+  it('passes the lease to the next acquire when it loses in the step in which the lease arrives', async () => {
+    const making = uncancellable<Thing>();
     const { pool } = things({ max: 1, create: () => making.run() });
     const stop = new CancellationToken();
     const lost = select.biased({ stop, lease: pool.acquire() });
-    await turn();
+    await macrotask();
     const next = pool.acquire();
     making.fulfil({ id: 7 });
     stop.cancel('stop');
@@ -237,7 +237,7 @@ describe('acquire as a branch of select', () => {
     expect(ids(await next)).toEqual([7]);
   });
 
-  it('cancels the token of the create that runs for it, and ends no process when that fails', async () => {
+  it('cancels the token of its `create` when it loses, and does not end the process when `create` fails', async () => {
     const errors = uncaught();
     const reasons: unknown[] = [];
     const { pool } = things({
@@ -249,21 +249,21 @@ describe('acquire as a branch of select', () => {
     });
     const stop = new CancellationToken();
     const lost = select({ stop, lease: pool.acquire() });
-    await turn();
+    await macrotask();
     stop.cancel();
     await lost;
-    await turn();
+    await macrotask();
     expect([reasons, errors, pool.report().createErrors?.count]).toEqual([[expect.any(CancelledError)], [], 1]);
   });
 
-  it('fails the select as it would reject', async () => {
+  it('makes the select reject with the error of acquire', async () => {
     const { pool } = things();
     expect(await rejection(select({ lease: pool.acquire({ timeout: -1 }), never }))).toBeInstanceOf(RangeError);
     pool.stop();
     expect(await rejection(select({ lease: pool.acquire(), never }))).toBeInstanceOf(ClosedError);
   });
 
-  it('can be awaited after it has lost, and gives the same lease to all who await it', async () => {
+  it('can be awaited after it has lost, and gives every awaiter the same lease', async () => {
     const { pool } = things({ max: 1 });
     const held = await pool.acquire();
     const acquiring = pool.acquire();
@@ -277,7 +277,7 @@ describe('acquire as a branch of select', () => {
 });
 
 describe('a lease', () => {
-  it('that was destroyed has its resource closed, and another one is made', async () => {
+  it('has its resource closed and replaced when it is destroyed', async () => {
     const { pool, log } = things({ max: 1 });
     const lease = await pool.acquire();
     lease.destroy();
@@ -286,7 +286,7 @@ describe('a lease', () => {
     expect(log).toEqual(['make 1', 'close 1', 'make 2']);
   });
 
-  it('that is over refuses to hand out its resource, which somebody else may have', async () => {
+  it('throws when its resource is read after the lease is over', async () => {
     const { pool } = things({ name: 'db' });
     const lease = await pool.acquire();
     lease.release();
@@ -294,7 +294,7 @@ describe('a lease', () => {
     expect(() => lease.resource).toThrow('this lease of pool "db" is over');
   });
 
-  it('is released by use, also when the work fails', async () => {
+  it('is released by `use`, also when the work fails', async () => {
     const { pool } = things({ max: 1 });
     const error = new Error('query');
     expect(await rejection(pool.use(() => Promise.reject(error)))).toBe(error);
@@ -303,8 +303,8 @@ describe('a lease', () => {
   });
 });
 
-describe('closing', () => {
-  it('refuses newcomers, closes what is idle, waits for leases, and closes each', async () => {
+describe('closing a pool', () => {
+  it('rejects new calls, closes idle resources, and closes each leased one when it is released', async () => {
     const { pool, log } = things({ name: 'db' });
     const [idle, lease] = [await pool.acquire(), await pool.acquire()];
     idle.release();
@@ -316,11 +316,11 @@ describe('closing', () => {
     expect(await closing).toEqual({ closed: 2, failed: [], timedOut: 0, forced: 0, making: 0 });
   });
 
-  it('refuses those that wait, with an error that names the pool', async () => {
+  it('rejects waiting calls with an error that names the pool', async () => {
     const { pool } = things({ max: 1, name: 'db' });
     const lease = await pool.acquire();
     const waiting = rejection(pool.acquire());
-    await turn();
+    await macrotask();
     pool.stop();
     expect(await waiting).toBeInstanceOf(ClosedError);
     expect(String(await waiting)).toContain('pool "db" is closed');
@@ -328,9 +328,9 @@ describe('closing', () => {
     await pool.drain(never);
   });
 
-  it('gives each resource its own time, and says which failed', async () => {
+  it('gives each resource its own time limit, and reports the failures', async () => {
     const error = new Error('socket hang up');
-    const slow = deaf();
+    const slow = uncancellable();
     const { pool, clock } = things({
       max: 3,
       closeTimeout: 100,
@@ -349,12 +349,12 @@ describe('closing', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('reports a closer that fails while the pool lends, or drains without a report, and keeps the last 100 errors', async () => {
+  it('reports a failing closer while the pool lends or drains without a report, and keeps the last 100 errors', async () => {
     const errors = uncaught();
     const print = vi.spyOn(console, 'error').mockImplementation(() => {});
     const { pool } = things({ max: 1, close: ({ id }) => Promise.reject(new Error(`closer ${id}`)) });
     for (let i = 1; i <= 150; i++) (await pool.acquire()).destroy();
-    await turn();
+    await macrotask();
     expect(errors).toHaveLength(150);
     expect(errors[0]).toMatchObject({
       message: 'pool "resources": a resource could not be closed',
@@ -365,26 +365,26 @@ describe('closing', () => {
     (await pool.acquire()).release();
     setUncaughtHandler(undefined);
     await pool.drain(never);
-    await turn();
+    await macrotask();
     expect(print.mock.calls).toMatchObject([[{ cause: new Error('closer 151') }]]);
     print.mockRestore();
     expect(pool.report().failed).toHaveLength(101);
   });
 
-  it('gives a closer that fails after its time to the report, as the cause of its TimeoutError', async () => {
+  it('reports an error after the time limit as the cause of its TimeoutError', async () => {
     const errors = uncaught();
-    const slow = deaf();
+    const slow = uncancellable();
     const { pool, clock } = things({ closeTimeout: 100, close: () => slow.run() });
     (await pool.acquire()).release();
     const closing = pool.close({ timeout: 10_000 });
     await clock.advance(100);
     const report = await closing;
     slow.fail('at last');
-    await turn();
+    await macrotask();
     expect([errors, report.failed]).toMatchObject([[], [{ name: 'TimeoutError', cause: 'at last' }]]);
   });
 
-  it('at the deadline closes leased resources under their holders, and says how many', async () => {
+  it('closes leased resources at the deadline, and counts them', async () => {
     const { pool, log, clock } = things();
     const lease = await pool.acquire();
     const closing = pool.close({ timeout: 500 });
@@ -397,11 +397,11 @@ describe('closing', () => {
     expect(log).toEqual(['make 1', 'close 1']);
   });
 
-  it('waits for a resource that is being made, lends it to whoever was accepted, and closes it after that', async () => {
-    const making = deaf<Thing>();
+  it('waits for a resource that is being made, lends it to its accepted acquire, and closes it afterwards', async () => {
+    const making = uncancellable<Thing>();
     const { pool, log } = things({ create: () => making.run() });
     const accepted = pool.acquire();
-    await turn();
+    await macrotask();
     const closing = pool.close({ timeout: 1_000 });
     making.fulfil({ id: 9 });
     const lease = await accepted;
@@ -411,47 +411,47 @@ describe('closing', () => {
     expect(log).toEqual(['close 9']);
   });
 
-  it('names a resource that is made against its token, closes it when it is there, and lends it to nobody', async () => {
-    const making = deaf<Thing>();
+  it('counts a resource whose `create` ignores its token, closes it on arrival, and does not lend it', async () => {
+    const making = uncancellable<Thing>();
     const { pool, log, clock } = things({ closeTimeout: 50, create: () => making.run() });
     const accepted = rejection(pool.acquire());
-    await turn();
+    await macrotask();
     const closing = pool.close({ timeout: 0 });
     await clock.advance(49);
     expect(await accepted).toBeInstanceOf(ClosedError);
     await clock.advance(1);
     expect(await closing).toMatchObject({ closed: 0, making: 1 });
     making.fulfil({ id: 9 });
-    await turn();
+    await macrotask();
     expect(log).toEqual(['close 9']);
     expect(pool.report()).toMatchObject({ closed: 1, making: 0 });
     expect(clock.pending).toBe(0);
   });
 
-  it('tells those who make a resource at the deadline, waits for them, and closes what they make all the same', async () => {
+  it('cancels each `create` at the deadline, waits for it, and closes a resource that it still makes', async () => {
     const errors = uncaught();
     const { pool, log, clock } = things({
       create: async (token) => {
         await token.cancelled();
-        if (pool.inFlight === 0 && log.push('told') === 1) throw token.reason;
+        if (pool.inFlight === 0 && log.push('cancelled') === 1) throw token.reason;
         return { id: 2 };
       },
     });
     const accepted = [rejection(pool.acquire()), rejection(pool.acquire())];
-    await turn();
+    await macrotask();
     expect(await pool.close({ timeout: 0 })).toEqual({ closed: 1, failed: [], timedOut: 0, forced: 0, making: 0 });
     for (const error of await Promise.all(accepted)) expect(error).toBeInstanceOf(ClosedError);
-    expect(log).toEqual(['told', 'told', 'close 2']);
-    await turn();
+    expect(log).toEqual(['cancelled', 'cancelled', 'close 2']);
+    await macrotask();
     expect(errors).toEqual([]);
     expect(clock.pending).toBe(0);
   });
 
-  it('makes nothing any more for whoever was granted a place in the same turn', async () => {
+  it('makes no resource for an acquire that was granted a permit in the same step', async () => {
     const { pool, log } = things({ max: 1 });
     const first = await pool.acquire();
     const next = rejection(pool.acquire());
-    await turn();
+    await macrotask();
     first.release();
     pool.stop();
     expect(await next).toBeInstanceOf(ClosedError);
@@ -464,7 +464,7 @@ describe('closing', () => {
     expect(other.log).toEqual([]);
   });
 
-  it('makes and lends nothing after `stop`, whenever it comes between the grant and the lease', async () => {
+  it('makes and lends nothing after `stop`, wherever it comes between the grant and the lease', async () => {
     for (let microtasks = 0; microtasks < 12; microtasks++) {
       const { pool, log } = things({ max: 1, isUsable: () => true });
       const lease = await pool.acquire();
@@ -472,13 +472,13 @@ describe('closing', () => {
         (next) => next,
         (error: unknown) => error,
       );
-      await turn();
+      await macrotask();
       lease.release();
       for (let i = 0; i < microtasks; i++) await undefined;
       pool.stop();
       const { inFlight } = pool;
       const next = await waiting;
-      // What was lent before is counted, and has to be given back.
+      // An earlier lease is counted, and has to be released.
       if (inFlight === 0) expect(next).toBeInstanceOf(ClosedError);
       else (next as Lease<Thing>).release();
       await pool.drain(never);
@@ -486,7 +486,7 @@ describe('closing', () => {
     }
   });
 
-  it('makes nothing for an acquire whose signal is cancelled between the grant and the lease', async () => {
+  it('makes no resource for an acquire whose signal is cancelled between the grant and the lease', async () => {
     for (let microtasks = 0; microtasks < 12; microtasks++) {
       const { pool, log } = things({ max: 1 });
       const lease = await pool.acquire();
@@ -495,7 +495,7 @@ describe('closing', () => {
         (next) => next,
         (error: unknown) => error,
       );
-      await turn();
+      await macrotask();
       lease.destroy();
       for (let i = 0; i < microtasks; i++) await undefined;
       const before = log.length;
@@ -507,7 +507,7 @@ describe('closing', () => {
     }
   });
 
-  it('makes nothing when `isUsable` has stopped the pool', async () => {
+  it('makes no resource when `isUsable` stops the pool', async () => {
     const { pool, log } = things({
       max: 1,
       isUsable: () => {
@@ -521,28 +521,28 @@ describe('closing', () => {
     expect(log).toEqual(['make 1', 'close 1']);
   });
 
-  it('at the deadline waits for what it closes under its holders', async () => {
-    const closing = deaf();
+  it('waits at the deadline for the leased resources that it closes', async () => {
+    const closing = uncancellable();
     const { pool } = things({ close: () => closing.run() });
     await pool.acquire();
     let isOver = false;
     const over = pool.close({ timeout: 0 }).finally(() => {
       isOver = true;
     });
-    await turn();
+    await macrotask();
     expect(isOver).toBe(false);
     closing.fulfil();
     expect(await over).toMatchObject({ closed: 1, forced: 1 });
   });
 
-  it('at a deadline given as an AbortSignal does the same', async () => {
+  it('accepts an AbortSignal as the deadline', async () => {
     const { pool } = things();
     await pool.acquire();
     expect(await rejection(pool.drain(AbortSignal.abort('late')))).toBe('late');
     expect(pool.report()).toMatchObject({ forced: 1, closed: 1 });
   });
 
-  it('is what drain does with a deadline, as of every Drainable', async () => {
+  it('drains with a deadline, as every Drainable', async () => {
     const { pool } = things({ name: 'db' });
     const part: Drainable = pool;
     const lease = await pool.acquire();
@@ -557,18 +557,18 @@ describe('closing', () => {
   });
 });
 
-describe('what is refused', () => {
+describe('validation', () => {
   it.each([
     [{ max: 0 }, 'max must be an integer from 1'],
     [{ create: 5 as never }, 'create: expected a function'],
     [{ close: 5 as never }, 'close: expected a function'],
     [{ isUsable: 5 as never }, 'isUsable: expected a function'],
     [{ closeTimeout: -1 }, 'closeTimeout must be milliseconds'],
-  ])('%o', (options, text) => {
+  ])('the constructor rejects %o', (options, text) => {
     expect(() => things(options)).toThrow(text);
   });
 
-  it('a bad time, and nothing has happened then', async () => {
+  it('rejects a bad time and leaves the pool unchanged', async () => {
     const { pool } = things();
     expect(await rejection(pool.acquire({ timeout: -1 }))).toBeInstanceOf(RangeError);
     expect(await rejection(pool.close({ timeout: Number.NaN }))).toBeInstanceOf(RangeError);

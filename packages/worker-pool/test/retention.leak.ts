@@ -1,4 +1,4 @@
-// What pools and tokens that live for months keep of the work that has ended: nothing.
+// Pools and tokens that live for months must retain nothing of finished work.
 import { CancellationToken, setUncaughtHandler } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
@@ -8,18 +8,18 @@ import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak
 
 const turns = 20_000;
 
-test('a pool of workers keeps nothing of the jobs that have ended, under a token that lives long', async () => {
+test('a worker pool with a long-lived token retains nothing of finished jobs', async () => {
   const pool = new WorkerPool({ concurrency: 1 });
   const signal = new CancellationToken();
   const job = async (token: CancellationToken): Promise<void> => void token.onCancelled(() => {});
-  // Of 400,000 turns nothing is left. What 20,000 show is compiled code, which comes and goes by 50 kB for some rounds.
+  // After 400,000 rounds nothing is left. The growth within 20,000 rounds is compiled code, up to 50 kB that is collected later.
   const growth = await bytesPerTurn({ turns, below: 2 }, async () => {
     await Promise.all([pool.execute(job, { signal }), pool.execute(job, { signal, timeout: 60_000 })]);
   });
   expect(growth).toBeLessThan(2);
 });
 
-test('a paused pool keeps nothing of the jobs that were withdrawn', async () => {
+test('a paused worker pool retains nothing of cancelled jobs', async () => {
   const pool = new WorkerPool({ concurrency: 1, capacity: 10 });
   pool.pause();
   const growth = await bytesPerTurn({ turns, below: 2 }, async () => {
@@ -32,7 +32,7 @@ test('a paused pool keeps nothing of the jobs that were withdrawn', async () => 
   expect([pool.queued, pool.inFlight]).toEqual([0, 0]);
 });
 
-test('a pool of resources keeps nothing of leases, of those who gave up, and of what was destroyed', async () => {
+test('a resource pool retains nothing of leases, of calls that gave up, or of destroyed resources', async () => {
   const pool = new ResourcePool<object>({ create: () => ({}), max: 1 });
   const signal = new CancellationToken();
   const growth = await bytesPerTurn({ turns, below: 4 }, async (n) => {
@@ -45,7 +45,7 @@ test('a pool of resources keeps nothing of leases, of those who gave up, and of 
   expect(growth).toBeLessThan(4);
 });
 
-test('a pool of resources, and a signal that lives long, keep nothing of selects that have lost an acquire', async () => {
+test('a resource pool and a long-lived signal retain nothing of selects whose acquire lost', async () => {
   const pool = new ResourcePool<object>({ create: () => ({}), max: 1 });
   const signal = new CancellationToken();
   const growth = await bytesPerTurn({ turns, below: 4 }, async () => {
@@ -58,7 +58,7 @@ test('a pool of resources, and a signal that lives long, keep nothing of selects
   expect(growth).toBeLessThan(4);
 });
 
-test('a token that lives long keeps nothing of the links to threads that were disposed', async () => {
+test('a long-lived token retains nothing of disposed links to threads', async () => {
   const token = new CancellationToken();
   const left = await survivors(200, () => {
     const link = shareToken(token);
@@ -66,11 +66,11 @@ test('a token that lives long keeps nothing of the links to threads that were di
     link.dispose();
     return far;
   });
-  // A port goes with a message of its own; the last ones may still be at hand.
+  // A port is released by a message of its own, so the last ports may still be there.
   expect(left).toBeLessThan(4);
 });
 
-test('a lease that is forgotten is reported with the name of its pool', async () => {
+test('a forgotten lease is reported with the name of its pool', async () => {
   const errors: Error[] = [];
   const before = setUncaughtHandler((error) => errors.push(error as Error));
   const pool = new ResourcePool<object>({ create: () => ({}), max: 5, name: 'db', leakDetection: true });

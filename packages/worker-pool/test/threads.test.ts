@@ -3,9 +3,9 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { receiveToken, runInPool, shareToken, WorkerEndedError } from '@quiesce/worker-pool/node';
 import { Piscina } from 'piscina';
 import { afterAll, describe, expect, it } from 'vitest';
-import { fixture, rejection, turn } from './vocabulary.ts';
+import { fixture, macrotask, rejection } from './vocabulary.ts';
 
-/** Its thread starts with the first task, and stays: where none of these tests can run, none is started. */
+/** Its thread starts with the first task and stays. No thread starts on a runtime where these tests cannot run. */
 const pool = new Piscina({
   filename: fixture('tasks'),
   minThreads: 0,
@@ -14,22 +14,22 @@ const pool = new Piscina({
 });
 afterAll(() => pool.destroy());
 
-/** Shared with a task: whether it has started, how often it went round, what else it says. */
+/** Shared with a task: whether it has started, its rounds so far, and a third number for the task. */
 const newSeen = (): Int32Array => new Int32Array(new SharedArrayBuffer(12));
 
-/** The task runs. Nothing tells us so but the memory that we share. */
+/** Waits until the task runs. Only the shared memory shows that. */
 async function running(seen: Int32Array): Promise<void> {
-  while (Atomics.load(seen, 0) === 0) await turn();
+  while (Atomics.load(seen, 0) === 0) await macrotask();
 }
 
 describe('work in a thread', { timeout: 60_000 }, () => {
-  it('gives its result, and fails with its error', async () => {
+  it('returns its result, and rejects with its error', async () => {
     expect(await runInPool(pool, 21, { name: 'double' })).toBe(42);
     expect(await runInPool(pool, 4, { name: 'double', token: new CancellationToken() })).toBe(8);
     expect(await rejection(runInPool(pool, -1, { name: 'double' }))).toMatchObject({ message: 'negative' });
   });
 
-  it('sees the cancellation and its reason in a loop that lets no event through', async () => {
+  it('sees the cancellation and its reason in a loop that never yields', async () => {
     const seen = newSeen();
     const token = new CancellationToken();
     const result = runInPool(pool, seen, { name: 'compute', token });
@@ -38,7 +38,7 @@ describe('work in a thread', { timeout: 60_000 }, () => {
     expect(await result).toBe('stopped: enough');
   });
 
-  it('has its callbacks called by whoever asks, is awaited while it cleans up, and rejects with our reason', async () => {
+  it('runs its callbacks at its next read of the token, is awaited while it cleans up, and rejects with the original reason', async () => {
     const seen = newSeen();
     const token = new CancellationToken();
     const result = rejection(runInPool(pool, seen, { name: 'cleanUp', token }));
@@ -48,7 +48,7 @@ describe('work in a thread', { timeout: 60_000 }, () => {
     expect(Atomics.load(seen, 2)).toBe(1);
   });
 
-  it('that waits for events is woken by one', async () => {
+  it('is woken by an event when it waits for events', async () => {
     const seen = newSeen();
     const controller = new AbortController();
     const result = rejection(runInPool(pool, seen, { name: 'listen', token: controller.signal }));
@@ -57,16 +57,16 @@ describe('work in a thread', { timeout: 60_000 }, () => {
     expect(await result).toMatchObject({ message: 'gave up', cause: { message: 'deploy' } });
   });
 
-  it('that goes on is ended with its thread after the grace, and the pool goes on with another', async () => {
+  it('is terminated with its thread after the grace when it never stops, and the pool continues with a new thread', async () => {
     const clock = new VirtualClock();
     const seen = newSeen();
     const token = new CancellationToken();
-    const result = rejection(runInPool(pool, seen, { name: 'deaf', token, grace: 500, clock }));
+    const result = rejection(runInPool(pool, seen, { name: 'neverStops', token, grace: 500, clock }));
     await running(seen);
     token.cancel('enough');
     await clock.advance(499);
     const before = Atomics.load(seen, 1);
-    while (Atomics.load(seen, 1) === before) await turn();
+    while (Atomics.load(seen, 1) === before) await macrotask();
     await clock.advance(1);
     const error = await result;
     expect(error).toBeInstanceOf(WorkerEndedError);
@@ -78,9 +78,9 @@ describe('work in a thread', { timeout: 60_000 }, () => {
 
   it.each([
     ['an object', { code: 7 }],
-    ['an error that cannot be sent', new Error('deploy', { cause: () => {} })],
+    ['an error that cannot be cloned', new Error('deploy', { cause: () => {} })],
     ['a function', () => 'deploy'],
-  ])('that obeys rejects with our very reason, though a copy arrived: %s', async (_, reason) => {
+  ])('rejects with the original reason when it stops, although the thread got a copy: %s', async (_, reason) => {
     const seen = newSeen();
     const token = new CancellationToken();
     const result = runInPool(pool, seen, { name: 'obey', token }).catch((error) => ({ error }));
@@ -89,21 +89,21 @@ describe('work in a thread', { timeout: 60_000 }, () => {
     expect(((await result) as { error: unknown }).error).toBe(reason);
   });
 
-  it('that has ended when the grace is over keeps its thread, and its result is not lost', async () => {
+  it('keeps its thread and its result when it ends as the grace expires', async () => {
     const clock = new VirtualClock();
     const seen = newSeen();
     const token = new CancellationToken();
     const result = runInPool(pool, seen, { name: 'late', token, grace: 500, clock });
     await running(seen);
     token.cancel('enough');
-    while (Atomics.load(seen, 2) === 0) await turn();
+    while (Atomics.load(seen, 2) === 0) await macrotask();
     await clock.advance(500);
     Atomics.store(seen, 2, 2);
     Atomics.notify(seen, 2);
     expect(await result).toBe('late');
   });
 
-  it('whose thread dies fails with what piscina says of it, cancelled or not', async () => {
+  it('rejects with the error of piscina when its thread dies, cancelled or not', async () => {
     const seen = newSeen();
     const error = await rejection(runInPool(pool, seen, { name: 'die', token: new CancellationToken() }));
     expect(error).toBeInstanceOf(Error);
@@ -112,12 +112,12 @@ describe('work in a thread', { timeout: 60_000 }, () => {
     expect(await runInPool(pool, 1, { name: 'double' })).toBe(2);
   });
 
-  it('whose piscina is destroyed fails, and leaves no timer', async () => {
+  it('rejects when its piscina is destroyed, and leaves no timer', async () => {
     const own = new Piscina({ filename: fixture('tasks'), minThreads: 0, maxThreads: 1 });
     const clock = new VirtualClock();
     const seen = newSeen();
     const token = new CancellationToken();
-    const result = rejection(runInPool(own, seen, { name: 'deaf', token, grace: 500, clock }));
+    const result = rejection(runInPool(own, seen, { name: 'neverStops', token, grace: 500, clock }));
     await running(seen);
     token.cancel('enough');
     expect(clock.pending).toBe(1);
@@ -126,7 +126,7 @@ describe('work in a thread', { timeout: 60_000 }, () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('that cannot be sent fails with that, and leaves nothing on its token', async () => {
+  it('rejects with the clone error when it cannot be sent, and leaves nothing on its token', async () => {
     const token = new CancellationToken();
     expect(await rejection(runInPool(pool, () => {}, { name: 'double', token }))).toMatchObject({
       name: 'DataCloneError',
@@ -134,7 +134,7 @@ describe('work in a thread', { timeout: 60_000 }, () => {
     expect((token as unknown as { head: unknown }).head).toBe(undefined);
   });
 
-  it('that waits for a thread never starts, and nobody else’s thread is ended', async () => {
+  it('never starts when it is cancelled while it waits for a thread, and no other thread is terminated', async () => {
     const [first, second] = [newSeen(), newSeen()];
     const [stop, token] = [new CancellationToken(), new CancellationToken()];
     const busy = runInPool(pool, first, { name: 'compute', token: stop });
@@ -147,22 +147,22 @@ describe('work in a thread', { timeout: 60_000 }, () => {
     expect(Atomics.load(second, 0)).toBe(0);
   });
 
-  it('is not even sent when it was cancelled before', async () => {
+  it('is not sent when its token is already cancelled', async () => {
     const token = CancellationToken.alreadyCancelled('never');
     expect(await rejection(runInPool(pool, 1, { name: 'double', token }))).toBe('never');
     expect(await rejection(runInPool(pool, 1, { name: 'double', grace: -1 }))).toBeInstanceOf(RangeError);
   });
 
-  it('leaves nothing on a token that lives long', async () => {
+  it('leaves nothing on a long-lived token', async () => {
     const token = new CancellationToken();
     for (let n = 0; n < 20; n++) expect(await runInPool(pool, n, { name: 'double', token })).toBe(2 * n);
-    // An observed token has something in its list.
+    // An observed token has an entry in its list.
     expect((token as unknown as { head: unknown }).head).toBe(undefined);
   });
 });
 
 describe('a shared token', () => {
-  it('is cancelled for whoever asks, before any event', () => {
+  it('is cancelled at the first read, before any event', () => {
     const near = new CancellationToken({ name: 'job' });
     const link = shareToken(near);
     const far = receiveToken(link.shared);
@@ -172,22 +172,22 @@ describe('a shared token', () => {
     link.dispose();
   });
 
-  it('tells those who listen by an event, once', async () => {
+  it('notifies listeners through an event, once', async () => {
     const near = new CancellationToken();
     const link = shareToken(near);
     const far = receiveToken(link.shared);
-    const told: unknown[] = [];
-    far.onCancelled((reason) => told.push(reason));
+    const calls: unknown[] = [];
+    far.onCancelled((reason) => calls.push(reason));
     near.cancel('enough');
     await far.cancelled();
     expect(far.signal.aborted).toBe(true);
-    expect(told).toEqual(['enough']);
+    expect(calls).toEqual(['enough']);
     link.dispose();
   });
 
   it.each([
     [
-      'our own',
+      'a CancelledError',
       new CancelledError('mine', { source: 'shutdown' }),
       { name: 'AbortError', source: 'shutdown', message: 'mine' },
     ],
@@ -201,7 +201,7 @@ describe('a shared token', () => {
     expect(far.reason).toMatchObject(expected);
   });
 
-  it('says in words a reason that cannot be sent, and is cancelled all the same', () => {
+  it('sends the text of a reason that cannot be cloned, and is still cancelled', () => {
     const near = new CancellationToken();
     const far = receiveToken(shareToken(near).shared);
     near.cancel(() => 'a function');
@@ -209,23 +209,23 @@ describe('a shared token', () => {
     expect(String(far.reason)).toContain('a function');
   });
 
-  it('is cancelled from the beginning when it was before', () => {
+  it('is cancelled from the start when the near token was', () => {
     const far = receiveToken(shareToken(CancellationToken.alreadyCancelled('early')).shared);
     expect([far.isCancelled, far.reason]).toEqual([true, 'early']);
   });
 
-  it('that was disposed cancels nobody', async () => {
+  it('is never cancelled after its link is disposed', async () => {
     const near = new CancellationToken();
     const link = shareToken(near);
     const far = receiveToken(link.shared);
     link.dispose();
     link.dispose();
     near.cancel('late');
-    await turn();
+    await macrotask();
     expect(far.isCancelled).toBe(false);
   });
 
-  it('is refused where it is none', () => {
+  it('throws a TypeError for a wrong argument', () => {
     expect(() => receiveToken({} as never)).toThrow('expected the `shared` of shareToken(token), got');
     expect(() => receiveToken(undefined as never)).toThrow(TypeError);
     expect(() => shareToken(5 as never)).toThrow('expected an AbortSignal');

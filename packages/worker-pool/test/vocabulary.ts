@@ -3,15 +3,15 @@ import { setUncaughtHandler } from '@quiesce/cancellation-token';
 import { buildSync } from 'esbuild';
 import { onTestFinished } from 'vitest';
 
-/** Work that a test ends. */
+/** Work that a test settles. */
 export interface Work<T> {
   run: () => Promise<T>;
   fulfil(value: T): void;
   fail(error: unknown): void;
 }
 
-/** Work that ignores every token, until the test ends it. */
-export function deaf<T = void>(): Work<T> {
+/** Makes work that ignores every token until the test settles it. */
+export function uncancellable<T = void>(): Work<T> {
   let fulfil: (value: T) => void = () => {};
   let fail: (error: unknown) => void = () => {};
   const promise = new Promise<T>((resolve, reject) => {
@@ -22,12 +22,12 @@ export function deaf<T = void>(): Work<T> {
   return { run: () => promise, fulfil, fail };
 }
 
-/** Everything that can run without time passing has run. */
-export function turn(): Promise<void> {
+/** Waits until everything that can run without time passing has run. */
+export function macrotask(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What a promise rejects with. */
+/** Returns the rejection reason of a promise. */
 export function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
   return Promise.resolve(promise).then(
     (value) => {
@@ -37,7 +37,7 @@ export function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
   );
 }
 
-/** The errors without a caller, until the end of the test. */
+/** Collects uncaught errors until the end of the test. */
 export function uncaught(): unknown[] {
   const errors: unknown[] = [];
   const before = setUncaughtHandler((error) => errors.push(error));
@@ -45,7 +45,7 @@ export function uncaught(): unknown[] {
   return errors;
 }
 
-/** A file of `fixtures`, for threads and processes to load: Node 20 reads no TypeScript. */
+/** Bundles a file of `fixtures` for threads and processes to load: Node 20 reads no TypeScript. */
 export function fixture(name: string): string {
   const outfile = fileURLToPath(new URL(`../../../test/.output/worker-pool/${name}.mjs`, import.meta.url));
   buildSync({

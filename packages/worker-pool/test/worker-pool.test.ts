@@ -4,7 +4,7 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import type { Drainable } from '@quiesce/scope';
 import { QueueFullError, WorkerPool, type WorkerPoolOptions } from '@quiesce/worker-pool';
 import { describe, expect, it } from 'vitest';
-import { deaf, rejection, turn } from './vocabulary.ts';
+import { macrotask, rejection, uncancellable } from './vocabulary.ts';
 
 const never = CancellationToken.never;
 
@@ -13,7 +13,7 @@ function counts(pool: WorkerPool): number[] {
 }
 
 describe('a job', () => {
-  it('starts inside execute when a worker is free, and gives its result', async () => {
+  it('starts within execute when a worker is free, and returns its result', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
     const log: string[] = [];
     const result = pool.execute(async () => log.push('started'));
@@ -23,25 +23,25 @@ describe('a job', () => {
     expect(counts(pool)).toEqual([0, 0, 0, 0]);
   });
 
-  it('waits in the queue for a worker, first come, first served', async () => {
+  it('queues for a worker, first in, first out', async () => {
     const pool = new WorkerPool({ concurrency: 2 });
-    const works = [deaf(), deaf(), deaf(), deaf()];
+    const works = [uncancellable(), uncancellable(), uncancellable(), uncancellable()];
     const started: number[] = [];
     const results = works.map((work, i) =>
       pool.execute(() => work.run(), { name: `${i}` }).then(() => started.push(i)),
     );
     expect(counts(pool)).toEqual([2, 2, 0, 4]);
     works[1]?.fulfil();
-    await turn();
+    await macrotask();
     expect(counts(pool)).toEqual([2, 1, 0, 3]);
     for (const work of works) work.fulfil();
     await Promise.all(results);
     expect(started).toEqual([1, 0, 2, 3]);
   });
 
-  it('goes before those of lower priority, and behind those of its own', async () => {
+  it('runs before jobs of lower priority, and after earlier jobs of its own priority', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
-    const first = deaf();
+    const first = uncancellable();
     const order: string[] = [];
     const jobs = [pool.execute(first.run)];
     for (const [name, priority] of [
@@ -58,7 +58,7 @@ describe('a job', () => {
     expect(order).toEqual(['b5', 'd5', 'a0', 'e0', 'c-1']);
   });
 
-  it('that fails rejects to its caller alone, and ends no worker', async () => {
+  it('rejects only to its caller when it fails, and frees its worker', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
     const error = new Error('job');
     const thrown = rejection(
@@ -71,20 +71,20 @@ describe('a job', () => {
     expect(await pool.execute(() => 'fine')).toBe('fine');
   });
 
-  it('runs in the asynchronous context of whoever called execute', async () => {
+  it('runs in the asynchronous context of the caller of execute', async () => {
     const storage = new AsyncLocalStorage<string>();
     const pool = new WorkerPool({ concurrency: 1 });
-    const first = deaf();
+    const first = uncancellable();
     const blocker = storage.run('blocker', () => pool.execute(first.run));
     const seen = storage.run('caller', () => pool.execute(() => storage.getStore()));
     first.fulfil();
     await blocker;
     expect(await seen).toBe('caller');
-    // While one is enabled, Node 20.19 ends the process when a later test overflows the stack.
+    // While a storage is enabled, Node 20.19 ends the process when a later test overflows the stack.
     storage.disable();
   });
 
-  it('may return any thenable, which is awaited, also one that throws or settles twice', async () => {
+  it('may return any thenable, which is awaited, even one that throws or settles twice', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
     const thenable = (then: (resolve: (value: string) => void, reject: (error: unknown) => void) => void): never =>
       ({ then }) as never;
@@ -113,7 +113,7 @@ describe('a job', () => {
     expect(await inner[0]).toBe('inner');
   });
 
-  it('has a token that its time limit cancels, and is awaited all the same', async () => {
+  it('has its token cancelled by its time limit, and is still awaited', async () => {
     const clock = new VirtualClock();
     const pool = new WorkerPool({ concurrency: 1, timeout: 100, clock });
     const obeying = pool.execute(async (token) => {
@@ -129,10 +129,10 @@ describe('a job', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('holds the process until its time limit, though it never looks at its token', async () => {
+  it('holds the process until its time limit, even when it never reads its token', async () => {
     const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const pool = new WorkerPool({ concurrency: 1 });
-    const work = deaf();
+    const work = uncancellable();
     const before = timers();
     const job = pool.execute(work.run, { timeout: 60_000 });
     expect(timers()).toBe(before + 1);
@@ -141,10 +141,10 @@ describe('a job', () => {
     expect(timers()).toBe(before);
   });
 
-  it('has its time limit counted from its start, and not from its call', async () => {
+  it('has its time limit counted from its start, not from the call', async () => {
     const clock = new VirtualClock();
     const pool = new WorkerPool({ concurrency: 1, clock });
-    const first = deaf();
+    const first = uncancellable();
     const blocker = pool.execute(first.run);
     const second = pool.execute(async (token) => (token.deadline?.getTime() ?? 0) - clock.wall(), { timeout: 50 });
     await clock.advance(1_000);
@@ -153,9 +153,9 @@ describe('a job', () => {
     expect(await second).toBe(50);
   });
 
-  it('never starts when its signal is cancelled before, wherever it stands', async () => {
+  it('never starts when its signal is cancelled before, in every queue', async () => {
     const pool = new WorkerPool({ concurrency: 1, capacity: 1 });
-    const first = deaf();
+    const first = uncancellable();
     const blocker = pool.execute(first.run);
     const [queued, waiting] = [new CancellationToken(), new AbortController()];
     const inQueue = rejection(pool.execute(() => expect.unreachable(), { signal: queued }));
@@ -173,7 +173,7 @@ describe('a job', () => {
     expect(await behind).toBe('behind');
   });
 
-  it('is told when its signal is cancelled while it runs, and rejects with the reason', async () => {
+  it('has its token cancelled when its signal is cancelled while it runs, and rejects with the reason', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
     const signal = new CancellationToken();
     const job = rejection(
@@ -190,14 +190,14 @@ describe('a job', () => {
     expect(signal.isCancelled).toBe(true);
   });
 
-  it('whose signal is cancelled between its turn and its start, never starts', async () => {
+  it('never starts when its signal is cancelled between getting a worker and starting', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
-    const first = deaf();
+    const first = uncancellable();
     const signal = new CancellationToken();
     const blocker = pool.execute(first.run);
     const next = rejection(pool.execute(() => expect.unreachable(), { signal }));
     first.fulfil();
-    // The worker passes on in one of these microtasks; cancelling in each of them must never start the job.
+    // The worker is passed on in one of these microtasks. Cancelling in any of them must keep the job from starting.
     void blocker.then(() => signal.cancel('now'));
     expect(await next).toBe('now');
     expect(counts(pool)).toEqual([0, 0, 0, 0]);
@@ -207,13 +207,13 @@ describe('a job', () => {
 describe('a full queue', () => {
   const full = (options?: Partial<WorkerPoolOptions>): WorkerPool => {
     const pool = new WorkerPool({ concurrency: 1, capacity: 1, ...options });
-    pool.execute(deaf().run).catch(() => {});
+    pool.execute(uncancellable().run).catch(() => {});
     pool.execute(() => 'queued').catch(() => {});
     return pool;
   };
 
-  it('lets execute wait for room', async () => {
-    const [first, log] = [deaf(), [] as string[]];
+  it('makes execute wait for room', async () => {
+    const [first, log] = [uncancellable(), [] as string[]];
     const pool = new WorkerPool({ concurrency: 1, capacity: 1 });
     const all = [pool.execute(first.run), ...['a', 'b', 'c'].map((name) => pool.execute(() => void log.push(name)))];
     expect(counts(pool)).toEqual([1, 1, 2, 2]);
@@ -222,7 +222,7 @@ describe('a full queue', () => {
     expect(log).toEqual(['a', 'b', 'c']);
   });
 
-  it('refuses, where that is the policy, and loses nothing', async () => {
+  it('rejects with QueueFullError when `whenFull` is `refuse`, and loses no job', async () => {
     const pool = full({ whenFull: 'refuse' });
     const error = await rejection(pool.execute(() => expect.unreachable()));
     expect(error).toBeInstanceOf(QueueFullError);
@@ -231,17 +231,17 @@ describe('a full queue', () => {
     expect(counts(pool)).toEqual([1, 1, 0, 2]);
   });
 
-  it('of capacity 0 hands jobs to free workers only', async () => {
+  it('passes jobs only to free workers when its capacity is 0', async () => {
     const pool = new WorkerPool({ concurrency: 1, capacity: 0 });
-    const first = deaf<string>();
+    const first = uncancellable<string>();
     const results = [pool.execute(first.run), pool.execute(() => 'second')];
     expect(counts(pool)).toEqual([1, 0, 1, 1]);
     first.fulfil('first');
     expect(await Promise.all(results)).toEqual(['first', 'second']);
   });
 
-  it('when the pool is closed, refuses those that wait for room, and runs those in it', async () => {
-    const first = deaf();
+  it('rejects jobs that wait for room when the pool is closed, and runs the queued ones', async () => {
+    const first = uncancellable();
     const pool = new WorkerPool({ concurrency: 1, capacity: 1 });
     const blocker = pool.execute(first.run);
     const queued = pool.execute(() => 'queued');
@@ -257,16 +257,16 @@ describe('a full queue', () => {
 });
 
 describe('a paused pool', () => {
-  it('starts nothing until it is resumed; what runs goes on', async () => {
+  it('starts no job until it is resumed, while running jobs continue', async () => {
     const pool = new WorkerPool({ concurrency: 2 });
-    const first = deaf<string>();
+    const first = uncancellable<string>();
     const running = pool.execute(first.run);
     pool.pause();
     expect(pool.isPaused).toBe(true);
     const queued = pool.execute(() => 'queued');
     first.fulfil('first');
     expect(await running).toBe('first');
-    await turn();
+    await macrotask();
     expect(counts(pool)).toEqual([0, 1, 0, 1]);
     pool.resume();
     expect(await queued).toBe('queued');
@@ -282,7 +282,7 @@ describe('a paused pool', () => {
 });
 
 describe('shutdown', () => {
-  it('lets accepted jobs end, and says who finished and who failed', async () => {
+  it('lets accepted jobs end, and reports how many finished and which failed', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
     const error = new Error('no paper');
     const before = pool.execute(() => 'before');
@@ -300,7 +300,7 @@ describe('shutdown', () => {
     expect([await failing, await fine]).toEqual([error, 'fine']);
   });
 
-  it('at its time limit drops the queue, cancels what runs, and awaits it', async () => {
+  it('drops the queue at its time limit, cancels running jobs, and awaits them', async () => {
     const clock = new VirtualClock();
     const pool = new WorkerPool({ concurrency: 2, clock });
     const ended: string[] = [];
@@ -314,7 +314,7 @@ describe('shutdown', () => {
         { name: 'obeying' },
       ),
     );
-    const insisting = pool.execute((token) => token.cancelled().then(() => 'done all the same'), { name: 'insisting' });
+    const insisting = pool.execute((token) => token.cancelled().then(() => 'still done'), { name: 'insisting' });
     const queued = rejection(pool.execute(() => expect.unreachable(), { name: 'queued' }));
     const shutdown = pool.shutdown({ timeout: 100 });
     await clock.advance(99);
@@ -330,27 +330,27 @@ describe('shutdown', () => {
     expect(ended).toEqual(['cleaned up']);
     expect(await obeying).toBeInstanceOf(TimeoutError);
     expect(await queued).toBeInstanceOf(TimeoutError);
-    expect(await insisting).toBe('done all the same');
+    expect(await insisting).toBe('still done');
     expect(clock.pending).toBe(0);
   });
 
-  it('names those that ignore it, and for how long they have run; their outcome is their caller’s', async () => {
+  it('names jobs that ignore their cancellation, with their running time, and their callers still get the results', async () => {
     const clock = new VirtualClock();
     const pool = new WorkerPool({ concurrency: 1, clock });
-    const work = deaf<string>();
-    const job = pool.execute(work.run, { name: 'deaf' });
+    const work = uncancellable<string>();
+    const job = pool.execute(work.run, { name: 'uncancellable' });
     const shutdown = pool.shutdown({ timeout: 100, cancelTimeout: 50 });
     await clock.advance(150);
-    expect(await shutdown).toMatchObject({ cancelled: [], unfinished: [{ name: 'deaf', ageMs: 150 }] });
+    expect(await shutdown).toMatchObject({ cancelled: [], unfinished: [{ name: 'uncancellable', ageMs: 150 }] });
     work.fulfil('after all');
     expect(await job).toBe('after all');
     expect(pool.report()).toMatchObject({ finished: 1, unfinished: [] });
   });
 
-  it('names those that never ran, also when their own signal or the deadline takes them in the last microtask', async () => {
+  it('names jobs that never ran, also when their own signal or the deadline cancels them in the last microtask', async () => {
     const clock = new VirtualClock();
     const pool = new WorkerPool({ concurrency: 1, clock });
-    const first = deaf();
+    const first = uncancellable();
     const [signal, deadline] = [new CancellationToken(), new CancellationToken()];
     const jobs = [
       pool.execute(first.run, { name: 'first' }),
@@ -361,7 +361,7 @@ describe('shutdown', () => {
     const over = rejection(pool.drain(deadline));
     signal.cancel('withdrawn');
     first.fulfil();
-    // The second one has its worker when the first one has ended, and starts a microtask later.
+    // The second job gets its worker when the first one has ended, and starts a microtask later.
     const reports = [pool.report()];
     while (pool.queued > 0) await undefined;
     reports.push(pool.report());
@@ -374,14 +374,14 @@ describe('shutdown', () => {
     expect(pool.report()).toMatchObject({ finished: 1, cancelled: [], dropped: ['withdrawn', 'last'], unfinished: [] });
   });
 
-  it('refuses a bad time, and nothing has happened then', async () => {
+  it('rejects a bad time and leaves the pool unchanged', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
     expect(await rejection(pool.shutdown({ timeout: -1 }))).toBeInstanceOf(RangeError);
     expect(await rejection(pool.shutdown({ timeout: 1, cancelTimeout: Number.NaN }))).toBeInstanceOf(RangeError);
     expect(pool.isClosed).toBe(false);
   });
 
-  it('of an idle pool ends at once, also with a time limit of 0, and twice', async () => {
+  it('ends an idle pool at once, also with a time limit of 0, and twice', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
     expect(await pool.shutdown({ timeout: 0 })).toMatchObject({ finished: 0, unfinished: [] });
     expect(await pool.shutdown({ timeout: 0 })).toMatchObject({ finished: 0, unfinished: [] });
@@ -389,7 +389,7 @@ describe('shutdown', () => {
 });
 
 describe('the pool as a Drainable', () => {
-  it('has a name, counts what is in flight, stops, and drains with a deadline', async () => {
+  it('has a name, counts jobs in flight, stops, and drains with a deadline', async () => {
     const pool = new WorkerPool({ concurrency: 1, name: 'mails' });
     const part: Drainable = pool;
     const job = rejection(pool.execute((token) => token.cancelled().then(() => token.throwIfCancelled())));
@@ -404,7 +404,7 @@ describe('the pool as a Drainable', () => {
   });
 });
 
-describe('what is refused', () => {
+describe('validation', () => {
   it.each([
     [{ concurrency: 0 }, 'concurrency must be an integer from 1'],
     [{ concurrency: 1.5 }, 'concurrency must be an integer from 1'],
@@ -413,16 +413,16 @@ describe('what is refused', () => {
     [{ concurrency: 1, timeout: Number.NaN }, 'timeout must be milliseconds'],
     [{ concurrency: 1, cancelTimeout: -5 }, 'cancelTimeout must be milliseconds'],
     [{ concurrency: 1, whenFull: 'drop' }, "whenFull must be 'wait' or 'refuse'"],
-  ])('%o', (options, text) => {
+  ])('the constructor rejects %o', (options, text) => {
     expect(() => new WorkerPool(options as WorkerPoolOptions)).toThrow(text);
   });
 
   it.each([
-    ['no function', 5, {}],
-    ['a time limit that is none', () => {}, { timeout: -1 }],
-    ['a priority that is none', () => {}, { priority: Number.NaN }],
-    ['a signal that is none', () => {}, { signal: {} }],
-  ])('%s, and nothing is counted then', async (_, job, options) => {
+    ['a value that is not a function', 5, {}],
+    ['a bad time limit', () => {}, { timeout: -1 }],
+    ['a bad priority', () => {}, { priority: Number.NaN }],
+    ['a bad signal', () => {}, { signal: {} }],
+  ])('execute rejects %s, and counts nothing', async (_, job, options) => {
     const pool = new WorkerPool({ concurrency: 1 });
     expect(await rejection(pool.execute(job as never, options as never))).toBeInstanceOf(Error);
     expect(counts(pool)).toEqual([0, 0, 0, 0]);

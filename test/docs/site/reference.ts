@@ -2,7 +2,7 @@
 import { Application, Comment, Converter, type DeclarationReflection, ReflectionKind } from 'typedoc';
 import { publicPackages, root } from '../../package/packages.ts';
 
-/** The umbrella re-exports what the others document. */
+/** The umbrella re-exports names that other packages document. */
 const documented = publicPackages().filter(({ manifest }) => manifest.name !== 'quiesce');
 /** The name of each module by its source: `packages/worker-pool/src/node/index.ts` → `@quiesce/worker-pool/node`. */
 const modules = new Map(

@@ -1,4 +1,4 @@
-// A program of a user's, compiled against and run on the installed tarball; it throws when something is not as it should be.
+// A user's program, compiled against the installed tarball and run with it. It throws on a wrong result.
 import {
   type BroadcastReceiver,
   type BroadcastSender,

@@ -6,7 +6,7 @@ declare global {
   }
 }
 
-/** By path from the root of the clone. */
+/** The files, by their path from the root of the clone. */
 const texts = import.meta.glob(
   [
     '/docs/guide/scope-outcomes.md',

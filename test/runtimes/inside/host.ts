@@ -34,7 +34,7 @@ const ofTheWeb = {
   },
   off: (name: string, listener: Listener): void => {
     const heard = of(name).get(listener);
-    // In a page the test runner counts these calls: an uncaught error is its own again.
+    // In a page the test runner counts these calls: after the last one it handles uncaught errors again.
     if (heard !== undefined) globalThis.removeEventListener(String(uncaught[name]), heard);
     of(name).delete(listener);
   },
@@ -85,7 +85,7 @@ const { port1, port2 } = new MessageChannel();
 const waiting: (() => void)[] = [];
 port1.onmessage = () => waiting.shift()?.();
 
-/** Waits for one real turn of the event loop. Reads the global at each call, since tests replace it. */
+/** Waits for one real iteration of the event loop. Reads the global at each call, because tests replace it. */
 export function setImmediate(callback: (...args: unknown[]) => void, ...args: unknown[]): unknown {
   const native = (globalThis as { setImmediate?: typeof setImmediate }).setImmediate;
   if (native !== undefined) return native(callback, ...args);

@@ -1,27 +1,27 @@
-// Stand-ins for what a runtime lacks. A test that uses one is skipped, and the stand-in's name is the reason.
+// Stand-ins for features that a runtime lacks. A test that uses one is skipped, and the stand-in's name is the reason.
 
-/** Thrown when a test uses something that its runtime lacks. */
+/** Thrown when a test uses a feature that its runtime lacks. */
 class MissingError extends Error {
   override readonly name = 'MissingError';
 }
 
-/** What the current test has used and its runtime lacks. */
+/** The missing features that the current test has used. */
 export const used: Set<string> = new Set();
 let isLoading = true;
 
-/** While a test file loads, stand-ins may be called and passed on: a test is skipped only for what it uses itself. */
+/** While a test file loads, stand-ins may be called and passed on. A test is skipped only for features that it uses itself. */
 export function setLoading(value: boolean): void {
   isLoading = value;
   used.clear();
 }
 
-/** Notes that the current test needs `what`, also when the test catches the error. */
+/** Records that the current test needs `what`, also when the test catches the error. */
 export function touch(what: string): never {
   used.add(what);
   throw new MissingError(`needs ${what}`);
 }
 
-/** Stands for a value that the runtime lacks, and for everything that is read from it or returned by it. */
+/** Stands for a value that the runtime lacks, and for every value that is read from it or returned by it. */
 export function missing(what: string): unknown {
   const use = (): unknown => (isLoading ? missing(what) : touch(what));
   return new Proxy(function standIn() {}, {

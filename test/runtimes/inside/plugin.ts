@@ -1,4 +1,4 @@
-// Vite's part of running test files where Node's modules are missing: imports get stand-ins, and globals come from host.ts.
+// The part of Vite that runs test files without Node's modules: imports get stand-ins, and globals come from host.ts.
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'vitest/config';
@@ -13,7 +13,7 @@ const path = (file: string): string => JSON.stringify(fileURLToPath(new URL(file
 const files = new Set(['existsSync', 'fileURLToPath', 'join', 'readFileSync', 'readdirSync']);
 
 const needNode = nodeOnlyEntries();
-/** Packages that test files may import where there is no Node. */
+/** Packages that test files may import without Node. */
 const portable = new Set(['vitest', 'fast-check', ...publicPackages().flatMap(neededPeers)]);
 
 function neededPeers({ manifest }: Package): string[] {
@@ -21,7 +21,7 @@ function neededPeers({ manifest }: Package): string[] {
   return Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true);
 }
 
-/** `node:http` of these is not built on `node:net`. */
+/** Runtimes whose `node:http` is not built on `node:net`. */
 const ownServers = { '@quiesce/http-drain': 'HTTP servers that are built on node:net, as @quiesce/http-drain does' };
 /** Modules that a runtime with Node's modules lacks, with the reason. */
 const lacks: Readonly<Record<string, Readonly<Record<string, string>>>> = {

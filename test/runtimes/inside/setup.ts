@@ -1,4 +1,4 @@
-// Runs before each test file where Node's modules are missing.
+// Runs before each test file on runtimes without Node's modules.
 import { afterAll, aroundEach, beforeAll } from 'vitest';
 import { isObserved } from './host.ts';
 import { missing, setLoading, touch, used } from './missing.ts';
@@ -8,13 +8,13 @@ const hasNoGc = globals.gc === undefined;
 globals.gc ??= () => touch('a way to collect garbage on demand');
 globals.SharedArrayBuffer ??= missing('SharedArrayBuffer');
 
-// The plugin for workerd turns on `nodejs_compat`. The packages must do without: they look for these two.
+// The plugin for workerd enables `nodejs_compat`. The packages must work without it: they look for these two.
 if (globalThis.navigator?.userAgent === 'Cloudflare-Workers') {
   Reflect.deleteProperty(globalThis, 'setImmediate');
   Object.assign(globalThis.process, { getBuiltinModule: undefined });
 }
 
-// vitest calls it when a thread ends, and Deno's throws.
+// vitest calls it when a thread ends, and Deno's version throws.
 if ('Deno' in globalThis) {
   const { parentPort } = process.getBuiltinModule('node:worker_threads');
   if (parentPort !== null) parentPort.removeAllListeners = () => parentPort;
@@ -41,7 +41,7 @@ aroundEach(async (runTest, { skip, task }) => {
     task.meta.needs = needs;
     return skip();
   };
-  // Every leak test collects garbage, most of them after long preparations.
+  // Every leak test collects garbage, most of them after a long preparation.
   if (hasNoGc && task.file.filepath.endsWith('.leak.ts')) leave('needs a way to collect garbage on demand');
   used.clear();
   await runTest();

@@ -46,7 +46,7 @@ async function run({ file, config }: Order): Promise<Outcome> {
   state['__vitest_worker__'] = { ctx: { pool: 'browser' }, config, environment, onCleanup, metaEnv: {}, rpc: {} };
   const runner = { config, importFile: (path: string) => import(/* @vite-ignore */ path) } as VitestRunner;
   const [ran] = await startTests([file], runner);
-  // Uncaught rejections of the last test are reported some turns later.
+  // Uncaught rejections of the last test are reported some iterations of the event loop later.
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => void setTimeout(resolve, 0));
   const tests = ran === undefined ? [] : getTests(ran).map(mirrored);
   if (tests.length === 0) uncaught.push(...(ran?.result?.errors ?? []).map(plain));

@@ -3,12 +3,12 @@ import { Context } from 'effect';
 
 /** Identifies the service {@link CurrentShutdown} in the types of Effects that need it. */
 export interface CurrentShutdown {
-  /** Types alone: nothing has it. */
+  /** Exists only in types. */
   readonly CurrentShutdown: unique symbol;
 }
 
 /**
- * The shutdown of the application, as a service of Effect's: what `launch` and `shutdownLayer` provide.
+ * The shutdown of the application, as a service of Effect. `launch` and `shutdownLayer` provide it.
  *
  * @example
  * ```ts

@@ -5,17 +5,19 @@ import { interruptWith } from '../run-effect.ts';
 import { CurrentShutdown } from './current-shutdown.ts';
 
 /**
- * Counts an Effect as in flight: the shutdown waits for it until `drainTimeout`, and then interrupts its fiber with the
+ * Counts an Effect as work in flight. The shutdown waits for it until `drainTimeout`, and then interrupts its fiber with the
  * reason of `stopNow`.
  *
- * **Timing.** Counted from the step in which it starts to the end of its finalizers.
+ * Use it for one request or one job. For a cleanup at the end of the process, use {@link shutdownHook}.
  *
- * **Cancel safety.** As the Effect. Interrupted is the fiber that runs it, also what that would do afterwards. When
- * `stopNow` is cancelled already it is not started.
+ * **Timing.** Counted from the step in which it starts until its finalizers have run.
  *
- * @param name how reports call it
- * @param effect the work: one request, one job
- * @throws TypeError, as a defect, for what is no name
+ * **Cancel safety.** As the Effect. The interruption ends the fiber that runs the Effect, including the fiber's later steps.
+ * When `stopNow` is already cancelled, the Effect does not start.
+ *
+ * @param name name shown in reports
+ * @param effect the work
+ * @throws TypeError, as a defect, when `name` is not a string
  * @see `shutdown.guard`
  * @example
  * ```ts
@@ -35,22 +37,25 @@ export function inFlight<A, E, R>(
   return Effect.flatMap(CurrentShutdown, (shutdown) =>
     Effect.acquireUseRelease(
       Effect.sync(() => shutdown.guard(name)),
-      () => until(shutdown.stopNow, effect),
+      () => interruptedBy(shutdown.stopNow, effect),
       (guard) => Effect.sync(() => guard.dispose()),
     ),
   );
 }
 
-/** Runs an Effect; a cancellation meanwhile interrupts the fiber, with the reason. */
-export function until<A, E, R>(token: CancellationToken, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-  return between((fiber) => interruptWith(fiber, token), effect);
+/** Runs an Effect. A cancellation during its run interrupts the fiber, with the reason. */
+export function interruptedBy<A, E, R>(
+  token: CancellationToken,
+  effect: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E, R> {
+  return bracketed((fiber) => interruptWith(fiber, token), effect);
 }
 
 /**
- * Runs an Effect between `begin` and what that returns. It begins inside of what the end is ensured for: between any two
- * steps the scheduler may make a fiber yield, and it may be interrupted there.
+ * Runs an Effect between `begin` and the function that `begin` returns. `begin` runs within the region whose end is ensured:
+ * between any two steps the scheduler may make a fiber yield, and the fiber may be interrupted there.
  */
-export function between<A, E, R>(
+export function bracketed<A, E, R>(
   begin: (fiber: Fiber.Fiber<unknown, unknown>) => () => void,
   effect: Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E, R> {

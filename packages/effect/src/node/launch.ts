@@ -10,36 +10,39 @@ import {
 import { Cause, Context, Effect, Exit, Layer, Scope } from 'effect';
 import { cancellationOf, defectsFromError, errorFromCause, interruption } from '../cause.ts';
 import { CurrentShutdown } from './current-shutdown.ts';
-import { between, until } from './in-flight.ts';
+import { bracketed, interruptedBy } from './in-flight.ts';
 
-/** How layers are launched. */
+/** Options for `launch`. */
 export interface LaunchOptions {
-  /** The name of the hook that closes them; default: `layers`. */
+  /** Name of the hook that closes the layers. Default: `layers`. */
   readonly name?: string | undefined;
 }
 
-/** The same where the layers need services. */
+/** Options for `launch` when the layers need services. */
 export interface LaunchWithOptions<R> extends LaunchOptions {
-  /** The services, such as `Effect.context()` gives. */
+  /** The services, such as `Effect.context()` returns. */
   readonly context: Context.Context<R>;
 }
 
-/** What the layers still need when the shutdown is there. */
+/** The services that the layers need besides the shutdown. */
 type Needs<RIn> = Exclude<RIn, CurrentShutdown>;
 
 /**
- * Builds the layers of an application and closes them in the shutdown's cleanup phase: when nothing is in flight any more.
+ * Builds the layers of an application, and closes them in the cleanup phase of the shutdown, when no work is in flight.
  *
- * **Timing.** Starts synchronously. The hook that closes them is registered first, so hooks that layers register run before.
- * Their finalizers get an interruption with the reason of the shutdown.
+ * Use it in a program that `runMain` runs. In a program that Effect runs, use {@link shutdownLayer}.
  *
- * **Cancel safety.** A shutdown that begins while they are built interrupts that; what was built is closed.
+ * **Timing.** Starts synchronously. The hook that closes the layers is registered first, so hooks of the layers run before it.
+ * The finalizers receive an interruption with the reason of the shutdown.
  *
- * @param shutdown as `runMain` gives it; the layers find it as {@link CurrentShutdown}
+ * **Cancel safety.** A shutdown that begins while the layers are built interrupts the building, and closes the layers that
+ * were built.
+ *
+ * @param shutdown the shutdown that `runMain` passes; the layers find it as {@link CurrentShutdown}
  * @param layer the application
- * @param options `name`; `context`, where the layers need other services
+ * @param options `name`; `context`, when the layers need other services
  * @returns the services, for `runEffect(effect, { context })`
- * @throws (rejects) what a layer fails with, as `runEffect`; the reason of the shutdown; HookError when the name is taken;
+ * @throws (rejects) the failure of a layer, as `runEffect`; the reason of the shutdown; HookError when the name is taken;
  *   ClosedError when the cleanup phase is over
  * @see `Layer.launch` (effect 4), which closes its layers while requests may be in flight
  * @example
@@ -77,26 +80,26 @@ export async function launch<ROut, E, RIn>(
   checkKind(Layer.isLayer(layer), 'launch', 'a Layer', layer);
   checkOptions('launch', options, ['name', 'context']);
   const { name, context = Context.empty() as Context.Context<Needs<RIn>> } = options;
-  const held = new Held();
-  const hook = closeIn(shutdown, held, name);
-  const exit = await Effect.runPromiseExitWith(context)(build(shutdown, layer, held));
+  const layers = new LayerScope();
+  const hook = registerClose(shutdown, layers, name);
+  const exit = await Effect.runPromiseExitWith(context)(build(shutdown, layer, layers));
   if (Exit.isSuccess(exit)) return exit.value;
-  const closed = await held.close(exit);
-  // Not before: a shutdown that has begun meanwhile waits for it.
+  const closed = await layers.close(exit);
+  // Not earlier, because a shutdown that began during the building waits for this hook.
   hook.remove();
   throw errorFromCause(Exit.isFailure(closed) ? Cause.combine(exit.cause, closed.cause) : exit.cause);
 }
 
-/** The scope of the layers: whoever closes it, all wait for the same end. */
-class Held {
+/** The scope of the layers. All calls of `close` wait for the same end. */
+class LayerScope {
   readonly scope: Scope.Closeable = Scope.makeUnsafe();
-  /** Fulfils when building has ended: a layer that fails runs its finalizers itself, in the fiber that builds. */
+  /** Fulfils when building has ended. A layer that fails runs its finalizers in the fiber that builds. */
   #built: Promise<void> = Promise.resolve();
-  /** Set by the first `close`. */
+  /** The result of the first `close`, or `undefined` before it. */
   #closing: Promise<Exit.Exit<void>> | undefined = undefined;
 
-  /** @returns says that building has ended */
-  begin(): () => void {
+  /** @returns a function that marks the building as ended */
+  beginBuilding(): () => void {
     let built = (): void => {};
     this.#built = new Promise((resolve) => {
       built = resolve;
@@ -110,23 +113,25 @@ class Held {
   }
 }
 
-/** How a layer that shuts down is made. */
+/** Options for `shutdownLayer`. */
 export interface ShutdownLayerOptions extends ShutdownOptions {
-  /** Listens to the process: `true`, or the options of `shutdown.install`. Default: `false`. */
+  /** Listens to signals of the process: `true`, or the options of `shutdown.install`. Default: `false`. */
   readonly install?: boolean | InstallOptions | undefined;
 }
 
 /**
- * An application's layer with a shutdown around it: when the layer's scope closes, or the shutdown is asked otherwise, the
- * application is drained by its phases, and its layers are closed in the cleanup phase.
+ * Wraps the layer of an application in a shutdown. When the scope of the layer closes, or the shutdown is requested otherwise,
+ * the application is drained phase by phase, and its layers are closed in the cleanup phase.
+ *
+ * Use it in a program that Effect runs. In a program that `runMain` runs, use {@link launch}.
  *
  * **Timing.** The scope closes when the shutdown has stopped.
  *
- * @param app the layers, which find the shutdown as {@link CurrentShutdown}
+ * @param app the layers; they find the shutdown as {@link CurrentShutdown}
  * @param options as for `new Shutdown`; `install`
- * @returns the layer, which also provides the shutdown. Closing it fails, with defects, with what hooks failed with, with
- *   what else the report lists as errors, and, where something was given up or skipped, with an error that is the report
- * @see {@link launch}, below `runMain`
+ * @returns the layer, which also provides the shutdown. Closing it fails with defects: the errors of hooks, the other errors
+ *   of the report, and, when work was given up or skipped, an error whose message is the report
+ * @see {@link launch} for programs of `runMain`
  * @example
  * ```ts
  * import { Effect, Layer } from 'effect';
@@ -152,40 +157,40 @@ export function shutdownLayer<ROut, E, RIn>(
   const making = Effect.gen(function* () {
     const shutdown = yield* Effect.acquireRelease(
       Effect.sync(() => new Shutdown(others)),
-      stopping,
+      stopWith,
     );
     if (install !== false) shutdown.install(install === true ? {} : install);
-    const held = new Held();
-    closeIn(shutdown, held);
-    return yield* build(shutdown, app, held);
+    const layers = new LayerScope();
+    registerClose(shutdown, layers);
+    return yield* build(shutdown, app, layers);
   });
   return Layer.effectContext(making) as Layer.Layer<ROut | CurrentShutdown, E, Needs<RIn>>;
 }
 
 /** Registers the hook that closes the layers. */
-function closeIn(shutdown: Shutdown, held: Held, name = 'layers'): HookHandle {
+function registerClose(shutdown: Shutdown, layers: LayerScope, name = 'layers'): HookHandle {
   return shutdown.hook(name, async () => {
-    const exit = await held.close(Exit.failCause(interruption(shutdown.stopAccepting.reason)));
+    const exit = await layers.close(Exit.failCause(interruption(shutdown.stopAccepting.reason)));
     if (Exit.isFailure(exit)) throw errorFromCause(exit.cause);
   });
 }
 
-/** A shutdown that begins meanwhile interrupts it. */
+/** Builds the layers. A shutdown that begins during the building interrupts it. */
 function build<ROut, E, RIn>(
   shutdown: Shutdown,
   layer: Layer.Layer<ROut, E, RIn>,
-  held: Held,
+  layers: LayerScope,
 ): Effect.Effect<Context.Context<ROut | CurrentShutdown>, E, Needs<RIn>> {
-  const building = Effect.provideService(Layer.buildWithScope(layer, held.scope), CurrentShutdown, shutdown);
-  const counted = until(
+  const building = Effect.provideService(Layer.buildWithScope(layer, layers.scope), CurrentShutdown, shutdown);
+  const tracked = interruptedBy(
     shutdown.stopAccepting,
-    between(() => held.begin(), building),
+    bracketed(() => layers.beginBuilding(), building),
   );
-  return Effect.map(counted, Context.add(CurrentShutdown, shutdown));
+  return Effect.map(tracked, Context.add(CurrentShutdown, shutdown));
 }
 
-/** The finalizer of the layer: the whole shutdown. */
-function stopping(shutdown: Shutdown, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+/** The finalizer of the layer: runs the whole shutdown. */
+function stopWith(shutdown: Shutdown, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
   return Effect.callback((resume) => {
     shutdown.request(Exit.isFailure(exit) && Exit.hasInterrupts(exit) ? cancellationOf(exit.cause) : undefined);
     void shutdown.stopped().then((report) => {
@@ -197,12 +202,13 @@ function stopping(shutdown: Shutdown, exit: Exit.Exit<unknown, unknown>): Effect
   });
 }
 
-/** What failed, and, where something was given up, the report. */
+/** Returns the errors of a report and, when work was given up, an error whose message is the report. */
 function problemsIn(report: ShutdownReport): unknown[] {
   const { hooks, errors, unfinished, exitCode } = report;
   const failed = hooks.filter(({ outcome }) => outcome === 'failed').map(({ error }) => error);
   const problems = [...failed, ...errors.map(({ error }) => error)];
-  const isWhole = hooks.every(({ outcome }) => outcome === 'done' || outcome === 'failed') && unfinished.length === 0;
-  if (exitCode === 0 || (isWhole && problems.length > 0)) return problems;
-  return [...problems, new Error(`The shutdown did not finish all of its work:\n${formatReport(report)}`)];
+  const isComplete =
+    hooks.every(({ outcome }) => outcome === 'done' || outcome === 'failed') && unfinished.length === 0;
+  if (exitCode === 0 || (isComplete && problems.length > 0)) return problems;
+  return [...problems, new Error(`The shutdown did not finish all its work:\n${formatReport(report)}`)];
 }

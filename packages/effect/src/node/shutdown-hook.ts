@@ -5,16 +5,18 @@ import { runEffect } from '../run-effect.ts';
 import { CurrentShutdown } from './current-shutdown.ts';
 
 /**
- * Registers an Effect as a hook of the shutdown: something to be done on the way out, once, with the services that are
- * there now.
+ * Registers an Effect as a hook of the shutdown. The hook runs once, with the services of the Effect that registers it.
  *
- * **Timing.** As `shutdown.hook`. Its timeout, and force, interrupt it.
+ * Use it to flush or close something at the end of the process. A resource of a layer needs no hook: `launch` and
+ * `shutdownLayer` close it.
  *
- * @param name how texts and `after` call it; each name once
- * @param effect what to do; its failure, its defect, or all of them are in the report
+ * **Timing.** As `shutdown.hook`. The timeout of the hook, and a forced end of the shutdown, interrupt the Effect.
+ *
+ * @param name name of the hook in texts and for `after`; names are unique
+ * @param effect the work of the hook; the report shows its failures and defects
  * @param options `phase`, `priority`, `after`, `timeout`
- * @returns a handle, to take it back
- * @throws as a defect, what `shutdown.hook` throws
+ * @returns a handle that removes the hook
+ * @throws the errors of `shutdown.hook`, as defects
  * @see `shutdown.hook`
  * @example
  * ```ts

@@ -1,41 +1,45 @@
-// The same bridge for processes: messages over IPC in place of shared memory, so that only a turn of the event loop of the
-// child can see a cancellation.
+// The bridge to processes uses messages over IPC instead of shared memory. The child sees a cancellation only when its event
+// loop delivers the message.
 
 import type { ChildProcess } from 'node:child_process';
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkKind, checkOptions, checkTime } from '@quiesce/internal';
 import { WorkerEndedError } from './errors.ts';
-import { follow } from './following.ts';
-import { errorOf, unwireReason, type WiredReason, wireJson } from './reason.ts';
+import { remoteToken } from './remote-token.ts';
+import { unwireReason, type WiredReason, wireJson, wireTextJson } from './wire-reason.ts';
 
-/** The key of our messages among others on the same channel. */
+/** Key of the messages of this module among others on the same channel. */
 const KEY = 'quiesce.cancel';
 
-/** How a child process is ended. */
+/** Options for `guardChild`. */
 export interface GuardChildOptions {
-  /** Cancels it. */
+  /** Cancels the work of the child. */
   readonly token: CancellationToken | AbortSignal;
-  /** How many milliseconds, 0 to `Infinity`, it may take to exit once it is cancelled. Default: 1,000. */
+  /** How many milliseconds, 0 to `Infinity`, a cancelled child may take to exit. Default: 1,000. */
   readonly grace?: number | undefined;
-  /** Where time comes from; default: the platform's. */
+  /** The clock for time limits. Default: the platform's. */
   readonly clock?: Clock | undefined;
 }
 
 /** How a child process exited. */
 export interface ChildExit {
-  /** The exit code; `null`: a signal ended it. */
+  /** The exit code, or `null` when a signal ended the process. */
   readonly code: number | null;
-  /** The signal that ended it; `null`: it exited by itself. */
+  /** The signal that ended the process, or `null` when it exited. */
   readonly signal: NodeJS.Signals | null;
 }
 
 /**
- * Waits for a child process with an IPC channel (`fork`), which `parentToken` in the child lets stop when it is cancelled.
+ * Waits for a child process with an IPC channel (`fork`). A cancellation of `token` cancels `parentToken` in the child.
  *
- * **Timing.** The child is told when the token is cancelled, and awaited. What has not exited after `grace` is killed.
+ * **Timing.** When the token is cancelled, `guardChild` sends the reason to the child, and waits until it exits. It kills a
+ * child that has not exited after `grace`.
  *
- * @returns how it exited; that is the acknowledgement
- * @throws (rejects) WorkerEndedError when it was killed; the error when it could not be spawned; RangeError for a bad time
+ * @param child the process
+ * @param options `token`, `grace` (ms), `clock`
+ * @returns how the process exited
+ * @throws (rejects) WorkerEndedError when the process was killed; the error when it could not be spawned; RangeError for a
+ *   bad time
  * @example
  * ```ts
  * import { spawn } from 'node:child_process';
@@ -71,7 +75,7 @@ export async function guardChild(child: ChildProcess, options: GuardChildOptions
   });
   try {
     const exit = await exited;
-    // One that was about to be collected can be killed too, and has exited by itself.
+    // `kill` also succeeds for a process that has exited and was not reaped yet: that one was not killed.
     if (isKilled && exit.signal === 'SIGKILL') throw new WorkerEndedError(`Process ${child.pid}`, grace, token.reason);
     return exit;
   } finally {
@@ -81,21 +85,22 @@ export async function guardChild(child: ChildProcess, options: GuardChildOptions
   }
 }
 
-/** A child that is gone, or has no channel, is told nothing: it exits, or is killed. */
+/** Sends nothing to a child that is gone or has no channel: it exits, or is killed. */
 function send(child: ChildProcess, reason: unknown): void {
   if (!child.connected) return;
   const ignore = (): void => {};
   try {
     child.send({ [KEY]: wireJson(reason) } as never, ignore);
   } catch {
-    child.send({ [KEY]: errorOf(reason) } as never, ignore);
+    child.send({ [KEY]: wireTextJson(reason) } as never, ignore);
   }
 }
 
 /**
- * In a child process: the token that `guardChild` in the parent cancels; also cancelled when the parent is gone.
+ * Returns, in a child process, the token that `guardChild` in the parent cancels. The token is also cancelled when the parent
+ * exits.
  *
- * **Timing.** At a turn of the event loop. It does not hold the process.
+ * **Timing.** The cancellation arrives as a message, through the event loop. The token does not hold the process.
  *
  * @throws Error when this process has no IPC channel to a parent
  * @example
@@ -116,12 +121,12 @@ export function parentToken(): CancellationToken {
   return parent.childToken();
 }
 
-/** Above all that `parentToken` returns; made by its first call. */
+/** The parent of every token of `parentToken`, or `undefined` before its first call. */
 let parent: CancellationToken | undefined;
 
 function followParent(): CancellationToken {
-  const { token, abort } = follow(() => {});
-  // Only the listeners of others hold the process, as if ours were not there.
+  const { token, abort } = remoteToken(() => {});
+  // The listeners of this module do not hold the process; all others do.
   let others = process.listenerCount('message') + process.listenerCount('disconnect');
   const count = (event: string | symbol, by: number): void => {
     if (event !== 'message' && event !== 'disconnect') return;

@@ -1,17 +1,17 @@
 import { nameError } from '@quiesce/internal';
 
 /**
- * Work in a thread or a process went on after it was cancelled, and was ended with the thread or process.
+ * Work in a thread or a process did not stop after its cancellation, and was ended together with the thread or process.
  *
- * Its cleanup has not run, and what it held is lost; `cause` is why it was cancelled.
+ * Its cleanup did not run, and its state is lost. `cause` is the reason of the cancellation.
  * @example
  * ```ts
  * import { spawn } from 'node:child_process';
  * import { guardChild, WorkerEndedError } from '@quiesce/worker-pool/node';
  *
- * const deaf = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1_000)'], { stdio: 'ignore' });
+ * const stuck = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1_000)'], { stdio: 'ignore' });
  * const stop = CancellationToken.alreadyCancelled('deploy');
- * await guardChild(deaf, { token: stop, grace: 0 }).catch((error) => {
+ * await guardChild(stuck, { token: stop, grace: 0 }).catch((error) => {
  *   console.log(error instanceof WorkerEndedError, error.cause); // => true deploy
  * });
  * ```
@@ -23,13 +23,13 @@ export class WorkerEndedError extends Error {
   declare readonly name: 'WorkerEndedError';
   /** Always `ERR_WORKER_ENDED`. */
   readonly code = 'ERR_WORKER_ENDED' as const;
-  /** How long was waited after the cancellation, in milliseconds. */
+  /** How long the work had to stop after its cancellation, in milliseconds. */
   readonly grace: number;
 
   /** @internal */
   constructor(what: string, grace: number, reason: unknown) {
     super(
-      `${what} did not stop within ${grace} ms after it was cancelled, and was ended; ask token.isCancelled more often, or raise grace`,
+      `${what} did not stop within ${grace} ms after it was cancelled, and was ended; read token.isCancelled more often, or raise grace`,
       { cause: reason },
     );
     this.grace = grace;

@@ -1,31 +1,32 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { show } from '@quiesce/internal';
-import { isRaised } from './flags.ts';
-import { follow } from './following.ts';
-import { receiveMessageOnPort } from './host.ts';
-import { unwireReason, type WiredReason } from './reason.ts';
+import { remoteToken } from './remote-token.ts';
 import type { SharedToken } from './share-token.ts';
+import { isCancelled } from './task-flags.ts';
+import { unwireReason, type WiredReason } from './wire-reason.ts';
+import { receiveMessageOnPort } from './worker-threads.ts';
 
 /**
- * The far end of a token that another thread shares.
+ * Returns the far end of a token that another thread shares.
  *
- * **Timing.** Asking `isCancelled` costs an `Atomics.load` and sees a cancellation at once, also in a loop that lets no
- * event through; callbacks, waiters and `signal` are told by whoever asks first, or at the next turn of the event loop.
+ * **Timing.** `isCancelled` costs an `Atomics.load` and sees a cancellation at once, even in a loop that does not yield to
+ * the event loop. Callbacks, waiters and `signal` are notified by the first read after the cancellation, or when the event
+ * loop next delivers the message.
  *
- * @param shared what the other side sent as `link.shared`
- * @throws TypeError when it is none
+ * @param shared the value that the other side sent as `link.shared`
+ * @throws TypeError for any other value
  * @example
  * ```ts
  * import { receiveToken, shareToken } from '@quiesce/worker-pool/node';
  *
  * const token = new CancellationToken();
  * using link = shareToken(token);
- * // In the other thread, which has got link.shared in a message:
+ * // In the other thread, which has received link.shared in a message:
  * const far = receiveToken(link.shared);
  * token.cancel('enough');
- * let turns = 0;
- * while (!far.isCancelled) turns++; // lets no event through, and sees it all the same
- * console.log(turns, far.reason); // => 0 enough
+ * let rounds = 0;
+ * while (!far.isCancelled) rounds++; // does not yield, and still sees the cancellation
+ * console.log(rounds, far.reason); // => 0 enough
  * ```
  */
 export function receiveToken(shared: SharedToken): CancellationToken {
@@ -37,13 +38,13 @@ export function receiveToken(shared: SharedToken): CancellationToken {
     port.close();
     abort(wired === undefined ? undefined : unwireReason(wired));
   };
-  const { token, abort } = follow((abort) => {
-    if (!isRaised(flags)) return;
+  const { token, abort } = remoteToken((abort) => {
+    if (!isCancelled(flags)) return;
     const received = receiveMessageOnPort(port) as { message: WiredReason } | undefined;
     end(abort, received?.message);
   });
   port.on('message', (wired: WiredReason) => end(abort, wired));
-  // Waiting for a cancellation that may never come must not keep the thread alive.
+  // A cancellation that may never come must not keep the thread alive.
   port.unref();
   return token.childToken({ name: shared.name });
 }

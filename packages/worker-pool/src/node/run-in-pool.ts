@@ -1,21 +1,21 @@
 /**
  * Runs work in a thread of a piscina, so that it can be cancelled.
  *
- *     in line ──thread──► running ──────────────────────► ended: its outcome
- *        │ cancel            │ cancel: the flag is raised
- *        ▼                   ▼
- *     withdrawn: reason   cancelled ──acknowledged──► its outcome │ reason
- *                            └──────grace is over────► the thread is ended: WorkerEndedError
+ *     queued ──a thread──► running ─────────────────────► ended: its outcome
+ *        │ cancel             │ cancel: the flag is set
+ *        ▼                    ▼
+ *     withdrawn: reason    cancelled ──it settles──► its outcome │ reason
+ *                             └───grace is over────► the thread is terminated: WorkerEndedError
  */
 
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkKind, checkOptions, checkTime } from '@quiesce/internal';
 import { WorkerEndedError } from './errors.ts';
-import { giveUp, hasObeyed, isGivenUp } from './flags.ts';
 import { shareToken } from './share-token.ts';
+import { giveUp, hasObeyed, isGivenUp } from './task-flags.ts';
 import type { ThreadCall } from './thread-task.ts';
 
-/** What is used of a piscina. */
+/** The part of a piscina that `runInPool` uses. */
 export interface PiscinaLike {
   /** Runs one task in a thread. */
   run(
@@ -24,43 +24,43 @@ export interface PiscinaLike {
   ): Promise<unknown>;
 }
 
-/** How work runs in a thread. */
+/** Options for `runInPool`. */
 export interface RunInPoolOptions {
-  /** Cancels it. */
+  /** Cancels the work. */
   readonly token?: CancellationToken | AbortSignal | undefined;
-  /** How many milliseconds, 0 to `Infinity`, it may take to stop once it is cancelled. Default: 1,000. */
+  /** How many milliseconds, 0 to `Infinity`, cancelled work may take to stop. Default: 1,000. */
   readonly grace?: number | undefined;
-  /** Which export of the pool's file is run; default: the default export. */
+  /** Name of the export of the pool's file to run. Default: the default export. */
   readonly name?: string | undefined;
-  /** What of the input is transferred to the thread, and not copied. */
+  /** Objects of the input that are transferred to the thread instead of copied. */
   readonly transferList?: readonly object[] | undefined;
-  /** Where time comes from; default: the platform's. */
+  /** The clock for time limits. Default: the platform's. */
   readonly clock?: Clock | undefined;
 }
 
 /**
- * Runs a `threadTask` in a thread of a piscina, with a token that reaches into it.
+ * Runs a `threadTask` in a thread of a piscina. Its token is cancelled in the thread as well.
  *
- * **Timing.** When the token is cancelled, work that waits for a thread never starts; work that runs sees it at its next
- * `token.isCancelled`, and is awaited. What has not stopped after `grace` is ended together with its thread, which the
- * pool replaces.
+ * **Timing.** When the token is cancelled, work that waits for a thread never starts. Running work sees the cancellation at
+ * its next `token.isCancelled`, and is awaited. When it has not stopped after `grace`, the pool terminates its thread, and
+ * replaces it.
  *
- * **Cancel safety.** What the work returns although it was cancelled is the result.
+ * **Cancel safety.** A value that the work still returns after its cancellation is the result.
  *
- * @param pool a `Piscina`, whose file exports what `threadTask` has made; with `concurrentTasksPerWorker` above 1 the end
- *   of a thread ends its other tasks too
- * @param input what the work gets; it is cloned, or transferred
- * @param options `token`, `grace` (ms), `name`, `transferList`
- * @returns what the work returns, cloned
- * @throws (rejects) what the work fails with; the reason when it was cancelled and has obeyed; WorkerEndedError when it has
- *   not; RangeError for a bad time
- * @see piscina's `signal`, which ends the thread at once
+ * @param pool a `Piscina` whose file exports the result of `threadTask`. With `concurrentTasksPerWorker` above 1, the end of
+ *   a thread also ends its other tasks
+ * @param input the input of the work; it is cloned, or transferred
+ * @param options `token`, `grace` (ms), `name`, `transferList`, `clock`
+ * @returns the result of the work, cloned
+ * @throws (rejects) the error of the work; the reason when the work was cancelled and stopped; WorkerEndedError when it did
+ *   not stop; RangeError for a bad time
+ * @see piscina's `signal`, which terminates the thread at once
  * @example
  * ```ts
  * import { runInPool, threadTask } from '@quiesce/worker-pool/node';
  *
  * const task = threadTask((n: number) => 2 * n);
- * // In place of a Piscina, whose file exports the task.
+ * // Instead of a Piscina whose file exports the task:
  * const pool = { run: (call: unknown) => task(call as Parameters<typeof task>[0]) };
  * console.log(await runInPool(pool, 21)); // => 42
  * ```
@@ -83,7 +83,7 @@ export async function runInPool<O = unknown>(
   let timer: ReturnType<Clock['setTimer']> | undefined;
   const { flags } = link.shared;
   const end = (): void => {
-    // Else its outcome is on its way.
+    // When the work is not running, its outcome is on its way.
     if (giveUp(flags)) ender.abort();
   };
   const registration = token.onCancelled(() => {

@@ -1,37 +1,39 @@
 import type { MessagePort } from 'node:worker_threads';
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { newFlags, raise, withdraw } from './flags.ts';
-import { MessageChannel } from './host.ts';
-import { wireReason, wireText } from './reason.ts';
+import { makeTaskFlags, setCancelled, withdraw } from './task-flags.ts';
+import { wireReason, wireText } from './wire-reason.ts';
+import { MessageChannel } from './worker-threads.ts';
 
-/** A token as it is sent to another thread; `port` belongs into the list of what is transferred. */
+/** A token in the form that is sent to another thread. `port` has to be in the transfer list. */
 export interface SharedToken {
-  /** How the token is called. */
+  /** Name of the token. */
   readonly name: string | undefined;
-  /** Asked synchronously; see `receiveToken`. */
+  /** Shared memory that `receiveToken` reads synchronously. */
   readonly flags: Int32Array<SharedArrayBuffer>;
-  /** Brings the reason. */
+  /** Carries the reason. */
   readonly port: MessagePort;
 }
 
 /** The near end of a shared token. */
 export interface TokenLink extends Disposable {
-  /** What to send: `worker.postMessage({ token: link.shared }, [link.shared.port])`. */
+  /** Send it: `worker.postMessage({ token: link.shared }, [link.shared.port])`. */
   readonly shared: SharedToken;
-  /** Keeps work that has not started from starting; says whether it had not. */
+  /** Keeps work from starting. Returns false when the work has started. */
   withdraw(): boolean;
-  /** Ends the link; the far token is never cancelled then. Idempotent. */
+  /** Ends the link. The far token is never cancelled afterwards. Idempotent. */
   dispose(): void;
 }
 
 /**
- * Makes a token that another thread can have: its end there is cancelled with this one, and can be asked in a loop that
- * lets no event through.
+ * Shares a token with another thread. The far token is cancelled with this one, even while its thread runs a loop that does
+ * not yield to the event loop.
  *
- * **Timing.** The flag is raised inside of the cancellation; whoever asks on the other side sees it from then on.
+ * Use it with plain worker threads. For a pool of threads, `runInPool` shares the token of each call.
+ *
+ * **Timing.** The cancellation sets the shared flag before it returns. The other side sees it at its next read.
  *
  * @param token the token, or an `AbortSignal`
- * @returns the near end, to be disposed when the work has ended
+ * @returns the near end; dispose it when the work has ended
  * @throws TypeError when `token` is neither
  * @example
  * ```ts
@@ -39,7 +41,7 @@ export interface TokenLink extends Disposable {
  *
  * const token = new CancellationToken();
  * using link = shareToken(token);
- * // In a thread: what was sent as link.shared.
+ * // In a thread that has received link.shared:
  * const far = receiveToken(link.shared);
  * token.cancel('enough');
  * console.log(far.isCancelled, far.reason); // => true enough
@@ -47,18 +49,18 @@ export interface TokenLink extends Disposable {
  */
 export function shareToken(token: CancellationToken | AbortSignal): TokenLink {
   const near = CancellationToken.from(token, 'shareToken');
-  const flags = newFlags();
+  const flags = makeTaskFlags();
   const { port1, port2 } = new MessageChannel();
   port1.unref();
   const registration = near.onCancelled((reason) => {
     try {
       port1.postMessage(wireReason(reason));
     } catch {
-      // It cannot be cloned: a function, a proxy.
+      // The reason cannot be cloned: a function, a proxy.
       port1.postMessage(wireText(reason));
     }
-    // Behind the reason: whoever sees the flag finds it.
-    raise(flags);
+    // After the reason, so that a reader that sees the flag finds the reason too.
+    setCancelled(flags);
   });
   const dispose = (): void => {
     registration.unregister();

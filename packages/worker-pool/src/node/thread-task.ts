@@ -1,23 +1,23 @@
 import { type CancellationToken, isCancellation } from '@quiesce/cancellation-token';
 import { checkFunction } from '@quiesce/internal';
-import { enter, leave } from './flags.ts';
 import { receiveToken } from './receive-token.ts';
 import type { SharedToken } from './share-token.ts';
+import { enter, leave } from './task-flags.ts';
 
-/** What `runInPool` sends to the thread. */
+/** The message that `runInPool` sends to the thread. */
 export interface ThreadCall<I> {
-  /** What was passed to `runInPool`, as it is cloned for the thread. */
+  /** The input of `runInPool`, cloned for the thread. */
   readonly input: I;
   /** The token of the call. */
   readonly token: SharedToken;
 }
 
 /**
- * Makes the function that a thread of the pool runs, from one that takes a token.
+ * Makes the function that a thread of the pool runs, from a function that takes a token.
  *
- * **Timing.** Work that was cancelled before it came to its turn does not start.
+ * **Timing.** Work that is cancelled while it waits for a thread does not start.
  *
- * @param work gets what was passed to `runInPool`, and the token; its end, cleanup included, is the acknowledgement
+ * @param work receives the input of `runInPool`, and the token. `runInPool` waits until it has settled, cleanup included
  * @returns the function to export from the file that the pool runs
  * @example
  * ```ts
@@ -28,7 +28,7 @@ export interface ThreadCall<I> {
  *   while (n < limit && !token.isCancelled) n++;
  *   return n;
  * });
- * // What runInPool sends to it in a thread:
+ * // The message that runInPool sends to it in a thread:
  * using link = shareToken(CancellationToken.never);
  * console.log(await countTo({ input: 3, token: link.shared })); // => 3
  * ```
@@ -38,7 +38,7 @@ export function threadTask<I, O>(
 ): (call: ThreadCall<I>) => Promise<O> {
   checkFunction('threadTask', work);
   return async (call) => {
-    // Also for whoever runs it without runInPool, and is told so.
+    // A call without runInPool may pass anything; receiveToken then names the problem.
     const { input, token: shared } = Object(call) as ThreadCall<I>;
     const token = receiveToken(shared);
     let isObeying = false;

@@ -1,22 +1,22 @@
 import { CancellationToken } from '@quiesce/cancellation-token';
 
-/** A token that somebody elsewhere cancels. */
-export interface Following {
+/** A token that another thread or process cancels. */
+export interface RemoteToken {
   readonly token: CancellationToken;
-  /** Cancels it; only the first call counts. */
+  /** Cancels the token; only the first call counts. */
   abort(reason: unknown): void;
 }
 
 /**
- * A token whose state is somewhere else: `look` is called whenever anybody asks for it, and may `abort`.
+ * Makes a token whose state is elsewhere. Each read of the token's state calls `sync`, which may call `abort`.
  *
- * It follows a native signal, whose `aborted` asks first: so the token needs to know nothing of threads.
+ * The token follows a native signal whose `aborted` calls `sync`, so the token itself needs no knowledge of threads.
  */
-export function follow(look: (abort: Following['abort']) => void): Following {
+export function remoteToken(sync: (abort: RemoteToken['abort']) => void): RemoteToken {
   const controller = new AbortController();
   let isAborted = false;
   const get = (): boolean => {
-    if (!isAborted) look(abort);
+    if (!isAborted) sync(abort);
     return isAborted;
   };
   Object.defineProperty(controller.signal, 'aborted', { get });

@@ -1,38 +1,39 @@
 /**
- * One `acquire`, as a source with one answer.
+ * One call of `acquire`, as a source that gives one lease.
  *
- *     NEW ──park──► ACQUIRING ──lease──► LENT ──poll──► TAKEN: answers the same for ever
+ *     NEW ──park──► ACQUIRING ──lease──► LENT ──poll──► TAKEN: every poll returns the same lease
  *      ▲                │                 │
- *      │                └──error──► FAILED, for ever
- *      └── unpark: its token is cancelled, and a lease that nothing has taken is released
+ *      │                └──error──► FAILED: every poll throws the error
+ *      └── unpark: the token is cancelled, and a lease that no poll has taken is released
  *
  * Invariants
- *  1. It acquires while something is parked on it, and at most once at a time.
- *  2. A lease that nothing has polled is released in the step in which it arrives, or in which the last waiter leaves.
+ *  1. It acquires only while a waiter is parked on it, and runs at most one acquisition at a time.
+ *  2. A lease that no poll has taken is released in the step in which it arrives without a waiter, or in which the last
+ *     waiter leaves.
  */
 
 import { type CancellationToken, PENDING, type Takeable, type Waiter } from '@quiesce/cancellation-token';
 import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import type { Lease } from './lease.ts';
 
-/** Acquires, and calls `lent` in the step in which it lends. */
-export type Acquire<R> = (token: CancellationToken, lent: (lease: Lease<R>) => void) => Promise<void>;
+/** Acquires a lease, and calls `onLease` in the step in which the pool lends it. */
+export type AcquireLease<R> = (token: CancellationToken, onLease: (lease: Lease<R>) => void) => Promise<void>;
 
-export class Acquiring<R> implements Takeable<Lease<R>>, WaiterList {
+export class AcquireSource<R> implements Takeable<Lease<R>>, WaiterList {
   head: WaiterItem | undefined = undefined;
   readonly once = true;
-  /** Gives it up: the signal and the time limit of the call. */
-  readonly #until: CancellationToken;
-  readonly #acquire: Acquire<R>;
-  /** While ACQUIRING. */
+  /** Cancelled by the signal or the time limit of the call. */
+  readonly #limit: CancellationToken;
+  readonly #acquire: AcquireLease<R>;
+  /** The token of the acquisition while ACQUIRING, or `undefined` in every other state. */
   #token: CancellationToken | undefined = undefined;
   #lease: Lease<R> | undefined = undefined;
   /** Set by the poll that takes the lease. */
   #isTaken = false;
   #failure: { readonly error: unknown } | undefined = undefined;
 
-  constructor(until: CancellationToken, acquire: Acquire<R>) {
-    this.#until = until;
+  constructor(limit: CancellationToken, acquire: AcquireLease<R>) {
+    this.#limit = limit;
     this.#acquire = acquire;
   }
 
@@ -43,12 +44,12 @@ export class Acquiring<R> implements Takeable<Lease<R>>, WaiterList {
     return this.#lease;
   }
 
-  /** A lease that came before its call became a branch goes back to the pool. */
+  /** Returns a lease to the pool when it arrived before its call became a branch. */
   putBack(lease: Lease<R> | undefined): boolean {
     if (lease === undefined) return true;
     if (lease.isOver) return false;
     this.#isTaken = false;
-    this.#leave();
+    this.#abandonUnlessWaited();
     return true;
   }
 
@@ -58,32 +59,33 @@ export class Acquiring<R> implements Takeable<Lease<R>>, WaiterList {
   }
 
   unpark(waiter: Waiter): void {
-    if (unparkFrom(this, waiter)) this.#leave();
+    if (unparkFrom(this, waiter)) this.#abandonUnlessWaited();
   }
 
   #start(): void {
-    const token = this.#until.childToken();
+    const token = this.#limit.childToken();
     this.#token = token;
-    const lent = (lease: Lease<R>): void => {
+    const onLease = (lease: Lease<R>): void => {
       if (this.#token === token) {
         this.#token = undefined;
         this.#lease = lease;
         wakeAll(this);
-        this.#leave();
+        this.#abandonUnlessWaited();
       } else lease.release();
     };
-    const failed = (error: unknown): void => {
+    const onError = (error: unknown): void => {
       if (this.#token !== token) return;
       this.#token = undefined;
       this.#failure = { error };
       wakeAll(this);
     };
-    void this.#acquire(token, lent)
-      .catch(failed)
+    void this.#acquire(token, onLease)
+      .catch(onError)
       .finally(() => token.dispose());
   }
 
-  #leave(): void {
+  /** Without a waiter, cancels the acquisition and releases a lease that no poll has taken. */
+  #abandonUnlessWaited(): void {
     if (this.head !== undefined) return;
     const token = this.#token;
     this.#token = undefined;

@@ -2,15 +2,15 @@ import type threads from 'node:worker_threads';
 
 const host = (globalThis as { process?: Partial<Pick<NodeJS.Process, 'getBuiltinModule'>> }).process;
 
-/** Node's, asked for here and nowhere else, so that elsewhere one reads a sentence instead of a resolver's complaint. */
+/** The only access to `node:worker_threads`, so that other runtimes throw the sentence below instead of a resolver's error. */
 const workerThreads: typeof threads | undefined = host?.getBuiltinModule?.('node:worker_threads');
 
-// workerd has the function without the modules; in Deno a message comes later, and the reason of a token with it. Not always
-// there: what loads on one day must not refuse on the next.
+// workerd has the function without the modules. In Deno a message, and with it the reason of a token, sometimes arrives
+// later: whether this module loads must not depend on chance, so it always refuses there.
 if (workerThreads === undefined || 'Deno' in globalThis || !arrivesAtOnce(workerThreads)) {
   throw new Error(
-    '@quiesce/worker-pool/node reaches into worker threads and child processes of Node: it needs Node 20.19 or later, or a ' +
-      'runtime whose node:worker_threads has a port tell of a message as soon as it was posted. The pools of ' +
+    '@quiesce/worker-pool/node uses worker threads and child processes of Node: it needs Node 20.19 or later, or a ' +
+      'runtime whose receiveMessageOnPort of node:worker_threads returns a message as soon as it was posted. The pools of ' +
       '@quiesce/worker-pool run everywhere.',
   );
 }
@@ -26,8 +26,8 @@ function arrivesAtOnce({ MessageChannel, receiveMessageOnPort }: typeof threads)
   }
 }
 
-/** Node's own: its ports can be asked for a message, and do not hold the process. */
+/** Node's own class: its ports can be polled for a message, and do not hold the process. */
 export const MessageChannel: typeof threads.MessageChannel = workerThreads.MessageChannel;
 
-/** Takes a message that has arrived, without a turn of the event loop. */
+/** Takes a message that has arrived, without waiting for the event loop. */
 export const receiveMessageOnPort: typeof threads.receiveMessageOnPort = workerThreads.receiveMessageOnPort;

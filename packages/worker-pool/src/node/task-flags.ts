@@ -1,13 +1,13 @@
 /**
- * What two threads share about one piece of work: two numbers.
+ * The state of one task that two threads share, as two numbers.
  *
- * [CANCEL] 0, or 1 once it is cancelled; the reason has been posted to the port before.
+ * [CANCEL] 0, or 1 once the task is cancelled. The reason has been posted to the port before.
  * [STAGE]
- *     WAITING ──enter──► RUNNING ──leave──► ENDED, or OBEYED: it failed with the reason
- *        │                  └──────give up──► GIVEN_UP: its thread is ended
+ *     WAITING ──enter──► RUNNING ──leave──► ENDED, or OBEYED when it failed with the reason
+ *        │                  └──────giveUp──► GIVEN_UP: its thread is terminated
  *        └───withdraw──► WITHDRAWN: it never starts
  *
- * Invariant: of `enter` and `withdraw`, and of `leave` and `giveUp`, one wins; each is one atomic exchange.
+ * Invariant: `enter` and `withdraw` exclude each other, and so do `leave` and `giveUp`. Each is one atomic exchange.
  */
 
 const CANCEL = 0;
@@ -20,34 +20,34 @@ const WITHDRAWN = 3;
 const OBEYED = 4;
 const GIVEN_UP = 5;
 
-export function newFlags(): Int32Array<SharedArrayBuffer> {
+export function makeTaskFlags(): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
 }
 
-export function raise(flags: Int32Array): void {
+export function setCancelled(flags: Int32Array): void {
   Atomics.store(flags, CANCEL, 1);
 }
 
-export function isRaised(flags: Int32Array): boolean {
+export function isCancelled(flags: Int32Array): boolean {
   return Atomics.load(flags, CANCEL) === 1;
 }
 
-/** The work is about to start: says whether it still may. */
+/** Marks the task as running. Returns false when it was withdrawn. */
 export function enter(flags: Int32Array): boolean {
   return Atomics.compareExchange(flags, STAGE, WAITING, RUNNING) === WAITING;
 }
 
-/** The work has ended, its cleanup included: its outcome is on its way, unless it was given up before. */
+/** Marks the task as ended, cleanup included: its outcome is on its way, unless the task was given up before. */
 export function leave(flags: Int32Array, isObeying: boolean): void {
   Atomics.compareExchange(flags, STAGE, RUNNING, isObeying ? OBEYED : ENDED);
 }
 
-/** Keeps work from starting: says whether it had not. */
+/** Keeps the task from starting. Returns false when it has started. */
 export function withdraw(flags: Int32Array): boolean {
   return Atomics.compareExchange(flags, STAGE, WAITING, WITHDRAWN) === WAITING;
 }
 
-/** Waits for the work no longer: says whether it had not ended. */
+/** Gives up a running task. Returns false when it is not running. */
 export function giveUp(flags: Int32Array): boolean {
   return Atomics.compareExchange(flags, STAGE, RUNNING, GIVEN_UP) === RUNNING;
 }
@@ -56,7 +56,7 @@ export function isGivenUp(flags: Int32Array): boolean {
   return Atomics.load(flags, STAGE) === GIVEN_UP;
 }
 
-/** Whether it did not start, or failed with the reason: which does not arrive as it was sent. */
+/** Whether the task never started, or failed with the reason. The reason arrives as a copy then. */
 export function hasObeyed(flags: Int32Array): boolean {
   const stage = Atomics.load(flags, STAGE);
   return stage === OBEYED || stage === WITHDRAWN;

@@ -1,0 +1,29 @@
+import type { Job } from './job.ts';
+
+/** How the jobs ended that were in progress when the pool was closed. It grows until the pool is drained. */
+export interface WorkerPoolReport {
+  /** How many jobs fulfilled. */
+  readonly finished: number;
+  /** The jobs that rejected with an error of their own, in order of failure. Their callers get the errors as well. */
+  readonly failed: readonly { readonly name: string; readonly error: unknown }[];
+  /** The jobs that were cancelled while they ran, and stopped. */
+  readonly cancelled: readonly string[];
+  /** The jobs that never started: still queued when the rest was cancelled, or cancelled in the queue by their own signal. */
+  readonly dropped: readonly string[];
+  /** The jobs that still run, in order of their start, each with its running time in milliseconds. */
+  readonly unfinished: readonly { readonly name: string; readonly ageMs: number }[];
+}
+
+/** Counts how accepted jobs end from `close` on. */
+export class JobTally {
+  finished = 0;
+  readonly failed: { readonly name: string; readonly error: unknown }[] = [];
+  readonly cancelled: string[] = [];
+  readonly dropped: string[] = [];
+
+  report(running: Iterable<Job>, now: number): WorkerPoolReport {
+    const { finished, failed, cancelled, dropped } = this;
+    const unfinished = [...running].map(({ name, startedAt }) => ({ name, ageMs: now - startedAt }));
+    return { finished, failed: [...failed], cancelled: [...cancelled], dropped: [...dropped], unfinished };
+  }
+}
