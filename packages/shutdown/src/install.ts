@@ -130,10 +130,7 @@ export class Installation implements Disposable {
     for (const [event, listener] of this.#listeners) host.on(event, listener);
     this.#forgetOwnSignals = onOwnSignal((signal) => {
       if (!signals.includes(signal)) return;
-      const own = { count: (this.#ownSignals.get(signal)?.count ?? 0) + 1 };
-      this.#ownSignals.set(signal, own);
-      // It arrives in the next turn of the event loop at the latest. The system may deliver two as one: the rest is discarded.
-      void inTurns(3).then(() => this.#ownSignals.get(signal) === own && this.#ownSignals.delete(signal));
+      this.#ownSignals.set(signal, { count: (this.#ownSignals.get(signal)?.count ?? 0) + 1 });
     });
   }
 
@@ -157,7 +154,12 @@ export class Installation implements Disposable {
     const { isRequested, request, force, signalIgnored } = this.#callbacks;
     const own = this.#ownSignals.get(signal);
     const isOwn = own !== undefined && own.count > 0;
-    if (isOwn) own.count--;
+    if (isOwn) {
+      own.count--;
+      // Node delivers it in the next turn of the event loop, Deno some milliseconds later. The system may deliver two as one:
+      // the rest is discarded after the first has arrived, unless another one was sent.
+      void inTurns(3).then(() => this.#ownSignals.get(signal) === own && this.#ownSignals.delete(signal));
+    }
     if (isRequested() && (isOwn || this.#recent.has(signal))) {
       signalIgnored({
         type: 'signal ignored',
