@@ -63,12 +63,12 @@ export const systemClock: Clock = {
   setTimer(ms, fn, { ref }) {
     checkTime('setTimer: the time', ms);
     const made = { handle: undefined } as unknown as SystemTimer;
-    const set = host.performance.now();
-    let armed = set;
+    const firstSet = host.performance.now();
+    let lastSet = firstSet;
     const fire = (): void => {
       const now = host.performance.now();
-      const left = remainingTime(set, armed, set + ms, now);
-      armed = now;
+      const left = remainingTime(firstSet, lastSet, firstSet + ms, now);
+      lastSet = now;
       if (left > 0) arm(left);
       else fn();
     };

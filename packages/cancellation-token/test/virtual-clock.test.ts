@@ -96,9 +96,9 @@ test('run throws what the work throws, now or later', async () => {
 test('run says so when the work would wait for ever', async () => {
   const clock = new VirtualClock();
   const forEver = (): Promise<void> => new Promise(() => {});
-  await expect(clock.run(forEver)).rejects.toThrow('no timer is set: it waits for ever');
+  await expect(clock.run(forEver)).rejects.toThrow('no timer is set: it waits forever');
   clock.setTimer(Number.POSITIVE_INFINITY, () => {});
-  await expect(clock.run(forEver)).rejects.toThrow('it waits for ever');
+  await expect(clock.run(forEver)).rejects.toThrow('it waits forever');
 });
 
 /** Lets so many macrotasks go by, one after the other. */
