@@ -1,6 +1,6 @@
-/** The `abort` event of native signals, with what Node knows beyond the standard. */
+/** The `abort` event of native signals, with Node's extensions of the standard. */
 
-/** What we need of `node:events`. Pages that are simulated in Node have signals of their own, which it refuses. */
+/** The members of `node:events` that are used here. It refuses the signals of pages that are simulated in Node. */
 interface NodeEvents {
   setMaxListeners?(n: number, target: AbortSignal): void;
   addAbortListener?(signal: AbortSignal, listener: () => void): unknown;
@@ -11,7 +11,7 @@ function nodeEvents(): NodeEvents | undefined {
   return host.process?.getBuiltinModule?.('node:events') as NodeEvents | undefined;
 }
 
-/** Node warns from the eleventh listener on; a token has no such limit. Elsewhere there is none to lift. */
+/** Lifts Node's warning limit of ten listeners, which does not fit a token. Other platforms have no such limit. */
 export function liftListenerLimit(signal: AbortSignal): void {
   try {
     nodeEvents()?.setMaxListeners?.(0, signal);
@@ -21,15 +21,14 @@ export function liftListenerLimit(signal: AbortSignal): void {
 }
 
 /**
- * Listens to a signal so that no other listener can prevent it: one that calls `stopImmediatePropagation` silences those
- * behind it.
+ * Listens to a signal so that no other listener can prevent it: `stopImmediatePropagation` silences all later listeners.
  *
- * Node has a function for that, for signals that are its own. Elsewhere a signal is derived, whose event nobody else sees. Pages
- * that are simulated in Node derive by a plain listener, so there the signal itself has one, too, which captures: that goes
- * before all that do not.
+ * Node has a function for that, for its own signals. Elsewhere a signal is derived, whose event no other listener sees. Pages
+ * that are simulated in Node derive by a plain listener. There the signal itself gets a capturing listener, too, which runs
+ * before all that do not capture.
  *
  * @param listener may be called twice
- * @returns what listens no longer
+ * @returns a function that removes the listener
  */
 export function listenToAbort(signal: AbortSignal, listener: () => void): () => void {
   const events = nodeEvents();
@@ -58,8 +57,8 @@ function derive(signal: AbortSignal): AbortSignal {
 }
 
 /**
- * The class of those to which Node's function adds listeners that resist: its own `EventTarget`. Node alone does that; others
- * have a function of that name. `null`: none.
+ * The class whose objects Node's function can listen to in this way: its own `EventTarget`. Only Node does that; other
+ * platforms have a function of the same name. `null`: there is none.
  */
 let found: (new () => EventTarget) | null | undefined;
 
@@ -75,7 +74,7 @@ function resistant(): (new () => EventTarget) | undefined {
     });
     controller.abort(0);
   } catch {
-    // Whatever is missing here, the standard will do.
+    // If anything is missing here, the standard way is used.
   }
   return found ?? undefined;
 }

@@ -1,57 +1,58 @@
-/** How many completions in a row may go by before one real turn of the event loop. */
+/** How many completions in a row are allowed before the next one yields to the event loop. */
 const COMPLETIONS = 1024;
-/** How long, in ms, loops that compute may keep the event loop from turning. */
+/** How long, in ms, a computing loop may block the event loop. */
 const SLICE_MS = 10;
 /**
- * Completions that follow each other within so many ms compute nothing, and the clock is not read for so many more: reading it
- * costs as much as a tenth of a `select`.
+ * Completions within this time, in ms, compute nothing, so the clock is not read for the next few of them: reading it costs as
+ * much as a tenth of a `select`.
  */
 const QUICK_MS = 0.05;
 const SKIPPED_READS = 7;
 
-/** Completions since the last turn that was taken here. */
+/** Completions since the last yield. */
 let completions = 0;
-/** When `consumeSlice` was first called since the event loop turned, in ms of the platform's clock; `undefined`: not yet. */
+/** When `consumeSlice` was first called since the event loop last ran, in ms of the platform's clock; `undefined`: not yet. */
 let sliceStart: number | undefined;
 /** When the clock was last read, and for how many completions it is not read again. */
 let lastRead = 0;
 let skippedReads = 0;
-/** The turn that is under way; everything that completes meanwhile waits for it, which keeps its order. */
+/** The yield in progress. Everything that completes during it waits for it, which preserves the order. */
 let pendingYield: Promise<void> | undefined;
 
-/** How many turns have been taken. */
+/** The number of finished yields. */
 let yieldCount = 0;
 
-/** Grows with each completion and each turn: a virtual clock waits until it no longer does. */
+/** Increases with each completion and each yield: a virtual clock waits until it no longer changes. */
 export function activity(): number {
   return yieldCount * 2 * COMPLETIONS + completions;
 }
 
-/** Whether a turn is under way, behind which something goes on. */
+/** Whether a yield is in progress, after which work continues. */
 export function isYielding(): boolean {
   return pendingYield !== undefined;
 }
 
 /**
- * Counts one completion of something that was ready, and says whether to wait for a turn of the event loop first.
+ * Counts one completion of a ready operation, and tells whether to yield to the event loop first.
  *
- * A loop over things that are ready runs in microtasks alone and lets neither timers nor signal handlers through.
- * Whoever makes an own waiting loop or source calls this once a completion.
+ * A loop over ready operations runs in microtasks only, and blocks timers and signal handlers. Call this once for each
+ * completion in a waiting loop or source of your own.
  *
- * **Timing.** Synchronous. After 1,024 completions without a turn it returns a promise for one real turn
- * (`setImmediate`, else a `MessageChannel`, else a timer), the same to all until the turn has come; otherwise `undefined`.
+ * **Timing.** Synchronous. It nearly always returns `undefined`. After 1,024 completions without a yield it returns a promise
+ * for one macrotask (`setImmediate`, else a `MessageChannel`, else a timer). All callers get the same promise until it fulfils.
  *
+ * @returns `undefined`, or a promise to await before the operation completes
  * @see tokio::task::consume_budget (tokio 1.53), whose budget is 128 a task
  * @example
  * ```ts
- * let turns = 0;
+ * let yields = 0;
  * for (let n = 0; n < 2_048; n++) {
- *   const turn = consumeBudget();
- *   if (turn === undefined) continue; // nearly always
- *   await turn;
- *   turns++;
+ *   const yielding = consumeBudget();
+ *   if (yielding === undefined) continue; // nearly always
+ *   await yielding;
+ *   yields++;
  * }
- * console.log(turns >= 1); // => true
+ * console.log(yields >= 1); // => true
  * ```
  */
 export function consumeBudget(): Promise<void> | undefined {
@@ -59,10 +60,12 @@ export function consumeBudget(): Promise<void> | undefined {
 }
 
 /**
- * The same for a loop that computes between completions: a turn is also taken 10 ms after the first call since the event
- * loop turned. It reads the clock at each call, or at each
- * eighth while they follow each other within 50 µs.
+ * Counts a completion as `consumeBudget` does, in a loop that also computes between completions.
  *
+ * **Timing.** Synchronous. It also returns a promise 10 ms after its first call since the event loop last ran. It reads the
+ * clock at each call, or at each eighth call while they follow each other within 50 µs.
+ *
+ * @returns `undefined`, or a promise to await before the operation completes
  * @see tokio::task::consume_budget (tokio 1.53)
  * @example
  * ```ts
@@ -84,7 +87,7 @@ export function consumeSlice(): Promise<void> | undefined {
   return undefined;
 }
 
-/** Takes a turn if the time is up. */
+/** Yields if the time slice has been used up. */
 export function checkSlice(): Promise<void> | undefined {
   const now = host.performance.now();
   const elapsed = now - lastRead;
@@ -103,7 +106,7 @@ function endSlice(): void {
 }
 
 function yieldOnce(): Promise<void> {
-  // Whatever completes from now on waits for the same turn.
+  // From now on everything that completes waits for the same yield.
   completions = COMPLETIONS;
   pendingYield ??= new Promise<void>((resolve) => scheduleMacrotask(resolve, true)).then(() => {
     pendingYield = undefined;
@@ -127,14 +130,14 @@ interface Port {
 }
 
 const host = globalThis as unknown as Host;
-// Read once, when the module is loaded: a test that fakes timers later must not stop every loop at its 1,024th turn.
+// Read once, at loading: a test that fakes timers later must not block every loop at its 1,024th completion.
 const { setImmediate, setTimeout, MessageChannel } = host;
 
-/** @param isHeld whether the process must not end before the turn */
-function scheduleMacrotask(resolve: () => void, hasWaiterRef: boolean): void {
+/** @param keepsAlive whether the process must not end before the macrotask */
+function scheduleMacrotask(resolve: () => void, keepsAlive: boolean): void {
   if (setImmediate !== undefined) {
     const immediate = setImmediate(resolve);
-    if (!hasWaiterRef) immediate.unref?.();
+    if (!keepsAlive) immediate.unref?.();
   } else if (MessageChannel !== undefined) {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = (): void => {

@@ -1,56 +1,56 @@
 /**
- * A promise that is a source, too: what a method returns that can be awaited, and be a branch of `select`.
+ * A promise that is also a source: the result of a method that can be awaited, and used as a branch of `select`.
  *
- *           ready at the call, or a value comes
+ *           ready at the call, or a value arrives
  *     call ──► (WAITING) ──► TAKEN ──put back──► DEFERRED ──a poll takes──► ANSWERED
  *                  │           └── too much has happened since ────────────────▲
- *                  └────────── leaves the line ──► DEFERRED
+ *                  └────────── leaves the queue ──► DEFERRED
  *
- * It starts at the call, as every promise does, and plain `await` is as fast as that of the promise alone. Used as a branch it
- * is DEFERRED first: from then on it takes only when it is polled. Awaited after that, it waits again.
+ * It starts at the call, as every promise does, and plain `await` is as fast as with the promise alone. Used as a branch it is
+ * DEFERRED first: from then on it takes only when it is polled. When it is awaited after that, it waits again.
  *
  * Invariants
- *  1. One call takes at most one value, and remembers it: promise and source give the same. Only what it took before it was
- *     DEFERRED may go back, since nothing has won with it.
- *  2. While DEFERRED it stands in line only for those who are parked on it.
+ *  1. One call takes at most one value, and keeps it: promise and source give the same value. Only a value that was taken
+ *     before the call was DEFERRED may be put back, because no branch has won with it.
+ *  2. While DEFERRED it is queued only for the waiters that are parked on it.
  *
- * Not guaranteed: that reactions which were attached before it was DEFERRED run, if it is then neither awaited nor a branch.
- * A native promise does not say whether it has any.
+ * Not guaranteed: that reactions attached before it was DEFERRED run, if it is afterwards neither awaited nor used as a branch.
+ * A native promise does not tell whether it has reactions.
  */
 
 import { ignore, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 import { Wait } from './wait.ts';
 
-/** A promise that is a source, too: await it, or make it a branch of `select`. As a branch it takes nothing until it wins. */
+/** A promise that is also a source: await it, or use it as a branch of `select`. As a branch it takes nothing until it wins. */
 export type SourcePromise<T> = Promise<T> & Source<T>;
 
 /** A source whose latest poll can be undone. */
 export interface Takeable<T> extends SourceProtocol<T> {
   /**
-   * Takes back what the latest poll has given, so that the next one gives it again.
+   * Takes back the value of the latest poll, so that the next poll gives it again.
    *
-   * @param value what it gave; `undefined`, if it threw
-   * @param error what it threw, if it did
-   * @param mark the `mark` after that poll, or what `asSource` was given for it
-   * @returns whether it did. `false`: too much has happened since
+   * @param value the value of that poll; `undefined` if it threw
+   * @param error the error of that poll, if it threw
+   * @param mark the `mark` after that poll, or the mark that `asSource` was given for it
+   * @returns whether the value was taken back. `false`: too much has happened since
    */
   putBack?(value: T | undefined, error: unknown, mark: number): boolean;
-  /** Read after a poll that gave something, for `putBack`. Default: 0. */
+  /** Identifies a value for `putBack`; read after the poll that gave it. Default: 0. */
   readonly mark?: number;
 }
 
 /** The wait of a call. */
 interface CallWait {
   /**
-   * Leaves the line, and the promise as it is.
+   * Leaves the queue; the promise stays pending.
    *
-   * @returns what settles it; `undefined`: the call has its answer already
+   * @returns the functions that settle it; `undefined`: the call has its value already
    */
   giveUp(call: object): Settling | undefined;
 }
 
-/** What settles a promise. */
+/** Settles a promise. */
 export interface Settling {
   /** Fulfils it. */
   resolve(value: unknown): void;
@@ -58,10 +58,10 @@ export interface Settling {
   reject(error: unknown): void;
 }
 
-/** What a call has failed with. */
+/** The error of a failed call. */
 class Failure {
   readonly error: unknown;
-  /** Set once somebody handles the rejection. */
+  /** Set when the rejection is handled. */
   isHandled = false;
 
   constructor(error: unknown) {
@@ -69,23 +69,23 @@ class Failure {
   }
 }
 
-/** The state of one call, and what its promise is as a source. */
+/** The state of one call: its promise as a source. */
 export class Call<T> implements SourceProtocol<T> {
   /** @internal See `printShortly`. */
   static readonly completed: object = /* @__PURE__ */ defineShortInspect(Call);
-  // Plain fields, and few: one is made for each receive.
+  // Plain fields, and few: one object is created for each receive.
   /** The promise that the method has returned. */
   readonly promise: Promise<T>;
   /** The source from which the call takes. */
   readonly protocol: Takeable<T>;
   /**
-   * Set once while it is not DEFERRED, by the wait or at birth, and once by the poll that takes. While WAITING it may be the mark
-   * that the value will have, for a wait that does not note its end here.
+   * Set once while it is not DEFERRED, by the wait or at creation, and once by the poll that takes. While WAITING it may be the
+   * mark that the value will have, for a wait that does not report its end here.
    */
   answer: T | Failure | typeof PENDING;
-  /** The wait while WAITING; the mark of what was taken while TAKEN; `undefined` once it is DEFERRED. */
+  /** The wait while WAITING; the mark of the taken value while TAKEN; `undefined` once it is DEFERRED. */
   wait: CallWait | number | undefined;
-  /** Made when it is DEFERRED. */
+  /** Created when it is DEFERRED. */
   branch: BranchState<T> | undefined = undefined;
 
   constructor(
@@ -104,30 +104,30 @@ export class Call<T> implements SourceProtocol<T> {
     return true;
   }
 
-  /** Whether the promise has the answer, which comes from there. */
+  /** Whether the promise has the value, which the branch then gets from there. */
   get isFollowing(): boolean {
     return this.branch?.isFollowing === true;
   }
 
-  /** The wait has ended: with a value. */
+  /** Called when the wait ends with a value. */
   settled(value: T, mark = 0): void {
     this.answer = value;
-    // It was DEFERRED inside of the poll that took.
+    // Otherwise it was DEFERRED inside the poll that took.
     if (this.branch === undefined) this.wait = mark;
     else this.#wake(this.branch);
   }
 
-  /** The wait has ended: with an error. */
+  /** Called when the wait ends with an error. */
   failed(error: unknown, mark = 0): void {
     this.settled(new Failure(error) as never, mark);
   }
 
   defer(): void {
     const { wait: waiting, answer, promise } = this;
-    // The failure goes to the branch, and to those who await the promise from now on.
+    // The failure goes to the branch, and to code that awaits the promise from now on.
     const isUnhandled = waiting !== undefined || (answer instanceof Failure && !answer.isHandled);
     if (answer instanceof Failure) answer.isHandled = true;
-    // The platform's `then`: that of a promise which was DEFERRED before polls, and would come here again.
+    // The platform's `then`: that of a promise which was DEFERRED before polls, and would end up here again.
     if (isUnhandled) Promise.prototype.then.call(promise, undefined, ignore);
     if (waiting === undefined) return;
     this.wait = undefined;
@@ -141,7 +141,7 @@ export class Call<T> implements SourceProtocol<T> {
     this.answer = PENDING;
     this.#useDeferredThen();
     if (settling !== undefined) return;
-    // Its value has come, and was noted nowhere, which costs time at each receive. The promise has it.
+    // Its value has arrived, and only the promise has it: recording it here would cost time at each receive.
     branch.isFollowing = true;
     const goesBack = (taken: T | Failure): void => {
       branch.isFollowing = false;
@@ -155,13 +155,13 @@ export class Call<T> implements SourceProtocol<T> {
     );
   }
 
-  /** From now on it takes when it is polled, and when it is awaited. */
+  /** From now on the call takes when it is polled, and when it is awaited. */
   #useDeferredThen(): void {
-    // Not by own properties: one `then` of its own on any promise makes all promises of the process slower.
+    // Not by own properties: one own `then` on any promise makes all promises of the process slower.
     Object.setPrototypeOf(this.promise, deferredPrototype());
   }
 
-  /** Undoes what it took before it was DEFERRED, unless too much has happened since: then promise and branch have it. */
+  /** Undoes what the call took before it was DEFERRED, unless too much has happened since: then promise and branch share it. */
   #putBack(taken: T | Failure, mark: number): boolean {
     const [value, error] = taken instanceof Failure ? [undefined, taken.error] : [taken, undefined];
     if (this.protocol.putBack?.(value, error, mark) !== true) return false;
@@ -194,12 +194,12 @@ export class Call<T> implements SourceProtocol<T> {
     if (branch !== undefined && unparkFrom(branch, waiter) && branch.head === undefined) this.protocol.unpark(branch);
   }
 
-  /** The answer, for who awaits it after it was DEFERRED. */
+  /** The value, for code that awaits the promise after it was DEFERRED. */
   promised(): Promise<T> {
     const branch = this.branch as BranchState<T>;
     if (branch.promise === undefined) {
       const waiting = new Wait<T>(this);
-      // Before it polls, which may ask for it.
+      // Before it polls, which may read it.
       branch.promise = waiting.promise;
       waiting.wake();
     }
@@ -225,22 +225,22 @@ export class Call<T> implements SourceProtocol<T> {
     return value;
   }
 
-  /** Whoever waits for the same call gets the same answer. */
+  /** Wakes the waiters of this call; all get the same value. */
   #wake(branch: BranchState<T>): void {
     this.protocol.unpark(branch);
     wakeAll(branch);
   }
 }
 
-/** What settles a promise that is settled. */
+/** Settles a promise that is settled already. */
 const NO_SETTLING: Settling = { resolve: ignore, reject: ignore };
 
-/** What Node's console.log prints beside the promise: not all that hangs on it. */
+/** Replaces the output of Node's `console.log` for the state of the call, which would print everything it refers to. */
 function defineShortInspect(type: { readonly prototype: object }): object {
   return Object.defineProperty(type.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: () => 'Source' });
 }
 
-/** What few calls need: those who are parked on it, as one waiter of what it takes from. */
+/** The state that few calls need: the waiters parked on the call. It is itself one waiter on the call's source. */
 class BranchState<T> implements WaiterList, Waiter {
   head: WaiterItem | undefined = undefined;
   next: object | undefined = undefined;
@@ -248,9 +248,9 @@ class BranchState<T> implements WaiterList, Waiter {
   owner: object | undefined = undefined;
   /** Settles the promise that the call has returned. */
   readonly settling: Settling;
-  /** For those who await it. */
+  /** The promise for code that awaits it. */
   promise: Promise<T> | undefined = undefined;
-  /** The answer comes from the promise of the call. */
+  /** Set while the value comes from the promise of the call. */
   isFollowing = false;
 
   constructor(settling: Settling) {
@@ -262,12 +262,12 @@ class BranchState<T> implements WaiterList, Waiter {
   }
 }
 
-/** What the promise of a call that was DEFERRED has instead of the platform's `then`; made when first needed. */
+/** The prototype with a `then` of its own, for promises of DEFERRED calls; created when first needed. */
 let deferred: object | undefined;
 
 function deferredPrototype(): object {
   deferred ??= Object.create(Promise.prototype, {
-    // Else `await` would not ask for `then`.
+    // Otherwise `await` would not look up `then`.
     constructor: { value: undefined },
     // biome-ignore lint/suspicious/noThenProperty: it is the prototype of promises
     then: {
@@ -280,16 +280,16 @@ function deferredPrototype(): object {
 }
 
 /**
- * Makes a source of a promise that waits, or that has been fulfilled with `value`. `sourcePromise` is simpler; this one is for a
- * method that makes its own promise.
+ * Makes a promise a source, where the promise is pending or was fulfilled with `value`. Use it in a method that creates its own
+ * promise; otherwise `sourcePromise` is simpler.
  *
  * **Timing.** Synchronous.
  *
  * @param promise the promise that the method returns
  * @param protocol the source from which the method takes
- * @param value the value that was taken; `PENDING` while the promise waits, or the mark that its value will have
- * @param waiting the wait; or, with a value, a mark by which `putBack` knows the value that was taken
- * @returns the state of the call, which learns of the end of the wait
+ * @param value the value that was taken; `PENDING` while the promise is pending, or the mark that its value will have
+ * @param waiting the wait; or, with a value, a mark by which `putBack` identifies the value that was taken
+ * @returns the state of the call, to which the end of the wait is reported
  * @example
  * ```ts
  * const token = new CancellationToken();
@@ -310,12 +310,12 @@ export function asSource<T>(
 }
 
 /**
- * Makes a source of a promise that has been rejected; otherwise as `asSource`.
+ * Makes a rejected promise a source; otherwise as `asSource`.
  *
  * @param promise the promise that the method returns
  * @param protocol the source from which the method takes
  * @param error the error with which the promise was rejected
- * @param mark as of `asSource`
+ * @param mark a mark by which `putBack` identifies the error
  * @returns the promise
  * @example
  * ```ts
@@ -335,17 +335,17 @@ export function asFailingSource<T>(
 }
 
 /**
- * Waits for a source at once, and gives a promise that is a source, too.
+ * Starts waiting for a source, and returns a promise that is also a source.
  *
- * For methods such as `recv()`, which can be awaited and be a branch of `select`. Awaited, it is what `wait` is.
+ * Use it for methods such as `recv()`, which can be awaited and used as a branch of `select`. Awaited, it behaves as `wait`.
  *
- * **Timing.** As `wait`: what is ready is taken synchronously inside the call.
+ * **Timing.** As `wait`: a ready value is taken synchronously inside the call.
  *
- * **Cancel safety.** As a branch it takes nothing until it wins: it leaves the line in which it waits, and `putBack` undoes
- * what it has taken before, at the call or since. A branch that loses can be awaited afterwards, and waits again. Either await it or make it
- * a branch: reactions that were attached before may wait until it is used again.
+ * **Cancel safety.** As a branch it takes nothing until it wins: it leaves the queue, and `putBack` undoes a take that happened
+ * before. A losing branch can be awaited afterwards, and waits again. Either await it or use it as a branch: reactions attached
+ * before may wait until it is used again.
  *
- * @param protocol what to take from. Without `putBack`, a value that was taken before stays with the promise
+ * @param protocol the source to take from. Without `putBack`, a value that was taken before stays with the promise
  * @returns the promise
  * @example
  * ```ts

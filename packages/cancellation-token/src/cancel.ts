@@ -1,6 +1,4 @@
-/**
- * Cancelling: marks everything observed below a token, then notifies. Invariants are cited from the head of tree.ts.
- */
+/** Cancelling: marks every observed token below, then notifies. Invariants are cited from the head of tree.ts. */
 
 import { detach, reserveStack } from '@quiesce/internal';
 import { Registration, unlinkFromParent } from './links.ts';
@@ -24,22 +22,22 @@ import {
 import type { Waiter } from './source.ts';
 import { reportUncaught } from './uncaught.ts';
 
-/** One more at each cancellation that others depend on: so cached negative answers expire all at once; 0: not cached. */
+/** Increased by each cancellation that other tokens depend on, which expires all cached negative results; 0: not cached. */
 export let epoch = 1;
-/** The same for groups: one more at each cancellation that a group depends on. */
+/** The same for groups: increased by each cancellation that a group depends on. */
 export let groupEpoch = 1;
 
-/** The round of asking that is under way (0: none) and the last there was; see group.ts. */
+/** The current round of polling (0: none) and the last one; see group.ts. */
 export const rounds: { now: number; last: number } = { now: 0, last: 0 };
 
-/** An outer `cancel` is notifying, and will also notify whatever becomes due meanwhile. */
+/** Set while an outer `cancel` notifies, which also notifies the items that are queued during that time. */
 let isNotifying = false;
 
 /** Cancels a token that is neither cancelled nor disposed: marks everything below it, then notifies. */
 export function cancelSubtree(node: TreeNode, reason: Reason): void {
-  // It costs as much as all the rest for a token with nothing below it, which needs it least.
+  // A token with nothing below it is skipped: there the reservation would double the cost, and is needed least.
   if (node.flags & OBSERVED && node.flags & (HAS_CHILD | HAS_TRIGGER)) reserveStack();
-  // What was answered in this round may no longer be true.
+  // A negative result of this round may be outdated now.
   if (rounds.now !== 0) rounds.now = ++rounds.last;
   const { flags } = node;
   if (!(node.flags & OBSERVED)) {
@@ -49,12 +47,12 @@ export function cancelSubtree(node: TreeNode, reason: Reason): void {
     if (node.flags & HAS_TRIGGER) dropTrigger(node);
     return;
   }
-  // To leave may call a clock of the user's, which may ask; so what was found before the marking expires behind it.
+  // Unlinking may call a user's clock, which may query tokens. The caches are therefore expired after the marking.
   unlinkFromParent(node);
   try {
     markSubtree(node, reason);
   } catch (error) {
-    // The stack has overflowed all the same. What is left is done where there is room again.
+    // The stack has overflowed in spite of the reservation. A microtask has room to notify the rest.
     queueMicrotask(notifyPending);
     throw error;
   } finally {
@@ -64,13 +62,13 @@ export function cancelSubtree(node: TreeNode, reason: Reason): void {
   notifyPending();
 }
 
-/** What was cached about a token with these flags, and about what depends on it, is true no longer. */
+/** Expires the cached results that depend on a token with these flags. */
 function expireCaches(flags: number): void {
   if (flags & HAS_DEPENDENTS) epoch++;
   if (flags & HAS_GROUP) groupEpoch++;
 }
 
-/** Notifies everything that is due, first come, first served, also what comes in meanwhile. */
+/** Notifies all queued items, first in, first out, including those that are queued during that time. */
 function notifyPending(): void {
   if (isNotifying) return;
   const round = rounds.now;
@@ -95,7 +93,9 @@ function notifyItem(item: Registration | Waiter): void {
   }
 }
 
-/** What is due to be notified, in order; its links are never undefined. One for all: an inner `cancel` joins in. */
+/**
+ * The queued items, in notification order; its links are never undefined. One for all, so that a nested `cancel` appends to it.
+ */
 const queue: Item = /* @__PURE__ */ createQueue();
 function createQueue(): Item {
   const end: Item = { next: undefined, prev: undefined };
@@ -104,18 +104,18 @@ function createQueue(): Item {
   return end;
 }
 
-/** The tokens that were marked and whose origins have yet to be told so. */
+/** Tokens that were marked and whose triggers have yet to be stopped. */
 const markedWithTrigger: TreeNode[] = [];
 
 /**
- * Marks a token and everything observed below it; nothing of the user's runs meanwhile.
+ * Marks a token and everything observed below it; no user code runs during that time.
  *
- * The tokens wait in the queue for their turn to be marked and are replaced by their own lists there, which leaves the
- * callbacks and waiters in the order in which they fire: depth first, those of a token before what is below it.
+ * The tokens wait in the queue to be marked, and each is then replaced by its own list. The callbacks and waiters are thus
+ * queued in notification order: depth first, those of a token before everything below it.
  *
  *     queue:  … ⇄ A ⇄ B      A's list: f, C, g        queue:  … ⇄ f ⇄ g ⇄ C ⇄ B        next to mark: C
  */
-export function markSubtree(root: TreeNode, reason: Reason): void {
+function markSubtree(root: TreeNode, reason: Reason): void {
   const last = queue.prev as Item;
   root.flags |= CANCELLED;
   root.parentOrReason = reason;
@@ -126,24 +126,24 @@ export function markSubtree(root: TreeNode, reason: Reason): void {
   for (let at: Item = root; at !== queue; ) at = markOne(at as TreeNode);
 }
 
-/** Tells those that were marked, when all are: clocks and foreign signals are the user's. */
-export function stopTriggers(): void {
+/** Stops the triggers of the marked tokens, after all are marked: clocks and foreign signals run user code. */
+function stopTriggers(): void {
   for (let node = markedWithTrigger.pop(); node !== undefined; node = markedWithTrigger.pop()) {
     notifyTrigger(node, false);
     dropTrigger(node);
   }
 }
 
-/** Marks one token and puts its list in its place. Returns the first of its children there, else what comes behind. */
+/** Marks one token and puts its list in its place. Returns the first of its children there, else the item after it. */
 function markOne(node: TreeNode): Item {
   const flags = node.flags;
-  // That of the parent, which is marked by now; but for the root, which has it itself.
+  // The parent is already marked, and its reason is passed down; the root has its reason already.
   if (!(flags & CANCELLED))
     node.parentOrReason = reasonFor(node, (node.parentOrReason as TreeNode).parentOrReason as Reason);
   node.flags = (flags & ~OBSERVED) | CANCELLED;
   let first = node.head;
   node.head = undefined;
-  // Nothing is called from here on until the links are in order again.
+  // From here on no function is called until the links are consistent again.
   const last = first?.prev;
   if (flags & HAS_DETAILS) {
     // head ──► details ⇄ first ⇄ … ⇄ last ⇄ (details)   becomes   head ──► details
@@ -173,7 +173,7 @@ function markOne(node: TreeNode): Item {
   return flags & HAS_LISTENER ? moveChildrenLast(first, behind) : first;
 }
 
-/** The same for a ring of both kinds, which stands before `behind`: the children go behind the rest, in their order. */
+/** Moves the children of a list that holds both kinds, and that stands before `behind`, to its end; the order stays. */
 function moveChildrenLast(first: Item, behind: Item): Item {
   const last = behind.prev as Item;
   let firstChild = behind;
@@ -198,13 +198,13 @@ function moveChildrenLast(first: Item, behind: Item): Item {
   }
 }
 
-/** Whether somebody has yet to be notified of a cancellation. */
+/** Whether an item has yet to be notified of a cancellation. */
 export function hasPending(): boolean {
   return queue.next !== queue;
 }
 
-/** Takes out what is due first; `undefined`: nothing is. */
-export function takeNext(): Item | undefined {
+/** Removes and returns the first queued item; `undefined`: the queue is empty. */
+function takeNext(): Item | undefined {
   for (;;) {
     const item = queue.next as Item;
     if (item === queue) return undefined;
@@ -212,7 +212,7 @@ export function takeNext(): Item | undefined {
       detach(item);
       return item;
     }
-    // Left unmarked by a stack that overflowed.
+    // An overflowing stack has left this token unmarked.
     markOne(item);
     stopTriggers();
   }

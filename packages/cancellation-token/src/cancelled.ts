@@ -3,7 +3,7 @@ import { PENDING, type Source, type SourceProtocol, source } from './source.ts';
 import { wait } from './wait.ts';
 
 /**
- * The awaitable side of a token; what `token.cancelled()` returns.
+ * The awaitable side of a token; returned by `token.cancelled()`.
  *
  * @see tokio_util::sync::WaitForCancellationFuture (tokio-util 0.7.19)
  * @example
@@ -33,14 +33,14 @@ export class Cancelled implements PromiseLike<void> {
     this.#protocol = protocol;
   }
 
-  /** Called by `await`; registers one waiter, which stays until the cancellation. Never rejects. */
+  /** Called by `await`. Registers one waiter, which stays until the cancellation. Never rejects. */
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
   then<A = void, B = never>(
     onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     const protocol = this[source];
-    // The reason is for `select`; an `await` gives nothing, as Tokio's does. A promise could not carry every reason.
+    // `select` gets the reason; `await` gets nothing, as in Tokio. A promise could not carry every reason.
     const silent: SourceProtocol<void> = {
       poll: () => (protocol.poll() === PENDING ? PENDING : undefined),
       park: (waiter) => protocol.park(waiter),

@@ -2,12 +2,13 @@ import { checkSlice, consumeBudget } from './budget.ts';
 import { CancellationToken } from './token.ts';
 
 /**
- * A place in a loop that computes where others get their turn, and where it stops when it is cancelled.
+ * Lets the event loop run from CPU-bound code, and throws when the token is cancelled. Call it in each iteration of a computing
+ * loop.
  *
- * **Timing.** Waits for a real turn of the event loop when 10 ms or 1,024 completions have gone by without one, else for a
- * microtask. A deadline is seen although no timer could fire.
+ * **Timing.** Yields to the event loop when 10 ms or 1,024 completions have passed since the last yield, else only to a
+ * microtask. A deadline is detected even though no timer could fire.
  *
- * @param token throws its reason when it is cancelled, before or after the turn; or an `AbortSignal`
+ * @param token throws its reason when it is cancelled, before or after the yield; or an `AbortSignal`
  * @throws the reason, verbatim; TypeError when `token` is neither a token nor a signal
  * @see tokio::task::consume_budget (tokio 1.53), trio.lowlevel.checkpoint
  * @example
@@ -24,8 +25,8 @@ import { CancellationToken } from './token.ts';
 export async function checkpoint(token?: CancellationToken | AbortSignal): Promise<void> {
   const own = token === undefined ? undefined : CancellationToken.from(token, 'checkpoint');
   own?.throwIfCancelled();
-  const turn = consumeBudget() ?? checkSlice();
-  if (turn === undefined) return;
-  await turn;
+  const yielding = consumeBudget() ?? checkSlice();
+  if (yielding === undefined) return;
+  await yielding;
   own?.throwIfCancelled();
 }

@@ -6,35 +6,33 @@ export interface Timer {
 }
 declare const timer: unique symbol;
 
-/** How a timer treats the process. */
+/** Options for `setTimer`. */
 export interface TimerOptions {
-  /** `true`: the process does not end while the timer is set. */
+  /** `true`: the timer keeps the process alive while it is set. */
   readonly ref: boolean;
 }
 
-/**
- * Where time comes from. Everything here that depends on time takes one, so that tests run on a virtual clock.
- */
+/** A source of time. Every API that depends on time takes one, so that tests can run on a virtual clock. */
 export interface Clock {
-  /** Milliseconds on a scale that only goes forward; only differences mean anything. */
+  /** Returns milliseconds on a scale that only increases; only differences are meaningful. */
   now(): number;
-  /** Milliseconds since 1970, as `Date.now()`. */
+  /** Returns milliseconds since 1970, as `Date.now()`. */
   wall(): number;
   /**
    * Calls `fn` once, `ms` milliseconds from now or a little later, never synchronously and never earlier. Fractions count.
    *
-   * @param ms 0 to `Infinity` (never). Above 2^31-1 it waits as long as it says, where the platform's fires at once.
+   * @param ms 0 to `Infinity` (never). Times above 2^31-1 are waited in full, whereas the platform's timers fire immediately.
    * @throws RangeError when `ms` is negative or not a number
    */
   setTimer(ms: number, fn: () => void, options: TimerOptions): Timer;
-  /** Takes a timer back; one that has fired or was taken back is left alone. */
+  /** Clears a timer; does nothing if it has fired or was cleared before. */
   clearTimer(timer: Timer): void;
 }
 
-/** The longest time that the platform's timers can wait; beyond it they fire at once. */
+/** The longest time that the platform's timers can wait; with a longer one they fire immediately. */
 const LONGEST = 2 ** 31 - 1;
 
-/** What we need of the platform: declared here, since neither Node's types nor the DOM's can be counted on. */
+/** The platform functions that are used here, declared because neither Node's types nor those of the DOM can be assumed. */
 interface Host {
   performance: { now(): number };
   setTimeout(fn: () => void, ms: number): { unref?(): void };
@@ -44,7 +42,7 @@ const host = globalThis as unknown as Host;
 
 /** One timer of the system clock. */
 interface SystemTimer extends Timer {
-  /** The platform's timer for the piece that is running; `undefined`: waiting for ever without holding the process. */
+  /** The platform's timer for the current piece; `undefined`: an infinite wait that does not keep the process alive. */
   handle: unknown;
 }
 
@@ -60,17 +58,17 @@ interface SystemTimer extends Timer {
  */
 export const systemClock: Clock = {
   now: () => host.performance.now(),
-  // Read at each call and not bound: test tools replace it.
+  // Looked up at each call, because test tools replace it.
   wall: () => Date.now(),
   setTimer(ms, fn, { ref }) {
     checkTime('setTimer: the time', ms);
     const made = { handle: undefined } as unknown as SystemTimer;
-    const set = host.performance.now();
-    let armed = set;
+    const firstSet = host.performance.now();
+    let lastSet = firstSet;
     const fire = (): void => {
       const now = host.performance.now();
-      const left = remainingTime(set, armed, set + ms, now);
-      armed = now;
+      const left = remainingTime(firstSet, lastSet, firstSet + ms, now);
+      lastSet = now;
       if (left > 0) arm(left);
       else fn();
     };

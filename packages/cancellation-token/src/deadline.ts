@@ -5,39 +5,40 @@ import { attachTrigger, COUNTS_WAITERS, detailsOf, Reason, type TreeNode, type T
 import { isCancelled } from './tree.ts';
 
 /**
- * A moment at which tokens are cancelled. Shared by the token that it was made for and everything below that was born later.
+ * A point in time at which tokens are cancelled. The token that it was created for shares it with all tokens below that are
+ * created later.
  *
  * Invariants
- *  1. `tops` holds the observed tokens that have this deadline and whose parent has not; the timer is set exactly while
- *     there is one, and holds the process exactly while somebody waits for one.
- *  2. All tokens that it cancels get the same reason. A deadline above that is noticed before does not change that.
+ *  1. `#tops` holds the observed tokens that have this deadline and whose parent does not. The timer is set exactly while
+ *     `#tops` is not empty, and keeps the process alive exactly while a waiter waits for one of them.
+ *  2. All tokens that it cancels get the same reason, even if a deadline above is detected earlier.
  */
 class Deadline implements Trigger {
   readonly isInherited = true;
   readonly clock: Clock;
-  /** On the clock's `now()` scale. */
+  /** When it passes, on the clock's `now()` scale. */
   readonly #time: number;
-  /** The same; `-Infinity` once the timer has fired, which may be a little before by that scale. */
+  /** The same; `-Infinity` once the timer has fired, which may be slightly early on that scale. */
   #fireAt: number;
-  /** On the clock's `wall()` scale; that of the other one if that is earlier. */
+  /** When it passes, on the clock's `wall()` scale; the time of another clock's deadline if that is earlier. */
   readonly wall: number;
-  /** Itself, and the earliest deadlines above on other clocks, one for each, which cannot be compared with it. */
+  /** Itself, and the earliest deadline above on each other clock; times of different clocks cannot be compared. */
   readonly all: readonly Deadline[];
-  /** Made together with the deadline, so that its stack shows where that was set. */
+  /** Created together with the deadline, so that its stack shows where the deadline was set. */
   readonly #error: TimeoutError;
-  /** Made when the first token is cancelled by it, and shared by all that are. */
+  /** Created when the first token is cancelled by it, and shared by all that are. */
   #reason: Reason | undefined = undefined;
   readonly #tops: Set<TreeNode> = new Set();
-  /** Those of them for which, or below which, somebody waits. */
+  /** Those tops for which, or below which, a waiter waits. */
   readonly #awaitedTops: Set<TreeNode> = new Set();
-  /** The latest timer, which is set while `#isTimed`: a clock may call anything a timer. */
+  /** The latest timer, which is set while `#hasTimer`: a clock may return any value as a timer. */
   #timer: Timer | undefined = undefined;
   #hasTimer = false;
-  /** Whether the timer that is set holds the process. */
+  /** Whether the current timer keeps the process alive. */
   #isTimerHeld = false;
-  /** Since when there is a timer, if it fired early and is set again. */
+  /** When the timer was first set, if it fired early and is set again. */
   #firstSet: number | undefined = undefined;
-  /** Set while the timer is being changed. */
+  /** Set while the timer is being replaced. */
   #isUpdating = false;
 
   constructor(ms: number, clock: Clock, wall: number, others: readonly Deadline[], error: TimeoutError) {
@@ -49,7 +50,7 @@ class Deadline implements Trigger {
     this.#error = error;
   }
 
-  /** How long until then, in ms; negative: past. */
+  /** The time left, in ms; negative: the deadline has passed. */
   get remaining(): number {
     return this.#fireAt - this.clock.now();
   }
@@ -61,7 +62,7 @@ class Deadline implements Trigger {
 
   earlierReason({ deadline }: Reason): Reason | undefined {
     if (!(deadline instanceof Deadline)) return undefined;
-    // Without asking the clock, which is the user's: what is before a moment that has passed has passed.
+    // Without reading the clock, which runs user code: a deadline before one that has passed has passed, too.
     const isBefore = (own: Deadline): boolean => own.clock === deadline.clock && own.#time < deadline.#time;
     const own = this.all.find(isBefore);
     return own === undefined ? undefined : own.#toReason();
@@ -95,7 +96,7 @@ class Deadline implements Trigger {
     this.#updateTimer();
   }
 
-  /** Sets, takes back or changes the timer (invariant 1), again if that has changed what is wanted: a clock may run anything. */
+  /** Sets, clears or replaces the timer (invariant 1). Repeats if that has changed what is needed: a clock may run any code. */
   #updateTimer(): void {
     if (this.#isUpdating) return;
     this.#isUpdating = true;
@@ -118,7 +119,7 @@ class Deadline implements Trigger {
     if (this.#tops.size === 0) return;
     let isSet = false;
     const now = this.clock.now();
-    // A clock that calls back at once would find the tree half linked.
+    // A clock that calls back synchronously would find the tree half linked.
     const firstSet = this.#firstSet ?? now;
     this.#firstSet = undefined;
     const fire = (): void => (isSet ? this.#onTimer(firstSet, now) : queueMicrotask(fire));
@@ -127,7 +128,7 @@ class Deadline implements Trigger {
     isSet = true;
   }
 
-  /** The timer, which was set first and last at these moments, has fired. */
+  /** Called by the timer, which was set first and last at these times. */
   #onTimer(firstSet: number, lastSet: number): void {
     this.#hasTimer = false;
     if (remainingTime(firstSet, lastSet, this.#fireAt, this.clock.now()) > 0) {
@@ -136,18 +137,18 @@ class Deadline implements Trigger {
       return;
     }
     this.#fireAt = Number.NEGATIVE_INFINITY;
-    // Asking is enough: it is past the deadline.
+    // Reading the state is enough: the deadline has passed.
     for (const top of [...this.#tops]) isCancelled(top);
   }
 }
 
-/** The deadline of a token; `undefined`: none. */
+/** Returns the deadline of a token; `undefined`: none. */
 export function deadlineOf(node: TreeNode): Deadline | undefined {
   const trigger = triggerOf(node);
   return trigger instanceof Deadline ? trigger : undefined;
 }
 
-/** Gives a token that was just made a deadline, unless it has inherited an earlier one of the same clock. */
+/** Gives a new token a deadline, unless it has inherited an earlier one of the same clock. */
 export function setDeadline(node: TreeNode, ms: number, wall: number, clock: Clock, name: string | undefined): void {
   const inherited = deadlineOf(node)?.all ?? [];
   const isLater = inherited.some((other) => other.clock === clock && other.remaining <= ms);

@@ -21,10 +21,10 @@ import {
 import type { Waiter } from './source.ts';
 import { isCancelled } from './tree.ts';
 
-/** Takes a token out of the tree without cancelling it; its waiters and children go to its parent. */
+/** Removes a token from the tree without cancelling it; its waiters and children move to its parent. */
 export function dispose(node: TreeNode): void {
   if (node.flags & DISPOSED) return;
-  // Settles the state before it is frozen.
+  // Resolves the state before it is frozen.
   isCancelled(node);
   const flags = node.flags;
   node.flags = (flags | DISPOSED) & ~(OBSERVED | HAS_CHILD | HAS_LISTENER);
@@ -44,7 +44,7 @@ export function dispose(node: TreeNode): void {
   if (parent !== undefined && hasEmptyList(parent)) becomeUnobserved(parent);
 }
 
-/** Moves what is in the list of a disposed token to its parent, but for what was registered on the token itself. */
+/** Moves the list of a disposed token to its parent, except the callbacks. */
 function moveList(node: TreeNode, parent: TreeNode | undefined): void {
   const details = detailsOf(node);
   if (details !== undefined) remove(node, details);
@@ -59,7 +59,7 @@ function moveList(node: TreeNode, parent: TreeNode | undefined): void {
   if (details !== undefined) append<Item>(node, details);
 }
 
-/** A linked child goes to the parent of its parent; a deadline that it had in common with that is now its own. */
+/** Moves a linked child to its grandparent. A deadline that it shared with its parent is now its own. */
 function moveChild(child: TreeNode, parent: TreeNode | undefined): void {
   child.parentOrReason = parent;
   if (parent !== undefined) {
@@ -70,7 +70,7 @@ function moveChild(child: TreeNode, parent: TreeNode | undefined): void {
   if (child.flags & HAS_TRIGGER) notifyTrigger(child, true);
 }
 
-/** What was registered on the token itself ends with it; who waits goes on waiting for its parent. */
+/** Drops a callback; moves a waiter, which then waits for the parent. */
 function moveListener(item: Registration | Waiter, parent: TreeNode | undefined): void {
   item.owner = undefined;
   if (item instanceof Registration) item.drop();

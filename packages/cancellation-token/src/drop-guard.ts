@@ -1,7 +1,7 @@
 import { defineHandle } from '@quiesce/internal';
 
 /**
- * Cancels its token when it is disposed: whatever happens in a block, the work that it started is told to stop.
+ * Cancels its token when it is disposed, so that work started in a block stops whether the block returns or throws.
  *
  * @see tokio_util::sync::DropGuard (tokio-util 0.7.19)
  * @example
@@ -25,7 +25,7 @@ export class DropGuard<T extends { cancel(): boolean }> implements Disposable {
   readonly token: T;
   /** Cleared by `disarm` and by `dispose`. */
   #armed = true;
-  /** The same as `dispose`. */
+  /** Does the same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
@@ -33,7 +33,7 @@ export class DropGuard<T extends { cancel(): boolean }> implements Disposable {
     this.token = token;
   }
 
-  /** Makes the guard harmless and gives the token back. Idempotent. */
+  /** Deactivates the guard and returns the token. Idempotent. */
   disarm(): T {
     this.#armed = false;
     return this.token;

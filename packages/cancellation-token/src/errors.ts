@@ -1,13 +1,13 @@
 import { isNamed, nameError } from '@quiesce/internal';
 
-/** Where a cancellation came from. */
+/** The origin of a cancellation. */
 export type CancelledSource = 'explicit' | 'signal' | 'sibling' | 'scope' | 'select' | 'shutdown';
 
 /**
- * The default reason of a cancellation: nobody gave another.
+ * The default reason of a cancellation, used when `cancel` is called without a reason.
  *
- * It carries the platform's name and code, so that code written for `AbortSignal` treats it as an abort. A subclass counts as
- * a cancellation while its `name` stays `AbortError`. A subclass with a `name` of its own is a failure when work throws it.
+ * It has the platform's name and code, so that code written for `AbortSignal` treats it as an abort. A subclass counts as a
+ * cancellation while its `name` is `AbortError`. When work throws a subclass with a `name` of its own, that is a failure.
  *
  * @see the platform's `DOMException` named `AbortError`
  * @example
@@ -34,9 +34,9 @@ export class CancelledError extends Error {
 }
 
 /**
- * A deadline has passed.
+ * The reason of a deadline that has passed.
  *
- * It carries the platform's name for it, as the reason of `AbortSignal.timeout` does.
+ * It has the platform's name for a timeout, as the reason of `AbortSignal.timeout` has.
  *
  * @see tokio::time::error::Elapsed (tokio 1.53)
  * @example
@@ -48,11 +48,11 @@ export class CancelledError extends Error {
 export class TimeoutError extends Error {
   /** @internal See `nameError`. */
   static readonly completed: object = /* @__PURE__ */ nameError(TimeoutError, 'TimeoutError');
-  /** Always `TimeoutError`, the platform's name for it. */
+  /** Always `TimeoutError`, the platform's name for a timeout. */
   declare readonly name: 'TimeoutError';
   /** Always `ETIMEDOUT`. */
   readonly code = 'ETIMEDOUT' as const;
-  /** How long was waited, in milliseconds. */
+  /** The length of the timeout, in milliseconds. */
   readonly ms: number;
 
   constructor(ms: number, message = `Timed out after ${ms} ms`, options?: ErrorOptions) {
@@ -62,7 +62,7 @@ export class TimeoutError extends Error {
 }
 
 /**
- * The other side is gone for good: a channel whose senders were closed and that has been drained, a scope that ended.
+ * Thrown when the other side is permanently gone: a drained channel whose senders were closed, a scope that has ended.
  *
  * @example
  * ```ts
@@ -107,8 +107,8 @@ export function isClosedError(error: unknown): error is ClosedError {
 }
 
 /**
- * Whether `error` is a {@link TimeoutError} of this or of another copy of this package. That of `AbortSignal.timeout` is the
- * platform's, and is none.
+ * Whether `error` is a {@link TimeoutError} of this or of another copy of this package. The error of `AbortSignal.timeout`
+ * belongs to the platform and does not count.
  * @example
  * ```ts
  * const late = await timeout(1, new Promise(() => {})).catch((error) => error);
@@ -120,8 +120,8 @@ export function isTimeoutError(error: unknown): error is TimeoutError {
 }
 
 /**
- * Whether `error` is a {@link CancelledError}, the platform's `AbortError`, or the `CanceledError` of axios. By its name alone:
- * a subclass with a name of its own is an error of its own.
+ * Whether `error` is a {@link CancelledError}, the platform's `AbortError`, or the `CanceledError` of axios. Only its name
+ * counts: a subclass with a name of its own does not.
  */
 export function isAbort(error: unknown): boolean {
   const name = nameOf(error);
@@ -131,7 +131,7 @@ export function isAbort(error: unknown): boolean {
 /**
  * Whether work that failed with `error` obeyed a token that was cancelled with `reason`.
  *
- * An error that has the reason as its `cause` is a failure: "rollback failed", with what was caught when it began.
+ * An error that has the reason as its `cause` is a failure, such as "rollback failed" with the caught reason.
  */
 export function isCausedBy(error: unknown, reason: unknown): boolean {
   return Object.is(reason, error) || isAbort(error);
@@ -146,7 +146,7 @@ function nameOf(error: unknown): unknown {
   }
 }
 
-/** Which token an error is about. */
+/** Names the token of an error; empty for a token without a name. */
 export function ofToken(name: string | undefined): string {
   return name === undefined ? '' : ` (token ${JSON.stringify(name)})`;
 }

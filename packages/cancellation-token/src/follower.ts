@@ -3,13 +3,13 @@ import { listenToAbort } from './abort-event.ts';
 import { attachTrigger, Reason, type TreeNode, type Trigger } from './node.ts';
 import { isCancelled } from './tree.ts';
 
-/** The token of each native signal that a token has made. */
+/** The token of each native signal that was created by a token. */
 export const tokenOfSignal: WeakMap<AbortSignal, TreeNode> = new WeakMap();
 
-/** The hidden root that follows each foreign signal: one for each, shared by all that follow it. */
+/** The hidden root that follows each foreign signal, shared by all tokens that follow the signal. */
 const rootOfSignal: WeakMap<AbortSignal, TreeNode> = new WeakMap();
 
-/** The root that follows `signal`. Nobody but its children ever sees it, so nobody can cancel or dispose it. */
+/** Returns the root that follows `signal`. It is never exposed, so no other code can cancel or dispose it. */
 export function followerOf<T extends TreeNode>(signal: AbortSignal, make: () => T): T {
   let root = rootOfSignal.get(signal) as T | undefined;
   if (root === undefined) {
@@ -20,7 +20,7 @@ export function followerOf<T extends TreeNode>(signal: AbortSignal, make: () => 
   return root;
 }
 
-/** Whether `value` behaves as an `AbortSignal`, of whichever realm or library. */
+/** Whether `value` behaves as an `AbortSignal`, of any realm or library. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false;
   const signal = value as Partial<AbortSignal>;
@@ -31,7 +31,7 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
   );
 }
 
-/** What was passed instead, and what to pass. */
+/** Names a refused value, and what to pass instead. */
 export function describeRefused(value: unknown): string {
   if (typeof value === 'object' && value !== null && 'flags' in value && 'head' in value) {
     return 'a copy of a token, as postMessage and structuredClone make it; a token serves one thread: post a message';
@@ -43,16 +43,16 @@ export function describeRefused(value: unknown): string {
 }
 
 /**
- * One listener on one foreign signal, there only while the root is observed. A class, since a record with functions could
- * not be cloned, and cloning a token must fail at its use and not before.
+ * One listener on one foreign signal, which is there only while the root is observed. A class, because a record with functions
+ * could not be cloned: cloning a token must fail when the clone is used, not before.
  */
 class SignalTrigger implements Trigger {
   readonly isInherited = false;
   readonly #root: TreeNode;
   readonly #signal: AbortSignal;
-  /** Listens no longer; `undefined`: it does not listen. */
+  /** Removes the listener; `undefined` while it does not listen. */
   #removeListener: (() => void) | undefined = undefined;
-  /** The listener: a function, which every kind of signal takes. */
+  /** The listener: a function, because every kind of signal accepts one. */
   readonly #onAbort = (): void => void isCancelled(this.#root);
 
   constructor(root: TreeNode, signal: AbortSignal) {
@@ -65,7 +65,7 @@ class SignalTrigger implements Trigger {
       this.#removeListener?.();
       this.#removeListener = undefined;
     } else if (!this.#signal.aborted) this.#removeListener = listenToAbort(this.#signal, this.#onAbort);
-    // Between the asking and now: it will not say so again. To be told so is the last that happens to a root when linked.
+    // Aborted between the poll and now: the event will not fire again. This call is the last step of linking a root.
     else this.#onAbort();
   }
 

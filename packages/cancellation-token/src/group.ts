@@ -16,38 +16,39 @@ import { guarded } from './uncaught.ts';
 /**
  * Several tokens that together cancel one: `any` with the first, `all` with the last of them.
  *
- * Groups of groups may be nested as deep and as widely shared as anybody likes: neither asking nor listening recurses.
+ * Groups of groups may be nested to any depth and shared at will: neither polling nor listening recurses.
  *
  * Invariants
- *  1. Within one round of asking a group answers "no" once. A round ends when callbacks of the user's run.
- *  2. Before a group is asked, all unobserved groups that its sources depend on have answered in the same round.
- *  3. What a group should do (listen, hold) is said at once and done by the outermost that is at it, before that returns.
+ *  1. Within one round of polling a group resolves to "not cancelled" at most once. A round ends when user callbacks run.
+ *  2. Before a group is polled, all unobserved groups that its sources depend on have been polled in the same round.
+ *  3. Changes of what a group should do (listen, keep alive) are recorded immediately. The outermost call applies them all
+ *     before it returns.
  *
- * Guarantee not given: when nobody observes, a foreign signal counts as aborted from when it was noticed, since it does
- * not say when it was.
+ * Guarantee not given: for an unobserved group, a foreign signal counts as aborted from when that was detected, since a signal
+ * does not tell when it was aborted.
  */
 export class Group implements Trigger, Listener {
   readonly isInherited = false;
   readonly #root: TreeNode;
   readonly #sources: readonly TreeNode[];
   readonly #isAll: boolean;
-  /** Whether all that it depends on is told to it by cancellations: no deadline and no foreign signal is among it. */
+  /** Whether cancellations notify it of everything it depends on: no deadline and no foreign signal is among that. */
   readonly #isPlain: boolean;
-  /** The round in which it answered "no" last (invariant 1). */
+  /** The last round in which it was not cancelled (invariant 1). */
   #notCancelledRound = 0;
-  /** The epoch in which it did; a plain one need not be asked again in the same. */
+  /** The group epoch of that round; a plain group need not be polled again in the same epoch. */
   #epoch = 0;
-  /** `all`: how many of the sources, from the first on, are known to be cancelled. */
+  /** `all`: the number of sources, from the first on, that are known to be cancelled. */
   #cancelledCount = 0;
-  /** Whether it should listen; set by the tree. */
+  /** Whether the root is observed, so that the group should listen; set by the tree. */
   #isObserved = false;
-  /** Whether somebody waits for the root; set by the tree. */
+  /** Whether a waiter waits for the root; set by the tree. */
   #isAwaited = false;
   /** The callbacks on the sources while it listens. */
   #registrations: Registration[] | undefined = undefined;
-  /** `all`, while it listens: how many of the sources have yet to be cancelled. */
+  /** While it listens: the number of sources that are not cancelled yet. */
   #pendingCount = 0;
-  /** Whether the sources are told that somebody waits. */
+  /** Whether the sources count this group as a waiter. */
   #holdsSources = false;
 
   constructor(root: TreeNode, sources: readonly TreeNode[], isAll: boolean) {
@@ -65,13 +66,13 @@ export class Group implements Trigger, Listener {
     scheduleUpdate(this);
   }
 
-  /** Somebody waits for the root: then a deadline of a source must not let the process end before. */
+  /** A waiter on the root also keeps a source's deadline alive. */
   setAwaited(_node: TreeNode, on: boolean): void {
     this.#isAwaited = on;
     scheduleUpdate(this);
   }
 
-  /** Does what was said (invariant 3). */
+  /** Applies the recorded changes (invariant 3). */
   update(): void {
     const isOn = this.#registrations !== undefined;
     if (this.#isObserved !== isOn) isOn ? this.#stopListening() : this.#startListening();
@@ -88,14 +89,14 @@ export class Group implements Trigger, Listener {
     for (const source of this.#sources) {
       // A deadline may have passed just now: then callbacks run here.
       if (isCancelled(source)) this.#pendingCount--;
-      // A disposed source is frozen: it will never say anything again.
+      // A disposed source is frozen and never notifies.
       else if (!(source.flags & DISPOSED)) {
         const registration = new Registration(this);
         registrations.push(registration);
         observe(source, registration);
       }
     }
-    // Between the asking and now. To be told so is the last that happens to a root when it is linked.
+    // A source may have been cancelled since it was polled. This call is the last step of linking a root.
     this.#resolveRoot();
   }
 
@@ -104,7 +105,7 @@ export class Group implements Trigger, Listener {
     this.#resolveRoot();
   }
 
-  /** Of those that listen: enough of the sources are cancelled. */
+  /** While listening: cancels the root if enough of the sources are cancelled. */
   #resolveRoot(): void {
     if (this.#isDecided()) isCancelled(this.#root);
   }
@@ -123,7 +124,7 @@ export class Group implements Trigger, Listener {
     return inRound(() => (this.#isKnownNotCancelled() ? undefined : this.#pollDependencies()));
   }
 
-  /** Asks first whom it depends on, those on whom they depend before them, and so on; then itself (invariant 2). */
+  /** Polls the groups it depends on before itself, each after its own dependencies (invariant 2). */
   #pollDependencies(): Reason | undefined {
     const stack: Group[] = [this];
     for (;;) {
@@ -131,7 +132,7 @@ export class Group implements Trigger, Listener {
       if (!at.#isResolved() && !at.#canPoll(stack)) continue;
       if (at === this) return at.#pollSources();
       stack.pop();
-      // If it is cancelled now, it has to know before those that depend on it ask.
+      // If it is cancelled now, its state must be set before its dependents poll it.
       isCancelled(at.#root);
     }
   }
@@ -139,18 +140,18 @@ export class Group implements Trigger, Listener {
   #isKnownNotCancelled(): boolean {
     if (this.#isPlain) {
       if (this.#epoch === groupEpoch) return true;
-      // One that listens is told by its sources, once all that is due has been notified.
+      // A listening group is notified by its sources, once the notification queue is empty.
       if (this.#registrations !== undefined && !this.#isDecided() && !hasPending()) return true;
     }
     return rounds.now !== 0 && this.#notCancelledRound === rounds.now;
   }
 
-  /** Whether it need not be asked: it is cancelled, or has answered. */
+  /** Whether polling is unnecessary: it is cancelled, or known not to be. */
   #isResolved(): boolean {
     return (this.#root.flags & CANCELLED) !== 0 || this.#isKnownNotCancelled();
   }
 
-  /** Whether it can answer at once; else it puts the groups that have to answer before on the stack. */
+  /** Whether it can be polled now; otherwise the groups that must be polled before are pushed on the stack. */
   #canPoll(stack: Group[]): boolean {
     const length = stack.length;
     for (let i = this.#cancelledCount; i < this.#sources.length; i++) {
@@ -166,7 +167,7 @@ export class Group implements Trigger, Listener {
     return stack.length === length;
   }
 
-  /** Asks the sources. */
+  /** Polls the sources. */
   #pollSources(): Reason | undefined {
     const cancelled =
       this.#isAll && this.#cancelledCount < this.#sources.length ? [] : this.#sources.filter(isCancelled);
@@ -181,7 +182,7 @@ export class Group implements Trigger, Listener {
   }
 }
 
-/** Marks a source and what is above it, but for what was marked together with another source. */
+/** Flags a source and its ancestors, up to those that were flagged with another source. */
 function markGrouped(source: TreeNode): void {
   for (
     let at: TreeNode | undefined = source;
@@ -193,7 +194,7 @@ function markGrouped(source: TreeNode): void {
   }
 }
 
-/** Whether all that `source` depends on beside its parents' own cancellation, from itself upwards, passes the test. */
+/** Whether all triggers that `source` depends on, from itself upwards, pass the test. */
 function everyTrigger(source: TreeNode, test: (trigger: Trigger) => boolean): boolean {
   for (let at: TreeNode | undefined = source; at !== undefined; at = at.parentOrReason as TreeNode | undefined) {
     if (at.flags & CANCELLED) break;
@@ -204,7 +205,7 @@ function everyTrigger(source: TreeNode, test: (trigger: Trigger) => boolean): bo
   return true;
 }
 
-/** The groups that have something to do (invariant 3). */
+/** The groups with recorded changes (invariant 3). */
 const updateQueue: Group[] = [];
 
 function scheduleUpdate(group: Group): void {
@@ -219,7 +220,7 @@ function scheduleUpdate(group: Group): void {
   }
 }
 
-/** Runs something in the round that is under way, or in a new one. */
+/** Runs `act` in the current round, or in a new one. */
 function inRound<T>(act: () => T): T {
   if (rounds.now !== 0) return act();
   rounds.now = ++rounds.last;

@@ -1,9 +1,9 @@
 import { activity, isYielding } from './budget.ts';
 
-/** What endless work may take: 10,000 turns of ready values, or 1,000 macrotasks of nothing but `setImmediate`. */
+/** Limits for endless work: 10,000 yields of ready values, or 1,000 macrotasks with nothing but `setImmediate`. */
 const PATIENCE = 10_000;
 const IMMEDIATE = 10;
-/** How many macrotasks in a row must go by without anything having run: some kinds of work cannot be seen. */
+/** How many macrotasks in a row must pass in which nothing ran: some kinds of work cannot be seen. */
 const QUIET = 3;
 
 interface Host {
@@ -12,16 +12,15 @@ interface Host {
   process?: { getActiveResourcesInfo?(): string[] };
 }
 
-/** Read when the module is loaded: a test may replace them by fakes, which only it moves on. */
+/** Read when the module is loaded: a test may replace them by fakes, which only the test advances. */
 const { setImmediate, setTimeout, process } = globalThis as unknown as Host;
 
-/** How many waits below are between two macrotasks. */
+/** The number of waits below that are between two macrotasks. */
 let ownMacrotasks = 0;
 
 /**
- * Waits until nothing runs that needs no time to pass: promises to their ends, ready values, turns of the event loop that
- * loops take, and other callbacks of `setImmediate`. Work that never ends, such as a heartbeat, is waited for in vain for
- * some time only.
+ * Waits until all work that needs no time has finished: promise chains, ready values, yields of loops, and other callbacks of
+ * `setImmediate`. For endless work, such as a heartbeat, the wait is limited.
  */
 export async function idle(): Promise<void> {
   let patience = PATIENCE;
@@ -37,7 +36,7 @@ export async function idle(): Promise<void> {
   }
 }
 
-/** Whether somebody else's `setImmediate` has yet to run, where the platform says so. */
+/** Whether a `setImmediate` callback of other code has yet to run, where the platform tells. */
 function hasImmediates(): boolean {
   try {
     const resources = process?.getActiveResourcesInfo?.() ?? [];

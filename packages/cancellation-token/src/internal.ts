@@ -1,4 +1,4 @@
-// Code that the packages of Quiesce share. It is no public API: within 0.x, names are only added.
+// Code that the packages of Quiesce share. It is not public API: within 0.x, names are only added.
 export {
   append,
   type Chain,

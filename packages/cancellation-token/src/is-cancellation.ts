@@ -2,12 +2,13 @@ import { isAbort, isCausedBy } from './errors.ts';
 import { CancellationToken } from './token.ts';
 
 /**
- * Whether an error says "cancelled" rather than "failed".
+ * Whether an error means "cancelled" rather than "failed".
  *
- * True for a {@link CancelledError} (of any copy of this package), for the platform's `AbortError` (of any realm), for
- * axios' `CanceledError`, each by its `name`, and with `token` for that token's reason, whatever it is: a deadline's `TimeoutError`, a string.
+ * True for a {@link CancelledError} (of any copy of this package), for the platform's `AbortError` (of any realm), and for
+ * axios' `CanceledError`, each by its `name`. With `token` also true for that token's reason, of any type: a deadline's
+ * `TimeoutError`, a string.
  *
- * **Timing.** Synchronous. Never throws because of what `error` is.
+ * **Timing.** Synchronous. Never throws because of the value of `error`.
  *
  * @param error anything that was caught
  * @param token the token (or signal) whose reason counts as well
@@ -27,11 +28,11 @@ export function isCancellation(error: unknown, token?: CancellationToken | Abort
 }
 
 /**
- * Whether a rejection of work that was given `token` says that the work obeyed it, and is no failure.
+ * Whether a rejection of work that was given `token` means that the work obeyed the token, rather than failed.
  *
- * True only if the token is cancelled, and the error is its reason or satisfies {@link isCancellation}. An `AbortError`
- * of work whose token was not cancelled is a failure. An error of your own is a failure, also with the reason as its
- * `cause`: a cleanup that fails after a cancellation must not be lost.
+ * True only if the token is cancelled, and the error is its reason or satisfies {@link isCancellation}. An `AbortError` of work
+ * whose token was not cancelled is a failure. An error of your own is a failure, even with the reason as its `cause`: a cleanup
+ * that fails after a cancellation must not be lost.
  *
  * **Timing.** Synchronous.
  *

@@ -1,6 +1,6 @@
 /**
- * What hangs on a token and links it with those above: callbacks, waiters, observed children, and who holds the process.
- * Invariants are cited from the head of tree.ts.
+ * Callbacks, waiters and observed children of a token, and how they link it with its ancestors. Invariants are cited from the
+ * head of tree.ts.
  */
 
 import { defineDispose, defineInspect, detach, misused, remove, reserveStack } from '@quiesce/internal';
@@ -26,9 +26,9 @@ import {
 import type { Waiter } from './source.ts';
 import { guarded } from './uncaught.ts';
 
-/** Puts a callback or waiter into the list of a token that is neither cancelled nor disposed. */
+/** Adds a callback or waiter to a token that is neither cancelled nor disposed. */
 export function observe(node: TreeNode, item: Registration | Waiter): void {
-  // Groups and deadlines are told, which takes many calls.
+  // Notifying groups and deadlines takes many nested calls.
   if (!(node.flags & OBSERVED) && node.flags & (HAS_TRIGGER | BELOW_TRIGGER)) reserveStack();
   item.owner = node;
   addItem(node, item as Item);
@@ -37,7 +37,7 @@ export function observe(node: TreeNode, item: Registration | Waiter): void {
   if (node.flags & COUNTS_WAITERS && !(item instanceof Registration)) addWaiterRef(node, 1);
 }
 
-/** Takes a callback or waiter out again, before its token was cancelled or while it is still due (invariant 6). */
+/** Removes a callback or waiter, before its token was cancelled or while it is queued for notification (invariant 6). */
 export function unobserve(item: Registration | Waiter): void {
   const node = item.owner as TreeNode;
   item.owner = undefined;
@@ -45,13 +45,13 @@ export function unobserve(item: Registration | Waiter): void {
     detach(item as Item);
     return;
   }
-  // First: what follows calls the clock, which may run anything, a cancellation too.
+  // First, because the following calls reach the clock, which may run any code, including a cancellation.
   remove(node, item as Item);
   if (node.flags & COUNTS_WAITERS && !(item instanceof Registration)) addWaiterRef(node, -1);
   if ((node.flags & (OBSERVED | CANCELLED)) === OBSERVED && hasEmptyList(node)) becomeUnobserved(node);
 }
 
-/** Links an unobserved token with all that is above it (invariant 1). */
+/** Links an unobserved token with all its ancestors (invariant 1). */
 function becomeObserved(node: TreeNode): void {
   let at = node;
   for (;;) {
@@ -66,7 +66,7 @@ function becomeObserved(node: TreeNode): void {
   }
 }
 
-/** Unlinks a token whose list has run empty, and the ancestors that it alone had kept observed. */
+/** Unlinks a token whose list has become empty, and the ancestors that only this token kept observed. */
 export function becomeUnobserved(node: TreeNode): void {
   let at = node;
   for (;;) {
@@ -80,13 +80,13 @@ export function becomeUnobserved(node: TreeNode): void {
   }
 }
 
-/** Whether nothing but the details is in the list. */
+/** Whether the list holds nothing but the details. */
 export function hasEmptyList(node: TreeNode): boolean {
   const head = node.head;
   return head === undefined || (head.next === head && (node.flags & HAS_DETAILS) !== 0);
 }
 
-/** Takes a linked token out of its parent's list; its own list stays as it is. */
+/** Removes a linked token from its parent's list; its own list is unchanged. */
 export function unlinkFromParent(node: TreeNode): void {
   const parent = node.parentOrReason as TreeNode | undefined;
   if (parent === undefined) return;
@@ -95,7 +95,7 @@ export function unlinkFromParent(node: TreeNode): void {
   if (hasEmptyList(parent)) becomeUnobserved(parent);
 }
 
-/** Counts a waiter in or out, here and as far up as that makes a difference (invariant 7). */
+/** Counts a waiter in or out, here and on each ancestor for which the count leaves zero or returns to it (invariant 7). */
 export function addWaiterRef(node: TreeNode, change: 1 | -1): void {
   for (let at: TreeNode | undefined = node; at !== undefined; at = at.parentOrReason as TreeNode | undefined) {
     if ((at.flags & (COUNTS_WAITERS | CANCELLED | DISPOSED)) !== COUNTS_WAITERS) return;
@@ -104,7 +104,7 @@ export function addWaiterRef(node: TreeNode, change: 1 | -1): void {
     details.waiterRefs += change;
     if (before > 0 === details.waiterRefs > 0) return;
     const holder = at;
-    // As in `tell`.
+    // As in `notifyTrigger`.
     guarded(() => details.trigger?.setAwaited(holder, change > 0));
   }
 }
@@ -113,13 +113,13 @@ export function hasWaiterRef(node: TreeNode): boolean {
   return (node.flags & COUNTS_WAITERS) !== 0 && (detailsOf(node)?.waiterRefs ?? 0) > 0;
 }
 
-/** Something of ours that hears of a cancellation in its turn, whatever was disposed before: a signal, a group. */
+/** Internal listener, such as a signal or a group: notified in registration order, even if its token was disposed before. */
 export interface Listener {
   onCancel(reason: Reason): void;
 }
 
 /**
- * A callback that waits for a token's cancellation; what `onCancelled` returns.
+ * A registered cancellation callback; returned by `onCancelled`.
  *
  * @example
  * ```ts
@@ -140,11 +140,11 @@ export class Registration implements Disposable {
   next: Item | undefined = undefined;
   /** @internal */
   prev: Item | undefined = undefined;
-  /** @internal The token; `undefined`: it has run, or can no longer run. */
+  /** @internal The token; `undefined`: the callback has run, or can no longer run. */
   owner: object | undefined = undefined;
-  /** Dropped together with `owner`, or a kept registration would keep what the callback refers to. */
+  /** Dropped together with `owner`, because a kept registration would retain the callback's closure. */
   #fn: ((reason: unknown) => void) | Listener | undefined;
-  /** The same as `unregister`. */
+  /** Does the same as `unregister`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
@@ -153,9 +153,9 @@ export class Registration implements Disposable {
   }
 
   /**
-   * Takes the callback back. Synchronous, O(1), idempotent.
+   * Removes the callback. Synchronous, O(1), idempotent.
    *
-   * @returns whether this prevented the call: `false` when it has run, is running, or had been taken back before
+   * @returns whether this prevented the call: `false` when the callback has run, is running, or was removed before
    * @throws TypeError when it is called without its registration
    */
   unregister(): boolean {
@@ -165,7 +165,7 @@ export class Registration implements Disposable {
       throw misused(Registration.prototype, 'registration', 'unregister', this);
     }
     if (this.owner === undefined) return false;
-    // One that is due, on a token that was disposed meanwhile, would not have been called.
+    // A queued callback of a token that has been disposed would not have run.
     const wouldRun = !((this.owner as TreeNode).flags & DISPOSED);
     unobserve(this);
     return wouldRun;
@@ -176,7 +176,7 @@ export class Registration implements Disposable {
     this.#fn = undefined;
   }
 
-  /** @internal Runs it, unless it is the user's and its token was disposed before its turn. May throw. */
+  /** @internal Runs the callback. A user's callback is skipped when its token was disposed before. May throw. */
   fire(node: TreeNode): void {
     const fn = this.#fn;
     const reason = node.parentOrReason as Reason;

@@ -18,21 +18,21 @@ import { afterYield, wait } from './wait.ts';
 
 type Work = PromiseLike<unknown> | ((token: CancellationToken) => unknown);
 
-/** The machine of `token.runUntilCancelled`, on promises. */
+/** Implements `token.runUntilCancelled`, on promises. */
 export async function runUntilCancelled(token: CancellationToken, work: Work): Promise<UntilCancelled<unknown>> {
-  // `rx.recv()` and `lock.acquire()` take nothing when the token wins. The value of `cancelled()` is another as a source.
+  // `rx.recv()` and `lock.acquire()` take nothing when the token wins. `cancelled()` has another value as a source.
   if (isSource(work) && !(work instanceof Cancelled)) {
     return wait({ [source]: new UntilCancelledSource(token[source], protocolOf(work, 'runUntilCancelled')) });
   }
   const isPromised = isThenable(work);
   checkKind(isPromised || typeof work === 'function', 'runUntilCancelled', 'a promise or a function', work);
-  // The token's protocol and not its state: a disposed one shares the fate of its parent.
+  // The token's protocol and not its state: a disposed token shares the state of its parent.
   const reason = token[source].poll();
   if (reason !== PENDING) {
-    // A promise has been started by others, and its rejection is handled; a thenable may start only when asked.
+    // A promise has started already, and its rejection is handled. A thenable may start only when `then` is called.
     if (isPromise(work)) watchPromise(work);
-    const turn = consumeBudget();
-    if (turn !== undefined) await turn;
+    const yielding = consumeBudget();
+    if (yielding !== undefined) await yielding;
     return { cancelled: true, reason };
   }
   if (isPromised) return race(token[source], work);
@@ -44,22 +44,22 @@ export async function runUntilCancelled(token: CancellationToken, work: Work): P
     return { cancelled: true, reason: own.reason };
   } finally {
     own.dispose();
-    // Work that computes, in a loop, must not starve the event loop.
-    const turn = consumeSlice();
-    if (turn !== undefined) await turn;
+    // CPU-bound work in a loop must not starve the event loop.
+    const yielding = consumeSlice();
+    if (yielding !== undefined) await yielding;
   }
 }
 
 /**
- * A race of one waiter on each: each is unparked when the other one wins, so that neither a token nor a promise that lives
- * long keeps anything.
+ * Races the token against the work, with one waiter on each. The loser's waiter is unparked, so that a long-lived token or
+ * promise retains nothing.
  */
 function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promise<UntilCancelled<unknown>> {
   return new Promise((resolve, reject) => {
     const promise = recallPromise(work) ?? new PromiseSource(work);
     const workSettled = (): void => {
       token.unpark(onToken);
-      // What has made the promise may compute, too.
+      // The work behind the promise may be CPU-bound, too.
       try {
         const value = promise.poll();
         afterYield(() => resolve({ cancelled: false, value }), consumeSlice());
@@ -78,7 +78,7 @@ function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promi
       rememberPromise(work, promise);
       afterYield(() => resolve({ cancelled: true, reason }));
     };
-    // Behind the reaction of work that settles later in the same synchronous run, which is queued one microtask after ours.
+    // Two microtasks later, because the reaction of work that settles in the same synchronous run is queued after this one.
     const wake = (): void => void Promise.resolve().then(ignore).then(decide);
     const onToken = waiter(wake);
     const onWork = waiter(workSettled);
@@ -88,7 +88,7 @@ function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promi
     }
     promise.park(onWork);
     token.park(onToken);
-    // Parking may run anything, a cancellation too: see the head of source.ts.
+    // Parking may run any code, including a cancellation: see the head of source.ts.
     if (token.poll() !== PENDING) wake();
   });
 }

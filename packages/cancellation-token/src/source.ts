@@ -1,16 +1,16 @@
 /**
- * The source protocol: how something is waited for. The invariants hold for every wait, and for every source that is made of others.
+ * The source protocol: how to wait for something. The invariants hold for every wait, and for every source that combines
+ * others.
  *
  * Invariants
- *  1. A call of a source, a signal or a clock may run anything: callbacks, sends, cancellations, time. It may even wake
- *     the waiter that is being parked. So nothing that was polled before is still known after it.
- *  2. A wait polls, parks, and polls once more. What became ready before the waiter had its place wakes nobody.
- *  3. Polls of one wait do not nest, since each could take a value. A wake-up inside of a poll or a park asks for another
- *     round.
- *  4. A wait that is over is parked nowhere. Whatever parks on several sources looks after each one whether the wait is
- *     over, and then unparks from all.
+ *  1. A call of a source, a signal or a clock may run any code: callbacks, sends, cancellations, timers. It may even wake the
+ *     waiter that is being parked. Therefore no result of an earlier poll is valid after it.
+ *  2. A wait polls, parks, and polls once more. A source that became ready before the waiter was parked wakes no waiter.
+ *  3. Polls of one wait do not nest, since each could take a value. A wake-up during a poll or a park requests another round.
+ *  4. A finished wait is parked nowhere. Code that parks on several sources checks after each one whether the wait has
+ *     finished, and then unparks from all.
  *
- * A wait may leave out the second poll where the source is one list, so that parking runs nothing.
+ * A wait may omit the second poll where the source is one list, so that parking runs no other code.
  */
 
 import { checkFunction, waiter as createWaiter, show } from '@quiesce/internal';
@@ -18,14 +18,14 @@ import { checkFunction, waiter as createWaiter, show } from '@quiesce/internal';
 /** The key under which an object offers its {@link SourceProtocol}; the same in every copy of this package. */
 export const source: unique symbol = Symbol.for('quiesce.source') as never;
 
-/** What `poll` answers when no value is ready; the same in every copy of this package. */
+/** The result of `poll` when no value is ready; the same in every copy of this package. */
 export const PENDING: unique symbol = Symbol.for('quiesce.pending') as never;
 
 /**
- * Someone who waits on a source: an intrusive node that the waiting side owns and may use again and again.
+ * A waiter on a source: an intrusive node that the waiting side owns and may reuse.
  *
- * Make one with `waiter(wake)`, or let a class of your own have all four members, the links `undefined`. The links belong to
- * the source from `park` until `unpark` or `wake`.
+ * Create one with `waiter(wake)`, or give a class of your own all four members, the links `undefined`. The links belong to the
+ * source from `park` until `unpark` or `wake`.
  *
  * @example
  * ```ts
@@ -45,21 +45,22 @@ export const PENDING: unique symbol = Symbol.for('quiesce.pending') as never;
  * ```
  */
 export interface Waiter {
-  /** The waiter behind this one, while parked; for the source's use. */
+  /** The waiter after this one, while parked; for use by the source. */
   next: object | undefined;
-  /** The waiter before this one, while parked; for the source's use. */
+  /** The waiter before this one, while parked; for use by the source. */
   prev: object | undefined;
-  /** Where it is parked; `undefined`: nowhere. For the source's use. */
+  /** Where it is parked, or `undefined` while it is parked nowhere; for use by the source. */
   owner: object | undefined;
   /**
-   * Says that polling is worth while; called synchronously by the source, which has unparked the waiter before.
+   * Called by the source when it may be ready: poll it again. The call is synchronous, and the waiter is already unparked.
+   *
    * Must not throw. It may poll, park again, and change anything.
    */
   wake(): void;
 }
 
 /**
- * Returns a waiter that is parked nowhere.
+ * Creates a waiter, parked nowhere.
  *
  * @param wake called when the source may be ready; see {@link Waiter.wake}
  * @throws TypeError when `wake` is not a function
@@ -76,7 +77,7 @@ export function waiter(wake: () => void): Waiter {
 }
 
 /**
- * The three acts of a source. Only `poll` consumes; a waiter that is parked and unparked again has taken nothing.
+ * The protocol of a source. Only `poll` consumes; a waiter that is parked and unparked again has taken nothing.
  *
  * Any number of waiters may be parked on one source, and one waiter on one source at a time.
  */
@@ -89,33 +90,33 @@ export interface SourceProtocol<T> {
    */
   poll(): T | typeof PENDING;
   /**
-   * Registers a waiter behind the others, in O(1). A waiter that is parked here already keeps its place.
+   * Adds a waiter at the end of the queue, in O(1). A waiter that is already parked here keeps its place.
    *
-   * Poll before and after it. A waiter that parks on a source that is ready need not be woken, and parking may run code
-   * that makes the source ready, or that ends the wait: then unpark.
+   * Poll before and after it. A source that is ready need not wake a waiter that parks. Parking may also run code that makes
+   * the source ready, or that ends the wait: then unpark.
    */
   park(waiter: Waiter): void;
-  /** Removes a waiter, in O(1). One that is not parked here is left alone. */
+  /** Removes a waiter, in O(1). A waiter that is not parked here is left alone. */
   unpark(waiter: Waiter): void;
   /**
-   * `true`: it has one value in its life, or keeps answering the same, so that a loop takes it once. Otherwise it is a
+   * `true`: the source has a single value, or keeps giving the same one, so that a loop takes it once. Otherwise it is a
    * stream: each poll takes the next value, and a `ClosedError` ends it.
    */
   readonly once?: true;
   /**
-   * Called by whatever makes the source a branch, before it polls any: from then on it takes only when it is polled. What
-   * has started by itself, as the promise of `rx.recv()`, then gives back what it has taken.
+   * Called before the source is polled as a branch: from then on it takes only when it is polled. A call that has already
+   * started, such as the promise of `rx.recv()`, puts back the value that it has taken.
    */
   defer?(): void;
 }
 
 /**
- * Anything that `select` can wait for: tokens, receivers, timers, tasks, and what other libraries make.
+ * Anything that `select` can wait for: tokens, receivers, timers, tasks, and sources of other libraries.
  *
- * **Contract.** Wake waiters first come, first served; unpark a waiter before waking it; be in a consistent state
- * before waking, since the woken side may poll at once. A woken waiter that finds nothing parks again.
+ * **Contract.** Wake waiters first come, first served. Unpark a waiter before waking it. Be in a consistent state before
+ * waking, since the woken side may poll immediately. A woken waiter that finds nothing parks again.
  *
- * **Cancel safety.** Whatever waits on a source can stop waiting at any time and has then consumed nothing.
+ * **Cancel safety.** A waiter can stop waiting on a source at any time and has then consumed nothing.
  *
  * @example
  * ```ts
@@ -137,7 +138,7 @@ export interface SourceProtocol<T> {
  * ```
  */
 export interface Source<T> {
-  /** The protocol; the same object at each reading. */
+  /** The protocol; the same object at each read. */
   readonly [source]: SourceProtocol<T>;
 }
 
@@ -154,7 +155,11 @@ export function isSource(value: unknown): value is Source<unknown> {
   return (value as Partial<Source<unknown>>)[source] !== undefined;
 }
 
-/** The protocol of what should be a source. */
+/**
+ * Returns the protocol of a source, and defers a call.
+ *
+ * @throws TypeError when `value` is not a source
+ */
 export function protocolOf<T>(value: Source<T>, call: string): SourceProtocol<T> {
   if (isSource(value)) {
     const protocol = value[source];
@@ -164,7 +169,7 @@ export function protocolOf<T>(value: Source<T>, call: string): SourceProtocol<T>
   throw new TypeError(`${call}: expected a source, got ${show(value)}; await promises, and race them with select`);
 }
 
-/** What a promise can hand over as it is: anything but a thenable, which promises follow. */
+/** A value that a promise can carry unchanged: anything but a thenable, which promises follow. */
 export type Sendable =
   | string
   | number
@@ -173,6 +178,6 @@ export type Sendable =
   | symbol
   | null
   | undefined
-  // As in Promise<void>: `undefined`, which need not be written where it is sent.
+  // As in Promise<void>: `undefined`, which can be omitted when sending.
   | void
   | (object & { readonly then?: never });

@@ -2,7 +2,7 @@
 export class VirtualTimer {
   readonly time: number;
   readonly fn: () => void;
-  /** Its place among those that are due at the same time. */
+  /** Its position among the timers of the same time. */
   readonly order: number;
   /** Its index in the heap; -1: it is in none. */
   index = -1;
@@ -17,7 +17,7 @@ export class VirtualTimer {
 /**
  * Timers in a binary heap, so that a clock with many of them finds the first in O(1), and adds and removes in O(log n).
  *
- * Invariant: no timer comes before its parent, which stands at half its index.
+ * Invariant: no timer fires before its parent, which is at half its index.
  */
 export class TimerHeap {
   readonly #timers: VirtualTimer[] = [];
@@ -26,7 +26,7 @@ export class TimerHeap {
     return this.#timers.length;
   }
 
-  /** The timer that is due first; of several, the one that was set first. */
+  /** The timer that fires first; of several, the one that was set first. */
   get first(): VirtualTimer | undefined {
     return this.#timers[0];
   }
@@ -35,7 +35,7 @@ export class TimerHeap {
     this.#rise(timer, this.#timers.length);
   }
 
-  /** Takes a timer out; one that is not here is left alone. */
+  /** Removes a timer; a timer that is not in the heap is left alone. */
   remove(timer: VirtualTimer): void {
     const { index } = timer;
     if (this.#timers[index] !== timer) return;

@@ -3,25 +3,25 @@ import type { Clock } from './clock.ts';
 import { isAbortSignal } from './follower.ts';
 import { brand } from './node.ts';
 
-/** What can be said of a new token. */
+/** Options for a new token. */
 export interface TokenOptions {
-  /** How error texts, scope trees and the debugger call it. */
+  /** Name shown in errors, scope trees and debuggers. */
   readonly name?: string | undefined;
-  /** A token is no options: a child of `parent` is `parent.childToken()`. */
+  /** Refuses a token in place of the options: a child of `parent` is `parent.childToken()`. */
   readonly isCancelled?: never;
 }
 
-/** What can be said of a new token with a deadline. */
+/** Options for a new token with a deadline. */
 export interface DeadlineOptions extends TokenOptions {
-  /** Where time comes from; default: the platform's. */
+  /** The clock to use; default: the platform's. */
   readonly clock?: Clock | undefined;
 }
 
-/** The options of tokens, and of tokens with a deadline. */
+/** The names of the options of a token, and of a token with a deadline. */
 export const NAME: readonly string[] = ['name'];
 export const LIMITS: readonly string[] = ['name', 'clock'];
 
-/** Whoever passes a parent or a signal wants a child, and would get a root. */
+/** Refuses a parent or a signal, which would silently create a root instead of a child. */
 export function refuseParent(options: object): void {
   if (!isAbortSignal(options) && !(brand in Object(options)) && !('signal' in Object(options))) return;
   throw new TypeError(

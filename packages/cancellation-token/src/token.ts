@@ -45,18 +45,18 @@ import { adopt, isCancelled, isMarkedCancelled, reasonOf } from './tree.ts';
 import { guarded } from './uncaught.ts';
 import type { UntilCancelled } from './until-cancelled-source.ts';
 
-/** The last moment that a `Date` can say, in ms since 1970. */
+/** The last moment that a `Date` can represent, in ms since 1970. */
 const LAST_DATE = 8.64e15;
 
 /**
- * Says to any amount of work, in one word and for good, that it should stop, and why.
+ * Signals cancellation, once and with a reason, to any number of tasks.
  *
- * Tokens form a tree: cancelling one cancels everything below it, never what is above. A token is one plain object until
- * somebody observes it, and then costs one place in a list; both may be forgotten without further ado, except a child
- * whose `signal` was read, which stays linked until it is cancelled or disposed (`using`).
+ * Tokens form a tree. Cancelling a token cancels everything below it, and nothing above it. An unobserved token is one plain
+ * object. Each listener costs one place in a list. Both can be dropped without cleanup. The exception is a child whose `signal`
+ * was read: it stays linked until it is cancelled or disposed (`using`).
  *
- * **Timing.** Everything is synchronous. `cancel` first marks the whole subtree and then notifies: depth first, on one
- * token callbacks, waiters and the signal's event in registration order, then what is below it.
+ * **Timing.** Everything is synchronous. `cancel` first marks the whole subtree and then notifies, depth first. On each token
+ * it notifies callbacks, waiters and the signal's event in registration order, and then the tokens below.
  *
  * **Cancel safety.** Waiting for a token takes nothing from it. As a `select` branch its value is the reason.
  *
@@ -83,19 +83,19 @@ export class CancellationToken implements Disposable {
   prev: Item | undefined;
   /** @internal */
   head: Item | undefined;
-  /** Only tokens themselves have it: a proxy or a copy of one would break the lists of others. */
+  /** Only tokens have it. A proxy or a copy of a token would break the lists of other tokens. */
   readonly #isToken: true;
-  /** The same as `dispose`. */
+  /** Does the same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /**
-   * Makes a root: nothing but its own `cancel` cancels it.
+   * Creates a root, which only its own `cancel` cancels.
    *
-   * @param options `name`: how error texts and the debugger call it
+   * @param options `name`: shown in errors and debuggers
    * @see tokio_util::sync::CancellationToken::new
    */
   constructor(options?: TokenOptions) {
-    // Always the same fields in the same order: engines give all tokens one shape.
+    // Always the same fields in the same order, so that engines give all tokens one shape.
     this.parentOrReason = undefined;
     this.flags = 0;
     this.next = undefined;
@@ -110,7 +110,7 @@ export class CancellationToken implements Disposable {
 
   /** @internal Whether `value` is a token of this copy of the package, and neither a proxy nor a copy of one. */
   static owns(value: unknown): value is CancellationToken {
-    // To read it and to catch what that throws is ten times as fast as `#isToken in value`.
+    // Reading it and catching the error is ten times as fast as `#isToken in value`.
     try {
       return (value as CancellationToken).#isToken;
     } catch {
@@ -119,16 +119,14 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * A token that follows a foreign `AbortSignal`: cancelled when it aborts, with its reason, verbatim.
+   * Returns a token that follows a foreign `AbortSignal`: cancelled when the signal aborts, with the same reason, verbatim.
    *
-   * All tokens that follow one signal share one listener on it, which is there only while one of them is observed.
-   * Cancelling the token that is returned leaves the signal and the other followers alone.
+   * All tokens that follow one signal share one listener on it. The listener is there only while one of them is observed.
+   * Cancelling or disposing the returned token affects neither the signal and its owner nor the other followers: a signal is
+   * the read-only half of its controller or token.
    *
-   * A signal is the read-only half of its controller or token: cancelling or disposing what is returned never reaches the
-   * owner of the signal.
-   *
-   * @param signal the signal to follow; a token is returned as it is. The `signal` of a token gives a child of that token
-   * @param what how an error calls the value: the call and the option that your user wrote, such as `save: signal`
+   * @param signal the signal to follow. A token is returned unchanged; the `signal` of a token gives a child of that token
+   * @param what how errors name the value: the call and the option that your user wrote, such as `save: signal`
    * @returns the token; already cancelled if the signal has already aborted
    * @throws TypeError when `signal` is neither a signal nor a token
    * @example
@@ -144,7 +142,7 @@ export class CancellationToken implements Disposable {
     const foreign = signal as { readonly [brand]?: true; readonly signal?: AbortSignal } | null | undefined;
     const native = foreign?.[brand] === true ? foreign.signal : signal;
     if (!isAbortSignal(native)) {
-      // Not a default: `map(CancellationToken.from)` passes an index.
+      // Not a default parameter, because `map(CancellationToken.from)` passes an index.
       const where = typeof what === 'string' ? what : 'CancellationToken.from';
       releaseArgument(signal);
       throw new TypeError(`${where}: expected an AbortSignal or a CancellationToken, got ${describeRefused(signal)}`);
@@ -154,13 +152,13 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * A token that is cancelled with the first of several tokens or signals, with its reason.
+   * Returns a token that is cancelled with the first of several tokens or signals, with its reason.
    *
-   * **Timing.** Synchronous, and known as soon as it is asked. It is registered on the others only while it is observed,
-   * and is collected like any other object otherwise.
+   * **Timing.** Synchronous: `isCancelled` is exact at each read. The token listens to its sources only while it is observed,
+   * and is otherwise collected like any other object.
    *
-   * @param sources tokens and signals; none: never cancelled by them
-   * @throws TypeError when one of them is neither
+   * @param sources tokens and signals; an empty list never cancels the token
+   * @throws TypeError when one of them is neither a token nor a signal
    * @see the platform's `AbortSignal.any`
    * @example
    * ```ts
@@ -176,20 +174,22 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * A token that is cancelled with the last of several tokens or signals, with its reason: when nobody wants the work
-   * any more. Of none it is cancelled at once, as `Promise.all([])` is fulfilled.
+   * Returns a token that is cancelled with the last of several tokens or signals, with its reason. Use it for work that several
+   * callers share, and that may stop when all of them have left. For an empty list the token is already cancelled, as
+   * `Promise.all([])` is fulfilled.
    *
    * **Timing.** As `any`.
    *
+   * @param sources tokens and signals
    * @throws TypeError when one of them is neither a token nor a signal
    * @example
    * ```ts
    * const [first, second] = [new CancellationToken(), new CancellationToken()];
-   * const nobody = CancellationToken.all([first, second]);
+   * const unused = CancellationToken.all([first, second]);
    * first.cancel('left');
-   * console.log(nobody.isCancelled); // => false
+   * console.log(unused.isCancelled); // => false
    * second.cancel('left too');
-   * console.log(nobody.reason); // => left too
+   * console.log(unused.reason); // => left too
    * ```
    */
   static all(sources: Iterable<CancellationToken | AbortSignal>): CancellationToken;
@@ -198,9 +198,10 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * A root with a deadline; see `withTimeout`.
+   * Returns a root with a deadline; see `withTimeout`.
    *
    * @param ms milliseconds from 0 to `Infinity` (no deadline)
+   * @param options `name`; `clock`
    * @throws RangeError when `ms` is negative or not a number
    * @see the platform's `AbortSignal.timeout`
    */
@@ -210,7 +211,9 @@ export class CancellationToken implements Disposable {
     return new CancellationToken().withTimeout(ms, options);
   }
 
-  /** A token that is never cancelled, always the same: for whoever has none to pass on. Its `cancel` is a TypeError. */
+  /**
+   * A token that is never cancelled, for callers that have no token. Always the same object; its `cancel` throws a TypeError.
+   */
   static get never(): CancellationToken {
     if (never === undefined) {
       never = new CancellationToken({ name: 'never' });
@@ -219,23 +222,25 @@ export class CancellationToken implements Disposable {
     return never;
   }
 
-  /** A new token that is cancelled already, with this reason or a {@link CancelledError}. */
+  /** Returns a new token that is already cancelled, with this reason or a {@link CancelledError}. */
   static alreadyCancelled(reason?: unknown): CancellationToken {
     const token = new CancellationToken();
     token.cancel(reason);
     return token;
   }
 
-  /** The name given at birth; `undefined`: none. */
+  /** The name given when the token was created; `undefined`: none. */
   get name(): string | undefined {
     own(this, 'name');
     return detailsOf(this)?.name;
   }
 
   /**
-   * Whether the token is cancelled; once true for ever true. Synchronous; O(1) when observed, or asked since the last
-   * cancellation anywhere. What has to be asked each time costs as much as there is of it: below a followed signal the
-   * distance to it; of `any` and `all` those sources that depend on signals or deadlines.
+   * Whether the token is cancelled; once `true`, it stays `true`. Synchronous.
+   *
+   * O(1) when the token is observed, or was read since the last cancellation of any token with children. Below a followed
+   * signal each read walks up to that signal. For `any` and `all` each read also visits the sources that depend on signals or
+   * deadlines.
    */
   get isCancelled(): boolean {
     own(this, 'isCancelled');
@@ -243,9 +248,12 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * Why the token was cancelled: what was passed to `cancel`, verbatim, or a {@link CancelledError}, the same for the whole
-   * subtree. Of several deadlines each token names the one that was over first for it. Its stack shows where `cancel` was called; that of a `TimeoutError`, where the deadline was set. Their texts
-   * name the token that was cancelled. `undefined` until then.
+   * The reason of the cancellation; `undefined` until then. It is the value passed to `cancel`, verbatim, or a {@link
+   * CancelledError}, and the whole subtree shares it.
+   *
+   * With several deadlines, the reason names the deadline that passed first for this token. The stack of a `CancelledError`
+   * shows the call of `cancel`; that of a `TimeoutError` shows where the deadline was set. Their texts contain the name of the
+   * cancelled token.
    */
   get reason(): unknown {
     own(this, 'reason');
@@ -253,13 +261,13 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * The token as a native `AbortSignal`, for everything that takes one; always the same object.
+   * The token as a native `AbortSignal`, for APIs that take one; always the same object.
    *
-   * **Timing.** Made at the first reading; its event has its place among the token's callbacks from then on, and its
-   * `reason` is the token's. It has no listener limit.
+   * **Timing.** Created at the first read. From then on its event fires in order with the token's callbacks. Its `reason` is
+   * the token's. It has no listener limit.
    *
-   * Reading it observes the token for good, since nobody can see native listeners come and go: dispose a child
-   * (`using`) when the work is done, or its parent keeps it until it is cancelled.
+   * Reading it observes the token until the end, because native listeners cannot be observed. Dispose a child when the work is
+   * done (`using`), or its parent keeps it until it is cancelled.
    *
    * @example
    * ```ts
@@ -289,12 +297,12 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * A new token below this one: cancelled with it, and never cancelling it.
+   * Returns a new token below this one: cancelled with it, and unable to cancel it.
    *
-   * **Timing.** Synchronous; costs one object. Below a cancelled token it is born cancelled; below a disposed one it is
-   * a child of the nearest ancestor that is not.
+   * **Timing.** Synchronous; allocates one object. Below a cancelled token the child is already cancelled. Below a disposed
+   * token it becomes a child of the nearest ancestor that is not disposed.
    *
-   * @param options `name`: how error texts and the debugger call it
+   * @param options `name`: shown in errors and debuggers
    * @see tokio_util::sync::CancellationToken::child_token
    */
   childToken(options?: TokenOptions): CancellationToken {
@@ -306,14 +314,14 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * A child that is cancelled, with a {@link TimeoutError}, when the time is over, if not before.
+   * Returns a child that is cancelled with a {@link TimeoutError} after `ms` milliseconds, unless it is cancelled before.
    *
-   * **Timing.** The deadline is fixed at the call. Whoever asks past it finds the token cancelled, also in a loop that
-   * lets no timer through. A timer is set only while the token is observed, and holds the process only while somebody
-   * waits for the token or for one below it; callbacks and a `signal` alone do not hold it.
+   * **Timing.** The deadline is fixed at the call. After the deadline, `isCancelled` is `true`, even in a loop that lets no
+   * timer run. A timer is set only while the token is observed. It keeps the process alive only while a waiter waits for the
+   * token or for one below it; callbacks and a `signal` alone do not.
    *
-   * @param ms milliseconds from 0 to `Infinity` (no deadline); above 2^31-1 too it waits as long as it says
-   * @param options `name`; `clock`: where time comes from
+   * @param ms milliseconds from 0 to `Infinity` (no deadline); times above 2^31-1 are waited in full
+   * @param options `name`; `clock`: the clock to use
    * @throws RangeError when `ms` is negative or not a number
    * @see Go's context.WithTimeout
    * @example
@@ -333,8 +341,10 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * A child that is cancelled at a time of day; otherwise as `withTimeout`. A time that has passed cancels it at once.
+   * Returns a child that is cancelled at a time of day; otherwise as `withTimeout`. A time in the past cancels it immediately.
    *
+   * @param date when to cancel it
+   * @param options `name`; `clock`
    * @throws RangeError when `date` is not a valid date
    * @see Go's context.WithDeadline
    */
@@ -347,7 +357,7 @@ export class CancellationToken implements Disposable {
     return childWithDeadline(this, Math.max(0, ms), wall, clock, options);
   }
 
-  /** The earliest deadline, its own or inherited; `undefined`: none. One that no `Date` can say is the last that it can. */
+  /** The earliest deadline, the token's own or an inherited one; `undefined`: none. Clamped to the range of `Date`. */
   get deadline(): Date | undefined {
     own(this, 'deadline');
     const deadline = deadlineOf(this);
@@ -355,8 +365,8 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * A root of the same name that neither the cancellation of this token nor its deadline reaches: for work that must be
-   * done to its end.
+   * Returns a root of the same name that is independent of this token and its deadline. Use it for work that must finish after
+   * a cancellation, such as a commit.
    *
    * @see Go's context.WithoutCancel
    */
@@ -368,11 +378,11 @@ export class CancellationToken implements Disposable {
   /**
    * Cancels the token and everything below it.
    *
-   * **Timing.** Synchronous: the subtree is marked before the first callback runs, and when the outermost `cancel`
-   * returns, all have run. One that is called inside a callback marks at once; its callbacks run after those that are
-   * already due. A callback that throws stops nobody; its error goes to the uncaught handler afterwards.
+   * **Timing.** Synchronous: the subtree is marked before the first callback runs, and all callbacks have run when the
+   * outermost `cancel` returns. A `cancel` inside a callback marks immediately; its callbacks run after those that are already
+   * queued. A callback that throws stops no other; its error goes to the uncaught handler afterwards.
    *
-   * @param reason passed on verbatim to all that ask; `undefined` stands for a {@link CancelledError}
+   * @param reason becomes the reason of the subtree, verbatim; `undefined` stands for a {@link CancelledError}
    * @returns whether this call changed the state: `false` when already cancelled, or disposed
    * @throws TypeError on `CancellationToken.never`
    * @see tokio_util::sync::CancellationToken::cancel
@@ -381,7 +391,7 @@ export class CancellationToken implements Disposable {
     own(this, 'cancel');
     refuseNever(this);
     if (isCancelled(this) || this.flags & DISPOSED) return false;
-    // Made here and not for its first reader: its stack shows who has cancelled.
+    // Created here and not at the first read, so that its stack shows the caller of `cancel`.
     const value =
       reason === undefined ? new CancelledError(`This operation was cancelled${ofToken(this.name)}`) : reason;
     cancelSubtree(this, new Reason(value, 'explicit'));
@@ -391,7 +401,7 @@ export class CancellationToken implements Disposable {
   /**
    * Throws the reason, verbatim, if the token is cancelled.
    *
-   * @throws the reason: whatever was passed to `cancel`, else a {@link CancelledError}
+   * @throws the value passed to `cancel`, else a {@link CancelledError}
    */
   throwIfCancelled(): void {
     own(this, 'throwIfCancelled');
@@ -401,17 +411,18 @@ export class CancellationToken implements Disposable {
   /**
    * Calls `fn` once when the token is cancelled.
    *
-   * **Timing.** Synchronously inside `cancel`, in registration order; at once, before this returns, when the token is
-   * already cancelled; never on a disposed token. What `fn` throws goes to the uncaught handler, not to the canceller.
+   * **Timing.** Synchronously inside `cancel`, in registration order. If the token is already cancelled, `fn` runs before
+   * `onCancelled` returns; on a disposed token it never runs. An error that `fn` throws goes to the uncaught handler, not to
+   * the caller of `cancel`.
    *
    * @param fn receives the reason
-   * @returns a registration; `unregister()` takes the callback back
+   * @returns a registration; `unregister()` removes the callback
    * @throws TypeError when `fn` is not a function
    * @example
    * ```ts
    * const token = new CancellationToken();
    * {
-   *   using _ = token.onCancelled(() => console.log('only inside of this block'));
+   *   using _ = token.onCancelled(() => console.log('only inside this block'));
    * }
    * token.cancel();
    * ```
@@ -420,14 +431,14 @@ export class CancellationToken implements Disposable {
     own(this, 'onCancelled');
     checkFunction('onCancelled', fn);
     const registration = new Registration(fn);
-    // Asking may run callbacks, which may dispose this token.
+    // Polling may run callbacks, which may dispose this token.
     const isLate = isCancelled(this);
     if (!isLate && !(this.flags & DISPOSED)) {
       observe(this, registration);
       return registration;
     }
     registration.unregister();
-    // Too late to be notified; what it throws goes where the others' errors go.
+    // The call comes after the notification; its error goes to the same handler.
     if (isLate) guarded(() => fn(reasonOf(this)));
     return registration;
   }
@@ -435,10 +446,10 @@ export class CancellationToken implements Disposable {
   /**
    * Waits for the cancellation: `await token.cancelled()` gives `undefined`, a `select` branch gives the reason.
    *
-   * **Timing.** An `await` goes on in a microtask after the cancellation.
+   * **Timing.** An `await` continues in a microtask after the cancellation.
    *
-   * **Cancel safety.** In `select` it leaves nothing behind. `Promise.race([token.cancelled(), …])` leaves a waiter at
-   * every call, as with any promise that lives long, and cannot do otherwise: use `select`.
+   * **Cancel safety.** A `select` branch retains nothing. `Promise.race([token.cancelled(), …])` leaves one waiter for each
+   * call, as with any long-lived promise: use `select`.
    *
    * @returns always the same object for one token
    * @see tokio_util::sync::CancellationToken::cancelled
@@ -451,18 +462,18 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * Works until the token is cancelled, and says which it was.
+   * Runs work until the token is cancelled, and returns which of the two came first.
    *
-   * **Timing.** Not started when the token is cancelled already. On cancellation it decides one microtask later, so work
-   * that had settled, or is settled in the same synchronous run as `cancel`, wins. A function gets a token of its own
-   * below this one, and is awaited: what it returns all the same wins, and its cancellation error does not.
+   * **Timing.** Work does not start when the token is already cancelled. A cancellation decides one microtask later, so work
+   * that settles in the same synchronous run as `cancel` wins. A function gets a child token and is awaited: a value that it
+   * still returns wins, its cancellation error does not.
    *
-   * **Cancel safety.** As much as the work. A promise is left alone when it loses, and its rejection is handled. A call that is a
-   * source, such as `rx.recv()` or `lock.acquire()`, has then taken nothing.
+   * **Cancel safety.** The same as that of the work. A losing promise continues, and its rejection is handled. A losing call
+   * that is a source, such as `rx.recv()` or `lock.acquire()`, has taken nothing.
    *
    * @param work a promise, or a function `(token) => promise`
    * @returns `{ cancelled: false, value }` or `{ cancelled: true, reason }`
-   * @throws what the work fails with, unless that only says that it obeyed the token
+   * @throws the error of the work, unless it is a cancellation error after the cancellation
    * @see tokio_util::sync::CancellationToken::run_until_cancelled
    * @example
    * ```ts
@@ -483,9 +494,9 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * A guard that cancels the token at the end of its block, however the block ends.
+   * Returns a guard that cancels the token at the end of its block, whether it returns or throws.
    *
-   * @returns the guard; `disarm()` makes it harmless and gives the token back
+   * @returns the guard; `disarm()` deactivates it and returns the token
    * @throws TypeError on `CancellationToken.never`
    * @see tokio_util::sync::CancellationToken::drop_guard
    * @example
@@ -505,11 +516,11 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * Takes the token out of the tree without cancelling anything; the end of its use, also as `using`.
+   * Removes the token from the tree without cancelling anything; `using` calls it at the end of a block.
    *
-   * An active token is frozen: not cancelled for ever, its callbacks removed, its signal never fires, `cancel` returns
-   * `false`, registering is a no-op. Its children, and who waits for it, go to its parent and share its fate, or become
-   * free-standing. On a cancelled token only callbacks that have not run yet are removed. Synchronous, idempotent.
+   * An active token is frozen. It is never cancelled, its callbacks are removed, its signal never fires, `cancel` returns
+   * `false`, and registering does nothing. Its children and waiters move to its parent; without a parent the children become
+   * roots. On a cancelled token only callbacks that have not run yet are removed. Synchronous, idempotent.
    *
    * @see dropping the last handle of a tokio_util::sync::CancellationToken
    */
@@ -528,7 +539,7 @@ export class CancellationToken implements Disposable {
     return this.flags & CANCELLED ? undefined : (this.parentOrReason as CancellationToken | undefined);
   }
 
-  /** @internal Asks whoever answers for this token: itself, or the ancestor to which a disposed one's waiters went. */
+  /** @internal Polls the token itself, or the ancestor to which a disposed token's waiters have moved. */
   poll(): unknown {
     const node = liveAncestor(this);
     return node !== undefined && isCancelled(node) ? reasonOf(node) : PENDING;
@@ -537,7 +548,7 @@ export class CancellationToken implements Disposable {
   /** @internal A waiter that parks on a cancelled token is not woken: poll first. */
   park(waiter: Waiter): void {
     const node = liveAncestor(this);
-    // Without asking: a deadline that has passed since the poll must wake it, not drop it.
+    // Without polling a trigger: a deadline that has passed since the poll must wake the waiter, not drop it.
     if (!isParkedOn(node, waiter) && node !== undefined && !isMarkedCancelled(node)) observe(node, waiter);
   }
 
@@ -546,13 +557,13 @@ export class CancellationToken implements Disposable {
     if (waiter.owner !== undefined && waiter.owner === liveAncestor(this)) unobserve(waiter);
   }
 
-  /** @internal Whether nothing runs when it is parked on: no group and no deadline is above it. */
+  /** @internal Whether parking runs no other code: no group and no deadline is above the token. */
   get isQuiet(): boolean {
     own(this, 'isQuiet');
     return (this.flags & (HAS_TRIGGER | BELOW_TRIGGER | COUNTS_WAITERS)) === 0;
   }
 
-  /** `CancellationToken(name, state)`, and not the tree that hangs on the token. */
+  /** Returns `CancellationToken(name, state)` rather than the tree below the token. */
   toString(): string {
     own(this, 'toString');
     return `CancellationToken(${this.name === undefined ? '' : `${JSON.stringify(this.name)}, `}${stateOf(this)})`;
@@ -563,7 +574,7 @@ export class CancellationToken implements Disposable {
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface CancellationToken extends Source<unknown> {}
 
-/** Gives the tokens what `isolatedDeclarations` does not allow inside of a class. */
+/** Defines the members that `isolatedDeclarations` does not allow in a class. */
 function complete(type: typeof CancellationToken): object {
   const { prototype } = type;
   defineDispose(type, 'dispose');
@@ -590,7 +601,7 @@ function stateOf(token: CancellationToken): 'active' | 'cancelled' | 'disposed' 
   return isCancelled(token) ? 'cancelled' : token.flags & DISPOSED ? 'disposed' : 'active';
 }
 
-/** Refuses a method that runs on something else than a token, before anything is written there. */
+/** Refuses a method call on anything but a token, before anything is written there. */
 function own(token: CancellationToken, call: string): void {
   if (!CancellationToken.owns(token)) throw misusedToken(token, call);
 }
@@ -599,7 +610,7 @@ function misusedToken(value: unknown, call: string): TypeError {
   return misused(CancellationToken.prototype, 'token', call, value);
 }
 
-/** Frozen, without a parent: as a disposed token it keeps nothing that is registered on it. */
+/** Disposed and without a parent, so that it retains nothing that is registered on it. */
 let never: CancellationToken | undefined;
 
 function refuseNever(token: CancellationToken): void {

@@ -1,18 +1,18 @@
 import { checkKind, checkOptions, replaceUncaughtHandler, reportError } from '@quiesce/internal';
 
-/** Receives errors that nobody else can: from cancellation callbacks, and from work that went on too long. */
+/** Receives errors that have no caller: those of cancellation callbacks, and of work that outlived its owner. */
 export type UncaughtHandler = (error: unknown) => void;
 
 /**
- * Replaces what happens with errors that have no caller left to go to; by default they are the platform's uncaught
- * errors (Node ends the process, a browser fires `error` on the window).
+ * Replaces the handler of errors that have no caller. By default they become the platform's uncaught errors: Node ends the
+ * process, a browser fires `error` on the window.
  *
- * **Timing.** Synchronous; errors reported before and not yet delivered go to the new handler. All copies of this package
- * in a process share one handler.
+ * **Timing.** Synchronous; errors that were reported before and not yet delivered go to the new handler. All copies of this
+ * package in a process share one handler.
  *
- * @param handler called from a microtask, once for each error; `undefined` brings the default back. An error that it
- *   throws is uncaught in the platform's sense.
- * @returns the handler that was in force
+ * @param handler called from a microtask, once for each error; `undefined` restores the default. An error that it throws is
+ *   uncaught in the platform's sense.
+ * @returns the previous handler
  * @throws TypeError when `handler` is neither a function nor `undefined`
  * @example
  * ```ts
@@ -36,7 +36,7 @@ export function setUncaughtHandler(handler: UncaughtHandler | undefined): Uncaug
   return replaceUncaughtHandler(handler);
 }
 
-/** Does what must not stop whoever does it: what it throws is reported. */
+/** Runs a callback whose error must not stop the caller; the error is reported. */
 export function guarded(act: () => void): void {
   try {
     act();
@@ -48,14 +48,14 @@ export function guarded(act: () => void): void {
 /** Options for `reportUncaught`. */
 export interface ReportOptions {
   /**
-   * `false`: the error may still reach a caller, so it does not end the process. Without an uncaught handler it is printed
-   * by `console.error`. Default: true.
+   * `false`: the error may still reach a caller, so it does not end the process. Without an uncaught handler it is printed by
+   * `console.error`. Default: true.
    */
   readonly isFatal?: boolean | undefined;
 }
 
 /**
- * Hands an error that has no caller left to the uncaught handler, from a microtask: never in the middle of what runs now.
+ * Hands an error that has no caller to the uncaught handler, from a microtask, so that it never interrupts running code.
  *
  * @param error any value
  * @param options `isFatal`

@@ -1,22 +1,22 @@
 /**
- * The machine of Tokio's `run_until_cancelled`, as a source.
+ * Tokio's `run_until_cancelled` as a source.
  *
  * Invariants
- *  1. The first poll asks the token, and the work is not touched when that is cancelled.
- *  2. Every later poll asks the work first: on a tie the value wins.
+ *  1. The first poll polls the token, and does not poll the work when the token is cancelled.
+ *  2. Every later poll polls the work first: on a tie the value wins.
  *  3. The invariants of a wait, at the head of source.ts, hold for the two together; `Pair` keeps them.
  */
 
 import { Pair } from '@quiesce/internal';
 import { PENDING, type SourceProtocol, type Waiter } from './source.ts';
 
-/** How `runUntilCancelled` ended. */
+/** The result of `runUntilCancelled`. */
 export type UntilCancelled<T> =
   | { readonly cancelled: false; readonly value: T }
   | { readonly cancelled: true; readonly reason: unknown };
 
 export class UntilCancelledSource<T> implements SourceProtocol<UntilCancelled<T>> {
-  /** As of the work; and once the token is cancelled, since the answer is then always the same. */
+  /** As that of the work; and once the token is cancelled, since the result is then always the same. */
   once?: true;
   readonly #token: SourceProtocol<unknown>;
   readonly #work: SourceProtocol<T>;

@@ -3,16 +3,16 @@ import { CancellationToken } from './token.ts';
 import { type UntilCancelled, UntilCancelledSource } from './until-cancelled-source.ts';
 
 /**
- * A source that takes from `work` until `token` is cancelled; the machine under `token.runUntilCancelled`.
+ * Creates a source that takes from `work` until `token` is cancelled; `token.runUntilCancelled` is built on it.
  *
- * **Timing.** Its first poll asks the token, every later one asks the work first, so that on a tie the value wins.
+ * **Timing.** Its first poll polls the token; every later one polls the work first, so that on a tie the value wins.
  *
- * **Cancel safety.** As safe as `work`: once cancelled, nothing more is taken from it.
+ * **Cancel safety.** The same as that of `work`: once cancelled, nothing more is taken from it.
  *
  * @param token the token, or an `AbortSignal`
  * @param work any source
  * @returns a source of `{ cancelled: false, value }` or `{ cancelled: true, reason }`
- * @throws TypeError when `token` is neither a token nor a signal, or `work` no source; when polled, what `work` throws
+ * @throws TypeError when `token` is neither a token nor a signal, or `work` is not a source; when polled, the error of `work`
  * @see tokio_util::sync::CancellationToken::run_until_cancelled (tokio-util 0.7.19)
  * @example
  * ```ts
@@ -23,7 +23,7 @@ import { type UntilCancelled, UntilCancelledSource } from './until-cancelled-sou
  * ```
  */
 export function untilCancelled<T>(token: CancellationToken | AbortSignal, work: Source<T>): Source<UntilCancelled<T>> {
-  // First: a call that is a source gives back what it took, also when the token is none.
+  // First, so that a call that is a source puts back its value even when `token` is refused.
   const protocol = protocolOf(work, 'untilCancelled');
   return { [source]: new UntilCancelledSource(CancellationToken.from(token, 'untilCancelled')[source], protocol) };
 }

@@ -4,11 +4,11 @@ import { idle } from './idle.ts';
 import { TimerHeap, VirtualTimer } from './timer-heap.ts';
 
 /**
- * A clock that stands still until a test moves it, so that an hour passes in no time and every run is the same.
+ * A clock that advances only when a test advances it, so that an hour takes no time and every run is the same.
  *
- * **Timing.** `advance` and `run` let everything that a timer sets off run to its end before the next timer fires: promises,
- * ready values, and callbacks of `setImmediate`. Only work that never ends is not waited for: time goes on after 10,000 turns
- * of ready values, or after 1,000 callbacks of `setImmediate`.
+ * **Timing.** `advance` and `run` let all work that a timer triggers finish before the next timer fires: promises, ready
+ * values, and callbacks of `setImmediate`. Only endless work is not awaited: time advances after 10,000 yields of ready values,
+ * or after 1,000 callbacks of `setImmediate`.
  *
  * @see tokio::time::pause and tokio::time::advance (tokio 1.53)
  * @example
@@ -31,10 +31,10 @@ export class VirtualClock implements Clock {
   #now = 0;
   readonly #start: number;
   readonly #timers: TimerHeap = new TimerHeap();
-  /** How many timers were set: those that are due at the same time fire in the order in which they were set. */
+  /** How many timers were set: timers of the same time fire in the order in which they were set. */
   #timersSet = 0;
 
-  /** @param start what `wall()` says at the beginning: ms since 1970, default 0 */
+  /** @param start the first result of `wall()`: ms since 1970, default 0 */
   constructor(start = 0) {
     checkKind(Number.isFinite(start), 'new VirtualClock', 'milliseconds since 1970', start);
     this.#start = start;
@@ -59,13 +59,13 @@ export class VirtualClock implements Clock {
     this.#timers.remove(timer as unknown as VirtualTimer);
   }
 
-  /** How many timers are set. A test of what was left behind asks this. */
+  /** The number of timers that are set. Tests use it to find leaked timers. */
   get pending(): number {
     return this.#timers.size;
   }
 
   /**
-   * Moves time on, firing what becomes due in order of time; what runs sees `now()` as the time at which it was due.
+   * Advances time, firing timers in order of time. Each timer's callback sees `now()` as the time for which it was set.
    *
    * @param ms how far, in milliseconds, 0 or more
    * @throws RangeError when `ms` is negative, not a number, or infinite
@@ -79,17 +79,17 @@ export class VirtualClock implements Clock {
       this.#fire(timer);
       await idle();
     }
-    // Another `advance` may have gone further meanwhile, and time never goes back.
+    // Another `advance` may have advanced further, and time never goes back.
     this.#now = Math.max(this.#now, end);
   }
 
   /**
-   * Runs work to its end, moving time on to the next timer whenever the event loop has turned and nothing has run.
+   * Runs work until it settles, advancing time to the next timer whenever the event loop has run and found nothing to do.
    *
-   * Only for work whose time is all virtual. It cannot see events from outside (files, sockets, processes) or messages of a
-   * `MessageChannel`, and would let virtual time pass before they arrive: there, call `advance` where time should pass.
+   * Use it only for work whose time is all virtual. It cannot see external events (files, sockets, processes) or messages of a
+   * `MessageChannel`, and would advance time before they arrive. There, call `advance` where time should pass.
    *
-   * @param work what to run
+   * @param work the function to run
    * @returns what the work returns
    * @throws what the work throws; an `Error` when the work waits and no timer is set
    */
@@ -105,7 +105,7 @@ export class VirtualClock implements Clock {
       const timer = this.#timers.first;
       if (timer === undefined || timer.time === Number.POSITIVE_INFINITY) {
         throw new Error(
-          'VirtualClock.run: the work is waiting and no timer is set: it waits for ever, ' +
+          'VirtualClock.run: the work is waiting and no timer is set: it waits forever, ' +
             'or for something real (files, sockets), which needs `advance` instead of `run`',
         );
       }

@@ -4,16 +4,16 @@ import { PENDING, protocolOf, type Source, type SourceProtocol, type Waiter } fr
 import { reportUncaught } from './uncaught.ts';
 
 /**
- * Waits for any source outside of `select`.
+ * Waits for any source outside `select`.
  *
- * **Timing.** A source that is ready is taken at once, synchronously; otherwise at its wake-up. After 1,024 completions
- * without one, a real turn of the event loop goes before the promise settles.
+ * **Timing.** A ready source is taken synchronously; otherwise at its wake-up. After 1,024 completions without a yield, the
+ * promise settles after the event loop has run once.
  *
- * **Cancel safety.** The wait itself cannot be given up; use `select` or a source's own method where that matters.
+ * **Cancel safety.** The wait itself cannot be cancelled; use `select` or a source's own method where that matters.
  *
  * @param from the source to take one value from
- * @returns its value; a value that is itself a thenable is followed, as everywhere in promises
- * @throws what the source's `poll` throws; TypeError when `from` is no source
+ * @returns its value; a value that is itself a thenable is followed, as always in promises
+ * @throws what the source's `poll` throws; TypeError when `from` is not a source
  * @example
  * ```ts
  * const token = new CancellationToken();
@@ -31,7 +31,7 @@ export function wait<T>(from: Source<T>): Promise<T> {
   }
 }
 
-/** One wait. It polls, parks and polls again, as the head of source.ts says. */
+/** One wait. It polls, parks and polls again, as described at the head of source.ts. */
 export class Wait<T> implements Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
@@ -40,9 +40,9 @@ export class Wait<T> implements Waiter {
   readonly promise: Promise<T>;
   resolve: (value: T) => void = ignore;
   reject: (error: unknown) => void = ignore;
-  /** Learns of the end; set by `sourcePromise`. */
+  /** Receives the result of the wait; set by `sourcePromise`. */
   call: { settled(value: T, mark?: number): void; failed(error: unknown, mark?: number): void } | undefined = undefined;
-  /** Set while it polls: a wake-up then asks for another round (invariant 3). */
+  /** Set while it polls: a wake-up then requests another round (invariant 3). */
   isPolling = false;
   /** Set before it parks, cleared by each wake-up. */
   isParked = false;
@@ -73,7 +73,7 @@ export class Wait<T> implements Waiter {
     }
   }
 
-  /** Waits no longer. The promise stays as it is. Returns what settles it. */
+  /** Stops waiting. The promise stays pending. Returns the functions that settle it. */
   giveUp(): this {
     this.isDone = true;
     try {
@@ -84,7 +84,7 @@ export class Wait<T> implements Waiter {
     return this;
   }
 
-  /** Polls, and says whether the wait is over. */
+  /** Polls, and returns whether the wait has finished. */
   #take(): boolean {
     if (this.isDone) return true;
     let value: T | typeof PENDING;
@@ -104,8 +104,8 @@ export class Wait<T> implements Waiter {
   }
 }
 
-/** A loop over what is ready at once must not starve the event loop. */
-export function afterYield(settle: () => void, turn: Promise<void> | undefined = consumeBudget()): void {
-  if (turn === undefined) settle();
-  else void turn.then(settle);
+/** Settles after the event loop has run, if the budget is used up: a loop over ready sources must not starve it. */
+export function afterYield(settle: () => void, yielding: Promise<void> | undefined = consumeBudget()): void {
+  if (yielding === undefined) settle();
+  else void yielding.then(settle);
 }

@@ -1,35 +1,35 @@
 import { consumeBudget } from '@quiesce/cancellation-token';
 import { expect, test } from 'vitest';
 
-/** Completions until a turn is asked for, that one included; that turn. */
-function spend(): { count: number; turn: Promise<void> } {
+/** Counts completions up to the first yield, that one included, and returns the yield. */
+function useUpBudget(): { count: number; yielding: Promise<void> } {
   for (let count = 1; count <= 10_000; count++) {
-    const turn = consumeBudget();
-    if (turn !== undefined) return { count, turn };
+    const yielding = consumeBudget();
+    if (yielding !== undefined) return { count, yielding };
   }
-  throw new Error('no turn was asked for');
+  throw new Error('the budget was never used up');
 }
 
-test('every 1,024th completion waits for a turn of the event loop, and no other', async () => {
-  await spend().turn;
+test('every 1,024th completion yields to the event loop, and no other does', async () => {
+  await useUpBudget().yielding;
   for (let i = 0; i < 3; i++) {
-    const { count, turn } = spend();
+    const { count, yielding } = useUpBudget();
     expect(count).toBe(1024);
-    await turn;
+    await yielding;
   }
 });
 
-test('a turn is a real one: what waits for the event loop comes first', async () => {
+test('a yield lasts a whole macrotask: waiting callbacks of the event loop run first', async () => {
   const log: string[] = [];
   for (const name of ['one', 'two']) {
     setImmediate(() => log.push(`immediate ${name}`));
-    await spend().turn;
-    log.push(`turn ${name}`);
+    await useUpBudget().yielding;
+    log.push(`yield ${name}`);
   }
-  expect(log).toEqual(['immediate one', 'turn one', 'immediate two', 'turn two']);
+  expect(log).toEqual(['immediate one', 'yield one', 'immediate two', 'yield two']);
 });
 
-test('a loop over what is ready lets a timer through', async () => {
+test('a loop over ready values lets a timer fire', async () => {
   let fired = false;
   setTimeout(() => {
     fired = true;
@@ -42,12 +42,12 @@ test('a loop over what is ready lets a timer through', async () => {
   expect(fired).toBe(true);
 });
 
-test('whatever completes during the turn waits for the same turn, and goes on in order', async () => {
+test('all completions during a yield wait for the same yield, and continue in order', async () => {
   const log: number[] = [];
-  const { turn } = spend();
+  const { yielding } = useUpBudget();
   const waiting = [0, 1, 2].map(async (index) => {
     const same = consumeBudget();
-    expect(same).toBe(turn);
+    expect(same).toBe(yielding);
     await same;
     log.push(index);
   });

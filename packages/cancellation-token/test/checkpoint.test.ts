@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 describe('checkpoint', () => {
   afterEach(() => vi.restoreAllMocks());
 
-  it('lets a macrotask through after at most 1,024 of them, however quick they are', async () => {
+  it('lets a macrotask run after at most 1,024 calls, however quick they are', async () => {
     vi.spyOn(performance, 'now').mockReturnValue(0);
     let isThrough = false;
     setImmediate(() => {
@@ -16,8 +16,8 @@ describe('checkpoint', () => {
     expect(count).toBeLessThanOrEqual(1_024);
   });
 
-  it('lets one through at once when the last turn was long ago', async () => {
-    let now = 1e15; // later than any clock, also one that counts from 1970
+  it('lets one run immediately when the last yield was long ago', async () => {
+    let now = 1e15; // later than any clock, including one that counts from 1970
     vi.spyOn(performance, 'now').mockImplementation(() => now);
     await checkpoint();
     let turns = 0;
@@ -32,24 +32,24 @@ describe('checkpoint', () => {
     expect(turns).toBe(1);
   });
 
-  it('throws the reason, verbatim, when the token or signal is cancelled before it', async () => {
+  it('throws the reason, verbatim, when the token or signal is already cancelled', async () => {
     const token = CancellationToken.alreadyCancelled('stop');
     await expect(checkpoint(token)).rejects.toBe('stop');
     await expect(checkpoint(token.signal)).rejects.toBe('stop');
   });
 
-  it('throws it when it is cancelled during the turn', async () => {
+  it('throws the reason when the token is cancelled during the yield', async () => {
     let now = 2e15;
     vi.spyOn(performance, 'now').mockImplementation(() => now);
     await checkpoint();
     now += 11;
     const token = new CancellationToken();
     const waiting = checkpoint(token);
-    token.cancel('meanwhile');
-    await expect(waiting).rejects.toBe('meanwhile');
+    token.cancel('during the yield');
+    await expect(waiting).rejects.toBe('during the yield');
   });
 
-  it('refuses what is no token', async () => {
+  it('refuses a value that is not a token', async () => {
     await expect(checkpoint({} as never)).rejects.toThrow(TypeError);
   });
 });

@@ -13,7 +13,7 @@ describe.each([
     expect(() => make().setTimer(ms, () => {}, held)).toThrow(RangeError);
   });
 
-  test.each(['1', undefined, null, 1n])('refuses %o, which is no number', (ms) => {
+  test.each(['1', undefined, null, 1n])('refuses %o, which is not a number', (ms) => {
     expect(() => make().setTimer(ms as never, () => {}, held)).toThrow('from 0 to Infinity');
   });
 });
@@ -32,7 +32,7 @@ describe('the system clock', () => {
     vi.useRealTimers();
   });
 
-  test.each([0, 1, 1_000, longest, longest + 1, 3 * longest + 5])('calls once after %i ms and not before', (ms) => {
+  test.each([0, 1, 1_000, longest, longest + 1, 3 * longest + 5])('fires once, after %i ms and not before', (ms) => {
     systemClock.setTimer(ms, count, held);
     expect(calls).toBe(0);
     vi.advanceTimersByTime(Math.max(ms - 1, 0));
@@ -44,7 +44,7 @@ describe('the system clock', () => {
   });
 
   test.each([0, 1_000, longest + 1, Number.POSITIVE_INFINITY])(
-    'takes a timer of %d ms back, also in its second piece',
+    'clears a timer of %d ms, in its second piece, too',
     (ms) => {
       const first = systemClock.setTimer(ms, count, held);
       systemClock.clearTimer(first);
@@ -58,7 +58,7 @@ describe('the system clock', () => {
     },
   );
 
-  test('never fires at Infinity; it holds the process only if asked to', () => {
+  test('never fires at Infinity, and keeps the process alive only with `ref`', () => {
     systemClock.setTimer(Number.POSITIVE_INFINITY, count, { ref: false });
     expect(vi.getTimerCount()).toBe(0);
     systemClock.setTimer(Number.POSITIVE_INFINITY, count, held);
@@ -66,14 +66,14 @@ describe('the system clock', () => {
     expect([calls, vi.getTimerCount()]).toEqual([0, 1]);
   });
 
-  test('a timer that has fired can be taken back, which does nothing', () => {
+  test('ignores clearing a timer that has fired', () => {
     const timer = systemClock.setTimer(1, count, held);
     vi.advanceTimersByTime(1);
     expect(() => systemClock.clearTimer(timer)).not.toThrow();
     expect(calls).toBe(1);
   });
 
-  test('tells the time of the platform', () => {
+  test('gives the time of the platform', () => {
     vi.setSystemTime(1_000_000);
     const before = systemClock.now();
     vi.advanceTimersByTime(250);
@@ -82,7 +82,7 @@ describe('the system clock', () => {
 });
 
 describe('a timer of the system clock', () => {
-  test.each([true, false])('holds the process: %s', (ref) => {
+  test.each([true, false])('keeps the process alive: %s', (ref) => {
     const set = vi.spyOn(globalThis, 'setTimeout');
     try {
       const timer = systemClock.setTimer(60_000, () => {}, { ref });

@@ -1,4 +1,4 @@
-// A token that is sent to a worker by mistake. It lives in one thread: what arrives there, if anything, is a dead copy.
+// A token that is sent to a worker by mistake. A token serves one thread: the other side gets at most a dead copy.
 import { once } from 'node:events';
 import { MessageChannel } from 'node:worker_threads';
 import { CancellationToken, isCancellation, isSource } from '@quiesce/cancellation-token';
@@ -7,7 +7,7 @@ import { waiter } from './helpers/script.ts';
 
 type Make = () => CancellationToken;
 
-/** Nothing in them that cannot be copied. */
+/** They contain nothing that cannot be copied. */
 const copied: Record<string, Make> = {
   'a bare token': () => new CancellationToken(),
   'a named token': () => new CancellationToken({ name: 'import' }),
@@ -19,7 +19,7 @@ const copied: Record<string, Make> = {
     return token;
   },
   'a follower of a signal': () => CancellationToken.from(new AbortController().signal),
-  'a token linked to others': () => CancellationToken.any([new CancellationToken()]),
+  'a combined token': () => CancellationToken.any([new CancellationToken()]),
   'a token with a callback': () => {
     const token = new CancellationToken();
     token.onCancelled(() => {});
@@ -37,7 +37,7 @@ const copied: Record<string, Make> = {
   },
 };
 
-/** They hold functions, which the platform refuses to copy. */
+/** They contain functions, which the platform refuses to copy. */
 const refused: Record<string, Make> = {
   'a token with a waiter': () => {
     const token = new CancellationToken();
@@ -50,12 +50,12 @@ const refused: Record<string, Make> = {
 describe.each(Object.entries(copied))('the copy that structuredClone makes of %s', (_, make) => {
   const copy = (): CancellationToken => structuredClone(make());
 
-  test('is no token: it cannot be asked and is no source', () => {
+  test('is not a token: its state cannot be read, and it is not a source', () => {
     expect(copy()).not.toBeInstanceOf(CancellationToken);
     expect([copy().isCancelled, isSource(copy())]).toEqual([undefined, false]);
   });
 
-  test('is refused wherever a token is taken, with a text that says what to do instead', () => {
+  test('is refused by every call that takes a token, with a text that says what to do instead', () => {
     const text = /got a copy of a token, as postMessage and structuredClone make it; .* post a message/;
     const uses: ((wrong: CancellationToken) => unknown)[] = [
       (wrong) => CancellationToken.from(wrong),
@@ -69,7 +69,7 @@ describe.each(Object.entries(copied))('the copy that structuredClone makes of %s
     }
   });
 
-  test('leaves the original as it was', () => {
+  test('leaves the original unchanged', () => {
     const token = make();
     const before = String(token);
     structuredClone(token);
@@ -86,7 +86,7 @@ test.each(Object.entries(refused))('%s cannot be copied: the platform throws a D
   expect(token.cancel('still alive')).toBe(true);
 });
 
-test('postMessage gives the other side the same copies, and the same refusals', async () => {
+test('postMessage gives the other side the same copies, and refuses the same tokens', async () => {
   const { port1, port2 } = new MessageChannel();
   try {
     const arrives = once(port2, 'message');
@@ -101,7 +101,7 @@ test('postMessage gives the other side the same copies, and the same refusals', 
   }
 });
 
-test('a reason survives the way to a worker as far as the platform lets it: name, text and stack', () => {
+test('a reason reaches a worker as far as the platform allows: name, text and stack', () => {
   const copy = structuredClone(CancellationToken.alreadyCancelled().reason) as Error;
   expect(copy).toBeInstanceOf(Error);
   expect(copy.message).toBe('This operation was cancelled');

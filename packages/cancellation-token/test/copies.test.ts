@@ -1,4 +1,4 @@
-// Two copies of the package in one process, as a program has that depends on it in two versions.
+// Two copies of the package in one process, as in a program that depends on it in two versions.
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ afterAll(() => {
   rmSync(directory, { recursive: true });
 });
 
-test('the copies are two', () => {
+test('the two copies have classes of their own', () => {
   expect(other.CancellationToken).not.toBe(own.CancellationToken);
   expect(new other.CancellationToken()).not.toBeInstanceOf(own.CancellationToken);
 });
@@ -79,7 +79,7 @@ describe('tokens of both copies', () => {
     theirs: new other.CancellationToken() as unknown as own.CancellationToken,
   });
 
-  test('are linked by `any` and by `all`, in whichever copy', () => {
+  test('are combined by `any` and `all` of either copy', () => {
     for (const { CancellationToken } of [own, other]) {
       const { mine, theirs } = both();
       const any = CancellationToken.any([mine, theirs]);
@@ -94,7 +94,7 @@ describe('tokens of both copies', () => {
     }
   });
 
-  test('are seen by whoever asks; the other copy’s counts as cancelled from when it was noticed', () => {
+  test('resolve their state at each read; the other copy’s counts as cancelled from its detection', () => {
     const { mine, theirs } = both();
     const any = own.CancellationToken.any([mine, theirs]);
     const all = own.CancellationToken.all([mine, theirs]);
@@ -114,12 +114,12 @@ describe('tokens of both copies', () => {
     expect(follower.reason).toBe(theirs.reason);
     expect(follower.reason).not.toBeInstanceOf(own.TimeoutError);
     expect(follower.reason).toMatchObject({ name: 'TimeoutError', code: 'ETIMEDOUT', ms: 5 });
-    // A timeout is a cancellation only for whoever has the token that it ended.
+    // A timeout is a cancellation only together with the token that it ended.
     expect([own.isCancellation(follower.reason), own.isCancellation(follower.reason, follower)]).toEqual([false, true]);
     expect(own.isCancellationOf(theirs.reason, follower)).toBe(true);
   });
 
-  test('know a deadline of the other copy only once its timer has fired', () => {
+  test('detect a deadline of the other copy only after its timer has fired', () => {
     const clock = new RefClock();
     const theirs = new other.CancellationToken().withTimeout(5, { clock });
     const follower = own.CancellationToken.from(theirs as unknown as own.CancellationToken);
@@ -137,7 +137,7 @@ describe('tokens of both copies', () => {
   });
 });
 
-test('a TimeoutError carries the brand of its class, whichever copy made it', () => {
+test('a TimeoutError carries the brand of its class, in either copy', () => {
   const brand = Symbol.for('quiesce.error');
   for (const { TimeoutError } of [own, other]) expect(Reflect.get(new TimeoutError(1), brand)).toBe('TimeoutError');
 });
@@ -148,7 +148,7 @@ test('a ClosedError of the other copy is recognised', () => {
   expect([own.isClosedError(error), own.isCancelledError(error)]).toEqual([true, false]);
 });
 
-test('where there is no setImmediate a message channel gives the turn', async () => {
+test('a MessageChannel provides the yield where there is no setImmediate', async () => {
   let channels = 0;
   class Counted extends MessageChannel {
     constructor() {
@@ -159,13 +159,13 @@ test('where there is no setImmediate a message channel gives the turn', async ()
   vi.stubGlobal('MessageChannel', Counted);
   vi.stubGlobal('setImmediate', undefined);
   try {
-    // What the platform has is read once, when the module is loaded; not every runtime takes `?bare` for another one.
+    // The platform's functions are read once, when the module is loaded; not every runtime accepts `?bare` for another one.
     const bareFile = join(directory, 'bare.mjs');
     copyFileSync(join(directory, 'copy.mjs'), bareFile);
     const bare = (await import(pathToFileURL(bareFile).href)) as typeof own;
-    let turn: Promise<void> | undefined;
-    for (let i = 0; i < 1_024; i++) turn = bare.consumeBudget();
-    await turn;
+    let yielding: Promise<void> | undefined;
+    for (let i = 0; i < 1_024; i++) yielding = bare.consumeBudget();
+    await yielding;
     expect(channels).toBe(1);
   } finally {
     vi.unstubAllGlobals();

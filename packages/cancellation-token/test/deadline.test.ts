@@ -23,7 +23,7 @@ describe('a deadline', () => {
     expect(token.reason).toBe(log[0]);
   });
 
-  it('is seen by whoever asks past it, although no timer could fire', () => {
+  it('is detected by each read after it, although no timer could fire', () => {
     let now = 0;
     const clock = { ...systemClock, now: () => now, setTimer: vi.fn(), clearTimer: vi.fn() };
     const parent = new CancellationToken().withTimeout(10, { clock });
@@ -36,7 +36,7 @@ describe('a deadline', () => {
     expect(clock.setTimer).not.toHaveBeenCalled();
   });
 
-  it('is seen by an observed token too, whose callbacks run in that reading', () => {
+  it('is detected by reading an observed token, whose callbacks run inside that read', () => {
     let now = 0;
     const clock = { ...systemClock, now: () => now, setTimer: vi.fn(), clearTimer: vi.fn() };
     const parent = new CancellationToken().withTimeout(10, { clock });
@@ -63,7 +63,7 @@ describe('a deadline', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('takes its timer back when the token is cancelled or disposed before', () => {
+  it('clears its timer when the token is cancelled or disposed before', () => {
     const clock = new VirtualClock();
     for (const end of ['cancel', 'dispose'] as const) {
       const token = CancellationToken.timeout(10, options(clock));
@@ -84,7 +84,7 @@ describe('a deadline', () => {
     expect(new CancellationToken().deadline).toBeUndefined();
   });
 
-  it('of a child that is later than its parent does nothing; one that is earlier leaves the parent alone', async () => {
+  it('of a child that is later than its parent’s has no effect; an earlier one does not affect the parent', async () => {
     const clock = new VirtualClock();
     const parent = CancellationToken.timeout(100, options(clock));
     const earlier = parent.withTimeout(50);
@@ -97,7 +97,7 @@ describe('a deadline', () => {
     expect(earlier.reason).not.toBe(parent.reason);
   });
 
-  it('is kept by the children of a token that is disposed, observed or not', async () => {
+  it('stays with the children of a token that is disposed, observed or not', async () => {
     const clock = new VirtualClock();
     const root = new CancellationToken();
     const parent = root.withTimeout(100, options(clock));
@@ -114,7 +114,7 @@ describe('a deadline', () => {
     expect([parent.isCancelled, root.isCancelled]).toEqual([false, false]);
   });
 
-  it('does not replace a reason that was there before', async () => {
+  it('does not replace an earlier reason', async () => {
     const clock = new VirtualClock();
     const parent = CancellationToken.timeout(100, options(clock));
     const child = parent.childToken();
@@ -123,7 +123,7 @@ describe('a deadline', () => {
     expect(child.reason).toBe('first');
   });
 
-  it('of 0 ms has passed; Infinity is none; what is no time is refused', () => {
+  it('of 0 ms has passed; Infinity is none; a value that is not a time is refused', () => {
     expect(CancellationToken.timeout(0).isCancelled).toBe(true);
     expect(CancellationToken.timeout(Number.POSITIVE_INFINITY).deadline).toBeUndefined();
     for (const ms of [-1, Number.NaN, Number.NEGATIVE_INFINITY]) {
@@ -133,7 +133,7 @@ describe('a deadline', () => {
     expect(() => new CancellationToken().withDeadline(new Date(Number.NaN))).toThrow(RangeError);
   });
 
-  it('can be a time of day, also a past one', async () => {
+  it('can be a time of day, in the past, too', async () => {
     const clock = new VirtualClock(10_000);
     expect(new CancellationToken().withDeadline(new Date(9_000), options(clock)).isCancelled).toBe(true);
     const token = new CancellationToken().withDeadline(new Date(10_500), options(clock));
@@ -146,7 +146,7 @@ describe('a deadline', () => {
 });
 
 describe('the timer of a deadline', () => {
-  /** A clock that says how each timer treats the process. */
+  /** A clock that records for each timer whether it keeps the process alive. */
   function refClock(): { clock: typeof systemClock; refs: () => boolean[] } {
     const timers = new Map<object, boolean>();
     const clock = {
@@ -161,7 +161,7 @@ describe('the timer of a deadline', () => {
     return { clock, refs: () => [...timers.values()] };
   }
 
-  it('holds the process exactly while somebody waits, on the token or below it', () => {
+  it('keeps the process alive exactly while a waiter waits for the token or one below it', () => {
     const { clock, refs } = refClock();
     const token = CancellationToken.timeout(1_000, { clock });
     const child = token.childToken().childToken();
@@ -186,7 +186,7 @@ describe('the timer of a deadline', () => {
     callback.unregister();
   });
 
-  it('no longer holds it when the child that was waited for is cancelled, or goes to another parent', () => {
+  it('stops keeping it alive when the awaited child is cancelled, or moves to another parent', () => {
     const { clock, refs } = refClock();
     const token = CancellationToken.timeout(1_000, { clock });
     token.onCancelled(() => {});
@@ -206,7 +206,7 @@ describe('the timer of a deadline', () => {
     expect(refs()).toEqual([false]);
   });
 
-  it('is that of a source when somebody waits for `any` of several', () => {
+  it('is that of a source when a waiter waits for `any` of several', () => {
     const { clock, refs } = refClock();
     const timed = CancellationToken.timeout(1_000, { clock });
     const either = CancellationToken.any([timed, new CancellationToken()]);
@@ -223,7 +223,7 @@ describe('the timer of a deadline', () => {
 describe('the system clock under a deadline', () => {
   afterEach(() => vi.useRealTimers());
 
-  it('waits longer than the platform’s timers can, which would fire at once', () => {
+  it('waits longer than the platform’s timers can, which would fire immediately', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const month = 31 * 24 * 3_600_000;
     const token = CancellationToken.timeout(month);
@@ -238,14 +238,14 @@ describe('the system clock under a deadline', () => {
 
 describe('of several named deadlines on one path', () => {
   const kinds = {
-    nobody: () => {},
+    nothing: () => {},
     'the request': ({ request }: Chain) => void request.onCancelled(() => {}),
     'the query': ({ query }: Chain) => void query.onCancelled(() => {}),
     'below the query': ({ below }: Chain) => void below.signal,
     all: ({ request, query, below }: Chain) => {
       for (const token of [request, query, below]) token.onCancelled(() => {});
     },
-    'somebody who waits': ({ below }: Chain) => void wait(below),
+    'a waiter': ({ below }: Chain) => void wait(below),
   };
   interface Chain {
     readonly request: CancellationToken;
@@ -272,7 +272,7 @@ describe('of several named deadlines on one path', () => {
   const names = { request: 'request', beside: 'request', query: 'query', below: 'query' };
 
   describe.each(Object.entries(kinds))('observed by %s', (_, observe) => {
-    it.each(orders)('each token names the one that was over first: asked in the order %s, %s, %s, %s', (...order) => {
+    it.each(orders)('each token names the one that passed first: read in the order %s, %s, %s, %s', (...order) => {
       const clock = new RefClock();
       const chain = make(clock);
       observe(chain);
@@ -281,7 +281,7 @@ describe('of several named deadlines on one path', () => {
       expect(chain.below.reason).toBe(chain.query.reason);
     });
 
-    it('it does so after one advance of a virtual clock', async () => {
+    it('each token does so after one advance of a virtual clock', async () => {
       const clock = new VirtualClock();
       const chain = make(clock);
       observe(chain);
@@ -290,7 +290,7 @@ describe('of several named deadlines on one path', () => {
     });
   });
 
-  it('the reason that callbacks, waiters and signals get is that one, too', async () => {
+  it('callbacks, waiters and signals get that reason, too', async () => {
     const clock = new RefClock();
     const chain = make(clock);
     const reasons: unknown[] = [];
@@ -322,7 +322,7 @@ describe('deadlines on two clocks in one chain', () => {
     return { near, far, parent, child };
   };
 
-  it('both cancel, whichever comes first', () => {
+  it('cancel with the one that passes first', () => {
     const [one, two] = [make(), make()];
     one.near.time = 10;
     two.far.time = 5;
@@ -330,7 +330,7 @@ describe('deadlines on two clocks in one chain', () => {
     expect([two.child.isCancelled, two.parent.isCancelled]).toEqual([true, false]);
   });
 
-  it('stay with what is below when the parent is disposed, asked or observed', () => {
+  it('stay with the tokens below when the parent is disposed, unobserved or observed', () => {
     const { near, parent, child } = make();
     const leaf = child.childToken();
     parent.dispose();
@@ -348,7 +348,7 @@ describe('deadlines on two clocks in one chain', () => {
     expect([other.near.refs.length, other.far.refs.length]).toEqual([0, 0]);
   });
 
-  it('and a third deadline on the second clock keeps the first', () => {
+  it('keep the first when a third deadline on the second clock is added', () => {
     const { near, far, parent, child } = make();
     const third = child.withTimeout(1, { clock: far });
     parent.dispose();
@@ -357,7 +357,7 @@ describe('deadlines on two clocks in one chain', () => {
     expect(third.isCancelled).toBe(true);
   });
 
-  it('cancel the whole subtree that they concern, the parent first, whoever asks', () => {
+  it('cancel exactly the subtree that they concern, the parent first, whichever token is read', () => {
     const { near, parent, child } = make();
     const log: string[] = [];
     parent.onCancelled(() => log.push('parent'));
@@ -380,7 +380,7 @@ describe('deadlines on two clocks in one chain', () => {
     expect(clocks.map((clock) => clock.refs.length)).toEqual([1, 1]);
   });
 
-  it('say the earlier time of day', () => {
+  it('give the earlier time of day', () => {
     const { near, far } = make();
     const parent = new CancellationToken().withDeadline(new Date(1_000), { clock: near });
     expect(parent.withDeadline(new Date(2_000), { clock: far }).deadline).toEqual(new Date(1_000));

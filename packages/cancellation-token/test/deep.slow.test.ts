@@ -30,7 +30,7 @@ test('a chain of a million observed tokens works', () => {
   expect([calls, leaf.reason]).toEqual([million, 'stop']);
 });
 
-test('a chain of a million tokens is linked and unlinked by an observer that comes and goes', () => {
+test('a chain of a million tokens is linked by an observer, and unlinked when it leaves', () => {
   const root = new CancellationToken();
   const leaf = chainBelow(root, million);
   expect(leaf.onCancelled(() => expect.unreachable()).unregister()).toBe(true);
@@ -52,17 +52,17 @@ test('a chain of a million tokens that is disposed from above stays linked to th
   expect(leaf.reason).toBe('stop');
 });
 
-/** Orders in which every token of a chain is asked once; the last is the leaf. */
+/** Orders in which every token of a chain is read once; the last is the leaf. */
 const orders: Record<string, (chain: CancellationToken[]) => Iterable<CancellationToken>> = {
   'from the leaf upwards': (chain) => [...chain].reverse(),
   'from the root downwards': (chain) => chain,
-  'here and there': (chain) => chain.map((_, i) => chain[(i * 7_919) % chain.length] as CancellationToken),
+  'in a scattered order': (chain) => chain.map((_, i) => chain[(i * 7_919) % chain.length] as CancellationToken),
   'from the middle outwards': (chain) =>
     chain.map((_, i) => chain.at((chain.length + (i % 2 === 0 ? i : -1 - i)) >> 1) as CancellationToken),
 };
 
 // If each walked to the root, this would be 500,000,000,000 steps.
-test.each(Object.entries(orders))('each token of a chain of a million can be asked %s', (_, order) => {
+test.each(Object.entries(orders))('each token of a chain of a million can be read %s', (_, order) => {
   const chain = [new CancellationToken()];
   for (let i = 0; i < million; i++) chain.push((chain[i] as CancellationToken).childToken());
   const cancelled = (): number => {
@@ -88,7 +88,7 @@ test.each([false, true])('a chain of a million tokens below a deadline works, ob
   expect([log, clock.pending]).toEqual([observed ? ['leaf'] : [], 0]);
 });
 
-test('a waiter a million tokens below a deadline holds the process, and no longer when it has left', () => {
+test('a waiter a million tokens below a deadline keeps the process alive until it leaves', () => {
   const clock = new RefClock();
   const root = CancellationToken.timeout(5, { clock });
   const leaf = chainBelow(root, million);
@@ -109,7 +109,7 @@ test('a million children of one token work', () => {
   expect(calls).toBe(million);
 });
 
-test('a long chain below a deadline is asked, observed and disposed token by token', () => {
+test('a long chain below a deadline is read, observed and disposed token by token', () => {
   const length = 100_000;
   const chain = [CancellationToken.timeout(1e9)];
   for (let i = 1; i < length; i++) chain.push((chain[i - 1] as CancellationToken).childToken());

@@ -14,7 +14,7 @@ import {
 describe.each([['nothing', () => {}] as const, ...Object.entries(observers)])(
   'a disposed token observed by %s',
   (_, observe) => {
-    test('is frozen as it was: active for ever', () => {
+    test('stays active and frozen', () => {
       const root = new CancellationToken();
       const token = root.childToken();
       observe(token);
@@ -26,7 +26,7 @@ describe.each([['nothing', () => {}] as const, ...Object.entries(observers)])(
       expect(() => token.throwIfCancelled()).not.toThrow();
     });
 
-    test('lets its children go to its parent, at any depth', () => {
+    test('moves its children to its parent, at any depth', () => {
       const root = new CancellationToken();
       const token = chainBelow(root, 2);
       const below = token.childToken();
@@ -39,7 +39,7 @@ describe.each([['nothing', () => {}] as const, ...Object.entries(observers)])(
       expect([below.reason, deep.reason]).toEqual(['root', 'root']);
     });
 
-    test('leaves its children free-standing when it was a root', () => {
+    test('makes its children roots when it was a root', () => {
       const token = new CancellationToken();
       const below = token.childToken();
       const deep = below.childToken();
@@ -52,7 +52,7 @@ describe.each([['nothing', () => {}] as const, ...Object.entries(observers)])(
       expect(deep.reason).toBe('own');
     });
 
-    test('is cancelled for ever if it was cancelled before, with or without anybody having asked', () => {
+    test('stays cancelled if it was cancelled before, whether its state had been read or not', () => {
       const root = new CancellationToken();
       const token = chainBelow(root, 2);
       observe(token);
@@ -64,7 +64,7 @@ describe.each([['nothing', () => {}] as const, ...Object.entries(observers)])(
   },
 );
 
-test('disposing is idempotent, and what `using` does', () => {
+test('disposing is idempotent, and `using` does it', () => {
   const root = new CancellationToken();
   let inner: CancellationToken | undefined;
   {
@@ -77,7 +77,7 @@ test('disposing is idempotent, and what `using` does', () => {
   expect(inner.isCancelled).toBe(false);
 });
 
-test('callbacks of a disposed token never run, and had been taken back already', () => {
+test('callbacks of a disposed token never run, and count as removed', () => {
   const log: Log = [];
   const root = new CancellationToken();
   const token = root.childToken();
@@ -99,7 +99,7 @@ test('registering on a disposed token does nothing', () => {
   expect(log).toEqual([]);
 });
 
-test('registering on a token that was disposed when cancelled runs the callback at once', () => {
+test('registering on a token that was disposed when cancelled runs the callback immediately', () => {
   const log: Log = [];
   const token = new CancellationToken();
   token.cancel();
@@ -121,7 +121,7 @@ test('the signal of a disposed token never fires, whether it was read before or 
   expect([read.aborted, after.signal.aborted, before.signal === read]).toEqual([false, false, true]);
 });
 
-test('waiters move to the parent, behind its own, and are woken with it', async () => {
+test('waiters move to the parent, after its own, and are woken with it', async () => {
   const log: Log = [];
   const root = new CancellationToken();
   const token = root.childToken();
@@ -137,7 +137,7 @@ test('waiters move to the parent, behind its own, and are woken with it', async 
   expect(log).toEqual(['own', 'moved', 'awaited']);
 });
 
-test('waiters move on when the parent is disposed too, and can still be unparked through the token', () => {
+test('waiters move again when the parent is disposed too, and can still be unparked through the token', () => {
   const log: Log = [];
   const root = new CancellationToken();
   const parent = root.childToken();
@@ -153,7 +153,7 @@ test('waiters move on when the parent is disposed too, and can still be unparked
   expect(log).toEqual(['stays']);
 });
 
-test('one who begins to wait for a disposed token waits for its parent', () => {
+test('a waiter that parks on a disposed token waits for its parent', () => {
   const log: Log = [];
   const root = new CancellationToken();
   const token = chainBelow(root, 3);
@@ -163,7 +163,7 @@ test('one who begins to wait for a disposed token waits for its parent', () => {
   expect(log).toEqual(['woken']);
 });
 
-test('who waits for a root that is disposed waits for ever, and can stop waiting', async () => {
+test('a waiter on a disposed root is never woken, and can unpark', async () => {
   const log: Log = [];
   const token = new CancellationToken();
   const parked = waiter(log, token, 'woken');
@@ -178,7 +178,7 @@ test('who waits for a root that is disposed waits for ever, and can stop waiting
   token[source].unpark(parked);
 });
 
-test('observed children keep their order, behind the children that the parent has', () => {
+test('observed children keep their order, after the children of the parent', () => {
   const log: Log = [];
   const root = new CancellationToken();
   const middle = root.childToken();
@@ -191,7 +191,7 @@ test('observed children keep their order, behind the children that the parent ha
   expect(log).toEqual(['root', "root's", 'first of the middle', 'second of the middle']);
 });
 
-test('a child of a disposed token is a child of the nearest token above that lives', () => {
+test('a child of a disposed token is a child of the nearest ancestor that is not disposed', () => {
   const root = new CancellationToken();
   const middle = root.childToken();
   const token = middle.childToken();
@@ -204,7 +204,7 @@ test('a child of a disposed token is a child of the nearest token above that liv
   expect([child.reason, later.reason, token.childToken().reason]).toEqual(['root', 'root', 'root']);
 });
 
-test('a child of a disposed root is free-standing', () => {
+test('a child of a disposed root is a root', () => {
   const root = new CancellationToken();
   root.dispose();
   const child = root.childToken();
@@ -236,7 +236,7 @@ test('disposing a whole chain in any order keeps the leaf linked to the root', (
   }
 });
 
-test('a token that is passed on 100,000 times stays linked to the root', () => {
+test('a token that is replaced by its child 100,000 times stays linked to the root', () => {
   const root = new CancellationToken();
   const log: Log = [];
   let unobserved = root.childToken();

@@ -1,4 +1,4 @@
-// What vitest's happy-dom environment and jest's jsdom environment do: the page's AbortController replaces that of Node.
+// As in vitest's happy-dom environment and jest's jsdom environment: the page's AbortController replaces that of Node.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { Window } from 'happy-dom';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -13,7 +13,7 @@ afterAll(async () => {
   await page.happyDOM.close();
 });
 
-test('the signal of a token is one of the page, which its elements take', () => {
+test('the signal of a token belongs to the page, whose elements accept it', () => {
   const token = new CancellationToken();
   const { signal } = token;
   expect(signal).toBeInstanceOf(page.AbortSignal);
@@ -41,7 +41,7 @@ const stop = (event: { stopImmediatePropagation(): void }): void => event.stopIm
 test.each([
   ['in place of that of the platform', false],
   ['beside that of the platform', true],
-])('a listener that stops the event of a signal of a page does not silence a token: %s', async (_, isBeside) => {
+])('a listener of a page that stops the event does not silence a token: %s', async (_, isBeside) => {
   if (isBeside) vi.unstubAllGlobals();
   vi.resetModules();
   try {
@@ -62,7 +62,7 @@ test.each([
   }
 });
 
-test('a token that is no longer observed has taken its own listener off a signal of a page', () => {
+test('a token that is no longer observed has removed its listener from a signal of a page', () => {
   const { signal } = new page.AbortController();
   let listeners = 0;
   const { addEventListener: add, removeEventListener: remove } = signal;

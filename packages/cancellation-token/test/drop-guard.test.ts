@@ -10,7 +10,7 @@ test('a guard cancels its token at the end of the block', () => {
   expect(isCancelledError(token.reason)).toBe(true);
 });
 
-test('a guard cancels its token when the block throws, and lets the error through', () => {
+test('a guard cancels its token when the block throws, and rethrows the error', () => {
   const token = new CancellationToken();
   const block = (): void => {
     using _ = token.dropGuard();
@@ -20,7 +20,7 @@ test('a guard cancels its token when the block throws, and lets the error throug
   expect(token.isCancelled).toBe(true);
 });
 
-test('a disarmed guard gives the token back and does nothing', () => {
+test('a disarmed guard returns the token and does nothing', () => {
   const token = new CancellationToken();
   const guard = token.dropGuard();
   expect([guard.disarm() === token, guard.disarm() === token, guard.token === token]).toEqual([true, true, true]);
@@ -28,7 +28,7 @@ test('a disarmed guard gives the token back and does nothing', () => {
   expect(token.isCancelled).toBe(false);
 });
 
-test('a guard that has cancelled is done: dispose again and disarm do nothing', () => {
+test('a guard that has cancelled does nothing at another dispose or disarm', () => {
   const token = new CancellationToken();
   const guard = token.dropGuard();
   expect(guard[Symbol.dispose]).toBe(guard.dispose);
@@ -38,7 +38,7 @@ test('a guard that has cancelled is done: dispose again and disarm do nothing', 
   expect(token.isCancelled).toBe(true);
 });
 
-test('of two guards on one token the first to end cancels, and the reason of another cancel stays', () => {
+test('the first of two guards to end cancels their token, and the reason of another cancel stays', () => {
   const token = new CancellationToken();
   const [first, second] = [token.dropGuard(), token.dropGuard()];
   second.disarm();

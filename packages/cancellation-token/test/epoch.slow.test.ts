@@ -1,11 +1,11 @@
-// Alone in its file: it uses up what the whole process has, and must stay right afterwards.
+// Alone in its file: it uses up a counter of the whole process, and must stay right afterwards.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { expect, test, vi } from 'vitest';
 import { chainBelow } from './helpers/script.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-test('answers stay right before, during and after more than four million cancellations', () => {
+test('the state stays right before, during and after more than four million cancellations', () => {
   const root = new CancellationToken();
   const leaf = chainBelow(root, 3);
   const early = chainBelow(root, 3);
@@ -13,7 +13,7 @@ test('answers stay right before, during and after more than four million cancell
   for (let i = 0; i < 2 ** 22 + 10; i++) {
     const token = new CancellationToken();
     token.cancel('no stack');
-    // Every answer at both ends, some in between.
+    // Every read at both ends, some in between.
     if (i > 1_000 && i < 2 ** 22 - 1_000 && i % 16 !== 0) continue;
     const other = new CancellationToken();
     const child = other.childToken();

@@ -10,7 +10,7 @@ import {
 } from '@quiesce/cancellation-token';
 import { describe, expect, test } from 'vitest';
 
-test('a CancelledError is an Error with a text, a cause and where it came from', () => {
+test('a CancelledError is an Error with a text, a cause and its origin', () => {
   const cause = new Error('why');
   const error = new CancelledError('the page was closed', { cause, source: 'scope' });
   expect(error).toBeInstanceOf(Error);
@@ -33,12 +33,12 @@ test('a ClosedError is an Error with its code', () => {
   ]);
 });
 
-test('names are no own fields, which would be printed with each error', () => {
+test('names are not own fields, which would be printed with each error', () => {
   expect(Object.keys(new CancelledError())).not.toContain('name');
   expect(Object.keys(new ClosedError())).not.toContain('name');
 });
 
-test('errors are told apart by class, whatever else is thrown', () => {
+test('errors are distinguished by class, whatever value is thrown', () => {
   const [cancelled, closed] = [new CancelledError(), new ClosedError()];
   const others = [undefined, null, 0, 'AbortError', {}, new Error('x'), new DOMException('x', 'AbortError')];
   expect([isCancelledError(cancelled), isClosedError(closed)]).toEqual([true, true]);
@@ -89,7 +89,7 @@ describe('isCancellation', () => {
     expect([isCancellation('why', controller.signal), isCancellation('x', controller.signal)]).toEqual([true, false]);
   });
 
-  test('refuses what is neither token nor signal', () => {
+  test('refuses a value that is neither a token nor a signal', () => {
     expect(() => isCancellation('why', {} as never)).toThrow(TypeError);
   });
 });
@@ -105,7 +105,7 @@ describe('isCancellationOf', () => {
     expect(isCancellationOf(error, token)).toBe(true);
   });
 
-  test.each(failures)('is false for %s, also once the token is cancelled', (_, error) => {
+  test.each(failures)('is false for %s, even once the token is cancelled', (_, error) => {
     const token = new CancellationToken();
     token.cancel('why');
     expect(isCancellationOf(error, token)).toBe(false);
@@ -119,7 +119,7 @@ describe('isCancellationOf', () => {
     expect(isCancellationOf(Object.assign(new Error('canceled'), { name: 'CanceledError' }), token)).toBe(true);
   });
 
-  test('takes a signal as well, and refuses what is neither', () => {
+  test('takes a signal as well, and refuses any other value', () => {
     expect(isCancellationOf('why', AbortSignal.abort('why'))).toBe(true);
     expect(() => isCancellationOf('why', undefined as never)).toThrow(TypeError);
   });

@@ -1,4 +1,4 @@
-// Whether a process ends, and with which code: Node ends one that waits for an unref'd timer in silence, with 13.
+// Whether a process ends, and with which code: Node silently ends one that waits for an unref'd timer, with code 13.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -29,8 +29,8 @@ describe('a process lives until the deadline that it waits for', () => {
   });
 });
 
-// The deadline is a month away: a process that was held would never end.
-describe('a process does not wait for a deadline that is only listened to', () => {
+// The deadline is a month away: a process that is kept alive would never end.
+describe('a process does not wait for a deadline that only has callbacks', () => {
   test.each([
     ['a callback', ['done']],
     ['a signal', ['done']],
@@ -38,7 +38,7 @@ describe('a process does not wait for a deadline that is only listened to', () =
     ['a follower of a timeout of the platform', ['done']],
     ['a waiter that has left', ['child cancelled', 'done']],
     ['a wait that has ended', ['done']],
-    ['a group that was waited for and is cancelled', ['done']],
+    ['a cancelled group that had a waiter', ['done']],
   ])('%s', async (way, output) => {
     expect(await run(way)).toEqual([0, null, output]);
   });

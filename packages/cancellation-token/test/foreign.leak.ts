@@ -1,4 +1,4 @@
-// Foreign signals: what following leaves on them, and what becomes of them when nobody else keeps them.
+// Foreign signals: the memory that following leaves on them, and signals that no other code references.
 import { getEventListeners } from 'node:events';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { expect, test } from 'vitest';
@@ -6,7 +6,7 @@ import { bytesPerTurn, collectGarbage } from '../../../test/leak/leak.ts';
 
 const nothing = (): void => {};
 
-test('one foreign signal keeps one listener with 10,000 observed children below it, and none after', async () => {
+test('one foreign signal has one listener with 10,000 observed children below it, and none after', async () => {
   const { signal } = new AbortController();
   const listeners = (): number => getEventListeners(signal, 'abort').length;
   const children: CancellationToken[] = [];
@@ -25,18 +25,21 @@ const followers: [string, (signal: AbortSignal) => CancellationToken][] = [
   ['any', (signal) => CancellationToken.any([signal])],
 ];
 
-test.each(followers)('followers made by `%s` that come and go leave 0 B a turn on the signal', async (_, make) => {
-  const { signal } = new AbortController();
-  const growth = await bytesPerTurn({ turns: 20_000, below: 2 }, () => {
-    const token = make(signal);
-    token.onCancelled(nothing);
-    token.dispose();
-  });
-  expect(growth).toBeLessThan(2);
-  expect(getEventListeners(signal, 'abort')).toEqual([]);
-});
+test.each(followers)(
+  'followers made by `%s` that are created and disposed leave 0 B a round on the signal',
+  async (_, make) => {
+    const { signal } = new AbortController();
+    const growth = await bytesPerTurn({ turns: 20_000, below: 2 }, () => {
+      const token = make(signal);
+      token.onCancelled(nothing);
+      token.dispose();
+    });
+    expect(growth).toBeLessThan(2);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  },
+);
 
-/** A token whose signals nobody keeps but the platform, if it does. */
+/** Tokens whose signals only the platform references, if it does. */
 const forgotten: [string, () => CancellationToken][] = [
   ['follows AbortSignal.timeout', () => CancellationToken.from(AbortSignal.timeout(50))],
   [
@@ -46,16 +49,16 @@ const forgotten: [string, () => CancellationToken][] = [
   ['is linked to one by CancellationToken.all', () => CancellationToken.all([AbortSignal.timeout(50)])],
 ];
 
-test.each(forgotten)('an observed token that %s is told after a collection', async (_, make) => {
+test.each(forgotten)('an observed token that %s is notified after a collection', async (_, make) => {
   const fired = new Promise<unknown>((resolve) => void make().childToken().onCancelled(resolve));
   await collectGarbage();
-  // The platform's timer does not hold the process.
+  // The platform's timer does not keep the process alive.
   const holding = setInterval(nothing, 1 << 30);
   expect(await fired).toMatchObject({ name: 'TimeoutError' });
   clearInterval(holding);
 });
 
-test.each(forgotten)('an unobserved token that %s answers right after a collection', async (_, make) => {
+test.each(forgotten)('an unobserved token that %s has the right state after a collection', async (_, make) => {
   const token = make();
   await collectGarbage();
   // Set later and longer, it fires later.
@@ -63,7 +66,7 @@ test.each(forgotten)('an unobserved token that %s answers right after a collecti
   expect(token.isCancelled).toBe(true);
 });
 
-test('an observed token that follows a forgotten AbortSignal.any hears of the sources that are kept', async () => {
+test('an observed token that follows an unreferenced AbortSignal.any is notified by its sources', async () => {
   const controller = new AbortController();
   let reason: unknown;
   (() => {
@@ -77,8 +80,8 @@ test('an observed token that follows a forgotten AbortSignal.any hears of the so
   expect(reason).toBe('why');
 });
 
-test('a token that follows AbortSignal.any of a forgotten timeout fires exactly if the platform’s own signal does', async () => {
-  // Node 20 collects the timeout although somebody listens to what depends on it, and never fires; later ones do.
+test('a token that follows AbortSignal.any of an unreferenced timeout fires exactly if the platform’s own signal does', async () => {
+  // Node 20 collects the timeout although a dependent signal has a listener, and never fires; later versions do.
   const any = (): AbortSignal => AbortSignal.any([AbortSignal.timeout(50), new AbortController().signal]);
   const fired = { ours: false, platform: false };
   (() => {

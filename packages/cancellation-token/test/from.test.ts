@@ -5,13 +5,13 @@ import { callback, chainBelow, type Log, observers } from './helpers/script.ts';
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
-test('a token gives itself', () => {
+test('a token is returned unchanged', () => {
   const token = new CancellationToken().childToken();
   expect(CancellationToken.from(token)).toBe(token);
 });
 
 describe('the signal of a token gives a child of that token', () => {
-  test('that is cancelled with it, at once and with its reason and deadline', () => {
+  test('is cancelled synchronously with the token, and has its reason and deadline', () => {
     const token = CancellationToken.timeout(60_000, { name: 'request' });
     const before = CancellationToken.from(token.signal);
     expect([before.isCancelled, before.deadline]).toEqual([false, token.deadline]);
@@ -21,7 +21,7 @@ describe('the signal of a token gives a child of that token', () => {
     }
   });
 
-  test('with which the holder of the signal neither cancels nor disposes its owner, nor another holder', () => {
+  test('lets its holder neither cancel nor dispose the owner of the signal, nor affect another holder', () => {
     const token = new CancellationToken();
     const log: Log = [];
     callback(log, CancellationToken.from(token.signal), 'other holder');
@@ -55,13 +55,13 @@ describe.each([['nothing', () => {}] as const, ...Object.entries(observers)])(
       expect(token.cancel('too late')).toBe(false);
     });
 
-    test('is cancelled at once when the signal had aborted before', () => {
+    test('is already cancelled when the signal had aborted before', () => {
       const token = CancellationToken.from(AbortSignal.abort('before'));
       observe(token);
       expect([token.isCancelled, token.reason]).toEqual([true, 'before']);
     });
 
-    test('can be cancelled alone: the signal and the other followers go on', () => {
+    test('can be cancelled alone: the signal and the other followers stay active', () => {
       const controller = new AbortController();
       const [token, other] = [CancellationToken.from(controller.signal), CancellationToken.from(controller.signal)];
       observe(token);
@@ -84,7 +84,7 @@ describe.each([['nothing', () => {}] as const, ...Object.entries(observers)])(
   },
 );
 
-test('an abort is seen by whoever asks, also inside a listener that the signal calls before ours', () => {
+test('an abort is detected by each read, even inside a listener that the signal calls earlier', () => {
   const controller = new AbortController();
   const log: Log = [];
   const token = CancellationToken.from(controller.signal);
@@ -104,13 +104,13 @@ test('the callbacks of all followers run, each token in the order of its first o
 });
 
 describe('the listener on a foreign signal', () => {
-  test('is not there until somebody observes', () => {
+  test('is added only when the token is observed', () => {
     const { signal } = new AbortController();
     const token = CancellationToken.from(signal);
     expect([token.isCancelled, token.childToken().isCancelled, listeners(signal)]).toEqual([false, false, 0]);
   });
 
-  test('is one, however many tokens follow', () => {
+  test('is a single one for any number of followers', () => {
     const { signal } = new AbortController();
     const followers = Array.from({ length: 1_000 }, () => CancellationToken.from(signal));
     for (const token of followers) token.childToken().onCancelled(() => {});
@@ -118,7 +118,7 @@ describe('the listener on a foreign signal', () => {
   });
 
   test.each(['unregister', 'dispose', 'cancel'] as const)(
-    'goes with the last observer, by %s, and comes back',
+    'is removed with the last observer, by %s, and added again',
     (way) => {
       const controller = new AbortController();
       const { signal } = controller;
@@ -151,7 +151,7 @@ describe('the listener on a foreign signal', () => {
   });
 });
 
-test('whatever behaves as an AbortSignal is followed', () => {
+test('any object that behaves as an AbortSignal is followed', () => {
   class OtherSignal extends EventTarget {
     aborted = false;
     reason: unknown = undefined;
@@ -175,7 +175,7 @@ test('the text of the refusal says what to pass instead', () => {
   );
 });
 
-test('a library names its own call and option', () => {
+test('a library can name its own call and option', () => {
   expect(() => CancellationToken.from(5 as never, 'save: signal')).toThrow(
     /^save: signal: expected an AbortSignal or a CancellationToken, got the number 5; write CancellationToken\.timeout\(5\)/,
   );
@@ -193,7 +193,7 @@ test('a listener that stops the event does not silence a follower', () => {
   expect(log).toEqual(['callback', 'any']);
 });
 
-test('where the platform has no resistant listener, a derived signal resists', async () => {
+test('a derived signal resists where the platform has no resistant listener', async () => {
   const { getBuiltinModule } = process;
   process.getBuiltinModule = (() => undefined) as never;
   try {

@@ -1,4 +1,4 @@
-// What Go's context package promises and tests, in our words: layers over layers, residue, deadlines, detachment.
+// The guarantees and tests of Go's context package: layers over layers, residue, deadlines, detachment.
 import { CancellationToken, CancelledError, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import fc from 'fast-check';
@@ -7,7 +7,7 @@ import { chainBelow } from './helpers/script.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
-/** What is put around a token, one layer at a time. */
+/** The ways to wrap a token, one layer at a time. */
 const layers: Record<string, (token: CancellationToken, clock: VirtualClock) => CancellationToken> = {
   child: (token) => token.childToken(),
   'named child': (token) => token.childToken({ name: 'layer' }),
@@ -32,7 +32,7 @@ const layering = fc.record({
 interface Layered {
   readonly clock: VirtualClock;
   readonly tokens: CancellationToken[];
-  /** For each token how often its callback has run; -1: it has none. */
+  /** How often the callback of each token has run; -1: it has none. */
   readonly calls: number[];
 }
 
@@ -52,7 +52,7 @@ function build({ kinds, observed }: { kinds: string[]; observed: boolean[] }): L
 }
 
 describe('random layers', () => {
-  test('a cancelled layer cancels exactly what is inside of it, each once, and no timer is left', () => {
+  test('a cancelled layer cancels exactly the layers inside it, each once, and no timer is left', () => {
     fc.assert(
       fc.property(layering, (plan) => {
         const { clock, tokens, calls } = build(plan);
@@ -67,7 +67,7 @@ describe('random layers', () => {
     );
   });
 
-  test('without a cancellation the outermost timeout ends exactly what is inside of it', async () => {
+  test('without a cancellation the outermost timeout ends exactly the layers inside it', async () => {
     await fc.assert(
       fc.asyncProperty(layering, async (plan) => {
         const { clock, tokens, calls } = build(plan);
@@ -83,7 +83,7 @@ describe('random layers', () => {
     );
   });
 
-  test('cancels and new layers in any order: whoever is below a cancelled one is cancelled, nobody else', () => {
+  test('any order of cancels and new layers cancels exactly the layers below a cancelled one', () => {
     const op = fc.record({ isCancel: fc.boolean(), at: fc.nat(), kind: fc.constantFrom('child', 'timeout', 'linked') });
     fc.assert(
       fc.property(fc.array(op, { maxLength: 80 }), (ops) => {
@@ -102,7 +102,7 @@ describe('random layers', () => {
             parents.push(on);
             reasons.push(undefined);
           }
-          // Parents stand before their children.
+          // Parents come before their children.
           for (const [child, parent] of parents.entries()) reasons[child] ??= reasons[parent];
           if (at % 3 === 0) expect(tokens.map(({ reason }) => reason)).toEqual(reasons);
         }
@@ -113,7 +113,7 @@ describe('random layers', () => {
 });
 
 describe('a deadline below a deadline', () => {
-  test('that is shorter ends earlier, alone; its parent goes on to its own', async () => {
+  test('that is shorter ends earlier and alone; its parent continues until its own', async () => {
     const clock = new VirtualClock();
     const parent = CancellationToken.timeout(100, { clock });
     const child = parent.withTimeout(50);
@@ -123,7 +123,7 @@ describe('a deadline below a deadline', () => {
     expect(parent.reason).toMatchObject({ ms: 100 });
   });
 
-  test('that is longer is that of the parent, also when it is asked for in another way', async () => {
+  test('that is longer is replaced by that of the parent, even when it is read in another way', async () => {
     const clock = new VirtualClock();
     const parent = CancellationToken.timeout(50, { clock });
     const children = [
@@ -136,7 +136,7 @@ describe('a deadline below a deadline', () => {
     for (const child of children) expect(child.reason).toBe(parent.reason);
   });
 
-  test('that the parent’s cancellation comes before has its reason, and its timer is taken back', async () => {
+  test('that comes after the parent’s cancellation has its reason, and its timer is cleared', async () => {
     const clock = new VirtualClock();
     const parent = new CancellationToken();
     const child = parent.withTimeout(50, { clock });
@@ -148,7 +148,7 @@ describe('a deadline below a deadline', () => {
     expect(child.reason).toBe(parent.reason);
   });
 
-  test('that has passed may be cancelled, in vain', async () => {
+  test('that has passed cannot be cancelled again', async () => {
     const clock = new VirtualClock();
     const token = CancellationToken.timeout(50, { clock });
     await clock.advance(50);
@@ -157,13 +157,13 @@ describe('a deadline below a deadline', () => {
 });
 
 describe('cancelling twice', () => {
-  test('keeps the first reason, also when that is `undefined`', () => {
+  test('keeps the first reason, even when that is `undefined`', () => {
     const token = new CancellationToken();
     expect([token.cancel(), token.cancel('second')]).toEqual([true, false]);
     expect(token.reason).toBeInstanceOf(CancelledError);
   });
 
-  test('from parent and child, in both orders, keeps for each what came first', () => {
+  test('from parent and child, in both orders, keeps the earlier reason of each', () => {
     const [first, second] = [new CancellationToken(), new CancellationToken()];
     const [below, beneath] = [first.childToken(), second.childToken()];
     below.cancel('child');
@@ -173,21 +173,21 @@ describe('cancelling twice', () => {
     expect([below.reason, first.reason, beneath.reason]).toEqual(['child', 'parent', 'parent']);
   });
 
-  test('by a hundred tasks that start together: one of them is told that it did it', async () => {
+  test('by a hundred tasks that start together returns true to one of them', async () => {
     const root = new CancellationToken();
     const leaf = chainBelow(root, 5);
     const turns = Array.from({ length: 100 }, async (_, index) => {
       for (let i = 0; i < index % 7; i++) await undefined;
       return (index % 2 === 0 ? root : leaf).cancel(index);
     });
-    const told = (await Promise.all(turns)).map((did, index) => (did ? index : -1)).filter((index) => index >= 0);
-    expect(told.filter((index) => index % 2 === 0)).toEqual([root.reason]);
-    expect(told).toContain(leaf.reason);
+    const reasons = (await Promise.all(turns)).map((did, index) => (did ? index : -1)).filter((index) => index >= 0);
+    expect(reasons.filter((index) => index % 2 === 0)).toEqual([root.reason]);
+    expect(reasons).toContain(leaf.reason);
   });
 });
 
 describe('a detached token', () => {
-  test('is not cancelled with its origin, whether that was cancelled before or is later', async () => {
+  test('is not cancelled with its original, before or after', async () => {
     const clock = new VirtualClock();
     const parent = CancellationToken.timeout(50, { clock, name: 'request' });
     const [before, child] = [parent.detached(), parent.detached().childToken()];
@@ -199,7 +199,7 @@ describe('a detached token', () => {
     expect([before.name, after.name]).toEqual(['request', 'request']);
   });
 
-  test('has children, deadlines and cancellations of its own, which its origin does not notice', async () => {
+  test('has children, deadlines and cancellations of its own, which do not affect its original', async () => {
     const clock = new VirtualClock();
     const parent = new CancellationToken();
     const detached = parent.detached();
@@ -210,7 +210,7 @@ describe('a detached token', () => {
     expect(parent.isCancelled).toBe(false);
   });
 
-  test('leaves nothing in its origin, observed or not', () => {
+  test('leaves nothing in its original, observed or not', () => {
     const parent = new CancellationToken();
     parent.detached().onCancelled(() => {});
     expect(Reflect.get(parent, 'head')).toBeUndefined();

@@ -1,4 +1,4 @@
-// After Go's context tests: a child that ends leaves nothing behind in its parent, in the clock, or on a foreign signal.
+// After Go's context tests: a child that ends leaves nothing in its parent, in the clock, or on a foreign signal.
 import { getEventListeners } from 'node:events';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { describe, expect, test } from 'vitest';
@@ -36,20 +36,20 @@ describe('a child that ends leaves no residue in its parent', () => {
     for (let i = 0; i < 10; i++) {
       const child = makers[maker]?.(parent, clock) as CancellationToken;
       observers[observer]?.(child);
-      // What the observer itself made below it, or left waiting, ends with the parent.
+      // Children and waiters that the observer itself has created below it end with the parent.
       if (observer === 'a waiter' && end === 'is disposed') child.cancel();
       if (observer === 'an observed child') child.cancel();
       ends[end]?.(child);
     }
     expect(getEventListeners(signal, 'abort')).toEqual([]);
     expect(clock.refs).toEqual([]);
-    // The parent is as if nothing had ever been below it: it has what it was made with, at most.
+    // The parent is as if nothing had ever been below it: it has at most what it was created with.
     const fresh = parents[parentKind]?.(clock, signal) as CancellationToken;
     fresh.onCancelled(() => {}).unregister();
     expect(listLength(parent)).toBe(listLength(fresh));
   });
 
-  /** How many items hang on a token. */
+  /** Returns how many items are in a token's list. */
   function listLength(token: CancellationToken): number {
     const head = Reflect.get(token, 'head') as { next: unknown } | undefined;
     let length = head === undefined ? 0 : 1;

@@ -1,12 +1,12 @@
-// Groups of tokens of which some have a deadline: who holds the process, and what a deadline that passes at the wrong
-// moment can do.
+// Groups of tokens some of which have a deadline: which of them keep the process alive, and deadlines that pass at the wrong
+// moment.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { describe, expect, test } from 'vitest';
 import { RefClock } from './helpers/ref-clock.ts';
 import { callback, type Log, microtasks } from './helpers/script.ts';
 
-describe('the timer of a source no longer holds the process', () => {
-  /** A source with a deadline and a callback of its own, and a group for which somebody waits. */
+describe('the timer of a source no longer keeps the process alive', () => {
+  /** A source with a deadline and a callback of its own, and a group that a waiter waits for. */
   function waitedFor(): { clock: RefClock; plain: CancellationToken; either: CancellationToken } {
     const clock = new RefClock();
     const timed = CancellationToken.timeout(1_000, { clock });
@@ -19,7 +19,7 @@ describe('the timer of a source no longer holds the process', () => {
     return { clock, plain, either };
   }
 
-  test('when the group is cancelled by itself', () => {
+  test('when the group itself is cancelled', () => {
     const { clock, either } = waitedFor();
     either.cancel();
     expect(clock.refs).toEqual([false]);
@@ -38,8 +38,8 @@ describe('the timer of a source no longer holds the process', () => {
   });
 });
 
-describe('a deadline that passes while a group is asked', () => {
-  test('and whose callback cancels the group, does not replace the reason of the group', () => {
+describe('a deadline that passes while a group is polled', () => {
+  test('does not replace the reason of the group when its callback cancels the group', () => {
     const clock = new RefClock();
     const [timed, other] = [CancellationToken.timeout(10, { clock }), new CancellationToken()];
     const both = CancellationToken.all([timed, other]);
@@ -52,7 +52,7 @@ describe('a deadline that passes while a group is asked', () => {
     expect(both.reason).toBe('own');
   });
 
-  test('and whose callback cancels a token between the group and the one that was asked, is seen', () => {
+  test('is detected when its callback cancels a token between the group and the token that was read', () => {
     const clock = new RefClock();
     const [timed, other] = [CancellationToken.timeout(10, { clock }), new CancellationToken()];
     const middle = CancellationToken.all([timed, other]).childToken();
@@ -63,7 +63,7 @@ describe('a deadline that passes while a group is asked', () => {
     expect(leaf.reason).toBe('middle');
   });
 
-  test('and whose callback cancels a source that was asked before, is seen', () => {
+  test('is detected when its callback cancels a source that was polled before', () => {
     const clock = new RefClock();
     const [other, timed] = [new CancellationToken(), CancellationToken.timeout(10, { clock })];
     const both = CancellationToken.all([other, timed]);
@@ -75,7 +75,7 @@ describe('a deadline that passes while a group is asked', () => {
     expect(both.reason).toBe('other');
   });
 
-  test('and whose callback disposes the group, leaves it as it was', () => {
+  test('leaves the group frozen when its callback disposes the group', () => {
     const clock = new RefClock();
     const timed = CancellationToken.timeout(10, { clock });
     const either = CancellationToken.any([timed]);
@@ -87,23 +87,26 @@ describe('a deadline that passes while a group is asked', () => {
   });
 });
 
-test.each(['any', 'all'] as const)('a deadline that passes between asking and listening reaches `%s`', async (kind) => {
-  for (const readings of [1, 2, 3, 4, 5, 6]) {
-    const clock = new RefClock();
-    const source = CancellationToken.timeout(10, { clock });
-    const group = CancellationToken[kind]([source]);
-    const log: Log = [];
-    let left = readings;
-    clock.onNow = () => {
-      if (--left === 0) clock.time = 10;
-    };
-    group.onCancelled((reason) => log.push(`${(reason as Error).name}`));
-    await microtasks();
-    clock.onNow = () => {};
-    clock.fire(11);
-    expect(log).toEqual(['TimeoutError']);
-  }
-});
+test.each(['any', 'all'] as const)(
+  'a deadline that passes between polling and listening reaches `%s`',
+  async (kind) => {
+    for (const readings of [1, 2, 3, 4, 5, 6]) {
+      const clock = new RefClock();
+      const source = CancellationToken.timeout(10, { clock });
+      const group = CancellationToken[kind]([source]);
+      const log: Log = [];
+      let left = readings;
+      clock.onNow = () => {
+        if (--left === 0) clock.time = 10;
+      };
+      group.onCancelled((reason) => log.push(`${(reason as Error).name}`));
+      await microtasks();
+      clock.onNow = () => {};
+      clock.fire(11);
+      expect(log).toEqual(['TimeoutError']);
+    }
+  },
+);
 
 test('a source that is cancelled while the group starts to listen does not leave it half linked', async () => {
   const clock = new RefClock();
@@ -122,7 +125,7 @@ test('a source that is cancelled while the group starts to listen does not leave
   expect(log).toEqual([timed.reason]);
 });
 
-test('10,000 observed children of a deadline that is disposed keep one timer, which is theirs now', () => {
+test('10,000 observed children of a disposed token with a deadline share one timer, which is now their own', () => {
   const clock = new RefClock();
   const timed = CancellationToken.timeout(10, { clock });
   let calls = 0;

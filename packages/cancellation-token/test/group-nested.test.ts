@@ -1,4 +1,4 @@
-// Groups of groups, as deep, as wide and as shared as somebody may build them.
+// Groups of groups, as deep, as wide and as shared as users may build them.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { describe, expect, test } from 'vitest';
 import { RefClock } from './helpers/ref-clock.ts';
@@ -7,14 +7,14 @@ import { callback, type Log } from './helpers/script.ts';
 /** Deeper than the stack allows calls. */
 const deep = 20_000;
 
-/** `kind` of `kind` of … of one source and, at each level, a token of its own. */
+/** Returns `kind` of `kind` of … of one source and, at each level, a token of its own. */
 function nest(kind: 'any' | 'all', source: CancellationToken | AbortSignal, levels = deep): CancellationToken {
   let token = CancellationToken[kind]([source]);
   for (let i = 1; i < levels; i++) token = CancellationToken[kind](kind === 'any' ? [token, own()] : [token]);
   return token;
 }
 
-/** A group that each time is made of the last one twice: as many paths as 2 to the power of `levels`. */
+/** Returns a group that is combined from the previous one twice at each level: 2 to the power of `levels` paths. */
 function diamonds(source: CancellationToken | AbortSignal, levels = 200): CancellationToken {
   let token = CancellationToken.any([source]);
   for (let i = 0; i < levels; i++) token = CancellationToken.any([token.childToken(), token.childToken()]);
@@ -24,7 +24,7 @@ function diamonds(source: CancellationToken | AbortSignal, levels = 200): Cancel
 const own = (): CancellationToken => new CancellationToken();
 
 describe.each(['any', 'all'] as const)('%s, nested 20,000 times', (kind) => {
-  test('answers when nobody observes it', () => {
+  test('has the right state when it is not observed', () => {
     const source = own();
     const token = nest(kind, source);
     expect(token.isCancelled).toBe(false);
@@ -32,7 +32,7 @@ describe.each(['any', 'all'] as const)('%s, nested 20,000 times', (kind) => {
     expect(token.reason).toBe('bottom');
   });
 
-  test('hears a cancellation synchronously when it is observed', () => {
+  test('is notified synchronously when it is observed', () => {
     const source = own();
     const log: Log = [];
     callback(log, nest(kind, source), 'top');
@@ -40,7 +40,7 @@ describe.each(['any', 'all'] as const)('%s, nested 20,000 times', (kind) => {
     expect(log).toEqual(['top']);
   });
 
-  test('leaves its source again', () => {
+  test('stops listening to its source', () => {
     const source = own();
     nest(kind, source)
       .onCancelled(() => {})
@@ -48,7 +48,7 @@ describe.each(['any', 'all'] as const)('%s, nested 20,000 times', (kind) => {
     expect(Reflect.get(source, 'head')).toBeUndefined();
   });
 
-  test('sets the timer of a deadline at its bottom, and lets it hold the process, only while somebody waits', () => {
+  test('sets the timer of a deadline at its bottom, and lets it keep the process alive, only while a waiter waits', () => {
     const clock = new RefClock();
     const token = nest(kind, CancellationToken.timeout(10, { clock }));
     const registration = token.onCancelled(() => {});
@@ -60,7 +60,7 @@ describe.each(['any', 'all'] as const)('%s, nested 20,000 times', (kind) => {
     expect(clock.refs).toEqual([]);
   });
 
-  test('is cancelled by a deadline that has passed, whoever asks', () => {
+  test('is cancelled by a deadline that has passed, whichever token is read', () => {
     const clock = new RefClock();
     const token = nest(kind, CancellationToken.timeout(10, { clock }));
     expect(token.isCancelled).toBe(false);
@@ -69,7 +69,7 @@ describe.each(['any', 'all'] as const)('%s, nested 20,000 times', (kind) => {
   });
 });
 
-test('a group that reaches one source by 2^200 paths asks it once', () => {
+test('a group that reaches one source by 2^200 paths polls it once', () => {
   const controller = new AbortController();
   const token = diamonds(controller.signal);
   expect(token.isCancelled).toBe(false);
@@ -77,7 +77,7 @@ test('a group that reaches one source by 2^200 paths asks it once', () => {
   expect(token.reason).toBe('stop');
 });
 
-test('a group that reaches one source by 2^200 paths hears it once', () => {
+test('a group that reaches one source by 2^200 paths is notified once', () => {
   const source = own();
   const log: Log = [];
   callback(log, diamonds(source), 'top');
@@ -85,7 +85,7 @@ test('a group that reaches one source by 2^200 paths hears it once', () => {
   expect(log).toEqual(['top']);
 });
 
-test('`all` of 50,000 is told of each cancellation in O(1), observed and not', () => {
+test('`all` of 50,000 handles each cancellation in O(1), observed and not', () => {
   const sources = Array.from({ length: 50_000 }, own);
   const [observed, unobserved] = [CancellationToken.all(sources), CancellationToken.all(sources)];
   const log: Log = [];
@@ -98,7 +98,7 @@ test('`all` of 50,000 is told of each cancellation in O(1), observed and not', (
   expect([early, log, unobserved.isCancelled]).toEqual([0, ['last'], true]);
 });
 
-test('a callback that aborts a signal while groups are asked finds them cancelled when it asks itself', () => {
+test('a callback that aborts a signal while groups are polled finds them cancelled', () => {
   const clock = new RefClock();
   const controller = new AbortController();
   const [timed, foreign] = [CancellationToken.timeout(10, { clock }), CancellationToken.any([controller.signal])];
@@ -110,12 +110,12 @@ test('a callback that aborts a signal while groups are asked finds them cancelle
   });
   const both = CancellationToken.all([CancellationToken.any([foreign, own()]), timed]);
   clock.time = 10;
-  // `all` asks its sources in order and stops at the first that is not cancelled, so this asks for the deadline first.
+  // `all` polls its sources in order and stops at the first that is not cancelled, so this polls the deadline first.
   const first = CancellationToken.all([timed, CancellationToken.any([foreign])]);
   expect([first.isCancelled, both.isCancelled, seen]).toEqual([true, true, [false, true]]);
 });
 
-test('a group that comes to be observed inside a callback, while another one starts to listen, misses nothing', () => {
+test('a group that becomes observed inside a callback, while another one starts to listen, misses nothing', () => {
   const clock = new RefClock();
   const log: Log = [];
   const timed = CancellationToken.timeout(10, { clock });

@@ -1,10 +1,10 @@
-// What becomes of a group when its sources end in odd ways, or at odd moments.
+// Groups whose sources end in unusual ways, or at unusual times.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { describe, expect, test } from 'vitest';
 import { RefClock } from './helpers/ref-clock.ts';
 import { callback, type Log, microtasks } from './helpers/script.ts';
 
-describe.each(['any', 'all'] as const)('`%s` hears of a source', (kind) => {
+describe.each(['any', 'all'] as const)('`%s` is notified by a source', (kind) => {
   const ends: Record<string, (make: () => CancellationToken) => CancellationToken> = {
     'that is disposed in its own callback': (make) => {
       const source = make();
@@ -32,7 +32,7 @@ describe.each(['any', 'all'] as const)('`%s` hears of a source', (kind) => {
     expect(log).toEqual(['callback', 'signal', 'waiter']);
   });
 
-  test.each([1, 2, 3, 10])('whose deadline passes at any moment while %i groups begin to listen', (levels) => {
+  test.each([1, 2, 3, 10])('whose deadline passes at any moment while %i groups start to listen', (levels) => {
     for (let readings = 1; readings <= 4 * levels + 8; readings++) {
       const clock = new RefClock();
       let token = CancellationToken.timeout(10, { clock });
@@ -50,7 +50,7 @@ describe.each(['any', 'all'] as const)('`%s` hears of a source', (kind) => {
   });
 });
 
-test('a token that is wrapped in `any` again at each turn of a loop costs the same at each turn', () => {
+test('a token that is wrapped in `any` in each iteration of a loop costs the same in each', () => {
   const turns = 20_000;
   let calls = 0;
   const stop = new CancellationToken();
@@ -64,7 +64,7 @@ test('a token that is wrapped in `any` again at each turn of a loop costs the sa
   expect(calls).toBe(turns);
 });
 
-describe.each(['any', 'all'] as const)('`%s` of plain tokens, asked after a cancellation elsewhere,', (kind) => {
+describe.each(['any', 'all'] as const)('`%s` of plain tokens, read after a cancellation elsewhere,', (kind) => {
   const parent = new CancellationToken();
   const tree = (): CancellationToken => {
     const root = new CancellationToken();
@@ -90,16 +90,16 @@ describe.each(['any', 'all'] as const)('`%s` of plain tokens, asked after a canc
   }
 
   test.each<[string, (group: CancellationToken) => unknown, () => CancellationToken]>([
-    ['is not asked itself while nobody listens', () => {}, () => new CancellationToken()],
+    ['is not read while the group is unobserved', () => {}, () => new CancellationToken()],
     [
-      'is not asked itself while somebody listens',
+      'is not read while the group is observed',
       (group) => group.onCancelled(() => {}),
       () => new CancellationToken(),
     ],
-    ['nor after the cancellation of a tree', (group) => group.onCancelled(() => {}), tree],
-    ['nor after that while nobody listens', () => {}, tree],
+    ['is not read after the cancellation of a tree while the group is observed', (group) => group.onCancelled(() => {}), tree],
+    ['is not read after the cancellation of a tree while the group is unobserved', () => {}, tree],
     [
-      'nor after the cancellation of a child beside it, which has children',
+      'is not read after the cancellation of a sibling that has children',
       () => {},
       () => {
         const child = parent.childToken();
@@ -120,7 +120,7 @@ describe.each(['any', 'all'] as const)('`%s` of plain tokens, asked after a canc
     expect(count.reads).toBe(0);
   });
 
-  test('knows of a cancellation above its sources, however they came there', () => {
+  test('detects a cancellation above its sources, however they got there', () => {
     const root = new CancellationToken();
     const disposed = root.childToken();
     const sources = [root.childToken().childToken(), disposed.childToken(), disposed.childToken().childToken()];

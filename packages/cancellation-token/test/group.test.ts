@@ -7,7 +7,7 @@ function tokens(count: number): CancellationToken[] {
 }
 
 describe('CancellationToken.any', () => {
-  it('is cancelled with the first, and keeps its reason', () => {
+  it('is cancelled with the first source, and keeps its reason', () => {
     const [a, b] = tokens(2) as [CancellationToken, CancellationToken];
     const any = CancellationToken.any([a, b]);
     expect(any.isCancelled).toBe(false);
@@ -16,7 +16,7 @@ describe('CancellationToken.any', () => {
     expect(any.reason).toBe('b');
   });
 
-  it('shares the default reason, which is made once', () => {
+  it('shares the default reason, which is created once', () => {
     const source = new CancellationToken();
     const any = CancellationToken.any([source]);
     source.cancel();
@@ -24,7 +24,7 @@ describe('CancellationToken.any', () => {
     expect(any.reason).toBe(source.reason);
   });
 
-  it('notifies once, inside the cancel of the source, after what the source has to notify', () => {
+  it('notifies once, inside the cancel of the source, after the source’s own listeners', () => {
     const [a, b] = tokens(2) as [CancellationToken, CancellationToken];
     const any = CancellationToken.any([a, b, a]);
     const log: string[] = [];
@@ -48,7 +48,7 @@ describe('CancellationToken.any', () => {
     expect([any.reason, other.reason]).toEqual(['bye', 'bye']);
   });
 
-  it('can be cancelled by itself, leaves its sources alone, and nothing on them', () => {
+  it('can be cancelled alone, which neither affects its sources nor leaves anything on them', () => {
     const [a, b] = tokens(2) as [CancellationToken, CancellationToken];
     const controller = new AbortController();
     const any = CancellationToken.any([a, b, controller.signal]);
@@ -61,7 +61,7 @@ describe('CancellationToken.any', () => {
     expect(callback.mock.calls).toEqual([['own']]);
   });
 
-  it('of sources of which one is cancelled is cancelled; of none it never is by them', () => {
+  it('is cancelled if one source is; with no sources it never is by them', () => {
     const cancelled = CancellationToken.alreadyCancelled('before');
     const callback = vi.fn();
     CancellationToken.any([new CancellationToken(), cancelled]).onCancelled(callback);
@@ -69,7 +69,7 @@ describe('CancellationToken.any', () => {
     expect(CancellationToken.any([]).isCancelled).toBe(false);
   });
 
-  it('has children, and can be linked again', () => {
+  it('has children, and can be a source of another', () => {
     const [a, b, c] = tokens(3) as [CancellationToken, CancellationToken, CancellationToken];
     const leaf = CancellationToken.any([CancellationToken.any([a, b]), c]).childToken();
     const callback = vi.fn();
@@ -78,7 +78,7 @@ describe('CancellationToken.any', () => {
     expect(callback).toHaveBeenCalledWith('deep');
   });
 
-  it('goes on without a source that was disposed, before it was linked or after', () => {
+  it('ignores a source that was disposed, before it was combined or after', () => {
     const [a, b, c] = tokens(3) as [CancellationToken, CancellationToken, CancellationToken];
     a.dispose();
     const any = CancellationToken.any([a, b, c]);
@@ -89,7 +89,7 @@ describe('CancellationToken.any', () => {
     expect(callback.mock.calls).toEqual([['c']]);
   });
 
-  it('knows which of several came first, although nobody was listening', () => {
+  it('knows which of several sources was first, although it was not observed', () => {
     const [a, b] = tokens(2) as [CancellationToken, CancellationToken];
     const [any, all] = [CancellationToken.any([a, b]), CancellationToken.all([a, b])];
     b.cancel('first');
@@ -97,13 +97,13 @@ describe('CancellationToken.any', () => {
     expect([any.reason, all.reason]).toEqual(['first', 'second']);
   });
 
-  it('refuses what is neither a token nor a signal', () => {
+  it('refuses a source that is neither a token nor a signal', () => {
     expect(() => CancellationToken.any([new AbortController() as never])).toThrow(/got an AbortController/);
   });
 });
 
 describe('CancellationToken.all', () => {
-  it('is cancelled with the last, and keeps its reason', () => {
+  it('is cancelled with the last source, and keeps its reason', () => {
     const [a, b, c] = tokens(3) as [CancellationToken, CancellationToken, CancellationToken];
     const all = CancellationToken.all([a, b, c]);
     const callback = vi.fn();
@@ -115,7 +115,7 @@ describe('CancellationToken.all', () => {
     expect(callback.mock.calls).toEqual([['b']]);
   });
 
-  it('counts a parent and its child cancelled in one act, in which both are marked', () => {
+  it('counts a parent and its child that are cancelled and marked by one call', () => {
     const parent = new CancellationToken();
     const all = CancellationToken.all([parent.childToken(), parent]);
     const callback = vi.fn();
@@ -124,13 +124,13 @@ describe('CancellationToken.all', () => {
     expect(callback.mock.calls).toEqual([['both']]);
   });
 
-  it('of none is cancelled at once', () => {
+  it('is already cancelled with no sources', () => {
     expect(CancellationToken.all([]).isCancelled).toBe(true);
   });
 });
 
 describe('CancellationToken.never', () => {
-  it('is one token that cannot be cancelled and keeps nothing', () => {
+  it('is a single token that cannot be cancelled and retains nothing', () => {
     const { never } = CancellationToken;
     expect(CancellationToken.never).toBe(never);
     expect(() => never.cancel()).toThrow(TypeError);

@@ -1,4 +1,4 @@
-// The end of the stack is a place where cleanups run: `using guard = token.dropGuard()` in a recursion that runs away.
+// Cleanups run at the end of the stack: `using guard = token.dropGuard()` in a runaway recursion.
 import { CancellationToken, setUncaughtHandler } from '@quiesce/cancellation-token';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
@@ -14,7 +14,7 @@ function unwinding(act: () => void): void {
   expect(frame).toThrow(RangeError);
 }
 
-/** Everybody else still works. */
+/** Checks that all other tokens still work. */
 function expectHealth(): void {
   const root = new CancellationToken();
   const log: string[] = [];
@@ -26,12 +26,12 @@ function expectHealth(): void {
 }
 
 describe('at the end of the stack', () => {
-  // A callback for which there was no room has failed, and that is reported.
+  // A callback without room on the stack has failed, and that is reported.
   beforeEach(() => setUncaughtHandler(() => {}));
   afterEach(() => setUncaughtHandler(undefined));
 
-  test('a tree that is cancelled leaves everybody else alone', () => {
-    for (let turn = 0; turn < 20; turn++) {
+  test('cancelling a tree does not affect other tokens', () => {
+    for (let round = 0; round < 20; round++) {
       const root = new CancellationToken();
       for (const token of [root, root.childToken(), root.childToken().childToken(), root.withTimeout(1e9)]) {
         token.onCancelled(() => {});
@@ -42,7 +42,7 @@ describe('at the end of the stack', () => {
     }
   });
 
-  test('a guard that cancels leaves everybody else alone', () => {
+  test('a guard that cancels does not affect other tokens', () => {
     const root = new CancellationToken();
     root.childToken().onCancelled(() => {});
     const frame = (): void => {
@@ -54,7 +54,7 @@ describe('at the end of the stack', () => {
     expectHealth();
   });
 
-  test('a group that begins to listen leaves other groups alone', () => {
+  test('a group that starts to listen does not affect other groups', () => {
     const root = new CancellationToken();
     unwinding(() => void CancellationToken.any([root, CancellationToken.any([root])]).onCancelled(() => {}));
     expectHealth();

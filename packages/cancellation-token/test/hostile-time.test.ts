@@ -20,7 +20,7 @@ function idle(): Waiter {
   return waiter(() => {});
 }
 
-/** Time goes on at each look at it, as it does in a slow program. */
+/** Time advances at each read, as in a slow program. */
 class SteppingClock implements Clock {
   #now = 0;
   readonly timers = new Set<() => void>();
@@ -37,7 +37,7 @@ class SteppingClock implements Clock {
   clearTimer(timer: unknown): void {
     this.timers.delete(timer as () => void);
   }
-  /** Fires all, also those that are set again because they were early. */
+  /** Fires all timers, including those that are set again because they were early. */
   fire(): void {
     while (this.timers.size > 0) {
       for (const fn of [...this.timers]) {
@@ -49,7 +49,7 @@ class SteppingClock implements Clock {
 }
 
 describe('a deadline that passes between the poll and the parking', () => {
-  it('wakes who waits all the same', async () => {
+  it('still wakes the waiter', async () => {
     for (let ms = 0; ms < 12; ms++) {
       const clock = new SteppingClock();
       const token = CancellationToken.timeout(ms, { clock });
@@ -63,7 +63,7 @@ describe('a deadline that passes between the poll and the parking', () => {
 });
 
 describe('runUntilCancelled on a disposed token', () => {
-  it('shares the fate of the parent, with its reason', async () => {
+  it('follows the parent, with its reason', async () => {
     const parent = new CancellationToken();
     const child = parent.childToken();
     const before = child.runUntilCancelled(new Promise(() => {}));
@@ -84,7 +84,7 @@ describe('runUntilCancelled on a disposed token', () => {
 describe('runUntilCancelled with a thenable', () => {
   const thenable = (then: (resolve: (value: unknown) => void) => void): PromiseLike<unknown> => ({ then }) as never;
 
-  it('does not start it when cancelled already, follows what it gives, and survives one that throws', async () => {
+  it('does not start it when already cancelled, follows its result, and survives one that throws', async () => {
     const cancelled = CancellationToken.alreadyCancelled('before');
     let isStarted = false;
     const lazy = thenable(() => {
@@ -104,8 +104,8 @@ describe('runUntilCancelled with a thenable', () => {
   });
 });
 
-describe('deadlines that nobody had observed', () => {
-  it('count in the order of their moments, not in that of the array', async () => {
+describe('deadlines of unobserved tokens', () => {
+  it('count in the order of their times, not in that of the array', async () => {
     for (const order of [
       [20, 10],
       [10, 20],
@@ -119,36 +119,36 @@ describe('deadlines that nobody had observed', () => {
   });
 });
 
-describe('a question that runs callbacks', () => {
-  it('may dispose the very token that is asked: it is frozen, and nothing stays registered on it', async () => {
-    for (const act of ['ask', 'onCancelled', 'park'] as const) {
+describe('a read that runs callbacks', () => {
+  it('may dispose the very token that is read: it is frozen, and nothing stays registered on it', async () => {
+    for (const act of ['read', 'onCancelled', 'park'] as const) {
       const clock = new VirtualClock();
       const [timed, other] = [CancellationToken.timeout(5, { clock }), new CancellationToken()];
-      const asked = CancellationToken.all([timed, other]).childToken();
+      const group = CancellationToken.all([timed, other]).childToken();
       timed.onCancelled(() => {
-        asked.dispose();
+        group.dispose();
         other.cancel('other');
       });
       // Past the deadline, and no timer has fired.
       const now = clock.now.bind(clock);
       clock.now = () => now() + 10;
-      if (act === 'onCancelled') asked.onCancelled(() => expect.unreachable());
+      if (act === 'onCancelled') group.onCancelled(() => expect.unreachable());
       const waiter = idle();
       if (act === 'park') {
-        asked[source].park(waiter);
-        asked[source].unpark(waiter);
+        group[source].park(waiter);
+        group[source].unpark(waiter);
         expect(waiter.owner).toBeUndefined();
       }
-      const first = asked.isCancelled;
-      expect(asked.isCancelled).toBe(first);
-      if (first) expect(asked.reason).toBe('other');
-      else expect(() => asked.throwIfCancelled()).not.toThrow();
+      const first = group.isCancelled;
+      expect(group.isCancelled).toBe(first);
+      if (first) expect(group.reason).toBe('other');
+      else expect(() => group.throwIfCancelled()).not.toThrow();
     }
   });
 });
 
 describe('a clock or a signal that throws', () => {
-  it('is reported, and leaves the tree whole', async () => {
+  it('is reported, and leaves the tree consistent', async () => {
     const errors: unknown[] = [];
     const before = setUncaughtHandler((error) => errors.push(error));
     const fail = (): never => {
@@ -172,7 +172,7 @@ describe('a clock or a signal that throws', () => {
 });
 
 describe('withDeadline', () => {
-  it('gives back the date that it was given', () => {
+  it('keeps the date that it was given', () => {
     for (const date of [new Date(Date.now() + 12_345), new Date(1)]) {
       expect(new CancellationToken().withDeadline(date).deadline).toEqual(date);
     }
@@ -180,7 +180,7 @@ describe('withDeadline', () => {
 });
 
 describe('isCancellation', () => {
-  it('knows the reason NaN', () => {
+  it('recognises the reason NaN', () => {
     expect(isCancellation(Number.NaN, CancellationToken.alreadyCancelled(Number.NaN))).toBe(true);
   });
 });
@@ -203,7 +203,7 @@ describe('untilCancelled over work whose park throws', () => {
   });
 });
 
-describe('a clock that does something of its own when a timer is taken back', () => {
+describe('a clock that runs code of its own when a timer is cleared', () => {
   const withTimer = () => {
     const clock = new RefClock();
     const root = new CancellationToken();
@@ -217,7 +217,7 @@ describe('a clock that does something of its own when a timer is taken back', ()
     return { root, timed, act };
   };
 
-  it('may ask any token: it finds the whole subtree marked', () => {
+  it('may read any token: it finds the whole subtree marked', () => {
     const { root, timed, act } = withTimer();
     timed.onCancelled(() => {});
     const sibling = root.childToken();
@@ -229,7 +229,7 @@ describe('a clock that does something of its own when a timer is taken back', ()
     expect([...seen, below.isCancelled]).toEqual([true, true, true]);
   });
 
-  it('may take back the callbacks that are due, of the same token and of others', () => {
+  it('may unregister queued callbacks, of the same token and of others', () => {
     const { root, timed, act } = withTimer();
     const log: string[] = [];
     const first = timed.onCancelled(() => log.push('first'));
@@ -259,7 +259,7 @@ describe('a clock that does something of its own when a timer is taken back', ()
   });
 });
 
-it('a clock whose timers fire at once, inside `setTimer`, cancels in a microtask', async () => {
+it('a clock whose timers fire synchronously, inside `setTimer`, cancels in a microtask', async () => {
   const clock: Clock = { now: () => 0, wall: () => 0, setTimer: (_ms, fn) => fn() as never, clearTimer: () => {} };
   const token = new CancellationToken().withTimeout(10, { clock }).childToken();
   expect(await wait(token)).toMatchObject({ name: 'TimeoutError' });

@@ -19,7 +19,7 @@ const unreadable = {
 };
 
 describe('isCancellation and isCancellationOf', () => {
-  it('never throw, whatever was thrown', () => {
+  it('never throw, whatever value was thrown', () => {
     const token = new CancellationToken();
     token.cancel();
     for (const thrown of [unreadable, revoked.proxy, undefined, null, 0, Symbol('x'), () => {}]) {
@@ -29,13 +29,13 @@ describe('isCancellation and isCancellationOf', () => {
   });
 });
 
-describe('a stack that overflows inside of cancel', () => {
-  // A callback for which there was no room has failed, and that is reported.
+describe('a stack that overflows inside `cancel`', () => {
+  // A callback without room on the stack has failed, and that is reported.
   beforeEach(() => setUncaughtHandler(() => {}));
   afterEach(() => setUncaughtHandler(undefined));
 
-  it('does not end notification for everybody else', () => {
-    // Wherever the stack ends: inside mark, inside the firing, inside a callback.
+  it('does not end the notification of other tokens', () => {
+    // Wherever the stack ends: during the marking, during the notification, inside a callback.
     for (let pad = 0; pad < 40; pad++) {
       const overflow = (depth: number): void => {
         const token = new CancellationToken();
@@ -60,7 +60,7 @@ describe('a stack that overflows inside of cancel', () => {
 });
 
 describe('a callback that can no longer run', () => {
-  it('is not kept by its registration', () => {
+  it('is not retained by its registration', () => {
     const disposed = new CancellationToken();
     disposed.dispose();
     for (const token of [cancelled('stop'), disposed]) {
@@ -71,8 +71,8 @@ describe('a callback that can no longer run', () => {
   });
 });
 
-describe('a loop that waits for what is ready', () => {
-  it('lets a macrotask through', async () => {
+describe('a loop over ready sources', () => {
+  it('lets a macrotask run', async () => {
     let isThrough = false;
     setImmediate(() => {
       isThrough = true;

@@ -1,4 +1,4 @@
-// The token's signal given to the platform's own `fetch`, against a server that answers when the test says so.
+// The token's signal with the platform's own `fetch`, against a server whose responses the test triggers.
 import { CancellationToken, CancelledError } from '@quiesce/cancellation-token';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LocalServer, listen } from './helpers/server.ts';
@@ -37,7 +37,7 @@ describe.each(reasons)('a fetch, with %s, rejects with the reason itself when it
     expect(route.hasArrived).toBe(false);
   });
 
-  test('in the same turn in which it starts', async () => {
+  test('in the same synchronous run in which it starts', async () => {
     const token = new CancellationToken();
     const error = rejection(fetch(server.route().url, { signal: token.signal }));
     token.cancel(reason);
@@ -71,14 +71,14 @@ describe.each(reasons)('a fetch, with %s, rejects with the reason itself when it
   });
 });
 
-test('the default reason is what `fetch` itself would reject with: an AbortError', async () => {
+test('the default reason is the one with which `fetch` itself would reject: an AbortError', async () => {
   const token = CancellationToken.alreadyCancelled();
   const error = await rejection(fetch(server.route().url, { signal: token.signal }));
   expect(error).toBeInstanceOf(CancelledError);
   expect(error).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR' });
 });
 
-test('a fetch that has ended is not disturbed by what is cancelled afterwards', async () => {
+test('a fetch that has ended is not affected by later cancellations', async () => {
   const token = new CancellationToken();
   const { url, arrival } = server.route();
   const answer = fetch(url, { signal: token.signal });
@@ -88,7 +88,7 @@ test('a fetch that has ended is not disturbed by what is cancelled afterwards', 
   expect(text).toBe('all of it');
 });
 
-test('twenty fetches on one signal are no reason for a warning, and all end with its reason', async () => {
+test('twenty fetches on one signal cause no warning, and all reject with its reason', async () => {
   const token = new CancellationToken();
   const names = await warningsDuring(async () => {
     const routes = Array.from({ length: 20 }, () => server.route());

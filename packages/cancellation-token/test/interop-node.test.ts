@@ -1,4 +1,4 @@
-// The token's signal given to what Node offers: timers, events, streams, files, readline.
+// The token's signal with Node's APIs: timers, events, streams, files, readline.
 import { EventEmitter, getEventListeners, on, once } from 'node:events';
 import { readFile } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface, promises as readline } from 'node:readline';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as sleep, setInterval as ticks, setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep, setInterval as ticks, setImmediate as macrotask } from 'node:timers/promises';
 import { aborted } from 'node:util';
 import { CancellationToken, CancelledError, isCancellation, isCancellationOf } from '@quiesce/cancellation-token';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -28,10 +28,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true }));
 
-/** What waits on a signal until it is aborted, if nothing else happens. */
+/** Operations that wait on a signal until it is aborted, if nothing else happens. */
 const waits: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
   'timers/promises setTimeout': (signal) => sleep(2 ** 30, undefined, { signal }),
-  'timers/promises setImmediate': (signal) => turn(undefined, { signal }),
+  'timers/promises setImmediate': (signal) => macrotask(undefined, { signal }),
   'timers/promises setInterval': (signal) =>
     ticks(2 ** 30, undefined, { signal })
       [Symbol.asyncIterator]()
@@ -51,7 +51,7 @@ const waits: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
 };
 
 describe.each(Object.entries(waits))('%s', (_, start) => {
-  test('rejects when the token is cancelled, with an error that says so and has the reason as its cause', async () => {
+  test('rejects when the token is cancelled, with an abort error that has the reason as its cause', async () => {
     const root = new CancellationToken();
     using token = root.childToken();
     const error = failure(start(token.signal));
@@ -60,14 +60,14 @@ describe.each(Object.entries(waits))('%s', (_, start) => {
     expect([isCancellation(await error), isCancellationOf(await error, token)]).toEqual([true, true]);
   });
 
-  test('rejects at once below a token that is cancelled already', async () => {
+  test('rejects immediately when a token above is already cancelled', async () => {
     const token = CancellationToken.alreadyCancelled();
     const error = await failure(Promise.resolve().then(() => start(token.signal)));
     expect(error).toMatchObject({ name: 'AbortError' });
     expect((error as Error).cause).toBeInstanceOf(CancelledError);
   });
 
-  test('twenty times on one signal is no reason for a warning', async () => {
+  test('causes no warning when it is called twenty times on one signal', async () => {
     const token = new CancellationToken();
     const names = await warningsDuring(async () => {
       const errors = Array.from({ length: 20 }, () => failure(start(token.signal)));
@@ -78,7 +78,7 @@ describe.each(Object.entries(waits))('%s', (_, start) => {
   });
 });
 
-describe('what ends before', () => {
+describe('an operation that ends before', () => {
   test('leaves no listener on the signal of a token', async () => {
     const token = new CancellationToken();
     const emitter = new EventEmitter();
@@ -97,7 +97,7 @@ describe('what ends before', () => {
   });
 });
 
-test('events.on gives what had come before the cancellation, and then rejects', async () => {
+test('events.on gives the events before the cancellation, and then rejects', async () => {
   const token = new CancellationToken();
   const emitter = new EventEmitter();
   const events = on(emitter, 'it', { signal: token.signal });
@@ -130,18 +130,18 @@ test('a pipeline that is aborted destroys its streams', async () => {
 test('util.aborted is fulfilled by the token', async () => {
   const token = new CancellationToken();
   const below = token.childToken();
-  let told = false;
+  let isFulfilled = false;
   const waiting = aborted(below.signal, {}).then(() => {
-    told = true;
+    isFulfilled = true;
   });
-  await turn();
-  expect(told).toBe(false);
+  await macrotask();
+  expect(isFulfilled).toBe(false);
   token.cancel();
   await waiting;
-  expect(told).toBe(true);
+  expect(isFulfilled).toBe(true);
 });
 
-test('addEventListener with the signal of a token hears nothing after the cancellation', () => {
+test('addEventListener with the signal of a token receives no event after the cancellation', () => {
   const token = new CancellationToken();
   const target = new EventTarget();
   const log: string[] = [];
@@ -154,7 +154,7 @@ test('addEventListener with the signal of a token hears nothing after the cancel
   expect(log).toEqual(['heard']);
 });
 
-test('an EventTarget with a hundred listeners under one signal gives no warning', async () => {
+test('an EventTarget with a hundred listeners under one signal causes no warning', async () => {
   const token = new CancellationToken();
   const names = await warningsDuring(() => {
     for (let i = 0; i < 100; i++) new EventTarget().addEventListener('it', () => {}, { signal: token.signal });
@@ -162,7 +162,7 @@ test('an EventTarget with a hundred listeners under one signal gives no warning'
   expect(names).toEqual([]);
 });
 
-test('a warning would have been noticed', async () => {
+test('these tests would detect a warning', async () => {
   const emitter = new EventEmitter();
   const names = await warningsDuring(() => {
     for (let i = 0; i < 20; i++) emitter.on('it', () => {});

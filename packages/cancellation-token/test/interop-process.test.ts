@@ -1,4 +1,4 @@
-// The token's signal given to child processes. Each is a Node that waits for ever and says so first.
+// The token's signal with child processes. Each is a Node process that reports its start and then waits forever.
 import { type ChildProcess, exec, execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
@@ -15,7 +15,7 @@ function start(signal: AbortSignal, killSignal?: NodeJS.Signals): ChildProcess {
 }
 
 afterEach(() => {
-  // Whatever a failed test has left.
+  // The children that a failed test has left.
   for (const child of started.splice(0))
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
 });
@@ -34,7 +34,7 @@ test('spawn: the process is ended, and the error has the reason as its cause', a
   expect(await gone).toEqual([null, 'SIGTERM']);
 });
 
-test('spawn: `killSignal` is what the process is ended with', async () => {
+test('spawn: the process is ended with `killSignal`', async () => {
   const token = new CancellationToken();
   const child = start(token.signal, 'SIGKILL');
   child.on('error', () => {});
@@ -43,7 +43,7 @@ test('spawn: `killSignal` is what the process is ended with', async () => {
   expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
 });
 
-test('spawn: below a token that is cancelled already the process is ended as soon as it is there', async () => {
+test('spawn: the process is ended as soon as it starts when a token above is already cancelled', async () => {
   const child = start(CancellationToken.alreadyCancelled('before').signal);
   const gone = once(child, 'exit').catch(() => {});
   const [error] = await once(child, 'error');

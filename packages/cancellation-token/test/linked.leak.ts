@@ -1,4 +1,4 @@
-// Below one long-lived token: groups, deadlines, waits, and work that is run until it is cancelled.
+// Below one long-lived token: groups, deadlines, waits, and work that runs until it is cancelled.
 import { CancellationToken, untilCancelled, wait } from '@quiesce/cancellation-token';
 import { expect, test } from 'vitest';
 import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
@@ -8,7 +8,7 @@ const many = 200_000;
 const turns = 100_000;
 const nothing = (): void => {};
 
-/** Nothing hangs on the token any more. */
+/** The token's list is empty. */
 const isBare = (token: CancellationToken): boolean => Reflect.get(token, 'head') === undefined;
 
 test.each([
@@ -23,7 +23,7 @@ test.each([
   ['given children of their own', (root: CancellationToken) => root.childToken().childToken()],
   ['given a deadline', (root: CancellationToken) => root.withTimeout(60_000)],
   ['given an unused `cancelled()`', (root: CancellationToken) => root.childToken().cancelled() as object],
-] as const)('200,000 children that were %s, asked, and dropped without dispose are collected', async (_, make) => {
+] as const)('200,000 children that were %s, read, and dropped without dispose are collected', async (_, make) => {
   const root = new CancellationToken();
   const left = await survivors(many, () => {
     const made = make(root);
@@ -68,7 +68,7 @@ test('200,000 observed `any` are collected once disposed, and so are the tokens 
   expect([left, isBare(root)]).toEqual([0, true]);
 });
 
-test('an observed `any` that is dropped undisposed is kept, and fires', async () => {
+test('an observed `any` that is dropped without dispose is retained, and fires', async () => {
   const root = new CancellationToken();
   let fired = 0;
   const kept = await survivors(1_000, () => {
@@ -82,7 +82,7 @@ test('an observed `any` that is dropped undisposed is kept, and fires', async ()
   expect([kept, fired]).toEqual([1_000, 1_000]);
 });
 
-test('200,000 observed deadlines, disposed, leave nothing in the parent and no timer', async () => {
+test('200,000 observed deadlines that are disposed leave nothing in the parent, and no timer', async () => {
   const root = new CancellationToken();
   const clock = new RefClock();
   const left = await survivors(many, () => {
@@ -129,20 +129,20 @@ const run: [string, (token: CancellationToken) => Promise<unknown>][] = [
   ['a source', (token: CancellationToken) => wait(untilCancelled(token, CancellationToken.alreadyCancelled()))],
 ];
 
-test.each(run)('running %s until a long-lived token is cancelled leaves 0 B a turn', async (what, work) => {
+test.each(run)('running %s until a long-lived token is cancelled leaves 0 B a round', async (what, work) => {
   const root = new CancellationToken();
   const rounds = what.includes('signal') ? 20_000 : turns;
   expect(await bytesPerTurn({ turns: rounds, below: 2 }, () => work(root))).toBeLessThan(2);
   expect(isBare(root)).toBe(true);
 });
 
-test.each(['any', 'all'] as const)('a finished `%s` that is kept holds none of its sources', async (kind) => {
+test.each(['any', 'all'] as const)('a finished `%s` that is referenced retains none of its sources', async (kind) => {
   const kept: CancellationToken[] = [];
   const left = await survivors(20_000, (i) => {
     const source = new CancellationToken();
     const group = CancellationToken[kind]([source]);
     if (i % 2 === 0) group.onCancelled(nothing);
-    // An error would keep the frames of its stack, and with them what `cancel` was called on.
+    // An error would retain the frames of its stack, and with them the token on which `cancel` was called.
     if (i % 4 < 2) source.cancel('done');
     else group.cancel('done');
     expect(group.isCancelled).toBe(true);
@@ -152,7 +152,7 @@ test.each(['any', 'all'] as const)('a finished `%s` that is kept holds none of i
   expect([left, kept.length]).toEqual([0, 20_000]);
 });
 
-test('an unobserved child below a deadline takes no more than any other: 72 bytes', async () => {
+test('an unobserved child below a deadline takes no more memory than any other: 72 bytes', async () => {
   const token = CancellationToken.timeout(1e9);
   const kept: CancellationToken[] = new Array(turns * 10);
   let at = 0;

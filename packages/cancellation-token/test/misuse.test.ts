@@ -1,4 +1,4 @@
-// Tokens and registrations that are taken apart, wrapped in proxies, written as JSON, or mixed with objects of the user.
+// Tokens and registrations that are taken apart, wrapped in proxies, written as JSON, or mixed with a user's objects.
 import { EventEmitter } from 'node:events';
 import { CancellationToken, source, waiter } from '@quiesce/cancellation-token';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import type { Log } from './helpers/script.ts';
 
 type Method = (this: unknown) => unknown;
 
-/** The methods of a class that users call, by name. */
+/** Returns the methods of a class that users call, by name. */
 function methodsOf(prototype: object): [string, Method][] {
   const internal = ['constructor', 'poll', 'park', 'unpark', 'drop', 'fire', 'toJSON'];
   return Object.entries(Object.getOwnPropertyDescriptors(prototype)).flatMap(([name, { value }]) =>
@@ -15,7 +15,7 @@ function methodsOf(prototype: object): [string, Method][] {
   );
 }
 
-/** What a call throws or rejects with. */
+/** Returns the error that a call throws or rejects with. */
 async function failure(call: () => unknown): Promise<Error> {
   try {
     await call();
@@ -34,19 +34,22 @@ const handles: [string, object][] = [
 describe.each(handles)('a method of a %s', (handle, made) => {
   const methods = methodsOf(Object.getPrototypeOf(made));
 
-  test.each(methods)('called without it throws a TypeError that says how to call it: %s', async (name, method) => {
-    const emitter = new EventEmitter();
-    for (const wrong of [undefined, null, 5, emitter, {}]) {
-      const before = JSON.stringify(wrong);
-      const error = await failure(() => method.call(wrong));
-      expect(error).toBeInstanceOf(TypeError);
-      expect(error.message).toMatch(`${name} was called without its ${handle}`);
-      expect(error.message).toMatch(`pass a function that calls ${handle}.${name}()`);
-      expect(JSON.stringify(wrong)).toBe(before);
-    }
-  });
+  test.each(methods)(
+    'throws a TypeError that says how to call it when it is called without its handle: %s',
+    async (name, method) => {
+      const emitter = new EventEmitter();
+      for (const wrong of [undefined, null, 5, emitter, {}]) {
+        const before = JSON.stringify(wrong);
+        const error = await failure(() => method.call(wrong));
+        expect(error).toBeInstanceOf(TypeError);
+        expect(error.message).toMatch(`${name} was called without its ${handle}`);
+        expect(error.message).toMatch(`pass a function that calls ${handle}.${name}()`);
+        expect(JSON.stringify(wrong)).toBe(before);
+      }
+    },
+  );
 
-  test.each(methods)('called on a proxy or a copy of it throws, and changes nothing: %s', async (name, method) => {
+  test.each(methods)('throws when it is called on a proxy or a copy, and changes nothing: %s', async (name, method) => {
     const copy = Object.assign(Object.create(Object.getPrototypeOf(made)), made);
     for (const wrong of [new Proxy(made, {}), copy]) {
       const error = await failure(() => method.call(wrong));
@@ -56,7 +59,7 @@ describe.each(handles)('a method of a %s', (handle, made) => {
   });
 });
 
-/** A proxy around a value and around every object that is read from it, as some state libraries make. */
+/** Wraps a value and every object that is read from it in a proxy, as some state libraries do. */
 function deepProxy<T extends object>(value: T): T {
   return new Proxy(value, {
     get: (target, key, receiver) => {
@@ -88,7 +91,7 @@ describe.each([
   ['readonly', (token: CancellationToken) => readonly({ token }).token],
   ['ref of the token itself', (token: CancellationToken) => ref(token).value],
 ])('in the state of Vue: %s', (_, keep) => {
-  test('a token stays the token that it is', () => {
+  test('a token stays the original token', () => {
     const parent = new CancellationToken();
     const token = parent.childToken();
     const log: Log = [];
@@ -99,7 +102,7 @@ describe.each([
   });
 });
 
-test('JSON of tokens, observed ones too, is small, names them, and holds no internals', () => {
+test('JSON of tokens, observed or not, is small, names them, and holds no internals', () => {
   const named = new CancellationToken({ name: 'request' });
   named.onCancelled(() => {});
   const child = named.childToken();
@@ -114,7 +117,7 @@ test('JSON of tokens, observed ones too, is small, names them, and holds no inte
 });
 
 test.each(['flags', 'parentOrReason', 'head', 'fn', 'onCancel', 'fire'])(
-  'a waiter of the user may have a field called %s',
+  "a user's waiter may have a field called %s",
   (field) => {
     const log: Log = [];
     const token = new CancellationToken();

@@ -1,5 +1,5 @@
-// Random operations on tokens with deadlines and on groups, and on a naive model of them: the same answers, the same
-// callbacks at the same step, and exactly the timers that are needed. A failure prints the seed and the shortest script.
+// Random operations on tokens with deadlines and on groups, and on a naive model of them: the same state, the same callbacks at
+// the same step, and exactly the timers that are needed. A failure prints the seed and the shortest script.
 import { CancellationToken, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
@@ -25,10 +25,10 @@ const acts = [
   'unpark',
   'advance',
   'advance',
-  'ask',
+  'read',
 ] as const;
 
-/** One operation. Numbers pick among what there is by then. */
+/** One operation. Numbers select among the existing tokens and registrations. */
 interface Step {
   readonly act: (typeof acts)[number];
   readonly at: number;
@@ -37,7 +37,7 @@ interface Step {
 
 const step: fc.Arbitrary<Step> = fc.record({ act: fc.constantFrom(...acts), at: fc.nat(1_000), other: fc.nat(1_000) });
 
-/** What both sides can do. */
+/** The operations that both sides support. */
 interface Side<T> {
   readonly log: Log;
   root(): T;
@@ -46,12 +46,12 @@ interface Side<T> {
   group(members: T[], isAll: boolean): T;
   cancel(token: T, reason: string): boolean;
   dispose(token: T): void;
-  /** Returns how to take it back. */
+  /** Returns a function that unregisters it. */
   callback(token: T, name: string): () => boolean;
   signal(token: T, name: string): void;
-  /** Parks a new waiter and returns how to take it back. */
+  /** Parks a new waiter and returns a function that unparks it. */
   park(token: T, name: string): () => void;
-  /** Moves time on by 1 ms. */
+  /** Advances time by 1 ms. */
   advance(): void;
   answers(token: T): unknown[];
   timers(): unknown;
@@ -123,14 +123,14 @@ function naive(): Side<LinkedToken> {
     },
     advance: () => tree.advance(),
     answers: (token) => {
-      const asked = tree.poll(token);
-      return [token.reason !== undefined, token.reason?.text, asked?.text ?? 'pending', token.deadline?.at];
+      const polled = tree.poll(token);
+      return [token.reason !== undefined, token.reason?.text, polled?.text ?? 'pending', token.deadline?.at];
     },
     timers: () => tree.timers,
   };
 }
 
-/** Performs a script; everything that can be observed is in the log that it returns, step by step. */
+/** Performs a script and returns a log of everything observable, step by step. */
 function perform<T>(side: Side<T>, script: readonly Step[]): unknown[] {
   const tokens = [side.root()];
   const registrations: (() => boolean)[] = [];
@@ -139,9 +139,9 @@ function perform<T>(side: Side<T>, script: readonly Step[]): unknown[] {
   let now = 0;
   let names = 0;
   const pick = <E>(list: readonly E[], index: number): E | undefined => list[index % list.length];
-  const askAll = (): unknown[] => tokens.map((token) => side.answers(token).map(String).join());
+  const readAll = (): unknown[] => tokens.map((token) => side.answers(token).map(String).join());
 
-  /** Two deadlines of one moment would race for the groups above them. */
+  /** Two deadlines of the same time would race for the groups above them. */
   const distinct = (ms: number): number => {
     let free = ms;
     while (passed.has(now + free)) free++;
@@ -165,20 +165,20 @@ function perform<T>(side: Side<T>, script: readonly Step[]): unknown[] {
     if (act === 'signal') side.signal(token, name);
     if (act === 'park') waiters.push(side.park(token, name));
     if (act === 'unpark') pick(waiters, other)?.();
-    if (act === 'ask') answer = side.answers(token).map(String);
+    if (act === 'read') answer = side.answers(token).map(String);
     if (act === 'advance') {
       now++;
       side.advance();
     }
-    // Whether a deadline that nobody listens to comes before a later cancellation depends on who asks in between.
-    const states = act === 'advance' || act === 'timeout' || other % 4 === 0 ? askAll() : [];
+    // Whether a deadline of an unobserved token comes before a later cancellation depends on the reads in between.
+    const states = act === 'advance' || act === 'timeout' || other % 4 === 0 ? readAll() : [];
     return { name, answer, states, fired: side.log.splice(0).sort(), timers: side.timers() };
   });
 }
 
 vi.setConfig({ testTimeout: 120_000 });
 
-test('random operations with deadlines and groups answer, fire and set timers as in the naive model', () => {
+test('random operations with deadlines and groups give the state, calls and timers of the naive model', () => {
   let fired = 0;
   let timedOut = 0;
   fc.assert(

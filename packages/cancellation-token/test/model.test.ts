@@ -1,5 +1,5 @@
-// Random operations on the tree and on a naive model of it, also from inside callbacks: every answer and the exact order
-// of everything that fires have to be the same. A failure prints the seed and the shortest script that shows it.
+// Random operations on the tree and on a naive model of it, including from inside callbacks: every state and the exact order of
+// all notifications must be the same. A failure prints the seed and the shortest script that shows it.
 import { CancellationToken, PENDING, type Registration, source, type Waiter } from '@quiesce/cancellation-token';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
@@ -16,10 +16,10 @@ const acts = [
   'signal',
   'park',
   'unpark',
-  'ask',
+  'read',
 ] as const;
 
-/** One operation. Numbers pick among what there is by then; `inside` happens inside the callback or waiter. */
+/** One operation. Numbers select among the existing tokens and registrations; `inside` runs inside the callback or waiter. */
 interface Step {
   readonly act: (typeof acts)[number];
   readonly at: number;
@@ -35,14 +35,14 @@ const step = (depth: number): fc.Arbitrary<Step> =>
     inside: depth === 0 ? fc.constant(undefined) : fc.option(step(depth - 1), { nil: undefined, freq: 1 }),
   });
 
-/** What both sides can do. */
+/** The operations that both sides support. */
 interface Side<T> {
   readonly log: Log;
   root(): T;
   child(of: T): T;
   cancel(token: T, reason: string): boolean;
   dispose(token: T): void;
-  /** Returns how to take it back. */
+  /** Returns a function that unregisters it. */
   callback(token: T, name: string, then: () => void): () => boolean;
   signal(token: T, name: string): void;
   /** A waiter, parked nowhere. */
@@ -112,15 +112,15 @@ function naive(): Side<NaiveToken> {
       };
     },
     answers(token) {
-      const [own, asked] = [tree.reasonOf(token), tree.poll(token)];
-      return [own !== undefined, own?.value, asked === undefined ? 'pending' : asked.value];
+      const [own, polled] = [tree.reasonOf(token), tree.poll(token)];
+      return [own !== undefined, own?.value, polled === undefined ? 'pending' : polled.value];
     },
   };
 }
 
 const poll = (value: unknown): unknown => (value === PENDING ? 'pending' : value);
 
-/** Performs a script; everything that can be observed is in the log that it returns. */
+/** Performs a script and returns a log of everything observable. */
 function perform<T>(side: Side<T>, script: readonly Step[]): Log {
   const { log } = side;
   const tokens = [side.root()];
@@ -150,11 +150,11 @@ function perform<T>(side: Side<T>, script: readonly Step[]): Log {
       const known = pick(waiters, other);
       known?.waiter.unpark(known.token);
     }
-    if (act === 'ask') log.push(`${name} → ${side.answers(token).map(String)}`);
+    if (act === 'read') log.push(`${name} → ${side.answers(token).map(String)}`);
   };
   for (const one of script) {
     run(one);
-    // Not after every step: asking caches answers, and what was never asked must be right as well.
+    // Not after every step: reading caches results, and a state that was never read must be right as well.
     if (one.other % 4 === 0) log.push(tokens.map((token) => side.answers(token).map(String)).join(' | '));
     log.push(waiters.map(({ waiter }) => (waiter.isParked() ? 'parked' : 'free')).join(' '));
   }
@@ -164,7 +164,7 @@ function perform<T>(side: Side<T>, script: readonly Step[]): Log {
 
 vi.setConfig({ testTimeout: 120_000 });
 
-test('random operations answer and fire as in the naive model', () => {
+test('random operations give the state and calls of the naive model', () => {
   let fired = 0;
   fc.assert(
     fc.property(fc.array(step(2), { minLength: 1, maxLength: 60, size: 'max' }), (script) => {

@@ -1,4 +1,4 @@
-// Options of tokens: an unknown one is a mistake of the caller, and a parent is no options.
+// Options of tokens: an unknown one is a mistake of the caller, and a parent is not an options object.
 import { CancellationToken, reportUncaught } from '@quiesce/cancellation-token';
 import { expect, test } from 'vitest';
 
@@ -11,7 +11,7 @@ test.each<[string, (options: never) => unknown, string]>([
   ['withDeadline', (options) => token.withDeadline(new Date(), options), 'clock'],
   ['CancellationToken.timeout', (options) => CancellationToken.timeout(5, options), 'clock'],
   ['reportUncaught', (options) => reportUncaught('never reported', options), 'isFatal'],
-])('%s refuses an option that it does not know, and names the one that was meant', (call, run, known) => {
+])('%s refuses an unknown option, and names the one that was meant', (call, run, known) => {
   const wrong = `${known}s`;
   expect(() => run({ [wrong]: 1 } as never)).toThrow(
     new TypeError(`${call}: there is no option "${wrong}"; did you mean "${known}"?`),
@@ -22,7 +22,7 @@ test.each<[string, (options: never) => unknown, string]>([
 test.each([
   ['a token', token],
   ['a signal', new AbortController().signal],
-])('%s in place of the options of a new token is refused, with what makes a child', (_, parent) => {
+])('%s in place of the options of a new token is refused, with the call that creates a child', (_, parent) => {
   expect(() => new CancellationToken(parent as never)).toThrow(
     /^new CancellationToken: got an? \w+ instead of options: a child of a token is token\.childToken\(\)/,
   );
@@ -31,18 +31,18 @@ test.each([
 test.each([
   ['a controller', new AbortController()],
   ['options with a signal', { signal: new AbortController().signal }],
-])('%s in place of the options of a new token is refused, with what follows a signal', (_, options) => {
+])('%s in place of the options of a new token is refused, with the call that follows a signal', (_, options) => {
   expect(() => new CancellationToken(options as never)).toThrow(
     /^new CancellationToken: .* a token that follows a signal is CancellationToken\.from\(signal\)$/,
   );
 });
 
-test.each(['any', 'all'] as const)('%s of tokens that are not in a list is refused, with what to write', (kind) => {
+test.each(['any', 'all'] as const)('%s of tokens that are not in a list is refused, with the call to write', (kind) => {
   expect(() => CancellationToken[kind](token as never)).toThrow(
     `CancellationToken.${kind}: expected a list, got a CancellationToken: write ${kind}([a, b])`,
   );
 });
 
-test('a time that is none is refused by the call that was written', () => {
+test('an invalid time is refused by the call that was written', () => {
   expect(() => CancellationToken.timeout('10' as never)).toThrow('CancellationToken.timeout: the time');
 });

@@ -2,7 +2,7 @@ import { CancellationToken, source } from '@quiesce/cancellation-token';
 import { describe, expect, test } from 'vitest';
 import { callback, type Log, listener, waiter } from './helpers/script.ts';
 
-test('on one token callbacks, waiters and the signal fire in registration order', () => {
+test('callbacks, waiters and the signal of one token fire in registration order', () => {
   const log: Log = [];
   const token = new CancellationToken();
   callback(log, token, 'first');
@@ -14,7 +14,7 @@ test('on one token callbacks, waiters and the signal fire in registration order'
   expect(log).toEqual(['first', 'second', 'third', 'fourth', 'fifth']);
 });
 
-test("the signal's place is when it was first read, not when something listens to it", () => {
+test("the signal's position is that of its first read, not of its first listener", () => {
   const log: Log = [];
   const token = new CancellationToken();
   const { signal } = token;
@@ -24,7 +24,7 @@ test("the signal's place is when it was first read, not when something listens t
   expect(log).toEqual(['signal', 'callback']);
 });
 
-test('depth first: a token before what is below it, and that before the next child', () => {
+test('notification is depth first: a token before the tokens below, and those before the next child', () => {
   const log: Log = [];
   const root = new CancellationToken();
   const a = root.childToken();
@@ -42,7 +42,7 @@ test('depth first: a token before what is below it, and that before the next chi
   expect(log).toEqual(['root', 'a', 'a1', 'a2', 'b', 'b1']);
 });
 
-test('children come in the order in which they were first observed, not in that of birth', () => {
+test('children are notified in the order in which they were first observed, not created', () => {
   const log: Log = [];
   const root = new CancellationToken();
   const born = ['first', 'second', 'third'].map((name) => ({ name, token: root.childToken() }));
@@ -52,7 +52,7 @@ test('children come in the order in which they were first observed, not in that 
   expect(log).toEqual(['third', 'third again', 'second', 'second again', 'first', 'first again']);
 });
 
-test('what a token has itself comes before its children, also when they were observed before', () => {
+test("a token's own listeners are notified before its children, even if those were observed earlier", () => {
   const log: Log = [];
   const root = new CancellationToken();
   callback(log, root.childToken(), 'child 1');
@@ -63,7 +63,7 @@ test('what a token has itself comes before its children, also when they were obs
   expect(log).toEqual(['own 1', 'own 2', 'child 1', 'child 2']);
 });
 
-test('the whole subtree is marked before anything is notified, and what is outside is not', () => {
+test('the whole subtree is marked before the first notification, and no other token is', () => {
   const root = new CancellationToken();
   const token = root.childToken();
   const tokens = [token, token.childToken(), token.childToken().childToken()];
@@ -101,7 +101,7 @@ test('one function that is registered twice is called twice', () => {
   expect(log).toEqual(['called', 'called']);
 });
 
-test('a callback that is registered on a cancelled token runs at once', () => {
+test('a callback that is registered on a cancelled token runs immediately', () => {
   const log: Log = [];
   const token = new CancellationToken();
   token.cancel('why');
@@ -110,7 +110,7 @@ test('a callback that is registered on a cancelled token runs at once', () => {
   expect(registration.unregister()).toBe(false);
 });
 
-test('what is not a function is refused, with its kind in the text', () => {
+test('a value that is not a function is refused, with its kind in the text', () => {
   const token = new CancellationToken();
   for (const wrong of [undefined, null, 'fn', {}]) {
     expect(() => token.onCancelled(wrong as never)).toThrow(TypeError);
@@ -119,7 +119,7 @@ test('what is not a function is refused, with its kind in the text', () => {
 });
 
 describe('unregister', () => {
-  test.each([0, 1, 2])('takes callback %i of three back and leaves the others', (index) => {
+  test.each([0, 1, 2])('removes callback %i of three and leaves the others', (index) => {
     const log: Log = [];
     const token = new CancellationToken();
     const registrations = ['0', '1', '2'].map((name) => callback(log, token, name));
@@ -128,7 +128,7 @@ describe('unregister', () => {
     expect(log).toEqual(['0', '1', '2'].filter((name) => name !== String(index)));
   });
 
-  test('says whether it prevented the call: once only, and not after it', () => {
+  test('returns whether it prevented the call: once only, and not after it', () => {
     const token = new CancellationToken();
     const early = token.onCancelled(() => expect.unreachable());
     const late = token.onCancelled(() => {});
@@ -137,7 +137,7 @@ describe('unregister', () => {
     expect([early.unregister(), late.unregister()]).toEqual([false, false]);
   });
 
-  test('is what `using` does with a registration', () => {
+  test('is called by `using`', () => {
     const token = new CancellationToken();
     {
       using registration = token.onCancelled(() => expect.unreachable());
@@ -146,7 +146,7 @@ describe('unregister', () => {
     expect(token.cancel()).toBe(true);
   });
 
-  test('keeps the place of others when registrations and waiters come and go', () => {
+  test('keeps the order of the others when registrations and waiters are added and removed', () => {
     const log: Log = [];
     const token = new CancellationToken();
     callback(log, token, 'gone').unregister();

@@ -22,7 +22,7 @@ const reasons: [string, unknown][] = [
 ];
 
 describe.each(reasons)('%s as the reason', (_, reason) => {
-  test('is passed on verbatim, wherever it is read', () => {
+  test('is passed on verbatim to every reader', () => {
     const root = new CancellationToken();
     const [observed, unobserved] = [chainBelow(root, 2), chainBelow(root, 2)];
     const heard: unknown[] = [];
@@ -59,7 +59,7 @@ describe('no reason', () => {
     ]);
   });
 
-  test('gives one and the same error to the whole subtree, whoever asks first', () => {
+  test('gives the same error to the whole subtree, whichever token is read first', () => {
     const root = new CancellationToken();
     const observed = chainBelow(root, 3);
     const unobserved = chainBelow(root, 3);
@@ -79,7 +79,7 @@ describe('no reason', () => {
     expect(a.reason).not.toBe(b.reason);
   });
 
-  test('formats no stack until somebody reads it', () => {
+  test('formats no stack until it is read', () => {
     const made: string[] = [];
     const { prepareStackTrace } = Error;
     Error.prepareStackTrace = (error): string => {
@@ -104,7 +104,7 @@ describe('no reason', () => {
 describe('a default reason', () => {
   const stackOf = (token: CancellationToken): string => (token.reason as Error).stack as string;
 
-  test('shows in its stack who has cancelled, however late it is read', async () => {
+  test('shows in its stack the caller of `cancel`, however late it is read', async () => {
     const token = new CancellationToken();
     const child = token.childToken();
     const guarded = new CancellationToken();
@@ -117,7 +117,7 @@ describe('a default reason', () => {
     for (const each of [token, child, guarded]) expect(stackOf(each)).toContain('whoStopsIt');
   });
 
-  test('of a deadline shows who has set it', async () => {
+  test('of a deadline shows where it was set', async () => {
     const clock = new VirtualClock();
     const root = new CancellationToken();
     const tokens: CancellationToken[] = [];

@@ -1,15 +1,15 @@
-// What a callback may do to tokens with a deadline, and to groups and their members, while these are being notified.
+// Callbacks that change tokens with a deadline, and groups and their members, while these are being notified.
 import { CancellationToken, type Registration, source } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { describe, expect, test } from 'vitest';
 import { callback, type Log, listener, waiter } from './helpers/script.ts';
 
-/** What is to be cancelled, and how its cancellation comes about. */
+/** The token to cancel, and how to cause its cancellation. */
 interface Scene {
   readonly token: CancellationToken;
-  /** What ends it, from outside. */
+  /** Causes the cancellation, from outside. */
   readonly end: () => unknown;
-  /** What is left: timers that are set. */
+  /** The number of timers that are set. */
   readonly left: () => number;
 }
 
@@ -51,7 +51,7 @@ const places: Record<string, (then: () => void, token: CancellationToken) => unk
 
 describe.each(Object.entries(scenes))('of %s,', (_, make) => {
   describe.each(Object.entries(places))('%s', (_place, inside) => {
-    test('finds it cancelled, and cancels it in vain', async () => {
+    test('finds it cancelled, and cannot cancel it again', async () => {
       const { token, end } = make();
       const log: Log = [];
       inside(() => log.push(`${token.isCancelled} ${token.cancel('again')} ${token.reason === 'again'}`), token);
@@ -60,23 +60,23 @@ describe.each(Object.entries(scenes))('of %s,', (_, make) => {
       expect(log).toEqual(['true false false', 'next']);
     });
 
-    test('takes what is due back, and what it registers runs at once', async () => {
+    test('unregisters queued callbacks, and its new callbacks run immediately', async () => {
       const { token, end } = make();
       const log: Log = [];
-      const due: Registration[] = [];
+      const queued: Registration[] = [];
       inside(() => {
-        log.push(`${due.map((registration) => registration.unregister())}`);
+        log.push(`${queued.map((registration) => registration.unregister())}`);
         callback(log, token, 'registered inside');
         token[source].unpark(gone);
       }, token);
-      due.push(callback(log, token, 'taken back'), callback(log, token.childToken(), 'taken back below'));
+      queued.push(callback(log, token, 'unregistered'), callback(log, token.childToken(), 'unregistered below'));
       const gone = waiter(log, token, 'unparked');
       callback(log, token, 'next');
       await end();
       expect(log).toEqual(['true,true', 'registered inside', 'next']);
     });
 
-    test('disposes it: its callbacks are silenced, its waiters and what is below are told', async () => {
+    test('disposes it: its callbacks are silenced, its waiters and the tokens below are notified', async () => {
       const { token, end, left } = make();
       const log: Log = [];
       inside(() => token.dispose(), token);
@@ -88,7 +88,7 @@ describe.each(Object.entries(scenes))('of %s,', (_, make) => {
       expect([token.isCancelled, left()]).toEqual([true, 0]);
     });
 
-    test('makes children of it, which are born cancelled, and sets no timer', async () => {
+    test('creates children of it, which are already cancelled, and sets no timer', async () => {
       const { token, end, left } = make();
       const born: CancellationToken[] = [];
       inside(() => born.push(token.childToken(), token.withTimeout(1_000), token.childToken().childToken()), token);
@@ -100,7 +100,7 @@ describe.each(Object.entries(scenes))('of %s,', (_, make) => {
     });
   });
 
-  test('disposing it before its turn comes takes it out for good', async () => {
+  test('disposing it before it is notified removes it', async () => {
     const { token, end, left } = make();
     token.onCancelled(() => expect.unreachable());
     token.dispose();
@@ -110,7 +110,7 @@ describe.each(Object.entries(scenes))('of %s,', (_, make) => {
 });
 
 describe('inside a callback of a member', () => {
-  test.each(['any', 'all'] as const)('`%s` is cancelled already, and its own callbacks come later', (kind) => {
+  test.each(['any', 'all'] as const)('`%s` is already cancelled, and its own callbacks run later', (kind) => {
     const member = new CancellationToken();
     const group = CancellationToken[kind]([member]);
     const log: Log = [];
@@ -130,7 +130,7 @@ describe('inside a callback of a member', () => {
     expect(group.reason).toBe('why');
   });
 
-  test('disposing another member lets the group go on without it', () => {
+  test('disposing another member leaves the group active without it', () => {
     const [first, second, third] = [new CancellationToken(), new CancellationToken(), new CancellationToken()];
     const all = CancellationToken.all([first, third]);
     first.onCancelled(() => second.dispose());
@@ -152,7 +152,7 @@ describe('inside a callback of a member', () => {
     expect(log).toEqual(['first']);
   });
 
-  test('a new group over members of which one is marked is cancelled at once', () => {
+  test('a new group over members of which one is marked is already cancelled', () => {
     const [first, second] = [new CancellationToken(), new CancellationToken()];
     const log: Log = [];
     first.onCancelled(() => {
@@ -166,7 +166,7 @@ describe('inside a callback of a member', () => {
   });
 });
 
-test('deadlines of one moment fire each, also when the callback of one cancels or disposes the other', async () => {
+test('deadlines of the same time fire each, even when the callback of one cancels or disposes the other', async () => {
   const clock = new VirtualClock();
   const tokens = Array.from({ length: 3 }, () => CancellationToken.timeout(5, { clock }));
   const log: Log = [];

@@ -10,7 +10,7 @@ const places: Record<string, Act> = {
 };
 
 describe.each(Object.entries(places))('inside %s', (_, inside) => {
-  test('cancelling a marked token returns false at once and runs nothing', () => {
+  test('cancelling a marked token returns false and runs nothing', () => {
     const log: Log = [];
     const token = new CancellationToken();
     const below = token.childToken();
@@ -21,19 +21,19 @@ describe.each(Object.entries(places))('inside %s', (_, inside) => {
     expect(below.reason).toBe('once');
   });
 
-  test('cancelling another tree marks it at once; its callbacks run before the outermost cancel returns', () => {
+  test('cancelling another tree marks it immediately; its callbacks run before the outermost cancel returns', () => {
     const log: Log = [];
     const token = new CancellationToken();
     const other = new CancellationToken();
     callback(log, other, 'other');
     callback(log, other.childToken(), "other's child");
     inside(() => log.push(`${other.cancel('inner')} ${other.reason}`), token);
-    callback(log, token, 'still due');
+    callback(log, token, 'still queued');
     expect(token.cancel()).toBe(true);
-    expect(log).toEqual(['true inner', 'still due', 'other', "other's child"]);
+    expect(log).toEqual(['true inner', 'still queued', 'other', "other's child"]);
   });
 
-  test('cancelling the parent leaves what is marked alone and reaches its siblings', () => {
+  test('cancelling the parent does not affect marked tokens, and reaches their siblings', () => {
     const log: Log = [];
     const root = new CancellationToken();
     const token = root.childToken();
@@ -46,7 +46,7 @@ describe.each(Object.entries(places))('inside %s', (_, inside) => {
     expect([token.reason, sibling.reason]).toEqual(['token', 'root']);
   });
 
-  test('registering on a marked token runs the callback at once, also before those that are due', () => {
+  test('registering on a marked token runs the callback immediately, even before the queued ones', () => {
     const log: Log = [];
     const token = new CancellationToken();
     const below = token.childToken();
@@ -55,12 +55,12 @@ describe.each(Object.entries(places))('inside %s', (_, inside) => {
       callback(log, below, 'below');
       callback(log, token.childToken(), 'new child');
     }, token);
-    callback(log, token, 'due');
+    callback(log, token, 'queued');
     token.cancel();
-    expect(log).toEqual(['here', 'below', 'new child', 'due']);
+    expect(log).toEqual(['here', 'below', 'new child', 'queued']);
   });
 
-  test('registering on another tree waits for that', () => {
+  test('registering on another tree waits for its cancellation', () => {
     const log: Log = [];
     const token = new CancellationToken();
     const other = new CancellationToken();
@@ -71,7 +71,7 @@ describe.each(Object.entries(places))('inside %s', (_, inside) => {
     expect(log).toEqual(['other']);
   });
 
-  test('unregistering what is due prevents it, wherever it stands', () => {
+  test('unregistering a queued callback prevents it, at any position', () => {
     const log: Log = [];
     const token = new CancellationToken();
     const taken: Registration[] = [];
@@ -83,17 +83,17 @@ describe.each(Object.entries(places))('inside %s', (_, inside) => {
     expect(log).toEqual(['true,true,true', 'stays']);
   });
 
-  test('unparking what is due prevents the wake-up', () => {
+  test('unparking a queued waiter prevents the wake-up', () => {
     const log: Log = [];
     const token = new CancellationToken();
-    inside(() => token[source].unpark(due), token);
-    const due = waiter(log, token, 'due');
+    inside(() => token[source].unpark(queued), token);
+    const queued = waiter(log, token, 'queued');
     callback(log, token, 'stays');
     token.cancel();
     expect(log).toEqual(['stays']);
   });
 
-  test('disposing a token before its turn takes its callbacks; its waiters and signal are told all the same', () => {
+  test('disposing a token before it is notified removes its callbacks; its waiters and signal are still notified', () => {
     const log: Log = [];
     const token = new CancellationToken();
     const below = token.childToken();
@@ -108,7 +108,7 @@ describe.each(Object.entries(places))('inside %s', (_, inside) => {
     expect(registration.unregister()).toBe(false);
   });
 
-  test('disposing the token itself takes its remaining callbacks', () => {
+  test('disposing the token itself removes its remaining callbacks', () => {
     const log: Log = [];
     const token = new CancellationToken();
     inside(() => token.dispose(), token);
@@ -129,7 +129,7 @@ describe.each(Object.entries(places))('inside %s', (_, inside) => {
   });
 });
 
-test('unregistering what a dispose has silenced prevents nothing more', () => {
+test('unregistering a callback that a dispose has silenced returns false', () => {
   const log: Log = [];
   const token = new CancellationToken();
   const below = token.childToken();
@@ -142,7 +142,7 @@ test('unregistering what a dispose has silenced prevents nothing more', () => {
   expect(log).toEqual(['false']);
 });
 
-test('a callback that unregisters itself is told that it is too late', () => {
+test('a callback that unregisters itself gets false', () => {
   const log: Log = [];
   const token = new CancellationToken();
   const registration = token.onCancelled(() => log.push(`${registration.unregister()}`));
@@ -150,7 +150,7 @@ test('a callback that unregisters itself is told that it is too late', () => {
   expect(log).toEqual(['false']);
 });
 
-test('a notification goes on while children of an active token come and go inside it', () => {
+test('a notification continues while children of an active token are created and disposed inside it', () => {
   const log: Log = [];
   const root = new CancellationToken();
   const token = root.childToken();
@@ -161,10 +161,10 @@ test('a notification goes on while children of an active token come and go insid
     callback(log, gone, 'gone');
     gone.dispose();
   });
-  callback(log, token, 'due');
+  callback(log, token, 'queued');
   token.cancel();
   root.cancel();
-  expect(log).toEqual(['due', 'late']);
+  expect(log).toEqual(['queued', 'late']);
 });
 
 test('100,000 tokens that cancel one another do not overflow the stack', () => {

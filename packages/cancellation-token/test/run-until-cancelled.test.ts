@@ -49,7 +49,7 @@ describe('runUntilCancelled with a promise', () => {
     }
   });
 
-  it('rejects with what the work fails with; a rejection that comes too late is handled', async () => {
+  it('rejects with the error of the work; a rejection that comes too late is handled', async () => {
     const token = new CancellationToken();
     await expect(token.runUntilCancelled(Promise.reject(new Error('disk')))).rejects.toThrow('disk');
     const late = deferred<never>();
@@ -68,14 +68,14 @@ describe('runUntilCancelled with a promise', () => {
 });
 
 describe('runUntilCancelled with a function', () => {
-  it('does not start it when the token is cancelled already', async () => {
+  it('does not start it when the token is already cancelled', async () => {
     const work = vi.fn();
     const token = CancellationToken.alreadyCancelled('before');
     expect(await token.runUntilCancelled(work)).toEqual({ cancelled: true, reason: 'before' });
     expect(work).not.toHaveBeenCalled();
   });
 
-  it('cancels and awaits it, and takes its value if it has one all the same', async () => {
+  it('cancels and awaits it, and takes its value if it still returns one', async () => {
     const token = new CancellationToken();
     const log: string[] = [];
     const obeys = token.runUntilCancelled(async (own) => {
@@ -93,7 +93,7 @@ describe('runUntilCancelled with a function', () => {
     expect(await finishes).toEqual({ cancelled: false, value: 'value' });
   });
 
-  it('rejects with an error of its own, also one that only looks like a cancellation', async () => {
+  it('rejects with an error of its own, even one that only looks like a cancellation', async () => {
     const token = new CancellationToken();
     const foreign = new DOMException('not ours', 'AbortError');
     const error = await token.runUntilCancelled(() => Promise.reject(foreign)).catch((caught: unknown) => caught);
@@ -140,14 +140,14 @@ describe('untilCancelled', () => {
     };
   }
 
-  it('asks the token first at its first poll, and never polls the work then', () => {
+  it('polls the token first at its first poll, and does not poll the work if that is cancelled', () => {
     const { work, polls } = scripted();
     const until = untilCancelled(CancellationToken.alreadyCancelled('before'), work);
     expect(until[source].poll()).toEqual({ cancelled: true, reason: 'before' });
     expect(polls()).toBe(0);
   });
 
-  it('asks the work first at every later poll, so that the value wins a tie', () => {
+  it('polls the work first at every later poll, so that the value wins a tie', () => {
     const token = new CancellationToken();
     const { work, complete } = scripted();
     const until = untilCancelled(token, work);
@@ -157,7 +157,7 @@ describe('untilCancelled', () => {
     expect(until[source].poll()).toEqual({ cancelled: false, value: 7 });
   });
 
-  it('is parked on both only while somebody waits, and wakes for either', async () => {
+  it('is parked on both only while a waiter is parked on it, and wakes for either', async () => {
     for (const end of ['work', 'token'] as const) {
       const token = new CancellationToken();
       const { work, complete, parked } = scripted();
@@ -173,7 +173,7 @@ describe('untilCancelled', () => {
   });
 });
 
-describe('a loop over runUntilCancelled lets timers through', () => {
+describe('a loop over runUntilCancelled lets timers fire', () => {
   it.each<[string, () => Promise<unknown> | (() => unknown)]>([
     ['a promise that is settled', () => Promise.resolve()],
     ['a function that returns at once', () => () => {}],
@@ -189,7 +189,7 @@ describe('a loop over runUntilCancelled lets timers through', () => {
     expect(isFired).toBe(true);
   });
 
-  it('after 10 ms of work that computes', async () => {
+  it('after 10 ms of CPU-bound work', async () => {
     const token = new CancellationToken();
     let now = 1e9;
     const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
@@ -208,7 +208,7 @@ describe('a loop over runUntilCancelled lets timers through', () => {
 });
 
 describe('a promise of another realm', () => {
-  it('that comes too late and rejects is handled', async () => {
+  it('is handled when it rejects too late', async () => {
     const { unhandled, stop } = unhandledRejections();
     const foreign: Promise<never> = runInNewContext('Promise.reject(new Error("too late"))');
     const token = CancellationToken.alreadyCancelled('stop');

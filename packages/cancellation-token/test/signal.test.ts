@@ -24,7 +24,7 @@ test.each([0, 1, 4])('the signal fires once, with the reason, when the token %i 
   expect(token.signal.reason).toBe(reason);
 });
 
-test('without a reason the signal has the very CancelledError that the token has', () => {
+test('without a reason the signal has the same CancelledError as the token', () => {
   const token = new CancellationToken();
   const { signal } = token;
   token.cancel();
@@ -32,7 +32,7 @@ test('without a reason the signal has the very CancelledError that the token has
   expect(signal.reason).toBe(token.reason);
 });
 
-test('a signal that is first read after the cancellation is aborted already, and fires no event', () => {
+test('a signal that is first read after the cancellation is already aborted, and fires no event', () => {
   const log: string[] = [];
   const token = new CancellationToken();
   token.cancel('why');
@@ -41,7 +41,7 @@ test('a signal that is first read after the cancellation is aborted already, and
   expect(() => signal.throwIfAborted()).toThrow('why');
 });
 
-test('the platform understands it: a timer of the platform stops, with the reason as the cause', async () => {
+test('the platform accepts it: a timer of the platform stops, with the reason as the cause', async () => {
   const { setTimeout: sleep } = await import('node:timers/promises');
   const token = new CancellationToken();
   const waiting = sleep(2 ** 30, undefined, { signal: token.childToken().signal });
@@ -56,7 +56,7 @@ test('AbortSignal.any follows it', () => {
   expect([any.aborted, any.reason]).toEqual([true, 'why']);
 });
 
-test('fetch rejects with the default reason as it does with an abort of its own', async () => {
+test('fetch rejects with the default reason as it does with its own abort error', async () => {
   const token = new CancellationToken();
   const { signal } = token;
   token.cancel();
@@ -64,7 +64,7 @@ test('fetch rejects with the default reason as it does with an abort of its own'
   expect([error.name, error === token.reason]).toEqual(['AbortError', true]);
 });
 
-test('twenty listeners are no reason for a warning', () => {
+test('twenty listeners cause no warning', () => {
   const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
   const listenTwentyTimes = (target: EventTarget): void => {
     for (let i = 0; i < 20; i++) target.addEventListener('abort', () => {});
@@ -73,7 +73,7 @@ test('twenty listeners are no reason for a warning', () => {
   try {
     listenTwentyTimes(new CancellationToken().signal);
     expect(warn).not.toHaveBeenCalled();
-    // Other targets do warn, on Node 20 signals as well, or this would show nothing.
+    // Other targets do warn, including signals on Node 20; otherwise this would show nothing.
     listenTwentyTimes(new EventTarget());
     expect(warn).toHaveBeenCalledOnce();
   } finally {

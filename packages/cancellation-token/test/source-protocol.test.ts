@@ -8,13 +8,13 @@ const sides: [string, (token: CancellationToken) => Source<unknown>][] = [
 ];
 
 describe.each(sides)('%s as a source', (_, side) => {
-  test('is recognised, and has the same protocol at each reading', () => {
+  test('is recognised, and has the same protocol at each read', () => {
     const from = side(new CancellationToken());
     expect(isSource(from)).toBe(true);
     expect(from[source]).toBe(from[source]);
   });
 
-  test('is pending until cancelled, and then gives the reason, as often as it is asked', () => {
+  test('is pending until cancelled, and then gives the reason at each poll', () => {
     const root = new CancellationToken();
     const from = side(chainBelow(root, 2));
     expect(from[source].poll()).toBe(PENDING);
@@ -35,7 +35,7 @@ describe.each(sides)('%s as a source', (_, side) => {
     expect(log).toEqual(['a', 'false,true,true', 'b', 'false,false,true', 'c', 'false,false,false']);
   });
 
-  test('keeps the place of a waiter that is parked twice', () => {
+  test('keeps the position of a waiter that parks twice', () => {
     const log: Log = [];
     const token = new CancellationToken();
     const from = side(token);
@@ -47,7 +47,7 @@ describe.each(sides)('%s as a source', (_, side) => {
     expect(log).toEqual(['first', 'second']);
   });
 
-  test('wakes nobody who has unparked, and takes him back at the end', () => {
+  test('does not wake a waiter that has unparked, and takes it back at the end', () => {
     const log: Log = [];
     const token = new CancellationToken();
     const from = side(token);
@@ -62,7 +62,7 @@ describe.each(sides)('%s as a source', (_, side) => {
     expect([gone.next, gone.prev, gone.owner]).toEqual([undefined, undefined, undefined]);
   });
 
-  test('does not park on what is cancelled: nothing would wake the waiter', () => {
+  test('does not park on a cancelled token: nothing would wake the waiter', () => {
     const token = new CancellationToken();
     token.cancel();
     const late = idleWaiter([], 'late');
@@ -84,7 +84,7 @@ describe.each(sides)('%s as a source', (_, side) => {
     expect(again.owner).toBeUndefined();
   });
 
-  test('refuses a waiter that is parked elsewhere, also on another token', () => {
+  test('refuses a waiter that is parked elsewhere, including on another token', () => {
     const log: Log = [];
     const [token, other] = [new CancellationToken(), new CancellationToken()];
     const elsewhere = { ...idleWaiter(log, 'elsewhere'), owner: {} };
@@ -97,7 +97,7 @@ describe.each(sides)('%s as a source', (_, side) => {
     expect(log).toEqual(['woken by the other']);
   });
 
-  test('leaves a waiter alone that is parked elsewhere, when asked to unpark it', () => {
+  test('does not unpark a waiter that is parked elsewhere', () => {
     const log: Log = [];
     const [token, other] = [new CancellationToken(), new CancellationToken()];
     const parked = waiter(log, other, 'woken by the other');
@@ -111,7 +111,7 @@ describe.each(sides)('%s as a source', (_, side) => {
   });
 });
 
-test('a waiter moves from a token to another one inside a wake-up', () => {
+test('a waiter can move from one token to another inside a wake-up', () => {
   const log: Log = [];
   const [token, next] = [new CancellationToken(), new CancellationToken()];
   const moving = waiter(log, token, 'woken', () => next[source].park(moving));
@@ -121,7 +121,7 @@ test('a waiter moves from a token to another one inside a wake-up', () => {
   expect(log).toEqual(['woken', 'woken']);
 });
 
-test('only what offers the protocol is a source', () => {
+test('only an object that offers the protocol is a source', () => {
   const foreign = { [Symbol.for('quiesce.source')]: {} };
   expect(isSource(foreign)).toBe(true);
   expect(

@@ -1,11 +1,11 @@
-// What is given as a time, wherever one is taken: zero, fractions, too much for the platform's timers, and no time at all.
+// Times, in every call that takes one: zero, fractions, more than the platform's timers support, and values that are not times.
 import { CancellationToken, type Clock, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { describe, expect, test } from 'vitest';
 
 const longest = 2 ** 31 - 1;
 
-/** Every way to give a token a time. */
+/** All ways to give a token a time. */
 const ways: Record<string, (ms: number, clock: Clock) => CancellationToken> = {
   'CancellationToken.timeout': (ms, clock) => CancellationToken.timeout(ms, { clock }),
   withTimeout: (ms, clock) => new CancellationToken().withTimeout(ms, { clock }),
@@ -18,7 +18,7 @@ const dated: Record<string, (ms: number, clock: Clock) => CancellationToken> = {
 };
 
 describe.each(Object.entries({ ...ways, ...dated }))('%s', (_, make) => {
-  test('of 0 ms has passed at once, and calls callbacks at once', () => {
+  test('of 0 ms has passed immediately, and calls callbacks immediately', () => {
     const clock = new VirtualClock();
     const token = make(0, clock);
     const reasons: unknown[] = [];
@@ -50,7 +50,7 @@ describe.each(Object.entries(ways))('%s', (name, make) => {
     expect(() => make(ms, new VirtualClock())).toThrow('from 0 to Infinity');
   });
 
-  test.each(['5', null, undefined, 5n, {}])('of %o is a RangeError, since it is no number', (ms) => {
+  test.each(['5', null, undefined, 5n, {}])('of %o is a RangeError, since it is not a number', (ms) => {
     expect(() => make(ms as never, new VirtualClock())).toThrow(RangeError);
   });
 
@@ -64,7 +64,7 @@ describe.each(Object.entries(ways))('%s', (name, make) => {
     expect(token.isCancelled).toBe(false);
   });
 
-  test('of a fraction of a millisecond is as long as it says', async () => {
+  test('of a fraction of a millisecond waits for that fraction', async () => {
     const clock = new VirtualClock();
     const token = make(0.5, clock);
     await clock.advance(0.4);
@@ -73,7 +73,7 @@ describe.each(Object.entries(ways))('%s', (name, make) => {
     expect(token.isCancelled).toBe(true);
   });
 
-  test('of more than a Date can say has the last Date that there is', () => {
+  test('that exceeds the range of a Date has the last possible Date', () => {
     const token = make(Number.MAX_VALUE, new VirtualClock());
     token.onCancelled(() => {});
     expect(token.isCancelled).toBe(false);
@@ -82,14 +82,14 @@ describe.each(Object.entries(ways))('%s', (name, make) => {
 });
 
 describe('withDeadline', () => {
-  test('of a past moment is cancelled at once, and of no moment a RangeError', () => {
+  test('of a past time is already cancelled, and of an invalid date a RangeError', () => {
     const clock = new VirtualClock(1_000);
     const token = new CancellationToken();
     expect(token.withDeadline(new Date(0), { clock }).reason).toMatchObject({ name: 'TimeoutError', ms: 0 });
     expect(() => token.withDeadline(new Date(Number.NaN), { clock })).toThrow(RangeError);
   });
 
-  test('takes the clock of the deadline above when it is given none', async () => {
+  test('uses the clock of the deadline above when it is given none', async () => {
     const clock = new VirtualClock(1_000);
     const token = CancellationToken.timeout(500, { clock }).withDeadline(new Date(1_200));
     expect(token.deadline).toEqual(new Date(1_200));

@@ -7,7 +7,7 @@ const many = 200_000;
 const turns = 100_000;
 const nothing = (): void => {};
 
-test('children that were asked and then forgotten, undisposed, are collected', async () => {
+test('children that were read and then dropped without dispose are collected', async () => {
   const root = new CancellationToken();
   const left = await survivors(many, () => {
     const child = root.childToken();
@@ -18,7 +18,7 @@ test('children that were asked and then forgotten, undisposed, are collected', a
   expect(root.isCancelled).toBe(false);
 });
 
-test('forgotten children leave nothing in an observed parent either', async () => {
+test('dropped children leave nothing in an observed parent', async () => {
   const root = new CancellationToken();
   root.onCancelled(nothing);
   expect(await bytesPerTurn({ turns }, () => root.childToken().childToken().isCancelled)).toBeLessThan(1);
@@ -37,7 +37,7 @@ test('children with a callback are collected once disposed', async () => {
   expect(root.isCancelled).toBe(false);
 });
 
-test('a child with a callback that is not disposed is kept, and hears of the cancellation', async () => {
+test('a child with a callback that is not disposed is retained, and notified', async () => {
   const root = new CancellationToken();
   let heard = 0;
   const kept = await survivors(1_000, () => {
@@ -52,14 +52,14 @@ test('a child with a callback that is not disposed is kept, and hears of the can
   expect(heard).toBe(1_000);
 });
 
-test('callbacks that come and go leave nothing, at any depth', async () => {
+test('callbacks that are added and removed leave nothing, at any depth', async () => {
   const root = new CancellationToken();
   const deep = root.childToken().childToken().childToken();
   expect(await bytesPerTurn({ turns }, () => deep.onCancelled(() => {}).unregister())).toBeLessThan(1);
   expect(root.isCancelled).toBe(false);
 });
 
-test('a registration that is held keeps neither its callback nor its siblings once it has run', async () => {
+test('a referenced registration retains neither its callback nor its siblings once it has run', async () => {
   const root = new CancellationToken();
   const closures: WeakRef<object>[] = [];
   const held = Array.from({ length: 3 }, () => {
@@ -73,7 +73,7 @@ test('a registration that is held keeps neither its callback nor its siblings on
   expect(held.map((registration) => registration.unregister())).toEqual([false, false, false]);
 });
 
-test('a registration that is held does not keep its callback once its token is disposed', async () => {
+test('a referenced registration does not retain its callback once its token is disposed', async () => {
   const token = new CancellationToken();
   const register = (): { registration: object; fn: WeakRef<object> } => {
     const fn = (): void => {};
@@ -88,7 +88,7 @@ test('a registration that is held does not keep its callback once its token is d
   expect(held.registration).toBeDefined();
 });
 
-test('what was cancelled below a long-lived token is forgotten', async () => {
+test('cancelled tokens below a long-lived token are collected', async () => {
   const root = new CancellationToken();
   const left = await survivors(10_000, () => {
     const child = root.childToken();
@@ -100,7 +100,7 @@ test('what was cancelled below a long-lived token is forgotten', async () => {
   expect(root.isCancelled).toBe(false);
 });
 
-test('a child whose signal was read and that is not disposed is kept and fires', async () => {
+test('a child whose signal was read and that is not disposed is retained and fires', async () => {
   const root = new CancellationToken();
   let fired = 0;
   const kept = await survivors(1_000, () => {
@@ -128,13 +128,13 @@ test('a child whose signal was read is collected once disposed, and so is its si
 });
 
 test.each([false, true])(
-  'passing a token on by `c = t.childToken(); t.dispose(); t = c` does not grow, asked before: %s',
-  async (asked) => {
+  'replacing a token by `c = t.childToken(); t.dispose(); t = c` does not grow, read before: %s',
+  async (isRead) => {
     const root = new CancellationToken();
     let token = root.childToken();
     const growth = await bytesPerTurn({ turns }, () => {
       const child = token.childToken();
-      if (asked) expect(child.isCancelled).toBe(false);
+      if (isRead) expect(child.isCancelled).toBe(false);
       token.dispose();
       token = child;
     });
@@ -144,7 +144,7 @@ test.each([false, true])(
   },
 );
 
-test('disposing in the middle of a chain leaves nothing of what was disposed', async () => {
+test('disposing in the middle of a chain leaves nothing of the disposed tokens', async () => {
   const root = new CancellationToken();
   const leaves: CancellationToken[] = [];
   const left = await survivors(10_000, () => {
@@ -171,7 +171,7 @@ test('followers of a foreign signal leave no listener and no object', async () =
   expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
 
-test('a foreign signal that is forgotten is collected together with its unobserved followers', async () => {
+test('an unreferenced foreign signal is collected together with its unobserved followers', async () => {
   const left = await survivors(10_000, () => {
     const { signal } = new AbortController();
     expect(CancellationToken.from(signal).isCancelled).toBe(false);

@@ -20,7 +20,7 @@ describe('a root', () => {
     expect([root.isCancelled, root.reason]).toEqual([true, 'first']);
   });
 
-  test('keeps the name that it was given, and gives it to nobody', () => {
+  test('keeps its name, and passes it to no other token', () => {
     const root = new CancellationToken({ name: 'server' });
     expect(root.name).toBe('server');
     expect(root.childToken().name).toBeUndefined();
@@ -41,7 +41,7 @@ describe.each(observed)('a tree whose leaf is observed by %s', (_, observe) => {
     expect(leaf.reason).toBe('stop');
   });
 
-  test('is cancelled when nobody has asked before', () => {
+  test('is cancelled when its state was not read before', () => {
     const root = new CancellationToken();
     const leaf = chainBelow(root, 3);
     observe(leaf);
@@ -50,7 +50,7 @@ describe.each(observed)('a tree whose leaf is observed by %s', (_, observe) => {
     expect(leaf.reason).toBe('stop');
   });
 
-  test('never cancels what is above or beside', () => {
+  test('never cancels a token above or beside it', () => {
     const root = new CancellationToken();
     const middle = root.childToken();
     const leaf = middle.childToken();
@@ -62,7 +62,7 @@ describe.each(observed)('a tree whose leaf is observed by %s', (_, observe) => {
     expect(middle.childToken().isCancelled).toBe(false);
   });
 
-  test('is cancelled in the middle: exactly what is below', () => {
+  test('is cancelled in the middle: exactly the tokens below', () => {
     const root = new CancellationToken();
     const middle = chainBelow(root, 2);
     const leaf = chainBelow(middle, 2);
@@ -80,7 +80,7 @@ describe.each(observed)('a tree whose leaf is observed by %s', (_, observe) => {
     expect([root, middle, leaf, cousin].map((token) => token.reason)).toEqual(['root', 'middle', 'middle', 'root']);
   });
 
-  test('answers no again and again, whatever is cancelled elsewhere', () => {
+  test('stays not cancelled at each read, whatever is cancelled elsewhere', () => {
     const root = new CancellationToken();
     const leaf = chainBelow(root, 4);
     observe(leaf);
@@ -93,7 +93,7 @@ describe.each(observed)('a tree whose leaf is observed by %s', (_, observe) => {
     expect(leaf.isCancelled).toBe(true);
   });
 
-  test('is unobserved again when the observer goes, and still belongs to the tree', () => {
+  test('is unobserved again when the observer leaves, and still belongs to the tree', () => {
     const root = new CancellationToken();
     const leaf = chainBelow(root, 3);
     leaf.onCancelled(() => expect.unreachable()).unregister();
@@ -104,14 +104,14 @@ describe.each(observed)('a tree whose leaf is observed by %s', (_, observe) => {
   });
 });
 
-test('a child of a cancelled token is born cancelled, with its reason', () => {
+test('a child of a cancelled token is already cancelled, with its reason', () => {
   const root = new CancellationToken();
   root.cancel('stop');
   const child = root.childToken().childToken();
   expect([child.isCancelled, child.reason, child.cancel()]).toEqual([true, 'stop', false]);
 });
 
-test('throwIfCancelled throws the reason itself, and nothing before', () => {
+test('throwIfCancelled throws the reason itself, and nothing before the cancellation', () => {
   const token = new CancellationToken().childToken();
   expect(() => token.throwIfCancelled()).not.toThrow();
   const reason = { any: 'thing' };
@@ -125,7 +125,7 @@ test('throwIfCancelled throws the reason itself, and nothing before', () => {
   expect(thrown).toBe(reason);
 });
 
-test('a token prints its name and state, in texts and in the debugger', async () => {
+test('a token prints its name and state, in texts and in debuggers', async () => {
   const { inspect } = await import('node:util');
   const token = new CancellationToken({ name: 'jobs "a"' });
   const anonymous = token.childToken();

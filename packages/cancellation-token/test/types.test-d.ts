@@ -1,4 +1,4 @@
-// Compiled, never run: test/types checks that each error below is the one that its comment says.
+// Compiled, never run: test/types checks that each error below is the one in its comment.
 import { CancellationToken } from '@quiesce/cancellation-token';
 
 const parent = new CancellationToken({ name: 'parent' });

@@ -18,7 +18,7 @@ afterEach(() => {
   setUncaughtHandler(undefined);
 });
 
-test('callbacks that throw stop nobody; their errors come after the whole notification, in order', async () => {
+test('callbacks that throw do not stop the others; their errors come after the whole notification, in order', async () => {
   const token = new CancellationToken();
   token.onCancelled(fail('first'));
   callback(log, token, 'callback');
@@ -49,7 +49,7 @@ test('cancelling works as before after a callback has thrown', async () => {
   expect(log).toEqual(['uncaught: one', 'uncaught: two']);
 });
 
-test('a callback that is registered too late and throws does not throw at who registers it', async () => {
+test('a callback that is registered too late and throws does not throw at the caller', async () => {
   const token = new CancellationToken();
   token.cancel();
   expect(() => token.onCancelled(fail('late'))).not.toThrow();
@@ -58,7 +58,7 @@ test('a callback that is registered too late and throws does not throw at who re
   expect(log).toEqual(['uncaught: late']);
 });
 
-test('whatever is thrown arrives as it is', async () => {
+test('any thrown value arrives unchanged', async () => {
   const thrown = [undefined, null, 0, new Error('x')];
   const seen: unknown[] = [];
   setUncaughtHandler((error) => seen.push(error));
@@ -67,7 +67,7 @@ test('whatever is thrown arrives as it is', async () => {
   expect(seen).toEqual(thrown);
 });
 
-test('the handler that is replaced is returned, and what was not delivered goes to the new one', async () => {
+test('the previous handler is returned, and undelivered errors go to the new one', async () => {
   const first = (): void => void log.push('first');
   setUncaughtHandler(first);
   reportUncaught('error');
@@ -78,7 +78,7 @@ test('the handler that is replaced is returned, and what was not delivered goes 
   expect(setUncaughtHandler(undefined)).toBeUndefined();
 });
 
-test('what is not a function is refused and changes nothing', async () => {
+test('a value that is not a function is refused and changes nothing', async () => {
   for (const wrong of [null, 'handler', {}]) expect(() => setUncaughtHandler(wrong as never)).toThrow(TypeError);
   reportUncaught('error');
   await microtasks();
@@ -94,7 +94,7 @@ test('without a handler errors are uncaught in the platform’s sense, after the
     'uncaughtException: first',
     'uncaughtException: below',
     'a later microtask',
-    'a later turn',
+    'a later macrotask',
   ]);
 });
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 
 const sleep = (clock: VirtualClock, ms: number): Promise<void> => new Promise((resolve) => clock.setTimer(ms, resolve));
 
-test('stands still until it is moved', async () => {
+test('stands still until it is advanced', async () => {
   const clock = new VirtualClock(1_000);
   await new Promise((resolve) => setImmediate(resolve));
   expect([clock.now(), clock.wall(), clock.pending]).toEqual([0, 1_000, 0]);
@@ -13,7 +13,7 @@ test('stands still until it is moved', async () => {
   expect([clock.now(), clock.wall()]).toEqual([250, 1_250]);
 });
 
-test('fires in order of time, and at one time in the order of setting', async () => {
+test('fires in order of time, and at the same time in the order of setting', async () => {
   const clock = new VirtualClock();
   const log: string[] = [];
   for (const [name, ms] of Object.entries({ b1: 20, a: 10, b2: 20, c: 30, now: 0 })) {
@@ -28,17 +28,17 @@ test('fires in order of time, and at one time in the order of setting', async ()
   expect(log.at(-1)).toBe('c at 30');
 });
 
-test('never fires inside of setTimer, and not what was taken back', async () => {
+test('never fires inside setTimer, and never fires a cleared timer', async () => {
   const clock = new VirtualClock();
   const log: string[] = [];
   clock.setTimer(0, () => log.push('zero'));
-  clock.clearTimer(clock.setTimer(0, () => log.push('taken back')));
+  clock.clearTimer(clock.setTimer(0, () => log.push('cleared')));
   expect([log, clock.pending]).toEqual([[], 1]);
   await clock.advance(0);
   expect([log, clock.pending]).toEqual([['zero'], 0]);
 });
 
-test('lets everything that a timer sets off run before the next timer fires', async () => {
+test('lets all work that a timer triggers finish before the next timer fires', async () => {
   const clock = new VirtualClock();
   const log: string[] = [];
   const work = async (): Promise<void> => {
@@ -54,7 +54,7 @@ test('lets everything that a timer sets off run before the next timer fires', as
   expect(log).toEqual(['work at 10', 'more at 11', 'timer at 12']);
 });
 
-test('time never goes back, also when it is moved twice at once', async () => {
+test('time never goes back, even when it is advanced twice at once', async () => {
   const clock = new VirtualClock();
   const seen: number[] = [];
   for (const ms of [5, 50, 500]) clock.setTimer(ms, () => seen.push(clock.now()));
@@ -63,11 +63,11 @@ test('time never goes back, also when it is moved twice at once', async () => {
   expect(clock.now()).toBe(500);
 });
 
-test.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('cannot be moved by %d ms', async (ms) => {
+test.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('cannot be advanced by %d ms', async (ms) => {
   await expect(new VirtualClock().advance(ms)).rejects.toThrow(RangeError);
 });
 
-test('run moves time to the next timer whenever nothing else is left to do', async () => {
+test('run advances time to the next timer whenever no work is left', async () => {
   const clock = new VirtualClock();
   const result = await clock.run(async () => {
     await sleep(clock, 3_600_000);
@@ -77,14 +77,14 @@ test('run moves time to the next timer whenever nothing else is left to do', asy
   expect([result, clock.now()]).toEqual([3_602_000, 3_602_000]);
 });
 
-test('run ends with the work, and leaves the timers that are not due', async () => {
+test('run ends with the work, and leaves later timers set', async () => {
   const clock = new VirtualClock();
   clock.setTimer(10, () => expect.unreachable());
   expect(await clock.run(() => 'plain')).toBe('plain');
   expect([clock.now(), clock.pending]).toEqual([0, 1]);
 });
 
-test('run throws what the work throws, now or later', async () => {
+test('run throws the error of the work, immediately or later', async () => {
   const clock = new VirtualClock();
   const fail = (): never => {
     throw new Error('failed');
@@ -93,15 +93,15 @@ test('run throws what the work throws, now or later', async () => {
   await expect(clock.run(() => sleep(clock, 5).then(fail))).rejects.toThrow('failed');
 });
 
-test('run says so when the work would wait for ever', async () => {
+test('run throws when the work would wait forever', async () => {
   const clock = new VirtualClock();
   const forEver = (): Promise<void> => new Promise(() => {});
-  await expect(clock.run(forEver)).rejects.toThrow('no timer is set: it waits for ever');
+  await expect(clock.run(forEver)).rejects.toThrow('no timer is set: it waits forever');
   clock.setTimer(Number.POSITIVE_INFINITY, () => {});
-  await expect(clock.run(forEver)).rejects.toThrow('it waits for ever');
+  await expect(clock.run(forEver)).rejects.toThrow('it waits forever');
 });
 
-/** Lets so many macrotasks go by, one after the other. */
+/** Waits for `count` macrotasks, one after the other. */
 async function macrotasks(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
@@ -128,7 +128,7 @@ describe.each<[string, () => Promise<unknown>]>([
     expect(await new VirtualClock().run(async () => work().then(() => 'done'))).toBe('done');
   });
 
-  test('that a timer sets off ends before the next timer fires, and before `advance` returns', async () => {
+  test('finishes before the next timer fires, and before `advance` returns, when a timer triggers it', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     clock.setTimer(1, () => void work().then(() => log.push('work')));
@@ -139,7 +139,7 @@ describe.each<[string, () => Promise<unknown>]>([
   });
 });
 
-test('work that never ends does not keep time from passing', async () => {
+test('endless work does not keep time from advancing', async () => {
   let isOver = false;
   const beat = (): void => {
     if (!isOver) setImmediate(beat);

@@ -10,7 +10,7 @@ import {
 import { expect, test } from 'vitest';
 import { type Log, microtasks } from './helpers/script.ts';
 
-/** A source that answers from a list, and wakes when told to. */
+/** A source that gives results from a list, and wakes when `wake` is called. */
 function scripted(...answers: (() => unknown)[]): Source<unknown> & { wake(): void; polls(): number } {
   let waiting: Waiter | undefined;
   let polls = 0;
@@ -28,14 +28,14 @@ const fail = (): never => {
   throw new Error('the source failed');
 };
 
-test('takes what is ready at once, in the call', async () => {
+test('takes a ready value synchronously, in the call', async () => {
   const ready = scripted(() => 'value');
   const waiting = wait(ready);
   expect(ready.polls()).toBe(1);
   expect(await waiting).toBe('value');
 });
 
-test('polls before and after it parks, at each wake-up until there is something, and not once more', async () => {
+test('polls before and after it parks, at each wake-up until there is a value, and not once more', async () => {
   const slow = scripted(pending, pending, pending, pending, () => 'value', fail);
   const waiting = wait(slow);
   expect(slow.polls()).toBe(2);
@@ -45,7 +45,7 @@ test('polls before and after it parks, at each wake-up until there is something,
   expect([await waiting, slow.polls()]).toEqual(['value', 5]);
 });
 
-test('rejects with what poll throws, now or later', async () => {
+test('rejects with the error of `poll`, immediately or later', async () => {
   await expect(wait(scripted(fail))).rejects.toThrow('the source failed');
   const later = scripted(pending, fail);
   const waiting = wait(later);
@@ -69,7 +69,7 @@ test('cancelled() is one object for each token', () => {
   expect(token.childToken().cancelled()).not.toBe(token.cancelled());
 });
 
-test('an await of cancelled() goes on in a microtask after the cancellation, with undefined', async () => {
+test('an await of cancelled() continues in a microtask after the cancellation, with undefined', async () => {
   const log: Log = [];
   const root = new CancellationToken();
   const token = root.childToken();
@@ -84,7 +84,7 @@ test('an await of cancelled() goes on in a microtask after the cancellation, wit
   expect(log).toEqual(['cancel returned', 'awaited: undefined', 'four microtasks']);
 });
 
-test('an await of what is cancelled already goes on too', async () => {
+test('an await of a cancelled token continues, too', async () => {
   const token = new CancellationToken();
   token.cancel();
   expect(await token.cancelled()).toBeUndefined();
@@ -92,7 +92,7 @@ test('an await of what is cancelled already goes on too', async () => {
 });
 
 test.each([undefined, null, Promise.resolve(1), {}, () => {}])(
-  'what is no source is refused by name: %s',
+  'a value that is not a source is refused by name: %s',
   async (value) => {
     await expect(wait(value as never)).rejects.toThrow(/^wait: expected a source, got \w+/);
     expect(() => untilCancelled(new CancellationToken(), value as never)).toThrow(/^untilCancelled: expected a source/);

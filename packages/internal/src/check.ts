@@ -2,7 +2,7 @@ import { ignore } from './functions.ts';
 import { show } from './show.ts';
 import { isPromise } from './thenable.ts';
 
-/** @throws TypeError unless `value` is what was expected */
+/** @throws TypeError unless `value` is of the expected kind */
 export function checkKind(isRight: boolean, call: string, expected: string, value: unknown, hint = ''): void {
   if (isRight) return;
   releaseArgument(value);
@@ -12,7 +12,10 @@ export function checkKind(isRight: boolean, call: string, expected: string, valu
 /** The public `source`, which is the same in every copy. */
 const source: symbol = Symbol.for('quiesce.source');
 
-/** Of what a wrong call was given: a call such as `rx.recv()` gives back what it took, and a rejection counts as handled. */
+/**
+ * Releases an argument of a call that throws: a call such as `rx.recv()` puts back its value, and a rejection counts as
+ * handled.
+ */
 export function releaseArgument(value: unknown): void {
   try {
     const call = (value as Record<symbol, { defer?(): void } | undefined> | null | undefined)?.[source];
@@ -21,20 +24,20 @@ export function releaseArgument(value: unknown): void {
   } catch {}
 }
 
-/** @throws TypeError unless `value` is a function; the text says what to write for what was passed instead */
+/** @throws TypeError unless `value` is a function; the text says what to write instead */
 export function checkFunction(call: string, value: unknown, hint?: string): void {
   if (typeof value === 'function') return;
   checkKind(false, call, 'a function', value, isPromise(value) ? '; pass a function that starts the work' : hint);
 }
 
-/** @throws TypeError unless `value` is iterable and no string */
+/** @throws TypeError unless `value` is iterable and not a string */
 export function checkIterable(call: string, value: unknown, expected: string): void {
   const { [Symbol.iterator]: iterate } = Object(value) as Partial<Iterable<unknown>>;
   checkKind(typeof iterate === 'function' && typeof value !== 'string', call, expected, value);
 }
 
 /**
- * Passes a time on.
+ * Returns a valid time.
  *
  * @throws RangeError unless it is a number from 0 to `Infinity`
  */
@@ -44,9 +47,9 @@ export function checkTime(what: string, value: number): number {
 }
 
 /**
- * Refuses what is no count.
+ * Refuses a value that is not a count.
  *
- * @param most `Infinity`: that is a count as well
+ * @param most `Infinity`, if that is allowed, too
  * @throws RangeError unless `count` is an integer from `least` to 2^53-1
  */
 export function checkCount(what: string, count: unknown, least: number, most?: number): void {
@@ -56,7 +59,11 @@ export function checkCount(what: string, count: unknown, least: number, most?: n
   );
 }
 
-/** Refuses an option that would be taken for its default. */
+/**
+ * Refuses an unknown value of an option, which would otherwise act as the default.
+ *
+ * @throws TypeError
+ */
 export function checkChoice(what: string, value: unknown, allowed: readonly string[]): void {
   if (value === undefined || allowed.includes(value as string)) return;
   const all = allowed.map((one) => `'${one}'`);
@@ -64,7 +71,7 @@ export function checkChoice(what: string, value: unknown, allowed: readonly stri
 }
 
 /**
- * The moment of a date, of whichever realm or library, in milliseconds since 1970.
+ * Returns the time of a date, of any realm or library, in milliseconds since 1970.
  *
  * @throws RangeError unless it is a valid date
  */
@@ -75,9 +82,10 @@ export function dateTime(call: string, date: Date): number {
 }
 
 /**
- * Refuses an argument for which a call has no place, and which would be ignored.
+ * Refuses an argument that a call does not take, and would ignore.
  *
  * @param write what to write instead
+ * @throws TypeError
  */
 export function refuseExtra(call: string, extra: unknown, write: string): void {
   if (extra !== undefined) throw new TypeError(`${call}: there is no place for ${show(extra)}; ${write}`);

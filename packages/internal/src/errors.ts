@@ -1,10 +1,10 @@
-/** Marks our errors by name, so that a second copy of a package recognises them. */
+/** Marks errors of these packages by name, so that a second copy of a package recognises them. */
 const brand: symbol = Symbol.for('quiesce.error');
 
 /**
- * Gives an error class its name and its brand: on the prototype, since own fields would be printed with each error.
+ * Gives an error class its name and its brand. They are on the prototype, since own fields would be printed with each error.
  *
- * Called for the value of a static field and marked as pure: see `defineDispose`.
+ * Called as the initialiser of a static field and marked as pure: see `defineDispose`.
  *
  * @returns the prototype
  */
@@ -12,7 +12,7 @@ export function nameError(type: { readonly prototype: Error }, name: string): ob
   return Object.defineProperties(type.prototype, { name: { value: name, writable: true }, [brand]: { value: name } });
 }
 
-/** Whether `error` is of our class of that name, of whichever copy. Never throws, whatever `error` is. */
+/** Whether `error` is of the class of that name, of any copy. Never throws. */
 export function isNamed(error: unknown, name: string): boolean {
   try {
     return (error as { [brand]?: unknown } | null | undefined)?.[brand as never] === name;
@@ -21,7 +21,7 @@ export function isNamed(error: unknown, name: string): boolean {
   }
 }
 
-/** Whether `value` is an error, of whichever realm. Never throws. */
+/** Whether `value` is an error, of any realm. Never throws. */
 export function isError(value: unknown): value is Error {
   try {
     return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';

@@ -1,27 +1,28 @@
 import { defineInspect, type Facts } from './inspect.ts';
 import { defineSource, guardMethods } from './misused.ts';
 
-/** What completes the class of a handle. */
+/** Completes the class of a handle. */
 interface Completion<T> {
-  /** How examples call a handle of the class, such as `sender`. */
+  /** The name of a handle in examples, such as `sender`. */
   readonly name: string;
-  /** Whether an object is one of the class. Only a private field can say: a proxy has the prototype, too. */
+  /** Whether an object is one of the class. Only a private field can tell: a proxy has the prototype, too. */
   readonly owns: (value: object) => boolean;
-  /** What the handle is as a source. */
+  /** Returns the handle's source protocol. */
   readonly source?: (handle: T) => object;
   /** The method that is the same as `Symbol.dispose`, or as `Symbol.asyncDispose`. */
   readonly dispose?: string;
   readonly asyncDispose?: string;
-  /** What `console.log` and `JSON.stringify` show. */
+  /** The facts that `console.log` and `JSON.stringify` show. */
   readonly facts: (handle: T) => Facts;
-  /** Methods that are called so often that they check for themselves on what they are called, and internal ones. */
+  /** Internal methods, and methods called so often that they check their `this` themselves. */
   readonly unguarded?: readonly string[];
 }
 
 /**
- * Completes the class of a handle: its methods and getters refuse a wrong `this` in words, it prints its facts, and can be disposed.
+ * Completes the class of a handle. Its methods and getters refuse a wrong `this` with a helpful error, it prints its facts, and
+ * it can be disposed.
  *
- * Called for the value of a static field and marked as pure: see `defineDispose`.
+ * Called as the initialiser of a static field and marked as pure: see `defineDispose`.
  *
  * @returns the prototype
  */
@@ -36,19 +37,19 @@ export function defineHandle<T extends object>(
   return defineInspect(type, facts);
 }
 
-/** All that completing a class needs of it. */
+/** The part of a class that is needed to complete it. */
 interface Class {
   readonly prototype: object;
 }
 
 /**
- * Gives a class its `Symbol.dispose` (or `Symbol.asyncDispose`) method: the very function of its named twin.
+ * Gives a class its `Symbol.dispose` (or `Symbol.asyncDispose`) method: the same function as its named twin.
  *
- * The one place that knows that these symbols may be missing (Safari): the key is then the one that down-levelled
- * `using` looks for, and no global is patched.
+ * The only place that handles platforms without these symbols (Safari): the key is then the one that down-levelled `using`
+ * looks for, and no global is patched.
  *
- * Called, as all that completes a class is, for the value of a static field and marked as pure: behind the class it would
- * be a statement, and keep the class in every program that bundles the package.
+ * All functions that complete a class are called as the initialiser of a static field, and marked as pure. A statement after
+ * the class would keep the class in every program that bundles the package.
  *
  * @returns the prototype
  */

@@ -1,9 +1,9 @@
 import { toText } from './show.ts';
 
-/** The key under which Node, Bun and Deno look for the way in which a value wants to be printed. */
+/** The key under which Node, Bun and Deno look for a value's own way of printing. */
 const custom: symbol = /* @__PURE__ */ Symbol.for('nodejs.util.inspect.custom');
 
-/** What one wants to know of a handle; entries that are `undefined` are left out. */
+/** The facts that a handle shows; entries that are `undefined` are left out. */
 export type Facts = Readonly<Record<string, unknown>>;
 
 /**
@@ -11,18 +11,19 @@ export type Facts = Readonly<Record<string, unknown>>;
  *
  *  - `console.log` prints `Semaphore { availablePermits: 2, isClosed: false }`;
  *  - `JSON.stringify` writes the facts, and objects among them as texts: loggers neither throw nor dump payloads;
- *  - `Object.prototype.toString` says `[object Semaphore]`, which keeps reactive libraries (Vue) from wrapping it in a proxy.
+ *  - `Object.prototype.toString` returns `[object Semaphore]`, which keeps reactive libraries (Vue) from wrapping it in a
+ *    proxy.
  *
- * Called for the value of a static field and marked as pure: see `defineDispose`.
+ * Called as the initialiser of a static field and marked as pure: see `defineDispose`.
  *
- * @param facts reads them from a handle, and may throw for what is none, such as the prototype
+ * @param facts reads them from a handle, and may throw for any other object, such as the prototype
  * @returns the prototype
  */
 export function defineInspect<T extends object>(
   type: { readonly name: string; readonly prototype: T },
   facts: (handle: T) => Facts,
 ): object {
-  // An object of an own class of the same name: so the printer cares for depth, colours and indentation.
+  // An object of a class of the same name, so that the printer handles depth, colours and indentation.
   const View = { [type.name]: class {} }[type.name] as new () => object;
   const entriesOf = (handle: T): [string, unknown][] => {
     try {
@@ -44,7 +45,7 @@ export function defineInspect<T extends object>(
   return type.prototype;
 }
 
-/** A value that JSON can write: reasons and keys may be anything. */
+/** Returns a value that JSON can write: reasons and keys may have any type. */
 function jsonOf(value: unknown): unknown {
   const type = typeof value;
   if (value === null || type === 'string' || type === 'number' || type === 'boolean' || value instanceof Date)

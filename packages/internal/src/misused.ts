@@ -1,13 +1,13 @@
 import { show } from './show.ts';
 
 /**
- * The error for a method that runs on something else than its handle: it was passed on without the handle, or the handle
- * stands behind a proxy or was copied.
+ * Returns the error for a method that runs on something other than its handle: the method was passed on without the handle, or
+ * the handle is behind a proxy or was copied.
  *
  * @param prototype the prototype of the handle's class
- * @param handle how examples call a handle of the class, such as `token`
+ * @param handle the name of a handle in examples, such as `token`
  * @param call the name of the method
- * @param value what the method was called on
+ * @param value the value that the method was called on
  */
 export function misused(prototype: object, handle: string, call: string, value: unknown): TypeError {
   const isImitation =
@@ -20,13 +20,13 @@ export function misused(prototype: object, handle: string, call: string, value: 
 }
 
 /**
- * Lets the methods and getters of a class refuse a wrong `this` in words. Each call costs some nanoseconds more: a method that
- * is called very often checks for itself.
+ * Makes the methods and getters of a class refuse a wrong `this` with a helpful error. Each call costs some nanoseconds more: a
+ * method that is called very often checks for itself.
  *
- * Called for the value of a static field and marked as pure, before `defineDispose`: see there.
+ * Called as the initialiser of a static field and marked as pure, before `defineDispose`: see there.
  *
- * @param handle how examples call a handle of the class, such as `guard`
- * @param owns whether an object is one of the class, which only a private field can say
+ * @param handle the name of a handle in examples, such as `guard`
+ * @param owns whether an object is one of the class; only a private field can tell
  * @param unguarded the names of methods that check for themselves, and of internal getters
  * @returns the prototype
  */
@@ -57,11 +57,11 @@ export function guardMethods(
 const source: symbol = /* @__PURE__ */ Symbol.for('quiesce.source');
 
 /**
- * Makes a class a source. Behind a proxy or in a copy it is none: waiters would be parked there, and never be found again.
+ * Makes a class a source. A proxy or a copy of an instance is refused: a waiter parked there would never be woken.
  *
- * Called for the value of a static field and marked as pure: see `defineDispose`.
+ * Called as the initialiser of a static field and marked as pure: see `defineDispose`.
  *
- * @param read gives the protocol
+ * @param read returns the protocol
  * @returns the prototype
  */
 export function defineSource<T extends object>(

@@ -1,7 +1,7 @@
 import { checkKind, checkTime } from './check.ts';
 import { show } from './show.ts';
 
-/** What other libraries call an option of ours, in small letters. */
+/** Names that other libraries use for options of these packages, in small letters. */
 const synonyms: Readonly<Record<string, string>> = {
   token: 'signal',
   abortsignal: 'signal',
@@ -10,15 +10,15 @@ const synonyms: Readonly<Record<string, string>> = {
 };
 
 /**
- * Refuses options that a call does not know, and those that are of the wrong kind: a `name` is a text, a `clock` a clock, and
- * all that ends in `timeout` a time. Signals are checked by `CancellationToken.from`. Only own, enumerable properties count.
+ * Refuses unknown options, and options of the wrong kind. A `name` is a string, a `clock` is a Clock, and each name that ends
+ * in `timeout` is a time. Signals are checked by `CancellationToken.from`. Only own, enumerable properties count.
  *
  * @param call the call that the user wrote, such as `select` or `new CancellationToken`
- * @param options what the user passed; `undefined` stands for no options
+ * @param options the value that the user passed; `undefined` stands for no options
  * @param known the names of all options of the call, flags excepted
- * @param flags the names of those that are true or false
- * @throws TypeError for anything but an object, for a token or signal in place of the options, and for an unknown option;
- *   the text names the most similar option. RangeError for a time that is none
+ * @param flags the names of the options that are true or false
+ * @throws TypeError for anything but an object, for a token or signal in place of the options, and for an unknown option; the
+ *   text names the most similar option. RangeError for an invalid time
  */
 export function checkOptions(
   call: string,
@@ -44,19 +44,19 @@ export function checkOptions(
     else if (key === 'clock') checkKind(typeof Object(value).setTimer === 'function', what, 'a Clock', value);
     else if (key.endsWith('imeout')) checkTime(what, value as number);
   }
-  if (isEmpty && isNoOptions(options)) throw wrongOptions(call, options, known);
+  if (isEmpty && isOtherObject(options)) throw wrongOptions(call, options, known);
 }
 
 const none: readonly string[] = [];
 
-/** Whether an object without options is something else: an `AbortSignal`, a Date, a promise, a Map. */
-function isNoOptions(options: object): boolean {
+/** Whether an object without options is of another kind: an `AbortSignal`, a Date, a promise, a Map. */
+function isOtherObject(options: object): boolean {
   if (Object.getPrototypeOf(options) === Object.prototype) return false;
   return !/Object|Module/.test(Object.prototype.toString.call(options));
 }
 
-/** What is likely to be meant by one value in place of the options, by its type. */
-const meant: Readonly<Record<string, readonly string[]>> = {
+/** The option that is probably meant by a single value in place of the options, by the type of the value. */
+const optionByType: Readonly<Record<string, readonly string[]>> = {
   object: ['signal', 'stopping', 'token'],
   number: ['concurrency', 'timeout'],
   string: ['name'],
@@ -64,7 +64,7 @@ const meant: Readonly<Record<string, readonly string[]>> = {
 
 function wrongOptions(call: string, options: unknown, known: readonly string[]): TypeError {
   const isObject = typeof options === 'object';
-  const names = isObject && !(options !== null && isCanceller(options)) ? none : (meant[typeof options] ?? none);
+  const names = isObject && !(options !== null && isCanceller(options)) ? none : (optionByType[typeof options] ?? none);
   const name = names.find((name) => known.includes(name));
   const hint = name === undefined ? '' : `: write { ${name}${isObject ? '' : `: ${JSON.stringify(options)}`} }`;
   return new TypeError(`${call}: the options must be an object, got ${show(options)}${hint}`);
@@ -102,7 +102,7 @@ function mostSimilar(key: string, known: readonly string[]): string | undefined 
   return best;
 }
 
-/** How many letters must be added, removed or replaced to turn one word into the other. */
+/** Returns how many letters must be added, removed or replaced to change one word into the other. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

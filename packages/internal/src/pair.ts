@@ -1,17 +1,18 @@
 import { type Parked, parkOn, unparkFrom, type WaiterItem, type WaiterList, waiter, wakeAll } from './waiters.ts';
 
-/** What can be parked on; the public `SourceProtocol` without its poll. */
+/** The parking half of the public `SourceProtocol`. */
 interface Parking {
   park(waiter: Parked): void;
   unpark(waiter: Parked): void;
 }
 
 /**
- * Those who wait for either of two sources: the parking half of a source that is made of two.
+ * The waiters on either of two sources: the parking half of a source that combines two.
  *
  * Invariants
- *  1. While somebody is parked here, one waiter is parked on each of the two, or has been woken; otherwise none.
- *  2. Parking on one of the two may end the wait. Each step therefore looks whether somebody is still parked here.
+ *  1. While a waiter is parked here, one waiter of this pair is parked on each of the two sources, or has been woken. Otherwise
+ *     none is.
+ *  2. Parking on one of the two may end the wait. Each step therefore checks whether a waiter is still parked here.
  */
 export class Pair implements WaiterList {
   head: WaiterItem | undefined = undefined;
@@ -36,22 +37,22 @@ export class Pair implements WaiterList {
       this.unpark(waiter);
       throw error;
     } finally {
-      if (this.head === undefined) this.#leave();
+      if (this.head === undefined) this.#unparkBoth();
     }
   }
 
   unpark(waiter: Parked): void {
-    if (unparkFrom(this, waiter) && this.head === undefined) this.#leave();
+    if (unparkFrom(this, waiter) && this.head === undefined) this.#unparkBoth();
   }
 
-  #leave(): void {
+  #unparkBoth(): void {
     this.#first.unpark(this.#onFirst);
     this.#second.unpark(this.#onSecond);
   }
 
   #createWaiter(): Parked {
     return waiter(() => {
-      this.#leave();
+      this.#unparkBoth();
       wakeAll(this);
     });
   }

@@ -1,17 +1,17 @@
 /**
- * A promise as a source: its one lasting reaction, and the races that wait for it. Each package that this is inlined into
- * keeps a map of its own, so a promise has at most one lasting reaction for each.
+ * A promise as a source: its one lasting reaction, and the waiters of the races that use it. Each package that inlines this
+ * file keeps a map of its own, so a promise has at most one lasting reaction per package.
  *
- * `Promise.race` leaves a reaction behind on every promise at every call; a promise that lives long collects them all.
- * Here a promise that has lost once keeps one reaction, however often it is raced later, and the races come and go in a
- * list. Several races that see a new promise at the same time give it one each.
+ * `Promise.race` leaves a reaction on every promise at every call, which accumulate on a long-lived promise. Here a promise
+ * that has lost once keeps one reaction, and later races only add and remove waiters in a list. Races that see a new promise at
+ * the same time add one reaction each.
  *
  * Invariants
- *  1. A promise is entered into `known` when it loses a race, never before: entering costs more than a race, and most
- *     promises settle the race that they were first seen in. The reaction of that first race is then the lasting one.
+ *  1. A promise is added to `sources` when it loses a race, never before: adding costs more than a race, and most promises
+ *     settle the race that they first appear in. The reaction of that first race then becomes the lasting one.
  *  2. Waiters are parked only while the promise is pending as far as is known here.
  *
- * That a promise has settled is known one microtask after it was first looked at, as always in JavaScript.
+ * A settled promise is detected one microtask after its reaction was added, as always in JavaScript.
  */
 
 import { type Parked, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from './waiters.ts';
@@ -19,8 +19,8 @@ import { type Parked, parkOn, unparkFrom, type WaiterItem, type WaiterList, wake
 /** The public `PENDING`, which is the same in every copy. */
 const PENDING: symbol = Symbol.for('quiesce.pending');
 
-/** What is known of promises that have lost a race. */
-const known: WeakMap<PromiseLike<unknown>, PromiseSource> = new WeakMap();
+/** The sources of promises that have lost a race. */
+const sources: WeakMap<PromiseLike<unknown>, PromiseSource> = new WeakMap();
 
 const WAITING = 0;
 const FULFILLED = 1;
@@ -32,19 +32,19 @@ export class PromiseSource implements WaiterList {
   head: WaiterItem | undefined = undefined;
   /** Set once, by the reaction. */
   state: typeof WAITING | typeof FULFILLED | typeof REJECTED = WAITING;
-  /** The value or the error, from then on. */
+  /** The value or the error, once settled. */
   value: unknown = undefined;
-  /** A promise has one value in its life. */
+  /** A promise has a single value. */
   get once(): true {
     return true;
   }
 
-  /** Nothing runs when it is parked on. */
+  /** Parking on it runs no other code. */
   get isQuiet(): true {
     return true;
   }
 
-  /** Gives the promise its reaction, so that its rejection is never "unhandled". */
+  /** Adds a reaction to the promise, so that its rejection is never "unhandled". */
   constructor(promise: PromiseLike<unknown>) {
     const onValue = (value: unknown): void => this.settle(FULFILLED, value);
     const onError = (error: unknown): void => this.settle(REJECTED, error);
@@ -77,29 +77,29 @@ export class PromiseSource implements WaiterList {
 }
 
 /**
- * What calls back once, and not at once: the platform's promise itself, or one that follows what may call back inside of
- * `then`, twice, or throw.
+ * Returns a promise that calls back once and asynchronously: the platform's promise itself, or one that follows a thenable
+ * which may call back synchronously, twice, or throw.
  */
 function settlingOnce(promise: PromiseLike<unknown>): PromiseLike<unknown> {
   const isPlain = promise.then === Promise.prototype.then && promise.constructor === Promise;
   return isPlain ? promise : new Promise((resolve) => resolve(promise));
 }
 
-/** What is known of a promise that has lost a race before. */
+/** Returns the source of a promise that has lost a race before; `undefined`: there is none. */
 export function recallPromise(promise: PromiseLike<unknown>): PromiseSource | undefined {
-  return known.get(promise);
+  return sources.get(promise);
 }
 
-/** Enters a promise that has lost (invariant 1). */
-export function rememberPromise(promise: PromiseLike<unknown>, watched: PromiseSource): void {
-  if (!known.has(promise)) known.set(promise, watched);
+/** Adds a promise that has lost (invariant 1). */
+export function rememberPromise(promise: PromiseLike<unknown>, source: PromiseSource): void {
+  if (!sources.has(promise)) sources.set(promise, source);
 }
 
-/** What is known of a promise, which is entered if it was not. */
+/** Returns the source of a promise, and adds it if there is none. */
 export function watchPromise(promise: PromiseLike<unknown>): PromiseSource {
-  const seen = recallPromise(promise);
-  if (seen !== undefined) return seen;
-  const watched = new PromiseSource(promise);
-  known.set(promise, watched);
-  return watched;
+  const existing = recallPromise(promise);
+  if (existing !== undefined) return existing;
+  const source = new PromiseSource(promise);
+  sources.set(promise, source);
+  return source;
 }

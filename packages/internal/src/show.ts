@@ -1,9 +1,9 @@
-/** How many characters of a text an error shows. */
+/** How many characters of a string an error shows. */
 const SHOWN = 60;
 
 /**
- * Names a value with its type, for error texts: `undefined`, `the string "10"`, `the number -1`, `an AbortController`.
- * Never throws.
+ * Names a value with its type, for error texts: `undefined`, `the string "10"`, `the number -1`, `an AbortController`. Never
+ * throws.
  */
 export function show(value: unknown): string {
   if (value === undefined || value === null) return String(value);
@@ -19,7 +19,7 @@ export function show(value: unknown): string {
   return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
-/** Any value as a text. Never throws. */
+/** Converts any value to a string. Never throws. */
 export function toText(value: unknown): string {
   try {
     return String(value);
@@ -28,7 +28,7 @@ export function toText(value: unknown): string {
   }
 }
 
-/** The name of a function, or of the class of an object; empty where there is none or reading it fails. */
+/** Returns the name of a function, or of the class of an object; empty where there is none or reading it fails. */
 function nameShown(value: unknown): string {
   try {
     const named = typeof value === 'function' ? value : (value as { constructor?: unknown }).constructor;

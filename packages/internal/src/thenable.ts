@@ -8,13 +8,13 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   );
 }
 
-/** Whether `value` is a promise, of whichever realm. Its work runs already, whereas a thenable may start when it is awaited. */
+/** Whether `value` is a promise, of any realm. Its work has started, whereas a thenable may start when it is awaited. */
 export function isPromise(value: unknown): value is Promise<unknown> {
   return isThenable(value) && Object.prototype.toString.call(value) === '[object Promise]';
 }
 
 /**
- * Refuses a value that a promise could not carry: promises follow thenables, so the receiver would get something else.
+ * Refuses a value that a promise cannot carry: promises follow thenables, so the receiver would get another value.
  *
  * @throws TypeError when `value` has a `then` method
  */

@@ -1,13 +1,13 @@
 /**
- * Where the handler for errors without a caller is kept: on the global object, so that all copies of all packages have one
- * handler, also those that this file is inlined into.
+ * The place of the handler for errors without a caller. It is on the global object, so that all copies of all packages share
+ * one handler, including those that inline this file.
  */
 const slot: unique symbol = Symbol.for('quiesce.uncaught') as never;
 
 type Handler = (error: unknown) => void;
 const host = globalThis as { [slot]?: Handler | undefined };
 
-/** Replaces the handler; `undefined` stands for the platform's handling. Returns the handler that was in force. */
+/** Replaces the handler; `undefined` stands for the platform's handling. Returns the previous handler. */
 export function replaceUncaughtHandler(handler: Handler | undefined): Handler | undefined {
   const before = host[slot];
   Object.defineProperty(host, slot, { value: handler, configurable: true, writable: true });
@@ -15,12 +15,12 @@ export function replaceUncaughtHandler(handler: Handler | undefined): Handler | 
 }
 
 /**
- * Hands an error to the handler from a microtask, never in the middle of what runs now.
+ * Hands an error to the handler from a microtask, so that it never interrupts running code.
  *
  * @param isFatal `false`: without a handler the error is printed and does not end the process
  */
 export function reportError(error: unknown, isFatal = true): void {
-  // Not reportError: Deno would end the process inside the call, in the middle of a notification.
+  // Not `reportError`: Deno would end the process inside the call, in the middle of a notification.
   queueMicrotask(() => {
     const handler = host[slot];
     if (handler !== undefined) handler(error);

@@ -2,7 +2,7 @@ import { ignore } from './functions.ts';
 import { append, type Chain, type Link, remove } from './list.ts';
 import { reportError } from './uncaught.ts';
 
-/** What a source asks of whoever waits on it; the public `Waiter`. */
+/** A waiter; the public `Waiter`. */
 export interface Parked {
   next: object | undefined;
   prev: object | undefined;
@@ -10,7 +10,7 @@ export interface Parked {
   wake(): void;
 }
 
-/** Returns a waiter that is parked nowhere. One place makes them all, so that engines give them one shape. */
+/** Creates a waiter, parked nowhere. One literal for all of them, so that engines give them one shape. */
 export function waiter(wake: () => void): Parked {
   return { next: undefined, prev: undefined, owner: undefined, wake };
 }
@@ -18,13 +18,13 @@ export function waiter(wake: () => void): Parked {
 /** A waiter as an item of a list. */
 export interface WaiterItem extends Link<WaiterItem> {}
 
-/** Whoever has waiters parked on it. */
+/** The owner of a list of waiters. */
 export interface WaiterList extends Chain<WaiterItem> {}
 
 /**
  * Whether a waiter is parked on `list`.
  *
- * @throws TypeError when it is parked on something else
+ * @throws TypeError when it is parked elsewhere
  */
 export function isParkedOn(list: object | undefined, waiter: Parked): boolean {
   if (waiter.owner === undefined) return false;
@@ -32,15 +32,15 @@ export function isParkedOn(list: object | undefined, waiter: Parked): boolean {
   throw new TypeError('park: this waiter is parked on another source; unpark it there first');
 }
 
-/** Parks a waiter behind the others; one that is parked here already keeps its place. */
+/** Parks a waiter at the end of the list; one that is already parked here keeps its place. */
 export function parkOn(list: WaiterList, waiter: Parked): void {
   if (isParkedOn(list, waiter)) return;
-  // The call first, here and below: where it finds no room on the stack, nothing has changed.
+  // The call first, here and below: if the stack overflows there, nothing has changed.
   append(list, waiter as WaiterItem);
   waiter.owner = list;
 }
 
-/** Takes a waiter out. Says whether it was parked here. */
+/** Removes a waiter. Returns whether it was parked here. */
 export function unparkFrom(list: WaiterList, waiter: Parked): boolean {
   if (waiter.owner !== list) return false;
   remove(list, waiter as WaiterItem);
@@ -48,12 +48,12 @@ export function unparkFrom(list: WaiterList, waiter: Parked): boolean {
   return true;
 }
 
-/** Wakes all who are parked now, in order; who parks again meanwhile is not woken again. */
+/** Wakes all waiters that are parked now, in order. One that parks again during that time is not woken again. */
 export function wakeAll(list: WaiterList): void {
   const head = list.head;
   if (head === undefined) return;
   if (head.next === head) {
-    // One waiter needs no end to stop at, and is what most lists hold.
+    // A single waiter needs no end mark, and is the most frequent case.
     unparkFrom(list, head as WaiterItem & Parked);
     wakeGuarded(head as WaiterItem & Parked);
     return;
@@ -61,13 +61,13 @@ export function wakeAll(list: WaiterList): void {
   wakeWhile(list, () => true);
 }
 
-/** Wakes those who are parked now one after the other, as long as there is something for the next one. */
-export function wakeWhile(list: WaiterList, goesOn: () => boolean): void {
+/** Wakes the waiters that are parked now, in order, as long as `hasMore` returns `true`. */
+export function wakeWhile(list: WaiterList, hasMore: () => boolean): void {
   if (list.head === undefined) return;
   const end = waiter(ignore);
   parkOn(list, end);
-  // A wake-up that wakes the same list goes past our end, and takes it out: then all before it have been woken.
-  while (end.owner === list && list.head !== end && goesOn()) {
+  // A wake-up that wakes the same list passes the end mark and removes it: then all waiters before it have been woken.
+  while (end.owner === list && list.head !== end && hasMore()) {
     const waiter = list.head as Parked;
     unparkFrom(list, waiter);
     wakeGuarded(waiter);
@@ -75,7 +75,7 @@ export function wakeWhile(list: WaiterList, goesOn: () => boolean): void {
   unparkFrom(list, end);
 }
 
-/** A wake-up must not throw. If it does, the others are woken all the same. */
+/** Wakes a waiter. `wake` must not throw; if it does, the error is reported and the other waiters are still woken. */
 function wakeGuarded(waiter: Parked): void {
   try {
     waiter.wake();

@@ -39,14 +39,14 @@ test('JSON has the facts, and texts in place of objects', () => {
   expect(JSON.stringify(new Handle('jobs'))).toBe('{"name":"jobs","length":2}');
 });
 
-test('a handle says its class, and adds nothing that would be enumerated', () => {
+test('a handle gives its class, and adds nothing enumerable', () => {
   expect(String(new Handle())).toBe('[object Handle]');
   const seen: string[] = [];
   for (const key in new Handle()) seen.push(key);
   expect(seen).toEqual(['payload', 'reason']);
 });
 
-test('what is no handle is toText too', () => {
+test('an object that is not a handle is printed, too', () => {
   expect(inspect(Object.create(Handle.prototype))).toBe('Handle {}');
   expect(JSON.stringify(Object.create(Handle.prototype))).toBe('{}');
   expect(inspect(new Proxy(new Handle('jobs'), {}))).toBe('Handle {}');

@@ -12,7 +12,7 @@ function chainOf(...items: Item[]): Chain<Item> {
   return chain;
 }
 
-/** The names forwards; fails unless backwards is the same. */
+/** Returns the names forwards; fails unless backwards gives the same. */
 function names({ head }: Chain<Item>): string {
   if (head === undefined) return '';
   const forwards: Item[] = [];
@@ -23,7 +23,7 @@ function names({ head }: Chain<Item>): string {
   return forwards.map(({ name }) => name).join('');
 }
 
-test('append puts an item behind all others', () => {
+test('append adds an item at the end', () => {
   const chain = chainOf();
   expect([chain.head, names(chain)]).toEqual([undefined, '']);
   for (const [name, whole] of [
@@ -40,7 +40,7 @@ test.each([
   [0, 'bcd'],
   [1, 'acd'],
   [3, 'abc'],
-])('remove takes item %i out, wherever it stands', (index, left) => {
+])('remove removes item %i, at any position', (index, left) => {
   const items = ['a', 'b', 'c', 'd'].map(item);
   const chain = chainOf(...items);
   const removed = items[index] as Item;
@@ -58,7 +58,7 @@ test('removing the last item leaves an empty list', () => {
   expect([chain.head, only.next, only.prev]).toEqual([undefined, undefined, undefined]);
 });
 
-test('detach takes an item from between its neighbours', () => {
+test('detach removes an item from between its neighbours', () => {
   const [a, b, c] = [item('a'), item('b'), item('c')];
   const chain = chainOf(a, b, c);
   detach(b);

@@ -13,7 +13,7 @@ const refusal = (options: unknown, names: readonly string[] = known): string => 
 };
 
 describe('options', () => {
-  test('that are known, or that are not given, are accepted', () => {
+  test('that are known or missing are accepted', () => {
     for (const options of [undefined, {}, { name: 'a' }, { timeout: undefined }, Object.create(null)]) {
       expect(refusal(options)).toBe('accepted');
     }
@@ -45,7 +45,7 @@ describe('options', () => {
     expect(refusal({ token: 1 }, ['clock'])).toBe('scope: there is no option "token"; the options are "clock"');
   });
 
-  test('are own properties: what the prototype of all objects has is no option', () => {
+  test('are own properties: an inherited property of all objects is not an option', () => {
     Object.defineProperty(Object.prototype, 'injected', {
       value: 1,
       enumerable: true,
@@ -59,7 +59,7 @@ describe('options', () => {
     }
   });
 
-  test('are an object: another value is refused and shown, and a signal is told its place', () => {
+  test('are an object: another value is refused and shown, and the place of a signal is named', () => {
     expect(refusal(5_000)).toBe('scope: the options must be an object, got the number 5000: write { timeout: 5000 }');
     expect(refusal(5_000, ['name'])).toBe('scope: the options must be an object, got the number 5000');
     for (const [wrong, shown] of [
@@ -83,7 +83,7 @@ describe('options', () => {
     );
   });
 
-  test('have the kind that their name says, and flags are true or false', () => {
+  test('have the kind that their name implies, and flags are true or false', () => {
     const refused = (options: object): unknown => {
       try {
         checkOptions('scope', options, [...known, 'clock'], ['watchdog']);

@@ -8,19 +8,19 @@ const callable = Object.assign(() => {}, thenable);
 const plain = [undefined, null, 1, 'then', 1n, Symbol('then'), {}, [], () => {}, { then: 1 }];
 
 describe('a thenable', () => {
-  test('is whatever promises would follow', () => {
+  test('is any value that promises would follow', () => {
     expect([Promise.resolve(), thenable, callable].map(isThenable)).toEqual([true, true, true]);
     expect(plain.map(isThenable)).toEqual(plain.map(() => false));
   });
 
-  test('is refused, with the call and what to do in the text', () => {
+  test('is refused, with the call and the alternative in the text', () => {
     for (const value of plain) expect(() => refuseThenable(value, 'send')).not.toThrow();
     expect(() => refuseThenable(callable, 'send')).toThrow(TypeError);
     expect(() => refuseThenable(Promise.resolve(), 'send')).toThrow(/^send: a Promise has a then method.*await it/);
   });
 });
 
-test('an error text shows what was passed, with its type', () => {
+test('an error text shows the value that was passed, with its type', () => {
   const generator = (async function* () {})();
   const hostile = {
     get constructor(): never {
@@ -56,7 +56,7 @@ describe('defineDispose', () => {
     }
   }
 
-  test('gives a prototype the very function of the named twin', () => {
+  test('gives a prototype the same function as the named twin', () => {
     defineDispose(Handle, 'close');
     defineDispose(Handle, 'close', 'asyncDispose');
     const handle = new Handle() as Handle & Disposable & AsyncDisposable;
@@ -64,7 +64,7 @@ describe('defineDispose', () => {
     expect(handle[Symbol.asyncDispose]).toBe(handle.close);
   });
 
-  test('adds nothing that would be enumerated', () => {
+  test('adds nothing enumerable', () => {
     expect(Object.keys(Handle.prototype)).toEqual([]);
   });
 });

@@ -9,7 +9,7 @@ function logging(log: string[], name: string, then?: () => void): Parked {
 }
 const list = (): WaiterList => ({ head: undefined });
 
-test('all who are parked are woken once, unparked, in the order of parking', () => {
+test('all parked waiters are woken once, unparked, in the order of parking', () => {
   const log: string[] = [];
   const waiting = list();
   const first = logging(log, 'first', () => log.push(String(first.owner)));
@@ -20,7 +20,7 @@ test('all who are parked are woken once, unparked, in the order of parking', () 
   expect(waiting.head).toBeUndefined();
 });
 
-test('parking twice keeps the place', () => {
+test('parking twice keeps the position', () => {
   const log: string[] = [];
   const waiting = list();
   const first = logging(log, 'first');
@@ -41,7 +41,7 @@ test('a waiter that is parked elsewhere is refused, and left alone by unpark', (
   expect(log).toEqual([]);
 });
 
-test('who is unparked by another who is woken is not woken', () => {
+test('a waiter that another wake-up unparks is not woken', () => {
   const log: string[] = [];
   const waiting = list();
   const second = logging(log, 'second');
@@ -62,7 +62,7 @@ test('a waiter that parks again inside its wake-up is woken once, and stays park
   expect(waiting.head).toBe(again);
 });
 
-test('waking everybody inside a wake-up wakes each once, also who has parked meanwhile', () => {
+test('waking all inside a wake-up wakes each once, including those that parked during it', () => {
   const log: string[] = [];
   const waiting = list();
   const late = logging(log, 'late');

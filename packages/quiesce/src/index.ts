@@ -1,4 +1,4 @@
-// All that runs everywhere, under one name. The packages are the same, and so are the classes.
+// Everything that runs on every platform, under one name. The classes are those of the small packages.
 
 export {
   type Broadcast,

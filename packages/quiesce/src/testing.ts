@@ -1,4 +1,4 @@
-// For tests: time that stands still until it is moved, and what a channel keeps.
+// For tests: virtual time, and the values that a broadcast retains.
 
 export { retained } from '@quiesce/broadcast-channel/testing';
 export { VirtualClock } from '@quiesce/cancellation-token/testing';

@@ -1,16 +1,16 @@
-// The naive model of deadlines and groups: after each operation everything is worked out anew until nothing changes.
+// The naive model of deadlines and groups: after each operation everything is computed again until nothing changes.
 import type { Log } from './script.ts';
 
 interface Reason {
   readonly text: string;
-  /** How many there were before. */
+  /** The number of reasons that were created before. */
   readonly order: number;
 }
 
 interface Deadline {
   readonly at: number;
   readonly ms: number;
-  /** Shared by all that it cancels. */
+  /** Shared by all tokens that it cancels. */
   reason: Reason | undefined;
 }
 
@@ -60,7 +60,7 @@ export class NaiveLinked {
     return token;
   }
 
-  /** Itself or the nearest ancestor that has not been disposed while active. */
+  /** Returns the token or its nearest ancestor that was not disposed while active. */
   #living(token: LinkedToken): LinkedToken | undefined {
     let at: LinkedToken | undefined = token;
     while (at?.isDisposed && at.reason === undefined) at = at.parent;
@@ -117,7 +117,7 @@ export class NaiveLinked {
     }
   }
 
-  /** Why the token is cancelled now; what is there already goes first. */
+  /** Returns why the token is cancelled now; an existing reason takes precedence. */
   #cause(token: LinkedToken): Reason | undefined {
     const above = token.parent && this.#living(token.parent)?.reason;
     if (above !== undefined) return above;
@@ -150,11 +150,11 @@ export class NaiveLinked {
     }
   }
 
-  /** How many deadlines there are for which somebody listens, and for how many of those somebody waits. */
+  /** Returns the number of deadlines that are observed, and the number of those that a waiter waits for. */
   get timers(): [number, number] {
     const count = (has: (entry: LinkedEntry) => boolean): number => {
       const concerned = new Set(this.#tokens.filter(({ entries }) => entries.some(has)));
-      // A set goes on while it is being added to.
+      // Iterating a set includes entries that are added during the iteration.
       for (const { parent, members } of concerned) {
         const up = parent && this.#living(parent);
         for (const next of up === undefined ? members : [up]) {

@@ -1,7 +1,7 @@
-// The naive model of the tree: no flags, no caches, no intrusive lists. Whatever is asked is found by walking.
+// The naive model of the tree: no flags, no caches, no intrusive lists. Every result is found by walking.
 import type { Log } from './script.ts';
 
-/** Something that was registered on a token; what it does in its turn is the test's. */
+/** An item that was registered on a token; the test decides what it does when notified. */
 export interface Entry {
   readonly kind: 'callback' | 'waiter' | 'signal';
   readonly name: string;
@@ -14,9 +14,9 @@ export interface NaiveToken {
   parent: NaiveToken | undefined;
   /** Set by a cancel of this very token. */
   reason: { readonly value: unknown } | undefined;
-  /** Set by dispose: what it answered then, and will for ever. */
+  /** Set by dispose: the final state. */
   frozen: { readonly answer: { readonly value: unknown } | undefined } | undefined;
-  /** Entries and observed children, in the order in which they came. */
+  /** Entries and observed children, in the order in which they were added. */
   list: (Entry | NaiveToken)[];
 }
 
@@ -25,8 +25,8 @@ const isEntry = (item: Entry | NaiveToken): item is Entry => 'kind' in item;
 export class NaiveTree {
   readonly log: Log;
   readonly #tokens: NaiveToken[] = [];
-  /** What is due, in order. */
-  #due: Entry[] = [];
+  /** The queued entries, in order. */
+  #queue: Entry[] = [];
   #firing = false;
 
   constructor(log: Log) {
@@ -41,7 +41,7 @@ export class NaiveTree {
     return token;
   }
 
-  /** The reason, from the nearest token that has one; a disposed one that was active only passes the question on. */
+  /** Returns the reason of the nearest token that has one; a token that was disposed while active has no state of its own. */
   reasonOf(token: NaiveToken): { readonly value: unknown } | undefined {
     if (token.frozen !== undefined) return token.frozen.answer;
     return this.#above(token);
@@ -55,7 +55,7 @@ export class NaiveTree {
     return undefined;
   }
 
-  /** What polling gives: the token's own answer, or that of whoever took its waiters. */
+  /** Returns the result of polling: the token's own state, or that of the token to which its waiters moved. */
   poll(token: NaiveToken): { readonly value: unknown } | undefined {
     return this.#above(token);
   }
@@ -71,14 +71,14 @@ export class NaiveTree {
 
   #collect(token: NaiveToken): void {
     const list = token.list.splice(0);
-    this.#due.push(...list.filter(isEntry));
+    this.#queue.push(...list.filter(isEntry));
     for (const child of list) if (!isEntry(child)) this.#collect(child);
   }
 
   #fire(): void {
     if (this.#firing) return;
     this.#firing = true;
-    for (let entry = this.#due.shift(); entry !== undefined; entry = this.#due.shift()) {
+    for (let entry = this.#queue.shift(); entry !== undefined; entry = this.#queue.shift()) {
       const silent = entry.kind === 'callback' && entry.on?.frozen !== undefined;
       const reason = entry.on && this.reasonOf(entry.on);
       entry.on = undefined;
@@ -99,7 +99,7 @@ export class NaiveTree {
     }
   }
 
-  /** For a signal, too: what is cancelled wakes nobody later. */
+  /** For a signal, too: a cancelled token wakes no waiter later. */
   park(token: NaiveToken, entry: Entry): void {
     if (entry.on !== undefined || this.poll(token) !== undefined) return;
     let at: NaiveToken | undefined = token;
@@ -114,13 +114,13 @@ export class NaiveTree {
     this.#update();
   }
 
-  /** Takes an entry back; whether that prevented something. */
+  /** Removes an entry; returns whether that prevented a notification. */
   remove(entry: Entry): boolean {
     const token = entry.on;
     if (token === undefined) return false;
     entry.on = undefined;
     token.list = token.list.filter((item) => item !== entry);
-    this.#due = this.#due.filter((item) => item !== entry);
+    this.#queue = this.#queue.filter((item) => item !== entry);
     this.#update();
     return token.frozen === undefined;
   }
@@ -145,7 +145,7 @@ export class NaiveTree {
     this.#update();
   }
 
-  /** Brings each list of observed children up to date: who is no longer observed leaves, who is now comes last. */
+  /** Updates each list of observed children: those no longer observed are removed, newly observed ones come last. */
   #update(): void {
     const observed = (token: NaiveToken): boolean =>
       token.list.some(isEntry) || this.#tokens.some((child) => belongs(child, token) && observed(child));

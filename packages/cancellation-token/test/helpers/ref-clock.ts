@@ -1,16 +1,16 @@
 import type { Clock } from '@quiesce/cancellation-token';
 
 interface Waiting {
-  readonly due: number;
+  readonly fireAt: number;
   readonly ref: boolean;
   readonly fn: () => void;
 }
 
-/** A clock that is moved synchronously, and that says how each timer that is set treats the process. */
+/** A clock that is advanced synchronously, and that records for each timer whether it keeps the process alive. */
 export class RefClock implements Clock {
-  /** May also be set: then time has passed and no timer could fire. */
+  /** May also be assigned: then time has passed and no timer could fire. */
   time = 0;
-  /** Called at each reading, before it answers. */
+  /** Called at each read, before it returns. */
   onNow: () => void = () => {};
   readonly #timers: Map<object, Waiting> = new Map();
 
@@ -25,7 +25,7 @@ export class RefClock implements Clock {
 
   setTimer(ms: number, fn: () => void, { ref }: { ref: boolean }): ReturnType<Clock['setTimer']> {
     const timer = {};
-    this.#timers.set(timer, { due: this.time + ms, ref, fn });
+    this.#timers.set(timer, { fireAt: this.time + ms, ref, fn });
     return timer as never;
   }
 
@@ -33,16 +33,16 @@ export class RefClock implements Clock {
     this.#timers.delete(timer);
   }
 
-  /** Whether each timer that is set holds the process. */
+  /** For each timer that is set, whether it keeps the process alive. */
   get refs(): boolean[] {
     return [...this.#timers.values()].map(({ ref }) => ref);
   }
 
-  /** Moves time on and fires what is due by then. */
+  /** Advances time and fires the timers until then. */
   fire(time: number): void {
     this.time = time;
-    for (const [timer, { due, fn }] of [...this.#timers]) {
-      if (due <= time && this.#timers.delete(timer)) fn();
+    for (const [timer, { fireAt, fn }] of [...this.#timers]) {
+      if (fireAt <= time && this.#timers.delete(timer)) fn();
     }
   }
 }

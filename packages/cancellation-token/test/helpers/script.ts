@@ -1,4 +1,4 @@
-// The vocabulary of these tests: everything that happens is written into one log, which reads as a script.
+// The vocabulary of these tests: every event is written into one log, which reads as a script.
 import {
   type CancellationToken,
   waiter as createWaiter,
@@ -7,7 +7,7 @@ import {
   type Waiter,
 } from '@quiesce/cancellation-token';
 
-/** What has happened, in order. */
+/** The events, in order. */
 export type Log = string[];
 
 /** Writes `name` into the log when the token is cancelled. */
@@ -44,19 +44,19 @@ export function listener(log: Log, token: CancellationToken, name: string, then?
   return signal;
 }
 
-/** A chain of `length` tokens below `root`; the last one. */
+/** Creates a chain of `length` tokens below `root` and returns the last one. */
 export function chainBelow(root: CancellationToken, length: number): CancellationToken {
   let token = root;
   for (let i = 0; i < length; i++) token = token.childToken();
   return token;
 }
 
-/** All microtasks that are due, and those that they make. */
+/** Waits for all queued microtasks, and those that they queue. */
 export function microtasks(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What makes a token observed, by name. */
+/** The ways to observe a token, by name. */
 export const observers: Record<string, (token: CancellationToken) => unknown> = {
   'a callback': (token) => token.onCancelled(() => {}),
   'a waiter': (token) => waiter([], token, 'woken'),

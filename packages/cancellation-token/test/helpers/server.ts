@@ -1,4 +1,4 @@
-// A local HTTP server whose answers a test conducts: nothing happens by the clock.
+// A local HTTP server whose responses are triggered by a test, independent of the clock.
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 /** A request that has arrived. */
 interface Exchange {
   readonly response: ServerResponse;
-  /** Fulfilled when the connection has been given up. */
+  /** Fulfilled when the connection has been closed. */
   readonly closed: Promise<unknown>;
 }
 

@@ -1,4 +1,4 @@
-// What needs Node: the end of a process, HTTP servers, threads and child processes.
+// Everything that needs Node: ending a process, HTTP servers, threads and child processes.
 
 export {
   type DrainableApp,
