@@ -210,7 +210,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
   }
 
   /** Parks a new waiter behind others. If the others were woken and have not taken what there is, all are woken again. */
-  join(waiter: Waiter): void {
+  parkBehind(waiter: Waiter): void {
     this.park(waiter);
     if (this.resolve !== undefined || (this.isEmpty && !this.isEnded)) return;
     const { channel } = this;

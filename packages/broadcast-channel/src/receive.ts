@@ -22,42 +22,42 @@ export interface BroadcastRecvOptions {
 }
 
 /** What a receive takes from its cursor: a value, several, or the next result of an iteration. */
-export interface Taking<R> {
+export interface ReceiveStrategy<R> {
   poll(): R | typeof PENDING;
   /** The receives that wait for it, if it may have to end them; each adds itself, and takes itself out when it settles. */
   readonly waiting?: Set<Waiter>;
 }
 
 /** The same, where it can be a branch as well. */
-export interface Taker<R> extends Taking<R>, Takeable<R> {}
+export interface SelectableStrategy<R> extends ReceiveStrategy<R>, Takeable<R> {}
 
 /**
  * Receives at once, or waits behind those who wait already.
  *
- * @throws as a rejection: what `taker` throws; the reason, when cancelled; TypeError when the signal is none
+ * @throws as a rejection: what `strategy` throws; the reason, when cancelled; TypeError when the signal is none
  */
 export function receive<R>(
   cursor: Cursor<unknown>,
-  taker: Taker<R>,
+  strategy: SelectableStrategy<R>,
   options?: BroadcastRecvOptions,
   call = 'recv',
 ): SourcePromise<R> {
-  let protocol: Takeable<R> = taker;
+  let protocol: Takeable<R> = strategy;
   let result: R | typeof PENDING;
   let token: CancellationToken | undefined;
   try {
     checkOptions(call, options, ['signal']);
     if (options?.signal !== undefined) {
       token = CancellationToken.from(options.signal, `${call}: signal`);
-      protocol = new Gated(taker, token[source]);
+      protocol = new CancellableStrategy(strategy, token[source]);
       // Before the poll: a receive that is cancelled already consumes nothing.
       token.throwIfCancelled();
     }
-    result = cursor.isAwaited ? PENDING : taker.poll();
+    result = cursor.isAwaited ? PENDING : strategy.poll();
   } catch (error) {
     return asFailingSource(failed(error), protocol, error);
   }
-  if (result === PENDING) return startReceive(cursor, taker, token, protocol) as SourcePromise<R>;
+  if (result === PENDING) return startReceive(cursor, strategy, token, protocol) as SourcePromise<R>;
   const promise = fulfilled(result);
   asSource(promise, protocol, result, cursor.position - 1);
   return promise as SourcePromise<R>;
@@ -66,38 +66,38 @@ export function receive<R>(
 /** The same for what is no branch. */
 export function receiveNext<R>(
   cursor: Cursor<unknown>,
-  taking: Taking<R>,
+  strategy: ReceiveStrategy<R>,
   token: CancellationToken | undefined,
 ): Promise<R> {
   try {
     token?.throwIfCancelled();
-    const result = cursor.isAwaited ? PENDING : taking.poll();
-    return result === PENDING ? startReceive(cursor, taking, token) : fulfilled(result);
+    const result = cursor.isAwaited ? PENDING : strategy.poll();
+    return result === PENDING ? startReceive(cursor, strategy, token) : fulfilled(result);
   } catch (error) {
     return failed(error);
   }
 }
 
 /** Polls a receive unless its signal is cancelled. */
-class Gated<R> implements Takeable<R> {
-  readonly #taker: Takeable<R>;
+class CancellableStrategy<R> implements Takeable<R> {
+  readonly #strategy: Takeable<R>;
   readonly #token: SourceProtocol<unknown>;
   readonly #parking: Pair;
 
-  constructor(taker: Takeable<R>, token: SourceProtocol<unknown>) {
-    this.#taker = taker;
+  constructor(strategy: Takeable<R>, token: SourceProtocol<unknown>) {
+    this.#strategy = strategy;
     this.#token = token;
-    this.#parking = new Pair(token, taker);
+    this.#parking = new Pair(token, strategy);
   }
 
   poll(): R | typeof PENDING {
     const reason = this.#token.poll();
     if (reason !== PENDING) throw reason;
-    return this.#taker.poll();
+    return this.#strategy.poll();
   }
 
   putBack(value: R | undefined, error: unknown, mark: number): boolean {
-    return this.#taker.putBack?.(value, error, mark) === true;
+    return this.#strategy.putBack?.(value, error, mark) === true;
   }
 
   park(waiter: Waiter): void {
@@ -109,10 +109,10 @@ class Gated<R> implements Takeable<R> {
   }
 }
 
-/** Ends all receives that wait for this taker, which has no more to give. */
-export function finish(cursor: Cursor<unknown>, taker: Taking<unknown>): void {
-  cursor.endIterator(taker);
-  for (const waiter of taker.waiting ?? []) {
+/** Ends all receives that wait for this strategy, which has no more to give. */
+export function endReceives(cursor: Cursor<unknown>, strategy: ReceiveStrategy<unknown>): void {
+  cursor.endIterator(strategy);
+  for (const waiter of strategy.waiting ?? []) {
     cursor.unpark(waiter);
     waiter.wake();
   }
@@ -120,11 +120,11 @@ export function finish(cursor: Cursor<unknown>, taker: Taking<unknown>): void {
 
 function startReceive<R>(
   cursor: Cursor<unknown>,
-  taking: Taking<R>,
+  strategy: ReceiveStrategy<R>,
   token: CancellationToken | undefined,
   protocol?: Takeable<R>,
 ): Promise<R> {
-  const waiting = new Receive(cursor, taking);
+  const waiting = new PendingReceive(cursor, strategy);
   if (protocol !== undefined) waiting.call = asSource(waiting.promise, protocol, PENDING, waiting);
   if (token !== undefined) waiting.follow(token);
   waiting.start();
@@ -135,27 +135,27 @@ function startReceive<R>(
  * A receive that waits in the list of its cursor. It takes its value inside the `send` that brings it. It is a wait: the
  * invariants at the head of cancellation-token's source.ts hold.
  */
-class Receive<R> implements Waiter {
+class PendingReceive<R> implements Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
   readonly promise: Promise<R>;
   /** Set if it can be a branch. */
   call: Call<R> | undefined = undefined;
-  readonly #taking: Taking<R>;
+  readonly #strategy: ReceiveStrategy<R>;
   readonly #cursor: Cursor<unknown>;
   /** Until it has been settled. */
   #resolve: ((result: R) => void) | undefined;
   /** Leaves the token; set while it is followed. */
-  #leave: (() => void) | undefined = undefined;
+  #unfollow: (() => void) | undefined = undefined;
   /** Set while it polls, which may run a function of the user's. */
   #isPolling = false;
   /** The token was cancelled meanwhile, with this reason. */
-  #refusal: { readonly reason: unknown } | undefined = undefined;
+  #cancellation: { readonly reason: unknown } | undefined = undefined;
 
-  constructor(cursor: Cursor<unknown>, taking: Taking<R>) {
+  constructor(cursor: Cursor<unknown>, strategy: ReceiveStrategy<R>) {
     this.#cursor = cursor;
-    this.#taking = taking;
+    this.#strategy = strategy;
     this.promise = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -166,23 +166,23 @@ class Receive<R> implements Waiter {
     const protocol = token[source];
     const wake = (): void => {
       const reason = protocol.poll();
-      if (reason === PENDING) protocol.park(gate);
+      if (reason === PENDING) protocol.park(waiter);
       // A value that is being taken goes first.
-      else if (this.#isPolling) this.#refusal = { reason };
+      else if (this.#isPolling) this.#cancellation = { reason };
       else this.#fail(reason);
     };
-    const gate: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
-    this.#leave = (): void => protocol.unpark(gate);
-    protocol.park(gate);
+    const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
+    this.#unfollow = (): void => protocol.unpark(waiter);
+    protocol.park(waiter);
     // Parking may run anything, a cancellation too.
     if (this.#resolve !== undefined && protocol.poll() !== PENDING) wake();
-    if (this.#resolve === undefined) protocol.unpark(gate);
+    if (this.#resolve === undefined) protocol.unpark(waiter);
   }
 
   start(): void {
     if (this.#resolve === undefined) return;
-    this.#taking.waiting?.add(this);
-    if (this.#cursor.isAwaited) this.#cursor.join(this);
+    this.#strategy.waiting?.add(this);
+    if (this.#cursor.isAwaited) this.#cursor.parkBehind(this);
     else this.wake();
   }
 
@@ -190,9 +190,9 @@ class Receive<R> implements Waiter {
     if (this.#isPolling || this.#resolve === undefined) return;
     this.#isPolling = true;
     try {
-      const result = this.#taking.poll();
+      const result = this.#strategy.poll();
       if (result !== PENDING) this.#succeed(result);
-      else if (this.#refusal !== undefined) this.#fail(this.#refusal.reason);
+      else if (this.#cancellation !== undefined) this.#fail(this.#cancellation.reason);
       else if (this.#resolve !== undefined) this.#cursor.park(this);
     } catch (error) {
       this.#fail(error);
@@ -223,9 +223,9 @@ class Receive<R> implements Waiter {
     const resolve = this.#resolve;
     this.#resolve = undefined;
     this.#cursor.unpark(this);
-    this.#taking.waiting?.delete(this);
-    this.#leave?.();
-    this.#leave = undefined;
+    this.#strategy.waiting?.delete(this);
+    this.#unfollow?.();
+    this.#unfollow = undefined;
     return resolve;
   }
 }

@@ -3,9 +3,9 @@ import { checkCount, defineHandle, misused } from '@quiesce/internal';
 import { type ChannelEnd, isSameChannel } from './channel-end.ts';
 import type { ChannelState } from './channel-state.ts';
 import { Cursor } from './cursor.ts';
-import { type BroadcastRecvOptions, receive, type Taker } from './receive.ts';
+import { type BroadcastRecvOptions, receive, type SelectableStrategy } from './receive.ts';
+import { type BroadcastValuesOptions, ReceiverIterator } from './receiver-iterator.ts';
 import type { Ring } from './ring.ts';
-import { type BroadcastValuesOptions, Values } from './values.ts';
 
 /** What `tryRecv` answers. */
 export type BroadcastTryRecv<T> =
@@ -114,7 +114,7 @@ export class BroadcastReceiver<T> implements Disposable {
   recvMany(limit: number, options?: BroadcastRecvOptions): SourcePromise<T[]> {
     const cursor = this.#cursor;
     let taken = 0;
-    const taker: Taker<T[]> = {
+    const strategy: SelectableStrategy<T[]> = {
       poll: () => {
         const values = cursor.pollMany(limit);
         if (values !== PENDING) taken = cursor.position - values.length;
@@ -128,9 +128,9 @@ export class BroadcastReceiver<T> implements Disposable {
     try {
       checkCount('recvMany: the limit', limit, 1);
     } catch (error) {
-      return asFailingSource(Promise.reject(error), taker, error);
+      return asFailingSource(Promise.reject(error), strategy, error);
     }
-    return receive(cursor, taker, options, 'recvMany');
+    return receive(cursor, strategy, options, 'recvMany');
   }
 
   /**
@@ -181,7 +181,7 @@ export class BroadcastReceiver<T> implements Disposable {
    * ```
    */
   values(options?: BroadcastValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
-    return new Values(this.#cursor, options);
+    return new ReceiverIterator(this.#cursor, options);
   }
 
   /** The same as `values()`. */

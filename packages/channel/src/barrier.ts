@@ -10,7 +10,7 @@ import {
   wakeAll,
 } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { limited, type WaitOptions } from './limited.ts';
+import { type WaitOptions, withLimits } from './wait-options.ts';
 
 /** How a task has passed a {@link Barrier}. */
 export interface BarrierWaitResult {
@@ -82,7 +82,7 @@ export class Barrier {
    * @see tokio::sync::Barrier::wait (tokio 1.53)
    */
   wait(options?: WaitOptions): Awaitable<BarrierWaitResult> {
-    return new Awaitable(limited(new Arrival(this.#round), options, 'wait'));
+    return new Awaitable(withLimits(new Arrival(this.#round), options, 'wait'));
   }
 }
 
@@ -97,7 +97,7 @@ class Round implements WaiterList {
   }
 
   /** The last one is there: everybody has an answer before the first one is woken. */
-  end(last: Arrival): void {
+  release(last: Arrival): void {
     if (this.head !== undefined) reserveStack();
     this.arrived = 0;
     last.answer = { isLeader: true };
@@ -130,7 +130,7 @@ class Arrival implements SourceProtocol<BarrierWaitResult>, WaiterList, Waiter {
   }
 
   poll(): BarrierWaitResult | typeof PENDING {
-    if (this.answer === PENDING && this.#isLast) this.#round.end(this);
+    if (this.answer === PENDING && this.#isLast) this.#round.release(this);
     return this.answer;
   }
 
@@ -139,7 +139,7 @@ class Arrival implements SourceProtocol<BarrierWaitResult>, WaiterList, Waiter {
     const round = this.#round;
     // A call between its poll and this may have ended the round, or made it the last one of it.
     if (this.answer !== PENDING) this.wake();
-    else if (this.#isLast) round.end(this);
+    else if (this.#isLast) round.release(this);
     else if (this.owner !== round) {
       parkOn(round, this);
       round.arrived++;

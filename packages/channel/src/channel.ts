@@ -1,7 +1,7 @@
 import type { Sendable } from '@quiesce/cancellation-token';
 import { checkCount, refuseExtra } from '@quiesce/internal';
-import { Line } from './line.ts';
-import { Channel } from './mpsc.ts';
+import { ChannelState } from './channel-state.ts';
+import { PermitQueue } from './permit-queue.ts';
 import { Receiver } from './receiver.ts';
 import { Sender } from './sender.ts';
 import { UnboundedSender } from './unbounded-sender.ts';
@@ -29,8 +29,8 @@ export function channel<T extends Sendable>(capacity: number): [tx: Sender<T>, r
 export function channel<T>(capacity: number, extra?: unknown): [tx: Sender<T>, rx: Receiver<T>] {
   refuseExtra('channel', extra, 'write channel(capacity)');
   checkCount('channel: the capacity', capacity, 1);
-  const room = new Line(capacity);
-  const shared = new Channel<T>(capacity, room);
+  const room = new PermitQueue(capacity);
+  const shared = new ChannelState<T>(capacity, room);
   return [new Sender(shared, room), new Receiver(shared)];
 }
 
@@ -48,6 +48,6 @@ export function channel<T>(capacity: number, extra?: unknown): [tx: Sender<T>, r
 export function unboundedChannel<T extends Sendable>(): [tx: UnboundedSender<T>, rx: Receiver<T>];
 export function unboundedChannel<T>(extra?: unknown): [tx: UnboundedSender<T>, rx: Receiver<T>] {
   refuseExtra('unboundedChannel', extra, 'a channel with a capacity is channel(capacity)');
-  const shared = new Channel<T>(Number.POSITIVE_INFINITY, undefined);
+  const shared = new ChannelState<T>(Number.POSITIVE_INFINITY, undefined);
   return [new UnboundedSender(shared), new Receiver(shared)];
 }

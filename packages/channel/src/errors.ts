@@ -1,3 +1,4 @@
+import { ClosedError } from '@quiesce/cancellation-token';
 import { nameError } from '@quiesce/internal';
 
 /**
@@ -26,4 +27,9 @@ export class SendError<T = unknown> extends Error {
     super('send: the receiver of this channel is closed; the value is handed back in .value');
     this.value = value;
   }
+}
+
+/** Returns the error of a call on a handle that was closed. */
+export function handleClosed(call: string, handle: 'sender' | 'weak sender'): ClosedError {
+  return new ClosedError(`${call}: this ${handle} was closed; clone it before closing to keep one`);
 }

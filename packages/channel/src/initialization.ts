@@ -52,7 +52,7 @@ export class Cell<T> implements WaiterList {
   }
 
   /** Starts the function of the first in line, when there is no value and none is being made. */
-  next(): void {
+  startNext(): void {
     const first = this.head as Initialization<T> | undefined;
     if (first === undefined || this.isBusy || this.isInitialized) return;
     unparkFrom(this, first);
@@ -98,7 +98,7 @@ export class Initialization<T> implements SourceProtocol<T>, WaiterList, Waiter 
       return;
     }
     parkOn(this.#cell, this);
-    this.#cell.next();
+    this.#cell.startNext();
   }
 
   unpark(waiter: Waiter): void {
@@ -128,19 +128,19 @@ export class Initialization<T> implements SourceProtocol<T>, WaiterList, Waiter 
     };
     run().then(
       (value) => {
-        this.#settle(token);
+        this.#finish(token);
         this.#cell.set(value, this);
       },
       (error: unknown) => {
-        if (this.#settle(token)) this.#failure = { error };
+        if (this.#finish(token)) this.#failure = { error };
         this.wake();
-        this.#cell.next();
+        this.#cell.startNext();
       },
     );
   }
 
   /** The function has ended. Says whether its caller still waits for it. */
-  #settle(token: CancellationToken): boolean {
+  #finish(token: CancellationToken): boolean {
     const isAwaited = this.#token === token;
     if (isAwaited) this.#token = undefined;
     this.#cell.isBusy = false;

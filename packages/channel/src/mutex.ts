@@ -1,8 +1,8 @@
 import { ClosedError } from '@quiesce/cancellation-token';
 import { defineHandle, misused, refuseExtra } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { limited, type WaitOptions } from './limited.ts';
-import { Line, Request } from './line.ts';
+import { Acquire, PermitQueue } from './permit-queue.ts';
+import { type WaitOptions, withLimits } from './wait-options.ts';
 
 /**
  * Lets one at a time into what must not be done by two at once, also across `await`.
@@ -35,9 +35,9 @@ export class Mutex {
   });
   /** A proxy has no private field. */
   static #owns(value: object): boolean {
-    return #line in Object(value);
+    return #queue in Object(value);
   }
-  readonly #line: Line = new Line(1);
+  readonly #queue: PermitQueue = new PermitQueue(1);
 
   /** Makes one that is free. */
   constructor();
@@ -52,15 +52,17 @@ export class Mutex {
    * it is its turn, synchronously inside the `release` that makes it so.
    *
    * @param options `signal` and `timeout` give it up; the time runs from this call
-   * @returns a place in the line, which gives a {@link MutexGuard}
+   * @returns a place in the queue, which gives a {@link MutexGuard}
    * @throws TypeError when `signal` is no signal; RangeError when `timeout` is no time. When awaited: `TimeoutError`; the
    *   reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::Mutex::lock_owned (tokio 1.53)
    */
   acquire(options?: WaitOptions): Awaitable<MutexGuard> {
     if (!Mutex.#owns(this)) throw misused(Mutex.prototype, 'mutex', 'acquire', this);
-    const line = this.#line;
-    return new Awaitable(limited(new Request(line, 1, () => new MutexGuard(line), neverClosed), options, 'acquire'));
+    const queue = this.#queue;
+    return new Awaitable(
+      withLimits(new Acquire(queue, 1, () => new MutexGuard(queue), neverClosed), options, 'acquire'),
+    );
   }
 
   /**
@@ -71,12 +73,12 @@ export class Mutex {
    */
   tryAcquire(): MutexGuard | undefined {
     if (!Mutex.#owns(this)) throw misused(Mutex.prototype, 'mutex', 'tryAcquire', this);
-    return this.#line.tryTake(1) ? new MutexGuard(this.#line) : undefined;
+    return this.#queue.tryAcquire(1) ? new MutexGuard(this.#queue) : undefined;
   }
 
   /** Whether somebody holds the lock. */
   get isLocked(): boolean {
-    return this.#line.free === 0;
+    return this.#queue.free === 0;
   }
 }
 
@@ -100,32 +102,32 @@ export class MutexGuard implements Disposable {
     dispose: 'release',
     unguarded: ['release'],
     owns: (value) => MutexGuard.#owns(value),
-    facts: (guard) => ({ isHeld: guard.#line !== undefined }),
+    facts: (guard) => ({ isHeld: guard.#queue !== undefined }),
   });
   /** A proxy has no private field. */
   static #owns(value: object): boolean {
-    return #line in Object(value);
+    return #queue in Object(value);
   }
   /** Set to `undefined` by `release`. */
-  #line: Line | undefined;
+  #queue: PermitQueue | undefined;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(line: Line) {
-    this.#line = line;
+  constructor(queue: PermitQueue) {
+    this.#queue = queue;
   }
 
-  /** Gives the lock to the next in line. Synchronous, idempotent. */
+  /** Gives the lock to the next in queue. Synchronous, idempotent. */
   release(): void {
     if (!MutexGuard.#owns(this)) throw misused(MutexGuard.prototype, 'guard', 'release', this);
-    const line = this.#line;
-    this.#line = undefined;
+    const queue = this.#queue;
+    this.#queue = undefined;
     try {
-      line?.giveSafely(1);
+      queue?.releaseSafely(1);
     } catch (error) {
       // No room on the stack, and nothing has changed: a `finally` further up can still release it.
-      this.#line = line;
+      this.#queue = queue;
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 import { defineHandle } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { limited, type WaitOptions } from './limited.ts';
-import { type NotifyQueue, Place } from './notify-queue.ts';
+import { type NotifyQueue, NotifyWaiter } from './notify-queue.ts';
+import { type WaitOptions, withLimits } from './wait-options.ts';
 
 /**
  * One wait for a notification, as {@link Notify.notified} returns it.
@@ -20,19 +20,19 @@ export class Notified extends Awaitable<void> implements Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(Notified, {
     name: 'notified',
-    owns: (value) => #place in value,
+    owns: (value) => #waiter in value,
     dispose: 'dispose',
     facts: ({ isEnabled }) => ({ isEnabled }),
   });
-  readonly #place: Place;
+  readonly #waiter: NotifyWaiter;
   /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
   constructor(queue: NotifyQueue, options: WaitOptions | undefined) {
-    const place = new Place(queue);
-    super(limited(place, options, 'notified'));
-    this.#place = place;
+    const waiter = new NotifyWaiter(queue);
+    super(withLimits(waiter, options, 'notified'));
+    this.#waiter = waiter;
   }
 
   /**
@@ -53,12 +53,12 @@ export class Notified extends Awaitable<void> implements Disposable {
    * ```
    */
   enable(): boolean {
-    return this.#place.enable();
+    return this.#waiter.enable();
   }
 
   /** Whether it stands in the queue, or keeps its notification, also while nothing waits for it. */
   get isEnabled(): boolean {
-    return this.#place.isEnabled;
+    return this.#waiter.isEnabled;
   }
 
   /**
@@ -66,6 +66,6 @@ export class Notified extends Awaitable<void> implements Disposable {
    * idempotent. Waits that are under way are not affected.
    */
   dispose(): void {
-    this.#place.dispose();
+    this.#waiter.dispose();
   }
 }

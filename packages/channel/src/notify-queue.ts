@@ -43,40 +43,40 @@ export class NotifyQueue implements WaiterList {
 
   notify(which: 'first' | 'last'): void {
     if (this.head !== undefined) reserveStack();
-    this.pass(which);
+    this.passOn(which);
   }
 
   /** The same in a cleanup, which must not throw for want of stack. */
-  pass(which: 'first' | 'last'): void {
+  passOn(which: 'first' | 'last'): void {
     const { head } = this;
     if (head === undefined) {
       this.isStored = true;
       return;
     }
-    this.#give((which === 'first' ? head : head.prev) as Place, which);
+    this.#assign((which === 'first' ? head : head.prev) as NotifyWaiter, which);
     this.#wake();
   }
 
   notifyAll(): void {
     if (this.head !== undefined) reserveStack();
     this.round++;
-    while (this.head !== undefined) this.#give(this.head as Place, 'all');
+    while (this.head !== undefined) this.#assign(this.head as NotifyWaiter, 'all');
     this.#wake();
   }
 
-  #give(place: Place, which: Notification): void {
-    unparkFrom(this, place);
-    place.notification = which;
-    parkOn(this.#notified, place);
+  #assign(waiter: NotifyWaiter, which: Notification): void {
+    unparkFrom(this, waiter);
+    waiter.notification = which;
+    parkOn(this.#notified, waiter);
   }
 
   #wake(): void {
     if (this.#isWaking) return;
     this.#isWaking = true;
     try {
-      for (let place = this.#notified.head; place !== undefined; place = this.#notified.head) {
-        unparkFrom(this.#notified, place as Place);
-        (place as Place).wake();
+      for (let waiter = this.#notified.head; waiter !== undefined; waiter = this.#notified.head) {
+        unparkFrom(this.#notified, waiter as NotifyWaiter);
+        (waiter as NotifyWaiter).wake();
       }
     } finally {
       this.#isWaking = false;
@@ -85,11 +85,11 @@ export class NotifyQueue implements WaiterList {
 }
 
 /** A place among those who wait for a notification, as a source with one answer. */
-export class Place implements SourceProtocol<void>, WaiterList, Waiter {
+export class NotifyWaiter implements SourceProtocol<void>, WaiterList, Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
-  /** What is parked on this place. */
+  /** What is parked on this waiter. */
   head: WaiterItem | undefined = undefined;
   readonly once = true;
   readonly #queue: NotifyQueue;
@@ -130,7 +130,7 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
   }
 
   unpark(waiter: Waiter): void {
-    if (unparkFrom(this, waiter)) this.#leave();
+    if (unparkFrom(this, waiter)) this.#leaveIfIdle();
   }
 
   /** It was notified; called by the queue. */
@@ -147,7 +147,7 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
 
   dispose(): void {
     this.isEnabled = false;
-    this.#leave();
+    this.#leaveIfIdle();
   }
 
   get #isReady(): boolean {
@@ -169,17 +169,17 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
     this.#isWaking = true;
     wakeAll(this);
     this.#isWaking = false;
-    this.#leave();
+    this.#leaveIfIdle();
   }
 
-  /** When nothing waits here any more, the notification goes to the next place. */
-  #leave(): void {
+  /** When nothing waits here any more, the notification goes to the next waiter. */
+  #leaveIfIdle(): void {
     if (this.#isDone || this.isEnabled || this.head !== undefined) return;
     unparkFrom(this.#queue, this);
     const { notification } = this;
     if (notification === undefined || notification === 'all') return;
     this.notification = undefined;
     if (this.owner !== undefined) unparkFrom(this.owner as WaiterList, this);
-    this.#queue.pass(notification);
+    this.#queue.passOn(notification);
   }
 }

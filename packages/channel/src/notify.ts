@@ -1,7 +1,7 @@
 import { defineHandle } from '@quiesce/internal';
-import type { WaitOptions } from './limited.ts';
 import { Notified } from './notified.ts';
 import { NotifyQueue } from './notify-queue.ts';
+import type { WaitOptions } from './wait-options.ts';
 
 /**
  * Wakes tasks without carrying a value: "there is something to do", "look again".

@@ -2,8 +2,8 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
 import { checkFunction, defineHandle, refuseExtra } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { Cell, Initialization } from './initialization.ts';
-import { limited, type WaitOptions } from './limited.ts';
 import { refuseUnsendable } from './settle.ts';
+import { type WaitOptions, withLimits } from './wait-options.ts';
 
 /** Whether {@link OnceCell.set} has set the value, and if not, why. */
 export type TrySet = { readonly ok: true } | { readonly ok: false; readonly why: 'initialized' | 'initializing' };
@@ -120,7 +120,7 @@ export class OnceCell<T> {
    */
   getOrInit(init: (token: CancellationToken) => T | PromiseLike<T>, options?: WaitOptions): Awaitable<T> {
     checkFunction('getOrInit', init);
-    return new Awaitable(limited(new Initialization(this.#cell, init), options, 'getOrInit'));
+    return new Awaitable(withLimits(new Initialization(this.#cell, init), options, 'getOrInit'));
   }
 
   /**

@@ -8,10 +8,10 @@ import {
 } from '@quiesce/cancellation-token';
 import { defineHandle, refuseExtra, wakeAll } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { type WaitOptions, waitLimited } from './limited.ts';
+import { OneshotState } from './oneshot-state.ts';
 import type { TryRecv } from './receiver.ts';
 import { refuseUnsendable } from './settle.ts';
-import { Slot } from './slot.ts';
+import { type WaitOptions, waitWithLimits } from './wait-options.ts';
 
 /**
  * Makes a channel for one value: an answer, the end of one task.
@@ -28,8 +28,8 @@ import { Slot } from './slot.ts';
 export function oneshot<T extends Sendable>(): [tx: OneshotSender<T>, rx: OneshotReceiver<T>];
 export function oneshot<T>(extra?: unknown): [tx: OneshotSender<T>, rx: OneshotReceiver<T>] {
   refuseExtra('oneshot', extra, 'write oneshot(), and tx.send(value)');
-  const slot = new Slot<T>();
-  return [new OneshotSender(slot), new OneshotReceiver(slot)];
+  const state = new OneshotState<T>();
+  return [new OneshotSender(state), new OneshotReceiver(state)];
 }
 
 /**
@@ -46,17 +46,17 @@ export class OneshotSender<T> implements Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(OneshotSender, {
     name: 'sender',
-    owns: (value) => #slot in value,
+    owns: (value) => #state in value,
     dispose: 'close',
     facts: ({ isClosed }) => ({ isClosed }),
   });
-  readonly #slot: Slot<T>;
+  readonly #state: OneshotState<T>;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(slot: Slot<T>) {
-    this.#slot = slot;
+  constructor(state: OneshotState<T>) {
+    this.#state = state;
   }
 
   /**
@@ -70,31 +70,31 @@ export class OneshotSender<T> implements Disposable {
    * @see tokio::sync::oneshot::Sender::send (tokio 1.53)
    */
   send(value: T): boolean {
-    const slot = this.#slot;
-    if (slot.isSpent) throw new ClosedError('send: this sender has sent its value, or was closed');
+    const state = this.#state;
+    if (state.isSpent) throw new ClosedError('send: this sender has sent its value, or was closed');
     refuseUnsendable(value, 'send');
-    slot.isSpent = true;
-    if (slot.isClosed) return false;
-    slot.value = value;
-    wakeAll(slot);
+    state.isSpent = true;
+    if (state.isClosed) return false;
+    state.value = value;
+    wakeAll(state);
     return true;
   }
 
   /** That the receiver is closed: await it, or make it a branch of `select`. Each `await` leaves a waiter until then. */
   closed(): Awaitable<void> {
-    return new Awaitable(this.#slot.closing);
+    return new Awaitable(this.#state.closing);
   }
 
   /** Whether the receiver was closed. */
   get isClosed(): boolean {
-    return this.#slot.isClosed;
+    return this.#state.isClosed;
   }
 
   /** Gives up sending: the receiver fails with `ClosedError`. Synchronous, idempotent; nothing after `send`. */
   close(): void {
-    if (this.#slot.isSpent) return;
-    this.#slot.isSpent = true;
-    wakeAll(this.#slot);
+    if (this.#state.isSpent) return;
+    this.#state.isSpent = true;
+    wakeAll(this.#state);
   }
 }
 
@@ -115,19 +115,19 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(OneshotReceiver, {
     name: 'receiver',
-    owns: (value) => #slot in value,
-    source: (receiver) => receiver.#slot,
+    owns: (value) => #state in value,
+    source: (receiver) => receiver.#state,
     dispose: 'close',
     unguarded: ['then'],
     facts: ({ isEmpty }) => ({ isEmpty }),
   });
-  readonly #slot: Slot<T>;
+  readonly #state: OneshotState<T>;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(slot: Slot<T>) {
-    this.#slot = slot;
+  constructor(state: OneshotState<T>) {
+    this.#state = state;
   }
 
   /** Called by `await`. Rejects with `ClosedError` when no value will come. */
@@ -147,7 +147,7 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    *   reason, verbatim, when `signal` is cancelled; TypeError when it is no signal; RangeError when `timeout` is no time
    */
   recv(options?: WaitOptions): SourcePromise<T> {
-    return waitLimited(this.#slot, options, 'recv');
+    return waitWithLimits(this.#state, options, 'recv');
   }
 
   /**
@@ -157,7 +157,7 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    */
   tryRecv(): TryRecv<T> {
     try {
-      const value = this.#slot.poll();
+      const value = this.#state.poll();
       return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };
     } catch (error) {
       if (isClosedError(error)) return { ok: false, why: 'closed' };
@@ -178,7 +178,7 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    * ```
    */
   get isEmpty(): boolean {
-    return this.#slot.value === PENDING;
+    return this.#state.value === PENDING;
   }
 
   /**
@@ -193,10 +193,10 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    * ```
    */
   close(): void {
-    if (this.#slot.isClosed) return;
-    this.#slot.isClosed = true;
-    wakeAll(this.#slot.closing);
-    wakeAll(this.#slot);
+    if (this.#state.isClosed) return;
+    this.#state.isClosed = true;
+    wakeAll(this.#state.closing);
+    wakeAll(this.#state);
   }
 }
 

@@ -1,7 +1,7 @@
 import { ClosedError } from '@quiesce/cancellation-token';
 import { defineHandle, misused } from '@quiesce/internal';
+import type { ChannelState } from './channel-state.ts';
 import { SendError } from './errors.ts';
-import type { Channel } from './mpsc.ts';
 import { refuseUnsendable } from './settle.ts';
 
 /**
@@ -34,12 +34,12 @@ export class Permit<T> implements Disposable {
     return #channel in Object(value);
   }
   /** Where there is room; `undefined`: used or released. */
-  #channel: Channel<T> | undefined;
+  #channel: ChannelState<T> | undefined;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(channel: Channel<T>) {
+  constructor(channel: ChannelState<T>) {
     this.#channel = channel;
   }
 
@@ -59,12 +59,12 @@ export class Permit<T> implements Disposable {
     const channel = this.#channel;
     if (channel === undefined) throw new ClosedError('send: this permit was used or released; reserve another one');
     this.#channel = undefined;
-    if (!channel.isDropped) {
+    if (!channel.isDisposed) {
       channel.push(value);
       return;
     }
-    channel.room?.give(1);
-    channel.tellEnd();
+    channel.room?.release(1);
+    channel.wakeIfEnded();
     throw new SendError(value);
   }
 
@@ -74,12 +74,12 @@ export class Permit<T> implements Disposable {
     const channel = this.#channel;
     this.#channel = undefined;
     try {
-      channel?.room?.giveSafely(1);
+      channel?.room?.releaseSafely(1);
     } catch (error) {
       // No room on the stack, and nothing has changed: a `finally` further up can still release it.
       this.#channel = channel;
       throw error;
     }
-    channel?.tellEnd();
+    channel?.wakeIfEnded();
   }
 }

@@ -1,5 +1,5 @@
 import { defineHandle } from '@quiesce/internal';
-import type { Channel } from './mpsc.ts';
+import type { ChannelState } from './channel-state.ts';
 import { Permit } from './permit.ts';
 
 /**
@@ -22,13 +22,13 @@ export class Permits<T> implements IterableIterator<Permit<T>>, Disposable {
     dispose: 'release',
     facts: ({ length }) => ({ length }),
   });
-  readonly #channel: Channel<T>;
+  readonly #channel: ChannelState<T>;
   #length: number;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(channel: Channel<T>, length: number) {
+  constructor(channel: ChannelState<T>, length: number) {
     this.#channel = channel;
     this.#length = length;
   }
@@ -57,13 +57,13 @@ export class Permits<T> implements IterableIterator<Permit<T>>, Disposable {
     if (length === 0) return;
     this.#length = 0;
     try {
-      this.#channel.room?.giveSafely(length);
+      this.#channel.room?.releaseSafely(length);
     } catch (error) {
       // No room on the stack, and nothing has changed: a `finally` further up can still release them.
       this.#length = length;
       throw error;
     }
-    this.#channel.tellEnd();
+    this.#channel.wakeIfEnded();
   }
 
   /** Gives the permits one by one; leaving the loop releases the rest. */

@@ -8,11 +8,11 @@ import {
   type Takeable,
 } from '@quiesce/cancellation-token';
 import { checkCount, defineHandle, misused } from '@quiesce/internal';
-import { type WaitOptions, waitLimited } from './limited.ts';
-import type { Channel } from './mpsc.ts';
-import { Pause } from './pause.ts';
+import type { ChannelState } from './channel-state.ts';
+import { ReceiverIterator, type ValuesOptions } from './receiver-iterator.ts';
+import { RecvWaiter } from './recv-waiter.ts';
 import { failed, fulfilled } from './settle.ts';
-import { Values, type ValuesOptions } from './values.ts';
+import { type WaitOptions, waitWithLimits } from './wait-options.ts';
 
 /** What `tryRecv` answers. */
 export type TryRecv<T> =
@@ -50,16 +50,16 @@ export class Receiver<T> implements Disposable {
   static #owns(value: object): boolean {
     return #channel in Object(value);
   }
-  readonly #channel: Channel<T>;
+  readonly #channel: ChannelState<T>;
   /** Used for one receive after another; a second one at the same time gets its own. */
-  readonly #pause: Pause;
+  readonly #waiter: RecvWaiter;
   /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(channel: Channel<T>) {
+  constructor(channel: ChannelState<T>) {
     this.#channel = channel;
-    this.#pause = new Pause(channel, false);
+    this.#waiter = new RecvWaiter(channel, false);
   }
 
   /**
@@ -91,13 +91,13 @@ export class Receiver<T> implements Disposable {
   recv(options?: WaitOptions): SourcePromise<T> {
     if (!Receiver.#owns(this)) return Promise.reject(misused(Receiver.prototype, 'receiver', 'recv', this)) as never;
     const channel = this.#channel;
-    if (options !== undefined) return waitLimited(channel, options, 'recv');
+    if (options !== undefined) return waitWithLimits(channel, options, 'recv');
     let result: Promise<T>;
     try {
       const value = channel.poll();
       if (value === PENDING) {
-        const pause = this.#pause.resolve === undefined ? this.#pause : new Pause(channel, false);
-        return pause.start() as SourcePromise<T>;
+        const waiter = this.#waiter.resolve === undefined ? this.#waiter : new RecvWaiter(channel, false);
+        return waiter.start() as SourcePromise<T>;
       }
       result = fulfilled(value);
       asSource(result, channel, value);
@@ -143,7 +143,7 @@ export class Receiver<T> implements Disposable {
     } catch (error) {
       return asFailingSource(failed(error), batch, error);
     }
-    return waitLimited(batch, options, 'recvMany');
+    return waitWithLimits(batch, options, 'recvMany');
   }
 
   /**
@@ -190,7 +190,7 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
-    return new Values(this.#channel, options);
+    return new ReceiverIterator(this.#channel, options);
   }
 
   /** The same as `values()`. */
@@ -220,7 +220,7 @@ export class Receiver<T> implements Disposable {
 
   /** For how many values there is room that nobody waits for; `Infinity`: without a limit. */
   get capacity(): number {
-    return this.#channel.room?.open ?? Number.POSITIVE_INFINITY;
+    return this.#channel.room?.available ?? Number.POSITIVE_INFINITY;
   }
 
   /** For how many values there is room in the empty channel; `Infinity`: without a limit. */
@@ -235,7 +235,7 @@ export class Receiver<T> implements Disposable {
 
   /** How many weak senders are open. */
   get weakCount(): number {
-    return this.#channel.weak;
+    return this.#channel.weakSenders;
   }
 
   /**
@@ -260,7 +260,7 @@ export class Receiver<T> implements Disposable {
 
   /** Closes the channel and drops what is in it; what waits on this receiver ends. Synchronous, idempotent. */
   dispose(): void {
-    this.#channel.drop();
+    this.#channel.dispose();
   }
 }
 

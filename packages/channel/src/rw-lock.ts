@@ -1,8 +1,8 @@
 import { ClosedError } from '@quiesce/cancellation-token';
 import { checkCount, checkOptions, defineHandle } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { limited, type WaitOptions } from './limited.ts';
-import { Line, Request } from './line.ts';
+import { Acquire, PermitQueue } from './permit-queue.ts';
+import { type WaitOptions, withLimits } from './wait-options.ts';
 
 /** Options for a new {@link RwLock}. */
 export interface RwLockOptions {
@@ -40,12 +40,12 @@ export class RwLock {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(RwLock, {
     name: 'lock',
-    owns: (value) => #line in value,
+    owns: (value) => #queue in value,
     facts: ({ isLocked }) => ({ isLocked }),
   });
-  readonly #line: Line;
-  /** A reader takes one unit of the line, a writer all of them. */
-  readonly #all: number;
+  readonly #queue: PermitQueue;
+  /** A reader takes one unit of the queue, a writer all of them. */
+  readonly #maxReaders: number;
 
   /**
    * @param options `maxReaders`
@@ -55,8 +55,8 @@ export class RwLock {
     checkOptions('new RwLock', options, ['maxReaders']);
     const { maxReaders = 2 ** 29 - 1 } = options ?? {};
     checkCount('new RwLock: maxReaders', maxReaders, 1);
-    this.#all = maxReaders;
-    this.#line = new Line(maxReaders);
+    this.#maxReaders = maxReaders;
+    this.#queue = new PermitQueue(maxReaders);
   }
 
   /**
@@ -66,15 +66,15 @@ export class RwLock {
    * `release` that frees it.
    *
    * @param options `signal` and `timeout` (ms) give it up; the time runs from this call
-   * @returns a place in the line, which gives a {@link RwLockReadGuard}
+   * @returns a place in the queue, which gives a {@link RwLockReadGuard}
    * @throws TypeError when `signal` is no signal; RangeError when `timeout` is no time. When awaited: `TimeoutError`; the
    *   reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::RwLock::read_owned (tokio 1.53)
    */
   read(options?: WaitOptions): Awaitable<RwLockReadGuard> {
-    const line = this.#line;
+    const queue = this.#queue;
     return new Awaitable(
-      limited(new Request(line, 1, () => new RwLockReadGuard(line), lockNeverClosed), options, 'read'),
+      withLimits(new Acquire(queue, 1, () => new RwLockReadGuard(queue), lockNeverClosed), options, 'read'),
     );
   }
 
@@ -82,15 +82,15 @@ export class RwLock {
    * Waits until nothing else holds the lock. Otherwise as `read`.
    *
    * @param options as of `read`
-   * @returns a place in the line, which gives a {@link RwLockWriteGuard}
+   * @returns a place in the queue, which gives a {@link RwLockWriteGuard}
    * @throws as `read`
    * @see tokio::sync::RwLock::write_owned (tokio 1.53)
    */
   write(options?: WaitOptions): Awaitable<RwLockWriteGuard> {
-    const line = this.#line;
-    const all = this.#all;
+    const queue = this.#queue;
+    const all = this.#maxReaders;
     return new Awaitable(
-      limited(new Request(line, all, () => new RwLockWriteGuard(line, all), lockNeverClosed), options, 'write'),
+      withLimits(new Acquire(queue, all, () => new RwLockWriteGuard(queue, all), lockNeverClosed), options, 'write'),
     );
   }
 
@@ -101,7 +101,7 @@ export class RwLock {
    * @see tokio::sync::RwLock::try_read_owned (tokio 1.53)
    */
   tryRead(): RwLockReadGuard | undefined {
-    return this.#line.tryTake(1) ? new RwLockReadGuard(this.#line) : undefined;
+    return this.#queue.tryAcquire(1) ? new RwLockReadGuard(this.#queue) : undefined;
   }
 
   /**
@@ -111,35 +111,35 @@ export class RwLock {
    * @see tokio::sync::RwLock::try_write_owned (tokio 1.53)
    */
   tryWrite(): RwLockWriteGuard | undefined {
-    return this.#line.tryTake(this.#all) ? new RwLockWriteGuard(this.#line, this.#all) : undefined;
+    return this.#queue.tryAcquire(this.#maxReaders) ? new RwLockWriteGuard(this.#queue, this.#maxReaders) : undefined;
   }
 
   /** Whether a reader or a writer holds the lock. */
   get isLocked(): boolean {
-    return this.#line.free < this.#all;
+    return this.#queue.free < this.#maxReaders;
   }
 }
 
-/** The units that a guard gives back, once. */
-class Held {
-  readonly line: Line;
+/** The count that a guard gives back, once. */
+class HeldPermits {
+  readonly queue: PermitQueue;
   /** 0 after the release. */
-  units: number;
+  count: number;
 
-  constructor(line: Line, units: number) {
-    this.line = line;
-    this.units = units;
+  constructor(queue: PermitQueue, count: number) {
+    this.queue = queue;
+    this.count = count;
   }
 
   release(left = 0): void {
-    const { units } = this;
-    if (units === 0) return;
-    this.units = 0;
+    const { count } = this;
+    if (count === 0) return;
+    this.count = 0;
     try {
-      this.line.giveSafely(units - left);
+      this.queue.releaseSafely(count - left);
     } catch (error) {
       // No room on the stack, and nothing has changed: a `finally` further up can still release them.
-      this.units = units;
+      this.count = count;
       throw error;
     }
   }
@@ -166,18 +166,18 @@ export class RwLockReadGuard implements Disposable {
     dispose: 'release',
     facts: ({ isHeld }) => ({ isHeld }),
   });
-  readonly #held: Held;
+  readonly #held: HeldPermits;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(line: Line) {
-    this.#held = new Held(line, 1);
+  constructor(queue: PermitQueue) {
+    this.#held = new HeldPermits(queue, 1);
   }
 
   /** Whether it still holds the lock. */
   get isHeld(): boolean {
-    return this.#held.units > 0;
+    return this.#held.count > 0;
   }
 
   /** Releases the lock. Synchronous, idempotent. */
@@ -207,18 +207,18 @@ export class RwLockWriteGuard implements Disposable {
     dispose: 'release',
     facts: ({ isHeld }) => ({ isHeld }),
   });
-  readonly #held: Held;
+  readonly #held: HeldPermits;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(line: Line, all: number) {
-    this.#held = new Held(line, all);
+  constructor(queue: PermitQueue, all: number) {
+    this.#held = new HeldPermits(queue, all);
   }
 
   /** Whether it still holds the lock. */
   get isHeld(): boolean {
-    return this.#held.units > 0;
+    return this.#held.count > 0;
   }
 
   /** Releases the lock. Synchronous, idempotent; does nothing after `downgrade`. */
@@ -242,8 +242,8 @@ export class RwLockWriteGuard implements Disposable {
    */
   downgrade(): RwLockReadGuard {
     const held = this.#held;
-    if (held.units === 0) throw new ClosedError('downgrade: this guard was released; acquire the lock again');
-    const reader = new RwLockReadGuard(held.line);
+    if (held.count === 0) throw new ClosedError('downgrade: this guard was released; acquire the lock again');
+    const reader = new RwLockReadGuard(held.queue);
     held.release(1);
     return reader;
   }

@@ -1,5 +1,5 @@
 import { checkCount, checkKind, defineHandle, misused } from '@quiesce/internal';
-import type { Line } from './line.ts';
+import type { PermitQueue } from './permit-queue.ts';
 
 /**
  * Permits of a semaphore, until they are released: `using permit = await semaphore.acquire()`.
@@ -24,17 +24,17 @@ export class SemaphorePermit implements Disposable {
   });
   /** A proxy has no private field. */
   static #owns(value: object): boolean {
-    return #line in Object(value);
+    return #queue in Object(value);
   }
-  readonly #line: Line;
+  readonly #queue: PermitQueue;
   /** How many are left to release: less after `split`, more after `merge`, none after `release` and `forget`. */
   #count: number;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(line: Line, count: number) {
-    this.#line = line;
+  constructor(queue: PermitQueue, count: number) {
+    this.#queue = queue;
     this.#count = count;
   }
 
@@ -43,13 +43,13 @@ export class SemaphorePermit implements Disposable {
     return this.#count;
   }
 
-  /** Gives the permits back, to the next in line. Synchronous, idempotent. */
+  /** Gives the permits back, to the next in queue. Synchronous, idempotent. */
   release(): void {
     if (!SemaphorePermit.#owns(this)) throw misused(SemaphorePermit.prototype, 'permit', 'release', this);
     const count = this.#count;
     this.#count = 0;
     try {
-      this.#line.giveSafely(count);
+      this.#queue.releaseSafely(count);
     } catch (error) {
       // No room on the stack, and nothing has changed: a `finally` further up can still release them.
       this.#count = count;
@@ -81,7 +81,7 @@ export class SemaphorePermit implements Disposable {
     checkCount('split: the number of permits', count, 0);
     if (count > this.#count) return undefined;
     this.#count -= count;
-    return new SemaphorePermit(this.#line, count);
+    return new SemaphorePermit(this.#queue, count);
   }
 
   /**
@@ -92,7 +92,7 @@ export class SemaphorePermit implements Disposable {
    */
   merge(other: SemaphorePermit): void {
     checkKind(SemaphorePermit.#owns(other), 'merge', 'a permit of a semaphore, and no proxy of one', other);
-    if (other === this || other.#line !== this.#line) {
+    if (other === this || other.#queue !== this.#queue) {
       throw new TypeError('merge: the other permit must be another one of the same semaphore');
     }
     this.#count += other.forget();

@@ -1,9 +1,9 @@
 import { ClosedError } from '@quiesce/cancellation-token';
 import { checkCount, defineHandle, misused, show } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { limited, type WaitOptions } from './limited.ts';
-import { Line, Request } from './line.ts';
+import { Acquire, PermitQueue } from './permit-queue.ts';
 import { SemaphorePermit } from './semaphore-permit.ts';
+import { type WaitOptions, withLimits } from './wait-options.ts';
 
 /**
  * Lets so many do something at a time, or use so much of something.
@@ -34,9 +34,9 @@ export class Semaphore {
   });
   /** A proxy has no private field. */
   static #owns(value: object): boolean {
-    return #line in Object(value);
+    return #queue in Object(value);
   }
-  readonly #line: Line;
+  readonly #queue: PermitQueue;
 
   /**
    * @param permits how many there are at first, 0 or more
@@ -44,7 +44,7 @@ export class Semaphore {
    */
   constructor(permits: number) {
     checkCount('new Semaphore: the number of permits', permits, 0);
-    this.#line = new Line(permits);
+    this.#queue = new PermitQueue(permits);
   }
 
   /**
@@ -54,7 +54,7 @@ export class Semaphore {
    * when it is its turn, synchronously inside the `release` that makes it so.
    *
    * @param options `signal` and `timeout` give it up; the time runs from this call
-   * @returns a place in the line, which gives a {@link SemaphorePermit}
+   * @returns a place in the queue, which gives a {@link SemaphorePermit}
    * @throws TypeError when `signal` is no signal; RangeError when `timeout` is no time. When awaited: `ClosedError` when
    *   the semaphore is closed; `TimeoutError`; the reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::Semaphore::acquire_owned (tokio 1.53)
@@ -83,9 +83,9 @@ export class Semaphore {
   }
 
   #acquire(call: string, count: number, options: WaitOptions | undefined): Awaitable<SemaphorePermit> {
-    const line = this.#line;
-    const request = new Request(line, count, () => new SemaphorePermit(line, count), closed);
-    return new Awaitable(limited(request, options, call));
+    const queue = this.#queue;
+    const acquire = new Acquire(queue, count, () => new SemaphorePermit(queue, count), closed);
+    return new Awaitable(withLimits(acquire, options, call));
   }
 
   /**
@@ -109,12 +109,12 @@ export class Semaphore {
   tryAcquireMany(count: number): SemaphorePermit | undefined {
     checkCount('tryAcquireMany: the number of permits', count, 0);
     if (this.isClosed) throw closed();
-    return this.#line.tryTake(count) ? new SemaphorePermit(this.#line, count) : undefined;
+    return this.#queue.tryAcquire(count) ? new SemaphorePermit(this.#queue, count) : undefined;
   }
 
   /** How many permits a newcomer could have; 0 while somebody waits. */
   get availablePermits(): number {
-    return this.#line.open;
+    return this.#queue.available;
   }
 
   /**
@@ -134,8 +134,8 @@ export class Semaphore {
    */
   addPermits(count: number): void {
     checkCount('addPermits: the number of permits', count, 0);
-    checkCount('addPermits: the sum', this.#line.free + count, 0);
-    this.#line.giveSafely(count);
+    checkCount('addPermits: the sum', this.#queue.free + count, 0);
+    this.#queue.releaseSafely(count);
   }
 
   /**
@@ -148,14 +148,14 @@ export class Semaphore {
    */
   forgetPermits(count: number): number {
     checkCount('forgetPermits: the number of permits', count, 0);
-    const forgotten = Math.min(count, this.#line.open);
-    this.#line.free -= forgotten;
+    const forgotten = Math.min(count, this.#queue.available);
+    this.#queue.free -= forgotten;
     return forgotten;
   }
 
   /** Whether `close` was called. */
   get isClosed(): boolean {
-    return this.#line.isClosed;
+    return this.#queue.isClosed;
   }
 
   /**
@@ -164,7 +164,7 @@ export class Semaphore {
    * @see tokio::sync::Semaphore::close (tokio 1.53)
    */
   close(): void {
-    this.#line.close();
+    this.#queue.close();
   }
 }
 

@@ -1,14 +1,14 @@
 import { ClosedError, consumeBudget, source, wait } from '@quiesce/cancellation-token';
 import { checkCount, checkKind, defineHandle, misused, show } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { SendError } from './errors.ts';
-import { limited, type WaitOptions } from './limited.ts';
-import { type Line, Request } from './line.ts';
-import type { Channel } from './mpsc.ts';
+import type { ChannelState } from './channel-state.ts';
+import { handleClosed, SendError } from './errors.ts';
 import { Permit } from './permit.ts';
+import { Acquire, type PermitQueue } from './permit-queue.ts';
 import { Permits } from './permits.ts';
-import { sendLater } from './sending.ts';
+import { sendWhenRoom } from './send-waiter.ts';
 import { failed, refuseUnsendable } from './settle.ts';
+import { type WaitOptions, withLimits } from './wait-options.ts';
 import { WeakSender } from './weak-sender.ts';
 
 /** What `trySend` answers. */
@@ -55,15 +55,15 @@ export class Sender<T> implements Disposable {
   static #owns(value: object): boolean {
     return #room in Object(value);
   }
-  readonly #channel: Channel<T>;
-  readonly #room: Line;
+  readonly #channel: ChannelState<T>;
+  readonly #room: PermitQueue;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(channel: Channel<T>, room: Line) {
+  constructor(channel: ChannelState<T>, room: PermitQueue) {
     this.#channel = channel;
     this.#room = room;
     channel.senders++;
@@ -95,24 +95,24 @@ export class Sender<T> implements Disposable {
   send(value: T, options?: WaitOptions): Promise<void> {
     try {
       if (!Sender.#owns(this)) throw misused(Sender.prototype, 'sender', 'send', this);
-      this.#check('send');
+      if (this.#isClosed) throw handleClosed('send', 'sender');
       refuseUnsendable(value, 'send');
       if (options !== undefined) return this.#sendWithin(value, options);
     } catch (error) {
       return failed(error);
     }
     const channel = this.#channel;
-    if (this.#room.tryTake(1)) {
+    if (this.#room.tryAcquire(1)) {
       channel.push(value);
       return consumeBudget() ?? SENT;
     }
-    return sendLater(channel, this.#room, value);
+    return sendWhenRoom(channel, this.#room, value);
   }
 
   #sendWithin(value: T, options: WaitOptions): Promise<void> {
     const push = (): void => this.#channel.push(value);
-    const request = new Request(this.#room, 1, push, () => new SendError(value));
-    return wait({ [source]: limited(request, options, 'send') });
+    const acquire = new Acquire(this.#room, 1, push, () => new SendError(value));
+    return wait({ [source]: withLimits(acquire, options, 'send') });
   }
 
   /**
@@ -125,9 +125,9 @@ export class Sender<T> implements Disposable {
    */
   trySend(value: T): TrySend {
     if (!Sender.#owns(this)) throw misused(Sender.prototype, 'sender', 'trySend', this);
-    this.#check('trySend');
+    if (this.#isClosed) throw handleClosed('trySend', 'sender');
     refuseUnsendable(value, 'trySend');
-    if (!this.#room.tryTake(1)) return { ok: false, why: this.#channel.isClosed ? 'closed' : 'full' };
+    if (!this.#room.tryAcquire(1)) return { ok: false, why: this.#channel.isClosed ? 'closed' : 'full' };
     this.#channel.push(value);
     return { ok: true };
   }
@@ -151,7 +151,7 @@ export class Sender<T> implements Disposable {
    * ```
    */
   reserve(options?: WaitOptions): Awaitable<Permit<T>> {
-    this.#check('reserve');
+    if (this.#isClosed) throw handleClosed('reserve', 'sender');
     return this.#reserve('reserve', 1, () => new Permit(this.#channel), options);
   }
 
@@ -171,7 +171,7 @@ export class Sender<T> implements Disposable {
    * ```
    */
   reserveMany(count: number, options?: WaitOptions): Awaitable<Permits<T>> {
-    this.#check('reserveMany');
+    if (this.#isClosed) throw handleClosed('reserveMany', 'sender');
     this.#checkCount('reserveMany', count);
     return this.#reserve('reserveMany', count, () => new Permits(this.#channel, count), options);
   }
@@ -179,7 +179,7 @@ export class Sender<T> implements Disposable {
   #reserve<P>(call: string, count: number, make: () => P, options: WaitOptions | undefined): Awaitable<P> {
     const closedError = (): ClosedError =>
       new ClosedError(`${call}: the receiver of this channel is closed, or it is over`);
-    return new Awaitable(limited(new Request(this.#room, count, make, closedError), options, call));
+    return new Awaitable(withLimits(new Acquire(this.#room, count, make, closedError), options, call));
   }
 
   /**
@@ -190,8 +190,8 @@ export class Sender<T> implements Disposable {
    * @see tokio::sync::mpsc::Sender::try_reserve_owned (tokio 1.53)
    */
   tryReserve(): TryReserve<T> {
-    this.#check('tryReserve');
-    if (this.#room.tryTake(1)) return { ok: true, value: new Permit(this.#channel) };
+    if (this.#isClosed) throw handleClosed('tryReserve', 'sender');
+    if (this.#room.tryAcquire(1)) return { ok: true, value: new Permit(this.#channel) };
     return { ok: false, why: this.#channel.isClosed ? 'closed' : 'full' };
   }
 
@@ -204,9 +204,9 @@ export class Sender<T> implements Disposable {
    * @see tokio::sync::mpsc::Sender::try_reserve_many (tokio 1.53)
    */
   tryReserveMany(count: number): TryReserve<T, Permits<T>> {
-    this.#check('tryReserveMany');
+    if (this.#isClosed) throw handleClosed('tryReserveMany', 'sender');
     this.#checkCount('tryReserveMany', count);
-    if (this.#room.tryTake(count)) return { ok: true, value: new Permits(this.#channel, count) };
+    if (this.#room.tryAcquire(count)) return { ok: true, value: new Permits(this.#channel, count) };
     return { ok: false, why: this.#channel.isClosed ? 'closed' : 'full' };
   }
 
@@ -216,7 +216,7 @@ export class Sender<T> implements Disposable {
    * @throws ClosedError when this sender was closed
    */
   clone(): Sender<T> {
-    this.#check('clone');
+    if (this.#isClosed) throw handleClosed('clone', 'sender');
     return new Sender(this.#channel, this.#room);
   }
 
@@ -227,8 +227,8 @@ export class Sender<T> implements Disposable {
    * @see tokio::sync::mpsc::Sender::downgrade (tokio 1.53)
    */
   downgrade(): WeakSender<Sender<T>> {
-    this.#check('downgrade');
-    return new WeakSender(this.#channel as Channel<never>, () => new Sender(this.#channel, this.#room));
+    if (this.#isClosed) throw handleClosed('downgrade', 'sender');
+    return new WeakSender(this.#channel as ChannelState<never>, () => new Sender(this.#channel, this.#room));
   }
 
   /**
@@ -247,7 +247,7 @@ export class Sender<T> implements Disposable {
 
   /** For how many values there is room that nobody waits for. */
   get capacity(): number {
-    return this.#room.open;
+    return this.#room.available;
   }
 
   /** For how many values there is room in the empty channel. */
@@ -262,11 +262,11 @@ export class Sender<T> implements Disposable {
 
   /** How many weak senders are open. */
   get weakCount(): number {
-    return this.#channel.weak;
+    return this.#channel.weakSenders;
   }
 
   /** @internal */
-  get channel(): Channel<T> {
+  get channel(): ChannelState<T> {
     return this.#channel;
   }
 
@@ -283,16 +283,12 @@ export class Sender<T> implements Disposable {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#channel.leave();
+    this.#channel.removeSender();
   }
 
   #checkCount(call: string, count: number): void {
     checkCount(`${call}: the number of permits`, count, 0);
     if (count <= this.maxCapacity) return;
     throw new RangeError(`${call}: the channel has room for ${this.maxCapacity} values in all, got ${show(count)}`);
-  }
-
-  #check(call: string): void {
-    if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
   }
 }

@@ -1,23 +1,23 @@
 import { consumeBudget, PENDING } from '@quiesce/cancellation-token';
 import { refuseThenable } from '@quiesce/internal';
 
-/** A promise of what there is already. A loop over what is ready must not starve the event loop: it takes its turn. */
+/** A promise of what there is already. A loop over what is ready must not starve the event loop: it takes its yielded. */
 export function fulfilled<T>(value: T): Promise<T> {
-  const turn = consumeBudget();
-  return turn === undefined ? Promise.resolve(value) : turn.then(() => value);
+  const yielded = consumeBudget();
+  return yielded === undefined ? Promise.resolve(value) : yielded.then(() => value);
 }
 
 /** A promise that fails. It takes its turn too, or it would come before values that were taken before it. */
 export function failed(error: unknown): Promise<never> {
-  const turn = consumeBudget();
-  return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
+  const yielded = consumeBudget();
+  return yielded === undefined ? Promise.reject(error) : yielded.then(() => Promise.reject(error));
 }
 
-/** Settles a promise that was made before, in its turn. */
-export function settle<T>(by: (result: T) => void, result: T): void {
-  const turn = consumeBudget();
-  if (turn === undefined) by(result);
-  else void turn.then(() => by(result));
+/** Settles a promise that was made before, in its yielded. */
+export function settle<T>(resolve: (result: T) => void, result: T): void {
+  const yielded = consumeBudget();
+  if (yielded === undefined) resolve(result);
+  else void yielded.then(() => resolve(result));
 }
 
 /**

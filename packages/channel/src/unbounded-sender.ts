@@ -1,8 +1,7 @@
-import { ClosedError } from '@quiesce/cancellation-token';
 import { checkKind, defineHandle, misused } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { SendError } from './errors.ts';
-import type { Channel } from './mpsc.ts';
+import type { ChannelState } from './channel-state.ts';
+import { handleClosed, SendError } from './errors.ts';
 import { refuseUnsendable } from './settle.ts';
 import { WeakSender } from './weak-sender.ts';
 
@@ -30,14 +29,14 @@ export class UnboundedSender<T> implements Disposable {
   static #owns(value: object): boolean {
     return #isClosed in Object(value);
   }
-  readonly #channel: Channel<T>;
+  readonly #channel: ChannelState<T>;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(channel: Channel<T>) {
+  constructor(channel: ChannelState<T>) {
     this.#channel = channel;
     channel.senders++;
   }
@@ -56,7 +55,7 @@ export class UnboundedSender<T> implements Disposable {
     if (!UnboundedSender.#owns(this)) throw misused(UnboundedSender.prototype, 'sender', 'send', this);
     // Before everything: it may run a getter, which may close the channel.
     refuseUnsendable(value, 'send');
-    this.#check('send');
+    if (this.#isClosed) throw handleClosed('send', 'sender');
     if (this.#channel.isClosed) throw new SendError(value);
     this.#channel.push(value);
   }
@@ -67,7 +66,7 @@ export class UnboundedSender<T> implements Disposable {
    * @throws ClosedError when this sender was closed
    */
   clone(): UnboundedSender<T> {
-    this.#check('clone');
+    if (this.#isClosed) throw handleClosed('clone', 'sender');
     return new UnboundedSender(this.#channel);
   }
 
@@ -78,8 +77,8 @@ export class UnboundedSender<T> implements Disposable {
    * @see tokio::sync::mpsc::UnboundedSender::downgrade (tokio 1.53)
    */
   downgrade(): WeakSender<UnboundedSender<T>> {
-    this.#check('downgrade');
-    return new WeakSender(this.#channel as Channel<never>, () => new UnboundedSender(this.#channel));
+    if (this.#isClosed) throw handleClosed('downgrade', 'sender');
+    return new WeakSender(this.#channel as ChannelState<never>, () => new UnboundedSender(this.#channel));
   }
 
   /** That the receiver is closed: await it, or make it a branch of `select`. Each `await` leaves a waiter until then. */
@@ -99,11 +98,11 @@ export class UnboundedSender<T> implements Disposable {
 
   /** How many weak senders are open. */
   get weakCount(): number {
-    return this.#channel.weak;
+    return this.#channel.weakSenders;
   }
 
   /** @internal */
-  get channel(): Channel<T> {
+  get channel(): ChannelState<T> {
     return this.#channel;
   }
 
@@ -117,10 +116,6 @@ export class UnboundedSender<T> implements Disposable {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#channel.leave();
-  }
-
-  #check(call: string): void {
-    if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
+    this.#channel.removeSender();
   }
 }

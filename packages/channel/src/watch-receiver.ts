@@ -6,10 +6,10 @@ import {
   type Takeable,
 } from '@quiesce/cancellation-token';
 import { checkFunction, checkKind, defineHandle, misused } from '@quiesce/internal';
-import { type WaitOptions, waitLimited } from './limited.ts';
+import { ReceiverIterator, type ValuesOptions } from './receiver-iterator.ts';
 import { failed } from './settle.ts';
-import { Values, type ValuesOptions } from './values.ts';
-import { View } from './watched.ts';
+import { type WaitOptions, waitWithLimits } from './wait-options.ts';
+import { WatchCursor } from './watch-state.ts';
 
 /**
  * Sees the latest value, and learns of changes; also a `select` branch, and async iterable: of changes from now on.
@@ -34,26 +34,26 @@ export class WatchReceiver<T> implements Disposable {
     dispose: 'close',
     unguarded: ['borrow', 'borrowAndUpdate'],
     owns: (value) => WatchReceiver.#owns(value),
-    source: (receiver) => receiver.#view,
+    source: (receiver) => receiver.#cursor,
     facts: ({ isClosed }) => ({ isClosed }),
   });
   /** A proxy has no private field. */
   static #owns(value: object): boolean {
-    return #view in Object(value);
+    return #cursor in Object(value);
   }
-  readonly #view: View<T>;
+  readonly #cursor: WatchCursor<T>;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(view: View<T>) {
-    this.#view = view;
+  constructor(cursor: WatchCursor<T>) {
+    this.#cursor = cursor;
   }
 
   /** The value; whether it counts as seen stays as it is. */
   borrow(): T {
     if (!WatchReceiver.#owns(this)) throw misused(WatchReceiver.prototype, 'receiver', 'borrow', this);
-    return this.#view.shared.value;
+    return this.#cursor.state.value;
   }
 
   /**
@@ -63,12 +63,12 @@ export class WatchReceiver<T> implements Disposable {
    */
   borrowAndUpdate(): T {
     if (!WatchReceiver.#owns(this)) throw misused(WatchReceiver.prototype, 'receiver', 'borrowAndUpdate', this);
-    return this.#view.see();
+    return this.#cursor.markSeen();
   }
 
   /** Whether there is a value that this receiver has not seen, also if all senders are closed. */
   hasChanged(): boolean {
-    return this.#view.isChanged;
+    return this.#cursor.isChanged;
   }
 
   /**
@@ -94,7 +94,7 @@ export class WatchReceiver<T> implements Disposable {
    * ```
    */
   changed(options?: WaitOptions): SourcePromise<T> {
-    return waitLimited(this.#view, options, 'changed');
+    return waitWithLimits(this.#cursor, options, 'changed');
   }
 
   /**
@@ -115,37 +115,37 @@ export class WatchReceiver<T> implements Disposable {
    * ```
    */
   waitFor(predicate: (value: T) => boolean, options?: WaitOptions): SourcePromise<T> {
-    const view = this.#view;
-    const { shared, watchers } = view;
+    const cursor = this.#cursor;
+    const { state, predicateWaiters } = cursor;
     // A version of its own: what others have seen meanwhile is shown to the predicate all the same.
     let shown = -1;
     const poll = (): T | typeof PENDING => {
-      while (!view.isClosed && shown !== shared.version) {
-        shown = shared.version;
-        const value = view.see();
+      while (!cursor.isClosed && shown !== state.version) {
+        shown = state.version;
+        const value = cursor.markSeen();
         if (predicate(value)) return value;
       }
       // Never the value as it is: `markChanged` makes it count as not seen, but it has failed.
-      return view.rest();
+      return cursor.pendingOrThrow();
     };
     const protocol: Takeable<T> = {
       poll,
       putBack: (value, error, mark) => {
         shown = -1;
-        return view.putBack(value, error, mark);
+        return cursor.putBack(value, error, mark);
       },
       get mark() {
-        return view.mark;
+        return cursor.mark;
       },
-      park: (waiter) => view.parkIn(watchers, waiter),
-      unpark: (waiter) => view.unparkFrom(watchers, waiter),
+      park: (waiter) => cursor.parkIn(predicateWaiters, waiter),
+      unpark: (waiter) => cursor.unparkFrom(predicateWaiters, waiter),
     };
     try {
       checkFunction('waitFor', predicate);
     } catch (error) {
       return asFailingSource(failed(error), protocol, error);
     }
-    return waitLimited(protocol, options, 'waitFor');
+    return waitWithLimits(protocol, options, 'waitFor');
   }
 
   /**
@@ -169,7 +169,7 @@ export class WatchReceiver<T> implements Disposable {
    * ```
    */
   values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
-    return new Values(this.#view, options);
+    return new ReceiverIterator(this.#cursor, options);
   }
 
   /** The same as `values()`. */
@@ -179,38 +179,38 @@ export class WatchReceiver<T> implements Disposable {
 
   /** Makes the value count as not seen. */
   markChanged(): void {
-    this.#view.unsee();
+    this.#cursor.markUnseen();
   }
 
   /** Makes the value count as seen. */
   markUnchanged(): void {
-    this.#view.see();
+    this.#cursor.markSeen();
   }
 
   /** Another receiver, which has seen what this one has. */
   clone(): WatchReceiver<T> {
-    return new WatchReceiver(new View(this.#view.shared, this.#view.seen));
+    return new WatchReceiver(new WatchCursor(this.#cursor.state, this.#cursor.seen));
   }
 
   /** Whether all senders are closed. */
   get isClosed(): boolean {
-    return this.#view.shared.senders === 0;
+    return this.#cursor.state.senders === 0;
   }
 
   /** @internal */
-  get view(): View<T> {
-    return this.#view;
+  get watchCursor(): WatchCursor<T> {
+    return this.#cursor;
   }
 
   /** Whether both are of the same `watch`. */
   sameChannel(other: WatchReceiver<T>): boolean {
-    checkKind(other?.view !== undefined, 'sameChannel', 'a receiver', other);
-    return this.#view.shared === other.view.shared;
+    checkKind(other?.watchCursor !== undefined, 'sameChannel', 'a receiver', other);
+    return this.#cursor.state === other.watchCursor.state;
   }
 
   /** Stops watching: what waits on this receiver ends with `ClosedError`. Synchronous, idempotent. */
   close(): void {
-    this.#view.close();
+    this.#cursor.close();
   }
 }
 

@@ -1,9 +1,9 @@
-import { ClosedError } from '@quiesce/cancellation-token';
 import { checkFunction, checkKind, defineHandle, misused } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
+import { handleClosed } from './errors.ts';
 import { refuseUnsendable } from './settle.ts';
 import { WatchReceiver } from './watch-receiver.ts';
-import { View, type Watched } from './watched.ts';
+import { WatchCursor, type WatchState } from './watch-state.ts';
 
 /**
  * Changes the value that all receivers see.
@@ -34,16 +34,16 @@ export class WatchSender<T> implements Disposable {
   static #owns(value: object): boolean {
     return #isClosed in Object(value);
   }
-  readonly #shared: Watched<T>;
+  readonly #state: WatchState<T>;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(shared: Watched<T>) {
-    this.#shared = shared;
-    shared.senders++;
+  constructor(state: WatchState<T>) {
+    this.#state = state;
+    state.senders++;
   }
 
   /**
@@ -56,7 +56,7 @@ export class WatchSender<T> implements Disposable {
    */
   send(value: T): boolean {
     if (!WatchSender.#owns(this)) throw misused(WatchSender.prototype, 'sender', 'send', this);
-    const isWatched = this.#shared.receivers > 0;
+    const isWatched = this.#state.receivers > 0;
     if (isWatched) this.sendReplace(value);
     else this.#check('send', value);
     return isWatched;
@@ -72,8 +72,8 @@ export class WatchSender<T> implements Disposable {
    */
   sendReplace(value: T): T {
     this.#check('send', value);
-    const before = this.#shared.value;
-    this.#shared.set(value);
+    const before = this.#state.value;
+    this.#state.set(value);
     return before;
   }
 
@@ -86,7 +86,7 @@ export class WatchSender<T> implements Disposable {
    * @see tokio::sync::watch::Sender::send_modify (tokio 1.53)
    */
   sendModify(modify: (value: T) => T): void {
-    this.#shared.set(this.#modified('sendModify', modify));
+    this.#state.set(this.#modified('sendModify', modify));
   }
 
   /**
@@ -105,18 +105,18 @@ export class WatchSender<T> implements Disposable {
    */
   sendIfModified(modify: (value: T) => T): boolean {
     const value = this.#modified('sendIfModified', modify);
-    const isModified = !Object.is(value, this.#shared.value);
-    if (isModified) this.#shared.set(value);
+    const isModified = !Object.is(value, this.#state.value);
+    if (isModified) this.#state.set(value);
     return isModified;
   }
 
   #modified(call: string, modify: (value: T) => T): T {
     this.#check(call);
     checkFunction(call, modify);
-    const { version } = this.#shared;
-    const value = modify(this.#shared.value);
+    const { version } = this.#state;
+    const value = modify(this.#state.value);
     this.#check(call, value);
-    if (version !== this.#shared.version) {
+    if (version !== this.#state.version) {
       throw new TypeError(`${call}: the function has itself sent a value; what it returned would overwrite that`);
     }
     return value;
@@ -125,7 +125,7 @@ export class WatchSender<T> implements Disposable {
   /** The value. */
   borrow(): T {
     if (!WatchSender.#owns(this)) throw misused(WatchSender.prototype, 'sender', 'borrow', this);
-    return this.#shared.value;
+    return this.#state.value;
   }
 
   /**
@@ -136,7 +136,7 @@ export class WatchSender<T> implements Disposable {
    */
   subscribe(): WatchReceiver<T> {
     this.#check('subscribe');
-    return new WatchReceiver(new View(this.#shared, this.#shared.version));
+    return new WatchReceiver(new WatchCursor(this.#state, this.#state.version));
   }
 
   /**
@@ -146,7 +146,7 @@ export class WatchSender<T> implements Disposable {
    */
   clone(): WatchSender<T> {
     this.#check('clone');
-    return new WatchSender(this.#shared);
+    return new WatchSender(this.#state);
   }
 
   /**
@@ -155,44 +155,44 @@ export class WatchSender<T> implements Disposable {
    * @see tokio::sync::watch::Sender::closed (tokio 1.53)
    */
   closed(): Awaitable<void> {
-    return new Awaitable(this.#shared.unwatched);
+    return new Awaitable(this.#state.unwatched);
   }
 
   /** Whether nobody watches; `subscribe` changes that. */
   get isClosed(): boolean {
-    return this.#shared.receivers === 0;
+    return this.#state.receivers === 0;
   }
 
   /** How many receivers are open. */
   get receiverCount(): number {
-    return this.#shared.receivers;
+    return this.#state.receivers;
   }
 
   /** How many senders are open. */
   get senderCount(): number {
-    return this.#shared.senders;
+    return this.#state.senders;
   }
 
   /** @internal */
-  get shared(): Watched<T> {
-    return this.#shared;
+  get watchState(): WatchState<T> {
+    return this.#state;
   }
 
   /** Whether both are of the same `watch`. */
   sameChannel(other: WatchSender<T>): boolean {
-    checkKind(other?.shared !== undefined, 'sameChannel', 'a sender', other);
-    return this.#shared === other.shared;
+    checkKind(other?.watchState !== undefined, 'sameChannel', 'a sender', other);
+    return this.#state === other.watchState;
   }
 
   /** Closes this sender; after the last one the receivers see the last change and then get `ClosedError`. Idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (--this.#shared.senders === 0) this.#shared.tell();
+    if (--this.#state.senders === 0) this.#state.wakeCursors();
   }
 
   #check(call: string, value?: unknown): void {
-    if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
+    if (this.#isClosed) throw handleClosed(call, 'sender');
     refuseUnsendable(value, call);
   }
 }

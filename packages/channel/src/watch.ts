@@ -3,7 +3,7 @@ import { refuseExtra } from '@quiesce/internal';
 import { refuseUnsendable } from './settle.ts';
 import { WatchReceiver } from './watch-receiver.ts';
 import { WatchSender } from './watch-sender.ts';
-import { View, Watched } from './watched.ts';
+import { WatchCursor, WatchState } from './watch-state.ts';
 
 /** One argument too few for a thenable. Not a constraint of `T`: `watch('starting')` could then never be anything else. */
 type Refused<T> = [T] extends [Sendable] ? [] : [aThenableCannotBeWatched: never];
@@ -26,6 +26,6 @@ export function watch<T>(initial: T, ..._: Refused<T>): [tx: WatchSender<T>, rx:
 export function watch<T>(initial: T, extra?: unknown): [tx: WatchSender<T>, rx: WatchReceiver<T>] {
   refuseExtra('watch', extra, 'write watch(initial)');
   refuseUnsendable(initial, 'watch');
-  const shared = new Watched<T>(initial);
-  return [new WatchSender(shared), new WatchReceiver(new View(shared, 0))];
+  const state = new WatchState<T>(initial);
+  return [new WatchSender(state), new WatchReceiver(new WatchCursor(state, 0))];
 }

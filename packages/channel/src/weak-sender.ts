@@ -1,6 +1,6 @@
-import { ClosedError } from '@quiesce/cancellation-token';
 import { defineHandle } from '@quiesce/internal';
-import type { Channel } from './mpsc.ts';
+import type { ChannelState } from './channel-state.ts';
+import { handleClosed } from './errors.ts';
 
 /**
  * Knows a channel without keeping it open.
@@ -23,18 +23,18 @@ export class WeakSender<S> implements Disposable {
     dispose: 'close',
     facts: ({ strongCount, weakCount }) => ({ strongCount, weakCount }),
   });
-  readonly #channel: Channel<never>;
-  readonly #make: () => S;
+  readonly #channel: ChannelState<never>;
+  readonly #createSender: () => S;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(channel: Channel<never>, make: () => S) {
+  constructor(channel: ChannelState<never>, createSender: () => S) {
     this.#channel = channel;
-    this.#make = make;
-    channel.weak++;
+    this.#createSender = createSender;
+    channel.weakSenders++;
   }
 
   /**
@@ -45,8 +45,8 @@ export class WeakSender<S> implements Disposable {
    * @see tokio::sync::mpsc::WeakSender::upgrade (tokio 1.53)
    */
   upgrade(): S | undefined {
-    this.#check('upgrade');
-    return this.#channel.isSendable ? this.#make() : undefined;
+    if (this.#isClosed) throw handleClosed('upgrade', 'weak sender');
+    return this.#channel.isSendable ? this.#createSender() : undefined;
   }
 
   /**
@@ -55,8 +55,8 @@ export class WeakSender<S> implements Disposable {
    * @throws ClosedError when this weak sender was closed
    */
   clone(): WeakSender<S> {
-    this.#check('clone');
-    return new WeakSender(this.#channel, this.#make);
+    if (this.#isClosed) throw handleClosed('clone', 'weak sender');
+    return new WeakSender(this.#channel, this.#createSender);
   }
 
   /** How many senders are open. */
@@ -66,18 +66,13 @@ export class WeakSender<S> implements Disposable {
 
   /** How many weak senders are open. */
   get weakCount(): number {
-    return this.#channel.weak;
+    return this.#channel.weakSenders;
   }
 
   /** Takes this one out of `weakCount`. Synchronous, idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#channel.weak--;
-  }
-
-  #check(call: string): void {
-    if (!this.#isClosed) return;
-    throw new ClosedError(`${call}: this weak sender was closed; clone it before closing to keep one`);
+    this.#channel.weakSenders--;
   }
 }

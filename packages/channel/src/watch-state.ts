@@ -16,10 +16,10 @@
 import { ClosedError, PENDING, type Takeable, type Waiter } from '@quiesce/cancellation-token';
 import { parkOn, reserveStack, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { Condition } from './awaitable.ts';
-import { type DueList, isCrowd, wakeDue } from './due.ts';
+import { hasSeveralWaiters, type OrderedWaiterList, wakeInOrder } from './wake-in-order.ts';
 
 /** The value that all handles of one `watch` share. */
-export class Watched<T> implements WaiterList {
+export class WatchState<T> implements WaiterList {
   /** The views on which somebody is parked (invariant 2). */
   head: WaiterItem | undefined = undefined;
   value: T;
@@ -28,9 +28,9 @@ export class Watched<T> implements WaiterList {
   senders = 0;
   receivers = 0;
   /** Set while `tell` is at work. */
-  #isTelling = false;
+  #isWaking = false;
   /** There is something that not everybody was told of; set by `tell`, also inside of a wake-up. */
-  #isNews = false;
+  #wakesAgain = false;
   readonly unwatched: Condition = new Condition(() => this.receivers === 0);
 
   constructor(value: T) {
@@ -40,28 +40,28 @@ export class Watched<T> implements WaiterList {
   set(value: T): void {
     this.value = value;
     this.version++;
-    this.tell();
+    this.wakeCursors();
   }
 
   /** Wakes all who wait; inside of a wake-up it leaves that to the one that is under way (invariant 3). */
-  tell(): void {
-    this.#isNews = true;
-    if (this.#isTelling) return;
-    if (isCrowd(this)) reserveStack();
-    this.#isTelling = true;
+  wakeCursors(): void {
+    this.#wakesAgain = true;
+    if (this.#isWaking) return;
+    if (hasSeveralWaiters(this)) reserveStack();
+    this.#isWaking = true;
     try {
-      while (this.#isNews) {
-        this.#isNews = false;
+      while (this.#wakesAgain) {
+        this.#wakesAgain = false;
         wakeAll(this);
       }
     } finally {
-      this.#isTelling = false;
+      this.#isWaking = false;
     }
   }
 }
 
 /** What one receiver sees, as a source of changes. */
-export class View<T> implements Takeable<T>, DueList, Waiter {
+export class WatchCursor<T> implements Takeable<T>, OrderedWaiterList, Waiter {
   /** The place among the views on which somebody is parked. */
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
@@ -69,10 +69,10 @@ export class View<T> implements Takeable<T>, DueList, Waiter {
   /** Who is parked on this one, for a change. */
   head: WaiterItem | undefined = undefined;
   isWaking = false;
-  isAnew = false;
+  startsOver = false;
   /** Who is parked on this one with a predicate. */
-  readonly watchers: WaiterList = { head: undefined };
-  readonly shared: Watched<T>;
+  readonly predicateWaiters: WaiterList = { head: undefined };
+  readonly state: WatchState<T>;
   /** The version that was seen last; -1: the receiver wants to see it again. */
   seen: number;
   /** Grows with each change of `seen`, so that only the latest can be undone. */
@@ -80,51 +80,51 @@ export class View<T> implements Takeable<T>, DueList, Waiter {
   /** Set once, by `close`. */
   isClosed = false;
 
-  constructor(shared: Watched<T>, seen: number) {
-    this.shared = shared;
+  constructor(state: WatchState<T>, seen: number) {
+    this.state = state;
     this.seen = seen;
-    shared.receivers++;
+    state.receivers++;
   }
 
   get isChanged(): boolean {
-    return this.seen !== this.shared.version;
+    return this.seen !== this.state.version;
   }
 
   /** The latest value, which is then seen. */
-  see(): T {
-    this.look(this.shared.version);
-    return this.shared.value;
+  markSeen(): T {
+    this.setSeen(this.state.version);
+    return this.state.value;
   }
 
-  look(version: number): void {
+  setSeen(version: number): void {
     this.seen = version;
     this.mark++;
   }
 
   poll(): T | typeof PENDING {
-    return this.isChanged && !this.isClosed ? this.see() : this.rest();
+    return this.isChanged && !this.isClosed ? this.markSeen() : this.pendingOrThrow();
   }
 
   /** Takes nothing: says that there may be something new later, or throws when there will not. */
-  rest(): typeof PENDING {
+  pendingOrThrow(): typeof PENDING {
     if (this.isClosed) throw new ClosedError('changed: this receiver was closed');
-    if (this.shared.senders === 0) throw new ClosedError('changed: all senders are closed; the value stays as it is');
+    if (this.state.senders === 0) throw new ClosedError('changed: all senders are closed; the value stays as it is');
     return PENDING;
   }
 
   putBack(_value: T | undefined, error: unknown, mark: number): boolean {
     // Whoever has looked since has seen that value or a later one.
-    if (error === undefined && mark === this.mark) this.unsee();
+    if (error === undefined && mark === this.mark) this.markUnseen();
     return true;
   }
 
-  unsee(): void {
-    this.look(-1);
-    this.tell();
+  markUnseen(): void {
+    this.setSeen(-1);
+    this.wakeNow();
   }
 
-  isDue(): boolean {
-    return this.isChanged || this.isClosed || this.shared.senders === 0;
+  isReadyFor(): boolean {
+    return this.isChanged || this.isClosed || this.state.senders === 0;
   }
 
   park(waiter: Waiter): void {
@@ -137,36 +137,36 @@ export class View<T> implements Takeable<T>, DueList, Waiter {
 
   parkIn(list: WaiterList, waiter: Waiter): void {
     parkOn(list, waiter);
-    parkOn(this.shared, this);
+    parkOn(this.state, this);
   }
 
   unparkFrom(list: WaiterList, waiter: Waiter): void {
-    if (unparkFrom(list, waiter)) this.#leave();
+    if (unparkFrom(list, waiter)) this.#unlinkIfIdle();
   }
 
   wake(): void {
-    wakeDue(this);
-    wakeAll(this.watchers);
+    wakeInOrder(this);
+    wakeAll(this.predicateWaiters);
     // Those who found nothing for them wait on.
-    if (this.head !== undefined) parkOn(this.shared, this);
+    if (this.head !== undefined) parkOn(this.state, this);
   }
 
   /** Something is new for this one alone. */
-  tell(): void {
-    unparkFrom(this.shared, this);
+  wakeNow(): void {
+    unparkFrom(this.state, this);
     this.wake();
   }
 
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.shared.receivers--;
-    this.tell();
-    if (this.shared.receivers === 0) wakeAll(this.shared.unwatched);
+    this.state.receivers--;
+    this.wakeNow();
+    if (this.state.receivers === 0) wakeAll(this.state.unwatched);
   }
 
   /** Leaves the list of the value when nobody waits any more (invariant 2). */
-  #leave(): void {
-    if (this.head === undefined && this.watchers.head === undefined) unparkFrom(this.shared, this);
+  #unlinkIfIdle(): void {
+    if (this.head === undefined && this.predicateWaiters.head === undefined) unparkFrom(this.state, this);
   }
 }

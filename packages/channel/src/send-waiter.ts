@@ -1,8 +1,8 @@
 import type { Waiter } from '@quiesce/cancellation-token';
 import { ignore } from '@quiesce/internal';
+import type { ChannelState } from './channel-state.ts';
 import { SendError } from './errors.ts';
-import type { Line } from './line.ts';
-import type { Channel } from './mpsc.ts';
+import type { PermitQueue } from './permit-queue.ts';
 import { settle } from './settle.ts';
 
 type Resolve = (answer: undefined | PromiseLike<undefined>) => void;
@@ -12,20 +12,20 @@ let resolveNew: Resolve = ignore;
  * Where the executor of a new promise leaves its function, so that no closure is made for each. Engines do not even make the
  * one that rejects where it is not asked for.
  */
-function captureSend(resolve: Resolve): void {
+function captureResolve(resolve: Resolve): void {
   resolveNew = resolve;
 }
 
 /** A value that waits for room: it stands in the line itself, and enters the queue when its turn comes. */
-class Sending<T> implements Waiter {
+class SendWaiter<T> implements Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
-  readonly channel: Channel<T>;
+  readonly channel: ChannelState<T>;
   readonly value: T;
   readonly resolve: Resolve = resolveNew;
 
-  constructor(channel: Channel<T>, value: T) {
+  constructor(channel: ChannelState<T>, value: T) {
     this.channel = channel;
     this.value = value;
   }
@@ -35,7 +35,7 @@ class Sending<T> implements Waiter {
   }
 
   wake(): void {
-    const room = this.channel.room as Line;
+    const room = this.channel.room as PermitQueue;
     if (room.isClosed) {
       settle(this.resolve, rejected(new SendError(this.value)));
       return;
@@ -47,12 +47,12 @@ class Sending<T> implements Waiter {
 }
 
 /** Waits for room behind all others; fails at once when the receiver is closed. */
-export function sendLater<T>(channel: Channel<T>, room: Line, value: T): Promise<void> {
-  const result = new Promise<void>(captureSend as never);
-  const sending = new Sending(channel, value);
+export function sendWhenRoom<T>(channel: ChannelState<T>, room: PermitQueue, value: T): Promise<void> {
+  const result = new Promise<void>(captureResolve as never);
+  const waiter = new SendWaiter(channel, value);
   // Or they would keep the latest promise until the next send anywhere.
   resolveNew = ignore;
-  room.join(sending);
+  room.enqueue(waiter);
   return result;
 }
 

@@ -1,8 +1,8 @@
 import { CancellationToken, PENDING, type SourceProtocol, source } from '@quiesce/cancellation-token';
 import { checkOptions, defineHandle, misused } from '@quiesce/internal';
-import { limited } from './limited.ts';
-import { isEnd, Pause } from './pause.ts';
+import { isEndOfStream, RecvWaiter } from './recv-waiter.ts';
 import { failed, fulfilled } from './settle.ts';
+import { withLimits } from './wait-options.ts';
 
 /** How an iteration goes. */
 export interface ValuesOptions {
@@ -11,9 +11,9 @@ export interface ValuesOptions {
 }
 
 /** The values of a stream, one after the other, until it is closed; leaving the loop leaves the stream as it is. */
-export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable {
+export class ReceiverIterator<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable {
   /** @internal See `defineHandle`. */
-  static readonly completed: object = /* @__PURE__ */ defineHandle(Values, {
+  static readonly completed: object = /* @__PURE__ */ defineHandle(ReceiverIterator, {
     name: 'iterator',
     owns: (value) => #isDone in value,
     asyncDispose: 'return',
@@ -22,10 +22,10 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
   });
   readonly #protocol: SourceProtocol<T>;
   /** The signal that ends it, if one does. */
-  readonly #gate: SourceProtocol<unknown> | undefined;
-  readonly #pause: Pause;
+  readonly #signal: SourceProtocol<unknown> | undefined;
+  readonly #waiter: RecvWaiter;
   /** Those of a `next()` that was called while another one waits; made when first needed. */
-  #more: Set<Pause> | undefined = undefined;
+  #extraWaiters: Set<RecvWaiter> | undefined = undefined;
   /** Set by `return`: nothing more is taken. */
   #isDone = false;
   /** The same as `return`. */
@@ -35,28 +35,28 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
     checkOptions('values', options, ['signal']);
     const signal = options?.signal;
     const token = signal === undefined ? undefined : CancellationToken.from(signal, 'values: signal');
-    this.#protocol = token === undefined ? protocol : limited(protocol, { signal: token }, 'values');
-    this.#gate = token?.[source];
-    this.#pause = new Pause(this.#protocol, true, this.#gate);
+    this.#protocol = token === undefined ? protocol : withLimits(protocol, { signal: token }, 'values');
+    this.#signal = token?.[source];
+    this.#waiter = new RecvWaiter(this.#protocol, true, this.#signal);
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    if (!(#isDone in Object(this))) throw misused(Values.prototype, 'iterator', 'next', this);
+    if (!(#isDone in Object(this))) throw misused(ReceiverIterator.prototype, 'iterator', 'next', this);
     if (this.#isDone) return fulfilled({ done: true, value: undefined });
     try {
       const value = this.#protocol.poll();
       if (value !== PENDING) return fulfilled({ done: false, value });
     } catch (error) {
-      return isEnd(error, this.#gate) ? fulfilled({ done: true, value: undefined }) : failed(error);
+      return isEndOfStream(error, this.#signal) ? fulfilled({ done: true, value: undefined }) : failed(error);
     }
-    return this.#free().start() as Promise<IteratorResult<T, undefined>>;
+    return this.#idleWaiter().start() as Promise<IteratorResult<T, undefined>>;
   }
 
   /** Ends the iteration, also one that waits. */
   return(): Promise<IteratorResult<T, undefined>> {
     this.#isDone = true;
-    if (this.#pause.resolve !== undefined) this.#pause.stop();
-    for (const pause of this.#more ?? []) pause.stop();
+    if (this.#waiter.resolve !== undefined) this.#waiter.endIteration();
+    for (const waiter of this.#extraWaiters ?? []) waiter.endIteration();
     return fulfilled({ done: true, value: undefined });
   }
 
@@ -65,13 +65,13 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
     return this.return().then(() => Promise.reject(error));
   }
 
-  /** A pause in which nobody waits. */
-  #free(): Pause {
-    if (this.#pause.resolve === undefined) return this.#pause;
-    this.#more ??= new Set();
-    const pause = new Pause(this.#protocol, true, this.#gate, this.#more);
-    this.#more.add(pause);
-    return pause;
+  /** A waiter in which nobody waits. */
+  #idleWaiter(): RecvWaiter {
+    if (this.#waiter.resolve === undefined) return this.#waiter;
+    this.#extraWaiters ??= new Set();
+    const waiter = new RecvWaiter(this.#protocol, true, this.#signal, this.#extraWaiters);
+    this.#extraWaiters.add(waiter);
+    return waiter;
   }
 
   [Symbol.asyncIterator](): this {

@@ -2,7 +2,7 @@ import { CancellationToken, PENDING, type Waiter } from '@quiesce/cancellation-t
 import { checkOptions, defineHandle, misused, show } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 import { LaggedError } from './errors.ts';
-import { finish, receiveNext, type Taking } from './receive.ts';
+import { endReceives, type ReceiveStrategy, receiveNext } from './receive.ts';
 
 /** What an iteration does when values were missed. */
 export type OnLag = 'throw' | 'skip' | ((missed: number) => void);
@@ -18,9 +18,11 @@ export interface BroadcastValuesOptions {
 type Result<T> = IteratorResult<T, undefined>;
 
 /** The values of a receiver, one after the other. */
-export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable, Taking<Result<T>> {
+export class ReceiverIterator<T>
+  implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable, ReceiveStrategy<Result<T>>
+{
   /** @internal See `defineHandle`. */
-  static readonly completed: object = /* @__PURE__ */ defineHandle(Values, {
+  static readonly completed: object = /* @__PURE__ */ defineHandle(ReceiverIterator, {
     name: 'iterator',
     owns: (value) => #isDone in value,
     asyncDispose: 'return',
@@ -49,7 +51,7 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
   }
 
   next(): Promise<Result<T>> {
-    if (!(#isDone in Object(this))) throw misused(Values.prototype, 'iterator', 'next', this);
+    if (!(#isDone in Object(this))) throw misused(ReceiverIterator.prototype, 'iterator', 'next', this);
     if (this.#isDone) return this.return();
     const cursor = this.#cursor;
     const token = this.#token;
@@ -59,7 +61,7 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
   /** Ends the iteration, also where it waits; the receiver stays open. */
   return(): Promise<Result<T>> {
     this.#isDone = true;
-    finish(this.#cursor, this);
+    endReceives(this.#cursor, this);
     return Promise.resolve({ done: true, value: undefined });
   }
 

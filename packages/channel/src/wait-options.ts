@@ -31,27 +31,31 @@ const OPTIONS = ['signal', 'timeout', 'clock'];
  * @param call for error texts
  * @throws TypeError when the signal is none, and for unknown options; RangeError when the time is none
  */
-export function limited<T>(inner: Takeable<T>, options: WaitOptions | undefined, call: string): Takeable<T> {
+export function withLimits<T>(inner: Takeable<T>, options: WaitOptions | undefined, call: string): Takeable<T> {
   if (options === undefined) return inner;
   checkOptions(call, options, OPTIONS);
   const { signal: given, timeout } = options;
   if (given === undefined && timeout === undefined) return inner;
   const token = given === undefined ? CancellationToken.never : CancellationToken.from(given, `${call}: signal`);
   const until = timeout === undefined ? token : token.withTimeout(timeout, { clock: options.clock });
-  return new Limited(inner, token[source], until[source]);
+  return new LimitedSource(inner, token[source], until[source]);
 }
 
 /** Waits for a source that can be given up. What is wrong with the options is a rejection. */
-export function waitLimited<T>(inner: Takeable<T>, options: WaitOptions | undefined, call: string): SourcePromise<T> {
+export function waitWithLimits<T>(
+  inner: Takeable<T>,
+  options: WaitOptions | undefined,
+  call: string,
+): SourcePromise<T> {
   try {
-    return sourcePromise(limited(inner, options, call));
+    return sourcePromise(withLimits(inner, options, call));
   } catch (error) {
     return asFailingSource(failed(error), inner, error);
   }
 }
 
 /** Polls a source between its two limits, and parks on it and on the later one. */
-class Limited<T> implements Takeable<T> {
+class LimitedSource<T> implements Takeable<T> {
   readonly once?: true;
   readonly #inner: Takeable<T>;
   readonly #signal: SourceProtocol<unknown>;
@@ -70,9 +74,9 @@ class Limited<T> implements Takeable<T> {
   }
 
   poll(): T | typeof PENDING {
-    if (!this.#isOver) refuse(this.#signal);
+    if (!this.#isOver) throwIfCancelled(this.#signal);
     const value = this.#inner.poll();
-    if (value === PENDING) refuse(this.#until);
+    if (value === PENDING) throwIfCancelled(this.#until);
     else if (this.once) this.#isOver = true;
     return value;
   }
@@ -97,7 +101,7 @@ class Limited<T> implements Takeable<T> {
 }
 
 /** Throws the reason of a token that is cancelled. */
-function refuse(token: SourceProtocol<unknown>): void {
+function throwIfCancelled(token: SourceProtocol<unknown>): void {
   const reason = token.poll();
   if (reason !== PENDING) throw reason;
 }

@@ -26,7 +26,7 @@ function capture(resolve: Settle, reject: Settle): void {
  *
  * The invariants at the head of cancellation-token's source.ts hold. A source that is one list needs no second poll.
  */
-export class Pause implements Waiter {
+export class RecvWaiter implements Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
@@ -39,19 +39,24 @@ export class Pause implements Waiter {
   /** What its promise is as a source; set while a wait is under way that is no iteration's. */
   call: Call<unknown> | undefined = undefined;
   /** The signal that ends the iteration, if one does. Then parking may run anything. */
-  readonly gate: SourceProtocol<unknown> | undefined;
+  readonly signal: SourceProtocol<unknown> | undefined;
   /** Set while it polls: a wake-up then asks for another round. */
   isPolling = false;
   /** Set before it parks, cleared by each wake-up. */
   isParked = false;
   /** Where it is kept until its wait ends, if anywhere. */
-  readonly among: Set<Pause> | undefined;
+  readonly group: Set<RecvWaiter> | undefined;
 
-  constructor(protocol: Takeable<unknown>, isIteration: boolean, gate?: SourceProtocol<unknown>, among?: Set<Pause>) {
+  constructor(
+    protocol: Takeable<unknown>,
+    isIteration: boolean,
+    signal?: SourceProtocol<unknown>,
+    group?: Set<RecvWaiter>,
+  ) {
     this.protocol = protocol;
-    this.among = among;
+    this.group = group;
     this.isIteration = isIteration;
-    this.gate = gate;
+    this.signal = signal;
   }
 
   /** Waits behind those who wait already. Only while no other wait is under way. */
@@ -63,7 +68,7 @@ export class Pause implements Waiter {
     resolveNew = ignore;
     rejectNew = ignore;
     if (!this.isIteration) this.call = asSource(result, this.protocol, PENDING, this);
-    if (this.gate !== undefined) this.#park();
+    if (this.signal !== undefined) this.#parkAndPoll();
     else this.protocol.park(this);
     return result;
   }
@@ -73,61 +78,61 @@ export class Pause implements Waiter {
     if (this.call !== call) return undefined;
     const settling = { resolve: this.resolve ?? ignore, reject: this.reject };
     this.protocol.unpark(this);
-    this.#end(undefined, undefined);
+    this.#finish(undefined, undefined);
     return settling;
   }
 
   wake(): void {
     this.isParked = false;
-    if (this.isPolling || this.resolve === undefined || this.#take()) return;
-    if (this.gate !== undefined) this.#park();
+    if (this.isPolling || this.resolve === undefined || this.#pollAndSettle()) return;
+    if (this.signal !== undefined) this.#parkAndPoll();
     else this.protocol.park(this);
   }
 
   /** Parks where that may run anything. */
-  #park(): void {
+  #parkAndPoll(): void {
     do {
       this.isParked = true;
       this.protocol.park(this);
       if (this.resolve === undefined) this.protocol.unpark(this);
-    } while (!this.#take() && !this.isParked);
+    } while (!this.#pollAndSettle() && !this.isParked);
   }
 
   /** Polls, and says whether the wait is over. */
-  #take(): boolean {
+  #pollAndSettle(): boolean {
     const { resolve } = this;
     if (resolve === undefined) return true;
-    this.isPolling = this.gate !== undefined;
+    this.isPolling = this.signal !== undefined;
     try {
       const value = this.protocol.poll();
       this.isPolling = false;
       if (value === PENDING) return this.resolve === undefined;
-      this.#end(resolve, this.isIteration ? { done: false, value } : value);
+      this.#finish(resolve, this.isIteration ? { done: false, value } : value);
     } catch (error) {
       this.isPolling = false;
-      if (this.isIteration && isEnd(error, this.gate)) this.stop();
-      else this.#end(this.reject, error);
+      if (this.isIteration && isEndOfStream(error, this.signal)) this.endIteration();
+      else this.#finish(this.reject, error);
     }
     return true;
   }
 
   /** Ends an iteration's wait, having consumed nothing. */
-  stop(): void {
+  endIteration(): void {
     this.protocol.unpark(this);
-    this.#end(this.resolve, { done: true, value: undefined });
+    this.#finish(this.resolve, { done: true, value: undefined });
   }
 
-  #end(by: Settle | undefined, result: unknown): void {
+  #finish(settleWith: Settle | undefined, result: unknown): void {
     this.resolve = undefined;
     this.reject = ignore;
     this.call = undefined;
     if (this.isParked) this.protocol.unpark(this);
-    this.among?.delete(this);
-    if (by !== undefined) settle(by, result);
+    this.group?.delete(this);
+    if (settleWith !== undefined) settle(settleWith, result);
   }
 }
 
 /** Whether an error says that the stream has ended. The reason of a signal does not, whatever it is. */
-export function isEnd(error: unknown, gate: SourceProtocol<unknown> | undefined): boolean {
-  return isClosedError(error) && gate?.poll() !== error;
+export function isEndOfStream(error: unknown, signal: SourceProtocol<unknown> | undefined): boolean {
+  return isClosedError(error) && signal?.poll() !== error;
 }

@@ -7,7 +7,7 @@ import { Condition } from './awaitable.ts';
  *
  * Invariant: a value that was sent stays, whatever is closed afterwards.
  */
-export class Slot<T> implements Takeable<T>, WaiterList {
+export class OneshotState<T> implements Takeable<T>, WaiterList {
   head: WaiterItem | undefined = undefined;
   readonly once = true;
   /** Set once, by `send`. */
