@@ -15,26 +15,26 @@ import { checkOptions, Pair } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 import { failed, fulfilled, settle, settleFailed } from './settle.ts';
 
-/** How one receive waits. */
+/** Options for one receive. */
 export interface BroadcastRecvOptions {
-  /** Gives the receive up: it then has consumed nothing, and rejects with the reason. */
+  /** Gives up the receive. It then has consumed nothing, and rejects with the reason. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
 }
 
-/** What a receive takes from its cursor: a value, several, or the next result of an iteration. */
+/** Takes the result of a receive from its cursor: a value, several, or the next result of an iteration. */
 export interface ReceiveStrategy<R> {
   poll(): R | typeof PENDING;
-  /** The receives that wait for it, if it may have to end them; each adds itself, and takes itself out when it settles. */
+  /** The receives that wait, if the strategy may have to end them. Each adds itself, and removes itself when it settles. */
   readonly waiting?: Set<Waiter>;
 }
 
-/** The same, where it can be a branch as well. */
+/** A strategy whose receive can also be a branch. */
 export interface SelectableStrategy<R> extends ReceiveStrategy<R>, Takeable<R> {}
 
 /**
- * Receives at once, or waits behind those who wait already.
+ * Receives now, or waits behind the receives that wait already.
  *
- * @throws as a rejection: what `strategy` throws; the reason, when cancelled; TypeError when the signal is none
+ * @throws as a rejection: the error of `strategy`; the reason, when cancelled; TypeError when `signal` is not a signal
  */
 export function receive<R>(
   cursor: Cursor<unknown>,
@@ -50,7 +50,7 @@ export function receive<R>(
     if (options?.signal !== undefined) {
       token = CancellationToken.from(options.signal, `${call}: signal`);
       protocol = new CancellableStrategy(strategy, token[source]);
-      // Before the poll: a receive that is cancelled already consumes nothing.
+      // Before the poll: a receive that is already cancelled consumes nothing.
       token.throwIfCancelled();
     }
     result = cursor.isAwaited ? PENDING : strategy.poll();
@@ -63,7 +63,7 @@ export function receive<R>(
   return promise as SourcePromise<R>;
 }
 
-/** The same for what is no branch. */
+/** Receives for a `next()`, which cannot be a branch. */
 export function receiveNext<R>(
   cursor: Cursor<unknown>,
   strategy: ReceiveStrategy<R>,
@@ -78,7 +78,7 @@ export function receiveNext<R>(
   }
 }
 
-/** Polls a receive unless its signal is cancelled. */
+/** Polls a strategy unless its signal is cancelled. */
 class CancellableStrategy<R> implements Takeable<R> {
   readonly #strategy: Takeable<R>;
   readonly #token: SourceProtocol<unknown>;
@@ -109,7 +109,7 @@ class CancellableStrategy<R> implements Takeable<R> {
   }
 }
 
-/** Ends all receives that wait for this strategy, which has no more to give. */
+/** Ends all receives that wait for this strategy, which has nothing more to give. */
 export function endReceives(cursor: Cursor<unknown>, strategy: ReceiveStrategy<unknown>): void {
   cursor.endIterator(strategy);
   for (const waiter of strategy.waiting ?? []) {
@@ -132,25 +132,25 @@ function startReceive<R>(
 }
 
 /**
- * A receive that waits in the list of its cursor. It takes its value inside the `send` that brings it. It is a wait: the
- * invariants at the head of cancellation-token's source.ts hold.
+ * A receive that waits in the list of its cursor. It takes its value inside the `send`. It is a wait: the invariants at the
+ * head of cancellation-token's source.ts hold.
  */
 class PendingReceive<R> implements Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
   readonly promise: Promise<R>;
-  /** Set if it can be a branch. */
+  /** The promise as a source, or `undefined` when it cannot be a branch. */
   call: Call<R> | undefined = undefined;
   readonly #strategy: ReceiveStrategy<R>;
   readonly #cursor: Cursor<unknown>;
-  /** Until it has been settled. */
+  /** Settles the promise, or `undefined` after that. */
   #resolve: ((result: R) => void) | undefined;
-  /** Leaves the token; set while it is followed. */
+  /** Unparks from the token. Set while the receive follows one. */
   #unfollow: (() => void) | undefined = undefined;
-  /** Set while it polls, which may run a function of the user's. */
+  /** Set while it polls, which may run user code. */
   #isPolling = false;
-  /** The token was cancelled meanwhile, with this reason. */
+  /** Set when the token is cancelled during a poll, with the reason. */
   #cancellation: { readonly reason: unknown } | undefined = undefined;
 
   constructor(cursor: Cursor<unknown>, strategy: ReceiveStrategy<R>) {
@@ -161,20 +161,20 @@ class PendingReceive<R> implements Waiter {
     });
   }
 
-  /** Fails when the token is cancelled: with a waiter, since a token that is disposed hands those to its parent. */
+  /** Rejects when the token is cancelled. It parks a waiter, since a disposed token hands its waiters to its parent. */
   follow(token: CancellationToken): void {
     const protocol = token[source];
     const wake = (): void => {
       const reason = protocol.poll();
       if (reason === PENDING) protocol.park(waiter);
-      // A value that is being taken goes first.
+      // A value that is being taken wins over the cancellation.
       else if (this.#isPolling) this.#cancellation = { reason };
       else this.#fail(reason);
     };
     const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake };
     this.#unfollow = (): void => protocol.unpark(waiter);
     protocol.park(waiter);
-    // Parking may run anything, a cancellation too.
+    // Parking may run any code, which may cancel the token.
     if (this.#resolve !== undefined && protocol.poll() !== PENDING) wake();
     if (this.#resolve === undefined) protocol.unpark(waiter);
   }
@@ -200,7 +200,7 @@ class PendingReceive<R> implements Waiter {
     this.#isPolling = false;
   }
 
-  /** Waits no longer; its call settles the promise. */
+  /** Stops waiting. Its call settles the promise. */
   giveUp(): Settling {
     const resolve = this.#end() as (result: unknown) => void;
     return { resolve, reject: (error) => resolve(Promise.reject(error)) };
@@ -218,7 +218,7 @@ class PendingReceive<R> implements Waiter {
     if (resolve !== undefined) settleFailed(resolve, error);
   }
 
-  /** Lets go of everything. Returns what settles it, the first time. */
+  /** Releases everything. Returns the function that settles the promise, the first time. */
   #end(): ((result: R) => void) | undefined {
     const resolve = this.#resolve;
     this.#resolve = undefined;
