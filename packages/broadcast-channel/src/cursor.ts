@@ -2,7 +2,7 @@
  * The place of a receiver in the ring, as a source.
  *
  * A receive waits in the slot or in the list of its cursor. The slot serves the usual case, one receive without a signal
- * at a time. It needs no waiter, and no other code is asked when it is served.
+ * at a time. It needs no waiter, and serving it polls nothing.
  *
  *     idle ──recv()──► slot ──another recv()──► slot + list ──send──► list ──send──► idle
  *

@@ -68,7 +68,7 @@ export class BroadcastSender<T> implements Disposable {
     if (!BroadcastSender.#owns(this)) throw misused(BroadcastSender.prototype, 'sender', 'send', this);
     if (this.#isClosed) throw handleClosed('send', 'sender');
     refuseThenable(value, 'send');
-    if (value === PENDING) throw new TypeError('send: PENDING says that there is no value; wrap it in an object');
+    if (value === PENDING) throw new TypeError('send: PENDING means that there is no value; wrap it in an object');
     return send(this.#channel, value);
   }
 

@@ -1,19 +1,20 @@
 /**
- * The machine under `channel` and `unboundedChannel`: a queue, room in it, and counts of handles. It is also what the
- * receiver is as a source.
+ * The state of `channel` and `unboundedChannel`: a queue of values, the room in it, and counts of handles. It is also the
+ * source of the receiver.
  *
  *            last sender closed, or rx.close()          drained, and no permit is out
- *     OPEN ───────────────────────────────────► ENDING ───────────────────────────────► OVER
- *       └───────────────────────── rx.dispose() (drops what is queued) ──────────────────▲
+ *     OPEN ───────────────────────────────────► ENDING ──────────────────────────────► ENDED
+ *       └───────────────────────── rx.dispose() (drops the queue) ───────────────────────▲
  *
  * Invariants
- *  1. `capacity` = free room + values in the queue + permits that are out. Free room is less than none after `putBack`, until
- *     the value has been taken again. A value enters the queue in the very step in
- *     which its sender gets room, so that the order of the line is the order of the values.
- *  2. Outside of `wakeInOrder` somebody is parked here only if the queue is empty and the channel is not over, or was told
- *     of all that is there and parked again. So a newcomer polls first: it overtakes only whoever is being woken.
- *  3. Once somebody was told that it is over, nothing is let in any more.
- *  4. Once `rx.close()` was called nobody gets room; permits that are out may still be used.
+ *  1. `capacity` = free room + values in the queue + permits that are out. Free room is negative after `putBack`, until the
+ *     value has been taken again. A value enters the queue in the step in which its sender gets room. So the senders'
+ *     order is the order of the values.
+ *  2. Outside `wakeInOrder`, a waiter is parked here only in two cases: the queue is empty and the channel has not ended, or
+ *     the waiter was woken for everything that is there and parked again. So a new receive polls first. It overtakes only
+ *     a waiter that is being woken.
+ *  3. Once a receive has failed because the channel has ended, no value enters it any more.
+ *  4. After `rx.close()` no sender gets room. Permits that are out can still be used.
  */
 
 import { ClosedError, PENDING, type Takeable, type Waiter } from '@quiesce/cancellation-token';
@@ -23,24 +24,24 @@ import type { PermitQueue } from './permit-queue.ts';
 import { Queue } from './queue.ts';
 import { hasSeveralWaiters, type OrderedWaiterList, wakeInOrder } from './wake-in-order.ts';
 
-/** What all handles of one channel share. */
+/** The state that all handles of one channel share. */
 export class ChannelState<T> implements Takeable<T>, OrderedWaiterList {
-  /** Who is parked on the receiver. */
+  /** The waiters of the receiver. */
   head: WaiterItem | undefined = undefined;
   isWaking = false;
   startsOver = false;
   readonly queue: Queue<T> = new Queue<T>();
   readonly capacity: number;
-  /** Room in the queue; `undefined`: there is always more. */
+  /** Room in the queue, or `undefined` when there is no limit. */
   readonly room: PermitQueue | undefined;
-  /** Senders that are open, and weak ones. */
+  /** Open senders, and open weak senders. */
   senders = 0;
   weakSenders = 0;
   /** Set once, by `rx.close()` and `rx.dispose()`. */
   isClosed = false;
   /** Set once, by `rx.dispose()`. */
   isDisposed = false;
-  /** Who waits for the receiver to be closed; made when first asked for. */
+  /** Waits until the receiver is closed; made on first use. */
   #closing: Condition | undefined = undefined;
 
   constructor(capacity: number, room: PermitQueue | undefined) {
@@ -54,7 +55,7 @@ export class ChannelState<T> implements Takeable<T>, OrderedWaiterList {
     return this.#closing;
   }
 
-  /** Whether somebody can still send: a sender, a permit that is out, or a send that waits and goes on without its sender. */
+  /** Whether values can still be sent: by a sender, with a permit, or by a send that outlives its sender while it waits. */
   get isSendable(): boolean {
     const room = this.room;
     return this.senders > 0 || (room !== undefined && (!room.isEmpty || this.#hasPermits));
@@ -65,10 +66,10 @@ export class ChannelState<T> implements Takeable<T>, OrderedWaiterList {
     return this.room !== undefined && this.room.free + this.queue.length < this.capacity;
   }
 
-  /** Whether nothing will ever come. */
+  /** Whether no value can arrive any more. */
   get isEnded(): boolean {
     if (this.queue.length > 0) return false;
-    // Who stands in line gets no room once the receiver is closed.
+    // Sends that wait get no room once the receiver is closed.
     return this.isClosed ? !this.#hasPermits : !this.isSendable;
   }
 
@@ -78,7 +79,7 @@ export class ChannelState<T> implements Takeable<T>, OrderedWaiterList {
       if (!this.isDisposed && !this.isEnded) return PENDING;
       if (room !== undefined) room.isClosed = true; // invariant 3
       const why = this.isDisposed ? 'this receiver was disposed' : 'the channel is closed and drained';
-      throw new ClosedError(`recv: ${why}; there will be no more values`);
+      throw new ClosedError(`recv: ${why}; no more values can arrive`);
     }
     const value = this.queue.shift();
     if (room !== undefined) room.release(1);
@@ -87,11 +88,11 @@ export class ChannelState<T> implements Takeable<T>, OrderedWaiterList {
   }
 
   putBack(value: T | undefined, error: unknown): boolean {
-    // What it has thrown it throws again.
+    // An error that it has thrown is thrown again by the next poll.
     return error !== undefined || this.putBackAll([value as T]);
   }
 
-  /** Takes back what was received last, as if it never was. */
+  /** Takes back the values that were received last, as if they had not been received. */
   putBackAll(values: readonly T[]): boolean {
     if (this.isDisposed) return false;
     for (let i = values.length - 1; i >= 0; i--) this.queue.unshift(values[i] as T);
@@ -112,7 +113,7 @@ export class ChannelState<T> implements Takeable<T>, OrderedWaiterList {
     return this.queue.length > 0 || this.isDisposed || this.isEnded;
   }
 
-  /** Puts a value behind the others; its room has been taken. */
+  /** Adds a value at the end of the queue; its room has been taken. */
   push(value: T): void {
     try {
       if (hasSeveralWaiters(this)) reserveStack();
@@ -124,13 +125,13 @@ export class ChannelState<T> implements Takeable<T>, OrderedWaiterList {
     if (this.head !== undefined) wakeInOrder(this);
   }
 
-  /** A sender goes. */
+  /** Counts one sender less. */
   removeSender(): void {
     this.senders--;
     this.wakeIfEnded();
   }
 
-  /** The receiver wants no more than what is there already. */
+  /** Refuses new values, and keeps the values that are there. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -139,7 +140,7 @@ export class ChannelState<T> implements Takeable<T>, OrderedWaiterList {
     this.wakeIfEnded();
   }
 
-  /** The receiver wants nothing any more. */
+  /** Closes the channel and drops its values. */
   dispose(): void {
     this.isDisposed = true;
     const left = this.queue.length;
@@ -149,7 +150,7 @@ export class ChannelState<T> implements Takeable<T>, OrderedWaiterList {
     this.wakeIfEnded();
   }
 
-  /** Tells the receiver if nothing will come any more. */
+  /** Wakes the waiters of the receiver if the channel has ended. */
   wakeIfEnded(): void {
     if (this.head !== undefined && this.isReadyFor()) wakeInOrder(this);
   }

@@ -7,10 +7,12 @@ import { Sender } from './sender.ts';
 import { UnboundedSender } from './unbounded-sender.ts';
 
 /**
- * Makes a queue between many senders and one receiver: each value is received once, in order, and whoever sends faster
- * than is received waits.
+ * Makes a queue between many senders and one receiver. Each value is received once, in order. A sender that is faster than
+ * the receiver waits.
  *
- * @param capacity how many values may be under way, 1 or more
+ * Use it for work that must be done exactly once. When every receiver must see every value, use `broadcast`.
+ *
+ * @param capacity the number of values that fit into the channel, 1 or more
  * @returns a sender, which can be cloned, and the receiver
  * @throws RangeError when the capacity is not an integer of 1 or more
  * @see tokio::sync::mpsc::channel (tokio 1.53)
@@ -35,8 +37,12 @@ export function channel<T>(capacity: number, extra?: unknown): [tx: Sender<T>, r
 }
 
 /**
- * The same without a limit: sending never waits, and what is not received takes memory.
+ * Makes a channel without a limit. Sending never waits, and values that are not received take memory.
  *
+ * Use it when the senders cannot wait and the number of values is limited in another way. Otherwise use `channel`.
+ *
+ * @returns a sender, which can be cloned, and the receiver
+ * @see tokio::sync::mpsc::unbounded_channel (tokio 1.53)
  * @see tokio::sync::mpsc::unbounded_channel (tokio 1.53)
  * @example
  * ```ts

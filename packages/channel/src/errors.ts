@@ -2,7 +2,7 @@ import { ClosedError } from '@quiesce/cancellation-token';
 import { nameError } from '@quiesce/internal';
 
 /**
- * A value could not be sent, because the receiver is closed; here it is back.
+ * Reports that a value could not be sent because the receiver is closed. It hands the value back.
  *
  * @see tokio::sync::mpsc::error::SendError (tokio 1.53)
  * @example
@@ -19,7 +19,7 @@ export class SendError<T = unknown> extends Error {
   declare readonly name: 'SendError';
   /** Always `ERR_SEND`. */
   readonly code = 'ERR_SEND' as const;
-  /** What was not sent. */
+  /** The value that was not sent. */
   readonly value: T;
 
   /** @internal */

@@ -4,7 +4,7 @@ import { type NotifyQueue, NotifyWaiter } from './notify-queue.ts';
 import { type WaitOptions, withLimits } from './wait-options.ts';
 
 /**
- * One wait for a notification, as {@link Notify.notified} returns it.
+ * Waits for one notification, as {@link Notify.notified} returns it.
  *
  * @see tokio::sync::futures::Notified (tokio 1.53)
  * @example
@@ -36,10 +36,10 @@ export class Notified extends Awaitable<void> implements Disposable {
   }
 
   /**
-   * Joins the waiters now, before anything waits: a `notifyOne` from here on may choose this one, and is then kept for it.
+   * Joins the waiters now, before anything waits. From here on a `notifyOne` may choose this one, and is then kept for it.
    *
-   * Use it to look for work between `enable` and `await` when several tasks do the same. Then dispose it, so that it passes
-   * on a notification that it did not use: `using ready = notify.notified()`.
+   * Use it to check for work between `enable` and `await` when several tasks do the same. Then dispose it, so that it
+   * passes on a notification that it did not use: `using ready = notify.notified()`.
    *
    * @returns whether it is ready, because it was notified before
    * @see tokio::sync::futures::Notified::enable (tokio 1.53)
@@ -56,14 +56,14 @@ export class Notified extends Awaitable<void> implements Disposable {
     return this.#waiter.enable();
   }
 
-  /** Whether it stands in the queue, or keeps its notification, also while nothing waits for it. */
+  /** Whether it is in the queue, or keeps its notification, even while nothing waits for it. */
   get isEnabled(): boolean {
     return this.#waiter.isEnabled;
   }
 
   /**
    * Leaves the queue that `enable` has joined. A notification that nothing has taken goes to the next waiter. Synchronous,
-   * idempotent. Waits that are under way are not affected.
+   * idempotent. Waits in progress are not affected.
    */
   dispose(): void {
     this.#waiter.dispose();

@@ -14,7 +14,7 @@ import { refuseUnsendable } from './settle.ts';
 import { type WaitOptions, waitWithLimits } from './wait-options.ts';
 
 /**
- * Makes a channel for one value: an answer, the end of one task.
+ * Makes a channel for one value, such as an answer or the result of a task.
  *
  * @returns the sender, and the receiver, which can be awaited and be a branch of `select`
  * @see tokio::sync::oneshot::channel (tokio 1.53)
@@ -64,8 +64,8 @@ export class OneshotSender<T> implements Disposable {
    *
    * **Timing.** Synchronous, never waits.
    *
-   * @param value anything but a thenable
-   * @returns whether it can be received; `false`: the receiver was closed, and the value is still the caller's
+   * @param value anything except a thenable
+   * @returns whether it can be received. `false` when the receiver was closed; then the caller keeps the value
    * @throws ClosedError when this sender has sent, or was closed; TypeError when the value is a thenable
    * @see tokio::sync::oneshot::Sender::send (tokio 1.53)
    */
@@ -80,7 +80,7 @@ export class OneshotSender<T> implements Disposable {
     return true;
   }
 
-  /** That the receiver is closed: await it, or make it a branch of `select`. Each `await` leaves a waiter until then. */
+  /** Waits until the receiver is closed: await it, or make it a branch of `select`. Each `await` parks a waiter until then. */
   closed(): Awaitable<void> {
     return new Awaitable(this.#state.closing);
   }
@@ -90,7 +90,7 @@ export class OneshotSender<T> implements Disposable {
     return this.#state.isClosed;
   }
 
-  /** Gives up sending: the receiver fails with `ClosedError`. Synchronous, idempotent; nothing after `send`. */
+  /** Gives up sending: the receiver fails with `ClosedError`. Synchronous, idempotent. Does nothing after `send`. */
   close(): void {
     if (this.#state.isSpent) return;
     this.#state.isSpent = true;
@@ -99,7 +99,7 @@ export class OneshotSender<T> implements Disposable {
 }
 
 /**
- * Receives one value: await it, or make it a branch of `select`. It remembers the value, as a promise does.
+ * Receives one value: await it, or make it a branch of `select`. It keeps the value, as a promise does.
  *
  * **Cancel safety.** Waiting for it takes nothing from it.
  *
@@ -107,7 +107,7 @@ export class OneshotSender<T> implements Disposable {
  * @example
  * ```ts
  * const [reply, answer] = oneshot<string>();
- * reply.close(); // nobody will answer
+ * reply.close(); // without an answer
  * await answer.then(undefined, (error) => console.log(isClosedError(error))); // => true
  * ```
  */
@@ -130,7 +130,7 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
     this.#state = state;
   }
 
-  /** Called by `await`. Rejects with `ClosedError` when no value will come. */
+  /** Called by `await`. Rejects with `ClosedError` when no value can arrive. */
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
   then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
@@ -140,18 +140,19 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
   }
 
   /**
-   * The same with a way to give it up.
+   * Receives the value, with a way to give up the wait.
    *
-   * @param options `signal` and `timeout`
+   * @param options `signal` and `timeout` (ms)
    * @throws ClosedError when the sender was closed without sending, or this receiver was closed before; `TimeoutError`; the
-   *   reason, verbatim, when `signal` is cancelled; TypeError when it is no signal; RangeError when `timeout` is no time
+   *   reason, verbatim, when `signal` is cancelled; TypeError when it is not a signal; RangeError when `timeout` is not a
+   *   time
    */
   recv(options?: WaitOptions): SourcePromise<T> {
     return waitWithLimits(this.#state, options, 'recv');
   }
 
   /**
-   * The value if it has been sent; never waits.
+   * Returns the value if it has been sent. Never waits.
    *
    * @see tokio::sync::oneshot::Receiver::try_recv (tokio 1.53)
    */
@@ -166,9 +167,9 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
   }
 
   /**
-   * Whether no value has been sent. It says nothing about a sender that was closed: see `tryRecv`.
+   * Whether no value has been sent. It does not show whether the sender was closed: see `tryRecv`.
    *
-   * @see tokio::sync::oneshot::Receiver::is_empty (tokio 1.53). There a value that was received is gone; here it stays
+   * @see tokio::sync::oneshot::Receiver::is_empty (tokio 1.53). There a received value is gone; here it stays
    * @example
    * ```ts
    * const [reply, answer] = oneshot<string>();
@@ -182,7 +183,7 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
   }
 
   /**
-   * Tells the sender that nobody wants the value; one that was sent before can still be received. Synchronous, idempotent.
+   * Refuses the value. One that was sent before can still be received. Synchronous, idempotent.
    *
    * @see tokio::sync::oneshot::Receiver::close (tokio 1.53)
    * @example

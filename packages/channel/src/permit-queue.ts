@@ -1,58 +1,58 @@
 /**
- * A line: units in stock, and those who wait for some of them. The machine under bounded channels, `Semaphore` and `Mutex`.
+ * A queue for permits. Bounded channels, `Semaphore`, `Mutex` and `RwLock` are built on it.
  *
- * A request is a source of its own, so that it has a place in the line:
+ * An `Acquire` is a source of its own, so that it has a place in the queue:
  *
- *     NEW ──park──► IN LINE ──its turn──► (its waiters poll) ──one takes──► DONE: answers the same for ever
- *      ▲               │                         │
- *      └─── unpark ────┴─────── none takes ──────┘   the turn goes to the next in line
+ *     NEW ──park──► IN THE QUEUE ──woken──► (its waiters poll) ──one takes──► DONE: keeps its answer
+ *      ▲               │                            │
+ *      └─── unpark ────┴───────── none takes ───────┘   the next in the queue is woken
  *
  * Invariants
- *  1. Units change hands only inside `poll`: who was woken, and then does not poll, holds nothing.
- *  2. Nobody overtakes: units are taken by whoever has the turn, else by the first in queue, else by a newcomer.
- *  3. A request is in line exactly while somebody is parked on it, but for the time in which it is itself being woken.
- *  4. Outside of `wakeInOrder` the first in line wants more than there is, or all in line were told after the last units came
- *     and have parked again. So everything that adds units, takes the first out of the queue, or joins it, calls `wakeInOrder`
- *     when the first is due.
+ *  1. Permits change hands only inside `poll`. A waiter that is woken and does not poll holds nothing.
+ *  2. Nothing overtakes. Permits go to the acquire that is being woken, else to the first in the queue, else to a new one.
+ *  3. An acquire is in the queue exactly while a waiter is parked on it, except while it is being woken.
+ *  4. Outside `wakeInOrder`, the first in the queue wants more permits than there are, or all in the queue were woken after
+ *     the last permits came and have parked again. So everything that adds permits, or takes the first out of the queue,
+ *     or joins the queue calls `wakeInOrder` when the first is ready.
  *
- * Not guaranteed: the place of a waiter that is woken and parks again without having taken anything; it stands behind.
+ * Not guaranteed: the place of a waiter that is woken and parks again without having taken anything. It goes to the end.
  */
 
 import { PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
 import { parkOn, reserveStack, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { type OrderedWaiterList, wakeInOrder } from './wake-in-order.ts';
 
-/** Whoever stands in a queue. */
+/** A waiter in the queue. */
 interface PermitWaiter extends Waiter {
-  /** How many units it must get at once. */
+  /** The number of permits that it must get at once. */
   readonly wanted: number;
 }
 
-/** Units, and who waits for them. */
+/** Permits, and the waiters for them. */
 export class PermitQueue implements OrderedWaiterList {
-  /** The first in queue. */
+  /** The first in the queue. */
   head: WaiterItem | undefined = undefined;
   isWaking = false;
   startsOver = false;
-  /** The request whose waiters are being woken; `undefined`: none, or it has taken its units. */
+  /** The acquire whose waiters are being woken, or `undefined` when there is none or it has taken its permits. */
   woken: Waiter | undefined = undefined;
-  /** Units in stock; less than 0: so many are owed. */
+  /** Free permits. A negative number is owed. */
   free: number;
-  /** Set once: nobody gets any more. */
+  /** Set once: no acquire gets permits any more. */
   isClosed = false;
-  /** Called when a request has left the line without having taken anything; set by the owner of the queue, if it cares. */
+  /** Called when an acquire has left the queue without permits. Set by the owner of the queue, if it needs to know. */
   onAbandon: (() => void) | undefined = undefined;
 
   constructor(free: number) {
     this.free = free;
   }
 
-  /** Whether nobody waits. */
+  /** Whether nothing waits. */
   get isEmpty(): boolean {
     return this.woken === undefined && this.head === undefined;
   }
 
-  /** Units that a newcomer could have: those who wait have a waiter to all. */
+  /** Permits that a new acquire could take: none while others wait. */
   get available(): number {
     return this.isEmpty ? Math.max(0, this.free) : 0;
   }
@@ -61,27 +61,27 @@ export class PermitQueue implements OrderedWaiterList {
     return this.isClosed || this.free >= (first as PermitWaiter).wanted;
   }
 
-  /** Takes units for somebody who does not wait; says whether there were enough for a newcomer (invariant 2). */
+  /** Takes permits without waiting. Returns whether there were enough for a new acquire (invariant 2). */
   tryAcquire(wanted: number): boolean {
     if (this.isClosed || !this.isEmpty || this.free < wanted) return false;
     this.free -= wanted;
     return true;
   }
 
-  /** Stands behind all others, or keeps the place. */
+  /** Adds a waiter at the end. One that is in the queue keeps its place. */
   enqueue(waiter: Waiter): void {
     parkOn(this, waiter);
-    // Somebody who was told, and has not taken (invariant 4), must not keep those asleep who come after.
+    // A waiter that was woken and has not taken (invariant 4) must not keep later ones asleep.
     if (this.isReadyFor(this.head as Waiter)) wakeInOrder(this, false);
   }
 
-  /** Puts units back, or in. */
+  /** Gives permits back, or adds new ones. */
   release(count: number): void {
     this.free += count;
     if (this.head !== undefined) wakeInOrder(this);
   }
 
-  /** The same where a lost wake-up would be a dead lock: it throws, if the stack is at its end, before anything has changed. */
+  /** Releases where a lost wake-up would be a deadlock: on a full stack it throws before anything has changed. */
   releaseSafely(count: number): void {
     if (this.head !== undefined) reserveStack();
     this.release(count);
@@ -94,22 +94,22 @@ export class PermitQueue implements OrderedWaiterList {
   }
 }
 
-/** Somebody who waits for units, as a source with one answer. */
+/** One wait for permits, as a source with one answer. */
 export class Acquire<T> implements SourceProtocol<T>, WaiterList, PermitWaiter {
   /** The place in the queue. */
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
-  /** Who is parked on this request. */
+  /** The waiters that are parked on this acquire. */
   head: WaiterItem | undefined = undefined;
   readonly once = true;
   readonly wanted: number;
   readonly #queue: PermitQueue;
-  /** Makes the answer, once, when the units have been taken. */
+  /** Makes the answer, once, when the permits have been taken. */
   readonly #createAnswer: () => T;
-  /** Makes the error when the line is closed. */
+  /** Makes the error when the queue is closed. */
   readonly #createError: () => unknown;
-  /** Set once, by the poll that takes. */
+  /** Set once, by the poll that takes the permits. */
   #answer: T | typeof PENDING = PENDING;
 
   constructor(queue: PermitQueue, wanted: number, createAnswer: () => T, createError: () => unknown) {
@@ -129,7 +129,7 @@ export class Acquire<T> implements SourceProtocol<T>, WaiterList, PermitWaiter {
     queue.woken = undefined;
     unparkFrom(queue, this);
     this.#answer = this.#createAnswer();
-    // Whoever waits for the same request gets the same answer.
+    // Other waiters of this acquire get the same answer.
     wakeAll(this);
     return this.#answer;
   }
@@ -142,12 +142,12 @@ export class Acquire<T> implements SourceProtocol<T>, WaiterList, PermitWaiter {
   unpark(waiter: Waiter): void {
     const queue = this.#queue;
     if (!unparkFrom(this, waiter) || this.head !== undefined || !unparkFrom(queue, this)) return;
-    // Invariant 4: those behind may want less.
+    // Invariant 4: later ones may want less.
     wakeInOrder(queue);
     queue.onAbandon?.();
   }
 
-  /** It is this request's turn; called by the queue. */
+  /** Wakes its waiters, when it is the first in the queue and there are enough permits. Called by the queue. */
   wake(): void {
     const queue = this.#queue;
     queue.woken = this;

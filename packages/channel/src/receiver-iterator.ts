@@ -4,13 +4,13 @@ import { isEndOfStream, RecvWaiter } from './recv-waiter.ts';
 import { failed, fulfilled } from './settle.ts';
 import { withLimits } from './wait-options.ts';
 
-/** How an iteration goes. */
+/** Options for an iteration. */
 export interface ValuesOptions {
-  /** Ends the iteration: the `next()` that waits, and each later one, rejects with the reason. */
+  /** Ends the iteration: the `next()` that waits rejects with the reason, and so does each later one. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
 }
 
-/** The values of a stream, one after the other, until it is closed; leaving the loop leaves the stream as it is. */
+/** Iterates over the values of a stream until it is closed. Leaving the loop does not affect the stream. */
 export class ReceiverIterator<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(ReceiverIterator, {
@@ -21,10 +21,10 @@ export class ReceiverIterator<T> implements AsyncIterableIterator<T, undefined, 
     facts: (values) => ({ isDone: values.#isDone }),
   });
   readonly #protocol: SourceProtocol<T>;
-  /** The signal that ends it, if one does. */
+  /** The signal that ends the iteration, or `undefined`. */
   readonly #signal: SourceProtocol<unknown> | undefined;
   readonly #waiter: RecvWaiter;
-  /** Those of a `next()` that was called while another one waits; made when first needed. */
+  /** The waiters of each `next()` that is called while another one waits; made on first use. */
   #extraWaiters: Set<RecvWaiter> | undefined = undefined;
   /** Set by `return`: nothing more is taken. */
   #isDone = false;
@@ -52,7 +52,7 @@ export class ReceiverIterator<T> implements AsyncIterableIterator<T, undefined, 
     return this.#idleWaiter().start() as Promise<IteratorResult<T, undefined>>;
   }
 
-  /** Ends the iteration, also one that waits. */
+  /** Ends the iteration and each `next()` that waits. */
   return(): Promise<IteratorResult<T, undefined>> {
     this.#isDone = true;
     if (this.#waiter.resolve !== undefined) this.#waiter.endIteration();
@@ -60,12 +60,12 @@ export class ReceiverIterator<T> implements AsyncIterableIterator<T, undefined, 
     return fulfilled({ done: true, value: undefined });
   }
 
-  /** Ends the iteration as `return` does, and fails: `yield*` passes an error on this way. */
+  /** Ends the iteration as `return` does, and rejects. `yield*` passes an error on in this way. */
   throw(error?: unknown): Promise<never> {
     return this.return().then(() => Promise.reject(error));
   }
 
-  /** A waiter in which nobody waits. */
+  /** Returns a waiter with no wait in progress. */
   #idleWaiter(): RecvWaiter {
     if (this.#waiter.resolve === undefined) return this.#waiter;
     this.#extraWaiters ??= new Set();

@@ -15,14 +15,14 @@ type Settle = (result: unknown) => void;
 
 let resolveNew: Settle = ignore;
 let rejectNew: Settle = ignore;
-/** Where the executor of a new promise leaves its two functions, so that no closure is made for each. */
+/** The executor of a new promise stores its two functions here, so that no closure is made for each promise. */
 function capture(resolve: Settle, reject: Settle): void {
   resolveNew = resolve;
   rejectNew = reject;
 }
 
 /**
- * A wait for the next value of a source, to be used again when it is over. It takes the value inside its wake-up.
+ * A wait for the next value of a source, used again for later waits. It takes the value inside its wake-up.
  *
  * The invariants at the head of cancellation-token's source.ts hold. A source that is one list needs no second poll.
  */
@@ -31,20 +31,20 @@ export class RecvWaiter implements Waiter {
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
   readonly protocol: Takeable<unknown>;
-  /** For async iteration: it settles with `{ done, value }`, and the end is no failure. */
+  /** For async iteration: it settles with `{ done, value }`, and the end is not a failure. */
   readonly isIteration: boolean;
-  /** Set while a wait is under way. */
+  /** Set while a wait is in progress. */
   resolve: Settle | undefined = undefined;
   reject: Settle = ignore;
-  /** What its promise is as a source; set while a wait is under way that is no iteration's. */
+  /** The promise as a source. Set while a wait is in progress, except for an iteration. */
   call: Call<unknown> | undefined = undefined;
-  /** The signal that ends the iteration, if one does. Then parking may run anything. */
+  /** The signal that ends the iteration, or `undefined`. With a signal, parking may run any code. */
   readonly signal: SourceProtocol<unknown> | undefined;
-  /** Set while it polls: a wake-up then asks for another round. */
+  /** Set while it polls: a wake-up during the poll causes another round. */
   isPolling = false;
   /** Set before it parks, cleared by each wake-up. */
   isParked = false;
-  /** Where it is kept until its wait ends, if anywhere. */
+  /** The set that holds it until its wait ends, or `undefined`. */
   readonly group: Set<RecvWaiter> | undefined;
 
   constructor(
@@ -59,12 +59,12 @@ export class RecvWaiter implements Waiter {
     this.signal = signal;
   }
 
-  /** Waits behind those who wait already. Only while no other wait is under way. */
+  /** Waits behind the waiters that are already there. Call it only while no other wait is in progress. */
   start(): Promise<unknown> {
     const result = new Promise<unknown>(capture);
     this.resolve = resolveNew;
     this.reject = rejectNew;
-    // Or they would keep the latest promise, and with it the value, until the next wait anywhere.
+    // Otherwise they would retain the latest promise, and with it the value, until the next wait anywhere.
     resolveNew = ignore;
     rejectNew = ignore;
     if (!this.isIteration) this.call = asSource(result, this.protocol, PENDING, this);
@@ -73,7 +73,7 @@ export class RecvWaiter implements Waiter {
     return result;
   }
 
-  /** Waits no longer; the promise stays as it is, for its call to settle. */
+  /** Stops waiting. Its call settles the promise. */
   giveUp(call: object): Settling | undefined {
     if (this.call !== call) return undefined;
     const settling = { resolve: this.resolve ?? ignore, reject: this.reject };
@@ -89,7 +89,7 @@ export class RecvWaiter implements Waiter {
     else this.protocol.park(this);
   }
 
-  /** Parks where that may run anything. */
+  /** Parks and polls until the wait has ended or is parked, since parking may run any code. */
   #parkAndPoll(): void {
     do {
       this.isParked = true;
@@ -98,7 +98,7 @@ export class RecvWaiter implements Waiter {
     } while (!this.#pollAndSettle() && !this.isParked);
   }
 
-  /** Polls, and says whether the wait is over. */
+  /** Polls, and settles if it can. Returns whether the wait has ended. */
   #pollAndSettle(): boolean {
     const { resolve } = this;
     if (resolve === undefined) return true;
@@ -116,7 +116,7 @@ export class RecvWaiter implements Waiter {
     return true;
   }
 
-  /** Ends an iteration's wait, having consumed nothing. */
+  /** Ends the wait of an iteration, which has consumed nothing. */
   endIteration(): void {
     this.protocol.unpark(this);
     this.#finish(this.resolve, { done: true, value: undefined });
@@ -132,7 +132,7 @@ export class RecvWaiter implements Waiter {
   }
 }
 
-/** Whether an error says that the stream has ended. The reason of a signal does not, whatever it is. */
+/** Returns whether an error is the end of the stream. The reason of a signal never is, whatever it is. */
 export function isEndOfStream(error: unknown, signal: SourceProtocol<unknown> | undefined): boolean {
   return isClosedError(error) && signal?.poll() !== error;
 }

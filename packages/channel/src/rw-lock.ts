@@ -6,22 +6,22 @@ import { type WaitOptions, withLimits } from './wait-options.ts';
 
 /** Options for a new {@link RwLock}. */
 export interface RwLockOptions {
-  /** How many readers may hold the lock at the same time: an integer from 1. Default: 536,870,911, as in Tokio. */
+  /** The number of readers that may hold the lock at the same time: an integer from 1. Default: 536,870,911, as in Tokio. */
   readonly maxReaders?: number | undefined;
 }
 
 /**
- * Lets many readers in at a time, or one writer, also across `await`.
+ * A lock for many readers or one writer, which may be held across `await`.
  *
  * Use it when readers must not see half of a change that takes several steps. When each change is one step, plain
  * JavaScript needs no lock. When most holders write, use a `Mutex`.
  *
- * It is not reentrant: a reader that waits for the lock again waits for ever when a writer stands between.
+ * It is not reentrant: a reader that acquires the lock again waits without end when a writer is in the queue between.
  *
  * **Cancel safety.** A `read` or `write` that is given up, or loses in `select`, holds nothing. Its place in the queue is
  * lost.
  *
- * **Fairness.** First come, first served: a writer is not overtaken by readers that come later, nor by `tryRead`.
+ * **Fairness.** First come, first served. Later readers do not overtake a writer, nor does `tryRead`.
  *
  * @see tokio::sync::RwLock (tokio 1.53)
  * @example
@@ -44,7 +44,7 @@ export class RwLock {
     facts: ({ isLocked }) => ({ isLocked }),
   });
   readonly #queue: PermitQueue;
-  /** A reader takes one unit of the queue, a writer all of them. */
+  /** A reader takes one permit of the queue, a writer all of them. */
   readonly #maxReaders: number;
 
   /**
@@ -60,15 +60,15 @@ export class RwLock {
   }
 
   /**
-   * Waits until the lock can be read: await it, or make it a branch of `select`.
+   * Waits for the lock for reading: await it, or make it a branch of `select`.
    *
-   * **Timing.** It stands in line only while something waits for it. The lock is taken once, synchronously inside of the
+   * **Timing.** It is in the queue only while something waits for it. The lock is taken once, synchronously, inside the
    * `release` that frees it.
    *
-   * @param options `signal` and `timeout` (ms) give it up; the time runs from this call
-   * @returns a place in the queue, which gives a {@link RwLockReadGuard}
-   * @throws TypeError when `signal` is no signal; RangeError when `timeout` is no time. When awaited: `TimeoutError`; the
-   *   reason, verbatim, when `signal` is cancelled
+   * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
+   * @returns a wait that fulfils with a {@link RwLockReadGuard}
+   * @throws TypeError when `signal` is not a signal; RangeError when `timeout` is not a time. When awaited: `TimeoutError`;
+   *   the reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::RwLock::read_owned (tokio 1.53)
    */
   read(options?: WaitOptions): Awaitable<RwLockReadGuard> {
@@ -79,10 +79,10 @@ export class RwLock {
   }
 
   /**
-   * Waits until nothing else holds the lock. Otherwise as `read`.
+   * Waits for the lock for writing, until nothing else holds it. Otherwise as `read`.
    *
-   * @param options as of `read`
-   * @returns a place in the queue, which gives a {@link RwLockWriteGuard}
+   * @param options as for `read`
+   * @returns a wait that fulfils with a {@link RwLockWriteGuard}
    * @throws as `read`
    * @see tokio::sync::RwLock::write_owned (tokio 1.53)
    */
@@ -120,7 +120,7 @@ export class RwLock {
   }
 }
 
-/** The count that a guard gives back, once. */
+/** The permits that a guard gives back, once. */
 class HeldPermits {
   readonly queue: PermitQueue;
   /** 0 after the release. */
@@ -138,7 +138,7 @@ class HeldPermits {
     try {
       this.queue.releaseSafely(count - left);
     } catch (error) {
-      // No room on the stack, and nothing has changed: a `finally` further up can still release them.
+      // The stack has no room, and nothing has changed: a `finally` further up can still release them.
       this.count = count;
       throw error;
     }
@@ -146,7 +146,7 @@ class HeldPermits {
 }
 
 /**
- * A {@link RwLock} that is held for reading, until it is released: `using guard = await lock.read()`.
+ * Holds a {@link RwLock} for reading until it is released: `using guard = await lock.read()`.
  *
  * @see tokio::sync::OwnedRwLockReadGuard (tokio 1.53)
  * @example
@@ -187,7 +187,7 @@ export class RwLockReadGuard implements Disposable {
 }
 
 /**
- * A {@link RwLock} that is held for writing, until it is released: `using guard = await lock.write()`.
+ * Holds a {@link RwLock} for writing until it is released: `using guard = await lock.write()`.
  *
  * @see tokio::sync::OwnedRwLockWriteGuard (tokio 1.53)
  * @example
@@ -221,15 +221,16 @@ export class RwLockWriteGuard implements Disposable {
     return this.#held.count > 0;
   }
 
-  /** Releases the lock. Synchronous, idempotent; does nothing after `downgrade`. */
+  /** Releases the lock. Synchronous, idempotent. Does nothing after `downgrade`. */
   release(): void {
     this.#held.release();
   }
 
   /**
-   * Turns the lock into one for reading. No writer comes in between, and readers that wait next come in. Synchronous.
+   * Turns the lock into one for reading. No writer gets it in between, and readers that are next in the queue get it too.
+   * Synchronous.
    *
-   * @returns the guard that holds the lock from now on; this one holds nothing any more
+   * @returns the guard that holds the lock from now on; this one no longer holds it
    * @throws ClosedError when this guard was released or downgraded before
    * @see tokio::sync::OwnedRwLockWriteGuard::downgrade (tokio 1.53)
    * @example
@@ -249,7 +250,7 @@ export class RwLockWriteGuard implements Disposable {
   }
 }
 
-/** Nothing closes the line of a lock. */
+/** Nothing closes the queue of a lock. */
 function lockNeverClosed(): ClosedError {
   return new ClosedError('RwLock: this lock was closed');
 }

@@ -2,7 +2,7 @@ import { checkCount, checkKind, defineHandle, misused } from '@quiesce/internal'
 import type { PermitQueue } from './permit-queue.ts';
 
 /**
- * Permits of a semaphore, until they are released: `using permit = await semaphore.acquire()`.
+ * Holds permits of a semaphore until they are released: `using permit = await semaphore.acquire()`.
  *
  * @see tokio::sync::OwnedSemaphorePermit (tokio 1.53)
  * @example
@@ -27,7 +27,7 @@ export class SemaphorePermit implements Disposable {
     return #queue in Object(value);
   }
   readonly #queue: PermitQueue;
-  /** How many are left to release: less after `split`, more after `merge`, none after `release` and `forget`. */
+  /** The permits to release: fewer after `split`, more after `merge`, none after `release` and `forget`. */
   #count: number;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
@@ -38,12 +38,12 @@ export class SemaphorePermit implements Disposable {
     this.#count = count;
   }
 
-  /** How many permits it stands for; 0 after `release`. */
+  /** The number of permits; 0 after `release`. */
   get count(): number {
     return this.#count;
   }
 
-  /** Gives the permits back, to the next in queue. Synchronous, idempotent. */
+  /** Gives the permits to the next waiters. Synchronous, idempotent. */
   release(): void {
     if (!SemaphorePermit.#owns(this)) throw misused(SemaphorePermit.prototype, 'permit', 'release', this);
     const count = this.#count;
@@ -51,16 +51,16 @@ export class SemaphorePermit implements Disposable {
     try {
       this.#queue.releaseSafely(count);
     } catch (error) {
-      // No room on the stack, and nothing has changed: a `finally` further up can still release them.
+      // The stack has no room, and nothing has changed: a `finally` further up can still release them.
       this.#count = count;
       throw error;
     }
   }
 
   /**
-   * Never gives the permits back: there are so many less for ever. Synchronous, idempotent.
+   * Removes these permits from the semaphore for good. Synchronous, idempotent.
    *
-   * @returns how many
+   * @returns the number of permits
    * @see tokio::sync::OwnedSemaphorePermit::forget (tokio 1.53)
    */
   forget(): number {
@@ -70,10 +70,10 @@ export class SemaphorePermit implements Disposable {
   }
 
   /**
-   * Takes some of these permits out, to be released on their own.
+   * Splits off some of these permits, which are released separately.
    *
-   * @param count how many, 0 or more
-   * @returns them, or `undefined` when there are not so many
+   * @param count the number of permits, 0 or more
+   * @returns the permits, or `undefined` when there are not enough
    * @throws RangeError when `count` is not an integer of 0 or more
    * @see tokio::sync::OwnedSemaphorePermit::split (tokio 1.53)
    */
@@ -85,9 +85,9 @@ export class SemaphorePermit implements Disposable {
   }
 
   /**
-   * Takes over all permits of another one, which is then empty.
+   * Takes over all permits of another object, which is then empty.
    *
-   * @throws TypeError when it is of another semaphore, or the same object
+   * @throws TypeError when the other one belongs to another semaphore, or is the same object
    * @see tokio::sync::OwnedSemaphorePermit::merge (tokio 1.53)
    */
   merge(other: SemaphorePermit): void {

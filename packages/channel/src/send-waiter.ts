@@ -9,14 +9,14 @@ type Resolve = (answer: undefined | PromiseLike<undefined>) => void;
 
 let resolveNew: Resolve = ignore;
 /**
- * Where the executor of a new promise leaves its function, so that no closure is made for each. Engines do not even make the
- * one that rejects where it is not asked for.
+ * The executor of a new promise stores its function here, so that no closure is made for each promise. Engines do not even
+ * make the rejecting function when the executor does not name it.
  */
 function captureResolve(resolve: Resolve): void {
   resolveNew = resolve;
 }
 
-/** A value that waits for room: it stands in the line itself, and enters the queue when its turn comes. */
+/** A value that waits for room. It is in the queue for permits itself, and enters the channel when it gets one. */
 class SendWaiter<T> implements Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
@@ -46,18 +46,18 @@ class SendWaiter<T> implements Waiter {
   }
 }
 
-/** Waits for room behind all others; fails at once when the receiver is closed. */
+/** Waits for room behind all others. Fails at once when the receiver is closed. */
 export function sendWhenRoom<T>(channel: ChannelState<T>, room: PermitQueue, value: T): Promise<void> {
   const result = new Promise<void>(captureResolve as never);
   const waiter = new SendWaiter(channel, value);
-  // Or they would keep the latest promise until the next send anywhere.
+  // Otherwise it would retain the latest promise until the next send anywhere.
   resolveNew = ignore;
   room.enqueue(waiter);
   return result;
 }
 
-/** What rejects a promise that is resolved with it, one microtask later. */
+/** Returns a thenable that rejects a promise which is resolved with it, one microtask later. */
 function rejected(error: unknown): PromiseLike<undefined> {
-  // biome-ignore lint/suspicious/noThenProperty: it is what promises ask for
+  // biome-ignore lint/suspicious/noThenProperty: promises call it
   return { then: (_, reject) => reject?.(error) as never };
 }

@@ -11,24 +11,24 @@ import { failed, refuseUnsendable } from './settle.ts';
 import { type WaitOptions, withLimits } from './wait-options.ts';
 import { WeakSender } from './weak-sender.ts';
 
-/** What `trySend` answers. */
+/** Result of `trySend`. */
 export type TrySend = { readonly ok: true } | { readonly ok: false; readonly why: 'full' | 'closed' };
 
-/** What `tryReserve` answers, and with `Permits` `tryReserveMany`. */
+/** Result of `tryReserve`, and, with `Permits`, of `tryReserveMany`. */
 export type TryReserve<T, P = Permit<T>> =
   | { readonly ok: true; readonly value: P }
   | { readonly ok: false; readonly why: 'full' | 'closed' };
 
-/** What most sends return: a fulfilled promise keeps nothing of those who await it. */
+/** Returned by most sends: a fulfilled promise retains nothing of the code that awaits it. */
 const SENT = Promise.resolve();
 
 /**
  * Sends values to the receiver of its channel. The channel ends when its last sender is closed and it is drained.
  *
- * **Cancel safety.** A `send` or `reserve` that is given up has sent nothing, and has given its place up.
+ * **Cancel safety.** A `send` or `reserve` that is given up has sent nothing, and has left the queue.
  *
- * **Fairness.** Room is given first come, first served, to sends and reservations alike; nobody overtakes, not even
- * `trySend`.
+ * **Fairness.** Room is given first come, first served, to sends and reservations alike. `trySend` does not overtake
+ * either.
  *
  * @see tokio::sync::mpsc::Sender (tokio 1.53)
  * @example
@@ -72,14 +72,14 @@ export class Sender<T> implements Disposable {
   /**
    * Sends a value, and waits until there is room for it.
    *
-   * **Timing.** With room, the value is in the channel before this returns. Otherwise it enters the channel in its turn,
-   * inside the `recv` that makes room, also if this sender is closed meanwhile. A failed send has sent nothing.
+   * **Timing.** When there is room, the value is in the channel before this returns. Otherwise it enters the channel inside
+   * the `recv` that makes room, even if this sender is closed during the wait. A failed send has sent nothing.
    *
-   * @param value anything but a thenable
-   * @param options `signal` and `timeout` give the send up while it waits
-   * @throws {@link SendError} with the value when the receiver is closed, before or while it waits; `TimeoutError`; the
+   * @param value anything except a thenable
+   * @param options `signal` and `timeout` (ms) give up the send while it waits
+   * @throws {@link SendError} with the value when the receiver is closed, before or during the wait; `TimeoutError`; the
    *   reason, verbatim, when `signal` is cancelled; `ClosedError` when this sender was closed; TypeError when the value
-   *   is a thenable or `signal` is no signal; RangeError when `timeout` is no time
+   *   is a thenable or `signal` is not a signal; RangeError when `timeout` is not a time
    * @see tokio::sync::mpsc::Sender::send and send_timeout (tokio 1.53)
    * @example
    * ```ts
@@ -116,9 +116,9 @@ export class Sender<T> implements Disposable {
   }
 
   /**
-   * Sends a value if there is room now and nobody waits for it; never waits.
+   * Sends a value if there is room now and nothing waits for it. Never waits.
    *
-   * @param value anything but a thenable
+   * @param value anything except a thenable
    * @returns `{ ok: true }`, or `{ ok: false, why }`: `full`, or `closed` by the receiver
    * @throws ClosedError when this sender was closed; TypeError when the value is a thenable
    * @see tokio::sync::mpsc::Sender::try_send (tokio 1.53)
@@ -133,14 +133,14 @@ export class Sender<T> implements Disposable {
   }
 
   /**
-   * Waits for room before there is a value: await it, or make it a branch of `select`, so that sending is one as well.
+   * Waits for room before there is a value: await it, or make it a branch of `select`, so that a send can be one.
    *
-   * **Timing.** It stands in line only while somebody waits for it; a permit is made, once, by whoever finds room first.
+   * **Timing.** It is in the queue only while something waits for it. The first poll that finds room makes the permit, once.
    *
-   * @param options `signal` and `timeout` give it up; the time runs from this call
-   * @returns a place in the line, which gives a {@link Permit}
-   * @throws ClosedError when this sender was closed; TypeError when `signal` is no signal; RangeError when `timeout` is
-   *   no time. When awaited: `ClosedError` when the receiver is closed; `TimeoutError`; the reason, verbatim
+   * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
+   * @returns a wait that fulfils with a {@link Permit}
+   * @throws ClosedError when this sender was closed; TypeError when `signal` is not a signal; RangeError when `timeout` is
+   *   not a time. When awaited: `ClosedError` when the receiver is closed; `TimeoutError`; the reason, verbatim
    * @see tokio::sync::mpsc::Sender::reserve_owned (tokio 1.53)
    * @example
    * ```ts
@@ -156,12 +156,12 @@ export class Sender<T> implements Disposable {
   }
 
   /**
-   * Waits for room for several values at once; otherwise as `reserve`.
+   * Waits for room for several values at once. Otherwise as `reserve`.
    *
-   * @param count how many, from 0 to `maxCapacity`
-   * @param options as of `reserve`
-   * @returns a place in the line, which gives {@link Permits}
-   * @throws RangeError when `count` is not an integer from 0 to `maxCapacity`; and as `reserve`
+   * @param count the number of values, from 0 to `maxCapacity`
+   * @param options as for `reserve`
+   * @returns a wait that fulfils with {@link Permits}
+   * @throws RangeError when `count` is not an integer from 0 to `maxCapacity`; otherwise as `reserve`
    * @see tokio::sync::mpsc::Sender::reserve_many (tokio 1.53)
    * @example
    * ```ts
@@ -178,12 +178,12 @@ export class Sender<T> implements Disposable {
 
   #reserve<P>(call: string, count: number, make: () => P, options: WaitOptions | undefined): Awaitable<P> {
     const closedError = (): ClosedError =>
-      new ClosedError(`${call}: the receiver of this channel is closed, or it is over`);
+      new ClosedError(`${call}: the receiver of this channel is closed, or the channel has ended`);
     return new Awaitable(withLimits(new Acquire(this.#room, count, make, closedError), options, call));
   }
 
   /**
-   * A permit if there is room now and nobody waits for it; never waits.
+   * Takes a permit if there is room now and nothing waits for it. Never waits.
    *
    * @returns `{ ok: true, value: permit }`, or `{ ok: false, why }`: `full`, or `closed` by the receiver
    * @throws ClosedError when this sender was closed
@@ -196,9 +196,9 @@ export class Sender<T> implements Disposable {
   }
 
   /**
-   * Several permits if there is room for all now and nobody waits for it; never waits.
+   * Takes several permits if there is room for all now and nothing waits for it. Never waits.
    *
-   * @param count how many, from 0 to `maxCapacity`
+   * @param count the number of permits, from 0 to `maxCapacity`
    * @returns `{ ok: true, value: permits }`, or `{ ok: false, why }`: `full`, or `closed` by the receiver
    * @throws RangeError when `count` is not an integer from 0 to `maxCapacity`; ClosedError when this sender was closed
    * @see tokio::sync::mpsc::Sender::try_reserve_many (tokio 1.53)
@@ -211,7 +211,7 @@ export class Sender<T> implements Disposable {
   }
 
   /**
-   * Another sender of the same channel, to be closed on its own.
+   * Makes another sender of the same channel, which is closed separately.
    *
    * @throws ClosedError when this sender was closed
    */
@@ -221,7 +221,7 @@ export class Sender<T> implements Disposable {
   }
 
   /**
-   * A sender that does not keep the channel open.
+   * Makes a weak sender, which does not keep the channel open.
    *
    * @throws ClosedError when this sender was closed
    * @see tokio::sync::mpsc::Sender::downgrade (tokio 1.53)
@@ -232,7 +232,7 @@ export class Sender<T> implements Disposable {
   }
 
   /**
-   * That the receiver is closed: await it, or make it a branch of `select`. Each `await` leaves a waiter until then.
+   * Waits until the receiver is closed: await it, or make it a branch of `select`. Each `await` parks a waiter until then.
    *
    * @see tokio::sync::mpsc::Sender::closed (tokio 1.53)
    */
@@ -245,22 +245,22 @@ export class Sender<T> implements Disposable {
     return this.#channel.isClosed;
   }
 
-  /** For how many values there is room that nobody waits for. */
+  /** The number of values for which there is room that nothing waits for. */
   get capacity(): number {
     return this.#room.available;
   }
 
-  /** For how many values there is room in the empty channel. */
+  /** The number of values that fit into the empty channel. */
   get maxCapacity(): number {
     return this.#channel.capacity;
   }
 
-  /** How many senders are open. */
+  /** The number of open senders. */
   get strongCount(): number {
     return this.#channel.senders;
   }
 
-  /** How many weak senders are open. */
+  /** The number of open weak senders. */
   get weakCount(): number {
     return this.#channel.weakSenders;
   }
@@ -270,15 +270,15 @@ export class Sender<T> implements Disposable {
     return this.#channel;
   }
 
-  /** Whether both send to the same receiver. */
+  /** Returns whether both send to the same receiver. */
   sameChannel(other: Sender<T>): boolean {
     checkKind(other?.channel !== undefined, 'sameChannel', 'a sender', other);
     return this.#channel === other.channel;
   }
 
   /**
-   * Closes this sender; sends that wait go on. After the last one the receiver drains the channel and then gets
-   * `ClosedError`. Synchronous, idempotent.
+   * Closes this sender; sends that wait are not affected. After the last sender is closed, the receiver drains the channel
+   * and then gets `ClosedError`. Synchronous, idempotent.
    */
   close(): void {
     if (this.#isClosed) return;

@@ -13,23 +13,23 @@ import {
 import { checkOptions, Pair } from '@quiesce/internal';
 import { failed } from './settle.ts';
 
-/** How one operation waits. */
+/** Options for one wait. */
 export interface WaitOptions {
-  /** Gives the wait up: it then has taken nothing, has lost its place, and rejects with the reason. */
+  /** Gives up the wait. It then has taken nothing, has left the queue, and rejects with the reason. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
-  /** Gives it up with a `TimeoutError` after so many milliseconds, 0 to `Infinity`; what is ready by then is taken. */
+  /** Gives up the wait with a `TimeoutError` after this many milliseconds, 0 to `Infinity`. A value that is ready wins. */
   readonly timeout?: number | undefined;
-  /** Where time comes from; default: the clock of the signal's deadline, else the platform's. */
+  /** Source of time; default: the clock of the signal's deadline, else the platform's. */
   readonly clock?: Clock | undefined;
 }
 
 const OPTIONS = ['signal', 'timeout', 'clock'];
 
 /**
- * A source that can be given up: by a signal, which goes before everything, or by a time limit, which comes after.
+ * Returns a source that can be given up: by a signal, which is polled first, or by a time limit, which is polled last.
  *
  * @param call for error texts
- * @throws TypeError when the signal is none, and for unknown options; RangeError when the time is none
+ * @throws TypeError when the signal is not a signal, and for unknown options; RangeError when the timeout is not a time
  */
 export function withLimits<T>(inner: Takeable<T>, options: WaitOptions | undefined, call: string): Takeable<T> {
   if (options === undefined) return inner;
@@ -41,7 +41,7 @@ export function withLimits<T>(inner: Takeable<T>, options: WaitOptions | undefin
   return new LimitedSource(inner, token[source], until[source]);
 }
 
-/** Waits for a source that can be given up. What is wrong with the options is a rejection. */
+/** Waits for a source that can be given up. Invalid options are a rejection. */
 export function waitWithLimits<T>(
   inner: Takeable<T>,
   options: WaitOptions | undefined,
@@ -54,7 +54,7 @@ export function waitWithLimits<T>(
   }
 }
 
-/** Polls a source between its two limits, and parks on it and on the later one. */
+/** Polls a source between its two limits. It parks on the source and on the later limit. */
 class LimitedSource<T> implements Takeable<T> {
   readonly once?: true;
   readonly #inner: Takeable<T>;
@@ -62,7 +62,7 @@ class LimitedSource<T> implements Takeable<T> {
   /** The signal with the time limit. */
   readonly #until: SourceProtocol<unknown>;
   readonly #parking: Pair;
-  /** Set by the poll that takes the only value: nothing can be given up any more. */
+  /** Set by the poll that takes the only value: the wait can no longer be given up. */
   #isOver = false;
 
   constructor(inner: Takeable<T>, signal: SourceProtocol<unknown>, until: SourceProtocol<unknown>) {

@@ -1,30 +1,30 @@
 import { reportUncaught, type Waiter } from '@quiesce/cancellation-token';
 import { unparkFrom, type WaiterList } from '@quiesce/internal';
 
-/** Waiters who are woken one after the other, each only when there is something for it. */
+/** A list whose waiters are woken one after the other, each only when there is something for it. */
 export interface OrderedWaiterList extends WaiterList {
-  /** Set while `wakeInOrder` is at work on this list. */
+  /** Set while `wakeInOrder` runs on this list. */
   isWaking: boolean;
-  /** Set by a `wakeInOrder` inside of a wake-up: those who were told before are to be told again. */
+  /** Set by a `wakeInOrder` inside a wake-up: waiters that were woken and have parked again are to be woken again. */
   startsOver: boolean;
-  /** Whether the first in line would get an answer now. */
+  /** Whether the first waiter would get an answer now. */
   isReadyFor(first: Waiter): boolean;
 }
 
-/** Whether more than one waits. Then each wake-up costs so much that room on the stack can be asked for before. */
+/** Whether the list has more than one waiter. Wake-ups then cost so much that reserving stack beforehand does not matter. */
 export function hasSeveralWaiters({ head }: WaiterList): boolean {
   return head !== undefined && head.next !== head;
 }
 
 /**
- * Wakes the first in line for as long as it is due. Who makes no use of its wake-up, because it has settled otherwise,
- * thereby passes it on to the next.
+ * Wakes the first waiter for as long as there is something for it. A waiter that does not use its wake-up, because it has
+ * settled in another way, thereby passes it on to the next.
  *
- * Called inside of a wake-up it leaves the work to the one that is under way: so each waiter has settled before the next
- * is woken, and a million that set each other off do not overflow the stack.
+ * A call inside a wake-up leaves the work to the call in progress. So each waiter has settled before the next one is woken,
+ * and a million that wake each other do not overflow the stack.
  *
- * @param startOver something was added, so that also those who were told and have parked again are told; not so for one
- *   that joins the line, or two who park again and again would wake each other for ever
+ * @param startOver `true` when something was added: waiters that were woken and have parked again are woken again. Not for
+ *   a waiter that joins, or two waiters that park again and again would wake each other without end
  */
 export function wakeInOrder(list: OrderedWaiterList, startOver = true): void {
   if (list.isWaking) {
@@ -41,7 +41,7 @@ export function wakeInOrder(list: OrderedWaiterList, startOver = true): void {
 
 function wakeEach(list: OrderedWaiterList): void {
   list.startsOver = false;
-  // The first that parked again instead of taking: when it comes round, all have been asked.
+  // The first waiter that parked again instead of taking. When it is the head again, all have been woken.
   let again: Waiter | undefined;
   for (;;) {
     const first = list.head as Waiter | undefined;
@@ -50,7 +50,7 @@ function wakeEach(list: OrderedWaiterList): void {
     try {
       first.wake();
     } catch (error) {
-      // It must not; one that does all the same keeps nobody else asleep.
+      // A wake-up must not throw. One that does keeps no other waiter asleep.
       reportUncaught(error);
     }
     if (list.startsOver) {

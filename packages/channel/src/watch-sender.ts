@@ -8,15 +8,15 @@ import { WatchCursor, type WatchState } from './watch-state.ts';
 /**
  * Changes the value that all receivers see.
  *
- * **Timing.** Every change is synchronous: who waits for it has been woken when the call returns; inside of a wake-up (in
- * the predicate of a `waitFor`, say) when the change that is under way has been told to all.
+ * **Timing.** Every change is synchronous: the waits for it have been woken when the call returns. Inside a wake-up, such as
+ * the predicate of a `waitFor`, they are woken when the change in progress has woken all others.
  *
  * @see tokio::sync::watch::Sender (tokio 1.53)
  * @example
  * ```ts
  * const [tx, rx] = watch(1);
  * tx.send(2);
- * tx.send(3); // who looks late sees the latest value alone
+ * tx.send(3); // a receiver that reads late sees only the latest value
  * console.log(await rx.changed()); // => 3
  * tx.close();
  * ```
@@ -47,10 +47,10 @@ export class WatchSender<T> implements Disposable {
   }
 
   /**
-   * Replaces the value, if anybody watches.
+   * Replaces the value, if there is a receiver.
    *
-   * @param value anything but a thenable
-   * @returns whether it was stored; `false`: there is no receiver, and the value is as before (`sendReplace` stores always)
+   * @param value anything except a thenable
+   * @returns whether it was stored. `false` when there is no receiver; then the value has not changed (see `sendReplace`)
    * @throws ClosedError when this sender was closed; TypeError when the value is a thenable
    * @see tokio::sync::watch::Sender::send (tokio 1.53)
    */
@@ -63,9 +63,9 @@ export class WatchSender<T> implements Disposable {
   }
 
   /**
-   * Replaces the value, whether or not anybody watches.
+   * Replaces the value, with or without a receiver.
    *
-   * @param value anything but a thenable
+   * @param value anything except a thenable
    * @returns the value before
    * @throws ClosedError when this sender was closed; TypeError when the value is a thenable
    * @see tokio::sync::watch::Sender::send_replace (tokio 1.53)
@@ -78,11 +78,11 @@ export class WatchSender<T> implements Disposable {
   }
 
   /**
-   * Replaces the value by one that is made from it, and tells everybody, also if it is the same.
+   * Replaces the value by one that is made from it, and wakes every receiver, even if it is the same value.
    *
-   * @param modify gets the value and returns the new one: the same object, if it has changed that
-   * @throws what `modify` throws, and then nothing has changed; ClosedError when this sender was closed; TypeError when
-   *   the result is a thenable, or `modify` has itself sent a value, which then stays
+   * @param modify gets the value and returns the new one, or the same object after changing it
+   * @throws the error of `modify`, and then nothing has changed; ClosedError when this sender was closed; TypeError when
+   *   the result is a thenable, or when `modify` has itself sent a value, which then stays
    * @see tokio::sync::watch::Sender::send_modify (tokio 1.53)
    */
   sendModify(modify: (value: T) => T): void {
@@ -90,10 +90,10 @@ export class WatchSender<T> implements Disposable {
   }
 
   /**
-   * Replaces the value by one that is made from it, and tells everybody only if it is not the same (`Object.is`).
+   * Replaces the value by one that is made from it, and wakes the receivers only if it is not the same (`Object.is`).
    *
    * @param modify gets the value and returns the new one
-   * @returns whether it was another one
+   * @returns whether the value has changed
    * @throws as `sendModify`
    * @see tokio::sync::watch::Sender::send_if_modified (tokio 1.53)
    * @example
@@ -117,19 +117,19 @@ export class WatchSender<T> implements Disposable {
     const value = modify(this.#state.value);
     this.#check(call, value);
     if (version !== this.#state.version) {
-      throw new TypeError(`${call}: the function has itself sent a value; what it returned would overwrite that`);
+      throw new TypeError(`${call}: the function has itself sent a value; its result would overwrite that value`);
     }
     return value;
   }
 
-  /** The value. */
+  /** Returns the value. */
   borrow(): T {
     if (!WatchSender.#owns(this)) throw misused(WatchSender.prototype, 'sender', 'borrow', this);
     return this.#state.value;
   }
 
   /**
-   * Another receiver, which has seen the value as it is now.
+   * Makes another receiver, which has seen the current value.
    *
    * @throws ClosedError when this sender was closed
    * @see tokio::sync::watch::Sender::subscribe (tokio 1.53)
@@ -140,7 +140,7 @@ export class WatchSender<T> implements Disposable {
   }
 
   /**
-   * Another sender of the same value, to be closed on its own.
+   * Makes another sender of the same value, which is closed separately.
    *
    * @throws ClosedError when this sender was closed
    */
@@ -150,7 +150,7 @@ export class WatchSender<T> implements Disposable {
   }
 
   /**
-   * That nobody watches: await it, or make it a branch of `select`. Each `await` leaves a waiter until then.
+   * Waits until there is no receiver: await it, or make it a branch of `select`. Each `await` parks a waiter until then.
    *
    * @see tokio::sync::watch::Sender::closed (tokio 1.53)
    */
@@ -158,17 +158,17 @@ export class WatchSender<T> implements Disposable {
     return new Awaitable(this.#state.unwatched);
   }
 
-  /** Whether nobody watches; `subscribe` changes that. */
+  /** Whether there is no receiver. A `subscribe` changes that. */
   get isClosed(): boolean {
     return this.#state.receivers === 0;
   }
 
-  /** How many receivers are open. */
+  /** The number of open receivers. */
   get receiverCount(): number {
     return this.#state.receivers;
   }
 
-  /** How many senders are open. */
+  /** The number of open senders. */
   get senderCount(): number {
     return this.#state.senders;
   }
@@ -178,13 +178,13 @@ export class WatchSender<T> implements Disposable {
     return this.#state;
   }
 
-  /** Whether both are of the same `watch`. */
+  /** Returns whether both belong to the same `watch`. */
   sameChannel(other: WatchSender<T>): boolean {
     checkKind(other?.watchState !== undefined, 'sameChannel', 'a sender', other);
     return this.#state === other.watchState;
   }
 
-  /** Closes this sender; after the last one the receivers see the last change and then get `ClosedError`. Idempotent. */
+  /** Closes this sender. After the last one, receivers see the last change and then get `ClosedError`. Idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

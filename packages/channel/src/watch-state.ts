@@ -1,16 +1,15 @@
 /**
- * The machine under `watch`: one value with a version, and what each receiver has seen of it.
+ * The state of `watch`: one value with a version, and the version that each receiver has seen.
  *
  * Invariants
- *  1. The version grows with each change. A receiver has something new exactly if it has not seen the latest version.
- *  2. A view is in the list of its value exactly while somebody is parked on it, but for the time in which it is itself
- *     being woken.
- *  3. Of those who want a change, each takes one: they are woken in turn, until it is taken. Those with a predicate are all
- *     woken at each change, after them. So a thousand who wait cost a change no more than one.
- *  4. One `tell` at a time wakes the views, and goes on until all were woken after the latest change: so a thousand
- *     receivers that send inside of their wake-ups do not overflow the stack.
+ *  1. The version grows with each change. A receiver has a change exactly if it has not seen the latest version.
+ *  2. A cursor is in the list of its state exactly while a waiter is parked on it, except while it is being woken.
+ *  3. Of the waiters for a change, each takes one: they are woken in order, until it is taken. Waiters with a predicate are
+ *     all woken at each change, after them. So a change costs no more with a thousand waiters for it than with one.
+ *  4. One `wakeCursors` at a time wakes the cursors, until all were woken after the latest change. So a thousand receivers
+ *     that send inside their wake-ups do not overflow the stack.
  *
- * Not guaranteed: that a receiver sees every value; it sees the latest.
+ * Not guaranteed: that a receiver sees every value. It sees the latest.
  */
 
 import { ClosedError, PENDING, type Takeable, type Waiter } from '@quiesce/cancellation-token';
@@ -18,18 +17,18 @@ import { parkOn, reserveStack, unparkFrom, type WaiterItem, type WaiterList, wak
 import { Condition } from './awaitable.ts';
 import { hasSeveralWaiters, type OrderedWaiterList, wakeInOrder } from './wake-in-order.ts';
 
-/** The value that all handles of one `watch` share. */
+/** The state that all handles of one `watch` share. */
 export class WatchState<T> implements WaiterList {
-  /** The views on which somebody is parked (invariant 2). */
+  /** The cursors with a parked waiter (invariant 2). */
   head: WaiterItem | undefined = undefined;
   value: T;
   version = 0;
-  /** Handles that are open; without senders nothing changes any more. */
+  /** Open handles. Without senders the value no longer changes. */
   senders = 0;
   receivers = 0;
-  /** Set while `tell` is at work. */
+  /** Set while `wakeCursors` runs. */
   #isWaking = false;
-  /** There is something that not everybody was told of; set by `tell`, also inside of a wake-up. */
+  /** Set when some cursors have not been woken after the latest change, also by a `wakeCursors` inside a wake-up. */
   #wakesAgain = false;
   readonly unwatched: Condition = new Condition(() => this.receivers === 0);
 
@@ -43,7 +42,7 @@ export class WatchState<T> implements WaiterList {
     this.wakeCursors();
   }
 
-  /** Wakes all who wait; inside of a wake-up it leaves that to the one that is under way (invariant 3). */
+  /** Wakes all cursors. A call inside a wake-up leaves that to the call in progress (invariant 4). */
   wakeCursors(): void {
     this.#wakesAgain = true;
     if (this.#isWaking) return;
@@ -60,20 +59,20 @@ export class WatchState<T> implements WaiterList {
   }
 }
 
-/** What one receiver sees, as a source of changes. */
+/** The view of one receiver, as a source of changes. */
 export class WatchCursor<T> implements Takeable<T>, OrderedWaiterList, Waiter {
-  /** The place among the views on which somebody is parked. */
+  /** The place among the cursors with a parked waiter. */
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
-  /** Who is parked on this one, for a change. */
+  /** The waiters for a change. */
   head: WaiterItem | undefined = undefined;
   isWaking = false;
   startsOver = false;
-  /** Who is parked on this one with a predicate. */
+  /** The waiters with a predicate. */
   readonly predicateWaiters: WaiterList = { head: undefined };
   readonly state: WatchState<T>;
-  /** The version that was seen last; -1: the receiver wants to see it again. */
+  /** The version that was seen last; -1 when the receiver has marked it as not seen. */
   seen: number;
   /** Grows with each change of `seen`, so that only the latest can be undone. */
   mark = 0;
@@ -90,7 +89,7 @@ export class WatchCursor<T> implements Takeable<T>, OrderedWaiterList, Waiter {
     return this.seen !== this.state.version;
   }
 
-  /** The latest value, which is then seen. */
+  /** Marks the latest value as seen, and returns it. */
   markSeen(): T {
     this.setSeen(this.state.version);
     return this.state.value;
@@ -105,7 +104,7 @@ export class WatchCursor<T> implements Takeable<T>, OrderedWaiterList, Waiter {
     return this.isChanged && !this.isClosed ? this.markSeen() : this.pendingOrThrow();
   }
 
-  /** Takes nothing: says that there may be something new later, or throws when there will not. */
+  /** Returns `PENDING` when a change can still arrive, and throws when none can. */
   pendingOrThrow(): typeof PENDING {
     if (this.isClosed) throw new ClosedError('changed: this receiver was closed');
     if (this.state.senders === 0) throw new ClosedError('changed: all senders are closed; the value stays as it is');
@@ -113,7 +112,7 @@ export class WatchCursor<T> implements Takeable<T>, OrderedWaiterList, Waiter {
   }
 
   putBack(_value: T | undefined, error: unknown, mark: number): boolean {
-    // Whoever has looked since has seen that value or a later one.
+    // A poll since then has seen that value or a later one.
     if (error === undefined && mark === this.mark) this.markUnseen();
     return true;
   }
@@ -147,11 +146,11 @@ export class WatchCursor<T> implements Takeable<T>, OrderedWaiterList, Waiter {
   wake(): void {
     wakeInOrder(this);
     wakeAll(this.predicateWaiters);
-    // Those who found nothing for them wait on.
+    // Waiters that found no change for them keep waiting.
     if (this.head !== undefined) parkOn(this.state, this);
   }
 
-  /** Something is new for this one alone. */
+  /** Wakes this cursor alone. */
   wakeNow(): void {
     unparkFrom(this.state, this);
     this.wake();
@@ -165,7 +164,7 @@ export class WatchCursor<T> implements Takeable<T>, OrderedWaiterList, Waiter {
     if (this.state.receivers === 0) wakeAll(this.state.unwatched);
   }
 
-  /** Leaves the list of the value when nobody waits any more (invariant 2). */
+  /** Leaves the list of the state when nothing waits here any more (invariant 2). */
   #unlinkIfIdle(): void {
     if (this.head === undefined && this.predicateWaiters.head === undefined) unparkFrom(this.state, this);
   }

@@ -3,7 +3,7 @@ import type { ChannelState } from './channel-state.ts';
 import { handleClosed } from './errors.ts';
 
 /**
- * Knows a channel without keeping it open.
+ * Makes senders of a channel without keeping it open.
  *
  * @see tokio::sync::mpsc::WeakSender (tokio 1.53)
  * @example
@@ -38,9 +38,9 @@ export class WeakSender<S> implements Disposable {
   }
 
   /**
-   * A sender of the channel, while it has another one, or a permit is out.
+   * Makes a sender of the channel, while there is another one or a permit is out.
    *
-   * @returns `undefined` once the last sender was closed and the last permit was used or released
+   * @returns the sender, or `undefined` once the last sender was closed and the last permit was used or released
    * @throws ClosedError when this weak sender was closed
    * @see tokio::sync::mpsc::WeakSender::upgrade (tokio 1.53)
    */
@@ -50,7 +50,7 @@ export class WeakSender<S> implements Disposable {
   }
 
   /**
-   * Another weak sender, to be closed on its own.
+   * Makes another weak sender, which is closed separately.
    *
    * @throws ClosedError when this weak sender was closed
    */
@@ -59,17 +59,17 @@ export class WeakSender<S> implements Disposable {
     return new WeakSender(this.#channel, this.#createSender);
   }
 
-  /** How many senders are open. */
+  /** The number of open senders. */
   get strongCount(): number {
     return this.#channel.senders;
   }
 
-  /** How many weak senders are open. */
+  /** The number of open weak senders. */
   get weakCount(): number {
     return this.#channel.weakSenders;
   }
 
-  /** Takes this one out of `weakCount`. Synchronous, idempotent. */
+  /** Closes this weak sender, which changes only `weakCount`. Synchronous, idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
