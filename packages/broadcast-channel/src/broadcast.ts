@@ -4,20 +4,20 @@ import { ChannelState } from './channel-state.ts';
 import type { BroadcastReceiver } from './receiver.ts';
 import { BroadcastSender } from './sender.ts';
 
-/** The type of {@link broadcast}. */
+/** Type of {@link broadcast}. */
 export interface Broadcast {
   <T extends Sendable>(capacity: number): [tx: BroadcastSender<T>, rx: BroadcastReceiver<T>];
   /**
-   * Makes a channel that has no receiver yet: until somebody subscribes, `send` answers 0 and `closed()` is ready.
+   * Makes a channel that has no receiver yet. Until one subscribes, `send` returns 0 and `closed()` is ready.
    *
-   * @param capacity as of `broadcast`
+   * @param capacity as for `broadcast`
    * @returns the sender
    * @throws RangeError for any other capacity
    * @see tokio::sync::broadcast::Sender::new (tokio 1.53)
    * @example
    * ```ts
    * const tx = broadcast.sender<string>(16);
-   * console.log(tx.receiverCount, tx.send('to nobody')); // => 0 0
+   * console.log(tx.receiverCount, tx.send('hello')); // => 0 0
    * ```
    */
   sender<T extends Sendable>(capacity: number): BroadcastSender<T>;
@@ -26,10 +26,13 @@ export interface Broadcast {
 /**
  * Makes a channel in which every receiver sees every value.
  *
- * Sending never waits. A receiver that falls behind by more than the capacity gets one `LaggedError`, which says how many
- * values it has missed, and goes on at the oldest value kept. A value is released when its last reader has read it or left.
+ * Sending never waits. A receiver that falls behind by more than the capacity gets one `LaggedError` with the number of
+ * values that it missed, and continues at the oldest value kept. A value is released when its last reader has read it or
+ * has closed.
  *
- * @param capacity how many values are kept: an integer from 1 to 2^24, rounded up to a power of two, and lag is counted
+ * Use it when several parts of a program observe the same events. For work that must not be lost, use a `channel`.
+ *
+ * @param capacity the number of values kept: an integer from 1 to 2^24, rounded up to a power of two. Lag is counted
  *   against the rounded size
  * @returns a sender and a first receiver
  * @throws RangeError for any other capacity

@@ -3,11 +3,11 @@ import { defineHandle, parkOn, unparkFrom } from '@quiesce/internal';
 import type { ChannelState } from './channel-state.ts';
 
 /**
- * The end of all receivers of a channel: what `tx.closed()` returns. Awaitable, and a `select` branch; its value is
+ * Waits until a channel has no receiver, as `tx.closed()` returns it. Awaitable, and a `select` branch; its value is
  * `undefined`.
  *
- * **Timing.** Ready while there is no receiver, and not ready again as soon as somebody subscribes. An `await` decides at
- * the call, or inside the `close` of the last receiver.
+ * **Timing.** Ready while there is no receiver. A new subscriber makes it pending again. An `await` settles it at the call,
+ * or inside the `close` of the last receiver.
  *
  * **Cancel safety.** Consumes nothing.
  *
@@ -15,10 +15,10 @@ import type { ChannelState } from './channel-state.ts';
  * @example
  * ```ts
  * const [tx, rx] = broadcast<string>(4);
- * const everybodyLeft = tx.closed();
+ * const noReceivers = tx.closed();
  * rx.close();
- * await everybodyLeft;
- * console.log(tx.send('anybody there?')); // => 0
+ * await noReceivers;
+ * console.log(tx.send('too late')); // => 0
  * ```
  */
 export class Closed implements PromiseLike<void> {

@@ -2,7 +2,7 @@
  * The place of a receiver in the ring, as a source.
  *
  * A receive waits in the slot or in the list of its cursor. The slot serves the usual case, one receive without a signal
- * at a time. It needs no waiter, and no other code is asked when it is served.
+ * at a time. It needs no waiter, and serving it polls nothing.
  *
  *     idle ──recv()──► slot ──another recv()──► slot + list ──send──► list ──send──► idle
  *
@@ -210,7 +210,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
   }
 
   /** Parks a new waiter behind others. If the others were woken and have not taken what there is, all are woken again. */
-  join(waiter: Waiter): void {
+  parkBehind(waiter: Waiter): void {
     this.park(waiter);
     if (this.resolve !== undefined || (this.isEmpty && !this.isEnded)) return;
     const { channel } = this;

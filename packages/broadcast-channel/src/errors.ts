@@ -1,9 +1,9 @@
 import { nameError } from '@quiesce/internal';
 
 /**
- * A receiver was too slow: values that it had not read were overwritten.
+ * Reports that a receiver was too slow: values that it had not read were overwritten.
  *
- * Nothing is consumed by it, and it comes once for each gap: the next receive gives the oldest value kept.
+ * It consumes nothing and comes once for each gap. The next receive returns the oldest value kept.
  *
  * @see tokio::sync::broadcast::error::RecvError::Lagged (tokio 1.53)
  * @example
@@ -22,13 +22,13 @@ export class LaggedError extends Error {
   declare readonly name: 'LaggedError';
   /** Always `ERR_LAGGED`. */
   readonly code = 'ERR_LAGGED' as const;
-  /** How many values this receiver has lost, 1 or more. */
+  /** The number of values that this receiver has lost, 1 or more. */
   readonly missed: number;
 
   /** @internal */
   constructor(missed: number) {
     super(
-      `the receiver was too slow and missed ${missed} ${missed === 1 ? 'value' : 'values'}; it goes on at the oldest kept`,
+      `the receiver was too slow and missed ${missed} ${missed === 1 ? 'value' : 'values'}; it continues at the oldest value kept`,
     );
     this.missed = missed;
   }

@@ -16,89 +16,89 @@ import { checkOptions, Pair } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 import { failed, fulfilled, settle, settleFailed } from './settle.ts';
 
-/** How one receive waits. */
+/** Options for one receive. */
 export interface BroadcastRecvOptions {
-  /** Gives the receive up: it then has consumed nothing, and rejects with the reason. */
+  /** Gives up the receive. It then has consumed nothing, and rejects with the reason. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
 }
 
-/** What a receive takes from its cursor: a value, several, or the next result of an iteration. */
-export interface Taking<R> {
+/** Takes the result of a receive from its cursor: a value, several, or the next result of an iteration. */
+export interface ReceiveStrategy<R> {
   poll(): R | typeof PENDING;
-  /** The receives that wait for it, if it may have to end them; each adds itself, and takes itself out when it settles. */
+  /** The receives that wait, if the strategy may have to end them. Each adds itself, and removes itself when it settles. */
   readonly waiting?: Set<Waiter>;
 }
 
-/** The same, where it can be a branch as well. */
-export interface Taker<R> extends Taking<R>, Takeable<R> {}
+/** A strategy whose receive can also be a branch. */
+export interface SelectableStrategy<R> extends ReceiveStrategy<R>, Takeable<R> {}
 
 /**
- * Receives at once, or waits behind those who wait already.
+ * Receives now, or waits behind the receives that wait already.
  *
- * @throws as a rejection: what `taker` throws; the reason, when cancelled; TypeError when the signal is none
+ * @throws as a rejection: the error of `strategy`; the reason, when cancelled; TypeError when `signal` is not a signal
  */
 export function receive<R>(
   cursor: Cursor<unknown>,
-  taker: Taker<R>,
+  strategy: SelectableStrategy<R>,
   options?: BroadcastRecvOptions,
   call = 'recv',
 ): SourcePromise<R> {
-  let protocol: Takeable<R> = taker;
+  let protocol: Takeable<R> = strategy;
   let result: R | typeof PENDING;
   let token: CancellationToken | undefined;
   try {
     checkOptions(call, options, ['signal']);
     if (options?.signal !== undefined) {
       token = CancellationToken.from(options.signal, `${call}: signal`);
-      protocol = new Gated(taker, token[source]);
-      // Before the poll: a receive that is cancelled already consumes nothing.
+      protocol = new CancellableStrategy(strategy, token[source]);
+      // Before the poll: a receive that is already cancelled consumes nothing.
       token.throwIfCancelled();
     }
-    result = cursor.isAwaited ? PENDING : taker.poll();
+    result = cursor.isAwaited ? PENDING : strategy.poll();
   } catch (error) {
     return asFailingSource(failed(error), protocol, error);
   }
-  if (result === PENDING) return startReceive(cursor, taker, token, protocol) as SourcePromise<R>;
+  if (result === PENDING) return startReceive(cursor, strategy, token, protocol) as SourcePromise<R>;
   const promise = fulfilled(result);
   asSource(promise, protocol, result, cursor.position - 1);
   return promise as SourcePromise<R>;
 }
 
-/** The same for what is no branch. */
+/** Receives for a `next()`, which cannot be a branch. */
 export function receiveNext<R>(
   cursor: Cursor<unknown>,
-  taking: Taking<R>,
+  strategy: ReceiveStrategy<R>,
   token: CancellationToken | undefined,
 ): Promise<R> {
   try {
     token?.throwIfCancelled();
-    const result = cursor.isAwaited ? PENDING : taking.poll();
-    return result === PENDING ? startReceive(cursor, taking, token) : fulfilled(result);
+    const result = cursor.isAwaited ? PENDING : strategy.poll();
+    return result === PENDING ? startReceive(cursor, strategy, token) : fulfilled(result);
   } catch (error) {
     return failed(error);
   }
 }
 
-/** Polls a receive unless its signal is cancelled. */
-class Gated<R> implements Takeable<R> {
-  readonly #taker: Takeable<R>;
+/** Polls a strategy unless its signal is cancelled. */
+class CancellableStrategy<R> implements Takeable<R> {
+  readonly #strategy: Takeable<R>;
   readonly #token: SourceProtocol<unknown>;
   readonly #parking: Pair;
 
-  constructor(taker: Takeable<R>, token: SourceProtocol<unknown>) {
-    this.#taker = taker;
+  constructor(strategy: Takeable<R>, token: SourceProtocol<unknown>) {
+    this.#strategy = strategy;
     this.#token = token;
-    this.#parking = new Pair(token, taker);
+    this.#parking = new Pair(token, strategy);
   }
 
   poll(): R | typeof PENDING {
     const reason = this.#token.poll();
     if (reason !== PENDING) throw reason;
-    return this.#taker.poll();
+    return this.#strategy.poll();
   }
 
   putBack(value: R | undefined, error: unknown, mark: number): boolean {
-    return this.#taker.putBack?.(value, error, mark) === true;
+    return this.#strategy.putBack?.(value, error, mark) === true;
   }
 
   park(waiter: Waiter): void {
@@ -110,10 +110,10 @@ class Gated<R> implements Takeable<R> {
   }
 }
 
-/** Ends all receives that wait for this taker, which has no more to give. */
-export function finish(cursor: Cursor<unknown>, taker: Taking<unknown>): void {
-  cursor.endIterator(taker);
-  for (const waiter of taker.waiting ?? []) {
+/** Ends all receives that wait for this strategy, which has nothing more to give. */
+export function endReceives(cursor: Cursor<unknown>, strategy: ReceiveStrategy<unknown>): void {
+  cursor.endIterator(strategy);
+  for (const waiter of strategy.waiting ?? []) {
     cursor.unpark(waiter);
     waiter.wake();
   }
@@ -121,11 +121,11 @@ export function finish(cursor: Cursor<unknown>, taker: Taking<unknown>): void {
 
 function startReceive<R>(
   cursor: Cursor<unknown>,
-  taking: Taking<R>,
+  strategy: ReceiveStrategy<R>,
   token: CancellationToken | undefined,
   protocol?: Takeable<R>,
 ): Promise<R> {
-  const waiting = new Receive(cursor, taking);
+  const waiting = new PendingReceive(cursor, strategy);
   if (protocol !== undefined) waiting.call = asSource(waiting.promise, protocol, PENDING, waiting);
   if (token !== undefined) waiting.follow(token);
   waiting.start();
@@ -133,57 +133,57 @@ function startReceive<R>(
 }
 
 /**
- * A receive that waits in the list of its cursor. It takes its value inside the `send` that brings it. It is a wait: the
- * invariants at the head of cancellation-token's source.ts hold.
+ * A receive that waits in the list of its cursor. It takes its value inside the `send`. It is a wait: the invariants at the
+ * head of cancellation-token's source.ts hold.
  */
-class Receive<R> implements Waiter {
+class PendingReceive<R> implements Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
   readonly promise: Promise<R>;
-  /** Set if it can be a branch. */
+  /** The promise as a source, or `undefined` when it cannot be a branch. */
   call: Call<R> | undefined = undefined;
-  readonly #taking: Taking<R>;
+  readonly #strategy: ReceiveStrategy<R>;
   readonly #cursor: Cursor<unknown>;
-  /** Until it has been settled. */
+  /** Settles the promise, or `undefined` after that. */
   #resolve: ((result: R) => void) | undefined;
-  /** Leaves the token; set while it is followed. */
-  #leave: (() => void) | undefined = undefined;
-  /** Set while it polls, which may run a function of the user's. */
+  /** Unparks from the token. Set while the receive follows one. */
+  #unfollow: (() => void) | undefined = undefined;
+  /** Set while it polls, which may run user code. */
   #isPolling = false;
-  /** The token was cancelled meanwhile, with this reason. */
-  #refusal: { readonly reason: unknown } | undefined = undefined;
+  /** Set when the token is cancelled during a poll, with the reason. */
+  #cancellation: { readonly reason: unknown } | undefined = undefined;
 
-  constructor(cursor: Cursor<unknown>, taking: Taking<R>) {
+  constructor(cursor: Cursor<unknown>, strategy: ReceiveStrategy<R>) {
     this.#cursor = cursor;
-    this.#taking = taking;
+    this.#strategy = strategy;
     this.promise = new Promise((resolve) => {
       this.#resolve = resolve;
     });
   }
 
-  /** Fails when the token is cancelled: with a waiter, since a token that is disposed hands those to its parent. */
+  /** Rejects when the token is cancelled. It parks a waiter, since a disposed token hands its waiters to its parent. */
   follow(token: CancellationToken): void {
     const protocol = token[source];
     const wake = (): void => {
       const reason = protocol.poll();
       if (reason === PENDING) protocol.park(gate);
-      // A value that is being taken goes first.
-      else if (this.#isPolling) this.#refusal = { reason };
+      // A value that is being taken wins over the cancellation.
+      else if (this.#isPolling) this.#cancellation = { reason };
       else this.#fail(reason);
     };
     const gate = waiter(wake);
-    this.#leave = (): void => protocol.unpark(gate);
+    this.#unfollow = (): void => protocol.unpark(gate);
     protocol.park(gate);
-    // Parking may run anything, a cancellation too.
+    // Parking may run any code, which may cancel the token.
     if (this.#resolve !== undefined && protocol.poll() !== PENDING) wake();
     if (this.#resolve === undefined) protocol.unpark(gate);
   }
 
   start(): void {
     if (this.#resolve === undefined) return;
-    this.#taking.waiting?.add(this);
-    if (this.#cursor.isAwaited) this.#cursor.join(this);
+    this.#strategy.waiting?.add(this);
+    if (this.#cursor.isAwaited) this.#cursor.parkBehind(this);
     else this.wake();
   }
 
@@ -191,9 +191,9 @@ class Receive<R> implements Waiter {
     if (this.#isPolling || this.#resolve === undefined) return;
     this.#isPolling = true;
     try {
-      const result = this.#taking.poll();
+      const result = this.#strategy.poll();
       if (result !== PENDING) this.#succeed(result);
-      else if (this.#refusal !== undefined) this.#fail(this.#refusal.reason);
+      else if (this.#cancellation !== undefined) this.#fail(this.#cancellation.reason);
       else if (this.#resolve !== undefined) this.#cursor.park(this);
     } catch (error) {
       this.#fail(error);
@@ -201,7 +201,7 @@ class Receive<R> implements Waiter {
     this.#isPolling = false;
   }
 
-  /** Waits no longer; its call settles the promise. */
+  /** Stops waiting. Its call settles the promise. */
   giveUp(): Settling {
     const resolve = this.#end() as (result: unknown) => void;
     return { resolve, reject: (error) => resolve(Promise.reject(error)) };
@@ -219,14 +219,14 @@ class Receive<R> implements Waiter {
     if (resolve !== undefined) settleFailed(resolve, error);
   }
 
-  /** Lets go of everything. Returns what settles it, the first time. */
+  /** Releases everything. Returns the function that settles the promise, the first time. */
   #end(): ((result: R) => void) | undefined {
     const resolve = this.#resolve;
     this.#resolve = undefined;
     this.#cursor.unpark(this);
-    this.#taking.waiting?.delete(this);
-    this.#leave?.();
-    this.#leave = undefined;
+    this.#strategy.waiting?.delete(this);
+    this.#unfollow?.();
+    this.#unfollow = undefined;
     return resolve;
   }
 }

@@ -3,22 +3,22 @@ import { checkCount, defineHandle, misused } from '@quiesce/internal';
 import { type ChannelEnd, isSameChannel } from './channel-end.ts';
 import type { ChannelState } from './channel-state.ts';
 import { Cursor } from './cursor.ts';
-import { type BroadcastRecvOptions, receive, type Taker } from './receive.ts';
+import { type BroadcastRecvOptions, receive, type SelectableStrategy } from './receive.ts';
+import { type BroadcastValuesOptions, ReceiverIterator } from './receiver-iterator.ts';
 import type { Ring } from './ring.ts';
-import { type BroadcastValuesOptions, Values } from './values.ts';
 
-/** What `tryRecv` answers. */
+/** Result of `tryRecv`. */
 export type BroadcastTryRecv<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly why: 'empty' | 'closed' }
   | { readonly ok: false; readonly why: 'lagged'; readonly missed: number };
 
 /**
- * Sees every value that is sent after it was made, at its own pace; also a `select` branch, and async iterable.
+ * Receives every value that is sent after it was made, at its own pace. Also a `select` branch, and async iterable.
  *
- * **Cancel safety.** A receive that is given up, or loses in `select`, has consumed nothing and gives up its place.
+ * **Cancel safety.** A receive that is given up, or loses in `select`, has consumed nothing and has left the queue.
  *
- * **Fairness.** Several receives that wait on one receiver are served first come, first served, a value each.
+ * **Fairness.** Several receives that wait on one receiver are served first come, first served, one value each.
  *
  * @see tokio::sync::broadcast::Receiver (tokio 1.53)
  * @example
@@ -62,19 +62,19 @@ export class BroadcastReceiver<T> implements Disposable {
   /**
    * Receives the next value.
    *
-   * **Timing.** What has been sent is taken synchronously inside the call, what is to come inside the `send` that brings
-   * it; the promise settles in a microtask. After 1,024 receives without one, a real turn of the event loop goes before.
+   * **Timing.** A value that is there is taken synchronously, inside the call. A later one is taken inside its `send`. The
+   * promise settles in a microtask. After 1,024 receives without a break, the event loop runs first.
    *
-   * **Cancel safety.** Cancelled, it has consumed nothing and has given up its place. Once a value was taken for it, a
-   * cancellation comes too late. As a branch of `select` it takes nothing until it wins: it leaves the line, and gives back
-   * what it has taken before. Either await a call or make it a branch. `job: rx` is the faster branch.
+   * **Cancel safety.** A cancelled receive has consumed nothing and has left the queue. A cancellation after the value was
+   * taken is too late. As a branch of `select` it takes nothing until it wins: it leaves the queue, and gives back a value
+   * that it has taken before. Either await a call or make it a branch. `job: rx` is the faster branch.
    *
-   * **Fairness.** Receives that wait on one receiver are served in order of their calls, a value each.
+   * **Fairness.** Receives that wait on one receiver are served in the order of their calls, one value each.
    *
-   * @param options `signal`: a token or `AbortSignal` that gives the receive up
+   * @param options `signal`: a token or `AbortSignal` that gives up the receive
    * @returns the value
    * @throws {@link LaggedError} once for each gap, consuming nothing; `ClosedError` when the channel is closed and drained,
-   *   or this receiver is closed; the reason, verbatim, when `signal` is cancelled; TypeError when it is no signal
+   *   or this receiver is closed; the reason, verbatim, when `signal` is cancelled; TypeError when it is not a signal
    * @see tokio::sync::broadcast::Receiver::recv (tokio 1.53), whose woken receiver takes its value later and may have lagged
    * @example
    * ```ts
@@ -91,16 +91,16 @@ export class BroadcastReceiver<T> implements Disposable {
   }
 
   /**
-   * Receives all values that are there, up to a limit, and at least one.
+   * Receives the values that are there, at least one and at most `limit`.
    *
-   * **Timing.** As `recv`, but the whole batch counts as one receive. When there is nothing, it waits for one value, which
-   * it takes inside the `send`: the batch then is that value alone.
+   * **Timing.** As `recv`, but the whole batch counts as one receive. When there is no value, it waits for one and takes it
+   * inside the `send`. The batch is then that value alone.
    *
-   * **Cancel safety.** As `recv`, also as a branch of `select`. Values that were taken before and overwritten since stay
-   * with the promise.
+   * **Cancel safety.** As `recv`, also as a branch of `select`. Values that it took and that were overwritten since then
+   * stay with the promise.
    *
-   * @param limit how many values at most: an integer from 1
-   * @param options `signal`: a token or `AbortSignal` that gives the receive up
+   * @param limit the largest number of values: an integer from 1
+   * @param options `signal`: a token or `AbortSignal` that gives up the receive
    * @returns 1 to `limit` values, oldest first
    * @throws RangeError for any other limit; otherwise as `recv`
    * @see tokio::sync::mpsc::Receiver::recv_many (tokio 1.53); Tokio's broadcast has none
@@ -114,7 +114,7 @@ export class BroadcastReceiver<T> implements Disposable {
   recvMany(limit: number, options?: BroadcastRecvOptions): SourcePromise<T[]> {
     const cursor = this.#cursor;
     let taken = 0;
-    const taker: Taker<T[]> = {
+    const strategy: SelectableStrategy<T[]> = {
       poll: () => {
         const values = cursor.pollMany(limit);
         if (values !== PENDING) taken = cursor.position - values.length;
@@ -128,15 +128,15 @@ export class BroadcastReceiver<T> implements Disposable {
     try {
       checkCount('recvMany: the limit', limit, 1);
     } catch (error) {
-      return asFailingSource(Promise.reject(error), taker, error);
+      return asFailingSource(Promise.reject(error), strategy, error);
     }
-    return receive(cursor, taker, options, 'recvMany');
+    return receive(cursor, strategy, options, 'recvMany');
   }
 
   /**
-   * Takes the next value if there is one; never waits, never throws. Consumes nothing unless it answers `ok: true`.
+   * Takes the next value if there is one. Never waits, never throws. Consumes nothing unless `ok` is `true`.
    *
-   * @returns the value, or why there is none: `lagged` comes once for each gap, with how many values were missed
+   * @returns the value, or why there is none. `lagged` comes once for each gap, with the number of missed values
    * @see tokio::sync::broadcast::Receiver::try_recv (tokio 1.53)
    * @example
    * ```ts
@@ -160,14 +160,14 @@ export class BroadcastReceiver<T> implements Disposable {
    *
    * **Timing.** Each `next()` as `recv`. Several that wait are served in order.
    *
-   * **Cancel safety.** Leaving the loop in any way leaves the receiver open and nothing behind; `return()` ends each
+   * **Cancel safety.** Leaving the loop in any way leaves the receiver open and retains nothing. `return()` ends each
    * `next()` of this iterator that waits.
    *
-   * @param options `onLag`: `'throw'` (default) ends the loop with {@link LaggedError}, `'skip'` goes on silently, a
-   *   function is told how many values were missed; `signal`: a token or `AbortSignal` that ends the loop with its reason
-   * @returns a fresh iterator; several on one receiver share its values
-   * @throws TypeError when `onLag` is none of these, or `signal` no signal; from `next()`, what the function throws, and the
-   *   reason when `signal` is cancelled
+   * @param options `onLag`: `'throw'` (default) ends the loop with {@link LaggedError}, `'skip'` ignores the gap, and a
+   *   function gets the number of missed values. `signal`: a token or `AbortSignal` that ends the loop with its reason
+   * @returns a new iterator; several on one receiver share its values
+   * @throws TypeError when `onLag` is none of these, or `signal` is not a signal; from `next()`, the error of the function,
+   *   and the reason when `signal` is cancelled
    * @see tokio_stream::wrappers::BroadcastStream (tokio-stream 0.1)
    * @example
    * ```ts
@@ -181,7 +181,7 @@ export class BroadcastReceiver<T> implements Disposable {
    * ```
    */
   values(options?: BroadcastValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
-    return new Values(this.#cursor, options);
+    return new ReceiverIterator(this.#cursor, options);
   }
 
   /** The same as `values()`. */
@@ -190,9 +190,9 @@ export class BroadcastReceiver<T> implements Disposable {
   }
 
   /**
-   * Another receiver of the same channel, which sees what is sent from now on; this one stays as it is.
+   * Makes another receiver of the same channel, which sees all later values. This one is not affected.
    *
-   * @returns the receiver; on a closed channel it is closed from the start
+   * @returns the receiver. On a closed channel it is closed from the start
    * @see tokio::sync::broadcast::Receiver::resubscribe (tokio 1.53)
    * @example
    * ```ts
@@ -207,7 +207,7 @@ export class BroadcastReceiver<T> implements Disposable {
     return new BroadcastReceiver(this.#cursor.channel);
   }
 
-  /** How many values are yet to be read; more than the capacity until the lag has been reported. */
+  /** The number of values that are yet to be read; more than the capacity until the lag has been reported. */
   get length(): number {
     return this.#cursor.isClosed ? 0 : this.#cursor.channel.tail - this.#cursor.position;
   }
@@ -217,28 +217,28 @@ export class BroadcastReceiver<T> implements Disposable {
     return this.length === 0;
   }
 
-  /** Whether all senders are closed; there may be values left to read. */
+  /** Whether all senders are closed. There may be values left to read. */
   get isClosed(): boolean {
     return this.#cursor.channel.senders === 0;
   }
 
-  /** How many senders of this channel are open. */
+  /** The number of open senders of this channel. */
   get strongCount(): number {
     return this.#cursor.channel.senders;
   }
 
-  /** How many weak senders of this channel are open. */
+  /** The number of open weak senders of this channel. */
   get weakCount(): number {
     return this.#cursor.channel.weakSenders;
   }
 
-  /** Whether a handle, of any kind, is of the same channel. */
+  /** Returns whether another handle belongs to the same channel. */
   sameChannel(other: ChannelEnd): boolean {
     return isSameChannel(this.#cursor.channel, other);
   }
 
   /**
-   * Leaves the channel: what waits on this receiver ends with `ClosedError`, what it has not read is released.
+   * Closes this receiver: what waits on it ends with `ClosedError`, and the values that it has not read are released.
    * Synchronous, idempotent.
    *
    * @see Drop for tokio::sync::broadcast::Receiver (tokio 1.53)

@@ -17,7 +17,7 @@ import { WeakBroadcastSender } from './weak-sender.ts';
  * const late = tx.subscribe();
  * console.log(tx.send('hello'), tx.receiverCount); // => 2 2
  * console.log(await rx.recv(), await late.recv()); // => hello hello
- * tx.close(); // the last sender: the receivers drain, then end
+ * tx.close(); // the last sender: the receivers drain the channel and then get ClosedError
  * console.log(rx.tryRecv()); // => { ok: false, why: 'closed' }
  * ```
  */
@@ -49,13 +49,13 @@ export class BroadcastSender<T> implements Disposable {
   /**
    * Sends a value to every receiver that is open now.
    *
-   * **Timing.** Synchronous, never waits: a receiver that is too slow loses its oldest values and is told how many.
-   * Receives that wait take the value before this returns; what follows from that runs in microtasks.
+   * **Timing.** Synchronous, never waits. A receiver that is too slow loses its oldest values and gets their number.
+   * Receives that wait take the value before this returns; their callers continue in microtasks.
    *
-   * @param value anything but a thenable, and `PENDING`
-   * @returns how many receivers will see it; 0: none, and the value is gone
+   * @param value anything except a thenable and `PENDING`
+   * @returns the number of receivers that will see it. With 0, the value is gone
    * @throws ClosedError when this sender was closed; TypeError when the value is a thenable, or `PENDING`
-   * @see tokio::sync::broadcast::Sender::send (tokio 1.53), whose error stands for our 0
+   * @see tokio::sync::broadcast::Sender::send (tokio 1.53), which returns an error where this returns 0
    * @example
    * ```ts
    * const [tx, rx] = broadcast<number>(4);
@@ -68,14 +68,14 @@ export class BroadcastSender<T> implements Disposable {
     if (!BroadcastSender.#owns(this)) throw misused(BroadcastSender.prototype, 'sender', 'send', this);
     if (this.#isClosed) throw handleClosed('send', 'sender');
     refuseThenable(value, 'send');
-    if (value === PENDING) throw new TypeError('send: PENDING says that there is no value; wrap it in an object');
+    if (value === PENDING) throw new TypeError('send: PENDING means that there is no value; wrap it in an object');
     return send(this.#channel, value);
   }
 
   /**
-   * A new receiver, which sees what is sent from now on.
+   * Makes a new receiver, which sees all later values.
    *
-   * @returns the receiver; it revives a channel that had none
+   * @returns the receiver. It revives a channel that had none
    * @throws ClosedError when this sender was closed
    * @see tokio::sync::broadcast::Sender::subscribe (tokio 1.53)
    * @example
@@ -92,7 +92,7 @@ export class BroadcastSender<T> implements Disposable {
   }
 
   /**
-   * Another sender of the same channel, to be closed on its own.
+   * Makes another sender of the same channel, which is closed separately.
    *
    * @throws ClosedError when this sender was closed
    * @see Clone for tokio::sync::broadcast::Sender (tokio 1.53)
@@ -103,7 +103,7 @@ export class BroadcastSender<T> implements Disposable {
   }
 
   /**
-   * A handle of the same channel that does not keep it open.
+   * Makes a weak sender, which does not keep the channel open.
    *
    * @throws ClosedError when this sender was closed
    * @see tokio::sync::broadcast::Sender::downgrade (tokio 1.53)
@@ -118,44 +118,44 @@ export class BroadcastSender<T> implements Disposable {
    */
   downgrade(): WeakBroadcastSender<T> {
     if (this.#isClosed) throw handleClosed('downgrade', 'sender');
-    // A function, so that the module of the weak sender does not import this one.
+    // Passed as a function, so that the module of the weak sender does not import this one.
     return new WeakBroadcastSender(this.#channel, () => new BroadcastSender(this.#channel));
   }
 
   /**
-   * Waits until there is no receiver: `await tx.closed()`, or a `select` branch. It works on a sender that was closed, too.
+   * Waits until there is no receiver: await it, or use it as a `select` branch. It also works on a closed sender.
    *
-   * **Timing.** Ready while there is none; a new subscriber makes it wait again.
+   * **Timing.** Ready while there is no receiver. A new subscriber makes it pending again.
    *
    * @see tokio::sync::broadcast::Sender::closed (tokio 1.53)
    * @example
    * ```ts
    * const [tx, rx] = broadcast<string>(4);
-   * const gone = tx.closed().then(() => console.log('nobody listens any more'));
+   * const gone = tx.closed().then(() => console.log('no receiver is left'));
    * rx.close();
-   * await gone; // => nobody listens any more
+   * await gone; // => no receiver is left
    * ```
    */
   closed(): Closed {
     return new Closed(this.#channel);
   }
 
-  /** How many receivers are open. */
+  /** The number of open receivers. */
   get receiverCount(): number {
     return this.#channel.receivers;
   }
 
-  /** How many senders of this channel are open. */
+  /** The number of open senders of this channel. */
   get strongCount(): number {
     return this.#channel.senders;
   }
 
-  /** How many weak senders of this channel are open. */
+  /** The number of open weak senders of this channel. */
   get weakCount(): number {
     return this.#channel.weakSenders;
   }
 
-  /** How many values are kept for the slowest receiver; at most the capacity. */
+  /** The number of values kept for the slowest receiver, at most the capacity. */
   get length(): number {
     const ring = this.#channel;
     return ring.tail - oldestUnread(ring);
@@ -171,14 +171,14 @@ export class BroadcastSender<T> implements Disposable {
     return this.#channel;
   }
 
-  /** Whether a handle, of any kind, is of the same channel. */
+  /** Returns whether another handle belongs to the same channel. */
   sameChannel(other: ChannelEnd): boolean {
     return isSameChannel(this.#channel, other);
   }
 
   /**
-   * Closes this sender; the last one of a channel closes the channel: receivers drain it and then get `ClosedError`.
-   * Synchronous, idempotent.
+   * Closes this sender. The last one closes the channel: receivers drain it and then get `ClosedError`. Synchronous,
+   * idempotent.
    *
    * @see Drop for tokio::sync::broadcast::Sender (tokio 1.53)
    */

@@ -5,7 +5,7 @@ import type { Ring } from './ring.ts';
 import type { BroadcastSender } from './sender.ts';
 
 /**
- * Can become a sender of its channel again as long as another one is open, and does not keep the channel open itself.
+ * Makes senders of its channel while another one is open. It does not keep the channel open.
  *
  * @see tokio::sync::broadcast::WeakSender (tokio 1.53)
  * @example
@@ -40,9 +40,9 @@ export class WeakBroadcastSender<T> implements Disposable {
   }
 
   /**
-   * A new sender of the channel, while another one is open.
+   * Makes a new sender of the channel, while another one is open.
    *
-   * @returns the sender, to be closed like any other; `undefined` for good once the last one was closed
+   * @returns the sender, to be closed like any other, or `undefined` once the last one was closed
    * @throws ClosedError when this weak sender was closed
    * @see tokio::sync::broadcast::WeakSender::upgrade (tokio 1.53)
    * @example
@@ -61,7 +61,7 @@ export class WeakBroadcastSender<T> implements Disposable {
   }
 
   /**
-   * Another weak sender of the same channel.
+   * Makes another weak sender of the same channel.
    *
    * @throws ClosedError when this weak sender was closed
    * @see Clone for tokio::sync::broadcast::WeakSender (tokio 1.53)
@@ -71,12 +71,12 @@ export class WeakBroadcastSender<T> implements Disposable {
     return new WeakBroadcastSender(this.#channel, this.#createSender);
   }
 
-  /** How many senders of this channel are open. */
+  /** The number of open senders of this channel. */
   get strongCount(): number {
     return this.#channel.senders;
   }
 
-  /** How many weak senders of this channel are open. */
+  /** The number of open weak senders of this channel. */
   get weakCount(): number {
     return this.#channel.weakSenders;
   }
@@ -86,13 +86,13 @@ export class WeakBroadcastSender<T> implements Disposable {
     return this.#channel;
   }
 
-  /** Whether a handle, of any kind, is of the same channel. */
+  /** Returns whether another handle belongs to the same channel. */
   sameChannel(other: ChannelEnd): boolean {
     return isSameChannel(this.#channel, other);
   }
 
   /**
-   * Closes this weak sender, which changes nothing but the count. Synchronous, idempotent.
+   * Closes this weak sender, which changes only the count. Synchronous, idempotent.
    *
    * @see Drop for tokio::sync::broadcast::WeakSender (tokio 1.53)
    */

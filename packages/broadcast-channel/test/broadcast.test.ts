@@ -9,12 +9,12 @@ describe('broadcast', () => {
     expect(() => broadcast(capacity)).toThrow(`got the number ${capacity}`);
   });
 
-  it('refuses a capacity that is no number, by the same error', () => {
+  it('refuses a capacity that is not a number, with the same error', () => {
     expect(() => broadcast('4' as never)).toThrow(RangeError);
     expect(() => broadcast(undefined as never)).toThrow(RangeError);
   });
 
-  it('gives a sender and one receiver, both open', () => {
+  it('returns a sender and one receiver, both open', () => {
     const [tx, rx] = broadcast<number>(1);
     expect(tx.receiverCount).toBe(1);
     expect(rx.isClosed).toBe(false);
@@ -23,7 +23,7 @@ describe('broadcast', () => {
 });
 
 describe('send', () => {
-  it('answers how many receivers will see the value, and each of them sees it', () => {
+  it('returns the number of receivers that will see the value, and each of them sees it', () => {
     const [tx, a] = broadcast<string>(4);
     const b = tx.subscribe();
     expect(tx.send('x')).toBe(2);
@@ -44,7 +44,7 @@ describe('send', () => {
     }
   });
 
-  it('answers 0 when there is no receiver, and a later subscriber revives the channel without that value', () => {
+  it('returns 0 when there is no receiver, and a later subscriber revives the channel without that value', () => {
     const [tx, rx] = broadcast<number>(2);
     rx.close();
     expect(tx.send(1)).toBe(0);
@@ -65,7 +65,7 @@ describe('send', () => {
     }
   });
 
-  it('refuses a thenable, and nobody receives anything', () => {
+  it('refuses a thenable, and no receiver gets anything', () => {
     const [tx, rx] = broadcast<object>(4);
     const withThen = (on: object, then: unknown = () => {}) => Object.defineProperty(on, 'then', { value: then });
     const thenables = [Promise.resolve(1), withThen({}), withThen(() => {})];
@@ -79,7 +79,7 @@ describe('send', () => {
 });
 
 describe('subscribe', () => {
-  it('starts at what is sent from now on', () => {
+  it('starts at the next value that is sent', () => {
     const [tx, first] = broadcast<number>(4);
     tx.send(1);
     const second = tx.subscribe();
@@ -88,7 +88,7 @@ describe('subscribe', () => {
     expectValues(second, 2);
   });
 
-  it('lets receivers go at their own pace within the capacity', () => {
+  it('lets receivers read at their own pace within the capacity', () => {
     const [tx, fast] = broadcast<number>(4);
     const slow = tx.subscribe();
     for (const n of [1, 2, 3, 4]) {
@@ -101,7 +101,7 @@ describe('subscribe', () => {
     expectEmpty(slow);
   });
 
-  it('counts exactly who is open', () => {
+  it('counts exactly the receivers that are open', () => {
     const [tx, rx] = broadcast<number>(1);
     const others = [tx.subscribe(), rx.resubscribe(), tx.subscribe()];
     expect(tx.receiverCount).toBe(4);
@@ -132,7 +132,7 @@ describe('resubscribe', () => {
     expectValues(again, 4);
   });
 
-  it('gives a closed receiver once the channel is closed', async () => {
+  it('returns a closed receiver once the channel is closed', async () => {
     const [tx, rx] = broadcast<number>(4);
     tx.send(1);
     tx.close();
@@ -142,7 +142,7 @@ describe('resubscribe', () => {
     expectValues(rx, 1);
   });
 
-  it('works from a receiver that is closed itself', () => {
+  it('works from a receiver that is itself closed', () => {
     const [tx, rx] = broadcast<number>(4);
     rx.close();
     const again = rx.resubscribe();

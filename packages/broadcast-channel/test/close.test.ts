@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { expectClosed, expectValues, now } from './vocabulary.ts';
 
 describe('closing a sender', () => {
-  it('closes the channel with the last of its clones, which wakes every receive that waits', async () => {
+  it('closes the channel when the sender is the last of its clones, and wakes every receive that waits', async () => {
     const [tx, rx] = broadcast<number>(2);
     const clone = tx.clone();
     const other = tx.subscribe();
@@ -30,7 +30,7 @@ describe('closing a sender', () => {
     expectValues(rx, 1);
   });
 
-  it('refuses everything on the sender that was closed, and leaves its clones alone', () => {
+  it('refuses every call on the closed sender, and does not affect its clones', () => {
     const [tx, rx] = broadcast<number>(2);
     const clone = tx.clone();
     tx.close();
@@ -43,7 +43,7 @@ describe('closing a sender', () => {
     expectValues(rx, 2);
   });
 
-  it('still answers what it knows', () => {
+  it('leaves the counts and properties of the sender readable', () => {
     const [tx, rx] = broadcast<number>(2);
     tx.send(1);
     tx.close();
@@ -68,7 +68,7 @@ describe('closing a sender', () => {
 });
 
 describe('closing a receiver', () => {
-  it('ends what waits on it with ClosedError, and leaves the others alone', async () => {
+  it('ends what waits on it with ClosedError, and does not affect other receivers', async () => {
     const [tx, rx] = broadcast<number>(2);
     const other = tx.subscribe();
     const waiting = [rx.recv(), rx.recv()];
@@ -81,7 +81,7 @@ describe('closing a receiver', () => {
     expect(await stays).toBe(1);
   });
 
-  it('gives up what it has not read', () => {
+  it('releases the values that it has not read', () => {
     const [tx, rx] = broadcast<number>(4);
     tx.send(1);
     tx.send(2);
@@ -92,7 +92,7 @@ describe('closing a receiver', () => {
     expect(tx.receiverCount).toBe(0);
   });
 
-  it('releases what a receiver that lags has not read, and no more', () => {
+  it('releases the kept values that a lagging receiver has not read, and no others', () => {
     const [tx, lagging] = broadcast<number>(2);
     const other = tx.subscribe();
     for (const n of [1, 2, 3, 4]) tx.send(n);

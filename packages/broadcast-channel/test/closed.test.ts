@@ -1,4 +1,4 @@
-// tx.closed(): there is nobody left who listens.
+// tx.closed(): no receiver is left.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken, PENDING, source } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { expectValues, now, park } from './vocabulary.ts';
 
 describe('closed', () => {
-  it('is settled inside the close of the last receiver, and gives undefined', async () => {
+  it('settles inside the close of the last receiver, with undefined', async () => {
     const [tx, rx] = broadcast<number>(4);
     const other = tx.subscribe();
     const gone = Promise.resolve(tx.closed());
@@ -16,11 +16,11 @@ describe('closed', () => {
     expect(await now(gone)).toBeUndefined();
   });
 
-  it('is ready at once where there is no receiver yet', async () => {
+  it('is ready at once when there is no receiver yet', async () => {
     await broadcast.sender<number>(4).closed();
   });
 
-  it('waits again after somebody has subscribed', async () => {
+  it('is pending again after a receiver has subscribed', async () => {
     const tx = broadcast.sender<number>(4);
     const closed = tx.closed();
     await closed;
@@ -30,7 +30,7 @@ describe('closed', () => {
     await closed;
   });
 
-  it('keeps an await that was settled before somebody subscribed in the same run', async () => {
+  it('keeps an await that settled before a receiver subscribed in the same run', async () => {
     const [tx, rx] = broadcast<number>(4);
     const gone = Promise.resolve(tx.closed());
     // An await begins one microtask later.
@@ -41,7 +41,7 @@ describe('closed', () => {
     expect(late.isClosed).toBe(false);
   });
 
-  it('has to do with receivers only: closing senders changes nothing, and a closed one can still wait', async () => {
+  it('depends on receivers only: closing senders changes nothing, and a closed sender can still wait', async () => {
     const [tx, rx] = broadcast<number>(4);
     tx.send(1);
     tx.close();
@@ -52,7 +52,7 @@ describe('closed', () => {
     await gone;
   });
 
-  it('wakes all who wait, in order', async () => {
+  it('wakes all its waiters, in order', async () => {
     const [tx, rx] = broadcast<number>(4);
     const order: number[] = [];
     const waiting = [0, 1, 2].map((i) => tx.closed().then(() => order.push(i)));
@@ -63,19 +63,19 @@ describe('closed', () => {
 });
 
 describe('closed as a source', () => {
-  it('says that it is taken once, and offers the same protocol at each reading', () => {
+  it('is marked as having one value, and returns the same protocol at each reading', () => {
     const [tx] = broadcast<number>(4);
     const closed = tx.closed();
     expect(closed[source].once).toBe(true);
     expect(closed[source]).toBe(closed[source]);
   });
 
-  it('is a stream no receiver is', () => {
+  it('differs from a receiver, which is a stream', () => {
     const [, rx] = broadcast<number>(4);
     expect(rx[source].once).toBeUndefined();
   });
 
-  it('is not ready any more for a poll that comes after a new subscriber, though it was woken', () => {
+  it('is pending for a poll after a new subscriber, even when it was woken', () => {
     const [tx, rx] = broadcast<number>(4);
     const polled: unknown[] = [];
     const waiter = park(tx.closed(), (protocol) => {
@@ -88,27 +88,27 @@ describe('closed as a source', () => {
     expect(polled).toEqual([undefined, PENDING]);
   });
 
-  it('decides a select, and leaves nothing parked where it loses', async () => {
+  it('wins a select, and leaves nothing parked when it loses', async () => {
     const [tx, rx] = broadcast<number>(4);
     const stop = new CancellationToken();
-    const outcome = select({ nobody: tx.closed(), stop });
+    const outcome = select({ noReceiver: tx.closed(), stop });
     stop.cancel('first');
     expect(await outcome).toEqual({ branch: 'stop', value: 'first' });
-    const again = select({ nobody: tx.closed(), never: CancellationToken.never });
+    const again = select({ noReceiver: tx.closed(), never: CancellationToken.never });
     rx.close();
-    expect((await again).branch).toBe('nobody');
+    expect((await again).branch).toBe('noReceiver');
   });
 
-  it('may be asked while the last receiver is going: it is woken after what waited on that receiver', () => {
+  it('can be polled while the last receiver closes: it is woken after what waited on that receiver', () => {
     const [tx, rx] = broadcast<number>(4);
     const order: string[] = [];
-    park(tx.closed(), (protocol) => order.push(`nobody ${protocol.poll() !== PENDING}`));
+    park(tx.closed(), (protocol) => order.push(`noReceiver ${protocol.poll() !== PENDING}`));
     park(rx, () => order.push(`receiver, of ${tx.receiverCount}`));
     rx.close();
-    expect(order).toEqual(['receiver, of 0', 'nobody true']);
+    expect(order).toEqual(['receiver, of 0', 'noReceiver true']);
   });
 
-  it('is not woken where somebody subscribed while the last receiver was going', () => {
+  it('is not woken when a receiver subscribes while the last one closes', () => {
     const [tx, rx] = broadcast<number>(4);
     let woken = 0;
     const closed = park(tx.closed(), () => woken++);

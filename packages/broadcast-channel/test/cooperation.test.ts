@@ -1,13 +1,13 @@
-// A loop over what is ready runs in microtasks alone: the event loop gets a real turn all the same. Counted, not timed.
+// A loop over ready values runs in microtasks only. The event loop must still run. The tests count, and do not time.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { expect, it } from 'vitest';
 import { expectValues } from './vocabulary.ts';
 
-/** Completions between two turns, as documented, and what may have been spent before. */
+/** Completions between two runs of the event loop, as documented, and those that may have been spent before. */
 const BUDGET = 1024;
 
-/** Repeats `act` until the event loop has turned `turns` times; gives up after far too many. */
+/** Repeats `act` until the event loop has run `turns` times. Gives up after far too many. */
 async function repeatUntilTurned(turns: number, act: (i: number) => Promise<unknown>): Promise<number> {
   let turned = 0;
   const count = (): void => {
@@ -19,7 +19,7 @@ async function repeatUntilTurned(turns: number, act: (i: number) => Promise<unkn
   return i;
 }
 
-it('a loop of recv over values that are there lets the event loop turn every 1,024 values', async () => {
+it('a loop of recv over ready values lets the event loop run every 1,024 values', async () => {
   const [tx, rx] = broadcast<number>(1);
   const received = await repeatUntilTurned(5, (i) => {
     tx.send(i);
@@ -28,7 +28,7 @@ it('a loop of recv over values that are there lets the event loop turn every 1,0
   expect(received).toBeLessThanOrEqual(5 * BUDGET);
 });
 
-it('a loop of for await does so too, and neither loses a value nor changes the order', async () => {
+it('a for await loop lets the event loop run, and neither loses a value nor changes the order', async () => {
   const count = 10 * BUDGET;
   const [tx, rx] = broadcast<number>(count);
   for (let n = 0; n < count; n++) tx.send(n);
@@ -45,7 +45,7 @@ it('a loop of for await does so too, and neither loses a value nor changes the o
   expect(turned).toBeGreaterThanOrEqual(9);
 });
 
-it('a loop of recvMany does so every 1,024 batches', async () => {
+it('a loop of recvMany lets the event loop run every 1,024 batches', async () => {
   const [tx, rx] = broadcast<number>(8);
   const received = await repeatUntilTurned(3, (i) => {
     for (let n = 0; n < 8; n++) tx.send(i);
@@ -54,7 +54,7 @@ it('a loop of recvMany does so every 1,024 batches', async () => {
   expect(received).toBeLessThanOrEqual(3 * BUDGET);
 });
 
-it('receives that wait and are served one after the other in microtasks alone do so too', async () => {
+it('receives that wait and are served in microtasks only let the event loop run', async () => {
   const [tx, rx] = broadcast<number>(1);
   const received = await repeatUntilTurned(3, (i) => {
     const got = rx.recv();
@@ -64,7 +64,7 @@ it('receives that wait and are served one after the other in microtasks alone do
   expect(received).toBeLessThanOrEqual(3 * BUDGET);
 });
 
-it('a receive that waited and fails at the turn is rejected once, where its user handles it', async () => {
+it('a receive that waited and fails after the event loop has run is rejected once, where its user handles it', async () => {
   const unhandled: unknown[] = [];
   const note = (error: unknown): void => void unhandled.push(error);
   process.on('unhandledRejection', note);
@@ -80,13 +80,13 @@ it('a receive that waited and fails at the turn is rejected once, where its user
   expect(unhandled).toEqual([]);
 });
 
-it('a loop over a closed channel does so too', async () => {
+it('a loop over a closed channel lets the event loop run', async () => {
   const [tx, rx] = broadcast<number>(1);
   tx.close();
   expect(await repeatUntilTurned(2, () => rx.recv().catch(() => {}))).toBeLessThanOrEqual(2 * BUDGET);
 });
 
-it('a loop of receives that are cancelled already does so too, and consumes nothing', async () => {
+it('a loop of receives that are already cancelled lets the event loop run, and consumes nothing', async () => {
   const [tx, rx] = broadcast<number>(1);
   tx.send(1);
   const signal = AbortSignal.abort('no');
@@ -94,7 +94,7 @@ it('a loop of receives that are cancelled already does so too, and consumes noth
   expectValues(rx, 1);
 });
 
-it('a loop of receives that are given up while they wait does so too', async () => {
+it('a loop of receives that are given up while they wait lets the event loop run', async () => {
   const [, rx] = broadcast<number>(1);
   const given = await repeatUntilTurned(2, () => {
     const token = new CancellationToken();
@@ -105,7 +105,7 @@ it('a loop of receives that are given up while they wait does so too', async () 
   expect(given).toBeLessThanOrEqual(2 * BUDGET);
 });
 
-it('receives settle in order, also where a turn goes before a value and the next one fails', async () => {
+it('receives settle in order, even when the event loop runs before a value and the next one fails', async () => {
   const orders = new Set<string>();
   for (let i = 0; i < 3 * BUDGET; i++) {
     const [tx, rx] = broadcast<number>(1);

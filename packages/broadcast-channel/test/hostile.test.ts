@@ -1,4 +1,4 @@
-// What nobody should do, and what comes of it: refused, or at least nobody else is harmed.
+// Misuse: the call is refused, or at least harms no other receiver.
 import { type BroadcastReceiver, broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { expectClosed, expectEmpty, expectValues, now, park, sent } from './vocabulary.ts';
 
 describe('options that cannot be read', () => {
-  it('reject, and nothing is consumed', async () => {
+  it('reject the receive, and nothing is consumed', async () => {
     const [, rx] = sent(4, 1);
     const error = new Error('hostile');
     const options = {
@@ -19,7 +19,7 @@ describe('options that cannot be read', () => {
     expectValues(rx, 1);
   });
 
-  it.each([{}, { signal: undefined }])('%o means no signal', async (options) => {
+  it.each([{}, { signal: undefined }])('%o means that there is no signal', async (options) => {
     const [tx, rx] = sent(4, 1);
     expect(await rx.recv(options as object)).toBe(1);
     const waiting = rx.recv(options as object);
@@ -29,7 +29,7 @@ describe('options that cannot be read', () => {
 });
 
 describe('a value', () => {
-  it('whose then turns up after the first look reaches tryRecv as it is', () => {
+  it('with a then that appears after the first look reaches tryRecv unchanged', () => {
     const [tx, rx] = broadcast<object>(4);
     let looks = 0;
     const value = Object.defineProperty({}, 'then', { get: () => (looks++ > 0 ? () => {} : undefined) });
@@ -38,7 +38,7 @@ describe('a value', () => {
     expect(got.ok && got.value === value).toBe(true);
   });
 
-  it('whose getter sends while it is delivered finds the channel in order', async () => {
+  it('with a getter that sends during the delivery finds the channel in order', async () => {
     const [tx, rx] = broadcast<object>(1);
     const other = tx.subscribe();
     let looks = 0;
@@ -56,7 +56,7 @@ describe('a value', () => {
     expectEmpty(rx as BroadcastReceiver<unknown>);
   });
 
-  it('that throws when it is looked at is refused with its own error, and nobody gets it', () => {
+  it('that throws when it is inspected is refused with its own error, and no receiver gets it', () => {
     const [tx, rx] = broadcast<object>(4);
     const error = new Error('do not look');
     const value = Object.defineProperty({}, 'then', {
@@ -68,7 +68,7 @@ describe('a value', () => {
     expectEmpty(rx);
   });
 
-  it('that is PENDING itself is refused: a poll could not tell it from nothing', () => {
+  it('that is PENDING itself is refused: a poll could not distinguish it from no value', () => {
     const [tx, rx] = broadcast<symbol>(4);
     expect(() => tx.send(PENDING)).toThrow(TypeError);
     expect(() => tx.send(PENDING)).toThrow('send: ');
@@ -77,7 +77,7 @@ describe('a value', () => {
 });
 
 describe('a waiter', () => {
-  it('that is woken and takes nothing does not keep those behind it from what is there', async () => {
+  it('that is woken and takes nothing does not keep the value from the waiters after it', async () => {
     const [tx, rx] = broadcast<number>(4);
     const waiter = park(rx, (protocol) => protocol.park(waiter));
     const waiting = [rx.recv(), rx.recv()];
@@ -87,7 +87,7 @@ describe('a waiter', () => {
     rx[source].unpark(waiter);
   });
 
-  it('that parks on what is ready already does not keep the next send from those behind it', async () => {
+  it('that parks on a ready receiver does not keep the next send from the waiters after it', async () => {
     const [tx, rx] = sent(4, 1);
     const lazy: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
     rx[source].park(lazy);
@@ -97,7 +97,7 @@ describe('a waiter', () => {
     expectValues(rx, 2);
   });
 
-  it('that is unparked where it is not parked changes nothing', async () => {
+  it('that is unparked from a receiver on which it is not parked changes nothing', async () => {
     const [tx, rx] = broadcast<number>(4);
     const stranger: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
     const waiting = rx.recv();
@@ -107,7 +107,7 @@ describe('a waiter', () => {
     expect(await waiting).toBe(1);
   });
 
-  it('may park on a receiver or channel that was closed, and is left alone', () => {
+  it('may park on a closed receiver or channel, and is not woken', () => {
     const [tx, rx] = broadcast<number>(4);
     const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => expect.fail('woken') };
     const other = tx.subscribe();
@@ -125,7 +125,7 @@ describe('a waiter', () => {
 });
 
 describe('many at once', () => {
-  it('10,000 receives on one receiver are served in order, and a tenth of them given up', async () => {
+  it('10,000 receives on one receiver are served in order when a tenth of them is given up', async () => {
     const [tx, rx] = broadcast<number>(16_384);
     const token = new CancellationToken();
     const count = 10_000;
@@ -138,7 +138,7 @@ describe('many at once', () => {
     expect(rx.length).toBe(1_000);
   });
 
-  it('receivers that come and go, in any order, leave those that stay in the queue', async () => {
+  it('receivers that come and leave in any order keep the others in the queue', async () => {
     const [tx, first] = broadcast<number>(4);
     const receivers = [first, ...Array.from({ length: 99 }, () => tx.subscribe())];
     const waiting = receivers.map((rx) => rx.recv());
@@ -151,7 +151,7 @@ describe('many at once', () => {
     expect(tx.isEmpty).toBe(true);
   });
 
-  it('receivers that leave in any order keep the queue in order, whoever took whose place', async () => {
+  it('receivers that leave in any order keep the queue in order, whichever cursor took their place', async () => {
     const tx = broadcast.sender<number>(4);
     const [a, b, c, d] = [tx.subscribe(), tx.subscribe(), tx.subscribe(), tx.subscribe()];
     for (const rx of [a, b, c, d]) void rx.recv().catch(() => {});
@@ -169,7 +169,7 @@ describe('many at once', () => {
   it('selects that lose a million times leave the receiver as it was', async () => {
     const [tx, rx] = broadcast<number>(4);
     const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
-    // An entry that each round left behind would make the last rounds take seconds, or run out of memory.
+    // If each round left an entry, the last rounds would take seconds, or run out of memory.
     for (let i = 0; i < 1_000_000; i++) {
       rx[source].park(waiter);
       rx[source].unpark(waiter);
@@ -180,20 +180,20 @@ describe('many at once', () => {
   });
 });
 
-it('a signal that is aborted by being listened to gives the receive up', async () => {
+it('a signal that aborts while a listener is added gives up the receive', async () => {
   const [tx, rx] = broadcast<number>(4);
   const controller = new AbortController();
   const { signal } = controller;
   signal.addEventListener = (...args: Parameters<typeof signal.addEventListener>) => {
-    controller.abort('before anybody listens');
+    controller.abort('before the listener');
     EventTarget.prototype.addEventListener.apply(signal, args);
   };
-  expect(await now(rx.recv({ signal }))).toEqual({ error: 'before anybody listens' });
+  expect(await now(rx.recv({ signal }))).toEqual({ error: 'before the listener' });
   tx.send(1);
   expectValues(rx, 1);
 });
 
-it('a closed handle may be closed again from everywhere, and methods can be taken off', async () => {
+it('a closed handle can be closed again from anywhere, and its methods can be detached', async () => {
   const [tx, rx] = broadcast<number>(4);
   const waiting = rx.recv();
   park(tx.closed(), () => {

@@ -18,7 +18,7 @@ describe('a receiver that is too slow', () => {
     expectValues(over, 2);
   });
 
-  it('is told exactly how many it has missed, and goes on at the oldest value kept', () => {
+  it('gets the exact number of values that it missed, and continues at the oldest value kept', () => {
     const [tx, rx] = sent(2, 7);
     expectLagged(rx, 5);
     expectValues(rx, 6, 7);
@@ -27,7 +27,7 @@ describe('a receiver that is too slow', () => {
     expectValues(rx, 8);
   });
 
-  it('is told once for each gap', () => {
+  it('gets one report for each gap', () => {
     const [tx, rx] = sent(2, 5);
     expectLagged(rx, 3);
     expectValues(rx, 4);
@@ -37,7 +37,7 @@ describe('a receiver that is too slow', () => {
     expectEmpty(rx);
   });
 
-  it('can lag again before it has read what was kept, and is told of the new gap alone', () => {
+  it('can lag again before it has read the kept values, and gets a report of the new gap only', () => {
     const [tx, rx] = sent(2, 4);
     expectLagged(rx, 2);
     tx.send(5);
@@ -45,7 +45,7 @@ describe('a receiver that is too slow', () => {
     expectValues(rx, 4, 5);
   });
 
-  it('does not slow down or disturb the others', () => {
+  it('does not slow down or disturb other receivers', () => {
     const [tx, slow] = broadcast<number>(2);
     const fast = tx.subscribe();
     for (let n = 1; n <= 6; n++) {
@@ -58,7 +58,7 @@ describe('a receiver that is too slow', () => {
     expectValues(slow, 5, 6);
   });
 
-  it('works with a capacity of one, where every value but the last is missed', () => {
+  it('misses every value but the last when the capacity is one', () => {
     const [tx, rx] = sent(1, 2);
     expectLagged(rx, 1);
     expectValues(rx, 2);
@@ -69,7 +69,7 @@ describe('a receiver that is too slow', () => {
     expectValues(rx, 6);
   });
 
-  it('is told by recv just as by tryRecv', async () => {
+  it('gets the report from recv as from tryRecv', async () => {
     const [, rx] = sent(2, 5);
     const error: unknown = await rx.recv().catch((error: unknown) => error);
     expect(error).toBeInstanceOf(LaggedError);
@@ -80,7 +80,7 @@ describe('a receiver that is too slow', () => {
     expect(await now(rx.recv())).toBe('pending');
   });
 
-  it('is told between two receives that were asked for at once', async () => {
+  it('gets the report between two receives that started together', async () => {
     const [, rx] = sent(1, 3);
     const results = await Promise.allSettled([rx.recv(), rx.recv()]);
     expect(results).toMatchObject([{ reason: { missed: 2 } }, { value: 3 }]);
@@ -88,7 +88,7 @@ describe('a receiver that is too slow', () => {
 });
 
 describe('a closed channel', () => {
-  it.each([1, 2])('gives the lag first, then what was kept, then the end: capacity %d', (capacity) => {
+  it.each([1, 2])('reports the lag first, then the kept values, then the end: capacity %d', (capacity) => {
     const [tx, rx] = sent(capacity, 4);
     tx.close();
     expect(rx.isClosed).toBe(true);
@@ -98,7 +98,7 @@ describe('a closed channel', () => {
     expectClosed(rx);
   });
 
-  it('overwrites nothing by closing', () => {
+  it('overwrites nothing when it closes', () => {
     const [tx, rx] = sent(2, 2);
     tx.close();
     expectValues(rx, 1, 2);

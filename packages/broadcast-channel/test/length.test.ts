@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { expectLagged, expectValues } from './vocabulary.ts';
 
 describe('length of a receiver', () => {
-  it('counts what is yet to be read', () => {
+  it('counts the values that are yet to be read', () => {
     const [tx, rx] = broadcast<number>(4);
     expect(rx.length).toBe(0);
     expect(rx.isEmpty).toBe(true);
@@ -26,7 +26,7 @@ describe('length of a receiver', () => {
     expect(rx.length).toBe(3);
   });
 
-  it('is 0 on a receiver that was closed, and stays what it was when the channel closes', () => {
+  it('is 0 on a closed receiver, and does not change when the channel closes', () => {
     const [tx, rx] = broadcast<number>(4);
     const other = tx.subscribe();
     tx.send(1);
@@ -56,7 +56,7 @@ describe('length of a sender', () => {
     expect(tx.isEmpty).toBe(true);
   });
 
-  it('never exceeds what the channel keeps', () => {
+  it('never exceeds the number of values that the channel keeps', () => {
     const [tx, rx] = broadcast<number>(3);
     for (let n = 1; n <= 10; n++) tx.send(n);
     expect(tx.length).toBe(4);
@@ -66,7 +66,7 @@ describe('length of a sender', () => {
     expect(tx.length).toBe(2);
   });
 
-  it('falls as soon as the slowest receiver leaves', () => {
+  it('falls as soon as the slowest receiver closes', () => {
     const [tx, slow] = broadcast<number>(4);
     const fast = tx.subscribe();
     for (const n of [1, 2, 3]) tx.send(n);
@@ -77,7 +77,7 @@ describe('length of a sender', () => {
     expect(tx.length).toBe(0);
   });
 
-  it('does not count what was sent before the receivers that are left subscribed', () => {
+  it('does not count values that were sent before the remaining receivers subscribed', () => {
     const [tx, early] = broadcast<number>(4);
     tx.send(1);
     const late = tx.subscribe();

@@ -26,7 +26,7 @@ class ModelReceiver {
 
 interface ModelRecv {
   answer: Answer;
-  /** Several values at most; `undefined`: one. */
+  /** The limit of a batch, or `undefined` for one value. */
   readonly limit: number | undefined;
 }
 
@@ -52,7 +52,7 @@ class Model {
     return Math.max(0, this.log.length - this.kept);
   }
 
-  /** The values that somebody has yet to read. */
+  /** The values that a receiver has yet to read. */
   get retained(): number[] {
     return this.log.filter((_, at) => at >= this.oldest && (this.readers[at]?.size ?? 0) > 0);
   }
@@ -119,7 +119,7 @@ class Model {
 interface Recv {
   rx: ModelReceiver;
   model: ModelRecv;
-  /** Gives it up; `undefined`: nobody can. */
+  /** Gives up the wait, or `undefined` when it cannot be given up. */
   token: { cancel(): void } | undefined;
   answer: Answer;
 }
@@ -186,7 +186,7 @@ class Pair {
       }, failed);
       return;
     }
-    // Some without a signal, which cannot be given up.
+    // Some have no signal, and cannot be given up.
     const isPlain = this.recvs.length % 2 === 0;
     if (isPlain) recv.token = undefined;
     rx.recv(isPlain ? undefined : options).then((value) => {
@@ -194,7 +194,7 @@ class Pair {
     }, failed);
   }
 
-  /** A step of an iteration, which is left by `return` where others are cancelled. */
+  /** A step of an iteration. `return` ends it where other waits are cancelled. */
   next(rx: BroadcastReceiver<number>, model: ModelReceiver): void {
     const values = rx.values();
     const token = { cancel: () => void values.return?.() };
@@ -300,7 +300,7 @@ function lagOf(error: { missed: number }): Answer {
   return { lagged: error.missed };
 }
 
-test('random operations answer as the model does', async () => {
+test('random operations give the same results as the model', async () => {
   const operations = fc.array(fc.tuple(fc.nat(99), fc.nat(11)), { minLength: 20, maxLength: 120 });
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 9 }), operations, async (capacity, steps) => {

@@ -4,20 +4,20 @@ import { describe, expect, it } from 'vitest';
 import { expectEmpty, expectValues, now, sent } from './vocabulary.ts';
 
 describe('recvMany', () => {
-  it('takes what is there up to the limit, oldest first', async () => {
+  it('takes the values that are there up to the limit, oldest first', async () => {
     const [, rx] = sent(8, 5);
     expect(await rx.recvMany(2)).toEqual([1, 2]);
     expect(await rx.recvMany(100)).toEqual([3, 4, 5]);
     expectEmpty(rx);
   });
 
-  it('takes inside the call', () => {
+  it('takes the values inside the call', () => {
     const [, rx] = sent(8, 5);
     void rx.recvMany(4);
     expectValues(rx, 5);
   });
 
-  it('waits for one value where there is none, and gives it alone', async () => {
+  it('waits for one value when there is none, and returns it alone', async () => {
     const [tx, rx] = broadcast<number>(8);
     const batch = rx.recvMany(10);
     expect(await now(batch)).toBe('pending');
@@ -27,7 +27,7 @@ describe('recvMany', () => {
     expectValues(rx, 2);
   });
 
-  it('gives a fresh array each time', async () => {
+  it('returns a new array each time', async () => {
     const [, rx] = sent(8, 2);
     const [first, second] = await Promise.all([rx.recvMany(1), rx.recvMany(1)]);
     expect([first, second]).toEqual([[1], [2]]);
@@ -40,7 +40,7 @@ describe('recvMany', () => {
     expect(await rx.recvMany(9)).toEqual([4, 5, 6, 7]);
   });
 
-  it('tells a lag once, consuming nothing, before the values that were kept', async () => {
+  it('reports a lag once, consuming nothing, before the kept values', async () => {
     const [, rx] = sent(4, 10);
     const error: unknown = await rx.recvMany(10).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(LaggedError);
@@ -55,7 +55,7 @@ describe('recvMany', () => {
     await expect(rx.recvMany(10)).rejects.toMatchObject({ code: 'ERR_CLOSED' });
   });
 
-  it('stands in line with other receives', async () => {
+  it('waits in one queue with other receives', async () => {
     const [tx, rx] = broadcast<number>(8);
     const waiting = [rx.recv(), rx.recvMany(5), rx.recv()];
     for (const n of [1, 2, 3, 4]) tx.send(n);
@@ -63,7 +63,7 @@ describe('recvMany', () => {
     expectValues(rx, 4);
   });
 
-  it('has consumed nothing when it is cancelled, before or while it waits', async () => {
+  it('consumes nothing when it is cancelled, before or during the wait', async () => {
     const [tx, rx] = broadcast<number>(8);
     const token = new CancellationToken();
     const waiting = rx.recvMany(5, { signal: token });
@@ -74,7 +74,7 @@ describe('recvMany', () => {
     expectValues(rx, 1);
   });
 
-  it('releases what its last reader has read', async () => {
+  it('releases the values that its last reader has read', async () => {
     const [tx, rx] = sent(8, 5);
     await rx.recvMany(3);
     expect(tx.length).toBe(2);

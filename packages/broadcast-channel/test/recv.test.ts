@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { expectEmpty, expectLagged, expectValues, now } from './vocabulary.ts';
 
 describe('recv', () => {
-  it('takes what was sent before inside the call', async () => {
+  it('takes a value that was sent before, inside the call', async () => {
     const [tx, rx] = broadcast<number>(4);
     tx.send(1);
     const got = rx.recv();
@@ -13,7 +13,7 @@ describe('recv', () => {
     expect(await got).toBe(1);
   });
 
-  it('waits for what is to come, and takes it inside the send', async () => {
+  it('waits for a later value, and takes it inside the send', async () => {
     const [tx, rx] = broadcast<number>(4);
     const got = rx.recv();
     expect(await now(got)).toBe('pending');
@@ -22,7 +22,7 @@ describe('recv', () => {
     expect(await got).toBe(1);
   });
 
-  it('does not lag while it waits, though a hundred more are sent in the same run (Tokio: it would)', async () => {
+  it('does not lag while it waits when a hundred more values are sent in the same run (Tokio: it would)', async () => {
     const [tx, rx] = broadcast<number>(2);
     const got = rx.recv();
     for (let n = 1; n <= 101; n++) tx.send(n);
@@ -31,7 +31,7 @@ describe('recv', () => {
     expectValues(rx, 100, 101);
   });
 
-  it('serves receives that wait on one receiver first come, first served, a value each', async () => {
+  it('serves receives that wait on one receiver first come, first served, one value each', async () => {
     const [tx, rx] = broadcast<string>(8);
     const order: number[] = [];
     const waiting = [0, 1, 2].map((i) => rx.recv().finally(() => order.push(i)));
@@ -42,7 +42,7 @@ describe('recv', () => {
     expect(order).toEqual([0, 1, 2]);
   });
 
-  it('goes behind those that wait already', async () => {
+  it('waits behind the receives that wait already', async () => {
     const [tx, rx] = broadcast<string>(8);
     const first = rx.recv();
     tx.send('a');
@@ -53,7 +53,7 @@ describe('recv', () => {
     expect(await now(third)).toBe('pending');
   });
 
-  it('wakes every receiver that waits, and none that does not', async () => {
+  it('wakes every receiver that waits, and no other', async () => {
     const [tx, a] = broadcast<number>(4);
     const b = tx.subscribe();
     const idle = tx.subscribe();
@@ -63,7 +63,7 @@ describe('recv', () => {
     expect(idle.length).toBe(1);
   });
 
-  it('settles in order though one fails and the next does not', async () => {
+  it('settles in order when one receive fails and the next does not', async () => {
     const [tx, rx] = broadcast<number>(1);
     tx.send(1);
     tx.send(2);
@@ -81,7 +81,7 @@ describe('recv with a signal', () => {
   ];
 
   describe.each(kinds)('that is $kind', ({ make }) => {
-    it('consumes nothing when it is cancelled before, though a value is there', async () => {
+    it('consumes nothing when it is cancelled before the call, even when there is a value', async () => {
       const [tx, rx] = broadcast<number>(4);
       const { signal, cancel } = make();
       tx.send(1);
@@ -90,7 +90,7 @@ describe('recv with a signal', () => {
       expectValues(rx, 1);
     });
 
-    it('rejects with the reason, verbatim, when it is cancelled while waiting, and gives up its place', async () => {
+    it('rejects with the reason, verbatim, when it is cancelled while it waits, and leaves the queue', async () => {
       const [tx, rx] = broadcast<number>(4);
       const { signal, cancel } = make();
       const reason = { why: 'deploy' };
@@ -122,18 +122,18 @@ describe('recv with a signal', () => {
       expectValues(rx, 1);
     });
 
-    it('has no effect any more once it has received', async () => {
+    it('has no effect after the receive has taken its value', async () => {
       const [tx, rx] = broadcast<number>(4);
       const { signal, cancel } = make();
       tx.send(1);
       expect(await rx.recv({ signal })).toBe(1);
       const next = rx.recv();
-      cancel('nobody listens');
+      cancel('too late');
       expect(await now(next)).toBe('pending');
     });
   });
 
-  it('leaves no listener on a foreign signal, however it ends', async () => {
+  it('leaves no listener on a foreign signal, however the receive ends', async () => {
     const [tx, rx] = broadcast<number>(4);
     const { signal } = new AbortController();
     const got = rx.recv({ signal });
@@ -147,7 +147,7 @@ describe('recv with a signal', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  it('sees a token that is marked but whose signal has not fired yet', async () => {
+  it('sees a token that is cancelled but whose signal has not fired yet', async () => {
     const [tx, rx] = broadcast<number>(4);
     const token = new CancellationToken();
     let got: Promise<number> | undefined;
@@ -161,7 +161,7 @@ describe('recv with a signal', () => {
     expectValues(rx, 1);
   });
 
-  it('rejects with a TypeError, and consumes nothing, when it is no signal', async () => {
+  it('rejects with a TypeError, and consumes nothing, when it is not a signal', async () => {
     const [tx, rx] = broadcast<number>(4);
     tx.send(1);
     const wrong = rx.recv({ signal: new AbortController() as never });
@@ -171,7 +171,7 @@ describe('recv with a signal', () => {
 });
 
 describe('a receiver as a source', () => {
-  it('gives its value to a poll, and answers pending when there is none', () => {
+  it('gives its value to a poll, and is pending when there is none', () => {
     const [tx, rx] = broadcast<number>(4);
     expect(rx[source].poll()).toBe(PENDING);
     tx.send(1);
@@ -179,7 +179,7 @@ describe('a receiver as a source', () => {
     expect(rx[source].poll()).toBe(PENDING);
   });
 
-  it('throws at a poll what there is instead of a value', () => {
+  it('throws at a poll when there is an error in place of a value', () => {
     const [tx, rx] = broadcast<number>(1);
     tx.send(1);
     tx.send(2);
@@ -206,7 +206,7 @@ function foreignPair() {
 }
 
 describe('a recv whose token is disposed', () => {
-  it('goes on waiting for the parent of that token', async () => {
+  it('keeps waiting on the parent of that token', async () => {
     const [tx, rx] = broadcast<number>(4);
     const parent = new CancellationToken();
     const child = parent.childToken();

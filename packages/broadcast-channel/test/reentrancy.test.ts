@@ -1,4 +1,4 @@
-// What the woken side does inside `send` and `close`: the channel is in order before anybody is woken.
+// Code that runs inside `send` and `close`, when a waiter is woken: the channel is already in order.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken, PENDING, setUncaughtHandler, source } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { expectClosed, expectEmpty, expectLagged, expectValues, now, park, sent, turn } from './vocabulary.ts';
 
 describe('inside a wake', () => {
-  it('a send reaches everybody, in order, though it comes before the outer one has woken all', async () => {
+  it('a send reaches every receiver, in order, before the outer send has woken all of them', async () => {
     const [tx, first] = broadcast<string>(8);
     const second = tx.subscribe();
     const polled: unknown[] = [];
@@ -22,7 +22,7 @@ describe('inside a wake', () => {
     expectEmpty(second);
   });
 
-  it('a send serves the receives that wait behind on the same receiver', async () => {
+  it('a send serves the receives that wait later in the queue of the same receiver', async () => {
     const [tx, rx] = broadcast<number>(8);
     park(rx, (protocol) => {
       expect(protocol.poll()).toBe(1);
@@ -35,7 +35,7 @@ describe('inside a wake', () => {
     expect(await Promise.all(waiting)).toEqual([2, 3, 4]);
   });
 
-  it('who parks again waits for the next send', () => {
+  it('a waiter that parks again waits for the next send', () => {
     const [tx, rx] = broadcast<number>(8);
     const polled: unknown[] = [];
     const waiter = park(rx, (protocol) => {
@@ -47,7 +47,7 @@ describe('inside a wake', () => {
     expect(polled).toEqual([1, 2, 3]);
   });
 
-  it('who parks again without a poll waits for the next send, too, and holds up nobody', () => {
+  it('a waiter that parks again without a poll waits for the next send too, and delays no other waiter', () => {
     const [tx, rx] = broadcast<number>(8);
     const other = tx.subscribe();
     let woken = 0;
@@ -65,7 +65,7 @@ describe('inside a wake', () => {
     expectValues(rx, 1, 2);
   });
 
-  it('a wake that nobody can use goes to the next in line', async () => {
+  it('a wake-up that its waiter does not use goes to the next in the queue', async () => {
     const [tx, rx] = broadcast<number>(8);
     let woken = 0;
     park(rx, () => {
@@ -77,14 +77,14 @@ describe('inside a wake', () => {
     expect(await behind).toBe(1);
   });
 
-  it('a value that nobody used stays for the next receive', () => {
+  it('a value that no waiter uses stays for the next receive', () => {
     const [tx, rx] = broadcast<number>(8);
     park(rx, () => {});
     tx.send(1);
     expectValues(rx, 1);
   });
 
-  it('the receiver may be closed, its other waiters included', async () => {
+  it('the receiver can be closed, and its other waiters end too', async () => {
     const [tx, rx] = broadcast<number>(8);
     park(rx, () => rx.close());
     const behind = rx.recv();
@@ -95,7 +95,7 @@ describe('inside a wake', () => {
     expect(tx.receiverCount).toBe(1);
   });
 
-  it('another receiver that is about to be woken may be closed', async () => {
+  it('another receiver that is about to be woken can be closed', async () => {
     const [tx, first] = broadcast<number>(8);
     const second = tx.subscribe();
     const third = tx.subscribe();
@@ -107,7 +107,7 @@ describe('inside a wake', () => {
     expectValues(first, 1);
   });
 
-  it('the channel may be closed: what waits gets the value, then the end', async () => {
+  it('the channel can be closed: waiting receives get the value, then the end', async () => {
     const [tx, first] = broadcast<number>(8);
     const second = tx.subscribe();
     park(first, () => tx.close());
@@ -119,7 +119,7 @@ describe('inside a wake', () => {
     expectClosed(first);
   });
 
-  it('the receive that waits behind may be given up', async () => {
+  it('the next receive in the queue can be given up', async () => {
     const [tx, rx] = broadcast<number>(8);
     const token = new CancellationToken();
     park(rx, (protocol) => {
@@ -133,7 +133,7 @@ describe('inside a wake', () => {
     expectValues(rx, 2);
   });
 
-  it('the waiter behind may be unparked, in a close of the channel too', () => {
+  it('the next waiter can be unparked, also in a close of the channel', () => {
     const [tx, rx] = broadcast<number>(8);
     const behind = { woken: 0 };
     park(rx, (protocol) => protocol.unpark(second));
@@ -143,7 +143,7 @@ describe('inside a wake', () => {
     expectClosed(rx);
   });
 
-  it('one select may wait for the same receiver twice', async () => {
+  it('one select can wait on the same receiver twice', async () => {
     const [tx, rx] = broadcast<number>(8);
     const outcome = select.biased({ a: rx, b: rx });
     tx.send(1);
@@ -152,7 +152,7 @@ describe('inside a wake', () => {
     expectValues(rx, 2);
   });
 
-  it('a send comes before a close by somebody that has yet to be woken', async () => {
+  it('a send comes before a close by a receiver that has yet to be woken', async () => {
     const [tx, first] = broadcast<number>(8);
     const second = tx.subscribe();
     const third = tx.subscribe();
@@ -167,7 +167,7 @@ describe('inside a wake', () => {
     expectClosed(third);
   });
 
-  it('a new subscriber sees the next value and not this one', () => {
+  it('a new subscriber sees the next value and not the current one', () => {
     const [tx, rx] = broadcast<number>(8);
     const born: ReturnType<typeof tx.subscribe>[] = [];
     park(rx, () => born.push(tx.subscribe()));
@@ -178,7 +178,7 @@ describe('inside a wake', () => {
     expectValues(rx, 1, 2);
   });
 
-  it('a send finishes what the outer one has begun before it stores: who waits does not lag, at any capacity', async () => {
+  it('a send finishes the outer send before it stores: a waiting receive does not lag, at any capacity', async () => {
     const [tx, first] = broadcast<number>(1);
     const others = [tx.subscribe(), tx.subscribe()];
     const waiting = others.map((rx) => rx.recv());
@@ -193,7 +193,7 @@ describe('inside a wake', () => {
     }
   });
 
-  it('a value may be taken from a receiver that is about to be woken; what waits there waits on', async () => {
+  it('a value can be taken from a receiver that is about to be woken, and its receive keeps waiting', async () => {
     const [tx, first] = broadcast<number>(8);
     const second = tx.subscribe();
     park(first, () => expectValues(second, 1));
@@ -204,7 +204,7 @@ describe('inside a wake', () => {
     expect(await waiting).toBe(2);
   });
 
-  it('a recv on a receiver that is about to be woken goes behind the one that waits there', async () => {
+  it('a recv on a receiver that is about to be woken queues behind the receive that waits there', async () => {
     const [tx, first] = broadcast<number>(8);
     const second = tx.subscribe();
     const late: Promise<number>[] = [];
@@ -216,7 +216,7 @@ describe('inside a wake', () => {
     expect(await Promise.all(late)).toEqual([2]);
   });
 
-  it('who parks again and then sends is woken for what it has sent', () => {
+  it('a waiter that parks again and then sends is woken for that value', () => {
     const [tx, rx] = broadcast<number>(8);
     const polled: unknown[] = [];
     const waiter = park(rx, (protocol) => {
@@ -242,7 +242,7 @@ describe('inside a wake', () => {
     expect(rx.isEmpty).toBe(true);
   });
 
-  it('a receiver may be closed that was woken already, and one that joined since', async () => {
+  it('a receiver that was already woken can be closed, and so can one that has joined since', async () => {
     const [tx, first] = broadcast<number>(8);
     const second = tx.subscribe();
     const born: Promise<number>[] = [];
@@ -260,7 +260,7 @@ describe('inside a wake', () => {
     expect(tx.send(2)).toBe(1);
   });
 
-  it('a waiter that throws hinders nobody, and its error is reported', async () => {
+  it('a waiter that throws affects no other waiter, and its error is reported', async () => {
     const [tx, first] = broadcast<number>(8);
     const second = tx.subscribe();
     const reported: unknown[] = [];
@@ -277,7 +277,7 @@ describe('inside a wake', () => {
     expect(reported).toEqual([error]);
   });
 
-  it('a receiver that joins the wait is not woken by the send that is under way', async () => {
+  it('a receiver that starts to wait is not woken by the send in progress', async () => {
     const [tx, rx] = broadcast<number>(8);
     let late: Promise<number> | undefined;
     park(rx, () => {
@@ -290,7 +290,7 @@ describe('inside a wake', () => {
 });
 
 describe('inside a callback', () => {
-  it('of a token a send reaches what waits, but for the receive that this token gives up', async () => {
+  it('of a token, a send reaches the receives that wait, except the one that this token gives up', async () => {
     const [tx, rx] = broadcast<number>(8);
     const token = new CancellationToken();
     const given = rx.recv({ signal: token });
@@ -301,7 +301,7 @@ describe('inside a callback', () => {
     expect(await kept).toBe(1);
   });
 
-  it('of a token that comes before the receive, a send is received and the cancellation comes too late', async () => {
+  it('of a token that runs before the receive, a send is received and the cancellation is too late', async () => {
     const [tx, rx] = broadcast<number>(8);
     const token = new CancellationToken();
     token.onCancelled(() => tx.send(1));
@@ -310,7 +310,7 @@ describe('inside a callback', () => {
     expect(await got).toBe(1);
   });
 
-  it('of onLag a send may make it lag again, and is told of that too', async () => {
+  it('of onLag, a send can make it lag again, and that gap is reported too', async () => {
     const [tx, rx] = sent(2, 5);
     const missed: number[] = [];
     const onLag = (count: number): void => {
@@ -322,7 +322,7 @@ describe('inside a callback', () => {
     expect(value).toBe(70);
   });
 
-  it('of onLag a next() of the same iterator is served first', async () => {
+  it('of onLag, a next() of the same iterator is served first', async () => {
     const [, rx] = sent(2, 5);
     const inner: Promise<unknown>[] = [];
     const values = rx.values({ onLag: () => inner.push(values.next()) });
@@ -330,7 +330,7 @@ describe('inside a callback', () => {
     expect(await Promise.all(inner)).toEqual([{ done: false, value: 4 }]);
   });
 
-  it('of onLag the receiver or the channel may be closed', async () => {
+  it('of onLag, the receiver or the channel can be closed', async () => {
     const [, closing] = sent(2, 5);
     expect(await closing.values({ onLag: () => closing.close() }).next()).toEqual({ done: true, value: undefined });
     const [tx, draining] = sent(2, 5);
@@ -340,7 +340,7 @@ describe('inside a callback', () => {
 });
 
 describe('inside a continuation', () => {
-  it('a send comes after what was sent before it', async () => {
+  it('a send comes after earlier sends', async () => {
     const [tx, a] = broadcast<string>(8);
     const b = tx.subscribe();
     const answered = a.recv().then((value) => tx.send(`answer to ${value}`));
@@ -351,7 +351,7 @@ describe('inside a continuation', () => {
     expectValues(a, 'two', 'answer to one');
   });
 
-  it('closing the receiver leaves nothing to the receives that follow', async () => {
+  it('closing the receiver leaves no value for later receives', async () => {
     const [tx, rx] = broadcast<number>(8);
     const closed = rx.recv().then(() => rx.close());
     const next = rx.recv();
@@ -362,7 +362,7 @@ describe('inside a continuation', () => {
 });
 
 describe('a waiter', () => {
-  it('that is parked again keeps its place, and that is not parked is left alone', async () => {
+  it('that is parked again keeps its place, and unparking one that is not parked changes nothing', async () => {
     const [tx, rx] = broadcast<number>(8);
     const order: string[] = [];
     const protocol = rx[source];

@@ -3,7 +3,7 @@ import { retained } from '@quiesce/broadcast-channel/testing';
 import { expect, it } from 'vitest';
 import { expectLagged, expectValues, sent } from './vocabulary.ts';
 
-it('retained gives the values that somebody has yet to read, oldest first', () => {
+it('retained returns the values that a receiver has yet to read, oldest first', () => {
   const [tx, slow] = broadcast<number>(4);
   const fast = tx.subscribe();
   for (const n of [1, 2, 3]) tx.send(n);
@@ -14,7 +14,7 @@ it('retained gives the values that somebody has yet to read, oldest first', () =
   expect(retained(tx)).toEqual([]);
 });
 
-it('retained gives no more than the channel keeps, before and after the lag was told', () => {
+it('retained returns no more than the channel keeps, before and after the lag is reported', () => {
   const [tx, rx] = sent(2, 5);
   expect(retained(tx)).toEqual([4, 5]);
   expectLagged(rx, 3);
@@ -25,7 +25,7 @@ it('retained gives no more than the channel keeps, before and after the lag was 
   expect(retained(rx)).toEqual([]);
 });
 
-it('retained takes any handle, and gives a copy', () => {
+it('retained accepts any handle, and returns a copy', () => {
   const [tx, rx] = sent(4, 2);
   const weak = tx.downgrade();
   const copy = retained(weak);
@@ -33,7 +33,7 @@ it('retained takes any handle, and gives a copy', () => {
   for (const handle of [tx, weak, rx]) expect(retained(handle)).toEqual([1, 2]);
 });
 
-it('retained also knows values that are undefined', () => {
+it('retained includes values that are undefined', () => {
   const [tx] = broadcast<undefined>(4);
   tx.send(undefined);
   expect(retained(tx)).toEqual([undefined]);

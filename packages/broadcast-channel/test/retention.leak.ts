@@ -1,4 +1,4 @@
-// What a channel keeps: the values that somebody has yet to read, and nothing else.
+// A channel retains the values that a receiver has yet to read, and nothing else.
 import { getEventListeners } from 'node:events';
 import { type BroadcastReceiver, type BroadcastSender, broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
@@ -8,7 +8,7 @@ import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak
 
 type Channel = [tx: BroadcastSender<object>, rx: BroadcastReceiver<object>];
 
-/** Sends `count` objects and says which of them, counted from 0, are still there after `act`. */
+/** Sends `count` objects and returns which of them, counted from 0, are retained after `act`. */
 async function kept(
   [tx, rx]: Channel,
   count: number,
@@ -24,7 +24,7 @@ async function kept(
   await act(tx, rx);
   await collectGarbage();
   const left = sent.flatMap((ref, i) => (ref.deref() === undefined ? [] : [i]));
-  // Until here, or the collector would take the channel with all that it keeps.
+  // Used until here, or the collector would take the channel with everything that it keeps.
   expect(rx.length).toBeGreaterThanOrEqual(0);
   expect(tx.receiverCount).toBeGreaterThanOrEqual(0);
   return left;
@@ -51,7 +51,7 @@ describe('a value', () => {
     expect(slow.length).toBe(2);
   });
 
-  test('is released when the reader that has not read it leaves', async () => {
+  test('is released when the reader that has not read it closes', async () => {
     expect(await kept(broadcast(4), 3, (_, rx) => rx.close())).toEqual([]);
   });
 
@@ -68,13 +68,13 @@ describe('a value', () => {
     expect(await kept(broadcast(4), 2, drain)).toEqual([]);
   });
 
-  test('is not kept when nobody receives', async () => {
+  test('is not kept when there is no receiver', async () => {
     const channel = broadcast<object>(4);
     channel[1].close();
     expect(await kept(channel, 3, () => {})).toEqual([]);
   });
 
-  test('is not kept by a batch that was given away, nor by an iteration that is over', async () => {
+  test('is not kept by a batch that was delivered, nor by an iteration that has ended', async () => {
     const batch = async (_: unknown, rx: BroadcastReceiver<object>): Promise<void> => {
       await rx.recvMany(2);
     };
@@ -104,10 +104,10 @@ describe('a value', () => {
   });
 });
 
-describe('a receiver that lives long', () => {
+describe('a long-lived receiver', () => {
   const turns = 50_000;
 
-  test('keeps nothing of the receives that were given up, nor does their signal', async () => {
+  test('retains nothing of the receives that were given up, nor does their signal', async () => {
     const [tx, rx] = broadcast<number>(4);
     const { signal } = new AbortController();
     const growth = await bytesPerTurn({ turns }, async () => {
@@ -123,14 +123,14 @@ describe('a receiver that lives long', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  test('keeps nothing of the selects that it has lost', async () => {
+  test('retains nothing of the selects that it has lost', async () => {
     const [tx, rx] = broadcast<number>(4);
     const growth = await bytesPerTurn({ turns }, () => select({ rx, ready: Promise.resolve() }));
     expect(growth).toBeLessThan(1);
     expect(tx.send(1)).toBe(1);
   });
 
-  test('keeps nothing of the iterations that were left', async () => {
+  test('retains nothing of the iterations that were left', async () => {
     const [tx, rx] = broadcast<number>(4);
     const growth = await bytesPerTurn({ turns }, async () => {
       tx.send(1);
@@ -140,7 +140,7 @@ describe('a receiver that lives long', () => {
   });
 });
 
-test('an iteration that was left keeps nothing of its onLag, also where it waited', async () => {
+test('an iteration that was left retains nothing of its onLag, even when it was waiting', async () => {
   const tx = broadcast.sender<number>(4);
   const receivers: BroadcastReceiver<number>[] = [];
   const left = await survivors(1_000, async () => {
@@ -157,15 +157,17 @@ test('an iteration that was left keeps nothing of its onLag, also where it waite
   expect(receivers).toHaveLength(tx.receiverCount);
 });
 
-test('a channel keeps nothing of selects on closed() that were lost', async () => {
+test('a channel retains nothing of selects on closed() that were lost', async () => {
   const [tx, rx] = broadcast<number>(4);
-  const growth = await bytesPerTurn({ turns: 50_000 }, () => select({ nobody: tx.closed(), ready: Promise.resolve() }));
+  const growth = await bytesPerTurn({ turns: 50_000 }, () =>
+    select({ noReceiver: tx.closed(), ready: Promise.resolve() }),
+  );
   expect(growth).toBeLessThan(1);
   rx.close();
   await tx.closed();
 });
 
-test('a channel keeps nothing of the senders and weak senders that were closed', async () => {
+test('a channel retains nothing of the senders and weak senders that were closed', async () => {
   const [tx] = broadcast<object>(4);
   const left = await survivors(10_000, () => {
     const weak = tx.downgrade();
@@ -178,7 +180,7 @@ test('a channel keeps nothing of the senders and weak senders that were closed',
   expect([tx.strongCount, tx.weakCount]).toEqual([1, 0]);
 });
 
-test('a queue of waiting receivers keeps none that left it, without any send', async () => {
+test('a queue of waiting receivers retains none that left it, without any send', async () => {
   const [tx, rx] = broadcast<object>(4);
   const waiting = rx.recv();
   const left = await survivors(1_000, async () => {
@@ -196,7 +198,7 @@ test('a queue of waiting receivers keeps none that left it, without any send', a
   expect(await waiting).toBe(value);
 });
 
-test('a channel keeps nothing of the receivers that were closed, whether or not somebody waited on them', async () => {
+test('a channel retains nothing of closed receivers, whether or not something waited on them', async () => {
   const [tx] = broadcast<object>(4);
   const left = await survivors(10_000, async (i) => {
     const rx = tx.subscribe();

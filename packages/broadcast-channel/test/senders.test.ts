@@ -1,11 +1,11 @@
-// Strong and weak senders, and what every handle says of them.
+// Strong and weak senders, and their counts on every handle.
 import { broadcast, type ChannelEnd } from '@quiesce/broadcast-channel';
 import { ClosedError } from '@quiesce/cancellation-token';
 import { describe, expect, it } from 'vitest';
 import { expectClosed, expectCounts, expectEmpty, expectValues } from './vocabulary.ts';
 
 describe('broadcast.sender', () => {
-  it('makes a channel without a receiver: what is sent is gone until somebody subscribes', () => {
+  it('makes a channel without a receiver: values are gone until a receiver subscribes', () => {
     const tx = broadcast.sender<number>(4);
     expect(tx.receiverCount).toBe(0);
     expect(tx.send(1)).toBe(0);
@@ -40,7 +40,7 @@ describe('a weak sender', () => {
     expect(weak.upgrade()).toBeUndefined();
   });
 
-  it('becomes a sender, which keeps the channel open by itself', () => {
+  it('makes a sender, which keeps the channel open', () => {
     const [tx, rx] = broadcast<number>(4);
     const weak = tx.downgrade();
     const again = weak.upgrade();
@@ -52,7 +52,7 @@ describe('a weak sender', () => {
     expectClosed(rx);
   });
 
-  it('cannot be upgraded any more once the last sender was closed, not even with receivers left', () => {
+  it('cannot be upgraded once the last sender was closed, even when receivers are left', () => {
     const [tx, rx] = broadcast<number>(4);
     const weak = tx.downgrade();
     const clone = weak.clone();
@@ -63,7 +63,7 @@ describe('a weak sender', () => {
     expectCounts(0, 3, rx);
   });
 
-  it('can be closed, again and again, which changes nothing but the count', () => {
+  it('can be closed more than once, which changes nothing but the count', () => {
     const [tx, rx] = broadcast<number>(4);
     const weak = tx.downgrade();
     const clone = weak.clone();
@@ -80,7 +80,7 @@ describe('a weak sender', () => {
     expect(tx.send(1)).toBe(1);
   });
 
-  it('ends with its block by using', () => {
+  it('is closed by using at the end of its block', () => {
     const [tx] = broadcast<number>(4);
     {
       using weak = tx.downgrade();
@@ -89,7 +89,7 @@ describe('a weak sender', () => {
     expectCounts(1, 0, tx);
   });
 
-  it('cannot be made from a sender that was closed', () => {
+  it('cannot be made from a closed sender', () => {
     const [tx] = broadcast<number>(4);
     tx.close();
     expect(() => tx.downgrade()).toThrow('downgrade: this sender was closed');
@@ -117,7 +117,7 @@ describe('counts', () => {
     expectCounts(0, 0, tx, second, weak, weaker, rx);
   });
 
-  it('of receivers do not count what is asked of a receiver that was closed', () => {
+  it('of receivers do not include a receiver made from a closed receiver', () => {
     const [tx, rx] = broadcast<number>(4);
     rx.close();
     const other = rx.resubscribe();
@@ -127,7 +127,7 @@ describe('counts', () => {
 });
 
 describe('sameChannel', () => {
-  it('tells the handles of one channel from those of another, whatever their kind', () => {
+  it('is true for the handles of one channel and false for another, whatever their kind', () => {
     const handles = (): ChannelEnd[] => {
       const [tx, rx] = broadcast<number>(4);
       const weak = tx.downgrade();
@@ -140,7 +140,7 @@ describe('sameChannel', () => {
     }
   });
 
-  it('still tells them after all were closed', () => {
+  it('still works after all handles were closed', () => {
     const [tx, rx] = broadcast<number>(4);
     tx.close();
     rx.close();

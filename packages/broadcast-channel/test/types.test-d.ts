@@ -41,14 +41,14 @@ expectTypeOf(await tx.closed()).toEqualTypeOf<void>();
 expectTypeOf(retained(weak)).toEqualTypeOf<{ id: number }[]>();
 expectTypeOf(retained(rx)).toEqualTypeOf<{ id: number }[]>();
 
-// Handles of other types are handles too.
+// Handles of other value types are handles too.
 const other: ChannelEnd = broadcast.sender<string>(1);
 expectTypeOf(tx.sameChannel(other)).toEqualTypeOf<boolean>();
 expectTypeOf(rx.sameChannel(weak)).toEqualTypeOf<boolean>();
 
 for await (const value of rx) expectTypeOf(value).toEqualTypeOf<{ id: number }>();
 
-// What tryRecv answers is told apart by `ok`, then by `why`.
+// The result of tryRecv is narrowed by `ok`, then by `why`.
 const got: BroadcastTryRecv<{ id: number }> = rx.tryRecv();
 if (got.ok) expectTypeOf(got.value).toEqualTypeOf<{ id: number }>();
 else if (got.why === 'lagged') expectTypeOf(got.missed).toEqualTypeOf<number>();
@@ -57,7 +57,7 @@ else expectTypeOf(got.why).toEqualTypeOf<'empty' | 'closed'>();
 const outcome = await select({ message: rx });
 expectTypeOf(outcome.value).toEqualTypeOf<{ id: number }>();
 
-// Handles are generic without constraint: code over them needs no `Sendable`.
+// Handles are generic without a constraint: code over them needs no `Sendable`.
 function forward<T>(from: BroadcastReceiver<T>, to: BroadcastSender<T>): Promise<number> {
   return from.recv().then((value) => to.send(value));
 }

@@ -10,7 +10,7 @@ async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe('for await over a receiver', () => {
-  it('gives what was sent and what is to come, until the channel is closed and drained', async () => {
+  it('yields sent and later values, until the channel is closed and drained', async () => {
     const [tx, rx] = sent(8, 2);
     const all = collect(rx);
     await turn();
@@ -31,7 +31,7 @@ describe('for await over a receiver', () => {
     expect(await all).toEqual([1]);
   });
 
-  it('ends when the receiver is closed by its own body', async () => {
+  it('ends when its own body closes the receiver', async () => {
     const [, rx] = sent(8, 3);
     const seen: number[] = [];
     for await (const value of rx) {
@@ -41,7 +41,7 @@ describe('for await over a receiver', () => {
     expect(seen).toEqual([1]);
   });
 
-  it('ends when its receiver goes out of scope by using while it waits', async () => {
+  it('ends when using closes its receiver while it waits', async () => {
     const tx = broadcast.sender<number>(8);
     let all: Promise<number[]> | undefined;
     {
@@ -55,13 +55,13 @@ describe('for await over a receiver', () => {
     expect(tx.receiverCount).toBe(0);
   });
 
-  it('ends at once over a receiver that was closed', async () => {
+  it('ends at once over a closed receiver', async () => {
     const [, rx] = sent(8, 1);
     rx.close();
     expect(await collect(rx)).toEqual([]);
   });
 
-  it('left by break, keeps the receiver open and no value', async () => {
+  it('leaves the receiver open and retains no value when break leaves it', async () => {
     const [tx, rx] = sent(8, 2);
     for await (const value of rx) {
       expect(value).toBe(1);
@@ -73,7 +73,7 @@ describe('for await over a receiver', () => {
     expectValues(rx, 3);
   });
 
-  it('left by a throw, keeps the receiver open and no value', async () => {
+  it('leaves the receiver open and retains no value when an error leaves it', async () => {
     const [tx, rx] = sent(8, 1);
     const error = new Error('body');
     const loop = async (): Promise<void> => {
@@ -84,7 +84,7 @@ describe('for await over a receiver', () => {
     expectValues(rx, 2);
   });
 
-  it('can be taken up again where it was left', async () => {
+  it('can be resumed where it was left', async () => {
     const [tx, rx] = sent(8, 3);
     for await (const value of rx) if (value === 2) break;
     tx.close();
@@ -116,13 +116,13 @@ describe('values', () => {
     },
   );
 
-  it('skips a lag in silence', async () => {
+  it('skips a lag silently', async () => {
     const [tx, rx] = sent(2, 5);
     tx.close();
     expect(await collect(rx.values({ onLag: 'skip' }))).toEqual([4, 5]);
   });
 
-  it('tells a function how many were missed, once for each gap, and goes on', async () => {
+  it('calls a function with the number of missed values, once for each gap, and continues', async () => {
     const [tx, rx] = sent(2, 5);
     const missed: number[] = [];
     const seen: number[] = [];
@@ -145,14 +145,14 @@ describe('values', () => {
     expectValues(rx, 4, 5);
   });
 
-  it('reports a lag after the end of the channel too', async () => {
+  it('reports a lag even after the end of the channel', async () => {
     const [tx, rx] = sent(1, 3);
     tx.close();
     await expect(rx.values().next()).rejects.toMatchObject({ missed: 2 });
     expect(await collect(rx)).toEqual([3]);
   });
 
-  it('refuses an onLag that is none, before anything is received', () => {
+  it('refuses an invalid onLag before anything is received', () => {
     const [, rx] = sent(2, 1);
     expect(() => rx.values({ onLag: 'ignore' as OnLag })).toThrow(TypeError);
     expect(() => rx.values({ onLag: 'ignore' as OnLag })).toThrow("onLag must be 'throw', 'skip' or a function");
@@ -167,7 +167,7 @@ describe('values', () => {
 });
 
 describe('an iterator driven by hand', () => {
-  it('serves several next() that wait in order, a value each, and the end to those that are left', async () => {
+  it('serves several waiting next() in order, one value each, and ends the others', async () => {
     const [tx, rx] = sent(8, 0);
     const values = rx.values();
     const results = [values.next(), values.next(), values.next()];
@@ -181,7 +181,7 @@ describe('an iterator driven by hand', () => {
     ]);
   });
 
-  it('ends by return every next() that waits, and no other receive', async () => {
+  it('ends every waiting next() when return is called, and no other receive', async () => {
     const [tx, rx] = sent(8, 0);
     const [values, others] = [rx.values(), rx.values()];
     const waiting = [values.next(), values.next()];
@@ -196,7 +196,7 @@ describe('an iterator driven by hand', () => {
   });
 
   it.each(['skip', () => {}] as const)(
-    'gives values in order, two asked for at once after a lag: %s',
+    'yields values in order when two next() start after a lag: %s',
     async (onLag) => {
       const [, rx] = sent(2, 5);
       const values = rx.values({ onLag });
@@ -205,7 +205,7 @@ describe('an iterator driven by hand', () => {
     },
   );
 
-  it('ends a next that waits by return, with nothing consumed and no waiter left', async () => {
+  it('ends a waiting next() when return is called, with nothing consumed and no waiter left', async () => {
     const [tx, rx] = sent(8, 0);
     const values = rx.values();
     const waiting = values.next();
@@ -215,7 +215,7 @@ describe('an iterator driven by hand', () => {
     expectValues(rx, 1);
   });
 
-  it('gives nothing after return', async () => {
+  it('yields nothing after return', async () => {
     const [tx, rx] = sent(8, 1);
     const values = rx.values();
     await values.return?.();
@@ -225,21 +225,21 @@ describe('an iterator driven by hand', () => {
     expectValues(rx, 1, 2);
   });
 
-  it('may be ended by onLag itself, and then consumes nothing', async () => {
+  it('can be ended by onLag itself, and then consumes nothing', async () => {
     const [, rx] = sent(2, 5);
     const values = rx.values({ onLag: () => void values.return?.() });
     expect(await values.next()).toEqual({ done: true, value: undefined });
     expectValues(rx, 4, 5);
   });
 
-  it('says done again and again after the end', async () => {
+  it('reports done again and again after the end', async () => {
     const [tx, rx] = sent(8, 0);
     const values = rx.values();
     tx.close();
     for (let i = 0; i < 3; i++) expect(await values.next()).toEqual({ done: true, value: undefined });
   });
 
-  it('shares the receiver: two iterators that wait get a value each, in order', async () => {
+  it('shares the receiver: two waiting iterators get one value each, in order', async () => {
     const [tx, rx] = sent(8, 0);
     const [a, b] = [rx.values(), rx.values()];
     const waiting = [a.next(), rx.recv(), b.next()];
@@ -251,7 +251,7 @@ describe('an iterator driven by hand', () => {
 });
 
 describe('values with a signal', () => {
-  it('end with its reason, having taken nothing more', async () => {
+  it('end with its reason, and take no further value', async () => {
     const [tx, rx] = broadcast<string>(4);
     const stop = new CancellationToken();
     const seen: string[] = [];
@@ -268,7 +268,7 @@ describe('values with a signal', () => {
     expect(() => rx.values({ signal: {} as never })).toThrow(TypeError);
   });
 
-  it('do not take a ClosedError that is its reason for the end', async () => {
+  it('do not treat a ClosedError that is its reason as the end', async () => {
     const [, rx] = broadcast<number>(2);
     const reason = new ClosedError('the database is closed');
     const stop = new CancellationToken();
@@ -279,7 +279,7 @@ describe('values with a signal', () => {
     await expect(values.next()).rejects.toBe(reason);
   });
 
-  it('give what was taken when the report of a lag cancels it', async () => {
+  it('yield the value that was taken when the report of a lag cancels it', async () => {
     const [tx, rx] = broadcast<number>(1);
     const stop = new CancellationToken();
     const values = rx.values({ signal: stop, onLag: () => stop.cancel('lagged') });
@@ -304,7 +304,7 @@ describe('values with a signal', () => {
   });
 });
 
-it('passes an error on that is thrown into a generator that delegates to it', async () => {
+it('an iterator passes on an error that is thrown into a generator that delegates to it', async () => {
   const [tx, rx] = broadcast<string>(4);
   async function* delegating() {
     yield* rx;

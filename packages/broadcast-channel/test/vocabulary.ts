@@ -2,7 +2,7 @@ import { type BroadcastReceiver, type BroadcastSender, broadcast, type ChannelEn
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '@quiesce/cancellation-token';
 import { expect } from 'vitest';
 
-/** The next values, one after the other. */
+/** Expects the next values, in order. */
 export function expectValues<T>(rx: BroadcastReceiver<T>, ...values: readonly T[]): void {
   for (const value of values) expect(rx.tryRecv()).toEqual({ ok: true, value });
 }
@@ -19,26 +19,26 @@ export function expectLagged(rx: BroadcastReceiver<unknown>, missed: number): vo
   expect(rx.tryRecv()).toEqual({ ok: false, why: 'lagged', missed });
 }
 
-/** What every one of these handles has to say of the senders of its channel. */
+/** Expects the same counts of senders on every handle. */
 export function expectCounts(strongCount: number, weakCount: number, ...handles: readonly ChannelEnd[]): void {
   for (const handle of handles) {
     expect({ strongCount: handle.strongCount, weakCount: handle.weakCount }).toEqual({ strongCount, weakCount });
   }
 }
 
-/** A channel on which `count` values, 1 to `count`, have been sent. */
+/** Makes a channel on which `count` values, 1 to `count`, have been sent. */
 export function sent(capacity: number, count: number): [tx: BroadcastSender<number>, rx: BroadcastReceiver<number>] {
   const channel = broadcast<number>(capacity);
   for (let n = 1; n <= count; n++) channel[0].send(n);
   return channel;
 }
 
-/** One real turn of the event loop: every promise that can settle by then has settled. */
+/** Waits for one run of the event loop: every promise that can settle by then has settled. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What a promise has come to so far: its value, `{ error }`, or `'pending'`. */
+/** Returns the current state of a promise: its value, `{ error }`, or `'pending'`. */
 export async function now(promise: Promise<unknown>): Promise<unknown> {
   const outcome = promise.then(
     (value) => value,

@@ -1,12 +1,12 @@
-// What begins inside of a wake-up: receives, sends, closes.
+// Receives, sends and closes that begin inside a wake-up.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { PENDING } from '@quiesce/cancellation-token';
 import { match, select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { now, park, turn } from './vocabulary.ts';
 
-describe('a receive that begins inside of a wake-up of its receiver', () => {
-  it('gets the value that the woken one leaves', async () => {
+describe('a receive that begins inside a wake-up of its receiver', () => {
+  it('gets the value that the woken waiter leaves', async () => {
     const [tx, rx] = broadcast<number>(4);
     let late: Promise<number> | undefined;
     park(rx, () => {
@@ -29,15 +29,15 @@ describe('a receive that begins inside of a wake-up of its receiver', () => {
     }
   });
 
-  it('gets the value behind one that was told, takes nothing, and parks again', async () => {
+  it('gets the value behind a waiter that was woken, takes nothing, and parks again', async () => {
     const [tx, rx] = broadcast<number>(4);
-    let told = 0;
+    let woken = 0;
     const waiter = park(rx, (protocol) => {
-      told++;
+      woken++;
       protocol.park(waiter);
     });
     tx.send(1);
-    expect(told).toBe(1);
+    expect(woken).toBe(1);
     expect(await now(rx.recv())).toBe(1);
     expect(await now(rx.recv())).toBe('pending');
     tx.close();
@@ -45,8 +45,8 @@ describe('a receive that begins inside of a wake-up of its receiver', () => {
   });
 });
 
-describe('a send inside of a wake-up', () => {
-  it('does not go deeper with each of 5,000 receivers whose guards send', async () => {
+describe('a send inside a wake-up', () => {
+  it('does not nest deeper with each of 5,000 receivers whose signals send', async () => {
     const tx = broadcast.sender<number>(2 ** 13);
     const count = 5000;
     const outcomes = Array.from({ length: count }, () => {
@@ -58,7 +58,7 @@ describe('a send inside of a wake-up', () => {
     expect(values).toEqual(new Array(count).fill(0));
   });
 
-  it('has been told to all when the outermost send returns', () => {
+  it('has woken every receiver when the outermost send returns', () => {
     const [tx, first] = broadcast<number>(8);
     const second = tx.subscribe();
     const polled: unknown[] = [];

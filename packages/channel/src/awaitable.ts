@@ -2,17 +2,18 @@ import { PENDING, type Source, type SourceProtocol, type Waiter, wait } from '@q
 import { defineHandle, parkOn, unparkFrom, type WaiterItem, type WaiterList } from '@quiesce/internal';
 
 /**
- * Something that can be awaited, and be a branch of `select`: a place in a line, or the end of the other side.
+ * A wait that can be awaited, and be a branch of `select`: for permits, for a notification, or for the end of the other side.
  *
- * **Timing.** Nothing happens until somebody waits for it. Its answer is taken synchronously by whoever asks first, and
- * is the same for everybody who waits for this object, as with a promise.
+ * **Timing.** Nothing happens until something waits for it. The first poll that finds it ready takes the answer,
+ * synchronously. All waits for this object get the same answer, as with a promise.
  *
- * **Cancel safety.** Whoever loses it in `select` has taken nothing, and has given its place up.
+ * **Cancel safety.** When it loses in `select`, it has taken nothing and has left its queue.
+ *
  * @example
  * ```ts
  * const [tx, rx] = channel<string>(1);
- * const place = tx.reserve(); // an Awaitable: nothing happens until somebody waits for it
- * (await place).send('hello');
+ * const room = tx.reserve(); // an Awaitable: nothing happens until something waits for it
+ * (await room).send('hello');
  * console.log(await rx.recv()); // => hello
  * ```
  */
@@ -45,7 +46,7 @@ export class Awaitable<T> implements PromiseLike<T> {
 // Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
 export interface Awaitable<T> extends Source<T> {}
 
-/** That something is the case, as a source. Whoever makes it so calls `wakeAll`. */
+/** A condition as a source. The code that makes it true calls `wakeAll`. */
 export class Condition implements SourceProtocol<void>, WaiterList {
   head: WaiterItem | undefined = undefined;
   readonly once = true;

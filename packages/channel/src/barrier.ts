@@ -10,9 +10,9 @@ import {
   wakeAll,
 } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { limited, type WaitOptions } from './limited.ts';
+import { type WaitOptions, withLimits } from './wait-options.ts';
 
-/** How a task has passed a {@link Barrier}. */
+/** Result of {@link Barrier.wait}. */
 export interface BarrierWaitResult {
   /** `true` for one task of each round: the last one to arrive. */
   readonly isLeader: boolean;
@@ -21,10 +21,11 @@ export interface BarrierWaitResult {
 /**
  * Makes tasks wait until a number of them has arrived. It can be used again for the next round.
  *
- * Use it for phases in which every task must have finished before any goes on. To wait for the end of tasks, use a scope.
+ * Use it for phases in which every task must finish before the next phase starts. To wait for the end of tasks, use a scope.
  *
- * **Cancel safety.** A `wait` that is given up, or loses in `select`, has not arrived: the others wait for another one.
- * It has arrived until its cancellation or its timer is noticed. (In Tokio an arrival counts although its task was cancelled.)
+ * **Cancel safety.** A `wait` that is given up, or loses in `select`, has not arrived: the others wait for another task. It
+ * counts as arrived until its cancellation or its timer is noticed. (In Tokio an arrival still counts when its task is
+ * cancelled.)
  *
  * **Fairness.** The waiters of a round are woken in the order of their arrival.
  *
@@ -51,7 +52,7 @@ export class Barrier {
   readonly #round: Round;
 
   /**
-   * @param count how many tasks have to arrive, 0 or more; 0 counts as 1
+   * @param count the number of tasks that have to arrive, 0 or more; 0 counts as 1
    * @throws RangeError when `count` is not an integer of 0 or more
    */
   constructor(count: number) {
@@ -59,34 +60,34 @@ export class Barrier {
     this.#round = new Round(Math.max(1, count));
   }
 
-  /** How many tasks have to arrive, at least 1. */
+  /** The number of tasks that have to arrive, at least 1. */
   get count(): number {
     return this.#round.count;
   }
 
-  /** How many tasks wait now for the others. */
+  /** The number of tasks that wait now for the others. */
   get arrivedCount(): number {
     return this.#round.arrived;
   }
 
   /**
-   * Arrives, and waits until all have: await it, or make it a branch of `select`.
+   * Arrives, and waits until all tasks have arrived: await it, or make it a branch of `select`.
    *
-   * **Timing.** It has arrived while something waits for it. The last one to arrive does not wait: it wakes the others
+   * **Timing.** It counts as arrived while something waits for it. The last one to arrive does not wait: it wakes the others
    * synchronously, and the next round begins.
    *
-   * @param options `signal` and `timeout` (ms) give it up; the time runs from this call
-   * @returns one arrival, which says whether it was the last of its round
-   * @throws TypeError when `signal` is no signal; RangeError when `timeout` is no time. When awaited: `TimeoutError`; the
-   *   reason, verbatim, when `signal` is cancelled
+   * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
+   * @returns one arrival, whose result tells whether it was the last of its round
+   * @throws TypeError when `signal` is not a signal; RangeError when `timeout` is not a time. When awaited: `TimeoutError`;
+   *   the reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::Barrier::wait (tokio 1.53)
    */
   wait(options?: WaitOptions): Awaitable<BarrierWaitResult> {
-    return new Awaitable(limited(new Arrival(this.#round), options, 'wait'));
+    return new Awaitable(withLimits(new Arrival(this.#round), options, 'wait'));
   }
 }
 
-/** Those who have arrived since the last time that all had. Invariant: fewer than `count`. */
+/** The arrivals of the current round. Invariant: fewer than `count`. */
 class Round implements WaiterList {
   head: WaiterItem | undefined = undefined;
   readonly count: number;
@@ -96,8 +97,8 @@ class Round implements WaiterList {
     this.count = count;
   }
 
-  /** The last one is there: everybody has an answer before the first one is woken. */
-  end(last: Arrival): void {
+  /** Ends the round with its last arrival. All arrivals have their answers before the first one is woken. */
+  release(last: Arrival): void {
     if (this.head !== undefined) reserveStack();
     this.arrived = 0;
     last.answer = { isLeader: true };
@@ -117,12 +118,12 @@ class Arrival implements SourceProtocol<BarrierWaitResult>, WaiterList, Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
-  /** What is parked on this arrival. It counts in its round exactly while there is something, until it has its answer. */
+  /** The waiters of this arrival. It counts in its round exactly while there is one, until it has its answer. */
   head: WaiterItem | undefined = undefined;
   readonly once = true;
   readonly #round: Round;
   #isWaking = false;
-  /** Set once, by the last one of the round. */
+  /** Set once, by the last arrival of the round. */
   answer: BarrierWaitResult | typeof PENDING = PENDING;
 
   constructor(round: Round) {
@@ -130,16 +131,16 @@ class Arrival implements SourceProtocol<BarrierWaitResult>, WaiterList, Waiter {
   }
 
   poll(): BarrierWaitResult | typeof PENDING {
-    if (this.answer === PENDING && this.#isLast) this.#round.end(this);
+    if (this.answer === PENDING && this.#isLast) this.#round.release(this);
     return this.answer;
   }
 
   park(waiter: Waiter): void {
     parkOn(this, waiter);
     const round = this.#round;
-    // A call between its poll and this may have ended the round, or made it the last one of it.
+    // A call between its poll and this may have ended the round, or made this arrival the last one.
     if (this.answer !== PENDING) this.wake();
-    else if (this.#isLast) round.end(this);
+    else if (this.#isLast) round.release(this);
     else if (this.owner !== round) {
       parkOn(round, this);
       round.arrived++;
@@ -151,7 +152,7 @@ class Arrival implements SourceProtocol<BarrierWaitResult>, WaiterList, Waiter {
     if (unparkFrom(this.#round, this)) this.#round.arrived--;
   }
 
-  /** One that parks again without a poll is not woken again for that. */
+  /** Wakes its waiters. One that parks again without a poll is not woken again. */
   wake(): void {
     if (this.#isWaking) return;
     this.#isWaking = true;

@@ -1,16 +1,18 @@
 import type { Sendable } from '@quiesce/cancellation-token';
 import { checkCount, refuseExtra } from '@quiesce/internal';
-import { Line } from './line.ts';
-import { Channel } from './mpsc.ts';
+import { ChannelState } from './channel-state.ts';
+import { PermitQueue } from './permit-queue.ts';
 import { Receiver } from './receiver.ts';
 import { Sender } from './sender.ts';
 import { UnboundedSender } from './unbounded-sender.ts';
 
 /**
- * Makes a queue between many senders and one receiver: each value is received once, in order, and whoever sends faster
- * than is received waits.
+ * Makes a queue between many senders and one receiver. Each value is received once, in order. A sender that is faster than
+ * the receiver waits.
  *
- * @param capacity how many values may be under way, 1 or more
+ * Use it for work that must be done exactly once. When every receiver must see every value, use `broadcast`.
+ *
+ * @param capacity the number of values that fit into the channel, 1 or more
  * @returns a sender, which can be cloned, and the receiver
  * @throws RangeError when the capacity is not an integer of 1 or more
  * @see tokio::sync::mpsc::channel (tokio 1.53)
@@ -29,14 +31,18 @@ export function channel<T extends Sendable>(capacity: number): [tx: Sender<T>, r
 export function channel<T>(capacity: number, extra?: unknown): [tx: Sender<T>, rx: Receiver<T>] {
   refuseExtra('channel', extra, 'write channel(capacity)');
   checkCount('channel: the capacity', capacity, 1);
-  const room = new Line(capacity);
-  const shared = new Channel<T>(capacity, room);
+  const room = new PermitQueue(capacity);
+  const shared = new ChannelState<T>(capacity, room);
   return [new Sender(shared, room), new Receiver(shared)];
 }
 
 /**
- * The same without a limit: sending never waits, and what is not received takes memory.
+ * Makes a channel without a limit. Sending never waits, and values that are not received take memory.
  *
+ * Use it when the senders cannot wait and the number of values is limited in another way. Otherwise use `channel`.
+ *
+ * @returns a sender, which can be cloned, and the receiver
+ * @see tokio::sync::mpsc::unbounded_channel (tokio 1.53)
  * @see tokio::sync::mpsc::unbounded_channel (tokio 1.53)
  * @example
  * ```ts
@@ -48,6 +54,6 @@ export function channel<T>(capacity: number, extra?: unknown): [tx: Sender<T>, r
 export function unboundedChannel<T extends Sendable>(): [tx: UnboundedSender<T>, rx: Receiver<T>];
 export function unboundedChannel<T>(extra?: unknown): [tx: UnboundedSender<T>, rx: Receiver<T>] {
   refuseExtra('unboundedChannel', extra, 'a channel with a capacity is channel(capacity)');
-  const shared = new Channel<T>(Number.POSITIVE_INFINITY, undefined);
+  const shared = new ChannelState<T>(Number.POSITIVE_INFINITY, undefined);
   return [new UnboundedSender(shared), new Receiver(shared)];
 }

@@ -1,7 +1,8 @@
+import { ClosedError } from '@quiesce/cancellation-token';
 import { nameError } from '@quiesce/internal';
 
 /**
- * A value could not be sent, because the receiver is closed; here it is back.
+ * Reports that a value could not be sent because the receiver is closed. It hands the value back.
  *
  * @see tokio::sync::mpsc::error::SendError (tokio 1.53)
  * @example
@@ -18,7 +19,7 @@ export class SendError<T = unknown> extends Error {
   declare readonly name: 'SendError';
   /** Always `ERR_SEND`. */
   readonly code = 'ERR_SEND' as const;
-  /** What was not sent. */
+  /** The value that was not sent. */
   readonly value: T;
 
   /** @internal */
@@ -26,4 +27,9 @@ export class SendError<T = unknown> extends Error {
     super('send: the receiver of this channel is closed; the value is handed back in .value');
     this.value = value;
   }
+}
+
+/** Returns the error of a call on a handle that was closed. */
+export function handleClosed(call: string, handle: 'sender' | 'weak sender'): ClosedError {
+  return new ClosedError(`${call}: this ${handle} was closed; clone it before closing to keep one`);
 }

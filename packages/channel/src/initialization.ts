@@ -1,15 +1,15 @@
 /**
  * The value of a `OnceCell`, and the attempts to make it.
  *
- *     NEW ──park──► WAITING ──its turn──► RUNNING ──fulfils──► the cell has the value: READY, for everybody
- *      ▲               │                     │ │
- *      ├───unpark──────┘                     │ └──rejects────► FAILED, for this one alone; the next one's turn
+ *     NEW ──park──► WAITING ──first──► RUNNING ──fulfils──► the cell has the value: READY, for every caller
+ *      ▲               │                  │ │
+ *      ├───unpark──────┘                  │ └──rejects────► FAILED, for this caller only; the next attempt starts
  *      └───────────────unpark: its token is cancelled
  *
  * Invariants
- *  1. At most one function runs at a time, also when its caller has given it up: `isBusy`.
- *  2. An initialization is in the list of its cell exactly while something is parked on it and it neither runs nor has an
- *     answer, but for the time in which it is itself being woken.
+ *  1. At most one function runs at a time, even after its caller has given up: `isBusy`.
+ *  2. An initialization is in the list of its cell exactly while a waiter is parked on it and it neither runs nor has an
+ *     answer, except while it is being woken.
  *  3. The answer of an initialization, a value or a failure, is set once.
  */
 
@@ -17,7 +17,7 @@ import { CancellationToken, PENDING, type SourceProtocol, type Waiter } from '@q
 import { parkOn, reserveStack, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import { refuseUnsendable } from './settle.ts';
 
-/** The value, and who waits for it. */
+/** The value, and the initializations that wait for it. */
 export class Cell<T> implements WaiterList {
   head: WaiterItem | undefined = undefined;
   /** Set while a function makes the value. */
@@ -37,7 +37,7 @@ export class Cell<T> implements WaiterList {
     return this.#value === PENDING ? undefined : this.#value;
   }
 
-  /** `first` is woken before the others. */
+  /** Sets the value, and wakes `first` before the others. */
   set(value: T, first?: Waiter): void {
     if (this.head !== undefined) reserveStack();
     this.#value = value;
@@ -51,8 +51,8 @@ export class Cell<T> implements WaiterList {
     return value;
   }
 
-  /** Starts the function of the first in line, when there is no value and none is being made. */
-  next(): void {
+  /** Starts the function of the first in the queue, when there is no value and none is being made. */
+  startNext(): void {
     const first = this.head as Initialization<T> | undefined;
     if (first === undefined || this.isBusy || this.isInitialized) return;
     unparkFrom(this, first);
@@ -66,12 +66,12 @@ export class Initialization<T> implements SourceProtocol<T>, WaiterList, Waiter 
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
-  /** What is parked on this one. */
+  /** The waiters of this initialization. */
   head: WaiterItem | undefined = undefined;
   readonly once = true;
   readonly #cell: Cell<T>;
   readonly #init: (token: CancellationToken) => T | PromiseLike<T>;
-  /** Of the function that runs for this caller; `undefined`: none does, or it was given up. */
+  /** The token of the function while it runs, or `undefined` before, after, and once the caller has given up. */
   #token: CancellationToken | undefined = undefined;
   #isWaking = false;
   #answer: T | typeof PENDING = PENDING;
@@ -98,7 +98,7 @@ export class Initialization<T> implements SourceProtocol<T>, WaiterList, Waiter 
       return;
     }
     parkOn(this.#cell, this);
-    this.#cell.next();
+    this.#cell.startNext();
   }
 
   unpark(waiter: Waiter): void {
@@ -109,7 +109,7 @@ export class Initialization<T> implements SourceProtocol<T>, WaiterList, Waiter 
     token?.cancel();
   }
 
-  /** There is a value, or a failure. One that parks again without a poll is not woken again for that. */
+  /** Wakes its waiters. One that parks again without a poll is not woken again. */
   wake(): void {
     if (this.#isWaking) return;
     this.#isWaking = true;
@@ -117,7 +117,7 @@ export class Initialization<T> implements SourceProtocol<T>, WaiterList, Waiter 
     this.#isWaking = false;
   }
 
-  /** It is this one's turn; called by the cell, which is busy now. */
+  /** Starts the function. Called by the cell, which is busy from now on. */
   start(): void {
     const token = new CancellationToken({ name: 'getOrInit' });
     this.#token = token;
@@ -128,19 +128,19 @@ export class Initialization<T> implements SourceProtocol<T>, WaiterList, Waiter 
     };
     run().then(
       (value) => {
-        this.#settle(token);
+        this.#finish(token);
         this.#cell.set(value, this);
       },
       (error: unknown) => {
-        if (this.#settle(token)) this.#failure = { error };
+        if (this.#finish(token)) this.#failure = { error };
         this.wake();
-        this.#cell.next();
+        this.#cell.startNext();
       },
     );
   }
 
-  /** The function has ended. Says whether its caller still waits for it. */
-  #settle(token: CancellationToken): boolean {
+  /** Ends the run of the function. Returns whether its caller still waits for it. */
+  #finish(token: CancellationToken): boolean {
     const isAwaited = this.#token === token;
     if (isAwaited) this.#token = undefined;
     this.#cell.isBusy = false;

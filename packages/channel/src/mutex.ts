@@ -1,18 +1,21 @@
 import { ClosedError } from '@quiesce/cancellation-token';
 import { defineHandle, misused, refuseExtra } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { limited, type WaitOptions } from './limited.ts';
-import { Line, Request } from './line.ts';
+import { Acquire, PermitQueue } from './permit-queue.ts';
+import { type WaitOptions, withLimits } from './wait-options.ts';
 
 /**
- * Lets one at a time into what must not be done by two at once, also across `await`.
+ * A mutual-exclusion lock that may be held across `await`.
  *
- * It is not reentrant: who holds it and waits for it waits for ever. In a cleanup, `tryAcquire` or `acquire({ timeout })`
- * goes on without it.
+ * Use it when a change takes several steps with `await` between them. When each change is one step, plain JavaScript needs
+ * no lock. When most holders only read, use an `RwLock`.
  *
- * **Cancel safety.** An `acquire` that is given up, or loses in `select`, holds nothing and has given its place up.
+ * It is not reentrant: a task that holds it and acquires it again waits without end. A cleanup can use `tryAcquire` or
+ * `acquire({ timeout })`, and continue without the lock.
  *
- * **Fairness.** First come, first served; not even `tryAcquire` overtakes.
+ * **Cancel safety.** An `acquire` that is given up, or loses in `select`, holds nothing and has left the queue.
+ *
+ * **Fairness.** First come, first served. `tryAcquire` does not overtake either.
  *
  * @see tokio::sync::Mutex (tokio 1.53)
  * @example
@@ -35,53 +38,55 @@ export class Mutex {
   });
   /** A proxy has no private field. */
   static #owns(value: object): boolean {
-    return #line in Object(value);
+    return #queue in Object(value);
   }
-  readonly #line: Line = new Line(1);
+  readonly #queue: PermitQueue = new PermitQueue(1);
 
-  /** Makes one that is free. */
+  /** Makes an unlocked mutex. */
   constructor();
   constructor(extra?: unknown) {
     refuseExtra('new Mutex', extra, 'a mutex guards code, and holds no value');
   }
 
   /**
-   * Waits until nobody else holds the lock: await it, or make it a branch of `select`.
+   * Waits for the lock: await it, or make it a branch of `select`.
    *
-   * **Timing.** It stands in line only while somebody waits for it; the lock is taken, once, by whoever asks first when
-   * it is its turn, synchronously inside the `release` that makes it so.
+   * **Timing.** It is in the queue only while something waits for it. The lock is taken once, synchronously, inside the
+   * `release` that frees it.
    *
-   * @param options `signal` and `timeout` give it up; the time runs from this call
-   * @returns a place in the line, which gives a {@link MutexGuard}
-   * @throws TypeError when `signal` is no signal; RangeError when `timeout` is no time. When awaited: `TimeoutError`; the
-   *   reason, verbatim, when `signal` is cancelled
+   * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
+   * @returns a wait that fulfils with a {@link MutexGuard}
+   * @throws TypeError when `signal` is not a signal; RangeError when `timeout` is not a time. When awaited: `TimeoutError`;
+   *   the reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::Mutex::lock_owned (tokio 1.53)
    */
   acquire(options?: WaitOptions): Awaitable<MutexGuard> {
     if (!Mutex.#owns(this)) throw misused(Mutex.prototype, 'mutex', 'acquire', this);
-    const line = this.#line;
-    return new Awaitable(limited(new Request(line, 1, () => new MutexGuard(line), neverClosed), options, 'acquire'));
+    const queue = this.#queue;
+    return new Awaitable(
+      withLimits(new Acquire(queue, 1, () => new MutexGuard(queue), neverClosed), options, 'acquire'),
+    );
   }
 
   /**
-   * The lock if nobody holds it now or waits for it; never waits.
+   * Takes the lock when nothing holds it or waits for it. Never waits.
    *
-   * @returns the guard, or `undefined`, with both of which `using` is content
+   * @returns the guard, or `undefined`; `using` accepts both
    * @see tokio::sync::Mutex::try_lock_owned (tokio 1.53)
    */
   tryAcquire(): MutexGuard | undefined {
     if (!Mutex.#owns(this)) throw misused(Mutex.prototype, 'mutex', 'tryAcquire', this);
-    return this.#line.tryTake(1) ? new MutexGuard(this.#line) : undefined;
+    return this.#queue.tryAcquire(1) ? new MutexGuard(this.#queue) : undefined;
   }
 
-  /** Whether somebody holds the lock. */
+  /** Whether the lock is held. */
   get isLocked(): boolean {
-    return this.#line.free === 0;
+    return this.#queue.free === 0;
   }
 }
 
 /**
- * The lock of a {@link Mutex}, until it is released: `using guard = await lock.acquire()`.
+ * Holds the lock of a {@link Mutex} until it is released: `using guard = await lock.acquire()`.
  *
  * @see tokio::sync::OwnedMutexGuard (tokio 1.53)
  * @example
@@ -100,38 +105,38 @@ export class MutexGuard implements Disposable {
     dispose: 'release',
     unguarded: ['release'],
     owns: (value) => MutexGuard.#owns(value),
-    facts: (guard) => ({ isHeld: guard.#line !== undefined }),
+    facts: (guard) => ({ isHeld: guard.#queue !== undefined }),
   });
   /** A proxy has no private field. */
   static #owns(value: object): boolean {
-    return #line in Object(value);
+    return #queue in Object(value);
   }
-  /** Set to `undefined` by `release`. */
-  #line: Line | undefined;
+  /** The queue of the lock, or `undefined` after `release`. */
+  #queue: PermitQueue | undefined;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(line: Line) {
-    this.#line = line;
+  constructor(queue: PermitQueue) {
+    this.#queue = queue;
   }
 
-  /** Gives the lock to the next in line. Synchronous, idempotent. */
+  /** Releases the lock to the next waiter. Synchronous, idempotent. */
   release(): void {
     if (!MutexGuard.#owns(this)) throw misused(MutexGuard.prototype, 'guard', 'release', this);
-    const line = this.#line;
-    this.#line = undefined;
+    const queue = this.#queue;
+    this.#queue = undefined;
     try {
-      line?.giveSafely(1);
+      queue?.releaseSafely(1);
     } catch (error) {
-      // No room on the stack, and nothing has changed: a `finally` further up can still release it.
-      this.#line = line;
+      // The stack has no room, and nothing has changed: a `finally` further up can still release the lock.
+      this.#queue = queue;
       throw error;
     }
   }
 }
 
-/** Nobody closes the line of a mutex. */
+/** Nothing closes the queue of a mutex. */
 function neverClosed(): ClosedError {
   return new ClosedError('acquire: this mutex was closed');
 }

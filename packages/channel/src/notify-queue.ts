@@ -1,33 +1,33 @@
 /**
- * The machine of `Notify`: a queue of places, each of which waits for one notification.
+ * The queue of `Notify`: waiters, each of which waits for one notification.
  *
- *     NEW ──park, enable──► IN THE QUEUE ──notified──► HAS A NOTIFICATION ──poll──► DONE: ready for ever
+ *     NEW ──park, enable──► IN THE QUEUE ──notify──► HAS A NOTIFICATION ──poll──► DONE: stays ready
  *      ▲                         │                            │
- *      └───unpark, dispose───────┴────────────────────────────┘ then the notification goes to the next place
+ *      └───unpark, dispose───────┴────────────────────────────┘ then the notification goes to the next waiter
  *
  * Invariants
- *  1. `notify` stores a notification only while nobody waits. The next poll takes it.
- *  2. A place that was notified has left the queue. It has the notification until something polls it, or until nothing
- *     waits for it any more: then the next place gets it.
- *  3. All places are notified before the first one is woken. A wake-up inside of another one is left to the outer one, so
- *     that long chains of them do not overflow the stack.
+ *  1. `notify` stores a notification only while the queue is empty. The next poll takes it.
+ *  2. A waiter that was notified has left the queue. It keeps the notification until something polls it, or until nothing
+ *     waits for it any more. Then the next waiter gets it.
+ *  3. All waiters are notified before the first one is woken. A wake-up inside another one is left to the outer one, so that
+ *     long chains of them do not overflow the stack.
  */
 
 import { PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
 import { parkOn, reserveStack, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 
-/** How a place was notified: as the first or the last of those who waited, or with all of them. */
+/** The way in which a waiter was notified: as the first or the last of the queue, or with all of them. */
 export type Notification = 'first' | 'last' | 'all';
 
-/** The places that wait, in order. */
+/** The waiters, in order. */
 export class NotifyQueue implements WaiterList {
   head: WaiterItem | undefined = undefined;
-  /** The places that were notified and are not woken yet. */
+  /** The waiters that were notified and are not woken yet. */
   readonly #notified: WaiterList = { head: undefined };
   #isWaking = false;
-  /** Set by `notify` when nobody waits, unset by the poll that takes it. */
+  /** Set by `notify` when the queue is empty, cleared by the poll that takes it. */
   isStored = false;
-  /** How often `notifyAll` was called. */
+  /** The number of calls of `notifyAll`. */
   round = 0;
 
   get length(): number {
@@ -43,40 +43,40 @@ export class NotifyQueue implements WaiterList {
 
   notify(which: 'first' | 'last'): void {
     if (this.head !== undefined) reserveStack();
-    this.pass(which);
+    this.passOn(which);
   }
 
-  /** The same in a cleanup, which must not throw for want of stack. */
-  pass(which: 'first' | 'last'): void {
+  /** Notifies inside a cleanup, which must not throw when the stack has no room. */
+  passOn(which: 'first' | 'last'): void {
     const { head } = this;
     if (head === undefined) {
       this.isStored = true;
       return;
     }
-    this.#give((which === 'first' ? head : head.prev) as Place, which);
+    this.#assign((which === 'first' ? head : head.prev) as NotifyWaiter, which);
     this.#wake();
   }
 
   notifyAll(): void {
     if (this.head !== undefined) reserveStack();
     this.round++;
-    while (this.head !== undefined) this.#give(this.head as Place, 'all');
+    while (this.head !== undefined) this.#assign(this.head as NotifyWaiter, 'all');
     this.#wake();
   }
 
-  #give(place: Place, which: Notification): void {
-    unparkFrom(this, place);
-    place.notification = which;
-    parkOn(this.#notified, place);
+  #assign(waiter: NotifyWaiter, which: Notification): void {
+    unparkFrom(this, waiter);
+    waiter.notification = which;
+    parkOn(this.#notified, waiter);
   }
 
   #wake(): void {
     if (this.#isWaking) return;
     this.#isWaking = true;
     try {
-      for (let place = this.#notified.head; place !== undefined; place = this.#notified.head) {
-        unparkFrom(this.#notified, place as Place);
-        (place as Place).wake();
+      for (let waiter = this.#notified.head; waiter !== undefined; waiter = this.#notified.head) {
+        unparkFrom(this.#notified, waiter as NotifyWaiter);
+        (waiter as NotifyWaiter).wake();
       }
     } finally {
       this.#isWaking = false;
@@ -84,23 +84,23 @@ export class NotifyQueue implements WaiterList {
   }
 }
 
-/** A place among those who wait for a notification, as a source with one answer. */
-export class Place implements SourceProtocol<void>, WaiterList, Waiter {
+/** One wait for a notification, as a source with one answer. */
+export class NotifyWaiter implements SourceProtocol<void>, WaiterList, Waiter {
   next: object | undefined = undefined;
   prev: object | undefined = undefined;
   owner: object | undefined = undefined;
-  /** What is parked on this place. */
+  /** The waiters that are parked on this wait. */
   head: WaiterItem | undefined = undefined;
   readonly once = true;
   readonly #queue: NotifyQueue;
-  /** The round in which it was made: `notifyAll` completes it, also while nothing waits. */
+  /** The round in which it was made. `notifyAll` completes it, even while nothing waits. */
   readonly #round: number;
-  /** Set by the queue with a notification; unset when the place passes it on. */
+  /** Set by the queue with a notification; cleared when it is passed on. */
   notification: Notification | undefined = undefined;
-  /** Set by `enable`, unset by `dispose`: it stays in the queue though nothing is parked. */
+  /** Set by `enable`, cleared by `dispose`: it stays in the queue although nothing is parked. */
   isEnabled = false;
   #isWaking = false;
-  /** Set by the poll that takes the notification, for good. */
+  /** Set once, by the poll that takes the notification. */
   #isDone = false;
 
   constructor(queue: NotifyQueue) {
@@ -117,7 +117,7 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
     }
     this.#isDone = true;
     unparkFrom(queue, this);
-    // Other waiters of this place get the same answer.
+    // Other waiters that are parked here get the same answer.
     wakeAll(this);
     return undefined;
   }
@@ -130,10 +130,10 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
   }
 
   unpark(waiter: Waiter): void {
-    if (unparkFrom(this, waiter)) this.#leave();
+    if (unparkFrom(this, waiter)) this.#leaveIfIdle();
   }
 
-  /** It was notified; called by the queue. */
+  /** Wakes its waiters after a notification. Called by the queue. */
   wake(): void {
     this.#wakeWaiters();
   }
@@ -147,7 +147,7 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
 
   dispose(): void {
     this.isEnabled = false;
-    this.#leave();
+    this.#leaveIfIdle();
   }
 
   get #isReady(): boolean {
@@ -158,28 +158,28 @@ export class Place implements SourceProtocol<void>, WaiterList, Waiter {
     return this.#isDone || this.notification !== undefined || this.#round !== this.#queue.round;
   }
 
-  /** A place that has its notification must not get another one. */
+  /** Joins the queue, unless it already has its notification. */
   #join(): void {
     if (!this.#hasNotification) parkOn(this.#queue, this);
   }
 
-  /** One that parks again without a poll is not woken again for that. */
+  /** Wakes its waiters. One that parks again without a poll is not woken again. */
   #wakeWaiters(): void {
     if (this.#isWaking) return;
     this.#isWaking = true;
     wakeAll(this);
     this.#isWaking = false;
-    this.#leave();
+    this.#leaveIfIdle();
   }
 
-  /** When nothing waits here any more, the notification goes to the next place. */
-  #leave(): void {
+  /** Leaves the queue when nothing waits here any more. A notification then goes to the next waiter. */
+  #leaveIfIdle(): void {
     if (this.#isDone || this.isEnabled || this.head !== undefined) return;
     unparkFrom(this.#queue, this);
     const { notification } = this;
     if (notification === undefined || notification === 'all') return;
     this.notification = undefined;
     if (this.owner !== undefined) unparkFrom(this.owner as WaiterList, this);
-    this.#queue.pass(notification);
+    this.#queue.passOn(notification);
   }
 }

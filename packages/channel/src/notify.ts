@@ -1,12 +1,12 @@
 import { defineHandle } from '@quiesce/internal';
-import type { WaitOptions } from './limited.ts';
 import { Notified } from './notified.ts';
 import { NotifyQueue } from './notify-queue.ts';
+import type { WaitOptions } from './wait-options.ts';
 
 /**
- * Wakes tasks without carrying a value: "there is something to do", "look again".
+ * Wakes tasks without carrying a value: "there is something to do", "check again".
  *
- * It stores at most one notification. `notifyOne` before `notified` is therefore not lost, and many `notifyOne` before the
+ * It stores at most one notification. So a `notifyOne` before `notified` is not lost, and several `notifyOne` before the
  * next `notified` count as one. Use a channel to hand over values, `watch` to publish a state, and a `Semaphore` to count.
  *
  * **Cancel safety.** A `notified` that is given up, or loses in `select`, passes its notification on to the next waiter.
@@ -36,7 +36,7 @@ export class Notify {
   });
   readonly #queue: NotifyQueue = new NotifyQueue();
 
-  /** How many waits stand in the queue. Costs a look at each. */
+  /** The number of waits in the queue. Takes time proportional to it. */
   get waiterCount(): number {
     return this.#queue.length;
   }
@@ -49,15 +49,15 @@ export class Notify {
   /**
    * Waits for a notification: await it, or make it a branch of `select`.
    *
-   * **Timing.** It joins the waiters when something waits for it, or by {@link Notified.enable}. A later `notifyWaiters`
-   * counts from this call on. A notification is taken synchronously, inside of the `notifyOne` that gives it.
+   * **Timing.** It joins the waiters when something waits for it, or by {@link Notified.enable}. A `notifyWaiters` after
+   * this call completes it. A notification is taken synchronously, inside the `notifyOne` that gives it.
    *
    * **Cancel safety.** When it is given up, its notification goes to the next waiter. Its place in the queue is lost.
    *
-   * @param options `signal` and `timeout` (ms) give it up; the time runs from this call
-   * @returns one notification: it stays ready once it was
-   * @throws TypeError when `signal` is no signal; RangeError when `timeout` is no time. When awaited: `TimeoutError`; the
-   *   reason, verbatim, when `signal` is cancelled
+   * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
+   * @returns one notification, which stays ready
+   * @throws TypeError when `signal` is not a signal; RangeError when `timeout` is not a time. When awaited: `TimeoutError`;
+   *   the reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::Notify::notified_owned (tokio 1.53)
    */
   notified(options?: WaitOptions): Notified {
@@ -67,7 +67,7 @@ export class Notify {
   /**
    * Wakes the waiter that has waited longest. Without a waiter it stores the notification for the next `notified`.
    *
-   * **Timing.** Synchronous. A waiter that makes no use of the notification passes it on.
+   * **Timing.** Synchronous. A waiter that does not use the notification passes it on.
    *
    * @see tokio::sync::Notify::notify_one (tokio 1.53)
    */

@@ -2,16 +2,16 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
 import { checkFunction, defineHandle, refuseExtra } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { Cell, Initialization } from './initialization.ts';
-import { limited, type WaitOptions } from './limited.ts';
 import { refuseUnsendable } from './settle.ts';
+import { type WaitOptions, withLimits } from './wait-options.ts';
 
-/** Whether {@link OnceCell.set} has set the value, and if not, why. */
+/** Result of {@link OnceCell.set}: whether it has set the value, and if not, why. */
 export type TrySet = { readonly ok: true } | { readonly ok: false; readonly why: 'initialized' | 'initializing' };
 
 /**
- * A value that is set once, usually by the first task that needs it.
+ * Holds a value that is set once, usually by the first task that needs it.
  *
- * Tasks that ask for the value while it is made wait for it, and only one of them makes it. When that one fails or is
+ * Tasks that need the value while it is made wait for it, and only one of them makes it. When that one fails or is
  * cancelled, the next one tries. Use it for a connection or a configuration that is loaded on first use.
  *
  * **Cancel safety.** A `getOrInit` that is given up, or loses in `select`, cancels the token of its function. The next
@@ -47,9 +47,9 @@ export class OnceCell<T> {
   }
 
   /**
-   * Makes a cell that has its value already.
+   * Makes a cell that already has its value.
    *
-   * @param value anything but a thenable
+   * @param value anything except a thenable
    * @throws TypeError when the value is a thenable
    * @see tokio::sync::OnceCell::new_with (tokio 1.53)
    * @example
@@ -83,7 +83,7 @@ export class OnceCell<T> {
    *
    * **Timing.** Synchronous. Tasks that wait for the value have it when this returns.
    *
-   * @param value anything but a thenable
+   * @param value anything except a thenable
    * @returns `{ ok: true }`, or why not: `initialized`, or `initializing` when a function of `getOrInit` runs
    * @throws TypeError when the value is a thenable
    * @see tokio::sync::OnceCell::set (tokio 1.53)
@@ -102,29 +102,30 @@ export class OnceCell<T> {
   }
 
   /**
-   * Gets the value, and makes it first when there is none: await it, or make it a branch of `select`.
+   * Returns the value, and makes it first when there is none: await it, or make it a branch of `select`.
    *
    * **Timing.** Nothing happens until something waits for it. Then `init` is called, synchronously, when the cell is empty
    * and no other `init` runs. Otherwise it waits.
    *
-   * **Cancel safety.** Given up before its turn, it has started nothing. Given up while `init` runs, it cancels the token
-   * of `init`. What `init` fails with after that is dropped, since the next attempt will say what is wrong.
+   * **Cancel safety.** When it is given up before `init` starts, it has started nothing. When it is given up while `init`
+   * runs, it cancels the token of `init`. A later failure of `init` is dropped, since the next attempt fails in the same
+   * way or succeeds.
    *
-   * @param init makes the value; gets a token that is cancelled when its caller gives up. It must not ask for the value of
+   * @param init makes the value. Gets a token that is cancelled when its caller gives up. It must not wait for the value of
    *   this cell: it would wait for itself
-   * @param options `signal` and `timeout` (ms) give it up; the time runs from this call
+   * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
    * @returns the value, the same for every caller
-   * @throws TypeError when `init` is not a function, or `signal` is no signal; RangeError when `timeout` is no time. When
-   *   awaited: what `init` fails with, only for the caller whose `init` it was; `TimeoutError`; the reason, verbatim
+   * @throws TypeError when `init` is not a function, or `signal` is not a signal; RangeError when `timeout` is not a time.
+   *   When awaited: the error of `init`, only for the caller whose `init` it was; `TimeoutError`; the reason, verbatim
    * @see tokio::sync::OnceCell::get_or_init, get_or_try_init (tokio 1.53)
    */
   getOrInit(init: (token: CancellationToken) => T | PromiseLike<T>, options?: WaitOptions): Awaitable<T> {
     checkFunction('getOrInit', init);
-    return new Awaitable(limited(new Initialization(this.#cell, init), options, 'getOrInit'));
+    return new Awaitable(withLimits(new Initialization(this.#cell, init), options, 'getOrInit'));
   }
 
   /**
-   * Takes the value out, so that the cell is empty and can be set again. Synchronous.
+   * Takes the value out. The cell is then empty and can be set again. Synchronous.
    *
    * @returns the value, or `undefined` when there was none
    * @see tokio::sync::OnceCell::take (tokio 1.53)

@@ -8,13 +8,13 @@ import {
 } from '@quiesce/cancellation-token';
 import { defineHandle, refuseExtra, wakeAll } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { type WaitOptions, waitLimited } from './limited.ts';
+import { OneshotState } from './oneshot-state.ts';
 import type { TryRecv } from './receiver.ts';
 import { refuseUnsendable } from './settle.ts';
-import { Slot } from './slot.ts';
+import { type WaitOptions, waitWithLimits } from './wait-options.ts';
 
 /**
- * Makes a channel for one value: an answer, the end of one task.
+ * Makes a channel for one value, such as an answer or the result of a task.
  *
  * @returns the sender, and the receiver, which can be awaited and be a branch of `select`
  * @see tokio::sync::oneshot::channel (tokio 1.53)
@@ -28,8 +28,8 @@ import { Slot } from './slot.ts';
 export function oneshot<T extends Sendable>(): [tx: OneshotSender<T>, rx: OneshotReceiver<T>];
 export function oneshot<T>(extra?: unknown): [tx: OneshotSender<T>, rx: OneshotReceiver<T>] {
   refuseExtra('oneshot', extra, 'write oneshot(), and tx.send(value)');
-  const slot = new Slot<T>();
-  return [new OneshotSender(slot), new OneshotReceiver(slot)];
+  const state = new OneshotState<T>();
+  return [new OneshotSender(state), new OneshotReceiver(state)];
 }
 
 /**
@@ -46,17 +46,17 @@ export class OneshotSender<T> implements Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(OneshotSender, {
     name: 'sender',
-    owns: (value) => #slot in value,
+    owns: (value) => #state in value,
     dispose: 'close',
     facts: ({ isClosed }) => ({ isClosed }),
   });
-  readonly #slot: Slot<T>;
+  readonly #state: OneshotState<T>;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(slot: Slot<T>) {
-    this.#slot = slot;
+  constructor(state: OneshotState<T>) {
+    this.#state = state;
   }
 
   /**
@@ -64,42 +64,42 @@ export class OneshotSender<T> implements Disposable {
    *
    * **Timing.** Synchronous, never waits.
    *
-   * @param value anything but a thenable
-   * @returns whether it can be received; `false`: the receiver was closed, and the value is still the caller's
+   * @param value anything except a thenable
+   * @returns whether it can be received. `false` when the receiver was closed; then the caller keeps the value
    * @throws ClosedError when this sender has sent, or was closed; TypeError when the value is a thenable
    * @see tokio::sync::oneshot::Sender::send (tokio 1.53)
    */
   send(value: T): boolean {
-    const slot = this.#slot;
-    if (slot.isSpent) throw new ClosedError('send: this sender has sent its value, or was closed');
+    const state = this.#state;
+    if (state.isSpent) throw new ClosedError('send: this sender has sent its value, or was closed');
     refuseUnsendable(value, 'send');
-    slot.isSpent = true;
-    if (slot.isClosed) return false;
-    slot.value = value;
-    wakeAll(slot);
+    state.isSpent = true;
+    if (state.isClosed) return false;
+    state.value = value;
+    wakeAll(state);
     return true;
   }
 
-  /** That the receiver is closed: await it, or make it a branch of `select`. Each `await` leaves a waiter until then. */
+  /** Waits until the receiver is closed: await it, or make it a branch of `select`. Each `await` parks a waiter until then. */
   closed(): Awaitable<void> {
-    return new Awaitable(this.#slot.closing);
+    return new Awaitable(this.#state.closing);
   }
 
   /** Whether the receiver was closed. */
   get isClosed(): boolean {
-    return this.#slot.isClosed;
+    return this.#state.isClosed;
   }
 
-  /** Gives up sending: the receiver fails with `ClosedError`. Synchronous, idempotent; nothing after `send`. */
+  /** Gives up sending: the receiver fails with `ClosedError`. Synchronous, idempotent. Does nothing after `send`. */
   close(): void {
-    if (this.#slot.isSpent) return;
-    this.#slot.isSpent = true;
-    wakeAll(this.#slot);
+    if (this.#state.isSpent) return;
+    this.#state.isSpent = true;
+    wakeAll(this.#state);
   }
 }
 
 /**
- * Receives one value: await it, or make it a branch of `select`. It remembers the value, as a promise does.
+ * Receives one value: await it, or make it a branch of `select`. It keeps the value, as a promise does.
  *
  * **Cancel safety.** Waiting for it takes nothing from it.
  *
@@ -107,7 +107,7 @@ export class OneshotSender<T> implements Disposable {
  * @example
  * ```ts
  * const [reply, answer] = oneshot<string>();
- * reply.close(); // nobody will answer
+ * reply.close(); // without an answer
  * await answer.then(undefined, (error) => console.log(isClosedError(error))); // => true
  * ```
  */
@@ -115,22 +115,22 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(OneshotReceiver, {
     name: 'receiver',
-    owns: (value) => #slot in value,
-    source: (receiver) => receiver.#slot,
+    owns: (value) => #state in value,
+    source: (receiver) => receiver.#state,
     dispose: 'close',
     unguarded: ['then'],
     facts: ({ isEmpty }) => ({ isEmpty }),
   });
-  readonly #slot: Slot<T>;
+  readonly #state: OneshotState<T>;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(slot: Slot<T>) {
-    this.#slot = slot;
+  constructor(state: OneshotState<T>) {
+    this.#state = state;
   }
 
-  /** Called by `await`. Rejects with `ClosedError` when no value will come. */
+  /** Called by `await`. Rejects with `ClosedError` when no value can arrive. */
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
   then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
@@ -140,24 +140,25 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
   }
 
   /**
-   * The same with a way to give it up.
+   * Receives the value, with a way to give up the wait.
    *
-   * @param options `signal` and `timeout`
+   * @param options `signal` and `timeout` (ms)
    * @throws ClosedError when the sender was closed without sending, or this receiver was closed before; `TimeoutError`; the
-   *   reason, verbatim, when `signal` is cancelled; TypeError when it is no signal; RangeError when `timeout` is no time
+   *   reason, verbatim, when `signal` is cancelled; TypeError when it is not a signal; RangeError when `timeout` is not a
+   *   time
    */
   recv(options?: WaitOptions): SourcePromise<T> {
-    return waitLimited(this.#slot, options, 'recv');
+    return waitWithLimits(this.#state, options, 'recv');
   }
 
   /**
-   * The value if it has been sent; never waits.
+   * Returns the value if it has been sent. Never waits.
    *
    * @see tokio::sync::oneshot::Receiver::try_recv (tokio 1.53)
    */
   tryRecv(): TryRecv<T> {
     try {
-      const value = this.#slot.poll();
+      const value = this.#state.poll();
       return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };
     } catch (error) {
       if (isClosedError(error)) return { ok: false, why: 'closed' };
@@ -166,9 +167,9 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
   }
 
   /**
-   * Whether no value has been sent. It says nothing about a sender that was closed: see `tryRecv`.
+   * Whether no value has been sent. It does not show whether the sender was closed: see `tryRecv`.
    *
-   * @see tokio::sync::oneshot::Receiver::is_empty (tokio 1.53). There a value that was received is gone; here it stays
+   * @see tokio::sync::oneshot::Receiver::is_empty (tokio 1.53). There a received value is gone; here it stays
    * @example
    * ```ts
    * const [reply, answer] = oneshot<string>();
@@ -178,11 +179,11 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    * ```
    */
   get isEmpty(): boolean {
-    return this.#slot.value === PENDING;
+    return this.#state.value === PENDING;
   }
 
   /**
-   * Tells the sender that nobody wants the value; one that was sent before can still be received. Synchronous, idempotent.
+   * Refuses the value. One that was sent before can still be received. Synchronous, idempotent.
    *
    * @see tokio::sync::oneshot::Receiver::close (tokio 1.53)
    * @example
@@ -193,10 +194,10 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    * ```
    */
   close(): void {
-    if (this.#slot.isClosed) return;
-    this.#slot.isClosed = true;
-    wakeAll(this.#slot.closing);
-    wakeAll(this.#slot);
+    if (this.#state.isClosed) return;
+    this.#state.isClosed = true;
+    wakeAll(this.#state.closing);
+    wakeAll(this.#state);
   }
 }
 

@@ -1,11 +1,11 @@
 import { ClosedError } from '@quiesce/cancellation-token';
 import { defineHandle, misused } from '@quiesce/internal';
+import type { ChannelState } from './channel-state.ts';
 import { SendError } from './errors.ts';
-import type { Channel } from './mpsc.ts';
 import { refuseUnsendable } from './settle.ts';
 
 /**
- * Room for one value in a channel. It keeps the channel from ending until it is used or released.
+ * Reserves room for one value in a channel. The channel does not end until the permit is used or released.
  *
  * @see tokio::sync::mpsc::OwnedPermit (tokio 1.53)
  * @example
@@ -33,24 +33,24 @@ export class Permit<T> implements Disposable {
   static #owns(value: object): boolean {
     return #channel in Object(value);
   }
-  /** Where there is room; `undefined`: used or released. */
-  #channel: Channel<T> | undefined;
+  /** The channel with the room, or `undefined` when the permit was used or released. */
+  #channel: ChannelState<T> | undefined;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(channel: Channel<T>) {
+  constructor(channel: ChannelState<T>) {
     this.#channel = channel;
   }
 
   /**
-   * Sends a value into the room that was reserved.
+   * Sends a value into the reserved room.
    *
-   * **Timing.** Synchronous, never waits. It works after `rx.close()` too: what was reserved is received.
+   * **Timing.** Synchronous, never waits. It also works after `rx.close()`: values with reserved room are received.
    *
-   * @param value anything but a thenable
+   * @param value anything except a thenable
    * @throws {@link SendError} with the value when the receiver was disposed; `ClosedError` when the permit was used or
-   *   released before; TypeError when the value is a thenable, and the permit may be used again
+   *   released before; TypeError when the value is a thenable, and then the permit can be used again
    * @see tokio::sync::mpsc::OwnedPermit::send (tokio 1.53)
    */
   send(value: T): void {
@@ -59,27 +59,27 @@ export class Permit<T> implements Disposable {
     const channel = this.#channel;
     if (channel === undefined) throw new ClosedError('send: this permit was used or released; reserve another one');
     this.#channel = undefined;
-    if (!channel.isDropped) {
+    if (!channel.isDisposed) {
       channel.push(value);
       return;
     }
-    channel.room?.give(1);
-    channel.tellEnd();
+    channel.room?.release(1);
+    channel.wakeIfEnded();
     throw new SendError(value);
   }
 
-  /** Gives the room to the next in line. Synchronous, idempotent; nothing after `send`. */
+  /** Gives the room to the next waiter. Synchronous, idempotent. Does nothing after `send`. */
   release(): void {
     if (!Permit.#owns(this)) throw misused(Permit.prototype, 'permit', 'release', this);
     const channel = this.#channel;
     this.#channel = undefined;
     try {
-      channel?.room?.giveSafely(1);
+      channel?.room?.releaseSafely(1);
     } catch (error) {
-      // No room on the stack, and nothing has changed: a `finally` further up can still release it.
+      // The stack has no room, and nothing has changed: a `finally` further up can still release it.
       this.#channel = channel;
       throw error;
     }
-    channel?.tellEnd();
+    channel?.wakeIfEnded();
   }
 }

@@ -1,9 +1,9 @@
 import { defineHandle } from '@quiesce/internal';
-import type { Channel } from './mpsc.ts';
+import type { ChannelState } from './channel-state.ts';
 import { Permit } from './permit.ts';
 
 /**
- * Room for several values in a channel, as an iterator of permits. Leaving the loop early gives back the room that is left.
+ * Reserves room for several values in a channel, as an iterator of permits. Leaving the loop early releases the others.
  *
  * @see tokio::sync::mpsc::PermitIterator (tokio 1.53)
  * @example
@@ -22,51 +22,51 @@ export class Permits<T> implements IterableIterator<Permit<T>>, Disposable {
     dispose: 'release',
     facts: ({ length }) => ({ length }),
   });
-  readonly #channel: Channel<T>;
+  readonly #channel: ChannelState<T>;
   #length: number;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(channel: Channel<T>, length: number) {
+  constructor(channel: ChannelState<T>, length: number) {
     this.#channel = channel;
     this.#length = length;
   }
 
-  /** How many permits are left. */
+  /** The number of permits that are left. */
   get length(): number {
     return this.#length;
   }
 
-  /** The next permit, to be used or released on its own. Synchronous. */
+  /** Takes out the next permit, which is used or released separately. Synchronous. */
   next(): IteratorResult<Permit<T>, undefined> {
     if (this.#length === 0) return { done: true, value: undefined };
     this.#length--;
     return { done: false, value: new Permit(this.#channel) };
   }
 
-  /** Called when a loop is left: the same as `release`. */
+  /** Called when a loop is left. The same as `release`. */
   return(): IteratorResult<Permit<T>, undefined> {
     this.release();
     return { done: true, value: undefined };
   }
 
-  /** Gives the room that is left to the next in line. Synchronous, idempotent. */
+  /** Gives the room that is left to the next waiter. Synchronous, idempotent. */
   release(): void {
     const length = this.#length;
     if (length === 0) return;
     this.#length = 0;
     try {
-      this.#channel.room?.giveSafely(length);
+      this.#channel.room?.releaseSafely(length);
     } catch (error) {
-      // No room on the stack, and nothing has changed: a `finally` further up can still release them.
+      // The stack has no room, and nothing has changed: a `finally` further up can still release them.
       this.#length = length;
       throw error;
     }
-    this.#channel.tellEnd();
+    this.#channel.wakeIfEnded();
   }
 
-  /** Gives the permits one by one; leaving the loop releases the rest. */
+  /** Iterates over the permits. Leaving the loop releases the others. */
   [Symbol.iterator](): this {
     return this;
   }

@@ -1,12 +1,12 @@
-/** An array larger than this is given up when the queue has become empty, so that one burst is not kept for ever. */
+/** A larger array is dropped when the queue becomes empty, so that one burst does not retain memory. */
 const KEPT = 1024;
 
-/** First in, first out, in a ring that doubles when it is full: the array's length is a power of two. */
+/** First in, first out, in a ring that doubles when it is full. The length of the array is a power of two. */
 export class Queue<T> {
-  /** How many values there are. */
+  /** The number of values. */
   length = 0;
   #values: (T | undefined)[] = new Array<T | undefined>(16).fill(undefined);
-  /** Where the oldest value stands. */
+  /** The index of the oldest value. */
   #first = 0;
 
   push(value: T): void {
@@ -14,7 +14,7 @@ export class Queue<T> {
     this.#values[(this.#first + this.length++) & (this.#values.length - 1)] = value;
   }
 
-  /** Puts a value before the others. */
+  /** Adds a value at the front. */
   unshift(value: T): void {
     if (this.length === this.#values.length) this.#grow();
     this.#first = (this.#first + this.#values.length - 1) & (this.#values.length - 1);
@@ -41,7 +41,7 @@ export class Queue<T> {
   #grow(): void {
     const values = this.#values;
     const { length } = values;
-    // (b c │ a) becomes (a b c …): what stands before the first is moved behind the others.
+    // (b c │ a) becomes (a b c …): the items before the first are moved to the end.
     const grown = values.slice(this.#first).concat(values.slice(0, this.#first));
     for (let i = 0; i < length; i++) grown.push(undefined);
     this.#values = grown;

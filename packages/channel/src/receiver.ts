@@ -8,23 +8,23 @@ import {
   type Takeable,
 } from '@quiesce/cancellation-token';
 import { checkCount, defineHandle, misused } from '@quiesce/internal';
-import { type WaitOptions, waitLimited } from './limited.ts';
-import type { Channel } from './mpsc.ts';
-import { Pause } from './pause.ts';
+import type { ChannelState } from './channel-state.ts';
+import { ReceiverIterator, type ValuesOptions } from './receiver-iterator.ts';
+import { RecvWaiter } from './recv-waiter.ts';
 import { failed, fulfilled } from './settle.ts';
-import { Values, type ValuesOptions } from './values.ts';
+import { type WaitOptions, waitWithLimits } from './wait-options.ts';
 
-/** What `tryRecv` answers. */
+/** Result of `tryRecv`. */
 export type TryRecv<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly why: 'empty' | 'closed' };
 
 /**
- * Takes the values out of its channel, in order; also a `select` branch, and async iterable.
+ * Takes the values out of its channel, in order. Also a `select` branch, and async iterable.
  *
  * **Cancel safety.** A receive that is given up, or loses in `select`, has consumed nothing.
  *
- * **Fairness.** Several receives that wait are served first come, first served, a value each.
+ * **Fairness.** Several receives that wait are served first come, first served, one value each.
  *
  * @see tokio::sync::mpsc::Receiver (tokio 1.53)
  * @example
@@ -50,34 +50,35 @@ export class Receiver<T> implements Disposable {
   static #owns(value: object): boolean {
     return #channel in Object(value);
   }
-  readonly #channel: Channel<T>;
-  /** Used for one receive after another; a second one at the same time gets its own. */
-  readonly #pause: Pause;
+  readonly #channel: ChannelState<T>;
+  /** Used for one receive after another. A second receive at the same time gets its own. */
+  readonly #waiter: RecvWaiter;
   /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(channel: Channel<T>) {
+  constructor(channel: ChannelState<T>) {
     this.#channel = channel;
-    this.#pause = new Pause(channel, false);
+    this.#waiter = new RecvWaiter(channel, false);
   }
 
   /**
    * Receives the next value.
    *
-   * **Timing.** What is there is taken synchronously inside the call, what is to come inside the `send` that brings it;
-   * the promise settles in a microtask. After 1,024 completions without one, a real turn of the event loop goes before.
+   * **Timing.** A value that is there is taken synchronously, inside the call. A later one is taken inside its `send`. The
+   * promise settles in a microtask. After 1,024 completions without a break, the event loop runs first.
    *
-   * **Cancel safety.** Given up, it has consumed nothing. As a branch of `select` it takes nothing until it wins: it leaves the
-   * line, and gives back what it has taken before. Either await a call or make it a branch. `job: rx` is the faster branch. In `Promise.race` the value that comes
-   * later is lost.
+   * **Cancel safety.** When it is given up, it has consumed nothing. As a branch of `select` it takes nothing until it wins:
+   * it leaves the queue, and gives back a value that it has taken before. Either await a call or make it a branch.
+   * `job: rx` is the faster branch. In `Promise.race`, a value that arrives later is lost.
    *
-   * @param options `signal` and `timeout` give it up: `TimeoutError` says that nothing came, `ClosedError` that nothing
-   *   ever will. What is there is taken also with `timeout: 0`
-   * @returns a promise of the value, which is a source, too
+   * @param options `signal` and `timeout` (ms) give up the wait: `TimeoutError` means that no value arrived, `ClosedError`
+   *   that none can arrive. With `timeout: 0`, a value that is there is still taken
+   * @returns a promise of the value, which is also a source
    * @throws ClosedError when the channel is closed and drained, or this receiver was disposed; `TimeoutError`; the reason,
-   *   verbatim, when `signal` is cancelled; TypeError when it is no signal; RangeError when `timeout` is no time
-   * @see tokio::sync::mpsc::Receiver::recv (tokio 1.53), whose `None` is our `ClosedError`; std's recv_timeout
+   *   verbatim, when `signal` is cancelled; TypeError when it is not a signal; RangeError when `timeout` is not a time
+   * @see tokio::sync::mpsc::Receiver::recv (tokio 1.53), which returns `None` where this throws `ClosedError`; std's
+   *   recv_timeout
    * @example
    * ```ts
    * const [tx, rx] = channel<string>(16);
@@ -91,13 +92,13 @@ export class Receiver<T> implements Disposable {
   recv(options?: WaitOptions): SourcePromise<T> {
     if (!Receiver.#owns(this)) return Promise.reject(misused(Receiver.prototype, 'receiver', 'recv', this)) as never;
     const channel = this.#channel;
-    if (options !== undefined) return waitLimited(channel, options, 'recv');
+    if (options !== undefined) return waitWithLimits(channel, options, 'recv');
     let result: Promise<T>;
     try {
       const value = channel.poll();
       if (value === PENDING) {
-        const pause = this.#pause.resolve === undefined ? this.#pause : new Pause(channel, false);
-        return pause.start() as SourcePromise<T>;
+        const waiter = this.#waiter.resolve === undefined ? this.#waiter : new RecvWaiter(channel, false);
+        return waiter.start() as SourcePromise<T>;
       }
       result = fulfilled(value);
       asSource(result, channel, value);
@@ -108,14 +109,14 @@ export class Receiver<T> implements Disposable {
   }
 
   /**
-   * Receives up to `limit` values: those that are there, and waits only if there is none.
+   * Receives the values that are there, up to `limit`. It waits only if there is none.
    *
    * **Cancel safety.** As `recv`, also as a branch of `select`.
    *
-   * @param limit how many at most, 1 or more
-   * @param options as of `recv`
+   * @param limit the largest number of values, 1 or more
+   * @param options as for `recv`
    * @returns 1 to `limit` values, in order
-   * @throws RangeError when `limit` is not an integer of 1 or more; and as `recv`
+   * @throws RangeError when `limit` is not an integer of 1 or more; otherwise as `recv`
    * @see tokio::sync::mpsc::Receiver::recv_many (tokio 1.53)
    * @example
    * ```ts
@@ -143,13 +144,13 @@ export class Receiver<T> implements Disposable {
     } catch (error) {
       return asFailingSource(failed(error), batch, error);
     }
-    return waitLimited(batch, options, 'recvMany');
+    return waitWithLimits(batch, options, 'recvMany');
   }
 
   /**
-   * Takes the next value if there is one; never waits, never throws.
+   * Takes the next value if there is one. Never waits, never throws.
    *
-   * @returns the value, or why there is none: `closed` says that there will never be one
+   * @returns the value, or why there is none. `closed` means that no value can arrive any more
    * @see tokio::sync::mpsc::Receiver::try_recv (tokio 1.53)
    */
   tryRecv(): TryRecv<T> {
@@ -171,8 +172,8 @@ export class Receiver<T> implements Disposable {
    * **Cancel safety.** Leaving the loop in any way leaves the receiver open. `return()` ends each `next()` that waits.
    *
    * @param options `signal`: a token or `AbortSignal` that ends the loop with its reason
-   * @returns a fresh iterator, which `await using` ends too; several on one receiver share its values
-   * @throws TypeError when `signal` is no signal; from `next()`, the reason when it is cancelled
+   * @returns a new iterator, which `await using` ends too; several on one receiver share its values
+   * @throws TypeError when `signal` is not a signal; from `next()`, the reason when it is cancelled
    * @see tokio_stream::wrappers::ReceiverStream (tokio-stream 0.1)
    * @example
    * ```ts
@@ -190,7 +191,7 @@ export class Receiver<T> implements Disposable {
    * ```
    */
   values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
-    return new Values(this.#channel, options);
+    return new ReceiverIterator(this.#channel, options);
   }
 
   /** The same as `values()`. */
@@ -198,7 +199,7 @@ export class Receiver<T> implements Disposable {
     return this.values();
   }
 
-  /** How many values are in the channel. */
+  /** The number of values in the channel. */
   get length(): number {
     return this.#channel.queue.length;
   }
@@ -209,8 +210,8 @@ export class Receiver<T> implements Disposable {
   }
 
   /**
-   * Whether nothing new is let in: `close` was called, or all senders are closed and no permit is out. There may be values
-   * left.
+   * Whether no new value can enter: `close` was called, or all senders are closed and no permit is out. There may be values
+   * left to receive.
    *
    * @see tokio::sync::mpsc::Receiver::is_closed (tokio 1.53)
    */
@@ -218,30 +219,30 @@ export class Receiver<T> implements Disposable {
     return this.#channel.isClosed || !this.#channel.isSendable;
   }
 
-  /** For how many values there is room that nobody waits for; `Infinity`: without a limit. */
+  /** The number of values for which there is room that nothing waits for; `Infinity` without a limit. */
   get capacity(): number {
-    return this.#channel.room?.open ?? Number.POSITIVE_INFINITY;
+    return this.#channel.room?.available ?? Number.POSITIVE_INFINITY;
   }
 
-  /** For how many values there is room in the empty channel; `Infinity`: without a limit. */
+  /** The number of values that fit into the empty channel; `Infinity` without a limit. */
   get maxCapacity(): number {
     return this.#channel.capacity;
   }
 
-  /** How many senders are open. */
+  /** The number of open senders. */
   get strongCount(): number {
     return this.#channel.senders;
   }
 
-  /** How many weak senders are open. */
+  /** The number of open weak senders. */
   get weakCount(): number {
-    return this.#channel.weak;
+    return this.#channel.weakSenders;
   }
 
   /**
-   * Refuses new values, and keeps those that are there or have a permit: receive until `ClosedError` to lose none.
+   * Refuses new values, and keeps the values that are there or have a permit. Receive until `ClosedError` to lose none.
    *
-   * **Timing.** Synchronous, idempotent. Sends that wait for room fail with {@link SendError}, which has the value.
+   * **Timing.** Synchronous, idempotent. Sends that wait for room fail with {@link SendError}, which holds the value.
    *
    * @see tokio::sync::mpsc::Receiver::close (tokio 1.53)
    * @example
@@ -258,9 +259,9 @@ export class Receiver<T> implements Disposable {
     this.#channel.close();
   }
 
-  /** Closes the channel and drops what is in it; what waits on this receiver ends. Synchronous, idempotent. */
+  /** Closes the channel and drops its values. Receives that wait end with `ClosedError`. Synchronous, idempotent. */
   dispose(): void {
-    this.#channel.drop();
+    this.#channel.dispose();
   }
 }
 

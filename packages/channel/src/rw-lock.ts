@@ -1,27 +1,27 @@
 import { ClosedError } from '@quiesce/cancellation-token';
 import { checkCount, checkOptions, defineHandle } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { limited, type WaitOptions } from './limited.ts';
-import { Line, Request } from './line.ts';
+import { Acquire, PermitQueue } from './permit-queue.ts';
+import { type WaitOptions, withLimits } from './wait-options.ts';
 
 /** Options for a new {@link RwLock}. */
 export interface RwLockOptions {
-  /** How many readers may hold the lock at the same time: an integer from 1. Default: 536,870,911, as in Tokio. */
+  /** The number of readers that may hold the lock at the same time: an integer from 1. Default: 536,870,911, as in Tokio. */
   readonly maxReaders?: number | undefined;
 }
 
 /**
- * Lets many readers in at a time, or one writer, also across `await`.
+ * A lock for many readers or one writer, which may be held across `await`.
  *
  * Use it when readers must not see half of a change that takes several steps. When each change is one step, plain
  * JavaScript needs no lock. When most holders write, use a `Mutex`.
  *
- * It is not reentrant: a reader that waits for the lock again waits for ever when a writer stands between.
+ * It is not reentrant: a reader that acquires the lock again waits without end when a writer is in the queue between.
  *
  * **Cancel safety.** A `read` or `write` that is given up, or loses in `select`, holds nothing. Its place in the queue is
  * lost.
  *
- * **Fairness.** First come, first served: a writer is not overtaken by readers that come later, nor by `tryRead`.
+ * **Fairness.** First come, first served. Later readers do not overtake a writer, nor does `tryRead`.
  *
  * @see tokio::sync::RwLock (tokio 1.53)
  * @example
@@ -40,12 +40,12 @@ export class RwLock {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(RwLock, {
     name: 'lock',
-    owns: (value) => #line in value,
+    owns: (value) => #queue in value,
     facts: ({ isLocked }) => ({ isLocked }),
   });
-  readonly #line: Line;
-  /** A reader takes one unit of the line, a writer all of them. */
-  readonly #all: number;
+  readonly #queue: PermitQueue;
+  /** A reader takes one permit of the queue, a writer all of them. */
+  readonly #maxReaders: number;
 
   /**
    * @param options `maxReaders`
@@ -55,42 +55,42 @@ export class RwLock {
     checkOptions('new RwLock', options, ['maxReaders']);
     const { maxReaders = 2 ** 29 - 1 } = options ?? {};
     checkCount('new RwLock: maxReaders', maxReaders, 1);
-    this.#all = maxReaders;
-    this.#line = new Line(maxReaders);
+    this.#maxReaders = maxReaders;
+    this.#queue = new PermitQueue(maxReaders);
   }
 
   /**
-   * Waits until the lock can be read: await it, or make it a branch of `select`.
+   * Waits for the lock for reading: await it, or make it a branch of `select`.
    *
-   * **Timing.** It stands in line only while something waits for it. The lock is taken once, synchronously inside of the
+   * **Timing.** It is in the queue only while something waits for it. The lock is taken once, synchronously, inside the
    * `release` that frees it.
    *
-   * @param options `signal` and `timeout` (ms) give it up; the time runs from this call
-   * @returns a place in the line, which gives a {@link RwLockReadGuard}
-   * @throws TypeError when `signal` is no signal; RangeError when `timeout` is no time. When awaited: `TimeoutError`; the
-   *   reason, verbatim, when `signal` is cancelled
+   * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
+   * @returns a wait that fulfils with a {@link RwLockReadGuard}
+   * @throws TypeError when `signal` is not a signal; RangeError when `timeout` is not a time. When awaited: `TimeoutError`;
+   *   the reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::RwLock::read_owned (tokio 1.53)
    */
   read(options?: WaitOptions): Awaitable<RwLockReadGuard> {
-    const line = this.#line;
+    const queue = this.#queue;
     return new Awaitable(
-      limited(new Request(line, 1, () => new RwLockReadGuard(line), lockNeverClosed), options, 'read'),
+      withLimits(new Acquire(queue, 1, () => new RwLockReadGuard(queue), lockNeverClosed), options, 'read'),
     );
   }
 
   /**
-   * Waits until nothing else holds the lock. Otherwise as `read`.
+   * Waits for the lock for writing, until nothing else holds it. Otherwise as `read`.
    *
-   * @param options as of `read`
-   * @returns a place in the line, which gives a {@link RwLockWriteGuard}
+   * @param options as for `read`
+   * @returns a wait that fulfils with a {@link RwLockWriteGuard}
    * @throws as `read`
    * @see tokio::sync::RwLock::write_owned (tokio 1.53)
    */
   write(options?: WaitOptions): Awaitable<RwLockWriteGuard> {
-    const line = this.#line;
-    const all = this.#all;
+    const queue = this.#queue;
+    const all = this.#maxReaders;
     return new Awaitable(
-      limited(new Request(line, all, () => new RwLockWriteGuard(line, all), lockNeverClosed), options, 'write'),
+      withLimits(new Acquire(queue, all, () => new RwLockWriteGuard(queue, all), lockNeverClosed), options, 'write'),
     );
   }
 
@@ -101,7 +101,7 @@ export class RwLock {
    * @see tokio::sync::RwLock::try_read_owned (tokio 1.53)
    */
   tryRead(): RwLockReadGuard | undefined {
-    return this.#line.tryTake(1) ? new RwLockReadGuard(this.#line) : undefined;
+    return this.#queue.tryAcquire(1) ? new RwLockReadGuard(this.#queue) : undefined;
   }
 
   /**
@@ -111,42 +111,42 @@ export class RwLock {
    * @see tokio::sync::RwLock::try_write_owned (tokio 1.53)
    */
   tryWrite(): RwLockWriteGuard | undefined {
-    return this.#line.tryTake(this.#all) ? new RwLockWriteGuard(this.#line, this.#all) : undefined;
+    return this.#queue.tryAcquire(this.#maxReaders) ? new RwLockWriteGuard(this.#queue, this.#maxReaders) : undefined;
   }
 
   /** Whether a reader or a writer holds the lock. */
   get isLocked(): boolean {
-    return this.#line.free < this.#all;
+    return this.#queue.free < this.#maxReaders;
   }
 }
 
-/** The units that a guard gives back, once. */
-class Held {
-  readonly line: Line;
+/** The permits that a guard gives back, once. */
+class HeldPermits {
+  readonly queue: PermitQueue;
   /** 0 after the release. */
-  units: number;
+  count: number;
 
-  constructor(line: Line, units: number) {
-    this.line = line;
-    this.units = units;
+  constructor(queue: PermitQueue, count: number) {
+    this.queue = queue;
+    this.count = count;
   }
 
   release(left = 0): void {
-    const { units } = this;
-    if (units === 0) return;
-    this.units = 0;
+    const { count } = this;
+    if (count === 0) return;
+    this.count = 0;
     try {
-      this.line.giveSafely(units - left);
+      this.queue.releaseSafely(count - left);
     } catch (error) {
-      // No room on the stack, and nothing has changed: a `finally` further up can still release them.
-      this.units = units;
+      // The stack has no room, and nothing has changed: a `finally` further up can still release them.
+      this.count = count;
       throw error;
     }
   }
 }
 
 /**
- * A {@link RwLock} that is held for reading, until it is released: `using guard = await lock.read()`.
+ * Holds a {@link RwLock} for reading until it is released: `using guard = await lock.read()`.
  *
  * @see tokio::sync::OwnedRwLockReadGuard (tokio 1.53)
  * @example
@@ -166,18 +166,18 @@ export class RwLockReadGuard implements Disposable {
     dispose: 'release',
     facts: ({ isHeld }) => ({ isHeld }),
   });
-  readonly #held: Held;
+  readonly #held: HeldPermits;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(line: Line) {
-    this.#held = new Held(line, 1);
+  constructor(queue: PermitQueue) {
+    this.#held = new HeldPermits(queue, 1);
   }
 
   /** Whether it still holds the lock. */
   get isHeld(): boolean {
-    return this.#held.units > 0;
+    return this.#held.count > 0;
   }
 
   /** Releases the lock. Synchronous, idempotent. */
@@ -187,7 +187,7 @@ export class RwLockReadGuard implements Disposable {
 }
 
 /**
- * A {@link RwLock} that is held for writing, until it is released: `using guard = await lock.write()`.
+ * Holds a {@link RwLock} for writing until it is released: `using guard = await lock.write()`.
  *
  * @see tokio::sync::OwnedRwLockWriteGuard (tokio 1.53)
  * @example
@@ -207,29 +207,30 @@ export class RwLockWriteGuard implements Disposable {
     dispose: 'release',
     facts: ({ isHeld }) => ({ isHeld }),
   });
-  readonly #held: Held;
+  readonly #held: HeldPermits;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(line: Line, all: number) {
-    this.#held = new Held(line, all);
+  constructor(queue: PermitQueue, all: number) {
+    this.#held = new HeldPermits(queue, all);
   }
 
   /** Whether it still holds the lock. */
   get isHeld(): boolean {
-    return this.#held.units > 0;
+    return this.#held.count > 0;
   }
 
-  /** Releases the lock. Synchronous, idempotent; does nothing after `downgrade`. */
+  /** Releases the lock. Synchronous, idempotent. Does nothing after `downgrade`. */
   release(): void {
     this.#held.release();
   }
 
   /**
-   * Turns the lock into one for reading. No writer comes in between, and readers that wait next come in. Synchronous.
+   * Turns the lock into one for reading. No writer gets it in between, and readers that are next in the queue get it too.
+   * Synchronous.
    *
-   * @returns the guard that holds the lock from now on; this one holds nothing any more
+   * @returns the guard that holds the lock from now on; this one no longer holds it
    * @throws ClosedError when this guard was released or downgraded before
    * @see tokio::sync::OwnedRwLockWriteGuard::downgrade (tokio 1.53)
    * @example
@@ -242,14 +243,14 @@ export class RwLockWriteGuard implements Disposable {
    */
   downgrade(): RwLockReadGuard {
     const held = this.#held;
-    if (held.units === 0) throw new ClosedError('downgrade: this guard was released; acquire the lock again');
-    const reader = new RwLockReadGuard(held.line);
+    if (held.count === 0) throw new ClosedError('downgrade: this guard was released; acquire the lock again');
+    const reader = new RwLockReadGuard(held.queue);
     held.release(1);
     return reader;
   }
 }
 
-/** Nothing closes the line of a lock. */
+/** Nothing closes the queue of a lock. */
 function lockNeverClosed(): ClosedError {
   return new ClosedError('RwLock: this lock was closed');
 }

@@ -1,8 +1,8 @@
 import { checkCount, checkKind, defineHandle, misused } from '@quiesce/internal';
-import type { Line } from './line.ts';
+import type { PermitQueue } from './permit-queue.ts';
 
 /**
- * Permits of a semaphore, until they are released: `using permit = await semaphore.acquire()`.
+ * Holds permits of a semaphore until they are released: `using permit = await semaphore.acquire()`.
  *
  * @see tokio::sync::OwnedSemaphorePermit (tokio 1.53)
  * @example
@@ -24,43 +24,43 @@ export class SemaphorePermit implements Disposable {
   });
   /** A proxy has no private field. */
   static #owns(value: object): boolean {
-    return #line in Object(value);
+    return #queue in Object(value);
   }
-  readonly #line: Line;
-  /** How many are left to release: less after `split`, more after `merge`, none after `release` and `forget`. */
+  readonly #queue: PermitQueue;
+  /** The permits to release: fewer after `split`, more after `merge`, none after `release` and `forget`. */
   #count: number;
   /** The same as `release`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(line: Line, count: number) {
-    this.#line = line;
+  constructor(queue: PermitQueue, count: number) {
+    this.#queue = queue;
     this.#count = count;
   }
 
-  /** How many permits it stands for; 0 after `release`. */
+  /** The number of permits; 0 after `release`. */
   get count(): number {
     return this.#count;
   }
 
-  /** Gives the permits back, to the next in line. Synchronous, idempotent. */
+  /** Gives the permits to the next waiters. Synchronous, idempotent. */
   release(): void {
     if (!SemaphorePermit.#owns(this)) throw misused(SemaphorePermit.prototype, 'permit', 'release', this);
     const count = this.#count;
     this.#count = 0;
     try {
-      this.#line.giveSafely(count);
+      this.#queue.releaseSafely(count);
     } catch (error) {
-      // No room on the stack, and nothing has changed: a `finally` further up can still release them.
+      // The stack has no room, and nothing has changed: a `finally` further up can still release them.
       this.#count = count;
       throw error;
     }
   }
 
   /**
-   * Never gives the permits back: there are so many less for ever. Synchronous, idempotent.
+   * Removes these permits from the semaphore for good. Synchronous, idempotent.
    *
-   * @returns how many
+   * @returns the number of permits
    * @see tokio::sync::OwnedSemaphorePermit::forget (tokio 1.53)
    */
   forget(): number {
@@ -70,10 +70,10 @@ export class SemaphorePermit implements Disposable {
   }
 
   /**
-   * Takes some of these permits out, to be released on their own.
+   * Splits off some of these permits, which are released separately.
    *
-   * @param count how many, 0 or more
-   * @returns them, or `undefined` when there are not so many
+   * @param count the number of permits, 0 or more
+   * @returns the permits, or `undefined` when there are not enough
    * @throws RangeError when `count` is not an integer of 0 or more
    * @see tokio::sync::OwnedSemaphorePermit::split (tokio 1.53)
    */
@@ -81,18 +81,18 @@ export class SemaphorePermit implements Disposable {
     checkCount('split: the number of permits', count, 0);
     if (count > this.#count) return undefined;
     this.#count -= count;
-    return new SemaphorePermit(this.#line, count);
+    return new SemaphorePermit(this.#queue, count);
   }
 
   /**
-   * Takes over all permits of another one, which is then empty.
+   * Takes over all permits of another object, which is then empty.
    *
-   * @throws TypeError when it is of another semaphore, or the same object
+   * @throws TypeError when the other one belongs to another semaphore, or is the same object
    * @see tokio::sync::OwnedSemaphorePermit::merge (tokio 1.53)
    */
   merge(other: SemaphorePermit): void {
     checkKind(SemaphorePermit.#owns(other), 'merge', 'a permit of a semaphore, and no proxy of one', other);
-    if (other === this || other.#line !== this.#line) {
+    if (other === this || other.#queue !== this.#queue) {
       throw new TypeError('merge: the other permit must be another one of the same semaphore');
     }
     this.#count += other.forget();

@@ -1,17 +1,19 @@
 import { ClosedError } from '@quiesce/cancellation-token';
 import { checkCount, defineHandle, misused, show } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { limited, type WaitOptions } from './limited.ts';
-import { Line, Request } from './line.ts';
+import { Acquire, PermitQueue } from './permit-queue.ts';
 import { SemaphorePermit } from './semaphore-permit.ts';
+import { type WaitOptions, withLimits } from './wait-options.ts';
 
 /**
- * Lets so many do something at a time, or use so much of something.
+ * Limits how many tasks do something at a time, or how much of a resource they use together.
  *
- * **Cancel safety.** An `acquire` that is given up, or loses in `select`, holds nothing and has given its place up.
+ * Use it to limit concurrency or memory. For one task at a time, use a `Mutex`.
  *
- * **Fairness.** First come, first served; one that waits for many is not overtaken by those behind it that want few, nor
- * by `tryAcquire`.
+ * **Cancel safety.** An `acquire` that is given up, or loses in `select`, holds nothing and has left the queue.
+ *
+ * **Fairness.** First come, first served. An acquire of many permits is not overtaken by later ones of few, nor by
+ * `tryAcquire`.
  *
  * @see tokio::sync::Semaphore (tokio 1.53)
  * @example
@@ -34,29 +36,29 @@ export class Semaphore {
   });
   /** A proxy has no private field. */
   static #owns(value: object): boolean {
-    return #line in Object(value);
+    return #queue in Object(value);
   }
-  readonly #line: Line;
+  readonly #queue: PermitQueue;
 
   /**
-   * @param permits how many there are at first, 0 or more
+   * @param permits the number of permits at first, 0 or more
    * @throws RangeError when `permits` is not an integer of 0 or more
    */
   constructor(permits: number) {
     checkCount('new Semaphore: the number of permits', permits, 0);
-    this.#line = new Line(permits);
+    this.#queue = new PermitQueue(permits);
   }
 
   /**
    * Waits for one permit: await it, or make it a branch of `select`.
    *
-   * **Timing.** It stands in line only while somebody waits for it; the permit is taken, once, by whoever asks first
-   * when it is its turn, synchronously inside the `release` that makes it so.
+   * **Timing.** It is in the queue only while something waits for it. The permit is taken once, synchronously, inside the
+   * `release` that frees it.
    *
-   * @param options `signal` and `timeout` give it up; the time runs from this call
-   * @returns a place in the line, which gives a {@link SemaphorePermit}
-   * @throws TypeError when `signal` is no signal; RangeError when `timeout` is no time. When awaited: `ClosedError` when
-   *   the semaphore is closed; `TimeoutError`; the reason, verbatim, when `signal` is cancelled
+   * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
+   * @returns a wait that fulfils with a {@link SemaphorePermit}
+   * @throws TypeError when `signal` is not a signal; RangeError when `timeout` is not a time. When awaited: `ClosedError`
+   *   when the semaphore is closed; `TimeoutError`; the reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::Semaphore::acquire_owned (tokio 1.53)
    */
   acquire(options?: WaitOptions): Awaitable<SemaphorePermit> {
@@ -70,11 +72,12 @@ export class Semaphore {
   }
 
   /**
-   * Waits for several permits at once; otherwise as `acquire`. More than there are is waited for until they are added.
+   * Waits for several permits at once. Otherwise as `acquire`. When `count` is more than there are, it waits until
+   * enough are added.
    *
-   * @param count how many, 0 or more
-   * @param options as of `acquire`
-   * @throws RangeError when `count` is not an integer of 0 or more; and as `acquire`
+   * @param count the number of permits, 0 or more
+   * @param options as for `acquire`
+   * @throws RangeError when `count` is not an integer of 0 or more; otherwise as `acquire`
    * @see tokio::sync::Semaphore::acquire_many_owned (tokio 1.53)
    */
   acquireMany(count: number, options?: WaitOptions): Awaitable<SemaphorePermit> {
@@ -83,15 +86,15 @@ export class Semaphore {
   }
 
   #acquire(call: string, count: number, options: WaitOptions | undefined): Awaitable<SemaphorePermit> {
-    const line = this.#line;
-    const request = new Request(line, count, () => new SemaphorePermit(line, count), closed);
-    return new Awaitable(limited(request, options, call));
+    const queue = this.#queue;
+    const acquire = new Acquire(queue, count, () => new SemaphorePermit(queue, count), closed);
+    return new Awaitable(withLimits(acquire, options, call));
   }
 
   /**
-   * A permit if one is free now and nobody waits for it; never waits.
+   * Takes a permit if one is free now and nothing waits for it. Never waits.
    *
-   * @returns the permit, or `undefined`, with both of which `using` is content
+   * @returns the permit, or `undefined`; `using` accepts both
    * @throws ClosedError when the semaphore is closed
    * @see tokio::sync::Semaphore::try_acquire_owned (tokio 1.53)
    */
@@ -101,26 +104,26 @@ export class Semaphore {
   }
 
   /**
-   * Several permits at once; otherwise as `tryAcquire`.
+   * Takes several permits at once. Otherwise as `tryAcquire`.
    *
-   * @param count how many, 0 or more
+   * @param count the number of permits, 0 or more
    * @throws RangeError when `count` is not an integer of 0 or more; ClosedError when the semaphore is closed
    */
   tryAcquireMany(count: number): SemaphorePermit | undefined {
     checkCount('tryAcquireMany: the number of permits', count, 0);
     if (this.isClosed) throw closed();
-    return this.#line.tryTake(count) ? new SemaphorePermit(this.#line, count) : undefined;
+    return this.#queue.tryAcquire(count) ? new SemaphorePermit(this.#queue, count) : undefined;
   }
 
-  /** How many permits a newcomer could have; 0 while somebody waits. */
+  /** The number of permits that a new acquire could take; 0 while others wait. */
   get availablePermits(): number {
-    return this.#line.open;
+    return this.#queue.available;
   }
 
   /**
-   * Adds permits, and with them serves who waits. Synchronous.
+   * Adds permits, and serves waiters with them. Synchronous.
    *
-   * @param count how many, 0 or more
+   * @param count the number of permits, 0 or more
    * @throws RangeError when `count` is not an integer of 0 or more, or there would be more than 2^53-1
    * @see tokio::sync::Semaphore::add_permits (tokio 1.53)
    * @example
@@ -134,37 +137,38 @@ export class Semaphore {
    */
   addPermits(count: number): void {
     checkCount('addPermits: the number of permits', count, 0);
-    checkCount('addPermits: the sum', this.#line.free + count, 0);
-    this.#line.giveSafely(count);
+    checkCount('addPermits: the sum', this.#queue.free + count, 0);
+    this.#queue.releaseSafely(count);
   }
 
   /**
-   * Takes permits away for good, as many of them as are available now. Synchronous.
+   * Removes permits for good, as many as are available now. Synchronous.
    *
-   * @param count how many at most, 0 or more
-   * @returns how many were taken away
+   * @param count the largest number of permits, 0 or more
+   * @returns the number of permits that were removed
    * @throws RangeError when `count` is not an integer of 0 or more
    * @see tokio::sync::Semaphore::forget_permits (tokio 1.53)
    */
   forgetPermits(count: number): number {
     checkCount('forgetPermits: the number of permits', count, 0);
-    const forgotten = Math.min(count, this.#line.open);
-    this.#line.free -= forgotten;
+    const forgotten = Math.min(count, this.#queue.available);
+    this.#queue.free -= forgotten;
     return forgotten;
   }
 
   /** Whether `close` was called. */
   get isClosed(): boolean {
-    return this.#line.isClosed;
+    return this.#queue.isClosed;
   }
 
   /**
-   * Gives out no more permits: who waits fails with `ClosedError`. Those that are out stay valid. Synchronous, idempotent.
+   * Refuses to give out more permits: waiters fail with `ClosedError`. Permits that are out stay valid. Synchronous,
+   * idempotent.
    *
    * @see tokio::sync::Semaphore::close (tokio 1.53)
    */
   close(): void {
-    this.#line.close();
+    this.#queue.close();
   }
 }
 

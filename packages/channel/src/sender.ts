@@ -1,34 +1,34 @@
 import { ClosedError, consumeBudget, source, wait } from '@quiesce/cancellation-token';
 import { checkCount, checkKind, defineHandle, misused, show } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { SendError } from './errors.ts';
-import { limited, type WaitOptions } from './limited.ts';
-import { type Line, Request } from './line.ts';
-import type { Channel } from './mpsc.ts';
+import type { ChannelState } from './channel-state.ts';
+import { handleClosed, SendError } from './errors.ts';
 import { Permit } from './permit.ts';
+import { Acquire, type PermitQueue } from './permit-queue.ts';
 import { Permits } from './permits.ts';
-import { sendLater } from './sending.ts';
+import { sendWhenRoom } from './send-waiter.ts';
 import { failed, refuseUnsendable } from './settle.ts';
+import { type WaitOptions, withLimits } from './wait-options.ts';
 import { WeakSender } from './weak-sender.ts';
 
-/** What `trySend` answers. */
+/** Result of `trySend`. */
 export type TrySend = { readonly ok: true } | { readonly ok: false; readonly why: 'full' | 'closed' };
 
-/** What `tryReserve` answers, and with `Permits` `tryReserveMany`. */
+/** Result of `tryReserve`, and, with `Permits`, of `tryReserveMany`. */
 export type TryReserve<T, P = Permit<T>> =
   | { readonly ok: true; readonly value: P }
   | { readonly ok: false; readonly why: 'full' | 'closed' };
 
-/** What most sends return: a fulfilled promise keeps nothing of those who await it. */
+/** Returned by most sends: a fulfilled promise retains nothing of the code that awaits it. */
 const SENT = Promise.resolve();
 
 /**
  * Sends values to the receiver of its channel. The channel ends when its last sender is closed and it is drained.
  *
- * **Cancel safety.** A `send` or `reserve` that is given up has sent nothing, and has given its place up.
+ * **Cancel safety.** A `send` or `reserve` that is given up has sent nothing, and has left the queue.
  *
- * **Fairness.** Room is given first come, first served, to sends and reservations alike; nobody overtakes, not even
- * `trySend`.
+ * **Fairness.** Room is given first come, first served, to sends and reservations alike. `trySend` does not overtake
+ * either.
  *
  * @see tokio::sync::mpsc::Sender (tokio 1.53)
  * @example
@@ -55,15 +55,15 @@ export class Sender<T> implements Disposable {
   static #owns(value: object): boolean {
     return #room in Object(value);
   }
-  readonly #channel: Channel<T>;
-  readonly #room: Line;
+  readonly #channel: ChannelState<T>;
+  readonly #room: PermitQueue;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(channel: Channel<T>, room: Line) {
+  constructor(channel: ChannelState<T>, room: PermitQueue) {
     this.#channel = channel;
     this.#room = room;
     channel.senders++;
@@ -72,14 +72,14 @@ export class Sender<T> implements Disposable {
   /**
    * Sends a value, and waits until there is room for it.
    *
-   * **Timing.** With room, the value is in the channel before this returns. Otherwise it enters the channel in its turn,
-   * inside the `recv` that makes room, also if this sender is closed meanwhile. A failed send has sent nothing.
+   * **Timing.** When there is room, the value is in the channel before this returns. Otherwise it enters the channel inside
+   * the `recv` that makes room, even if this sender is closed during the wait. A failed send has sent nothing.
    *
-   * @param value anything but a thenable
-   * @param options `signal` and `timeout` give the send up while it waits
-   * @throws {@link SendError} with the value when the receiver is closed, before or while it waits; `TimeoutError`; the
+   * @param value anything except a thenable
+   * @param options `signal` and `timeout` (ms) give up the send while it waits
+   * @throws {@link SendError} with the value when the receiver is closed, before or during the wait; `TimeoutError`; the
    *   reason, verbatim, when `signal` is cancelled; `ClosedError` when this sender was closed; TypeError when the value
-   *   is a thenable or `signal` is no signal; RangeError when `timeout` is no time
+   *   is a thenable or `signal` is not a signal; RangeError when `timeout` is not a time
    * @see tokio::sync::mpsc::Sender::send and send_timeout (tokio 1.53)
    * @example
    * ```ts
@@ -95,52 +95,52 @@ export class Sender<T> implements Disposable {
   send(value: T, options?: WaitOptions): Promise<void> {
     try {
       if (!Sender.#owns(this)) throw misused(Sender.prototype, 'sender', 'send', this);
-      this.#check('send');
+      if (this.#isClosed) throw handleClosed('send', 'sender');
       refuseUnsendable(value, 'send');
       if (options !== undefined) return this.#sendWithin(value, options);
     } catch (error) {
       return failed(error);
     }
     const channel = this.#channel;
-    if (this.#room.tryTake(1)) {
+    if (this.#room.tryAcquire(1)) {
       channel.push(value);
       return consumeBudget() ?? SENT;
     }
-    return sendLater(channel, this.#room, value);
+    return sendWhenRoom(channel, this.#room, value);
   }
 
   #sendWithin(value: T, options: WaitOptions): Promise<void> {
     const push = (): void => this.#channel.push(value);
-    const request = new Request(this.#room, 1, push, () => new SendError(value));
-    return wait({ [source]: limited(request, options, 'send') });
+    const acquire = new Acquire(this.#room, 1, push, () => new SendError(value));
+    return wait({ [source]: withLimits(acquire, options, 'send') });
   }
 
   /**
-   * Sends a value if there is room now and nobody waits for it; never waits.
+   * Sends a value if there is room now and nothing waits for it. Never waits.
    *
-   * @param value anything but a thenable
+   * @param value anything except a thenable
    * @returns `{ ok: true }`, or `{ ok: false, why }`: `full`, or `closed` by the receiver
    * @throws ClosedError when this sender was closed; TypeError when the value is a thenable
    * @see tokio::sync::mpsc::Sender::try_send (tokio 1.53)
    */
   trySend(value: T): TrySend {
     if (!Sender.#owns(this)) throw misused(Sender.prototype, 'sender', 'trySend', this);
-    this.#check('trySend');
+    if (this.#isClosed) throw handleClosed('trySend', 'sender');
     refuseUnsendable(value, 'trySend');
-    if (!this.#room.tryTake(1)) return { ok: false, why: this.#channel.isClosed ? 'closed' : 'full' };
+    if (!this.#room.tryAcquire(1)) return { ok: false, why: this.#channel.isClosed ? 'closed' : 'full' };
     this.#channel.push(value);
     return { ok: true };
   }
 
   /**
-   * Waits for room before there is a value: await it, or make it a branch of `select`, so that sending is one as well.
+   * Waits for room before there is a value: await it, or make it a branch of `select`, so that a send can be one.
    *
-   * **Timing.** It stands in line only while somebody waits for it; a permit is made, once, by whoever finds room first.
+   * **Timing.** It is in the queue only while something waits for it. The first poll that finds room makes the permit, once.
    *
-   * @param options `signal` and `timeout` give it up; the time runs from this call
-   * @returns a place in the line, which gives a {@link Permit}
-   * @throws ClosedError when this sender was closed; TypeError when `signal` is no signal; RangeError when `timeout` is
-   *   no time. When awaited: `ClosedError` when the receiver is closed; `TimeoutError`; the reason, verbatim
+   * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
+   * @returns a wait that fulfils with a {@link Permit}
+   * @throws ClosedError when this sender was closed; TypeError when `signal` is not a signal; RangeError when `timeout` is
+   *   not a time. When awaited: `ClosedError` when the receiver is closed; `TimeoutError`; the reason, verbatim
    * @see tokio::sync::mpsc::Sender::reserve_owned (tokio 1.53)
    * @example
    * ```ts
@@ -151,17 +151,17 @@ export class Sender<T> implements Disposable {
    * ```
    */
   reserve(options?: WaitOptions): Awaitable<Permit<T>> {
-    this.#check('reserve');
+    if (this.#isClosed) throw handleClosed('reserve', 'sender');
     return this.#reserve('reserve', 1, () => new Permit(this.#channel), options);
   }
 
   /**
-   * Waits for room for several values at once; otherwise as `reserve`.
+   * Waits for room for several values at once. Otherwise as `reserve`.
    *
-   * @param count how many, from 0 to `maxCapacity`
-   * @param options as of `reserve`
-   * @returns a place in the line, which gives {@link Permits}
-   * @throws RangeError when `count` is not an integer from 0 to `maxCapacity`; and as `reserve`
+   * @param count the number of values, from 0 to `maxCapacity`
+   * @param options as for `reserve`
+   * @returns a wait that fulfils with {@link Permits}
+   * @throws RangeError when `count` is not an integer from 0 to `maxCapacity`; otherwise as `reserve`
    * @see tokio::sync::mpsc::Sender::reserve_many (tokio 1.53)
    * @example
    * ```ts
@@ -171,68 +171,68 @@ export class Sender<T> implements Disposable {
    * ```
    */
   reserveMany(count: number, options?: WaitOptions): Awaitable<Permits<T>> {
-    this.#check('reserveMany');
+    if (this.#isClosed) throw handleClosed('reserveMany', 'sender');
     this.#checkCount('reserveMany', count);
     return this.#reserve('reserveMany', count, () => new Permits(this.#channel, count), options);
   }
 
   #reserve<P>(call: string, count: number, make: () => P, options: WaitOptions | undefined): Awaitable<P> {
     const closedError = (): ClosedError =>
-      new ClosedError(`${call}: the receiver of this channel is closed, or it is over`);
-    return new Awaitable(limited(new Request(this.#room, count, make, closedError), options, call));
+      new ClosedError(`${call}: the receiver of this channel is closed, or the channel has ended`);
+    return new Awaitable(withLimits(new Acquire(this.#room, count, make, closedError), options, call));
   }
 
   /**
-   * A permit if there is room now and nobody waits for it; never waits.
+   * Takes a permit if there is room now and nothing waits for it. Never waits.
    *
    * @returns `{ ok: true, value: permit }`, or `{ ok: false, why }`: `full`, or `closed` by the receiver
    * @throws ClosedError when this sender was closed
    * @see tokio::sync::mpsc::Sender::try_reserve_owned (tokio 1.53)
    */
   tryReserve(): TryReserve<T> {
-    this.#check('tryReserve');
-    if (this.#room.tryTake(1)) return { ok: true, value: new Permit(this.#channel) };
+    if (this.#isClosed) throw handleClosed('tryReserve', 'sender');
+    if (this.#room.tryAcquire(1)) return { ok: true, value: new Permit(this.#channel) };
     return { ok: false, why: this.#channel.isClosed ? 'closed' : 'full' };
   }
 
   /**
-   * Several permits if there is room for all now and nobody waits for it; never waits.
+   * Takes several permits if there is room for all now and nothing waits for it. Never waits.
    *
-   * @param count how many, from 0 to `maxCapacity`
+   * @param count the number of permits, from 0 to `maxCapacity`
    * @returns `{ ok: true, value: permits }`, or `{ ok: false, why }`: `full`, or `closed` by the receiver
    * @throws RangeError when `count` is not an integer from 0 to `maxCapacity`; ClosedError when this sender was closed
    * @see tokio::sync::mpsc::Sender::try_reserve_many (tokio 1.53)
    */
   tryReserveMany(count: number): TryReserve<T, Permits<T>> {
-    this.#check('tryReserveMany');
+    if (this.#isClosed) throw handleClosed('tryReserveMany', 'sender');
     this.#checkCount('tryReserveMany', count);
-    if (this.#room.tryTake(count)) return { ok: true, value: new Permits(this.#channel, count) };
+    if (this.#room.tryAcquire(count)) return { ok: true, value: new Permits(this.#channel, count) };
     return { ok: false, why: this.#channel.isClosed ? 'closed' : 'full' };
   }
 
   /**
-   * Another sender of the same channel, to be closed on its own.
+   * Makes another sender of the same channel, which is closed separately.
    *
    * @throws ClosedError when this sender was closed
    */
   clone(): Sender<T> {
-    this.#check('clone');
+    if (this.#isClosed) throw handleClosed('clone', 'sender');
     return new Sender(this.#channel, this.#room);
   }
 
   /**
-   * A sender that does not keep the channel open.
+   * Makes a weak sender, which does not keep the channel open.
    *
    * @throws ClosedError when this sender was closed
    * @see tokio::sync::mpsc::Sender::downgrade (tokio 1.53)
    */
   downgrade(): WeakSender<Sender<T>> {
-    this.#check('downgrade');
-    return new WeakSender(this.#channel as Channel<never>, () => new Sender(this.#channel, this.#room));
+    if (this.#isClosed) throw handleClosed('downgrade', 'sender');
+    return new WeakSender(this.#channel as ChannelState<never>, () => new Sender(this.#channel, this.#room));
   }
 
   /**
-   * That the receiver is closed: await it, or make it a branch of `select`. Each `await` leaves a waiter until then.
+   * Waits until the receiver is closed: await it, or make it a branch of `select`. Each `await` parks a waiter until then.
    *
    * @see tokio::sync::mpsc::Sender::closed (tokio 1.53)
    */
@@ -245,54 +245,50 @@ export class Sender<T> implements Disposable {
     return this.#channel.isClosed;
   }
 
-  /** For how many values there is room that nobody waits for. */
+  /** The number of values for which there is room that nothing waits for. */
   get capacity(): number {
-    return this.#room.open;
+    return this.#room.available;
   }
 
-  /** For how many values there is room in the empty channel. */
+  /** The number of values that fit into the empty channel. */
   get maxCapacity(): number {
     return this.#channel.capacity;
   }
 
-  /** How many senders are open. */
+  /** The number of open senders. */
   get strongCount(): number {
     return this.#channel.senders;
   }
 
-  /** How many weak senders are open. */
+  /** The number of open weak senders. */
   get weakCount(): number {
-    return this.#channel.weak;
+    return this.#channel.weakSenders;
   }
 
   /** @internal */
-  get channel(): Channel<T> {
+  get channel(): ChannelState<T> {
     return this.#channel;
   }
 
-  /** Whether both send to the same receiver. */
+  /** Returns whether both send to the same receiver. */
   sameChannel(other: Sender<T>): boolean {
     checkKind(other?.channel !== undefined, 'sameChannel', 'a sender', other);
     return this.#channel === other.channel;
   }
 
   /**
-   * Closes this sender; sends that wait go on. After the last one the receiver drains the channel and then gets
-   * `ClosedError`. Synchronous, idempotent.
+   * Closes this sender; sends that wait are not affected. After the last sender is closed, the receiver drains the channel
+   * and then gets `ClosedError`. Synchronous, idempotent.
    */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#channel.leave();
+    this.#channel.removeSender();
   }
 
   #checkCount(call: string, count: number): void {
     checkCount(`${call}: the number of permits`, count, 0);
     if (count <= this.maxCapacity) return;
     throw new RangeError(`${call}: the channel has room for ${this.maxCapacity} values in all, got ${show(count)}`);
-  }
-
-  #check(call: string): void {
-    if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
   }
 }

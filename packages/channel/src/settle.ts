@@ -1,31 +1,31 @@
 import { consumeBudget, PENDING } from '@quiesce/cancellation-token';
 import { refuseThenable } from '@quiesce/internal';
 
-/** A promise of what there is already. A loop over what is ready must not starve the event loop: it takes its turn. */
+/** Returns a promise of a result that is ready. When the budget is spent, it fulfils after the event loop has run. */
 export function fulfilled<T>(value: T): Promise<T> {
-  const turn = consumeBudget();
-  return turn === undefined ? Promise.resolve(value) : turn.then(() => value);
+  const yielded = consumeBudget();
+  return yielded === undefined ? Promise.resolve(value) : yielded.then(() => value);
 }
 
-/** A promise that fails. It takes its turn too, or it would come before values that were taken before it. */
+/** Returns a promise that rejects. It consumes budget too, or it would settle before values that were taken earlier. */
 export function failed(error: unknown): Promise<never> {
-  const turn = consumeBudget();
-  return turn === undefined ? Promise.reject(error) : turn.then(() => Promise.reject(error));
+  const yielded = consumeBudget();
+  return yielded === undefined ? Promise.reject(error) : yielded.then(() => Promise.reject(error));
 }
 
-/** Settles a promise that was made before, in its turn. */
-export function settle<T>(by: (result: T) => void, result: T): void {
-  const turn = consumeBudget();
-  if (turn === undefined) by(result);
-  else void turn.then(() => by(result));
+/** Settles a promise that was made before. When the budget is spent, it settles after the event loop has run. */
+export function settle<T>(resolve: (result: T) => void, result: T): void {
+  const yielded = consumeBudget();
+  if (yielded === undefined) resolve(result);
+  else void yielded.then(() => resolve(result));
 }
 
 /**
- * Refuses what cannot be sent, before anything has happened.
+ * Refuses a value that a promise cannot carry, before anything has happened.
  *
  * @throws TypeError for a thenable, and for `PENDING`
  */
 export function refuseUnsendable(value: unknown, call: string): void {
   refuseThenable(value, call);
-  if (value === PENDING) throw new TypeError(`${call}: PENDING stands for no value, and cannot be one`);
+  if (value === PENDING) throw new TypeError(`${call}: PENDING means that there is no value; wrap it in an object`);
 }

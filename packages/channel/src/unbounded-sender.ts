@@ -1,8 +1,7 @@
-import { ClosedError } from '@quiesce/cancellation-token';
 import { checkKind, defineHandle, misused } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
-import { SendError } from './errors.ts';
-import type { Channel } from './mpsc.ts';
+import type { ChannelState } from './channel-state.ts';
+import { handleClosed, SendError } from './errors.ts';
 import { refuseUnsendable } from './settle.ts';
 import { WeakSender } from './weak-sender.ts';
 
@@ -30,14 +29,14 @@ export class UnboundedSender<T> implements Disposable {
   static #owns(value: object): boolean {
     return #isClosed in Object(value);
   }
-  readonly #channel: Channel<T>;
+  readonly #channel: ChannelState<T>;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(channel: Channel<T>) {
+  constructor(channel: ChannelState<T>) {
     this.#channel = channel;
     channel.senders++;
   }
@@ -45,44 +44,44 @@ export class UnboundedSender<T> implements Disposable {
   /**
    * Sends a value.
    *
-   * **Timing.** Synchronous: a receive that waits has taken it when this returns.
+   * **Timing.** Synchronous: a receive that waits has taken the value when this returns.
    *
-   * @param value anything but a thenable
+   * @param value anything except a thenable
    * @throws {@link SendError} with the value when the receiver is closed; `ClosedError` when this sender was closed;
    *   TypeError when the value is a thenable
    * @see tokio::sync::mpsc::UnboundedSender::send (tokio 1.53)
    */
   send(value: T): void {
     if (!UnboundedSender.#owns(this)) throw misused(UnboundedSender.prototype, 'sender', 'send', this);
-    // Before everything: it may run a getter, which may close the channel.
+    // First, since it may run a getter, which may close the channel.
     refuseUnsendable(value, 'send');
-    this.#check('send');
+    if (this.#isClosed) throw handleClosed('send', 'sender');
     if (this.#channel.isClosed) throw new SendError(value);
     this.#channel.push(value);
   }
 
   /**
-   * Another sender of the same channel, to be closed on its own.
+   * Makes another sender of the same channel, which is closed separately.
    *
    * @throws ClosedError when this sender was closed
    */
   clone(): UnboundedSender<T> {
-    this.#check('clone');
+    if (this.#isClosed) throw handleClosed('clone', 'sender');
     return new UnboundedSender(this.#channel);
   }
 
   /**
-   * A sender that does not keep the channel open.
+   * Makes a weak sender, which does not keep the channel open.
    *
    * @throws ClosedError when this sender was closed
    * @see tokio::sync::mpsc::UnboundedSender::downgrade (tokio 1.53)
    */
   downgrade(): WeakSender<UnboundedSender<T>> {
-    this.#check('downgrade');
-    return new WeakSender(this.#channel as Channel<never>, () => new UnboundedSender(this.#channel));
+    if (this.#isClosed) throw handleClosed('downgrade', 'sender');
+    return new WeakSender(this.#channel as ChannelState<never>, () => new UnboundedSender(this.#channel));
   }
 
-  /** That the receiver is closed: await it, or make it a branch of `select`. Each `await` leaves a waiter until then. */
+  /** Waits until the receiver is closed: await it, or make it a branch of `select`. Each `await` parks a waiter until then. */
   closed(): Awaitable<void> {
     return new Awaitable(this.#channel.closing);
   }
@@ -92,35 +91,31 @@ export class UnboundedSender<T> implements Disposable {
     return this.#channel.isClosed;
   }
 
-  /** How many senders are open. */
+  /** The number of open senders. */
   get strongCount(): number {
     return this.#channel.senders;
   }
 
-  /** How many weak senders are open. */
+  /** The number of open weak senders. */
   get weakCount(): number {
-    return this.#channel.weak;
+    return this.#channel.weakSenders;
   }
 
   /** @internal */
-  get channel(): Channel<T> {
+  get channel(): ChannelState<T> {
     return this.#channel;
   }
 
-  /** Whether both send to the same receiver. */
+  /** Returns whether both send to the same receiver. */
   sameChannel(other: UnboundedSender<T>): boolean {
     checkKind(other?.channel !== undefined, 'sameChannel', 'a sender', other);
     return this.#channel === other.channel;
   }
 
-  /** Closes this sender; after the last one the receiver drains the channel. Synchronous, idempotent. */
+  /** Closes this sender. After the last sender is closed, the receiver drains the channel. Synchronous, idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#channel.leave();
-  }
-
-  #check(call: string): void {
-    if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
+    this.#channel.removeSender();
   }
 }

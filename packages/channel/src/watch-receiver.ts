@@ -6,17 +6,18 @@ import {
   type Takeable,
 } from '@quiesce/cancellation-token';
 import { checkFunction, checkKind, defineHandle, misused } from '@quiesce/internal';
-import { type WaitOptions, waitLimited } from './limited.ts';
+import { ReceiverIterator, type ValuesOptions } from './receiver-iterator.ts';
 import { failed } from './settle.ts';
-import { Values, type ValuesOptions } from './values.ts';
-import { View } from './watched.ts';
+import { type WaitOptions, waitWithLimits } from './wait-options.ts';
+import { WatchCursor } from './watch-state.ts';
 
 /**
- * Sees the latest value, and learns of changes; also a `select` branch, and async iterable: of changes from now on.
+ * Reads the latest value, and waits for changes. Also a `select` branch, and async iterable over later changes.
  *
- * **Cancel safety.** A `changed` that is given up has marked nothing as seen; a `waitFor`, what its predicate was shown.
+ * **Cancel safety.** A `changed` that is given up has marked nothing as seen. A `waitFor` has marked the values that its
+ * predicate was called with.
  *
- * **Fairness.** Several that wait on one receiver get one change each, first come, first served: clone it for each.
+ * **Fairness.** Several waits on one receiver get one change each, first come, first served. Clone the receiver for each.
  *
  * @see tokio::sync::watch::Receiver (tokio 1.53)
  * @example
@@ -34,57 +35,59 @@ export class WatchReceiver<T> implements Disposable {
     dispose: 'close',
     unguarded: ['borrow', 'borrowAndUpdate'],
     owns: (value) => WatchReceiver.#owns(value),
-    source: (receiver) => receiver.#view,
+    source: (receiver) => receiver.#cursor,
     facts: ({ isClosed }) => ({ isClosed }),
   });
   /** A proxy has no private field. */
   static #owns(value: object): boolean {
-    return #view in Object(value);
+    return #cursor in Object(value);
   }
-  readonly #view: View<T>;
+  readonly #cursor: WatchCursor<T>;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(view: View<T>) {
-    this.#view = view;
+  constructor(cursor: WatchCursor<T>) {
+    this.#cursor = cursor;
   }
 
-  /** The value; whether it counts as seen stays as it is. */
+  /** Returns the value without marking it as seen. */
   borrow(): T {
     if (!WatchReceiver.#owns(this)) throw misused(WatchReceiver.prototype, 'receiver', 'borrow', this);
-    return this.#view.shared.value;
+    return this.#cursor.state.value;
   }
 
   /**
-   * The value, which counts as seen from now on.
+   * Returns the value, and marks it as seen.
    *
    * @see tokio::sync::watch::Receiver::borrow_and_update (tokio 1.53)
    */
   borrowAndUpdate(): T {
     if (!WatchReceiver.#owns(this)) throw misused(WatchReceiver.prototype, 'receiver', 'borrowAndUpdate', this);
-    return this.#view.see();
+    return this.#cursor.markSeen();
   }
 
-  /** Whether there is a value that this receiver has not seen, also if all senders are closed. */
+  /** Returns whether there is a value that this receiver has not seen, even when all senders are closed. */
   hasChanged(): boolean {
-    return this.#view.isChanged;
+    return this.#cursor.isChanged;
   }
 
   /**
    * Waits for a value that this receiver has not seen, and marks it as seen.
    *
-   * **Timing.** One that is there is taken synchronously inside the call, one that is to come inside the `send`.
+   * **Timing.** A change that is there is taken synchronously, inside the call. A later one is taken inside its `send`.
    *
-   * **Cancel safety.** Given up, it has marked nothing as seen. As a branch of `select` it marks nothing until it wins.
+   * **Cancel safety.** When it is given up, it has marked nothing as seen. As a branch of `select` it marks nothing until it
+   * wins.
    *
-   * **Fairness.** Of several on one receiver, each gets one change, first come, first served.
+   * **Fairness.** Several waits on one receiver get one change each, first come, first served.
    *
-   * @param options `signal` and `timeout` give it up
+   * @param options `signal` and `timeout` (ms) give up the wait
    * @returns the value
    * @throws ClosedError when all senders are closed and the last value is seen, or this receiver is closed; `TimeoutError`;
-   *   the reason, verbatim, when `signal` is cancelled; TypeError when it is no signal; RangeError when `timeout` is no time
-   * @see tokio::sync::watch::Receiver::changed (tokio 1.53), which gives nothing
+   *   the reason, verbatim, when `signal` is cancelled; TypeError when it is not a signal; RangeError when `timeout` is not
+   *   a time
+   * @see tokio::sync::watch::Receiver::changed (tokio 1.53), which returns no value
    * @example
    * ```ts
    * const [tx, rx] = watch('starting');
@@ -94,16 +97,17 @@ export class WatchReceiver<T> implements Disposable {
    * ```
    */
   changed(options?: WaitOptions): SourcePromise<T> {
-    return waitLimited(this.#view, options, 'changed');
+    return waitWithLimits(this.#cursor, options, 'changed');
   }
 
   /**
-   * Waits until the value satisfies a predicate; it may be the one that is there. What it is shown counts as seen.
+   * Waits until the value satisfies a predicate, which the current value may do. Each value that it checks counts as seen.
    *
-   * @param predicate called with the value now and after each change; not again for one that it was shown
-   * @param options `signal` and `timeout` give it up
+   * @param predicate called with the current value and after each change, once for each value
+   * @param options `signal` and `timeout` (ms) give up the wait
    * @returns the value
-   * @throws what the predicate throws; ClosedError when all senders are closed and it will not be satisfied; and as `changed`
+   * @throws the error of the predicate; ClosedError when all senders are closed and no value satisfies it; otherwise as
+   *   `changed`
    * @see tokio::sync::watch::Receiver::wait_for (tokio 1.53)
    * @example
    * ```ts
@@ -115,47 +119,47 @@ export class WatchReceiver<T> implements Disposable {
    * ```
    */
   waitFor(predicate: (value: T) => boolean, options?: WaitOptions): SourcePromise<T> {
-    const view = this.#view;
-    const { shared, watchers } = view;
-    // A version of its own: what others have seen meanwhile is shown to the predicate all the same.
+    const cursor = this.#cursor;
+    const { state, predicateWaiters } = cursor;
+    // A version of its own: values that other waits of the receiver have seen are still checked.
     let shown = -1;
     const poll = (): T | typeof PENDING => {
-      while (!view.isClosed && shown !== shared.version) {
-        shown = shared.version;
-        const value = view.see();
+      while (!cursor.isClosed && shown !== state.version) {
+        shown = state.version;
+        const value = cursor.markSeen();
         if (predicate(value)) return value;
       }
-      // Never the value as it is: `markChanged` makes it count as not seen, but it has failed.
-      return view.rest();
+      // Never the current value: `markChanged` makes it count as not seen, but the predicate has refused it.
+      return cursor.pendingOrThrow();
     };
     const protocol: Takeable<T> = {
       poll,
       putBack: (value, error, mark) => {
         shown = -1;
-        return view.putBack(value, error, mark);
+        return cursor.putBack(value, error, mark);
       },
       get mark() {
-        return view.mark;
+        return cursor.mark;
       },
-      park: (waiter) => view.parkIn(watchers, waiter),
-      unpark: (waiter) => view.unparkFrom(watchers, waiter),
+      park: (waiter) => cursor.parkIn(predicateWaiters, waiter),
+      unpark: (waiter) => cursor.unparkFrom(predicateWaiters, waiter),
     };
     try {
       checkFunction('waitFor', predicate);
     } catch (error) {
       return asFailingSource(failed(error), protocol, error);
     }
-    return waitLimited(protocol, options, 'waitFor');
+    return waitWithLimits(protocol, options, 'waitFor');
   }
 
   /**
-   * Iterates over the changes from now on; several in a row may be seen as one.
+   * Iterates over the changes from now on. Several in a row may be seen as one.
    *
    * **Cancel safety.** Leaving the loop in any way leaves the receiver open.
    *
    * @param options `signal`: a token or `AbortSignal` that ends the loop with its reason
-   * @returns a fresh iterator, which `await using` ends too
-   * @throws TypeError when `signal` is no signal; from `next()`, the reason when it is cancelled
+   * @returns a new iterator, which `await using` ends too
+   * @throws TypeError when `signal` is not a signal; from `next()`, the reason when it is cancelled
    * @see tokio_stream::wrappers::WatchStream (tokio-stream 0.1)
    * @example
    * ```ts
@@ -169,7 +173,7 @@ export class WatchReceiver<T> implements Disposable {
    * ```
    */
   values(options?: ValuesOptions): AsyncIterableIterator<T, undefined, undefined> & AsyncDisposable {
-    return new Values(this.#view, options);
+    return new ReceiverIterator(this.#cursor, options);
   }
 
   /** The same as `values()`. */
@@ -177,40 +181,40 @@ export class WatchReceiver<T> implements Disposable {
     return this.values();
   }
 
-  /** Makes the value count as not seen. */
+  /** Marks the value as not seen. */
   markChanged(): void {
-    this.#view.unsee();
+    this.#cursor.markUnseen();
   }
 
-  /** Makes the value count as seen. */
+  /** Marks the value as seen. */
   markUnchanged(): void {
-    this.#view.see();
+    this.#cursor.markSeen();
   }
 
-  /** Another receiver, which has seen what this one has. */
+  /** Makes another receiver, which has seen the same version as this one. */
   clone(): WatchReceiver<T> {
-    return new WatchReceiver(new View(this.#view.shared, this.#view.seen));
+    return new WatchReceiver(new WatchCursor(this.#cursor.state, this.#cursor.seen));
   }
 
   /** Whether all senders are closed. */
   get isClosed(): boolean {
-    return this.#view.shared.senders === 0;
+    return this.#cursor.state.senders === 0;
   }
 
   /** @internal */
-  get view(): View<T> {
-    return this.#view;
+  get watchCursor(): WatchCursor<T> {
+    return this.#cursor;
   }
 
-  /** Whether both are of the same `watch`. */
+  /** Returns whether both belong to the same `watch`. */
   sameChannel(other: WatchReceiver<T>): boolean {
-    checkKind(other?.view !== undefined, 'sameChannel', 'a receiver', other);
-    return this.#view.shared === other.view.shared;
+    checkKind(other?.watchCursor !== undefined, 'sameChannel', 'a receiver', other);
+    return this.#cursor.state === other.watchCursor.state;
   }
 
-  /** Stops watching: what waits on this receiver ends with `ClosedError`. Synchronous, idempotent. */
+  /** Stops watching: waits on this receiver end with `ClosedError`. Synchronous, idempotent. */
   close(): void {
-    this.#view.close();
+    this.#cursor.close();
   }
 }
 

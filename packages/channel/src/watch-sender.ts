@@ -1,22 +1,22 @@
-import { ClosedError } from '@quiesce/cancellation-token';
 import { checkFunction, checkKind, defineHandle, misused } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
+import { handleClosed } from './errors.ts';
 import { refuseUnsendable } from './settle.ts';
 import { WatchReceiver } from './watch-receiver.ts';
-import { View, type Watched } from './watched.ts';
+import { WatchCursor, type WatchState } from './watch-state.ts';
 
 /**
  * Changes the value that all receivers see.
  *
- * **Timing.** Every change is synchronous: who waits for it has been woken when the call returns; inside of a wake-up (in
- * the predicate of a `waitFor`, say) when the change that is under way has been told to all.
+ * **Timing.** Every change is synchronous: the waits for it have been woken when the call returns. Inside a wake-up, such as
+ * the predicate of a `waitFor`, they are woken when the change in progress has woken all others.
  *
  * @see tokio::sync::watch::Sender (tokio 1.53)
  * @example
  * ```ts
  * const [tx, rx] = watch(1);
  * tx.send(2);
- * tx.send(3); // who looks late sees the latest value alone
+ * tx.send(3); // a receiver that reads late sees only the latest value
  * console.log(await rx.changed()); // => 3
  * tx.close();
  * ```
@@ -34,66 +34,66 @@ export class WatchSender<T> implements Disposable {
   static #owns(value: object): boolean {
     return #isClosed in Object(value);
   }
-  readonly #shared: Watched<T>;
+  readonly #state: WatchState<T>;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(shared: Watched<T>) {
-    this.#shared = shared;
-    shared.senders++;
+  constructor(state: WatchState<T>) {
+    this.#state = state;
+    state.senders++;
   }
 
   /**
-   * Replaces the value, if anybody watches.
+   * Replaces the value, if there is a receiver.
    *
-   * @param value anything but a thenable
-   * @returns whether it was stored; `false`: there is no receiver, and the value is as before (`sendReplace` stores always)
+   * @param value anything except a thenable
+   * @returns whether it was stored. `false` when there is no receiver; then the value has not changed (see `sendReplace`)
    * @throws ClosedError when this sender was closed; TypeError when the value is a thenable
    * @see tokio::sync::watch::Sender::send (tokio 1.53)
    */
   send(value: T): boolean {
     if (!WatchSender.#owns(this)) throw misused(WatchSender.prototype, 'sender', 'send', this);
-    const isWatched = this.#shared.receivers > 0;
+    const isWatched = this.#state.receivers > 0;
     if (isWatched) this.sendReplace(value);
     else this.#check('send', value);
     return isWatched;
   }
 
   /**
-   * Replaces the value, whether or not anybody watches.
+   * Replaces the value, with or without a receiver.
    *
-   * @param value anything but a thenable
+   * @param value anything except a thenable
    * @returns the value before
    * @throws ClosedError when this sender was closed; TypeError when the value is a thenable
    * @see tokio::sync::watch::Sender::send_replace (tokio 1.53)
    */
   sendReplace(value: T): T {
     this.#check('send', value);
-    const before = this.#shared.value;
-    this.#shared.set(value);
+    const before = this.#state.value;
+    this.#state.set(value);
     return before;
   }
 
   /**
-   * Replaces the value by one that is made from it, and tells everybody, also if it is the same.
+   * Replaces the value by one that is made from it, and wakes every receiver, even if it is the same value.
    *
-   * @param modify gets the value and returns the new one: the same object, if it has changed that
-   * @throws what `modify` throws, and then nothing has changed; ClosedError when this sender was closed; TypeError when
-   *   the result is a thenable, or `modify` has itself sent a value, which then stays
+   * @param modify gets the value and returns the new one, or the same object after changing it
+   * @throws the error of `modify`, and then nothing has changed; ClosedError when this sender was closed; TypeError when
+   *   the result is a thenable, or when `modify` has itself sent a value, which then stays
    * @see tokio::sync::watch::Sender::send_modify (tokio 1.53)
    */
   sendModify(modify: (value: T) => T): void {
-    this.#shared.set(this.#modified('sendModify', modify));
+    this.#state.set(this.#modified('sendModify', modify));
   }
 
   /**
-   * Replaces the value by one that is made from it, and tells everybody only if it is not the same (`Object.is`).
+   * Replaces the value by one that is made from it, and wakes the receivers only if it is not the same (`Object.is`).
    *
    * @param modify gets the value and returns the new one
-   * @returns whether it was another one
+   * @returns whether the value has changed
    * @throws as `sendModify`
    * @see tokio::sync::watch::Sender::send_if_modified (tokio 1.53)
    * @example
@@ -105,94 +105,94 @@ export class WatchSender<T> implements Disposable {
    */
   sendIfModified(modify: (value: T) => T): boolean {
     const value = this.#modified('sendIfModified', modify);
-    const isModified = !Object.is(value, this.#shared.value);
-    if (isModified) this.#shared.set(value);
+    const isModified = !Object.is(value, this.#state.value);
+    if (isModified) this.#state.set(value);
     return isModified;
   }
 
   #modified(call: string, modify: (value: T) => T): T {
     this.#check(call);
     checkFunction(call, modify);
-    const { version } = this.#shared;
-    const value = modify(this.#shared.value);
+    const { version } = this.#state;
+    const value = modify(this.#state.value);
     this.#check(call, value);
-    if (version !== this.#shared.version) {
-      throw new TypeError(`${call}: the function has itself sent a value; what it returned would overwrite that`);
+    if (version !== this.#state.version) {
+      throw new TypeError(`${call}: the function has itself sent a value; its result would overwrite that value`);
     }
     return value;
   }
 
-  /** The value. */
+  /** Returns the value. */
   borrow(): T {
     if (!WatchSender.#owns(this)) throw misused(WatchSender.prototype, 'sender', 'borrow', this);
-    return this.#shared.value;
+    return this.#state.value;
   }
 
   /**
-   * Another receiver, which has seen the value as it is now.
+   * Makes another receiver, which has seen the current value.
    *
    * @throws ClosedError when this sender was closed
    * @see tokio::sync::watch::Sender::subscribe (tokio 1.53)
    */
   subscribe(): WatchReceiver<T> {
     this.#check('subscribe');
-    return new WatchReceiver(new View(this.#shared, this.#shared.version));
+    return new WatchReceiver(new WatchCursor(this.#state, this.#state.version));
   }
 
   /**
-   * Another sender of the same value, to be closed on its own.
+   * Makes another sender of the same value, which is closed separately.
    *
    * @throws ClosedError when this sender was closed
    */
   clone(): WatchSender<T> {
     this.#check('clone');
-    return new WatchSender(this.#shared);
+    return new WatchSender(this.#state);
   }
 
   /**
-   * That nobody watches: await it, or make it a branch of `select`. Each `await` leaves a waiter until then.
+   * Waits until there is no receiver: await it, or make it a branch of `select`. Each `await` parks a waiter until then.
    *
    * @see tokio::sync::watch::Sender::closed (tokio 1.53)
    */
   closed(): Awaitable<void> {
-    return new Awaitable(this.#shared.unwatched);
+    return new Awaitable(this.#state.unwatched);
   }
 
-  /** Whether nobody watches; `subscribe` changes that. */
+  /** Whether there is no receiver. A `subscribe` changes that. */
   get isClosed(): boolean {
-    return this.#shared.receivers === 0;
+    return this.#state.receivers === 0;
   }
 
-  /** How many receivers are open. */
+  /** The number of open receivers. */
   get receiverCount(): number {
-    return this.#shared.receivers;
+    return this.#state.receivers;
   }
 
-  /** How many senders are open. */
+  /** The number of open senders. */
   get senderCount(): number {
-    return this.#shared.senders;
+    return this.#state.senders;
   }
 
   /** @internal */
-  get shared(): Watched<T> {
-    return this.#shared;
+  get watchState(): WatchState<T> {
+    return this.#state;
   }
 
-  /** Whether both are of the same `watch`. */
+  /** Returns whether both belong to the same `watch`. */
   sameChannel(other: WatchSender<T>): boolean {
-    checkKind(other?.shared !== undefined, 'sameChannel', 'a sender', other);
-    return this.#shared === other.shared;
+    checkKind(other?.watchState !== undefined, 'sameChannel', 'a sender', other);
+    return this.#state === other.watchState;
   }
 
-  /** Closes this sender; after the last one the receivers see the last change and then get `ClosedError`. Idempotent. */
+  /** Closes this sender. After the last one, receivers see the last change and then get `ClosedError`. Idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (--this.#shared.senders === 0) this.#shared.tell();
+    if (--this.#state.senders === 0) this.#state.wakeCursors();
   }
 
   #check(call: string, value?: unknown): void {
-    if (this.#isClosed) throw new ClosedError(`${call}: this sender was closed; clone it before closing to keep one`);
+    if (this.#isClosed) throw handleClosed(call, 'sender');
     refuseUnsendable(value, call);
   }
 }

@@ -3,15 +3,17 @@ import { refuseExtra } from '@quiesce/internal';
 import { refuseUnsendable } from './settle.ts';
 import { WatchReceiver } from './watch-receiver.ts';
 import { WatchSender } from './watch-sender.ts';
-import { View, Watched } from './watched.ts';
+import { WatchCursor, WatchState } from './watch-state.ts';
 
-/** One argument too few for a thenable. Not a constraint of `T`: `watch('starting')` could then never be anything else. */
+/** Requires an argument too many for a thenable. As a constraint of `T` it would give `watch('starting')` a literal type. */
 type Refused<T> = [T] extends [Sendable] ? [] : [aThenableCannotBeWatched: never];
 
 /**
- * Makes a value that many can watch: each sees the latest, and may skip those between.
+ * Makes a value that several receivers can watch. Each sees the latest value, and may skip earlier ones.
  *
- * @param initial the value at first; it counts as seen; anything but a thenable
+ * Use it to publish a state. When every value matters, use `broadcast`.
+ *
+ * @param initial the first value, which counts as seen; anything except a thenable
  * @returns a sender and a receiver, both of which can be cloned
  * @throws TypeError when the value is a thenable
  * @see tokio::sync::watch::channel (tokio 1.53)
@@ -26,6 +28,6 @@ export function watch<T>(initial: T, ..._: Refused<T>): [tx: WatchSender<T>, rx:
 export function watch<T>(initial: T, extra?: unknown): [tx: WatchSender<T>, rx: WatchReceiver<T>] {
   refuseExtra('watch', extra, 'write watch(initial)');
   refuseUnsendable(initial, 'watch');
-  const shared = new Watched<T>(initial);
-  return [new WatchSender(shared), new WatchReceiver(new View(shared, 0))];
+  const state = new WatchState<T>(initial);
+  return [new WatchSender(state), new WatchReceiver(new WatchCursor(state, 0))];
 }

@@ -1,9 +1,9 @@
-import { ClosedError } from '@quiesce/cancellation-token';
 import { defineHandle } from '@quiesce/internal';
-import type { Channel } from './mpsc.ts';
+import type { ChannelState } from './channel-state.ts';
+import { handleClosed } from './errors.ts';
 
 /**
- * Knows a channel without keeping it open.
+ * Makes senders of a channel without keeping it open.
  *
  * @see tokio::sync::mpsc::WeakSender (tokio 1.53)
  * @example
@@ -23,61 +23,56 @@ export class WeakSender<S> implements Disposable {
     dispose: 'close',
     facts: ({ strongCount, weakCount }) => ({ strongCount, weakCount }),
   });
-  readonly #channel: Channel<never>;
-  readonly #make: () => S;
+  readonly #channel: ChannelState<never>;
+  readonly #createSender: () => S;
   /** Set once, by `close`. */
   #isClosed = false;
   /** The same as `close`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
-  constructor(channel: Channel<never>, make: () => S) {
+  constructor(channel: ChannelState<never>, createSender: () => S) {
     this.#channel = channel;
-    this.#make = make;
-    channel.weak++;
+    this.#createSender = createSender;
+    channel.weakSenders++;
   }
 
   /**
-   * A sender of the channel, while it has another one, or a permit is out.
+   * Makes a sender of the channel, while there is another one or a permit is out.
    *
-   * @returns `undefined` once the last sender was closed and the last permit was used or released
+   * @returns the sender, or `undefined` once the last sender was closed and the last permit was used or released
    * @throws ClosedError when this weak sender was closed
    * @see tokio::sync::mpsc::WeakSender::upgrade (tokio 1.53)
    */
   upgrade(): S | undefined {
-    this.#check('upgrade');
-    return this.#channel.isSendable ? this.#make() : undefined;
+    if (this.#isClosed) throw handleClosed('upgrade', 'weak sender');
+    return this.#channel.isSendable ? this.#createSender() : undefined;
   }
 
   /**
-   * Another weak sender, to be closed on its own.
+   * Makes another weak sender, which is closed separately.
    *
    * @throws ClosedError when this weak sender was closed
    */
   clone(): WeakSender<S> {
-    this.#check('clone');
-    return new WeakSender(this.#channel, this.#make);
+    if (this.#isClosed) throw handleClosed('clone', 'weak sender');
+    return new WeakSender(this.#channel, this.#createSender);
   }
 
-  /** How many senders are open. */
+  /** The number of open senders. */
   get strongCount(): number {
     return this.#channel.senders;
   }
 
-  /** How many weak senders are open. */
+  /** The number of open weak senders. */
   get weakCount(): number {
-    return this.#channel.weak;
+    return this.#channel.weakSenders;
   }
 
-  /** Takes this one out of `weakCount`. Synchronous, idempotent. */
+  /** Closes this weak sender, which changes only `weakCount`. Synchronous, idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#channel.weak--;
-  }
-
-  #check(call: string): void {
-    if (!this.#isClosed) return;
-    throw new ClosedError(`${call}: this weak sender was closed; clone it before closing to keep one`);
+    this.#channel.weakSenders--;
   }
 }

@@ -110,9 +110,9 @@ describe('many that wait for changes of one receiver', () => {
     const count = 2_000;
     const waiting = Array.from({ length: count }, () => rx.changed());
     let polls = 0;
-    const { view } = rx as unknown as { view: { poll(): unknown } };
-    const poll = view.poll.bind(view);
-    view.poll = () => {
+    const { watchCursor } = rx as unknown as { watchCursor: { poll(): unknown } };
+    const poll = watchCursor.poll.bind(watchCursor);
+    watchCursor.poll = () => {
       polls++;
       return poll();
     };

@@ -15,8 +15,13 @@ const jobs = new JoinSet<number>({ name: 'jobs' });
 const kept: [string, () => object, string, string][] = [
   ['cancelled()', () => token.cancelled(), '[object Cancelled]', 'Cancelled { isCancelled: false }'],
   ['closed() of a broadcast', () => events.closed(), '[object Closed]', 'Closed { isClosed: false }'],
-  ['values() of a channel', () => rx.values(), '[object Values]', 'Values { isDone: false }'],
-  ['values() of a broadcast', () => listener.values(), '[object Values]', 'Values { isDone: false }'],
+  ['values() of a channel', () => rx.values(), '[object ReceiverIterator]', 'ReceiverIterator { isDone: false }'],
+  [
+    'values() of a broadcast',
+    () => listener.values(),
+    '[object ReceiverIterator]',
+    'ReceiverIterator { isDone: false }',
+  ],
   ['joinNext()', () => jobs.joinNext(), '[object JoinNext]', "JoinNext { name: 'jobs', length: 0 }"],
 ];
 

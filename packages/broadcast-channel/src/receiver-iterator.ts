@@ -2,25 +2,27 @@ import { CancellationToken, PENDING, type Waiter } from '@quiesce/cancellation-t
 import { checkOptions, defineHandle, misused, show } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
 import { LaggedError } from './errors.ts';
-import { finish, receiveNext, type Taking } from './receive.ts';
+import { endReceives, type ReceiveStrategy, receiveNext } from './receive.ts';
 
-/** What an iteration does when values were missed. */
+/** Reaction of an iteration to missed values: throw, skip, or call a function with their number. */
 export type OnLag = 'throw' | 'skip' | ((missed: number) => void);
 
-/** How an iteration goes. */
+/** Options for an iteration. */
 export interface BroadcastValuesOptions {
-  /** What to do when values were missed; default `'throw'`. A function is called inside `next`. */
+  /** Reaction to missed values; default `'throw'`. A function is called inside `next`. */
   readonly onLag?: OnLag | undefined;
-  /** Ends the iteration: the `next()` that waits, and each later one, rejects with the reason. */
+  /** Ends the iteration: the `next()` that waits rejects with the reason, and so does each later one. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
 }
 
 type Result<T> = IteratorResult<T, undefined>;
 
-/** The values of a receiver, one after the other. */
-export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable, Taking<Result<T>> {
+/** Iterates over the values of a receiver. */
+export class ReceiverIterator<T>
+  implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable, ReceiveStrategy<Result<T>>
+{
   /** @internal See `defineHandle`. */
-  static readonly completed: object = /* @__PURE__ */ defineHandle(Values, {
+  static readonly completed: object = /* @__PURE__ */ defineHandle(ReceiverIterator, {
     name: 'iterator',
     owns: (value) => #isDone in value,
     asyncDispose: 'return',
@@ -29,7 +31,7 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
   });
   readonly #cursor: Cursor<T>;
   readonly #onLag: OnLag;
-  /** @internal Its receives that do not wait in the slot. */
+  /** @internal The receives that do not wait in the slot. */
   readonly waiting: Set<Waiter> = new Set();
   readonly #token: CancellationToken | undefined;
   /** Set by `return`: nothing more is received. */
@@ -49,21 +51,21 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
   }
 
   next(): Promise<Result<T>> {
-    if (!(#isDone in Object(this))) throw misused(Values.prototype, 'iterator', 'next', this);
+    if (!(#isDone in Object(this))) throw misused(ReceiverIterator.prototype, 'iterator', 'next', this);
     if (this.#isDone) return this.return();
     const cursor = this.#cursor;
     const token = this.#token;
     return token === undefined && cursor.isFree ? cursor.nextInSlot(this) : receiveNext(cursor, this, token);
   }
 
-  /** Ends the iteration, also where it waits; the receiver stays open. */
+  /** Ends the iteration and each `next()` that waits. The receiver stays open. */
   return(): Promise<Result<T>> {
     this.#isDone = true;
-    finish(this.#cursor, this);
+    endReceives(this.#cursor, this);
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  /** Ends the iteration as `return` does, and fails: `yield*` passes an error on this way. */
+  /** Ends the iteration as `return` does, and rejects. `yield*` passes an error on in this way. */
   throw(error?: unknown): Promise<never> {
     return this.return().then(() => Promise.reject(error));
   }
@@ -72,7 +74,7 @@ export class Values<T> implements AsyncIterableIterator<T, undefined, undefined>
   poll(): Result<T> | typeof PENDING {
     const cursor = this.#cursor;
     const onLag = this.#onLag;
-    // What is called may end the iteration, or send so much that more is missed.
+    // The callback may end the iteration, or send so many values that more are missed.
     while (!this.#isDone && !cursor.isEnded) {
       const missed = cursor.catchUp();
       if (missed === 0) return cursor.isEmpty ? PENDING : { done: false, value: cursor.take() };

@@ -3,18 +3,19 @@ import { parkOn, unparkFrom, type WaiterItem, type WaiterList } from '@quiesce/i
 import { Condition } from './awaitable.ts';
 
 /**
- * What both ends of a `oneshot` share: OPEN, until a value was sent, the sender went without one, or the receiver was closed.
+ * The state that both ends of a `oneshot` share: open, until a value was sent, the sender was closed without one, or the
+ * receiver was closed.
  *
- * Invariant: a value that was sent stays, whatever is closed afterwards.
+ * Invariant: a value that was sent stays, whichever end is closed afterwards.
  */
-export class Slot<T> implements Takeable<T>, WaiterList {
+export class OneshotState<T> implements Takeable<T>, WaiterList {
   head: WaiterItem | undefined = undefined;
   readonly once = true;
   /** Set once, by `send`. */
   value: T | typeof PENDING = PENDING;
-  /** The sender has sent, or was closed. */
+  /** Set once, when the sender has sent or was closed. */
   isSpent = false;
-  /** The receiver was closed. */
+  /** Set once, when the receiver was closed. */
   isClosed = false;
   readonly closing: Condition = new Condition(() => this.isClosed);
 
@@ -25,7 +26,7 @@ export class Slot<T> implements Takeable<T>, WaiterList {
     return PENDING;
   }
 
-  /** Nothing to undo: it gives the same for ever. */
+  /** Nothing to undo: every poll returns the same value. */
   putBack(): boolean {
     return true;
   }

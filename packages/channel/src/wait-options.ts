@@ -13,52 +13,56 @@ import {
 import { checkOptions, Pair } from '@quiesce/internal';
 import { failed } from './settle.ts';
 
-/** How one operation waits. */
+/** Options for one wait. */
 export interface WaitOptions {
-  /** Gives the wait up: it then has taken nothing, has lost its place, and rejects with the reason. */
+  /** Gives up the wait. It then has taken nothing, has left the queue, and rejects with the reason. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
-  /** Gives it up with a `TimeoutError` after so many milliseconds, 0 to `Infinity`; what is ready by then is taken. */
+  /** Gives up the wait with a `TimeoutError` after this many milliseconds, 0 to `Infinity`. A value that is ready wins. */
   readonly timeout?: number | undefined;
-  /** Where time comes from; default: the clock of the signal's deadline, else the platform's. */
+  /** Source of time; default: the clock of the signal's deadline, else the platform's. */
   readonly clock?: Clock | undefined;
 }
 
 const OPTIONS = ['signal', 'timeout', 'clock'];
 
 /**
- * A source that can be given up: by a signal, which goes before everything, or by a time limit, which comes after.
+ * Returns a source that can be given up: by a signal, which is polled first, or by a time limit, which is polled last.
  *
  * @param call for error texts
- * @throws TypeError when the signal is none, and for unknown options; RangeError when the time is none
+ * @throws TypeError when the signal is not a signal, and for unknown options; RangeError when the timeout is not a time
  */
-export function limited<T>(inner: Takeable<T>, options: WaitOptions | undefined, call: string): Takeable<T> {
+export function withLimits<T>(inner: Takeable<T>, options: WaitOptions | undefined, call: string): Takeable<T> {
   if (options === undefined) return inner;
   checkOptions(call, options, OPTIONS);
   const { signal: given, timeout } = options;
   if (given === undefined && timeout === undefined) return inner;
   const token = given === undefined ? CancellationToken.never : CancellationToken.from(given, `${call}: signal`);
   const until = timeout === undefined ? token : token.withTimeout(timeout, { clock: options.clock });
-  return new Limited(inner, token[source], until[source]);
+  return new LimitedSource(inner, token[source], until[source]);
 }
 
-/** Waits for a source that can be given up. What is wrong with the options is a rejection. */
-export function waitLimited<T>(inner: Takeable<T>, options: WaitOptions | undefined, call: string): SourcePromise<T> {
+/** Waits for a source that can be given up. Invalid options are a rejection. */
+export function waitWithLimits<T>(
+  inner: Takeable<T>,
+  options: WaitOptions | undefined,
+  call: string,
+): SourcePromise<T> {
   try {
-    return sourcePromise(limited(inner, options, call));
+    return sourcePromise(withLimits(inner, options, call));
   } catch (error) {
     return asFailingSource(failed(error), inner, error);
   }
 }
 
-/** Polls a source between its two limits, and parks on it and on the later one. */
-class Limited<T> implements Takeable<T> {
+/** Polls a source between its two limits. It parks on the source and on the later limit. */
+class LimitedSource<T> implements Takeable<T> {
   readonly once?: true;
   readonly #inner: Takeable<T>;
   readonly #signal: SourceProtocol<unknown>;
   /** The signal with the time limit. */
   readonly #until: SourceProtocol<unknown>;
   readonly #parking: Pair;
-  /** Set by the poll that takes the only value: nothing can be given up any more. */
+  /** Set by the poll that takes the only value: the wait can no longer be given up. */
   #isOver = false;
 
   constructor(inner: Takeable<T>, signal: SourceProtocol<unknown>, until: SourceProtocol<unknown>) {
@@ -70,9 +74,9 @@ class Limited<T> implements Takeable<T> {
   }
 
   poll(): T | typeof PENDING {
-    if (!this.#isOver) refuse(this.#signal);
+    if (!this.#isOver) throwIfCancelled(this.#signal);
     const value = this.#inner.poll();
-    if (value === PENDING) refuse(this.#until);
+    if (value === PENDING) throwIfCancelled(this.#until);
     else if (this.once) this.#isOver = true;
     return value;
   }
@@ -97,7 +101,7 @@ class Limited<T> implements Takeable<T> {
 }
 
 /** Throws the reason of a token that is cancelled. */
-function refuse(token: SourceProtocol<unknown>): void {
+function throwIfCancelled(token: SourceProtocol<unknown>): void {
   const reason = token.poll();
   if (reason !== PENDING) throw reason;
 }
