@@ -336,7 +336,7 @@ const detached: TaskParent = {
   onTaskEnd(task) {
     if (task.current !== 'failed') return false;
     // A waiter for the task receives its failure.
-    if (task.head === undefined) reportLate(taskLabel(task.name), 'its set had let go of it', task.value);
+    if (task.head === undefined) reportLate(taskLabel(task.name), 'its set had detached it', task.value);
     else orphans.add(task);
     return false;
   },

@@ -242,7 +242,7 @@ export class ScopeState implements TaskParent {
     const earlier = this.taskOf(key);
     this.#keys ??= new Map();
     this.#keys.set(key, task);
-    earlier?.cancel(new CancelledError(`${taskLabel(earlier.name)} was replaced by another one with its key`));
+    earlier?.cancel(new CancelledError(`${taskLabel(earlier.name)} was replaced by a task with the same key`));
   }
 
   onTaskEnd(task: Task<unknown>): boolean {
@@ -329,7 +329,7 @@ export class ScopeState implements TaskParent {
   }
 
   #daemonReason(): CancelledError {
-    return new CancelledError(`All that ${this.label()} waits for has ended`, { source: 'scope' });
+    return new CancelledError(`All other work of ${this.label()} has ended`, { source: 'scope' });
   }
 
   /** The one exception to "no task outlives its scope": each running child is named, and reports its failure from now on. */

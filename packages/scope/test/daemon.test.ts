@@ -42,7 +42,7 @@ describe('a daemon', () => {
       { name: 'page' },
     );
     expect(isCancelled).toBe(false);
-    expect(reason).toMatchObject({ source: 'scope', message: 'All that scope "page" waits for has ended' });
+    expect(reason).toMatchObject({ source: 'scope', message: 'All other work of scope "page" has ended' });
   });
 
   it('is a failure like any other when it fails, early or after its cancellation', async () => {

@@ -307,8 +307,8 @@ describe('detachAll', () => {
       expect(await seen).toBe(a);
     });
     expect(uncaught).toMatchObject([
-      { message: 'Task "unjoined" failed after its set had let go of it', cause: b },
-      { message: 'Task "late" failed after its set had let go of it', cause: a },
+      { message: 'Task "unjoined" failed after its set had detached it', cause: b },
+      { message: 'Task "late" failed after its set had detached it', cause: a },
     ]);
   });
 });

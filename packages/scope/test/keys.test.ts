@@ -18,7 +18,7 @@ describe('a task with a key', () => {
         const outcome = await first.settled();
         expect(outcome).toMatchObject({
           state: 'cancelled',
-          reason: { message: 'Task "sync" was replaced by another one with its key' },
+          reason: { message: 'Task "sync" was replaced by a task with the same key' },
         });
       }),
     );

@@ -112,7 +112,7 @@ describe('a cleanup timeout', () => {
     expect(unfinished).toMatchObject([{ name: 'poller', ageMs: 110 }]);
     expect(unfinished[0]?.site).toMatch(/time\.test\.\w+(\?\S*)?:\d+:\d+/);
     expect(message).toContain(
-      'scope "page": cancelled, and not done within 10 ms: "poller" (running for 110 ms, started ',
+      'scope "page": cancelled work did not end within 10 ms: "poller" (running for 110 ms, started ',
     );
     expect(log).toEqual(['cleanup at 110']);
     expect(clock.pending).toBe(0);
@@ -265,7 +265,7 @@ describe('shield', () => {
     const clock = new VirtualClock();
     const done = shield(deaf().work, { timeout: 5, cleanupTimeout: 5, clock, name: 'flush' });
     expect(await rejection(clock.run(() => done))).toMatchObject({
-      message: expect.stringContaining('scope "flush": cancelled, and not done within 5 ms'),
+      message: expect.stringContaining('scope "flush": cancelled work did not end within 5 ms'),
     });
   });
 
@@ -369,7 +369,7 @@ describe('giving up on work', () => {
     );
     const { message, unfinished } = (await rejection(clock.run(() => done))) as CleanupTimeoutError;
     expect(unfinished).toHaveLength(1_000);
-    expect(message).toContain('"t9" (running for 10 ms), and 990 more; no longer waited for');
+    expect(message).toContain('"t9" (running for 10 ms), and 990 more; no longer awaited');
     expect(message).not.toContain('"t10"');
   });
 });

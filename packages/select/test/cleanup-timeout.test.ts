@@ -52,7 +52,9 @@ describe('cleanupTimeout', () => {
       { name: 'mute', ageMs: 150 },
     ]);
     expect(error.outcome).toEqual({ branch: 'tick', value: undefined, late: [{ branch: 'late', value: 'late' }] });
-    expect(error.message).toContain('not done within 50 ms: "deaf" (running for 150 ms), "mute" (running for 150 ms)');
+    expect(error.message).toContain(
+      'did not end within 50 ms: "deaf" (running for 150 ms), "mute" (running for 150 ms)',
+    );
     expect([clock.now(), clock.pending]).toEqual([150, 0]);
   });
 

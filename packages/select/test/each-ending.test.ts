@@ -51,7 +51,7 @@ async function loopOnce(
   return 'left';
 }
 
-const left = 'cancelled: Branch "work": the loop was left';
+const left = 'cancelled: Branch "work": the loop ended';
 
 describe('leaving a loop', () => {
   it.each(['break', 'return'] as const)('by %s cancels and awaits its functions', async (how) => {
