@@ -172,7 +172,7 @@ const harmless: ReadonlySet<PropertyKey> = new Set([
 /** Marked `@internal`; the first are the protocol of classes that are their own source, which their `source` guards. */
 const internal: ReadonlySet<PropertyKey> = new Set([
   ...['once', 'poll', 'park', 'unpark'],
-  ...['start', 'started', 'info', 'ended', 'asked', 'parent', 'drop', 'fire'],
+  ...['start', 'started', 'info', 'onTaskEnd', 'onFailureClaimed', 'parent', 'drop', 'fire'],
 ]);
 
 /** The members of a handle's class that a user can reach. */

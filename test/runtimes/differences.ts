@@ -46,13 +46,13 @@ export const differences: readonly Difference[] = [
   {
     on: ['bun'],
     file: 'packages/scope/test/tree.test.ts',
-    name: 'tree > says where a task was spawned',
+    name: 'tree > shows where a task was spawned',
     why: 'JavaScriptCore drops the frames of tail calls, and with them some spawn sites',
   },
   {
     on: ['bun'],
     file: 'packages/scope/test/alive.leak.ts',
-    name: 'a task that nobody named costs the same',
+    name: 'a task without a name costs the same',
     why: 'heapUsed is too coarse for a few bytes a task',
     sometimes: true,
   },

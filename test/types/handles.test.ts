@@ -72,8 +72,8 @@ async function handles(): Promise<Record<string, object>> {
 const protocol = ['poll', 'park', 'unpark', 'constructor', 'then', 'toJSON'];
 const internal = [
   'start',
-  'ended',
-  'asked',
+  'onTaskEnd',
+  'onFailureClaimed',
   'takeLeak',
   'measured',
   'installWith',

@@ -66,8 +66,8 @@ export class CleanupTimeoutError extends AggregateError {
       return `${JSON.stringify(name)} (running for ${Math.round(ageMs)} ms${where})`;
     });
     if (unfinished.length > NAMED) list.push(`and ${unfinished.length - NAMED} more`);
-    const what = more?.owner === undefined ? 'Cancelled' : `${more.owner}: cancelled`;
-    super(more?.errors ?? [], `${what}, and not done within ${ms} ms: ${list.join(', ')}; no longer waited for`);
+    const work = more?.owner === undefined ? 'Cancelled work' : `${more.owner}: cancelled work`;
+    super(more?.errors ?? [], `${work} did not end within ${ms} ms: ${list.join(', ')}; no longer awaited`);
     this.ms = ms;
     this.unfinished = unfinished;
     this.outcome = more?.outcome;

@@ -1,7 +1,7 @@
-import { reportUncaught } from '@quiesce/cancellation-token';
+import { reportUncaught, systemClock } from '@quiesce/cancellation-token';
 import { ScopeError } from './errors.ts';
 import { quoted } from './options.ts';
-import type { Task } from './task.ts';
+import { isSeen, type Task, type TaskParent } from './task.ts';
 
 /** Marks an error of the scope itself, which no await of a task can claim. */
 const SCOPE_OWNED = Number.POSITIVE_INFINITY;
@@ -52,3 +52,37 @@ export function taskLabel(name: string | undefined): string {
 }
 
 export const givenUp = 'its scope had given up on it';
+
+/** The parent of tasks that a scope has given up on. */
+export const abandoned: TaskParent = {
+  onTaskEnd(task) {
+    // An isolated failure belongs to the code that awaits the task.
+    const isHandled = task.info?.isIsolated === true && task.head !== undefined;
+    if (task.current === 'failed' && !isHandled) reportLate(taskLabel(task.name), givenUp, task.value);
+    return false;
+  },
+  onFailureClaimed() {},
+};
+
+/** A scope without a body. */
+interface Block {
+  /** Whether neither `join` nor `close` was called. */
+  readonly isOpen: boolean;
+  label(): string;
+}
+
+/**
+ * A block may be stored in an object and never end. So a failure of its task is reported one macrotask later, unless code
+ * waits for the scope by then. The error is not fatal: the block may still end later, and then throws it.
+ */
+export function reportUnlessSeen(task: Task<unknown>, block: Block): void {
+  const { name, value } = task;
+  const report = (): void => {
+    if (!block.isOpen || isSeen(task)) return;
+    const what = `${taskLabel(name)} of ${block.label()} failed, and nothing waits for that scope`;
+    reportUncaught(new Error(`${what}. Its join() and close() reject with this error`, { cause: value }), {
+      isFatal: false,
+    });
+  };
+  systemClock.setTimer(0, report, { ref: true });
+}

@@ -8,7 +8,7 @@
  *     one.
  */
 
-import { CancellationToken, consumeSlice, PENDING, type Source, type Waiter, wait } from '@quiesce/cancellation-token';
+import { CancellationToken } from '@quiesce/cancellation-token';
 import {
   append,
   type Chain,
@@ -16,15 +16,14 @@ import {
   checkIterable,
   checkOptions,
   defineHandle,
-  parkOn,
   remove,
-  unparkFrom,
   type WaiterItem,
   wakeAll,
   wakeWhile,
 } from '@quiesce/internal';
 import { ScopeError } from './errors.ts';
 import { reportLate, taskLabel } from './failures.ts';
+import { JoinNext } from './join-next.ts';
 import { JoinSetIterator } from './join-set-iterator.ts';
 import { endedByStopSignal } from './stop-signal.ts';
 import { Task, type TaskParent } from './task.ts';
@@ -336,7 +335,7 @@ const detached: TaskParent = {
   onTaskEnd(task) {
     if (task.current !== 'failed') return false;
     // A waiter for the task receives its failure.
-    if (task.head === undefined) reportLate(taskLabel(task.name), 'its set had let go of it', task.value);
+    if (task.head === undefined) reportLate(taskLabel(task.name), 'its set had detached it', task.value);
     else orphans.add(task);
     return false;
   },
@@ -349,71 +348,3 @@ function copyOf({ head }: Chain<Task<unknown>>): Task<unknown>[] {
   for (let task = head; task !== undefined; task = task.next === head ? undefined : task.next) tasks.push(task);
   return tasks;
 }
-
-/**
- * The result of `joinNext`. You can await it, and use it as a `select` branch.
- *
- * As a branch of `selectEach` it gives one task after the other. When the set becomes empty, it gives `undefined` once and is
- * then off.
- *
- * @example
- * ```ts
- * await using set = new JoinSet<string>();
- * set.spawn(async () => 'done');
- * const next = await select({ joined: set.joinNext(), tick: sleep(60_000) });
- * if (next.branch === 'joined') console.log(next.value?.status); // => fulfilled
- * ```
- */
-export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
-  /** @internal See `defineHandle`. */
-  static readonly completed: object = /* @__PURE__ */ defineHandle(JoinNext, {
-    name: 'wait',
-    owns: (value) => #set in value,
-    source: (wait) => wait,
-    unguarded: ['then', 'poll', 'park', 'unpark'],
-    facts: (wait) => ({ name: wait.#set.name, length: wait.#set.length }),
-  });
-  readonly #set: JoinSet<T>;
-  /** @internal Set when a poll finds the set empty, which ends the stream. */
-  once?: true;
-
-  /** @internal */
-  constructor(set: JoinSet<T>) {
-    this.#set = set;
-  }
-
-  /** Called by `await`. Never rejects. */
-  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
-  then<A = Joined<T> | undefined, B = never>(
-    onFulfilled?: ((value: Joined<T> | undefined) => A | PromiseLike<A>) | null,
-    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    // Lets the event loop run in a loop over tasks that compute. `wait` alone counts completions only.
-    void consumeSlice();
-    return wait(this).then(onFulfilled, onRejected);
-  }
-
-  /** @internal */
-  poll(): Joined<T> | undefined | typeof PENDING {
-    const joined = this.#set.tryJoinNext();
-    if (joined === undefined && this.#set.isEmpty) {
-      this.once = true;
-      return undefined;
-    }
-    if (this.once) delete this.once;
-    return joined ?? PENDING;
-  }
-
-  /** @internal */
-  park(waiter: Waiter): void {
-    parkOn(this.#set, waiter);
-  }
-
-  /** @internal */
-  unpark(waiter: Waiter): void {
-    unparkFrom(this.#set, waiter);
-  }
-}
-
-// Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
-export interface JoinNext<T> extends Source<Joined<T> | undefined> {}

@@ -96,7 +96,7 @@ export async function raceWorks(
     try {
       const value = await work(token);
       if (isAny || ownEnd === undefined) winner ??= { value };
-      scope.token.cancel(new CancelledError('Another one was first', { source: 'sibling' }));
+      scope.token.cancel(new CancelledError('Another function was first', { source: 'sibling' }));
     } catch (error) {
       if (endedByCancellation(error, token)) {
         // A function that cancels itself decides a `race`, and drops out of an `any`. It is recorded before the cancellation,

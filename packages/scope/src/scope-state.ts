@@ -31,7 +31,6 @@ import {
   type Clock,
   ClosedError,
   consumeSlice,
-  reportUncaught,
   systemClock,
   type Unfinished,
 } from '@quiesce/cancellation-token';
@@ -40,12 +39,12 @@ import { siteAbove } from './call-site.ts';
 import { CleanupTimeout } from './cleanup-timeout.ts';
 import { type CurrentCleanup, type DeferredCleanup, runCleanup } from './cleanups.ts';
 import { KeyConflictError } from './errors.ts';
-import { Failures, givenUp, reportLate, taskLabel } from './failures.ts';
+import { abandoned, Failures, givenUp, reportLate, reportUnlessSeen, taskLabel } from './failures.ts';
 import { type NestedScopes, registerNested } from './nested-scopes.ts';
 import { type Cleanup, quoted, type ScopeOptions, type SpawnOptions } from './options.ts';
 import { startTimeOf } from './start-time.ts';
 import { endedByCancellation, removeStopSignal, setStopSignal } from './stop-signal.ts';
-import { isSeen, Task, type TaskInfo, type TaskParent } from './task.ts';
+import { Task, type TaskInfo, type TaskParent } from './task.ts';
 
 const spawnOptions: readonly (keyof SpawnOptions)[] = ['name', 'key', 'onConflict', 'onFailure'];
 
@@ -125,6 +124,11 @@ export class ScopeState implements TaskParent {
     let count = 0;
     for (let task = this.head; task !== undefined; task = task.next === this.head ? undefined : task.next) count++;
     return count;
+  }
+
+  /** Whether the body has not settled, or the block has not ended. */
+  get isOpen(): boolean {
+    return this.state === BODY;
   }
 
   /** Whether JOINING is over. */
@@ -220,13 +224,8 @@ export class ScopeState implements TaskParent {
     checkChoice(`${call}: onConflict`, onConflict, ['replace', 'refuse']);
     checkChoice(`${call}: onFailure`, onFailure, ['cancel', 'isolate']);
     if (onConflict === 'refuse' && this.taskOf(key) !== undefined) throw new KeyConflictError(key);
-    return {
-      name,
-      key,
-      site: this.siteAbove(above),
-      isDaemon: daemon === true,
-      isIsolated: onFailure === 'isolate',
-    };
+    const site = this.siteAbove(above);
+    return { name, key, site, isDaemon: daemon === true, isIsolated: onFailure === 'isolate' };
   }
 
   /** The line that called `above`, or `undefined` when the scope records no sites. */
@@ -243,7 +242,7 @@ export class ScopeState implements TaskParent {
     const earlier = this.taskOf(key);
     this.#keys ??= new Map();
     this.#keys.set(key, task);
-    earlier?.cancel(new CancelledError(`${taskLabel(earlier.name)} was replaced by another one with its key`));
+    earlier?.cancel(new CancelledError(`${taskLabel(earlier.name)} was replaced by a task with the same key`));
   }
 
   onTaskEnd(task: Task<unknown>): boolean {
@@ -258,26 +257,10 @@ export class ScopeState implements TaskParent {
 
   #onTaskFailure(task: Task<unknown>): boolean {
     this.#failures ??= new Failures();
-    if (!this.hasBody) this.#reportUnlessSeen(task);
+    if (!this.hasBody) reportUnlessSeen(task, this);
     if (task.info?.isIsolated === true) return this.#failures.addIsolated(task);
     this.addFailure(task.value, task.name);
     return false;
-  }
-
-  /**
-   * A block may be stored in an object and never end. So a failure of its task is reported one macrotask later, unless
-   * something waits for the scope by then. The error is not fatal: the block may still end later, and then throws it.
-   */
-  #reportUnlessSeen(task: Task<unknown>): void {
-    const { name, value } = task;
-    const report = (): void => {
-      if (this.state !== BODY || isSeen(task)) return;
-      const what = `${taskLabel(name)} of ${this.label()} failed, and nothing waits for that scope`;
-      reportUncaught(new Error(`${what}. Its join() and close() reject with this error`, { cause: value }), {
-        isFatal: false,
-      });
-    };
-    systemClock.setTimer(0, report, { ref: true });
   }
 
   onFailureClaimed(task: Task<unknown>): void {
@@ -346,7 +329,7 @@ export class ScopeState implements TaskParent {
   }
 
   #daemonReason(): CancelledError {
-    return new CancelledError(`All that ${this.label()} waits for has ended`, { source: 'scope' });
+    return new CancelledError(`All other work of ${this.label()} has ended`, { source: 'scope' });
   }
 
   /** The one exception to "no task outlives its scope": each running child is named, and reports its failure from now on. */
@@ -440,14 +423,3 @@ function createToken(outer: CancellationToken | undefined, options: ScopeOptions
 function callOf(above: unknown): string {
   return typeof above === 'function' ? above.name : 'spawn';
 }
-
-/** The parent of tasks that the scope has given up on. */
-const abandoned: TaskParent = {
-  onTaskEnd(task) {
-    // An isolated failure belongs to the code that awaits the task.
-    const isHandled = task.info?.isIsolated === true && task.head !== undefined;
-    if (task.current === 'failed' && !isHandled) reportLate(taskLabel(task.name), givenUp, task.value);
-    return false;
-  },
-  onFailureClaimed() {},
-};

@@ -10,8 +10,8 @@ let isUsed = false;
 const MAX_DEPTH = 8;
 
 /**
- * Makes an end of work because of `stopSignal` a normal end. In the scopes below, that holds for each wait that the signal
- * ends. In all other scopes it holds for the signal's reason.
+ * Makes a rejection because of `stopSignal` a normal end of work. In the scopes below, that includes each wait that the signal
+ * ends. In all other scopes, it includes only the signal's reason.
  */
 export function setStopSignal(token: CancellationToken, stopSignal: CancellationToken): void {
   stopSignals.set(token, stopSignal);

@@ -1,4 +1,4 @@
-// Whoever wants to break the three laws: hostile values, reentrancy, deadlocks of their own making.
+// Attempts to break the three laws: hostile values, reentrancy, and deadlocks.
 import { CancellationToken, ClosedError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { JoinSet, Scope, type SpawnOptions, scope, TaskTracker } from '@quiesce/scope';
@@ -12,7 +12,7 @@ const bounded = (clock: VirtualClock): { clock: VirtualClock; cleanupTimeout: nu
   cleanupTimeout: 10,
 });
 
-/** A promise whose constructor cannot be read: `Promise.resolve` throws on it. */
+/** A promise whose constructor getter throws: `Promise.resolve` throws on it. */
 function poisoned(): Promise<never> {
   return Object.defineProperty(new Promise<never>(() => {}), 'constructor', {
     get() {
@@ -31,7 +31,7 @@ describe('hostile values', () => {
     expect(await set.joinNext()).toMatchObject({ status: 'failed', reason: error });
   });
 
-  it('a thenable that calls back at once, twice, and then throws ends a task once', async () => {
+  it('a thenable that calls back synchronously, twice, and then throws ends a task once', async () => {
     const thenable = {
       // biome-ignore lint/suspicious/noThenProperty: a hostile one
       then(resolve: (n: number) => void) {
@@ -43,7 +43,7 @@ describe('hostile values', () => {
     expect(await scope(async (s) => await s.spawn(() => thenable))).toBe(1);
   });
 
-  it.each([1n, Symbol('name'), {}, null])('a name that is %s is refused before anything is started', async (name) => {
+  it.each([1n, Symbol('name'), {}, null])('scope throws for a name that is %s before anything starts', async (name) => {
     const wrong = { name: name as never };
     const set = new JoinSet<void>();
     const calls = [
@@ -58,7 +58,7 @@ describe('hostile values', () => {
     expect(set.length).toBe(0);
   });
 
-  it('a task that is thrown as an error, also isolated, is an error like any other', async () => {
+  it('a task that is thrown as an error, even an isolated one, is an error like any other', async () => {
     const done = scope((s) => {
       const inner = s.spawn(() => {});
       s.spawn(
@@ -75,7 +75,7 @@ describe('hostile values', () => {
     expect(thrown).toEqual({ state: 'fulfilled' });
   });
 
-  it('NaN, undefined and null are keys and errors as good as others', async () => {
+  it('NaN, undefined and null work as keys and as errors', async () => {
     await scope((s) => {
       const { work, fulfil } = deaf();
       s.spawn(work, { key: Number.NaN });
@@ -94,7 +94,7 @@ describe('hostile values', () => {
     expect(await rejection(done)).toBeNaN();
   });
 
-  it('a clock that fails in a cleanup fails the scope, and keeps no other cleanup from running', async () => {
+  it('a clock that throws in a cleanup fails the scope, and the other cleanups still run', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     let fails = false;
@@ -124,9 +124,9 @@ describe('hostile values', () => {
   });
 });
 
-describe('deadlocks of one’s own making', () => {
+describe('deadlocks', () => {
   it.each(['join', 'close'] as const)(
-    'a task that awaits %s of its own block is refused, and fails the block',
+    'a task that awaits %s of its own block gets a TypeError, and the block fails',
     async (call) => {
       const s = new Scope({ name: 'block' });
       s.spawn(() => s[call]());
@@ -139,7 +139,7 @@ describe('deadlocks of one’s own making', () => {
   );
 
   it.each(['join', 'close'] as const)(
-    'a cleanup that awaits %s of its own block is refused, and the others run',
+    'a cleanup that awaits %s of its own block gets a TypeError, and the others run',
     async (call) => {
       const log: string[] = [];
       const s = new Scope();
@@ -150,14 +150,14 @@ describe('deadlocks of one’s own making', () => {
     },
   );
 
-  it('a task may ask for the end of its own block without waiting for it', async () => {
+  it('a task can end its own block without waiting for it', async () => {
     const s = new Scope();
     s.spawn(() => void s.close());
     await s.close();
     await s.join();
   });
 
-  it('a task that closes its own block later is named, not hung, and sees how that ended', async () => {
+  it('a task that closes its own block later is named, does not hang, and receives that error', async () => {
     const clock = new VirtualClock();
     const uncaught = await uncaughtIn(async () => {
       const s = new Scope(bounded(clock));
@@ -167,7 +167,7 @@ describe('deadlocks of one’s own making', () => {
     expect(uncaught).toMatchObject([{ cause: { code: 'ERR_CLEANUP_TIMEOUT' } }]);
   });
 
-  it('two tasks that wait for each other are named both', async () => {
+  it('two tasks that wait for each other are both named', async () => {
     const clock = new VirtualClock();
     const done = scope((s) => {
       const first: PromiseLike<unknown> = s.spawn(() => turn().then(() => second), { name: 'first' });
@@ -194,7 +194,7 @@ describe('deadlocks of one’s own making', () => {
 });
 
 describe('reentrancy', () => {
-  it('a callback of the cancellation may spawn, defer, cancel and use; all of it is owned', async () => {
+  it('a callback of the cancellation can spawn, defer, cancel and use; the scope owns all of it', async () => {
     const log: string[] = [];
     const done = scope((s) => {
       s.token.onCancelled(() => {
@@ -227,7 +227,7 @@ describe('reentrancy', () => {
     expect(log).toEqual(['sibling', 'myself']);
   });
 
-  it('a cleanup may end the scope above it, and look at the tree', async () => {
+  it('a cleanup can end the outer scope, and read the tree', async () => {
     const outer = new CancellationToken();
     const states: string[] = [];
     const value = await scope(
@@ -241,7 +241,7 @@ describe('reentrancy', () => {
     expect([value, states]).toEqual(['value', ['cleaning']]);
   });
 
-  it('leaving a block cancels it although somebody joins it', async () => {
+  it('leaving a block cancels it even if other code joins it', async () => {
     const clock = new VirtualClock();
     const unhandled = await unhandledIn(async () => {
       const s = new Scope();
@@ -253,7 +253,7 @@ describe('reentrancy', () => {
     expect(unhandled).toEqual([]);
   });
 
-  it('an option that ends the block while it is read is read before anything is started', async () => {
+  it('an option whose getter ends the block is read before anything starts', async () => {
     const ends: Promise<void>[] = [];
     const end = (s: Scope): string => {
       ends.push(s.join());
@@ -280,7 +280,7 @@ describe('reentrancy', () => {
     expect(started).toBe(0);
   });
 
-  it('a clock that ends the block when a task asks it for the time does so before that is started', async () => {
+  it('a clock that ends the block when a task is spawned does so before the task starts', async () => {
     const clock = new VirtualClock();
     const s = new Scope({ clock });
     let end: Promise<void> | undefined;
@@ -293,7 +293,7 @@ describe('reentrancy', () => {
     expect(s.tree().children).toEqual([]);
   });
 
-  it('a loop over a set that is left leaves the rest to be joined', async () => {
+  it('a loop over a set that ends early leaves the remaining tasks to be joined', async () => {
     const set = new JoinSet<number>();
     set.extend([1, 2, 3].map((n) => () => n));
     for await (const joined of set) if (joined.status === 'fulfilled') break;
@@ -302,8 +302,8 @@ describe('reentrancy', () => {
   });
 });
 
-describe('a cleanup timeout of nothing', () => {
-  it('gives up on what does not end in the very step, and still cleans up', async () => {
+describe('a cleanup timeout of 0', () => {
+  it('gives up on work that does not end in the same step, and still cleans up', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const done = scope(

@@ -1,4 +1,4 @@
-// Memory is for what is alive: months of tasks, sets and trackers in use, and what nobody asked for.
+// Memory is for live work: months of tasks, sets and trackers in use, and failures that no code received.
 import { CancellationToken, setUncaughtHandler } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { JoinSet, LeakError, Scope, scope, TaskTracker } from '@quiesce/scope';
@@ -9,7 +9,7 @@ import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak
 const turns = 30_000;
 const error = new Error('isolated');
 
-test('a scope in which a million tasks have run keeps nothing of them', async () => {
+test('a scope in which a million tasks have run retains nothing of them', async () => {
   const growth = await scope((s) => bytesPerTurn({ turns: 340_000 }, async () => void (await s.spawn(async () => {}))));
   expect(growth).toBeLessThan(1);
 }, 120_000);
@@ -17,7 +17,7 @@ test('a scope in which a million tasks have run keeps nothing of them', async ()
 test('a minute of virtual time with a hundred thousand tasks, of which many fail, are cancelled or time out', async () => {
   const clock = new VirtualClock();
   let tasks = 0;
-  // One timer each for a thousand tasks: without `setImmediate` what a timer sets off takes some ms to run to its end.
+  // One timer each for a thousand tasks: without `setImmediate` the work after a timer takes some ms to finish.
   let [short, long] = [sleep(50, { clock }), sleep(100, { clock })];
   const growth = await scope(
     (s) =>
@@ -41,11 +41,11 @@ test('a minute of virtual time with a hundred thousand tasks, of which many fail
   );
   expect(clock.now()).toBe(tasks / 2);
   expect([clock.now() >= 60_000, tasks >= 100_000]).toEqual([true, true]);
-  // Bytes a task.
+  // Bytes per task.
   expect(growth).toBeLessThan(1);
 }, 360_000);
 
-test('a scope keeps nothing of keys, names, daemons and handled failures that are gone', async () => {
+test('a scope retains nothing of ended keys, names, daemons and handled failures', async () => {
   const growth = await scope((s) =>
     bytesPerTurn({ turns }, async (i) => {
       s.spawn(async () => {}, { key: i, name: 'a task', daemon: true });
@@ -56,7 +56,7 @@ test('a scope keeps nothing of keys, names, daemons and handled failures that ar
   expect(growth).toBeLessThan(1);
 });
 
-test('a cleanup timeout leaves nothing on a token that lives long', async () => {
+test('a cleanup timeout leaves nothing on a long-lived token', async () => {
   const outer = new CancellationToken();
   const growth = await bytesPerTurn({ turns: 10_000 }, () =>
     scope((s) => void s.spawn(async () => {}), { signal: outer, cleanupTimeout: 1_000, timeout: 60_000 }),
@@ -64,7 +64,7 @@ test('a cleanup timeout leaves nothing on a token that lives long', async () => 
   expect(growth).toBeLessThan(1);
 });
 
-test('a set keeps nothing of what was joined or let go of', async () => {
+test('a set retains nothing of joined or detached tasks', async () => {
   const set = new JoinSet<number>();
   const growth = await bytesPerTurn({ turns }, async (i) => {
     set.spawn(() => i);
@@ -78,7 +78,7 @@ test('a set keeps nothing of what was joined or let go of', async () => {
   expect(growth).toBeLessThan(1);
 });
 
-test('a tracker keeps nothing of what has settled, nor of waits that were given up', async () => {
+test('a tracker retains nothing of settled work, nor of waits that were given up', async () => {
   const tracker = new TaskTracker();
   const growth = await bytesPerTurn({ turns }, async () => {
     const tracked = tracker.track(Promise.resolve());
@@ -88,7 +88,7 @@ test('a tracker keeps nothing of what has settled, nor of waits that were given 
   expect(growth).toBeLessThan(1);
 });
 
-test('a task that nobody named costs the same whether or not somebody looks at the tree', async () => {
+test('a task without a name costs the same whether or not any code reads the tree', async () => {
   const weigh = async (looks: boolean): Promise<number> => {
     const count = 20_000;
     const s = new Scope();
@@ -125,12 +125,12 @@ test('a scope that was abandoned in the middle of its block is collected', async
   ).toBe(0);
 });
 
-test('a scope with a timeout that was abandoned is collected when the time is over', async () => {
+test('an abandoned scope with a timeout is collected after the timeout', async () => {
   const clock = new VirtualClock();
   const left = survivors(500, (i) => {
     const s = new Scope({ timeout: 60_000, clock });
     s.spawn(() => new Promise(() => {}));
-    // Until then the stack of its TimeoutError keeps what it shows.
+    // Until then the stack of its TimeoutError retains its frames.
     return i === 499 ? clock.advance(60_000).then(() => s) : s;
   });
   expect(await left).toBe(0);
@@ -143,7 +143,7 @@ beforeAll(() => {
 });
 afterAll(() => setUncaughtHandler(before));
 
-test('what is forgotten is named once, with its place, where leak detection is on', async () => {
+test('a forgotten object is named once, with its creation site, when leak detection is on', async () => {
   const tracker = new TaskTracker({ name: 'requests', leakDetection: true });
   const quiet = new TaskTracker({ name: 'quiet' });
   const use = (): void => {

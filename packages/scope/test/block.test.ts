@@ -10,7 +10,7 @@ const b = new Error('b');
 const error = new Error('failed');
 
 describe('a Scope for a block', () => {
-  it('waits at join for its tasks, those that they spawn, and its cleanups', async () => {
+  it('waits at join for its tasks, for tasks that they spawn, and for its cleanups', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const s = new Scope();
@@ -21,7 +21,7 @@ describe('a Scope for a block', () => {
     expect(clock.now()).toBe(10);
   });
 
-  it('cancels at close what is running, awaits it and cleans up', async () => {
+  it('cancels and awaits running tasks at close, and cleans up', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const s = new Scope({ name: 'import' });
@@ -33,7 +33,7 @@ describe('a Scope for a block', () => {
     expect(outcome).toMatchObject({ state: 'cancelled', reason: { source: 'scope' } });
   });
 
-  it('is closed by `await using`, at the end of its block, however that ends', async () => {
+  it('is closed by `await using` at the end of its block, however the block ends', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     await clock.run(async () => {
@@ -51,7 +51,7 @@ describe('a Scope for a block', () => {
     expect(log).toEqual(['left', 'thrown']);
   });
 
-  it('is ended by try and finally', async () => {
+  it('is closed by try and finally', async () => {
     const log: string[] = [];
     const run = async (fails: boolean): Promise<void> => {
       const s = new Scope();
@@ -69,7 +69,7 @@ describe('a Scope for a block', () => {
     expect(log).toEqual(['task', 'cleanup', 'task', 'cleanup']);
   });
 
-  it('rejects at join with what failed, one verbatim, several as a ScopeError; close then is quiet', async () => {
+  it('rejects at join with one failure verbatim and several as a ScopeError, and close then resolves', async () => {
     const clock = new VirtualClock();
     const one = new Scope();
     one.spawn(failing(clock, 1, a));
@@ -86,7 +86,7 @@ describe('a Scope for a block', () => {
     expect(await rejection(two.join())).toBe(error);
   });
 
-  it('rejects at close with what failed, but never with a reason', async () => {
+  it('rejects at close with the failures, but never with a reason', async () => {
     const failed = new Scope();
     failed.spawn(async (token) => {
       await token.cancelled();
@@ -111,7 +111,7 @@ describe('a Scope for a block', () => {
     expect(await rejection(done.join())).toBe('deploy');
   });
 
-  it('may be joined and closed as often as one likes; after that it is closed', async () => {
+  it('can be joined and closed any number of times, and is closed after that', async () => {
     const s = new Scope({ name: 'block' });
     let cleanups = 0;
     s.defer(() => cleanups++);
@@ -121,7 +121,7 @@ describe('a Scope for a block', () => {
     expect(() => s.spawn(() => {})).toThrow('spawn: scope "block" has ended');
   });
 
-  it('meets a failure of its block as a SuppressedError, where the language has it', async () => {
+  it('throws a failure of its block and one of a task as a SuppressedError, where the language has it', async () => {
     const thrown = await rejection(
       (async () => {
         await using s = new Scope();
@@ -133,7 +133,7 @@ describe('a Scope for a block', () => {
     expect(thrown).toMatchObject({ name: 'SuppressedError', error: b, suppressed: a });
   });
 
-  it('keeps the tasks it has when nobody ends it, and their failures are nobody’s unhandled rejection', async () => {
+  it('keeps its tasks when it is never ended, and their failures are no unhandled rejections', async () => {
     const s = new Scope();
     s.spawn(() => Promise.reject(a));
     const sibling = s.spawn(obedient(new VirtualClock()));
@@ -153,7 +153,7 @@ describe('a Scope for a block', () => {
 });
 
 describe('join and close', () => {
-  it('are refused inside of scope(body), which ends by itself', async () => {
+  it('throw inside scope(body), which ends itself', async () => {
     await scope(async (s) => {
       expect(await rejection(s.join())).toBeInstanceOf(TypeError);
       expect(await rejection(s.close())).toMatchObject({ message: expect.stringContaining('close: scope(body) ends') });
@@ -161,7 +161,7 @@ describe('join and close', () => {
   });
 });
 
-describe('a failed task of a block that nothing ends', () => {
+describe('a failed task of a block that is never ended', () => {
   it.each<[string, (s: Scope) => unknown]>([
     ['alone', (s) => s.spawn(() => Promise.reject(error))],
     ['with finally', (s) => void s.spawn(() => Promise.reject(error)).finally(() => {})],
@@ -179,7 +179,7 @@ describe('a failed task of a block that nothing ends', () => {
     ['isolated', (s) => s.spawn(() => Promise.reject(error), { onFailure: 'isolate' })],
     ['of a map', (s) => s.map([1], () => Promise.reject(error))],
     ['of use', (s) => s.use(Promise.reject(error), () => {})],
-  ])('is reported, one macrotask later: %s', async (_, start) => {
+  ])('is reported one macrotask later: %s', async (_, start) => {
     const uncaught = await uncaughtIn(async () => {
       start(new Scope({ name: 'kept' }));
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -190,9 +190,9 @@ describe('a failed task of a block that nothing ends', () => {
   it.each<[string, (s: Scope) => Promise<unknown>]>([
     ['the task is awaited', async (s) => await s.spawn(() => Promise.reject(error))],
     ['the scope is joined', (s) => [s.spawn(() => Promise.reject(error)), s.join()][1] as Promise<unknown>],
-    ['a promise that is derived from the task is awaited', (s) => s.spawn(() => Promise.reject(error)).then(() => {})],
+    ['a promise derived from the task is awaited', (s) => s.spawn(() => Promise.reject(error)).then(() => {})],
     [
-      'one further down is handled',
+      'a promise further down the chain is handled',
       (s) =>
         s
           .spawn(() => Promise.reject(error))
@@ -214,7 +214,7 @@ describe('a failed task of a block that nothing ends', () => {
 it.each<[string, (s: Scope) => Promise<unknown>]>([
   ['close', (s) => s.close()],
   ['join', (s) => s.join()],
-])('`use` hands out no resource that the end of its block (%s) has closed', async (_, end) => {
+])('`use` returns no resource that the end of its block (%s) has closed', async (_, end) => {
   const s = new Scope();
   let isClosed = false;
   let resolve: (value: object) => void = () => {};

@@ -38,7 +38,7 @@ describe('a scope whose signal is cancelled', () => {
     expect(cleanedUp).toEqual([15, 25]);
   });
 
-  it('while its body runs rejects though the body takes no notice and returns', async () => {
+  it('while its body runs rejects even if the body ignores it and returns', async () => {
     const outer = new CancellationToken();
     const done = scope(
       async () => {
@@ -50,7 +50,7 @@ describe('a scope whose signal is cancelled', () => {
     expect(await rejection(done)).toBe('stop');
   });
 
-  it('after its body has fulfilled cancels and awaits the tasks, and gives the value', async () => {
+  it('after its body has fulfilled cancels and awaits the tasks, and returns the value', async () => {
     const clock = new VirtualClock();
     const outer = new CancellationToken();
     let cleanedUp = false;
@@ -86,7 +86,7 @@ describe('a scope whose signal is cancelled', () => {
     expect(await rejection(done)).toBe(error);
   });
 
-  it('rejects with what failed rather than with the reason', async () => {
+  it('rejects with failures rather than with the reason', async () => {
     const outer = new CancellationToken();
     const error = new Error('own');
     const done = scope(
@@ -101,7 +101,7 @@ describe('a scope whose signal is cancelled', () => {
     expect(await rejection(failed)).toBe(error);
   });
 
-  it('does not climb: neither a failure nor cancel touches what it was given', async () => {
+  it('never cancels its parents: neither a failure nor cancel reaches the given signal', async () => {
     const outer = new CancellationToken();
     await rejection(scope(() => Promise.reject(new Error('x')), { signal: outer }));
     await rejection(scope((s) => s.cancel(), { signal: outer }));
@@ -125,7 +125,7 @@ describe('a scope whose signal is cancelled', () => {
 });
 
 describe('cancel of a scope', () => {
-  it('cancels body and tasks with a CancelledError that names the scope, and answers true once', async () => {
+  it('cancels body and tasks with a CancelledError that names the scope, and returns true once', async () => {
     const reasons: unknown[] = [];
     const done = scope(
       async (s) => {
@@ -145,12 +145,12 @@ describe('cancel of a scope', () => {
     expect(reasons[0]).toBe(error);
   });
 
-  it('passes a reason on verbatim', async () => {
+  it('passes on a reason verbatim', async () => {
     const reason = Symbol('why');
     expect(await rejection(scope((s) => s.cancel(reason)))).toBe(reason);
   });
 
-  it('counts until the body has fulfilled, not after', async () => {
+  it('counts until the body has fulfilled, and not after', async () => {
     const { work, fulfil } = deaf();
     let cancel = (): unknown => undefined;
     const done = scope((s) => {
@@ -182,7 +182,7 @@ describe('cancel of a task', () => {
     expect(value).toBe(1);
   });
 
-  it('is a failure when the task fails with something else', async () => {
+  it('is a failure when the task throws another error', async () => {
     const error = new Error('own');
     const done = scope((s) => {
       const task = s.spawn(async (token) => {
@@ -203,7 +203,7 @@ describe('cancel of a task', () => {
     expect(await rejection(done)).toBe('only the task');
   });
 
-  it('comes to nothing when the task has ended', async () => {
+  it('has no effect when the task has ended', async () => {
     await scope(async (s) => {
       const task = s.spawn(() => 1);
       expect(await task).toBe(1);
@@ -212,7 +212,7 @@ describe('cancel of a task', () => {
     });
   });
 
-  it('reaches the scope that the task runs in turn', async () => {
+  it('reaches a nested scope that the task runs', async () => {
     const inner: unknown[] = [];
     await scope(async (s) => {
       const task = s.spawn((token) =>
@@ -241,7 +241,7 @@ function cancelledToken(reason: unknown): CancellationToken {
 it.each<[string, (s: Scope, task: Task<unknown>) => { cancel(): boolean; readonly token: CancellationToken }]>([
   ['scope', (s) => s],
   ['task', (_, task) => task],
-])('a %s that is cancelled again makes no error, which would cost a stack', async (_, of) => {
+])('a %s that is cancelled again creates no error, which would capture a stack', async (_, of) => {
   const done = scope(async (s) => {
     const task = s.spawn((token) => token.cancelled());
     const handle = of(s, task);

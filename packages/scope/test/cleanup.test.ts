@@ -27,7 +27,7 @@ describe('deferred cleanups', () => {
     expect(log).toEqual(names.flatMap((name) => [`${name} begins`, `${name} ends`]));
   });
 
-  it('run after the body and after every task, also those that clean up themselves', async () => {
+  it('run after the body and after every task, including tasks that clean up themselves', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const done = clock.run(() =>
@@ -43,7 +43,7 @@ describe('deferred cleanups', () => {
     expect(log).toEqual(['body fails', 'task cleaned up', 'deferred']);
   });
 
-  it('may be synchronous, and what they return does not matter', async () => {
+  it('can be synchronous, and their results are ignored', async () => {
     const log: string[] = [];
     const value = await scope((s) => {
       s.defer(() => log.push('one'));
@@ -79,7 +79,7 @@ describe('deferred cleanups', () => {
     expect(log).toEqual(['of the body', 'of the task']);
   });
 
-  it('that are deferred in a cleanup run next', async () => {
+  it('run next when a cleanup defers them', async () => {
     const log: string[] = [];
     await scope((s) => {
       s.defer(() => log.push('outer'));
@@ -91,14 +91,14 @@ describe('deferred cleanups', () => {
     expect(log).toEqual(['opens', 'closes', 'outer']);
   });
 
-  it('do not run when the body was never started', async () => {
+  it('do not run when the body never started', async () => {
     const log: string[] = [];
     const signal = AbortSignal.abort('before');
     expect(await rejection(scope((s) => s.defer(() => log.push('ran')), { signal }))).toBe('before');
     expect(log).toEqual([]);
   });
 
-  it('are not touched by a cancellation that comes while they run', async () => {
+  it('are not reached by a cancellation that comes while they run', async () => {
     const clock = new VirtualClock();
     const outer = new CancellationToken();
     const log: string[] = [];
@@ -117,12 +117,12 @@ describe('deferred cleanups', () => {
   });
 });
 
-describe('a cleanup that fails', () => {
+describe('a failing cleanup', () => {
   it('fails a scope that had succeeded, with its error, verbatim', async () => {
     expect(await rejection(scope((s) => s.defer(() => Promise.reject(a))))).toBe(a);
   });
 
-  it('keeps none of the others from running, and none of the errors is lost', async () => {
+  it('does not keep the others from running, and no error is lost', async () => {
     const log: string[] = [];
     const done = scope((s) => {
       s.defer(() => log.push('first'));
@@ -138,7 +138,7 @@ describe('a cleanup that fails', () => {
     expect(log).toEqual(['third', 'first']);
   });
 
-  it('comes behind what had failed before', async () => {
+  it('comes after earlier failures', async () => {
     const done = scope((s) => {
       s.defer(() => Promise.reject(b));
       s.spawn(() => Promise.reject(a));
@@ -146,7 +146,7 @@ describe('a cleanup that fails', () => {
     expect(((await rejection(done)) as ScopeError).errors).toEqual([a, b]);
   });
 
-  it('is not counted twice when it throws what the body threw', async () => {
+  it('counts once when it throws the error of the body', async () => {
     const done = scope((s) => {
       s.defer(() => Promise.reject(a));
       throw a;
@@ -154,7 +154,7 @@ describe('a cleanup that fails', () => {
     expect(await rejection(done)).toBe(a);
   });
 
-  it('beats the cancellation: nothing may hide it', async () => {
+  it('takes precedence over the cancellation, which must not hide it', async () => {
     const done = scope((s) => {
       s.defer(() => Promise.reject(a));
       s.cancel('stop');
@@ -162,7 +162,7 @@ describe('a cleanup that fails', () => {
     expect(await rejection(done)).toBe(a);
   });
 
-  it('fails although its error looks like a cancellation', async () => {
+  it('is a failure even if its error looks like a cancellation', async () => {
     const error = new DOMException('in the cleanup', 'AbortError');
     const done = scope((s) => {
       s.defer(() => Promise.reject(error));

@@ -1,4 +1,4 @@
-// Which asynchronous context what sees: stated here and in the README, the same on Node 20 and later.
+// The asynchronous context of each callback: documented here and in the README, the same on Node 20 and later.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { Scope, scope } from '@quiesce/scope';
@@ -10,7 +10,7 @@ const storage = new AsyncLocalStorage<string>();
 afterAll(() => storage.disable());
 
 describe('an AsyncLocalStorage', () => {
-  it('is for a task that of where it was spawned', async () => {
+  it('in a task has the value of its spawn call', async () => {
     const seen: unknown[] = [];
     const look = async (): Promise<void> => {
       seen.push(storage.getStore());
@@ -26,7 +26,7 @@ describe('an AsyncLocalStorage', () => {
     expect(seen).toEqual(['scope', 'spawn', 'scope', 'spawn']);
   });
 
-  it('is for a cleanup that of where its scope was made, wherever it was deferred and the last task ended', async () => {
+  it('in a cleanup has the value at the creation of its scope, wherever it was deferred and the last task ended', async () => {
     const seen: unknown[] = [];
     await storage.run('made', () =>
       scope(async (s) => {
@@ -41,7 +41,7 @@ describe('an AsyncLocalStorage', () => {
     expect(seen).toEqual(['made', 'made']);
   });
 
-  it('is for a cleanup of a block the same, wherever the block ends', async () => {
+  it('in a cleanup of a block has that value, too, wherever the block ends', async () => {
     for (const end of ['join', 'close'] as const) {
       const seen: unknown[] = [];
       const s = storage.run('made', () => new Scope());
@@ -52,7 +52,7 @@ describe('an AsyncLocalStorage', () => {
     }
   });
 
-  it('is for a cancellation callback that of the canceller, as for the platform’s listeners', async () => {
+  it('in a cancellation callback has the value of the canceller, as in the platform’s listeners', async () => {
     const seen: unknown[] = [];
     const outer = new CancellationToken();
     const done = scope(

@@ -7,7 +7,7 @@ import { failing, obedient, rejection } from './vocabulary.ts';
 const error = new Error('daemon');
 
 describe('a daemon', () => {
-  it('is not waited for: it is cancelled when body and tasks are done, and awaited then', async () => {
+  it('is cancelled when body and tasks have ended, and is then awaited', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const value = await clock.run(() =>
@@ -25,7 +25,7 @@ describe('a daemon', () => {
     expect(log).toEqual(['task at 10', 'daemon at 15', 'cleanup at 15']);
   });
 
-  it('leaves the token of its scope alone when it is cancelled, with a reason that says why', async () => {
+  it('is cancelled with a reason that explains it, and the token of its scope is not', async () => {
     let reason: unknown;
     let isCancelled: boolean | undefined;
     await scope(
@@ -42,10 +42,10 @@ describe('a daemon', () => {
       { name: 'page' },
     );
     expect(isCancelled).toBe(false);
-    expect(reason).toMatchObject({ source: 'scope', message: 'All that scope "page" waits for has ended' });
+    expect(reason).toMatchObject({ source: 'scope', message: 'All other work of scope "page" has ended' });
   });
 
-  it('that fails is a failure like any other, early or while it is wound up', async () => {
+  it('is a failure like any other when it fails, early or after its cancellation', async () => {
     const clock = new VirtualClock();
     const early = scope(async (s) => {
       s.spawn(failing(clock, 1, error), { daemon: true });
@@ -64,7 +64,7 @@ describe('a daemon', () => {
     expect(await rejection(late)).toBe(error);
   });
 
-  it('may spawn a task when it is wound up, which is waited for, and a daemon, which starts cancelled', async () => {
+  it('can spawn a task when it is cancelled, which is awaited, and a daemon, which starts cancelled', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     await clock.run(() =>
@@ -87,7 +87,7 @@ describe('a daemon', () => {
     expect(log).toEqual(['daemon true', 'task false', 'daemon beside a task false', 'task ended at 5']);
   });
 
-  it('that is spawned late, while tasks run, is wound up with the others', async () => {
+  it('is cancelled with the others when it is spawned late, while tasks run', async () => {
     const clock = new VirtualClock();
     const states: string[] = [];
     await clock.run(() =>
@@ -107,7 +107,7 @@ describe('a daemon', () => {
     expect(clock.now()).toBe(11);
   });
 
-  it('alone does not keep a block open at join', async () => {
+  it('does not keep a block open at join', async () => {
     const s = new Scope();
     const daemon = s.spawn(obedient(new VirtualClock()), { daemon: true });
     await s.join();

@@ -1,4 +1,4 @@
-// Whether a process ends: Node ends one that waits for an unref'd timer in silence, with 13, or with 0 and nothing said.
+// Whether a process ends: Node ends a process that waits for an unref'd timer silently, with code 13, or with code 0.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ describe('a process lives until the timeout of the scope that it awaits', () => 
   test.each([
     ['a body', 'TimeoutError'],
     ['a body that listens to the signal', 'TimeoutError'],
-    // The body has fulfilled before: its value stands.
+    // The body has fulfilled before, so its value stays.
     ['a task', 'fulfilled'],
     ['a task of a scope below', 'TimeoutError'],
     ['a shield', 'TimeoutError'],
@@ -37,7 +37,7 @@ describe('a process that ends because nothing is left to run', () => {
       'join: scope "import" can never end, since nothing is left to run. It waits for 2 tasks.',
     ],
     ['nothing', ''],
-  ])('says which scope can never end: %s', async (way, text) => {
+  ])('reports which scope can never end: %s', async (way, text) => {
     const { stderr } = spawnSync(process.execPath, [...(await nodeArgs(itself)), way], { encoding: 'utf8' });
     if (text === '') expect(stderr).toBe('');
     else expect(stderr.split(text)).toHaveLength(2);

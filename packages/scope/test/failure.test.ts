@@ -18,7 +18,7 @@ function expectErrors(error: unknown, ...errors: readonly unknown[]): void {
 }
 
 describe('a failure', () => {
-  it('of a cleanup after a cancellation may extend CancelledError, under a name of its own', async () => {
+  it('of a cleanup after a cancellation can be a subclass of CancelledError with a name of its own', async () => {
     class RollbackError extends CancelledError {
       override readonly name = 'RollbackError' as never;
     }
@@ -33,11 +33,11 @@ describe('a failure', () => {
     expect(await rejection(done)).toBe(error);
   });
 
-  it('of a task is thrown verbatim, though nobody awaits the task', async () => {
+  it('of a task is thrown verbatim, even if no code awaits the task', async () => {
     expect(await rejection(scope((s) => void s.spawn(() => Promise.reject(a))))).toBe(a);
   });
 
-  it('of a task is thrown although the body awaits the task and catches it', async () => {
+  it('of a task is thrown even if the body awaits the task and catches it', async () => {
     const done = scope(async (s) => {
       await s.spawn(() => Promise.reject(a)).catch(() => {});
       return 'handled, it thinks';
@@ -45,7 +45,7 @@ describe('a failure', () => {
     expect(await rejection(done)).toBe(a);
   });
 
-  it('of a task that the body passes on is one failure, not two', async () => {
+  it('of a task that the body throws again is one failure, not two', async () => {
     const done = scope(async (s) => {
       const failing = s.spawn(() => Promise.reject(a));
       s.spawn(async () => await failing);
@@ -66,7 +66,7 @@ describe('a failure', () => {
   it.each([
     [0, 1],
     [1, 0],
-  ])('of several tasks gives all of them, in order of failure: after %d and %d ms', async (first, second) => {
+  ])('of several tasks reports all of them, in order of failure: after %d and %d ms', async (first, second) => {
     const clock = new VirtualClock();
     const done = clock.run(() =>
       scope(
@@ -84,7 +84,7 @@ describe('a failure', () => {
     expect((error as Error).message).toContain('2 failures in scope "two"');
   });
 
-  it('is told from another by identity: equal errors are two', async () => {
+  it('is identified by identity: two equal errors are two failures', async () => {
     const [one, two] = [new Error('same'), new Error('same')];
     const done = scope((s) => {
       s.spawn(() => Promise.reject(one));
@@ -93,7 +93,7 @@ describe('a failure', () => {
     expectErrors(await rejection(done), one, two);
   });
 
-  it('may be anything, also undefined', async () => {
+  it('can be any value, including undefined', async () => {
     const done = scope((s) => {
       for (const reason of [undefined, null, 0, 'text', 0]) s.spawn(() => Promise.reject(reason));
     });
@@ -101,8 +101,8 @@ describe('a failure', () => {
   });
 });
 
-describe('the siblings of what failed', () => {
-  it('are cancelled with a CancelledError that says so, and awaited with their cleanups', async () => {
+describe('the siblings of a failed task', () => {
+  it('are cancelled with a CancelledError that says so, and are awaited with their cleanups', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const reasons: unknown[] = [];
@@ -125,7 +125,7 @@ describe('the siblings of what failed', () => {
     expect(reasons).toHaveLength(2);
   });
 
-  it('are cancelled when the body fails, too, without a name to tell', async () => {
+  it('are cancelled when the body fails, too; then no task is named', async () => {
     const reasons: unknown[] = [];
     const done = scope((s) => {
       s.spawn(async (token) => {
@@ -138,7 +138,7 @@ describe('the siblings of what failed', () => {
     expect(reasons).toMatchObject([{ source: 'sibling', cause: a, message: 'A sibling in the same scope failed' }]);
   });
 
-  it('are cancelled before anybody who awaits the failed task goes on', async () => {
+  it('are cancelled before code that awaits the failed task resumes', async () => {
     const seen: boolean[] = [];
     const done = scope(async (s) => {
       await s.spawn(() => Promise.reject(a)).catch(() => seen.push(s.token.isCancelled));
@@ -147,7 +147,7 @@ describe('the siblings of what failed', () => {
     expect(seen).toEqual([true]);
   });
 
-  it('may fail in their turn, while they clean up: nothing of that is lost', async () => {
+  it('can fail while they clean up, and no error is lost', async () => {
     const clock = new VirtualClock();
     const done = clock.run(() =>
       scope((s) => {
@@ -162,7 +162,7 @@ describe('the siblings of what failed', () => {
     expectErrors(await rejection(done), a, b);
   });
 
-  it('may fulfil all the same, which is no failure and changes nothing', async () => {
+  it('can still fulfil, which is no failure and changes nothing', async () => {
     const { work, fulfil } = deaf<string>();
     let outcome: unknown;
     const done = scope((s) => {
@@ -192,7 +192,7 @@ describe('an error that looks like a cancellation', () => {
     expect(await rejection(scope(() => Promise.reject(error)))).toBe(error);
   });
 
-  it('is a failure of a task that fails first, and no second one in those that are cancelled with it', async () => {
+  it('is a failure of the task that fails first, and no second one of tasks that are cancelled with it', async () => {
     const first = new DOMException('first', 'AbortError');
     const done = scope((s) => {
       s.spawn(() => Promise.reject(first));
@@ -208,7 +208,7 @@ describe('an error that looks like a cancellation', () => {
     ['is the reason', (reason: unknown) => reason],
     ['is the CanceledError of axios', () => Object.assign(new Error('canceled'), { name: 'CanceledError' })],
     ['is an AbortError', () => new DOMException('fetch', 'AbortError')],
-  ])('is cancellation in a task that was cancelled: it %s', async (_, make) => {
+  ])('is a cancellation in a cancelled task when it %s', async (_, make) => {
     const done = scope((s) => {
       s.spawn(async (token) => {
         await token.cancelled();

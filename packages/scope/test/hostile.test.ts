@@ -3,7 +3,7 @@ import { JoinSet, KeyConflictError, Scope, scope, TaskTracker } from '@quiesce/s
 import { describe, expect, it } from 'vitest';
 import { rejection, turn } from './vocabulary.ts';
 
-/** Nothing can be read of it: its `name` throws. */
+/** An error that cannot be read: its `name` throws. */
 const unreadable = {
   get name(): string {
     throw new Error('this error cannot be read');
@@ -47,7 +47,7 @@ describe('an error that cannot be read', () => {
 });
 
 describe('a loop over scopes that end at once', () => {
-  it('lets a macrotask through', async () => {
+  it('lets a macrotask run', async () => {
     let isThrough = false;
     setImmediate(() => {
       isThrough = true;
@@ -73,7 +73,7 @@ describe('a key that cannot be printed', () => {
 });
 
 describe('a promise of a task that has a `then` of its own', () => {
-  it('ends the task once, and never inside of spawn', async () => {
+  it('ends the task once, and never during spawn', async () => {
     const twice = (): Promise<number> =>
       Object.assign(Promise.resolve(1), {
         // biome-ignore lint/suspicious/noThenProperty: that is the point
@@ -116,8 +116,8 @@ describe('a cleanup whose promise is poisoned', () => {
   });
 });
 
-describe('a recursion that runs away', () => {
-  /** Acts thirty times, as deep in the stack as there is room, beginning at its very end. */
+describe('a runaway recursion', () => {
+  /** Acts thirty times, as deep in the stack as there is room, starting at its very end. */
   const atTheEnd = (offset: number, act: () => void): void => {
     let acted = 0;
     const sink = (): void => {
@@ -170,7 +170,7 @@ describe('a recursion that runs away', () => {
       atTheEnd(offset, () => {
         tracked[count++] = tracker.track(Promise.resolve());
       });
-      // One for which there was no room has rejected, and is not counted.
+      // Work for which there was no room has rejected, and is not counted.
       await Promise.allSettled(tracked);
       const set = new JoinSet<void>();
       atTheEnd(offset, () => void set.spawn(async () => {}));

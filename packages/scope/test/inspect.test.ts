@@ -1,4 +1,4 @@
-// `console.log` of a handle shows what one wants to know: its name, its state, its counts; no internals and no payloads.
+// `console.log` of a handle shows its name, its state and its counts, and no internals or payloads.
 import { inspect as inspectValue } from 'node:util';
 import { JoinSet, type Scope, scope, type Task, TaskTracker } from '@quiesce/scope';
 import { expect, it } from 'vitest';

@@ -9,7 +9,7 @@ const b = new Error('b');
 const isolate = { onFailure: 'isolate' } as const;
 
 describe('an isolated failure', () => {
-  it('cancels nobody, and belongs to whoever awaits the task', async () => {
+  it('cancels no other task, and belongs to the code that awaits the task', async () => {
     const clock = new VirtualClock();
     const value = await clock.run(() =>
       scope(async (s) => {
@@ -28,7 +28,7 @@ describe('an isolated failure', () => {
     ['select', (task) => rejection(select({ task }))],
     ['finally', (task) => rejection(task.finally())],
     ['Promise.all', (task) => rejection(Promise.all([task]))],
-  ])('is asked for by %s, before or after it happened', async (_, ask) => {
+  ])('is claimed by %s, before or after it happens', async (_, ask) => {
     for (const isLate of [false, true]) {
       await scope(async (s) => {
         const task = s.spawn(() => turn().then((): never => Promise.reject(a) as never), isolate) as Task<never>;
@@ -38,7 +38,7 @@ describe('an isolated failure', () => {
     }
   });
 
-  it('that nobody asks for is thrown at the end, in its place in the order of failure', async () => {
+  it('is thrown at the end if no code claims it, in its place in the order of failure', async () => {
     const clock = new VirtualClock();
     const done = scope(async (s) => {
       s.spawn(failing(clock, 1, a), isolate);
@@ -50,7 +50,7 @@ describe('an isolated failure', () => {
     expect((error as ScopeError).errors).toEqual([a, b]);
   });
 
-  it('is not asked for by a select that it has lost, nor by state', async () => {
+  it('is not claimed by a select that the task loses, nor by reading the state', async () => {
     const clock = new VirtualClock();
     const done = scope(async (s) => {
       const task = s.spawn(failing(clock, 5, a), isolate);
@@ -61,7 +61,7 @@ describe('an isolated failure', () => {
     expect(await rejection(clock.run(() => done))).toBe(a);
   });
 
-  it('with the error of another that nobody asked for stays the scope’s', async () => {
+  it('stays the scope’s when another task with the same error is not claimed', async () => {
     const done = scope(async (s) => {
       const first = s.spawn(() => Promise.reject(a), isolate);
       s.spawn(() => Promise.reject(a), isolate);
@@ -75,12 +75,12 @@ describe('an isolated failure', () => {
     expect(await rejection(mixed)).toBe(a);
   });
 
-  it('that the body awaits and does not catch is the body’s failure', async () => {
+  it('is a failure of the body when the body awaits the task and does not catch it', async () => {
     const done = scope(async (s) => await s.spawn(() => Promise.reject(a), isolate));
     expect(await rejection(done)).toBe(a);
   });
 
-  it('is no failure when it is a cancellation', async () => {
+  it('does not exist when the task was cancelled', async () => {
     await scope(async (s) => {
       const task = s.spawn(obedient(new VirtualClock()), isolate);
       task.cancel();
@@ -96,8 +96,8 @@ describe('an isolated failure', () => {
   });
 });
 
-describe('isolated tasks that fail with one error object', () => {
-  it('have one owner each: the error is thrown while one of them was not asked, whichever it is', async () => {
+describe('isolated tasks that fail with the same error object', () => {
+  it('must each be claimed: the error is thrown while one of them was not, whichever it is', async () => {
     const same = new Error('same');
     for (const asked of [[0], [1], []]) {
       const done = scope(async (s) => {

@@ -1,4 +1,4 @@
-// A set that is brought to its end: what is spawned meanwhile, and by whom.
+// The end of a set, while tasks are still spawned.
 import { type CancellationToken, consumeBudget } from '@quiesce/cancellation-token';
 import { type Joined, JoinSet } from '@quiesce/scope';
 import { describe, expect, it } from 'vitest';
@@ -22,7 +22,7 @@ describe('a set that is being emptied', () => {
     };
   };
 
-  it('cancels what is spawned meanwhile: shutdown ends, with the reason that it was given', async () => {
+  it('cancels later tasks: shutdown ends, and they get its reason', async () => {
     const set = new JoinSet<number>();
     const reasons: unknown[] = [];
     set.spawn(respawning(set));
@@ -39,7 +39,7 @@ describe('a set that is being emptied', () => {
     expect(set.length).toBe(0);
   });
 
-  it('does so at the end of its block, and in joinAll from the first failure on', async () => {
+  it('does so at the end of its block, and in joinAll after the first failure', async () => {
     {
       await using set = new JoinSet<number>();
       set.spawn(respawning(set));
@@ -51,7 +51,7 @@ describe('a set that is being emptied', () => {
     expect(set.length).toBe(0);
   });
 
-  it('keeps the first reason that it was given', async () => {
+  it('keeps the first reason', async () => {
     const set = new JoinSet<unknown>();
     set.spawn(async (token) => {
       await token.cancelled();
@@ -65,18 +65,18 @@ describe('a set that is being emptied', () => {
     expect(values(ends.flat()).sort()).toEqual(['deploy', 'first generation']);
   });
 
-  it('is emptied of what is spawned in the step in which the rest is let go of, too', async () => {
+  it('also joins tasks that are spawned in the step in which the others are detached', async () => {
     const set = new JoinSet<number>();
     set.spawn(deaf<number>().work);
     const done = set.shutdown();
-    // It waits by then.
+    // `shutdown` is pending by now.
     await turn();
     set.detachAll();
     set.spawn(() => 1);
     expect(values(await done)).toEqual([1]);
   });
 
-  it('rejects in joinAll with the reason of the first of several that were cancelled', async () => {
+  it('rejects in joinAll with the reason of the first of several cancelled tasks', async () => {
     const set = new JoinSet<void>();
     const stopped = async (token: CancellationToken): Promise<void> => {
       await token.cancelled();
@@ -99,7 +99,7 @@ describe('a set that is being emptied', () => {
     ['joinAll', 'shutdown'],
     ['shutdown', 'joinAll'],
   ] as const)('by %s and %s at once is so until both are done', async (first, second) => {
-    // With one of these numbers of completions left before a turn of the event loop, the second call is a turn behind.
+    // With one of these numbers of completions left before a pause, the second call is one round of the event loop later.
     for (let left = 0; left < 6; left++) {
       const set = new JoinSet<void>();
       const task = deaf();
@@ -119,7 +119,7 @@ describe('a set that is being emptied', () => {
   });
 });
 
-/** All completions that go without a turn of the event loop, but so many. */
+/** Uses up all completions before a pause of the event loop, except for this many. */
 async function spendBudget(left: number): Promise<void> {
   const toTurn = async (): Promise<number> => {
     let spent = 0;

@@ -1,4 +1,4 @@
-// Each behaviour that Tokio's own tests and documentation state of JoinSet (tokio 1.53), as far as it means something here.
+// Each behaviour of JoinSet that Tokio's own tests and documentation state (tokio 1.53), as far as it applies here.
 import { CancellationToken, isCancellation, PENDING, source } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { type Joined, JoinSet, ScopeError, type Task } from '@quiesce/scope';
@@ -21,7 +21,7 @@ async function drain<T>(set: JoinSet<T>): Promise<Joined<T>[]> {
 }
 
 describe('spawn', () => {
-  it('starts the task at once, and length counts what has ended and was not joined', async () => {
+  it('starts the task synchronously, and length counts ended tasks that were not joined', async () => {
     const set = new JoinSet<string>();
     let started = false;
     const task = set.spawn(() => {
@@ -35,13 +35,13 @@ describe('spawn', () => {
     expect([set.length, set.isEmpty]).toEqual([0, true]);
   });
 
-  it('gives a task that can be awaited by itself, and named', async () => {
+  it('returns a task that can be awaited and has a name', async () => {
     const set = new JoinSet<number>();
     const task: Task<number> = set.spawn(async () => 1, { name: 'one' });
     expect([await task, task.name, set.spawn(() => 2).name]).toEqual([1, 'one', undefined]);
   });
 
-  it('takes several at once, none of them when one is no function', async () => {
+  it('accepts several functions with extend, and starts none of them when one is no function', async () => {
     const set = new JoinSet<number>();
     expect(() => set.extend([() => 1, 2 as never])).toThrow('extend: expected a function, got the number 2');
     expect(() => set.spawn(3 as never)).toThrow(TypeError);
@@ -52,7 +52,7 @@ describe('spawn', () => {
 });
 
 describe('joinNext', () => {
-  it('gives the tasks in the order in which they end, and undefined when there is none; the set can be used again', async () => {
+  it('returns the tasks in the order in which they end, then undefined, and the set can be used again', async () => {
     const clock = new VirtualClock();
     const set = new JoinSet<number>();
     for (const ms of [30, 10, 20]) set.spawn(() => sleep(ms, { clock }).then(() => ms));
@@ -62,7 +62,7 @@ describe('joinNext', () => {
     expect(await set.joinNext()).toMatchObject({ value: 1 });
   });
 
-  it('joins each task as soon as it is there when spawning and joining alternate', async () => {
+  it('joins each task as soon as it has ended when spawning and joining alternate', async () => {
     const clock = new VirtualClock();
     const set = new JoinSet<number>();
     const seen: number[] = [];
@@ -76,7 +76,7 @@ describe('joinNext', () => {
     expect(seen).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it('says how a task has ended, and a failure cancels nobody', async () => {
+  it('returns how a task has ended, and a failure cancels no other task', async () => {
     const clock = new VirtualClock();
     const set = new JoinSet<string>();
     const failed = set.spawn(failing(clock, 1, a));
@@ -90,7 +90,7 @@ describe('joinNext', () => {
     ]);
   });
 
-  it('given up has taken nothing: cancel safe', async () => {
+  it('takes no task when it is given up', async () => {
     const clock = new VirtualClock();
     const set = new JoinSet<string>();
     set.spawn(() => sleep(5, { clock }).then(() => 'value'));
@@ -102,7 +102,7 @@ describe('joinNext', () => {
     expect(set.isEmpty).toBe(true);
   });
 
-  it('is a stream, and switched off with the set empty', async () => {
+  it('is a stream, and is off when the set is empty', async () => {
     const set = new JoinSet<number>();
     const next = set.joinNext();
     expect(next[source].once).toBe(undefined);
@@ -116,7 +116,7 @@ describe('joinNext', () => {
     expect(next[source].poll()).toBe(undefined);
   });
 
-  it('serves several that wait one after the other, and tells the rest when the set is empty', async () => {
+  it('serves several waiters in order, and wakes all others when the set is empty', async () => {
     const clock = new VirtualClock();
     const set = new JoinSet<number>();
     const log: unknown[] = [];
@@ -133,7 +133,7 @@ describe('joinNext', () => {
     ]);
   });
 
-  it('lets a macrotask through in a long loop over tasks that have ended', async () => {
+  it('lets a macrotask run in a long loop over ended tasks', async () => {
     const set = new JoinSet<number>();
     for (let n = 0; n < 5_000; n++) set.spawn(() => n);
     await turn();
@@ -148,7 +148,7 @@ describe('joinNext', () => {
 });
 
 describe('tryJoinNext', () => {
-  it('never waits: what has ended, or undefined', async () => {
+  it('never waits: it returns an ended task, or undefined', async () => {
     const set = new JoinSet<number>();
     expect(set.tryJoinNext()).toBe(undefined);
     const { work, fulfil } = deaf<number>();
@@ -162,7 +162,7 @@ describe('tryJoinNext', () => {
 });
 
 describe('joinAll', () => {
-  it('gives the values in the order in which the tasks end, also of those that are spawned meanwhile', async () => {
+  it('returns the values in the order in which the tasks end, including tasks that are spawned later', async () => {
     const clock = new VirtualClock();
     const set = new JoinSet<number>();
     set.spawn(() => sleep(20, { clock }).then(() => 20));
@@ -198,7 +198,7 @@ describe('joinAll', () => {
     expect((error as ScopeError).errors).toEqual([a, b]);
   });
 
-  it('rejects for a task that was cancelled with its reason, where Tokio panics', async () => {
+  it('rejects with the reason of a cancelled task, where Tokio panics', async () => {
     const set = new JoinSet<void>();
     set.spawn(obedient(new VirtualClock())).cancel();
     expect(isCancellation(await rejection(set.joinAll()))).toBe(true);
@@ -215,7 +215,7 @@ describe('a cancelled task of a set', () => {
     expect(await set.joinNext()).toMatchObject({ status: 'cancelled' });
   });
 
-  it('that had ended before still gives its value', async () => {
+  it('still has its value when it had ended before', async () => {
     const set = new JoinSet<number>();
     const task = set.spawn(() => 7);
     await turn();
@@ -224,7 +224,7 @@ describe('a cancelled task of a set', () => {
     expect(await set.joinNext()).toMatchObject({ status: 'fulfilled', value: 7 });
   });
 
-  it('is cancelled at the end of its block with `using`, unless it was not declared so', async () => {
+  it('is cancelled at the end of its block with `using`, and not without it', async () => {
     const set = new JoinSet<void>();
     {
       using guarded = set.spawn(obedient(new VirtualClock()));
@@ -235,7 +235,7 @@ describe('a cancelled task of a set', () => {
 });
 
 describe('abortAll', () => {
-  it('cancels every task, keeps them in the set, and does not mean those that are spawned by that', async () => {
+  it('cancels every task, keeps them in the set, and does not cancel tasks that a callback spawns', async () => {
     const clock = new VirtualClock();
     const set = new JoinSet<string>();
     set.spawn((token) => {
@@ -255,7 +255,7 @@ describe('abortAll', () => {
 });
 
 describe('shutdown', () => {
-  it('cancels everything, waits until the set is empty, rejects with nothing and loses nothing', async () => {
+  it('cancels everything, waits until the set is empty, never rejects, and loses no failure', async () => {
     const clock = new VirtualClock();
     const set = new JoinSet<string>();
     set.spawn(() => 'done before');
@@ -269,7 +269,7 @@ describe('shutdown', () => {
     expect(set.isEmpty).toBe(true);
   });
 
-  it('is what `await using` does', async () => {
+  it('is called by `await using`', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     await clock.run(async () => {
@@ -281,7 +281,7 @@ describe('shutdown', () => {
 });
 
 describe('detachAll', () => {
-  it('forgets the tasks without cancelling them, and ends every wait', async () => {
+  it('removes the tasks without cancelling them, and ends every wait', async () => {
     const set = new JoinSet<string>();
     const { work, fulfil } = deaf<string>();
     const task = set.spawn(work);
@@ -292,7 +292,7 @@ describe('detachAll', () => {
     expect(await task).toBe('went on');
   });
 
-  it('hands failures that nobody awaits to the uncaught handler, by name, also those that were not joined', async () => {
+  it('reports failures without a waiter to the uncaught handler, by name, including unjoined failures', async () => {
     const set = new JoinSet<void>();
     const [late, awaited] = [deaf(), deaf()];
     set.spawn(() => Promise.reject(b), { name: 'unjoined' });
@@ -307,8 +307,8 @@ describe('detachAll', () => {
       expect(await seen).toBe(a);
     });
     expect(uncaught).toMatchObject([
-      { message: 'Task "unjoined" failed after its set had let go of it', cause: b },
-      { message: 'Task "late" failed after its set had let go of it', cause: a },
+      { message: 'Task "unjoined" failed after its set had detached it', cause: b },
+      { message: 'Task "late" failed after its set had detached it', cause: a },
     ]);
   });
 });
@@ -328,7 +328,7 @@ describe('a set', () => {
     expect(() => new JoinSet({ signal: {} as never })).toThrow(TypeError);
   });
 
-  it('produces no unhandled rejection, whatever fails in it', async () => {
+  it('causes no unhandled rejection, whatever fails in it', async () => {
     const unhandled = await unhandledIn(async () => {
       const set = new JoinSet<void>();
       set.spawn(() => Promise.reject(a));
@@ -360,13 +360,13 @@ describe('a set under random operations', () => {
   );
 
   it('joins every task once, in the order in which they end, and serves waits in order', async () => {
-    // What was let go of after it had failed is reported.
+    // A failed task that is detached is reported.
     await uncaughtIn(() =>
       fc.assert(
         fc.asyncProperty(fc.array(operation, { maxLength: 40 }), async (operations) => {
           const set = new JoinSet<number>();
           const got: unknown[] = [];
-          /** The model: what runs, what has ended and was not taken, how many wait, and what must have been taken. */
+          /** The model: running tasks, ended tasks that were not taken, the number of waits, and the taken tasks. */
           let running: { n: number; end: (fails: boolean) => void; cancel: () => void }[] = [];
           let ended: string[] = [];
           let waiting = 0;
@@ -421,7 +421,7 @@ describe('a set under random operations', () => {
 });
 
 describe('the end of a task', () => {
-  it('wakes those who wait only until one has taken it', async () => {
+  it('wakes waiters only until one has taken it', async () => {
     const set = new JoinSet<number>();
     const first = deaf<number>();
     set.spawn(first.work);
@@ -442,15 +442,15 @@ describe('the end of a task', () => {
     first.fulfil(1);
     await turn();
     expect(woken).toEqual(['gave up', 'takes']);
-    waiting('learns that there is none', true);
+    waiting('sees the empty set', true);
     second.fulfil(2);
     await turn();
-    expect(woken).toEqual(['gave up', 'takes', 'stays', 'learns that there is none']);
+    expect(woken).toEqual(['gave up', 'takes', 'stays', 'sees the empty set']);
   });
 });
 
 describe('an iteration', () => {
-  it('that is ended by return() or its disposer while a next() waits ends at once, and takes nothing', async () => {
+  it('ends at once at return() or its disposer while a next() is pending, and takes no task', async () => {
     for (const end of ['return', Symbol.asyncDispose] as const) {
       const set = new JoinSet<string>();
       const work = deaf<string>();
@@ -481,7 +481,7 @@ describe('an iteration', () => {
     expect(set.length).toBe(1);
   });
 
-  it('passes an error that is thrown into `yield*` on, and leaves the rest of the tasks', async () => {
+  it('passes on an error that is thrown into `yield*`, and leaves the remaining tasks', async () => {
     const set = new JoinSet<number>();
     set.extend([async () => 1, async () => 2]);
     const outer = (async function* () {

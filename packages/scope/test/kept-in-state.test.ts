@@ -1,4 +1,4 @@
-// What is awaited or iterated, kept in the state of Vue, and printed.
+// Awaitables and iterators in the state of Vue, and printed.
 import { inspect } from 'node:util';
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
@@ -25,19 +25,19 @@ const kept: [string, () => object, string, string][] = [
   ['joinNext()', () => jobs.joinNext(), '[object JoinNext]', "JoinNext { name: 'jobs', length: 0 }"],
 ];
 
-describe.each(kept)('what %s gives', (_, make, tag, text) => {
-  test('is left as it is by Vue', () => {
+describe.each(kept)('the result of %s', (_, make, tag, text) => {
+  test('is not changed by Vue', () => {
     const made = make();
     expect(Object.prototype.toString.call(made)).toBe(tag);
     expect(reactive({ made }).made).toBe(made);
   });
 
-  test('prints what one wants to know of it, and no internals', () => {
+  test('prints its facts, and no internals', () => {
     expect(inspect(make())).toBe(text);
   });
 });
 
-test('what is kept in the state of Vue can be awaited', async () => {
+test('an awaitable in the state of Vue can be awaited', async () => {
   const tasks = new JoinSet<number>();
   tasks.spawn(async () => 1);
   const stop = new CancellationToken();

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { deaf, obedient, turn } from './vocabulary.ts';
 
 describe('a task with a key', () => {
-  it('replaces the one that is running with that key, which is cancelled and still awaited', async () => {
+  it('replaces the running task with that key, which is cancelled and still awaited', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     await clock.run(() =>
@@ -18,14 +18,14 @@ describe('a task with a key', () => {
         const outcome = await first.settled();
         expect(outcome).toMatchObject({
           state: 'cancelled',
-          reason: { message: 'Task "sync" was replaced by another one with its key' },
+          reason: { message: 'Task "sync" was replaced by a task with the same key' },
         });
       }),
     );
     expect(log).toEqual(['second', 'first stopped']);
   });
 
-  it('is refused where it says so, and then not started', async () => {
+  it("does not start with onConflict: 'refuse' when the key is taken", async () => {
     await scope(async (s) => {
       let started = 0;
       const { work, fulfil } = deaf();
@@ -41,7 +41,7 @@ describe('a task with a key', () => {
     });
   });
 
-  it('gives its key back when it ends, unless another has it by then', async () => {
+  it('frees its key when it ends, unless another task has the key by then', async () => {
     await scope(async (s) => {
       const key = { any: 'object' };
       const { work, fulfil } = deaf();
@@ -59,7 +59,7 @@ describe('a task with a key', () => {
     });
   });
 
-  it('finds itself in place in what the cancellation of the earlier one sets off', async () => {
+  it('is already registered when the cancellation of the earlier task runs callbacks', async () => {
     const seen: boolean[] = [];
     await scope(async (s) => {
       s.spawn(
@@ -89,7 +89,7 @@ describe('a task with a key', () => {
     expect(log).toEqual(['third', 'second, cancelled: true']);
   });
 
-  it('refuses an option that does not exist', async () => {
+  it('throws for a wrong option value', async () => {
     await scope((s) => {
       expect(() => s.spawn(() => {}, { key: 1, onConflict: 'queue' as never })).toThrow(
         `spawn: onConflict must be 'replace' or 'refuse', got the string "queue"`,

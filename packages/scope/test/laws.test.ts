@@ -1,4 +1,4 @@
-// The three laws, over random trees of scopes under the virtual clock: who fails when, obeys or not, cleans up how long.
+// The three laws, over random trees of scopes on the virtual clock: random failures, reactions to cancellation, and cleanups.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { ScopeError, scope } from '@quiesce/scope';
@@ -6,10 +6,10 @@ import { select, sleep } from '@quiesce/select';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-/** Something that takes time. */
+/** Work that takes time. */
 interface Work {
   ms: number;
-  /** How long it goes on after its cancellation; `undefined`: it does not listen. */
+  /** How long it keeps running after its cancellation; `undefined`: it ignores that. */
   cleanup: number | undefined;
   fails: boolean;
 }
@@ -23,20 +23,20 @@ interface ScopePlan {
   body: Work;
   tasks: TaskPlan[];
   cleanups: { ms: number; fails: boolean }[];
-  /** The task that the body awaits at its end, and whether it catches what that throws. */
+  /** The task that the body awaits at its end, and whether it catches the error. */
   awaits: { task: number; catches: boolean } | undefined;
 }
 
-/** What really happened in one scope. */
+/** The recorded events of one scope. */
 class Record {
   started = false;
   fulfilled = false;
-  /** Whether the scope was cancelled when it could know that its body had fulfilled, a microtask later. */
+  /** Whether the scope was cancelled before it could see, a microtask later, that its body had fulfilled. */
   cancelledBefore = false;
   running = 0;
   cleaning = 0;
   readonly cleaned: number[] = [];
-  /** Everything that was thrown as a failure, in order, each once. */
+  /** Every failure, in order, each once. */
   readonly failures: unknown[] = [];
   settled = false;
 
@@ -50,7 +50,7 @@ class World {
   readonly clock = new VirtualClock();
   readonly records: Record[] = [];
   errors = 0;
-  /** What did not hold; kept aside, since a scope would take it for a failure of its own. */
+  /** The broken expectations. Kept aside, since a scope would take an error for a failure of its own. */
   readonly broken: unknown[] = [];
 
   check(law: () => void): void {
@@ -85,7 +85,7 @@ class World {
     try {
       await this.scope(plan, token, record);
     } catch (error) {
-      // What the inner scope could only say by cancelling is no failure of ours.
+      // An inner scope that rejects with a cancellation causes no failure here.
       if (record.failures.length === 0) throw error;
       outer.fail(error);
     }
@@ -116,7 +116,7 @@ class World {
     if (fails) record.fail(new Error(`error ${this.errors++}`));
   }
 
-  /** Runs a scope and holds what it settles with, and when, against what happened. */
+  /** Runs a scope, and compares its result and its time with the recorded events. */
   async scope(plan: ScopePlan, signal: CancellationToken, record: Record): Promise<void> {
     this.records.push(record);
     const wasCancelled = signal.isCancelled;
@@ -136,7 +136,7 @@ class World {
     if ('error' in result) throw result.error;
   }
 
-  /** Nothing is lost. */
+  /** No error is lost. */
   compare(result: { value: unknown } | { error: unknown }, record: Record, signal: CancellationToken): void {
     const [first, ...others] = record.failures;
     if (others.length > 0) {
@@ -148,7 +148,7 @@ class World {
     } else if (record.fulfilled && !record.cancelledBefore) {
       expect(result).toEqual({ value: 'value' });
     } else {
-      // Law 3: it says why.
+      // Law 3: the rejection explains it.
       expect(signal.isCancelled).toBe(true);
       expect('error' in result && result.error).toBe(signal.reason);
     }
@@ -200,7 +200,7 @@ test('no task outlives its scope, every cleanup runs once in order, no error is 
     }),
     { numRuns: 400 },
   );
-  // The plans must reach everything, or the test shows nothing.
+  // The plans must cover every case, or the test shows nothing.
   expect(Math.min(seen.failed, seen.cancelled, seen.fulfilled)).toBeGreaterThan(10);
   expect(seen.scopes).toBeGreaterThan(1_000);
 }, 240_000);

@@ -8,8 +8,8 @@ import { failing, obedient, rejection } from './vocabulary.ts';
 
 const error = new Error('inner');
 
-describe('a scope in a task of another', () => {
-  it('is cancelled from above, and ends before the outer one, all of its cleanups done', async () => {
+describe('a scope in a task of another scope', () => {
+  it('is cancelled from above, and ends before the outer scope, with all of its cleanups done', async () => {
     const clock = new VirtualClock();
     const outer = new CancellationToken();
     const log: string[] = [];
@@ -38,7 +38,7 @@ describe('a scope in a task of another', () => {
     expect(clock.now()).toBe(35);
   });
 
-  it('that fails fails its task and the outer scope, with the very error, and cancels the siblings of the task', async () => {
+  it('that fails also fails its task and the outer scope, with the same error, and cancels its siblings', async () => {
     const clock = new VirtualClock();
     const reasons: unknown[] = [];
     const done = clock.run(() =>
@@ -61,7 +61,7 @@ describe('a scope in a task of another', () => {
     expect(value).toBe('handled');
   });
 
-  it('with several failures is one failure of the outer one: the inner ScopeError', async () => {
+  it('with several failures is one failure of the outer scope: the inner ScopeError', async () => {
     const other = new Error('other');
     const done = scope((s) => {
       s.spawn(() =>
@@ -76,14 +76,14 @@ describe('a scope in a task of another', () => {
     expect((thrown as ScopeError).errors).toEqual([error, other]);
   });
 
-  it('that cancels itself is a failure of the outer one, which was not cancelled', async () => {
+  it('that cancels itself is a failure of the outer scope, which was not cancelled', async () => {
     const done = scope((s) => {
       s.spawn((token) => scope((s) => s.cancel('inner only'), { signal: token }));
     });
     expect(await rejection(done)).toBe('inner only');
   });
 
-  it('can be a hundred deep, and a cancellation goes all the way down and back', async () => {
+  it('can be a hundred levels deep, and a cancellation reaches the last level and returns', async () => {
     const outer = new CancellationToken();
     const left: number[] = [];
     const down = (depth: number, signal: CancellationToken): Promise<unknown> =>
@@ -104,7 +104,7 @@ describe('a scope in a task of another', () => {
 });
 
 describe('select in a scope', () => {
-  it('lets a worker leave its loop on cancellation, with nothing lost on the way', async () => {
+  it('lets a worker leave its loop on cancellation, and no value is lost', async () => {
     const clock = new VirtualClock();
     const [tx, rx] = broadcast<number>(16);
     const handled: number[] = [];
@@ -148,7 +148,7 @@ describe('select in a scope', () => {
     expect(log).toEqual(['cleaned up at 15']);
   });
 
-  it('can run a scope as a branch: losing cancels it, and it is awaited', async () => {
+  it('can run a scope as a branch: if it loses, it is cancelled and awaited', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const outcome = await clock.run(() =>
@@ -171,8 +171,8 @@ describe('select in a scope', () => {
   });
 });
 
-describe('scopes inside of selectEach', () => {
-  it('end before the loop goes on after a break, cancelled by the loop', async () => {
+describe('scopes in selectEach', () => {
+  it('end before a `break` leaves the loop, which cancels them', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const work = (token: CancellationToken): Promise<void> =>
@@ -188,8 +188,8 @@ describe('scopes inside of selectEach', () => {
         log.push(branch);
         if (branch === 'tick') break;
       }
-      log.push('behind the loop');
+      log.push('after the loop');
     });
-    expect(log).toEqual(['tick', 'stopped', 'cleaned up', 'behind the loop']);
+    expect(log).toEqual(['tick', 'stopped', 'cleaned up', 'after the loop']);
   });
 });

@@ -1,4 +1,4 @@
-// What is not an option is refused by name, at the call that the user wrote.
+// An unknown option throws, with its name and the call that the user wrote.
 import { JoinSet, Scope, scope, shield, TaskTracker } from '@quiesce/scope';
 import { expect, it } from 'vitest';
 import { rejection } from './vocabulary.ts';
@@ -53,7 +53,7 @@ it.each<[call: string, act: (s: Scope) => unknown, text: string]>([
     'got undefined; write CancellationToken.timeout(10_000), or CancellationToken.never for no limit',
   ],
   ['TaskTracker', () => new TaskTracker(any({ nam: '' })), 'new TaskTracker: there is no option "nam"'],
-])('%s refuses what it does not know: %#', async (_, act, text) => {
+])('%s throws for a wrong option: %#', async (_, act, text) => {
   const failure = await rejection(scope(async (s) => act(s)));
   expect(failure).toBeInstanceOf(Error);
   expect((failure as Error).message).toContain(text);

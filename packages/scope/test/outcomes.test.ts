@@ -1,4 +1,4 @@
-// The tables of docs/guide/scope-outcomes.md, row by row: what stands there is what is expected here.
+// The tables of docs/guide/scope-outcomes.md, row by row: each row is the expected result here.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bodies, children, run } from './outcomes.ts';
@@ -6,7 +6,7 @@ import { unhandledIn } from './vocabulary.ts';
 
 const page = readFileSync(new URL('../../../docs/guide/scope-outcomes.md', import.meta.url), 'utf8');
 
-/** The rows below a heading: body, child, what cancelled the scope, how the child ended, cleanups, result. */
+/** The rows below a heading: body, child, reason of the scope, end of the child, cleanups, result. */
 function rowsUnder(heading: string): string[][] {
   const section = page.slice(page.indexOf(heading)).split('\n## ')[0] ?? '';
   return [...section.matchAll(/^\| (.*) \|$/gm)]
@@ -20,7 +20,7 @@ const tables = [
 ] as const;
 
 describe.each(tables)('with onFailure $onFailure', ({ onFailure, rows }) => {
-  it('every body stands against every child', () => {
+  it('every body is combined with every child', () => {
     const pairs = bodies.flatMap((body) => children.map((child) => [body, child]));
     expect(rows.map(([body, child]) => [body, child])).toEqual(pairs);
   });

@@ -1,4 +1,4 @@
-// One row of the table of outcomes, really run: what the body does × what a child does × how its failure is taken.
+// One row of the table of outcomes, executed: the action of the body × the action of a child × the handling of its failure.
 import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { ScopeError, type SpawnOptions, scope } from '@quiesce/scope';
@@ -15,15 +15,15 @@ export const children = [
   'throws a foreign AbortError',
 ] as const;
 
-/** What came of a row. */
+/** The result of a row. */
 export interface Row {
-  /** The reason of the scope's token: what cancelled the body and all children; `nothing`: it was not cancelled. */
+  /** The reason of the scope's token, which cancelled the body and all children; `nothing`: it was not cancelled. */
   readonly cancelled: string;
   /** How the child ended. */
   readonly child: string;
-  /** What ran at the end, in order. */
+  /** The cleanups, in order. */
   readonly cleanups: string;
-  /** What the scope settled with. */
+  /** The result of the scope. */
   readonly gives: string;
 }
 
@@ -45,8 +45,8 @@ function nameOf(error: unknown): string {
 }
 
 /**
- * The child acts at 5 ms and the body at 10; at 15 the child is cancelled alone, if it waits for that, and so is the
- * scope, by itself, if the child is to throw its reason. Cleaning up takes the child until 10 ms later.
+ * The child acts at 5 ms and the body at 10 ms. At 15 ms the child is cancelled alone, if it waits for that. The scope is
+ * cancelled then, if the child is to throw its reason. The child cleans up until 10 ms later.
  */
 export async function run(
   bodyKind: (typeof bodies)[number],

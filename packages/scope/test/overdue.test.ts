@@ -1,4 +1,4 @@
-// The cleanup timeout in its corners: which timer runs, what it leaves behind, and who is told of what comes too late.
+// The cleanup timeout in corner cases: which timer runs, what it leaves behind, and where late errors go.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Scope, ScopeError, type ScopeOptions, scope } from '@quiesce/scope';
@@ -11,7 +11,7 @@ const error = new Error('too late');
 const options = (clock: VirtualClock): ScopeOptions => ({ clock, cleanupTimeout: 10, name: 'page' });
 
 describe('the timer of a cleanup timeout', () => {
-  it('is gone when everything has stopped before it', async () => {
+  it('is cleared when everything has ended before it', async () => {
     const clock = new VirtualClock();
     const done = scope((s) => {
       s.spawn(obedient(clock, 3));
@@ -22,7 +22,7 @@ describe('the timer of a cleanup timeout', () => {
     expect([clock.now(), clock.pending]).toEqual([3, 0]);
   });
 
-  it('is one, though a cancelled scope winds up its daemons later', async () => {
+  it('is a single one, even if a cancelled scope cancels its daemons later', async () => {
     const clock = new VirtualClock();
     const done = scope(async (s) => {
       s.spawn(obedient(clock, 4), { daemon: true });
@@ -46,14 +46,14 @@ describe('the timer of a cleanup timeout', () => {
     expect([clock.now(), clock.pending]).toEqual([3, 0]);
   });
 
-  it('of a cleanup is gone when that has failed in time', async () => {
+  it('of a cleanup is cleared when that has failed in time', async () => {
     const clock = new VirtualClock();
     const done = scope((s) => s.defer(() => sleep(3, { clock }).then(() => Promise.reject(error))), options(clock));
     expect(await rejection(clock.run(() => done))).toBe(error);
     expect([clock.now(), clock.pending]).toEqual([3, 0]);
   });
 
-  it('runs on from the cancellation, though a task joins while daemons are wound up', async () => {
+  it('keeps running after a cancellation, even if a task is spawned while daemons are cancelled', async () => {
     const clock = new VirtualClock();
     const done = scope((s) => {
       const last = async (token: CancellationToken): Promise<void> => {
@@ -68,7 +68,7 @@ describe('the timer of a cleanup timeout', () => {
     expect(clock.now()).toBe(10);
   });
 
-  it('runs from the beginning in a block whose signal is cancelled already', async () => {
+  it('runs from the start in a block whose signal is already cancelled', async () => {
     const clock = new VirtualClock();
     const s = new Scope({ ...options(clock), signal: CancellationToken.alreadyCancelled('gone') });
     s.spawn(deaf().work, { name: 'poller' });
@@ -77,8 +77,8 @@ describe('the timer of a cleanup timeout', () => {
   });
 });
 
-describe('what is given up on', () => {
-  it('has given back its key', async () => {
+describe('work that the scope has given up on', () => {
+  it('has freed its key', async () => {
     const clock = new VirtualClock();
     const keys: unknown[] = [];
     const done = scope((s) => {
@@ -91,7 +91,7 @@ describe('what is given up on', () => {
     expect(keys).toEqual(['running', undefined]);
   });
 
-  it('is no news when it obeys later: the body, too', async () => {
+  it('is not reported when it ends by its cancellation later, and neither is the body', async () => {
     const clock = new VirtualClock();
     const body = deaf<never>();
     let token: CancellationToken | undefined;
@@ -104,7 +104,7 @@ describe('what is given up on', () => {
     expect(await uncaughtIn(() => body.fail(token?.reason))).toEqual([]);
   });
 
-  it('fails for the uncaught handler, also where somebody awaits it, unless it is isolated', async () => {
+  it('reports a failure to the uncaught handler, even if other code awaits it, unless it is isolated', async () => {
     const clock = new VirtualClock();
     const [task, isolated] = [deaf(), deaf()];
     const awaited: Promise<unknown>[] = [];
@@ -122,11 +122,11 @@ describe('what is given up on', () => {
     expect(uncaught).toMatchObject([{ message: expect.stringContaining('"poller"'), cause: error }]);
   });
 
-  it('is named once: a cleanup that is deferred because of that, and hangs as well, has an error of its own', async () => {
+  it('is named once; a cleanup that is deferred because of it and hangs has an error of its own', async () => {
     const clock = new VirtualClock();
     const hang = (): Promise<void> => deaf().work();
     const done = scope((s) => {
-      // Nobody has cancelled the scope: the first cleanup that hangs does.
+      // The scope was not cancelled before; the first cleanup that hangs cancels it.
       s.token.onCancelled(() => s.defer(hang, { name: 'second' }));
       s.defer(hang, { name: 'first' });
     }, options(clock));
@@ -139,8 +139,8 @@ describe('what is given up on', () => {
   });
 });
 
-describe('a daemon that is wound up', () => {
-  it('may spawn a task in the very callback of its cancellation, which is not cancelled by that', async () => {
+describe('a daemon that is cancelled at the end', () => {
+  it('can spawn a task in a callback of its cancellation, and the task is not cancelled by that', async () => {
     const seen: boolean[] = [];
     await scope((s) => {
       const work = async (token: CancellationToken): Promise<void> => {

@@ -1,4 +1,4 @@
-// What lives on after a scope, a task, or inside a scope that runs for months: nothing of what has ended.
+// What outlives a scope or a task, or a scope that runs for months, retains nothing of ended work.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { type Scope, scope, type Task } from '@quiesce/scope';
 import { expect, test } from 'vitest';
@@ -6,14 +6,14 @@ import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak
 
 const turns = 30_000;
 
-test('a scope that runs for long keeps nothing of the tasks that have ended', async () => {
+test('a long-running scope retains nothing of ended tasks', async () => {
   const growth = await scope((s) =>
     bytesPerTurn({ turns }, () => s.spawn(async (token) => token.onCancelled(() => {}))),
   );
   expect(growth).toBeLessThan(1);
 });
 
-test('a token that lives long keeps nothing of the scopes below it', async () => {
+test('a long-lived token retains nothing of the scopes below it', async () => {
   const outer = new CancellationToken();
   const growth = await bytesPerTurn({ turns: 10_000, below: 16 }, () =>
     scope(
@@ -25,12 +25,12 @@ test('a token that lives long keeps nothing of the scopes below it', async () =>
       { signal: outer },
     ),
   );
-  // Native signals are large and go late: a leak of one is a thousand bytes, of a listener two hundred.
+  // Native signals are large and are collected late: a leaked signal takes a thousand bytes, a leaked listener two hundred.
   expect(growth).toBeLessThan(16);
   expect(outer.isCancelled).toBe(false);
 });
 
-test('a foreign signal that lives long keeps nothing of the scopes below it', async () => {
+test('a long-lived foreign signal retains nothing of the scopes below it', async () => {
   const { signal } = new AbortController();
   const growth = await bytesPerTurn({ turns }, () =>
     scope((s) => void s.spawn(async (token) => token.onCancelled(() => {})), { signal }),
@@ -38,7 +38,7 @@ test('a foreign signal that lives long keeps nothing of the scopes below it', as
   expect(growth).toBeLessThan(1);
 });
 
-test('a task that is kept keeps neither its scope nor its work, only its value', async () => {
+test('a retained task retains neither its scope nor its work, only its value', async () => {
   const tasks: Task<string>[] = [];
   const left = await survivors(1_000, async () => {
     let watched: Scope | undefined;
@@ -52,7 +52,7 @@ test('a task that is kept keeps neither its scope nor its work, only its value',
   expect(await Promise.all(tasks)).toEqual(tasks.map(() => 'value'));
 });
 
-test('a task that is kept keeps the work of no sibling', async () => {
+test('a retained task retains the work of no sibling', async () => {
   const seen: WeakRef<object>[] = [];
   const first = await scope((s) => {
     const tasks = Array.from({ length: 10 }, () => {
@@ -67,7 +67,7 @@ test('a task that is kept keeps the work of no sibling', async () => {
   expect(await first.task).toBe(0);
 });
 
-test('a scope that is kept keeps neither its body nor its cleanups', async () => {
+test('a retained scope retains neither its body nor its cleanups', async () => {
   const seen: WeakRef<object>[] = [];
   const kept = await scope((s) => {
     const resource = {};

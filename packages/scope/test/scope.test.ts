@@ -6,13 +6,13 @@ import { describe, expect, it } from 'vitest';
 import { deaf, rejection, turn } from './vocabulary.ts';
 
 describe('a scope', () => {
-  it('settles with what its body returns, promise or not', async () => {
+  it('settles with the result of its body, promise or not', async () => {
     expect(await scope(() => 1)).toBe(1);
     expect(await scope(async () => 'two')).toBe('two');
     expect(await scope(() => undefined)).toBe(undefined);
   });
 
-  it('calls its body inside the call', async () => {
+  it('calls its body synchronously', async () => {
     let called = false;
     const done = scope(() => {
       called = true;
@@ -21,7 +21,7 @@ describe('a scope', () => {
     await done;
   });
 
-  it('fails with what its body throws, verbatim, synchronously or not', async () => {
+  it('fails with the error of its body, verbatim, synchronously or not', async () => {
     const error = new Error('body');
     const throws = (): never => {
       throw error;
@@ -32,7 +32,7 @@ describe('a scope', () => {
     expect(await rejection(scope(() => Promise.reject(undefined)))).toBe(undefined);
   });
 
-  it('settles when every task has ended, though its body has returned long before', async () => {
+  it('settles when every task has ended, even if its body has returned long before', async () => {
     const clock = new VirtualClock();
     const ends: number[] = [];
     const value = await clock.run(() =>
@@ -46,7 +46,7 @@ describe('a scope', () => {
     expect(clock.now()).toBe(30);
   });
 
-  it('waits for tasks that ignore their cancellation, however long that takes', async () => {
+  it('waits without limit for tasks that ignore their cancellation', async () => {
     const { work, fulfil } = deaf();
     let settled = false;
     const error = new Error('body');
@@ -62,12 +62,12 @@ describe('a scope', () => {
     expect(await rejection(done)).toBe(error);
   });
 
-  it('knows its name, and has none by default', async () => {
+  it('has its given name, and none by default', async () => {
     expect(await scope((s) => s.name, { name: 'GET /page' })).toBe('GET /page');
     expect(await scope((s) => s.name)).toBe(undefined);
   });
 
-  it('has a token of its own below the signal that it was given, and its signal is the one of that token', async () => {
+  it('has a token of its own below the given signal, and its signal is that of the token', async () => {
     const outer = new CancellationToken();
     await scope(
       (s) => {
@@ -79,7 +79,7 @@ describe('a scope', () => {
     );
   });
 
-  it('disposes its token at the end: a cancellation above comes to nothing that has ended', async () => {
+  it('disposes its token at the end: a later cancellation above reaches no ended work', async () => {
     const outer = new CancellationToken();
     let heard = 0;
     const inside = await scope(
@@ -97,14 +97,14 @@ describe('a scope', () => {
   });
 });
 
-describe('what a scope refuses', () => {
+describe('a scope throws for', () => {
   it('a body that is no function, by a rejection', async () => {
     const error = await rejection(scope('body' as never));
     expect(error).toBeInstanceOf(TypeError);
     expect((error as Error).message).toContain('scope: expected a function');
   });
 
-  it('a signal that is none, before its body starts', async () => {
+  it('a wrong signal, before its body starts', async () => {
     let started = false;
     const body = (): void => {
       started = true;
@@ -122,7 +122,7 @@ describe('what a scope refuses', () => {
 });
 
 describe('spawn', () => {
-  it('calls the work inside the call, with a token of its own below the one of the scope', async () => {
+  it('calls the work synchronously, with a token of its own below the token of the scope', async () => {
     await scope((s) => {
       const tokens: CancellationToken[] = [];
       s.spawn((token) => tokens.push(token));
@@ -132,7 +132,7 @@ describe('spawn', () => {
     });
   });
 
-  it('turns a synchronous throw into a failure of the task, which has not ended inside the call', async () => {
+  it('turns a synchronous throw into a failure of the task, which has not ended during the call', async () => {
     const error = new Error('at once');
     let state: string | undefined;
     const done = scope((s) => {
@@ -146,7 +146,7 @@ describe('spawn', () => {
     expect(state).toBe('running');
   });
 
-  it('works after the body has returned, while a task lives, also from outside', async () => {
+  it('works after the body has returned, while a task runs, even from outside', async () => {
     const { work, fulfil } = deaf();
     const ended: string[] = [];
     let outside: Scope | undefined;
@@ -171,7 +171,7 @@ describe('spawn', () => {
     expect(ended).toHaveLength(101);
   });
 
-  it('works in a callback that the failure of the last task sets off', async () => {
+  it('works in a callback that the failure of the last task causes', async () => {
     const error = new Error('last');
     let ended = false;
     const done = scope((s) => {
@@ -184,7 +184,7 @@ describe('spawn', () => {
     expect(ended).toBe(true);
   });
 
-  it('starts work with a cancelled token in a scope that is cancelled', async () => {
+  it('starts work with a cancelled token in a cancelled scope', async () => {
     const done = scope((s) => {
       s.cancel('stop');
       s.spawn((token) => {
@@ -195,7 +195,7 @@ describe('spawn', () => {
     expect(await rejection(done)).toBe('stop');
   });
 
-  it('is refused in a cleanup and after the scope has settled', async () => {
+  it('throws in a cleanup and after the scope has settled', async () => {
     let outside: Scope | undefined;
     let inCleanup: unknown;
     await scope(

@@ -9,7 +9,7 @@ const a = new Error('a');
 const b = new Error('b');
 
 describe('map', () => {
-  it('gives the results in the order of the items, however long each takes', async () => {
+  it('returns the results in the order of the items, however long each takes', async () => {
     const clock = new VirtualClock();
     const work = (ms: number, token: CancellationToken, index: number): Promise<string> =>
       sleep(ms, { clock }).then(() => `${index}: ${ms} ${token.isCancelled}`);
@@ -22,7 +22,7 @@ describe('map', () => {
     expect(await scope((s) => s.map([], work))).toEqual([]);
   });
 
-  it('works on as many at a time as it is told, and takes items only as there is room', async () => {
+  it('runs at most `concurrency` items at once, and takes an item only when there is room', async () => {
     const clock = new VirtualClock();
     let running = 0;
     let most = 0;
@@ -52,7 +52,7 @@ describe('map', () => {
     expect(most).toBe(3);
   });
 
-  it('starts none after the first failure, cancels and awaits those that run, and closes the iterator', async () => {
+  it('starts no item after the first failure, cancels and awaits the running ones, and closes the iterator', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     function* items(): Generator<number> {
@@ -79,12 +79,12 @@ describe('map', () => {
     expect(log).toEqual(['start 0', 'start 1', 'start 2', 'stopped 0 at 15', 'stopped 2 at 15', 'iterator closed']);
   });
 
-  it('leaves its failure to whoever awaits it, and to the scope otherwise', async () => {
+  it('leaves its failure to the code that awaits it, and otherwise to the scope', async () => {
     expect(await scope((s) => s.map([1], () => Promise.reject(a)).catch(() => 'handled'))).toBe('handled');
     expect(await rejection(scope((s) => void s.map([1], () => Promise.reject(a))))).toBe(a);
   });
 
-  it('never gives a part of the results: cancelled, it rejects with the reason', async () => {
+  it('never returns partial results: when cancelled, it rejects with the reason', async () => {
     const clock = new VirtualClock();
     const done = clock.run(() =>
       scope(async (s) => {
@@ -97,7 +97,7 @@ describe('map', () => {
     expect(await done).toEqual({ state: 'cancelled', reason: 'enough' });
   });
 
-  it('fails with what its iterator throws', async () => {
+  it('fails with the error of its iterator', async () => {
     function* items(): Generator<number> {
       yield 1;
       throw b;
@@ -105,7 +105,7 @@ describe('map', () => {
     expect(await rejection(scope((s) => s.map(items(), (i) => i, { concurrency: 1 })))).toBe(b);
   });
 
-  it('does not ask an iterator to end that has thrown: it has ended', async () => {
+  it('does not close an iterator that has thrown, since it has ended', async () => {
     let asked = 0;
     const iterator = {
       next: (): never => {
@@ -118,7 +118,7 @@ describe('map', () => {
     expect(asked).toBe(0);
   });
 
-  it('refuses what it cannot use, at the call', async () => {
+  it('throws for wrong arguments at the call', async () => {
     await scope((s) => {
       for (const concurrency of [0, -1, 1.5, Number.NaN, '2' as never]) {
         expect(() => s.map([1], () => {}, { concurrency })).toThrow(RangeError);
@@ -130,7 +130,7 @@ describe('map', () => {
 });
 
 describe('race', () => {
-  it('gives the first one to end; the others are cancelled and awaited before', async () => {
+  it('returns the first to settle; the others are cancelled and awaited before', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const value = await clock.run(() =>
@@ -146,13 +146,13 @@ describe('race', () => {
     expect(clock.now()).toBe(15);
   });
 
-  it('is decided by a failure, too', async () => {
+  it('can be decided by a failure, too', async () => {
     const clock = new VirtualClock();
     const done = scope((s) => s.race([obedient(clock), failing(clock, 5, a)]));
     expect(await rejection(clock.run(() => done))).toBe(a);
   });
 
-  it('rejects with the error of a loser that fails on its own: it is not lost', async () => {
+  it('rejects with an error of a loser other than its cancellation: that error is not lost', async () => {
     const clock = new VirtualClock();
     const loser = async (token: CancellationToken): Promise<never> => {
       await token.cancelled();
@@ -161,7 +161,7 @@ describe('race', () => {
     expect(await rejection(clock.run(() => scope((s) => s.race([loser, async () => 'fast']))))).toBe(b);
   });
 
-  it('gives the first one when a loser fulfils all the same', async () => {
+  it('returns the first one when a loser still fulfils', async () => {
     const late = async (token: CancellationToken): Promise<string> => {
       await token.cancelled();
       return 'late';
@@ -169,7 +169,7 @@ describe('race', () => {
     expect(await scope((s) => s.race([late, async () => 'first']))).toBe('first');
   });
 
-  it('rejects with the reason when it is cancelled before anybody has won', async () => {
+  it('rejects with the reason when it is cancelled before a function has settled', async () => {
     const clock = new VirtualClock();
     const done = scope((s) => {
       const racing = s.race([obedient(clock), obedient(clock)]);
@@ -179,7 +179,7 @@ describe('race', () => {
     expect(await done).toEqual({ state: 'cancelled', reason: 'stop' });
   });
 
-  it('gives the value of one that fulfils though it is cancelled from outside, behind others that obey', async () => {
+  it('returns the value of a function that still fulfils after a cancellation, even if others obey first', async () => {
     const clock = new VirtualClock();
     const deaf = (): Promise<string> => sleep(10, { clock }).then(() => 'value');
     const outcome = await clock.run(() =>
@@ -192,7 +192,7 @@ describe('race', () => {
     expect(outcome).toEqual({ state: 'fulfilled', value: 'value' });
   });
 
-  it('refuses to race nobody, which would never end', async () => {
+  it('throws for an empty list, which would never end', async () => {
     await scope((s) => {
       expect(() => s.race([])).toThrow(RangeError);
       expect(() => s.any([])).toThrow('any: there is nothing to run');
@@ -202,7 +202,7 @@ describe('race', () => {
 });
 
 describe('any', () => {
-  it('gives the first one to fulfil, whatever failed before', async () => {
+  it('returns the first to fulfil, whatever failed before', async () => {
     const clock = new VirtualClock();
     const value = await clock.run(() =>
       scope((s) => s.any([failing(clock, 1, a), () => sleep(5, { clock }).then(() => 'second'), obedient(clock, 2)])),
@@ -210,7 +210,7 @@ describe('any', () => {
     expect(value).toBe('second');
   });
 
-  it('fails with all failures when nobody fulfils, in order of failure', async () => {
+  it('fails with all failures when no function fulfils, in order of failure', async () => {
     const clock = new VirtualClock();
     const done = clock.run(() => scope((s) => s.any([failing(clock, 5, a), failing(clock, 1, b)])));
     const error = await rejection(done);
@@ -218,7 +218,7 @@ describe('any', () => {
     expect((error as ScopeError).errors).toEqual([b, a]);
   });
 
-  it('takes a foreign AbortError for a failure, and its own cancellation for none', async () => {
+  it('treats a foreign AbortError as a failure, and its own cancellation as none', async () => {
     const foreign = new DOMException('not ours', 'AbortError');
     const error = await rejection(scope((s) => s.any([() => Promise.reject(foreign)])));
     expect((error as ScopeError).errors).toEqual([foreign]);
@@ -236,7 +236,7 @@ describe('any', () => {
 });
 
 describe('map, race and any', () => {
-  it('are tasks: branches of a select, cancelled when their scope is', async () => {
+  it('return tasks, which are branches of a select, and are cancelled with their scope', async () => {
     const clock = new VirtualClock();
     const reasons: unknown[] = [];
     const work = async (token: CancellationToken): Promise<never> => {
@@ -257,7 +257,7 @@ describe('map, race and any', () => {
     expect(isCancelledError(reasons[0])).toBe(true);
   });
 
-  it('leave no unhandled rejection, in whatever way they end', async () => {
+  it('leave no unhandled rejection, however they end', async () => {
     const unhandled = await unhandledIn(async () => {
       for (const fails of [true, false]) {
         await scope((s) => {
@@ -272,7 +272,7 @@ describe('map, race and any', () => {
   });
 });
 
-describe('an item, or a contestant, that cancels itself', () => {
+describe('an item or a function that cancels itself', () => {
   const selfish = async (token: CancellationToken): Promise<never> => {
     token.cancel('mine');
     throw token.reason;
@@ -290,7 +290,7 @@ describe('an item, or a contestant, that cancels itself', () => {
     expect([thrown, isCleanedUp]).toEqual(['mine', true]);
   });
 
-  it('ends a map with its reason, as it is, though another item obeys with an error of its own', async () => {
+  it('ends a map with its reason, verbatim, even if another item obeys with an error of its own', async () => {
     const wrapping = async (token: CancellationToken): Promise<never> => {
       await token.cancelled();
       throw new DOMException('stopped', 'AbortError');
@@ -300,7 +300,7 @@ describe('an item, or a contestant, that cancels itself', () => {
     expect(await rejection(scope((s) => s.map([0, 1], both)))).toBe('mine');
   });
 
-  it('gives way to a cancellation from outside that comes while the others clean up', async () => {
+  it('gives precedence to a cancellation from outside while the others clean up', async () => {
     const clock = new VirtualClock();
     const outcome = await clock.run(() =>
       scope(async (s) => {
@@ -313,7 +313,7 @@ describe('an item, or a contestant, that cancels itself', () => {
     expect(outcome).toEqual({ state: 'cancelled', reason: 'outside' });
   });
 
-  it('decides a race, and a loser that fulfils when it hears of it does not win', async () => {
+  it('decides a race, and a loser that fulfils after its cancellation does not win', async () => {
     const loser = async (token: CancellationToken): Promise<string> => {
       await token.cancelled();
       return 'loser';
@@ -325,14 +325,14 @@ describe('an item, or a contestant, that cancels itself', () => {
     expect(await rejection(scope((s) => s.race([atOnce, selfish])))).toBe('mine');
   });
 
-  it('is out of an any, which the others may win; alone, it gives its reason', async () => {
+  it('drops out of an any, which the others can win; alone, it gives its reason', async () => {
     expect(await scope((s) => s.any([selfish, () => turn().then(() => 'second')]))).toBe('second');
     expect(await rejection(scope((s) => s.any([selfish, selfish])))).toBe('mine');
   });
 });
 
 describe('a map over items that are ready', () => {
-  it('lets a macrotask through, which can cancel it', async () => {
+  it('lets a macrotask run, which can cancel it', async () => {
     function* forever(): Generator<number> {
       for (let i = 0; i < 200_000; i++) yield i;
     }
@@ -347,7 +347,7 @@ describe('a map over items that are ready', () => {
 });
 
 describe('the failures of an any', () => {
-  it('are counted once where they are the same, and the text is right in number', async () => {
+  it('count once when they are the same, and the message has the right number', async () => {
     const fails = () => Promise.reject(a);
     const one = (await rejection(scope((s) => s.any([fails, fails])))) as ScopeError;
     expect(one.errors).toEqual([a]);
@@ -359,7 +359,7 @@ describe('the failures of an any', () => {
 });
 
 describe('map, race and any after their scope has settled', () => {
-  it('are a ClosedError, and start nothing', async () => {
+  it('throw a ClosedError, and start nothing', async () => {
     const s = new Scope();
     await s.join();
     let isStarted = false;

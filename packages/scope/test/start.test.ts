@@ -7,7 +7,7 @@ import { obedient, rejection, turn, unhandledIn } from './vocabulary.ts';
 const error = new Error('port in use');
 
 describe('start', () => {
-  it('gives the task and the value once the work is ready, and the task goes on', async () => {
+  it('returns the task and the value once the work is ready, and the task keeps running', async () => {
     const clock = new VirtualClock();
     await clock.run(() =>
       scope(async (s) => {
@@ -23,14 +23,14 @@ describe('start', () => {
     );
   });
 
-  it('knows a work that is ready inside of the call', async () => {
+  it('accepts a call of ready during the call of start', async () => {
     await scope(async (s) => {
       const { value } = await s.start((_, ready: (text: string) => void) => ready('at once'));
       expect(value).toBe('at once');
     });
   });
 
-  it('carries a value that is a thenable as it is', async () => {
+  it('returns a thenable value unchanged', async () => {
     const thenable = Promise.resolve(1);
     await scope(async (s) => {
       const { value } = await s.start((_, ready: (value: Promise<number>) => void) => ready(thenable));
@@ -38,7 +38,7 @@ describe('start', () => {
     });
   });
 
-  it('rejects with the failure of work that was not ready, which is the scope’s as well', async () => {
+  it('rejects with the failure of work that was not ready, which is also the scope’s failure', async () => {
     let seen: unknown;
     const done = scope(async (s) => {
       seen = await rejection(s.start(() => Promise.reject(error)));
@@ -55,7 +55,7 @@ describe('start', () => {
     expect(value).toBe('another port');
   });
 
-  it('leaves an isolated failure after readiness to whoever awaits the task', async () => {
+  it('leaves an isolated failure after readiness to the code that awaits the task', async () => {
     const done = scope(async (s) => {
       await s.start(
         (_, ready: (value: void) => void) => {
@@ -68,7 +68,7 @@ describe('start', () => {
     expect(await rejection(done)).toBe(error);
   });
 
-  it('leaves it also when the work was ready later than in the call', async () => {
+  it('leaves it also when the work was ready after the call had returned', async () => {
     const work = async (_: unknown, ready: (value: void) => void): Promise<never> => {
       await turn();
       ready();
@@ -78,7 +78,7 @@ describe('start', () => {
     expect(await rejection(scope(async (s) => void (await s.start(work, { onFailure: 'isolate' }))))).toBe(error);
   });
 
-  it('is an unhandled rejection when nobody handles an isolated failure before readiness, which nobody else has', async () => {
+  it('causes an unhandled rejection when an isolated failure before readiness is not handled', async () => {
     const unhandled = await unhandledIn(() =>
       scope((s) => void s.start(() => Promise.reject(error), { onFailure: 'isolate' })),
     );
@@ -95,7 +95,7 @@ describe('start', () => {
     });
   });
 
-  it('rejects with the reason when it is cancelled before it was ready', async () => {
+  it('rejects with the reason when it is cancelled before it is ready', async () => {
     const clock = new VirtualClock();
     const done = scope(async (s) => {
       const starting = s.start(obedient(clock));
@@ -105,7 +105,7 @@ describe('start', () => {
     expect(await rejection(done)).toBe('stop');
   });
 
-  it('refuses a second ready, and is deaf to one that comes too late', async () => {
+  it('throws for a second call of ready, and ignores a call that comes too late', async () => {
     let late = (_: number): void => {};
     await scope(async (s) => {
       const { task } = await s.start(async (_, ready: (n: number) => void) => {
@@ -122,14 +122,14 @@ describe('start', () => {
     });
   });
 
-  it('rejects for what is no function, and in a scope that has ended', async () => {
+  it('rejects for a value that is no function, and in a scope that has ended', async () => {
     await scope(async (s) => {
       expect(await rejection(s.start(1 as never))).toBeInstanceOf(TypeError);
       s.defer(async () => expect(await rejection(s.start(() => {}))).toMatchObject({ code: 'ERR_CLOSED' }));
     });
   });
 
-  it('is no unhandled rejection when its scope has the error, or there is none', async () => {
+  it('causes no unhandled rejection when its scope has the error, or when there is no error', async () => {
     const unhandled = await unhandledIn(async () => {
       await rejection(scope((s) => void s.start(() => Promise.reject(error))));
       await rejection(

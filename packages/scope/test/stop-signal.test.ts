@@ -1,4 +1,4 @@
-// Work that ends because of a scope's `stopSignal` has ended and not failed.
+// Work that ends because of a scope's `stopSignal` counts as cancelled, and not as failed.
 import { setTimeout as delay } from 'node:timers/promises';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
@@ -7,7 +7,7 @@ import { select, sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { rejection } from './vocabulary.ts';
 
-/** Each way to wait that a stop signal ends with an error. */
+/** The ways to wait that a stop signal ends with an error. */
 const waits: Record<string, (stop: CancellationToken) => Promise<unknown>> = {
   'timers/promises': (stop) => delay(1e6, undefined, { signal: stop.signal }),
   throwIfCancelled: async (stop) => {
@@ -34,7 +34,7 @@ const waits: Record<string, (stop: CancellationToken) => Promise<unknown>> = {
   },
 };
 
-/** Where such work stands, beside a job that needs 300 ms. */
+/** The places of such work, beside a job that takes 300 ms. */
 const places: Record<
   string,
   (s: Scope, wait: () => Promise<unknown>, job: (token: CancellationToken) => Promise<void>) => unknown
@@ -99,7 +99,7 @@ const places: Record<
   },
 };
 
-/** Aborts that do not say why: only the scopes below the stop signal take them for its end. */
+/** Aborts without a cause: only the scopes below the stop signal treat them as its end. */
 const anonymous = ['an AbortError without a cause', 'the CanceledError of axios'];
 
 describe('a stop signal', () => {
@@ -107,7 +107,7 @@ describe('a stop signal', () => {
     for (const [how, wait] of Object.entries(waits))
       for (const [where, start] of Object.entries(places)) {
         if (where.includes('without a signal') && anonymous.includes(how)) continue;
-        it(`lets the others go on when ${how} in ${where} ends by it (reason: ${String(reason)})`, async () => {
+        it(`lets the others continue when ${how} in ${where} ends by it (reason: ${String(reason)})`, async () => {
           const clock = new VirtualClock();
           const stop = new CancellationToken();
           let isJobDone = false;
@@ -127,12 +127,12 @@ describe('a stop signal', () => {
           await clock.advance(300);
           expect(isJobDone).toBe(true);
           const outcome = await ended;
-          // A body or a map that was stopped has no value; the error with which it ended says why.
+          // A stopped body or map has no value, so it rejects with the error that ended it.
           if (outcome !== 'fulfilled') expect(where).toMatch(/^the body$|an item of a map|joined at once/);
         });
       }
 
-  it('makes no failure of other work a normal end, whether or not it was cancelled', async () => {
+  it('makes no failure of other work a normal end, cancelled or not', async () => {
     const stop = CancellationToken.alreadyCancelled('deploy');
     const failure = new Error('disk full');
     const wrapped = new Error('rollback failed', { cause: stop.reason });
@@ -142,7 +142,7 @@ describe('a stop signal', () => {
     }
   });
 
-  it('makes no failure in a scope without a signal a normal end, also while it is cancelled', async () => {
+  it('makes no failure in a scope without a signal a normal end, even while it is cancelled', async () => {
     const stop = CancellationToken.alreadyCancelled(new Error('deploy'));
     await scope(
       async () => {
@@ -164,7 +164,7 @@ describe('a stop signal', () => {
     );
   });
 
-  it('is a normal end in scopes without a signal only while its own scope lasts', async () => {
+  it('is a normal end in scopes without a signal only while its own scope is open', async () => {
     const stop = CancellationToken.alreadyCancelled('deploy');
     const alone = (): Promise<void> => scope((s) => void s.spawn(() => Promise.reject('deploy')));
     await scope(() => scope(alone, { stopSignal: stop }).then(alone), { stopSignal: stop });
@@ -181,7 +181,7 @@ describe('a stop signal', () => {
     await scope(failing, { stopSignal: stop });
   });
 
-  it('of a body is the reason with which the scope rejects', async () => {
+  it('that ends a body is the reason with which the scope rejects', async () => {
     const stop = new CancellationToken();
     const done = scope(() => waits['throwIfCancelled']?.(stop), { stopSignal: stop.signal });
     stop.cancel('deploy');

@@ -1,5 +1,5 @@
-// The three laws again, for what bends them: daemons, isolation, tasks that never end, cleanup timeouts, deadlines; random,
-// under the virtual clock, against a naive record of what really happened.
+// The three laws again, with daemons, isolation, tasks that never end, cleanup timeouts and deadlines: random,
+// on the virtual clock, compared with a naive record of the events.
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { ScopeError, type SpawnOptions, scope } from '@quiesce/scope';
 import { CleanupTimeoutError, select, sleep } from '@quiesce/select';
@@ -9,7 +9,7 @@ import { deaf, uncaughtIn } from './vocabulary.ts';
 
 interface TaskPlan {
   ms: number;
-  /** How long it takes to stop; `Infinity`: it never does. */
+  /** How long it takes to stop; `Infinity`: it never stops. */
   stops: number;
   fails: boolean;
   daemon: boolean;
@@ -48,7 +48,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
   cancelAt: fc.option(time, { nil: undefined }),
 });
 
-test('every task has ended or is named, every cleanup has begun in order, every error is somewhere', async () => {
+test('every task has ended or is named, every cleanup has started in order, and every error is somewhere', async () => {
   const seen = { named: 0, failed: 0, cancelled: 0, fulfilled: 0 };
   await fc.assert(
     fc.asyncProperty(plan, async ({ body, tasks, cleanups, timeout, cancelAt }) => {
@@ -87,7 +87,7 @@ test('every task has ended or is named, every cleanup has begun in order, every 
               const outcome = await select.biased({ stopped: token, done: pause(ms) });
               if (outcome.branch === 'stopped') {
                 lastCancel = Math.max(lastCancel, clock.now());
-                // One that is only replaced is waited for as long as it takes: nobody has asked the scope to end.
+                // A task that is only replaced is awaited without limit, since the scope was not cancelled.
                 if (stops === Number.POSITIVE_INFINITY && key === undefined) await deaf().work();
                 await pause(Math.min(stops, 14));
               }
@@ -119,17 +119,17 @@ test('every task has ended or is named, every cleanup has begun in order, every 
       const all = thrown === undefined ? [] : thrown.error instanceof ScopeError ? thrown.error.errors : [thrown.error];
       const given = all.find((error): error is CleanupTimeoutError => error instanceof CleanupTimeoutError);
       const named = given?.unfinished.map(({ name }) => name) ?? [];
-      // Law 1: whoever runs is named, and nobody is named twice.
+      // Law 1: each running task is named, and none is named twice.
       expect([...running].filter((name) => !named.includes(name))).toEqual([]);
       expect(new Set(named).size).toBe(named.length);
       // Law 2: all of them, last in, first out.
       expect(begun).toEqual(isStarted ? cleanups.map((_, i) => i).reverse() : []);
-      // In a stated time: after the last cancellation one timeout for the tasks, and one for each cleanup.
+      // Within a known time: after the last cancellation one timeout for the tasks, and one for each cleanup.
       expect(clock.now()).toBeLessThanOrEqual(Math.max(lastCancel, 15) + 14 + cleanupTimeout * (1 + cleanups.length));
-      // Nothing is lost: thrown, handed to whoever asked, or reported with the name of what was given up on.
+      // No error is lost: it is thrown, claimed, or reported with the name of the abandoned work.
       const late = uncaught.map((error) => (error as Error).cause);
       for (const error of errors) expect(all.includes(error) || handled.has(error) || late.includes(error)).toBe(true);
-      // Nothing is made up: failures are those that there were, and otherwise there is one reason at most.
+      // No error is invented: the failures are the recorded ones, and otherwise there is at most one reason.
       if (all.some((error) => errors.has(error))) {
         for (const error of all) expect(errors.has(error) || error === given).toBe(true);
       } else {
@@ -142,6 +142,6 @@ test('every task has ended or is named, every cleanup has begun in order, every 
     }),
     { numRuns: 250 },
   );
-  // The plans must reach everything, or the test shows nothing.
+  // The plans must cover every case, or the test shows nothing.
   expect(Math.min(...Object.values(seen))).toBeGreaterThan(5);
 }, 60_000);

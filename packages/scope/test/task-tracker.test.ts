@@ -8,20 +8,20 @@ import { deaf, rejection, turn, unhandledIn } from './vocabulary.ts';
 
 const error = new Error('work');
 
-/** Whether a wait is over, by now. */
+/** Whether a wait has ended by now. */
 async function isOver(wait: PromiseLike<void>): Promise<boolean> {
   return Promise.race([wait.then(() => true), turn().then(() => false)]);
 }
 
 describe('a tracker', () => {
-  it('starts open and empty; close and reopen say whether they changed anything', () => {
+  it('starts open and empty; close and reopen return whether they changed its state', () => {
     const tracker = new TaskTracker();
     expect([tracker.length, tracker.isEmpty, tracker.isClosed]).toEqual([0, true, false]);
     expect([tracker.close(), tracker.close(), tracker.isClosed]).toEqual([true, false, true]);
     expect([tracker.reopen(), tracker.reopen(), tracker.isClosed]).toEqual([true, false, false]);
   });
 
-  it('counts promises until they have settled, however they do', async () => {
+  it('counts promises until they have settled, however they settle', async () => {
     const tracker = new TaskTracker();
     const [good, bad] = [deaf<number>(), deaf()];
     const first = tracker.track(good.work());
@@ -34,7 +34,7 @@ describe('a tracker', () => {
     expect(tracker.isEmpty).toBe(true);
   });
 
-  it('no longer counts a promise one microtask before whoever awaits the outcome goes on', async () => {
+  it('no longer counts a promise one microtask before code that awaits the outcome resumes', async () => {
     const tracker = new TaskTracker();
     const log: string[] = [];
     const { work, fulfil } = deaf();
@@ -49,7 +49,7 @@ describe('a tracker', () => {
     expect(log).toEqual(['0', 'awaited, 0 left']);
   });
 
-  it('starts work and counts it, also when closed, and also when it throws at once', async () => {
+  it('starts work and counts it, even when closed, and even if the work throws synchronously', async () => {
     const tracker = new TaskTracker();
     tracker.close();
     const spawned = tracker.spawn(() => sleep(1).then(() => 'done'));
@@ -63,7 +63,7 @@ describe('a tracker', () => {
     expect(tracker.length).toBe(0);
   });
 
-  it('is not failed by what fails: the error is with whoever has the promise, and unhandled if nobody has', async () => {
+  it('does not fail when work fails: the promise has the error, and it is unhandled if it has no handler', async () => {
     const tracker = new TaskTracker();
     tracker.close();
     const unhandled = await unhandledIn(async () => {
@@ -73,7 +73,7 @@ describe('a tracker', () => {
     expect(unhandled).toEqual([error]);
   });
 
-  it('refuses what is no promise and no function, and counts nothing then', async () => {
+  it('throws for a wrong argument, and then counts nothing', async () => {
     const tracker = new TaskTracker();
     expect(await rejection(tracker.track(5 as never))).toMatchObject({
       message: 'track: expected a promise, got the number 5',
@@ -112,7 +112,7 @@ describe('a guard of a tracker', () => {
 });
 
 describe('a wait for a tracker', () => {
-  it('is over when the tracker is closed and empty, whichever comes last', async () => {
+  it('ends when the tracker is closed and empty, whichever comes last', async () => {
     const tracker = new TaskTracker();
     const guard = tracker.guard();
     const waits = [tracker.wait(), tracker.wait()];
@@ -125,7 +125,7 @@ describe('a wait for a tracker', () => {
     expect(await Promise.all(waits.map(isOver))).toEqual([true, true]);
   });
 
-  it('remembers an instant that has passed again before anybody looked', async () => {
+  it('ends even if the tracker was reopened before any code awaited it', async () => {
     const tracker = new TaskTracker();
     const before = tracker.wait();
     tracker.close();
@@ -140,7 +140,7 @@ describe('a wait for a tracker', () => {
     expect(await isOver(atOnce)).toBe(true);
   });
 
-  it('is a new object at each call, stays over once it is, and can be awaited again', async () => {
+  it('is a new object for each call, stays ready once it is, and can be awaited again', async () => {
     const tracker = new TaskTracker();
     const wait = tracker.wait();
     expect(tracker.wait()).not.toBe(wait);
@@ -160,7 +160,7 @@ describe('a wait for a tracker', () => {
     expect(await select({ idle, tick: sleep(5, { clock }) })).toEqual({ branch: 'idle', value: undefined });
   });
 
-  it('may be made, and the tracker refilled, by whoever is woken', async () => {
+  it('can be created, and the tracker refilled, by a woken waiter', async () => {
     const tracker = new TaskTracker();
     const log: string[] = [];
     const first = tracker.wait().then(() => {
@@ -176,7 +176,7 @@ describe('a wait for a tracker', () => {
 });
 
 describe('a tracker that is drained', () => {
-  it('stops, waits for what is in flight, and gives up when it is told to', async () => {
+  it('stops, waits for work in progress, and gives up when its token is cancelled', async () => {
     const tracker: Drainable = new TaskTracker({ name: 'requests' });
     const work = deaf();
     const tracked = (tracker as TaskTracker).track(work.work());
@@ -196,12 +196,12 @@ describe('a tracker that is drained', () => {
 describe('a tracker under random operations', () => {
   const operation = fc.oneof(fc.constantFrom('guard', 'close', 'reopen', 'wait'), fc.record({ dispose: fc.nat(9) }));
 
-  it('does what a naive model does', () => {
+  it('behaves as a naive model', () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
         const tracker = new TaskTracker();
         const guards: { dispose(): void }[] = [];
-        /** Each wait, and whether there was an instant for it, looked at after every single step. */
+        /** Each wait, and whether the tracker was closed and empty since, checked after every step. */
         const waits: { wait: ReturnType<TaskTracker['wait']>; isOver: boolean }[] = [];
         let isClosed = false;
         for (const op of operations) {
@@ -223,7 +223,7 @@ describe('a tracker under random operations', () => {
 });
 
 describe('drain', () => {
-  it('takes an AbortSignal too, and refuses what is neither', async () => {
+  it('accepts an AbortSignal too, and rejects for any other value', async () => {
     const tracker: Drainable = new TaskTracker();
     tracker.stop();
     const controller = new AbortController();
@@ -235,8 +235,8 @@ describe('drain', () => {
   });
 });
 
-describe('a promise that lies', () => {
-  it('is counted once, until it has really settled, or refused without being counted', async () => {
+describe('a promise with a wrong `then`', () => {
+  it('is counted once, until it has really settled, or throws without being counted', async () => {
     const tracker = new TaskTracker();
     const twice = Object.assign(Promise.resolve(1), {
       // biome-ignore lint/suspicious/noThenProperty: that is the point

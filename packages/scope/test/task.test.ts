@@ -7,7 +7,7 @@ import { deaf, obedient, rejection, turn } from './vocabulary.ts';
 
 const error = new Error('work');
 
-/** A task that has failed, in a scope that has; in an object, since a promise would follow it. */
+/** A failed task, in a failed scope; in an object, since a promise would follow it. */
 async function failed(): Promise<{ task: Task<number> }> {
   let task: Task<number> | undefined;
   await scope((s) => {
@@ -19,7 +19,7 @@ async function failed(): Promise<{ task: Task<number> }> {
 }
 
 describe('a task', () => {
-  it('is awaitable, and gives its value as often as it is asked', async () => {
+  it('is awaitable, and gives its value to every await', async () => {
     await scope(async (s) => {
       const task = s.spawn(async () => 'value');
       expect(await task).toBe('value');
@@ -36,7 +36,7 @@ describe('a task', () => {
     });
   });
 
-  it('has a name when it was given one, and states, each for good', async () => {
+  it('has its given name, and a state that changes once', async () => {
     await scope(async (s) => {
       const { work, fulfil } = deaf();
       const task = s.spawn(work, { name: 'poller' });
@@ -54,13 +54,13 @@ describe('a task', () => {
     expect((await failed()).task.state).toBe('failed');
   });
 
-  it('rejects whoever awaits it with its error, verbatim, then and later', async () => {
+  it('rejects every await with its error, verbatim, then and later', async () => {
     const { task } = await failed();
     expect(await rejection(task)).toBe(error);
     expect(await rejection(task)).toBe(error);
   });
 
-  it('has catch and finally as promises have', async () => {
+  it('has catch and finally as promises do', async () => {
     const { task } = await failed();
     const seen: unknown[] = [];
     expect(await task.catch((error: unknown) => [error])).toEqual([error]);
@@ -78,7 +78,7 @@ describe('a task', () => {
     expect(seen).toEqual(['finally', 'again']);
   });
 
-  it('tells by settled how it ended, and never rejects there', async () => {
+  it('returns from settled how it ended, and never rejects there', async () => {
     expect(await (await failed()).task.settled()).toEqual({ state: 'failed', reason: error });
     await scope(async (s) => {
       expect(await s.spawn(() => 1).settled()).toEqual({ state: 'fulfilled', value: 1 });
@@ -88,7 +88,7 @@ describe('a task', () => {
     });
   });
 
-  it('fails when it throws an error of its own after a cancellation, also with the reason as cause', async () => {
+  it('fails when it throws an error of its own after a cancellation, even with the reason as cause', async () => {
     const failure = new Error('rollback failed');
     const done = scope(async (s) => {
       const task = s.spawn(async (token) => {
@@ -118,7 +118,7 @@ describe('a task', () => {
 });
 
 describe('a task as a branch', () => {
-  it('wins with its value, and goes on when it loses', async () => {
+  it('wins with its value, and keeps running when it loses', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     await clock.run(() =>
@@ -173,8 +173,8 @@ describe('a task as a branch', () => {
   });
 });
 
-describe('nothing of a scope', () => {
-  it('is ever an unhandled rejection, but the promise of the scope itself', async () => {
+describe('a scope', () => {
+  it('leaves no unhandled rejection, except for the promise of the scope itself', async () => {
     const unhandled: unknown[] = [];
     const listener = (reason: unknown): unknown => unhandled.push(reason);
     process.on('unhandledRejection', listener);
@@ -247,7 +247,7 @@ describe('nothing of a scope', () => {
     expect(unhandled).toEqual([]);
   });
 
-  it('hides an error of a function that is called by a derived promise, or of an isolated task', async () => {
+  it('hides no error of a function that a derived promise calls, and no error of an isolated task', async () => {
     const unhandled: unknown[] = [];
     const listener = (reason: unknown): unknown => unhandled.push(reason);
     process.on('unhandledRejection', listener);
@@ -308,7 +308,7 @@ describe('nothing of a scope', () => {
     expect(seen).toEqual([[own], [own], [own], [own], [own], [own], [error]]);
   });
 
-  it('changes what a derived promise gives', async () => {
+  it('does not change the value of a derived promise', async () => {
     await scope(async (s) => {
       const task = s.spawn(async () => 2);
       const derived = task.then((n) => n + 1);

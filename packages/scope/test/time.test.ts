@@ -8,7 +8,7 @@ import { deaf, obedient, rejection, uncaughtIn, unhandledIn } from './vocabulary
 const error = new Error('late');
 
 describe('a timeout of a scope', () => {
-  it('cancels it with a TimeoutError, with which it rejects when all has ended', async () => {
+  it('cancels it with a TimeoutError, with which it rejects when all tasks have ended', async () => {
     const clock = new VirtualClock();
     const log: number[] = [];
     const done = scope((s) => s.spawn(obedient(clock, 10, () => log.push(clock.now()))), { timeout: 5, clock });
@@ -19,7 +19,7 @@ describe('a timeout of a scope', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('that passes while nothing listens still counts: a body that returns too late has not made it', async () => {
+  it('counts even if it passes while nothing observes it: a body that returns too late has timed out', async () => {
     const clock = new VirtualClock();
     const late = scope(() => sleep(10, { clock }).then(() => 'value'), { timeout: 5, clock });
     expect(await rejection(clock.run(() => late))).toBeInstanceOf(TimeoutError);
@@ -27,7 +27,7 @@ describe('a timeout of a scope', () => {
     expect(await clock.run(() => early)).toBe('value');
   });
 
-  it('that passes after the body has fulfilled cancels the tasks and leaves the value', async () => {
+  it('that passes after the body has fulfilled cancels the tasks, and the value stays', async () => {
     const clock = new VirtualClock();
     const done = scope(
       (s) => {
@@ -40,7 +40,7 @@ describe('a timeout of a scope', () => {
     expect(clock.now()).toBe(5);
   });
 
-  it('may be a time of day, and the earlier of several', async () => {
+  it('can be a date, and the earlier of several counts', async () => {
     const clock = new VirtualClock(1_000);
     const options: ScopeOptions = { deadline: new Date(1_007), timeout: 20, clock };
     let deadline: Date | undefined;
@@ -53,7 +53,7 @@ describe('a timeout of a scope', () => {
     expect(deadline).toEqual(new Date(1_007));
   });
 
-  it('is inherited by the scopes below, and not prolonged by them', async () => {
+  it('is inherited by nested scopes, which cannot prolong it', async () => {
     const clock = new VirtualClock(0);
     const seen: (Date | undefined)[] = [];
     const done = scope(
@@ -74,7 +74,7 @@ describe('a timeout of a scope', () => {
     expect(clock.now()).toBe(5);
   });
 
-  it('refuses a time that is none, by a rejection, and at new Scope by a throw', async () => {
+  it('throws for a wrong time: as a rejection of scope, and synchronously at new Scope', async () => {
     for (const options of [
       { timeout: -1 },
       { timeout: Number.NaN },
@@ -96,7 +96,7 @@ describe('a cleanup timeout', () => {
     spawnSites: true,
   });
 
-  it('names what does not stop, with its age and where it was spawned, and runs the cleanups all the same', async () => {
+  it('names work that does not stop, with its age and spawn site, and still runs the cleanups', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const done = scope(async (s) => {
@@ -112,13 +112,13 @@ describe('a cleanup timeout', () => {
     expect(unfinished).toMatchObject([{ name: 'poller', ageMs: 110 }]);
     expect(unfinished[0]?.site).toMatch(/time\.test\.\w+(\?\S*)?:\d+:\d+/);
     expect(message).toContain(
-      'scope "page": cancelled, and not done within 10 ms: "poller" (running for 110 ms, started ',
+      'scope "page": cancelled work did not end within 10 ms: "poller" (running for 110 ms, started ',
     );
     expect(log).toEqual(['cleanup at 110']);
     expect(clock.pending).toBe(0);
   });
 
-  it('starts when cancellation is asked for, from wherever, and not before', async () => {
+  it('starts at the cancellation, from any cause, and not before', async () => {
     const clock = new VirtualClock();
     const outer = new CancellationToken();
     const thrown = rejection(scope((s) => s.spawn(deaf().work), { ...options(clock), signal: outer }));
@@ -133,7 +133,7 @@ describe('a cleanup timeout', () => {
     expect(await thrown).toMatchObject({ unfinished: [{ name: 'the body' }, { name: 'a task', ageMs: 1_010 }] });
   });
 
-  it('names a body that takes no notice, and a daemon', async () => {
+  it('names a body that ignores its cancellation, and a daemon', async () => {
     const clock = new VirtualClock();
     const body = scope((s) => {
       s.cancel();
@@ -144,7 +144,7 @@ describe('a cleanup timeout', () => {
     expect(await rejection(clock.run(() => daemon))).toMatchObject({ unfinished: [{ name: 'watcher' }] });
   });
 
-  it('comes behind what had failed before: both errors survive, the original first', async () => {
+  it('comes after earlier failures: no error is lost, and the original is first', async () => {
     const clock = new VirtualClock();
     const done = scope((s) => {
       s.spawn(deaf().work, { name: 'poller' });
@@ -155,7 +155,7 @@ describe('a cleanup timeout', () => {
     expect((thrown as ScopeError).errors).toMatchObject([error, { unfinished: [{ name: 'poller' }] }]);
   });
 
-  it('holds each cleanup again: one that hangs is named, and the next one runs', async () => {
+  it('applies to each cleanup again: a cleanup that hangs is named, and the next one runs', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const done = scope((s) => {
@@ -167,7 +167,7 @@ describe('a cleanup timeout', () => {
     expect(log).toEqual(['last at 9', 'first at 19']);
   });
 
-  it('names a cleanup that waits for what waits for it, instead of hanging', async () => {
+  it('names a cleanup in a deadlock, and does not hang', async () => {
     const clock = new VirtualClock();
     const uncaught = await uncaughtIn(async () => {
       const done: Promise<void> = scope((s) => {
@@ -175,11 +175,11 @@ describe('a cleanup timeout', () => {
       }, options(clock));
       expect(await rejection(clock.run(() => done))).toMatchObject({ unfinished: [{ name: 'the snake' }] });
     });
-    // It has then seen how that ended.
+    // It has received that error by then.
     expect(uncaught).toMatchObject([{ cause: { code: 'ERR_CLEANUP_TIMEOUT' } }]);
   });
 
-  it('hands on what fails later, by name: tasks, the body, and cleanups; what is cancelled later is no news', async () => {
+  it('reports later failures by name: of tasks, the body, and cleanups; a later cancellation is not reported', async () => {
     const clock = new VirtualClock();
     const [task, body, cleanup] = [deaf(), deaf(), deaf()];
     let obey = (): void => {};
@@ -224,7 +224,7 @@ describe('a cleanup timeout', () => {
     expect(await rejection(s.join())).toMatchObject({ unfinished: [{ name: 'poller', ageMs: 100 }] });
   });
 
-  it('changes nothing when everything stops in time', async () => {
+  it('has no effect when everything stops in time', async () => {
     const clock = new VirtualClock();
     const done = scope((s) => {
       s.defer(() => sleep(9, { clock }));
@@ -238,7 +238,7 @@ describe('a cleanup timeout', () => {
 });
 
 describe('shield', () => {
-  it('is untouched by what is cancelled around it', async () => {
+  it('is not reached by outer cancellations', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const done = scope(async (s) => {
@@ -261,28 +261,28 @@ describe('shield', () => {
     expect(log).toEqual([8]);
   });
 
-  it('gives up on what does not stop when it is told to, by name', async () => {
+  it('gives up on work that does not stop after its cancellation, and names it', async () => {
     const clock = new VirtualClock();
     const done = shield(deaf().work, { timeout: 5, cleanupTimeout: 5, clock, name: 'flush' });
     expect(await rejection(clock.run(() => done))).toMatchObject({
-      message: expect.stringContaining('scope "flush": cancelled, and not done within 5 ms'),
+      message: expect.stringContaining('scope "flush": cancelled work did not end within 5 ms'),
     });
   });
 
-  it('gives the value, and the failure verbatim; what is no function is a TypeError', async () => {
+  it('returns the value, and throws the failure verbatim; a value that is no function is a TypeError', async () => {
     expect(await shield(() => 'value')).toBe('value');
     expect(await rejection(shield(() => Promise.reject(error)))).toBe(error);
     expect(await rejection(shield(1 as never))).toBeInstanceOf(TypeError);
   });
 });
 
-describe('a task that joins while daemons are wound up', () => {
+describe('a task that is spawned while daemons are cancelled', () => {
   const daemon = (clock: VirtualClock) => async (token: CancellationToken) => {
     await token.cancelled();
     await sleep(8, { clock });
   };
 
-  it('is not held to the cleanup timeout, since nobody has asked it to stop', async () => {
+  it('is not limited by the cleanup timeout, since it was not cancelled', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const done = scope(
@@ -302,7 +302,7 @@ describe('a task that joins while daemons are wound up', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('is held to it from its own cancellation on', async () => {
+  it('is limited by it from its own cancellation on', async () => {
     const clock = new VirtualClock();
     const done = scope(
       (s) => {
@@ -321,8 +321,8 @@ describe('a task that joins while daemons are wound up', () => {
   });
 });
 
-describe('what is given up on', () => {
-  it('runs also the cleanups that are deferred by whom the cleanup timeout has cancelled', async () => {
+describe('giving up on work', () => {
+  it('also runs cleanups that cancelled work defers after the cleanup timeout', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const done = scope(
@@ -336,7 +336,7 @@ describe('what is given up on', () => {
     expect(log).toEqual(['deferred at the last']);
   });
 
-  it('fails for whoever waits for it when it is isolated, and otherwise for the uncaught handler', async () => {
+  it('leaves an isolated failure to the code that awaits it, and reports any other to the uncaught handler', async () => {
     const clock = new VirtualClock();
     const log: unknown[] = [];
     const caught = await uncaughtIn(async () => {
@@ -344,7 +344,7 @@ describe('what is given up on', () => {
       const done = scope(
         async (s) => {
           const task = s.spawn(handled.work, { onFailure: 'isolate' });
-          s.spawn(unhandled.work, { name: 'nobody waits', onFailure: 'isolate' });
+          s.spawn(unhandled.work, { name: 'not awaited', onFailure: 'isolate' });
           s.cancel();
           log.push(await task.catch((error: unknown) => error));
         },
@@ -355,10 +355,10 @@ describe('what is given up on', () => {
       unhandled.fail('unhandled');
     });
     expect(log).toEqual(['handled']);
-    expect(caught.map(String)).toEqual(['Error: Task "nobody waits" failed after its scope had given up on it']);
+    expect(caught.map(String)).toEqual(['Error: Task "not awaited" failed after its scope had given up on it']);
   });
 
-  it('is named up to ten in the text, and completely in the data', async () => {
+  it('names up to ten pieces of work in the message, and all of them in the data', async () => {
     const clock = new VirtualClock();
     const done = scope(
       (s) => {
@@ -369,7 +369,7 @@ describe('what is given up on', () => {
     );
     const { message, unfinished } = (await rejection(clock.run(() => done))) as CleanupTimeoutError;
     expect(unfinished).toHaveLength(1_000);
-    expect(message).toContain('"t9" (running for 10 ms), and 990 more; no longer waited for');
+    expect(message).toContain('"t9" (running for 10 ms), and 990 more; no longer awaited');
     expect(message).not.toContain('"t10"');
   });
 });
@@ -389,7 +389,7 @@ describe('shield with a timeout of 0', () => {
 });
 
 describe('a cleanup timeout that is no number', () => {
-  it('is a RangeError, whatever it is', async () => {
+  it('is a RangeError, for any value', async () => {
     for (const bad of ['5', Symbol('5'), Object.create(null), null, 5n]) {
       expect(await rejection(scope(() => {}, { cleanupTimeout: bad as never }))).toBeInstanceOf(RangeError);
     }

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { deaf, rejection, turn } from './vocabulary.ts';
 
 describe('tree', () => {
-  it('says what is running: tasks, the scopes below them, ages, deadlines, daemons', async () => {
+  it('shows the running work: tasks, nested scopes, ages, deadlines, daemons', async () => {
     const clock = new VirtualClock(0);
     let text = '';
     await clock.run(() =>
@@ -20,7 +20,7 @@ describe('tree', () => {
           void scope(() => work(), { signal: s.token, clock });
           s.spawn(() => {});
           await sleep(20, { clock });
-          s.task('nobody')?.cancel();
+          s.task('absent')?.cancel();
           text = formatTree(s.tree());
           fulfil();
         },
@@ -37,7 +37,7 @@ describe('tree', () => {
     ]);
   });
 
-  it('says who was asked to stop and has not, and which cleanup runs', async () => {
+  it('shows which work was cancelled and still runs, and which cleanup runs', async () => {
     const clock = new VirtualClock();
     const trees: string[] = [];
     let outside: Scope | undefined;
@@ -60,7 +60,7 @@ describe('tree', () => {
     ]);
   });
 
-  it('says where a task was spawned when the scope was told to remember', async () => {
+  it('shows where a task was spawned when the scope records spawn sites', async () => {
     const { work, fulfil } = deaf();
     const sites = await scope(
       async (s) => {
@@ -93,7 +93,7 @@ describe('tree', () => {
     expect(tree.children).toMatchObject([{ kind: 'task', name: 'task', state: 'running', isCancelled: false }]);
   });
 
-  it('no longer has a scope that has ended, though the task that ran it goes on', async () => {
+  it('no longer shows a scope that has ended, even if the task that ran it still runs', async () => {
     await scope(async (s) => {
       const { work, fulfil } = deaf();
       const first = scope(() => {}, { signal: s.token, name: 'in the body' });
@@ -110,7 +110,7 @@ describe('tree', () => {
     });
   });
 
-  it('gives ages in whole milliseconds, of a clock that counts parts of them as well', async () => {
+  it('shows ages in whole milliseconds, with a clock that counts fractions as well', async () => {
     const clock = new VirtualClock();
     await clock.advance(0.5);
     await scope(
@@ -125,7 +125,7 @@ describe('tree', () => {
     );
   });
 
-  it('goes ten thousand levels down, and cancelling goes all the way down and up again', async () => {
+  it('shows ten thousand levels, and a cancellation reaches the last one and returns', async () => {
     const levels = 10_000;
     let root: Scope | undefined;
     let left = 0;
@@ -160,7 +160,7 @@ function depthOf(tree: ScopeTree): number {
 }
 
 describe('spawn sites', () => {
-  it('of the items of a map, and of those in a race, are where that was called', async () => {
+  it('of the items of a map, and of functions in a race, are the line of that call', async () => {
     const { work, fulfil } = deaf();
     const sites: unknown[] = [];
     await scope(
@@ -179,7 +179,7 @@ describe('spawn sites', () => {
     expect(sites.map(String).sort()).toEqual(['mapping', 'mapping', 'racing']);
   });
 
-  it('are left out where the program makes something else of a stack, or fails to', async () => {
+  it('are absent where the program formats stacks differently, or fails to', async () => {
     const before = Error.prepareStackTrace;
     try {
       for (const prepare of [
@@ -207,7 +207,7 @@ describe('spawn sites', () => {
 describe("the age of a task, by the platform's clock", () => {
   afterEach(() => vi.restoreAllMocks());
 
-  /** A clock that moves by 100 ms whenever it is read, and never shows a whole one. */
+  /** A clock that advances by 100 ms at each reading, and never shows a whole number. */
   const moving = (): { readings: number } => {
     const counted = { readings: 0 };
     vi.spyOn(performance, 'now').mockImplementation(() => ++counted.readings * 100 + 0.25);
@@ -216,7 +216,7 @@ describe("the age of a task, by the platform's clock", () => {
   const tasksOf = (s: Scope): (readonly [string | undefined, number])[] =>
     s.tree().children.map(({ name, ageMs }) => [name, ageMs] as const);
 
-  it('is read twice for all that is spawned in one synchronous run', async () => {
+  it('is read twice for all tasks that are spawned in one synchronous run', async () => {
     await scope(async (s) => {
       const { work, fulfil } = deaf();
       const clock = moving();
@@ -230,7 +230,7 @@ describe("the age of a task, by the platform's clock", () => {
     });
   });
 
-  it('is that of its own run: the next run reads anew', async () => {
+  it('belongs to its own run: the next run reads the clock again', async () => {
     await scope(async (s) => {
       const { work, fulfil } = deaf();
       moving();
@@ -247,11 +247,11 @@ describe("the age of a task, by the platform's clock", () => {
     });
   });
 
-  it('is exact for tasks that are spawned one after the other has ended', async () => {
+  it('is exact for tasks that are each spawned after the end of the one before', async () => {
     await scope(async (s) => {
       const clock = moving();
       for (let i = 1; i <= 10; i++) {
-        // Not across the await: others read the clock as well.
+        // Not across the await: other code reads the clock as well.
         const before = clock.readings;
         const task = s.spawn(async () => {});
         expect(clock.readings - before).toBe(1);
@@ -262,7 +262,7 @@ describe("the age of a task, by the platform's clock", () => {
 });
 
 describe('formatTree', () => {
-  it('prints twenty thousand levels: from the 65th on the depth is a number', () => {
+  it('prints twenty thousand levels: from the 65th on, the depth is a number', () => {
     const leaf: ScopeTree = {
       kind: 'task',
       name: undefined,

@@ -16,7 +16,7 @@ import {
 import { select } from '@quiesce/select';
 import { expectTypeOf } from 'vitest';
 
-// What the body returns is what the scope gives.
+// The scope returns the result of the body.
 expectTypeOf(scope(() => 1)).toEqualTypeOf<Promise<number>>();
 expectTypeOf(scope(async () => 'text')).toEqualTypeOf<Promise<string>>();
 expectTypeOf(scope((s) => s.spawn(async () => 1))).toEqualTypeOf<Promise<number>>();
@@ -64,7 +64,7 @@ expectTypeOf(ScopeError.prototype).toExtend<AggregateError>();
 // @ts-expect-error Object literal may only specify known properties, and 'abort' does not exist
 void scope(() => {}, { abort: new AbortController().signal });
 
-// Blocks, readiness, several at once.
+// Blocks, readiness, and several tasks.
 expectTypeOf(new Scope({ name: 'block', timeout: 5 }).join()).toEqualTypeOf<Promise<void>>();
 expectTypeOf<Scope>().toExtend<AsyncDisposable>();
 await scope(async (s) => {
@@ -111,7 +111,7 @@ expectTypeOf(tracker.spawn(() => Promise.resolve('text'))).toEqualTypeOf<Promise
 expectTypeOf(tracker.guard()).toExtend<Disposable>();
 expectTypeOf(tracker.wait()).toExtend<Source<void>>();
 
-// `ready` says what `value` is; without a type it takes nothing.
+// The type of `ready` determines the type of `value`; without a type it takes no argument.
 void scope(async (s) => {
   const bare = await s.start(async (_token, ready) => ready());
   expectTypeOf(bare.value).toEqualTypeOf<void>();

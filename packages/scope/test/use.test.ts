@@ -20,7 +20,7 @@ class Connection {
 }
 
 describe('use', () => {
-  it('gives the resource, and closes it after the tasks, the last one first', async () => {
+  it('returns the resource, and closes it after the tasks, the last one first', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const close = (name: string): unknown => log.push(`close ${name}`);
@@ -64,7 +64,7 @@ describe('use', () => {
     expect(log).toEqual(['close late']);
   });
 
-  it('closes a resource that arrives after its scope had given up on it, and after it has ended', async () => {
+  it('closes a resource that arrives after its scope has given up on it, and after it has ended', async () => {
     const clock = new VirtualClock();
     const log: string[] = [];
     const { work, fulfil } = deaf<string>();
@@ -85,7 +85,7 @@ describe('use', () => {
     expect(uncaught).toMatchObject([{ cause: error, message: expect.stringContaining('database failed after') }]);
   });
 
-  it('gives no resource to a body that the scope has given up on, which would be closed', async () => {
+  it('gives no resource to a body that the scope has given up on, since it would be closed', async () => {
     for (const isCleaning of [false, true]) {
       const clock = new VirtualClock();
       const log: string[] = [];
@@ -112,7 +112,7 @@ describe('use', () => {
     }
   });
 
-  it('is refused in a scope that has ended, but closes what it was given', async () => {
+  it('throws in a scope that has ended, and still closes the resource', async () => {
     const log: string[] = [];
     let outside: Scope | undefined;
     await scope((s) => {
@@ -124,7 +124,7 @@ describe('use', () => {
     expect(log).toEqual(['close orphan']);
   });
 
-  it('leaves the failure to open to whoever awaits it, and to the scope otherwise', async () => {
+  it('leaves the failure to open to the code that awaits it, and otherwise to the scope', async () => {
     const failed = (): Promise<Connection> => Promise.reject(error);
     expect(await scope((s) => s.use(failed()).catch(() => 'handled'))).toBe('handled');
     expect(await rejection(scope((s) => void s.use(failed())))).toBe(error);
@@ -132,7 +132,7 @@ describe('use', () => {
     expect(unhandled).toEqual([]);
   });
 
-  it('refuses what it could not close', async () => {
+  it('throws for a resource that it cannot close', async () => {
     const done = scope((s) => s.use({ no: 'symbol' }));
     expect(await rejection(done)).toMatchObject({
       message: expect.stringContaining('use: an object is not disposable'),
@@ -142,7 +142,7 @@ describe('use', () => {
     });
   });
 
-  it('closes what a getter of the resource cannot keep from being closed', async () => {
+  it('closes a resource even if its getters throw', async () => {
     const log: string[] = [];
     const hostile = Object.defineProperty({}, 'constructor', {
       get() {

@@ -2,12 +2,12 @@ import { type CancellationToken, setUncaughtHandler } from '@quiesce/cancellatio
 import type { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { select, sleep } from '@quiesce/select';
 
-/** One real turn of the event loop: every promise that can settle by then has settled. */
+/** One real round of the event loop: after it, every promise that can settle has settled. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What a promise rejects with; fails when it fulfils. */
+/** The rejection of a promise; fails when it fulfils. */
 export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
   const value = await promise.then(
     (value) => ({ value }),
@@ -17,7 +17,7 @@ export async function rejection(promise: PromiseLike<unknown>): Promise<unknown>
   throw new Error(`expected a rejection, got the value ${String(value.value)}`);
 }
 
-/** Work that ends when told to, and never by itself; cancellation does not touch it. */
+/** Work that ends when `end` is called, and never on its own; cancellation does not reach it. */
 export function deaf<T = void>() {
   let fulfil: (value: T) => void = () => {};
   let fail: (error: unknown) => void = () => {};
@@ -28,7 +28,7 @@ export function deaf<T = void>() {
   return { work: () => promise, fulfil, fail };
 }
 
-/** Work that waits for its cancellation, cleans up for `ms`, and obeys. */
+/** Work that waits for its cancellation, cleans up for `ms`, and ends with the reason. */
 export function obedient(clock: VirtualClock, ms = 0, cleanedUp: () => void = () => {}) {
   return async (token: CancellationToken): Promise<never> => {
     await select({ token });
@@ -46,7 +46,7 @@ export function failing(clock: VirtualClock, ms: number, error: unknown) {
   };
 }
 
-/** What goes to the uncaught handler while `work` runs. */
+/** The errors that reach the uncaught handler while `work` runs. */
 export async function uncaughtIn(work: () => unknown): Promise<unknown[]> {
   const caught: unknown[] = [];
   const before = setUncaughtHandler((error) => caught.push(error));

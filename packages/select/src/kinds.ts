@@ -4,9 +4,9 @@ import { isMatch, pattern } from './pattern.ts';
 
 /** The kinds of branches. `MATCH` is combined with the kind of the branch inside. */
 export const OFF = 0;
-export const SOURCE = 1;
+const SOURCE = 1;
 export const PROMISE = 2;
-export const SIGNAL = 4;
+const SIGNAL = 4;
 export const FUNCTION = 8;
 export const MATCH = 16;
 /** With `SOURCE`: a call such as `rx.recv()`. It may have taken a value, and returns it before any branch is polled. */

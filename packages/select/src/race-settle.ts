@@ -242,6 +242,6 @@ function completeOutcome({ outcome, losers }: Race): AnyOutcome | undefined {
 }
 
 function describeDecision({ winner, outcome, settings }: Race): string {
-  if (winner === undefined) return settings.isLoop ? 'the loop was left' : 'the select was cancelled';
+  if (winner === undefined) return settings.isLoop ? 'the loop ended' : 'the select was cancelled';
   return `branch ${JSON.stringify(winner.name)} ${outcome === undefined ? 'failed' : 'won'}`;
 }

@@ -33,8 +33,8 @@ export interface Select {
  *
  * **Timing.** If a source is ready, it is taken synchronously inside the call, and no function starts. Otherwise functions are
  * started, in order of declaration, and the first wake-up decides, synchronously. The promise settles when every losing function
- * has been cancelled and has settled. A select sees one microtask after it first polled a promise that it has settled, so a
- * source that is ready now wins over it.
+ * has been cancelled and has settled. A select notices a settled promise one microtask after its first poll of that promise, so
+ * a source that is ready now wins over it.
  *
  * **Cancel safety.** A losing source gives no value. A losing promise stays untouched, and its rejection is never unhandled. A
  * losing function is cancelled and awaited. A value that it still returns is in `late`.

@@ -207,7 +207,7 @@ async function awaitWork(
     return { status: 'fulfilled', value: unwrap(outcome.value) };
   } finally {
     clear();
-    // As for a function: the code behind the promise may compute, too.
+    // As for a function: the code that settles the promise may compute, too.
     const pause = consumeSlice();
     if (pause !== undefined) await pause;
   }

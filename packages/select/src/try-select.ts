@@ -92,8 +92,8 @@ function throwNotReady(call: string, branches: AnyBranches): never {
   for (const name of Object.keys(branches)) {
     if (name === 'else' || !(kindOf(branches[name], name) & (PROMISE | FUNCTION))) continue;
     throw new TypeError(
-      `${call}: branch ${JSON.stringify(name)} is a promise or a function, which never answers at once; use select`,
+      `${call}: branch ${JSON.stringify(name)} is a promise or a function, which cannot be polled synchronously; use select`,
     );
   }
-  throw new TypeError(`${call}: the branches changed while they were looked at`);
+  throw new TypeError(`${call}: the branches changed during the call`);
 }

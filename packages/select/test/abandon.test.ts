@@ -10,8 +10,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe('a timeout that abandons', () => {
-  it('ends at the deadline, cancels the token of the function, and lets it run on', async () => {
+describe('a timeout with `abandon`', () => {
+  it('ends at the deadline, cancels the token of the function, and lets it keep running', async () => {
     let token: CancellationToken | undefined;
     const work = async (given: CancellationToken) => {
       token = given;
@@ -29,7 +29,7 @@ describe('a timeout that abandons', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('gives what the function does in time, and fails as it does', async () => {
+  it('returns the value or the error of a function that settles in time', async () => {
     const abandon = vi.fn();
     expect(await timeout(500, async () => 'rows', { clock, abandon })).toBe('rows');
     await expect(timeout(500, () => Promise.reject('no table'), { clock, abandon })).rejects.toBe('no table');
@@ -46,7 +46,7 @@ describe('a timeout that abandons', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('reports a late failure, but not that the function has obeyed', async () => {
+  it('reports a late failure, but not the cancellation of the function', async () => {
     const late: unknown[] = [];
     const options = { clock, abandon: (end: PromiseSettledResult<unknown>) => late.push(end) };
     const failing = () => until(20).then(() => Promise.reject('connection lost'));
@@ -57,7 +57,7 @@ describe('a timeout that abandons', () => {
     expect(late).toEqual([{ status: 'rejected', reason: 'connection lost' }]);
   });
 
-  it('with `true` prints a late failure, and ends nothing', async () => {
+  it('prints a late failure with `abandon: true`, and ends no process', async () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
     const failing = () => until(20).then(() => Promise.reject('connection lost'));
     await clock.run(() => timeout(10, failing, { clock, abandon: true }).catch(() => {}));
@@ -66,7 +66,7 @@ describe('a timeout that abandons', () => {
     expect(warn.mock.calls).toEqual([['timeout: work that was abandoned after 10 ms has failed:', 'connection lost']]);
   });
 
-  it('hands what the report throws to the uncaught handler', async () => {
+  it('passes an error of the report function to the uncaught handler', async () => {
     const caught: unknown[] = [];
     const before = setUncaughtHandler((error) => caught.push(error));
     const abandon = () => {
@@ -78,7 +78,7 @@ describe('a timeout that abandons', () => {
     expect(caught).toEqual(['the report failed']);
   });
 
-  it('gives up at once when its signal is cancelled', async () => {
+  it('ends synchronously when its signal is cancelled', async () => {
     const stop = new CancellationToken();
     const waiting = timeoutAt(new Date(clock.wall() + 60_000), () => until(50), { clock, signal: stop, abandon: true });
     stop.cancel('deploy');
@@ -87,13 +87,13 @@ describe('a timeout that abandons', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('refuses another report, by name', async () => {
+  it('throws for any other value of `abandon`, and shows it', async () => {
     await expect(timeout(1, async () => 1, { abandon: 'yes' as never })).rejects.toThrow(/^timeout: abandon must be/);
   });
 });
 
 describe('moveOnAfter', () => {
-  it('says that the time is over, and throws everything else', async () => {
+  it('returns a status after the time limit, and throws every other error', async () => {
     const over = await clock.run(() =>
       moveOnAfter(10, (token) => token.cancelled().then(() => token.throwIfCancelled()), { clock }),
     );
@@ -110,7 +110,7 @@ describe('moveOnAfter', () => {
     const failure = new TimeoutError(5);
     await expect(moveOnAfter(10, Promise.reject(failure), { clock })).rejects.toBe(failure);
     await expect(moveOnAfter(10, () => Promise.reject('failed'), { clock })).rejects.toBe('failed');
-    // Of two limits, the one that was over first, however late it is noticed.
+    // Of two limits, the one that passed first counts, even if both are noticed late.
     const request = CancellationToken.timeout(50, { name: 'request', clock });
     const late = async (token: CancellationToken): Promise<void> => {
       await clock.advance(100);
@@ -123,7 +123,7 @@ describe('moveOnAfter', () => {
     await clock.advance(100);
   });
 
-  it('throws the reason of its signal, also when that is an earlier deadline', async () => {
+  it('throws the reason of its signal, even if that is an earlier deadline', async () => {
     const outer = CancellationToken.timeout(5, { clock });
     const work = (token: CancellationToken) => token.cancelled().then(() => token.throwIfCancelled());
     const error = await clock.run(() => moveOnAfter(10, work, { clock, signal: outer }).catch((e) => e));

@@ -6,8 +6,8 @@ import { select, sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { cancelled, deferred, now, Probe, rejection, thenable, turn } from './vocabulary.ts';
 
-describe('a branch may be', () => {
-  it('a token: its value is the reason', async () => {
+describe('a branch can be', () => {
+  it('a token, whose value is the reason', async () => {
     const token = new CancellationToken();
     const outcome = select({ stopped: token });
     token.cancel('deploy');
@@ -15,14 +15,14 @@ describe('a branch may be', () => {
     expect(await select({ stopped: token })).toEqual({ branch: 'stopped', value: 'deploy' });
   });
 
-  it('what token.cancelled() gives, with the same value', async () => {
+  it('the result of token.cancelled(), with the same value', async () => {
     const token = new CancellationToken();
     const outcome = select({ stopped: token.cancelled() });
     token.cancel('deploy');
     expect(await outcome).toEqual({ branch: 'stopped', value: 'deploy' });
   });
 
-  it('an AbortSignal, aborted before or while it waits: its value is the reason', async () => {
+  it('an AbortSignal that is aborted before or during the wait; its value is the reason', async () => {
     const controller = new AbortController();
     const outcome = select({ gone: controller.signal });
     controller.abort('left');
@@ -32,7 +32,7 @@ describe('a branch may be', () => {
     expect(reason).toBeInstanceOf(DOMException);
   });
 
-  it('the signal of a token, also one that is marked and has not fired yet', async () => {
+  it('the signal of a token, even one that is marked and has not fired yet', async () => {
     const token = new CancellationToken();
     const outcome = select({ stopped: token.signal });
     let inside: Promise<unknown> | undefined;
@@ -48,7 +48,7 @@ describe('a branch may be', () => {
     expect(inside && (await now(inside))).toEqual({ branch: 'stopped', value: 2 });
   });
 
-  it('a receiver: its value is the next one', async () => {
+  it('a receiver, whose value is the next message', async () => {
     const [tx, rx] = broadcast<string>(4);
     const waiting = select({ page: rx });
     tx.send('a');
@@ -57,13 +57,13 @@ describe('a branch may be', () => {
     expect(await select({ page: rx })).toEqual({ branch: 'page', value: 'b' });
   });
 
-  it('a sleep: its value is undefined', async () => {
+  it('a sleep, whose value is undefined', async () => {
     const clock = new VirtualClock();
     const outcome = await clock.run(() => select({ tick: sleep(10, { clock }) }));
     expect(outcome).toEqual({ branch: 'tick', value: undefined });
   });
 
-  it('a task of a scope: its value is what it returns', async () => {
+  it('a task of a scope, whose value is its result', async () => {
     const outcome = await scope((s) => select({ task: s.spawn(() => turn().then(() => 7)) }));
     expect(outcome).toEqual({ branch: 'task', value: 7 });
   });
@@ -88,12 +88,12 @@ describe('a branch may be', () => {
 });
 
 describe('a thenable', () => {
-  it('may call back synchronously', async () => {
+  it('can call back synchronously', async () => {
     const like = thenable<number>((resolve: (n: number) => void) => resolve(1));
     expect(await select({ like })).toEqual({ branch: 'like', value: 1 });
   });
 
-  it('may call back twice, of which the first counts', async () => {
+  it('can call back twice, and the first call counts', async () => {
     const like = thenable<number>((resolve: (n: number) => void, reject: (error: unknown) => void) => {
       resolve(1);
       reject(new Error('and now?'));
@@ -103,7 +103,7 @@ describe('a thenable', () => {
     expect(await select({ like, other: 1 > 2 && like })).toEqual({ branch: 'like', value: 1 });
   });
 
-  it('may throw, which is its failure unless it has called back before', async () => {
+  it('fails its branch when it throws, unless it has called back before', async () => {
     const error = new Error('then');
     const throws = thenable<never>(() => {
       throw error;
@@ -116,7 +116,7 @@ describe('a thenable', () => {
     expect(await select({ late })).toEqual({ branch: 'late', value: 1 });
   });
 
-  it('may be a promise of a class of its own, whose then calls back synchronously', async () => {
+  it('can be a promise of a subclass whose `then` calls back synchronously', async () => {
     class Instant<T> extends Promise<T> {
       static override get [Symbol.species](): PromiseConstructor {
         return Promise;
@@ -132,7 +132,7 @@ describe('a thenable', () => {
     expect(await now(select({ instant }))).toEqual({ branch: 'instant', value: 5 });
   });
 
-  it('may be a function: it is awaited, not called', async () => {
+  it('can be a function, which is awaited and not called', async () => {
     let called = false;
     const like = Object.assign(() => (called = true), {});
     Object.defineProperty(like, 'then', { value: (resolve: (n: number) => void) => resolve(1) });
@@ -141,7 +141,7 @@ describe('a thenable', () => {
   });
 });
 
-describe('what is several things at once', () => {
+describe('a value of several kinds', () => {
   it('is a source before it is a thenable', async () => {
     const probe = new Probe('as a source');
     Object.defineProperty(probe, 'then', { value: (resolve: (text: string) => void) => resolve('as a thenable') });
@@ -156,12 +156,12 @@ describe('what is several things at once', () => {
 });
 
 describe('a branch that is off', () => {
-  it.each([false, null, undefined] as const)('is ignored: %s', async (off) => {
+  it.each([false, null, undefined] as const)('is ignored when it is %s', async (off) => {
     expect(await select({ off, on: cancelled('on') })).toEqual({ branch: 'on', value: 'on' });
     expect(await select.biased({ off, on: async () => 1 })).toEqual({ branch: 'on', value: 1 });
   });
 
-  it('is not looked at when it is switched off by a condition', async () => {
+  it('is not polled when a condition switches it off', async () => {
     const probe = new Probe(1);
     const wanted = (n: number): boolean => n > 1;
     expect(await select({ job: wanted(1) && probe, done: cancelled(0) })).toMatchObject({ branch: 'done' });
@@ -178,7 +178,7 @@ describe('else', () => {
     expect(await select.biased({ else: () => 1 })).toEqual({ branch: 'else', value: 1 });
   });
 
-  it('is not called while one branch is open, though that has to wait', async () => {
+  it('is not called while a pending branch is on', async () => {
     let called = false;
     const token = new CancellationToken();
     const outcome = select({ token, else: () => (called = true) });
@@ -188,7 +188,7 @@ describe('else', () => {
     expect(called).toBe(false);
   });
 
-  it('fails the select when it throws, verbatim', async () => {
+  it('fails the select with its error, verbatim', async () => {
     const error = new Error('idle');
     const otherwise = (): never => {
       throw error;

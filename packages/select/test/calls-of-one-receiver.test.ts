@@ -1,4 +1,4 @@
-// Several calls of one receiver as branches of one select: none loses a value, and the order stays.
+// Several calls of one receiver as branches of one select: no value is lost, and the order stays.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { channel } from '@quiesce/channel';
 import { match, select, trySelect } from '@quiesce/select';
@@ -33,7 +33,7 @@ const shapes: Record<string, (rx: Receiver) => unknown> = {
 
 describe.each(Object.entries(receivers))('%s', (_, open) => {
   it.each(Object.entries(shapes))(
-    '%s: the winner has the first value, and the others are still there',
+    '%s: the winner has the first value, and the other values stay in the receiver',
     async (shape, run) => {
       const rx = open();
       const outcome = (await run(rx)) as { readonly value: number | undefined };

@@ -1,5 +1,5 @@
-// Cancel safety, proven for each source of ours: raced thousands of times against rivals and cancellations that come at
-// random moments, it loses no value, gives none twice, and keeps their order.
+// Cancel safety, shown for each source: raced thousands of times against rivals and cancellations at random moments, a source
+// loses no value, gives no value twice, and keeps the order.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken, type Source, type UntilCancelled, untilCancelled } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
@@ -11,7 +11,7 @@ import { cancelled, deferred } from './vocabulary.ts';
 const ROUNDS = 3_000;
 const seed = Date.now() % 2 ** 31;
 
-/** Numbers from 0 to below 1 that follow from the seed. */
+/** Numbers from 0 to below 1, derived from the seed. */
 function randomOf(start: number): () => number {
   let state = start;
   return () => {
@@ -25,11 +25,11 @@ interface Race {
   readonly rival: CancellationToken;
   readonly signal: CancellationToken;
   readonly random: () => number;
-  /** Called with each value when it has come out. */
+  /** Called with each value that a contest returns. */
   readonly take: (value: unknown) => void;
 }
 
-/** The ways in which a source can be raced. */
+/** The ways to race a source. */
 const contests: ((race: Race) => Promise<void>)[] = [
   async ({ from, rival, signal, random, take }) => {
     const { branch, value } = await select({ from, rival }, { signal, random });
@@ -56,7 +56,7 @@ const contests: ((race: Race) => Promise<void>)[] = [
   },
 ];
 
-/** Runs contests on a stream, with values, rivals and cancellations in random order, and returns what was taken. */
+/** Runs contests on a stream, with values, rivals and cancellations in random order, and returns the taken values. */
 async function raceStream<T>(from: Source<T>, emit: () => void, random: () => number): Promise<T[]> {
   const values: unknown[] = [];
   for (let round = 0; round < ROUNDS; round++) {
@@ -77,7 +77,7 @@ async function raceStream<T>(from: Source<T>, emit: () => void, random: () => nu
 
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
-describe(`each value comes out exactly once, in order (seed ${seed})`, () => {
+describe(`each value is delivered exactly once, in order (seed ${seed})`, () => {
   const streams: Record<string, (rx: Source<number>) => Source<unknown>> = {
     'a broadcast receiver': (rx) => rx,
     'a receiver in settle': (rx) => settle(rx),
@@ -114,7 +114,7 @@ describe(`each value comes out exactly once, in order (seed ${seed})`, () => {
     expect(values).toEqual(upTo(now / 10 + 1).map((n) => n * 10));
   });
 
-  test('of a receiver with a pattern: what does not fit is lost, and nothing else is', async () => {
+  test('of a receiver with a pattern, except values that do not fit', async () => {
     const random = randomOf(seed);
     const [tx, rx] = broadcast<number>(2 ** 15);
     const [fits, lost]: [number[], number[]] = [[], []];
@@ -171,10 +171,10 @@ describe(`each value comes out exactly once, in order (seed ${seed})`, () => {
   });
 });
 
-describe(`what has one value gives it however often it has lost before (seed ${seed})`, () => {
+describe(`a one-shot source gives its value however often it has lost before (seed ${seed})`, () => {
   interface OneShot {
     readonly from: Source<unknown> | AbortSignal | PromiseLike<unknown>;
-    /** Makes it ready. */
+    /** Makes the source ready. */
     readonly ready: () => unknown;
   }
   const oneShots: Record<string, (value: number) => OneShot> = {

@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => void setUncaughtHandler(undefined));
 
-/** Ends so many ms after it was cancelled. */
+/** Ends this many ms after its cancellation. */
 const slow = (ms: number, clock: VirtualClock, end: (token: CancellationToken) => unknown) => {
   return async (token: CancellationToken): Promise<unknown> => {
     await token.cancelled();
@@ -24,7 +24,7 @@ const obeys = (token: CancellationToken): never => {
 };
 
 describe('cleanupTimeout', () => {
-  it('changes nothing when losers end in time', async () => {
+  it('has no effect when losers end in time', async () => {
     const clock = new VirtualClock();
     const branches = { slow: slow(10, clock, obeys), tick: sleep(5, { clock }) };
     const outcome = await clock.run(() => select(branches, { cleanupTimeout: 20, clock }));
@@ -32,7 +32,7 @@ describe('cleanupTimeout', () => {
     expect([clock.now(), clock.pending]).toEqual([15, 0]);
   });
 
-  it('starts when cancellation is asked for, and past it names what is still running, and how long it was', async () => {
+  it('starts at the cancellation, and its error names the functions that still run, with their ages', async () => {
     const clock = new VirtualClock();
     const branches = {
       deaf: () => never(),
@@ -52,11 +52,13 @@ describe('cleanupTimeout', () => {
       { name: 'mute', ageMs: 150 },
     ]);
     expect(error.outcome).toEqual({ branch: 'tick', value: undefined, late: [{ branch: 'late', value: 'late' }] });
-    expect(error.message).toContain('not done within 50 ms: "deaf" (running for 150 ms), "mute" (running for 150 ms)');
+    expect(error.message).toContain(
+      'did not end within 50 ms: "deaf" (running for 150 ms), "mute" (running for 150 ms)',
+    );
     expect([clock.now(), clock.pending]).toEqual([150, 0]);
   });
 
-  it('keeps the failure that won, and what losers failed with by then', async () => {
+  it('keeps the failure that won, and the errors of losers up to that time', async () => {
     const clock = new VirtualClock();
     const [won, own] = [new Error('won'), new Error('own')];
     const lost = slow(5, clock, () => Promise.reject(own));
@@ -67,7 +69,7 @@ describe('cleanupTimeout', () => {
     expect(error.outcome).toBe(undefined);
   });
 
-  it('holds for a select that is cancelled: its reason comes first', async () => {
+  it('applies to a select that is cancelled, whose reason comes first', async () => {
     const clock = new VirtualClock();
     const stop = new CancellationToken();
     const running = clock.run(() => {
@@ -78,14 +80,14 @@ describe('cleanupTimeout', () => {
     expect(await rejection(running)).toMatchObject({ name: 'CleanupTimeoutError', errors: ['stop'] });
   });
 
-  it('of 0 gives losers one turn of the clock', async () => {
+  it('of 0 lets losers end within one round of the event loop', async () => {
     const clock = new VirtualClock();
     const branches = { deaf: () => never(), quick: slow(0, clock, obeys), tick: turn() };
     const error = await rejection(clock.run(() => select(branches, { cleanupTimeout: 0, clock })));
     expect(error).toMatchObject({ unfinished: [{ name: 'deaf' }] });
   });
 
-  it('sets no timer when no function has lost, and waits for ever when it is Infinity', async () => {
+  it('sets no timer when no function has lost, and has no limit when it is Infinity', async () => {
     const clock = new VirtualClock();
     await select({ probe: new Probe(1), work: () => never() }, { cleanupTimeout: 50, clock });
     await select({ work: async () => 1 }, { cleanupTimeout: 50, clock });
@@ -98,15 +100,15 @@ describe('cleanupTimeout', () => {
     expect(await outcome).toMatchObject({ branch: 'tick' });
   });
 
-  it.each([-1, Number.NaN, '5', null])('of %s is refused, before anything is polled', async (wrong) => {
+  it.each([-1, Number.NaN, '5', null])('throws for %s before any branch is polled', async (wrong) => {
     const probe = new Probe(1);
     expect(await rejection(select({ probe }, { cleanupTimeout: wrong as never }))).toBeInstanceOf(RangeError);
     expect(probe.values).toEqual([1]);
   });
 });
 
-describe('a function that was given up', () => {
-  /** Lets a select give up on `work`, then lets that end, and says what came of it. */
+describe('a function that the select has given up on', () => {
+  /** Lets a select give up on `work`, then lets that end, and returns the reported errors. */
   async function after(end: (token: CancellationToken) => unknown): Promise<unknown[]> {
     const clock = new VirtualClock();
     const gate = deferred();
@@ -124,7 +126,7 @@ describe('a function that was given up', () => {
     return uncaught;
   }
 
-  it('and fails later goes to the uncaught handler with its name', async () => {
+  it('reports a later failure to the uncaught handler, with its name', async () => {
     const own = new Error('own');
     const [error] = (await after(() => Promise.reject(own))) as SelectError[];
     expect(error).toBeInstanceOf(SelectError);
@@ -132,7 +134,7 @@ describe('a function that was given up', () => {
     expect(error?.message).toContain('branch "deaf" was given up after its cleanupTimeout, and then failed');
   });
 
-  it('and fulfils later goes there with its value, so that nothing is lost', async () => {
+  it('reports a later value there, so that no value is lost', async () => {
     const [error] = (await after(() => 'a connection')) as SelectError[];
     expect(error?.outcome).toEqual({ branch: 'deaf', value: 'a connection' });
     expect(error?.message).toContain('fulfilled');
@@ -140,8 +142,8 @@ describe('a function that was given up', () => {
 
   it.each([
     ['ends with its cancellation', obeys],
-    ['gives nothing', () => undefined],
-  ])('and %s has nothing to say', async (_, end) => {
+    ['returns undefined', () => undefined],
+  ])('reports nothing when it %s', async (_, end) => {
     expect(await after(end)).toEqual([]);
   });
 });

@@ -1,14 +1,14 @@
-// A loop over what is ready runs in microtasks alone: the event loop gets a real turn all the same. Counted, not timed.
+// A loop over ready branches runs in microtasks alone, and still lets the event loop run. These tests count, and measure no time.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { interval, match, repeat, select, selectEach, settle, sleep, timeout } from '@quiesce/select';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { cancelled } from './vocabulary.ts';
 
-/** Completions between two turns, as documented. */
+/** Completions between two rounds of the event loop, as documented. */
 const BUDGET = 1024;
 
-/** Repeats `act` until `over` says so; gives up after far too many. */
+/** Repeats `act` until `over` is true; gives up after far too many repetitions. */
 async function repeatUntil(over: () => boolean, act: () => Promise<unknown>, limit = 100 * BUDGET): Promise<number> {
   let i = 0;
   while (!over() && i < limit) {
@@ -18,7 +18,7 @@ async function repeatUntil(over: () => boolean, act: () => Promise<unknown>, lim
   return i;
 }
 
-/** Counts the turns of the event loop until there are `turns`. */
+/** Counts the rounds of the event loop until there are `turns`. */
 function countTurns(turns: number): () => boolean {
   let turned = 0;
   const count = (): void => {
@@ -33,28 +33,28 @@ const fails = Promise.reject(new Error('again and again'));
 fails.catch(() => {});
 
 it.each([
-  ['a source that is ready', () => select({ ready })],
+  ['a ready source', () => select({ ready })],
   ['a promise', () => select({ promise: Promise.resolve(1) })],
   ['a function', () => select({ work: async () => 1 })],
   ['a function with a timeout', () => timeout(60_000, async () => 1)],
   ['a promise with a timeout', () => timeout(60_000, Promise.resolve(1))],
   ['a function that loses', () => select({ work: async () => 1, promise: Promise.resolve(1) })],
-  ['a promise that is known to have failed', () => select({ fails }).catch(() => {})],
-  ['a select that is cancelled already', () => select({ ready }, { signal: ready }).catch(() => {})],
-  ['a sleep of no time', () => select({ nothing: sleep(0) })],
+  ['a promise that is known to have rejected', () => select({ fails }).catch(() => {})],
+  ['a select that is already cancelled', () => select({ ready }, { signal: ready }).catch(() => {})],
+  ['a sleep of 0 ms', () => select({ nothing: sleep(0) })],
   ['an interval that has fallen behind', () => select({ tick: interval(1e-6) })],
-  ['what is settled', () => select({ fails: settle(fails) })],
-  ['a pattern that fails, and else', () => select({ odd: match(ready, () => false), else: () => 1 })],
-])('a loop over %s lets the event loop turn every 1,024 times', async (_, act) => {
+  ['a branch in settle', () => select({ fails: settle(fails) })],
+  ['a pattern that does not fit, and else', () => select({ odd: match(ready, () => false), else: () => 1 })],
+])('a loop over %s lets the event loop run every 1,024 times', async (_, act) => {
   expect(await repeatUntil(countTurns(4), act)).toBeLessThanOrEqual(4 * BUDGET);
 });
 
-it('a timer gets through, too', async () => {
+it('a timer fires during such a loop, too', async () => {
   let fired = false;
   setTimeout(() => {
     fired = true;
   }, 1);
-  // As many as it takes for a millisecond to go by, and then one turn.
+  // Loops until a millisecond has passed, and then until one round of the event loop.
   await repeatUntil(
     () => fired,
     () => select({ ready }),
@@ -63,7 +63,7 @@ it('a timer gets through, too', async () => {
   expect(fired).toBe(true);
 });
 
-it('a real SIGTERM gets through, and ends the loop', async () => {
+it('a real SIGTERM arrives, and ends the loop', async () => {
   const stop = new CancellationToken();
   const handler = () => stop.cancel('SIGTERM');
   process.once('SIGTERM', handler);
@@ -77,7 +77,7 @@ it('a real SIGTERM gets through, and ends the loop', async () => {
   expect(stop.reason).toBe('SIGTERM');
 });
 
-/** A loop over a receiver that always has something: who takes one value sends the next. */
+/** A loop over a receiver that always has a value: each taken value sends the next. */
 async function endlessReceives(isOver: () => boolean, extra: { stop?: CancellationToken } = {}): Promise<void> {
   const [tx, rx] = broadcast<number>(4);
   tx.send(0);
@@ -88,7 +88,7 @@ async function endlessReceives(isOver: () => boolean, extra: { stop?: Cancellati
   }
 }
 
-it('a timer of 5 ms gets through an endless selectEach', async () => {
+it('a timer of 5 ms fires during an endless selectEach', async () => {
   let fired = false;
   setTimeout(() => {
     fired = true;
@@ -97,7 +97,7 @@ it('a timer of 5 ms gets through an endless selectEach', async () => {
   expect(fired).toBe(true);
 });
 
-it('a real SIGTERM gets through an endless selectEach, and ends it', async () => {
+it('a real SIGTERM arrives during an endless selectEach, and ends it', async () => {
   const stop = new CancellationToken();
   const handler = () => stop.cancel('SIGTERM');
   process.once('SIGTERM', handler);
@@ -112,15 +112,15 @@ async function fail(compute: () => void): Promise<never> {
   throw new Error('it computed in vain');
 }
 
-describe('a loop that computes for 5 ms at each turn lets the event loop turn after 10 ms', () => {
+describe('a loop that computes for 5 ms in each round lets the event loop run after 10 ms', () => {
   afterEach(() => vi.restoreAllMocks());
 
   it.each<[string, () => (compute: () => void) => Promise<unknown>]>([
     ['over a function with a timeout', () => (compute) => timeout(60_000, async () => compute())],
     ['over a function', () => (compute) => select({ work: async () => compute() })],
     ['over a function that fails', () => (compute) => select({ work: () => fail(compute) }).catch(() => {})],
-    ['over a function that is matched', () => (compute) => select({ work: match(async () => compute()) })],
-    ['over a function that is settled', () => (compute) => select({ work: settle(async () => compute()) })],
+    ['over a function in match', () => (compute) => select({ work: match(async () => compute()) })],
+    ['over a function in settle', () => (compute) => select({ work: settle(async () => compute()) })],
     [
       'over a promise',
       () => (compute) => {
@@ -129,7 +129,7 @@ describe('a loop that computes for 5 ms at each turn lets the event loop turn af
       },
     ],
     [
-      'over a function that is repeated in selectEach',
+      'over a function in repeat, in selectEach',
       () => {
         let compute = (): void => {};
         const turns = selectEach({ work: repeat(async () => compute()) });
@@ -154,7 +154,7 @@ describe('a loop that computes for 5 ms at each turn lets the event loop turn af
       },
     ],
     [
-      'over the ticks of an interval whose period is over by then',
+      'over the ticks of an interval whose period has passed by then',
       () => {
         const ticks = interval(1);
         return async (compute) => {

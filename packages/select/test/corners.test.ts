@@ -1,4 +1,4 @@
-// Corners that a reviewer cut himself on.
+// Corner cases that a review found.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken, PENDING, type Source, source } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 
 const never = new Promise<never>(() => {});
 
-/** What the process would have called unhandled rejections. */
+/** The unhandled rejections that the process reports. */
 async function unhandledIn(act: () => unknown): Promise<unknown[]> {
   const seen: unknown[] = [];
   const listen = (error: unknown): void => void seen.push(error);
@@ -25,14 +25,14 @@ async function unhandledIn(act: () => unknown): Promise<unknown[]> {
   return seen;
 }
 
-describe('a signal that is cancelled while branches are first looked at', () => {
+describe('a signal that is cancelled while the branches are first polled', () => {
   const cancelling: Record<string, (signal: CancellationToken) => object> = {
-    'by a guard that refuses': (signal) => {
+    'by a guard that returns false': (signal) => {
       const [tx, rx] = broadcast<number>(4);
       tx.send(1);
       return match(rx, () => signal.cancel('why') && false);
     },
-    'by a poll that has nothing': (signal): Source<never> => ({
+    'by a poll that returns PENDING': (signal): Source<never> => ({
       [source]: {
         poll: () => {
           signal.cancel('why');
@@ -53,7 +53,7 @@ describe('a signal that is cancelled while branches are first looked at', () => 
 });
 
 describe('selectEach', () => {
-  test('that is closed before its first turn leaves one reaction on a promise, however often', async () => {
+  test('leaves one reaction on a promise when it is closed before its first round, however often', async () => {
     let reactions = 0;
     const long = {
       // biome-ignore lint/suspicious/noThenProperty: a thenable that counts
@@ -65,7 +65,7 @@ describe('selectEach', () => {
     expect(reactions).toBeLessThanOrEqual(1);
   });
 
-  test('over the next of a JoinSet says once that it has run empty, and ends', async () => {
+  test('gives `undefined` once over the next of an empty JoinSet, and ends', async () => {
     const set = new JoinSet<number>();
     for (let i = 0; i < 3; i++) set.spawn(async () => i);
     const values: unknown[] = [];
@@ -88,7 +88,7 @@ describe('selectEach', () => {
     expect(values).toEqual([1, 2, 3].map((value) => ({ ok: true, value })));
   });
 
-  test('over thousands of one-shot branches looks only at those that are left', async () => {
+  test('polls only the remaining branches of thousands of one-shot branches', async () => {
     let polls = 0;
     const shot = (): Source<number> => ({
       [source]: { once: true as const, poll: () => ++polls, park: () => {}, unpark: () => {} },
@@ -101,7 +101,7 @@ describe('selectEach', () => {
   });
 });
 
-test('a promise among arguments that are refused is never "unhandled"', async () => {
+test('a promise among wrong arguments never becomes an unhandled rejection', async () => {
   const failed = (): Promise<never> => Promise.reject(new Error('work'));
   const unhandled = await unhandledIn(async () => {
     const refused = [
@@ -117,7 +117,7 @@ test('a promise among arguments that are refused is never "unhandled"', async ()
   expect(unhandled).toEqual([]);
 });
 
-test('functions that fail with one error fail once', async () => {
+test('functions that fail with the same error add it once', async () => {
   const error = new Error('shared');
   const connection = Promise.reject(error);
   const use = async (): Promise<void> => connection;
@@ -125,14 +125,14 @@ test('functions that fail with one error fail once', async () => {
   expect(branchOf(error)).toMatch(/^[ab]$/);
 });
 
-test('an error that went through `timeout` still names the branch that the caller wrote', async () => {
+test('an error that passed through `timeout` still names the branch that the caller wrote', async () => {
   const error = new Error('down');
   const inner = select({ db: Promise.reject(error) });
   await expect(timeout(1_000, inner, { clock: new VirtualClock() })).rejects.toBe(error);
   expect(branchOf(error)).toBe('db');
 });
 
-test('a clock that throws when the cleanup timeout is set does not leave the select asleep', async () => {
+test('a clock that throws when the cleanup timeout is set does not leave the select pending', async () => {
   const error = new Error('clock');
   const clock = Object.assign(new VirtualClock(), {
     setTimer: () => {

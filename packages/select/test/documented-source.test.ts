@@ -1,5 +1,5 @@
-// Two sources made after the public documentation of the protocol alone, and put through everything that selects: a stream
-// that closes, and a moment that comes once. They import nothing but what `@quiesce/cancellation-token` exports.
+// Two sources, written from the public documentation of the protocol alone and used in every call that selects: a stream that
+// closes, and a one-shot event. They import only exports of `@quiesce/cancellation-token`.
 import {
   ClosedError,
   PENDING,
@@ -13,7 +13,7 @@ import { match, select, selectEach, settle, timeout, trySelect } from '@quiesce/
 import { describe, expect, it } from 'vitest';
 import { cancelled, now, rejection, turn } from './vocabulary.ts';
 
-/** A queue: each value goes to one of those who wait, first come, first served. */
+/** A queue: each value goes to one waiter, in order. */
 class Queue<T> implements Source<T> {
   readonly #values: T[] = [];
   readonly #waiters: Set<Waiter> = new Set();
@@ -33,7 +33,7 @@ class Queue<T> implements Source<T> {
     return this.#waiters.size;
   }
 
-  /** Goes on until somebody has used the value: who finds nothing parks again, behind the end of this round. */
+  /** Wakes waiters until one has taken the value. A waiter that finds no value parks again, after the end of this pass. */
   #wake(): void {
     for (const waiter of [...this.#waiters]) {
       if (this.#values.length === 0 && !this.#isClosed) return;
@@ -56,7 +56,7 @@ class Queue<T> implements Source<T> {
   };
 }
 
-/** A moment that comes once. */
+/** A one-shot event. */
 class Moment<T> implements Source<T> {
   #value: { readonly of: T } | undefined;
   readonly #waiters: Set<Waiter> = new Set();
@@ -74,8 +74,8 @@ class Moment<T> implements Source<T> {
   };
 }
 
-describe('a source of somebody else', () => {
-  it('is a branch of select, ready, later, and when it loses', async () => {
+describe('a third-party source', () => {
+  it('is a branch of select when it is ready, when it becomes ready later, and when it loses', async () => {
     const queue = new Queue<number>();
     queue.push(1);
     expect(await select({ queue })).toEqual({ branch: 'queue', value: 1 });
@@ -88,7 +88,7 @@ describe('a source of somebody else', () => {
     expect(queue.waiting).toBe(0);
   });
 
-  it('serves several selects in their order, a value each', async () => {
+  it('serves several selects in order, with one value each', async () => {
     const queue = new Queue<string>();
     const all = [0, 1, 2].map(() => select({ queue }));
     for (const value of ['a', 'b', 'c']) queue.push(value);
@@ -109,7 +109,7 @@ describe('a source of somebody else', () => {
     expect(await rejection(select({ queue }))).toBeInstanceOf(ClosedError);
   });
 
-  it('is a stream of selectEach until it is closed, and what comes once is off when it has come', async () => {
+  it('is a stream of selectEach until it is closed, and a one-shot source is off once it has won', async () => {
     const [queue, moment] = [new Queue<number>(), new Moment<string>()];
     const seen: unknown[] = [];
     moment.come('moment');

@@ -1,4 +1,4 @@
-// However a loop is left, what it has started is cancelled and awaited, and nothing stays parked.
+// However a loop ends, its functions are cancelled and awaited, and no waiter stays parked.
 import {
   CancellationToken,
   isCancelledError,
@@ -18,7 +18,7 @@ interface Run {
   readonly branches: { probe: Probe<number>; work: (token: CancellationToken) => Promise<string> };
 }
 
-/** A stream, and a function that takes a while to end when it is cancelled. */
+/** A stream, and a function that needs time to end after its cancellation. */
 function running(end: (token: CancellationToken) => string = (token) => Promise.reject(token.reason) as never): Run {
   const probe = new Probe<number>();
   const log: string[] = [];
@@ -33,7 +33,7 @@ function running(end: (token: CancellationToken) => string = (token) => Promise.
   return { probe, log, branches: { probe, work } };
 }
 
-/** Brings one value, and then does what a body does. */
+/** Gives one value, and then runs the body of the loop. */
 async function loopOnce(
   { probe, branches }: Run,
   body: () => 'break' | 'return' | 'go on',
@@ -51,17 +51,17 @@ async function loopOnce(
   return 'left';
 }
 
-const left = 'cancelled: Branch "work": the loop was left';
+const left = 'cancelled: Branch "work": the loop ended';
 
-describe('a loop that is left', () => {
-  it.each(['break', 'return'] as const)('by %s cancels what runs, and awaits it', async (how) => {
+describe('leaving a loop', () => {
+  it.each(['break', 'return'] as const)('by %s cancels and awaits its functions', async (how) => {
     const run = running();
     expect(await loopOnce(run, () => how)).toBe(how === 'return' ? 'returned' : 'left');
     expect(run.log).toEqual(['started', left, 'ended']);
     expect(run.probe.waiters.size).toBe(0);
   });
 
-  it('by a throw of its body does too, and that error is what is thrown', async () => {
+  it('by a throw of its body does too, and throws that error', async () => {
     const run = running();
     const error = new Error('body');
     const fails = (): never => {
@@ -72,7 +72,7 @@ describe('a loop that is left', () => {
     expect(run.probe.waiters.size).toBe(0);
   });
 
-  it('by its signal throws the reason, when what ran has ended, wherever the loop is', async () => {
+  it('by its signal throws the reason once its functions have ended, wherever the loop is', async () => {
     for (const isBetween of [true, false]) {
       const run = running();
       const stop = new CancellationToken();
@@ -87,7 +87,7 @@ describe('a loop that is left', () => {
     }
   });
 
-  it('by a signal that was cancelled before takes nothing and starts nothing', async () => {
+  it('by a signal that was already cancelled takes no value and starts no function', async () => {
     const probe = new Probe(1);
     let started = false;
     const work = () => (started = true);
@@ -97,7 +97,7 @@ describe('a loop that is left', () => {
     expect(await loop.next()).toEqual({ done: true, value: undefined });
   });
 
-  it('by the failure of a branch awaits the others, and then throws that', async () => {
+  it('by the failure of a branch awaits the other functions, and then throws that failure', async () => {
     const run = running();
     const { promise, reject } = deferred<never>();
     const loop = selectEach({ ...run.branches, fails: promise });
@@ -108,7 +108,7 @@ describe('a loop that is left', () => {
     expect(await loop.next()).toEqual({ done: true, value: undefined });
   });
 
-  it('before its first turn has started nothing', async () => {
+  it('before its first round has started no function', async () => {
     const run = running();
     const loop = selectEach(run.branches);
     expect(await loop.return()).toEqual({ done: true, value: undefined });
@@ -117,14 +117,14 @@ describe('a loop that is left', () => {
   });
 });
 
-describe('what a function fails with when it is cancelled', () => {
-  it('is thrown when the loop is left by break', async () => {
+describe('an error of a cancelled function', () => {
+  it('is thrown when `break` ends the loop', async () => {
     const own = new Error('own');
     const run = running(() => Promise.reject(own) as never);
     expect(await rejection(loopOnce(run, () => 'break'))).toBe(own);
   });
 
-  it('comes behind the failure that ended the loop', async () => {
+  it('comes after the failure that ended the loop', async () => {
     const [own, disk] = [new Error('own'), new Error('disk')];
     const run = running(() => Promise.reject(own) as never);
     const loop = selectEach({ ...run.branches, fails: turn().then(() => Promise.reject(disk)) });
@@ -153,7 +153,7 @@ describe('what a function fails with when it is cancelled', () => {
     setUncaughtHandler(before);
   });
 
-  it('while the body runs is thrown at the next turn', async () => {
+  it('is thrown at the next round when it comes while the body runs', async () => {
     const own = new Error('own');
     const probe = new Probe(1);
     const fail = deferred<never>();
@@ -167,7 +167,7 @@ describe('what a function fails with when it is cancelled', () => {
     expect(await rejection(loop.next())).toBe(own);
   });
 
-  it('while the body runs is thrown when that breaks', async () => {
+  it('is thrown by a `break` when it comes while the body runs', async () => {
     const own = new Error('own');
     const probe = new Probe(1, 2);
     const fail = deferred<never>();
@@ -184,8 +184,8 @@ describe('what a function fails with when it is cancelled', () => {
   });
 });
 
-describe('a generator that is waiting', () => {
-  it('and is told to return ends its wait, cancels and awaits', async () => {
+describe('a generator with a pending next()', () => {
+  it('ends its wait, cancels and awaits at `return()`', async () => {
     const run = running();
     const loop = selectEach(run.branches);
     const next = loop.next();
@@ -196,19 +196,19 @@ describe('a generator that is waiting', () => {
     expect(run.probe.waiters.size).toBe(0);
   });
 
-  it('and is told to throw does the same', async () => {
+  it('does the same at `throw()`', async () => {
     const run = running();
     const loop = selectEach(run.branches);
     const next = loop.next();
     await turn();
-    // The generator has ended by the time at which the error comes to it, as any other has.
+    // As for any generator, it has ended by the time that the error arrives.
     expect(await rejection(loop.throw('thrown'))).toBe('thrown');
     expect(await next).toEqual({ done: true, value: undefined });
     expect(run.log).toEqual(['started', left, 'ended']);
   });
 
-  it('and is told to return between two turns that bring nothing ends, too', async () => {
-    // After so many values that fit not, nothing comes any more; it is left after each number of microtasks.
+  it('ends at `return()` between two rounds that give no outcome', async () => {
+    // After that many values that do not fit, no further value comes; `return()` is called after each number of microtasks.
     for (let microtasks = 0; microtasks < 40; microtasks++) {
       let values = 10;
       const odd: Source<number> = {
@@ -222,7 +222,7 @@ describe('a generator that is waiting', () => {
     }
   });
 
-  it('and is asked again answers in order', async () => {
+  it('answers several calls of `next()` in order', async () => {
     const probe = new Probe<number>();
     const loop = selectEach({ probe });
     const asked = [loop.next(), loop.next(), loop.next()];
@@ -231,7 +231,7 @@ describe('a generator that is waiting', () => {
     await loop.return();
   });
 
-  it('and is told to return by a function that it is starting ends, too', async () => {
+  it('ends at `return()` from a function that it is starting', async () => {
     const probe = new Probe<number>();
     const log: string[] = [];
     let isDone: Promise<unknown> | undefined;
@@ -249,7 +249,7 @@ describe('a generator that is waiting', () => {
 });
 
 describe('cleanupTimeout', () => {
-  it('bounds the wait when the loop is left', async () => {
+  it('limits the wait when the loop ends', async () => {
     const clock = new VirtualClock();
     const probe = new Probe(1, 2);
     const loop = async (): Promise<void> => {

@@ -1,10 +1,10 @@
-// Timers of platforms are inexact: they cut fractions off, and measure with another clock than `now()`.
+// Timers of platforms are inexact: they truncate fractions, and measure with another clock than `now()`.
 import { CancellationToken, type Clock, systemClock, type Timer } from '@quiesce/cancellation-token';
 import { channel } from '@quiesce/channel';
 import { interval, select, sleep, timeout } from '@quiesce/select';
 import { describe, expect, it, vi } from 'vitest';
 
-/** A clock whose timers fire early: the fraction is cut off, and so much more. */
+/** A clock whose timers fire early: they truncate the fraction, and subtract more. */
 class EarlyClock implements Clock {
   time = 0.7;
   readonly #timers: Set<{ at: number; fn: () => void }> = new Set();
@@ -34,7 +34,7 @@ class EarlyClock implements Clock {
     this.#timers.delete(timer as never);
   }
 
-  /** Moves on in small steps until `done`. */
+  /** Advances in small steps until `done`. */
   async run(work: PromiseLike<unknown>): Promise<void> {
     let isDone = false;
     void work.then(
@@ -49,7 +49,7 @@ class EarlyClock implements Clock {
         timer.fn();
       }
       for (let turns = 0; turns < 8; turns++) await undefined;
-      // A wait may owe the event loop a real turn.
+      // A wait may owe the event loop a pause.
       if (i % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     expect(isDone).toBe(true);
@@ -70,7 +70,7 @@ const waits: Readonly<Record<string, (ms: number, clock: Clock) => PromiseLike<u
 };
 
 describe.each(Object.entries(waits))('%s', (_, start) => {
-  it.each([1, 1.5, 2, 2.3, 5, 10.9, 1_000])('never ends early where timers do: %d ms', async (ms) => {
+  it.each([1, 1.5, 2, 2.3, 5, 10.9, 1_000])('never ends early although timers do: %d ms', async (ms) => {
     for (const early of [0, 0.4, 1]) {
       const clock = new EarlyClock(early, 0.2);
       const begun = clock.time;
@@ -81,8 +81,8 @@ describe.each(Object.entries(waits))('%s', (_, start) => {
   });
 });
 
-describe('the clock of the platform', () => {
-  it('asks for whole milliseconds, and sets a timer that fired early again', () => {
+describe("the platform's clock", () => {
+  it('sets timers of whole milliseconds, and sets a timer again that fired early', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     try {
       const fired = vi.fn();
@@ -103,7 +103,7 @@ describe('the clock of the platform', () => {
     }
   });
 
-  it('goes by fake timers where the time itself is not faked', async () => {
+  it('follows fake timers when the time itself is not faked', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
       const done = sleep(60_000).then(() => 'done');

@@ -1,7 +1,7 @@
 import * as exported from '@quiesce/select';
 import { expect, test } from 'vitest';
 
-test('exactly these names are exported', () => {
+test('the package exports these names and no others', () => {
   expect(Object.keys(exported).sort()).toEqual([
     'CleanupTimeoutError',
     'SelectError',

@@ -6,7 +6,7 @@ import { cancelled, deferred, never, Probe, rejection } from './vocabulary.ts';
 
 const error = new Error('disk full');
 
-describe('a branch that fails first wins with its failure', () => {
+describe('a branch that fails first', () => {
   it.each([
     ['a promise', () => Promise.reject(error)],
     ['a function that rejects', () => async () => Promise.reject(error)],
@@ -16,13 +16,13 @@ describe('a branch that fails first wins with its failure', () => {
         throw error;
       },
     ],
-    ['a source that is ready', () => failingSource(error)],
-  ])('verbatim: %s', async (_, make) => {
+    ['a ready source', () => failingSource(error)],
+  ])('fails the select with its error, verbatim: %s', async (_, make) => {
     expect(await rejection(select({ disk: make(), other: new CancellationToken() }))).toBe(error);
     expect(branchOf(error)).toBe('disk');
   });
 
-  it('and consumes nothing of the others', async () => {
+  it('consumes no value of the other branches', async () => {
     const probe = new Probe<number>();
     const { promise, reject } = deferred();
     const outcome = select({ promise, probe });
@@ -33,7 +33,7 @@ describe('a branch that fails first wins with its failure', () => {
     expect(probe.waiters.size).toBe(0);
   });
 
-  it('as a receiver does with its lag and its end', async () => {
+  it('can be a receiver that lags or is closed', async () => {
     const [tx, rx] = broadcast<number>(1);
     const waiting = new CancellationToken();
     for (const n of [1, 2, 3]) tx.send(n);
@@ -44,7 +44,7 @@ describe('a branch that fails first wins with its failure', () => {
     expect(await rejection(end)).toBeInstanceOf(ClosedError);
   });
 
-  it('whatever that is', async () => {
+  it('can fail with any value', async () => {
     for (const reason of [undefined, null, 'text', 0]) {
       expect(await rejection(select({ p: Promise.reject(reason) }))).toBe(reason);
       expect(branchOf(reason)).toBe(undefined);
@@ -53,7 +53,7 @@ describe('a branch that fails first wins with its failure', () => {
 });
 
 describe('branchOf', () => {
-  it('names the branch of the latest select that rejected with that object', async () => {
+  it('returns the branch of the latest select that rejected with that object', async () => {
     const shared = new Error('shared');
     expect(branchOf(shared)).toBe(undefined);
     await rejection(select({ first: Promise.reject(shared) }));
@@ -62,20 +62,20 @@ describe('branchOf', () => {
     expect(branchOf(shared)).toBe('second');
   });
 
-  it('names the outer branch when a select is nested in it', async () => {
+  it('returns the outer branch of a nested select', async () => {
     const inner = async (): Promise<unknown> => select({ inner: Promise.reject(error) });
     await rejection(select({ outer: inner }));
     expect(branchOf(error)).toBe('outer');
   });
 
-  it('works for functions as errors, and knows nothing of errors of other origin', async () => {
+  it('works for functions as errors, and returns undefined for other errors', async () => {
     const odd = (): void => {};
     await rejection(select({ odd: Promise.reject(odd) }));
     expect(branchOf(odd)).toBe('odd');
     expect([branchOf(new Error('other')), branchOf(undefined), branchOf('text')]).toEqual(Array(3).fill(undefined));
   });
 
-  it('says nothing of the reason of a select that was cancelled', async () => {
+  it('returns undefined for the reason of a cancelled select', async () => {
     const reason = new Error('stop');
     await rejection(select({ waits: never() }, { signal: cancelled(reason) }));
     expect(branchOf(reason)).toBe(undefined);
@@ -83,7 +83,7 @@ describe('branchOf', () => {
 });
 
 describe('SelectError', () => {
-  it('says that every branch is off and there is no else', async () => {
+  it('is thrown when every branch is off and there is no else', async () => {
     const thrown = await rejection(select({ a: false, b: null, c: undefined }));
     expect(thrown).toBeInstanceOf(SelectError);
     expect(thrown).toBeInstanceOf(AggregateError);

@@ -17,12 +17,12 @@ const unreadable = {
   },
 };
 
-/** A source whose acts may do anything. */
+/** A source whose methods can run any code. */
 function scripted(acts: { poll?: () => unknown; park?: () => void }): Source<unknown> {
   return { [source]: { poll: acts.poll ?? (() => PENDING), park: acts.park ?? (() => {}), unpark: () => {} } };
 }
 
-describe('a poll that wakes the very select that is polling', () => {
+describe('a poll that wakes the same select', () => {
   it('does not make a cancelled select cancel itself twice', async () => {
     const controller = new AbortController();
     const [tx, rx] = broadcast<string>(4);
@@ -35,7 +35,7 @@ describe('a poll that wakes the very select that is polling', () => {
     expect(await rejection(outcome)).toBe('stop');
   });
 
-  it('loses no value: what was not won is still there', async () => {
+  it('loses no value: other values stay in their sources', async () => {
     for (let i = 0; i < 200; i++) {
       const controller = new AbortController();
       const [tx, rx] = broadcast<string>(4);
@@ -47,7 +47,7 @@ describe('a poll that wakes the very select that is polling', () => {
     }
   });
 
-  it('is followed by another pass, so that what it made ready is seen', async () => {
+  it('causes another pass, which sees the branches that became ready', async () => {
     const token = new CancellationToken();
     let polls = 0;
     const waiters = new Set<Waiter>();
@@ -67,8 +67,8 @@ describe('a poll that wakes the very select that is polling', () => {
   });
 });
 
-describe('a source that does something else when it is polled or parked on', () => {
-  it('may make a branch before it ready', async () => {
+describe('a source with side effects in poll or park', () => {
+  it('can make an earlier branch ready', async () => {
     const [tx, rx] = broadcast<string>(4);
     const token = new CancellationToken();
     const outcome = select({ lazy: scripted({ park: () => void tx.send('started') }), rx });
@@ -81,7 +81,7 @@ describe('a source that does something else when it is polled or parked on', () 
     expect(await other).toEqual({ branch: 'token', value: 'x' });
   });
 
-  it('fails its branch when its park throws, and nothing stays parked on the others', async () => {
+  it('fails its branch when its park throws, and no waiter stays parked on the others', async () => {
     const [tx, rx] = broadcast<string>(4);
     const broken = new Error('no room');
     const bad = scripted({
@@ -96,7 +96,7 @@ describe('a source that does something else when it is polled or parked on', () 
   });
 });
 
-describe('a function that returns or throws what cannot be read', () => {
+describe('a function whose result or error cannot be read', () => {
   it('fails with the error of its `then`, and the others are cancelled and awaited', async () => {
     const log: string[] = [];
     const outcome = select({
@@ -115,7 +115,7 @@ describe('a function that returns or throws what cannot be read', () => {
     expect(log).toEqual(['first ended']);
   });
 
-  it('as a loser is an error of its own', async () => {
+  it('has an error of its own as a loser', async () => {
     const outcome = select({
       won: Promise.resolve(1),
       lost: async (token) => {
@@ -130,7 +130,7 @@ describe('a function that returns or throws what cannot be read', () => {
 });
 
 describe('a select whose token is disposed', () => {
-  it('goes on waiting for the parent of that token', async () => {
+  it('keeps waiting for the parent of that token', async () => {
     const parent = new CancellationToken();
     const child = parent.childToken();
     const outcome = select({ never: new CancellationToken() }, { signal: child });
@@ -148,13 +148,13 @@ describe('else', () => {
     );
   });
 
-  it('that is no function is refused, also beside a branch that is on', async () => {
+  it('throws when it is no function, even beside a branch that is on', async () => {
     expect(await rejection(select({ on: cancelled(1), else: 5 } as never))).toBeInstanceOf(TypeError);
   });
 });
 
-describe('what is refused', () => {
-  it('leaves no promise beside it whose rejection would be unhandled', async () => {
+describe('a wrong argument', () => {
+  it('leaves no promise beside it as an unhandled rejection', async () => {
     const unhandled: unknown[] = [];
     const listener = (error: unknown): void => void unhandled.push(error);
     process.on('unhandledRejection', listener);
@@ -169,7 +169,7 @@ describe('what is refused', () => {
 });
 
 describe('branchOf', () => {
-  it('forgets the branch when a later select rejects with the same object as its own reason', async () => {
+  it('returns undefined after a later select rejects with the same object as its own reason', async () => {
     const error = new Error('shared');
     await rejection(select({ disk: Promise.reject(error) }));
     expect(branchOf(error)).toBe('disk');
@@ -178,7 +178,7 @@ describe('branchOf', () => {
   });
 });
 
-describe('a source that can be called', () => {
+describe('a source that is callable', () => {
   it('is a source, not a function', async () => {
     const callable = Object.assign(() => 'called', { [source]: cancelled('polled')[source] });
     expect(await now(select({ callable }))).toEqual({ branch: 'callable', value: 'polled' });
@@ -186,7 +186,7 @@ describe('a source that can be called', () => {
 });
 
 describe('a source whose unpark throws', () => {
-  it('keeps nobody waiting: its error is uncaught, and the others are unparked', async () => {
+  it('keeps no other waiter parked, and its error is reported as uncaught', async () => {
     const uncaught: unknown[] = [];
     setUncaughtHandler((error) => uncaught.push(error));
     const broken = new Error('stuck');
@@ -206,7 +206,7 @@ describe('a source whose unpark throws', () => {
   });
 });
 
-describe('branches that cannot be looked at', () => {
+describe('branches whose properties throw', () => {
   const revoked = (): never => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
@@ -219,7 +219,7 @@ describe('branches that cannot be looked at', () => {
     },
   });
 
-  it('are a rejection of select, and not thrown', async () => {
+  it('make select reject, and not throw', async () => {
     expect(await rejection(select({ a: revoked(), b: Promise.reject(new Error('handled')) }))).toBeInstanceOf(
       TypeError,
     );
@@ -228,21 +228,21 @@ describe('branches that cannot be looked at', () => {
     expect(await rejection(select(revoked()))).toBeInstanceOf(TypeError);
   });
 
-  it('are thrown by what is no promise', () => {
+  it('make the synchronous calls throw', () => {
     expect(() => trySelect({ a: revoked() })).toThrow(TypeError);
     expect(() => selectEach({ a: revoked() })).toThrow(TypeError);
     expect(() => selectEach(throwing)).toThrow('getter');
   });
 
-  it('may be a promise that only looks like one', async () => {
+  it('can include an object that only looks like a promise', async () => {
     const fake = Object.create(Promise.prototype) as Promise<never>;
     expect(await rejection(select({ fake }))).toBeInstanceOf(TypeError);
     expect(await rejection(select({ work: () => fake }))).toBeInstanceOf(TypeError);
   });
 });
 
-describe('a native promise with a then of its own', () => {
-  it('may call back at once, and twice', async () => {
+describe('a native promise with its own `then`', () => {
+  it('can call back synchronously, and twice', async () => {
     const odd = Promise.resolve(0);
     void Object.defineProperty(odd, 'then', {
       value: (resolve: (n: number) => void, reject: (error: unknown) => void) => {
@@ -254,8 +254,8 @@ describe('a native promise with a then of its own', () => {
   });
 });
 
-describe('a loop that is left by the very poll that', () => {
-  it('brings a value: it is given out, and then the loop ends', async () => {
+describe('leaving a loop from a poll', () => {
+  it('that gives a value delivers it, and then ends the loop', async () => {
     const values = [1, 2];
     const leaving: Source<number> = {
       [source]: {
@@ -273,7 +273,7 @@ describe('a loop that is left by the very poll that', () => {
     expect(await loop.next()).toEqual({ done: true, value: undefined });
   });
 
-  it('brings none: it ends', async () => {
+  it('that gives no value ends the loop', async () => {
     let polls = 0;
     const leaving: Source<number> = {
       [source]: {
@@ -290,8 +290,8 @@ describe('a loop that is left by the very poll that', () => {
   });
 });
 
-describe('a guard that does something else', () => {
-  it('may cancel the select that asks it: the value that fits still wins', async () => {
+describe('a guard with side effects', () => {
+  it('can cancel its own select, and the value that fits still wins', async () => {
     const stop = new CancellationToken();
     const [tx, rx] = broadcast<number>(4);
     const outcome = select(
@@ -302,7 +302,7 @@ describe('a guard that does something else', () => {
     expect(await outcome).toEqual({ branch: 'rx', value: 1 });
   });
 
-  it('may take from the same source, and then neither value comes twice', async () => {
+  it('can take from the same source, and no value is delivered twice', async () => {
     const [tx, rx] = broadcast<number>(8);
     for (const n of [1, 2, 3]) tx.send(n);
     const taken: unknown[] = [];
@@ -312,8 +312,8 @@ describe('a guard that does something else', () => {
   });
 });
 
-// A spread, or a recursion over the branches, overflows the stack from about ten thousand on.
-it('a hundred thousand branches are no problem, nor ten thousand that lose', async () => {
+// A spread, or a recursion over the branches, overflows the stack from about ten thousand branches on.
+it('a select handles a hundred thousand branches, and ten thousand losing functions', async () => {
   const many = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`b${i}`, false as const]));
   const losers = Object.fromEntries(
     Array.from({ length: 10_000 }, (_, i) => [

@@ -4,7 +4,7 @@ import { type IntervalOptions, interval, select, sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { cancelled, now, turn } from './vocabulary.ts';
 
-/** Ticks at those times at which the program was busy before, as `[now, due]`. */
+/** Takes ticks at the times until which the program was busy, as `[now, scheduled]`. */
 async function ticks(missed: IntervalOptions['missed'], busy: readonly number[]): Promise<[number, number][]> {
   const clock = new VirtualClock();
   return clock.run(async () => {
@@ -20,11 +20,11 @@ async function ticks(missed: IntervalOptions['missed'], busy: readonly number[])
 }
 
 describe('an interval', () => {
-  it('ticks at once, and then once a period', async () => {
+  it('ticks immediately, and then once every period', async () => {
     expect(await ticks(undefined, [0, 0, 0, 0])).toEqual([0, 10, 20, 30].map((at) => [at, at]));
   });
 
-  it('comes at the multiples of its period, also when its ticks are taken a little late', async () => {
+  it('ticks at multiples of its period, even when its ticks are taken a little late', async () => {
     for (const missed of ['burst', 'delay', 'skip'] as const) {
       expect(await ticks(missed, [0, 14, 0, 13, 0])).toEqual([
         [0, 0],
@@ -36,7 +36,7 @@ describe('an interval', () => {
     }
   });
 
-  it('makes up for missed ticks at once: burst, which is the default', async () => {
+  it('makes up for missed ticks immediately with `burst`, the default', async () => {
     const expected = [
       [0, 0],
       [37, 10],
@@ -48,7 +48,7 @@ describe('an interval', () => {
     expect(await ticks(undefined, [0, 37, 0, 0, 0])).toEqual(expected);
   });
 
-  it('lets a whole period go by after a late tick: delay', async () => {
+  it('waits for a full period after a late tick with `delay`', async () => {
     expect(await ticks('delay', [0, 37, 0, 0])).toEqual([
       [0, 0],
       [37, 10],
@@ -57,14 +57,14 @@ describe('an interval', () => {
     ]);
   });
 
-  it('goes on at the next multiple of its period: skip', async () => {
+  it('continues at the next multiple of its period with `skip`', async () => {
     expect(await ticks('skip', [0, 37, 0, 0])).toEqual([
       [0, 0],
       [37, 10],
       [40, 40],
       [50, 50],
     ]);
-    // At the very multiple: that one is skipped as well, as Tokio does.
+    // Exactly at a multiple, that tick is skipped as well, as in Tokio.
     expect(await ticks('skip', [0, 40, 0])).toEqual([
       [0, 0],
       [40, 10],
@@ -72,14 +72,14 @@ describe('an interval', () => {
     ]);
   });
 
-  it('has not ticked when it lost', async () => {
+  it('takes no tick when it loses', async () => {
     const clock = new VirtualClock();
     const every = interval(10, { clock });
     expect(await select.biased({ ready: cancelled(1), every })).toMatchObject({ branch: 'ready' });
     expect(await select({ every })).toEqual({ branch: 'every', value: 0 });
   });
 
-  it('gives each tick to one of those who wait, the one that has waited longest', async () => {
+  it('gives each tick to one waiter, the one that has waited longest', async () => {
     const clock = new VirtualClock();
     const every = interval(10, { clock });
     await every.tick();
@@ -93,7 +93,7 @@ describe('an interval', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('has a timer only while somebody waits', async () => {
+  it('has a timer only while there is a waiter', async () => {
     const clock = new VirtualClock();
     const every = interval(10, { clock });
     await every.tick();
@@ -104,7 +104,7 @@ describe('an interval', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('begins anew when it is reset', async () => {
+  it('restarts when it is reset', async () => {
     const clock = new VirtualClock();
     const every = interval(10, { clock });
     await every.tick();
@@ -117,7 +117,7 @@ describe('an interval', () => {
     expect([await waiting, clock.now()]).toEqual([17, 17]);
   });
 
-  it('that is reset while it has ticks in stock forgets them', async () => {
+  it('drops its missed ticks when it is reset', async () => {
     const clock = new VirtualClock();
     const every = interval(10, { clock });
     await clock.advance(35);
@@ -127,7 +127,7 @@ describe('an interval', () => {
     expect(every[source].poll()).toBe(45);
   });
 
-  it('ticks when its timer fires, also by a clock that fires a little early, and once', async () => {
+  it('ticks once when its timer fires, even if the clock fires a little early', async () => {
     let fire: () => void = () => {};
     const early = Object.assign(new VirtualClock(), {
       setTimer: (_: number, fn: () => void) => {
@@ -143,7 +143,7 @@ describe('an interval', () => {
     expect(every[source].poll()).toBe(PENDING);
   });
 
-  it('of infinite time ticks once', async () => {
+  it('ticks once when its period is Infinity', async () => {
     const clock = new VirtualClock();
     const every = interval(Number.POSITIVE_INFINITY, { clock });
     expect(await every.tick()).toBe(0);
@@ -157,11 +157,11 @@ describe('an interval', () => {
     expect([isSource(every), every[source].once, every.period]).toEqual([true, undefined, 10]);
   });
 
-  it.each([0, -1, Number.NaN, '10', undefined])('refuses a period of %s', (ms) => {
+  it.each([0, -1, Number.NaN, '10', undefined])('throws for a period of %s', (ms) => {
     expect(() => interval(ms as number)).toThrow(RangeError);
   });
 
-  it('refuses a policy that there is not', () => {
+  it('throws for an unknown `missed`', () => {
     expect(() => interval(1, { missed: 'Skip' as never })).toThrow("missed must be 'burst', 'delay' or 'skip'");
   });
 });

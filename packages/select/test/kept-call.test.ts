@@ -1,4 +1,4 @@
-// A call that is kept from select to select, as one does in JavaScript, and fails in one of them.
+// A call that is stored and passed to several selects, and fails in one of them.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { channel } from '@quiesce/channel';
@@ -17,11 +17,11 @@ afterEach(() => void process.off('unhandledRejection', note));
 type Kept = Promise<unknown> & Parameters<typeof settle>[0];
 
 const calls: Record<string, () => { readonly call: Kept; fail(): void }> = {
-  'the receive of a channel that is closed': () => {
+  'the receive of a closed channel': () => {
     const [tx, rx] = channel<number>(2);
     return { call: rx.recv(), fail: () => tx.close() };
   },
-  'the receive of a broadcast that is closed': () => {
+  'the receive of a closed broadcast channel': () => {
     const [tx, rx] = broadcast<number>(2);
     return { call: rx.recv(), fail: () => tx.close() };
   },
@@ -36,7 +36,7 @@ const looks: Record<string, (call: Kept) => Promise<unknown>> = {
   awaited: (call) => rejection(call),
   caught: (call) => call.catch((error: unknown) => error),
   'the branch of another select': (call) => rejection(select({ call })),
-  'a branch that is settled': async (call) => {
+  'a branch in settle': async (call) => {
     const { value } = await select({ call: settle(call) });
     return (value as { readonly error?: unknown }).error;
   },
@@ -44,7 +44,7 @@ const looks: Record<string, (call: Kept) => Promise<unknown>> = {
 };
 
 describe.each(Object.entries(calls))('%s', (_, open) => {
-  it.each(Object.entries(looks))('gives its failure again when it is %s after the select', async (_, look) => {
+  it.each(Object.entries(looks))('rejects again when it is %s after the select', async (_, look) => {
     const { call, fail } = open();
     expect((await select({ call, now: Promise.resolve() })).branch).toBe('now');
     fail();
@@ -57,7 +57,7 @@ describe.each(Object.entries(calls))('%s', (_, open) => {
   });
 });
 
-it('fails each of those who await it', async () => {
+it('rejects for each of its waiters', async () => {
   const [tx, rx] = channel<number>(2);
   const call = rx.recv();
   await select({ call, now: Promise.resolve() });

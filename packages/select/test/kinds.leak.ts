@@ -1,5 +1,5 @@
-// Every kind of branch, raced again and again while it lives on: it keeps nothing of the races. Both ways round: long-lived
-// things against fresh promises, and a long-lived promise against fresh things. More than a million turns in all.
+// Every kind of branch, raced again and again while it stays alive, retains nothing of the races. Both ways round: long-lived
+// branches against fresh promises, and a long-lived promise against fresh branches. More than a million rounds in total.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken, untilCancelled } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
@@ -10,9 +10,9 @@ import { bytesPerTurn } from '../../../test/leak/leak.ts';
 import { Flag, never } from './vocabulary.ts';
 
 const turns = 20_000;
-/** Less than a pointer a turn is noise. With fewer turns there is more of it, and still less than one small object. */
+/** Less than a pointer a round is noise. Fewer rounds have more noise, and still less than one small object. */
 const NOTHING = 8;
-/** A waiter and its function, which know the reason and do not keep it. */
+/** A waiter and its function, which refer to the reason and do not retain it. */
 const REPORT = 400;
 const clock = new VirtualClock();
 
@@ -32,12 +32,12 @@ const longLived: Record<string, object> = {
   'match of a receiver': match(rx, () => true),
   'match of a promise': match(never()),
   untilCancelled: untilCancelled(new CancellationToken(), rx),
-  'a source of somebody else': new Flag(),
+  'a third-party source': new Flag(),
 };
-// Its first tick is due at once.
+// Its first tick is ready at once.
 trySelect({ tick: longLived['an interval'] as CancellationToken });
 
-describe('what lives long keeps 0 bytes a turn of select, raced against fresh promises:', () => {
+describe('a long-lived branch retains 0 bytes a round of select, raced against fresh promises:', () => {
   test.each(Object.entries(longLived))('%s', async (_, long) => {
     const growth = await bytesPerTurn({ turns, below: NOTHING }, () =>
       select({ long: long as never, fresh: Promise.resolve() }),
@@ -66,7 +66,7 @@ describe('what lives long keeps 0 bytes a turn of select, raced against fresh pr
   });
 });
 
-describe('a promise that lives long keeps 0 bytes a turn of select, raced against', () => {
+describe('a long-lived promise retains 0 bytes a round of select, raced against', () => {
   const promise = never();
   const ready = (): CancellationToken => {
     const token = new CancellationToken();
@@ -83,7 +83,7 @@ describe('a promise that lives long keeps 0 bytes a turn of select, raced agains
       queueMicrotask(() => token.cancel('later'));
       return select({ promise, token });
     },
-    'tokens that are cancelled already': () => select({ promise, token: ready() }),
+    'tokens that are already cancelled': () => select({ promise, token: ready() }),
     'aborted signals': () => select({ promise, signal: AbortSignal.abort() }),
     promises: () => select({ promise, other: Promise.resolve() }),
     'functions that win': () => select({ promise, work: async () => 1 }),
@@ -101,11 +101,11 @@ describe('a promise that lives long keeps 0 bytes a turn of select, raced agains
   });
 });
 
-describe('what else waits leaves 0 bytes a turn behind:', () => {
+describe('other waits retain 0 bytes a round:', () => {
   const token = new CancellationToken();
   const promise = never();
   const cases: Record<string, () => unknown> = {
-    'selectEach that is left by break': async () => {
+    'selectEach that ends by break': async () => {
       for await (const _ of selectEach({ token, promise, rx, fresh: Promise.resolve() }, { signal: token })) break;
     },
     'selectEach with functions that lose': async () => {
@@ -115,9 +115,10 @@ describe('what else waits leaves 0 bytes a turn behind:', () => {
         });
       for await (const _ of selectEach({ token, promise, obeys, fresh: Promise.resolve() })) break;
     },
-    'timeout of a promise that lives long': () =>
+    'timeout of a long-lived promise': () =>
       timeout(1e9, select({ promise, fresh: Promise.resolve() }), { clock, signal: token }),
-    'timeout that abandons what lives long': () => timeout(0, () => promise, { clock, abandon: true }).catch(() => {}),
+    'timeout that abandons a long-lived promise': () =>
+      timeout(0, () => promise, { clock, abandon: true }).catch(() => {}),
     'timeout of a function': () => timeout(1e9, async () => 1, { clock, signal: token }),
     trySelect: () => trySelect({ token, rx }),
   };
@@ -126,14 +127,14 @@ describe('what else waits leaves 0 bytes a turn behind:', () => {
     expect([clock.pending, token.isCancelled]).toEqual([0, false]);
   });
 
-  test('timeout that abandons what lives long and reports its end keeps the report', async () => {
+  test('timeout that abandons a long-lived promise and reports its end retains the report', async () => {
     const growth = await bytesPerTurn({ turns, below: REPORT }, () =>
       timeout(0, () => promise, { clock, abandon: () => {} }).catch(() => {}),
     );
     expect(growth).toBeLessThan(REPORT);
   });
 
-  test('the turns of one selectEach', async () => {
+  test('the rounds of one selectEach', async () => {
     let work = 0;
     const loop = selectEach({ token, promise, rx, again: repeat(async () => ++work) }, { signal: token });
     const growth = await bytesPerTurn({ turns, below: NOTHING }, () => loop.next());
@@ -143,7 +144,7 @@ describe('what else waits leaves 0 bytes a turn behind:', () => {
   });
 });
 
-test('Promise.race on any of them does leak: this tells the difference', async () => {
+test('Promise.race on any of them does leak, which shows that the tests can fail', async () => {
   for (const long of [never(), new CancellationToken().cancelled()]) {
     const growth = await bytesPerTurn({ turns: turns / 4, rounds: 2 }, () => Promise.race([long, Promise.resolve()]));
     expect(growth).toBeGreaterThan(10 * NOTHING);

@@ -6,7 +6,7 @@ import { cancelled, deferred, now, Probe, rejection, turn } from './vocabulary.t
 
 const error = new Error('own');
 
-/** A function that waits for its cancellation, lets `after` do something, and ends as that ends. */
+/** A function that waits for its cancellation, runs `after`, and ends as that does. */
 function loser(after: (token: CancellationToken) => unknown) {
   return async (token: CancellationToken): Promise<unknown> => {
     await token.cancelled();
@@ -14,10 +14,10 @@ function loser(after: (token: CancellationToken) => unknown) {
   };
 }
 
-/** A function that obeys. */
+/** A function that ends with its reason when it is cancelled. */
 const obeys = loser((token) => Promise.reject(token.reason));
 
-describe('a function that loses', () => {
+describe('a losing function', () => {
   it('is cancelled with a CancelledError from select that names the winner', async () => {
     const reasons: unknown[] = [];
     const page = loser((token) => {
@@ -30,7 +30,7 @@ describe('a function that loses', () => {
     expect((reasons[0] as Error).message).toBe('Branch "page" lost to branch "tick"');
   });
 
-  it('is awaited: the select settles when its cleanup is done', async () => {
+  it('is awaited: the select settles when its cleanup has ended', async () => {
     const clock = new VirtualClock();
     const ends: number[] = [];
     const slow = (ms: number) =>
@@ -45,7 +45,7 @@ describe('a function that loses', () => {
     expect(clock.now()).toBe(35);
   });
 
-  it('that ignores its cancellation is waited for, however long that takes', async () => {
+  it('is awaited without limit when it ignores its cancellation', async () => {
     const { promise, resolve } = deferred();
     const outcome = select({ deaf: () => promise, tick: Promise.resolve('tick') });
     for (let i = 0; i < 10; i++) expect(await now(outcome)).toBe('pending');
@@ -53,7 +53,7 @@ describe('a function that loses', () => {
     expect(await outcome).toEqual({ branch: 'tick', value: 'tick', late: [{ branch: 'deaf', value: undefined }] });
   });
 
-  it('is cancelled in order of declaration, when everything is unparked, and no winner is', async () => {
+  it('is cancelled in order of declaration, after everything is unparked, and a winner is not cancelled', async () => {
     const order: string[] = [];
     const probe = new Probe<number>();
     const tokens: CancellationToken[] = [];
@@ -73,7 +73,7 @@ describe('a function that loses', () => {
     expect(tokens.map(({ isCancelled }) => isCancelled)).toEqual([true, false, true]);
   });
 
-  it('may start and cancel another select meanwhile', async () => {
+  it('can start and cancel another select before it ends', async () => {
     const inner: unknown[] = [];
     const nested = async (token: CancellationToken): Promise<void> => {
       inner.push(await rejection(select({ obeys }, { signal: token })));
@@ -84,8 +84,8 @@ describe('a function that loses', () => {
   });
 });
 
-describe('a function that wins', () => {
-  it('has a token that is never cancelled afterwards', async () => {
+describe('a winning function', () => {
+  it('has a token that is never cancelled later', async () => {
     const outer = new CancellationToken();
     let token: CancellationToken | undefined;
     let heard = 0;
@@ -102,21 +102,21 @@ describe('a function that wins', () => {
   });
 });
 
-describe('a loser that ends as it was told', () => {
+describe('a losing function that ends after its cancellation', () => {
   it.each([
     ['its reason', (reason: unknown) => reason],
     ['an AbortError', () => new DOMException('aborted', 'AbortError')],
-  ])('with %s is no error', async (_, make) => {
+  ])('causes no error with %s', async (_, make) => {
     const page = loser((token) => Promise.reject(make(token.reason)));
     expect(await select({ page, tick: turn() })).toEqual({ branch: 'tick', value: undefined });
   });
 
-  it('fails with an error of its own, which is thrown, also with the reason as its cause', async () => {
+  it('causes an error of its own otherwise, even with the reason as its cause', async () => {
     const page = loser((token) => Promise.reject(new Error('rollback failed', { cause: token.reason })));
     await expect(select({ page, tick: turn() })).rejects.toMatchObject({ errors: [{ message: 'rollback failed' }] });
   });
 
-  it('with a value is listed in late, in order of declaration', async () => {
+  it('adds its value to `late`, in order of declaration', async () => {
     const clock = new VirtualClock();
     const late = (ms: number) => loser(() => sleep(ms, { clock }).then(() => ms));
     const outcome = await clock.run(() =>
@@ -133,12 +133,12 @@ describe('a loser that ends as it was told', () => {
     });
   });
 
-  it('leaves no late behind when it gives none', async () => {
+  it('leaves no `late` when there are no values', async () => {
     expect(Object.keys(await select({ obeys, tick: turn() }))).toEqual(['branch', 'value']);
   });
 });
 
-describe('a loser with an error of its own', () => {
+describe('a losing function with an error of its own', () => {
   it('turns the outcome into a SelectError that has both', async () => {
     const page = loser(() => Promise.reject(error));
     const late = loser(() => 'late');
@@ -149,7 +149,7 @@ describe('a loser with an error of its own', () => {
     expect((thrown as SelectError).message).toContain('branch "tick" won');
   });
 
-  it('comes behind the error that won', async () => {
+  it('comes after the error that won', async () => {
     const first = new Error('first');
     const { promise, reject } = deferred();
     const outcome = select({ page: loser(() => Promise.reject(error)), failing: promise });
@@ -161,7 +161,7 @@ describe('a loser with an error of its own', () => {
     expect(thrown.message).toContain('branch "failing" failed');
   });
 
-  it('comes behind the reason of a select that was cancelled', async () => {
+  it('comes after the reason of a cancelled select', async () => {
     const outer = new CancellationToken();
     const outcome = select({ page: loser(() => Promise.reject(error)) }, { signal: outer });
     outer.cancel('stop');
@@ -170,13 +170,13 @@ describe('a loser with an error of its own', () => {
     expect(thrown.message).toContain('the select was cancelled');
   });
 
-  it('leaves an error that won alone, when the losers obey', async () => {
+  it('is absent when the losers end with their cancellation: then the winning error is thrown alone', async () => {
     expect(await rejection(select({ obeys, failing: Promise.reject(error) }))).toBe(error);
   });
 });
 
 describe('a function that had settled when another branch was taken', () => {
-  /** A sleep that stands first and is due, though its timer has not fired, when the function settles. */
+  /** A sleep that comes first and whose deadline has passed when the function settles, although its timer has not fired. */
   async function overtaken(settle: () => unknown): Promise<unknown> {
     const clock = new VirtualClock();
     const earlier = deferred();
@@ -193,7 +193,7 @@ describe('a function that had settled when another branch was taken', () => {
     return settled;
   }
 
-  it('is late with its value', async () => {
+  it('has its value in `late`', async () => {
     expect(await overtaken(() => 'done')).toEqual({
       branch: 'due',
       value: undefined,
@@ -201,15 +201,15 @@ describe('a function that had settled when another branch was taken', () => {
     });
   });
 
-  it('has failed with an error of its own, whatever that looks like: nobody had cancelled it', async () => {
+  it('has an error of its own with any error, since it was not cancelled', async () => {
     const abort = new DOMException('its own', 'AbortError');
     const result = await overtaken(() => Promise.reject(abort));
     expect(result).toMatchObject({ error: { name: 'SelectError', errors: [abort], outcome: { branch: 'due' } } });
   });
 });
 
-describe('what is not a function', () => {
-  it('is left alone when it loses', async () => {
+describe('a losing branch that is no function', () => {
+  it('stays untouched', async () => {
     const token = new CancellationToken();
     const { promise, resolve } = deferred<string>();
     const probe = new Probe<number>();

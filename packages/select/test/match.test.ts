@@ -8,7 +8,7 @@ const isEven = (n: number): boolean => n % 2 === 0;
 const isWord = (value: unknown): value is string => typeof value === 'string';
 
 describe('a pattern', () => {
-  it('lets a value through that fits, for every kind of branch', async () => {
+  it('passes a value that fits, for every kind of branch', async () => {
     expect(await select({ a: match(new Probe(2), isEven) })).toEqual({ branch: 'a', value: 2 });
     expect(await select({ a: match(cancelled('word'), isWord) })).toEqual({ branch: 'a', value: 'word' });
     expect(await select({ a: match(AbortSignal.abort('word'), isWord) })).toEqual({ branch: 'a', value: 'word' });
@@ -17,7 +17,7 @@ describe('a pattern', () => {
     expect(await select({ a: match(() => 8, isEven) })).toEqual({ branch: 'a', value: 8 });
   });
 
-  it('switches its branch off for this call when a value does not fit: the value is consumed and lost', async () => {
+  it('switches its branch off for this call when a value does not fit, which consumes the value', async () => {
     const probe = new Probe(1, 2);
     expect(await select({ probe: match(probe, isEven), else: () => 'none' })).toEqual({
       branch: 'else',
@@ -27,7 +27,7 @@ describe('a pattern', () => {
     expect(await select({ probe: match(probe, isEven), else: () => 'none' })).toEqual({ branch: 'probe', value: 2 });
   });
 
-  it('that fails while it waits switches the branch off too: it is neither polled nor parked on again', async () => {
+  it('switches the branch off during the wait, too: it is neither polled nor parked on again', async () => {
     const [odd, other] = [new Probe<number>(), new Probe<number>()];
     const outcome = select({ odd: match(odd, isEven), other });
     odd.push(1);
@@ -43,7 +43,7 @@ describe('a pattern', () => {
   it.each([
     ['a promise', () => match(deferred<number>().promise, isEven)],
     ['a function', () => match(async () => turn().then(() => 1), isEven)],
-  ])('of %s that was seen before keeps others waiting', async (_, make) => {
+  ])('that does not fit %s from an earlier select leaves the other branches pending', async (_, make) => {
     const rest = new Probe<number>();
     const outcome = select({ pattern: make(), rest });
     expect(await now(outcome)).toBe('pending');
@@ -52,7 +52,7 @@ describe('a pattern', () => {
     expect(await outcome).toEqual({ branch: 'rest', value: 3 });
   });
 
-  it('does not fit a source that is closed, without any guard', async () => {
+  it('does not fit a closed source, without any guard', async () => {
     const [tx, rx] = broadcast<number>(4);
     tx.send(1);
     tx.close();
@@ -61,7 +61,7 @@ describe('a pattern', () => {
     expect(await rejection(select({ job: match(rx) }))).toBeInstanceOf(SelectError);
   });
 
-  it('that closes while it waits leaves the others waiting', async () => {
+  it('leaves the others pending when its source closes during the wait', async () => {
     const [tx, rx] = broadcast<number>(4);
     const token = new CancellationToken();
     const outcome = select({ job: match(rx), token });
@@ -71,13 +71,13 @@ describe('a pattern', () => {
     expect(await outcome).toEqual({ branch: 'token', value: 'late' });
   });
 
-  it('does not swallow any other failure', async () => {
+  it('passes on any other failure', async () => {
     const error = new Error('disk');
     expect(await rejection(select({ disk: match(Promise.reject(error)) }))).toBe(error);
     expect(branchOf(error)).toBe('disk');
   });
 
-  it('whose guard throws fails its branch, also with a ClosedError of its own', async () => {
+  it('fails its branch when its guard throws, even with a ClosedError', async () => {
     for (const error of [new Error('guard'), new ClosedError('guard')]) {
       const guard = (): never => {
         throw error;
@@ -91,7 +91,7 @@ describe('a pattern', () => {
     }
   });
 
-  it('counts a function that it took out as over: not late, not an error, its token disposed', async () => {
+  it('removes a function for good when its value does not fit: it is not late, no error, and its token is disposed', async () => {
     let token: CancellationToken | undefined;
     const work = async (given: CancellationToken): Promise<number> => {
       token = given;
@@ -105,7 +105,7 @@ describe('a pattern', () => {
     expect(await outcome).toEqual({ branch: 'rest', value: 'rest' });
   });
 
-  it('is not asked about the value of a loser', async () => {
+  it('does not call its guard with the value of a loser', async () => {
     const asked: number[] = [];
     const work = async (token: CancellationToken): Promise<number> => token.cancelled().then(() => 1);
     const guard = (n: number): boolean => asked.push(n) > 0;
@@ -114,13 +114,13 @@ describe('a pattern', () => {
     expect(asked).toEqual([]);
   });
 
-  it('may be false, null or undefined, which stay what they are', async () => {
+  it('returns false, null or undefined for a branch that is off', async () => {
     const on: boolean = Math.random() > 2;
     expect(match(on && new Probe(1), isEven)).toBe(false);
     expect([match(null), match(undefined)]).toEqual([null, undefined]);
   });
 
-  it('is made once for several calls', async () => {
+  it('can be created once for several calls', async () => {
     const probe = new Probe(1, 2, 3, 4);
     const even = match(probe, isEven);
     const taken: unknown[] = [];
@@ -129,15 +129,15 @@ describe('a pattern', () => {
   });
 });
 
-describe('of several patterns', () => {
-  it('the first in order that fits wins, and those that failed before it have lost their values', async () => {
+describe('several patterns', () => {
+  it('let the first in order that fits win, and those that failed before it have lost their values', async () => {
     const [a, b, c] = [new Probe(1), new Probe(2), new Probe(4)];
     const outcome = await select.biased({ a: match(a, isEven), b: match(b, isEven), c: match(c, isEven) });
     expect(outcome).toEqual({ branch: 'b', value: 2 });
     expect([a.values, b.values, c.values]).toEqual([[], [], [4]]);
   });
 
-  it('that all fail, the last one long after the others, else is taken, when everything has ended', async () => {
+  it('lead to else when all have failed and everything has ended, even if the last one fails much later', async () => {
     const [a, b] = [new Probe<number>(), new Probe<number>()];
     let called = 0;
     const outcome = select({ a: match(a, isEven), b: match(b, isEven), else: () => ++called });
@@ -148,16 +148,16 @@ describe('of several patterns', () => {
     expect([a.waiters.size, b.waiters.size]).toEqual([0, 0]);
   });
 
-  it('that all fail without an else, the select is a SelectError', async () => {
+  it('lead to a SelectError when all have failed and there is no else', async () => {
     const error = await rejection(select({ a: match(async () => 1, isEven), b: match(new Probe(3), isEven) }));
     expect(error).toBeInstanceOf(SelectError);
     expect(error).toMatchObject({ errors: [], outcome: undefined });
   });
 });
 
-describe('match refuses, at the call,', () => {
+describe('match throws, at the call, for', () => {
   it.each([
-    ['what cannot be a branch', () => match(5 as never), 'the number 5'],
+    ['a value that is no branch', () => match(5 as never), 'the number 5'],
     ['a guard that is no function', () => match(new Probe(1), 'even' as never), 'guard must be a function'],
     ['a match in a match', () => match(match(new Probe(1)) as never), 'already'],
   ])('%s', (_, call, text) => {
@@ -167,14 +167,14 @@ describe('match refuses, at the call,', () => {
 });
 
 describe('a match', () => {
-  it('of another copy of this package is one', async () => {
+  it('of another copy of this package is recognised', async () => {
     const foreign = { [Symbol.for('quiesce.match')]: { branch: new Probe(1, 2), guard: isEven } };
     const run = () => select({ foreign: foreign as never, else: () => 'off' });
     expect(await run()).toEqual({ branch: 'else', value: 'off' });
     expect(await run()).toEqual({ branch: 'foreign', value: 2 });
   });
 
-  it('works on what settle makes, in every call that selects', async () => {
+  it('works on the result of settle, in every call that selects', async () => {
     const failed = (result: { ok: boolean }): boolean => !result.ok;
     const probe = new Probe('fine', 'fine');
     expect(trySelect({ a: match(settle(probe), failed), else: () => 'all fine' })).toMatchObject({ branch: 'else' });

@@ -1,5 +1,5 @@
-// Random operations on `select`, `trySelect` and `selectEach` with patterns and `else`, against a model that knows nothing of
-// promises, waiters or turns: queues, and a rule that says which one is next.
+// Random operations on `select`, `trySelect` and `selectEach` with patterns and `else`, compared with a model without promises,
+// waiters or event loop: queues, and a rule for the next value.
 import {
   ClosedError,
   PENDING,
@@ -40,7 +40,7 @@ class Queue implements Source<number> {
 const fits = (value: number): boolean => value % 3 !== 0;
 type Answer = readonly [branch: string, value: unknown] | 'pending' | 'over';
 
-/** What one turn comes to, said as simply as possible. `gone` are the queues that are known to be closed. */
+/** The result of one round, as simply as possible. `gone` contains the queues that are known to be closed. */
 function modelTurn(queues: number[][], closed: readonly boolean[], start: number, gone: Set<number>): Answer {
   const off = new Set(gone);
   for (let i = 0; i < QUEUES; i++) {
@@ -79,14 +79,14 @@ function make(
   return [queues, { ...branches, else: () => 'none' } as never];
 }
 
-/** A random source that gives these starts, one after the other. */
+/** A random function that returns these starts, one after the other. */
 function startsOf(starts: readonly number[]): { random: () => number; next: () => number } {
   let at = 0;
   const next = (): number => starts[at++ % starts.length] ?? 0;
   return { next, random: () => (next() + 0.5) / QUEUES };
 }
 
-test('trySelect and a select that is ready agree with the model', async () => {
+test('trySelect, and a select with a ready branch, agree with the model', async () => {
   await fc.assert(
     fc.asyncProperty(plans, async ({ queues: values, closed, starts }) => {
       const model = values.map((list) => [...list]);
@@ -106,7 +106,7 @@ test('trySelect and a select that is ready agree with the model', async () => {
   );
 });
 
-test('selectEach agrees with the model, turn for turn, until nothing is left', async () => {
+test('selectEach agrees with the model in every round, until no branch is left', async () => {
   let ended = 0;
   await fc.assert(
     fc.asyncProperty(plans, async ({ queues: values, closed, starts }) => {

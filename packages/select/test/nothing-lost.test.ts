@@ -1,4 +1,4 @@
-// Every value of a broadcast receiver comes out exactly once, in order, however many selects win, lose and are cancelled.
+// Every value of a broadcast receiver is delivered exactly once, in order, however many selects win, lose and are cancelled.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { deferred, turn } from './vocabulary.ts';
 
-/** One select over the receiver and things that may beat it. */
+/** One select over the receiver and rivals that may win. */
 interface Contest {
   stop: CancellationToken;
   beat: () => void;
@@ -29,7 +29,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   ).map(([step, weight]) => ({ arbitrary: fc.constant(step), weight })),
 );
 
-test('nothing is lost and nothing comes twice', async () => {
+test('no value is lost, and no value is delivered twice', async () => {
   let cancellations = 0;
   let received = 0;
   await fc.assert(
@@ -88,7 +88,7 @@ test('nothing is lost and nothing comes twice', async () => {
   expect(received).toBeGreaterThan(2_000);
 });
 
-test('values come in order to a loop that is beaten again and again', async () => {
+test('values are delivered in order to a loop that loses again and again', async () => {
   const [tx, rx] = broadcast<number>(8);
   const taken: number[] = [];
   const turns = 3_000;

@@ -1,4 +1,4 @@
-// Options of select and of timers: an unknown one is a mistake of the caller. Branches are own properties.
+// Options of select and of timers: an unknown option is a mistake of the caller. Branches are own properties.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import {
   interval,
@@ -29,7 +29,7 @@ test.each<[string, (options: never) => unknown, string, string]>([
   ['sleepUntil', (options) => sleepUntil(5, options), 'clocks', 'clock'],
   ['interval', (options) => interval(5, options), 'miss', 'missed'],
   ['intervalAt', (options) => intervalAt(5, 5, options), 'missedTicks', 'missed'],
-])('%s refuses an option that it does not know, and names the one that was meant', async (call, run, wrong, right) => {
+])('%s throws for an unknown option, and suggests the intended one', async (call, run, wrong, right) => {
   const expected = new TypeError(`${call}: there is no option "${wrong}"; did you mean "${right}"?`);
   await expect((async () => run({ [wrong]: undefined } as never))()).rejects.toEqual(expected);
 });

@@ -7,7 +7,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A random source that gives start index 0, 1, … count - 1, and again. */
+/** A random function whose start index is 0, 1, … count - 1, and again. */
 function inTurn(count: number): () => number {
   let calls = 0;
   return () => (calls++ % count) / count;
@@ -24,14 +24,14 @@ async function wins(times: number, run: () => Promise<{ branch: string }>): Prom
 }
 
 describe('select.biased', () => {
-  it('takes the first that is ready, in the order of declaration', async () => {
+  it('takes the first ready branch in order of declaration', async () => {
     const [first, second] = [cancelled(1), cancelled(2)];
     const waits = new CancellationToken();
     expect(await select.biased({ waits, first, second })).toEqual({ branch: 'first', value: 1 });
     expect(await select.biased({ second, waits, first })).toEqual({ branch: 'second', value: 2 });
   });
 
-  it('asks no random source', async () => {
+  it('calls no random function', async () => {
     const random = vi.spyOn(Math, 'random');
     const probe = new Probe<number>();
     const outcome = select.biased({ probe, other: new CancellationToken() });
@@ -40,7 +40,7 @@ describe('select.biased', () => {
     expect(random).not.toHaveBeenCalled();
   });
 
-  it('starves whoever stands behind a branch that is always ready', async () => {
+  it('starves the branches after a branch that is always ready', async () => {
     const [a, b] = [cancelled('a'), cancelled('b')];
     expect(await wins(100, () => select.biased({ a, b }))).toEqual({ a: 100 });
   });
@@ -50,9 +50,9 @@ describe('select', () => {
   const ready = cancelled('ready');
   const waits = new CancellationToken();
 
-  it('starts anywhere with the same chance, and goes on cyclically', async () => {
+  it('starts at each branch with the same probability, and continues cyclically', async () => {
     const random = inTurn(3);
-    // As Tokio does: with 0 and 1 of three ready, a start at 2 comes to 0.
+    // As in Tokio: with 0 and 1 of three ready, a start at 2 leads to 0.
     expect(await wins(300, () => select({ a: ready, b: ready, c: waits }, { random }))).toEqual({ a: 200, b: 100 });
     expect(await wins(300, () => select({ a: waits, b: ready, c: ready }, { random }))).toEqual({ b: 200, c: 100 });
     expect(await wins(300, () => select({ a: ready, b: ready, c: ready }, { random }))).toEqual({
@@ -62,7 +62,7 @@ describe('select', () => {
     });
   });
 
-  it('counts branches that are switched off, as Tokio does', async () => {
+  it('counts branches that are off, as Tokio does', async () => {
     const random = inTurn(3);
     expect(await wins(300, () => select({ a: ready, off: false, c: ready }, { random }))).toEqual({ a: 100, c: 200 });
     expect(await wins(300, () => select({ off: null, b: ready, c: ready }, { random }))).toEqual({ b: 200, c: 100 });
@@ -88,7 +88,7 @@ describe('select', () => {
     expect(await wins(100, run)).toEqual({ a: 50, b: 50 });
   });
 
-  it('asks Math.random when it is given no other source', async () => {
+  it('calls Math.random by default', async () => {
     const random = vi.spyOn(Math, 'random');
     random.mockReturnValue(0.999);
     expect(await wins(10, () => select({ a: ready, b: ready }))).toEqual({ b: 10 });
@@ -96,13 +96,13 @@ describe('select', () => {
     expect(await wins(10, () => select({ a: ready, b: ready }))).toEqual({ a: 10 });
   });
 
-  it('is fair by itself: each of three that are ready wins in a thousand tries', async () => {
+  it('is fair by default: each of three ready branches wins in a thousand tries', async () => {
     const counts = await wins(1_000, () => select({ a: ready, b: ready, c: ready }));
-    // Below 200 of 1,000 at a chance of a third: nine standard deviations.
+    // Fewer than 200 of 1,000 at a probability of a third: nine standard deviations.
     for (const name of ['a', 'b', 'c']) expect(counts[name]).toBeGreaterThan(200);
   });
 
-  it('chooses anew at each wake-up', async () => {
+  it('chooses a new start at each wake-up', async () => {
     const starts = [0, 0.5, 0.5, 0];
     const probes = [new Probe<string>(), new Probe<string>()] as const;
     const outcome = select({ a: probes[0], b: probes[1] }, { random: () => starts.shift() ?? 0 });
@@ -116,8 +116,8 @@ describe('select', () => {
   });
 });
 
-describe('a source that is ready', () => {
-  it('wins before any function is started, wherever it stands', async () => {
+describe('a ready source', () => {
+  it('wins before any function is started, wherever it is declared', async () => {
     let started = 0;
     const work = (): number => started++;
     for (let i = 0; i < 50; i++) await select({ before: work, ready: cancelled(1), behind: work });
@@ -125,7 +125,7 @@ describe('a source that is ready', () => {
     expect(started).toBe(0);
   });
 
-  it('wins without anything being registered', async () => {
+  it('wins without registering anything', async () => {
     const [before, behind] = [new Probe<number>(), new Probe<number>()];
     await select.biased({ before, ready: cancelled(1), behind });
     expect([before.polls, behind.polls]).toEqual([1, 0]);
@@ -138,24 +138,24 @@ describe('a source that is ready', () => {
     expect(probe.values).toEqual([]);
   });
 
-  it('wins over a promise that has settled and was never seen before', async () => {
+  it('wins over a promise that has settled and was not polled before', async () => {
     const outcome = await select.biased({ promise: Promise.resolve(1), ready: cancelled(2) });
     expect(outcome).toEqual({ branch: 'ready', value: 2 });
   });
 });
 
-describe('of several that become ready in one step', () => {
-  it('the first in order wins, though another was woken first', async () => {
+describe('when several branches become ready in one step,', () => {
+  it('the first in order wins, even if another was woken first', async () => {
     const token = new CancellationToken();
     const children = [token.childToken(), token.childToken()] as const;
-    // The first to be observed is the first to be woken.
+    // The first observed token is woken first.
     children[1].onCancelled(() => {});
     const outcome = select.biased({ a: children[0], b: children[1] });
     token.cancel('both');
     expect(await outcome).toEqual({ branch: 'a', value: 'both' });
   });
 
-  it('only the winner is consumed, and nobody is polled behind it', async () => {
+  it('only the winner is consumed, and no branch is polled after it', async () => {
     const [first, second, third] = [new Probe<string>(), new Probe<string>(), new Probe<string>()];
     const outcome = select.biased({ first, second, third });
     second.values.push('second');

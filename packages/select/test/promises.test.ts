@@ -15,15 +15,15 @@ afterEach(async () => {
   process.off('unhandledRejection', note);
 });
 
-describe('a promise that loses', () => {
+describe('a losing promise', () => {
   const error = new Error('later');
 
   it.each([
-    ['to a source that is ready', () => cancelled(1)],
+    ['to a ready source', () => cancelled(1)],
     ['to another promise', () => Promise.resolve(1)],
     ['to a failure', () => Promise.reject(new Error('first'))],
     ['to a function', () => () => 1],
-  ])('%s may reject later, and nobody is told', async (_, winner) => {
+  ])('that loses %s can reject later without an unhandled rejection', async (_, winner) => {
     const { promise, reject } = deferred();
     await select.biased({ winner: winner(), promise }).catch(() => {});
     await turn();
@@ -33,7 +33,7 @@ describe('a promise that loses', () => {
     expect(await rejection(promise)).toBe(error);
   });
 
-  it('to a cancellation of the select, before or while it waits, may reject later', async () => {
+  it('can reject later when a cancelled select was waiting for it, or was given it', async () => {
     const [before, during] = [deferred(), deferred()];
     await select({ promise: before.promise }, { signal: cancelled(1) }).catch(() => {});
     const { signal, abort } = controller();
@@ -46,13 +46,13 @@ describe('a promise that loses', () => {
     expect(unhandled).toEqual([]);
   });
 
-  it('may have rejected already', async () => {
+  it('can have rejected before', async () => {
     expect(await select({ promise: Promise.reject(error), ready: cancelled(1) })).toMatchObject({ branch: 'ready' });
     await turn();
     expect(unhandled).toEqual([]);
   });
 
-  it('by being one of two that reject in one step is handled', async () => {
+  it('is handled when two promises reject in one step', async () => {
     const first = new Error('first');
     const outcome = select.biased({ a: Promise.reject(first), b: Promise.reject(error) });
     expect(await rejection(outcome)).toBe(first);
@@ -61,8 +61,8 @@ describe('a promise that loses', () => {
   });
 });
 
-describe('nothing of a select', () => {
-  it('is an unhandled rejection when functions fail at once, late, or together', async () => {
+describe('a select', () => {
+  it('leaves no unhandled rejection when functions fail at once, late, or together', async () => {
     const fails = async (): Promise<never> => Promise.reject(new Error('rejects'));
     const throws = (): never => {
       throw new Error('throws');
@@ -74,13 +74,13 @@ describe('nothing of a select', () => {
     expect(unhandled).toEqual([]);
   });
 
-  it('tells the difference: a promise that nobody handles is noted', async () => {
+  it('the test notes a promise that has no handler', async () => {
     const error = new Error('on purpose');
     // Vitest would count it as an error of the run.
     const others = process.listeners('unhandledRejection').filter((listener) => listener !== note);
     for (const other of others) process.off('unhandledRejection', other);
     void Promise.reject(error);
-    // Web Workers take some turns to tell.
+    // Web Workers report after several rounds of the event loop.
     for (let turns = 0; turns < 100 && unhandled.length === 0; turns++) await turn();
     for (const other of others) process.on('unhandledRejection', other);
     expect(unhandled).toEqual([error]);
@@ -89,9 +89,9 @@ describe('nothing of a select', () => {
 
 describe('a promise that has lost before', () => {
   it.each([
-    ['what was ready', () => cancelled(1)],
-    ['what came later', () => turn()],
-  ])('to %s is ready at once when it has settled since, before any function is started', async (_, make) => {
+    ['a ready source', () => cancelled(1)],
+    ['a later source', () => turn()],
+  ])('to %s is ready at once if it has settled since, before any function is started', async (_, make) => {
     const { promise, resolve } = deferred<string>();
     await select({ promise, rival: make() });
     resolve('known');
@@ -103,7 +103,7 @@ describe('a promise that has lost before', () => {
     expect([started, probe.parks]).toEqual([false, 0]);
   });
 
-  it('is ready at once with its error, as often as it is asked', async () => {
+  it('is ready at once with its error, in each later select', async () => {
     const error = new Error('known');
     const { promise, reject } = deferred();
     await select({ promise, ready: cancelled(1) });
@@ -117,7 +117,7 @@ describe('a promise that has lost before', () => {
     }
   });
 
-  it('wakes all selects that wait for it, in their order', async () => {
+  it('wakes all selects that wait for it, in order', async () => {
     const { promise, resolve } = deferred<number>();
     await select({ promise, ready: cancelled(1) });
     const order: number[] = [];
@@ -127,7 +127,7 @@ describe('a promise that has lost before', () => {
     expect(order).toEqual([0, 1, 2]);
   });
 
-  it('may be a thenable: it is asked once, in however many selects it stands', async () => {
+  it('can be a thenable, whose `then` is called once for any number of selects', async () => {
     let asked = 0;
     let resolve: (n: number) => void = () => {};
     const like = thenable<number>((onValue: (n: number) => void) => {
@@ -144,7 +144,7 @@ describe('a promise that has lost before', () => {
 });
 
 describe('one promise', () => {
-  it('may stand in two branches, of which the first in order wins', async () => {
+  it('can be in two branches, of which the first in order wins', async () => {
     const { promise, resolve } = deferred<number>();
     const outcome = select.biased({ a: promise, b: promise });
     resolve(1);
@@ -152,14 +152,14 @@ describe('one promise', () => {
     expect(await select.biased({ b: promise, a: promise })).toEqual({ branch: 'b', value: 1 });
   });
 
-  it('may win in many selects at the same time', async () => {
+  it('can win in many selects at the same time', async () => {
     const { promise, resolve } = deferred<number>();
     const all = Array.from({ length: 100 }, () => select({ promise, waits: never() }));
     resolve(1);
     for (const outcome of await Promise.all(all)) expect(outcome).toEqual({ branch: 'promise', value: 1 });
   });
 
-  it('may stand beside the function that returns it', async () => {
+  it('can be in the same select as the function that returns it', async () => {
     const { promise, resolve } = deferred<number>();
     const outcome = select.biased({ promise, work: () => promise });
     resolve(1);

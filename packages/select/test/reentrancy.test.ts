@@ -4,7 +4,7 @@ import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { cancelled, Flag, now, Probe, rejection, turn } from './vocabulary.ts';
 
-describe('a source made after the public documentation alone', () => {
+describe('a source written from the public documentation alone', () => {
   it('is a branch like any other', async () => {
     const flag = new Flag();
     const waits = select({ flag, other: new CancellationToken() });
@@ -14,7 +14,7 @@ describe('a source made after the public documentation alone', () => {
     expect(await select({ flag })).toEqual({ branch: 'flag', value: true });
   });
 
-  it('loses, and is waited for again', async () => {
+  it('loses, and can be awaited again', async () => {
     const flag = new Flag();
     expect(await select({ flag, ready: cancelled(1) })).toMatchObject({ branch: 'ready' });
     expect(await select({ flag, tick: turn() })).toMatchObject({ branch: 'tick' });
@@ -23,14 +23,14 @@ describe('a source made after the public documentation alone', () => {
     expect(await waits).toMatchObject({ branch: 'flag' });
   });
 
-  it('may stand twice in one select, and in many, though it wakes whom it has copied', async () => {
+  it('can be in one select twice, and in many, although it wakes a copied list of waiters', async () => {
     const flag = new Flag();
     const all = [select.biased({ a: flag, b: flag }), select({ flag }), select.biased({ b: flag, a: flag })];
     expect(() => flag.raise()).not.toThrow();
     expect(await Promise.all(all)).toMatchObject([{ branch: 'a' }, { branch: 'flag' }, { branch: 'b' }]);
   });
 
-  it('wakes a select that awaits its losers already, which goes on awaiting them', async () => {
+  it('can wake a select that already awaits its losers, which keeps awaiting them', async () => {
     const flag = new Flag();
     const ended: string[] = [];
     const work = async (token: CancellationToken): Promise<string> => {
@@ -48,7 +48,7 @@ describe('a source made after the public documentation alone', () => {
 });
 
 describe('a source that', () => {
-  it('wakes inside park decides at once, and nothing behind it is parked on or started', async () => {
+  it('wakes during park decides at once, and no later branch is parked on or started', async () => {
     const [first, behind] = [new Probe<string>(), new Probe<string>()];
     let started = false;
     const work = () => (started = true);
@@ -58,14 +58,14 @@ describe('a source that', () => {
     expect([first.waiters.size, behind.parks, started]).toEqual([0, 0, false]);
   });
 
-  it('makes another ready inside park lets that one win', async () => {
+  it('makes another source ready during park lets that one win', async () => {
     const [first, second] = [new Probe<string>(), new Probe<string>()];
     second.onPark = () => first.push('first');
     expect(await select.biased({ first, second })).toEqual({ branch: 'first', value: 'first' });
     expect([first.waiters.size, second.waiters.size]).toEqual([0, 0]);
   });
 
-  it('wakes for nothing is waited for again', async () => {
+  it('wakes without being ready is awaited again', async () => {
     const probe = new Probe<number>();
     const outcome = select({ probe, other: new CancellationToken() });
     for (let i = 0; i < 5; i++) probe.wake();
@@ -74,7 +74,7 @@ describe('a source that', () => {
     expect(await outcome).toEqual({ branch: 'probe', value: 1 });
   });
 
-  it('fails inside a wake fails the select and not whoever woke it', async () => {
+  it('fails during a wake-up fails the select, and not the code that woke it', async () => {
     const probe = new Probe<number>();
     const error = new Error('poll');
     const outcome = select({ probe });
@@ -86,8 +86,8 @@ describe('a source that', () => {
   });
 });
 
-describe('a wake-up that comes inside another', () => {
-  it('of the same select is no second decision', async () => {
+describe('a nested wake-up', () => {
+  it('of the same select causes no second decision', async () => {
     const [a, b] = [new Probe<string>(), new Probe<string>()];
     const outcome = select.biased({ a, b });
     let nested = 0;
@@ -99,7 +99,7 @@ describe('a wake-up that comes inside another', () => {
     expect([a.waiters.size, b.waiters.size]).toEqual([0, 0]);
   });
 
-  it('that a select cannot use goes to the next in line', async () => {
+  it('that a select cannot use goes to the next waiter', async () => {
     const [tx, rx] = broadcast<string>(4);
     const token = new CancellationToken();
     const probe = new Probe<string>();
@@ -113,7 +113,7 @@ describe('a wake-up that comes inside another', () => {
   });
 });
 
-describe('a select inside a callback', () => {
+describe('a select in a callback', () => {
   it('of a cancellation sees the token as cancelled, and its own branches work', async () => {
     const token = new CancellationToken();
     const [tx, rx] = broadcast<number>(4);
@@ -129,7 +129,7 @@ describe('a select inside a callback', () => {
     ]);
   });
 
-  it('of a loser that is cancelled may wait for the same source', async () => {
+  it('of a cancelled loser can wait for the same source', async () => {
     const [tx, rx] = broadcast<string>(4);
     let inside: Promise<unknown> | undefined;
     const work = async (token: CancellationToken): Promise<never> => {
@@ -146,7 +146,7 @@ describe('a select inside a callback', () => {
     expect(await inside).toEqual({ branch: 'rx', value: 'two' });
   });
 
-  it('of a loser may give up another that waits for the source that is waking', async () => {
+  it('of a loser can give up another wait for the source that is waking', async () => {
     const [tx, rx] = broadcast<string>(4);
     const other = new CancellationToken();
     const work = async (token: CancellationToken): Promise<never> => {
@@ -163,7 +163,7 @@ describe('a select inside a callback', () => {
     expect(await rx.recv()).toBe('two');
   });
 
-  it('and its waiter is one that a source cannot park twice', async () => {
+  it('has a waiter that a source cannot park twice', async () => {
     const probe = new Probe<number>();
     const parked: Waiter[] = [];
     probe.onPark = (waiter) => parked.push(waiter);

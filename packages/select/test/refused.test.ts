@@ -3,7 +3,7 @@ import { SelectError, select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { Probe, rejection, turn } from './vocabulary.ts';
 
-/** Branches that must not be touched: the select that is given them is wrong elsewhere. */
+/** Branches that must not be touched, since the select is wrong elsewhere. */
 function untouched() {
   const probe = new Probe(1);
   let started = 0;
@@ -20,7 +20,7 @@ function untouched() {
   };
 }
 
-describe('select rejects, before anything is polled or started,', () => {
+describe('select rejects, before any branch is polled or started,', () => {
   it.each([
     ['a number', 5, 'the number 5'],
     ['true', true, 'the boolean true'],
@@ -29,7 +29,7 @@ describe('select rejects, before anything is polled or started,', () => {
     ['a plain object', {}, 'an object'],
     ['an AbortController', new AbortController(), 'an AbortController'],
     ['an array', [Promise.resolve()], 'an array'],
-  ])('%s as a branch, whichever stands before it', async (_, wrong, shown) => {
+  ])('%s as a branch, whatever the branches before it', async (_, wrong, shown) => {
     const { branches, expectUntouched } = untouched();
     for (const [call, run] of Object.entries({ select, 'select.biased': select.biased })) {
       const error = await rejection(run({ ...branches, wrong: wrong as never }));
@@ -39,13 +39,13 @@ describe('select rejects, before anything is polled or started,', () => {
     expectUntouched();
   });
 
-  it('an empty object, and nothing but branches that are off', async () => {
+  it('an empty object, and an object whose branches are all off', async () => {
     expect(await rejection(select({}))).toBeInstanceOf(SelectError);
     expect(await rejection(select.biased({}))).toBeInstanceOf(SelectError);
     expect(await rejection(select({ a: false }))).toBeInstanceOf(SelectError);
   });
 
-  it('no object at all', async () => {
+  it('a value that is no object', async () => {
     for (const wrong of [undefined, null, 5, 'job', () => {}]) {
       const error = await rejection(select(wrong as never));
       expect(error).toBeInstanceOf(TypeError);
@@ -67,7 +67,7 @@ describe('select rejects, before anything is polled or started,', () => {
     expect(await rejection(select([Promise.resolve()] as never))).toMatchObject({ name: 'TypeError' });
   });
 
-  it('no name for being odd otherwise', async () => {
+  it('but no name that is merely unusual', async () => {
     for (const name of [
       '',
       ' ',
@@ -87,13 +87,16 @@ describe('select rejects, before anything is polled or started,', () => {
     }
   });
 
-  it.each([1, -0.1, 2, Number.NaN, Number.POSITIVE_INFINITY, '1'])('a random source that gives %s', async (number) => {
-    const { branches, expectUntouched } = untouched();
-    const error = await rejection(select(branches, { random: () => number as number }));
-    expect(error).toBeInstanceOf(RangeError);
-    expect((error as Error).message).toContain('random must return a number from 0 to below 1');
-    expectUntouched();
-  });
+  it.each([1, -0.1, 2, Number.NaN, Number.POSITIVE_INFINITY, '1'])(
+    'a random function that returns %s',
+    async (number) => {
+      const { branches, expectUntouched } = untouched();
+      const error = await rejection(select(branches, { random: () => number as number }));
+      expect(error).toBeInstanceOf(RangeError);
+      expect((error as Error).message).toContain('random must return a number from 0 to below 1');
+      expectUntouched();
+    },
+  );
 
   it('a random source that throws, with its error', async () => {
     const { branches, expectUntouched } = untouched();
@@ -105,7 +108,7 @@ describe('select rejects, before anything is polled or started,', () => {
     expectUntouched();
   });
 
-  it('a signal that is none', async () => {
+  it('a wrong signal', async () => {
     const { branches, expectUntouched } = untouched();
     for (const signal of [new AbortController(), {}, 5, null]) {
       expect(await rejection(select(branches, { signal: signal as never }))).toBeInstanceOf(TypeError);
@@ -114,8 +117,8 @@ describe('select rejects, before anything is polled or started,', () => {
   });
 });
 
-describe('a random source that goes wrong later', () => {
-  it('rejects the select, cleans up after it, and never throws at whoever woke it', async () => {
+describe('a random function that fails later', () => {
+  it('rejects the select, which cleans up, and never throws into the code that woke it', async () => {
     const starts = [0, 7];
     const probe = new Probe<number>();
     let token: CancellationToken | undefined;

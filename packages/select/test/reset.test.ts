@@ -2,19 +2,19 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { interval, intervalAt, select, sleep, sleepUntil } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 
-/** Moves the clock to when this ends. */
+/** Advances the clock to the end of this promise. */
 async function ends(clock: VirtualClock, waiting: PromiseLike<unknown>): Promise<number> {
   return clock.run(() => endOf(clock, waiting));
 }
 
-/** When this ends, by a clock that others move. */
+/** The time at which this promise settles, on a clock that other code advances. */
 async function endOf(clock: VirtualClock, waiting: PromiseLike<unknown>): Promise<number> {
   await waiting;
   return clock.now();
 }
 
 describe('Sleep', () => {
-  it('moves its moment for those who wait already, later and earlier', async () => {
+  it('sets a later or earlier deadline for present waiters', async () => {
     const clock = new VirtualClock();
     const later = sleep(100, { clock });
     const both = [endOf(clock, later), endOf(clock, select({ later }))];
@@ -31,7 +31,7 @@ describe('Sleep', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('can be used again after it has come, and sets no timer while nobody waits', async () => {
+  it('can be used again after its deadline, and sets no timer without a waiter', async () => {
     const clock = new VirtualClock();
     const moment = sleep(10, { clock });
     await ends(clock, moment);
@@ -40,7 +40,7 @@ describe('Sleep', () => {
     expect(await ends(clock, moment)).toBe(20);
   });
 
-  it('takes a moment of either scale', async () => {
+  it('accepts a moment on either scale', async () => {
     const clock = new VirtualClock(1_000_000);
     expect(await ends(clock, sleepUntil(30, { clock }))).toBe(30);
     expect(await ends(clock, sleepUntil(new Date(1_000_050), { clock }))).toBe(50);
@@ -52,7 +52,7 @@ describe('Sleep', () => {
     expect(await ends(clock, sleepUntil(3, { clock }))).toBe(80);
   });
 
-  it('refuses what is no time and no moment, by the name of the call', () => {
+  it('throws for a wrong time or moment, with the name of the call', () => {
     const moment = sleep(60_000);
     expect(() => moment.reset(-1)).toThrow(/^Sleep\.reset: the time/);
     expect(() => moment.resetAt(Number.NaN)).toThrow(/^Sleep\.resetAt: the moment/);
@@ -63,7 +63,7 @@ describe('Sleep', () => {
 });
 
 describe('Interval', () => {
-  it('begins anew for those who wait already', async () => {
+  it('restarts for present waiters', async () => {
     const clock = new VirtualClock();
     const ticks = interval(100, { clock });
     await ticks.tick();
@@ -88,7 +88,7 @@ describe('Interval', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('begins at a given moment, and makes up for ticks that were missed', async () => {
+  it('restarts at a given moment, and makes up for missed ticks', async () => {
     const clock = new VirtualClock();
     const later = intervalAt(40, 100, { clock });
     expect([await ends(clock, later.tick()), await ends(clock, later.tick())]).toEqual([40, 140]);
@@ -98,7 +98,7 @@ describe('Interval', () => {
     expect([await skipping.tick(), await ends(clock, skipping.tick())]).toEqual([20, 220]);
   });
 
-  it('refuses what is no time and no moment, by the name of the call', () => {
+  it('throws for a wrong time or moment, with the name of the call', () => {
     const ticks = interval(1);
     expect(() => ticks.resetAfter(-1)).toThrow(/^Interval\.resetAfter: the time/);
     expect(() => ticks.resetAt(new Date(Number.NaN))).toThrow(/^Interval\.resetAt: the moment/);

@@ -1,4 +1,4 @@
-// What a select leaves behind on things that live longer than it: nothing.
+// A select retains nothing on objects that outlive it.
 import { getEventListeners } from 'node:events';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
@@ -8,18 +8,18 @@ import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak
 import { cancelled, never } from './vocabulary.ts';
 
 const turns = 100_000;
-/** Less than a pointer a turn: what is left behind is an object or more. The rest is the collector's own noise. */
+/** Less than a pointer a round: a leak is one object or more. Anything below is noise of the collector. */
 const NOTHING = 1;
 
-describe('a token that lives long, raced against fresh promises,', () => {
-  test('keeps 0 bytes a turn', async () => {
+describe('a long-lived token, raced against fresh promises,', () => {
+  test('retains 0 bytes a round', async () => {
     const token = new CancellationToken();
     const growth = await bytesPerTurn({ turns, below: NOTHING }, () => select({ token, fresh: Promise.resolve() }));
     expect(growth).toBeLessThan(NOTHING);
     expect(token.isCancelled).toBe(false);
   });
 
-  test('keeps 0 bytes a turn as an AbortSignal, and no listener', async () => {
+  test('retains 0 bytes a round as an AbortSignal, and no listener', async () => {
     const { signal } = new AbortController();
     const growth = await bytesPerTurn({ turns: turns / 4, below: NOTHING }, () =>
       select({ signal, fresh: Promise.resolve() }),
@@ -28,7 +28,7 @@ describe('a token that lives long, raced against fresh promises,', () => {
     expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
-  test('keeps 0 bytes a turn as the signal of the select, with functions that lose', async () => {
+  test('retains 0 bytes a round as the signal of the select, with losing functions', async () => {
     const token = new CancellationToken();
     const loses = (token: CancellationToken): Promise<never> =>
       new Promise((_, reject) => {
@@ -37,14 +37,14 @@ describe('a token that lives long, raced against fresh promises,', () => {
     const growth = await bytesPerTurn({ turns: turns / 10, below: 5 * NOTHING }, () =>
       select({ loses, fresh: Promise.resolve() }, { signal: token }),
     );
-    // Fewer turns, more noise a turn; still less than a pointer.
+    // Fewer rounds have more noise per round, and still less than a pointer.
     expect(growth).toBeLessThan(5 * NOTHING);
     expect(token.isCancelled).toBe(false);
   });
 });
 
-describe('a promise that lives long, raced against fresh tokens,', () => {
-  test('keeps 0 bytes a turn', async () => {
+describe('a long-lived promise, raced against fresh tokens,', () => {
+  test('retains 0 bytes a round', async () => {
     const promise = never();
     const growth = await bytesPerTurn({ turns, below: NOTHING }, () => {
       const token = new CancellationToken();
@@ -55,7 +55,7 @@ describe('a promise that lives long, raced against fresh tokens,', () => {
     expect(growth).toBeLessThan(NOTHING);
   });
 
-  test('keeps 0 bytes a turn against tokens that are ready', async () => {
+  test('retains 0 bytes a round against ready tokens', async () => {
     const promise = never();
     const growth = await bytesPerTurn({ turns: turns / 4, below: NOTHING }, () =>
       select({ promise, token: cancelled(1) }),
@@ -63,7 +63,7 @@ describe('a promise that lives long, raced against fresh tokens,', () => {
     expect(growth).toBeLessThan(NOTHING);
   });
 
-  test('keeps 0 bytes a turn as a thenable that is no promise', async () => {
+  test('retains 0 bytes a round as a thenable that is no promise', async () => {
     const like = Object.defineProperty({}, 'then', { value: () => {} }) as PromiseLike<never>;
     const growth = await bytesPerTurn({ turns: turns / 4, below: NOTHING }, () =>
       select({ like, fresh: Promise.resolve() }),
@@ -72,15 +72,15 @@ describe('a promise that lives long, raced against fresh tokens,', () => {
   });
 });
 
-test('Promise.race on the same promise does leak: these tests tell the difference', async () => {
+test('Promise.race on the same promise does leak, which shows that these tests can fail', async () => {
   const promise = never();
   const growth = await bytesPerTurn({ turns: turns / 4, rounds: 2 }, () => Promise.race([promise, Promise.resolve()]));
-  // A reaction and its closures; over 300 bytes when this was written.
+  // A reaction and its closures: over 300 bytes when this was written.
   expect(growth).toBeGreaterThan(50);
   expect(promise).toBeInstanceOf(Promise);
 });
 
-test('Promise.race on token.cancelled() leaks, as is said there', async () => {
+test('Promise.race on token.cancelled() leaks, as its documentation says', async () => {
   const token = new CancellationToken();
   const growth = await bytesPerTurn({ turns: turns / 4, rounds: 2 }, () =>
     Promise.race([token.cancelled(), Promise.resolve()]),
@@ -89,7 +89,7 @@ test('Promise.race on token.cancelled() leaks, as is said there', async () => {
   expect(token.isCancelled).toBe(false);
 });
 
-test('a sleep that loses keeps neither its timer nor the select', async () => {
+test('a losing sleep retains neither its timer nor the select', async () => {
   const clock = new VirtualClock();
   const nap = sleep(1_000, { clock });
   const growth = await bytesPerTurn({ turns: turns / 4, below: NOTHING }, () =>
@@ -100,14 +100,14 @@ test('a sleep that loses keeps neither its timer nor the select', async () => {
 });
 
 describe('when a select is over,', () => {
-  test('its outcome is kept by nobody', async () => {
+  test('nothing retains its outcome', async () => {
     const token = new CancellationToken();
     expect(await survivors(1_000, async () => (await select({ token, value: Promise.resolve({}) })).value)).toBe(0);
     expect(await survivors(1_000, async () => (await select({ token, value: () => ({}) })).value)).toBe(0);
     expect(await survivors(1_000, async () => (await select({ token, ready: cancelled({}) })).value as object)).toBe(0);
   });
 
-  test('its functions and their tokens are kept by nobody, whoever won', async () => {
+  test('nothing retains its functions and their tokens, whichever branch won', async () => {
     const outer = new CancellationToken();
     const left = await survivors(1_000, async (i) => {
       let seen: CancellationToken | undefined;
@@ -122,7 +122,7 @@ describe('when a select is over,', () => {
     expect(left).toBe(0);
   });
 
-  test('its short-lived promises are kept by nobody, those that lost included', async () => {
+  test('nothing retains its short-lived promises, including those that lost', async () => {
     const token = new CancellationToken();
     const lose = async (): Promise<WeakRef<object>> => {
       const promise = never();

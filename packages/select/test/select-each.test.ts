@@ -5,7 +5,7 @@ import { branchOf, interval, match, repeat, selectEach, settle, sleep } from '@q
 import { describe, expect, it } from 'vitest';
 import { cancelled, deferred, Probe, rejection, turn } from './vocabulary.ts';
 
-/** What a loop brings, until it ends or there are so many. */
+/** The outcomes of a loop, until it ends or there are this many. */
 async function collect<T>(outcomes: AsyncIterable<T>, most = 100): Promise<T[]> {
   const all: T[] = [];
   for await (const outcome of outcomes) {
@@ -18,7 +18,7 @@ async function collect<T>(outcomes: AsyncIterable<T>, most = 100): Promise<T[]> 
 const pairs = (outcomes: readonly { branch: string; value: unknown }[]) =>
   outcomes.map(({ branch, value }) => [branch, value]);
 
-describe('a branch with one value', () => {
+describe('a one-shot branch', () => {
   it('is off once it has won, and the loop ends when none is left', async () => {
     const clock = new VirtualClock();
     const outcomes = await clock.run(() =>
@@ -44,7 +44,7 @@ describe('a branch with one value', () => {
     ]);
   });
 
-  it('that fails leaves the loop by throwing, verbatim', async () => {
+  it('that fails ends the loop by throwing its error, verbatim', async () => {
     const error = new Error('disk');
     const { promise, reject } = deferred();
     const loop = collect(selectEach({ a: cancelled(1), disk: promise }));
@@ -53,7 +53,7 @@ describe('a branch with one value', () => {
     expect(branchOf(error)).toBe('disk');
   });
 
-  it('that was known to be settled is off as well', async () => {
+  it('is also off when it was known to be settled', async () => {
     const promise = Promise.resolve(1);
     await collect(selectEach({ ready: cancelled(0), promise }));
     expect(pairs(await collect(selectEach({ promise })))).toEqual([['promise', 1]]);
@@ -61,14 +61,14 @@ describe('a branch with one value', () => {
 });
 
 describe('a stream', () => {
-  it('stays until it is closed and drained, which is no turn', async () => {
+  it('stays on until it is closed and drained, and the end gives no outcome', async () => {
     const [tx, rx] = broadcast<number>(8);
     for (const n of [1, 2, 3]) tx.send(n);
     tx.close();
     expect(pairs(await collect(selectEach({ rx })))).toEqual([1, 2, 3].map((n) => ['rx', n]));
   });
 
-  it('that closes while it is waited for ends the loop, or leaves the others', async () => {
+  it('that closes during the wait ends the loop, or leaves the others on', async () => {
     const [tx, rx] = broadcast<number>(8);
     const token = new CancellationToken();
     const ended = collect(selectEach({ rx }));
@@ -80,14 +80,14 @@ describe('a stream', () => {
     expect(pairs(await goesOn)).toEqual([['token', 'last']]);
   });
 
-  it('that fails otherwise leaves the loop: a receiver that lags', async () => {
+  it('that fails otherwise ends the loop, such as a lagging receiver', async () => {
     const [tx, rx] = broadcast<number>(1);
     for (const n of [1, 2, 3]) tx.send(n);
     expect(await rejection(collect(selectEach({ rx })))).toMatchObject({ missed: 2 });
     expect(rx.tryRecv()).toEqual({ ok: true, value: 3 });
   });
 
-  it('made by settle says once that it is closed', async () => {
+  it('in settle gives its end once', async () => {
     const [tx, rx] = broadcast<number>(4);
     tx.send(1);
     tx.close();
@@ -95,7 +95,7 @@ describe('a stream', () => {
     expect(outcomes.map(({ value }) => value.ok)).toEqual([true, false]);
   });
 
-  it('in untilCancelled says once that it was cancelled', async () => {
+  it('in untilCancelled gives its cancellation once', async () => {
     const stop = new CancellationToken();
     const [tx, rx] = broadcast<number>(4);
     for (const n of [1, 2]) tx.send(n);
@@ -111,13 +111,13 @@ describe('a stream', () => {
     ]);
   });
 
-  it('in untilCancelled is taken once when it has one value in its life', async () => {
+  it('in untilCancelled gives a one-shot value once', async () => {
     const work: Source<number> = { [source]: { once: true, poll: () => 1, park: () => {}, unpark: () => {} } };
     const outcomes = await collect(selectEach({ work: untilCancelled(new CancellationToken(), work) }), 5);
     expect(outcomes.map(({ value }) => value)).toEqual([{ cancelled: false, value: 1 }]);
   });
 
-  it('is not closed by the loop: what the caller owns stays open', async () => {
+  it('is not closed by the loop: the caller still owns it', async () => {
     const [tx, rx] = broadcast<number>(4);
     tx.send(1);
     expect(await collect(selectEach({ rx }), 1)).toHaveLength(1);
@@ -127,7 +127,7 @@ describe('a stream', () => {
 });
 
 describe('registrations', () => {
-  it('are kept from one turn to the next: each source is parked on once', async () => {
+  it('are kept from round to round: each source is parked on once', async () => {
     const [idle, busy] = [new Probe<number>(), new Probe<number>()];
     const loop = selectEach({ idle, busy });
     for (let n = 0; n < 10; n++) {
@@ -141,7 +141,7 @@ describe('registrations', () => {
     expect([idle.waiters.size, busy.waiters.size]).toEqual([0, 0]);
   });
 
-  it('take nothing between two turns', async () => {
+  it('take no value between two rounds', async () => {
     const probe = new Probe<number>();
     const loop = selectEach({ probe });
     const next = loop.next();
@@ -155,7 +155,7 @@ describe('registrations', () => {
     expect(probe.values).toEqual([3]);
   });
 
-  it('of a receiver do not keep others on it from what comes between two turns', async () => {
+  it('of a receiver do not keep values from other waiters between two rounds', async () => {
     const [tx, rx] = broadcast<number>(8);
     const loop = selectEach({ rx });
     const first = loop.next();
@@ -169,7 +169,7 @@ describe('registrations', () => {
 });
 
 describe('a function', () => {
-  it('is started when nothing is ready, and runs on while other branches win', async () => {
+  it('starts when no branch is ready, and keeps running while other branches win', async () => {
     const probe = new Probe('a');
     const done = deferred<string>();
     let starts = 0;
@@ -192,7 +192,7 @@ describe('a function', () => {
     await loop.return();
   });
 
-  it('is started at the second turn at the latest, beside a stream that is always ready', async () => {
+  it('starts in the second round at the latest, beside a stream that is always ready', async () => {
     let started = false;
     const work = (): boolean => (started = true);
     const always = { [source]: { poll: () => 1, park: () => {}, unpark: () => {} } };
@@ -204,7 +204,7 @@ describe('a function', () => {
     await loop.return();
   });
 
-  it('in repeat is started again each time it has won, with a token of its own', async () => {
+  it('in repeat starts again each time it has won, with a new token', async () => {
     const tokens = new Set<CancellationToken>();
     const poll = repeat(async (token: CancellationToken) => tokens.add(token).size);
     expect(pairs(await collect(selectEach({ poll }), 3))).toEqual([
@@ -215,7 +215,7 @@ describe('a function', () => {
     expect([...tokens].filter(({ isCancelled }) => isCancelled)).toEqual([]);
   });
 
-  it('in repeat, and not in repeat, can have a pattern', async () => {
+  it('can have a pattern, with and without repeat', async () => {
     let count = 0;
     const counted = repeat(async () => ++count);
     const even = match(counted, (n) => n % 2 === 0);
@@ -247,8 +247,8 @@ describe('a function', () => {
   });
 });
 
-describe('a pattern that fails', () => {
-  it('switches a stream off for the turn, and else is given when all have failed', async () => {
+describe('a pattern that does not fit', () => {
+  it('switches a stream off for the round, and else is given when none has fitted', async () => {
     const [a, b] = [new Probe(1, 2, 3), new Probe(5, 7)];
     const even = (n: number): boolean => n % 2 === 0;
     const outcomes = await collect(selectEach.biased({ a: match(a, even), b: match(b, even), else: () => 'odd' }), 2);
@@ -259,7 +259,7 @@ describe('a pattern that fails', () => {
     expect([a.values, b.values]).toEqual([[3], [7]]);
   });
 
-  it('without an else goes on to the next turn, and does not keep the event loop from turning', async () => {
+  it('without an else leads to the next round, and does not starve the event loop', async () => {
     let polls = 0;
     let hasTurned = false;
     setImmediate(() => {
@@ -289,7 +289,7 @@ describe('a pattern that fails', () => {
     expect(await last).toMatchObject({ done: true });
   });
 
-  it('switches off for good what has one value only, so that nothing spins', async () => {
+  it('switches a one-shot branch off for good, so that nothing spins', async () => {
     const no = (): boolean => false;
     const all = { promise: match(Promise.resolve(1), no), token: match(cancelled(1), no), work: match(() => 1, no) };
     expect(await collect(selectEach(all))).toEqual([]);
@@ -304,13 +304,13 @@ describe('a pattern that fails', () => {
 });
 
 describe('a loop', () => {
-  it('with nothing but branches that are off ends at once, without else', async () => {
+  it('ends at once, without else, when all branches are off', async () => {
     expect(await collect(selectEach({}))).toEqual([]);
     expect(await collect(selectEach({ a: false, else: () => 1 }))).toEqual([]);
     expect(await collect(selectEach({ a: null }, { random: () => 0.5 }))).toEqual([]);
   });
 
-  it('starts anywhere at each turn, or at the beginning', async () => {
+  it('starts at a random branch in each round, or at the first', async () => {
     const [a, b] = [new Probe(1, 2), new Probe(3, 4)];
     const starts = [0, 0.5, 0, 0.5];
     const outcomes = await collect(selectEach({ a, b }, { random: () => starts.shift() ?? 0 }), 4);
@@ -320,15 +320,15 @@ describe('a loop', () => {
     expect(biased.map(({ branch }) => branch)).toEqual(['c', 'c', 'd', 'd']);
   });
 
-  it('is fair by itself: two that are always ready get their turns', async () => {
+  it('is fair by default: two streams that are always ready both win', async () => {
     const always = (): Source<number> => ({ [source]: { poll: () => 1, park: () => {}, unpark: () => {} } });
     const outcomes = await collect(selectEach({ a: always(), b: always() }), 1_000);
     const wins = outcomes.filter(({ branch }) => branch === 'a').length;
-    // Below 350 of 1,000 at even odds: nine standard deviations.
+    // Fewer than 350 of 1,000 at even odds: nine standard deviations.
     expect(Math.min(wins, 1_000 - wins)).toBeGreaterThan(350);
   });
 
-  it('over an interval ticks at once, and then once a period', async () => {
+  it('over an interval ticks immediately, and then once every period', async () => {
     const clock = new VirtualClock();
     const seen = await clock.run(async () => {
       const times: number[] = [];
@@ -342,7 +342,7 @@ describe('a loop', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('refuses what is wrong at the call, and not later', () => {
+  it('throws for wrong arguments at the call, and not later', () => {
     const probe = new Probe(1);
     expect(() => selectEach({ probe, wrong: 5 as never })).toThrow('branch "wrong" is the number 5');
     expect(() => selectEach(undefined as never)).toThrow(TypeError);
@@ -353,11 +353,11 @@ describe('a loop', () => {
     expect(probe.polls).toBe(0);
   });
 
-  it('whose random source goes astray ends with that', async () => {
+  it('ends with the error of its random function', async () => {
     expect(await rejection(collect(selectEach({ a: new Probe(1) }, { random: () => 2 })))).toBeInstanceOf(RangeError);
   });
 
-  it('gives the event loop a real turn at least once in 1,024 turns of its own', async () => {
+  it('lets the event loop run at least once in 1,024 rounds', async () => {
     const always: Source<number> = { [source]: { poll: () => 1, park: () => {}, unpark: () => {} } };
     let isTurned = false;
     setImmediate(() => {

@@ -6,8 +6,8 @@ import { cancelled, deferred, now, Probe, rejection, turn } from './vocabulary.t
 
 const error = new Error('disk');
 
-describe('settle makes a value of', () => {
-  it('what a source gives, and of what it fails with', async () => {
+describe('settle turns into a value', () => {
+  it('the value and the error of a source', async () => {
     const probe = new Probe('value');
     expect(await select({ a: settle(probe) })).toEqual({ branch: 'a', value: { ok: true, value: 'value' } });
     probe.onPoll = () => {
@@ -17,7 +17,7 @@ describe('settle makes a value of', () => {
     expect(trySelect({ a: settle(probe) })).toEqual({ branch: 'a', value: { ok: false, error } });
   });
 
-  it('what a source gives later', async () => {
+  it('the later value of a source', async () => {
     const probe = new Probe<number>();
     const outcome = select({ a: settle(probe) });
     expect(await now(outcome)).toBe('pending');
@@ -25,7 +25,7 @@ describe('settle makes a value of', () => {
     expect(await outcome).toEqual({ branch: 'a', value: { ok: true, value: 1 } });
   });
 
-  it('lag and the end of a receiver', async () => {
+  it('the lag and the end of a receiver', async () => {
     const [tx, rx] = broadcast<number>(1);
     for (const n of [1, 2, 3]) tx.send(n);
     tx.close();
@@ -47,7 +47,7 @@ describe('settle makes a value of', () => {
     expect((await select({ other: settle(promise) })).value).toEqual({ ok: true, value: 2 });
   });
 
-  it('a function, also one that throws', async () => {
+  it('a function, including one that throws', async () => {
     expect((await select({ a: settle(async () => 1) })).value).toEqual({ ok: true, value: 1 });
     const throws = (): never => {
       throw error;
@@ -62,7 +62,7 @@ describe('settle makes a value of', () => {
 });
 
 describe('settle', () => {
-  it('leaves a function that loses its cancellation, and makes a late value of its own error', async () => {
+  it('keeps the cancellation of a losing function, and adds its own error to `late` as a value', async () => {
     const obeys = async (token: CancellationToken): Promise<never> => {
       await token.cancelled();
       throw token.reason;
@@ -79,7 +79,7 @@ describe('settle', () => {
     });
   });
 
-  it('leaves a branch off that is off', async () => {
+  it('returns a branch that is off', async () => {
     expect([settle(false), settle(null), settle(undefined)]).toEqual([false, null, undefined]);
     expect(await select({ a: settle(false), else: () => 'off' })).toMatchObject({ branch: 'else' });
   });
@@ -91,7 +91,7 @@ describe('settle', () => {
     expect(settle(probe)[source].poll()).toBe(PENDING);
   });
 
-  it('refuses what cannot be a branch, and a match', async () => {
+  it('throws for a value that is no branch, and for a match', async () => {
     expect(() => settle(5 as never)).toThrow(TypeError);
     expect(() => settle(match(new Probe(1)) as never)).toThrow('settle the branch first');
     expect(await rejection(select({ a: Promise.reject(error) }))).toBe(error);

@@ -9,7 +9,7 @@ describe('a select whose signal is cancelled', () => {
   it.each([
     ['a token', cancelled('why')],
     ['an AbortSignal', AbortSignal.abort('why')],
-  ])('before it begins polls and starts nothing, though something is ready: %s', async (_, signal) => {
+  ])('before it begins polls and starts nothing, even if a branch is ready: %s', async (_, signal) => {
     const probe = new Probe(1);
     let started = false;
     const work = (): void => {
@@ -27,7 +27,7 @@ describe('a select whose signal is cancelled', () => {
     expect(called).toBe(false);
   });
 
-  it.each(['token', 'signal'] as const)('while it waits rejects with the reason, verbatim: %s', async (kind) => {
+  it.each(['token', 'signal'] as const)('during the wait rejects with the reason, verbatim: %s', async (kind) => {
     const outer = new CancellationToken();
     const controller = new AbortController();
     const probe = new Probe<number>();
@@ -43,7 +43,7 @@ describe('a select whose signal is cancelled', () => {
     expect(probe.waiters.size).toBe(0);
   });
 
-  it('while it waits cancels its functions, which see the same reason, and awaits them', async () => {
+  it('during the wait cancels its functions with the same reason, and awaits them', async () => {
     const clock = new VirtualClock();
     const outer = new CancellationToken();
     const reasons: unknown[] = [];
@@ -62,14 +62,14 @@ describe('a select whose signal is cancelled', () => {
     expect(clock.now()).toBe(25);
   });
 
-  it('wins over a branch that becomes ready in the same step', async () => {
+  it('rejects even if a branch becomes ready in the same step', async () => {
     const outer = new CancellationToken();
     const outcome = select.biased({ child: outer.childToken() }, { signal: outer });
     outer.cancel('both');
     expect(await rejection(outcome)).toBe('both');
   });
 
-  it('after a branch was taken changes nothing, also while losers are awaited', async () => {
+  it('after a branch was taken settles unchanged, even while losers are awaited', async () => {
     const outer = new CancellationToken();
     const probe = new Probe<string>();
     const work = async (token: CancellationToken): Promise<never> => {
@@ -85,7 +85,7 @@ describe('a select whose signal is cancelled', () => {
     expect(outer.isCancelled).toBe(true);
   });
 
-  it('keeps what was taken when it is cancelled in the same run, and takes nothing the other way round', async () => {
+  it('keeps a branch that was taken before in the same step, and takes none that becomes ready after', async () => {
     const outer = new CancellationToken();
     const probe = new Probe<string>();
     const taken = select({ probe }, { signal: outer });
@@ -100,7 +100,7 @@ describe('a select whose signal is cancelled', () => {
     expect(probe.values).toEqual(['kept']);
   });
 
-  it('as a signal of ours that is marked and has not fired yet does not begin', async () => {
+  it("does not begin when a token's signal is marked and has not fired yet", async () => {
     const token = new CancellationToken();
     const probe = new Probe(1);
     let inside: Promise<unknown> | undefined;
@@ -116,7 +116,7 @@ describe('a select whose signal is cancelled', () => {
 });
 
 describe('a signal that is not cancelled', () => {
-  it('has no listener left when the select is over, whoever won', async () => {
+  it('has no listener left when the select has settled, whichever branch won', async () => {
     const { signal } = new AbortController();
     const other = new AbortController().signal;
     for (const make of [() => turn(), () => () => turn(), () => turn().then(() => Promise.reject(1))]) {
@@ -127,7 +127,7 @@ describe('a signal that is not cancelled', () => {
     }
   });
 
-  it('is shared by all who wait for it: one listener, in a thousand selects', async () => {
+  it('has one listener for a thousand selects', async () => {
     const { signal } = new AbortController();
     const probe = new Probe<number>();
     const all = Array.from({ length: 1_000 }, () => select({ probe, signal }, { signal }));
@@ -137,7 +137,7 @@ describe('a signal that is not cancelled', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  it('may be undefined', async () => {
+  it('can be undefined', async () => {
     expect(await select({ a: () => 1 }, { signal: undefined, random: undefined })).toMatchObject({ value: 1 });
   });
 });

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { cancelled, now, turn } from './vocabulary.ts';
 
 describe('sleep', () => {
-  it('is awaitable, gives undefined, and is over when its time has come', async () => {
+  it('is awaitable, gives undefined, and is elapsed after its time', async () => {
     const clock = new VirtualClock();
     const value: unknown = await clock.run(async () => {
       const nap = sleep(10, { clock });
@@ -19,7 +19,7 @@ describe('sleep', () => {
     expect(clock.now()).toBe(10);
   });
 
-  it('has its deadline fixed at the call, not when somebody waits', async () => {
+  it('has its deadline fixed at the call, and not at the first wait', async () => {
     const clock = new VirtualClock();
     const nap = sleep(10, { clock });
     await clock.advance(7);
@@ -28,7 +28,7 @@ describe('sleep', () => {
     expect(await waiting).toBe(10);
   });
 
-  it('is the same moment in every turn of a loop: the tick comes though the loop is busy', async () => {
+  it('keeps its deadline in every round of a loop: the tick comes although the loop is busy', async () => {
     const clock = new VirtualClock();
     const ticks: number[] = [];
     await clock.run(async () => {
@@ -43,7 +43,7 @@ describe('sleep', () => {
     expect(ticks).toEqual([10, 20, 30]);
   });
 
-  it('has a timer only while somebody waits, and one for all', async () => {
+  it('has one timer, only while there are waiters', async () => {
     const clock = new VirtualClock();
     const nap = sleep(10, { clock });
     expect(clock.pending).toBe(0);
@@ -60,7 +60,7 @@ describe('sleep', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('keeps its timer while one of several waits', async () => {
+  it('keeps its timer while one of several waiters is parked', async () => {
     const clock = new VirtualClock();
     const nap = sleep(10, { clock });
     const stays = select({ nap });
@@ -70,7 +70,7 @@ describe('sleep', () => {
     expect(await stays).toEqual({ branch: 'nap', value: undefined });
   });
 
-  it('wakes its waiters in the order in which they came', async () => {
+  it('wakes its waiters in order', async () => {
     const clock = new VirtualClock();
     const nap = sleep(10, { clock });
     const order: number[] = [];
@@ -79,7 +79,7 @@ describe('sleep', () => {
     expect(order).toEqual([0, 1, 2]);
   });
 
-  it('of no time is ready at once', async () => {
+  it('is ready at once when its time is 0', async () => {
     const clock = new VirtualClock();
     const nap = sleep(0, { clock });
     expect(nap.isElapsed).toBe(true);
@@ -91,7 +91,7 @@ describe('sleep', () => {
     expect([clock.pending, started]).toEqual([0, false]);
   });
 
-  it('is ready in a select when its time has come and nobody had waited', async () => {
+  it('is ready in a select after its deadline, without an earlier wait', async () => {
     const clock = new VirtualClock();
     const nap = sleep(10, { clock });
     await clock.advance(10);
@@ -101,7 +101,7 @@ describe('sleep', () => {
     expect(started).toBe(false);
   });
 
-  it('for ever never ends', async () => {
+  it('never ends when its time is Infinity', async () => {
     const clock = new VirtualClock();
     const nap = sleep(Number.POSITIVE_INFINITY, { clock });
     const outcome = select({ nap, tick: sleep(10, { clock }) });
@@ -111,20 +111,20 @@ describe('sleep', () => {
     expect(await now(nap)).toBe('pending');
   });
 
-  it('waits as long as it says, beyond the longest timer of the platform', async () => {
+  it('waits for times beyond the longest timer of the platform', async () => {
     const clock = new VirtualClock();
     const long = 2 ** 31 + 5;
     expect(await clock.run(() => sleep(long, { clock }).then(() => clock.now()))).toBe(long);
   });
 
-  it('goes by the clock of the platform without another', async () => {
+  it("uses the platform's clock by default", async () => {
     const nap = sleep(1);
     await nap;
     expect(nap.isElapsed).toBe(true);
     expect(await select({ nap, never: sleep(2 ** 40) })).toEqual({ branch: 'nap', value: undefined });
   });
 
-  it('is over for good once its timer has fired, also by a clock that fires a little early', async () => {
+  it('stays ready once its timer has fired, even if the clock fires a little early', async () => {
     let fire: () => void = () => {};
     const early = Object.assign(new VirtualClock(), {
       setTimer: (_: number, fn: () => void) => {
@@ -139,16 +139,16 @@ describe('sleep', () => {
     expect(nap.isElapsed).toBe(true);
   });
 
-  it.each([-1, -0.001, Number.NaN, Number.NEGATIVE_INFINITY])('refuses %d', (ms) => {
+  it.each([-1, -0.001, Number.NaN, Number.NEGATIVE_INFINITY])('throws for %d', (ms) => {
     expect(() => sleep(ms)).toThrow(RangeError);
     expect(() => sleep(ms)).toThrow(`got the number ${ms}`);
   });
 
-  it.each(['10', undefined, null, 10n])('refuses %s, which is no number', (ms) => {
+  it.each(['10', undefined, null, 10n])('throws for %s, which is no number', (ms) => {
     expect(() => sleep(ms as never)).toThrow(RangeError);
   });
 
-  it('is a source, and pending until its time', () => {
+  it('is a source, and is pending until its deadline', () => {
     const clock = new VirtualClock();
     const nap = sleep(1, { clock });
     expect(isSource(nap)).toBe(true);

@@ -1,4 +1,4 @@
-// A function may decide the very select that is starting it: it, too, is then cancelled and awaited, and none follows.
+// A function may decide the select that is starting it. Then it is cancelled and awaited too, and no other function starts.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { SelectError, select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ interface Log {
   ended: string[];
 }
 
-/** A function that notes what happens to it, and does something synchronously. */
+/** A function that records its calls, and runs code synchronously. */
 function noting(log: Log, name: string, act: () => void = () => {}) {
   return async (token: CancellationToken): Promise<void> => {
     log.started.push(name);
@@ -40,7 +40,7 @@ describe('a function that, while it starts,', () => {
     expect(probe.waiters.size).toBe(0);
   });
 
-  it('makes a later source ready does so, too', async () => {
+  it('makes a later source ready ends the start, too', async () => {
     const log = fresh();
     const token = new CancellationToken();
     const outcome = await select.biased({
@@ -52,7 +52,7 @@ describe('a function that, while it starts,', () => {
     expect(log).toEqual({ started: ['a'], cancelled: ['a'], ended: ['a'] });
   });
 
-  it('cancels the select ends the start: what was started is cancelled and awaited', async () => {
+  it('cancels the select ends the start: the started functions are cancelled and awaited', async () => {
     const log = fresh();
     const outer = new CancellationToken();
     const outcome = select(
@@ -63,7 +63,7 @@ describe('a function that, while it starts,', () => {
     expect(log).toEqual({ started: ['a', 'b'], cancelled: ['a', 'b'], ended: ['a', 'b'] });
   });
 
-  it('throws wins with that error: the earlier ones are cancelled, the later not started', async () => {
+  it('throws wins with that error: the earlier ones are cancelled, and the later ones do not start', async () => {
     const log = fresh();
     const error = new Error('at once');
     const throws = (): never => {
@@ -88,7 +88,7 @@ describe('a function that, while it starts,', () => {
     expect(thrown.message).toContain('branch "probe" won');
   });
 
-  it('decides the select and returns a plain value is late with it', async () => {
+  it('decides the select and returns a plain value has that value in `late`', async () => {
     const probe = new Probe<number>();
     const both = (): string => {
       probe.push(1);
@@ -101,7 +101,7 @@ describe('a function that, while it starts,', () => {
     });
   });
 
-  it('starts another select over the same things takes nothing away from it', async () => {
+  it('starts another select over the same branches takes no value from it', async () => {
     const probe = new Probe<string>();
     let inner: Promise<unknown> | undefined;
     const work = async (token: CancellationToken): Promise<never> => {
@@ -110,8 +110,8 @@ describe('a function that, while it starts,', () => {
       throw token.reason;
     };
     const outer = select({ probe, work });
-    probe.push('first in line');
-    expect(await outer).toEqual({ branch: 'probe', value: 'first in line' });
+    probe.push('first waiter');
+    expect(await outer).toEqual({ branch: 'probe', value: 'first waiter' });
     expect(inner && (await now(inner))).toBe('pending');
     probe.push('second');
     expect(await inner).toEqual({ branch: 'probe', value: 'second' });
@@ -128,7 +128,7 @@ describe('functions are started', () => {
     stop.cancel();
   });
 
-  it('when everything else is parked on', () => {
+  it('after everything else is parked on', () => {
     const [before, behind] = [new Probe<number>(), new Probe<number>()];
     let parked: number[] = [];
     const work = (): void => {
@@ -138,14 +138,14 @@ describe('functions are started', () => {
     expect(parked).toEqual([1, 1]);
   });
 
-  it('each with a token of its own', async () => {
+  it('each with its own token', async () => {
     const tokens: CancellationToken[] = [];
     const work = (token: CancellationToken): void => void tokens.push(token);
     await select({ a: work, b: work });
     expect(new Set(tokens).size).toBe(2);
   });
 
-  it('and the first of several that return at once wins: a function is no less than a promise', async () => {
+  it('and the first of several that return synchronously wins', async () => {
     expect(await select.biased({ a: () => 1, b: () => 2 })).toMatchObject({ branch: 'a', value: 1 });
   });
 });

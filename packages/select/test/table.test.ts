@@ -1,4 +1,4 @@
-// The table "Outcomes" of the README: each row of it is a test here, and each test here is a row of it.
+// The table "Outcomes" of the README: each row is a test here, and each test here is a row.
 import { readFileSync } from 'node:fs';
 import { CancellationToken, setUncaughtHandler } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { cancelled, deferred, never, now, Probe, rejection, turn } from './vocabulary.ts';
 
 const own = new Error('own');
-/** Waits for its cancellation, and then does what `end` does. */
+/** Waits for its cancellation, and then runs `end`. */
 const cancelledThen = (end: (token: CancellationToken) => unknown) => async (token: CancellationToken) => {
   await token.cancelled();
   return end(token);
@@ -118,6 +118,6 @@ test('the README has these rows, in this order', () => {
   expect(names.slice(2)).toEqual(Object.keys(rows));
 });
 
-describe('what comes out when', () => {
+describe('the outcome when', () => {
   test.each(Object.entries(rows))('%s', (_, check) => check());
 });

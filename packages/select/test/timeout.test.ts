@@ -8,7 +8,7 @@ import { cancelled, deferred, never, Probe, rejection, turn } from './vocabulary
 
 const error = new Error('own');
 
-/** Runs on a virtual clock, and says how it ended and when. */
+/** Runs on a virtual clock, and returns how and when it ended. */
 async function timed(run: (clock: VirtualClock) => Promise<unknown>): Promise<[result: unknown, at: number]> {
   const clock = new VirtualClock(1_000);
   const result = await clock.run(() => run(clock).catch((caught: unknown) => ({ caught })));
@@ -19,7 +19,7 @@ async function timed(run: (clock: VirtualClock) => Promise<unknown>): Promise<[r
 const timedOut = (ms: number) => ({ caught: expect.objectContaining({ name: 'TimeoutError', code: 'ETIMEDOUT', ms }) });
 
 describe('timeout of a function', () => {
-  it('gives its value when that comes in time', async () => {
+  it('returns its value when it fulfils in time', async () => {
     expect(await timed((clock) => timeout(10, () => sleep(5, { clock }).then(() => 'done'), { clock }))).toEqual([
       'done',
       5,
@@ -41,7 +41,7 @@ describe('timeout of a function', () => {
     expect([result, at, log]).toEqual([timedOut(10), 40, ['TimeoutError: Timed out after 10 ms']]);
   });
 
-  it('gives the value that it fulfils with all the same', async () => {
+  it('returns the value that it still fulfils with', async () => {
     const late = (clock: VirtualClock) => async (token: CancellationToken) => {
       await token.cancelled();
       await sleep(5, { clock });
@@ -59,7 +59,7 @@ describe('timeout of a function', () => {
   it.each([
     ['an AbortError', () => new DOMException('aborted', 'AbortError')],
     ['its reason', (token: CancellationToken) => token.reason],
-  ])('rejects with the TimeoutError when it obeys with %s', async (_, make) => {
+  ])('rejects with the TimeoutError when the function ends with %s', async (_, make) => {
     const work = async (token: CancellationToken): Promise<never> => {
       await token.cancelled();
       throw make(token);
@@ -67,7 +67,7 @@ describe('timeout of a function', () => {
     expect(await timed((clock) => timeout(10, work, { clock }))).toEqual([timedOut(10), 10]);
   });
 
-  it('rejects with an error of its own after the deadline, also with the reason as its cause', async () => {
+  it('rejects with an error of its own after the deadline, even with the reason as its cause', async () => {
     const failure = new Error('rollback failed');
     const work = async (token: CancellationToken): Promise<never> => {
       await token.cancelled();
@@ -76,12 +76,12 @@ describe('timeout of a function', () => {
     expect(await timed((clock) => timeout(10, work, { clock }))).toEqual([{ caught: failure }, 10]);
   });
 
-  it('tells it the deadline', async () => {
+  it('passes it the deadline, with its token', async () => {
     const [result] = await timed((clock) => timeout(10, async (token) => token.deadline?.getTime(), { clock }));
     expect(result).toBe(1_010);
   });
 
-  it('starts it also when there is no time', async () => {
+  it('starts it even if the time is 0', async () => {
     expect(await timed((clock) => timeout(0, () => 'quick', { clock }))).toEqual(['quick', 0]);
     const obeys = async (token: CancellationToken): Promise<never> => {
       await token.cancelled();
@@ -90,7 +90,7 @@ describe('timeout of a function', () => {
     expect(await timed((clock) => timeout(0, obeys, { clock }))).toEqual([timedOut(0), 0]);
   });
 
-  it('passes a cancellation from outside on, with its reason', async () => {
+  it('forwards a cancellation of its signal, with the reason', async () => {
     const stop = new CancellationToken();
     const [result, at] = await timed(async (clock) => {
       const work = (token: CancellationToken) => token.cancelled().then(() => Promise.reject(token.reason));
@@ -101,14 +101,14 @@ describe('timeout of a function', () => {
     expect([result, at]).toEqual([{ caught: 'stop' }, 0]);
   });
 
-  it('does not start it when it is cancelled already', async () => {
+  it('does not start it when its signal is already cancelled', async () => {
     let started = false;
     const work = () => (started = true);
     expect(await rejection(timeout(10, work, { signal: cancelled('before') }))).toBe('before');
     expect(started).toBe(false);
   });
 
-  it('is a branch of a select, which cancels it', async () => {
+  it('can be a branch of a select, which cancels it', async () => {
     const [result] = await timed((clock) =>
       select({
         work: (token) =>
@@ -121,7 +121,7 @@ describe('timeout of a function', () => {
 });
 
 describe('timeout of a promise', () => {
-  it('gives its value or its error', async () => {
+  it('returns its value or throws its error', async () => {
     expect(
       await timed((clock) =>
         timeout(
@@ -134,7 +134,7 @@ describe('timeout of a promise', () => {
     expect(await timed((clock) => timeout(10, Promise.reject(error), { clock }))).toEqual([{ caught: error }, 0]);
   });
 
-  it('rejects at the deadline, and leaves the promise alone', async () => {
+  it('rejects at the deadline, and leaves the promise untouched', async () => {
     const { promise, reject } = deferred();
     expect(await timed((clock) => timeout(10, promise, { clock }))).toEqual([timedOut(10), 10]);
     reject(error);
@@ -142,11 +142,11 @@ describe('timeout of a promise', () => {
     expect(await rejection(promise)).toBe(error);
   });
 
-  it('that has settled goes before a deadline that is due', async () => {
+  it('returns the value of a settled promise even if the deadline has passed', async () => {
     expect(await timed((clock) => timeout(0, Promise.resolve('there'), { clock }))).toEqual(['there', 0]);
   });
 
-  it('can be given up', async () => {
+  it('can be given up by its signal', async () => {
     const stop = new AbortController();
     const waiting = timeout(1_000_000, never(), { signal: stop.signal });
     stop.abort('stop');
@@ -155,7 +155,7 @@ describe('timeout of a promise', () => {
 });
 
 describe('timeout of a source', () => {
-  it('takes one value from it, and none when it is late', async () => {
+  it('takes one value from it, and no value when it is late', async () => {
     const probe = new Probe<number>();
     const clock = new VirtualClock();
     const first = timeout(10, probe, { clock });
@@ -168,7 +168,7 @@ describe('timeout of a source', () => {
     expect([probe.values, probe.waiters.size, clock.pending]).toEqual([[2], 0, 0]);
   });
 
-  it('is a receive with a time limit, which loses nothing', async () => {
+  it('is a receive with a time limit, which loses no value', async () => {
     const [tx, rx] = broadcast<string>(4);
     const clock = new VirtualClock();
     const late = rejection(timeout(10, rx, { clock }));
@@ -178,43 +178,43 @@ describe('timeout of a source', () => {
     expect(await timeout(0, rx, { clock })).toBe('a');
   });
 
-  it('takes a token and a signal', async () => {
+  it('accepts a token and a signal', async () => {
     expect(await timeout(10, cancelled('reason'))).toBe('reason');
     expect(await timeout(10, AbortSignal.abort('aborted'))).toBe('aborted');
   });
 });
 
 describe('timeoutAt', () => {
-  it('waits until a time of day', async () => {
+  it('waits until a date', async () => {
     const work = (token: CancellationToken) => token.cancelled().then(() => Promise.reject(token.reason));
     expect(await timed((clock) => timeoutAt(new Date(1_025), work, { clock }))).toEqual([timedOut(25), 25]);
     expect(await timed((clock) => timeoutAt(new Date(1_025), never(), { clock }))).toEqual([timedOut(25), 25]);
   });
 
-  it('of a time that has passed is one of 0 ms, and what is ready goes before it', async () => {
+  it('has a time of 0 ms for a date in the past, and a ready source still wins', async () => {
     expect(await timed((clock) => timeoutAt(new Date(5), never(), { clock }))).toEqual([timedOut(0), 0]);
     expect(await timed((clock) => timeoutAt(new Date(5), Promise.resolve(1), { clock }))).toEqual([1, 0]);
   });
 
-  it('refuses what is no date', async () => {
+  it('throws for a value that is no date', async () => {
     expect(await rejection(timeoutAt(new Date(Number.NaN), never()))).toBeInstanceOf(RangeError);
     expect(await rejection(timeoutAt(5 as never, never()))).toBeInstanceOf(RangeError);
   });
 });
 
-describe('timeout refuses, as a rejection,', () => {
+describe('timeout rejects for', () => {
   it.each([
     ['a negative time', -1, never(), undefined, RangeError],
-    ['no time', Number.NaN, never(), undefined, RangeError],
-    ['a time that is no number', '5', never(), undefined, RangeError],
-    ['work that is none', 5, 5, undefined, TypeError],
+    ['a time of NaN', Number.NaN, never(), undefined, RangeError],
+    ['a time that is not a number', '5', never(), undefined, RangeError],
+    ['work of a wrong type', 5, 5, undefined, TypeError],
     ['work that is off', 5, false, undefined, TypeError],
-    ['a signal that is none', 5, never(), { signal: new AbortController() }, TypeError],
+    ['a wrong signal', 5, never(), { signal: new AbortController() }, TypeError],
   ])('%s', async (_, ms, work, options, type) => {
     expect(await rejection(timeout(ms as number, work as never, options as never))).toBeInstanceOf(type);
   });
 
-  it('and a time without end is none', async () => {
+  it('and has no limit with a time of Infinity', async () => {
     expect(
       await timeout(
         Number.POSITIVE_INFINITY,
@@ -224,7 +224,7 @@ describe('timeout refuses, as a rejection,', () => {
     expect(await timeout(2 ** 40, async () => 2)).toBe(2);
   });
 
-  it('and takes cancellation of its work before the deadline for a failure', async () => {
+  it('and treats a cancellation of its work before the deadline as a failure', async () => {
     const own = new CancelledError('own');
     expect(await rejection(timeout(1_000, () => Promise.reject(own)))).toBe(own);
   });
@@ -260,27 +260,27 @@ describe('the stack of a TimeoutError', () => {
       },
     ],
     [
-      'of a function that gives its signal to the platform',
+      'of a function that passes its signal to the platform',
       async function whoWaits() {
         await timeout(
           1,
           ({ signal }) =>
             new Promise((_, reject) => {
-              // On a busy machine the millisecond may be over.
+              // On a busy machine the millisecond may have passed.
               signal.throwIfAborted();
               signal.addEventListener('abort', () => reject(signal.reason));
             }),
         );
       },
     ],
-  ])('%s shows who waited', async (_, wait) => {
+  ])('%s shows the code that waited', async (_, wait) => {
     const error = (await rejection(wait())) as Error;
     expect(error).toBeInstanceOf(TimeoutError);
     expect(error.stack).toContain('whoWaits');
   });
 });
 
-it('timeoutAt takes a date of another realm', async () => {
+it('timeoutAt accepts a date of another realm', async () => {
   const date: Date = runInNewContext('new Date(Date.now() + 60_000)');
   expect(await timeoutAt(date, async () => 'done')).toBe('done');
 });

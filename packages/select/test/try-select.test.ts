@@ -6,14 +6,14 @@ import { describe, expect, it } from 'vitest';
 import { cancelled, Probe } from './vocabulary.ts';
 
 describe('trySelect', () => {
-  it('takes what is ready, and nothing of the others', () => {
+  it('takes a ready branch, and no value of the others', () => {
     const [waits, ready, behind] = [new Probe<number>(), new Probe(1), new Probe(2)];
     expect(trySelect.biased({ waits, ready, behind })).toEqual({ branch: 'ready', value: 1 });
     expect([ready.values, behind.values]).toEqual([[], [2]]);
     expect([waits, ready, behind].map(({ parks }) => parks)).toEqual([0, 0, 0]);
   });
 
-  it('is undefined when nothing is, and else is not taken then', () => {
+  it('returns undefined when no branch is ready, and does not take else then', () => {
     const waits = new Probe<number>();
     const called: number[] = [];
     expect(trySelect({ waits, other: new CancellationToken() })).toBe(undefined);
@@ -33,7 +33,7 @@ describe('trySelect', () => {
     expect(trySelect({ tick: interval(1, { clock }) })).toEqual({ branch: 'tick', value: 0 });
   });
 
-  it('takes else when every branch is off, and is undefined without one', () => {
+  it('takes else when every branch is off, and returns undefined without one', () => {
     expect(trySelect({ a: false, b: null, else: () => 'idle' })).toEqual({ branch: 'else', value: 'idle' });
     expect(trySelect({ a: false })).toBe(undefined);
     expect(trySelect({})).toBe(undefined);
@@ -44,7 +44,7 @@ describe('trySelect', () => {
     );
   });
 
-  it('throws the failure of a branch that is ready with one, which branchOf names', () => {
+  it('throws the error of a failed branch, which branchOf names', () => {
     const [tx, rx] = broadcast<string>(4);
     tx.close();
     let caught: unknown;
@@ -57,7 +57,7 @@ describe('trySelect', () => {
     expect(branchOf(caught)).toBe('rx');
   });
 
-  it('starts anywhere, and goes round; biased starts at the beginning', () => {
+  it('starts at a random branch and continues cyclically; biased starts at the first', () => {
     const [a, b, c] = [cancelled('a'), cancelled('b'), new CancellationToken()];
     const wins = [0, 1, 2].map((start) => trySelect({ a, b, c }, { random: () => start / 3 })?.branch);
     expect(wins).toEqual(['a', 'b', 'a']);
@@ -67,7 +67,7 @@ describe('trySelect', () => {
     for (let i = 0; i < 20; i++) expect(trySelect.biased({ b, a })?.branch).toBe('b');
   });
 
-  it('counts branches that are off when it starts anywhere', () => {
+  it('counts branches that are off for a random start', () => {
     const ready = cancelled(1);
     const wins = [0, 1, 2].map((start) => trySelect({ off: null, b: ready, c: ready }, { random: () => start / 3 }));
     expect(wins.map((outcome) => outcome?.branch)).toEqual(['b', 'b', 'c']);
@@ -78,14 +78,14 @@ describe('trySelect', () => {
     ['a function', () => 1],
     ['a pattern of a promise', match(Promise.resolve(1))],
     ['a number', 5],
-  ])('refuses %s, before anything is polled', (_, wrong) => {
+  ])('throws for %s before any branch is polled', (_, wrong) => {
     const probe = new Probe(1);
     expect(() => trySelect({ probe, wrong: wrong as never })).toThrow(TypeError);
     expect(() => trySelect({ probe, wrong: wrong as never })).toThrow('branch "wrong"');
     expect(probe.values).toEqual([1]);
   });
 
-  it('refuses what is no object, a number as a name, and a random source that goes astray', () => {
+  it('throws for a value that is no object, for a numeric name, and for a wrong random function', () => {
     expect(() => trySelect(undefined as never)).toThrow(TypeError);
     expect(() => trySelect({ 1: cancelled(1) } as never)).toThrow('name "1" is a number');
     expect(() => trySelect({ a: cancelled(1) }, { random: () => 1 })).toThrow(RangeError);

@@ -43,7 +43,7 @@ expectTypeOf(branchOf(1)).toEqualTypeOf<string | undefined>();
 expectTypeOf<SelectError['outcome']>().toEqualTypeOf<AnyOutcome | undefined>();
 expectTypeOf(SelectError.prototype).toExtend<AggregateError>();
 
-// Names and values are inferred, for every kind of branch.
+// Names and values are inferred for every kind of branch.
 const outcome = await select({
   token,
   signal,
@@ -63,7 +63,7 @@ expectTypeOf(outcome.branch).toEqualTypeOf<
 >();
 expectTypeOf(outcome.late).toEqualTypeOf<readonly Late[] | undefined>();
 
-/** Fails to compile when a branch is forgotten. */
+/** Fails to compile when a branch is missing. */
 function exhaustive(it: typeof outcome): string {
   switch (it.branch) {
     case 'token':
@@ -95,7 +95,7 @@ function exhaustive(it: typeof outcome): string {
 }
 exhaustive(outcome);
 
-// What is off for certain cannot win; what may be off can.
+// A branch that is certainly off cannot win; one that may be off can.
 const some = await select({ off: false, none: undefined, maybe: maybe && rx, promise });
 expectTypeOf(some.branch).toEqualTypeOf<'maybe' | 'promise'>();
 if (some.branch === 'maybe') expectTypeOf(some.value).toEqualTypeOf<bigint>();
@@ -112,7 +112,7 @@ expectTypeOf(select).toBeCallableWith({ token }, { signal, random: () => 0.5 });
 expectTypeOf(select).toBeCallableWith({ token }, { signal: undefined, random: undefined });
 expectTypeOf<Branch>().toExtend<unknown>();
 
-// Branches that are made elsewhere keep what is known of them.
+// Branches that are created elsewhere keep their types.
 const branches = { stopped: token, tick: sleep(10) };
 expectTypeOf((await select(branches)).branch).toEqualTypeOf<'stopped' | 'tick'>();
 
@@ -214,7 +214,7 @@ expectTypeOf(repeat).toBeCallableWith(async (token: CancellationToken) => token.
 // @ts-expect-error Type '"sometimes"' is not assignable to type 'MissedTicks | undefined'
 interval(1, { missed: 'sometimes' });
 
-// --- trySelect: what cannot answer at once is no branch.
+// --- trySelect: a branch that cannot be polled synchronously is a type error.
 const ready = trySelect({
   rx,
   stopped: token,

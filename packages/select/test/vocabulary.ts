@@ -1,11 +1,11 @@
 import { CancellationToken, PENDING, type Source, source, type Waiter } from '@quiesce/cancellation-token';
 
-/** One real turn of the event loop: every promise that can settle by then has settled. */
+/** One real round of the event loop: after it, every promise that can settle has settled. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What a promise has come to so far: its value, `{ error }`, or `'pending'`. */
+/** The state of a promise: its value, `{ error }`, or `'pending'`. */
 export function now(promise: PromiseLike<unknown>): Promise<unknown> {
   const outcome = promise.then(
     (value) => value,
@@ -14,7 +14,7 @@ export function now(promise: PromiseLike<unknown>): Promise<unknown> {
   return Promise.race([outcome, turn().then(() => 'pending')]);
 }
 
-/** What a promise rejects with; fails when it fulfils. */
+/** The rejection of a promise; fails when it fulfils. */
 export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
   const result = await promise.then(
     (value) => ({ value }),
@@ -67,7 +67,7 @@ export class Flag implements Source<true> {
   };
 }
 
-/** A source that counts what is done to it, and gives each value that is pushed once. */
+/** A source that counts the calls of its methods, and gives each pushed value once. */
 export class Probe<T> implements Source<T> {
   readonly values: T[] = [];
   readonly waiters = new Set<Waiter>();
@@ -86,7 +86,7 @@ export class Probe<T> implements Source<T> {
     this.wake();
   }
 
-  /** Wakes the first in line. */
+  /** Wakes the first waiter. */
   wake(): void {
     const [first] = this.waiters;
     if (first === undefined) return;

@@ -1,4 +1,4 @@
-// A call that is wrong in another argument must not cost the value that a receive among its arguments has taken.
+// A call with a wrong argument must not lose the value that a receive among its arguments has taken.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken, untilCancelled } from '@quiesce/cancellation-token';
 import { channel } from '@quiesce/channel';
@@ -26,23 +26,23 @@ const calls: Record<string, (call: Wrong) => unknown> = {
   'trySelect with an unknown option': (call) => trySelect({ call }, { nope: 1 } as Wrong),
   'trySelect with a random that is no function': (call) => trySelect({ call, live }, { random: 5 } as Wrong),
   'trySelect with a promise': (call) => trySelect({ call, late: Promise.resolve() } as Wrong),
-  'trySelect of the receive itself': (call) => trySelect(call),
+  'trySelect of the receive instead of an object': (call) => trySelect(call),
   'trySelect of a list': (call) => trySelect([call] as Wrong),
   'match with a guard that is no function': (call) => match(call, 5 as Wrong),
   'match of a match': (call) => match(match(call) as Wrong, () => true),
   'settle of a match': (call) => settle(match(call) as Wrong),
-  'untilCancelled of no token': (call) => untilCancelled(5 as Wrong, call),
+  'untilCancelled without a token': (call) => untilCancelled(5 as Wrong, call),
   'select with an unknown option': (call) => select({ call }, { nope: 1 } as Wrong),
   'selectEach with an unknown option': (call) => selectEach({ call }, { nope: 1 } as Wrong),
   'timeout with an unknown option': (call) => timeout(5, call, { nope: 1 } as Wrong),
   'timeout with swapped arguments': (call) => timeout(call, 5 as Wrong),
-  'timeout with a time that is none': (call) => timeout('5' as Wrong, call),
-  'timeout with a signal that is none': (call) => timeout(5, call, { signal: null } as Wrong),
-  'timeoutAt with a date that is none': (call) => timeoutAt(5 as Wrong, call),
+  'timeout with a wrong time': (call) => timeout('5' as Wrong, call),
+  'timeout with a wrong signal': (call) => timeout(5, call, { signal: null } as Wrong),
+  'timeoutAt with a wrong date': (call) => timeoutAt(5 as Wrong, call),
   'moveOnAfter without options': (call) => moveOnAfter(5, call, null as Wrong),
   'select without options': (call) => select({ call }, null as Wrong),
   'select of a list': (call) => select([call] as Wrong),
-  'select with a signal that is none': (call) => select({ call }, { signal: 5 } as Wrong),
+  'select with a wrong signal': (call) => select({ call }, { signal: 5 } as Wrong),
   'select.biased with a random': (call) => select.biased({ call }, { random: Math.random } as Wrong),
   'selectEach with a random that is no function': (call) => selectEach({ call }, { random: 5 } as Wrong),
   'trySelect.biased with options': (call) => (trySelect.biased as Wrong)({ call }, {}),
@@ -50,7 +50,7 @@ const calls: Record<string, (call: Wrong) => unknown> = {
 };
 
 describe.each(Object.entries(receivers))('%s', (_, open) => {
-  it.each(Object.entries(calls))('%s throws, and the value is still there', async (_call, run) => {
+  it.each(Object.entries(calls))('%s throws, and the value stays in the receiver', async (_call, run) => {
     const rx = open();
     await expect((async () => run(rx.recv()))()).rejects.toMatchObject({
       name: expect.stringMatching(/^(Type|Range)Error$/),
@@ -59,7 +59,7 @@ describe.each(Object.entries(receivers))('%s', (_, open) => {
   });
 });
 
-describe('an else that the branches inherit is none', () => {
+describe('an else that the branches inherit does not count', () => {
   const branches = (): Wrong => Object.assign(Object.create({ else: () => 'inherited' }), { off: false });
 
   it('in select', async () => {
