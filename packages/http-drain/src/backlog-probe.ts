@@ -7,7 +7,7 @@ const loopback: Record<string, string> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
 
 /**
  * A connection to ourselves at the end of the system's backlog. The backlog is accepted in order: when the probe is accepted,
- * so is every connection before it. The system does not tell how many those are, and new ones may come without an end.
+ * so is every connection before it. The number of those is unknown, and new ones may arrive without an end.
  */
 export class BacklogProbe {
   readonly #socket: Socket;

@@ -13,7 +13,7 @@
  *
  * Not guaranteed: that a request is answered that arrives after our FIN was sent. HTTP cannot do that, and clients retry.
  *
- * The way of the facts: `ServerState` ← `Sockets`, `Exchanges` ← `Http1Connections`, `Http2Sessions` ← `DrainSequence`.
+ * Dependencies: `ServerState` ← `Sockets`, `Exchanges` ← `Http1Connections`, `Http2Sessions` ← `DrainSequence`.
  */
 
 import type { Socket } from 'node:net';

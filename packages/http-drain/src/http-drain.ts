@@ -6,7 +6,10 @@ import { type HealthHandler, healthOf } from './health.ts';
 import type { HttpDrainReport } from './report.ts';
 import type { Phase } from './server-state.ts';
 
-/** The states of a drain, in this order and never back. `closing` takes one turn of the event loop for each connection of the backlog. */
+/**
+ * The states of a drain, in this order and never back. `closing` takes one turn of the event loop for each connection of the
+ * backlog, 511 at most.
+ */
 export type HttpDrainState = Phase;
 
 /**

@@ -16,7 +16,7 @@ export class Http1Connections implements ConnectionOwner {
   /** The sockets that have changed to another protocol, with the request for it. */
   readonly #upgraded: Map<Socket, IncomingMessage> = new Map();
   /** Connections that are swept at the end of this turn of the event loop. */
-  readonly #due: Set<Http1Connection> = new Set();
+  readonly #sweepQueue: Set<Http1Connection> = new Set();
 
   constructor(state: ServerState, sockets: Sockets, exchanges: Exchanges, listeners: ReadonlySet<Listener>) {
     this.#state = state;
@@ -104,14 +104,14 @@ export class Http1Connections implements ConnectionOwner {
    * before reading.
    */
   sweepSoon(connection: Http1Connection): void {
-    if (this.#due.size === 0) {
+    if (this.#sweepQueue.size === 0) {
       setImmediate(() => {
-        const due = [...this.#due];
-        this.#due.clear();
-        this.#sweepEach(due);
+        const queued = [...this.#sweepQueue];
+        this.#sweepQueue.clear();
+        this.#sweepEach(queued);
       });
     }
-    this.#due.add(connection);
+    this.#sweepQueue.add(connection);
   }
 
   /** Sweeps together: finding the idle connections takes Node time in proportion to all connections. */

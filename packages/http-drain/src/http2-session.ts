@@ -48,7 +48,7 @@ export class Http2Sessions {
     });
   }
 
-  /** Asks each client to open no more streams. */
+  /** Sends GOAWAY to each client, which then opens no more streams. */
   sendGoaway(): void {
     for (const session of this.#sessions) this.#sendGoaway(session);
   }

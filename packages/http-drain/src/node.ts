@@ -54,6 +54,7 @@ function modulesOfNode(): Modules {
 
 function elsewhere(why: string): Error {
   return new Error(
-    `@quiesce/http-drain drains the HTTP servers of Node and cannot be loaded elsewhere: it needs Node 20.19 or later, and ${why}`,
+    '@quiesce/http-drain drains the HTTP servers of Node and cannot be loaded elsewhere: it needs Node 20.19 or later, ' +
+      `and ${why}`,
   );
 }

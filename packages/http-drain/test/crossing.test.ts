@@ -35,10 +35,10 @@ describe('a request for another protocol after the last response', () => {
   });
 
   it('is not passed to the handler while that response is being sent, and does not cut it off', async () => {
-    const rest = gate();
+    const finish = gate();
     const served = await serve(async (_, response) => {
       response.write('first');
-      await rest.promise;
+      await finish.promise;
       response.end('last');
     });
     served.server.on('upgrade', () => expect.unreachable());
@@ -47,7 +47,7 @@ describe('a request for another protocol after the last response', () => {
     await client.get('/').sees('first');
     client.get('/late', ...upgrade);
     await until(() => served.http.report().crossed === 1);
-    rest.open();
+    finish.open();
     await client.sees('last');
     expect(await client.ended).toBe('end');
     client.socket.end();

@@ -18,20 +18,20 @@ async function serveHealth() {
         served.http[request.url === '/ready' ? 'readiness' : 'liveness'](request, response),
     },
   );
-  const ask = async (path: string): Promise<string> => {
+  const check = async (path: string): Promise<string> => {
     const client = await served.client();
     await client.get(path, 'Connection: close').ended;
     return `${client.text.slice(9, 12)} ${client.text.trim().split('\n').pop()}`;
   };
-  return { ...served, ask };
+  return { ...served, check };
 }
 
 describe('health handlers', () => {
   it('answer ready only before `announce`, and alive always', async () => {
-    const { http, ask } = await serveHealth();
-    expect([await ask('/ready'), await ask('/live')]).toEqual(['200 running', '200 running']);
+    const { http, check } = await serveHealth();
+    expect([await check('/ready'), await check('/live')]).toEqual(['200 running', '200 running']);
     http.announce();
-    expect([await ask('/ready'), await ask('/live')]).toEqual(['503 stopping', '200 stopping']);
+    expect([await check('/ready'), await check('/live')]).toEqual(['503 stopping', '200 stopping']);
   });
 
   it('can answer in place of the 503 on open connections', async () => {

@@ -31,17 +31,17 @@ describe('a request that was received', () => {
   });
 
   it('leaves its connection idle when its head was sent before, and the connection ends after idleGrace', async () => {
-    const rest = gate();
+    const finish = gate();
     const served = await serve(async (_, response) => {
       response.write('first');
-      await rest.promise;
+      await finish.promise;
       response.end('last');
     });
     const client = (await served.client()).get('/stream');
     await client.sees('first');
     await stopped(served);
     const over = served.http.drain(never);
-    rest.open();
+    finish.open();
     await client.sees('last');
     await until(() => served.http.inFlight === 0);
     expect(heads(client.text)).toEqual(['200 keep-alive']);
@@ -160,10 +160,10 @@ describe('pipelined requests that were received', () => {
   });
 
   it('are refused with one 503 for all when they arrive too late, after a request that is served', async () => {
-    const rest = gate();
+    const finish = gate();
     const served = await serve(async (_, response) => {
       response.write('first');
-      await rest.promise;
+      await finish.promise;
       response.end('last');
     });
     const client = (await served.client()).get('/0');
@@ -171,19 +171,19 @@ describe('pipelined requests that were received', () => {
     await stopped(served);
     client.get('/1').get('/2');
     await turns();
-    rest.open();
+    finish.open();
     await client.ended;
     expect(heads(client.text)).toEqual(['200 keep-alive', '503 close']);
     expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 1 });
   });
 
   it('are not processed after a response with Connection: close', async () => {
-    const rest = gate();
+    const finish = gate();
     const paths: unknown[] = [];
     const served = await serve(async (request, response) => {
       paths.push(request.url);
       response.write('first');
-      await rest.promise;
+      await finish.promise;
       response.end('last');
     });
     served.http.announce();
@@ -191,7 +191,7 @@ describe('pipelined requests that were received', () => {
     await client.sees('first');
     client.get('/crosses');
     await turns();
-    rest.open();
+    finish.open();
     await client.sees('last');
     expect(await client.ended).toBe('end');
     expect(paths).toEqual(['/0']);

@@ -62,9 +62,9 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
   });
 
   it('serves a stream that was sent before the client received GOAWAY', async () => {
-    const rest = gate();
+    const finish = gate();
     const served = await serve(async (stream) => {
-      await rest.promise;
+      await finish.promise;
       stream.end('done');
     });
     const session = await open(served.port);
@@ -74,17 +74,17 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     await once(session, 'goaway');
     await served.clock.advance(1_000);
     expect(served.http.inFlight).toBe(1);
-    rest.open();
+    finish.open();
     expect(await request).toBe('200 done');
     await served.http.drain(never);
     expect(served.http.report()).toMatchObject({ completed: 1, aborted: 0, cutOff: [] });
   });
 
   it('serves open streams, however long they take', async () => {
-    const rest = gate();
+    const finish = gate();
     const served = await serve(async (stream) => {
       stream.write('first ');
-      await rest.promise;
+      await finish.promise;
       stream.end('last');
     });
     const session = await open(served.port);
@@ -95,7 +95,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     const over = served.http.drain(never);
     await served.clock.advance(60_000);
     expect(served.http.inFlight).toBe(3);
-    rest.open();
+    finish.open();
     expect(await Promise.all(answers)).toEqual(['200 first last', '200 first last', '200 first last']);
     await over;
     expect(served.http.report()).toMatchObject({ completed: 3, cutOff: [] });
@@ -148,9 +148,9 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
   });
 
   it('refuses a stream after the second GOAWAY by the protocol, and serves the others', async () => {
-    const rest = gate();
+    const finish = gate();
     const served = await serve(async (stream) => {
-      await rest.promise;
+      await finish.promise;
       stream.end('done');
     });
     const session = await open(served.port);
@@ -161,7 +161,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     const goaways = once(session, 'goaway');
     await goaways;
     await served.clock.advance(1_000);
-    rest.open();
+    finish.open();
     expect(await first).toBe('200 done');
     await over;
     expect(served.http.report()).toMatchObject({ completed: 1, aborted: 0, cutOff: [] });
@@ -266,9 +266,9 @@ describe('a session whose handshake ends after the listener has closed', () => {
 
 describe('a secure server of node:http2 that allows HTTP/1', () => {
   it('drains both kinds of connections', async () => {
-    const rest = gate();
+    const finish = gate();
     const server = createSecureServer({ key, cert, allowHTTP1: true }, async (request, response) => {
-      if (request.url === '/slow') await rest.promise;
+      if (request.url === '/slow') await finish.promise;
       response.end(`<${request.url}>`);
     });
     const served = await serveWith(server);
@@ -282,7 +282,7 @@ describe('a secure server of node:http2 that allows HTTP/1', () => {
     while (served.http.inFlight < 2) await turns(1);
     await stopped(served);
     const over = served.http.drain(never);
-    rest.open();
+    finish.open();
     await first.sees('</slow>');
     expect(heads(first.text)).toEqual(['200 close']);
     expect(await second).toBe('200 </slow>');

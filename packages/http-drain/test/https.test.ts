@@ -82,15 +82,15 @@ describe('a server of node:https', () => {
     const served = await serveWith(createServer({ key, cert }, (_, response) => response.end('ok')));
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const options: RequestOptions = { port: served.port, host: '127.0.0.1', ca: cert, agent };
-    const ask = async (): Promise<string | undefined> => {
+    const send = async (): Promise<string | undefined> => {
       const [response] = await once(get(options), 'response');
       response.resume();
       await once(response, 'close');
       return response.headers.connection;
     };
-    expect(await ask()).toBe('keep-alive');
+    expect(await send()).toBe('keep-alive');
     served.http.announce();
-    expect([await ask(), await ask()]).toEqual(['close', 'close']);
+    expect([await send(), await send()]).toEqual(['close', 'close']);
     agent.destroy();
     await served.http.drain(never);
   });

@@ -92,7 +92,7 @@ const handlers: [string, RequestListener][] = [
   ['a response without a body', (_, res) => res.writeHead(204, { Connection: 'keep-alive' }).end()],
 ];
 
-describe.each(handlers)('a handler that asks to keep the connection by %s', (_, handler) => {
+describe.each(handlers)('a handler that sets keep-alive by %s', (_, handler) => {
   it('is overridden on the last response, and on no earlier one', async () => {
     const [first, second] = [gate(), gate()];
     const served = await serve(async (req, res) => {
@@ -199,11 +199,11 @@ describe('after announce', () => {
   ])(
     'the queued requests of a client of %s are served, although the head before them had keep-alive',
     async (name, make) => {
-      const rest = gate();
+      const finish = gate();
       const served = await serve(async (req, res) => {
         req.resume();
         res.write('part');
-        await rest.promise;
+        await finish.promise;
         res.end('end');
       });
       const agent = agentOf(1);
@@ -211,7 +211,7 @@ describe('after announce', () => {
       const [first, second] = [send(), send()];
       await until(() => served.http.inFlight === 1);
       served.http.announce();
-      rest.open();
+      finish.open();
       expect([await first, await second]).toEqual(['200 keep-alive', '200 close']);
       expect(served.http.report()).toMatchObject({ completed: 2, crossed: 0, refused: 0 });
     },
@@ -220,11 +220,11 @@ describe('after announce', () => {
 
 describe('after the listener has closed', () => {
   it('the queued requests of an agent get a 503 and no reset, although the head before them had keep-alive', async () => {
-    const rest = gate();
+    const finish = gate();
     const served = await serve(async (req, res) => {
       req.resume();
       res.write('part');
-      await rest.promise;
+      await finish.promise;
       res.end('end');
     });
     const agent = agentOf(1);
@@ -232,24 +232,24 @@ describe('after the listener has closed', () => {
     await until(() => served.http.inFlight === 1);
     await stopped(served);
     await served.clock.advance(60_000);
-    rest.open();
+    finish.open();
     expect([await first, await second]).toEqual(['200 keep-alive', '503 close']);
     await served.http.drain(never);
     expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 0 });
   });
 
   it('a connection has its own idleGrace when the sweep of all connections comes first', async () => {
-    const rest = gate();
+    const finish = gate();
     const served = await serve(async (_, res) => {
       res.write('part');
-      await rest.promise;
+      await finish.promise;
       res.end('end');
     });
     const client = (await served.client()).get('/');
     await client.sees('part');
     await stopped(served);
     await served.clock.advance(999);
-    rest.open();
+    finish.open();
     await client.sees('end');
     await until(() => served.http.inFlight === 0);
     await served.clock.advance(999);

@@ -37,7 +37,7 @@ describe('a server that listens on a socket of the file system', () => {
     server.listen(socketPath);
     expect(http.isAccepting).toBe(true);
     await once(server, 'listening');
-    const asked = once(request({ socketPath, agent: false }).end(), 'response');
+    const responded = once(request({ socketPath, agent: false }).end(), 'response');
     await arrived.promise;
     expect(http.isAccepting).toBe(true);
     const over = http.drain(never);
@@ -46,7 +46,7 @@ describe('a server that listens on a socket of the file system', () => {
     const [error] = await once(request({ socketPath, agent: false }).end(), 'error');
     expect(['ENOENT', 'ECONNREFUSED']).toContain(error.code);
     answer.open();
-    const [response] = await asked;
+    const [response] = await responded;
     expect(response.headers.connection).toBe('close');
     response.resume();
     await over;

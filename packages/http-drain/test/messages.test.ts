@@ -156,10 +156,10 @@ describe('half a head', () => {
 
 describe('a request for another protocol', () => {
   it.each(['GET', 'CONNECT'])('that is too late is refused after the responses before it: %s', async (method) => {
-    const rest = gate();
+    const finish = gate();
     const served = await serve(async (_, response) => {
       response.write('first');
-      await rest.promise;
+      await finish.promise;
       response.end('last');
     });
     served.server.on('upgrade', () => expect.unreachable()).on('connect', () => expect.unreachable());
@@ -170,7 +170,7 @@ describe('a request for another protocol', () => {
     client.send([`${method} /late:80 HTTP/1.1`, 'Host: test', ...upgrade, '', ''].join('\r\n'));
     await until(() => served.http.report().refused === 1);
     expect(client.text).not.toContain('503');
-    rest.open();
+    finish.open();
     expect(await client.ended).toBe('end');
     client.socket.end();
     await over;

@@ -14,12 +14,12 @@ test('a server retains no request that has ended, and no token', async () => {
     response.end('ok');
   });
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const ask = async (): Promise<void> => {
+  const send = async (): Promise<void> => {
     const [response] = await once(get({ port: served.port, host: '127.0.0.1', agent }), 'response');
     response.resume();
     await once(response, 'close');
   };
-  for (let n = 0; n < 200; n++) await ask();
+  for (let n = 0; n < 200; n++) await send();
   agent.destroy();
   while (served.http.inFlight > 0) await turns();
   await collectGarbage();

@@ -37,8 +37,8 @@ export function watchListeners(warn: (text: string) => void): () => void {
       .slice(2)
       .find((line) => !line.includes('node:'));
     warn(
-      `a listener for ${signal as string} was added${site?.replace(/^\s+at/, ' at') ?? ''}: one that calls process.exit ends the ` +
-        'program before it has drained',
+      `a listener for ${signal as string} was added${site?.replace(/^\s+at/, ' at') ?? ''}: ` +
+        'one that calls process.exit ends the program before it has drained',
     );
   };
   host.on('newListener', added);

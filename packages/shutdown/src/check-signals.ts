@@ -43,20 +43,23 @@ export function checkSignals(facts: ProcessFacts = factsOfThisProcess()): string
   const warnings: string[] = [];
   if (isOneOf(init, shells)) {
     warnings.push(
-      `process 1 is a shell: it gets SIGTERM (${init}), and does not pass it on; write CMD ["node", …] as a list, or exec node …`,
+      `process 1 is a shell: it gets SIGTERM (${init}), and does not pass it on. ` +
+        'Write CMD ["node", …] as a list, or exec node …',
     );
   }
   const isScript = env['npm_lifecycle_event'] !== undefined;
   if (isOneOf(init, inits) && !/ -g( |$)/.test(init ?? '') && isOneOf(parent, shells) && !isScript) {
     warnings.push(
-      `the parent is a shell: process 1 passes SIGTERM on to it (${parent}), and there it ends; write exec node …, or leave the shell out`,
+      `the parent is a shell: process 1 passes SIGTERM on to it (${parent}), and the shell does not pass it on. ` +
+        'Write exec node …, or start node without the shell',
     );
   }
   const manager = isOneOf(init, managers) ? init : isOneOf(parent, managers) ? parent : undefined;
   if (manager !== undefined || isScript) {
     const how = manager ?? `the script ${JSON.stringify(env['npm_lifecycle_event'])}`;
     warnings.push(
-      `a package manager started this process (${how}): it gets the signals, may pass on one twice, and hides the exit code; start node itself`,
+      `a package manager started this process (${how}): it gets the signals, may pass on one twice, and hides the ` +
+        'exit code. Start node itself',
     );
   }
   const wrapper = [init, parent].find(
@@ -64,7 +67,8 @@ export function checkSignals(facts: ProcessFacts = factsOfThisProcess()): string
   );
   if (wrapper !== undefined) {
     warnings.push(
-      `a wrapper started this process (${wrapper}): it gets the signals, may pass on one twice, and hides the exit code; in production start node itself`,
+      `a wrapper started this process (${wrapper}): it gets the signals, may pass on one twice, and hides the ` +
+        'exit code. In production start node itself',
     );
   }
   return warnings;

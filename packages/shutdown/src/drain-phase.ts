@@ -53,7 +53,7 @@ export class DrainPhase {
     const hooks = this.#hooks.tracker;
     for (const target of this.targets) void this.#tracker.track(this.#drain(target));
     this.#hooks.pump();
-    for (let busy = this.#underWay(); busy !== undefined; busy = this.#underWay()) {
+    for (let busy = this.#pendingTracker(); busy !== undefined; busy = this.#pendingTracker()) {
       const isCancelled = this.#drainDeadline.isCancelled;
       const until = isCancelled ? state.drainEnd : state.cutOffAt;
       const outcome = await within(busy.wait(), Math.max(0, until - clock.now()), state.forced, clock);
@@ -61,7 +61,7 @@ export class DrainPhase {
       // One turn of the event loop, so that targets with nothing in flight can settle.
       await new Promise((resolve) => setImmediate(resolve));
       if (outcome === 'forced') break;
-      if (this.#underWay() === undefined) continue;
+      if (this.#pendingTracker() === undefined) continue;
       if (!hooks.isEmpty) state.isOverdue = true;
       // A target with nothing in flight, such as a server with idle connections, is cut off only if it ignores its token.
       this.cutOff(isCancelled ? 1 : 0);
@@ -75,7 +75,7 @@ export class DrainPhase {
   }
 
   /** Returns a tracker that this phase still waits for, or `undefined`. */
-  #underWay(): TaskTracker | undefined {
+  #pendingTracker(): TaskTracker | undefined {
     return [this.#hooks.tracker, this.#tracker].find((tracker) => !tracker.isEmpty);
   }
 

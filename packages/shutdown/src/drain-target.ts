@@ -8,7 +8,10 @@ import type { CutOffReport } from './report.ts';
 
 /** Options for `add`. */
 export interface AddOptions {
-  /** Returns the work in progress, such as `() => scope.tree()`. Reports then name each task, its age and where it was spawned. */
+  /**
+   * Returns the work in progress, such as `() => scope.tree()`. Reports then name each task, its age and the place that spawned
+   * it.
+   */
   readonly tree?: (() => ScopeTree) | undefined;
 }
 
@@ -22,7 +25,7 @@ export interface DrainTarget {
   /** Returns the tasks in progress as a tree, or `undefined` when none was given. */
   readonly tree: (() => ScopeTree) | undefined;
   /** Returns the work in progress by name, or `undefined` when only a number is known. */
-  readonly underWay?: (() => Unfinished[]) | undefined;
+  readonly workInProgress?: (() => Unfinished[]) | undefined;
   /** The last notice that it has received. Set before the call. */
   notified: NoticeLevel;
   /** `waiting` before its drain; `draining`; `drained` when the promise of its drain has settled. */
@@ -57,7 +60,7 @@ export function drainTargetOf(drainable: Drainable, options: AddOptions | undefi
 export function createDrainTarget(
   drainable: Drainable,
   name: string,
-  more: { readonly tree?: DrainTarget['tree']; readonly underWay?: DrainTarget['underWay'] },
+  more: { readonly tree?: DrainTarget['tree']; readonly workInProgress?: DrainTarget['workInProgress'] },
 ): DrainTarget {
   const begin = {
     notified: 'none',
@@ -68,7 +71,7 @@ export function createDrainTarget(
     cutOff: 0,
     cutOffNames: [],
   } as const;
-  return { drainable, name, tree: more.tree, underWay: more.underWay, ...begin };
+  return { drainable, name, tree: more.tree, workInProgress: more.workInProgress, ...begin };
 }
 
 /**
@@ -128,8 +131,8 @@ export function cutOffOf({ name, cutOff: inFlight, cutOffNames: names }: DrainTa
 }
 
 /** Returns the work in progress: the tasks by name when a tree is known, otherwise the target itself. */
-export function underWayIn(target: DrainTarget, now: number): Unfinished[] {
-  const tasks = target.tree === undefined ? (target.underWay?.() ?? []) : tasksOf(target.tree);
+export function workIn(target: DrainTarget, now: number): Unfinished[] {
+  const tasks = target.tree === undefined ? (target.workInProgress?.() ?? []) : tasksOf(target.tree);
   if (tasks.length > 0) return tasks;
   const count = inFlightOf(target);
   if (count === 0 && target.state !== 'draining') return [];

@@ -86,7 +86,7 @@ export class GuardRegistry {
         this.#leaked({ name: held.name, site: held.site });
       });
     }
-    this.target = createDrainTarget(this.#tracker, 'guards', { underWay: () => this.#underWay() });
+    this.target = createDrainTarget(this.#tracker, 'guards', { workInProgress: () => this.#heldGuards() });
   }
 
   /** Records a `LeakError`: other packages report a forgotten guard or scope as an uncaught error. Returns whether it was one. */
@@ -119,7 +119,7 @@ export class GuardRegistry {
     held.counted.dispose();
   }
 
-  #underWay(): Unfinished[] {
+  #heldGuards(): Unfinished[] {
     const now = this.#clock.now();
     return [...this.#held].map(({ name, started, site }) => {
       return { name, ageMs: Math.round(now - started), ...(site !== undefined && { site }) };

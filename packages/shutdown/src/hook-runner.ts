@@ -47,7 +47,10 @@ export class HookRunner {
     return !this.tracker.isEmpty || this.hooks.next(this.#state.position) !== undefined;
   }
 
-  /** Runs all hooks of this phase, including those that are registered until it ends. Calls `next` in the same synchronous run (invariant 3). */
+  /**
+   * Runs all hooks of this phase, including those that are registered until it ends. Calls `next` in the same synchronous run
+   * (invariant 3).
+   */
   async runAll(next: () => void): Promise<void> {
     do {
       this.pump();

@@ -10,7 +10,10 @@ import { signalNumber } from './signal-number.ts';
 
 /** Options for `install`. */
 export interface InstallOptions {
-  /** The signals. The first requests the shutdown, the second forces it, the third ends the process. Default: SIGTERM, SIGINT, SIGHUP. */
+  /**
+   * The signals. The first requests the shutdown, the second forces it, the third ends the process. Default: SIGTERM, SIGINT,
+   * SIGHUP.
+   */
   readonly signals?: readonly string[] | undefined;
   /**
    * For this time, in ms, a repetition of a signal counts as the same request. A terminal signals the whole process group, and
@@ -95,7 +98,7 @@ export class Installation implements Disposable {
   readonly #recent: Map<string, Timer> = new Map();
   /** How many signals of each kind this process has sent to itself and not yet received. Each signal sent makes a new object. */
   readonly #ownSignals: Map<string, { count: number }> = new Map();
-  readonly #forgetOwnSignals: () => void;
+  readonly #stopOwnSignals: () => void;
   /** Has no tasks. While it is open, work in any scope that ends because of `stopAccepting` has not failed. */
   readonly #stopScope: Scope;
   /** How many signals were accepted. The first signal may arrive after another request. */
@@ -128,7 +131,7 @@ export class Installation implements Disposable {
       ...(hasReport ? [[reportSignal, () => callbacks.printReport()] as const] : []),
     ];
     for (const [event, listener] of this.#listeners) host.on(event, listener);
-    this.#forgetOwnSignals = onOwnSignal((signal) => {
+    this.#stopOwnSignals = onOwnSignal((signal) => {
       if (!signals.includes(signal)) return;
       this.#ownSignals.set(signal, { count: (this.#ownSignals.get(signal)?.count ?? 0) + 1 });
     });
@@ -144,7 +147,7 @@ export class Installation implements Disposable {
     if (!this.#isInstalled) return;
     this.#isInstalled = false;
     for (const [event, listener] of this.#listeners) host.off(event, listener);
-    this.#forgetOwnSignals();
+    this.#stopOwnSignals();
     void this.#stopScope.close();
     for (const timer of this.#recent.values()) this.#callbacks.clock.clearTimer(timer);
     this.#recent.clear();
@@ -186,16 +189,15 @@ export class Installation implements Disposable {
     const { clock } = this.#callbacks;
     const earlier = this.#recent.get(signal);
     if (earlier !== undefined) clock.clearTimer(earlier);
-    const forget = (): void =>
-      void setImmediate(() => this.#recent.get(signal) === timer && this.#recent.delete(signal));
-    const timer = clock.setTimer(this.#signalDebounce, forget, { ref: false });
+    const end = (): void => void setImmediate(() => this.#recent.get(signal) === timer && this.#recent.delete(signal));
+    const timer = clock.setTimer(this.#signalDebounce, end, { ref: false });
     this.#recent.set(signal, timer);
   }
 
   #onUncaught(error: unknown, origin: unknown): void {
     const { stopAccepting, request, recordError, recordLeak, printError } = this.#callbacks;
     if (recordLeak(error)) return;
-    // Work that nothing awaits has ended because of `stopAccepting`.
+    // Unawaited work that has ended because of `stopAccepting` has not failed.
     if (origin === 'unhandledRejection' && isEndBy(error, stopAccepting)) return;
     if (isUnread(error)) {
       // Logging it would write again, and fail again, without end.

@@ -1,4 +1,4 @@
-import { cutOffOf, type DrainTarget, inFlightOf, underWayIn } from './drain-target.ts';
+import { cutOffOf, type DrainTarget, inFlightOf, workIn } from './drain-target.ts';
 import { phases } from './hooks.ts';
 import type { DrainReport, HookReport, LeakReport, PhaseReport, ShutdownReport } from './report.ts';
 import type { SequenceState } from './sequence-state.ts';
@@ -30,7 +30,7 @@ export function makeReport(
     hooks,
     drained: targets.map((target) => drainReport(target, state, now)),
     cutOff: targets.filter(({ cutOff }) => cutOff > 0).map(cutOffOf),
-    unfinished: targets.filter(isUnderWay).flatMap((target) => underWayIn(target, now)),
+    unfinished: targets.filter(hasWork).flatMap((target) => workIn(target, now)),
     skipped: hooks.filter(({ outcome }) => outcome === 'skipped').map((hook) => hook.name),
     errors: [...errors],
     leaks: [...leaks],
@@ -39,7 +39,7 @@ export function makeReport(
 }
 
 /** Whether a target has work. Work may begin after the drain: a hook takes a guard, or spawns a task. */
-function isUnderWay(target: DrainTarget): boolean {
+function hasWork(target: DrainTarget): boolean {
   return target.state !== 'drained' || inFlightOf(target) > 0;
 }
 
@@ -62,7 +62,7 @@ function exitCodeOf(sequence: ShutdownSequence): number {
 function isDrained({ targets, program, isInterrupted, state }: ShutdownSequence): boolean {
   const others = [...targets].filter((target) => !isInterrupted || target !== program?.target);
   const isCutOff = state.isOverdue && (!isInterrupted || others.some(({ cutOff }) => cutOff > 0));
-  return !isCutOff && !(state.current === 'stopped' && others.some(isUnderWay));
+  return !isCutOff && !(state.current === 'stopped' && others.some(hasWork));
 }
 
 function phaseReports({ times }: SequenceState, now: number): PhaseReport[] {

@@ -12,7 +12,7 @@ let kill = host.kill;
 /** Whether `process.kill` is our wrapper, or a wrapper of another library around ours. */
 let isWatched = false;
 
-/** Calls a function with each signal that this process sends to itself or to its process group. Returns a function that stops it. */
+/** Calls a function with each signal that this process sends to itself or to its process group. Returns how to stop that. */
 export function onOwnSignal(listener: OnOwnSignal): () => void {
   listeners.add(listener);
   if (!isWatched || host.kill === kill) {

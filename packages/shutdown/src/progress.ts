@@ -38,7 +38,7 @@ export class ProgressLine {
   }
 }
 
-/** Calls a function every `ms` from the request to the end, because drainables report no changes. Never calls it for `Infinity`. */
+/** Calls a function every `ms` from the request to the end, because drainables report no changes. `Infinity` disables it. */
 export function progressTimer(clock: Clock, ms: number, tick: (read: ShutdownReading) => void): Reporter {
   let timer: Timer | undefined;
   const start = (read: ShutdownReading): void => {

@@ -8,7 +8,7 @@ import { systemdReporter } from './systemd.ts';
 import { watchdogReporter } from './watchdog.ts';
 
 /**
- * Returns the reporters that the options ask for, in the order in which they receive each event.
+ * Returns the reporters that the options select, in the order in which they receive each event.
  *
  * @param measure called at each `progressInterval`
  */

@@ -54,8 +54,8 @@ let isRunning = false;
  *
  * **Timing.** `main` is called synchronously. The process stays alive until the end, even when nothing else keeps it alive.
  *
- * **Cancel safety.** The first signal requests the shutdown, the second forces it, the third exits at once. The same signal within
- * `signalDebounce` counts once: one Ctrl-C often arrives twice.
+ * **Cancel safety.** The first signal requests the shutdown, the second forces it, the third exits at once. The same signal
+ * within `signalDebounce` counts once: one Ctrl-C often arrives twice.
  *
  * Work of `main` or of a task that rejects because of `stopAccepting` has ended and not failed. This holds for every way to wait:
  * `fetch`, `timers/promises`, `select`, a nested scope. The other tasks continue until `drainTimeout`.
@@ -124,7 +124,7 @@ export async function runMain(
   installation.uninstall();
   host.stderr.off('error', ignoreUnread);
   isRunning = false;
-  // An exit code that the user has set is kept where ours is 0.
+  // An exit code of the user is kept when the exit code of the report is 0.
   if (exitCode !== 0) host.exitCode = exitCode;
   else if (lost > 0 && !host.exitCode) host.exitCode = 1;
   host.exit();

@@ -19,7 +19,7 @@
  *
  * Not guaranteed: that anything else runs while a hook blocks the event loop. The watchdog is for that.
  *
- * The way of the facts: `SequenceState` ← `HookRunner` ← `DrainPhase` ← `ShutdownSequence` → events → reporters.
+ * Dependencies: `SequenceState` ← `HookRunner` ← `DrainPhase` ← `ShutdownSequence` → events → reporters.
  */
 
 import {

@@ -143,7 +143,10 @@ export class Shutdown {
     return this.state === 'running';
   }
 
-  /** Cancelled when the program must accept no more work. Its reason is the reason of the request. Cancelling it requests the shutdown. */
+  /**
+   * Cancelled when the program must accept no more work. Its reason is the reason of the request. Cancelling it requests the
+   * shutdown.
+   */
   get stopAccepting(): CancellationToken {
     return this.sequence.state.stopAccepting;
   }
@@ -254,7 +257,7 @@ export class Shutdown {
    *
    * @param drainable a tracker, a server, a pool, or any object with `name`, `inFlight`, `stop()` and `drain(token)`
    * @param options `tree`: returns the work in progress, for reports
-   * @returns a function that removes the drainable, which is then neither stopped nor awaited. It returns whether that was in time
+   * @returns a function that removes the drainable, so that it is neither stopped nor awaited. It returns whether it was in time
    * @throws ClosedError when draining is over; TypeError when `drainable` is not a drainable, or `tree` is not a function
    */
   add(drainable: Drainable, options?: AddOptions): () => boolean {
@@ -302,7 +305,7 @@ export class Shutdown {
   }
 
   /**
-   * Subscribes to the progress, as a `watch` channel. It changes at each step, and at each `progressInterval` during the shutdown.
+   * Subscribes to the progress, as a `watch` channel. It changes at each step, and at each `progressInterval` of the shutdown.
    *
    * @returns a new receiver, which you close. It ends with the shutdown
    * @example
@@ -325,7 +328,10 @@ export class Shutdown {
     return receiver;
   }
 
-  /** Returns a report of the current state, at any time. At the end it equals the result of `stopped()`. {@link formatReport} prints it. */
+  /**
+   * Returns a report of the current state, at any time. After the end it equals the result of `stopped()`. {@link formatReport}
+   * formats it as text.
+   */
   report(): ShutdownReport {
     return makeReport(this.sequence, this.name, this.#guards.leaks);
   }

@@ -2,7 +2,7 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
 
 /**
  * Returns a function that reports whether anything has waited for a token: awaited it, made it a branch, read its signal, or made
- * a child. Registering a callback or reading `isCancelled` does not count. Only this token is observed, so other tokens are as fast.
+ * a child. Registering a callback or reading `isCancelled` does not count. Only this token is observed: others stay as fast.
  */
 export function watchWaits(token: CancellationToken): () => boolean {
   let hasWaited = false;

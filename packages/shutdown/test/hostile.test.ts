@@ -92,8 +92,8 @@ describe('a drainable that', () => {
 
   it('has a name that changes, or throws later, keeps its first name', async () => {
     const { shutdown, end } = start();
-    let asked = 0;
-    shutdown.add(Object.defineProperty(broken({}), 'name', { get: () => (asked++ === 0 ? 'once' : explode()) }));
+    let reads = 0;
+    shutdown.add(Object.defineProperty(broken({}), 'name', { get: () => (reads++ === 0 ? 'once' : explode()) }));
     shutdown.request();
     expect((await end()).drained.map(({ name }) => name)).toEqual(['guards', 'once']);
   });

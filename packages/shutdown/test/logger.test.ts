@@ -35,7 +35,7 @@ const kinds: Record<string, (entries: Entry[]) => never> = {
       void entries.push(JSON.parse(JSON.stringify({ ...fields, msg })));
     return { child() {}, fields: {}, serializers: {}, info: log, warn: log, error: log } as never;
   },
-  'a logger with the methods of pino that Fastify asks for': (entries) => {
+  'a logger with the methods of pino that Fastify requires': (entries) => {
     const log = (fields: object, msg: string): void =>
       void entries.push(JSON.parse(JSON.stringify({ ...fields, msg })));
     return { child() {}, fatal: log, error: log, warn: log, info: log, debug: log, trace: log } as never;

@@ -64,7 +64,7 @@ export function job(name: string, inFlight = 1) {
   };
 }
 
-/** Returns a pool of jobs, written without this package: at its deadline it cancels them, and waits `cancelTimeout` ms for them. */
+/** Returns a pool of jobs, as in another library. At its deadline it cancels them, and waits `cancelTimeout` ms for them. */
 export function pool(cancelTimeout: number, clock: VirtualClock) {
   const jobs = new TaskTracker({ name: 'pool' });
   const cut = new CancellationToken();
