@@ -1,4 +1,4 @@
-// Calls that wait can be awaited, and be a branch of `select`. As a branch they take nothing until they win.
+// Calls that wait can be awaited, or used as a branch of `select`. As a branch they take nothing until they win.
 import { broadcast, LaggedError } from '@quiesce/broadcast-channel';
 import {
   CancellationToken,
@@ -15,14 +15,14 @@ import { interval, match, moveOnAfter, select, selectEach, settle, sleep, trySel
 import { ResourcePool } from '@quiesce/worker-pool';
 import { describe, expect, it, vi } from 'vitest';
 
-/** A call, and what it takes from. */
+/** A call, and the source from which it takes. */
 interface Subject {
   call(): PromiseLike<unknown> & Source<unknown>;
   /** Makes the next value, or the only one. */
   give(): void;
-  /** How much is there to take. */
+  /** Returns how many values can be taken. */
   left(): number;
-  /** What the call gives for the first value. */
+  /** The result of the call for the first value. */
   readonly first: unknown;
 }
 
@@ -134,7 +134,7 @@ describe.each(Object.entries(subjects))('%s', (_, make) => {
     expect(await call()).toEqual(first);
   });
 
-  it('wins with what is ready, and with what comes', async () => {
+  it('wins with a ready value, and with a later one', async () => {
     const { call, give, left, first } = make();
     give();
     expect(await select({ job: call(), never })).toEqual({ branch: 'job', value: first });
@@ -146,7 +146,7 @@ describe.each(Object.entries(subjects))('%s', (_, make) => {
     expect(other.left()).toBe(0);
   });
 
-  it('can be kept from select to select, and be awaited after it has lost', async () => {
+  it('can be passed from select to select, and awaited after it has lost', async () => {
     const { call, give, left, first } = make();
     const next = call();
     for (let i = 0; i < 3; i++) expect((await select({ next, tick: sleep(0) })).branch).toBe('tick');
@@ -164,8 +164,8 @@ describe.each(Object.entries(subjects))('%s', (_, make) => {
 
   it.each([
     ['at once', async () => {}],
-    ['a turn later', () => new Promise<void>((resolve) => setImmediate(resolve))],
-  ])('gives back what came between the call and a select that it loses %s', async (__, pass) => {
+    ['one iteration of the event loop later', () => new Promise<void>((resolve) => setImmediate(resolve))],
+  ])('gives back a value that came between the call and a select that it loses %s', async (__, pass) => {
     const ready = CancellationToken.alreadyCancelled();
     const { call, give, left, first } = make();
     const next = call();
@@ -194,7 +194,7 @@ describe.each(Object.entries(subjects))('%s', (_, make) => {
     expect([await winner, third.left()]).toEqual([third.first, 0]);
   });
 
-  it('can be awaited by several, some of them in a select', async () => {
+  it('can be awaited by several callers, some of them in a select', async () => {
     const { call, give, first } = make();
     const next = call();
     const racing = [select({ next, never }), select({ never, next })];
@@ -213,10 +213,10 @@ describe.each(Object.entries(subjects))('%s', (_, make) => {
   });
 });
 
-describe('a call that has failed', () => {
+describe('a failed call', () => {
   const unhandled = vi.fn();
 
-  it('fails its branch, and is never "unhandled" when it was a branch', async () => {
+  it('fails its branch, and is never "unhandled" after it was a branch', async () => {
     process.on('unhandledRejection', unhandled);
     const ready = CancellationToken.alreadyCancelled();
     const channels = [channel<string>(1), broadcast<string>(1), watch('value')] as const;
@@ -241,7 +241,7 @@ describe('a call that has failed', () => {
     expect(unhandled).not.toHaveBeenCalled();
   });
 
-  it('of a broadcast says that it lags to the next receive, when its branch lost', async () => {
+  it('of a broadcast reports its lag to the next receive when its branch loses', async () => {
     const [tx, rx] = broadcast<number>(1);
     for (const n of [1, 2, 3]) tx.send(n);
     const ready = CancellationToken.alreadyCancelled();
@@ -252,7 +252,7 @@ describe('a call that has failed', () => {
   });
 });
 
-describe('what was put back', () => {
+describe('a value that was put back', () => {
   it('comes first, and in order', async () => {
     const ready = CancellationToken.alreadyCancelled();
     for (const [tx, rx] of [unboundedChannel<number>(), broadcast<number>(8)] as const) {
@@ -263,7 +263,7 @@ describe('what was put back', () => {
     }
   });
 
-  it('of a broadcast is seen once by every other receiver, and released after the last', async () => {
+  it('is seen once by every other receiver of a broadcast, and released after the last', async () => {
     const [tx, rx] = broadcast<string>(2);
     const other = tx.subscribe();
     tx.send('a');
@@ -277,7 +277,7 @@ describe('what was put back', () => {
     ]);
   });
 
-  it('goes to those who wait', async () => {
+  it('goes to a waiter', async () => {
     for (const [tx, rx] of [unboundedChannel<number>(), broadcast<number>(8)] as const) {
       tx.send(1);
       const taken = rx.recv();
@@ -287,7 +287,7 @@ describe('what was put back', () => {
     }
   });
 
-  it('lets no more senders in than there is room for', async () => {
+  it('admits no more senders than there is room for', async () => {
     const [tx, rx] = channel<number>(1);
     const sends = [1, 2, 3].map((n) => tx.send(n));
     for (let i = 0; i < 5; i++) await select.biased({ ready: CancellationToken.alreadyCancelled(), job: rx.recv() });
@@ -299,10 +299,10 @@ describe('what was put back', () => {
   });
 });
 
-describe('what came between the call and the select', () => {
+describe('a value that came between the call and the select', () => {
   const ready = CancellationToken.alreadyCancelled();
 
-  it('is kept by its promise when a later value was received since, and the order cannot be restored', async () => {
+  it('is kept by its promise when a later value was received in between, because the order cannot be restored', async () => {
     const [tx, rx] = broadcast<number>(8);
     const next = rx.recv();
     tx.send(1);
@@ -312,7 +312,7 @@ describe('what came between the call and the select', () => {
     expect(await next).toBe(1);
   });
 
-  it('goes back in front of later values', async () => {
+  it('goes back ahead of later values', async () => {
     for (const [tx, rx] of [unboundedChannel<number>(), broadcast<number>(8)] as const) {
       const next = rx.recv();
       tx.send(1);
@@ -323,7 +323,7 @@ describe('what came between the call and the select', () => {
     }
   });
 
-  it('of a pool is a lease that goes back to it', async () => {
+  it('goes back to its pool when it is a lease', async () => {
     const pool = new ResourcePool({ create: () => 'resource', max: 1 });
     const next = pool.acquire();
     await new Promise((resolve) => setImmediate(resolve));
@@ -334,7 +334,7 @@ describe('what came between the call and the select', () => {
     expect(pool.inFlight).toBe(0);
   });
 
-  it('of a watch stays seen when somebody has looked since', async () => {
+  it('stays seen in a watch when another read has seen it in between', async () => {
     const looks: readonly ((rx: ReturnType<typeof watch<number>>[1]) => unknown)[] = [
       (rx) => rx.borrowAndUpdate(),
       (rx) => rx.markUnchanged(),
@@ -356,7 +356,7 @@ describe('what came between the call and the select', () => {
     }
   });
 
-  it('of an interval that was reset since is dropped, as every tick', async () => {
+  it('is dropped for an interval that was reset in between, like every tick', async () => {
     const clock = new VirtualClock();
     const ticks = interval(1_000, { clock });
     const tick = ticks.tick();
@@ -366,7 +366,7 @@ describe('what came between the call and the select', () => {
     expect(await clock.run(() => ticks.tick())).toBe(1_500);
   });
 
-  it('of an interval is no tick that comes twice when the next one was taken since', async () => {
+  it('is no duplicate tick of an interval when the next one was taken in between', async () => {
     const clock = new VirtualClock();
     const ticks = interval(1_000, { clock });
     const tick = ticks.tick();
@@ -378,7 +378,7 @@ describe('what came between the call and the select', () => {
 });
 
 describe('a call', () => {
-  it('without await takes its value at the call, in order of the calls', async () => {
+  it('takes its value at the call without await, in order of the calls', async () => {
     for (const [tx, rx] of [unboundedChannel<number>(), broadcast<number>(8)] as const) {
       const [first, second] = [rx.recv(), rx.recv()];
       tx.send(1);
@@ -388,7 +388,7 @@ describe('a call', () => {
     }
   });
 
-  it('that was kept and got its value gives that, also as a branch', async () => {
+  it('returns its value when it was stored and got its value, also as a branch', async () => {
     const [tx, rx] = unboundedChannel<number>();
     const next = rx.recv();
     tx.send(1);
@@ -396,7 +396,7 @@ describe('a call', () => {
     expect([await next, rx.length]).toEqual([1, 0]);
   });
 
-  it('settles reactions that were attached before, when its branch wins', async () => {
+  it('settles reactions that were attached before when its branch wins', async () => {
     const [tx, rx] = unboundedChannel<number>();
     const next = rx.recv();
     const seen = next.then((value) => `seen ${value}`);
@@ -405,7 +405,7 @@ describe('a call', () => {
     expect([(await racing).value, await seen]).toEqual([1, 'seen 1']);
   });
 
-  it('is off in a loop when it has won', async () => {
+  it('is off in a loop after it has won', async () => {
     const [tx, rx] = unboundedChannel<number>();
     tx.send(1);
     tx.send(2);
@@ -414,7 +414,7 @@ describe('a call', () => {
     expect([values, rx.length]).toEqual([[1], 1]);
   });
 
-  it('can be limited in time, and has then taken nothing', async () => {
+  it('can have a time limit, and has taken nothing when that ends it', async () => {
     const [tx, rx] = unboundedChannel<number>();
     expect((await moveOnAfter(0, rx.recv())).status).toBe('cancelled');
     tx.send(1);

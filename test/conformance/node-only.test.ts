@@ -1,4 +1,4 @@
-// What runs on Node alone says so when it is imported elsewhere: in words, and before anything else happens.
+// An entry for Node only throws a helpful error when it is imported elsewhere, before it does anything else.
 import { describe, expect, test } from 'vitest';
 
 const host = (globalThis as { process?: { getBuiltinModule?: (id: string) => unknown } }).process;
@@ -29,7 +29,7 @@ const entries = [
     name: '@quiesce/worker-pool/node',
     load: () => import('@quiesce/worker-pool/node'),
     exported: 'receiveToken',
-    // There a message comes later than it was posted.
+    // A message arrives there later than it was posted.
     loads: hasThreads && !('Deno' in globalThis),
     says: /^@quiesce\/worker-pool\/node uses worker threads .* it needs Node 20\.19 or later, or a runtime whose receiveMessageOnPort/,
   },
@@ -50,7 +50,7 @@ const entries = [
 ];
 
 describe.each(entries)('$name', ({ load, exported, loads, says }) => {
-  test('can be imported where it can work, and says elsewhere what it needs', async () => {
+  test('can be imported where it can work, and elsewhere names its requirements in an error', async () => {
     const outcome = await load().then(Object.keys, (error: unknown) => (error as Error).message);
     if (loads) expect(outcome).toContain(exported);
     else expect(outcome).toMatch(says);

@@ -1,5 +1,5 @@
-// Every handle of every package behind the proxies that state libraries make, and as the copies that they make. Nothing can work
-// there: waiters would be parked on a proxy, and never be found again. So each member refuses it, in words that say what to do.
+// Every handle of every package, behind the proxies and as the copies that state libraries make. Nothing can work there: a waiter
+// would be parked on a proxy, and never be found again. Each member therefore throws an error that shows what to do.
 
 import { createServer } from 'node:http';
 import { broadcast } from '@quiesce/broadcast-channel';
@@ -27,10 +27,10 @@ import { Stream } from 'effect';
 import { describe, expect, it } from 'vitest';
 import { reactive, readonly } from 'vue';
 
-/** A proxy around a value and around every object that is read from it, and with `all` around functions and their results. */
+/** Makes a proxy of a value and of every object that is read from it; with `all`, also of functions and their results. */
 function deepProxy<T extends object>(value: T, all = false, known: WeakMap<object, object> = new WeakMap()): T {
   const wrap = (read: unknown): unknown => {
-    // A promise behind a proxy is none, by the language.
+    // By the language, a promise behind a proxy is not a promise.
     if (read instanceof Promise) return read;
     const isWrapped = (typeof read === 'object' && read !== null) || (all && typeof read === 'function');
     return isWrapped ? deepProxy(read as object, all, known) : read;
@@ -49,7 +49,7 @@ function deepProxy<T extends object>(value: T, all = false, known: WeakMap<objec
   return made as T;
 }
 
-/** A copy with the same prototype, down to the last object: that is what valtio makes of what it is given. */
+/** Makes a copy with the same prototype, recursively, as valtio does. */
 function deepCopy<T extends object>(value: T, known: Map<object, object> = new Map()): T {
   const seen = known.get(value);
   if (seen !== undefined) return seen as T;
@@ -93,7 +93,7 @@ function shutdownOf(): Shutdown {
   return new Shutdown({ clock });
 }
 
-/** Whatever a call of ours gives that has methods of its own. */
+/** Results of calls that have methods of their own. */
 const handles: Readonly<Record<string, () => object | Promise<object>>> = {
   token: () => new CancellationToken(),
   'token.cancelled()': () => new CancellationToken().cancelled(),
@@ -149,7 +149,7 @@ const handles: Readonly<Record<string, () => object | Promise<object>>> = {
   'source of a stream': () => sourceFromStream(Stream.make(1)),
 };
 
-/** What gives a handle when it is awaited, and is no handle itself here. */
+/** Values that give a handle when they are awaited, and are not handles here. */
 const awaited: ReadonlySet<string> = new Set([
   'permit',
   'permits',
@@ -164,18 +164,18 @@ async function made(name: string): Promise<{ readonly handle: object }> {
   return { handle: awaited.has(name) ? await (given as Promise<object>) : given };
 }
 
-/** What may be read of anything: it prints, or gives the iterator itself, whose `next` refuses. */
+/** Members that may be read of anything: they print, or return the iterator itself, whose `next` throws. */
 const harmless: ReadonlySet<PropertyKey> = new Set([
   ...['constructor', 'toJSON', Symbol.toStringTag, Symbol.iterator, Symbol.asyncIterator],
   ...['nodejs.util.inspect.custom', 'quiesce.token'].map((name) => Symbol.for(name)),
 ]);
-/** Marked `@internal`; the first are the protocol of classes that are their own source, which their `source` guards. */
+/** Members that are marked `@internal`. The first ones are the protocol of classes that are their own source; `source` guards them. */
 const internal: ReadonlySet<PropertyKey> = new Set([
   ...['once', 'poll', 'park', 'unpark'],
   ...['start', 'started', 'info', 'onTaskEnd', 'onFailureClaimed', 'parent', 'drop', 'fire'],
 ]);
 
-/** The members of a handle's class that a user can reach. */
+/** Returns the members of a handle's class that a user can reach. */
 function membersOf(handle: object): PropertyKey[] {
   const found: PropertyKey[] = [];
   for (let at = Object.getPrototypeOf(handle); at !== Object.prototype; at = Object.getPrototypeOf(at)) {
@@ -187,7 +187,7 @@ function membersOf(handle: object): PropertyKey[] {
   return found;
 }
 
-/** What a user gets who reads or calls a member: an error, or nothing of the kind. */
+/** Returns the result of reading or calling a member: an error, or a value. */
 async function failureOf(imitation: object, key: PropertyKey): Promise<unknown> {
   try {
     const member: unknown = Reflect.get(imitation, key, imitation);
@@ -202,7 +202,7 @@ async function failureOf(imitation: object, key: PropertyKey): Promise<unknown> 
 }
 
 describe.each(Object.keys(handles))('%s', (name) => {
-  it.each(Object.keys(imitations))('refuses to work behind %s, and is left as it was', async (kind) => {
+  it.each(Object.keys(imitations))('does not work behind %s, and stays unchanged', async (kind) => {
     const { handle } = await made(name);
     const imitation = imitations[kind]?.(handle) as object;
     const wrong: string[] = [];
@@ -218,7 +218,7 @@ describe.each(Object.keys(handles))('%s', (name) => {
     expect(() => JSON.stringify(imitation)).not.toThrow();
   });
 
-  it('is left as it is by Vue', async () => {
+  it('is left unchanged by Vue', async () => {
     const { handle } = await made(name);
     expect(reactive({ handle }).handle).toBe(handle);
     expect(readonly({ handle }).handle).toBe(handle);
@@ -228,7 +228,7 @@ describe.each(Object.keys(handles))('%s', (name) => {
 describe.each(Object.keys(imitations))('behind %s', (kind) => {
   const imitate = imitations[kind] as <T extends object>(value: T) => T;
 
-  it('a branch is refused, and the others are left as they are', async () => {
+  it('a branch is rejected, and the others stay unchanged', async () => {
     const [tx, rx] = channel<number>(1);
     const [, other] = channel<number>(1);
     tx.trySend(1);
@@ -238,7 +238,7 @@ describe.each(Object.keys(imitations))('behind %s', (kind) => {
     expect(rx.length).toBe(1);
   });
 
-  it('an argument is refused', async () => {
+  it('an argument is rejected', async () => {
     const [tx, rx] = channel<number>(1);
     const [events, listener] = broadcast<number>(1);
     const [level, levels] = watch(0);
@@ -263,7 +263,7 @@ describe.each(Object.keys(imitations))('behind %s', (kind) => {
     expect([tx.sameChannel(tx), one.count, two.count, stop.isCancelled]).toEqual([true, 1, 1, false]);
   });
 
-  it('nothing that others wait for is disturbed', async () => {
+  it('other waits are not disturbed', async () => {
     const [tx, rx] = channel<number>(1);
     const mutex = new Mutex();
     const held = mutex.tryAcquire();

@@ -1,4 +1,4 @@
-// The replay of recordings must never pass because there was nothing to replay.
+// The replay of recordings must never pass because nothing was replayed.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ test('a folder that does not exist is an error', () => {
   expect(() => suitesIn(join(directory, 'nowhere'))).toThrow('no folder of recordings');
 });
 
-test('a suite that is missing is an error', () => {
+test('a missing suite is an error', () => {
   expect(() => readSuite(directory, 'cancellation-token')).toThrow('is missing');
 });
 
@@ -54,19 +54,19 @@ test('a file of another suite or schema is an error', () => {
   expect(() => readSuite(directory, 'cancellation-token')).toThrow('has the schema 2');
 });
 
-test('a difference is told with its case, its seed and the operation', async () => {
+test('a difference is reported with its case, its seed and its operation', async () => {
   const text = await replayed({ op: 'new', h: 1 }, { op: 'is_cancelled', h: 1, result: true });
   expect(text).toContain('1 of 1 cases differ');
   expect(text).toContain('made-up (seed 7), operation 1: {"op":"is_cancelled","h":1,"result":true}');
   expect(text).toContain('result: Tokio answered true, we false');
 });
 
-test('an operation that nobody knows, and an answer that nobody gives, are differences', async () => {
+test('an unknown operation, and a missing answer, are differences', async () => {
   expect(await replayed({ op: 'fly' })).toContain('does not know');
   expect(await replayed({ op: 'new', h: 1, height: 3 })).toContain('height: Tokio answered 3, we undefined');
 });
 
-test('a wake that was not recorded is a difference, also of an operation that says nothing of wakes', async () => {
+test('a wake that was not recorded is a difference, also for an operation without a list of wakes', async () => {
   const waiting = [
     { op: 'new', h: 1 },
     { op: 'wait', h: 1, w: 2, ready: false },
@@ -90,7 +90,7 @@ test.each([
   expect(await replayedBy(broadcastChannel, ops)).toContain(`operation ${ops.length - 1}: {"op":"upgrade"`);
 });
 
-test('leaving an operation out is a difference when somebody else would have seen it', async () => {
+test('skipping an operation is a difference when another handle would have seen its effect', async () => {
   const partial: Adapter = { ...cancellationToken, notYet: { run: 'a test', complete_inner: 'a test' } };
   const run = { op: 'run', h: 1, w: 3, ready_at: null, polled: true };
   const waiting = [{ op: 'new', h: 1 }, { op: 'wait', h: 1, w: 2, ready: false }, run];

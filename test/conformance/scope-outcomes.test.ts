@@ -1,15 +1,15 @@
-// What the guide says of asyncio and trio, held against what they gave: python/rows.py, whose output is kept beside it.
+// Compares the guide's statements about asyncio and trio with their output: python/rows.py prints it, and rows.txt keeps it.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 const read = (file: URL): string => readFileSync(file, 'utf8');
 
-/** The cells of each line of a table. */
+/** Returns the cells of each row of a table. */
 function rowsOf(text: string): string[][] {
   return [...text.matchAll(/^\| (.*) \|$/gm)].map((match) => (match[1] ?? '').split('|').map((cell) => cell.trim()));
 }
 
-/** How the guide writes what Python says. */
+/** Returns the guide's form of an output of Python. */
 function inGuide(given: string): string {
   if (given === 'not expressible') return '–';
   if (given === 'CancelledError') return 'cancelled';
@@ -22,7 +22,7 @@ function inGuide(given: string): string {
 const recorded = read(new URL('python/rows.txt', import.meta.url));
 const guide = read(new URL('../../docs/guide/scope-outcomes.md', import.meta.url));
 
-test('each row of the guide says of asyncio and trio what they gave', () => {
+test('each row of the guide shows the output of asyncio and trio', () => {
   const section = guide.slice(guide.indexOf('## By default')).split('\n## ')[0] ?? '';
   const stated = rowsOf(section).filter(([body = '']) => body !== 'body' && !body.startsWith('--'));
   const given = rowsOf(recorded).map(([body, child, ...both]) => [body, child, ...both.map(inGuide)]);
@@ -30,7 +30,7 @@ test('each row of the guide says of asyncio and trio what they gave', () => {
   expect(stated.map((row) => [row[0], row[1], ...row.slice(6)])).toEqual(given);
 });
 
-test('the guide names the versions that gave it', () => {
+test('the guide names the versions of asyncio and trio', () => {
   const [, python = '', trio = ''] = /^Python (\d+\.\d+), trio (\d+\.\d+)/.exec(recorded) ?? [];
   const text = guide.replaceAll(/\s+/g, ' ');
   expect(text).toContain(`Python ${python}'s \`asyncio.TaskGroup\``);

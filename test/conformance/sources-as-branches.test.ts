@@ -1,5 +1,5 @@
-// What sources of the other packages do as branches of `select`: raced thousands of times against rivals and cancellations
-// that come at random moments, each value, permit and task comes out exactly once. The seed is in the names.
+// Sources of the other packages as branches of `select`. They race thousands of times against rivals and cancellations at random
+// moments. Each value, permit and task comes out exactly once. The names of the tests contain the seed.
 import { CancellationToken, type Source } from '@quiesce/cancellation-token';
 import { channel, Mutex, oneshot, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
 import { JoinSet, scope, TaskTracker } from '@quiesce/scope';
@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 const ROUNDS = 2_000;
 const seed = Date.now() % 2 ** 31;
 
-/** Numbers from 0 to below 1 that follow from the seed. */
+/** Makes pseudo-random numbers from 0 to below 1, from the seed. */
 function randomOf(start: number): () => number {
   let state = start;
   return () => {
@@ -20,13 +20,13 @@ function randomOf(start: number): () => number {
 
 interface Contest<T> {
   readonly from: () => Source<T>;
-  /** What may happen meanwhile, beside a rival's and the select's own cancellation. */
+  /** Other events that may happen, besides those of a rival and the select's own cancellation. */
   readonly acts: readonly (() => unknown)[];
   /** Called with each value that came out. */
   readonly take: (value: T) => void;
 }
 
-/** Races a source that is asked for anew in each round; whatever happens, nobody may be left asleep. */
+/** Races a source that is made again in each round. No waiter may sleep forever. */
 async function race<T>({ from, acts, take }: Contest<T>, random: () => number): Promise<void> {
   const pick = <A>(list: readonly A[]): A => list[Math.floor(random() * list.length)] as A;
   for (let round = 0; round < ROUNDS; round++) {
@@ -38,7 +38,7 @@ async function race<T>({ from, acts, take }: Contest<T>, random: () => number): 
       () => select({ from: from(), rival, again: from() }, options),
       async () => {
         for await (const outcome of selectEach({ from: from(), rival }, options)) return outcome;
-        throw new Error('the loop ended without a turn');
+        throw new Error('the loop ended without a round');
       },
     ])().then(
       ({ branch, value }) => {
@@ -58,7 +58,7 @@ async function race<T>({ from, acts, take }: Contest<T>, random: () => number): 
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 describe(`receivers (seed ${seed})`, () => {
-  test('of a bounded channel: every value once, in order', async () => {
+  test('every value of a bounded channel comes out once, in order', async () => {
     const [tx, rx] = channel<number>(4);
     let sent = 0;
     const got: number[] = [];
@@ -71,7 +71,7 @@ describe(`receivers (seed ${seed})`, () => {
     expect(got).toEqual(upTo(sent));
   });
 
-  test('of an unbounded channel: every value once, in order', async () => {
+  test('every value of an unbounded channel comes out once, in order', async () => {
     const [tx, rx] = unboundedChannel<number>();
     let sent = 0;
     const got: number[] = [];
@@ -80,7 +80,7 @@ describe(`receivers (seed ${seed})`, () => {
     expect(got).toEqual(upTo(sent));
   });
 
-  test('of a oneshot: the value, however often it has lost before', async () => {
+  test('the value of a oneshot comes out, however often it has lost before', async () => {
     const random = randomOf(seed);
     for (let round = 0; round < ROUNDS / 4; round++) {
       const [tx, rx] = oneshot<number>();
@@ -95,7 +95,7 @@ describe(`receivers (seed ${seed})`, () => {
     }
   });
 
-  test('of a watch: the last value is always seen in the end', async () => {
+  test('the last value of a watch is always seen in the end', async () => {
     const [tx, rx] = watch(0);
     let last = 0;
     const seen: number[] = [];
@@ -107,7 +107,7 @@ describe(`receivers (seed ${seed})`, () => {
 });
 
 describe(`places in line (seed ${seed})`, () => {
-  test('`tx.reserve()` as a branch: room is never lost and never given twice', async () => {
+  test('`tx.reserve()` as a branch never loses room, and never grants it twice', async () => {
     const capacity = 3;
     const [tx, rx] = channel<number>(capacity);
     let sent = 0;
@@ -127,7 +127,7 @@ describe(`places in line (seed ${seed})`, () => {
     expect(tx.capacity).toBe(capacity);
   });
 
-  test('a semaphore as a branch: permits add up, and nobody sleeps while there is one', async () => {
+  test('the permits of a semaphore as a branch add up, and no waiter sleeps while one is available', async () => {
     const semaphore = new Semaphore(2);
     const held: Disposable[] = [];
     const release = (): void => held.shift()?.[Symbol.dispose]();
@@ -140,7 +140,7 @@ describe(`places in line (seed ${seed})`, () => {
     expect((await select({ permit: semaphore.acquireMany(2) })).branch).toBe('permit');
   });
 
-  test('a mutex as a branch: at most one holds it', async () => {
+  test('at most one branch holds a mutex', async () => {
     const mutex = new Mutex();
     const held: Disposable[] = [];
     const release = (): void => held.shift()?.[Symbol.dispose]();
@@ -155,7 +155,7 @@ describe(`places in line (seed ${seed})`, () => {
 });
 
 describe(`tasks (seed ${seed})`, () => {
-  test('the next of a JoinSet as a branch: every task once', async () => {
+  test('every task of a JoinSet is joined once as a branch', async () => {
     const set = new JoinSet<number>();
     let spawned = 0;
     const got: number[] = [];
@@ -171,7 +171,7 @@ describe(`tasks (seed ${seed})`, () => {
     expect(got.sort((a, b) => a - b)).toEqual(upTo(spawned));
   });
 
-  test('a task and the wait of a tracker as branches', async () => {
+  test('a task and the wait of a tracker are branches', async () => {
     const tracker = new TaskTracker();
     await scope(async (s) => {
       const task = s.spawn(() => 'done');

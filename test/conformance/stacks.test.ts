@@ -1,4 +1,4 @@
-// The stack of an error shows the function that called us, also where the error is made in a timer.
+// The stack of an error shows the calling function, also when a timer makes the error.
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Scope, scope } from '@quiesce/scope';
 import { select, selectEach, sleep } from '@quiesce/select';
@@ -32,7 +32,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   },
 };
 
-test.each(Object.entries(calls))('the error of %s shows who waits', async (_, call) => {
+test.each(Object.entries(calls))('the error of %s shows the waiting function', async (_, call) => {
   const failed = call().catch((error: Error) => error);
   await clock.advance(100);
   const error = (await failed) as Error;

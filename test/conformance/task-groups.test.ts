@@ -1,5 +1,5 @@
-// What trio's nurseries and asyncio's TaskGroup are tested for, in our words and on our scopes. Where we differ the name
-// says so; the reasons are in docs/guide/scope-outcomes.md.
+// The behaviour that the tests of trio's nurseries and asyncio's TaskGroup cover, tested on scopes. The name of a test says where
+// the behaviour differs. docs/guide/scope-outcomes.md gives the reasons.
 import { CancellationToken, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Scope, ScopeError, scope, shield, type Task } from '@quiesce/scope';
@@ -10,7 +10,7 @@ const a = new Error('a');
 const b = new Error('b');
 const c = new Error('c');
 
-/** Waits for its cancellation, cleans up for so long, and obeys. */
+/** Waits for its cancellation, cleans up for the given time, and ends as cancelled. */
 function waiting(clock: VirtualClock, ms = 0, log: (at: number) => void = () => {}) {
   return async (token: CancellationToken): Promise<never> => {
     await select({ token });
@@ -25,7 +25,7 @@ async function failing(clock: VirtualClock, ms: number, error: unknown): Promise
   throw error;
 }
 
-/** What a scope on its clock gives, or throws. */
+/** Returns the result of a scope on its clock, or its error. */
 async function outcomeOf(clock: VirtualClock, work: () => Promise<unknown>): Promise<unknown> {
   return clock.run(() =>
     work().then(
@@ -42,7 +42,7 @@ describe('as in trio, a nursery', () => {
     expect(clock.now()).toBe(10);
   });
 
-  it('lets a child start further children in it, also when the body is done', async () => {
+  it('lets a child start further children in it, also after the end of the body', async () => {
     const clock = new VirtualClock();
     let last = 0;
     const child = async (s: Scope, depth: number): Promise<void> => {
@@ -54,7 +54,7 @@ describe('as in trio, a nursery', () => {
     expect(last).toBe(5);
   });
 
-  it('cancels body and siblings when a child crashes, and raises when all are out', async () => {
+  it('cancels body and siblings when a child crashes, and raises when all have ended', async () => {
     const clock = new VirtualClock();
     const left: number[] = [];
     const outcome = await outcomeOf(clock, () =>
@@ -68,7 +68,7 @@ describe('as in trio, a nursery', () => {
     expect(left).toEqual([8, 15]);
   });
 
-  it('raises all errors when several crash, also one that a child raises while it is cancelled', async () => {
+  it('raises all errors when several children crash, including one that raises while it is cancelled', async () => {
     const clock = new VirtualClock();
     const outcome = await outcomeOf(clock, () =>
       scope(async (s) => {
@@ -95,7 +95,7 @@ describe('as in trio, a nursery', () => {
     expect(() => outside?.spawn(() => {})).toThrow('has ended');
   });
 
-  it('reports the crash of an inner one as the crash of its task', async () => {
+  it('reports the crash of an inner nursery as the crash of its task', async () => {
     const clock = new VirtualClock();
     const outcome = await outcomeOf(clock, () =>
       scope((s) => {
@@ -106,7 +106,7 @@ describe('as in trio, a nursery', () => {
     expect(outcome).toEqual({ error: a });
   });
 
-  it('is left by way of its deadline, the earliest of the nested ones', async () => {
+  it('is left at its deadline, the earliest one of nested nurseries', async () => {
     const clock = new VirtualClock();
     const outcome = await outcomeOf(clock, () =>
       scope((s) => s.spawn((signal) => scope((inner) => inner.spawn(waiting(clock)), { signal, timeout: 100 })), {
@@ -118,7 +118,7 @@ describe('as in trio, a nursery', () => {
     expect(clock.now()).toBe(5);
   });
 
-  it('starts a child in a cancelled one, which finds that out at its first checkpoint', async () => {
+  it('starts a child in a cancelled nursery, which is cancelled at its first checkpoint', async () => {
     const seen: boolean[] = [];
     await scope((s) => {
       s.cancel();
@@ -127,7 +127,7 @@ describe('as in trio, a nursery', () => {
     expect(seen).toEqual([true]);
   });
 
-  it('unlike there: does not even start the body when it is cancelled from outside already', async () => {
+  it('unlike trio: does not start the body when it is already cancelled from outside', async () => {
     let started = false;
     const outcome = await scope(
       () => {
@@ -138,7 +138,7 @@ describe('as in trio, a nursery', () => {
     expect([outcome, started]).toEqual(['gone', false]);
   });
 
-  it('shields cleanup from what cancels it', async () => {
+  it('shields a cleanup from the cancellation', async () => {
     const clock = new VirtualClock();
     let flushedAt = 0;
     await outcomeOf(clock, () =>
@@ -157,7 +157,7 @@ describe('as in trio, a nursery', () => {
 });
 
 describe('as in trio, start', () => {
-  it('returns when the child has called started, and the child goes on', async () => {
+  it('returns when the child has called started, and the child continues', async () => {
     const clock = new VirtualClock();
     await clock.run(() =>
       scope(async (s) => {
@@ -172,7 +172,7 @@ describe('as in trio, start', () => {
     expect(clock.now()).toBe(6);
   });
 
-  it('raises what the child raises before, and then leaves the nursery alone (isolated, here)', async () => {
+  it('raises an error that the child raises before started, and then leaves the nursery running (isolated, here)', async () => {
     const clock = new VirtualClock();
     const outcome = await outcomeOf(clock, () =>
       scope(async (s) => {
@@ -183,7 +183,7 @@ describe('as in trio, start', () => {
     expect(outcome).toEqual({ value: [true, false] });
   });
 
-  it('is an error when the child exits without calling started, and when it calls it twice', async () => {
+  it('fails when the child exits without calling started, and when it calls it twice', async () => {
     await scope(async (s) => {
       expect(await s.start(() => {}).catch((error: Error) => error.message)).toContain('without calling ready');
       await s.start((_, started: (n: number) => void) => {
@@ -195,11 +195,11 @@ describe('as in trio, start', () => {
 });
 
 describe('as in asyncio, a TaskGroup', () => {
-  it('with no tasks is left at once, with its value', async () => {
+  it('without tasks is left at once, with its value', async () => {
     expect(await scope(async () => 42)).toBe(42);
   });
 
-  it('gives results of tasks after and inside of the block', async () => {
+  it('returns results of tasks after and within the block', async () => {
     const clock = new VirtualClock();
     const tasks = await clock.run(() =>
       scope((s) => ({ list: [1, 2].map((n) => s.spawn(() => sleep(n, { clock }).then(() => n))) })),
@@ -220,7 +220,7 @@ describe('as in asyncio, a TaskGroup', () => {
     expect([task?.state, clock.now()]).toEqual(['cancelled', 6]);
   });
 
-  it('does not mind a task that is cancelled alone', async () => {
+  it('ignores a task that is cancelled alone', async () => {
     const clock = new VirtualClock();
     const outcome = await outcomeOf(clock, () =>
       scope(async (s) => {
@@ -232,7 +232,7 @@ describe('as in asyncio, a TaskGroup', () => {
     expect(outcome).toEqual({ value: false });
   });
 
-  it('waits for a task that swallows its cancellation, whose result then does not matter', async () => {
+  it('waits for a task that swallows its cancellation, and ignores its result', async () => {
     const clock = new VirtualClock();
     const outcome = await outcomeOf(clock, () =>
       scope(async (s) => {
@@ -244,7 +244,7 @@ describe('as in asyncio, a TaskGroup', () => {
     expect(clock.now()).toBe(50);
   });
 
-  it('cancelled from outside cancels all and gives the cancellation, unless something failed meanwhile', async () => {
+  it('cancels all tasks when it is cancelled from outside, and raises the cancellation unless a task failed', async () => {
     const clock = new VirtualClock();
     for (const fails of [false, true]) {
       const outer = new CancellationToken();
@@ -266,7 +266,7 @@ describe('as in asyncio, a TaskGroup', () => {
     }
   });
 
-  it('refuses a task after its end, and accepts one from a task while it is being left', async () => {
+  it('rejects a task after its end, and accepts one from a task while it is being left', async () => {
     const clock = new VirtualClock();
     let accepted = false;
     let s: Scope | undefined;
@@ -280,7 +280,7 @@ describe('as in asyncio, a TaskGroup', () => {
     expect(() => s?.spawn(() => {})).toThrow('has ended');
   });
 
-  it('inside another one keeps a failure that is caught there from the outer one', async () => {
+  it('keeps a failure that is caught inside from the outer group', async () => {
     const clock = new VirtualClock();
     const outcome = await outcomeOf(clock, () =>
       scope(async (s) => {
@@ -292,7 +292,7 @@ describe('as in asyncio, a TaskGroup', () => {
     expect(outcome).toEqual({ value: 'sibling' });
   });
 
-  it('under a timeout ends all its tasks before the timeout is raised', async () => {
+  it('ends all its tasks before a timeout around it is raised', async () => {
     const clock = new VirtualClock();
     const left: number[] = [];
     const outcome = await outcomeOf(clock, () =>
@@ -302,14 +302,14 @@ describe('as in asyncio, a TaskGroup', () => {
     expect(left).toEqual([12]);
   });
 
-  it('unlike there: takes an AbortError of a task that was not cancelled for a failure', async () => {
+  it('unlike asyncio: treats an AbortError of a task that was not cancelled as a failure', async () => {
     const foreign = new DOMException('not ours', 'AbortError');
     expect(await scope((s) => void s.spawn(() => Promise.reject(foreign))).catch((error: unknown) => error)).toBe(
       foreign,
     );
   });
 
-  it('unlike there: throws one error as it is, not in a group', async () => {
+  it('unlike asyncio: throws a single error itself, not in a group', async () => {
     const error = await scope((s) => void s.spawn(() => Promise.reject(a))).catch((error: unknown) => error);
     expect(error).toBe(a);
     expect(error).not.toBeInstanceOf(ScopeError);

@@ -1,5 +1,5 @@
-// Every call that takes a time ends when that is over, and never before, also on a clock whose timers fire early. That is what the
-// timers of the platform do, which cut fractions off and measure with another clock.
+// Every call with a time limit ends when the time is over, and never before, even on a clock whose timers fire early. Timers of the
+// platform do so: they drop fractions, and measure with another clock.
 import { CancellationToken, type Clock, type Timer } from '@quiesce/cancellation-token';
 import {
   Barrier,
@@ -19,7 +19,7 @@ import { interval, intervalAt, moveOnAfter, select, sleep, sleepUntil, timeout, 
 import { ResourcePool } from '@quiesce/worker-pool';
 import { describe, expect, it } from 'vitest';
 
-/** A clock that is moved by hand, and whose timers fire almost a millisecond early, but not before some time has passed. */
+/** A manual clock whose timers fire almost a millisecond early, but not before some time has passed. */
 class EarlyClock implements Clock {
   #now = 0.3;
   readonly #timers: Set<{ readonly at: number; readonly fn: () => void }> = new Set();
@@ -46,7 +46,7 @@ class EarlyClock implements Clock {
     return this.#timers.size;
   }
 
-  /** Fires what is due first. */
+  /** Fires the earliest timer. */
   step(): void {
     const [first] = [...this.#timers].sort((a, b) => a.at - b.at);
     if (first === undefined) throw new Error('no timer is set');
@@ -60,7 +60,7 @@ const never = (): Promise<never> => new Promise(() => {});
 const deaf = (): Promise<never> => never();
 const obeys = (token: CancellationToken): Promise<never> => token.cancelled().then(() => Promise.reject(token.reason));
 
-/** Waits of channels that do not end by themselves. */
+/** Waits of channels that do not end without an event. */
 const waits: Readonly<Record<string, (options: WaitOptions) => PromiseLike<unknown>>> = {
   'recv()': (options) => channel<number>(1)[1].recv(options),
   'recvMany()': (options) => unboundedChannel<number>()[1].recvMany(2, options),
@@ -104,7 +104,7 @@ const waits: Readonly<Record<string, (options: WaitOptions) => PromiseLike<unkno
   'getOrInit()': (options) => new OnceCell<number>().getOrInit(never, options),
 };
 
-/** Each ends, in whichever way, when the time is over. */
+/** Each call ends, in its own way, when the time is over. */
 const calls: Readonly<Record<string, (ms: number, clock: Clock) => PromiseLike<unknown>>> = {
   'CancellationToken.timeout()': (ms, clock) => CancellationToken.timeout(ms, { clock }).cancelled(),
   'withTimeout()': (ms, clock) => new CancellationToken().withTimeout(ms, { clock }).childToken().cancelled(),

@@ -1,17 +1,17 @@
-// Every test of Tokio's files has a counterpart here, or a reason. tests.json is the list. The setting TOKIO_SOURCE names a
-// checkout of Tokio at the recorded commit, and compares the list with its files.
+// Every test in Tokio's files has a counterpart here, or a reason why it does not. tests.json is the list. With TOKIO_SOURCE, the path
+// of a checkout of Tokio at the recorded commit, the list is compared with Tokio's files.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
-/** A title in `counterparts`, a test in another file, a reason why there is none, or `null`: not there yet. */
+/** A title in `counterparts`, a test in another file, a reason why there is none, or `null` when it is missing. */
 type Counterpart = string | { readonly file: string; readonly test: string } | { readonly reason: string } | null;
 
 interface Listed {
   /** How many tests the file has at the recorded commit. */
   readonly count: number;
-  /** Our file. */
+  /** The file with the counterparts. */
   readonly counterparts: string;
   readonly tests: Readonly<Record<string, Counterpart>>;
 }
@@ -25,14 +25,14 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const list: List = JSON.parse(readFileSync(new URL('tokio-tests/tests.json', import.meta.url), 'utf8'));
 const tokio = process.env['TOKIO_SOURCE'];
 
-/** How often a file of ours has a test of that title, which is run. */
+/** Counts the tests of a file that have the title, and run. */
 function occurrences(file: string, title: string): number {
   const quoted = title.includes("'") ? `"${title}"` : `'${title}'`;
   const source = readFileSync(join(root, file), 'utf8');
   return ['it(', 'test(', ')('].reduce((sum, call) => sum + source.split(call + quoted).length - 1, 0);
 }
 
-/** The names of the tests of a Rust file, with the modules that they are in. */
+/** Returns the names of the tests of a Rust file, with their modules. */
 function testsIn(source: string): string[] {
   const names: string[] = [];
   const modules: { readonly indent: number; readonly name: string }[] = [];
@@ -59,7 +59,7 @@ test('the list names 17 files and all 441 of their tests', () => {
 });
 
 describe.each(Object.entries(list.files))('%s', (path, { counterparts, tests }) => {
-  test('has a counterpart for each test, or a reason', () => {
+  test('has a counterpart or a reason for each test', () => {
     const missing = Object.entries(tests).filter(([, counterpart]) => {
       if (counterpart === null) return true;
       if (typeof counterpart === 'string') return occurrences(counterparts, counterpart) !== 1;

@@ -1,4 +1,4 @@
-// What real Tokio answered to random operations, replayed on our packages. The setting TOKIO_TRACES names another folder
+// The answers of real Tokio to random operations, replayed on the packages. TOKIO_TRACES names another folder
 // of recordings.
 import { afterAll, describe, expect, test } from 'vitest';
 import { adapters, notYet } from './replay/adapters.ts';
@@ -12,7 +12,7 @@ afterAll(() => {
   console.log(['Recorded behaviour of Tokio', ...lines].join('\n'));
 });
 
-test('every recorded suite is replayed, or said by name not to be', () => {
+test('every recorded suite is replayed, or listed as not replayed yet', () => {
   expect(suitesIn(folder)).toEqual(known);
 });
 
@@ -27,7 +27,7 @@ describe.each(adapters)('$suite', (adapter) => {
     expect(outcome.differences.length, describeDifferences(outcome)).toBe(0);
   });
 
-  // Other recordings need not hold everything that ours do.
+  // Other recordings need not contain every operation.
   test.runIf(isOwn)('leaves out nothing but what the recordings hold', () => {
     expect([...outcome.skipped.keys()].sort()).toEqual(Object.keys(adapter.notYet).sort());
     for (const [op, fields] of Object.entries(adapter.notCompared)) {
@@ -35,7 +35,7 @@ describe.each(adapters)('$suite', (adapter) => {
     }
   });
 
-  test('would notice any single answer that was different', async () => {
+  test('would detect any single different answer', async () => {
     const kinds = new Set<string>();
     for (const [at, { ops }] of recording.cases.entries()) {
       for (const [index, op] of ops.entries()) {
@@ -54,7 +54,7 @@ describe.each(adapters)('$suite', (adapter) => {
 });
 
 describe.each(Object.entries(notYet))('%s', (suite, reason) => {
-  test('is recorded, and waits for its adapter', () => {
+  test('is recorded, and needs an adapter', () => {
     const { cases } = readSuite(folder, suite);
     const operations = cases.reduce((sum, { ops }) => sum + ops.length, 0);
     lines.push(`${suite}: not yet replayed (${reason}): ${cases.length} cases, ${operations} operations`);
@@ -73,14 +73,14 @@ function comparedFields(op: Op, adapter: Adapter): string[] {
   return Object.keys(op).filter((field) => field !== 'op' && !inputs.includes(field) && !Object.hasOwn(ignored, field));
 }
 
-/** The one case, with one answer changed. */
+/** Returns the case with one changed answer. */
 function tamper({ cases, ...rest }: Recording, at: number, index: number, field: string): Recording {
   const { ops, ...one } = cases[at] as Recording['cases'][number];
   const changed = ops.map((op, i) => (i === index ? { ...op, [field]: other(op[field]) } : op));
   return { ...rest, cases: [{ ...one, ops: changed }] };
 }
 
-/** Anything that is not `answer`. */
+/** Returns a value other than `answer`. */
 function other(answer: unknown): unknown {
   if (typeof answer === 'boolean') return !answer;
   if (Array.isArray(answer)) return [...answer, -1];

@@ -1,6 +1,6 @@
-// The machine of waits.test.ts and waits-*.slow.test.ts. Every wait polls, parks and polls again, and anything may happen at each
-// of these steps. Here everything does: for each kind of source, each kind of gate and each way of waiting, every event happens
-// at every step, and every two events at steps that are near to each other.
+// The state machine of waits.test.ts and waits-*.slow.test.ts. Every wait polls, parks and polls again, and any event may happen at
+// each of these steps. These tests let every event happen: for each kind of source, gate and wait, every event happens at every step,
+// and every two events happen at steps that are close to each other.
 import { broadcast } from '@quiesce/broadcast-channel';
 import {
   CancellationToken,
@@ -32,11 +32,11 @@ import { interval, select, selectEach, settle, sleep } from '@quiesce/select';
 import { ResourcePool } from '@quiesce/worker-pool';
 import { describe, expect, it } from 'vitest';
 
-/** When the deadline of each gate is, and when sleeps end. */
+/** The deadline of each gate, and the end of sleeps. */
 const DEADLINE = 20;
 const MOMENT = 1_000;
 
-/** A clock that is moved by hand. Each call of it is a step at which time may pass. */
+/** A manual clock. Each call of it is a step at which time may pass. */
 class StepClock implements Clock {
   time = 0;
   readonly timers: Set<{ at: number; fn: () => void }> = new Set();
@@ -68,7 +68,7 @@ class StepClock implements Clock {
     this.timers.delete(timer as never);
   }
 
-  /** Fires what is due. */
+  /** Fires the timers whose time has come. */
   fire(): void {
     for (const timer of this.timers) {
       if (timer.at > this.time) continue;
@@ -78,7 +78,7 @@ class StepClock implements Clock {
   }
 }
 
-/** A source with a step before and after each act. Remembers who was parked. */
+/** A source with a step before and after each call. Records which waiters were parked. */
 function probe<T>({ [source]: inner }: Source<T>, step: () => void, parked: Set<Waiter>): Source<T> {
   inner.defer?.();
   const protocol: SourceProtocol<T> = {
@@ -100,14 +100,14 @@ function probe<T>({ [source]: inner }: Source<T>, step: () => void, parked: Set<
   return { [source]: protocol };
 }
 
-/** Something to wait for, that is not ready. */
+/** A source under test that is pending. */
 interface Subject {
   readonly from: () => Source<unknown>;
-  /** Makes it ready. Idempotent. */
+  /** Makes the source ready. Idempotent. */
   ready(): void;
-  /** The same thing with a signal of its own, where it has one. */
+  /** The same wait with a signal of its own, if the call takes one. */
   readonly limited?: (signal: CancellationToken) => PromiseLike<unknown>;
-  /** Whether the value is still there for others; `undefined`: it stays for ever. */
+  /** Whether the value is still there for others, or `undefined` for a source that keeps its value. */
   readonly isLeft: (() => boolean) | undefined;
 }
 
@@ -120,7 +120,7 @@ const once = (fn: () => void): (() => void) => {
   };
 };
 
-/** A source of a user's: it wakes those who wait, and remembers nothing about them. */
+/** A user's source: it wakes its waiters, and keeps no record of them. */
 class Flag implements Source<true> {
   #isUp = false;
   readonly #waiters = new Set<Waiter>();
@@ -240,7 +240,7 @@ const subjects: Readonly<Record<string, (clock: StepClock) => Subject>> = {
   barrier: () => {
     const barrier = new Barrier(2);
     const limited = (signal: CancellationToken) => barrier.wait({ signal });
-    // The other one has passed, even where this one notices at its wake-up that its deadline is over.
+    // The other party has passed, even when this one sees at its wake-up that its deadline is over.
     const ready = once(() => void barrier.wait().then(() => {}));
     return { from: () => barrier.wait(), ready, limited, isLeft: undefined };
   },
@@ -296,7 +296,7 @@ const subjects: Readonly<Record<string, (clock: StepClock) => Subject>> = {
   },
 };
 
-/** Each gets the signal of the caller, and a token with a deadline. */
+/** Each gate gets the signal of the caller, and a token with a deadline. */
 const gates: Readonly<Record<string, (stop: CancellationToken, late: CancellationToken) => CancellationToken>> = {
   token: (stop) => stop,
   deadline: (_, late) => late,
@@ -306,10 +306,10 @@ const gates: Readonly<Record<string, (stop: CancellationToken, late: Cancellatio
   both: (stop, late) => CancellationToken.any([stop, CancellationToken.all([late, new CancellationToken()])]),
 };
 
-/** The gates in two halves, for two files that run side by side. */
+/** The gates in two halves, for two files that run concurrently. */
 export const halvesOfGates = [Object.keys(gates).slice(0, 3), Object.keys(gates).slice(3)] as const;
 
-/** How one waits. Each rejects, or gives something with `cancelled: true`, when the gate was cancelled. */
+/** The ways to wait. Each rejects, or returns `cancelled: true`, when the gate was cancelled. */
 const ways: Readonly<Record<string, (subject: Subject, gate: CancellationToken, run: Run) => PromiseLike<unknown>>> = {
   select: ({ from }, gate, run) => select({ from: run.probe(from()) }, { signal: gate }),
   'select with the gate as a branch': async ({ from }, gate, run) => {
@@ -335,10 +335,10 @@ const ways: Readonly<Record<string, (subject: Subject, gate: CancellationToken, 
 
 type Event = 'deadline' | 'wake' | 'cancel';
 const events: readonly Event[] = ['deadline', 'wake', 'cancel'];
-/** What happens at which step. */
+/** The events at each step. */
 type Plan = ReadonlyMap<number, readonly Event[]>;
 
-/** One wait, with what happens to it. */
+/** One wait, with the events of a plan. */
 class Run {
   readonly clock: StepClock = new StepClock(() => this.step(['deadline']));
   readonly stop: CancellationToken = new CancellationToken();
@@ -360,11 +360,11 @@ class Run {
       this.stop,
       late,
     );
-    // What waits may become ready at the very deadline, inside of any poll and any park.
+    // The source may become ready exactly at the deadline, within any poll and any park.
     this.#farewell = hasFarewell ? late.onCancelled(() => this.happen('wake')) : undefined;
   }
 
-  /** Begins to wait. */
+  /** Starts to wait. */
   start(way: string): this {
     this.#isOn = true;
     const waiting = (ways[way] as (subject: Subject, gate: CancellationToken, run: Run) => PromiseLike<unknown>)(
@@ -401,16 +401,16 @@ class Run {
     else this.clock.time = Math.max(this.clock.time, DEADLINE);
   }
 
-  /** What is wrong, when all that was set off has run. */
+  /** Yields faults that exist once all events have run. */
   *faults(): Generator<string> {
     if (this.happened.has('wake') && this.state === 'waits') yield 'sleeps beside a value';
-    if (this.#gate.isCancelled && this.state === 'waits') yield 'goes on after it was cancelled';
-    if (this.state === 'was given up without a reason') yield 'gives up for nothing';
+    if (this.#gate.isCancelled && this.state === 'waits') yield 'still waits after it was cancelled';
+    if (this.state === 'was given up without a reason') yield 'gives up without a reason';
   }
 
-  /** What is wrong when it was woken in the end, at the latest. */
+  /** Yields faults that remain after the last wake-up. */
   *residue(): Generator<string> {
-    if (this.state === 'waits') yield 'sleeps for ever';
+    if (this.state === 'waits') yield 'sleeps forever';
     for (const waiter of this.parked) if (waiter.owner !== undefined) yield 'leaves a waiter behind';
     if (this.clock.timers.size > 0) yield 'leaves a timer behind';
     const { isLeft } = this.#subject;
@@ -426,12 +426,12 @@ class Run {
   }
 }
 
-/** Lets everything run that can. */
+/** Waits until everything that can run has run. */
 async function rest(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
-/** Every event at every step; with `isPaired` also every two at steps that are near to each other. */
+/** Returns plans with every event at every step; with `isPaired`, also every two events at steps that are close to each other. */
 function plans(steps: number, isPaired: boolean): Plan[] {
   const all: Plan[] = [new Map()];
   for (let at = 0; at < steps; at++) {
@@ -484,7 +484,7 @@ async function explore(subject: string, gate: string, isPaired: boolean): Promis
 /** Declares the tests of these gates. */
 export function exploreAll(isPaired: boolean, names = Object.keys(gates)): void {
   describe.each(Object.keys(subjects))('waiting for: %s', (subject) => {
-    it.each(names)('neither sleeps beside a value nor leaves anything behind; gate: %s', async (gate) => {
+    it.each(names)('neither sleeps beside a value nor leaves anything behind, with the gate %s', async (gate) => {
       expect(await explore(subject, gate, isPaired)).toEqual({});
     });
   });

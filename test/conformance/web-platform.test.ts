@@ -1,9 +1,9 @@
-// What the web platform says of signals that depend on others (DOM, "dependent signals"), in our own words, on tokens and
-// their signals. The parent stands for the source, its children for the dependents.
+// The rules of the web platform for signals that depend on others (DOM, "dependent signals"), applied to tokens and
+// their signals. The parent is the source, and its children are the dependents.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { describe, expect, test } from 'vitest';
 
-/** A parent and its dependents: children, a grandchild, and signals that the platform or we derived from the parent's. */
+/** Makes a parent and its dependents: children, a grandchild, and signals that the platform or a package derived from the parent's. */
 function family(): { parent: CancellationToken; dependents: Record<string, CancellationToken> } {
   const parent = new CancellationToken();
   const child = parent.childToken();
@@ -23,7 +23,7 @@ const dependent = (kind: string): { parent: CancellationToken; token: Cancellati
 };
 
 describe.each(kinds)('a dependent: %s', (kind) => {
-  test('is not aborted as long as its source is not', () => {
+  test('is not aborted while its source is not', () => {
     const { token } = dependent(kind);
     expect([token.signal.aborted, token.signal.reason]).toEqual([false, undefined]);
   });
@@ -65,14 +65,14 @@ describe.each(kinds)('a dependent: %s', (kind) => {
     expect([signal.reason, parent.signal.reason]).toEqual(['own', 'source']);
   });
 
-  test('that is aborted does not abort its source', () => {
+  test('does not abort its source when it is aborted', () => {
     const { parent, token } = dependent(kind);
     token.cancel();
     expect([parent.isCancelled, parent.signal.aborted]).toEqual([false, false]);
   });
 });
 
-describe('a dependent that is made', () => {
+describe('a new dependent', () => {
   test('of an aborted source is aborted, with its reason, and fires no event', () => {
     const parent = new CancellationToken();
     parent.cancel('why');
@@ -84,7 +84,7 @@ describe('a dependent that is made', () => {
     expect([signal.aborted, signal.reason, events]).toEqual([true, 'why', 0]);
   });
 
-  test('while its source is firing is aborted, with its reason, and fires no event', () => {
+  test('is aborted with the reason of its source when that is firing, and fires no event', () => {
     const parent = new CancellationToken();
     const seen: unknown[] = [];
     parent.signal.addEventListener('abort', () => {
@@ -97,7 +97,7 @@ describe('a dependent that is made', () => {
   });
 });
 
-test('all dependents are marked before the first event is dispatched, that of the source included', () => {
+test('all dependents are marked before the first event is dispatched, including the event of the source', () => {
   const parent = new CancellationToken();
   const children = [parent.childToken(), parent.childToken(), parent.childToken().childToken()];
   const seen: string[] = [];
@@ -110,7 +110,7 @@ test('all dependents are marked before the first event is dispatched, that of th
   expect(seen).toEqual(Array(4).fill('true why,true why,true why,true why'));
 });
 
-test('the source fires first, then its dependents in the order of their making', () => {
+test('the source fires first, then its dependents in the order of their creation', () => {
   const order: string[] = [];
   const parent = new CancellationToken();
   const tokens = { first: parent.childToken(), second: parent.childToken(), third: parent.childToken(), parent };
@@ -129,7 +129,7 @@ test('algorithms that were added before the event run before its listeners', () 
   expect(order).toEqual(['algorithm', 'listener 1', 'listener 2']);
 });
 
-test('a dependent that can be reached in two ways fires once', () => {
+test('a dependent that is reachable in two ways fires once', () => {
   const parent = new CancellationToken();
   const [left, right] = [parent.childToken(), parent.childToken()];
   const both = CancellationToken.from(AbortSignal.any([left.signal, right.signal, parent.signal]));
@@ -141,7 +141,7 @@ test('a dependent that can be reached in two ways fires once', () => {
   expect([events, both.reason]).toEqual([1, 'why']);
 });
 
-test('the first of several sources gives the reason, also when the second is aborted while the first is firing', () => {
+test('the first of several sources sets the reason, also when the second is aborted while the first is firing', () => {
   const [first, second] = [new CancellationToken(), new CancellationToken()];
   first.signal.addEventListener('abort', () => second.cancel('second'));
   const any = CancellationToken.from(AbortSignal.any([first.signal, second.signal]));
@@ -164,7 +164,7 @@ test('cancelling a dependent while its source is firing changes nothing', () => 
   expect([events, signal.reason]).toEqual([1, 'why']);
 });
 
-test('null is a reason, and undefined is none', () => {
+test('null is a reason, and undefined is not', () => {
   const [withNull, withNothing] = [new CancellationToken(), new CancellationToken()];
   withNull.cancel(null);
   withNothing.cancel(undefined);

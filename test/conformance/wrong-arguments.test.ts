@@ -1,4 +1,4 @@
-// A wrong argument gets an error of a named class at the call that is wrong, which names the call and the option as the user
+// A wrong argument throws an error of a documented class, at the wrong call. The error names the call and the option as the user
 // wrote them, and shows the value with its type. Nothing is left behind.
 import { setImmediate as turn } from 'node:timers/promises';
 import * as broadcast from '@quiesce/broadcast-channel';
@@ -16,7 +16,7 @@ import { type Kind, type Row, receive, rows, state } from './wrong-arguments.ts'
 
 const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node };
 const date = new Date(0);
-/** What is passed, by how an error shows it. */
+/** The values passed, by the text with which an error shows them. */
 const values: [shown: string, value: unknown][] = [
   ['undefined', undefined],
   ['null', null],
@@ -41,7 +41,7 @@ const values: [shown: string, value: unknown][] = [
   ['the symbol Symbol(x)', Symbol('x')],
 ];
 
-/** What each kind accepts of these. */
+/** The values that each kind accepts. */
 const accepts: Record<Kind, (value: unknown) => boolean> = {
   time: (value) => typeof value === 'number' && value >= 0,
   period: (value) => typeof value === 'number' && value > 0,
@@ -52,7 +52,7 @@ const accepts: Record<Kind, (value: unknown) => boolean> = {
   number: (value) => typeof value === 'number' && (Number.isFinite(value) || value > 0),
   function: (value) => typeof value === 'function',
   signal: () => false,
-  // What has a `signal` is as good as options with one.
+  // An object with a `signal` counts as options.
   options: (value) => value instanceof AbortController,
   source: () => false,
   branch: (value) => value === undefined || value === null || typeof value === 'function' || value instanceof Promise,
@@ -60,7 +60,7 @@ const accepts: Record<Kind, (value: unknown) => boolean> = {
   promise: (value) => value instanceof Promise,
   work: (value) => typeof value === 'function' || value instanceof Promise,
   list: (value) => Array.isArray(value) || value instanceof Map,
-  // A list is refused for what is in it.
+  // A list is rejected for its items.
   functions: (value) => Array.isArray(value) || value instanceof Map,
   text: (value) => typeof value === 'string',
   name: (value) => value === '5',
@@ -70,15 +70,15 @@ const accepts: Record<Kind, (value: unknown) => boolean> = {
   moment: (value) => value === date || (typeof value === 'number' && !Number.isNaN(value)),
   choice: (value) => value === true || typeof value === 'function',
   object: () => false,
-  // One that comes later is refused later.
+  // A later item is rejected later.
   resource: (value) => value instanceof Promise,
   none: (value) => value === undefined,
 };
 
-/** What a receive that was called is likely to be passed as. */
+/** A mistake that is likely: the promise of a receive instead of the receiver. */
 const isGivenBack: Kind[] = ['function', 'functions', 'signal', 'branches', 'list'];
 
-/** What a call throws, or rejects with before anything else is done; `undefined`: nothing. */
+/** Returns the error that a call throws, or with which it rejects before it does anything else, or `undefined`. */
 async function failure(run: () => unknown): Promise<unknown> {
   const called = (async () => run())().then(
     () => undefined,
@@ -107,7 +107,7 @@ describe.each(Object.entries(rows))('%s', (_, table) => {
         wrong.push(`${shown}: does not begin with the call: ${text}`);
       else if (!(error as Error).message.includes(shown)) wrong.push(`${shown}: does not show it: ${text}`);
     }
-    // One more: it gives back the value that it has taken.
+    // One extra case: it returns the value that it has taken.
     if (isGivenBack.includes(kind)) await failure(() => run(receive()));
     await turn();
     expect(wrong).toEqual([]);
@@ -115,16 +115,16 @@ describe.each(Object.entries(rows))('%s', (_, table) => {
   });
 });
 
-/** Calls that take anything, or nothing. */
+/** Calls that accept any value, or none. */
 const exempt = [
-  // Of the source protocol, for libraries.
+  // Part of the source protocol, for libraries.
   ...['consumeBudget', 'consumeSlice', 'asSource', 'asFailingSource', 'sourcePromise'],
   ...['isSource', 'isCancelledError', 'isClosedError', 'isTimeoutError', 'branchOf', 'StreamSource'],
   ...['causeFromError', 'errorFromCause', 'reasonFromCause'],
   ...['Notify', 'Scope', 'checkSignals', 'parentToken'],
 ];
 
-describe('the table has every exported call', () => {
+describe('the table lists every exported call', () => {
   const calls = new Set(Object.values(rows).flatMap((table) => table.flatMap(([call]) => call.split(/[:\s"]+/))));
 
   test.each(Object.entries(exported))('of %s', (_, module) => {

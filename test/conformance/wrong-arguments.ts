@@ -1,4 +1,4 @@
-// Every argument and option of every public call, with what it accepts: the table of `wrong-arguments.test.ts`.
+// Every argument and option of every public call, with the values that it accepts: the table of `wrong-arguments.test.ts`.
 import { createServer } from 'node:http';
 import { broadcast } from '@quiesce/broadcast-channel';
 import {
@@ -76,7 +76,7 @@ import { Effect, Layer, Stream } from 'effect';
 // biome-ignore lint/suspicious/noExplicitAny: the calls are wrong on purpose
 type Wrong = any;
 
-/** What an argument accepts. */
+/** The kinds of values that an argument accepts. */
 export type Kind =
   | 'time'
   | 'period'
@@ -106,7 +106,7 @@ export type Kind =
   | 'resource'
   | 'none';
 
-/** One argument or option: the call as an error names it, what it accepts, and how it is passed. */
+/** One argument or option: the name of the call in errors, the accepted kind, and a function that passes a value. */
 export type Row = readonly [call: string, kind: Kind, run: (value: Wrong) => unknown, mayBeMissing?: 'optional'];
 
 const noop = (): void => {};
@@ -127,7 +127,7 @@ const booleanRow = (call: string, run: (options: Wrong) => unknown, ...options: 
   options.map((option) => [`${call}: ${option}`, 'boolean', (value) => run({ [option]: value }), optional]);
 const optionsRow = (call: string, run: (options: Wrong) => unknown): Row[] => [[call, 'options', run, optional]];
 
-/** The rows of a method that can be given up. */
+/** The rows of a method with a signal and a time limit. */
 const waitRows = (call: string, run: (options: Wrong) => unknown): Row[] => [
   ...optionsRow(call, run),
   ...signalRow(call, run),
@@ -542,10 +542,10 @@ export const rows: Readonly<Record<string, readonly Row[]>> = {
   ...{ tokens, channels, selects, scopes, services, pools, effects },
 };
 
-/** A call that has taken a value. */
+/** Makes a call that has taken a value. */
 export const receive = (): Promise<number> => rx.recv();
 
-/** What waits for the handles that the rows have in common, and how many values they have. */
+/** The handles that the rows share, and the number of their values. */
 export const state = (): unknown => [token.head, rx.length, brx.length];
 for (const n of [1, 2, 3]) {
   tx.trySend(n);

@@ -1,4 +1,4 @@
-// Tests how `npm run bench` treats its arguments and its figures. The measurements take minutes, so no test takes them.
+// Tests the arguments and figures of `npm run bench`. No test measures, because a measurement takes minutes.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { figuresOf, linesOf, tableOf } from '../bench/table.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-test('an unknown file is refused, and the error names the known files', () => {
+test('an unknown file is rejected, and the error names the known files', () => {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', 'test/bench/run.ts', 'nosuch'], {
     cwd: root,
     encoding: 'utf8',

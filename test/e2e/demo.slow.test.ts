@@ -26,7 +26,7 @@ async function runDemo(...args: string[]): Promise<{ code: number | null; output
 }
 
 describe('the demo of the worker loop', () => {
-  it('exits 0 and says who cleaned up when every worker did', async () => {
+  it('exits with 0 and lists the workers that cleaned up', async () => {
     const { code, output } = await runDemo();
     expect(output).toMatch(/cleaned up {5}\d, \d, \d, \d, \d, in this order/);
     expect(output).toContain('nothing was lost');
@@ -39,7 +39,7 @@ describe('the demo of the worker loop', () => {
     expect(code).toBe(1);
   });
 
-  it('refuses a signal that it cannot show, with a sentence', async () => {
+  it('rejects an unsupported signal with a message', async () => {
     const { code, output } = await runDemo('--signal', 'SIGKILL');
     expect(output).toContain('--signal takes SIGINT or SIGTERM, got "SIGKILL"');
     expect(code).toBe(2);

@@ -1,4 +1,4 @@
-// The listings of the guide that are about real signals, threads, requests and garbage: each as a process of its own.
+// The listings of the guide about real signals, threads, requests and garbage. Each runs in a process of its own.
 import { type ClientRequest, request } from 'node:http';
 import { connect, Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { drive, type Script } from './shutdown/drive.ts';
 const loader = fileURLToPath(new URL('../../docs/examples/guide/tsx-in-threads.mjs', import.meta.url));
 const guide = '../../../docs/examples/guide/';
 
-/** How often it went round until the signal came is nobody's business: numbers are left out, and repetitions. */
+/** Removes numbers and repetitions: the number of rounds before the signal varies. */
 function timeless(lines: readonly string[]): string[] {
   const plain = lines.map((line) =>
     line.replace(/iteration \d+/, 'iteration N').replace(/\d+ iterations/, 'N iterations'),
@@ -18,7 +18,7 @@ function timeless(lines: readonly string[]): string[] {
 }
 
 describe('the signal flag', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('is set by a real %s, and the loop ends in good order', async (signal) => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('is set by a real %s, and the loop ends normally', async (signal) => {
     const { lines, code, killedBy } = await drive(`${guide}signal-flag`, [], [['processing iteration 2', signal]]);
     expect([code, killedBy]).toEqual([0, null]);
     const shown = outputOf('signal-flag').map((line) => line.replace('SIGINT', signal));
@@ -27,7 +27,7 @@ describe('the signal flag', () => {
     expect(lines.at(-1)).toBe(`shutdown complete after ${rounds} iterations, because of ${signal}`);
   });
 
-  it('is not set by SIGKILL, which nobody can catch', async () => {
+  it('is not set by SIGKILL, which cannot be caught', async () => {
     const { lines, killedBy } = await drive(`${guide}signal-flag`, [], [['processing iteration 1', 'SIGKILL']]);
     expect(killedBy).toBe('SIGKILL');
     expect(lines.filter((line) => /received|complete/.test(line))).toEqual([]);
@@ -35,7 +35,7 @@ describe('the signal flag', () => {
 });
 
 describe('the token example', () => {
-  it('has every worker clean up, and awaits them all, after a real SIGINT', async () => {
+  it('awaits the cleanup of every worker after a real SIGINT', async () => {
     const script: Script = [['worker 4: iteration 1', 'SIGINT']];
     const { lines, code, killedBy } = await drive(`${guide}cancellation-token`, [], script);
     expect([code, killedBy]).toEqual([0, null]);
@@ -52,7 +52,7 @@ describe('the token example', () => {
 });
 
 describe('the thread pool', { timeout: 60_000 }, () => {
-  it('reaches a real thread that computes, does what was queued, and joins its threads', async () => {
+  it('reaches a computing thread, finishes queued work, and joins its threads', async () => {
     const { lines, stderr, code } = await drive(`${guide}thread-pool`, [], [], { loader });
     expect([stderr, code]).toEqual(['', 0]);
     expect(lines).toEqual(outputOf('thread-pool'));
@@ -60,14 +60,14 @@ describe('the thread pool', { timeout: 60_000 }, () => {
 });
 
 describe('the forgotten guard', () => {
-  it('is named, with the place where it was made, and waited for no longer', async () => {
+  it('is named, with the place where it was made, and is no longer awaited', async () => {
     const { lines, code } = await drive(`${guide}forgotten-guard`, [], [], { node: ['--expose-gc'] });
     expect(code).toBe(0);
     expect(lines).toEqual(outputOf('forgotten-guard'));
   });
 });
 
-/** A request whose body does not end until we say so. */
+/** Makes a request whose body ends when the test says so. */
 class Upload {
   readonly #request: ClientRequest;
   readonly answer: Promise<string>;
@@ -90,7 +90,7 @@ class Upload {
   }
 }
 
-/** What comes on a socket until its end, or why there is none. */
+/** Returns the bytes of a socket until its end, or the error. */
 function received(socket: Socket): Promise<string> {
   return new Promise((resolve) => {
     let text = '';
@@ -104,7 +104,7 @@ function received(socket: Socket): Promise<string> {
 }
 
 describe('the HTTP server', () => {
-  it('serves what is in flight at a real SIGTERM, answers 503 on an open connection, and refuses newcomers', async () => {
+  it('serves requests in flight at a real SIGTERM, answers 503 on an open connection, and refuses new ones', async () => {
     const uploads: Upload[] = [];
     let port = 0;
     let open = new Socket();
@@ -124,7 +124,7 @@ describe('the HTTP server', () => {
           'listening on',
           (_child, stdout) => {
             port = Number(/:(\d+)$/m.exec(stdout)?.[1]);
-            // The connection is open, and its request has not arrived: the head is not complete.
+            // The connection is open, and its request has not arrived: its head is incomplete.
             open = connect(port).setNoDelay();
             open.write('GET / HTTP/1.1\r\nHost: localhost\r\n');
             uploads.push(new Upload(port));

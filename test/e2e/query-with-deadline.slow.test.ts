@@ -1,5 +1,5 @@
-// The query of the cookbook against a real PostgreSQL: that of DATABASE_URL, else one whose programs are on this machine. Where there
-// is neither, there is nothing to run it against: PGlite has one backend, which cannot be cancelled by another one.
+// The query of the cookbook against a real PostgreSQL: the server at DATABASE_URL, or one that is installed on this machine. Without
+// either, the tests are skipped: PGlite has a single backend, which another one cannot cancel.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -17,14 +17,14 @@ const bin = [...(process.env['PATH'] ?? '').split(delimiter), ...versions].find(
   existsSync(join(folder, 'initdb')),
 );
 const { DATABASE_URL } = process.env;
-/** PostgreSQL refuses to run as root. */
+/** PostgreSQL does not run as root. */
 const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
 let server: ChildProcess | undefined;
 let folder: string | undefined;
 let pool: pg.Pool;
 
-/** A port of this machine that is free. */
+/** Returns a free port of this machine. */
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const probe = createServer().listen(0, '127.0.0.1', () => {
@@ -82,7 +82,7 @@ describe.skipIf(DATABASE_URL === undefined && bin === undefined)(
       if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
     });
 
-    it('ends on the server at its deadline, and gives its connection back', async () => {
+    it('ends on the server at its deadline, and releases its connection', async () => {
       const error = await timeout(200, (token) => query(pool, 'select pg_sleep(60)', token)).catch((reason) => reason);
       expect(isTimeoutError(error)).toBe(true);
       const { rows } = await pool.query(
@@ -92,7 +92,7 @@ describe.skipIf(DATABASE_URL === undefined && bin === undefined)(
       expect(pool.idleCount).toBe(pool.totalCount);
     });
 
-    it('gives its rows, or its own failure, in time', async () => {
+    it('returns its rows, or its own failure, within the deadline', async () => {
       const { rows } = await timeout(60_000, (token) => query(pool, 'select 42 as answer', token));
       expect(rows).toEqual([{ answer: 42 }]);
       await expect(timeout(60_000, (token) => query(pool, 'select nothing', token))).rejects.toMatchObject({
@@ -100,7 +100,7 @@ describe.skipIf(DATABASE_URL === undefined && bin === undefined)(
       });
     });
 
-    it('is the one of the page', () => {
+    it('is the query of the page', () => {
       const read = (path: string) => readFileSync(new URL(`../../docs/${path}`, import.meta.url), 'utf8');
       expect(read('guide/cookbook/time.md')).toContain(read('examples/query-with-deadline.ts'));
     });

@@ -1,4 +1,4 @@
-// The example in the docstring of `runMain`, which owns a whole process: run in one of its own.
+// The example in the docstring of `runMain`, which needs a whole process, runs in one of its own.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -9,7 +9,7 @@ const [, fence = ''] = /```typescript\n([\s\S]*?)```/.exec(source) ?? [];
 const program = fence.replaceAll(/^ \* ?/gm, '');
 const folder = fileURLToPath(new URL('../.output/run-main/', import.meta.url));
 
-it('prints what the example promises, and exits with 0', async () => {
+it('prints the promised output, and exits with 0', async () => {
   mkdirSync(folder, { recursive: true });
   writeFileSync(`${folder}example.ts`, program);
   const promised = [...program.matchAll(/^\/\/ => (.*)$/gm)].map((match) => match[1]);

@@ -1,4 +1,4 @@
-// What the demo's verdict is made of, against services that are up to no good: none of them may look as if all were well.
+// Tests of the demo's verdict, against faulty services: none of them may appear to be correct.
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createNetServer, type Server } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
@@ -23,7 +23,7 @@ const good: Outcome = {
   isPortFree: true,
 };
 
-it('nothing was lost where nothing was', () => {
+it('a correct outcome has no bad finding', () => {
   expect(findings(good).filter(({ isGood }) => !isGood)).toEqual([]);
   expect(verdict(good)).toMatchObject({ isGood: true, text: 'nothing was lost' });
 });
@@ -31,21 +31,21 @@ it('nothing was lost where nothing was', () => {
 it.each<[string, string, Partial<Outcome>]>([
   ['a job is lost', 'jobs, events', { recorded: ['a'] }],
   ['a job is done twice', 'jobs', { recorded: ['a', 'b', 'b'] }],
-  ['a job is done that no client was told of', 'jobs, events', { recorded: ['a', 'b', 'c'] }],
-  ['a client is told of one job twice', 'jobs', { acknowledged: ['a', 'b', 'b'] }],
+  ['a job is done that was acknowledged to no client', 'jobs, events', { recorded: ['a', 'b', 'c'] }],
+  ['one job is acknowledged twice', 'jobs', { acknowledged: ['a', 'b', 'b'] }],
   ['nothing was done', 'jobs', { acknowledged: [], recorded: [], listeners: [] }],
   ['a connection is reset', 'connections', { counts: { ...counts, reset: 1 } }],
   ['an answer is cut', 'answers', { counts: { ...counts, cut: 1 } }],
   ['an answer says 500', 'answers', { statuses: new Map([[500, 1]]) }],
-  ['an event is told twice, and another one never', 'events', { listeners: [{ ...listener, heard: ['a', 'a'] }] }],
-  ['an event is told that nobody knows of', 'events', { listeners: [{ ...listener, heard: ['a', 'c'] }] }],
-  ['a listener hears no end', 'events', { listeners: [{ ...listener, hasHeardEnd: false }] }],
+  ['an event arrives twice, and another one never', 'events', { listeners: [{ ...listener, heard: ['a', 'a'] }] }],
+  ['an event arrives for an unknown job', 'events', { listeners: [{ ...listener, heard: ['a', 'c'] }] }],
+  ['a listener does not see the end', 'events', { listeners: [{ ...listener, hasHeardEnd: false }] }],
   ['a connection to the database is dropped', 'database', { sessions: { opened: 2, dropped: 1 } }],
   ['it exits with 1', 'process', { ended: { code: 1, signal: null, at: 0 } }],
   ['it is killed', 'process', { ended: { code: null, signal: 'SIGKILL', at: 0 } }],
-  ['it exits with 0 before it was told to', 'process', { elapsed: -1 }],
+  ['it exits with 0 before the signal', 'process', { elapsed: -1 }],
   ['its port is taken', 'port', { isPortFree: false }],
-])('not all is well where %s', (_, labels, change) => {
+])('the verdict is bad when %s', (_, labels, change) => {
   const outcome = { ...good, ...change };
   const bad = findings(outcome).filter(({ isGood }) => !isGood);
   expect(bad.map(({ label }) => label).join(', ')).toBe(labels);
@@ -59,15 +59,10 @@ async function portOf(server: Server): Promise<number> {
 }
 
 it.each([
-  [
-    'is a newcomer, when it has got nothing and the service was told to stop',
-    '',
-    true,
-    { accepted: 0, newcomersReset: 1 },
-  ],
-  ['is none, when it was reset before', '', false, { accepted: 1, reset: 1, newcomersReset: 0 }],
-  ['is none, when it has got something', 'HTTP/1.1 202', true, { accepted: 1, newcomersReset: 0 }],
-])('a connection of which the service says nothing %s', async (_, bytes, hasSignalled, expected) => {
+  ['counts as refused when it received nothing after the signal', '', true, { accepted: 0, newcomersReset: 1 }],
+  ['counts as reset when it was reset before the signal', '', false, { accepted: 1, reset: 1, newcomersReset: 0 }],
+  ['counts as accepted when it received something', 'HTTP/1.1 202', true, { accepted: 1, newcomersReset: 0 }],
+])('a connection that the service does not log %s', async (_, bytes, hasSignalled, expected) => {
   const server = createNetServer((socket) => socket.write(bytes, () => setImmediate(() => socket.resetAndDestroy())));
   const port = await portOf(server);
   const census = new Census(port);
@@ -79,8 +74,8 @@ it.each([
 });
 
 it.each([
-  ['has heard the end when its answer has come to it', (end: () => void) => end(), true],
-  ['has not, when it is cut off behind the last event', (_: () => void, cut: () => void) => cut(), false],
+  ['has seen the end when its answer is complete', (end: () => void) => end(), true],
+  ['has not seen the end when it is cut off after the last event', (_: () => void, cut: () => void) => cut(), false],
 ])('a listener %s', async (_, finish, hasHeardEnd) => {
   const server = createServer((request, response) => {
     const events = [

@@ -1,4 +1,4 @@
-// The demo service as a process of its own, under a short load: what a SIGTERM in the middle of it makes of everything.
+// Runs the demo service in a process of its own under a short load, and sends SIGTERM during the load.
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import { openPostgres, type Postgres } from '../../docs/examples/service/demo/po
 import { compare, findings, verdict } from '../../docs/examples/service/demo/verdict.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-// How long it may take before we call it stuck: an embedded database starts in three seconds, and on a busy machine in sixty.
+// The time limit of a test: an embedded database starts in three seconds, and on a busy machine in sixty.
 const PATIENCE = 240_000;
 let postgres: Postgres;
 
@@ -22,8 +22,8 @@ beforeAll(async () => {
 afterAll(() => postgres.close(), PATIENCE);
 
 /**
- * Runs the service under load for a second. Few connections, so that all is done long before the deadline of five seconds
- * that some of these are to run into, also on a busy machine; gives what came of it, and what was said on the way. */
+ * Runs the service under load for a second. The few connections end long before the deadline of five seconds, which some of these
+ * tests reach on purpose, also on a busy machine. Returns the outcome and the log. */
 async function run(fault?: Fault, isWithout = false): Promise<{ outcome: Outcome; bad: string[]; said: string }> {
   const said: string[] = [];
   const plan = { seconds: 1, connections: 5, isWithout, fault };
@@ -35,7 +35,7 @@ async function run(fault?: Fault, isWithout = false): Promise<{ outcome: Outcome
 }
 
 describe('the demo service', { timeout: PATIENCE }, () => {
-  it('loses nothing with a hook that hangs, names it, and ends with 1', async () => {
+  it('loses nothing with a hook that hangs, names the hook, and exits with 1', async () => {
     const { outcome, bad, said } = await run('hook');
     expect(outcome.ended).toMatchObject({ code: 1, signal: null });
     expect(bad).toEqual(['process']);
@@ -43,7 +43,7 @@ describe('the demo service', { timeout: PATIENCE }, () => {
     expect(verdict(outcome).text).toBe('nothing was lost, but not all is well: process');
   });
 
-  it('ends at once with 143 at a second SIGTERM, and closes its connections all the same', async () => {
+  it('exits with 143 at a second SIGTERM, and still closes its connections', async () => {
     const { outcome, said } = await run('signal');
     expect(outcome.ended).toMatchObject({ code: 143, signal: null });
     expect(said).toContain('forced by SIGTERM');
@@ -51,27 +51,27 @@ describe('the demo service', { timeout: PATIENCE }, () => {
     expect(outcome.isPortFree).toBe(true);
   });
 
-  it('cuts off a client that never reads, by name, and nobody else', async () => {
+  it('cuts off only a client that never reads, and names it', async () => {
     const { outcome, bad, said } = await run('client');
     expect(outcome.ended).toMatchObject({ code: 1, signal: null });
     expect(bad).toEqual(['process']);
     expect(said).toContain('1 cut off (GET /events)');
     expect(said).toContain('cut off: http (1 in flight)');
-    // It had a second to obey before it was destroyed, and was waited for: nothing is left behind.
+    // It had a second to stop before it was destroyed, and was awaited: nothing is left behind.
     expect(said).not.toMatch(/never finished/);
   });
 
-  it('waits no longer than it said for a job that ignores its cancellation, and names it', async () => {
+  it('waits no longer than its limit for a job that ignores its cancellation, and names it', async () => {
     const { outcome, said } = await run('job');
-    const [deaf] = outcome.acknowledged;
+    const [stuck] = outcome.acknowledged;
     expect(outcome.ended).toMatchObject({ code: 1, signal: null });
-    expect(said).toContain(`job ${deaf} ignores its token`);
+    expect(said).toContain(`job ${stuck} ignores its token`);
     expect(said).toMatch(/never finished: jobs \(1 in flight\)/);
     expect(compare(outcome.acknowledged, outcome.recorded)).toMatchObject({ missing: 1, repeated: 0, unknown: 0 });
-    expect(outcome.acknowledged.filter((id) => !outcome.recorded.includes(id))).toEqual([deaf]);
+    expect(outcome.acknowledged.filter((id) => !outcome.recorded.includes(id))).toEqual([stuck]);
   });
 
-  it('tells a client that has waited for room until the deadline to come back elsewhere', async () => {
+  it('answers 503 with Retry-After to a client that waited for room until the deadline', async () => {
     await postgres.prepare();
     const env = { DATABASE_URL: postgres.url, PORT: '0', CONCURRENCY: '1', QUEUE: '0', DRAIN_TIMEOUT: '500' };
     const said: string[] = [];
@@ -83,7 +83,7 @@ describe('the demo service', { timeout: PATIENCE }, () => {
     };
     expect((await post(600_000)).status).toBe(202);
     const waiting = post(0);
-    // It has been received when a later one of another connection has been answered.
+    // The request has been received when a later one of another connection has been answered.
     await fetch(`${url}/ready`, { headers: { connection: 'close' } });
     service.process.kill('SIGTERM');
     const { status, headers } = await waiting;
@@ -93,7 +93,7 @@ describe('the demo service', { timeout: PATIENCE }, () => {
     expect(await postgres.ids()).toEqual([]);
   });
 
-  it('loses jobs and connections where nobody listens to the signal, so that the tests above can tell', async () => {
+  it('loses jobs and connections without a listener for the signal, so that the tests above can detect the difference', async () => {
     const { outcome, bad } = await run(undefined, true);
     expect(outcome.ended).toMatchObject({ code: null, signal: 'SIGTERM' });
     expect(compare(outcome.acknowledged, outcome.recorded).missing).toBeGreaterThan(0);
@@ -104,7 +104,7 @@ describe('the demo service', { timeout: PATIENCE }, () => {
   });
 });
 
-/** Runs the command as it stands in the README. */
+/** Runs the command of the README. */
 async function demo(
   args: readonly string[],
   env: Record<string, string> = {},
@@ -120,10 +120,10 @@ async function demo(
 }
 
 describe.concurrent('npm run demo', { timeout: PATIENCE }, () => {
-  it('loses nothing, says so with numbers, ends with 0, and looks like the picture in the README', async () => {
+  it('loses nothing, prints the figures, exits with 0, and matches the picture in the README', async () => {
     const { code, output } = await demo(['--seconds', '3', '--connections', '50']);
     expect(output).toMatch(/✓ jobs +([\d,]+) acknowledged: \1 in the database once, 0 never, 0 twice\n/);
-    // Each of them comes again until the system refuses it; one that was reset as a newcomer may be refused twice.
+    // Each client connects again until the system refuses it. A client that was reset on arrival may be refused twice.
     const refused = /✓ connections +\d+ accepted, 0 reset; newcomers: \d+ reset and (\d+) refused by the system\n/;
     expect(Number(refused.exec(output)?.[1])).toBeGreaterThanOrEqual(50);
     expect(output).toMatch(/✓ answers +[\d,]+ whole, 0 cut or never given/);
@@ -139,7 +139,7 @@ describe.concurrent('npm run demo', { timeout: PATIENCE }, () => {
     expect(shapeOf(linesOf(shown))).toEqual(shapeOf(output.split('\n')));
   });
 
-  it('says so where DATABASE_URL leads nowhere', async () => {
+  it('names DATABASE_URL when no server answers there', async () => {
     const { code, output } = await demo([], { DATABASE_URL: 'postgres://127.0.0.1:1/none' });
     expect(output).toMatch(/Error: nobody answers at DATABASE_URL: .*ECONNREFUSED/);
     expect(code).toBe(1);
@@ -156,7 +156,7 @@ describe.concurrent('npm run demo', { timeout: PATIENCE }, () => {
     [['--signal', 'SIGINT'], '--signal is for --example worker-loop'],
     [['--example', 'worker-loop', '--seconds', '3'], '--seconds is for --example service'],
     [['--loud'], "Unknown option '--loud'; it takes --example, --without, --seconds"],
-  ])('refuses %j with a sentence', async (args, sentence) => {
+  ])('rejects %j with a message', async (args, sentence) => {
     const { code, output } = await demo(args);
     expect(output).toContain(`demo: ${sentence}`);
     expect(code).toBe(2);

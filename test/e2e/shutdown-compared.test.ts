@@ -1,4 +1,4 @@
-// The programs with which the README of @quiesce/shutdown compares itself with close-with-grace, run as they stand there.
+// The programs that the README of @quiesce/shutdown compares with close-with-grace, run unchanged.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +18,7 @@ function linesOf(program: string): number {
   return program.split('\n').filter((line) => line !== '').length;
 }
 
-/** Returns a port that is free at this moment. */
+/** Returns a free port. */
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, () => {
@@ -28,9 +28,9 @@ function freePort(): Promise<number> {
   });
 }
 
-/** Starts a program, sends it a request, and SIGTERM while the request is in flight. Returns the end and the answer. */
+/** Starts a program, sends a request, and sends SIGTERM while the request is in flight. Returns the exit and the answer. */
 async function stop(name: string, source: string): Promise<Ended & { readonly answer: string }> {
-  // The database is a stand-in. Here it also tells when a request is in flight.
+  // The database is a stand-in. Here it also prints when a request is in flight.
   const program = source.replace('query: () => sleep(300)', "query: () => (console.log('querying'), sleep(300))");
   mkdirSync(folder, { recursive: true });
   writeFileSync(`${folder}${name}.ts`, program);
@@ -58,7 +58,7 @@ it('the README states the number of lines of each program', () => {
   expect(stated).toEqual(programs.map(({ program }) => linesOf(program)));
 });
 
-it.concurrent.each(programs)('$name serves its request and ends with 0 after SIGTERM', async ({ name, program }) => {
+it.concurrent.each(programs)('$name serves its request and exits with 0 after SIGTERM', async ({ name, program }) => {
   const { answer, code, killedBy } = await stop(name, program);
   expect({ answer, code, killedBy }).toEqual({ answer: 'served\n', code: 0, killedBy: null });
 });
@@ -69,7 +69,7 @@ describe('with several resources', () => {
     expect(lines).toContain('worker: done');
   });
 
-  it.concurrent.each(several)('$name names a database that does not close, and ends with 1', async (found) => {
+  it.concurrent.each(several)('$name names a database that does not close, and exits with 1', async (found) => {
     const program = found.program.replace('close: () => sleep(20)', 'close: () => new Promise(() => {})');
     expect(program).not.toBe(found.program);
     const { stderr, code } = await stop(`${found.name}-hang`, program.replaceAll('2_000', '100'));

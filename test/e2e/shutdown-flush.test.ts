@@ -1,4 +1,4 @@
-// What has been written when a program ends: it is flushed, and nobody who does not read holds the process for ever.
+// Output that is written when a program ends is flushed, and a reader that does not read holds the process only for a limited time.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -10,11 +10,11 @@ const file = fileURLToPath(new URL('shutdown/flushed.ts', import.meta.url));
 interface Running {
   readonly child: ChildProcess;
   readonly stderr: () => string;
-  /** Waits until stderr has said this so many times. */
+  /** Waits until stderr contains the text this many times. */
   readonly says: (text: string, times?: number) => Promise<void>;
 }
 
-/** Starts it, with a stdout that is read only when somebody does, and waits until its shutdown has stopped. */
+/** Starts the program, with a stdout that is not read, and waits until its shutdown has stopped. */
 async function stopped(flushTimeout: number | null | undefined, more: object = {}): Promise<Running> {
   const child = spawn(process.execPath, [...(await nodeArgs(file)), JSON.stringify({ flushTimeout, ...more })], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -37,7 +37,7 @@ it('output that is not read within flushTimeout is reported, and makes the exit 
   expect(await exit).toEqual([1, null]);
 });
 
-it('a program that ends by itself waits for its reader, until a signal gives it one more second', async () => {
+it('a program that ends without a signal waits for its reader, until a signal limits the wait to one second', async () => {
   const { child, says } = await stopped(undefined);
   const exit = once(child, 'exit');
   child.kill('SIGUSR2');
@@ -47,7 +47,7 @@ it('a program that ends by itself waits for its reader, until a signal gives it 
   expect(await exit).toEqual([1, null]);
 });
 
-it('a slow reader gets all of it where there is no limit', async () => {
+it('a slow reader gets all output when there is no limit', async () => {
   const { child, stderr } = await stopped(null);
   let read = 0;
   child.stdout?.on('data', (chunk: Buffer) => {
@@ -57,25 +57,25 @@ it('a slow reader gets all of it where there is no limit', async () => {
   expect([read, stderr().includes('Warning')]).toEqual([1_000_000, false]);
 });
 
-it('a reader that goes meanwhile is no error', async () => {
+it('a reader that closes during the flush is not an error', async () => {
   const { child, stderr } = await stopped(null);
   child.stdout?.destroy();
   expect(await once(child, 'exit')).toEqual([0, null]);
   expect(stderr()).not.toContain('EPIPE');
 });
 
-it('the first signal that comes meanwhile cuts nothing short, the second one does', async () => {
+it('the first signal during the flush cuts nothing short, the second one does', async () => {
   const { child, says } = await stopped(null);
   const exit = once(child, 'exit');
   child.kill('SIGINT');
   child.kill('SIGUSR2');
-  // The report, once more: it is alive.
+  // The report is printed again: the program is alive.
   await says('stopped with 0', 2);
   child.kill('SIGTERM');
   expect(await exit).toEqual([143, null]);
 });
 
-it('an error that nobody catches meanwhile is told, and makes the exit code 1', async () => {
+it('an uncaught error during the flush is reported, and makes the exit code 1', async () => {
   const { child, says } = await stopped(null, { fails: true });
   const close = once(child, 'close');
   await says('\nan exception: SyntaxError');

@@ -1,4 +1,4 @@
-// A real server under a shutdown: its clients hear of it while everything is still served.
+// A real server in a shutdown: its clients are notified while requests are still served.
 import { Agent, createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
@@ -6,7 +6,7 @@ import { drain } from '@quiesce/http-drain';
 import { Shutdown } from '@quiesce/shutdown';
 import { expect, it } from 'vitest';
 
-/** What a client sees: the status, and whether its connection will stay. */
+/** The view of a client: the status, and whether the connection stays open. */
 function ask(port: number, path: string, agent: Agent): Promise<readonly [status: number, connection: string]> {
   return new Promise((resolve, reject) => {
     const asking = request({ host: '127.0.0.1', port, path, agent }, (response: IncomingMessage) => {
@@ -16,7 +16,7 @@ function ask(port: number, path: string, agent: Agent): Promise<readonly [status
   });
 }
 
-it('announces to its connections while readiness is delayed, and refuses newcomers after that', async () => {
+it('notifies its connections while the readiness delay runs, and refuses new ones afterwards', async () => {
   const clock = new VirtualClock();
   const shutdown = new Shutdown({ clock, readinessDelay: 5_000 });
   const server = createServer((incoming, response) => {
@@ -34,7 +34,7 @@ it('announces to its connections while readiness is delayed, and refuses newcome
   shutdown.request('deploy');
   await clock.advance(1_000);
   expect([shutdown.state, http.state]).toEqual(['stopping', 'stopping']);
-  // On a connection that was open, and on new ones: served, and asked to come back elsewhere.
+  // On an open connection, and on new ones: the request is served, and the connection is closed.
   expect(await ask(port, '/', agent)).toEqual([200, 'close']);
   expect(await ask(port, '/', agent)).toEqual([200, 'close']);
   expect(await ask(port, '/ready', agent)).toEqual([503, 'close']);

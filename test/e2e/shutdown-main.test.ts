@@ -1,4 +1,4 @@
-// What a signal, or the end of main, makes of a program: what it says, and its exit code.
+// The output and the exit code of a program that a signal, or the end of main, shuts down.
 import { describe, expect, it } from 'vitest';
 import { drive, type Script } from './shutdown/drive.ts';
 
@@ -23,7 +23,7 @@ describe('a program that waits for stopAccepting', () => {
       expect([lines, code]).toEqual([['job done'], 0]);
     });
 
-  it('exits with 0 after SIGINT as well', async () => {
+  it('exits with 0 also after SIGINT', async () => {
     expect((await run('a service', {}, [['ready', 'SIGINT']])).slice(0, 2)).toEqual([['job done'], 0]);
   });
 
@@ -58,7 +58,7 @@ describe('the exit code of an interrupted program', () => {
   });
 });
 
-it('a service whose loop is at work when the signal comes exits with 0', async () => {
+it('a service whose loop is busy when the signal comes exits with 0', async () => {
   const [, code] = await run('a service whose loop works when the signal comes', {}, [['working', 'SIGTERM']]);
   expect(code).toBe(0);
 });
@@ -73,7 +73,7 @@ describe('runMain', () => {
     },
   );
 
-  it('says so when main may be waiting for its own end', async () => {
+  it('warns when main may be waiting for its own end', async () => {
     const [, code, stderr] = await run('a main that waits for its own end', { drainTimeout: 20, cancelTimeout: 20 }, [
       ['ready', 'SIGTERM'],
     ]);
@@ -81,22 +81,22 @@ describe('runMain', () => {
     expect(stderr).toContain('main may be waiting for shutdown.stopped()');
   });
 
-  it('says so a second after nothing else is left, long before main is cut off', async () => {
-    const told = 'main may be waiting for shutdown.stopped(), which waits for main and its tasks';
+  it('warns one second after all other work has ended, long before main is cut off', async () => {
+    const warning = 'main may be waiting for shutdown.stopped(), which waits for main and its tasks';
     const [, code, stderr] = await run('a task that waits for the end of the program, later', { drainTimeout: 1e6 }, [
       ['ready', 'SIGTERM'],
-      [told, 'SIGINT'],
+      [warning, 'SIGINT'],
     ]);
-    expect(stderr.split(told)).toHaveLength(2);
+    expect(stderr.split(warning)).toHaveLength(2);
     expect(code).toBe(130);
   });
 
-  it('refuses to run in a worker thread', async () => {
+  it('throws in a worker thread', async () => {
     const [lines] = await run('a worker thread', {}, []);
     expect(lines[0]).toBe('Error: runMain: this is a worker thread, which gets no signals and cannot end the process');
   });
 
-  it('logs limits that leave no time for hooks and signals that a package manager gets, once, unless checks is false', async () => {
+  it('logs once limits that leave no time for hooks, and signals that a package manager gets, unless checks is false', async () => {
     const options = { drainTimeout: 30_000, name: 'shop' };
     const [, , stderr] = await run('a tool that listens to nothing', options, []);
     expect(stderr.match(/nothing is left for the hooks/g)).toHaveLength(1);
@@ -114,7 +114,7 @@ it('a listener for a signal that main adds is logged, once, with its place', asy
   expect(silent).not.toContain('listener');
 });
 
-it('a failed task of a scope that an object keeps is printed at once', async () => {
+it('a failed task of a scope that an object holds is printed at once', async () => {
   const [lines, code, stderr] = await run('a poller that an object keeps', {}, []);
   expect([lines, code]).toEqual([['true'], 0]);
   expect(stderr).toContain('A task of scope "poller" failed, and nothing waits for that scope');

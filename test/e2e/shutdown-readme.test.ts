@@ -1,4 +1,4 @@
-// The service that the README of @quiesce/shutdown shows, run as it stands there, and what it shows of its output.
+// The service in the README of @quiesce/shutdown, run unchanged, and the output that the README shows.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { createServer } from 'node:net';
@@ -11,7 +11,7 @@ const [, program = ''] = /```typescript\n([\s\S]*?)```/.exec(readme) ?? [];
 const [, output = ''] = /```text\n([\s\S]*?)```/.exec(readme) ?? [];
 const folder = fileURLToPath(new URL('../.output/readme/', import.meta.url));
 
-/** A port that is free, as far as anybody can say. */
+/** Returns a port that is free at this moment. */
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, () => {
@@ -33,13 +33,13 @@ function ask(port: number, path: string): Promise<string> {
   });
 }
 
-it('takes fewer than 30 lines for the main of a service', () => {
+it('the main of a service takes fewer than 30 lines', () => {
   const main = program.slice(program.indexOf('await runMain'));
   expect(main.trim().split('\n').length).toBeLessThan(30);
   expect(main).toContain('shutdown.hook');
 });
 
-it('serves the request that is in flight at SIGTERM, and prints what the README shows', async () => {
+it('serves the request in flight at SIGTERM, and prints the output of the README', async () => {
   mkdirSync(folder, { recursive: true });
   writeFileSync(`${folder}service.ts`, program);
   const port = await freePort();
@@ -52,7 +52,7 @@ it('serves the request that is in flight at SIGTERM, and prints what the README 
         'listening',
         (child) => {
           answers.push(ask(port, '/ready'), ask(port, '/'));
-          // The second one is in flight for 300 ms once the first one has been answered.
+          // The second request is in flight for 300 ms once the first one has been answered.
           void answers[0]?.then(() => setTimeout(() => child.kill('SIGTERM'), 50));
         },
       ],

@@ -1,4 +1,4 @@
-// What systemd is told; a script stands for systemd-notify, since not every machine has one.
+// The notifications to systemd. A script replaces systemd-notify, because not every machine has it.
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,10 +11,10 @@ describe('systemd', () => {
   const folder = mkdtempSync(join(tmpdir(), 'quiesce-notify-'));
   const options = JSON.stringify({ timeout: 2_000, forceTimeout: 500, finalTimeout: 500 });
 
-  it('is told that the service stops, why, and how long that may take', async () => {
-    const NOTIFY_SOCKET = join(folder, 'told');
+  it('is notified that the service stops, with the reason and the time limit', async () => {
+    const NOTIFY_SOCKET = join(folder, 'notified');
     const env = { NOTIFY_SOCKET, PATH: `${bin}:${process.env['PATH']}` };
-    // The hook takes long enough for the message to be sent: it is sent by a process of its own, which nobody waits for.
+    // The hook takes long enough for the message to be sent: another process sends it, and is not awaited.
     const { code } = await drive('notified', [NOTIFY_SOCKET, options], [['ready', 'SIGTERM']], { env });
     expect(code).toBe(0);
     expect(readFileSync(NOTIFY_SOCKET, 'utf8').trim().split('\n')).toEqual([
@@ -22,8 +22,8 @@ describe('systemd', () => {
     ]);
   });
 
-  it('that cannot be told is warned of, and nothing else changes', async () => {
-    const NOTIFY_SOCKET = join(folder, 'untold');
+  it('is reported in a warning when it cannot be notified, and nothing else changes', async () => {
+    const NOTIFY_SOCKET = join(folder, 'unreachable');
     const { code, stderr } = await drive(
       'notified',
       [NOTIFY_SOCKET, options],
@@ -36,13 +36,13 @@ describe('systemd', () => {
     expect([code, stderr.includes('ENOENT')]).toEqual([0, true]);
   });
 
-  it('is not told by a child of the service, which has inherited its environment', async () => {
+  it('is not notified by a child of the service, which has inherited its environment', async () => {
     const env = { NOTIFY_SOCKET: join(folder, 'child'), SYSTEMD_EXEC_PID: '1', PATH: folder };
     const { code, stderr } = await drive('program', ['waits'], [['ready', 'SIGTERM']], { env });
     expect([code, stderr.includes('systemd')]).toEqual([0, false]);
   });
 
-  it('that does not listen is not told', async () => {
+  it('is not notified when it does not listen', async () => {
     const { code, stderr } = await drive('program', ['waits'], [['ready', 'SIGTERM']], { env: { PATH: folder } });
     expect([code, stderr.includes('systemd')]).toEqual([0, false]);
   });

@@ -1,4 +1,4 @@
-// Real processes, real signals: signal × state × what the hook does → what is said, in order; exit code; exit signal.
+// Real processes and real signals: signal × state × kind of hook → output, in order; exit code; exit signal.
 import { describe, expect, it } from 'vitest';
 import { drive, type Script } from './shutdown/drive.ts';
 
@@ -8,13 +8,13 @@ interface Row {
   readonly work?: string;
   readonly options?: object;
   readonly script: Script;
-  /** After `ready`. */
+  /** The output after `ready`. */
   readonly says: readonly string[];
   readonly code: number | null;
   readonly killedBy?: NodeJS.Signals;
 }
 
-const clean = ['told to stop', 'scope cleaned up', 'hook begins', 'db closed', 'telemetry', 'exit 0'];
+const clean = ['stop requested', 'scope cleaned up', 'hook begins', 'db closed', 'telemetry', 'exit 0'];
 
 const rows: Row[] = [
   { what: 'SIGTERM while running', script: [['ready', 'SIGTERM']], says: clean, code: 0 },
@@ -51,10 +51,10 @@ const rows: Row[] = [
     code: 1,
   },
   {
-    what: 'SIGTERM, and a hook that asks again',
-    hook: 'asks',
+    what: 'SIGTERM, and a hook that requests again',
+    hook: 'requests',
     script: [['ready', 'SIGTERM']],
-    says: [...clean.slice(0, 3), 'asked again: false', ...clean.slice(3)],
+    says: [...clean.slice(0, 3), 'requested again: false', ...clean.slice(3)],
     code: 0,
   },
   {
@@ -76,19 +76,27 @@ const rows: Row[] = [
     work: 'until stop now',
     script: [
       ['ready', 'SIGTERM'],
-      ['told to stop', 'SIGINT'],
+      ['stop requested', 'SIGINT'],
     ],
-    says: ['told to stop', 'work is told', 'scope cleaned up', 'hook begins', 'db closed', 'telemetry', 'exit 130'],
+    says: [
+      'stop requested',
+      'work is cancelled',
+      'scope cleaned up',
+      'hook begins',
+      'db closed',
+      'telemetry',
+      'exit 130',
+    ],
     code: 130,
   },
   {
-    what: 'SIGINT, then SIGTERM while work that is deaf is drained',
-    work: 'deaf',
+    what: 'SIGINT, then SIGTERM while work that ignores its token is drained',
+    work: 'stuck',
     script: [
       ['ready', 'SIGINT'],
-      ['told to stop', 'SIGTERM'],
+      ['stop requested', 'SIGTERM'],
     ],
-    says: ['told to stop', 'hook begins', 'db closed', 'telemetry', 'exit 143'],
+    says: ['stop requested', 'hook begins', 'db closed', 'telemetry', 'exit 143'],
     code: 143,
   },
   {
@@ -109,7 +117,7 @@ const rows: Row[] = [
       ['ready', 'SIGTERM'],
       ['hook begins', 'SIGTERM'],
     ],
-    says: [...clean.slice(0, 3), 'hook is told', ...clean.slice(3, -1), 'exit 143'],
+    says: [...clean.slice(0, 3), 'hook is cancelled', ...clean.slice(3, -1), 'exit 143'],
     code: 143,
   },
   {
@@ -119,7 +127,7 @@ const rows: Row[] = [
       ['ready', 'SIGTERM'],
       ['hook begins', 'SIGINT'],
     ],
-    says: ['hook begins', 'told to stop', 'scope cleaned up', 'db closed', 'telemetry', 'exit 130'],
+    says: ['hook begins', 'stop requested', 'scope cleaned up', 'db closed', 'telemetry', 'exit 130'],
     code: 130,
   },
   {
@@ -130,7 +138,7 @@ const rows: Row[] = [
       ['ready', 'SIGTERM'],
       ['hook begins', 'SIGHUP'],
     ],
-    says: ['hook begins', 'told to stop', 'scope cleaned up', 'db closed', 'telemetry', 'exit 129'],
+    says: ['hook begins', 'stop requested', 'scope cleaned up', 'db closed', 'telemetry', 'exit 129'],
     code: 129,
   },
   {
@@ -141,7 +149,15 @@ const rows: Row[] = [
       ['ready', 'SIGTERM'],
       ['hook begins', 'SIGINT'],
     ],
-    says: ['told to stop', 'hook begins', 'scope cleaned up', 'hook is told', 'db closed', 'telemetry', 'exit 130'],
+    says: [
+      'stop requested',
+      'hook begins',
+      'scope cleaned up',
+      'hook is cancelled',
+      'db closed',
+      'telemetry',
+      'exit 130',
+    ],
     code: 130,
   },
   {
@@ -152,17 +168,17 @@ const rows: Row[] = [
       ['ready', 'SIGTERM'],
       ['hook begins', 'SIGINT'],
     ],
-    says: ['told to stop', 'scope cleaned up', 'db closed', 'hook begins', 'hook ends', 'telemetry', 'exit 130'],
+    says: ['stop requested', 'scope cleaned up', 'db closed', 'hook begins', 'hook ends', 'telemetry', 'exit 130'],
     code: 130,
   },
   {
     what: 'SIGTERM, then SIGTERM at once: the same request',
     hook: 'slow',
-    // So long that no busy machine decides the test.
+    // So long that a busy machine does not decide the test.
     options: { signalDebounce: 600_000 },
     script: [
       ['ready', 'SIGTERM'],
-      ['told to stop', 'SIGTERM'],
+      ['stop requested', 'SIGTERM'],
     ],
     says: [...clean.slice(0, 3), 'hook ends', ...clean.slice(3)],
     code: 0,
@@ -178,14 +194,14 @@ const rows: Row[] = [
   {
     what: 'three signals: the third one exits at once',
     hook: 'hangs',
-    work: 'deaf',
+    work: 'stuck',
     options: { forceTimeout: 600_000, hookTimeout: 600_000, timeout: 600_000, signalDebounce: 0 },
     script: [
       ['ready', 'SIGTERM'],
-      ['told to stop', 'SIGTERM'],
+      ['stop requested', 'SIGTERM'],
       ['hook begins', 'SIGINT'],
     ],
-    says: ['told to stop', 'hook begins', 'exit 130'],
+    says: ['stop requested', 'hook begins', 'exit 130'],
     code: 130,
   },
   {
@@ -193,16 +209,16 @@ const rows: Row[] = [
     work: 'until stop now',
     options: { drainTimeout: 50 },
     script: [['ready', 'SIGTERM']],
-    says: ['told to stop', 'work is told', ...clean.slice(1, -1), 'exit 1'],
+    says: ['stop requested', 'work is cancelled', ...clean.slice(1, -1), 'exit 1'],
     code: 1,
   },
   {
     what: 'SIGTERM, and the total deadline',
-    work: 'deaf',
+    work: 'stuck',
     hook: 'quick',
     options: { timeout: 50 },
     script: [['ready', 'SIGTERM']],
-    says: ['told to stop', ...clean.slice(2, -1), 'exit 1'],
+    says: ['stop requested', ...clean.slice(2, -1), 'exit 1'],
     code: 1,
   },
   {
@@ -214,11 +230,11 @@ const rows: Row[] = [
     killedBy: 'SIGINT',
   },
   {
-    what: 'SIGTERM, and work that spins as soon as it is told to stop, with a watchdog',
+    what: 'SIGTERM, and work that spins as soon as a stop is requested, with a watchdog',
     work: 'spins',
     options: { watchdog: true, timeout: 2_000, forceTimeout: 1 },
     script: [['ready', 'SIGTERM']],
-    says: ['told to stop'],
+    says: ['stop requested'],
     code: null,
     killedBy: 'SIGKILL',
   },
@@ -227,13 +243,13 @@ const rows: Row[] = [
     hook: 'spins',
     options: { watchdog: true, timeout: 2_000, forceTimeout: 1 },
     script: [['ready', 'SIGTERM']],
-    says: ['told to stop', 'scope cleaned up', 'hook begins'],
+    says: ['stop requested', 'scope cleaned up', 'hook begins'],
     code: null,
     killedBy: 'SIGKILL',
   },
 ];
 
-/** With its name in front, which the titles of tests would otherwise cut off. */
+/** Puts the name first, because the titles of tests would otherwise cut it off. */
 const named = <R extends { readonly what: string }>(table: readonly R[]): [string, R][] =>
   table.map((row) => [row.what, row]);
 
@@ -255,7 +271,7 @@ describe.concurrent('runMain', () => {
 });
 
 describe.concurrent('a program of runMain', () => {
-  it('that ends by itself is shut down, with nothing left installed', async () => {
+  it('is shut down when it ends, and leaves no listener installed', async () => {
     const { lines, code, stderr } = await drive('program', ['ends'], []);
     expect(lines).toEqual(['ready', 'main ends', 'db closed', 'no listener is left']);
     expect(code).toBe(0);
@@ -265,38 +281,38 @@ describe.concurrent('a program of runMain', () => {
   });
 
   it.each(['fails', 'a task fails', 'throws elsewhere', 'rejects elsewhere'])(
-    'that %s is shut down, and ends with 1',
+    'is shut down when it %s, and exits with 1',
     async (what) => {
       const { lines, code, stderr } = await drive('program', [what], []);
       expect(lines.filter((line) => line !== 'main ends')).toEqual(['ready', 'db closed', 'no listener is left']);
       expect(code).toBe(1);
       expect(stderr).toMatch(/^shutting down: an error: .*\n(Syntax)?Error: [\s\S]*at .*program\.ts/);
       expect(stderr).toMatch(/stopped with 1/);
-      // It is the reason, and not once more an error that came meanwhile.
+      // The error is the reason, and is not reported again as a later error.
       expect(stderr).not.toMatch(/^ {2}error: /m);
     },
   );
 
-  it('is installed already: another installation would count each signal twice', async () => {
+  it('is already installed: another installation would count each signal twice', async () => {
     const { lines, code } = await drive('program', ['installs'], [['TypeError', 'SIGTERM']]);
     expect(lines[1]).toMatch(/^TypeError: install: it is installed already/);
     expect([lines.slice(2), code]).toEqual([['main ends', 'db closed', 'no listener is left'], 0]);
   });
 
-  it('is the only one of its process', async () => {
+  it('is the only one in its process', async () => {
     const { lines } = await drive('program', ['twice'], []);
     expect(lines[1]).toMatch(/^Error: runMain: a program is running/);
   });
 
-  it('has all of its output written before the process ends', async () => {
+  it('has all its output written before the process ends', async () => {
     const { lines, code } = await drive('program', ['prints'], []);
     expect(lines).toContain('printed');
-    // What is said meanwhile stands in between.
+    // Output of the shutdown is in between.
     expect(lines.join('').replaceAll(/[^x]/g, '')).toHaveLength(1_000_000);
     expect(code).toBe(0);
   });
 
-  it('lives while nothing but its shutdown is waited for, and ends with its parent', async () => {
+  it('stays alive while only its shutdown is awaited, and ends with its parent', async () => {
     const { lines, code } = await drive('program', ['waits'], [['ready', (child) => child.disconnect()]], {
       ipc: true,
     });
@@ -304,7 +320,7 @@ describe.concurrent('a program of runMain', () => {
     expect(code).toBe(0);
   });
 
-  it('prints how it stands on SIGUSR2, and goes on', async () => {
+  it('prints its progress on SIGUSR2, and continues', async () => {
     const { stderr, code } = await drive(
       'program',
       ['waits'],
@@ -324,14 +340,14 @@ describe.concurrent('a shutdown that is installed, without runMain', () => {
       what: 'SIGTERM: the process ends by itself when nothing is left to do',
       hook: 'quick',
       script: [['ready', 'SIGTERM']],
-      says: ['told to stop', 'hook begins', 'stopped by signal, 0 listeners', 'exit 0'],
+      says: ['stop requested', 'hook begins', 'stopped by signal, 0 listeners', 'exit 0'],
       code: 0,
     },
     {
       what: 'SIGTERM, and a hook that throws: process.exitCode is set',
       hook: 'throws',
       script: [['ready', 'SIGTERM']],
-      says: ['told to stop', 'hook begins', 'stopped by signal, 0 listeners', 'exit 1'],
+      says: ['stop requested', 'hook begins', 'stopped by signal, 0 listeners', 'exit 1'],
       code: 1,
     },
     {
@@ -342,7 +358,7 @@ describe.concurrent('a shutdown that is installed, without runMain', () => {
         ['ready', 'SIGINT'],
         ['hook begins', 'SIGINT'],
       ],
-      says: ['told to stop', 'hook begins', 'stopped by signal, 0 listeners', 'exit 130'],
+      says: ['stop requested', 'hook begins', 'stopped by signal, 0 listeners', 'exit 130'],
       code: 130,
     },
     {
@@ -350,14 +366,14 @@ describe.concurrent('a shutdown that is installed, without runMain', () => {
       hook: 'alone',
       options: { hookTimeout: 50 },
       script: [['ready', 'SIGTERM']],
-      says: ['told to stop', 'hook begins', 'stopped by signal, 0 listeners', 'exit 1'],
+      says: ['stop requested', 'hook begins', 'stopped by signal, 0 listeners', 'exit 1'],
       code: 1,
     },
     {
       what: 'an exception that nobody catches',
       hook: 'error',
       script: [],
-      says: ['told to stop', 'hook begins', 'stopped by error, 0 listeners', 'exit 1'],
+      says: ['stop requested', 'hook begins', 'stopped by error, 0 listeners', 'exit 1'],
       code: 1,
     },
     {
@@ -376,7 +392,7 @@ describe.concurrent('a shutdown that is installed, without runMain', () => {
     expect([ended.code, ended.killedBy, ended.stderr]).toEqual([code, killedBy, '']);
   });
 
-  it('prints how it stands on SIGUSR2, wherever that goes', async () => {
+  it('prints its progress on SIGUSR2, to every kind of log', async () => {
     const ended = await drive(
       'library',
       ['quick', '{"logger":null}'],
@@ -389,9 +405,9 @@ describe.concurrent('a shutdown that is installed, without runMain', () => {
     expect(ended.code).toBe(0);
   });
 
-  it('three signals: the third one does what it would have done without us', async () => {
+  it('at a third signal does what the signal would do without the shutdown', async () => {
     const options = JSON.stringify({ forceTimeout: 600_000 });
-    // The forced hook is given up at once; the final one, which waits, keeps the process.
+    // The forced hook is given up at once. The final hook, which waits, keeps the process alive.
     const ended = await drive(
       'final',
       [options],
@@ -406,13 +422,13 @@ describe.concurrent('a shutdown that is installed, without runMain', () => {
   });
 });
 
-it('is refused where there is no process, in a sentence', async () => {
+it("the package throws a helpful error in a runtime without Node's process", async () => {
   const { lines } = await drive('elsewhere', [], []);
   expect(lines).toEqual([expect.stringMatching(/^Error: @quiesce\/shutdown .* needs Node 20\.19 or later/)]);
 });
 
-describe('a program whose stderr nobody reads any more', () => {
-  it('is shut down as if somebody did', async () => {
+describe('a program whose stderr has been closed', () => {
+  it('is shut down as usual', async () => {
     const { lines, code } = await drive(
       'program',
       ['waits'],
@@ -431,7 +447,7 @@ describe('a program whose stderr nobody reads any more', () => {
   });
 });
 
-describe('a shutdown that is installed, and logs to a stderr that nobody reads any more', () => {
+describe('an installed shutdown that logs to a closed stderr', () => {
   it.each(['error', 'quick'])('records that once, and ends (%s)', async (hook) => {
     const { lines, code, killedBy } = await drive(
       'unread',
@@ -446,7 +462,7 @@ describe('a shutdown that is installed, and logs to a stderr that nobody reads a
         ],
       ],
     );
-    expect(lines).toEqual(['ready', 'told to stop', 'stopped with 1']);
+    expect(lines).toEqual(['ready', 'stop requested', 'stopped with 1']);
     expect([code, killedBy]).toEqual([1, null]);
   });
 });

@@ -4,7 +4,7 @@ import { drive, lost } from '../../docs/examples/drive.ts';
 const EVERYBODY = [1, 2, 3, 4, 5];
 
 describe.each(['SIGINT', 'SIGTERM'] as const)('the worker loop on a real %s', (signal) => {
-  it('lets every worker leave its loop, clean up and be awaited, and ends by itself with 0', async () => {
+  it('lets every worker leave its loop and clean up, awaits it, and exits with 0', async () => {
     const run = await drive('worker-loop', { signal, ticks: 2 });
     expect(lost(run)).toEqual([]);
     expect([...run.cleanedUp].sort()).toEqual(EVERYBODY);
@@ -12,7 +12,7 @@ describe.each(['SIGINT', 'SIGTERM'] as const)('the worker loop on a real %s', (s
     expect(run.lines.at(-1)).toBe('main: all workers have stopped');
   });
 
-  it('tells every worker why, once, and none ticks afterwards', async () => {
+  it('gives every worker the reason once, and no worker ticks afterwards', async () => {
     const run = await drive('worker-loop', { signal, ticks: 1 });
     const received = run.lines.indexOf(`main: ${signal} received, told 5 workers`);
     expect(received).toBeGreaterThan(0);
@@ -27,7 +27,7 @@ describe.each(['SIGINT', 'SIGTERM'] as const)('the worker loop on a real %s', (s
     }
   });
 
-  it('loses every cleanup without Quiesce, so that the tests above can tell the difference', async () => {
+  it('loses every cleanup without Quiesce, so that the tests above can detect the difference', async () => {
     const run = await drive('worker-loop-without', { signal, ticks: 1 });
     expect(lost(run)).toEqual(EVERYBODY);
     expect({ code: run.code, killedBy: run.killedBy }).toEqual({ code: null, killedBy: signal });

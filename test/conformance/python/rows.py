@@ -1,5 +1,5 @@
-# What asyncio.TaskGroup (Python 3.11) and trio's nursery give for the rows of docs/guide/scope-outcomes.md.
-# `rows.txt` beside this keeps the versions and what it prints: python3 test/conformance/python/rows.py 2>/dev/null
+# The outcomes of asyncio.TaskGroup (Python 3.11) and of trio's nursery for the rows of docs/guide/scope-outcomes.md.
+# `rows.txt` keeps the versions and the output: python3 test/conformance/python/rows.py 2>/dev/null
 import asyncio
 
 import trio

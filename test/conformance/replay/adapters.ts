@@ -4,8 +4,8 @@ import type { Adapter } from './replay.ts';
 import { selectAdapter } from './select.ts';
 import { taskTracker } from './task-tracker.ts';
 
-/** The suites that are replayed. A further one is a further file here. */
+/** The suites that are replayed. Another suite is another file here. */
 export const adapters: readonly Adapter[] = [broadcastChannel, cancellationToken, selectAdapter, taskTracker];
 
-/** The suites that are recorded and not replayed yet, each with what is missing. */
+/** The suites that are recorded and not replayed yet, each with the missing part. */
 export const notYet: Readonly<Record<string, string>> = {};

@@ -54,7 +54,7 @@ class BroadcastReplay implements Replay {
   readonly #weak = new Map<number, WeakBroadcastSender<number>>();
   readonly #receivers = new Map<number, BroadcastReceiver<number>>();
   readonly #futures = new Map<number, Future>();
-  /** The first sender: it tells what the channel holds also when everything was dropped. */
+  /** The first sender. It shows the length of the channel even when all other handles were dropped. */
   #first: BroadcastSender<number> | undefined;
   #woken: number[] = [];
 
@@ -129,7 +129,7 @@ class BroadcastReplay implements Replay {
     return put(this.#senders, op['tx'] as number, this.#first);
   }
 
-  /** `tx` is an answer and names the new sender at the same time: a recording that gives no id says that there was none. */
+  /** `tx` is an answer and also the name of the new sender: a recording without an id had no new sender. */
   #upgrade(weak: number, tx: unknown): Answers {
     const sender = get(this.#weak, weak).upgrade();
     if (sender === undefined) return { tx: null };
@@ -148,7 +148,7 @@ class BroadcastReplay implements Replay {
     this.#futures.set(f, { from, waiter, rx });
   }
 
-  /** Tokio's poll: takes what is ready, and the future is gone; else registers. */
+  /** Polls as Tokio does: takes a ready value, which ends the future, or registers. */
   #poll(f: number): unknown {
     const { from, waiter } = get(this.#futures, f);
     const result = polled(from);
@@ -176,7 +176,7 @@ class BroadcastReplay implements Replay {
     };
   }
 
-  /** What every handle that lives says of the senders; they have to say the same. */
+  /** Every live handle must report the same counts of senders. */
   #counts(idle: readonly BroadcastReceiver<number>[]): Answers {
     const handles = [...this.#senders.values(), ...this.#weak.values(), ...idle];
     const said = new Set(handles.map(({ strongCount, weakCount }) => `${strongCount} ${weakCount}`));

@@ -39,7 +39,7 @@ export const cancellationToken: Adapter = {
 interface Wait {
   readonly token: CancellationToken;
   readonly waiter: Waiter;
-  /** It holds the token itself, instead of borrowing a handle. */
+  /** Whether it holds the token itself instead of borrowing a handle. */
   readonly owned: boolean;
 }
 
@@ -48,7 +48,7 @@ interface Guard {
   readonly owned: boolean;
 }
 
-/** Tokio's handles, waits and guards, on top of tokens that are disposed when the last that counts is gone. */
+/** Tokio's handles, waits and guards, on top of tokens that are disposed when the last counted reference is gone. */
 class TokenReplay implements Replay {
   readonly #handles = new Map<number, CancellationToken>();
   readonly #waits = new Map<number, Wait>();
@@ -56,7 +56,7 @@ class TokenReplay implements Replay {
   /** Handles, owned waits and owned guards of each token. */
   readonly #references = new Map<CancellationToken, number>();
   readonly #runs = new Map<number, Run>();
-  /** A finished `with_cancellation_token` of Tokio's keeps its place in the token's wait list. */
+  /** A finished `with_cancellation_token` of Tokio keeps its place in the token's wait list. */
   readonly ended = new Set<number>();
   #woken: number[] = [];
 
@@ -126,14 +126,14 @@ class TokenReplay implements Replay {
     return get(this.#handles, h);
   }
 
-  /** A new handle. */
+  /** Makes a new handle. */
   #hold(h: number, token: CancellationToken): Answers {
     this.#handles.set(h, token);
     this.#references.set(token, (this.#references.get(token) ?? 0) + 1);
     return { cancelled: token.isCancelled };
   }
 
-  /** Ends a handle; its reference stays with the caller. */
+  /** Ends a handle, and leaves its reference to the caller. */
   #giveUp(h: number): CancellationToken {
     return take(this.#handles, h);
   }
@@ -177,7 +177,7 @@ class TokenReplay implements Replay {
     return {};
   }
 
-  /** The reference of the guard becomes that of the handle. */
+  /** Moves the reference of the guard to the handle. */
   #disarm({ guard }: Guard, h: number): Answers {
     const token = guard.disarm();
     this.#handles.set(h, token);
@@ -200,7 +200,7 @@ class TokenReplay implements Replay {
   }
 }
 
-/** Tokio's poll: takes what is ready, else registers. */
+/** Polls as Tokio does: takes a ready value, or registers. */
 function poll({ token, waiter }: Wait): boolean {
   if (token[source].poll() !== PENDING) return true;
   token[source].park(waiter);

@@ -2,36 +2,36 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** One recorded operation: what was done, and what Tokio answered. */
+/** One recorded operation: its inputs, and Tokio's answers. */
 export interface Op {
   readonly op: string;
   readonly [field: string]: unknown;
 }
 
-/** A sequence of operations that starts from nothing; it follows from its seed. */
+/** A sequence of operations from an empty state. It follows from its seed. */
 export interface Case {
   readonly id: string;
   readonly seed: number;
   readonly ops: readonly Op[];
 }
 
-/** What one file holds. */
+/** The content of one file. */
 export interface Recording {
   readonly suite: string;
   readonly schema: 1;
-  /** What was recorded, with its version. */
+  /** The recorded library, with its version. */
   readonly oracle: string;
   readonly cases: readonly Case[];
 }
 
 const own: string = fileURLToPath(new URL('../tokio', import.meta.url));
 
-/** Where the recordings are: those of this folder, or those that TOKIO_TRACES points at. */
+/** The folder of the recordings: this folder, or TOKIO_TRACES. */
 export const folder: string = process.env['TOKIO_TRACES'] || own;
-/** Whether they are our own, of which we know what occurs in them. */
+/** Whether these are the recordings of this repository, whose operations are known. */
 export const isOwn: boolean = folder === own;
 
-/** The suites that a folder holds, from the names of its files. */
+/** Returns the suites of a folder, from the names of its files. */
 export function suitesIn(directory: string): string[] {
   if (!existsSync(directory)) throw new Error(`there is no folder of recordings at ${directory} (TOKIO_TRACES)`);
   return readdirSync(directory)
@@ -40,7 +40,7 @@ export function suitesIn(directory: string): string[] {
     .sort();
 }
 
-/** Reads one suite. Whatever could make a replay empty is an error. */
+/** Reads one suite. Throws for anything that could make a replay empty. */
 export function readSuite(directory: string, suite: string): Recording {
   const path = join(directory, `${suite}.json`);
   if (!existsSync(path)) throw new Error(`the suite ${suite} is missing: there is no ${path}`);

@@ -1,48 +1,48 @@
 import type { Case, Op, Recording } from './recordings.ts';
 
-/** What we answered to one operation, under the names that the recording uses. */
+/** The answers to one operation, under the names of the recording. */
 export type Answers = Readonly<Record<string, unknown>>;
 
-/** One case while it is replayed. */
+/** One case during its replay. */
 export interface Replay {
-  /** Does what the operation says. All that is not an input has to be answered, but for `wakes`. */
+  /** Performs the operation. Returns an answer for every field that is not an input, apart from `wakes`. */
   apply(op: Op): Answers | Promise<Answers>;
-  /** The ids of what was woken since the last call. */
+  /** Returns the ids of the waiters woken since the last call. */
   takeWoken(): number[];
-  /** What has ended and can no longer be woken, although Tokio may: those wakes are counted, and not compared. */
+  /** Waiters that have ended and can no longer be woken, although Tokio may wake them. Such wakes are counted, and not compared. */
   readonly ended?: ReadonlySet<number>;
 }
 
-/** How one suite is replayed on our packages. */
+/** The adapter that replays one suite on the packages. */
 export interface Adapter {
   readonly suite: string;
-  /** The inputs of each operation that is replayed; every other field is an answer, and compared. */
+  /** The inputs of each replayed operation. Every other field is an answer, and is compared. */
   readonly inputs: Readonly<Record<string, readonly string[]>>;
-  /** Operations that cannot be replayed yet, each with what is missing. */
+  /** Operations that cannot be replayed yet, each with the missing part. */
   readonly notYet: Readonly<Record<string, string>>;
-  /** Answers that are not compared, by operation, each with the reason; `*` stands for every operation. */
+  /** Answers that are not compared, by operation, each with the reason; `*` means every operation. */
   readonly notCompared: Readonly<Record<string, Readonly<Record<string, string>>>>;
   begin(): Replay;
 }
 
-/** Where a replay went another way than the recording. */
+/** A place where a replay differs from the recording. */
 interface Difference {
   readonly id: string;
   readonly seed: number;
-  /** Which operation of the case, from 0. */
+  /** Index of the operation in the case, from 0. */
   readonly index: number;
   readonly op: Op;
   readonly what: string;
 }
 
-/** What came out of one suite. */
+/** The result of one suite. */
 export interface Outcome {
   readonly suite: string;
   readonly cases: number;
   readonly operations: number;
   /** Operations that were not replayed, by name. */
   readonly skipped: ReadonlyMap<string, number>;
-  /** Wakes of what had ended, which mean nothing. */
+  /** Wakes of ended waiters, which have no meaning. */
   readonly spurious: number;
   /** The first difference of each case that has one. */
   readonly differences: readonly Difference[];
@@ -69,7 +69,7 @@ export async function replay(recording: Recording, adapter: Adapter): Promise<Ou
   };
 }
 
-/** Stops at the first difference: what comes after it means nothing. */
+/** Stops at the first difference: later ones have no meaning. */
 async function replayCase(
   one: Case,
   adapter: Adapter,
@@ -77,14 +77,14 @@ async function replayCase(
   spurious: { count: number },
 ): Promise<Difference | undefined> {
   const running = adapter.begin();
-  /** What only operations that were not replayed know of. */
+  /** Ids that only skipped operations know. */
   const unknown = new Set<number>();
   for (const [index, op] of one.ops.entries()) {
     const found = (what: string): Difference => ({ id: one.id, seed: one.seed, index, op, what });
     if (Object.hasOwn(adapter.notYet, op.op)) {
       skipped.set(op.op, (skipped.get(op.op) ?? 0) + 1);
       unknown.add(op['w'] as number);
-      // Leaving it out is sound only as long as nobody else could have seen it.
+      // Skipping is sound only when no replayed handle could have seen the effect.
       const seen = wakesOf(op).filter((id) => !unknown.has(id));
       if (seen.length > 0) return found(`is not replayed, but woke ${seen}`);
       continue;
@@ -97,7 +97,7 @@ async function replayCase(
   return undefined;
 }
 
-/** Replays one operation and says what differs. */
+/** Replays one operation, and returns the difference. */
 async function step(op: Op, adapter: Adapter, running: Replay, unknown: Set<number>): Promise<string | undefined> {
   const inputs = adapter.inputs[op.op];
   if (inputs === undefined) return 'is an operation that the adapter does not know';
@@ -114,7 +114,7 @@ async function step(op: Op, adapter: Adapter, running: Replay, unknown: Set<numb
     const differs = `${field}: Tokio answered ${JSON.stringify(recorded)}, we ${JSON.stringify(answers[field])}`;
     if (JSON.stringify(answers[field]) !== JSON.stringify(recorded)) return differs;
   }
-  // Compared as a set: Tokio does not document the order.
+  // Compared as a set, because Tokio does not document the order.
   const recorded = wakesOf(op).filter((id) => !unknown.has(id));
   const woken = running.takeWoken();
   if (String(woken.sort(ascending)) === String(recorded.sort(ascending))) return undefined;
@@ -129,7 +129,7 @@ function ascending(a: number, b: number): number {
   return a - b;
 }
 
-/** One paragraph on a suite, with what was left out and why. */
+/** Describes a suite in one paragraph, with the skipped operations and the reasons. */
 export function describeOutcome(outcome: Outcome, adapter: Adapter): string {
   const left = [...outcome.skipped.values()].reduce((sum, count) => sum + count, 0);
   const lines = [
@@ -142,7 +142,7 @@ export function describeOutcome(outcome: Outcome, adapter: Adapter): string {
   return lines.join('\n');
 }
 
-/** The differences as a text that says where to look first. */
+/** Describes the differences, the most useful ones first. */
 export function describeDifferences(outcome: Outcome): string {
   const shown = outcome.differences.slice(0, 5).map(({ id, seed, index, op, what }) => {
     return `${id} (seed ${seed}), operation ${index}: ${JSON.stringify(op)}\n    ${what}`;

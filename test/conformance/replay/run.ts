@@ -15,7 +15,7 @@ export class Run {
   readonly #inner: Scripted;
   readonly #protocol: SourceProtocol<UntilCancelled<true>>;
   readonly #waiter: Waiter;
-  /** Set when it has ended; nothing that wakes it afterwards means anything. */
+  /** Set when it has ended. A later wake has no meaning. */
   #isDone = false;
 
   constructor(token: CancellationToken, readyAt: number | null, asksAtCreation: boolean, wake: () => void) {
@@ -23,12 +23,12 @@ export class Run {
     this.#protocol = untilCancelled(token, this.#inner)[source];
     const wakeAgain = (): void => {
       wake();
-      // A Rust waker may be called by both sides before the next poll, a waiter once: so it parks again.
+      // Both sides may call a Rust waker before the next poll, but a waiter is called once: so it parks again.
       this.#protocol.park(this.#waiter);
     };
     this.#waiter = { next: undefined, prev: undefined, owner: undefined, wake: wakeAgain };
     if (!asksAtCreation || token.isCancelled) return;
-    // `with_cancellation_token` asks the token when it is made: our first poll, which the work does not count.
+    // `with_cancellation_token` polls the token when it is created: that is the first poll here, which the work does not count.
     this.#inner.isPriming = true;
     this.#protocol.poll();
     this.#inner.isPriming = false;

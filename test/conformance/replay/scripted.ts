@@ -5,18 +5,18 @@ export class Scripted implements Source<true> {
   readonly #readyAt: number | null;
   readonly #waiters = new Set<Waiter>();
   #isComplete = false;
-  /** As Tokio's future it keeps the waker of its last poll until it has called it. */
+  /** Like Tokio's future, it keeps the waker of its last poll until it has called it. */
   #keepsWaker = false;
-  /** How often it was polled. */
+  /** The number of polls. */
   polls = 0;
-  /** While set, polls are answered "pending" and not counted. */
+  /** While set, polls are pending and not counted. */
   isPriming = false;
 
   constructor(readyAt: number | null) {
     this.#readyAt = readyAt;
   }
 
-  /** Makes it complete at its next poll, and wakes who waits. */
+  /** Makes it ready at its next poll, and wakes its waiter. */
   complete(): void {
     this.#isComplete = true;
     if (!this.#keepsWaker) return;

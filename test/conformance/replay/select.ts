@@ -31,14 +31,14 @@ interface Branch {
   readonly match: boolean;
 }
 
-/** What the sources of one case have in common: the step that the recording's driver has come to, and a log. */
+/** The shared state of the sources of one case: the current step of the recording's driver, and a log. */
 class Stage {
   step = 0;
-  /** Which branches were unparked while they were parked, in order, by step. */
+  /** The branches that were unparked while they were parked, in order, by step. */
   readonly unparked: number[][] = [[]];
   readonly actors: Actor[] = [];
 
-  /** Goes on to the next step, in which the driver polls: one who waits is told to. */
+  /** Advances to the next step, in which the driver polls: wakes a waiter. */
   next(): void {
     this.step++;
     this.unparked.push([]);
@@ -114,7 +114,7 @@ async function replaySelect(op: Op): Promise<Answers> {
   const recorded = op['events'] as readonly string[][];
   const events = stage.unparked.map((left, step) => {
     const before = (recorded[step] ?? []).filter((event) => !/^[dhe]/.test(event));
-    // A value that fails its pattern takes its branch out there and then.
+    // A value that fails its pattern removes its branch at this point.
     const isFailed = (index: number): boolean => branches[index]?.match === false && branches[index].ready_at === step;
     const others = left.filter((index) => !isFailed(index));
     if (isPending || step < last) return [...before, ...others.map((index) => `d${index}`)];
@@ -128,8 +128,8 @@ async function replaySelect(op: Op): Promise<Answers> {
 }
 
 /**
- * What was destroyed, as Tokio says it: everything. Of ours only what was parked can be unparked; where that comes in the
- * recorded order and each once, the rest is taken as said.
+ * Tokio records everything that is destroyed, while only a parked source can be unparked here. When the unparked ones come in the
+ * recorded order, each once, the others count as destroyed as recorded.
  */
 function destroyed(left: readonly number[], recorded: readonly string[]): string[] {
   const mine = left.map((index) => `d${index}`);
@@ -148,12 +148,12 @@ interface Taken {
   readonly value: unknown;
 }
 
-/** One select after the other, as in the recording. */
+/** Runs one select after another, as in the recording. */
 async function* bySelect(branches: Record<'q0', Source<unknown>>, signal: CancellationToken): AsyncGenerator<Taken> {
   for (;;) yield await select.biased(branches, { signal });
 }
 
-/** The same with what keeps its registrations. */
+/** The same for a loop that keeps its registrations. */
 async function* bySelectEach(
   branches: Record<'q0', Source<unknown>>,
   signal: CancellationToken,
@@ -215,14 +215,14 @@ async function replayFairness(op: Op): Promise<Answers> {
     for (let index = 0; index < count; index++) {
       literal[`b${index}`] = new Actor(index, stage, () => (ready.includes(index) ? index : PENDING));
     }
-    // The middle of the interval that means this start.
+    // The middle of the interval that gives this start.
     const outcome = await select(literal as Record<'b0', Source<number>>, { random: () => (start + 0.5) / count });
     law[outcome.value] = (law[outcome.value] ?? 0) + 1;
   }
   return { [`law_of_${count}`]: law };
 }
 
-/** Two real turns: everything that can settle has settled, also what had to give the event loop its turn first. */
+/** Waits two iterations of the event loop, in which everything settles, also code that yields to the event loop first. */
 async function turn(): Promise<void> {
   for (let i = 0; i < 2; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }

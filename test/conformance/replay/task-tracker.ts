@@ -29,7 +29,7 @@ export const taskTracker: Adapter = {
   begin: () => new TrackerReplay(),
 };
 
-/** A future that Tokio tracks until it is dropped: an in-flight guard, and the scripted work itself. */
+/** A future that Tokio tracks until it is dropped: a guard, and the scripted work itself. */
 interface Tracked {
   readonly guard: TrackerGuard;
   readonly work: Scripted;
@@ -41,7 +41,7 @@ interface Wait {
   readonly waiter: Waiter;
 }
 
-/** Tokio's trackers, tokens and waits; clones of a tracker are one object here. */
+/** Tokio's trackers, tokens and waits. Clones of a tracker are one object here. */
 class TrackerReplay implements Replay {
   readonly #trackers = new Map<number, TaskTracker>();
   readonly #guards = new Map<number, TrackerGuard>();
@@ -120,7 +120,7 @@ class TrackerReplay implements Replay {
   }
 }
 
-/** Tokio's poll: takes what is ready, else registers. */
+/** Polls as Tokio does: takes a ready value, or registers. */
 function poll({ wait, waiter }: Wait): boolean {
   if (wait[source].poll() !== PENDING) return true;
   wait[source].park(waiter);

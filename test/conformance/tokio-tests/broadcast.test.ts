@@ -1,24 +1,24 @@
-// Counterparts of Tokio's tests of broadcast; tests.json says which is whose.
+// Counterparts of Tokio's tests of broadcast. tests.json maps each test.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { describe, expect, it } from 'vitest';
 import { closed, drain, next, rejection, turn, Wait } from './vocabulary.ts';
 
 describe('sending', () => {
-  it('gives a value to the one receiver, once', () => {
+  it('delivers a value to a single receiver, once', () => {
     const [tx, rx] = broadcast<string>(16);
     expect(drain(rx)).toEqual(['empty']);
     expect(tx.send('a')).toBe(1);
     expect(drain(rx)).toEqual(['a', 'empty']);
   });
 
-  it('gives a value to each of two receivers', () => {
+  it('delivers a value to each of two receivers', () => {
     const [tx, one] = broadcast<string>(16);
     const two = tx.subscribe();
     expect(tx.send('a')).toBe(2);
     expect([drain(one), drain(two), drain(one)]).toEqual([['a', 'empty'], ['a', 'empty'], ['empty']]);
   });
 
-  it('wakes a receiver that waits', () => {
+  it('wakes a waiting receiver', () => {
     const [tx, rx] = broadcast<string>(16);
     const wait = new Wait(rx);
     expect(wait.poll()).toBe('pending');
@@ -26,7 +26,7 @@ describe('sending', () => {
     expect([wait.isWoken, wait.poll()]).toEqual([true, 'a']);
   });
 
-  it('wakes all receivers that wait, and only those', () => {
+  it('wakes exactly the waiting receivers', () => {
     const [tx, one] = broadcast<string>(16);
     const two = tx.subscribe();
     const waits = [new Wait(one), new Wait(two)];
@@ -54,7 +54,7 @@ describe('sending', () => {
     expect([waiting.poll(), drain(slow)]).toEqual([1, [2, 3, 'empty']]);
   });
 
-  it('without a receiver loses the value, and reaches one that subscribes later again', () => {
+  it('loses the value without a receiver, and reaches a later subscriber again', () => {
     const [tx, rx] = broadcast<string>(16);
     rx.close();
     expect(tx.send('lost')).toBe(0);
@@ -62,14 +62,14 @@ describe('sending', () => {
     expect([tx.send('seen'), drain(later)]).toEqual([1, ['seen', 'empty']]);
   });
 
-  it('may happen inside of a wake-up', () => {
+  it('may happen within a wake-up', () => {
     const [tx, rx] = broadcast<string>(16);
     const seen: string[] = [];
     const other = new Wait(tx.subscribe());
     const wait = new Wait(rx);
     wait.poll();
     other.poll();
-    // Another receiver sends as soon as it hears of a value.
+    // Another receiver sends as soon as it is woken.
     void rx.recv().then((value) => {
       seen.push(value);
       if (value === 'a') tx.send('b');
@@ -88,7 +88,7 @@ describe('lag', () => {
     expect(drain(slow)).toEqual([1, 2, 'empty']);
   });
 
-  it('is reported once with its exact count, and reading goes on at the oldest kept value', () => {
+  it('is reported once with its exact count, and reading continues at the oldest kept value', () => {
     for (const [capacity, sent, expected] of [
       [2, 3, ['missed 1', 2, 3, 'empty']],
       [2, 4, ['missed 2', 3, 4, 'empty']],
@@ -108,7 +108,7 @@ describe('lag', () => {
     expect(drain(rx)).toEqual(['missed 3', 5, 6, 7, 8, 'empty']);
   });
 
-  it('belongs to each receiver alone', () => {
+  it('is separate for each receiver', () => {
     const [tx, slow] = broadcast<number>(2);
     const fast = tx.subscribe();
     for (let value = 1; value <= 4; value++) {
@@ -129,7 +129,7 @@ describe('lag', () => {
     expect(drain(rx)).toEqual(['missed 1', 8, 9, 'empty']);
   });
 
-  it('is seen by a slow receiver again and again while a fast one reads everything', () => {
+  it('happens to a slow receiver repeatedly while a fast one reads everything', () => {
     const [tx, fast] = broadcast<number>(2);
     const slow = tx.subscribe();
     for (const value of [1, 2]) tx.send(value);
@@ -153,7 +153,7 @@ describe('lag', () => {
     expect([rx.length, drain(rx)]).toEqual([5, ['missed 1', 3, 4, 5, 6, 'empty']]);
   });
 
-  it('rejects an awaited recv, and the next one gets the oldest kept value', async () => {
+  it('rejects an awaited recv, and the next recv gets the oldest kept value', async () => {
     const [tx, rx] = broadcast<number>(2);
     for (let value = 1; value <= 3; value++) tx.send(value);
     expect(await rejection(rx.recv())).toMatchObject({ missed: 1 });
@@ -171,13 +171,13 @@ describe('a capacity', () => {
     expect(drain(rx)).toEqual(['missed 1', 3, 'empty']);
   });
 
-  it('of zero, or beyond the largest, is refused', () => {
+  it('of zero, or beyond the largest, is rejected', () => {
     for (const capacity of [0, 2 ** 24 + 1, Number.POSITIVE_INFINITY])
       expect(() => broadcast(capacity)).toThrow(RangeError);
   });
 });
 
-describe('the end', () => {
+describe('the end of a channel', () => {
   it('comes with the last sender, and wakes every receiver', () => {
     const [tx, one] = broadcast<number>(16);
     const waits = [new Wait(one), new Wait(tx.subscribe())];
@@ -195,7 +195,7 @@ describe('the end', () => {
     }
   });
 
-  it('comes after what was kept, and after the lag', () => {
+  it('comes after the kept values, and after the lag', () => {
     for (const [capacity, sent, expected] of [
       [1, 1, [1]],
       [1, 2, ['missed 1', 2]],
@@ -223,14 +223,14 @@ describe('a receiver', () => {
     expect([tx.receiverCount, tx.length]).toEqual([0, 0]);
   });
 
-  it('counts what it has not read, beyond the capacity until it learns of its lag', () => {
+  it('counts the values that it has not read, also beyond the capacity until its lag is reported', () => {
     const [tx, rx] = broadcast<number>(2);
     for (let value = 1; value <= 4; value++) tx.send(value);
     expect([rx.length, rx.tryRecv(), rx.length]).toMatchObject([4, { missed: 2 }, 2]);
     expect([next(rx), rx.length, next(rx), rx.length]).toEqual([3, 1, 4, 0]);
   });
 
-  it('resubscribes at the end, and leaves the first one where it is', () => {
+  it('resubscribes at the end, and leaves the first receiver at its position', () => {
     const [tx, rx] = broadcast<number>(4);
     tx.send(1);
     const again = rx.resubscribe();
@@ -257,7 +257,7 @@ describe('a receiver', () => {
     expect(drain(rx.resubscribe())).toEqual(['closed']);
   });
 
-  it('lets the event loop turn in a loop that always finds a value', async () => {
+  it('lets the event loop run in a loop that always finds a value', async () => {
     const [tx, rx] = broadcast<number>(8);
     let isOver = false;
     setImmediate(() => {
@@ -271,7 +271,7 @@ describe('a receiver', () => {
     expect(rounds).toBeGreaterThan(0);
   });
 
-  it('that waits in two places is woken in both, a value each', () => {
+  it('is woken in both places in which it waits, one value each', () => {
     const [tx, rx] = broadcast<string>(4);
     const [one, two] = [new Wait(rx), new Wait(rx)];
     one.poll();
@@ -285,7 +285,7 @@ describe('a receiver', () => {
 });
 
 describe('a sender', () => {
-  it('counts what it keeps for the slowest receiver, at most the capacity', () => {
+  it('counts the values that it keeps for the slowest receiver, at most the capacity', () => {
     const [tx, slow] = broadcast<number>(4);
     const fast = tx.subscribe();
     expect([tx.length, tx.isEmpty]).toEqual([0, true]);
@@ -299,7 +299,7 @@ describe('a sender', () => {
     expect([tx.length, tx.isEmpty]).toEqual([4, false]);
   });
 
-  it('counts right in a random run of sends and receives', () => {
+  it('counts correctly in a random run of sends and receives', () => {
     const [tx, one] = broadcast<number>(16);
     const two = tx.subscribe();
     let seed = 1;
@@ -312,7 +312,7 @@ describe('a sender', () => {
     }
   });
 
-  it('learns when the last receiver is closed', () => {
+  it('is notified when the last receiver is closed', () => {
     const [tx, one] = broadcast<number>(1);
     const two = tx.subscribe();
     const wait = new Wait(tx.closed());
@@ -323,7 +323,7 @@ describe('a sender', () => {
     expect([wait.isWoken, wait.poll()]).toEqual([true, undefined]);
   });
 
-  it('is closed again and again as receivers come and go', () => {
+  it('is closed repeatedly as receivers come and go', () => {
     const [tx, rx] = broadcast<number>(1);
     rx.close();
     for (let round = 0; round < 3; round++) {
@@ -336,7 +336,7 @@ describe('a sender', () => {
     }
   });
 
-  it('that is made alone is closed until somebody subscribes', () => {
+  it('is closed until the first subscription when it is made without a receiver', () => {
     const tx = broadcast.sender<number>(1);
     expect(new Wait(tx.closed()).poll()).toBeUndefined();
     tx.subscribe();
@@ -345,7 +345,7 @@ describe('a sender', () => {
 });
 
 describe('a weak sender', () => {
-  it('sends as long as there is another sender, and never again after the last one', async () => {
+  it('sends while another sender exists, and never again after the last one', async () => {
     const [tx, rx] = broadcast<number>(16);
     const weak = tx.downgrade();
     for (let value = 0; value < 10; value++) tx.send(value);
@@ -358,7 +358,7 @@ describe('a weak sender', () => {
     expect(weak.upgrade()).toBeUndefined();
   });
 
-  it('of a clone does not keep the channel open', () => {
+  it('does not keep the channel open when it comes from a clone', () => {
     const [tx, rx] = broadcast<number>(1);
     const clone = tx.clone();
     const weak = clone.downgrade();
@@ -367,7 +367,7 @@ describe('a weak sender', () => {
     expect([weak.upgrade(), rx.isClosed, weak.strongCount, weak.weakCount]).toEqual([undefined, true, 0, 1]);
   });
 
-  it('and senders are counted on every handle as they come and go', () => {
+  it('is counted, like a sender, on every handle', () => {
     const [tx, rx] = broadcast<number>(1);
     const counts = (...handles: { readonly strongCount: number; readonly weakCount: number }[]): number[][] =>
       handles.map(({ strongCount, weakCount }) => [strongCount, weakCount]);

@@ -1,4 +1,4 @@
-// Counterparts of Tokio's tests of Semaphore, RwLock, Barrier, OnceCell and Notify; tests.json says which is whose.
+// Counterparts of Tokio's tests of Semaphore, RwLock, Barrier, OnceCell and Notify. tests.json maps each test.
 import { PENDING, source } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Barrier, Notify, OnceCell, RwLock, Semaphore } from '@quiesce/channel';
@@ -7,11 +7,11 @@ import { describe, expect, it } from 'vitest';
 import { closed, idle, rejection, turn, Wait } from './vocabulary.ts';
 
 describe('a semaphore', () => {
-  it('without permits lets nobody in', () => {
+  it('grants no permit when it has none', () => {
     expect(new Semaphore(0).tryAcquire()).toBeUndefined();
   });
 
-  it('gives a permit by a try, none while it is out, and it again', () => {
+  it('grants a permit to a try, none while it is taken, and the same one again', () => {
     const semaphore = new Semaphore(1);
     const permit = semaphore.tryAcquire();
     expect([permit?.count, semaphore.tryAcquire()]).toEqual([1, undefined]);
@@ -30,7 +30,7 @@ describe('a semaphore', () => {
     expect(await second).toBe(1);
   });
 
-  it('counts permits that are added and taken away, open or closed', () => {
+  it('counts permits that are added and removed, open or closed', () => {
     for (let size = 0; size < 4; size++) {
       for (let change = 0; change < 4; change++) {
         for (const isClosed of [false, true]) {
@@ -49,7 +49,7 @@ describe('a semaphore', () => {
     }
   });
 
-  it('never gets a permit back that was forgotten', () => {
+  it('never gets a forgotten permit back', () => {
     const semaphore = new Semaphore(1);
     const permit = semaphore.tryAcquire();
     permit?.forget();
@@ -57,7 +57,7 @@ describe('a semaphore', () => {
     expect([semaphore.availablePermits, semaphore.tryAcquire()]).toEqual([0, undefined]);
   });
 
-  it('gives permits that are merged, and released together', () => {
+  it('grants permits that are merged, and released together', () => {
     const semaphore = new Semaphore(3);
     const [one, two] = [semaphore.tryAcquire(), semaphore.tryAcquireMany(2)];
     if (one === undefined || two === undefined) expect.unreachable();
@@ -67,13 +67,13 @@ describe('a semaphore', () => {
     expect(semaphore.availablePermits).toBe(3);
   });
 
-  it('merges no permits of another one', () => {
+  it('does not merge permits of another semaphore', () => {
     const [one, other] = [new Semaphore(3).tryAcquire(), new Semaphore(3).tryAcquire()];
     if (one === undefined || other === undefined) expect.unreachable();
     expect(() => one.merge(other)).toThrow(TypeError);
   });
 
-  it('gives permits that are split, also into none', () => {
+  it('grants permits that are split, also into none', () => {
     const semaphore = new Semaphore(5);
     const whole = semaphore.tryAcquireMany(3);
     const part = whole?.split(1);
@@ -89,7 +89,7 @@ describe('a semaphore', () => {
     expect(semaphore.availablePermits).toBe(5);
   });
 
-  it('has all of its permits again after a thousand tasks', async () => {
+  it('has all its permits again after a thousand tasks', async () => {
     const semaphore = new Semaphore(5);
     const task = async (): Promise<void> => {
       using _ = await semaphore.acquire();
@@ -111,7 +111,7 @@ describe('a semaphore', () => {
     expect(new Semaphore(most).availablePermits).toBe(most);
   });
 
-  it('fails who waits when it is closed', async () => {
+  it('rejects its waiters when it is closed', async () => {
     const semaphore = new Semaphore(0);
     const waiting = rejection(semaphore.acquire());
     await turn();
@@ -121,12 +121,12 @@ describe('a semaphore', () => {
 });
 
 describe('a read-write lock', () => {
-  it('lets in several readers', () => {
+  it('admits several readers', () => {
     const lock = new RwLock();
     expect([new Wait(lock.read()).poll(), new Wait(lock.read()).poll()]).not.toContain('pending');
   });
 
-  it('keeps a writer out while it is read, and everybody while it is written', () => {
+  it('excludes a writer while it is read, and all others while it is written', () => {
     const read = new RwLock();
     new Wait(read.read()).poll();
     expect(new Wait(read.write()).poll()).toBe('pending');
@@ -135,7 +135,7 @@ describe('a read-write lock', () => {
     expect([new Wait(written.read()).poll(), new Wait(written.write()).poll()]).toEqual(['pending', 'pending']);
   });
 
-  it('with a limit of readers keeps the next one waiting until one leaves', () => {
+  it('makes a reader beyond the limit wait until one leaves', () => {
     const lock = new RwLock({ maxReaders: 100 });
     const guards = Array.from({ length: 100 }, () => lock.tryRead());
     const wait = new Wait(lock.read());
@@ -144,7 +144,7 @@ describe('a read-write lock', () => {
     expect([wait.isWoken, wait.poll() === 'pending']).toEqual([true, false]);
   });
 
-  it('without room for a reader is refused', () => {
+  it('throws for a limit without room for a reader', () => {
     expect(() => new RwLock({ maxReaders: 0 })).toThrow(RangeError);
   });
 
@@ -157,7 +157,7 @@ describe('a read-write lock', () => {
     expect([writer.isWoken, writer.poll() === 'pending']).toEqual([true, false]);
   });
 
-  it('keeps readers behind a writer that waits, and lets them in when it leaves the line', () => {
+  it('queues readers behind a waiting writer, and admits them when the writer gives up', () => {
     const lock = new RwLock();
     const readers = [lock.tryRead(), lock.tryRead()];
     const writer = new Wait(lock.write());
@@ -167,7 +167,7 @@ describe('a read-write lock', () => {
     expect([late.isWoken, late.poll() === 'pending', readers.length]).toEqual([true, false, 2]);
   });
 
-  it('is read and written when nobody else wants it', async () => {
+  it('is read and written without contention', async () => {
     const lock = new RwLock();
     let value = 100;
     {
@@ -179,7 +179,7 @@ describe('a read-write lock', () => {
     expect([value, lock.tryRead()]).toEqual([150, undefined]);
   });
 
-  it('serves writers in the order in which they are waited for, not made', async () => {
+  it('serves writers in the order in which they started to wait', async () => {
     const lock = new RwLock();
     const log: number[] = [];
     const [second, first] = [lock.write(), lock.write()];
@@ -193,7 +193,7 @@ describe('a read-write lock', () => {
     expect(log).toEqual([1, 2]);
   });
 
-  it('keeps a sum right that many tasks change across an await', async () => {
+  it('keeps a sum correct that many tasks change across an await', async () => {
     const lock = new RwLock();
     const barrier = new Barrier(5);
     let sum = 0;
@@ -212,7 +212,7 @@ describe('a read-write lock', () => {
     expect(sum).toBe(1_700);
   });
 
-  it('can be tried, for reading and for writing', () => {
+  it('supports tries, for reading and for writing', () => {
     const lock = new RwLock();
     const readers = [lock.tryRead(), lock.tryRead()];
     expect(lock.tryWrite()).toBeUndefined();
@@ -223,7 +223,7 @@ describe('a read-write lock', () => {
     expect(lock.tryRead()).toBeDefined();
   });
 
-  it('lets a waiting reader in when its writer becomes a reader, and not before', () => {
+  it('admits a waiting reader when its writer is downgraded, and not before', () => {
     const lock = new RwLock();
     const writer = lock.tryWrite();
     const reader = new Wait(lock.read());
@@ -235,14 +235,14 @@ describe('a read-write lock', () => {
 });
 
 describe('a barrier', () => {
-  it('of none or one holds nobody', () => {
+  it('of zero or one blocks no task', () => {
     for (const count of [0, 1]) {
       const barrier = new Barrier(count);
       for (let i = 0; i < 3; i++) expect(new Wait(barrier.wait()).poll()).toEqual({ isLeader: true });
     }
   });
 
-  it('of two lets both go on, and one of them is the leader', () => {
+  it('of two releases both, and one of them is the leader', () => {
     const barrier = new Barrier(2);
     const first = new Wait(barrier.wait());
     expect(first.poll()).toBe('pending');
@@ -250,7 +250,7 @@ describe('a barrier', () => {
     expect(answers).toEqual([{ isLeader: true }, { isLeader: false }]);
   });
 
-  it('of a hundred holds 99, again and again', () => {
+  it('of a hundred blocks 99, repeatedly', () => {
     const barrier = new Barrier(100);
     for (let round = 0; round < 10; round++) {
       const waits = Array.from({ length: 99 }, () => new Wait(barrier.wait()));
@@ -273,14 +273,14 @@ describe('a once cell', () => {
     expect(OnceCell.from(2).get()).toBe(2);
   });
 
-  it('lets go of its value when it is taken', () => {
+  it('drops its value when it is taken', () => {
     const [set, made] = [new OnceCell<object>(), OnceCell.from<object>({})];
     set.set({});
     for (const cell of [set, made])
       expect([cell.take(), cell.isInitialized, cell.get()]).toEqual([{}, false, undefined]);
   });
 
-  it('is made by the first function, for all who ask', async () => {
+  it('is initialised by the first function, for all callers', async () => {
     const clock = new VirtualClock();
     const cell = new OnceCell<number>();
     const slow = async (): Promise<number> => {
@@ -292,7 +292,7 @@ describe('a once cell', () => {
     expect(await clock.run(() => all)).toEqual([5, 5, 5]);
   });
 
-  it('is made by the second function when the first one fails', async () => {
+  it('is initialised by the second function when the first one fails', async () => {
     const cell = new OnceCell<number>();
     const error = new Error('first');
     const first = rejection(cell.getOrInit(() => Promise.reject(error)));
@@ -326,7 +326,7 @@ describe('a notify', () => {
     expect([second.isWoken, second.poll()]).toEqual([true, undefined]);
   });
 
-  it('wakes the one that waits', () => {
+  it('wakes its waiter', () => {
     const notify = new Notify();
     const wait = new Wait(notify.notified());
     expect(wait.poll()).toBe('pending');
@@ -334,7 +334,7 @@ describe('a notify', () => {
     expect([wait.isWoken, wait.poll()]).toEqual([true, undefined]);
   });
 
-  it('wakes the first of several, or the last when it is told to', () => {
+  it('wakes the first of several waiters, or the last one on request', () => {
     for (const [call, woken] of [
       ['notifyOne', [true, false]],
       ['notifyLast', [false, true]],
@@ -348,7 +348,7 @@ describe('a notify', () => {
     }
   });
 
-  it('wakes the next one when one has left before', () => {
+  it('wakes the next waiter when an earlier one has left', () => {
     const notify = new Notify();
     const [left, stays] = [new Wait(notify.notified()), new Wait(notify.notified())];
     left.poll();
@@ -358,7 +358,7 @@ describe('a notify', () => {
     expect([stays.isWoken, stays.poll(), left.isWoken]).toEqual([true, undefined, false]);
   });
 
-  it('wakes the next one when the woken one makes no use of it, from whichever side it was woken', () => {
+  it('passes the wake-up to the next waiter when the woken one leaves, in either order', () => {
     const first = new Notify();
     const unused = idle(first.notified());
     const waits = [new Wait(first.notified()), new Wait(first.notified())];
@@ -374,7 +374,7 @@ describe('a notify', () => {
     expect([end.isWoken, ...others.map((wait) => wait.poll())]).toEqual([true, 'pending', undefined]);
   });
 
-  it('may be told by the very one that it wakes', () => {
+  it('may be notified by the waiter that it wakes', () => {
     const notify = new Notify();
     let told = 0;
     const wake = (): void => {
@@ -402,7 +402,7 @@ describe('a notify', () => {
     expect(new Wait(notify.notified()).poll()).toBe('pending');
   });
 
-  it('reaches a wait that was made and not begun, and one that was enabled', () => {
+  it('reaches a wait that was created and not started, and one that was enabled', () => {
     const notify = new Notify();
     const made = notify.notified();
     notify.notifyOne();
@@ -413,7 +413,7 @@ describe('a notify', () => {
     expect([new Wait(enabled).poll(), enabled.enable()]).toEqual([undefined, true]);
   });
 
-  it('finds an enabled wait pending until it is notified, in whichever order it is asked', () => {
+  it('finds an enabled wait pending until it is notified, in either order of the calls', () => {
     const notify = new Notify();
     const [one, two] = [notify.notified(), notify.notified()];
     expect([one.enable(), new Wait(one).poll()]).toEqual([false, 'pending']);

@@ -1,4 +1,4 @@
-// Counterparts of Tokio's tests of mpsc; tests.json says which is whose.
+// Counterparts of Tokio's tests of mpsc. tests.json maps each test.
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import {
   channel,
@@ -17,14 +17,14 @@ const kinds: [string, () => Ends][] = [
   ['an unbounded channel', () => unboundedChannel<number>()],
 ];
 
-/** Sends what there is room for. */
+/** Sends values while there is room. */
 function fill([tx]: Ends, ...values: number[]): void {
   for (const value of values) void tx.send(value);
 }
 const ten = Array.from({ length: 10 }, (_, i) => i);
 
 describe.each(kinds)('%s', (_, make) => {
-  it('gives the values in order, and ends after the last sender', async () => {
+  it('returns the values in order, and ends after the last sender', async () => {
     const [tx, rx] = make();
     fill([tx, rx], 1, 2);
     tx.close();
@@ -32,7 +32,7 @@ describe.each(kinds)('%s', (_, make) => {
     expect(await rejection(rx.recv())).toMatchObject(closed);
   });
 
-  it('gives values to a receiver that waits for them', async () => {
+  it('passes values to a waiting receiver', async () => {
     const [tx, rx] = make();
     const received = (async () => {
       const values: number[] = [];
@@ -45,7 +45,7 @@ describe.each(kinds)('%s', (_, make) => {
     expect(await received).toEqual([1, 2]);
   });
 
-  it('gives several values at once, at most the limit', async () => {
+  it('returns several values at once, at most the limit', async () => {
     const [tx, rx] = make();
     fill([tx, rx], ...ten);
     expect(await rx.recvMany(4)).toEqual([0, 1, 2, 3]);
@@ -58,13 +58,13 @@ describe.each(kinds)('%s', (_, make) => {
     expect(await rejection(rx.recvMany(3))).toMatchObject(closed);
   });
 
-  it('that was closed and is empty fails a receive of several', async () => {
+  it('rejects a receive of several values when it is closed and empty', async () => {
     const [, rx] = make();
     rx.close();
     expect(await rejection(rx.recvMany(1))).toMatchObject(closed);
   });
 
-  it('can be tried: a value, nothing yet, nothing any more', () => {
+  it('supports a try: a value, empty, or closed', () => {
     for (const count of [0, 1, 50]) {
       const [tx, rx] = make();
       for (let i = 0; i < count; i++) fill([tx, rx], i);
@@ -92,7 +92,7 @@ describe.each(kinds)('%s', (_, make) => {
     }
   });
 
-  it('knows whether it is empty, as values come and go', () => {
+  it('reports whether it is empty, as values come and go', () => {
     const [tx, rx] = make();
     expect(rx.isEmpty).toBe(true);
     fill([tx, rx], ...ten);
@@ -129,14 +129,14 @@ describe.each(kinds)('%s', (_, make) => {
     }
   });
 
-  it('carries anything that is no thenable', async () => {
+  it('carries any value that is not a thenable', async () => {
     const [tx, rx] = channel<object | symbol>(4);
     const things = [Symbol('a'), Object.create(null) as object, () => {}];
     for (const thing of things) expect(tx.clone().trySend(thing)).toEqual({ ok: true });
     for (const thing of things) expect(await rx.recv()).toBe(thing);
   });
 
-  it('drops the values of a receiver that is disposed, and a later send fails', async () => {
+  it('drops the values of a disposed receiver, and a later send fails', async () => {
     const [tx, rx] = make();
     fill([tx, rx], 1, 2, 3);
     rx.dispose();
@@ -144,7 +144,7 @@ describe.each(kinds)('%s', (_, make) => {
     expect(await rejection((async () => tx.send(4))())).toMatchObject({ value: 4 });
   });
 
-  it('lets go of a waiter that has left', () => {
+  it('retains no waiter that has left', () => {
     const [, rx] = make();
     const wait = new Wait(rx);
     wait.poll();
@@ -175,7 +175,7 @@ describe('sending into a bounded channel', () => {
     ]);
   });
 
-  it('with a permit and by a try keeps the order', async () => {
+  it('keeps the order with a permit and with a try', async () => {
     const [tx, rx] = channel<number>(16);
     (await tx.reserve()).send(1);
     tx.trySend(2);
@@ -183,7 +183,7 @@ describe('sending into a bounded channel', () => {
     expect(drain(rx)).toEqual([1, 2, 'closed']);
   });
 
-  it('is refused by a try when it is full, and possible again after a receive', () => {
+  it('fails as a try when the channel is full, and succeeds after a receive', () => {
     const [tx, rx] = channel<string>(1);
     expect([tx.trySend('a'), tx.trySend('b')]).toEqual([{ ok: true }, { ok: false, why: 'full' }]);
     expect(next(rx)).toBe('a');
@@ -192,7 +192,7 @@ describe('sending into a bounded channel', () => {
     expect(drain(rx)).toEqual(['c', 'closed']);
   });
 
-  it('by a try fills and empties the channel again and again', () => {
+  it('fills and empties the channel repeatedly with tries', () => {
     const [tx, rx] = channel<number>(5);
     for (let round = 0; round < 3; round++) {
       for (let i = 0; i < 5; i++) expect(tx.trySend(i).ok).toBe(true);
@@ -200,7 +200,7 @@ describe('sending into a bounded channel', () => {
     }
   });
 
-  it('fails once the receiver is closed, and hands the value back', async () => {
+  it('fails once the receiver is closed, and returns the value', async () => {
     const [tx, rx] = channel<number>(10);
     rx.close();
     expect(await rejection(rx.recv())).toMatchObject(closed);
@@ -219,7 +219,7 @@ describe('sending into a bounded channel', () => {
     expect(await rejection(tx.send(4, { timeout: 1_000, clock }))).toBeInstanceOf(SendError);
   });
 
-  it('leaves it empty after each receive, over many turns of its buffer', async () => {
+  it('leaves it empty after each receive, over many rounds of its buffer', async () => {
     const [tx, rx] = channel<number>(33);
     for (let i = 0; i < 256; i++) {
       await tx.send(i);
@@ -227,7 +227,7 @@ describe('sending into a bounded channel', () => {
     }
   });
 
-  it('needs room for one at least', () => {
+  it('needs room for at least one value', () => {
     expect(() => channel(0)).toThrow(RangeError);
   });
 });
@@ -247,7 +247,7 @@ describe('a permit', () => {
     expect(new Wait(tx.reserve()).poll()).toBe('pending');
   });
 
-  it('that waits is not overtaken by a try', async () => {
+  it('is not overtaken by a try while it waits', async () => {
     const [tx, rx] = channel<number>(1);
     (await tx.reserve()).send(1);
     const second = new Wait(tx.reserve());
@@ -259,7 +259,7 @@ describe('a permit', () => {
     expect(next(rx)).toBe(2);
   });
 
-  it('that was waited for in vain leaves the room to the next one', async () => {
+  it('leaves its room to the next waiter when it is given up', async () => {
     const [tx, rx] = channel<number>(1);
     tx.trySend(0);
     const [left, waiting] = [new Wait(tx.reserve()), new Wait(tx.clone().reserve())];
@@ -270,7 +270,7 @@ describe('a permit', () => {
     expect([waiting.isWoken, left.isWoken]).toEqual([true, false]);
   });
 
-  it('can be tried for: there is room, none, and room again', async () => {
+  it('supports a try: room, none, and room again', async () => {
     const [tx, rx] = channel<string>(1);
     const first = tx.tryReserve();
     expect([first.ok, tx.tryReserve()]).toEqual([true, { ok: false, why: 'full' }]);
@@ -281,7 +281,7 @@ describe('a permit', () => {
     expect(tx.tryReserve().ok).toBe(true);
   });
 
-  it('that is released lets the next one in', async () => {
+  it('admits the next waiter when it is released', async () => {
     const [tx] = channel<number>(1);
     const permit = await tx.reserve();
     const waiting = new Wait(tx.clone().reserve());
@@ -305,7 +305,7 @@ describe('a permit', () => {
     }
   });
 
-  it('that is used after the close is received, and one that waits fails', async () => {
+  it('is received when it is used after the close, and rejects when it waits', async () => {
     const [tx, rx] = channel<number>(1);
     const permit = await tx.reserve();
     const waiting = new Wait(tx.clone().reserve());
@@ -320,11 +320,11 @@ describe('a permit', () => {
     expect(await rejection(rx.recv())).toMatchObject(closed);
   });
 
-  it('that nobody fetches does not keep a closed channel open', async () => {
+  it('does not keep a closed channel open when no call takes it', async () => {
     for (const closesFirst of [false, true]) {
       const [tx, rx] = channel<number>(1);
       const permit = await tx.reserve();
-      // Woken with room, or with the end, and gone without having looked.
+      // Woken with room, or with the end, and dropped without a poll.
       const waiting = idle(tx.clone().reserve());
       if (closesFirst) rx.close();
       permit.release();
@@ -334,7 +334,7 @@ describe('a permit', () => {
     }
   });
 
-  it('and every other way to send is refused when the receiver is gone', async () => {
+  it('fails, like every other way to send, when the receiver is gone', async () => {
     const [tx, rx] = channel<number>(100);
     tx.trySend(1);
     rx.dispose();
@@ -346,7 +346,7 @@ describe('a permit', () => {
     ]);
   });
 
-  it('and values count against the capacity, and not against the largest one', async () => {
+  it('counts, like a value, against the capacity and not against the largest one', async () => {
     const [tx] = channel<number>(10);
     expect([tx.capacity, tx.maxCapacity]).toEqual([10, 10]);
     await tx.reserve();
@@ -359,7 +359,7 @@ describe.each([
   ['bounded', () => channel<number>(20)],
   ['unbounded', () => unboundedChannel<number>()],
 ] as [string, () => Ends][])('a weak sender of a channel that is %s', (_, make) => {
-  it('sends as long as there is another sender, and never again after the last one', async () => {
+  it('sends while another sender exists, and never again after the last one', async () => {
     const [tx, rx] = make();
     const weak = (tx as Sender<number>).clone().downgrade();
     fill([tx, rx], ...ten);
@@ -402,7 +402,7 @@ describe.each([
     expect([log, self.upgrade()]).toEqual([[1, 2], undefined]);
   });
 
-  it('and senders are counted on every handle as they come and go', () => {
+  it('is counted, like a sender, on every handle', () => {
     const [tx, rx] = make();
     const counts = (...handles: { readonly strongCount: number; readonly weakCount: number }[]): number[][] =>
       handles.map(({ strongCount, weakCount }) => [strongCount, weakCount]);

@@ -1,4 +1,4 @@
-// Counterparts of Tokio's tests of oneshot; tests.json says which is whose.
+// Counterparts of Tokio's tests of oneshot. tests.json maps each test.
 import { oneshot } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
 import { closed, rejection, turn, Wait } from './vocabulary.ts';
@@ -6,7 +6,7 @@ import { closed, rejection, turn, Wait } from './vocabulary.ts';
 const endOf = (wait: Wait<unknown>): void => expect(() => wait.poll()).toThrow(expect.objectContaining(closed));
 
 describe('a oneshot', () => {
-  it('wakes the receiver that waits with the value', () => {
+  it('wakes the waiting receiver with the value', () => {
     const [tx, rx] = oneshot<number>();
     const wait = new Wait(rx);
     expect(wait.poll()).toBe('pending');
@@ -19,7 +19,7 @@ describe('a oneshot', () => {
     expect(await rx).toBe(1);
   });
 
-  it('ends for the receiver when the sender goes without a value', () => {
+  it('ends for the receiver when the sender is dropped without a value', () => {
     const [tx, rx] = oneshot<number>();
     const wait = new Wait(rx);
     wait.poll();
@@ -28,7 +28,7 @@ describe('a oneshot', () => {
     endOf(wait);
   });
 
-  it('tells the sender that the receiver is closed, and takes no value then', async () => {
+  it('notifies the sender when the receiver is closed, and takes no value then', async () => {
     const [tx, rx] = oneshot<number>();
     const wait = new Wait(tx.closed());
     expect([wait.poll(), tx.isClosed]).toEqual(['pending', false]);
@@ -41,14 +41,14 @@ describe('a oneshot', () => {
     await other.closed();
   });
 
-  it('gives a value that was sent before the close, by any way', () => {
+  it('returns a value that was sent before the close, for each kind of receive', () => {
     const [tx, rx] = oneshot<number>();
     tx.send(1);
     rx.close();
     expect([new Wait(rx).poll(), rx.tryRecv()]).toEqual([1, { ok: true, value: 1 }]);
   });
 
-  it('remembers its value and its end, however it is asked', async () => {
+  it('keeps its value and its end, for each kind of receive', async () => {
     const [tx, rx] = oneshot<number>();
     tx.send(17);
     expect(rx.tryRecv()).toEqual({ ok: true, value: 17 });
@@ -61,13 +61,13 @@ describe('a oneshot', () => {
     endOf(new Wait(ended));
   });
 
-  it('is empty until a value was sent, whatever is closed', async () => {
+  it('is empty until a value was sent, whichever end is closed', async () => {
     const [tx, rx] = oneshot<number>();
     expect(rx.isEmpty).toBe(true);
     tx.send(17);
     expect(rx.isEmpty).toBe(false);
     expect([rx.tryRecv(), await rx]).toEqual([{ ok: true, value: 17 }, 17]);
-    // It remembers its value, which Tokio's gives away.
+    // It keeps its value, while Tokio's receive moves the value out.
     expect(rx.isEmpty).toBe(false);
     const [gone, ended] = oneshot<number>();
     gone.close();
@@ -81,7 +81,7 @@ describe('a oneshot', () => {
     ]);
   });
 
-  it('lets go of waiters that have left, at both ends', async () => {
+  it('retains no waiters that have left, at either end', async () => {
     const [tx, rx] = oneshot<number>();
     const waits = [new Wait(tx.closed()), new Wait(rx)];
     for (const wait of waits) {

@@ -1,16 +1,16 @@
-// Counterparts of Tokio's tests of reserve_many; tests.json says which is whose.
+// Counterparts of Tokio's tests of reserve_many. tests.json maps each test.
 import { channel, type Permit } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
 import { closed, drain, idle, rejection, Wait } from './vocabulary.ts';
 
-/** Permits that are there; fails when they are not. */
+/** Returns permits, or fails without them. */
 function taken<P>(reserved: { readonly ok: boolean; readonly value?: P }): P {
   if (!reserved.ok) throw new Error(`expected permits, got ${JSON.stringify(reserved)}`);
   return reserved.value as P;
 }
 
-describe('room for several values', () => {
-  it('is waited for, or tried, and used one by one', async () => {
+describe('reserving room for several values', () => {
+  it('waits or tries, and the permits are used one by one', async () => {
     const [tx, rx] = channel<string>(100);
     for (let count = 0; count < 100; count++) {
       for (const reserve of [() => tx.reserveMany(count), () => taken(tx.tryReserveMany(count))]) {
@@ -25,7 +25,7 @@ describe('room for several values', () => {
     }
   });
 
-  it('beyond the capacity is refused at the call', () => {
+  it('rejects a count beyond the capacity at the call', () => {
     const [tx] = channel<number>(1);
     for (const count of [2, Number.MAX_SAFE_INTEGER, Number.POSITIVE_INFINITY]) {
       expect(() => tx.reserveMany(count)).toThrow(RangeError);
@@ -34,7 +34,7 @@ describe('room for several values', () => {
     expect(tx.capacity).toBe(1);
   });
 
-  it('for none is there in a full channel, and not in a closed one', async () => {
+  it('of zero succeeds in a full channel, and fails in a closed one', async () => {
     const [tx, rx] = channel<number>(1);
     for (const isFull of [false, true]) {
       if (isFull) tx.trySend(1);
@@ -45,14 +45,14 @@ describe('room for several values', () => {
     expect(await rejection(tx.reserveMany(0))).toMatchObject(closed);
   });
 
-  it('is refused by a closed channel', async () => {
+  it('fails in a closed channel', async () => {
     const [tx, rx] = channel<number>(100);
     rx.dispose();
     expect(await rejection(tx.reserveMany(10))).toMatchObject(closed);
     expect(tx.tryReserveMany(10)).toEqual({ ok: false, why: 'closed' });
   });
 
-  it('comes back with each permit that is used and received, and with those that are released', () => {
+  it('returns the room of each permit that is used and received, or released', () => {
     for (let capacity = 1; capacity < 12; capacity++) {
       for (let used = 0; used < capacity; used++) {
         const [tx, rx] = channel<number>(capacity);
@@ -68,7 +68,7 @@ describe('room for several values', () => {
     }
   });
 
-  it('that is released lets the next one in that waits for as much', () => {
+  it('admits the next waiter of the same size when it is released', () => {
     for (let count = 1; count < 20; count++) {
       const [tx] = channel<number>(count);
       const permits = taken(tx.tryReserveMany(count));
@@ -94,14 +94,14 @@ describe('room for several values', () => {
     expect(() => receiving.poll()).toThrow(expect.objectContaining(closed));
   });
 
-  it('that nobody fetches any more does not keep a closed channel open', () => {
+  it('does not keep a closed channel open when no call takes its permits', () => {
     const [tx, rx] = channel<number>(2);
     const permit = taken(tx.tryReserve());
     const failing = new Wait(tx.reserveMany(2));
     expect(failing.poll()).toBe('pending');
     const gone = idle(tx.reserveMany(2));
     rx.close();
-    // Both have learnt of the end: one looks, the other does not.
+    // Both have been woken by the end; one polls, the other does not.
     expect([failing.isWoken, gone.isWoken]).toEqual([true, true]);
     expect(() => failing.poll()).toThrow();
     const receiving = new Wait(rx);

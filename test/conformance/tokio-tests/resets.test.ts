@@ -1,10 +1,10 @@
-// Counterparts of Tokio's tests of timers that are moved; tests.json says which is whose.
+// Counterparts of Tokio's tests of timers that are reset. tests.json maps each test.
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { type Interval, intervalAt, sleep, sleepUntil } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { turn, Wait } from './vocabulary.ts';
 
-/** Takes the ticks that are due. */
+/** Takes the ticks that are ready. */
 function ticks(of: Interval): number[] {
   const due: number[] = [];
   for (;;) {
@@ -16,7 +16,7 @@ function ticks(of: Interval): number[] {
   }
 }
 
-/** An interval of 300 ms that has ticked at 0 and 300 ms; it is 400 ms past the beginning. */
+/** Makes an interval of 300 ms that has ticked at 0 and 300 ms, 400 ms after its start. */
 async function ticking(): Promise<{ readonly clock: VirtualClock; readonly of: Interval }> {
   const clock = new VirtualClock();
   const of = intervalAt(0, 300, { clock });
@@ -28,7 +28,7 @@ async function ticking(): Promise<{ readonly clock: VirtualClock; readonly of: I
 }
 
 describe('an interval that is reset', () => {
-  it('immediately ticks now, and a period later', async () => {
+  it('immediately ticks now, and one period later', async () => {
     const { clock, of } = await ticking();
     of.resetImmediately();
     expect(ticks(of)).toEqual([400]);
@@ -38,7 +38,7 @@ describe('an interval that is reset', () => {
     expect(ticks(of)).toEqual([700]);
   });
 
-  it('after a time ticks then, and a period later', async () => {
+  it('after a time ticks then, and one period later', async () => {
     const { clock, of } = await ticking();
     of.resetAfter(20);
     await clock.advance(20);
@@ -64,7 +64,7 @@ describe('an interval that is reset', () => {
 });
 
 describe('a sleep that is reset', () => {
-  it('before it is over ends at its new moment, later or earlier, whatever has passed', async () => {
+  it('before its end ends at its new moment, later or earlier, at any time', async () => {
     for (const [passed, moment] of [
       [0, 200],
       [0, 80],
@@ -83,7 +83,7 @@ describe('a sleep that is reset', () => {
     }
   });
 
-  it('after it was over is pending again until its new moment', async () => {
+  it('after its end is pending again until its new moment', async () => {
     const clock = new VirtualClock();
     const pause = sleepUntil(100, { clock });
     await clock.run(() => pause);
@@ -97,7 +97,7 @@ describe('a sleep that is reset', () => {
     expect([new Wait(pause).poll(), pause.deadline]).toEqual(['pending', 600_110]);
   });
 
-  it('to the past is over at once', async () => {
+  it('to the past ends at once', async () => {
     const clock = new VirtualClock();
     const pause = sleepUntil(100, { clock });
     const wait = new Wait(pause);
@@ -108,7 +108,7 @@ describe('a sleep that is reset', () => {
     expect(wait.poll()).toBeUndefined();
   });
 
-  it('may be left at its new moment, beside others that have the old one', async () => {
+  it('may lose waiters at its new moment, beside sleeps at the old one', async () => {
     const clock = new VirtualClock();
     const [a, b, c] = [sleep(5, { clock }), sleep(5, { clock }), sleep(10, { clock })];
     const waits = [a, b, c].map((pause) => new Wait(pause));

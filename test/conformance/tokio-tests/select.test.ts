@@ -1,4 +1,4 @@
-// Counterparts of Tokio's tests of select!; tests.json says which is whose.
+// Counterparts of Tokio's tests of select!. tests.json maps each test.
 import { CancellationToken, type Source, source } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { oneshot, unboundedChannel } from '@quiesce/channel';
@@ -9,7 +9,7 @@ import { turn } from './vocabulary.ts';
 const never = CancellationToken.never;
 
 describe('a select', () => {
-  it('with one branch gives its value, whatever the branch is', async () => {
+  it('returns the value of its only branch, of any kind', async () => {
     const [tx, rx] = oneshot<number>();
     tx.send(1);
     const promise = Promise.resolve(1);
@@ -20,7 +20,7 @@ describe('a select', () => {
     }
   });
 
-  it('inside of another one is awaited like any value', async () => {
+  it('can be awaited inside another one like any value', async () => {
     const inner = async (): Promise<number> => {
       const { value } = await select({ y: Promise.resolve(2) });
       return value;
@@ -28,12 +28,12 @@ describe('a select', () => {
     expect((await select({ x: inner })).value + 1).toBe(3);
   });
 
-  it('with nothing but else takes that, biased or not', async () => {
+  it('takes a lone else, biased or not', async () => {
     expect(await select({ else: () => 1 })).toEqual({ branch: 'else', value: 1 });
     expect(await select.biased({ else: () => 1 })).toEqual({ branch: 'else', value: 1 });
   });
 
-  it('polls one branch, when the first one that it asks is ready', async () => {
+  it('polls one branch when the first polled one is ready', async () => {
     let polls = 0;
     const ready = (value: number): Source<number> => ({
       [source]: {
@@ -49,13 +49,13 @@ describe('a select', () => {
     expect([value === 1 || value === 2, polls]).toEqual([true, 1]);
   });
 
-  it('takes the branch that is ready', async () => {
+  it('takes the ready branch', async () => {
     const [[tx, ready], [, other]] = [oneshot<number>(), oneshot<number>()];
     tx.send(1);
     expect(await select({ other, ready })).toEqual({ branch: 'ready', value: 1 });
   });
 
-  it('leaves the branches that lose as they were, to be awaited later', async () => {
+  it('leaves losing branches unchanged, to be awaited later', async () => {
     const [[first, one], [second, two]] = [oneshot<number>(), oneshot<number>()];
     first.send(1);
     second.send(2);
@@ -63,7 +63,7 @@ describe('a select', () => {
     expect([branch === 'one' || branch === 'two', await one, await two]).toEqual([true, 1, 2]);
   });
 
-  it('in a loop takes what comes from several channels, until all are closed', async () => {
+  it('takes values from several channels in a loop, until all are closed', async () => {
     const [[tx1, rx1], [tx2, rx2]] = [unboundedChannel<number>(), unboundedChannel<number>()];
     void (async () => {
       tx2.send(1);
@@ -83,7 +83,7 @@ describe('a select', () => {
     expect(values).toEqual([1, 2, 3]);
   });
 
-  it('collects both of two answers, each switched off when it is there', async () => {
+  it('collects both of two values, and switches each branch off when it has won', async () => {
     const [[first, one], [second, two]] = [oneshot<number>(), oneshot<number>()];
     const got: Record<string, number> = {};
     const all = (async () => {
@@ -101,7 +101,7 @@ describe('a select', () => {
     expect(got).toEqual({ one: 123, two: 456 });
   });
 
-  it('never polls a branch again whose value did not fit', async () => {
+  it('does not poll a branch again whose value did not match', async () => {
     const [tx, rx] = oneshot<number>();
     let asked = 0;
     const outcome = select({
@@ -119,7 +119,7 @@ describe('a select', () => {
     expect([await outcome, asked]).toEqual([{ branch: 'rx', value: 1 }, 1]);
   });
 
-  it('neither starts nor polls a branch that is switched off', async () => {
+  it('neither starts nor polls a branch that is off', async () => {
     const clock = new VirtualClock();
     const off = (isOn: boolean) => isOn && ((): never => expect.unreachable());
     for (const run of [select, select.biased]) {
@@ -133,7 +133,7 @@ describe('a select', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('may change what a losing branch uses, once that has ended', async () => {
+  it('may change the data of a losing branch after that has ended', async () => {
     let value = 234;
     const uses = async (token: CancellationToken): Promise<void> => {
       await token.cancelled();
@@ -144,7 +144,7 @@ describe('a select', () => {
     expect(value).toBe(473);
   });
 
-  it('releases what its function holds before it goes on', async () => {
+  it('releases the resources of its function before it continues', async () => {
     const log: string[] = [];
     class Held {
       [Symbol.dispose](): void {
@@ -159,7 +159,7 @@ describe('a select', () => {
     expect(log).toEqual(['released']);
   });
 
-  it('has any number of branches', async () => {
+  it('supports any number of branches', async () => {
     const branches = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`b${i}`, async () => 1]));
     expect((await select(branches)).value).toBe(1);
   });
@@ -168,20 +168,20 @@ describe('a select', () => {
     expect((await select({ never, one: async () => 1 })).value).toBe(1);
   });
 
-  it('hands the value over, to be changed at will', async () => {
+  it('passes the value on unchanged, and mutable', async () => {
     const given = { text: '1' };
     const { value } = await select({ given: match(Promise.resolve(given), ({ text }) => text === '1') });
     value.text = '2';
     expect(given.text).toBe('2');
   });
 
-  it('takes thenables, sources and signals for branches', async () => {
-    // biome-ignore lint/suspicious/noThenProperty: that is what a thenable has
+  it('accepts thenables, sources and signals as branches', async () => {
+    // biome-ignore lint/suspicious/noThenProperty: a thenable has this property
     const thenable: PromiseLike<number> = { then: (resolve) => Promise.resolve(resolve?.(1) as never) };
     expect((await select({ thenable })).value).toBe(1);
   });
 
-  it('chooses the same branches again when its random numbers are the same', async () => {
+  it('chooses the same branches for the same random numbers', async () => {
     const run = async (): Promise<string[]> => {
       let seed = 7;
       const random = (): number => {
@@ -200,7 +200,7 @@ describe('a select', () => {
     expect(new Set(one).size).toBeGreaterThan(1);
   });
 
-  it('lets the event loop turn in a loop whose branches are always ready', async () => {
+  it('lets the event loop run in a loop whose branches are always ready', async () => {
     const ready = CancellationToken.alreadyCancelled(1);
     let isOver = false;
     setImmediate(() => {
@@ -220,7 +220,7 @@ describe('a biased select', () => {
     expect(await select.biased({ idle, two, three })).toEqual({ branch: 'two', value: 2 });
   });
 
-  it('reaches branches that become ready later, in their order', async () => {
+  it('reaches branches that become ready later, in order', async () => {
     const order: string[] = [];
     const later = async (): Promise<void> => await turn();
     const [two, three] = [later(), later()];

@@ -1,4 +1,4 @@
-// Counterparts of Tokio's tests of JoinSet and TaskTracker; tests.json says which is whose.
+// Counterparts of Tokio's tests of JoinSet and TaskTracker. tests.json maps each test.
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Semaphore } from '@quiesce/channel';
@@ -21,7 +21,7 @@ async function join<T>(set: JoinSet<T>): Promise<unknown[]> {
 }
 
 describe('a join set', () => {
-  it('counts its tasks, gives them in the order of their ends, and can be used again', async () => {
+  it('counts its tasks, returns them in the order in which they end, and can be used again', async () => {
     const clock = new VirtualClock();
     const set = new JoinSet<number>();
     for (let round = 0; round < 2; round++) {
@@ -45,7 +45,7 @@ describe('a join set', () => {
     expect([set.length, await set.joinNext(), await going]).toEqual([0, undefined, 10]);
   });
 
-  it('cancels its tasks, and waits for them, at the end of its block', async () => {
+  it('cancels its tasks and waits for them at the end of its block', async () => {
     const tokens: CancellationToken[] = [];
     {
       await using set = new JoinSet<never>();
@@ -59,7 +59,7 @@ describe('a join set', () => {
     expect(tokens.map(({ isCancelled }) => isCancelled)).toEqual(Array.from({ length: 16 }, () => true));
   });
 
-  it('counts right while tasks are spawned and joined in turn', async () => {
+  it('counts correctly while tasks are spawned and joined alternately', async () => {
     const set = new JoinSet<void>();
     set.spawn(async () => {});
     set.spawn(async () => {});
@@ -87,7 +87,7 @@ describe('a join set', () => {
     expect(ends.filter((end) => typeof end === 'number')).toEqual([0, 2, 4, 6, 8, 10, 12, 14]);
   });
 
-  it('joins all at once', async () => {
+  it('joins all tasks at once', async () => {
     const set = new JoinSet<number>();
     for (let i = 0; i < 5; i++) set.spawn(async () => 1);
     expect(await set.joinAll()).toEqual([1, 1, 1, 1, 1]);
@@ -111,7 +111,7 @@ describe('a join set', () => {
     expect(hasSlept).toBe(false);
   });
 
-  it('cancels all that run, and keeps what has ended as it did', async () => {
+  it('cancels all running tasks, and keeps the outcome of ended ones', async () => {
     const set = new JoinSet<string>();
     for (let i = 0; i < 5; i++) set.spawn(forever);
     for (let i = 0; i < 5; i++) set.spawn(async () => 'done');
@@ -125,7 +125,7 @@ describe('a join set', () => {
     expect(set.length).toBe(0);
   });
 
-  it('lets the event loop turn while many tasks are joined that have ended', async () => {
+  it('lets the event loop run while many ended tasks are joined', async () => {
     const set = new JoinSet<void>();
     const started = new Semaphore(0);
     for (let i = 0; i < 3_000; i++) set.spawn(async () => started.addPermits(1));
@@ -143,7 +143,7 @@ describe('a join set', () => {
     expect(turns).toBeGreaterThanOrEqual(2);
   });
 
-  it('can be tried: nothing before an end, then one after the other', async () => {
+  it('supports a try: none before an end, then one after the other', async () => {
     const set = new JoinSet<number>();
     const go = new Semaphore(0);
     const tasks = new Set<unknown>();
@@ -170,7 +170,7 @@ describe('a join set', () => {
     expect((await set.joinAll()).sort((a, b) => a - b)).toEqual(ten);
   });
 
-  it('is shut down: everything is cancelled and awaited', async () => {
+  it('cancels and awaits all tasks on shutdown', async () => {
     const set = new JoinSet<never>();
     const tasks = Array.from({ length: 8 }, () => set.spawn(forever));
     expect(set.tryJoinNext()).toBeUndefined();
@@ -180,7 +180,7 @@ describe('a join set', () => {
 });
 
 describe('a task tracker', () => {
-  it('is opened and closed, again and again', () => {
+  it('is opened and closed repeatedly', () => {
     const tracker = new TaskTracker();
     const states: unknown[] = [];
     for (const step of ['close', 'reopen', 'reopen', 'close', 'close'] as const) {
@@ -203,7 +203,7 @@ describe('a task tracker', () => {
     }
   });
 
-  it('that is closed and empty ends a wait at once, also when it is reopened before anybody looks', () => {
+  it('ends a wait at once when it is closed and empty, also when it is reopened before a poll', () => {
     const tracker = new TaskTracker();
     tracker.close();
     const [now, later] = [new Wait(tracker.wait()), new Wait(tracker.wait())];
@@ -223,7 +223,7 @@ describe('a task tracker', () => {
     }
   });
 
-  it('that is closed ends a wait with its last guard, also when another one follows at once', () => {
+  it('ends a wait with its last guard when it is closed, also when another guard follows at once', () => {
     for (const follows of [false, true]) {
       const tracker = new TaskTracker();
       tracker.close();
@@ -236,7 +236,7 @@ describe('a task tracker', () => {
     }
   });
 
-  it('that is open and becomes empty ends no wait', () => {
+  it('ends no wait when it is open and becomes empty', () => {
     const tracker = new TaskTracker();
     const guard = tracker.guard();
     const wait = new Wait(tracker.wait());
@@ -264,7 +264,7 @@ describe('a task tracker', () => {
     }
   });
 
-  it('waits for what was spawned before its close, and after it', async () => {
+  it('waits for work that was spawned before its close, and after it', async () => {
     for (const closesFirst of [false, true]) {
       const tracker = new TaskTracker();
       if (closesFirst) tracker.close();

@@ -1,4 +1,4 @@
-// Counterparts of Tokio's tests of sleep and interval; tests.json says which is whose.
+// Counterparts of Tokio's tests of sleep and interval. tests.json maps each test.
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { type Interval, interval, select, sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { turn, Wait } from './vocabulary.ts';
 
 const year = 365 * 24 * 3_600 * 1_000;
 
-/** Takes the ticks that are due. */
+/** Takes the ticks that are ready. */
 function ticks(of: Interval): number[] {
   const due: number[] = [];
   for (;;) {
@@ -19,7 +19,7 @@ function ticks(of: Interval): number[] {
 }
 
 describe('an interval', () => {
-  it('of nothing is refused', () => {
+  it('of zero is rejected', () => {
     expect(() => interval(0)).toThrow(RangeError);
   });
 
@@ -27,7 +27,7 @@ describe('an interval', () => {
     ['burst', [600, 900], [1_200], [1_500], [1_800]],
     ['delay', [600], [], [1_250], [1_550]],
     ['skip', [600], [1_200], [1_500], [1_800]],
-  ] as const)('makes up for missed ticks as it is told: %s', async (missed, ...expected) => {
+  ] as const)('makes up for missed ticks by its policy: %s', async (missed, ...expected) => {
     const clock = new VirtualClock();
     const of = interval(300, { missed, clock });
     expect(ticks(of)).toEqual([0]);
@@ -42,7 +42,7 @@ describe('an interval', () => {
     }
   });
 
-  it('begins anew a period after its reset', async () => {
+  it('restarts one period after its reset', async () => {
     const clock = new VirtualClock();
     const of = interval(300, { clock });
     await clock.advance(300);
@@ -57,7 +57,7 @@ describe('an interval', () => {
     expect(ticks(of)).toEqual([1_000]);
   });
 
-  it('of the longest period ticks once, at its beginning', async () => {
+  it('of the longest period ticks once, at its start', async () => {
     const clock = new VirtualClock();
     const of = interval(Number.MAX_VALUE, { clock });
     expect(ticks(of)).toEqual([0]);
@@ -65,7 +65,7 @@ describe('an interval', () => {
     expect(ticks(of)).toEqual([]);
   });
 
-  it('counts for whoever takes its ticks one by one, and only while they are taken', async () => {
+  it('counts for a caller that takes its ticks one by one, and only while they are taken', async () => {
     const clock = new VirtualClock();
     const of = interval(10, { clock });
     const seen: number[] = [];
@@ -83,14 +83,14 @@ describe('an interval', () => {
 });
 
 describe('a sleep', () => {
-  it('of nothing is over at once', async () => {
+  it('of zero ends at once', async () => {
     const clock = new VirtualClock();
     await clock.run(() => sleep(0, { clock }));
     expect(clock.now()).toBe(0);
     for (let i = 0; i < 100; i++) await sleep(0);
   });
 
-  it('is pending until its time, and over from then on', async () => {
+  it('is pending until its time, and ended from then on', async () => {
     const clock = new VirtualClock();
     const pause = sleep(10, { clock });
     const wait = new Wait(pause);
@@ -105,7 +105,7 @@ describe('a sleep', () => {
     ]);
   });
 
-  it('lasts as long as it says, from wherever it begins', async () => {
+  it('lasts its full time, from any start', async () => {
     const clock = new VirtualClock();
     for (const ms of [1, 10, 60, 1.5, 5 * year, 2 ** 31, 10 * year]) {
       const start = clock.now();
@@ -124,7 +124,7 @@ describe('a sleep', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('may be left by other sleeps when it fires', async () => {
+  it('may lose other sleeps when it fires', async () => {
     const clock = new VirtualClock();
     const waits = Array.from({ length: 100 }, () => new Wait(sleep(10, { clock })));
     for (const wait of waits) wait.poll();

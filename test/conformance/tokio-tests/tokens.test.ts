@@ -1,4 +1,4 @@
-// Counterparts of tokio-util's tests of CancellationToken; tests.json says which is whose.
+// Counterparts of tokio-util's tests of CancellationToken. tests.json maps each test.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { oneshot } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
@@ -6,8 +6,8 @@ import { Wait } from './vocabulary.ts';
 
 const isDone = (wait: Wait<unknown>): boolean => wait.poll() !== 'pending';
 
-describe('cancelling', () => {
-  it('wakes each waiter once, and completes a wait that nobody has begun', () => {
+describe('cancellation', () => {
+  it('wakes each waiter once, and completes a wait that was not started', () => {
     const token = new CancellationToken();
     let wakes = 0;
     token.onCancelled(() => wakes++);
@@ -28,7 +28,7 @@ describe('cancelling', () => {
     expect(wait.isWoken).toBe(false);
   });
 
-  it('a parent cancels its children', () => {
+  it('of a parent cancels its children', () => {
     const token = new CancellationToken();
     const child = token.childToken();
     const waits = [new Wait(child.cancelled()), new Wait(token.cancelled())];
@@ -52,7 +52,7 @@ describe('cancelling', () => {
     expect([child.isCancelled, wait.isWoken, isDone(wait)]).toEqual([true, true, true]);
   });
 
-  it('a child leaves its parent alone, and the next child begins anew', () => {
+  it('of a child leaves its parent uncancelled, and does not affect the next child', () => {
     const token = new CancellationToken();
     const [first, parentWait] = [token.childToken(), new Wait(token.cancelled())];
     parentWait.poll();
@@ -87,7 +87,7 @@ describe('cancelling', () => {
 });
 
 describe('a child', () => {
-  it('of a token that is cancelled is cancelled from the beginning', () => {
+  it('is cancelled from the start when its parent is cancelled', () => {
     const token = new CancellationToken();
     token.cancel('why');
     for (const childFirst of [true, false]) {
@@ -99,7 +99,7 @@ describe('a child', () => {
     expect(isDone(new Wait(token.cancelled()))).toBe(true);
   });
 
-  it('may be disposed in any order, and cancels nothing by that', () => {
+  it('may be disposed in any order, which cancels nothing', () => {
     for (const order of [
       [0, 1, 2],
       [2, 1, 0],
@@ -113,7 +113,7 @@ describe('a child', () => {
     }
   });
 
-  it('outlives a parent that is disposed, and is not cancelled by that', () => {
+  it('outlives a disposed parent, and is not cancelled by the disposal', () => {
     const token = new CancellationToken();
     const children = [token.childToken(), token.childToken()];
     token.dispose();
@@ -129,7 +129,7 @@ describe('a child', () => {
   });
 });
 
-describe('running until cancelled', () => {
+describe('runUntilCancelled', () => {
   it('gives up on work that does not end', async () => {
     const token = new CancellationToken();
     const outcome = token.runUntilCancelled(new Promise<never>(() => {}));
@@ -137,14 +137,14 @@ describe('running until cancelled', () => {
     expect(await outcome).toEqual({ cancelled: true, reason: 'enough' });
   });
 
-  it('gives what the work gives', async () => {
+  it('returns the result of the work', async () => {
     const [tx, rx] = oneshot<number>();
     const outcome = new CancellationToken().runUntilCancelled(async () => (await rx) + 1);
     tx.send(41);
     expect(await outcome).toEqual({ cancelled: false, value: 42 });
   });
 
-  it('does not start work when the token is cancelled already', async () => {
+  it('does not start work when the token is already cancelled', async () => {
     const token = CancellationToken.alreadyCancelled('enough');
     const outcome = await token.runUntilCancelled(() => expect.unreachable());
     expect(outcome).toEqual({ cancelled: true, reason: 'enough' });

@@ -1,11 +1,11 @@
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '@quiesce/cancellation-token';
 
 /**
- * A wait that a test drives by hand, as Tokio's tests poll a future. It polls when it is woken, as every wait of ours does,
+ * A wait that a test drives by hand, as Tokio's tests poll a future. It polls when it is woken, as every wait does,
  * and keeps the answer for the next `poll`.
  */
 export class Wait<T> {
-  /** Whether it was woken since the last poll that found nothing. */
+  /** Whether it was woken since its last pending poll. */
   isWoken = false;
   readonly #protocol: SourceProtocol<T>;
   readonly #waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => this.#wake() };
@@ -15,7 +15,7 @@ export class Wait<T> {
     this.#protocol = from[source];
   }
 
-  /** The value, or `'pending'`; throws the failure. */
+  /** Returns the value, or `'pending'`; throws the failure. */
   poll(): T | 'pending' {
     if (this.#answer === undefined) {
       this.isWoken = false;
@@ -52,7 +52,7 @@ export class Wait<T> {
   }
 }
 
-/** A wait that is woken and does not look, like a future that is dropped after its wake-up. */
+/** A wait that is woken and does not poll, like a future that is dropped after its wake-up. */
 export function idle(on: Source<unknown>): { isWoken: boolean } {
   const state = { isWoken: false };
   const wake = (): void => {
@@ -62,7 +62,7 @@ export function idle(on: Source<unknown>): { isWoken: boolean } {
   return state;
 }
 
-/** Takes everything that is there: the values, what was missed, and how it ends: `'empty'` or `'closed'`. */
+/** Takes all values: the values, the missed counts, and the end: `'empty'` or `'closed'`. */
 export function drain<T>(rx: { tryRecv(): TryRecv<T> }): (T | string)[] {
   const taken: (T | string)[] = [];
   for (;;) {
@@ -78,19 +78,19 @@ type TryRecv<T> =
   | { readonly ok: false; readonly why: 'empty' | 'closed'; readonly missed?: number }
   | { readonly ok: false; readonly why: 'lagged'; readonly missed: number };
 
-/** Takes one value; fails when there is none. */
+/** Takes one value, and fails without one. */
 export function next<T>(rx: { tryRecv(): { readonly ok: boolean; readonly value?: T } }): T {
   const result = rx.tryRecv();
   if (!result.ok) throw new Error(`expected a value, got ${JSON.stringify(result)}`);
   return result.value as T;
 }
 
-/** Turns of the event loop in which everything settles that can. */
+/** Waits several iterations of the event loop, in which everything settles that can. */
 export async function turn(): Promise<void> {
   for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What a promise rejects with; fails when it fulfils. */
+/** Returns the rejection reason of a promise; fails when it fulfils. */
 export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
   const result = await promise.then(
     (value) => ({ value }),
@@ -100,5 +100,5 @@ export async function rejection(promise: PromiseLike<unknown>): Promise<unknown>
   throw new Error(`expected a rejection, got the value ${String(result.value)}`);
 }
 
-/** A `ClosedError`, whatever its text. */
+/** Matches a `ClosedError`, whatever its text. */
 export const closed: object = { code: 'ERR_CLOSED' };

@@ -1,4 +1,4 @@
-// Counterparts of Tokio's tests of watch; tests.json says which is whose.
+// Counterparts of Tokio's tests of watch. tests.json maps each test.
 import { watch } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
 import { closed, rejection, turn, Wait } from './vocabulary.ts';
@@ -6,7 +6,7 @@ import { closed, rejection, turn, Wait } from './vocabulary.ts';
 const endOf = (wait: Wait<unknown>): void => expect(() => wait.poll()).toThrow(expect.objectContaining(closed));
 
 describe('a watched value', () => {
-  it('wakes its receiver with each change, and with the end, after which it can still be read', () => {
+  it('wakes its receiver with each change, and with the end, and can still be read afterwards', () => {
     const [tx, rx] = watch('one');
     const change = new Wait(rx);
     expect([change.poll(), rx.borrow()]).toEqual(['pending', 'one']);
@@ -35,7 +35,7 @@ describe('a watched value', () => {
     }
   });
 
-  it('is given before the end when nobody has seen it yet', () => {
+  it('is returned before the end when it was not seen yet', () => {
     const [tx, rx] = watch(1);
     tx.send(2);
     tx.close();
@@ -51,7 +51,7 @@ describe('a watched value', () => {
     expect(waiting.borrow()).toBe(2);
   });
 
-  it('that was never changed ends at once', async () => {
+  it('ends at once when it was never changed', async () => {
     const [tx, rx] = watch(1);
     tx.close();
     expect(await rejection(rx.changed())).toMatchObject(closed);
@@ -75,7 +75,7 @@ describe('a watched value', () => {
     endOf(new Wait(rx));
   });
 
-  it('that was not seen still counts as changed when all senders are closed', () => {
+  it('still counts as changed when it was not seen and all senders are closed', () => {
     const [tx, rx] = watch('A');
     const seen = tx.subscribe();
     tx.send('B');
@@ -84,7 +84,7 @@ describe('a watched value', () => {
     expect([rx.hasChanged(), rx.isClosed, seen.hasChanged(), seen.isClosed]).toEqual([true, true, false, true]);
   });
 
-  it('that satisfies the predicate is given also when all senders are closed', async () => {
+  it('is returned when it satisfies the predicate, also when all senders are closed', async () => {
     const [tx, rx] = watch('A');
     tx.send('B');
     tx.close();
@@ -94,7 +94,7 @@ describe('a watched value', () => {
 });
 
 describe('a receiver', () => {
-  it('can take its value for not seen, several times, and alone', () => {
+  it('can mark its value as unseen, repeatedly, and only for itself', () => {
     const [tx, rx] = watch('one');
     const other = rx.clone();
     rx.markChanged();
@@ -114,7 +114,7 @@ describe('a receiver', () => {
     expect([other.hasChanged(), other.borrowAndUpdate()]).toEqual([true, 'two']);
   });
 
-  it('can take its value for seen', () => {
+  it('can mark its value as seen', () => {
     const [tx, rx] = watch('one');
     rx.markChanged();
     rx.markUnchanged();
@@ -124,7 +124,7 @@ describe('a receiver', () => {
     expect([rx.hasChanged(), rx.borrowAndUpdate()]).toEqual([false, 'two']);
   });
 
-  it('lets the event loop turn in a loop that always finds something', async () => {
+  it('lets the event loop run in a loop that always finds a value', async () => {
     const [tx, rx] = watch(0);
     const [gone, ended] = watch(0);
     const [alone, nobody] = watch(0);
@@ -156,7 +156,7 @@ describe('a receiver', () => {
 });
 
 describe('a sender', () => {
-  it('learns when the last receiver is closed, and then sends to nobody', () => {
+  it('is notified when the last receiver is closed, and then reaches no receiver', () => {
     const [tx, rx] = watch('one');
     const wait = new Wait(tx.closed());
     expect(wait.poll()).toBe('pending');
@@ -164,7 +164,7 @@ describe('a sender', () => {
     expect([wait.isWoken, wait.poll(), tx.send('two')]).toEqual([true, undefined, false]);
   });
 
-  it('is open again when somebody subscribes', () => {
+  it('is open again after a subscription', () => {
     const [tx, rx] = watch('one');
     const states = [tx.isClosed];
     rx.close();
@@ -175,7 +175,7 @@ describe('a sender', () => {
     expect([...states, tx.isClosed]).toEqual([false, true, false, true]);
   });
 
-  it('whose modification throws has changed nothing, and wakes nobody', () => {
+  it('changes nothing and wakes no receiver when its modification throws', () => {
     const [tx, rx] = watch('one');
     tx.sendModify(() => 'two');
     expect(rx.borrowAndUpdate()).toBe('two');

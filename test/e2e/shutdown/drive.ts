@@ -2,18 +2,18 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { nodeArgs } from '../../programs.ts';
 
-/** What came of a process. */
+/** The result of a process. */
 export interface Ended {
-  /** What it said on stdout, by line. */
+  /** The lines of stdout. */
   readonly lines: readonly string[];
   readonly stderr: string;
-  /** `null`: ended by a signal. */
+  /** The exit code, or `null` when a signal ended the process. */
   readonly code: number | null;
-  /** `null`: ended by itself. */
+  /** The signal that ended the process, or `null`. */
   readonly killedBy: NodeJS.Signals | null;
 }
 
-/** What is done when a line has been said: a signal is sent, or whatever else, which gets what was said so far. */
+/** Acts for lines of output: sends a signal, or calls a function with the output so far. */
 export type Script = readonly (readonly [
   line: string,
   act: NodeJS.Signals | ((child: ChildProcess, stdout: string) => void),
@@ -28,7 +28,7 @@ export interface DriveOptions {
   readonly loader?: string;
 }
 
-/** Runs a program of this folder as a process of its own, and plays a script against it, each act once and in order. */
+/** Runs a program of this folder in a process of its own, and plays a script against it, each act once and in order. */
 export async function drive(
   name: string,
   args: readonly string[],
@@ -63,7 +63,7 @@ export async function drive(
   });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    // Not `close`, which never comes once we have disconnected.
+    // Not `close`, which never comes after a disconnect.
     const streams = [child.stdout, child.stderr].map(
       (stream) => new Promise((closed) => stream?.once('close', closed)),
     );
@@ -76,7 +76,7 @@ export async function drive(
   });
 }
 
-/** Ours, without the channel to the parent that runs the tests, and without the script that started them, of which `runMain` warns. */
+/** The environment without the channel to the parent that runs the tests, and without the npm script, about which `runMain` warns. */
 function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_CHANNEL|npm)_/.test(name)));
 }

@@ -1,4 +1,4 @@
-// A runtime without Node's process, as far as one can be had here.
+// Imitates a runtime without Node's process.
 import { say } from './say.ts';
 
 Object.defineProperty(globalThis, 'process', { value: undefined });

@@ -1,4 +1,4 @@
-// A shutdown whose last hook never ends, and that says when it is forced: for a third signal.
+// A shutdown whose last hook never ends, and that prints when it is forced: for a third signal.
 import { subscribe } from 'node:diagnostics_channel';
 import { Shutdown, shutdownChannel } from '@quiesce/shutdown';
 import { say } from './say.ts';

@@ -1,9 +1,9 @@
-// A program that ends with much still to be written to stdout: `flushed.ts <options as JSON>`.
+// A program that ends with much output still unwritten: `flushed.ts <options as JSON>`.
 import { type RunMainOptions, runMain } from '@quiesce/shutdown';
 
 const [json = '{}'] = process.argv.slice(2);
 const { flushTimeout, fails } = JSON.parse(json) as { readonly flushTimeout?: number | null; readonly fails?: boolean };
-// JSON knows no Infinity.
+// JSON cannot represent Infinity.
 const options: RunMainOptions = { flushTimeout: flushTimeout === null ? Number.POSITIVE_INFINITY : flushTimeout };
 
 await runMain((_, shutdown) => {

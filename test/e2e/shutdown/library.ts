@@ -1,10 +1,10 @@
-// A shutdown without runMain, which never ends the process itself: `library.ts <hook> <options as JSON>`.
+// A shutdown without runMain, which never ends the process: `library.ts <hook> <options as JSON>`.
 import { type InstallOptions, Shutdown, type ShutdownOptions } from '@quiesce/shutdown';
 import { say } from './say.ts';
 
 const [hook = 'quick', json = '{}'] = process.argv.slice(2);
 const options = JSON.parse(json) as Omit<ShutdownOptions, 'logger'> & InstallOptions & { readonly logger?: null };
-// JSON knows no undefined, which stands for: nobody has said.
+// JSON cannot represent undefined, which means a missing option.
 const { logger = false, signals, signalDebounce, errors, disconnect, reportSignal, ...others } = options;
 const shutdown = new Shutdown({ ...others, logger: logger ?? undefined });
 const installation = shutdown.install({ signals, signalDebounce, errors, disconnect, reportSignal });
@@ -20,7 +20,7 @@ shutdown.hook('under test', (token) => {
   return undefined;
 });
 process.on('exit', (code) => say(`exit ${code}`));
-shutdown.stopAccepting.onCancelled(() => say('told to stop'));
+shutdown.stopAccepting.onCancelled(() => say('stop requested'));
 void shutdown.stopped().then(({ request }) => {
   setImmediate(() => say(`stopped by ${request?.kind}, ${process.listenerCount('SIGTERM')} listeners`));
 });

@@ -1,4 +1,4 @@
-// Programs that a signal stops: `main.ts <program> <options as JSON>`. Each says what became of its job.
+// Programs that a signal stops: `main.ts <program> <options as JSON>`. Each prints how its job ended.
 import { EventEmitter, on, once } from 'node:events';
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,13 +14,13 @@ const [program = '', json = '{}'] = process.argv.slice(2);
 
 type Main = (scope: Scope, shutdown: Shutdown) => unknown;
 
-/** Is cut off unless it has 100 ms. */
+/** The job is cut off unless it has 100 ms. */
 async function job(token: CancellationToken): Promise<void> {
   const { branch } = await select({ cut: token, done: sleep(100) });
   say(branch === 'done' ? 'job done' : 'job cut off');
 }
 
-/** A service whose main, or one of its tasks, waits for the end in one of these ways, each of which rejects. */
+/** A service in which main, or one of its tasks, waits for the end in one of these ways, each of which rejects. */
 const waits: Record<string, (shutdown: Shutdown) => Promise<unknown>> = {
   delay: (shutdown) => delay(1e6, undefined, { signal: shutdown.stopAccepting.signal }),
   fetch: async (shutdown) => {

@@ -1,4 +1,4 @@
-// A program whose main ends, or fails, by itself: `program.ts <what> <options as JSON>`.
+// A program whose main ends or fails without a signal: `program.ts <what> <options as JSON>`.
 import { type RunMainOptions, runMain } from '@quiesce/shutdown';
 import { say } from './say.ts';
 
@@ -16,7 +16,7 @@ await runMain(async (s, shutdown) => {
   if (what === 'fails') throw new Error('no port');
   if (what === 'a task fails') s.spawn(() => Promise.reject(new Error('no port')), { name: 'server' });
   if (what === 'throws elsewhere') setTimeout(() => JSON.parse('{'), 1);
-  if (what === 'rejects elsewhere') setTimeout(() => void Promise.reject(new Error('nobody')), 1);
+  if (what === 'rejects elsewhere') setTimeout(() => void Promise.reject(new Error('uncaught')), 1);
   if (what === 'twice') await runMain(() => {}).catch((error) => say(String(error)));
   if (what === 'installs') {
     try {

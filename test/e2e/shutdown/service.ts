@@ -1,4 +1,4 @@
-// A service as a process of its own, for tests with real signals: `service.ts <hook> <work> <options as JSON>`.
+// A service in a process of its own, for tests with real signals: `service.ts <hook> <work> <options as JSON>`.
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { sleep } from '@quiesce/select';
@@ -13,7 +13,7 @@ const { resends, exitCode, phase, ...options } = JSON.parse(json) as RunMainOpti
 };
 const forever = (): Promise<never> => new Promise(() => {});
 
-/** What the hook under test does. */
+/** The hooks under test. */
 const hooks: Record<string, (token: CancellationToken, shutdown: Shutdown) => unknown> = {
   quick: () => {},
   throws: () => {
@@ -23,10 +23,10 @@ const hooks: Record<string, (token: CancellationToken, shutdown: Shutdown) => un
   hangs: forever,
   obeys: async (token) => {
     await token.cancelled();
-    say('hook is told');
+    say('hook is cancelled');
     throw token.reason;
   },
-  asks: (_, shutdown) => say(`asked again: ${shutdown.request()}`),
+  requests: (_, shutdown) => say(`requested again: ${shutdown.request()}`),
   'throws elsewhere': async () => {
     queueMicrotask(() => {
       throw new Error('elsewhere');
@@ -41,22 +41,22 @@ const hooks: Record<string, (token: CancellationToken, shutdown: Shutdown) => un
   spins: () => {
     for (;;);
   },
-  // Longer than forceTimeout, and what a watchdog allows beyond that.
+  // Longer than forceTimeout and the margin of a watchdog.
   slow: async () => {
     await sleep(1_500);
     say('hook ends');
   },
 };
 
-/** What is in flight when the signal comes. */
+/** The work in flight when the signal comes. */
 const works: Record<string, (shutdown: Shutdown) => unknown> = {
   none: () => {},
-  // Nothing but its own token ends it.
+  // Only its own token ends it.
   'until stop now': async (shutdown) => {
     await shutdown.stopNow.cancelled();
-    say('work is told');
+    say('work is cancelled');
   },
-  deaf: forever,
+  stuck: forever,
   spins: async (shutdown) => {
     await shutdown.stopAccepting.cancelled();
     await turn();
@@ -80,11 +80,11 @@ await runMain(
     s.spawn(() => works[work]?.(shutdown), { name: 'work' });
     s.defer(() => say('scope cleaned up'));
     if (exitCode !== undefined) process.exitCode = exitCode;
-    // As a framework does: it cleans up on its own, and then sends the signal again.
+    // As a framework does: it cleans up, and then sends the signal again.
     if (resends !== undefined) process.once('SIGTERM', () => setTimeout(process.kill, resends, process.pid, 'SIGTERM'));
     say('ready');
     await shutdown.stopAccepting.cancelled();
-    say('told to stop');
+    say('stop requested');
   },
   { logger: false, ...options },
 );

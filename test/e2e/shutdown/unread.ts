@@ -1,4 +1,4 @@
-// A shutdown without runMain whose log nobody reads any more: `unread.ts error | quick`.
+// A shutdown without runMain whose log has no reader: `unread.ts error | quick`.
 import { Shutdown, Terminal } from '@quiesce/shutdown';
 import { say } from './say.ts';
 
@@ -11,6 +11,6 @@ shutdown.hook('work', async () => {
   if (hook === 'error') queueMicrotask(() => JSON.parse('{'));
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
 });
-shutdown.stopAccepting.onCancelled(() => say('told to stop'));
+shutdown.stopAccepting.onCancelled(() => say('stop requested'));
 void shutdown.stopped().then(({ exitCode }) => say(`stopped with ${exitCode}`));
 say('ready');
