@@ -118,7 +118,7 @@ export class Scope implements AsyncDisposable {
    * @param work receives a token of its own, which is a child of the scope's token
    * @param options `name`; `daemon`; `key` and `onConflict`; `onFailure`
    * @returns the task. Its failure is a failure of the scope, even if no code awaits the task, unless `onFailure` is `isolate`
-   * @throws ClosedError when the body and the last task have ended, and so in cleanups; KeyConflictError when `onConflict` is
+   * @throws ClosedError when the body and the last task have ended, which includes cleanups; KeyConflictError when `onConflict` is
    *   `refuse` and a task with that key is running; TypeError when `work` is not a function, or an option has a wrong value
    * @see tokio::task::JoinSet::spawn (tokio 1.53), tokio_util::task::JoinMap::spawn (tokio-util 0.7.19)
    * @example
@@ -368,11 +368,11 @@ export class Scope implements AsyncDisposable {
   /**
    * Ends the block: waits for the tasks, which may still spawn others, and for the cleanups.
    *
-   * **Timing.** Waits as long as the tasks run. Later calls of `join` or `close` return the same end.
-   *
    * Call it from outside the tasks and cleanups of the scope: each would wait for the other. If one of them awaits `join` before
    * any other `await`, that call rejects with a TypeError, and the scope still ends. After another `await` the caller is
    * unknown, and such a wait never ends. Node, Bun and Deno report it when the process ends because nothing is left to run.
+   *
+   * **Timing.** Waits as long as the tasks run. Later calls of `join` or `close` return the same end.
    *
    * @throws (rejects) the failures, as `scope` does; the reason, verbatim, when the scope was cancelled before its last task had
    *   ended; TypeError inside `scope(body)`, which joins its tasks itself, and inside a task or cleanup of the scope
