@@ -52,7 +52,7 @@ const rows: Record<string, () => Promise<void>> = {
     const outcome = await select({ loser: cancelledThen(() => 'late'), tick: turn() });
     expect(outcome.late).toEqual([{ branch: 'loser', value: 'late' }]);
   },
-  'a losing function fails with an error of its own': async () => {
+  'a losing function fails with its own error': async () => {
     const error = await rejection(select({ loser: cancelledThen(() => Promise.reject(own)), tick: turn() }));
     expect(error).toBeInstanceOf(SelectError);
     expect(error).toMatchObject({ errors: [own], outcome: { branch: 'tick' } });
