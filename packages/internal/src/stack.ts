@@ -22,3 +22,27 @@ export function withFramesOf<E extends Error>(error: E, { stack }: Error): E {
 }
 
 function nothing(): void {}
+
+/** The members of V8's `Error` that are used here; current Safari and Firefox have them, too. */
+interface StackCapture {
+  captureStackTrace?(holder: { stack?: string }, above: unknown): void;
+}
+
+/**
+ * Returns where `above` was called: the innermost line of the stack above it, as the engine prints it.
+ *
+ * @returns `undefined` where the engine cannot leave frames out, keeps no stacks, or formats them in another way
+ */
+export function callSite(above: unknown): string | undefined {
+  const holder: { stack?: string } = {};
+  let stack: unknown;
+  try {
+    (Error as StackCapture).captureStackTrace?.(holder, above);
+    stack = holder.stack;
+  } catch {
+    // The program's own Error.prepareStackTrace has failed, which must not fail the call.
+  }
+  if (typeof stack !== 'string') return undefined;
+  const line = stack.split('\n').find((text) => /:\d+\)?$/.test(text));
+  return line?.trim().replace(/^at /, '');
+}

@@ -36,14 +36,13 @@ import {
   type Waiter,
   waiter,
 } from '@quiesce/cancellation-token';
-import { append, checkChoice, checkFunction, checkOptions, isThenable, remove } from '@quiesce/internal';
+import { append, callSite, checkChoice, checkFunction, checkOptions, isThenable, remove } from '@quiesce/internal';
 import { CleanupTimeoutError, type Unfinished } from '@quiesce/select';
 import { KeyConflictError } from './errors.ts';
 import { Failures, givenUp, reportLate, taskLabel } from './failures.ts';
 import { enlist, type Nested } from './nested.ts';
 import { dropStopSignal, hasObeyed, setStopSignal } from './obedience.ts';
 import { type Cleanup, quoted, type ScopeOptions, type SpawnOptions } from './options.ts';
-import { siteAbove } from './site.ts';
 import { stampOf } from './stamp.ts';
 import { isSeen, Task, type TaskInfo, type TaskParent } from './task.ts';
 import { tokenBelow } from './token-below.ts';
@@ -228,15 +227,15 @@ export class Life implements TaskParent {
     return {
       name,
       key,
-      site: this.siteAbove(above),
+      site: this.callSite(above),
       isDaemon: daemon === true,
       isIsolated: onFailure === 'isolate',
     };
   }
 
   /** Where `above` was called, if that is to be recorded. */
-  siteAbove(above: unknown): string | undefined {
-    return this.#site ?? (this.hasSites ? siteAbove(above) : undefined);
+  callSite(above: unknown): string | undefined {
+    return this.#site ?? (this.hasSites ? callSite(above) : undefined);
   }
 
   taskOf(key: unknown): Task<unknown> | undefined {

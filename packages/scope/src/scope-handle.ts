@@ -1,5 +1,6 @@
 import { type CancellationToken, CancelledError } from '@quiesce/cancellation-token';
 import {
+  callSite,
   checkCount,
   checkFunction,
   checkIterable,
@@ -21,7 +22,6 @@ import {
   type SpawnOptions,
 } from './options.ts';
 import { firstOf, mapItems } from './several.ts';
-import { siteAbove } from './site.ts';
 import { type Started, startIn } from './start.ts';
 import type { Task } from './task.ts';
 import { type ScopeTree, snapshot, states } from './tree.ts';
@@ -82,7 +82,7 @@ export class Scope implements AsyncDisposable {
     this.life = new Life(options);
     if (options?.leakDetection !== true) return;
     const what = `Scope${quoted(this.name)}`;
-    watchLeak(this, { what, remedy: 'close it, or make it with `await using`', site: siteAbove(Scope) });
+    watchLeak(this, { what, remedy: 'close it, or make it with `await using`', site: callSite(Scope) });
   }
 
   /** The name given; `undefined`: none. */
@@ -201,7 +201,7 @@ export class Scope implements AsyncDisposable {
     checkIterable('map', items, 'a list');
     checkCount('map: concurrency', concurrency, 1, Number.POSITIVE_INFINITY);
     const { life } = this;
-    const site = life.siteAbove(Scope.prototype.map);
+    const site = life.callSite(Scope.prototype.map);
     const run = (signal: CancellationToken): Promise<Awaited<R>[]> =>
       mapItems(items, work, concurrency, { signal, clock: life.clock, site });
     return life.spawn(run, { name, onFailure: 'isolate' }, Scope.prototype.map);
@@ -269,7 +269,7 @@ export class Scope implements AsyncDisposable {
     for (const work of works) checkFunction(call, work);
     if (works.length === 0) throw new RangeError(`${call}: there is nothing to run; pass at least one function`);
     const { life } = this;
-    const site = life.siteAbove(above);
+    const site = life.callSite(above);
     const run = (signal: CancellationToken): Promise<unknown> =>
       firstOf(works, call === 'any', { signal, clock: life.clock, site });
     return life.spawn(run, { name: call, onFailure: 'isolate' }, above);

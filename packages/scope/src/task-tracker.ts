@@ -17,6 +17,7 @@ import {
   wait,
 } from '@quiesce/cancellation-token';
 import {
+  callSite,
   checkFunction,
   checkKind,
   checkOptions,
@@ -31,7 +32,6 @@ import type { Drainable } from './drainable.ts';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { nativeThen } from './native-then.ts';
 import { quoted } from './options.ts';
-import { siteAbove } from './site.ts';
 
 /** What can be said of a new tracker. */
 export interface TaskTrackerOptions {
@@ -170,7 +170,7 @@ export class TaskTracker implements Drainable {
     this.#length++;
     const guard = new TrackerGuard(this, () => this.#leave());
     if (this.#detectsLeaks) {
-      const site = siteAbove(TaskTracker.prototype.guard);
+      const site = callSite(TaskTracker.prototype.guard);
       watchLeak(guard, {
         what: `A guard of tracker${quoted(this.name)}`,
         remedy: 'dispose it, also after a failure',
