@@ -1,3 +1,5 @@
+import { ignore } from './functions.ts';
+
 /** As many arguments as take 4 KiB of the stack, several times the need of marking and notifying. */
 const ROOM: readonly undefined[] = /* @__PURE__ */ Array.from<undefined>({ length: 512 });
 /** The same for the first call, which also has to compile the functions. */
@@ -9,7 +11,7 @@ let room: readonly undefined[] = /* @__PURE__ */ Array.from<undefined>({ length:
  */
 export function reserveStack(): void {
   // Not a recursion of many calls, which optimisers shorten.
-  nothing.apply(undefined, room as []);
+  ignore.apply(undefined, room as []);
   room = ROOM;
 }
 
@@ -20,8 +22,6 @@ export function withFramesOf<E extends Error>(error: E, { stack }: Error): E {
   const value = `${error.name}: ${error.message}${stack?.slice(frames)}`;
   return Object.defineProperty(error, 'stack', { value, configurable: true, writable: true });
 }
-
-function nothing(): void {}
 
 /** The members of V8's `Error` that are used here; current Safari and Firefox have them, too. */
 interface StackCapture {
