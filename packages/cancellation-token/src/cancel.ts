@@ -173,7 +173,7 @@ function markOne(node: TreeNode): Item {
   return flags & HAS_LISTENER ? moveChildrenLast(first, behind) : first;
 }
 
-/** Moves the children of a list that holds both kinds, and that stands before `behind`, to its end; the order stays. */
+/** Moves the children of a list that holds both kinds, and that is followed by `behind`, to its end; the order stays. */
 function moveChildrenLast(first: Item, behind: Item): Item {
   const last = behind.prev as Item;
   let firstChild = behind;

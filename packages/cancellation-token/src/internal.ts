@@ -3,6 +3,7 @@ export {
   append,
   type Chain,
   callable,
+  callSite,
   checkChoice,
   checkCount,
   checkFunction,

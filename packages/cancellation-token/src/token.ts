@@ -51,9 +51,10 @@ const LAST_DATE = 8.64e15;
 /**
  * Signals cancellation, once and with a reason, to any number of tasks.
  *
- * Tokens form a tree. Cancelling a token cancels everything below it, and nothing above it. An unobserved token is one plain
- * object. Each listener costs one place in a list. Both can be dropped without cleanup. The exception is a child whose `signal`
- * was read: it stays linked until it is cancelled or disposed (`using`).
+ * Tokens form a tree. Cancelling a token cancels everything below it, and nothing above it. A token is one plain object, and
+ * each listener costs one place in a list. A token without listeners can be dropped without cleanup. A child with listeners
+ * stays linked to its parent until they are removed, or until it is cancelled or disposed. A child whose `signal` was read stays
+ * linked until it is cancelled or disposed (`using`).
  *
  * **Timing.** Everything is synchronous. `cancel` first marks the whole subtree and then notifies, depth first. On each token
  * it notifies callbacks, waiters and the signal's event in registration order, and then the tokens below.
@@ -248,8 +249,8 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * The reason of the cancellation; `undefined` until then. It is the value passed to `cancel`, verbatim, or a {@link
-   * CancelledError}, and the whole subtree shares it.
+   * The reason of the cancellation; `undefined` until then. It is the value passed to `cancel`, verbatim, or a
+   * {@link CancelledError}, and the whole subtree shares it.
    *
    * With several deadlines, the reason names the deadline that passed first for this token. The stack of a `CancelledError`
    * shows the call of `cancel`; that of a `TimeoutError` shows where the deadline was set. Their texts contain the name of the

@@ -91,12 +91,12 @@ describe.each(['any', 'all'] as const)('`%s` of plain tokens, read after a cance
 
   test.each<[string, (group: CancellationToken) => unknown, () => CancellationToken]>([
     ['is not read while the group is unobserved', () => {}, () => new CancellationToken()],
+    ['is not read while the group is observed', (group) => group.onCancelled(() => {}), () => new CancellationToken()],
     [
-      'is not read while the group is observed',
+      'is not read after the cancellation of a tree while the group is observed',
       (group) => group.onCancelled(() => {}),
-      () => new CancellationToken(),
+      tree,
     ],
-    ['is not read after the cancellation of a tree while the group is observed', (group) => group.onCancelled(() => {}), tree],
     ['is not read after the cancellation of a tree while the group is unobserved', () => {}, tree],
     [
       'is not read after the cancellation of a sibling that has children',

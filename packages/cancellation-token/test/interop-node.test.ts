@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface, promises as readline } from 'node:readline';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as sleep, setInterval as ticks, setImmediate as macrotask } from 'node:timers/promises';
+import { setImmediate as macrotask, setTimeout as sleep, setInterval as ticks } from 'node:timers/promises';
 import { aborted } from 'node:util';
 import { CancellationToken, CancelledError, isCancellation, isCancellationOf } from '@quiesce/cancellation-token';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -1,5 +1,6 @@
 import { ignore } from './functions.ts';
 import { show } from './show.ts';
+import { SOURCE } from './symbols.ts';
 import { isPromise } from './thenable.ts';
 
 /** @throws TypeError unless `value` is of the expected kind */
@@ -9,16 +10,13 @@ export function checkKind(isRight: boolean, call: string, expected: string, valu
   throw new TypeError(`${call}: expected ${expected}, got ${show(value)}${hint}`);
 }
 
-/** The public `source`, which is the same in every copy. */
-const source: symbol = Symbol.for('quiesce.source');
-
 /**
  * Releases an argument of a call that throws: a call such as `rx.recv()` puts back its value, and a rejection counts as
  * handled.
  */
 export function releaseArgument(value: unknown): void {
   try {
-    const call = (value as Record<symbol, { defer?(): void } | undefined> | null | undefined)?.[source];
+    const call = (value as Record<symbol, { defer?(): void } | undefined> | null | undefined)?.[SOURCE];
     if (call !== undefined) call.defer?.();
     else if (isPromise(value)) value.then(undefined, ignore);
   } catch {}

@@ -19,7 +19,7 @@ export { checkOptions } from './options.ts';
 export { Pair } from './pair.ts';
 export { PromiseSource, recallPromise, rememberPromise, watchPromise } from './promise-source.ts';
 export { show, toText } from './show.ts';
-export { reserveStack, withFramesOf } from './stack.ts';
+export { callSite, reserveStack, withFramesOf } from './stack.ts';
 export { isPromise, isThenable, refuseThenable } from './thenable.ts';
 export { remainingTime, setTimer } from './timer.ts';
 export { replaceUncaughtHandler, reportError } from './uncaught.ts';

@@ -1,4 +1,5 @@
 import { show } from './show.ts';
+import { SOURCE } from './symbols.ts';
 
 /**
  * Returns the error for a method that runs on something other than its handle: the method was passed on without the handle, or
@@ -53,9 +54,6 @@ export function guardMethods(
   return prototype;
 }
 
-/** The public `source`, which is the same in every copy. */
-const source: symbol = /* @__PURE__ */ Symbol.for('quiesce.source');
-
 /**
  * Makes a class a source. A proxy or a copy of an instance is refused: a waiter parked there would never be woken.
  *
@@ -70,7 +68,7 @@ export function defineSource<T extends object>(
   owns: (value: object) => boolean,
   read: (handle: T) => object,
 ): object {
-  return Object.defineProperty(prototype, source, {
+  return Object.defineProperty(prototype, SOURCE, {
     get(this: T) {
       if (!owns(this)) throw misused(prototype, handle, 'select', this);
       return read(this);

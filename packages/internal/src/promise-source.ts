@@ -14,10 +14,8 @@
  * A settled promise is detected one microtask after its reaction was added, as always in JavaScript.
  */
 
+import { PENDING } from './symbols.ts';
 import { type Parked, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from './waiters.ts';
-
-/** The public `PENDING`, which is the same in every copy. */
-const PENDING: symbol = Symbol.for('quiesce.pending');
 
 /** The sources of promises that have lost a race. */
 const sources: WeakMap<PromiseLike<unknown>, PromiseSource> = new WeakMap();

@@ -1,5 +1,6 @@
 import { type CancellationToken, CancelledError } from '@quiesce/cancellation-token';
 import {
+  callSite,
   checkCount,
   checkFunction,
   checkIterable,
@@ -8,7 +9,6 @@ import {
   misused,
   refuseExtra,
 } from '@quiesce/internal';
-import { siteAbove } from './call-site.ts';
 import { waitForEnd } from './deadlock.ts';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { mapItems, raceWorks } from './map-race.ts';
@@ -84,7 +84,7 @@ export class Scope implements AsyncDisposable {
     this.scopeState = new ScopeState(options);
     if (options?.leakDetection !== true) return;
     const what = `Scope${quoted(this.name)}`;
-    watchLeak(this, { what, remedy: 'close it, or make it with `await using`', site: siteAbove(Scope) });
+    watchLeak(this, { what, remedy: 'close it, or make it with `await using`', site: callSite(Scope) });
   }
 
   /** The name given, or `undefined`. */
@@ -203,7 +203,7 @@ export class Scope implements AsyncDisposable {
     checkIterable('map', items, 'a list');
     checkCount('map: concurrency', concurrency, 1, Number.POSITIVE_INFINITY);
     const { scopeState } = this;
-    const site = scopeState.siteAbove(Scope.prototype.map);
+    const site = scopeState.callSite(Scope.prototype.map);
     const run = (signal: CancellationToken): Promise<Awaited<R>[]> =>
       mapItems(items, work, concurrency, { signal, clock: scopeState.clock, site });
     return scopeState.spawn(run, { name, onFailure: 'isolate' }, Scope.prototype.map);
@@ -274,7 +274,7 @@ export class Scope implements AsyncDisposable {
     for (const work of works) checkFunction(call, work);
     if (works.length === 0) throw new RangeError(`${call}: there is nothing to run; pass at least one function`);
     const { scopeState } = this;
-    const site = scopeState.siteAbove(above);
+    const site = scopeState.callSite(above);
     const run = (signal: CancellationToken): Promise<unknown> =>
       raceWorks(works, call === 'any', { signal, clock: scopeState.clock, site });
     return scopeState.spawn(run, { name: call, onFailure: 'isolate' }, above);

@@ -34,8 +34,7 @@ import {
   systemClock,
   type Unfinished,
 } from '@quiesce/cancellation-token';
-import { append, checkChoice, checkFunction, checkOptions, isThenable, remove } from '@quiesce/internal';
-import { siteAbove } from './call-site.ts';
+import { append, callSite, checkChoice, checkFunction, checkOptions, isThenable, remove } from '@quiesce/internal';
 import { CleanupTimeout } from './cleanup-timeout.ts';
 import { type CurrentCleanup, type DeferredCleanup, runCleanup } from './cleanups.ts';
 import { KeyConflictError } from './errors.ts';
@@ -224,13 +223,13 @@ export class ScopeState implements TaskParent {
     checkChoice(`${call}: onConflict`, onConflict, ['replace', 'refuse']);
     checkChoice(`${call}: onFailure`, onFailure, ['cancel', 'isolate']);
     if (onConflict === 'refuse' && this.taskOf(key) !== undefined) throw new KeyConflictError(key);
-    const site = this.siteAbove(above);
+    const site = this.callSite(above);
     return { name, key, site, isDaemon: daemon === true, isIsolated: onFailure === 'isolate' };
   }
 
   /** The line that called `above`, or `undefined` when the scope records no sites. */
-  siteAbove(above: unknown): string | undefined {
-    return this.#site ?? (this.recordsSites ? siteAbove(above) : undefined);
+  callSite(above: unknown): string | undefined {
+    return this.#site ?? (this.recordsSites ? callSite(above) : undefined);
   }
 
   taskOf(key: unknown): Task<unknown> | undefined {

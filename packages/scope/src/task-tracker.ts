@@ -17,6 +17,7 @@ import {
   wait,
 } from '@quiesce/cancellation-token';
 import {
+  callSite,
   checkFunction,
   checkKind,
   checkOptions,
@@ -27,7 +28,6 @@ import {
   type WaiterItem,
   wakeAll,
 } from '@quiesce/internal';
-import { siteAbove } from './call-site.ts';
 import type { Drainable } from './drainable.ts';
 import { releaseLeak, watchLeak } from './leak.ts';
 import { quoted } from './options.ts';
@@ -177,7 +177,7 @@ export class TaskTracker implements Drainable {
     this.#length++;
     const guard = new TrackerGuard(this, () => this.#workEnded());
     if (this.#detectsLeaks) {
-      const site = siteAbove(TaskTracker.prototype.guard);
+      const site = callSite(TaskTracker.prototype.guard);
       watchLeak(guard, {
         what: `A guard of tracker${quoted(this.name)}`,
         remedy: 'dispose it, also after a failure',

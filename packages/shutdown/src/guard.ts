@@ -1,5 +1,5 @@
 import type { Clock } from '@quiesce/cancellation-token';
-import { defineHandle, isNamed } from '@quiesce/internal';
+import { callSite, defineHandle, isNamed } from '@quiesce/internal';
 import { TaskTracker } from '@quiesce/scope';
 import type { Unfinished } from '@quiesce/select';
 import { createDrainTarget, type DrainTarget } from './drain-target.ts';
@@ -103,7 +103,7 @@ export class GuardRegistry {
   }
 
   make(name: string, above: unknown): ShutdownGuard {
-    const site = this.#registry === undefined ? undefined : siteAbove(above);
+    const site = this.#registry === undefined ? undefined : callSite(above);
     const held: HeldGuard = { name, started: this.#clock.now(), site, counted: this.#tracker.guard() };
     this.#held.add(held);
     const guard = new ShutdownGuard(name, () => {
@@ -125,12 +125,4 @@ export class GuardRegistry {
       return { name, ageMs: Math.round(now - started), ...(site !== undefined && { site }) };
     });
   }
-}
-
-/** Returns the place where `above` was called, as the engine prints it, or `undefined` when the engine keeps no stacks. */
-function siteAbove(above: unknown): string | undefined {
-  const holder: { stack?: string } = {};
-  Error.captureStackTrace(holder, above as () => void);
-  const line = holder.stack?.split('\n').find((text) => /:\d+\)?$/.test(text));
-  return line?.trim().replace(/^at /, '');
 }
