@@ -3,7 +3,7 @@ import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken, PENDING, setUncaughtHandler, source } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { expectClosed, expectEmpty, expectLagged, expectValues, now, park, sent, turn } from './vocabulary.ts';
+import { expectClosed, expectEmpty, expectLagged, expectValues, now, park, runEventLoop, sent } from './vocabulary.ts';
 
 describe('inside a wake', () => {
   it('a send reaches every receiver, in order, before the outer send has woken all of them', async () => {
@@ -272,7 +272,7 @@ describe('inside a wake', () => {
     const waiting = [first.recv(), second.recv()];
     expect(tx.send(1)).toBe(2);
     expect(await Promise.all(waiting)).toEqual([1, 1]);
-    await turn();
+    await runEventLoop();
     setUncaughtHandler(previous);
     expect(reported).toEqual([error]);
   });
