@@ -29,7 +29,7 @@ describe('a receive that begins inside a wake-up of its receiver', () => {
     }
   });
 
-  it('gets the value behind a waiter that was woken, takes nothing, and parks again', async () => {
+  it('gets the value when the waiter before it was woken, took nothing, and parked again', async () => {
     const [tx, rx] = broadcast<number>(4);
     let woken = 0;
     const waiter = park(rx, (protocol) => {

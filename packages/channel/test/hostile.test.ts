@@ -158,7 +158,7 @@ describe('inside a wake-up', () => {
     expect(tx.isClosed).toBe(true);
   });
 
-  it('more values go behind the others, and every receive gets its own', async () => {
+  it('more values go to the end of the queue, and every receive gets its own', async () => {
     const [tx, rx] = unboundedChannel<number>();
     rx[source].park(waiter(() => tx.send(2)));
     const receives = [rx.recv(), rx.recv()];
@@ -171,10 +171,10 @@ describe('inside a wake-up', () => {
     const held = take(semaphore.acquire());
     const place = semaphore.acquire();
     place[source].park(waiter(() => semaphore.close()));
-    const behind = rejection(semaphore.acquire());
+    const later = rejection(semaphore.acquire());
     await runEventLoop();
     held.release();
-    expect(await behind).toMatchObject({ code: 'ERR_CLOSED' });
+    expect(await later).toMatchObject({ code: 'ERR_CLOSED' });
     expect(semaphore.availablePermits).toBe(1);
   });
 
@@ -183,12 +183,12 @@ describe('inside a wake-up', () => {
     const held = take(semaphore.acquire());
     const place = semaphore.acquire();
     place[source].park(waiter(() => semaphore.forgetPermits(1)));
-    const behind = semaphore.acquire().then((permit) => permit.count);
+    const later = semaphore.acquire().then((permit) => permit.count);
     await runEventLoop();
     held.release();
     await runEventLoop();
     semaphore.addPermits(1);
-    expect(await behind).toBe(1);
+    expect(await later).toBe(1);
   });
 
   it('the wake-up of the first waiter can cancel the next one', async () => {
@@ -238,7 +238,7 @@ it('a release by two owners of one permit counts once', () => {
   expect(semaphore.availablePermits).toBe(1);
 });
 
-describe('a cancellation that frees what the cancelled wait for', () => {
+describe('a cancellation that frees the lock of cancelled waits', () => {
   it('gives it to none of them, and to a waiter that is not cancelled', async () => {
     const lock = new Mutex();
     const guard = take(lock.acquire());

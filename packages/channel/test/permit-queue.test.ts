@@ -179,13 +179,13 @@ describe('a waiter that parks again instead of taking', () => {
     const parked: Waiter = park(place, (protocol) => protocol.park(parked));
     held.release();
     // Wants more than there is until the first has left.
-    const behind = semaphore.acquireMany(2);
+    const later = semaphore.acquireMany(2);
     const last = semaphore.acquire();
-    const leaving = park(behind);
+    const leaving = park(later);
     park(last, () => {});
     unpark(place, parked);
     expect(isPending(last)).toBe(true);
-    unpark(behind, leaving);
+    unpark(later, leaving);
     expect(take(last).count).toBe(1);
   });
 });
@@ -206,13 +206,13 @@ describe('one acquire', () => {
     const { semaphore, held } = taken();
     const place = semaphore.acquire();
     const [a, b] = [park(place), park(place, () => take(place))];
-    const behind = semaphore.acquire();
-    park(behind, () => take(behind));
+    const later = semaphore.acquire();
+    park(later, () => take(later));
     unpark(place, a);
     held.release();
     expect(b.owner).toBeUndefined();
     expect(take(place).count).toBe(1);
-    expect(isPending(behind)).toBe(true);
+    expect(isPending(later)).toBe(true);
   });
 
   it('joins the end of the queue when something waits on it again', () => {

@@ -158,7 +158,7 @@ describe('iteration', () => {
     expect(await loop).toEqual([1, 2]);
   });
 
-  it('leaves the receiver open, and no waiter behind, when it is left', async () => {
+  it('leaves the receiver open, and retains no waiter, when it is left', async () => {
     const [tx, rx] = channel<number>(3);
     for (const value of [1, 2]) await tx.send(value);
     for await (const value of rx) {

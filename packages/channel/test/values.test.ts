@@ -36,8 +36,8 @@ describe.each(Object.entries(makers))('the values %s', (_, make) => {
     const { rx, close } = make();
     const reason = new ClosedError('the database is closed');
     const stop = new CancellationToken();
-    const [waiting, behind] = [rx.values({ signal: stop.childToken() }), rx.values({ signal: stop.signal })];
-    const nexts = [waiting.next(), waiting.next(), behind.next()].map(rejection);
+    const [waiting, later] = [rx.values({ signal: stop.childToken() }), rx.values({ signal: stop.signal })];
+    const nexts = [waiting.next(), waiting.next(), later.next()].map(rejection);
     stop.cancel(reason);
     expect(await Promise.all(nexts)).toEqual([reason, reason, reason]);
     close();
