@@ -5,7 +5,7 @@ import { CursorQueue, finishWaking, type WakeQueues, wakeLists, wakeWaiting } fr
 /**
  * The state that all handles of one channel share. As a list, it holds the waiters of `closed()`.
  *
- * One flat object: with the ring and the queues as objects of their own, a receive without a wait costs 6 % more.
+ * One flat object: with the ring and the queues as objects of their own, a `send` and a `tryRecv` together cost 8 % more.
  */
 export class ChannelState<T> implements Ring<T>, WakeQueues, WaiterList {
   head: WaiterItem | undefined = undefined;

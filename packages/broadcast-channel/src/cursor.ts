@@ -209,7 +209,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
     this.#dequeueIfIdle();
   }
 
-  /** Parks a new waiter behind others. If the others were woken and have not taken what there is, all are woken again. */
+  /** Parks a new waiter behind others. If the others were woken and have taken nothing, all are woken again. */
   parkBehind(waiter: Waiter): void {
     this.park(waiter);
     if (this.resolve !== undefined || (this.isEmpty && !this.isEnded)) return;
@@ -219,7 +219,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
     wakeLists(channel);
   }
 
-  /** Closes the receiver: ends what waits on it, and releases the values that it has not read. */
+  /** Closes the receiver: ends the waits on it, and releases the values that it has not read. */
   close(): void {
     if (this.isClosed) return;
     const { channel } = this;

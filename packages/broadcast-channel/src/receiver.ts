@@ -238,7 +238,7 @@ export class BroadcastReceiver<T> implements Disposable {
   }
 
   /**
-   * Closes this receiver: what waits on it ends with `ClosedError`, and the values that it has not read are released.
+   * Closes this receiver: waits on it end with `ClosedError`, and the values that it has not read are released.
    * Synchronous, idempotent.
    *
    * @see Drop for tokio::sync::broadcast::Receiver (tokio 1.53)

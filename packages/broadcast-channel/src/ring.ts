@@ -8,7 +8,7 @@
  *     … │ (released) │ value │ value │ value │ value │ …        remaining:  1  2  2  2
  *
  * Invariants
- *  1. `size` is a power of two. The value at position p stands at `p & mask`.
+ *  1. `size` is a power of two. The value at position p is at index `p & mask`.
  *  2. A slot's `remaining` counts the receivers that existed when the value was sent and whose cursor is not past it. At 0
  *     the value is released. From older to newer it never falls, except for the zeros at the beginning: a receiver that
  *     has not read a value has not read the later ones either.
@@ -44,7 +44,7 @@ export function ringSize(call: string, capacity: number): number {
   return 2 ** Math.ceil(Math.log2(capacity));
 }
 
-/** Stores a value behind the others, for so many receivers. */
+/** Stores a value after the others, to be read by this number of receivers. */
 export function store<T>(ring: Ring<T>, value: T, receivers: number): void {
   const slot = ring.tail++ & ring.mask;
   ring.values[slot] = value;

@@ -15,8 +15,8 @@
  *  3. User code runs only in `wakeLists`, and one call at a time. A send inside a wake-up serves the slots and leaves the
  *     lists to the loop in progress. So a thousand receivers that send when they are woken do not overflow the stack.
  *
- * Not guaranteed: the order in which several receivers are woken. It is first come, first served, except that the last
- * receiver of a queue takes the place of one that leaves.
+ * Not guaranteed: the order in which several cursors are woken. It is first come, first served, except that the last cursor
+ * of a queue takes the place of one that leaves it.
  */
 
 import { reserveStack } from '@quiesce/internal';

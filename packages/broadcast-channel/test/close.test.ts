@@ -68,7 +68,7 @@ describe('closing a sender', () => {
 });
 
 describe('closing a receiver', () => {
-  it('ends what waits on it with ClosedError, and does not affect other receivers', async () => {
+  it('ends the waits on it with ClosedError, and does not affect other receivers', async () => {
     const [tx, rx] = broadcast<number>(2);
     const other = tx.subscribe();
     const waiting = [rx.recv(), rx.recv()];

@@ -99,7 +99,7 @@ describe('closed as a source', () => {
     expect((await again).branch).toBe('noReceiver');
   });
 
-  it('can be polled while the last receiver closes: it is woken after what waited on that receiver', () => {
+  it('can be polled while the last receiver closes: it is woken after the waits on that receiver', () => {
     const [tx, rx] = broadcast<number>(4);
     const order: string[] = [];
     park(tx.closed(), (protocol) => order.push(`noReceiver ${protocol.poll() !== PENDING}`));

@@ -34,11 +34,11 @@ it('a for await loop lets the event loop run, and neither loses a value nor chan
   for (let n = 0; n < count; n++) tx.send(n);
   tx.close();
   let turned = 0;
-  const turn = (): void => {
+  const countRun = (): void => {
     turned++;
-    if (rx.length > 0) setImmediate(turn);
+    if (rx.length > 0) setImmediate(countRun);
   };
-  setImmediate(turn);
+  setImmediate(countRun);
   let expected = 0;
   for await (const value of rx) expect(value).toBe(expected++);
   expect(expected).toBe(count);

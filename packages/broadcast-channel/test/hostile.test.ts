@@ -91,9 +91,9 @@ describe('a waiter', () => {
     const [tx, rx] = sent(4, 1);
     const lazy: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => {} };
     rx[source].park(lazy);
-    const behind = rx.recv();
+    const later = rx.recv();
     tx.send(2);
-    expect(await behind).toBe(1);
+    expect(await later).toBe(1);
     expectValues(rx, 2);
   });
 

@@ -9,7 +9,7 @@ import { retained } from '@quiesce/broadcast-channel/testing';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { turn } from './vocabulary.ts';
+import { runEventLoop } from './vocabulary.ts';
 
 type Answer = { value: number } | { values: number[] } | { lagged: number } | 'closed' | 'cancelled' | 'pending';
 
@@ -306,7 +306,7 @@ test('random operations give the same results as the model', async () => {
     fc.asyncProperty(fc.integer({ min: 1, max: 9 }), operations, async (capacity, steps) => {
       const pair = new Pair(capacity);
       for (const [kind, which] of steps) pair.step(kind, which);
-      await turn();
+      await runEventLoop();
       expect(pair.recvs.map(({ answer }) => answer)).toEqual(pair.recvs.map(({ model }) => model.answer));
     }),
     { numRuns: 1_000 },

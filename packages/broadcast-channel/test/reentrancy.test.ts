@@ -3,7 +3,7 @@ import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken, PENDING, setUncaughtHandler, source } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { expectClosed, expectEmpty, expectLagged, expectValues, now, park, sent, turn } from './vocabulary.ts';
+import { expectClosed, expectEmpty, expectLagged, expectValues, now, park, runEventLoop, sent } from './vocabulary.ts';
 
 describe('inside a wake', () => {
   it('a send reaches every receiver, in order, before the outer send has woken all of them', async () => {
@@ -71,10 +71,10 @@ describe('inside a wake', () => {
     park(rx, () => {
       woken++;
     });
-    const behind = rx.recv();
+    const later = rx.recv();
     tx.send(1);
     expect(woken).toBe(1);
-    expect(await behind).toBe(1);
+    expect(await later).toBe(1);
   });
 
   it('a value that no waiter uses stays for the next receive', () => {
@@ -87,10 +87,10 @@ describe('inside a wake', () => {
   it('the receiver can be closed, and its other waiters end too', async () => {
     const [tx, rx] = broadcast<number>(8);
     park(rx, () => rx.close());
-    const behind = rx.recv();
+    const later = rx.recv();
     const other = tx.subscribe();
     tx.send(1);
-    await expect(behind).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    await expect(later).rejects.toMatchObject({ code: 'ERR_CLOSED' });
     expectValues(other, 1);
     expect(tx.receiverCount).toBe(1);
   });
@@ -126,20 +126,20 @@ describe('inside a wake', () => {
       expect(protocol.poll()).toBe(1);
       token.cancel('given up');
     });
-    const behind = rx.recv({ signal: token });
+    const later = rx.recv({ signal: token });
     tx.send(1);
-    await expect(behind).rejects.toBe('given up');
+    await expect(later).rejects.toBe('given up');
     tx.send(2);
     expectValues(rx, 2);
   });
 
   it('the next waiter can be unparked, also in a close of the channel', () => {
     const [tx, rx] = broadcast<number>(8);
-    const behind = { woken: 0 };
+    const later = { woken: 0 };
     park(rx, (protocol) => protocol.unpark(second));
-    const second = park(rx, () => behind.woken++);
+    const second = park(rx, () => later.woken++);
     tx.close();
-    expect(behind.woken).toBe(0);
+    expect(later.woken).toBe(0);
     expectClosed(rx);
   });
 
@@ -272,7 +272,7 @@ describe('inside a wake', () => {
     const waiting = [first.recv(), second.recv()];
     expect(tx.send(1)).toBe(2);
     expect(await Promise.all(waiting)).toEqual([1, 1]);
-    await turn();
+    await runEventLoop();
     setUncaughtHandler(previous);
     expect(reported).toEqual([error]);
   });

@@ -51,7 +51,7 @@ describe('a value', () => {
     expect(slow.length).toBe(2);
   });
 
-  test('is released when the reader that has not read it closes', async () => {
+  test('is released when the reader that has not read it leaves', async () => {
     expect(await kept(broadcast(4), 3, (_, rx) => rx.close())).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 import { broadcast, LaggedError, type OnLag } from '@quiesce/broadcast-channel';
 import { CancellationToken, ClosedError } from '@quiesce/cancellation-token';
 import { describe, expect, it } from 'vitest';
-import { expectClosed, expectEmpty, expectValues, now, sent, turn } from './vocabulary.ts';
+import { expectClosed, expectEmpty, expectValues, now, runEventLoop, sent } from './vocabulary.ts';
 
 async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
@@ -13,9 +13,9 @@ describe('for await over a receiver', () => {
   it('yields sent and later values, until the channel is closed and drained', async () => {
     const [tx, rx] = sent(8, 2);
     const all = collect(rx);
-    await turn();
+    await runEventLoop();
     tx.send(3);
-    await turn();
+    await runEventLoop();
     tx.send(4);
     tx.send(5);
     tx.close();
@@ -26,7 +26,7 @@ describe('for await over a receiver', () => {
   it('ends when the receiver is closed while it waits', async () => {
     const [, rx] = sent(8, 1);
     const all = collect(rx);
-    await turn();
+    await runEventLoop();
     rx.close();
     expect(await all).toEqual([1]);
   });
@@ -47,9 +47,9 @@ describe('for await over a receiver', () => {
     {
       using rx = tx.subscribe();
       all = collect(rx);
-      await turn();
+      await runEventLoop();
       tx.send(1);
-      await turn();
+      await runEventLoop();
     }
     expect(await all).toEqual([1]);
     expect(tx.receiverCount).toBe(0);
@@ -259,7 +259,7 @@ describe('values with a signal', () => {
       for await (const value of rx.values({ signal: stop })) seen.push(value);
     })();
     tx.send('one');
-    await turn();
+    await runEventLoop();
     stop.cancel('deploy');
     tx.send('two');
     await expect(loop).rejects.toBe('deploy');

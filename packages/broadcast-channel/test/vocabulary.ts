@@ -34,7 +34,7 @@ export function sent(capacity: number, count: number): [tx: BroadcastSender<numb
 }
 
 /** Waits for one run of the event loop: every promise that can settle by then has settled. */
-export function turn(): Promise<void> {
+export function runEventLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
@@ -44,7 +44,7 @@ export async function now(promise: Promise<unknown>): Promise<unknown> {
     (value) => value,
     (error: unknown) => ({ error }),
   );
-  return Promise.race([outcome, turn().then(() => 'pending')]);
+  return Promise.race([outcome, runEventLoop().then(() => 'pending')]);
 }
 
 /** Parks a waiter that calls `wake`, as a `select` would. */

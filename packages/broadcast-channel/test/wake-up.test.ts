@@ -3,7 +3,7 @@ import { broadcast } from '@quiesce/broadcast-channel';
 import { PENDING } from '@quiesce/cancellation-token';
 import { match, select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { now, park, turn } from './vocabulary.ts';
+import { now, park, runEventLoop } from './vocabulary.ts';
 
 describe('a receive that begins inside a wake-up of its receiver', () => {
   it('gets the value that the woken waiter leaves', async () => {
@@ -29,7 +29,7 @@ describe('a receive that begins inside a wake-up of its receiver', () => {
     }
   });
 
-  it('gets the value behind a waiter that was woken, takes nothing, and parks again', async () => {
+  it('gets the value when the waiter before it was woken, took nothing, and parked again', async () => {
     const [tx, rx] = broadcast<number>(4);
     let woken = 0;
     const waiter = park(rx, (protocol) => {
@@ -81,6 +81,6 @@ it('an iterator that is left among thousands ends its own receives, and no other
   );
   tx.send(1);
   expect(await waiting.at(-1)).toEqual({ done: false, value: 1 });
-  await turn();
+  await runEventLoop();
   expect(rx.isEmpty).toBe(true);
 });

@@ -140,7 +140,7 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
   }
 
   /**
-   * Receives the value, with a way to give up the wait.
+   * Receives the value. Unlike an `await`, it can be given up.
    *
    * @param options `signal` and `timeout` (ms)
    * @throws ClosedError when the sender was closed without sending, or this receiver was closed before; `TimeoutError`; the

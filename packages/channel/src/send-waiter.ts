@@ -46,7 +46,7 @@ class SendWaiter<T> implements Waiter {
   }
 }
 
-/** Waits for room behind all others. Fails at once when the receiver is closed. */
+/** Waits for room after all others. Fails at once when the receiver is closed. */
 export function sendWhenRoom<T>(channel: ChannelState<T>, room: PermitQueue, value: T): Promise<void> {
   const result = new Promise<void>(captureResolve as never);
   const waiter = new SendWaiter(channel, value);

@@ -11,7 +11,7 @@ export interface OrderedWaiterList extends WaiterList {
   isReadyFor(first: Waiter): boolean;
 }
 
-/** Whether the list has more than one waiter. Wake-ups then cost so much that reserving stack beforehand does not matter. */
+/** Whether the list has more than one waiter. Beside that many wake-ups, the cost of reserving stack is small. */
 export function hasSeveralWaiters({ head }: WaiterList): boolean {
   return head !== undefined && head.next !== head;
 }

@@ -4,10 +4,10 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Barrier } from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { isPending, now, park, rejection, take, turn, unpark } from './vocabulary.ts';
+import { isPending, now, park, rejection, runEventLoop, take, unpark } from './vocabulary.ts';
 
 describe('a barrier', () => {
-  it('holds everybody until the last one arrives, who is the leader, and begins anew', async () => {
+  it('makes all tasks wait until the last one arrives, which is the leader, and then starts a new round', async () => {
     const barrier = new Barrier(3);
     for (let round = 0; round < 3; round++) {
       const [first, second] = [now(barrier.wait()), barrier.wait().then(({ isLeader }) => isLeader)];
@@ -23,7 +23,7 @@ describe('a barrier', () => {
     expect(log.slice(0, 3)).toEqual([1, 2, 3]);
   });
 
-  it('does not hold anybody when it counts none or one', () => {
+  it('makes no task wait when it counts none or one', () => {
     for (const count of [0, 1]) {
       const barrier = new Barrier(count);
       expect([take(barrier.wait()), take(barrier.wait())]).toEqual([{ isLeader: true }, { isLeader: true }]);
@@ -38,7 +38,7 @@ describe('a barrier', () => {
     token.cancel('enough');
     expect(await byToken).toBe('enough');
     const byTime = rejection(barrier.wait({ timeout: 5, clock }));
-    await turn();
+    await runEventLoop();
     await clock.advance(5);
     expect(await byTime).toBeInstanceOf(TimeoutError);
     expect(isPending(barrier.wait())).toBe(true);
@@ -48,13 +48,13 @@ describe('a barrier', () => {
     const barrier = new Barrier(2);
     const stop = new CancellationToken();
     const lost = select({ passed: barrier.wait(), stop });
-    await turn();
+    await runEventLoop();
     stop.cancel();
     await lost;
     expect(isPending(barrier.wait())).toBe(true);
   });
 
-  it('counts an arrival once, however many wait for it', async () => {
+  it('counts an arrival once, however many waits it has', async () => {
     const barrier = new Barrier(3);
     const shared = barrier.wait();
     const both = now(Promise.all([shared, shared]));
@@ -69,7 +69,7 @@ describe('a barrier', () => {
     expect(await now(select({ one: barrier.wait(), two: barrier.wait() }))).toMatchObject({ value: {} });
   });
 
-  it('gives everybody an answer before it wakes the first one', () => {
+  it('gives every arrival its answer before it wakes the first one', () => {
     const barrier = new Barrier(3);
     const [one, two] = [barrier.wait(), barrier.wait()];
     const log: unknown[] = [];
@@ -81,14 +81,14 @@ describe('a barrier', () => {
     expect(take(two)).toEqual({ isLeader: false });
   });
 
-  it('says and prints how many have arrived', () => {
+  it('reports and prints the number of tasks that have arrived', () => {
     const barrier = new Barrier(3);
     park(barrier.wait());
     expect([barrier.arrivedCount, barrier.count]).toEqual([1, 3]);
     expect(inspect(barrier)).toBe('Barrier { arrivedCount: 1, count: 3 }');
   });
 
-  it('refuses a number of tasks that is none', () => {
+  it('refuses an invalid number of tasks', () => {
     for (const count of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, '1' as never]) {
       expect(() => new Barrier(count)).toThrow(RangeError);
     }

@@ -2,17 +2,17 @@ import { CancellationToken, ClosedError } from '@quiesce/cancellation-token';
 import { channel, SendError, unboundedChannel } from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { expectClosed, expectEmpty, expectValues, now, park, rejection, take, turn } from './vocabulary.ts';
+import { expectClosed, expectEmpty, expectValues, now, park, rejection, runEventLoop, take } from './vocabulary.ts';
 
 describe('a bounded channel', () => {
-  it('gives each value once, in the order in which they were sent', async () => {
+  it('delivers each value once, in the order in which the values were sent', async () => {
     const [tx, rx] = channel<number>(3);
     for (const value of [1, 2, 3]) await tx.send(value);
     expectValues(rx, 1, 2, 3);
     expectEmpty(rx);
   });
 
-  it('lets a sender wait when it is full, and go on when one value was received', async () => {
+  it('makes a sender wait when it is full, and continue when one value was received', async () => {
     const [tx, rx] = channel<string>(1);
     await tx.send('a');
     const second = tx.send('b');
@@ -22,7 +22,7 @@ describe('a bounded channel', () => {
     expectValues(rx, 'b');
   });
 
-  it('keeps the value of a sender that waited in the step that makes room, so that nobody comes between', async () => {
+  it('takes the value of a waiting sender in the step that makes room, so that no other sender comes between', async () => {
     const [tx, rx] = channel<string>(1);
     await tx.send('a');
     const waiting = tx.send('b');
@@ -33,7 +33,7 @@ describe('a bounded channel', () => {
     expectValues(rx, 'b');
   });
 
-  it('gives a receive that waits its value inside the send', async () => {
+  it('gives a waiting receive its value inside the send', async () => {
     const [tx, rx] = channel<string>(1);
     const waiting = rx.recv();
     void tx.send('a');
@@ -59,7 +59,7 @@ describe('a bounded channel', () => {
     expect([tx.strongCount, tx.weakCount]).toEqual([1, 0]);
   });
 
-  it('has any capacity, and needs no memory for it', async () => {
+  it('accepts any capacity, and needs no memory for it', async () => {
     const [tx, rx] = channel<number>(Number.MAX_SAFE_INTEGER);
     for (let value = 0; value < 10_000; value++) tx.trySend(value);
     expect([rx.length, tx.capacity]).toEqual([10_000, Number.MAX_SAFE_INTEGER - 10_000]);
@@ -69,7 +69,7 @@ describe('a bounded channel', () => {
 });
 
 describe('trySend', () => {
-  it('says that the channel is full, or closed by its receiver', () => {
+  it('reports that the channel is full, or closed by its receiver', () => {
     const [tx, rx] = channel<number>(1);
     expect(tx.trySend(1)).toEqual({ ok: true });
     expect(tx.trySend(2)).toEqual({ ok: false, why: 'full' });
@@ -110,7 +110,7 @@ describe('senders that wait', () => {
     expect(order).toEqual(['sent a', 'sent b', 'reserved', 'sent d']);
   });
 
-  it('give their place up when they are cancelled, having sent nothing', async () => {
+  it('leave the queue when they are cancelled, and have sent nothing', async () => {
     const [tx, rx] = channel<string>(1);
     await tx.send('a');
     const token = new CancellationToken();
@@ -124,7 +124,7 @@ describe('senders that wait', () => {
     expectEmpty(rx);
   });
 
-  it('that are cancelled already send nothing, also when there is room', async () => {
+  it('send nothing when they are already cancelled, even when there is room', async () => {
     const [tx, rx] = channel<string>(1);
     expect(await rejection(tx.send('a', { signal: AbortSignal.abort('no') }))).toBe('no');
     expectEmpty(rx);
@@ -145,7 +145,7 @@ describe('senders that wait', () => {
     expectClosed(rx);
   });
 
-  it('go on when their sender is closed meanwhile, and their values are received', async () => {
+  it('keep waiting when their sender is closed, and their values are received', async () => {
     const [tx, rx] = channel<string>(1);
     const sends = ['a', 'b', 'c'].map((value) => tx.send(value));
     tx.close();
@@ -155,7 +155,7 @@ describe('senders that wait', () => {
     expect(received).toEqual(['a', 'b', 'c']);
   });
 
-  it('of a hundred thousand are served without a deep stack', async () => {
+  it('are served without a deep stack when there are a hundred thousand', async () => {
     const [tx, rx] = channel<number>(1);
     const count = 100_000;
     const sends = Array.from({ length: count }, (_, value) => tx.send(value));
@@ -183,14 +183,14 @@ describe('a channel ends', () => {
     expectClosed(rx);
   });
 
-  it('for receives that wait, each of them', async () => {
+  it('for each receive that waits', async () => {
     const [tx, rx] = channel<number>(1);
     const waiting = [rx.recv(), rx.recv(), select({ rx })].map(rejection);
     tx.close();
     for (const error of await Promise.all(waiting)) expect(error).toMatchObject({ code: 'ERR_CLOSED' });
   });
 
-  it('after close only when the permits that are out have been used or released', async () => {
+  it('after close only when the permits that are out were used or released', async () => {
     const [tx, rx] = channel<string>(3);
     const [used, released] = [take(tx.reserve()), take(tx.reserve())];
     rx.close();
@@ -204,7 +204,7 @@ describe('a channel ends', () => {
     expectClosed(rx);
   });
 
-  it('after the last sender only when its permits have been used or released', async () => {
+  it('after the last sender only when its permits were used or released', async () => {
     const [tx, rx] = channel<string>(1);
     const permit = take(tx.reserve());
     tx.close();
@@ -214,7 +214,7 @@ describe('a channel ends', () => {
     expectClosed(rx);
   });
 
-  it('for good: a place in line that was kept from before gets no permit', async () => {
+  it('for good: a reservation that was made before gets no permit', async () => {
     const [tx, rx] = channel<string>(1);
     const place = tx.reserve();
     tx.close();
@@ -222,7 +222,7 @@ describe('a channel ends', () => {
     expect(await rejection(place)).toMatchObject({ code: 'ERR_CLOSED' });
   });
 
-  it('with its receiver: what is in it is dropped, and everybody is told', async () => {
+  it('with its receiver: its values are dropped, and every waiter is woken', async () => {
     const [tx, rx] = channel<string>(1);
     const permit = take(tx.reserve());
     const waiting = rejection(tx.send('a'));
@@ -250,15 +250,15 @@ describe('a channel ends', () => {
 });
 
 describe('closed()', () => {
-  it('tells senders that the receiver is closed, and stays so', async () => {
+  it('fulfils when the receiver is closed, and stays ready', async () => {
     const [tx, rx] = channel<string>(1);
     const closed = tx.closed();
     expect(tx.isClosed).toBe(false);
-    const waiting = closed.then(() => 'told');
+    const waiting = closed.then(() => 'closed');
     const outcome = select({ closed, never: new CancellationToken() });
     expect(await now(waiting)).toBe('pending');
     rx.close();
-    expect(await waiting).toBe('told');
+    expect(await waiting).toBe('closed');
     expect((await outcome).branch).toBe('closed');
     expect(await closed).toBeUndefined();
     expect(tx.isClosed).toBe(true);
@@ -266,7 +266,7 @@ describe('closed()', () => {
 });
 
 describe('a weak sender', () => {
-  it('does not keep the channel open, and gives senders while it is', () => {
+  it('does not keep the channel open, and makes senders while it is open', () => {
     const [tx, rx] = channel<string>(1);
     const weak = tx.downgrade();
     const copy = weak.clone();
@@ -280,7 +280,7 @@ describe('a weak sender', () => {
     expectClosed(rx);
   });
 
-  it('gives nothing once it was closed', () => {
+  it('makes no sender once it was closed', () => {
     const [tx] = unboundedChannel<string>();
     const weak = tx.downgrade();
     weak.close();
@@ -291,7 +291,7 @@ describe('a weak sender', () => {
 });
 
 describe('an unbounded channel', () => {
-  it('never lets anybody wait', async () => {
+  it('never makes a sender wait', async () => {
     const [tx, rx] = unboundedChannel<number>();
     for (let value = 0; value < 10_000; value++) tx.send(value);
     expect(rx.length).toBe(10_000);
@@ -322,7 +322,7 @@ describe('an unbounded channel', () => {
   });
 });
 
-it('values that were sent in one step to several receives that wait go to them in order', async () => {
+it('values that were sent in one step to several waiting receives reach them in order', async () => {
   const [tx, rx] = channel<number>(1);
   const order: string[] = [];
   const permit = take(tx.reserve());
@@ -333,16 +333,16 @@ it('values that were sent in one step to several receives that wait go to them i
   expect(order).toEqual(['1 got 1', '2 got 2', '3 got 3']);
 });
 
-it('a waiter that is parked twice keeps its place, and is told once', async () => {
+it('a waiter that is parked twice keeps its place, and is woken once', async () => {
   const [tx, rx] = channel<number>(2);
-  let told = 0;
-  const parked = park(rx, () => told++);
+  let woken = 0;
+  const parked = park(rx, () => woken++);
   const second = rx.recv();
   rx[Symbol.asyncIterator]();
   await tx.send(1);
-  await turn();
-  expect(told).toBe(1);
+  await runEventLoop();
+  expect(woken).toBe(1);
   expect(parked.owner).toBeUndefined();
-  // The first made no use of its wake-up: the next got it.
+  // The first did not use its wake-up, so the next one gets it.
   expect(await second).toBe(1);
 });

@@ -1,11 +1,11 @@
-// A loop over what is ready runs in microtasks alone: the event loop gets a real turn all the same. Counted, not timed.
+// A loop over ready values runs in microtasks only. The event loop must still run. The tests count, and do not time.
 import { channel, Mutex, oneshot, unboundedChannel, watch } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
 
-/** Completions between two turns, as documented. */
+/** Completions between two runs of the event loop, as documented. */
 const BUDGET = 1024;
 
-/** Repeats `act` until the event loop has turned `turns` times; gives up after far too many. */
+/** Repeats `act` until the event loop has run `turns` times. Gives up after far too many. */
 async function repeatUntilTurned(turns: number, act: (i: number) => PromiseLike<unknown>): Promise<number> {
   let turned = 0;
   const count = (): void => {
@@ -17,16 +17,16 @@ async function repeatUntilTurned(turns: number, act: (i: number) => PromiseLike<
   return i;
 }
 
-describe('a loop lets the event loop turn every 1,024 completions:', () => {
+describe('a loop lets the event loop run every 1,024 completions:', () => {
   const loops: Record<string, () => (i: number) => PromiseLike<unknown>> = {
-    'recv of what is there': () => {
+    'recv of a value that is there': () => {
       const [tx, rx] = unboundedChannel<number>();
       return (i) => {
         tx.send(i);
         return rx.recv();
       };
     },
-    'recv of what comes': () => {
+    'recv of a later value': () => {
       const [tx, rx] = channel<number>(1);
       return (i) => {
         const waiting = rx.recv();
@@ -41,7 +41,7 @@ describe('a loop lets the event loop turn every 1,024 completions:', () => {
         return rx.recvMany(2, { timeout: 1000 });
       };
     },
-    'send where there is room': () => {
+    'send when there is room': () => {
       const [tx, rx] = channel<number>(1);
       return (i) => {
         rx.tryRecv();
@@ -67,7 +67,7 @@ describe('a loop lets the event loop turn every 1,024 completions:', () => {
       tx.close();
       return () => rx.recv().catch(() => {});
     },
-    'recv that is cancelled already': () => {
+    'recv that is already cancelled': () => {
       const [, rx] = channel<number>(1);
       const signal = AbortSignal.abort();
       return () => rx.recv({ signal }).catch(() => {});
@@ -97,24 +97,24 @@ describe('a loop lets the event loop turn every 1,024 completions:', () => {
   });
 });
 
-it('iteration does so too, and neither loses a value nor changes the order', async () => {
+it('an iteration lets the event loop run, and neither loses a value nor changes the order', async () => {
   const count = 10 * BUDGET;
   const [tx, rx] = unboundedChannel<number>();
   for (let n = 0; n < count; n++) tx.send(n);
   tx.close();
   let turned = 0;
-  const turn = (): void => {
+  const countRun = (): void => {
     turned++;
-    if (!rx.isEmpty) setImmediate(turn);
+    if (!rx.isEmpty) setImmediate(countRun);
   };
-  setImmediate(turn);
+  setImmediate(countRun);
   let next = 0;
   for await (const value of rx) expect(value).toBe(next++);
   expect(next).toBe(count);
   expect(turned).toBeGreaterThanOrEqual(9);
 });
 
-it('receives settle in order, also where a turn goes before a value and the next one fails', async () => {
+it('receives settle in order, even when the event loop runs before a value and the next one fails', async () => {
   const orders = new Set<string>();
   for (let i = 0; i < 3 * BUDGET; i++) {
     const [tx, rx] = channel<number>(1);

@@ -1,4 +1,4 @@
-// What a hostile or hurried user may do: it is refused at the call that is wrong, and nothing is lost.
+// Misuse and haste: the wrong call is refused, and nothing is lost.
 import { CancellationToken, PENDING, source } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import {
@@ -14,7 +14,7 @@ import {
   watch,
 } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
-import { expectEmpty, expectValues, rejection, take, turn, waiter } from './vocabulary.ts';
+import { expectEmpty, expectValues, rejection, runEventLoop, take, waiter } from './vocabulary.ts';
 
 describe('a method that is called without its handle', () => {
   it.each([
@@ -32,8 +32,8 @@ describe('a method that is called without its handle', () => {
 
 const thenable = Object.defineProperty({}, 'then', { value: () => {} }) as never;
 
-describe('what is refused', () => {
-  it('a capacity that is none', () => {
+describe('a call is refused with', () => {
+  it('an invalid capacity', () => {
     for (const capacity of [
       0,
       -1,
@@ -67,7 +67,7 @@ describe('what is refused', () => {
     expect(tx.capacity).toBe(1);
   });
 
-  it('sending by a sender that was closed', async () => {
+  it('a sender that was closed', async () => {
     const [tx, rx] = channel<string>(1);
     const other = tx.clone();
     tx.close();
@@ -90,7 +90,7 @@ describe('what is refused', () => {
     }
   });
 
-  it('options that are none, before anything is taken', async () => {
+  it('invalid options, before anything is taken', async () => {
     const [tx, rx] = channel<string>(2);
     await tx.send('a');
     expect(await rejection(tx.send('b', { timeout: -1 }))).toBeInstanceOf(RangeError);
@@ -116,7 +116,7 @@ describe('what is refused', () => {
 
 describe('every value that a channel can carry', () => {
   const values = [undefined, null, 0, '', Number.NaN, Symbol('any'), [], () => 1, new Error('a value'), { done: true }];
-  it('is received as it was sent, by each way', async () => {
+  it('is received unchanged, in every way', async () => {
     for (const value of values) {
       const [tx, rx] = channel<never>(1);
       await tx.send(value as never);
@@ -134,7 +134,7 @@ describe('every value that a channel can carry', () => {
     }
   });
 
-  it('may be an object whose `then` throws when it is read: the sender learns of it', async () => {
+  it('can be an object whose `then` throws when it is read: the sender gets the error', async () => {
     const [tx, rx] = channel<object>(1);
     const value = Object.defineProperty({}, 'then', {
       get: () => {
@@ -147,8 +147,8 @@ describe('every value that a channel can carry', () => {
   });
 });
 
-describe('acting inside a wake-up', () => {
-  it('closing the receiver that wakes is seen by all who wait', async () => {
+describe('inside a wake-up', () => {
+  it('closing the receiver ends all waits on it', async () => {
     const [tx, rx] = channel<number>(2);
     const protocol = rx[source];
     protocol.park(waiter(() => rx.dispose()));
@@ -158,7 +158,7 @@ describe('acting inside a wake-up', () => {
     expect(tx.isClosed).toBe(true);
   });
 
-  it('sending more goes behind, and everybody gets theirs', async () => {
+  it('more values go to the end of the queue, and every receive gets its own', async () => {
     const [tx, rx] = unboundedChannel<number>();
     rx[source].park(waiter(() => tx.send(2)));
     const receives = [rx.recv(), rx.recv()];
@@ -166,32 +166,32 @@ describe('acting inside a wake-up', () => {
     expect(await Promise.all(receives)).toEqual([1, 2]);
   });
 
-  it('closing the semaphore that wakes fails those behind, and loses no permit', async () => {
+  it('closing the semaphore fails later waiters, and loses no permit', async () => {
     const semaphore = new Semaphore(1);
     const held = take(semaphore.acquire());
     const place = semaphore.acquire();
     place[source].park(waiter(() => semaphore.close()));
-    const behind = rejection(semaphore.acquire());
-    await turn();
+    const later = rejection(semaphore.acquire());
+    await runEventLoop();
     held.release();
-    expect(await behind).toMatchObject({ code: 'ERR_CLOSED' });
+    expect(await later).toMatchObject({ code: 'ERR_CLOSED' });
     expect(semaphore.availablePermits).toBe(1);
   });
 
-  it('forgetting the permits leaves nothing to take, and who was told waits on', async () => {
+  it('forgetting the permits leaves nothing to take, and the woken waiter keeps waiting', async () => {
     const semaphore = new Semaphore(1);
     const held = take(semaphore.acquire());
     const place = semaphore.acquire();
     place[source].park(waiter(() => semaphore.forgetPermits(1)));
-    const behind = semaphore.acquire().then((permit) => permit.count);
-    await turn();
+    const later = semaphore.acquire().then((permit) => permit.count);
+    await runEventLoop();
     held.release();
-    await turn();
+    await runEventLoop();
     semaphore.addPermits(1);
-    expect(await behind).toBe(1);
+    expect(await later).toBe(1);
   });
 
-  it('cancelling the next in line, inside the wake-up of the first', async () => {
+  it('the wake-up of the first waiter can cancel the next one', async () => {
     const [tx, rx] = channel<string>(1);
     const permit = take(tx.reserve());
     const token = new CancellationToken();
@@ -208,7 +208,7 @@ describe('acting inside a wake-up', () => {
 });
 
 describe('waiters', () => {
-  it('that are unparked twice, or where they are not, change nothing', async () => {
+  it('that are unparked twice, or from the wrong source, change nothing', async () => {
     const [tx, rx] = channel<string>(1);
     const [mine, stranger] = [waiter(), waiter()];
     rx[source].park(mine);
@@ -238,23 +238,23 @@ it('a release by two owners of one permit counts once', () => {
   expect(semaphore.availablePermits).toBe(1);
 });
 
-describe('a cancellation that frees what the cancelled wait for', () => {
-  it('gives it to none of them, and to whoever is not cancelled', async () => {
+describe('a cancellation that frees the lock of cancelled waits', () => {
+  it('gives it to none of them, and to a waiter that is not cancelled', async () => {
     const lock = new Mutex();
     const guard = take(lock.acquire());
     const token = new CancellationToken();
-    // Runs when all are marked, and before those who wait are told.
+    // Runs when all are cancelled, and before the waits are woken.
     token.onCancelled(() => guard.release());
     const cancelled = [1, 2, 3].map(() => rejection(lock.acquire({ signal: token })));
     const other = lock.acquire();
     const got = other.then((mine) => mine);
-    await turn();
+    await runEventLoop();
     token.cancel('stop');
     expect(await Promise.all(cancelled)).toEqual(['stop', 'stop', 'stop']);
     expect(await got).toBe(await other);
   });
 
-  it('reaches a hundred thousand who wait, at a cost that grows no faster than they do', async () => {
+  it('reaches a hundred thousand waiters at a cost proportional to their number', async () => {
     const [tx, rx] = channel<number>(1);
     await tx.send(0);
     const token = new CancellationToken();
@@ -274,20 +274,20 @@ describe('a cancellation that frees what the cancelled wait for', () => {
   });
 });
 
-it('known limit: a lock that lost in Promise.race is taken all the same when its turn comes', async () => {
+it('known limit: a lock that lost in Promise.race is still taken when it is free', async () => {
   const lock = new Mutex();
   const guard = take(lock.acquire());
   const place = lock.acquire();
   expect(await Promise.race([place, Promise.resolve('other')])).toBe('other');
   guard.release();
-  await turn();
+  await runEventLoop();
   expect(lock.isLocked).toBe(true);
-  // Whoever still has the place can give it back.
+  // Code that still has the wait can release the lock.
   (await place).release();
   expect(lock.isLocked).toBe(false);
 });
 
-it('the deadline of a signal gives a receive up, which has consumed nothing', async () => {
+it('the deadline of a signal gives up a receive, which has consumed nothing', async () => {
   const clock = new VirtualClock();
   const [tx, rx] = channel<string>(1);
   const token = new CancellationToken().withTimeout(5, { clock });

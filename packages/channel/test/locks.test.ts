@@ -4,16 +4,16 @@ import { Mutex, Semaphore } from '@quiesce/channel';
 import { scope } from '@quiesce/scope';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { now, rejection, take, turn } from './vocabulary.ts';
+import { now, rejection, runEventLoop, take } from './vocabulary.ts';
 
 describe('a semaphore', () => {
-  it('lets in as many as it has permits', async () => {
+  it('admits as many holders as it has permits', async () => {
     const semaphore = new Semaphore(2);
     let [running, most] = [0, 0];
     const work = async (): Promise<void> => {
       using _ = await semaphore.acquire();
       most = Math.max(most, ++running);
-      await turn();
+      await runEventLoop();
       running--;
     };
     await Promise.all(Array.from({ length: 10 }, work));
@@ -36,7 +36,7 @@ describe('a semaphore', () => {
     expect(semaphore.availablePermits).toBe(2);
   });
 
-  it('does not merge what is of another one, or the same', () => {
+  it('does not merge a permit of another semaphore, or the same object', () => {
     const permit = take(new Semaphore(1).acquire());
     expect(() => permit.merge(take(new Semaphore(1).acquire()))).toThrow(TypeError);
     expect(() => permit.merge(permit)).toThrow(TypeError);
@@ -46,7 +46,7 @@ describe('a semaphore', () => {
   it('can be given more permits, and fewer', async () => {
     const semaphore = new Semaphore(0);
     const waiting = semaphore.acquireMany(2).then(({ count }) => count);
-    await turn();
+    await runEventLoop();
     semaphore.addPermits(1);
     expect(await now(waiting)).toBe('pending');
     expect([semaphore.availablePermits, semaphore.forgetPermits(1)]).toEqual([0, 0]);
@@ -55,11 +55,11 @@ describe('a semaphore', () => {
     expect([semaphore.forgetPermits(2), semaphore.availablePermits, semaphore.forgetPermits(9)]).toEqual([2, 1, 1]);
   });
 
-  it('fails who waits when it is closed, and keeps what is out valid', async () => {
+  it('fails its waiters when it is closed, and keeps permits that are out valid', async () => {
     const semaphore = new Semaphore(1);
     const held = take(semaphore.acquire());
     const waiting = rejection(semaphore.acquire());
-    await turn();
+    await runEventLoop();
     semaphore.close();
     semaphore.close();
     expect(await waiting).toMatchObject({ code: 'ERR_CLOSED' });
@@ -69,7 +69,7 @@ describe('a semaphore', () => {
     expect([semaphore.isClosed, semaphore.availablePermits]).toEqual([true, 1]);
   });
 
-  it('refuses what is no number of permits, at the call', () => {
+  it('refuses an invalid number of permits, at the call', () => {
     const semaphore = new Semaphore(1);
     for (const count of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, '1' as never]) {
       expect(() => new Semaphore(count)).toThrow(RangeError);
@@ -83,7 +83,7 @@ describe('a semaphore', () => {
     expect(semaphore.availablePermits).toBe(1);
   });
 
-  it('counts none as enough for nobody', async () => {
+  it('gives no permits at once when none are free', async () => {
     const none = await new Semaphore(0).acquireMany(0);
     expect(none.count).toBe(0);
   });
@@ -99,7 +99,7 @@ describe('acquire', () => {
       rejection(lock.acquire({ signal: token })),
       rejection(lock.acquire({ timeout: 5, clock })),
     ];
-    await turn();
+    await runEventLoop();
     token.cancel('enough');
     await clock.advance(5);
     expect(await byToken).toBe('enough');
@@ -108,7 +108,7 @@ describe('acquire', () => {
     expect([lock.isLocked, clock.pending]).toEqual([false, 0]);
   });
 
-  it('measures its time from the call, and takes what is free also when it is over', async () => {
+  it('measures its time from the call, and takes a free permit even after that time', async () => {
     const clock = new VirtualClock();
     const lock = new Mutex();
     const place = lock.acquire({ timeout: 5, clock });
@@ -119,17 +119,17 @@ describe('acquire', () => {
     guard.release();
   });
 
-  it('obeys its signal also as a branch of select', async () => {
+  it('obeys its signal as a branch of select too', async () => {
     const lock = new Mutex();
     using _ = await lock.acquire();
     const token = new CancellationToken();
     const outcome = rejection(select({ guard: lock.acquire({ signal: token }), never: new CancellationToken() }));
-    await turn();
+    await runEventLoop();
     token.cancel('stop');
     expect(await outcome).toBe('stop');
   });
 
-  it('answers the same for ever, also when its signal is cancelled afterwards', async () => {
+  it('keeps its answer, even when its signal is cancelled afterwards', async () => {
     const lock = new Mutex();
     const token = new CancellationToken();
     const place = lock.acquire({ signal: token });
@@ -138,13 +138,13 @@ describe('acquire', () => {
     expect(await place).toBe(guard);
   });
 
-  it('with a signal that is cancelled already takes nothing', async () => {
+  it('takes nothing when its signal is already cancelled', async () => {
     const lock = new Mutex();
     expect(await rejection(lock.acquire({ signal: AbortSignal.abort('no') }))).toBe('no');
     expect(lock.isLocked).toBe(false);
   });
 
-  it('refuses what is no signal and no time at the call', () => {
+  it('refuses an invalid signal and an invalid time at the call', () => {
     const lock = new Mutex();
     expect(() => lock.acquire({ signal: new AbortController() as never })).toThrow(TypeError);
     expect(() => lock.acquire({ timeout: -1 })).toThrow(RangeError);
@@ -153,13 +153,13 @@ describe('acquire', () => {
 });
 
 describe('a mutex', () => {
-  it('lets one in at a time, in order', async () => {
+  it('admits one holder at a time, in order', async () => {
     const lock = new Mutex();
     const log: string[] = [];
     const work = async (name: string): Promise<void> => {
       using _ = await lock.acquire();
       log.push(`${name} in`);
-      await turn();
+      await runEventLoop();
       log.push(`${name} out`);
     };
     await Promise.all(['a', 'b', 'c'].map(work));
@@ -188,9 +188,9 @@ describe('a mutex', () => {
   });
 });
 
-// The guide's deadlock: a cleanup waits for a lock that is held by work which is not over before the cleanup is.
-describe('a cleanup that cannot get the lock says so and goes on', () => {
-  it('by trying', async () => {
+// The deadlock in the guide: a cleanup waits for a lock whose holder cannot end before the cleanup does.
+describe('a cleanup that cannot get the lock reports it and continues', () => {
+  it('when it tries once', async () => {
     const lock = new Mutex();
     const log: string[] = [];
     await scope(async (s) => {
@@ -205,7 +205,7 @@ describe('a cleanup that cannot get the lock says so and goes on', () => {
     expect(lock.isLocked).toBe(false);
   });
 
-  it('by waiting so long and no longer', async () => {
+  it('when it waits for a limited time', async () => {
     const clock = new VirtualClock();
     const lock = new Mutex();
     const log: string[] = [];

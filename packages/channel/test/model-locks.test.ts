@@ -3,7 +3,7 @@ import { CancellationToken } from '@quiesce/cancellation-token';
 import { Mutex, oneshot, Semaphore, type SemaphorePermit, type WatchReceiver, watch } from '@quiesce/channel';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { turn } from './vocabulary.ts';
+import { runEventLoop } from './vocabulary.ts';
 
 const steps = fc.array(fc.tuple(fc.nat(99), fc.nat(11)), { minLength: 20, maxLength: 80 });
 
@@ -14,10 +14,10 @@ interface Acquire {
   answer: string;
 }
 
-/** A number, and those who wait for their turn. */
+/** A number, and the waiters for it. */
 class Stock {
   free: number;
-  line: Acquire[] = [];
+  queue: Acquire[] = [];
   isClosed = false;
 
   constructor(free: number) {
@@ -25,20 +25,20 @@ class Stock {
   }
 
   get open(): number {
-    return this.line.length > 0 ? 0 : this.free;
+    return this.queue.length > 0 ? 0 : this.free;
   }
 
   settle(): void {
-    for (let first = this.line[0]; first !== undefined; first = this.line[0]) {
+    for (let first = this.queue[0]; first !== undefined; first = this.queue[0]) {
       if (!this.isClosed && this.free < first.count) return;
-      this.line.shift();
+      this.queue.shift();
       first.wanted = this.isClosed ? 'closed' : 'held';
       if (!this.isClosed) this.free -= first.count;
     }
   }
 }
 
-test('a semaphore answers as the model does', async () => {
+test('a semaphore gives the same results as the model', async () => {
   const property = fc.asyncProperty(fc.nat(4), steps, async (permits, script) => {
     const [semaphore, stock] = [new Semaphore(permits), new Stock(permits)];
     const held: { permit: SemaphorePermit; count: number }[] = [];
@@ -55,7 +55,7 @@ test('a semaphore answers as the model does', async () => {
           op.answer = error === op.token.reason ? 'cancelled' : 'closed';
         },
       );
-      stock.line.push(op);
+      stock.queue.push(op);
     };
     const cancel = (which: number): void => {
       const waiting = acquires.filter(({ wanted }) => wanted === 'pending');
@@ -63,7 +63,7 @@ test('a semaphore answers as the model does', async () => {
       if (op === undefined) return;
       op.token.cancel();
       op.wanted = 'cancelled';
-      stock.line = stock.line.filter((other) => other !== op);
+      stock.queue = stock.queue.filter((other) => other !== op);
     };
     const release = (which: number): void => {
       const [one] = held.splice(which % Math.max(1, held.length), 1);
@@ -76,7 +76,7 @@ test('a semaphore answers as the model does', async () => {
         return;
       }
       const permit = semaphore.tryAcquireMany(count);
-      const isThere = stock.line.length === 0 && stock.free >= count;
+      const isThere = stock.queue.length === 0 && stock.free >= count;
       expect(permit?.count).toBe(isThere ? count : undefined);
       if (permit === undefined) return;
       held.push({ permit, count });
@@ -99,7 +99,7 @@ test('a semaphore answers as the model does', async () => {
         stock.isClosed = true;
       }
       stock.settle();
-      await turn();
+      await runEventLoop();
       expect(acquires.map(({ answer }) => answer)).toEqual(acquires.map(({ wanted }) => wanted));
       expect([semaphore.availablePermits, semaphore.isClosed]).toEqual([stock.open, stock.isClosed]);
     }
@@ -107,7 +107,7 @@ test('a semaphore answers as the model does', async () => {
   await fc.assert(property, { numRuns: 300 });
 }, 60_000);
 
-test('a mutex has one owner at a time, in the order in which they came', async () => {
+test('a mutex has one owner at a time, in the order of the acquires', async () => {
   const property = fc.asyncProperty(steps, async (script) => {
     const lock = new Mutex();
     let owner: number | undefined;
@@ -118,7 +118,7 @@ test('a mutex has one owner at a time, in the order in which they came', async (
       expect(owner).toBeUndefined();
       owner = id;
       served.push(id);
-      for (let i = 0; i < turns; i++) await turn();
+      for (let i = 0; i < turns; i++) await runEventLoop();
       owner = undefined;
     };
     const all = script.map(async ([kind, which], id) => {
@@ -139,14 +139,14 @@ test('a mutex has one owner at a time, in the order in which they came', async (
   await fc.assert(property, { numRuns: 100 });
 }, 60_000);
 
-test('a oneshot answers as the model does', async () => {
+test('a oneshot gives the same results as the model', async () => {
   const property = fc.asyncProperty(steps, async (script) => {
     const [tx, rx] = oneshot<number>();
     let model: 'open' | 'closed' | number = 'open';
     let [isSpent, isClosed] = [false, false];
     const answers: unknown[] = [];
-    const told: boolean[] = [];
-    let asked = 0;
+    const settled: boolean[] = [];
+    let waits = 0;
     for (const [kind, which] of script) {
       const id = answers.length;
       if (kind < 40) {
@@ -156,8 +156,8 @@ test('a oneshot answers as the model does', async () => {
           () => (answers[id] = 'closed'),
         );
       } else if (kind < 60) {
-        asked++;
-        void tx.closed().then(() => told.push(true));
+        waits++;
+        void tx.closed().then(() => settled.push(true));
         expect(tx.isClosed).toBe(isClosed);
       } else if (kind < 94) {
         const got = rx.tryRecv();
@@ -177,16 +177,16 @@ test('a oneshot answers as the model does', async () => {
         if (model === 'open') model = 'closed';
         isClosed = true;
       }
-      await turn();
+      await runEventLoop();
       expect(answers).toEqual(answers.map(() => model));
-      // Each of those who asked is told exactly when the receiver is closed.
-      expect(told).toEqual(isClosed ? Array.from({ length: asked }, () => true) : []);
+      // Each wait for the close settles exactly when the receiver is closed.
+      expect(settled).toEqual(isClosed ? Array.from({ length: waits }, () => true) : []);
     }
   });
   await fc.assert(property, { numRuns: 200 });
 }, 60_000);
 
-test('a watch answers as the model does', async () => {
+test('a watch gives the same results as the model', async () => {
   const property = fc.asyncProperty(steps, async (script) => {
     const [tx, first] = watch(0);
     let [value, version, isOver] = [0, 0, false];
@@ -232,7 +232,7 @@ test('a watch answers as the model does', async () => {
         isOver = true;
       }
       settle();
-      await turn();
+      await runEventLoop();
       expect(views.map(({ rx }) => [rx.borrow(), rx.hasChanged(), rx.isClosed])).toEqual(
         views.map(({ seen }) => [value, seen !== version, isOver]),
       );

@@ -1,9 +1,9 @@
-// Random operations on a channel against a naive model: arrays, and a loop that does whatever can be done next.
+// Random operations on a channel against a naive model: arrays, and a loop that does the next possible step.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { channel, type Permit, type Receiver, SendError, type Sender } from '@quiesce/channel';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { turn } from './vocabulary.ts';
+import { runEventLoop } from './vocabulary.ts';
 
 type Answer = 'pending' | 'sent' | 'permit' | 'closed' | 'cancelled' | readonly number[];
 
@@ -13,7 +13,7 @@ interface Op {
   readonly token: CancellationToken;
   /** It was given its token. Without options the fast paths are taken, with them the others. */
   readonly isCancellable: boolean;
-  /** What the model says, and what the channel has said. */
+  /** The result of the model, and the result of the channel. */
   wanted: Answer;
   answer: Answer;
 }
@@ -21,7 +21,7 @@ interface Op {
 class Model {
   readonly capacity: number;
   queue: number[] = [];
-  line: Op[] = [];
+  sends: Op[] = [];
   recvs: Op[] = [];
   permits = 0;
   senders = 1;
@@ -36,28 +36,28 @@ class Model {
     return this.capacity - this.queue.length - this.permits;
   }
 
-  /** What a newcomer could have. */
+  /** The room that a new send could take. */
   get open(): number {
-    return this.line.length > 0 ? 0 : this.free;
+    return this.sends.length > 0 ? 0 : this.free;
   }
 
   /** Permits that are out, and sends that wait, keep it open without their sender. */
   get isSendable(): boolean {
-    return this.senders + this.permits + this.line.length > 0;
+    return this.senders + this.permits + this.sends.length > 0;
   }
 
   get isOver(): boolean {
-    return (this.isClosed || this.senders === 0) && this.queue.length + this.permits + this.line.length === 0;
+    return (this.isClosed || this.senders === 0) && this.queue.length + this.permits + this.sends.length === 0;
   }
 
   settle(): void {
     for (;;) {
-      const [recv, first] = [this.recvs[0], this.line[0]];
-      if (this.isClosed && first !== undefined) (this.line.shift() as Op).wanted = 'closed';
+      const [recv, first] = [this.recvs[0], this.sends[0]];
+      if (this.isClosed && first !== undefined) (this.sends.shift() as Op).wanted = 'closed';
       else if (recv !== undefined && this.queue.length > 0) recv.wanted = this.take(recv.value, this.recvs);
       else if (first !== undefined && this.free > 0) {
-        this.serve(this.line.shift() as Op);
-        // Who waits takes the value in the same step, before the next in line has its turn.
+        this.serve(this.sends.shift() as Op);
+        // A waiting receive takes the value in the same step, before the next one in the queue.
         if (recv !== undefined && this.queue.length > 0) {
           this.recvs.shift();
           recv.wanted = [this.queue.shift() as number];
@@ -67,13 +67,13 @@ class Model {
     }
   }
 
-  /** Takes up to so many, of which each makes room for the next in line. */
+  /** Takes up to this many values, each of which makes room for the next waiter. */
   take(limit: number, from: Op[]): readonly number[] {
     from.shift();
     const values: number[] = [];
     while (values.length < limit && this.queue.length > 0) {
       values.push(this.queue.shift() as number);
-      if (this.line.length > 0 && !this.isClosed) this.serve(this.line.shift() as Op);
+      if (this.sends.length > 0 && !this.isClosed) this.serve(this.sends.shift() as Op);
     }
     return values;
   }
@@ -89,13 +89,13 @@ class Model {
   }
 
   start(op: Op): void {
-    (op.kind === 'recv' ? this.recvs : this.line).push(op);
+    (op.kind === 'recv' ? this.recvs : this.sends).push(op);
     this.settle();
   }
 
   cancel(op: Op): void {
     op.wanted = 'cancelled';
-    this.line = this.line.filter((other) => other !== op);
+    this.sends = this.sends.filter((other) => other !== op);
     this.recvs = this.recvs.filter((other) => other !== op);
     this.settle();
   }
@@ -131,7 +131,7 @@ class Pair {
     else if (kind < 97) this.closeSender(which);
     else if (kind < 99) this.close();
     else this.dispose();
-    await turn();
+    await runEventLoop();
     expect(this.observed()).toEqual(this.expected());
   }
 
@@ -231,7 +231,7 @@ class Pair {
     this.model.settle();
   }
 
-  /** Only at the end of a run: with permits out it changes what they do. */
+  /** Only at the end of a run: with permits out it changes their effect. */
   dispose(): void {
     if (this.permits.length > 0) return;
     this.rx.dispose();
@@ -258,7 +258,7 @@ class Pair {
   }
 }
 
-test('random operations answer as the model does', async () => {
+test('random operations give the same results as the model', async () => {
   const operations = fc.array(fc.tuple(fc.nat(99), fc.nat(11)), { minLength: 20, maxLength: 80 });
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 4 }), operations, async (capacity, steps) => {

@@ -5,17 +5,17 @@ import { type Notified, Notify } from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isPending, now, park, rejection, turn, unpark } from './vocabulary.ts';
+import { isPending, now, park, rejection, runEventLoop, unpark } from './vocabulary.ts';
 
 describe('notifyOne', () => {
   it('wakes the waiters in the order in which they wait', async () => {
     const notify = new Notify();
     const log: string[] = [];
     const waits = ['a', 'b', 'c'].map((name) => notify.notified().then(() => log.push(name)));
-    await turn();
+    await runEventLoop();
     for (const expected of [['a'], ['a', 'b'], ['a', 'b', 'c']]) {
       notify.notifyOne();
-      await turn();
+      await runEventLoop();
       expect(log).toEqual(expected);
     }
     await Promise.all(waits);
@@ -29,7 +29,7 @@ describe('notifyOne', () => {
     expect(await now(notify.notified())).toBe('pending');
   });
 
-  it('gives a waiter one notification for each call, also inside of a wake-up', () => {
+  it('gives a waiter one notification for each call, also inside a wake-up', () => {
     const notify = new Notify();
     const [first, second] = [notify.notified(), notify.notified()];
     const log: string[] = [];
@@ -85,12 +85,12 @@ describe('a notification that nothing takes', () => {
     expect(isPending(notify.notified())).toBe(true);
   });
 
-  it('goes on when its select has taken another branch in the same step', async () => {
+  it('is passed on when its select has taken another branch in the same step', async () => {
     const notify = new Notify();
     const stop = new CancellationToken();
     const lost = select.biased({ stop, ready: notify.notified() });
     const next = notify.notified().then(() => 'next');
-    await turn();
+    await runEventLoop();
     stop.cancel('stop');
     notify.notifyOne();
     expect(await lost).toEqual({ branch: 'stop', value: 'stop' });
@@ -99,11 +99,11 @@ describe('a notification that nothing takes', () => {
 });
 
 describe('notifyWaiters', () => {
-  it('completes every wait that was made before, and none that is made after', async () => {
+  it('completes every wait that was made before, and none that is made later', async () => {
     const notify = new Notify();
     const waiting = notify.notified().then(() => 'woken');
     const made = notify.notified();
-    await turn();
+    await runEventLoop();
     notify.notifyWaiters();
     const later = notify.notified();
     expect(await waiting).toBe('woken');
@@ -111,7 +111,7 @@ describe('notifyWaiters', () => {
     expect(await now(later)).toBe('pending');
   });
 
-  it('does not wake a waiter that joins inside of a wake-up', () => {
+  it('does not wake a waiter that joins inside a wake-up', () => {
     const notify = new Notify();
     let isLateWoken = false;
     park(notify.notified(), (protocol) => {
@@ -132,7 +132,7 @@ describe('a wait for a notification', () => {
     const token = new CancellationToken();
     const byToken = rejection(notify.notified({ signal: token }));
     const byTime = rejection(notify.notified({ timeout: 5, clock }));
-    await turn();
+    await runEventLoop();
     token.cancel('enough');
     await clock.advance(5);
     expect(await byToken).toBe('enough');
@@ -141,7 +141,7 @@ describe('a wait for a notification', () => {
     expect(isPending(notify.notified())).toBe(false);
   });
 
-  it('stays ready once it was', async () => {
+  it('stays ready after it was ready once', async () => {
     const notify = new Notify();
     const ready = notify.notified();
     notify.notifyOne();
@@ -150,11 +150,11 @@ describe('a wait for a notification', () => {
     expect(isPending(notify.notified())).toBe(true);
   });
 
-  it('completes for all that wait for the same object', async () => {
+  it('completes for all waits on the same object', async () => {
     const notify = new Notify();
     const shared = notify.notified();
     const both = Promise.all([shared, shared]);
-    await turn();
+    await runEventLoop();
     notify.notifyOne();
     await both;
     expect(isPending(notify.notified())).toBe(true);
@@ -170,7 +170,7 @@ describe('a wait for a notification', () => {
     expect(inspect(notify)).toBe('Notify { waiterCount: 0, isNotified: true }');
   });
 
-  it('refuses what is no signal and no time at the call', () => {
+  it('refuses an invalid signal and an invalid time at the call', () => {
     const notify = new Notify();
     expect(() => notify.notified({ signal: new AbortController() as never })).toThrow(TypeError);
     expect(() => notify.notified({ timeout: -1 })).toThrow(RangeError);
@@ -178,7 +178,7 @@ describe('a wait for a notification', () => {
 });
 
 describe('enable', () => {
-  it('keeps a notification for a wait that nothing has begun', () => {
+  it('keeps a notification for a wait that has not started', () => {
     const notify = new Notify();
     const [enabled, other] = [notify.notified(), notify.notified()];
     expect(enabled.enable()).toBe(false);
@@ -215,12 +215,12 @@ describe('enable', () => {
     expect([isPending(other), isPending(enabled)]).toEqual([true, false]);
   });
 
-  it('leaves a wait that is under way in the queue when it is disposed', async () => {
+  it('leaves a wait in progress in the queue when it is disposed', async () => {
     const notify = new Notify();
     const enabled = notify.notified();
     enabled.enable();
     const waiting = enabled.then(() => 'woken');
-    await turn();
+    await runEventLoop();
     enabled.dispose();
     enabled.dispose();
     notify.notifyOne();
@@ -228,7 +228,7 @@ describe('enable', () => {
   });
 });
 
-// Tokio's rules in the most obvious way: each waiter has a note, or none.
+// Tokio's rules in the simplest form: each waiter has a note, or none.
 interface ModelWait {
   readonly real: Notified;
   state: 'new' | 'waiting' | 'first' | 'last' | 'all' | 'done' | 'dropped';
@@ -265,7 +265,7 @@ class Model {
   }
 }
 
-it('agrees with a naive model of Tokio in random runs of polls, drops and notifications', () => {
+it('notify agrees with a naive model of Tokio in random runs of polls, drops and notifications', () => {
   const step = fc.record({
     act: fc.constantFrom('make', 'poll', 'poll', 'drop', 'first', 'last', 'all'),
     pick: fc.nat(10),

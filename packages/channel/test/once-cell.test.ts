@@ -4,7 +4,7 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { OnceCell } from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import { afterEach, describe, expect, it } from 'vitest';
-import { isPending, now, rejection, turn } from './vocabulary.ts';
+import { isPending, now, rejection, runEventLoop } from './vocabulary.ts';
 
 const uncaught: unknown[] = [];
 const restore = setUncaughtHandler((error) => uncaught.push(error));
@@ -13,7 +13,7 @@ afterEach(() => {
   setUncaughtHandler(restore);
 });
 
-/** A function whose end the test decides, and the tokens that it was called with. */
+/** A function that the test ends, and the tokens that it was called with. */
 function attempt<T>() {
   const tokens: CancellationToken[] = [];
   let fulfil: (value: T) => void = () => {};
@@ -46,7 +46,7 @@ describe('a cell', () => {
     expect(await cell.getOrInit(() => expect.unreachable())).toBeUndefined();
   });
 
-  it('gives its value away, and can be set again', () => {
+  it('can be emptied, and set again', () => {
     const cell = OnceCell.from('a');
     expect([cell.take(), cell.take(), cell.isInitialized]).toEqual(['a', undefined, false]);
     expect(cell.set('b')).toEqual({ ok: true });
@@ -60,30 +60,30 @@ describe('a cell', () => {
 });
 
 describe('getOrInit', () => {
-  it('makes the value once, for all who ask', async () => {
+  it('makes the value once, for all callers', async () => {
     const cell = new OnceCell<number>();
     const first = attempt<number>();
-    const asked = [1, 2, 3].map(() => cell.getOrInit(first.init).then((value) => value));
-    await turn();
+    const values = [1, 2, 3].map(() => cell.getOrInit(first.init).then((value) => value));
+    await runEventLoop();
     expect([first.tokens.length, cell.set(5)]).toEqual([1, { ok: false, why: 'initializing' }]);
     first.fulfil(7);
-    expect(await Promise.all(asked)).toEqual([7, 7, 7]);
+    expect(await Promise.all(values)).toEqual([7, 7, 7]);
     expect(await cell.getOrInit(() => expect.unreachable())).toBe(7);
   });
 
   it('starts nothing before something waits for it', async () => {
     const cell = new OnceCell<number>();
     const first = attempt<number>();
-    const asked = cell.getOrInit(first.init);
-    await turn();
-    expect(isPending(asked)).toBe(true);
+    const value = cell.getOrInit(first.init);
+    await runEventLoop();
+    expect(isPending(value)).toBe(true);
     expect(first.tokens).toEqual([]);
     expect(cell.set(5)).toEqual({ ok: true });
-    expect(await asked).toBe(5);
+    expect(await value).toBe(5);
     expect(first.tokens).toEqual([]);
   });
 
-  it('tries with the next function when one fails, and fails only for its own caller', async () => {
+  it('tries the next function when one fails, and fails only for its own caller', async () => {
     const cell = new OnceCell<number>();
     const log: string[] = [];
     const error = new Error('no connection');
@@ -91,12 +91,12 @@ describe('getOrInit', () => {
       log.push(name);
       throw error;
     };
-    const asked = [
+    const values = [
       rejection(cell.getOrInit(failing('first'))),
       rejection(cell.getOrInit(failing('second'))),
       cell.getOrInit(() => 3),
     ];
-    expect(await Promise.all(asked)).toEqual([error, error, 3]);
+    expect(await Promise.all(values)).toEqual([error, error, 3]);
     expect(log).toEqual(['first', 'second']);
   });
 
@@ -109,34 +109,34 @@ describe('getOrInit', () => {
     expect(await cell.getOrInit(() => 2)).toBe(2);
   });
 
-  it('given up before its turn starts nothing', async () => {
+  it('starts nothing when it is given up while it waits for another function', async () => {
     const cell = new OnceCell<number>();
     const [first, second] = [attempt<number>(), attempt<number>()];
     const token = new CancellationToken();
-    const asked = now(cell.getOrInit(first.init));
+    const value = now(cell.getOrInit(first.init));
     const given = rejection(cell.getOrInit(second.init, { signal: token }));
-    await turn();
+    await runEventLoop();
     token.cancel('enough');
     expect(await given).toBe('enough');
     first.fail('no');
-    await asked;
+    await value;
     expect(second.tokens).toEqual([]);
   });
 
-  it('given up while its function runs cancels the token of the function, and the next one tries after that', async () => {
+  it('cancels the token of its function when it is given up, and the next one tries after that', async () => {
     const cell = new OnceCell<number>();
     const [first, second] = [attempt<number>(), attempt<number>()];
     const token = new CancellationToken();
     const given = rejection(cell.getOrInit(first.init, { signal: token }));
     const next = cell.getOrInit(second.init).then((value) => value);
-    await turn();
+    await runEventLoop();
     token.cancel('enough');
     expect(await given).toBe('enough');
     expect(first.tokens[0]?.reason).toBeInstanceOf(CancelledError);
     expect(second.tokens).toEqual([]);
     // It obeys late: one function at a time.
     first.fail(first.tokens[0]?.reason);
-    await turn();
+    await runEventLoop();
     second.fulfil(2);
     expect(await next).toBe(2);
   });
@@ -147,7 +147,7 @@ describe('getOrInit', () => {
     const first = attempt<number>();
     const given = rejection(cell.getOrInit(first.init, { timeout: 5, clock }));
     const next = cell.getOrInit(() => expect.unreachable()).then((value) => value);
-    await turn();
+    await runEventLoop();
     await clock.advance(5);
     expect(await given).toBeInstanceOf(TimeoutError);
     first.fulfil(1);
@@ -160,19 +160,19 @@ describe('getOrInit', () => {
     const first = attempt<number>();
     const token = new CancellationToken();
     const given = rejection(cell.getOrInit(first.init, { signal: token }));
-    await turn();
+    await runEventLoop();
     token.cancel('enough');
     first.fail(new Error('ECONNREFUSED'));
     expect(await given).toBe('enough');
     expect(await cell.getOrInit(() => 2)).toBe(2);
   });
 
-  it('is a branch of select: when it loses, its function is cancelled', async () => {
+  it('is a branch of select that cancels its function when it loses', async () => {
     const cell = new OnceCell<number>();
     const first = attempt<number>();
     const stop = new CancellationToken();
     const lost = select({ value: cell.getOrInit(first.init), stop });
-    await turn();
+    await runEventLoop();
     stop.cancel('stop');
     expect((await lost).branch).toBe('stop');
     expect(first.tokens[0]?.isCancelled).toBe(true);
@@ -183,27 +183,27 @@ describe('getOrInit', () => {
   it('can be awaited again after it was given up', async () => {
     const cell = new OnceCell<number>();
     const first = attempt<number>();
-    const asked = cell.getOrInit(first.init);
+    const value = cell.getOrInit(first.init);
     const stop = new CancellationToken();
-    const lost = select({ asked, stop });
-    await turn();
+    const lost = select({ value, stop });
+    await runEventLoop();
     stop.cancel();
     await lost;
-    const again = now(asked.then((value) => value));
+    const again = now(value.then((value) => value));
     first.fail(first.tokens[0]?.reason);
     await again;
     expect(first.tokens).toHaveLength(2);
     first.fulfil(8);
-    expect(await asked).toBe(8);
+    expect(await value).toBe(8);
   });
 
-  it('answers the same for ever, also when the cell is emptied', async () => {
+  it('keeps its answer, even when the cell is emptied', async () => {
     const cell = new OnceCell<number>();
-    const asked = cell.getOrInit(() => 1);
-    expect([await asked, cell.take(), await asked, cell.isInitialized]).toEqual([1, 1, 1, false]);
+    const value = cell.getOrInit(() => 1);
+    expect([await value, cell.take(), await value, cell.isInitialized]).toEqual([1, 1, 1, false]);
   });
 
-  it('refuses what is no function, no signal and no time at the call', () => {
+  it('refuses an invalid function, signal or time at the call', () => {
     const cell = new OnceCell<number>();
     expect(() => cell.getOrInit(5 as never)).toThrow('getOrInit: expected a function');
     expect(() => cell.getOrInit(() => 1, { signal: {} as never })).toThrow(TypeError);

@@ -2,10 +2,10 @@ import { CancellationToken, ClosedError, TimeoutError } from '@quiesce/cancellat
 import { oneshot } from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { expectClosed, expectEmpty, now, rejection, turn } from './vocabulary.ts';
+import { expectClosed, expectEmpty, now, rejection, runEventLoop } from './vocabulary.ts';
 
 describe('a oneshot', () => {
-  it('gives the value to whoever awaits it, before or after it is sent', async () => {
+  it('gives the value to every await, before or after it is sent', async () => {
     const [tx, rx] = oneshot<number>();
     const before = rx.then((value) => value);
     expect(await now(before)).toBe('pending');
@@ -43,7 +43,7 @@ describe('a oneshot', () => {
   it('fails when the sender is closed without having sent', async () => {
     const [tx, rx] = oneshot<number>();
     const waiting = rejection(rx);
-    await turn();
+    await runEventLoop();
     {
       using _ = tx;
     }
@@ -53,15 +53,15 @@ describe('a oneshot', () => {
     expect(() => tx.send(1)).toThrow(ClosedError);
   });
 
-  it('tells the sender that nobody wants the value, which stays with it', async () => {
+  it('reports to the sender that the receiver is closed, and the sender keeps its value', async () => {
     const [tx, rx] = oneshot<object>();
-    const told = select({ gone: tx.closed() });
+    const closing = select({ gone: tx.closed() });
     const waiting = rejection(rx);
-    await turn();
+    await runEventLoop();
     expect(tx.isClosed).toBe(false);
     rx.close();
     rx.close();
-    expect((await told).branch).toBe('gone');
+    expect((await closing).branch).toBe('gone');
     await tx.closed();
     expect(await waiting).toBeInstanceOf(ClosedError);
     expect([tx.isClosed, tx.send({})]).toEqual([true, false]);
@@ -87,7 +87,7 @@ describe('a oneshot', () => {
     expect(await rx.recv({ timeout: 0 })).toBe(1);
   });
 
-  it('refuses a thenable, and may send another value then', async () => {
+  it('refuses a thenable, and can then send another value', async () => {
     const [tx, rx] = oneshot<object>();
     expect(() => tx.send(Promise.resolve() as never)).toThrow(TypeError);
     tx.send({ fine: true });
@@ -95,7 +95,7 @@ describe('a oneshot', () => {
   });
 });
 
-it('says whether a value was sent', async () => {
+it('reports whether a value was sent', async () => {
   const [reply, answer] = oneshot<string>();
   expect(answer.isEmpty).toBe(true);
   reply.send('yes');

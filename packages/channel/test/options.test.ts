@@ -1,4 +1,4 @@
-// Options of waits: an unknown one is a mistake of the caller, named with the call that was written.
+// Options of waits: an unknown one is a mistake of the caller, and the error names the call.
 import { broadcast } from '@quiesce/broadcast-channel';
 import { Barrier, channel, Mutex, Notify, OnceCell, oneshot, RwLock, Semaphore, watch } from '@quiesce/channel';
 import { expect, test } from 'vitest';

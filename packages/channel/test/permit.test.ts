@@ -1,12 +1,12 @@
-// Room that is reserved before there is a value: who has it, who waits for it, and how it goes on to the next.
+// Room that is reserved before there is a value: its owner, its waiters, and the next owner.
 import { CancellationToken, type Waiter } from '@quiesce/cancellation-token';
 import { type Awaitable, channel } from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { expectClosed, expectValues, now, park, rejection, take, turn, unpark } from './vocabulary.ts';
+import { expectClosed, expectValues, now, park, rejection, runEventLoop, take, unpark } from './vocabulary.ts';
 
 describe('a permit for room', () => {
-  it('is given to the next in line when it is released', async () => {
+  it('goes to the next waiter when it is released', async () => {
     const [tx, rx] = channel<string>(1);
     const permit = take(tx.reserve());
     const waiting = tx.send('a');
@@ -17,7 +17,7 @@ describe('a permit for room', () => {
     expect(tx.capacity).toBe(1);
   });
 
-  it('at the end of a block with `using`, and not when it was used', async () => {
+  it('is released at the end of a block with `using`, unless it was used', async () => {
     const [tx, rx] = channel<string>(1);
     {
       using _ = await tx.reserve();
@@ -41,7 +41,7 @@ describe('a permit for room', () => {
     expect(tx.capacity).toBe(2);
   });
 
-  it('survives a value that cannot be sent', () => {
+  it('stays valid after a value that cannot be sent', () => {
     const [tx, rx] = channel<object>(1);
     const permit = take(tx.reserve());
     expect(() => permit.send(Promise.resolve() as never)).toThrow(TypeError);
@@ -49,7 +49,7 @@ describe('a permit for room', () => {
     expect(rx.length).toBe(1);
   });
 
-  it('may be tried for', () => {
+  it('can be tried for', () => {
     const [tx, rx] = channel<string>(1);
     const first = tx.tryReserve();
     expect(tx.tryReserve()).toEqual({ ok: false, why: 'full' });
@@ -60,12 +60,12 @@ describe('a permit for room', () => {
     expectClosed(rx);
   });
 
-  it('is not to be had from a closed receiver, also by those who wait', async () => {
+  it('cannot be reserved on a closed receiver, and waiting reservations fail', async () => {
     const [tx, rx] = channel<string>(1);
     await tx.send('a');
     const places: Awaitable<unknown>[] = [tx.reserve(), tx.reserve({ signal: new CancellationToken() })];
     const errors = places.map(rejection);
-    await turn();
+    await runEventLoop();
     rx.close();
     for (const error of [...(await Promise.all(errors)), await rejection(tx.reserve())]) {
       expect(error).toMatchObject({ code: 'ERR_CLOSED' });
@@ -73,7 +73,7 @@ describe('a permit for room', () => {
   });
 });
 
-it('a select that waits for room and loses sends nothing and gives its place up', async () => {
+it('a select that waits for room and loses sends nothing and leaves the queue', async () => {
   const [tx, rx] = channel<string>(1);
   await tx.send('a');
   const stop = new CancellationToken();
@@ -87,8 +87,8 @@ it('a select that waits for room and loses sends nothing and gives its place up'
   expect(tx.capacity).toBe(1);
 });
 
-describe('who stands in line when all senders are closed', () => {
-  it('is served before the end, also while receives wait', async () => {
+describe('a send that waits when all senders are closed', () => {
+  it('is served before the end, even while receives wait', async () => {
     const [tx, rx] = channel<string>(1);
     const permit = take(tx.reserve());
     const sends = [tx.send('a'), tx.send('b')];
@@ -99,7 +99,7 @@ describe('who stands in line when all senders are closed', () => {
     expect(await Promise.all(receives)).toMatchObject(['a', 'b', { code: 'ERR_CLOSED' }]);
   });
 
-  it('and goes without having taken anything, lets the receives that wait know of the end', async () => {
+  it('ends the channel for waiting receives when it leaves without having sent', async () => {
     const [tx, rx] = channel<string>(1);
     const permit = take(tx.reserve());
     const place = tx.reserve();

@@ -2,10 +2,10 @@ import { CancellationToken, ClosedError, TimeoutError } from '@quiesce/cancellat
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { channel, unboundedChannel } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
-import { expectClosed, expectEmpty, expectValues, now, rejection, turn } from './vocabulary.ts';
+import { expectClosed, expectEmpty, expectValues, now, rejection, runEventLoop } from './vocabulary.ts';
 
 describe('recv with a time limit', () => {
-  it('tells "nothing came" from "nothing ever will"', async () => {
+  it('distinguishes "no value arrived" from "no value can arrive"', async () => {
     const clock = new VirtualClock();
     const [tx, rx] = channel<string>(1);
     const empty = rejection(rx.recv({ timeout: 100, clock }));
@@ -19,18 +19,18 @@ describe('recv with a time limit', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('takes what comes before, and leaves no timer', async () => {
+  it('takes a value that arrives in time, and leaves no timer', async () => {
     const clock = new VirtualClock();
     const [tx, rx] = channel<string>(1);
     const waiting = rx.recv({ timeout: 100, clock });
-    await turn();
+    await runEventLoop();
     expect(clock.pending).toBe(1);
     await tx.send('in time');
     expect(await waiting).toBe('in time');
     expect(clock.pending).toBe(0);
   });
 
-  it('takes what is there also when there is no time', async () => {
+  it('takes a value that is there, even with a timeout of 0', async () => {
     const [tx, rx] = channel<string>(1);
     await tx.send('there');
     expect(await rx.recv({ timeout: 0 })).toBe('there');
@@ -58,7 +58,7 @@ describe('recv with a time limit', () => {
     expect(await rejection(rx.recv({ timeout: 0, signal: token }))).toBe('first');
   });
 
-  it('refuses what is no time and what is no signal, and leaves the values alone', async () => {
+  it('refuses an invalid time and an invalid signal, and takes no value', async () => {
     const [tx, rx] = channel<string>(1);
     await tx.send('a');
     for (const timeout of [-1, Number.NaN, '1' as never]) {
@@ -70,7 +70,7 @@ describe('recv with a time limit', () => {
 });
 
 describe('a cancelled recv', () => {
-  it('has consumed nothing and has given its place up', async () => {
+  it('has consumed nothing and has left the queue', async () => {
     const [tx, rx] = channel<string>(2);
     const controller = new AbortController();
     const given = rx.recv({ signal: controller.signal });
@@ -81,14 +81,14 @@ describe('a cancelled recv', () => {
     expect(await next).toBe('a');
   });
 
-  it('that was cancelled before takes nothing of what is there', async () => {
+  it('takes nothing when it was cancelled before the call', async () => {
     const [tx, rx] = channel<string>(1);
     await tx.send('a');
     expect(await rejection(rx.recv({ signal: AbortSignal.abort('no') }))).toBe('no');
     expectValues(rx, 'a');
   });
 
-  it('loses to a value that came in the same step before', async () => {
+  it('loses to a value that arrived earlier in the same step', async () => {
     const [tx, rx] = channel<string>(1);
     const token = new CancellationToken();
     const waiting = rx.recv({ signal: token });
@@ -99,7 +99,7 @@ describe('a cancelled recv', () => {
 });
 
 describe('several receives', () => {
-  it('are served first come, first served, a value each', async () => {
+  it('are served first come, first served, one value each', async () => {
     const [tx, rx] = unboundedChannel<number>();
     const waiting = [rx.recv(), rx.recv(), rx.recv()];
     for (const value of [1, 2, 3]) tx.send(value);
@@ -108,21 +108,21 @@ describe('several receives', () => {
 });
 
 describe('recvMany', () => {
-  it('takes what is there, up to the limit', async () => {
+  it('takes the values that are there, up to the limit', async () => {
     const [tx, rx] = channel<number>(5);
     for (const value of [1, 2, 3]) await tx.send(value);
     expect(await rx.recvMany(2)).toEqual([1, 2]);
     expect(await rx.recvMany(2)).toEqual([3]);
   });
 
-  it('takes also what its taking makes room for', async () => {
+  it('also takes the values for which it makes room', async () => {
     const [tx, rx] = channel<number>(1);
     const sends = [1, 2, 3].map((value) => tx.send(value));
     expect(await rx.recvMany(10)).toEqual([1, 2, 3]);
     await Promise.all(sends);
   });
 
-  it('waits for one value, and no longer', async () => {
+  it('waits for one value only', async () => {
     const [tx, rx] = channel<number>(5);
     const waiting = rx.recvMany(5);
     void tx.send(1);
@@ -131,7 +131,7 @@ describe('recvMany', () => {
     expectValues(rx, 2);
   });
 
-  it('fails at the end, when cancelled, and without a proper limit', async () => {
+  it('fails at the end, when it is cancelled, and with an invalid limit', async () => {
     const [tx, rx] = channel<number>(5);
     await tx.send(1);
     for (const limit of [0, -1, 1.5, Number.NaN])
@@ -144,7 +144,7 @@ describe('recvMany', () => {
 });
 
 describe('iteration', () => {
-  it('ends when the channel does, also while it waits', async () => {
+  it('ends when the channel does, even while it waits', async () => {
     const [tx, rx] = channel<number>(1);
     const loop = (async () => {
       const values: number[] = [];
@@ -153,12 +153,12 @@ describe('iteration', () => {
     })();
     await tx.send(1);
     await tx.send(2);
-    await turn();
+    await runEventLoop();
     tx.close();
     expect(await loop).toEqual([1, 2]);
   });
 
-  it('that is left leaves the receiver open, and no waiter behind', async () => {
+  it('leaves the receiver open, and retains no waiter, when it is left', async () => {
     const [tx, rx] = channel<number>(3);
     for (const value of [1, 2]) await tx.send(value);
     for await (const value of rx) {
@@ -175,7 +175,7 @@ describe('iteration', () => {
     expectValues(rx, 3);
   });
 
-  it('that is left while it waits has consumed nothing', async () => {
+  it('has consumed nothing when it is left while it waits', async () => {
     const [tx, rx] = channel<number>(1);
     const values = rx[Symbol.asyncIterator]();
     const waiting = values.next();
@@ -201,7 +201,7 @@ describe('iteration', () => {
     ]);
   });
 
-  it('ends when the receiver is disposed in its middle', async () => {
+  it('ends when the receiver is disposed during it', async () => {
     const [tx, rx] = channel<number>(2);
     for (const value of [1, 2]) await tx.send(value);
     const seen: number[] = [];

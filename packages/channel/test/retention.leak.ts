@@ -1,4 +1,4 @@
-// What channels and locks keep: what is to be received, and nothing of those who came and went.
+// Channels and locks retain the values that are to be received, and nothing of finished waits.
 import { getEventListeners } from 'node:events';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import {
@@ -20,7 +20,7 @@ import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak
 const turns = 20_000;
 
 describe('a channel that lives long keeps nothing', () => {
-  test('of values that were received, by whichever way', async () => {
+  test('of values that were received, in every way', async () => {
     const [tx, rx] = channel<object>(4);
     const left = await survivors(2_000, async (i) => {
       const value = {};
@@ -125,7 +125,7 @@ describe('a lock that lives long keeps nothing', () => {
   });
 });
 
-describe('a lock, a barrier, a cell and a notify that live long keep nothing', () => {
+describe('a lock, a barrier, a cell and a notify that live long retain nothing', () => {
   test('of waits that were served, given up, timed out, lost, or never awaited', async () => {
     const [notify, lock, barrier, cell] = [new Notify(), new RwLock(), new Barrier(3), new OnceCell<object>()];
     const never = (token: CancellationToken): Promise<object> =>
@@ -211,7 +211,7 @@ test('a oneshot is collected with its value and its ends', async () => {
     const [tx, rx] = oneshot<object>();
     if (i % 2 === 0) tx.send({});
     else if (i % 3 === 0) tx.close();
-    // Nobody sends, and somebody waits all the same.
+    // No value is sent, and an await still waits.
     else void tx.closed().then(() => {});
     rx.recv().catch(() => {});
   });

@@ -5,23 +5,23 @@ import { RwLock } from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isPending, rejection, take, turn } from './vocabulary.ts';
+import { isPending, rejection, runEventLoop, take } from './vocabulary.ts';
 
 describe('a read-write lock', () => {
-  it('lets in many readers, or one writer', async () => {
+  it('admits many readers, or one writer', async () => {
     const lock = new RwLock();
     let [readers, writers, most] = [0, 0, 0];
     const read = async (): Promise<void> => {
       using _ = await lock.read();
       most = Math.max(most, ++readers);
       expect(writers).toBe(0);
-      await turn();
+      await runEventLoop();
       readers--;
     };
     const write = async (): Promise<void> => {
       using _ = await lock.write();
       expect([readers, ++writers]).toEqual([0, 1]);
-      await turn();
+      await runEventLoop();
       writers--;
     };
     await Promise.all([read(), read(), write(), read(), read(), read(), write(), write(), read()]);
@@ -35,24 +35,24 @@ describe('a read-write lock', () => {
     const enter = async (name: string, place: PromiseLike<Disposable>): Promise<void> => {
       using _ = await place;
       log.push(name);
-      await turn();
+      await runEventLoop();
     };
     const all = [enter('writer', lock.write()), enter('reader', lock.read()), enter('other reader', lock.read())];
-    await turn();
+    await runEventLoop();
     expect([lock.tryRead(), lock.tryWrite(), log]).toEqual([undefined, undefined, []]);
     first.release();
     await Promise.all(all);
     expect(log).toEqual(['writer', 'reader', 'other reader']);
   });
 
-  it('lets waiting readers in when the writer before them gives up', async () => {
+  it('admits waiting readers when the writer before them gives up', async () => {
     const clock = new VirtualClock();
     const lock = new RwLock();
     using _ = await lock.read();
     const token = new CancellationToken();
     const writers = [rejection(lock.write({ signal: token })), rejection(lock.write({ timeout: 5, clock }))];
     const reader = lock.read().then(() => 'in');
-    await turn();
+    await runEventLoop();
     token.cancel('enough');
     await clock.advance(5);
     expect(await Promise.all(writers)).toEqual(['enough', expect.any(TimeoutError)]);
@@ -64,7 +64,7 @@ describe('a read-write lock', () => {
     const writer = take(lock.write());
     const stop = new CancellationToken();
     const lost = select({ read: lock.read(), write: lock.write(), stop });
-    await turn();
+    await runEventLoop();
     stop.cancel('stop');
     expect((await lost).branch).toBe('stop');
     writer.release();
@@ -80,7 +80,7 @@ describe('a read-write lock', () => {
     expect(lock.tryWrite()).toBeUndefined();
   });
 
-  it('limits the readers when it is told to', () => {
+  it('limits the readers with maxReaders', () => {
     const lock = new RwLock({ maxReaders: 2 });
     const [one] = [take(lock.read()), take(lock.read())];
     expect(isPending(lock.read())).toBe(true);
@@ -88,13 +88,13 @@ describe('a read-write lock', () => {
     expect(isPending(lock.read())).toBe(false);
   });
 
-  it('refuses an option that it does not know', () => {
+  it('refuses an unknown option', () => {
     expect(() => new RwLock({ maxreaders: 4 } as never)).toThrow(
       'new RwLock: there is no option "maxreaders"; did you mean "maxReaders"?',
     );
   });
 
-  it('prints whether it is locked, and its guards whether they hold it', () => {
+  it('prints whether it is locked, and its guards print whether they hold it', () => {
     const lock = new RwLock();
     const guard = take(lock.write());
     expect(inspect([lock, guard])).toBe('[ RwLock { isLocked: true }, RwLockWriteGuard { isHeld: true } ]');
@@ -102,7 +102,7 @@ describe('a read-write lock', () => {
     expect(inspect([lock, guard])).toBe('[ RwLock { isLocked: false }, RwLockWriteGuard { isHeld: false } ]');
   });
 
-  it('refuses a number of readers that is none', () => {
+  it('refuses an invalid number of readers', () => {
     for (const maxReaders of [0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, '1' as never]) {
       expect(() => new RwLock({ maxReaders })).toThrow(RangeError);
     }
@@ -110,11 +110,11 @@ describe('a read-write lock', () => {
 });
 
 describe('downgrade', () => {
-  it('lets waiting readers in, and no writer in between', async () => {
+  it('admits waiting readers, and no writer in between', async () => {
     const lock = new RwLock();
     const writer = take(lock.write());
     const reader = lock.read().then(() => 'in');
-    await turn();
+    await runEventLoop();
     const downgraded = writer.downgrade();
     expect(await reader).toBe('in');
     expect(lock.tryWrite()).toBeUndefined();
@@ -123,7 +123,7 @@ describe('downgrade', () => {
     downgraded.release();
   });
 
-  it('of a guard that was released is refused', () => {
+  it('is refused on a guard that was released', () => {
     const lock = new RwLock();
     const writer = take(lock.write());
     writer.release();
@@ -142,7 +142,7 @@ describe('downgrade', () => {
   });
 });
 
-it('agrees with a naive model: a list of holders, and a queue in order', async () => {
+it('a read-write lock agrees with a naive model: a list of holders, and a queue in order', async () => {
   const step = fc.record({ act: fc.constantFrom('read', 'write', 'release', 'downgrade', 'giveUp'), pick: fc.nat(10) });
   const property = fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
     const lock = new RwLock();
@@ -181,7 +181,7 @@ it('agrees with a naive model: a list of holders, and a queue in order', async (
         holder.guard = (holder.guard as Awaited<ReturnType<typeof lock.write>>).downgrade();
       }
       settle();
-      await turn();
+      await runEventLoop();
       expect(holders.map(({ guard }) => guard !== undefined)).toEqual(holders.map(() => true));
       expect(queue.map(({ guard }) => guard)).toEqual(queue.map(() => undefined));
     }

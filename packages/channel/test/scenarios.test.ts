@@ -1,4 +1,4 @@
-// What Go's own tests ask of channels, in our words: many producers and consumers, nothing lost, nothing twice, in order.
+// The rules of Go's own channel tests: many producers and consumers, nothing lost, nothing twice, in order.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { channel, Mutex, oneshot, type Receiver, Semaphore, type Sender, unboundedChannel } from '@quiesce/channel';
 import { select } from '@quiesce/select';
@@ -10,7 +10,7 @@ interface Message {
   readonly n: number;
 }
 
-/** Looks at everything that all consumers have received. */
+/** Checks everything that all consumers have received. */
 function expectComplete(received: readonly Message[], producers: number, each: number): void {
   expect(received).toHaveLength(producers * each);
   for (let producer = 0; producer < producers; producer++) {
@@ -19,7 +19,7 @@ function expectComplete(received: readonly Message[], producers: number, each: n
   }
 }
 
-/** Whether each producer's values come in the order in which they were sent. */
+/** Whether each producer's values arrive in the order in which they were sent. */
 function expectOrdered(received: readonly Message[]): void {
   const last = new Map<number, number>();
   for (const { producer, n } of received) {
@@ -38,8 +38,8 @@ const ways: Record<string, Produce> = {
     value.send(message);
   },
   'select that often loses': async (tx, message) => {
-    for (let turn = 0; ; turn++) {
-      const outcome = await select({ room: tx.reserve(), early: turn < 2 && Promise.resolve() });
+    for (let round = 0; ; round++) {
+      const outcome = await select({ room: tx.reserve(), early: round < 2 && Promise.resolve() });
       if (outcome.branch !== 'room') continue;
       outcome.value.send(message);
       return;
@@ -127,7 +127,7 @@ describe('consumers that', () => {
     expect(received).toEqual(Array.from({ length: 200 }, (_, value) => value));
   });
 
-  it('wait in a select on two channels get everything from both', async () => {
+  it('wait in a select on two channels get every value of both', async () => {
     const [a, fromA] = channel<number>(1);
     const [b, fromB] = channel<number>(1);
     const producing = [a, b].map(async (tx) => {
@@ -201,7 +201,7 @@ describe('the prime sieve', () => {
 });
 
 describe('a channel in a channel', () => {
-  it('carries answers back to whoever asked', async () => {
+  it('carries answers back to the sender of each request', async () => {
     const [tx, rx] = channel<{ n: number; reply: ReturnType<typeof oneshot<number>>[0] }>(2);
     const server = (async () => {
       for await (const { n, reply } of rx) reply.send(n * n);
@@ -233,7 +233,7 @@ describe('locks under many workers', () => {
     expect(counter).toBe(1000);
   });
 
-  it('a semaphore never gives more than there is, whatever is asked and given up', async () => {
+  it('a semaphore never gives out more than it has, whatever is acquired and given up', async () => {
     const semaphore = new Semaphore(5);
     let [held, most] = [0, 0];
     const work = async (_: unknown, id: number): Promise<void> => {
@@ -260,7 +260,7 @@ describe('locks under many workers', () => {
   });
 });
 
-it('an empty channel blocks its receiver, and a full one its sender, until the other comes', async () => {
+it('an empty channel blocks its receiver, and a full one its sender, until the other side acts', async () => {
   const [tx, rx] = channel<number>(1);
   const received = rx.recv();
   expect(await now(received)).toBe('pending');

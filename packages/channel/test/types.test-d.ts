@@ -61,7 +61,7 @@ expectTypeOf(tx.reserve()).toExtend<Source<Permit<Job>>>();
 for (const handle of [tx, rx, tx.downgrade()]) expectTypeOf(handle).toExtend<Disposable>();
 for await (const job of rx) expectTypeOf(job).toEqualTypeOf<Job>();
 
-// What is answered is told apart by `ok`, then by `why`.
+// Results are narrowed by `ok`, then by `why`.
 const got: TryRecv<Job> = rx.tryRecv();
 if (got.ok) expectTypeOf(got.value).toEqualTypeOf<Job>();
 else expectTypeOf(got.why).toEqualTypeOf<'empty' | 'closed'>();
@@ -78,7 +78,7 @@ expectTypeOf(reply).toEqualTypeOf<OneshotSender<number>>();
 expectTypeOf(answer).toEqualTypeOf<OneshotReceiver<number>>();
 expectTypeOf(await answer).toEqualTypeOf<number>();
 
-// The first value says what can be watched, not that it is all that there will be.
+// The first value determines the type that can be watched, not a literal type.
 const [level, levels] = watch('info');
 expectTypeOf(level).toEqualTypeOf<WatchSender<string>>();
 expectTypeOf(levels).toEqualTypeOf<WatchReceiver<string>>();
@@ -124,7 +124,7 @@ if (outcome.branch === 'job') expectTypeOf(outcome.value).toEqualTypeOf<Job>();
 if (outcome.branch === 'guard') expectTypeOf(outcome.value).toEqualTypeOf<MutexGuard>();
 if (outcome.branch === 'answer') expectTypeOf(outcome.value).toEqualTypeOf<number>();
 
-// Handles are generic without constraint: code over them needs no `Sendable`.
+// Handles are generic without a constraint: code over them needs no `Sendable`.
 async function forward<T>(from: Receiver<T>, to: Sender<T>): Promise<void> {
   for await (const value of from) await to.send(value);
 }

@@ -1,4 +1,4 @@
-// A wake-up must not throw. One that does ends in the uncaught handler, whichever list its waiter was parked in.
+// A wake-up must not throw. An error of one ends in the uncaught handler, whichever list its waiter was parked in.
 import { reportUncaught, type Source, setUncaughtHandler, source, type Waiter } from '@quiesce/cancellation-token';
 import { channel, oneshot, Semaphore, watch } from '@quiesce/channel';
 import { sleep } from '@quiesce/select';
@@ -45,7 +45,7 @@ const sources: [string, () => { readonly from: Source<unknown>; readonly wake: (
   ['a sleep', () => ({ from: sleep(1), wake: () => new Promise((resolve) => setTimeout(resolve, 20)) })],
 ];
 
-test.each(sources)('parked on %s', async (_, make) => {
+test.each(sources)('an error of a wake-up is reported when its waiter is parked on %s', async (_, make) => {
   const seen: unknown[] = [];
   setUncaughtHandler((error) => seen.push(error));
   const { from, wake } = make();

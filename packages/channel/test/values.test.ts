@@ -2,7 +2,7 @@
 import { CancellationToken, ClosedError } from '@quiesce/cancellation-token';
 import { channel, watch } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
-import { expectValues, now, rejection, turn } from './vocabulary.ts';
+import { expectValues, now, rejection, runEventLoop } from './vocabulary.ts';
 
 const makers = {
   'of a channel': () => {
@@ -16,28 +16,28 @@ const makers = {
 };
 
 describe.each(Object.entries(makers))('the values %s', (_, make) => {
-  it('end with the reason of a signal, having taken nothing more', async () => {
+  it('end with the reason of a signal, and take no further value', async () => {
     const { rx, send } = make();
     const stop = new CancellationToken();
     const seen: string[] = [];
     const loop = (async () => {
       for await (const value of rx.values({ signal: stop })) seen.push(value);
     })();
-    await turn();
+    await runEventLoop();
     send('one');
-    await turn();
+    await runEventLoop();
     stop.cancel('deploy');
     send('two');
     expect([await rejection(loop), seen]).toEqual(['deploy', ['one']]);
     expect(await rx.values().next()).toEqual({ done: false, value: 'two' });
   });
 
-  it('do not take a ClosedError that is the reason of their signal for the end', async () => {
+  it('do not treat a ClosedError that is the reason of their signal as the end', async () => {
     const { rx, close } = make();
     const reason = new ClosedError('the database is closed');
     const stop = new CancellationToken();
-    const [waiting, behind] = [rx.values({ signal: stop.childToken() }), rx.values({ signal: stop.signal })];
-    const nexts = [waiting.next(), waiting.next(), behind.next()].map(rejection);
+    const [waiting, later] = [rx.values({ signal: stop.childToken() }), rx.values({ signal: stop.signal })];
+    const nexts = [waiting.next(), waiting.next(), later.next()].map(rejection);
     stop.cancel(reason);
     expect(await Promise.all(nexts)).toEqual([reason, reason, reason]);
     close();
@@ -46,7 +46,7 @@ describe.each(Object.entries(makers))('the values %s', (_, make) => {
     expect(await rx.values({ signal: new CancellationToken() }).next()).toEqual({ done: true, value: undefined });
   });
 
-  it('are not begun when the signal is cancelled already, and take an AbortSignal', async () => {
+  it('do not start when the signal is already cancelled, and accept an AbortSignal', async () => {
     const { rx, send } = make();
     send('one');
     const values = rx.values({ signal: AbortSignal.abort('late') });
@@ -58,12 +58,12 @@ describe.each(Object.entries(makers))('the values %s', (_, make) => {
   it('end when the channel ends, also with a signal', async () => {
     const { rx, close } = make();
     const next = rx.values({ signal: new CancellationToken() }).next();
-    await turn();
+    await runEventLoop();
     close();
     expect(await next).toEqual({ done: true, value: undefined });
   });
 
-  it('end each `next()` that waits with `return()`, also with a signal', async () => {
+  it('end each waiting `next()` when `return()` is called, also with a signal', async () => {
     const { rx, send } = make();
     for (const options of [undefined, { signal: new CancellationToken() }]) {
       const values = rx.values(options);
@@ -75,14 +75,14 @@ describe.each(Object.entries(makers))('the values %s', (_, make) => {
     expect(await rx.values().next()).toEqual({ done: false, value: 'one' });
   });
 
-  it('pass an error on that is thrown into a generator that delegates to them', async () => {
+  it('pass on an error that is thrown into a generator that delegates to them', async () => {
     const { rx, send } = make();
     async function* delegating() {
       yield* rx;
     }
     const outer = delegating();
     const first = outer.next();
-    await turn();
+    await runEventLoop();
     send('one');
     expect((await first).value).toBe('one');
     const failure = new Error('the reader failed');
@@ -104,7 +104,7 @@ describe.each(Object.entries(makers))('the values %s', (_, make) => {
   });
 });
 
-describe('many that wait for changes of one receiver', () => {
+describe('many waits for changes on one receiver', () => {
   it('get one change each, first come, first served, and each change wakes no more than one', async () => {
     const [tx, rx] = watch(0);
     const count = 2_000;
@@ -122,14 +122,14 @@ describe('many that wait for changes of one receiver', () => {
     expect(polls).toBeLessThan(4 * count);
   });
 
-  it('all learn of the end', async () => {
+  it('all settle at the end', async () => {
     const [tx, rx] = watch(0);
     const waiting = [rx.changed(), rx.waitFor((n) => n > 5), rx.changed()];
     tx.close();
     for (const each of waiting) expect(await rejection(each)).toMatchObject({ name: 'ClosedError' });
   });
 
-  it('and those with a predicate see every change, whoever takes it', async () => {
+  it('do not take changes from waits with a predicate, which see every change', async () => {
     const [tx, rx] = watch(0);
     const shown: number[] = [];
     const big = rx.waitFor((n) => shown.push(n) > 0 && n > 2);
@@ -168,7 +168,7 @@ describe('a channel whose senders are closed', () => {
 });
 
 describe('room for several values', () => {
-  it('is reserved at once or not at all, in turn, and given back', async () => {
+  it('is reserved at once or not at all, in order, and can be given back', async () => {
     const [tx, rx] = channel<number>(3);
     tx.trySend(0);
     const both = tx.reserveMany(3);
@@ -198,7 +198,7 @@ describe('room for several values', () => {
     expect(await rejection(ended)).toMatchObject({ name: 'ClosedError' });
   });
 
-  it('is tried without waiting, and refused when it is more than there can be', async () => {
+  it('can be tried for without waiting, and is refused when it is more than the capacity', async () => {
     const [tx, rx] = channel<number>(2);
     expect(tx.tryReserveMany(2)).toMatchObject({ ok: true, value: { length: 2 } });
     expect(tx.tryReserveMany(1)).toEqual({ ok: false, why: 'full' });

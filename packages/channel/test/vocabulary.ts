@@ -2,7 +2,7 @@ import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '
 import type { Receiver } from '@quiesce/channel';
 import { expect } from 'vitest';
 
-/** The next values, one after the other. */
+/** Expects the next values, in order. */
 export function expectValues<T>(rx: Receiver<T>, ...values: readonly T[]): void {
   for (const value of values) expect(rx.tryRecv()).toEqual({ ok: true, value });
 }
@@ -15,21 +15,21 @@ export function expectClosed(rx: { tryRecv(): unknown }): void {
   expect(rx.tryRecv()).toEqual({ ok: false, why: 'closed' });
 }
 
-/** Two turns of the event loop: every promise that can settle has settled, also one that took a turn for fairness. */
-export async function turn(): Promise<void> {
+/** Waits for two runs of the event loop: every promise that can settle has settled, even one that yielded for fairness. */
+export async function runEventLoop(): Promise<void> {
   for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What a promise has come to so far: its value, `{ error }`, or `'pending'`. */
+/** Returns the current state of a promise: its value, `{ error }`, or `'pending'`. */
 export function now(promise: PromiseLike<unknown>): Promise<unknown> {
   const outcome = promise.then(
     (value) => value,
     (error: unknown) => ({ error }),
   );
-  return Promise.race([outcome, turn().then(() => 'pending')]);
+  return Promise.race([outcome, runEventLoop().then(() => 'pending')]);
 }
 
-/** What a promise rejects with; fails when it fulfils. */
+/** Returns the error that a promise rejects with. Fails when it fulfils. */
 export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
   const result = await promise.then(
     (value) => ({ value }),
@@ -39,7 +39,7 @@ export async function rejection(promise: PromiseLike<unknown>): Promise<unknown>
   throw new Error(`expected a rejection, got the value ${String(result.value)}`);
 }
 
-/** A waiter that calls `wake`, as a `select` would have. */
+/** Makes a waiter that calls `wake`, as a `select` does. */
 export function waiter(wake: () => void = () => {}): Waiter {
   return { next: undefined, prev: undefined, owner: undefined, wake };
 }
@@ -57,7 +57,7 @@ export function unpark(from: Source<unknown>, parked: Waiter): void {
   from[source].unpark(parked);
 }
 
-/** Takes what is ready; fails when nothing is. */
+/** Takes a value that is ready. Fails when there is none. */
 export function take<T>(from: Source<T>): T {
   const value = from[source].poll();
   if (value === PENDING) throw new Error('expected something to be ready');

@@ -1,4 +1,4 @@
-// What happens inside of a wake-up, and at the end of the stack, which is a place where cleanups run.
+// Calls inside a wake-up, and at the end of the stack, where cleanups run.
 import { PENDING, type SourceProtocol, source } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import {
@@ -13,10 +13,10 @@ import {
   watch,
 } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
-import { now, park, take, turn } from './vocabulary.ts';
+import { now, park, runEventLoop, take } from './vocabulary.ts';
 
-describe('inside of a wake-up', () => {
-  it('a value that comes after the woken one has parked again wakes it again', () => {
+describe('inside a wake-up', () => {
+  it('a value that arrives after the woken waiter has parked again wakes it again', () => {
     const [tx, rx] = unboundedChannel<number>();
     const got: unknown[] = [];
     let isFirst = true;
@@ -34,21 +34,21 @@ describe('inside of a wake-up', () => {
     expect(got).toEqual([2]);
   });
 
-  it('permits that come after the woken one has parked again wake it again', () => {
+  it('permits that arrive after the woken waiter has parked again wake it again', () => {
     const semaphore = new Semaphore(0);
     const place = semaphore.acquireMany(2);
-    let told = 0;
+    let woken = 0;
     const waiter = park(place, (protocol) => {
-      if (++told > 1) return;
+      if (++woken > 1) return;
       protocol.park(waiter);
       semaphore.addPermits(1);
     });
     semaphore.addPermits(2);
-    expect(told).toBe(2);
+    expect(woken).toBe(2);
     expect(take(place).count).toBe(2);
   });
 
-  it('5,000 watchers that send do not overflow the stack, and all see the latest', async () => {
+  it('5,000 watchers that send do not overflow the stack, and all see the latest value', async () => {
     const [tx, rx] = watch(0);
     const count = 5000;
     const seen = Array.from({ length: count }, () => {
@@ -62,11 +62,11 @@ describe('inside of a wake-up', () => {
       });
     });
     tx.send(1);
-    await turn();
+    await runEventLoop();
     expect(await now(Promise.all(seen))).toEqual(new Array(count).fill(count + 1));
   });
 
-  it('closing the last sender ends those who were woken before', async () => {
+  it('closing the last sender ends waits that were woken before', async () => {
     const [tx, rx] = watch(0);
     const early = rx.clone().waitFor((value) => value > 5);
     const closing = rx.clone().waitFor((value) => {
@@ -80,7 +80,7 @@ describe('inside of a wake-up', () => {
 });
 
 describe('waitFor', () => {
-  it('never gives a value that its predicate refused, whoever marks it as not seen', async () => {
+  it('never returns a value that its predicate refused, whatever marks it as not seen', async () => {
     const [tx, rx] = watch(0);
     const fromOutside = rx.waitFor((value) => value > 5);
     rx.markChanged();
@@ -97,7 +97,7 @@ describe('waitFor', () => {
 });
 
 describe('a value with a hostile then', () => {
-  it('that closes the channel is not let in after its end', () => {
+  it('that closes the channel does not enter it after its end', () => {
     const [tx, rx] = unboundedChannel<object>();
     let end: unknown;
     const hostile = {
@@ -130,7 +130,7 @@ function nearTheEnd(position: number, act: () => void): void {
 describe('near the end of the stack', () => {
   const positions = Array.from({ length: 60 }, (_, at) => at + 1);
 
-  it('a release either gives the lock on or changes nothing', async () => {
+  it('a release either passes the lock on or changes nothing', async () => {
     for (const position of positions) {
       const lock = new Mutex();
       const guard = await lock.acquire();
@@ -158,7 +158,7 @@ describe('near the end of the stack', () => {
     }
   });
 
-  it('a read-write lock is given on, or nothing changes', async () => {
+  it('a read-write lock is passed on, or nothing changes', async () => {
     for (const position of positions) {
       const lock = new RwLock();
       const writer = await lock.write();
@@ -174,7 +174,7 @@ describe('near the end of the stack', () => {
     for (const position of positions) {
       const notify = new Notify();
       let woken = 0;
-      // One that leaves the notification to the next.
+      // A waiter that leaves the notification to the next one.
       park(notify.notified());
       const waiting = [1, 2].map(() => notify.notified().then(() => woken++));
       let isGiven = false;
@@ -182,14 +182,14 @@ describe('near the end of the stack', () => {
         notify.notifyOne();
         isGiven = true;
       });
-      await turn();
+      await runEventLoop();
       expect(woken).toBe(isGiven ? 1 : 0);
       notify.notifyWaiters();
       await Promise.all(waiting);
     }
   });
 
-  it('a barrier is passed by all, or by nobody', async () => {
+  it('a barrier is passed by all, or by none', async () => {
     for (const position of positions) {
       const barrier = new Barrier(3);
       const waiting = [barrier.wait(), barrier.wait()].map((wait) => wait.then(() => 'passed'));
@@ -216,7 +216,7 @@ describe('near the end of the stack', () => {
 });
 
 describe('between a poll and a park', () => {
-  // A clock of the user's may run anything when the time limit of a wait begins.
+  // A clock of the user may run any code when the time limit of a wait begins.
   const during = (act: () => void): VirtualClock => {
     const clock = new VirtualClock();
     const { setTimer } = clock;
@@ -229,7 +229,7 @@ describe('between a poll and a park', () => {
     return clock;
   };
 
-  it('a notification, the end of a round, and a value are not slept through', async () => {
+  it('a notification, the end of a round, and a value are not missed', async () => {
     const notify = new Notify();
     const options = { timeout: 1_000, clock: during(() => notify.notifyOne()) };
     expect(await now(notify.notified(options).then(() => 'notified'))).toBe('notified');
@@ -252,7 +252,7 @@ describe('between a poll and a park', () => {
     expect(await now(written)).toBe('written');
   });
 
-  it('a waiter that parks again without having polled is woken once', () => {
+  it('a waiter that parks again without a poll is woken once', () => {
     const notify = new Notify();
     const barrier = new Barrier(1);
     const cell = new OnceCell<number>();

@@ -2,7 +2,7 @@ import { CancellationToken, ClosedError, TimeoutError } from '@quiesce/cancellat
 import { watch } from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { now, park, rejection, turn } from './vocabulary.ts';
+import { now, park, rejection, runEventLoop } from './vocabulary.ts';
 
 describe('a watch', () => {
   it('shows the latest value, and the first one counts as seen', async () => {
@@ -16,7 +16,7 @@ describe('a watch', () => {
     expect(await now(rx.changed())).toBe('pending');
   });
 
-  it('tells everybody who waits, each once for each change', async () => {
+  it('wakes every wait, each once for each change', async () => {
     const [tx, rx] = watch(0);
     const other = rx.clone();
     const [first, second] = [rx.changed(), other.changed()];
@@ -28,7 +28,7 @@ describe('a watch', () => {
     expect(await third).toBe(2);
   });
 
-  it('gives several who wait on one receiver a change each, in order', async () => {
+  it('gives several waits on one receiver one change each, in order', async () => {
     const [tx, rx] = watch(0);
     const waiting = [rx.changed(), rx.changed()];
     tx.send(1);
@@ -38,7 +38,7 @@ describe('a watch', () => {
     expect(await waiting[1]).toBe(2);
   });
 
-  it('passes a change on when the first who was told made no use of it', async () => {
+  it('passes a change on when the first woken wait does not use it', async () => {
     const [tx, rx] = watch(0);
     park(rx);
     const next = rx.changed();
@@ -46,7 +46,7 @@ describe('a watch', () => {
     expect(await next).toBe(1);
   });
 
-  it('lets what was seen be marked by hand', async () => {
+  it('can be marked as seen or not seen by hand', async () => {
     const [tx, rx] = watch('a');
     const copy = rx.clone();
     const waiting = rx.changed();
@@ -75,7 +75,7 @@ describe('a watch', () => {
 });
 
 describe('sending', () => {
-  it('stores nothing while nobody watches, and says so', () => {
+  it('stores nothing while there is no receiver, and returns false', () => {
     const [tx, rx] = watch('a');
     rx.close();
     expect([tx.send('b'), tx.borrow(), tx.isClosed]).toEqual([false, 'a', true]);
@@ -84,7 +84,7 @@ describe('sending', () => {
     expect([tx.send('d'), again.borrow(), tx.isClosed]).toEqual([true, 'd', false]);
   });
 
-  it('sendModify makes the new value from the old one, and tells also when it is the same object', () => {
+  it('sendModify makes the new value from the old one, and wakes the receivers even for the same object', () => {
     const [tx, rx] = watch({ count: 1 });
     tx.sendModify((value) => {
       value.count++;
@@ -93,7 +93,7 @@ describe('sending', () => {
     expect([rx.hasChanged(), rx.borrowAndUpdate()]).toEqual([true, { count: 2 }]);
   });
 
-  it('sendIfModified tells only when it is another value', () => {
+  it('sendIfModified wakes the receivers only when the value is another one', () => {
     const [tx, rx] = watch<number>(Number.NaN);
     expect([tx.sendIfModified(() => Number.NaN), rx.hasChanged()]).toEqual([false, false]);
     expect([tx.sendIfModified(() => 1), rx.hasChanged()]).toEqual([true, true]);
@@ -111,7 +111,7 @@ describe('sending', () => {
     expect(tx.borrow()).toBe('inner');
   });
 
-  it('inside of a wake-up is seen by everybody', async () => {
+  it('inside a wake-up is seen by every receiver', async () => {
     const [tx, rx] = watch(0);
     const last = rx.clone();
     park(rx, () => void tx.send(2));
@@ -147,31 +147,31 @@ describe('the end of a watch', () => {
     expect(rx.borrow()).toBe('last');
   });
 
-  it('reaches those who wait', async () => {
+  it('reaches the waits', async () => {
     const [tx, rx] = watch('a');
     const waiting = [rx.changed(), rx.waitFor((value) => value === 'b'), select({ rx })].map(rejection);
-    await turn();
+    await runEventLoop();
     tx.close();
     for (const error of await Promise.all(waiting)) expect(error).toBeInstanceOf(ClosedError);
   });
 
-  it('is told to senders when nobody watches any more', async () => {
+  it('is reported to senders when there is no receiver left', async () => {
     const [tx, rx] = watch('a');
     const second = rx.clone();
-    const waiting = tx.closed().then(() => 'told');
+    const waiting = tx.closed().then(() => 'closed');
     rx.close();
     expect(await now(waiting)).toBe('pending');
     second.close();
-    expect(await waiting).toBe('told');
+    expect(await waiting).toBe('closed');
     tx.subscribe();
     expect(await now(tx.closed())).toBe('pending');
   });
 
-  it('comes for those who wait on a receiver that is closed', async () => {
+  it('comes for the waits on a receiver that is closed', async () => {
     const [tx, rx] = watch('a');
     const other = tx.subscribe().changed();
     const waiting = [rx.changed(), rx.waitFor(() => false)].map(rejection);
-    await turn();
+    await runEventLoop();
     rx.close();
     for (const error of await Promise.all(waiting)) expect(error).toBeInstanceOf(ClosedError);
     tx.send('b');
@@ -181,7 +181,7 @@ describe('the end of a watch', () => {
 });
 
 describe('waitFor', () => {
-  it('is satisfied by the value that is there, also when it was seen, and when all senders are closed', async () => {
+  it('is satisfied by the current value, even when it was seen, and when all senders are closed', async () => {
     const [tx, rx] = watch(5);
     expect(await rx.waitFor((n) => n === 5)).toBe(5);
     tx.close();
@@ -189,7 +189,7 @@ describe('waitFor', () => {
     expect(await rejection(rx.waitFor((n) => n === 6))).toBeInstanceOf(ClosedError);
   });
 
-  it('is shown each change once, until it is satisfied', async () => {
+  it('checks each change once, until it is satisfied', async () => {
     const [tx, rx] = watch(0);
     const shown: number[] = [];
     const waiting = rx.waitFor((n) => shown.push(n) > 0 && n > 1);
@@ -199,7 +199,7 @@ describe('waitFor', () => {
     expect(rx.hasChanged()).toBe(true);
   });
 
-  it('is shown also what another wait on the same receiver has taken', async () => {
+  it('also checks changes that another wait on the same receiver has taken', async () => {
     const [tx, rx] = watch(0);
     const [changed, waiting] = [rx.changed(), rx.waitFor((n) => n === 1)];
     tx.send(1);
@@ -207,7 +207,7 @@ describe('waitFor', () => {
     expect(await waiting).toBe(1);
   });
 
-  it('fails with what its predicate throws, and can be given up', async () => {
+  it('fails with the error of its predicate, and can be given up', async () => {
     const [tx, rx] = watch(0);
     const failing = rx.waitFor((n) => {
       if (n === 1) throw new Error('in the predicate');
@@ -240,7 +240,7 @@ describe('a receiver', () => {
     expect(rx.hasChanged()).toBe(false);
   });
 
-  it('that is closed waits for nothing, whatever the value is', async () => {
+  it('waits for nothing when it is closed, whatever the value is', async () => {
     const [, rx] = watch(0);
     rx.close();
     expect(await rejection(rx.waitFor(() => true))).toBeInstanceOf(ClosedError);
@@ -256,7 +256,7 @@ describe('a receiver', () => {
     const loops = [loop('a'), loop('b')];
     for (const value of [1, 2, 3, 4]) {
       tx.send(value);
-      await turn();
+      await runEventLoop();
     }
     tx.close();
     await Promise.all(loops);
@@ -272,9 +272,9 @@ describe('a receiver', () => {
     })();
     for (const value of [1, 2]) {
       tx.send(value);
-      await turn();
+      await runEventLoop();
     }
-    // The loop waits: it takes the first inside the send, and the latest when it comes back.
+    // The loop waits: it takes the first value inside the send, and the latest when it resumes.
     for (const value of [3, 4, 5]) tx.send(value);
     tx.close();
     expect(await loop).toEqual([1, 2, 3, 5]);

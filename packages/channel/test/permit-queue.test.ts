@@ -1,9 +1,9 @@
-// The wake-ups of reservations and permits: none is lost, whoever makes no use of one passes it on.
+// The wake-ups of reservations and permits: none is lost, and one that is not used is passed on.
 import { CancellationToken, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
 import { channel, Mutex, oneshot, Semaphore, watch } from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { expectValues, isPending, now, park, rejection, take, turn, unpark, waiter } from './vocabulary.ts';
+import { expectValues, isPending, now, park, rejection, runEventLoop, take, unpark, waiter } from './vocabulary.ts';
 
 /** A semaphore whose only permit is out, and that permit. */
 function taken() {
@@ -12,18 +12,18 @@ function taken() {
 }
 
 describe('a wake-up', () => {
-  it('holds nothing: who is woken and then does not poll leaves the permit to the next', () => {
+  it('holds nothing: a waiter that is woken and does not poll leaves the permit to the next one', () => {
     const { semaphore, held } = taken();
-    const told: string[] = [];
-    park(semaphore.acquire(), () => told.push('first'));
+    const woken: string[] = [];
+    park(semaphore.acquire(), () => woken.push('first'));
     const second = semaphore.acquire();
-    park(second, () => told.push('second') && take(second));
+    park(second, () => woken.push('second') && take(second));
     held.release();
-    expect(told).toEqual(['first', 'second']);
+    expect(woken).toEqual(['first', 'second']);
     expect(semaphore.availablePermits).toBe(0);
   });
 
-  it('that nobody uses leaves the permit free', () => {
+  it('that no waiter uses leaves the permit free', () => {
     const { semaphore, held } = taken();
     for (let i = 0; i < 3; i++) park(semaphore.acquire());
     held.release();
@@ -31,7 +31,7 @@ describe('a wake-up', () => {
     expect(semaphore.tryAcquire()?.count).toBe(1);
   });
 
-  it('may be followed by an unpark, as of a select that settles, without a loss', () => {
+  it('can be followed by an unpark, as from a select that settles, without a loss', () => {
     const { semaphore, held } = taken();
     const first = semaphore.acquire();
     const parked: Waiter = park(first, () => unpark(first, parked));
@@ -42,25 +42,25 @@ describe('a wake-up', () => {
     expect(semaphore.availablePermits).toBe(0);
   });
 
-  it('reaches the next when the select that it woke took another branch', async () => {
+  it('reaches the next waiter when the select that it woke took another branch', async () => {
     const { semaphore, held } = taken();
     const other = new CancellationToken();
     const first = select.biased({ other, permit: semaphore.acquire() });
     const second = semaphore.acquire().then((permit) => permit.count);
-    await turn();
-    // The same step: the select is woken by the token, and then by the permit when it has settled already.
+    await runEventLoop();
+    // The same step: the token wakes the select, and then the permit does, when the select has already settled.
     other.cancel();
     held.release();
     expect((await first).branch).toBe('other');
     expect(await second).toBe(1);
   });
 
-  it('reaches the next when a branch before it became ready in the same step', async () => {
+  it('reaches the next waiter when an earlier branch became ready in the same step', async () => {
     const { semaphore, held } = taken();
     const [tx, rx] = channel<string>(1);
     const first = select.biased({ rx, permit: semaphore.acquire() });
     const second = semaphore.acquire().then((permit) => permit.count);
-    await turn();
+    await runEventLoop();
     void tx.send('value');
     held.release();
     expect(await first).toEqual({ branch: 'rx', value: 'value' });
@@ -69,79 +69,79 @@ describe('a wake-up', () => {
 });
 
 describe('a waiter that parks again instead of taking', () => {
-  it('keeps nobody asleep, and is asked once', () => {
+  it('keeps no other waiter asleep, and is woken once', () => {
     const { semaphore, held } = taken();
     const stubborn = semaphore.acquire();
-    let told = 0;
+    let woken = 0;
     const parked: Waiter = park(stubborn, (protocol) => {
-      told++;
+      woken++;
       protocol.park(parked);
     });
     const next = semaphore.acquire();
     park(next, () => take(next));
     held.release();
-    expect(told).toBe(1);
+    expect(woken).toBe(1);
     expect(semaphore.availablePermits).toBe(0);
     expect(parked.owner).toBeDefined();
   });
 
-  it('is asked once also when there are several of them', () => {
+  it('is woken once even when there are several of them', () => {
     const { semaphore, held } = taken();
-    const told: number[] = [];
+    const woken: number[] = [];
     for (const name of [1, 2, 3]) {
       const place = semaphore.acquire();
       const parked: Waiter = park(place, (protocol) => {
-        told.push(name);
+        woken.push(name);
         protocol.park(parked);
       });
     }
     held.release();
-    expect(told).toEqual([1, 2, 3]);
+    expect(woken).toEqual([1, 2, 3]);
   });
 
-  it('finds its permit when it asks later, as it stands first', () => {
+  it('finds its permit when it polls later, as it is first in the queue', () => {
     const semaphore = new Semaphore(2);
     const held = take(semaphore.acquireMany(2));
     const place = semaphore.acquire();
     const parked: Waiter = park(place, (protocol) => protocol.park(parked));
     held.release();
-    // Told, and still in line: a newcomer does not overtake it.
+    // Woken, and still in the queue: a new acquire does not overtake it.
     expect(semaphore.tryAcquire()).toBeUndefined();
     expect(take(place).count).toBe(1);
-    // And it stands there no more.
+    // And it is no longer in the queue.
     expect(semaphore.availablePermits).toBe(1);
   });
 
-  it('learns of the answer when another one has asked for the same place', () => {
+  it('is woken for the answer when another waiter has polled the same acquire', () => {
     const { semaphore, held } = taken();
     const place = semaphore.acquire();
-    const told: string[] = [];
+    const woken: string[] = [];
     for (const name of ['a', 'b']) {
       const parked: Waiter = park(place, (protocol) => {
-        told.push(name);
+        woken.push(name);
         protocol.park(parked);
       });
     }
     held.release();
     take(place);
-    expect(told).toEqual(['a', 'b', 'a', 'b']);
+    expect(woken).toEqual(['a', 'b', 'a', 'b']);
   });
 
-  it('learns of the end when another one has taken the last value', () => {
+  it('is woken for the end when another waiter has taken the last value', () => {
     const [tx, rx] = channel<number>(1);
-    let told = 0;
+    let woken = 0;
     const parked: Waiter = park(rx, (protocol) => {
-      told++;
+      woken++;
       protocol.park(parked);
     });
     void tx.send(1);
     tx.close();
-    const before = told;
+    const before = woken;
     expect(take(rx)).toBe(1);
-    expect(told).toBe(before + 1);
+    expect(woken).toBe(before + 1);
   });
 
-  it('keeps nobody asleep who comes later, by any way', async () => {
+  it('keeps no later waiter asleep, in any way', async () => {
     const { semaphore, held } = taken();
     const place = semaphore.acquire();
     const parked: Waiter = park(place, (protocol) => protocol.park(parked));
@@ -160,7 +160,7 @@ describe('a waiter that parks again instead of taking', () => {
     expectValues(rx, 'by the other');
   });
 
-  it('keeps no receive asleep that comes later, by any way', async () => {
+  it('keeps no later receive asleep, in any way', async () => {
     const [tx, rx] = channel<number>(4);
     const parked: Waiter = park(rx, (protocol) => protocol.park(parked));
     for (const value of [1, 2, 3, 4]) await tx.send(value);
@@ -173,49 +173,49 @@ describe('a waiter that parks again instead of taking', () => {
     }
   });
 
-  it('lets those behind it go on when it leaves', () => {
+  it('lets later waiters continue when it leaves', () => {
     const { semaphore, held } = taken();
     const place = semaphore.acquire();
     const parked: Waiter = park(place, (protocol) => protocol.park(parked));
     held.release();
-    // Wants more than there is until the first has gone.
-    const behind = semaphore.acquireMany(2);
+    // Wants more than there is until the first has left.
+    const later = semaphore.acquireMany(2);
     const last = semaphore.acquire();
-    const leaving = park(behind);
+    const leaving = park(later);
     park(last, () => {});
     unpark(place, parked);
     expect(isPending(last)).toBe(true);
-    unpark(behind, leaving);
+    unpark(later, leaving);
     expect(take(last).count).toBe(1);
   });
 });
 
-describe('one place in line', () => {
-  it('has one permit, the same for everybody who waits for it', async () => {
+describe('one acquire', () => {
+  it('has one permit, the same for all its waits', async () => {
     const { semaphore, held } = taken();
     const place = semaphore.acquire();
     const [first, second] = [place.then((permit) => permit), place.then((permit) => permit)];
-    await turn();
+    await runEventLoop();
     held.release();
     expect(await first).toBe(await second);
     expect(await place).toBe(await first);
     expect(semaphore.availablePermits).toBe(0);
   });
 
-  it('is given up when the last of those leaves, and not before', () => {
+  it('is given up when its last wait leaves, and not before', () => {
     const { semaphore, held } = taken();
     const place = semaphore.acquire();
     const [a, b] = [park(place), park(place, () => take(place))];
-    const behind = semaphore.acquire();
-    park(behind, () => take(behind));
+    const later = semaphore.acquire();
+    park(later, () => take(later));
     unpark(place, a);
     held.release();
     expect(b.owner).toBeUndefined();
     expect(take(place).count).toBe(1);
-    expect(isPending(behind)).toBe(true);
+    expect(isPending(later)).toBe(true);
   });
 
-  it('is taken anew by whoever waits again, behind the others', () => {
+  it('joins the end of the queue when something waits on it again', () => {
     const { semaphore, held } = taken();
     const place = semaphore.acquire();
     unpark(place, park(place));
@@ -229,7 +229,7 @@ describe('one place in line', () => {
     expect(take(place).count).toBe(1);
   });
 
-  it('costs nothing while nobody waits for it', () => {
+  it('costs nothing while nothing waits for it', () => {
     const semaphore = new Semaphore(1);
     for (let i = 0; i < 3; i++) semaphore.acquire();
     expect(semaphore.availablePermits).toBe(1);
@@ -242,18 +242,18 @@ describe('one place in line', () => {
     expect(parked.owner).toBeDefined();
   });
 
-  it('leaves a stranger alone that is unparked', () => {
+  it('is not affected when a waiter that is not parked here is unparked', () => {
     const { semaphore } = taken();
     expect(() => unpark(semaphore.acquire(), waiter())).not.toThrow();
   });
 });
 
-describe('nobody overtakes', () => {
-  it('not a poll of one that stands further behind', () => {
+describe('nothing overtakes:', () => {
+  it('a poll of a later acquire finds nothing', () => {
     const { semaphore, held } = taken();
     const [first, second] = [semaphore.acquire(), semaphore.acquire()];
     park(first, () => {
-      // Its turn: nobody else gets the permit, also not one that asks now.
+      // It is being woken: no other acquire gets the permit, not even one that polls now.
       expect(isPending(second)).toBe(true);
       expect(semaphore.tryAcquire()).toBeUndefined();
       take(first);
@@ -263,7 +263,7 @@ describe('nobody overtakes', () => {
     expect(semaphore.availablePermits).toBe(0);
   });
 
-  it("but who has taken what it wanted is in nobody's way, still inside its wake-up", () => {
+  it('an acquire that has its permits delays no other one, even inside its wake-up', () => {
     const semaphore = new Semaphore(2);
     const held = take(semaphore.acquireMany(2));
     const place = semaphore.acquire();
@@ -276,7 +276,7 @@ describe('nobody overtakes', () => {
     expect(second).toBe(1);
   });
 
-  it('not those that want little one that waits for much', async () => {
+  it('acquires of few permits wait behind an acquire of many', async () => {
     const semaphore = new Semaphore(3);
     const held = take(semaphore.acquireMany(2));
     const order: string[] = [];
@@ -285,14 +285,14 @@ describe('nobody overtakes', () => {
       permit.release();
     });
     const small = semaphore.acquire().then(() => order.push('small'));
-    await turn();
+    await runEventLoop();
     expect([semaphore.availablePermits, semaphore.tryAcquire()]).toEqual([0, undefined]);
     held.release();
     await Promise.all([big, small]);
     expect(order).toEqual(['big', 'small']);
   });
 
-  it('and when the one that wanted much gives up, those behind it go on at once', async () => {
+  it('when the acquire of many gives up, later ones continue at once', async () => {
     const semaphore = new Semaphore(1);
     const token = new CancellationToken();
     const big = semaphore.acquireMany(2, { signal: token });
@@ -304,13 +304,13 @@ describe('nobody overtakes', () => {
     expect(await small).toBe(1);
   });
 
-  it('and one release serves all for whom it suffices, in order', async () => {
+  it('one release serves all for which it suffices, in order', async () => {
     const semaphore = new Semaphore(0);
     const order: number[] = [];
     const all = [1, 2, 2, 1].map((count, index) => semaphore.acquireMany(count).then(() => order.push(index)));
-    await turn();
+    await runEventLoop();
     semaphore.addPermits(5);
-    await turn();
+    await runEventLoop();
     expect(order).toEqual([0, 1, 2]);
     expect(semaphore.availablePermits).toBe(0);
     semaphore.addPermits(1);
@@ -319,7 +319,7 @@ describe('nobody overtakes', () => {
 });
 
 describe('reentrancy', () => {
-  it('a release inside a wake-up reaches the next, without a deep stack', () => {
+  it('a release inside a wake-up reaches the next waiter, without a deep stack', () => {
     const lock = new Mutex();
     const guard = take(lock.acquire());
     let count = 0;
@@ -336,7 +336,7 @@ describe('reentrancy', () => {
     expect([count, lock.isLocked]).toEqual([100_000, false]);
   });
 
-  it('a waiter that throws keeps nobody else asleep, and its error is reported', async () => {
+  it('a waiter that throws keeps no other waiter asleep, and its error is reported', async () => {
     const { semaphore, held } = taken();
     const uncaught: unknown[] = [];
     const listener = (error: unknown): void => void uncaught.push(error);
@@ -351,7 +351,7 @@ describe('reentrancy', () => {
       park(next, () => take(next));
       held.release();
       expect(semaphore.availablePermits).toBe(0);
-      await turn();
+      await runEventLoop();
     } finally {
       for (const other of others) process.on('uncaughtException', other);
       process.off('uncaughtException', listener);
@@ -359,7 +359,7 @@ describe('reentrancy', () => {
     expect(uncaught).toEqual([new Error('a wake-up that fails')]);
   });
 
-  it('a select that is woken while it is polling asks again and finds the room', async () => {
+  it('a select that is woken while it is polled polls again and finds the room', async () => {
     const [tx, rx] = channel<string>(1);
     await tx.send('full');
     // A branch that makes room while the select polls it.
@@ -379,7 +379,7 @@ describe('reentrancy', () => {
   });
 });
 
-it('what has one answer says so, for loops that take it once, and what is a stream does not', () => {
+it('sources with one answer are marked for loops that take it once, and streams are not', () => {
   const [tx, rx] = channel<number>(1);
   const [, answer] = oneshot<number>();
   const options = { signal: new CancellationToken() };

@@ -1,16 +1,16 @@
-// Notify, RwLock and Barrier behind every kind of gate, in random orders of events, against models that count. What is
-// given up in the step in which it becomes ready must neither be lost nor be taken twice.
+// Notify, RwLock and Barrier with every way to give up a wait, in random orders of events, against models that count.
+// A wait that is given up in the step in which it becomes ready must neither lose nor duplicate anything.
 import { CancellationToken, type Source, untilCancelled, wait } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Barrier, Notify, RwLock } from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { turn } from './vocabulary.ts';
+import { runEventLoop } from './vocabulary.ts';
 
 type Options = { readonly signal?: CancellationToken; readonly timeout?: number; readonly clock?: VirtualClock };
 
-/** One wait that can be given up, and what came of it. */
+/** One wait that can be given up, and its outcome. */
 class Gated<T> {
   value: T | undefined = undefined;
   state: 'waiting' | 'done' | 'given up' = 'waiting';
@@ -28,7 +28,7 @@ class Gated<T> {
       if (gate === 'timeout') return make({ timeout: 5, clock });
       if (gate === 'both') return make({ signal: new CancellationToken(), timeout: 5, clock });
       if (gate === 'any') return make({ signal: CancellationToken.any([new CancellationToken(), signal]) });
-      // A deadline that has passed, and whose timer has not fired: it is noticed by the next poll.
+      // A deadline that has passed, and whose timer has not fired: the next poll notices it.
       if (gate === 'late') return make({ signal: CancellationToken.timeout(5, { clock }) });
       if (gate === 'untilCancelled') {
         const outcome = await wait(untilCancelled(signal, make()));
@@ -44,7 +44,7 @@ class Gated<T> {
     );
   }
 
-  /** Synchronous but for a time limit, whose timer fires in a turn of its own. A late one leaves at its next wake-up. */
+  /** Synchronous, except for a time limit, whose timer fires later. A late one leaves at its next wake-up. */
   async giveUp(): Promise<void> {
     if (this.#isLate) this.#clock.now = () => 10;
     else if (this.#isTimed) await this.#clock.advance(5);
@@ -75,7 +75,7 @@ function pick<T>(items: readonly T[], at: number): T | undefined {
 const waiting = <T>(all: readonly Gated<T>[]): Gated<T>[] => all.filter(({ state }) => state === 'waiting');
 const done = <T>(all: readonly Gated<T>[]): Gated<T>[] => all.filter(({ state }) => state === 'done');
 
-it('no notification is lost, and none is slept through', async () => {
+it('no notification is lost, and no waiter misses one', async () => {
   const property = fc.asyncProperty(steps, async (acts) => {
     const notify = new Notify();
     const all: Gated<void>[] = [];
@@ -86,11 +86,11 @@ it('no notification is lost, and none is slept through', async () => {
       const leaves = act === 'giveUp' || act === 'both' ? pick(waiting(all), at)?.giveUp() : undefined;
       if (act === 'ready' || act === 'both') {
         notify.notifyOne();
-        // One that leaves in the same step has left already, or passes it on.
+        // One that leaves in the same step has already left, or passes the notification on.
         given += before > 0 || given - done(all).length === 0 ? 1 : 0;
       }
       await leaves;
-      await turn();
+      await runEventLoop();
       const isStored = String(JSON.stringify(notify)).includes('"isNotified":true');
       expect(isStored && waiting(all).length > 0, 'sleeps beside a notification').toBe(false);
       given = Math.min(given, done(all).length + 1);
@@ -101,7 +101,7 @@ it('no notification is lost, and none is slept through', async () => {
   await fc.assert(property, { numRuns: 150 });
 });
 
-it('a lock that is given up or lost is free again, and serves who waits', async () => {
+it('a lock that is given up or lost is free again, and serves the next waiter', async () => {
   const property = fc.asyncProperty(steps, async (acts) => {
     const lock = new RwLock();
     const all: Gated<{ release(): void }>[] = [];
@@ -116,16 +116,16 @@ it('a lock that is given up or lost is free again, and serves who waits', async 
         holder?.value?.release();
       }
       await leaves;
-      if (turns) await turn();
+      if (turns) await runEventLoop();
       for (const each of done(all)) if (each.value !== undefined && isHeld(each.value)) held.add(each);
     }
-    await turn();
+    await runEventLoop();
     for (const each of done(all)) if (each.value !== undefined && isHeld(each.value)) held.add(each);
-    if (waiting(all).length > 0) expect(held.size, 'somebody waits for a lock that nobody has').toBeGreaterThan(0);
+    if (waiting(all).length > 0) expect(held.size, 'a task waits for a lock that is not held').toBeGreaterThan(0);
     for (let rounds = 0; rounds < 100 && (held.size > 0 || waiting(all).length > 0); rounds++) {
       for (const each of held) each.value?.release();
       held.clear();
-      await turn();
+      await runEventLoop();
       for (const each of done(all)) if (each.value !== undefined && isHeld(each.value)) held.add(each);
     }
     expect([waiting(all).length, lock.isLocked, lock.tryWrite() === undefined]).toEqual([0, false, false]);
@@ -135,17 +135,17 @@ it('a lock that is given up or lost is free again, and serves who waits', async 
 
 const isHeld = (guard: object): boolean => (guard as { readonly isHeld: boolean }).isHeld;
 
-it('a barrier is passed by as many as it counts, each time, and counts nobody who has left', async () => {
+it('a barrier is passed by the number of tasks that it counts, each time, and counts none that has left', async () => {
   const property = fc.asyncProperty(fc.integer({ min: 1, max: 4 }), steps, async (count, acts) => {
     const barrier = new Barrier(count);
     const all: Gated<{ readonly isLeader: boolean }>[] = [];
     for (const { act, gate, pick: at } of acts) {
       const leaves = act === 'giveUp' || act === 'both' ? pick(waiting(all), at)?.giveUp() : undefined;
-      // A late one has arrived until its timer fires.
+      // A late one counts as arrived until its timer fires.
       const seen = gate === 'late' ? 'signal' : gate;
       if (act !== 'giveUp') all.push(new Gated(seen, (options) => barrier.wait(options)));
       await leaves;
-      await turn();
+      await runEventLoop();
       const passed = done(all);
       expect(barrier.arrivedCount).toBe(waiting(all).length);
       expect([passed.length % count, waiting(all).length < count]).toEqual([0, true]);
