@@ -40,7 +40,7 @@ export class BacklogProbe {
   accept(socket: Socket): boolean {
     const { localAddress, localPort } = this.#socket;
     if (this.#isAccepted || localPort === undefined || socket.remotePort !== localPort) return false;
-    // A client on another host, or one that used another address of ours, may have the same port.
+    // A client on another host, or one that used another address of this host, may have the same port.
     if (socket.remoteAddress !== localAddress || socket.localAddress !== this.#host) return false;
     this.#isAccepted = true;
     socket.on('error', () => {}).destroy();

@@ -110,7 +110,7 @@ export class DrainPhase {
     target.state = 'draining';
     target.started = state.clock.now();
     target.atStart = inFlightOf(target);
-    // At the first token the target cancels its work, and waits for it within a limit of its own. The second token is our limit.
+    // At the first token the target cancels its work, and waits for it within a limit of its own. The second token is the limit of the shutdown.
     for (const token of [this.#drainDeadline, this.#drainAbort]) {
       try {
         await target.drainable.drain(token);

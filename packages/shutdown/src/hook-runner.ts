@@ -20,7 +20,7 @@ export class HookRunner {
   #isPumping = false;
   /** The hook that is running, or `undefined`. */
   #current: Hook | undefined = undefined;
-  /** The token of the running hook, for `cancelCurrent`; `undefined` in the level `final`, which is not forced. */
+  /** The token of the running hook, which a force cancels. `undefined` in the level `final`, which is not forced. */
   #currentToken: CancellationToken | undefined = undefined;
 
   constructor(state: SequenceState) {
@@ -127,7 +127,7 @@ export class HookRunner {
     else if (!end.isError) this.#end(hook, 'done', undefined);
     else if (!isCancellationOf(end.error, token)) this.#end(hook, 'failed', end.error);
     else this.#end(hook, token.reason instanceof TimeoutError ? 'timed out' : 'cut off', undefined);
-    // The deadline of the token has no timer unless something listens, so the hook would not be cancelled.
+    // Without a listener the deadline of the token has no timer, and would not show why the hook was given up.
     if (isGivenUp) token.cancel(new TimeoutError(limit));
     token.dispose();
     below.dispose();

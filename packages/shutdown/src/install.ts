@@ -48,7 +48,7 @@ export interface InstallCallbacks {
   /** Records an error when it is a leak that the user wants to see. Returns whether it did. */
   readonly recordLeak: (error: unknown) => boolean;
   readonly signalIgnored: (event: ShutdownEvent & { readonly type: 'signal ignored' }) => void;
-  /** Prints an error, unless a logger was chosen, to which the request goes. */
+  /** Prints an error to stderr when no logger was chosen. A logger gets the error with its event. */
   readonly printError: (error: unknown) => void;
   readonly printReport: () => void;
 }

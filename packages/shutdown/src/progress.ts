@@ -1,7 +1,24 @@
 import type { Clock, Timer } from '@quiesce/cancellation-token';
 import { describeProgress } from './describe.ts';
+import { inFlightOf } from './drain-target.ts';
 import type { Reporter, ShutdownReading } from './events.ts';
 import type { ShutdownLog } from './shutdown-log.ts';
+import type { ShutdownSequence } from './shutdown-sequence.ts';
+import type { ShutdownProgress } from './state.ts';
+
+/** Measures the progress of a shutdown. */
+export function progressOf({ state, targets: all, currentHook }: ShutdownSequence): ShutdownProgress {
+  const targets = [...all];
+  const hooks = currentHook === undefined ? [] : [currentHook];
+  const isDraining = state.current === 'stopping' || state.current === 'draining';
+  const busy = isDraining ? targets.filter((target) => target.state !== 'drained' && inFlightOf(target) > 0) : [];
+  return {
+    state: state.current,
+    inFlight: targets.reduce((sum, target) => sum + inFlightOf(target), 0),
+    waitingFor: [...busy, ...hooks].map(({ name }) => name),
+    elapsed: Math.round(state.elapsed()),
+  };
+}
 
 /** Shows progress: in place on a terminal, otherwise as lines of the log. */
 export class ProgressLine {

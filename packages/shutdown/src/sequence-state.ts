@@ -6,7 +6,7 @@ import type { ShutdownRequest } from './request.ts';
 import type { ShutdownForce, ShutdownState } from './state.ts';
 
 /** The position of a shutdown: the index of a phase in `phases`, and one before and one after them. */
-export const RUNNING = -1;
+const RUNNING = -1;
 export const STOPPING = 0;
 export const DRAINING = 1;
 export const CLEANUP = 2;

@@ -2,16 +2,14 @@ import { type CancellationToken, ClosedError, type Registration } from '@quiesce
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
 import { checkOptions, defineHandle } from '@quiesce/internal';
 import type { Drainable } from '@quiesce/scope';
-import { describeEvent } from './describe.ts';
-import { printError } from './describe-error.ts';
-import { type AddOptions, drainTargetOf, inFlightOf } from './drain-target.ts';
+import { type AddOptions, drainTargetOf } from './drain-target.ts';
 import type { Reporter, ShutdownEvent } from './events.ts';
-import { formatReport } from './format-report.ts';
 import { GuardRegistry, type ShutdownGuard } from './guard.ts';
 import { type HookHandle, type HookOptions, hookOf, RegisteredHook } from './hook-handle.ts';
 import type { HookFunction } from './hooks.ts';
 import { host } from './host.ts';
-import { Installation, type InstallCallbacks, type InstallOptions, installFlags, installOptions } from './install.ts';
+import { Installation, type InstallOptions, installFlags, installOptions } from './install.ts';
+import { installCallbacksOf } from './install-callbacks.ts';
 import { MainWarning } from './main-warning.ts';
 import { makeReport } from './make-report.ts';
 import {
@@ -23,6 +21,7 @@ import {
   shutdownOptions,
   tokenOf,
 } from './options.ts';
+import { progressOf } from './progress.ts';
 import type { ShutdownReport } from './report.ts';
 import { makeReporters } from './reporters.ts';
 import { ShutdownLog } from './shutdown-log.ts';
@@ -35,8 +34,8 @@ import type { ShutdownProgress, ShutdownState } from './state.ts';
  * It goes through `running → stopping → draining → cleanup → stopped`, in this order and never back. It has no listeners on the
  * process until you call `install`, and never calls `process.exit`.
  *
- * Use it in a library, or in a program that owns its process. For a whole program, `runMain` does the same, runs `main` in a
- * scope, and exits.
+ * Use it in a library, or in a program with another owner of the process. In an entry file use `runMain`, which also runs `main`
+ * in a scope, and exits.
  *
  * **Timing.** A request changes the state synchronously. Hooks and drainables are called from a later microtask on.
  *
@@ -291,17 +290,7 @@ export class Shutdown {
 
   /** The current progress. Each access measures it anew. */
   get progress(): ShutdownProgress {
-    const { state, currentHook } = this.sequence;
-    const targets = [...this.sequence.targets];
-    const hooks = currentHook === undefined ? [] : [currentHook];
-    const isDraining = this.state === 'stopping' || this.state === 'draining';
-    const busy = isDraining ? targets.filter((target) => target.state !== 'drained' && inFlightOf(target) > 0) : [];
-    return {
-      state: this.state,
-      inFlight: targets.reduce((sum, target) => sum + inFlightOf(target), 0),
-      waitingFor: [...busy, ...hooks].map(({ name }) => name),
-      elapsed: Math.round(state.elapsed()),
-    };
+    return progressOf(this.sequence);
   }
 
   /**
@@ -382,7 +371,14 @@ export class Shutdown {
         'install: it is installed already; uninstall that installation first, or each signal would count twice',
       );
     }
-    this.#installation = new Installation(this.#installCallbacks(), options, exitNow);
+    const callbacks = installCallbacksOf(
+      this.sequence,
+      this.#guards,
+      this.log,
+      (event) => this.#emit(event),
+      () => this.report(),
+    );
+    this.#installation = new Installation(callbacks, options, exitNow);
     return this.#installation;
   }
 
@@ -395,29 +391,6 @@ export class Shutdown {
 
   #emit(event: ShutdownEvent): void {
     for (const report of this.#reporters) report(event, this);
-  }
-
-  #installCallbacks(): InstallCallbacks {
-    const { sequence, log } = this;
-    const { state } = sequence;
-    return {
-      clock: state.clock,
-      stopAccepting: state.stopAccepting,
-      isRequested: () => state.request !== undefined,
-      request: (request) => sequence.request(request),
-      force: (signal) => sequence.force({ by: 'signal', signal }),
-      recordError: (where, error) => state.recordError(where, error),
-      recordLeak: (error) => this.#guards.recordLeak(error),
-      // After a second Ctrl-C, a developer must see why nothing happens.
-      signalIgnored: (event) => {
-        log.writeWithoutLogger(() => describeEvent(event)?.[1] as string);
-        this.#emit(event);
-      },
-      printError: (error) => void log.writeWithoutLogger(() => printError(error)),
-      printReport: () => {
-        if (!log.writeWithoutLogger(() => formatReport(this.report()))) log.printReport(this.report(), 'info');
-      },
-    };
   }
 
   #stopped(): void {
