@@ -1,4 +1,4 @@
-// The measured process: without arguments it tells which rows there are, with the number of a row it measures that.
+// The measured process. Without arguments it lists its rows; with the number of a row, it measures that row.
 
 import { measure, type Row } from './harness.ts';
 

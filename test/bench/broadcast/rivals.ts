@@ -1,4 +1,4 @@
-// One message at a time, each receiver its own loop.
+// One message at a time. Each receiver is a loop.
 
 import { EventEmitter, on } from 'node:events';
 import { type BroadcastReceiver, type BroadcastSender, broadcast } from '@quiesce/broadcast-channel';
@@ -12,7 +12,7 @@ import { BareRing } from './bare-ring.ts';
 
 const CAPACITY = 128;
 
-/** Does `start` once for each receiver. */
+/** Calls `start` once for each receiver. */
 export function each({ receivers }: Audience, start: () => unknown): void {
   for (let i = 0; i < receivers; i++) start();
 }
@@ -22,7 +22,7 @@ async function iterate(audience: Audience, values: AsyncIterable<number>): Promi
   for await (const value of values) audience.hear(value, next++);
 }
 
-/** A channel with as many receivers as there are in the audience. */
+/** A channel with one receiver for each one in the audience. */
 export function channelFor(
   { receivers }: Audience,
   capacity: number,
@@ -31,7 +31,7 @@ export function channelFor(
   return [tx, Array.from({ length: receivers }, () => tx.subscribe())];
 }
 
-/** A PubSub with as many subscriptions. */
+/** A PubSub with one subscription for each. */
 export async function pubsubFor<T>(
   { receivers }: Pick<Audience, 'receivers'>,
   make: Effect.Effect<PubSub.PubSub<T>>,
@@ -109,7 +109,7 @@ const itPushable: Rival = {
   },
 };
 
-/** A fiber for each receiver; what sends does so without a fiber, which is the fastest way there is. */
+/** One fiber for each receiver. The sender needs no fiber, which is the fastest way. */
 function effect(name: string, make: (capacity: number) => Effect.Effect<PubSub.PubSub<number>>): Rival {
   return {
     name,
