@@ -27,7 +27,7 @@ afterAll(() => postgres.close(), PATIENCE);
 async function run(fault?: Fault, isWithout = false): Promise<{ outcome: Outcome; bad: string[]; said: string }> {
   const said: string[] = [];
   const plan = { seconds: 1, connections: 5, isWithout, fault };
-  const outcome = await drive(plan, postgres, { say: (who, text) => said.push(`${who}: ${text}`) });
+  const outcome = await drive(plan, postgres, { say: (source, text) => said.push(`${source}: ${text}`) });
   const bad = findings(outcome)
     .filter(({ isGood }) => !isGood)
     .map(({ label }) => label);

@@ -7,23 +7,23 @@ export class Audience {
   readonly receivers: number;
   /** Deliveries that are missing before the sender continues. */
   #missing = 0;
-  #allHeard: () => void = () => {};
+  #onComplete: () => void = () => {};
 
   constructor(receivers: number) {
     this.receivers = receivers;
   }
 
   /** Called for each received value: values come in order, and none is lost or duplicated. */
-  hear(value: number, expected: number): void {
+  received(value: number, expected: number): void {
     if (value !== expected) throw new Error(`received ${value} instead of ${expected}`);
-    if (--this.#missing === 0) this.#allHeard();
+    if (--this.#missing === 0) this.#onComplete();
   }
 
   /** Calls `send`, and waits until every receiver has received `messages` more. */
   async after(messages: number, send: () => unknown): Promise<void> {
     this.#missing = messages * this.receivers;
     const all = new Promise<void>((resolve) => {
-      this.#allHeard = resolve;
+      this.#onComplete = resolve;
     });
     send();
     await all;

@@ -70,7 +70,7 @@ function effect(name: string, make: (capacity: number) => Effect.Effect<PubSub.P
 /** Returns the value that has to come next. */
 function hearAll(audience: Audience, values: readonly number[], first: number): number {
   let next = first;
-  for (const value of values) audience.hear(value, next++);
+  for (const value of values) audience.received(value, next++);
   return next;
 }
 

@@ -19,7 +19,7 @@ export function each({ receivers }: Audience, start: () => unknown): void {
 
 async function iterate(audience: Audience, values: AsyncIterable<number>): Promise<void> {
   let next = 0;
-  for await (const value of values) audience.hear(value, next++);
+  for await (const value of values) audience.received(value, next++);
 }
 
 /** A channel with one receiver for each one in the audience. */
@@ -49,7 +49,7 @@ const recv: Rival = {
   open: (audience) => {
     const [tx, receivers] = channelFor(audience, CAPACITY);
     const listen = async (rx: BroadcastReceiver<number>): Promise<void> => {
-      for (let next = 0; ; next++) audience.hear(await rx.recv(), next);
+      for (let next = 0; ; next++) audience.received(await rx.recv(), next);
     };
     for (const rx of receivers) void listen(rx);
     return (value) => tx.send(value);
@@ -71,7 +71,7 @@ const bareRing: Rival = {
     const ring = new BareRing<number>(CAPACITY);
     each(audience, async () => {
       const rx = ring.subscribe();
-      for (let next = 0; ; next++) audience.hear(await rx.recv(), next);
+      for (let next = 0; ; next++) audience.received(await rx.recv(), next);
     });
     return (value) => ring.send(value);
   },
@@ -92,7 +92,7 @@ const eventsOn: Rival = {
     const emitter = new EventEmitter().setMaxListeners(0);
     each(audience, async () => {
       let next = 0;
-      for await (const [value] of on(emitter, 'message')) audience.hear(value as number, next++);
+      for await (const [value] of on(emitter, 'message')) audience.received(value as number, next++);
     });
     return (value) => emitter.emit('message', value);
   },
@@ -117,7 +117,7 @@ function effect(name: string, make: (capacity: number) => Effect.Effect<PubSub.P
       const [pubsub, subscriptions] = await pubsubFor(audience, make(CAPACITY));
       const listen = (subscription: PubSub.Subscription<number>) =>
         Effect.gen(function* () {
-          for (let next = 0; ; next++) audience.hear(yield* PubSub.take(subscription), next);
+          for (let next = 0; ; next++) audience.received(yield* PubSub.take(subscription), next);
         });
       for (const subscription of subscriptions) Effect.runFork(listen(subscription));
       return (value) => PubSub.publishUnsafe(pubsub, value);
@@ -131,7 +131,7 @@ const rxjs: Rival = {
     const subject = new Subject<number>();
     each(audience, () => {
       let next = 0;
-      subject.subscribe((value) => audience.hear(value, next++));
+      subject.subscribe((value) => audience.received(value, next++));
     });
     return (value) => subject.next(value);
   },

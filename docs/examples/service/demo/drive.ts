@@ -18,7 +18,7 @@ export interface Plan {
 
 /** Shows the run while it lasts. */
 export interface Stage {
-  say(who: 'demo' | 'service', text: string): void;
+  say(source: 'demo' | 'service', text: string): void;
 }
 
 /** The result of a run, as seen from outside. */

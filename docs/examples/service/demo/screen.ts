@@ -33,10 +33,13 @@ export class Screen implements Stage {
     this.#line(`\n  ${text}\n`);
   }
 
-  say(who: 'demo' | 'service', text: string): void {
+  say(source: 'demo' | 'service', text: string): void {
     const [, left, what] = /^draining: (\d+) in flight(.*)$/.exec(text) ?? [];
     if (left !== undefined) this.#count(Number(left), what ?? '');
-    else this.#line(this.#stamped(who, who === 'demo' && text.startsWith('──') ? this.#paint('yellow', text) : text));
+    else
+      this.#line(
+        this.#stamped(source, source === 'demo' && text.startsWith('──') ? this.#paint('yellow', text) : text),
+      );
   }
 
   report(findings: readonly Finding[], verdict: Finding): void {
@@ -79,9 +82,9 @@ export class Screen implements Stage {
     return this.#stamped('service', `draining ${this.#paint('cyan', columns.join('').padEnd(BAR))} ${numbers}`);
   }
 
-  #stamped(who: string, text: string): string {
+  #stamped(source: string, text: string): string {
     const seconds = ((performance.now() - this.#start) / 1_000).toFixed(2);
-    return `${this.#paint('dim', `${seconds.padStart(8)} s │`)} ${this.#paint(who === 'demo' ? 'bold' : 'dim', who.padEnd(7))} ${text}`;
+    return `${this.#paint('dim', `${seconds.padStart(8)} s │`)} ${this.#paint(source === 'demo' ? 'bold' : 'dim', source.padEnd(7))} ${text}`;
   }
 
   #mark({ isGood }: Finding): string {
