@@ -18,7 +18,7 @@ export async function nodeArgs(path: string): Promise<string[]> {
 
 async function bundleProgram(path: string): Promise<string> {
   const name = relative(root, dirname(path)).replaceAll(/[^\w-]+/g, '.');
-  // A run against the build and one against the sources may go on side by side.
+  // A run against the build and one against the sources may happen at the same time.
   const isBuilt = process.execArgv.includes('--conditions=built');
   const outfile = join(output, isBuilt ? 'built' : 'sources', `${name}.${basename(path, '.ts')}.mjs`);
   const { outputFiles } = await build({

@@ -1,6 +1,6 @@
-// The one door of every root script: `node test/run.mjs <command> [arguments]`.
-// This file is read by whatever Node there is, so it keeps to syntax that Node 12 knows and imports the rest only when the
-// version is one that we run on: an old Node gets our sentence, not a SyntaxError.
+// The entry of every root script: `node test/run.mjs <command> [arguments]`.
+// Any Node may read this file, so it uses only syntax that Node 12 knows, and imports the other files only on a supported
+// version: an old Node prints a helpful message instead of a SyntaxError.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
 if (major < 20 || (major === 20 && minor < 19)) {

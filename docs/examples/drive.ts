@@ -2,36 +2,36 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** What a run of the worker loop did, as seen from outside. */
+/** The result of a run of the worker loop, as seen from outside. */
 export interface Run {
-  /** Everything that it printed, in order. */
+  /** All lines that it printed, in order. */
   readonly lines: readonly string[];
   /** How often each worker ticked. */
   readonly iterations: ReadonlyMap<number, number>;
-  /** The workers that said that their cleanup was complete, in that order. */
+  /** The workers that reported their cleanup as complete, in order. */
   readonly cleanedUp: readonly number[];
   /** From the signal to the end of the process, in ms. */
   readonly elapsed: number;
-  /** The exit code; `null`: ended by a signal. */
+  /** The exit code, or `null` when a signal ended the process. */
   readonly code: number | null;
-  /** The signal that ended the process; `null`: it ended by itself. */
+  /** The signal that ended the process, or `null`. */
   readonly killedBy: NodeJS.Signals | null;
 }
 
-/** How to run it. */
+/** Options for `drive`. */
 export interface DriveOptions {
   readonly signal: NodeJS.Signals;
   /** Each worker ticks this often before the signal is sent. */
   readonly ticks: number;
-  /** Called with each line as it comes, and with the time since the start in ms. */
+  /** Called for each line, with the time since the start in ms. */
   readonly onLine?: (line: string, at: number) => void;
-  /** Called when the signal goes out. */
+  /** Called when the signal is sent. */
   readonly onSignal?: (at: number) => void;
 }
 
 const WORKERS = 5;
 
-/** Runs an example as its own process, lets every worker tick, sends a real signal, and waits for the end. */
+/** Runs an example in its own process, lets every worker tick, sends a real signal, and waits for the end. */
 export function drive(example: string, options: DriveOptions): Promise<Run> {
   const file = fileURLToPath(new URL(`./${example}.ts`, import.meta.url));
   const child = spawn(process.execPath, ['--conditions=built', '--import', 'tsx', file], {
@@ -66,7 +66,7 @@ export function drive(example: string, options: DriveOptions): Promise<Run> {
   });
 }
 
-/** The workers that did not say that their cleanup was complete. */
+/** Returns the workers that did not report their cleanup as complete. */
 export function lost(run: Run): number[] {
   return Array.from({ length: WORKERS }, (_, index) => index + 1).filter((id) => !run.cleanedUp.includes(id));
 }

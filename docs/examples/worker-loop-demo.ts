@@ -1,10 +1,10 @@
 import { styleText } from 'node:util';
 import { drive, lost, type Run } from './drive.ts';
 
-/** Shows the worker loop as its own process, a real signal, and what came of it; says whether nothing was lost. */
+/** Runs the worker loop in its own process, sends a real signal, and shows the result. Returns whether nothing was lost. */
 export async function runWorkerLoop(signal: 'SIGINT' | 'SIGTERM', isWithout: boolean): Promise<boolean> {
   const example = isWithout ? 'worker-loop-without' : 'worker-loop';
-  console.log(`\n  docs/examples/${example}.ts, as a process of its own\n`);
+  console.log(`\n  docs/examples/${example}.ts, in a process of its own\n`);
   const run = await drive(example, {
     signal,
     ticks: 3,
@@ -35,13 +35,13 @@ function report(done: Run): boolean {
   console.log();
   console.log(`  iterations     ${total} by ${done.iterations.size} workers`);
   console.log(
-    `  cleaned up     ${done.cleanedUp.length === 0 ? 'nobody' : `${done.cleanedUp.join(', ')}, in this order`}`,
+    `  cleaned up     ${done.cleanedUp.length === 0 ? 'none' : `${done.cleanedUp.join(', ')}, in this order`}`,
   );
   console.log(`  from signal    ${done.elapsed.toFixed(0)} ms to the end of the process`);
   console.log(`  ended          ${end}`);
   const isClean = missing.length === 0 && done.code === 0;
   const verdict = isClean
-    ? paint('green', 'nothing was lost: every worker cleaned up, and the process ended by itself')
+    ? paint('green', 'nothing was lost: every worker cleaned up, and the process exited with 0')
     : paint('red', `LOST: no cleanup of worker ${missing.join(', ') || 'none'}; ${end}`);
   console.log(`  verdict        ${verdict}\n`);
   return isClean;

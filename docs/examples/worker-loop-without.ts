@@ -1,5 +1,5 @@
-// The same five workers as people write them without a library: the cleanup stands in a `finally`, and nothing listens
-// to signals. On Ctrl-C the process is gone at once, and so are the cleanups.
+// The same five workers without a library: the cleanup is in a `finally`, and no code listens to signals. On Ctrl-C the
+// process ends at once, and no cleanup runs.
 
 import { setTimeout as delay } from 'node:timers/promises';
 

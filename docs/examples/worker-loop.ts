@@ -1,8 +1,8 @@
-// The program that this project started from: five workers tick until somebody presses Ctrl-C, and flush on the way out.
+// The program from which this project started: five workers tick until Ctrl-C, and flush before they end.
 //
 //   Ctrl-C ──► one message to every worker (why) ──► one token (stop) ──► each worker leaves its loop and flushes
 //
-// Nothing here ends the process. It ends by itself, with exit code 0, when nothing is left to do.
+// No code here ends the process. It exits with 0 when no work is left.
 
 import { type BroadcastReceiver, broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';
@@ -17,7 +17,7 @@ unused.close(); // each worker subscribes for itself
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     const reached = announcements.send(signal);
-    console.log(`main: ${signal} received, told ${reached} workers`);
+    console.log(`main: ${signal} received, notified ${reached} workers`);
     stop.cancel(signal);
   });
 }
@@ -25,7 +25,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 async function worker(id: number, token: CancellationToken, news: BroadcastReceiver<string>): Promise<void> {
   let iterations = 0;
   for (;;) {
-    // In the order written: a worker that is told to stop does not tick once more.
+    // Biased: after a cancellation, the worker does not tick again.
     const { branch } = await select.biased({ cancelled: token, tick: sleep(100 + 20 * id) });
     if (branch === 'cancelled') break;
     iterations++;

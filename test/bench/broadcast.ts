@@ -8,7 +8,7 @@ import type { Row } from './harness.ts';
 const DELIVERIES = 6400;
 const BURST = 128;
 
-/** The budgets of the design are for 64 receivers; the other rows are information. */
+/** The budgets of the design are for 64 receivers. The other rows are for information. */
 const budgets: readonly Budget[] = [
   { against: 'a bare ring', must: atLeast(0.9) },
   { subject: 'quiesce, for await', against: 'a bare ring', must: atLeast(0.7) },

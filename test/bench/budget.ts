@@ -1,17 +1,17 @@
-/** What a figure may be. */
+/** The bounds of a figure. */
 export interface Bound {
-  /** `most`: it may be no more than that; `least`: it may be no less. */
+  /** `most`: the figure is at most this. `least`: the figure is at least this. */
   readonly kind: 'most' | 'least';
   readonly limit: number;
 }
 
-/** What our figure is held to. */
+/** The bound on our figure. */
 export interface Budget {
-  /** Which of the row's subjects is held to it; default: the first. */
+  /** The subject of the row that is bounded. Default: the first one. */
   readonly subject?: string;
   /**
-   * The rival: `most` then bounds our figure divided by its figure, `least` its figure divided by ours (how many times
-   * better we are). Without a rival the figure itself is bounded.
+   * The rival. `most` then bounds our figure divided by the rival's, and `least` the rival's divided by ours (how many times
+   * better ours is). Without a rival, the figure itself is bounded.
    */
   readonly against?: string;
   readonly must?: Bound;
@@ -26,7 +26,7 @@ export function atLeast(limit: number): Bound {
   return { kind: 'least', limit };
 }
 
-/** For what differs between the oldest Node that we support and a current one. */
+/** For figures that differ between the oldest supported Node and a current one. */
 export function byNode(on20: Bound, later: Bound): Bound {
   return process.versions.node.startsWith('20.') ? on20 : later;
 }
@@ -35,7 +35,7 @@ export function isWithin(value: number, bound: Bound): boolean {
   return bound.kind === 'most' ? value <= bound.limit : value >= bound.limit;
 }
 
-/** How it is printed: `≤ 3`, `≥ 100 faster`. */
+/** Formats a bound: `≤ 3`, `≥ 100 faster`. */
 export function show({ kind, limit }: Bound): string {
   const number = limit.toLocaleString('en');
   return kind === 'most' ? `≤ ${number}` : `≥ ${number} better`;

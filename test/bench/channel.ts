@@ -14,7 +14,7 @@ const subjects: Readonly<Record<string, (shape: rivals.Shape) => Promise<void>>>
   ...('withResolvers' in Promise ? { 'it-queue': rivals.itQueue } : {}),
 };
 
-/** As fast as any of those that one can install. */
+/** As fast as any of the installable rivals. */
 const budgets: readonly Budget[] = Object.keys(subjects)
   .slice(3)
   .map((against) => ({ against, must: atLeast(1) }));

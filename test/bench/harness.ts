@@ -1,60 +1,60 @@
-// What a benchmark is made of, and how one sample of it is taken. It runs inside of the measured process.
+// The parts of a benchmark, and the sampling. It runs in the measured process.
 
 import { Bench } from 'tinybench';
 import type { Budget } from './budget.ts';
 
-/** One way of doing the work of a row. */
+/** One way to do the work of a row. */
 export interface Subject {
   readonly name: string;
-  /** Takes one sample, in the row's unit; the first one, which is thrown away, gives the optimiser time. */
+  /** Takes one sample, in the row's unit. The first one is discarded: it gives the optimiser time. */
   sample(isFirst: boolean): number | Promise<number>;
 }
 
-/** One piece of work, done by us and by others, measured in one process in turns. */
+/** One piece of work, done by Quiesce and by rivals, measured alternately in one process. */
 export interface Row {
   readonly name: string;
   readonly unit: 'ns' | 'B' | 'listeners';
-  /** The first one is ours. Called in the process that measures this row, so that it holds nothing of other rows. */
+  /** Makes the subjects, Quiesce first. Called in the process that measures this row, so that it holds nothing of other rows. */
   readonly subjects: () => readonly Subject[] | Promise<readonly Subject[]>;
   readonly budgets: readonly Budget[];
-  /** How many samples are taken of each subject, in turns, in each process. */
+  /** How many samples each process takes of each subject, alternately. */
   readonly rounds?: number;
 }
 
-/** What a process found out about a row. */
+/** The samples of a row from one process. */
 export interface Measured {
   readonly name: string;
   readonly unit: Row['unit'];
   readonly runtime: string;
   readonly budgets: readonly Budget[];
-  /** The samples of each subject; those at one index were taken one right after the other. */
+  /** The samples of each subject. Those at the same index were taken in direct succession. */
   readonly subjects: readonly { readonly name: string; readonly samples: readonly number[] }[];
 }
 
 /** Work that is timed. */
 export interface Work {
   readonly name: string;
-  /** How often `run` does the work: figures are for one time. */
+  /** How often `run` does the work. Figures are for one time. */
   readonly batch: number;
   /** Does the work. */
   readonly run: () => void | Promise<void>;
-  /** Makes what `run` consumes, before each run, untimed. */
+  /** Makes the input of `run` before each run, untimed. */
   readonly prepare?: () => void;
-  /** Fulfils when what was prepared has come to stand; untimed. */
+  /** Fulfils when the prepared input is ready; untimed. */
   readonly ready?: () => Promise<void>;
-  /** How many runs make one sample of work that is prepared; default: 5. */
+  /** How many runs make one sample of prepared work. Default: 5. */
   readonly runs?: number;
-  /** Throws unless the run has really done its work; untimed. */
+  /** Throws unless the run did its work; untimed. */
   readonly check?: () => void;
-  /** `run` returns a promise. */
+  /** Whether `run` returns a promise. */
   readonly isAsync?: boolean;
 }
 
-/** Rivals take turns, so that what disturbs the machine disturbs them all. One more round, the first, only warms up. */
+/** The subjects alternate, so that a disturbance of the machine affects all of them. One extra round, the first, only warms up. */
 const ROUNDS = 5;
-/** How long one sample of work that needs no preparation takes. */
+/** The length of a sample of work that needs no preparation. */
 const SAMPLE_MS = 40;
-/** Prepared work runs so many times as often in the first round. */
+/** Factor by which prepared work runs more often in the first round. */
 const WARMUP = 3;
 
 /**
@@ -80,7 +80,7 @@ export async function measure(row: Row): Promise<Measured> {
   };
 }
 
-/** A subject that is timed, in ns for one piece of work. */
+/** Makes a subject that is timed, in ns for one piece of work. */
 export function timed({ name, batch, run, prepare, ready, runs = 5, check, isAsync = false }: Work): Subject {
   const isPrepared = prepare !== undefined;
   const hooks = {
@@ -111,7 +111,7 @@ export function timed({ name, batch, run, prepare, ready, runs = 5, check, isAsy
   };
 }
 
-/** A subject whose objects are weighed, in bytes of heap for one of them; the place where it is stored is not counted. */
+/** Makes a subject whose objects are weighed, in bytes of heap for each object, without the slot that stores it. */
 export function weighed(name: string, count: number, make: (index: number) => object): Subject {
   return {
     name,
@@ -127,24 +127,24 @@ export function weighed(name: string, count: number, make: (index: number) => ob
     },
   };
 }
-/** Fills an array before what is to be weighed comes. */
+/** Fills an array before the weighed objects are stored in it. */
 const placeholder = {};
 
-/** Throws unless what was done is what should have been done. */
+/** Throws unless the work has the expected result. */
 export function expectCount(found: number, wanted: number): void {
   if (found !== wanted) throw new Error(`the work was not done: ${found} instead of ${wanted}`);
 }
 
 /**
- * Keeps one object of each kind that a benchmark makes for as long as the process lives. V8 throws away the optimised code of
- * functions that work on a kind of object of which a collection finds none left, which never happens in a program that uses it.
+ * Keeps one object of each kind that a benchmark makes for the life of the process. V8 discards the optimised code of functions
+ * that work on a kind of object when a collection finds none left. In a program that uses such objects, that never happens.
  */
 export function survive(...objects: unknown[]): void {
   survivors.push(...objects);
 }
 const survivors: unknown[] = [];
 
-/** Collects garbage, so that nobody pays for what a rival has left behind. */
+/** Collects garbage, so that no subject pays for the garbage of another one. */
 export function collect(): void {
   if (globalThis.gc === undefined) throw new Error('benchmarks need node --expose-gc');
   globalThis.gc();

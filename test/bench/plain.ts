@@ -1,6 +1,6 @@
-// The baselines: the same data in plain objects of the same shape, with nothing but the work itself done on them.
+// The baselines: the same data in plain objects of the same shape, without any work beyond the measured one.
 
-/** A callback with its place in a list. */
+/** A callback with its links in a list. */
 export class PlainNode {
   next: PlainNode | undefined = undefined;
   prev: PlainNode | undefined = undefined;
@@ -13,7 +13,7 @@ export class PlainNode {
   }
 }
 
-/** Five fields, and nothing that uses them. */
+/** Five fields without a use. */
 export class PlainToken {
   up: PlainToken | undefined;
   bits: number;
@@ -30,7 +30,7 @@ export class PlainToken {
   }
 }
 
-/** A token with as many children, linked in a line, each with one callback. */
+/** A token with as many children in a linked list, each with one callback. */
 export function plainChildren(count: number, callback: () => (reason: unknown) => void): PlainToken {
   const root = new PlainToken(undefined, 0);
   let last: PlainToken | undefined;
@@ -45,14 +45,14 @@ export function plainChildren(count: number, callback: () => (reason: unknown) =
   return root;
 }
 
-/** Walks from child to child and calls what stands there. */
+/** Walks from child to child and calls each callback. */
 export function callChildren(root: PlainToken, reason: unknown): void {
   for (let child = root.head as PlainToken | undefined; child !== undefined; child = child.next) {
     (child.head as PlainNode).fn(reason);
   }
 }
 
-/** A line of tokens, each the only child of the one before. */
+/** A chain of tokens, each the only child of the one before. */
 export function plainChain(length: number): { readonly root: PlainToken; readonly leaf: PlainToken } {
   const root = new PlainToken(undefined, 0);
   let leaf = root;

@@ -65,7 +65,7 @@ async function bundle(file: string): Promise<string> {
 }
 
 /** Runs the script and resolves with the message that it sends. */
-function ask<T>(node: string, script: string, ...args: string[]): Promise<T> {
+function request<T>(node: string, script: string, ...args: string[]): Promise<T> {
   return new Promise((resolve, reject) => {
     const child = fork(script, args, { execPath: node, execArgv: flags });
     child.once('message', (message) => resolve(message as T));
@@ -75,12 +75,12 @@ function ask<T>(node: string, script: string, ...args: string[]): Promise<T> {
 
 async function measureFile(file: string, node: string): Promise<Line[]> {
   const script = await bundle(file);
-  const rows = await ask<string[]>(node, script);
+  const rows = await request<string[]>(node, script);
   const lines: Line[] = [];
   for (const [index, name] of rows.entries()) {
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${file} ${index + 1}/${rows.length}: ${name}`);
     const runs: Measured[] = [];
-    for (let i = 0; i < PROCESSES; i++) runs.push(await ask<Measured>(node, script, String(index)));
+    for (let i = 0; i < PROCESSES; i++) runs.push(await request<Measured>(node, script, String(index)));
     lines.push(...linesOf(runs));
   }
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');

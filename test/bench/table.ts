@@ -1,4 +1,4 @@
-// From samples to figures, and from figures to a table.
+// Computes figures from samples, and formats them as a table.
 
 import { markdownTable } from 'markdown-table';
 import { type Bound, type Budget, isWithin, show } from './budget.ts';
@@ -12,9 +12,9 @@ export interface Figure {
   /** The median of all samples of all processes. */
   readonly value: number;
   readonly unit: Measured['unit'];
-  /** The median of the ratios of samples that were taken in turn: ours to the subject's where the budget is `≤`, else its to ours. */
+  /** The median of the ratios of consecutive samples: ours to the subject's when the budget is `≤`, and the subject's to ours otherwise. */
   readonly ratio: number | null;
-  /** What must be; `null`: this line is information. */
+  /** The budget, or `null` for a row that is for information. */
   readonly budget: string | null;
   readonly met: boolean | null;
 }
@@ -22,12 +22,12 @@ export interface Figure {
 /** One line of the table. */
 export interface Line extends Figure {
   readonly ours: { readonly name: string; readonly value: number };
-  /** The rival is the subject itself: the line is about our figure alone. */
+  /** The rival is the subject itself: the line is about its figure alone. */
   readonly isOwn: boolean;
   readonly aim: Bound | undefined;
 }
 
-/** Puts together what several processes have found out about one row. */
+/** Merges the samples of a row from several processes. */
 export function linesOf(runs: readonly Measured[]): Line[] {
   const [first] = runs;
   if (first === undefined) return [];
@@ -60,7 +60,7 @@ export function linesOf(runs: readonly Measured[]): Line[] {
   return [...first.budgets, ...others.map(({ name }): Budget => ({ against: name }))].map(line);
 }
 
-/** What `--json` writes of the lines: our own figure first, where no line is about it alone. */
+/** Returns the rows of `--json`: the figure of Quiesce first, unless a line is about it alone. */
 export function figuresOf(lines: readonly Line[]): Figure[] {
   const own = new Set(lines.filter(({ isOwn }) => isOwn).map(({ subject }) => subject));
   const seen = new Set<string>();
@@ -73,7 +73,7 @@ export function figuresOf(lines: readonly Line[]): Figure[] {
   });
 }
 
-/** A Markdown table that can also be read in a terminal. */
+/** Formats a Markdown table that is also readable in a terminal. */
 export function tableOf(lines: readonly Line[]): string {
   const rows = lines.map((line, index) => {
     const { name, subject, ours, isOwn, value, unit, ratio, budget, met, aim } = line;

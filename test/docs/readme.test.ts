@@ -11,8 +11,8 @@ const manifests = publicPackages().map(({ manifest }) => manifest);
 it('docs/design.md lists the packages that each package imports', () => {
   const design = textOf('docs/design.md');
   for (const { name, dependencies = {} } of manifests) {
-    const ours = Object.keys(dependencies).map((needed) => `\`${needed.replace('@quiesce/', '')}\``);
-    expect(design).toContain(`- \`${name.replace('@quiesce/', '')}\` → ${ours.sort().join(', ') || 'nothing'}\n`);
+    const needed = Object.keys(dependencies).map((name) => `\`${name.replace('@quiesce/', '')}\``);
+    expect(design).toContain(`- \`${name.replace('@quiesce/', '')}\` → ${needed.sort().join(', ') || 'nothing'}\n`);
   }
 });
 

@@ -46,14 +46,14 @@ export async function play(
 }
 
 function follow(child: ChildProcess, { acts }: Script): Promise<{ lines: string[]; exitCode: number | null }> {
-  const left = [...acts];
+  const pending = [...acts];
   let output = '';
   const lines = (): string[] => output.split('\n').slice(0, -1);
   child.stdout?.on('data', (chunk) => {
     output += String(chunk);
-    const [next] = left;
+    const [next] = pending;
     if (next === undefined || lines().length < next.afterLines) return;
-    left.shift();
+    pending.shift();
     child.kill(next.signal);
   });
   return new Promise((resolve, reject) => {
@@ -68,14 +68,14 @@ function scriptOf(transcript: string): Script {
   const [start = '', ...rest] = transcript.trimEnd().split('\n');
   const program = /^\$ node ([^&]*?)( &)?$/.exec(start)?.[1]?.split(' ');
   if (program === undefined) throw new Error(`a transcript begins with "$ node program.js", not with "${start}"`);
-  const asks = rest.findIndex((line) => /^\$ (wait %1; )?echo \$\?$/.test(line));
-  for (const line of asks === -1 ? rest : rest.slice(0, asks)) {
+  const exitLine = rest.findIndex((line) => /^\$ (wait %1; )?echo \$\?$/.test(line));
+  for (const line of exitLine === -1 ? rest : rest.slice(0, exitLine)) {
     const signal = signals[line];
     if (signal !== undefined) acts.push({ signal, afterLines: lines.length });
     else if (line.startsWith('$ ')) throw new Error(`a transcript knows no command "${line}"`);
     else lines.push(line);
   }
-  return { program, lines, acts, exitCode: asks === -1 ? undefined : Number(rest[asks + 1]) };
+  return { program, lines, acts, exitCode: exitLine === -1 ? undefined : Number(rest[exitLine + 1]) };
 }
 
 function fits(line: string, expected: string | undefined): boolean {

@@ -18,7 +18,7 @@ const bin = [...(process.env['PATH'] ?? '').split(delimiter), ...versions].find(
 );
 const { DATABASE_URL } = process.env;
 /** PostgreSQL does not run as root. */
-const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+const unprivileged = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
 let server: ChildProcess | undefined;
 let folder: string | undefined;
@@ -36,16 +36,16 @@ function freePort(): Promise<number> {
 
 async function startServer(from: string): Promise<string> {
   folder = mkdtempSync(join(tmpdir(), 'quiesce-postgres-'));
-  if (nobody.uid !== undefined) chownSync(folder, nobody.uid, nobody.gid);
+  if (unprivileged.uid !== undefined) chownSync(folder, unprivileged.uid, unprivileged.gid);
   const data = join(folder, 'data');
   execFileSync(join(from, 'initdb'), ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync'], {
-    ...nobody,
+    ...unprivileged,
     cwd: folder,
     stdio: 'ignore',
   });
   const port = await freePort();
   const args = ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder, '-F'];
-  server = spawn(join(from, 'postgres'), args, { ...nobody, cwd: folder, stdio: 'ignore' });
+  server = spawn(join(from, 'postgres'), args, { ...unprivileged, cwd: folder, stdio: 'ignore' });
   return `postgres://postgres@127.0.0.1:${port}/postgres`;
 }
 

@@ -7,8 +7,8 @@ import type { Outcome } from '../../docs/examples/service/demo/drive.ts';
 import { type Listener, startListener } from '../../docs/examples/service/demo/listener.ts';
 import { findings, verdict } from '../../docs/examples/service/demo/verdict.ts';
 
-const listener: Listener = { heard: ['b', 'a'], missed: 0, hasHeardEnd: true, ended: Promise.resolve() };
-const counts: Counts = { accepted: 2, reset: 0, cut: 0, whole: 2, newcomersReset: 1, refused: 1 };
+const listener: Listener = { received: ['b', 'a'], missed: 0, hasSeenEnd: true, ended: Promise.resolve() };
+const counts: Counts = { accepted: 2, reset: 0, cut: 0, whole: 2, unacceptedReset: 1, refused: 1 };
 const good: Outcome = {
   plan: { seconds: 1, connections: 1, isWithout: false, fault: undefined },
   port: 1,
@@ -18,7 +18,7 @@ const good: Outcome = {
   recorded: ['b', 'a'],
   statuses: new Map([[202, 2]]),
   counts,
-  listeners: [listener, { ...listener, heard: ['a'], missed: 1 }],
+  listeners: [listener, { ...listener, received: ['a'], missed: 1 }],
   sessions: { opened: 1, dropped: 0 },
   isPortFree: true,
 };
@@ -37,9 +37,9 @@ it.each<[string, string, Partial<Outcome>]>([
   ['a connection is reset', 'connections', { counts: { ...counts, reset: 1 } }],
   ['an answer is cut', 'answers', { counts: { ...counts, cut: 1 } }],
   ['an answer says 500', 'answers', { statuses: new Map([[500, 1]]) }],
-  ['an event arrives twice, and another one never', 'events', { listeners: [{ ...listener, heard: ['a', 'a'] }] }],
-  ['an event arrives for an unknown job', 'events', { listeners: [{ ...listener, heard: ['a', 'c'] }] }],
-  ['a listener does not see the end', 'events', { listeners: [{ ...listener, hasHeardEnd: false }] }],
+  ['an event arrives twice, and another one never', 'events', { listeners: [{ ...listener, received: ['a', 'a'] }] }],
+  ['an event arrives for an unknown job', 'events', { listeners: [{ ...listener, received: ['a', 'c'] }] }],
+  ['a listener does not see the end', 'events', { listeners: [{ ...listener, hasSeenEnd: false }] }],
   ['a connection to the database is dropped', 'database', { sessions: { opened: 2, dropped: 1 } }],
   ['it exits with 1', 'process', { ended: { code: 1, signal: null, at: 0 } }],
   ['it is killed', 'process', { ended: { code: null, signal: 'SIGKILL', at: 0 } }],
@@ -59,9 +59,9 @@ async function portOf(server: Server): Promise<number> {
 }
 
 it.each([
-  ['counts as refused when it received nothing after the signal', '', true, { accepted: 0, newcomersReset: 1 }],
-  ['counts as reset when it was reset before the signal', '', false, { accepted: 1, reset: 1, newcomersReset: 0 }],
-  ['counts as accepted when it received something', 'HTTP/1.1 202', true, { accepted: 1, newcomersReset: 0 }],
+  ['counts as refused when it received nothing after the signal', '', true, { accepted: 0, unacceptedReset: 1 }],
+  ['counts as reset when it was reset before the signal', '', false, { accepted: 1, reset: 1, unacceptedReset: 0 }],
+  ['counts as accepted when it received something', 'HTTP/1.1 202', true, { accepted: 1, unacceptedReset: 0 }],
 ])('a connection that the service does not log %s', async (_, bytes, hasSignalled, expected) => {
   const server = createNetServer((socket) => socket.write(bytes, () => setImmediate(() => socket.resetAndDestroy())));
   const port = await portOf(server);
@@ -76,7 +76,7 @@ it.each([
 it.each([
   ['has seen the end when its answer is complete', (end: () => void) => end(), true],
   ['has not seen the end when it is cut off after the last event', (_: () => void, cut: () => void) => cut(), false],
-])('a listener %s', async (_, finish, hasHeardEnd) => {
+])('a listener %s', async (_, finish, hasSeenEnd) => {
   const server = createServer((request, response) => {
     const events = [
       'event: hello\ndata:',
@@ -93,5 +93,5 @@ it.each([
   });
   const heard = await startListener(`http://127.0.0.1:${await portOf(server)}`);
   await heard.ended;
-  expect(heard).toMatchObject({ heard: ['a'], missed: 2, hasHeardEnd });
+  expect(heard).toMatchObject({ received: ['a'], missed: 2, hasSeenEnd });
 });

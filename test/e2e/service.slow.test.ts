@@ -27,7 +27,7 @@ afterAll(() => postgres.close(), PATIENCE);
 async function run(fault?: Fault, isWithout = false): Promise<{ outcome: Outcome; bad: string[]; said: string }> {
   const said: string[] = [];
   const plan = { seconds: 1, connections: 5, isWithout, fault };
-  const outcome = await drive(plan, postgres, { say: (who, text) => said.push(`${who}: ${text}`) });
+  const outcome = await drive(plan, postgres, { say: (source, text) => said.push(`${source}: ${text}`) });
   const bad = findings(outcome)
     .filter(({ isGood }) => !isGood)
     .map(({ label }) => label);
@@ -89,7 +89,7 @@ describe('the demo service', { timeout: PATIENCE }, () => {
     const { status, headers } = await waiting;
     expect([status, headers.get('retry-after'), headers.get('connection')]).toEqual([503, '1', 'close']);
     expect(await service.ended).toMatchObject({ code: 1, signal: null });
-    expect(said.join('\n')).toMatch(/0 done, 1 cancelled, 0 never begun/);
+    expect(said.join('\n')).toMatch(/0 done, 1 cancelled, 0 never started/);
     expect(await postgres.ids()).toEqual([]);
   });
 
@@ -124,10 +124,10 @@ describe.concurrent('npm run demo', { timeout: PATIENCE }, () => {
     const { code, output } = await demo(['--seconds', '3', '--connections', '50']);
     expect(output).toMatch(/✓ jobs +([\d,]+) acknowledged: \1 in the database once, 0 never, 0 twice\n/);
     // Each client connects again until the system refuses it. A client that was reset on arrival may be refused twice.
-    const refused = /✓ connections +\d+ accepted, 0 reset; newcomers: \d+ reset and (\d+) refused by the system\n/;
+    const refused = /✓ connections +\d+ accepted, 0 reset; not accepted: \d+ reset and (\d+) refused by the system\n/;
     expect(Number(refused.exec(output)?.[1])).toBeGreaterThanOrEqual(50);
-    expect(output).toMatch(/✓ answers +[\d,]+ whole, 0 cut or never given/);
-    expect(output).toMatch(/✓ events +3 of 3 listeners were told of all/);
+    expect(output).toMatch(/✓ answers +[\d,]+ complete, 0 cut or missing/);
+    expect(output).toMatch(/✓ events +3 of 3 listeners received all/);
     expect(output).toMatch(/✓ database +8 connections opened, 8 closed in order, 0 dropped/);
     expect(output).toMatch(/✓ process +exit code 0/);
     expect(output).toMatch(/✓ port +\d+ is free/);
@@ -141,7 +141,7 @@ describe.concurrent('npm run demo', { timeout: PATIENCE }, () => {
 
   it('names DATABASE_URL when no server answers there', async () => {
     const { code, output } = await demo([], { DATABASE_URL: 'postgres://127.0.0.1:1/none' });
-    expect(output).toMatch(/Error: nobody answers at DATABASE_URL: .*ECONNREFUSED/);
+    expect(output).toMatch(/Error: no server answers at DATABASE_URL: .*ECONNREFUSED/);
     expect(code).toBe(1);
   });
 

@@ -36,17 +36,17 @@ async function stop(name: string, source: string): Promise<Ended & { readonly an
   writeFileSync(`${folder}${name}.ts`, program);
   const port = await freePort();
   let answer: Promise<string> = Promise.resolve('');
-  const ask = (): Promise<string> => {
+  const request = (): Promise<string> => {
     const response = fetch(`http://localhost:${port}`, { headers: { connection: 'close' } });
     answer = response.then((found) => found.text());
     return answer;
   };
   const script: Script = program.includes('querying')
     ? [
-        ['listening', () => void ask()],
+        ['listening', () => void request()],
         ['querying', 'SIGTERM'],
       ]
-    : [['listening', (child) => void ask().then(() => child.kill('SIGTERM'))]];
+    : [['listening', (child) => void request().then(() => child.kill('SIGTERM'))]];
   // Not bundled: close-with-grace is CommonJS, which a bundle of ES modules cannot load.
   const options = { env: { PORT: String(port) }, loader: import.meta.resolve('tsx') };
   const ended = await drive(`../../.output/compared/${name}`, [], script, options);

@@ -7,12 +7,12 @@ import { Shutdown } from '@quiesce/shutdown';
 import { expect, it } from 'vitest';
 
 /** The view of a client: the status, and whether the connection stays open. */
-function ask(port: number, path: string, agent: Agent): Promise<readonly [status: number, connection: string]> {
+function send(port: number, path: string, agent: Agent): Promise<readonly [status: number, connection: string]> {
   return new Promise((resolve, reject) => {
-    const asking = request({ host: '127.0.0.1', port, path, agent }, (response: IncomingMessage) => {
+    const sent = request({ host: '127.0.0.1', port, path, agent }, (response: IncomingMessage) => {
       response.resume().once('end', () => resolve([response.statusCode ?? 0, response.headers.connection ?? '']));
     });
-    asking.once('error', reject).end();
+    sent.once('error', reject).end();
   });
 }
 
@@ -29,19 +29,19 @@ it('notifies its connections while the readiness delay runs, and refuses new one
   const { port } = server.address() as AddressInfo;
   const agent = new Agent({ keepAlive: true });
 
-  expect(await ask(port, '/', agent)).toEqual([200, 'keep-alive']);
-  expect(await ask(port, '/ready', agent)).toEqual([200, 'keep-alive']);
+  expect(await send(port, '/', agent)).toEqual([200, 'keep-alive']);
+  expect(await send(port, '/ready', agent)).toEqual([200, 'keep-alive']);
   shutdown.request('deploy');
   await clock.advance(1_000);
   expect([shutdown.state, http.state]).toEqual(['stopping', 'stopping']);
   // On an open connection, and on new ones: the request is served, and the connection is closed.
-  expect(await ask(port, '/', agent)).toEqual([200, 'close']);
-  expect(await ask(port, '/', agent)).toEqual([200, 'close']);
-  expect(await ask(port, '/ready', agent)).toEqual([503, 'close']);
+  expect(await send(port, '/', agent)).toEqual([200, 'close']);
+  expect(await send(port, '/', agent)).toEqual([200, 'close']);
+  expect(await send(port, '/ready', agent)).toEqual([503, 'close']);
   expect(shutdown.state).toBe('stopping');
   await clock.advance(4_000);
   const report = await shutdown.stopped();
-  await expect(ask(port, '/', agent)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  await expect(send(port, '/', agent)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   agent.destroy();
   expect([http.state, report.exitCode, report.errors]).toEqual(['drained', 0, []]);
 });

@@ -21,7 +21,7 @@ function freePort(): Promise<number> {
   });
 }
 
-function ask(port: number, path: string): Promise<string> {
+function send(port: number, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     get({ port, path, agent: false }, (response) => {
       let body = '';
@@ -51,7 +51,7 @@ it('serves the request in flight at SIGTERM, and prints the output of the README
       [
         'listening',
         (child) => {
-          answers.push(ask(port, '/ready'), ask(port, '/'));
+          answers.push(send(port, '/ready'), send(port, '/'));
           // The second request is in flight for 300 ms once the first one has been answered.
           void answers[0]?.then(() => setTimeout(() => child.kill('SIGTERM'), 50));
         },

@@ -21,7 +21,7 @@ const rows: Row[] = [
   { what: 'SIGINT while running', script: [['ready', 'SIGINT']], says: clean, code: 0 },
   { what: 'SIGHUP while running', script: [['ready', 'SIGHUP']], says: clean, code: 0 },
   {
-    what: 'SIGTERM where the program has set an exit code',
+    what: 'SIGTERM, and an exit code that the program has set',
     options: { exitCode: 3 },
     script: [['ready', 'SIGTERM']],
     says: [...clean.slice(0, -1), 'exit 3'],
@@ -35,7 +35,7 @@ const rows: Row[] = [
     code: 1,
   },
   {
-    what: 'SIGTERM, and a hook that rejects where the program has set an exit code',
+    what: 'SIGTERM, a hook that rejects, and an exit code that the program has set',
     hook: 'rejects',
     options: { exitCode: 3 },
     script: [['ready', 'SIGTERM']],
@@ -58,14 +58,14 @@ const rows: Row[] = [
     code: 0,
   },
   {
-    what: 'SIGTERM, and an exception that nobody catches in a hook: recorded, and not forced',
+    what: 'SIGTERM, and an uncaught exception in a hook: recorded, and not forced',
     hook: 'throws elsewhere',
     script: [['ready', 'SIGTERM']],
     says: [...clean.slice(0, -1), 'exit 1'],
     code: 1,
   },
   {
-    what: 'SIGTERM, and a rejection that nobody handles in a hook',
+    what: 'SIGTERM, and an unhandled rejection in a hook',
     hook: 'rejects elsewhere',
     script: [['ready', 'SIGTERM']],
     says: [...clean.slice(0, -1), 'exit 1'],
@@ -161,7 +161,7 @@ const rows: Row[] = [
     code: 130,
   },
   {
-    what: 'SIGTERM, then SIGINT in the last level: forced, and that ends all the same',
+    what: 'SIGTERM, then SIGINT in the last level: forced, and it still ends',
     hook: 'slow',
     options: { phase: 'final', finalTimeout: 600_000, forceTimeout: 1, watchdog: true },
     script: [
@@ -222,7 +222,7 @@ const rows: Row[] = [
     code: 1,
   },
   {
-    what: 'a signal that is not among those asked for: as without us',
+    what: 'a signal that is not in the option: the default action',
     options: { signals: ['SIGTERM'] },
     script: [['ready', 'SIGINT']],
     says: [],
@@ -337,7 +337,7 @@ describe.concurrent('a program of runMain', () => {
 describe.concurrent('a shutdown that is installed, without runMain', () => {
   const library: (Omit<Row, 'work'> & { readonly hook: string })[] = [
     {
-      what: 'SIGTERM: the process ends by itself when nothing is left to do',
+      what: 'SIGTERM: the process exits when no work is left',
       hook: 'quick',
       script: [['ready', 'SIGTERM']],
       says: ['stop requested', 'hook begins', 'stopped by signal, 0 listeners', 'exit 0'],
@@ -362,7 +362,7 @@ describe.concurrent('a shutdown that is installed, without runMain', () => {
       code: 130,
     },
     {
-      what: 'SIGTERM, and a hook that waits for nothing that would keep the process: it lives until the timeout',
+      what: 'SIGTERM, and a hook that waits without holding the process: the process lives until the timeout',
       hook: 'alone',
       options: { hookTimeout: 50 },
       script: [['ready', 'SIGTERM']],
@@ -370,14 +370,14 @@ describe.concurrent('a shutdown that is installed, without runMain', () => {
       code: 1,
     },
     {
-      what: 'an exception that nobody catches',
+      what: 'an uncaught exception',
       hook: 'error',
       script: [],
       says: ['stop requested', 'hook begins', 'stopped by error, 0 listeners', 'exit 1'],
       code: 1,
     },
     {
-      what: 'SIGTERM after it was uninstalled: as without us',
+      what: 'SIGTERM after an uninstall: the default action',
       hook: 'uninstalled',
       script: [['ready', 'SIGTERM']],
       says: [],

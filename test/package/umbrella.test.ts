@@ -35,11 +35,11 @@ test.each([umbrella, `${umbrella}/node`, `${umbrella}/testing`])('%s is as small
 });
 
 test('every name of the packages is there, but for those of Effect', async () => {
-  const ours = new Set<string>();
+  const exported = new Set<string>();
   for (const entry of ['', '/node', '/testing']) {
-    for (const name of Object.keys((await import(umbrella + entry)) as object)) ours.add(name);
+    for (const name of Object.keys((await import(umbrella + entry)) as object)) exported.add(name);
   }
   for (const from of small.filter((name) => !name.startsWith('@quiesce/effect'))) {
-    expect(Object.keys((await import(from)) as object).filter((name) => !ours.has(name))).toEqual([]);
+    expect(Object.keys((await import(from)) as object).filter((name) => !exported.has(name))).toEqual([]);
   }
 });

@@ -13,7 +13,7 @@ const quick = ['unit', 'conformance', 'docs', 'types', 'e2e'];
 const thorough = ['slow', 'effect-4.0', 'package', 'leak'];
 /** `.ci/run` passes it to `test:all` after `npm test`, so that no test runs twice. */
 const tested = '--tested';
-/** Holds what was built last. */
+/** Contains the hash of the last build. */
 const stamp = 'node_modules/.quiesce-built';
 
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
@@ -187,9 +187,9 @@ export async function run(name, args) {
     process.exitCode = 1;
     return;
   }
-  // Until the command has ended, this process has failed: Node leaves an event loop that has nothing to wait for with 0.
+  // Until the command has ended, this process counts as failed: Node exits with 0 when its event loop is empty.
   process.exitCode = 1;
-  // A report of an earlier run must never be taken for this one's, also when the build fails.
+  // A report of an earlier run must not count as a report of this run, also when the build fails.
   rmSync(reportOf(name ?? ''), { force: true });
   process.exitCode = (await ensureInstalled()) || (await command(args));
 }

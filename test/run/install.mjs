@@ -1,5 +1,5 @@
-// Makes node_modules what the lockfile says, with nothing but Node and its npm: pnpm comes through npm, at the one version that
-// package.json names. When nothing has changed since the last time this costs a few milliseconds.
+// Installs the dependencies of the lockfile with Node and its npm alone: npm runs pnpm at the version in package.json. When
+// nothing has changed since the last run, this takes a few milliseconds.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { root, say, start, step } from './process.mjs';
@@ -15,7 +15,7 @@ export async function ensureInstalled() {
   return code;
 }
 
-/** Every file that decides what is installed. */
+/** Returns a hash of every file that decides what is installed. */
 function fingerprint() {
   const packages = readdirSync(`${root}packages`).map((folder) => `packages/${folder}/package.json`);
   const own = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json', 'test/bench/package.json'];
@@ -41,7 +41,7 @@ async function install() {
     onOutput: (text) => {
       output += text;
     },
-    // npm is a script on Windows, which only a shell starts.
+    // On Windows npm is a script, which only a shell starts.
     shell: process.platform === 'win32',
   });
   if (code !== 0) explain(output);
@@ -49,15 +49,15 @@ async function install() {
 }
 
 /**
- * The arguments with which npm runs pnpm, at the pinned version.
+ * Returns the arguments with which npm runs pnpm, at the pinned version.
  *
  * @param {string[]} args
  */
 export function pnpm(...args) {
   const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
-  // Without a network npm would try again for more than a minute before it says so.
-  const patience = ['--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=3000'];
-  return ['exec', '--yes', '--prefer-offline', ...patience, `--package=${packageManager}`, '--', 'pnpm', ...args];
+  // Without a network, npm would retry for more than a minute before it reports the error.
+  const retries = ['--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=3000'];
+  return ['exec', '--yes', '--prefer-offline', ...retries, `--package=${packageManager}`, '--', 'pnpm', ...args];
 }
 
 /** @param {string} output */

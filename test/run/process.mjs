@@ -1,10 +1,10 @@
-// Child processes that end as they would have ended alone: their exit code is ours, a signal of ours is theirs.
+// Runs child processes as if they ran alone: passes their exit code on, and signals to them.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-// Tools of ours would otherwise leave caches in the machine's temporary folder.
+// The tools would otherwise leave caches in the machine's temporary folder.
 const tidy = { TSX_DISABLE_CACHE: '1', NODE_DISABLE_COMPILE_CACHE: '1' };
 
 /** @param {string} text */
@@ -13,10 +13,10 @@ export function say(text) {
 }
 
 /**
- * Says what begins, and how it ended after how many seconds.
+ * Prints the start and the end of a step, with its result and duration.
  *
  * @param {string} title
- * @param {() => Promise<number>} work gives the exit code
+ * @param {() => Promise<number>} work resolves with the exit code
  */
 export async function step(title, work) {
   say(`${title} …`);
@@ -40,7 +40,7 @@ export function node(args, options) {
  * @param {string} file
  * @param {string[]} args
  * @param {{ onOutput?: (text: string) => void, isHeld?: boolean, shell?: boolean }} [options] with `onOutput` the output is
- *   shown *and* given to it; with `isHeld` it is shown when the child has ended, since others write meanwhile
+ *   shown and also passed to it; with `isHeld` it is shown when the child has ended, because other children write as well
  * @returns {Promise<number>} the exit code; when a signal ended the child, the same signal ends this process
  */
 export function start(file, args, { onOutput, isHeld = false, shell = false } = {}) {
@@ -73,11 +73,11 @@ export function start(file, args, { onOutput, isHeld = false, shell = false } = 
 }
 
 /**
- * A terminal sends Ctrl-C to the whole process group, so the child has it already: sending it again would look like a second,
- * impatient Ctrl-C. Without a terminal the signal came to this process alone.
+ * Forwards signals to a child. A terminal sends Ctrl-C to the whole process group, so the child has already received it, and a
+ * second one would force its end. Without a terminal, only this process receives the signal.
  *
  * @param {import('node:child_process').ChildProcess} child
- * @returns {() => void} stops forwarding
+ * @returns {() => void} a function that stops forwarding
  */
 function forwardSignals(child) {
   /** @param {NodeJS.Signals} signal */

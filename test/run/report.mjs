@@ -27,7 +27,7 @@ export function hasPassed(path) {
 
 /**
  * @param {string} path
- * @param {number} exitCode how the run that should have written the report ended
+ * @param {number} exitCode the exit code of the run that should have written the report
  * @returns {Tally} a report that is missing, a file that could not be loaded and an error outside of all tests are one failure each
  */
 export function tally(path, exitCode) {

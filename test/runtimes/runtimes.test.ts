@@ -26,7 +26,7 @@ async function run(id: string): Promise<Report> {
 }
 
 /** Returns the result of each test of a fixture, with the first line of the error of a failed test. */
-function told({ results }: Report, fixture: string): Record<string, string> {
+function resultsOf({ results }: Report, fixture: string): Record<string, string> {
   return Object.fromEntries(
     results
       .filter(({ file }) => file.endsWith(`/${fixture}.ts`))
@@ -50,7 +50,7 @@ describe('a report', () => {
   it('contains every test on Node, and errors outside of tests', async () => {
     const report = await run('20');
     expect(report.hasFailed).toBe(true);
-    expect(told(report, 'sample')).toEqual({
+    expect(resultsOf(report, 'sample')).toEqual({
       ...always,
       'needs a missing feature': 'passed',
       'hides the error of a missing feature': 'passed',
@@ -60,13 +60,13 @@ describe('a report', () => {
 
   it('skips a test with the name of the missing feature, also when the test hides the error', async () => {
     const report = await run('page');
-    expect(told(report, 'sample')).toEqual({
+    expect(resultsOf(report, 'sample')).toEqual({
       ...always,
       'needs a missing feature': 'skipped needs node:async_hooks',
       'hides the error of a missing feature': 'skipped needs node:fs',
       'a suite whose hook needs a missing feature > has tests': 'skipped needs node:fs',
     });
-    expect(told(report, 'broken')).toEqual({ '(the file)': 'failed Error: its own mistake' });
+    expect(resultsOf(report, 'broken')).toEqual({ '(the file)': 'failed Error: its own mistake' });
   });
 });
 

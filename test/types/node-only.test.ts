@@ -25,12 +25,12 @@ describe.each(publicPackages())('$manifest.name', (found) => {
   });
 
   it('gets the modules in `nodeIfThere` with `getBuiltinModule?.`, and no others', () => {
-    const asked = sources.flatMap((file) =>
+    const loaded = sources.flatMap((file) =>
       [...readFileSync(file, 'utf8').matchAll(/getBuiltinModule(?!\?: )(?:\?\.\('([\w:/]+)'\))?/g)].map(
         ([, module]) => module ?? `something in ${relative(root, file)}`,
       ),
     );
-    expect(asked).toEqual(manifest.quiesce?.nodeIfThere ?? []);
+    expect(loaded).toEqual(manifest.quiesce?.nodeIfThere ?? []);
   });
 
   it('imports no module whose name is known only at run time', () => {

@@ -1,4 +1,4 @@
-// Tells everybody; who is too slow learns how much it missed.
+// Sends every value to every receiver. A slow receiver learns how many values it missed.
 import { broadcast, LaggedError } from '@quiesce/broadcast-channel';
 
 const [prices, screen] = broadcast<number>(4);
@@ -12,7 +12,7 @@ for (const price of [10, 11, 12]) {
 // => screen: 11
 // => screen: 12
 
-for (const price of [13, 14, 15]) prices.send(price); // six in all, and the audit has read none of them
+for (const price of [13, 14, 15]) prices.send(price); // six in total, and the audit has read none of them
 prices.close();
 for await (const price of screen) console.log('screen:', price);
 // => screen: 13
@@ -20,4 +20,4 @@ for await (const price of screen) console.log('screen:', price);
 // => screen: 15
 
 await audit.recv().catch((error) => console.log('audit:', error instanceof LaggedError, error.missed)); // => audit: true 2
-console.log('audit goes on at', await audit.recv()); // => audit goes on at 12
+console.log('audit continues at', await audit.recv()); // => audit continues at 12

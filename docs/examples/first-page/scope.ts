@@ -1,4 +1,4 @@
-// Owns work: a failure stops the rest, every cleanup runs, and nothing is left when it has ended.
+// Owns tasks: a failure cancels the others, every cleanup runs, and no task outlives the scope.
 import { scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
 

@@ -1,4 +1,4 @@
-// Waits for the first of several things; what loses is stopped, and waited for.
+// Waits for the first of several branches. A losing function is cancelled and awaited.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { select, sleep, timeout } from '@quiesce/select';
 

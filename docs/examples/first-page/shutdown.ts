@@ -8,12 +8,12 @@ await runMain(async (scope, shutdown) => {
     for (let beat = 1; ; beat++) {
       const next = await select.biased({ stopped: shutdown.stopAccepting, tick: sleep(5) });
       if (next.branch === 'stopped') return console.log('heart: stopped');
-      if (beat === 3) process.kill(process.pid, 'SIGTERM'); // stands for the Ctrl-C that you would press
+      if (beat === 3) process.kill(process.pid, 'SIGTERM'); // instead of your Ctrl-C
     }
   });
-  await shutdown.stopAccepting.cancelled(); // a service stays here until then
-  console.log('main: leaves');
+  await shutdown.stopAccepting.cancelled(); // a service waits here
+  console.log('main: returns');
 });
 // => heart: stopped
-// => main: leaves
+// => main: returns
 // => database: closed

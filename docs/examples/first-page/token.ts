@@ -1,4 +1,4 @@
-// Stops a tree of work, and says why.
+// Cancels a tree of work, with a reason.
 import { CancellationToken } from '@quiesce/cancellation-token';
 
 const server = new CancellationToken({ name: 'server' });
@@ -8,7 +8,7 @@ const other = server.childToken({ name: 'GET /about' });
 async function answer(token: CancellationToken): Promise<string> {
   for (let row = 1; ; row++) {
     if (token.isCancelled) return `gave up at row ${row}: ${token.reason}`;
-    await null; // a row is read
+    await null; // instead of reading a row
     if (row === 2) request.cancel('the client has gone');
   }
 }
@@ -16,6 +16,6 @@ async function answer(token: CancellationToken): Promise<string> {
 console.log(await answer(request)); // => gave up at row 3: the client has gone
 console.log(other.isCancelled, server.isCancelled); // => false false
 
-const { signal } = other; // a native AbortSignal, for fetch and the rest
+const { signal } = other; // a native AbortSignal, for fetch and other APIs
 server.cancel('deploy');
 console.log(signal.aborted, signal.reason); // => true deploy

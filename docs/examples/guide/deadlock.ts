@@ -22,7 +22,7 @@ async function worker(): Promise<void> {
 }
 
 // Hooks run in reverse order of registration.
-shutdown.hook('rest', () => say('the rest is cleaned up'));
+shutdown.hook('others', () => say('the others are cleaned up'));
 
 shutdown.hook('wrong', async () => {
   using _ = await lock.acquire();
@@ -52,10 +52,10 @@ await clock.run(async () => {
 // Output:
 //      0 ms  right: could not acquire the lock, continuing without it
 //    300 ms  patient: no lock within 300 ms, continuing without it
-//   1300 ms  the rest is cleaned up
+//   1300 ms  the others are cleaned up
 //   1300 ms  hook wrong: timed out, 1000 ms
 //   1300 ms  hook patient: done, 300 ms
-//   1300 ms  hook rest: done, 0 ms
+//   1300 ms  hook others: done, 0 ms
 //   1300 ms  hook right: done, 0 ms
 //   1300 ms  exit code 1
 //   1300 ms  wrong: has the lock, after the shutdown gave up on the hook

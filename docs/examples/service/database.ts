@@ -2,11 +2,11 @@ import { ResourcePool } from '@quiesce/worker-pool';
 import pg from 'pg';
 import type { Settings } from './settings.ts';
 
-/** Nothing in it is unique but what we put in: a job that is done twice is in it twice, and whoever looks can see that. */
+/** The table has no unique key, so a job that is done twice is in it twice, and the demo detects that. */
 export const TABLE = 'quiesce_demo_jobs';
 export const APPLICATION = 'quiesce-demo';
 
-/** The connections to PostgreSQL, by the real driver, whichever PostgreSQL that is. */
+/** The connections to PostgreSQL, through the real driver. */
 export class Database {
   readonly #pool: ResourcePool<pg.Client>;
 
@@ -26,16 +26,16 @@ export class Database {
     });
   }
 
-  /** Writes down that a job was done: one statement, and so all or nothing. */
+  /** Records that a job was done. It is one statement, so it happens completely or not at all. */
   async record(id: string, note: string, signal: AbortSignal): Promise<void> {
     const insert = `insert into ${TABLE} (id, note) values ($1, $2)`;
     await this.#pool.use((client) => client.query(insert, [id, note]), { signal });
   }
 
   /**
-   * Closes the connections, each when it has come back.
+   * Closes each connection when it is released.
    *
-   * @throws (rejects) Error when one could not be closed in good order
+   * @throws (rejects) Error when a connection did not close cleanly
    */
   async close(): Promise<void> {
     const { closed, failed, forced } = await this.#pool.close({ timeout: 2_000 });

@@ -1,10 +1,11 @@
-// A PostgreSQL without an installation: PGlite on disk in a folder of its own, behind a socket. It is a process of its own,
-// so that it outlives the service, and takes no time from it or from the load. It says where it is, and answers each line:
+// A PostgreSQL without an installation: PGlite on disk in a folder of its own, behind a socket. It runs in a process of its
+// own, so that it outlives the service and takes no time from the service or the load. It prints its address, and answers
+// each line on stdin:
 //
 //   ◄── {"url":"postgres://…"}
-//   sessions ──► {"opened":8,"dropped":0} ◄── since the last time, when all of them are over
+//   sessions ──► {"opened":8,"dropped":0} ◄── since the previous answer, once all sessions have ended
 //
-// It ends when its stdin does, whatever became of whoever started it, and takes its folder with it.
+// It ends when its stdin ends, however its parent ended, and removes its folder.
 
 import { subscribe } from 'node:diagnostics_channel';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -16,7 +17,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
 import { TaskTracker } from '@quiesce/scope';
 
-/** The last message of a client that leaves in good order. */
+/** The last message of a client that disconnects cleanly. */
 const TERMINATE = Buffer.from('X\0\0\0\x04', 'latin1');
 
 const sessions = new TaskTracker();
@@ -28,7 +29,7 @@ subscribe('net.server.socket', (message) => {
   const mine = tally;
   let hasSaidGoodbye = false;
   tally.opened++;
-  // Not by listeners: one for data would take the first bytes from the server, which removes those that it finds for close.
+  // Without listeners: one for `data` would take the first bytes from the server, and the server removes those for `close`.
   const emit = socket.emit as (event: string | symbol, ...args: unknown[]) => boolean;
   const seen = (event: string | symbol, ...args: unknown[]): boolean => {
     if (event === 'data') hasSaidGoodbye = (args[0] as Buffer).subarray(-TERMINATE.length).equals(TERMINATE);
@@ -39,7 +40,7 @@ subscribe('net.server.socket', (message) => {
   socket.emit = seen as typeof socket.emit;
 });
 
-// Ctrl-C goes to everybody at the terminal, and so does its end; this one is still needed, and then has to tidy up.
+// Ctrl-C, and the end of a terminal, reach all processes. This one is still needed then, and removes its folder at its end.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
 
 const folder = await mkdtemp(join(tmpdir(), 'quiesce-demo-'));

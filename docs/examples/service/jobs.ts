@@ -1,9 +1,9 @@
-// What the service is for: jobs are accepted, done, written down, and told of.
+// The jobs of the service: each is accepted, done, recorded, and announced by an event.
 //
 //   POST ──► room in the queue? ──► acknowledged (202) ──► a worker is free ──► done ──► in the database ──► an event
 //
-// From the acknowledgement on the job is ours to lose, and only a shutdown in the right order does not lose it:
-// no more requests, then the last acknowledgement, then the last job, then the last event.
+// After the acknowledgement the service must not lose the job. Only a shutdown in the right order keeps it: no more
+// requests, then the last acknowledgement, then the last job, then the last event.
 
 import { randomUUID } from 'node:crypto';
 import { type BroadcastReceiver, broadcast } from '@quiesce/broadcast-channel';
@@ -15,13 +15,13 @@ import { WorkerPool } from '@quiesce/worker-pool';
 import type { Database } from './database.ts';
 import type { Settings } from './settings.ts';
 
-/** What somebody wants to have done. Here it only takes time. */
+/** The work of a job. Here it only takes time. */
 export interface Order {
   readonly note: string;
-  /** How many milliseconds it takes. */
+  /** How many milliseconds the job takes. */
   readonly takes: number;
-  /** Whether it never asks its token, as too much code in the world. */
-  readonly isDeaf: boolean;
+  /** Whether the job ignores its token. */
+  readonly ignoresToken: boolean;
 }
 
 export interface Done {
@@ -32,10 +32,10 @@ export interface Done {
 export class Jobs implements Drainable {
   readonly name = 'jobs';
   readonly #database: Database;
-  /** Cancelled when no new requests come in any more. */
+  /** Cancelled when no new requests are accepted. */
   readonly #lastOrders: CancellationToken;
   readonly #workers: WorkerPool;
-  /** One permit for each job that is acknowledged and not done: whoever gets none waits, and is not acknowledged. */
+  /** One permit for each acknowledged job that is not done. A request without a permit waits, and is not acknowledged. */
   readonly #room: Semaphore;
   /** Requests that may still become jobs. */
   readonly #requests = new TaskTracker({ name: 'orders' });
@@ -59,10 +59,10 @@ export class Jobs implements Drainable {
   }
 
   /**
-   * Takes a job when there is room for it.
+   * Accepts a job when there is room.
    *
-   * @returns its id: from now on it is ours
-   * @throws (rejects) the reason of `signal`; then it is not
+   * @returns the id of the accepted job
+   * @throws (rejects) the reason of `signal`; the job was not accepted then
    */
   async accept(order: Order, signal: CancellationToken): Promise<string> {
     const permit = await this.#room.acquire({ signal });
@@ -72,12 +72,12 @@ export class Jobs implements Drainable {
     return id;
   }
 
-  /** Every job that is done from now on; ends behind the last one. */
+  /** Returns a receiver of the jobs that are done from now on. It ends after the last job. */
   events(): BroadcastReceiver<Done> {
     return this.#done.subscribe();
   }
 
-  /** Nothing to do: whoever was let in is still served, and the server lets nobody in any more. */
+  /** Does nothing: the server accepts no new requests, and accepted ones are still served. */
   stop(): void {}
 
   async drain(given: CancellationToken | AbortSignal): Promise<void> {
@@ -87,22 +87,22 @@ export class Jobs implements Drainable {
       this.#requests.close();
       await this.#requests.drain(token);
     } finally {
-      // Also past the deadline: it cancels what is left, and awaits that.
+      // Also after the deadline: it then cancels the remaining jobs, and awaits them.
       await this.#workers.drain(token).finally(() => this.#done.close());
     }
   }
 
-  /** One line about what came of them since the end began. */
+  /** Describes in one line how the jobs ended since the drain began. */
   summary(): string {
     const { finished, cancelled, dropped, unfinished } = this.#workers.report();
     const ignoring = unfinished.map(({ name }) => `; ${name} ignores its token`).join('');
-    const lost = `${cancelled.length} cancelled, ${dropped.length} never begun, ${this.#failed} failed`;
-    return `jobs, when no more came: ${finished} done, ${lost}${ignoring}`;
+    const lost = `${cancelled.length} cancelled, ${dropped.length} never started, ${this.#failed} failed`;
+    return `jobs, after the last request: ${finished} done, ${lost}${ignoring}`;
   }
 
-  async #work(id: string, { note, takes, isDeaf }: Order, token: CancellationToken): Promise<void> {
-    const { branch } = await select.biased({ told: !isDeaf && token, worked: sleep(takes) });
-    if (branch === 'told') token.throwIfCancelled();
+  async #work(id: string, { note, takes, ignoresToken }: Order, token: CancellationToken): Promise<void> {
+    const { branch } = await select.biased({ cancelled: !ignoresToken && token, worked: sleep(takes) });
+    if (branch === 'cancelled') token.throwIfCancelled();
     await this.#database.record(id, note, token.signal);
     this.#done.send({ id, note });
   }

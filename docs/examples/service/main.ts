@@ -5,7 +5,7 @@ import { settingsOf } from './settings.ts';
 
 const settings = settingsOf(process.env);
 
-/** What `runMain` is given. */
+/** Options for `runMain`. */
 export const options: RunMainOptions = {
   name: 'service',
   readinessDelay: settings.readinessDelay,
@@ -15,8 +15,8 @@ export const options: RunMainOptions = {
 };
 
 /**
- * The service in order of its end: no new requests (http), no new jobs (jobs), the last event, and only when nobody needs
- * them any more the connections to the database.
+ * Runs the service, and ends it in order: no new requests (http), no new jobs (jobs), the last event, and then the
+ * connections to the database.
  */
 export async function main(_: Scope, shutdown: Shutdown): Promise<void> {
   const service = buildService(settings);

@@ -8,7 +8,7 @@ import { type Done, Jobs } from './jobs.ts';
 import type { Settings } from './settings.ts';
 import { traceAccepted } from './trace.ts';
 
-/** The parts of the service. Made, they do nothing by themselves: neither listen, nor end. */
+/** The parts of the service. They neither listen nor end without a call. */
 export interface Service {
   readonly app: FastifyInstance;
   readonly http: HttpDrain;
@@ -19,7 +19,7 @@ export interface Service {
 interface Body {
   readonly note: string;
   readonly takes: number;
-  readonly deaf: boolean;
+  readonly ignoresToken: boolean;
 }
 
 const body = {
@@ -28,16 +28,16 @@ const body = {
   properties: {
     note: { type: 'string', maxLength: 65_536 },
     takes: { type: 'integer', minimum: 0, default: 15 },
-    deaf: { type: 'boolean', default: false },
+    ignoresToken: { type: 'boolean', default: false },
   },
 };
 
-/** Puts the service together. `POST /jobs` takes a job, `GET /events` tells of those that are done, `GET /ready`. */
+/** Builds the service: `POST /jobs` accepts a job, `GET /events` streams finished jobs, `GET /ready` reports readiness. */
 export function buildService(settings: Settings): Service {
   const app = fastify({ bodyLimit: 2 ** 20 });
-  // Node's own limits are for strangers: a request may wait here for room as long as it takes.
+  // Node's default limits the time of a request, which may wait for room without a limit here.
   app.server.requestTimeout = 0;
-  // Clients that are as busy as the load of the demo may need more than a second until they send or read.
+  // Clients as busy as the load of the demo may need more than a second before they send or read.
   const http = drain(app, { idleGrace: 5_000 });
   const database = new Database(settings);
   const jobs = new Jobs(database, http.draining, settings);
@@ -45,27 +45,27 @@ export function buildService(settings: Settings): Service {
 
   app.post<{ Body: Body }>('/jobs', {
     schema: { body },
-    // When its head is here, and not when its body is: from then on it has been received.
+    // When the head has arrived, and not the body: the request counts as received from then on.
     onRequest: async (_, reply) => {
       const guard = jobs.expect();
       reply.raw.once('close', () => guard.dispose());
     },
     handler: async (request, reply) => {
-      const { note, takes, deaf } = request.body;
+      const { note, takes, ignoresToken } = request.body;
       const token = http.tokenOf(request.raw);
       try {
-        const id = await jobs.accept({ note, takes, isDeaf: deaf }, token);
+        const id = await jobs.accept({ note, takes, ignoresToken }, token);
         return reply.code(202).send({ id });
       } catch (error) {
         if (!isCancellationOf(error, token)) throw error;
-        // The deadline came before there was room: it is not ours, and may be sent again.
+        // The deadline came before there was room: the job was not accepted, and may be sent again.
         return reply.code(503).header('retry-after', 1).send({ error: 'This server is stopping' });
       }
     },
   });
   app.get('/events', (request, reply) => {
     const events = Readable.from(written(jobs.events(), http.tokenOf(request.raw)));
-    // Its connection ends with it, so that the client comes back elsewhere at once.
+    // The connection ends with the response, so that the client reconnects to another server at once.
     return reply.type('text/event-stream').header('connection', 'close').send(events);
   });
   app.get('/ready', (request, reply) => {
@@ -75,7 +75,7 @@ export function buildService(settings: Settings): Service {
   return { app, http, jobs, database };
 }
 
-/** Events as text, until there are no more, or the client has gone. */
+/** Yields events as text, until the last one, or until the client has disconnected. */
 async function* written(events: BroadcastReceiver<Done>, gone: CancellationToken): AsyncGenerator<string> {
   yield 'event: hello\ndata:\n\n';
   let missed = 0;

@@ -1,26 +1,26 @@
-/** What the service is told by its environment. */
+/** Settings from the environment of the service. */
 export interface Settings {
-  /** Where it listens; 0: wherever there is room. */
+  /** The port; 0 chooses a free one. */
   readonly port: number;
-  /** Which PostgreSQL holds what was done. */
+  /** The PostgreSQL that records finished jobs. */
   readonly databaseUrl: string;
-  /** How many connections to it there are at most. */
+  /** The largest number of connections to it. */
   readonly databaseConnections: number;
-  /** How many jobs are done at the same time. */
+  /** How many jobs run at the same time. */
   readonly concurrency: number;
-  /** How many jobs may wait besides. */
+  /** How many jobs may wait in the queue. */
   readonly queue: number;
-  /** How many milliseconds readiness says no before anything stops accepting. */
+  /** How many milliseconds the service is not ready before it stops accepting. */
   readonly readinessDelay: number;
-  /** How many milliseconds what is in flight may take. */
+  /** How many milliseconds work in flight may take to end. */
   readonly drainTimeout: number;
 }
 
-/** @throws Error that names the variable, for a value that is no whole number from its least one */
+/** @throws Error that names the variable, for a value that is not a whole number from its minimum */
 export function settingsOf(env: NodeJS.ProcessEnv): Settings {
   const { DATABASE_URL: databaseUrl } = env;
   if (databaseUrl === undefined)
-    throw new Error('DATABASE_URL must say where PostgreSQL is: postgres://user@host:port/db');
+    throw new Error('DATABASE_URL must be the address of PostgreSQL: postgres://user@host:port/db');
   const whole = (name: string, preset: number, least: number): number => {
     const value = Number(env[name] ?? preset);
     if (Number.isSafeInteger(value) && value >= least) return value;

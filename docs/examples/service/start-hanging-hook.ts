@@ -1,4 +1,4 @@
-// The same service with a hook that never ends: say, metrics are sent to somebody who does not answer.
+// The same service with a hook that never ends, as when it sends metrics to a server that does not answer.
 
 import { runMain } from '@quiesce/shutdown';
 import { main, options } from './main.ts';

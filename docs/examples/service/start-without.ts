@@ -1,4 +1,4 @@
-// The same service, and nobody who listens to signals: what most services do.
+// The same service without a listener for signals, like most services.
 
 import { buildService } from './service.ts';
 import { settingsOf } from './settings.ts';

@@ -1,4 +1,4 @@
-// The service as its own process:
+// Runs the service in a process of its own:
 //
 //   DATABASE_URL=postgres://… node --import tsx docs/examples/service/start.ts
 

@@ -2,10 +2,10 @@ import { writeSync } from 'node:fs';
 import type { Server } from 'node:http';
 
 /**
- * Says of each connection that was accepted from which port it came, where somebody wants to know (`TRACE_FD`): nobody
- * outside can tell a connection that this process has accepted from one that only the system has.
+ * Writes the port of each accepted connection to the file descriptor `TRACE_FD`. From outside, a connection that this
+ * process has accepted cannot be distinguished from one that only the system has accepted.
  *
- * At once and not by a stream: also what was accepted right before the process is killed has been said.
+ * Writes synchronously instead of to a stream, so that the trace is complete when the process is killed.
  */
 export function traceAccepted(server: Server): void {
   const { TRACE_FD } = process.env;

@@ -72,9 +72,9 @@ describe('acquireIn', () => {
       s.defer(() => void log.push('defer'));
       const half = Effect.andThen(resource(log, 'a'), Effect.fail('refused'));
       expect(await rejection(acquireIn(s, half))).toBe('refused');
-      log.push('body goes on');
+      log.push('body continues');
     });
-    expect(log).toEqual(['a released: fail:refused', 'body goes on', 'defer']);
+    expect(log).toEqual(['a released: fail:refused', 'body continues', 'defer']);
     const unawaited = scope((s) => void acquireIn(s, Effect.fail('unawaited')));
     expect(await rejection(unawaited)).toBe('unawaited');
   });
@@ -169,7 +169,7 @@ describe('acquireIn', () => {
     const log: string[] = [];
     const gate = deferred();
     const late = Effect.andThen(Effect.uninterruptible(Effect.promise(() => gate.promise)), Effect.succeed('late'));
-    let asked: Promise<unknown> | undefined;
+    let rejected: Promise<unknown> | undefined;
     const uncaught = await uncaughtIn(async () => {
       const running = rejection(
         scope(
@@ -185,7 +185,7 @@ describe('acquireIn', () => {
                 ),
               ),
             );
-            asked = rejection(acquireIn(s, acquired));
+            rejected = rejection(acquireIn(s, acquired));
             s.cancel('enough');
           },
           { cleanupTimeout: 10, clock },
@@ -197,7 +197,7 @@ describe('acquireIn', () => {
       await macrotasks(6);
     });
     expect(log).toEqual(['released']);
-    expect(await asked).toBe('release');
+    expect(await rejected).toBe('release');
     expect(uncaught).toEqual([]);
   });
 

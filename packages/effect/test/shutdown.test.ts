@@ -277,12 +277,12 @@ describe('an interruption between two steps, where the scheduler makes a busy fi
       const fiber = busy(Effect.provideService(inFlight('work', Effect.never), CurrentShutdown, shutdown), budget);
       fiber.interruptUnsafe();
       await exitOf(fiber);
-      let asked = 0;
-      const ended = Object.assign(fiber, { pollUnsafe: () => void asked++ });
+      let polls = 0;
+      const ended = Object.assign(fiber, { pollUnsafe: () => void polls++ });
       shutdown.request();
       shutdown.force();
       await end();
-      expect([ended, asked]).toEqual([fiber, 0]);
+      expect([ended, polls]).toEqual([fiber, 0]);
     }
   });
 

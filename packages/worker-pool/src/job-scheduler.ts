@@ -18,7 +18,7 @@ import { TaskTracker } from '@quiesce/scope';
 import { QueueFullError } from './errors.ts';
 import type { Job } from './job.ts';
 import { PriorityQueue } from './priority-queue.ts';
-import { JobTally, type WorkerPoolReport } from './worker-pool-report.ts';
+import type { JobTally, WorkerPoolReport } from './worker-pool-report.ts';
 
 export class JobScheduler {
   readonly #name: string;
@@ -26,14 +26,16 @@ export class JobScheduler {
   readonly #capacity: number;
   readonly #refuses: boolean;
   readonly #clock: Clock;
-  readonly #tracker: TaskTracker;
+  /** Counts accepted jobs that have not ended. */
+  readonly tracker: TaskTracker;
   /** Jobs that wait for room in the queue. */
-  readonly #waiting: PriorityQueue<Job> = new PriorityQueue();
-  readonly #queue: PriorityQueue<Job> = new PriorityQueue();
-  readonly #running: Set<Job> = new Set();
-  #isPaused = false;
+  readonly waiting: PriorityQueue<Job> = new PriorityQueue();
+  readonly queue: PriorityQueue<Job> = new PriorityQueue();
+  readonly running: Set<Job> = new Set();
+  /** Set by the pool's `pause`, and cleared by `resume`. */
+  isPaused = false;
   /** Counts jobs that end from `close` on. */
-  readonly tally: JobTally = new JobTally();
+  readonly tally: JobTally = { finished: 0, failed: [], cancelled: [], dropped: [] };
 
   constructor(name: string, concurrency: number, capacity: number, refuses: boolean, clock: Clock) {
     this.#name = name;
@@ -41,32 +43,11 @@ export class JobScheduler {
     this.#capacity = capacity;
     this.#refuses = refuses;
     this.#clock = clock;
-    this.#tracker = new TaskTracker({ name });
-  }
-
-  get runningCount(): number {
-    return this.#running.size;
-  }
-
-  get queuedCount(): number {
-    return this.#queue.size;
-  }
-
-  get waitingCount(): number {
-    return this.#waiting.size;
-  }
-
-  /** How many jobs were accepted and have not ended. */
-  get acceptedCount(): number {
-    return this.#tracker.length;
+    this.tracker = new TaskTracker({ name });
   }
 
   get isClosed(): boolean {
-    return this.#tracker.isClosed;
-  }
-
-  get isPaused(): boolean {
-    return this.#isPaused;
+    return this.tracker.isClosed;
   }
 
   /**
@@ -83,13 +64,13 @@ export class JobScheduler {
       this.#employ(job);
       return true;
     }
-    if (this.#queue.size < this.#capacity) {
+    if (this.queue.size < this.#capacity) {
       this.#accept(job);
-      this.#queue.add(job);
+      this.queue.add(job);
       return false;
     }
     if (this.#refuses) throw new QueueFullError(this.#name, this.#capacity);
-    this.#waiting.add(job);
+    this.waiting.add(job);
     return false;
   }
 
@@ -107,24 +88,20 @@ export class JobScheduler {
 
   /** Ends a job, and gives its worker to the next one. */
   leave(job: Job): void {
-    this.#running.delete(job);
+    this.running.delete(job);
     job.guard?.dispose();
     this.#assignWorkers();
   }
 
-  pause(): void {
-    this.#isPaused = true;
-  }
-
   resume(): void {
-    this.#isPaused = false;
+    this.isPaused = false;
     this.#assignWorkers();
   }
 
   /** Accepts no more jobs, and rejects those that wait for room. */
   close(): void {
-    this.#tracker.close();
-    for (let job = this.#waiting.shift(); job !== undefined; job = this.#waiting.shift()) {
+    this.tracker.close();
+    for (let job = this.waiting.shift(); job !== undefined; job = this.waiting.shift()) {
       job.reject(this.#closedError());
     }
   }
@@ -135,9 +112,9 @@ export class JobScheduler {
     this.resume();
     const deadline = token.onCancelled((reason) => this.#cancelAll(reason));
     try {
-      await this.#tracker.drain(token);
+      await this.tracker.drain(token);
     } catch (reason) {
-      await this.#tracker.drain(CancellationToken.timeout(cancelTimeout, { clock: this.#clock })).catch(() => {});
+      await this.tracker.drain(CancellationToken.timeout(cancelTimeout, { clock: this.#clock })).catch(() => {});
       throw reason;
     } finally {
       deadline.unregister();
@@ -145,27 +122,30 @@ export class JobScheduler {
   }
 
   report(): WorkerPoolReport {
-    return this.tally.report(this.#running, this.#clock.now());
+    const { finished, failed, cancelled, dropped } = this.tally;
+    const now = this.#clock.now();
+    const unfinished = [...this.running].map(({ name, startedAt }) => ({ name, ageMs: now - startedAt }));
+    return { finished, failed: [...failed], cancelled: [...cancelled], dropped: [...dropped], unfinished };
   }
 
   get #hasFreeWorker(): boolean {
-    return !this.#isPaused && this.#running.size < this.#concurrency;
+    return !this.isPaused && this.running.size < this.#concurrency;
   }
 
   /** Invariant 1. */
   #accept(job: Job): void {
-    job.guard = this.#tracker.guard();
+    job.guard = this.tracker.guard();
   }
 
   /** Assigns a worker. A job that was in a queue starts one microtask later. */
   #employ(job: Job): void {
     job.startedAt = this.#clock.now();
-    this.#running.add(job);
+    this.running.add(job);
   }
 
   /** Removes a job from the queue that holds it. It never starts. */
   #drop(job: Job, reason: unknown): void {
-    (job.guard === undefined ? this.#waiting : this.#queue).delete(job);
+    (job.guard === undefined ? this.waiting : this.queue).delete(job);
     // `close` rejects all jobs that wait for room: a job that is dropped later was accepted.
     if (this.isClosed) this.tally.dropped.push(job.name);
     job.reject(reason);
@@ -176,13 +156,13 @@ export class JobScheduler {
   /** Invariant 2. */
   #assignWorkers(): void {
     for (;;) {
-      while (this.#queue.size < this.#capacity && this.#waiting.size > 0) {
-        const job = this.#waiting.shift() as Job;
+      while (this.queue.size < this.#capacity && this.waiting.size > 0) {
+        const job = this.waiting.shift() as Job;
         this.#accept(job);
-        this.#queue.add(job);
+        this.queue.add(job);
       }
       if (!this.#hasFreeWorker) return;
-      const next = this.#queue.shift() ?? this.#waiting.shift();
+      const next = this.queue.shift() ?? this.waiting.shift();
       if (next === undefined) return;
       if (next.guard === undefined) this.#accept(next);
       this.#employ(next);
@@ -191,8 +171,8 @@ export class JobScheduler {
   }
 
   #cancelAll(reason: unknown): void {
-    const running = [...this.#running];
-    for (let job = this.#queue.shift(); job !== undefined; job = this.#queue.shift()) {
+    const running = [...this.running];
+    for (let job = this.queue.shift(); job !== undefined; job = this.queue.shift()) {
       this.tally.dropped.push(job.name);
       job.reject(reason);
       job.guard?.dispose();

@@ -12,7 +12,7 @@ export class ResourceCloser<R> {
   readonly #close: ((resource: R) => unknown) | undefined;
   /** Holds a guard for each resource that is being closed; closed with the pool. */
   readonly #parts: TaskTracker;
-  readonly #reportError: (what: string, error: unknown) => void;
+  readonly #onError: (error: unknown) => void;
   /** The same resources without leases and without resources that are being made. */
   readonly #closings: TaskTracker = new TaskTracker();
   closedCount = 0;
@@ -26,13 +26,13 @@ export class ResourceCloser<R> {
     timeout: number,
     clock: Clock,
     parts: TaskTracker,
-    reportError: (what: string, error: unknown) => void,
+    onError: (error: unknown) => void,
   ) {
     this.#close = close;
     this.timeout = timeout;
     this.clock = clock;
     this.#parts = parts;
-    this.#reportError = reportError;
+    this.#onError = onError;
   }
 
   /** Starts to close a resource. Synchronous: the pool's `close` callback has been called on return. */
@@ -72,6 +72,6 @@ export class ResourceCloser<R> {
   #addError(error: unknown): void {
     this.errors.push(error);
     if (!this.#parts.isClosed && this.errors.length > MAX_KEPT_ERRORS) this.errors.shift();
-    if (this.reportingCalls === 0) this.#reportError('a resource could not be closed', error);
+    if (this.reportingCalls === 0) this.#onError(error);
   }
 }

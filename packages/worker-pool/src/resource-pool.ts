@@ -27,7 +27,6 @@ import { Semaphore, type SemaphorePermit } from '@quiesce/channel';
 import { checkCount, checkFunction, checkOptions, checkTime, defineHandle } from '@quiesce/internal';
 import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
 import { AcquireSource } from './acquire-source.ts';
-import { IdleResources } from './idle-resources.ts';
 import { Lease, type LeaseRecord } from './lease.ts';
 import { ResourceCloser } from './resource-closer.ts';
 import { ResourceCreator } from './resource-creator.ts';
@@ -132,7 +131,9 @@ export class ResourcePool<R> implements Drainable {
   readonly #parts: TaskTracker;
   readonly #closer: ResourceCloser<R>;
   readonly #creator: ResourceCreator<R>;
-  readonly #idle: IdleResources<R>;
+  readonly #isUsable: ((resource: R) => boolean) | undefined;
+  /** A stack: the resource that was released last is lent first. */
+  readonly #idle: R[] = [];
   readonly #leased: Set<LeaseRecord<R>> = new Set();
   #forcedCount = 0;
 
@@ -154,9 +155,10 @@ export class ResourcePool<R> implements Drainable {
     this.#permits = new Semaphore(Math.min(max, Number.MAX_SAFE_INTEGER));
     this.#leakTracker = new TaskTracker({ name, leakDetection: options.leakDetection });
     this.#parts = new TaskTracker({ name });
-    const reportError = (what: string, error: unknown): void => this.#reportError(what, error);
-    this.#closer = new ResourceCloser(close, closeTimeout, clock, this.#parts, reportError);
-    this.#idle = new IdleResources(isUsable, this.#closer, reportError);
+    this.#isUsable = isUsable;
+    this.#closer = new ResourceCloser(close, closeTimeout, clock, this.#parts, (error) =>
+      this.#reportError('a resource could not be closed', error),
+    );
     this.#creator = new ResourceCreator(create, {
       parts: this.#parts,
       closer: this.#closer,
@@ -172,7 +174,7 @@ export class ResourcePool<R> implements Drainable {
 
   /** How many resources are idle. */
   get idle(): number {
-    return this.#idle.size;
+    return this.#idle.length;
   }
 
   /** Whether the pool has stopped lending. */
@@ -224,7 +226,7 @@ export class ResourcePool<R> implements Drainable {
 
   async #acquire(token: CancellationToken, onLease: (lease: Lease<R>) => void): Promise<void> {
     const permit = await this.#acquirePermit(token);
-    const idle = this.#idle.takeUsable();
+    const idle = this.#takeUsable();
     // Checked here, because `stop` or the signal may have come since the permit was granted, or within `isUsable`.
     if (this.isClosed || token.isCancelled) {
       if (idle !== undefined) this.#putIdle(idle.resource);
@@ -271,7 +273,7 @@ export class ResourcePool<R> implements Drainable {
   stop(): void {
     this.#permits.close();
     this.#parts.close();
-    this.#idle.closeAll();
+    while (this.#idle.length > 0) this.#closer.close(this.#idle.pop() as R);
   }
 
   /**
@@ -348,6 +350,25 @@ export class ResourcePool<R> implements Drainable {
     // Last, because the next `acquire` takes the resource that was just put among the idle ones.
     record.permit.release();
     record.part.dispose();
+  }
+
+  /** Removes the newest usable resource from the idle ones. Closes each unusable one on the way. */
+  #takeUsable(): { readonly resource: R } | undefined {
+    while (this.#idle.length > 0) {
+      const resource = this.#idle.pop() as R;
+      if (this.#checkUsable(resource)) return { resource };
+      this.#closer.close(resource);
+    }
+    return undefined;
+  }
+
+  #checkUsable(resource: R): boolean {
+    try {
+      return this.#isUsable?.(resource) ?? true;
+    } catch (error) {
+      this.#reportError('isUsable has failed', error);
+      return false;
+    }
   }
 
   #putIdle(resource: R): void {

@@ -1,5 +1,3 @@
-import type { Job } from './job.ts';
-
 /** How the jobs ended that were in progress when the pool was closed. It grows until the pool is drained. */
 export interface WorkerPoolReport {
   /** How many jobs fulfilled. */
@@ -14,16 +12,10 @@ export interface WorkerPoolReport {
   readonly unfinished: readonly { readonly name: string; readonly ageMs: number }[];
 }
 
-/** Counts how accepted jobs end from `close` on. */
-export class JobTally {
-  finished = 0;
-  readonly failed: { readonly name: string; readonly error: unknown }[] = [];
-  readonly cancelled: string[] = [];
-  readonly dropped: string[] = [];
-
-  report(running: Iterable<Job>, now: number): WorkerPoolReport {
-    const { finished, failed, cancelled, dropped } = this;
-    const unfinished = [...running].map(({ name, startedAt }) => ({ name, ageMs: now - startedAt }));
-    return { finished, failed: [...failed], cancelled: [...cancelled], dropped: [...dropped], unfinished };
-  }
+/** The part of the report that grows as jobs end. */
+export interface JobTally {
+  finished: number;
+  readonly failed: { readonly name: string; readonly error: unknown }[];
+  readonly cancelled: string[];
+  readonly dropped: string[];
 }

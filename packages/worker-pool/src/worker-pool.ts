@@ -119,22 +119,22 @@ export class WorkerPool implements Drainable {
 
   /** How many jobs run. */
   get activeCount(): number {
-    return this.#scheduler.runningCount;
+    return this.#scheduler.running.size;
   }
 
   /** How many jobs are queued: accepted and not started. */
   get queued(): number {
-    return this.#scheduler.queuedCount;
+    return this.#scheduler.queue.size;
   }
 
   /** How many jobs wait for room in the queue. `close` rejects them. */
   get waiting(): number {
-    return this.#scheduler.waitingCount;
+    return this.#scheduler.waiting.size;
   }
 
   /** How many jobs were accepted and have not ended: the sum of `activeCount` and `queued`. */
   get inFlight(): number {
-    return this.#scheduler.acceptedCount;
+    return this.#scheduler.tracker.length;
   }
 
   /** Whether `close` was called. */
@@ -182,7 +182,7 @@ export class WorkerPool implements Drainable {
    * starts in a microtask. Synchronous, idempotent.
    */
   pause(): void {
-    this.#scheduler.pause();
+    this.#scheduler.isPaused = true;
   }
 
   /** Starts jobs again. Synchronous, idempotent. */

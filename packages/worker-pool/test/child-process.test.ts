@@ -64,11 +64,11 @@ describe('a child process', { timeout: 60_000 }, () => {
   });
 
   it('is still held by its own message listeners', async () => {
-    const child = await start('asked');
+    const child = await start('messages');
     const exit = guardChild(child, { token: CancellationToken.never });
     const said = once(child, 'message');
     child.send('how are you');
-    expect((await said)[0]).toBe('asked how are you');
+    expect((await said)[0]).toBe('received how are you');
     expect(await exit).toEqual({ code: 0, signal: null });
   });
 

@@ -182,7 +182,7 @@ describe('acquire', () => {
 
   it('treats an `isUsable` that throws as false, reports the error, and frees the permit', async () => {
     const errors = uncaught();
-    const error = new Error('asked too much');
+    const error = new Error('isUsable failed');
     const { pool } = things({
       max: 1,
       isUsable: () => {

@@ -1,55 +1,55 @@
-// Receivers that listen for as long as the process lives, and a sender that goes on when all of them have heard.
+// Receivers that listen for the life of the process, and a sender that continues when all have received.
 
 import { type Subject, timed } from '../harness.ts';
 
-/** Counts who has heard. */
+/** Counts deliveries. */
 export class Audience {
   readonly receivers: number;
-  /** Deliveries that are still to come before the sender goes on. */
+  /** Deliveries that are missing before the sender continues. */
   #missing = 0;
-  #allHeard: () => void = () => {};
+  #onComplete: () => void = () => {};
 
   constructor(receivers: number) {
     this.receivers = receivers;
   }
 
-  /** A receiver tells what it has got: values come in order, none is lost, none comes twice. */
-  hear(value: number, expected: number): void {
+  /** Called for each received value: values come in order, and none is lost or duplicated. */
+  received(value: number, expected: number): void {
     if (value !== expected) throw new Error(`received ${value} instead of ${expected}`);
-    if (--this.#missing === 0) this.#allHeard();
+    if (--this.#missing === 0) this.#onComplete();
   }
 
-  /** Does `send` and waits until everybody has heard `messages` more. */
+  /** Calls `send`, and waits until every receiver has received `messages` more. */
   async after(messages: number, send: () => unknown): Promise<void> {
     this.#missing = messages * this.receivers;
     const all = new Promise<void>((resolve) => {
-      this.#allHeard = resolve;
+      this.#onComplete = resolve;
     });
     send();
     await all;
   }
 }
 
-/** Sends one value, or, where that is another thing, several. */
+/** Sends one value, or several when the rival has a separate call for that. */
 type Send = ((value: number) => unknown) | { readonly all: (values: readonly number[]) => unknown };
 
-/** A way of telling everybody. */
+/** A way to send to all receivers. */
 export interface Rival {
   readonly name: string;
-  /** Makes the channel, starts a loop for each receiver, and returns what sends. */
+  /** Makes the channel, starts a loop for each receiver, and returns the send function. */
   readonly open: (audience: Audience) => Send | Promise<Send>;
 }
 
-/** How the messages come. */
+/** The pattern of the messages. */
 export interface Traffic {
   readonly receivers: number;
   /** Messages that are sent in one synchronous run. */
   readonly burst: number;
-  /** Such runs in one measured turn, each when everybody has heard the one before. */
+  /** Such runs in one measured round. Each starts when every receiver has received the previous one. */
   readonly bursts: number;
 }
 
-/** What one delivery takes. */
+/** Measures the time of one delivery. */
 export function delivering({ name, open }: Rival, { receivers, burst, bursts }: Traffic): Subject {
   const audience = new Audience(receivers);
   let sender: Promise<Send> | undefined;
@@ -64,6 +64,6 @@ export function delivering({ name, open }: Rival, { receivers, burst, bursts }: 
     };
     for (let i = 0; i < bursts; i++) await audience.after(burst, sendAll);
   };
-  // Nothing else to check: it goes on only when everybody has heard, and each of them knows what has to come next.
+  // No further check is needed: it continues only when every receiver has received, and each receiver checks the order.
   return timed({ name, batch, isAsync: true, run });
 }

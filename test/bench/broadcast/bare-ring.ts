@@ -1,4 +1,4 @@
-// The baseline: a ring that a program writes for itself. No lag, no close, no cancellation, one receive at a time.
+// The baseline: a ring that a program writes for itself. It has no lag, no close, no cancellation, and one receive at a time.
 
 export class BareRing<T> {
   readonly mask: number;
@@ -6,7 +6,7 @@ export class BareRing<T> {
   tail = 0;
   waiting: BareReceiver<T>[] = [];
 
-  /** @param size a power of two; whoever falls behind by more reads values twice. */
+  /** @param size a power of two; a receiver that falls behind by more reads values twice */
   constructor(size: number) {
     this.mask = size - 1;
     this.values = new Array<T | undefined>(size).fill(undefined);
@@ -25,7 +25,7 @@ export class BareRing<T> {
   }
 }
 
-/** Receives, or iterates; a program that needs one of them writes one. */
+/** Receives or iterates; a program that needs only one of them writes only one. */
 export class BareReceiver<T> {
   readonly #ring: BareRing<T>;
   #cursor: number;
@@ -44,7 +44,7 @@ export class BareReceiver<T> {
     });
   }
 
-  /** Takes what there is, at least one. */
+  /** Takes all available values, at least one. */
   async recvMany(limit: number): Promise<T[]> {
     const values: T[] = [(await this.recv()) as T];
     const count = Math.min(limit, 1 + this.#ring.tail - this.#cursor);

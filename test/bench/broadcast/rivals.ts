@@ -1,4 +1,4 @@
-// One message at a time, each receiver its own loop.
+// One message at a time. Each receiver is a loop.
 
 import { EventEmitter, on } from 'node:events';
 import { type BroadcastReceiver, type BroadcastSender, broadcast } from '@quiesce/broadcast-channel';
@@ -12,17 +12,17 @@ import { BareRing } from './bare-ring.ts';
 
 const CAPACITY = 128;
 
-/** Does `start` once for each receiver. */
+/** Calls `start` once for each receiver. */
 export function each({ receivers }: Audience, start: () => unknown): void {
   for (let i = 0; i < receivers; i++) start();
 }
 
 async function iterate(audience: Audience, values: AsyncIterable<number>): Promise<void> {
   let next = 0;
-  for await (const value of values) audience.hear(value, next++);
+  for await (const value of values) audience.received(value, next++);
 }
 
-/** A channel with as many receivers as there are in the audience. */
+/** A channel with one receiver for each one in the audience. */
 export function channelFor(
   { receivers }: Audience,
   capacity: number,
@@ -31,7 +31,7 @@ export function channelFor(
   return [tx, Array.from({ length: receivers }, () => tx.subscribe())];
 }
 
-/** A PubSub with as many subscriptions. */
+/** A PubSub with one subscription for each. */
 export async function pubsubFor<T>(
   { receivers }: Pick<Audience, 'receivers'>,
   make: Effect.Effect<PubSub.PubSub<T>>,
@@ -49,7 +49,7 @@ const recv: Rival = {
   open: (audience) => {
     const [tx, receivers] = channelFor(audience, CAPACITY);
     const listen = async (rx: BroadcastReceiver<number>): Promise<void> => {
-      for (let next = 0; ; next++) audience.hear(await rx.recv(), next);
+      for (let next = 0; ; next++) audience.received(await rx.recv(), next);
     };
     for (const rx of receivers) void listen(rx);
     return (value) => tx.send(value);
@@ -71,7 +71,7 @@ const bareRing: Rival = {
     const ring = new BareRing<number>(CAPACITY);
     each(audience, async () => {
       const rx = ring.subscribe();
-      for (let next = 0; ; next++) audience.hear(await rx.recv(), next);
+      for (let next = 0; ; next++) audience.received(await rx.recv(), next);
     });
     return (value) => ring.send(value);
   },
@@ -92,7 +92,7 @@ const eventsOn: Rival = {
     const emitter = new EventEmitter().setMaxListeners(0);
     each(audience, async () => {
       let next = 0;
-      for await (const [value] of on(emitter, 'message')) audience.hear(value as number, next++);
+      for await (const [value] of on(emitter, 'message')) audience.received(value as number, next++);
     });
     return (value) => emitter.emit('message', value);
   },
@@ -109,7 +109,7 @@ const itPushable: Rival = {
   },
 };
 
-/** A fiber for each receiver; what sends does so without a fiber, which is the fastest way there is. */
+/** One fiber for each receiver. The sender needs no fiber, which is the fastest way. */
 function effect(name: string, make: (capacity: number) => Effect.Effect<PubSub.PubSub<number>>): Rival {
   return {
     name,
@@ -117,7 +117,7 @@ function effect(name: string, make: (capacity: number) => Effect.Effect<PubSub.P
       const [pubsub, subscriptions] = await pubsubFor(audience, make(CAPACITY));
       const listen = (subscription: PubSub.Subscription<number>) =>
         Effect.gen(function* () {
-          for (let next = 0; ; next++) audience.hear(yield* PubSub.take(subscription), next);
+          for (let next = 0; ; next++) audience.received(yield* PubSub.take(subscription), next);
         });
       for (const subscription of subscriptions) Effect.runFork(listen(subscription));
       return (value) => PubSub.publishUnsafe(pubsub, value);
@@ -131,7 +131,7 @@ const rxjs: Rival = {
     const subject = new Subject<number>();
     each(audience, () => {
       let next = 0;
-      subject.subscribe((value) => audience.hear(value, next++));
+      subject.subscribe((value) => audience.received(value, next++));
     });
     return (value) => subject.next(value);
   },

@@ -1,4 +1,4 @@
-// What is kept for receivers that do not read.
+// The memory that is retained for receivers that do not read.
 
 import { EventEmitter, on } from 'node:events';
 import { broadcast } from '@quiesce/broadcast-channel';
@@ -16,11 +16,11 @@ const CAPACITY = 1024;
 
 interface Channel {
   readonly send: (value: object) => unknown;
-  /** Whatever has to be held, so that nothing is collected. */
+  /** Objects that have to be retained, so that nothing is collected. */
   readonly kept: readonly unknown[];
 }
 
-/** The heap that a channel with its receivers holds after all messages, in bytes. */
+/** Returns the heap of a channel and its receivers after all messages, in bytes. */
 function holding(name: string, open: () => Channel | Promise<Channel>): Subject {
   return {
     name,
@@ -37,7 +37,7 @@ function holding(name: string, open: () => Channel | Promise<Channel>): Subject 
   };
 }
 
-/** Typed arrays are kept outside of the heap. */
+/** Typed arrays are outside the heap. */
 function used(): number {
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
@@ -91,6 +91,6 @@ export const stalled: Row = {
     holding('Effect PubSub sliding', effectSliding),
     holding('emittery', emittery),
   ],
-  // The ring alone: the values, 12 bytes a place, and 64 receivers. It weighs 50 kB, which a collection moves by a tenth.
+  // The ring alone: the values, 12 bytes a slot, and 64 receivers. It has 50 kB, and a collection moves that by a tenth.
   budgets: [{ against: 'a bare ring', must: atMost(1.5) }],
 };

@@ -1,4 +1,4 @@
-// The same work on each of them: so many producers send numbers, one consumer receives them all and looks at each.
+// The same work for each rival: several producers send numbers, and one consumer receives and checks all of them.
 
 import { channel, unboundedChannel } from '@quiesce/channel';
 import { channel as cspChannel } from '@thi.ng/csp';
@@ -10,14 +10,14 @@ import { expectCount } from '../harness.ts';
 /** All values of one run. */
 export const MESSAGES = 4_000;
 
-/** How the work is done. */
+/** The shape of the work. */
 export interface Shape {
   readonly producers: number;
-  /** Room for so many values; `undefined`: for all, and producers never wait. */
+  /** The capacity, or `undefined` for room for all values, so that producers never wait. */
   readonly capacity: number | undefined;
 }
 
-/** Looks at what is received: nothing lost, nothing twice, each producer's values in order. */
+/** Checks received values: none lost, none duplicated, and the values of each producer in order. */
 class Check {
   readonly #next: number[];
   readonly #each: number;
@@ -40,7 +40,7 @@ class Check {
   }
 }
 
-/** Calls `produce` for each producer with its first value and the one behind its last. */
+/** Calls `produce` for each producer with its first value and the value after its last. */
 function produceAll({ producers }: Shape, produce: (from: number, to: number) => Promise<void>): Promise<unknown> {
   const each = MESSAGES / producers;
   return Promise.all(
@@ -48,7 +48,7 @@ function produceAll({ producers }: Shape, produce: (from: number, to: number) =>
   );
 }
 
-/** One message at a time: the others have their turn before the next. */
+/** One message at a time: the other producers continue before the next one. */
 const breath = (): Promise<void> => Promise.resolve();
 
 function open({ capacity }: Shape) {
@@ -86,7 +86,7 @@ export async function quiesceIterated(shape: Shape): Promise<void> {
   check.end();
 }
 
-/** What somebody writes who needs nothing else: an array, and the functions that settle those who wait. */
+/** Code without any library: an array, and the functions that settle waiters. */
 export async function byHand(shape: Shape): Promise<void> {
   const capacity = shape.capacity ?? Number.POSITIVE_INFINITY;
   const [queue, takers, senders]: [number[], ((value: number) => void)[], (() => void)[]] = [[], [], []];
@@ -111,7 +111,7 @@ export async function byHand(shape: Shape): Promise<void> {
   check.end();
 }
 
-/** It never has more than 1,024 waiting writes, so "for all" is a buffer of that size. */
+/** It never has more than 1,024 waiting writes, so "room for all" is a buffer of that size. */
 export async function csp(shape: Shape): Promise<void> {
   const chan = cspChannel<number>(shape.capacity ?? MESSAGES);
   const check = new Check(shape);
@@ -180,7 +180,7 @@ export async function transformStream(shape: Shape): Promise<void> {
   check.end();
 }
 
-/** A queue of jobs rather than of values: each job gives its value, so many run at a time, and the results are iterated. */
+/** A queue of jobs instead of values: each job returns its value, with a concurrency limit, and the results are iterated. */
 export async function itQueue(shape: Shape): Promise<void> {
   const queue = new JobQueue<number>({ concurrency: shape.capacity ?? Number.POSITIVE_INFINITY });
   const check = new Check(shape);

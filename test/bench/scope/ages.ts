@@ -1,7 +1,7 @@
-// What it costs those who never ask that a task can tell its age: to `tree()`, and to the error of a cleanup timeout.
+// The cost of ages for programs that never read them. `tree()`, and the error of a cleanup timeout, show the age of a task.
 //
-// The rival is the package without ages, made of the same sources: each of the two has classes and optimised code of its own.
-// Comparing with a clock that stands still told less, since that one is asked for every task.
+// The rival is the package without ages, made from the same sources. Each of the two has classes and optimised code of its own.
+// A comparison with a stopped clock showed less, because that clock is still read for every task.
 
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -16,7 +16,7 @@ const withoutAges = `
   export const onTaskEnd = () => {};
 `;
 
-/** The package's own code, with its ages or without; all else is what was built. */
+/** The code of the package, with ages or without. Everything else is the build. */
 async function load(name: string, hasAges: boolean): Promise<typeof import('@quiesce/scope')> {
   const outfile = join(process.cwd(), 'test/bench/.output', `${name}.mjs`);
   let replaced = 0;
@@ -40,7 +40,7 @@ async function load(name: string, hasAges: boolean): Promise<typeof import('@qui
       },
     ],
   });
-  // A name that is not found any more would make both the same.
+  // A missing name would make both the same.
   expectCount(replaced, 1);
   return import(pathToFileURL(outfile).href);
 }
@@ -70,7 +70,7 @@ async function spawning(name: string, file: string, hasAges: boolean): Promise<S
 export const ages: Row = {
   name: `${BURST.toLocaleString('en')} tasks started in one run, and what knowing their age costs, a task`,
   unit: 'ns',
-  // A few in a hundred are told from none by many pairs only.
+  // Only many pairs can distinguish a few percent from zero.
   rounds: 40,
   subjects: async () => [
     await spawning('quiesce', 'scope-as-it-is', true),
@@ -85,7 +85,7 @@ async function running(name: string, file: string, hasAges: boolean): Promise<Su
   return weighed(name, 10 * BURST, () => s.spawn(() => new Promise<void>(() => {})));
 }
 
-/** A task may not be a field larger: four bytes of its 400. */
+/** A task may not be one field larger: four bytes of its 400. */
 export const bytesOfAges: Row = {
   name: 'heap of a running task, and what knowing its age costs',
   unit: 'B',

@@ -1,4 +1,4 @@
-// Cancelling many tasks that wait, each of which cleans up for a moment, and waiting for all of them.
+// Cancels many waiting tasks, each of which has a short cleanup, and awaits all of them.
 
 import { setMaxListeners } from 'node:events';
 import type { CancellationToken } from '@quiesce/cancellation-token';
@@ -12,7 +12,7 @@ const TASKS = 10_000;
 const bare = 'a bare counter and set';
 
 let cleaned = 0;
-/** What each of them does last. */
+/** The last step of each task. */
 const cleanup = async (): Promise<void> => {
   await undefined;
   cleaned++;
@@ -116,7 +116,7 @@ function effect(): Subject {
         ),
       );
     },
-    // Fibers start by and by, and one that has not started has nothing to clean up.
+    // Fibers start one after another, and a fiber that has not started has nothing to clean up.
     ready: async () => {
       while (started < TASKS) await new Promise((resolve) => setImmediate(resolve));
     },

@@ -1,6 +1,6 @@
-// The baselines: the same data in plain objects of the same shape, and nothing of what a scope promises.
+// The baselines: the same data in plain objects of the same shape, without any guarantee of a scope.
 
-/** The handle of one task: its links, who waits, whose it is, what it is called, when it began, how it stands. */
+/** The handle of one task: its links, its waiters, its owner, its name, its start time, its state. */
 class PlainTask {
   next: PlainTask | undefined = undefined;
   prev: PlainTask | undefined = undefined;
@@ -17,7 +17,7 @@ class PlainTask {
   }
 }
 
-/** A list of what runs, and a promise for the moment when it is empty. */
+/** A list of running tasks, and a promise that settles when the list is empty. */
 export class PlainList {
   head: PlainTask | undefined = undefined;
   #empty: () => void = () => {};
@@ -53,7 +53,7 @@ export class PlainList {
   }
 }
 
-/** Who is to be told to stop: a set of functions and a counter. */
+/** The tasks to cancel: a set of functions and a counter. */
 export class PlainGroup {
   readonly stops: Set<() => void> = new Set();
   #count = 0;

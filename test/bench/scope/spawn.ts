@@ -1,4 +1,4 @@
-// Starting many tasks that have next to nothing to do, and waiting for all of them.
+// Starts many tasks that do almost nothing, and awaits all of them.
 
 import { JoinSet, scope, TaskTracker } from '@quiesce/scope';
 import * as aborting from 'abort-controller-x';
@@ -12,7 +12,7 @@ import { expectCount, type Row, type Subject, timed } from '../harness.ts';
 import { PlainList } from './plain.ts';
 
 const TASKS = 100_000;
-/** Some take too long for so many. */
+/** Some rivals are too slow for this many. */
 const FEWER = 10_000;
 const FEWEST = 500;
 const bare = 'a bare list, an object a task';
@@ -22,7 +22,7 @@ const trivial = async (): Promise<void> => {
   done++;
 };
 
-/** Starts `count` tasks and waits for them. */
+/** Starts `count` tasks and awaits them. */
 function joining(name: string, count: number, run: (count: number) => Promise<unknown>): Subject {
   return timed({
     name,
@@ -114,7 +114,7 @@ const budgets: readonly Budget[] = [
   { against: 'Promise.all', must: atMost(2.5) },
 ];
 
-/** Alone with what is nearest: what the libraries leave on the heap would make all of them slower. */
+/** Only with the closest rival: objects of libraries on the heap would make both slower. */
 export const trivialTasks: Row = {
   name: `${tasks} trivial tasks, started and joined, a task`,
   unit: 'ns',
@@ -153,7 +153,7 @@ export const besideOthers: Row = {
   budgets: [],
 };
 
-/** The same with the options that cost something only for those who ask. */
+/** The same with options that cost only when they are used. */
 export const withSites: Row = {
   name: `${FEWER.toLocaleString('en')} of them, and what options cost, a task`,
   unit: 'ns',

@@ -1,4 +1,4 @@
-// Scopes, tasks and tokens in each of their states, and the baselines' objects, which live as long as the process; see
+// Scopes, tasks and tokens in each of their states, and the baselines' objects, which live as long as the process. See
 // `survive`.
 
 import { CancellationToken } from '@quiesce/cancellation-token';

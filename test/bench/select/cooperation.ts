@@ -1,5 +1,5 @@
-// What it costs that a loop over what is ready gives the event loop its turns: the same packages, as they were built, but
-// for the one function that counts.
+// The cost of cooperation, with which a loop over ready branches lets the event loop run. The rival is the same built packages
+// without the function that counts.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
@@ -10,7 +10,7 @@ import { isBranch, turning } from './turns.ts';
 const counting = /(function consumeBudget\(\) \{)[^}]*\}/;
 const output = new URL('./without-cooperation/', import.meta.url);
 
-/** Writes both packages anew, without the count, and loads them. */
+/** Writes copies of both packages without the count, and loads them. */
 async function withoutCooperation(): Promise<[typeof select, typeof CancellationToken]> {
   const counted = copy('@quiesce/cancellation-token', 'token', (code) => code.replace(counting, '$1}'));
   if (!counted) throw new Error('the count of completions was not found in the token that was built');
@@ -22,7 +22,7 @@ async function withoutCooperation(): Promise<[typeof select, typeof Cancellation
   return [loaded.select, token.CancellationToken];
 }
 
-/** Copies what was built of a package; says whether something was changed. */
+/** Copies the build of a package. Returns whether a file was changed. */
 function copy(name: string, folder: string, change: (code: string) => string): boolean {
   const built = new URL('./', import.meta.resolve(name));
   mkdirSync(new URL(`${folder}/`, output), { recursive: true });
@@ -41,7 +41,7 @@ const [selectWithout, TokenWithout] = await withoutCooperation();
 const isDone = isBranch('done');
 const without = 'the same without it';
 
-/** A loop over what is ready, with either copy. */
+/** A loop over ready branches, with either copy. */
 function loop(run: typeof select, Token: typeof CancellationToken): () => Promise<unknown> {
   const [a, done] = [new Token(), new Token()];
   done.cancel('ready');

@@ -4,7 +4,7 @@ import { select, selectEach } from '@quiesce/select';
 import type { Row } from '../harness.ts';
 import { isBranch, turning } from './turns.ts';
 
-/** A slot that holds one value, without anything else. */
+/** A slot that holds one value. */
 class Slot implements Source<number> {
   #value: number | undefined;
   #waiter: Waiter | undefined;

@@ -1,4 +1,4 @@
-// What a turn leaves behind on what lives on.
+// Growth of long-lived objects with each round.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
 import raceOfOthers from 'race-as-promised';
@@ -8,7 +8,7 @@ import { collect, type Row, type Subject } from '../harness.ts';
 
 const TURNS = 20_000;
 
-/** Bytes of heap by which each turn grows what stays; kept until the process ends, as in a program that goes on. */
+/** Returns the bytes of heap by which each round grows a long-lived object, which is kept until the process ends. */
 function growing(name: string, turn: () => Promise<unknown>): Subject {
   return {
     name,
@@ -27,7 +27,7 @@ function heap(): number {
 
 const longLived = new CancellationToken();
 const { signal } = new AbortController();
-// Its types describe a module of another kind than it is.
+// Its types describe another kind of module.
 const raceAsPromised = raceOfOthers as unknown as (values: readonly Promise<unknown>[]) => Promise<unknown>;
 const never = () => new Promise<never>(() => {});
 const [one, two, three] = [never(), never(), never()];

@@ -1,4 +1,4 @@
-// Nothing is ready when the select begins: it parks, and something comes.
+// No branch is ready when the select starts: it parks, and a value arrives.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
 import { race as abortableRace } from 'abort-controller-x';
@@ -14,10 +14,10 @@ const longLived = idle();
 const [a, b, c, d, e, f] = [idle(), idle(), idle(), idle(), idle(), idle()];
 const neverSettles = new Promise<never>(() => {});
 const { signal } = new AbortController();
-// Its types describe a module of another kind than it is.
+// Its types describe another kind of module.
 const raceAsPromised = raceOfOthers as unknown as (values: readonly Promise<unknown>[]) => Promise<unknown>;
 
-/** A fresh promise, raced by `start`, and settled afterwards. */
+/** A fresh promise that `start` races, and that settles afterwards. */
 function settling(start: (work: Promise<number>) => Promise<unknown>): (index: number) => Promise<unknown> {
   return (index) => {
     const [work, resolve] = fresh();

@@ -1,4 +1,4 @@
-// Something is ready when the select begins.
+// A branch is ready when the select starts.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { select, trySelect } from '@quiesce/select';
 import { channel, select as cspSelect } from '@thi.ng/csp';
@@ -15,7 +15,7 @@ const isDone = isBranch('done');
 
 const literal = 'its literal and Promise.resolve(outcome)';
 const literalNow = 'building its literal and its outcome';
-/** Where literals go, so that they are really built. */
+/** Stores literals, so that they are really built. */
 let kept: unknown;
 const built = (branches: { readonly done: CancellationToken }): { branch: string; value: unknown } => {
   kept = branches;

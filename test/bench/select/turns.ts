@@ -1,11 +1,11 @@
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { expectCount, type Subject, timed } from '../harness.ts';
 
-/** Turns in one run. */
+/** Rounds in one run. */
 const BATCH = 200;
 let done = 0;
 
-/** Takes `turn` many times, one after the other; each must come to what `isWanted` accepts. */
+/** Runs `turn` many times in sequence. `isWanted` checks each result. */
 export function turning(
   name: string,
   turn: (index: number) => Promise<unknown>,
@@ -25,7 +25,7 @@ export function turning(
   });
 }
 
-/** The same for what is done at once. */
+/** The same for synchronous work. */
 export function acting(name: string, act: (index: number) => unknown, isWanted: (value: unknown) => boolean): Subject {
   return timed({
     name,
@@ -58,7 +58,7 @@ export const isBranch =
   (value: unknown): boolean =>
     (value as { branch?: unknown } | undefined)?.branch === name;
 
-/** What the budgets are measured by. */
+/** The rows with budgets. */
 export const twoFresh = 'Promise.race of two fresh promises';
 export function raceOfTwoFresh(index: number): Promise<number> {
   const [first, resolve] = fresh();

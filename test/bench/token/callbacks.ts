@@ -1,4 +1,4 @@
-// A callback that is added and taken back.
+// Adds and removes a callback.
 
 import { getEventListeners, setMaxListeners } from 'node:events';
 import { CancellationToken } from '@quiesce/cancellation-token';
@@ -12,7 +12,7 @@ const DEPTH = 5;
 
 function idle(): void {}
 
-/** Adds `others` callbacks to the token and measures one more at `depth` below it. */
+/** Adds `others` callbacks to the token, and measures one more at `depth` below it. */
 function quiesce(name: string, others: number, depth = 0): Subject {
   const root = new CancellationToken();
   for (let i = 0; i < others; i++) root.onCancelled(idle);
@@ -35,7 +35,7 @@ function quiesce(name: string, others: number, depth = 0): Subject {
 function native(): Subject {
   const { signal } = new AbortController();
   setMaxListeners(0, signal);
-  // A new function each time: the platform ignores one that it has already.
+  // A new function each time: the platform ignores a function that is already registered.
   for (let i = 0; i < OTHERS; i++) signal.addEventListener('abort', () => {});
   const batch = 50;
   return timed({

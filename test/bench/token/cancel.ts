@@ -1,4 +1,4 @@
-// Cancelling a token that many observed children hang on.
+// Cancels a token with many observed children.
 
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { CancellationTokenSource as CodeSource } from 'vscode-jsonrpc';
@@ -12,7 +12,7 @@ const NATIVES = 5000;
 
 const plainly = 'walking plain objects and calling';
 
-/** How often a callback has run since the last look. */
+/** How often callbacks have run since the last check. */
 let called = 0;
 
 function shared(): void {
@@ -25,7 +25,7 @@ const closing: Make = () => () => {
   called++;
 };
 
-/** Looks whether each callback has run once. */
+/** Checks that each callback has run once. */
 function check(wanted: number): void {
   expectCount(called, wanted);
   called = 0;
@@ -97,7 +97,7 @@ function vscode(make: Make): Subject {
 
 const many = CHILDREN.toLocaleString('en');
 
-/** Alone with the baseline: what the libraries leave on the heap makes both of them slower, and us more. */
+/** Only with the baseline: objects of libraries on the heap slow both down, and the token more. */
 function alone(name: string, make: Make, budgets: readonly Budget[]): Row {
   return {
     name: `cancel ${many} observed children, ${name}, a child`,

@@ -65,7 +65,7 @@ export const observed: Row = {
   budgets: [{ against: down, must: atMost(3) }],
 };
 
-/** O(1) means: of a walk over all of them hardly anything. */
+/** O(1): almost nothing of a walk over the whole chain. */
 export const unobserved: Row = {
   name: `cancel a chain of ${LENGTH.toLocaleString('en')} that nobody observes, in all`,
   unit: 'ns',

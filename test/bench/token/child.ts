@@ -1,4 +1,4 @@
-// A child that is made and disposed below a parent that has many.
+// Makes and disposes a child of a parent with many children.
 
 import { setMaxListeners } from 'node:events';
 import { CancellationToken } from '@quiesce/cancellation-token';
@@ -14,7 +14,7 @@ import { PlainToken } from '../plain.ts';
 const LIVE = 1000;
 const BATCH = 1000;
 
-/** Where what is made is stored: something that nobody could reach would not be made at all. */
+/** Stores the result: the engine would omit an object that is unreachable. */
 const kept: unknown[] = new Array(16);
 
 function idle(): void {}

@@ -8,7 +8,7 @@ import { expectCount, type Row, type Subject } from '../harness.ts';
 
 const CHILDREN = 10_000;
 
-/** Counts the listeners that `make`, called once a child, leaves on a signal; all children must hear of the abort. */
+/** Counts the listeners that `make`, called for each child, leaves on a signal. The abort must reach every child. */
 function listeners(name: string, children: number, make: (signal: AbortSignal, heard: () => void) => unknown): Subject {
   return {
     name,

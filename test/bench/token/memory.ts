@@ -1,4 +1,4 @@
-// What a child weighs.
+// The weight of a child.
 
 import { setMaxListeners } from 'node:events';
 import { CancellationToken } from '@quiesce/cancellation-token';
@@ -7,10 +7,10 @@ import { atMost } from '../budget.ts';
 import { type Row, weighed } from '../harness.ts';
 
 const COUNT = 100_000;
-/** Fewer of what takes long to make. */
+/** Fewer of the children that take long to make. */
 const FEW = 10_000;
 
-/** One for all: a closure is the user's own weight. */
+/** One for all: a closure counts as the user's own weight. */
 function idle(): void {}
 
 const parent = new CancellationToken();

@@ -1,4 +1,4 @@
-// Tokens in each of their states, and what the rivals make, which live as long as the process; see `survive`.
+// Tokens in each of their states, and the rivals' objects, which live as long as the process. See `survive`.
 
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { CancellationTokenSource as CodeSource } from 'vscode-jsonrpc';

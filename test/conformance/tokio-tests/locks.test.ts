@@ -376,15 +376,15 @@ describe('a notify', () => {
 
   it('may be notified by the waiter that it wakes', () => {
     const notify = new Notify();
-    let told = 0;
+    let woken = 0;
     const wake = (): void => {
-      told++;
+      woken++;
       notify.notifyWaiters();
     };
     const parked = { next: undefined, prev: undefined, owner: undefined, wake };
     notify.notified()[source].park(parked);
     notify.notifyWaiters();
-    expect(told).toBe(1);
+    expect(woken).toBe(1);
   });
 
   it('keeps a notification that comes after all waiters were woken', () => {

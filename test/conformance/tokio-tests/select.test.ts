@@ -103,11 +103,11 @@ describe('a select', () => {
 
   it('does not poll a branch again whose value did not match', async () => {
     const [tx, rx] = oneshot<number>();
-    let asked = 0;
+    let polls = 0;
     const outcome = select({
       misfit: match(
         async () => {
-          asked++;
+          polls++;
           return 'no';
         },
         () => false,
@@ -116,7 +116,7 @@ describe('a select', () => {
     });
     await turn();
     tx.send(1);
-    expect([await outcome, asked]).toEqual([{ branch: 'rx', value: 1 }, 1]);
+    expect([await outcome, polls]).toEqual([{ branch: 'rx', value: 1 }, 1]);
   });
 
   it('neither starts nor polls a branch that is off', async () => {

@@ -8,13 +8,13 @@ const year = 365 * 24 * 3_600 * 1_000;
 
 /** Takes the ticks that are ready. */
 function ticks(of: Interval): number[] {
-  const due: number[] = [];
+  const taken: number[] = [];
   for (;;) {
     const wait = new Wait(of);
     const tick = wait.poll();
     wait.drop();
-    if (tick === 'pending') return due;
-    due.push(tick);
+    if (tick === 'pending') return taken;
+    taken.push(tick);
   }
 }
 

@@ -127,9 +127,9 @@ describe('a receiver', () => {
   it('lets the event loop run in a loop that always finds a value', async () => {
     const [tx, rx] = watch(0);
     const [gone, ended] = watch(0);
-    const [alone, nobody] = watch(0);
+    const [alone, unused] = watch(0);
     gone.close();
-    nobody.close();
+    unused.close();
     const loops: (() => Promise<unknown>)[] = [
       async () => {
         tx.send(1);

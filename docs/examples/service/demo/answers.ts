@@ -1,12 +1,12 @@
 const HEAD_END = Buffer.from('\r\n\r\n');
 
-/** The answers on one connection, as they come in: how many are whole, and whether the last one is. */
+/** Parses the answers on one connection as they arrive. Counts the complete ones. */
 export class Answers {
-  /** How many have come to their end. */
+  /** How many answers are complete. */
   whole = 0;
-  /** Whether the last one said that it was the last. */
-  #saidClose = false;
-  /** What has come of the next one. */
+  /** Whether the last answer contained `Connection: close`. */
+  #hasClose = false;
+  /** The bytes of the next answer that have arrived. */
   #rest: Buffer = Buffer.alloc(0);
 
   read(chunk: Buffer): void {
@@ -17,20 +17,20 @@ export class Answers {
     }
   }
 
-  /** Whether anything has come. */
+  /** Whether any byte has arrived. */
   get hasBegun(): boolean {
     return this.whole > 0 || this.#rest.length > 0;
   }
 
   /**
-   * Whether the connection, which is over, was cut: in the middle of an answer, or where another one was due. The client
-   * sends its next request with the end of an answer, so one is always due, unless the answer said that it was the last.
+   * Whether the ended connection was cut: within an answer, or before an expected one. The client sends its next request at
+   * the end of each answer, so another answer is always expected, unless the last one contained `Connection: close`.
    */
   get isCut(): boolean {
-    return this.#rest.length > 0 || !this.#saidClose;
+    return this.#rest.length > 0 || !this.#hasClose;
   }
 
-  /** How long the next answer is; `undefined`: it is not here yet. */
+  /** Returns the length of the next answer, or `undefined` while it is incomplete. */
   #nextLength(): number | undefined {
     const end = this.#rest.indexOf(HEAD_END);
     if (end < 0) return undefined;
@@ -39,7 +39,7 @@ export class Answers {
     const isChunked = /^transfer-encoding: *chunked/im.test(head);
     const length = body === undefined ? this.#chunkedEnd(isChunked, end) : end + HEAD_END.length + Number(body);
     if (length === undefined || this.#rest.length < length) return undefined;
-    this.#saidClose = /^connection: *close/im.test(head);
+    this.#hasClose = /^connection: *close/im.test(head);
     return length;
   }
 

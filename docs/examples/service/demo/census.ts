@@ -1,32 +1,32 @@
-// What became of each connection of the load, at the socket. autocannon counts errors and answers; it does not say whether a
-// connection that was reset had been accepted, nor whether an answer broke off. Node tells of every socket that this process
-// opens, so we look over its shoulder.
+// Follows each connection of the load at its socket. autocannon counts errors and answers, but does not report whether a
+// reset connection had been accepted, or whether an answer broke off. Node publishes every socket that this process opens
+// on a diagnostics channel.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { Answers } from './answers.ts';
 
-/** What became of the connections, counted. */
+/** How the connections ended, as numbers. */
 export interface Counts {
-  /** The service had accepted them: it says so, or they have got something from it, or were over before it was told to stop. */
+  /** Accepted by the service: it reported them, or they received a byte, or ended before the signal. */
   readonly accepted: number;
-  /** Of those: ended by a reset, or anything else than an end in good order. */
+  /** Accepted ones that ended by a reset or another error. */
   readonly reset: number;
-  /** Of those: ended in good order, but in the middle of an answer, or while a request waited for one. */
+  /** Accepted ones that ended without an error, but within an answer, or while a request waited for one. */
   readonly cut: number;
-  /** Answers that came whole. */
+  /** Complete answers. */
   readonly whole: number;
-  /** Connections that only the system had accepted, and reset without a byte after the signal, when the listener closed. */
-  readonly newcomersReset: number;
+  /** Connections that only the system had accepted, and that it reset without a byte when the listener closed. */
+  readonly unacceptedReset: number;
   /** Attempts that the system refused. */
   readonly refused: number;
 }
 
 interface Seen {
-  /** Our end; `undefined`: it never was connected. */
+  /** The port of the client, or `undefined` for a connection that was never established. */
   port: number | undefined;
   error: string | undefined;
-  /** Whether it was over before the signal, when nobody had a reason to turn it away. */
+  /** Whether it ended before the signal, when the service had no reason to refuse it. */
   isEarly: boolean;
   readonly answers: Answers;
 }
@@ -34,28 +34,28 @@ interface Seen {
 export class Census {
   readonly #port: number;
   readonly #seen: Set<Seen> = new Set();
-  /** Whence the connections came that the service says it has accepted. */
+  /** The client ports of the connections that the service reported as accepted. */
   readonly #accepted: Set<number> = new Set();
   #hasSignalled = false;
-  readonly #watch = (message: unknown): void => this.#born((message as { readonly socket: Socket }).socket);
+  readonly #watch = (message: unknown): void => this.#follow((message as { readonly socket: Socket }).socket);
 
-  /** @param port of the service; connections from this process to it that are opened from now on are counted */
+  /** @param port the port of the service; counts connections that this process opens to it from now on */
   constructor(port: number) {
     this.#port = port;
     subscribe('net.client.socket', this.#watch);
   }
 
-  /** The service says that it has accepted a connection. */
+  /** Records that the service reported a connection as accepted. */
   accepted(port: number): void {
     this.#accepted.add(port);
   }
 
-  /** The service is told to stop: from now on it may turn newcomers away. */
+  /** Records the signal: from now on the service may refuse new connections. */
   signalled(): void {
     this.#hasSignalled = true;
   }
 
-  /** Counts no more of them. */
+  /** Stops counting. */
   close(): void {
     unsubscribe('net.client.socket', this.#watch);
   }
@@ -70,17 +70,17 @@ export class Census {
       reset: accepted.filter(({ error }) => error !== undefined).length,
       cut: accepted.filter(({ answers, error }) => error === undefined && answers.isCut).length,
       whole: accepted.reduce((sum, { answers }) => sum + answers.whole, 0),
-      newcomersReset: others.length,
+      unacceptedReset: others.length,
       refused: all.length - connected.length,
     };
   }
 
-  /** Whatever the service says: of one that has got anything from it, or that it had no reason to turn away, it is clear. */
+  /** A connection that received a byte, or ended before the signal, was accepted even without a report. */
   #isAccepted({ port, isEarly, answers }: Seen): boolean {
     return this.#accepted.has(port as number) || isEarly || answers.hasBegun;
   }
 
-  #born(socket: Socket): void {
+  #follow(socket: Socket): void {
     const seen: Seen = { port: undefined, error: undefined, isEarly: false, answers: new Answers() };
     const read = (chunk: Buffer): void => seen.answers.read(chunk);
     socket.once('connect', () => {

@@ -5,36 +5,36 @@ import { fileURLToPath } from 'node:url';
 
 /** How a process ended. */
 export interface Ended {
-  /** `null`: by a signal. */
+  /** The exit code, or `null` when a signal ended the process. */
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** When that was, as `performance.now()` counts. */
+  /** The time of the end, on the clock of `performance.now()`. */
   readonly at: number;
 }
 
-/** A program of this example, as a process of its own. */
+/** A program of this example in a process of its own. */
 export interface Child {
   readonly process: ChildProcess;
-  /** Settles when the process is gone and everything that it said was read. */
+  /** Settles when the process has ended and all its output was read. */
   readonly ended: Promise<Ended>;
-  /** The first line for which `pick` has an answer; rejects when the process ends before there is one. */
+  /** Resolves with the first result of `pick` for a line; rejects when the process ends before. */
   first<T>(pick: (line: string) => T | undefined): Promise<T>;
 }
 
 export interface ChildOptions {
   readonly env?: Record<string, string>;
-  /** What the process says, line by line, on stdout and stderr. */
+  /** Called for each line on stdout and stderr. */
   readonly onLine?: (line: string) => void;
-  /** What it says on a third channel. */
+  /** Called for each line on a third channel. */
   readonly onTrace?: (line: string) => void;
 }
 
-/** npm runs the demo, but not the service: it gets its signals directly. */
+/** Removes npm's variables: npm runs the demo, but the service gets its signals directly. */
 function withoutNpm(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('npm_')));
 }
 
-/** Starts `program`, which is a file beside this folder. */
+/** Starts `program`, a file in the parent folder. */
 export function startChild(program: string, options: ChildOptions = {}): Child {
   const file = fileURLToPath(new URL(`../${program}.ts`, import.meta.url));
   const child = spawn(process.execPath, ['--conditions=built', '--import', 'tsx', file], {
@@ -42,7 +42,7 @@ export function startChild(program: string, options: ChildOptions = {}): Child {
     env: { ...withoutNpm(process.env), ...options.env, TRACE_FD: '3' },
   });
   const listeners = new Set<(line: string) => void>();
-  const tell = (line: string): void => {
+  const onOutput = (line: string): void => {
     options.onLine?.(line);
     for (const listener of listeners) listener(line);
   };
@@ -52,11 +52,11 @@ export function startChild(program: string, options: ChildOptions = {}): Child {
     return new Promise((resolve) => lines.once('close', resolve));
   };
   const readers = [
-    read(child.stdout, tell),
-    read(child.stderr, tell),
+    read(child.stdout, onOutput),
+    read(child.stderr, onOutput),
     read(child.stdio[3], (line) => options.onTrace?.(line)),
   ];
-  // Whoever writes to a process that is gone hears of it by `ended`.
+  // A write to a process that has ended needs no error: `ended` reports the end.
   child.stdin.on('error', () => {});
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once('error', reject);

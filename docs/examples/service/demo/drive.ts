@@ -8,29 +8,29 @@ import { startLoad } from './load.ts';
 import type { Postgres, Sessions } from './postgres.ts';
 
 export interface Plan {
-  /** How long the load lasts before the signal, in seconds. It goes on behind it. */
+  /** How long the load lasts before the signal, in seconds. It continues after the signal. */
   readonly seconds: number;
   readonly connections: number;
-  /** Nobody listens to the signal. */
+  /** Whether the service has no listener for the signal. */
   readonly isWithout: boolean;
   readonly fault: Fault | undefined;
 }
 
-/** Where the run is shown while it lasts. */
+/** Shows the run while it lasts. */
 export interface Stage {
-  say(who: 'demo' | 'service', text: string): void;
+  say(source: 'demo' | 'service', text: string): void;
 }
 
-/** What came of a run, as seen from outside. */
+/** The result of a run, as seen from outside. */
 export interface Outcome {
   readonly plan: Plan;
   readonly port: number;
   readonly ended: Ended;
   /** From the signal to the end of the process, in ms. */
   readonly elapsed: number;
-  /** The ids that clients were given. */
+  /** The ids that clients received. */
   readonly acknowledged: readonly string[];
-  /** The ids in the database, as often as they are in it. */
+  /** The ids in the database, with duplicates. */
   readonly recorded: readonly string[];
   readonly statuses: ReadonlyMap<number, number>;
   readonly counts: Counts;
@@ -40,11 +40,11 @@ export interface Outcome {
 }
 
 const LISTENERS = 3;
-/** Long enough for a slow machine, and where something is to run into it, no longer than one cares to watch. */
+/** Drain timeouts: long enough for a slow machine, and short where a fault is to reach it while the user watches. */
 const PATIENT = '60000';
 const SHORT = '5000';
 
-/** Starts the service, puts it under load, sends SIGTERM in the middle of it, and looks at what came of everything. */
+/** Starts the service, loads it, sends SIGTERM during the load, and collects what happened to every request. */
 export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promise<Outcome> {
   await postgres.prepare();
   let census: Census | undefined;
@@ -58,7 +58,7 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
     onLine: (line) => stage.say('service', line.replace(/^service: /, '')),
     onTrace: (port) => census?.accepted(Number(port)),
   });
-  // Whatever ends us, such as Ctrl-C: nobody would be there who tells the service to stop.
+  // When this process ends, for example by Ctrl-C, no other process would stop the service.
   const kill = (): boolean => service.process.kill('SIGKILL');
   process.once('exit', kill);
   try {
@@ -66,19 +66,20 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
     const port = Number(new URL(url).port);
     const listeners = await Promise.all(Array.from({ length: LISTENERS }, () => startListener(url)));
     const idler = plan.fault === 'client' ? await startIdler(url) : undefined;
-    const deaf = plan.fault === 'job' ? [await sendJob(url, { note: 'deaf', takes: 600_000, deaf: true })] : [];
+    const job = { note: 'stuck', takes: 600_000, ignoresToken: true };
+    const stuck = plan.fault === 'job' ? [await sendJob(url, job)] : [];
 
     census = new Census(port);
     stage.say('demo', `load: autocannon on ${plan.connections} connections; ${LISTENERS} listeners to events`);
     // Large events, so that a client that reads none of them is noticed.
     const load = startLoad(url, plan.connections, 'x'.repeat(plan.fault === 'client' ? 60_000 : 20));
-    // On a machine that is slow it takes longer until there is something to lose.
+    // On a slow machine it takes longer until enough jobs are in flight.
     const busy = Promise.all([delay(1_000 * plan.seconds), load.reaches(plan.fault === 'client' ? 200 : 20)]);
     await Promise.race([busy, service.ended]);
-    stage.say('demo', `── SIGTERM ── ${count(load.acknowledged.length)} jobs acknowledged, and more coming`);
+    stage.say('demo', `── SIGTERM ── ${count(load.acknowledged.length)} jobs acknowledged, more to come`);
     const again =
       plan.fault === 'signal' ? service.first((line) => line.includes('draining:') || undefined) : undefined;
-    // The service is still draining when the second signal comes, which counts after half a second.
+    // The long job keeps the service draining until the second signal, which counts only after half a second.
     if (again !== undefined) await sendJob(url, { note: 'long', takes: 5_000 });
     const signalled = performance.now();
     census.signalled();
@@ -86,7 +87,7 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
     if (again !== undefined) {
       await again;
       await delay(600);
-      stage.say('demo', '── SIGTERM ── once more');
+      stage.say('demo', '── SIGTERM ── again');
       service.process.kill('SIGTERM');
     }
 
@@ -97,7 +98,7 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
     return {
       ...{ plan, port, ended, listeners, statuses: load.statuses, counts: census.counts() },
       elapsed: ended.at - signalled,
-      acknowledged: [...deaf, ...load.acknowledged],
+      acknowledged: [...stuck, ...load.acknowledged],
       sessions: await postgres.sessions(),
       recorded: await postgres.ids(),
       isPortFree: await isFree(port),
@@ -109,7 +110,7 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
   }
 }
 
-/** `1,234`. */
+/** Formats a number with separators: `1,234`. */
 export function count(n: number): string {
   return n.toLocaleString('en');
 }
@@ -120,7 +121,7 @@ function entryOf({ isWithout, fault }: Plan): string {
 }
 
 /** Sends a job and returns its id. */
-async function sendJob(url: string, job: { note: string; takes: number; deaf?: boolean }): Promise<string> {
+async function sendJob(url: string, job: { note: string; takes: number; ignoresToken?: boolean }): Promise<string> {
   const body = JSON.stringify(job);
   const headers = { 'content-type': 'application/json', connection: 'close' };
   const response = await fetch(`${url}/jobs`, { method: 'POST', headers, body });

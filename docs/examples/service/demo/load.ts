@@ -1,18 +1,18 @@
 import autocannon from 'autocannon';
 
-/** The load on the service, and what it was answered. */
+/** The load on the service, and the answers to it. */
 export interface Load {
   /** The ids of the jobs that were acknowledged. */
   readonly acknowledged: readonly string[];
-  /** How many answers there were of each status. */
+  /** The number of answers with each status. */
   readonly statuses: ReadonlyMap<number, number>;
-  /** Settles when so many jobs were acknowledged. */
+  /** Settles when this many jobs are acknowledged. */
   reaches(count: number): Promise<void>;
-  /** Settles when the last client has given up: a client goes on, whatever happens, until the system refuses it. */
+  /** Settles when the last client has given up. A client continues until the system refuses its connection. */
   readonly ended: Promise<unknown>;
 }
 
-/** What is in autocannon's client and not in its types. */
+/** The members of autocannon's client that its types omit. */
 interface Client {
   on(event: 'connError', listener: (error: NodeJS.ErrnoException) => void): unknown;
   destroy(): void;
@@ -20,7 +20,7 @@ interface Client {
 
 const AN_HOUR = 3_600;
 
-/** The id that a client was given; of an answer that makes no sense all of it, which will not be found in the database. */
+/** Returns the id in an answer. An answer without one is returned whole, and is not found in the database then. */
 function idIn(body: string): string {
   try {
     return String((JSON.parse(body) as { id: unknown }).id);
@@ -29,11 +29,11 @@ function idIn(body: string): string {
   }
 }
 
-/** Sends jobs over so many connections, on each the next one with the answer to the last. */
+/** Sends jobs over a number of connections. Each connection sends its next job with the answer to the previous one. */
 export function startLoad(url: string, connections: number, note: string): Load {
   const acknowledged: string[] = [];
   const statuses = new Map<number, number>();
-  /** Who waits for which count. */
+  /** The waiters for a count. */
   const waiting = new Map<number, () => void>();
   const onResponse = (status: number, body: string): void => {
     statuses.set(status, (statuses.get(status) ?? 0) + 1);

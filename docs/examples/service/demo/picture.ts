@@ -1,4 +1,4 @@
-// The picture of a run that the README shows: what the demo writes on a terminal, as SVG.
+// Draws the picture of the README: the output of the demo on a terminal, as SVG.
 //
 //   node --conditions=built --import tsx docs/examples/service/demo/picture.ts     writes docs/examples/service/demo.svg
 
@@ -14,7 +14,7 @@ const MARGIN = 20;
 const BACKGROUND = '#0d1117';
 const FOREGROUND = '#c9d1d9';
 
-/** What the codes of a terminal mean; those that end a style are not here. */
+/** The style of each terminal code that starts one. */
 const styles: Record<string, string> = {
   '1': 'font-weight="bold"',
   '2': 'opacity="0.55"',
@@ -25,7 +25,7 @@ const styles: Record<string, string> = {
 };
 const ends: Record<string, readonly string[]> = { '22': ['1', '2'], '39': ['31', '32', '33', '36'] };
 
-/** What stands on a terminal in the end: a line that was written over is there as it was last. */
+/** Returns the final lines of a terminal: a line that was overwritten has its last text. */
 function screenOf(written: string): string[] {
   return written.split('\n').map((line) => line.split(`\r${ESCAPE}[K`).at(-1) ?? '');
 }
@@ -50,7 +50,7 @@ function draw(lines: readonly string[]): string {
   ].join('\n');
 }
 
-/** The lines of a picture that was drawn, as text. */
+/** Returns the lines of a picture as text. */
 export function linesOf(svg: string): string[] {
   return [...svg.matchAll(/<text [^>]*>(.*)<\/text>/g)].map(([, inner = '']) => {
     return inner
@@ -61,12 +61,12 @@ export function linesOf(svg: string): string[] {
   });
 }
 
-/** What is the same in all good runs: each line without its numbers, and without what depends on the moment. */
+/** Returns the part that all good runs share: each line without its numbers, and without lines that depend on timing. */
 export function shapeOf(lines: readonly string[]): string[] {
   const shapes = lines
     .map((line) => line.trimEnd())
     .filter((line) => line !== '')
-    // The countdown, and what it is waiting for besides: a log has more of it than a terminal, and less when all is quick.
+    // The countdown and its details: a log has more of them than a terminal, and a fast run has fewer.
     .filter((line) => !/service (draining|stopping|cleanup)\b/.test(line))
     .map((line) =>
       line
@@ -74,7 +74,7 @@ export function shapeOf(lines: readonly string[]): string[] {
         .replace(/\d[\d,.]*/g, 'N')
         .replace(/ {2,}/g, '  '),
     );
-  // Hooks stand in the order of how long they took.
+  // Hooks are listed by their duration.
   const hooks = shapes.filter((line) => line.includes('  hook ')).sort();
   return shapes.map((line) => (line.includes('  hook ') ? String(hooks.shift()) : line));
 }
@@ -104,7 +104,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       process.stdout.write(text);
     },
   };
-  if (!(await runDemo(plan, terminal))) throw new Error('a run that has lost something makes no picture');
+  if (!(await runDemo(plan, terminal))) throw new Error('a run with a loss makes no picture');
   const lines = screenOf(written);
   while (lines.at(-1)?.trim() === '') lines.pop();
   while (lines[0]?.trim() === '') lines.shift();

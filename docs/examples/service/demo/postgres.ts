@@ -6,39 +6,39 @@ import { startChild } from './child.ts';
 /** How the service's connections to the database have ended. */
 export interface Sessions {
   readonly opened: number;
-  /** Ended without the goodbye of the protocol. */
+  /** Sessions that ended without the protocol's terminate message. */
   readonly dropped: number;
 }
 
-/** The database as one sees it from outside of the service. */
+/** The database, as seen from outside the service. */
 export interface Postgres {
   readonly url: string;
   readonly description: string;
-  /** Makes the table, empty. */
+  /** Makes an empty table. */
   prepare(): Promise<void>;
-  /** The ids of all jobs that were written down, as often as they were. */
+  /** Returns the ids of all recorded jobs, with duplicates. */
   ids(): Promise<string[]>;
-  /** What came of the connections of the service since `prepare`, when the last one is over. */
+  /** Waits for the end of the last connection, and returns how connections have ended since `prepare`. */
   sessions(): Promise<Sessions>;
   close(): Promise<void>;
 }
 
 const fresh = [`drop table if exists ${TABLE}`, `create table ${TABLE} (id text not null, note text not null)`];
 
-/** The server that `DATABASE_URL` names, or an embedded one. */
+/** Opens the server at `DATABASE_URL`, or an embedded one. */
 export function openPostgres(): Promise<Postgres> {
   const { DATABASE_URL } = process.env;
   return DATABASE_URL === undefined ? startEmbedded() : connectTo(DATABASE_URL);
 }
 
 async function startEmbedded(): Promise<Postgres> {
-  const complaints: string[] = [];
-  const child = startChild('embedded', { onLine: (line) => complaints.push(line) });
+  const output: string[] = [];
+  const child = startChild('embedded', { onLine: (line) => output.push(line) });
   const answer = async <T>(key: keyof T): Promise<T> => {
     return child.first((line) => (line.startsWith(`{"${String(key)}"`) ? (JSON.parse(line) as T) : undefined));
   };
   const { url } = await answer<{ url: string }>('url').catch((error: unknown) => {
-    throw new Error(`the embedded database did not start:\n${complaints.join('\n')}`, { cause: error });
+    throw new Error(`the embedded database did not start:\n${output.join('\n')}`, { cause: error });
   });
   const sessions = (): Promise<Sessions> => {
     const tally = answer<Sessions>('opened');
@@ -65,10 +65,10 @@ async function connectTo(url: string): Promise<Postgres> {
   const count = `select sessions::int as opened, sessions_abandoned::int as dropped
     from pg_stat_database where datname = current_database()`;
   const alive = `select count(*)::int as alive from pg_stat_activity where application_name = '${APPLICATION}'`;
-  // One connection for everything, which is counted before all others are.
+  // One connection for all statements, which is counted before the others.
   const client = new pg.Client({ connectionString: url });
   await client.connect().catch((cause: NodeJS.ErrnoException) => {
-    throw new Error(`nobody answers at DATABASE_URL: ${cause.message || cause.code}`, { cause });
+    throw new Error(`no server answers at DATABASE_URL: ${cause.message || cause.code}`, { cause });
   });
   let before: Sessions = { opened: 0, dropped: 0 };
   const read = async (): Promise<Sessions> => (await client.query(count)).rows[0];
@@ -81,7 +81,7 @@ async function connectTo(url: string): Promise<Postgres> {
     },
     ids: async () => (await client.query(`select id from ${TABLE}`)).rows.map(({ id }) => String(id)),
     sessions: async () => {
-      // The server tells nobody that a session has ended, so it has to be asked.
+      // The server does not notify about the end of a session, so poll for it.
       while ((await client.query(alive)).rows[0].alive > 0) await delay(50);
       const { opened, dropped } = await read();
       return { opened: opened - before.opened, dropped: dropped - before.dropped };
@@ -93,7 +93,7 @@ async function connectTo(url: string): Promise<Postgres> {
   };
 }
 
-/** Runs statements on a connection of their own; gives the result of the last one. */
+/** Runs statements on a connection of their own. Returns the result of the last one. */
 async function query(url: string, ...statements: string[]): Promise<pg.QueryResult> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

@@ -3,19 +3,19 @@ import { openPostgres } from './postgres.ts';
 import { type Output, Screen } from './screen.ts';
 import { findings, verdict } from './verdict.ts';
 
-const troubles = {
+const faultTexts = {
   hook: ', with a hook that never ends',
   signal: ', with a second signal while it drains',
   client: ', with a client that never reads',
   job: ', with a job that ignores its cancellation',
 };
 
-/** Runs the demo; says whether nothing was lost. */
+/** Runs the demo. Returns whether nothing was lost. */
 export async function runDemo(plan: Plan, output: Output): Promise<boolean> {
   const screen = new Screen(output);
-  const how = plan.isWithout ? ' that nobody taught to stop' : '';
-  const trouble = plan.fault === undefined ? '' : troubles[plan.fault];
-  screen.title(`A service${how} under load, and SIGTERM in the middle of it${trouble} (docs/examples/service)`);
+  const how = plan.isWithout ? ' without a graceful shutdown' : '';
+  const fault = plan.fault === undefined ? '' : faultTexts[plan.fault];
+  screen.title(`A service${how} under load, and SIGTERM in the middle of it${fault} (docs/examples/service)`);
   screen.say('demo', 'starting a database');
   const postgres = await openPostgres();
   try {

@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import type { Stage } from './drive.ts';
 import type { Finding } from './verdict.ts';
 
-/** Where it is shown: `process.stdout`, or whatever has a `write`. */
+/** The destination: `process.stdout`, or another object with `write`. */
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
@@ -14,16 +14,16 @@ const WIPE = '\r\u001b[K';
 const BAR = 24;
 const COLUMNS = '▁▂▃▄▅▆▇█';
 
-/** Shows a run: lines with the time and who says it; on a terminal in colour, and the countdown in one line. */
+/** Shows a run as lines with the time and the source. On a terminal it uses colour, and one line for the countdown. */
 export class Screen implements Stage {
   readonly #output: Output;
   readonly #start = performance.now();
-  /** Whether the last line is a countdown, which the next text of a terminal replaces. */
+  /** Whether the last line is a countdown, which the next text on a terminal replaces. */
   #isCounting = false;
-  /** What the countdown has shown so far. */
+  /** The values of the countdown so far. */
   readonly #counts: number[] = [];
-  /** What a log was told last: it gets a line for each tenth. */
-  #told = Number.POSITIVE_INFINITY;
+  /** The last value in a log, which gets a line for each tenth. */
+  #lastLogged = Number.POSITIVE_INFINITY;
 
   constructor(output: Output) {
     this.#output = output;
@@ -33,10 +33,13 @@ export class Screen implements Stage {
     this.#line(`\n  ${text}\n`);
   }
 
-  say(who: 'demo' | 'service', text: string): void {
-    const [, left, whom] = /^draining: (\d+) in flight(.*)$/.exec(text) ?? [];
-    if (left !== undefined) this.#count(Number(left), whom ?? '');
-    else this.#line(this.#stamped(who, who === 'demo' && text.startsWith('──') ? this.#paint('yellow', text) : text));
+  say(source: 'demo' | 'service', text: string): void {
+    const [, left, what] = /^draining: (\d+) in flight(.*)$/.exec(text) ?? [];
+    if (left !== undefined) this.#count(Number(left), what ?? '');
+    else
+      this.#line(
+        this.#stamped(source, source === 'demo' && text.startsWith('──') ? this.#paint('yellow', text) : text),
+      );
   }
 
   report(findings: readonly Finding[], verdict: Finding): void {
@@ -46,29 +49,29 @@ export class Screen implements Stage {
     this.#line(`  ${this.#mark(verdict)} ${verdict.label.padEnd(12)} ${this.#paint(['bold', colour], verdict.text)}\n`);
   }
 
-  #count(left: number, whom: string): void {
+  #count(left: number, what: string): void {
     this.#counts.push(left);
     const most = Math.max(...this.#counts, 1);
     const full = Math.round((BAR * left) / most);
     const bar = this.#paint('cyan', '█'.repeat(full)) + this.#paint('dim', '░'.repeat(BAR - full));
-    const text = this.#stamped('service', `draining ${bar} ${left.toLocaleString('en').padStart(6)} in flight${whom}`);
+    const text = this.#stamped('service', `draining ${bar} ${left.toLocaleString('en').padStart(6)} in flight${what}`);
     if (this.#output.isTTY === true) {
       this.#output.write(WIPE + text);
       this.#isCounting = true;
-    } else if (this.#told - left >= most / 10) {
-      this.#told = left;
+    } else if (this.#lastLogged - left >= most / 10) {
+      this.#lastLogged = left;
       this.#line(text);
     }
   }
 
-  /** On a terminal the countdown is replaced by its course. */
+  /** On a terminal, replaces the countdown by its history. */
   #line(text: string): void {
-    this.#output.write(this.#isCounting ? `${WIPE}${this.#course()}\n${text}\n` : `${text}\n`);
+    this.#output.write(this.#isCounting ? `${WIPE}${this.#history()}\n${text}\n` : `${text}\n`);
     this.#isCounting = false;
   }
 
-  /** The countdown from its beginning to its end, as a row of columns. */
-  #course(): string {
+  /** Draws the values of the countdown as a row of columns. */
+  #history(): string {
     const counts = this.#counts;
     const most = Math.max(...counts, 1);
     const columns = Array.from({ length: Math.min(BAR, counts.length) }, (_, column) => {
@@ -79,9 +82,9 @@ export class Screen implements Stage {
     return this.#stamped('service', `draining ${this.#paint('cyan', columns.join('').padEnd(BAR))} ${numbers}`);
   }
 
-  #stamped(who: string, text: string): string {
+  #stamped(source: string, text: string): string {
     const seconds = ((performance.now() - this.#start) / 1_000).toFixed(2);
-    return `${this.#paint('dim', `${seconds.padStart(8)} s │`)} ${this.#paint(who === 'demo' ? 'bold' : 'dim', who.padEnd(7))} ${text}`;
+    return `${this.#paint('dim', `${seconds.padStart(8)} s │`)} ${this.#paint(source === 'demo' ? 'bold' : 'dim', source.padEnd(7))} ${text}`;
   }
 
   #mark({ isGood }: Finding): string {
@@ -89,7 +92,7 @@ export class Screen implements Stage {
   }
 
   #paint(style: Style, text: string): string {
-    // Node would ask its own stdout whether to colour.
+    // Without the option, Node would check its own stdout for colour support.
     return this.#output.isTTY === true ? styleText(style, text, { validateStream: false }) : text;
   }
 }

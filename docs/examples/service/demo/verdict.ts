@@ -8,13 +8,13 @@ export interface Finding {
   readonly text: string;
 }
 
-/** What came of the jobs that were acknowledged. */
+/** How the acknowledged jobs ended. */
 export interface Jobs {
   readonly acknowledged: number;
   readonly once: number;
   readonly missing: number;
   readonly repeated: number;
-  /** In the database, though no client was given their id: done, but nobody knows. */
+  /** Jobs in the database whose id no client received. */
   readonly unknown: number;
 }
 
@@ -33,22 +33,22 @@ export function compare(acknowledged: readonly string[], recorded: readonly stri
 }
 
 function textOf({ acknowledged, once, missing, repeated, unknown }: Jobs): string {
-  const more = unknown === 0 ? '' : `; ${count(unknown)} more whose clients were never told`;
+  const more = unknown === 0 ? '' : `; ${count(unknown)} more without an acknowledgement`;
   return `${count(acknowledged)} acknowledged: ${count(once)} in the database once, ${count(missing)} never, ${count(repeated)} twice${more}`;
 }
 
-/** Whether somebody was told of each job once, or that it has missed it, and of the end. */
-function isTold({ heard, missed, hasHeardEnd }: Listener, recorded: readonly string[]): boolean {
+/** Whether a listener received each job once, or a count of missed ones, and the end. */
+function isComplete({ received, missed, hasSeenEnd }: Listener, recorded: readonly string[]): boolean {
   const jobs = new Set(recorded);
-  const isEachKnown = heard.every((id) => jobs.delete(id));
-  return hasHeardEnd && isEachKnown && jobs.size === missed;
+  const isEachKnown = received.every((id) => jobs.delete(id));
+  return hasSeenEnd && isEachKnown && jobs.size === missed;
 }
 
-/** What was promised, one line each, and whether it was kept. */
+/** Returns each guarantee as one line, and whether it was kept. */
 export function findings(outcome: Outcome): Finding[] {
   const { counts, listeners, sessions, ended, statuses } = outcome;
   const jobs = compare(outcome.acknowledged, outcome.recorded);
-  const told = listeners.filter((listener) => isTold(listener, outcome.recorded));
+  const complete = listeners.filter((listener) => isComplete(listener, outcome.recorded));
   const end = ended.signal === null ? `exit code ${ended.code}` : `killed by ${ended.signal}`;
   const when = outcome.elapsed < 0 ? 'without a signal' : `${(outcome.elapsed / 1_000).toFixed(1)} s after the signal`;
   const others = [...statuses].filter(([status]) => status !== 202 && status !== 503);
@@ -61,17 +61,17 @@ export function findings(outcome: Outcome): Finding[] {
     {
       label: 'connections',
       isGood: counts.reset === 0,
-      text: `${count(counts.accepted)} accepted, ${count(counts.reset)} reset; newcomers: ${count(counts.newcomersReset)} reset and ${count(counts.refused)} refused by the system`,
+      text: `${count(counts.accepted)} accepted, ${count(counts.reset)} reset; not accepted: ${count(counts.unacceptedReset)} reset and ${count(counts.refused)} refused by the system`,
     },
     {
       label: 'answers',
       isGood: counts.cut === 0 && others.length === 0,
-      text: `${count(counts.whole)} whole, ${count(counts.cut)} cut or never given; of the whole ${count(statuses.get(503) ?? 0)} said "later" (503)`,
+      text: `${count(counts.whole)} complete, ${count(counts.cut)} cut or missing; ${count(statuses.get(503) ?? 0)} of the complete ones were 503`,
     },
     {
       label: 'events',
-      isGood: told.length === listeners.length,
-      text: `${told.length} of ${listeners.length} listeners were told of all ${count(outcome.recorded.length)} jobs, and of the end`,
+      isGood: complete.length === listeners.length,
+      text: `${complete.length} of ${listeners.length} listeners received all ${count(outcome.recorded.length)} jobs, and the end`,
     },
     {
       label: 'database',
@@ -87,7 +87,7 @@ export function findings(outcome: Outcome): Finding[] {
   ];
 }
 
-/** The last line. */
+/** Returns the last line. */
 export function verdict(outcome: Outcome): Finding {
   const bad = findings(outcome).filter(({ isGood }) => !isGood);
   if (bad.length === 0) return { isGood: true, label: 'verdict', text: 'nothing was lost' };
@@ -96,15 +96,15 @@ export function verdict(outcome: Outcome): Finding {
   const lost = [
     [missing, 'acknowledged jobs'],
     [repeated, 'jobs done twice'],
-    [unknown, 'jobs done that no client knows of'],
+    [unknown, 'jobs done without an acknowledgement'],
     [reset, 'connections reset'],
-    [cut, 'answers cut or never given'],
+    [cut, 'answers cut or missing'],
   ] as const;
   const sums = lost.filter(([n]) => n > 0).map(([n, what]) => `${count(n)} ${what}`);
   const wrong = bad.map(({ label }) => label).join(', ');
   return {
     isGood: false,
     label: 'verdict',
-    text: sums.length === 0 ? `nothing was lost, but not all is well: ${wrong}` : `LOST: ${sums.join(', ')}`,
+    text: sums.length === 0 ? `nothing was lost, but these checks failed: ${wrong}` : `LOST: ${sums.join(', ')}`,
   };
 }
