@@ -8,7 +8,7 @@ import { type Listener, startListener } from '../../docs/examples/service/demo/l
 import { findings, verdict } from '../../docs/examples/service/demo/verdict.ts';
 
 const listener: Listener = { received: ['b', 'a'], missed: 0, hasSeenEnd: true, ended: Promise.resolve() };
-const counts: Counts = { accepted: 2, reset: 0, cut: 0, whole: 2, unacceptedReset: 1, refused: 1 };
+const counts: Counts = { accepted: 2, reset: 0, cut: 0, whole: 2, newcomersReset: 1, refused: 1 };
 const good: Outcome = {
   plan: { seconds: 1, connections: 1, isWithout: false, fault: undefined },
   port: 1,
@@ -59,9 +59,9 @@ async function portOf(server: Server): Promise<number> {
 }
 
 it.each([
-  ['counts as refused when it received nothing after the signal', '', true, { accepted: 0, unacceptedReset: 1 }],
-  ['counts as reset when it was reset before the signal', '', false, { accepted: 1, reset: 1, unacceptedReset: 0 }],
-  ['counts as accepted when it received something', 'HTTP/1.1 202', true, { accepted: 1, unacceptedReset: 0 }],
+  ['counts as refused when it received nothing after the signal', '', true, { accepted: 0, newcomersReset: 1 }],
+  ['counts as reset when it was reset before the signal', '', false, { accepted: 1, reset: 1, newcomersReset: 0 }],
+  ['counts as accepted when it received something', 'HTTP/1.1 202', true, { accepted: 1, newcomersReset: 0 }],
 ])('a connection that the service does not log %s', async (_, bytes, hasSignalled, expected) => {
   const server = createNetServer((socket) => socket.write(bytes, () => setImmediate(() => socket.resetAndDestroy())));
   const port = await portOf(server);

@@ -124,7 +124,7 @@ describe.concurrent('npm run demo', { timeout: PATIENCE }, () => {
     const { code, output } = await demo(['--seconds', '3', '--connections', '50']);
     expect(output).toMatch(/✓ jobs +([\d,]+) acknowledged: \1 in the database once, 0 never, 0 twice\n/);
     // Each client connects again until the system refuses it. A client that was reset on arrival may be refused twice.
-    const refused = /✓ connections +\d+ accepted, 0 reset; not accepted: \d+ reset and (\d+) refused by the system\n/;
+    const refused = /✓ connections +\d+ accepted, 0 reset; newcomers: \d+ reset and (\d+) refused by the system\n/;
     expect(Number(refused.exec(output)?.[1])).toBeGreaterThanOrEqual(50);
     expect(output).toMatch(/✓ answers +[\d,]+ complete, 0 cut or missing/);
     expect(output).toMatch(/✓ events +3 of 3 listeners received all/);

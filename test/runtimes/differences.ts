@@ -21,7 +21,7 @@ export const differences: readonly Difference[] = [
   {
     on: ['page', 'worker'],
     file: 'packages/cancellation-token/test/clock.test.ts',
-    name: 'a timer of the system clock > holds the process',
+    name: 'a timer of the system clock > keeps the process alive',
     why: 'a timer cannot hold a process where there is none',
   },
   {
@@ -33,7 +33,7 @@ export const differences: readonly Difference[] = [
   {
     on: ['bun', 'deno'],
     file: 'packages/cancellation-token/test/signal.test.ts',
-    name: 'twenty listeners are no reason',
+    name: 'twenty listeners cause no warning',
     error: /expected "emitWarning" to be called once, but got 0 times/,
     why: 'no target warns of many listeners',
   },
@@ -90,7 +90,7 @@ export const differences: readonly Difference[] = [
     name: 'a guard that is collected undisposed is named, with its place',
     why: 'JavaScriptCore drops the frames of tail calls, and with them some spawn sites',
   },
-  ...['a stack that overflows inside of cancel', '(outside of its tests)'].map(
+  ...['a stack that overflows inside `cancel`', '(outside of its tests)'].map(
     (name): Difference => ({
       on: ['bun'],
       file: 'packages/cancellation-token/test/hostile.test.ts',
@@ -103,11 +103,11 @@ export const differences: readonly Difference[] = [
   {
     on: ['workerd'],
     file: 'packages/cancellation-token/test/clones.test.ts',
-    name: 'a reason survives the way to a worker',
+    name: 'a reason reaches a worker',
     why: 'structuredClone keeps every property of an error, so it is still recognised as a cancellation',
   },
   ...[
-    ['packages/cancellation-token/test/tree.leak.ts', 'a registration that is held does not keep its callback'],
+    ['packages/cancellation-token/test/tree.leak.ts', 'a referenced registration does not retain its callback'],
     ['packages/channel/test/retention.leak.ts', 'a channel that lives long keeps nothing'],
     ['packages/channel/test/retention.leak.ts', 'a watch that lives long keeps nothing'],
     ['packages/select/test/retention.leak.ts', 'when a select is over'],
@@ -136,7 +136,7 @@ export const differences: readonly Difference[] = [
       why: 'the driver emits the end of a connection after it has fulfilled the promise of the end',
     }),
   ),
-  ...['events.once > rejects', 'events.on > rejects', 'events.on gives what had come'].map(
+  ...['events.once > rejects', 'events.on > rejects', 'events.on gives the events before'].map(
     (name): Difference => ({
       on: ['deno'],
       file: 'packages/cancellation-token/test/interop-node.test.ts',

@@ -16,8 +16,8 @@ export interface Counts {
   readonly cut: number;
   /** Complete answers. */
   readonly whole: number;
-  /** Connections that only the system had accepted, and that it reset without a byte when the listener closed. */
-  readonly unacceptedReset: number;
+  /** Newcomers: connections that only the system had accepted, and that it reset without a byte when the listener closed. */
+  readonly newcomersReset: number;
   /** Attempts that the system refused. */
   readonly refused: number;
 }
@@ -70,7 +70,7 @@ export class Census {
       reset: accepted.filter(({ error }) => error !== undefined).length,
       cut: accepted.filter(({ answers, error }) => error === undefined && answers.isCut).length,
       whole: accepted.reduce((sum, { answers }) => sum + answers.whole, 0),
-      unacceptedReset: others.length,
+      newcomersReset: others.length,
       refused: all.length - connected.length,
     };
   }

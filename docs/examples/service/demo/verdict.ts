@@ -61,7 +61,7 @@ export function findings(outcome: Outcome): Finding[] {
     {
       label: 'connections',
       isGood: counts.reset === 0,
-      text: `${count(counts.accepted)} accepted, ${count(counts.reset)} reset; not accepted: ${count(counts.unacceptedReset)} reset and ${count(counts.refused)} refused by the system`,
+      text: `${count(counts.accepted)} accepted, ${count(counts.reset)} reset; newcomers: ${count(counts.newcomersReset)} reset and ${count(counts.refused)} refused by the system`,
     },
     {
       label: 'answers',
