@@ -6,7 +6,7 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
  */
 export function watchWaits(token: CancellationToken): () => boolean {
   let hasWaited = false;
-  const watchCalls = (key: 'park' | 'childToken'): void => {
+  const watchCalls = (key: 'poll' | 'park' | 'childToken'): void => {
     const method = token[key] as (...given: unknown[]) => unknown;
     Object.defineProperty(token, key, {
       value: (...given: unknown[]) => {
@@ -15,6 +15,8 @@ export function watchWaits(token: CancellationToken): () => boolean {
       },
     });
   };
+  // A branch that is ready at the first poll is never parked.
+  watchCalls('poll');
   watchCalls('park');
   watchCalls('childToken');
   const signal = Reflect.getOwnPropertyDescriptor(Object.getPrototypeOf(token), 'signal')?.get as () => AbortSignal;

@@ -74,6 +74,14 @@ const programs: Record<string, Main> = {
       await sleep(200);
     }
   },
+  'a service whose first tick is due before its loop waits': async (_, shutdown) => {
+    const tick = sleep(1);
+    const begin = performance.now();
+    while (performance.now() - begin < 5);
+    await select.biased({ stop: shutdown.stopAccepting, tick });
+    say('working');
+    await sleep(200);
+  },
   'a service that waits for its server': async (_, shutdown) => {
     const server = createServer();
     shutdown.add(drain(server));
