@@ -50,7 +50,7 @@ describe('the exit code of an interrupted program', () => {
     ['a tool that hangs', 'SIGINT', { drainTimeout: 1, cancelTimeout: 1 }, 130],
     ['a tool that hangs', 'SIGINT', { drainTimeout: 1, cancelTimeout: 1, onInterrupted: 'success' }, 1],
     ['a service', 'SIGTERM', { onInterrupted: 'signal' }, 143],
-    ['a service', 'SIGTERM', { drainTimeout: 1 }, 1],
+    ['a service whose job takes long', 'SIGTERM', { drainTimeout: 1 }, 1],
     ['a main that has returned', 'SIGTERM', {}, 0],
     ['a main that has returned', 'SIGTERM', { onInterrupted: 'signal' }, 0],
   ] as const)('%s, %s, %o: %i', async (program, signal, options, expected) => {

@@ -62,6 +62,10 @@ const programs: Record<string, Main> = {
     s.spawn(job);
     await shutdown.stopAccepting.cancelled();
   },
+  'a service whose job takes long': async (s, shutdown) => {
+    s.spawn((token) => sleep(600_000, { signal: token }));
+    await shutdown.stopAccepting.cancelled();
+  },
   'a tool that polls': async (_, shutdown) => {
     while (!shutdown.stopAccepting.isCancelled) await sleep(5);
     say('half is done');
