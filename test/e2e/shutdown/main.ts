@@ -14,9 +14,9 @@ const [program = '', json = '{}'] = process.argv.slice(2);
 
 type Main = (scope: Scope, shutdown: Shutdown) => unknown;
 
-/** The job is cut off unless it has 100 ms. */
-async function job(token: CancellationToken): Promise<void> {
-  const { branch } = await select({ cut: token, done: sleep(100) });
+/** The job is cut off unless it has this time. */
+async function job(token: CancellationToken, ms = 100): Promise<void> {
+  const { branch } = await select({ cut: token, done: sleep(ms) });
   say(branch === 'done' ? 'job done' : 'job cut off');
 }
 
@@ -63,7 +63,7 @@ const programs: Record<string, Main> = {
     await shutdown.stopAccepting.cancelled();
   },
   'a service whose job takes long': async (s, shutdown) => {
-    s.spawn((token) => sleep(600_000, { signal: token }));
+    s.spawn((token) => job(token, 600_000));
     await shutdown.stopAccepting.cancelled();
   },
   'a tool that polls': async (_, shutdown) => {
