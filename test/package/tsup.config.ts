@@ -70,9 +70,8 @@ export default defineConfig({
       noUnusedLocals: false,
       noUnusedParameters: false,
       // tsup sets `baseUrl`, which TypeScript 6 calls deprecated.
-      ignoreDeprecations:
-        'A module that is found through node_modules stays an import in the declarations; one that is found by path is inlined.',
-      // What is found through node_modules stays an import in the declarations; what is found by path is inlined.
+      ignoreDeprecations: '6.0',
+      // A module that is found through node_modules stays an import in the declarations. One that is found by path is inlined.
       paths: { [internal]: [`${root}packages/internal/src/index.ts`] },
     },
   },
