@@ -13,7 +13,7 @@
  * A wait may omit the second poll where the source is one list, so that parking runs no other code.
  */
 
-import { checkFunction, waiter as createWaiter, show } from '@quiesce/internal';
+import { checkFunction, createWaiter, show } from '@quiesce/internal';
 
 /** The key under which an object offers its {@link SourceProtocol}; the same in every copy of this package. */
 export const source: unique symbol = Symbol.for('quiesce.source') as never;

@@ -24,13 +24,13 @@ export { isPromise, isThenable, refuseThenable } from './thenable.ts';
 export { remainingTime, setTimer } from './timer.ts';
 export { replaceUncaughtHandler, reportError } from './uncaught.ts';
 export {
+  createWaiter,
   isParkedOn,
   type Parked,
   parkOn,
   unparkFrom,
   type WaiterItem,
   type WaiterList,
-  waiter,
   wakeAll,
   wakeWhile,
 } from './waiters.ts';

@@ -1,4 +1,4 @@
-import { type Parked, parkOn, unparkFrom, type WaiterItem, type WaiterList, waiter, wakeAll } from './waiters.ts';
+import { createWaiter, type Parked, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from './waiters.ts';
 
 /** The parking half of the public `SourceProtocol`. */
 interface Parking {
@@ -51,7 +51,7 @@ export class Pair implements WaiterList {
   }
 
   #createWaiter(): Parked {
-    return waiter(() => {
+    return createWaiter(() => {
       this.#unparkBoth();
       wakeAll(this);
     });

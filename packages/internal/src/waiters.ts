@@ -11,7 +11,7 @@ export interface Parked {
 }
 
 /** Creates a waiter, parked nowhere. One literal for all of them, so that engines give them one shape. */
-export function waiter(wake: () => void): Parked {
+export function createWaiter(wake: () => void): Parked {
   return { next: undefined, prev: undefined, owner: undefined, wake };
 }
 
@@ -64,7 +64,7 @@ export function wakeAll(list: WaiterList): void {
 /** Wakes the waiters that are parked now, in order, as long as `hasMore` returns `true`. */
 export function wakeWhile(list: WaiterList, hasMore: () => boolean): void {
   if (list.head === undefined) return;
-  const end = waiter(ignore);
+  const end = createWaiter(ignore);
   parkOn(list, end);
   // A wake-up that wakes the same list passes the end mark and removes it: then all waiters before it have been woken.
   while (end.owner === list && list.head !== end && hasMore()) {

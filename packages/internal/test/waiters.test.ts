@@ -1,8 +1,8 @@
-import { type Parked, parkOn, unparkFrom, type WaiterList, waiter, wakeAll } from '@quiesce/internal';
+import { createWaiter, type Parked, parkOn, unparkFrom, type WaiterList, wakeAll } from '@quiesce/internal';
 import { expect, test } from 'vitest';
 
 function logging(log: string[], name: string, then?: () => void): Parked {
-  return waiter(() => {
+  return createWaiter(() => {
     log.push(name);
     then?.();
   });

@@ -22,6 +22,7 @@ export {
   type Cancelled,
   CancelledError,
   type CancelledSource,
+  CleanupTimeoutError,
   type Clock,
   ClosedError,
   checkpoint,
@@ -54,6 +55,7 @@ export {
   type TimerOptions,
   type TokenOptions,
   type UncaughtHandler,
+  type Unfinished,
   type UntilCancelled,
   untilCancelled,
   type Waiter,
@@ -133,7 +135,6 @@ export {
   type BranchFunction,
   type BranchValue,
   branchOf,
-  CleanupTimeoutError,
   type Interval,
   type IntervalOptions,
   interval,
@@ -167,7 +168,6 @@ export {
   timeout,
   timeoutAt,
   trySelect,
-  type Unfinished,
 } from '@quiesce/select';
 export {
   type AcquireOptions,

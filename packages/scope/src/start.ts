@@ -25,7 +25,7 @@ export function startIn<V, T>(
     checkFunction('start', work);
     let given: { readonly value: V } | undefined;
     const resolveStarted = (started: Started<V, T>): void => resolve(consumeSlice()?.then(() => started) ?? started);
-    const onTaskEnd = (): void => {
+    const onEnd = (): void => {
       let end: unknown = new ClosedError(`start: task${quoted(task.name)} ended without calling ready(value)`);
       if (wait !== undefined) wait.own = end;
       try {
@@ -38,7 +38,7 @@ export function startIn<V, T>(
       // The scope has this error, or it is no error. Only an isolated failure belongs to the caller alone.
       if (wait?.isTaken(end) === true) nativeThen.call(promise, undefined, ignore);
     };
-    const parked = waiter(onTaskEnd);
+    const parked = waiter(onEnd);
     const ready = (value: V): void => {
       if (given !== undefined) throw new ClosedError('ready: the task has called it before; call it once');
       given = { value };
