@@ -64,8 +64,7 @@ export interface StreamContext<R> {
  *
  * **Cancel safety.** A branch that loses has taken nothing. The pull continues, and its values stay for the next poll.
  *
- * @param stream the stream
- * @param options `context`, when the stream needs services
+ * @param stream the stream; when it needs services, `options.context` has them
  * @returns a source of its values, then `ClosedError`. A failure is thrown once, as {@link errorFromCause} returns it. Close
  *   the source, for example with `await using`
  * @see `Stream.toAsyncIterable` (effect 4), whose `next` cannot be cancelled
