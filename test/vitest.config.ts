@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { suites } from './suites.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -12,11 +13,20 @@ const condition = built ? ['--conditions=built'] : [];
 /** Groups run one after another, in this order. Tests that measure memory do not share the processors with others. */
 const project = (name: string, order: number, include: string[], more: object = {}) => ({
   extends: true as const,
-  test: { name, include, execArgv: condition, sequence: { groupOrder: order }, ...more },
+  test: { name, include, execArgv: condition, sequence: { groupOrder: order, sequencer: LongestFirst }, ...more },
 });
 
 const slow = ['**/*.slow.test.ts'];
 const effect40 = [{ find: /^effect(?=$|\/)/, replacement: 'effect-4-0' }];
+
+/** vitest starts large files first. The longest tests stand in small files, and would run alone at the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification): boolean => /\/waits\b.*\.test\.ts$/.test(moduleId);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
 
 export default defineConfig({
   root,
@@ -30,6 +40,7 @@ export default defineConfig({
     pool: 'forks',
     // A small file spends most of its time loading modules. Files therefore share a process and its modules.
     isolate: false,
+    sequence: { sequencer: LongestFirst },
     setupFiles: ['test/budget.ts'],
     // By default vitest leaves one processor idle. On two processors, that is half of the machine.
     maxWorkers: availableParallelism(),
