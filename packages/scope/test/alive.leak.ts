@@ -21,7 +21,7 @@ test('a minute of virtual time with a hundred thousand tasks, of which many fail
   let [short, long] = [sleep(50, { clock }), sleep(100, { clock })];
   const growth = await scope(
     (s) =>
-      bytesPerTurn({ turns: 40_000 }, () => {
+      bytesPerTurn({ turns: 60_000 }, () => {
         const key = tasks++;
         if (key % 1_000 === 0) [short, long] = [sleep(50, { clock }), sleep(100, { clock })];
         const done = key % 10 < 5 ? short : long;
