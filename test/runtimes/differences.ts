@@ -194,14 +194,6 @@ export const differences: readonly Difference[] = [
     error: /expected 'pending'/,
     why: 'listeners go to a signal that is derived, so the addEventListener of the test is never called',
   },
-  {
-    on: ['page', 'worker'],
-    file: 'test/conformance/tokio-tests/tasks.test.ts',
-    name: 'a join set > lets the event loop run while many ended tasks are joined',
-    error: /to be greater than or equal to 2/,
-    why: 'the event loop runs by a MessageChannel, which comes before the timers by which the test counts',
-    sometimes: true,
-  },
   ...['isCancellation > is true for', 'isCancellationOf > is true for'].map(
     (name): Difference => ({
       on: ['workerd', 'page', 'worker'],

@@ -209,8 +209,8 @@ describe('a loop over runUntilCancelled lets timers fire', () => {
 
 describe('a promise of another realm', () => {
   it('is handled when it rejects too late', async () => {
-    const { unhandled, stop } = unhandledRejections();
     const foreign: Promise<never> = runInNewContext('Promise.reject(new Error("too late"))');
+    const { unhandled, stop } = unhandledRejections();
     const token = CancellationToken.alreadyCancelled('stop');
     expect(await token.runUntilCancelled(foreign)).toEqual({ cancelled: true, reason: 'stop' });
     await new Promise((resolve) => setImmediate(resolve));

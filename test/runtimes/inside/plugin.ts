@@ -87,7 +87,8 @@ export function standIns(id: string): Plugin {
     },
     transform(source, module) {
       const [file = '', query] = module.split('?');
-      if (!isTest(file)) return;
+      // The texts of tests, which files.ts imports.
+      if (!isTest(file) || query === 'raw') return;
       const place = relative(root, file).replaceAll('\\', '/');
       if (id === 'worker' && /\.(test|leak)\.ts$/.test(file) && query !== inWorker) {
         const url = JSON.stringify(`/${place}?${inWorker}`);
