@@ -14,7 +14,9 @@ const output = new URL('./without-cooperation/', import.meta.url);
 async function withoutCooperation(): Promise<[typeof select, typeof CancellationToken]> {
   const counted = copy('@quiesce/cancellation-token', 'token', (code) => code.replace(counting, '$1}'));
   if (!counted) throw new Error('the count of completions was not found in the token that was built');
-  copy('@quiesce/select', 'select', (code) => code.replaceAll('@quiesce/cancellation-token', '../token/index.js'));
+  copy('@quiesce/select', 'select', (code) =>
+    code.replace(/@quiesce\/cancellation-token(?:\/(\w+))?/g, (_, subpath = 'index') => `../token/${subpath}.js`),
+  );
   const loaded = (await import(new URL('select/index.js', output).href)) as { select: typeof select };
   const token = (await import(new URL('token/index.js', output).href)) as {
     CancellationToken: typeof CancellationToken;
