@@ -31,7 +31,7 @@ export const packages = {
   },
   scope: {
     budget: 9_000,
-    why: 'the token, select, and tasks whose cleanup is awaited in order; 0.7 kB for stop signals in scopes of libraries, promises that are derived from tasks, and waits that can never end; 0.6 kB for arguments and options that are refused by name',
+    why: 'the token, and tasks whose cleanup is awaited in order; 0.7 kB for stop signals in scopes of libraries, promises that are derived from tasks, and waits that can never end; 0.6 kB for arguments and options that are refused by name',
     now: 19_900,
   },
   shutdown: {

@@ -87,7 +87,7 @@ export class Details implements Item {
   awaitable: object | undefined = undefined;
   /** The native signal; created when `signal` is first read. */
   signal: AbortSignal | undefined = undefined;
-  /** What can cancel the token from outside the tree; set at birth, together with HAS_TRIGGER. */
+  /** The trigger that can cancel the token from outside the tree. Set at birth, together with HAS_TRIGGER. */
   trigger: Trigger | undefined = undefined;
   /** The number of waiters in the list, plus the number of linked children that have waiters (invariant 7). */
   waiterRefs = 0;

@@ -7,7 +7,7 @@ import {
   waiter,
 } from '@quiesce/cancellation-token';
 
-/** What the timeout reads from its scope. */
+/** The parts of a scope that its cleanup timeout reads. */
 interface TimeoutOwner {
   readonly token: CancellationToken;
   readonly clock: Clock;

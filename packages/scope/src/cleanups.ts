@@ -15,7 +15,7 @@ export interface CurrentCleanup {
   readonly started: number;
 }
 
-/** What a cleanup reads from its scope, and writes to it. */
+/** The parts of a scope that its cleanups read and write. */
 interface CleanupOwner {
   readonly clock: Clock;
   /** In milliseconds, or `undefined` for no limit. */

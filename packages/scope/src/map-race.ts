@@ -9,7 +9,7 @@ import { ScopeError } from './errors.ts';
 import { runInScope, ScopeState } from './scope-state.ts';
 import { endedByCancellation, endedByStopSignal } from './stop-signal.ts';
 
-/** What the inner scope of `map`, `race` or `any` takes from the outer one. */
+/** The parts of the outer scope that the inner scope of `map`, `race` or `any` uses. */
 interface Inherited {
   /** The token of the task that contains the inner scope. */
   readonly signal: CancellationToken;

@@ -1,4 +1,4 @@
-// What outlives a scope or a task, or a scope that runs for months, retains nothing of ended work.
+// Objects that outlive a scope or a task, and a scope that runs for months, retain nothing of ended work.
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { type Scope, scope, type Task } from '@quiesce/scope';
 import { expect, test } from 'vitest';

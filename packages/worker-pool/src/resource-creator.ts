@@ -3,7 +3,7 @@ import type { SemaphorePermit } from '@quiesce/channel';
 import { TaskTracker, type TrackerGuard } from '@quiesce/scope';
 import type { ResourceCloser } from './resource-closer.ts';
 
-/** What a creator needs from its pool. */
+/** The parts of a pool that its creator uses. */
 export interface CreatorPool<R> {
   /** Holds a guard for each resource that is being made. */
   readonly parts: TaskTracker;
