@@ -12,7 +12,7 @@ import { select, sleep } from '@quiesce/select';
 const WORKERS = 5;
 const stop = new CancellationToken({ name: 'program' });
 const [announcements, unused] = broadcast<string>(16);
-unused.close(); // each worker subscribes for itself
+unused.dispose(); // each worker subscribes for itself
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {

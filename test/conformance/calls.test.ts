@@ -110,7 +110,7 @@ describe.each(Object.entries(subjects))('%s', (_, make) => {
     const until = new CancellationToken();
     const running = until.runUntilCancelled(call());
     until.cancel();
-    expect(await running).toMatchObject({ cancelled: true });
+    expect(await running).toMatchObject({ status: 'cancelled' });
     give();
     expect(left()).toBe(1);
     expect(await call()).toEqual(first);
@@ -126,8 +126,8 @@ describe.each(Object.entries(subjects))('%s', (_, make) => {
     expect(left()).toBe(1);
     expect((await select.biased({ ready, job: settle(call()) })).branch).toBe('ready');
     expect((await select.biased({ ready, job: match(call()) })).branch).toBe('ready');
-    expect(await wait(untilCancelled(ready, call()))).toMatchObject({ cancelled: true });
-    expect(await ready.runUntilCancelled(call())).toMatchObject({ cancelled: true });
+    expect(await wait(untilCancelled(ready, call()))).toMatchObject({ status: 'cancelled' });
+    expect(await ready.runUntilCancelled(call())).toMatchObject({ status: 'cancelled' });
     await expect(select({ job: call() }, { signal: ready })).rejects.toBe(ready.reason);
     expect(() => trySelect({ job: call(), wrong: 1 as never })).toThrow(TypeError);
     expect(left()).toBe(1);
@@ -326,11 +326,11 @@ describe('a value that came between the call and the select', () => {
   it('goes back to its pool when it is a lease', async () => {
     const pool = new ResourcePool({ create: () => 'resource', max: 1 });
     const next = pool.acquire();
-    while (pool.inFlight === 0) await new Promise((resolve) => setImmediate(resolve));
+    while (pool.inFlightCount === 0) await new Promise((resolve) => setImmediate(resolve));
     expect((await select.biased({ ready, next })).branch).toBe('ready');
-    expect(pool.inFlight).toBe(0);
+    expect(pool.inFlightCount).toBe(0);
     (await next).release();
-    expect(pool.inFlight).toBe(0);
+    expect(pool.inFlightCount).toBe(0);
   });
 
   it('stays seen in a watch when another read has seen it in between', async () => {
@@ -430,7 +430,7 @@ describe('a call', () => {
     const waiting = select({ stop, tick: ticks.tick() });
     stop.cancel();
     await waiting;
-    expect([clock.pending, await clock.run(() => ticks.tick())]).toEqual([0, 1_000]);
+    expect([clock.pendingCount, await clock.run(() => ticks.tick())]).toEqual([0, 1_000]);
   });
 
   it('of a join set takes no task until it wins', async () => {

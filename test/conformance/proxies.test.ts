@@ -260,7 +260,7 @@ describe.each(Object.keys(imitations))('behind %s', (kind) => {
     for (const call of wrong) {
       await expect((async () => call())(), String(call)).rejects.toThrow(/a proxy or a copy of a|no proxy of one/);
     }
-    expect([tx.sameChannel(tx), one.count, two.count, stop.isCancelled]).toEqual([true, 1, 1, false]);
+    expect([tx.sameChannel(tx), one.permitCount, two.permitCount, stop.isCancelled]).toEqual([true, 1, 1, false]);
   });
 
   it('other waits are not disturbed', async () => {

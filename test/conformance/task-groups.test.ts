@@ -217,7 +217,7 @@ describe('as in asyncio, a TaskGroup', () => {
       }),
     );
     expect(outcome).toEqual({ error: a });
-    expect([task?.state, clock.now()]).toEqual(['cancelled', 6]);
+    expect([task?.status, clock.now()]).toEqual(['cancelled', 6]);
   });
 
   it('ignores a task that is cancelled alone', async () => {

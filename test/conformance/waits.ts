@@ -256,7 +256,7 @@ const subjects: Readonly<Record<string, (clock: StepClock) => Subject>> = {
     const held = pool.acquire();
     const limited = (signal: CancellationToken) => pool.acquire({ signal });
     const ready = once(() => void held.then((lease) => lease.release()));
-    return { from: () => pool.acquire(), ready, limited, isLeft: () => pool.inFlight === 0 };
+    return { from: () => pool.acquire(), ready, limited, isLeft: () => pool.inFlightCount === 0 };
   },
   'room in a channel': () => {
     const [tx, rx] = channel<string>(2);
@@ -327,7 +327,7 @@ const ways: Readonly<Record<string, (subject: Subject, gate: CancellationToken, 
   },
   untilCancelled: async ({ from }, gate, run) => {
     const outcome = await wait(untilCancelled(gate, run.probe(from())));
-    if (outcome.cancelled) throw outcome.reason;
+    if (outcome.status === 'cancelled') throw outcome.reason;
   },
   'its own signal': ({ limited, from }, gate, run) =>
     limited === undefined ? select({ from: run.probe(from()) }, { signal: gate }) : limited(gate),
@@ -420,7 +420,7 @@ class Run {
   }
 
   finish(): void {
-    this.#farewell?.unregister();
+    this.#farewell?.dispose();
     this.happen('wake');
     this.clock.fire();
   }

@@ -377,7 +377,7 @@ describe.concurrent('a shutdown that is installed, without runMain', () => {
       code: 1,
     },
     {
-      what: 'SIGTERM after an uninstall: the default action',
+      what: 'SIGTERM after a dispose: the default action',
       hook: 'uninstalled',
       script: [['ready', 'SIGTERM']],
       says: [],

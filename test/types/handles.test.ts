@@ -48,7 +48,7 @@ async function handles(): Promise<Record<string, object>> {
   const tracker = new TaskTracker();
   const shutdown = new Shutdown({ systemd: false });
   const installation = shutdown.install({ signals: ['SIGUSR2'], errors: false, reportSignal: false });
-  installation.uninstall();
+  installation.dispose();
   const resources = new ResourcePool({ create: () => ({ SECRET }), close: () => {}, max: 1 });
   const lease = await resources.acquire();
   const task = scope.spawn(() => SECRET);

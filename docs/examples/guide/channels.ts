@@ -17,7 +17,7 @@ async function worker(messages: Receiver<string>): Promise<void> {
     const { branch, value } = await select.biased({ message: settle(messages), tick: sleep(100, { clock }) });
     if (branch === 'tick') {
       console.log(`worker: processing at ${clock.now()} ms`);
-    } else if (!value.ok) {
+    } else if (value.status === 'rejected') {
       console.log('worker: channel disconnected');
       break;
     } else if (value.value === 'shutdown') {

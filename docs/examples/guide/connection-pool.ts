@@ -38,10 +38,10 @@ await clock.run(() =>
   scope(async (s) => {
     for (const ms of [50, 500, 50]) s.spawn(() => query(ms));
     await sleep(200, { clock });
-    say(`shutdown: ${pool.inFlight} connection in use, ${pool.idle} idle`);
-    const closing = pool.close({ timeout: 5_000 });
+    say(`shutdown: ${pool.inFlightCount} connection in use, ${pool.idleCount} idle`);
+    const closing = pool.shutdown({ timeout: 5_000 });
     await pool.acquire().catch((error) => say(error.message));
-    const { closed, timedOut, forced } = await closing;
+    const { closedCount: closed, timedOutCount: timedOut, forcedCount: forced } = await closing;
     say(`all connections are done with: ${closed} closed, ${timedOut} timed out, ${forced} closed under its user`);
   }),
 );

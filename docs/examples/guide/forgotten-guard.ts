@@ -26,13 +26,13 @@ function useByHand(): void {
 
 forget();
 useByHand();
-console.log(`before the collection: ${shutdown.progress.inFlight} in flight`);
+console.log(`before the collection: ${shutdown.progress.inFlightCount} in flight`);
 
-while (shutdown.progress.inFlight > 0) {
+while (shutdown.progress.inFlightCount > 0) {
   await immediate(); // a value may stay reachable until the next iteration of the event loop
   collect();
 }
-console.log(`after the collection: ${shutdown.progress.inFlight} in flight`);
+console.log(`after the collection: ${shutdown.progress.inFlightCount} in flight`);
 
 shutdown.request();
 for (const { name, site } of (await shutdown.stopped()).leaks) {

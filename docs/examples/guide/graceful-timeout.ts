@@ -15,8 +15,8 @@ async function attempt(name: string, shutdown: (token: CancellationToken) => unk
   const start = clock.now();
   const end = (what: string): void => console.log(`${name}: ${what} after ${clock.now() - start} ms`);
   try {
-    const result = await shutdownWithTimeout(shutdown, 5_000, { forceTimeout: 1_000, clock });
-    if (result.outcome === 'graceful') end('clean exit');
+    const result = await shutdownWithTimeout(shutdown, 5_000, { cleanupTimeout: 1_000, clock });
+    if (result.status === 'fulfilled') end('clean exit');
     else end(result.hasEnded ? 'timeout exceeded, it obeyed' : 'timeout exceeded, forcing exit without it');
   } catch (error) {
     end(`shutdown failed (${(error as Error).message})`);

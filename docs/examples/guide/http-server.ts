@@ -21,10 +21,10 @@ await runMain(
       console.log(`request ${id} complete`);
       response.end(`request ${id}: got ${body.length} bytes\n`);
     });
-    const http = drain(server, { stopping: shutdown.stopAccepting });
+    const http = drain(server, { signal: shutdown.stopAccepting });
     shutdown.add(http); // stops the server, then waits for its requests
     shutdown.hook('report', () => {
-      const { completed, refused, cutOff } = http.report();
+      const { completedCount: completed, refusedCount: refused, cutOff } = http.report();
       console.log(`${completed} completed, ${refused} refused with 503, ${cutOff.length} cut off`);
     });
 
@@ -32,7 +32,7 @@ await runMain(
       console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`);
     });
     await http.draining.cancelled();
-    console.log(`new requests are refused, ${http.inFlight} in flight`);
+    console.log(`new requests are refused, ${http.inFlightCount} in flight`);
   },
   { name: 'server', drainTimeout: 10_000 },
 );

@@ -22,7 +22,7 @@ const pool = new WorkerPool({ name: 'threads', concurrency: size });
 const { port1, port2 } = new MessageChannel();
 const stop = new CancellationToken();
 const spinning = pool.execute(
-  (token) => runInPool<string>(threads, port2, { name: 'spin', token, transferList: [port2] }),
+  (token) => runInPool<string>(threads, port2, { name: 'spin', signal: token, transferList: [port2] }),
   { signal: stop },
 );
 await once(port1, 'message');
@@ -30,10 +30,10 @@ stop.cancel('deploy');
 console.log(`an endless job ${await spinning}`);
 
 const jobs = [10, 100, 1_000, 10_000, 100_000].map((limit) =>
-  pool.execute((token) => runInPool<number>(threads, limit, { name: 'countPrimes', token })),
+  pool.execute((token) => runInPool<number>(threads, limit, { name: 'countPrimes', signal: token })),
 );
-console.log(`closing the pool: ${pool.activeCount} jobs are running, ${pool.queued} are queued`);
-const { finished } = await pool.shutdown({ timeout: 60_000 });
+console.log(`closing the pool: ${pool.activeCount} jobs are running, ${pool.queuedCount} are queued`);
+const { finishedCount: finished } = await pool.shutdown({ timeout: 60_000 });
 console.log(`${finished} jobs finished: ${(await Promise.all(jobs)).join(', ')}`);
 await threads.destroy();
 console.log(`all workers shut down, ${threads.threads.length} threads are left`);

@@ -12,7 +12,7 @@ import { WorkerPool } from '@quiesce/worker-pool';
 const clock = new VirtualClock(); // takes no real time, and each run prints the same
 const say = (text: string): void => console.log(`${String(clock.now()).padStart(4)} ms  ${text}`);
 
-const pool = new WorkerPool({ name: 'production', concurrency: 4, cancelTimeout: 1_000, clock });
+const pool = new WorkerPool({ name: 'production', concurrency: 4, cleanupTimeout: 1_000, clock });
 
 async function task(id: number): Promise<void> {
   await sleep(300, { clock });
@@ -30,9 +30,9 @@ await clock.run(async () => {
   void pool.execute(unresponsive);
   await sleep(400, { clock });
 
-  say(`shutdown initiated: ${pool.activeCount} active, ${pool.queued} queued`);
+  say(`shutdown initiated: ${pool.activeCount} active, ${pool.queuedCount} queued`);
   const report = await pool.shutdown({ timeout: 5_000 });
-  say(`${report.finished} finished, ${report.failed.length} failed, ${report.dropped.length} dropped`);
+  say(`${report.finishedCount} finished, ${report.failed.length} failed, ${report.dropped.length} dropped`);
   for (const { name, ageMs } of report.unfinished) say(`never finished: ${name}, for ${ageMs} ms`);
 });
 

@@ -38,7 +38,7 @@ export class Database {
    * @throws (rejects) Error when a connection did not close cleanly
    */
   async close(): Promise<void> {
-    const { closed, failed, forced } = await this.#pool.close({ timeout: 2_000 });
+    const { closedCount: closed, failed, forcedCount: forced } = await this.#pool.shutdown({ timeout: 2_000 });
     if (failed.length + forced === 0) return;
     throw new Error(`${closed} connections closed, ${failed.length} failed, ${forced} were still in use`);
   }

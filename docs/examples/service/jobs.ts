@@ -49,8 +49,8 @@ export class Jobs implements Drainable {
     this.#room = new Semaphore(concurrency + queue);
   }
 
-  get inFlight(): number {
-    return this.#workers.inFlight;
+  get inFlightCount(): number {
+    return this.#workers.inFlightCount;
   }
 
   /** Counts a request that may become a job, from its first line to the end of its response. */
@@ -94,7 +94,7 @@ export class Jobs implements Drainable {
 
   /** Describes in one line how the jobs ended since the drain began. */
   summary(): string {
-    const { finished, cancelled, dropped, unfinished } = this.#workers.report();
+    const { finishedCount: finished, cancelled, dropped, unfinished } = this.#workers.report();
     const ignoring = unfinished.map(({ name }) => `; ${name} ignores its token`).join('');
     const lost = `${cancelled.length} cancelled, ${dropped.length} never started, ${this.#failed} failed`;
     return `jobs, after the last request: ${finished} done, ${lost}${ignoring}`;

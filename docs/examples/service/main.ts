@@ -32,7 +32,13 @@ export async function main(_: Scope, shutdown: Shutdown): Promise<void> {
 }
 
 function summaryOf({ http, jobs }: Service): string {
-  const { completed, refused, crossed, aborted, cutOff } = http.report();
+  const {
+    completedCount: completed,
+    refusedCount: refused,
+    arrivedAfterFinCount: crossed,
+    abortedCount: aborted,
+    cutOff,
+  } = http.report();
   const cut = cutOff.length === 0 ? '' : ` (${cutOff.join(', ')})`;
   const parts = `${completed} answered, ${refused} refused, ${crossed} behind a last answer, ${aborted} aborted`;
   return `service: http, while stopping: ${parts}, ${cutOff.length} cut off${cut}\nservice: ${jobs.summary()}`;

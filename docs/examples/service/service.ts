@@ -82,7 +82,7 @@ async function* written(events: BroadcastReceiver<Done>, gone: CancellationToken
   const onLag = (count: number): void => {
     missed += count;
   };
-  const leave = gone.onCancelled(() => events.close());
+  const leave = gone.onCancelled(() => events.dispose());
   try {
     for await (const done of events.values({ onLag })) {
       if (missed > 0) yield `event: missed\ndata: ${missed}\n\n`;
@@ -91,7 +91,7 @@ async function* written(events: BroadcastReceiver<Done>, gone: CancellationToken
     }
     if (!gone.isCancelled) yield 'event: end\ndata:\n\n';
   } finally {
-    leave.unregister();
-    events.close();
+    leave.dispose();
+    events.dispose();
   }
 }

@@ -16,7 +16,7 @@ import type { ChannelState } from './channel-state.ts';
  * ```ts
  * const [tx, rx] = broadcast<string>(4);
  * const noReceivers = tx.closed();
- * rx.close();
+ * rx.dispose();
  * await noReceivers;
  * console.log(tx.send('too late')); // => 0
  * ```

@@ -142,7 +142,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
     if (error === undefined) return this.putBackMany([value as T], position);
     if (error instanceof LaggedError) {
       if (this.position !== this.#laggedTo) return false;
-      this.position -= error.missed;
+      this.position -= error.missedCount;
       this.#wakeAgain();
     }
     return true;

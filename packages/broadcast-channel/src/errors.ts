@@ -11,7 +11,7 @@ import { nameError } from '@quiesce/internal';
  * const [tx, rx] = broadcast<string>(1);
  * tx.send('a');
  * tx.send('b');
- * await rx.recv().catch((error) => console.log(error.missed)); // => 1
+ * await rx.recv().catch((error) => console.log(error.missedCount)); // => 1
  * console.log(await rx.recv()); // => b
  * ```
  */
@@ -23,13 +23,13 @@ export class LaggedError extends Error {
   /** Always `ERR_LAGGED`. */
   readonly code = 'ERR_LAGGED' as const;
   /** The number of values that this receiver has lost, 1 or more. */
-  readonly missed: number;
+  readonly missedCount: number;
 
   /** @internal */
   constructor(missed: number) {
     super(
       `the receiver was too slow and missed ${missed} ${missed === 1 ? 'value' : 'values'}; it continues at the oldest value kept`,
     );
-    this.missed = missed;
+    this.missedCount = missed;
   }
 }

@@ -11,7 +11,7 @@ import type { Ring } from './ring.ts';
 export type BroadcastTryRecv<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly why: 'empty' | 'closed' }
-  | { readonly ok: false; readonly why: 'lagged'; readonly missed: number };
+  | { readonly ok: false; readonly why: 'lagged'; readonly missedCount: number };
 
 /**
  * Receives every value that is sent after it was made, at its own pace. Also a `select` branch, and async iterable.
@@ -25,7 +25,7 @@ export type BroadcastTryRecv<T> =
  * ```ts
  * const [tx, rx] = broadcast<string>(2);
  * for (const news of ['one', 'two', 'three']) tx.send(news);
- * console.log(rx.tryRecv()); // => { ok: false, why: 'lagged', missed: 1 }
+ * console.log(rx.tryRecv()); // => { ok: false, why: 'lagged', missedCount: 1 }
  * console.log(await rx.recv(), rx.length); // => two 1
  * tx.close();
  * for await (const news of rx) console.log(news); // => three
@@ -35,7 +35,7 @@ export class BroadcastReceiver<T> implements Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(BroadcastReceiver, {
     name: 'receiver',
-    dispose: 'close',
+    dispose: 'dispose',
     unguarded: ['recv', 'tryRecv'],
     owns: (value) => BroadcastReceiver.#owns(value),
     source: (receiver) => receiver.#cursor,
@@ -46,7 +46,7 @@ export class BroadcastReceiver<T> implements Disposable {
     return #cursor in Object(value);
   }
   readonly #cursor: Cursor<T>;
-  /** The same as `close`. */
+  /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
@@ -150,8 +150,8 @@ export class BroadcastReceiver<T> implements Disposable {
     if (!BroadcastReceiver.#owns(this)) throw misused(BroadcastReceiver.prototype, 'receiver', 'tryRecv', this);
     const cursor = this.#cursor;
     if (cursor.isEnded) return { ok: false, why: 'closed' };
-    const missed = cursor.catchUp();
-    if (missed > 0) return { ok: false, why: 'lagged', missed };
+    const missedCount = cursor.catchUp();
+    if (missedCount > 0) return { ok: false, why: 'lagged', missedCount };
     return cursor.isEmpty ? { ok: false, why: 'empty' } : { ok: true, value: cursor.take() };
   }
 
@@ -243,7 +243,7 @@ export class BroadcastReceiver<T> implements Disposable {
    *
    * @see Drop for tokio::sync::broadcast::Receiver (tokio 1.53)
    */
-  close(): void {
+  dispose(): void {
     this.#cursor.close();
   }
 }

@@ -60,7 +60,7 @@ export class BroadcastSender<T> implements Disposable {
    * ```ts
    * const [tx, rx] = broadcast<number>(4);
    * console.log(tx.send(1)); // => 1
-   * rx.close();
+   * rx.dispose();
    * console.log(tx.send(2)); // => 0
    * ```
    */
@@ -132,7 +132,7 @@ export class BroadcastSender<T> implements Disposable {
    * ```ts
    * const [tx, rx] = broadcast<string>(4);
    * const gone = tx.closed().then(() => console.log('no receiver is left'));
-   * rx.close();
+   * rx.dispose();
    * await gone; // => no receiver is left
    * ```
    */

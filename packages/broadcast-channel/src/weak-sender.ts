@@ -14,7 +14,7 @@ import type { BroadcastSender } from './sender.ts';
  * const weak = tx.downgrade();
  * weak.upgrade()?.send('still open');
  * console.log(await rx.recv()); // => still open
- * rx.close();
+ * rx.dispose();
  * ```
  */
 export class WeakBroadcastSender<T> implements Disposable {
@@ -22,14 +22,14 @@ export class WeakBroadcastSender<T> implements Disposable {
   static readonly completed: object = /* @__PURE__ */ defineHandle(WeakBroadcastSender, {
     name: 'weak',
     owns: (value) => #channel in value,
-    dispose: 'close',
+    dispose: 'dispose',
     facts: ({ strongCount, weakCount }) => ({ strongCount, weakCount }),
   });
   readonly #channel: ChannelState<T>;
   readonly #createSender: () => BroadcastSender<T>;
   /** Set once, by `close`. */
   #isClosed = false;
-  /** The same as `close`. */
+  /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
@@ -96,7 +96,7 @@ export class WeakBroadcastSender<T> implements Disposable {
    *
    * @see Drop for tokio::sync::broadcast::WeakSender (tokio 1.53)
    */
-  close(): void {
+  dispose(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#channel.weakSenders--;

@@ -27,7 +27,7 @@ describe('send', () => {
     const [tx, a] = broadcast<string>(4);
     const b = tx.subscribe();
     expect(tx.send('x')).toBe(2);
-    b.close();
+    b.dispose();
     expect(tx.send('y')).toBe(1);
     expectValues(a, 'x', 'y');
     expectClosed(b);
@@ -46,7 +46,7 @@ describe('send', () => {
 
   it('returns 0 when there is no receiver, and a later subscriber revives the channel without that value', () => {
     const [tx, rx] = broadcast<number>(2);
-    rx.close();
+    rx.dispose();
     expect(tx.send(1)).toBe(0);
     expect(tx.length).toBe(0);
     const late = tx.subscribe();
@@ -105,10 +105,10 @@ describe('subscribe', () => {
     const [tx, rx] = broadcast<number>(1);
     const others = [tx.subscribe(), rx.resubscribe(), tx.subscribe()];
     expect(tx.receiverCount).toBe(4);
-    for (const other of others) other.close();
-    for (const other of others) other.close();
+    for (const other of others) other.dispose();
+    for (const other of others) other.dispose();
     expect(tx.receiverCount).toBe(1);
-    rx.close();
+    rx.dispose();
     expect(tx.receiverCount).toBe(0);
   });
 });
@@ -144,7 +144,7 @@ describe('resubscribe', () => {
 
   it('works from a receiver that is itself closed', () => {
     const [tx, rx] = broadcast<number>(4);
-    rx.close();
+    rx.dispose();
     const again = rx.resubscribe();
     tx.send(1);
     expectValues(again, 1);

@@ -73,7 +73,7 @@ describe('closing a receiver', () => {
     const other = tx.subscribe();
     const waiting = [rx.recv(), rx.recv()];
     const stays = other.recv();
-    rx.close();
+    rx.dispose();
     for (const result of await Promise.allSettled(waiting)) {
       expect(result).toMatchObject({ reason: { name: 'ClosedError', message: 'recv: this receiver was closed' } });
     }
@@ -85,8 +85,8 @@ describe('closing a receiver', () => {
     const [tx, rx] = broadcast<number>(4);
     tx.send(1);
     tx.send(2);
-    rx.close();
-    rx.close();
+    rx.dispose();
+    rx.dispose();
     expectClosed(rx);
     expect(tx.length).toBe(0);
     expect(tx.receiverCount).toBe(0);
@@ -96,9 +96,9 @@ describe('closing a receiver', () => {
     const [tx, lagging] = broadcast<number>(2);
     const other = tx.subscribe();
     for (const n of [1, 2, 3, 4]) tx.send(n);
-    lagging.close();
+    lagging.dispose();
     expect(tx.length).toBe(2);
-    expect(other.tryRecv()).toMatchObject({ why: 'lagged', missed: 2 });
+    expect(other.tryRecv()).toMatchObject({ why: 'lagged', missedCount: 2 });
     expectValues(other, 3, 4);
     expect(tx.length).toBe(0);
   });
@@ -117,7 +117,7 @@ describe('closing a receiver', () => {
 
   it('can be followed by the close of the channel', async () => {
     const [tx, rx] = broadcast<number>(2);
-    rx.close();
+    rx.dispose();
     tx.close();
     await expect(rx.recv()).rejects.toBeInstanceOf(ClosedError);
   });

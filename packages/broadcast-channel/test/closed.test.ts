@@ -10,9 +10,9 @@ describe('closed', () => {
     const [tx, rx] = broadcast<number>(4);
     const other = tx.subscribe();
     const gone = Promise.resolve(tx.closed());
-    rx.close();
+    rx.dispose();
     expect(await now(gone)).toBe('pending');
-    other.close();
+    other.dispose();
     expect(await now(gone)).toBeUndefined();
   });
 
@@ -26,7 +26,7 @@ describe('closed', () => {
     await closed;
     const rx = tx.subscribe();
     expect(await now(Promise.resolve(closed))).toBe('pending');
-    rx.close();
+    rx.dispose();
     await closed;
   });
 
@@ -35,7 +35,7 @@ describe('closed', () => {
     const gone = Promise.resolve(tx.closed());
     // An await begins one microtask later.
     await Promise.resolve();
-    rx.close();
+    rx.dispose();
     const late = tx.subscribe();
     await gone;
     expect(late.isClosed).toBe(false);
@@ -48,7 +48,7 @@ describe('closed', () => {
     const gone = Promise.resolve(tx.closed());
     expect(await now(gone)).toBe('pending');
     expectValues(rx, 1);
-    rx.close();
+    rx.dispose();
     await gone;
   });
 
@@ -56,7 +56,7 @@ describe('closed', () => {
     const [tx, rx] = broadcast<number>(4);
     const order: number[] = [];
     const waiting = [0, 1, 2].map((i) => tx.closed().then(() => order.push(i)));
-    rx.close();
+    rx.dispose();
     await Promise.all(waiting);
     expect(order).toEqual([0, 1, 2]);
   });
@@ -84,7 +84,7 @@ describe('closed as a source', () => {
       polled.push(protocol.poll());
       protocol.park(waiter);
     });
-    rx.close();
+    rx.dispose();
     expect(polled).toEqual([undefined, PENDING]);
   });
 
@@ -95,7 +95,7 @@ describe('closed as a source', () => {
     stop.cancel('first');
     expect(await outcome).toEqual({ branch: 'stop', value: 'first' });
     const again = select({ noReceiver: tx.closed(), never: CancellationToken.never });
-    rx.close();
+    rx.dispose();
     expect((await again).branch).toBe('noReceiver');
   });
 
@@ -104,7 +104,7 @@ describe('closed as a source', () => {
     const order: string[] = [];
     park(tx.closed(), (protocol) => order.push(`noReceiver ${protocol.poll() !== PENDING}`));
     park(rx, () => order.push(`receiver, of ${tx.receiverCount}`));
-    rx.close();
+    rx.dispose();
     expect(order).toEqual(['receiver, of 0', 'noReceiver true']);
   });
 
@@ -113,7 +113,7 @@ describe('closed as a source', () => {
     let woken = 0;
     const closed = park(tx.closed(), () => woken++);
     park(rx, () => tx.subscribe());
-    rx.close();
+    rx.dispose();
     expect(woken).toBe(0);
     tx.closed()[source].unpark(closed);
   });

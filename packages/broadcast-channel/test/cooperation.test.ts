@@ -72,7 +72,7 @@ it('a receive that waited and fails after the event loop has run is rejected onc
     const [tx, rx] = broadcast<number>(1);
     const results = [rx.recv(), rx.recvMany(2), rx.values().next()];
     if (i % 2 === 0) tx.close();
-    else rx.close();
+    else rx.dispose();
     const [first, second, third] = await Promise.allSettled(results);
     expect([first?.status, second?.status, third?.status]).toEqual(['rejected', 'rejected', 'fulfilled']);
   }

@@ -111,7 +111,7 @@ describe('a waiter', () => {
     const [tx, rx] = broadcast<number>(4);
     const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => expect.fail('woken') };
     const other = tx.subscribe();
-    other.close();
+    other.dispose();
     other[source].park(waiter);
     tx.send(1);
     other[source].unpark(waiter);
@@ -120,7 +120,7 @@ describe('a waiter', () => {
     expectValues(rx, 1);
     expectClosed(rx);
     rx[source].unpark(waiter);
-    rx.close();
+    rx.dispose();
   });
 });
 
@@ -143,7 +143,7 @@ describe('many at once', () => {
     const receivers = [first, ...Array.from({ length: 99 }, () => tx.subscribe())];
     const waiting = receivers.map((rx) => rx.recv());
     const isGoing = (i: number): boolean => (i * 7) % 10 < 5;
-    for (const [i, rx] of receivers.entries()) if (isGoing(i)) rx.close();
+    for (const [i, rx] of receivers.entries()) if (isGoing(i)) rx.dispose();
     expect(tx.send(1)).toBe(receivers.filter((_, i) => !isGoing(i)).length);
     for (const [i, result] of (await Promise.allSettled(waiting)).entries()) {
       expect(result.status).toBe(isGoing(i) ? 'rejected' : 'fulfilled');
@@ -155,7 +155,7 @@ describe('many at once', () => {
     const tx = broadcast.sender<number>(4);
     const [a, b, c, d] = [tx.subscribe(), tx.subscribe(), tx.subscribe(), tx.subscribe()];
     for (const rx of [a, b, c, d]) void rx.recv().catch(() => {});
-    for (const rx of [a, d, c]) rx.close();
+    for (const rx of [a, d, c]) rx.dispose();
     for (let n = 1; n <= 5; n++) {
       expect(tx.send(n)).toBe(1);
       expectEmpty(b);
@@ -197,11 +197,11 @@ it('a closed handle can be closed again from anywhere, and its methods can be de
   const [tx, rx] = broadcast<number>(4);
   const waiting = rx.recv();
   park(tx.closed(), () => {
-    rx.close();
+    rx.dispose();
     tx.close();
   });
-  rx.close();
-  rx.close();
+  rx.dispose();
+  rx.dispose();
   tx.close();
   expect(await now(waiting)).toMatchObject({ error: { code: 'ERR_CLOSED' } });
   const { sender } = broadcast;

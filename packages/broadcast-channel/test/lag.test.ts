@@ -73,7 +73,7 @@ describe('a receiver that is too slow', () => {
     const [, rx] = sent(2, 5);
     const error: unknown = await rx.recv().catch((error: unknown) => error);
     expect(error).toBeInstanceOf(LaggedError);
-    expect(error).toMatchObject({ name: 'LaggedError', code: 'ERR_LAGGED', missed: 3 });
+    expect(error).toMatchObject({ name: 'LaggedError', code: 'ERR_LAGGED', missedCount: 3 });
     expect((error as Error).message).toContain('missed 3');
     expect(await rx.recv()).toBe(4);
     expect(await rx.recv()).toBe(5);
@@ -83,7 +83,7 @@ describe('a receiver that is too slow', () => {
   it('gets the report between two receives that started together', async () => {
     const [, rx] = sent(1, 3);
     const results = await Promise.allSettled([rx.recv(), rx.recv()]);
-    expect(results).toMatchObject([{ reason: { missed: 2 } }, { value: 3 }]);
+    expect(results).toMatchObject([{ reason: { missedCount: 2 } }, { value: 3 }]);
   });
 });
 

@@ -30,7 +30,7 @@ describe('length of a receiver', () => {
     const [tx, rx] = broadcast<number>(4);
     const other = tx.subscribe();
     tx.send(1);
-    other.close();
+    other.dispose();
     tx.close();
     expect(other.length).toBe(0);
     expect(other.isEmpty).toBe(true);
@@ -71,9 +71,9 @@ describe('length of a sender', () => {
     const fast = tx.subscribe();
     for (const n of [1, 2, 3]) tx.send(n);
     expectValues(fast, 1, 2);
-    slow.close();
+    slow.dispose();
     expect(tx.length).toBe(1);
-    fast.close();
+    fast.dispose();
     expect(tx.length).toBe(0);
   });
 
@@ -82,7 +82,7 @@ describe('length of a sender', () => {
     tx.send(1);
     const late = tx.subscribe();
     tx.send(2);
-    early.close();
+    early.dispose();
     expect(tx.length).toBe(1);
     expectValues(late, 2);
     expect(tx.length).toBe(0);

@@ -155,7 +155,7 @@ class Pair {
     else if (kind < 83) this.subscribe(tx);
     else if (kind < 87) this.adopt(rx.resubscribe());
     else if (kind < 91) {
-      rx.close();
+      rx.dispose();
       if (!model.closed) this.model.close(model);
     } else if (kind < 93) this.clone(tx);
     else if (kind < 95) this.downgrade(tx);
@@ -175,7 +175,7 @@ class Pair {
     const token = new CancellationToken();
     const recv: Recv = { rx: model, model: this.model.recv(model, limit), token, answer: 'pending' };
     this.recvs.push(recv);
-    const failed = (error: { code: string; missed: number }): void => {
+    const failed = (error: { code: string; missedCount: number }): void => {
       recv.answer =
         (error as unknown) === token.reason ? 'cancelled' : error.code === 'ERR_CLOSED' ? 'closed' : lagOf(error);
     };
@@ -253,7 +253,7 @@ class Pair {
   closeWeak(which: number): void {
     const [weak] = this.weak.splice(which % Math.max(1, this.weak.length), 1);
     if (weak === undefined) return;
-    weak.close();
+    weak.dispose();
     this.model.weak--;
   }
 
@@ -292,12 +292,12 @@ class Pair {
 function tryRecv(rx: BroadcastReceiver<number>): Answer {
   const got = rx.tryRecv();
   if (got.ok) return { value: got.value };
-  if (got.why === 'lagged') return { lagged: got.missed };
+  if (got.why === 'lagged') return { lagged: got.missedCount };
   return got.why === 'empty' ? 'pending' : 'closed';
 }
 
-function lagOf(error: { missed: number }): Answer {
-  return { lagged: error.missed };
+function lagOf(error: { missedCount: number }): Answer {
+  return { lagged: error.missedCount };
 }
 
 test('random operations give the same results as the model', async () => {

@@ -44,7 +44,7 @@ describe('recvMany', () => {
     const [, rx] = sent(4, 10);
     const error: unknown = await rx.recvMany(10).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(LaggedError);
-    expect(error).toMatchObject({ missed: 6 });
+    expect(error).toMatchObject({ missedCount: 6 });
     expect(await rx.recvMany(10)).toEqual([7, 8, 9, 10]);
   });
 

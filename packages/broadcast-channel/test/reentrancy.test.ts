@@ -86,7 +86,7 @@ describe('inside a wake', () => {
 
   it('the receiver can be closed, and its other waiters end too', async () => {
     const [tx, rx] = broadcast<number>(8);
-    park(rx, () => rx.close());
+    park(rx, () => rx.dispose());
     const later = rx.recv();
     const other = tx.subscribe();
     tx.send(1);
@@ -99,7 +99,7 @@ describe('inside a wake', () => {
     const [tx, first] = broadcast<number>(8);
     const second = tx.subscribe();
     const third = tx.subscribe();
-    park(first, () => second.close());
+    park(first, () => second.dispose());
     const waiting = [second.recv({ signal: new CancellationToken() }), third.recv()];
     tx.send(1);
     const results = await Promise.allSettled(waiting);
@@ -250,8 +250,8 @@ describe('inside a wake', () => {
     park(second, () => {
       const third = tx.subscribe();
       born.push(third.recv());
-      first.close();
-      third.close();
+      first.dispose();
+      third.dispose();
     });
     tx.send(1);
     expect(tx.receiverCount).toBe(1);
@@ -332,7 +332,7 @@ describe('inside a callback', () => {
 
   it('of onLag, the receiver or the channel can be closed', async () => {
     const [, closing] = sent(2, 5);
-    expect(await closing.values({ onLag: () => closing.close() }).next()).toEqual({ done: true, value: undefined });
+    expect(await closing.values({ onLag: () => closing.dispose() }).next()).toEqual({ done: true, value: undefined });
     const [tx, draining] = sent(2, 5);
     const values = draining.values({ onLag: () => tx.close() });
     expect(await values.next()).toEqual({ done: false, value: 4 });
@@ -353,7 +353,7 @@ describe('inside a continuation', () => {
 
   it('closing the receiver leaves no value for later receives', async () => {
     const [tx, rx] = broadcast<number>(8);
-    const closed = rx.recv().then(() => rx.close());
+    const closed = rx.recv().then(() => rx.dispose());
     const next = rx.recv();
     tx.send(1);
     await closed;

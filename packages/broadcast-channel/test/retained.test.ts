@@ -10,7 +10,7 @@ it('retained returns the values that a receiver has yet to read, oldest first', 
   expectValues(fast, 1, 2, 3);
   expectValues(slow, 1);
   expect(retained(tx)).toEqual([2, 3]);
-  slow.close();
+  slow.dispose();
   expect(retained(tx)).toEqual([]);
 });
 

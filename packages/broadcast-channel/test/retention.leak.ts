@@ -52,7 +52,7 @@ describe('a value', () => {
   });
 
   test('is released when the reader that has not read it leaves', async () => {
-    expect(await kept(broadcast(4), 3, (_, rx) => rx.close())).toEqual([]);
+    expect(await kept(broadcast(4), 3, (_, rx) => rx.dispose())).toEqual([]);
   });
 
   test('is released when it is overwritten, before the lag is reported', async () => {
@@ -70,7 +70,7 @@ describe('a value', () => {
 
   test('is not kept when there is no receiver', async () => {
     const channel = broadcast<object>(4);
-    channel[1].close();
+    channel[1].dispose();
     expect(await kept(channel, 3, () => {})).toEqual([]);
   });
 
@@ -163,7 +163,7 @@ test('a channel retains nothing of selects on closed() that were lost', async ()
     select({ noReceiver: tx.closed(), ready: Promise.resolve() }),
   );
   expect(growth).toBeLessThan(1);
-  rx.close();
+  rx.dispose();
   await tx.closed();
 });
 
@@ -172,7 +172,7 @@ test('a channel retains nothing of the senders and weak senders that were closed
   const left = await survivors(10_000, () => {
     const weak = tx.downgrade();
     const again = weak.upgrade();
-    weak.close();
+    weak.dispose();
     again?.close();
     return weak;
   });
@@ -187,8 +187,8 @@ test('a queue of waiting receivers retains none that left it, without any send',
     const one = tx.subscribe();
     const two = tx.subscribe();
     const lost = [one.recv().catch(() => {}), two.recv().catch(() => {})];
-    one.close();
-    two.close();
+    one.dispose();
+    two.dispose();
     await Promise.all(lost);
     return two;
   });
@@ -204,7 +204,7 @@ test('a channel retains nothing of closed receivers, whether or not something wa
     const rx = tx.subscribe();
     if (i % 2 === 0) tx.send({});
     const waiting = i % 3 === 0 && rx.recv().catch(() => {});
-    rx.close();
+    rx.dispose();
     await waiting;
     return rx;
   });
@@ -212,7 +212,7 @@ test('a channel retains nothing of closed receivers, whether or not something wa
   const waited = await survivors(1_000, async () => {
     const rx = tx.subscribe();
     const waiting = rx.recv().catch(() => {});
-    rx.close();
+    rx.dispose();
     await waiting;
     return rx;
   });

@@ -67,8 +67,8 @@ describe('a weak sender', () => {
     const [tx, rx] = broadcast<number>(4);
     const weak = tx.downgrade();
     const clone = weak.clone();
-    weak.close();
-    weak.close();
+    weak.dispose();
+    weak.dispose();
     weak[Symbol.dispose]();
     expectCounts(1, 1, tx, weak, clone, rx);
     expect(() => weak.upgrade()).toThrow(ClosedError);
@@ -109,17 +109,17 @@ describe('counts', () => {
     expectCounts(3, 2, tx, second, weak, weaker, rx);
     tx.close();
     tx.close();
-    weak.close();
+    weak.dispose();
     expectCounts(2, 1, tx, second, weak, weaker, rx);
     second.close();
     third?.close();
-    weaker.close();
+    weaker.dispose();
     expectCounts(0, 0, tx, second, weak, weaker, rx);
   });
 
   it('of receivers do not include a receiver made from a closed receiver', () => {
     const [tx, rx] = broadcast<number>(4);
-    rx.close();
+    rx.dispose();
     const other = rx.resubscribe();
     expect(tx.receiverCount).toBe(1);
     expectCounts(1, 0, rx, other);
@@ -143,7 +143,7 @@ describe('sameChannel', () => {
   it('still works after all handles were closed', () => {
     const [tx, rx] = broadcast<number>(4);
     tx.close();
-    rx.close();
+    rx.dispose();
     expect(tx.sameChannel(rx)).toBe(true);
   });
 });

@@ -26,7 +26,7 @@ expectTypeOf(rx.recv).toBeCallableWith({ signal: undefined });
 expectTypeOf(rx).toExtend<Source<{ id: number }>>();
 expectTypeOf(rx).toExtend<Disposable>();
 expectTypeOf(tx).toExtend<Disposable>();
-expectTypeOf<LaggedError['missed']>().toEqualTypeOf<number>();
+expectTypeOf<LaggedError['missedCount']>().toEqualTypeOf<number>();
 
 expectTypeOf(broadcast.sender<string>(1)).toEqualTypeOf<BroadcastSender<string>>();
 expectTypeOf(rx.recvMany(2)).toEqualTypeOf<SourcePromise<{ id: number }[]>>();
@@ -51,7 +51,7 @@ for await (const value of rx) expectTypeOf(value).toEqualTypeOf<{ id: number }>(
 // The result of tryRecv is narrowed by `ok`, then by `why`.
 const got: BroadcastTryRecv<{ id: number }> = rx.tryRecv();
 if (got.ok) expectTypeOf(got.value).toEqualTypeOf<{ id: number }>();
-else if (got.why === 'lagged') expectTypeOf(got.missed).toEqualTypeOf<number>();
+else if (got.why === 'lagged') expectTypeOf(got.missedCount).toEqualTypeOf<number>();
 else expectTypeOf(got.why).toEqualTypeOf<'empty' | 'closed'>();
 
 const outcome = await select({ message: rx });

@@ -27,7 +27,7 @@ describe('for await over a receiver', () => {
     const [, rx] = sent(8, 1);
     const all = collect(rx);
     await runEventLoop();
-    rx.close();
+    rx.dispose();
     expect(await all).toEqual([1]);
   });
 
@@ -36,7 +36,7 @@ describe('for await over a receiver', () => {
     const seen: number[] = [];
     for await (const value of rx) {
       seen.push(value);
-      rx.close();
+      rx.dispose();
     }
     expect(seen).toEqual([1]);
   });
@@ -57,7 +57,7 @@ describe('for await over a receiver', () => {
 
   it('ends at once over a closed receiver', async () => {
     const [, rx] = sent(8, 1);
-    rx.close();
+    rx.dispose();
     expect(await collect(rx)).toEqual([]);
   });
 
@@ -110,7 +110,7 @@ describe('values', () => {
       const [tx, rx] = sent(2, 5);
       const loop = collect(rx.values(options));
       await expect(loop).rejects.toBeInstanceOf(LaggedError);
-      await expect(loop).rejects.toMatchObject({ missed: 3 });
+      await expect(loop).rejects.toMatchObject({ missedCount: 3 });
       tx.close();
       expect(await collect(rx.values(options))).toEqual([4, 5]);
     },
@@ -148,7 +148,7 @@ describe('values', () => {
   it('reports a lag even after the end of the channel', async () => {
     const [tx, rx] = sent(1, 3);
     tx.close();
-    await expect(rx.values().next()).rejects.toMatchObject({ missed: 2 });
+    await expect(rx.values().next()).rejects.toMatchObject({ missedCount: 2 });
     expect(await collect(rx)).toEqual([3]);
   });
 

@@ -15,8 +15,8 @@ export function expectClosed(rx: BroadcastReceiver<unknown>): void {
   expect(rx.tryRecv()).toEqual({ ok: false, why: 'closed' });
 }
 
-export function expectLagged(rx: BroadcastReceiver<unknown>, missed: number): void {
-  expect(rx.tryRecv()).toEqual({ ok: false, why: 'lagged', missed });
+export function expectLagged(rx: BroadcastReceiver<unknown>, missedCount: number): void {
+  expect(rx.tryRecv()).toEqual({ ok: false, why: 'lagged', missedCount });
 }
 
 /** Expects the same counts of senders on every handle. */

@@ -24,7 +24,8 @@ describe('a receive that begins inside a wake-up of its receiver', () => {
       park(rx, () => {
         late.push(rx.recv(), rx.values().next());
       });
-      (end === 'tx' ? tx : rx).close();
+      if (end === 'tx') tx.close();
+      else rx.dispose();
       expect(await Promise.all(late.map(now))).toMatchObject([{ error: { code: 'ERR_CLOSED' } }, { done: true }]);
     }
   });

@@ -42,7 +42,7 @@ export class CancelledError extends Error {
  * @example
  * ```ts
  * const token = CancellationToken.timeout(0);
- * console.log(token.isCancelled, (token.reason as TimeoutError).code); // => true ETIMEDOUT
+ * console.log(token.isCancelled, (token.reason as TimeoutError).code); // => true ERR_TIMEOUT
  * ```
  */
 export class TimeoutError extends Error {
@@ -50,8 +50,8 @@ export class TimeoutError extends Error {
   static readonly completed: object = /* @__PURE__ */ nameError(TimeoutError, 'TimeoutError');
   /** Always `TimeoutError`, the platform's name for a timeout. */
   declare readonly name: 'TimeoutError';
-  /** Always `ETIMEDOUT`. */
-  readonly code = 'ETIMEDOUT' as const;
+  /** Always `ERR_TIMEOUT`. */
+  readonly code = 'ERR_TIMEOUT' as const;
   /** The length of the timeout, in milliseconds. */
   readonly ms: number;
 

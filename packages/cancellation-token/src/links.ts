@@ -125,13 +125,13 @@ export interface Listener {
  * ```ts
  * const token = new CancellationToken();
  * const registration = token.onCancelled(() => console.log('never'));
- * console.log(registration.unregister()); // => true
+ * console.log(registration.dispose()); // => true
  * token.cancel();
  * ```
  */
 export class Registration implements Disposable {
   /** @internal See `defineDispose`. */
-  static readonly completed: object = /* @__PURE__ */ defineDispose(Registration, 'unregister');
+  static readonly completed: object = /* @__PURE__ */ defineDispose(Registration, 'dispose');
   /** @internal See `defineInspect`. */
   static readonly described: object = /* @__PURE__ */ defineInspect(Registration, (registration) => ({
     isRegistered: registration.#fn !== undefined,
@@ -144,7 +144,7 @@ export class Registration implements Disposable {
   owner: object | undefined = undefined;
   /** Dropped together with `owner`, because a kept registration would retain the callback's closure. */
   #fn: ((reason: unknown) => void) | Listener | undefined;
-  /** Does the same as `unregister`. */
+  /** Does the same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
@@ -158,11 +158,11 @@ export class Registration implements Disposable {
    * @returns whether this prevented the call: `false` when the callback has run, is running, or was removed before
    * @throws TypeError when it is called without its registration
    */
-  unregister(): boolean {
+  dispose(): boolean {
     try {
       this.#fn = undefined;
     } catch {
-      throw misused(Registration.prototype, 'registration', 'unregister', this);
+      throw misused(Registration.prototype, 'registration', 'dispose', this);
     }
     if (this.owner === undefined) return false;
     // A queued callback of a token that has been disposed would not have run.

@@ -33,15 +33,15 @@ export async function runUntilCancelled(token: CancellationToken, work: Work): P
     if (isPromise(work)) watchPromise(work);
     const yielding = consumeBudget();
     if (yielding !== undefined) await yielding;
-    return { cancelled: true, reason };
+    return { status: 'cancelled', reason };
   }
   if (isPromised) return race(token[source], work);
   const own = token.childToken();
   try {
-    return { cancelled: false, value: await work(own) };
+    return { status: 'fulfilled', value: await work(own) };
   } catch (error) {
     if (!own.isCancelled || !isCausedBy(error, own.reason)) throw error;
-    return { cancelled: true, reason: own.reason };
+    return { status: 'cancelled', reason: own.reason };
   } finally {
     own.dispose();
     // CPU-bound work in a loop must not starve the event loop.
@@ -62,7 +62,7 @@ function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promi
       // The work behind the promise may be CPU-bound, too.
       try {
         const value = promise.poll();
-        afterYield(() => resolve({ cancelled: false, value }), consumeSlice());
+        afterYield(() => resolve({ status: 'fulfilled', value }), consumeSlice());
       } catch (error) {
         afterYield(() => reject(error), consumeSlice());
       }
@@ -76,7 +76,7 @@ function race(token: SourceProtocol<unknown>, work: PromiseLike<unknown>): Promi
       }
       promise.unpark(onWork);
       rememberPromise(work, promise);
-      afterYield(() => resolve({ cancelled: true, reason }));
+      afterYield(() => resolve({ status: 'cancelled', reason }));
     };
     // Two microtasks later, because the reaction of work that settles in the same synchronous run is queued after this one.
     const wake = (): void => void Promise.resolve().then(ignore).then(decide);

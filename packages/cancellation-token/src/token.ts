@@ -417,7 +417,7 @@ export class CancellationToken implements Disposable {
    * the caller of `cancel`.
    *
    * @param fn receives the reason
-   * @returns a registration; `unregister()` removes the callback
+   * @returns a registration; `dispose()` removes the callback
    * @throws TypeError when `fn` is not a function
    * @example
    * ```ts
@@ -438,7 +438,7 @@ export class CancellationToken implements Disposable {
       observe(this, registration);
       return registration;
     }
-    registration.unregister();
+    registration.dispose();
     // The call comes after the notification; its error goes to the same handler.
     if (isLate) guarded(() => fn(reasonOf(this)));
     return registration;
@@ -473,7 +473,7 @@ export class CancellationToken implements Disposable {
    * that is a source, such as `rx.recv()` or `lock.acquire()`, has taken nothing.
    *
    * @param work a promise, or a function `(token) => promise`
-   * @returns `{ cancelled: false, value }` or `{ cancelled: true, reason }`
+   * @returns `{ status: 'fulfilled', value }` or `{ status: 'cancelled', reason }`
    * @throws the error of the work, unless it is a cancellation error after the cancellation
    * @see tokio_util::sync::CancellationToken::run_until_cancelled
    * @example
@@ -481,7 +481,7 @@ export class CancellationToken implements Disposable {
    * const token = new CancellationToken();
    * const running = token.runUntilCancelled(new Promise(() => {}));
    * token.cancel('enough');
-   * console.log(await running); // => { cancelled: true, reason: 'enough' }
+   * console.log(await running); // => { status: 'cancelled', reason: 'enough' }
    * ```
    */
   runUntilCancelled<T>(

@@ -12,8 +12,8 @@ import { PENDING, type SourceProtocol, type Waiter } from './source.ts';
 
 /** The result of `runUntilCancelled`. */
 export type UntilCancelled<T> =
-  | { readonly cancelled: false; readonly value: T }
-  | { readonly cancelled: true; readonly reason: unknown };
+  | { readonly status: 'fulfilled'; readonly value: T }
+  | { readonly status: 'cancelled'; readonly reason: unknown };
 
 export class UntilCancelledSource<T> implements SourceProtocol<UntilCancelled<T>> {
   /** As that of the work; and once the token is cancelled, since the result is then always the same. */
@@ -51,11 +51,11 @@ export class UntilCancelledSource<T> implements SourceProtocol<UntilCancelled<T>
     const reason = this.#token.poll();
     if (reason === PENDING) return undefined;
     this.once = true;
-    return { cancelled: true, reason };
+    return { status: 'cancelled', reason };
   }
 
   #pollWork(): UntilCancelled<T> | typeof PENDING {
     const value = this.#work.poll();
-    return value === PENDING ? PENDING : { cancelled: false, value };
+    return value === PENDING ? PENDING : { status: 'fulfilled', value };
   }
 }

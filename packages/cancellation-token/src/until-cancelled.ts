@@ -11,7 +11,7 @@ import { type UntilCancelled, UntilCancelledSource } from './until-cancelled-sou
  *
  * @param token the token, or an `AbortSignal`
  * @param work any source
- * @returns a source of `{ cancelled: false, value }` or `{ cancelled: true, reason }`
+ * @returns a source of `{ status: 'fulfilled', value }` or `{ status: 'cancelled', reason }`
  * @throws TypeError when `token` is neither a token nor a signal, or `work` is not a source; when polled, the error of `work`
  * @see tokio_util::sync::CancellationToken::run_until_cancelled (tokio-util 0.7.19)
  * @example
@@ -19,7 +19,7 @@ import { type UntilCancelled, UntilCancelledSource } from './until-cancelled-sou
  * const [stop, job] = [new CancellationToken(), new CancellationToken()];
  * const either = wait(untilCancelled(stop, job));
  * job.cancel('done');
- * console.log(await either); // => { cancelled: false, value: 'done' }
+ * console.log(await either); // => { status: 'fulfilled', value: 'done' }
  * ```
  */
 export function untilCancelled<T>(token: CancellationToken | AbortSignal, work: Source<T>): Source<UntilCancelled<T>> {

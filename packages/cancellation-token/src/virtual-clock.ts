@@ -26,7 +26,7 @@ export class VirtualClock implements Clock {
   static readonly completed: object = /* @__PURE__ */ defineHandle(VirtualClock, {
     name: 'clock',
     owns: (value) => #timers in value,
-    facts: (clock) => ({ now: clock.#now, pending: clock.pending }),
+    facts: (clock) => ({ now: clock.#now, pending: clock.pendingCount }),
   });
   #now = 0;
   readonly #start: number;
@@ -60,7 +60,7 @@ export class VirtualClock implements Clock {
   }
 
   /** The number of timers that are set. Tests use it to find leaked timers. */
-  get pending(): number {
+  get pendingCount(): number {
     return this.#timers.size;
   }
 

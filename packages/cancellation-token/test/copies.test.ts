@@ -113,7 +113,7 @@ describe('tokens of both copies', () => {
     expect(log).toEqual(['called']);
     expect(follower.reason).toBe(theirs.reason);
     expect(follower.reason).not.toBeInstanceOf(own.TimeoutError);
-    expect(follower.reason).toMatchObject({ name: 'TimeoutError', code: 'ETIMEDOUT', ms: 5 });
+    expect(follower.reason).toMatchObject({ name: 'TimeoutError', code: 'ERR_TIMEOUT', ms: 5 });
     // A timeout is a cancellation only together with the token that it ended.
     expect([own.isCancellation(follower.reason), own.isCancellation(follower.reason, follower)]).toEqual([false, true]);
     expect(own.isCancellationOf(theirs.reason, follower)).toBe(true);
@@ -133,7 +133,7 @@ describe('tokens of both copies', () => {
     const { theirs } = both();
     const running = own.wait(own.untilCancelled(theirs, new own.CancellationToken()));
     theirs.cancel('theirs');
-    expect(await running).toEqual({ cancelled: true, reason: 'theirs' });
+    expect(await running).toEqual({ status: 'cancelled', reason: 'theirs' });
   });
 });
 

@@ -33,7 +33,7 @@ test('a chain of a million observed tokens works', () => {
 test('a chain of a million tokens is linked by an observer, and unlinked when it leaves', () => {
   const root = new CancellationToken();
   const leaf = chainBelow(root, million);
-  expect(leaf.onCancelled(() => expect.unreachable()).unregister()).toBe(true);
+  expect(leaf.onCancelled(() => expect.unreachable()).dispose()).toBe(true);
   const log: Log = [];
   callback(log, leaf, 'leaf');
   leaf.childToken().cancel();
@@ -82,10 +82,10 @@ test.each([false, true])('a chain of a million tokens below a deadline works, ob
   const leaf = chainBelow(CancellationToken.timeout(5, { clock }), million);
   const log: Log = [];
   if (observed) callback(log, leaf, 'leaf');
-  expect([leaf.isCancelled, leaf.deadline, clock.pending]).toEqual([false, new Date(5), observed ? 1 : 0]);
+  expect([leaf.isCancelled, leaf.deadline, clock.pendingCount]).toEqual([false, new Date(5), observed ? 1 : 0]);
   await clock.advance(5);
   expect([leaf.isCancelled, leaf.reason]).toEqual([true, expect.objectContaining({ ms: 5 })]);
-  expect([log, clock.pending]).toEqual([observed ? ['leaf'] : [], 0]);
+  expect([log, clock.pendingCount]).toEqual([observed ? ['leaf'] : [], 0]);
 });
 
 test('a waiter a million tokens below a deadline keeps the process alive until it leaves', () => {
@@ -116,7 +116,7 @@ test('a long chain below a deadline is read, observed and disposed token by toke
   expect(chain.some((token) => token.isCancelled)).toBe(false);
   const registrations = chain.map((token) => token.onCancelled(() => {}));
   expect(chain.some((token) => token.isCancelled)).toBe(false);
-  for (const registration of registrations) registration.unregister();
+  for (const registration of registrations) registration.dispose();
   for (const token of chain.reverse()) token.dispose();
   expect(chain.some((token) => token.isCancelled)).toBe(false);
 });

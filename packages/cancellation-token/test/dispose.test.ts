@@ -83,7 +83,7 @@ test('callbacks of a disposed token never run, and count as removed', () => {
   const token = root.childToken();
   const registration = callback(log, token, 'callback');
   token.dispose();
-  expect(registration.unregister()).toBe(false);
+  expect(registration.dispose()).toBe(false);
   root.cancel();
   expect(log).toEqual([]);
 });
@@ -94,7 +94,7 @@ test('registering on a disposed token does nothing', () => {
   const token = root.childToken();
   token.dispose();
   const registration = callback(log, token, 'callback');
-  expect(registration.unregister()).toBe(false);
+  expect(registration.dispose()).toBe(false);
   root.cancel();
   expect(log).toEqual([]);
 });

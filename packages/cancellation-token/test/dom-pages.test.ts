@@ -30,7 +30,7 @@ test('a signal of the page is followed', () => {
   const controller = new AbortController();
   const seen: unknown[] = [];
   const token = CancellationToken.from(controller.signal);
-  token.onCancelled(() => seen.push('left')).unregister();
+  token.onCancelled(() => seen.push('left')).dispose();
   token.onCancelled((reason) => seen.push(reason));
   controller.abort('page');
   expect(seen).toEqual(['page']);
@@ -50,7 +50,7 @@ test.each([
       controller.signal.addEventListener('abort', stop);
       const seen: unknown[] = [];
       const token = CancellationToken.from(controller.signal as never);
-      token.onCancelled(() => seen.push('left')).unregister();
+      token.onCancelled(() => seen.push('left')).dispose();
       token.onCancelled((reason) => seen.push(reason));
       controller.abort('page');
       expect(seen).toEqual(['page']);
@@ -76,6 +76,6 @@ test('a token that is no longer observed has removed its listener from a signal 
   };
   const registration = CancellationToken.from(signal as never).onCancelled(() => {});
   const observed = listeners;
-  registration.unregister();
+  registration.dispose();
   expect(listeners).toBe(observed - 1);
 });

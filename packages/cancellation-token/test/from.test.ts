@@ -117,7 +117,7 @@ describe('the listener on a foreign signal', () => {
     expect(listeners(signal)).toBe(1);
   });
 
-  test.each(['unregister', 'dispose', 'cancel'] as const)(
+  test.each(['disposeRegistration', 'disposeToken', 'cancel'] as const)(
     'is removed with the last observer, by %s, and added again',
     (way) => {
       const controller = new AbortController();
@@ -127,8 +127,8 @@ describe('the listener on a foreign signal', () => {
         const token = CancellationToken.from(signal);
         const registration = token.childToken().onCancelled(() => {});
         return {
-          unregister: () => registration.unregister(),
-          dispose: () => registration.unregister() && token.dispose(),
+          disposeRegistration: () => registration.dispose(),
+          disposeToken: () => registration.dispose() && token.dispose(),
           cancel: () => token.cancel(),
         };
       });
@@ -203,7 +203,7 @@ test('a derived signal resists where the platform has no resistant listener', as
     controller.signal.addEventListener('abort', (event) => event.stopImmediatePropagation());
     const log: Log = [];
     const token = CancellationToken.from(controller.signal);
-    callback(log, token, 'left').unregister();
+    callback(log, token, 'left').dispose();
     callback(log, token, 'callback');
     controller.abort('why');
     expect([log, token.reason]).toEqual([['callback'], 'why']);
@@ -234,7 +234,7 @@ describe('signals of other libraries', () => {
     const { emitter, signal, abort } = emitterSignal();
     const token = CancellationToken.from(signal);
     const seen: unknown[] = [];
-    token.onCancelled(() => {}).unregister();
+    token.onCancelled(() => {}).dispose();
     expect(emitter.listenerCount('abort')).toBe(0);
     token.onCancelled((reason) => seen.push(reason));
     abort('stop');

@@ -62,7 +62,7 @@ describe('random layers', () => {
         expect(tokens.slice(cut).every(({ reason }) => reason === 'cut')).toBe(true);
         expect(calls.every((count, index) => count === -1 || count === (index >= cut ? 1 : 0))).toBe(true);
         for (const token of tokens) token.cancel();
-        expect(clock.pending).toBe(0);
+        expect(clock.pendingCount).toBe(0);
       }),
     );
   });
@@ -143,7 +143,7 @@ describe('a deadline below a deadline', () => {
     child.onCancelled(() => {});
     parent.cancel();
     expect(child.reason).toBeInstanceOf(CancelledError);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
     await clock.advance(100);
     expect(child.reason).toBe(parent.reason);
   });

@@ -45,7 +45,7 @@ describe('a child that ends leaves no residue in its parent', () => {
     expect(clock.refs).toEqual([]);
     // The parent is as if nothing had ever been below it: it has at most what it was created with.
     const fresh = parents[parentKind]?.(clock, signal) as CancellationToken;
-    fresh.onCancelled(() => {}).unregister();
+    fresh.onCancelled(() => {}).dispose();
     expect(listLength(parent)).toBe(listLength(fresh));
   });
 

@@ -44,7 +44,7 @@ describe.each(['any', 'all'] as const)('%s, nested 20,000 times', (kind) => {
     const source = own();
     nest(kind, source)
       .onCancelled(() => {})
-      .unregister();
+      .dispose();
     expect(Reflect.get(source, 'head')).toBeUndefined();
   });
 
@@ -55,7 +55,7 @@ describe.each(['any', 'all'] as const)('%s, nested 20,000 times', (kind) => {
     expect(clock.refs).toEqual([false]);
     void token.cancelled().then(() => {});
     expect(clock.refs).toEqual([true]);
-    registration.unregister();
+    registration.dispose();
     token.dispose();
     expect(clock.refs).toEqual([]);
   });

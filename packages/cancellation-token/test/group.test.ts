@@ -42,7 +42,7 @@ describe('CancellationToken.any', () => {
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
     const registrations = [any.onCancelled(() => {}), other.onCancelled(() => {})];
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1);
-    for (const registration of registrations) registration.unregister();
+    for (const registration of registrations) registration.dispose();
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
     controller.abort('bye');
     expect([any.reason, other.reason]).toEqual(['bye', 'bye']);
@@ -135,7 +135,7 @@ describe('CancellationToken.never', () => {
     expect(CancellationToken.never).toBe(never);
     expect(() => never.cancel()).toThrow(TypeError);
     expect(never.isCancelled).toBe(false);
-    expect(never.onCancelled(() => {}).unregister()).toBe(false);
+    expect(never.onCancelled(() => {}).dispose()).toBe(false);
     never.dispose();
     expect(never.signal.aborted).toBe(false);
   });

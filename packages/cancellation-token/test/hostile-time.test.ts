@@ -70,13 +70,13 @@ describe('runUntilCancelled on a disposed token', () => {
     child.dispose();
     const after = child.runUntilCancelled(new Promise(() => {}));
     parent.cancel('why');
-    expect(await before).toEqual({ cancelled: true, reason: 'why' });
-    expect(await after).toEqual({ cancelled: true, reason: 'why' });
+    expect(await before).toEqual({ status: 'cancelled', reason: 'why' });
+    expect(await after).toEqual({ status: 'cancelled', reason: 'why' });
     let isStarted = false;
     const work = (): void => {
       isStarted = true;
     };
-    expect(await child.runUntilCancelled(work)).toEqual({ cancelled: true, reason: 'why' });
+    expect(await child.runUntilCancelled(work)).toEqual({ status: 'cancelled', reason: 'why' });
     expect(isStarted).toBe(false);
   });
 });
@@ -90,12 +90,12 @@ describe('runUntilCancelled with a thenable', () => {
     const lazy = thenable(() => {
       isStarted = true;
     });
-    expect(await cancelled.runUntilCancelled(lazy)).toEqual({ cancelled: true, reason: 'before' });
+    expect(await cancelled.runUntilCancelled(lazy)).toEqual({ status: 'cancelled', reason: 'before' });
     expect(isStarted).toBe(false);
 
     const token = new CancellationToken();
     const nested = thenable((resolve) => resolve(Promise.resolve(5)));
-    expect(await token.runUntilCancelled(nested)).toEqual({ cancelled: false, value: 5 });
+    expect(await token.runUntilCancelled(nested)).toEqual({ status: 'fulfilled', value: 5 });
     const throws = thenable(() => {
       throw new Error('then');
     });
@@ -229,7 +229,7 @@ describe('a clock that runs code of its own when a timer is cleared', () => {
     expect([...seen, below.isCancelled]).toEqual([true, true, true]);
   });
 
-  it('may unregister queued callbacks, of the same token and of others', () => {
+  it('may dispose queued callbacks, of the same token and of others', () => {
     const { root, timed, act } = withTimer();
     const log: string[] = [];
     const first = timed.onCancelled(() => log.push('first'));
@@ -237,7 +237,7 @@ describe('a clock that runs code of its own when a timer is cleared', () => {
     const sibling = root.childToken();
     const third = sibling.onCancelled(() => log.push('third'));
     root.childToken().onCancelled(() => log.push('fourth'));
-    act.onClear = () => [first, third].map((registration) => registration.unregister());
+    act.onClear = () => [first, third].map((registration) => registration.dispose());
     root.cancel();
     expect([log, sibling.isCancelled]).toEqual([['second', 'fourth'], true]);
   });

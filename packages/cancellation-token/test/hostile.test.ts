@@ -66,7 +66,7 @@ describe('a callback that can no longer run', () => {
     for (const token of [cancelled('stop'), disposed]) {
       const registration = token.onCancelled(() => {});
       expect(Reflect.get(registration, 'fn')).toBeUndefined();
-      expect(registration.unregister()).toBe(false);
+      expect(registration.dispose()).toBe(false);
     }
   });
 });

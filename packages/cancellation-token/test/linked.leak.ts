@@ -87,7 +87,7 @@ test('200,000 observed deadlines that are disposed leave nothing in the parent, 
   const clock = new RefClock();
   const left = await survivors(many, () => {
     const token = root.withTimeout(60_000, { clock });
-    token.childToken().onCancelled(nothing).unregister();
+    token.childToken().onCancelled(nothing).dispose();
     token.onCancelled(nothing);
     token.dispose();
     return token;

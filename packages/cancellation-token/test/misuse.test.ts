@@ -78,7 +78,7 @@ test('a deep proxy around a token harms neither that token nor others', () => {
   const state = deepProxy({ token, registration });
   expect(() => state.token.cancel()).toThrow('this is a proxy or a copy of a token');
   expect(() => state.token.isCancelled).toThrow('this is a proxy or a copy of a token');
-  expect(() => state.registration.unregister()).toThrow('this is a proxy or a copy of a registration');
+  expect(() => state.registration.dispose()).toThrow('this is a proxy or a copy of a registration');
   expect(() => CancellationToken.from(state.token)).toThrow(TypeError);
   parent.cancel();
   expect(log).toEqual(['token', 'sibling']);

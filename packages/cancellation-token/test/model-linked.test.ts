@@ -18,7 +18,7 @@ const acts = [
   'dispose',
   'callback',
   'callback',
-  'unregister',
+  'dispose',
   'signal',
   'park',
   'park',
@@ -71,7 +71,7 @@ function real(): Side<CancellationToken> {
     dispose: (token) => token.dispose(),
     callback(token, name) {
       const registration = token.onCancelled((reason) => log.push(`${name}: ${String(reason)}`));
-      return () => registration.unregister();
+      return () => registration.dispose();
     },
     signal(token, name) {
       const { signal } = token;
@@ -161,7 +161,7 @@ function perform<T>(side: Side<T>, script: readonly Step[]): unknown[] {
     if (act === 'cancel') answer = side.cancel(token, name);
     if (act === 'dispose') side.dispose(token);
     if (act === 'callback') registrations.push(side.callback(token, name));
-    if (act === 'unregister') answer = pick(registrations, other)?.();
+    if (act === 'dispose') answer = pick(registrations, other)?.();
     if (act === 'signal') side.signal(token, name);
     if (act === 'park') waiters.push(side.park(token, name));
     if (act === 'unpark') pick(waiters, other)?.();

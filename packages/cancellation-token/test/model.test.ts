@@ -6,18 +6,7 @@ import { expect, test, vi } from 'vitest';
 import { type Entry, type NaiveToken, NaiveTree } from './helpers/naive-tree.ts';
 import { idleWaiter, type Log } from './helpers/script.ts';
 
-const acts = [
-  'root',
-  'child',
-  'cancel',
-  'dispose',
-  'callback',
-  'unregister',
-  'signal',
-  'park',
-  'unpark',
-  'read',
-] as const;
+const acts = ['root', 'child', 'cancel', 'dispose', 'callback', 'dispose', 'signal', 'park', 'unpark', 'read'] as const;
 
 /** One operation. Numbers select among the existing tokens and registrations; `inside` runs inside the callback or waiter. */
 interface Step {
@@ -64,7 +53,7 @@ function real(): Side<CancellationToken> {
         log.push(`${name}: ${String(reason)}`);
         then();
       });
-      return () => registration.unregister();
+      return () => registration.dispose();
     },
     signal(token, name) {
       if (heard.has(token.signal)) return;
@@ -138,7 +127,7 @@ function perform<T>(side: Side<T>, script: readonly Step[]): Log {
     if (act === 'cancel') log.push(`${name} → ${side.cancel(token, name)}`);
     if (act === 'dispose') side.dispose(token);
     if (act === 'callback') registrations.push(side.callback(token, name, then));
-    if (act === 'unregister') log.push(`${name} → ${pick(registrations, other)?.()}`);
+    if (act === 'dispose') log.push(`${name} → ${pick(registrations, other)?.()}`);
     if (act === 'signal') side.signal(token, name);
     if (act === 'park') {
       const known = other % 3 === 0 ? pick(waiters, at) : undefined;

@@ -95,7 +95,7 @@ test('one function that is registered twice is called twice', () => {
   const token = new CancellationToken();
   const fn = (): void => void log.push('called');
   token.onCancelled(fn);
-  token.onCancelled(fn).unregister();
+  token.onCancelled(fn).dispose();
   token.onCancelled(fn);
   token.cancel();
   expect(log).toEqual(['called', 'called']);
@@ -107,7 +107,7 @@ test('a callback that is registered on a cancelled token runs immediately', () =
   token.cancel('why');
   const registration = token.childToken().onCancelled((reason) => log.push(`called: ${reason}`));
   expect(log).toEqual(['called: why']);
-  expect(registration.unregister()).toBe(false);
+  expect(registration.dispose()).toBe(false);
 });
 
 test('a value that is not a function is refused, with its kind in the text', () => {
@@ -118,12 +118,12 @@ test('a value that is not a function is refused, with its kind in the text', () 
   expect(() => token.onCancelled('fn' as never)).toThrow('onCancelled: expected a function, got');
 });
 
-describe('unregister', () => {
+describe('dispose', () => {
   test.each([0, 1, 2])('removes callback %i of three and leaves the others', (index) => {
     const log: Log = [];
     const token = new CancellationToken();
     const registrations = ['0', '1', '2'].map((name) => callback(log, token, name));
-    expect(registrations[index]?.unregister()).toBe(true);
+    expect(registrations[index]?.dispose()).toBe(true);
     token.cancel();
     expect(log).toEqual(['0', '1', '2'].filter((name) => name !== String(index)));
   });
@@ -132,16 +132,16 @@ describe('unregister', () => {
     const token = new CancellationToken();
     const early = token.onCancelled(() => expect.unreachable());
     const late = token.onCancelled(() => {});
-    expect([early.unregister(), early.unregister()]).toEqual([true, false]);
+    expect([early.dispose(), early.dispose()]).toEqual([true, false]);
     token.cancel();
-    expect([early.unregister(), late.unregister()]).toEqual([false, false]);
+    expect([early.dispose(), late.dispose()]).toEqual([false, false]);
   });
 
   test('is called by `using`', () => {
     const token = new CancellationToken();
     {
       using registration = token.onCancelled(() => expect.unreachable());
-      expect(registration[Symbol.dispose]).toBe(registration.unregister);
+      expect(registration[Symbol.dispose]).toBe(registration.dispose);
     }
     expect(token.cancel()).toBe(true);
   });
@@ -149,7 +149,7 @@ describe('unregister', () => {
   test('keeps the order of the others when registrations and waiters are added and removed', () => {
     const log: Log = [];
     const token = new CancellationToken();
-    callback(log, token, 'gone').unregister();
+    callback(log, token, 'gone').dispose();
     callback(log, token, 'stays');
     const left = waiter(log, token, 'left');
     callback(log, token, 'last');

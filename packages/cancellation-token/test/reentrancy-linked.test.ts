@@ -16,12 +16,16 @@ interface Scene {
 const scenes: Record<string, () => Scene> = {
   'a token with a deadline': () => {
     const clock = new VirtualClock();
-    return { token: CancellationToken.timeout(5, { clock }), end: () => clock.advance(5), left: () => clock.pending };
+    return {
+      token: CancellationToken.timeout(5, { clock }),
+      end: () => clock.advance(5),
+      left: () => clock.pendingCount,
+    };
   },
   'a child of a token with a deadline': () => {
     const clock = new VirtualClock();
     const token = CancellationToken.timeout(5, { clock }).childToken();
-    return { token, end: () => clock.advance(5), left: () => clock.pending };
+    return { token, end: () => clock.advance(5), left: () => clock.pendingCount };
   },
   'any of two': () => {
     const [a, b] = [new CancellationToken(), new CancellationToken()];
@@ -35,7 +39,7 @@ const scenes: Record<string, () => Scene> = {
   'any with a deadline among its members': () => {
     const clock = new VirtualClock();
     const token = CancellationToken.any([new CancellationToken(), CancellationToken.timeout(5, { clock })]);
-    return { token, end: () => clock.advance(5), left: () => clock.pending };
+    return { token, end: () => clock.advance(5), left: () => clock.pendingCount };
   },
   'a follower of a signal': () => {
     const controller = new AbortController();
@@ -65,7 +69,7 @@ describe.each(Object.entries(scenes))('of %s,', (_, make) => {
       const log: Log = [];
       const queued: Registration[] = [];
       inside(() => {
-        log.push(`${queued.map((registration) => registration.unregister())}`);
+        log.push(`${queued.map((registration) => registration.dispose())}`);
         callback(log, token, 'registered inside');
         token[source].unpark(gone);
       }, token);
@@ -175,5 +179,5 @@ test('deadlines of the same time fire each, even when the callback of one cancel
   callback(log, second, 'second');
   callback(log, third, 'third', () => second.dispose());
   await clock.advance(5);
-  expect([log, clock.pending]).toEqual([['first false', 'second', 'third'], 0]);
+  expect([log, clock.pendingCount]).toEqual([['first false', 'second', 'third'], 0]);
 });

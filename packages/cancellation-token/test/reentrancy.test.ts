@@ -75,7 +75,7 @@ describe.each(Object.entries(places))('inside %s', (_, inside) => {
     const log: Log = [];
     const token = new CancellationToken();
     const taken: Registration[] = [];
-    inside(() => log.push(`${taken.map((registration) => registration.unregister())}`), token);
+    inside(() => log.push(`${taken.map((registration) => registration.dispose())}`), token);
     taken.push(callback(log, token, 'next'));
     callback(log, token, 'stays');
     taken.push(callback(log, token.childToken(), 'below'), callback(log, token, 'last'));
@@ -105,7 +105,7 @@ describe.each(Object.entries(places))('inside %s', (_, inside) => {
     token.cancel('why');
     expect(log).toEqual(['waiter', 'signal', 'further below']);
     expect([below.isCancelled, below.reason, below.signal.reason]).toEqual([true, 'why', 'why']);
-    expect(registration.unregister()).toBe(false);
+    expect(registration.dispose()).toBe(false);
   });
 
   test('disposing the token itself removes its remaining callbacks', () => {
@@ -135,7 +135,7 @@ test('unregistering a callback that a dispose has silenced returns false', () =>
   const below = token.childToken();
   token.onCancelled(() => {
     below.dispose();
-    log.push(`${silenced.unregister()}`);
+    log.push(`${silenced.dispose()}`);
   });
   const silenced = callback(log, below, 'silenced');
   token.cancel();
@@ -145,7 +145,7 @@ test('unregistering a callback that a dispose has silenced returns false', () =>
 test('a callback that unregisters itself gets false', () => {
   const log: Log = [];
   const token = new CancellationToken();
-  const registration = token.onCancelled(() => log.push(`${registration.unregister()}`));
+  const registration = token.onCancelled(() => log.push(`${registration.dispose()}`));
   token.cancel();
   expect(log).toEqual(['false']);
 });

@@ -30,11 +30,11 @@ function deferred<T>(): Deferred<T> {
 describe('runUntilCancelled with a promise', () => {
   it('gives the value, or the reason', async () => {
     const token = new CancellationToken();
-    expect(await token.runUntilCancelled(Promise.resolve(1))).toEqual({ cancelled: false, value: 1 });
+    expect(await token.runUntilCancelled(Promise.resolve(1))).toEqual({ status: 'fulfilled', value: 1 });
     const running = token.runUntilCancelled(new Promise(() => {}));
     token.cancel('stop');
-    expect(await running).toEqual({ cancelled: true, reason: 'stop' });
-    expect(await token.runUntilCancelled(Promise.resolve(1))).toEqual({ cancelled: true, reason: 'stop' });
+    expect(await running).toEqual({ status: 'cancelled', reason: 'stop' });
+    expect(await token.runUntilCancelled(Promise.resolve(1))).toEqual({ status: 'cancelled', reason: 'stop' });
   });
 
   it('lets work win that had settled before, or settles in the same synchronous run as cancel', async () => {
@@ -45,7 +45,7 @@ describe('runUntilCancelled with a promise', () => {
       if (order === 'before') work.resolve('done');
       token.cancel();
       if (order === 'after') work.resolve('done');
-      expect(await running).toEqual({ cancelled: false, value: 'done' });
+      expect(await running).toEqual({ status: 'fulfilled', value: 'done' });
     }
   });
 
@@ -55,7 +55,7 @@ describe('runUntilCancelled with a promise', () => {
     const late = deferred<never>();
     const running = token.runUntilCancelled(late.promise);
     token.cancel('stop');
-    expect(await running).toEqual({ cancelled: true, reason: 'stop' });
+    expect(await running).toEqual({ status: 'cancelled', reason: 'stop' });
     late.reject(new Error('too late'));
   });
 
@@ -71,7 +71,7 @@ describe('runUntilCancelled with a function', () => {
   it('does not start it when the token is already cancelled', async () => {
     const work = vi.fn();
     const token = CancellationToken.alreadyCancelled('before');
-    expect(await token.runUntilCancelled(work)).toEqual({ cancelled: true, reason: 'before' });
+    expect(await token.runUntilCancelled(work)).toEqual({ status: 'cancelled', reason: 'before' });
     expect(work).not.toHaveBeenCalled();
   });
 
@@ -88,9 +88,9 @@ describe('runUntilCancelled with a function', () => {
       return 'value';
     });
     token.cancel('stop');
-    expect(await obeys).toEqual({ cancelled: true, reason: 'stop' });
+    expect(await obeys).toEqual({ status: 'cancelled', reason: 'stop' });
     expect(log).toEqual(['cleaned up']);
-    expect(await finishes).toEqual({ cancelled: false, value: 'value' });
+    expect(await finishes).toEqual({ status: 'fulfilled', value: 'value' });
   });
 
   it('rejects with an error of its own, even one that only looks like a cancellation', async () => {
@@ -143,7 +143,7 @@ describe('untilCancelled', () => {
   it('polls the token first at its first poll, and does not poll the work if that is cancelled', () => {
     const { work, polls } = scripted();
     const until = untilCancelled(CancellationToken.alreadyCancelled('before'), work);
-    expect(until[source].poll()).toEqual({ cancelled: true, reason: 'before' });
+    expect(until[source].poll()).toEqual({ status: 'cancelled', reason: 'before' });
     expect(polls()).toBe(0);
   });
 
@@ -154,7 +154,7 @@ describe('untilCancelled', () => {
     expect(until[source].poll()).toBe(PENDING);
     token.cancel();
     complete(7);
-    expect(until[source].poll()).toEqual({ cancelled: false, value: 7 });
+    expect(until[source].poll()).toEqual({ status: 'fulfilled', value: 7 });
   });
 
   it('is parked on both only while a waiter is parked on it, and wakes for either', async () => {
@@ -166,7 +166,7 @@ describe('untilCancelled', () => {
       if (end === 'work') complete(1);
       else token.cancel('stop');
       expect(await waiting).toEqual(
-        end === 'work' ? { cancelled: false, value: 1 } : { cancelled: true, reason: 'stop' },
+        end === 'work' ? { status: 'fulfilled', value: 1 } : { status: 'cancelled', reason: 'stop' },
       );
       expect([parked(), Reflect.get(token, 'head') !== undefined]).toEqual([0, false]);
     }
@@ -212,7 +212,7 @@ describe('a promise of another realm', () => {
     const foreign: Promise<never> = runInNewContext('Promise.reject(new Error("too late"))');
     const { unhandled, stop } = unhandledRejections();
     const token = CancellationToken.alreadyCancelled('stop');
-    expect(await token.runUntilCancelled(foreign)).toEqual({ cancelled: true, reason: 'stop' });
+    expect(await token.runUntilCancelled(foreign)).toEqual({ status: 'cancelled', reason: 'stop' });
     await new Promise((resolve) => setImmediate(resolve));
     stop();
     expect(unhandled).toEqual([]);

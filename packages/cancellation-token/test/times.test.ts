@@ -25,7 +25,7 @@ describe.each(Object.entries({ ...ways, ...dated }))('%s', (_, make) => {
     token.onCancelled((reason) => reasons.push(reason));
     expect(reasons).toEqual([token.reason]);
     expect(token.reason).toBeInstanceOf(TimeoutError);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   test.each([1, 250, longest - 1, longest, longest + 1, 2 ** 32, 10 * 365 * 86_400_000])(
@@ -39,7 +39,7 @@ describe.each(Object.entries({ ...ways, ...dated }))('%s', (_, make) => {
       await clock.advance(ms - 1);
       expect([fired, token.isCancelled]).toEqual([[], false]);
       await clock.advance(1);
-      expect([fired, token.isCancelled, clock.pending]).toEqual([[ms], true, 0]);
+      expect([fired, token.isCancelled, clock.pendingCount]).toEqual([[ms], true, 0]);
     },
   );
 });
@@ -59,7 +59,7 @@ describe.each(Object.entries(ways))('%s', (name, make) => {
     const token = make(Number.POSITIVE_INFINITY, clock);
     const inherits = name === 'withTimeout below a later one';
     token.onCancelled(() => expect.unreachable());
-    expect([token.deadline !== undefined, clock.pending]).toEqual([inherits, inherits ? 1 : 0]);
+    expect([token.deadline !== undefined, clock.pendingCount]).toEqual([inherits, inherits ? 1 : 0]);
     await clock.advance(2 ** 40);
     expect(token.isCancelled).toBe(false);
   });

@@ -55,7 +55,7 @@ test('a child with a callback that is not disposed is retained, and notified', a
 test('callbacks that are added and removed leave nothing, at any depth', async () => {
   const root = new CancellationToken();
   const deep = root.childToken().childToken().childToken();
-  expect(await bytesPerTurn({ turns }, () => deep.onCancelled(() => {}).unregister())).toBeLessThan(1);
+  expect(await bytesPerTurn({ turns }, () => deep.onCancelled(() => {}).dispose())).toBeLessThan(1);
   expect(root.isCancelled).toBe(false);
 });
 
@@ -70,7 +70,7 @@ test('a referenced registration retains neither its callback nor its siblings on
   root.cancel();
   await collectGarbage();
   expect(closures.map((fn) => fn.deref())).toEqual([undefined, undefined, undefined]);
-  expect(held.map((registration) => registration.unregister())).toEqual([false, false, false]);
+  expect(held.map((registration) => registration.dispose())).toEqual([false, false, false]);
 });
 
 test('a referenced registration does not retain its callback once its token is disposed', async () => {

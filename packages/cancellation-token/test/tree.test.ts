@@ -96,9 +96,9 @@ describe.each(observed)('a tree whose leaf is observed by %s', (_, observe) => {
   test('is unobserved again when the observer leaves, and still belongs to the tree', () => {
     const root = new CancellationToken();
     const leaf = chainBelow(root, 3);
-    leaf.onCancelled(() => expect.unreachable()).unregister();
+    leaf.onCancelled(() => expect.unreachable()).dispose();
     observe(leaf);
-    leaf.onCancelled(() => expect.unreachable()).unregister();
+    leaf.onCancelled(() => expect.unreachable()).dispose();
     root.cancel();
     expect(leaf.isCancelled).toBe(true);
   });

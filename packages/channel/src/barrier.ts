@@ -47,7 +47,7 @@ export class Barrier {
   static readonly completed: object = /* @__PURE__ */ defineHandle(Barrier, {
     name: 'barrier',
     owns: (value) => #round in value,
-    facts: ({ arrivedCount, count }) => ({ arrivedCount, count }),
+    facts: ({ arrivedCount, partyCount }) => ({ arrivedCount, partyCount }),
   });
   readonly #round: Round;
 
@@ -61,7 +61,7 @@ export class Barrier {
   }
 
   /** The number of tasks that have to arrive, at least 1. */
-  get count(): number {
+  get partyCount(): number {
     return this.#round.count;
   }
 

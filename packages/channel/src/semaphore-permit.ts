@@ -10,7 +10,7 @@ import type { PermitQueue } from './permit-queue.ts';
  * const memory = new Semaphore(100);
  * const mine = await memory.acquireMany(60);
  * mine.split(20)?.release();
- * console.log(mine.count, memory.availablePermits); // => 40 60
+ * console.log(mine.permitCount, memory.availablePermits); // => 40 60
  * ```
  */
 export class SemaphorePermit implements Disposable {
@@ -20,7 +20,7 @@ export class SemaphorePermit implements Disposable {
     dispose: 'release',
     unguarded: ['release'],
     owns: (value) => SemaphorePermit.#owns(value),
-    facts: ({ count }) => ({ count }),
+    facts: ({ permitCount }) => ({ permitCount }),
   });
   /** A proxy has no private field. */
   static #owns(value: object): boolean {
@@ -39,7 +39,7 @@ export class SemaphorePermit implements Disposable {
   }
 
   /** The number of permits; 0 after `release`. */
-  get count(): number {
+  get permitCount(): number {
     return this.#count;
   }
 

@@ -21,7 +21,7 @@ import { type WaitOptions, withLimits } from './wait-options.ts';
  * const downloads = new Semaphore(2);
  * {
  *   using permit = await downloads.acquire();
- *   console.log(permit.count, downloads.availablePermits); // => 1 1
+ *   console.log(permit.permitCount, downloads.availablePermits); // => 1 1
  * }
  * console.log(downloads.availablePermits); // => 2
  * ```

@@ -32,7 +32,7 @@ export class WatchReceiver<T> implements Disposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(WatchReceiver, {
     name: 'receiver',
-    dispose: 'close',
+    dispose: 'dispose',
     unguarded: ['borrow', 'borrowAndUpdate'],
     owns: (value) => WatchReceiver.#owns(value),
     source: (receiver) => receiver.#cursor,
@@ -43,7 +43,7 @@ export class WatchReceiver<T> implements Disposable {
     return #cursor in Object(value);
   }
   readonly #cursor: WatchCursor<T>;
-  /** The same as `close`. */
+  /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
@@ -213,7 +213,7 @@ export class WatchReceiver<T> implements Disposable {
   }
 
   /** Stops watching: waits on this receiver end with `ClosedError`. Synchronous, idempotent. */
-  close(): void {
+  dispose(): void {
     this.#cursor.close();
   }
 }

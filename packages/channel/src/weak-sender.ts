@@ -20,14 +20,14 @@ export class WeakSender<S> implements Disposable {
   static readonly completed: object = /* @__PURE__ */ defineHandle(WeakSender, {
     name: 'weak',
     owns: (value) => #channel in value,
-    dispose: 'close',
+    dispose: 'dispose',
     facts: ({ strongCount, weakCount }) => ({ strongCount, weakCount }),
   });
   readonly #channel: ChannelState<never>;
   readonly #createSender: () => S;
   /** Set once, by `close`. */
   #isClosed = false;
-  /** The same as `close`. */
+  /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
@@ -70,7 +70,7 @@ export class WeakSender<S> implements Disposable {
   }
 
   /** Closes this weak sender, which changes only `weakCount`. Synchronous, idempotent. */
-  close(): void {
+  dispose(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#channel.weakSenders--;

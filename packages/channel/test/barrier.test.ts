@@ -84,8 +84,8 @@ describe('a barrier', () => {
   it('reports and prints the number of tasks that have arrived', () => {
     const barrier = new Barrier(3);
     park(barrier.wait());
-    expect([barrier.arrivedCount, barrier.count]).toEqual([1, 3]);
-    expect(inspect(barrier)).toBe('Barrier { arrivedCount: 1, count: 3 }');
+    expect([barrier.arrivedCount, barrier.partyCount]).toEqual([1, 3]);
+    expect(inspect(barrier)).toBe('Barrier { arrivedCount: 1, partyCount: 3 }');
   });
 
   it('refuses an invalid number of tasks', () => {

@@ -54,8 +54,8 @@ describe('a bounded channel', () => {
     expect(tx.sameChannel(other)).toBe(true);
     expect(tx.sameChannel(channel<number>(1)[0])).toBe(false);
     other.close();
-    weak.close();
-    weak.close();
+    weak.dispose();
+    weak.dispose();
     expect([tx.strongCount, tx.weakCount]).toEqual([1, 0]);
   });
 
@@ -283,7 +283,7 @@ describe('a weak sender', () => {
   it('makes no sender once it was closed', () => {
     const [tx] = unboundedChannel<string>();
     const weak = tx.downgrade();
-    weak.close();
+    weak.dispose();
     expect(() => weak.upgrade()).toThrow(ClosedError);
     expect(() => weak.clone()).toThrow(ClosedError);
     expect(tx.weakCount).toBe(0);

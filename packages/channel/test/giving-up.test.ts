@@ -32,7 +32,7 @@ class Gated<T> {
       if (gate === 'late') return make({ signal: CancellationToken.timeout(5, { clock }) });
       if (gate === 'untilCancelled') {
         const outcome = await wait(untilCancelled(signal, make()));
-        return outcome.cancelled ? GONE : outcome.value;
+        return outcome.status === 'cancelled' ? GONE : outcome.value;
       }
       const branches = { stop: signal, it: make() };
       const outcome = await (gate === 'biased' ? select.biased(branches) : select(branches));

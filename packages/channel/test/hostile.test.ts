@@ -183,7 +183,7 @@ describe('inside a wake-up', () => {
     const held = take(semaphore.acquire());
     const place = semaphore.acquire();
     place[source].park(waiter(() => semaphore.forgetPermits(1)));
-    const later = semaphore.acquire().then((permit) => permit.count);
+    const later = semaphore.acquire().then((permit) => permit.permitCount);
     await runEventLoop();
     held.release();
     await runEventLoop();
@@ -293,8 +293,8 @@ it('the deadline of a signal gives up a receive, which has consumed nothing', as
   const token = new CancellationToken().withTimeout(5, { clock });
   const waiting = rejection(rx.recv({ signal: token }));
   await clock.advance(5);
-  expect(await waiting).toMatchObject({ code: 'ETIMEDOUT', ms: 5 });
+  expect(await waiting).toMatchObject({ code: 'ERR_TIMEOUT', ms: 5 });
   await tx.send('later');
   expectValues(rx, 'later');
-  expect(await rejection(rx.recv({ signal: token }))).toMatchObject({ code: 'ETIMEDOUT', ms: 5 });
+  expect(await rejection(rx.recv({ signal: token }))).toMatchObject({ code: 'ERR_TIMEOUT', ms: 5 });
 });

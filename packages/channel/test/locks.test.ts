@@ -25,11 +25,11 @@ describe('a semaphore', () => {
     const permit = semaphore.tryAcquireMany(4);
     expect(semaphore.tryAcquireMany(2)).toBeUndefined();
     const part = permit?.split(3);
-    expect([permit?.count, part?.count, permit?.split(2)]).toEqual([1, 3, undefined]);
+    expect([permit?.permitCount, part?.permitCount, permit?.split(2)]).toEqual([1, 3, undefined]);
     part?.split(1)?.release();
     expect(semaphore.availablePermits).toBe(2);
     if (part !== undefined) permit?.merge(part);
-    expect([permit?.count, part?.count]).toEqual([3, 0]);
+    expect([permit?.permitCount, part?.permitCount]).toEqual([3, 0]);
     expect(permit?.forget()).toBe(3);
     permit?.release();
     part?.release();
@@ -40,12 +40,12 @@ describe('a semaphore', () => {
     const permit = take(new Semaphore(1).acquire());
     expect(() => permit.merge(take(new Semaphore(1).acquire()))).toThrow(TypeError);
     expect(() => permit.merge(permit)).toThrow(TypeError);
-    expect(permit.count).toBe(1);
+    expect(permit.permitCount).toBe(1);
   });
 
   it('can be given more permits, and fewer', async () => {
     const semaphore = new Semaphore(0);
-    const waiting = semaphore.acquireMany(2).then(({ count }) => count);
+    const waiting = semaphore.acquireMany(2).then(({ permitCount: count }) => count);
     await runEventLoop();
     semaphore.addPermits(1);
     expect(await now(waiting)).toBe('pending');
@@ -85,7 +85,7 @@ describe('a semaphore', () => {
 
   it('gives no permits at once when none are free', async () => {
     const none = await new Semaphore(0).acquireMany(0);
-    expect(none.count).toBe(0);
+    expect(none.permitCount).toBe(0);
   });
 });
 
@@ -105,7 +105,7 @@ describe('acquire', () => {
     expect(await byToken).toBe('enough');
     expect(await byTime).toBeInstanceOf(TimeoutError);
     guard.release();
-    expect([lock.isLocked, clock.pending]).toEqual([false, 0]);
+    expect([lock.isLocked, clock.pendingCount]).toEqual([false, 0]);
   });
 
   it('measures its time from the call, and takes a free permit even after that time', async () => {
@@ -225,6 +225,6 @@ describe('a cleanup that cannot get the lock reports it and continues', () => {
       }),
     );
     expect(log).toEqual(['no lock after 1000 ms; flushing without']);
-    expect([lock.isLocked, clock.now(), clock.pending]).toEqual([false, 1_000, 0]);
+    expect([lock.isLocked, clock.now(), clock.pendingCount]).toEqual([false, 1_000, 0]);
   });
 });

@@ -77,7 +77,7 @@ test('a semaphore gives the same results as the model', async () => {
       }
       const permit = semaphore.tryAcquireMany(count);
       const isThere = stock.queue.length === 0 && stock.free >= count;
-      expect(permit?.count).toBe(isThere ? count : undefined);
+      expect(permit?.permitCount).toBe(isThere ? count : undefined);
       if (permit === undefined) return;
       held.push({ permit, count });
       stock.free -= count;

@@ -28,7 +28,7 @@ describe('a wake-up', () => {
     for (let i = 0; i < 3; i++) park(semaphore.acquire());
     held.release();
     expect(semaphore.availablePermits).toBe(1);
-    expect(semaphore.tryAcquire()?.count).toBe(1);
+    expect(semaphore.tryAcquire()?.permitCount).toBe(1);
   });
 
   it('can be followed by an unpark, as from a select that settles, without a loss', () => {
@@ -46,7 +46,7 @@ describe('a wake-up', () => {
     const { semaphore, held } = taken();
     const other = new CancellationToken();
     const first = select.biased({ other, permit: semaphore.acquire() });
-    const second = semaphore.acquire().then((permit) => permit.count);
+    const second = semaphore.acquire().then((permit) => permit.permitCount);
     await runEventLoop();
     // The same step: the token wakes the select, and then the permit does, when the select has already settled.
     other.cancel();
@@ -59,7 +59,7 @@ describe('a wake-up', () => {
     const { semaphore, held } = taken();
     const [tx, rx] = channel<string>(1);
     const first = select.biased({ rx, permit: semaphore.acquire() });
-    const second = semaphore.acquire().then((permit) => permit.count);
+    const second = semaphore.acquire().then((permit) => permit.permitCount);
     await runEventLoop();
     void tx.send('value');
     held.release();
@@ -107,7 +107,7 @@ describe('a waiter that parks again instead of taking', () => {
     held.release();
     // Woken, and still in the queue: a new acquire does not overtake it.
     expect(semaphore.tryAcquire()).toBeUndefined();
-    expect(take(place).count).toBe(1);
+    expect(take(place).permitCount).toBe(1);
     // And it is no longer in the queue.
     expect(semaphore.availablePermits).toBe(1);
   });
@@ -147,7 +147,7 @@ describe('a waiter that parks again instead of taking', () => {
     const parked: Waiter = park(place, (protocol) => protocol.park(parked));
     held.release();
     const later = await semaphore.acquire();
-    expect([later.count, parked.owner === undefined]).toEqual([1, false]);
+    expect([later.permitCount, parked.owner === undefined]).toEqual([1, false]);
 
     const [tx, rx] = channel<string>(1);
     const room = tx.reserve();
@@ -186,7 +186,7 @@ describe('a waiter that parks again instead of taking', () => {
     unpark(place, parked);
     expect(isPending(last)).toBe(true);
     unpark(later, leaving);
-    expect(take(last).count).toBe(1);
+    expect(take(last).permitCount).toBe(1);
   });
 });
 
@@ -211,7 +211,7 @@ describe('one acquire', () => {
     unpark(place, a);
     held.release();
     expect(b.owner).toBeUndefined();
-    expect(take(place).count).toBe(1);
+    expect(take(place).permitCount).toBe(1);
     expect(isPending(later)).toBe(true);
   });
 
@@ -223,10 +223,10 @@ describe('one acquire', () => {
     park(other, () => take(other));
     park(place, () => take(place));
     held.release();
-    expect(take(other).count).toBe(1);
+    expect(take(other).permitCount).toBe(1);
     expect(isPending(place)).toBe(true);
     take(other).release();
-    expect(take(place).count).toBe(1);
+    expect(take(place).permitCount).toBe(1);
   });
 
   it('costs nothing while nothing waits for it', () => {
@@ -270,7 +270,7 @@ describe('nothing overtakes:', () => {
     let second: unknown;
     park(place, () => {
       take(place);
-      second = semaphore.tryAcquire()?.count;
+      second = semaphore.tryAcquire()?.permitCount;
     });
     held.release();
     expect(second).toBe(1);
@@ -297,7 +297,7 @@ describe('nothing overtakes:', () => {
     const token = new CancellationToken();
     const big = semaphore.acquireMany(2, { signal: token });
     const failed = rejection(big);
-    const small = semaphore.acquire().then((permit) => permit.count);
+    const small = semaphore.acquire().then((permit) => permit.permitCount);
     expect(await now(small)).toBe('pending');
     token.cancel('too much');
     expect(await failed).toBe('too much');

@@ -16,7 +16,7 @@ describe('recv with a time limit', () => {
     const closed = rejection(rx.recv({ timeout: 100, clock }));
     tx.close();
     expect(await closed).toBeInstanceOf(ClosedError);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('takes a value that arrives in time, and leaves no timer', async () => {
@@ -24,17 +24,17 @@ describe('recv with a time limit', () => {
     const [tx, rx] = channel<string>(1);
     const waiting = rx.recv({ timeout: 100, clock });
     await runEventLoop();
-    expect(clock.pending).toBe(1);
+    expect(clock.pendingCount).toBe(1);
     await tx.send('in time');
     expect(await waiting).toBe('in time');
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('takes a value that is there, even with a timeout of 0', async () => {
     const [tx, rx] = channel<string>(1);
     await tx.send('there');
     expect(await rx.recv({ timeout: 0 })).toBe('there');
-    expect(await rejection(rx.recv({ timeout: 0 }))).toMatchObject({ code: 'ETIMEDOUT', ms: 0 });
+    expect(await rejection(rx.recv({ timeout: 0 }))).toMatchObject({ code: 'ERR_TIMEOUT', ms: 0 });
   });
 
   it('consumes nothing when the time is over', async () => {
@@ -54,7 +54,7 @@ describe('recv with a time limit', () => {
     const given = rejection(rx.recv({ timeout: 100, signal: token, clock }));
     token.cancel('first');
     expect(await given).toBe('first');
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
     expect(await rejection(rx.recv({ timeout: 0, signal: token }))).toBe('first');
   });
 

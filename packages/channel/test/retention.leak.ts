@@ -86,7 +86,7 @@ describe('a channel that lives long keeps nothing', () => {
       await other.send(1);
       for await (const _ of rx) break;
       other.close();
-      weak.close();
+      weak.dispose();
     });
     expect(growth).toBeLessThan(1);
     expect([tx.strongCount, tx.weakCount]).toEqual([1, 0]);
@@ -187,7 +187,7 @@ describe('a watch that lives long keeps nothing', () => {
       const lost = select({ rx, ready: Promise.resolve() });
       token.cancel();
       const ended = own.changed().catch(() => {});
-      own.close();
+      own.dispose();
       await Promise.all([given, lost, ended]);
     });
     expect(growth).toBeLessThan(2);

@@ -247,10 +247,10 @@ describe('locks under many workers', () => {
         if ((id + i) % 4 === 0) token.cancel();
         using permit = await place;
         if (permit === undefined) continue;
-        held += permit.count;
+        held += permit.permitCount;
         most = Math.max(most, held);
         await Promise.resolve();
-        held -= permit.count;
+        held -= permit.permitCount;
       }
     };
     await Promise.all(Array.from({ length: 20 }, work));

@@ -45,7 +45,7 @@ describe('inside a wake-up', () => {
     });
     semaphore.addPermits(2);
     expect(woken).toBe(2);
-    expect(take(place).count).toBe(2);
+    expect(take(place).permitCount).toBe(2);
   });
 
   it('5,000 watchers that send do not overflow the stack, and all see the latest value', async () => {

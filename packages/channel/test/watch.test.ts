@@ -68,8 +68,8 @@ describe('a watch', () => {
     expect([tx.sameChannel(other), rx.sameChannel(second), rx.sameChannel(watch(0)[1])]).toEqual([true, true, false]);
     other.close();
     other.close();
-    second.close();
-    second.close();
+    second.dispose();
+    second.dispose();
     expect([tx.senderCount, tx.receiverCount, tx.isClosed, rx.isClosed]).toEqual([1, 1, false, false]);
   });
 });
@@ -77,7 +77,7 @@ describe('a watch', () => {
 describe('sending', () => {
   it('stores nothing while there is no receiver, and returns false', () => {
     const [tx, rx] = watch('a');
-    rx.close();
+    rx.dispose();
     expect([tx.send('b'), tx.borrow(), tx.isClosed]).toEqual([false, 'a', true]);
     expect([tx.sendReplace('c'), tx.borrow()]).toEqual(['a', 'c']);
     const again = tx.subscribe();
@@ -159,9 +159,9 @@ describe('the end of a watch', () => {
     const [tx, rx] = watch('a');
     const second = rx.clone();
     const waiting = tx.closed().then(() => 'closed');
-    rx.close();
+    rx.dispose();
     expect(await now(waiting)).toBe('pending');
-    second.close();
+    second.dispose();
     expect(await waiting).toBe('closed');
     tx.subscribe();
     expect(await now(tx.closed())).toBe('pending');
@@ -172,7 +172,7 @@ describe('the end of a watch', () => {
     const other = tx.subscribe().changed();
     const waiting = [rx.changed(), rx.waitFor(() => false)].map(rejection);
     await runEventLoop();
-    rx.close();
+    rx.dispose();
     for (const error of await Promise.all(waiting)) expect(error).toBeInstanceOf(ClosedError);
     tx.send('b');
     expect(await other).toBe('b');
@@ -242,7 +242,7 @@ describe('a receiver', () => {
 
   it('waits for nothing when it is closed, whatever the value is', async () => {
     const [, rx] = watch(0);
-    rx.close();
+    rx.dispose();
     expect(await rejection(rx.waitFor(() => true))).toBeInstanceOf(ClosedError);
     expect(await rejection(rx.changed())).toBeInstanceOf(ClosedError);
   });

@@ -14,7 +14,7 @@ import { StreamPuller } from './stream-puller.ts';
  * const numbers = sourceFromStream(Stream.make(1, 2));
  * const next = await select({ number: numbers, late: sleep(60_000) });
  * console.log(next.branch, next.value); // => number 1
- * await numbers.close();
+ * await numbers.dispose();
  * ```
  */
 export class StreamSource<A> implements AsyncDisposable {
@@ -23,11 +23,11 @@ export class StreamSource<A> implements AsyncDisposable {
     name: 'source',
     owns: (value) => #puller in value,
     source: (stream) => stream.#puller,
-    asyncDispose: 'close',
+    asyncDispose: 'dispose',
     facts: () => ({}),
   });
   readonly #puller: SourceProtocol<A> & { close(): Promise<void> };
-  /** The same as `close`. */
+  /** The same as `dispose`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
   /** @internal */
@@ -42,7 +42,7 @@ export class StreamSource<A> implements AsyncDisposable {
    *
    * @throws (rejects) the failure of a finalizer or of a running pull; a failure of the stream that no poll has thrown yet
    */
-  close(): Promise<void> {
+  dispose(): Promise<void> {
     return this.#puller.close();
   }
 }
@@ -76,7 +76,7 @@ export interface StreamContext<R> {
  * for await (const { value } of selectEach({ numbers })) console.log(value);
  * // => 1
  * // => 2
- * await numbers.close();
+ * await numbers.dispose();
  * ```
  */
 export function sourceFromStream<A, E>(stream: Stream.Stream<A, E>): StreamSource<A>;

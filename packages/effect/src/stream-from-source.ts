@@ -86,7 +86,7 @@ export function streamFromChannel<T>(rx: Receiver<T>): Stream.Stream<T> {
  * const [tx, rx] = broadcast<number>(2);
  * for (const n of [1, 2, 3]) tx.send(n);
  * tx.close();
- * const values = Stream.tapError(streamFromBroadcast(rx), ({ missed }) => Effect.sync(() => console.log('missed', missed)));
+ * const values = Stream.tapError(streamFromBroadcast(rx), ({ missedCount }) => Effect.sync(() => console.log("missed", missedCount)));
  * console.log(await runEffect(Stream.runCollect(Stream.retry(values, Schedule.recurs(1))))); // => missed 1
  * // => [ 2, 3 ]
  * ```

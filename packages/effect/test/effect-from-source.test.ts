@@ -230,7 +230,7 @@ describe('effectFromSelect', () => {
     const twice = run(Effect.andThen(pause, pause));
     await clock.advance(10);
     await clock.advance(9);
-    expect(clock.pending).toBe(1);
+    expect(clock.pendingCount).toBe(1);
     await clock.advance(1);
     expect(Exit.isSuccess(await twice)).toBe(true);
   });

@@ -260,7 +260,7 @@ describe('a stream as a source', () => {
     await macrotasks(1);
     expect(woken).toBe(1);
     expect(from[source].poll()).toBe(2);
-    await from.close();
+    await from.dispose();
   });
 
   test('neither pulls twice nor hangs when it polls or closes itself', async () => {
@@ -270,12 +270,12 @@ describe('a stream as a source', () => {
     );
     expect(await wait(from)).toBe(1);
     expect(seen[0]).toBe(PENDING);
-    await from.close();
+    await from.dispose();
     let closing: Promise<void> | undefined;
     const closer: ReturnType<typeof sourceFromStream<number, never>> = sourceFromStream(
       Stream.fromEffect(
         Effect.sync(() => {
-          closing = closer.close();
+          closing = closer.dispose();
           return 1;
         }),
       ),

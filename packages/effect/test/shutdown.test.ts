@@ -47,7 +47,7 @@ describe('launch', () => {
       }),
     );
     const serving = runEffect(request, { context });
-    expect(shutdown.progress.inFlight).toBe(1);
+    expect(shutdown.progress.inFlightCount).toBe(1);
     shutdown.request('deploy');
     const ended = end();
     await macrotasks();
@@ -78,7 +78,7 @@ describe('launch', () => {
     expect(words(await exitOf(fiber))).toBe('interrupt');
     expect(reasons).toEqual(['deploy']);
     expect(log).toEqual(['request cleaned up', 'db closed: deploy']);
-    expect(report.cutOff.map(({ inFlight }) => inFlight)).toEqual([1]);
+    expect(report.cutOff.map(({ inFlightCount }) => inFlightCount)).toEqual([1]);
   });
 
   test('rejects with the failure of a layer, closes the layers that were built, and removes the hook', async () => {
@@ -299,11 +299,11 @@ describe('inFlight', () => {
   test('is counted until its finalizers have run, however it ends', async () => {
     const { shutdown } = start();
     const counts: number[] = [];
-    const count = Effect.sync(() => void counts.push(shutdown.progress.inFlight));
+    const count = Effect.sync(() => void counts.push(shutdown.progress.inFlightCount));
     for (const end of [Effect.void, Effect.fail('no'), Effect.die('defect'), Effect.interrupt]) {
       const work = inFlight('work', Effect.ensuring(end, Effect.andThen(Effect.yieldNow, count)));
       await run(Effect.provideService(work, CurrentShutdown, shutdown));
-      counts.push(shutdown.progress.inFlight);
+      counts.push(shutdown.progress.inFlightCount);
     }
     expect(counts).toEqual([1, 0, 1, 0, 1, 0, 1, 0]);
   });

@@ -74,7 +74,7 @@ describe('a receiver as a stream', () => {
     const stream = streamFromBroadcast(rx);
     const failed = await Effect.runPromise(Effect.flip(Stream.runCollect(stream)));
     expect(failed).toBeInstanceOf(LaggedError);
-    expect(failed.missed).toBe(3);
+    expect(failed.missedCount).toBe(3);
     expect(await runEffect(Stream.runCollect(stream))).toEqual([4, 5]);
   });
 
@@ -179,7 +179,7 @@ describe('a stream as a source', () => {
   test('returns no pulled value after it is closed', async () => {
     const from = sourceFromStream(Stream.make(1, 2, 3));
     expect(await wait(from)).toBe(1);
-    await from.close();
+    await from.dispose();
     expect(() => from[source].poll()).toThrow('has ended');
   });
 
@@ -207,7 +207,7 @@ describe('a stream as a source', () => {
     await failed;
     expect(log).toEqual(['finalized', 'broken']);
     expect(isClosedError(await rejection(wait(from)))).toBe(true);
-    await from.close();
+    await from.dispose();
   });
 
   test('throws its defects, and the failures of finalizers at its end', async () => {
@@ -228,8 +228,8 @@ describe('a stream as a source', () => {
     );
     const from = sourceFromStream(Stream.ensuring(Stream.never, cleanup));
     const waiting = rejection(wait(from)).then((error) => void log.push(String(isClosedError(error))));
-    const closing = from.close().then(() => void log.push('closed'));
-    expect(from.close()).toBe(from.close());
+    const closing = from.dispose().then(() => void log.push('closed'));
+    expect(from.dispose()).toBe(from.dispose());
     await macrotasks();
     expect(log).toEqual([]);
     gate.resolve();
@@ -241,10 +241,10 @@ describe('a stream as a source', () => {
   test('rejects close with the failure of a finalizer, and with a failure that was not thrown yet', async () => {
     const one = sourceFromStream(Stream.ensuring(Stream.never, Effect.die('finalizer')));
     expect(one[source].poll()).toBe(PENDING);
-    expect(await rejection(one.close())).toBe('finalizer');
+    expect(await rejection(one.dispose())).toBe('finalizer');
     const idle = sourceFromStream(Stream.ensuring(Stream.concat(Stream.make(1), Stream.never), Effect.die('idle')));
     expect(await wait(idle)).toBe(1);
-    expect(await rejection(idle.close())).toBe('idle');
+    expect(await rejection(idle.dispose())).toBe('idle');
     const gate = deferred();
     const two = sourceFromStream(
       Stream.fromEffect(
@@ -257,14 +257,14 @@ describe('a stream as a source', () => {
     expect(two[source].poll()).toBe(PENDING);
     gate.resolve();
     await macrotasks();
-    expect(await rejection(two.close())).toBe('unseen');
-    await sourceFromStream(Stream.never).close();
+    expect(await rejection(two.dispose())).toBe('unseen');
+    await sourceFromStream(Stream.never).dispose();
   });
 
   test('starts nothing when it is closed before it ran', async () => {
     let started = false;
     const from = sourceFromStream(Stream.fromEffect(Effect.sync(() => (started = true))));
-    await from.close();
+    await from.dispose();
     expect(() => from[source].poll()).toThrow('has ended');
     expect(started).toBe(false);
   });
@@ -280,7 +280,7 @@ describe('a stream as a source', () => {
       ),
     );
     expect(from[source].poll()).toBe(PENDING);
-    const closing = from.close().then(() => log.push('closed'));
+    const closing = from.dispose().then(() => log.push('closed'));
     await macrotasks();
     expect(log).toEqual([]);
     gate.resolve();

@@ -133,7 +133,7 @@ export class DrainSequence {
       // Without a request in flight the deadline has only closed connections.
       if (await cutOff(reason)) throw reason;
     } finally {
-      deadline.unregister();
+      deadline.dispose();
     }
   }
 
@@ -143,9 +143,9 @@ export class DrainSequence {
     const { tracker } = this.sockets;
     const { inFlight } = this.exchanges;
     const count = inFlight.size;
-    state.tally.cancelled = count;
+    state.tally.cancelledCount = count;
     state.deadlineToken.cancel(reason);
-    const grace = CancellationToken.timeout(state.settings.cancelGrace, { clock: state.settings.clock });
+    const grace = CancellationToken.timeout(state.settings.cleanupTimeout, { clock: state.settings.clock });
     try {
       if (inFlight.size > 0) await tracker.drain(grace);
     } catch {

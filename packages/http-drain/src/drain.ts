@@ -45,8 +45,8 @@ export function drain(server: DrainableServer | DrainableApp, options: HttpDrain
   drained.add(found);
   interceptEvents(sequence, found);
   followSiblings(sequence, found);
-  const following = settings.stopping?.onCancelled(() => sequence.announce());
-  void sequence.sockets.tracker.wait().then(() => following?.unregister());
+  const following = settings.signal?.onCancelled(() => sequence.announce());
+  void sequence.sockets.tracker.wait().then(() => following?.dispose());
   return new HttpDrain(sequence);
 }
 

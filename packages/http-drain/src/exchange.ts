@@ -50,7 +50,7 @@ export class Exchange {
 
   refuse(): void {
     this.#isRefused = true;
-    this.#state.tally.refused++;
+    this.#state.tally.refusedCount++;
   }
 
   /** Resets its stream or connection, so that the client notices. */
@@ -64,7 +64,7 @@ export class Exchange {
     this.#ending = ending;
     const { tally, phase, isDestroying } = this.#state;
     if (isDestroying && ending === 'aborted') tally.cutOff.push(this.label);
-    else if (phase !== 'running' && !(this.#isRefused && ending === 'completed')) tally[ending]++;
+    else if (phase !== 'running' && !(this.#isRefused && ending === 'completed')) tally[`${ending}Count`]++;
     this.#inFlight.delete(this);
     if (ending === 'aborted') this.#token?.cancel(clientGone());
     this.#token?.dispose();

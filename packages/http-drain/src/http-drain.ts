@@ -39,7 +39,7 @@ export class HttpDrain implements Drainable {
     name: 'http',
     owns: (value) => #sequence in value,
     unguarded: ['drain'],
-    facts: ({ name, state, inFlight }) => ({ name, state, inFlight }),
+    facts: ({ name, state, inFlightCount }) => ({ name, state, inFlightCount }),
   });
   readonly #sequence: DrainSequence;
   /** Answers a readiness check: 200 in state `running`, otherwise 503. A request handler that needs no `this`. */
@@ -66,7 +66,7 @@ export class HttpDrain implements Drainable {
   }
 
   /** How many requests, streams of HTTP/2 and upgraded sockets are open. */
-  get inFlight(): number {
+  get inFlightCount(): number {
     return this.#sequence.exchanges.inFlight.size;
   }
 
@@ -131,7 +131,7 @@ export class HttpDrain implements Drainable {
   /**
    * Waits until every connection is closed. Calls `stop` first.
    *
-   * At the deadline, the tokens of the remaining requests are cancelled. Requests that have not ended after `cancelGrace` are
+   * At the deadline, the tokens of the remaining requests are cancelled. Requests that have not ended after `cleanupTimeout` are
    * destroyed, and named in the report.
    *
    * **Cancel safety.** You can call it any number of times. The first token that is cancelled is the deadline of all calls. Each

@@ -105,7 +105,7 @@ export class Http1Connection {
   /** Returns whether a request arrived too late for any answer, and counts it then. */
   arrivedTooLate(): boolean {
     const isOver = this.#isOver;
-    if (isOver && this.#state.phase !== 'running') this.#state.tally.crossed++;
+    if (isOver && this.#state.phase !== 'running') this.#state.tally.arrivedAfterFinCount++;
     return isOver;
   }
 
@@ -134,7 +134,7 @@ export class Http1Connection {
       this.#last?.request.once('end', () => this.#sweepLater());
       return;
     }
-    this.#state.tally.ended++;
+    this.#state.tally.endedCount++;
     this.end();
   }
 

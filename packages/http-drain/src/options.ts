@@ -19,7 +19,7 @@ export interface HttpDrainOptions {
   /** The name in reports. Default: `http`. */
   readonly name?: string | undefined;
   /** Calls `announce()` when it is cancelled. */
-  readonly stopping?: CancellationToken | AbortSignal | undefined;
+  readonly signal?: CancellationToken | AbortSignal | undefined;
   /**
    * How many milliseconds, 0 to `Infinity`, a connection without a request in progress is kept after accepting has stopped.
    * Also how long an ended connection stays open when its client does not close its side. For HTTP/2, the time between the two
@@ -27,7 +27,7 @@ export interface HttpDrainOptions {
    */
   readonly idleGrace?: number | undefined;
   /** How many milliseconds, 0 to `Infinity`, requests that are cancelled at the deadline may still respond. Default: 1,000. */
-  readonly cancelGrace?: number | undefined;
+  readonly cleanupTimeout?: number | undefined;
   /** The value of `Retry-After`, in whole seconds from 0. Default: 1. */
   readonly retryAfter?: number | undefined;
   /**
@@ -48,30 +48,30 @@ export interface HttpDrainOptions {
 export interface Settings {
   readonly name: string;
   readonly idleGrace: number;
-  readonly cancelGrace: number;
+  readonly cleanupTimeout: number;
   readonly retryAfter: number;
   readonly refuse: HttpDrainOptions['refuse'];
   readonly upgraded: HttpDrainOptions['upgraded'];
   readonly clock: Clock;
-  readonly stopping: CancellationToken | undefined;
+  readonly signal: CancellationToken | undefined;
 }
 
 const options: readonly (keyof HttpDrainOptions)[] = [
-  ...(['name', 'stopping', 'idleGrace', 'cancelGrace', 'retryAfter', 'refuse', 'upgraded', 'clock'] as const),
+  ...(['name', 'signal', 'idleGrace', 'cleanupTimeout', 'retryAfter', 'refuse', 'upgraded', 'clock'] as const),
 ];
 
 /** @throws RangeError for a bad time; TypeError for an unknown option, and for one of the wrong kind */
 export function settingsOf(given: HttpDrainOptions): Settings {
   checkOptions('drain', given, options);
-  const { name = 'http', idleGrace = 1_000, cancelGrace = 1_000, retryAfter = 1, refuse, upgraded } = given;
-  const { clock = systemClock, stopping } = given;
+  const { name = 'http', idleGrace = 1_000, cleanupTimeout = 1_000, retryAfter = 1, refuse, upgraded } = given;
+  const { clock = systemClock, signal } = given;
   checkTime('drain: idleGrace', idleGrace);
-  checkTime('drain: cancelGrace', cancelGrace);
+  checkTime('drain: cleanupTimeout', cleanupTimeout);
   if (!Number.isSafeInteger(retryAfter) || retryAfter < 0) {
     throw new RangeError(`drain: retryAfter must be whole seconds from 0, got ${show(retryAfter)}`);
   }
   if (refuse !== undefined) checkFunction('drain: refuse', refuse);
   if (upgraded !== undefined) checkFunction('drain: upgraded', upgraded);
-  const from = stopping === undefined ? undefined : CancellationToken.from(stopping, 'drain: stopping');
-  return { name, idleGrace, cancelGrace, retryAfter, refuse, upgraded, clock, stopping: from };
+  const token = signal === undefined ? undefined : CancellationToken.from(signal, 'drain: signal');
+  return { name, idleGrace, cleanupTimeout, retryAfter, refuse, upgraded, clock, signal: token };
 }

@@ -1,17 +1,17 @@
 /** Counts of requests since stopping began. The numbers grow until the state is `drained`. */
 export interface HttpDrainReport {
   /** Requests with a complete response, and upgraded sockets that ended before the deadline. */
-  readonly completed: number;
+  readonly completedCount: number;
   /** New requests on open connections that were refused. */
-  readonly refused: number;
+  readonly refusedCount: number;
   /** Requests whose client disconnected before the end of the response. */
-  readonly aborted: number;
+  readonly abortedCount: number;
   /** Connections that were ended while no request was in progress. */
-  readonly ended: number;
+  readonly endedCount: number;
   /** Requests that arrived after their connection was ended. HTTP cannot answer them, and clients retry. */
-  readonly crossed: number;
+  readonly arrivedAfterFinCount: number;
   /** Requests that were in progress at the deadline, and were cancelled. */
-  readonly cancelled: number;
+  readonly cancelledCount: number;
   /** Requests whose connection was destroyed at the deadline, as `GET /path`, without their query. */
   readonly cutOff: readonly string[];
 }
@@ -21,5 +21,13 @@ export type Tally = { -readonly [K in keyof HttpDrainReport]: HttpDrainReport[K]
 
 /** Returns zero counts. */
 export function newTally(): Tally {
-  return { completed: 0, refused: 0, aborted: 0, ended: 0, crossed: 0, cancelled: 0, cutOff: [] };
+  return {
+    completedCount: 0,
+    refusedCount: 0,
+    abortedCount: 0,
+    endedCount: 0,
+    arrivedAfterFinCount: 0,
+    cancelledCount: 0,
+    cutOff: [],
+  };
 }

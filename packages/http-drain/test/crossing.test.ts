@@ -26,12 +26,12 @@ describe('a request for another protocol after the last response', () => {
     await client.get('/').sees('last');
     expect(await client.ended).toBe('end');
     client.send([`${method} /late:80 HTTP/1.1`, 'Host: test', ...upgrade, '', 'more'].join('\r\n'));
-    await until(() => served.http.report().crossed === 1);
+    await until(() => served.http.report().arrivedAfterFinCount === 1);
     client.socket.end();
     await served.http.drain(never);
     expect(heads(client.text)).toEqual(['200 close']);
-    expect(served.http.report()).toMatchObject({ crossed: 1, completed: 1, refused: 0 });
-    expect(served.http.inFlight).toBe(0);
+    expect(served.http.report()).toMatchObject({ arrivedAfterFinCount: 1, completedCount: 1, refusedCount: 0 });
+    expect(served.http.inFlightCount).toBe(0);
   });
 
   it('is not passed to the handler while that response is being sent, and does not cut it off', async () => {
@@ -46,13 +46,13 @@ describe('a request for another protocol after the last response', () => {
     const client = await served.client();
     await client.get('/').sees('first');
     client.get('/late', ...upgrade);
-    await until(() => served.http.report().crossed === 1);
+    await until(() => served.http.report().arrivedAfterFinCount === 1);
     finish.open();
     await client.sees('last');
     expect(await client.ended).toBe('end');
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ crossed: 1, completed: 1, refused: 0 });
+    expect(served.http.report()).toMatchObject({ arrivedAfterFinCount: 1, completedCount: 1, refusedCount: 0 });
   });
 
   it('does not keep the connection open when its client does not close it', async () => {
@@ -63,10 +63,10 @@ describe('a request for another protocol after the last response', () => {
     await served.clock.advance(1_000);
     expect(await client.ended).toBe('end');
     client.get('/late', ...upgrade);
-    await until(() => served.http.report().crossed === 1);
+    await until(() => served.http.report().arrivedAfterFinCount === 1);
     await served.clock.advance(1_000);
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ ended: 1, crossed: 1, refused: 0 });
+    expect(served.http.report()).toMatchObject({ endedCount: 1, arrivedAfterFinCount: 1, refusedCount: 0 });
   });
 });
 
@@ -94,12 +94,12 @@ describe('a connection that was accepted before the drain was created', () => {
     const http = drain(server, { clock, upgraded: (socket) => void socket.end('bye') });
     client.get('/chat', ...upgrade);
     await until(() => sockets.length === 1);
-    expect(http.inFlight).toBe(1);
+    expect(http.inFlightCount).toBe(1);
     const over = http.drain(never);
     await client.sees('bye');
     client.socket.end();
     await over;
-    expect(http.report()).toMatchObject({ completed: 1 });
+    expect(http.report()).toMatchObject({ completedCount: 1 });
   });
 
   it('is known from its first stream on, when it speaks HTTP/2', async () => {
@@ -135,12 +135,12 @@ describe('a connection that is ready only after the listener has closed', () => 
     finish.open();
     await handshake;
     await served.clock.advance(999);
-    expect(served.http.report().ended).toBe(0);
+    expect(served.http.report().endedCount).toBe(0);
     await served.clock.advance(1);
     expect(await secure.ended).toBe('end');
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ ended: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ endedCount: 1, cutOff: [] });
   });
 });
 

@@ -20,7 +20,7 @@ describe('a response of HTTP/1 that is cut off', () => {
     ['ends with the connection, as for HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n', 'HTTP/1.0'],
     ['has chunks', 'GET / HTTP/1.1\r\nHost: test\r\n\r\n', 'chunked'],
   ])('is reset, when it %s', async (_, text, part) => {
-    const served = await serve((_, response) => void response.write(`begun ${part}`), { cancelGrace: 0 });
+    const served = await serve((_, response) => void response.write(`begun ${part}`), { cleanupTimeout: 0 });
     const client = (await served.client()).send(text);
     await client.sees('begun');
     await expect(served.http.drain(now)).rejects.toBe('now');
@@ -29,7 +29,7 @@ describe('a response of HTTP/1 that is cut off', () => {
   });
 
   it('is reset, when it is a tunnel', async () => {
-    const served = await serveWith(createServer(), { cancelGrace: 0 });
+    const served = await serveWith(createServer(), { cleanupTimeout: 0 });
     served.server.on('connect', (_, socket: Socket) => void socket.write('HTTP/1.1 200 Connected\r\n\r\npart'));
     const client = (await served.client()).send('CONNECT far:443 HTTP/1.1\r\nHost: far:443\r\n\r\n');
     await client.sees('part');
@@ -41,7 +41,7 @@ describe('a response of HTTP/1 that is cut off', () => {
   it('is destroyed when a reset is impossible, above TLS', async () => {
     const served = await serveWith(
       createHttpsServer({ key, cert }, (_, response) => void response.write('begun')),
-      { cancelGrace: 0 },
+      { cleanupTimeout: 0 },
     );
     const client = new Client(connectTls({ port: served.port, host: '127.0.0.1', ca: cert }));
     await client.get('/').sees('begun');
@@ -62,7 +62,7 @@ describe.each(kinds)('a stream of HTTP/2 %s that is cut off', (_, create, scheme
   ): Promise<{ served: Served<DrainableServer>; stream: ClientHttp2Stream }> {
     const server = create();
     server.on('stream' as 'close', write as never);
-    const served = await serveWith(server, { cancelGrace: 0 });
+    const served = await serveWith(server, { cleanupTimeout: 0 });
     const session = connect(`${scheme}://127.0.0.1:${served.port}`, { ca: cert });
     onTestFinished(() => session.destroy());
     session.on('error', () => {});
@@ -79,19 +79,19 @@ describe.each(kinds)('a stream of HTTP/2 %s that is cut off', (_, create, scheme
     await expect(served.http.drain(now)).rejects.toBe('now');
     expect(await failed).toMatchObject([{ code: 'ERR_HTTP2_STREAM_ERROR' }]);
     expect([stream.rstCode, hasEnded]).toEqual([2, false]);
-    expect(served.http.report()).toMatchObject({ cutOff: ['GET /slow'], completed: 0 });
+    expect(served.http.report()).toMatchObject({ cutOff: ['GET /slow'], completedCount: 0 });
   });
 });
 
 it('a stream of HTTP/2 that is cut off is an error for undici', async () => {
   const server = createSecureServer({ key, cert });
   server.on('stream', (stream) => void stream.write('part'));
-  const served = await serveWith(server, { cancelGrace: 0 });
+  const served = await serveWith(server, { cleanupTimeout: 0 });
   const dispatcher = new Agent({ allowH2: true, connect: { ca: cert } });
   onTestFinished(() => dispatcher.destroy());
   const { body } = await request(`https://127.0.0.1:${served.port}/`, { dispatcher });
   const read = body.text().catch((error: Error) => `failed: ${error.name}`);
-  await until(() => served.http.inFlight === 1);
+  await until(() => served.http.inFlightCount === 1);
   await expect(served.http.drain(now)).rejects.toBe('now');
   expect(await read).toMatch(/^failed/);
 });
@@ -119,19 +119,19 @@ describe('a connection without a request at the deadline', () => {
       shutdown.add(served.http);
       shutdown.request('deploy');
       await served.http.draining.cancelled();
-      expect(shutdown.progress.inFlight).toBe(0);
+      expect(shutdown.progress.inFlightCount).toBe(0);
       const stopped = shutdown.stopped();
       await served.clock.advance(1_000);
       const report = await served.clock.run(() => stopped);
       expect(report).toMatchObject({ exitCode: 0, cutOff: [], unfinished: [] });
       expect(report.drained).toContainEqual(expect.objectContaining({ name: 'http', outcome: 'drained' }));
       expect(await client.ended).toMatch(/end|ECONNRESET/);
-      expect(served.http.report()).toMatchObject({ cutOff: [], cancelled: 0 });
+      expect(served.http.report()).toMatchObject({ cutOff: [], cancelledCount: 0 });
     },
   );
 
   it('is not reported together with a request, which is reported by its method and path', async () => {
-    const served = await serve((_, response) => void response.write('begun'), { cancelGrace: 10 });
+    const served = await serve((_, response) => void response.write('begun'), { cleanupTimeout: 10 });
     await served.client();
     const busy = (await served.client()).get('/report?token=secret');
     await busy.sees('begun');
@@ -148,7 +148,7 @@ describe('a connection without a request at the deadline', () => {
     const stopped = shutdown.stopped();
     await served.http.draining.cancelled();
     const report = await served.clock.run(() => stopped);
-    expect(report).toMatchObject({ exitCode: 1, cutOff: [{ name: 'http', inFlight: 1, names: ['GET /report'] }] });
+    expect(report).toMatchObject({ exitCode: 1, cutOff: [{ name: 'http', inFlightCount: 1, names: ['GET /report'] }] });
     expect(lines.join('\n')).toContain('cut off: http (1 in flight): GET /report');
     expect(lines.join('\n')).not.toContain('secret');
   });

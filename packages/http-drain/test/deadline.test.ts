@@ -21,38 +21,38 @@ describe('at the deadline', () => {
     client.socket.end();
     expect(await over).toBe(late);
     expect(heads(client.text)).toEqual(['504 close']);
-    expect(served.http.report()).toMatchObject({ completed: 1, cancelled: 1, cutOff: [] });
-    expect(served.clock.pending).toBe(0);
+    expect(served.http.report()).toMatchObject({ completedCount: 1, cancelledCount: 1, cutOff: [] });
+    expect(served.clock.pendingCount).toBe(0);
   });
 
-  it('a request that has not ended after cancelGrace is destroyed, and named without its query', async () => {
-    const served = await serve((_, response) => void response.write('begun'), { cancelGrace: 300 });
+  it('a request that has not ended after cleanupTimeout is destroyed, and named without its query', async () => {
+    const served = await serve((_, response) => void response.write('begun'), { cleanupTimeout: 300 });
     const client = (await served.client()).get('/deaf?secret=1');
     await client.sees('begun');
     const deadline = new CancellationToken();
     const over = served.http.drain(deadline).catch((error) => error);
     await served.http.draining.cancelled();
     await served.clock.advance(60_000);
-    expect(served.http.inFlight).toBe(1);
+    expect(served.http.inFlightCount).toBe(1);
     deadline.cancel(late);
     await served.clock.advance(299);
-    expect(served.http.inFlight).toBe(1);
+    expect(served.http.inFlightCount).toBe(1);
     await served.clock.advance(1);
     expect(await over).toBe(late);
-    expect(served.http.inFlight).toBe(0);
+    expect(served.http.inFlightCount).toBe(0);
     expect(served.http.state).toBe('drained');
-    expect(served.http.report()).toMatchObject({ completed: 0, cancelled: 1, cutOff: ['GET /deaf'] });
-    expect(served.clock.pending).toBe(0);
+    expect(served.http.report()).toMatchObject({ completedCount: 0, cancelledCount: 1, cutOff: ['GET /deaf'] });
+    expect(served.clock.pendingCount).toBe(0);
   });
 
   it('connections without a request are destroyed at once', async () => {
-    const served = await serve(() => {}, { idleGrace: Number.POSITIVE_INFINITY, cancelGrace: 60_000 });
+    const served = await serve(() => {}, { idleGrace: Number.POSITIVE_INFINITY, cleanupTimeout: 60_000 });
     const client = await served.client();
     await stopped(served);
     // Nothing was in flight, so nothing was cut off.
     await served.http.drain(CancellationToken.alreadyCancelled(late));
     expect(await client.ended).toBe('end');
-    expect(served.http.report()).toMatchObject({ cutOff: [], cancelled: 0 });
+    expect(served.http.report()).toMatchObject({ cutOff: [], cancelledCount: 0 });
   });
 
   it('a client that never completes its head is destroyed too', async () => {
@@ -61,13 +61,13 @@ describe('at the deadline', () => {
     await turns();
     await stopped(served);
     await served.clock.advance(60_000);
-    expect(served.http.inFlight).toBe(0);
+    expect(served.http.inFlightCount).toBe(0);
     await served.http.drain(CancellationToken.alreadyCancelled(late));
     expect(await client.ended).toMatch(/end|ECONNRESET/);
   });
 
   it('a client that never reads is destroyed too, and named', async () => {
-    const served = await serve((_, response) => void response.end('x'.repeat(50_000_000)), { cancelGrace: 0 });
+    const served = await serve((_, response) => void response.end('x'.repeat(50_000_000)), { cleanupTimeout: 0 });
     const client = await served.client();
     client.socket.pause();
     client.get('/big');
@@ -78,7 +78,7 @@ describe('at the deadline', () => {
   });
 
   it('queued pipelined requests are named too', async () => {
-    const served = await serve(() => {}, { cancelGrace: 0 });
+    const served = await serve(() => {}, { cleanupTimeout: 0 });
     (await served.client()).get('/0').get('/1');
     await turns();
     await expect(served.http.drain(CancellationToken.alreadyCancelled(late))).rejects.toBe(late);
@@ -86,7 +86,7 @@ describe('at the deadline', () => {
   });
 
   it('two calls of `drain` reject with their own reasons, and everything is destroyed once', async () => {
-    const served = await serve(() => {}, { cancelGrace: 0 });
+    const served = await serve(() => {}, { cleanupTimeout: 0 });
     (await served.client()).get('/');
     await turns();
     const [first, second] = [new CancellationToken(), new CancellationToken()];
@@ -108,7 +108,7 @@ describe('the token of a request', () => {
     client.socket.destroy();
     await token.cancelled();
     expect(String(token.reason)).toBe('AbortError: The client went away before its response had ended');
-    expect(served.http.inFlight).toBe(0);
+    expect(served.http.inFlightCount).toBe(0);
   });
 
   it('is never cancelled after the response has ended', async () => {
@@ -140,7 +140,7 @@ describe('the token of a request', () => {
     const client = (await served.client()).get('/');
     const request = await arrived.promise;
     client.socket.destroy();
-    while (served.http.inFlight > 0) await turns(1);
+    while (served.http.inFlightCount > 0) await turns(1);
     expect(served.http.tokenOf(request).isCancelled).toBe(true);
   });
 });
@@ -158,11 +158,11 @@ describe('a response without a natural end', () => {
     expect(client.text).not.toContain('bye');
     const over = served.http.drain(never);
     await client.sees('data: 2');
-    await until(() => served.http.inFlight === 0);
+    await until(() => served.http.inFlightCount === 0);
     await served.clock.advance(1_000);
     expect(await client.ended).toBe('end');
     client.socket.end();
     await over;
-    expect(served.http.report()).toMatchObject({ completed: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
   });
 });

@@ -31,16 +31,16 @@ describe('a request that a listener of checkContinue handles first', () => {
       return true;
     });
     const client = (await one.client()).send(`${post}Expect: 100-continue\r\n\r\n`);
-    await until(() => one.http.inFlight === 1);
+    await until(() => one.http.inFlightCount === 1);
     await stopped(one);
     decision.open();
     await client.sees('100 Continue');
-    expect(one.http.inFlight).toBe(1);
+    expect(one.http.inFlightCount).toBe(1);
     await client.send('ab').sees('served');
     expect(heads(client.text)).toEqual(['100 -', '200 close']);
     client.socket.end();
     await one.http.drain(never);
-    expect(one.http.report()).toMatchObject({ completed: 1, refused: 0 });
+    expect(one.http.report()).toMatchObject({ completedCount: 1, refusedCount: 0 });
   });
 
   it.each<[string, (request: IncomingMessage, response: ServerResponse) => unknown[]]>([
@@ -59,18 +59,18 @@ describe('a request that a listener of checkContinue handles first', () => {
     });
     server.on('request', (request, response) => {
       if ('rawHeaders' in request) tokens.push(one.http.tokenOf(request));
-      response.end(`${one.http.inFlight} in flight`);
+      response.end(`${one.http.inFlightCount} in flight`);
     });
     const one = await serveWith(server);
     const client = (await one.client()).send(`${post}Expect: 100-continue\r\n\r\n`);
-    await until(() => one.http.inFlight === 1);
+    await until(() => one.http.inFlightCount === 1);
     await stopped(one);
     decision.open();
     await client.send('ab').sees('1 in flight');
     expect(heads(client.text)).toEqual(['100 -', '200 close']);
     client.socket.end();
     await one.http.drain(never);
-    expect(one.http.report()).toMatchObject({ completed: 1, refused: 0, crossed: 0 });
+    expect(one.http.report()).toMatchObject({ completedCount: 1, refusedCount: 0, arrivedAfterFinCount: 0 });
     expect(tokens.length).toBe(_ === 'a new object' ? 0 : 1);
   });
 
@@ -83,7 +83,7 @@ describe('a request that a listener of checkContinue handles first', () => {
     const client = (await one.client()).send(`${post}Expect: 100-continue\r\n\r\n`);
     await client.sees('login');
     expect(heads(client.text)).toEqual(['401 close']);
-    expect(one.http.inFlight).toBe(0);
+    expect(one.http.inFlightCount).toBe(0);
   });
 });
 
@@ -92,7 +92,7 @@ describe('a request with Expect, without a listener for it', () => {
     const served = await serve((request, response) => void request.resume().on('end', () => response.end('served')));
     const client = (await served.client()).send(`${post}Expect: 100-continue\r\n\r\n`);
     await client.sees('100 Continue');
-    expect(served.http.inFlight).toBe(1);
+    expect(served.http.inFlightCount).toBe(1);
     await client.send('ab').sees('served');
     expect(heads(client.text)).toEqual(['100 -', '200 keep-alive']);
   });
@@ -109,13 +109,13 @@ describe('a request with Expect, without a listener for it', () => {
     const served = await serve(() => expect.unreachable());
     const client = (await served.client()).send('GET / HTTP/1.1\r\nHost: test\r\nExpect: tea\r\n\r\n');
     await client.sees('417');
-    await until(() => served.http.inFlight === 0);
+    await until(() => served.http.inFlightCount === 0);
     await stopped(served);
     await served.clock.advance(1_000);
     expect(await client.ended).toBe('end');
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ ended: 1 });
+    expect(served.http.report()).toMatchObject({ endedCount: 1 });
   });
 
   it('gets 417 with Connection: close after `announce`', async () => {
@@ -124,7 +124,7 @@ describe('a request with Expect, without a listener for it', () => {
     const client = (await served.client()).send('GET / HTTP/1.1\r\nHost: test\r\nExpect: tea\r\n\r\n');
     expect(await client.ended).toBe('end');
     expect(heads(client.text)).toEqual(['417 close']);
-    expect(served.http.report()).toMatchObject({ completed: 1 });
+    expect(served.http.report()).toMatchObject({ completedCount: 1 });
   });
 
   it('goes to a listener of the user', async () => {
@@ -144,7 +144,7 @@ describe('a request that is emitted again', () => {
     let answer = '';
     const made = { url: '/made', method: 'GET', httpVersionMajor: 1, rawHeaders: [], socket: {} };
     served.server.emit('request', made as never, { end: (text: string) => (answer = text) } as never);
-    expect([answer, served.http.inFlight]).toEqual(['/made', 0]);
+    expect([answer, served.http.inFlightCount]).toEqual(['/made', 0]);
   });
 
   it('is counted once, and reaches every listener', async () => {
@@ -152,7 +152,7 @@ describe('a request that is emitted again', () => {
     const server = createServer((request, response) => {
       paths.push(request.url);
       if (paths.length === 1) server.emit('request', request, response);
-      else response.end(`in flight: ${served.http.inFlight}`);
+      else response.end(`in flight: ${served.http.inFlightCount}`);
     });
     const served = await serveWith(server);
     await (await served.client()).get('/').sees('in flight: 1');
@@ -180,7 +180,7 @@ describe('empty lines', () => {
     expect(await client.ended).toBe('end');
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ ended: 1, crossed: 0 });
+    expect(served.http.report()).toMatchObject({ endedCount: 1, arrivedAfterFinCount: 0 });
   });
 });
 

@@ -64,7 +64,7 @@ async function start(way: (typeof ways)[number], options: FastifyServerOptions =
   });
   app.get('/stream', (_, reply) => void reply.hijack().raw.write('begun'));
   const clock = new VirtualClock();
-  const made = (): HttpDrain => drain(what(app), { clock, cancelGrace: 0 });
+  const made = (): HttpDrain => drain(what(app), { clock, cleanupTimeout: 0 });
   let http = when === 'before' ? made() : undefined;
   await app.listen({ port: 0 });
   http ??= made();
@@ -90,7 +90,7 @@ describe.each(ways)('a drain of %s', (...way) => {
     const { app, http, port, answer } = await start(way);
     const clients = await Promise.all(['127.0.0.1', other].map((host) => dial(host, port)));
     for (const client of clients) client.get('/slow');
-    await until(() => http.inFlight === 2);
+    await until(() => http.inFlightCount === 2);
     const over = http.drain(never);
     await http.draining.cancelled();
     for (const host of ['127.0.0.1', other]) expect(await (await dial(host, port)).ended).toBe('ECONNREFUSED');
@@ -101,14 +101,14 @@ describe.each(ways)('a drain of %s', (...way) => {
       client.socket.end();
     }
     await over;
-    expect(http.report()).toMatchObject({ completed: 2, aborted: 0, cutOff: [] });
+    expect(http.report()).toMatchObject({ completedCount: 2, abortedCount: 0, cutOff: [] });
     await app.close();
   });
 
   it('waits for the second address when the first has nothing left, also when Fastify closes by force', async () => {
     const { http, port, answer } = await start(way, { forceCloseConnections: true });
     const client = (await dial(other, port)).get('/slow');
-    await until(() => http.inFlight === 1);
+    await until(() => http.inFlightCount === 1);
     const over = http.drain(never);
     await http.draining.cancelled();
     await turns(20);
@@ -117,14 +117,14 @@ describe.each(ways)('a drain of %s', (...way) => {
     await client.sees('whole');
     client.socket.end();
     await over;
-    expect(http.report()).toMatchObject({ completed: 1, aborted: 0, cutOff: [] });
+    expect(http.report()).toMatchObject({ completedCount: 1, abortedCount: 0, cutOff: [] });
   });
 
   it('names the requests that it cuts off on the second address', async () => {
     const { http, port } = await start(way);
     await (await dial(other, port)).get('/stream').sees('begun');
     await expect(http.drain(CancellationToken.alreadyCancelled('late'))).rejects.toBe('late');
-    expect(http.report()).toMatchObject({ cancelled: 1, cutOff: ['GET /stream'] });
+    expect(http.report()).toMatchObject({ cancelledCount: 1, cutOff: ['GET /stream'] });
   });
 
   it('counts an upgrade on the second address once, although Fastify passes it to its first server', async () => {
@@ -132,9 +132,9 @@ describe.each(ways)('a drain of %s', (...way) => {
     app.server.on('upgrade', (_, socket: Socket) => socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\nbye'));
     const client = (await dial(other, port)).get('/chat', 'Connection: Upgrade', 'Upgrade: echo');
     await client.sees('bye');
-    expect(http.inFlight).toBe(1);
+    expect(http.inFlightCount).toBe(1);
     client.socket.end();
-    await until(() => http.inFlight === 0);
+    await until(() => http.inFlightCount === 0);
   });
 
   it('serves every request on both after `announce`', async () => {
@@ -156,14 +156,14 @@ describe('a drain of Fastify', () => {
     } as FastifyServerOptions);
     const client = new Client(connectTls({ host: other, port, ca: cert, checkServerIdentity: () => undefined }));
     client.get('/slow');
-    await until(() => http.inFlight === 1);
+    await until(() => http.inFlightCount === 1);
     const over = http.drain(never);
     await http.draining.cancelled();
     answer();
     await client.sees('whole');
     client.socket.end();
     await over;
-    expect(http.report()).toMatchObject({ completed: 1, cutOff: [] });
+    expect(http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
   });
 
   it('of HTTP/2 serves requests in flight on the second address', async () => {
@@ -176,7 +176,7 @@ describe('a drain of Fastify', () => {
     let body = '';
     stream.on('data', (text: string) => (body += text));
     const closed = new Promise((resolve) => stream.once('close', resolve));
-    await until(() => http.inFlight === 1);
+    await until(() => http.inFlightCount === 1);
     const over = http.drain(never);
     await http.draining.cancelled();
     answer();
@@ -184,7 +184,7 @@ describe('a drain of Fastify', () => {
     expect(body).toBe('whole');
     await clock.advance(1_000);
     await over;
-    expect(http.report()).toMatchObject({ completed: 1, cutOff: [] });
+    expect(http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
   });
 });
 

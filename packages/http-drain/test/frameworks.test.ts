@@ -108,14 +108,14 @@ describe.each(Object.entries(frameworks))('%s', (_, make) => {
     expect(await app.get('/ready')).toMatchObject({ status: 200, body: 'running\n' });
     const slow = app.get('/slow');
     await arrived.promise;
-    expect(app.http.inFlight).toBe(1);
+    expect(app.http.inFlightCount).toBe(1);
     const over = app.http.drain(CancellationToken.never);
     await app.http.draining.cancelled();
     expect(await dialled(app.port)).toBe('ECONNREFUSED');
     answer.open();
     expect(await slow).toEqual({ status: 200, connection: 'close', body: '</slow>' });
     await over;
-    expect(app.http.report()).toMatchObject({ completed: 1, cutOff: [], aborted: 0 });
+    expect(app.http.report()).toMatchObject({ completedCount: 1, cutOff: [], abortedCount: 0 });
     // The hooks of the framework run then, and have nothing left to close.
     await app.close?.();
   });
@@ -143,6 +143,6 @@ describe.each(Object.entries(frameworks))('%s', (_, make) => {
     deadline.cancel('late');
     expect(await long).toEqual({ status: 200, connection: 'close', body: 'stopped: late' });
     expect(await over).toBe('late');
-    expect(app.http.report()).toMatchObject({ cancelled: 1, completed: 1, cutOff: [] });
+    expect(app.http.report()).toMatchObject({ cancelledCount: 1, completedCount: 1, cutOff: [] });
   });
 });

@@ -52,7 +52,7 @@ describe('the drain as a Drainable', () => {
   it('has a name, counts requests in flight, stops and drains', async () => {
     const { http } = await serve(() => {}, { name: 'api' });
     const part: Drainable = http;
-    expect([part.name, part.inFlight]).toEqual(['api', 0]);
+    expect([part.name, part.inFlightCount]).toEqual(['api', 0]);
     part.stop();
     part.stop();
     await part.drain(CancellationToken.never);
@@ -95,13 +95,13 @@ describe('a drain refuses', () => {
 
   it.each([
     [{ idleGrace: -1 }, 'idleGrace must be milliseconds'],
-    [{ cancelGrace: Number.NaN }, 'cancelGrace must be milliseconds'],
+    [{ cleanupTimeout: Number.NaN }, 'cleanupTimeout must be milliseconds'],
     [{ idleGrace: '5' as never }, 'idleGrace must be milliseconds'],
     [{ retryAfter: 1.5 }, 'retryAfter must be whole seconds'],
     [{ retryAfter: -1 }, 'retryAfter must be whole seconds'],
     [{ refuse: 'no' as never }, 'drain: refuse: expected a function'],
     [{ upgraded: 1 as never }, 'drain: upgraded: expected a function'],
-    [{ stopping: {} as never }, 'expected an AbortSignal'],
+    [{ signal: {} as never }, 'expected an AbortSignal'],
   ])('%o, and the server can still be drained then', (options, text) => {
     const server = createServer();
     expect(() => drain(server, options)).toThrow(text);

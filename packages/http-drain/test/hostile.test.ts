@@ -51,7 +51,7 @@ describe('a hostile client', () => {
     await turns();
     await served.clock.advance(1_000);
     await served.http.drain(never);
-    expect(served.http.report().crossed).toBe(1);
+    expect(served.http.report().arrivedAfterFinCount).toBe(1);
   });
 
   it('whose request is unread at the end of idleGrace, because the server was busy, gets an answer', async () => {
@@ -65,7 +65,7 @@ describe('a hostile client', () => {
     await client.sees('503');
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ refused: 1, crossed: 0 });
+    expect(served.http.report()).toMatchObject({ refusedCount: 1, arrivedAfterFinCount: 0 });
   });
 
   it('whose last bytes are unread at the end of the half-close limit, because the server was busy, is not reset', async () => {
@@ -82,7 +82,7 @@ describe('a hostile client', () => {
     client.get('/').socket.end();
     pass();
     await served.http.drain(never);
-    expect([await closed, served.http.report().crossed]).toEqual(['in good order', 1]);
+    expect([await closed, served.http.report().arrivedAfterFinCount]).toEqual(['in good order', 1]);
   });
 
   it('that sends bytes other than HTTP gets an answer of Node, and does not delay the drain', async () => {
@@ -94,7 +94,7 @@ describe('a hostile client', () => {
   });
 
   it('that connects while the deadline passes is ended too', async () => {
-    const served = await serve(() => {}, { idleGrace: Number.POSITIVE_INFINITY, cancelGrace: 0 });
+    const served = await serve(() => {}, { idleGrace: Number.POSITIVE_INFINITY, cleanupTimeout: 0 });
     const dialling = Array.from({ length: 30 }, () => dial(served.port).catch(() => undefined));
     const over = served.http.drain(CancellationToken.alreadyCancelled('now')).catch((error) => error);
     const clients = await Promise.all(dialling);
@@ -107,9 +107,9 @@ describe('a hostile client', () => {
     const served = await serve(() => {});
     served.server.on('upgrade', (_, socket) => socket.on('end', () => socket.end()).resume());
     const client = (await served.client()).get('/waits').get('/chat', 'Connection: Upgrade', 'Upgrade: echo');
-    while (served.http.inFlight < 2) await turns(1);
+    while (served.http.inFlightCount < 2) await turns(1);
     client.socket.destroy();
-    while (served.http.inFlight > 0) await turns(1);
+    while (served.http.inFlightCount > 0) await turns(1);
     await served.http.drain(never);
   });
 });
@@ -143,7 +143,7 @@ describe('a hostile handler', () => {
     served.http.stop();
     response.destroy();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completed: 0, aborted: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 0, abortedCount: 1, cutOff: [] });
   });
 
   it('that closes the server itself, before or after `stop`, only closes the listener earlier', async () => {

@@ -17,7 +17,7 @@ describe('a request that was received', () => {
     });
     const client = (await served.client()).get('/slow');
     await turns();
-    expect(served.http.inFlight).toBe(1);
+    expect(served.http.inFlightCount).toBe(1);
     await stopped(served);
     const over = served.http.drain(never);
     answer.open();
@@ -27,7 +27,7 @@ describe('a request that was received', () => {
     client.socket.end();
     await over;
     expect(served.http.state).toBe('drained');
-    expect(served.http.report()).toMatchObject({ completed: 1, refused: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, refusedCount: 0, cutOff: [] });
   });
 
   it('leaves its connection idle when its head was sent before, and the connection ends after idleGrace', async () => {
@@ -43,15 +43,15 @@ describe('a request that was received', () => {
     const over = served.http.drain(never);
     finish.open();
     await client.sees('last');
-    await until(() => served.http.inFlight === 0);
+    await until(() => served.http.inFlightCount === 0);
     expect(heads(client.text)).toEqual(['200 keep-alive']);
     await served.clock.advance(999);
-    expect(served.http.report().ended).toBe(0);
+    expect(served.http.report().endedCount).toBe(0);
     await served.clock.advance(1);
     expect(await client.ended).toBe('end');
     client.socket.end();
     await over;
-    expect(served.http.report()).toMatchObject({ completed: 1, ended: 1, crossed: 0 });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, endedCount: 1, arrivedAfterFinCount: 0 });
   });
 
   it('has Connection: close in its response and ends its connection, also when its handler sets keep-alive', async () => {
@@ -114,7 +114,7 @@ describe('pipelined requests that were received', () => {
     });
     const client = (await served.client()).get('/0').get('/1').get('/2');
     await turns();
-    expect(served.http.inFlight).toBe(3);
+    expect(served.http.inFlightCount).toBe(3);
     await stopped(served);
     for (const answer of answers.reverse()) answer.open();
     await client.sees('</2>');
@@ -174,7 +174,7 @@ describe('pipelined requests that were received', () => {
     finish.open();
     await client.ended;
     expect(heads(client.text)).toEqual(['200 keep-alive', '503 close']);
-    expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 1 });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, refusedCount: 1, arrivedAfterFinCount: 1 });
   });
 
   it('are not processed after a response with Connection: close', async () => {
@@ -195,7 +195,7 @@ describe('pipelined requests that were received', () => {
     await client.sees('last');
     expect(await client.ended).toBe('end');
     expect(paths).toEqual(['/0']);
-    expect(served.http.report()).toMatchObject({ completed: 1, crossed: 1 });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, arrivedAfterFinCount: 1 });
   });
 });
 
@@ -218,7 +218,7 @@ describe('a new request on an open connection', () => {
     expect(heads(client.text)).toEqual(['200 keep-alive', '503 close']);
     expect(await client.ended).toBe('end');
     expect(paths).toEqual(['/before']);
-    expect(served.http.report()).toMatchObject({ refused: 1, completed: 0 });
+    expect(served.http.report()).toMatchObject({ refusedCount: 1, completedCount: 0 });
   });
 
   it('gets the answer of the `refuse` option instead', async () => {
@@ -326,12 +326,12 @@ describe('a connection without a request in progress', () => {
     if (isUsed) await client.get('/').sees('ok');
     await stopped(served);
     await served.clock.advance(499);
-    expect(served.http.report().ended).toBe(0);
+    expect(served.http.report().endedCount).toBe(0);
     await served.clock.advance(1);
     expect(await client.ended).toBe('end');
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ ended: 1, crossed: 0 });
+    expect(served.http.report()).toMatchObject({ endedCount: 1, arrivedAfterFinCount: 0 });
   });
 
   it('is destroyed one idleGrace later when its client does not close it', async () => {
@@ -342,7 +342,7 @@ describe('a connection without a request in progress', () => {
     expect(await client.ended).toBe('end');
     await served.clock.advance(500);
     await served.http.drain(never);
-    expect(served.clock.pending).toBe(0);
+    expect(served.clock.pendingCount).toBe(0);
   });
 
   it('has a request that arrives after our FIN counted, and not processed', async () => {
@@ -355,7 +355,12 @@ describe('a connection without a request in progress', () => {
     expect(client.text).toBe('');
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ ended: 1, crossed: 1, completed: 0, refused: 0 });
+    expect(served.http.report()).toMatchObject({
+      endedCount: 1,
+      arrivedAfterFinCount: 1,
+      completedCount: 0,
+      refusedCount: 0,
+    });
   });
 });
 
@@ -427,7 +432,7 @@ describe('announce', () => {
 
   it('is called when the `stopping` token is cancelled', async () => {
     const stopping = new CancellationToken();
-    const { http } = await serve((_, response) => response.end('ok'), { stopping });
+    const { http } = await serve((_, response) => response.end('ok'), { signal: stopping });
     expect(http.state).toBe('running');
     stopping.cancel();
     expect(http.state).toBe('stopping');

@@ -58,7 +58,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     await served.clock.advance(1_000);
     if (!session.destroyed) await once(session, 'close');
     await over;
-    expect(served.http.report()).toMatchObject({ completed: 0, aborted: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 0, abortedCount: 0, cutOff: [] });
   });
 
   it('serves a stream that was sent before the client received GOAWAY', async () => {
@@ -73,11 +73,11 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     const request = answer(session.request({ ':path': '/crossing' }));
     await once(session, 'goaway');
     await served.clock.advance(1_000);
-    expect(served.http.inFlight).toBe(1);
+    expect(served.http.inFlightCount).toBe(1);
     finish.open();
     expect(await request).toBe('200 done');
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completed: 1, aborted: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, abortedCount: 0, cutOff: [] });
   });
 
   it('serves open streams, however long they take', async () => {
@@ -94,11 +94,11 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     await stopped(served);
     const over = served.http.drain(never);
     await served.clock.advance(60_000);
-    expect(served.http.inFlight).toBe(3);
+    expect(served.http.inFlightCount).toBe(3);
     finish.open();
     expect(await Promise.all(answers)).toEqual(['200 first last', '200 first last', '200 first last']);
     await over;
-    expect(served.http.report()).toMatchObject({ completed: 3, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 3, cutOff: [] });
   });
 
   it('cancels the tokens of its streams at the deadline, and destroys and names the remaining streams', async () => {
@@ -118,7 +118,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     expect(tokens.map((token) => token.reason)).toEqual(['late']);
     await served.clock.advance(1_000);
     expect(await over).toBe('late');
-    expect(served.http.report()).toMatchObject({ cancelled: 1, cutOff: ['GET /deaf'], completed: 0 });
+    expect(served.http.report()).toMatchObject({ cancelledCount: 1, cutOff: ['GET /deaf'], completedCount: 0 });
     expect(served.http.state).toBe('drained');
   });
 
@@ -131,20 +131,20 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     const token = await seen.promise;
     request.close(8);
     await token.cancelled();
-    expect(served.http.inFlight).toBe(0);
+    expect(served.http.inFlightCount).toBe(0);
   });
 
   it('names a stream that its client never reads, although its handler has ended the response', async () => {
-    const served = await serve((stream) => stream.end('x'.repeat(10_000_000)), { cancelGrace: 0 });
+    const served = await serve((stream) => stream.end('x'.repeat(10_000_000)), { cleanupTimeout: 0 });
     const session = await open(served.port);
     const request = session.request({ ':path': '/big' }).pause();
     request.on('error', () => {});
     await once(request, 'response');
     await stopped(served);
     await served.clock.advance(60_000);
-    expect(served.http.inFlight).toBe(1);
+    expect(served.http.inFlightCount).toBe(1);
     await expect(served.http.drain(CancellationToken.alreadyCancelled('late'))).rejects.toBe('late');
-    expect(served.http.report()).toMatchObject({ cutOff: ['GET /big'], completed: 0, cancelled: 1 });
+    expect(served.http.report()).toMatchObject({ cutOff: ['GET /big'], completedCount: 0, cancelledCount: 1 });
   });
 
   it('refuses a stream after the second GOAWAY by the protocol, and serves the others', async () => {
@@ -155,7 +155,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     });
     const session = await open(served.port);
     const first = answer(session.request({ ':path': '/first' }));
-    await until(() => served.http.inFlight === 1);
+    await until(() => served.http.inFlightCount === 1);
     await stopped(served);
     const over = served.http.drain(never);
     const goaways = once(session, 'goaway');
@@ -164,7 +164,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     finish.open();
     expect(await first).toBe('200 done');
     await over;
-    expect(served.http.report()).toMatchObject({ completed: 1, aborted: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, abortedCount: 0, cutOff: [] });
   });
 
   it.each([
@@ -181,8 +181,8 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     await once(request, 'response');
     served.http.stop();
     request.close(code);
-    await until(() => served.http.inFlight === 0);
-    expect(served.http.report()).toMatchObject({ aborted: 1, completed: 0 });
+    await until(() => served.http.inFlightCount === 0);
+    expect(served.http.report()).toMatchObject({ abortedCount: 1, completedCount: 0 });
   });
 
   it('works with request handlers and their health answers', async () => {
@@ -206,7 +206,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     if (!session.destroyed) await once(session, 'close');
     await served.http.drain(never);
     expect(session.goaways[0]).toBe(0);
-    expect(served.clock.pending).toBe(0);
+    expect(served.clock.pendingCount).toBe(0);
   });
 });
 
@@ -226,7 +226,7 @@ describe('a session whose client does not close its connection', () => {
     expect(served.http.state).toBe('draining');
     await served.clock.advance(1);
     await served.http.drain(never);
-    expect(served.clock.pending).toBe(0);
+    expect(served.clock.pendingCount).toBe(0);
   });
 
   it('is destroyed together with idle connections when it had ended before', async () => {
@@ -260,7 +260,7 @@ describe('a session whose handshake ends after the listener has closed', () => {
     expect((await goaway).slice(0, 2)).toEqual([0, 2 ** 31 - 1]);
     await served.clock.advance(1_000);
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completed: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
   });
 });
 
@@ -279,7 +279,7 @@ describe('a secure server of node:http2 that allows HTTP/1', () => {
     onTestFinished(() => session.destroy());
     const second = answer(session.request({ ':path': '/slow' }));
     first.get('/slow');
-    while (served.http.inFlight < 2) await turns(1);
+    while (served.http.inFlightCount < 2) await turns(1);
     await stopped(served);
     const over = served.http.drain(never);
     finish.open();
@@ -288,7 +288,7 @@ describe('a secure server of node:http2 that allows HTTP/1', () => {
     expect(await second).toBe('200 </slow>');
     await served.clock.advance(1_000);
     await over;
-    expect(served.http.report()).toMatchObject({ completed: 2, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 2, cutOff: [] });
   });
 });
 

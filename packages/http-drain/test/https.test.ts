@@ -29,7 +29,7 @@ describe('a server of node:https', () => {
     const open = (await secure(served.port)).get('/quick');
     await open.sees('</quick>');
     await turns();
-    expect(served.http.inFlight).toBe(1);
+    expect(served.http.inFlightCount).toBe(1);
     await stopped(served);
     const over = served.http.drain(never);
     await open.get('/late').sees('try again');
@@ -41,7 +41,12 @@ describe('a server of node:https', () => {
       client.socket.end();
     }
     await over;
-    expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({
+      completedCount: 1,
+      refusedCount: 1,
+      arrivedAfterFinCount: 0,
+      cutOff: [],
+    });
   });
 
   it('ends idle connections after idleGrace, also those that have not begun their handshake', async () => {
@@ -52,20 +57,20 @@ describe('a server of node:https', () => {
     await used.get('/').sees('ok');
     await stopped(served);
     await served.clock.advance(999);
-    expect(served.http.report().ended).toBe(0);
+    expect(served.http.report().endedCount).toBe(0);
     await served.clock.advance(1);
     for (const client of [silent, idle, used]) {
       expect(await client.ended).toBe('end');
       client.socket.end();
     }
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ ended: 2 });
+    expect(served.http.report()).toMatchObject({ endedCount: 2 });
   });
 
   it('destroys the remaining connections at the deadline, also during a handshake', async () => {
     const served = await serveWith(
       createServer({ key, cert }, () => {}),
-      { cancelGrace: 0 },
+      { cleanupTimeout: 0 },
     );
     const deaf = (await secure(served.port)).get('/deaf');
     const half = (await served.client()).send('\x16\x03\x01');

@@ -100,10 +100,10 @@ describe.each(handlers)('a handler that sets keep-alive by %s', (_, handler) => 
       handler(req, res);
     });
     const client = (await served.client()).get('/first');
-    await until(() => served.http.inFlight === 1);
+    await until(() => served.http.inFlightCount === 1);
     served.http.announce();
     client.get('/second');
-    await until(() => served.http.inFlight === 2);
+    await until(() => served.http.inFlightCount === 2);
     first.open();
     second.open();
     expect(await client.ended).toBe('end');
@@ -112,7 +112,7 @@ describe.each(handlers)('a handler that sets keep-alive by %s', (_, handler) => 
     expect(last).toMatch(/^20[04] close$/);
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completed: 2, crossed: 0, aborted: 0 });
+    expect(served.http.report()).toMatchObject({ completedCount: 2, arrivedAfterFinCount: 0, abortedCount: 0 });
   });
 
   it('keeps its other headers', async () => {
@@ -153,7 +153,12 @@ describe('a head that is not written with `response.writeHead`', () => {
     expect(await client.ended).toBe('end');
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 0, aborted: 0 });
+    expect(served.http.report()).toMatchObject({
+      completedCount: 1,
+      refusedCount: 1,
+      arrivedAfterFinCount: 0,
+      abortedCount: 0,
+    });
   });
 });
 
@@ -175,7 +180,7 @@ describe('after announce', () => {
     expect([...new Set(outcomes)].sort()).toEqual(['200 close', '200 keep-alive']);
     agent.destroy();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ crossed: 0, aborted: 0 });
+    expect(served.http.report()).toMatchObject({ arrivedAfterFinCount: 0, abortedCount: 0 });
   });
 
   it.each([
@@ -209,11 +214,11 @@ describe('after announce', () => {
       const agent = agentOf(1);
       const send = name === 'node:http' ? () => post(served.port, agent) : make(served.port);
       const [first, second] = [send(), send()];
-      await until(() => served.http.inFlight === 1);
+      await until(() => served.http.inFlightCount === 1);
       served.http.announce();
       finish.open();
       expect([await first, await second]).toEqual(['200 keep-alive', '200 close']);
-      expect(served.http.report()).toMatchObject({ completed: 2, crossed: 0, refused: 0 });
+      expect(served.http.report()).toMatchObject({ completedCount: 2, arrivedAfterFinCount: 0, refusedCount: 0 });
     },
   );
 });
@@ -229,13 +234,13 @@ describe('after the listener has closed', () => {
     });
     const agent = agentOf(1);
     const [first, second] = [post(served.port, agent), post(served.port, agent)];
-    await until(() => served.http.inFlight === 1);
+    await until(() => served.http.inFlightCount === 1);
     await stopped(served);
     await served.clock.advance(60_000);
     finish.open();
     expect([await first, await second]).toEqual(['200 keep-alive', '503 close']);
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 0 });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, refusedCount: 1, arrivedAfterFinCount: 0 });
   });
 
   it('a connection has its own idleGrace when the sweep of all connections comes first', async () => {
@@ -251,7 +256,7 @@ describe('after the listener has closed', () => {
     await served.clock.advance(999);
     finish.open();
     await client.sees('end');
-    await until(() => served.http.inFlight === 0);
+    await until(() => served.http.inFlightCount === 0);
     await served.clock.advance(999);
     await client.get('/late').sees('try again');
     expect(heads(client.text)).toEqual(['200 keep-alive', '503 close']);
@@ -269,7 +274,7 @@ describe('an upgrade after a response that was marked as the last', () => {
     const served = await serveWith(server);
     served.http.announce();
     const client = (await served.client()).get('/slow').get('/chat', 'Connection: Upgrade', 'Upgrade: echo');
-    await until(() => served.http.inFlight === 2);
+    await until(() => served.http.inFlightCount === 2);
     answer.open();
     await client.sees('slow');
     expect(heads(client.text)).toEqual(['200 keep-alive']);

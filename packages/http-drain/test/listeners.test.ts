@@ -50,7 +50,7 @@ describe('a server that listens on a socket of the file system', () => {
     expect(response.headers.connection).toBe('close');
     response.resume();
     await over;
-    expect(http.report()).toMatchObject({ completed: 1, cutOff: [] });
+    expect(http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
   });
 });
 
@@ -86,7 +86,7 @@ describe.skipIf(process.platform === 'darwin')('a client with the port of the pr
     client.get('/', 'Connection: close');
     await client.sees('whole');
     await http.drain(never);
-    expect(http.report()).toMatchObject({ completed: 1, aborted: 0 });
+    expect(http.report()).toMatchObject({ completedCount: 1, abortedCount: 0 });
   });
 });
 
@@ -94,7 +94,7 @@ describe('several servers', () => {
   it('are drained separately, also with one token and at the same time', async () => {
     const stopping = new CancellationToken();
     const servers = await Promise.all(
-      ['a', 'b'].map((name) => serve((_, response) => response.end(name), { name, stopping })),
+      ['a', 'b'].map((name) => serve((_, response) => response.end(name), { name, signal: stopping })),
     );
     stopping.cancel();
     expect(servers.map(({ http }) => http.state)).toEqual(['stopping', 'stopping']);
@@ -149,17 +149,17 @@ describe('a drain', () => {
   });
 
   it('rejects when its deadline has passed before, and still closes everything', async () => {
-    const served = await serve(() => {}, { cancelGrace: 0 });
+    const served = await serve(() => {}, { cleanupTimeout: 0 });
     (await served.client()).get('/unsent');
     await turns();
     await expect(served.http.drain(CancellationToken.alreadyCancelled('now'))).rejects.toBe('now');
-    expect(served.http.report()).toMatchObject({ cutOff: ['GET /unsent'], cancelled: 1 });
+    expect(served.http.report()).toMatchObject({ cutOff: ['GET /unsent'], cancelledCount: 1 });
     expect(served.http.state).toBe('drained');
     await expect(served.http.drain(never)).resolves.toBe(undefined);
   });
 
-  it('is awaited also by a call during cancelGrace', async () => {
-    const served = await serve(() => {}, { cancelGrace: 500 });
+  it('is awaited also by a call during cleanupTimeout', async () => {
+    const served = await serve(() => {}, { cleanupTimeout: 500 });
     (await served.client()).get('/deaf');
     await turns();
     const first = served.http.drain(CancellationToken.alreadyCancelled('first')).catch((error) => error);

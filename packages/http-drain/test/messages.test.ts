@@ -59,7 +59,7 @@ describe('a response in progress when stopping begins', () => {
     expect(client.text).toMatch(expected);
     client.socket.end();
     await over;
-    expect(served.http.report()).toMatchObject({ completed: 1, aborted: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, abortedCount: 0, cutOff: [] });
   });
 
   it('to a client that pauses reading is complete', async () => {
@@ -71,9 +71,9 @@ describe('a response in progress when stopping begins', () => {
     await stopped(served);
     const over = served.http.drain(never);
     await served.clock.advance(60_000);
-    expect(served.http.inFlight).toBe(1);
+    expect(served.http.inFlightCount).toBe(1);
     client.socket.resume();
-    await until(() => served.http.inFlight === 0);
+    await until(() => served.http.inFlightCount === 0);
     await served.clock.advance(1_000);
     expect(await client.ended).toBe('end');
     client.socket.end();
@@ -88,12 +88,12 @@ describe('an upload', () => {
   it('that its client breaks off counts as aborted', async () => {
     const served = await serve((request) => void request.on('error', () => {}).resume());
     const client = (await served.client()).send(`${head}abc`);
-    await until(() => served.http.inFlight === 1);
+    await until(() => served.http.inFlightCount === 1);
     await stopped(served);
     client.socket.resetAndDestroy();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ aborted: 1, completed: 0, cutOff: [] });
-    expect(served.clock.pending).toBe(0);
+    expect(served.http.report()).toMatchObject({ abortedCount: 1, completedCount: 0, cutOff: [] });
+    expect(served.clock.pendingCount).toBe(0);
   });
 
   it('that continues after its response leaves an idle connection, which is ended', async () => {
@@ -111,12 +111,12 @@ describe('an upload', () => {
     client.send('ghij');
     await received.promise;
     await served.clock.advance(999);
-    expect(served.http.report().ended).toBe(0);
+    expect(served.http.report().endedCount).toBe(0);
     await served.clock.advance(1);
     expect(await client.ended).toBe('end');
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ ended: 1, crossed: 0 });
+    expect(served.http.report()).toMatchObject({ endedCount: 1, arrivedAfterFinCount: 0 });
   });
 });
 
@@ -168,7 +168,7 @@ describe('a request for another protocol', () => {
     await stopped(served);
     const over = served.http.drain(never);
     client.send([`${method} /late:80 HTTP/1.1`, 'Host: test', ...upgrade, '', ''].join('\r\n'));
-    await until(() => served.http.report().refused === 1);
+    await until(() => served.http.report().refusedCount === 1);
     expect(client.text).not.toContain('503');
     finish.open();
     expect(await client.ended).toBe('end');
@@ -176,7 +176,7 @@ describe('a request for another protocol', () => {
     await over;
     expect(heads(client.text)).toEqual(['200 keep-alive', '503 close']);
     expect(client.text).toMatch(/4\r\nlast\r\n0\r\n\r\nHTTP\/1\.1 503/);
-    expect(served.http.report()).toMatchObject({ completed: 1, refused: 1, crossed: 0 });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, refusedCount: 1, arrivedAfterFinCount: 0 });
   });
 
   it('removes the mark from the response before it, which has not been sent', async () => {
@@ -187,10 +187,10 @@ describe('a request for another protocol', () => {
     });
     served.server.on('upgrade', () => expect.unreachable());
     const client = (await served.client()).get('/slow');
-    await until(() => served.http.inFlight === 1);
+    await until(() => served.http.inFlightCount === 1);
     await stopped(served);
     client.get('/late', ...upgrade);
-    await until(() => served.http.report().refused === 1);
+    await until(() => served.http.report().refusedCount === 1);
     answer.open();
     expect(await client.ended).toBe('end');
     expect(heads(client.text)).toEqual(['200 keep-alive', '503 close']);
@@ -204,7 +204,7 @@ describe('a request for another protocol', () => {
     await client.get('/late', ...upgrade).sees('503');
     await served.clock.advance(1_000);
     await served.http.drain(never);
-    expect(served.clock.pending).toBe(0);
+    expect(served.clock.pendingCount).toBe(0);
   });
 
   it('of CONNECT is a tunnel, passed to the callback and awaited', async () => {
@@ -214,12 +214,12 @@ describe('a request for another protocol', () => {
     });
     const client = (await served.client()).send('CONNECT far:443 HTTP/1.1\r\nHost: far:443\r\n\r\nhello');
     await client.sees('hello');
-    expect(served.http.inFlight).toBe(1);
+    expect(served.http.inFlightCount).toBe(1);
     const over = served.http.drain(never);
     await client.sees('bye');
     client.socket.end();
     await over;
-    expect(served.http.report()).toMatchObject({ completed: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
   });
 
   it('with an unread body is awaited like any other', async () => {
@@ -232,7 +232,7 @@ describe('a request for another protocol', () => {
     await client.sees('bye');
     client.socket.destroy();
     await over;
-    expect(served.http.inFlight).toBe(0);
+    expect(served.http.inFlightCount).toBe(0);
   });
 
   it('of CONNECT without a handler leaves nothing in flight', async () => {
@@ -241,7 +241,7 @@ describe('a request for another protocol', () => {
     expect(await client.ended).toMatch(/end|ECONNRESET/);
     client.socket.destroy();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completed: 0, aborted: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 0, abortedCount: 0, cutOff: [] });
   });
 });
 
@@ -265,7 +265,7 @@ describe('Expect: 100-continue', () => {
     expect(heads(client.text)).toEqual(['100 -', '200 close']);
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completed: 1 });
+    expect(served.http.report()).toMatchObject({ completedCount: 1 });
   });
 });
 
@@ -278,7 +278,7 @@ describe('a client that disconnects', () => {
     const over = served.http.drain(never);
     client.socket.resetAndDestroy();
     await over;
-    expect(served.http.report()).toMatchObject({ aborted: 1, completed: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ abortedCount: 1, completedCount: 0, cutOff: [] });
   });
 
   it('with a reset between its request and the sweep causes no error', async () => {
@@ -289,6 +289,6 @@ describe('a client that disconnects', () => {
     const over = served.http.drain(never);
     client.socket.resetAndDestroy();
     await over;
-    expect(served.http.report()).toMatchObject({ ended: 0, aborted: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ endedCount: 0, abortedCount: 0, cutOff: [] });
   });
 });

@@ -35,10 +35,10 @@ class ModelConnection {
 class Model {
   phase: Phase = 'running';
   readonly connections: ModelConnection[] = [];
-  readonly tally = { completed: 0, refused: 0, aborted: 0, ended: 0, crossed: 0 };
+  readonly tally = { completedCount: 0, refusedCount: 0, abortedCount: 0, endedCount: 0, arrivedAfterFinCount: 0 };
   ids = 0;
 
-  get inFlight(): number {
+  get inFlightCount(): number {
     const open = this.connections.filter(({ hasLeft }) => !hasLeft).flatMap(({ requests }) => requests);
     return open.filter(({ isFinished }) => !isFinished).length;
   }
@@ -47,7 +47,7 @@ class Model {
   send(on: ModelConnection): ModelRequest | undefined {
     const last = on.requests.at(-1);
     if (on.isEnded || (last?.isAnswered && last.isLast)) {
-      if (this.phase !== 'running') this.tally.crossed++;
+      if (this.phase !== 'running') this.tally.arrivedAfterFinCount++;
       return undefined;
     }
     const isRefused = this.phase === 'draining';
@@ -55,7 +55,7 @@ class Model {
     const request = { id: this.ids++, isRefused, answer, isAnswered: false, isLast: false, isFinished: false };
     on.requests.push(request);
     if (isRefused) {
-      this.tally.refused++;
+      this.tally.refusedCount++;
       this.answer(on, request);
     }
     return request;
@@ -67,7 +67,7 @@ class Model {
     request.isLast = this.phase !== 'running' && on.requests.at(-1) === request;
     for (const next of on.requests) {
       if (!next.isAnswered) return;
-      if (!next.isFinished && !next.isRefused && this.phase !== 'running') this.tally.completed++;
+      if (!next.isFinished && !next.isRefused && this.phase !== 'running') this.tally.completedCount++;
       next.isFinished = true;
     }
     // A head that was written before stopping began has keep-alive.
@@ -77,14 +77,14 @@ class Model {
   leave(on: ModelConnection): void {
     on.hasLeft = true;
     on.isEnded = true;
-    if (this.phase !== 'running') this.tally.aborted += on.requests.filter(({ isFinished }) => !isFinished).length;
+    if (this.phase !== 'running') this.tally.abortedCount += on.requests.filter(({ isFinished }) => !isFinished).length;
   }
 
   sweep(): void {
     for (const connection of this.connections) {
       if (connection.isEnded || connection.isBusy) continue;
       connection.isEnded = true;
-      this.tally.ended++;
+      this.tally.endedCount++;
     }
   }
 }
@@ -111,7 +111,7 @@ it('each connection receives the bytes that the model predicts, and the report a
       model.connections.push(new ModelConnection(await served.client()));
       for (const { act, pick } of steps) {
         await apply(act, pick, served, model, gates);
-        while (served.http.inFlight !== model.inFlight) await turns(1);
+        while (served.http.inFlightCount !== model.inFlightCount) await turns(1);
         await turns();
       }
       for (const on of model.connections.filter(({ hasLeft }) => !hasLeft)) {
@@ -120,7 +120,7 @@ it('each connection receives the bytes that the model predicts, and the report a
           model.answer(on, request);
         }
       }
-      while (served.http.inFlight !== model.inFlight) await turns(1);
+      while (served.http.inFlightCount !== model.inFlightCount) await turns(1);
       if (model.phase !== 'draining') await stop(served, model);
       await turns();
       model.sweep();
@@ -132,8 +132,8 @@ it('each connection receives the bytes that the model predicts, and the report a
           on.requests.map(({ id, isRefused }) => (isRefused ? '503' : `</${id}>`)),
         );
       }
-      expect(served.http.report()).toMatchObject({ ...model.tally, cancelled: 0, cutOff: [] });
-      expect(served.clock.pending).toBe(0);
+      expect(served.http.report()).toMatchObject({ ...model.tally, cancelledCount: 0, cutOff: [] });
+      expect(served.clock.pendingCount).toBe(0);
     }),
     { numRuns: 300 },
   );

@@ -49,7 +49,7 @@ describe('drain(server, options) refuses', () => {
       { idleGrace: '10' },
       'RangeError: drain: idleGrace must be milliseconds from 0 to Infinity',
     ],
-    ['a negative time', { cancelGrace: -1 }, 'RangeError: drain: cancelGrace must be milliseconds'],
+    ['a negative time', { cleanupTimeout: -1 }, 'RangeError: drain: cleanupTimeout must be milliseconds'],
     [
       'seconds that are text',
       { retryAfter: '1' },
@@ -68,11 +68,11 @@ describe('drain(server, options) refuses', () => {
       'TypeError: drain: upgraded: expected a function, got the boolean true',
     ],
     [
-      'a `stopping` that is not a token',
-      { stopping: true },
-      'drain: stopping: expected an AbortSignal or a CancellationToken, got the boolean true',
+      'a `signal` that is not a token',
+      { signal: true },
+      'drain: signal: expected an AbortSignal or a CancellationToken, got the boolean true',
     ],
-    ['a controller', { stopping: new AbortController() }, 'got an AbortController'],
+    ['a controller', { signal: new AbortController() }, 'got an AbortController'],
     ['a `clock` that is not a clock', { clock: Date }, 'drain: clock: expected a Clock, got the function "Date"'],
   ];
   it.each(cases)('%s', (_, options, text) => {
@@ -137,6 +137,6 @@ describe('a method that is called without its drain', () => {
 
 it('prints its name, its state and its number of requests in flight', () => {
   const http = drain(createServer(), { name: 'api' });
-  expect(inspect(http)).toBe("HttpDrain { name: 'api', state: 'running', inFlight: 0 }");
-  expect(JSON.stringify(http)).toBe('{"name":"api","state":"running","inFlight":0}');
+  expect(inspect(http)).toBe("HttpDrain { name: 'api', state: 'running', inFlightCount: 0 }");
+  expect(JSON.stringify(http)).toBe('{"name":"api","state":"running","inFlightCount":0}');
 });

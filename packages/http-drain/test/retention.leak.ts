@@ -21,7 +21,7 @@ test('a server retains no request that has ended, and no token', async () => {
   };
   for (let n = 0; n < 200; n++) await send();
   agent.destroy();
-  while (served.http.inFlight > 0) await turns();
+  while (served.http.inFlightCount > 0) await turns();
   await collectGarbage();
   // The engine may still hold the last one. A leak would hold all.
   expect(seen.length).toBe(400);
@@ -47,7 +47,7 @@ test('a long-lived token retains no server that it announced', async () => {
   const stopping = new CancellationToken();
   const left = await survivors(200, async () => {
     const server = createServer();
-    await drain(server, { stopping }).drain(CancellationToken.never);
+    await drain(server, { signal: stopping }).drain(CancellationToken.never);
     return server;
   });
   expect(left).toBe(0);

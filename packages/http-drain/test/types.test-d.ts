@@ -19,8 +19,8 @@ expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>);
 expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createHttpsServer>);
 expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createHttp2Server>);
 expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createSecureServer>);
-expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { stopping: {} as AbortSignal });
-expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { stopping: {} as CancellationToken });
+expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { signal: {} as AbortSignal });
+expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { signal: {} as CancellationToken });
 expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { name: undefined, idleGrace: 5 });
 
 // An app with its server, such as Fastify's.

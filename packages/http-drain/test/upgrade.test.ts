@@ -25,7 +25,7 @@ describe('an upgraded socket', () => {
     });
     const client = (await served.client()).get('/chat', ...upgrade);
     await client.sees('101');
-    expect(served.http.inFlight).toBe(1);
+    expect(served.http.inFlightCount).toBe(1);
     served.http.announce();
     await turns();
     expect(handed).toEqual([]);
@@ -34,7 +34,7 @@ describe('an upgraded socket', () => {
     client.socket.end();
     await over;
     expect(handed).toEqual(['/chat']);
-    expect(served.http.report()).toMatchObject({ completed: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
   });
 
   it('stays open until the deadline without a callback, and is named then', async () => {
@@ -58,7 +58,7 @@ describe('an upgraded socket', () => {
     });
     served.server.on('upgrade', (_, socket) => socket.pipe(socket));
     const client = (await served.client()).get('/slow').get('/chat', ...upgrade);
-    while (served.http.inFlight < 2) await turns(1);
+    while (served.http.inFlightCount < 2) await turns(1);
     served.http.announce();
     answer.open();
     await client.sees('slow');
@@ -77,6 +77,6 @@ describe('an upgraded socket', () => {
     expect(await client.ended).toBe('end');
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ refused: 1, completed: 0 });
+    expect(served.http.report()).toMatchObject({ refusedCount: 1, completedCount: 0 });
   });
 });

@@ -57,7 +57,7 @@ function isOtherObject(options: object): boolean {
 
 /** The option that is probably meant by a single value in place of the options, by the type of the value. */
 const optionByType: Readonly<Record<string, readonly string[]>> = {
-  object: ['signal', 'stopping', 'token'],
+  object: ['signal'],
   number: ['concurrency', 'timeout'],
   string: ['name'],
 };

@@ -11,14 +11,14 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
  * const parts: Drainable[] = [requests];
  * for (const part of parts) part.stop();
  * for (const part of parts) await part.drain(CancellationToken.never);
- * console.log(requests.inFlight); // => 0
+ * console.log(requests.inFlightCount); // => 0
  * ```
  */
 export interface Drainable {
   /** The name in reports. */
   readonly name: string;
   /** The number of pieces of work in progress. */
-  readonly inFlight: number;
+  readonly inFlightCount: number;
   /** The names of the work in progress, for reports, such as `GET /path`. Absent when only the number is known. */
   readonly inFlightNames?: readonly string[];
   /** Whether work can still arrive from outside the process, as at a listening server. Absent when it cannot. */

@@ -58,7 +58,7 @@ export const abandoned: TaskParent = {
   onTaskEnd(task) {
     // An isolated failure belongs to the code that awaits the task.
     const isHandled = task.info?.isIsolated === true && task.head !== undefined;
-    if (task.current === 'failed' && !isHandled) reportLate(taskLabel(task.name), givenUp, task.value);
+    if (task.current === 'rejected' && !isHandled) reportLate(taskLabel(task.name), givenUp, task.value);
     return false;
   },
   onFailureClaimed() {},

@@ -8,6 +8,6 @@ export { scope } from './scope.ts';
 export { Scope } from './scope-handle.ts';
 export { type ShieldOptions, shield } from './shield.ts';
 export type { Started } from './start.ts';
-export type { Task, TaskOutcome, TaskState } from './task.ts';
+export type { Task, TaskOutcome, TaskStatus } from './task.ts';
 export { TaskTracker, type TaskTrackerOptions, type TrackerGuard, type TrackerWait } from './task-tracker.ts';
 export { formatTree, type ScopeTree } from './tree.ts';

@@ -22,7 +22,7 @@ export class JoinSetIterator<T> implements AsyncIterableIterator<T, undefined, u
     // Lets the event loop run in a loop over tasks that compute.
     void consumeSlice();
     const outcome = await wait(untilCancelled(this.#ended, this.#next()));
-    if (!outcome.cancelled && outcome.value !== undefined) return { done: false, value: outcome.value };
+    if (outcome.status === 'fulfilled' && outcome.value !== undefined) return { done: false, value: outcome.value };
     this.#ended.cancel('the end');
     return done;
   }

@@ -40,7 +40,7 @@ export interface JoinSetOptions {
 /** A task that has ended, with its result. */
 export type Joined<T> =
   | { readonly task: Task<T>; readonly status: 'fulfilled'; readonly value: T }
-  | { readonly task: Task<T>; readonly status: 'failed'; readonly reason: unknown }
+  | { readonly task: Task<T>; readonly status: 'rejected'; readonly reason: unknown }
   | { readonly task: Task<T>; readonly status: 'cancelled'; readonly reason: unknown };
 
 /**
@@ -197,7 +197,7 @@ export class JoinSet<T> implements AsyncDisposable {
     const status = task.current;
     return status === 'fulfilled'
       ? { task, status, value: task.value as T }
-      : { task, status: status as 'failed' | 'cancelled', reason: task.value };
+      : { task, status: status as 'rejected' | 'cancelled', reason: task.value };
   }
 
   /**
@@ -224,9 +224,9 @@ export class JoinSet<T> implements AsyncDisposable {
       const cancelsOthers = !endedByStopSignal(joined.reason, this.#token);
       if (cancelsOthers && failures.size === 0 && !hasCancelled) {
         hasCancelled = true;
-        this.#cancelAll(undefined);
+        this.#cancelAllAndLater(undefined);
       }
-      if (joined.status === 'failed') failures.add(joined.reason);
+      if (joined.status === 'rejected') failures.add(joined.reason);
       else cancelled ??= joined;
     });
     if (failures.size > 1) throw new ScopeError(this.name, [...failures]);
@@ -243,7 +243,7 @@ export class JoinSet<T> implements AsyncDisposable {
    * @param reason the reason, verbatim; default: a `CancelledError` for each task
    * @see tokio::task::JoinSet::abort_all
    */
-  abortAll(reason?: unknown): void {
+  cancelAll(reason?: unknown): void {
     // A copy: a callback of the cancellation may spawn tasks, which are not cancelled.
     for (const task of copyOf(this.#running)) task.cancel(reason);
   }
@@ -253,21 +253,21 @@ export class JoinSet<T> implements AsyncDisposable {
    *
    * `await using` calls it, and drops its result.
    *
-   * @param reason as for `abortAll`
+   * @param reason as for `cancelAll`
    * @returns the result of each task that had not been joined before
    * @see tokio::task::JoinSet::shutdown
    */
   async shutdown(reason?: unknown): Promise<readonly Joined<T>[]> {
     const ends: Joined<T>[] = [];
-    this.#cancelAll(reason);
+    this.#cancelAllAndLater(reason);
     await this.#empty((joined) => ends.push(joined));
     return ends;
   }
 
   /** Cancels every task, including those that are spawned until `#empty` is done. */
-  #cancelAll(reason: unknown): void {
+  #cancelAllAndLater(reason: unknown): void {
     this.#ending ??= { reason };
-    this.abortAll(reason);
+    this.cancelAll(reason);
   }
 
   /** Joins until the set is empty. Checks again after each wait, since tasks may be spawned before it resumes. */
@@ -323,7 +323,7 @@ export class JoinSet<T> implements AsyncDisposable {
     append(this.#done, task);
     wakeWhile(this, () => this.#done.head !== undefined || this.#length === 0);
     // A failed task keeps this set as its parent until other code receives the failure, for `detachAll`.
-    return task.current === 'failed';
+    return task.current === 'rejected';
   }
 
   /** @internal */
@@ -333,7 +333,7 @@ export class JoinSet<T> implements AsyncDisposable {
 /** The parent of detached tasks. */
 const detached: TaskParent = {
   onTaskEnd(task) {
-    if (task.current !== 'failed') return false;
+    if (task.current !== 'rejected') return false;
     // A waiter for the task receives its failure.
     if (task.head === undefined) reportLate(taskLabel(task.name), 'its set had detached it', task.value);
     else orphans.add(task);

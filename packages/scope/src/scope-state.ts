@@ -246,7 +246,7 @@ export class ScopeState implements TaskParent {
 
   onTaskEnd(task: Task<unknown>): boolean {
     remove<Task<unknown>>(this, task);
-    const keepsParent = task.current === 'failed' && this.#onTaskFailure(task);
+    const keepsParent = task.current === 'rejected' && this.#onTaskFailure(task);
     const info = task.info;
     if (info !== undefined && this.taskOf(info.key) === task) this.#keys?.delete(info.key);
     if (info?.isDaemon !== true) this.#pending--;

@@ -105,7 +105,7 @@ export class TaskTracker implements Drainable {
   }
 
   /** The same as `length`. */
-  get inFlight(): number {
+  get inFlightCount(): number {
     return this.#length;
   }
 
@@ -238,7 +238,7 @@ export class TaskTracker implements Drainable {
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
     const outcome = await wait(untilCancelled(CancellationToken.from(token, 'drain'), this.wait()));
-    if (outcome.cancelled) throw outcome.reason;
+    if (outcome.status === 'cancelled') throw outcome.reason;
   }
 
   #workEnded(): void {

@@ -14,13 +14,13 @@ import { endedByCancellation } from './stop-signal.ts';
 import { nativeThen, silentWaits, TaskPromise, TaskWait } from './task-promise.ts';
 
 /** The state of a task. It starts as `running`, and changes once, to one of the others. */
-export type TaskState = 'running' | 'fulfilled' | 'failed' | 'cancelled';
+export type TaskStatus = 'running' | 'fulfilled' | 'rejected' | 'cancelled';
 
 /** How a task ended. `cancelled` means that its token was cancelled, and that its error is that cancellation. */
 export type TaskOutcome<T> =
-  | { readonly state: 'fulfilled'; readonly value: T }
-  | { readonly state: 'failed'; readonly reason: unknown }
-  | { readonly state: 'cancelled'; readonly reason: unknown };
+  | { readonly status: 'fulfilled'; readonly value: T }
+  | { readonly status: 'rejected'; readonly reason: unknown }
+  | { readonly status: 'cancelled'; readonly reason: unknown };
 
 /** The owner of a task: a scope or a set. */
 export interface TaskParent {
@@ -56,8 +56,8 @@ export interface TaskInfo {
  * ```ts
  * await scope(async (s) => {
  *   const task = s.spawn(async () => 'done', { name: 'work' });
- *   console.log(task.name, task.state); // => work running
- *   console.log(await task, task.state); // => done fulfilled
+ *   console.log(task.name, task.status); // => work running
+ *   console.log(await task, task.status); // => done fulfilled
  * });
  * ```
  */
@@ -70,8 +70,8 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     dispose: 'cancel',
     unguarded: ['start', 'started', 'then', 'poll', 'park', 'unpark', 'once', 'info'],
     facts: ({ name, current, value }) => {
-      const isOver = current === 'failed' || current === 'cancelled';
-      return { name, state: current, reason: isOver ? value : undefined };
+      const isOver = current === 'rejected' || current === 'cancelled';
+      return { name, status: current, reason: isOver ? value : undefined };
     },
   });
   /** @internal Links in its parent's list. */
@@ -90,7 +90,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   /** Private, so that a proxy of a task is recognised: it has no private fields. */
   readonly #info: TaskInfo | undefined;
   /** @internal */
-  current: TaskState = 'running';
+  current: TaskStatus = 'running';
   /** @internal The value, the error or the reason once the task has ended. Until then the start time, for `started`. */
   value: unknown;
   /** The same as `cancel`. */
@@ -132,7 +132,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   }
 
   /** The current state. */
-  get state(): TaskState {
+  get status(): TaskStatus {
     return this.current;
   }
 
@@ -155,9 +155,9 @@ export class Task<T> implements PromiseLike<T>, Disposable {
   /** Waits for the end, and returns how the task ended. Never rejects. */
   async settled(): Promise<TaskOutcome<T>> {
     try {
-      return { state: 'fulfilled', value: await waitFor(this) };
+      return { status: 'fulfilled', value: await waitFor(this) };
     } catch (reason) {
-      return { state: this.current as 'failed' | 'cancelled', reason };
+      return { status: this.current as 'rejected' | 'cancelled', reason };
     }
   }
 
@@ -244,11 +244,11 @@ function fulfil(this: Task<unknown>, value: unknown): void {
 }
 
 function fail(this: Task<unknown>, error: unknown): void {
-  end(this, endedByCancellation(error, this.token) ? 'cancelled' : 'failed', error);
+  end(this, endedByCancellation(error, this.token) ? 'cancelled' : 'rejected', error);
 }
 
 /** A function, since a private method costs each task a field, and time. */
-function end(task: Task<unknown>, state: TaskState, value: unknown): void {
+function end(task: Task<unknown>, state: TaskStatus, value: unknown): void {
   onTaskEnd();
   task.current = state;
   task.value = value;

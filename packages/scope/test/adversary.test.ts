@@ -28,7 +28,7 @@ describe('hostile values', () => {
     expect(await rejection(scope((s) => s.defer(poisoned)))).toBe(error);
     const set = new JoinSet<void>();
     set.spawn(poisoned);
-    expect(await set.joinNext()).toMatchObject({ status: 'failed', reason: error });
+    expect(await set.joinNext()).toMatchObject({ status: 'rejected', reason: error });
   });
 
   it('a thenable that calls back synchronously, twice, and then throws ends a task once', async () => {
@@ -70,9 +70,9 @@ describe('hostile values', () => {
     });
     const thrown = await done.then(
       () => undefined,
-      (error: unknown) => ({ state: (error as { state: string }).state }),
+      (error: unknown) => ({ status: (error as { status: string }).status }),
     );
-    expect(thrown).toEqual({ state: 'fulfilled' });
+    expect(thrown).toEqual({ status: 'fulfilled' });
   });
 
   it('NaN, undefined and null work as keys and as errors', async () => {

@@ -30,7 +30,7 @@ describe('a Scope for a block', () => {
     await clock.run(() => s.close());
     expect(log).toEqual(['task', 'cleanup']);
     const outcome = await task.settled();
-    expect(outcome).toMatchObject({ state: 'cancelled', reason: { source: 'scope' } });
+    expect(outcome).toMatchObject({ status: 'cancelled', reason: { source: 'scope' } });
   });
 
   it('is closed by `await using` at the end of its block, however the block ends', async () => {
@@ -75,7 +75,7 @@ describe('a Scope for a block', () => {
     one.spawn(failing(clock, 1, a));
     const sibling = one.spawn(obedient(clock));
     expect(await rejection(clock.run(() => one.join()))).toBe(a);
-    expect(sibling.state).toBe('cancelled');
+    expect(sibling.status).toBe('cancelled');
     await one.close();
     const two = new Scope();
     two.spawn(() => Promise.reject(a));
@@ -138,7 +138,7 @@ describe('a Scope for a block', () => {
     s.spawn(() => Promise.reject(a));
     const sibling = s.spawn(obedient(new VirtualClock()));
     await turn();
-    expect(sibling.state).toBe('cancelled');
+    expect(sibling.status).toBe('cancelled');
     expect(isCancellation(s.token.reason, s.token)).toBe(true);
     expect(await rejection(s.close())).toBe(a);
   });

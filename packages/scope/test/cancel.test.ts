@@ -173,9 +173,9 @@ describe('cancel of a task', () => {
       const other = s.spawn(work);
       expect([stopped.cancel(), stopped.cancel()]).toEqual([true, false]);
       const outcome = await stopped.settled();
-      expect(outcome).toMatchObject({ state: 'cancelled', reason: { message: 'Task "poller" was cancelled' } });
+      expect(outcome).toMatchObject({ status: 'cancelled', reason: { message: 'Task "poller" was cancelled' } });
       expect(s.token.isCancelled).toBe(false);
-      expect(other.state).toBe('running');
+      expect(other.status).toBe('running');
       fulfil(1);
       return await other;
     });
@@ -208,7 +208,7 @@ describe('cancel of a task', () => {
       const task = s.spawn(() => 1);
       expect(await task).toBe(1);
       expect(task.cancel()).toBe(false);
-      expect(task.state).toBe('fulfilled');
+      expect(task.status).toBe('fulfilled');
     });
   });
 
@@ -226,7 +226,7 @@ describe('cancel of a task', () => {
         ),
       );
       task.cancel('down');
-      expect(await task.settled()).toEqual({ state: 'cancelled', reason: 'down' });
+      expect(await task.settled()).toEqual({ status: 'cancelled', reason: 'down' });
     });
     expect(inner).toEqual(['down']);
   });

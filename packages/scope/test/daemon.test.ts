@@ -111,6 +111,6 @@ describe('a daemon', () => {
     const s = new Scope();
     const daemon = s.spawn(obedient(new VirtualClock()), { daemon: true });
     await s.join();
-    expect(daemon.state).toBe('cancelled');
+    expect(daemon.status).toBe('cancelled');
   });
 });

@@ -175,7 +175,7 @@ describe('the siblings of a failed task', () => {
     await turn();
     fulfil('finished anyway');
     expect(await rejection(done)).toBe(a);
-    expect(outcome).toEqual({ state: 'fulfilled', value: 'finished anyway' });
+    expect(outcome).toEqual({ status: 'fulfilled', value: 'finished anyway' });
   });
 });
 

@@ -85,7 +85,7 @@ describe('a promise of a task that has a `then` of its own', () => {
       }) as unknown as Promise<number>;
     const s = new Scope();
     const task = s.spawn(twice);
-    expect(task.state).toBe('running');
+    expect(task.status).toBe('running');
     expect(await task).toBe(1);
     await s.join();
   });
@@ -110,7 +110,7 @@ describe('a cleanup whose promise is poisoned', () => {
         await turn();
         if (isOver) expect(await rejection(done)).toBe(poison);
         else await rejection(clock.run(() => done));
-        expect(clock.pending).toBe(0);
+        expect(clock.pendingCount).toBe(0);
       }
     }
   });

@@ -19,14 +19,14 @@ it('a scope, a task, a set and a tracker print their facts, also in JSON', async
       failed = s.spawn(() => Promise.reject('denied'), { name: 'login', onFailure: 'isolate' });
       await failed.catch(() => {});
       const task = s.spawn(() => turn().then(() => 'a secret'), { name: 'page' });
-      expect(inspect(task)).toBe("Task { name: 'page', state: 'running' }");
+      expect(inspect(task)).toBe("Task { name: 'page', status: 'running' }");
       expect(inspect(s)).toBe("Scope { name: 'request', state: 'running', taskCount: 1, isCancelled: false }");
       await task;
-      expect(inspect(task)).toBe("Task { name: 'page', state: 'fulfilled' }");
+      expect(inspect(task)).toBe("Task { name: 'page', status: 'fulfilled' }");
     },
     { name: 'request' },
   );
-  expect(inspect(failed)).toBe("Task { name: 'login', state: 'failed', reason: 'denied' }");
+  expect(inspect(failed)).toBe("Task { name: 'login', status: 'rejected', reason: 'denied' }");
   expect(JSON.stringify({ s: kept })).toBe(
     '{"s":{"name":"request","state":"closed","taskCount":0,"isCancelled":false}}',
   );

@@ -56,7 +56,7 @@ describe('an isolated failure', () => {
       const task = s.spawn(failing(clock, 5, a), isolate);
       await select({ task, tick: sleep(1, { clock }) });
       await sleep(10, { clock });
-      expect(task.state).toBe('failed');
+      expect(task.status).toBe('rejected');
     });
     expect(await rejection(clock.run(() => done))).toBe(a);
   });

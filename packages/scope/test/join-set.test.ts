@@ -84,7 +84,7 @@ describe('joinNext', () => {
     const cancelled = set.spawn(obedient(clock, 3));
     cancelled.cancel('stop');
     expect(await clock.run(() => drain(set))).toEqual([
-      { task: failed, status: 'failed', reason: a },
+      { task: failed, status: 'rejected', reason: a },
       { task: fine, status: 'fulfilled', value: 'fine' },
       { task: cancelled, status: 'cancelled', reason: 'stop' },
     ]);
@@ -220,7 +220,7 @@ describe('a cancelled task of a set', () => {
     const task = set.spawn(() => 7);
     await turn();
     expect(task.cancel()).toBe(false);
-    set.abortAll();
+    set.cancelAll();
     expect(await set.joinNext()).toMatchObject({ status: 'fulfilled', value: 7 });
   });
 
@@ -228,13 +228,13 @@ describe('a cancelled task of a set', () => {
     const set = new JoinSet<void>();
     {
       using guarded = set.spawn(obedient(new VirtualClock()));
-      expect(guarded.state).toBe('running');
+      expect(guarded.status).toBe('running');
     }
     expect(await set.joinNext()).toMatchObject({ status: 'cancelled' });
   });
 });
 
-describe('abortAll', () => {
+describe('cancelAll', () => {
   it('cancels every task, keeps them in the set, and does not cancel tasks that a callback spawns', async () => {
     const clock = new VirtualClock();
     const set = new JoinSet<string>();
@@ -248,7 +248,7 @@ describe('abortAll', () => {
       return obedient(clock)(token);
     });
     set.spawn(obedient(clock));
-    set.abortAll('stop');
+    set.cancelAll('stop');
     expect(set.length).toBe(3);
     expect(values(await drain(set)).sort()).toEqual(['cancelled', 'cancelled', 'spawned']);
   });
@@ -265,7 +265,7 @@ describe('shutdown', () => {
       throw a;
     });
     await turn();
-    expect(values(await clock.run(() => set.shutdown('stop')))).toEqual(['done before', 'failed', 'cancelled']);
+    expect(values(await clock.run(() => set.shutdown('stop')))).toEqual(['done before', 'rejected', 'cancelled']);
     expect(set.isEmpty).toBe(true);
   });
 
@@ -386,7 +386,7 @@ describe('a set under random operations', () => {
               waiting++;
               void set.joinNext().then((joined) => got.push(say(joined)));
             } else if (op === 'abort') {
-              set.abortAll('stop');
+              set.cancelAll('stop');
               ended.push(...running.map(() => 'cancelled stop'));
               running = [];
             } else if (op === 'detach') {
@@ -406,7 +406,7 @@ describe('a set under random operations', () => {
               if (one === undefined) continue;
               if ('end' in op) one.end(op.fails);
               else one.cancel();
-              ended.push('end' in op ? (op.fails ? 'failed why' : `fulfilled ${one.n}`) : 'cancelled stop');
+              ended.push('end' in op ? (op.fails ? 'rejected why' : `fulfilled ${one.n}`) : 'cancelled stop');
             }
             await turn();
             serve();

@@ -17,7 +17,7 @@ describe('a task with a key', () => {
         expect(s.task('user 1')).toBe(second);
         const outcome = await first.settled();
         expect(outcome).toMatchObject({
-          state: 'cancelled',
+          status: 'cancelled',
           reason: { message: 'Task "sync" was replaced by a task with the same key' },
         });
       }),

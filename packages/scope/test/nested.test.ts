@@ -131,7 +131,7 @@ describe('select in a scope', () => {
     expect(result).toBe('flushed');
     expect(handled).toEqual([0, 1, 2]);
     expect(rx.length).toBe(1);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('cancels and awaits its functions when the scope is cancelled through it', async () => {

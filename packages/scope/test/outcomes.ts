@@ -91,7 +91,7 @@ export async function run(
           else task.cancel();
         })();
         s.defer(() => {
-          state = task.state;
+          state = task.status;
         });
         const outcome = await select.biased({ stopped: s.token, acts: pause(10) });
         if (bodyKind === 'throws') throw body;

@@ -19,7 +19,7 @@ describe('the timer of a cleanup timeout', () => {
       s.token.throwIfCancelled();
     }, options(clock));
     expect(await rejection(clock.run(() => done))).toBe('stop');
-    expect([clock.now(), clock.pending]).toEqual([3, 0]);
+    expect([clock.now(), clock.pendingCount]).toEqual([3, 0]);
   });
 
   it('is a single one, even if a cancelled scope cancels its daemons later', async () => {
@@ -31,7 +31,7 @@ describe('the timer of a cleanup timeout', () => {
       s.token.throwIfCancelled();
     }, options(clock));
     expect(await rejection(clock.run(() => done))).toBe('stop');
-    expect([clock.now(), clock.pending]).toEqual([4, 0]);
+    expect([clock.now(), clock.pendingCount]).toEqual([4, 0]);
   });
 
   it('is not started by a cancellation that comes while the cleanups run', async () => {
@@ -43,14 +43,14 @@ describe('the timer of a cleanup timeout', () => {
       });
     }, options(clock));
     await clock.run(() => done);
-    expect([clock.now(), clock.pending]).toEqual([3, 0]);
+    expect([clock.now(), clock.pendingCount]).toEqual([3, 0]);
   });
 
   it('of a cleanup is cleared when that has failed in time', async () => {
     const clock = new VirtualClock();
     const done = scope((s) => s.defer(() => sleep(3, { clock }).then(() => Promise.reject(error))), options(clock));
     expect(await rejection(clock.run(() => done))).toBe(error);
-    expect([clock.now(), clock.pending]).toEqual([3, 0]);
+    expect([clock.now(), clock.pendingCount]).toEqual([3, 0]);
   });
 
   it('keeps running after a cancellation, even if a task is spawned while daemons are cancelled', async () => {
@@ -84,7 +84,7 @@ describe('work that the scope has given up on', () => {
     const done = scope((s) => {
       s.defer(() => keys.push(s.task('key')));
       s.spawn(deaf().work, { key: 'key' });
-      keys.push(s.task('key')?.state);
+      keys.push(s.task('key')?.status);
       s.cancel();
     }, options(clock));
     expect(await rejection(clock.run(() => done))).toBeInstanceOf(CleanupTimeoutError);

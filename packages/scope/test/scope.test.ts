@@ -139,7 +139,7 @@ describe('spawn', () => {
       const task = s.spawn(() => {
         throw error;
       });
-      state = task.state;
+      state = task.status;
       expect(s.token.isCancelled).toBe(false);
     });
     expect(await rejection(done)).toBe(error);

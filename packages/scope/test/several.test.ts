@@ -94,7 +94,7 @@ describe('map', () => {
         return task.settled();
       }),
     );
-    expect(await done).toEqual({ state: 'cancelled', reason: 'enough' });
+    expect(await done).toEqual({ status: 'cancelled', reason: 'enough' });
   });
 
   it('fails with the error of its iterator', async () => {
@@ -176,7 +176,7 @@ describe('race', () => {
       racing.cancel('stop');
       return racing.settled();
     });
-    expect(await done).toEqual({ state: 'cancelled', reason: 'stop' });
+    expect(await done).toEqual({ status: 'cancelled', reason: 'stop' });
   });
 
   it('returns the value of a function that still fulfils after a cancellation, even if others obey first', async () => {
@@ -189,7 +189,7 @@ describe('race', () => {
         return race.settled();
       }),
     );
-    expect(outcome).toEqual({ state: 'fulfilled', value: 'value' });
+    expect(outcome).toEqual({ status: 'fulfilled', value: 'value' });
   });
 
   it('throws for an empty list, which would never end', async () => {
@@ -310,7 +310,7 @@ describe('an item or a function that cancels itself', () => {
         return race.settled();
       }),
     );
-    expect(outcome).toEqual({ state: 'cancelled', reason: 'outside' });
+    expect(outcome).toEqual({ status: 'cancelled', reason: 'outside' });
   });
 
   it('decides a race, and a loser that fulfils after its cancellation does not win', async () => {

@@ -17,7 +17,7 @@ describe('start', () => {
           await sleep(5, { clock });
           return 'closed';
         });
-        expect([value, task.state, clock.now()]).toEqual([8080, 'running', 5]);
+        expect([value, task.status, clock.now()]).toEqual([8080, 'running', 5]);
         expect(await task).toBe('closed');
       }),
     );

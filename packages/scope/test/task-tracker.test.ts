@@ -180,7 +180,7 @@ describe('a tracker that is drained', () => {
     const tracker: Drainable = new TaskTracker({ name: 'requests' });
     const work = deaf();
     const tracked = (tracker as TaskTracker).track(work.work());
-    expect([tracker.name, tracker.inFlight]).toEqual(['requests', 1]);
+    expect([tracker.name, tracker.inFlightCount]).toEqual(['requests', 1]);
     tracker.stop();
     const token = new CancellationToken();
     const drained = tracker.drain(token);

@@ -40,18 +40,18 @@ describe('a task', () => {
     await scope(async (s) => {
       const { work, fulfil } = deaf();
       const task = s.spawn(work, { name: 'poller' });
-      expect([task.name, task.state]).toEqual(['poller', 'running']);
+      expect([task.name, task.status]).toEqual(['poller', 'running']);
       expect(s.spawn(() => {}).name).toBe(undefined);
       fulfil();
       await task;
-      expect(task.state).toBe('fulfilled');
+      expect(task.status).toBe('fulfilled');
       const cancelled = s.spawn(obedient(new VirtualClock()));
       cancelled.cancel();
-      expect(cancelled.state).toBe('running');
+      expect(cancelled.status).toBe('running');
       await cancelled.settled();
-      expect(cancelled.state).toBe('cancelled');
+      expect(cancelled.status).toBe('cancelled');
     });
-    expect((await failed()).task.state).toBe('failed');
+    expect((await failed()).task.status).toBe('rejected');
   });
 
   it('rejects every await with its error, verbatim, then and later', async () => {
@@ -79,12 +79,12 @@ describe('a task', () => {
   });
 
   it('returns from settled how it ended, and never rejects there', async () => {
-    expect(await (await failed()).task.settled()).toEqual({ state: 'failed', reason: error });
+    expect(await (await failed()).task.settled()).toEqual({ status: 'rejected', reason: error });
     await scope(async (s) => {
-      expect(await s.spawn(() => 1).settled()).toEqual({ state: 'fulfilled', value: 1 });
+      expect(await s.spawn(() => 1).settled()).toEqual({ status: 'fulfilled', value: 1 });
       const task = s.spawn(obedient(new VirtualClock()));
       task.cancel('enough');
-      expect(await task.settled()).toEqual({ state: 'cancelled', reason: 'enough' });
+      expect(await task.settled()).toEqual({ status: 'cancelled', reason: 'enough' });
     });
   });
 
@@ -96,7 +96,7 @@ describe('a task', () => {
         throw Object.assign(failure, { cause: token.reason });
       });
       task.cancel();
-      expect(await task.settled()).toEqual({ state: 'failed', reason: failure });
+      expect(await task.settled()).toEqual({ status: 'rejected', reason: failure });
       return 'all is well';
     });
     expect(await rejection(done)).toBe(failure);
@@ -125,13 +125,13 @@ describe('a task as a branch', () => {
       scope(async (s) => {
         const task = s.spawn(() => sleep(20, { clock }).then(() => 'value'));
         expect(await select({ task, tick: sleep(10, { clock }) })).toEqual({ branch: 'tick', value: undefined });
-        log.push(task.state);
+        log.push(task.status);
         expect(await select({ task, tick: sleep(100, { clock }) })).toEqual({ branch: 'task', value: 'value' });
-        log.push(task.state);
+        log.push(task.status);
       }),
     );
     expect(log).toEqual(['running', 'fulfilled']);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('is ready at once when it has ended, and wins with its error when it has failed', async () => {

@@ -14,9 +14,9 @@ describe('a timeout of a scope', () => {
     const done = scope((s) => s.spawn(obedient(clock, 10, () => log.push(clock.now()))), { timeout: 5, clock });
     const thrown = await rejection(clock.run(() => done));
     expect(thrown).toBeInstanceOf(TimeoutError);
-    expect(thrown).toMatchObject({ ms: 5, code: 'ETIMEDOUT' });
+    expect(thrown).toMatchObject({ ms: 5, code: 'ERR_TIMEOUT' });
     expect(log).toEqual([15]);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('counts even if it passes while nothing observes it: a body that returns too late has timed out', async () => {
@@ -115,7 +115,7 @@ describe('a cleanup timeout', () => {
       'scope "page": cancelled work did not end within 10 ms: "poller" (running for 110 ms, started ',
     );
     expect(log).toEqual(['cleanup at 110']);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('starts at the cancellation, from any cause, and not before', async () => {
@@ -233,7 +233,7 @@ describe('a cleanup timeout', () => {
       s.token.throwIfCancelled();
     }, options(clock));
     expect(await rejection(clock.run(() => done))).toBe('stop');
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 });
 
@@ -299,7 +299,7 @@ describe('a task that is spawned while daemons are cancelled', () => {
     await clock.run(() => done);
     expect(log).toEqual(['served, cancelled: false']);
     expect(clock.now()).toBe(105);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('is limited by it from its own cancellation on', async () => {

@@ -10,7 +10,7 @@ import {
   shield,
   type Task,
   type TaskOutcome,
-  type TaskState,
+  type TaskStatus,
   TaskTracker,
 } from '@quiesce/scope';
 import { select } from '@quiesce/select';
@@ -33,12 +33,12 @@ await scope(async (s) => {
   expectTypeOf(task).toEqualTypeOf<Task<{ id: number }>>();
   expectTypeOf(await task).toEqualTypeOf<{ id: number }>();
   expectTypeOf(task).toExtend<Source<{ id: number }>>();
-  expectTypeOf(task.state).toEqualTypeOf<TaskState>();
+  expectTypeOf(task.status).toEqualTypeOf<TaskStatus>();
   expectTypeOf(s.spawn(({ signal }) => fetch('https://example.org', { signal }))).toEqualTypeOf<Task<Response>>();
   expectTypeOf(s.spawn(() => task)).toEqualTypeOf<Task<{ id: number }>>();
 
   const ended: TaskOutcome<{ id: number }> = await task.settled();
-  if (ended.state === 'fulfilled') expectTypeOf(ended.value).toEqualTypeOf<{ id: number }>();
+  if (ended.status === 'fulfilled') expectTypeOf(ended.value).toEqualTypeOf<{ id: number }>();
   else expectTypeOf(ended.reason).toEqualTypeOf<unknown>();
 
   const outcome = await select({ task, stopped: s.token });
@@ -53,8 +53,8 @@ await scope(async (s) => {
   // @ts-expect-error Property 'value' does not exist on type
   ended.value;
 
-  // @ts-expect-error Cannot assign to 'state' because it is a read-only property
-  task.state = 'failed';
+  // @ts-expect-error Cannot assign to 'status' because it is a read-only property
+  task.status = 'rejected';
 });
 
 expectTypeOf<ScopeError['errors']>().toExtend<unknown[]>();

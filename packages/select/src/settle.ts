@@ -15,7 +15,9 @@ import type { Match } from './match.ts';
 import { isRepeated, repeat } from './repeat.ts';
 
 /** The result of a branch: a value or an error. */
-export type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
+export type Settled<T> =
+  | { readonly status: 'fulfilled'; readonly value: T }
+  | { readonly status: 'rejected'; readonly reason: unknown };
 
 /** The type of the branch that `settle` returns. */
 type SettledBranch<B> = B extends Off
@@ -42,10 +44,10 @@ class SettledProtocol implements SourceProtocol<Settled<unknown>> {
   poll(): Settled<unknown> | typeof PENDING {
     try {
       const value = this.#inner.poll();
-      return value === PENDING ? PENDING : { ok: true, value };
+      return value === PENDING ? PENDING : { status: 'fulfilled', value };
     } catch (error) {
       if (isClosedError(error)) this.once = true;
-      return { ok: false, error };
+      return { status: 'rejected', reason: error };
     }
   }
 
@@ -69,13 +71,13 @@ class SettledProtocol implements SourceProtocol<Settled<unknown>> {
  *
  * @param branch a source, a signal, a promise or a function; a branch that is off stays off. To combine it with `match`,
  *   settle first: `match(settle(rx), guard)`
- * @returns a branch whose value is `{ ok: true, value }` or `{ ok: false, error }`
+ * @returns a branch whose value is `{ status: 'fulfilled', value }` or `{ status: 'rejected', reason }`
  * @throws TypeError when `branch` cannot be a branch, or is a `match`
  * @see the platform's `Promise.allSettled`
  * @example
  * ```ts
  * const outcome = await select({ disk: settle(Promise.reject('full')) });
- * console.log(outcome.value); // => { ok: false, error: 'full' }
+ * console.log(outcome.value); // => { status: 'rejected', reason: 'full' }
  * ```
  */
 export function settle<const B extends Exclude<Branch, Match<unknown>>>(branch: B): SettledBranch<B> {
@@ -93,10 +95,10 @@ export function settle<const B extends Exclude<Branch, Match<unknown>>>(branch: 
 function settled(fn: BranchFunction): (token: CancellationToken) => Promise<Settled<unknown>> {
   const settling = async (token: CancellationToken): Promise<Settled<unknown>> => {
     try {
-      return { ok: true, value: await fn(token) };
+      return { status: 'fulfilled', value: await fn(token) };
     } catch (error) {
       if (isCancellationOf(error, token)) throw error;
-      return { ok: false, error };
+      return { status: 'rejected', reason: error };
     }
   };
   return isRepeated(fn) ? repeat(settling) : settling;

@@ -214,8 +214,8 @@ async function awaitWork(
 }
 
 function unwrap(settled: Settled<unknown>): unknown {
-  if (settled.ok) return settled.value;
-  throw settled.error;
+  if (settled.status === 'fulfilled') return settled.value;
+  throw settled.reason;
 }
 
 async function runFunction(

@@ -26,7 +26,7 @@ describe('a timeout with `abandon`', () => {
     expect([isTimeoutError(error), clock.now() - begun, token?.isCancelled, late]).toEqual([true, 500, true, []]);
     await clock.advance(4_000);
     expect(late).toEqual([{ status: 'fulfilled', value: 'rows' }]);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('returns the value or the error of a function that settles in time', async () => {
@@ -43,7 +43,7 @@ describe('a timeout with `abandon`', () => {
       ),
     ).rejects.toBe('at once');
     expect(abandon).not.toHaveBeenCalled();
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('reports a late failure, but not the cancellation of the function', async () => {
@@ -84,7 +84,7 @@ describe('a timeout with `abandon`', () => {
     stop.cancel('deploy');
     await expect(waiting).rejects.toBe('deploy');
     await clock.advance(50);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('throws for any other value of `abandon`, and shows it', async () => {

@@ -29,7 +29,7 @@ describe('cleanupTimeout', () => {
     const branches = { slow: slow(10, clock, obeys), tick: sleep(5, { clock }) };
     const outcome = await clock.run(() => select(branches, { cleanupTimeout: 20, clock }));
     expect(outcome).toEqual({ branch: 'tick', value: undefined });
-    expect([clock.now(), clock.pending]).toEqual([15, 0]);
+    expect([clock.now(), clock.pendingCount]).toEqual([15, 0]);
   });
 
   it('starts at the cancellation, and its error names the functions that still run, with their ages', async () => {
@@ -55,7 +55,7 @@ describe('cleanupTimeout', () => {
     expect(error.message).toContain(
       'did not end within 50 ms: "deaf" (running for 150 ms), "mute" (running for 150 ms)',
     );
-    expect([clock.now(), clock.pending]).toEqual([150, 0]);
+    expect([clock.now(), clock.pendingCount]).toEqual([150, 0]);
   });
 
   it('keeps the failure that won, and the errors of losers up to that time', async () => {
@@ -91,11 +91,11 @@ describe('cleanupTimeout', () => {
     const clock = new VirtualClock();
     await select({ probe: new Probe(1), work: () => never() }, { cleanupTimeout: 50, clock });
     await select({ work: async () => 1 }, { cleanupTimeout: 50, clock });
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
     const { promise, resolve } = deferred();
     const outcome = select({ deaf: () => promise, tick: turn() }, { cleanupTimeout: Number.POSITIVE_INFINITY, clock });
     await turn();
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
     resolve();
     expect(await outcome).toMatchObject({ branch: 'tick' });
   });

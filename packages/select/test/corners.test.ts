@@ -85,7 +85,7 @@ describe('selectEach', () => {
       values.push(value);
       if (values.length === 3) break;
     }
-    expect(values).toEqual([1, 2, 3].map((value) => ({ ok: true, value })));
+    expect(values).toEqual([1, 2, 3].map((value) => ({ status: 'fulfilled', value })));
   });
 
   test('polls only the remaining branches of thousands of one-shot branches', async () => {

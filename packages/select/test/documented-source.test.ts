@@ -104,7 +104,7 @@ describe('a third-party source', () => {
     expect(await timeout(1_000, queue)).toBe(3);
     expect(await select({ queue: match(queue, (n) => n > 9), else: () => 'no' })).toMatchObject({ branch: 'else' });
     queue.close();
-    expect(await select({ queue: settle(queue) })).toMatchObject({ value: { ok: false } });
+    expect(await select({ queue: settle(queue) })).toMatchObject({ value: { status: 'rejected' } });
     expect(await select({ queue: match(queue), else: () => 'closed' })).toMatchObject({ value: 'closed' });
     expect(await rejection(select({ queue }))).toBeInstanceOf(ClosedError);
   });

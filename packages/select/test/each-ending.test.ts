@@ -263,6 +263,6 @@ describe('cleanupTimeout', () => {
     const error = (await rejection(clock.run(loop))) as CleanupTimeoutError;
     expect(error).toBeInstanceOf(CleanupTimeoutError);
     expect(error.unfinished).toEqual([{ name: 'deaf', ageMs: 50 }]);
-    expect([error.ms, error.errors, error.outcome, clock.pending]).toEqual([50, [], undefined, 0]);
+    expect([error.ms, error.errors, error.outcome, clock.pendingCount]).toEqual([50, [], undefined, 0]);
   });
 });

@@ -37,7 +37,7 @@ describe('a branch that fails first', () => {
     const [tx, rx] = broadcast<number>(1);
     const waiting = new CancellationToken();
     for (const n of [1, 2, 3]) tx.send(n);
-    expect(await rejection(select({ rx, waiting }))).toMatchObject({ name: 'LaggedError', missed: 2 });
+    expect(await rejection(select({ rx, waiting }))).toMatchObject({ name: 'LaggedError', missedCount: 2 });
     expect(await select({ rx, waiting })).toEqual({ branch: 'rx', value: 3 });
     const end = select({ waiting, rx });
     tx.close();

@@ -86,22 +86,22 @@ describe('an interval', () => {
     const order: string[] = [];
     for (const name of ['a', 'b', 'c']) void every.tick().then((due) => order.push(`${name} ${due}`));
     for (let i = 0; i < 3; i++) {
-      expect(clock.pending).toBe(1);
+      expect(clock.pendingCount).toBe(1);
       await clock.advance(10);
     }
     expect(order).toEqual(['a 10', 'b 20', 'c 30']);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('has a timer only while there is a waiter', async () => {
     const clock = new VirtualClock();
     const every = interval(10, { clock });
     await every.tick();
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
     const losing = select({ every, tick: turn() });
-    expect(clock.pending).toBe(1);
+    expect(clock.pendingCount).toBe(1);
     await losing;
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('restarts when it is reset', async () => {

@@ -38,7 +38,7 @@ const looks: Record<string, (call: Kept) => Promise<unknown>> = {
   'the branch of another select': (call) => rejection(select({ call })),
   'a branch in settle': async (call) => {
     const { value } = await select({ call: settle(call) });
-    return (value as { readonly error?: unknown }).error;
+    return (value as { readonly reason?: unknown }).reason;
   },
   'given a time': (call) => rejection(timeout(1_000, call)),
 };

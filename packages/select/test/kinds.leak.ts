@@ -43,7 +43,7 @@ describe('a long-lived branch retains 0 bytes a round of select, raced against f
       select({ long: long as never, fresh: Promise.resolve() }),
     );
     expect(growth).toBeLessThan(NOTHING);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   test('a task', async () => {
@@ -62,7 +62,7 @@ describe('a long-lived branch retains 0 bytes a round of select, raced against f
       select({ ...longLived, fresh: Promise.resolve() } as never),
     );
     expect(growth).toBeLessThan(4 * NOTHING);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 });
 
@@ -124,7 +124,7 @@ describe('other waits retain 0 bytes a round:', () => {
   };
   test.each(Object.entries(cases))('%s', async (_, turn) => {
     expect(await bytesPerTurn({ turns, below: NOTHING }, turn)).toBeLessThan(NOTHING);
-    expect([clock.pending, token.isCancelled]).toEqual([0, false]);
+    expect([clock.pendingCount, token.isCancelled]).toEqual([0, false]);
   });
 
   test('timeout that abandons a long-lived promise and reports its end retains the report', async () => {

@@ -175,11 +175,11 @@ describe('a match', () => {
   });
 
   it('works on the result of settle, in every call that selects', async () => {
-    const failed = (result: { ok: boolean }): boolean => !result.ok;
+    const failed = (result: { status: string }): boolean => result.status === 'rejected';
     const probe = new Probe('fine', 'fine');
     expect(trySelect({ a: match(settle(probe), failed), else: () => 'all fine' })).toMatchObject({ branch: 'else' });
     expect(await select({ a: match(settle(Promise.reject(1)), failed) })).toMatchObject({
-      value: { ok: false, error: 1 },
+      value: { status: 'rejected', reason: 1 },
     });
     const outcomes: unknown[] = [];
     for await (const { branch } of selectEach({ a: match(settle(probe), failed), else: () => 0 })) {

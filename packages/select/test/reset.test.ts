@@ -28,7 +28,7 @@ describe('Sleep', () => {
     earlier.reset(10);
     await clock.advance(20);
     expect(await end).toBe(160);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('can be used again after its deadline, and sets no timer without a waiter', async () => {
@@ -36,7 +36,7 @@ describe('Sleep', () => {
     const moment = sleep(10, { clock });
     await ends(clock, moment);
     moment.reset(10);
-    expect([moment.isElapsed, moment.deadline, clock.pending]).toEqual([false, 20, 0]);
+    expect([moment.isElapsed, moment.deadline, clock.pendingCount]).toEqual([false, 20, 0]);
     expect(await ends(clock, moment)).toBe(20);
   });
 
@@ -85,7 +85,7 @@ describe('Interval', () => {
     await clock.advance(0);
     expect(await now).toBe(170);
     expect(await ends(clock, ticks.tick())).toBe(270);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('restarts at a given moment, and makes up for missed ticks', async () => {

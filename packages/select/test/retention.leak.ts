@@ -96,7 +96,7 @@ test('a losing sleep retains neither its timer nor the select', async () => {
     select({ nap, fresh: Promise.resolve() }),
   );
   expect(growth).toBeLessThan(NOTHING);
-  expect(clock.pending).toBe(0);
+  expect(clock.pendingCount).toBe(0);
 });
 
 describe('when a select is over,', () => {

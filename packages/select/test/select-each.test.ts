@@ -83,7 +83,7 @@ describe('a stream', () => {
   it('that fails otherwise ends the loop, such as a lagging receiver', async () => {
     const [tx, rx] = broadcast<number>(1);
     for (const n of [1, 2, 3]) tx.send(n);
-    expect(await rejection(collect(selectEach({ rx })))).toMatchObject({ missed: 2 });
+    expect(await rejection(collect(selectEach({ rx })))).toMatchObject({ missedCount: 2 });
     expect(rx.tryRecv()).toEqual({ ok: true, value: 3 });
   });
 
@@ -92,7 +92,7 @@ describe('a stream', () => {
     tx.send(1);
     tx.close();
     const outcomes = await collect(selectEach({ rx: settle(rx) }));
-    expect(outcomes.map(({ value }) => value.ok)).toEqual([true, false]);
+    expect(outcomes.map(({ value }) => value.status)).toEqual(['fulfilled', 'rejected']);
   });
 
   it('in untilCancelled gives its cancellation once', async () => {
@@ -105,16 +105,16 @@ describe('a stream', () => {
       if (seen.length === 2) stop.cancel('stop');
     }
     expect(seen).toEqual([
-      { cancelled: false, value: 1 },
-      { cancelled: false, value: 2 },
-      { cancelled: true, reason: 'stop' },
+      { status: 'fulfilled', value: 1 },
+      { status: 'fulfilled', value: 2 },
+      { status: 'cancelled', reason: 'stop' },
     ]);
   });
 
   it('in untilCancelled gives a one-shot value once', async () => {
     const work: Source<number> = { [source]: { once: true, poll: () => 1, park: () => {}, unpark: () => {} } };
     const outcomes = await collect(selectEach({ work: untilCancelled(new CancellationToken(), work) }), 5);
-    expect(outcomes.map(({ value }) => value)).toEqual([{ cancelled: false, value: 1 }]);
+    expect(outcomes.map(({ value }) => value)).toEqual([{ status: 'fulfilled', value: 1 }]);
   });
 
   it('is not closed by the loop: the caller still owns it', async () => {
@@ -339,7 +339,7 @@ describe('a loop', () => {
       return times;
     });
     expect(seen).toEqual([0, 10, 20, 30]);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('throws for wrong arguments at the call, and not later', () => {

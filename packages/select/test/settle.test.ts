@@ -9,12 +9,12 @@ const error = new Error('disk');
 describe('settle turns into a value', () => {
   it('the value and the error of a source', async () => {
     const probe = new Probe('value');
-    expect(await select({ a: settle(probe) })).toEqual({ branch: 'a', value: { ok: true, value: 'value' } });
+    expect(await select({ a: settle(probe) })).toEqual({ branch: 'a', value: { status: 'fulfilled', value: 'value' } });
     probe.onPoll = () => {
       throw error;
     };
-    expect(await select({ a: settle(probe) })).toEqual({ branch: 'a', value: { ok: false, error } });
-    expect(trySelect({ a: settle(probe) })).toEqual({ branch: 'a', value: { ok: false, error } });
+    expect(await select({ a: settle(probe) })).toEqual({ branch: 'a', value: { status: 'rejected', reason: error } });
+    expect(trySelect({ a: settle(probe) })).toEqual({ branch: 'a', value: { status: 'rejected', reason: error } });
   });
 
   it('the later value of a source', async () => {
@@ -22,7 +22,7 @@ describe('settle turns into a value', () => {
     const outcome = select({ a: settle(probe) });
     expect(await now(outcome)).toBe('pending');
     probe.push(1);
-    expect(await outcome).toEqual({ branch: 'a', value: { ok: true, value: 1 } });
+    expect(await outcome).toEqual({ branch: 'a', value: { status: 'fulfilled', value: 1 } });
   });
 
   it('the lag and the end of a receiver', async () => {
@@ -31,10 +31,10 @@ describe('settle turns into a value', () => {
     tx.close();
     const settled = settle(rx);
     const read = async () => (await select({ settled })).value;
-    expect(await read()).toMatchObject({ ok: false, error: { missed: 2 } });
-    expect(await read()).toEqual({ ok: true, value: 3 });
-    expect(await read()).toMatchObject({ ok: false, error: { name: 'ClosedError' } });
-    expect(await read()).toMatchObject({ ok: false, error: { name: 'ClosedError' } });
+    expect(await read()).toMatchObject({ status: 'rejected', reason: { missedCount: 2 } });
+    expect(await read()).toEqual({ status: 'fulfilled', value: 3 });
+    expect(await read()).toMatchObject({ status: 'rejected', reason: { name: 'ClosedError' } });
+    expect(await read()).toMatchObject({ status: 'rejected', reason: { name: 'ClosedError' } });
   });
 
   it('a promise, however often it is settled', async () => {
@@ -44,20 +44,20 @@ describe('settle turns into a value', () => {
       expect(await select({ fails: settle(fails), other: settle(promise) })).toMatchObject({ branch: 'fails' });
     }
     resolve(2);
-    expect((await select({ other: settle(promise) })).value).toEqual({ ok: true, value: 2 });
+    expect((await select({ other: settle(promise) })).value).toEqual({ status: 'fulfilled', value: 2 });
   });
 
   it('a function, including one that throws', async () => {
-    expect((await select({ a: settle(async () => 1) })).value).toEqual({ ok: true, value: 1 });
+    expect((await select({ a: settle(async () => 1) })).value).toEqual({ status: 'fulfilled', value: 1 });
     const throws = (): never => {
       throw error;
     };
-    expect((await select({ a: settle(throws) })).value).toEqual({ ok: false, error });
+    expect((await select({ a: settle(throws) })).value).toEqual({ status: 'rejected', reason: error });
   });
 
   it('a token and a signal, which never fail', async () => {
-    expect((await select({ a: settle(cancelled(1)) })).value).toEqual({ ok: true, value: 1 });
-    expect((await select({ a: settle(AbortSignal.abort(2)) })).value).toEqual({ ok: true, value: 2 });
+    expect((await select({ a: settle(cancelled(1)) })).value).toEqual({ status: 'fulfilled', value: 1 });
+    expect((await select({ a: settle(AbortSignal.abort(2)) })).value).toEqual({ status: 'fulfilled', value: 2 });
   });
 });
 
@@ -75,7 +75,7 @@ describe('settle', () => {
     expect(outcome).toEqual({
       branch: 'tick',
       value: undefined,
-      late: [{ branch: 'fails', value: { ok: false, error } }],
+      late: [{ branch: 'fails', value: { status: 'rejected', reason: error } }],
     });
   });
 

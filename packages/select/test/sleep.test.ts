@@ -46,18 +46,18 @@ describe('sleep', () => {
   it('has one timer, only while there are waiters', async () => {
     const clock = new VirtualClock();
     const nap = sleep(10, { clock });
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
     await select({ nap, ready: cancelled(1) });
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
     const losing = select({ nap, tick: turn() });
-    expect(clock.pending).toBe(1);
+    expect(clock.pendingCount).toBe(1);
     await losing;
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
     const all = [select({ nap }), select({ nap }), nap.then(() => {})];
-    expect(clock.pending).toBe(1);
+    expect(clock.pendingCount).toBe(1);
     await clock.advance(10);
     await Promise.all(all);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('keeps its timer while one of several waiters is parked', async () => {
@@ -65,7 +65,7 @@ describe('sleep', () => {
     const nap = sleep(10, { clock });
     const stays = select({ nap });
     await select({ nap, tick: turn() });
-    expect(clock.pending).toBe(1);
+    expect(clock.pendingCount).toBe(1);
     await clock.advance(10);
     expect(await stays).toEqual({ branch: 'nap', value: undefined });
   });
@@ -88,7 +88,7 @@ describe('sleep', () => {
     let started = false;
     const work = () => (started = true);
     expect(await select.biased({ work, nap })).toEqual({ branch: 'nap', value: undefined });
-    expect([clock.pending, started]).toEqual([0, false]);
+    expect([clock.pendingCount, started]).toEqual([0, false]);
   });
 
   it('is ready in a select after its deadline, without an earlier wait', async () => {

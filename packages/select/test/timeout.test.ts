@@ -12,11 +12,13 @@ const error = new Error('own');
 async function timed(run: (clock: VirtualClock) => Promise<unknown>): Promise<[result: unknown, at: number]> {
   const clock = new VirtualClock(1_000);
   const result = await clock.run(() => run(clock).catch((caught: unknown) => ({ caught })));
-  expect(clock.pending).toBe(0);
+  expect(clock.pendingCount).toBe(0);
   return [result, clock.now()];
 }
 
-const timedOut = (ms: number) => ({ caught: expect.objectContaining({ name: 'TimeoutError', code: 'ETIMEDOUT', ms }) });
+const timedOut = (ms: number) => ({
+  caught: expect.objectContaining({ name: 'TimeoutError', code: 'ERR_TIMEOUT', ms }),
+});
 
 describe('timeout of a function', () => {
   it('returns its value when it fulfils in time', async () => {
@@ -165,7 +167,7 @@ describe('timeout of a source', () => {
     await clock.advance(10);
     expect(await second).toBeInstanceOf(TimeoutError);
     probe.push(2);
-    expect([probe.values, probe.waiters.size, clock.pending]).toEqual([[2], 0, 0]);
+    expect([probe.values, probe.waiters.size, clock.pendingCount]).toEqual([[2], 0, 0]);
   });
 
   it('is a receive with a time limit, which loses no value', async () => {

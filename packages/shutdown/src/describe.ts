@@ -57,8 +57,8 @@ function describeEnd(event: ShutdownEvent & { readonly type: 'hook:end' }): Line
 }
 
 /** Describes in one line the work that was cut off. */
-export function describeCutOff({ name, inFlight, names = [] }: CutOffReport): string {
-  return `cut off: ${describeInFlight(name, inFlight, names)}`;
+export function describeCutOff({ name, inFlightCount, names = [] }: CutOffReport): string {
+  return `cut off: ${describeInFlight(name, inFlightCount, names)}`;
 }
 
 /** The most names in a line, and the most characters of each: a path may have thousands. */
@@ -73,9 +73,9 @@ export function describeInFlight(name: string, count: number, names: readonly st
 }
 
 /** Describes the progress in one line. It has no times, so that equal progress gives equal lines. */
-export function describeProgress({ state, inFlight, waitingFor }: ShutdownProgress): string {
+export function describeProgress({ state, inFlightCount, waitingFor }: ShutdownProgress): string {
   const names = waitingFor.length === 0 ? '' : ` (${waitingFor.join(', ')})`;
-  return state === 'draining' ? `draining: ${inFlight} in flight${names}` : `${state}${names}`;
+  return state === 'draining' ? `draining: ${inFlightCount} in flight${names}` : `${state}${names}`;
 }
 
 /** Returns a text such as `950 ms` or `1.5 s`. */

@@ -46,7 +46,7 @@ export function drainTargetOf(drainable: Drainable, options: AddOptions | undefi
   if (typeof drainable?.stop !== 'function' || typeof drainable.drain !== 'function') {
     const { listen } = Object(drainable) as { readonly listen?: unknown };
     const hint = typeof listen === 'function' ? '; write add(drain(server)), with drain of @quiesce/http-drain' : '';
-    throw new TypeError(`add: expected { name, inFlight, stop(), drain(token) }, got ${show(drainable)}${hint}`);
+    throw new TypeError(`add: expected { name, inFlightCount, stop(), drain(token) }, got ${show(drainable)}${hint}`);
   }
   if (drainable.announce !== undefined) checkFunction('add: announce', drainable.announce);
   checkOptions('add', options, ['tree']);
@@ -108,7 +108,7 @@ export function notifyDrainTarget(
 /** Returns how many items are in flight. 0 when the getter of the drainable throws or gives no number. */
 export function inFlightOf(target: DrainTarget): number {
   try {
-    const count = target.drainable.inFlight;
+    const count = target.drainable.inFlightCount;
     return Number.isFinite(count) && count > 0 ? count : 0;
   } catch {
     return 0;
@@ -126,8 +126,8 @@ export function namesIn(target: DrainTarget): readonly string[] {
 }
 
 /** Returns what was cut off, as in a report. */
-export function cutOffOf({ name, cutOff: inFlight, cutOffNames: names }: DrainTarget): CutOffReport {
-  return { name, inFlight, ...(names.length > 0 && { names }) };
+export function cutOffOf({ name, cutOff: inFlightCount, cutOffNames: names }: DrainTarget): CutOffReport {
+  return { name, inFlightCount, ...(names.length > 0 && { names }) };
 }
 
 /** Returns the work in progress: the tasks by name when a tree is known, otherwise the target itself. */

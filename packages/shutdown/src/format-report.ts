@@ -62,9 +62,9 @@ function forcedBy({ force }: ShutdownReport): string {
 }
 
 function stateLine({ state, durationMs, drained }: ShutdownReport): string {
-  const inFlight = drained.reduce((sum, part) => sum + part.inFlight, 0);
+  const inFlightCount = drained.reduce((sum, part) => sum + part.inFlightCount, 0);
   const since = state === 'running' ? '' : ` for ${formatMs(durationMs)}`;
-  return `${state}${since}, ${inFlight} in flight`;
+  return `${state}${since}, ${inFlightCount} in flight`;
 }
 
 function isBad({ outcome }: HookReport): boolean {

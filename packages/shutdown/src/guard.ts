@@ -24,7 +24,7 @@ interface HeldGuard {
  * const shutdown = new Shutdown();
  * const guard = shutdown.guard('upload');
  * shutdown.request('deploy');
- * console.log(guard.isHeld, shutdown.progress.inFlight); // => true 1
+ * console.log(guard.isHeld, shutdown.progress.inFlightCount); // => true 1
  * guard.dispose(); // the shutdown was waiting for it
  * console.log((await shutdown.stopped()).exitCode); // => 0
  * ```
@@ -41,7 +41,7 @@ export class ShutdownGuard implements Disposable {
   readonly name: string;
   /** Cleared by `dispose`. */
   #release: (() => void) | undefined;
-  /** Alias of `dispose`. */
+  /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */

@@ -18,14 +18,6 @@ export interface HookOptions {
   readonly timeout?: number | undefined;
 }
 
-/** A registered hook. */
-export interface HookHandle extends Disposable {
-  /** Its name in reports. */
-  readonly name: string;
-  /** Removes the hook. Returns whether that prevents its run. Idempotent. Also called at the end of a `using` block. */
-  remove(): boolean;
-}
-
 /** Checks the arguments of `hook`, and returns the record of the hook. */
 export function hookOf(name: string, run: HookFunction, options: HookOptions): Hook {
   checkName('hook', name);
@@ -45,26 +37,44 @@ export function hookOf(name: string, run: HookFunction, options: HookOptions): H
   };
 }
 
-/** The handle of a registered hook. */
-export class RegisteredHook implements HookHandle {
+/**
+ * A hook or a drainable that was added to a shutdown. Returned by `hook` and `add`.
+ *
+ * @example
+ * ```ts
+ * const shutdown = new Shutdown();
+ * const cache = shutdown.hook('cache', () => console.log('never runs'));
+ * console.log(cache.name, cache.dispose(), cache.dispose()); // => cache true false
+ * shutdown.request();
+ * await shutdown.stopped();
+ * ```
+ */
+export class ShutdownHandle implements Disposable {
   /** @internal See `defineHandle`. */
-  static readonly completed: object = /* @__PURE__ */ defineHandle(RegisteredHook, {
-    name: 'hook',
+  static readonly completed: object = /* @__PURE__ */ defineHandle(ShutdownHandle, {
+    name: 'handle',
     owns: (value) => #remove in value,
-    dispose: 'remove',
+    dispose: 'dispose',
     facts: ({ name }) => ({ name }),
   });
+  /** The name in reports. */
   readonly name: string;
   readonly #remove: () => boolean;
-  /** Alias of `remove`. */
+  /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
+  /** @internal */
   constructor(name: string, remove: () => boolean) {
     this.name = name;
     this.#remove = remove;
   }
 
-  remove(): boolean {
+  /**
+   * Removes it from the shutdown. Synchronous and idempotent.
+   *
+   * @returns whether this call was in time: the hook will not run, or the drainable is neither stopped nor awaited
+   */
+  dispose(): boolean {
     return this.#remove();
   }
 }

@@ -6,7 +6,7 @@ export { HookError } from './errors.ts';
 export type { ShutdownEvent } from './events.ts';
 export { type FormatOptions, formatReport } from './format-report.ts';
 export type { ShutdownGuard } from './guard.ts';
-export type { HookHandle, HookOptions } from './hook-handle.ts';
+export type { HookOptions, ShutdownHandle } from './hook-handle.ts';
 export type { HookFunction, HookOutcome, HookPhase } from './hooks.ts';
 export type { Installation, InstallOptions } from './install.ts';
 export type { Logger, NestLogger } from './logger.ts';

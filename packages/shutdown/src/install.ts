@@ -77,7 +77,7 @@ export function checkInstallOptions(call: string, options: InstallOptions): void
  * const shutdown = new Shutdown();
  * const installation = shutdown.install({ signals: ['SIGUSR2'], errors: false, reportSignal: false });
  * console.log(installation.isInstalled, process.listenerCount('SIGUSR2')); // => true 1
- * installation.uninstall();
+ * installation.dispose();
  * console.log(installation.isInstalled, process.listenerCount('SIGUSR2')); // => false 0
  * ```
  */
@@ -86,7 +86,7 @@ export class Installation implements Disposable {
   static readonly completed: object = /* @__PURE__ */ defineHandle(Installation, {
     name: 'installation',
     owns: (value) => #callbacks in value,
-    dispose: 'uninstall',
+    dispose: 'dispose',
     facts: ({ isInstalled }) => ({ isInstalled }),
   });
   readonly #callbacks: InstallCallbacks;
@@ -108,7 +108,7 @@ export class Installation implements Disposable {
   #isInstalled = true;
   /** Set when a write has failed because its reader is gone. Only the first such error is recorded. */
   #isUnread = false;
-  /** Alias of `uninstall`. */
+  /** The same as `dispose`. */
   declare readonly [Symbol.dispose]: () => void;
 
   /** @internal */
@@ -143,7 +143,7 @@ export class Installation implements Disposable {
   }
 
   /** Removes every listener that it added. Synchronous and idempotent. Called automatically when the shutdown has stopped. */
-  uninstall(): void {
+  dispose(): void {
     if (!this.#isInstalled) return;
     this.#isInstalled = false;
     for (const [event, listener] of this.#listeners) host.off(event, listener);
@@ -212,7 +212,7 @@ export class Installation implements Disposable {
 
   /** Does what the signal would have done without the installation. */
   #raise(signal: string): void {
-    this.uninstall();
+    this.dispose();
     host.kill(host.pid, signal);
   }
 }

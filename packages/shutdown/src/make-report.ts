@@ -84,9 +84,10 @@ function hookReports({ hooks }: ShutdownSequence, now: number): HookReport[] {
 function drainReport(target: DrainTarget, { current }: SequenceState, now: number): DrainReport {
   const { name, state, started } = target;
   const isOver = current === 'cleanup' || current === 'stopped';
-  const inFlight = inFlightOf(target);
-  if (state === 'waiting') return { name, atStart: inFlight, inFlight, durationMs: 0, outcome: 'accepting' };
+  const inFlightCount = inFlightOf(target);
+  if (state === 'waiting')
+    return { name, inFlightCountAtStart: inFlightCount, inFlightCount, durationMs: 0, outcome: 'accepting' };
   const durationMs = Math.round(state === 'drained' ? target.durationMs : now - started);
   const outcome = state === 'drained' ? 'drained' : isOver ? 'unfinished' : 'draining';
-  return { name, atStart: target.atStart, inFlight, durationMs, outcome };
+  return { name, inFlightCountAtStart: target.atStart, inFlightCount, durationMs, outcome };
 }

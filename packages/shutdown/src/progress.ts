@@ -14,9 +14,9 @@ export function progressOf({ state, targets: all, currentHook }: ShutdownSequenc
   const busy = isDraining ? targets.filter((target) => target.state !== 'drained' && inFlightOf(target) > 0) : [];
   return {
     state: state.current,
-    inFlight: targets.reduce((sum, target) => sum + inFlightOf(target), 0),
+    inFlightCount: targets.reduce((sum, target) => sum + inFlightOf(target), 0),
     waitingFor: [...busy, ...hooks].map(({ name }) => name),
-    elapsed: Math.round(state.elapsed()),
+    elapsedMs: Math.round(state.elapsed()),
   };
 }
 
@@ -32,11 +32,11 @@ export class ProgressLine {
 
   /** Updates a terminal at each step. Writes a log line when draining begins with work in flight. */
   readonly reporter: Reporter = ({ type }, read) => {
-    const { state, inFlight } = read.progress;
+    const { state, inFlightCount } = read.progress;
     const isShown =
       this.#log.terminal?.isTTY === true
         ? type === 'state' || type === 'hook:start' || type === 'drained'
-        : type === 'state' && state === 'draining' && inFlight > 0;
+        : type === 'state' && state === 'draining' && inFlightCount > 0;
     if (isShown) this.show(read);
   };
 

@@ -30,9 +30,9 @@ export interface DrainReport {
   /** The name of the drainable. */
   readonly name: string;
   /** How many items were in flight when draining began. Before draining, the current number. */
-  readonly atStart: number;
+  readonly inFlightCountAtStart: number;
   /** How many items are in flight now. */
-  readonly inFlight: number;
+  readonly inFlightCount: number;
   /** The duration of draining in ms. During draining, the time so far. */
   readonly durationMs: number;
   /** Its progress. `unfinished`: it was given up with work still in flight. */
@@ -44,7 +44,7 @@ export interface CutOffReport {
   /** The name of the drainable. */
   readonly name: string;
   /** How many items were in flight in it. */
-  readonly inFlight: number;
+  readonly inFlightCount: number;
   /** The names of those items, such as `GET /path`. Absent when the drainable does not know them. */
   readonly names?: readonly string[];
 }

@@ -121,7 +121,7 @@ export async function runMain(
   const { exitCode } = shutdown.report();
   clearInterval(hold);
   unwatch?.();
-  installation.uninstall();
+  installation.dispose();
   host.stderr.off('error', ignoreUnread);
   isRunning = false;
   // An exit code of the user is kept when the exit code of the report is 0.
@@ -143,7 +143,7 @@ function runProgram(
   let isOver = false;
   const program: Drainable = {
     name: 'main',
-    get inFlight() {
+    get inFlightCount() {
       return isOver ? 0 : 1;
     },
     stop() {},

@@ -5,7 +5,7 @@ import type { Drainable } from '@quiesce/scope';
 import { type AddOptions, drainTargetOf } from './drain-target.ts';
 import type { Reporter, ShutdownEvent } from './events.ts';
 import { GuardRegistry, type ShutdownGuard } from './guard.ts';
-import { type HookHandle, type HookOptions, hookOf, RegisteredHook } from './hook-handle.ts';
+import { type HookOptions, hookOf, ShutdownHandle } from './hook-handle.ts';
 import type { HookFunction } from './hooks.ts';
 import { host } from './host.ts';
 import { Installation, type InstallOptions, installFlags, installOptions } from './install.ts';
@@ -62,9 +62,9 @@ export class Shutdown {
     name: 'shutdown',
     owns: (value) => #guards in value,
     facts: ({ name, state, progress, sequence }) => {
-      const { inFlight, waitingFor } = progress;
+      const { inFlightCount, waitingFor } = progress;
       const { request, force } = sequence.state;
-      return { name, state, inFlight, waitingFor, request, force };
+      return { name, state, inFlightCount, waitingFor, request, force };
     },
   });
   /** @internal */
@@ -116,7 +116,7 @@ export class Shutdown {
     this.#reporters = [
       ({ type }) => {
         // A signal that lives longer than the shutdown must not retain it.
-        if (type === 'requested') for (const registration of this.#requesters) registration.unregister();
+        if (type === 'requested') for (const registration of this.#requesters) registration.dispose();
       },
       ...makeReporters(this.sequence, options, this.log, measure),
       this.#mainWarning.reporter,
@@ -242,10 +242,10 @@ export class Shutdown {
    * // => metrics
    * ```
    */
-  hook(name: string, run: HookFunction, options: HookOptions = {}): HookHandle {
+  hook(name: string, run: HookFunction, options: HookOptions = {}): ShutdownHandle {
     const hook = hookOf(name, run, options);
     this.sequence.addHook(hook);
-    return new RegisteredHook(name, () => this.sequence.hooks.remove(hook));
+    return new ShutdownHandle(name, () => this.sequence.hooks.remove(hook));
   }
 
   /**
@@ -254,15 +254,15 @@ export class Shutdown {
    * **Timing.** `announce()`, which is optional, is called when stopping begins. `stop()` is called after `readinessDelay`, and
    * then `drain()`. During a shutdown, `add` calls the missed notices synchronously.
    *
-   * @param drainable a tracker, a server, a pool, or any object with `name`, `inFlight`, `stop()` and `drain(token)`
+   * @param drainable a tracker, a server, a pool, or any object with `name`, `inFlightCount`, `stop()` and `drain(token)`
    * @param options `tree`: returns the work in progress, for reports
-   * @returns a function that removes the drainable, so that it is neither stopped nor awaited. It returns whether it was in time
+   * @returns a handle, which removes the drainable, so that it is neither stopped nor awaited
    * @throws ClosedError when draining is over; TypeError when `drainable` is not a drainable, or `tree` is not a function
    */
-  add(drainable: Drainable, options?: AddOptions): () => boolean {
+  add(drainable: Drainable, options?: AddOptions): ShutdownHandle {
     const target = drainTargetOf(drainable, options);
     this.sequence.addTarget(target);
-    return () => target.notified !== 'stopped' && this.sequence.targets.delete(target);
+    return new ShutdownHandle(target.name, () => target.notified !== 'stopped' && this.sequence.targets.delete(target));
   }
 
   /**
@@ -278,9 +278,9 @@ export class Shutdown {
    * const shutdown = new Shutdown();
    * {
    *   using _ = shutdown.guard('import');
-   *   console.log(shutdown.progress.inFlight); // => 1
+   *   console.log(shutdown.progress.inFlightCount); // => 1
    * }
-   * console.log(shutdown.progress.inFlight); // => 0
+   * console.log(shutdown.progress.inFlightCount); // => 0
    * ```
    */
   guard(name: string): ShutdownGuard {
@@ -336,12 +336,12 @@ export class Shutdown {
    * The first signal requests the shutdown, the second forces it, the third does what it would have done without the
    * installation. The same signal within `signalDebounce` counts once. A signal that the process sends to itself with
    * `process.kill` never forces. That function is wrapped while anything is installed. When the shutdown has stopped, all
-   * listeners are removed, and `process.exitCode` is set unless the exit code is 0. After `uninstall` the process is unchanged.
+   * listeners are removed, and `process.exitCode` is set unless the exit code is 0. After `dispose` the process is unchanged.
    *
    * Do not use it with `runMain`, which installs the shutdown itself.
    *
    * @param options `signals`, `signalDebounce`, `errors`, `disconnect`, `reportSignal`
-   * @returns the installation, which you can uninstall or bind with `using`
+   * @returns the installation, which you can dispose or bind with `using`
    * @throws TypeError for a name that is not a signal, and when the shutdown is installed already. Nothing is installed then.
    *   ClosedError when the shutdown has stopped
    * @example
@@ -368,7 +368,7 @@ export class Shutdown {
     if (this.state === 'stopped') throw new ClosedError('install: the shutdown has stopped; make a new one');
     if (this.#installation?.isInstalled === true) {
       throw new TypeError(
-        'install: it is installed already; uninstall that installation first, or each signal would count twice',
+        'install: it is installed already; dispose that installation first, or each signal would count twice',
       );
     }
     const callbacks = installCallbacksOf(
@@ -382,10 +382,10 @@ export class Shutdown {
     return this.#installation;
   }
 
-  /** Does nothing when the installation was uninstalled before. */
+  /** Does nothing when the installation was disposed before. */
   #finishInstallation(exitCode: number): void {
     if (this.#installation?.isInstalled !== true) return;
-    this.#installation.uninstall();
+    this.#installation.dispose();
     if (exitCode !== 0) host.exitCode = exitCode;
   }
 

@@ -14,9 +14,9 @@ export interface ShutdownProgress {
   /** The current state. */
   readonly state: ShutdownState;
   /** How many items are in progress: in everything that was added, and in guards. */
-  readonly inFlight: number;
+  readonly inFlightCount: number;
   /** The names of the hooks and drainables that the shutdown waits for now. */
   readonly waitingFor: readonly string[];
   /** Time since the request, in ms. 0 before the request. */
-  readonly elapsed: number;
+  readonly elapsedMs: number;
 }

@@ -9,7 +9,7 @@ import { start, thrown } from './vocabulary.ts';
 function server(name: string, say: (what: string) => void, more: Partial<Drainable> = {}): Drainable {
   return {
     name,
-    inFlight: 0,
+    inFlightCount: 0,
     announce: () => say(`${name} announce`),
     stop: () => say(`${name} stop`),
     drain: async () => say(`${name} drain`),
@@ -45,10 +45,10 @@ describe('announce', () => {
     const guard = shutdown.guard('work');
     shutdown.request();
     await clock.advance(10);
-    const takeBack = shutdown.add(server('gone', say));
+    const added = shutdown.add(server('gone', say));
     shutdown.add(server('early', say));
     expect(log).toEqual(['10 gone announce', '10 early announce']);
-    expect([takeBack(), takeBack()]).toEqual([true, false]);
+    expect([added.dispose(), added.dispose()]).toEqual([true, false]);
     await clock.advance(50);
     shutdown.add(server('late', say));
     expect(log.slice(2)).toEqual([
@@ -71,7 +71,7 @@ describe('announce', () => {
     const { shutdown, log, say, end } = start();
     class Http implements Drainable {
       readonly name = 'http';
-      readonly inFlight = 0;
+      readonly inFlightCount = 0;
       readonly #shutdown: Shutdown;
       constructor(of: Shutdown) {
         this.#shutdown = of;

@@ -1,4 +1,4 @@
-import { setUncaughtHandler } from '@quiesce/cancellation-token';
+import { setUncaughtHandler, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { sleep } from '@quiesce/select';
 import { checkGracePeriod, checkSignals, shutdownWithTimeout } from '@quiesce/shutdown';
@@ -136,23 +136,35 @@ describe('shutdownWithTimeout', () => {
   const run = <T>(work: Parameters<typeof shutdownWithTimeout<T>>[0], ms = 100) => {
     const clock = new VirtualClock();
     return clock.run(async () => ({
-      ...(await shutdownWithTimeout(work, ms, { forceTimeout: 50, clock })),
+      ...(await shutdownWithTimeout(work, ms, { cleanupTimeout: 50, clock })),
       after: clock.now(),
-      timers: clock.pending,
+      timers: clock.pendingCount,
     }));
   };
 
   it('distinguishes a graceful end, a forced end, and no end', async () => {
-    expect(await run(async () => 'flushed')).toEqual({ outcome: 'graceful', value: 'flushed', after: 0, timers: 0 });
-    expect(await run(obedient)).toEqual({ outcome: 'forced', hasEnded: true, after: 100, timers: 0 });
-    expect(await run(deaf)).toEqual({ outcome: 'forced', hasEnded: false, after: 150, timers: 0 });
+    expect(await run(async () => 'flushed')).toEqual({ status: 'fulfilled', value: 'flushed', after: 0, timers: 0 });
+    expect(await run(obedient)).toEqual({
+      status: 'cancelled',
+      reason: expect.any(TimeoutError),
+      hasEnded: true,
+      after: 100,
+      timers: 0,
+    });
+    expect(await run(deaf)).toEqual({
+      status: 'cancelled',
+      reason: expect.any(TimeoutError),
+      hasEnded: false,
+      after: 150,
+      timers: 0,
+    });
   });
 
   it('counts a function that ends after its limit as forced, whatever it returns', async () => {
     const clock = new VirtualClock();
     const late = () => sleep(120, { clock }).then(() => 'value');
     const outcome = await clock.run(() => shutdownWithTimeout(late, 100, { clock }));
-    expect(outcome).toEqual({ outcome: 'forced', hasEnded: true });
+    expect(outcome).toEqual({ status: 'cancelled', reason: expect.any(TimeoutError), hasEnded: true });
     expect(clock.now()).toBe(120);
   });
 
@@ -174,7 +186,7 @@ describe('shutdownWithTimeout', () => {
     const caught: unknown[] = [];
     const before = setUncaughtHandler((error) => caught.push(error));
     const late = () => sleep(1_000, { clock }).then(() => Promise.reject('late'));
-    await clock.run(() => shutdownWithTimeout(late, 10, { forceTimeout: 10, clock }));
+    await clock.run(() => shutdownWithTimeout(late, 10, { cleanupTimeout: 10, clock }));
     expect(caught).toEqual([]);
     await clock.advance(2_000);
     await turn();
@@ -185,6 +197,6 @@ describe('shutdownWithTimeout', () => {
   it('rejects when the function is not a function, or a time is not a time', async () => {
     await expect(shutdownWithTimeout(1 as never, 1)).rejects.toBeInstanceOf(TypeError);
     await expect(shutdownWithTimeout(() => {}, -1)).rejects.toBeInstanceOf(RangeError);
-    await expect(shutdownWithTimeout(() => {}, 1, { forceTimeout: Number.NaN })).rejects.toBeInstanceOf(RangeError);
+    await expect(shutdownWithTimeout(() => {}, 1, { cleanupTimeout: Number.NaN })).rejects.toBeInstanceOf(RangeError);
   });
 });

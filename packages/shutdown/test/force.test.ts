@@ -20,7 +20,7 @@ describe('a force', () => {
     expect(seen[0]).toBe('stop');
     expect(report).toMatchObject({ force: { by: 'call' }, durationMs: 10, exitCode: 1 });
     expect(report.unfinished).toMatchObject([{ name: 'http (1 in flight)' }]);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('ends the running hook, and the other hooks share the rest of forceTimeout', async () => {
@@ -73,7 +73,7 @@ describe('a force', () => {
     const report = await end();
     expect(log).toEqual(['200 db']);
     expect(report).toMatchObject({ force: { by: 'deadline' }, exitCode: 1 });
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('limits each hook to the time left until the deadline', async () => {
@@ -189,7 +189,11 @@ describe('a force', () => {
     shutdown.request();
     await clock.advance(10);
     shutdown.force();
-    expect(await end()).toMatchObject({ cutOff: [{ name: 'requests', inFlight: 1 }], unfinished: [], exitCode: 1 });
+    expect(await end()).toMatchObject({
+      cutOff: [{ name: 'requests', inFlightCount: 1 }],
+      unfinished: [],
+      exitCode: 1,
+    });
   });
 
   it('during cleanup cuts off no work', async () => {
@@ -211,6 +215,6 @@ describe('a force', () => {
     await clock.advance(20);
     guards[0]?.dispose();
     shutdown.force();
-    expect((await end()).cutOff).toEqual([{ name: 'guards', inFlight: 2 }]);
+    expect((await end()).cutOff).toEqual([{ name: 'guards', inFlightCount: 2 }]);
   });
 });

@@ -14,9 +14,9 @@ test('a guard that is collected undisposed is named, with its place, and no long
   const shutdown = new Shutdown({ leakDetection: true, drainTimeout: 60_000 });
   leaveBehind(shutdown);
   shutdown.guard('kept').dispose();
-  expect(shutdown.progress.inFlight).toBe(1);
-  for (let i = 0; i < 5 && shutdown.progress.inFlight > 0; i++) await collectGarbage();
-  expect(shutdown.progress.inFlight).toBe(0);
+  expect(shutdown.progress.inFlightCount).toBe(1);
+  for (let i = 0; i < 5 && shutdown.progress.inFlightCount > 0; i++) await collectGarbage();
+  expect(shutdown.progress.inFlightCount).toBe(0);
   shutdown.request();
   const { leaks, exitCode } = await shutdown.stopped();
   expect(leaks).toEqual([
@@ -35,7 +35,7 @@ test('forgotten guards of trackers are named in the report too, and request noth
   (() => void tracker.guard())();
   for (let i = 0; i < 5 && shutdown.report().leaks.length === 0; i++) await collectGarbage();
   for (const listener of others) process.on('uncaughtException', listener);
-  installation.uninstall();
+  installation.dispose();
   expect(shutdown.state).toBe('running');
   expect(shutdown.report().leaks).toEqual([
     { name: 'A guard of tracker "requests"', site: expect.stringContaining('guard.leak.') },
@@ -48,10 +48,10 @@ test.each([false, true])(
     const shutdown = new Shutdown({ leakDetection });
     const growth = await bytesPerTurn({ turns: 10_000 }, () => {
       shutdown.guard('request').dispose();
-      shutdown.hook('temporary', () => {}).remove();
-      shutdown.add(new TaskTracker())();
-      shutdown.watch().close();
-      shutdown.install({ signals: [], errors: false, disconnect: false, reportSignal: false }).uninstall();
+      shutdown.hook('temporary', () => {}).dispose();
+      shutdown.add(new TaskTracker()).dispose();
+      shutdown.watch().dispose();
+      shutdown.install({ signals: [], errors: false, disconnect: false, reportSignal: false }).dispose();
     });
     expect(growth).toBeLessThan(1);
   },

@@ -38,11 +38,11 @@ describe('a guard', () => {
     const { shutdown, end } = start();
     const work = async (): Promise<void> => {
       using _ = shutdown.guard('request');
-      expect(shutdown.progress.inFlight).toBe(1);
+      expect(shutdown.progress.inFlightCount).toBe(1);
       await Promise.reject(new Error('panic'));
     };
     await expect(work()).rejects.toThrow('panic');
-    expect(shutdown.progress.inFlight).toBe(0);
+    expect(shutdown.progress.inFlightCount).toBe(0);
     shutdown.request();
     expect((await end()).exitCode).toBe(0);
   });
@@ -120,6 +120,6 @@ describe('two phases', () => {
     expect(log.slice(0, 4)).toEqual([
       ...['0 worker 0 takes no more', '0 worker 1 takes no more', '50 worker 0: done', '100 worker 1: stopNow'],
     ]);
-    expect(report).toMatchObject({ cutOff: [{ name: 'guards', inFlight: 1 }], unfinished: [], exitCode: 1 });
+    expect(report).toMatchObject({ cutOff: [{ name: 'guards', inFlightCount: 1 }], unfinished: [], exitCode: 1 });
   });
 });

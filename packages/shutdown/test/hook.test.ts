@@ -68,7 +68,7 @@ describe('the order of hooks', () => {
     const { shutdown, log, say, end } = start();
     const flush = shutdown.hook('flush', () => say('flush'));
     shutdown.hook('close', () => say('close'), { after: ['flush'] });
-    expect(flush.remove()).toBe(true);
+    expect(flush.dispose()).toBe(true);
     shutdown.request();
     await end();
     expect(log).toEqual(['0 close']);
@@ -104,7 +104,7 @@ describe('a hook is refused', () => {
     const a = again.hook('a', () => {});
     again.hook('b', () => {}, { after: ['a'] });
     again.hook('c', () => {}, { after: ['b'] });
-    a.remove();
+    a.dispose();
     expect(thrown(() => again.hook('a', () => {}, { after: ['c'] }))).toMatchObject({ why: 'cycle' });
     again.hook('a', () => {});
   });
@@ -183,11 +183,11 @@ describe('a hook that is registered during the shutdown', () => {
     {
       using _ = shutdown.hook('block', () => say('block'));
     }
-    const ran = shutdown.hook('last', () => void say(`last ${early.remove()} ${ran.remove()}`));
+    const ran = shutdown.hook('last', () => void say(`last ${early.dispose()} ${ran.dispose()}`));
     shutdown.request();
     await end();
     expect(log).toEqual(['0 last true false']);
-    expect(early.remove()).toBe(false);
+    expect(early.dispose()).toBe(false);
   });
 });
 
@@ -230,7 +230,7 @@ describe('a hook that', () => {
       { name: 'last', outcome: 'done' },
     ]);
     expect(token?.reason).toMatchObject({ name: 'TimeoutError', ms: 50 });
-    expect([report.exitCode, clock.pending]).toEqual([1, 0]);
+    expect([report.exitCode, clock.pendingCount]).toEqual([1, 0]);
   });
 
   it('is given up finds its token cancelled at any later time, whatever the clock says', async () => {
@@ -401,6 +401,6 @@ describe('a hook that', () => {
     const report = await end();
     expect(log).toEqual(['100 cancelled', '120 db']);
     expect(report.hooks).toMatchObject([{ name: 'jobs' }, { name: 'deaf', outcome: 'timed out', durationMs: 20 }, {}]);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 });

@@ -13,7 +13,7 @@ const explode = (): never => {
 describe('a drainable that', () => {
   const broken = (more: Partial<Drainable>): Drainable => ({
     name: 'broken',
-    inFlight: 0,
+    inFlightCount: 0,
     stop: () => {},
     drain: async () => {},
     ...more,
@@ -39,19 +39,19 @@ describe('a drainable that', () => {
 
   it.each([Number.NaN, -1, Number.POSITIVE_INFINITY, 'many' as never])(
     'has %s in flight counts as 0',
-    async (inFlight) => {
+    async (inFlightCount) => {
       const { shutdown, end } = start();
-      shutdown.add(broken({ inFlight }));
-      expect(shutdown.progress.inFlight).toBe(0);
+      shutdown.add(broken({ inFlightCount }));
+      expect(shutdown.progress.inFlightCount).toBe(0);
       shutdown.request();
       expect((await end()).exitCode).toBe(0);
     },
   );
 
-  it('throws from its `inFlight` counts as 0', async () => {
+  it('throws from its `inFlightCount` counts as 0', async () => {
     const { shutdown, end } = start();
-    shutdown.add(Object.defineProperty(broken({}), 'inFlight', { get: explode }));
-    expect(shutdown.progress.inFlight).toBe(0);
+    shutdown.add(Object.defineProperty(broken({}), 'inFlightCount', { get: explode }));
+    expect(shutdown.progress.inFlightCount).toBe(0);
     shutdown.request();
     expect((await end()).exitCode).toBe(0);
   });
@@ -129,7 +129,7 @@ describe('a callback that', () => {
     shutdown.stopNow.onCancelled(register('stopNow'));
     const stopping = register('stop');
     const draining = register('drain');
-    shutdown.add({ name: 'x', inFlight: 0, stop: stopping, drain: async () => draining() });
+    shutdown.add({ name: 'x', inFlightCount: 0, stop: stopping, drain: async () => draining() });
     shutdown.request();
     const report = await end();
     expect(ran).toHaveLength(16);
@@ -143,7 +143,7 @@ describe('a callback that', () => {
     second.finish();
     shutdown.add({
       name: 'x',
-      inFlight: 0,
+      inFlightCount: 0,
       stop: () => void shutdown.add(first.drainable),
       drain: async () => void shutdown.add(second.drainable),
     });
@@ -244,7 +244,7 @@ describe('a thrown value', () => {
     const lines: string[] = [];
     const keep = (text: string): unknown => lines.push(text);
     const { shutdown, log, say, end } = start({ logger: { info: keep, warn: keep, error: keep } });
-    shutdown.add({ name: 'x', inFlight: 0, stop: () => {}, drain: () => Promise.reject(value) });
+    shutdown.add({ name: 'x', inFlightCount: 0, stop: () => {}, drain: () => Promise.reject(value) });
     shutdown.hook('last', () => say('last'));
     shutdown.hook('throws', () => {
       throw value;

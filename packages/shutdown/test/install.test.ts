@@ -22,8 +22,8 @@ function added(options?: InstallOptions): string[] {
   const before = counts();
   const installation = new Shutdown({ logger: false }).install(options);
   const now = counts();
-  installation.uninstall();
-  installation.uninstall();
+  installation.dispose();
+  installation.dispose();
   expect(counts()).toEqual(before);
   return events.flatMap((event, i) => Array<string>((now[i] ?? 0) - (before[i] ?? 0)).fill(event));
 }
@@ -47,7 +47,7 @@ describe('an installation', () => {
     process.off('SIGTERM', other);
   });
 
-  it('is uninstalled when the shutdown has stopped, and at the end of a `using` block', async () => {
+  it('is disposed when the shutdown has stopped, and at the end of a `using` block', async () => {
     const before = counts();
     const { shutdown, end } = start({ logger: false });
     shutdown.install();
@@ -62,7 +62,7 @@ describe('an installation', () => {
     expect(counts()).toEqual(before);
   });
 
-  it('makes work of any scope that ends because of stopAccepting end normally, until it is uninstalled', async () => {
+  it('makes work of any scope that ends because of stopAccepting end normally, until it is disposed', async () => {
     const { shutdown, end } = start({ logger: false });
     const { stopAccepting } = shutdown;
     const installation = shutdown.install();
@@ -71,7 +71,7 @@ describe('an installation', () => {
     shutdown.request('deploy');
     expect((await end()).exitCode).toBe(0);
     await waiting;
-    installation.uninstall();
+    installation.dispose();
     await delay(0);
     await expect(scope((s) => void s.spawn(wait))).rejects.toThrow('aborted');
   });
@@ -85,27 +85,27 @@ describe('an installation', () => {
     expect(counts()).toEqual(before);
   });
 
-  it('is refused a second time until the first is uninstalled: each signal would count twice', () => {
+  it('is refused a second time until the first is disposed: each signal would count twice', () => {
     const shutdown = new Shutdown({ logger: false });
     const first = shutdown.install();
     expect(thrown(() => shutdown.install())).toBeInstanceOf(TypeError);
-    first.uninstall();
-    shutdown.install().uninstall();
+    first.dispose();
+    shutdown.install().dispose();
   });
 
-  it('that was uninstalled before the end does not set the exit code', async () => {
+  it('that was disposed before the end does not set the exit code', async () => {
     const { shutdown, end } = start({ logger: false });
-    shutdown.install().uninstall();
+    shutdown.install().dispose();
     shutdown.hook('fails', () => Promise.reject(new Error('disk full')));
     shutdown.request();
     expect((await end()).exitCode).toBe(1);
     expect(process.exitCode).toBeUndefined();
   });
 
-  it('can be made and uninstalled repeatedly: the last one counts', async () => {
+  it('can be made and disposed repeatedly: the last one counts', async () => {
     const before = counts();
     const { shutdown, end } = start({ logger: false });
-    for (let i = 0; i < 20; i++) shutdown.install().uninstall();
+    for (let i = 0; i < 20; i++) shutdown.install().dispose();
     expect(counts()).toEqual(before);
     const last = shutdown.install();
     shutdown.hook('fails', () => Promise.reject(new Error('disk full')));
@@ -115,7 +115,7 @@ describe('an installation', () => {
     process.exitCode = undefined;
   });
 
-  it('of several shutdowns requests each of them, and is uninstalled with each', async () => {
+  it('of several shutdowns requests each of them, and is disposed with each', async () => {
     const before = counts();
     const [one, other] = [start({ logger: false }), start({ logger: false })];
     for (const { shutdown } of [one, other]) {

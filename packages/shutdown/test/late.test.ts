@@ -20,7 +20,7 @@ async function uncaughtIn(work: () => Promise<unknown>): Promise<unknown[]> {
 describe('a drainable that fails', () => {
   const failing = (ms: number, clock: Parameters<typeof sleep>[1]): Drainable => ({
     name: 'http',
-    inFlight: 2,
+    inFlightCount: 2,
     stop: () => {},
     drain: async () => {
       await sleep(ms, clock);
@@ -32,7 +32,7 @@ describe('a drainable that fails', () => {
     const { shutdown, end } = start();
     shutdown.add({
       name: 'consumer',
-      inFlight: 0,
+      inFlightCount: 0,
       stop: () => {},
       drain: async () => shutdown.stopAccepting.throwIfCancelled(),
     });
@@ -70,7 +70,7 @@ describe('a drainable that fails', () => {
 describe('a drainable that ends', () => {
   it('during cleanup was cut off, but is not reported as never finished', async () => {
     const { shutdown, clock, busy, end } = start({ drainTimeout: 10, cancelTimeout: 10 });
-    shutdown.add({ name: 'http', inFlight: 0, stop: () => {}, drain: () => sleep(30, { clock }).then(() => {}) });
+    shutdown.add({ name: 'http', inFlightCount: 0, stop: () => {}, drain: () => sleep(30, { clock }).then(() => {}) });
     shutdown.hook('db', busy('db', 50));
     shutdown.request();
     const report = await end();
@@ -82,7 +82,7 @@ describe('a drainable that ends', () => {
 
   it('after the end emits no event', async () => {
     const { shutdown, clock, end } = start({ drainTimeout: 10, cancelTimeout: 10 });
-    shutdown.add({ name: 'http', inFlight: 0, stop: () => {}, drain: () => sleep(30, { clock }).then(() => {}) });
+    shutdown.add({ name: 'http', inFlightCount: 0, stop: () => {}, drain: () => sleep(30, { clock }).then(() => {}) });
     shutdown.request();
     await end();
     const events: unknown[] = [];
@@ -150,7 +150,7 @@ describe('after the end', () => {
     const report = await end();
     using guard = shutdown.guard('late');
     expect(guard.isHeld).toBe(true);
-    expect(hook.remove()).toBe(false);
+    expect(hook.dispose()).toBe(false);
     expect([shutdown.request('again'), shutdown.force()]).toEqual([false, false]);
     expect(shutdown.report().request).toEqual(report.request);
     expect(await shutdown.stopped()).toBe(report);

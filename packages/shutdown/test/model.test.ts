@@ -104,7 +104,7 @@ async function actual(plan: readonly Planned[]): Promise<string[]> {
   const { hooks, skipped, errors } = await end();
   await clock.advance(100);
   setUncaughtHandler(before);
-  expect(clock.pending).toBe(0);
+  expect(clock.pendingCount).toBe(0);
   // No error is lost: an error that is too late for its hook is reported separately.
   const failing = order.filter((name) => plan[Number(name)]?.fails === true && plan[Number(name)]?.takes !== undefined);
   const reported = hooks.filter(({ outcome }) => outcome === 'failed').length + errors.length + uncaught.length;

@@ -7,7 +7,7 @@ import { start } from './vocabulary.ts';
 function open(names: readonly string[]) {
   return (ms: number, clock: Parameters<typeof sleep>[1]) => ({
     name: 'http',
-    inFlight: names.length,
+    inFlightCount: names.length,
     inFlightNames: names,
     stop: () => {},
     drain: async (token: AbortSignal | { onCancelled(callback: () => void): unknown }) => {
@@ -36,7 +36,7 @@ describe('a drainable with nothing in flight at drainTimeout', () => {
     shutdown.request();
     const report = await end();
     expect(log).toEqual(['150 db']);
-    expect(report).toMatchObject({ exitCode: 1, cutOff: [{ name: 'http', inFlight: 1 }] });
+    expect(report).toMatchObject({ exitCode: 1, cutOff: [{ name: 'http', inFlightCount: 1 }] });
     expect(report.unfinished).toMatchObject([{ name: 'http' }]);
   });
 
@@ -47,7 +47,7 @@ describe('a drainable with nothing in flight at drainTimeout', () => {
     shutdown.request();
     expect(await end()).toMatchObject({
       exitCode: 1,
-      cutOff: [{ name: 'http', inFlight: 2, names: ['GET /a', 'POST /b'] }],
+      cutOff: [{ name: 'http', inFlightCount: 2, names: ['GET /a', 'POST /b'] }],
     });
   });
 });
@@ -82,6 +82,6 @@ describe('a drainable that names its work in flight', () => {
     });
     shutdown.add(drainable);
     shutdown.request();
-    expect((await end()).cutOff).toEqual([{ name: 'http', inFlight: 1 }]);
+    expect((await end()).cutOff).toEqual([{ name: 'http', inFlightCount: 1 }]);
   });
 });

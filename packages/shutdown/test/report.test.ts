@@ -92,7 +92,7 @@ it('a report has no age for work that is not awaited yet, and names no scope tha
   const task = { ...leaf, kind: 'task', name: 'task' } as const;
   const root = { ...leaf, kind: 'scope', name: 'root', children: [inner, task] } as const;
   shutdown.add(drainable);
-  shutdown.add({ ...drainable, name: 'jobs', inFlight: 1 }, { tree: () => root as never });
+  shutdown.add({ ...drainable, name: 'jobs', inFlightCount: 1 }, { tree: () => root as never });
   await clock.advance(40);
   expect(shutdown.report().unfinished).toEqual([
     { name: 'http (2 in flight)', ageMs: 0 },

@@ -158,7 +158,7 @@ describe('close-with-grace', () => {
   it('uninstalls: no listener is left', () => {
     const counts = () => ['SIGTERM', 'SIGINT', 'uncaughtException'].map((name) => process.listenerCount(name));
     const before = counts();
-    new Shutdown({ logger: false }).install().uninstall();
+    new Shutdown({ logger: false }).install().dispose();
     expect(counts()).toEqual(before);
   });
 });

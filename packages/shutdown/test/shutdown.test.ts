@@ -44,7 +44,7 @@ describe('the states', () => {
     const report = await end();
     expect(report.phases.map(({ phase }) => phase)).toEqual(['stopping', 'draining', 'cleanup', 'final']);
     expect(report).toMatchObject({ exitCode: 0, durationMs: 0, startedAt: new Date(1_000_000) });
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 });
 
@@ -130,10 +130,10 @@ describe('draining', () => {
     const report = await end();
     expect(log).toEqual(['0 request begins', '30 request ends', '30 db']);
     expect(report.drained).toContainEqual({
-      ...{ name: 'requests', atStart: 1, inFlight: 0, durationMs: 30, outcome: 'drained' },
+      ...{ name: 'requests', inFlightCountAtStart: 1, inFlightCount: 0, durationMs: 30, outcome: 'drained' },
     });
     expect(report.exitCode).toBe(0);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('is cut off at drainTimeout: the rest is cancelled, then awaited', async () => {
@@ -150,7 +150,7 @@ describe('draining', () => {
     shutdown.request();
     const report = await end();
     expect(log).toEqual(['100 cancelled', '120 gone', '120 db']);
-    expect(report).toMatchObject({ cutOff: [{ name: 'requests', inFlight: 1 }], unfinished: [], exitCode: 1 });
+    expect(report).toMatchObject({ cutOff: [{ name: 'requests', inFlightCount: 1 }], unfinished: [], exitCode: 1 });
   });
 
   it.each([
@@ -172,7 +172,7 @@ describe('draining', () => {
     const report = await end();
     await clock.run(() => ended);
     expect(log).toEqual(says);
-    expect(report).toMatchObject({ cutOff: [{ name: 'pool', inFlight: 1 }], exitCode: 1 });
+    expect(report).toMatchObject({ cutOff: [{ name: 'pool', inFlightCount: 1 }], exitCode: 1 });
     expect(report.unfinished.map(({ name }) => name)).toEqual(left);
   });
 
@@ -188,7 +188,7 @@ describe('draining', () => {
     expect(seen).toEqual(['stop', 'drain', 'token', 'drain', 'token']);
     expect(report.unfinished).toEqual([{ name: 'http (3 in flight)', ageMs: 150 }]);
     expect(report.drained).toContainEqual({
-      ...{ name: 'http', atStart: 3, inFlight: 3, durationMs: 150, outcome: 'unfinished' },
+      ...{ name: 'http', inFlightCountAtStart: 3, inFlightCount: 3, durationMs: 150, outcome: 'unfinished' },
     });
     expect(report.exitCode).toBe(1);
   });
@@ -242,8 +242,8 @@ describe('draining', () => {
   it('ignores a drainable that was removed in time', async () => {
     const { shutdown, end } = start();
     const { drainable, seen } = job('http');
-    const takeBack = shutdown.add(drainable);
-    expect([takeBack(), takeBack()]).toEqual([true, false]);
+    const added = shutdown.add(drainable);
+    expect([added.dispose(), added.dispose()]).toEqual([true, false]);
     shutdown.request();
     expect((await end()).drained.map(({ name }) => name)).toEqual(['guards']);
     expect(seen).toEqual([]);
@@ -251,7 +251,7 @@ describe('draining', () => {
     const late = other.shutdown.add(job('http').drainable);
     other.shutdown.request();
     await other.clock.advance(0);
-    expect(late()).toBe(false);
+    expect(late.dispose()).toBe(false);
   });
 });
 
@@ -260,10 +260,10 @@ describe('guards', () => {
     const { shutdown, clock, end } = start();
     const guard = shutdown.guard('import');
     shutdown.guard('export').dispose();
-    expect([shutdown.progress.inFlight, guard.isHeld, guard.name]).toEqual([1, true, 'import']);
+    expect([shutdown.progress.inFlightCount, guard.isHeld, guard.name]).toEqual([1, true, 'import']);
     shutdown.request();
     await clock.advance(30);
-    expect(shutdown.progress).toMatchObject({ state: 'draining', waitingFor: ['guards'], elapsed: 30 });
+    expect(shutdown.progress).toMatchObject({ state: 'draining', waitingFor: ['guards'], elapsedMs: 30 });
     guard.dispose();
     guard.dispose();
     expect((await end()).exitCode).toBe(0);
@@ -290,7 +290,7 @@ describe('progress', () => {
     const watching = shutdown.watch();
     const watched = (async () => {
       for await (const progress of watching)
-        if (progress.state === 'draining' && progress.inFlight !== seen.at(-1)?.inFlight) seen.push(progress);
+        if (progress.state === 'draining' && progress.inFlightCount !== seen.at(-1)?.inFlightCount) seen.push(progress);
     })();
     shutdown.request();
     for (const guard of guards) {
@@ -299,9 +299,9 @@ describe('progress', () => {
     }
     await end();
     await watched;
-    expect(seen.map(({ inFlight }) => inFlight)).toEqual([3, 2, 1, 0]);
-    expect(seen[0]).toEqual({ state: 'draining', inFlight: 3, waitingFor: ['requests'], elapsed: 0 });
-    expect(clock.pending).toBe(0);
+    expect(seen.map(({ inFlightCount }) => inFlightCount)).toEqual([3, 2, 1, 0]);
+    expect(seen[0]).toEqual({ state: 'draining', inFlightCount: 3, waitingFor: ['requests'], elapsedMs: 0 });
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('names the hook that is running', async () => {
@@ -309,9 +309,9 @@ describe('progress', () => {
     shutdown.hook('db', busy('db', 20));
     shutdown.request();
     await clock.advance(10);
-    expect(shutdown.progress).toEqual({ state: 'cleanup', inFlight: 0, waitingFor: ['db'], elapsed: 10 });
+    expect(shutdown.progress).toEqual({ state: 'cleanup', inFlightCount: 0, waitingFor: ['db'], elapsedMs: 10 });
     await end();
-    expect(shutdown.progress).toEqual({ state: 'stopped', inFlight: 0, waitingFor: [], elapsed: 20 });
+    expect(shutdown.progress).toEqual({ state: 'stopped', inFlightCount: 0, waitingFor: [], elapsedMs: 20 });
   });
 
   it('can be watched after the end: it has the last value and no more changes', async () => {

@@ -22,9 +22,9 @@ function draining(options: InstallOptions = {}) {
     forceTimeout: 1e6,
   });
   const installation = started.shutdown.install({ ...quiet, ...options });
-  onTestFinished(() => installation.uninstall());
+  onTestFinished(() => installation.dispose());
   started.shutdown.hook('never ends', deaf, { timeout: 1e6 });
-  started.shutdown.add({ name: 'work', inFlight: 1, stop: () => {}, drain: deaf });
+  started.shutdown.add({ name: 'work', inFlightCount: 1, stop: () => {}, drain: deaf });
   return { ...started, lines, isForced: (): boolean => started.shutdown.report().force !== undefined };
 }
 
@@ -105,7 +105,7 @@ describe('the same signal again', () => {
     expect(shutdown.report().force).toBe(undefined);
     shutdown.force();
     await shutdown.stopped();
-    installation.uninstall();
+    installation.dispose();
   });
 
   it.each([-1, Number.NaN, '500' as never])('with a `signalDebounce` of %s is refused', (signalDebounce) => {
@@ -168,13 +168,13 @@ describe('a signal that the process sends to itself', () => {
     expect(isForced()).toBe(false);
   });
 
-  it('leaves the original `process.kill` when the last shutdown is uninstalled', () => {
+  it('leaves the original `process.kill` when the last shutdown is disposed', () => {
     const { kill } = process;
     const first = new Shutdown({ logger: false }).install(quiet);
     const second = new Shutdown({ logger: false }).install(quiet);
-    first.uninstall();
+    first.dispose();
     expect(process.kill).not.toBe(kill);
-    second.uninstall();
+    second.dispose();
     expect(process.kill).toBe(kill);
   });
 

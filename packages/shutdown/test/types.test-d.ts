@@ -3,11 +3,11 @@ import type { WatchReceiver } from '@quiesce/channel';
 import { TaskTracker } from '@quiesce/scope';
 import {
   formatReport,
-  type HookHandle,
   type Logger,
   runMain,
   Shutdown,
   type ShutdownEvent,
+  type ShutdownHandle,
   type ShutdownOutcome,
   type ShutdownProgress,
   type ShutdownReport,
@@ -23,8 +23,8 @@ expectTypeOf(shutdown.watch()).toEqualTypeOf<WatchReceiver<ShutdownProgress>>();
 expectTypeOf(shutdown.watch()).toExtend<Source<ShutdownProgress>>();
 expectTypeOf(shutdown.stopped()).toEqualTypeOf<Promise<ShutdownReport>>();
 expectTypeOf(shutdown.request('why')).toEqualTypeOf<boolean>();
-expectTypeOf(shutdown.hook('db', (token) => void token.isCancelled)).toEqualTypeOf<HookHandle>();
-expectTypeOf(shutdown.add(new TaskTracker())).toEqualTypeOf<() => boolean>();
+expectTypeOf(shutdown.hook('db', (token) => void token.isCancelled)).toEqualTypeOf<ShutdownHandle>();
+expectTypeOf(shutdown.add(new TaskTracker())).toEqualTypeOf<ShutdownHandle>();
 expectTypeOf(formatReport(shutdown.report())).toEqualTypeOf<string>();
 expectTypeOf(console).toExtend<Logger>();
 
@@ -40,7 +40,7 @@ expectTypeOf<Pino>().toExtend<Logger>();
 
 const outcome = await shutdownWithTimeout(async () => 1, 5);
 expectTypeOf(outcome).toEqualTypeOf<ShutdownOutcome<number>>();
-if (outcome.outcome === 'graceful') expectTypeOf(outcome.value).toEqualTypeOf<number>();
+if (outcome.status === 'fulfilled') expectTypeOf(outcome.value).toEqualTypeOf<number>();
 else expectTypeOf(outcome.hasEnded).toEqualTypeOf<boolean>();
 
 // @ts-expect-error Property 'value' does not exist on type

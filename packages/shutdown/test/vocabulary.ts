@@ -35,7 +35,7 @@ export async function obedient(token: CancellationToken): Promise<never> {
 }
 
 /** Returns a drainable that is done when `finish` is called. */
-export function job(name: string, inFlight = 1) {
+export function job(name: string, inFlightCount = 1) {
   const seen: string[] = [];
   let finish: () => void = () => {};
   const done = new Promise<void>((resolve) => {
@@ -43,8 +43,8 @@ export function job(name: string, inFlight = 1) {
   });
   const drainable: Drainable = {
     name,
-    get inFlight() {
-      return inFlight;
+    get inFlightCount() {
+      return inFlightCount;
     },
     stop: () => void seen.push('stop'),
     drain: async (token) => {
@@ -58,7 +58,7 @@ export function job(name: string, inFlight = 1) {
     drainable,
     seen,
     finish: (): void => {
-      inFlight = 0;
+      inFlightCount = 0;
       finish();
     },
   };
@@ -76,12 +76,12 @@ export function pool(cancelTimeout: number, clock: VirtualClock) {
       await select.biased({ ended: jobs.wait(), late: sleep(cancelTimeout, { clock }) });
       throw reason;
     } finally {
-      deadline.unregister();
+      deadline.dispose();
     }
   };
   const drainable: Drainable = {
     name: 'pool',
-    get inFlight() {
+    get inFlightCount() {
       return jobs.length;
     },
     stop: () => jobs.close(),

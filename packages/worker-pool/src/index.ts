@@ -7,5 +7,5 @@ export {
   type ResourcePoolOptions,
   type ResourcePoolReport,
 } from './resource-pool.ts';
-export { type ShutdownOptions, WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
+export { type PoolShutdownOptions, WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
 export type { WorkerPoolReport } from './worker-pool-report.ts';

@@ -35,7 +35,7 @@ export class JobScheduler {
   /** Set by the pool's `pause`, and cleared by `resume`. */
   isPaused = false;
   /** Counts jobs that end from `close` on. */
-  readonly tally: JobTally = { finished: 0, failed: [], cancelled: [], dropped: [] };
+  readonly tally: JobTally = { finishedCount: 0, failed: [], cancelled: [], dropped: [] };
 
   constructor(name: string, concurrency: number, capacity: number, refuses: boolean, clock: Clock) {
     this.#name = name;
@@ -82,7 +82,7 @@ export class JobScheduler {
     try {
       await job.waitForWorker();
     } finally {
-      registration?.unregister();
+      registration?.dispose();
     }
   }
 
@@ -106,26 +106,26 @@ export class JobScheduler {
     }
   }
 
-  /** Waits until all accepted jobs have ended. Cancels them when `token` is cancelled, and waits `cancelTimeout` more. */
-  async drain(token: CancellationToken, cancelTimeout: number): Promise<void> {
+  /** Waits until all accepted jobs have ended. Cancels them when `token` is cancelled, and waits `cleanupTimeout` more. */
+  async drain(token: CancellationToken, cleanupTimeout: number): Promise<void> {
     this.close();
     this.resume();
     const deadline = token.onCancelled((reason) => this.#cancelAll(reason));
     try {
       await this.tracker.drain(token);
     } catch (reason) {
-      await this.tracker.drain(CancellationToken.timeout(cancelTimeout, { clock: this.#clock })).catch(() => {});
+      await this.tracker.drain(CancellationToken.timeout(cleanupTimeout, { clock: this.#clock })).catch(() => {});
       throw reason;
     } finally {
-      deadline.unregister();
+      deadline.dispose();
     }
   }
 
   report(): WorkerPoolReport {
-    const { finished, failed, cancelled, dropped } = this.tally;
+    const { finishedCount, failed, cancelled, dropped } = this.tally;
     const now = this.#clock.now();
     const unfinished = [...this.running].map(({ name, startedAt }) => ({ name, ageMs: now - startedAt }));
-    return { finished, failed: [...failed], cancelled: [...cancelled], dropped: [...dropped], unfinished };
+    return { finishedCount, failed: [...failed], cancelled: [...cancelled], dropped: [...dropped], unfinished };
   }
 
   get #hasFreeWorker(): boolean {

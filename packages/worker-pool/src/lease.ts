@@ -24,7 +24,7 @@ export interface LeaseRecord<R> {
  *   using lease = await pool.acquire();
  *   console.log(lease.resource.query()); // => a row
  * }
- * await pool.close({ timeout: 1_000 });
+ * await pool.shutdown({ timeout: 1_000 });
  * ```
  */
 export class Lease<R> implements Disposable {

@@ -54,8 +54,8 @@ export class ResourceCloser<R> {
     const closing = (async () => this.#close?.(resource))();
     const limit = CancellationToken.timeout(this.timeout, { clock: this.clock });
     try {
-      const { cancelled } = await limit.runUntilCancelled(closing);
-      if (!cancelled) this.closedCount++;
+      const { status } = await limit.runUntilCancelled(closing);
+      if (status === 'fulfilled') this.closedCount++;
       else {
         this.timedOutCount++;
         const late = new TimeoutError(this.timeout, `Closing did not end within ${this.timeout} ms`);

@@ -58,13 +58,13 @@ export class ResourceCreator<R> {
         end();
         throw isCancellationOf(error, token) ? token.reason : error;
       });
-      if (!outcome.cancelled && !this.#isCancelled) {
+      if (outcome.status === 'fulfilled' && !this.#isCancelled) {
         guards[1].dispose();
         onMade(outcome.value as R, guards[0]);
         return;
       }
       void this.#passOn(making, token, end);
-      throw outcome.cancelled ? outcome.reason : this.#pool.closedError();
+      throw outcome.status === 'cancelled' ? outcome.reason : this.#pool.closedError();
     } finally {
       this.#acquireTokens.delete(token);
     }

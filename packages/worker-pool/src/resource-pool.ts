@@ -7,7 +7,7 @@
  * Invariants
  *  1. Each permit of the semaphore belongs to a lease, or to a resource that is being made. There are never more resources
  *     than permits, apart from those that are being closed.
- *  2. A lease, a resource that is being made and a resource that is being closed each hold one guard of `parts`. `stop`
+ *  2. A lease, a resource that is being made and a resource that is being closed each hold one guard of `parts`. `close`
  *     closes `parts`, which is then empty exactly when every resource is closed.
  *  3. A resource is either idle, or leased once, or being closed. It is closed once.
  */
@@ -35,7 +35,7 @@ import { ResourceCreator } from './resource-creator.ts';
 export interface ResourcePoolOptions<R> {
   /**
    * Makes a resource when none is idle. Its token is cancelled when the `acquire` that needs the resource is given up, and
-   * at the deadline of `close` or `drain`.
+   * at the deadline of `shutdown` or `drain`.
    */
   readonly create: (token: CancellationToken) => R | PromiseLike<R>;
   /** Closes a resource. Default: a resource needs no closing. */
@@ -70,17 +70,17 @@ export interface AcquireOptions {
 /** How the resources of a pool ended. */
 export interface ResourcePoolReport {
   /** How many resources were closed. */
-  readonly closed: number;
+  readonly closedCount: number;
   /**
    * The errors of `close`, in order, with a `TimeoutError` for each resource that took too long to close. A pool that still
-   * lends keeps the last 100. Unless a call of `pool.close` is running, each of these errors also goes to the uncaught
+   * lends keeps the last 100. Unless a call of `pool.shutdown` is running, each of these errors also goes to the uncaught
    * handler, or is printed on stderr.
    */
   readonly failed: readonly unknown[];
   /** How many resources took too long to close. The pool no longer waits for them. */
-  readonly timedOut: number;
+  readonly timedOutCount: number;
   /** How many resources were still leased at the deadline, and closed. */
-  readonly forced: number;
+  readonly forcedCount: number;
   /**
    * Errors of `create` after its `acquire` had been given up: how many, and the last one; `undefined` when there were none.
    * Only this report shows them. `acquire` throws all other errors of `create`.
@@ -90,7 +90,7 @@ export interface ResourcePoolReport {
    * How many resources are being made now. After the deadline, those whose `create` ignores its token. Each is closed when
    * it arrives.
    */
-  readonly making: number;
+  readonly creatingCount: number;
 }
 
 /**
@@ -111,8 +111,8 @@ export interface ResourcePoolReport {
  *   using lease = await pool.acquire();
  *   console.log('got', lease.resource.id); // => got 1
  * }
- * const report = await pool.close({ timeout: 1_000 }); // => closed 1
- * console.log(report.closed, report.forced); // => 1 0
+ * const report = await pool.shutdown({ timeout: 1_000 }); // => closed 1
+ * console.log(report.closedCount, report.forcedCount); // => 1 0
  * ```
  */
 export class ResourcePool<R> implements Drainable {
@@ -120,7 +120,7 @@ export class ResourcePool<R> implements Drainable {
   static readonly completed: object = /* @__PURE__ */ defineHandle(ResourcePool, {
     name: 'pool',
     owns: (value) => #parts in value,
-    facts: ({ name, inFlight, idle, isClosed }) => ({ name, inFlight, idle, isClosed }),
+    facts: ({ name, inFlightCount, idleCount, isClosed }) => ({ name, inFlightCount, idleCount, isClosed }),
   });
   /** Name shown in reports and errors. */
   readonly name: string;
@@ -168,12 +168,12 @@ export class ResourcePool<R> implements Drainable {
   }
 
   /** How many resources are leased. */
-  get inFlight(): number {
+  get inFlightCount(): number {
     return this.#leased.size;
   }
 
   /** How many resources are idle. */
-  get idle(): number {
+  get idleCount(): number {
     return this.#idle.length;
   }
 
@@ -199,7 +199,7 @@ export class ResourcePool<R> implements Drainable {
    * const pool = new ResourcePool({ create: () => 'the only one', max: 1 });
    * using held = await pool.acquire();
    * const { branch } = await select({ lease: pool.acquire(), tick: sleep(1) });
-   * console.log(branch, pool.inFlight); // => tick 1
+   * console.log(branch, pool.inFlightCount); // => tick 1
    * ```
    */
   acquire(options: AcquireOptions = {}): SourcePromise<Lease<R>> {
@@ -266,18 +266,23 @@ export class ResourcePool<R> implements Drainable {
   }
 
   /**
-   * Stops lending: rejects every waiting `acquire`, closes the idle resources, and closes each resource that is released.
+   * Lends nothing more: rejects every waiting `acquire`, closes the idle resources, and closes each resource that is released.
    *
-   * **Timing.** Synchronous, idempotent. `close` has been called for each idle resource when `stop` returns.
+   * **Timing.** Synchronous, idempotent. Each idle resource has been passed to the `close` option when it returns.
    */
-  stop(): void {
+  close(): void {
     this.#permits.close();
     this.#parts.close();
     while (this.#idle.length > 0) this.#closer.close(this.#idle.pop() as R);
   }
 
+  /** The same as `close`. */
+  stop(): void {
+    this.close();
+  }
+
   /**
-   * Waits until every lease is released and every resource is closed. Calls `stop` first.
+   * Waits until every lease is released and every resource is closed. Closes the pool first.
    *
    * When `token` is cancelled, the pool closes the leased resources, and cancels the `create` of resources that are being
    * made. It waits for both at most `closeTimeout`.
@@ -288,7 +293,7 @@ export class ResourcePool<R> implements Drainable {
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
     const own = CancellationToken.from(token, 'drain');
-    this.stop();
+    this.close();
     const deadline = own.onCancelled(() => this.#forceClose());
     try {
       await this.#parts.drain(own);
@@ -298,7 +303,7 @@ export class ResourcePool<R> implements Drainable {
       await this.#closer.allClosed();
       throw reason;
     } finally {
-      deadline.unregister();
+      deadline.dispose();
     }
   }
 
@@ -308,10 +313,10 @@ export class ResourcePool<R> implements Drainable {
    * @param options `timeout`: how many milliseconds, 0 to `Infinity`, to wait for leases
    * @throws (rejects) RangeError for a bad time; the pool is unchanged then
    */
-  async close(options: { readonly timeout: number }): Promise<ResourcePoolReport> {
-    checkOptions('close', options, ['timeout']);
+  async shutdown(options: { readonly timeout: number }): Promise<ResourcePoolReport> {
+    checkOptions('shutdown', options, ['timeout']);
     const { timeout } = Object(options) as typeof options;
-    checkTime('close: timeout', timeout);
+    checkTime('shutdown: timeout', timeout);
     const deadline = CancellationToken.timeout(timeout, { clock: this.#closer.clock });
     this.#closer.reportingCalls++;
     try {
@@ -327,9 +332,9 @@ export class ResourcePool<R> implements Drainable {
 
   /** Returns how the resources of the pool have ended so far. */
   report(): ResourcePoolReport {
-    const { closedCount: closed, timedOutCount: timedOut, errors } = this.#closer;
-    const { errors: createErrors, pendingCount: making } = this.#creator;
-    const report = { closed, timedOut, forced: this.#forcedCount, failed: [...errors], making };
+    const { closedCount, timedOutCount, errors } = this.#closer;
+    const { errors: createErrors, pendingCount: creatingCount } = this.#creator;
+    const report = { closedCount, timedOutCount, forcedCount: this.#forcedCount, failed: [...errors], creatingCount };
     return createErrors === undefined ? report : { ...report, createErrors };
   }
 

@@ -27,21 +27,21 @@ export interface WorkerPoolOptions {
   /** How many milliseconds, 0 to `Infinity`, a job may run before its token is cancelled. Default: `Infinity`. */
   readonly timeout?: number | undefined;
   /** How many milliseconds, 0 to `Infinity`, `drain` and `shutdown` wait for cancelled jobs. Default: 1,000. */
-  readonly cancelTimeout?: number | undefined;
+  readonly cleanupTimeout?: number | undefined;
   /** Name shown in reports and errors. Default: `workers`. */
   readonly name?: string | undefined;
   /** The clock for time limits. Default: the platform's. */
   readonly clock?: Clock | undefined;
 }
 
-const poolOptions = ['concurrency', 'capacity', 'whenFull', 'timeout', 'cancelTimeout', 'name', 'clock'];
+const poolOptions = ['concurrency', 'capacity', 'whenFull', 'timeout', 'cleanupTimeout', 'name', 'clock'];
 
 /** Options for `shutdown`. */
-export interface ShutdownOptions {
+export interface PoolShutdownOptions {
   /** How many milliseconds, 0 to `Infinity`, accepted jobs may take to end before they are cancelled. */
   readonly timeout: number;
   /** How many milliseconds `shutdown` waits for jobs that it has cancelled. Default: the pool's. */
-  readonly cancelTimeout?: number | undefined;
+  readonly cleanupTimeout?: number | undefined;
 }
 
 /**
@@ -64,8 +64,8 @@ export interface ShutdownOptions {
  * console.log(await pool.execute(async () => 'sent')); // => sent
  *
  * const slow = pool.execute((token) => token.cancelled(), { name: 'newsletter' });
- * const { finished, cancelled } = await pool.shutdown({ timeout: 5 });
- * console.log(finished, cancelled); // => 1 []
+ * const { finishedCount, cancelled } = await pool.shutdown({ timeout: 5 });
+ * console.log(finishedCount, cancelled); // => 1 []
  * await slow;
  * ```
  */
@@ -74,11 +74,11 @@ export class WorkerPool implements Drainable {
   static readonly completed: object = /* @__PURE__ */ defineHandle(WorkerPool, {
     name: 'pool',
     owns: (value) => #scheduler in value,
-    facts: ({ name, activeCount, queued, waiting, isPaused, isClosed }) => ({
+    facts: ({ name, activeCount, queuedCount, waitingCount, isPaused, isClosed }) => ({
       name,
       activeCount,
-      queued,
-      waiting,
+      queuedCount,
+      waitingCount,
       isPaused,
       isClosed,
     }),
@@ -90,7 +90,7 @@ export class WorkerPool implements Drainable {
   /** How many jobs the queue holds. */
   readonly capacity: number;
   readonly #timeout: number;
-  readonly #cancelTimeout: number;
+  readonly #cleanupTimeout: number;
   readonly #clock: Clock;
   readonly #scheduler: JobScheduler;
 
@@ -104,7 +104,7 @@ export class WorkerPool implements Drainable {
     // Treats missing options as `{}`, so that validation names the option.
     const given = Object(options) as WorkerPoolOptions;
     const { concurrency, capacity = Number.POSITIVE_INFINITY, whenFull = 'wait' } = given;
-    const { timeout = Number.POSITIVE_INFINITY, cancelTimeout = 1_000 } = given;
+    const { timeout = Number.POSITIVE_INFINITY, cleanupTimeout = 1_000 } = given;
     checkCount('new WorkerPool: concurrency', concurrency, 1, Number.POSITIVE_INFINITY);
     checkCount('new WorkerPool: capacity', capacity, 0, Number.POSITIVE_INFINITY);
     checkChoice('new WorkerPool: whenFull', whenFull, ['wait', 'refuse']);
@@ -112,7 +112,7 @@ export class WorkerPool implements Drainable {
     this.concurrency = concurrency;
     this.capacity = capacity;
     this.#timeout = timeout;
-    this.#cancelTimeout = cancelTimeout;
+    this.#cleanupTimeout = cleanupTimeout;
     this.#clock = options.clock ?? systemClock;
     this.#scheduler = new JobScheduler(this.name, concurrency, capacity, whenFull === 'refuse', this.#clock);
   }
@@ -123,17 +123,17 @@ export class WorkerPool implements Drainable {
   }
 
   /** How many jobs are queued: accepted and not started. */
-  get queued(): number {
+  get queuedCount(): number {
     return this.#scheduler.queue.size;
   }
 
   /** How many jobs wait for room in the queue. `close` rejects them. */
-  get waiting(): number {
+  get waitingCount(): number {
     return this.#scheduler.waiting.size;
   }
 
-  /** How many jobs were accepted and have not ended: the sum of `activeCount` and `queued`. */
-  get inFlight(): number {
+  /** How many jobs were accepted and have not ended: the sum of `activeCount` and `queuedCount`. */
+  get inFlightCount(): number {
     return this.#scheduler.tracker.length;
   }
 
@@ -204,30 +204,30 @@ export class WorkerPool implements Drainable {
    * Waits until all accepted jobs have ended. Closes the pool first, and resumes a paused one.
    *
    * When `token` is cancelled, the pool drops the queued jobs, cancels the running ones, and waits for them at most
-   * `cancelTimeout`.
+   * `cleanupTimeout`.
    *
    * @param token the deadline: a token or an `AbortSignal`
    * @throws (rejects) the token's reason, when it was cancelled before the pool was drained; TypeError for a value that is
    *   neither a token nor an `AbortSignal`
    */
   async drain(token: CancellationToken | AbortSignal): Promise<void> {
-    await this.#scheduler.drain(CancellationToken.from(token, 'drain'), this.#cancelTimeout);
+    await this.#scheduler.drain(CancellationToken.from(token, 'drain'), this.#cleanupTimeout);
   }
 
   /**
    * Ends the pool in two phases: accepted jobs may end within `timeout`; then the rest is cancelled and awaited.
    *
-   * @param options `timeout`, `cancelTimeout` (ms)
+   * @param options `timeout`, `cleanupTimeout` (ms)
    * @returns how the jobs ended; `unfinished` names jobs that ignored their token
    * @throws (rejects) RangeError for a bad time; the pool is unchanged then
    */
-  async shutdown(options: ShutdownOptions): Promise<WorkerPoolReport> {
-    checkOptions('shutdown', options, ['timeout', 'cancelTimeout']);
-    const { timeout, cancelTimeout = this.#cancelTimeout } = Object(options) as ShutdownOptions;
+  async shutdown(options: PoolShutdownOptions): Promise<WorkerPoolReport> {
+    checkOptions('shutdown', options, ['timeout', 'cleanupTimeout']);
+    const { timeout, cleanupTimeout = this.#cleanupTimeout } = Object(options) as PoolShutdownOptions;
     checkTime('shutdown: timeout', timeout);
     const deadline = CancellationToken.timeout(timeout, { clock: this.#clock });
     try {
-      await this.#scheduler.drain(deadline, cancelTimeout);
+      await this.#scheduler.drain(deadline, cleanupTimeout);
     } catch {
       // The deadline; the report shows what it cut off.
     } finally {
@@ -252,7 +252,7 @@ export class WorkerPool implements Drainable {
       token.throwIfCancelled();
       hasStarted = true;
       const value = await job(token);
-      if (this.isClosed) tally.finished++;
+      if (this.isClosed) tally.finishedCount++;
       return value;
     } catch (error) {
       const isObeying = isCancellationOf(error, token);

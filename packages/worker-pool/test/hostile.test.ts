@@ -10,12 +10,12 @@ describe('a hostile job', () => {
   it('is awaited within limits when it shuts its own pool down', async () => {
     const clock = new VirtualClock();
     const pool = new WorkerPool({ concurrency: 1, clock });
-    const inner = pool.execute(() => pool.shutdown({ timeout: 100, cancelTimeout: 50 }), { name: 'suicidal' });
+    const inner = pool.execute(() => pool.shutdown({ timeout: 100, cleanupTimeout: 50 }), { name: 'suicidal' });
     await clock.advance(150);
     expect(await inner).toMatchObject({
       unfinished: [{ name: 'suicidal', ageMs: 150 }],
     } satisfies Partial<WorkerPoolReport>);
-    expect(pool.inFlight).toBe(0);
+    expect(pool.inFlightCount).toBe(0);
   });
 
   it('gets a ClosedError when it executes other jobs while it is cancelled', async () => {
@@ -121,11 +121,11 @@ describe('a hostile resource', () => {
     const leases: Lease<() => unknown>[] = [];
     for (let n = 0; n < 4; n++) leases.push(await pool.acquire());
     for (const lease of leases) lease.release();
-    const report = await pool.close({ timeout: 1_000 });
+    const report = await pool.shutdown({ timeout: 1_000 });
     expect(report).toMatchObject({
-      closed: 2,
-      forced: 0,
-      timedOut: 0,
+      closedCount: 2,
+      forcedCount: 0,
+      timedOutCount: 0,
       failed: [{ message: 'throws' }, { message: 'rejects' }],
     });
     expect(await refused[0]).toBeInstanceOf(ClosedError);
@@ -142,8 +142,8 @@ describe('a hostile resource', () => {
     const leases = [await pool.acquire(), await pool.acquire(), await pool.acquire()];
     expect(leases.map(({ resource }) => resource)).toEqual([undefined, 0, null]);
     for (const lease of leases) lease.release();
-    expect(pool.idle).toBe(3);
-    await pool.close({ timeout: 1_000 });
+    expect(pool.idleCount).toBe(3);
+    await pool.shutdown({ timeout: 1_000 });
     expect(closed).toEqual([null, 0, undefined]);
   });
 
@@ -217,13 +217,13 @@ describe('misspelt or wrong options', () => {
       [resources.acquire({ timeOut: 5 } as never), 'acquire: there is no option "timeOut"; did you mean "timeout"?'],
       [resources.use(() => 1, { token } as never), 'acquire: there is no option "token"; did you mean "signal"?'],
       [
-        resources.close(5_000 as never),
-        'close: the options must be an object, got the number 5000: write { timeout: 5000 }',
+        resources.shutdown(5_000 as never),
+        'shutdown: the options must be an object, got the number 5000: write { timeout: 5000 }',
       ],
       [workers.shutdown(5 as never), 'shutdown: the options must be an object, got the number 5: write { timeout: 5 }'],
     ];
     for (const [call, text] of calls) expect(await rejection(call)).toMatchObject({ name: 'TypeError', message: text });
-    expect([workers.isClosed, resources.isClosed, resources.inFlight]).toEqual([false, false, 0]);
+    expect([workers.isClosed, resources.isClosed, resources.inFlightCount]).toEqual([false, false, 0]);
   });
 });
 
@@ -247,10 +247,10 @@ describe('inspect', () => {
     const resources = new ResourcePool({ create: () => ({ password: 'secret' }), max: 1, name: 'db' });
     const lease = await resources.acquire();
     expect(inspect(workers, { breakLength: Number.POSITIVE_INFINITY })).toBe(
-      "WorkerPool { name: 'mails', activeCount: 0, queued: 0, waiting: 0, isPaused: false, isClosed: false }",
+      "WorkerPool { name: 'mails', activeCount: 0, queuedCount: 0, waitingCount: 0, isPaused: false, isClosed: false }",
     );
     expect(inspect([resources, lease], { breakLength: Number.POSITIVE_INFINITY, depth: 5 })).toBe(
-      "[ ResourcePool { name: 'db', inFlight: 1, idle: 0, isClosed: false }, Lease { pool: 'db', isOver: false } ]",
+      "[ ResourcePool { name: 'db', inFlightCount: 1, idleCount: 0, isClosed: false }, Lease { pool: 'db', isOver: false } ]",
     );
     expect(JSON.stringify(lease)).toBe('{"pool":"db","isOver":false}');
   });
@@ -266,9 +266,9 @@ describe('missing options', () => {
       name: 'RangeError',
       message: `shutdown: ${limits}`,
     });
-    expect(await rejection(new ResourcePool({ create: () => 1, max: 1 }).close(wrong))).toMatchObject({
+    expect(await rejection(new ResourcePool({ create: () => 1, max: 1 }).shutdown(wrong))).toMatchObject({
       name: 'RangeError',
-      message: `close: ${limits}`,
+      message: `shutdown: ${limits}`,
     });
   });
 });

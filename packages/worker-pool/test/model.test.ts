@@ -79,7 +79,7 @@ it('a pool starts the same jobs as the model, in the same order, under random op
         await macrotask();
         expect(started).toEqual(model.started);
         const [running, queued, waiting] = [model.in('running'), model.in('queued'), model.in('waiting')];
-        expect([pool.activeCount, pool.queued, pool.waiting, pool.inFlight]).toEqual([
+        expect([pool.activeCount, pool.queuedCount, pool.waitingCount, pool.inFlightCount]).toEqual([
           running.length,
           queued.length,
           waiting.length,
@@ -88,7 +88,7 @@ it('a pool starts the same jobs as the model, in the same order, under random op
       }
       for (const job of model.jobs) job.work.fulfil();
       await pool.drain(CancellationToken.never);
-      expect(pool.inFlight).toBe(0);
+      expect(pool.inFlightCount).toBe(0);
     },
   );
   await fc.assert(property, runs);
@@ -171,15 +171,15 @@ it('a pool never lends a resource twice or after closing it, closes it once, and
           else lease?.destroy();
         }
         await arrival();
-        expect(pool.inFlight).toBe(leases.length);
+        expect(pool.inFlightCount).toBe(leases.length);
       }
-      const closing = pool.close({ timeout: 60_000 });
+      const closing = pool.shutdown({ timeout: 60_000 });
       for (const making of makings) making();
       await arrival();
       for (const lease of [...leases]) lease.release();
       const report = await closing;
-      expect([alive.size, report.forced, report.failed]).toEqual([0, 0, []]);
-      expect(report.closed).toBe(made);
+      expect([alive.size, report.forcedCount, report.failed]).toEqual([0, 0, []]);
+      expect(report.closedCount).toBe(made);
     },
   );
   await fc.assert(property, runs);

@@ -55,13 +55,13 @@ describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
       Array.from({ length: 20 }, (_, n) => pool.use((client) => client.query('select $1::int * 2 as twice', [n]))),
     );
     expect(answers.map(({ rows }) => rows[0].twice)).toEqual(Array.from({ length: 20 }, (_, n) => 2 * n));
-    expect(pool.idle).toBe(size);
-    expect(await pool.close({ timeout: 10_000 })).toEqual({
-      closed: size,
+    expect(pool.idleCount).toBe(size);
+    expect(await pool.shutdown({ timeout: 10_000 })).toEqual({
+      closedCount: size,
       failed: [],
-      timedOut: 0,
-      forced: 0,
-      making: 0,
+      timedOutCount: 0,
+      forcedCount: 0,
+      creatingCount: 0,
     });
     expect(ended()).toBe(size);
   });
@@ -72,7 +72,7 @@ describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
       code: '42P01',
     });
     expect((await pool.use((client) => client.query('select 1 as one'))).rows).toEqual([{ one: 1 }]);
-    await pool.close({ timeout: 10_000 });
+    await pool.shutdown({ timeout: 10_000 });
   });
 
   it('lets a running query finish before it closes the connection', async () => {
@@ -93,7 +93,7 @@ describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
     (broken as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
     while (ended() === 0) await macrotask();
     expect((await pool.use((client) => client.query('select 1 as one'))).rows).toEqual([{ one: 1 }]);
-    expect(await pool.close({ timeout: 10_000 })).toMatchObject({ closed: 2, failed: [], timedOut: 0 });
+    expect(await pool.shutdown({ timeout: 10_000 })).toMatchObject({ closedCount: 2, failed: [], timedOutCount: 0 });
   });
 
   it('keeps each acknowledged job exactly once when a worker pool on top is shut down', async () => {
@@ -113,7 +113,7 @@ describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
     expect(acknowledged.length).toBeGreaterThanOrEqual(50);
     expect(outcomes.filter(({ status }) => status === 'rejected').length).toBe(200 - acknowledged.length);
     expect(report).toMatchObject({ failed: [], dropped: [], unfinished: [] });
-    await pool.close({ timeout: 10_000 });
+    await pool.shutdown({ timeout: 10_000 });
     expect(ended()).toBe(size);
   });
 });

@@ -43,11 +43,11 @@ describe('acquire', () => {
     const { pool, log } = things();
     const first = await pool.acquire();
     const second = await pool.acquire();
-    expect([ids(first, second), pool.inFlight, pool.idle]).toEqual([[1, 2], 2, 0]);
+    expect([ids(first, second), pool.inFlightCount, pool.idleCount]).toEqual([[1, 2], 2, 0]);
     second.release();
     first.release();
     first.release();
-    expect([pool.inFlight, pool.idle]).toEqual([0, 2]);
+    expect([pool.inFlightCount, pool.idleCount]).toEqual([0, 2]);
     expect(ids(await pool.acquire())).toEqual([1]);
     expect(log).toEqual(['make 1', 'make 2']);
   });
@@ -83,7 +83,7 @@ describe('acquire', () => {
     expect(await late).toBeInstanceOf(TimeoutError);
     first.release();
     expect(ids(await pool.acquire())).toEqual([1]);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('leaves its resource to the next acquire when it is given up while the resource is made', async () => {
@@ -200,7 +200,7 @@ describe('acquire as a branch of select', () => {
   it('takes a lease when it wins', async () => {
     const { pool } = things();
     const outcome = await select({ lease: pool.acquire(), never });
-    expect([outcome.branch, pool.inFlight]).toEqual(['lease', 1]);
+    expect([outcome.branch, pool.inFlightCount]).toEqual(['lease', 1]);
     if (outcome.branch === 'lease') expect(ids(outcome.value)).toEqual([1]);
   });
 
@@ -218,7 +218,7 @@ describe('acquire as a branch of select', () => {
       expect(await lost).toEqual({ branch: 'stop', value: 'stop' });
       await macrotask();
       held?.release();
-      expect(pool.inFlight).toBe(0);
+      expect(pool.inFlightCount).toBe(0);
       expect(ids(await pool.acquire())).toEqual([1]);
       expect(log).toEqual(['make 1']);
     }
@@ -272,7 +272,7 @@ describe('acquire as a branch of select', () => {
     const both = Promise.all([acquiring, acquiring]);
     held.release();
     const [one, two] = await both;
-    expect([one === two, pool.inFlight]).toEqual([true, 1]);
+    expect([one === two, pool.inFlightCount]).toEqual([true, 1]);
   });
 });
 
@@ -299,7 +299,7 @@ describe('a lease', () => {
     const error = new Error('query');
     expect(await rejection(pool.use(() => Promise.reject(error)))).toBe(error);
     expect(await pool.use(async ({ id }) => id)).toBe(1);
-    expect(pool.inFlight).toBe(0);
+    expect(pool.inFlightCount).toBe(0);
   });
 });
 
@@ -308,12 +308,12 @@ describe('closing a pool', () => {
     const { pool, log } = things({ name: 'db' });
     const [idle, lease] = [await pool.acquire(), await pool.acquire()];
     idle.release();
-    const closing = pool.close({ timeout: 1_000 });
+    const closing = pool.shutdown({ timeout: 1_000 });
     expect(log).toContain('close 1');
     expect(String(await rejection(pool.acquire()))).toContain('pool "db" is closed');
     expect(log).not.toContain('close 2');
     lease.release();
-    expect(await closing).toEqual({ closed: 2, failed: [], timedOut: 0, forced: 0, making: 0 });
+    expect(await closing).toEqual({ closedCount: 2, failed: [], timedOutCount: 0, forcedCount: 0, creatingCount: 0 });
   });
 
   it('rejects waiting calls with an error that names the pool', async () => {
@@ -338,15 +338,15 @@ describe('closing a pool', () => {
     });
     const leases = [await pool.acquire(), await pool.acquire(), await pool.acquire()];
     for (const lease of leases) lease.release();
-    const closing = pool.close({ timeout: 10_000 });
+    const closing = pool.shutdown({ timeout: 10_000 });
     await clock.advance(100);
     expect(await closing).toMatchObject({
-      closed: 1,
-      timedOut: 1,
-      forced: 0,
+      closedCount: 1,
+      timedOutCount: 1,
+      forcedCount: 0,
       failed: [error, { name: 'TimeoutError' }],
     });
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('reports a failing closer while the pool lends or drains without a report, and keeps the last 100 errors', async () => {
@@ -377,7 +377,7 @@ describe('closing a pool', () => {
     const slow = uncancellable();
     const { pool, clock } = things({ closeTimeout: 100, close: () => slow.run() });
     (await pool.acquire()).release();
-    const closing = pool.close({ timeout: 10_000 });
+    const closing = pool.shutdown({ timeout: 10_000 });
     await clock.advance(100);
     const report = await closing;
     slow.fail('at last');
@@ -388,11 +388,11 @@ describe('closing a pool', () => {
   it('closes leased resources at the deadline, and counts them', async () => {
     const { pool, log, clock } = things();
     const lease = await pool.acquire();
-    const closing = pool.close({ timeout: 500 });
+    const closing = pool.shutdown({ timeout: 500 });
     await clock.advance(499);
     expect(log).toEqual(['make 1']);
     await clock.advance(1);
-    expect(await closing).toEqual({ closed: 1, failed: [], timedOut: 0, forced: 1, making: 0 });
+    expect(await closing).toEqual({ closedCount: 1, failed: [], timedOutCount: 0, forcedCount: 1, creatingCount: 0 });
     expect(() => lease.resource).toThrow(ClosedError);
     lease.release();
     expect(log).toEqual(['make 1', 'close 1']);
@@ -403,12 +403,12 @@ describe('closing a pool', () => {
     const { pool, log } = things({ create: () => making.run() });
     const accepted = pool.acquire();
     await macrotask();
-    const closing = pool.close({ timeout: 1_000 });
+    const closing = pool.shutdown({ timeout: 1_000 });
     making.fulfil({ id: 9 });
     const lease = await accepted;
     expect(lease.resource.id).toBe(9);
     lease.release();
-    expect(await closing).toMatchObject({ closed: 1 });
+    expect(await closing).toMatchObject({ closedCount: 1 });
     expect(log).toEqual(['close 9']);
   });
 
@@ -417,16 +417,16 @@ describe('closing a pool', () => {
     const { pool, log, clock } = things({ closeTimeout: 50, create: () => making.run() });
     const accepted = rejection(pool.acquire());
     await macrotask();
-    const closing = pool.close({ timeout: 0 });
+    const closing = pool.shutdown({ timeout: 0 });
     await clock.advance(49);
     expect(await accepted).toBeInstanceOf(ClosedError);
     await clock.advance(1);
-    expect(await closing).toMatchObject({ closed: 0, making: 1 });
+    expect(await closing).toMatchObject({ closedCount: 0, creatingCount: 1 });
     making.fulfil({ id: 9 });
     await macrotask();
     expect(log).toEqual(['close 9']);
-    expect(pool.report()).toMatchObject({ closed: 1, making: 0 });
-    expect(clock.pending).toBe(0);
+    expect(pool.report()).toMatchObject({ closedCount: 1, creatingCount: 0 });
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('cancels each `create` at the deadline, waits for it, and closes a resource that it still makes', async () => {
@@ -434,18 +434,24 @@ describe('closing a pool', () => {
     const { pool, log, clock } = things({
       create: async (token) => {
         await token.cancelled();
-        if (pool.inFlight === 0 && log.push('cancelled') === 1) throw token.reason;
+        if (pool.inFlightCount === 0 && log.push('cancelled') === 1) throw token.reason;
         return { id: 2 };
       },
     });
     const accepted = [rejection(pool.acquire()), rejection(pool.acquire())];
     await macrotask();
-    expect(await pool.close({ timeout: 0 })).toEqual({ closed: 1, failed: [], timedOut: 0, forced: 0, making: 0 });
+    expect(await pool.shutdown({ timeout: 0 })).toEqual({
+      closedCount: 1,
+      failed: [],
+      timedOutCount: 0,
+      forcedCount: 0,
+      creatingCount: 0,
+    });
     for (const error of await Promise.all(accepted)) expect(error).toBeInstanceOf(ClosedError);
     expect(log).toEqual(['cancelled', 'cancelled', 'close 2']);
     await macrotask();
     expect(errors).toEqual([]);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('makes no resource for an acquire that was granted a permit in the same step', async () => {
@@ -477,10 +483,10 @@ describe('closing a pool', () => {
       lease.release();
       for (let i = 0; i < microtasks; i++) await undefined;
       pool.stop();
-      const { inFlight } = pool;
+      const { inFlightCount } = pool;
       const next = await waiting;
       // An earlier lease is counted, and has to be released.
-      if (inFlight === 0) expect(next).toBeInstanceOf(ClosedError);
+      if (inFlightCount === 0) expect(next).toBeInstanceOf(ClosedError);
       else (next as Lease<Thing>).release();
       await pool.drain(never);
       expect(log).toEqual(['make 1', 'close 1']);
@@ -504,7 +510,7 @@ describe('closing a pool', () => {
       const next = await waiting;
       if (before === 2) expect([next, log]).toEqual(['left', ['make 1', 'close 1']]);
       else if (next !== 'left') (next as Lease<Thing>).release();
-      expect(pool.inFlight).toBe(0);
+      expect(pool.inFlightCount).toBe(0);
     }
   });
 
@@ -527,33 +533,33 @@ describe('closing a pool', () => {
     const { pool } = things({ close: () => closing.run() });
     await pool.acquire();
     let isOver = false;
-    const over = pool.close({ timeout: 0 }).finally(() => {
+    const over = pool.shutdown({ timeout: 0 }).finally(() => {
       isOver = true;
     });
     await macrotask();
     expect(isOver).toBe(false);
     closing.fulfil();
-    expect(await over).toMatchObject({ closed: 1, forced: 1 });
+    expect(await over).toMatchObject({ closedCount: 1, forcedCount: 1 });
   });
 
   it('accepts an AbortSignal as the deadline', async () => {
     const { pool } = things();
     await pool.acquire();
     expect(await rejection(pool.drain(AbortSignal.abort('late')))).toBe('late');
-    expect(pool.report()).toMatchObject({ forced: 1, closed: 1 });
+    expect(pool.report()).toMatchObject({ forcedCount: 1, closedCount: 1 });
   });
 
   it('drains with a deadline, as every Drainable', async () => {
     const { pool } = things({ name: 'db' });
     const part: Drainable = pool;
     const lease = await pool.acquire();
-    expect([part.name, part.inFlight]).toEqual(['db', 1]);
+    expect([part.name, part.inFlightCount]).toEqual(['db', 1]);
     const deadline = new CancellationToken();
     const over = rejection(part.drain(deadline));
     expect(pool.isClosed).toBe(true);
     deadline.cancel('late');
     expect(await over).toBe('late');
-    expect([part.inFlight, pool.report().forced]).toEqual([0, 1]);
+    expect([part.inFlightCount, pool.report().forcedCount]).toEqual([0, 1]);
     lease.release();
   });
 });
@@ -572,7 +578,7 @@ describe('validation', () => {
   it('rejects a bad time and leaves the pool unchanged', async () => {
     const { pool } = things();
     expect(await rejection(pool.acquire({ timeout: -1 }))).toBeInstanceOf(RangeError);
-    expect(await rejection(pool.close({ timeout: Number.NaN }))).toBeInstanceOf(RangeError);
+    expect(await rejection(pool.shutdown({ timeout: Number.NaN }))).toBeInstanceOf(RangeError);
     expect(await rejection(pool.use(5 as never))).toBeInstanceOf(TypeError);
     expect(pool.isClosed).toBe(false);
   });

@@ -29,7 +29,7 @@ test('a paused worker pool retains nothing of cancelled jobs', async () => {
     await job;
   });
   expect(growth).toBeLessThan(2);
-  expect([pool.queued, pool.inFlight]).toEqual([0, 0]);
+  expect([pool.queuedCount, pool.inFlightCount]).toEqual([0, 0]);
 });
 
 test('a resource pool retains nothing of leases, of calls that gave up, or of destroyed resources', async () => {

@@ -25,14 +25,14 @@ async function running(seen: Int32Array): Promise<void> {
 describe('work in a thread', { timeout: 60_000 }, () => {
   it('returns its result, and rejects with its error', async () => {
     expect(await runInPool(pool, 21, { name: 'double' })).toBe(42);
-    expect(await runInPool(pool, 4, { name: 'double', token: new CancellationToken() })).toBe(8);
+    expect(await runInPool(pool, 4, { name: 'double', signal: new CancellationToken() })).toBe(8);
     expect(await rejection(runInPool(pool, -1, { name: 'double' }))).toMatchObject({ message: 'negative' });
   });
 
   it('sees the cancellation and its reason in a loop that never yields', async () => {
     const seen = newSeen();
     const token = new CancellationToken();
-    const result = runInPool(pool, seen, { name: 'compute', token });
+    const result = runInPool(pool, seen, { name: 'compute', signal: token });
     await running(seen);
     token.cancel('enough');
     expect(await result).toBe('stopped: enough');
@@ -41,7 +41,7 @@ describe('work in a thread', { timeout: 60_000 }, () => {
   it('runs its callbacks at its next read of the token, is awaited while it cleans up, and rejects with the original reason', async () => {
     const seen = newSeen();
     const token = new CancellationToken();
-    const result = rejection(runInPool(pool, seen, { name: 'cleanUp', token }));
+    const result = rejection(runInPool(pool, seen, { name: 'cleanUp', signal: token }));
     await running(seen);
     token.cancel();
     expect(await result).toBe(token.reason);
@@ -51,17 +51,17 @@ describe('work in a thread', { timeout: 60_000 }, () => {
   it('is woken by an event when it waits for events', async () => {
     const seen = newSeen();
     const controller = new AbortController();
-    const result = rejection(runInPool(pool, seen, { name: 'listen', token: controller.signal }));
+    const result = rejection(runInPool(pool, seen, { name: 'listen', signal: controller.signal }));
     await running(seen);
     controller.abort(new Error('deploy'));
     expect(await result).toMatchObject({ message: 'gave up', cause: { message: 'deploy' } });
   });
 
-  it('is terminated with its thread after the grace when it never stops, and the pool continues with a new thread', async () => {
+  it('is terminated with its thread after `cleanupTimeout` when it never stops, and the pool continues with a new thread', async () => {
     const clock = new VirtualClock();
     const seen = newSeen();
     const token = new CancellationToken();
-    const result = rejection(runInPool(pool, seen, { name: 'neverStops', token, grace: 500, clock }));
+    const result = rejection(runInPool(pool, seen, { name: 'neverStops', signal: token, cleanupTimeout: 500, clock }));
     await running(seen);
     token.cancel('enough');
     await clock.advance(499);
@@ -70,10 +70,10 @@ describe('work in a thread', { timeout: 60_000 }, () => {
     await clock.advance(1);
     const error = await result;
     expect(error).toBeInstanceOf(WorkerEndedError);
-    expect(error).toMatchObject({ code: 'ERR_WORKER_ENDED', grace: 500, cause: 'enough' });
+    expect(error).toMatchObject({ code: 'ERR_WORKER_ENDED', cleanupTimeout: 500, cause: 'enough' });
     expect(String(error)).toContain('did not stop within 500 ms');
     expect(await runInPool(pool, 1, { name: 'double' })).toBe(2);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it.each([
@@ -83,17 +83,17 @@ describe('work in a thread', { timeout: 60_000 }, () => {
   ])('rejects with the original reason when it stops, although the thread got a copy: %s', async (_, reason) => {
     const seen = newSeen();
     const token = new CancellationToken();
-    const result = runInPool(pool, seen, { name: 'obey', token }).catch((error) => ({ error }));
+    const result = runInPool(pool, seen, { name: 'obey', signal: token }).catch((error) => ({ error }));
     await running(seen);
     token.cancel(reason);
     expect(((await result) as { error: unknown }).error).toBe(reason);
   });
 
-  it('keeps its thread and its result when it ends as the grace expires', async () => {
+  it('keeps its thread and its result when it ends as `cleanupTimeout` expires', async () => {
     const clock = new VirtualClock();
     const seen = newSeen();
     const token = new CancellationToken();
-    const result = runInPool(pool, seen, { name: 'late', token, grace: 500, clock });
+    const result = runInPool(pool, seen, { name: 'late', signal: token, cleanupTimeout: 500, clock });
     await running(seen);
     token.cancel('enough');
     while (Atomics.load(seen, 2) === 0) await macrotask();
@@ -105,7 +105,7 @@ describe('work in a thread', { timeout: 60_000 }, () => {
 
   it('rejects with the error of piscina when its thread dies, cancelled or not', async () => {
     const seen = newSeen();
-    const error = await rejection(runInPool(pool, seen, { name: 'die', token: new CancellationToken() }));
+    const error = await rejection(runInPool(pool, seen, { name: 'die', signal: new CancellationToken() }));
     expect(error).toBeInstanceOf(Error);
     expect(error).not.toBeInstanceOf(WorkerEndedError);
     expect(Atomics.load(seen, 0)).toBe(1);
@@ -117,18 +117,18 @@ describe('work in a thread', { timeout: 60_000 }, () => {
     const clock = new VirtualClock();
     const seen = newSeen();
     const token = new CancellationToken();
-    const result = rejection(runInPool(own, seen, { name: 'neverStops', token, grace: 500, clock }));
+    const result = rejection(runInPool(own, seen, { name: 'neverStops', signal: token, cleanupTimeout: 500, clock }));
     await running(seen);
     token.cancel('enough');
-    expect(clock.pending).toBe(1);
+    expect(clock.pendingCount).toBe(1);
     await own.destroy();
     expect(await result).not.toBeInstanceOf(WorkerEndedError);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('rejects with the clone error when it cannot be sent, and leaves nothing on its token', async () => {
     const token = new CancellationToken();
-    expect(await rejection(runInPool(pool, () => {}, { name: 'double', token }))).toMatchObject({
+    expect(await rejection(runInPool(pool, () => {}, { name: 'double', signal: token }))).toMatchObject({
       name: 'DataCloneError',
     });
     expect((token as unknown as { head: unknown }).head).toBe(undefined);
@@ -137,9 +137,9 @@ describe('work in a thread', { timeout: 60_000 }, () => {
   it('never starts when it is cancelled while it waits for a thread, and no other thread is terminated', async () => {
     const [first, second] = [newSeen(), newSeen()];
     const [stop, token] = [new CancellationToken(), new CancellationToken()];
-    const busy = runInPool(pool, first, { name: 'compute', token: stop });
+    const busy = runInPool(pool, first, { name: 'compute', signal: stop });
     await running(first);
-    const waiting = rejection(runInPool(pool, second, { name: 'compute', token }));
+    const waiting = rejection(runInPool(pool, second, { name: 'compute', signal: token }));
     token.cancel('left');
     expect(await waiting).toBe('left');
     stop.cancel('done');
@@ -149,13 +149,13 @@ describe('work in a thread', { timeout: 60_000 }, () => {
 
   it('is not sent when its token is already cancelled', async () => {
     const token = CancellationToken.alreadyCancelled('never');
-    expect(await rejection(runInPool(pool, 1, { name: 'double', token }))).toBe('never');
-    expect(await rejection(runInPool(pool, 1, { name: 'double', grace: -1 }))).toBeInstanceOf(RangeError);
+    expect(await rejection(runInPool(pool, 1, { name: 'double', signal: token }))).toBe('never');
+    expect(await rejection(runInPool(pool, 1, { name: 'double', cleanupTimeout: -1 }))).toBeInstanceOf(RangeError);
   });
 
   it('leaves nothing on a long-lived token', async () => {
     const token = new CancellationToken();
-    for (let n = 0; n < 20; n++) expect(await runInPool(pool, n, { name: 'double', token })).toBe(2 * n);
+    for (let n = 0; n < 20; n++) expect(await runInPool(pool, n, { name: 'double', signal: token })).toBe(2 * n);
     // An observed token has an entry in its list.
     expect((token as unknown as { head: unknown }).head).toBe(undefined);
   });

@@ -42,7 +42,7 @@ expectTypeOf(resources).toExtend<Drainable>();
 expectTypeOf(resources.acquire()).toEqualTypeOf<SourcePromise<Lease<{ id: number }>>>();
 expectTypeOf(resources.use(({ id }) => id)).toEqualTypeOf<Promise<number>>();
 expectTypeOf(resources.use(async ({ id }) => id)).toEqualTypeOf<Promise<number>>();
-expectTypeOf(resources.close({ timeout: 5 })).toEqualTypeOf<Promise<ResourcePoolReport>>();
+expectTypeOf(resources.shutdown({ timeout: 5 })).toEqualTypeOf<Promise<ResourcePoolReport>>();
 expectTypeOf<Lease<string>>().toExtend<Disposable>();
 
 expectTypeOf<WorkerPool['drain']>().parameter(0).toEqualTypeOf<CancellationToken | AbortSignal>();
@@ -53,5 +53,5 @@ new ResourcePool({ create: () => 1 });
 
 const task = threadTask((n: number, token) => (token.isCancelled ? 0 : n));
 expectTypeOf(task).returns.toEqualTypeOf<Promise<number>>();
-expectTypeOf(runInPool<number>(new Piscina(), 5, { grace: 10 })).toEqualTypeOf<Promise<number>>();
+expectTypeOf(runInPool<number>(new Piscina(), 5, { cleanupTimeout: 10 })).toEqualTypeOf<Promise<number>>();
 expectTypeOf(runInPool(new Piscina(), 5)).toEqualTypeOf<Promise<unknown>>();

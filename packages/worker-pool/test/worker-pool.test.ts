@@ -9,7 +9,7 @@ import { macrotask, rejection, uncancellable } from './vocabulary.ts';
 const never = CancellationToken.never;
 
 function counts(pool: WorkerPool): number[] {
-  return [pool.activeCount, pool.queued, pool.waiting, pool.inFlight];
+  return [pool.activeCount, pool.queuedCount, pool.waitingCount, pool.inFlightCount];
 }
 
 describe('a job', () => {
@@ -126,7 +126,7 @@ describe('a job', () => {
     const late = pool.execute((token) => token.cancelled().then(() => 'late, but done'), { timeout: 5 });
     await clock.advance(5);
     expect(await late).toBe('late, but done');
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('holds the process until its time limit, even when it never reads its token', async () => {
@@ -291,7 +291,7 @@ describe('shutdown', () => {
     const fine = pool.execute(() => 'fine');
     const report = await pool.shutdown({ timeout: 1_000 });
     expect(report).toEqual({
-      finished: 1,
+      finishedCount: 1,
       failed: [{ name: 'print', error }],
       cancelled: [],
       dropped: [],
@@ -321,7 +321,7 @@ describe('shutdown', () => {
     expect(ended).toEqual([]);
     await clock.advance(1);
     expect(await shutdown).toEqual({
-      finished: 1,
+      finishedCount: 1,
       failed: [],
       cancelled: ['obeying'],
       dropped: ['queued'],
@@ -331,7 +331,7 @@ describe('shutdown', () => {
     expect(await obeying).toBeInstanceOf(TimeoutError);
     expect(await queued).toBeInstanceOf(TimeoutError);
     expect(await insisting).toBe('still done');
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('names jobs that ignore their cancellation, with their running time, and their callers still get the results', async () => {
@@ -339,12 +339,12 @@ describe('shutdown', () => {
     const pool = new WorkerPool({ concurrency: 1, clock });
     const work = uncancellable<string>();
     const job = pool.execute(work.run, { name: 'uncancellable' });
-    const shutdown = pool.shutdown({ timeout: 100, cancelTimeout: 50 });
+    const shutdown = pool.shutdown({ timeout: 100, cleanupTimeout: 50 });
     await clock.advance(150);
     expect(await shutdown).toMatchObject({ cancelled: [], unfinished: [{ name: 'uncancellable', ageMs: 150 }] });
     work.fulfil('after all');
     expect(await job).toBe('after all');
-    expect(pool.report()).toMatchObject({ finished: 1, unfinished: [] });
+    expect(pool.report()).toMatchObject({ finishedCount: 1, unfinished: [] });
   });
 
   it('names jobs that never ran, also when their own signal or the deadline cancels them in the last microtask', async () => {
@@ -363,7 +363,7 @@ describe('shutdown', () => {
     first.fulfil();
     // The second job gets its worker when the first one has ended, and starts a microtask later.
     const reports = [pool.report()];
-    while (pool.queued > 0) await undefined;
+    while (pool.queuedCount > 0) await undefined;
     reports.push(pool.report());
     deadline.cancel('late');
     expect([await over, await Promise.all(jobs)]).toEqual(['late', [undefined, 'late', 'withdrawn']]);
@@ -371,20 +371,25 @@ describe('shutdown', () => {
       [{ name: 'first', ageMs: 70 }],
       [{ name: 'last', ageMs: 0 }],
     ]);
-    expect(pool.report()).toMatchObject({ finished: 1, cancelled: [], dropped: ['withdrawn', 'last'], unfinished: [] });
+    expect(pool.report()).toMatchObject({
+      finishedCount: 1,
+      cancelled: [],
+      dropped: ['withdrawn', 'last'],
+      unfinished: [],
+    });
   });
 
   it('rejects a bad time and leaves the pool unchanged', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
     expect(await rejection(pool.shutdown({ timeout: -1 }))).toBeInstanceOf(RangeError);
-    expect(await rejection(pool.shutdown({ timeout: 1, cancelTimeout: Number.NaN }))).toBeInstanceOf(RangeError);
+    expect(await rejection(pool.shutdown({ timeout: 1, cleanupTimeout: Number.NaN }))).toBeInstanceOf(RangeError);
     expect(pool.isClosed).toBe(false);
   });
 
   it('ends an idle pool at once, also with a time limit of 0, and twice', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
-    expect(await pool.shutdown({ timeout: 0 })).toMatchObject({ finished: 0, unfinished: [] });
-    expect(await pool.shutdown({ timeout: 0 })).toMatchObject({ finished: 0, unfinished: [] });
+    expect(await pool.shutdown({ timeout: 0 })).toMatchObject({ finishedCount: 0, unfinished: [] });
+    expect(await pool.shutdown({ timeout: 0 })).toMatchObject({ finishedCount: 0, unfinished: [] });
   });
 });
 
@@ -393,13 +398,13 @@ describe('the pool as a Drainable', () => {
     const pool = new WorkerPool({ concurrency: 1, name: 'mails' });
     const part: Drainable = pool;
     const job = rejection(pool.execute((token) => token.cancelled().then(() => token.throwIfCancelled())));
-    expect([part.name, part.inFlight]).toEqual(['mails', 1]);
+    expect([part.name, part.inFlightCount]).toEqual(['mails', 1]);
     part.stop();
     const deadline = new CancellationToken();
     const over = rejection(part.drain(deadline));
     deadline.cancel('late');
     expect([await over, await job]).toEqual(['late', 'late']);
-    expect(part.inFlight).toBe(0);
+    expect(part.inFlightCount).toBe(0);
     await pool.drain(new AbortController().signal);
   });
 });
@@ -411,7 +416,7 @@ describe('validation', () => {
     [{}, 'concurrency must be an integer from 1'],
     [{ concurrency: 1, capacity: -1 }, 'capacity must be an integer from 0'],
     [{ concurrency: 1, timeout: Number.NaN }, 'timeout must be milliseconds'],
-    [{ concurrency: 1, cancelTimeout: -5 }, 'cancelTimeout must be milliseconds'],
+    [{ concurrency: 1, cleanupTimeout: -5 }, 'cleanupTimeout must be milliseconds'],
     [{ concurrency: 1, whenFull: 'drop' }, "whenFull must be 'wait' or 'refuse'"],
   ])('the constructor rejects %o', (options, text) => {
     expect(() => new WorkerPool(options as WorkerPoolOptions)).toThrow(text);

@@ -23,7 +23,7 @@ function quiesce(name: string, others: number, depth = 0): Subject {
     name,
     batch: BATCH,
     run: () => {
-      for (let i = 0; i < BATCH; i++) undone += Number(token.onCancelled(idle).unregister());
+      for (let i = 0; i < BATCH; i++) undone += Number(token.onCancelled(idle).dispose());
     },
     check: () => {
       expectCount(undone, BATCH);

@@ -85,11 +85,11 @@ class BroadcastReplay implements Replay {
       case 'upgrade':
         return this.#upgrade(id('weak'), op['tx']);
       case 'drop_tx':
-        return drop(this.#senders, id('tx'));
+        return drop(this.#senders, id('tx'), (sender) => sender.close());
       case 'drop_weak':
-        return drop(this.#weak, id('weak'));
+        return drop(this.#weak, id('weak'), (sender) => sender.dispose());
       case 'drop_rx':
-        return drop(this.#receivers, id('rx'));
+        return drop(this.#receivers, id('rx'), (receiver) => receiver.dispose());
       case 'try_recv':
         return { result: tried(get(this.#receivers, id('rx'))) };
       case 'recv':
@@ -196,7 +196,7 @@ function sent(reached: number, value: number): object {
 function tried(rx: BroadcastReceiver<number>): unknown {
   const got = rx.tryRecv();
   if (got.ok) return { v: got.value };
-  return got.why === 'lagged' ? { lagged: got.missed } : got.why;
+  return got.why === 'lagged' ? { lagged: got.missedCount } : got.why;
 }
 
 function polled(from: Source<unknown>): unknown {
@@ -204,7 +204,7 @@ function polled(from: Source<unknown>): unknown {
     const value = from[source].poll();
     return value === PENDING ? 'pending' : { v: value };
   } catch (error) {
-    return isClosedError(error) ? 'closed' : { lagged: (error as LaggedError).missed };
+    return isClosedError(error) ? 'closed' : { lagged: (error as LaggedError).missedCount };
   }
 }
 
@@ -219,8 +219,8 @@ function get<V>(map: ReadonlyMap<number, V>, id: number): V {
   return value;
 }
 
-function drop(map: Map<number, { close(): void }>, id: number): Answers {
-  get(map, id).close();
+function drop<T>(map: Map<number, T>, id: number, end: (item: T) => void): Answers {
+  end(get(map, id));
   map.delete(id);
   return {};
 }

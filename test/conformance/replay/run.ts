@@ -38,7 +38,7 @@ export class Run {
     const answer = this.#protocol.poll();
     if (answer === PENDING) this.#protocol.park(this.#waiter);
     else this.drop();
-    const result = answer === PENDING ? 'pending' : answer.cancelled ? 'none' : 'some';
+    const result = answer === PENDING ? 'pending' : answer.status === 'cancelled' ? 'none' : 'some';
     return { result, inner_polls: this.#inner.polls };
   }
 

@@ -56,7 +56,7 @@ describe('sending', () => {
 
   it('loses the value without a receiver, and reaches a later subscriber again', () => {
     const [tx, rx] = broadcast<string>(16);
-    rx.close();
+    rx.dispose();
     expect(tx.send('lost')).toBe(0);
     const later = tx.subscribe();
     expect([tx.send('seen'), drain(later)]).toEqual([1, ['seen', 'empty']]);
@@ -122,7 +122,7 @@ describe('lag', () => {
   it('can follow another lag, at once or after the values between were read', () => {
     const [tx, rx] = broadcast<number>(2);
     for (let value = 1; value <= 3; value++) tx.send(value);
-    expect(rx.tryRecv()).toMatchObject({ why: 'lagged', missed: 1 });
+    expect(rx.tryRecv()).toMatchObject({ why: 'lagged', missedCount: 1 });
     for (let value = 4; value <= 6; value++) tx.send(value);
     expect(drain(rx)).toEqual(['missed 3', 5, 6, 'empty']);
     for (let value = 7; value <= 9; value++) tx.send(value);
@@ -135,12 +135,12 @@ describe('lag', () => {
     for (const value of [1, 2]) tx.send(value);
     expect(next(fast)).toBe(1);
     tx.send(3);
-    expect(slow.tryRecv()).toMatchObject({ missed: 1 });
+    expect(slow.tryRecv()).toMatchObject({ missedCount: 1 });
     expect([next(slow), next(fast), next(fast)]).toEqual([2, 2, 3]);
     for (const value of [4, 5]) tx.send(value);
-    expect(slow.tryRecv()).toMatchObject({ missed: 1 });
+    expect(slow.tryRecv()).toMatchObject({ missedCount: 1 });
     tx.send(6);
-    expect(slow.tryRecv()).toMatchObject({ missed: 1 });
+    expect(slow.tryRecv()).toMatchObject({ missedCount: 1 });
   });
 
   it('begins beyond the capacity rounded up to a power of two', () => {
@@ -156,7 +156,7 @@ describe('lag', () => {
   it('rejects an awaited recv, and the next recv gets the oldest kept value', async () => {
     const [tx, rx] = broadcast<number>(2);
     for (let value = 1; value <= 3; value++) tx.send(value);
-    expect(await rejection(rx.recv())).toMatchObject({ missed: 1 });
+    expect(await rejection(rx.recv())).toMatchObject({ missedCount: 1 });
     expect([await rx.recv(), await rx.recv()]).toEqual([2, 3]);
   });
 });
@@ -217,16 +217,16 @@ describe('a receiver', () => {
     const two = tx.subscribe();
     for (const value of ['a', 'b']) tx.send(value);
     expect([next(one), next(two)]).toEqual(['a', 'a']);
-    two.close();
+    two.dispose();
     expect(next(one)).toBe('b');
-    one.close();
+    one.dispose();
     expect([tx.receiverCount, tx.length]).toEqual([0, 0]);
   });
 
   it('counts the values that it has not read, also beyond the capacity until its lag is reported', () => {
     const [tx, rx] = broadcast<number>(2);
     for (let value = 1; value <= 4; value++) tx.send(value);
-    expect([rx.length, rx.tryRecv(), rx.length]).toMatchObject([4, { missed: 2 }, 2]);
+    expect([rx.length, rx.tryRecv(), rx.length]).toMatchObject([4, { missedCount: 2 }, 2]);
     expect([next(rx), rx.length, next(rx), rx.length]).toEqual([3, 1, 4, 0]);
   });
 
@@ -317,21 +317,21 @@ describe('a sender', () => {
     const two = tx.subscribe();
     const wait = new Wait(tx.closed());
     expect(wait.poll()).toBe('pending');
-    one.close();
+    one.dispose();
     expect([wait.isWoken, wait.poll()]).toEqual([false, 'pending']);
-    two.close();
+    two.dispose();
     expect([wait.isWoken, wait.poll()]).toEqual([true, undefined]);
   });
 
   it('is closed repeatedly as receivers come and go', () => {
     const [tx, rx] = broadcast<number>(1);
-    rx.close();
+    rx.dispose();
     for (let round = 0; round < 3; round++) {
       expect(new Wait(tx.closed()).poll()).toBeUndefined();
       const later = tx.subscribe();
       const wait = new Wait(tx.closed());
       expect(wait.poll()).toBe('pending');
-      later.close();
+      later.dispose();
       expect([wait.isWoken, wait.poll()]).toEqual([true, undefined]);
     }
   });
@@ -375,9 +375,9 @@ describe('a weak sender', () => {
     const [weak, other] = [tx.downgrade(), clone.downgrade()];
     expect(counts(tx, clone, weak, other, rx)).toEqual(Array.from({ length: 5 }, () => [2, 2]));
     clone.close();
-    other.close();
+    other.dispose();
     expect(counts(tx, weak, rx)).toEqual(Array.from({ length: 3 }, () => [1, 1]));
-    weak.close();
+    weak.dispose();
     expect(counts(tx, rx)).toEqual(Array.from({ length: 2 }, () => [1, 0]));
   });
 });

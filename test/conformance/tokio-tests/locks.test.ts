@@ -14,16 +14,16 @@ describe('a semaphore', () => {
   it('grants a permit to a try, none while it is taken, and the same one again', () => {
     const semaphore = new Semaphore(1);
     const permit = semaphore.tryAcquire();
-    expect([permit?.count, semaphore.tryAcquire()]).toEqual([1, undefined]);
+    expect([permit?.permitCount, semaphore.tryAcquire()]).toEqual([1, undefined]);
     permit?.release();
-    expect(semaphore.tryAcquire()?.count).toBe(1);
+    expect(semaphore.tryAcquire()?.permitCount).toBe(1);
   });
 
   it('wakes a waiter when a permit is released, and when one is added', async () => {
     const semaphore = new Semaphore(1);
     const held = semaphore.tryAcquire();
-    const first = semaphore.acquire().then(({ count }) => count);
-    const second = semaphore.acquire().then(({ count }) => count);
+    const first = semaphore.acquire().then(({ permitCount: count }) => count);
+    const second = semaphore.acquire().then(({ permitCount: count }) => count);
     held?.release();
     expect(await first).toBe(1);
     semaphore.addPermits(1);
@@ -62,7 +62,7 @@ describe('a semaphore', () => {
     const [one, two] = [semaphore.tryAcquire(), semaphore.tryAcquireMany(2)];
     if (one === undefined || two === undefined) expect.unreachable();
     one.merge(two);
-    expect([one.count, two.count, semaphore.availablePermits]).toEqual([3, 0, 0]);
+    expect([one.permitCount, two.permitCount, semaphore.availablePermits]).toEqual([3, 0, 0]);
     one.release();
     expect(semaphore.availablePermits).toBe(3);
   });
@@ -78,10 +78,17 @@ describe('a semaphore', () => {
     const whole = semaphore.tryAcquireMany(3);
     const part = whole?.split(1);
     const none = whole?.split(0);
-    expect([whole?.count, part?.count, none?.count, semaphore.availablePermits]).toEqual([2, 1, 0, 2]);
+    expect([whole?.permitCount, part?.permitCount, none?.permitCount, semaphore.availablePermits]).toEqual([
+      2, 1, 0, 2,
+    ]);
     whole?.release();
     const last = part?.split(1);
-    expect([semaphore.availablePermits, part?.count, last?.count, part?.split(1)]).toEqual([4, 0, 1, undefined]);
+    expect([semaphore.availablePermits, part?.permitCount, last?.permitCount, part?.split(1)]).toEqual([
+      4,
+      0,
+      1,
+      undefined,
+    ]);
     part?.release();
     none?.release();
     expect(semaphore.availablePermits).toBe(4);
@@ -95,7 +102,7 @@ describe('a semaphore', () => {
       using _ = await semaphore.acquire();
     };
     await Promise.all(Array.from({ length: 1_000 }, task));
-    expect([semaphore.tryAcquireMany(5)?.count, semaphore.tryAcquire()]).toEqual([5, undefined]);
+    expect([semaphore.tryAcquireMany(5)?.permitCount, semaphore.tryAcquire()]).toEqual([5, undefined]);
   });
 
   it('has at most as many permits as a number can count', () => {

@@ -410,9 +410,9 @@ describe.each([
     const [weak, other] = [tx.downgrade(), clone.downgrade()];
     expect(counts(tx, clone, weak, other, rx)).toEqual(Array.from({ length: 5 }, () => [2, 2]));
     clone.close();
-    other.close();
+    other.dispose();
     expect(counts(tx, weak, rx)).toEqual(Array.from({ length: 3 }, () => [1, 1]));
-    weak.close();
+    weak.dispose();
     expect(counts(tx, rx)).toEqual(Array.from({ length: 2 }, () => [1, 0]));
   });
 });

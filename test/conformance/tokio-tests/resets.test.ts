@@ -120,6 +120,6 @@ describe('a sleep that is reset', () => {
     await clock.advance(5);
     expect(waits.map(({ isWoken }) => isWoken)).toEqual([true, false, true]);
     await turn();
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 });

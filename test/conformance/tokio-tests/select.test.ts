@@ -130,7 +130,7 @@ describe('a select', () => {
       });
       expect(outcome).toEqual({ branch: 'one', value: 1 });
     }
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('may change the data of a losing branch after that has ended', async () => {

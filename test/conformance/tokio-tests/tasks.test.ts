@@ -99,7 +99,7 @@ describe('a join set', () => {
     let hasSlept = false;
     set.spawn(async (token) => {
       const outcome = await token.runUntilCancelled(sleep(2_000, { clock }));
-      hasSlept = !outcome.cancelled;
+      hasSlept = outcome.status === 'fulfilled';
       token.throwIfCancelled();
     });
     const error = new Error('panic');
@@ -116,7 +116,7 @@ describe('a join set', () => {
     for (let i = 0; i < 5; i++) set.spawn(forever);
     for (let i = 0; i < 5; i++) set.spawn(async () => 'done');
     await turn();
-    set.abortAll();
+    set.cancelAll();
     expect(set.length).toBe(10);
     const ends = await join(set);
     expect([ends.filter((end) => end === 'done').length, ends.filter((end) => end === 'cancelled').length]).toEqual([
@@ -176,7 +176,7 @@ describe('a join set', () => {
     const tasks = Array.from({ length: 8 }, () => set.spawn(forever));
     expect(set.tryJoinNext()).toBeUndefined();
     await set.shutdown();
-    expect([set.length, tasks.map(({ state }) => state)]).toEqual([0, tasks.map(() => 'cancelled')]);
+    expect([set.length, tasks.map(({ status: state }) => state)]).toEqual([0, tasks.map(() => 'cancelled')]);
   });
 });
 

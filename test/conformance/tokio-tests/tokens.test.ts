@@ -134,19 +134,19 @@ describe('runUntilCancelled', () => {
     const token = new CancellationToken();
     const outcome = token.runUntilCancelled(new Promise<never>(() => {}));
     token.cancel('enough');
-    expect(await outcome).toEqual({ cancelled: true, reason: 'enough' });
+    expect(await outcome).toEqual({ status: 'cancelled', reason: 'enough' });
   });
 
   it('returns the result of the work', async () => {
     const [tx, rx] = oneshot<number>();
     const outcome = new CancellationToken().runUntilCancelled(async () => (await rx) + 1);
     tx.send(41);
-    expect(await outcome).toEqual({ cancelled: false, value: 42 });
+    expect(await outcome).toEqual({ status: 'fulfilled', value: 42 });
   });
 
   it('does not start work when the token is already cancelled', async () => {
     const token = CancellationToken.alreadyCancelled('enough');
     const outcome = await token.runUntilCancelled(() => expect.unreachable());
-    expect(outcome).toEqual({ cancelled: true, reason: 'enough' });
+    expect(outcome).toEqual({ status: 'cancelled', reason: 'enough' });
   });
 });

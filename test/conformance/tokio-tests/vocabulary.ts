@@ -68,7 +68,7 @@ export function drain<T>(rx: { tryRecv(): TryRecv<T> }): (T | string)[] {
   for (;;) {
     const result = rx.tryRecv();
     if (result.ok) taken.push(result.value);
-    else if (result.why === 'lagged') taken.push(`missed ${result.missed}`);
+    else if (result.why === 'lagged') taken.push(`missed ${result.missedCount}`);
     else return [...taken, result.why];
   }
 }
@@ -76,7 +76,7 @@ export function drain<T>(rx: { tryRecv(): TryRecv<T> }): (T | string)[] {
 type TryRecv<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly why: 'empty' | 'closed'; readonly missed?: number }
-  | { readonly ok: false; readonly why: 'lagged'; readonly missed: number };
+  | { readonly ok: false; readonly why: 'lagged'; readonly missedCount: number };
 
 /** Takes one value, and fails without one. */
 export function next<T>(rx: { tryRecv(): { readonly ok: boolean; readonly value?: T } }): T {

@@ -129,7 +129,7 @@ describe('a receiver', () => {
     const [gone, ended] = watch(0);
     const [alone, unused] = watch(0);
     gone.close();
-    unused.close();
+    unused.dispose();
     const loops: (() => Promise<unknown>)[] = [
       async () => {
         tx.send(1);
@@ -160,18 +160,18 @@ describe('a sender', () => {
     const [tx, rx] = watch('one');
     const wait = new Wait(tx.closed());
     expect(wait.poll()).toBe('pending');
-    rx.close();
+    rx.dispose();
     expect([wait.isWoken, wait.poll(), tx.send('two')]).toEqual([true, undefined, false]);
   });
 
   it('is open again after a subscription', () => {
     const [tx, rx] = watch('one');
     const states = [tx.isClosed];
-    rx.close();
+    rx.dispose();
     states.push(tx.isClosed);
     const again = tx.subscribe();
     states.push(tx.isClosed);
-    again.close();
+    again.dispose();
     expect([...states, tx.isClosed]).toEqual([false, true, false, true]);
   });
 

@@ -11,7 +11,7 @@ const [tx, rx]: [BroadcastSender<number>, BroadcastReceiver<number>] = broadcast
 const first: Promise<number> = rx.recv();
 for (const value of [1, 2, 3, 4]) tx.send(value);
 const next = rx.tryRecv();
-if (next.ok || next.why !== 'lagged' || next.missed !== 1) throw new Error('the lag was not counted');
+if (next.ok || next.why !== 'lagged' || next.missedCount !== 1) throw new Error('the lag was not counted');
 const weak: WeakBroadcastSender<number> = tx.downgrade();
 const held: number[] = retained(weak);
 if (held.join() !== '3,4') throw new Error(`the channel holds ${held.join()}`);

@@ -15,4 +15,4 @@ const registration: Registration = child.onCancelled((reason) => seen.push(reaso
 const { reason } = child;
 if (!(reason instanceof CancelledError) || !isCancellation(reason, child)) throw new Error('no CancelledError');
 if (!signal.aborted || signal.reason !== reason) throw new Error('the signal did not fire');
-if (seen.length !== 1 || registration.unregister()) throw new Error('the callback did not run once');
+if (seen.length !== 1 || registration.dispose()) throw new Error('the callback did not run once');

@@ -47,7 +47,7 @@ level.send('debug');
 expect(levels.borrow(), 'debug', 'the watched value');
 
 const permit = new Semaphore(1).tryAcquire();
-expect(permit?.count, 1, 'the permit');
+expect(permit?.permitCount, 1, 'the permit');
 const lock = new Mutex();
 const guard = lock.tryAcquire();
 expect(lock.tryAcquire(), undefined, 'the lock');

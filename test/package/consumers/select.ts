@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   if (matched.branch !== 'else' || matched.value !== 'none') throw new Error(`${matched.branch} won`);
   if (trySelect({ stop: token }) !== undefined) throw new Error('nothing is ready');
   const settled = await select({ fails: settle(Promise.reject(new Error('no'))) });
-  if (settled.value.ok) throw new Error('it failed');
+  if (settled.value.status === 'fulfilled') throw new Error('it failed');
   const work = async (own: CancellationToken): Promise<boolean> => own.isCancelled;
   if (await timeout(60_000, work)) throw new Error('it was in time');
   let turns = 0;

@@ -1,10 +1,10 @@
 // A user's program, compiled against the installed tarball and run with it. It throws on a wrong result.
-import { formatReport, type HookHandle, Shutdown, type ShutdownReport } from '@quiesce/shutdown';
+import { formatReport, Shutdown, type ShutdownHandle, type ShutdownReport } from '@quiesce/shutdown';
 
 const log: string[] = [];
 const shutdown = new Shutdown({ logger: false, drainTimeout: 1_000 });
 shutdown.hook('db', () => log.push('db'));
-const cache: HookHandle = shutdown.hook('cache', async (token) => log.push(`cache ${token.isCancelled}`));
+const cache: ShutdownHandle = shutdown.hook('cache', async (token) => log.push(`cache ${token.isCancelled}`));
 if (cache.name !== 'cache') throw new Error(`the hook is called ${cache.name}`);
 
 void shutdown.stopped().then((report: ShutdownReport) => {

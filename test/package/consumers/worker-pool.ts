@@ -9,7 +9,7 @@ async function main(): Promise<void> {
   const lease: Lease<{ id: number }> = await resources.acquire();
   const { id } = lease.resource;
   lease.release();
-  const { closed } = await resources.close({ timeout: 1_000 });
+  const { closedCount: closed } = await resources.shutdown({ timeout: 1_000 });
   if (sum !== 7 || report.failed.length > 0 || id !== 1 || closed !== 1)
     throw new Error(`the pools gave ${sum} and ${closed}`);
 }

@@ -24,9 +24,9 @@ import { CurrentShutdown } from './current-shutdown.ts';
  * import { Effect } from 'effect';
  *
  * const shutdown = new Shutdown();
- * const request = inFlight('GET /page', Effect.sync(() => shutdown.progress.inFlight));
+ * const request = inFlight('GET /page', Effect.sync(() => shutdown.progress.inFlightCount));
  * const counted = Effect.provideService(request, CurrentShutdown, shutdown);
- * console.log(await runEffect(counted), shutdown.progress.inFlight); // => 1 0
+ * console.log(await runEffect(counted), shutdown.progress.inFlightCount); // => 1 0
  * ```
  */
 export function inFlight<A, E, R>(

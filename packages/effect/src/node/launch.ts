@@ -1,9 +1,9 @@
 import { checkKind, checkOptions } from '@quiesce/internal';
 import {
   formatReport,
-  type HookHandle,
   type InstallOptions,
   Shutdown,
+  type ShutdownHandle,
   type ShutdownOptions,
   type ShutdownReport,
 } from '@quiesce/shutdown';
@@ -86,7 +86,7 @@ export async function launch<ROut, E, RIn>(
   if (Exit.isSuccess(exit)) return exit.value;
   const closed = await layers.close(exit);
   // Not earlier, because a shutdown that began during the building waits for this hook.
-  hook.remove();
+  hook.dispose();
   throw errorFromCause(Exit.isFailure(closed) ? Cause.combine(exit.cause, closed.cause) : exit.cause);
 }
 
@@ -168,7 +168,7 @@ export function shutdownLayer<ROut, E, RIn>(
 }
 
 /** Registers the hook that closes the layers. */
-function registerClose(shutdown: Shutdown, layers: LayerScope, name = 'layers'): HookHandle {
+function registerClose(shutdown: Shutdown, layers: LayerScope, name = 'layers'): ShutdownHandle {
   return shutdown.hook(name, async () => {
     const exit = await layers.close(Exit.failCause(interruption(shutdown.stopAccepting.reason)));
     if (Exit.isFailure(exit)) throw errorFromCause(exit.cause);

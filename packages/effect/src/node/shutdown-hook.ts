@@ -1,5 +1,5 @@
 import { checkKind } from '@quiesce/internal';
-import type { HookHandle, HookOptions } from '@quiesce/shutdown';
+import type { HookOptions, ShutdownHandle } from '@quiesce/shutdown';
 import { Effect } from 'effect';
 import { runEffect } from '../run-effect.ts';
 import { CurrentShutdown } from './current-shutdown.ts';
@@ -33,7 +33,7 @@ export function shutdownHook<R>(
   name: string,
   effect: Effect.Effect<unknown, unknown, R>,
   options?: HookOptions,
-): Effect.Effect<HookHandle, never, R | CurrentShutdown> {
+): Effect.Effect<ShutdownHandle, never, R | CurrentShutdown> {
   checkKind(Effect.isEffect(effect), 'shutdownHook', 'an Effect', effect);
   return Effect.contextWith((context) =>
     Effect.map(CurrentShutdown, (shutdown) =>

@@ -14,9 +14,9 @@ const KEY = 'quiesce.cancel';
 /** Options for `guardChild`. */
 export interface GuardChildOptions {
   /** Cancels the work of the child. */
-  readonly token: CancellationToken | AbortSignal;
+  readonly signal: CancellationToken | AbortSignal;
   /** How many milliseconds, 0 to `Infinity`, a cancelled child may take to exit. Default: 1,000. */
-  readonly grace?: number | undefined;
+  readonly cleanupTimeout?: number | undefined;
   /** The clock for time limits. Default: the platform's. */
   readonly clock?: Clock | undefined;
 }
@@ -33,10 +33,10 @@ export interface ChildExit {
  * Waits for a child process with an IPC channel (`fork`). A cancellation of `token` cancels `parentToken` in the child.
  *
  * **Timing.** When the token is cancelled, `guardChild` sends the reason to the child, and waits until it exits. It kills a
- * child that has not exited after `grace`.
+ * child that has not exited after `cleanupTimeout`.
  *
  * @param child the process
- * @param options `token`, `grace` (ms), `clock`
+ * @param options `signal`, `cleanupTimeout` (ms), `clock`
  * @returns how the process exited
  * @throws (rejects) WorkerEndedError when the process was killed; the error when it could not be spawned; RangeError for a
  *   bad time
@@ -46,14 +46,14 @@ export interface ChildExit {
  * import { guardChild } from '@quiesce/worker-pool/node';
  *
  * const child = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
- * console.log(await guardChild(child, { token: CancellationToken.never })); // => { code: 0, signal: null }
+ * console.log(await guardChild(child, { signal: CancellationToken.never })); // => { code: 0, signal: null }
  * ```
  */
 export async function guardChild(child: ChildProcess, options: GuardChildOptions): Promise<ChildExit> {
-  checkOptions('guardChild', options, ['token', 'grace', 'clock']);
-  const { grace = 1_000, clock = systemClock } = Object(options) as GuardChildOptions;
-  checkTime('guardChild: grace', grace);
-  const token = CancellationToken.from(options.token, 'guardChild: token');
+  checkOptions('guardChild', options, ['signal', 'cleanupTimeout', 'clock']);
+  const { cleanupTimeout = 1_000, clock = systemClock } = Object(options) as GuardChildOptions;
+  checkTime('guardChild: cleanupTimeout', cleanupTimeout);
+  const token = CancellationToken.from(options.signal, 'guardChild: signal');
   checkKind(typeof child?.once === 'function' && 'exitCode' in child, 'guardChild', 'a ChildProcess', child);
   let timer: ReturnType<Clock['setTimer']> | undefined;
   let isKilled = false;
@@ -70,16 +70,17 @@ export async function guardChild(child: ChildProcess, options: GuardChildOptions
     }
   });
   const registration = token.onCancelled((reason) => {
-    timer = clock.setTimer(grace, kill, { ref: true });
+    timer = clock.setTimer(cleanupTimeout, kill, { ref: true });
     send(child, reason);
   });
   try {
     const exit = await exited;
     // `kill` also succeeds for a process that has exited and was not reaped yet: that one was not killed.
-    if (isKilled && exit.signal === 'SIGKILL') throw new WorkerEndedError(`Process ${child.pid}`, grace, token.reason);
+    if (isKilled && exit.signal === 'SIGKILL')
+      throw new WorkerEndedError(`Process ${child.pid}`, cleanupTimeout, token.reason);
     return exit;
   } finally {
-    registration.unregister();
+    registration.dispose();
     unlisten();
     if (timer !== undefined) clock.clearTimer(timer);
   }

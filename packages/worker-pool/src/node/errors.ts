@@ -11,7 +11,7 @@ import { nameError } from '@quiesce/internal';
  *
  * const stuck = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1_000)'], { stdio: 'ignore' });
  * const stop = CancellationToken.alreadyCancelled('deploy');
- * await guardChild(stuck, { token: stop, grace: 0 }).catch((error) => {
+ * await guardChild(stuck, { signal: stop, cleanupTimeout: 0 }).catch((error) => {
  *   console.log(error instanceof WorkerEndedError, error.cause); // => true deploy
  * });
  * ```
@@ -24,14 +24,14 @@ export class WorkerEndedError extends Error {
   /** Always `ERR_WORKER_ENDED`. */
   readonly code = 'ERR_WORKER_ENDED' as const;
   /** How long the work had to stop after its cancellation, in milliseconds. */
-  readonly grace: number;
+  readonly cleanupTimeout: number;
 
   /** @internal */
-  constructor(what: string, grace: number, reason: unknown) {
+  constructor(what: string, cleanupTimeout: number, reason: unknown) {
     super(
-      `${what} did not stop within ${grace} ms after it was cancelled, and was ended; read token.isCancelled more often, or raise grace`,
+      `${what} did not stop within ${cleanupTimeout} ms after it was cancelled, and was ended; read token.isCancelled more often, or raise cleanupTimeout`,
       { cause: reason },
     );
-    this.grace = grace;
+    this.cleanupTimeout = cleanupTimeout;
   }
 }

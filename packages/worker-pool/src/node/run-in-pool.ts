@@ -5,7 +5,7 @@
  *        │ cancel             │ cancel: the flag is set
  *        ▼                    ▼
  *     withdrawn: reason    cancelled ──it settles──► its outcome │ reason
- *                             └───grace is over────► the thread is terminated: WorkerEndedError
+ *                             └─cleanupTimeout is over─► the thread is terminated: WorkerEndedError
  */
 
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
@@ -27,9 +27,9 @@ export interface PiscinaLike {
 /** Options for `runInPool`. */
 export interface RunInPoolOptions {
   /** Cancels the work. */
-  readonly token?: CancellationToken | AbortSignal | undefined;
+  readonly signal?: CancellationToken | AbortSignal | undefined;
   /** How many milliseconds, 0 to `Infinity`, cancelled work may take to stop. Default: 1,000. */
-  readonly grace?: number | undefined;
+  readonly cleanupTimeout?: number | undefined;
   /** Name of the export of the pool's file to run. Default: the default export. */
   readonly name?: string | undefined;
   /** Objects of the input that are transferred to the thread instead of copied. */
@@ -42,7 +42,7 @@ export interface RunInPoolOptions {
  * Runs a `threadTask` in a thread of a piscina. Its token is cancelled in the thread as well.
  *
  * **Timing.** When the token is cancelled, work that waits for a thread never starts. Running work sees the cancellation at
- * its next `token.isCancelled`, and is awaited. When it has not stopped after `grace`, the pool terminates its thread, and
+ * its next `token.isCancelled`, and is awaited. When it has not stopped after `cleanupTimeout`, the pool terminates its thread, and
  * replaces it.
  *
  * **Cancel safety.** A value that the work still returns after its cancellation is the result.
@@ -50,7 +50,7 @@ export interface RunInPoolOptions {
  * @param pool a `Piscina` whose file exports the result of `threadTask`. With `concurrentTasksPerWorker` above 1, the end of
  *   a thread also ends its other tasks
  * @param input the input of the work; it is cloned, or transferred
- * @param options `token`, `grace` (ms), `name`, `transferList`, `clock`
+ * @param options `signal`, `cleanupTimeout` (ms), `name`, `transferList`, `clock`
  * @returns the result of the work, cloned
  * @throws (rejects) the error of the work; the reason when the work was cancelled and stopped; WorkerEndedError when it did
  *   not stop; RangeError for a bad time
@@ -70,13 +70,15 @@ export async function runInPool<O = unknown>(
   input: unknown,
   options: RunInPoolOptions = {},
 ): Promise<O> {
-  checkOptions('runInPool', options, ['token', 'grace', 'name', 'transferList', 'clock']);
-  const { grace = 1_000, clock = systemClock, name, transferList = [] } = options;
-  checkTime('runInPool: grace', grace);
+  checkOptions('runInPool', options, ['signal', 'cleanupTimeout', 'name', 'transferList', 'clock']);
+  const { cleanupTimeout = 1_000, clock = systemClock, name, transferList = [] } = options;
+  checkTime('runInPool: cleanupTimeout', cleanupTimeout);
   checkKind(typeof pool?.run === 'function', 'runInPool', 'a piscina', pool);
   checkKind(Array.isArray(transferList), 'runInPool: transferList', 'a list', transferList);
   const token =
-    options.token === undefined ? CancellationToken.never : CancellationToken.from(options.token, 'runInPool: token');
+    options.signal === undefined
+      ? CancellationToken.never
+      : CancellationToken.from(options.signal, 'runInPool: signal');
   token.throwIfCancelled();
   const link = shareToken(token);
   const ender = new AbortController();
@@ -88,7 +90,7 @@ export async function runInPool<O = unknown>(
   };
   const registration = token.onCancelled(() => {
     if (link.withdraw()) ender.abort();
-    else timer = clock.setTimer(grace, end, { ref: true });
+    else timer = clock.setTimer(cleanupTimeout, end, { ref: true });
   });
   const call: ThreadCall<unknown> = { input, token: link.shared };
   const transfer = [...transferList, link.shared.port] as never[];
@@ -100,11 +102,11 @@ export async function runInPool<O = unknown>(
     })) as O;
   } catch (error) {
     if (!token.isCancelled) throw error;
-    if (isGivenUp(flags)) throw new WorkerEndedError('Work in a thread', grace, token.reason);
+    if (isGivenUp(flags)) throw new WorkerEndedError('Work in a thread', cleanupTimeout, token.reason);
     throw hasObeyed(flags) ? token.reason : error;
   } finally {
     link.dispose();
-    registration.unregister();
+    registration.dispose();
     if (timer !== undefined) clock.clearTimer(timer);
   }
 }

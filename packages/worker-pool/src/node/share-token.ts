@@ -63,7 +63,7 @@ export function shareToken(token: CancellationToken | AbortSignal): TokenLink {
     setCancelled(flags);
   });
   const dispose = (): void => {
-    registration.unregister();
+    registration.dispose();
     port1.close();
   };
   return {

@@ -4,12 +4,12 @@ import { type RunInPoolOptions, receiveToken, shareToken, threadTask } from '@qu
 
 async function main(): Promise<void> {
   const token = new CancellationToken();
-  const options: RunInPoolOptions = { token, grace: 100 };
+  const options: RunInPoolOptions = { signal: token, cleanupTimeout: 100 };
   const link = shareToken(token);
   const far = receiveToken(link.shared);
   const task = threadTask((input: number, own) => (own.isCancelled ? 0 : input));
   token.cancel('enough');
-  if (!far.isCancelled || far.reason !== 'enough' || typeof task !== 'function' || options.grace !== 100) {
+  if (!far.isCancelled || far.reason !== 'enough' || typeof task !== 'function' || options.cleanupTimeout !== 100) {
     throw new Error(`the far token says ${String(far.reason)}`);
   }
   link.dispose();
