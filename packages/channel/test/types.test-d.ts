@@ -1,6 +1,5 @@
-import type { CancellationToken, Source, SourcePromise } from '@quiesce/cancellation-token';
+import type { Awaitable, CancellationToken, Source, SourcePromise } from '@quiesce/cancellation-token';
 import {
-  type Awaitable,
   Barrier,
   type BarrierWaitResult,
   channel,

@@ -9,17 +9,16 @@ export {
   type BroadcastValuesOptions,
   broadcast,
   type ChannelEnd,
-  type Closed,
   LaggedError,
   type OnLag,
   type WeakBroadcastSender,
 } from '@quiesce/broadcast-channel';
 export {
+  type Awaitable,
   asFailingSource,
   asSource,
   type Call,
   CancellationToken,
-  type Cancelled,
   CancelledError,
   type CancelledSource,
   CleanupTimeoutError,
@@ -63,7 +62,6 @@ export {
   waiter,
 } from '@quiesce/cancellation-token';
 export {
-  type Awaitable,
   Barrier,
   type BarrierWaitResult,
   channel,
@@ -105,7 +103,6 @@ export {
   type Drainable,
   formatTree,
   type Joined,
-  type JoinNext,
   JoinSet,
   type JoinSetOptions,
   KeyConflictError,
@@ -126,7 +123,6 @@ export {
   TaskTracker,
   type TaskTrackerOptions,
   type TrackerGuard,
-  type TrackerWait,
 } from '@quiesce/scope';
 export {
   type AnyOutcome,

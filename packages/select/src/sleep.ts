@@ -1,4 +1,5 @@
-import { type Clock, type Source, systemClock, wait } from '@quiesce/cancellation-token';
+import { type Clock, systemClock } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { checkOptions, checkTime, defineHandle, refuseExtra } from '@quiesce/internal';
 import { type Moment, momentOf } from './moment.ts';
 import { TimerSource } from './timer-source.ts';
@@ -22,20 +23,21 @@ export interface SleepOptions {
  * console.log(moment.isElapsed); // => true
  * ```
  */
-export class Sleep implements PromiseLike<void> {
+export class Sleep extends Awaitable<void> {
   /** @internal See `defineHandle`. */
-  static readonly completed: object = /* @__PURE__ */ defineHandle(Sleep, {
+  static override readonly completed: object = /* @__PURE__ */ defineHandle(Sleep, {
     name: 'sleep',
-    owns: (value) => #protocol in value,
-    source: (sleep) => sleep.#protocol,
-    unguarded: ['then'],
+    owns: (value) => #timer in value,
+    source: (sleep) => sleep.#timer,
     facts: ({ isElapsed, deadline }) => ({ isElapsed, deadline }),
   });
-  readonly #protocol: TimerSource<void>;
+  readonly #timer: TimerSource<void>;
 
   /** @internal */
   constructor(deadline: number, clock: Clock) {
-    this.#protocol = new TimerSource(clock, deadline);
+    const timer = new TimerSource<void>(clock, deadline);
+    super(timer);
+    this.#timer = timer;
   }
 
   /**
@@ -44,12 +46,12 @@ export class Sleep implements PromiseLike<void> {
    * @see tokio::time::Sleep::deadline (tokio 1.53)
    */
   get deadline(): number {
-    return this.#protocol.deadline;
+    return this.#timer.deadline;
   }
 
   /** Whether the deadline has passed. Synchronous. */
   get isElapsed(): boolean {
-    return this.#protocol.isElapsed;
+    return this.#timer.isElapsed;
   }
 
   /**
@@ -71,8 +73,8 @@ export class Sleep implements PromiseLike<void> {
    * ```
    */
   reset(ms: number): void {
-    const protocol = this.#protocol;
-    protocol.reset(protocol.clock.now() + checkTime('Sleep.reset: the time', ms));
+    const timer = this.#timer;
+    timer.reset(timer.clock.now() + checkTime('Sleep.reset: the time', ms));
   }
 
   /**
@@ -83,21 +85,9 @@ export class Sleep implements PromiseLike<void> {
    * @see tokio::time::Sleep::reset (tokio 1.53)
    */
   resetAt(when: Moment): void {
-    this.#protocol.reset(momentOf('Sleep.resetAt', when, this.#protocol.clock));
-  }
-
-  /** Called by `await`. Never rejects. */
-  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
-  then<A = void, B = never>(
-    onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
-    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return wait(this).then(onFulfilled, onRejected);
+    this.#timer.reset(momentOf('Sleep.resetAt', when, this.#timer.clock));
   }
 }
-
-// Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
-export interface Sleep extends Source<void> {}
 
 /**
  * Waits for `ms` milliseconds. You can await the result, and use it as a `select` branch.
