@@ -17,7 +17,7 @@ import { Wait } from './wait.ts';
  * @example
  * ```ts
  * const token = new CancellationToken();
- * const stopped: Awaitable<void, unknown> = token.cancelled();
+ * const stopped = token.cancelled();
  * token.cancel('deploy');
  * console.log(await select({ stopped })); // => { branch: 'stopped', value: 'deploy' }
  * await stopped.finally(() => console.log('cleaned up')); // => cleaned up

@@ -1,4 +1,11 @@
-import { ClosedError, isClosedError, PENDING, type Sendable, type SourcePromise } from '@quiesce/cancellation-token';
+import {
+  ClosedError,
+  isClosedError,
+  PENDING,
+  type Sendable,
+  type Source,
+  type SourcePromise,
+} from '@quiesce/cancellation-token';
 import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { defineHandle, refuseExtra, wakeAll } from '@quiesce/internal';
 import { OneshotState } from './oneshot-state.ts';
@@ -104,13 +111,14 @@ export class OneshotSender<T> implements Disposable {
  * await answer.then(undefined, (error) => console.log(isClosedError(error))); // => true
  * ```
  */
-export class OneshotReceiver<T> extends Awaitable<T> implements Disposable {
+export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
   /** @internal See `defineHandle`. */
-  static override readonly completed: object = /* @__PURE__ */ defineHandle(OneshotReceiver, {
+  static readonly completed: object = /* @__PURE__ */ defineHandle(OneshotReceiver, {
     name: 'receiver',
     owns: (value) => #state in value,
     source: (receiver) => receiver.#state,
     dispose: 'close',
+    unguarded: ['then'],
     facts: ({ isEmpty }) => ({ isEmpty }),
   });
   readonly #state: OneshotState<T>;
@@ -119,8 +127,16 @@ export class OneshotReceiver<T> extends Awaitable<T> implements Disposable {
 
   /** @internal */
   constructor(state: OneshotState<T>) {
-    super(state);
     this.#state = state;
+  }
+
+  /** Called by `await`. Rejects with `ClosedError` when no value can arrive. */
+  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
+  then<A = T, B = never>(
+    onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.recv().then(onFulfilled, onRejected);
   }
 
   /**
@@ -184,3 +200,6 @@ export class OneshotReceiver<T> extends Awaitable<T> implements Disposable {
     wakeAll(this.#state);
   }
 }
+
+// Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
+export interface OneshotReceiver<T> extends Source<T> {}

@@ -1,5 +1,4 @@
-import { type Clock, systemClock } from '@quiesce/cancellation-token';
-import { Awaitable } from '@quiesce/cancellation-token/internal';
+import { type Clock, type Source, systemClock, wait } from '@quiesce/cancellation-token';
 import { checkOptions, checkTime, defineHandle, refuseExtra } from '@quiesce/internal';
 import { type Moment, momentOf } from './moment.ts';
 import { TimerSource } from './timer-source.ts';
@@ -23,21 +22,20 @@ export interface SleepOptions {
  * console.log(moment.isElapsed); // => true
  * ```
  */
-export class Sleep extends Awaitable<void> {
+export class Sleep implements PromiseLike<void> {
   /** @internal See `defineHandle`. */
-  static override readonly completed: object = /* @__PURE__ */ defineHandle(Sleep, {
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Sleep, {
     name: 'sleep',
-    owns: (value) => #timer in value,
-    source: (sleep) => sleep.#timer,
+    owns: (value) => #protocol in value,
+    source: (sleep) => sleep.#protocol,
+    unguarded: ['then'],
     facts: ({ isElapsed, deadline }) => ({ isElapsed, deadline }),
   });
-  readonly #timer: TimerSource<void>;
+  readonly #protocol: TimerSource<void>;
 
   /** @internal */
   constructor(deadline: number, clock: Clock) {
-    const timer = new TimerSource<void>(clock, deadline);
-    super(timer);
-    this.#timer = timer;
+    this.#protocol = new TimerSource(clock, deadline);
   }
 
   /**
@@ -46,12 +44,12 @@ export class Sleep extends Awaitable<void> {
    * @see tokio::time::Sleep::deadline (tokio 1.53)
    */
   get deadline(): number {
-    return this.#timer.deadline;
+    return this.#protocol.deadline;
   }
 
   /** Whether the deadline has passed. Synchronous. */
   get isElapsed(): boolean {
-    return this.#timer.isElapsed;
+    return this.#protocol.isElapsed;
   }
 
   /**
@@ -73,8 +71,8 @@ export class Sleep extends Awaitable<void> {
    * ```
    */
   reset(ms: number): void {
-    const timer = this.#timer;
-    timer.reset(timer.clock.now() + checkTime('Sleep.reset: the time', ms));
+    const protocol = this.#protocol;
+    protocol.reset(protocol.clock.now() + checkTime('Sleep.reset: the time', ms));
   }
 
   /**
@@ -85,9 +83,21 @@ export class Sleep extends Awaitable<void> {
    * @see tokio::time::Sleep::reset (tokio 1.53)
    */
   resetAt(when: Moment): void {
-    this.#timer.reset(momentOf('Sleep.resetAt', when, this.#timer.clock));
+    this.#protocol.reset(momentOf('Sleep.resetAt', when, this.#protocol.clock));
+  }
+
+  /** Called by `await`. Never rejects. */
+  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
+  then<A = void, B = never>(
+    onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return wait(this).then(onFulfilled, onRejected);
   }
 }
+
+// Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
+export interface Sleep extends Source<void> {}
 
 /**
  * Waits for `ms` milliseconds. You can await the result, and use it as a `select` branch.
