@@ -5,11 +5,11 @@ import {
   type Sendable,
   type Source,
   type SourcePromise,
+  type Tried,
 } from '@quiesce/cancellation-token';
 import { defineHandle, refuseExtra, wakeAll } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { OneshotState } from './oneshot-state.ts';
-import type { TryRecv } from './receiver.ts';
 import { refuseUnsendable } from './settle.ts';
 import { type WaitOptions, waitWithLimits } from './wait-options.ts';
 
@@ -154,9 +154,10 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
   /**
    * Returns the value if it has been sent. Never waits.
    *
+   * @returns `{ ok: true, value }`, or `{ ok: false, why }`: `empty`, or `closed` when no value can arrive any more
    * @see tokio::sync::oneshot::Receiver::try_recv (tokio 1.53)
    */
-  tryRecv(): TryRecv<T> {
+  tryRecv(): Tried<T, 'empty' | 'closed'> {
     try {
       const value = this.#state.poll();
       return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };

@@ -47,13 +47,13 @@ export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
 
   /** @internal */
   poll(): Joined<T> | undefined | typeof PENDING {
-    const joined = this.#set.tryJoinNext();
-    if (joined === undefined && this.#set.isEmpty) {
+    const next = this.#set.tryJoinNext();
+    if (!next.ok && next.why === 'empty') {
       this.once = true;
       return undefined;
     }
     if (this.once) delete this.once;
-    return joined ?? PENDING;
+    return next.ok ? next.value : PENDING;
   }
 
   /** @internal */
