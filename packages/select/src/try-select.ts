@@ -87,7 +87,15 @@ function attempt(call: string, branches: AnyBranches, startIndex: StartIndex): A
   const missed = kinds & MATCH ? new Set<string>() : undefined;
   const count = (found - kinds) / KINDS;
   const outcome = kinds === OFF ? undefined : pollReady(branches, startIndex(count), missed);
-  if (outcome !== undefined) return outcome;
+  return outcome ?? noneReady(branches, kinds, missed);
+}
+
+/** The result without a ready branch: `else`, when every branch is off. */
+function noneReady(
+  branches: AnyBranches,
+  kinds: number,
+  missed: ReadonlySet<string> | undefined,
+): AnyReadyOutcome | NotReady {
   if (kinds !== OFF && isPending(branches, missed)) return { ok: false, why: 'pending' };
   const alternative = elseOf(branches);
   if (alternative === undefined) return { ok: false, why: 'off' };
