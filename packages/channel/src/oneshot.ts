@@ -1,6 +1,5 @@
 import {
   ClosedError,
-  isClosedError,
   PENDING,
   type Sendable,
   type Source,
@@ -10,7 +9,7 @@ import {
 import { defineHandle, refuseExtra, wakeAll } from '@quiesce/internal';
 import { Awaitable } from './awaitable.ts';
 import { OneshotState } from './oneshot-state.ts';
-import { refuseUnsendable } from './settle.ts';
+import { refuseUnsendable, tryPoll } from './settle.ts';
 import { type WaitOptions, waitWithLimits } from './wait-options.ts';
 
 /**
@@ -158,13 +157,7 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    * @see tokio::sync::oneshot::Receiver::try_recv (tokio 1.53)
    */
   tryRecv(): Tried<T, 'empty' | 'closed'> {
-    try {
-      const value = this.#state.poll();
-      return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };
-    } catch (error) {
-      if (isClosedError(error)) return { ok: false, why: 'closed' };
-      throw error;
-    }
+    return tryPoll(this.#state);
   }
 
   /**

@@ -1,7 +1,6 @@
 import {
   asFailingSource,
   asSource,
-  isClosedError,
   PENDING,
   type Source,
   type SourcePromise,
@@ -12,7 +11,7 @@ import { checkCount, defineHandle, misused } from '@quiesce/internal';
 import type { ChannelState } from './channel-state.ts';
 import { ReceiverIterator, type ValuesOptions } from './receiver-iterator.ts';
 import { RecvWaiter } from './recv-waiter.ts';
-import { failed, fulfilled } from './settle.ts';
+import { failed, fulfilled, tryPoll } from './settle.ts';
 import { type WaitOptions, waitWithLimits } from './wait-options.ts';
 
 /**
@@ -150,14 +149,8 @@ export class Receiver<T> implements Disposable {
    * @see tokio::sync::mpsc::Receiver::try_recv (tokio 1.53)
    */
   tryRecv(): Tried<T, 'empty' | 'closed'> {
-    try {
-      if (!Receiver.#owns(this)) throw misused(Receiver.prototype, 'receiver', 'tryRecv', this);
-      const value = this.#channel.poll();
-      return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };
-    } catch (error) {
-      if (isClosedError(error)) return { ok: false, why: 'closed' };
-      throw error;
-    }
+    if (!Receiver.#owns(this)) throw misused(Receiver.prototype, 'receiver', 'tryRecv', this);
+    return tryPoll(this.#channel);
   }
 
   /**

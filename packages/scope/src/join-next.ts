@@ -47,12 +47,12 @@ export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
 
   /** @internal */
   poll(): Joined<T> | undefined | typeof PENDING {
-    const next = this.#set.tryJoinNext();
-    if (!next.ok && next.why === 'empty') {
+    if (this.#set.isEmpty) {
       this.once = true;
       return undefined;
     }
     if (this.once) delete this.once;
+    const next = this.#set.tryJoinNext();
     return next.ok ? next.value : PENDING;
   }
 
