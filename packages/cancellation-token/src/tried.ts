@@ -2,6 +2,7 @@
  * Result of a `try…` call: the value, or the reason why there is none.
  *
  * Every `try…` call returns at once. A result is always an object, so test its `ok`: `if (lock.tryAcquire())` is always true.
+ * The `value` is `undefined` where there is nothing to return, as for `trySend`.
  *
  * @see the `Result` of Tokio's `try_` methods (tokio 1.53)
  * @example
