@@ -13,16 +13,16 @@ export class JoinNext<T> implements SourceProtocol<Joined<T> | undefined> {
   }
 
   poll(): Joined<T> | undefined | typeof PENDING {
-    const joined = this.#set.tryJoinNext();
-    if (joined === undefined && this.#set.isEmpty) {
+    if (this.#set.isEmpty) {
       this.once = true;
       return undefined;
     }
     if (this.once) delete this.once;
-    if (joined === undefined) return PENDING;
+    const next = this.#set.tryJoinNext();
+    if (!next.ok) return PENDING;
     // A loop over tasks that compute finds each of them ready. The wait that delivers this one makes the pause.
     void consumeSlice();
-    return joined;
+    return next.value;
   }
 
   park(waiter: Waiter): void {
