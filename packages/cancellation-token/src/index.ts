@@ -1,3 +1,4 @@
+export type { Awaitable } from './awaitable.ts';
 export { consumeBudget, consumeSlice } from './budget.ts';
 export {
   asFailingSource,
@@ -8,7 +9,6 @@ export {
   sourcePromise,
   type Takeable,
 } from './call.ts';
-export type { Cancelled } from './cancelled.ts';
 export { checkpoint } from './checkpoint.ts';
 export { CleanupTimeoutError, type Unfinished } from './cleanup-timeout-error.ts';
 export { type Clock, systemClock, type Timer, type TimerOptions } from './clock.ts';

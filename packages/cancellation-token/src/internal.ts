@@ -52,3 +52,5 @@ export {
   watchPromise,
   withFramesOf,
 } from '@quiesce/internal';
+export { Awaitable } from './awaitable.ts';
+export { Condition } from './condition.ts';

@@ -1,4 +1,3 @@
-export type { Awaitable } from './awaitable.ts';
 export { Barrier, type BarrierWaitResult } from './barrier.ts';
 export { channel, unboundedChannel } from './channel.ts';
 export { SendError } from './errors.ts';

@@ -1,6 +1,6 @@
 import type { CancellationToken, Tried } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { checkFunction, defineHandle, refuseExtra } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import { Cell, Initialization } from './initialization.ts';
 import { refuseUnsendable } from './settle.ts';
 import { type WaitOptions, withLimits } from './wait-options.ts';

@@ -6,8 +6,8 @@ import {
   type SourcePromise,
   type Tried,
 } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { defineHandle, refuseExtra, wakeAll } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import { OneshotState } from './oneshot-state.ts';
 import { refuseUnsendable, tryPoll } from './settle.ts';
 import { type WaitOptions, waitWithLimits } from './wait-options.ts';

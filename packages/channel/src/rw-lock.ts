@@ -1,6 +1,6 @@
 import { ClosedError, type Tried } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { checkCount, checkOptions, defineHandle } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import { Acquire, PermitQueue } from './permit-queue.ts';
 import { type WaitOptions, withLimits } from './wait-options.ts';
 

@@ -1,6 +1,6 @@
 import { ClosedError, consumeBudget, source, type Tried, wait } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { checkCount, checkKind, defineHandle, misused, show } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import type { ChannelState } from './channel-state.ts';
 import { handleClosed, SendError } from './errors.ts';
 import { Permit } from './permit.ts';

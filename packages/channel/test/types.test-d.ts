@@ -1,6 +1,5 @@
-import type { CancellationToken, Source, SourcePromise, Tried } from '@quiesce/cancellation-token';
+import type { Awaitable, CancellationToken, Source, SourcePromise, Tried } from '@quiesce/cancellation-token';
 import {
-  type Awaitable,
   Barrier,
   type BarrierWaitResult,
   channel,

@@ -9,17 +9,16 @@ export {
   type BroadcastValuesOptions,
   broadcast,
   type ChannelEnd,
-  type Closed,
   LaggedError,
   type OnLag,
   type WeakBroadcastSender,
 } from '@quiesce/broadcast-channel';
 export {
+  type Awaitable,
   asFailingSource,
   asSource,
   type Call,
   CancellationToken,
-  type Cancelled,
   CancelledError,
   type CancelledSource,
   CleanupTimeoutError,
@@ -64,7 +63,6 @@ export {
   waiter,
 } from '@quiesce/cancellation-token';
 export {
-  type Awaitable,
   Barrier,
   type BarrierWaitResult,
   channel,
@@ -102,7 +100,6 @@ export {
   type Drainable,
   formatTree,
   type Joined,
-  type JoinNext,
   JoinSet,
   type JoinSetOptions,
   KeyConflictError,
@@ -123,7 +120,6 @@ export {
   TaskTracker,
   type TaskTrackerOptions,
   type TrackerGuard,
-  type TrackerWait,
 } from '@quiesce/scope';
 export {
   type AnyOutcome,

@@ -9,6 +9,7 @@
  */
 
 import { CancellationToken, type Tried } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import {
   append,
   type Chain,
@@ -179,8 +180,8 @@ export class JoinSet<T> implements AsyncDisposable {
    *   `undefined` when the set is empty
    * @see tokio::task::JoinSet::join_next_with_id
    */
-  joinNext(): JoinNext<T> {
-    return new JoinNext(this);
+  joinNext(): Awaitable<Joined<T> | undefined> {
+    return new Awaitable(new JoinNext(this));
   }
 
   /**

@@ -1,6 +1,6 @@
 // A user's program, compiled against the installed tarball and run with it. It throws on a wrong result.
+import type { Awaitable } from '@quiesce/cancellation-token';
 import {
-  type Awaitable,
   Barrier,
   channel,
   Mutex,
