@@ -39,8 +39,8 @@ export class DrainSequence {
   readonly http2: Http2Sessions;
   /** One for each server. A framework that listens on several addresses has more than one. */
   readonly listeners: Set<Listener> = new Set();
-  /** The work at the deadline, or `undefined` before it. */
-  #cutting: Promise<boolean> | undefined = undefined;
+  /** The cancellation of the remaining requests, or `undefined` before it. Fulfils with whether requests were in flight. */
+  #cutOff: Promise<boolean> | undefined = undefined;
 
   constructor(settings: Settings) {
     this.state = new ServerState(settings);
@@ -118,40 +118,46 @@ export class DrainSequence {
     return this.http1.hasConnection(socket) || this.http1.isUpgraded(socket);
   }
 
-  /** Waits until all is closed. At the deadline it cancels the requests, and then destroys those that have not ended. */
-  async drain(token: CancellationToken): Promise<void> {
+  /** Waits until all is closed. Aborts when the signal is cancelled. */
+  async drain(signal: CancellationToken): Promise<void> {
     this.stop();
-    const cutOff = (reason: unknown): Promise<boolean> => {
-      this.#cutting ??= this.#cutOff(reason);
-      return this.#cutting;
-    };
     // Within the cancellation and not after it, so that the tokens of requests are cancelled synchronously.
-    const deadline = token.onCancelled((reason) => void cutOff(reason));
+    const deadline = signal.onCancelled((reason) => void this.abort(reason));
     try {
-      await this.sockets.tracker.drain(token);
+      await this.sockets.tracker.drain(signal);
     } catch (reason) {
       // Without a request in flight the deadline has only closed connections.
-      if (await cutOff(reason)) throw reason;
+      if (await this.abort(reason)) throw reason;
     } finally {
       deadline.dispose();
     }
   }
 
-  /** Returns whether requests were in flight. */
-  async #cutOff(reason: unknown): Promise<boolean> {
+  /**
+   * Cancels the requests synchronously, and then destroys those that have not ended. Only the first call counts.
+   *
+   * @returns whether requests were in flight
+   */
+  abort(reason: unknown): Promise<boolean> {
+    this.stop();
+    this.#cutOff ??= this.#cutOffRequests(reason);
+    return this.#cutOff;
+  }
+
+  async #cutOffRequests(reason: unknown): Promise<boolean> {
     const { state } = this;
     const { tracker } = this.sockets;
     const { inFlight } = this.exchanges;
     const count = inFlight.size;
     state.tally.cancelledCount = count;
     state.deadlineToken.cancel(reason);
-    const grace = CancellationToken.timeout(state.settings.cleanupTimeout, { clock: state.settings.clock });
+    const limit = CancellationToken.timeout(state.settings.cleanupTimeout, { clock: state.settings.clock });
     try {
-      if (inFlight.size > 0) await tracker.drain(grace);
+      if (inFlight.size > 0) await tracker.drain(limit);
     } catch {
       // Requests that have not ended by now are ended below.
     } finally {
-      grace.dispose();
+      limit.dispose();
     }
     state.isDestroying = true;
     if (inFlight.size > 0) {
