@@ -216,7 +216,8 @@ export class Shutdown {
    * resource that was opened first is therefore closed last. A hook that throws, or does not end in time, is recorded, and the
    * next one runs.
    *
-   * Use it for resources that drainables use. In `runMain`, close resources that tasks use with `scope.use` or `scope.defer`.
+   * Use it for a resource that a drainable uses, such as the database of a server. In `runMain`, close a resource that only
+   * tasks use with `scope.use`.
    *
    * **Timing.** `hook` never calls it synchronously. A hook that is registered while its phase runs still runs in that phase.
    *
