@@ -89,8 +89,8 @@ export class HttpDrain implements Drainable {
   }
 
   /**
-   * Returns the token of one request, which is cancelled when its client disconnects before the end of the response, and at the
-   * deadline.
+   * Returns the token of one request, which is cancelled when its client disconnects before the end of the response, at the
+   * deadline, and by `abort`.
    *
    * **Timing.** Created by the first call, and disposed at the end of the response.
    *
