@@ -151,14 +151,11 @@ export class DrainSequence {
     const count = inFlight.size;
     state.tally.cancelledCount = count;
     state.deadlineToken.cancel(reason);
-    const limit = CancellationToken.timeout(state.settings.cleanupTimeout, { clock: state.settings.clock });
-    try {
-      if (inFlight.size > 0) await tracker.drain(limit);
-    } catch {
-      // Requests that have not ended by now are ended below.
-    } finally {
-      limit.dispose();
-    }
+    const { cleanupTimeout, clock } = state.settings;
+    const limit = CancellationToken.timeout(cleanupTimeout, { clock });
+    // Requests that have not ended by then are ended below.
+    if (inFlight.size > 0) await tracker.drain(limit).catch(() => {});
+    limit.dispose();
     state.isDestroying = true;
     if (inFlight.size > 0) {
       for (const exchange of [...inFlight]) exchange.cutOff();

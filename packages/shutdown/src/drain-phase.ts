@@ -1,6 +1,14 @@
 import { CancellationToken, isCancellationOf, wait } from '@quiesce/cancellation-token';
 import { TaskTracker } from '@quiesce/scope';
-import { cutOffOf, type DrainTarget, inFlightOf, type Notice, namesIn, notifyDrainTarget } from './drain-target.ts';
+import {
+  ABORT,
+  cutOffOf,
+  type DrainTarget,
+  inFlightOf,
+  type NoticeCount,
+  namesIn,
+  notifyDrainTarget,
+} from './drain-target.ts';
 import type { HookRunner } from './hook-runner.ts';
 import { isEndBy } from './is-end-by.ts';
 import { DRAINING, type SequenceState, STOPPED } from './sequence-state.ts';
@@ -15,8 +23,8 @@ export class DrainPhase {
   readonly #drainEnd: CancellationToken = new CancellationToken({ name: 'drain end' });
   /** Counts the drains. Closed, so that `wait` settles each time it is empty. */
   readonly #tracker: TaskTracker = new TaskTracker({ name: 'drainables' });
-  /** The last notice that all targets have received. A target that is added later receives it at once. */
-  #notice: Notice = 'none';
+  /** How many notices all targets have received. A target that is added later receives them at once. */
+  #noticeCount: NoticeCount = 0;
 
   constructor(state: SequenceState, hooks: HookRunner) {
     this.#state = state;
@@ -32,15 +40,15 @@ export class DrainPhase {
   }
 
   /** Notifies all targets. A target that a callback adds is notified by `add`. */
-  notify(notice: Notice): void {
-    this.#notice = notice;
+  notify(count: NoticeCount): void {
+    this.#noticeCount = count;
     for (const target of this.targets) this.#notifyTarget(target);
   }
 
   #notifyTarget(target: DrainTarget): void {
     // A drained target has no work that could be cancelled.
     if (target.state !== 'drained')
-      notifyDrainTarget(target, this.#notice, this.#state.reason, this.#state.recordFailure);
+      notifyDrainTarget(target, this.#noticeCount, this.#state.reason, this.#state.recordFailure);
   }
 
   /** Drains all targets, and runs the hooks of this phase. Calls `next` in the same synchronous run (invariant 3). */
@@ -48,11 +56,11 @@ export class DrainPhase {
     const state = this.#state;
     const { clock } = state;
     const hooks = this.#hooks.tracker;
-    if (state.force !== undefined) this.notify('abort');
+    if (state.force !== undefined) this.notify(ABORT);
     for (const target of this.targets) void this.#tracker.track(this.#drain(target));
     this.#hooks.pump();
     for (let busy = this.#pendingTracker(); busy !== undefined; busy = this.#pendingTracker()) {
-      const isAborted = this.#notice === 'abort';
+      const isAborted = this.#noticeCount === ABORT;
       const until = isAborted ? state.drainEnd : state.cutOffAt;
       const outcome = await within(busy.wait(), Math.max(0, until - clock.now()), state.forced, clock);
       if (outcome === 'done') continue;
@@ -65,7 +73,7 @@ export class DrainPhase {
       this.cutOff(isAborted ? 1 : 0);
       if (isAborted) break;
       state.stopNow.cancel(state.reason);
-      this.notify('abort');
+      this.notify(ABORT);
     }
     // The remaining hooks share the remaining time. Nothing else is awaited.
     while (!hooks.isEmpty) await wait(hooks.wait());
@@ -97,7 +105,7 @@ export class DrainPhase {
 
   /** Aborts all targets, and no longer awaits them. Targets that are not stopped yet are aborted when they are. */
   force(): void {
-    if (this.#state.position === DRAINING) this.notify('abort');
+    if (this.#state.position === DRAINING) this.notify(ABORT);
     this.endDrains();
   }
 

@@ -18,8 +18,11 @@ export interface AddOptions {
 /** The notices of a drainable, in their order. Each is the method of that name. */
 const notices = ['announce', 'stop', 'abort'] as const;
 
-/** The last notice that a target has received. */
-export type Notice = 'none' | (typeof notices)[number];
+/** How many notices a target has received. */
+export type NoticeCount = 0 | typeof ANNOUNCE | typeof STOP | typeof ABORT;
+export const ANNOUNCE = 1;
+export const STOP = 2;
+export const ABORT = 3;
 
 /** A drainable, with the state that one shutdown keeps about it. */
 export interface DrainTarget {
@@ -29,8 +32,8 @@ export interface DrainTarget {
   readonly tree: (() => ScopeTree) | undefined;
   /** Returns the work in progress by name, or `undefined` when only a number is known. */
   readonly workInProgress?: (() => Unfinished[]) | undefined;
-  /** The last notice that it has received. Set before the call. */
-  notified: Notice;
+  /** How many notices it has received. Set before the call of each. */
+  noticeCount: NoticeCount;
   /** `waiting` before its drain; `draining`; `drained` when the promise of its drain has settled. */
   state: 'waiting' | 'draining' | 'drained';
   /** Set when draining begins: the time, and the number of items in flight. */
@@ -67,7 +70,7 @@ export function createDrainTarget(
   more: { readonly tree?: DrainTarget['tree']; readonly workInProgress?: DrainTarget['workInProgress'] },
 ): DrainTarget {
   const begin = {
-    notified: 'none',
+    noticeCount: 0,
     state: 'waiting',
     started: 0,
     atStart: 0,
@@ -79,23 +82,22 @@ export function createDrainTarget(
 }
 
 /**
- * Calls each notice up to `last` that the target has not received, once and in order.
+ * Calls the notices that a target has not received, once and in order.
  *
+ * @param count how many notices it has then received
  * @param reason the argument of `abort`
  * @param onFailure called with the error that a notice throws, or with which its promise rejects
  */
 export function notifyDrainTarget(
   target: DrainTarget,
-  last: Notice,
+  count: NoticeCount,
   reason: unknown,
   onFailure: (where: string, error: unknown) => void,
 ): void {
   const { drainable } = target;
-  for (const notice of notices) {
-    if (isAfter(notice, last)) return;
-    // Read anew each time: a notice may force the shutdown, which calls the later ones.
-    if (!isAfter(notice, target.notified)) continue;
-    target.notified = notice;
+  // Read anew each time: a notice may force the shutdown, which calls the later ones.
+  while (target.noticeCount < count) {
+    const notice = notices[target.noticeCount++] as (typeof notices)[number];
     const failed = (error: unknown): void => onFailure(`${notice}() of ${JSON.stringify(target.name)}`, error);
     try {
       const result: unknown = notice === 'abort' ? drainable.abort?.(reason) : drainable[notice]?.();
@@ -105,12 +107,6 @@ export function notifyDrainTarget(
       failed(error);
     }
   }
-}
-
-/** Returns whether one notice comes after another. */
-export function isAfter(notice: Notice, other: Notice): boolean {
-  const order: readonly Notice[] = notices;
-  return order.indexOf(notice) > order.indexOf(other);
 }
 
 /** Returns how many items are in flight. 0 when the getter of the drainable throws or gives no number. */

@@ -32,7 +32,7 @@ import {
   wait,
 } from '@quiesce/cancellation-token';
 import { DrainPhase } from './drain-phase.ts';
-import type { DrainTarget } from './drain-target.ts';
+import { ANNOUNCE, type DrainTarget, STOP } from './drain-target.ts';
 import type { ShutdownEvent } from './events.ts';
 import { HookRunner } from './hook-runner.ts';
 import type { Hook, Hooks } from './hooks.ts';
@@ -155,7 +155,7 @@ export class ShutdownSequence {
     const { state } = this;
     const { clock, limits } = state;
     const { tracker } = this.#runner;
-    this.#drains.notify('announce');
+    this.#drains.notify(ANNOUNCE);
     const until = clock.now() + limits.readinessDelay;
     for (this.#runner.pump(); this.#runner.isBusy || until > clock.now(); ) {
       if (tracker.isEmpty && state.force !== undefined) break;
@@ -164,7 +164,7 @@ export class ShutdownSequence {
       else await within(CancellationToken.never, left, state.forced, clock);
     }
     state.stopAccepting.cancel(state.reason);
-    this.#drains.notify('stop');
+    this.#drains.notify(STOP);
     state.cutOffAt = clock.now() + limits.drainTimeout;
     state.drainEnd = state.cutOffAt + limits.cancelTimeout;
     state.enter(DRAINING);

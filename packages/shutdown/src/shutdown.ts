@@ -2,7 +2,7 @@ import { type CancellationToken, ClosedError, type Registration } from '@quiesce
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
 import { checkOptions, defineHandle } from '@quiesce/internal';
 import type { Drainable } from '@quiesce/scope';
-import { type AddOptions, drainTargetOf, isAfter } from './drain-target.ts';
+import { type AddOptions, drainTargetOf, STOP } from './drain-target.ts';
 import type { Reporter, ShutdownEvent } from './events.ts';
 import { GuardRegistry, type ShutdownGuard } from './guard.ts';
 import { type HookOptions, hookOf, ShutdownHandle } from './hook-handle.ts';
@@ -265,10 +265,7 @@ export class Shutdown {
   add(drainable: Drainable, options?: AddOptions): ShutdownHandle {
     const target = drainTargetOf(drainable, options);
     this.sequence.addTarget(target);
-    return new ShutdownHandle(
-      target.name,
-      () => !isAfter(target.notified, 'announce') && this.sequence.targets.delete(target),
-    );
+    return new ShutdownHandle(target.name, () => target.noticeCount < STOP && this.sequence.targets.delete(target));
   }
 
   /**
