@@ -39,8 +39,6 @@ export class DrainSequence {
   readonly http2: Http2Sessions;
   /** One for each server. A framework that listens on several addresses has more than one. */
   readonly listeners: Set<Listener> = new Set();
-  /** The cancellation of the remaining requests, or `undefined` before it. Fulfils with whether requests were in flight. */
-  #cutOff: Promise<boolean> | undefined = undefined;
 
   constructor(settings: Settings) {
     this.state = new ServerState(settings);
@@ -123,48 +121,33 @@ export class DrainSequence {
     this.stop();
     // Within the cancellation and not after it, so that the tokens of requests are cancelled synchronously.
     const deadline = signal.onCancelled((reason) => void this.abort(reason));
-    try {
-      await this.sockets.tracker.drain(signal);
-    } catch (reason) {
-      // Without a request in flight the deadline has only closed connections.
-      if (await this.abort(reason)) throw reason;
-    } finally {
-      deadline.dispose();
-    }
+    // It ends also after `abort`, which destroys what is left.
+    await this.sockets.tracker.wait();
+    deadline.dispose();
+    // Without a request in flight the deadline has only closed connections.
+    if (signal.isCancelled && this.state.tally.cancelledCount > 0) throw signal.reason;
   }
 
-  /**
-   * Cancels the requests synchronously, and then destroys those that have not ended. Only the first call counts.
-   *
-   * @returns whether requests were in flight
-   */
-  abort(reason: unknown): Promise<boolean> {
+  /** Cancels the requests synchronously, and then destroys those that have not ended. Only the first call counts. */
+  async abort(reason: unknown): Promise<void> {
     this.stop();
-    this.#cutOff ??= this.#cutOffRequests(reason);
-    return this.#cutOff;
-  }
-
-  async #cutOffRequests(reason: unknown): Promise<boolean> {
-    const { state } = this;
-    const { tracker } = this.sockets;
+    const { state, sockets } = this;
     const { inFlight } = this.exchanges;
-    const count = inFlight.size;
-    state.tally.cancelledCount = count;
+    if (state.deadlineToken.isCancelled) return;
+    state.tally.cancelledCount = inFlight.size;
     state.deadlineToken.cancel(reason);
     const { cleanupTimeout, clock } = state.settings;
     const limit = CancellationToken.timeout(cleanupTimeout, { clock });
     // Requests that have not ended by then are ended below.
-    if (inFlight.size > 0) await tracker.drain(limit).catch(() => {});
+    if (inFlight.size > 0) await sockets.tracker.drain(limit).catch(() => {});
     limit.dispose();
     state.isDestroying = true;
     if (inFlight.size > 0) {
-      for (const exchange of [...inFlight]) exchange.cutOff();
+      for (const exchange of inFlight) exchange.cutOff();
       // One turn of the event loop, in which streams of HTTP/2 send their reset.
       await new Promise((resolve) => setImmediate(resolve));
     }
     this.http2.destroyAll();
-    for (const socket of this.sockets.open) socket.destroy();
-    await tracker.wait();
-    return count > 0;
+    for (const socket of sockets.open) socket.destroy();
   }
 }

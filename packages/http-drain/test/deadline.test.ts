@@ -102,7 +102,11 @@ describe('abort', () => {
   it('cancels the tokens of requests synchronously, and `drain` fulfils when all connections are closed', async () => {
     const reasons: unknown[] = [];
     const served = await serve(
-      (request) => served.http.tokenOf(request).onCancelled((reason) => void reasons.push(reason)),
+      (request) =>
+        served.http.tokenOf(request).onCancelled((reason) => {
+          reasons.push(reason);
+          served.http.abort('again');
+        }),
       { cleanupTimeout: 300 },
     );
     (await served.client()).get('/deaf');
