@@ -19,5 +19,5 @@ for await (const price of screen) console.log('screen:', price);
 // => screen: 14
 // => screen: 15
 
-await audit.recv().catch((error) => console.log('audit:', error instanceof LaggedError, error.missed)); // => audit: true 2
+await audit.recv().catch((error) => console.log('audit:', error instanceof LaggedError, error.missedCount)); // => audit: true 2
 console.log('audit continues at', await audit.recv()); // => audit continues at 12

@@ -4,7 +4,7 @@ import { select, sleep } from '@quiesce/select';
 
 const page = scope(
   async (s) => {
-    s.defer(() => console.log('3. connection closed'));
+    await s.use('connection', (name) => console.log(`3. ${name} closed`));
     s.spawn(async (token) => {
       const { branch } = await select({ ad: sleep(60_000), stopped: token });
       console.log('2. advertisement:', branch);

@@ -3,7 +3,7 @@ import { select, sleep } from '@quiesce/select';
 import { runMain } from '@quiesce/shutdown';
 
 await runMain(async (scope, shutdown) => {
-  shutdown.hook('database', () => console.log('database: closed'));
+  await scope.use('database', (name) => console.log(`${name}: closed`));
   scope.spawn(async () => {
     for (let beat = 1; ; beat++) {
       const next = await select.biased({ stopped: shutdown.stopAccepting, tick: sleep(5) });

@@ -80,16 +80,20 @@ export class Jobs implements Drainable {
   /** Does nothing: the server accepts no new requests, and accepted ones are still served. */
   stop(): void {}
 
-  async drain(given: CancellationToken | AbortSignal): Promise<void> {
-    const token = CancellationToken.from(given);
+  async drain(signal: CancellationToken | AbortSignal): Promise<void> {
     try {
-      await token.runUntilCancelled(this.#lastOrders.cancelled());
+      await CancellationToken.from(signal).runUntilCancelled(this.#lastOrders.cancelled());
       this.#requests.close();
-      await this.#requests.drain(token);
+      await this.#requests.drain(signal);
     } finally {
-      // Also after the deadline: it then cancels the remaining jobs, and awaits them.
-      await this.#workers.drain(token).finally(() => this.#done.close());
+      // Also when the signal is cancelled: the pool then cancels the remaining jobs, and awaits them.
+      await this.#workers.drain(signal).finally(() => this.#done.close());
     }
+  }
+
+  /** Cancels the remaining jobs. */
+  abort(reason: unknown): void {
+    this.#workers.abort(reason);
   }
 
   /** Describes in one line how the jobs ended since the drain began. */
