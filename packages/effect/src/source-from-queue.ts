@@ -42,7 +42,7 @@ export function sourceFromQueue<A, E>(queue: Queue.Dequeue<A, E>): Source<A> {
       if (Exit.isSuccess(exit)) return exit.value;
       throw endError(exit.cause, 'queue');
     },
-    ready: Effect.suspend(() => (hasMore() ? Effect.void : Queue.peek(queue))),
+    ready: Effect.suspend((): Effect.Effect<unknown, unknown> => (hasMore() ? Effect.void : Queue.peek(queue))),
     onReady: (exit) => {
       hasEnded = Exit.isFailure(exit);
     },
