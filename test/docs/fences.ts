@@ -79,7 +79,8 @@ export function complaintAbout(fence: Fence): string | undefined {
   return 'is not executed: make it `ts`, or write "<!-- run by FILE -->" or "<!-- not run: REASON -->" above it';
 }
 
-function isExecuted(fence: Fence): boolean {
+/** Returns whether the tests run a code block themselves: no note above it names another test, or the reason why none does. */
+export function isExecuted(fence: Fence): boolean {
   return executed.test(fence.language) && !note.test(fence.note);
 }
 
