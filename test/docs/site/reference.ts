@@ -4,11 +4,11 @@ import {
   Comment,
   Converter,
   DeclarationReflection,
+  PageEvent,
   ReferenceReflection,
   ReflectionKind,
   type Router,
 } from 'typedoc';
-import { MarkdownPageEvent } from 'typedoc-plugin-markdown';
 import { publicPackages, root } from '../../package/packages.ts';
 
 /** Whether a module re-exports the names of the other packages. */
@@ -79,7 +79,7 @@ export async function writeReference(folder: string): Promise<void> {
     const name = modules.get(module.sources?.[0]?.fullFileName ?? '');
     if (module.kind === ReflectionKind.Module && name !== undefined) module.name = name;
   });
-  app.renderer.on(MarkdownPageEvent.END, (page: MarkdownPageEvent) => {
+  app.renderer.on(PageEvent.END, (page) => {
     const { model } = page;
     if (model instanceof DeclarationReflection && isUmbrella(model.name) && app.renderer.router !== undefined)
       page.contents = umbrellaPage(model, app.renderer.router);
