@@ -36,6 +36,7 @@ export {
 } from './source.ts';
 export { CancellationToken } from './token.ts';
 export type { DeadlineOptions, TokenOptions } from './token-options.ts';
+export type { Tried } from './tried.ts';
 export { type ReportOptions, reportUncaught, setUncaughtHandler, type UncaughtHandler } from './uncaught.ts';
 export { untilCancelled } from './until-cancelled.ts';
 export type { UntilCancelled } from './until-cancelled-source.ts';

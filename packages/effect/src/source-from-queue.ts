@@ -24,7 +24,7 @@ import { TakeSource } from './take-source.ts';
  *
  * const queue = await runEffect(Queue.bounded<string>(16));
  * const job = sourceFromQueue(queue);
- * console.log(trySelect({ job })); // => undefined
+ * console.log(trySelect({ job })); // => { ok: false, why: 'pending' }
  * Effect.runSync(Queue.offer(queue, 'print'));
  * console.log(await select({ job })); // => { branch: 'job', value: 'print' }
  * ```

@@ -47,13 +47,13 @@ export class JoinNext<T> implements PromiseLike<Joined<T> | undefined> {
 
   /** @internal */
   poll(): Joined<T> | undefined | typeof PENDING {
-    const joined = this.#set.tryJoinNext();
-    if (joined === undefined && this.#set.isEmpty) {
+    if (this.#set.isEmpty) {
       this.once = true;
       return undefined;
     }
     if (this.once) delete this.once;
-    return joined ?? PENDING;
+    const next = this.#set.tryJoinNext();
+    return next.ok ? next.value : PENDING;
   }
 
   /** @internal */

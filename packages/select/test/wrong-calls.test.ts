@@ -67,7 +67,7 @@ describe('an else that the branches inherit does not count', () => {
   });
 
   it('in trySelect', () => {
-    expect(trySelect(branches())).toBeUndefined();
+    expect(trySelect(branches())).toEqual({ ok: false, why: 'off' });
   });
 
   it('in selectEach', async () => {
