@@ -135,8 +135,9 @@ async function search(page: Page, url: string, name: string, wanted: string): Pr
   // `scope` and `Scope` are equally good.
   if ((pathname + hash).toLowerCase() !== wanted.toLowerCase())
     return [`search: "${name}" leads to ${pathname + hash}, not to ${wanted}`];
-  const text = await page.locator('.vp-doc').textContent();
-  return text?.includes(name) === true ? [] : [`search: ${wanted} does not contain "${name}"`];
+  // The address changes before the page does.
+  await page.locator('.vp-doc', { hasText: name }).waitFor();
+  return [];
 }
 
 /** Opens a page. Each console message and each failed request is a problem. */
