@@ -62,12 +62,12 @@ export class Jobs implements Drainable {
    * Accepts a job when there is room.
    *
    * @returns the id of the accepted job
-   * @throws (rejects) the reason of `signal`; the job was not accepted then
+   * @throws (rejects) the reason of `token`; the job was not accepted then
    */
-  async accept(order: Order, signal: CancellationToken): Promise<string> {
-    const permit = await this.#room.acquire({ signal });
+  async accept(order: Order, token: CancellationToken): Promise<string> {
+    const permit = await this.#room.acquire({ signal: token });
     const id = randomUUID();
-    const work = this.#workers.execute((token) => this.#work(id, order, token), { name: `job ${id}` });
+    const work = this.#workers.execute((jobToken) => this.#work(id, order, jobToken), { name: `job ${id}` });
     void work.catch(() => this.#failed++).finally(() => permit.release());
     return id;
   }
