@@ -404,6 +404,8 @@ const services: Row[] = [
   ...timeRow('hook "db"', hookWith, 'timeout'),
   ['add', 'object', (value) => new Shutdown().add(value)],
   ['add', 'name', (name) => new Shutdown().add({ ...part, name })],
+  ['add: announce', 'function', (announce) => new Shutdown().add({ ...part, announce }), optional],
+  ['add: abort', 'function', (abort) => new Shutdown().add({ ...part, abort }), optional],
   ...optionsRow('add', (options) => new Shutdown().add(part, options)),
   ['add: tree', 'function', (tree) => new Shutdown().add(part, { tree }), optional],
   ['guard', 'name', (value) => new Shutdown().guard(value)],

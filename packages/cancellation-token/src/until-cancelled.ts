@@ -5,6 +5,8 @@ import { type UntilCancelled, UntilCancelledSource } from './until-cancelled-sou
 /**
  * Creates a source that takes from `work` until `token` is cancelled; `token.runUntilCancelled` is built on it.
  *
+ * Use it to build a source of your own. In a program, use `token.runUntilCancelled` or a branch of `select`.
+ *
  * **Timing.** Its first poll polls the token; every later one polls the work first, so that on a tie the value wins.
  *
  * **Cancel safety.** The same as that of `work`: once cancelled, nothing more is taken from it.

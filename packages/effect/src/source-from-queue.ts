@@ -42,7 +42,8 @@ export function sourceFromQueue<A, E>(queue: Queue.Dequeue<A, E>): Source<A> {
       if (Exit.isSuccess(exit)) return exit.value;
       throw endError(exit.cause, 'queue');
     },
-    ready: Effect.suspend(() => (hasMore() ? Effect.void : Queue.peek(queue))),
+    // Without its type, the result depends on the order in which TypeScript checks the files.
+    ready: Effect.suspend((): Effect.Effect<unknown, unknown> => (hasMore() ? Effect.void : Queue.peek(queue))),
     onReady: (exit) => {
       hasEnded = Exit.isFailure(exit);
     },

@@ -222,13 +222,15 @@ export class TaskTracker implements Drainable {
   }
 
   /**
-   * Waits as `wait` does, until `token` is cancelled. Call `stop` or `close` first: an open tracker never ends the wait.
+   * Waits as `wait` does, until `signal` is cancelled. Call `stop` or `close` first: an open tracker never ends the wait.
    *
-   * @param token a token or an `AbortSignal`. Its cancellation ends the wait, and cancels no work
-   * @throws (rejects) the reason of the token; TypeError when it is neither
+   * A tracker has no `abort`, because it cannot cancel the work that it counts.
+   *
+   * @param signal a token or an `AbortSignal`. Its cancellation ends the wait, and cancels no work
+   * @throws (rejects) the reason of the signal; TypeError when it is neither
    */
-  async drain(token: CancellationToken | AbortSignal): Promise<void> {
-    const outcome = await wait(untilCancelled(CancellationToken.from(token, 'drain'), this.wait()));
+  async drain(signal: CancellationToken | AbortSignal): Promise<void> {
+    const outcome = await wait(untilCancelled(CancellationToken.from(signal, 'drain'), this.wait()));
     if (outcome.status === 'cancelled') throw outcome.reason;
   }
 
