@@ -97,7 +97,7 @@ export class RwLock {
   /**
    * Takes the lock for reading, when no writer holds it or waits for it. Never waits.
    *
-   * @returns `{ ok: true, value: guard }`, or `{ ok: false, why: 'locked' }`, also when a writer waits
+   * @returns `{ ok: true, value: guard }`, or `{ ok: false, why: 'locked' }`, also when a writer waits. Test its `ok`: the result is always an object
    * @see tokio::sync::RwLock::try_read_owned (tokio 1.53)
    */
   tryRead(): Tried<RwLockReadGuard, 'locked'> {
@@ -108,7 +108,7 @@ export class RwLock {
   /**
    * Takes the lock for writing, when nothing holds it or waits for it. Never waits.
    *
-   * @returns `{ ok: true, value: guard }`, or `{ ok: false, why: 'locked' }`
+   * @returns `{ ok: true, value: guard }`, or `{ ok: false, why: 'locked' }`. Test its `ok`: the result is always an object
    * @see tokio::sync::RwLock::try_write_owned (tokio 1.53)
    */
   tryWrite(): Tried<RwLockWriteGuard, 'locked'> {

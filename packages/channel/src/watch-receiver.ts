@@ -196,9 +196,9 @@ export class WatchReceiver<T> implements Disposable {
     return new WatchReceiver(new WatchCursor(this.#cursor.state, this.#cursor.seen));
   }
 
-  /** Whether all senders are closed. */
+  /** Whether no new value can arrive: it was disposed, or all senders are closed. */
   get isClosed(): boolean {
-    return this.#cursor.state.senders === 0;
+    return this.#cursor.isClosed || this.#cursor.state.senders === 0;
   }
 
   /** @internal */

@@ -63,7 +63,7 @@ export class Http1Connections implements ConnectionOwner {
     const exchange = this.#exchanges.open(keys, socket, request.method, request.url);
     socket.once('close', () => {
       this.#upgraded.delete(socket);
-      exchange.end(state.isDestroying ? 'aborted' : 'completed');
+      exchange.end(state.isDestroying ? 'disconnected' : 'completed');
     });
     if (!state.isRefusing) {
       connection.upgrade();

@@ -86,7 +86,7 @@ describe.skipIf(process.platform === 'darwin')('a client with the port of the pr
     client.get('/', 'Connection: close');
     await client.sees('whole');
     await http.drain(never);
-    expect(http.report()).toMatchObject({ completedCount: 1, abortedCount: 0 });
+    expect(http.report()).toMatchObject({ completedCount: 1, disconnectedCount: 0 });
   });
 });
 
