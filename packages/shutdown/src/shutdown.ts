@@ -79,7 +79,7 @@ export class Shutdown {
   readonly #progress: WatchSender<ShutdownProgress>;
   /** Set when all reporters have received the last event, and the watch is closed. */
   #isOver = false;
-  /** Callbacks of tokens that request the shutdown. Unregistered by the request. */
+  /** Callbacks of tokens that request the shutdown. Disposed by the request. */
   readonly #requesters: Registration[] = [];
   /** The last installation. Set by `install`. */
   #installation: Installation | undefined;
