@@ -224,7 +224,7 @@ export class Shutdown {
    * @param name unique name in reports, log lines and `after`
    * @param run gets a token, which is cancelled at its timeout and by a force, and the request. A returned promise is awaited
    * @param options `phase`, `priority`, `after`, `timeout`
-   * @returns a handle, which removes the hook
+   * @returns a handle, whose `dispose()` removes the hook
    * @throws HookError when the name is taken, or `after` names an unknown hook, a hook of a later phase, or forms a cycle;
    *   ClosedError when its phase is over; TypeError when a name, function, phase or list is of the wrong kind; RangeError for a
    *   bad timeout or priority
@@ -259,7 +259,7 @@ export class Shutdown {
    *
    * @param drainable a tracker, a server, a pool, or any object with `name`, `inFlightCount`, `stop()` and `drain(signal)`
    * @param options `tree`: returns the work in progress, for reports
-   * @returns a handle, which removes the drainable, so that it is neither stopped nor awaited
+   * @returns a handle, whose `dispose()` removes the drainable before it is stopped
    * @throws ClosedError when draining is over; TypeError when `drainable` is not a drainable, or `tree` is not a function
    */
   add(drainable: Drainable, options?: AddOptions): ShutdownHandle {
