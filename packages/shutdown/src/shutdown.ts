@@ -336,10 +336,10 @@ export class Shutdown {
   /**
    * Requests the shutdown on signals, uncaught errors, and a parent that disconnects.
    *
-   * The first signal requests the shutdown, the second forces it, the third does what it would have done without the
+   * The first signal requests the shutdown, the second forces it, and the third acts as it would without the
    * installation. The same signal within `signalDebounce` counts once. A signal that the process sends to itself with
    * `process.kill` never forces. That function is wrapped while anything is installed. When the shutdown has stopped, all
-   * listeners are removed, and `process.exitCode` is set unless the exit code is 0. After `dispose` the process is unchanged.
+   * listeners are removed, and `process.exitCode` is set unless the exit code is 0. After `dispose`, none of this happens.
    *
    * Do not use it with `runMain`, which installs the shutdown itself.
    *
