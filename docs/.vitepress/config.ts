@@ -58,7 +58,7 @@ function boostDocument(address: string): number {
   return /^\/(?:benchmarks|contributing|design|runtimes)\b/.test(address) ? 0.5 : 1;
 }
 
-// With vitepress's own value of 0.2, `untilCancelled` would be as good a hit for `runUntilCancelled` as the name itself.
+// With vitepress's own value of 0.2, `UntilCancelled` would be as good a hit for `runUntilCancelled` as the name itself.
 const searchOptions = { boostDocument, fuzzy: 0.1 };
 
 const hero = {

@@ -1,13 +1,7 @@
 // Calls that wait can be awaited, or used as a branch of `select`. As a branch they take nothing until they win.
 import { broadcast, LaggedError } from '@quiesce/broadcast-channel';
-import {
-  CancellationToken,
-  isClosedError,
-  isSource,
-  type Source,
-  untilCancelled,
-  wait,
-} from '@quiesce/cancellation-token';
+import { CancellationToken, isClosedError, isSource, type Source, wait } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { channel, Mutex, Semaphore, unboundedChannel, watch } from '@quiesce/channel';
 import { JoinSet } from '@quiesce/scope';

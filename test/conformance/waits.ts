@@ -11,10 +11,10 @@ import {
   type SourceProtocol,
   source,
   type Timer,
-  untilCancelled,
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import {
   Barrier,
   channel,

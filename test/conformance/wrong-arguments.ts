@@ -9,10 +9,10 @@ import {
   reportUncaught,
   setUncaughtHandler,
   systemClock,
-  untilCancelled,
   wait,
   waiter,
 } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import {
   Barrier,

@@ -38,6 +38,5 @@ export { CancellationToken } from './token.ts';
 export type { DeadlineOptions, TokenOptions } from './token-options.ts';
 export type { Tried } from './tried.ts';
 export { type ReportOptions, reportUncaught, setUncaughtHandler, type UncaughtHandler } from './uncaught.ts';
-export { untilCancelled } from './until-cancelled.ts';
 export type { UntilCancelled } from './until-cancelled-source.ts';
 export { wait } from './wait.ts';

@@ -54,3 +54,4 @@ export {
 } from '@quiesce/internal';
 export { Awaitable } from './awaitable.ts';
 export { Condition } from './condition.ts';
+export { untilCancelled } from './until-cancelled.ts';

@@ -26,7 +26,6 @@ test('the package exports these names and no others', () => {
     'source',
     'sourcePromise',
     'systemClock',
-    'untilCancelled',
     'wait',
     'waiter',
   ]);

@@ -1,6 +1,7 @@
 // Notify, RwLock and Barrier with every way to give up a wait, in random orders of events, against models that count.
 // A wait that is given up in the step in which it becomes ready must neither lose nor duplicate anything.
-import { CancellationToken, type Source, untilCancelled, wait } from '@quiesce/cancellation-token';
+import { CancellationToken, type Source, wait } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Barrier, Notify, RwLock } from '@quiesce/channel';
 import { select } from '@quiesce/select';

@@ -57,7 +57,6 @@ export {
   type UncaughtHandler,
   type Unfinished,
   type UntilCancelled,
-  untilCancelled,
   type Waiter,
   wait,
   waiter,

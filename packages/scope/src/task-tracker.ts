@@ -7,8 +7,8 @@
  *     tracker's epoch differs, and stays ready.
  */
 
-import { CancellationToken, consumeSlice, untilCancelled, wait } from '@quiesce/cancellation-token';
-import { Awaitable, Condition } from '@quiesce/cancellation-token/internal';
+import { CancellationToken, consumeSlice, wait } from '@quiesce/cancellation-token';
+import { Awaitable, Condition, untilCancelled } from '@quiesce/cancellation-token/internal';
 import {
   callSite,
   checkFunction,

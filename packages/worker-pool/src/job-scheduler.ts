@@ -1,7 +1,7 @@
 /**
  * Decides when the jobs of a pool start.
  *
- *     enter ──► WAITING (the queue is full) ──room──► QUEUED ──a worker is free──► RUNNING ──leave──► ended
+ *     enter ──► WAITING (the queue is full) ──room──► QUEUED ──a worker is free──► RUNNING ──end──► ended
  *                  │ close: rejected                     │ cancel: dropped            │ cancel: cancelled, and awaited
  *
  * Invariants
@@ -87,7 +87,7 @@ export class JobScheduler {
   }
 
   /** Ends a job, and gives its worker to the next one. */
-  leave(job: Job): void {
+  end(job: Job): void {
     this.running.delete(job);
     job.guard?.dispose();
     this.#assignWorkers();

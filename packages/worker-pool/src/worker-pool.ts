@@ -171,7 +171,7 @@ export class WorkerPool implements Drainable {
     try {
       return await this.#run(entry, job, timeout);
     } finally {
-      this.#scheduler.leave(entry);
+      this.#scheduler.end(entry);
       const slice = consumeSlice();
       if (slice !== undefined) await slice;
     }
