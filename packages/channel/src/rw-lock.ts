@@ -230,8 +230,8 @@ export class RwLockWriteGuard implements Disposable {
   }
 
   /**
-   * Turns the lock into one for reading. No writer gets it in between, and readers that are next in the queue get it too.
-   * Synchronous.
+   * Converts the guard to one for reading. No writer gets the lock in between, and readers that are next in the queue get it
+   * too. Synchronous.
    *
    * @returns the guard that holds the lock from now on; this one no longer holds it
    * @throws ClosedError when this guard was released or downgraded before

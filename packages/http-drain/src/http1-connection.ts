@@ -200,7 +200,7 @@ export class Http1Connection {
     const destroy = (): void => {
       if (this.#timer === timer) this.#socket.destroy();
     };
-    // One more turn of the event loop, as for the sweep. Data that is read then clears the timer.
+    // One more iteration of the event loop, as for the sweep. Data that is read then clears the timer.
     const timer = this.#setTimer(() => setImmediate(destroy));
   }
 

@@ -138,7 +138,7 @@ describe('a drain', () => {
     expect([served.http.state, closed]).toEqual(['drained', 1]);
   });
 
-  it('of a server that begins to listen in the same turn as `stop` closes that listener too', async () => {
+  it('of a server that begins to listen in the same iteration of the event loop as `stop` closes that listener too', async () => {
     const server = createServer();
     const http = drain(server);
     http.stop();

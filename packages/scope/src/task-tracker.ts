@@ -227,7 +227,7 @@ export class TaskTracker implements Drainable {
    * A tracker has no `abort`, because it cannot cancel the work that it counts.
    *
    * @param signal a token or an `AbortSignal`. Its cancellation ends the wait, and cancels no work
-   * @throws (rejects) the reason of the signal; TypeError when it is neither
+   * @throws (rejects) the reason of the signal; TypeError for a value that is neither a token nor an `AbortSignal`
    */
   async drain(signal: CancellationToken | AbortSignal): Promise<void> {
     const token = CancellationToken.from(signal, 'drain');
