@@ -17,7 +17,7 @@
  */
 
 import type { Socket } from 'node:net';
-import { CancellationToken, CancelledError } from '@quiesce/cancellation-token';
+import { CancellationToken, CancelledError, source, waiter } from '@quiesce/cancellation-token';
 import { Exchanges } from './exchange.ts';
 import { Http1Connections } from './http1-connections.ts';
 import { Http2Sessions } from './http2-session.ts';
@@ -121,8 +121,12 @@ export class DrainSequence {
     this.stop();
     // Within the cancellation and not after it, so that the tokens of requests are cancelled synchronously.
     const deadline = signal.onCancelled((reason) => void this.abort(reason));
+    // A callback does not keep the process alive until the deadline, and a waiter does.
+    const keepAlive = waiter(() => {});
+    signal[source].park(keepAlive);
     // It ends also after `abort`, which destroys the remaining connections.
     await this.sockets.tracker.wait();
+    signal[source].unpark(keepAlive);
     deadline.dispose();
     // Without a request in flight the deadline has only closed connections.
     if (signal.isCancelled && this.state.tally.cancelledCount > 0) throw signal.reason;

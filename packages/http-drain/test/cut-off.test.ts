@@ -5,7 +5,7 @@ import { type ClientHttp2Stream, connect, createServer as createHttp2Server, cre
 import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { CancellationToken } from '@quiesce/cancellation-token';
+import { CancellationToken, type Clock, systemClock, TimeoutError } from '@quiesce/cancellation-token';
 import type { DrainableServer } from '@quiesce/http-drain';
 import { Shutdown } from '@quiesce/shutdown';
 import { Agent, request } from 'undici';
@@ -152,4 +152,21 @@ describe('a connection without a request at the deadline', () => {
     expect(lines.join('\n')).toContain('cut off: http (1 in flight): GET /report');
     expect(lines.join('\n')).not.toContain('secret');
   });
+});
+
+it('the deadline of a drain keeps the process alive: its timer is not unreferenced', async () => {
+  const refs: boolean[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    setTimer: (ms, fn, options) => {
+      refs.push(options.ref);
+      return systemClock.setTimer(ms, fn, options);
+    },
+  };
+  const served = await serve((_, response) => void response.write('begun'), { cleanupTimeout: 0 });
+  const client = (await served.client()).send('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
+  await client.sees('begun');
+  const deadline = CancellationToken.timeout(5, { clock });
+  await expect(served.http.drain(deadline)).rejects.toBeInstanceOf(TimeoutError);
+  expect(refs).toContain(true);
 });

@@ -15,6 +15,8 @@ export class JoinNext<T> implements SourceProtocol<Joined<T> | undefined> {
   poll(): Joined<T> | undefined | typeof PENDING {
     if (this.#set.isEmpty) {
       this.once = true;
+      // A loop that computes finds the set empty each time.
+      void consumeSlice();
       return undefined;
     }
     if (this.once) delete this.once;

@@ -501,3 +501,16 @@ it('shutdown refuses the options of a pool, and cancels nothing then', async () 
   expect(task.status).toBe('running');
   await set.shutdown(new TimeoutError(5)); // an error that has such a field is a reason
 });
+
+it('a loop that computes and finds the set empty lets the event loop run', async () => {
+  const set = new JoinSet();
+  let ranCount = 0;
+  const immediate = setInterval(() => ranCount++, 0);
+  for (let n = 0; n < 10; n++) {
+    const start = performance.now();
+    while (performance.now() - start < 5) {}
+    await set.joinNext();
+  }
+  clearInterval(immediate);
+  expect(ranCount).toBeGreaterThan(0);
+});

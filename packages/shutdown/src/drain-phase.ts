@@ -116,10 +116,12 @@ export class DrainPhase {
     target.state = 'draining';
     target.started = state.clock.now();
     target.atStart = inFlightOf(target);
+    // Its own token: a drainable that cancels or disposes it affects no other.
+    const signal = this.#drainEnd.childToken({ name: target.name });
     try {
-      await target.drainable.drain(this.#drainEnd);
+      await target.drainable.drain(signal);
     } catch (error) {
-      if (!isCancellationOf(error, this.#drainEnd) && !isEndBy(error, state.stopAccepting))
+      if (!isCancellationOf(error, signal) && !isEndBy(error, state.stopAccepting))
         state.recordFailure(`drain() of ${JSON.stringify(target.name)}`, error);
       // A target that has failed, or that gives up at the end, has not drained its work.
       if (inFlightOf(target) > 0) return;

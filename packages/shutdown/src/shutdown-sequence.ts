@@ -32,7 +32,7 @@ import {
   wait,
 } from '@quiesce/cancellation-token';
 import { DrainPhase } from './drain-phase.ts';
-import { ANNOUNCE, type DrainTarget, STOP } from './drain-target.ts';
+import { ABORT, ANNOUNCE, type DrainTarget, STOP } from './drain-target.ts';
 import type { ShutdownEvent } from './events.ts';
 import { HookRunner } from './hook-runner.ts';
 import type { Hook, Hooks } from './hooks.ts';
@@ -173,6 +173,7 @@ export class ShutdownSequence {
   #enterCleanup(): void {
     this.state.enter(CLEANUP);
     this.state.stopNow.cancel(this.state.reason);
+    this.#drains.notify(ABORT);
     this.#drains.endDrains();
   }
 

@@ -177,3 +177,41 @@ describe('abort', () => {
     });
   });
 });
+
+it('a drainable whose drain fails early is aborted before the hooks run', async () => {
+  const { shutdown, end, say, log } = start();
+  let inFlightCount = 1;
+  shutdown.add({
+    name: 'jobs',
+    get inFlightCount() {
+      return inFlightCount;
+    },
+    stop: () => {},
+    drain: () => Promise.reject(new Error('early')),
+    abort: () => {
+      inFlightCount = 0;
+      say('abort');
+    },
+  });
+  shutdown.hook('db', () => say(`db, in flight: ${inFlightCount}`));
+  shutdown.request('deploy');
+  await end();
+  expect(log).toEqual(['0 abort', '0 db, in flight: 0']);
+});
+
+it.each([
+  ['disposes', (signal: CancellationToken) => signal.dispose()],
+  ['cancels', (signal: CancellationToken) => void signal.cancel('mine')],
+])('a drainable that %s its signal affects no other', async (_, act) => {
+  const { shutdown, end, say, log } = start({ drainTimeout: 100, cancelTimeout: 50 });
+  shutdown.add({
+    name: 'a',
+    inFlightCount: 0,
+    stop: () => {},
+    drain: async (signal) => act(signal as CancellationToken),
+  });
+  shutdown.add(server('b', say));
+  shutdown.request('deploy');
+  await end();
+  expect(log.slice(2)).toEqual(['0 b drain', '100 b abort deploy', '150 b signal deploy']);
+});

@@ -314,6 +314,7 @@ export class ResourcePool<R> implements Drainable {
     this.stop();
     this.#creator.cancelAll();
     for (const record of [...this.#leased]) {
+      if (record.isOver) continue;
       this.#forcedCount++;
       this.#takeBack(record, false);
     }

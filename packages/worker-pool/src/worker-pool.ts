@@ -1,5 +1,6 @@
 import {
   CancellationToken,
+  CancelledError,
   type Clock,
   consumeSlice,
   isCancellationOf,
@@ -214,10 +215,10 @@ export class WorkerPool implements Drainable {
    *
    * **Timing.** Synchronous, idempotent. The tokens of the jobs are cancelled when it returns.
    *
-   * @param reason the reason of those tokens; `execute` rejects with it
+   * @param reason the reason of those tokens; `execute` rejects with it. Default: a `CancelledError` that names the pool
    */
-  abort(reason: unknown): void {
-    this.#scheduler.abort(reason);
+  abort(reason?: unknown): void {
+    this.#scheduler.abort(reason ?? new CancelledError(`Pool ${JSON.stringify(this.name)} was aborted`));
   }
 
   /**

@@ -613,3 +613,19 @@ describe('validation', () => {
     expect(pool.isClosed).toBe(false);
   });
 });
+
+it('counts no resource twice when `close` aborts the pool again, and none that it releases', async () => {
+  const leases: { release(): void }[] = [];
+  let calls = 0;
+  const pool = new ResourcePool({
+    create: () => 1,
+    close: () => {
+      if (++calls === 1) pool.abort();
+      else leases[2]?.release();
+    },
+    max: 3,
+  });
+  for (let n = 0; n < 3; n++) leases.push(await pool.acquire());
+  const { forcedCount, closedCount } = await pool.shutdown({ timeout: 0 });
+  expect([forcedCount, closedCount]).toEqual([2, 3]);
+});

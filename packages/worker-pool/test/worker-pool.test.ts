@@ -464,3 +464,14 @@ describe('validation', () => {
     expect(counts(pool)).toEqual([0, 0, 0, 0]);
   });
 });
+
+it('rejects running and queued jobs with one reason when `abort` gets none', async () => {
+  const pool = new WorkerPool({ concurrency: 1, name: 'mails' });
+  const errors = [1, 2].map(() =>
+    rejection(pool.execute((token) => token.cancelled().then(() => token.throwIfCancelled()))),
+  );
+  pool.abort();
+  const [running, queued] = await Promise.all(errors);
+  expect(running).toBe(queued);
+  expect(running).toMatchObject({ name: 'AbortError', message: 'Pool "mails" was aborted' });
+});
