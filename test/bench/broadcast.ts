@@ -32,7 +32,7 @@ function oneByOne(receivers: number): Row {
 function inBatches(receivers: number): Row {
   const traffic: Traffic = { receivers, burst: BURST, bursts: Math.ceil((10 * DELIVERIES) / receivers / BURST) };
   return {
-    name: `bursts of ${BURST} messages to ${receivers.toLocaleString('en')}, each taking what there is, a delivery`,
+    name: `bursts of ${BURST} messages to ${receivers.toLocaleString('en')}, each taking all that is ready, a delivery`,
     unit: 'ns',
     subjects: () => batchRivals.map((rival) => delivering(rival, traffic)),
     budgets: receivers === 64 ? [{ against: 'a bare ring', must: atLeast(0.35) }] : [],

@@ -324,7 +324,7 @@ const gates: Readonly<Record<string, (stop: CancellationToken, late: Cancellatio
 /** The gates in two halves, for two files that run concurrently. */
 export const halvesOfGates = [Object.keys(gates).slice(0, 3), Object.keys(gates).slice(3)] as const;
 
-/** The ways to wait. Each rejects, or returns `cancelled: true`, when the gate was cancelled. */
+/** The ways to wait. Each rejects, or returns the status `cancelled`, when the gate was cancelled. */
 const ways: Readonly<Record<string, (subject: Subject, gate: CancellationToken, run: Run) => PromiseLike<unknown>>> = {
   select: ({ from }, gate, run) => select({ from: run.probe(from()) }, { signal: gate }),
   'select with the gate as a branch': async ({ from }, gate, run) => {

@@ -378,7 +378,7 @@ describe.concurrent('a shutdown that is installed, without runMain', () => {
     },
     {
       what: 'SIGTERM after a dispose: the default action',
-      hook: 'uninstalled',
+      hook: 'disposed',
       script: [['ready', 'SIGTERM']],
       says: [],
       code: null,

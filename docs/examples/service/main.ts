@@ -32,8 +32,8 @@ export async function main(_: Scope, shutdown: Shutdown): Promise<void> {
 }
 
 function summaryOf({ http, jobs }: Service): string {
-  const { completedCount, refusedCount, arrivedAfterFinCount, abortedCount, cutOff } = http.report();
+  const { completedCount, refusedCount, arrivedAfterFinCount, disconnectedCount, cutOff } = http.report();
   const cut = cutOff.length === 0 ? '' : ` (${cutOff.join(', ')})`;
-  const parts = `${completedCount} answered, ${refusedCount} refused, ${arrivedAfterFinCount} too late, ${abortedCount} aborted`;
+  const parts = `${completedCount} answered, ${refusedCount} refused, ${arrivedAfterFinCount} too late, ${disconnectedCount} aborted`;
   return `service: http, while stopping: ${parts}, ${cutOff.length} cut off${cut}\nservice: ${jobs.summary()}`;
 }

@@ -14,7 +14,7 @@ export function isSameChannel(ring: Ring<unknown>, other: ChannelEnd): boolean {
   return other.ring === ring;
 }
 
-/** Returns the error of a call on a handle that was closed. */
-export function handleClosed(call: string, handle: 'sender' | 'weak sender'): ClosedError {
-  return new ClosedError(`${call}: this ${handle} was closed; clone it before closing to keep one`);
+/** Returns the error of a call on a handle that was closed or disposed. */
+export function handleClosed(call: string, handle: 'sender' | 'weak sender', end = 'closed'): ClosedError {
+  return new ClosedError(`${call}: this ${handle} was ${end}; clone it before that to keep one`);
 }

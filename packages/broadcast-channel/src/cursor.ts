@@ -219,7 +219,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
     wakeLists(channel);
   }
 
-  /** Closes the receiver: ends the waits on it, and releases the values that it has not read. */
+  /** Disposes the receiver: ends the waits on it, and releases the values that it has not read. */
   close(): void {
     if (this.isClosed) return;
     const { channel } = this;
@@ -236,7 +236,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
   closedError(): ClosedError {
     return new ClosedError(
       this.isClosed
-        ? 'recv: this receiver was closed'
+        ? 'recv: this receiver was disposed'
         : 'recv: the channel is closed and drained: its last sender was closed',
     );
   }

@@ -73,7 +73,7 @@ export class BroadcastReceiver<T> implements Disposable {
    * @param options `signal`: a token or `AbortSignal` that gives up the receive
    * @returns the value
    * @throws {@link LaggedError} once for each gap, consuming nothing; `ClosedError` when the channel is closed and drained,
-   *   or this receiver is closed; the reason, verbatim, when `signal` is cancelled; TypeError when it is not a signal
+   *   or this receiver was disposed; the reason, verbatim, when `signal` is cancelled; TypeError when it is not a signal
    * @see tokio::sync::broadcast::Receiver::recv (tokio 1.53), whose woken receiver takes its value later and may have lagged
    * @example
    * ```ts
@@ -156,7 +156,7 @@ export class BroadcastReceiver<T> implements Disposable {
   }
 
   /**
-   * Iterates over the values until the channel is closed and drained, or this receiver is closed.
+   * Iterates over the values until the channel is closed and drained, or this receiver is disposed.
    *
    * **Timing.** Each `next()` as `recv`. Several that wait are served in order.
    *
@@ -238,7 +238,7 @@ export class BroadcastReceiver<T> implements Disposable {
   }
 
   /**
-   * Closes this receiver: waits on it end with `ClosedError`, and the values that it has not read are released.
+   * Gives up this receiver: waits on it end with `ClosedError`, and the values that it has not read are released.
    * Synchronous, idempotent.
    *
    * @see Drop for tokio::sync::broadcast::Receiver (tokio 1.53)

@@ -43,7 +43,7 @@ export class WeakBroadcastSender<T> implements Disposable {
    * Makes a new sender of the channel, while another one is open.
    *
    * @returns the sender, to be closed like any other, or `undefined` once the last one was closed
-   * @throws ClosedError when this weak sender was closed
+   * @throws ClosedError when this weak sender was disposed
    * @see tokio::sync::broadcast::WeakSender::upgrade (tokio 1.53)
    * @example
    * ```ts
@@ -56,18 +56,18 @@ export class WeakBroadcastSender<T> implements Disposable {
    * ```
    */
   upgrade(): BroadcastSender<T> | undefined {
-    if (this.#isClosed) throw handleClosed('upgrade', 'weak sender');
+    if (this.#isClosed) throw handleClosed('upgrade', 'weak sender', 'disposed');
     return this.#channel.senders === 0 ? undefined : this.#createSender();
   }
 
   /**
    * Makes another weak sender of the same channel.
    *
-   * @throws ClosedError when this weak sender was closed
+   * @throws ClosedError when this weak sender was disposed
    * @see Clone for tokio::sync::broadcast::WeakSender (tokio 1.53)
    */
   clone(): WeakBroadcastSender<T> {
-    if (this.#isClosed) throw handleClosed('clone', 'weak sender');
+    if (this.#isClosed) throw handleClosed('clone', 'weak sender', 'disposed');
     return new WeakBroadcastSender(this.#channel, this.#createSender);
   }
 
@@ -92,7 +92,7 @@ export class WeakBroadcastSender<T> implements Disposable {
   }
 
   /**
-   * Closes this weak sender, which changes only the count. Synchronous, idempotent.
+   * Gives up this weak sender, which changes only the count. Synchronous, idempotent.
    *
    * @see Drop for tokio::sync::broadcast::WeakSender (tokio 1.53)
    */

@@ -132,7 +132,7 @@ describe('resubscribe', () => {
     expectValues(again, 4);
   });
 
-  it('returns a closed receiver once the channel is closed', async () => {
+  it('returns a receiver that has ended once the channel is closed', async () => {
     const [tx, rx] = broadcast<number>(4);
     tx.send(1);
     tx.close();
@@ -142,7 +142,7 @@ describe('resubscribe', () => {
     expectValues(rx, 1);
   });
 
-  it('works from a receiver that is itself closed', () => {
+  it('works from a receiver that was disposed', () => {
     const [tx, rx] = broadcast<number>(4);
     rx.dispose();
     const again = rx.resubscribe();

@@ -67,7 +67,7 @@ describe('closing a sender', () => {
   });
 });
 
-describe('closing a receiver', () => {
+describe('disposing a receiver', () => {
   it('ends the waits on it with ClosedError, and does not affect other receivers', async () => {
     const [tx, rx] = broadcast<number>(2);
     const other = tx.subscribe();
@@ -75,7 +75,7 @@ describe('closing a receiver', () => {
     const stays = other.recv();
     rx.dispose();
     for (const result of await Promise.allSettled(waiting)) {
-      expect(result).toMatchObject({ reason: { name: 'ClosedError', message: 'recv: this receiver was closed' } });
+      expect(result).toMatchObject({ reason: { name: 'ClosedError', message: 'recv: this receiver was disposed' } });
     }
     tx.send(1);
     expect(await stays).toBe(1);

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { expectValues, now, park } from './vocabulary.ts';
 
 describe('closed', () => {
-  it('settles inside the close of the last receiver, with undefined', async () => {
+  it('settles inside the `dispose` of the last receiver, with undefined', async () => {
     const [tx, rx] = broadcast<number>(4);
     const other = tx.subscribe();
     const gone = Promise.resolve(tx.closed());
@@ -99,7 +99,7 @@ describe('closed as a source', () => {
     expect((await again).branch).toBe('noReceiver');
   });
 
-  it('can be polled while the last receiver closes: it is woken after the waits on that receiver', () => {
+  it('can be polled while the last receiver is disposed: it is woken after the waits on that receiver', () => {
     const [tx, rx] = broadcast<number>(4);
     const order: string[] = [];
     park(tx.closed(), (protocol) => order.push(`noReceiver ${protocol.poll() !== PENDING}`));
@@ -108,7 +108,7 @@ describe('closed as a source', () => {
     expect(order).toEqual(['receiver, of 0', 'noReceiver true']);
   });
 
-  it('is not woken when a receiver subscribes while the last one closes', () => {
+  it('is not woken when a receiver subscribes while the last one is disposed', () => {
     const [tx, rx] = broadcast<number>(4);
     let woken = 0;
     const closed = park(tx.closed(), () => woken++);

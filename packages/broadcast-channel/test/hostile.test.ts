@@ -107,7 +107,7 @@ describe('a waiter', () => {
     expect(await waiting).toBe(1);
   });
 
-  it('may park on a closed receiver or channel, and is not woken', () => {
+  it('may park on a disposed receiver or a closed channel, and is not woken', () => {
     const [tx, rx] = broadcast<number>(4);
     const waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => expect.fail('woken') };
     const other = tx.subscribe();
@@ -193,7 +193,7 @@ it('a signal that aborts while a listener is added gives up the receive', async 
   expectValues(rx, 1);
 });
 
-it('a closed handle can be closed again from anywhere, and its methods can be detached', async () => {
+it('a handle that has ended can be ended again from anywhere, and its methods can be detached', async () => {
   const [tx, rx] = broadcast<number>(4);
   const waiting = rx.recv();
   park(tx.closed(), () => {

@@ -26,7 +26,7 @@ describe('length of a receiver', () => {
     expect(rx.length).toBe(3);
   });
 
-  it('is 0 on a closed receiver, and does not change when the channel closes', () => {
+  it('is 0 on a disposed receiver, and does not change when the channel closes', () => {
     const [tx, rx] = broadcast<number>(4);
     const other = tx.subscribe();
     tx.send(1);
@@ -66,7 +66,7 @@ describe('length of a sender', () => {
     expect(tx.length).toBe(2);
   });
 
-  it('falls as soon as the slowest receiver closes', () => {
+  it('falls as soon as the slowest receiver is disposed', () => {
     const [tx, slow] = broadcast<number>(4);
     const fast = tx.subscribe();
     for (const n of [1, 2, 3]) tx.send(n);

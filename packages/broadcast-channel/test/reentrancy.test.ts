@@ -84,7 +84,7 @@ describe('inside a wake', () => {
     expectValues(rx, 1);
   });
 
-  it('the receiver can be closed, and its other waiters end too', async () => {
+  it('the receiver can be disposed, and its other waiters end too', async () => {
     const [tx, rx] = broadcast<number>(8);
     park(rx, () => rx.dispose());
     const later = rx.recv();
@@ -95,7 +95,7 @@ describe('inside a wake', () => {
     expect(tx.receiverCount).toBe(1);
   });
 
-  it('another receiver that is about to be woken can be closed', async () => {
+  it('another receiver that is about to be woken can be disposed', async () => {
     const [tx, first] = broadcast<number>(8);
     const second = tx.subscribe();
     const third = tx.subscribe();
@@ -242,7 +242,7 @@ describe('inside a wake', () => {
     expect(rx.isEmpty).toBe(true);
   });
 
-  it('a receiver that was already woken can be closed, and so can one that has joined since', async () => {
+  it('a receiver that was already woken can be disposed, and so can one that has joined since', async () => {
     const [tx, first] = broadcast<number>(8);
     const second = tx.subscribe();
     const born: Promise<number>[] = [];
@@ -330,7 +330,7 @@ describe('inside a callback', () => {
     expect(await Promise.all(inner)).toEqual([{ done: false, value: 4 }]);
   });
 
-  it('of onLag, the receiver or the channel can be closed', async () => {
+  it('of onLag, the receiver can be disposed, or the channel closed', async () => {
     const [, closing] = sent(2, 5);
     expect(await closing.values({ onLag: () => closing.dispose() }).next()).toEqual({ done: true, value: undefined });
     const [tx, draining] = sent(2, 5);
@@ -351,7 +351,7 @@ describe('inside a continuation', () => {
     expectValues(a, 'two', 'answer to one');
   });
 
-  it('closing the receiver leaves no value for later receives', async () => {
+  it('disposing the receiver leaves no value for later receives', async () => {
     const [tx, rx] = broadcast<number>(8);
     const closed = rx.recv().then(() => rx.dispose());
     const next = rx.recv();

@@ -167,7 +167,7 @@ test('a channel retains nothing of selects on closed() that were lost', async ()
   await tx.closed();
 });
 
-test('a channel retains nothing of the senders and weak senders that were closed', async () => {
+test('a channel retains nothing of the senders that were closed and the weak senders that were disposed', async () => {
   const [tx] = broadcast<object>(4);
   const left = await survivors(10_000, () => {
     const weak = tx.downgrade();
@@ -198,7 +198,7 @@ test('a queue of waiting receivers retains none that left it, without any send',
   expect(await waiting).toBe(value);
 });
 
-test('a channel retains nothing of closed receivers, whether or not something waited on them', async () => {
+test('a channel retains nothing of disposed receivers, whether or not something waited on them', async () => {
   const [tx] = broadcast<object>(4);
   const left = await survivors(10_000, async (i) => {
     const rx = tx.subscribe();

@@ -63,7 +63,7 @@ describe('a weak sender', () => {
     expectCounts(0, 3, rx);
   });
 
-  it('can be closed more than once, which changes nothing but the count', () => {
+  it('can be disposed more than once, which changes nothing but the count', () => {
     const [tx, rx] = broadcast<number>(4);
     const weak = tx.downgrade();
     const clone = weak.clone();
@@ -72,15 +72,15 @@ describe('a weak sender', () => {
     weak[Symbol.dispose]();
     expectCounts(1, 1, tx, weak, clone, rx);
     expect(() => weak.upgrade()).toThrow(ClosedError);
-    expect(() => weak.upgrade()).toThrow('upgrade: this weak sender was closed');
-    expect(() => weak.clone()).toThrow('clone: this weak sender was closed');
+    expect(() => weak.upgrade()).toThrow('upgrade: this weak sender was disposed');
+    expect(() => weak.clone()).toThrow('clone: this weak sender was disposed');
     const again = clone.upgrade();
     expectCounts(2, 1, tx, rx);
     again?.close();
     expect(tx.send(1)).toBe(1);
   });
 
-  it('is closed by using at the end of its block', () => {
+  it('is disposed by `using` at the end of its block', () => {
     const [tx] = broadcast<number>(4);
     {
       using weak = tx.downgrade();
@@ -117,7 +117,7 @@ describe('counts', () => {
     expectCounts(0, 0, tx, second, weak, weaker, rx);
   });
 
-  it('of receivers do not include a receiver made from a closed receiver', () => {
+  it('of receivers do not include a receiver made from a disposed receiver', () => {
     const [tx, rx] = broadcast<number>(4);
     rx.dispose();
     const other = rx.resubscribe();
@@ -140,7 +140,7 @@ describe('sameChannel', () => {
     }
   });
 
-  it('still works after all handles were closed', () => {
+  it('still works after all handles were closed or disposed', () => {
     const [tx, rx] = broadcast<number>(4);
     tx.close();
     rx.dispose();

@@ -23,7 +23,7 @@ describe('for await over a receiver', () => {
     expectClosed(rx);
   });
 
-  it('ends when the receiver is closed while it waits', async () => {
+  it('ends when the receiver is disposed while it waits', async () => {
     const [, rx] = sent(8, 1);
     const all = collect(rx);
     await runEventLoop();
@@ -31,7 +31,7 @@ describe('for await over a receiver', () => {
     expect(await all).toEqual([1]);
   });
 
-  it('ends when its own body closes the receiver', async () => {
+  it('ends when its own body disposes the receiver', async () => {
     const [, rx] = sent(8, 3);
     const seen: number[] = [];
     for await (const value of rx) {
@@ -41,7 +41,7 @@ describe('for await over a receiver', () => {
     expect(seen).toEqual([1]);
   });
 
-  it('ends when using closes its receiver while it waits', async () => {
+  it('ends when `using` disposes its receiver while it waits', async () => {
     const tx = broadcast.sender<number>(8);
     let all: Promise<number[]> | undefined;
     {
@@ -55,7 +55,7 @@ describe('for await over a receiver', () => {
     expect(tx.receiverCount).toBe(0);
   });
 
-  it('ends at once over a closed receiver', async () => {
+  it('ends at once over a disposed receiver', async () => {
     const [, rx] = sent(8, 1);
     rx.dispose();
     expect(await collect(rx)).toEqual([]);

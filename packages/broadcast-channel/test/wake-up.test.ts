@@ -17,7 +17,7 @@ describe('a receive that begins inside a wake-up of its receiver', () => {
     expect(rx.length).toBe(0);
   });
 
-  it('ends when the wake-up was a close, of the channel or of the receiver', async () => {
+  it('ends when the wake-up closed the channel or disposed the receiver', async () => {
     for (const end of ['tx', 'rx'] as const) {
       const [tx, rx] = broadcast<number>(4);
       const late: Promise<unknown>[] = [];

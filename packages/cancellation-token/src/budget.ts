@@ -33,7 +33,7 @@ export function isYielding(): boolean {
 }
 
 /**
- * Counts one completion of a ready operation, and tells whether to yield to the event loop first.
+ * Counts one completion of a ready operation, and returns a promise when the loop must yield first.
  *
  * A loop over ready operations runs in microtasks only, and blocks timers and signal handlers. Call this once for each
  * completion in a waiting loop or source of your own.

@@ -15,7 +15,7 @@
  *  2. While DEFERRED it is queued only for the waiters that are parked on it.
  *
  * Not guaranteed: that reactions attached before it was DEFERRED run, if it is afterwards neither awaited nor used as a branch.
- * A native promise does not tell whether it has reactions.
+ * A native promise does not show whether it has reactions.
  */
 
 import { ignore, parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';

@@ -25,7 +25,7 @@ import { guarded } from './uncaught.ts';
  *     before it returns.
  *
  * Guarantee not given: for an unobserved group, a foreign signal counts as aborted from when that was detected, since a signal
- * does not tell when it was aborted.
+ * does not record when it was aborted.
  */
 export class Group implements Trigger, Listener {
   readonly isInherited = false;

@@ -36,7 +36,7 @@ export async function idle(): Promise<void> {
   }
 }
 
-/** Whether a `setImmediate` callback of other code has yet to run, where the platform tells. */
+/** Whether a `setImmediate` callback of other code has yet to run, where the platform shows it. */
 function hasImmediates(): boolean {
   try {
     const resources = process?.getActiveResourcesInfo?.() ?? [];

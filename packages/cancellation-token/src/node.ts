@@ -155,7 +155,7 @@ export function addItem(node: TreeNode, item: Item): void {
 }
 
 /**
- * Tells a token's trigger whether the token is observed. Errors of a hostile clock or signal must not leave the tree half
+ * Reports to a token's trigger whether the token is observed. Errors of a hostile clock or signal must not leave the tree half
  * updated.
  */
 export function notifyTrigger(node: TreeNode, on: boolean): void {

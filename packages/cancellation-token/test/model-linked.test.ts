@@ -46,7 +46,7 @@ interface Side<T> {
   group(members: T[], isAll: boolean): T;
   cancel(token: T, reason: string): boolean;
   dispose(token: T): void;
-  /** Returns a function that unregisters it. */
+  /** Returns a function that removes it. */
   callback(token: T, name: string): () => boolean;
   signal(token: T, name: string): void;
   /** Parks a new waiter and returns a function that unparks it. */

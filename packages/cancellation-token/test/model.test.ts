@@ -31,7 +31,7 @@ interface Side<T> {
   child(of: T): T;
   cancel(token: T, reason: string): boolean;
   dispose(token: T): void;
-  /** Returns a function that unregisters it. */
+  /** Returns a function that removes it. */
   callback(token: T, name: string, then: () => void): () => boolean;
   signal(token: T, name: string): void;
   /** A waiter, parked nowhere. */

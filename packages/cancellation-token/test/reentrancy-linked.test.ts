@@ -64,7 +64,7 @@ describe.each(Object.entries(scenes))('of %s,', (_, make) => {
       expect(log).toEqual(['true false false', 'next']);
     });
 
-    test('unregisters queued callbacks, and its new callbacks run immediately', async () => {
+    test('removes queued callbacks, and its new callbacks run immediately', async () => {
       const { token, end } = make();
       const log: Log = [];
       const queued: Registration[] = [];
@@ -73,7 +73,7 @@ describe.each(Object.entries(scenes))('of %s,', (_, make) => {
         callback(log, token, 'registered inside');
         token[source].unpark(gone);
       }, token);
-      queued.push(callback(log, token, 'unregistered'), callback(log, token.childToken(), 'unregistered below'));
+      queued.push(callback(log, token, 'removed'), callback(log, token.childToken(), 'removed below'));
       const gone = waiter(log, token, 'unparked');
       callback(log, token, 'next');
       await end();

@@ -71,7 +71,7 @@ describe.each(Object.entries(places))('inside %s', (_, inside) => {
     expect(log).toEqual(['other']);
   });
 
-  test('unregistering a queued callback prevents it, at any position', () => {
+  test('disposing the registration of a queued callback prevents it, at any position', () => {
     const log: Log = [];
     const token = new CancellationToken();
     const taken: Registration[] = [];
@@ -129,7 +129,7 @@ describe.each(Object.entries(places))('inside %s', (_, inside) => {
   });
 });
 
-test('unregistering a callback that a dispose has silenced returns false', () => {
+test('disposing the registration of a callback of a disposed token returns false', () => {
   const log: Log = [];
   const token = new CancellationToken();
   const below = token.childToken();
@@ -142,7 +142,7 @@ test('unregistering a callback that a dispose has silenced returns false', () =>
   expect(log).toEqual(['false']);
 });
 
-test('a callback that unregisters itself gets false', () => {
+test('a callback that disposes its own registration gets false', () => {
   const log: Log = [];
   const token = new CancellationToken();
   const registration = token.onCancelled(() => log.push(`${registration.dispose()}`));

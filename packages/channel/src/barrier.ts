@@ -77,7 +77,7 @@ export class Barrier {
    * synchronously, and the next round begins.
    *
    * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
-   * @returns one arrival, whose result tells whether it was the last of its round
+   * @returns one arrival, whose result says whether it was the last of its round
    * @throws TypeError when `signal` is not a signal; RangeError when `timeout` is not a time. When awaited: `TimeoutError`;
    *   the reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::Barrier::wait (tokio 1.53)

@@ -29,7 +29,7 @@ export class SendError<T = unknown> extends Error {
   }
 }
 
-/** Returns the error of a call on a handle that was closed. */
-export function handleClosed(call: string, handle: 'sender' | 'weak sender'): ClosedError {
-  return new ClosedError(`${call}: this ${handle} was closed; clone it before closing to keep one`);
+/** Returns the error of a call on a handle that was closed or disposed. */
+export function handleClosed(call: string, handle: 'sender' | 'weak sender', end = 'closed'): ClosedError {
+  return new ClosedError(`${call}: this ${handle} was ${end}; clone it before that to keep one`);
 }

@@ -71,7 +71,7 @@ export class Mutex {
   /**
    * Takes the lock when nothing holds it or waits for it. Never waits.
    *
-   * @returns `{ ok: true, value: guard }`, or `{ ok: false, why: 'locked' }`
+   * @returns `{ ok: true, value: guard }`, or `{ ok: false, why: 'locked' }`. Test its `ok`: the result is always an object
    * @see tokio::sync::Mutex::try_lock_owned (tokio 1.53)
    * @example
    * ```ts

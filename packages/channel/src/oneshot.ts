@@ -84,9 +84,9 @@ export class OneshotSender<T> implements Disposable {
     return new Awaitable(this.#state.closing);
   }
 
-  /** Whether the receiver was closed. */
+  /** Whether it can send no more: it has sent or was closed, or the receiver was closed. */
   get isClosed(): boolean {
-    return this.#state.isClosed;
+    return this.#state.isSpent || this.#state.isClosed;
   }
 
   /** Gives up sending: the receiver fails with `ClosedError`. Synchronous, idempotent. Does nothing after `send`. */

@@ -97,7 +97,7 @@ export class RwLock {
   /**
    * Takes the lock for reading, when no writer holds it or waits for it. Never waits.
    *
-   * @returns `{ ok: true, value: guard }`, or `{ ok: false, why: 'locked' }`, also when a writer waits
+   * @returns `{ ok: true, value: guard }`, or `{ ok: false, why: 'locked' }`, also when a writer waits. Test its `ok`: the result is always an object
    * @see tokio::sync::RwLock::try_read_owned (tokio 1.53)
    */
   tryRead(): Tried<RwLockReadGuard, 'locked'> {
@@ -108,7 +108,7 @@ export class RwLock {
   /**
    * Takes the lock for writing, when nothing holds it or waits for it. Never waits.
    *
-   * @returns `{ ok: true, value: guard }`, or `{ ok: false, why: 'locked' }`
+   * @returns `{ ok: true, value: guard }`, or `{ ok: false, why: 'locked' }`. Test its `ok`: the result is always an object
    * @see tokio::sync::RwLock::try_write_owned (tokio 1.53)
    */
   tryWrite(): Tried<RwLockWriteGuard, 'locked'> {
@@ -230,8 +230,8 @@ export class RwLockWriteGuard implements Disposable {
   }
 
   /**
-   * Turns the lock into one for reading. No writer gets it in between, and readers that are next in the queue get it too.
-   * Synchronous.
+   * Converts the guard to one for reading. No writer gets the lock in between, and readers that are next in the queue get it
+   * too. Synchronous.
    *
    * @returns the guard that holds the lock from now on; this one no longer holds it
    * @throws ClosedError when this guard was released or downgraded before

@@ -94,7 +94,7 @@ export class Semaphore {
   /**
    * Takes a permit if one is free now and nothing waits for it. Never waits.
    *
-   * @returns `{ ok: true, value: permit }`, or `{ ok: false, why }`: `no-permits`, also while others wait, or `closed`
+   * @returns `{ ok: true, value: permit }`, or `{ ok: false, why }`: `no-permits`, also while others wait, or `closed`. Test its `ok`
    * @see tokio::sync::Semaphore::try_acquire_owned (tokio 1.53)
    * @example
    * ```ts

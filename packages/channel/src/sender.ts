@@ -232,9 +232,9 @@ export class Sender<T> implements Disposable {
     return new Awaitable(this.#channel.closing);
   }
 
-  /** Whether the receiver was closed or disposed. */
+  /** Whether it can send no more: it was closed, or the receiver was closed or disposed. */
   get isClosed(): boolean {
-    return this.#channel.isClosed;
+    return this.#isClosed || this.#channel.isClosed;
   }
 
   /** The number of values for which there is room that nothing waits for. */

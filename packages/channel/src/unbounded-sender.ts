@@ -86,9 +86,9 @@ export class UnboundedSender<T> implements Disposable {
     return new Awaitable(this.#channel.closing);
   }
 
-  /** Whether the receiver was closed or disposed. */
+  /** Whether it can send no more: it was closed, or the receiver was closed or disposed. */
   get isClosed(): boolean {
-    return this.#channel.isClosed;
+    return this.#isClosed || this.#channel.isClosed;
   }
 
   /** The number of open senders. */

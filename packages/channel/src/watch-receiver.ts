@@ -84,7 +84,7 @@ export class WatchReceiver<T> implements Disposable {
    *
    * @param options `signal` and `timeout` (ms) give up the wait
    * @returns the value
-   * @throws ClosedError when all senders are closed and the last value is seen, or this receiver is closed; `TimeoutError`;
+   * @throws ClosedError when all senders are closed and the last value is seen, or this receiver was disposed; `TimeoutError`;
    *   the reason, verbatim, when `signal` is cancelled; TypeError when it is not a signal; RangeError when `timeout` is not
    *   a time
    * @see tokio::sync::watch::Receiver::changed (tokio 1.53), which returns no value
@@ -196,9 +196,9 @@ export class WatchReceiver<T> implements Disposable {
     return new WatchReceiver(new WatchCursor(this.#cursor.state, this.#cursor.seen));
   }
 
-  /** Whether all senders are closed. */
+  /** Whether no new value can arrive: it was disposed, or all senders are closed. */
   get isClosed(): boolean {
-    return this.#cursor.state.senders === 0;
+    return this.#cursor.isClosed || this.#cursor.state.senders === 0;
   }
 
   /** @internal */
@@ -212,7 +212,7 @@ export class WatchReceiver<T> implements Disposable {
     return this.#cursor.state === other.watchCursor.state;
   }
 
-  /** Stops watching: waits on this receiver end with `ClosedError`. Synchronous, idempotent. */
+  /** Gives up this receiver: waits on this receiver end with `ClosedError`. Synchronous, idempotent. */
   dispose(): void {
     this.#cursor.close();
   }

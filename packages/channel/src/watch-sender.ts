@@ -158,9 +158,9 @@ export class WatchSender<T> implements Disposable {
     return new Awaitable(this.#state.unwatched);
   }
 
-  /** Whether there is no receiver. A `subscribe` changes that. */
+  /** Whether no receiver gets its values: it was closed, or there is no receiver. A `subscribe` changes the latter. */
   get isClosed(): boolean {
-    return this.#state.receivers === 0;
+    return this.#isClosed || this.#state.receivers === 0;
   }
 
   /** The number of open receivers. */

@@ -106,7 +106,7 @@ export class WatchCursor<T> implements Takeable<T>, OrderedWaiterList, Waiter {
 
   /** Returns `PENDING` when a change can still arrive, and throws when none can. */
   pendingOrThrow(): typeof PENDING {
-    if (this.isClosed) throw new ClosedError('changed: this receiver was closed');
+    if (this.isClosed) throw new ClosedError('changed: this receiver was disposed');
     if (this.state.senders === 0)
       throw new ClosedError('changed: all senders are closed; the value does not change any more');
     return PENDING;

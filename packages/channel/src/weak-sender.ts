@@ -41,21 +41,21 @@ export class WeakSender<S> implements Disposable {
    * Makes a sender of the channel, while there is another one or a permit is out.
    *
    * @returns the sender, or `undefined` once the last sender was closed and the last permit was used or released
-   * @throws ClosedError when this weak sender was closed
+   * @throws ClosedError when this weak sender was disposed
    * @see tokio::sync::mpsc::WeakSender::upgrade (tokio 1.53)
    */
   upgrade(): S | undefined {
-    if (this.#isClosed) throw handleClosed('upgrade', 'weak sender');
+    if (this.#isClosed) throw handleClosed('upgrade', 'weak sender', 'disposed');
     return this.#channel.isSendable ? this.#createSender() : undefined;
   }
 
   /**
    * Makes another weak sender, which is closed separately.
    *
-   * @throws ClosedError when this weak sender was closed
+   * @throws ClosedError when this weak sender was disposed
    */
   clone(): WeakSender<S> {
-    if (this.#isClosed) throw handleClosed('clone', 'weak sender');
+    if (this.#isClosed) throw handleClosed('clone', 'weak sender', 'disposed');
     return new WeakSender(this.#channel, this.#createSender);
   }
 
@@ -69,7 +69,7 @@ export class WeakSender<S> implements Disposable {
     return this.#channel.weakSenders;
   }
 
-  /** Closes this weak sender, which changes only `weakCount`. Synchronous, idempotent. */
+  /** Gives up this weak sender, which changes only `weakCount`. Synchronous, idempotent. */
   dispose(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

@@ -167,7 +167,7 @@ describe('the end of a watch', () => {
     expect(await now(tx.closed())).toBe('pending');
   });
 
-  it('comes for the waits on a receiver that is closed', async () => {
+  it('comes for the waits on a receiver that is disposed', async () => {
     const [tx, rx] = watch('a');
     const other = tx.subscribe().changed();
     const waiting = [rx.changed(), rx.waitFor(() => false)].map(rejection);
@@ -240,7 +240,7 @@ describe('a receiver', () => {
     expect(rx.hasChanged()).toBe(false);
   });
 
-  it('waits for nothing when it is closed, whatever the value is', async () => {
+  it('waits for nothing when it is disposed, whatever the value is', async () => {
     const [, rx] = watch(0);
     rx.dispose();
     expect(await rejection(rx.waitFor(() => true))).toBeInstanceOf(ClosedError);

@@ -20,7 +20,7 @@ export interface RunWithOptions<R> extends RunOptions {
  *
  * Use it where promise code calls an Effect. `Effect.runPromise` is enough when nothing cancels the Effect.
  *
- * **Timing.** Starts synchronously, as `Effect.runFork`. When the token is already cancelled, the Effect does not start. A
+ * **Timing.** Starts synchronously, as `Effect.runFork`. When `signal` is already cancelled, the Effect does not start. A
  * cancellation interrupts synchronously. The promise settles when every finalizer has run.
  *
  * **Cancel safety.** As the Effect. A value with which the Effect ends after its interruption wins, as in
@@ -30,8 +30,8 @@ export interface RunWithOptions<R> extends RunOptions {
  * @param options `signal`; `context`, when the Effect needs services
  * @returns the success of the Effect; the promise follows a thenable
  * @throws (rejects) one failure or defect, verbatim; several, including those of finalizers, as {@link CauseError}; the
- *   token's reason, verbatim, when the Effect was only interrupted; a `CancelledError` with the cause of the Effect when no
- *   token interrupted it; TypeError when `signal` is not a signal
+ *   reason of `signal`, verbatim, when the Effect was only interrupted; a `CancelledError` with the cause of the Effect when
+ *   something else interrupted it; TypeError when `signal` is not a signal
  * @see `Effect.runPromise` (effect 4), which rejects with its own error on interruption, and drops all failures but one
  * @example
  * ```ts

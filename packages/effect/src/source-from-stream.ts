@@ -4,7 +4,7 @@ import { Context, Stream } from 'effect';
 import { StreamPuller } from './stream-puller.ts';
 
 /**
- * A stream that runs on demand, as a source for `select` and `wait`. Close it when you no longer need it.
+ * A stream that runs on demand, as a source for `select` and `wait`. Dispose it when you no longer need it.
  *
  * **Cancel safety.** A branch that loses has taken nothing. A value that arrives later stays for the next poll.
  * @example

@@ -23,7 +23,7 @@ export class BacklogProbe {
     socket.on('error', () => {});
   }
 
-  /** Connects to a server within this turn of the event loop. Returns `undefined` when it does not listen on TCP. */
+  /** Connects to a server within this iteration of the event loop. Returns `undefined` when it does not listen on TCP. */
   static connectTo(server: DrainableServer): BacklogProbe | undefined {
     const address = server.listening ? server.address() : null;
     if (address === null || typeof address === 'string') return undefined;

@@ -26,7 +26,7 @@ import type { Settings } from './options.ts';
 import { ServerState } from './server-state.ts';
 import { Sockets } from './sockets.ts';
 
-/** The most turns of the event loop for the backlog: Node's default length of a backlog. */
+/** The most iterations of the event loop for the backlog: Node's default length of a backlog. */
 const BACKLOG = 511;
 
 export class DrainSequence {
@@ -66,21 +66,21 @@ export class DrainSequence {
       state.phase = 'drained';
     });
     for (const one of this.listeners) one.probe();
-    // It ends the current turn of the event loop, whose poll phase may be over.
+    // It ends the current iteration of the event loop, whose poll phase may be over.
     setImmediate(() => this.#acceptBacklog(BACKLOG, () => listener.dispose()));
   }
 
   /**
    * Accepts the system's backlog. Its connections are established, perhaps for long, and would be reset when the listener
-   * closes. From 1.45 on (Node 20), libuv accepts one connection in a turn, and not all of them. Accepting therefore continues
-   * until the probe at the end of the backlog is accepted, or a whole poll phase accepts no connection.
+   * closes. From 1.45 on (Node 20), libuv accepts one connection in an iteration, and not all of them. Accepting therefore
+   * continues until the probe at the end of the backlog is accepted, or a whole poll phase accepts no connection.
    */
-  #acceptBacklog(turns: number, done: () => void): void {
+  #acceptBacklog(iterations: number, done: () => void): void {
     const before = this.sockets.acceptedCount;
     setImmediate(() => {
       const isEmptied = [...this.listeners].every((one) => one.isEmptied);
-      if (!isEmptied && this.sockets.acceptedCount > before && turns > 1) {
-        this.#acceptBacklog(turns - 1, done);
+      if (!isEmptied && this.sockets.acceptedCount > before && iterations > 1) {
+        this.#acceptBacklog(iterations - 1, done);
         return;
       }
       this.state.phase = 'draining';
@@ -100,7 +100,7 @@ export class DrainSequence {
     // Sockets of sessions that ended before, and that their clients have not closed.
     const over = [...this.sockets.open].filter((socket) => socket.writableFinished && !this.#isHttp1(socket));
     const { clock, idleGrace } = settings;
-    // One more turn: data that the system holds unread came in time, and timers run before reading.
+    // One more iteration: data that the system holds unread came in time, and timers run before reading.
     const timer = clock.setTimer(idleGrace, () => setImmediate(() => this.#sweep(over)), { ref: false });
     void this.sockets.tracker.wait().then(() => clock.clearTimer(timer));
   }
@@ -121,7 +121,7 @@ export class DrainSequence {
     this.stop();
     // Within the cancellation and not after it, so that the tokens of requests are cancelled synchronously.
     const deadline = signal.onCancelled((reason) => void this.abort(reason));
-    // It ends also after `abort`, which destroys what is left.
+    // It ends also after `abort`, which destroys the remaining connections.
     await this.sockets.tracker.wait();
     deadline.dispose();
     // Without a request in flight the deadline has only closed connections.
@@ -144,7 +144,7 @@ export class DrainSequence {
     state.isDestroying = true;
     if (inFlight.size > 0) {
       for (const exchange of inFlight) exchange.cutOff();
-      // One turn of the event loop, in which streams of HTTP/2 send their reset.
+      // One iteration of the event loop, in which streams of HTTP/2 send their reset.
       await new Promise((resolve) => setImmediate(resolve));
     }
     this.http2.destroyAll();

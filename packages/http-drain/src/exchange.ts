@@ -3,7 +3,7 @@ import { type Carrier, resetCarrier } from './carrier.ts';
 import type { ServerState } from './server-state.ts';
 
 /** How an exchange ended. */
-type Ending = 'completed' | 'aborted';
+type Ending = 'completed' | 'disconnected';
 
 /**
  * One request until its response has ended, one stream of HTTP/2, or one upgraded socket until it is closed.
@@ -63,15 +63,15 @@ export class Exchange {
     if (this.#ending !== undefined) return;
     this.#ending = ending;
     const { tally, phase, isDestroying } = this.#state;
-    if (isDestroying && ending === 'aborted') tally.cutOff.push(this.label);
+    if (isDestroying && ending === 'disconnected') tally.cutOff.push(this.label);
     else if (phase !== 'running' && !(this.#isRefused && ending === 'completed')) tally[`${ending}Count`]++;
     this.#inFlight.delete(this);
-    if (ending === 'aborted') this.#token?.cancel(clientGone());
+    if (ending === 'disconnected') this.#token?.cancel(clientGone());
     this.#token?.dispose();
   }
 
   #createToken(): CancellationToken {
-    if (this.#ending === 'aborted') return CancellationToken.alreadyCancelled(clientGone());
+    if (this.#ending === 'disconnected') return CancellationToken.alreadyCancelled(clientGone());
     const token = this.#state.deadlineToken.childToken({ name: this.label });
     if (this.#ending !== undefined) token.dispose();
     return token;

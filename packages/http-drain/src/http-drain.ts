@@ -10,8 +10,8 @@ import type { Phase } from './server-state.ts';
 import { drained, followSiblings } from './siblings.ts';
 
 /**
- * The states of a drain, in this order and never back. `closing` takes one turn of the event loop for each connection of the
- * backlog, 511 at most.
+ * The states of a drain, in this order and never back. `closing` takes one iteration of the event loop for each connection of
+ * the backlog, 511 at most.
  */
 export type HttpDrainState = Phase;
 
@@ -152,10 +152,10 @@ export class HttpDrain implements Drainable {
   /**
    * Ends accepting. Requests that were received, including pipelined ones, are served.
    *
-   * **Timing.** Synchronous and idempotent. The next turns of the event loop accept the system's backlog: one connection a turn
-   * on a current Node, 511 at most. The drain marks the end of the backlog with a connection of its own, which your listeners do
-   * not see. Then the listener closes. From then on a new request gets a 503 with `Retry-After`, and sessions of HTTP/2 get a
-   * GOAWAY.
+   * **Timing.** Synchronous and idempotent. The next iterations of the event loop accept the system's backlog: one connection
+   * each on a current Node, 511 at most. The drain marks the end of the backlog with a connection of its own, which your
+   * listeners do not see. Then the listener closes. From then on a new request gets a 503 with `Retry-After`, and sessions of
+   * HTTP/2 get a GOAWAY.
    */
   stop(): void {
     this.#sequence.stop();

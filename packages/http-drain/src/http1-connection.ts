@@ -173,13 +173,13 @@ export class Http1Connection {
     this.#isEnded = true;
     this.#clearTimer();
     this.#owner.remove(this.#socket);
-    for (const exchange of this.#open) exchange.end('aborted');
+    for (const exchange of this.#open) exchange.end('disconnected');
     this.#open.clear();
   }
 
   #done(exchange: Exchange): void {
     this.#open.delete(exchange);
-    exchange.end('aborted');
+    exchange.end('disconnected');
     if (this.#open.size > 0) return;
     if (this.#upgradeRefusal !== '') this.end();
     // Its head was sent before stopping began (invariant 2).
@@ -200,7 +200,7 @@ export class Http1Connection {
     const destroy = (): void => {
       if (this.#timer === timer) this.#socket.destroy();
     };
-    // One more turn of the event loop, as for the sweep. Data that is read then clears the timer.
+    // One more iteration of the event loop, as for the sweep. Data that is read then clears the timer.
     const timer = this.#setTimer(() => setImmediate(destroy));
   }
 

@@ -15,7 +15,7 @@ export class Http1Connections implements ConnectionOwner {
   readonly #connections: Map<Socket, Http1Connection> = new Map();
   /** The sockets that have changed to another protocol, with the request for it. */
   readonly #upgraded: Map<Socket, IncomingMessage> = new Map();
-  /** Connections that are swept at the end of this turn of the event loop. */
+  /** Connections that are swept at the end of this iteration of the event loop. */
   readonly #sweepQueue: Set<Http1Connection> = new Set();
 
   constructor(state: ServerState, sockets: Sockets, exchanges: Exchanges, listeners: ReadonlySet<Listener>) {
@@ -63,7 +63,7 @@ export class Http1Connections implements ConnectionOwner {
     const exchange = this.#exchanges.open(keys, socket, request.method, request.url);
     socket.once('close', () => {
       this.#upgraded.delete(socket);
-      exchange.end(state.isDestroying ? 'aborted' : 'completed');
+      exchange.end(state.isDestroying ? 'disconnected' : 'completed');
     });
     if (!state.isRefusing) {
       connection.upgrade();
@@ -100,7 +100,7 @@ export class Http1Connections implements ConnectionOwner {
   }
 
   /**
-   * Sweeps a connection in the next turn of the event loop. Data that the system holds unread came in time, and timers run
+   * Sweeps a connection in the next iteration of the event loop. Data that the system holds unread came in time, and timers run
    * before reading.
    */
   sweepSoon(connection: Http1Connection): void {

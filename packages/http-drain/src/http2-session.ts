@@ -44,7 +44,7 @@ export class Http2Sessions {
       // RST_STREAM with NO_ERROR means that the response was complete before the request was (RFC 9113, 8.1). A session that
       // is destroyed sends NO_ERROR too.
       const isWhole = stream.rstCode === NO_ERROR && !stream.aborted && !this.#state.isDestroying;
-      exchange.end(isWhole ? 'completed' : 'aborted');
+      exchange.end(isWhole ? 'completed' : 'disconnected');
     });
   }
 

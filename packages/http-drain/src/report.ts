@@ -5,7 +5,7 @@ export interface HttpDrainReport {
   /** New requests on open connections that were refused. */
   readonly refusedCount: number;
   /** Requests whose client disconnected before the end of the response. */
-  readonly abortedCount: number;
+  readonly disconnectedCount: number;
   /** Connections that were ended while no request was in progress. */
   readonly endedCount: number;
   /** Requests that arrived after their connection was ended. HTTP cannot answer them, and clients retry. */
@@ -24,7 +24,7 @@ export function newTally(): Tally {
   return {
     completedCount: 0,
     refusedCount: 0,
-    abortedCount: 0,
+    disconnectedCount: 0,
     endedCount: 0,
     arrivedAfterFinCount: 0,
     cancelledCount: 0,

@@ -32,7 +32,7 @@ describe('under load', { timeout: 60_000 }, () => {
     run.stop();
     await ended.promise;
     expect([...statuses.keys()].every((status) => status === 200 || status === 503)).toBe(true);
-    expect(served.http.report()).toMatchObject({ abortedCount: 0, cutOff: [], cancelledCount: 0 });
+    expect(served.http.report()).toMatchObject({ disconnectedCount: 0, cutOff: [], cancelledCount: 0 });
     expect(served.http.state).toBe('drained');
   });
 
@@ -52,7 +52,7 @@ describe('under load', { timeout: 60_000 }, () => {
     const answered = (await Promise.all(loops)).reduce((sum, count) => sum + count);
     // Each request that reached the handler has a complete answer. The others never reached it.
     expect(answered).toBe(received);
-    expect(served.http.report()).toMatchObject({ abortedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ disconnectedCount: 0, cutOff: [] });
   });
 
   it('undici, with a pool of keep-alive connections, gets every response that is not a refusal', async () => {
@@ -91,7 +91,7 @@ describe('under load', { timeout: 60_000 }, () => {
       /^(200 whole|503 This server is stopping\. Please try again\.\n|ECONNREFUSED|UND_ERR_SOCKET|ECONNRESET)$/;
     expect([...codes.keys()].filter((code) => !allowed.test(code))).toEqual([]);
     expect(resets.filter(([code, bytesRead]) => code === 'ECONNRESET' && bytesRead > 0)).toEqual([]);
-    expect(served.http.report()).toMatchObject({ abortedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ disconnectedCount: 0, cutOff: [] });
   });
 });
 

@@ -101,7 +101,7 @@ describe.each(ways)('a drain of %s', (...way) => {
       client.socket.end();
     }
     await over;
-    expect(http.report()).toMatchObject({ completedCount: 2, abortedCount: 0, cutOff: [] });
+    expect(http.report()).toMatchObject({ completedCount: 2, disconnectedCount: 0, cutOff: [] });
     await app.close();
   });
 
@@ -117,7 +117,7 @@ describe.each(ways)('a drain of %s', (...way) => {
     await client.sees('whole');
     client.socket.end();
     await over;
-    expect(http.report()).toMatchObject({ completedCount: 1, abortedCount: 0, cutOff: [] });
+    expect(http.report()).toMatchObject({ completedCount: 1, disconnectedCount: 0, cutOff: [] });
   });
 
   it('names the requests that it cuts off on the second address', async () => {

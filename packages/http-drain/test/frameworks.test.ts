@@ -115,7 +115,7 @@ describe.each(Object.entries(frameworks))('%s', (_, make) => {
     answer.open();
     expect(await slow).toEqual({ status: 200, connection: 'close', body: '</slow>' });
     await over;
-    expect(app.http.report()).toMatchObject({ completedCount: 1, cutOff: [], abortedCount: 0 });
+    expect(app.http.report()).toMatchObject({ completedCount: 1, cutOff: [], disconnectedCount: 0 });
     // The hooks of the framework run then, and have nothing left to close.
     await app.close?.();
   });

@@ -58,7 +58,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     await served.clock.advance(1_000);
     if (!session.destroyed) await once(session, 'close');
     await over;
-    expect(served.http.report()).toMatchObject({ completedCount: 0, abortedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 0, disconnectedCount: 0, cutOff: [] });
   });
 
   it('serves a stream that was sent before the client received GOAWAY', async () => {
@@ -77,7 +77,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     finish.open();
     expect(await request).toBe('200 done');
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completedCount: 1, abortedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, disconnectedCount: 0, cutOff: [] });
   });
 
   it('serves open streams, however long they take', async () => {
@@ -164,7 +164,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     finish.open();
     expect(await first).toBe('200 done');
     await over;
-    expect(served.http.report()).toMatchObject({ completedCount: 1, abortedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, disconnectedCount: 0, cutOff: [] });
   });
 
   it.each([
@@ -182,7 +182,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     served.http.stop();
     request.close(code);
     await until(() => served.http.inFlightCount === 0);
-    expect(served.http.report()).toMatchObject({ abortedCount: 1, completedCount: 0 });
+    expect(served.http.report()).toMatchObject({ disconnectedCount: 1, completedCount: 0 });
   });
 
   it('works with request handlers and their health answers', async () => {

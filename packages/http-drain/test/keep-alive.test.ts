@@ -112,7 +112,7 @@ describe.each(handlers)('a handler that sets keep-alive by %s', (_, handler) => 
     expect(last).toMatch(/^20[04] close$/);
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completedCount: 2, arrivedAfterFinCount: 0, abortedCount: 0 });
+    expect(served.http.report()).toMatchObject({ completedCount: 2, arrivedAfterFinCount: 0, disconnectedCount: 0 });
   });
 
   it('keeps its other headers', async () => {
@@ -157,7 +157,7 @@ describe('a head that is not written with `response.writeHead`', () => {
       completedCount: 1,
       refusedCount: 1,
       arrivedAfterFinCount: 0,
-      abortedCount: 0,
+      disconnectedCount: 0,
     });
   });
 });
@@ -180,7 +180,7 @@ describe('after announce', () => {
     expect([...new Set(outcomes)].sort()).toEqual(['200 close', '200 keep-alive']);
     agent.destroy();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ arrivedAfterFinCount: 0, abortedCount: 0 });
+    expect(served.http.report()).toMatchObject({ arrivedAfterFinCount: 0, disconnectedCount: 0 });
   });
 
   it.each([

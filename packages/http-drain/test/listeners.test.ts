@@ -86,7 +86,7 @@ describe.skipIf(process.platform === 'darwin')('a client with the port of the pr
     client.get('/', 'Connection: close');
     await client.sees('whole');
     await http.drain(never);
-    expect(http.report()).toMatchObject({ completedCount: 1, abortedCount: 0 });
+    expect(http.report()).toMatchObject({ completedCount: 1, disconnectedCount: 0 });
   });
 });
 
@@ -138,7 +138,7 @@ describe('a drain', () => {
     expect([served.http.state, closed]).toEqual(['drained', 1]);
   });
 
-  it('of a server that begins to listen in the same turn as `stop` closes that listener too', async () => {
+  it('of a server that begins to listen in the same iteration of the event loop as `stop` closes that listener too', async () => {
     const server = createServer();
     const http = new HttpDrain(server);
     http.stop();

@@ -35,7 +35,7 @@ class ModelConnection {
 class Model {
   phase: Phase = 'running';
   readonly connections: ModelConnection[] = [];
-  readonly tally = { completedCount: 0, refusedCount: 0, abortedCount: 0, endedCount: 0, arrivedAfterFinCount: 0 };
+  readonly tally = { completedCount: 0, refusedCount: 0, disconnectedCount: 0, endedCount: 0, arrivedAfterFinCount: 0 };
   ids = 0;
 
   get inFlightCount(): number {
@@ -77,7 +77,8 @@ class Model {
   leave(on: ModelConnection): void {
     on.hasLeft = true;
     on.isEnded = true;
-    if (this.phase !== 'running') this.tally.abortedCount += on.requests.filter(({ isFinished }) => !isFinished).length;
+    if (this.phase !== 'running')
+      this.tally.disconnectedCount += on.requests.filter(({ isFinished }) => !isFinished).length;
   }
 
   sweep(): void {

@@ -5,7 +5,7 @@ import { defineSource, guardMethods } from './misused.ts';
 interface Completion<T> {
   /** The name of a handle in examples, such as `sender`. */
   readonly name: string;
-  /** Whether an object is one of the class. Only a private field can tell: a proxy has the prototype, too. */
+  /** Whether an object is one of the class. Only a private field shows it: a proxy has the prototype, too. */
   readonly owns: (value: object) => boolean;
   /** Returns the handle's source protocol. */
   readonly source?: (handle: T) => object;

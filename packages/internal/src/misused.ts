@@ -27,7 +27,7 @@ export function misused(prototype: object, handle: string, call: string, value: 
  * Called as the initialiser of a static field and marked as pure, before `defineDispose`: see there.
  *
  * @param handle the name of a handle in examples, such as `guard`
- * @param owns whether an object is one of the class; only a private field can tell
+ * @param owns whether an object is one of the class; only a private field shows it
  * @param unguarded the names of methods that check for themselves, and of internal getters
  * @returns the prototype
  */

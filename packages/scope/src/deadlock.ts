@@ -14,7 +14,7 @@ let isListening = false;
 /**
  * Waits for the end of a scope. Reports a deadlock when the process ends first because nothing is left to run.
  *
- * After an `await`, nothing tells which code calls `join`. But when the event loop is empty, no task of the scope can end.
+ * After an `await`, nothing shows which code calls `join`. But when the event loop is empty, no task of the scope can end.
  */
 export async function waitForEnd(scope: ScopeState, call: string): Promise<void> {
   const { process } = globalThis as { process?: Process };

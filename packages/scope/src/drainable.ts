@@ -26,7 +26,7 @@ export interface Drainable {
   /** Whether work can still arrive from outside the process, as at a listening server. Absent when it cannot. */
   readonly isAccepting?: boolean;
   /**
-   * Announces the coming stop: readiness becomes false, and connections are asked to end with their last response.
+   * Announces the coming stop: readiness becomes false, and each connection ends with its last response.
    * The component still accepts all work. Synchronous and idempotent. Optional.
    */
   announce?(): void;

@@ -17,6 +17,7 @@ import {
   checkIterable,
   checkOptions,
   defineHandle,
+  isError,
   remove,
   type WaiterItem,
   wakeAll,
@@ -267,9 +268,16 @@ export class JoinSet<T> implements AsyncDisposable {
    *
    * @param reason as for `cancelAll`
    * @returns the result of each task that had not been joined before
+   * @throws (rejects) TypeError for `{ timeout }`, which a pool takes there: nothing is cancelled then
    * @see tokio::task::JoinSet::shutdown
    */
   async shutdown(reason?: unknown): Promise<readonly Joined<T>[]> {
+    // The options of a pool's `shutdown`.
+    if (typeof reason === 'object' && reason !== null && 'timeout' in reason && !isError(reason)) {
+      throw new TypeError(
+        'shutdown: a JoinSet cancels its tasks at once and takes a reason; to wait, call joinNext() before',
+      );
+    }
     const ends: Joined<T>[] = [];
     this.#cancelAllAndLater(reason);
     await this.#empty((joined) => ends.push(joined));

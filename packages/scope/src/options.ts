@@ -6,7 +6,7 @@ export interface ScopeOptions {
   /** Cancels the scope. If it is already cancelled, the body does not start. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
   /**
-   * Asks the work of this scope, and of the scopes below it, to end. It cancels nothing: pass it to the calls that wait.
+   * Requests that the work of this scope, and of the scopes below it, ends. It cancels nothing: pass it to the calls that wait.
    * Work that rejects because of it counts as cancelled and not as failed, so the other tasks continue.
    * In all other scopes this holds for the signal's reason, verbatim or as the `cause` of an `AbortError`, until this scope ends.
    */

@@ -34,7 +34,7 @@ import { useIn } from './use.ts';
  * the cleanups. A disposer cannot see whether the block failed. To wait for the tasks instead, end the block with
  * `await s.join()`. Without `using`, call `close` in `finally`.
  *
- * Prefer `scope(body)`, which can tell a failure of the body from its success. In a block, a failure of the block and a failure
+ * Prefer `scope(body)`, which can distinguish a failure of the body from its success. In a block, a failure of the block and a failure
  * of a task become the language's `SuppressedError`.
  *
  * @see trio.Nursery (trio 0.31)

@@ -10,7 +10,7 @@
 import { type Clock, systemClock } from '@quiesce/cancellation-token';
 import { nativeThen } from './task-promise.ts';
 
-/** Tells NONE from FIRST. Not read in the state KEPT. */
+/** Distinguishes NONE from FIRST. Not read in the state KEPT. */
 let isFirst = false;
 /** The clock of the kept reading, which is the platform's. `undefined` outside the state KEPT. */
 let keptClock: Clock | undefined;

@@ -216,21 +216,23 @@ export class TaskTracker implements Drainable {
     return new Awaitable(new Condition(() => this.#epoch !== epoch, this.#waiting));
   }
 
-  /** The same as `close`. */
+  /** The same as `close`: new work is still counted, so stop its source first. */
   stop(): void {
     this.close();
   }
 
   /**
-   * Waits as `wait` does, until `signal` is cancelled. Call `stop` or `close` first: an open tracker never ends the wait.
+   * Closes the tracker, and waits as `wait` does, until `signal` is cancelled.
    *
    * A tracker has no `abort`, because it cannot cancel the work that it counts.
    *
    * @param signal a token or an `AbortSignal`. Its cancellation ends the wait, and cancels no work
-   * @throws (rejects) the reason of the signal; TypeError when it is neither
+   * @throws (rejects) the reason of the signal; TypeError for a value that is neither a token nor an `AbortSignal`
    */
   async drain(signal: CancellationToken | AbortSignal): Promise<void> {
-    const outcome = await wait(untilCancelled(CancellationToken.from(signal, 'drain'), this.wait()));
+    const token = CancellationToken.from(signal, 'drain');
+    this.close();
+    const outcome = await wait(untilCancelled(token, this.wait()));
     if (outcome.status === 'cancelled') throw outcome.reason;
   }
 

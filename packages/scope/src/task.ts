@@ -13,7 +13,7 @@ import { onTaskEnd } from './start-time.ts';
 import { endedByCancellation } from './stop-signal.ts';
 import { nativeThen, silentWaits, TaskPromise, TaskWait } from './task-promise.ts';
 
-/** The state of a task. It starts as `running`, and changes once, to one of the others. */
+/** The status of a task. It starts as `running`, and changes once, to one of the others. */
 export type TaskStatus = 'running' | 'fulfilled' | 'rejected' | 'cancelled';
 
 /** How a task ended. `cancelled` means that its token was cancelled, and that its error is that cancellation. */
@@ -131,7 +131,7 @@ export class Task<T> implements PromiseLike<T>, Disposable {
     return this.#info?.name;
   }
 
-  /** The current state. */
+  /** The current status. */
   get status(): TaskStatus {
     return this.current;
   }
@@ -248,9 +248,9 @@ function fail(this: Task<unknown>, error: unknown): void {
 }
 
 /** A function, since a private method costs each task a field, and time. */
-function end(task: Task<unknown>, state: TaskStatus, value: unknown): void {
+function end(task: Task<unknown>, status: TaskStatus, value: unknown): void {
   onTaskEnd();
-  task.current = state;
+  task.current = status;
   task.value = value;
   task.token.dispose();
   const parent = task.parent as TaskParent;

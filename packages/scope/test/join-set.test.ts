@@ -1,5 +1,5 @@
 // Each behaviour of JoinSet that Tokio's own tests and documentation state (tokio 1.53), as far as it applies here.
-import { CancellationToken, isCancellation, PENDING, source } from '@quiesce/cancellation-token';
+import { CancellationToken, isCancellation, PENDING, source, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { type Joined, JoinSet, ScopeError, type Task } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
@@ -492,4 +492,12 @@ describe('an iteration', () => {
     expect(await rejection(outer.throw(a))).toBe(a);
     expect(set.length).toBe(1);
   });
+});
+
+it('shutdown refuses the options of a pool, and cancels nothing then', async () => {
+  await using set = new JoinSet<void>();
+  const task = set.spawn((token) => token.cancelled());
+  expect(await rejection(set.shutdown({ timeout: 1_000 }))).toBeInstanceOf(TypeError);
+  expect(task.status).toBe('running');
+  await set.shutdown(new TimeoutError(5)); // an error that has such a field is a reason
 });

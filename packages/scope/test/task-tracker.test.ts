@@ -269,3 +269,12 @@ describe('a promise with a wrong `then`', () => {
     expect(tracker.length).toBe(0);
   });
 });
+
+it('drain closes the tracker, so that the wait can end', async () => {
+  const tracker = new TaskTracker();
+  const guard = tracker.guard();
+  const drained = tracker.drain(CancellationToken.never);
+  expect(tracker.isClosed).toBe(true);
+  guard.dispose();
+  await drained;
+});

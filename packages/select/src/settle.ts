@@ -84,7 +84,7 @@ export function settle<const B extends Exclude<Branch, Match<unknown>>>(branch: 
   const kind = kindFor('settle', branch);
   if (kind & MATCH) {
     releaseBranch(branch);
-    throw new TypeError('settle: settle the branch first, and match what comes out');
+    throw new TypeError('settle: settle the branch first, and match its result');
   }
   if (kind === OFF) return branch as never;
   if (kind === FUNCTION) return settled(branch as BranchFunction) as never;

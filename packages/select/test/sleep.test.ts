@@ -1,6 +1,6 @@
-import { isSource, PENDING, source } from '@quiesce/cancellation-token';
+import { isSource, PENDING, source, systemClock } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { select, sleep } from '@quiesce/select';
+import { intervalAt, select, sleep, sleepUntil } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { cancelled, now, turn } from './vocabulary.ts';
 
@@ -154,5 +154,21 @@ describe('sleep', () => {
     expect(isSource(nap)).toBe(true);
     expect(nap[source].poll()).toBe(PENDING);
     expect(nap[source]).toBe(nap[source]);
+  });
+});
+
+describe('a number of milliseconds since 1970', () => {
+  it.each([
+    ['sleepUntil', () => sleepUntil(Date.now() + 5_000)],
+    ['intervalAt', () => intervalAt(Date.now() + 5_000, 1_000)],
+    ['Sleep.resetAt', () => sleep(1).resetAt(Date.now())],
+  ])('is refused by %s: such a sleep would end in 56 years', (call, run) => {
+    expect(run).toThrow(RangeError);
+    expect(run).toThrow(new RegExp(`^${call}: \\d+ is a time since 1970.*write new Date\\(\\d+\\)$`));
+  });
+
+  it('is a moment for a clock that counts from 1970', () => {
+    const clock = { ...systemClock, now: () => Date.now() };
+    expect(sleepUntil(Date.now() + 5_000, { clock }).isElapsed).toBe(false);
   });
 });

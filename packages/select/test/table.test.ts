@@ -89,7 +89,7 @@ const rows: Record<string, () => Promise<void>> = {
     expect(await outcome).toEqual({ branch: 'tick', value: undefined });
     expect(probe.values).toEqual([]);
   },
-  'every branch is disabled': async () => {
+  'every branch is off': async () => {
     expect(await select({ off: false, else: () => 'idle' })).toEqual({ branch: 'else', value: 'idle' });
     const error = await rejection(select({ off: false }));
     expect(error).toBeInstanceOf(SelectError);

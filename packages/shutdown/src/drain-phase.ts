@@ -14,7 +14,7 @@ import { isEndBy } from './is-end-by.ts';
 import { DRAINING, type SequenceState, STOPPED } from './sequence-state.ts';
 import { within } from './within.ts';
 
-/** Stops, drains and cuts off what was added to one shutdown. Numbers of invariants are those of `shutdown-sequence.ts`. */
+/** Stops, drains and cuts off the drainables of one shutdown. Numbers of invariants are those of `shutdown-sequence.ts`. */
 export class DrainPhase {
   readonly targets: Set<DrainTarget> = new Set();
   readonly #state: SequenceState;
@@ -64,7 +64,7 @@ export class DrainPhase {
       const until = isAborted ? state.drainEnd : state.cutOffAt;
       const outcome = await within(busy.wait(), Math.max(0, until - clock.now()), state.forced, clock);
       if (outcome === 'done') continue;
-      // One turn of the event loop, so that targets with nothing in flight can settle.
+      // One iteration of the event loop, so that targets with nothing in flight can settle.
       await new Promise((resolve) => setImmediate(resolve));
       if (outcome === 'forced') break;
       if (this.#pendingTracker() === undefined) continue;
@@ -85,7 +85,7 @@ export class DrainPhase {
     return [this.#hooks.tracker, this.#tracker].find((tracker) => !tracker.isEmpty);
   }
 
-  /** Records what is cancelled now. `least`: the count for a target that is not drained and has no number. */
+  /** Records the work that is cancelled now. `least`: the count for a target that is not drained and has no number. */
   cutOff(least: 0 | 1): void {
     if (this.#state.position > DRAINING) return;
     for (const target of this.targets) {

@@ -129,7 +129,7 @@ export function namesIn(target: DrainTarget): readonly string[] {
   }
 }
 
-/** Returns what was cut off, as in a report. */
+/** Returns the work that was cut off, as in a report. */
 export function cutOffOf({ name, cutOff: inFlightCount, cutOffNames: names }: DrainTarget): CutOffReport {
   return { name, inFlightCount, ...(names.length > 0 && { names }) };
 }

@@ -20,7 +20,7 @@ export class HookRunner {
   #isPumping = false;
   /** The hook that is running, or `undefined`. */
   #current: Hook | undefined = undefined;
-  /** The token of the running hook, which a force cancels. `undefined` in the level `final`, which is not forced. */
+  /** The token of the running hook, which a force cancels. `undefined` in the phase `final`, which is not forced. */
   #currentToken: CancellationToken | undefined = undefined;
 
   constructor(state: SequenceState) {

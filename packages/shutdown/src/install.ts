@@ -159,7 +159,7 @@ export class Installation implements Disposable {
     const isOwn = own !== undefined && own.count > 0;
     if (isOwn) {
       own.count--;
-      // Node delivers it in the next turn of the event loop, Deno some milliseconds later. The system may deliver two as one:
+      // Node delivers it in the next iteration of the event loop, Deno some milliseconds later. The system may deliver two as one:
       // the rest is discarded after the first has arrived, unless another one was sent.
       void inTurns(3).then(() => this.#ownSignals.get(signal) === own && this.#ownSignals.delete(signal));
     }

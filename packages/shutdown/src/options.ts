@@ -16,7 +16,7 @@ export interface ShutdownLimits {
   readonly timeout?: number | undefined;
   /** The limit of everything that is left after a force, together. Default: 1,000. */
   readonly forceTimeout?: number | undefined;
-  /** The limit of all hooks of the level `final` together, also after a force. Default: 2,000. */
+  /** The limit of all hooks of the phase `final` together, also after a force. Default: 2,000. */
   readonly finalTimeout?: number | undefined;
 }
 

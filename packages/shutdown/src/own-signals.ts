@@ -33,7 +33,7 @@ export function onOwnSignal(listener: OnOwnSignal): () => void {
 
 function watchedKill(pid: number, signal?: string | number): true {
   const result = Reflect.apply(kill, host, [pid, signal]);
-  // The signal arrives in a later turn of the event loop.
+  // The signal arrives in a later iteration of the event loop.
   if (Number(pid) === host.pid || Number(pid) === 0 || Number(pid) === -host.pid) {
     const name = signalName(signal);
     if (name !== undefined) for (const listener of listeners) listener(name);

@@ -59,7 +59,7 @@ export class ShutdownSequence {
   readonly #stopped: () => void;
   readonly #runner: HookRunner;
   readonly #drains: DrainPhase;
-  /** Set by the request. Cleared when the level `final` begins. */
+  /** Set by the request. Cleared when the phase `final` begins. */
   #deadline: Timer | undefined = undefined;
 
   constructor(clock: Clock, limits: Limits, emit: (event: ShutdownEvent) => void, stopped: () => void) {
@@ -111,7 +111,7 @@ export class ShutdownSequence {
     state.emit({ type: 'forced', force });
     const by = force.signal ?? (force.by === 'deadline' ? 'its deadline' : 'a call');
     this.#drains.cutOff(0);
-    // `undefined` in the level `final`, which has a limit of its own.
+    // `undefined` in the phase `final`, which has a limit of its own.
     const running = this.#runner.currentToken;
     state.stopNow.cancel(state.reason);
     running?.cancel(new CancelledError(`The shutdown was forced by ${by}`, { source: 'shutdown' }));

@@ -28,8 +28,8 @@ export type ShutdownOutcome<T> =
  *
  * Use it for a single resource. For a whole process use `Shutdown` or `runMain`.
  *
- * **Timing.** `shutdown` is called synchronously. At `ms` its token is cancelled, and it has `cleanupTimeout` to
- * end.
+ * **Timing.** `shutdown` is called synchronously. At `ms` its token is cancelled, and it has
+ * `cleanupTimeout` to end.
  *
  * **Cancel safety.** The wait cannot be cancelled. It takes at most `ms` and `cleanupTimeout` together.
  *

@@ -79,7 +79,7 @@ export class Shutdown {
   readonly #progress: WatchSender<ShutdownProgress>;
   /** Set when all reporters have received the last event, and the watch is closed. */
   #isOver = false;
-  /** Callbacks of tokens that request the shutdown. Unregistered by the request. */
+  /** Callbacks of tokens that request the shutdown. Disposed by the request. */
   readonly #requesters: Registration[] = [];
   /** The last installation. Set by `install`. */
   #installation: Installation | undefined;
@@ -224,7 +224,7 @@ export class Shutdown {
    * @param name unique name in reports, log lines and `after`
    * @param run gets a token, which is cancelled at its timeout and by a force, and the request. A returned promise is awaited
    * @param options `phase`, `priority`, `after`, `timeout`
-   * @returns a handle, which removes the hook
+   * @returns a handle, whose `dispose()` removes the hook. With `using`, that is the end of the block
    * @throws HookError when the name is taken, or `after` names an unknown hook, a hook of a later phase, or forms a cycle;
    *   ClosedError when its phase is over; TypeError when a name, function, phase or list is of the wrong kind; RangeError for a
    *   bad timeout or priority
@@ -259,7 +259,7 @@ export class Shutdown {
    *
    * @param drainable a tracker, a server, a pool, or any object with `name`, `inFlightCount`, `stop()` and `drain(signal)`
    * @param options `tree`: returns the work in progress, for reports
-   * @returns a handle, which removes the drainable, so that it is neither stopped nor awaited
+   * @returns a handle, whose `dispose()` removes the drainable before it is stopped. With `using`, that is the end of the block
    * @throws ClosedError when draining is over; TypeError when `drainable` is not a drainable, or `tree` is not a function
    */
   add(drainable: Drainable, options?: AddOptions): ShutdownHandle {
@@ -299,7 +299,7 @@ export class Shutdown {
   /**
    * Subscribes to the progress, as a `watch` channel. It changes at each step, and at each `progressInterval` of the shutdown.
    *
-   * @returns a new receiver, which you close. It ends with the shutdown
+   * @returns a new receiver, which you dispose. It ends with the shutdown
    * @example
    * ```ts
    * const shutdown = new Shutdown();
@@ -336,10 +336,10 @@ export class Shutdown {
   /**
    * Requests the shutdown on signals, uncaught errors, and a parent that disconnects.
    *
-   * The first signal requests the shutdown, the second forces it, the third does what it would have done without the
+   * The first signal requests the shutdown, the second forces it, and the third acts as it would without the
    * installation. The same signal within `signalDebounce` counts once. A signal that the process sends to itself with
    * `process.kill` never forces. That function is wrapped while anything is installed. When the shutdown has stopped, all
-   * listeners are removed, and `process.exitCode` is set unless the exit code is 0. After `dispose` the process is unchanged.
+   * listeners are removed, and `process.exitCode` is set unless the exit code is 0. After `dispose`, none of this happens.
    *
    * Do not use it with `runMain`, which installs the shutdown itself.
    *

@@ -68,7 +68,7 @@ class Watchdog {
   readonly #state: Int32Array;
   readonly #deadline: Float64Array;
   readonly #text: Uint8Array;
-  /** Set with the first hook of the level `final`, which has a limit of its own, also after a force. */
+  /** Set with the first hook of the phase `final`, which has a limit of its own, also after a force. */
   #isFinal = false;
   #phase = 'stopping';
 

@@ -155,7 +155,7 @@ describe('close-with-grace', () => {
     expect(count()).toBe(before);
   });
 
-  it('uninstalls: no listener is left', () => {
+  it('leaves no listener when it is disposed', () => {
     const counts = () => ['SIGTERM', 'SIGINT', 'uncaughtException'].map((name) => process.listenerCount(name));
     const before = counts();
     new Shutdown({ logger: false }).install().dispose();

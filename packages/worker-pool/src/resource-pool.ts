@@ -7,7 +7,7 @@
  * Invariants
  *  1. Each permit of the semaphore belongs to a lease, or to a resource that is being made. There are never more resources
  *     than permits, apart from those that are being closed.
- *  2. A lease, a resource that is being made and a resource that is being closed each hold one guard of `parts`. `close`
+ *  2. A lease, a resource that is being made and a resource that is being closed each hold one guard of `parts`. `stop`
  *     closes `parts`, which is then empty exactly when every resource is closed.
  *  3. A resource is either idle, or leased once, or being closed. It is closed once.
  */
@@ -270,15 +270,10 @@ export class ResourcePool<R> implements Drainable {
    *
    * **Timing.** Synchronous, idempotent. Each idle resource has been passed to the `close` option when it returns.
    */
-  close(): void {
+  stop(): void {
     this.#permits.close();
     this.#parts.close();
     while (this.#idle.length > 0) this.#closer.close(this.#idle.pop() as R);
-  }
-
-  /** The same as `close`. */
-  stop(): void {
-    this.close();
   }
 
   /**
@@ -293,7 +288,7 @@ export class ResourcePool<R> implements Drainable {
    */
   async drain(signal: CancellationToken | AbortSignal): Promise<void> {
     const token = CancellationToken.from(signal, 'drain');
-    this.close();
+    this.stop();
     const deadline = token.onCancelled(() => this.abort());
     try {
       await this.#parts.drain(token);
@@ -316,7 +311,7 @@ export class ResourcePool<R> implements Drainable {
    * **Timing.** Synchronous, idempotent. Each leased resource has been passed to the `close` option when it returns.
    */
   abort(): void {
-    this.close();
+    this.stop();
     this.#creator.cancelAll();
     for (const record of [...this.#leased]) {
       this.#forcedCount++;

@@ -137,7 +137,7 @@ export class WorkerPool implements Drainable {
     return this.#scheduler.tracker.length;
   }
 
-  /** Whether `close` was called. */
+  /** Whether the pool accepts no more jobs. */
   get isClosed(): boolean {
     return this.#scheduler.isClosed;
   }
@@ -191,13 +191,8 @@ export class WorkerPool implements Drainable {
   }
 
   /** Accepts no more jobs. Rejects jobs that wait for room, and still runs queued ones. Synchronous, idempotent. */
-  close(): void {
-    this.#scheduler.close();
-  }
-
-  /** The same as `close`. */
   stop(): void {
-    this.close();
+    this.#scheduler.close();
   }
 
   /**

@@ -78,7 +78,7 @@ describe('a hostile job', () => {
     const first = pool.execute(async () => {
       await macrotask();
       pool.pause();
-      pool.close();
+      pool.stop();
     });
     const second = pool.execute(() => 'second');
     await first;

@@ -121,7 +121,7 @@ function apply(step: PoolStep, pool: WorkerPool, model: Model, started: number[]
   } else if (step.act === 'close') {
     model.isClosed = true;
     for (const job of model.in('waiting')) job.state = 'dropped';
-    pool.close();
+    pool.stop();
   } else {
     model.isPaused = step.act === 'pause';
     pool[step.act]();

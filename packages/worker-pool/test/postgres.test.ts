@@ -104,7 +104,7 @@ describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
     const jobs = Array.from({ length: 200 }, async (_, job) => {
       await workers.execute(() => pool.use((client) => client.query('insert into done values ($1)', [job])));
       acknowledged.push(job);
-      if (acknowledged.length === 50) workers.close();
+      if (acknowledged.length === 50) workers.stop();
     });
     const outcomes = await Promise.allSettled(jobs);
     const report = await workers.shutdown({ timeout: 10_000 });

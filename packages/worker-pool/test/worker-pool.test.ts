@@ -247,8 +247,8 @@ describe('a full queue', () => {
     const blocker = pool.execute(first.run);
     const queued = pool.execute(() => 'queued');
     const waiting = rejection(pool.execute(() => expect.unreachable()));
-    pool.close();
-    pool.close();
+    pool.stop();
+    pool.stop();
     expect(await waiting).toBeInstanceOf(ClosedError);
     expect(String(await rejection(pool.execute(() => expect.unreachable())))).toContain('pool "workers" is closed');
     first.fulfil();

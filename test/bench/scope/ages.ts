@@ -68,7 +68,7 @@ async function spawning(name: string, file: string, hasAges: boolean): Promise<S
 }
 
 export const ages: Row = {
-  name: `${BURST.toLocaleString('en')} tasks started in one run, and what knowing their age costs, a task`,
+  name: `${BURST.toLocaleString('en')} tasks started in one run, and the cost of their ages, a task`,
   unit: 'ns',
   // Only many pairs can distinguish a few percent from zero.
   rounds: 40,
@@ -87,7 +87,7 @@ async function running(name: string, file: string, hasAges: boolean): Promise<Su
 
 /** A task may not be one field larger: four bytes of its 400. */
 export const bytesOfAges: Row = {
-  name: 'heap of a running task, and what knowing its age costs',
+  name: 'heap of a running task, and the cost of its age',
   unit: 'B',
   subjects: async () => [
     await running('quiesce', 'scope-as-it-is', true),

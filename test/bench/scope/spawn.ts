@@ -155,7 +155,7 @@ export const besideOthers: Row = {
 
 /** The same with options that cost only when they are used. */
 export const withSites: Row = {
-  name: `${FEWER.toLocaleString('en')} of them, and what options cost, a task`,
+  name: `${FEWER.toLocaleString('en')} of them, and the cost of options, a task`,
   unit: 'ns',
   subjects: () => [
     joining('quiesce', FEWER, quiesce),

@@ -52,7 +52,7 @@ function loop(run: typeof select, Token: typeof CancellationToken): () => Promis
 
 export const cooperation: readonly Row[] = [
   {
-    name: 'cooperation: a loop of selects that are ready, a turn',
+    name: 'cooperation: a loop of selects that are ready, an iteration',
     unit: 'ns',
     subjects: () => [
       turning('quiesce', loop(select, CancellationToken), isDone),

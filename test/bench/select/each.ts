@@ -38,7 +38,7 @@ const isTurn = (result: unknown): boolean => isSlot((result as { value?: unknown
 
 export const each: readonly Row[] = [
   {
-    name: 'a turn of selectEach over a stream and a token, ready',
+    name: 'an iteration of selectEach over a stream and a token, ready',
     unit: 'ns',
     subjects: () => {
       const loop = selectEach({ stopped, slot });

@@ -41,7 +41,7 @@ function freshToken(): Promise<unknown> {
 
 export const growth: readonly Row[] = [
   {
-    name: 'what a long-lived token or signal keeps, a turn against a fresh promise',
+    name: 'memory kept by a long-lived token or signal, an iteration against a fresh promise',
     unit: 'B',
     subjects: () => [
       growing('quiesce', () => select({ stopped: longLived, work: Promise.resolve(1) })),
@@ -50,7 +50,7 @@ export const growth: readonly Row[] = [
     budgets: [{ must: atMost(0) }],
   },
   {
-    name: 'what a long-lived promise keeps, a turn against a fresh token or signal',
+    name: 'memory kept by a long-lived promise, an iteration against a fresh token or signal',
     unit: 'B',
     subjects: () => [
       growing('quiesce', freshToken),

@@ -38,7 +38,7 @@ const never = Effect.promise(() => neverSettles);
 
 export const pending: readonly Row[] = [
   {
-    name: 'select over a long-lived token and a fresh promise, a turn',
+    name: 'select over a long-lived token and a fresh promise, an iteration',
     unit: 'ns',
     subjects: () => [
       turning(
@@ -51,13 +51,13 @@ export const pending: readonly Row[] = [
     budgets: [{ against: twoFresh, must: atMost(0.65) }],
   },
   {
-    name: 'select over a fresh token and a long-lived promise, a turn',
+    name: 'select over a fresh token and a long-lived promise, an iteration',
     unit: 'ns',
     subjects: () => [turning('quiesce', freshToken, isBranch('stopped')), turning(twoFresh, raceOfTwoFresh, isNumber)],
     budgets: [{ against: twoFresh, must: atMost(0.65) }],
   },
   {
-    name: 'the first of these in one process with libraries, a turn',
+    name: 'the first of these in one process with libraries, an iteration',
     unit: 'ns',
     subjects: () => [
       turning(
@@ -106,7 +106,7 @@ export const pending: readonly Row[] = [
     budgets: [],
   },
   {
-    name: 'select over 3 branches, one of them a fresh promise, a turn',
+    name: 'select over 3 branches, one of them a fresh promise, an iteration',
     unit: 'ns',
     subjects: () => [
       turning(
@@ -123,7 +123,7 @@ export const pending: readonly Row[] = [
     budgets: [],
   },
   {
-    name: 'select over 8 branches, one of them a fresh promise, a turn',
+    name: 'select over 8 branches, one of them a fresh promise, an iteration',
     unit: 'ns',
     subjects: () => [
       turning(

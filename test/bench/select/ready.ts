@@ -40,7 +40,7 @@ async function byTsChan(index: number): Promise<unknown> {
 
 export const ready: readonly Row[] = [
   {
-    name: 'select with a branch that is ready, 2 branches, a turn',
+    name: 'select with a branch that is ready, 2 branches, an iteration',
     unit: 'ns',
     subjects: () => [
       turning('quiesce', () => select({ a, done }), isDone),

@@ -19,7 +19,7 @@ setMaxListeners(0, controller.signal);
 const code = new CodeSource();
 
 export const unobserved: Row = {
-  name: 'heap of a child that nobody observes',
+  name: 'heap of an unobserved child',
   unit: 'B',
   subjects: () => [
     weighed('quiesce', COUNT, () => parent.childToken()),

@@ -24,6 +24,6 @@ shutdown.stopAccepting.onCancelled(() => say('stop requested'));
 void shutdown.stopped().then(({ request }) => {
   setImmediate(() => say(`stopped by ${request?.kind}, ${process.listenerCount('SIGTERM')} listeners`));
 });
-if (hook === 'uninstalled') installation.dispose();
+if (hook === 'disposed') installation.dispose();
 if (hook === 'error') setTimeout(() => JSON.parse('{'), 1);
 say('ready');

@@ -28,7 +28,7 @@ const lacks: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   bun: ownServers,
   deno: {
     ...ownServers,
-    '@quiesce/worker-pool/node': 'ports that tell of a message at once, as @quiesce/worker-pool/node does',
+    '@quiesce/worker-pool/node': 'ports that deliver a message at once, as @quiesce/worker-pool/node does',
     'node:child_process': 'Node as a command, for child processes that import TypeScript',
   },
 };

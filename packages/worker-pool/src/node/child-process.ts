@@ -30,9 +30,9 @@ export interface ChildExit {
 }
 
 /**
- * Waits for a child process with an IPC channel (`fork`). A cancellation of `token` cancels `parentToken` in the child.
+ * Waits for a child process with an IPC channel (`fork`). A cancellation of `signal` cancels `parentToken` in the child.
  *
- * **Timing.** When the token is cancelled, `guardChild` sends the reason to the child, and waits until it exits. It kills a
+ * **Timing.** When `signal` is cancelled, `guardChild` sends the reason to the child, and waits until it exits. It kills a
  * child that has not exited after `cleanupTimeout`.
  *
  * @param child the process

@@ -39,11 +39,11 @@ export interface RunInPoolOptions {
 }
 
 /**
- * Runs a `threadTask` in a thread of a piscina. Its token is cancelled in the thread as well.
+ * Runs a `threadTask` in a thread of a piscina. A cancellation of `signal` also cancels the token in the thread.
  *
- * **Timing.** When the token is cancelled, work that waits for a thread never starts. Running work sees the cancellation at
- * its next `token.isCancelled`, and is awaited. When it has not stopped after `cleanupTimeout`, the pool terminates its thread, and
- * replaces it.
+ * **Timing.** When `signal` is cancelled, work that waits for a thread never starts. Running work sees the cancellation at its
+ * next `token.isCancelled`, and is awaited. When it has not stopped after `cleanupTimeout`, the pool terminates its thread,
+ * and replaces it.
  *
  * **Cancel safety.** A value that the work still returns after its cancellation is the result.
  *

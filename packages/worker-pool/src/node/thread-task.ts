@@ -2,7 +2,7 @@ import { type CancellationToken, isCancellation } from '@quiesce/cancellation-to
 import { checkFunction } from '@quiesce/internal';
 import { receiveToken } from './receive-token.ts';
 import type { SharedToken } from './share-token.ts';
-import { enter, end } from './task-flags.ts';
+import { end, enter } from './task-flags.ts';
 
 /** The message that `runInPool` sends to the thread. */
 export interface ThreadCall<I> {
