@@ -21,7 +21,7 @@ const entries = [
   {
     name: '@quiesce/http-drain',
     load: () => import('@quiesce/http-drain'),
-    exported: 'drain',
+    exported: 'HttpDrain',
     loads: hasServers,
     says: /^@quiesce\/http-drain drains the HTTP servers of Node and cannot be loaded elsewhere: it needs Node 20\.19 or later, and here/,
   },

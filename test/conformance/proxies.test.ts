@@ -19,7 +19,7 @@ import {
   watch,
 } from '@quiesce/channel';
 import { sourceFromStream } from '@quiesce/effect';
-import { drain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import { JoinSet, Scope, TaskTracker } from '@quiesce/scope';
 import { interval, select, sleep } from '@quiesce/select';
 import { Shutdown } from '@quiesce/shutdown';
@@ -145,7 +145,7 @@ const handles: Readonly<Record<string, () => object | Promise<object>>> = {
   'resource pool': () => new ResourcePool({ create: () => 1, max: 1 }),
   lease: () => new ResourcePool({ create: () => 1, max: 1 }).acquire(),
   'worker pool': () => new WorkerPool({ concurrency: 1 }),
-  'http drain': () => drain(createServer()),
+  'http drain': () => new HttpDrain(createServer()),
   shutdown: shutdownOf,
   'shutdown guard': () => shutdownOf().guard('upload'),
   'shutdown hook': () => shutdownOf().hook('flush', () => {}),

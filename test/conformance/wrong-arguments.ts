@@ -43,7 +43,7 @@ import {
   streamFromSource,
 } from '@quiesce/effect';
 import { inFlight, launch, shutdownHook, shutdownLayer } from '@quiesce/effect/node';
-import { drain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import { formatTree, JoinSet, Scope, scope, shield, TaskTracker } from '@quiesce/scope';
 import {
   interval,
@@ -377,17 +377,17 @@ const hookWith = (options: Wrong): unknown => new Shutdown().hook('db', noop, op
 const part = { name: 'part', inFlightCount: 0, stop: noop, drain: async () => {} };
 
 const services: Row[] = [
-  ['drain', 'object', (value) => drain(value)],
-  ...optionsRow('drain', (options) => drain(server(), options)),
-  ...textRow('drain', (options) => drain(server(), options)),
-  ...signalRow('drain', (options) => drain(server(), options)),
-  ...timeRow('drain', (options) => drain(server(), options), 'idleGrace', 'cleanupTimeout'),
-  ['drain: retryAfter', 'whole', (retryAfter) => drain(server(), { retryAfter }), optional],
-  ['drain: refuse', 'function', (refuse) => drain(server(), { refuse }), optional],
-  ['drain: upgraded', 'function', (upgraded) => drain(server(), { upgraded }), optional],
-  ...clockRow('drain', (options) => drain(server(), options)),
-  ['http.drain', 'signal', (value) => drain(server()).drain(value)],
-  ['http.tokenOf', 'object', (value) => drain(server()).tokenOf(value)],
+  ['new HttpDrain', 'object', (value) => new HttpDrain(value)],
+  ...optionsRow('new HttpDrain', (options) => new HttpDrain(server(), options)),
+  ...textRow('new HttpDrain', (options) => new HttpDrain(server(), options)),
+  ...signalRow('new HttpDrain', (options) => new HttpDrain(server(), options)),
+  ...timeRow('new HttpDrain', (options) => new HttpDrain(server(), options), 'idleGrace', 'cleanupTimeout'),
+  ['new HttpDrain: retryAfter', 'whole', (retryAfter) => new HttpDrain(server(), { retryAfter }), optional],
+  ['new HttpDrain: refuse', 'function', (refuse) => new HttpDrain(server(), { refuse }), optional],
+  ['new HttpDrain: upgraded', 'function', (upgraded) => new HttpDrain(server(), { upgraded }), optional],
+  ...clockRow('new HttpDrain', (options) => new HttpDrain(server(), options)),
+  ['http.drain', 'signal', (value) => new HttpDrain(server()).drain(value)],
+  ['http.tokenOf', 'object', (value) => new HttpDrain(server()).tokenOf(value)],
   ...optionsRow('new Shutdown', newShutdown),
   ['new Shutdown: name', 'name', (name) => new Shutdown({ name }), optional],
   ...signalRow('new Shutdown', newShutdown),

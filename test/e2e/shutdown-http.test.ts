@@ -2,7 +2,7 @@
 import { Agent, createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { drain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import { Shutdown } from '@quiesce/shutdown';
 import { expect, it } from 'vitest';
 
@@ -23,7 +23,7 @@ it('notifies its connections while the readiness delay runs, and refuses new one
     if (incoming.url === '/ready') http.readiness(incoming, response);
     else response.end('served');
   });
-  const http = drain(server, { idleGrace: 0 });
+  const http = new HttpDrain(server, { idleGrace: 0 });
   shutdown.add(http);
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const { port } = server.address() as AddressInfo;

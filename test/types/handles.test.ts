@@ -17,7 +17,7 @@ import {
   unboundedChannel,
   watch,
 } from '@quiesce/channel';
-import { drain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import { JoinSet, Scope, TaskTracker } from '@quiesce/scope';
 import { interval, sleep } from '@quiesce/select';
 import { Shutdown, Terminal } from '@quiesce/shutdown';
@@ -63,7 +63,7 @@ async function handles(): Promise<Record<string, object>> {
     ...{ sleep: sleep(1, { clock }), interval: interval(1, { clock }) },
     ...{ scope, task, set, tracker, trackerGuard: tracker.guard() },
     ...{ shutdown, installation, shutdownGuard: shutdown.guard('work'), hook: shutdown.hook('db', () => {}) },
-    ...{ terminal: new Terminal({ write: () => {} }), httpDrain: drain(createServer()) },
+    ...{ terminal: new Terminal({ write: () => {} }), httpDrain: new HttpDrain(createServer()) },
     ...{ workerPool: new WorkerPool({ concurrency: 1 }), resources, lease },
   };
 }

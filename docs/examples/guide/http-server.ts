@@ -1,6 +1,6 @@
 // The guide, chapter 8, "HTTP Server with In-Flight Requests": new requests get 503, and requests in flight are served.
 //
-// The guide counts with a guard and polls the count every 100 ms. `drain` counts real requests on real connections and
+// The guide counts with a guard and polls the count every 100 ms. `HttpDrain` counts real requests on real connections and
 // polls nothing. `runMain` handles the signals and cancels the remaining work after ten seconds.
 //
 // Run it. `curl -T - <the printed address>` is in flight until you press Ctrl-D there. Press Ctrl-C here before that.
@@ -8,7 +8,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { drain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import { runMain } from '@quiesce/shutdown';
 
 await runMain(
@@ -21,7 +21,7 @@ await runMain(
       console.log(`request ${id} complete`);
       response.end(`request ${id}: got ${body.length} bytes\n`);
     });
-    const http = drain(server, { signal: shutdown.stopAccepting });
+    const http = new HttpDrain(server, { signal: shutdown.stopAccepting });
     shutdown.add(http); // stops the server, then waits for its requests
     shutdown.hook('report', () => {
       const { completedCount, refusedCount, cutOff } = http.report();

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { BroadcastReceiver } from '@quiesce/broadcast-channel';
 import { type CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
-import { drain, type HttpDrain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import fastify, { type FastifyInstance } from 'fastify';
 import { Database } from './database.ts';
 import { type Done, Jobs } from './jobs.ts';
@@ -38,7 +38,7 @@ export function buildService(settings: Settings): Service {
   // Node's default limits the time of a request, which may wait for room without a limit here.
   app.server.requestTimeout = 0;
   // Clients as busy as the load of the demo may need more than a second before they send or read.
-  const http = drain(app, { idleGrace: 5_000 });
+  const http = new HttpDrain(app, { idleGrace: 5_000 });
   const database = new Database(settings);
   const jobs = new Jobs(database, http.draining, settings);
   traceAccepted(app.server);

@@ -1,10 +1,13 @@
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { defineHandle, misused, show } from '@quiesce/internal';
 import type { Drainable } from '@quiesce/scope';
-import type { DrainSequence } from './drain-sequence.ts';
+import { DrainSequence } from './drain-sequence.ts';
 import { type HealthHandler, healthOf } from './health.ts';
+import { interceptEvents } from './intercept-events.ts';
+import { type DrainableApp, type DrainableServer, type HttpDrainOptions, serverOf, settingsOf } from './options.ts';
 import type { HttpDrainReport } from './report.ts';
 import type { Phase } from './server-state.ts';
+import { drained, followSiblings } from './siblings.ts';
 
 /**
  * The states of a drain, in this order and never back. `closing` takes one iteration of the event loop for each connection of
@@ -13,7 +16,11 @@ import type { Phase } from './server-state.ts';
 export type HttpDrainState = Phase;
 
 /**
- * A server that can be drained. Created by `drain`.
+ * The drain of a server of `node:http`, `node:https` or `node:http2`, which stops it without cutting off requests. A server has
+ * one HttpDrain: the constructor refuses a second.
+ *
+ * Use it for servers with keep-alive connections, load balancers or upgrades. For a server that may drop its idle connections at
+ * once, Node's `server.close()` is enough. In a service, pass it to `shutdown.add`.
  *
  * - `announce`: the last response on each connection gets `Connection: close`. Every request is still served.
  * - `stop`: the backlog is accepted, the listener is closed, and new requests on open connections get a 503. Requests that
@@ -26,11 +33,14 @@ export type HttpDrainState = Phase;
  * ```ts
  * import { createServer } from 'node:http';
  *
- * const http = drain(createServer());
+ * const server = createServer((_, response) => response.end('hello'));
+ * const http = new HttpDrain(server, { name: 'api' });
+ * await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+ *
  * http.announce();
  * console.log(http.state); // => stopping
- * await http.drain(CancellationToken.never);
- * console.log(http.state); // => drained
+ * await http.drain(CancellationToken.timeout(10_000));
+ * console.log(http.state, http.report().cutOff.length); // => drained 0
  * ```
  */
 export class HttpDrain implements Drainable {
@@ -47,9 +57,32 @@ export class HttpDrain implements Drainable {
   /** Answers a liveness check: 200 in every state. A request handler that needs no `this`. */
   readonly liveness: HealthHandler;
 
-  /** @internal */
-  constructor(sequence: DrainSequence) {
+  /**
+   * Makes a server drainable. It changes no response until `announce` or `stop`.
+   *
+   * Fastify opens several servers when its host has several addresses, as its default `localhost` often has. All of them are
+   * drained, whether you pass the app or `app.server`.
+   *
+   * **Timing.** Synchronous. Call it before the server listens: a connection that was accepted before is known only from its
+   * next request on.
+   *
+   * @param server the server, or an app that has it as `server`: for Express and Koa the result of `listen`, for Fastify the
+   *   app, for Hono the result of `serve`
+   * @param options `name`; `signal`, which announces; times in ms; `refuse`, which answers new requests; `upgraded`, which ends
+   *   upgraded sockets
+   * @throws TypeError when `server` is not such a server, or has an HttpDrain already, or an option is unknown or of the wrong
+   *   kind; RangeError for a bad time. The server is then unchanged
+   */
+  constructor(server: DrainableServer | DrainableApp, options: HttpDrainOptions = {}) {
+    const found = serverOf(server);
+    if (drained.has(found)) throw new TypeError('new HttpDrain: this server has an HttpDrain already; use that one');
+    const sequence = new DrainSequence(settingsOf(options));
+    drained.add(found);
+    interceptEvents(sequence, found);
+    followSiblings(sequence, found);
     const { state } = sequence;
+    const following = state.settings.signal?.onCancelled(() => sequence.announce());
+    void sequence.sockets.tracker.wait().then(() => following?.dispose());
     this.#sequence = sequence;
     this.readiness = healthOf(state, () => state.phase === 'running');
     this.liveness = healthOf(state, () => true);

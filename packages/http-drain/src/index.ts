@@ -1,5 +1,4 @@
-export { drain } from './drain.ts';
 export type { HealthHandler, HealthResponse } from './health.ts';
-export type { HttpDrain, HttpDrainState } from './http-drain.ts';
+export { HttpDrain, type HttpDrainState } from './http-drain.ts';
 export type { DrainableApp, DrainableServer, HttpDrainOptions } from './options.ts';
 export type { HttpDrainReport } from './report.ts';

@@ -4,6 +4,7 @@ import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkFunction, checkOptions, checkTime, show } from '@quiesce/internal';
+import { NetServer } from './node.ts';
 
 /** A server that can be drained. Express, Fastify, Koa and Hono use one of these. */
 export type DrainableServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
@@ -14,7 +15,7 @@ export interface DrainableApp {
   readonly server: DrainableServer;
 }
 
-/** Options for `drain`. */
+/** Options for `new HttpDrain`. */
 export interface HttpDrainOptions {
   /** The name in reports. Default: `http`. */
   readonly name?: string | undefined;
@@ -62,16 +63,32 @@ const options: readonly (keyof HttpDrainOptions)[] = [
 
 /** @throws RangeError for a bad time; TypeError for an unknown option, and for one of the wrong kind */
 export function settingsOf(given: HttpDrainOptions): Settings {
-  checkOptions('drain', given, options);
+  checkOptions('new HttpDrain', given, options);
   const { name = 'http', idleGrace = 1_000, cleanupTimeout = 1_000, retryAfter = 1, refuse, upgraded } = given;
   const { clock = systemClock, signal } = given;
-  checkTime('drain: idleGrace', idleGrace);
-  checkTime('drain: cleanupTimeout', cleanupTimeout);
+  checkTime('new HttpDrain: idleGrace', idleGrace);
+  checkTime('new HttpDrain: cleanupTimeout', cleanupTimeout);
   if (!Number.isSafeInteger(retryAfter) || retryAfter < 0) {
-    throw new RangeError(`drain: retryAfter must be whole seconds from 0, got ${show(retryAfter)}`);
+    throw new RangeError(`new HttpDrain: retryAfter must be whole seconds from 0, got ${show(retryAfter)}`);
   }
-  if (refuse !== undefined) checkFunction('drain: refuse', refuse);
-  if (upgraded !== undefined) checkFunction('drain: upgraded', upgraded);
-  const token = signal === undefined ? undefined : CancellationToken.from(signal, 'drain: signal');
+  if (refuse !== undefined) checkFunction('new HttpDrain: refuse', refuse);
+  if (upgraded !== undefined) checkFunction('new HttpDrain: upgraded', upgraded);
+  const token = signal === undefined ? undefined : CancellationToken.from(signal, 'new HttpDrain: signal');
   return { name, idleGrace, cleanupTimeout, retryAfter, refuse, upgraded, clock, signal: token };
+}
+
+/** @throws TypeError for a value that is no such server, and has none as `server` */
+export function serverOf(given: unknown): DrainableServer {
+  if (isServer(given)) return given;
+  const { server } = (given ?? {}) as { readonly server?: unknown };
+  if (isServer(server)) return server;
+  throw new TypeError(
+    `new HttpDrain: expected a server of node:http, node:https or node:http2, got ${show(given)}. Pass the result of ` +
+      'createServer(); for Express and Koa the result of app.listen(), for Hono the result of serve(), for Fastify app.server ' +
+      'or app',
+  );
+}
+
+function isServer(value: unknown): value is DrainableServer {
+  return value instanceof NetServer && ('requestTimeout' in value || 'updateSettings' in value);
 }

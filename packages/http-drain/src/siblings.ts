@@ -14,7 +14,7 @@ import type { DrainableServer } from './options.ts';
 
 /** The drain of each request listener. Weak, because a listener may live longer than its drain; the server holds the drain. */
 const sequences: WeakMap<object, WeakRef<DrainSequence>> = new WeakMap();
-/** The servers that were passed to `drain`. */
+/** The servers that were passed to `new HttpDrain`. */
 export const drained: WeakSet<object> = new WeakSet();
 /** Set once, by the first drain. */
 let isSubscribed = false;

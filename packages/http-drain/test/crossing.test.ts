@@ -8,7 +8,7 @@ import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { drain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { cert, key } from './certificate.ts';
 import { Client, dial, gate, heads, serve, serveWith, stopped, turns, until } from './vocabulary.ts';
@@ -91,7 +91,7 @@ describe('a connection that was accepted before the drain was created', () => {
     const client = await dial(port);
     await accepted;
     const clock = new VirtualClock();
-    const http = drain(server, { clock, upgraded: (socket) => void socket.end('bye') });
+    const http = new HttpDrain(server, { clock, upgraded: (socket) => void socket.end('bye') });
     client.get('/chat', ...upgrade);
     await until(() => sockets.length === 1);
     expect(http.inFlightCount).toBe(1);
@@ -111,7 +111,7 @@ describe('a connection that was accepted before the drain was created', () => {
     session.on('error', () => {});
     await once(session, 'remoteSettings');
     const clock = new VirtualClock();
-    const http = drain(server, { clock });
+    const http = new HttpDrain(server, { clock });
     await once(session.request({ ':path': '/' }).resume(), 'close');
     const goaway = once(session, 'goaway');
     http.stop();

@@ -2,5 +2,5 @@ import * as exported from '@quiesce/http-drain';
 import { expect, test } from 'vitest';
 
 test('exactly these names are exported', () => {
-  expect(Object.keys(exported).sort()).toEqual(['drain']);
+  expect(Object.keys(exported).sort()).toEqual(['HttpDrain']);
 });

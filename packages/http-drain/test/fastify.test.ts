@@ -7,7 +7,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { drain, type HttpDrain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { cert, key } from './certificate.ts';
@@ -37,8 +37,8 @@ function twoAddresses(): void {
   Object.assign(dns, { lookup: fake });
 }
 
-/** The ways to create a drain: the argument, and the time. */
-const ways: [string, (app: FastifyInstance) => Parameters<typeof drain>[0], 'before' | 'after'][] = [
+/** The ways to create an HttpDrain: the argument, and the time. */
+const ways: [string, (app: FastifyInstance) => ConstructorParameters<typeof HttpDrain>[0], 'before' | 'after'][] = [
   ['the app, before it listens', (app) => app, 'before'],
   ['app.server, before it listens', (app) => app.server, 'before'],
   ['the app, after that', (app) => app, 'after'],
@@ -64,7 +64,7 @@ async function start(way: (typeof ways)[number], options: FastifyServerOptions =
   });
   app.get('/stream', (_, reply) => void reply.hijack().raw.write('begun'));
   const clock = new VirtualClock();
-  const made = (): HttpDrain => drain(what(app), { clock, cleanupTimeout: 0 });
+  const made = (): HttpDrain => new HttpDrain(what(app), { clock, cleanupTimeout: 0 });
   let http = when === 'before' ? made() : undefined;
   await app.listen({ port: 0 });
   http ??= made();
@@ -193,7 +193,7 @@ describe('two servers with one handler', () => {
     const sockets = new EventEmitter();
     const handler = (_: unknown, response: { end(text: string): void }): void => response.end('ok');
     const servers = ['a', 'b'].map(() => createServer(handler).on('upgrade', sockets.emit.bind(sockets, 'upgrade')));
-    const drains = servers.map((server, at) => drain(server, { name: `${at}`, clock: new VirtualClock() }));
+    const drains = servers.map((server, at) => new HttpDrain(server, { name: `${at}`, clock: new VirtualClock() }));
     for (const server of servers) await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
     await drains[0]?.drain(never);
     expect(servers.map(({ listening }) => listening)).toEqual([false, true]);
@@ -207,7 +207,7 @@ describe('two servers with one handler', () => {
     onTestFinished(() => void second.close());
     await first.http.drain(never);
     expect([first.server.listening, second.listening]).toEqual([false, true]);
-    await drain(second).drain(never);
+    await new HttpDrain(second).drain(never);
     expect(second.listening).toBe(false);
   });
 });

@@ -6,7 +6,7 @@ import { type HttpBindings, serve } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { drain, type HttpDrain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import express from 'express';
 import Fastify from 'fastify';
 import { Hono } from 'hono';
@@ -78,7 +78,7 @@ async function start(make: (typeof frameworks)[string], route: (app: App) => Rou
     (req, res) => app.http.readiness(req, res),
   );
   app.close = close;
-  app.http = drain(server, { clock: app.clock });
+  app.http = new HttpDrain(server, { clock: app.clock });
   if (!server.listening) await once(server, 'listening');
   app.port = (server.address() as AddressInfo).port;
   const dispatcher = new Agent({ connections: 1, pipelining: 1 });

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { createServer as createNetServer } from 'node:net';
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { drain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import type { Drainable } from '@quiesce/scope';
 import { describe, expect, it } from 'vitest';
 import { serve, stopped } from './vocabulary.ts';
@@ -67,7 +67,7 @@ describe('the drain as a Drainable', () => {
   });
 
   it('drains a server that never listened', async () => {
-    const http = drain(createServer());
+    const http = new HttpDrain(createServer());
     await http.drain(CancellationToken.never);
     expect([http.name, http.state]).toEqual(['http', 'drained']);
   });
@@ -78,19 +78,19 @@ describe('the drain as a Drainable', () => {
   });
 });
 
-describe('a drain refuses', () => {
+describe('an HttpDrain refuses', () => {
   it.each([
     ['nothing', undefined],
     ['a server that does not speak HTTP', createNetServer()],
     ['a framework', { listen: () => {} }],
   ])('%s in place of a server', (_, server) => {
-    expect(() => drain(server as never)).toThrow('for Fastify app.server');
+    expect(() => new HttpDrain(server as never)).toThrow('for Fastify app.server');
   });
 
-  it('a second drain of one server', () => {
+  it('a second HttpDrain of one server', () => {
     const server = createServer();
-    drain(server);
-    expect(() => drain(server)).toThrow('has a drain already');
+    new HttpDrain(server);
+    expect(() => new HttpDrain(server)).toThrow('has an HttpDrain already');
   });
 
   it.each([
@@ -99,13 +99,13 @@ describe('a drain refuses', () => {
     [{ idleGrace: '5' as never }, 'idleGrace must be milliseconds'],
     [{ retryAfter: 1.5 }, 'retryAfter must be whole seconds'],
     [{ retryAfter: -1 }, 'retryAfter must be whole seconds'],
-    [{ refuse: 'no' as never }, 'drain: refuse: expected a function'],
-    [{ upgraded: 1 as never }, 'drain: upgraded: expected a function'],
+    [{ refuse: 'no' as never }, 'new HttpDrain: refuse: expected a function'],
+    [{ upgraded: 1 as never }, 'new HttpDrain: upgraded: expected a function'],
     [{ signal: {} as never }, 'expected an AbortSignal'],
   ])('%o, and the server can still be drained then', (options, text) => {
     const server = createServer();
-    expect(() => drain(server, options)).toThrow(text);
-    expect(() => drain(server)).not.toThrow();
+    expect(() => new HttpDrain(server, options)).toThrow(text);
+    expect(() => new HttpDrain(server)).not.toThrow();
   });
 
   it('a value that is not a deadline', async () => {

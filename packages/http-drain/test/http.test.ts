@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { drain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import { describe, expect, it } from 'vitest';
 import { crowd, tallyOf } from './crowd.ts';
 import { dialled, gate, heads, serve, stopped, turns, uncaught, until } from './vocabulary.ts';
@@ -397,7 +397,7 @@ describe('the listener', () => {
 
   it('is closed also when it begins to listen after `stop`', async () => {
     const server = createServer();
-    const http = drain(server);
+    const http = new HttpDrain(server);
     http.stop();
     await http.drain(never);
     const closed = new Promise((resolve) => server.once('close', resolve));

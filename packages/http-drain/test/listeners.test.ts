@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { drain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Client, dialled, gate, serve, stopped, turns } from './vocabulary.ts';
 
@@ -30,7 +30,7 @@ describe('a server that listens on a socket of the file system', () => {
       response.end('whole');
     });
     const clock = new VirtualClock();
-    const http = drain(server, { clock });
+    const http = new HttpDrain(server, { clock });
     // It has yet to listen.
     expect(http.isAccepting).toBe(true);
     const socketPath = address();
@@ -68,7 +68,7 @@ async function freePort(): Promise<number> {
 describe.skipIf(process.platform === 'darwin')('a client with the port of the probe, on another host', () => {
   it('is served, and is not mistaken for the probe', async () => {
     const server = createServer((_, response) => response.end('whole'));
-    const http = drain(server, { clock: new VirtualClock() });
+    const http = new HttpDrain(server, { clock: new VirtualClock() });
     server.listen(0, '0.0.0.0');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -111,7 +111,7 @@ describe('a server that cannot listen', () => {
   it('is not accepting', async () => {
     const taken = await serve(() => {});
     const server = createServer();
-    const http = drain(server);
+    const http = new HttpDrain(server);
     server.listen(taken.port, '127.0.0.1');
     expect(http.isAccepting).toBe(true);
     await once(server, 'error');
@@ -140,7 +140,7 @@ describe('a drain', () => {
 
   it('of a server that begins to listen in the same iteration of the event loop as `stop` closes that listener too', async () => {
     const server = createServer();
-    const http = drain(server);
+    const http = new HttpDrain(server);
     http.stop();
     server.listen(0, '127.0.0.1');
     await http.drain(never);

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Agent, createServer, get } from 'node:http';
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { drain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import { expect, test } from 'vitest';
 import { collectGarbage, survivors } from '../../../test/leak/leak.ts';
 import { serve, turns } from './vocabulary.ts';
@@ -47,7 +47,7 @@ test('a long-lived token retains no server that it announced', async () => {
   const stopping = new CancellationToken();
   const left = await survivors(200, async () => {
     const server = createServer();
-    await drain(server, { signal: stopping }).drain(CancellationToken.never);
+    await new HttpDrain(server, { signal: stopping }).drain(CancellationToken.never);
     return server;
   });
   expect(left).toBe(0);
@@ -57,7 +57,7 @@ test('a drained server has no timer left', async () => {
   const server = createServer();
   const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
   const before = timers();
-  const http = drain(server);
+  const http = new HttpDrain(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   await http.drain(CancellationToken.never);

@@ -3,30 +3,26 @@ import type { createServer as createHttp2Server, createSecureServer, ServerHttp2
 import type { createServer as createHttpsServer } from 'node:https';
 import type { Server as NetServer } from 'node:net';
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import {
-  drain,
-  type HealthHandler,
-  type HttpDrain,
-  type HttpDrainReport,
-  type HttpDrainState,
-} from '@quiesce/http-drain';
+import { type HealthHandler, HttpDrain, type HttpDrainReport, type HttpDrainState } from '@quiesce/http-drain';
 import type { Drainable } from '@quiesce/scope';
 import type { FastifyInstance } from 'fastify';
 import { expectTypeOf } from 'vitest';
 
 // Every kind of server.
-expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>);
-expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createHttpsServer>);
-expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createHttp2Server>);
-expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createSecureServer>);
-expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { signal: {} as AbortSignal });
-expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { signal: {} as CancellationToken });
-expectTypeOf(drain).toBeCallableWith({} as ReturnType<typeof createServer>, { name: undefined, idleGrace: 5 });
+expectTypeOf(HttpDrain).toBeConstructibleWith({} as ReturnType<typeof createServer>);
+expectTypeOf(HttpDrain).toBeConstructibleWith({} as ReturnType<typeof createHttpsServer>);
+expectTypeOf(HttpDrain).toBeConstructibleWith({} as ReturnType<typeof createHttp2Server>);
+expectTypeOf(HttpDrain).toBeConstructibleWith({} as ReturnType<typeof createSecureServer>);
+expectTypeOf(HttpDrain).toBeConstructibleWith({} as ReturnType<typeof createServer>, { signal: {} as AbortSignal });
+expectTypeOf(HttpDrain).toBeConstructibleWith({} as ReturnType<typeof createServer>, {
+  signal: {} as CancellationToken,
+});
+expectTypeOf(HttpDrain).toBeConstructibleWith({} as ReturnType<typeof createServer>, { name: undefined, idleGrace: 5 });
 
 // An app with its server, such as Fastify's.
-expectTypeOf(drain).toBeCallableWith({} as FastifyInstance);
+expectTypeOf(HttpDrain).toBeConstructibleWith({} as FastifyInstance);
 
-const http = drain({} as ReturnType<typeof createServer>, {
+const http = new HttpDrain({} as ReturnType<typeof createServer>, {
   refuse: (request, response) => {
     expectTypeOf(request).toEqualTypeOf<IncomingMessage>();
     expectTypeOf(response).toExtend<ServerResponse>();
@@ -43,10 +39,13 @@ expectTypeOf(http.tokenOf).toBeCallableWith({} as ServerHttp2Stream);
 expectTypeOf(http.drain).parameter(0).toEqualTypeOf<CancellationToken | AbortSignal>();
 
 // @ts-expect-error is not assignable to parameter of type 'DrainableServer | DrainableApp'
-drain({} as NetServer);
+new HttpDrain({} as NetServer);
+
+// @ts-expect-error Value of type 'typeof HttpDrain' is not callable
+HttpDrain({} as ReturnType<typeof createServer>);
 
 // @ts-expect-error Object literal may only specify known properties
-drain({} as ReturnType<typeof createServer>, { timeout: 5 });
+new HttpDrain({} as ReturnType<typeof createServer>, { timeout: 5 });
 
 // @ts-expect-error Cannot assign to 'readiness' because it is a read-only property
 http.readiness = () => {};

@@ -4,7 +4,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setUncaughtHandler } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { type DrainableServer, drain, type HttpDrain, type HttpDrainOptions } from '@quiesce/http-drain';
+import { type DrainableServer, HttpDrain, type HttpDrainOptions } from '@quiesce/http-drain';
 import { onTestFinished } from 'vitest';
 
 /** A server under test. */
@@ -24,7 +24,7 @@ export function serve(handler: RequestListener, options?: HttpDrainOptions): Pro
 
 export async function serveWith<S extends DrainableServer>(server: S, options?: HttpDrainOptions): Promise<Served<S>> {
   const clock = new VirtualClock();
-  const http = drain(server, { clock, ...options });
+  const http = new HttpDrain(server, { clock, ...options });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -51,7 +51,7 @@ export interface DrainTarget {
 export function drainTargetOf(drainable: Drainable, options: AddOptions | undefined): DrainTarget {
   if (typeof drainable?.stop !== 'function' || typeof drainable.drain !== 'function') {
     const { listen } = Object(drainable) as { readonly listen?: unknown };
-    const hint = typeof listen === 'function' ? '; write add(drain(server)), with drain of @quiesce/http-drain' : '';
+    const hint = typeof listen === 'function' ? '; write add(new HttpDrain(server))' : '';
     throw new TypeError(`add: expected { name, inFlightCount, stop(), drain(signal) }, got ${show(drainable)}${hint}`);
   }
   if (drainable.announce !== undefined) checkFunction('add: announce', drainable.announce);

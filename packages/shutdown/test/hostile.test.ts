@@ -1,4 +1,5 @@
 // Hostile callers, drainables and values. None of them may break a shutdown.
+import { createServer } from 'node:http';
 import { type Drainable, TaskTracker } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import { formatReport, reportToJson, type Shutdown, Terminal } from '@quiesce/shutdown';
@@ -108,6 +109,13 @@ describe('a drainable that', () => {
   it.each([undefined, null, 1, {}, { stop() {} }, { drain() {} }])('lacks its methods (%s) is refused', (value) => {
     const { shutdown } = start();
     expect(thrown(() => shutdown.add(value as never))).toBeInstanceOf(TypeError);
+  });
+
+  it('is an HTTP server is refused, and the error has the correction', () => {
+    const { shutdown } = start();
+    expect(thrown(() => shutdown.add(createServer() as never))).toMatchObject({
+      message: expect.stringMatching(/^add: expected \{ name, .*, got a Server; write add\(new HttpDrain\(server\)\)$/),
+    });
   });
 });
 

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import { drain } from '@quiesce/http-drain';
+import { HttpDrain } from '@quiesce/http-drain';
 import { Scope, scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
 import { type RunMainOptions, runMain, type Shutdown } from '@quiesce/shutdown';
@@ -88,7 +88,7 @@ const programs: Record<string, Main> = {
   },
   'a service that waits for its server': async (_, shutdown) => {
     const server = createServer();
-    shutdown.add(drain(server));
+    shutdown.add(new HttpDrain(server));
     server.listen(0, '127.0.0.1');
     await once(server, 'close');
   },
@@ -121,12 +121,12 @@ const programs: Record<string, Main> = {
   },
   'a server that main forgets': (_, shutdown) => {
     const server = createServer();
-    shutdown.add(drain(server));
+    shutdown.add(new HttpDrain(server));
     server.listen(0, '127.0.0.1');
   },
   'a server that main forgets, and that listens later': (_, shutdown) => {
     const server = createServer();
-    shutdown.add(drain(server));
+    shutdown.add(new HttpDrain(server));
     setTimeout(() => server.listen(0, '127.0.0.1'), 1);
   },
   'a main that waits for its own end': (_, shutdown) => shutdown.stopped(),

@@ -3,10 +3,9 @@
 export {
   type DrainableApp,
   type DrainableServer,
-  drain,
   type HealthHandler,
   type HealthResponse,
-  type HttpDrain,
+  HttpDrain,
   type HttpDrainOptions,
   type HttpDrainReport,
   type HttpDrainState,

@@ -1,7 +1,7 @@
 // A user's program, compiled against the installed tarball and run with it. It throws on a wrong result.
 import { createServer } from 'node:http';
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { drain, type HttpDrain, type HttpDrainOptions } from '@quiesce/http-drain';
+import { HttpDrain, type HttpDrainOptions } from '@quiesce/http-drain';
 
 async function main(): Promise<void> {
   const options: HttpDrainOptions = {
@@ -11,7 +11,7 @@ async function main(): Promise<void> {
   const server = createServer((request, response) => {
     response.end(http.tokenOf(request).isCancelled ? 'cancelled' : 'fine');
   });
-  const http: HttpDrain = drain(server, options);
+  const http: HttpDrain = new HttpDrain(server, options);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
