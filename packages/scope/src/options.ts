@@ -1,5 +1,6 @@
 import { CancellationToken, type Clock } from '@quiesce/cancellation-token';
 import { checkOptions, dateTime } from '@quiesce/internal';
+import type { RestartOptions } from './restart.ts';
 
 /** Options for `scope` and `new Scope`. */
 export interface ScopeOptions {
@@ -45,6 +46,11 @@ export interface SpawnOptions {
    * the code that awaits the task. If no code did, the scope throws it at its end.
    */
   readonly onFailure?: 'cancel' | 'isolate' | undefined;
+  /**
+   * Starts the work again when it fails, with a growing delay, and fails the task when it fails too often. `{}` takes the
+   * defaults: 5 restarts within a minute. Use it for work that runs as long as its scope, such as a consumer of a queue.
+   */
+  readonly restart?: RestartOptions | undefined;
 }
 
 /** Options for `defer` and `use`. */
