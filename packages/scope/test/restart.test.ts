@@ -69,7 +69,7 @@ describe('a task with `restart`', () => {
     const clock = new VirtualClock();
     const restarts: Restart[] = [];
     const restart: RestartOptions = {
-      limit: 2,
+      limit: 3,
       within: 1_000,
       jitter: 'none',
       onRestart: (next) => restarts.push(next),
@@ -81,6 +81,7 @@ describe('a task with `restart`', () => {
         if (++runs % 3 !== 0) throw offline;
         // Long enough for the earlier restarts to be forgotten.
         await token.runUntilCancelled(new Promise<void>((resolve) => clock.setTimer(2_000, resolve, { ref: true })));
+        token.throwIfCancelled();
         throw offline;
       },
       { restart },
