@@ -74,7 +74,7 @@ const KEPT = 100;
  * @returns the value of the first attempt that fulfils
  * @throws (rejects) {@link RetryError} with the last 100 errors when the attempts or `totalTimeout` are used up; an error that
  *   `retryIf` refuses, verbatim; the reason of `signal`; TypeError or RangeError for a wrong argument
- * @see p-retry 8, cockatiel 3; Effect.retry with a Schedule (effect 4), which composes more kinds of schedules
+ * @see p-retry 7, cockatiel 3; Effect.retry with a Schedule (effect 4), which composes more kinds of schedules
  * @example
  * ```ts
  * let calls = 0;
