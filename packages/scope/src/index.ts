@@ -3,6 +3,7 @@ export type { Drainable } from './drainable.ts';
 export { KeyConflictError, LeakError, ScopeError } from './errors.ts';
 export type { JoinNext } from './join-next.ts';
 export { type Joined, JoinSet, type JoinSetOptions } from './join-set.ts';
+export type { MapProgress } from './map-items.ts';
 export type { Cleanup, DeferOptions, MapOptions, ScopeOptions, SpawnOptions } from './options.ts';
 export type { Restart, RestartOptions } from './restart.ts';
 export { scope } from './scope.ts';

@@ -53,6 +53,15 @@ export const JOINING = 1;
 export const CLEANING = 2;
 export const CLOSED = 3;
 
+/** The parts of the outer scope that the inner scope of `map`, `race` or `any` takes over. */
+export interface Inherited {
+  /** The token of the task that contains the inner scope. */
+  readonly signal: CancellationToken;
+  readonly clock: Clock;
+  /** The spawn site of that task, or `undefined` when sites are not recorded. */
+  readonly site: string | undefined;
+}
+
 export class ScopeState implements TaskParent {
   /** The first running child, or `undefined` when none runs. */
   head: Task<unknown> | undefined = undefined;
