@@ -126,8 +126,14 @@ describe('map with `stop`', () => {
     let count = 0;
     const add = signal.addEventListener.bind(signal);
     const remove = signal.removeEventListener.bind(signal);
-    signal.addEventListener = (...args: Parameters<typeof add>) => void (count++, add(...args));
-    signal.removeEventListener = (...args: Parameters<typeof remove>) => void (count--, remove(...args));
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      count++;
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      count--;
+      remove(...args);
+    };
     await scope((s) => s.map([1, 2, 3], async (n) => n, { stop: signal }));
     expect(count).toBe(0);
   });
