@@ -83,12 +83,6 @@ export const programs = {
     budget: 300,
     why: 'two symbols and a type guard',
   },
-  untilCancelled: {
-    import: '{ untilCancelled }',
-    budget: 3_000,
-    why: 'a token, and one small state machine',
-    now: 10_700,
-  },
 };
 
 const folders = new URL('packages/', import.meta.url);

@@ -13,6 +13,7 @@ import {
   OnceCell,
   oneshot,
   RwLock,
+  type RwLockWriteGuard,
   Semaphore,
   unboundedChannel,
   watch,
@@ -84,9 +85,11 @@ const imitations: Readonly<Record<string, <T extends object>(value: T) => T>> = 
 const clock = new VirtualClock();
 const never = (): Promise<never> => new Promise(() => {});
 
-function locked(): { lock: RwLock; guard: NonNullable<ReturnType<RwLock['tryWrite']>> } {
+function locked(): { lock: RwLock; guard: RwLockWriteGuard } {
   const lock = new RwLock();
-  return { lock, guard: lock.tryWrite() as never };
+  const tried = lock.tryWrite();
+  if (!tried.ok) throw new Error('a new lock is free');
+  return { lock, guard: tried.value };
 }
 
 function shutdownOf(): Shutdown {
@@ -266,7 +269,7 @@ describe.each(Object.keys(imitations))('behind %s', (kind) => {
   it('other waits are not disturbed', async () => {
     const [tx, rx] = channel<number>(1);
     const mutex = new Mutex();
-    const held = mutex.tryAcquire();
+    const held = await mutex.acquire();
     const waiting = [rx.recv(), mutex.acquire().then(() => 'held')];
     const tries: readonly (() => unknown)[] = [
       () => imitate(tx).trySend(1),
@@ -274,11 +277,11 @@ describe.each(Object.keys(imitations))('behind %s', (kind) => {
       () => imitate(rx).recv(),
       () => imitate(rx).dispose(),
       () => imitate(mutex).acquire(),
-      () => imitate(held as object as { release(): void }).release(),
+      () => imitate(held).release(),
     ];
     for (const act of tries) await expect((async () => act())()).rejects.toThrow(TypeError);
     tx.trySend(7);
-    held?.release();
+    held.release();
     expect(await Promise.all(waiting)).toEqual([7, 'held']);
   });
 });

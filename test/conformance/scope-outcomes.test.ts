@@ -23,7 +23,7 @@ const recorded = read(new URL('python/rows.txt', import.meta.url));
 const guide = read(new URL('../../docs/guide/scope-outcomes.md', import.meta.url));
 
 test('each row of the guide shows the output of asyncio and trio', () => {
-  const section = guide.slice(guide.indexOf('## By default')).split('\n## ')[0] ?? '';
+  const section = guide.slice(guide.indexOf('## Default policy')).split('\n## ')[0] ?? '';
   const stated = rowsOf(section).filter(([body = '']) => body !== 'body' && !body.startsWith('--'));
   const given = rowsOf(recorded).map(([body, child, ...both]) => [body, child, ...both.map(inGuide)]);
   expect(given).toHaveLength(21);

@@ -11,10 +11,10 @@ import {
   type SourceProtocol,
   source,
   type Timer,
-  untilCancelled,
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import {
   Barrier,
   channel,
@@ -204,7 +204,7 @@ const subjects: Readonly<Record<string, (clock: StepClock) => Subject>> = {
     const limited = (signal: CancellationToken) => semaphore.acquireMany(2, { signal });
     return {
       from: () => semaphore.acquireMany(2),
-      ready: () => held?.release(),
+      ready: () => void (held.ok && held.value.release()),
       limited,
       isLeft: () => semaphore.availablePermits === 2,
     };
@@ -213,7 +213,12 @@ const subjects: Readonly<Record<string, (clock: StepClock) => Subject>> = {
     const mutex = new Mutex();
     const held = mutex.tryAcquire();
     const limited = (signal: CancellationToken) => mutex.acquire({ signal });
-    return { from: () => mutex.acquire(), ready: () => held?.release(), limited, isLeft: () => !mutex.isLocked };
+    return {
+      from: () => mutex.acquire(),
+      ready: () => void (held.ok && held.value.release()),
+      limited,
+      isLeft: () => !mutex.isLocked,
+    };
   },
   notify: () => {
     const notify = new Notify();
@@ -229,13 +234,23 @@ const subjects: Readonly<Record<string, (clock: StepClock) => Subject>> = {
     const lock = new RwLock();
     const held = lock.tryWrite();
     const limited = (signal: CancellationToken) => lock.read({ signal });
-    return { from: () => lock.read(), ready: () => held?.release(), limited, isLeft: () => !lock.isLocked };
+    return {
+      from: () => lock.read(),
+      ready: () => void (held.ok && held.value.release()),
+      limited,
+      isLeft: () => !lock.isLocked,
+    };
   },
   'write lock': () => {
     const lock = new RwLock();
     const held = lock.tryRead();
     const limited = (signal: CancellationToken) => lock.write({ signal });
-    return { from: () => lock.write(), ready: () => held?.release(), limited, isLeft: () => !lock.isLocked };
+    return {
+      from: () => lock.write(),
+      ready: () => void (held.ok && held.value.release()),
+      limited,
+      isLeft: () => !lock.isLocked,
+    };
   },
   barrier: () => {
     const barrier = new Barrier(2);

@@ -9,10 +9,10 @@ import {
   reportUncaught,
   setUncaughtHandler,
   systemClock,
-  untilCancelled,
   wait,
   waiter,
 } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import {
   Barrier,
@@ -233,8 +233,8 @@ const channels: Row[] = [
   ['tryAcquireMany', 'count from 0', (value) => new Semaphore(5).tryAcquireMany(value)],
   ['addPermits', 'count from 0', (value) => new Semaphore(5).addPermits(value)],
   ['forgetPermits', 'count from 0', (value) => new Semaphore(5).forgetPermits(value)],
-  ['split', 'count from 0', (value) => new Semaphore(9).tryAcquireMany(8)?.split(value)],
-  ['merge', 'object', (value) => new Semaphore(9).tryAcquireMany(8)?.merge(value)],
+  ['split', 'count from 0', async (value) => (await new Semaphore(9).acquireMany(8)).split(value)],
+  ['merge', 'object', async (value) => (await new Semaphore(9).acquireMany(8)).merge(value)],
   ['new Mutex', 'none', (value) => new (Mutex as Wrong)(value)],
   ...waitRows('acquire', (options) => new Mutex().acquire(options)),
   ...optionsRow('new RwLock', (options) => new RwLock(options)),
@@ -435,6 +435,8 @@ const services: Row[] = [
   ...timeRow('hook "db"', hookWith, 'timeout'),
   ['add', 'object', (value) => new Shutdown().add(value)],
   ['add', 'name', (name) => new Shutdown().add({ ...part, name })],
+  ['add: announce', 'function', (announce) => new Shutdown().add({ ...part, announce }), optional],
+  ['add: abort', 'function', (abort) => new Shutdown().add({ ...part, abort }), optional],
   ...optionsRow('add', (options) => new Shutdown().add(part, options)),
   ['add: tree', 'function', (tree) => new Shutdown().add(part, { tree }), optional],
   ['guard', 'name', (value) => new Shutdown().guard(value)],

@@ -18,6 +18,7 @@ describe('a code block', () => {
     ['in HTML', '<pre><code class="language-ts">stop();</code></pre>', 'does not name its language'],
     ['with a runner that does not exist', '<!-- run by test/none.ts -->\n```js\nstop();\n```', 'does not exist'],
     ['without a reason', '<!-- not run: no -->\n```js\nstop();\n```', 'is not executed'],
+    ['with a line that is too long', `\`\`\`ts\nstop('${'x'.repeat(100)}');\n\`\`\``, 'has a line of 109 columns'],
     ['with a comment that resembles a promised output', '```ts\nstop(); // -> stopped\n```', 'no test compares'],
   ])('%s is refused', (_, text, complaint) => {
     expect(complaints(text)).toEqual([expect.stringContaining(complaint)]);

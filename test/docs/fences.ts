@@ -24,6 +24,8 @@ const markdown = new MarkdownIt('commonmark').disable('inline');
 /** Indented text in a comment is a drawing or a list of states. */
 const docstrings = new MarkdownIt('commonmark').disable(['inline', 'code']);
 
+/** The width of code in Markdown. Biome formats to the same width, but breaks no comment and no string. */
+const COLUMNS = 100;
 const executed = /^(?:ts|tsx|console)$/;
 /** Languages that need no note: commands, output, data, and languages that this project has no compiler for. */
 const notOurs = /^(?:sh|text|json|yaml|html|css|diff|go|kotlin|python|rust)$/;
@@ -72,6 +74,8 @@ export function complaintAbout(fence: Fence): string | undefined {
   if (runner !== undefined && !existsSync(`${root}${runner}`))
     return `is run by ${runner}, which does not exist: correct the path`;
   if (isExecuted(fence)) {
+    const long = fence.page.endsWith('.md') && fence.code.split('\n').find((line) => line.length > COLUMNS);
+    if (long) return `has a line of ${long.length} columns: break it after at most ${COLUMNS}`;
     const [idle] = idlePromise.exec(fence.code) ?? [];
     return idle && `has the comment "${idle}", which no test compares: write "// => …"`;
   }
@@ -79,7 +83,8 @@ export function complaintAbout(fence: Fence): string | undefined {
   return 'is not executed: make it `ts`, or write "<!-- run by FILE -->" or "<!-- not run: REASON -->" above it';
 }
 
-function isExecuted(fence: Fence): boolean {
+/** Returns whether the tests run a code block themselves: no note above it names another test, or the reason why none does. */
+export function isExecuted(fence: Fence): boolean {
   return executed.test(fence.language) && !note.test(fence.note);
 }
 

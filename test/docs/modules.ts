@@ -1,5 +1,5 @@
-// Turns examples into modules that record the values which they print. Examples of the guide stand alone: they import each name that
-// they use. Examples in docstrings and READMEs leave imports out, and the module adds them.
+// Turns examples into modules that record the values which they print. Examples in Markdown stand alone: they import each name that
+// they use. Examples in docstrings leave imports out, and the module adds them.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { publicPackages, root } from '../package/packages.ts';
@@ -47,7 +47,7 @@ export function fileOf(folder: string, fence: Fence): string {
 
 function moduleOf(fence: Fence): string {
   const lines = [
-    ...(fence.page.startsWith('docs/guide/') ? [] : importsFor(fence)),
+    ...(fence.page.endsWith('.md') ? [] : importsFor(fence)),
     'export const printed: unknown[][] = [];',
     'const console = { log: (...values: unknown[]) => void printed.push(values), error: () => {} };',
     fence.code,

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { drive, type Ended, type Script } from './shutdown/drive.ts';
 
 const readme = readFileSync(new URL('../../packages/shutdown/README.md', import.meta.url), 'utf8');
-const [, section = ''] = /\n## When to use it\n([\s\S]*?)\n## /.exec(readme) ?? [];
+const [, section = ''] = /\n## Use cases\n([\s\S]*?)\n## /.exec(readme) ?? [];
 const blocks = [...section.matchAll(/```typescript\n([\s\S]*?)```/g)].map(([, program = '']) => program);
 const folder = fileURLToPath(new URL('../.output/compared/', import.meta.url));
 

@@ -1,52 +1,63 @@
-// The first five programs of the documentation, as a new user runs them: an empty folder, installed packages, and Node.
+// The programs of the documentation, as a new user runs them: an empty folder, installed packages, and Node.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { transform } from 'esbuild';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { allFences, type Fence, isExecuted } from '../docs/fences.ts';
+import { fileOf } from '../docs/modules.ts';
+import { play } from '../docs/transcript.ts';
 import { installIn } from './pack.ts';
-import { type Package, publicPackages, root } from './packages.ts';
+import { publicPackages, root } from './packages.ts';
 
 const execute = promisify(execFile);
-const source = join(root, 'docs/examples/first-page');
-const programs = ['token.ts', 'select.ts', 'broadcast.ts', 'scope.ts', 'shutdown.ts'];
-const folders: string[] = [];
+const folder = mkdtempSync(join(tmpdir(), 'quiesce-first-page-'));
+/** Packages that examples import, and that are not of this project. A user installs them from the registry. */
+const others = ['effect', 'fastify', 'piscina'];
 
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+const fences = allFences.filter((fence) => fence.page.endsWith('.md') && isExecuted(fence));
+/** A `tsx` block needs a document: `npm test` runs it. */
+const pieces = fences.filter((fence) => fence.language === 'ts' && fence.file === undefined);
+const programs = fences.filter((fence) => fence.file !== undefined);
+const transcripts = fences.filter((fence) => fence.language === 'console');
+
+/** The program that Node runs: the code block, without its types. */
+const scriptOf = (fence: Fence): string => fileOf(`${folder}/`, fence).replace(/\.ts$/, '.js');
+
+beforeAll(async () => {
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'first-page', private: true, type: 'module' }));
+  // Without `--legacy-peer-deps`, npm looks for `effect` in the registry.
+  await installIn(folder, publicPackages(), '--legacy-peer-deps');
+  for (const name of others)
+    symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), 'junction');
+  for (const fence of [...pieces, ...programs]) {
+    const { code } = await transform(fence.code, { loader: 'ts', target: 'es2022', format: 'esm' });
+    mkdirSync(dirname(scriptOf(fence)), { recursive: true });
+    writeFileSync(scriptOf(fence), code);
+  }
 });
 
-test('the first page has exactly these five programs', () => {
-  expect(readdirSync(source).sort()).toEqual([...programs].sort());
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('the documentation has programs in the README, on the pages of the guide and in the READMEs of all packages', () => {
+  const pages = new Set([...pieces, ...programs].map(({ page }) => page));
+  expect(pages).toContain('README.md');
+  expect([...pages].filter((page) => page.startsWith('docs/guide/')).length).toBeGreaterThan(15);
+  for (const { folder } of publicPackages()) expect(pages).toContain(`packages/${folder}/README.md`);
 });
 
 describe.concurrent('in an empty folder', () => {
-  test.each(programs)('%s prints the promised output', async (program) => {
-    const code = readFileSync(join(source, program), 'utf8');
-    const promised = [...code.matchAll(/\/\/ => (.*)$/gm)].map((match) => match[1]);
-    expect(promised.length).toBeGreaterThan(0);
+  test.each(pieces)('$place prints the promised output', async (fence) => {
+    const { stdout } = await execute(process.execPath, [scriptOf(fence)], { cwd: folder });
+    expect(stdout.split('\n').slice(0, -1)).toEqual(fence.promised);
+  });
 
-    const folder = mkdtempSync(join(tmpdir(), 'quiesce-first-page-'));
-    folders.push(folder);
-    writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'first-page', private: true, type: 'module' }));
-    const { code: script } = await transform(code, { loader: 'ts', target: 'es2022', format: 'esm' });
-    writeFileSync(join(folder, 'program.js'), script);
-    await installIn(folder, neededBy(code));
-
-    const { stdout } = await execute(process.execPath, ['program.js'], { cwd: folder });
-    expect(stdout.trimEnd().split('\n')).toEqual(promised);
+  test.for(transcripts)('$place shows the output on a terminal', async (fence, { signal }) => {
+    const { got, expected } = await play(fence.code, dirname(scriptOf({ ...fence, file: '_' })), signal);
+    expect(got).toEqual(expected);
   });
 });
-
-/** Returns the packages that a program imports, and their dependencies. They are installed from tarballs here. */
-function neededBy(code: string): Package[] {
-  const packages = publicPackages();
-  const needed = new Set([...code.matchAll(/from '(@quiesce\/[\w-]+)'/g)].map((match) => match[1]));
-  for (const name of needed) {
-    const found = packages.find(({ manifest }) => manifest.name === name);
-    for (const dependency of Object.keys(found?.manifest.dependencies ?? {})) needed.add(dependency);
-  }
-  return packages.filter(({ manifest }) => needed.has(manifest.name));
-}

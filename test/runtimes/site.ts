@@ -25,10 +25,26 @@ const phone: BrowserContextOptions = { viewport: { width: 375, height: 812 }, ha
 const kinds = [
   '/',
   '/packages/select.html',
+  '/reference/quiesce.html',
   '/reference/@quiesce/cancellation-token.html',
+  '/guide/cookbook/queues.html',
   '/guide/scope-outcomes.html',
   '/design.html',
 ];
+
+/** Pages of lists and tables. */
+const withoutCode = ['/reference/quiesce.html', '/guide/scope-outcomes.html', '/design.html'];
+
+/** What readers search for, and the page and heading that they must find first. */
+const searches: Record<string, string> = {
+  select: '/reference/quiesce.html#api-select',
+  scope: '/reference/quiesce.html#api-scope',
+  CancellationToken: '/reference/quiesce.html#api-CancellationToken',
+  broadcast: '/reference/quiesce.html#api-broadcast',
+  runMain: '/reference/quiesce/node.html#api-runMain',
+  VirtualClock: '/reference/quiesce/testing.html#api-VirtualClock',
+  runUntilCancelled: '/reference/@quiesce/cancellation-token.html#api-rununtilcancelled',
+};
 
 /** The problems found. */
 export async function lookAtSite(): Promise<string[]> {
@@ -41,13 +57,15 @@ export async function lookAtSite(): Promise<string[]> {
     args: [...quiet],
   });
   try {
-    return [
+    const problems = [
       ...(await looks(browser, url, 'desktop-light', { ...desktop, colorScheme: 'light' })),
       ...(await looks(browser, url, 'desktop-dark', { ...desktop, colorScheme: 'dark' })),
       ...(await looks(browser, url, 'phone-light', { ...phone, colorScheme: 'light' })),
       ...(await looks(browser, url, 'phone-dark', { ...phone, colorScheme: 'dark' })),
-      ...(await withPage(browser, desktop, (page) => search(page, url))),
     ];
+    for (const [name, wanted] of Object.entries(searches))
+      problems.push(...(await withPage(browser, desktop, (page) => search(page, url, name, wanted))));
+    return problems;
   } finally {
     await browser.close();
     server.closeAllConnections();
@@ -67,16 +85,26 @@ function looks(browser: Browser, url: string, name: string, options: BrowserCont
       if (seen.isDark !== (options.colorScheme === 'dark')) complain('does not have the colours that the reader wants');
       if (seen.brightness > 128 === seen.isDark) complain(`has a background of brightness ${seen.brightness}`);
       if (seen.blocks > 0 && seen.colours < 3) complain(`has code in ${seen.colours} colours`);
-      if (seen.blocks === 0 && kind !== '/guide/scope-outcomes.html' && kind !== '/design.html')
-        complain('has no code');
+      if (seen.blocks === 0 && !withoutCode.includes(kind)) complain('has no code');
+      if (seen.wideBlocks > 0) complain(`has ${seen.wideBlocks} code blocks that are wider than their frame`);
       await page.screenshot({ path: join(pictures, `${name}${kind.replaceAll(/\W+/g, '-')}.png`) });
     }
     return problems;
   });
 }
 
+interface Seen {
+  readonly width: number;
+  readonly room: number;
+  readonly isDark: boolean;
+  readonly brightness: number;
+  readonly blocks: number;
+  readonly wideBlocks: number;
+  readonly colours: number;
+}
+
 /** Runs within the page. */
-function look(): { width: number; room: number; isDark: boolean; brightness: number; blocks: number; colours: number } {
+function look(): Seen {
   const words = [...document.querySelectorAll('.vp-code span[style], .vp-code span span')];
   const [red = 0, green = 0, blue = 0] = (getComputedStyle(document.body).backgroundColor.match(/\d+/g) ?? []).map(
     Number,
@@ -87,24 +115,29 @@ function look(): { width: number; room: number; isDark: boolean; brightness: num
     isDark: document.documentElement.classList.contains('dark'),
     brightness: Math.round((red + green + blue) / 3),
     blocks: document.querySelectorAll('div[class*="language-"]:not(.language-text)').length,
+    wideBlocks: [...document.querySelectorAll('.vp-doc pre')].filter((pre) => pre.scrollWidth > pre.clientWidth).length,
     colours: new Set(words.map((word) => getComputedStyle(word).color)).size,
   };
 }
 
-/** Searches for a name of the reference, and opens its page. */
-async function search(page: Page, url: string): Promise<string[]> {
+/** Searches for a name, and opens the first result. */
+async function search(page: Page, url: string, name: string, wanted: string): Promise<string[]> {
   await page.goto(url, { waitUntil: 'networkidle' });
   await page.locator('#local-search button').first().click();
-  await page.locator('#localsearch-input').fill('runUntilCancelled');
+  await page.locator('#localsearch-input').fill(name);
   const first = page.locator('#localsearch-list .result').first();
   await first.waitFor();
-  await page.screenshot({ path: join(pictures, 'search.png') });
+  await page.screenshot({ path: join(pictures, `search-${name}.png`) });
   await first.click();
   await page.waitForURL((address) => address.pathname !== '/');
-  const text = await page.locator('.vp-doc').textContent();
-  return text?.includes('runUntilCancelled') === true
-    ? []
-    : ['search: the first result says nothing of what was looked for'];
+  await page.waitForLoadState('networkidle');
+  const { pathname, hash } = new URL(page.url());
+  // `scope` and `Scope` are equally good.
+  if ((pathname + hash).toLowerCase() !== wanted.toLowerCase())
+    return [`search: "${name}" leads to ${pathname + hash}, not to ${wanted}`];
+  // The address changes before the page does.
+  await page.locator('.vp-doc', { hasText: name }).waitFor();
+  return [];
 }
 
 /** Opens a page. Each console message and each failed request is a problem. */
@@ -124,9 +157,10 @@ async function withPage(
   page.on('response', (response) => {
     if (response.status() >= 400) noise.push(`${response.url()} gives ${response.status()}`);
   });
-  const problems = await work(page);
+  const problems = [...(await work(page)), ...noise];
+  // Closing cuts off what the page loads in advance.
   await context.close();
-  return [...problems, ...noise];
+  return problems;
 }
 
 /** A web server without features, like those that serve static sites. */

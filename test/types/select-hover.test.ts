@@ -77,9 +77,9 @@ describe('hovering over', () => {
     );
   });
 
-  test('the outcome of trySelect, biased and selectEach shows the same', () => {
+  test('the outcome of trySelect, biased and selectEach shows plain objects', () => {
     expect(hover('const outcome = trySelect({ job: rx });', 'outcome')).toBe(
-      `const outcome: ${one('job', 'number')} | undefined`,
+      'const outcome: { readonly ok: false; readonly why: "pending" | "off"; } | { readonly ok: true; readonly branch: "job"; readonly value: number; }',
     );
     expect(hover('const outcome = await select.biased({ job: rx });', 'outcome')).toBe(
       `const outcome: ${one('job', 'number')}`,

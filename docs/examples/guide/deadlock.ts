@@ -36,8 +36,9 @@ shutdown.hook('patient', async () => {
 });
 
 shutdown.hook('right', () => {
-  using held = lock.tryAcquire();
-  say(held === undefined ? 'right: could not acquire the lock, continuing without it' : 'right: saved');
+  const tried = lock.tryAcquire();
+  using _ = tried.ok ? tried.value : undefined;
+  say(tried.ok ? 'right: saved' : 'right: could not acquire the lock, continuing without it');
 });
 
 await clock.run(async () => {

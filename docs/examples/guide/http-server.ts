@@ -24,8 +24,8 @@ await runMain(
     const http = drain(server, { signal: shutdown.stopAccepting });
     shutdown.add(http); // stops the server, then waits for its requests
     shutdown.hook('report', () => {
-      const { completedCount: completed, refusedCount: refused, cutOff } = http.report();
-      console.log(`${completed} completed, ${refused} refused with 503, ${cutOff.length} cut off`);
+      const { completedCount, refusedCount, cutOff } = http.report();
+      console.log(`${completedCount} completed, ${refusedCount} refused with 503, ${cutOff.length} cut off`);
     });
 
     server.listen(0, '127.0.0.1', () => {

@@ -62,12 +62,12 @@ export class Jobs implements Drainable {
    * Accepts a job when there is room.
    *
    * @returns the id of the accepted job
-   * @throws (rejects) the reason of `signal`; the job was not accepted then
+   * @throws (rejects) the reason of `token`; the job was not accepted then
    */
-  async accept(order: Order, signal: CancellationToken): Promise<string> {
-    const permit = await this.#room.acquire({ signal });
+  async accept(order: Order, token: CancellationToken): Promise<string> {
+    const permit = await this.#room.acquire({ signal: token });
     const id = randomUUID();
-    const work = this.#workers.execute((token) => this.#work(id, order, token), { name: `job ${id}` });
+    const work = this.#workers.execute((jobToken) => this.#work(id, order, jobToken), { name: `job ${id}` });
     void work.catch(() => this.#failed++).finally(() => permit.release());
     return id;
   }
@@ -80,16 +80,20 @@ export class Jobs implements Drainable {
   /** Does nothing: the server accepts no new requests, and accepted ones are still served. */
   stop(): void {}
 
-  async drain(given: CancellationToken | AbortSignal): Promise<void> {
-    const token = CancellationToken.from(given);
+  async drain(signal: CancellationToken | AbortSignal): Promise<void> {
     try {
-      await token.runUntilCancelled(this.#lastOrders.cancelled());
+      await CancellationToken.from(signal).runUntilCancelled(this.#lastOrders.cancelled());
       this.#requests.close();
-      await this.#requests.drain(token);
+      await this.#requests.drain(signal);
     } finally {
-      // Also after the deadline: it then cancels the remaining jobs, and awaits them.
-      await this.#workers.drain(token).finally(() => this.#done.close());
+      // Also when the signal is cancelled: the pool then cancels the remaining jobs, and awaits them.
+      await this.#workers.drain(signal).finally(() => this.#done.close());
     }
+  }
+
+  /** Cancels the remaining jobs. */
+  abort(reason: unknown): void {
+    this.#workers.abort(reason);
   }
 
   /** Describes in one line how the jobs ended since the drain began. */

@@ -32,14 +32,8 @@ export async function main(_: Scope, shutdown: Shutdown): Promise<void> {
 }
 
 function summaryOf({ http, jobs }: Service): string {
-  const {
-    completedCount: completed,
-    refusedCount: refused,
-    arrivedAfterFinCount: crossed,
-    abortedCount: aborted,
-    cutOff,
-  } = http.report();
+  const { completedCount, refusedCount, arrivedAfterFinCount, abortedCount, cutOff } = http.report();
   const cut = cutOff.length === 0 ? '' : ` (${cutOff.join(', ')})`;
-  const parts = `${completed} answered, ${refused} refused, ${crossed} behind a last answer, ${aborted} aborted`;
+  const parts = `${completedCount} answered, ${refusedCount} refused, ${arrivedAfterFinCount} too late, ${abortedCount} aborted`;
   return `service: http, while stopping: ${parts}, ${cutOff.length} cut off${cut}\nservice: ${jobs.summary()}`;
 }

@@ -1,6 +1,5 @@
 export { type Broadcast, broadcast } from './broadcast.ts';
 export type { ChannelEnd } from './channel-end.ts';
-export type { Closed } from './closed.ts';
 export { LaggedError } from './errors.ts';
 export type { BroadcastRecvOptions } from './receive.ts';
 export type { BroadcastReceiver, BroadcastTryRecv } from './receiver.ts';

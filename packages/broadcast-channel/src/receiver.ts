@@ -1,4 +1,4 @@
-import { asFailingSource, PENDING, type Source, type SourcePromise } from '@quiesce/cancellation-token';
+import { asFailingSource, PENDING, type Source, type SourcePromise, type Tried } from '@quiesce/cancellation-token';
 import { checkCount, defineHandle, misused } from '@quiesce/internal';
 import { type ChannelEnd, isSameChannel } from './channel-end.ts';
 import type { ChannelState } from './channel-state.ts';
@@ -7,10 +7,9 @@ import { type BroadcastRecvOptions, receive, type SelectableStrategy } from './r
 import { type BroadcastValuesOptions, ReceiverIterator } from './receiver-iterator.ts';
 import type { Ring } from './ring.ts';
 
-/** Result of `tryRecv`. */
+/** Result of `tryRecv`: a {@link Tried}, or the number of values that the receiver missed. */
 export type BroadcastTryRecv<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly why: 'empty' | 'closed' }
+  | Tried<T, 'empty' | 'closed'>
   | { readonly ok: false; readonly why: 'lagged'; readonly missedCount: number };
 
 /**
@@ -136,7 +135,8 @@ export class BroadcastReceiver<T> implements Disposable {
   /**
    * Takes the next value if there is one. Never waits, never throws. Consumes nothing unless `ok` is `true`.
    *
-   * @returns the value, or why there is none. `lagged` comes once for each gap, with the number of missed values
+   * @returns `{ ok: true, value }`, or `{ ok: false, why }`: `empty`, `closed`, or once for each gap `lagged`, with
+   *   `missedCount`
    * @see tokio::sync::broadcast::Receiver::try_recv (tokio 1.53)
    * @example
    * ```ts

@@ -1,8 +1,8 @@
 import { PENDING } from '@quiesce/cancellation-token';
+import { Awaitable, Condition } from '@quiesce/cancellation-token/internal';
 import { defineHandle, misused, refuseThenable } from '@quiesce/internal';
 import { type ChannelEnd, handleClosed, isSameChannel } from './channel-end.ts';
 import { type ChannelState, closeSender, send } from './channel-state.ts';
-import { Closed } from './closed.ts';
 import { BroadcastReceiver } from './receiver.ts';
 import { oldestUnread, type Ring } from './ring.ts';
 import { WeakBroadcastSender } from './weak-sender.ts';
@@ -136,8 +136,9 @@ export class BroadcastSender<T> implements Disposable {
    * await gone; // => no receiver is left
    * ```
    */
-  closed(): Closed {
-    return new Closed(this.#channel);
+  closed(): Awaitable<void> {
+    const channel = this.#channel;
+    return new Awaitable(new Condition(() => channel.receivers === 0, channel));
   }
 
   /** The number of open receivers. */

@@ -4,12 +4,11 @@ import {
   type BroadcastTryRecv,
   broadcast,
   type ChannelEnd,
-  type Closed,
   type LaggedError,
   type WeakBroadcastSender,
 } from '@quiesce/broadcast-channel';
 import { retained } from '@quiesce/broadcast-channel/testing';
-import type { CancellationToken, Source, SourcePromise } from '@quiesce/cancellation-token';
+import type { Awaitable, CancellationToken, Source, SourcePromise } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
 import { expectTypeOf } from 'vitest';
 
@@ -35,7 +34,7 @@ const weak = tx.downgrade();
 expectTypeOf(weak).toEqualTypeOf<WeakBroadcastSender<{ id: number }>>();
 expectTypeOf(weak).toExtend<Disposable>();
 expectTypeOf(weak.upgrade()).toEqualTypeOf<BroadcastSender<{ id: number }> | undefined>();
-expectTypeOf(tx.closed()).toEqualTypeOf<Closed>();
+expectTypeOf(tx.closed()).toEqualTypeOf<Awaitable<void>>();
 expectTypeOf(tx.closed()).toExtend<Source<void>>();
 expectTypeOf(await tx.closed()).toEqualTypeOf<void>();
 expectTypeOf(retained(weak)).toEqualTypeOf<{ id: number }[]>();

@@ -359,6 +359,5 @@ export function asFailingSource<T>(
 export function sourcePromise<T>(protocol: Takeable<T>): SourcePromise<T> {
   const waiting = new Wait(protocol);
   waiting.call = asSource(waiting.promise, protocol, PENDING, waiting);
-  waiting.wake();
-  return waiting.promise as SourcePromise<T>;
+  return waiting.start() as SourcePromise<T>;
 }

@@ -69,18 +69,18 @@ export const systemClock: Clock = {
       const now = host.performance.now();
       const left = remainingTime(firstSet, lastSet, firstSet + ms, now);
       lastSet = now;
-      if (left > 0) arm(left);
+      if (left > 0) startTimer(left);
       else fn();
     };
-    const arm = (left: number): void => {
+    const startTimer = (left: number): void => {
       if (left === Number.POSITIVE_INFINITY && !ref) return;
-      const next = left > LONGEST ? (): void => arm(left - LONGEST) : fire;
+      const next = left > LONGEST ? (): void => startTimer(left - LONGEST) : fire;
       // The platform cuts fractions off.
       const handle = host.setTimeout(next, Math.min(Math.ceil(left), LONGEST));
       if (!ref) handle.unref?.();
       made.handle = handle;
     };
-    arm(ms);
+    startTimer(ms);
     return made;
   },
   clearTimer(given) {

@@ -1,3 +1,4 @@
+export type { Awaitable } from './awaitable.ts';
 export { consumeBudget, consumeSlice } from './budget.ts';
 export {
   asFailingSource,
@@ -8,7 +9,6 @@ export {
   sourcePromise,
   type Takeable,
 } from './call.ts';
-export type { Cancelled } from './cancelled.ts';
 export { checkpoint } from './checkpoint.ts';
 export { CleanupTimeoutError, type Unfinished } from './cleanup-timeout-error.ts';
 export { type Clock, systemClock, type Timer, type TimerOptions } from './clock.ts';
@@ -37,7 +37,7 @@ export {
 } from './source.ts';
 export { CancellationToken } from './token.ts';
 export type { DeadlineOptions, TokenOptions } from './token-options.ts';
+export type { Tried } from './tried.ts';
 export { type ReportOptions, reportUncaught, setUncaughtHandler, type UncaughtHandler } from './uncaught.ts';
-export { untilCancelled } from './until-cancelled.ts';
 export type { UntilCancelled } from './until-cancelled-source.ts';
 export { wait } from './wait.ts';

@@ -55,3 +55,6 @@ export {
   watchPromise,
   withFramesOf,
 } from '@quiesce/internal';
+export { Awaitable } from './awaitable.ts';
+export { Condition } from './condition.ts';
+export { untilCancelled } from './until-cancelled.ts';

@@ -8,8 +8,8 @@ import {
   rememberPromise,
   watchPromise,
 } from '@quiesce/internal';
+import type { Awaitable } from './awaitable.ts';
 import { consumeBudget, consumeSlice } from './budget.ts';
-import { Cancelled } from './cancelled.ts';
 import { isCausedBy } from './errors.ts';
 import { isSource, PENDING, protocolOf, type SourceProtocol, source, waiter } from './source.ts';
 import type { CancellationToken } from './token.ts';
@@ -21,7 +21,7 @@ type Work = PromiseLike<unknown> | ((token: CancellationToken) => unknown);
 /** Implements `token.runUntilCancelled`, on promises. */
 export async function runUntilCancelled(token: CancellationToken, work: Work): Promise<UntilCancelled<unknown>> {
   // `rx.recv()` and `lock.acquire()` take nothing when the token wins. `cancelled()` has another value as a source.
-  if (isSource(work) && !(work instanceof Cancelled)) {
+  if (isSource(work) && !(work as Partial<Awaitable<unknown>>).isSilent) {
     return wait({ [source]: new UntilCancelledSource(token[source], protocolOf(work, 'runUntilCancelled')) });
   }
   const isPromised = isThenable(work);

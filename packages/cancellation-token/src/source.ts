@@ -151,8 +151,7 @@ export interface Source<T> {
  * ```
  */
 export function isSource(value: unknown): value is Source<unknown> {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
-  return (value as Partial<Source<unknown>>)[source] !== undefined;
+  return (value as Partial<Source<unknown>> | null | undefined)?.[source] !== undefined;
 }
 
 /**

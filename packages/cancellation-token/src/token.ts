@@ -12,8 +12,8 @@ import {
   show,
 } from '@quiesce/internal';
 import { liftListenerLimit } from './abort-event.ts';
+import { Awaitable } from './awaitable.ts';
 import { cancelSubtree } from './cancel.ts';
-import { Cancelled } from './cancelled.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { deadlineOf, setDeadline } from './deadline.ts';
 import { dispose } from './dispose.ts';
@@ -455,11 +455,12 @@ export class CancellationToken implements Disposable {
    * @returns always the same object for one token
    * @see tokio_util::sync::CancellationToken::cancelled
    */
-  cancelled(): Cancelled {
+  cancelled(): Awaitable<void, unknown> {
     own(this, 'cancelled');
     const details = needDetails(this);
-    details.awaitable ??= new Cancelled(this[source]);
-    return details.awaitable as Cancelled;
+    // `await` gives nothing, as in Tokio. A promise could not carry every reason.
+    details.awaitable ??= new Awaitable<void, unknown>(this, true);
+    return details.awaitable as Awaitable<void, unknown>;
   }
 
   /**

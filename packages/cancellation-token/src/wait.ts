@@ -23,9 +23,7 @@ import { reportUncaught } from './uncaught.ts';
  */
 export function wait<T>(from: Source<T>): Promise<T> {
   try {
-    const waiting = new Wait(protocolOf(from, 'wait'));
-    waiting.wake();
-    return waiting.promise;
+    return new Wait(protocolOf(from, 'wait')).start();
   } catch (error) {
     return Promise.reject(error);
   }
@@ -55,6 +53,11 @@ export class Wait<T> implements Waiter {
       this.resolve = resolve;
       this.reject = reject;
     });
+  }
+
+  start(): Promise<T> {
+    this.wake();
+    return this.promise;
   }
 
   wake(): void {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as own from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -131,7 +132,7 @@ describe('tokens of both copies', () => {
 
   test('run work until the other copy’s token is cancelled', async () => {
     const { theirs } = both();
-    const running = own.wait(own.untilCancelled(theirs, new own.CancellationToken()));
+    const running = own.wait(untilCancelled(theirs, new own.CancellationToken()));
     theirs.cancel('theirs');
     expect(await running).toEqual({ status: 'cancelled', reason: 'theirs' });
   });

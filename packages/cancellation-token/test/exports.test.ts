@@ -27,7 +27,6 @@ test('the package exports these names and no others', () => {
     'source',
     'sourcePromise',
     'systemClock',
-    'untilCancelled',
     'wait',
     'waiter',
   ]);

@@ -7,11 +7,11 @@ import {
   setUncaughtHandler,
   source,
   systemClock,
-  untilCancelled,
   type Waiter,
   wait,
   waiter,
 } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { describe, expect, it } from 'vitest';
 import { RefClock } from './helpers/ref-clock.ts';

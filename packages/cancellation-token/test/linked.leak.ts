@@ -1,5 +1,6 @@
 // Below one long-lived token: groups, deadlines, waits, and work that runs until it is cancelled.
-import { CancellationToken, untilCancelled, wait } from '@quiesce/cancellation-token';
+import { CancellationToken, wait } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { expect, test } from 'vitest';
 import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
 import { RefClock } from './helpers/ref-clock.ts';

@@ -5,10 +5,10 @@ import {
   PENDING,
   type Source,
   source,
-  untilCancelled,
   type Waiter,
   wait,
 } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { describe, expect, it, vi } from 'vitest';
 
 interface Deferred<T> {

@@ -1,12 +1,5 @@
-import {
-  CancellationToken,
-  PENDING,
-  type Source,
-  source,
-  untilCancelled,
-  type Waiter,
-  wait,
-} from '@quiesce/cancellation-token';
+import { CancellationToken, PENDING, type Source, source, type Waiter, wait } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { expect, test } from 'vitest';
 import { type Log, microtasks } from './helpers/script.ts';
 

@@ -1,4 +1,5 @@
 import { PENDING, type SourceProtocol, type Waiter } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import {
   checkCount,
   defineHandle,
@@ -9,7 +10,6 @@ import {
   type WaiterList,
   wakeAll,
 } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import { type WaitOptions, withLimits } from './wait-options.ts';
 
 /** Result of {@link Barrier.wait}. */

@@ -18,8 +18,8 @@
  */
 
 import { ClosedError, PENDING, type Takeable, type Waiter } from '@quiesce/cancellation-token';
+import { Condition } from '@quiesce/cancellation-token/internal';
 import { parkOn, reserveStack, unparkFrom, type WaiterItem, wakeAll } from '@quiesce/internal';
-import { Condition } from './awaitable.ts';
 import type { PermitQueue } from './permit-queue.ts';
 import { Queue } from './queue.ts';
 import { hasSeveralWaiters, type OrderedWaiterList, wakeInOrder } from './wake-in-order.ts';

@@ -1,6 +1,6 @@
-import { ClosedError } from '@quiesce/cancellation-token';
+import { ClosedError, type Tried } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { defineHandle, misused, refuseExtra } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import { Acquire, PermitQueue } from './permit-queue.ts';
 import { type WaitOptions, withLimits } from './wait-options.ts';
 
@@ -23,7 +23,7 @@ import { type WaitOptions, withLimits } from './wait-options.ts';
  * const lock = new Mutex();
  * {
  *   using guard = await lock.acquire();
- *   console.log(lock.isLocked, lock.tryAcquire()); // => true undefined
+ *   console.log(lock.isLocked, lock.tryAcquire()); // => true { ok: false, why: 'locked' }
  * }
  * console.log(lock.isLocked); // => false
  * ```
@@ -71,12 +71,22 @@ export class Mutex {
   /**
    * Takes the lock when nothing holds it or waits for it. Never waits.
    *
-   * @returns the guard, or `undefined`; `using` accepts both
+   * @returns `{ ok: true, value: guard }`, or `{ ok: false, why: 'locked' }`
    * @see tokio::sync::Mutex::try_lock_owned (tokio 1.53)
+   * @example
+   * ```ts
+   * const lock = new Mutex();
+   * const tried = lock.tryAcquire();
+   * if (tried.ok) {
+   *   using guard = tried.value;
+   *   console.log(lock.isLocked); // => true
+   * }
+   * console.log(lock.isLocked); // => false
+   * ```
    */
-  tryAcquire(): MutexGuard | undefined {
+  tryAcquire(): Tried<MutexGuard, 'locked'> {
     if (!Mutex.#owns(this)) throw misused(Mutex.prototype, 'mutex', 'tryAcquire', this);
-    return this.#queue.tryAcquire(1) ? new MutexGuard(this.#queue) : undefined;
+    return this.#queue.tryAcquire(1) ? { ok: true, value: new MutexGuard(this.#queue) } : { ok: false, why: 'locked' };
   }
 
   /** Whether the lock is held. */

@@ -1,5 +1,5 @@
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { defineHandle } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import { type NotifyQueue, NotifyWaiter } from './notify-queue.ts';
 import { type WaitOptions, withLimits } from './wait-options.ts';
 
@@ -18,7 +18,7 @@ import { type WaitOptions, withLimits } from './wait-options.ts';
  */
 export class Notified extends Awaitable<void> implements Disposable {
   /** @internal See `defineHandle`. */
-  static readonly completed: object = /* @__PURE__ */ defineHandle(Notified, {
+  static override readonly completed: object = /* @__PURE__ */ defineHandle(Notified, {
     name: 'notified',
     owns: (value) => #waiter in value,
     dispose: 'dispose',

@@ -1,12 +1,9 @@
-import type { CancellationToken } from '@quiesce/cancellation-token';
+import type { CancellationToken, Tried } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { checkFunction, defineHandle, refuseExtra } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import { Cell, Initialization } from './initialization.ts';
 import { refuseUnsendable } from './settle.ts';
 import { type WaitOptions, withLimits } from './wait-options.ts';
-
-/** Result of {@link OnceCell.set}: whether it has set the value, and if not, why. */
-export type TrySet = { readonly ok: true } | { readonly ok: false; readonly why: 'initialized' | 'initializing' };
 
 /**
  * Holds a value that is set once, usually by the first task that needs it.
@@ -84,21 +81,21 @@ export class OnceCell<T> {
    * **Timing.** Synchronous. Tasks that wait for the value have it when this returns.
    *
    * @param value anything except a thenable
-   * @returns `{ ok: true }`, or why not: `initialized`, or `initializing` when a function of `getOrInit` runs
+   * @returns `{ ok: true }`, or `{ ok: false, why }`: `initialized`, or `initializing` when a function of `getOrInit` runs
    * @throws TypeError when the value is a thenable
    * @see tokio::sync::OnceCell::set (tokio 1.53)
    * @example
    * ```ts
    * const cell = new OnceCell<number>();
-   * console.log(cell.set(1), cell.set(2)); // => { ok: true } { ok: false, why: 'initialized' }
+   * console.log(cell.set(1).ok, cell.set(2)); // => true { ok: false, why: 'initialized' }
    * ```
    */
-  set(value: T): TrySet {
+  set(value: T): Tried<void, 'initialized' | 'initializing'> {
     refuseUnsendable(value, 'set');
     if (this.#cell.isInitialized) return { ok: false, why: 'initialized' };
     if (this.#cell.isBusy) return { ok: false, why: 'initializing' };
     this.#cell.set(value);
-    return { ok: true };
+    return { ok: true, value: undefined };
   }
 
   /**

@@ -1,6 +1,6 @@
 import { ClosedError, PENDING, type Takeable, type Waiter } from '@quiesce/cancellation-token';
+import { Condition } from '@quiesce/cancellation-token/internal';
 import { parkOn, unparkFrom, type WaiterItem, type WaiterList } from '@quiesce/internal';
-import { Condition } from './awaitable.ts';
 
 /**
  * The state that both ends of a `oneshot` share: open, until a value was sent, the sender was closed without one, or the

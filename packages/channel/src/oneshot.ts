@@ -1,16 +1,15 @@
 import {
   ClosedError,
-  isClosedError,
   PENDING,
   type Sendable,
   type Source,
   type SourcePromise,
+  type Tried,
 } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { defineHandle, refuseExtra, wakeAll } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import { OneshotState } from './oneshot-state.ts';
-import type { TryRecv } from './receiver.ts';
-import { refuseUnsendable } from './settle.ts';
+import { refuseUnsendable, tryPoll } from './settle.ts';
 import { type WaitOptions, waitWithLimits } from './wait-options.ts';
 
 /**
@@ -154,16 +153,11 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
   /**
    * Returns the value if it has been sent. Never waits.
    *
+   * @returns `{ ok: true, value }`, or `{ ok: false, why }`: `empty`, or `closed` when no value can arrive any more
    * @see tokio::sync::oneshot::Receiver::try_recv (tokio 1.53)
    */
-  tryRecv(): TryRecv<T> {
-    try {
-      const value = this.#state.poll();
-      return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };
-    } catch (error) {
-      if (isClosedError(error)) return { ok: false, why: 'closed' };
-      throw error;
-    }
+  tryRecv(): Tried<T, 'empty' | 'closed'> {
+    return tryPoll(this.#state);
   }
 
   /**

@@ -1,23 +1,18 @@
 import {
   asFailingSource,
   asSource,
-  isClosedError,
   PENDING,
   type Source,
   type SourcePromise,
   type Takeable,
+  type Tried,
 } from '@quiesce/cancellation-token';
 import { checkCount, defineHandle, misused } from '@quiesce/internal';
 import type { ChannelState } from './channel-state.ts';
 import { ReceiverIterator, type ValuesOptions } from './receiver-iterator.ts';
 import { RecvWaiter } from './recv-waiter.ts';
-import { failed, fulfilled } from './settle.ts';
+import { failed, fulfilled, tryPoll } from './settle.ts';
 import { type WaitOptions, waitWithLimits } from './wait-options.ts';
-
-/** Result of `tryRecv`. */
-export type TryRecv<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly why: 'empty' | 'closed' };
 
 /**
  * Takes the values out of its channel, in order. Also a `select` branch, and async iterable.
@@ -150,18 +145,12 @@ export class Receiver<T> implements Disposable {
   /**
    * Takes the next value if there is one. Never waits, never throws.
    *
-   * @returns the value, or why there is none. `closed` means that no value can arrive any more
+   * @returns `{ ok: true, value }`, or `{ ok: false, why }`: `empty`, or `closed` when no value can arrive any more
    * @see tokio::sync::mpsc::Receiver::try_recv (tokio 1.53)
    */
-  tryRecv(): TryRecv<T> {
-    try {
-      if (!Receiver.#owns(this)) throw misused(Receiver.prototype, 'receiver', 'tryRecv', this);
-      const value = this.#channel.poll();
-      return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };
-    } catch (error) {
-      if (isClosedError(error)) return { ok: false, why: 'closed' };
-      throw error;
-    }
+  tryRecv(): Tried<T, 'empty' | 'closed'> {
+    if (!Receiver.#owns(this)) throw misused(Receiver.prototype, 'receiver', 'tryRecv', this);
+    return tryPoll(this.#channel);
   }
 
   /**

@@ -1,6 +1,6 @@
-import { ClosedError } from '@quiesce/cancellation-token';
+import { ClosedError, type Tried } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { checkCount, checkOptions, defineHandle } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import { Acquire, PermitQueue } from './permit-queue.ts';
 import { type WaitOptions, withLimits } from './wait-options.ts';
 
@@ -30,10 +30,10 @@ export interface RwLockOptions {
  * {
  *   using one = await lock.read();
  *   using two = await lock.read();
- *   console.log(lock.tryWrite()); // => undefined
+ *   console.log(lock.tryWrite()); // => { ok: false, why: 'locked' }
  * }
  * using writer = await lock.write();
- * console.log(lock.tryRead()); // => undefined
+ * console.log(lock.tryRead()); // => { ok: false, why: 'locked' }
  * ```
  */
 export class RwLock {
@@ -97,21 +97,24 @@ export class RwLock {
   /**
    * Takes the lock for reading, when no writer holds it or waits for it. Never waits.
    *
-   * @returns the guard, or `undefined`; `using` accepts both
+   * @returns `{ ok: true, value: guard }`, or `{ ok: false, why: 'locked' }`, also when a writer waits
    * @see tokio::sync::RwLock::try_read_owned (tokio 1.53)
    */
-  tryRead(): RwLockReadGuard | undefined {
-    return this.#queue.tryAcquire(1) ? new RwLockReadGuard(this.#queue) : undefined;
+  tryRead(): Tried<RwLockReadGuard, 'locked'> {
+    if (!this.#queue.tryAcquire(1)) return { ok: false, why: 'locked' };
+    return { ok: true, value: new RwLockReadGuard(this.#queue) };
   }
 
   /**
    * Takes the lock for writing, when nothing holds it or waits for it. Never waits.
    *
-   * @returns the guard, or `undefined`; `using` accepts both
+   * @returns `{ ok: true, value: guard }`, or `{ ok: false, why: 'locked' }`
    * @see tokio::sync::RwLock::try_write_owned (tokio 1.53)
    */
-  tryWrite(): RwLockWriteGuard | undefined {
-    return this.#queue.tryAcquire(this.#maxReaders) ? new RwLockWriteGuard(this.#queue, this.#maxReaders) : undefined;
+  tryWrite(): Tried<RwLockWriteGuard, 'locked'> {
+    const all = this.#maxReaders;
+    if (!this.#queue.tryAcquire(all)) return { ok: false, why: 'locked' };
+    return { ok: true, value: new RwLockWriteGuard(this.#queue, all) };
   }
 
   /** Whether a reader or a writer holds the lock. */
@@ -153,9 +156,9 @@ class HeldPermits {
  * ```ts
  * const lock = new RwLock();
  * const guard = await lock.read();
- * console.log(lock.tryWrite()); // => undefined
+ * console.log(lock.tryWrite()); // => { ok: false, why: 'locked' }
  * guard.release();
- * console.log(lock.tryWrite() !== undefined); // => true
+ * console.log(lock.tryWrite().ok); // => true
  * ```
  */
 export class RwLockReadGuard implements Disposable {
@@ -194,9 +197,9 @@ export class RwLockReadGuard implements Disposable {
  * ```ts
  * const lock = new RwLock();
  * const guard = await lock.write();
- * console.log(lock.tryRead()); // => undefined
+ * console.log(lock.tryRead()); // => { ok: false, why: 'locked' }
  * guard.release();
- * console.log(lock.tryRead() !== undefined); // => true
+ * console.log(lock.tryRead().ok); // => true
  * ```
  */
 export class RwLockWriteGuard implements Disposable {
@@ -238,7 +241,7 @@ export class RwLockWriteGuard implements Disposable {
    * const lock = new RwLock();
    * const writer = await lock.write();
    * using reader = writer.downgrade();
-   * console.log(lock.tryRead() !== undefined, lock.tryWrite()); // => true undefined
+   * console.log(lock.tryRead().ok, lock.tryWrite().ok); // => true false
    * ```
    */
   downgrade(): RwLockReadGuard {

@@ -1,6 +1,6 @@
-import { ClosedError } from '@quiesce/cancellation-token';
+import { ClosedError, type Tried } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { checkCount, defineHandle, misused, show } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import { Acquire, PermitQueue } from './permit-queue.ts';
 import { SemaphorePermit } from './semaphore-permit.ts';
 import { type WaitOptions, withLimits } from './wait-options.ts';
@@ -94,11 +94,19 @@ export class Semaphore {
   /**
    * Takes a permit if one is free now and nothing waits for it. Never waits.
    *
-   * @returns the permit, or `undefined`; `using` accepts both
-   * @throws ClosedError when the semaphore is closed
+   * @returns `{ ok: true, value: permit }`, or `{ ok: false, why }`: `no-permits`, also while others wait, or `closed`
    * @see tokio::sync::Semaphore::try_acquire_owned (tokio 1.53)
+   * @example
+   * ```ts
+   * const downloads = new Semaphore(1);
+   * const tried = downloads.tryAcquire();
+   * if (tried.ok) {
+   *   using permit = tried.value;
+   *   console.log(downloads.tryAcquire()); // => { ok: false, why: 'no-permits' }
+   * }
+   * ```
    */
-  tryAcquire(): SemaphorePermit | undefined {
+  tryAcquire(): Tried<SemaphorePermit, 'no-permits' | 'closed'> {
     if (!Semaphore.#owns(this)) throw misused(Semaphore.prototype, 'semaphore', 'tryAcquire', this);
     return this.tryAcquireMany(1);
   }
@@ -107,12 +115,14 @@ export class Semaphore {
    * Takes several permits at once. Otherwise as `tryAcquire`.
    *
    * @param count the number of permits, 0 or more
-   * @throws RangeError when `count` is not an integer of 0 or more; ClosedError when the semaphore is closed
+   * @returns as `tryAcquire`; `no-permits` also when fewer than `count` are free
+   * @throws RangeError when `count` is not an integer of 0 or more
+   * @see tokio::sync::Semaphore::try_acquire_many_owned (tokio 1.53)
    */
-  tryAcquireMany(count: number): SemaphorePermit | undefined {
+  tryAcquireMany(count: number): Tried<SemaphorePermit, 'no-permits' | 'closed'> {
     checkCount('tryAcquireMany: the number of permits', count, 0);
-    if (this.isClosed) throw closed();
-    return this.#queue.tryAcquire(count) ? new SemaphorePermit(this.#queue, count) : undefined;
+    if (this.#queue.tryAcquire(count)) return { ok: true, value: new SemaphorePermit(this.#queue, count) };
+    return { ok: false, why: this.isClosed ? 'closed' : 'no-permits' };
   }
 
   /** The number of permits that a new acquire could take; 0 while others wait. */

@@ -1,6 +1,6 @@
-import { ClosedError, consumeBudget, source, wait } from '@quiesce/cancellation-token';
+import { ClosedError, consumeBudget, source, type Tried, wait } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { checkCount, checkKind, defineHandle, misused, show } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import type { ChannelState } from './channel-state.ts';
 import { handleClosed, SendError } from './errors.ts';
 import { Permit } from './permit.ts';
@@ -10,14 +10,6 @@ import { sendWhenRoom } from './send-waiter.ts';
 import { failed, refuseUnsendable } from './settle.ts';
 import { type WaitOptions, withLimits } from './wait-options.ts';
 import { WeakSender } from './weak-sender.ts';
-
-/** Result of `trySend`. */
-export type TrySend = { readonly ok: true } | { readonly ok: false; readonly why: 'full' | 'closed' };
-
-/** Result of `tryReserve`, and, with `Permits`, of `tryReserveMany`. */
-export type TryReserve<T, P = Permit<T>> =
-  | { readonly ok: true; readonly value: P }
-  | { readonly ok: false; readonly why: 'full' | 'closed' };
 
 /** Returned by most sends: a fulfilled promise retains nothing of the code that awaits it. */
 const SENT = Promise.resolve();
@@ -123,13 +115,13 @@ export class Sender<T> implements Disposable {
    * @throws ClosedError when this sender was closed; TypeError when the value is a thenable
    * @see tokio::sync::mpsc::Sender::try_send (tokio 1.53)
    */
-  trySend(value: T): TrySend {
+  trySend(value: T): Tried<void, 'full' | 'closed'> {
     if (!Sender.#owns(this)) throw misused(Sender.prototype, 'sender', 'trySend', this);
     if (this.#isClosed) throw handleClosed('trySend', 'sender');
     refuseUnsendable(value, 'trySend');
     if (!this.#room.tryAcquire(1)) return { ok: false, why: this.#channel.isClosed ? 'closed' : 'full' };
     this.#channel.push(value);
-    return { ok: true };
+    return { ok: true, value: undefined };
   }
 
   /**
@@ -189,7 +181,7 @@ export class Sender<T> implements Disposable {
    * @throws ClosedError when this sender was closed
    * @see tokio::sync::mpsc::Sender::try_reserve_owned (tokio 1.53)
    */
-  tryReserve(): TryReserve<T> {
+  tryReserve(): Tried<Permit<T>, 'full' | 'closed'> {
     if (this.#isClosed) throw handleClosed('tryReserve', 'sender');
     if (this.#room.tryAcquire(1)) return { ok: true, value: new Permit(this.#channel) };
     return { ok: false, why: this.#channel.isClosed ? 'closed' : 'full' };
@@ -203,7 +195,7 @@ export class Sender<T> implements Disposable {
    * @throws RangeError when `count` is not an integer from 0 to `maxCapacity`; ClosedError when this sender was closed
    * @see tokio::sync::mpsc::Sender::try_reserve_many (tokio 1.53)
    */
-  tryReserveMany(count: number): TryReserve<T, Permits<T>> {
+  tryReserveMany(count: number): Tried<Permits<T>, 'full' | 'closed'> {
     if (this.#isClosed) throw handleClosed('tryReserveMany', 'sender');
     this.#checkCount('tryReserveMany', count);
     if (this.#room.tryAcquire(count)) return { ok: true, value: new Permits(this.#channel, count) };

@@ -1,4 +1,4 @@
-import { consumeBudget, PENDING } from '@quiesce/cancellation-token';
+import { consumeBudget, isClosedError, PENDING, type SourceProtocol, type Tried } from '@quiesce/cancellation-token';
 import { refuseThenable } from '@quiesce/internal';
 
 /** Returns a promise of a result that is ready. When the budget is spent, it fulfils after the event loop has run. */
@@ -11,6 +11,17 @@ export function fulfilled<T>(value: T): Promise<T> {
 export function failed(error: unknown): Promise<never> {
   const yielded = consumeBudget();
   return yielded === undefined ? Promise.reject(error) : yielded.then(() => Promise.reject(error));
+}
+
+/** Polls for a `tryRecv`, which reports a closed channel and does not throw. */
+export function tryPoll<T>(protocol: SourceProtocol<T>): Tried<T, 'empty' | 'closed'> {
+  try {
+    const value = protocol.poll();
+    return value === PENDING ? { ok: false, why: 'empty' } : { ok: true, value };
+  } catch (error) {
+    if (isClosedError(error)) return { ok: false, why: 'closed' };
+    throw error;
+  }
 }
 
 /** Settles a promise that was made before. When the budget is spent, it settles after the event loop has run. */

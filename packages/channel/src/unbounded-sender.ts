@@ -1,5 +1,5 @@
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { checkKind, defineHandle, misused } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import type { ChannelState } from './channel-state.ts';
 import { handleClosed, SendError } from './errors.ts';
 import { refuseUnsendable } from './settle.ts';

@@ -1,5 +1,5 @@
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import { checkFunction, checkKind, defineHandle, misused } from '@quiesce/internal';
-import { Awaitable } from './awaitable.ts';
 import { handleClosed } from './errors.ts';
 import { refuseUnsendable } from './settle.ts';
 import { WatchReceiver } from './watch-receiver.ts';

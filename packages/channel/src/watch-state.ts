@@ -13,8 +13,8 @@
  */
 
 import { ClosedError, PENDING, type Takeable, type Waiter } from '@quiesce/cancellation-token';
+import { Condition } from '@quiesce/cancellation-token/internal';
 import { parkOn, reserveStack, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
-import { Condition } from './awaitable.ts';
 import { hasSeveralWaiters, type OrderedWaiterList, wakeInOrder } from './wake-in-order.ts';
 
 /** The state that all handles of one `watch` share. */

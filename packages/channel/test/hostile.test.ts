@@ -14,14 +14,14 @@ import {
   watch,
 } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
-import { expectEmpty, expectValues, rejection, runEventLoop, take, waiter } from './vocabulary.ts';
+import { expectEmpty, expectValues, rejection, runEventLoop, take, unwrap, waiter } from './vocabulary.ts';
 
 describe('a method that is called without its handle', () => {
   it.each([
     [() => new Notify().notifyOne, 'notifyOne was called without its notify, on undefined'],
     [() => new Notify().notified().enable, 'enable was called without its notified, on undefined'],
     [() => new RwLock().read, 'read was called without its lock, on undefined'],
-    [() => new RwLock().tryWrite()?.release, 'release was called without its guard, on undefined'],
+    [() => unwrap(new RwLock().tryWrite()).release, 'release was called without its guard, on undefined'],
     [() => new Barrier(1).wait, 'wait was called without its barrier, on undefined'],
     [() => new OnceCell<number>().getOrInit, 'getOrInit was called without its cell, on undefined'],
   ] as [() => () => unknown, string][])('%#', (method, text) => {

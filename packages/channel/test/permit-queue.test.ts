@@ -3,7 +3,18 @@ import { CancellationToken, PENDING, source, type Waiter } from '@quiesce/cancel
 import { channel, Mutex, oneshot, Semaphore, watch } from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { expectValues, isPending, now, park, rejection, runEventLoop, take, unpark, waiter } from './vocabulary.ts';
+import {
+  expectValues,
+  isPending,
+  now,
+  park,
+  rejection,
+  runEventLoop,
+  take,
+  unpark,
+  unwrap,
+  waiter,
+} from './vocabulary.ts';
 
 /** A semaphore whose only permit is out, and that permit. */
 function taken() {
@@ -28,7 +39,7 @@ describe('a wake-up', () => {
     for (let i = 0; i < 3; i++) park(semaphore.acquire());
     held.release();
     expect(semaphore.availablePermits).toBe(1);
-    expect(semaphore.tryAcquire()?.permitCount).toBe(1);
+    expect(unwrap(semaphore.tryAcquire()).permitCount).toBe(1);
   });
 
   it('can be followed by an unpark, as from a select that settles, without a loss', () => {
@@ -106,7 +117,7 @@ describe('a waiter that parks again instead of taking', () => {
     const parked: Waiter = park(place, (protocol) => protocol.park(parked));
     held.release();
     // Woken, and still in the queue: a new acquire does not overtake it.
-    expect(semaphore.tryAcquire()).toBeUndefined();
+    expect(semaphore.tryAcquire()).toEqual({ ok: false, why: 'no-permits' });
     expect(take(place).permitCount).toBe(1);
     // And it is no longer in the queue.
     expect(semaphore.availablePermits).toBe(1);
@@ -255,7 +266,7 @@ describe('nothing overtakes:', () => {
     park(first, () => {
       // It is being woken: no other acquire gets the permit, not even one that polls now.
       expect(isPending(second)).toBe(true);
-      expect(semaphore.tryAcquire()).toBeUndefined();
+      expect(semaphore.tryAcquire()).toEqual({ ok: false, why: 'no-permits' });
       take(first);
     });
     park(second);
@@ -270,7 +281,7 @@ describe('nothing overtakes:', () => {
     let second: unknown;
     park(place, () => {
       take(place);
-      second = semaphore.tryAcquire()?.permitCount;
+      second = unwrap(semaphore.tryAcquire()).permitCount;
     });
     held.release();
     expect(second).toBe(1);
@@ -286,7 +297,7 @@ describe('nothing overtakes:', () => {
     });
     const small = semaphore.acquire().then(() => order.push('small'));
     await runEventLoop();
-    expect([semaphore.availablePermits, semaphore.tryAcquire()]).toEqual([0, undefined]);
+    expect([semaphore.availablePermits, semaphore.tryAcquire().ok]).toEqual([0, false]);
     held.release();
     await Promise.all([big, small]);
     expect(order).toEqual(['big', 'small']);

@@ -1,6 +1,6 @@
 // Room that is reserved before there is a value: its owner, its waiters, and the next owner.
-import { CancellationToken, type Waiter } from '@quiesce/cancellation-token';
-import { type Awaitable, channel } from '@quiesce/channel';
+import { type Awaitable, CancellationToken, type Waiter } from '@quiesce/cancellation-token';
+import { channel } from '@quiesce/channel';
 import { select } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { expectClosed, expectValues, now, park, rejection, runEventLoop, take, unpark } from './vocabulary.ts';

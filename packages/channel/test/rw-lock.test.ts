@@ -39,7 +39,7 @@ describe('a read-write lock', () => {
     };
     const all = [enter('writer', lock.write()), enter('reader', lock.read()), enter('other reader', lock.read())];
     await runEventLoop();
-    expect([lock.tryRead(), lock.tryWrite(), log]).toEqual([undefined, undefined, []]);
+    expect([lock.tryRead().ok, lock.tryWrite().ok, log]).toEqual([false, false, []]);
     first.release();
     await Promise.all(all);
     expect(log).toEqual(['writer', 'reader', 'other reader']);
@@ -68,7 +68,7 @@ describe('a read-write lock', () => {
     stop.cancel('stop');
     expect((await lost).branch).toBe('stop');
     writer.release();
-    expect(lock.tryWrite()).toBeDefined();
+    expect(lock.tryWrite().ok).toBe(true);
   });
 
   it('is released once by each guard', () => {
@@ -77,7 +77,7 @@ describe('a read-write lock', () => {
     take(lock.read());
     first.release();
     first.release();
-    expect(lock.tryWrite()).toBeUndefined();
+    expect(lock.tryWrite()).toEqual({ ok: false, why: 'locked' });
   });
 
   it('limits the readers with maxReaders', () => {
@@ -117,9 +117,9 @@ describe('downgrade', () => {
     await runEventLoop();
     const downgraded = writer.downgrade();
     expect(await reader).toBe('in');
-    expect(lock.tryWrite()).toBeUndefined();
+    expect(lock.tryWrite()).toEqual({ ok: false, why: 'locked' });
     writer.release();
-    expect(lock.tryWrite()).toBeUndefined();
+    expect(lock.tryWrite()).toEqual({ ok: false, why: 'locked' });
     downgraded.release();
   });
 
@@ -136,9 +136,9 @@ describe('downgrade', () => {
   it('works when only one reader is allowed', () => {
     const lock = new RwLock({ maxReaders: 1 });
     const reader = take(lock.write()).downgrade();
-    expect(lock.tryRead()).toBeUndefined();
+    expect(lock.tryRead()).toEqual({ ok: false, why: 'locked' });
     reader.release();
-    expect(lock.tryRead()).toBeDefined();
+    expect(lock.tryRead().ok).toBe(true);
   });
 });
 

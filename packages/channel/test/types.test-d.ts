@@ -1,6 +1,5 @@
-import type { CancellationToken, Source, SourcePromise } from '@quiesce/cancellation-token';
+import type { Awaitable, CancellationToken, Source, SourcePromise, Tried } from '@quiesce/cancellation-token';
 import {
-  type Awaitable,
   Barrier,
   type BarrierWaitResult,
   channel,
@@ -21,10 +20,6 @@ import {
   type SemaphorePermit,
   type SendError,
   type Sender,
-  type TryRecv,
-  type TryReserve,
-  type TrySend,
-  type TrySet,
   type UnboundedSender,
   unboundedChannel,
   type WatchReceiver,
@@ -46,10 +41,10 @@ expectTypeOf(tx.send({ id: 1 })).toEqualTypeOf<Promise<void>>();
 expectTypeOf(tx.send).toBeCallableWith({ id: 1 }, { signal: {} as CancellationToken, timeout: 5 });
 expectTypeOf(tx.send).toBeCallableWith({ id: 1 }, { signal: {} as AbortSignal });
 expectTypeOf(tx.send).toBeCallableWith({ id: 1 }, { signal: undefined, timeout: undefined });
-expectTypeOf(tx.trySend({ id: 1 })).toEqualTypeOf<TrySend>();
+expectTypeOf(tx.trySend({ id: 1 })).toEqualTypeOf<Tried<void, 'full' | 'closed'>>();
 expectTypeOf(tx.reserve()).toEqualTypeOf<Awaitable<Permit<Job>>>();
 expectTypeOf(await tx.reserve()).toEqualTypeOf<Permit<Job>>();
-expectTypeOf(tx.tryReserve()).toEqualTypeOf<TryReserve<Job>>();
+expectTypeOf(tx.tryReserve()).toEqualTypeOf<Tried<Permit<Job>, 'full' | 'closed'>>();
 expectTypeOf(tx.downgrade()).toEqualTypeOf<WeakSender<Sender<Job>>>();
 expectTypeOf(tx.downgrade().upgrade()).toEqualTypeOf<Sender<Job> | undefined>();
 expectTypeOf(tx.closed()).toEqualTypeOf<Awaitable<void>>();
@@ -62,7 +57,7 @@ for (const handle of [tx, rx, tx.downgrade()]) expectTypeOf(handle).toExtend<Dis
 for await (const job of rx) expectTypeOf(job).toEqualTypeOf<Job>();
 
 // Results are narrowed by `ok`, then by `why`.
-const got: TryRecv<Job> = rx.tryRecv();
+const got: Tried<Job, 'empty' | 'closed'> = rx.tryRecv();
 if (got.ok) expectTypeOf(got.value).toEqualTypeOf<Job>();
 else expectTypeOf(got.why).toEqualTypeOf<'empty' | 'closed'>();
 const reserved = tx.tryReserve();
@@ -86,7 +81,8 @@ expectTypeOf(watch<'on' | 'off'>('on')[1].borrow()).toEqualTypeOf<'on' | 'off'>(
 expectTypeOf(watch<Job | undefined>(undefined)[1].changed()).toEqualTypeOf<SourcePromise<Job | undefined>>();
 
 expectTypeOf(await new Semaphore(1).acquire()).toEqualTypeOf<SemaphorePermit>();
-expectTypeOf(new Semaphore(1).tryAcquire()).toEqualTypeOf<SemaphorePermit | undefined>();
+expectTypeOf(new Semaphore(1).tryAcquire()).toEqualTypeOf<Tried<SemaphorePermit, 'no-permits' | 'closed'>>();
+expectTypeOf(new Mutex().tryAcquire()).toEqualTypeOf<Tried<MutexGuard, 'locked'>>();
 expectTypeOf(await new Mutex().acquire()).toEqualTypeOf<MutexGuard>();
 expectTypeOf<SendError<Job>['value']>().toEqualTypeOf<Job>();
 
@@ -97,14 +93,14 @@ expectTypeOf(notify.notified()).toExtend<Source<void> & Disposable>();
 expectTypeOf(new RwLock({ maxReaders: 4 }).read()).toEqualTypeOf<Awaitable<RwLockReadGuard>>();
 expectTypeOf(await new RwLock().write()).toEqualTypeOf<RwLockWriteGuard>();
 expectTypeOf((await new RwLock().write()).downgrade()).toEqualTypeOf<RwLockReadGuard>();
-expectTypeOf(new RwLock().tryWrite()).toEqualTypeOf<RwLockWriteGuard | undefined>();
+expectTypeOf(new RwLock().tryWrite()).toEqualTypeOf<Tried<RwLockWriteGuard, 'locked'>>();
 expectTypeOf(await new Barrier(2).wait()).toEqualTypeOf<BarrierWaitResult>();
 const cell = new OnceCell<Job>();
 expectTypeOf(
   cell.getOrInit(async (token) => ({ id: expectTypeOf(token).toEqualTypeOf<CancellationToken>() ? 1 : 2 })),
 ).toEqualTypeOf<Awaitable<Job>>();
 expectTypeOf(cell.get()).toEqualTypeOf<Job | undefined>();
-expectTypeOf(cell.set({ id: 1 })).toEqualTypeOf<TrySet>();
+expectTypeOf(cell.set({ id: 1 })).toEqualTypeOf<Tried<void, 'initialized' | 'initializing'>>();
 expectTypeOf(OnceCell.from('a')).toEqualTypeOf<OnceCell<string>>();
 
 // @ts-expect-error Type 'string' is not assignable to type 'number'

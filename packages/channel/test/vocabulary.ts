@@ -1,4 +1,11 @@
-import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '@quiesce/cancellation-token';
+import {
+  PENDING,
+  type Source,
+  type SourceProtocol,
+  source,
+  type Tried,
+  type Waiter,
+} from '@quiesce/cancellation-token';
 import type { Receiver } from '@quiesce/channel';
 import { expect } from 'vitest';
 
@@ -13,6 +20,12 @@ export function expectEmpty(rx: { tryRecv(): unknown }): void {
 
 export function expectClosed(rx: { tryRecv(): unknown }): void {
   expect(rx.tryRecv()).toEqual({ ok: false, why: 'closed' });
+}
+
+/** Returns the value of a try; fails when there is none. */
+export function unwrap<T>(tried: Tried<T, string>): T {
+  if (!tried.ok) throw new Error(`expected a value, got ${JSON.stringify(tried)}`);
+  return tried.value;
 }
 
 /** Waits for two runs of the event loop: every promise that can settle has settled, even one that yielded for fairness. */

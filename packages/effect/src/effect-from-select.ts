@@ -101,7 +101,7 @@ function isPlain(branches: AnyBranches): boolean {
 
 /** Several sources as one source, for one waiter. It is ready as soon as one of them is. */
 class FirstOf implements SourceProtocol<AnyOutcome> {
-  readonly #poll: () => AnyOutcome | undefined;
+  readonly #poll: () => ReturnType<typeof trySelect<Readonly<Record<string, Source<unknown>>>>>;
   /** One waiter for each source, parked while a waiter is parked here. */
   readonly #parts: { readonly on: SourceProtocol<unknown>; readonly waiter: Waiter }[] = [];
   /** The parked waiter, or `undefined`. */
@@ -124,7 +124,8 @@ class FirstOf implements SourceProtocol<AnyOutcome> {
   }
 
   poll(): AnyOutcome | typeof PENDING {
-    return this.#poll() ?? PENDING;
+    const ready = this.#poll();
+    return ready.ok ? { branch: ready.branch, value: ready.value } : PENDING;
   }
 
   park(waiter: Waiter): void {

@@ -24,7 +24,7 @@ import { TakeSource } from './take-source.ts';
  *
  * const queue = await runEffect(Queue.bounded<string>(16));
  * const job = sourceFromQueue(queue);
- * console.log(trySelect({ job })); // => undefined
+ * console.log(trySelect({ job })); // => { ok: false, why: 'pending' }
  * Effect.runSync(Queue.offer(queue, 'print'));
  * console.log(await select({ job })); // => { branch: 'job', value: 'print' }
  * ```
@@ -42,7 +42,8 @@ export function sourceFromQueue<A, E>(queue: Queue.Dequeue<A, E>): Source<A> {
       if (Exit.isSuccess(exit)) return exit.value;
       throw endError(exit.cause, 'queue');
     },
-    ready: Effect.suspend(() => (hasMore() ? Effect.void : Queue.peek(queue))),
+    // Without its type, the result depends on the order in which TypeScript checks the files.
+    ready: Effect.suspend((): Effect.Effect<unknown, unknown> => (hasMore() ? Effect.void : Queue.peek(queue))),
     onReady: (exit) => {
       hasEnded = Exit.isFailure(exit);
     },

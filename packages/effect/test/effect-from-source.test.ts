@@ -67,7 +67,7 @@ describe('effectFromSource', () => {
     expect(Exit.isSuccess(await slept)).toBe(true);
     const permits = new Semaphore(1);
     const permit = await runEffect(effectFromSource(permits.acquire()));
-    expect(permits.tryAcquire()).toBe(undefined);
+    expect(permits.tryAcquire().ok).toBe(false);
     permit.release();
     const lock = new Mutex();
     (await runEffect(effectFromSource(lock.acquire()))).release();

@@ -62,7 +62,7 @@ describe('a Deferred as a source', () => {
     const both = Promise.all([wait(from), wait(from)]);
     Deferred.doneUnsafe(deferred, Exit.succeed('value'));
     expect(await both).toEqual(['value', 'value']);
-    expect(trySelect({ from })?.value).toBe('value');
+    expect(trySelect({ from })).toEqual({ ok: true, branch: 'from', value: 'value' });
   });
 
   test('throws its failure, its defect, or a cancellation when it was interrupted', async () => {

@@ -39,8 +39,6 @@ export class DrainSequence {
   readonly http2: Http2Sessions;
   /** One for each server. A framework that listens on several addresses has more than one. */
   readonly listeners: Set<Listener> = new Set();
-  /** The work at the deadline, or `undefined` before it. */
-  #cutting: Promise<boolean> | undefined = undefined;
 
   constructor(settings: Settings) {
     this.state = new ServerState(settings);
@@ -118,50 +116,38 @@ export class DrainSequence {
     return this.http1.hasConnection(socket) || this.http1.isUpgraded(socket);
   }
 
-  /** Waits until all is closed. At the deadline it cancels the requests, and then destroys those that have not ended. */
-  async drain(token: CancellationToken): Promise<void> {
+  /** Waits until all is closed. Aborts when the signal is cancelled. */
+  async drain(signal: CancellationToken): Promise<void> {
     this.stop();
-    const cutOff = (reason: unknown): Promise<boolean> => {
-      this.#cutting ??= this.#cutOff(reason);
-      return this.#cutting;
-    };
     // Within the cancellation and not after it, so that the tokens of requests are cancelled synchronously.
-    const deadline = token.onCancelled((reason) => void cutOff(reason));
-    try {
-      await this.sockets.tracker.drain(token);
-    } catch (reason) {
-      // Without a request in flight the deadline has only closed connections.
-      if (await cutOff(reason)) throw reason;
-    } finally {
-      deadline.dispose();
-    }
+    const deadline = signal.onCancelled((reason) => void this.abort(reason));
+    // It ends also after `abort`, which destroys what is left.
+    await this.sockets.tracker.wait();
+    deadline.dispose();
+    // Without a request in flight the deadline has only closed connections.
+    if (signal.isCancelled && this.state.tally.cancelledCount > 0) throw signal.reason;
   }
 
-  /** Returns whether requests were in flight. */
-  async #cutOff(reason: unknown): Promise<boolean> {
-    const { state } = this;
-    const { tracker } = this.sockets;
+  /** Cancels the requests synchronously, and then destroys those that have not ended. Only the first call counts. */
+  async abort(reason: unknown): Promise<void> {
+    this.stop();
+    const { state, sockets } = this;
     const { inFlight } = this.exchanges;
-    const count = inFlight.size;
-    state.tally.cancelledCount = count;
+    if (state.deadlineToken.isCancelled) return;
+    state.tally.cancelledCount = inFlight.size;
     state.deadlineToken.cancel(reason);
-    const grace = CancellationToken.timeout(state.settings.cleanupTimeout, { clock: state.settings.clock });
-    try {
-      if (inFlight.size > 0) await tracker.drain(grace);
-    } catch {
-      // Requests that have not ended by now are ended below.
-    } finally {
-      grace.dispose();
-    }
+    const { cleanupTimeout, clock } = state.settings;
+    const limit = CancellationToken.timeout(cleanupTimeout, { clock });
+    // Requests that have not ended by then are ended below.
+    if (inFlight.size > 0) await sockets.tracker.drain(limit).catch(() => {});
+    limit.dispose();
     state.isDestroying = true;
     if (inFlight.size > 0) {
-      for (const exchange of [...inFlight]) exchange.cutOff();
+      for (const exchange of inFlight) exchange.cutOff();
       // One turn of the event loop, in which streams of HTTP/2 send their reset.
       await new Promise((resolve) => setImmediate(resolve));
     }
     this.http2.destroyAll();
-    for (const socket of this.sockets.open) socket.destroy();
-    await tracker.wait();
-    return count > 0;
+    for (const socket of sockets.open) socket.destroy();
   }
 }

@@ -18,8 +18,8 @@ export type HttpDrainState = Phase;
  * - `announce`: the last response on each connection gets `Connection: close`. Every request is still served.
  * - `stop`: the backlog is accepted, the listener is closed, and new requests on open connections get a 503. Requests that
  *   were received are served.
- * - `drain`: waits until the last connection is closed. At the deadline it cancels the remaining requests, and then destroys
- *   their connections.
+ * - `drain`: waits until the last connection is closed.
+ * - `abort`, and the deadline of `drain`: cancels the remaining requests, and then destroys their connections.
  *
  * @see Go's http.Server.Shutdown, which neither answers new requests on open connections nor notifies their clients
  * @example
@@ -89,8 +89,8 @@ export class HttpDrain implements Drainable {
   }
 
   /**
-   * Returns the token of one request, which is cancelled when its client disconnects before the end of the response, and at the
-   * deadline.
+   * Returns the token of one request, which is cancelled when its client disconnects before the end of the response, at the
+   * deadline, and by `abort`.
    *
    * **Timing.** Created by the first call, and disposed at the end of the response.
    *
@@ -131,19 +131,32 @@ export class HttpDrain implements Drainable {
   /**
    * Waits until every connection is closed. Calls `stop` first.
    *
-   * At the deadline, the tokens of the remaining requests are cancelled. Requests that have not ended after `cleanupTimeout` are
-   * destroyed, and named in the report.
+   * When `signal` is cancelled, the remaining requests are cancelled, as by `abort`.
    *
-   * **Cancel safety.** You can call it any number of times. The first token that is cancelled is the deadline of all calls. Each
-   * call rejects only with the reason of its own token.
+   * **Cancel safety.** You can call it any number of times. The first signal that is cancelled is the deadline of all calls. Each
+   * call rejects only with the reason of its own signal.
    *
-   * @param token the deadline: a token or an `AbortSignal`
-   * @throws (rejects) the reason of the token, when the deadline cancelled requests. All connections are closed then, too.
-   *   TypeError when `token` is neither a token nor an `AbortSignal`
+   * @param signal the deadline: a token or an `AbortSignal`
+   * @throws (rejects) the reason of the signal, when the deadline cancelled requests. All connections are closed then, too.
+   *   TypeError when `signal` is neither a token nor an `AbortSignal`
    */
-  async drain(token: CancellationToken | AbortSignal): Promise<void> {
+  async drain(signal: CancellationToken | AbortSignal): Promise<void> {
     if (typeof this !== 'object' || !(#sequence in this)) throw misused(HttpDrain.prototype, 'http', 'drain', this);
-    await this.#sequence.drain(CancellationToken.from(token, 'http.drain'));
+    await this.#sequence.drain(CancellationToken.from(signal, 'http.drain'));
+  }
+
+  /**
+   * Cancels the tokens of the remaining requests. Calls `stop` first.
+   *
+   * Requests that have not ended after `cleanupTimeout` are destroyed, and named in the report. `drain` continues, and fulfils
+   * when all connections are closed.
+   *
+   * **Timing.** Synchronous and idempotent. The tokens are cancelled when it returns.
+   *
+   * @param reason the reason of those tokens
+   */
+  abort(reason: unknown): void {
+    void this.#sequence.abort(reason);
   }
 
   /** Returns the counts of requests since stopping began. */

@@ -11,7 +11,7 @@ export class ServerState {
   readonly tally: Tally = newTally();
   /** Cancelled when the listener has closed. */
   readonly draining: CancellationToken = new CancellationToken({ name: 'draining' });
-  /** Cancelled at the deadline. The parent of the token of each request. */
+  /** Cancelled at the deadline, and by `abort`. The parent of the token of each request. */
   readonly deadlineToken: CancellationToken = new CancellationToken({ name: 'deadline' });
   /** It only moves forward. */
   phase: Phase = 'running';

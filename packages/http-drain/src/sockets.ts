@@ -12,17 +12,13 @@ export class Sockets {
   /** Sockets below TLS, from their acceptance until they are closed. */
   readonly raw: Set<Socket> = new Set();
   readonly tracker: TaskTracker;
+  /** How many sockets were accepted. Only `add` increases it. */
+  acceptedCount = 0;
   readonly #state: ServerState;
-  #acceptedCount = 0;
 
   constructor(state: ServerState) {
     this.#state = state;
     this.tracker = new TaskTracker({ name: `${state.settings.name}: connections` });
-  }
-
-  /** How many sockets were accepted. */
-  get acceptedCount(): number {
-    return this.#acceptedCount;
   }
 
   /** Adds a socket that was accepted. Idempotent. */
@@ -30,7 +26,7 @@ export class Sockets {
     if (this.open.has(socket)) return;
     const guard = this.tracker.guard();
     this.open.add(socket);
-    this.#acceptedCount++;
+    this.acceptedCount++;
     socket.once('close', () => {
       this.open.delete(socket);
       this.raw.delete(socket);

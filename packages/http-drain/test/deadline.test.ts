@@ -98,6 +98,63 @@ describe('at the deadline', () => {
   });
 });
 
+describe('abort', () => {
+  it('cancels the tokens of requests synchronously, and `drain` fulfils when all connections are closed', async () => {
+    const reasons: unknown[] = [];
+    const served = await serve(
+      (request) =>
+        served.http.tokenOf(request).onCancelled((reason) => {
+          reasons.push(reason);
+          served.http.abort('again');
+        }),
+      { cleanupTimeout: 300 },
+    );
+    (await served.client()).get('/deaf');
+    await turns();
+    const drained = served.http.drain(never);
+    await served.http.draining.cancelled();
+    served.http.abort(late);
+    served.http.abort('later');
+    expect(reasons).toEqual([late]);
+    await served.clock.advance(299);
+    expect(served.http.inFlightCount).toBe(1);
+    await served.clock.advance(1);
+    await drained;
+    expect(served.http.state).toBe('drained');
+    expect(served.http.report()).toMatchObject({ cancelledCount: 1, cutOff: ['GET /deaf'] });
+    expect(served.clock.pendingCount).toBe(0);
+  });
+
+  it('lets a handler that obeys its token respond, without `stop` before', async () => {
+    const served = await serve(async (request, response) => {
+      await served.http.tokenOf(request).cancelled();
+      response.writeHead(504).end('gave up');
+    });
+    const client = (await served.client()).get('/long');
+    await turns();
+    served.http.abort(late);
+    await client.sees('gave up');
+    client.socket.end();
+    await served.http.drain(never);
+    expect(heads(client.text)).toEqual(['504 close']);
+    expect(served.http.report()).toMatchObject({ completedCount: 1, cancelledCount: 1, cutOff: [] });
+  });
+
+  it('makes a later `drain` with a deadline reject only when that deadline passes', async () => {
+    const served = await serve(() => {}, { cleanupTimeout: 60_000 });
+    (await served.client()).get('/deaf');
+    await turns();
+    served.http.abort(late);
+    const deadline = new CancellationToken();
+    const over = served.http.drain(deadline).catch((error) => error);
+    await served.http.draining.cancelled();
+    deadline.cancel('over');
+    await served.clock.advance(60_000);
+    expect(await over).toBe('over');
+    expect(served.http.report().cutOff).toEqual(['GET /deaf']);
+  });
+});
+
 describe('the token of a request', () => {
   it('is cancelled when the client has disconnected', async () => {
     const seen = gate<CancellationToken>();

@@ -72,7 +72,7 @@ describe('the drain as a Drainable', () => {
     expect([http.name, http.state]).toEqual(['http', 'drained']);
   });
 
-  it('accepts an AbortSignal as its token', async () => {
+  it('accepts an AbortSignal as its signal', async () => {
     const { http } = await serve(() => {});
     await http.drain(new AbortController().signal);
   });

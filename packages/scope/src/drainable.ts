@@ -3,6 +3,8 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
 /**
  * A component that accepts work and can drain it: a server, a pool, a tracker. A shutdown stops each one and waits for it.
  *
+ * The calls come in this order: `announce`, `stop`, then `drain` once. `abort` comes only when time has run out.
+ *
  * @example
  * ```ts
  * import { type Drainable, TaskTracker } from '@quiesce/scope';
@@ -31,11 +33,21 @@ export interface Drainable {
   /** Stops accepting work. Synchronous and idempotent. May be called without `announce`. */
   stop(): void;
   /**
-   * Waits until no work is in progress. Called after `stop`. May be called once more with another token, after the first one
-   * was cancelled, to wait for the work that this cancelled.
+   * Waits until no work is in progress. Called once, after `stop`.
    *
-   * @param token a token or an `AbortSignal`. Its cancellation ends the wait, and cancels work that can be cancelled
+   * @param signal a token or an `AbortSignal`. Its cancellation ends the wait. A component that can cancel its work does so
+   *   then, as `abort` does, before it rejects
    * @throws (rejects) its reason, when it was cancelled before the work had ended
    */
-  drain(token: CancellationToken | AbortSignal): Promise<void>;
+  drain(signal: CancellationToken | AbortSignal): Promise<void>;
+  /**
+   * Cancels the work in progress. `drain` continues, and settles when that work has ended. Synchronous and idempotent. Called
+   * after `stop`, also before `drain`.
+   *
+   * Optional. A shutdown cancels the signal of `drain` only when it no longer waits. A component without `abort` therefore
+   * needs work that ends with `shutdown.stopNow`.
+   *
+   * @param reason the reason of the cancellation
+   */
+  abort?(reason: unknown): void;
 }

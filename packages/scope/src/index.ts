@@ -1,7 +1,6 @@
 export { CleanupTimeoutError, RetryError, type Unfinished } from '@quiesce/cancellation-token';
 export type { Drainable } from './drainable.ts';
 export { KeyConflictError, LeakError, ScopeError } from './errors.ts';
-export type { JoinNext } from './join-next.ts';
 export { type Joined, JoinSet, type JoinSetOptions } from './join-set.ts';
 export type { MapProgress } from './map-items.ts';
 export type { Cleanup, DeferOptions, MapOptions, ScopeOptions, SpawnOptions } from './options.ts';
@@ -11,5 +10,5 @@ export { Scope } from './scope-handle.ts';
 export { type ShieldOptions, shield } from './shield.ts';
 export type { Started } from './start.ts';
 export type { Task, TaskOutcome, TaskStatus } from './task.ts';
-export { TaskTracker, type TaskTrackerOptions, type TrackerGuard, type TrackerWait } from './task-tracker.ts';
+export { TaskTracker, type TaskTrackerOptions, type TrackerGuard } from './task-tracker.ts';
 export { formatTree, type ScopeTree } from './tree.ts';

@@ -1,4 +1,5 @@
-import { CancellationToken, consumeSlice, type Source, untilCancelled, wait } from '@quiesce/cancellation-token';
+import { CancellationToken, consumeSlice, type Source, wait } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { defineDispose } from '@quiesce/internal';
 
 /** The result after the last task. */

@@ -8,7 +8,8 @@
  *     one.
  */
 
-import { CancellationToken } from '@quiesce/cancellation-token';
+import { CancellationToken, type Tried } from '@quiesce/cancellation-token';
+import { Awaitable } from '@quiesce/cancellation-token/internal';
 import {
   append,
   type Chain,
@@ -179,25 +180,36 @@ export class JoinSet<T> implements AsyncDisposable {
    *   `undefined` when the set is empty
    * @see tokio::task::JoinSet::join_next_with_id
    */
-  joinNext(): JoinNext<T> {
-    return new JoinNext(this);
+  joinNext(): Awaitable<Joined<T> | undefined> {
+    return new Awaitable(new JoinNext(this));
   }
 
   /**
    * Takes a task that has ended, without waiting.
    *
-   * @returns the task and its result, or `undefined` when no task has ended
+   * @returns `{ ok: true, value }`, where `value` is the task and its result, or `{ ok: false, why }`: `pending` when no task
+   *   has ended, or `empty` when the set has no task
    * @see tokio::task::JoinSet::try_join_next_with_id
+   * @example
+   * ```ts
+   * await using set = new JoinSet<string>();
+   * console.log(set.tryJoinNext()); // => { ok: false, why: 'empty' }
+   * await set.spawn(async () => 'done');
+   * const next = set.tryJoinNext();
+   * if (next.ok) console.log(next.value.status); // => fulfilled
+   * ```
    */
-  tryJoinNext(): Joined<T> | undefined {
+  tryJoinNext(): Tried<Joined<T>, 'pending' | 'empty'> {
     const task = this.#done.head as Task<T> | undefined;
-    if (task === undefined) return undefined;
+    if (task === undefined) return { ok: false, why: this.isEmpty ? 'empty' : 'pending' };
     remove<Task<unknown>>(this.#done, task);
     this.#length--;
     const status = task.current;
-    return status === 'fulfilled'
-      ? { task, status, value: task.value as T }
-      : { task, status: status as 'rejected' | 'cancelled', reason: task.value };
+    const value: Joined<T> =
+      status === 'fulfilled'
+        ? { task, status, value: task.value as T }
+        : { task, status: status as 'rejected' | 'cancelled', reason: task.value };
+    return { ok: true, value };
   }
 
   /**

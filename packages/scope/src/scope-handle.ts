@@ -314,6 +314,9 @@ export class Scope implements AsyncDisposable {
    * The scope awaits a promise of a resource, even if no other code does, or if the scope is cancelled before. It closes the
    * resource however late it arrives. The order among the cleanups is that of the arrivals.
    *
+   * Use it for a resource that only tasks of the scope use. In `runMain`, close a resource that a server or a pool uses with
+   * `shutdown.hook`. For cleanup code that closes nothing, use `defer`.
+   *
    * **Timing.** A resource that is no promise is registered synchronously.
    *
    * **Cancel safety.** No cancellation keeps the resource from being closed.
@@ -348,6 +351,8 @@ export class Scope implements AsyncDisposable {
    *
    * The last cleanup runs first, one after the other. No cancellation reaches them. An error of one is a failure of the scope,
    * and the others still run.
+   *
+   * Use it for cleanup code that closes nothing, such as a summary. To close a resource, use `use`.
    *
    * @param cleanup the function to run. It may return a promise, which the scope awaits for up to `cleanupTimeout`
    * @param options `name`: shown in `tree()` and errors; default: the name of the function

@@ -2,20 +2,13 @@
  * Counts work in progress, and waits until none is left.
  *
  * Invariants
- *  1. `epoch` grows each time the tracker becomes closed and empty. All waiters are woken then.
+ *  1. The epoch grows each time the tracker becomes closed and empty. All waiters are woken then.
  *  2. A wait keeps the epoch of its creation, or the one before if the tracker was closed and empty then. It is ready once the
  *     tracker's epoch differs, and stays ready.
  */
 
-import {
-  CancellationToken,
-  consumeSlice,
-  PENDING,
-  type Source,
-  untilCancelled,
-  type Waiter,
-  wait,
-} from '@quiesce/cancellation-token';
+import { CancellationToken, consumeSlice, wait } from '@quiesce/cancellation-token';
+import { Awaitable, Condition, untilCancelled } from '@quiesce/cancellation-token/internal';
 import {
   callSite,
   checkFunction,
@@ -23,9 +16,7 @@ import {
   checkOptions,
   defineHandle,
   isThenable,
-  parkOn,
-  unparkFrom,
-  type WaiterItem,
+  type WaiterList,
   wakeAll,
 } from '@quiesce/internal';
 import type { Drainable } from './drainable.ts';
@@ -70,13 +61,12 @@ export class TaskTracker implements Drainable {
   });
   /** The name given. */
   readonly name: string;
-  /** @internal The waiters for the next time that the tracker becomes closed and empty. */
-  head: WaiterItem | undefined = undefined;
-  /** @internal */
-  epoch = 0;
+  #epoch = 0;
   #length = 0;
   #isClosed = false;
   readonly #detectsLeaks: boolean;
+  /** The waiters for the next time that the tracker becomes closed and empty. */
+  readonly #waiting: WaiterList = { head: undefined };
 
   /**
    * Creates an open, empty tracker.
@@ -221,8 +211,9 @@ export class TaskTracker implements Drainable {
    * @returns a new awaitable for each call; it is also a source
    * @see tokio_util::task::TaskTracker::wait
    */
-  wait(): TrackerWait {
-    return new TrackerWait(this, this.#isClosed && this.#length === 0 ? this.epoch - 1 : this.epoch);
+  wait(): Awaitable<void> {
+    const epoch = this.#isIdle ? this.#epoch - 1 : this.#epoch;
+    return new Awaitable(new Condition(() => this.#epoch !== epoch, this.#waiting));
   }
 
   /** The same as `close`. */
@@ -231,26 +222,33 @@ export class TaskTracker implements Drainable {
   }
 
   /**
-   * Waits as `wait` does, until `token` is cancelled. Call `stop` or `close` first: an open tracker never ends the wait.
+   * Waits as `wait` does, until `signal` is cancelled. Call `stop` or `close` first: an open tracker never ends the wait.
    *
-   * @param token a token or an `AbortSignal`. Its cancellation ends the wait, and cancels no work
-   * @throws (rejects) the reason of the token; TypeError when it is neither
+   * A tracker has no `abort`, because it cannot cancel the work that it counts.
+   *
+   * @param signal a token or an `AbortSignal`. Its cancellation ends the wait, and cancels no work
+   * @throws (rejects) the reason of the signal; TypeError when it is neither
    */
-  async drain(token: CancellationToken | AbortSignal): Promise<void> {
-    const outcome = await wait(untilCancelled(CancellationToken.from(token, 'drain'), this.wait()));
+  async drain(signal: CancellationToken | AbortSignal): Promise<void> {
+    const outcome = await wait(untilCancelled(CancellationToken.from(signal, 'drain'), this.wait()));
     if (outcome.status === 'cancelled') throw outcome.reason;
+  }
+
+  /** Whether the tracker is closed and empty. */
+  get #isIdle(): boolean {
+    return this.#isClosed && this.#length === 0;
   }
 
   #workEnded(): void {
     this.#length--;
-    if (this.#isClosed) this.#checkIdle();
+    this.#checkIdle();
   }
 
-  /** Called when the tracker was closed, or work has ended in a closed tracker (invariant 1). */
+  /** Called when the tracker was closed, or work has ended (invariant 1). */
   #checkIdle(): void {
-    if (this.#length > 0) return;
-    this.epoch++;
-    wakeAll(this);
+    if (!this.#isIdle) return;
+    this.#epoch++;
+    wakeAll(this.#waiting);
   }
 }
 
@@ -297,68 +295,3 @@ export class TrackerGuard implements Disposable {
     release();
   }
 }
-
-/**
- * The result of `TaskTracker.wait`. You can await it, and use it as a `select` branch.
- *
- * @see tokio_util::task::task_tracker::TaskTrackerWaitFuture (tokio-util 0.7.19)
- * @example
- * ```ts
- * const tracker = new TaskTracker();
- * void tracker.track(Promise.resolve('work'));
- * tracker.close(); // without it the wait never ends
- * const { branch } = await select({ idle: tracker.wait(), late: sleep(60_000) });
- * console.log(branch); // => idle
- * ```
- */
-export class TrackerWait implements PromiseLike<void> {
-  /** @internal See `defineHandle`. */
-  static readonly completed: object = /* @__PURE__ */ defineHandle(TrackerWait, {
-    name: 'wait',
-    owns: (value) => #tracker in value,
-    source: (wait) => wait,
-    unguarded: ['then', 'poll', 'park', 'unpark', 'once'],
-    facts: () => ({}),
-  });
-  readonly #tracker: TaskTracker;
-  /** The wait is ready once the tracker's epoch differs (invariant 2). */
-  readonly #epoch: number;
-
-  /** @internal */
-  constructor(tracker: TaskTracker, epoch: number) {
-    this.#tracker = tracker;
-    this.#epoch = epoch;
-  }
-
-  /** Called by `await`. Never rejects. */
-  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
-  then<A = void, B = never>(
-    onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
-    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return wait(this).then(onFulfilled, onRejected);
-  }
-
-  /** @internal */
-  get once(): true {
-    return true;
-  }
-
-  /** @internal */
-  poll(): undefined | typeof PENDING {
-    return this.#tracker.epoch === this.#epoch ? PENDING : undefined;
-  }
-
-  /** @internal */
-  park(waiter: Waiter): void {
-    parkOn(this.#tracker, waiter);
-  }
-
-  /** @internal */
-  unpark(waiter: Waiter): void {
-    unparkFrom(this.#tracker, waiter);
-  }
-}
-
-// Declared by merging: isolatedDeclarations allows no computed key but the language's own in a class.
-export interface TrackerWait extends Source<void> {}

@@ -108,7 +108,7 @@ const MAX_INDENT = 64;
  * await scope(async (s) => {
  *   s.spawn((token) => token.cancelled(), { name: 'watcher', daemon: true });
  *   const body = (inner: Scope) => void inner.spawn(() => sleep(5, { clock }), { name: 'query' });
- *   s.spawn((signal) => scope(body, { signal, name: 'page', clock }), { name: 'request' });
+ *   s.spawn((token) => scope(body, { signal: token, name: 'page', clock }), { name: 'request' });
  *   await clock.advance(2);
  *   for (const line of formatTree(s.tree()).split('\n')) console.log(line.replaceAll(' ', '.'));
  *   await clock.advance(3);

@@ -28,7 +28,7 @@ describe('a scope whose signal is cancelled', () => {
       scope(
         async (s) => {
           s.spawn(obedient(clock, 20, () => cleanedUp.push(clock.now())));
-          sleep(5, { clock }).then(() => controller.abort(reason));
+          void sleep(5, { clock }).then(() => controller.abort(reason));
           await obedient(clock, 10, () => cleanedUp.push(clock.now()))(s.token);
         },
         { signal: controller.signal },
@@ -58,7 +58,7 @@ describe('a scope whose signal is cancelled', () => {
       scope(
         (s) => {
           s.spawn(obedient(clock, 20, () => (cleanedUp = true)));
-          sleep(5, { clock }).then(() => outer.cancel());
+          void sleep(5, { clock }).then(() => outer.cancel());
           return 'the page';
         },
         { signal: outer },

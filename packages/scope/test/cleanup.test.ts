@@ -106,7 +106,7 @@ describe('deferred cleanups', () => {
       scope(
         (s) => {
           for (const name of ['first', 'second']) s.defer(() => sleep(10, { clock }).then(() => log.push(name)));
-          sleep(5, { clock }).then(() => outer.cancel());
+          void sleep(5, { clock }).then(() => outer.cancel());
           return 'value';
         },
         { signal: outer },

@@ -148,16 +148,16 @@ describe('joinNext', () => {
 });
 
 describe('tryJoinNext', () => {
-  it('never waits: it returns an ended task, or undefined', async () => {
+  it('never waits: it returns an ended task, or why there is none', async () => {
     const set = new JoinSet<number>();
-    expect(set.tryJoinNext()).toBe(undefined);
+    expect(set.tryJoinNext()).toEqual({ ok: false, why: 'empty' });
     const { work, fulfil } = deaf<number>();
-    set.spawn(work);
-    expect(set.tryJoinNext()).toBe(undefined);
+    const task = set.spawn(work);
+    expect(set.tryJoinNext()).toEqual({ ok: false, why: 'pending' });
     fulfil(7);
     await turn();
-    expect(set.tryJoinNext()).toMatchObject({ status: 'fulfilled', value: 7 });
-    expect(set.tryJoinNext()).toBe(undefined);
+    expect(set.tryJoinNext()).toEqual({ ok: true, value: { task, status: 'fulfilled', value: 7 } });
+    expect(set.tryJoinNext()).toEqual({ ok: false, why: 'empty' });
   });
 });
 
@@ -381,7 +381,8 @@ describe('a set under random operations', () => {
           for (const op of operations) {
             if (op === 'try') {
               const taken = ended.shift();
-              expect(say(set.tryJoinNext())).toBe(taken);
+              const tried = set.tryJoinNext();
+              expect(tried.ok ? say(tried.value) : tried.why).toBe(taken ?? (running.length > 0 ? 'pending' : 'empty'));
             } else if (op === 'wait') {
               waiting++;
               void set.joinNext().then((joined) => got.push(say(joined)));

@@ -13,8 +13,8 @@ const [events, listener] = broadcast<number>(1);
 const jobs = new JoinSet<number>({ name: 'jobs' });
 
 const kept: [string, () => object, string, string][] = [
-  ['cancelled()', () => token.cancelled(), '[object Cancelled]', 'Cancelled { isCancelled: false }'],
-  ['closed() of a broadcast', () => events.closed(), '[object Closed]', 'Closed { isClosed: false }'],
+  ['cancelled()', () => token.cancelled(), '[object Awaitable]', 'Awaitable { isReady: false }'],
+  ['closed() of a broadcast', () => events.closed(), '[object Awaitable]', 'Awaitable { isReady: false }'],
   ['values() of a channel', () => rx.values(), '[object ReceiverIterator]', 'ReceiverIterator { isDone: false }'],
   [
     'values() of a broadcast',
@@ -22,7 +22,7 @@ const kept: [string, () => object, string, string][] = [
     '[object ReceiverIterator]',
     'ReceiverIterator { isDone: false }',
   ],
-  ['joinNext()', () => jobs.joinNext(), '[object JoinNext]', "JoinNext { name: 'jobs', length: 0 }"],
+  ['joinNext()', () => jobs.joinNext(), '[object Awaitable]', 'Awaitable {}'],
 ];
 
 describe.each(kept)('the result of %s', (_, make, tag, text) => {

@@ -14,7 +14,7 @@ describe('a scope in a task of another scope', () => {
     const outer = new CancellationToken();
     const log: string[] = [];
     const done = clock.run(() => {
-      sleep(5, { clock }).then(() => outer.cancel('deploy'));
+      void sleep(5, { clock }).then(() => outer.cancel('deploy'));
       return scope(
         (s) => {
           s.defer(() => log.push('outer cleanup'));

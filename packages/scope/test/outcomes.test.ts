@@ -15,8 +15,8 @@ function rowsUnder(heading: string): string[][] {
 }
 
 const tables = [
-  { onFailure: 'cancel', rows: rowsUnder('## By default') },
-  { onFailure: 'isolate', rows: rowsUnder("## With `onFailure: 'isolate'`") },
+  { onFailure: 'cancel', rows: rowsUnder('## Default policy') },
+  { onFailure: 'isolate', rows: rowsUnder('## Isolated children') },
 ] as const;
 
 describe.each(tables)('with onFailure $onFailure', ({ onFailure, rows }) => {

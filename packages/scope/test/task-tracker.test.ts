@@ -1,4 +1,4 @@
-import { CancellationToken } from '@quiesce/cancellation-token';
+import { CancellationToken, source } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { type Drainable, TaskTracker } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
@@ -214,7 +214,7 @@ describe('a tracker under random operations', () => {
           if (op === 'reopen') isClosed = false;
           for (const one of waits) one.isOver ||= isClosed && guards.length === 0;
           expect(tracker.length).toBe(guards.length);
-          for (const one of waits) expect(one.wait.poll() === undefined).toBe(one.isOver);
+          for (const one of waits) expect(one.wait[source].poll() === undefined).toBe(one.isOver);
         }
       }),
       { numRuns: 500 },

@@ -77,6 +77,13 @@ export type Outcomes<B> = {
 /** The result of `select`: the winning branch and its value, as a discriminated union over the names. */
 export type Outcome<B> = Outcomes<B>[keyof B];
 
+/** The outcome of each branch that `trySelect` can take. A hover shows an index into it, and not this name. */
+export type ReadyOutcomes<B> = {
+  [K in keyof B]-?: [Exclude<B[K], Off>] extends [never]
+    ? never
+    : { readonly ok: true; readonly branch: K; readonly value: BranchValue<Exclude<B[K], Off>> };
+};
+
 /** An outcome whose branch names are unknown. */
 export interface AnyOutcome {
   /** The name of the winning branch. */

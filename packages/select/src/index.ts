@@ -11,6 +11,7 @@ export type {
   Outcome,
   Outcomes,
   ReadyBranch,
+  ReadyOutcomes,
 } from './branches.ts';
 export { SelectError } from './errors.ts';
 export { type Interval, type IntervalOptions, interval, intervalAt, type MissedTicks } from './interval.ts';

@@ -1,6 +1,6 @@
 import { PENDING } from '@quiesce/cancellation-token';
 import { setBranch } from './branch-of.ts';
-import { type AnyBranches, type AnyOutcome, argumentError, deferCalls } from './branches.ts';
+import { type AnyBranches, argumentError, deferCalls } from './branches.ts';
 import {
   CALL,
   checkBranches,
@@ -14,6 +14,13 @@ import {
   protocolOf,
 } from './kinds.ts';
 import { CLOSED, MISSED, type Pattern, pattern, pollMatching } from './pattern.ts';
+
+/** The branch that is ready, and its value. */
+export interface AnyReadyOutcome {
+  readonly ok: true;
+  readonly branch: string;
+  readonly value: unknown;
+}
 
 /** More than any sum of kinds. */
 export const KINDS = 64;
@@ -56,7 +63,7 @@ export function pollReady(
   branches: AnyBranches,
   from: number,
   missed: Set<string> | undefined,
-): AnyOutcome | undefined {
+): AnyReadyOutcome | undefined {
   return (
     pollRange(branches, from, Number.POSITIVE_INFINITY, missed) ??
     (from > 0 ? pollRange(branches, 0, from, missed) : undefined)
@@ -68,7 +75,7 @@ function pollRange(
   from: number,
   to: number,
   missed: Set<string> | undefined,
-): AnyOutcome | undefined {
+): AnyReadyOutcome | undefined {
   let index = -1;
   for (const name in branches) {
     if (!isOwn(branches, name)) continue;
@@ -80,7 +87,7 @@ function pollRange(
       const protocol = protocolIn(branch);
       const value = protocol === undefined ? pollOther(branch, kindOf(branch, name)) : protocol.poll();
       if (value === PENDING) continue;
-      if (value !== MISSED && value !== CLOSED) return { branch: name, value };
+      if (value !== MISSED && value !== CLOSED) return { ok: true, branch: name, value };
       missed?.add(name);
     } catch (error) {
       setBranch(error, name);

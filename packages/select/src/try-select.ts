@@ -1,26 +1,33 @@
 import { callable, checkOptions, refuseExtra } from '@quiesce/internal';
 import {
   type AnyBranches,
-  type AnyOutcome,
   argumentError,
   type Branches,
   elseOf,
-  type Outcomes,
   type ReadyBranch,
+  type ReadyOutcomes,
   releaseBranches,
 } from './branches.ts';
 import { FUNCTION, kindOf, MATCH, OFF, PROMISE } from './kinds.ts';
-import { inspect, KINDS, pollReady } from './poll-ready.ts';
+import { type AnyReadyOutcome, inspect, KINDS, pollReady } from './poll-ready.ts';
 import { firstIndex, randomIndex, randomStart, type SelectOptions, type StartIndex } from './settings.ts';
+
+/** The result when no branch is ready. */
+interface NotReady {
+  readonly ok: false;
+  readonly why: 'pending' | 'off';
+}
 
 /** The type of {@link trySelect}. */
 export interface TrySelect {
   <B extends Branches<B, ReadyBranch>>(
     branches: B,
     options?: Pick<SelectOptions, 'random'>,
-  ): Outcomes<B>[keyof B] | undefined;
+  ): ReadyOutcomes<B>[keyof B] | { readonly ok: false; readonly why: 'pending' | 'off' };
   /** Works as `trySelect`, but polls the branches in the order of declaration. */
-  biased<B extends Branches<B, ReadyBranch>>(branches: B): Outcomes<B>[keyof B] | undefined;
+  biased<B extends Branches<B, ReadyBranch>>(
+    branches: B,
+  ): ReadyOutcomes<B>[keyof B] | { readonly ok: false; readonly why: 'pending' | 'off' };
 }
 
 /**
@@ -36,16 +43,18 @@ export interface TrySelect {
  * @param branches names and branches: sources, tokens, signals, `match` of these, or a value that switches a branch off. `else`
  *   is taken when every branch is off. Its result is not awaited
  * @param options `random` replaces `Math.random`
- * @returns the ready branch and its value, or `undefined` when no branch is ready
+ * @returns `{ ok: true, branch, value }`, or `{ ok: false, why }`: `pending` when no branch is ready, or `off` when there is
+ *   no `else` and every branch is off, or has given a value that does not fit its `match`
  * @throws the error of a branch that has failed, verbatim (`branchOf` names it); TypeError for a promise, a function or another
  *   value that cannot be polled synchronously; RangeError when `random` returns no number from 0 to below 1
  * @see Tokio's try_recv and Go's select with default
  * @example
  * ```ts
  * const [tx, rx] = broadcast<string>(16);
- * console.log(trySelect({ job: rx })); // => undefined
+ * console.log(trySelect({ job: rx })); // => { ok: false, why: 'pending' }
  * tx.send('print');
- * console.log(trySelect({ job: rx })?.value); // => print
+ * const next = trySelect({ job: rx });
+ * if (next.ok) console.log(next.branch, next.value); // => job print
  * ```
  */
 export const trySelect: TrySelect = /* @__PURE__ */ callable(
@@ -71,20 +80,35 @@ function startOf(branches: AnyBranches, options: SelectOptions): StartIndex {
   }
 }
 
-function attempt(call: string, branches: AnyBranches, startIndex: StartIndex): AnyOutcome | undefined {
+function attempt(call: string, branches: AnyBranches, startIndex: StartIndex): AnyReadyOutcome | NotReady {
   const found = inspect(branches, call);
   const kinds = found % KINDS;
   if (kinds & (PROMISE | FUNCTION)) throwNotReady(call, branches);
   const missed = kinds & MATCH ? new Set<string>() : undefined;
   const count = (found - kinds) / KINDS;
   const outcome = kinds === OFF ? undefined : pollReady(branches, startIndex(count), missed);
-  if (outcome !== undefined) return outcome;
+  return outcome ?? noneReady(branches, kinds, missed);
+}
+
+/** The result without a ready branch: `else`, when every branch is off. */
+function noneReady(
+  branches: AnyBranches,
+  kinds: number,
+  missed: ReadonlySet<string> | undefined,
+): AnyReadyOutcome | NotReady {
+  if (kinds !== OFF && isPending(branches, missed)) return { ok: false, why: 'pending' };
   const alternative = elseOf(branches);
-  if (alternative === undefined) return undefined;
-  for (const name of Object.keys(branches)) {
-    if (name !== 'else' && kindOf(branches[name], name) !== OFF && !missed?.has(name)) return undefined;
-  }
-  return { branch: 'else', value: (alternative as () => unknown)() };
+  if (alternative === undefined) return { ok: false, why: 'off' };
+  return { ok: true, branch: 'else', value: (alternative as () => unknown)() };
+}
+
+/** Whether a branch is on, and has given no value that does not fit its pattern. */
+function isPending(branches: AnyBranches, missed: ReadonlySet<string> | undefined): boolean {
+  // Without patterns, a branch that was on still is.
+  if (missed === undefined) return true;
+  return Object.keys(branches).some((name) => {
+    return name !== 'else' && kindOf(branches[name], name) !== OFF && !missed.has(name);
+  });
 }
 
 function throwNotReady(call: string, branches: AnyBranches): never {

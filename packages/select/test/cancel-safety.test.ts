@@ -1,7 +1,8 @@
 // Cancel safety, shown for each source: raced thousands of times against rivals and cancellations at random moments, a source
 // loses no value, gives no value twice, and keeps the order.
 import { broadcast } from '@quiesce/broadcast-channel';
-import { CancellationToken, type Source, type UntilCancelled, untilCancelled } from '@quiesce/cancellation-token';
+import { CancellationToken, type Source, type UntilCancelled } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { scope } from '@quiesce/scope';
 import { interval, match, select, selectEach, settle, sleep, timeout } from '@quiesce/select';

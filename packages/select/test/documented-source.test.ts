@@ -97,9 +97,9 @@ describe('a third-party source', () => {
 
   it('works with trySelect, wait, timeout, match and settle', async () => {
     const queue = new Queue<number>();
-    expect(trySelect({ queue })).toBe(undefined);
+    expect(trySelect({ queue })).toEqual({ ok: false, why: 'pending' });
     for (const n of [1, 2, 3, 4]) queue.push(n);
-    expect(trySelect({ queue })).toEqual({ branch: 'queue', value: 1 });
+    expect(trySelect({ queue })).toEqual({ ok: true, branch: 'queue', value: 1 });
     expect(await wait(queue)).toBe(2);
     expect(await timeout(1_000, queue)).toBe(3);
     expect(await select({ queue: match(queue, (n) => n > 9), else: () => 'no' })).toMatchObject({ branch: 'else' });

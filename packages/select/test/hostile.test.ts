@@ -306,7 +306,10 @@ describe('a guard with side effects', () => {
     const [tx, rx] = broadcast<number>(8);
     for (const n of [1, 2, 3]) tx.send(n);
     const taken: unknown[] = [];
-    const greedy = (n: number): boolean => taken.push(n, trySelect({ rx })?.value) > 4;
+    const greedy = (n: number): boolean => {
+      const next = trySelect({ rx });
+      return taken.push(n, next.ok && next.value) > 4;
+    };
     expect(await select({ rx: match(rx, greedy), else: () => 'off' })).toEqual({ branch: 'else', value: 'off' });
     expect([taken, rx.tryRecv()]).toEqual([[1, 2], { ok: true, value: 3 }]);
   });

@@ -1,7 +1,8 @@
 // Every kind of branch, raced again and again while it stays alive, retains nothing of the races. Both ways round: long-lived
 // branches against fresh promises, and a long-lived promise against fresh branches. More than a million rounds in total.
 import { broadcast } from '@quiesce/broadcast-channel';
-import { CancellationToken, untilCancelled } from '@quiesce/cancellation-token';
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { scope } from '@quiesce/scope';
 import { interval, match, repeat, select, selectEach, settle, sleep, timeout, trySelect } from '@quiesce/select';

@@ -97,8 +97,9 @@ test('trySelect, and a select with a ready branch, agree with the model', async 
         const expected = modelTurn(model, closed, modelled.next(), new Set());
         const outcome =
           i % 2 === 0 || expected === 'pending' ? trySelect(branches, { random }) : await select(branches, { random });
-        const answer = outcome === undefined ? 'pending' : [outcome.branch, outcome.value];
-        expect(answer).toEqual(expected === 'over' ? ['else', 'none'] : expected);
+        expect('why' in outcome ? outcome.why : [outcome.branch, outcome.value]).toEqual(
+          expected === 'over' ? ['else', 'none'] : expected,
+        );
         expect(queues.map((queue) => queue.values)).toEqual(model);
       }
     }),

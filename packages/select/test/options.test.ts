@@ -35,15 +35,16 @@ test.each<[string, (options: never) => unknown, string, string]>([
 });
 
 describe('a property of Object.prototype', () => {
+  const outcome = { branch: 'ready', value: 'ready' };
   afterEach(() => void Reflect.deleteProperty(Object.prototype, 'injected'));
 
-  test.each<[string, () => unknown]>([
-    ['select', () => select({ ready: sleep(1).then(() => 'ready') })],
-    ['trySelect', () => trySelect({ never: new CancellationToken(), ready })],
-    ['selectEach', async () => (await selectEach({ ready: sleep(1).then(() => 'ready') }).next()).value],
-  ])('is no branch of %s', async (_, run) => {
+  test.each<[string, () => unknown, object]>([
+    ['select', () => select({ ready: sleep(1).then(() => 'ready') }), outcome],
+    ['trySelect', () => trySelect({ never: new CancellationToken(), ready }), { ok: true, ...outcome }],
+    ['selectEach', async () => (await selectEach({ ready: sleep(1).then(() => 'ready') }).next()).value, outcome],
+  ])('is no branch of %s', async (_, run, expected) => {
     const injected = { value: () => 'injected', enumerable: true, configurable: true, writable: true };
     Object.defineProperty(Object.prototype, 'injected', injected);
-    expect(await run()).toEqual({ branch: 'ready', value: 'ready' });
+    expect(await run()).toEqual(expected);
   });
 });

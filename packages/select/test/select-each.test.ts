@@ -1,5 +1,6 @@
 import { broadcast } from '@quiesce/broadcast-channel';
-import { CancellationToken, PENDING, type Source, source, untilCancelled } from '@quiesce/cancellation-token';
+import { CancellationToken, PENDING, type Source, source } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { branchOf, interval, match, repeat, selectEach, settle, sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';

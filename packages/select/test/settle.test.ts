@@ -14,7 +14,11 @@ describe('settle turns into a value', () => {
       throw error;
     };
     expect(await select({ a: settle(probe) })).toEqual({ branch: 'a', value: { status: 'rejected', reason: error } });
-    expect(trySelect({ a: settle(probe) })).toEqual({ branch: 'a', value: { status: 'rejected', reason: error } });
+    expect(trySelect({ a: settle(probe) })).toEqual({
+      ok: true,
+      branch: 'a',
+      value: { status: 'rejected', reason: error },
+    });
   });
 
   it('the later value of a source', async () => {

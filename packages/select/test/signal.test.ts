@@ -54,7 +54,7 @@ describe('a select whose signal is cancelled', () => {
       throw token.reason;
     };
     const done = clock.run(() => {
-      sleep(5, { clock }).then(() => outer.cancel('stop'));
+      void sleep(5, { clock }).then(() => outer.cancel('stop'));
       return select({ a: work, b: work, waits: never() }, { signal: outer });
     });
     expect(await rejection(done)).toBe('stop');

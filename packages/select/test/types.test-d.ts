@@ -223,10 +223,14 @@ const ready = trySelect({
   even: match(rx, (n) => n > 1n),
   else: () => 'idle',
 });
-expectTypeOf(ready?.branch).toEqualTypeOf<'rx' | 'stopped' | 'signal' | 'gone' | 'even' | 'else' | undefined>();
-if (ready?.branch === 'rx') expectTypeOf(ready.value).toEqualTypeOf<bigint>();
+if (ready.ok) expectTypeOf(ready.branch).toEqualTypeOf<'rx' | 'stopped' | 'signal' | 'gone' | 'even' | 'else'>();
+else expectTypeOf(ready.why).toEqualTypeOf<'pending' | 'off'>();
+if (ready.ok && ready.branch === 'rx') expectTypeOf(ready.value).toEqualTypeOf<bigint>();
 expectTypeOf(trySelect).toEqualTypeOf<TrySelect>();
-expectTypeOf(trySelect.biased({ rx })).toEqualTypeOf<Outcome<{ rx: typeof rx }> | undefined>();
+expectTypeOf(trySelect.biased({ rx })).toEqualTypeOf<
+  | { readonly ok: true; readonly branch: 'rx'; readonly value: bigint }
+  | { readonly ok: false; readonly why: 'pending' | 'off' }
+>();
 
 // @ts-expect-error is not assignable to type 'ReadyBranch'
 trySelect({ rx, work: async () => 1 });

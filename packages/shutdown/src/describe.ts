@@ -5,10 +5,10 @@ import { describeRequest } from './request.ts';
 import type { ShutdownProgress } from './state.ts';
 
 /** The text of a log entry, its level, and its error. */
-type Line = readonly [level: keyof Logger, text: string, failure?: Failure];
+type LogLine = readonly [level: keyof Logger, text: string, failure?: Failure];
 
 /** Describes one step. Returns `undefined` for a step that is not logged. */
-export function describeEvent(event: ShutdownEvent): Line | undefined {
+export function describeEvent(event: ShutdownEvent): LogLine | undefined {
   switch (event.type) {
     case 'requested': {
       const { kind, reason } = event.request;
@@ -44,7 +44,7 @@ export function describeEvent(event: ShutdownEvent): Line | undefined {
   }
 }
 
-function describeEnd(event: ShutdownEvent & { readonly type: 'hook:end' }): Line | undefined {
+function describeEnd(event: ShutdownEvent & { readonly type: 'hook:end' }): LogLine | undefined {
   const { hook, outcome, durationMs, error } = event;
   const subject = `hook ${JSON.stringify(hook)}`;
   if (outcome === 'done') return undefined;

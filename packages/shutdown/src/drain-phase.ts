@@ -1,10 +1,11 @@
 import { CancellationToken, isCancellationOf, wait } from '@quiesce/cancellation-token';
 import { TaskTracker } from '@quiesce/scope';
 import {
+  ABORT,
   cutOffOf,
   type DrainTarget,
   inFlightOf,
-  type NoticeLevel,
+  type NoticeCount,
   namesIn,
   notifyDrainTarget,
 } from './drain-target.ts';
@@ -18,14 +19,12 @@ export class DrainPhase {
   readonly targets: Set<DrainTarget> = new Set();
   readonly #state: SequenceState;
   readonly #hooks: HookRunner;
-  /** The first token of each drain: cancelled at `drainTimeout`, like `stopNow`, to which users have access. */
-  readonly #drainDeadline: CancellationToken = new CancellationToken({ name: 'drain deadline' });
-  /** The second token of each drain: cancelled when the drain is no longer awaited. */
-  readonly #drainAbort: CancellationToken = new CancellationToken({ name: 'drain abort' });
+  /** The signal of each drain: cancelled when the drain is no longer awaited. */
+  readonly #drainEnd: CancellationToken = new CancellationToken({ name: 'drain end' });
   /** Counts the drains. Closed, so that `wait` settles each time it is empty. */
   readonly #tracker: TaskTracker = new TaskTracker({ name: 'drainables' });
-  /** The last notice that all targets have received. A target that is added later receives it at once. */
-  #level: NoticeLevel = 'none';
+  /** How many notices all targets have received. A target that is added later receives them at once. */
+  #noticeCount: NoticeCount = 0;
 
   constructor(state: SequenceState, hooks: HookRunner) {
     this.#state = state;
@@ -36,14 +35,20 @@ export class DrainPhase {
   /** Adds a target, which is stopped at once when accepting has ended. */
   add(target: DrainTarget): void {
     this.targets.add(target);
-    notifyDrainTarget(target, this.#level, this.#state.recordFailure);
+    this.#notifyTarget(target);
     if (this.#state.position === DRAINING) void this.#tracker.track(this.#drain(target));
   }
 
   /** Notifies all targets. A target that a callback adds is notified by `add`. */
-  notify(level: NoticeLevel): void {
-    this.#level = level;
-    for (const target of this.targets) notifyDrainTarget(target, level, this.#state.recordFailure);
+  notify(count: NoticeCount): void {
+    this.#noticeCount = count;
+    for (const target of this.targets) this.#notifyTarget(target);
+  }
+
+  #notifyTarget(target: DrainTarget): void {
+    // A drained target has no work that could be cancelled.
+    if (target.state !== 'drained')
+      notifyDrainTarget(target, this.#noticeCount, this.#state.reason, this.#state.recordFailure);
   }
 
   /** Drains all targets, and runs the hooks of this phase. Calls `next` in the same synchronous run (invariant 3). */
@@ -51,11 +56,12 @@ export class DrainPhase {
     const state = this.#state;
     const { clock } = state;
     const hooks = this.#hooks.tracker;
+    if (state.force !== undefined) this.notify(ABORT);
     for (const target of this.targets) void this.#tracker.track(this.#drain(target));
     this.#hooks.pump();
     for (let busy = this.#pendingTracker(); busy !== undefined; busy = this.#pendingTracker()) {
-      const isCancelled = this.#drainDeadline.isCancelled;
-      const until = isCancelled ? state.drainEnd : state.cutOffAt;
+      const isAborted = this.#noticeCount === ABORT;
+      const until = isAborted ? state.drainEnd : state.cutOffAt;
       const outcome = await within(busy.wait(), Math.max(0, until - clock.now()), state.forced, clock);
       if (outcome === 'done') continue;
       // One turn of the event loop, so that targets with nothing in flight can settle.
@@ -63,11 +69,11 @@ export class DrainPhase {
       if (outcome === 'forced') break;
       if (this.#pendingTracker() === undefined) continue;
       if (!hooks.isEmpty) state.isOverdue = true;
-      // A target with nothing in flight, such as a server with idle connections, is cut off only if it ignores its token.
-      this.cutOff(isCancelled ? 1 : 0);
-      if (isCancelled) break;
+      // A target with nothing in flight, such as a server with idle connections, is cut off only if it ignores `abort`.
+      this.cutOff(isAborted ? 1 : 0);
+      if (isAborted) break;
       state.stopNow.cancel(state.reason);
-      this.#drainDeadline.cancel();
+      this.notify(ABORT);
     }
     // The remaining hooks share the remaining time. Nothing else is awaited.
     while (!hooks.isEmpty) await wait(hooks.wait());
@@ -92,15 +98,15 @@ export class DrainPhase {
     }
   }
 
-  /** Cancels the tokens of all drains: they are no longer awaited. */
-  abort(): void {
-    this.#drainAbort.cancel();
+  /** Cancels the signal of all drains: they are no longer awaited. */
+  endDrains(): void {
+    this.#drainEnd.cancel(this.#state.reason);
   }
 
-  /** As `abort`, before or at `drainTimeout`. */
-  abortNow(): void {
-    this.#drainDeadline.cancel();
-    this.#drainAbort.cancel();
+  /** Aborts all targets, and no longer awaits them. Targets that are not stopped yet are aborted when they are. */
+  force(): void {
+    if (this.#state.position === DRAINING) this.notify(ABORT);
+    this.endDrains();
   }
 
   /** Never rejects (invariant 6). */
@@ -110,19 +116,13 @@ export class DrainPhase {
     target.state = 'draining';
     target.started = state.clock.now();
     target.atStart = inFlightOf(target);
-    // At the first token the target cancels its work, and waits for it within a limit of its own. The second token is the limit of the shutdown.
-    for (const token of [this.#drainDeadline, this.#drainAbort]) {
-      try {
-        await target.drainable.drain(token);
-        break;
-      } catch (error) {
-        const isCancellation = isCancellationOf(error, token);
-        if (!isCancellation && !isEndBy(error, state.stopAccepting))
-          state.recordFailure(`drain() of ${JSON.stringify(target.name)}`, error);
-        if (inFlightOf(target) === 0) break;
-        // A target that has failed, or that gives up at the second token, has not drained its work.
-        if (!isCancellation || this.#drainAbort.isCancelled) return;
-      }
+    try {
+      await target.drainable.drain(this.#drainEnd);
+    } catch (error) {
+      if (!isCancellationOf(error, this.#drainEnd) && !isEndBy(error, state.stopAccepting))
+        state.recordFailure(`drain() of ${JSON.stringify(target.name)}`, error);
+      // A target that has failed, or that gives up at the end, has not drained its work.
+      if (inFlightOf(target) > 0) return;
     }
     // A target that was cut off may still finish late.
     if (state.position === STOPPED) return;

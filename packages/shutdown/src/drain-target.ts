@@ -15,8 +15,14 @@ export interface AddOptions {
   readonly tree?: (() => ScopeTree) | undefined;
 }
 
-/** The notices about accepting, in their order: none, that it will end (`announce`), that it has ended (`stop`). */
-export type NoticeLevel = 'none' | 'announced' | 'stopped';
+/** The notices of a drainable, in their order. Each is the method of that name. */
+const notices = ['announce', 'stop', 'abort'] as const;
+
+/** How many notices a target has received. */
+export type NoticeCount = 0 | typeof ANNOUNCE | typeof STOP | typeof ABORT;
+export const ANNOUNCE = 1;
+export const STOP = 2;
+export const ABORT = 3;
 
 /** A drainable, with the state that one shutdown keeps about it. */
 export interface DrainTarget {
@@ -26,8 +32,8 @@ export interface DrainTarget {
   readonly tree: (() => ScopeTree) | undefined;
   /** Returns the work in progress by name, or `undefined` when only a number is known. */
   readonly workInProgress?: (() => Unfinished[]) | undefined;
-  /** The last notice that it has received. Set before the call. */
-  notified: NoticeLevel;
+  /** How many notices it has received. Set before the call of each. */
+  noticeCount: NoticeCount;
   /** `waiting` before its drain; `draining`; `drained` when the promise of its drain has settled. */
   state: 'waiting' | 'draining' | 'drained';
   /** Set when draining begins: the time, and the number of items in flight. */
@@ -46,9 +52,10 @@ export function drainTargetOf(drainable: Drainable, options: AddOptions | undefi
   if (typeof drainable?.stop !== 'function' || typeof drainable.drain !== 'function') {
     const { listen } = Object(drainable) as { readonly listen?: unknown };
     const hint = typeof listen === 'function' ? '; write add(drain(server)), with drain of @quiesce/http-drain' : '';
-    throw new TypeError(`add: expected { name, inFlightCount, stop(), drain(token) }, got ${show(drainable)}${hint}`);
+    throw new TypeError(`add: expected { name, inFlightCount, stop(), drain(signal) }, got ${show(drainable)}${hint}`);
   }
   if (drainable.announce !== undefined) checkFunction('add: announce', drainable.announce);
+  if (drainable.abort !== undefined) checkFunction('add: abort', drainable.abort);
   checkOptions('add', options, ['tree']);
   if (options?.tree !== undefined) checkFunction('add: tree', options.tree);
   const { name } = drainable;
@@ -63,7 +70,7 @@ export function createDrainTarget(
   more: { readonly tree?: DrainTarget['tree']; readonly workInProgress?: DrainTarget['workInProgress'] },
 ): DrainTarget {
   const begin = {
-    notified: 'none',
+    noticeCount: 0,
     state: 'waiting',
     started: 0,
     atStart: 0,
@@ -75,33 +82,30 @@ export function createDrainTarget(
 }
 
 /**
- * Brings a target to a notice level: calls each missing notice once, and in order.
+ * Calls the notices that a target has not received, once and in order.
  *
+ * @param count how many notices it has then received
+ * @param reason the argument of `abort`
  * @param onFailure called with the error that a notice throws, or with which its promise rejects
  */
 export function notifyDrainTarget(
   target: DrainTarget,
-  level: NoticeLevel,
+  count: NoticeCount,
+  reason: unknown,
   onFailure: (where: string, error: unknown) => void,
 ): void {
   const { drainable } = target;
-  const call = (method: 'announce' | 'stop'): void => {
-    const failed = (error: unknown): void => onFailure(`${method}() of ${JSON.stringify(target.name)}`, error);
+  // Read anew each time: a notice may force the shutdown, which calls the later ones.
+  while (target.noticeCount < count) {
+    const notice = notices[target.noticeCount++] as (typeof notices)[number];
+    const failed = (error: unknown): void => onFailure(`${notice}() of ${JSON.stringify(target.name)}`, error);
     try {
-      const result: unknown = drainable[method]?.();
+      const result: unknown = notice === 'abort' ? drainable.abort?.(reason) : drainable[notice]?.();
       // Notices are synchronous by contract. The rejection of an asynchronous one would otherwise be uncaught.
       if (isPromise(result)) result.catch(failed);
     } catch (error) {
       failed(error);
     }
-  };
-  if (level !== 'none' && target.notified === 'none') {
-    target.notified = 'announced';
-    call('announce');
-  }
-  if (level === 'stopped' && target.notified === 'announced') {
-    target.notified = 'stopped';
-    call('stop');
   }
 }
 

@@ -21,7 +21,7 @@ export class MainWarning {
 
   /** Warns when `main` is the only thing left after a second, long before it is cut off. */
   #watch(): void {
-    const look = (): void => {
+    const check = (): void => {
       const { state, program, targets, currentHook } = this.#sequence;
       const main = program?.target;
       if (state.current !== 'draining' || main?.state === 'drained') return;
@@ -29,7 +29,7 @@ export class MainWarning {
       if (others.length === 0 && currentHook === undefined) this.#warnOnce();
       else this.#watch();
     };
-    this.#sequence.state.clock.setTimer(1_000, look, { ref: false });
+    this.#sequence.state.clock.setTimer(1_000, check, { ref: false });
   }
 
   #warnOnce(): void {

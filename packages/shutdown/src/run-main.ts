@@ -52,6 +52,9 @@ let isRunning = false;
  *
  * Use it in the entry file of a program. A library, or a program with another owner of the process, uses `Shutdown`.
  *
+ * Close a resource that only tasks use with `scope.use`. Close one that a server or a pool uses with `shutdown.hook`, which runs
+ * after draining.
+ *
  * **Timing.** `main` is called synchronously. The process stays alive until the end, even when nothing else keeps it alive.
  *
  * **Cancel safety.** The first signal requests the shutdown, the second forces it, the third exits at once. The same signal
@@ -80,13 +83,15 @@ let isRunning = false;
  * import { runMain } from '@quiesce/shutdown';
  *
  * await runMain(async (scope, shutdown) => {
- *   shutdown.hook('db', () => console.log('db: closed'));
- *   scope.spawn(async () => console.log('worker: done'));
+ *   const db = await scope.use({ rows: 3 }, () => console.log('db: closed'));
+ *   shutdown.hook('telemetry', () => console.log('telemetry: sent'), { phase: 'final' });
+ *   scope.spawn(async () => console.log('worker:', db.rows, 'rows'));
  *   console.log('main: done');
  * });
- * // => worker: done
+ * // => worker: 3 rows
  * // => main: done
  * // => db: closed
+ * // => telemetry: sent
  * ```
  */
 export async function runMain(

@@ -13,7 +13,8 @@
  *     that was never started is `skipped`.
  *  2. Only the first request counts. Its reason is the reason of both tokens.
  *  3. A phase ends in the same synchronous run that found nothing of it in progress. Work accepted before is not lost.
- *  4. `request`, `force` and `addHook` call no hook and stop no drainable synchronously. They may run callbacks of the tokens.
+ *  4. `request`, `force` and `addHook` call no hook and stop no drainable synchronously. They may run callbacks of the tokens,
+ *     and `force` aborts drainables that drain.
  *  5. Hooks run one at a time. A hook that was given up may still run beside the next.
  *  6. `#run` continues whatever a hook or a drainable throws: the error is recorded.
  *
@@ -31,7 +32,7 @@ import {
   wait,
 } from '@quiesce/cancellation-token';
 import { DrainPhase } from './drain-phase.ts';
-import type { DrainTarget } from './drain-target.ts';
+import { ANNOUNCE, type DrainTarget, STOP } from './drain-target.ts';
 import type { ShutdownEvent } from './events.ts';
 import { HookRunner } from './hook-runner.ts';
 import type { Hook, Hooks } from './hooks.ts';
@@ -114,7 +115,7 @@ export class ShutdownSequence {
     const running = this.#runner.currentToken;
     state.stopNow.cancel(state.reason);
     running?.cancel(new CancelledError(`The shutdown was forced by ${by}`, { source: 'shutdown' }));
-    this.#drains.abortNow();
+    this.#drains.force();
     state.forced.cancel();
     return true;
   }
@@ -154,7 +155,7 @@ export class ShutdownSequence {
     const { state } = this;
     const { clock, limits } = state;
     const { tracker } = this.#runner;
-    this.#drains.notify('announced');
+    this.#drains.notify(ANNOUNCE);
     const until = clock.now() + limits.readinessDelay;
     for (this.#runner.pump(); this.#runner.isBusy || until > clock.now(); ) {
       if (tracker.isEmpty && state.force !== undefined) break;
@@ -163,7 +164,7 @@ export class ShutdownSequence {
       else await within(CancellationToken.never, left, state.forced, clock);
     }
     state.stopAccepting.cancel(state.reason);
-    this.#drains.notify('stopped');
+    this.#drains.notify(STOP);
     state.cutOffAt = clock.now() + limits.drainTimeout;
     state.drainEnd = state.cutOffAt + limits.cancelTimeout;
     state.enter(DRAINING);
@@ -172,7 +173,7 @@ export class ShutdownSequence {
   #enterCleanup(): void {
     this.state.enter(CLEANUP);
     this.state.stopNow.cancel(this.state.reason);
-    this.#drains.abort();
+    this.#drains.endDrains();
   }
 
   #enterFinal(): void {

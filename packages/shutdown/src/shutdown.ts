@@ -2,7 +2,7 @@ import { type CancellationToken, ClosedError, type Registration } from '@quiesce
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
 import { checkOptions, defineHandle } from '@quiesce/internal';
 import type { Drainable } from '@quiesce/scope';
-import { type AddOptions, drainTargetOf } from './drain-target.ts';
+import { type AddOptions, drainTargetOf, STOP } from './drain-target.ts';
 import type { Reporter, ShutdownEvent } from './events.ts';
 import { GuardRegistry, type ShutdownGuard } from './guard.ts';
 import { type HookOptions, hookOf, ShutdownHandle } from './hook-handle.ts';
@@ -216,7 +216,8 @@ export class Shutdown {
    * resource that was opened first is therefore closed last. A hook that throws, or does not end in time, is recorded, and the
    * next one runs.
    *
-   * Use it for resources that drainables use. In `runMain`, close resources that tasks use with `scope.use` or `scope.defer`.
+   * Use it for a resource that a drainable uses, such as the database of a server. In `runMain`, close a resource that only
+   * tasks use with `scope.use`.
    *
    * **Timing.** `hook` never calls it synchronously. A hook that is registered while its phase runs still runs in that phase.
    *
@@ -252,9 +253,11 @@ export class Shutdown {
    * Adds a drainable: it is stopped when the program stops accepting work, and its work is awaited.
    *
    * **Timing.** `announce()`, which is optional, is called when stopping begins. `stop()` is called after `readinessDelay`, and
-   * then `drain()`. During a shutdown, `add` calls the missed notices synchronously.
+   * then `drain(signal)`. At `drainTimeout`, or when the shutdown is forced, `abort(reason)`, which is optional, is called with
+   * the reason of `stopNow`. The signal is cancelled when the drain is no longer awaited. During a shutdown, `add` calls the
+   * missed notices synchronously.
    *
-   * @param drainable a tracker, a server, a pool, or any object with `name`, `inFlightCount`, `stop()` and `drain(token)`
+   * @param drainable a tracker, a server, a pool, or any object with `name`, `inFlightCount`, `stop()` and `drain(signal)`
    * @param options `tree`: returns the work in progress, for reports
    * @returns a handle, which removes the drainable, so that it is neither stopped nor awaited
    * @throws ClosedError when draining is over; TypeError when `drainable` is not a drainable, or `tree` is not a function
@@ -262,7 +265,7 @@ export class Shutdown {
   add(drainable: Drainable, options?: AddOptions): ShutdownHandle {
     const target = drainTargetOf(drainable, options);
     this.sequence.addTarget(target);
-    return new ShutdownHandle(target.name, () => target.notified !== 'stopped' && this.sequence.targets.delete(target));
+    return new ShutdownHandle(target.name, () => target.noticeCount < STOP && this.sequence.targets.delete(target));
   }
 
   /**

@@ -50,7 +50,7 @@ describe('a force', () => {
     expect(report.skipped).toEqual(['skipped']);
   });
 
-  it('cancels the tokens of drainables at once, also while a hook of that phase still runs', async () => {
+  it('aborts drainables at once, and cancels the signals of their drains, also while a hook of that phase still runs', async () => {
     const { shutdown, clock, log, busy, end } = start({ forceTimeout: 100 });
     const { drainable, seen } = job('http');
     shutdown.add(drainable);
@@ -59,8 +59,9 @@ describe('a force', () => {
     shutdown.request();
     await clock.advance(10);
     shutdown.force();
+    expect(seen).toEqual(['stop', 'drain', 'abort']);
     await clock.advance(1);
-    expect([seen, log]).toEqual([['stop', 'drain', 'token'], ['10 second begins']]);
+    expect([seen, log]).toEqual([['stop', 'drain', 'abort', 'signal'], ['10 second begins']]);
     await end();
     expect(log).toEqual(['10 second begins', '60 second ends']);
   });

@@ -166,7 +166,7 @@ describe('a callback that', () => {
     await clock.advance(5);
     shutdown.add(late.drainable);
     await end();
-    const calls = ['stop', 'drain', 'token', 'drain', 'token'];
+    const calls = ['stop', 'drain', 'abort', 'signal'];
     expect([early.seen, late.seen, log]).toEqual([calls, calls, ['15 db']]);
   });
 

@@ -1,26 +1,30 @@
 // A drainable that is still open with nothing in flight, such as a server with idle connections, has lost nothing.
+import { CancellationToken } from '@quiesce/cancellation-token';
+import type { Drainable } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
 import { start } from './vocabulary.ts';
 
-/** A drainable that closes `ms` after its token is cancelled. */
+/** A drainable that closes `ms` after `abort`. */
 function open(names: readonly string[]) {
-  return (ms: number, clock: Parameters<typeof sleep>[1]) => ({
-    name: 'http',
-    inFlightCount: names.length,
-    inFlightNames: names,
-    stop: () => {},
-    drain: async (token: AbortSignal | { onCancelled(callback: () => void): unknown }) => {
-      await new Promise<void>((resolve) =>
-        (token as { onCancelled(callback: () => void): unknown }).onCancelled(resolve),
-      );
-      await sleep(ms, clock);
-    },
-  });
+  return (ms: number, clock: Parameters<typeof sleep>[1]): Drainable => {
+    const aborted = new CancellationToken();
+    return {
+      name: 'http',
+      inFlightCount: names.length,
+      inFlightNames: names,
+      stop: () => {},
+      abort: (reason) => void aborted.cancel(reason),
+      drain: async () => {
+        await aborted.cancelled();
+        await sleep(ms, clock);
+      },
+    };
+  };
 }
 
 describe('a drainable with nothing in flight at drainTimeout', () => {
-  it('gets its token cancelled, and is not cut off', async () => {
+  it('is aborted, and is not cut off', async () => {
     const { shutdown, clock, log, say, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
     shutdown.add(open([])(20, { clock }));
     shutdown.hook('db', () => say('db'));

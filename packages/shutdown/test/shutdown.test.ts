@@ -154,21 +154,27 @@ describe('draining', () => {
   });
 
   it.each([
-    ['has ended', 30, 1_000, ['100 cancelled', '130 gone', '130 db'], []],
-    ['has ended, also when the drainables no longer wait for it', 30, 0, ['100 cancelled', '130 gone', '130 db'], []],
-    ['ignores it', 70, 1_000, ['100 cancelled', '150 db', '170 gone'], ['pool (1 in flight)']],
-  ])('cancels the tokens of drainables at drainTimeout, and awaits work that %s', async (_, ms, own, says, left) => {
+    ['has ended', 30, 1_000, ['100 cancelled: deploy', '130 gone', '130 db'], []],
+    [
+      'has ended, also when it takes longer than the limit of the pool',
+      30,
+      0,
+      ['100 cancelled: deploy', '130 gone', '130 db'],
+      [],
+    ],
+    ['ignores it', 70, 1_000, ['100 cancelled: deploy', '150 db', '170 gone'], ['pool (1 in flight)']],
+  ])('aborts drainables at drainTimeout, and awaits work that %s', async (_, ms, own, says, left) => {
     const { shutdown, clock, log, say, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
     const { drainable, cut, jobs } = pool(own, clock);
     const ended = jobs.spawn(async () => {
       await cut.cancelled();
-      say('cancelled');
+      say(`cancelled: ${cut.reason}`);
       await sleep(ms, { clock });
       say('gone');
     });
     shutdown.add(drainable);
     shutdown.hook('db', () => say('db'));
-    shutdown.request();
+    shutdown.request('deploy');
     const report = await end();
     await clock.run(() => ended);
     expect(log).toEqual(says);
@@ -184,8 +190,8 @@ describe('draining', () => {
     shutdown.request();
     const report = await end();
     expect(log).toEqual(['150 db']);
-    // One token is cancelled at drainTimeout, the other when the drain is no longer awaited.
-    expect(seen).toEqual(['stop', 'drain', 'token', 'drain', 'token']);
+    // `abort` is called at drainTimeout. The signal is cancelled when the drain is no longer awaited.
+    expect(seen).toEqual(['stop', 'drain', 'abort', 'signal']);
     expect(report.unfinished).toEqual([{ name: 'http (3 in flight)', ageMs: 150 }]);
     expect(report.drained).toContainEqual({
       ...{ name: 'http', inFlightCountAtStart: 3, inFlightCount: 3, durationMs: 150, outcome: 'unfinished' },

@@ -34,7 +34,7 @@ export async function obedient(token: CancellationToken): Promise<never> {
   throw token.reason;
 }
 
-/** Returns a drainable that is done when `finish` is called. */
+/** Returns a drainable that is done when `finish` is called, and that does not obey `abort`. */
 export function job(name: string, inFlightCount = 1) {
   const seen: string[] = [];
   let finish: () => void = () => {};
@@ -47,11 +47,12 @@ export function job(name: string, inFlightCount = 1) {
       return inFlightCount;
     },
     stop: () => void seen.push('stop'),
-    drain: async (token) => {
+    abort: () => void seen.push('abort'),
+    drain: async (signal) => {
       seen.push('drain');
-      const { branch } = await select.biased({ done, token });
+      const { branch } = await select.biased({ done, signal });
       seen.push(branch);
-      if (branch === 'token') CancellationToken.from(token).throwIfCancelled();
+      if (branch === 'signal') CancellationToken.from(signal).throwIfCancelled();
     },
   };
   return {
@@ -64,16 +65,17 @@ export function job(name: string, inFlightCount = 1) {
   };
 }
 
-/** Returns a pool of jobs, as in another library. At its deadline it cancels them, and waits `cancelTimeout` ms for them. */
-export function pool(cancelTimeout: number, clock: VirtualClock) {
+/** Returns a pool of jobs, as in another library. At the deadline of `drain` it waits `cleanupTimeout` ms for cancelled jobs. */
+export function pool(cleanupTimeout: number, clock: VirtualClock) {
   const jobs = new TaskTracker({ name: 'pool' });
   const cut = new CancellationToken();
-  const drain = async (token: CancellationToken | AbortSignal): Promise<void> => {
-    const deadline = CancellationToken.from(token).onCancelled(() => cut.cancel());
+  const abort = (reason: unknown): void => void cut.cancel(reason);
+  const drain = async (signal: CancellationToken | AbortSignal): Promise<void> => {
+    const deadline = CancellationToken.from(signal).onCancelled(abort);
     try {
-      await jobs.drain(token);
+      await jobs.drain(signal);
     } catch (reason) {
-      await select.biased({ ended: jobs.wait(), late: sleep(cancelTimeout, { clock }) });
+      await select.biased({ ended: jobs.wait(), late: sleep(cleanupTimeout, { clock }) });
       throw reason;
     } finally {
       deadline.dispose();
@@ -86,6 +88,7 @@ export function pool(cancelTimeout: number, clock: VirtualClock) {
     },
     stop: () => jobs.close(),
     drain,
+    abort,
   };
   return { drainable, cut, jobs };
 }

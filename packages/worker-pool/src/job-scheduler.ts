@@ -1,7 +1,7 @@
 /**
  * Decides when the jobs of a pool start.
  *
- *     enter ──► WAITING (the queue is full) ──room──► QUEUED ──a worker is free──► RUNNING ──leave──► ended
+ *     enter ──► WAITING (the queue is full) ──room──► QUEUED ──a worker is free──► RUNNING ──end──► ended
  *                  │ close: rejected                     │ cancel: dropped            │ cancel: cancelled, and awaited
  *
  * Invariants
@@ -87,7 +87,7 @@ export class JobScheduler {
   }
 
   /** Ends a job, and gives its worker to the next one. */
-  leave(job: Job): void {
+  end(job: Job): void {
     this.running.delete(job);
     job.guard?.dispose();
     this.#assignWorkers();
@@ -106,19 +106,31 @@ export class JobScheduler {
     }
   }
 
-  /** Waits until all accepted jobs have ended. Cancels them when `token` is cancelled, and waits `cleanupTimeout` more. */
-  async drain(token: CancellationToken, cleanupTimeout: number): Promise<void> {
+  /** Waits until all accepted jobs have ended. Cancels them when `signal` is cancelled, and waits `cleanupTimeout` more. */
+  async drain(signal: CancellationToken, cleanupTimeout: number): Promise<void> {
     this.close();
     this.resume();
-    const deadline = token.onCancelled((reason) => this.#cancelAll(reason));
+    const deadline = signal.onCancelled((reason) => this.abort(reason));
     try {
-      await this.tracker.drain(token);
+      await this.tracker.drain(signal);
     } catch (reason) {
       await this.tracker.drain(CancellationToken.timeout(cleanupTimeout, { clock: this.#clock })).catch(() => {});
       throw reason;
     } finally {
       deadline.dispose();
     }
+  }
+
+  /** Drops the queued jobs, and cancels the running ones. */
+  abort(reason: unknown): void {
+    this.close();
+    const running = [...this.running];
+    for (let job = this.queue.shift(); job !== undefined; job = this.queue.shift()) {
+      this.tally.dropped.push(job.name);
+      job.reject(reason);
+      job.guard?.dispose();
+    }
+    for (const job of running) job.cancel(reason);
   }
 
   report(): WorkerPoolReport {
@@ -168,16 +180,6 @@ export class JobScheduler {
       this.#employ(next);
       next.assignWorker();
     }
-  }
-
-  #cancelAll(reason: unknown): void {
-    const running = [...this.running];
-    for (let job = this.queue.shift(); job !== undefined; job = this.queue.shift()) {
-      this.tally.dropped.push(job.name);
-      job.reject(reason);
-      job.guard?.dispose();
-    }
-    for (const job of running) job.cancel(reason);
   }
 
   #closedError(): ClosedError {

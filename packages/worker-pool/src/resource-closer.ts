@@ -1,5 +1,5 @@
-import { CancellationToken, type Clock, TimeoutError } from '@quiesce/cancellation-token';
-import { TaskTracker, type TrackerWait } from '@quiesce/scope';
+import { type Awaitable, CancellationToken, type Clock, TimeoutError } from '@quiesce/cancellation-token';
+import { TaskTracker } from '@quiesce/scope';
 
 /** How many errors of `close` a pool retains while it lends. */
 const MAX_KEPT_ERRORS = 100;
@@ -44,7 +44,7 @@ export class ResourceCloser<R> {
   }
 
   /** Waits until no resource is being closed. */
-  allClosed(): TrackerWait {
+  allClosed(): Awaitable<void> {
     this.#closings.close();
     return this.#closings.wait();
   }

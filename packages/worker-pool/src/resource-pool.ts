@@ -35,7 +35,7 @@ import { ResourceCreator } from './resource-creator.ts';
 export interface ResourcePoolOptions<R> {
   /**
    * Makes a resource when none is idle. Its token is cancelled when the `acquire` that needs the resource is given up, and
-   * at the deadline of `shutdown` or `drain`.
+   * at the deadline of `shutdown` or `drain`, and by `abort`.
    */
   readonly create: (token: CancellationToken) => R | PromiseLike<R>;
   /** Closes a resource. Default: a resource needs no closing. */
@@ -284,26 +284,43 @@ export class ResourcePool<R> implements Drainable {
   /**
    * Waits until every lease is released and every resource is closed. Closes the pool first.
    *
-   * When `token` is cancelled, the pool closes the leased resources, and cancels the `create` of resources that are being
-   * made. It waits for both at most `closeTimeout`.
+   * When `signal` is cancelled, the pool closes the leased resources, as `abort` does. It waits for the closing, and for each
+   * `create` that was cancelled, at most `closeTimeout`.
    *
-   * @param token the deadline: a token or an `AbortSignal`
-   * @throws (rejects) the token's reason, when it was cancelled before the pool was drained; TypeError for a value that is
+   * @param signal the deadline: a token or an `AbortSignal`
+   * @throws (rejects) the signal's reason, when it was cancelled before the pool was drained; TypeError for a value that is
    *   neither a token nor an `AbortSignal`
    */
-  async drain(token: CancellationToken | AbortSignal): Promise<void> {
-    const own = CancellationToken.from(token, 'drain');
+  async drain(signal: CancellationToken | AbortSignal): Promise<void> {
+    const token = CancellationToken.from(signal, 'drain');
     this.close();
-    const deadline = own.onCancelled(() => this.#forceClose());
+    const deadline = token.onCancelled(() => this.abort());
     try {
-      await this.#parts.drain(own);
+      await this.#parts.drain(token);
     } catch (reason) {
-      this.#forceClose();
+      this.abort();
       await this.#creator.allSettled();
       await this.#closer.allClosed();
       throw reason;
     } finally {
       deadline.dispose();
+    }
+  }
+
+  /**
+   * Closes the leased resources, and cancels the `create` of resources that are being made. Closes the pool first. `drain`
+   * continues, and fulfils when every resource is closed.
+   *
+   * It takes no reason: an `acquire` that waits for a resource rejects with a `ClosedError`.
+   *
+   * **Timing.** Synchronous, idempotent. Each leased resource has been passed to the `close` option when it returns.
+   */
+  abort(): void {
+    this.close();
+    this.#creator.cancelAll();
+    for (const record of [...this.#leased]) {
+      this.#forcedCount++;
+      this.#takeBack(record, false);
     }
   }
 
@@ -379,15 +396,6 @@ export class ResourcePool<R> implements Drainable {
   #putIdle(resource: R): void {
     if (this.isClosed) this.#closer.close(resource);
     else this.#idle.push(resource);
-  }
-
-  /** At the deadline: closes the leased resources, and cancels the making of others. */
-  #forceClose(): void {
-    this.#creator.cancelAll();
-    for (const record of [...this.#leased]) {
-      this.#forcedCount++;
-      this.#takeBack(record, false);
-    }
   }
 
   /** Not fatal: a broken connection must not end a program that continues with another one. */

@@ -171,7 +171,7 @@ export class WorkerPool implements Drainable {
     try {
       return await this.#run(entry, job, timeout);
     } finally {
-      this.#scheduler.leave(entry);
+      this.#scheduler.end(entry);
       const slice = consumeSlice();
       if (slice !== undefined) await slice;
     }
@@ -203,15 +203,26 @@ export class WorkerPool implements Drainable {
   /**
    * Waits until all accepted jobs have ended. Closes the pool first, and resumes a paused one.
    *
-   * When `token` is cancelled, the pool drops the queued jobs, cancels the running ones, and waits for them at most
-   * `cleanupTimeout`.
+   * When `signal` is cancelled, the pool cancels its jobs, as `abort` does, and waits for them at most `cleanupTimeout`.
    *
-   * @param token the deadline: a token or an `AbortSignal`
-   * @throws (rejects) the token's reason, when it was cancelled before the pool was drained; TypeError for a value that is
+   * @param signal the deadline: a token or an `AbortSignal`
+   * @throws (rejects) the signal's reason, when it was cancelled before the pool was drained; TypeError for a value that is
    *   neither a token nor an `AbortSignal`
    */
-  async drain(token: CancellationToken | AbortSignal): Promise<void> {
-    await this.#scheduler.drain(CancellationToken.from(token, 'drain'), this.#cleanupTimeout);
+  async drain(signal: CancellationToken | AbortSignal): Promise<void> {
+    await this.#scheduler.drain(CancellationToken.from(signal, 'drain'), this.#cleanupTimeout);
+  }
+
+  /**
+   * Drops the queued jobs, and cancels the running ones. Closes the pool first. `drain` continues, and fulfils when the
+   * running jobs have ended.
+   *
+   * **Timing.** Synchronous, idempotent. The tokens of the jobs are cancelled when it returns.
+   *
+   * @param reason the reason of those tokens; `execute` rejects with it
+   */
+  abort(reason: unknown): void {
+    this.#scheduler.abort(reason);
   }
 
   /**

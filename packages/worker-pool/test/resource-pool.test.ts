@@ -562,6 +562,36 @@ describe('closing a pool', () => {
     expect([part.inFlightCount, pool.report().forcedCount]).toEqual([0, 1]);
     lease.release();
   });
+
+  it('closes leased resources by `abort`, and `drain` fulfils when they are closed', async () => {
+    const closing = uncancellable();
+    const { pool } = things({ close: closing.run });
+    const part: Drainable = pool;
+    const lease = await pool.acquire();
+    let isOver = false;
+    const drained = part.drain(CancellationToken.never).then(() => {
+      isOver = true;
+    });
+    part.abort?.('late');
+    part.abort?.('later');
+    expect(pool.inFlightCount).toBe(0);
+    expect(() => lease.resource).toThrow();
+    await macrotask();
+    expect(isOver).toBe(false);
+    closing.fulfil();
+    await drained;
+    expect(pool.report()).toMatchObject({ forcedCount: 1, closedCount: 1 });
+  });
+
+  it('is closed by `abort`, which cancels resources that are being made', async () => {
+    const { pool } = things({ create: (token) => token.cancelled().then(() => token.throwIfCancelled()) as never });
+    const waiting = rejection(pool.acquire());
+    await macrotask();
+    pool.abort();
+    expect(await waiting).toBeInstanceOf(ClosedError);
+    await pool.drain(CancellationToken.never);
+    expect(pool.report()).toMatchObject({ closedCount: 0, creatingCount: 0 });
+  });
 });
 
 describe('validation', () => {

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { CancellationToken, ClosedError, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import type { Drainable } from '@quiesce/scope';
+import { sleep } from '@quiesce/select';
 import { QueueFullError, WorkerPool, type WorkerPoolOptions } from '@quiesce/worker-pool';
 import { describe, expect, it } from 'vitest';
 import { macrotask, rejection, uncancellable } from './vocabulary.ts';
@@ -406,6 +407,36 @@ describe('the pool as a Drainable', () => {
     expect([await over, await job]).toEqual(['late', 'late']);
     expect(part.inFlightCount).toBe(0);
     await pool.drain(new AbortController().signal);
+  });
+
+  it('drops queued jobs and cancels running ones by `abort`, and `drain` fulfils when they have ended', async () => {
+    const clock = new VirtualClock();
+    const pool = new WorkerPool({ concurrency: 1, cleanupTimeout: 0, clock });
+    const part: Drainable = pool;
+    const slow = rejection(
+      pool.execute(async (token) => {
+        await token.cancelled();
+        await sleep(50, { clock });
+        throw token.reason;
+      }),
+    );
+    const queued = rejection(pool.execute(() => expect.unreachable(), { name: 'queued' }));
+    const drained = part.drain(CancellationToken.never).then(() => clock.now());
+    part.abort?.('late');
+    part.abort?.('later');
+    expect(pool.queuedCount).toBe(0);
+    expect(await clock.run(() => Promise.all([slow, queued, drained]))).toEqual(['late', 'late', 50]);
+    expect(pool.report()).toMatchObject({ dropped: ['queued'], cancelled: ['job'], unfinished: [] });
+  });
+
+  it('is closed by `abort`, also without `stop`', async () => {
+    const pool = new WorkerPool({ concurrency: 1 });
+    pool.pause();
+    const queued = rejection(pool.execute(() => expect.unreachable()));
+    pool.abort('now');
+    expect([pool.isClosed, await queued]).toEqual([true, 'now']);
+    expect(await rejection(pool.execute(() => {}))).toBeInstanceOf(ClosedError);
+    await pool.drain(CancellationToken.never);
   });
 });
 

@@ -4,9 +4,9 @@ import {
   type SourceProtocol,
   source,
   type UntilCancelled,
-  untilCancelled,
   type Waiter,
 } from '@quiesce/cancellation-token';
+import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import type { Answers } from './replay.ts';
 import { Scripted } from './scripted.ts';
 

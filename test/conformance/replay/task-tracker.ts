@@ -1,5 +1,5 @@
-import { PENDING, source, type Waiter } from '@quiesce/cancellation-token';
-import { TaskTracker, type TrackerGuard, type TrackerWait } from '@quiesce/scope';
+import { type Awaitable, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
+import { TaskTracker, type TrackerGuard } from '@quiesce/scope';
 import type { Op } from './recordings.ts';
 import type { Adapter, Answers, Replay } from './replay.ts';
 import { Scripted } from './scripted.ts';
@@ -37,7 +37,7 @@ interface Tracked {
 }
 
 interface Wait {
-  readonly wait: TrackerWait;
+  readonly wait: Awaitable<void>;
   readonly waiter: Waiter;
 }
 

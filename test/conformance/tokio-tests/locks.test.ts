@@ -4,27 +4,27 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Barrier, Notify, OnceCell, RwLock, Semaphore } from '@quiesce/channel';
 import { sleep } from '@quiesce/select';
 import { describe, expect, it } from 'vitest';
-import { closed, idle, rejection, turn, Wait } from './vocabulary.ts';
+import { closed, idle, rejection, turn, unwrap, Wait } from './vocabulary.ts';
 
 describe('a semaphore', () => {
   it('grants no permit when it has none', () => {
-    expect(new Semaphore(0).tryAcquire()).toBeUndefined();
+    expect(new Semaphore(0).tryAcquire()).toEqual({ ok: false, why: 'no-permits' });
   });
 
   it('grants a permit to a try, none while it is taken, and the same one again', () => {
     const semaphore = new Semaphore(1);
-    const permit = semaphore.tryAcquire();
-    expect([permit?.permitCount, semaphore.tryAcquire()]).toEqual([1, undefined]);
-    permit?.release();
-    expect(semaphore.tryAcquire()?.permitCount).toBe(1);
+    const permit = unwrap(semaphore.tryAcquire());
+    expect([permit.permitCount, semaphore.tryAcquire().ok]).toEqual([1, false]);
+    permit.release();
+    expect(unwrap(semaphore.tryAcquire()).permitCount).toBe(1);
   });
 
   it('wakes a waiter when a permit is released, and when one is added', async () => {
     const semaphore = new Semaphore(1);
-    const held = semaphore.tryAcquire();
+    const held = unwrap(semaphore.tryAcquire());
     const first = semaphore.acquire().then(({ permitCount: count }) => count);
     const second = semaphore.acquire().then(({ permitCount: count }) => count);
-    held?.release();
+    held.release();
     expect(await first).toBe(1);
     semaphore.addPermits(1);
     expect(await second).toBe(1);
@@ -51,16 +51,15 @@ describe('a semaphore', () => {
 
   it('never gets a forgotten permit back', () => {
     const semaphore = new Semaphore(1);
-    const permit = semaphore.tryAcquire();
-    permit?.forget();
-    permit?.release();
-    expect([semaphore.availablePermits, semaphore.tryAcquire()]).toEqual([0, undefined]);
+    const permit = unwrap(semaphore.tryAcquire());
+    permit.forget();
+    permit.release();
+    expect([semaphore.availablePermits, semaphore.tryAcquire().ok]).toEqual([0, false]);
   });
 
   it('grants permits that are merged, and released together', () => {
     const semaphore = new Semaphore(3);
-    const [one, two] = [semaphore.tryAcquire(), semaphore.tryAcquireMany(2)];
-    if (one === undefined || two === undefined) expect.unreachable();
+    const [one, two] = [unwrap(semaphore.tryAcquire()), unwrap(semaphore.tryAcquireMany(2))];
     one.merge(two);
     expect([one.permitCount, two.permitCount, semaphore.availablePermits]).toEqual([3, 0, 0]);
     one.release();
@@ -68,20 +67,17 @@ describe('a semaphore', () => {
   });
 
   it('does not merge permits of another semaphore', () => {
-    const [one, other] = [new Semaphore(3).tryAcquire(), new Semaphore(3).tryAcquire()];
-    if (one === undefined || other === undefined) expect.unreachable();
+    const [one, other] = [unwrap(new Semaphore(3).tryAcquire()), unwrap(new Semaphore(3).tryAcquire())];
     expect(() => one.merge(other)).toThrow(TypeError);
   });
 
   it('grants permits that are split, also into none', () => {
     const semaphore = new Semaphore(5);
-    const whole = semaphore.tryAcquireMany(3);
-    const part = whole?.split(1);
-    const none = whole?.split(0);
-    expect([whole?.permitCount, part?.permitCount, none?.permitCount, semaphore.availablePermits]).toEqual([
-      2, 1, 0, 2,
-    ]);
-    whole?.release();
+    const whole = unwrap(semaphore.tryAcquireMany(3));
+    const part = whole.split(1);
+    const none = whole.split(0);
+    expect([whole.permitCount, part?.permitCount, none?.permitCount, semaphore.availablePermits]).toEqual([2, 1, 0, 2]);
+    whole.release();
     const last = part?.split(1);
     expect([semaphore.availablePermits, part?.permitCount, last?.permitCount, part?.split(1)]).toEqual([
       4,
@@ -102,7 +98,7 @@ describe('a semaphore', () => {
       using _ = await semaphore.acquire();
     };
     await Promise.all(Array.from({ length: 1_000 }, task));
-    expect([semaphore.tryAcquireMany(5)?.permitCount, semaphore.tryAcquire()]).toEqual([5, undefined]);
+    expect([unwrap(semaphore.tryAcquireMany(5)).permitCount, semaphore.tryAcquire().ok]).toEqual([5, false]);
   });
 
   it('has at most as many permits as a number can count', () => {
@@ -144,7 +140,7 @@ describe('a read-write lock', () => {
 
   it('makes a reader beyond the limit wait until one leaves', () => {
     const lock = new RwLock({ maxReaders: 100 });
-    const guards = Array.from({ length: 100 }, () => lock.tryRead());
+    const guards = Array.from({ length: 100 }, () => unwrap(lock.tryRead()));
     const wait = new Wait(lock.read());
     expect(wait.poll()).toBe('pending');
     guards.pop()?.release();
@@ -157,16 +153,16 @@ describe('a read-write lock', () => {
 
   it('wakes the writer when the last reader leaves', () => {
     const lock = new RwLock();
-    const reader = lock.tryRead();
+    const reader = unwrap(lock.tryRead());
     const writer = new Wait(lock.write());
     expect(writer.poll()).toBe('pending');
-    reader?.release();
+    reader.release();
     expect([writer.isWoken, writer.poll() === 'pending']).toEqual([true, false]);
   });
 
   it('queues readers behind a waiting writer, and admits them when the writer gives up', () => {
     const lock = new RwLock();
-    const readers = [lock.tryRead(), lock.tryRead()];
+    const readers = [unwrap(lock.tryRead()), unwrap(lock.tryRead())];
     const writer = new Wait(lock.write());
     const late = new Wait(lock.read());
     expect([writer.poll(), late.poll()]).toEqual(['pending', 'pending']);
@@ -183,7 +179,7 @@ describe('a read-write lock', () => {
     }
     using _ = await lock.write();
     value += 50;
-    expect([value, lock.tryRead()]).toEqual([150, undefined]);
+    expect([value, lock.tryRead().ok]).toEqual([150, false]);
   });
 
   it('serves writers in the order in which they started to wait', async () => {
@@ -221,23 +217,23 @@ describe('a read-write lock', () => {
 
   it('supports tries, for reading and for writing', () => {
     const lock = new RwLock();
-    const readers = [lock.tryRead(), lock.tryRead()];
-    expect(lock.tryWrite()).toBeUndefined();
-    for (const reader of readers) reader?.release();
-    const writer = lock.tryWrite();
-    expect([writer === undefined, lock.tryRead(), lock.tryWrite()]).toEqual([false, undefined, undefined]);
-    writer?.release();
-    expect(lock.tryRead()).toBeDefined();
+    const readers = [unwrap(lock.tryRead()), unwrap(lock.tryRead())];
+    expect(lock.tryWrite()).toEqual({ ok: false, why: 'locked' });
+    for (const reader of readers) reader.release();
+    const writer = unwrap(lock.tryWrite());
+    expect([lock.tryRead().ok, lock.tryWrite().ok]).toEqual([false, false]);
+    writer.release();
+    expect(lock.tryRead().ok).toBe(true);
   });
 
   it('admits a waiting reader when its writer is downgraded, and not before', () => {
     const lock = new RwLock();
-    const writer = lock.tryWrite();
+    const writer = unwrap(lock.tryWrite());
     const reader = new Wait(lock.read());
     expect(reader.poll()).toBe('pending');
-    const downgraded = writer?.downgrade();
-    expect([reader.isWoken, reader.poll() === 'pending', lock.tryWrite()]).toEqual([true, false, undefined]);
-    downgraded?.release();
+    const downgraded = writer.downgrade();
+    expect([reader.isWoken, reader.poll() === 'pending', lock.tryWrite().ok]).toEqual([true, false, false]);
+    downgraded.release();
   });
 });
 

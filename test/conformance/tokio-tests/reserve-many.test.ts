@@ -1,19 +1,13 @@
 // Counterparts of Tokio's tests of reserve_many. tests.json maps each test.
 import { channel, type Permit } from '@quiesce/channel';
 import { describe, expect, it } from 'vitest';
-import { closed, drain, idle, rejection, Wait } from './vocabulary.ts';
-
-/** Returns permits, or fails without them. */
-function taken<P>(reserved: { readonly ok: boolean; readonly value?: P }): P {
-  if (!reserved.ok) throw new Error(`expected permits, got ${JSON.stringify(reserved)}`);
-  return reserved.value as P;
-}
+import { closed, drain, idle, rejection, unwrap, Wait } from './vocabulary.ts';
 
 describe('reserving room for several values', () => {
   it('waits or tries, and the permits are used one by one', async () => {
     const [tx, rx] = channel<string>(100);
     for (let count = 0; count < 100; count++) {
-      for (const reserve of [() => tx.reserveMany(count), () => taken(tx.tryReserveMany(count))]) {
+      for (const reserve of [() => tx.reserveMany(count), () => unwrap(tx.tryReserveMany(count))]) {
         const permits = await reserve();
         expect(permits.length).toBe(count);
         for (const permit of permits) {
@@ -38,7 +32,7 @@ describe('reserving room for several values', () => {
     const [tx, rx] = channel<number>(1);
     for (const isFull of [false, true]) {
       if (isFull) tx.trySend(1);
-      expect([(await tx.reserveMany(0)).length, taken(tx.tryReserveMany(0)).next().done]).toEqual([0, true]);
+      expect([(await tx.reserveMany(0)).length, unwrap(tx.tryReserveMany(0)).next().done]).toEqual([0, true]);
     }
     rx.dispose();
     expect(tx.tryReserveMany(0)).toEqual({ ok: false, why: 'closed' });
@@ -56,7 +50,7 @@ describe('reserving room for several values', () => {
     for (let capacity = 1; capacity < 12; capacity++) {
       for (let used = 0; used < capacity; used++) {
         const [tx, rx] = channel<number>(capacity);
-        const permits = taken(tx.tryReserveMany(capacity));
+        const permits = unwrap(tx.tryReserveMany(capacity));
         expect([permits.length, tx.capacity, tx.tryReserveMany(1)]).toEqual([capacity, 0, { ok: false, why: 'full' }]);
         for (let i = 0; i < used; i++) (permits.next().value as Permit<number>).send(i);
         permits.release();
@@ -71,7 +65,7 @@ describe('reserving room for several values', () => {
   it('admits the next waiter of the same size when it is released', () => {
     for (let count = 1; count < 20; count++) {
       const [tx] = channel<number>(count);
-      const permits = taken(tx.tryReserveMany(count));
+      const permits = unwrap(tx.tryReserveMany(count));
       const next = new Wait(tx.clone().reserveMany(count));
       expect(next.poll()).toBe('pending');
       permits.release();
@@ -85,7 +79,7 @@ describe('reserving room for several values', () => {
 
   it('keeps a closed channel open until it is released', () => {
     const [tx, rx] = channel<number>(100);
-    const permits = taken(tx.tryReserveMany(1));
+    const permits = unwrap(tx.tryReserveMany(1));
     rx.close();
     const receiving = new Wait(rx);
     expect(receiving.poll()).toBe('pending');
@@ -96,7 +90,7 @@ describe('reserving room for several values', () => {
 
   it('does not keep a closed channel open when no call takes its permits', () => {
     const [tx, rx] = channel<number>(2);
-    const permit = taken(tx.tryReserve());
+    const permit = unwrap(tx.tryReserve());
     const failing = new Wait(tx.reserveMany(2));
     expect(failing.poll()).toBe('pending');
     const gone = idle(tx.reserveMany(2));

@@ -156,11 +156,11 @@ describe('a join set', () => {
         }),
       );
     }
-    expect(set.tryJoinNext()).toBeUndefined();
+    expect(set.tryJoinNext()).toEqual({ ok: false, why: 'pending' });
     go.addPermits(1_000);
     await turn();
     const joined = new Set<unknown>();
-    for (let next = set.tryJoinNext(); next !== undefined; next = set.tryJoinNext()) joined.add(next.task);
+    for (let next = set.tryJoinNext(); next.ok; next = set.tryJoinNext()) joined.add(next.value.task);
     expect([joined.size, joined]).toEqual([1_000, tasks]);
   });
 
@@ -174,7 +174,7 @@ describe('a join set', () => {
   it('cancels and awaits all tasks on shutdown', async () => {
     const set = new JoinSet<never>();
     const tasks = Array.from({ length: 8 }, () => set.spawn(forever));
-    expect(set.tryJoinNext()).toBeUndefined();
+    expect(set.tryJoinNext()).toEqual({ ok: false, why: 'pending' });
     await set.shutdown();
     expect([set.length, tasks.map(({ status: state }) => state)]).toEqual([0, tasks.map(() => 'cancelled')]);
   });

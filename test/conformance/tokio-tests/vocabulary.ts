@@ -1,4 +1,12 @@
-import { PENDING, type Source, type SourceProtocol, source, type Waiter } from '@quiesce/cancellation-token';
+import type { BroadcastTryRecv } from '@quiesce/broadcast-channel';
+import {
+  PENDING,
+  type Source,
+  type SourceProtocol,
+  source,
+  type Tried,
+  type Waiter,
+} from '@quiesce/cancellation-token';
 
 /**
  * A wait that a test drives by hand, as Tokio's tests poll a future. It polls when it is woken, as every wait does,
@@ -63,7 +71,7 @@ export function idle(on: Source<unknown>): { isWoken: boolean } {
 }
 
 /** Takes all values: the values, the missed counts, and the end: `'empty'` or `'closed'`. */
-export function drain<T>(rx: { tryRecv(): TryRecv<T> }): (T | string)[] {
+export function drain<T>(rx: { tryRecv(): BroadcastTryRecv<T> }): (T | string)[] {
   const taken: (T | string)[] = [];
   for (;;) {
     const result = rx.tryRecv();
@@ -73,16 +81,15 @@ export function drain<T>(rx: { tryRecv(): TryRecv<T> }): (T | string)[] {
   }
 }
 
-type TryRecv<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly why: 'empty' | 'closed'; readonly missed?: number }
-  | { readonly ok: false; readonly why: 'lagged'; readonly missedCount: number };
+/** Returns the value of a try; fails when there is none. */
+export function unwrap<T>(tried: Tried<T, string>): T {
+  if (!tried.ok) throw new Error(`expected a value, got ${JSON.stringify(tried)}`);
+  return tried.value;
+}
 
 /** Takes one value, and fails without one. */
-export function next<T>(rx: { tryRecv(): { readonly ok: boolean; readonly value?: T } }): T {
-  const result = rx.tryRecv();
-  if (!result.ok) throw new Error(`expected a value, got ${JSON.stringify(result)}`);
-  return result.value as T;
+export function next<T>(rx: { tryRecv(): Tried<T, string> }): T {
+  return unwrap(rx.tryRecv());
 }
 
 /** Waits several iterations of the event loop, in which everything settles that can. */

@@ -1,9 +1,22 @@
 // Writes the reference: the docstrings, as one Markdown page for each module that users can import.
-import { Application, Comment, Converter, type DeclarationReflection, ReflectionKind } from 'typedoc';
+import {
+  Application,
+  Comment,
+  Converter,
+  DeclarationReflection,
+  PageEvent,
+  ReferenceReflection,
+  ReflectionKind,
+  type Router,
+} from 'typedoc';
 import { publicPackages, root } from '../../package/packages.ts';
 
-/** The umbrella re-exports names that other packages document. */
-const documented = publicPackages().filter(({ manifest }) => manifest.name !== 'quiesce');
+/** Whether a module re-exports the names of the other packages. */
+const isUmbrella = (module: string): boolean => /^quiesce(?:\/|$)/.test(module);
+/** The umbrella comes last: typedoc documents a name in the first module that exports it. */
+const documented = publicPackages().sort(
+  (a, b) => Number(isUmbrella(a.manifest.name)) - Number(isUmbrella(b.manifest.name)),
+);
 /** The name of each module by its source: `packages/worker-pool/src/node/index.ts` → `@quiesce/worker-pool/node`. */
 const modules = new Map(
   documented.flatMap(({ manifest, directory, entries }) =>
@@ -66,6 +79,11 @@ export async function writeReference(folder: string): Promise<void> {
     const name = modules.get(module.sources?.[0]?.fullFileName ?? '');
     if (module.kind === ReflectionKind.Module && name !== undefined) module.name = name;
   });
+  app.renderer.on(PageEvent.END, (page) => {
+    const { model } = page;
+    if (model instanceof DeclarationReflection && isUmbrella(model.name) && app.renderer.router !== undefined)
+      page.contents = umbrellaPage(model, app.renderer.router);
+  });
   const project = await app.convert();
   if (project === undefined) throw new Error('typedoc could not read the sources: its messages are above');
   app.validate(project);
@@ -89,4 +107,45 @@ function hasExample(declaration: DeclarationReflection): boolean {
   return examples.some(({ content }) =>
     /```(?:ts|typescript)\n[\s\S]*\/\/ => \S/.test(Comment.combineDisplayParts(content)),
   );
+}
+
+/**
+ * Returns the page of the umbrella. Each value has a heading, its summary and a link, so that the search finds it here first. Types
+ * are in a table: the search finds those on the page that documents them.
+ */
+function umbrellaPage(module: DeclarationReflection, router: Router): string {
+  const found = (module.children ?? []).map((child) => {
+    const target = child instanceof ReferenceReflection ? child.tryGetTargetReflectionDeep() : undefined;
+    if (!(target instanceof DeclarationReflection))
+      throw new Error(`${child.getFullName()} is documented in no package: list that package before the umbrella`);
+    const isType = target.kind === ReflectionKind.Interface || target.kind === ReflectionKind.TypeAlias;
+    return { name: child.name, isType, summary: summaryOf(target), address: router.relativeUrl(module, target) };
+  });
+  found.sort((a, b) => a.name.localeCompare(b.name, 'en'));
+  const types = found.filter(({ isType }) => isType);
+  const sections = [
+    `# ${module.name}`,
+    `Import these names from \`${module.name}\`. Each name links to its documentation.`,
+    '## Values',
+    ...found
+      .filter(({ isType }) => !isType)
+      .map(({ name, summary, address }) =>
+        [`### ${name} {#api-${name}}`, summary, `[Documentation of \`${name}\`](${address})`].join('\n\n'),
+      ),
+  ];
+  if (types.length > 0) {
+    const rows = types.map(
+      ({ name, summary, address }) =>
+        `| [\`${name}\`](${address}) | ${summary.replaceAll('\n', ' ').replaceAll('|', '\\|')} |`,
+    );
+    sections.push('## Types', ['| type | purpose |', '| --- | --- |', ...rows].join('\n'));
+  }
+  return `${sections.join('\n\n')}\n`;
+}
+
+/** Returns the first paragraph of a docstring. */
+function summaryOf(declaration: DeclarationReflection): string {
+  const comment = declaration.comment ?? declaration.signatures?.find((signature) => signature.comment)?.comment;
+  const [first = ''] = Comment.combineDisplayParts(comment?.summary).split('\n\n');
+  return first.replaceAll(/\{@link ([\w.]+)\}/g, '`$1`');
 }

@@ -1,6 +1,6 @@
 // A user's program, compiled against the installed tarball and run with it. It throws on a wrong result.
+import type { Awaitable } from '@quiesce/cancellation-token';
 import {
-  type Awaitable,
   Barrier,
   channel,
   Mutex,
@@ -47,17 +47,17 @@ level.send('debug');
 expect(levels.borrow(), 'debug', 'the watched value');
 
 const permit = new Semaphore(1).tryAcquire();
-expect(permit?.permitCount, 1, 'the permit');
+expect(permit.ok && permit.value.permitCount, 1, 'the permit');
 const lock = new Mutex();
 const guard = lock.tryAcquire();
-expect(lock.tryAcquire(), undefined, 'the lock');
-guard?.release();
+expect(lock.tryAcquire().ok, false, 'the lock');
+if (guard.ok) guard.value.release();
 expect(lock.isLocked, false, 'the lock');
 
 const readWrite = new RwLock({ maxReaders: 2 });
 const writer = readWrite.tryWrite();
-expect(readWrite.tryRead(), undefined, 'the lock for writing');
-writer?.downgrade().release();
+expect(readWrite.tryRead().ok, false, 'the lock for writing');
+if (writer.ok) writer.value.downgrade().release();
 expect(readWrite.isLocked, false, 'the lock for writing');
 
 const notify = new Notify();

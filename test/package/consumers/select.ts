@@ -22,7 +22,7 @@ async function main(): Promise<void> {
 
   const matched = await select({ odd: match(Promise.resolve(2), (n) => n % 2 === 1), else: () => 'none' as const });
   if (matched.branch !== 'else' || matched.value !== 'none') throw new Error(`${matched.branch} won`);
-  if (trySelect({ stop: token }) !== undefined) throw new Error('nothing is ready');
+  if (trySelect({ stop: token }).ok) throw new Error('nothing is ready');
   const settled = await select({ fails: settle(Promise.reject(new Error('no'))) });
   if (settled.value.status === 'fulfilled') throw new Error('it failed');
   const work = async (own: CancellationToken): Promise<boolean> => own.isCancelled;
