@@ -48,6 +48,8 @@ const accepts: Record<Kind, (value: unknown) => boolean> = {
   count: (value) => value === 5,
   'count from 0': (value) => value === 5 || value === 0,
   limit: (value) => value === 5 || value === Number.POSITIVE_INFINITY || value === 1e300,
+  'limit from 0': (value) => value === 5 || value === 0 || value === Number.POSITIVE_INFINITY || value === 1e300,
+  factor: (value) => typeof value === 'number' && value >= 1,
   whole: (value) => value === 5 || value === 0,
   number: (value) => typeof value === 'number' && (Number.isFinite(value) || value > 0),
   function: (value) => typeof value === 'function',

@@ -51,6 +51,7 @@ import {
   match,
   moveOnAfter,
   repeat,
+  retry,
   select,
   selectEach,
   settle,
@@ -83,8 +84,10 @@ export type Kind =
   | 'count'
   | 'count from 0'
   | 'limit'
+  | 'limit from 0'
   | 'whole'
   | 'number'
+  | 'factor'
   | 'function'
   | 'signal'
   | 'options'
@@ -120,6 +123,12 @@ const clockRow = (call: string, run: (options: Wrong) => unknown): Row[] => [
 ];
 const timeRow = (call: string, run: (options: Wrong) => unknown, ...options: string[]): Row[] =>
   options.map((option) => [`${call}: ${option}`, 'time', (value) => run({ [option]: value }), optional]);
+const backoffRows = (call: string, run: (options: Wrong) => unknown): Row[] => [
+  ...timeRow(call, run, 'delay'),
+  [`${call}: factor`, 'factor', (factor) => run({ factor }), optional],
+  [`${call}: jitter`, 'choice', (jitter) => run({ jitter }), optional],
+  [`${call}: random`, 'function', (random) => run({ random }), optional],
+];
 const textRow = (call: string, run: (options: Wrong) => unknown, option = 'name'): Row[] => [
   [`${call}: ${option}`, 'text', (value) => run({ [option]: value }), optional],
 ];
@@ -302,6 +311,15 @@ const selects: Row[] = [
   ['match', 'function', (value) => match(token, value), optional],
   ['settle', 'branch', (value) => settle(value)],
   ['repeat', 'function', (value) => repeat(value)],
+  ['retry', 'function', (value) => retry(value)],
+  ...optionsRow('retry', (options) => retry(noop, options)),
+  ...signalRow('retry', (options) => retry(noop, options)),
+  ...clockRow('retry', (options) => retry(noop, options)),
+  ...timeRow('retry', (options) => retry(noop, options), 'timeout', 'totalTimeout', 'maxDelay'),
+  ['retry: attempts', 'limit', (attempts) => retry(noop, { attempts }), optional],
+  ...backoffRows('retry', (options) => retry(noop, options)),
+  ['retry: retryIf', 'function', (retryIf) => retry(noop, { retryIf }), optional],
+  ['retry: onRetry', 'function', (onRetry) => retry(noop, { onRetry }), optional],
 ];
 
 const inScope = (run: (s: Scope) => unknown): Promise<unknown> => scope(async (s) => run(s));
@@ -321,6 +339,16 @@ const spawnRows = (call: string, run: (options: Wrong) => unknown): Row[] => [
   ...booleanRow(call, run, 'daemon'),
   [`${call}: onConflict`, 'choice', (onConflict) => run({ onConflict }), optional],
   [`${call}: onFailure`, 'choice', (onFailure) => run({ onFailure }), optional],
+  ...restartRows(`${call}: restart`, (restart) => run({ restart })),
+];
+const restartRows = (call: string, run: (options: Wrong) => unknown): Row[] => [
+  ...optionsRow(call, run),
+  ...timeRow(call, run, 'within', 'maxDelay'),
+  ...backoffRows(call, run),
+  [`${call}: when`, 'choice', (when) => run({ when }), optional],
+  [`${call}: limit`, 'limit from 0', (limit) => run({ limit }), optional],
+  [`${call}: restartIf`, 'function', (restartIf) => run({ restartIf }), optional],
+  [`${call}: onRestart`, 'function', (onRestart) => run({ onRestart }), optional],
 ];
 
 const scopes: Row[] = [
@@ -340,6 +368,9 @@ const scopes: Row[] = [
   ['map', 'function', (value) => inScope((s) => s.map([1], value))],
   ...optionsRow('map', (options) => inScope((s) => s.map([1], noop, options))),
   ...textRow('map', (options) => inScope((s) => s.map([1], noop, options))),
+  ...timeRow('map', (options) => inScope((s) => s.map([1], noop, options)), 'timeout'),
+  ...signalRow('map', (options) => inScope((s) => s.map([1], noop, options)), 'stop'),
+  ['map: onProgress', 'function', (onProgress) => inScope((s) => s.map([1], noop, { onProgress })), optional],
   ['map: concurrency', 'limit', (concurrency) => inScope((s) => s.map([1], noop, { concurrency })), optional],
   ['race', 'functions', (value) => inScope((s) => s.race(value))],
   ['race', 'function', (value) => inScope((s) => s.race([value]))],

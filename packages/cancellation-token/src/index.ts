@@ -24,6 +24,7 @@ export {
 } from './errors.ts';
 export { isCancellation, isCancellationOf } from './is-cancellation.ts';
 export type { Registration } from './links.ts';
+export { RetryError } from './retry-error.ts';
 export {
   isSource,
   PENDING,

@@ -1,6 +1,9 @@
 // Code that the packages of Quiesce share. It is not public API: within 0.x, names are only added.
 export {
   append,
+  type BackoffOptions,
+  backoffOf,
+  backoffOptions,
   type Chain,
   callable,
   callSite,

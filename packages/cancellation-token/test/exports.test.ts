@@ -9,6 +9,7 @@ test('the package exports these names and no others', () => {
     'CleanupTimeoutError',
     'ClosedError',
     'PENDING',
+    'RetryError',
     'TimeoutError',
     'asFailingSource',
     'asSource',

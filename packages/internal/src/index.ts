@@ -1,3 +1,4 @@
+export { type BackoffOptions, backoffOf, backoffOptions } from './backoff.ts';
 export {
   checkChoice,
   checkCount,

@@ -1,5 +1,7 @@
 import { CancellationToken, type Clock } from '@quiesce/cancellation-token';
 import { checkOptions, dateTime } from '@quiesce/internal';
+import type { MapProgress } from './map-items.ts';
+import type { RestartOptions } from './restart.ts';
 
 /** Options for `scope` and `new Scope`. */
 export interface ScopeOptions {
@@ -45,6 +47,11 @@ export interface SpawnOptions {
    * the code that awaits the task. If no code did, the scope throws it at its end.
    */
   readonly onFailure?: 'cancel' | 'isolate' | undefined;
+  /**
+   * Starts the work again when it fails, with a growing delay, and fails the task when it fails too often. `{}` takes the
+   * defaults: 5 restarts within a minute. Use it for work that runs as long as its scope, such as a consumer of a queue.
+   */
+  readonly restart?: RestartOptions | undefined;
 }
 
 /** Options for `defer` and `use`. */
@@ -59,6 +66,15 @@ export interface MapOptions {
   readonly name?: string | undefined;
   /** How many items run at once: an integer from 1, or `Infinity` (the default). */
   readonly concurrency?: number | undefined;
+  /** Cancels the token of an item with a `TimeoutError` after this time, in milliseconds from 0. Default: no limit. */
+  readonly timeout?: number | undefined;
+  /**
+   * Starts no more items once it is cancelled. The running items end as usual, and the map fulfils with the results so far: those
+   * of the first items.
+   */
+  readonly stop?: CancellationToken | AbortSignal | undefined;
+  /** Called when an item starts, and when it has fulfilled. */
+  readonly onProgress?: ((progress: MapProgress) => void) | undefined;
 }
 
 /** A function that a scope runs at its end. It may return a promise. */

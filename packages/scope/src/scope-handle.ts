@@ -1,4 +1,4 @@
-import { type CancellationToken, CancelledError } from '@quiesce/cancellation-token';
+import { CancellationToken, CancelledError } from '@quiesce/cancellation-token';
 import {
   callSite,
   checkCount,
@@ -11,7 +11,7 @@ import {
 } from '@quiesce/internal';
 import { waitForEnd } from './deadlock.ts';
 import { releaseLeak, watchLeak } from './leak.ts';
-import { mapItems, raceWorks } from './map-race.ts';
+import { mapItems } from './map-items.ts';
 import {
   type Cleanup,
   checkScopeOptions,
@@ -21,11 +21,18 @@ import {
   type ScopeOptions,
   type SpawnOptions,
 } from './options.ts';
+import { raceWorks } from './race-works.ts';
 import { ScopeState } from './scope-state.ts';
 import { type Started, startIn } from './start.ts';
 import type { Task } from './task.ts';
 import { type ScopeTree, snapshot, states } from './tree.ts';
 import { useIn } from './use.ts';
+
+/** @throws TypeError unless `items` is an iterable or an async iterable, and no string */
+function checkItems(call: string, items: unknown): void {
+  const { [Symbol.asyncIterator]: iterate } = Object(items) as Partial<AsyncIterable<unknown>>;
+  if (typeof iterate !== 'function') checkIterable(call, items, 'a list');
+}
 
 /**
  * Owns tasks and cleanups. `scope(body)` passes one to its body. Create one with `new` for a block.
@@ -175,12 +182,17 @@ export class Scope implements AsyncDisposable {
   /**
    * Runs a function for every item, with a concurrency limit, in a scope of its own.
    *
-   * **Timing.** The first items start synchronously. Each further item is taken when a running one has ended. After the first
-   * failure, or a cancellation, no item starts. Running items are cancelled and awaited.
+   * **Timing.** The first items of an iterable start synchronously. Each further item is taken when a running one has ended. After
+   * the first failure, or a cancellation, no item starts. Running items are cancelled and awaited. At `stop`, running items are
+   * only awaited.
    *
-   * @param items an iterable of items
+   * **Cancel safety.** An item that was taken is started. A pending `next()` of an async iterator is ended by its `return()`. A
+   * receiver of a channel then takes no value; an async generator ends only after the promise that it awaits.
+   *
+   * @param items an iterable or an async iterable
    * @param work receives the item, a token of its own, and the index from 0
-   * @param options `name`; `concurrency`: how many items run at once, an integer from 1 or `Infinity`, the default
+   * @param options `name`; `concurrency`: how many items run at once; `timeout`: the time limit of an item; `stop`: starts no more
+   *   items; `onProgress`
    * @returns a task with the results, in the order of the items. Its failure belongs to the code that awaits it. If no code
    *   did, the scope throws it at its end
    * @throws ClosedError as `spawn`; RangeError for a wrong `concurrency`; TypeError when `work` is not a function or `items` is
@@ -190,22 +202,38 @@ export class Scope implements AsyncDisposable {
    * ```ts
    * const lengths = await scope((s) => s.map(['a', 'bb', 'ccc'], async (word) => word.length, { concurrency: 2 }));
    * console.log(lengths); // => [ 1, 2, 3 ]
+   *
+   * const stop = new CancellationToken(); // such as the first Ctrl-C
+   * const files = ['a', 'b', 'c'];
+   * const copy = async (file: string) => {
+   *   if (file === 'b') stop.cancel();
+   * };
+   * const copied = await scope((s) => s.map(files, copy, { concurrency: 1, stop }));
+   * console.log('left:', files.slice(copied.length)); // => left: [ 'c' ]
    * ```
    */
   map<I, R>(
-    items: Iterable<I>,
+    items: Iterable<I> | AsyncIterable<I>,
     work: (item: I, token: CancellationToken, index: number) => R,
     options: MapOptions = {},
   ): Task<Awaited<R>[]> {
-    checkOptions('map', options, ['name', 'concurrency']);
-    const { concurrency = Number.POSITIVE_INFINITY, name = 'map' } = options;
+    checkOptions('map', options, ['name', 'concurrency', 'timeout', 'stop', 'onProgress']);
+    const {
+      concurrency = Number.POSITIVE_INFINITY,
+      name = 'map',
+      timeout = Number.POSITIVE_INFINITY,
+      onProgress,
+    } = options;
     checkFunction('map', work);
-    checkIterable('map', items, 'a list');
+    checkItems('map', items);
     checkCount('map: concurrency', concurrency, 1, Number.POSITIVE_INFINITY);
+    if (onProgress !== undefined) checkFunction('map: onProgress', onProgress);
+    const stop = options.stop === undefined ? undefined : CancellationToken.from(options.stop, 'map: stop');
     const { scopeState } = this;
     const site = scopeState.callSite(Scope.prototype.map);
+    const settings = { items, work, concurrency, timeout, stop, onProgress };
     const run = (signal: CancellationToken): Promise<Awaited<R>[]> =>
-      mapItems(items, work, concurrency, { signal, clock: scopeState.clock, site });
+      mapItems(settings, { signal, clock: scopeState.clock, site });
     return scopeState.spawn(run, { name, onFailure: 'isolate' }, Scope.prototype.map);
   }
 

@@ -41,16 +41,26 @@ import { KeyConflictError } from './errors.ts';
 import { abandoned, Failures, givenUp, reportLate, reportUnlessSeen, taskLabel } from './failures.ts';
 import { type NestedScopes, registerNested } from './nested-scopes.ts';
 import { type Cleanup, quoted, type ScopeOptions, type SpawnOptions } from './options.ts';
+import { restarting } from './restart.ts';
 import { startTimeOf } from './start-time.ts';
 import { endedByCancellation, removeStopSignal, setStopSignal } from './stop-signal.ts';
 import { Task, type TaskInfo, type TaskParent } from './task.ts';
 
-const spawnOptions: readonly (keyof SpawnOptions)[] = ['name', 'key', 'onConflict', 'onFailure'];
+const spawnOptions: readonly (keyof SpawnOptions)[] = ['name', 'key', 'onConflict', 'onFailure', 'restart'];
 
 export const BODY = 0;
 export const JOINING = 1;
 export const CLEANING = 2;
 export const CLOSED = 3;
+
+/** The parts of the outer scope that the inner scope of `map`, `race` or `any` takes over. */
+export interface Inherited {
+  /** The token of the task that contains the inner scope. */
+  readonly signal: CancellationToken;
+  readonly clock: Clock;
+  /** The spawn site of that task, or `undefined` when sites are not recorded. */
+  readonly site: string | undefined;
+}
 
 export class ScopeState implements TaskParent {
   /** The first running child, or `undefined` when none runs. */
@@ -187,6 +197,9 @@ export class ScopeState implements TaskParent {
   spawn<T>(work: (token: CancellationToken) => T, options: SpawnOptions | undefined, above: unknown): Task<Awaited<T>> {
     checkFunction('spawn', work);
     const info = options === undefined && !this.recordsSites ? undefined : this.#taskInfo(options, above);
+    const restart = options?.restart;
+    const run =
+      restart === undefined ? work : restarting(`${callOf(above)}: restart`, work, restart, this.clock, info?.name);
     const started = startTimeOf(this.clock);
     // After all of the caller's code, such as getters of the options and the clock: that code may end a block.
     if (this.state >= CLEANING) throw this.closedError(callOf(above));
@@ -197,7 +210,7 @@ export class ScopeState implements TaskParent {
     try {
       if (this.#isWindingUp) this.#spawnedWhileWindingUp(task);
       if (info?.key !== undefined) this.#setKey(info.key, task);
-      task.start(work);
+      task.start(run);
       this.activeCalls--;
     } catch (error) {
       this.activeCalls--;

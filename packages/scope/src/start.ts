@@ -39,14 +39,23 @@ export function startIn<V, T>(
       if (wait?.isTaken(end) === true) nativeThen.call(promise, undefined, ignore);
     };
     const parked = waiter(onEnd);
-    const ready = (value: V): void => {
-      if (given !== undefined) throw new ClosedError('ready: the task has called it before; call it once');
+    const onReady = (value: V): void => {
+      // With `restart`, each run of the work calls it. The first call counts.
+      if (given !== undefined) return;
       given = { value };
       if (parked.owner === undefined) return;
       task.unpark(parked);
       resolveStarted({ task, value });
     };
-    const task = scope.spawn((token) => work(token, ready), options, above);
+    const run = (token: CancellationToken): T => {
+      let isCalled = false;
+      return work(token, (value) => {
+        if (isCalled) throw new ClosedError('ready: the task has called it before; call it once');
+        isCalled = true;
+        onReady(value);
+      });
+    };
+    const task = scope.spawn(run, options, above);
     wait = new TaskWait(task);
     // A task never ends during `spawn`, but it may call `ready` there.
     if (given === undefined) task.park(parked);

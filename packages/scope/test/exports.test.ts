@@ -7,6 +7,7 @@ test('the package exports these names and no others', () => {
     'JoinSet',
     'KeyConflictError',
     'LeakError',
+    'RetryError',
     'Scope',
     'ScopeError',
     'TaskTracker',

@@ -1,4 +1,4 @@
-export { CleanupTimeoutError, type Unfinished } from '@quiesce/cancellation-token';
+export { CleanupTimeoutError, RetryError, type Unfinished } from '@quiesce/cancellation-token';
 export { branchOf } from './branch-of.ts';
 export type {
   AnyOutcome,
@@ -18,6 +18,7 @@ export { type Interval, type IntervalOptions, interval, intervalAt, type MissedT
 export { type Match, match } from './match.ts';
 export type { Moment } from './moment.ts';
 export { repeat } from './repeat.ts';
+export { type Retry, type RetryOptions, retry } from './retry.ts';
 export { type Select, select } from './select.ts';
 export { type SelectEach, selectEach } from './select-each.ts';
 export type { SelectOptions } from './settings.ts';

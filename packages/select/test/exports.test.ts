@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 test('the package exports these names and no others', () => {
   expect(Object.keys(exported).sort()).toEqual([
     'CleanupTimeoutError',
+    'RetryError',
     'SelectError',
     'branchOf',
     'interval',
@@ -11,6 +12,7 @@ test('the package exports these names and no others', () => {
     'match',
     'moveOnAfter',
     'repeat',
+    'retry',
     'select',
     'selectEach',
     'settle',

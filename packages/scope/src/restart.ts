@@ -1,0 +1,128 @@
+/**
+ * Runs the work of one task again when it has failed, as a supervisor of Erlang does for one child.
+ *
+ * Invariants
+ *  1. Two runs of the work never overlap.
+ *  2. `recent` holds the ends of at most `limit` runs, all of them within the last `within` milliseconds.
+ *  3. After the task's token is cancelled, the work is not started again.
+ */
+
+import { type CancellationToken, type Clock, RetryError } from '@quiesce/cancellation-token';
+import {
+  type BackoffOptions,
+  backoffOf,
+  backoffOptions,
+  checkChoice,
+  checkCount,
+  checkFunction,
+  checkOptions,
+  checkTime,
+  setTimer,
+} from '@quiesce/internal';
+import { taskLabel } from './failures.ts';
+import { endedByCancellation } from './stop-signal.ts';
+
+/** Options for restarting a task. */
+export interface RestartOptions extends BackoffOptions {
+  /** With `failure` (the default), the work is restarted when it has thrown. With `always`, also when it has returned. */
+  readonly when?: 'failure' | 'always' | undefined;
+  /**
+   * How many restarts are allowed within `within`: an integer from 0, or `Infinity`. At one more, the task fails with a
+   * `RetryError`. Default: 5.
+   */
+  readonly limit?: number | undefined;
+  /** The time in which the restarts count, in milliseconds from 0 to `Infinity`. Default: 60,000. */
+  readonly within?: number | undefined;
+  /** Returns whether the work is restarted after this error. Default: after every error. */
+  readonly restartIf?: ((error: unknown) => boolean) | undefined;
+  /** Called before the delay of each restart. Default: the failure is printed with `console.warn`. */
+  readonly onRestart?: ((restart: Restart) => void) | undefined;
+}
+
+/** The end of a run that is followed by another one. */
+export interface Restart {
+  /** The error, or `undefined` when the work returned. */
+  readonly error: unknown;
+  /** How often the task has been restarted, this time included. */
+  readonly restartCount: number;
+  /** The delay before the next run, in milliseconds. */
+  readonly delayMs: number;
+}
+
+const known: readonly (keyof RestartOptions)[] = [
+  ...(['when', 'limit', 'within', 'restartIf', 'onRestart'] as const),
+  ...backoffOptions,
+];
+
+/** A run that has ended. */
+interface Run {
+  readonly endedAt: number;
+  /** The error, or none when the work returned. */
+  readonly errors: readonly unknown[];
+}
+
+/**
+ * Returns work that runs the given work again and again.
+ *
+ * @throws TypeError and RangeError for wrong options
+ */
+export function restarting<T>(
+  call: string,
+  work: (token: CancellationToken) => T,
+  options: RestartOptions,
+  clock: Clock,
+  name: string | undefined,
+): (token: CancellationToken) => Promise<T> {
+  checkOptions(call, options, known);
+  const { when = 'failure', limit = 5, within = 60_000, restartIf = alwaysTrue } = options;
+  const { onRestart = (restart) => warn(taskLabel(name), restart) } = options;
+  checkChoice(`${call}: when`, when, ['failure', 'always']);
+  checkCount(`${call}: limit`, limit, 0, Number.POSITIVE_INFINITY);
+  checkTime(`${call}: within`, within);
+  checkFunction(`${call}: restartIf`, restartIf);
+  checkFunction(`${call}: onRestart`, onRestart);
+  const delayAfter = backoffOf(call, options);
+  return async (token) => {
+    const recent: Run[] = [];
+    for (let restartCount = 1; ; restartCount++) {
+      const errors: unknown[] = [];
+      try {
+        const value = await work(token);
+        if (when === 'failure' || token.isCancelled) return value;
+      } catch (error) {
+        if (token.isCancelled || endedByCancellation(error, token) || !restartIf(error)) throw error;
+        errors.push(error);
+      }
+      const endedAt = clock.now();
+      while (recent[0] !== undefined && recent[0].endedAt <= endedAt - within) recent.shift();
+      if (recent.length >= limit) {
+        const all = [...recent.flatMap((run) => run.errors), ...errors];
+        throw new RetryError(`${taskLabel(name)} was restarted ${limit} times within ${within} ms`, all, restartCount);
+      }
+      recent.push({ endedAt, errors });
+      const delayMs = delayAfter(recent.length);
+      onRestart({ error: errors[0], restartCount, delayMs });
+      await pause(delayMs, token, clock);
+    }
+  };
+}
+
+/** Waits for a time. @throws the reason when the token is cancelled */
+async function pause(ms: number, token: CancellationToken, clock: Clock): Promise<void> {
+  let clear = (): void => {};
+  const elapsed = new Promise<void>((resolve) => {
+    clear = setTimer(clock, ms, resolve);
+  });
+  const outcome = await token.runUntilCancelled(elapsed);
+  clear();
+  if (outcome.status === 'cancelled') throw outcome.reason;
+}
+
+function warn(task: string, { error, restartCount, delayMs }: Restart): void {
+  const { console } = globalThis as unknown as { console: { warn(...parts: unknown[]): void } };
+  console.warn(`${task} ended and is restarted in ${Math.round(delayMs)} ms (restart ${restartCount}):`, error);
+}
+
+function alwaysTrue(): boolean {
+  return true;
+}
