@@ -5,11 +5,12 @@ import { type ClientHttp2Stream, connect, createServer as createHttp2Server, cre
 import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { CancellationToken, type Clock, systemClock, TimeoutError } from '@quiesce/cancellation-token';
+import { CancellationToken, TimeoutError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import type { DrainableServer } from '@quiesce/http-drain';
 import { Shutdown } from '@quiesce/shutdown';
 import { Agent, request } from 'undici';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { cert, key } from './certificate.ts';
 import { Client, type Served, serve, serveWith, turns, until } from './vocabulary.ts';
 
@@ -155,18 +156,14 @@ describe('a connection without a request at the deadline', () => {
 });
 
 it('the deadline of a drain keeps the process alive: its timer is not unreferenced', async () => {
-  const refs: boolean[] = [];
-  const clock: Clock = {
-    ...systemClock,
-    setTimer: (ms, fn, options) => {
-      refs.push(options.ref);
-      return systemClock.setTimer(ms, fn, options);
-    },
-  };
+  const clock = new VirtualClock();
+  const setTimer = vi.spyOn(clock, 'setTimer');
   const served = await serve((_, response) => void response.write('begun'), { cleanupTimeout: 0 });
   const client = (await served.client()).send('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
   await client.sees('begun');
-  const deadline = CancellationToken.timeout(5, { clock });
-  await expect(served.http.drain(deadline)).rejects.toBeInstanceOf(TimeoutError);
-  expect(refs).toContain(true);
+  const drained = served.http.drain(CancellationToken.timeout(5, { clock }));
+  expect(setTimer.mock.calls.map(([ms, , { ref }]) => [ms, ref])).toContainEqual([5, true]);
+  const refused = expect(drained).rejects.toBeInstanceOf(TimeoutError);
+  await clock.advance(5);
+  await refused;
 });
