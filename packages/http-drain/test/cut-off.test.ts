@@ -162,7 +162,7 @@ it('the deadline of a drain keeps the process alive: its timer is not unreferenc
   const client = (await served.client()).send('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
   await client.sees('begun');
   const drained = served.http.drain(CancellationToken.timeout(5, { clock }));
-  expect(setTimer.mock.calls.map(([ms, , { ref }]) => [ms, ref])).toContainEqual([5, true]);
+  expect(setTimer.mock.calls.map(([ms, , options]) => [ms, options?.ref])).toContainEqual([5, true]);
   const refused = expect(drained).rejects.toBeInstanceOf(TimeoutError);
   await clock.advance(5);
   await refused;

@@ -7,12 +7,6 @@ const synonyms: Readonly<Record<string, string>> = {
   abortsignal: 'signal',
   canceltoken: 'signal',
   cancellationtoken: 'signal',
-  stopping: 'signal',
-  grace: 'cleanupTimeout',
-  cancelgrace: 'cleanupTimeout',
-  canceltimeout: 'cleanupTimeout',
-  cleanuptimeout: 'cancelTimeout',
-  closetimeout: 'cleanupTimeout',
 };
 
 /**

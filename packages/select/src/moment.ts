@@ -11,12 +11,7 @@ export type Moment = Date | number;
  */
 export function momentOf(call: string, when: Moment, clock: Clock): number {
   const at = typeof when === 'number' ? when : dateOf(when) - clock.wall() + clock.now();
-  if (typeof when === 'number' && isDate(when, clock)) {
-    throw new RangeError(
-      `${call}: ${when} is a time since 1970, and numbers are on the scale of clock.now(); write new Date(${when})`,
-    );
-  }
-  if (!Number.isNaN(at)) return at;
+  if (!(Number.isNaN(at) || (at === when && isDate(at, clock)))) return at;
   throw new RangeError(
     `${call}: the moment must be a valid Date, or milliseconds on the scale of clock.now(), got ${show(when)}`,
   );

@@ -164,7 +164,9 @@ describe('a number of milliseconds since 1970', () => {
     ['Sleep.resetAt', () => sleep(1).resetAt(Date.now())],
   ])('is refused by %s: such a sleep would end in 56 years', (call, run) => {
     expect(run).toThrow(RangeError);
-    expect(run).toThrow(new RegExp(`^${call}: \\d+ is a time since 1970.*write new Date\\(\\d+\\)$`));
+    expect(run).toThrow(
+      new RegExp(`^${call}: the moment must be a valid Date, or milliseconds on the scale of clock.now\\(\\), got `),
+    );
   });
 
   it('is a moment for a clock that counts from 1970', () => {
