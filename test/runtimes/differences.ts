@@ -153,7 +153,7 @@ export const differences: readonly Difference[] = [
   {
     on: ['bun'],
     file: 'packages/broadcast-channel/test/retention.leak.ts',
-    name: 'a channel retains nothing of closed receivers',
+    name: 'a channel retains nothing of disposed receivers',
     error: /expected \d to be \+0/,
     why: 'JavaScriptCore reads the stack conservatively: a few of many objects outlive a collection',
     sometimes: true,

@@ -3,11 +3,11 @@
  *
  * [CANCEL] 0, or 1 once the task is cancelled. The reason has been posted to the port before.
  * [STAGE]
- *     WAITING ──enter──► RUNNING ──end──► ENDED, or OBEYED when it failed with the reason
+ *     WAITING ──enter──► RUNNING ──markEnded──► ENDED, or OBEYED when it failed with the reason
  *        │                  └──────giveUp──► GIVEN_UP: its thread is terminated
  *        └───withdraw──► WITHDRAWN: it never starts
  *
- * Invariant: `enter` and `withdraw` exclude each other, and so do `end` and `giveUp`. Each is one atomic exchange.
+ * Invariant: `enter` and `withdraw` exclude each other, and so do `markEnded` and `giveUp`. Each is one atomic exchange.
  */
 
 const CANCEL = 0;
@@ -38,7 +38,7 @@ export function enter(flags: Int32Array): boolean {
 }
 
 /** Marks the task as ended, cleanup included: its outcome is on its way, unless the task was given up before. */
-export function end(flags: Int32Array, isObeying: boolean): void {
+export function markEnded(flags: Int32Array, isObeying: boolean): void {
   Atomics.compareExchange(flags, STAGE, RUNNING, isObeying ? OBEYED : ENDED);
 }
 

@@ -2,7 +2,7 @@ import { type CancellationToken, isCancellation } from '@quiesce/cancellation-to
 import { checkFunction } from '@quiesce/internal';
 import { receiveToken } from './receive-token.ts';
 import type { SharedToken } from './share-token.ts';
-import { end, enter } from './task-flags.ts';
+import { enter, markEnded } from './task-flags.ts';
 
 /** The message that `runInPool` sends to the thread. */
 export interface ThreadCall<I> {
@@ -49,7 +49,7 @@ export function threadTask<I, O>(
       isObeying = token.isCancelled && isCancellation(error, token);
       throw error;
     } finally {
-      end(shared.flags, isObeying);
+      markEnded(shared.flags, isObeying);
       token.dispose();
       shared.port.close();
     }
