@@ -1,5 +1,5 @@
-import type { CancellationToken } from '@quiesce/cancellation-token';
 import type { Pool, QueryResult } from 'pg';
+import type { CancellationToken } from 'quiesce';
 
 /** Runs a query until the token is cancelled, and then has the server cancel it. */
 export async function query(

@@ -2,9 +2,16 @@ export { CleanupTimeoutError, RetryError, type Unfinished } from '@quiesce/cance
 export type { Drainable } from './drainable.ts';
 export { KeyConflictError, LeakError, ScopeError } from './errors.ts';
 export { type Joined, JoinSet, type JoinSetOptions } from './join-set.ts';
-export type { MapProgress } from './map-items.ts';
-export type { Cleanup, DeferOptions, MapOptions, ScopeOptions, SpawnOptions } from './options.ts';
-export type { Restart, RestartOptions } from './restart.ts';
+export type {
+  Cleanup,
+  DeferOptions,
+  MapOptions,
+  MapProgress,
+  Restart,
+  RestartOptions,
+  ScopeOptions,
+  SpawnOptions,
+} from './options.ts';
 export { scope } from './scope.ts';
 export { Scope } from './scope-handle.ts';
 export { type ShieldOptions, shield } from './shield.ts';

@@ -9,18 +9,9 @@
 
 import { type CancellationToken, consumeSlice, isCancellationOf, type Registration } from '@quiesce/cancellation-token';
 import { ignore } from '@quiesce/internal';
+import type { MapProgress } from './options.ts';
 import { type Inherited, runInScope, ScopeState } from './scope-state.ts';
 import { endedByStopSignal } from './stop-signal.ts';
-
-/** The progress of a `map`. */
-export interface MapProgress {
-  /** How many items have fulfilled. */
-  readonly doneCount: number;
-  /** How many items run. */
-  readonly runningCount: number;
-  /** How many items there are. Absent when the items have neither a `length` nor a `size`. */
-  readonly totalCount?: number;
-}
 
 /** The settings of a `map`, checked. */
 export interface MapSettings<I, R> {

@@ -1,7 +1,5 @@
 import { CancellationToken, type Clock } from '@quiesce/cancellation-token';
-import { checkOptions, dateTime } from '@quiesce/internal';
-import type { MapProgress } from './map-items.ts';
-import type { RestartOptions } from './restart.ts';
+import { type BackoffOptions, checkOptions, dateTime } from '@quiesce/internal';
 
 /** Options for `scope` and `new Scope`. */
 export interface ScopeOptions {
@@ -32,6 +30,33 @@ export interface ScopeOptions {
   readonly leakDetection?: boolean | undefined;
 }
 
+/** Options for restarting a task. */
+export interface RestartOptions extends BackoffOptions {
+  /** With `failure` (the default), the work is restarted when it has thrown. With `always`, also when it has returned. */
+  readonly when?: 'failure' | 'always' | undefined;
+  /**
+   * How many restarts are allowed within `within`: an integer from 0, or `Infinity`. At one more, the task fails with a
+   * `RetryError`. Default: 5.
+   */
+  readonly limit?: number | undefined;
+  /** The time in which the restarts count, in milliseconds from 0 to `Infinity`. Default: 60,000. */
+  readonly within?: number | undefined;
+  /** Returns whether the work is restarted after this error. Default: after every error. */
+  readonly restartIf?: ((error: unknown) => boolean) | undefined;
+  /** Called before the delay of each restart. Default: the failure is printed with `console.warn`. */
+  readonly onRestart?: ((restart: Restart) => void) | undefined;
+}
+
+/** The end of a run that is followed by another one. */
+export interface Restart {
+  /** The error, or `undefined` when the work returned. */
+  readonly error: unknown;
+  /** How often the task has been restarted, this time included. */
+  readonly restartCount: number;
+  /** The delay before the next run, in milliseconds. */
+  readonly delayMs: number;
+}
+
 /** Options for `spawn` and `start`. */
 export interface SpawnOptions {
   /** Name shown in errors and in `tree()`. */
@@ -58,6 +83,16 @@ export interface SpawnOptions {
 export interface DeferOptions {
   /** Name shown in `tree()` and in `CleanupTimeoutError`. Default: the name of the function. */
   readonly name?: string | undefined;
+}
+
+/** The progress of a `map`. */
+export interface MapProgress {
+  /** How many items have fulfilled. */
+  readonly doneCount: number;
+  /** How many items run. */
+  readonly runningCount: number;
+  /** How many items there are. Absent when the items have neither a `length` nor a `size`. */
+  readonly totalCount?: number;
 }
 
 /** Options for `map`. */

@@ -9,7 +9,6 @@
 
 import { type CancellationToken, type Clock, RetryError } from '@quiesce/cancellation-token';
 import {
-  type BackoffOptions,
   backoffOf,
   backoffOptions,
   checkChoice,
@@ -20,34 +19,8 @@ import {
   setTimer,
 } from '@quiesce/internal';
 import { taskLabel } from './failures.ts';
+import type { Restart, RestartOptions } from './options.ts';
 import { endedByCancellation } from './stop-signal.ts';
-
-/** Options for restarting a task. */
-export interface RestartOptions extends BackoffOptions {
-  /** With `failure` (the default), the work is restarted when it has thrown. With `always`, also when it has returned. */
-  readonly when?: 'failure' | 'always' | undefined;
-  /**
-   * How many restarts are allowed within `within`: an integer from 0, or `Infinity`. At one more, the task fails with a
-   * `RetryError`. Default: 5.
-   */
-  readonly limit?: number | undefined;
-  /** The time in which the restarts count, in milliseconds from 0 to `Infinity`. Default: 60,000. */
-  readonly within?: number | undefined;
-  /** Returns whether the work is restarted after this error. Default: after every error. */
-  readonly restartIf?: ((error: unknown) => boolean) | undefined;
-  /** Called before the delay of each restart. Default: the failure is printed with `console.warn`. */
-  readonly onRestart?: ((restart: Restart) => void) | undefined;
-}
-
-/** The end of a run that is followed by another one. */
-export interface Restart {
-  /** The error, or `undefined` when the work returned. */
-  readonly error: unknown;
-  /** How often the task has been restarted, this time included. */
-  readonly restartCount: number;
-  /** The delay before the next run, in milliseconds. */
-  readonly delayMs: number;
-}
 
 const known: readonly (keyof RestartOptions)[] = [
   ...(['when', 'limit', 'within', 'restartIf', 'onRestart'] as const),
