@@ -86,9 +86,12 @@ async function pause(ms: number, token: CancellationToken, clock: Clock): Promis
   const elapsed = new Promise<void>((resolve) => {
     clear = setTimer(clock, ms, resolve);
   });
-  const outcome = await token.runUntilCancelled(elapsed);
-  clear();
-  if (outcome.status === 'cancelled') throw outcome.reason;
+  try {
+    const outcome = await token.runUntilCancelled(elapsed);
+    if (outcome.status === 'cancelled') throw outcome.reason;
+  } finally {
+    clear();
+  }
 }
 
 function warn(task: string, { error, restartCount, delayMs }: Restart): void {

@@ -60,7 +60,7 @@ const KEPT = 100;
  * Runs work until it fulfils, with a growing delay between the attempts.
  *
  * Use it for work that may be repeated and whose failures pass, such as a request to another service. Do not use it around work
- * that is not idempotent, or inside of work that is retried already: the attempts multiply.
+ * that is not idempotent, or inside work that is retried already: the attempts multiply.
  *
  * **Timing.** The first attempt starts synchronously. Each attempt is awaited, also after its `timeout` and after a
  * cancellation, so two attempts never overlap. When the next delay would end after `totalTimeout`, no time is spent on it. The

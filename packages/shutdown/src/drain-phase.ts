@@ -125,6 +125,8 @@ export class DrainPhase {
         state.recordFailure(`drain() of ${JSON.stringify(target.name)}`, error);
       // A target that has failed, or that gives up at the end, has not drained its work.
       if (inFlightOf(target) > 0) return;
+    } finally {
+      signal.dispose();
     }
     // A target that was cut off may still finish late.
     if (state.position === STOPPED) return;
