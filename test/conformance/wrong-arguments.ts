@@ -351,6 +351,20 @@ const restartRows = (call: string, run: (options: Wrong) => unknown): Row[] => [
   [`${call}: onRestart`, 'function', (onRestart) => run({ onRestart }), optional],
 ];
 
+const mapRows = (call: 'map' | 'mapUnordered'): Row[] => {
+  const withOptions = (options: Wrong): unknown => inScope((s) => s[call]([1], noop, options));
+  return [
+    [call, 'list', (value) => inScope((s) => s[call](value, noop))],
+    [call, 'function', (value) => inScope((s) => s[call]([1], value))],
+    ...optionsRow(call, withOptions),
+    ...textRow(call, withOptions),
+    ...timeRow(call, withOptions, 'timeout'),
+    ...signalRow(call, withOptions, 'stop'),
+    [`${call}: onProgress`, 'function', (onProgress) => withOptions({ onProgress }), optional],
+    [`${call}: concurrency`, 'limit', (concurrency) => withOptions({ concurrency }), optional],
+  ];
+};
+
 const scopes: Row[] = [
   ['scope', 'function', (value) => scope(value)],
   ...withScopeOptions('scope', (options) => scope(noop, options)),
@@ -364,14 +378,8 @@ const scopes: Row[] = [
   ...spawnRows('spawn', (options) => inScope((s) => s.spawn(noop, options))),
   ['start', 'function', (value) => inScope((s) => s.start(value))],
   ...spawnRows('start', (options) => inScope((s) => s.start((_, up: Wrong) => up(1), options))),
-  ['map', 'list', (value) => inScope((s) => s.map(value, noop))],
-  ['map', 'function', (value) => inScope((s) => s.map([1], value))],
-  ...optionsRow('map', (options) => inScope((s) => s.map([1], noop, options))),
-  ...textRow('map', (options) => inScope((s) => s.map([1], noop, options))),
-  ...timeRow('map', (options) => inScope((s) => s.map([1], noop, options)), 'timeout'),
-  ...signalRow('map', (options) => inScope((s) => s.map([1], noop, options)), 'stop'),
-  ['map: onProgress', 'function', (onProgress) => inScope((s) => s.map([1], noop, { onProgress })), optional],
-  ['map: concurrency', 'limit', (concurrency) => inScope((s) => s.map([1], noop, { concurrency })), optional],
+  ...mapRows('map'),
+  ...mapRows('mapUnordered'),
   ['race', 'functions', (value) => inScope((s) => s.race(value))],
   ['race', 'function', (value) => inScope((s) => s.race([value]))],
   ['race', 'none', (value) => inScope((s) => (s as Wrong).race([noop], value))],
