@@ -44,7 +44,7 @@ import {
 } from '@quiesce/effect';
 import { inFlight, launch, shutdownHook, shutdownLayer } from '@quiesce/effect/node';
 import { HttpDrain } from '@quiesce/http-drain';
-import { formatTree, JoinSet, Scope, scope, shield, TaskTracker } from '@quiesce/scope';
+import { drainable, formatTree, JoinSet, Scope, scope, shield, TaskTracker } from '@quiesce/scope';
 import {
   interval,
   intervalAt,
@@ -365,6 +365,8 @@ const mapRows = (call: 'map' | 'mapUnordered'): Row[] => {
   ];
 };
 
+const functions = { inFlightCount: () => 0, stop: noop, drain: async () => {} };
+
 const scopes: Row[] = [
   ['scope', 'function', (value) => scope(value)],
   ...withScopeOptions('scope', (options) => scope(noop, options)),
@@ -407,6 +409,16 @@ const scopes: Row[] = [
   ['spawn', 'function', (value) => new TaskTracker().spawn(value)],
   ['drain', 'signal', (value) => new TaskTracker().drain(value)],
   ['formatTree', 'object', (value) => formatTree(value)],
+  ['drainable', 'options', (value) => drainable(value)],
+  ['drainable: name', 'name', (name) => drainable({ ...functions, name })],
+  ...Object.keys(functions).map((option): Row => {
+    return [`drainable: ${option}`, 'function', (value) => drainable({ name: 'part', ...functions, [option]: value })];
+  }),
+  ...['announce', 'abort', 'inFlightNames', 'isAccepting'].map((option): Row => {
+    const run = (value: Wrong): unknown => drainable({ name: 'part', ...functions, [option]: value });
+    return [`drainable: ${option}`, 'function', run, optional];
+  }),
+  ['drain', 'signal', (value) => drainable({ name: 'part', ...functions }).drain(value)],
 ];
 
 const server = (): Wrong => createServer();

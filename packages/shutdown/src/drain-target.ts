@@ -119,6 +119,15 @@ export function inFlightOf(target: DrainTarget): number {
   }
 }
 
+/** Whether work can still arrive from outside the process. `false` when the getter of the drainable throws. */
+export function isAcceptingOf(target: DrainTarget): boolean {
+  try {
+    return target.drainable.isAccepting === true;
+  } catch {
+    return false;
+  }
+}
+
 /** Returns the names of the items in flight. Empty when the drainable does not know them or its getter throws. */
 export function namesIn(target: DrainTarget): readonly string[] {
   try {
