@@ -4,7 +4,7 @@ import { type DrainableOptions, drainable } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
 import { describe, expect, it } from 'vitest';
-import { start } from './vocabulary.ts';
+import { start, thrown } from './vocabulary.ts';
 
 describe('a drainable of functions', () => {
   it('gets its calls in order, and its work is awaited', async () => {
@@ -71,6 +71,15 @@ describe('a drainable of functions', () => {
       },
     ]);
     expect(exitCode).toBe(1);
+  });
+});
+
+it('`add` refuses the functions themselves, and the error has the correction', () => {
+  const { shutdown } = start();
+  const functions = { name: 'mails', inFlightCount: () => 0, stop: () => {}, drain: async () => {} };
+  expect(thrown(() => shutdown.add(functions as never))).toMatchObject({
+    name: 'TypeError',
+    message: 'add: inFlightCount: expected a number, got the function "inFlightCount"; write add(drainable({ … }))',
   });
 });
 
