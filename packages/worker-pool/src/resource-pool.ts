@@ -81,11 +81,10 @@ export interface ResourcePoolReport {
   readonly timedOutCount: number;
   /** How many resources were still leased at the deadline, and closed. */
   readonly forcedCount: number;
-  /**
-   * Errors of `create` after its `acquire` had been given up: how many, and the last one; `undefined` when there were none.
-   * Only this report shows them. `acquire` throws all other errors of `create`.
-   */
-  readonly createErrors?: { readonly count: number; readonly last: unknown } | undefined;
+  /** How often `create` failed after its `acquire` had been given up. `acquire` throws all other errors of `create`. */
+  readonly createFailedCount: number;
+  /** The last of these errors. Only this report shows it. Absent when there were none. */
+  readonly lastCreateError?: unknown;
   /**
    * How many resources are being made now. After the deadline, those whose `create` ignores its token. Each is closed when
    * it arrives.
@@ -346,9 +345,9 @@ export class ResourcePool<R> implements Drainable {
   /** Returns how the resources of the pool have ended so far. */
   report(): ResourcePoolReport {
     const { closedCount, timedOutCount, errors } = this.#closer;
-    const { errors: createErrors, pendingCount: creatingCount } = this.#creator;
-    const report = { closedCount, timedOutCount, forcedCount: this.#forcedCount, failed: [...errors], creatingCount };
-    return createErrors === undefined ? report : { ...report, createErrors };
+    const { failedCount: createFailedCount, lastError: lastCreateError, pendingCount: creatingCount } = this.#creator;
+    const counts = { closedCount, timedOutCount, forcedCount: this.#forcedCount, createFailedCount, creatingCount };
+    return { ...counts, failed: [...errors], ...(createFailedCount > 0 && { lastCreateError }) };
   }
 
   #lend(permit: SemaphorePermit, resource: R, part: TrackerGuard): Lease<R> {

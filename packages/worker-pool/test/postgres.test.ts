@@ -58,6 +58,7 @@ describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
     expect(pool.idleCount).toBe(size);
     expect(await pool.shutdown({ timeout: 10_000 })).toEqual({
       closedCount: size,
+      createFailedCount: 0,
       failed: [],
       timedOutCount: 0,
       forcedCount: 0,
