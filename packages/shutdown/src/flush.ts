@@ -24,16 +24,17 @@ const unread = (): void => {};
  * @param ms the limit. Without it, the logger has `AFTER_SIGNAL`. The others have no limit until a signal arrives, and
  *   `AFTER_SIGNAL` from then on
  * @param signalled cancelled by a signal, or from the start when a signal or an error ended the program
- * @param logged fulfils when the logger has written everything
+ * @param log `flush` fulfils when the logger has written everything
  * @returns whether something was lost
  */
 export async function flushOutput(
   ms: number | undefined,
   signalled: CancellationToken,
-  logged: Promise<void>,
+  log: { readonly writesAtExit: boolean; flush(): Promise<void> },
 ): Promise<boolean> {
   const start = systemClock.now();
-  const isLogged = (await within(logged, ms ?? AFTER_SIGNAL, undefined, systemClock)) === 'done';
+  const isFlushed = (await within(log.flush(), ms ?? AFTER_SIGNAL, undefined, systemClock)) === 'done';
+  const isLogged = isFlushed || log.writesAtExit;
   if (!isLogged) warn(`runMain: the logger has not written everything within ${ms ?? AFTER_SIGNAL} ms\n`);
   const streams: Flushable[] = [host.stdout, host.stderr];
   // Until the end of this function: the event is emitted after the callback of the write.

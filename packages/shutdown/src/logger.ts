@@ -78,6 +78,8 @@ export interface LogSink {
   write(event: LogEvent): unknown;
   /** Waits until everything is written. Nothing is written afterwards. */
   flush?(): Promise<unknown>;
+  /** Whether the logger itself writes the rest, synchronously, when the process exits. */
+  readonly writesAtExit?: true;
 }
 
 /** The properties of all loggers that are read. */
@@ -151,19 +153,30 @@ interface PinoLike extends PinoLogger {
 function pinoSink(logger: PinoLike): LogSink {
   const { bindings, serializers, streams } = logger;
   // Without a serializer, bunyan prints an error as {}. pino always has one.
-  const isSerialized = typeof bindings === 'function' || typeof serializers?.err === 'function';
+  const isPino = typeof bindings === 'function';
+  const isSerialized = isPino || typeof serializers?.err === 'function';
   const convert = isSerialized ? (error: unknown) => error : plain;
   return {
     write: (event) => logger[event.level](fieldsOf(event, convert), formatLogEvent(event, { oneLine: true })),
     flush: async () => {
       // A flush of another kind might never call `done`.
-      if (typeof logger.flush === 'function' && logger.flush.length > 0)
-        await new Promise<void>((done) => logger.flush?.(() => done()));
+      if (isPino && typeof logger.flush === 'function') await new Promise<void>((done) => logger.flush?.(() => done()));
       // The stream of a rotating file of bunyan has the stream of its file.
       const all = Array.isArray(streams) ? streams.flatMap(({ stream }: BunyanStream) => [stream, stream?.stream]) : [];
-      await Promise.all(all.filter(isFlushable).map(flush));
+      await Promise.all([streamOfPino(logger), ...all].filter(isFlushable).map(flush));
     },
+    // The thread of a transport may need longer to start than the program runs. pino waits for it when the process exits.
+    ...(isPino && { writesAtExit: true }),
   };
+}
+
+/** Returns the destination of a logger of pino. Its `flush` does nothing for a plain stream of Node. */
+function streamOfPino(logger: object): unknown {
+  for (let owner: unknown = logger; owner !== null; owner = Object.getPrototypeOf(owner)) {
+    const key = Object.getOwnPropertySymbols(owner).find(({ description }) => description === 'pino.stream');
+    if (key !== undefined) return (owner as Record<symbol, unknown>)[key];
+  }
+  return undefined;
 }
 
 function isFlushable(value: unknown): value is Flushable {

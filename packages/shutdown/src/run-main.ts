@@ -121,7 +121,7 @@ export async function runMain(
   runProgram(main, shutdown, options);
   await shutdown.ended();
   if (shutdown.sequence.state.request?.kind !== 'end') installation.signalled.cancel();
-  const isLost = await flushOutput(options.flushTimeout, installation.signalled, shutdown.log.flush());
+  const isLost = await flushOutput(options.flushTimeout, installation.signalled, shutdown.log);
   // Computed anew: something may have failed during the flushing.
   const { exitCode } = shutdown.report();
   clearInterval(hold);

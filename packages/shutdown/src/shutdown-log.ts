@@ -88,6 +88,11 @@ export class ShutdownLog {
     this.write(reportDetailsOf(report, level));
   }
 
+  /** Whether the logger itself writes the rest when the process exits. */
+  get writesAtExit(): boolean {
+    return this.#sink?.writesAtExit === true;
+  }
+
   /** Waits until the logger has written everything. Later lines go to stderr. Never rejects. */
   async flush(): Promise<void> {
     while (this.#pending.size > 0) await Promise.all(this.#pending);
