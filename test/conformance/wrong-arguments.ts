@@ -63,7 +63,10 @@ import {
 } from '@quiesce/select';
 import {
   checkGracePeriod,
+  formatLogEvent,
   formatReport,
+  type LogEvent,
+  logEventToJson,
   reportToJson,
   runMain,
   Shutdown,
@@ -405,6 +408,8 @@ const server = (): Wrong => createServer();
 const shutdownTimes = ['readinessDelay', 'drainTimeout', 'cancelTimeout', 'hookTimeout', 'timeout', 'forceTimeout'];
 const newShutdown = (options: Wrong): Shutdown => new Shutdown(options);
 const hookWith = (options: Wrong): unknown => new Shutdown().hook('db', noop, options);
+const noWork = { state: 'draining', inFlightCount: 0, elapsedMs: 0, waitingFor: [] } as const;
+const logEvent: LogEvent = { level: 'info', event: 'progress', ...noWork };
 const part = { name: 'part', inFlightCount: 0, stop: noop, drain: async () => {} };
 
 const services: Row[] = [
@@ -464,6 +469,10 @@ const services: Row[] = [
   ...clockRow('shutdownWithTimeout', (options) => shutdownWithTimeout(noop, 5, options)),
   ['formatReport', 'object', (value) => formatReport(value)],
   ['reportToJson', 'object', (value) => reportToJson(value)],
+  ['formatLogEvent', 'object', (value) => formatLogEvent(value)],
+  ...optionsRow('formatLogEvent', (options) => formatLogEvent(logEvent, options)),
+  ...booleanRow('formatLogEvent', (options) => formatLogEvent(logEvent, options), 'colours', 'oneLine'),
+  ['logEventToJson', 'object', (value) => logEventToJson(value)],
   ...optionsRow('formatReport', (options) => formatReport(new Shutdown().report(), options)),
   ...booleanRow('formatReport', (options) => formatReport(new Shutdown().report(), options), 'colours'),
   ...optionsRow('checkGracePeriod', (options) => checkGracePeriod(options)),
