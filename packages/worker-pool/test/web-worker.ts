@@ -4,23 +4,18 @@ import { fixture } from './vocabulary.ts';
 
 type WorkerClass = new (url: string | URL, options?: { type: 'module' }) => WorkerLike;
 
+/** Whether Vite compiles the files of a worker, and its server sends them. */
+const isBrowser = globalThis.location?.origin?.startsWith('http') === true;
+
 /** Starts a worker that runs `fixtures/web-tasks.ts`: a Web Worker, or in Node a worker thread. */
-export async function startWorker(): Promise<WorkerLike> {
-  const { Worker, WorkerGlobalScope, document } = globalThis as {
-    Worker?: WorkerClass;
-    WorkerGlobalScope?: unknown;
-    document?: unknown;
-  };
-  // Vite compiles the file for a browser, and its server sends it.
-  const isBrowser = Worker !== undefined && !('Deno' in globalThis) && (WorkerGlobalScope ?? document) !== undefined;
-  if (isBrowser)
-    return new Worker(new URL('/packages/worker-pool/test/fixtures/web-tasks.ts', origin), { type: 'module' });
-  return await start(pathToFileURL(fixture('web-tasks')));
+export function startWorker(): Promise<WorkerLike> {
+  const path = '/packages/worker-pool/test/fixtures/web-tasks.ts';
+  return start(isBrowser ? new URL(path, origin) : pathToFileURL(fixture('web-tasks')));
 }
 
 /** Starts a worker from a file that does not exist. */
 export function startMissing(): Promise<WorkerLike> {
-  return start(new URL('/no-such-file.mjs', 'location' in globalThis ? origin : import.meta.url));
+  return start(new URL('/no-such-file.mjs', isBrowser ? origin : import.meta.url));
 }
 
 async function start(url: URL): Promise<WorkerLike> {

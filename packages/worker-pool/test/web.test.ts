@@ -228,10 +228,21 @@ describe('a worker that dies', { timeout: 60_000 }, () => {
     expect(worker.isClosed).toBe(true);
   });
 
-  it('rejects its calls when it closes itself', async () => {
+  it('rejects its calls when it closes itself', { timeout: 5_000 }, async () => {
     const worker = await open();
     const error = await rejection(worker.run({ work: 'closeItself', seen: newSeen() }));
     expect(error).toMatchObject({ name: 'WorkerFailedError', message: 'Worker "worker" failed: it was closed' });
+  });
+
+  it('does not hold a call that is cancelled after the worker closed itself', async () => {
+    const clock = new VirtualClock();
+    const worker = await open({ clock });
+    const [seen, signal] = [newSeen(), new CancellationToken()];
+    const error = rejection(worker.run({ work: 'closeItself', seen }, { signal }));
+    await running(seen);
+    signal.cancel('enough');
+    await clock.advance(1_000);
+    expect((await error) as Error).toHaveProperty('name', expect.stringMatching(/^Worker(Failed|Ended)Error$/));
   });
 
   it('rejects its shutdown with the failure when no call has seen it', async () => {

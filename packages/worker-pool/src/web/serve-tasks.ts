@@ -94,7 +94,10 @@ interface Owner {
 }
 
 function findOwner(): Owner | undefined {
-  const { WorkerGlobalScope, postMessage } = globalThis as { WorkerGlobalScope?: Function; postMessage?: unknown };
+  const { WorkerGlobalScope, postMessage } = globalThis as {
+    WorkerGlobalScope?: new () => object;
+    postMessage?: unknown;
+  };
   const isWorker = WorkerGlobalScope !== undefined && globalThis instanceof WorkerGlobalScope;
   if (isWorker && postMessage !== undefined) return globalThis as unknown as Owner;
   // Bun has no class of the scope, and `postMessage` everywhere.
