@@ -75,6 +75,7 @@ import {
 } from '@quiesce/shutdown';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
 import { guardChild, receiveToken, runInPool, shareToken, threadTask } from '@quiesce/worker-pool/node';
+import { serveTasks, TaskWorker, shareToken as shareOverPort } from '@quiesce/worker-pool/web';
 import { Effect, Layer, Stream } from 'effect';
 
 // biome-ignore lint/suspicious/noExplicitAny: the calls are wrong on purpose
@@ -505,6 +506,7 @@ const resources = (): ResourcePool<number> => new ResourcePool({ create: async (
 const poolWith = (options: Wrong): unknown => new WorkerPool({ concurrency: 1, ...options });
 const resourcesWith = (options: Wrong): unknown => new ResourcePool({ create: () => 1, max: 1, ...options });
 const piscina: Wrong = { run: async () => 1 };
+const port: Wrong = { postMessage: noop, close: noop };
 
 const pools: Row[] = [
   ['new WorkerPool', 'options', (value) => new WorkerPool(value)],
@@ -555,6 +557,20 @@ const pools: Row[] = [
   ['shareToken', 'signal', (value) => shareToken(value)],
   ['receiveToken', 'object', (value) => receiveToken(value)],
   ['threadTask', 'function', (value) => threadTask(value)],
+  ...optionsRow('shareToken', (options) => shareOverPort(token, options)),
+  ...booleanRow('shareToken', (options) => shareOverPort(token, options), 'sharedMemory'),
+  ['serveTasks', 'function', (value) => serveTasks(value)],
+  ...optionsRow('serveTasks', (options) => serveTasks(() => 1, options)),
+  ['serveTasks: transferList', 'function', (transferList) => serveTasks(() => 1, { transferList, port }), optional],
+  ['serveTasks: port', 'object', (port) => serveTasks(() => 1, { port }), optional],
+  ['new TaskWorker', 'object', (value) => new TaskWorker(value)],
+  ...optionsRow('new TaskWorker', (options) => new TaskWorker(port, options)),
+  ...textRow('new TaskWorker', (options) => new TaskWorker(port, options)),
+  ...timeRow('new TaskWorker', (options) => new TaskWorker(port, options), 'cleanupTimeout'),
+  ...clockRow('new TaskWorker', (options) => new TaskWorker(port, options)),
+  ...optionsRow('run', (options) => new TaskWorker(port).run(1, options)),
+  ...signalRow('run', (options) => new TaskWorker(port).run(1, options)),
+  ['run: transferList', 'list', (transferList) => new TaskWorker(port).run(1, { transferList }), optional],
 ];
 
 const catching = (call: string, run: (options: Wrong) => unknown): Row[] => [
