@@ -16,7 +16,10 @@ export async function listen(server: Server): Promise<number> {
 }
 
 /** Sends the head of a request for a WebSocket, and returns the socket with the head of the answer. */
-export async function upgradeRaw(port: number, path = '/'): Promise<{ readonly socket: Socket; readonly head: string }> {
+export async function upgradeRaw(
+  port: number,
+  path = '/',
+): Promise<{ readonly socket: Socket; readonly head: string }> {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => {});
   onTestFinished(() => void socket.destroy());

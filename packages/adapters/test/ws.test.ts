@@ -222,7 +222,12 @@ describe('drainWebSockets refuses', () => {
     ['a reserved code', noServer, { code: 1006 }, /^RangeError: drainWebSockets: code must be .* got the number 1006$/],
     ['a code that is no number', noServer, { code: '1001' }, /got the string "1001"$/],
     ['a reason that is no string', noServer, { reason: 1 }, 'TypeError: drainWebSockets: reason: expected a string'],
-    ['a reason that is too long', noServer, { reason: 'ü'.repeat(62) }, /^RangeError: drainWebSockets: reason must have/],
+    [
+      'a reason that is too long',
+      noServer,
+      { reason: 'ü'.repeat(62) },
+      /^RangeError: drainWebSockets: reason must have/,
+    ],
     ['a wrong time', noServer, { closeTimeout: -1 }, /^RangeError: drainWebSockets: closeTimeout must be milliseconds/],
     ['a `beforeClose` that is no function', noServer, { beforeClose: 1 }, /^TypeError: drainWebSockets: beforeClose:/],
   ])('%s', (_, server, options, text) => {
