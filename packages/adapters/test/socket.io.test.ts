@@ -159,11 +159,10 @@ describe('drainSocketIo', () => {
     await once(balancer, 'listening');
     onTestFinished(() => void balancer.close());
     const url = `http://127.0.0.1:${(balancer.address() as AddressInfo).port}`;
-    const socket = await connected(url, { ...websocket, reconnection: true, reconnectionDelay: 1 });
-
     const shutdown = new Shutdown();
     shutdown.add(new HttpDrain(old.server, { idleGrace: 10 }));
     shutdown.add(drainSocketIo(old.io));
+    const socket = await connected(url, { ...websocket, reconnection: true, reconnectionDelay: 1 });
     const again = new Promise<void>((resolve) => socket.once('connect', resolve));
     target = young.port;
     shutdown.request('deploy');
@@ -197,6 +196,14 @@ describe('a client that does not answer', () => {
 });
 
 describe('drainSocketIo refuses', () => {
+  it('a server that has clients, which it does not know', async () => {
+    const { io: late, url } = await serve();
+    await connected(url);
+    expect(() => drainSocketIo(late)).toThrow(
+      'drainSocketIo: the server has 1 client already; call it before the server',
+    );
+  });
+
   const io = new Server(createServer());
 
   it.each([

@@ -35,10 +35,10 @@ type Connection = Socket['conn'];
  *
  * **Cancel safety.** When the signal of `drain` is cancelled, and on `abort`, the remaining connections are destroyed.
  *
- * @param io the server, attached to its HTTP server and before that listens: earlier clients are unknown
+ * @param io the server, attached to an HTTP server that does not listen yet
  * @param options `closeTimeout` in ms, `name`, `clock`
  * @returns the drain, for `shutdown.add`
- * @throws TypeError when `io` is not a Socket.IO server that is attached, the installed `socket.io` is not version 4, or an
+ * @throws TypeError when `io` is not an attached Socket.IO server or has clients, the installed `socket.io` is not version 4, or an
  *   option is unknown or of the wrong kind; RangeError for a wrong `closeTimeout`
  * @see `Server.close` (socket.io 4), which also closes the HTTP server and waits for no WebSocket
  * @example
@@ -67,6 +67,10 @@ export function drainSocketIo(io: Server, options: DrainSocketIoOptions = {}): D
   );
   checkOptions('drainSocketIo', options, ['name', 'closeTimeout', 'clock']);
   const { name = 'socket.io', closeTimeout = 2_000, clock = systemClock } = options;
+  if (engine.clientsCount > 0) {
+    const clients = engine.clientsCount === 1 ? '1 client' : `${engine.clientsCount} clients`;
+    throw new TypeError(`drainSocketIo: the server has ${clients} already; call it before the server listens`);
+  }
 
   const tracker = new TaskTracker({ name });
   const aborted = new CancellationToken({ name });
