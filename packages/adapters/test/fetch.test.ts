@@ -6,7 +6,7 @@ import { CancellationToken, isCancellationOf, isTimeoutError } from '@quiesce/ca
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Agent, MockAgent, fetch as undiciFetch } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { listen, until } from './vocabulary.ts';
+import { listen, until } from './socket-clients.ts';
 
 const never = CancellationToken.never;
 

@@ -10,7 +10,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startProxy } from './postgres-proxy.ts';
 import { postgres, startPostgres, type TestServer } from './servers.ts';
-import { until } from './vocabulary.ts';
+import { until } from './socket-clients.ts';
 
 const never = CancellationToken.never;
 let server: TestServer;

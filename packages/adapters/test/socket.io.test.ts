@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createBalancer } from 'node:net';
-import { drainSocketIo } from '@quiesce/adapters/socket.io';
+import { drainableSocketIo } from '@quiesce/adapters/socket.io';
 import { CancellationToken, systemClock } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { HttpDrain } from '@quiesce/http-drain';
@@ -9,7 +9,7 @@ import { Shutdown } from '@quiesce/shutdown';
 import { Server, type ServerOptions } from 'socket.io';
 import { io as connectTo, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { listen, until, upgradeRaw } from './vocabulary.ts';
+import { listen, until, upgradeRaw } from './socket-clients.ts';
 
 const never = CancellationToken.never;
 const polling = { transports: ['polling'] };
@@ -40,14 +40,14 @@ function ended(socket: Socket): Promise<string> {
   return new Promise((resolve) => socket.once('disconnect', resolve));
 }
 
-describe('drainSocketIo', () => {
+describe('drainableSocketIo', () => {
   it.each([
     ['by WebSocket', websocket],
     ['by polling', polling],
     ['by polling first, then by WebSocket', {}],
   ])('closes clients that are connected %s with a reason after which they reconnect', async (_, options) => {
     const { io, url } = await serve();
-    const drain = drainSocketIo(io);
+    const drain = drainableSocketIo(io);
     const clients = await Promise.all([connected(url, options), connected(url, options)]);
     const reasons = Promise.all(clients.map(ended));
     await drain.drain(never);
@@ -57,14 +57,14 @@ describe('drainSocketIo', () => {
 
   it('counts each client once', async () => {
     const { io, url } = await serve();
-    const drain = drainSocketIo(io);
+    const drain = drainableSocketIo(io);
     await Promise.all([connected(url, websocket), connected(url, polling)]);
     expect(drain).toMatchObject({ name: 'socket.io', inFlightCount: 2 });
   });
 
   it('sends packets that were emitted before the close', async () => {
     const { io, url } = await serve();
-    const drain = drainSocketIo(io);
+    const drain = drainableSocketIo(io);
     for (const options of [websocket, polling]) {
       const socket = await connected(url, options);
       socket.on('goodbye', (text) => messages.push(text));
@@ -80,7 +80,7 @@ describe('drainSocketIo', () => {
     ['by polling', polling],
   ])('refuses a new client %s with 503 while it drains', async (_, options) => {
     const { io, url } = await serve();
-    drainSocketIo(io).stop();
+    drainableSocketIo(io).stop();
     const socket = client(url, options);
     const error = await new Promise<Error & { description?: unknown; context?: { status?: number } }>((resolve) =>
       socket.once('connect_error', resolve),
@@ -95,7 +95,7 @@ describe('drainSocketIo', () => {
       accept = callback;
     };
     const { io, url } = await serve({ allowRequest });
-    const drain = drainSocketIo(io);
+    const drain = drainableSocketIo(io);
     const socket = client(url, websocket);
     const failed = new Promise((resolve) => {
       socket.once('connect_error', resolve);
@@ -112,7 +112,7 @@ describe('drainSocketIo', () => {
   it('destroys a connection whose client does not answer within `closeTimeout`', async () => {
     const { io, port } = await serve();
     const clock = new VirtualClock();
-    const drain = drainSocketIo(io, { clock, closeTimeout: 500 });
+    const drain = drainableSocketIo(io, { clock, closeTimeout: 500 });
     const { socket } = await upgradeRaw(port, '/socket.io/?EIO=4&transport=websocket');
     const end = once(socket, 'close');
     const draining = drain.drain(never);
@@ -127,7 +127,7 @@ describe('drainSocketIo', () => {
   it('does not wait for a client that polls, and has gone', async () => {
     const { io, url } = await serve();
     const clock = new VirtualClock();
-    const drain = drainSocketIo(io, { clock, closeTimeout: 500 });
+    const drain = drainableSocketIo(io, { clock, closeTimeout: 500 });
     await fetch(`${url}/socket.io/?EIO=4&transport=polling`).then((response) => response.text());
     expect(drain.inFlightCount).toBe(1);
     const draining = drain.drain(never);
@@ -138,7 +138,7 @@ describe('drainSocketIo', () => {
 
   it('destroys the connections at the deadline, and rejects with the reason', async () => {
     const { io, port } = await serve();
-    const drain = drainSocketIo(io);
+    const drain = drainableSocketIo(io);
     await upgradeRaw(port, '/socket.io/?EIO=4&transport=websocket');
     const deadline = new CancellationToken();
     const draining = drain.drain(deadline);
@@ -161,7 +161,7 @@ describe('drainSocketIo', () => {
     const url = `http://127.0.0.1:${(balancer.address() as AddressInfo).port}`;
     const shutdown = new Shutdown();
     shutdown.add(new HttpDrain(old.server, { idleGrace: 10 }));
-    shutdown.add(drainSocketIo(old.io));
+    shutdown.add(drainableSocketIo(old.io));
     const socket = await connected(url, { ...websocket, reconnection: true, reconnectionDelay: 1 });
     const again = new Promise<void>((resolve) => socket.once('connect', resolve));
     target = young.port;
@@ -177,7 +177,7 @@ describe('a client that does not answer', () => {
     const { server, io, port } = await serve();
     const shutdown = new Shutdown({ drainTimeout: isAdded ? 60_000 : 100, cancelTimeout: 1_000 });
     shutdown.add(new HttpDrain(server, { idleGrace: 10, cleanupTimeout: 10, clock: systemClock }));
-    if (isAdded) shutdown.add(drainSocketIo(io, { closeTimeout: 50 }));
+    if (isAdded) shutdown.add(drainableSocketIo(io, { closeTimeout: 50 }));
     await upgradeRaw(port, '/socket.io/?EIO=4&transport=websocket');
     shutdown.request('deploy');
     await shutdown.stopped();
@@ -195,32 +195,32 @@ describe('a client that does not answer', () => {
   });
 });
 
-describe('drainSocketIo refuses', () => {
+describe('drainableSocketIo refuses', () => {
   it('a server that has clients, which it does not know', async () => {
     const { io: late, url } = await serve();
     await connected(url);
-    expect(() => drainSocketIo(late)).toThrow(
-      'drainSocketIo: the server has 1 client already; call it before the server',
+    expect(() => drainableSocketIo(late)).toThrow(
+      'drainableSocketIo: the server has 1 client already; call it before the server',
     );
   });
 
   const io = new Server(createServer());
 
   it.each([
-    ['nothing', undefined, {}, 'TypeError: drainSocketIo: expected a Server of Socket.IO, got undefined'],
-    ['an HTTP server', createServer(), {}, 'TypeError: drainSocketIo: expected a Server of Socket.IO, got a Server'],
+    ['nothing', undefined, {}, 'TypeError: drainableSocketIo: expected a Server of Socket.IO, got undefined'],
+    ['an HTTP server', createServer(), {}, 'TypeError: drainableSocketIo: expected a Server of Socket.IO, got a Server'],
     [
       'a server that is not attached',
       new Server(),
       {},
       /an attached server, got a Server; write new Server\(httpServer\)$/,
     ],
-    ['an unknown option', io, { code: 1001 }, /^TypeError: drainSocketIo: there is no option "code"/],
-    ['a wrong time', io, { closeTimeout: -1 }, /^RangeError: drainSocketIo: closeTimeout must be milliseconds/],
+    ['an unknown option', io, { code: 1001 }, /^TypeError: drainableSocketIo: there is no option "code"/],
+    ['a wrong time', io, { closeTimeout: -1 }, /^RangeError: drainableSocketIo: closeTimeout must be milliseconds/],
   ])('%s', (_, server, options, text) => {
     let error: unknown;
     try {
-      drainSocketIo(server as never, options as never);
+      drainableSocketIo(server as never, options as never);
     } catch (thrown) {
       error = thrown;
     }

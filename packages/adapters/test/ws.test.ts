@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { drainWebSockets } from '@quiesce/adapters/ws';
+import { drainableWebSockets } from '@quiesce/adapters/ws';
 import { CancellationToken, setUncaughtHandler, systemClock } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { HttpDrain } from '@quiesce/http-drain';
 import { Shutdown } from '@quiesce/shutdown';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { listen, until, upgradeRaw } from './vocabulary.ts';
+import { listen, until, upgradeRaw } from './socket-clients.ts';
 
 const never = CancellationToken.never;
 
@@ -41,10 +41,10 @@ async function refused(url: string): Promise<string> {
   return `${response.statusCode} ${response.headers['retry-after']}`;
 }
 
-describe('drainWebSockets', () => {
+describe('drainableWebSockets', () => {
   it('sends 1001 to every client, and drains when all have answered', async () => {
     const { sockets, url } = await serve();
-    const drain = drainWebSockets(sockets, { reason: 'deploy' });
+    const drain = drainableWebSockets(sockets, { reason: 'deploy' });
     const clients = await Promise.all([open(url), open(url), open(url)]);
     expect(drain).toMatchObject({ name: 'websockets', inFlightCount: 3 });
     const codes = Promise.all(clients.map(closed));
@@ -56,14 +56,14 @@ describe('drainWebSockets', () => {
   it('sends the code that was given', async () => {
     const { sockets, url } = await serve();
     const code = closed(await open(url));
-    await drainWebSockets(sockets, { code: 1012 }).drain(never);
+    await drainableWebSockets(sockets, { code: 1012 }).drain(never);
     expect(await code).toEqual([1012, '']);
   });
 
   it('destroys a connection whose client does not answer within `closeTimeout`, and no other timer is left', async () => {
     const { sockets, port, url } = await serve();
     const clock = new VirtualClock();
-    const drain = drainWebSockets(sockets, { clock, closeTimeout: 500 });
+    const drain = drainableWebSockets(sockets, { clock, closeTimeout: 500 });
     const client = closed(await open(url));
     const { socket } = await upgradeRaw(port, '/chat');
     const ended = once(socket, 'close');
@@ -87,7 +87,7 @@ describe('drainWebSockets', () => {
     });
     const handUrl = `ws://127.0.0.1:${await listen(byHand)}/chat`;
     for (const [sockets, url] of [[bySocket.sockets, bySocket.url] as const, [noServer, handUrl] as const]) {
-      const drain = drainWebSockets(sockets, { clock: new VirtualClock() });
+      const drain = drainableWebSockets(sockets, { clock: new VirtualClock() });
       const client = await open(url);
       client.pause(); // does not read the close frame
       drain.stop();
@@ -102,7 +102,7 @@ describe('drainWebSockets', () => {
     await once(sockets, 'listening');
     const url = `ws://127.0.0.1:${(sockets.address() as AddressInfo).port}`;
     const client = closed(await open(url));
-    const drain = drainWebSockets(sockets);
+    const drain = drainableWebSockets(sockets);
     const ended = once(sockets, 'close');
     drain.stop();
     await expect(open(url)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
@@ -118,7 +118,7 @@ describe('drainWebSockets', () => {
         accept = callback;
       },
     });
-    const drain = drainWebSockets(sockets);
+    const drain = drainableWebSockets(sockets);
     const client = new WebSocket(url);
     const opened = once(client, 'open');
     const code = closed(client);
@@ -136,7 +136,7 @@ describe('drainWebSockets', () => {
     const messages: string[] = [];
     client.on('message', (data) => messages.push(String(data)));
     const code = closed(client);
-    await drainWebSockets(sockets, {
+    await drainableWebSockets(sockets, {
       async beforeClose(socket, token) {
         await new Promise(setImmediate);
         expect(token.isCancelled).toBe(false);
@@ -156,7 +156,7 @@ describe('drainWebSockets', () => {
     const beforeClose = (): never => {
       throw new Error('no goodbye');
     };
-    await drainWebSockets(sockets, { beforeClose }).drain(never);
+    await drainableWebSockets(sockets, { beforeClose }).drain(never);
     expect(await code).toEqual([1001, '']);
     expect(uncaught).toMatchObject([{ message: 'no goodbye' }]);
   });
@@ -165,7 +165,7 @@ describe('drainWebSockets', () => {
     const { sockets, url } = await serve();
     const client = closed(await open(url));
     const reasons: unknown[] = [];
-    const drain = drainWebSockets(sockets, {
+    const drain = drainableWebSockets(sockets, {
       beforeClose: (_, token) => token.cancelled().then(() => void reasons.push(token.reason)),
     });
     const deadline = new CancellationToken();
@@ -179,7 +179,7 @@ describe('drainWebSockets', () => {
 
   it('ends at once without clients, and fulfils although its signal is cancelled', async () => {
     const { sockets } = await serve();
-    const drain = drainWebSockets(sockets);
+    const drain = drainableWebSockets(sockets);
     const ended = once(sockets, 'close');
     await drain.drain(CancellationToken.alreadyCancelled('too late'));
     await ended;
@@ -192,7 +192,7 @@ describe('a WebSocket that does not answer', () => {
     const shutdown = new Shutdown({ drainTimeout: isAdded ? 60_000 : 100, cancelTimeout: 1_000 });
     const idle = { idleGrace: 10, cleanupTimeout: 10, clock: systemClock };
     shutdown.add(new HttpDrain(server, idle));
-    if (isAdded) shutdown.add(drainWebSockets(sockets, { closeTimeout: 50 }));
+    if (isAdded) shutdown.add(drainableWebSockets(sockets, { closeTimeout: 50 }));
     await upgradeRaw(port, '/chat');
     shutdown.request('deploy');
     await shutdown.stopped();
@@ -210,30 +210,30 @@ describe('a WebSocket that does not answer', () => {
   });
 });
 
-describe('drainWebSockets refuses', () => {
+describe('drainableWebSockets refuses', () => {
   const noServer = new WebSocketServer({ noServer: true });
   const untracked = new WebSocketServer({ noServer: true, clientTracking: false });
 
   it.each([
-    ['nothing', undefined, {}, 'TypeError: drainWebSockets: expected a WebSocketServer, got undefined'],
-    ['another server', createServer(), {}, 'TypeError: drainWebSockets: expected a WebSocketServer, got a Server'],
+    ['nothing', undefined, {}, 'TypeError: drainableWebSockets: expected a WebSocketServer, got undefined'],
+    ['another server', createServer(), {}, 'TypeError: drainableWebSockets: expected a WebSocketServer, got a Server'],
     ['a server that does not track its clients', untracked, {}, /got a WebSocketServer; remove clientTracking: false$/],
-    ['an unknown option', noServer, { grace: 1 }, /^TypeError: drainWebSockets: there is no option "grace"/],
-    ['a reserved code', noServer, { code: 1006 }, /^RangeError: drainWebSockets: code must be .* got the number 1006$/],
+    ['an unknown option', noServer, { grace: 1 }, /^TypeError: drainableWebSockets: there is no option "grace"/],
+    ['a reserved code', noServer, { code: 1006 }, /^RangeError: drainableWebSockets: code must be .* got the number 1006$/],
     ['a code that is no number', noServer, { code: '1001' }, /got the string "1001"$/],
-    ['a reason that is no string', noServer, { reason: 1 }, 'TypeError: drainWebSockets: reason: expected a string'],
+    ['a reason that is no string', noServer, { reason: 1 }, 'TypeError: drainableWebSockets: reason: expected a string'],
     [
       'a reason that is too long',
       noServer,
       { reason: 'ü'.repeat(62) },
-      /^RangeError: drainWebSockets: reason must have/,
+      /^RangeError: drainableWebSockets: reason must have/,
     ],
-    ['a wrong time', noServer, { closeTimeout: -1 }, /^RangeError: drainWebSockets: closeTimeout must be milliseconds/],
-    ['a `beforeClose` that is no function', noServer, { beforeClose: 1 }, /^TypeError: drainWebSockets: beforeClose:/],
+    ['a wrong time', noServer, { closeTimeout: -1 }, /^RangeError: drainableWebSockets: closeTimeout must be milliseconds/],
+    ['a `beforeClose` that is no function', noServer, { beforeClose: 1 }, /^TypeError: drainableWebSockets: beforeClose:/],
   ])('%s', (_, server, options, text) => {
     let error: unknown;
     try {
-      drainWebSockets(server as never, options as never);
+      drainableWebSockets(server as never, options as never);
     } catch (thrown) {
       error = thrown;
     }

@@ -73,6 +73,6 @@ async function secure(
 /** Encodes integers of 32 bits, after their length. */
 function message(...numbers: readonly number[]): Buffer {
   const bytes = Buffer.alloc(4 * (numbers.length + 1));
-  [bytes.length, ...numbers].forEach((number, i) => bytes.writeInt32BE(number, 4 * i));
+  for (const [i, number] of [bytes.length, ...numbers].entries()) bytes.writeInt32BE(number, 4 * i);
   return bytes;
 }

@@ -6,8 +6,8 @@ import type { Server, Socket } from 'socket.io';
 import { checkPeer } from './check-peer.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 
-/** Options for `drainSocketIo`. */
-export interface DrainSocketIoOptions {
+/** Options for `drainableSocketIo`. */
+export interface DrainableSocketIoOptions {
   /** The name in reports. Default: `socket.io`. */
   readonly name?: string | undefined;
   /**
@@ -48,28 +48,28 @@ type Connection = Socket['conn'];
  *
  * const io = new Server(createServer());
  * const shutdown = new Shutdown();
- * shutdown.add(drainSocketIo(io));
+ * shutdown.add(drainableSocketIo(io));
  * shutdown.request('deploy');
  * console.log((await shutdown.stopped()).exitCode); // => 0
  * await io.close();
  * ```
  */
-export function drainSocketIo(io: Server, options: DrainSocketIoOptions = {}): Drainable {
-  checkPeer('drainSocketIo()', 'socket.io', [4]);
-  checkKind(typeof io?.disconnectSockets === 'function', 'drainSocketIo', 'a Server of Socket.IO', io);
+export function drainableSocketIo(io: Server, options: DrainableSocketIoOptions = {}): Drainable {
+  checkPeer('drainableSocketIo()', 'socket.io', [4]);
+  checkKind(typeof io?.disconnectSockets === 'function', 'drainableSocketIo', 'a Server of Socket.IO', io);
   const { engine } = io;
   checkKind(
     typeof engine?.use === 'function',
-    'drainSocketIo',
+    'drainableSocketIo',
     'an attached server',
     io,
     '; write new Server(httpServer)',
   );
-  checkOptions('drainSocketIo', options, ['name', 'closeTimeout', 'clock']);
+  checkOptions('drainableSocketIo', options, ['name', 'closeTimeout', 'clock']);
   const { name = 'socket.io', closeTimeout = 2_000, clock = systemClock } = options;
   if (engine.clientsCount > 0) {
     const clients = engine.clientsCount === 1 ? '1 client' : `${engine.clientsCount} clients`;
-    throw new TypeError(`drainSocketIo: the server has ${clients} already; call it before the server listens`);
+    throw new TypeError(`drainableSocketIo: the server has ${clients} already; call it before the server listens`);
   }
 
   const tracker = new TaskTracker({ name });

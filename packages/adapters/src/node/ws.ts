@@ -5,8 +5,8 @@ import type { WebSocket, WebSocketServer } from 'ws';
 import { checkPeer } from './check-peer.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 
-/** Options for `drainWebSockets`. */
-export interface DrainWebSocketsOptions {
+/** Options for `drainableWebSockets`. */
+export interface DrainableWebSocketsOptions {
   /** The name in reports. Default: `websockets`. */
   readonly name?: string | undefined;
   /**
@@ -56,14 +56,14 @@ const known = ['name', 'code', 'reason', 'beforeClose', 'closeTimeout', 'clock']
  *
  * const server = new WebSocketServer({ noServer: true });
  * const shutdown = new Shutdown();
- * shutdown.add(drainWebSockets(server, { reason: 'deploy' }));
+ * shutdown.add(drainableWebSockets(server, { reason: 'deploy' }));
  * shutdown.request();
  * console.log((await shutdown.stopped()).exitCode); // => 0
  * ```
  */
-export function drainWebSockets(server: WebSocketServer, options: DrainWebSocketsOptions = {}): Drainable {
-  checkPeer('drainWebSockets()', 'ws', [8]);
-  const call = 'drainWebSockets';
+export function drainableWebSockets(server: WebSocketServer, options: DrainableWebSocketsOptions = {}): Drainable {
+  checkPeer('drainableWebSockets()', 'ws', [8]);
+  const call = 'drainableWebSockets';
   checkKind(typeof server?.handleUpgrade === 'function', call, 'a WebSocketServer', server);
   const isTracking = server.clients instanceof Set;
   checkKind(isTracking, call, 'a server that tracks its clients', server, '; remove clientTracking: false');
