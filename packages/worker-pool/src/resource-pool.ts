@@ -80,7 +80,7 @@ export interface ResourcePoolReport {
   /** How many resources took too long to close. The pool no longer waits for them. */
   readonly timedOutCount: number;
   /** How many resources were still leased at the deadline, and closed. */
-  readonly forcedCount: number;
+  readonly cutOffCount: number;
   /** How often `create` failed after its `acquire` had been given up. `acquire` throws all other errors of `create`. */
   readonly createFailedCount: number;
   /** The last of these errors. Only this report shows it. Absent when there were none. */
@@ -111,7 +111,7 @@ export interface ResourcePoolReport {
  *   console.log('got', lease.resource.id); // => got 1
  * }
  * const report = await pool.shutdown({ timeout: 1_000 }); // => closed 1
- * console.log(report.closedCount, report.forcedCount); // => 1 0
+ * console.log(report.closedCount, report.cutOffCount); // => 1 0
  * ```
  */
 export class ResourcePool<R> implements Drainable {
@@ -134,7 +134,7 @@ export class ResourcePool<R> implements Drainable {
   /** A stack: the resource that was released last is lent first. */
   readonly #idle: R[] = [];
   readonly #leased: Set<LeaseRecord<R>> = new Set();
-  #forcedCount = 0;
+  #cutOffCount = 0;
 
   /**
    * Makes an empty pool. It makes resources on demand.
@@ -314,7 +314,7 @@ export class ResourcePool<R> implements Drainable {
     this.#creator.cancelAll();
     for (const record of [...this.#leased]) {
       if (record.isOver) continue;
-      this.#forcedCount++;
+      this.#cutOffCount++;
       this.#takeBack(record, false);
     }
   }
@@ -346,7 +346,7 @@ export class ResourcePool<R> implements Drainable {
   report(): ResourcePoolReport {
     const { closedCount, timedOutCount, errors } = this.#closer;
     const { failedCount: createFailedCount, lastError: lastCreateError, pendingCount: creatingCount } = this.#creator;
-    const counts = { closedCount, timedOutCount, forcedCount: this.#forcedCount, createFailedCount, creatingCount };
+    const counts = { closedCount, timedOutCount, cutOffCount: this.#cutOffCount, createFailedCount, creatingCount };
     return { ...counts, failed: [...errors], ...(createFailedCount > 0 && { lastCreateError }) };
   }
 

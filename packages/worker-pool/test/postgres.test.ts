@@ -61,7 +61,7 @@ describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
       createFailedCount: 0,
       failed: [],
       timedOutCount: 0,
-      forcedCount: 0,
+      cutOffCount: 0,
       creatingCount: 0,
     });
     expect(ended()).toBe(size);

@@ -318,7 +318,7 @@ describe('closing a pool', () => {
       closedCount: 2,
       failed: [],
       timedOutCount: 0,
-      forcedCount: 0,
+      cutOffCount: 0,
       createFailedCount: 0,
       creatingCount: 0,
     });
@@ -351,7 +351,7 @@ describe('closing a pool', () => {
     expect(await closing).toMatchObject({
       closedCount: 1,
       timedOutCount: 1,
-      forcedCount: 0,
+      cutOffCount: 0,
       failed: [error, { name: 'TimeoutError' }],
     });
     expect(clock.pendingCount).toBe(0);
@@ -404,7 +404,7 @@ describe('closing a pool', () => {
       closedCount: 1,
       failed: [],
       timedOutCount: 0,
-      forcedCount: 1,
+      cutOffCount: 1,
       createFailedCount: 0,
       creatingCount: 0,
     });
@@ -459,7 +459,7 @@ describe('closing a pool', () => {
       closedCount: 1,
       failed: [],
       timedOutCount: 0,
-      forcedCount: 0,
+      cutOffCount: 0,
       createFailedCount: 0,
       creatingCount: 0,
     });
@@ -555,14 +555,14 @@ describe('closing a pool', () => {
     await macrotask();
     expect(isOver).toBe(false);
     closing.fulfil();
-    expect(await over).toMatchObject({ closedCount: 1, forcedCount: 1 });
+    expect(await over).toMatchObject({ closedCount: 1, cutOffCount: 1 });
   });
 
   it('accepts an AbortSignal as the deadline', async () => {
     const { pool } = things();
     await pool.acquire();
     expect(await rejection(pool.drain(AbortSignal.abort('late')))).toBe('late');
-    expect(pool.report()).toMatchObject({ forcedCount: 1, closedCount: 1 });
+    expect(pool.report()).toMatchObject({ cutOffCount: 1, closedCount: 1 });
   });
 
   it('drains with a deadline, as every Drainable', async () => {
@@ -575,7 +575,7 @@ describe('closing a pool', () => {
     expect(pool.isClosed).toBe(true);
     deadline.cancel('late');
     expect(await over).toBe('late');
-    expect([part.inFlightCount, pool.report().forcedCount]).toEqual([0, 1]);
+    expect([part.inFlightCount, pool.report().cutOffCount]).toEqual([0, 1]);
     lease.release();
   });
 
@@ -596,7 +596,7 @@ describe('closing a pool', () => {
     expect(isOver).toBe(false);
     closing.fulfil();
     await drained;
-    expect(pool.report()).toMatchObject({ forcedCount: 1, closedCount: 1 });
+    expect(pool.report()).toMatchObject({ cutOffCount: 1, closedCount: 1 });
   });
 
   it('is closed by `abort`, which cancels resources that are being made', async () => {
@@ -642,6 +642,6 @@ it('counts no resource twice when `close` aborts the pool again, and none that i
     max: 3,
   });
   for (let n = 0; n < 3; n++) leases.push(await pool.acquire());
-  const { forcedCount, closedCount } = await pool.shutdown({ timeout: 0 });
-  expect([forcedCount, closedCount]).toEqual([2, 3]);
+  const { cutOffCount, closedCount } = await pool.shutdown({ timeout: 0 });
+  expect([cutOffCount, closedCount]).toEqual([2, 3]);
 });
