@@ -23,7 +23,7 @@ describe.skipIf(postgres.isMissing)(`CancellablePool${postgres.note}`, () => {
     observer = new pg.Client({ host: '127.0.0.1', port: server.port, user: 'postgres', database: 'postgres' });
     await observer.connect();
     await observer.query('create table note (text text)');
-  });
+  }, 60_000);
 
   afterAll(async () => {
     await observer?.end();
@@ -50,6 +50,21 @@ describe.skipIf(postgres.isMissing)(`CancellablePool${postgres.note}`, () => {
 
   async function running(text: string): Promise<void> {
     while ((await runningCount(text)) === 0) await sleep(1);
+  }
+
+  /** Cancels a query while it runs. */
+  async function cancelOne(db: CancellablePool, text: string): Promise<void> {
+    const token = new CancellationToken();
+    const query = db.query(token, `select pg_sleep(60) as ${text}`);
+    query.catch(() => {});
+    await running(text);
+    token.cancel('gone');
+    await expect(query).rejects.toBe('gone');
+  }
+
+  async function inTransaction(pid: number): Promise<boolean> {
+    const { rows } = await observer.query('select state from pg_stat_activity where pid = $1', [pid]);
+    return rows[0].state !== 'idle';
   }
 
   async function pidOf(db: CancellablePool): Promise<number> {
@@ -261,7 +276,7 @@ describe.skipIf(postgres.isMissing)(`CancellablePool${postgres.note}`, () => {
       onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
       const proxy = await startProxy(server.port, join(folder, '.s.PGSQL.5432'));
       const db = open({ host: folder, port: 5432 });
-      await expect(db.query(CancellationToken.timeout(50), 'select pg_sleep(60)')).rejects.toThrow('Timed out');
+      await cancelOne(db, 'through_socket');
       expect(proxy.cancelCount).toBeGreaterThan(0);
     });
 
@@ -280,7 +295,7 @@ describe.skipIf(postgres.isMissing)(`CancellablePool${postgres.note}`, () => {
       await observer.query('select pg_reload_conf()');
       const proxy = await startProxy(server.port);
       const db = open({ port: proxy.port, ssl: { ca: cert } });
-      await expect(db.query(CancellationToken.timeout(100), 'select pg_sleep(60)')).rejects.toThrow('Timed out');
+      await cancelOne(db, 'encrypted');
       // A plain request would have arrived as one.
       expect(proxy.cancelCount).toBe(0);
       expect(proxy.otherCount).toBeGreaterThan(1);
@@ -360,7 +375,7 @@ describe.skipIf(postgres.isMissing)(`CancellablePool${postgres.note}`, () => {
         await client.query("insert into note values ('lost')");
         await client.query('select nothing').catch(() => {});
       });
-      await expect(transaction).rejects.toThrow('transaction: a query has failed, so the server cannot commit');
+      await expect(transaction).rejects.toThrow('transaction: a query has failed, so the server has rolled back');
       expect(await notes()).toEqual(['kept']);
     });
   });
@@ -387,6 +402,20 @@ describe.skipIf(postgres.isMissing)(`CancellablePool${postgres.note}`, () => {
       const pid = await pidOf(db);
       await db.withClient(never, (client) => client.query('begin'));
       expect(await pidOf(db)).not.toBe(pid);
+    });
+
+    it('rolls back a transaction that failed work has left, and its connection is used again', async () => {
+      const db = open();
+      const pid = await pidOf(db);
+      const work = async (client: pg.PoolClient): Promise<void> => {
+        await client.query('begin');
+        throw new Error('no stock');
+      };
+      await expect(db.withClient(never, work)).rejects.toThrow('no stock');
+      await expect(db.query(never, 'begin; select nothing')).rejects.toMatchObject({ code: '42703' });
+      const { rows } = await db.query(never, 'select pg_backend_pid() as pid');
+      expect(rows).toEqual([{ pid }]);
+      expect(await inTransaction(pid)).toBe(false);
     });
   });
 

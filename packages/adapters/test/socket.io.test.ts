@@ -208,7 +208,12 @@ describe('drainableSocketIo refuses', () => {
 
   it.each([
     ['nothing', undefined, {}, 'TypeError: drainableSocketIo: expected a Server of Socket.IO, got undefined'],
-    ['an HTTP server', createServer(), {}, 'TypeError: drainableSocketIo: expected a Server of Socket.IO, got a Server'],
+    [
+      'an HTTP server',
+      createServer(),
+      {},
+      'TypeError: drainableSocketIo: expected a Server of Socket.IO, got a Server',
+    ],
     [
       'a server that is not attached',
       new Server(),

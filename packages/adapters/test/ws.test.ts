@@ -219,17 +219,37 @@ describe('drainableWebSockets refuses', () => {
     ['another server', createServer(), {}, 'TypeError: drainableWebSockets: expected a WebSocketServer, got a Server'],
     ['a server that does not track its clients', untracked, {}, /got a WebSocketServer; remove clientTracking: false$/],
     ['an unknown option', noServer, { grace: 1 }, /^TypeError: drainableWebSockets: there is no option "grace"/],
-    ['a reserved code', noServer, { code: 1006 }, /^RangeError: drainableWebSockets: code must be .* got the number 1006$/],
+    [
+      'a reserved code',
+      noServer,
+      { code: 1006 },
+      /^RangeError: drainableWebSockets: code must be .* got the number 1006$/,
+    ],
     ['a code that is no number', noServer, { code: '1001' }, /got the string "1001"$/],
-    ['a reason that is no string', noServer, { reason: 1 }, 'TypeError: drainableWebSockets: reason: expected a string'],
+    [
+      'a reason that is no string',
+      noServer,
+      { reason: 1 },
+      'TypeError: drainableWebSockets: reason: expected a string',
+    ],
     [
       'a reason that is too long',
       noServer,
       { reason: 'ü'.repeat(62) },
       /^RangeError: drainableWebSockets: reason must have/,
     ],
-    ['a wrong time', noServer, { closeTimeout: -1 }, /^RangeError: drainableWebSockets: closeTimeout must be milliseconds/],
-    ['a `beforeClose` that is no function', noServer, { beforeClose: 1 }, /^TypeError: drainableWebSockets: beforeClose:/],
+    [
+      'a wrong time',
+      noServer,
+      { closeTimeout: -1 },
+      /^RangeError: drainableWebSockets: closeTimeout must be milliseconds/,
+    ],
+    [
+      'a `beforeClose` that is no function',
+      noServer,
+      { beforeClose: 1 },
+      /^TypeError: drainableWebSockets: beforeClose:/,
+    ],
   ])('%s', (_, server, options, text) => {
     let error: unknown;
     try {

@@ -6,8 +6,8 @@
  *     query, or between two queries, is ignored by the server.
  *  2. Requests follow each other, and each is awaited until the server has handled it. A connection returns to the pool, or gets
  *     its next query (COMMIT, ROLLBACK), only after the last request was handled. No request can hit that query.
- *  3. A connection is destroyed when a request was not handled, when its transaction is open, or when its query has not ended
- *     within `cleanupTimeout`.
+ *  3. A connection is destroyed when a request was not handled, when its transaction is open, when the server has ended its
+ *     session, or when its query has not ended within `cleanupTimeout`.
  */
 
 import {
@@ -20,6 +20,7 @@ import {
 import { checkFunction, checkKind, checkOptions, defineHandle, ignore } from '@quiesce/internal';
 import { sleep } from '@quiesce/select';
 import type {
+  DatabaseError,
   Pool,
   PoolClient,
   QueryArrayConfig,
@@ -48,8 +49,11 @@ export interface CancellablePoolOptions {
 const FIRST_DELAY = 10;
 const LONGEST_DELAY = 500;
 
+/** The code of a query that was cancelled. */
+const QUERY_CANCELED = '57014';
+
 const FAILED_QUERY =
-  'transaction: a query has failed, so the server cannot commit. Let the work reject with its error, or use a savepoint';
+  'transaction: a query has failed, so the server has rolled back. Let the work reject with its error, or use a savepoint';
 
 /**
  * A `Pool` of `pg` whose queries take a token. The cancellation of the token cancels the query on the server.
@@ -87,6 +91,8 @@ export class CancellablePool implements AsyncDisposable {
   readonly name: string;
   readonly #cleanupTimeout: number;
   readonly #clock: Clock;
+  /** Connections that a cancel request may still hit, or whose query has not ended. */
+  readonly #unsafe: WeakSet<PoolClient> = new WeakSet();
   /** How many connections it has taken from the pool. */
   #inFlightCount = 0;
   /** Set by the first `close`. */
@@ -169,28 +175,21 @@ export class CancellablePool implements AsyncDisposable {
     const token = CancellationToken.from(signal, 'transaction');
     checkFunction('transaction', work);
     return await this.#lease(token, async (client) => {
-      try {
-        const value = await this.#cancellable(token, client, 'transaction', async () => {
-          await client.query('BEGIN');
-          return await work(client);
-        });
-        token.throwIfCancelled();
-        // The server would answer COMMIT with a rollback, and without an error.
-        if (client.getTransactionStatus() === 'E') throw new Error(FAILED_QUERY);
-        await client.query('COMMIT');
-        return value;
-      } catch (error) {
-        // A connection that cannot roll back is destroyed, which rolls back, too.
-        const isOpen = client.getTransactionStatus() !== 'I' && !this.#unsafe.has(client);
-        if (isOpen) await this.#limited(client.query('ROLLBACK')).catch(ignore);
-        throw error;
-      }
+      const value = await this.#cancellable(token, client, 'transaction', async () => {
+        await client.query('BEGIN');
+        return await work(client);
+      });
+      token.throwIfCancelled();
+      const { command } = await client.query('COMMIT');
+      // The server reports no error when it rolls back instead.
+      if (command === 'ROLLBACK') throw new Error(FAILED_QUERY);
+      return value;
     });
   }
 
   /**
-   * Runs work on one connection, for cursors, streams, LISTEN and query builders. An open transaction that the work leaves is
-   * rolled back by closing the connection.
+   * Runs work on one connection, for cursors, streams, LISTEN and query builders. A transaction that the work leaves open is
+   * rolled back.
    *
    * @param signal a token or an `AbortSignal`. Its cancellation cancels the query that runs, and those that `work` starts later
    * @param work uses the client, and awaits its queries
@@ -226,6 +225,9 @@ export class CancellablePool implements AsyncDisposable {
     this.#inFlightCount++;
     try {
       return await work(client);
+    } catch (error) {
+      await this.#recover(client);
+      throw error;
     } finally {
       this.#inFlightCount--;
       client.off('error', ignore);
@@ -234,8 +236,21 @@ export class CancellablePool implements AsyncDisposable {
     }
   }
 
-  /** Connections that a cancel request may still hit, or whose query has not ended. */
-  readonly #unsafe: WeakSet<PoolClient> = new WeakSet();
+  /** Ends the transaction that failed work has left, if any. */
+  async #recover(client: PoolClient): Promise<void> {
+    // The failure comes before the new status of the session, which the answer to the next query includes.
+    if (client.getTransactionStatus() === 'I') await this.#runBriefly(client, '');
+    if (client.getTransactionStatus() !== 'I') await this.#runBriefly(client, 'ROLLBACK');
+  }
+
+  /** Runs a statement for at most `cleanupTimeout`. Never rejects. */
+  async #runBriefly(client: PoolClient, statement: string): Promise<void> {
+    if (this.#unsafe.has(client)) return;
+    const limit = CancellationToken.timeout(this.#cleanupTimeout, { clock: this.#clock });
+    const outcome = await limit.runUntilCancelled(client.query(statement)).catch(() => undefined);
+    if (outcome?.status !== 'fulfilled') this.#unsafe.add(client);
+    limit.dispose();
+  }
 
   async #connect(token: CancellationToken): Promise<PoolClient> {
     token.throwIfCancelled();
@@ -274,7 +289,10 @@ export class CancellablePool implements AsyncDisposable {
       const unfinished = [{ name, ageMs: this.#clock.now() - started }];
       throw new CleanupTimeoutError(this.#cleanupTimeout, unfinished, { owner: this.name, errors: [outcome.reason] });
     } catch (error) {
-      if (token.isCancelled && isQueryCanceled(error)) throw token.reason;
+      const refusal = refusalIn(error);
+      // The server closes the connection after any other severity. A translated one is destroyed for nothing.
+      if (refusal !== undefined && refusal.severity !== 'ERROR') this.#unsafe.add(client);
+      if (token.isCancelled && refusal?.code === QUERY_CANCELED) throw token.reason;
       throw error;
     } finally {
       registration.dispose();
@@ -285,7 +303,7 @@ export class CancellablePool implements AsyncDisposable {
 
   /** Sends cancel requests until the work has settled (invariant 1), or until `cleanupTimeout`. Never rejects. */
   async #cancelOnServer(client: PoolClient, settled: CancellationToken, givenUp: CancellationToken): Promise<void> {
-    using limit = CancellationToken.timeout(this.#cleanupTimeout, { clock: this.#clock });
+    const limit = CancellationToken.timeout(this.#cleanupTimeout, { clock: this.#clock });
     limit.onCancelled((reason) => {
       this.#unsafe.add(client);
       givenUp.cancel(reason);
@@ -294,20 +312,17 @@ export class CancellablePool implements AsyncDisposable {
     for (let delay = FIRST_DELAY; ; delay = Math.min(2 * delay, LONGEST_DELAY)) {
       // One that fails may have been received.
       await sendCancelRequest(client, limit.signal).catch(() => this.#unsafe.add(client));
-      if (end.isCancelled) return;
-      await end.runUntilCancelled(sleep(delay, { clock: this.#clock }));
-      if (end.isCancelled) return;
+      if (!end.isCancelled) await end.runUntilCancelled(sleep(delay, { clock: this.#clock }));
+      if (end.isCancelled) break;
     }
-  }
-
-  async #limited(work: Promise<unknown>): Promise<void> {
-    using limit = CancellationToken.timeout(this.#cleanupTimeout, { clock: this.#clock });
-    await limit.runUntilCancelled(work);
+    limit.dispose();
   }
 }
 
-/** Whether an error is, or wraps, the server's `query_canceled`. Query builders wrap it. */
-function isQueryCanceled(error: unknown): boolean {
-  const { code, cause } = Object(error) as { readonly code?: unknown; readonly cause?: unknown };
-  return code === '57014' || (Object(cause) as { readonly code?: unknown }).code === '57014';
+/** Returns the error of the server that an error is, or wraps, as those of query builders do. */
+function refusalIn(error: unknown): Partial<DatabaseError> | undefined {
+  const { cause } = Object(error) as { readonly cause?: unknown };
+  return [error, cause]
+    .map((one) => Object(one) as Partial<DatabaseError>)
+    .find(({ severity, code }) => severity !== undefined && code !== undefined);
 }

@@ -123,8 +123,9 @@ export function drainableSocketIo(io: Server, options: DrainableSocketIoOptions 
     async drain(signal) {
       const token = CancellationToken.from(signal, 'drain');
       this.stop();
-      using _ = token.onCancelled((reason) => this.abort?.(reason));
+      const deadline = token.onCancelled((reason) => this.abort?.(reason));
       await tracker.wait();
+      deadline.dispose();
       if (token.isCancelled && aborted.isCancelled) throw token.reason;
     },
     abort(reason) {

@@ -116,8 +116,9 @@ export function drainableWebSockets(server: WebSocketServer, options: DrainableW
     async drain(signal) {
       const token = CancellationToken.from(signal, 'drain');
       this.stop();
-      using _ = token.onCancelled((reason) => this.abort?.(reason));
+      const deadline = token.onCancelled((reason) => this.abort?.(reason));
       await tracker.wait();
+      deadline.dispose();
       if (server.options.port == null) server.close();
       if (token.isCancelled && aborted.isCancelled) throw token.reason;
     },
