@@ -35,10 +35,10 @@ export interface FetchWithOptions {
  * @see the platform's `fetch`, which rejects with an `AbortError` in some browsers
  * @example
  * ```ts
- * const token = CancellationToken.timeout(1_500);
+ * const token = CancellationToken.timeout(60_000);
  * const send = async (_: unknown, init?: RequestInit): Promise<Response> => {
  *   const left = Number(new Headers(init?.headers).get('x-request-timeout'));
- *   return new Response(left > 1_000 && left <= 1_500 ? 'in time' : 'late');
+ *   return new Response(left > 0 && left <= 60_000 ? 'in time' : 'late');
  * };
  * const get = fetchWith(token, { timeoutHeader: 'x-request-timeout', fetch: send });
  * console.log(await (await get('https://example.com')).text()); // => in time

@@ -1,4 +1,4 @@
-// The programs of docs/guide/postgresql.md, against a real PostgreSQL.
+// The programs of docs/guide/postgresql.md and of the README, against a real PostgreSQL.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,11 @@ import { postgres, startPostgres, type TestServer } from './servers.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const page = readFileSync(`${root}docs/guide/postgresql.md`, 'utf8');
-const programs = fencesOf('docs/guide/postgresql.md', page).filter(({ language }) => language === 'ts');
+const readme = readFileSync(`${root}packages/adapters/README.md`, 'utf8');
+const programs = [
+  ...fencesOf('docs/guide/postgresql.md', page),
+  ...fencesOf('packages/adapters/README.md', readme),
+].filter(({ note, code }) => note.includes('pg-guide.slow.test.ts') && !code.includes('runMain'));
 const folder = `${root}test/.output/postgresql/`;
 let server: TestServer;
 let url: string;
@@ -28,7 +32,7 @@ describe.skipIf(postgres.isMissing)(`the programs of the guide${postgres.note}`,
     await server?.stop();
   });
 
-  it.each(programs.slice(1))('$place prints the promised output', async ({ code, place, promised }) => {
+  it.each(programs)('$place prints the promised output', async ({ code, place, promised }) => {
     const file = `${folder}${place.replaceAll(/\W+/g, '-')}.ts`;
     writeFileSync(file, code);
     const child = spawn(process.execPath, await nodeArgs(file), { env: { ...process.env, DATABASE_URL: url } });

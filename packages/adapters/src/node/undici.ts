@@ -51,9 +51,10 @@ export interface TokenRequestOptions extends Omit<Dispatcher.RequestOptions, 'or
  * const agent = new MockAgent();
  * agent.get('https://example.com').intercept({ path: '/' }).reply(200, ({ headers }) => {
  *   const left = Number((headers as Record<string, string>)['x-request-timeout']);
- *   return left > 1_000 && left <= 1_500 ? 'in time' : 'late';
+ *   return left > 0 && left <= 60_000 ? 'in time' : 'late';
  * });
- * const request = requestWith(CancellationToken.timeout(1_500), agent, { timeoutHeader: 'x-request-timeout' });
+ * const token = CancellationToken.timeout(60_000);
+ * const request = requestWith(token, agent, { timeoutHeader: 'x-request-timeout' });
  * const { body } = await request('https://example.com/');
  * console.log(await body.text()); // => in time
  * ```
@@ -81,7 +82,7 @@ export function requestWith(
     try {
       return await dispatcher.request({
         ...{ ...limits, ...init },
-        ...{ origin, path: pathname + search, method, headers: all },
+        ...{ origin, path: pathname + search, method, headers: Object.fromEntries(all) },
         signal: own == null ? native : AbortSignal.any([native, own]),
       });
     } catch (error) {
