@@ -230,5 +230,7 @@ function unmounted(or = ''): CancelledError {
 /** @throws TypeError unless React is of a supported major version; experimental releases are 0.0.0 */
 function checkReact(call: string): void {
   if (/^(18|19|0)\./.test(version)) return;
-  throw new TypeError(`${call} supports react ^18 || ^19, and react ${version} is installed: npm install "react@^19"`);
+  throw new TypeError(
+    `${call}() supports react ^18 || ^19, and react ${version} is installed: npm install "react@^19"`,
+  );
 }

@@ -146,6 +146,6 @@ test('a React that is too old is refused by name, with the versions that fit', a
   const code = Buffer.from(outputFiles[0]?.contents ?? '').toString('base64');
   const { useToken } = (await import(`data:text/javascript;base64,${code}`)) as { useToken: () => unknown };
   expect(() => useToken()).toThrow(
-    new TypeError('useToken supports react ^18 || ^19, and react 17.0.2 is installed: npm install "react@^19"'),
+    new TypeError('useToken() supports react ^18 || ^19, and react 17.0.2 is installed: npm install "react@^19"'),
   );
 });

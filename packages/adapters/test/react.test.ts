@@ -22,7 +22,12 @@ test('on a server a task is running, and its work is not called', () => {
 const work = (_: CancellationToken): void => {};
 
 test.each([
-  ['no function', () => useTask('/user' as never, []).status, TypeError, /^useTask: expected a function, got the string "\/user"/],
+  [
+    'no function',
+    () => useTask('/user' as never, []).status,
+    TypeError,
+    /^useTask: expected a function, got the string "\/user"/,
+  ],
   ['no list', () => useTask(work, undefined as never).status, TypeError, /^useTask: expected a list of dependencies/],
   ['an unknown option', () => useTask(work, [], { debounce: 5 } as never).status, TypeError, /"debounce"; the options/],
   ['a wrong delay', () => useTask(work, [], { delay: -1 }).status, RangeError, /^useTask: delay must be milliseconds/],
