@@ -189,31 +189,40 @@ describe('ShutdownModule', () => {
 });
 
 describe('InjectToken', () => {
-  it('is known to guards and their requests, and is not there without `nestDrain`', async () => {
+  it('names what is missing when `nestDrain` was not called', async () => {
     const app = await createApp(
       moduleOf({ controllers: [controllerOf({ '/': async (token) => String(token.isCancelled) })] }),
     );
-    let hasToken = false;
-    const guard: CanActivate = {
-      canActivate: (execution) => {
-        hasToken = execution.switchToHttp().getRequest().token !== undefined;
-        return true;
-      },
-    };
-    app.useGlobalGuards(guard);
-    let failure: unknown;
+    const failure = gate<unknown>();
     app.useGlobalFilters({
       catch: (error, host) => {
-        failure = error;
+        failure.open(error);
         host.switchToHttp().getResponse().status(500).end();
       },
     });
     await app.listen(0, '127.0.0.1');
     onTestFinished(() => app.close());
-    expect([(await fetch(await app.getUrl())).status, hasToken]).toEqual([500, false]);
-    expect(String(failure)).toBe(
+    expect((await fetch(await app.getUrl())).status).toBe(500);
+    expect(String(await failure.promise)).toBe(
       'TypeError: InjectToken: this is no HTTP request with a token: call nestDrain(app, { shutdown }) before app.listen',
     );
+  });
+
+  it('gives the token that guards get from the drain', async () => {
+    const seen: CancellationToken[] = [];
+    const handler = async (token: CancellationToken): Promise<string> => String(seen.push(token));
+    const app = await createApp(moduleOf({ controllers: [controllerOf({ '/': handler })] }));
+    const shutdown = new Shutdown();
+    const httpDrain = nestDrain(app, { shutdown, idleGrace: 0 });
+    const guard: CanActivate = {
+      canActivate: (execution) => seen.push(httpDrain.tokenOf(execution.switchToHttp().getRequest())) > 0,
+    };
+    app.useGlobalGuards(guard);
+    await app.listen(0, '127.0.0.1');
+    expect(await (await fetch(await app.getUrl())).text()).toBe('2');
+    expect(seen[0]).toBe(seen[1]);
+    shutdown.request();
+    await shutdown.stopped();
   });
 
   it('gives requests of another server of the app the token `stopNow` of the shutdown', async () => {

@@ -9,7 +9,7 @@ import {
   Scope,
 } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
-import { CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
+import { type CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
 import type { HealthResponse, HttpDrain } from '@quiesce/http-drain';
 import { checkKind, checkOptions } from '@quiesce/internal';
 import { Shutdown } from '@quiesce/shutdown';
@@ -19,12 +19,14 @@ import { checkPeer } from './check-peer.ts';
 
 export type { AppDrainOptions } from './app-drain.ts';
 
-/** The request of Node, which `nestDrain` has given a token. */
-interface TokenRequest {
-  token?: CancellationToken;
+/** The parts of a request of Node that are used here. */
+interface NodeRequest {
   readonly method?: string;
   readonly url?: string;
 }
+
+/** The token of each request of Node. Not a property of the request: packages for authentication set `request.token`. */
+const tokens: WeakMap<object, CancellationToken> = new WeakMap();
 
 /**
  * Drains a NestJS app on shutdown, and then runs Nest's own lifecycle hooks, once and in order.
@@ -77,10 +79,10 @@ export function nestDrain(app: INestApplication, options: AppDrainOptions): Http
   checkPeer('nestDrain()', '@nestjs/common', [11]);
   checkKind(typeof app?.getHttpAdapter === 'function', 'nestDrain', 'an app of NestFactory.create', app);
   const drain = new AppDrain('nestDrain', 'nest', app.getHttpServer(), options);
-  app.use((request: TokenRequest, response: HealthResponse, next: () => void) => {
+  app.use((request: NodeRequest, response: HealthResponse, next: () => void) => {
     const check = drain.healthCheck(request.method, request.url?.replace(/[?#].*/s, ''));
     if (check !== undefined) return check(request, response);
-    request.token = drain.tokenOf(request, request.token);
+    tokens.set(request, drain.tokenOf(request, tokens.get(request)));
     next();
   });
   const interceptor: NestInterceptor = {
@@ -94,7 +96,7 @@ export function nestDrain(app: INestApplication, options: AppDrainOptions): Http
   const endedError = (error: unknown, execution: ExecutionContext): unknown => {
     if (execution.getType() !== 'http') return error;
     const http = execution.switchToHttp();
-    const { token } = nodeRequest(http.getRequest());
+    const token = tokens.get(nodeRequest(http.getRequest()));
     if (token === undefined || !isCancellationOf(error, token)) return error;
     const response = http.getResponse();
     app.getHttpAdapter().setHeader(response, 'Retry-After', drain.retryAfter);
@@ -116,6 +118,8 @@ const REQUEST_TOKEN = Symbol('@quiesce/adapters/nest: the token of a request');
  * As a decorator of a parameter of a handler it needs only {@link nestDrain}. As a decorator of a parameter of a constructor, or
  * of a property, it also needs {@link ShutdownModule}, and makes the class request-scoped. Prefer the parameter of the
  * handler, and pass the token on.
+ *
+ * In guards, interceptors and filters, call `tokenOf(request)` of the drain that {@link nestDrain} returns.
  *
  * **Timing.** The token exists before guards and pipes run.
  *
@@ -184,14 +188,14 @@ const handlerToken = createParamDecorator((_: unknown, execution: ExecutionConte
 )();
 
 /** Returns the request of Node: on Fastify, a request contains it. */
-function nodeRequest(request: unknown): TokenRequest {
+function nodeRequest(request: unknown): object {
   const { raw = request } = Object(request) as { raw?: unknown };
-  return Object(raw) as TokenRequest;
+  return Object(raw);
 }
 
 function tokenOfRequest(request: unknown): CancellationToken {
-  const { token } = nodeRequest(request);
-  if (token instanceof CancellationToken) return token;
+  const token = tokens.get(nodeRequest(request));
+  if (token !== undefined) return token;
   throw new TypeError(
     'InjectToken: this is no HTTP request with a token: call nestDrain(app, { shutdown }) before app.listen',
   );
