@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
   type Attributes,
   type Meter,
@@ -174,6 +173,7 @@ export function traceShutdown(shutdown: Shutdown, options: TraceShutdownOptions 
     description: 'Work in progress',
   });
   const observeInFlight: ObservableCallback = (result) => result.observe(shutdown.progress.inFlightCount, own);
+  const { subscribe, unsubscribe } = process.getBuiltinModule('node:diagnostics_channel');
   let span: Span | undefined;
   const onEvent = (message: unknown): void => {
     const event = message as ShutdownEvent & { readonly shutdown: unknown };
