@@ -77,7 +77,9 @@ describe.each(resolutions)(
           ...{ moduleResolution, module, lib, types },
         };
         writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
-        expect(compile(project)).toBe('');
+        expect(compile(project, 'typescript-7')).toBe('');
+        // Most users still have TypeScript 6, which takes several times as long. It checks one of the four combinations.
+        if (moduleResolution === 'bundler' && types.length > 0) expect(compile(project, 'typescript')).toBe('');
         if (moduleResolution !== 'node16') return;
         for (const file of readdirSync(join(project, 'out'))) run(join(project, 'out', file));
       },
@@ -99,9 +101,9 @@ function copyConsumers(project: string, extension: string, folders: string[]): v
 }
 
 /** Returns the errors of the compiler, empty when there are none. */
-function compile(project: string): string {
+function compile(project: string, compiler: string): string {
   try {
-    return run(join(root, 'node_modules/typescript/bin/tsc'), '-p', project);
+    return run(join(root, 'node_modules', compiler, 'bin/tsc'), '-p', project);
   } catch (error) {
     return (error as { stdout: string }).stdout;
   }

@@ -12,7 +12,7 @@ import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellatio
 import { checkKind, checkOptions, checkTime } from '@quiesce/internal';
 import { WorkerEndedError } from './errors.ts';
 import { shareToken } from './share-token.ts';
-import { giveUp, hasObeyed, isGivenUp } from './task-flags.ts';
+import { endedByReason, giveUp, isGivenUp } from './task-flags.ts';
 import type { ThreadCall } from './thread-task.ts';
 
 /** The part of a piscina that `runInPool` uses. */
@@ -103,7 +103,7 @@ export async function runInPool<O = unknown>(
   } catch (error) {
     if (!token.isCancelled) throw error;
     if (isGivenUp(flags)) throw new WorkerEndedError('Work in a thread', cleanupTimeout, token.reason);
-    throw hasObeyed(flags) ? token.reason : error;
+    throw endedByReason(flags) ? token.reason : error;
   } finally {
     link.dispose();
     registration.dispose();
