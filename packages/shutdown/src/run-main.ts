@@ -2,7 +2,7 @@ import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token
 import { checkChoice, checkFunction, checkOptions } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { checkProgram, watchListeners } from './check-program.ts';
-import { createDrainTarget } from './drain-target.ts';
+import { createDrainTarget, isAcceptingOf } from './drain-target.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
 import { checkInstallOptions, type InstallOptions, installFlags, installOptions } from './install.ts';
@@ -161,8 +161,7 @@ function runProgram(
   const body = async (s: Scope): Promise<void> => {
     const target = createDrainTarget(program, program.name, { tree: () => s.tree() });
     sequence.addTarget(target);
-    const isService = (): boolean =>
-      hasWaited() || [...sequence.targets].some(({ drainable }) => drainable.isAccepting === true);
+    const isService = (): boolean => hasWaited() || [...sequence.targets].some(isAcceptingOf);
     const isInterruptible = (): boolean =>
       !hasReturned && (onInterrupted ?? (isService() ? 'success' : 'signal')) === 'signal';
     sequence.program = { target, isInterruptible };
@@ -182,7 +181,7 @@ function runProgram(
   const ended = scope(body, { signal: stopNow, stopSignal: stopAccepting, name: 'main', spawnSites }).then(
     () => {
       isOver = true;
-      const accepting = [...sequence.targets].filter(({ drainable }) => drainable.isAccepting === true);
+      const accepting = [...sequence.targets].filter(isAcceptingOf);
       if (sequence.state.request !== undefined || accepting.length === 0) sequence.request({ kind: 'end' });
       else sequence.request({ kind: 'error', reason: new Error(leftMain(accepting.map(({ name }) => name))) });
     },

@@ -257,7 +257,8 @@ export class Shutdown {
    * the reason of `stopNow`. The signal is cancelled when the drain is no longer awaited. During a shutdown, `add` calls the
    * missed notices synchronously.
    *
-   * @param drainable a tracker, a server, a pool, or any object with `name`, `inFlightCount`, `stop()` and `drain(signal)`
+   * @param drainable a tracker, a server, a pool, or any object with `name`, `inFlightCount`, `stop()` and `drain(signal)`.
+   *   `drainable` of `@quiesce/scope` makes one from functions
    * @param options `tree`: returns the work in progress, for reports
    * @returns a handle, whose `dispose()` removes the drainable before it is stopped. With `using`, that is the end of the block
    * @throws ClosedError when draining is over; TypeError when `drainable` is not a drainable, or `tree` is not a function

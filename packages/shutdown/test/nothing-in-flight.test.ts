@@ -1,7 +1,7 @@
 // A drainable that is still open with nothing in flight, such as a server with idle connections, has lost nothing.
 
 import { CancellationToken } from '@quiesce/cancellation-token';
-import type { Drainable } from '@quiesce/scope';
+import { type Drainable, drainable } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import { formatLogEvent } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
@@ -11,17 +11,17 @@ import { start } from './vocabulary.ts';
 function open(names: readonly string[]) {
   return (ms: number, clock: Parameters<typeof sleep>[1]): Drainable => {
     const aborted = new CancellationToken();
-    return {
+    return drainable({
       name: 'http',
-      inFlightCount: names.length,
-      inFlightNames: names,
+      inFlightCount: () => names.length,
+      inFlightNames: () => names,
       stop: () => {},
       abort: (reason) => void aborted.cancel(reason),
       drain: async () => {
         await aborted.cancelled();
         await sleep(ms, clock);
       },
-    };
+    });
   };
 }
 
@@ -79,13 +79,12 @@ describe('a drainable that names its work in flight', () => {
 
   it('may throw from its `inFlightNames`', async () => {
     const { shutdown, clock, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
-    const drainable = open(['GET /a'])(20, { clock });
-    Object.defineProperty(drainable, 'inFlightNames', {
-      get: () => {
+    shutdown.add({
+      ...open(['GET /a'])(20, { clock }),
+      get inFlightNames(): never {
         throw new Error('mine');
       },
     });
-    shutdown.add(drainable);
     shutdown.request();
     expect((await end()).cutOff).toEqual([{ name: 'http', inFlightCount: 1 }]);
   });
