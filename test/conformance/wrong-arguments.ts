@@ -1,5 +1,10 @@
 // Every argument and option of every public call, with the values that it accepts: the table of `wrong-arguments.test.ts`.
+
 import { createServer } from 'node:http';
+import { expressDrain } from '@quiesce/adapters/express';
+import { fastifyDrain } from '@quiesce/adapters/fastify';
+import { honoDrain } from '@quiesce/adapters/hono';
+import { koaDrain } from '@quiesce/adapters/koa';
 import { broadcast } from '@quiesce/broadcast-channel';
 import {
   CancellationToken,
@@ -63,7 +68,10 @@ import {
 } from '@quiesce/select';
 import {
   checkGracePeriod,
+  formatLogEvent,
   formatReport,
+  type LogEvent,
+  logEventToJson,
   reportToJson,
   runMain,
   Shutdown,
@@ -72,6 +80,7 @@ import {
 } from '@quiesce/shutdown';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
 import { guardChild, receiveToken, runInPool, shareToken, threadTask } from '@quiesce/worker-pool/node';
+import { serveTasks, shareToken as shareOverPort, TaskWorker } from '@quiesce/worker-pool/web';
 import { Effect, Layer, Stream } from 'effect';
 
 // biome-ignore lint/suspicious/noExplicitAny: the calls are wrong on purpose
@@ -425,9 +434,39 @@ const server = (): Wrong => createServer();
 const shutdownTimes = ['readinessDelay', 'drainTimeout', 'cancelTimeout', 'hookTimeout', 'timeout', 'forceTimeout'];
 const newShutdown = (options: Wrong): Shutdown => new Shutdown(options);
 const hookWith = (options: Wrong): unknown => new Shutdown().hook('db', noop, options);
+const noWork = { state: 'draining', inFlightCount: 0, elapsedMs: 0, waitingFor: [] } as const;
+const logEvent: LogEvent = { level: 'info', event: 'progress', ...noWork };
 const part = { name: 'part', inFlightCount: 0, stop: noop, drain: async () => {} };
 
+/** The rows that the drains of all HTTP frameworks share. */
+const appDrainRows = (call: string, run: Wrong): Row[] => {
+  const withOptions = (options: Wrong): unknown =>
+    run(
+      server(),
+      options instanceof Object && !Array.isArray(options) ? { shutdown: new Shutdown(), ...options } : options,
+    );
+  return [
+    [call, 'object', (value) => run(value, { shutdown: new Shutdown() })],
+    [call, 'options', (options) => run(server(), options)],
+    [`${call}: shutdown`, 'object', (shutdown) => run(server(), { shutdown })],
+    ...textRow(call, withOptions),
+    ...timeRow(call, withOptions, 'idleGrace', 'cleanupTimeout'),
+    ...(['readyPath', 'livePath'] as const).map(
+      (path): Row => [`${call}: ${path}`, 'name', (value) => withOptions({ [path]: value }), optional],
+    ),
+    [`${call}: retryAfter`, 'whole', (retryAfter) => withOptions({ retryAfter }), optional],
+    [`${call}: refuse`, 'function', (refuse) => withOptions({ refuse }), optional],
+    [`${call}: upgraded`, 'function', (upgraded) => withOptions({ upgraded }), optional],
+    ...clockRow(call, withOptions),
+  ];
+};
+
 const services: Row[] = [
+  ...appDrainRows('expressDrain', expressDrain),
+  ...appDrainRows('koaDrain', koaDrain),
+  ...appDrainRows('honoDrain', honoDrain),
+  // Fastify itself passes the app.
+  ...appDrainRows('fastifyDrain', fastifyDrain).slice(1),
   ['new HttpDrain', 'object', (value) => new HttpDrain(value)],
   ...optionsRow('new HttpDrain', (options) => new HttpDrain(server(), options)),
   ...textRow('new HttpDrain', (options) => new HttpDrain(server(), options)),
@@ -484,6 +523,10 @@ const services: Row[] = [
   ...clockRow('shutdownWithTimeout', (options) => shutdownWithTimeout(noop, 5, options)),
   ['formatReport', 'object', (value) => formatReport(value)],
   ['reportToJson', 'object', (value) => reportToJson(value)],
+  ['formatLogEvent', 'object', (value) => formatLogEvent(value)],
+  ...optionsRow('formatLogEvent', (options) => formatLogEvent(logEvent, options)),
+  ...booleanRow('formatLogEvent', (options) => formatLogEvent(logEvent, options), 'colours', 'oneLine'),
+  ['logEventToJson', 'object', (value) => logEventToJson(value)],
   ...optionsRow('formatReport', (options) => formatReport(new Shutdown().report(), options)),
   ...booleanRow('formatReport', (options) => formatReport(new Shutdown().report(), options), 'colours'),
   ...optionsRow('checkGracePeriod', (options) => checkGracePeriod(options)),
@@ -496,6 +539,7 @@ const resources = (): ResourcePool<number> => new ResourcePool({ create: async (
 const poolWith = (options: Wrong): unknown => new WorkerPool({ concurrency: 1, ...options });
 const resourcesWith = (options: Wrong): unknown => new ResourcePool({ create: () => 1, max: 1, ...options });
 const piscina: Wrong = { run: async () => 1 };
+const port: Wrong = { postMessage: noop, close: noop };
 
 const pools: Row[] = [
   ['new WorkerPool', 'options', (value) => new WorkerPool(value)],
@@ -546,6 +590,20 @@ const pools: Row[] = [
   ['shareToken', 'signal', (value) => shareToken(value)],
   ['receiveToken', 'object', (value) => receiveToken(value)],
   ['threadTask', 'function', (value) => threadTask(value)],
+  ...optionsRow('shareToken', (options) => shareOverPort(token, options)),
+  ...booleanRow('shareToken', (options) => shareOverPort(token, options), 'sharedMemory'),
+  ['serveTasks', 'function', (value) => serveTasks(value)],
+  ...optionsRow('serveTasks', (options) => serveTasks(() => 1, options)),
+  ['serveTasks: transferList', 'function', (transferList) => serveTasks(() => 1, { transferList, port }), optional],
+  ['serveTasks: port', 'object', (port) => serveTasks(() => 1, { port }), optional],
+  ['new TaskWorker', 'object', (value) => new TaskWorker(value)],
+  ...optionsRow('new TaskWorker', (options) => new TaskWorker(port, options)),
+  ...textRow('new TaskWorker', (options) => new TaskWorker(port, options)),
+  ...timeRow('new TaskWorker', (options) => new TaskWorker(port, options), 'cleanupTimeout'),
+  ...clockRow('new TaskWorker', (options) => new TaskWorker(port, options)),
+  ...optionsRow('run', (options) => new TaskWorker(port).run(1, options)),
+  ...signalRow('run', (options) => new TaskWorker(port).run(1, options)),
+  ['run: transferList', 'list', (transferList) => new TaskWorker(port).run(1, { transferList }), optional],
 ];
 
 const catching = (call: string, run: (options: Wrong) => unknown): Row[] => [

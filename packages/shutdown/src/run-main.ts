@@ -19,9 +19,9 @@ export interface RunMainOptions extends ShutdownOptions, InstallOptions {
   /** Records where each task of the program was spawned, for reports. Costs a stack trace for each task. Default: false. */
   readonly spawnSites?: boolean | undefined;
   /**
-   * How long, in ms, the process waits until stdout and stderr have been read. Default: no limit when the program has ended
-   * without a signal, as in Node; 1,000 after a signal and after an error. Lost output is reported on stderr, and makes the exit
-   * code 1.
+   * How long, in ms, the process waits until the logger has written everything, and stdout and stderr have been read. Default:
+   * 1,000 for the logger and, after a signal and after an error, for both. When the program has ended without a signal, stdout and
+   * stderr have no limit, as in Node. Lost output is reported on stderr, and makes the exit code 1.
    */
   readonly flushTimeout?: number | undefined;
   /**
@@ -109,10 +109,10 @@ export async function runMain(
     ...pick(options, [...shutdownOptions, ...shutdownFlags]),
     logger: options.logger ?? new Terminal(host.stderr),
   });
-  if (options.checks !== false) for (const warning of checkProgram(options)) shutdown.log.warn(warning);
+  if (options.checks !== false) for (const warning of checkProgram(options)) shutdown.log.warn(...warning);
   const exitNow = (signal: string): never => host.exit(128 + signalNumber(signal));
   const installation = shutdown.installWith(options, exitNow);
-  const unwatch = options.checks === false ? undefined : watchListeners((text) => shutdown.log.warn(text));
+  const unwatch = options.checks === false ? undefined : watchListeners((text) => shutdown.log.warn('listeners', text));
   isRunning = true;
   // When nothing reads stderr, the error must not be uncaught: it would be logged to stderr again.
   const ignoreUnread = (): void => {};
@@ -121,7 +121,7 @@ export async function runMain(
   runProgram(main, shutdown, options);
   await shutdown.ended();
   if (shutdown.sequence.state.request?.kind !== 'end') installation.signalled.cancel();
-  const lost = await flushOutput(options.flushTimeout, installation.signalled);
+  const isLost = await flushOutput(options.flushTimeout, installation.signalled, shutdown.log);
   // Computed anew: something may have failed during the flushing.
   const { exitCode } = shutdown.report();
   clearInterval(hold);
@@ -131,7 +131,7 @@ export async function runMain(
   isRunning = false;
   // An exit code of the user is kept when the exit code of the report is 0.
   if (exitCode !== 0) host.exitCode = exitCode;
-  else if (lost > 0 && !host.exitCode) host.exitCode = 1;
+  else if (isLost && !host.exitCode) host.exitCode = 1;
   host.exit();
 }
 

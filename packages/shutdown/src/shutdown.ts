@@ -92,7 +92,7 @@ export class Shutdown {
    * @param options limits, in ms: `readinessDelay`, `drainTimeout`, `cancelTimeout`, `hookTimeout`, `timeout`, `forceTimeout`,
    *   `finalTimeout`; `name`, `signal`, `logger`, `progressInterval`, `leakDetection`, `watchdog`, `systemd`, `clock`
    * @throws RangeError when a time is negative or not a number; TypeError when `name` is not a name, `signal` is not a signal,
-   *   `logger` lacks a method, or an option is unknown
+   *   `logger` is neither a function nor a logger of a known kind, or an option is unknown
    */
   constructor(options: ShutdownOptions = {}) {
     checkOptions('new Shutdown', options, shutdownOptions, shutdownFlags);
@@ -100,14 +100,14 @@ export class Shutdown {
     const token = tokenOf(options.signal);
     this.name = options.name;
     const clock = clockOf(options);
-    this.log = new ShutdownLog(options);
+    this.log = new ShutdownLog(options, () => this.progress);
     this.sequence = new ShutdownSequence(
       clock,
       limits,
       (event) => this.#emit(event),
       () => this.#stopped(),
     );
-    this.#mainWarning = new MainWarning(this.sequence, (text) => this.log.warn(text));
+    this.#mainWarning = new MainWarning(this.sequence, (text) => this.log.warn('main', text));
     this.#guards = new GuardRegistry(clock, options.leakDetection === true, (leak) => {
       this.#emit({ type: 'leak', name: leak.name, site: leak.site });
     });

@@ -1,7 +1,9 @@
 // A drainable that is still open with nothing in flight, such as a server with idle connections, has lost nothing.
+
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { type Drainable, drainable } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
+import { formatLogEvent } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
 import { start } from './vocabulary.ts';
 
@@ -59,11 +61,10 @@ describe('a drainable with nothing in flight at drainTimeout', () => {
 describe('a drainable that names its work in flight', () => {
   it('has the names in the report, in the log, and in the list of unfinished work', async () => {
     const lines: string[] = [];
-    const log = (text: unknown): number => lines.push(String(text));
     const { shutdown, clock, end } = start({
       drainTimeout: 100,
       cancelTimeout: 50,
-      logger: { info: log, warn: log, error: log },
+      logger: (event) => lines.push(formatLogEvent(event)),
     });
     shutdown.add(
       open(['GET /a', `GET /${'x'.repeat(5_000)}`, ...Array.from({ length: 20 }, () => 'GET /c')])(1_000, { clock }),

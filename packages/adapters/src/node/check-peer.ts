@@ -38,7 +38,10 @@ function readVersion(peer: string): string | undefined {
 
 function readManifest(file: string): { name?: string; version?: string } | undefined {
   try {
-    return JSON.parse(process.getBuiltinModule('node:fs').readFileSync(file, 'utf8')) as { name?: string; version?: string };
+    return JSON.parse(process.getBuiltinModule('node:fs').readFileSync(file, 'utf8')) as {
+      name?: string;
+      version?: string;
+    };
   } catch {
     return undefined;
   }
