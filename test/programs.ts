@@ -34,6 +34,8 @@ async function bundleProgram(path: string): Promise<string> {
     // CommonJS, which requires modules of Node.
     external: ['pg'],
     conditions: isBuilt ? ['built'] : [],
+    // It requires modules of Node, which a bundle of ECMAScript modules cannot do.
+    external: ['cli-progress'],
   });
   mkdirSync(dirname(outfile), { recursive: true });
   // Rename only a complete file: another process may bundle the same program, or start it at this moment.

@@ -15,11 +15,12 @@ import * as select from '@quiesce/select';
 import * as shutdown from '@quiesce/shutdown';
 import * as pool from '@quiesce/worker-pool';
 import * as node from '@quiesce/worker-pool/node';
+import * as web from '@quiesce/worker-pool/web';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Kind, type Row, receive, rows, state } from './wrong-arguments.ts';
 
 const adapters = { ...express, ...fastify, ...hono, ...koa };
-const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node, adapters };
+const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node, web, adapters };
 const date = new Date(0);
 /** The values passed, by the text with which an error shows them. */
 const values: [shown: string, value: unknown][] = [

@@ -64,7 +64,8 @@ export async function startPostgres(): Promise<TestServer> {
 export async function startKafka(): Promise<TestServer> {
   const options = ['-P', '-b', 'mock', '-t', 'unused', '-X', 'test.mock.num.brokers=1', '-d', 'mock'];
   const child = await started(pathOf(kafka), options, {}, /bootstrap\.servers=127\.0\.0\.1:\d+/);
-  return handleOf(child, Number(/:(\d+)$/.exec(child.found)?.[1]));
+  // It stores nothing, and would wait for its input to end.
+  return handleOf(child, Number(/:(\d+)$/.exec(child.found)?.[1]), undefined, 'SIGKILL');
 }
 
 interface Started {
@@ -113,7 +114,13 @@ async function started(path: string, args: string[], options: SpawnOptions, read
   });
 }
 
-function handleOf({ process: child }: Started, port: number, folder?: string): TestServer {
+/** PostgreSQL disconnects its clients on SIGINT, and waits for them on SIGTERM. */
+function handleOf(
+  { process: child }: Started,
+  port: number,
+  folder?: string,
+  signal: NodeJS.Signals = 'SIGINT',
+): TestServer {
   return {
     port,
     freeze: () => void child.kill('SIGSTOP'),
@@ -122,8 +129,7 @@ function handleOf({ process: child }: Started, port: number, folder?: string): T
       child.kill('SIGCONT');
       if (child.exitCode === null && child.signalCode === null) {
         const ended = new Promise((resolve) => child.once('exit', resolve));
-        // PostgreSQL disconnects its clients on SIGINT, and waits for them on SIGTERM.
-        child.kill('SIGINT');
+        child.kill(signal);
         await ended;
       }
       if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
