@@ -53,6 +53,17 @@ const entries = [
     { name: '@quiesce/adapters/hono', load: () => import('@quiesce/adapters/hono'), exported: 'honoDrain' },
     { name: '@quiesce/adapters/koa', load: () => import('@quiesce/adapters/koa'), exported: 'koaDrain' },
   ].map((entry) => ({ ...entry, loads: hasServers, says: /^@quiesce\/http-drain drains the HTTP servers of Node/ })),
+  // Their peers need Node. They themselves do not.
+  ...[
+    { name: '@quiesce/adapters/pg', load: () => import('@quiesce/adapters/pg'), exported: 'CancellablePool' },
+    {
+      name: '@quiesce/adapters/socket.io',
+      load: () => import('@quiesce/adapters/socket.io'),
+      exported: 'drainableSocketIo',
+    },
+    { name: '@quiesce/adapters/undici', load: () => import('@quiesce/adapters/undici'), exported: 'requestWith' },
+    { name: '@quiesce/adapters/ws', load: () => import('@quiesce/adapters/ws'), exported: 'drainableWebSockets' },
+  ].map((entry) => ({ ...entry, loads: true, says: /^$/ })),
 ];
 
 describe.each(entries)('$name', ({ load, exported, loads, says }) => {
