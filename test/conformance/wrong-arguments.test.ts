@@ -3,8 +3,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import * as express from '@quiesce/adapters/express';
 import * as fastify from '@quiesce/adapters/fastify';
+import * as fetching from '@quiesce/adapters/fetch';
 import * as hono from '@quiesce/adapters/hono';
 import * as koa from '@quiesce/adapters/koa';
+import * as pg from '@quiesce/adapters/pg';
+import * as socketIo from '@quiesce/adapters/socket.io';
+import * as undici from '@quiesce/adapters/undici';
+import * as ws from '@quiesce/adapters/ws';
 import * as broadcast from '@quiesce/broadcast-channel';
 import * as token from '@quiesce/cancellation-token';
 import * as channel from '@quiesce/channel';
@@ -19,7 +24,7 @@ import * as web from '@quiesce/worker-pool/web';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Kind, type Row, receive, rows, state } from './wrong-arguments.ts';
 
-const adapters = { ...express, ...fastify, ...hono, ...koa };
+const adapters = { ...express, ...fastify, ...hono, ...koa, ...fetching, ...pg, ...socketIo, ...undici, ...ws };
 const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node, web, adapters };
 const date = new Date(0);
 /** The values passed, by the text with which an error shows them. */
