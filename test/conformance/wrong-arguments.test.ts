@@ -11,10 +11,11 @@ import * as select from '@quiesce/select';
 import * as shutdown from '@quiesce/shutdown';
 import * as pool from '@quiesce/worker-pool';
 import * as node from '@quiesce/worker-pool/node';
+import * as web from '@quiesce/worker-pool/web';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Kind, type Row, receive, rows, state } from './wrong-arguments.ts';
 
-const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node };
+const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node, web };
 const date = new Date(0);
 /** The values passed, by the text with which an error shows them. */
 const values: [shown: string, value: unknown][] = [

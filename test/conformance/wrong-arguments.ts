@@ -44,7 +44,7 @@ import {
 } from '@quiesce/effect';
 import { inFlight, launch, shutdownHook, shutdownLayer } from '@quiesce/effect/node';
 import { HttpDrain } from '@quiesce/http-drain';
-import { formatTree, JoinSet, Scope, scope, shield, TaskTracker } from '@quiesce/scope';
+import { drainable, formatTree, JoinSet, Scope, scope, shield, TaskTracker } from '@quiesce/scope';
 import {
   interval,
   intervalAt,
@@ -63,7 +63,10 @@ import {
 } from '@quiesce/select';
 import {
   checkGracePeriod,
+  formatLogEvent,
   formatReport,
+  type LogEvent,
+  logEventToJson,
   reportToJson,
   runMain,
   Shutdown,
@@ -72,6 +75,7 @@ import {
 } from '@quiesce/shutdown';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
 import { guardChild, receiveToken, runInPool, shareToken, threadTask } from '@quiesce/worker-pool/node';
+import { serveTasks, shareToken as shareOverPort, TaskWorker } from '@quiesce/worker-pool/web';
 import { Effect, Layer, Stream } from 'effect';
 
 // biome-ignore lint/suspicious/noExplicitAny: the calls are wrong on purpose
@@ -351,6 +355,22 @@ const restartRows = (call: string, run: (options: Wrong) => unknown): Row[] => [
   [`${call}: onRestart`, 'function', (onRestart) => run({ onRestart }), optional],
 ];
 
+const mapRows = (call: 'map' | 'mapUnordered'): Row[] => {
+  const withOptions = (options: Wrong): unknown => inScope((s) => s[call]([1], noop, options));
+  return [
+    [call, 'list', (value) => inScope((s) => s[call](value, noop))],
+    [call, 'function', (value) => inScope((s) => s[call]([1], value))],
+    ...optionsRow(call, withOptions),
+    ...textRow(call, withOptions),
+    ...timeRow(call, withOptions, 'timeout'),
+    ...signalRow(call, withOptions, 'stop'),
+    [`${call}: onProgress`, 'function', (onProgress) => withOptions({ onProgress }), optional],
+    [`${call}: concurrency`, 'limit', (concurrency) => withOptions({ concurrency }), optional],
+  ];
+};
+
+const functions = { inFlightCount: () => 0, stop: noop, drain: async () => {} };
+
 const scopes: Row[] = [
   ['scope', 'function', (value) => scope(value)],
   ...withScopeOptions('scope', (options) => scope(noop, options)),
@@ -364,14 +384,8 @@ const scopes: Row[] = [
   ...spawnRows('spawn', (options) => inScope((s) => s.spawn(noop, options))),
   ['start', 'function', (value) => inScope((s) => s.start(value))],
   ...spawnRows('start', (options) => inScope((s) => s.start((_, up: Wrong) => up(1), options))),
-  ['map', 'list', (value) => inScope((s) => s.map(value, noop))],
-  ['map', 'function', (value) => inScope((s) => s.map([1], value))],
-  ...optionsRow('map', (options) => inScope((s) => s.map([1], noop, options))),
-  ...textRow('map', (options) => inScope((s) => s.map([1], noop, options))),
-  ...timeRow('map', (options) => inScope((s) => s.map([1], noop, options)), 'timeout'),
-  ...signalRow('map', (options) => inScope((s) => s.map([1], noop, options)), 'stop'),
-  ['map: onProgress', 'function', (onProgress) => inScope((s) => s.map([1], noop, { onProgress })), optional],
-  ['map: concurrency', 'limit', (concurrency) => inScope((s) => s.map([1], noop, { concurrency })), optional],
+  ...mapRows('map'),
+  ...mapRows('mapUnordered'),
   ['race', 'functions', (value) => inScope((s) => s.race(value))],
   ['race', 'function', (value) => inScope((s) => s.race([value]))],
   ['race', 'none', (value) => inScope((s) => (s as Wrong).race([noop], value))],
@@ -399,12 +413,24 @@ const scopes: Row[] = [
   ['spawn', 'function', (value) => new TaskTracker().spawn(value)],
   ['drain', 'signal', (value) => new TaskTracker().drain(value)],
   ['formatTree', 'object', (value) => formatTree(value)],
+  ['drainable', 'options', (value) => drainable(value)],
+  ['drainable: name', 'name', (name) => drainable({ ...functions, name })],
+  ...Object.keys(functions).map((option): Row => {
+    return [`drainable: ${option}`, 'function', (value) => drainable({ name: 'part', ...functions, [option]: value })];
+  }),
+  ...['announce', 'abort', 'inFlightNames', 'isAccepting'].map((option): Row => {
+    const run = (value: Wrong): unknown => drainable({ name: 'part', ...functions, [option]: value });
+    return [`drainable: ${option}`, 'function', run, optional];
+  }),
+  ['drain', 'signal', (value) => drainable({ name: 'part', ...functions }).drain(value)],
 ];
 
 const server = (): Wrong => createServer();
 const shutdownTimes = ['readinessDelay', 'drainTimeout', 'cancelTimeout', 'hookTimeout', 'timeout', 'forceTimeout'];
 const newShutdown = (options: Wrong): Shutdown => new Shutdown(options);
 const hookWith = (options: Wrong): unknown => new Shutdown().hook('db', noop, options);
+const noWork = { state: 'draining', inFlightCount: 0, elapsedMs: 0, waitingFor: [] } as const;
+const logEvent: LogEvent = { level: 'info', event: 'progress', ...noWork };
 const part = { name: 'part', inFlightCount: 0, stop: noop, drain: async () => {} };
 
 const services: Row[] = [
@@ -464,6 +490,10 @@ const services: Row[] = [
   ...clockRow('shutdownWithTimeout', (options) => shutdownWithTimeout(noop, 5, options)),
   ['formatReport', 'object', (value) => formatReport(value)],
   ['reportToJson', 'object', (value) => reportToJson(value)],
+  ['formatLogEvent', 'object', (value) => formatLogEvent(value)],
+  ...optionsRow('formatLogEvent', (options) => formatLogEvent(logEvent, options)),
+  ...booleanRow('formatLogEvent', (options) => formatLogEvent(logEvent, options), 'colours', 'oneLine'),
+  ['logEventToJson', 'object', (value) => logEventToJson(value)],
   ...optionsRow('formatReport', (options) => formatReport(new Shutdown().report(), options)),
   ...booleanRow('formatReport', (options) => formatReport(new Shutdown().report(), options), 'colours'),
   ...optionsRow('checkGracePeriod', (options) => checkGracePeriod(options)),
@@ -476,6 +506,7 @@ const resources = (): ResourcePool<number> => new ResourcePool({ create: async (
 const poolWith = (options: Wrong): unknown => new WorkerPool({ concurrency: 1, ...options });
 const resourcesWith = (options: Wrong): unknown => new ResourcePool({ create: () => 1, max: 1, ...options });
 const piscina: Wrong = { run: async () => 1 };
+const port: Wrong = { postMessage: noop, close: noop };
 
 const pools: Row[] = [
   ['new WorkerPool', 'options', (value) => new WorkerPool(value)],
@@ -526,6 +557,20 @@ const pools: Row[] = [
   ['shareToken', 'signal', (value) => shareToken(value)],
   ['receiveToken', 'object', (value) => receiveToken(value)],
   ['threadTask', 'function', (value) => threadTask(value)],
+  ...optionsRow('shareToken', (options) => shareOverPort(token, options)),
+  ...booleanRow('shareToken', (options) => shareOverPort(token, options), 'sharedMemory'),
+  ['serveTasks', 'function', (value) => serveTasks(value)],
+  ...optionsRow('serveTasks', (options) => serveTasks(() => 1, options)),
+  ['serveTasks: transferList', 'function', (transferList) => serveTasks(() => 1, { transferList, port }), optional],
+  ['serveTasks: port', 'object', (port) => serveTasks(() => 1, { port }), optional],
+  ['new TaskWorker', 'object', (value) => new TaskWorker(value)],
+  ...optionsRow('new TaskWorker', (options) => new TaskWorker(port, options)),
+  ...textRow('new TaskWorker', (options) => new TaskWorker(port, options)),
+  ...timeRow('new TaskWorker', (options) => new TaskWorker(port, options), 'cleanupTimeout'),
+  ...clockRow('new TaskWorker', (options) => new TaskWorker(port, options)),
+  ...optionsRow('run', (options) => new TaskWorker(port).run(1, options)),
+  ...signalRow('run', (options) => new TaskWorker(port).run(1, options)),
+  ['run: transferList', 'list', (transferList) => new TaskWorker(port).run(1, { transferList }), optional],
 ];
 
 const catching = (call: string, run: (options: Wrong) => unknown): Row[] => [
