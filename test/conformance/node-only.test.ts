@@ -47,6 +47,12 @@ const entries = [
     loads: hasThreads,
     says: /^@quiesce\/shutdown is about processes and their signals/,
   },
+  ...[
+    { name: '@quiesce/adapters/express', load: () => import('@quiesce/adapters/express'), exported: 'expressDrain' },
+    { name: '@quiesce/adapters/fastify', load: () => import('@quiesce/adapters/fastify'), exported: 'fastifyDrain' },
+    { name: '@quiesce/adapters/hono', load: () => import('@quiesce/adapters/hono'), exported: 'honoDrain' },
+    { name: '@quiesce/adapters/koa', load: () => import('@quiesce/adapters/koa'), exported: 'koaDrain' },
+  ].map((entry) => ({ ...entry, loads: hasServers, says: /^@quiesce\/http-drain drains the HTTP servers of Node/ })),
 ];
 
 describe.each(entries)('$name', ({ load, exported, loads, says }) => {

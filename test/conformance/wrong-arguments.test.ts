@@ -1,6 +1,10 @@
 // A wrong argument throws an error of a documented class, at the wrong call. The error names the call and the option as the user
 // wrote them, and shows the value with its type. Nothing is left behind.
 import { setImmediate as turn } from 'node:timers/promises';
+import * as express from '@quiesce/adapters/express';
+import * as fastify from '@quiesce/adapters/fastify';
+import * as hono from '@quiesce/adapters/hono';
+import * as koa from '@quiesce/adapters/koa';
 import * as broadcast from '@quiesce/broadcast-channel';
 import * as token from '@quiesce/cancellation-token';
 import * as channel from '@quiesce/channel';
@@ -15,7 +19,8 @@ import * as web from '@quiesce/worker-pool/web';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Kind, type Row, receive, rows, state } from './wrong-arguments.ts';
 
-const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node, web };
+const adapters = { ...express, ...fastify, ...hono, ...koa };
+const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node, web, adapters };
 const date = new Date(0);
 /** The values passed, by the text with which an error shows them. */
 const values: [shown: string, value: unknown][] = [

@@ -1,5 +1,10 @@
 // Every argument and option of every public call, with the values that it accepts: the table of `wrong-arguments.test.ts`.
+
 import { createServer } from 'node:http';
+import { expressDrain } from '@quiesce/adapters/express';
+import { fastifyDrain } from '@quiesce/adapters/fastify';
+import { honoDrain } from '@quiesce/adapters/hono';
+import { koaDrain } from '@quiesce/adapters/koa';
 import { broadcast } from '@quiesce/broadcast-channel';
 import {
   CancellationToken,
@@ -433,7 +438,35 @@ const noWork = { state: 'draining', inFlightCount: 0, elapsedMs: 0, waitingFor: 
 const logEvent: LogEvent = { level: 'info', event: 'progress', ...noWork };
 const part = { name: 'part', inFlightCount: 0, stop: noop, drain: async () => {} };
 
+/** The rows that the drains of all HTTP frameworks share. */
+const appDrainRows = (call: string, run: Wrong): Row[] => {
+  const withOptions = (options: Wrong): unknown =>
+    run(
+      server(),
+      options instanceof Object && !Array.isArray(options) ? { shutdown: new Shutdown(), ...options } : options,
+    );
+  return [
+    [call, 'object', (value) => run(value, { shutdown: new Shutdown() })],
+    [call, 'options', (options) => run(server(), options)],
+    [`${call}: shutdown`, 'object', (shutdown) => run(server(), { shutdown })],
+    ...textRow(call, withOptions),
+    ...timeRow(call, withOptions, 'idleGrace', 'cleanupTimeout'),
+    ...(['readyPath', 'livePath'] as const).map(
+      (path): Row => [`${call}: ${path}`, 'name', (value) => withOptions({ [path]: value }), optional],
+    ),
+    [`${call}: retryAfter`, 'whole', (retryAfter) => withOptions({ retryAfter }), optional],
+    [`${call}: refuse`, 'function', (refuse) => withOptions({ refuse }), optional],
+    [`${call}: upgraded`, 'function', (upgraded) => withOptions({ upgraded }), optional],
+    ...clockRow(call, withOptions),
+  ];
+};
+
 const services: Row[] = [
+  ...appDrainRows('expressDrain', expressDrain),
+  ...appDrainRows('koaDrain', koaDrain),
+  ...appDrainRows('honoDrain', honoDrain),
+  // Fastify itself passes the app.
+  ...appDrainRows('fastifyDrain', fastifyDrain).slice(1),
   ['new HttpDrain', 'object', (value) => new HttpDrain(value)],
   ...optionsRow('new HttpDrain', (options) => new HttpDrain(server(), options)),
   ...textRow('new HttpDrain', (options) => new HttpDrain(server(), options)),
