@@ -5,6 +5,9 @@ import * as express from '@quiesce/adapters/express';
 import * as fastify from '@quiesce/adapters/fastify';
 import * as hono from '@quiesce/adapters/hono';
 import * as koa from '@quiesce/adapters/koa';
+import * as nest from '@quiesce/adapters/nest';
+import * as opentelemetry from '@quiesce/adapters/opentelemetry';
+import * as react from '@quiesce/adapters/react';
 import * as broadcast from '@quiesce/broadcast-channel';
 import * as token from '@quiesce/cancellation-token';
 import * as channel from '@quiesce/channel';
@@ -19,7 +22,7 @@ import * as web from '@quiesce/worker-pool/web';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Kind, type Row, receive, rows, state } from './wrong-arguments.ts';
 
-const adapters = { ...express, ...fastify, ...hono, ...koa };
+const adapters = { ...express, ...fastify, ...hono, ...koa, ...nest, ...opentelemetry, ...react };
 const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node, web, adapters };
 const date = new Date(0);
 /** The values passed, by the text with which an error shows them. */
@@ -130,6 +133,7 @@ const exempt = [
   ...['isSource', 'isCancelledError', 'isClosedError', 'isTimeoutError', 'branchOf', 'StreamSource'],
   ...['causeFromError', 'errorFromCause', 'reasonFromCause'],
   ...['Notify', 'Scope', 'checkSignals', 'parentToken'],
+  ...['InjectToken', 'ShutdownModule', 'useToken'],
 ];
 
 describe('the table lists every exported call', () => {
