@@ -31,11 +31,9 @@ async function bundleProgram(path: string): Promise<string> {
     format: 'esm',
     target: 'es2022',
     sourcemap: 'inline',
-    // CommonJS, which requires modules of Node.
-    external: ['pg'],
     conditions: isBuilt ? ['built'] : [],
-    // It requires modules of Node, which a bundle of ECMAScript modules cannot do.
-    external: ['cli-progress'],
+    // CommonJS, which requires modules of Node. A bundle of ECMAScript modules cannot do that.
+    external: ['bullmq', 'cli-progress', 'kafkajs', 'pg', 'pg-boss'],
   });
   mkdirSync(dirname(outfile), { recursive: true });
   // Rename only a complete file: another process may bundle the same program, or start it at this moment.
