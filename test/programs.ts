@@ -32,7 +32,7 @@ async function bundleProgram(path: string): Promise<string> {
     target: 'es2022',
     sourcemap: 'inline',
     conditions: isBuilt ? ['built'] : [],
-    // CommonJS, which requires modules of Node. A bundle of ECMAScript modules cannot do that.
+    // CommonJS that requires modules of Node: a bundle of ECMAScript modules cannot do that.
     external: ['bullmq', 'cli-progress', 'kafkajs', 'pg', 'pg-boss'],
   });
   mkdirSync(dirname(outfile), { recursive: true });
