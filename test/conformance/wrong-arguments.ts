@@ -518,6 +518,8 @@ const clients: Row[] = [
   ['requestWith', 'options', requests, optional],
   ['requestWith: timeoutHeader', 'name', (timeoutHeader) => requests({ timeoutHeader }), optional],
   ...clockRow('requestWith', requests),
+];
+
 /** Drains an app of Nest that has nothing but a server. */
 const nestApp = (server: Wrong, options: Wrong): unknown => {
   const parts = {
@@ -763,8 +765,7 @@ const effects: Row[] = [
 
 /** All rows, by package. */
 export const rows: Readonly<Record<string, readonly Row[]>> = {
-  ...{ tokens, channels, selects, scopes, services, clients, pools, effects },
-  ...{ tokens, channels, selects, scopes, services, pools, effects, traces, components },
+  ...{ tokens, channels, selects, scopes, services, clients, pools, effects, traces, components },
 };
 
 /** Makes a call that has taken a value. */
