@@ -72,7 +72,7 @@ import {
 } from '@quiesce/shutdown';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
 import { guardChild, receiveToken, runInPool, shareToken, threadTask } from '@quiesce/worker-pool/node';
-import { serveTasks, TaskWorker, shareToken as shareOverPort } from '@quiesce/worker-pool/web';
+import { serveTasks, shareToken as shareOverPort, TaskWorker } from '@quiesce/worker-pool/web';
 import { Effect, Layer, Stream } from 'effect';
 
 // biome-ignore lint/suspicious/noExplicitAny: the calls are wrong on purpose

@@ -24,18 +24,21 @@ async function bundled(name: string, from: string): Promise<string[]> {
   return [...declared].map(([, declaration = '']) => declaration.replace(/\d+$/, '')).sort();
 }
 
-test.each(subpaths.map((subpath) => [umbrella + subpath, subpath]))('%s is as small as the packages', async (entry, subpath) => {
-  const names = Object.keys((await import(entry)) as object);
-  expect(names.length).toBeGreaterThan(1);
-  const homes = await Promise.all(small.map(async (from) => [from, (await import(from)) as object] as const));
-  for (const name of names) {
-    // A name of two subpaths is the same function, under the types of each.
-    const found = homes.filter(([, home]) => name in home).map(([from]) => from);
-    const from = found.find((home) => home.endsWith(subpath)) ?? found[0];
-    if (from === undefined) throw new Error(`no package exports ${name}`);
-    expect(await bundled(name, entry), name).toEqual(await bundled(name, from));
-  }
-});
+test.each(subpaths.map((subpath) => [umbrella + subpath, subpath]))(
+  '%s is as small as the packages',
+  async (entry, subpath) => {
+    const names = Object.keys((await import(entry)) as object);
+    expect(names.length).toBeGreaterThan(1);
+    const homes = await Promise.all(small.map(async (from) => [from, (await import(from)) as object] as const));
+    for (const name of names) {
+      // A name of two subpaths is the same function, under the types of each.
+      const found = homes.filter(([, home]) => name in home).map(([from]) => from);
+      const from = found.find((home) => home.endsWith(subpath)) ?? found[0];
+      if (from === undefined) throw new Error(`no package exports ${name}`);
+      expect(await bundled(name, entry), name).toEqual(await bundled(name, from));
+    }
+  },
+);
 
 test('every name of the packages is there, but for those of Effect', async () => {
   const exported = new Set<string>();
