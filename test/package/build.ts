@@ -1,7 +1,8 @@
-// Builds every public package, two at a time. tsup builds each one in its own folder.
+// Builds every public package, two at a time: tsup builds the code in a process of its own, and declarations.ts the declarations.
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bundleDeclarations, emitDeclarations } from './declarations.ts';
 import { outputName, type Package, publicPackages, root } from './packages.ts';
 
 const tsup = join(root, 'node_modules/tsup/dist/cli-default.js');
@@ -11,13 +12,14 @@ async function build(found: Package): Promise<void> {
   const start = performance.now();
   const child = spawn(process.execPath, [tsup, '--config', config], { cwd: found.directory, stdio: 'inherit' });
   const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
+  if (code === 0) await bundleDeclarations(found);
   const problem = code === 0 ? incomplete(found) : `tsup ended with ${code}`;
   const seconds = `${((performance.now() - start) / 1000).toFixed(1)} s`;
   if (problem !== undefined) process.exitCode = 1;
   console.log(`  ${found.manifest.name} ${problem === undefined ? `built in ${seconds}` : `NOT BUILT: ${problem}`}`);
 }
 
-/** tsup may exit with 0 before it has written the declarations, so check the files. */
+/** tsup may exit with 0 before it has written all files. */
 function incomplete({ directory, entries, internals }: Package): string | undefined {
   const dist = join(directory, 'dist');
   const files = readdirSync(dist);
@@ -35,5 +37,6 @@ async function worker(queue: Package[]): Promise<void> {
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) await build(next);
 }
 
+emitDeclarations();
 const queue = publicPackages();
 await Promise.all([worker(queue), worker(queue)]);

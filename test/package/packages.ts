@@ -29,6 +29,10 @@ export interface Package {
   internals: Map<string, string>;
 }
 
+/** Never published: the package of the token contains it, and passes it on to the other packages. */
+export const internal = '@quiesce/internal';
+export const home = '@quiesce/cancellation-token';
+
 export const root: string = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Returns every published package below `packages/`, in the order of the folder names. */

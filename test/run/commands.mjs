@@ -72,8 +72,12 @@ const formatAndLint = [
   'format and lint',
   ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'],
 ];
-/** @type {Check} */
-const types = ['types', ['node_modules/typescript/bin/tsc', '-b']];
+/**
+ * TypeScript 7 checks in a quarter of the time. Tools that load the compiler as a library need TypeScript 6.
+ *
+ * @type {Check}
+ */
+const types = ['types', ['node_modules/typescript-7/bin/tsc', '-b']];
 /** @type {Check} */
 const deadCode = [
   'dead code and dependencies',
@@ -154,8 +158,11 @@ async function ensureBuilt() {
 
 /** Returns a hash of every file that decides what is built. */
 function sources() {
-  const tools = ['pnpm-lock.yaml', ...['build', 'packages', 'tsup.config'].map((name) => `test/package/${name}.ts`)];
-  const configs = ['everywhere', 'node'].map((name) => `test/tsconfig.${name}.json`);
+  const tools = [
+    'pnpm-lock.yaml',
+    ...['build', 'declarations', 'packages', 'tsup.config'].map((name) => `test/package/${name}.ts`),
+  ];
+  const configs = ['declarations', 'everywhere', 'node'].map((name) => `test/tsconfig.${name}.json`);
   return fingerprintOf([...tools, ...configs, ...inPackages(/^[^/]+\/(?:src\/.*\.ts|package\.json)$/)]);
 }
 

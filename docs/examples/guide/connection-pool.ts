@@ -41,8 +41,8 @@ await clock.run(() =>
     say(`shutdown: ${pool.inFlightCount} connection in use, ${pool.idleCount} idle`);
     const closing = pool.shutdown({ timeout: 5_000 });
     await pool.acquire().catch((error) => say(error.message));
-    const { closedCount: closed, timedOutCount: timedOut, forcedCount: forced } = await closing;
-    say(`all connections are done with: ${closed} closed, ${timedOut} timed out, ${forced} closed under its user`);
+    const { closedCount: closed, timedOutCount: timedOut, cutOffCount: cutOff } = await closing;
+    say(`all connections are done with: ${closed} closed, ${timedOut} timed out, ${cutOff} closed under its user`);
   }),
 );
 

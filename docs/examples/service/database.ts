@@ -38,8 +38,8 @@ export class Database {
    * @throws (rejects) Error when a connection did not close cleanly
    */
   async close(): Promise<void> {
-    const { closedCount: closed, failed, forcedCount: forced } = await this.#pool.shutdown({ timeout: 2_000 });
-    if (failed.length + forced === 0) return;
-    throw new Error(`${closed} connections closed, ${failed.length} failed, ${forced} were still in use`);
+    const { closedCount: closed, failed, cutOffCount: cutOff } = await this.#pool.shutdown({ timeout: 2_000 });
+    if (failed.length + cutOff === 0) return;
+    throw new Error(`${closed} connections closed, ${failed.length} failed, ${cutOff} were still in use`);
   }
 }

@@ -140,6 +140,7 @@ export class DrainSequence {
     if (state.deadlineToken.isCancelled) return;
     state.tally.cancelledCount = inFlight.size;
     state.deadlineToken.cancel(reason);
+    this.http1.sweepAll();
     const { cleanupTimeout, clock } = state.settings;
     const limit = CancellationToken.timeout(cleanupTimeout, { clock });
     // Requests that have not ended by then are ended below.

@@ -118,7 +118,8 @@ export class Http1Connections implements ConnectionOwner {
   #sweepEach(connections: Iterable<Http1Connection>): void {
     const lists = [...this.#listeners].map((one) => one.idleSockets());
     const idle = new Set(lists.flatMap((list) => list ?? []));
-    const isKnown = lists.every((list) => list !== undefined);
+    // After the deadline, half a head can no longer become a request that is served.
+    const isKnown = !this.#state.deadlineToken.isCancelled && lists.every((list) => list !== undefined);
     for (const connection of connections) connection.sweep((socket) => !isKnown || idle.has(socket));
   }
 }

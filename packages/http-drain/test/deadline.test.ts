@@ -140,6 +140,28 @@ describe('abort', () => {
     expect(served.http.report()).toMatchObject({ completedCount: 1, cancelledCount: 1, cutOff: [] });
   });
 
+  it('ends a connection with half a head, and does not wait for it when the requests have ended', async () => {
+    const served = await serve(
+      async (request, response) => {
+        await served.http.tokenOf(request).cancelled();
+        response.end('gave up');
+      },
+      { cleanupTimeout: Number.POSITIVE_INFINITY },
+    );
+    const half = await served.client();
+    half.socket.write('GET /never HTTP/1.1\r\nHost:');
+    const client = (await served.client()).get('/long');
+    await turns();
+    const drained = served.http.drain(never);
+    await served.http.draining.cancelled();
+    served.http.abort(late);
+    await client.sees('gave up');
+    for (const { socket } of [client, half]) socket.end();
+    await drained;
+    expect(served.http.report()).toMatchObject({ completedCount: 1, endedCount: 1, cutOff: [] });
+    expect(served.clock.pendingCount).toBe(0);
+  });
+
   it('makes a later `drain` with a deadline reject only when that deadline passes', async () => {
     const served = await serve(() => {}, { cleanupTimeout: 60_000 });
     (await served.client()).get('/deaf');

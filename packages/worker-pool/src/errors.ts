@@ -19,13 +19,13 @@ export class QueueFullError extends Error {
   /** Always `ERR_QUEUE_FULL`. */
   readonly code = 'ERR_QUEUE_FULL' as const;
   /** How many jobs the queue holds. */
-  readonly capacity: number;
+  readonly maxCapacity: number;
 
   /** @internal */
-  constructor(pool: string, capacity: number) {
+  constructor(pool: string, maxCapacity: number) {
     super(
-      `execute: the queue of pool ${JSON.stringify(pool)} is full (${capacity}); try again later, or raise capacity`,
+      `execute: the queue of pool ${JSON.stringify(pool)} is full (${maxCapacity}); try again later, or raise capacity`,
     );
-    this.capacity = capacity;
+    this.maxCapacity = maxCapacity;
   }
 }

@@ -22,8 +22,10 @@ export class ResourceCreator<R> {
   readonly #acquireTokens: Set<CancellationToken> = new Set();
   /** Set at the deadline: a resource that arrives later is closed at once. */
   #isCancelled = false;
-  /** Errors of `create` after its `acquire` was given up, or `undefined` before the first one. */
-  errors: { readonly count: number; readonly last: unknown } | undefined = undefined;
+  /** How often `create` failed after its `acquire` was given up. */
+  failedCount = 0;
+  /** The last of these errors. */
+  lastError: unknown = undefined;
 
   constructor(create: (token: CancellationToken) => R | PromiseLike<R>, pool: CreatorPool<R>) {
     this.#create = create;
@@ -96,7 +98,9 @@ export class ResourceCreator<R> {
       this.#pool.putIdle(await making);
     } catch (error) {
       // The acquire has rejected with its own error, and a database that is down must not end the process.
-      if (!isCancellationOf(error, token)) this.errors = { count: (this.errors?.count ?? 0) + 1, last: error };
+      if (isCancellationOf(error, token)) return;
+      this.failedCount++;
+      this.lastError = error;
     } finally {
       end();
     }

@@ -80,12 +80,11 @@ export interface ResourcePoolReport {
   /** How many resources took too long to close. The pool no longer waits for them. */
   readonly timedOutCount: number;
   /** How many resources were still leased at the deadline, and closed. */
-  readonly forcedCount: number;
-  /**
-   * Errors of `create` after its `acquire` had been given up: how many, and the last one; `undefined` when there were none.
-   * Only this report shows them. `acquire` throws all other errors of `create`.
-   */
-  readonly createErrors?: { readonly count: number; readonly last: unknown } | undefined;
+  readonly cutOffCount: number;
+  /** How often `create` failed after its `acquire` had been given up. `acquire` throws all other errors of `create`. */
+  readonly createFailedCount: number;
+  /** The last of these errors. Only this report shows it. Absent when there were none. */
+  readonly lastCreateError?: unknown;
   /**
    * How many resources are being made now. After the deadline, those whose `create` ignores its token. Each is closed when
    * it arrives.
@@ -112,7 +111,7 @@ export interface ResourcePoolReport {
  *   console.log('got', lease.resource.id); // => got 1
  * }
  * const report = await pool.shutdown({ timeout: 1_000 }); // => closed 1
- * console.log(report.closedCount, report.forcedCount); // => 1 0
+ * console.log(report.closedCount, report.cutOffCount); // => 1 0
  * ```
  */
 export class ResourcePool<R> implements Drainable {
@@ -135,7 +134,7 @@ export class ResourcePool<R> implements Drainable {
   /** A stack: the resource that was released last is lent first. */
   readonly #idle: R[] = [];
   readonly #leased: Set<LeaseRecord<R>> = new Set();
-  #forcedCount = 0;
+  #cutOffCount = 0;
 
   /**
    * Makes an empty pool. It makes resources on demand.
@@ -315,7 +314,7 @@ export class ResourcePool<R> implements Drainable {
     this.#creator.cancelAll();
     for (const record of [...this.#leased]) {
       if (record.isOver) continue;
-      this.#forcedCount++;
+      this.#cutOffCount++;
       this.#takeBack(record, false);
     }
   }
@@ -346,9 +345,9 @@ export class ResourcePool<R> implements Drainable {
   /** Returns how the resources of the pool have ended so far. */
   report(): ResourcePoolReport {
     const { closedCount, timedOutCount, errors } = this.#closer;
-    const { errors: createErrors, pendingCount: creatingCount } = this.#creator;
-    const report = { closedCount, timedOutCount, forcedCount: this.#forcedCount, failed: [...errors], creatingCount };
-    return createErrors === undefined ? report : { ...report, createErrors };
+    const { failedCount: createFailedCount, lastError: lastCreateError, pendingCount: creatingCount } = this.#creator;
+    const counts = { closedCount, timedOutCount, cutOffCount: this.#cutOffCount, createFailedCount, creatingCount };
+    return { ...counts, failed: [...errors], ...(createFailedCount > 0 && { lastCreateError }) };
   }
 
   #lend(permit: SemaphorePermit, resource: R, part: TrackerGuard): Lease<R> {

@@ -88,8 +88,8 @@ export class WorkerPool implements Drainable {
   readonly name: string;
   /** How many jobs run at the same time. */
   readonly concurrency: number;
-  /** How many jobs the queue holds. */
-  readonly capacity: number;
+  /** How many jobs the queue can hold: the option `capacity`. */
+  readonly maxCapacity: number;
   readonly #timeout: number;
   readonly #cleanupTimeout: number;
   readonly #clock: Clock;
@@ -111,7 +111,7 @@ export class WorkerPool implements Drainable {
     checkChoice('new WorkerPool: whenFull', whenFull, ['wait', 'refuse']);
     this.name = options.name ?? 'workers';
     this.concurrency = concurrency;
-    this.capacity = capacity;
+    this.maxCapacity = capacity;
     this.#timeout = timeout;
     this.#cleanupTimeout = cleanupTimeout;
     this.#clock = options.clock ?? systemClock;

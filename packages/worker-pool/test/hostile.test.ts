@@ -124,7 +124,7 @@ describe('a hostile resource', () => {
     const report = await pool.shutdown({ timeout: 1_000 });
     expect(report).toMatchObject({
       closedCount: 2,
-      forcedCount: 0,
+      cutOffCount: 0,
       timedOutCount: 0,
       failed: [{ message: 'throws' }, { message: 'rejects' }],
     });

@@ -178,7 +178,7 @@ it('a pool never lends a resource twice or after closing it, closes it once, and
       await arrival();
       for (const lease of [...leases]) lease.release();
       const report = await closing;
-      expect([alive.size, report.forcedCount, report.failed]).toEqual([0, 0, []]);
+      expect([alive.size, report.cutOffCount, report.failed]).toEqual([0, 0, []]);
       expect(report.closedCount).toBe(made);
     },
   );

@@ -58,9 +58,10 @@ describe('a pool of PostgreSQL connections', { timeout: 60_000 }, () => {
     expect(pool.idleCount).toBe(size);
     expect(await pool.shutdown({ timeout: 10_000 })).toEqual({
       closedCount: size,
+      createFailedCount: 0,
       failed: [],
       timedOutCount: 0,
-      forcedCount: 0,
+      cutOffCount: 0,
       creatingCount: 0,
     });
     expect(ended()).toBe(size);

@@ -153,7 +153,7 @@ describe('acquire', () => {
       making.fail(new Error(text));
       await macrotask();
     }
-    expect(pool.report().createErrors).toEqual({ count: 2, last: new Error('connection reset') });
+    expect(pool.report()).toMatchObject({ createFailedCount: 2, lastCreateError: new Error('connection reset') });
     expect(errors).toEqual([]);
   });
 
@@ -168,7 +168,8 @@ describe('acquire', () => {
     signal.cancel('left');
     expect(await left).toBe('left');
     await macrotask();
-    expect([errors, pool.report().createErrors]).toEqual([[], { count: 1, last: new Error('connection refused') }]);
+    expect(errors).toEqual([]);
+    expect(pool.report()).toMatchObject({ createFailedCount: 1, lastCreateError: new Error('connection refused') });
   });
 
   it('skips idle resources that are no longer usable, and closes them', async () => {
@@ -253,7 +254,7 @@ describe('acquire as a branch of select', () => {
     stop.cancel();
     await lost;
     await macrotask();
-    expect([reasons, errors, pool.report().createErrors?.count]).toEqual([[expect.any(CancelledError)], [], 1]);
+    expect([reasons, errors, pool.report().createFailedCount]).toEqual([[expect.any(CancelledError)], [], 1]);
   });
 
   it('makes the select reject with the error of acquire', async () => {
@@ -313,7 +314,14 @@ describe('closing a pool', () => {
     expect(String(await rejection(pool.acquire()))).toContain('pool "db" is closed');
     expect(log).not.toContain('close 2');
     lease.release();
-    expect(await closing).toEqual({ closedCount: 2, failed: [], timedOutCount: 0, forcedCount: 0, creatingCount: 0 });
+    expect(await closing).toEqual({
+      closedCount: 2,
+      failed: [],
+      timedOutCount: 0,
+      cutOffCount: 0,
+      createFailedCount: 0,
+      creatingCount: 0,
+    });
   });
 
   it('rejects waiting calls with an error that names the pool', async () => {
@@ -343,7 +351,7 @@ describe('closing a pool', () => {
     expect(await closing).toMatchObject({
       closedCount: 1,
       timedOutCount: 1,
-      forcedCount: 0,
+      cutOffCount: 0,
       failed: [error, { name: 'TimeoutError' }],
     });
     expect(clock.pendingCount).toBe(0);
@@ -392,7 +400,14 @@ describe('closing a pool', () => {
     await clock.advance(499);
     expect(log).toEqual(['make 1']);
     await clock.advance(1);
-    expect(await closing).toEqual({ closedCount: 1, failed: [], timedOutCount: 0, forcedCount: 1, creatingCount: 0 });
+    expect(await closing).toEqual({
+      closedCount: 1,
+      failed: [],
+      timedOutCount: 0,
+      cutOffCount: 1,
+      createFailedCount: 0,
+      creatingCount: 0,
+    });
     expect(() => lease.resource).toThrow(ClosedError);
     lease.release();
     expect(log).toEqual(['make 1', 'close 1']);
@@ -444,7 +459,8 @@ describe('closing a pool', () => {
       closedCount: 1,
       failed: [],
       timedOutCount: 0,
-      forcedCount: 0,
+      cutOffCount: 0,
+      createFailedCount: 0,
       creatingCount: 0,
     });
     for (const error of await Promise.all(accepted)) expect(error).toBeInstanceOf(ClosedError);
@@ -539,14 +555,14 @@ describe('closing a pool', () => {
     await macrotask();
     expect(isOver).toBe(false);
     closing.fulfil();
-    expect(await over).toMatchObject({ closedCount: 1, forcedCount: 1 });
+    expect(await over).toMatchObject({ closedCount: 1, cutOffCount: 1 });
   });
 
   it('accepts an AbortSignal as the deadline', async () => {
     const { pool } = things();
     await pool.acquire();
     expect(await rejection(pool.drain(AbortSignal.abort('late')))).toBe('late');
-    expect(pool.report()).toMatchObject({ forcedCount: 1, closedCount: 1 });
+    expect(pool.report()).toMatchObject({ cutOffCount: 1, closedCount: 1 });
   });
 
   it('drains with a deadline, as every Drainable', async () => {
@@ -559,7 +575,7 @@ describe('closing a pool', () => {
     expect(pool.isClosed).toBe(true);
     deadline.cancel('late');
     expect(await over).toBe('late');
-    expect([part.inFlightCount, pool.report().forcedCount]).toEqual([0, 1]);
+    expect([part.inFlightCount, pool.report().cutOffCount]).toEqual([0, 1]);
     lease.release();
   });
 
@@ -580,7 +596,7 @@ describe('closing a pool', () => {
     expect(isOver).toBe(false);
     closing.fulfil();
     await drained;
-    expect(pool.report()).toMatchObject({ forcedCount: 1, closedCount: 1 });
+    expect(pool.report()).toMatchObject({ cutOffCount: 1, closedCount: 1 });
   });
 
   it('is closed by `abort`, which cancels resources that are being made', async () => {
@@ -626,6 +642,6 @@ it('counts no resource twice when `close` aborts the pool again, and none that i
     max: 3,
   });
   for (let n = 0; n < 3; n++) leases.push(await pool.acquire());
-  const { forcedCount, closedCount } = await pool.shutdown({ timeout: 0 });
-  expect([forcedCount, closedCount]).toEqual([2, 3]);
+  const { cutOffCount, closedCount } = await pool.shutdown({ timeout: 0 });
+  expect([cutOffCount, closedCount]).toEqual([2, 3]);
 });

@@ -227,7 +227,7 @@ describe('a full queue', () => {
     const pool = full({ whenFull: 'refuse' });
     const error = await rejection(pool.execute(() => expect.unreachable()));
     expect(error).toBeInstanceOf(QueueFullError);
-    expect(error).toMatchObject({ name: 'QueueFullError', code: 'ERR_QUEUE_FULL', capacity: 1 });
+    expect(error).toMatchObject({ name: 'QueueFullError', code: 'ERR_QUEUE_FULL', maxCapacity: 1 });
     expect(String(error)).toContain('the queue of pool "workers" is full (1)');
     expect(counts(pool)).toEqual([1, 1, 0, 2]);
   });

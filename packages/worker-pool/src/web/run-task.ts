@@ -11,7 +11,7 @@
 import type { CancellationToken, Clock } from '@quiesce/cancellation-token';
 import { WorkerEndedError } from './errors.ts';
 import { shareToken, type TokenLink } from './share-token.ts';
-import { giveUp, hasObeyed, isGivenUp, isShared, withdraw } from './task-flags.ts';
+import { endedByReason, giveUp, isGivenUp, isShared, withdraw } from './task-flags.ts';
 
 /** What the caller of `runTask` decides. */
 export interface TaskRun {
@@ -48,7 +48,7 @@ export async function runTask({ what, token, cleanupTimeout, clock, sharedMemory
       const advice = isShared(flags) ? undefined : 'call `await checkpoint(token)`, because it shares no memory';
       throw new WorkerEndedError(what, cleanupTimeout, token.reason, advice);
     }
-    throw hasObeyed(flags) ? token.reason : error;
+    throw endedByReason(flags) ? token.reason : error;
   } finally {
     dispose();
     registration.dispose();

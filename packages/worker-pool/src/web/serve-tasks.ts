@@ -2,7 +2,7 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
 import { checkFunction, checkKind, checkOptions } from '@quiesce/internal';
 import { type CallMessage, PORT, type Reply } from './calls.ts';
 import { listen, listenForMessages, openChannel, type PortLike, workerThreads } from './ports.ts';
-import { hasObeyed } from './task-flags.ts';
+import { endedByReason } from './task-flags.ts';
 import { type ThreadCall, threadTask } from './thread-task.ts';
 import { wireReason, wireText } from './wire-reason.ts';
 
@@ -62,7 +62,7 @@ export function serveTasks<I, O>(
       const value = await task(call as ThreadCall<I>);
       reply(id, { status: 'fulfilled', value }, transferList(value));
     } catch (error) {
-      if (hasObeyed(flags)) return reply(id, { status: 'cancelled' });
+      if (endedByReason(flags)) return reply(id, { status: 'cancelled' });
       try {
         reply(id, { status: 'rejected', reason: wireReason(error) });
       } catch {

@@ -86,7 +86,7 @@ export function isGivenUp(flags: Int32Array): boolean {
 }
 
 /** Whether the task never started, or failed with the reason. The reason arrives as a copy then. */
-export function hasObeyed(flags: Int32Array): boolean {
+export function endedByReason(flags: Int32Array): boolean {
   const stage = Atomics.load(flags, STAGE);
   return stage === OBEYED || stage === WITHDRAWN;
 }
