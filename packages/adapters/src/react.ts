@@ -140,7 +140,8 @@ export function useTask<T>(
   checkFunction('useTask', work);
   checkKind(Array.isArray(deps), 'useTask', 'a list of dependencies', deps);
   checkOptions('useTask', options, [...names, 'delay']);
-  const delay = checkTime('useTask: delay', options.delay ?? 0);
+  const { delay = 0 } = options;
+  checkTime('useTask: delay', delay);
   /** Identifies the run that these dependencies need. It holds nothing, so a discarded render leaves nothing behind. */
   const run = useMemo(() => ({}), deps);
   const [last, setLast] = useState<LastRun<Awaited<T>>>({

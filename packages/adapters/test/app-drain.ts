@@ -15,7 +15,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 export type Routes = Record<string, (token: CancellationToken) => Promise<string>>;
 
 /** An app that does not listen yet. */
-export interface Made {
+interface Made {
   server: Server;
   httpDrain: HttpDrain;
   /** Makes it listen. Default: as a server of Node. */

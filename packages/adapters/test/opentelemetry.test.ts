@@ -10,13 +10,13 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import { traced, tracedScope, traceShutdown } from '@quiesce/adapters/opentelemetry';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { scope, TaskTracker } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
 import { Shutdown, shutdownChannel } from '@quiesce/shutdown';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { traced, tracedScope, traceShutdown } from '../src/node/opentelemetry.ts';
 
 const exporter = new InMemorySpanExporter();
 const tracer = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).getTracer('test');

@@ -1,9 +1,10 @@
 // The hooks on a server, and with wrong arguments. react.slow.test.ts has what needs a page.
+
+import { useScope, useTask, useToken } from '@quiesce/adapters/react';
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { createElement } from 'react';
 import { renderToString } from 'react-dom/server';
 import { expect, test } from 'vitest';
-import { useScope, useTask, useToken } from '../src/react.ts';
 
 /** Renders a component that calls hooks, on a server. */
 function render(run: () => string): string {

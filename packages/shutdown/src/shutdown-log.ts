@@ -24,7 +24,7 @@ export class ShutdownLog {
   readonly #sink: LogSink | undefined;
   /** Promises that the logger has returned and that have not settled. */
   readonly #pending: Set<Promise<void>> = new Set();
-  /** Set when the logger has been flushed. It takes no more events. */
+  /** Set when the logger has been flushed, and may write nothing more before the process exits. */
   #isFlushed = false;
   /** Set when the logger has failed. Its first error is printed. */
   #hasFailed = false;
@@ -59,8 +59,8 @@ export class ShutdownLog {
   }
 
   /**
-   * Logs one event. A logger cannot disturb a shutdown. A line that it refuses, and every line after it was flushed, goes to
-   * stderr. An event about the failure would only fail as well.
+   * Logs one event. A logger cannot disturb a shutdown. A line that it refuses, or that it may not write any more, goes to stderr.
+   * An event about the failure would only fail as well.
    */
   write(details: LogDetails): void {
     if (this.#sink === undefined) return;
@@ -93,10 +93,10 @@ export class ShutdownLog {
     return this.#sink?.writesAtExit === true;
   }
 
-  /** Waits until the logger has written everything. Later lines go to stderr. Never rejects. */
+  /** Waits until the logger has written everything. Later lines that it may not write go to stderr. Never rejects. */
   async flush(): Promise<void> {
     while (this.#pending.size > 0) await Promise.all(this.#pending);
-    this.#isFlushed = this.#sink?.flush !== undefined;
+    this.#isFlushed = this.#sink?.flush !== undefined && !this.writesAtExit;
     try {
       await this.#sink?.flush?.();
     } catch {}

@@ -2,7 +2,7 @@
 import { Console } from 'node:console';
 import { readFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
-import { type LogEvent, type Logger, logEventToJson, Shutdown } from '@quiesce/shutdown';
+import { type LogEvent, type Logger, logEventToJson } from '@quiesce/shutdown';
 import bunyan from 'bunyan';
 import Fastify from 'fastify';
 import { pino } from 'pino';
@@ -61,6 +61,17 @@ const kinds: Record<string, readonly [(lines: string[]) => Logger, object, ('err
   ],
   winston: [(lines) => winstonTo(lines), words, 'top'],
   'a child of winston': [(lines) => winstonTo(lines).child({ requestId: 1 }), words, 'top'],
+  'the module of winston, with its default logger': [
+    (lines) => {
+      winston.configure({
+        defaultMeta: { name: 'svc' },
+        transports: [new winston.transports.Stream({ stream: streamTo(lines) })],
+      });
+      return winston;
+    },
+    words,
+    'top',
+  ],
   'winston with the formats for errors and placeholders': [
     (lines) => {
       const { errors, splat, json, combine } = winston.format;
@@ -288,10 +299,10 @@ it('a logger with the methods of pino gets the fields first, even when its name 
 it('a function gets the event, with the error itself and the report itself', async () => {
   const events: LogEvent[] = [];
   const error = new Error('lost');
-  const shutdown = new Shutdown({ logger: (event) => events.push(event), systemd: false });
+  const { shutdown, end } = start({ logger: (event) => events.push(event) });
   shutdown.hook('db', () => Promise.reject(error));
   shutdown.request();
-  const report = await shutdown.stopped();
+  const report = await end();
   const [requested, failed, last] = events;
   expect(requested).toEqual({
     ...{ level: 'info', event: 'requested', kind: 'call' },
@@ -321,7 +332,7 @@ it('the table of events in the README lists the events and their fields', async 
     expect([event, names.sort()]).toEqual([event, [...(fields.get(event) ?? [])].sort()]);
 });
 
-describe('a logger that fails', () => {
+describe('a logger that fails or has ended', () => {
   /** Returns what is written to stderr from now on, instead of writing it. */
   const stderr = (): string[] => {
     const written: string[] = [];
@@ -335,7 +346,7 @@ describe('a logger that fails', () => {
     expect(written).toHaveLength(texts.length + 1);
   };
 
-  it('by an exception does not disturb the shutdown, and its lines go to stderr', async () => {
+  it('does not disturb the shutdown by an exception, and its lines go to stderr', async () => {
     const written = stderr();
     const { shutdown, end } = start({
       logger: () => {
@@ -351,7 +362,7 @@ describe('a logger that fails', () => {
     expected(written);
   });
 
-  it('by a rejection does not disturb the shutdown, and its lines go to stderr', async () => {
+  it('does not disturb the shutdown by a rejection, and its lines go to stderr', async () => {
     const written = stderr();
     const rejections: unknown[] = [];
     const listen = (reason: unknown): void => void rejections.push(reason);
@@ -363,7 +374,7 @@ describe('a logger that fails', () => {
     expected(written);
   });
 
-  it('by a stderr that fails as well does not disturb the shutdown', async () => {
+  it('does not disturb the shutdown when stderr fails as well', async () => {
     const spy = vi.spyOn(process.stderr, 'write').mockImplementation(() => {
       throw new Error('EPIPE');
     });
@@ -374,7 +385,7 @@ describe('a logger that fails', () => {
     expect(spy).toHaveBeenCalled();
   });
 
-  it('by an end of winston in a hook prints the last lines to stderr', async () => {
+  it('prints the last lines to stderr when a hook ends winston', async () => {
     const written = stderr();
     const lines: string[] = [];
     const logger = winstonTo(lines);
@@ -386,4 +397,34 @@ describe('a logger that fails', () => {
     expect(written[0]).toMatch(/^stopped with 0 after 0 ms/);
     expect(written[1]).toBe('the logger has failed: the logger of winston has ended\n');
   });
+
+  it('prints lines after the flush of winston to stderr, and other code can still log', async () => {
+    const uncaught: unknown[] = [];
+    const listen = (error: unknown): void => void uncaught.push(error);
+    process.on('uncaughtException', listen);
+    onTestFinished(() => void process.off('uncaughtException', listen));
+    const written = stderr();
+    const lines: string[] = [];
+    const logger = winstonTo(lines);
+    const { shutdown, end } = start({ name: 'shop', logger });
+    shutdown.request();
+    await end();
+    await shutdown.log.flush();
+    shutdown.log.warn('main', 'late');
+    logger.info('later');
+    await turn();
+    expect(lines).toHaveLength(2);
+    expect(written).toEqual(['shop: late\n']);
+    expect(uncaught).toEqual([]);
+  });
+});
+
+it('a logger of pino still gets lines after its flush, because it writes them when the process exits', async () => {
+  const lines: string[] = [];
+  const { shutdown, end } = start({ logger: pino(streamTo(lines)) });
+  shutdown.request();
+  await end();
+  await shutdown.log.flush();
+  shutdown.log.warn('main', 'late');
+  expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ msg: 'late', event: 'warning', about: 'main' });
 });

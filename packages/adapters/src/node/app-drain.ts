@@ -51,6 +51,7 @@ export class AppDrain {
     options: AppDrainOptions,
     prefix = '',
   ) {
+    checkServer(call, server);
     checkAppDrainOptions(call, options);
     const { shutdown, readyPath = '/ready', livePath = '/live', refuse, ...rest } = options;
     this.httpDrain = new HttpDrain(server, {
@@ -92,6 +93,13 @@ export class AppDrain {
 /** Returns the status of a request that its token has ended. 499 is the one of nginx, for its log: the client has gone. */
 export function endedStatus(response: NodeResponse | undefined): 499 | 503 {
   return (response?.stream ?? response)?.destroyed === true ? 499 : 503;
+}
+
+/** An app of Express has `listen`, too. Only a server has `address`. */
+function checkServer(call: string, server: unknown): void {
+  const { server: inner = server } = Object(server) as { readonly server?: unknown };
+  const isServer = typeof (Object(inner) as { readonly address?: unknown }).address === 'function';
+  checkKind(isServer, call, 'a server such as createServer(app)', server);
 }
 
 function checkAppDrainOptions(call: string, options: AppDrainOptions): void {

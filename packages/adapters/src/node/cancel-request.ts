@@ -1,6 +1,5 @@
-import { once } from 'node:events';
-import { connect, isIP, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import { ignore } from '@quiesce/internal';
 import type { PoolClient } from 'pg';
 
@@ -34,6 +33,8 @@ export function hasSessionKey(client: PoolClient): boolean {
  * @throws (rejects) the error of the connection. The request may have been received, and may be handled later
  */
 export async function sendCancelRequest(client: PoolClient, signal: AbortSignal): Promise<void> {
+  const { once } = process.getBuiltinModule('node:events');
+  const { connect } = process.getBuiltinModule('node:net');
   const { host, port, ssl } = client;
   // A name may resolve to another server by now.
   const { remoteAddress = host } = client.connection.stream as Socket;
@@ -60,12 +61,15 @@ async function secure(
   ssl: boolean | ConnectionOptions,
   signal: AbortSignal,
 ): Promise<Socket> {
+  const { once } = process.getBuiltinModule('node:events');
+  const { isIP } = process.getBuiltinModule('node:net');
+  const { connect } = process.getBuiltinModule('node:tls');
   raw.write(message(SSL_REQUEST));
   const [answer] = (await once(raw, 'data', { signal })) as [Buffer];
   if (answer.toString() !== 'S') throw new Error('The server does not support encrypted cancel requests');
   const options = typeof ssl === 'object' ? { ...ssl, key: ssl.key } : {};
   const servername = isIP(host) === 0 ? { servername: host } : {};
-  const socket = connectTls({ ...options, ...servername, host, socket: raw }).on('error', ignore);
+  const socket = connect({ ...options, ...servername, host, socket: raw }).on('error', ignore);
   await once(socket, 'secureConnect', { signal });
   return socket;
 }

@@ -53,11 +53,10 @@ interface NodeBindings {
  * import { Hono } from 'hono';
  *
  * const shutdown = new Shutdown();
- * const app = new Hono<TokenEnv>();
+ * const app = new Hono();
  * const server = createAdaptorServer(app);
  * const drain = honoDrain(server, { shutdown, idleGrace: 0 });
- * app.use(drain);
- * app.get('/', (c) => c.text(`cancelled: ${c.var.token.isCancelled}`));
+ * app.use(drain).get('/', (c) => c.text(`cancelled: ${c.var.token.isCancelled}`));
  * await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
  *
  * const { port } = server.address() as AddressInfo;

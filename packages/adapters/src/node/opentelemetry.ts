@@ -9,18 +9,21 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { CancellationToken, isCancellationOf, isCancelledError, type Registration } from '@quiesce/cancellation-token';
-import { checkFunction, checkKind, checkOptions, isThenable, toText } from '@quiesce/internal';
+import { checkFunction, checkKind, checkOptions, dateTime, isThenable, toText } from '@quiesce/internal';
 import { type Scope, type ScopeOptions, scope, type TaskStatus } from '@quiesce/scope';
 import { type Shutdown, type ShutdownEvent, type ShutdownReport, shutdownChannel } from '@quiesce/shutdown';
 import { checkPeer } from './check-peer.ts';
 
-/** Options for `traced`, which are also options for `tracedScope`. */
+/** Options for `traced`. */
 export interface TraceOptions {
   /** Creates the spans. Default: a tracer of the global provider. */
   readonly tracer?: Tracer | undefined;
   /** Attributes of the span. */
   readonly attributes?: Attributes | undefined;
 }
+
+/** Options for `tracedScope`: those of `scope` but for `name`, and those of `traced`. */
+export interface TracedScopeOptions extends TraceOptions, Omit<ScopeOptions, 'name'> {}
 
 /** Options for `traceShutdown`. */
 export interface TraceShutdownOptions {
@@ -37,6 +40,8 @@ export type Traced<R> = R extends PromiseLike<infer V> ? Promise<V> : R;
 
 /** The name of the tracer and the meter of the global providers. */
 const library = '@quiesce/adapters';
+/** The options of `scope`, without its flags and its name. */
+const scopeOptions = ['signal', 'stopSignal', 'timeout', 'deadline', 'cleanupTimeout', 'clock'];
 /** The name of the hook that ends the span of a shutdown. */
 const hookName = 'opentelemetry';
 
@@ -72,7 +77,7 @@ export function traced<A extends readonly unknown[], R>(
   work: (...args: A) => R,
   options?: TraceOptions,
 ): (...args: A) => Traced<R> {
-  checkTraceOptions('traced', name, work, options, ['tracer', 'attributes']);
+  checkTraceOptions('traced', name, work, options);
   return (...args) =>
     inSpan(name, options, (observe) => {
       const token = args.map(tokenIn).find((found) => found !== undefined);
@@ -93,7 +98,7 @@ export function traced<A extends readonly unknown[], R>(
  *
  * @param name the name of the span and of the scope
  * @param body receives the scope
- * @param options those of `scope`; `tracer`, `attributes`
+ * @param options those of `scope`, but for `name`; `tracer`, `attributes`
  * @returns the value of the body
  * @throws the errors of `scope`; TypeError as {@link traced}
  * @see `scope`
@@ -111,16 +116,20 @@ export function traced<A extends readonly unknown[], R>(
 export async function tracedScope<T>(
   name: string,
   body: (scope: Scope) => T,
-  options: TraceOptions & ScopeOptions = {},
+  options: TracedScopeOptions = {},
 ): Promise<Awaited<T>> {
-  checkTraceOptions('tracedScope', name, body, options);
+  checkTraceOptions('tracedScope', name, body, options, scopeOptions, ['spawnSites', 'leakDetection']);
   const { tracer, attributes, ...rest } = options;
+  const { signal, stopSignal, deadline } = rest;
+  if (signal !== undefined) CancellationToken.from(signal, 'tracedScope: signal');
+  if (stopSignal !== undefined) CancellationToken.from(stopSignal, 'tracedScope: stopSignal');
+  if (deadline !== undefined) dateTime('tracedScope: deadline', deadline);
   return inSpan(name, { tracer, attributes }, (observe) => {
     const run = (s: Scope): T => {
       observe(s.token);
       return body(s);
     };
-    return scope(run, { name, ...rest });
+    return scope(run, { ...rest, name });
   });
 }
 
@@ -200,13 +209,13 @@ function checkTraceOptions(
   name: string,
   work: unknown,
   options: TraceOptions | undefined,
-  known?: readonly string[],
+  more: readonly string[] = [],
+  flags: readonly string[] = [],
 ): void {
   checkPeer(`${call}()`, '@opentelemetry/api', [1]);
   checkKind(typeof name === 'string', call, 'a name', name);
   checkFunction(call, work, `; write ${call}(name, work, options)`);
-  // The scope checks its own options.
-  if (known !== undefined) checkOptions(call, options, known);
+  checkOptions(call, options, ['tracer', 'attributes', ...more], flags);
   checkTracer(call, options?.tracer);
 }
 

@@ -1,4 +1,6 @@
 // The cases of react.slow.test.ts. They run in a page of Chromium, with each supported React, and return what happened as data.
+
+import { type TaskState, useScope, useTask, useToken } from '@quiesce/adapters/react';
 import {
   type CancellationToken,
   type CancelledError,
@@ -8,7 +10,6 @@ import {
 import type { Scope } from '@quiesce/scope';
 import * as React from 'react';
 import { createRoot, type Root } from 'react-dom/client';
-import { type TaskState, useScope, useTask, useToken } from '../../src/react.ts';
 import { Download, openSearch, Save, Search } from './examples.tsx';
 
 const { createElement: h, StrictMode, Suspense, startTransition, useEffect, useState } = React;

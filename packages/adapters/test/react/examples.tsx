@@ -1,7 +1,8 @@
 // The components in the docstrings of the hooks.
+
+import { useScope, useTask, useToken } from '@quiesce/adapters/react';
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { useState } from 'react';
-import { useScope, useTask, useToken } from '../../src/react.ts';
 
 export function Download({ url }: { readonly url: string }) {
   const token = useToken();
