@@ -33,7 +33,7 @@ async function bundleProgram(path: string): Promise<string> {
     sourcemap: 'inline',
     conditions: isBuilt ? ['built'] : [],
     // CommonJS that requires modules of Node: a bundle of ECMAScript modules cannot do that.
-    external: ['cli-progress', 'pg'],
+    external: ['bullmq', 'cli-progress', 'kafkajs', 'pg', 'pg-boss'],
   });
   mkdirSync(dirname(outfile), { recursive: true });
   // Rename only a complete file: another process may bundle the same program, or start it at this moment.

@@ -3,11 +3,16 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import * as express from '@quiesce/adapters/express';
 import * as fastify from '@quiesce/adapters/fastify';
+import * as fetching from '@quiesce/adapters/fetch';
 import * as hono from '@quiesce/adapters/hono';
 import * as koa from '@quiesce/adapters/koa';
 import * as nest from '@quiesce/adapters/nest';
 import * as opentelemetry from '@quiesce/adapters/opentelemetry';
+import * as pg from '@quiesce/adapters/pg';
 import * as react from '@quiesce/adapters/react';
+import * as socketIo from '@quiesce/adapters/socket.io';
+import * as undici from '@quiesce/adapters/undici';
+import * as ws from '@quiesce/adapters/ws';
 import * as broadcast from '@quiesce/broadcast-channel';
 import * as token from '@quiesce/cancellation-token';
 import * as channel from '@quiesce/channel';
@@ -22,7 +27,9 @@ import * as web from '@quiesce/worker-pool/web';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Kind, type Row, receive, rows, state } from './wrong-arguments.ts';
 
-const adapters = { ...express, ...fastify, ...hono, ...koa, ...nest, ...opentelemetry, ...react };
+const frameworks = { ...express, ...fastify, ...hono, ...koa, ...nest };
+const clients = { ...fetching, ...pg, ...react, ...socketIo, ...undici, ...ws };
+const adapters = { ...frameworks, ...clients, ...opentelemetry };
 const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node, web, adapters };
 const date = new Date(0);
 /** The values passed, by the text with which an error shows them. */

@@ -3,11 +3,16 @@
 import { createServer, Server } from 'node:http';
 import { expressDrain } from '@quiesce/adapters/express';
 import { fastifyDrain } from '@quiesce/adapters/fastify';
+import { fetchWith } from '@quiesce/adapters/fetch';
 import { honoDrain } from '@quiesce/adapters/hono';
 import { koaDrain } from '@quiesce/adapters/koa';
 import { nestDrain, ShutdownModule } from '@quiesce/adapters/nest';
 import { traced, tracedScope, traceShutdown } from '@quiesce/adapters/opentelemetry';
+import { CancellablePool } from '@quiesce/adapters/pg';
 import { useScope, useTask } from '@quiesce/adapters/react';
+import { drainableSocketIo } from '@quiesce/adapters/socket.io';
+import { requestWith } from '@quiesce/adapters/undici';
+import { drainableWebSockets } from '@quiesce/adapters/ws';
 import { broadcast } from '@quiesce/broadcast-channel';
 import {
   CancellationToken,
@@ -85,8 +90,12 @@ import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
 import { guardChild, receiveToken, runInPool, shareToken, threadTask } from '@quiesce/worker-pool/node';
 import { serveTasks, shareToken as shareOverPort, TaskWorker } from '@quiesce/worker-pool/web';
 import { Effect, Layer, Stream } from 'effect';
+import { Pool } from 'pg';
 import { createElement } from 'react';
 import { renderToString } from 'react-dom/server';
+import { Server as SocketIoServer } from 'socket.io';
+import { Agent } from 'undici';
+import { WebSocketServer } from 'ws';
 
 // biome-ignore lint/suspicious/noExplicitAny: the calls are wrong on purpose
 type Wrong = any;
@@ -466,6 +475,51 @@ const appDrainRows = (call: string, run: Wrong): Row[] => {
   ];
 };
 
+const db = new CancellablePool(new Pool());
+const agent = new Agent();
+const newPool = (options: Wrong): unknown => new CancellablePool(db.pool, options);
+const webSockets = (options: Wrong): unknown => drainableWebSockets(new WebSocketServer({ noServer: true }), options);
+const socketIo = (options: Wrong): unknown => drainableSocketIo(new SocketIoServer(server()), options);
+const fetches = (options: Wrong): unknown => fetchWith(CancellationToken.never, options);
+const requests = (options: Wrong): unknown => requestWith(CancellationToken.never, agent, options);
+
+const clients: Row[] = [
+  ['drainableWebSockets', 'object', (value) => drainableWebSockets(value)],
+  ['drainableWebSockets', 'options', webSockets, optional],
+  ['drainableWebSockets: name', 'name', (name) => webSockets({ name }), optional],
+  ['drainableWebSockets: code', 'none', (code) => webSockets({ code })],
+  ['drainableWebSockets: reason', 'text', (reason) => webSockets({ reason }), optional],
+  ['drainableWebSockets: beforeClose', 'function', (beforeClose) => webSockets({ beforeClose }), optional],
+  ...timeRow('drainableWebSockets', webSockets, 'closeTimeout'),
+  ...clockRow('drainableWebSockets', webSockets),
+  ['drainableSocketIo', 'object', (value) => drainableSocketIo(value)],
+  ['drainableSocketIo', 'options', socketIo, optional],
+  ['drainableSocketIo: name', 'name', (name) => socketIo({ name }), optional],
+  ...timeRow('drainableSocketIo', socketIo, 'closeTimeout'),
+  ...clockRow('drainableSocketIo', socketIo),
+  ['new CancellablePool', 'object', (value) => new CancellablePool(value)],
+  ['new CancellablePool', 'options', newPool, optional],
+  ...textRow('new CancellablePool', newPool),
+  ...timeRow('new CancellablePool', newPool, 'cleanupTimeout'),
+  ...clockRow('new CancellablePool', newPool),
+  ['query', 'signal', (signal) => db.query(signal, 'select 1')],
+  ['query', 'text', (query) => db.query(CancellationToken.never, query)],
+  ['transaction', 'signal', (signal) => db.transaction(signal, noop)],
+  ['transaction', 'function', (work) => db.transaction(CancellationToken.never, work)],
+  ['withClient', 'signal', (signal) => db.withClient(signal, noop)],
+  ['withClient', 'function', (work) => db.withClient(CancellationToken.never, work)],
+  ['fetchWith', 'signal', (signal) => fetchWith(signal)],
+  ['fetchWith', 'options', fetches, optional],
+  ['fetchWith: timeoutHeader', 'name', (timeoutHeader) => fetches({ timeoutHeader }), optional],
+  ['fetchWith: fetch', 'function', (fetch) => fetches({ fetch }), optional],
+  ...clockRow('fetchWith', fetches),
+  ['requestWith', 'signal', (signal) => requestWith(signal, agent)],
+  ['requestWith', 'object', (dispatcher) => requestWith(CancellationToken.never, dispatcher)],
+  ['requestWith', 'options', requests, optional],
+  ['requestWith: timeoutHeader', 'name', (timeoutHeader) => requests({ timeoutHeader }), optional],
+  ...clockRow('requestWith', requests),
+];
+
 /** Drains an app of Nest that has nothing but a server. */
 const nestApp = (server: Wrong, options: Wrong): unknown => {
   const parts = {
@@ -711,7 +765,7 @@ const effects: Row[] = [
 
 /** All rows, by package. */
 export const rows: Readonly<Record<string, readonly Row[]>> = {
-  ...{ tokens, channels, selects, scopes, services, pools, effects, traces, components },
+  ...{ tokens, channels, selects, scopes, services, clients, pools, effects, traces, components },
 };
 
 /** Makes a call that has taken a value. */

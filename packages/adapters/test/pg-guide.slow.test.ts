@@ -1,4 +1,4 @@
-// The programs of docs/guide/postgresql.md and of the README, against a real PostgreSQL.
+// The programs of the documentation that need a PostgreSQL, against a real one.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,17 +11,16 @@ import { nodeArgs } from '../../../test/programs.ts';
 import { postgres, startPostgres, type TestServer } from './servers.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-const page = readFileSync(`${root}docs/guide/postgresql.md`, 'utf8');
-const readme = readFileSync(`${root}packages/adapters/README.md`, 'utf8');
-const programs = [
-  ...fencesOf('docs/guide/postgresql.md', page),
-  ...fencesOf('packages/adapters/README.md', readme),
-].filter(({ note, code }) => note.includes('pg-guide.slow.test.ts') && !code.includes('runMain'));
+const read = (file: string): string => readFileSync(`${root}${file}`, 'utf8');
+const pages = ['docs/guide/postgresql.md', 'docs/guide/cookbook/time.md', 'packages/adapters/README.md'];
+const programs = pages
+  .flatMap((page) => fencesOf(page, read(page)))
+  .filter(({ note, code }) => note.includes('pg-guide.slow.test.ts') && !code.includes('runMain'));
 const folder = `${root}test/.output/postgresql/`;
 let server: TestServer;
 let url: string;
 
-describe.skipIf(postgres.isMissing)(`the programs of the guide${postgres.note}`, () => {
+describe.skipIf(postgres.isMissing)(`programs of the documentation${postgres.note}`, () => {
   beforeAll(async () => {
     server = await startPostgres();
     url = `postgres://postgres@127.0.0.1:${server.port}/postgres`;
@@ -48,7 +47,7 @@ describe.skipIf(postgres.isMissing)(`the programs of the guide${postgres.note}`,
 
   it('the service cancels the query of a client that has gone, and ends on SIGTERM with 0', async () => {
     const file = 'docs/examples/postgresql-service.ts';
-    expect(page).toContain(readFileSync(`${root}${file}`, 'utf8'));
+    expect(read('docs/guide/postgresql.md')).toContain(read(file));
     const child = spawn(process.execPath, await nodeArgs(`${root}${file}`), {
       env: { ...process.env, DATABASE_URL: url },
     });
@@ -57,9 +56,9 @@ describe.skipIf(postgres.isMissing)(`the programs of the guide${postgres.note}`,
     child.stdout.on('data', (chunk) => {
       output += chunk;
     });
-    const read = (): string | undefined => /port: (\d+)/.exec(output)?.[1];
-    while (read() === undefined) await sleep(5);
-    const origin = `http://127.0.0.1:${read()}`;
+    const port = (): string | undefined => /port: (\d+)/.exec(output)?.[1];
+    while (port() === undefined) await sleep(5);
+    const origin = `http://127.0.0.1:${port()}`;
     expect(await (await fetch(origin)).text()).toContain('"time"');
 
     const observer = new pg.Client(url);

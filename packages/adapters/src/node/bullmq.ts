@@ -26,6 +26,51 @@ interface LockedJob {
   readonly expiry: NodeJS.Timeout | undefined;
 }
 
+/**
+ * Starts a worker of BullMQ whose jobs have tokens, and returns its drain.
+ *
+ * Use it in place of `new Worker` with a function in a process that is stopped, such as by a deployment. Processors in files
+ * of their own (sandboxes) are not supported.
+ *
+ * - `stop`: the worker fetches no more jobs. A fetch that had begun gives its job back.
+ * - `drain`: waits until the running jobs have ended and their outcomes are in Redis, and then closes the worker.
+ * - `abort`, and the deadline of `drain`: cancels the tokens of the running jobs.
+ *
+ * A job that ends because of the cancellation goes back to the front of the waiting jobs. It counts as no attempt, and no event
+ * `failed` is emitted. A value that it still returns is recorded, and so is an error of its own. A job that does not end
+ * within `cleanupTimeout` goes back as well, and what it returns later is dropped.
+ *
+ * The token is also cancelled with a `LockLostError` when the lock of the job was taken, or could not be renewed for
+ * `lockDuration`. BullMQ then records no outcome, and another worker runs the job. `worker.cancelJob` cancels the token with
+ * its reason, and the job fails.
+ *
+ * **Timing.** The worker starts at once, unless its option `autorun` is false. After `abort`, `drain` takes at most
+ * `cleanupTimeout` and one second for Redis.
+ *
+ * **Cancel safety.** No job is lost. A job may run again when the process or its connection ends before the outcome is
+ * recorded.
+ *
+ * @param create makes the worker with the processor that it receives
+ * @param work receives the job and its token, and returns the result of the job
+ * @param options `name`, `cleanupTimeout` in ms
+ * @returns the drain, for `shutdown.add`; its `worker` is the worker
+ * @throws TypeError when `create` returns no worker, the installed BullMQ is not version 6, or an option is unknown or of the
+ *   wrong kind; RangeError for a wrong `cleanupTimeout`. `drain` rejects with the reason of its signal, when that has cancelled
+ *   jobs, and with a CleanupTimeoutError that names the jobs that did not end
+ * @see `Worker.close` and `WaitingError` (bullmq 6)
+ * @example
+ * <!-- not run: it needs a Redis; packages/adapters/test/queues-guide.slow.test.ts runs the program of the guide -->
+ *
+ * ```ts
+ * const mails = drainableWorker(
+ *   (processor) => new Worker<{ to: string }>('mails', processor, { connection }),
+ *   async (job, token) => {
+ *     await fetch(`https://mail.example/${job.data.to}`, { method: 'POST', signal: token.signal });
+ *   },
+ * );
+ * shutdown.add(mails);
+ * ```
+ */
 export function drainableWorker<Data, Result, Name extends string>(
   create: (processor: Processor) => Worker<Data, Result, Name>,
   work: (job: Job<Data, Result, Name>, token: CancellationToken) => Result | PromiseLike<Result>,

@@ -40,6 +40,47 @@ const runOptions: readonly (keyof ConsumerRunConfig)[] = [
 /** The answers to a heartbeat of a consumer that has lost its partitions. */
 const LOST = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'];
 
+/**
+ * Runs a consumer of KafkaJS whose messages have tokens, and returns its drain.
+ *
+ * Use it in place of `consumer.run({ eachMessage })` in a process that is stopped, such as by a deployment, or whose messages
+ * take longer than the session of the consumer: heartbeats are sent while a message is in progress.
+ *
+ * - `stop`: starts no more messages.
+ * - `drain`: waits until the messages in progress have ended and their offsets are committed, and then disconnects the consumer.
+ * - `abort`, and the deadline of `drain`: cancels the tokens of the messages in progress.
+ *
+ * The offset of a message is committed only when its work fulfils. A message whose work ends because of the cancellation, or does
+ * not end within `cleanupTimeout`, is received by the next consumer of the group. An error of the work makes KafkaJS retry it.
+ *
+ * The token is also cancelled with a `LockLostError` when the group has removed the consumer, when no heartbeat was
+ * answered for `sessionTimeout`, and `rebalanceGrace` after a rebalance has begun.
+ *
+ * **Timing.** The promise fulfils when the consumer has joined its group. After `abort`, `drain` takes at most `cleanupTimeout`
+ * and one second for the broker. `stop` ends a fetch that waits only after `maxWaitTimeInMs`.
+ *
+ * **Cancel safety.** No message is lost. A message may be received again when the process, its connection or its partition is
+ * lost before the offset is committed.
+ *
+ * @param consumer a consumer that is connected and has subscribed
+ * @param work receives the message and its token. Messages of one partition follow each other
+ * @param options `name`; `cleanupTimeout`, `heartbeatInterval`, `sessionTimeout` and `rebalanceGrace` in ms; `autoCommit`,
+ *   `autoCommitInterval`, `autoCommitThreshold` and `partitionsConsumedConcurrently` of `consumer.run`
+ * @returns the drain, for `shutdown.add`
+ * @throws (rejects) TypeError when `consumer` is no consumer, the installed KafkaJS is not version 2, or an option is unknown or
+ *   of the wrong kind; RangeError for a wrong time; the error of `consumer.run`. `drain` rejects with the reason of its signal,
+ *   when that has cancelled messages, and with a CleanupTimeoutError that names the messages that did not end
+ * @see `Consumer.run` with `eachBatch` and `eachBatchAutoResolve: false` (kafkajs 2)
+ * @example
+ * <!-- not run: it needs a broker; packages/adapters/test/queues-guide.slow.test.ts runs the program of the guide -->
+ *
+ * ```ts
+ * const orders = await drainableConsumer(consumer, async ({ message }, token) => {
+ *   await fetch('https://shop.example/orders', { method: 'POST', body: message.value, signal: token.signal });
+ * });
+ * shutdown.add(orders);
+ * ```
+ */
 export async function drainableConsumer(
   consumer: Consumer,
   work: (message: ConsumedMessage, token: CancellationToken) => unknown,

@@ -5,6 +5,14 @@ import { nameError } from '@quiesce/internal';
  * partition belongs to another consumer.
  *
  * The outcome of the job is no longer recorded. End the work, and leave its effects to the next run.
+ *
+ * @example
+ * ```ts
+ * import { LockLostError } from '@quiesce/adapters/bullmq';
+ *
+ * const token = CancellationToken.alreadyCancelled(new LockLostError('mail 7', 'its lock was taken'));
+ * if (token.reason instanceof LockLostError) console.log(token.reason.job, token.reason.code); // => mail 7 ERR_LOCK_LOST
+ * ```
  */
 export class LockLostError extends Error {
   /** @internal See `nameError`. */
@@ -16,6 +24,10 @@ export class LockLostError extends Error {
   /** The name of the job, as in reports. */
   readonly job: string;
 
+  /**
+   * @param job the name of the job, as in reports
+   * @param why what has happened to its lock
+   */
   constructor(job: string, why: string, options?: ErrorOptions) {
     super(`The lock of job ${JSON.stringify(job)} is lost: ${why}. Another worker may run it`, options);
     this.job = job;

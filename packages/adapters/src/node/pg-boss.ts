@@ -55,6 +55,51 @@ interface Boss12 {
 
 const CALL = 'drainableQueue';
 
+/**
+ * Starts a consumer of a queue of pg-boss whose jobs have tokens, and returns its drain.
+ *
+ * Use it in place of `boss.work` in a process that is stopped, such as by a deployment. It fetches with `boss.fetch`, runs up to
+ * `concurrency` jobs, and records the outcome of each one. `boss.work` completes or fails all jobs of a batch together, also
+ * when another worker runs them by then.
+ *
+ * - `stop`: fetches no more jobs. A fetch that had begun gives its jobs back.
+ * - `drain`: waits until the running jobs have ended and their outcomes are in the database. Stop the `boss` after that.
+ * - `abort`, and the deadline of `drain`: cancels the tokens of the running jobs.
+ *
+ * A job that ends because of the cancellation goes back to the queue. While it has retries left, `boss.fail` makes it a retry,
+ * after its `retryDelay`. Otherwise `boss.cancel` and `boss.resume` make it available again. So a shutdown takes a retry, and
+ * fails no job for good. A value that the job still returns is recorded, and so is an error of its own. A job that does not end
+ * within `cleanupTimeout` goes back as well, and what it returns later is dropped.
+ *
+ * The token is also cancelled with a `LockLostError` when the time limit of the job (`expireInSeconds`) is over, or when
+ * its state was changed. The outcome is then not recorded. With pg-boss 12, the heartbeats of the job are sent.
+ *
+ * **Timing.** The first fetch starts at once. After `abort`, `drain` takes at most `cleanupTimeout` and one second for the
+ * database.
+ *
+ * **Cancel safety.** A job may run again when the process or its connection ends before the outcome is recorded. A job without
+ * retries stays cancelled when the process is killed between `boss.cancel` and `boss.resume`.
+ *
+ * @param boss a started `PgBoss`, with a listener for its event `error`
+ * @param queue the name of a queue that exists
+ * @param work receives the job and its token, and returns the output of the job
+ * @param options `concurrency`; `pollingInterval`, `lockCheckInterval` and `cleanupTimeout` in ms; `name`
+ * @returns the drain, for `shutdown.add`
+ * @throws TypeError when `boss` is no `PgBoss`, the installed pg-boss is not version 10, 11 or 12, or an option is unknown or of
+ *   the wrong kind; RangeError for a wrong number. `drain` rejects with the reason of its signal, when that has cancelled jobs,
+ *   and with a CleanupTimeoutError that names the jobs that did not end
+ * @see `PgBoss.fetch`, `complete`, `fail` and `offWork` (pg-boss 10 to 12)
+ * @example
+ * <!-- not run: it needs a database; packages/adapters/test/queues-guide.slow.test.ts runs the program of the guide -->
+ *
+ * ```ts
+ * const mails = drainableQueue<{ to: string }>(boss, 'mails', async (job, token) => {
+ *   await fetch(`https://mail.example/${job.data.to}`, { method: 'POST', signal: token.signal });
+ * });
+ * shutdown.add(mails);
+ * shutdown.hook('pg-boss', () => boss.stop({ graceful: false }));
+ * ```
+ */
 export function drainableQueue<Data = unknown>(
   boss: QueueBoss,
   queue: string,

@@ -4,6 +4,7 @@ import { checkKind, checkOptions } from '@quiesce/internal';
 import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
 import type { Server, Socket } from 'socket.io';
 import { checkPeer } from './check-peer.ts';
+import { connectionDrain } from './connection-drain.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 
 /** Options for `drainableSocketIo`. */
@@ -56,22 +57,16 @@ type Connection = Socket['conn'];
  */
 export function drainableSocketIo(io: Server, options: DrainableSocketIoOptions = {}): Drainable {
   checkPeer('drainableSocketIo()', 'socket.io', [4]);
-  checkKind(typeof io?.disconnectSockets === 'function', 'drainableSocketIo', 'a Server of Socket.IO', io);
+  const call = 'drainableSocketIo';
+  checkKind(typeof io?.disconnectSockets === 'function', call, 'a Server of Socket.IO', io);
   const { engine } = io;
-  checkKind(
-    typeof engine?.use === 'function',
-    'drainableSocketIo',
-    'an attached server',
-    io,
-    '; write new Server(httpServer)',
-  );
-  checkOptions('drainableSocketIo', options, ['name', 'closeTimeout', 'clock']);
+  checkKind(typeof engine?.use === 'function', call, 'an attached server', io, '; write new Server(httpServer)');
+  checkOptions(call, options, ['name', 'closeTimeout', 'clock']);
   const { name = 'socket.io', closeTimeout = 2_000, clock = systemClock } = options;
   if (engine.clientsCount > 0) {
     const clients = engine.clientsCount === 1 ? '1 client' : `${engine.clientsCount} clients`;
-    throw new TypeError(`drainableSocketIo: the server has ${clients} already; call it before the server listens`);
+    throw new TypeError(`${call}: the server has ${clients} already; call it before the server listens`);
   }
-
   const tracker = new TaskTracker({ name });
   const aborted = new CancellationToken({ name });
   const connections = new Map<Connection, TrackerGuard>();
@@ -105,35 +100,20 @@ export function drainableSocketIo(io: Server, options: DrainableSocketIoOptions 
     for (const socket of sockets.keys()) socket.destroy();
   };
 
-  return {
-    name,
-    get inFlightCount() {
+  return connectionDrain({
+    ...{ call, name, tracker, aborted, destroyAll },
+    inFlightCount() {
       const others = [...connections.keys()].filter(({ transport }) => transport.name !== 'websocket');
       return sockets.size + others.length;
     },
     stop() {
-      if (tracker.isClosed) return;
-      tracker.close();
       engine.use(refuseNewClients);
       for (const connection of connections.keys()) connection.close();
       const limit = CancellationToken.timeout(closeTimeout, { clock });
       limit.onCancelled(destroyAll);
       void tracker.wait().then(() => limit.dispose());
     },
-    async drain(signal) {
-      const token = CancellationToken.from(signal, 'drain');
-      this.stop();
-      const deadline = token.onCancelled((reason) => this.abort?.(reason));
-      await tracker.wait();
-      deadline.dispose();
-      if (token.isCancelled && aborted.isCancelled) throw token.reason;
-    },
-    abort(reason) {
-      this.stop();
-      if (tracker.length > 0) aborted.cancel(reason);
-      destroyAll();
-    },
-  };
+  });
 }
 
 /** A middleware of Engine.IO. A request without a session id is a new client. */

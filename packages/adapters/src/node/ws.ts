@@ -3,6 +3,7 @@ import { checkFunction, checkKind, checkOptions, show } from '@quiesce/internal'
 import { type Drainable, TaskTracker } from '@quiesce/scope';
 import type { WebSocket, WebSocketServer } from 'ws';
 import { checkPeer } from './check-peer.ts';
+import { connectionDrain } from './connection-drain.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 
 /** Options for `drainableWebSockets`. */
@@ -81,6 +82,7 @@ export function drainableWebSockets(server: WebSocketServer, options: DrainableW
 
   const tracker = new TaskTracker({ name });
   const aborted = new CancellationToken({ name });
+  const hasOwnPort = server.options.port != null;
 
   const close = async (socket: WebSocket): Promise<void> => {
     const guard = tracker.guard();
@@ -99,35 +101,23 @@ export function drainableWebSockets(server: WebSocketServer, options: DrainableW
     socket.once('close', () => limit.dispose());
   };
 
-  return {
-    name,
-    get inFlightCount() {
-      return server.clients.size;
-    },
+  return connectionDrain({
+    ...{ call, name, tracker, aborted },
+    inFlightCount: () => server.clients.size,
     stop() {
-      if (tracker.isClosed) return;
-      tracker.close();
       server.handleUpgrade = (_request, socket) => refuseUpgrade(socket);
       // A handshake that waits for `verifyClient` ends later.
       server.on('connection', (socket) => void close(socket));
       for (const socket of server.clients) void close(socket);
-      if (server.options.port != null) server.close();
+      if (hasOwnPort) server.close();
     },
-    async drain(signal) {
-      const token = CancellationToken.from(signal, 'drain');
-      this.stop();
-      const deadline = token.onCancelled((reason) => this.abort?.(reason));
-      await tracker.wait();
-      deadline.dispose();
-      if (server.options.port == null) server.close();
-      if (token.isCancelled && aborted.isCancelled) throw token.reason;
-    },
-    abort(reason) {
-      this.stop();
-      if (server.clients.size > 0) aborted.cancel(reason);
+    destroyAll() {
       for (const socket of server.clients) socket.terminate();
     },
-  };
+    ended() {
+      if (!hasOwnPort) server.close();
+    },
+  });
 }
 
 /** 1004 to 1006 are reserved: no frame may carry them. */
