@@ -1,0 +1,107 @@
+// The services of docs/examples/express-bullmq, with a real Redis, and stopped by a real SIGTERM under load.
+import { Queue } from 'bullmq';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { redis, startRedis, type TestServer } from '../../packages/adapters/test/servers.ts';
+import {
+  type Consumer,
+  exampleText,
+  linesOf,
+  type Observed,
+  type Service,
+  startClients,
+  startConsumer,
+  startService,
+  until,
+} from './example-service.ts';
+
+interface Mail {
+  readonly id: string;
+}
+
+describe.skipIf(redis.isMissing)(`the services with a queue of jobs${redis.note}`, { timeout: 600_000 }, () => {
+  let server: TestServer;
+  let queue: Queue;
+  let consumer: Consumer;
+  let env: Record<string, string>;
+
+  beforeAll(async () => {
+    server = await startRedis();
+    const url = `redis://127.0.0.1:${server.port}`;
+    queue = new Queue('mails', { connection: { url } });
+    env = { REDIS_URL: url };
+  }, 120_000);
+
+  afterAll(async () => {
+    await queue?.close();
+    await server?.stop();
+  });
+
+  beforeEach(async () => {
+    await queue.obliterate({ force: true });
+    consumer = await startConsumer();
+  });
+
+  const start = (name: string): Promise<Service> =>
+    startService(`express-bullmq/${name}`, { ...env, MAIL_URL: consumer.url });
+  const startMails = (count: number, { origin }: Service) =>
+    startClients(count, `${origin}/mails`, (id) => ({ id, to: 'ada@example.org' }));
+  const sent = (): string[] => consumer.received.map((mail) => (mail as Mail).id).sort();
+  const waiting = async (): Promise<string[]> => (await queue.getWaiting()).map(({ id }) => id as string);
+
+  /** Stops a service under load, lets another one continue, and checks that each accepted mail was sent exactly once. */
+  async function stopUnderLoad(name: string): Promise<Observed> {
+    const service = await start(name);
+    const clients = startMails(100, service);
+    await clients.started;
+    const { code, output } = await service.stop();
+    expect(code, output).toBe(0);
+    const observed = await clients.ended;
+    expect(await queue.getJobCounts('active', 'delayed', 'failed')).toEqual({ active: 0, delayed: 0, failed: 0 });
+    const queued = [...sent(), ...(await waiting())].sort();
+    expect(queued).toEqual(expect.arrayContaining([...observed.accepted]));
+
+    const next = await start(name);
+    await until(async () => (await queue.getJobCountByTypes('waiting', 'active')) === 0);
+    expect((await next.stop()).code).toBe(0);
+    expect(sent()).toEqual(queued);
+    return observed;
+  }
+
+  it('`service` sends each accepted mail exactly once, and serves each request', async () => {
+    const { accepted, refused, cutOff } = await stopUnderLoad('service');
+    expect({ refused, cutOff }).toEqual({ refused: [], cutOff: [] });
+    expect(sent()).toEqual([...accepted].sort());
+  });
+
+  it('`rival` sends each accepted mail exactly once, and cuts off requests', async () => {
+    let cutOffCount = 0;
+    for (let run = 0; run < 10 && cutOffCount === 0; run++) cutOffCount += (await stopUnderLoad('rival')).cutOff.length;
+    expect(cutOffCount).toBeGreaterThan(0);
+  });
+
+  it.each([
+    { name: 'service', code: 1, isNamed: true },
+    { name: 'rival', code: 0, isNamed: false },
+  ])('`$name` gives back jobs at the deadline, without an attempt, and exits with $code', async (expected) => {
+    consumer.isAnswering = false;
+    const service = await start(expected.name);
+    const clients = startMails(1, service);
+    await clients.started;
+    await until(() => consumer.received.length >= 3);
+    const { code, output } = await service.stop();
+    const { accepted } = await clients.ended;
+    expect({ code, isNamed: output.includes(`mail ${accepted[0]}`) }, output).toEqual({
+      code: expected.code,
+      isNamed: expected.isNamed,
+    });
+    const jobs = await queue.getWaiting();
+    expect(jobs.map(({ id }) => id).sort()).toEqual([...accepted].sort());
+    expect(jobs.every(({ attemptsMade }) => attemptsMade === 0)).toBe(true);
+  });
+});
+
+it('the README states the lines of both programs, and the one with Quiesce has fewer', () => {
+  const [ours, other] = [linesOf('express-bullmq/service.ts'), linesOf('express-bullmq/rival.ts')];
+  expect(exampleText('express-bullmq/README.md')).toMatch(new RegExp(`\\| lines +\\| ${ours} +\\| ${other} +\\|`));
+  expect(ours).toBeLessThan(other);
+});
