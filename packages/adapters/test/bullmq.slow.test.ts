@@ -101,6 +101,23 @@ describe.skipIf(redis.isMissing)(`a drainable worker of BullMQ${redis.note}`, ()
     expect(events).toEqual([]);
   });
 
+  it('waits for the running job of a worker that the program has paused, until the deadline', async () => {
+    const begun = gate();
+    const { drainable } = start(async (_, token) => {
+      begun.open();
+      await fetchForever(token);
+    });
+    const job = await queue.add('mail', {});
+    await begun;
+    await drainable.worker.pause(true);
+    const deadline = new CancellationToken();
+    const drained = rejection(drainable.drain(deadline));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(drainable.inFlightCount).toBe(1);
+    deadline.cancel('deadline');
+    expect([await drained, (await stored(job)).state]).toEqual(['deadline', 'waiting']);
+  });
+
   it('gives a job with a priority back to its place', async () => {
     const begun = gate();
     const { drainable } = start(async (_, token) => {
