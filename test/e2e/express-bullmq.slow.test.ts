@@ -80,24 +80,27 @@ describe.skipIf(redis.isMissing)(`the services with a queue of jobs${redis.note}
   });
 
   it.each([
-    { name: 'service', code: 1, isNamed: true },
-    { name: 'rival', code: 0, isNamed: false },
-  ])('`$name` gives back jobs at the deadline, without an attempt, and exits with $code', async (expected) => {
-    consumer.isAnswering = false;
-    const service = await start(expected.name);
-    const clients = startMails(1, service);
-    await clients.started;
-    await until(() => consumer.received.length >= 3);
-    const { code, output } = await service.stop();
-    const { accepted } = await clients.ended;
-    expect({ code, isNamed: output.includes(`mail ${accepted[0]}`) }, output).toEqual({
-      code: expected.code,
-      isNamed: expected.isNamed,
-    });
-    const jobs = await queue.getWaiting();
-    expect(jobs.map(({ id }) => id).sort()).toEqual([...accepted].sort());
-    expect(jobs.every(({ attemptsMade }) => attemptsMade === 0)).toBe(true);
-  });
+    ['service', 1, true],
+    ['rival', 0, false],
+  ])(
+    '`%s` gives back jobs at the deadline, without an attempt, and exits with %i',
+    async (name, expectedCode, isNamed) => {
+      consumer.isAnswering = false;
+      const service = await start(name);
+      const clients = startMails(1, service);
+      await clients.started;
+      await until(() => consumer.received.length >= 3);
+      const { code, output } = await service.stop();
+      const { accepted } = await clients.ended;
+      expect({ code, isNamed: output.includes(`mail ${accepted[0]}`) }, output).toEqual({
+        code: expectedCode,
+        isNamed,
+      });
+      const jobs = await queue.getWaiting();
+      expect(jobs.map(({ id }) => id).sort()).toEqual([...accepted].sort());
+      expect(jobs.every(({ attemptsMade }) => attemptsMade === 0)).toBe(true);
+    },
+  );
 });
 
 it('the README states the lines of both programs, and the one with Quiesce has fewer', () => {

@@ -85,13 +85,14 @@ describe.skipIf(postgres.isMissing)(`the services with an outbox${postgres.note}
   });
 
   it.each([
-    { name: 'service', code: 1 },
-    { name: 'rival', code: 0 },
-  ])('`$name` keeps the orders of a batch that ends at the deadline, and exits with $code', async ({ name, code }) => {
+    ['service', 1],
+    ['rival', 0],
+  ])('`%s` keeps the orders of a batch that ends at the deadline, and exits with %i', async (name, code) => {
     consumer.isAnswering = false;
     const service = await start(name);
     const clients = startOrders(1, service);
     await clients.started;
+    await until(() => consumer.received.length > 0);
     const ended = await service.stop();
     expect(ended.code, ended.output).toBe(code);
     const { accepted } = await clients.ended;
@@ -99,9 +100,9 @@ describe.skipIf(postgres.isMissing)(`the services with an outbox${postgres.note}
   });
 
   it.each([
-    { name: 'service', does: 'cancels', storedCount: 0 },
-    { name: 'rival', does: 'runs', storedCount: 3 },
-  ])('`$name` $does the queries of clients that have gone', async ({ name, storedCount }) => {
+    ['service', 'cancels', 0],
+    ['rival', 'runs', 3],
+  ])('`%s` %s the queries of clients that have gone', async (name, _does, storedCount) => {
     const service = await start(name);
     const locker = await pool.connect();
     await locker.query('begin; lock table orders');
