@@ -1,5 +1,6 @@
 // The same program with close-with-grace.
 import { createServer } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Queue, WaitingError, Worker } from 'bullmq';
 import closeWithGrace from 'close-with-grace';
 import express from 'express';
@@ -18,6 +19,7 @@ const worker = new Worker<Mail>(
       await send(job.data, signal as AbortSignal);
     } catch (error) {
       if (!signal?.aborted) throw error;
+      console.error(`cut off: mail ${job.id}`);
       await job.moveToWait(lockToken);
       throw new WaitingError();
     }
@@ -46,6 +48,8 @@ closeWithGrace({ delay: 12_000 }, async ({ signal, err }) => {
   else console.error(err);
   isStopping = true;
   setTimeout(() => worker.cancelAllJobs(), 10_000);
+  // Until then, answers end their connections. `server.close` would cut off requests that arrive as it ends the idle ones.
+  await delay(1_000);
   await Promise.all([new Promise((closed) => server.close(closed)), worker.close()]);
   await queue.close();
 });

@@ -29,6 +29,9 @@ const stopAccepting = new AbortController();
 const stopNow = new AbortController();
 
 const app = Fastify({ loggerInstance: logger, return503OnClosing: false });
+app.addHook('onRequest', async (_request, reply) => {
+  if (stopAccepting.signal.aborted) reply.header('connection', 'close');
+});
 app.get('/live', () => 'live');
 app.get('/ready', (_request, reply) => {
   reply.code(stopAccepting.signal.aborted ? 503 : 200);
@@ -56,6 +59,8 @@ closeWithGrace({ delay: 12_000, logger }, async ({ signal, err }) => {
   else logger.error(err, 'shutting down');
   stopAccepting.abort();
   setTimeout(() => stopNow.abort(), 10_000);
+  // Until then, answers end their connections. `app.close` would cut off requests that arrive as it ends the idle ones.
+  await delay(1_000);
   await Promise.all([app.close(), publishing]);
   await pool.end();
   logger.info('stopped');
