@@ -74,7 +74,7 @@ export async function startConsumer(): Promise<Consumer> {
 }
 
 /** What the clients of a service have observed. */
-export interface Observed {
+interface Observed {
   /** The ids that were accepted. */
   readonly accepted: readonly string[];
   /** The statuses of the requests that were refused. */

@@ -48,7 +48,7 @@ closeWithGrace({ delay: 12_000 }, async ({ signal, err }) => {
   else console.error(err);
   isStopping = true;
   setTimeout(() => worker.cancelAllJobs(), 10_000);
-  // Until then, answers end their connections. `server.close` would cut off requests that arrive as it ends the idle ones.
+  // For a second, each answer ends its connection: `server.close` cuts off requests that arrive while it ends idle connections.
   await delay(1_000);
   await Promise.all([new Promise((closed) => server.close(closed)), worker.close()]);
   await queue.close();

@@ -59,7 +59,7 @@ closeWithGrace({ delay: 12_000, logger }, async ({ signal, err }) => {
   else logger.error(err, 'shutting down');
   stopAccepting.abort();
   setTimeout(() => stopNow.abort(), 10_000);
-  // Until then, answers end their connections. `app.close` would cut off requests that arrive as it ends the idle ones.
+  // For a second, each answer ends its connection: `app.close` cuts off requests that arrive while it ends idle connections.
   await delay(1_000);
   await Promise.all([app.close(), publishing]);
   await pool.end();
