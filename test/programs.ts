@@ -33,7 +33,10 @@ async function bundleProgram(path: string): Promise<string> {
     sourcemap: 'inline',
     conditions: isBuilt ? ['built'] : [],
     // CommonJS that requires modules of Node: a bundle of ECMAScript modules cannot do that.
-    external: ['@nestjs/*', 'bullmq', 'cli-progress', 'kafkajs', 'pg', 'pg-boss', 'reflect-metadata'],
+    external: [
+      ...['@nestjs/*', 'bullmq', 'cli-progress', 'close-with-grace', 'express', 'fastify', 'kafkajs'],
+      ...['pg', 'pg-boss', 'pino', 'reflect-metadata'],
+    ],
     // The decorators of Nest.
     tsconfigRaw: { compilerOptions: { experimentalDecorators: true } },
   });
