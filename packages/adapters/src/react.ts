@@ -14,13 +14,13 @@ export interface ComponentOptions {
 /** Options for `useTask`. */
 export interface TaskHookOptions extends ComponentOptions {
   /**
-   * How long the dependencies must stay the same before the work starts, in milliseconds: a pause in the typing. Default: 0, which
-   * starts the work at once.
+   * How long the dependencies must stay the same before the work starts, in milliseconds, such as a pause in the typing. With 0, the
+   * default, the work starts at once.
    */
   readonly delay?: number | undefined;
 }
 
-/** The result of `useTask`. `value` is the last value that arrived, so that a page does not flicker while the next one loads. */
+/** The result of `useTask`. `value` is the last value that arrived, so a page does not flicker while the next one loads. */
 export type TaskState<T> =
   | { readonly status: 'running'; readonly value: T | undefined; readonly reason?: undefined }
   | { readonly status: 'fulfilled'; readonly value: T; readonly reason?: undefined }
@@ -29,7 +29,7 @@ export type TaskState<T> =
 /**
  * Returns the token of a component, which is cancelled when the component unmounts.
  *
- * Use it to pass a token to code outside of the component. For work that the component starts, use {@link useScope} or
+ * Use it to pass a token to code outside the component. For work that the component starts, use {@link useScope} or
  * {@link useTask}, which also await it.
  *
  * **Timing.** Cancelled synchronously by the cleanup of the component's effects. The token is the same in every render. When

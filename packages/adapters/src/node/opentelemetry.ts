@@ -22,7 +22,7 @@ export interface TraceOptions {
   readonly attributes?: Attributes | undefined;
 }
 
-/** Options for `tracedScope`: those of `scope` but for `name`, and those of `traced`. */
+/** Options for `tracedScope`: those of `scope` except `name`, and those of `traced`. */
 export interface TracedScopeOptions extends TraceOptions, Omit<ScopeOptions, 'name'> {}
 
 /** Options for `traceShutdown`. */
@@ -40,7 +40,7 @@ export type Traced<R> = R extends PromiseLike<infer V> ? Promise<V> : R;
 
 /** The name of the tracer and the meter of the global providers. */
 const library = '@quiesce/adapters';
-/** The options of `scope`, without its flags and its name. */
+/** The options of `scope`, except its flags and its name. */
 const scopeOptions = ['signal', 'stopSignal', 'timeout', 'deadline', 'cleanupTimeout', 'clock'];
 /** The name of the hook that ends the span of a shutdown. */
 const hookName = 'opentelemetry';
@@ -98,7 +98,7 @@ export function traced<A extends readonly unknown[], R>(
  *
  * @param name the name of the span and of the scope
  * @param body receives the scope
- * @param options those of `scope`, but for `name`; `tracer`, `attributes`
+ * @param options those of `scope`, except `name`; `tracer`, `attributes`
  * @returns the value of the body
  * @throws the errors of `scope`; TypeError as {@link traced}
  * @see `scope`
