@@ -15,7 +15,7 @@ import { type Shutdown, type ShutdownEvent, type ShutdownReport, shutdownChannel
 import { checkPeer } from './check-peer.ts';
 
 /** Options for `traced`. */
-export interface TraceOptions {
+export interface TracedOptions {
   /** Creates the spans. Default: a tracer of the global provider. */
   readonly tracer?: Tracer | undefined;
   /** Attributes of the span. */
@@ -23,7 +23,7 @@ export interface TraceOptions {
 }
 
 /** Options for `tracedScope`: those of `scope` except `name`, and those of `traced`. */
-export interface TracedScopeOptions extends TraceOptions, Omit<ScopeOptions, 'name'> {}
+export interface TracedScopeOptions extends TracedOptions, Omit<ScopeOptions, 'name'> {}
 
 /** Options for `traceShutdown`. */
 export interface TraceShutdownOptions {
@@ -75,7 +75,7 @@ const hookName = 'opentelemetry';
 export function traced<A extends readonly unknown[], R>(
   name: string,
   work: (...args: A) => R,
-  options?: TraceOptions,
+  options?: TracedOptions,
 ): (...args: A) => Traced<R> {
   checkTraceOptions('traced', name, work, options);
   return (...args) =>
@@ -208,7 +208,7 @@ function checkTraceOptions(
   call: string,
   name: string,
   work: unknown,
-  options: TraceOptions | undefined,
+  options: TracedOptions | undefined,
   more: readonly string[] = [],
   flags: readonly string[] = [],
 ): void {
@@ -243,7 +243,7 @@ function tokenIn(argument: unknown): CancellationToken | undefined {
  */
 function inSpan<R>(
   name: string,
-  { tracer, attributes = {} }: TraceOptions = {},
+  { tracer, attributes = {} }: TracedOptions = {},
   work: (observe: (token: CancellationToken) => void) => R,
 ): Traced<R> {
   return tracerOf(tracer).startActiveSpan(name, { attributes }, (span) => {
