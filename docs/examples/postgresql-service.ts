@@ -1,8 +1,7 @@
 import { createServer } from 'node:http';
 import { CancellablePool } from '@quiesce/adapters/pg';
-import { HttpDrain } from '@quiesce/http-drain';
-import { runMain } from '@quiesce/shutdown';
 import pg from 'pg';
+import { HttpDrain, runMain } from 'quiesce/node';
 
 await runMain(async (scope, shutdown) => {
   const pool = new pg.Pool({ connectionString: process.env['DATABASE_URL'] });

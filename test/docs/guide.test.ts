@@ -3,7 +3,7 @@ import { format } from 'node:util';
 import { build } from 'esbuild';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { withDocument } from './browser.ts';
-import { type Fence, pageFences as fences, pages, textOf } from './fences.ts';
+import { allFences, type Fence, pageFences as fences, pages, textOf } from './fences.ts';
 import { fileOf, outputFolder, writeModules } from './modules.ts';
 import { play } from './transcript.ts';
 
@@ -85,6 +85,28 @@ describe('the cookbook', () => {
     expect(text).toMatch(/^```tsx?$|\]\(\.\.\//m);
     expect(textOf('docs/guide/cookbook/README.md')).toContain(`- [${title}](${page}#`);
   });
+});
+
+describe('a page with commands to install packages', () => {
+  const installing = [...guide, 'packages/adapters/README.md']
+    .map((page) => ({ page, installed: allFences.filter((fence) => fence.page === page).flatMap(installedBy) }))
+    .filter(({ installed }) => installed.length > 0);
+
+  it.each(installing)('$page: installs every package that its programs import', ({ page, installed }) => {
+    const imported = allFences.filter((fence) => fence.page === page).flatMap(importedBy);
+    expect(imported.filter((name) => !installed.includes(name))).toEqual([]);
+  });
+
+  /** Returns the packages of `npm install`, without their versions. */
+  function installedBy({ language, code }: Fence): string[] {
+    const commands = language === 'sh' ? code.matchAll(/npm install (.+)/g) : [];
+    return [...commands].flatMap(([, names = '']) => names.split(' ').map((name) => name.replace(/(?<=.)@.*/, '')));
+  }
+
+  function importedBy({ language, code }: Fence): string[] {
+    const specifiers = /^tsx?$/.test(language) ? code.matchAll(/^(?:import|.* from) '(?!node:|\.)(.+)';/gm) : [];
+    return [...specifiers].map(([, name = '']) => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? '');
+  }
 });
 
 it('the first page of the guide lists all other pages', () => {

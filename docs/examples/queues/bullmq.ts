@@ -1,7 +1,7 @@
 import { setTimeout as send } from 'node:timers/promises'; // in place of a mail server
 import { drainableWorker } from '@quiesce/adapters/bullmq';
-import { runMain } from '@quiesce/shutdown';
 import { Worker } from 'bullmq';
+import { runMain } from 'quiesce/node';
 
 const connection = { url: process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379' };
 

@@ -1,7 +1,7 @@
 import { setTimeout as send } from 'node:timers/promises'; // in place of a mail server
 import { drainableConsumer } from '@quiesce/adapters/kafkajs';
-import { runMain } from '@quiesce/shutdown';
 import { Kafka, logLevel } from 'kafkajs';
+import { runMain } from 'quiesce/node';
 
 const kafka = new Kafka({
   brokers: [process.env['KAFKA_BROKER'] ?? '127.0.0.1:9092'],

@@ -1,7 +1,7 @@
 import { setTimeout as send } from 'node:timers/promises'; // in place of a mail server
 import { drainableQueue } from '@quiesce/adapters/pg-boss';
-import { runMain } from '@quiesce/shutdown';
 import PgBoss from 'pg-boss';
+import { runMain } from 'quiesce/node';
 
 const boss = new PgBoss(process.env['DATABASE_URL'] ?? 'postgres://localhost/postgres');
 boss.on('error', (error) => console.error(error));

@@ -4,7 +4,7 @@ import { Scope, type TaskOutcome } from '@quiesce/scope';
 import { type DependencyList, useEffect, useMemo, useState, version } from 'react';
 
 /** Options for `useScope` and `useTask`. */
-export interface ComponentOptions {
+export interface UseScopeOptions {
   /** Name of the scope or the task, shown in errors and in `tree()`. */
   readonly name?: string | undefined;
   /** How long cancelled work may take before an error names it, in milliseconds from 0 to `Infinity` (the default). */
@@ -12,15 +12,15 @@ export interface ComponentOptions {
 }
 
 /** Options for `useTask`. */
-export interface TaskHookOptions extends ComponentOptions {
+export interface UseTaskOptions extends UseScopeOptions {
   /**
-   * How long the dependencies must stay the same before the work starts, in milliseconds: a pause in the typing. Default: 0, which
-   * starts the work at once.
+   * How long the dependencies must stay the same before the work starts, in milliseconds, such as a pause in the typing. With 0, the
+   * default, the work starts at once.
    */
   readonly delay?: number | undefined;
 }
 
-/** The result of `useTask`. `value` is the last value that arrived, so that a page does not flicker while the next one loads. */
+/** The result of `useTask`. `value` is the last value that arrived, so a page does not flicker while the next one loads. */
 export type TaskState<T> =
   | { readonly status: 'running'; readonly value: T | undefined; readonly reason?: undefined }
   | { readonly status: 'fulfilled'; readonly value: T; readonly reason?: undefined }
@@ -29,7 +29,7 @@ export type TaskState<T> =
 /**
  * Returns the token of a component, which is cancelled when the component unmounts.
  *
- * Use it to pass a token to code outside of the component. For work that the component starts, use {@link useScope} or
+ * Use it to pass a token to code outside the component. For work that the component starts, use {@link useScope} or
  * {@link useTask}, which also await it.
  *
  * **Timing.** Cancelled synchronously by the cleanup of the component's effects. The token is the same in every render. When
@@ -90,7 +90,7 @@ export function useToken(): CancellationToken {
  * }
  * ```
  */
-export function useScope(options?: ComponentOptions): Scope {
+export function useScope(options?: UseScopeOptions): Scope {
   checkOptions('useScope', options, names);
   return useOwned('useScope', () => newScope(options), tokenOf);
 }
@@ -134,7 +134,7 @@ export function useScope(options?: ComponentOptions): Scope {
 export function useTask<T>(
   work: (token: CancellationToken) => T,
   deps: DependencyList,
-  options: TaskHookOptions = {},
+  options: UseTaskOptions = {},
 ): TaskState<Awaited<T>> {
   checkReact('useTask');
   checkFunction('useTask', work);
@@ -174,7 +174,7 @@ interface LastRun<T> {
   readonly state: TaskState<T>;
 }
 
-const names: readonly (keyof ComponentOptions)[] = ['name', 'cleanupTimeout'];
+const names: readonly (keyof UseScopeOptions)[] = ['name', 'cleanupTimeout'];
 
 function running<T>({ state: { value } }: LastRun<T>): TaskState<T> {
   return { status: 'running', value };
@@ -220,7 +220,7 @@ function tokenOf({ token }: Scope): CancellationToken {
 }
 
 /** Returns a scope that ends itself when it is cancelled. Its failures have no caller. */
-function newScope({ name, cleanupTimeout }: ComponentOptions = {}): Scope {
+function newScope({ name, cleanupTimeout }: UseScopeOptions = {}): Scope {
   const s = new Scope({ name, cleanupTimeout });
   // Not at once: effects that run again right after the cancellation may still spawn, and find a cancelled token.
   s.token.onCancelled(() => queueMicrotask(() => void s.close().catch((error) => reportUncaught(error))));

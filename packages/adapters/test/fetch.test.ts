@@ -277,7 +277,7 @@ describe('wrong arguments', () => {
     expect(String(error)).toMatch(text);
   });
 
-  it('a URL that is none', async () => {
+  it('rejects a URL that is not valid', async () => {
     await expect(requestWith(never, agent)('path')).rejects.toThrow('Invalid URL');
   });
 });

@@ -110,7 +110,7 @@ describe.skipIf(postgres.isMissing)(`a drainable queue of pg-boss${postgres.note
       expect(errors).toEqual([]);
     });
 
-    it('runs as many jobs at the same time as `concurrency` says', async () => {
+    it('runs up to `concurrency` jobs at the same time', async () => {
       const full = gate();
       let [activeCount, maxCount, doneCount] = [0, 0, 0];
       const drainable = await start(

@@ -20,9 +20,10 @@ describe('the programs of the guide', () => {
     expect(page).toContain(readFileSync(`${folder}${name}.ts`, 'utf8'));
   });
 
-  it('the program of BullMQ stands in the README', () => {
+  it('the program of BullMQ stands in the README, which imports `runMain` from its own package', () => {
     const readme = readFileSync(`${root}packages/adapters/README.md`, 'utf8');
-    expect(readme).toContain(readFileSync(`${folder}bullmq.ts`, 'utf8'));
+    const program = readFileSync(`${folder}bullmq.ts`, 'utf8');
+    expect(readme).toContain(program.slice(program.indexOf('const connection')));
   });
 
   it.skipIf(redis.isMissing)(`the worker of BullMQ gives its job back${redis.note}`, async () => {

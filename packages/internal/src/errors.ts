@@ -4,7 +4,7 @@ const brand: symbol = Symbol.for('quiesce.error');
 /**
  * Gives an error class its name and its brand. They are on the prototype, since own fields would be printed with each error.
  *
- * Called as the initialiser of a static field and marked as pure: see `defineDispose`.
+ * Called as the initializer of a static field and marked as pure: see `defineDispose`.
  *
  * @returns the prototype
  */

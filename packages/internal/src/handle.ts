@@ -22,7 +22,7 @@ interface Completion<T> {
  * Completes the class of a handle. Its methods and getters refuse a wrong `this` with a helpful error, it prints its facts, and
  * it can be disposed.
  *
- * Called as the initialiser of a static field and marked as pure: see `defineDispose`.
+ * Called as the initializer of a static field and marked as pure: see `defineDispose`.
  *
  * @returns the prototype
  */
@@ -48,7 +48,7 @@ interface Class {
  * The only place that handles platforms without these symbols (Safari): the key is then the one that down-levelled `using`
  * looks for, and no global is patched.
  *
- * All functions that complete a class are called as the initialiser of a static field, and marked as pure. A statement after
+ * All functions that complete a class are called as the initializer of a static field, and marked as pure. A statement after
  * the class would keep the class in every program that bundles the package.
  *
  * @returns the prototype

@@ -14,7 +14,7 @@ export type Facts = Readonly<Record<string, unknown>>;
  *  - `Object.prototype.toString` returns `[object Semaphore]`, which keeps reactive libraries (Vue) from wrapping it in a
  *    proxy.
  *
- * Called as the initialiser of a static field and marked as pure: see `defineDispose`.
+ * Called as the initializer of a static field and marked as pure: see `defineDispose`.
  *
  * @param facts reads them from a handle, and may throw for any other object, such as the prototype
  * @returns the prototype

@@ -24,7 +24,7 @@ export function misused(prototype: object, handle: string, call: string, value: 
  * Makes the methods and getters of a class refuse a wrong `this` with a helpful error. Each call costs some nanoseconds more: a
  * method that is called very often checks for itself.
  *
- * Called as the initialiser of a static field and marked as pure, before `defineDispose`: see there.
+ * Called as the initializer of a static field and marked as pure, before `defineDispose`: see there.
  *
  * @param handle the name of a handle in examples, such as `guard`
  * @param owns whether an object is one of the class; only a private field shows it
@@ -57,7 +57,7 @@ export function guardMethods(
 /**
  * Makes a class a source. A proxy or a copy of an instance is refused: a waiter parked there would never be woken.
  *
- * Called as the initialiser of a static field and marked as pure: see `defineDispose`.
+ * Called as the initializer of a static field and marked as pure: see `defineDispose`.
  *
  * @param read returns the protocol
  * @returns the prototype

@@ -25,7 +25,7 @@ const FULFILLED = 1;
 const REJECTED = 2;
 
 export class PromiseSource implements WaiterList {
-  // Plain fields: engines initialise private ones slowly.
+  // Plain fields: engines initialize private ones slowly.
   /** The races that wait (invariant 2). */
   head: WaiterItem | undefined = undefined;
   /** Set once, by the reaction. */

@@ -24,7 +24,7 @@ export const IDLE = 0;
 export const POLLING = 1;
 export const POLL_AGAIN = 2;
 
-/** A plain record: engines initialise private fields slowly. A select is RACING from the start. */
+/** A plain record: engines initialize private fields slowly. A select is RACING from the start. */
 export class Race {
   /** The first entry in order of declaration, or `undefined` when every branch is off; set by `createRace`. */
   first: Entry | undefined = undefined;

@@ -8,7 +8,7 @@ import type { ShutdownForce, ShutdownState } from './state.ts';
 /** The level of a log event: a normal step, something that was given up or takes too long, or a failure. */
 export type LogLevel = 'info' | 'warn' | 'error';
 
-/** The fields that every log event has. No name of a field is one that pino, bunyan or winston uses itself, such as `name`. */
+/** The fields that every log event has. No field has a name that pino, bunyan or winston uses itself, such as `name`. */
 export interface LogEventFields {
   /** The level. */
   readonly level: LogLevel;

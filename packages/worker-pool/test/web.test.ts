@@ -192,7 +192,7 @@ describe('a call in a worker', { timeout: 60_000 }, () => {
     expect(await worker.run<ArrayBuffer>({ work: 'buffer', seen: newSeen() })).toHaveProperty('byteLength', 8);
   });
 
-  it('rejects when its input, its result or its error cannot be cloned, and the worker goes on', async () => {
+  it('rejects when its input, its result or its error cannot be cloned, and the worker continues', async () => {
     const worker = await open();
     expect(await rejection(worker.run(() => {}))).toMatchObject({ name: 'DataCloneError' });
     expect(String(await rejection(worker.run({ work: 'uncloneable', seen: newSeen() })))).toMatch(/clone/i);

@@ -78,8 +78,8 @@ export class AppDrain {
   }
 
   /**
-   * Returns the token of a request. A request of another server keeps the token `known`, which that server's drain has set. One
-   * without a drained server, as in tests, has the token of the shutdown.
+   * Returns the token of a request. A request of another server keeps the token `known`, which the drain of that server has set. A
+   * request without a drained server, as in tests, has the token of the shutdown.
    */
   tokenOf(request: object | undefined, known?: CancellationToken): CancellationToken {
     try {
@@ -90,7 +90,7 @@ export class AppDrain {
   }
 }
 
-/** Returns the status of a request that its token has ended. 499 is the one of nginx, for its log: the client has gone. */
+/** Returns the status of a request that its token has ended. 499 is that of nginx for a client that has gone. */
 export function endedStatus(response: NodeResponse | undefined): 499 | 503 {
   return (response?.stream ?? response)?.destroyed === true ? 499 : 503;
 }

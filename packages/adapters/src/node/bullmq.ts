@@ -29,8 +29,8 @@ interface LockedJob {
 /**
  * Starts a worker of BullMQ whose jobs have tokens, and returns its drain.
  *
- * Use it in place of `new Worker` with a function in a process that is stopped, such as by a deployment. Processors in files
- * of their own (sandboxes) are not supported.
+ * Use it in place of `new Worker` with a function, in a process that deployments stop. A processor in a file of its own (a
+ * sandbox) is not supported.
  *
  * - `stop`: the worker fetches no more jobs. A fetch that had begun gives its job back.
  * - `drain`: waits until the running jobs have ended and their outcomes are in Redis, and then closes the worker.
@@ -126,7 +126,7 @@ export function drainableWorker<Data, Result, Name extends string>(
     throw new WaitingError();
   }
 
-  /** Loses the job when its lock has expired: a worker that cannot reach Redis is not told so. */
+  /** Loses the job when its lock has expired: BullMQ emits no event when it cannot reach Redis. */
   function watchExpiry(job: Job, id: string): NodeJS.Timeout | undefined {
     const { lockDuration = 30_000, skipLockRenewal } = worker.opts;
     if (skipLockRenewal) return undefined;

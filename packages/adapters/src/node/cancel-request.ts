@@ -13,7 +13,7 @@ interface SessionKey {
   readonly secretKey: number;
 }
 
-/** Whether a client has what a cancel request needs. The native client has not. */
+/** Whether a client has the key that a cancel request needs. The native client does not have it. */
 export function hasSessionKey(client: PoolClient): boolean {
   const { processID, secretKey } = client as PoolClient & Partial<SessionKey>;
   return typeof processID === 'number' && typeof secretKey === 'number';
@@ -26,8 +26,8 @@ export function hasSessionKey(client: PoolClient): boolean {
  * Settles when the server has closed that connection. By then it has signalled the session, so the request cannot hit a query
  * that is sent later.
  *
- * Rejected: `pg_cancel_backend`. It needs a session, which a server at its limit refuses, and behind a pooler such as PgBouncer
- * the process may serve another client by then. The secret key makes a cancel request safe there.
+ * Rejected: `pg_cancel_backend`. It needs a session, which a server at its limit refuses. With a pooler such as PgBouncer, the
+ * process may serve another client by then. The secret key makes a cancel request safe there.
  *
  * @param signal ends the wait
  * @throws (rejects) the error of the connection. The request may have been received, and may be handled later

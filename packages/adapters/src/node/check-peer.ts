@@ -31,7 +31,7 @@ function readVersion(peer: string): string | undefined {
       if (found?.name === peer) return found.version;
     }
   } catch {
-    // Not resolvable: the program is bundled, or the peer has no CommonJS entry. Or the runtime has no modules of Node.
+    // The program is bundled, the peer has no CommonJS entry, or the runtime has no modules of Node.
   }
   return undefined;
 }

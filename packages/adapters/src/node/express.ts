@@ -65,7 +65,7 @@ export interface ExpressDrain extends RequestHandler {
  * ```
  */
 export function expressDrain(server: DrainableServer, options: AppDrainOptions): ExpressDrain {
-  checkPeer('expressDrain', 'express', [5]);
+  checkPeer('expressDrain()', 'express', [5]);
   const drain = new AppDrain('expressDrain', 'express', server, options);
   const middleware: RequestHandler = (req, res, next) => {
     const check = drain.healthCheck(req.method, req.path);

@@ -56,7 +56,7 @@ export async function fastifyDrain<Server extends RawServerBase>(
   app: FastifyInstance<Server>,
   options: AppDrainOptions,
 ): Promise<void> {
-  checkPeer('fastifyDrain', 'fastify', [5]);
+  checkPeer('fastifyDrain()', 'fastify', [5]);
   const drain = new AppDrain('fastifyDrain', 'fastify', app, options, app.prefix);
   const { httpDrain } = drain;
   app.decorate('httpDrain', httpDrain);

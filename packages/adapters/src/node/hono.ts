@@ -67,7 +67,7 @@ interface NodeBindings {
  * ```
  */
 export function honoDrain(server: DrainableServer, options: AppDrainOptions): HonoDrain {
-  checkPeer('honoDrain', 'hono', [4]);
+  checkPeer('honoDrain()', 'hono', [4]);
   const drain = new AppDrain('honoDrain', 'hono', server, options);
   const middleware: MiddlewareHandler<TokenEnv> = async (c, next) => {
     const check = drain.healthCheck(c.req.method, c.req.path);

@@ -4,7 +4,7 @@
  * Invariants
  *  1. A job counts as in flight from `start` until its `run` has settled.
  *  2. The token of a job is a child of the drain's token. Only `abort` cancels the drain's token, so a job that ends by its
- *     cancellation while the drain's token is not cancelled was cancelled by someone else.
+ *     cancellation while the drain's token is not cancelled was cancelled for another reason.
  *  3. After `abort`, each job settles within `cleanupTimeout`, and the source then has `RECORD_TIMEOUT` to record the outcomes.
  *     So `drain` ends also when the work ignores its token, or when the server of the queue cannot be reached.
  */
@@ -32,11 +32,11 @@ export interface JobDrainOptions {
 export interface DrainableJobs extends Drainable {
   /** The names of the jobs in progress. */
   readonly inFlightNames: readonly string[];
-  /** Whether jobs are fetched. */
+  /** Whether jobs are still fetched: true until `stop`. */
   readonly isAccepting: boolean;
   /**
-   * Cancels the tokens of the jobs in progress. A job that ends by that goes back to the queue. So does a job that does not end
-   * within `cleanupTimeout`, and `drain` then rejects with a `CleanupTimeoutError` that names it.
+   * Cancels the tokens of the jobs in progress. A job that ends because of that goes back to the queue. So does a job that does
+   * not end within `cleanupTimeout`, and `drain` then rejects with a `CleanupTimeoutError` that names it.
    *
    * **Timing.** Synchronous and idempotent.
    *
@@ -56,7 +56,7 @@ export type JobOutcome<T> =
 export interface JobSource {
   /** Stops fetching. Fulfils when the outcome of every job is recorded. */
   stop(): Promise<void>;
-  /** Closes what the adapter has opened. `isForced`: the outcomes are not recorded yet, and are not awaited any more. */
+  /** Closes the connections of the adapter. `isForced`: the outcomes are not recorded yet, and are no longer awaited. */
   close?(isForced: boolean): Promise<void>;
 }
 

@@ -15,7 +15,7 @@ export interface DrainableConsumerOptions
   /** How many milliseconds apart heartbeats are sent while a message is in progress. Default: 3,000, as in KafkaJS. */
   readonly heartbeatInterval?: number | undefined;
   /**
-   * The `sessionTimeout` of the consumer, in milliseconds: without a heartbeat for as long, the group gives its partitions to
+   * The `sessionTimeout` of the consumer, in milliseconds. After that time without a heartbeat, the group gives its partitions to
    * other consumers. Default: 30,000, as in KafkaJS.
    */
   readonly sessionTimeout?: number | undefined;
@@ -43,8 +43,8 @@ const LOST = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'];
 /**
  * Runs a consumer of KafkaJS whose messages have tokens, and returns its drain.
  *
- * Use it in place of `consumer.run({ eachMessage })` in a process that is stopped, such as by a deployment, or whose messages
- * take longer than the session of the consumer: heartbeats are sent while a message is in progress.
+ * Use it in place of `consumer.run({ eachMessage })` in a process that deployments stop, or whose messages take longer than the
+ * session of the consumer: heartbeats are sent while a message is in progress.
  *
  * - `stop`: starts no more messages.
  * - `drain`: waits until the messages in progress have ended and their offsets are committed, and then disconnects the consumer.
@@ -57,7 +57,7 @@ const LOST = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'];
  * answered for `sessionTimeout`, and `rebalanceGrace` after a rebalance has begun.
  *
  * **Timing.** The promise fulfils when the consumer has joined its group. After `abort`, `drain` takes at most `cleanupTimeout`
- * and one second for the broker. `stop` ends a fetch that waits only after `maxWaitTimeInMs`.
+ * and one second for the broker. After `stop`, a fetch that waits ends only after `maxWaitTimeInMs`.
  *
  * **Cancel safety.** No message is lost. A message may be received again when the process, its connection or its partition is
  * lost before the offset is committed.
@@ -67,7 +67,7 @@ const LOST = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'];
  * @param options `name`; `cleanupTimeout`, `heartbeatInterval`, `sessionTimeout` and `rebalanceGrace` in ms; `autoCommit`,
  *   `autoCommitInterval`, `autoCommitThreshold` and `partitionsConsumedConcurrently` of `consumer.run`
  * @returns the drain, for `shutdown.add`
- * @throws (rejects) TypeError when `consumer` is no consumer, the installed KafkaJS is not version 2, or an option is unknown or
+ * @throws (rejects) TypeError when `consumer` is not a consumer of kafkajs, the installed KafkaJS is not version 2, or an option is unknown or
  *   of the wrong kind; RangeError for a wrong time; the error of `consumer.run`. `drain` rejects with the reason of its signal,
  *   when that has cancelled messages, and with a CleanupTimeoutError that names the messages that did not end
  * @see `Consumer.run` with `eachBatch` and `eachBatchAutoResolve: false` (kafkajs 2)

@@ -61,7 +61,7 @@ export interface KoaDrain extends Middleware {
  * ```
  */
 export function koaDrain(server: DrainableServer, options: AppDrainOptions): KoaDrain {
-  checkPeer('koaDrain', 'koa', [3]);
+  checkPeer('koaDrain()', 'koa', [3]);
   const drain = new AppDrain('koaDrain', 'koa', server, options);
   const middleware = async (ctx: Context, next: () => Promise<unknown>): Promise<void> => {
     const check = drain.healthCheck(ctx.method, ctx.path);

@@ -15,15 +15,15 @@ import { type Shutdown, type ShutdownEvent, type ShutdownReport, shutdownChannel
 import { checkPeer } from './check-peer.ts';
 
 /** Options for `traced`. */
-export interface TraceOptions {
+export interface TracedOptions {
   /** Creates the spans. Default: a tracer of the global provider. */
   readonly tracer?: Tracer | undefined;
   /** Attributes of the span. */
   readonly attributes?: Attributes | undefined;
 }
 
-/** Options for `tracedScope`: those of `scope` but for `name`, and those of `traced`. */
-export interface TracedScopeOptions extends TraceOptions, Omit<ScopeOptions, 'name'> {}
+/** Options for `tracedScope`: those of `scope` except `name`, and those of `traced`. */
+export interface TracedScopeOptions extends TracedOptions, Omit<ScopeOptions, 'name'> {}
 
 /** Options for `traceShutdown`. */
 export interface TraceShutdownOptions {
@@ -40,7 +40,7 @@ export type Traced<R> = R extends PromiseLike<infer V> ? Promise<V> : R;
 
 /** The name of the tracer and the meter of the global providers. */
 const library = '@quiesce/adapters';
-/** The options of `scope`, without its flags and its name. */
+/** The options of `scope`, except its flags and its name. */
 const scopeOptions = ['signal', 'stopSignal', 'timeout', 'deadline', 'cleanupTimeout', 'clock'];
 /** The name of the hook that ends the span of a shutdown. */
 const hookName = 'opentelemetry';
@@ -75,7 +75,7 @@ const hookName = 'opentelemetry';
 export function traced<A extends readonly unknown[], R>(
   name: string,
   work: (...args: A) => R,
-  options?: TraceOptions,
+  options?: TracedOptions,
 ): (...args: A) => Traced<R> {
   checkTraceOptions('traced', name, work, options);
   return (...args) =>
@@ -98,7 +98,7 @@ export function traced<A extends readonly unknown[], R>(
  *
  * @param name the name of the span and of the scope
  * @param body receives the scope
- * @param options those of `scope`, but for `name`; `tracer`, `attributes`
+ * @param options those of `scope`, except `name`; `tracer`, `attributes`
  * @returns the value of the body
  * @throws the errors of `scope`; TypeError as {@link traced}
  * @see `scope`
@@ -208,7 +208,7 @@ function checkTraceOptions(
   call: string,
   name: string,
   work: unknown,
-  options: TraceOptions | undefined,
+  options: TracedOptions | undefined,
   more: readonly string[] = [],
   flags: readonly string[] = [],
 ): void {
@@ -243,7 +243,7 @@ function tokenIn(argument: unknown): CancellationToken | undefined {
  */
 function inSpan<R>(
   name: string,
-  { tracer, attributes = {} }: TraceOptions = {},
+  { tracer, attributes = {} }: TracedOptions = {},
   work: (observe: (token: CancellationToken) => void) => R,
 ): Traced<R> {
   return tracerOf(tracer).startActiveSpan(name, { attributes }, (span) => {

@@ -58,7 +58,7 @@ const CALL = 'drainableQueue';
 /**
  * Starts a consumer of a queue of pg-boss whose jobs have tokens, and returns its drain.
  *
- * Use it in place of `boss.work` in a process that is stopped, such as by a deployment. It fetches with `boss.fetch`, runs up to
+ * Use it in place of `boss.work` in a process that deployments stop. It fetches with `boss.fetch`, runs up to
  * `concurrency` jobs, and records the outcome of each one. `boss.work` completes or fails all jobs of a batch together, also
  * when another worker runs them by then.
  *
@@ -67,8 +67,8 @@ const CALL = 'drainableQueue';
  * - `abort`, and the deadline of `drain`: cancels the tokens of the running jobs.
  *
  * A job that ends because of the cancellation goes back to the queue. While it has retries left, `boss.fail` makes it a retry,
- * after its `retryDelay`. Otherwise `boss.cancel` and `boss.resume` make it available again. So a shutdown takes a retry, and
- * fails no job for good. A value that the job still returns is recorded, and so is an error of its own. A job that does not end
+ * after its `retryDelay`. Otherwise `boss.cancel` and `boss.resume` make it available again. A shutdown may take a retry, but
+ * it fails no job for good. A value that the job still returns is recorded, and so is an error of its own. A job that does not end
  * within `cleanupTimeout` goes back as well, and what it returns later is dropped.
  *
  * The token is also cancelled with a `LockLostError` when the time limit of the job (`expireInSeconds`) is over, or when
@@ -85,7 +85,7 @@ const CALL = 'drainableQueue';
  * @param work receives the job and its token, and returns the output of the job
  * @param options `concurrency`; `pollingInterval`, `lockCheckInterval` and `cleanupTimeout` in ms; `name`
  * @returns the drain, for `shutdown.add`
- * @throws TypeError when `boss` is no `PgBoss`, the installed pg-boss is not version 10, 11 or 12, or an option is unknown or of
+ * @throws TypeError when `boss` is not a `PgBoss`, the installed pg-boss is not version 10, 11 or 12, or an option is unknown or of
  *   the wrong kind; RangeError for a wrong number. `drain` rejects with the reason of its signal, when that has cancelled jobs,
  *   and with a CleanupTimeoutError that names the jobs that did not end
  * @see `PgBoss.fetch`, `complete`, `fail` and `offWork` (pg-boss 10 to 12)
@@ -201,7 +201,7 @@ export function drainableQueue<Data = unknown>(
       else lose('its state was changed');
     };
     const expiry = setTimeout(() => lose(`its time limit of ${expireMs} ms is over`), expireMs).unref();
-    // A longer delay would be taken for none.
+    // Node treats a longer delay as 1 ms.
     const checks = setInterval(
       () => void check().catch(emitError),
       Math.min(lockCheckInterval, heartbeatMs / 2, 2 ** 31 - 1),
@@ -229,7 +229,7 @@ export function drainableQueue<Data = unknown>(
   }
 }
 
-/** A pool may hand out connections that have just broken. A statement that was executed already changes nothing. */
+/** Retries, because a pool may lend connections that have just broken. A second execution changes nothing. */
 async function record(statement: () => Promise<unknown>): Promise<void> {
   await retry(statement, { attempts: 5, delay: 100 });
 }

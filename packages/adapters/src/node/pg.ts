@@ -58,7 +58,7 @@ const FAILED_QUERY =
 /**
  * A `Pool` of `pg` whose queries take a token. The cancellation of the token cancels the query on the server.
  *
- * Use it for queries of requests and jobs that can be cancelled or have a deadline. In a scope, `use` closes it.
+ * Use it for queries of requests and jobs that can be cancelled or have a deadline. `scope.use` closes it.
  *
  * **Timing.** A query starts when the pool has a free connection. A cancelled wait for a connection rejects at once. A cancelled
  * query rejects when the server has cancelled it: its connection is then free for the next query.
@@ -101,12 +101,12 @@ export class CancellablePool implements AsyncDisposable {
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
 
   /**
-   * Takes a pool. It adds nothing to it: other code can still use the pool.
+   * Takes a pool, without a change to it: other code can still use the pool.
    *
    * @param pool the pool, `new pg.Pool(…)`
    * @param options `cleanupTimeout` in ms; `name`; `clock`
    * @throws TypeError when `pool` is not a pool of `pg`, the installed `pg` is not version 8, or an option is unknown or of the
-   *   wrong kind; RangeError for a wrong `cleanupTimeout`
+   *   wrong kind; RangeError for a wrong `cleanupTimeout`. Before 8.21, and with `pg.native`, each query rejects with a TypeError
    */
   constructor(pool: Pool, options: CancellablePoolOptions = {}) {
     checkPeer('new CancellablePool()', 'pg', [8]);

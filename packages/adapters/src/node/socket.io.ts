@@ -27,8 +27,8 @@ type Connection = Socket['conn'];
  * Returns the drain of a Socket.IO server. On shutdown it closes the connection of every client and refuses new clients, so that
  * open connections do not hold the drain of their HTTP server until its deadline.
  *
- * Add it to a shutdown next to the `HttpDrain` of the same server. Clients see the reason `transport close`, and reconnect at
- * once: to another instance. `io.disconnectSockets(true)` would tell them not to reconnect.
+ * Add it to a shutdown next to the `HttpDrain` of the same server. Clients see the reason `transport close`, and reconnect to
+ * another instance at once. After `io.disconnectSockets(true)`, they would not reconnect.
  *
  * **Timing.** `stop` is synchronous: buffered packets are sent, then each connection closes. From then on each new client gets
  * a 503 with `Retry-After`. `drain` fulfils when all connections are closed. It leaves the HTTP server to its own drain, and

@@ -18,8 +18,8 @@ export interface DrainableWebSocketsOptions {
   /** The text of the close frame, at most 123 bytes. Default: empty. */
   readonly reason?: string | undefined;
   /**
-   * Called for each client before its close frame is sent, to finish replies in progress or to say goodbye. The close frame
-   * follows when the returned promise settles. The token is cancelled by `abort`.
+   * Called for each client before its close frame is sent, to finish replies in progress or to send a last message. The close
+   * frame follows when the returned promise settles. The token is cancelled by `abort`.
    */
   readonly beforeClose?: ((socket: WebSocket, token: CancellationToken) => unknown) | undefined;
   /**

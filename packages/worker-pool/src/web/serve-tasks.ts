@@ -71,7 +71,7 @@ export function serveTasks<I, O>(
     }
   };
   listenForMessages(port1, (message) => void answer(message));
-  // The owner sees the closed port. Which call was lost, the event does not say.
+  // The owner sees the closed port. The event does not name the lost call.
   listen(port1, 'messageerror', () => port1.close());
   owner.postMessage({ [PORT]: port2 }, [port2]);
 }
