@@ -17,6 +17,8 @@ const project = (name: string, order: number, include: string[], more: object = 
 });
 
 const slow = ['**/*.slow.test.ts'];
+/** These tests wait for other processes, and for servers that have time limits. */
+const waiting = 2 * availableParallelism();
 const effect40 = [{ find: /^effect(?=$|\/)/, replacement: 'effect-4-0' }];
 
 /** vitest starts large files first. The longest tests stand in small files, and would run alone at the end. */
@@ -57,16 +59,20 @@ export default defineConfig({
 
       // `npm run test:all` adds these, which may need the build.
       project('slow', 1, ['packages/*/test/**/*.slow.test.ts', 'test/**/*.slow.test.ts'], {
+        maxWorkers: waiting,
         // Some exhaust a resource of the whole process.
         isolate: true,
         maxConcurrency: 3,
       }),
       // The same tests with the oldest Effect that the package accepts. Node loads `dist`, and knows no alias.
-      ...(built ? [] : [project('effect-4.0', 1, ['packages/effect/test/**/*.test.ts'], { alias: effect40 })]),
+      ...(built
+        ? []
+        : [project('effect-4.0', 1, ['packages/effect/test/**/*.test.ts'], { alias: effect40, maxWorkers: waiting })]),
       project('package', 1, ['test/package/**/*.test.ts', 'test/runtimes/**/*.test.ts'], {
         testTimeout: 120_000,
         hookTimeout: 120_000,
         globalSetup: 'test/package/pack.ts',
+        maxWorkers: waiting,
       }),
       project('leak', 2, suites.leak, {
         // Objects that other files leave in the process must not be measured.
