@@ -1,0 +1,161 @@
+// Finds real handles of the test: what the explorer neither orders nor waits for. Two tools, one cheap, one exact:
+//
+// - Each step compares the types of `process.getActiveResourcesInfo()` with those at the start. The runner has handles of its own,
+//   so that a new one is only a suspicion.
+// - An audited run knows what the test itself made, and where, from `async_hooks`. It confirms suspicions, and finds what no list
+//   of resources shows: crypto, zlib, `import()`.
+
+import type { AsyncHook } from 'node:async_hooks';
+import { builtin, realProcess } from './host.ts';
+import { placeOf, stackHere } from './place.ts';
+import type { Run } from './run.ts';
+
+/** Real resources by their type in Node, as people call them. */
+const RESOURCES: readonly (readonly [RegExp, string])[] = [
+  [/^Timeout$/, 'a real timer'],
+  [
+    /^(?:FSREQ|FILEHANDLE|DIRHANDLE|FSEVENT|STATWATCHER|FSReq|FileHandle|DirHandle|FSEvent|StatWatcher|CloseReq)/i,
+    'a file',
+  ],
+  [/^(?:ZLIB|Zlib|BROTLI|ZSTD)/i, 'zlib'],
+  [/^(?:TCP|TLS|PIPE|UDP|JSUDP|QUIC|HTTP2|TTYWRAP|Socket)/i, 'a socket'],
+  [/^(?:GETADDRINFO|GETNAMEINFO|QUERYWRAP|DNSCHANNEL)/i, 'a name lookup'],
+  [/^(?:WORKER|MESSAGEPORT|Worker|MessagePort)/i, 'a thread or message channel'],
+  [/^(?:PROCESSWRAP|SIGNALWRAP|Process|Signal)/i, 'a process'],
+  [
+    /^(?:PBKDF2|KEYPAIR|KEYGEN|KEYEXPORT|CIPHER|DERIVEBITS|HASHREQUEST|RANDOM|SCRYPT|SIGNREQUEST|VERIFY|CHECKPRIME|ECDH|RSA)/i,
+    'crypto',
+  ],
+  [/^BLOBREADER/i, 'a blob'],
+];
+
+/** Returns what a type of resource is, or `undefined` for one that belongs to a step, such as a promise. */
+export function describeResource(type: string): string | undefined {
+  return RESOURCES.find(([form]) => form.test(type))?.[1];
+}
+
+/** Counts the active resources of each type. */
+function activeResources(): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const type of realProcess?.getActiveResourcesInfo?.() ?? []) counts.set(type, (counts.get(type) ?? 0) + 1);
+  return counts;
+}
+
+/** Watches for real handles. One for an exploration. */
+export class Handles {
+  readonly #ignored: ReadonlySet<string>;
+  #baseline = new Map<string, number>();
+
+  constructor(ignored: ReadonlySet<string>) {
+    this.#ignored = ignored;
+    // Made lazily, at their first use.
+    void realProcess?.stdout;
+    void realProcess?.stderr;
+    structuredClone(0);
+    this.remember();
+  }
+
+  /** Takes what is active now as the runner's. */
+  remember(): void {
+    this.#baseline = activeResources();
+  }
+
+  /** Whether a callback of a real `setImmediate` is pending. It belongs to the step that set it. */
+  hasImmediate(): boolean {
+    return this.#more('Immediate');
+  }
+
+  #more(type: string): boolean {
+    let count = 0;
+    for (const active of realProcess?.getActiveResourcesInfo?.() ?? []) if (active === type) count++;
+    return count > (this.#baseline.get(type) ?? 0);
+  }
+
+  /** Looks at what is active after a step. */
+  inspect(): { hasImmediate: boolean; suspect: string | undefined } {
+    const active = realProcess?.getActiveResourcesInfo?.() ?? [];
+    let known = 0;
+    for (const count of this.#baseline.values()) known += count;
+    if (active.length === 0) return { hasImmediate: false, suspect: undefined };
+    let hasImmediate = false;
+    let suspect: string | undefined;
+    const counts = new Map<string, number>();
+    for (const type of active) counts.set(type, (counts.get(type) ?? 0) + 1);
+    if (active.length <= known && sameCounts(counts, this.#baseline)) return { hasImmediate, suspect };
+    for (const [type, count] of counts) {
+      if (count <= (this.#baseline.get(type) ?? 0)) continue;
+      if (type === 'Immediate') hasImmediate = true;
+      else if (!this.#ignored.has(type) && describeResource(type) !== undefined) suspect = type;
+    }
+    return { hasImmediate, suspect };
+  }
+
+  isIgnored(type: string): boolean {
+    return this.#ignored.has(type);
+  }
+}
+
+function sameCounts(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [type, count] of a) if (b.get(type) !== count) return false;
+  return true;
+}
+
+/** Knows what one run makes, from its first callback to its end. */
+export class Audit {
+  readonly #hook: AsyncHook | undefined;
+  readonly #own = new Set<number>();
+  readonly #run: Run;
+  readonly #handles: Handles;
+  readonly #root: { runInAsyncScope(fn: () => void): void; asyncId(): number } | undefined;
+
+  constructor(run: Run, handles: Handles) {
+    this.#run = run;
+    this.#handles = handles;
+    const hooks = builtin('node:async_hooks');
+    if (hooks === undefined) return;
+    this.#root = new hooks.AsyncResource('QuiesceRun');
+    this.#own.add(this.#root.asyncId());
+    const { executionAsyncId } = hooks;
+    this.#hook = hooks.createHook({
+      init: (id, type, trigger) => {
+        if (!this.#own.has(executionAsyncId()) && !this.#own.has(trigger)) return;
+        this.#own.add(id);
+        run.addScope(id);
+        if (type !== 'PROMISE' && type !== 'TickObject' && type !== 'Microtask' && type !== 'Immediate')
+          this.#made(type);
+      },
+    });
+    this.#hook.enable();
+  }
+
+  /** Runs the callback of an event, so that what it makes is known as the test's. */
+  run(fn: () => void): void {
+    if (this.#root === undefined) fn();
+    else this.#root.runInAsyncScope(fn);
+  }
+
+  /** Whether code of the test is running. */
+  isInside(): boolean {
+    const id = builtin('node:async_hooks')?.executionAsyncId() ?? 0;
+    return this.#own.has(id);
+  }
+
+  end(): void {
+    this.#hook?.disable();
+  }
+
+  #made(type: string): void {
+    const what = describeResource(type);
+    if (what === undefined || this.#handles.isIgnored(type)) return;
+    const stack = stackHere();
+    // A runner may send what is printed to another process.
+    if (/node:internal\/console\//.test(stack)) return;
+    const place = placeOf(stack);
+    const error = new Error(
+      `The test made ${what} (${type}), which the explorer can neither order nor await. ` +
+        'Replace it by a fake of the world, or pass its type in `ignore`',
+    );
+    this.#run.fail('unmodelled', error, place);
+  }
+}

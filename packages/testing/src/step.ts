@@ -1,0 +1,242 @@
+// A step: the host runs one callback, then `process.nextTick` and microtask jobs until both queues are empty.
+//
+// Invariants
+// 1. At a choice point both queues are empty, and no real immediate is pending.
+// 2. An event's callback is called from a macrotask, or from the round that its overlap names; never from a promise of the explorer.
+// 3. An overlapping event that is impossible when its round comes does not happen.
+
+import { endOfRun } from './end.ts';
+import { builtin } from './host.ts';
+import { listAlternatives, passOver } from './order.ts';
+import { pairsOf } from './overlap.ts';
+import type { Run } from './run.ts';
+import type { Decision } from './schedule.ts';
+import type { Session, Watch } from './session.ts';
+import type { Alternative } from './source.ts';
+import { joined } from './story.ts';
+
+/** Turns that captured immediates may take within one step. */
+const MOST_IMMEDIATES = 1_000;
+/** How long a stuck run waits for something real, in ms. */
+const REAL_WAIT = 50;
+
+/** Drives one run from its first step to its end. */
+export class Step {
+  readonly #session: Session;
+  readonly #run: Run;
+  readonly #watch: Watch;
+  readonly #onEnd: () => void;
+  #immediates = 0;
+  #isCounting = false;
+
+  constructor(session: Session, run: Run, watch: Watch, onEnd: () => void) {
+    this.#session = session;
+    this.#run = run;
+    this.#watch = watch;
+    this.#onEnd = onEnd;
+  }
+
+  start(test: () => unknown): void {
+    const run = this.#run;
+    this.#session.turns.next(() => {
+      this.#session.turnId = builtin('node:async_hooks')?.executionAsyncId();
+      run.story?.event('start');
+      this.#enter(() => {
+        const settled = callTest(test);
+        settled.then(
+          () => {
+            run.settled ??= { status: 'fulfilled' };
+            run.story?.note('the test ends');
+          },
+          (reason: unknown) => {
+            run.settled ??= { status: 'rejected', reason };
+            run.story?.rejected(reason);
+            if (run.cancelSignal?.signal.aborted !== true) run.fail('test', reason);
+          },
+        );
+      });
+      this.#session.turns.next(this.#after);
+    });
+  }
+
+  /** The step has ended: looks at what it did, then begins the next one. */
+  readonly #after = (): void => {
+    const { host, turns, handles } = this.#session;
+    const run = this.#run;
+    const { hasImmediate, suspect } = handles.inspect();
+    if (hasImmediate && host.setImmediate !== undefined && this.#immediates++ < MOST_IMMEDIATES) {
+      host.setImmediate(() => turns.next(this.#after));
+      return;
+    }
+    this.#immediates = 0;
+    this.#session.isInStep = false;
+    run.suspect ??= suspect;
+    this.#recordRounds();
+    run.checkEffects();
+    for (const { name, check } of run.checks) checkInvariant(run, name, check);
+    if (run.failure !== undefined || run.settled !== undefined) {
+      this.#end();
+      return;
+    }
+    if (run.steps >= run.settings.steps) {
+      this.#endless();
+      return;
+    }
+    const list = listAlternatives(run);
+    if (list.length === 0) this.#stuck();
+    else this.#choose(list);
+  };
+
+  #choose(list: Alternative[]): void {
+    const run = this.#run;
+    const point = run.trace.length;
+    if (run.story !== undefined) run.story.possibilities[point] = namesOf(list);
+    const decision = run.decide(list, '');
+    const chosen = list[decision.choice];
+    const other = decision.overlap === undefined ? undefined : list[decision.overlap.choice];
+    if (run.failure !== undefined || chosen === undefined || (decision.overlap !== undefined && other === undefined)) {
+      run.misfit ??= `point ${decision.point} has only ${list.length} possibilities: ${namesOf(list)}`;
+      this.#end();
+      return;
+    }
+    this.#tell(list, chosen, decision);
+    this.#perform(list, chosen, decision, other);
+    this.#session.turns.next(this.#after);
+  }
+
+  #tell(list: Alternative[], chosen: Alternative, decision: Decision): void {
+    const run = this.#run;
+    const isDefault = decision.choice === 0 && !decision.late && decision.overlap === undefined;
+    if (isDefault && run.story === undefined) return;
+    const name = chosen.source.name(chosen.variant);
+    if (!isDefault) run.nameDecision(decision, list, name);
+    const first = list[0] as Alternative;
+    const instead = decision.choice === 0 ? [] : [`before ${first.source.name(first.variant)}`];
+    if (decision.late) instead.push(`late, when the timer after ${run.timers.timers[0]?.ms} ms is due`);
+    run.story?.event(name, decision.choice !== 0 || decision.late, instead.join('; '));
+  }
+
+  #perform(list: Alternative[], chosen: Alternative, decision: Decision, other: Alternative | undefined): void {
+    const run = this.#run;
+    const { rounds } = this.#session;
+    run.steps++;
+    passOver(run, list, decision.choice);
+    run.stepOf = chosen.source.kind;
+    if (decision.late) run.moveTo(run.timers.due);
+    const where = decision.overlap?.where;
+    const overlap = (text: string) => (): void => {
+      if (other === undefined || run.isOver || !other.source.isPossible(other.variant)) return;
+      run.story?.event(other.source.name(other.variant), true, text);
+      this.#enter(() => other.source.perform(other.variant));
+    };
+    this.#enter(() => {
+      if (where === '<') overlap('in the same task, just before the next event')();
+      if (where !== '<' || chosen.source.isPossible(chosen.variant)) chosen.source.perform(chosen.variant);
+    });
+    if (where === '0') overlap('in the same task, right after')();
+    else if (where?.startsWith('m')) {
+      const count = Number(where.slice(1));
+      rounds.after(count, overlap(`within the same step, after ${count} round${count === 1 ? '' : 's'} of jobs`));
+    } else if (where?.startsWith('t')) {
+      rounds.afterTick(overlap('within the same step, after its nextTick callbacks'));
+    } else if (where === undefined && decision.point >= this.#watch.countFrom) this.#count(list, decision);
+  }
+
+  /** Counts the rounds of this step, for events that may overlap it. */
+  #count(list: Alternative[], { point, choice }: Decision): void {
+    const pairs = pairsOf(list, choice, this.#run.settings.overlap);
+    this.#run.trace.pairs[point] = pairs;
+    if (pairs === undefined) return;
+    this.#isCounting = true;
+    this.#session.rounds.count();
+  }
+
+  #recordRounds(): void {
+    if (!this.#isCounting) return;
+    this.#isCounting = false;
+    const { trace } = this.#run;
+    const { rounds, ticks } = this.#session.rounds.counted();
+    trace.rounds[this.#countedPoint] = rounds;
+    trace.ticks[this.#countedPoint] = ticks;
+  }
+
+  /** Runs code of the test. What it throws is an uncaught exception. */
+  #enter(fn: () => void): void {
+    const { audit } = this.#session;
+    this.#session.isInStep = true;
+    try {
+      if (audit === undefined) fn();
+      else audit.run(fn);
+    } catch (error) {
+      this.#run.fail('uncaught exception', error);
+    }
+  }
+
+  #endless(): void {
+    const run = this.#run;
+    const latest = run.story?.latest(6) ?? [];
+    const error = new Error(`The run did not end within ${run.settings.steps} steps`);
+    run.fail('endless', error, latest.length === 0 ? '' : `The last events: ${latest.join(', ')}`);
+    this.#end();
+  }
+
+  /** The test waits, and nothing can happen. Something real may end the wait. */
+  #stuck(): void {
+    const run = this.#run;
+    const { host } = this.#session;
+    const start = host.now();
+    const look = (): void => {
+      const isAwake = run.settled !== undefined || run.failure !== undefined || listAlternatives(run).length > 0;
+      if (isAwake && run.failure === undefined) {
+        const what = 'The test waited for something real, which the explorer can neither order nor await';
+        run.fail('unmodelled', new Error(`${what}. Replace it by a fake of the world`));
+      }
+      if (!isAwake && this.#watch.waits && host.now() - start < REAL_WAIT) {
+        host.setTimeout(look, 1);
+        return;
+      }
+      if (!isAwake) run.fail('stuck', new Error(`The test waits, and nothing can happen. ${waitingFor(run)}`));
+      this.#end();
+    };
+    look();
+  }
+
+  #end(): void {
+    const run = this.#run;
+    if (run.failure === undefined && run.misfit === undefined) endOfRun(run);
+    run.story?.endStep();
+    run.isOver = true;
+    this.#onEnd();
+  }
+
+  get #countedPoint(): number {
+    return this.#run.trace.length - 1;
+  }
+}
+
+async function callTest(test: () => unknown): Promise<void> {
+  await test();
+}
+
+function checkInvariant(run: Run, name: string, check: () => unknown): void {
+  try {
+    if (check() !== false) return;
+    run.fail('invariant', new Error(`${name} does not hold`));
+  } catch (error) {
+    run.fail('invariant', error);
+  }
+}
+
+function namesOf(list: readonly Alternative[]): string {
+  return list.map(({ source, variant }, i) => `${i}: ${source.name(variant)}`).join(', ');
+}
+
+/** Names what a stuck test may wait for. */
+function waitingFor(run: Run): string {
+  const tasks = run.tracked.filter(({ isPending }) => isPending).map(({ name }) => name);
+  const open = run.resources.filter(({ counts }) => counts).map(({ name }) => name);
+  const parts = ['No operation, timer or signal is pending'];
+  if (tasks.length > 0) parts.push(`${joined(tasks)} ${tasks.length === 1 ? 'is' : 'are'} pending`);
+  if (open.length > 0) parts.push(`${joined(open)} ${open.length === 1 ? 'is' : 'are'} open`);
+  return parts.join('; ');
+}
