@@ -121,6 +121,7 @@ class Exploration {
       });
       if (chooser.isRedundant) {
         this.#search.pruned++;
+        await this.#checkPairs(chooser, run);
         continue;
       }
       this.#count(run);

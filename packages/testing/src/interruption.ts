@@ -1,5 +1,6 @@
 import type { Run } from './run.ts';
 import type { Alternative, Source } from './source.ts';
+import { hasSettled } from './thenable.ts';
 
 /** A signal that aborts, or an act that runs: at most once, and only until the test settles. */
 export class Interruption implements Source {
@@ -36,6 +37,11 @@ export class Interruption implements Source {
 
   isPossible(): boolean {
     return !this.#hasHappened && this.#run.settled === undefined;
+  }
+
+  /** Whether it can overlap the present step: inside it, the test may have settled without a reaction so far. */
+  canOverlap(): boolean {
+    return this.isPossible() && !hasSettled(this.#run.testPromise);
   }
 
   perform(): void {

@@ -2,6 +2,7 @@ import { errorText, show } from './errors.ts';
 import type { Resource } from './resource.ts';
 import type { Run } from './run.ts';
 import { type Alternative, FRESH, type Slowness, type SlowSource } from './source.ts';
+import { isThenable } from './thenable.ts';
 
 const failures = new WeakSet<Failure>();
 
@@ -209,10 +210,6 @@ export class Operation implements SlowSource {
   }
 
   addBatch(): void {}
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }
 
 function isSignal(value: unknown): value is AbortSignal {

@@ -67,6 +67,8 @@ export class Run {
   /** The operation whose function is running. */
   handling: Operation | undefined;
   settled: Settled | undefined;
+  /** What the test returned, if it is a promise. */
+  testPromise: Promise<unknown> | undefined;
   failure: RunFailure | undefined;
   /** Why the choices do not fit this run; it is then cut off. */
   misfit: string | undefined;

@@ -133,12 +133,11 @@ export class Search {
       if (this.#isObserved(tail, 0)) yield replaced(plan, { ...decision, late: true }, 0, tail);
     }
     if (!this.#settings.cancel || plan.isCancelled) return;
-    for (let i = 0; i < tail.length; i++) {
-      const isBehind = decision === undefined || i > 0;
+    for (let i = decision === undefined ? 0 : 1; i < tail.length; i++) {
       const free = tail.free[i] ?? -1;
-      if (isBehind && free > 0) yield extended(plan, choose(tail.first + i, free), 0, tail, i, true);
-      yield* this.#overlaps(plan, tail, i, true);
+      if (free > 0) yield extended(plan, choose(tail.first + i, free), 0, tail, i, true);
     }
+    for (let i = 0; i < tail.length; i++) yield* this.#overlaps(plan, tail, i, true);
   }
 
   *#withCost(plan: Plan, tail: Tail): Generator<Plan> {

@@ -7,6 +7,7 @@
 
 import { endOfRun } from './end.ts';
 import { builtin } from './host.ts';
+import type { Interruption } from './interruption.ts';
 import { listAlternatives, passOver } from './order.ts';
 import { pairsOf } from './overlap.ts';
 import type { Run } from './run.ts';
@@ -14,6 +15,7 @@ import type { Decision } from './schedule.ts';
 import type { Session, Watch } from './session.ts';
 import type { Alternative } from './source.ts';
 import { joined } from './story.ts';
+import { isThenable } from './thenable.ts';
 
 /** Turns that captured immediates may take within one step. */
 const MOST_IMMEDIATES = 1_000;
@@ -41,22 +43,31 @@ export class Step {
     this.#session.turns.next(() => {
       this.#session.turnId = builtin('node:async_hooks')?.executionAsyncId();
       run.story?.event('start');
-      this.#enter(() => {
-        const settled = callTest(test);
-        settled.then(
-          () => {
-            run.settled ??= { status: 'fulfilled' };
-            run.story?.note('the test ends');
-          },
-          (reason: unknown) => {
-            run.settled ??= { status: 'rejected', reason };
-            run.story?.rejected(reason);
-            if (run.cancelSignal?.signal.aborted !== true) run.fail('test', reason);
-          },
-        );
-      });
+      this.#enter(() => this.#call(test));
       this.#session.turns.next(this.#after);
     });
+  }
+
+  #call(test: () => unknown): void {
+    const run = this.#run;
+    const fulfilled = (): void => {
+      run.settled ??= { status: 'fulfilled' };
+      run.story?.note('the test ends');
+    };
+    const rejected = (reason: unknown): void => {
+      run.settled ??= { status: 'rejected', reason };
+      run.story?.rejected(reason);
+      if (run.cancelSignal?.signal.aborted !== true) run.fail('test', reason);
+    };
+    try {
+      const result = test();
+      if (isThenable(result)) {
+        run.testPromise = Promise.resolve(result);
+        run.testPromise.then(fulfilled, rejected);
+      } else fulfilled();
+    } catch (error) {
+      rejected(error);
+    }
   }
 
   /** The step has ended: looks at what it did, then begins the next one. */
@@ -126,6 +137,7 @@ export class Step {
     const where = decision.overlap?.where;
     const overlap = (text: string) => (): void => {
       if (other === undefined || run.isOver || !other.source.isPossible(other.variant)) return;
+      if ((other.source as Partial<Interruption>).canOverlap?.() === false) return;
       run.story?.event(other.source.name(other.variant), true, text);
       this.#enter(() => other.source.perform(other.variant));
     };
@@ -212,10 +224,6 @@ export class Step {
   get #countedPoint(): number {
     return this.#run.trace.length - 1;
   }
-}
-
-async function callTest(test: () => unknown): Promise<void> {
-  await test();
 }
 
 function checkInvariant(run: Run, name: string, check: () => unknown): void {
