@@ -2,7 +2,9 @@
 // becomes an accessor: it gives the time of the present run, and sees each read.
 
 import { install as installFakeTime } from '@sinonjs/fake-timers';
+import { failUnmodelled } from './handles.ts';
 import { builtin } from './host.ts';
+import { placeHere } from './place.ts';
 import type { Run } from './run.ts';
 import { platformDelay, VirtualImmediate, VirtualTimer } from './timers.ts';
 
@@ -150,12 +152,35 @@ export function installGlobals(start: number, getRun: () => Run | undefined): ()
   for (const [name, fn] of Object.entries(scheduler)) replace(timersPromises?.scheduler, name, fn);
   replace(AbortSignal, 'timeout', (ms: number) => timeoutSignal(getRun, ms));
   replace(Math, 'random', () => getRun()?.random() ?? 0.5);
+  replaceReal(getRun, replace);
   undo.push(installTime(start, getRun));
   builtin('node:module')?.syncBuiltinESMExports();
   return () => {
     for (const restore of undo.reverse()) restore();
     builtin('node:module')?.syncBuiltinESMExports();
   };
+}
+
+/** Names real waits that no list of handles shows, or shows too late. */
+function replaceReal(
+  getRun: () => Run | undefined,
+  replace: (target: object, name: PropertyKey, value: unknown) => void,
+): void {
+  const { fetch } = globalThis;
+  if (typeof fetch === 'function') {
+    replace(globalThis, 'fetch', (...args: Parameters<typeof fetch>) => {
+      const run = getRun();
+      if (run?.story !== undefined) run.fetchPlace = placeHere();
+      return fetch(...args);
+    });
+  }
+  const { waitAsync } = Atomics as { waitAsync?: (...args: unknown[]) => unknown };
+  if (waitAsync === undefined) return;
+  replace(Atomics, 'waitAsync', (...args: unknown[]) => {
+    const run = getRun();
+    if (run !== undefined) failUnmodelled(run, 'a wait of Atomics.waitAsync', placeHere());
+    return waitAsync(...args);
+  });
 }
 
 /** Makes `Date` and the other clocks show the time of the present run. */

@@ -26,7 +26,6 @@ const RESOURCES: readonly (readonly [RegExp, string])[] = [
     /^(?:PBKDF2|KEYPAIR|KEYGEN|KEYEXPORT|CIPHER|DERIVEBITS|HASHREQUEST|RANDOM|SCRYPT|SIGNREQUEST|VERIFY|CHECKPRIME|ECDH|RSA)/i,
     'crypto',
   ],
-  [/^BLOBREADER/i, 'a blob'],
 ];
 
 /** Returns what a type of resource is, or `undefined` for one that belongs to a step, such as a promise. */
@@ -149,13 +148,21 @@ export class Audit {
     const what = describeResource(type);
     if (what === undefined || this.#handles.isIgnored(type)) return;
     const stack = stackHere();
-    // A runner may send what is printed to another process.
-    if (/node:internal\/console\//.test(stack)) return;
-    const place = placeOf(stack);
-    const error = new Error(
-      `The test made ${what} (${type}), which the explorer can neither order nor await. ` +
-        'Replace it by a fake of the world, or pass its type in `ignore`',
-    );
-    this.#run.fail('unmodelled', error, place);
+    // A runner may send what is printed to another process. Calls such as `gzipSync` end before they return.
+    if (/node:internal\/console\/|Sync \(node:/.test(stack)) return;
+    // A socket of `fetch` is made long after the call.
+    const place = placeOf(stack) || this.#run.fetchPlace;
+    const name = this.#run.fetchPlace === '' ? what : `${what} for fetch`;
+    failUnmodelled(this.#run, `${name} (${type})`, place);
   }
+}
+
+/** Fails a run whose test made something real. */
+export function failUnmodelled(run: Run, what: string, place: string): void {
+  const text = `The test made ${what}, which the explorer can neither order nor await`;
+  run.fail(
+    'unmodelled',
+    new Error(`${text}. Replace it by a fake of the world, or pass its type in \`ignore\``),
+    place,
+  );
 }

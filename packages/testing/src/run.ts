@@ -72,6 +72,8 @@ export class Run {
   failure: RunFailure | undefined;
   /** Why the choices do not fit this run; it is then cut off. */
   misfit: string | undefined;
+  /** Where the test called the real `fetch` last, in audited runs. */
+  fetchPlace = '';
   /** The type of a real handle that may be the test's. */
   suspect: string | undefined;
   isOver = false;
