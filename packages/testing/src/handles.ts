@@ -149,7 +149,7 @@ export class Audit {
     if (what === undefined || this.#handles.isIgnored(type)) return;
     const stack = stackHere();
     // A runner may send what is printed to another process. Calls such as `gzipSync` end before they return.
-    if (/node:internal\/console\/|Sync \(node:/.test(stack)) return;
+    if (/node:internal\/console\/|\b(?:\w+Sync|syncBufferWrapper) \(node:/.test(stack)) return;
     // A socket of `fetch` is made long after the call.
     const place = placeOf(stack) || this.#run.fetchPlace;
     const name = this.#run.fetchPlace === '' ? what : `${what} for fetch`;
