@@ -1,0 +1,1 @@
+require('./suite.cjs')(require('node:test').test, require('./testing.cjs'));

@@ -1,0 +1,5 @@
+import { test } from 'vitest';
+import suite from './suite.cjs';
+import * as testing from './testing.cjs';
+
+suite(test, testing);
