@@ -1,6 +1,6 @@
 import { pairsOf } from './overlap.ts';
 import type { Chooser, Run } from './run.ts';
-import type { Decision } from './schedule.ts';
+import { type Decision, START } from './schedule.ts';
 import type { Alternative, Source } from './source.ts';
 import { NOT_LATE } from './trace.ts';
 
@@ -11,6 +11,10 @@ export class Follow implements Chooser {
 
   constructor(decisions: readonly Decision[]) {
     this.#decisions = decisions;
+  }
+
+  start(): Decision | undefined {
+    return this.choose(START);
   }
 
   choose(point: number): Decision | undefined {

@@ -7,7 +7,7 @@ import { watchProcess } from './process-events.ts';
 import { CHECKED } from './prune.ts';
 import type { Report } from './report.ts';
 import { isSameFailure, type Run } from './run.ts';
-import { type Decision, formatSchedule } from './schedule.ts';
+import { type Decision, formatSchedule, START } from './schedule.ts';
 import { decisionsOf, type Plan, Search } from './search.ts';
 import { plain, Session, type Test, type Watch } from './session.ts';
 import { shrink } from './shrink.ts';
@@ -111,13 +111,13 @@ class Exploration {
     for (let plan = this.#search.next(); plan !== undefined; plan = this.#search.next()) {
       const stoppedBy = this.#schedules >= schedules ? 'schedules' : this.#elapsed() >= ms ? 'ms' : undefined;
       if (stoppedBy !== undefined) return this.#budgetEnds(stoppedBy);
-      const extends_ = plan.cost < bound || cancel;
+      const isExtended = plan.cost < bound || (cancel && !plan.isCancelled);
       const chooser = new Systematic(decisionsOf(plan), this.#settings.commutes);
       const run = await this.#session.execute(chooser, {
         ...plain,
         audited: this.#schedules % AUDITED === 0,
         countFrom:
-          extends_ && this.#settings.overlap !== 'none' ? (plan.decision?.point ?? 0) : Number.POSITIVE_INFINITY,
+          isExtended && this.#settings.overlap !== 'none' ? (plan.decision?.point ?? START) : Number.POSITIVE_INFINITY,
       });
       if (chooser.isRedundant) {
         this.#search.pruned++;
@@ -126,7 +126,8 @@ class Exploration {
       }
       this.#count(run);
       if (plan.isCancelled) this.#cancels++;
-      const isSame = plan.decision === undefined || run.trace.hashes[plan.decision.point] === plan.hash;
+      const isFirst = plan.decision === undefined || plan.decision.point === START;
+      const isSame = isFirst || run.trace.hashes[plan.decision?.point ?? 0] === plan.hash;
       if (!isSame || run.misfit !== undefined || chooser.left.length > 0) await this.#differs(plan, run);
       await this.#judge(run);
       await this.#checkPairs(chooser, run);

@@ -12,6 +12,8 @@ import { NOT_LATE, Trace } from './trace.ts';
 
 /** Chooses at each point. `undefined`: the default. */
 export interface Chooser {
+  /** The event that overlaps the first step. */
+  start?(): Decision | undefined;
   choose(point: number, list: readonly Alternative[] | number, run: Run): Decision | undefined;
 }
 

@@ -15,6 +15,9 @@ export interface Overlap {
   readonly where: Where;
 }
 
+/** The point of an event that overlaps the first step, in which the test is called. */
+export const START = -1;
+
 /** One choice that differs from the default order. */
 export interface Decision {
   readonly point: number;
@@ -29,9 +32,9 @@ export interface Schedule {
   readonly check: string | undefined;
 }
 
-const FORM = /^(?:-|(?<list>[^!-]+))(?:!(?<check>[0-9a-f]{4}))?$/;
+const FORM = /^(?:-|(?<list>[^!]+))(?:!(?<check>[0-9a-f]{4}))?$/;
 const DECISION =
-  /^(?<point>\d{1,9}):(?<choice>\d{1,9})(?<late>~?)(?:\+(?<other>\d{1,9})@(?<where><|0|m\d{1,5}|t\d{1,5}))?$/;
+  /^(?<point>-1|\d{1,9}):(?<choice>\d{1,9})(?<late>~?)(?:\+(?<other>\d{1,9})@(?<where><|0|m\d{1,5}|t\d{1,5}))?$/;
 
 /** @throws TypeError when the text is no decision string */
 export function parseSchedule(what: string, text: string): Schedule {

@@ -9,7 +9,7 @@
 // What waits is a list of generators, one for each run: a schedule exists only when its turn comes.
 
 import type { Settings } from './options.ts';
-import type { Decision, Where } from './schedule.ts';
+import { type Decision, START, type Where } from './schedule.ts';
 import { OBSERVED, type Pair, positions, type Trace, UNOBSERVED } from './trace.ts';
 
 /** A schedule, as the last decision and those before it. */
@@ -104,9 +104,9 @@ export class Search {
 
   /** Adds the schedules that extend one that has run. */
   extend(plan: Plan, trace: Trace): void {
-    const first = plan.decision?.point ?? 0;
-    const tail = new Tail(trace, first);
+    const tail = new Tail(trace, Math.max(0, plan.decision?.point ?? 0));
     this.#add(plan.cost, this.#withoutCost(plan, tail));
+    if (plan.decision === undefined) this.#addStart(trace);
     const { cost } = plan;
     if (cost < this.#settings.bound) {
       this.#add(cost + 1, this.#withCost(plan, tail));
@@ -126,6 +126,15 @@ export class Search {
     this.#levels[level]?.push(plans);
   }
 
+  /** The signals that abort inside the first step. */
+  #addStart({ startPairs, startRounds }: Trace): void {
+    for (const isFree of [true, false]) {
+      const pairs = startPairs.filter((pair) => pair.isFree === isFree);
+      const cost = isFree ? 0 : 1;
+      if (pairs.length > 0 && cost <= this.#settings.bound) this.#add(cost, startPlans(pairs, startRounds, cost));
+    }
+  }
+
   /** The cancellation at each position, and the late variant of the last decision, which replaces it. */
   *#withoutCost(plan: Plan, tail: Tail): Generator<Plan> {
     const { decision } = plan;
@@ -133,7 +142,7 @@ export class Search {
       if (this.#isObserved(tail, 0)) yield replaced(plan, { ...decision, late: true }, 0, tail);
     }
     if (!this.#settings.cancel || plan.isCancelled) return;
-    for (let i = decision === undefined ? 0 : 1; i < tail.length; i++) {
+    for (let i = firstBehind(plan); i < tail.length; i++) {
       const free = tail.free[i] ?? -1;
       if (free > 0) yield extended(plan, choose(tail.first + i, free), 0, tail, i, true);
     }
@@ -141,7 +150,7 @@ export class Search {
   }
 
   *#withCost(plan: Plan, tail: Tail): Generator<Plan> {
-    const start = plan.decision === undefined ? 0 : 1;
+    const start = firstBehind(plan);
     for (let i = start; i < tail.length; i++) {
       const free = plan.isCancelled || !this.#settings.cancel ? -1 : tail.free[i];
       for (let choice = 1; choice < (tail.counts[i] ?? 0); choice++) {
@@ -162,7 +171,7 @@ export class Search {
   *#overlaps(plan: Plan, tail: Tail, i: number, isFree: boolean): Generator<Plan> {
     const pairs = tail.pairs?.[i];
     if (pairs === undefined) return;
-    const own = i === 0 ? plan.decision : undefined;
+    const own = i < firstBehind(plan) ? plan.decision : undefined;
     const base = own ?? choose(tail.first + i, 0);
     for (const pair of pairs) {
       if ((pair.isFree && this.#settings.cancel) !== isFree) continue;
@@ -179,6 +188,20 @@ export class Search {
     const late = tail.late[i];
     if (late === UNOBSERVED) this.pruned++;
     return late === OBSERVED;
+  }
+}
+
+/** The first index of a tail that is behind the last decision. */
+function firstBehind({ decision }: Plan): 0 | 1 {
+  return decision === undefined || decision.point === START ? 0 : 1;
+}
+
+function* startPlans(pairs: readonly Pair[], rounds: number, cost: number): Generator<Plan> {
+  for (const pair of pairs) {
+    for (const where of positions(pair, rounds, false)) {
+      const decision = overlapping(choose(START, 0), pair.choice, where);
+      yield { decision, before: undefined, cost, isCancelled: pair.isFree, hash: 0 };
+    }
   }
 }
 

@@ -11,7 +11,7 @@ import type { Interruption } from './interruption.ts';
 import { listAlternatives, passOver } from './order.ts';
 import { pairsOf } from './overlap.ts';
 import type { Run } from './run.ts';
-import type { Decision } from './schedule.ts';
+import { type Decision, START, type Where } from './schedule.ts';
 import type { Session, Watch } from './session.ts';
 import type { Alternative } from './source.ts';
 import { joined } from './story.ts';
@@ -44,8 +44,33 @@ export class Step {
       this.#session.turnId = builtin('node:async_hooks')?.executionAsyncId();
       run.story?.event('start');
       this.#enter(() => this.#call(test));
+      this.#overlapStart();
       this.#session.turns.next(this.#after);
     });
+  }
+
+  /** Aborts a signal inside the first step, or counts its rounds. Acts begin at the first choice point. */
+  #overlapStart(): void {
+    const run = this.#run;
+    const decision = run.chooser.start?.();
+    if (decision?.overlap !== undefined) {
+      const { choice, where } = decision.overlap;
+      run.decisions.push(decision);
+      const abort = (): void => {
+        const other = run.interruptions[choice];
+        if (other === undefined) run.misfit ??= `there is no signal ${choice} in the first step`;
+        else this.#overlap(other.alternative, withinStep(where));
+      };
+      run.chosenNames.push(run.interruptions[choice]?.name() ?? '');
+      this.#at(where, abort);
+    } else if (this.#watch.countFrom === START && run.settings.overlap !== 'none') {
+      run.trace.startPairs = run.interruptions.flatMap(({ kind, isFree }, choice) =>
+        kind === 'signal' ? [{ choice, isFree, from: 'right after' as const }] : [],
+      );
+      if (run.trace.startPairs.length === 0) return;
+      this.#isCounting = true;
+      this.#session.rounds.count();
+    }
   }
 
   #call(test: () => unknown): void {
@@ -129,29 +154,35 @@ export class Step {
 
   #perform(list: Alternative[], chosen: Alternative, decision: Decision, other: Alternative | undefined): void {
     const run = this.#run;
-    const { rounds } = this.#session;
     run.steps++;
     passOver(run, list, decision.choice);
     run.stepOf = chosen.source.kind;
     if (decision.late) run.moveTo(run.timers.due);
     const where = decision.overlap?.where;
-    const overlap = (text: string) => (): void => {
-      if (other === undefined || run.isOver || !other.source.isPossible(other.variant)) return;
-      if ((other.source as Partial<Interruption>).canOverlap?.() === false) return;
-      run.story?.event(other.source.name(other.variant), true, text);
-      this.#enter(() => other.source.perform(other.variant));
-    };
     this.#enter(() => {
-      if (where === '<') overlap('in the same task, just before the next event')();
+      if (where === '<') this.#overlap(other, withinStep(where));
       if (where !== '<' || chosen.source.isPossible(chosen.variant)) chosen.source.perform(chosen.variant);
     });
-    if (where === '0') overlap('in the same task, right after')();
-    else if (where?.startsWith('m')) {
-      const count = Number(where.slice(1));
-      rounds.after(count, overlap(`within the same step, after ${count} round${count === 1 ? '' : 's'} of jobs`));
-    } else if (where?.startsWith('t')) {
-      rounds.afterTick(overlap('within the same step, after its nextTick callbacks'));
-    } else if (where === undefined && decision.point >= this.#watch.countFrom) this.#count(list, decision);
+    if (where === undefined) {
+      if (decision.point >= this.#watch.countFrom) this.#count(list, decision);
+    } else if (where !== '<') this.#at(where, () => this.#overlap(other, withinStep(where)));
+  }
+
+  /** Calls `fn` at a position of the step whose callback has just returned. */
+  #at(where: Where, fn: () => void): void {
+    const { rounds } = this.#session;
+    if (where === '0') fn();
+    else if (where.startsWith('m')) rounds.after(Number(where.slice(1)), fn);
+    else rounds.afterTick(fn);
+  }
+
+  /** Lets an event start inside the step of another one, if it is still possible. */
+  #overlap(other: Alternative | undefined, text: string): void {
+    const run = this.#run;
+    if (other === undefined || run.isOver || !other.source.isPossible(other.variant)) return;
+    if ((other.source as Partial<Interruption>).canOverlap?.() === false) return;
+    run.story?.event(other.source.name(other.variant), true, text);
+    this.#enter(() => other.source.perform(other.variant));
   }
 
   /** Counts the rounds of this step, for events that may overlap it. */
@@ -168,8 +199,12 @@ export class Step {
     this.#isCounting = false;
     const { trace } = this.#run;
     const { rounds, ticks } = this.#session.rounds.counted();
-    trace.rounds[this.#countedPoint] = rounds;
-    trace.ticks[this.#countedPoint] = ticks;
+    const point = trace.length - 1;
+    if (point < 0) trace.startRounds = rounds;
+    else {
+      trace.rounds[point] = rounds;
+      trace.ticks[point] = ticks;
+    }
   }
 
   /** Runs code of the test. What it throws is an uncaught exception. */
@@ -220,10 +255,15 @@ export class Step {
     run.isOver = true;
     this.#onEnd();
   }
+}
 
-  get #countedPoint(): number {
-    return this.#run.trace.length - 1;
-  }
+/** Says where in a step an event begins. */
+function withinStep(where: Where): string {
+  if (where === '<') return 'in the same task, just before the next event';
+  if (where === '0') return 'in the same task, right after';
+  if (!where.startsWith('m')) return 'within the same step, after its nextTick callbacks';
+  const count = Number(where.slice(1));
+  return `within the same step, after ${count} round${count === 1 ? '' : 's'} of jobs`;
 }
 
 function checkInvariant(run: Run, name: string, check: () => unknown): void {

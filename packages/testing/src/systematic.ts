@@ -40,6 +40,10 @@ export class Systematic implements Chooser {
     return this.#follow.left;
   }
 
+  start(): Decision | undefined {
+    return this.#follow.start();
+  }
+
   choose(point: number, list: readonly Alternative[] | number, run: Run): Decision | undefined {
     const planned = this.#follow.choose(point);
     if (typeof list === 'number') return planned;

@@ -30,6 +30,9 @@ export class Trace {
   readonly free: number[] = [];
   /** Alternatives that `commutes` makes superfluous. */
   readonly asleep: (ReadonlySet<number> | undefined)[] = [];
+  /** The rounds of the first step, and the signals that can abort inside it. */
+  startRounds = -1;
+  startPairs: readonly Pair[] = [];
   /** The first point of the present virtual time, and the first that nobody observed. */
   #unobserved = 0;
 

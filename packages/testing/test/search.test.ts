@@ -230,6 +230,32 @@ test('`cancelEverywhere` counts the positions that it tries, and cancels at no c
   expect(deeper.cancels).toBeGreaterThan(report.cancels);
 });
 
+test('a signal aborts inside the first step, too', async () => {
+  const seen = new Set<number>();
+  await cancelEverywhere(async (world, signal) => {
+    let round = 0;
+    for (; round < 5 && !signal.aborted; round++) await null;
+    seen.add(round);
+    await world.external('load', ['page'])({ signal });
+  });
+  expect([...seen].sort()).toEqual([1, 2, 3, 4, 5]);
+  const error = (await cancelEverywhere(async (world, signal) => {
+    for (let i = 0; i < 60; i++) await null;
+    if (signal.aborted) throw new Error('too late');
+    await world.external('load', ['page'])({ signal });
+  }).catch((reason) => reason)) as ScheduleError;
+  expect(error).toMatchObject({ kind: 'outcome', schedule: expect.stringMatching(/^-1:0\+0@/) });
+  await expect(
+    cancelEverywhere(
+      async (_, signal) => {
+        for (let i = 0; i < 60; i++) await null;
+        if (signal.aborted) throw new Error('too late');
+      },
+      { replay: error.schedule },
+    ),
+  ).rejects.toThrow(/too late/);
+});
+
 test('a failure with needless decisions is shrunk', async () => {
   const error = (await explore(
     async (world) => {

@@ -1,3 +1,4 @@
+// @ts-nocheck: each runner has globals of its own.
 // The same tests for each runner: `define(test, explore)`. The names say how they end.
 module.exports = (test, { explore, cancelEverywhere }) => {
   test('passes: a correct test', () =>
