@@ -32,6 +32,8 @@ async function bundleProgram(path: string): Promise<string> {
     target: 'es2022',
     sourcemap: 'inline',
     conditions: isBuilt ? ['built'] : [],
+    // CommonJS that requires modules of Node: a bundle of ECMAScript modules cannot do that.
+    external: ['bullmq', 'cli-progress', 'kafkajs', 'pg', 'pg-boss'],
   });
   mkdirSync(dirname(outfile), { recursive: true });
   // Rename only a complete file: another process may bundle the same program, or start it at this moment.

@@ -47,6 +47,53 @@ const entries = [
     loads: hasThreads,
     says: /^@quiesce\/shutdown is about processes and their signals/,
   },
+  {
+    name: '@quiesce/adapters/opentelemetry',
+    load: () => import('@quiesce/adapters/opentelemetry'),
+    exported: 'traceShutdown',
+    loads: hasThreads,
+    says: /^@quiesce\/shutdown is about processes and their signals/,
+  },
+  ...[
+    { name: '@quiesce/adapters/express', load: () => import('@quiesce/adapters/express'), exported: 'expressDrain' },
+    { name: '@quiesce/adapters/fastify', load: () => import('@quiesce/adapters/fastify'), exported: 'fastifyDrain' },
+    { name: '@quiesce/adapters/hono', load: () => import('@quiesce/adapters/hono'), exported: 'honoDrain' },
+    { name: '@quiesce/adapters/koa', load: () => import('@quiesce/adapters/koa'), exported: 'koaDrain' },
+    { name: '@quiesce/adapters/nest', load: () => import('@quiesce/adapters/nest'), exported: 'nestDrain' },
+  ].map((entry) => ({ ...entry, loads: hasServers, says: /^@quiesce\/http-drain drains the HTTP servers of Node/ })),
+  {
+    name: '@quiesce/adapters/nest',
+    load: () => import('@quiesce/adapters/nest'),
+    exported: 'nestDrain',
+    loads: hasThreads && hasServers,
+    // Nest is loaded first, and does not run there either.
+    says: /./,
+  },
+  {
+    name: '@quiesce/adapters/opentelemetry',
+    load: () => import('@quiesce/adapters/opentelemetry'),
+    exported: 'traceShutdown',
+    loads: hasThreads,
+    says: /^@quiesce\/shutdown is about processes and their signals/,
+  },
+  // These use only the instance that they are given, and load everywhere.
+  ...[
+    { name: '@quiesce/adapters/bullmq', load: () => import('@quiesce/adapters/bullmq'), exported: 'drainableWorker' },
+    {
+      name: '@quiesce/adapters/kafkajs',
+      load: () => import('@quiesce/adapters/kafkajs'),
+      exported: 'drainableConsumer',
+    },
+    { name: '@quiesce/adapters/pg', load: () => import('@quiesce/adapters/pg'), exported: 'CancellablePool' },
+    { name: '@quiesce/adapters/pg-boss', load: () => import('@quiesce/adapters/pg-boss'), exported: 'drainableQueue' },
+    {
+      name: '@quiesce/adapters/socket.io',
+      load: () => import('@quiesce/adapters/socket.io'),
+      exported: 'drainableSocketIo',
+    },
+    { name: '@quiesce/adapters/undici', load: () => import('@quiesce/adapters/undici'), exported: 'requestWith' },
+    { name: '@quiesce/adapters/ws', load: () => import('@quiesce/adapters/ws'), exported: 'drainableWebSockets' },
+  ].map((entry) => ({ ...entry, loads: true, says: /./ })),
 ];
 
 describe.each(entries)('$name', ({ load, exported, loads, says }) => {

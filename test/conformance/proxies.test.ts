@@ -24,6 +24,7 @@ import { JoinSet, Scope, TaskTracker } from '@quiesce/scope';
 import { interval, select, sleep } from '@quiesce/select';
 import { Shutdown } from '@quiesce/shutdown';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
+import { TaskWorker } from '@quiesce/worker-pool/web';
 import { Stream } from 'effect';
 import { describe, expect, it } from 'vitest';
 import { reactive, readonly } from 'vue';
@@ -145,6 +146,7 @@ const handles: Readonly<Record<string, () => object | Promise<object>>> = {
   'resource pool': () => new ResourcePool({ create: () => 1, max: 1 }),
   lease: () => new ResourcePool({ create: () => 1, max: 1 }).acquire(),
   'worker pool': () => new WorkerPool({ concurrency: 1 }),
+  'task worker': () => new TaskWorker({ postMessage: () => {}, close: () => {} }),
   'http drain': () => new HttpDrain(createServer()),
   shutdown: shutdownOf,
   'shutdown guard': () => shutdownOf().guard('upload'),

@@ -1,6 +1,18 @@
 // A wrong argument throws an error of a documented class, at the wrong call. The error names the call and the option as the user
 // wrote them, and shows the value with its type. Nothing is left behind.
 import { setImmediate as turn } from 'node:timers/promises';
+import * as express from '@quiesce/adapters/express';
+import * as fastify from '@quiesce/adapters/fastify';
+import * as fetching from '@quiesce/adapters/fetch';
+import * as hono from '@quiesce/adapters/hono';
+import * as koa from '@quiesce/adapters/koa';
+import * as nest from '@quiesce/adapters/nest';
+import * as opentelemetry from '@quiesce/adapters/opentelemetry';
+import * as pg from '@quiesce/adapters/pg';
+import * as react from '@quiesce/adapters/react';
+import * as socketIo from '@quiesce/adapters/socket.io';
+import * as undici from '@quiesce/adapters/undici';
+import * as ws from '@quiesce/adapters/ws';
 import * as broadcast from '@quiesce/broadcast-channel';
 import * as token from '@quiesce/cancellation-token';
 import * as channel from '@quiesce/channel';
@@ -11,10 +23,14 @@ import * as select from '@quiesce/select';
 import * as shutdown from '@quiesce/shutdown';
 import * as pool from '@quiesce/worker-pool';
 import * as node from '@quiesce/worker-pool/node';
+import * as web from '@quiesce/worker-pool/web';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Kind, type Row, receive, rows, state } from './wrong-arguments.ts';
 
-const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node };
+const frameworks = { ...express, ...fastify, ...hono, ...koa, ...nest };
+const clients = { ...fetching, ...pg, ...react, ...socketIo, ...undici, ...ws };
+const adapters = { ...frameworks, ...clients, ...opentelemetry };
+const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node, web, adapters };
 const date = new Date(0);
 /** The values passed, by the text with which an error shows them. */
 const values: [shown: string, value: unknown][] = [
@@ -124,6 +140,7 @@ const exempt = [
   ...['isSource', 'isCancelledError', 'isClosedError', 'isTimeoutError', 'branchOf', 'StreamSource'],
   ...['causeFromError', 'errorFromCause', 'reasonFromCause'],
   ...['Notify', 'Scope', 'checkSignals', 'parentToken'],
+  ...['InjectToken', 'ShutdownModule', 'useToken'],
 ];
 
 describe('the table lists every exported call', () => {

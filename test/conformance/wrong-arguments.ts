@@ -1,5 +1,18 @@
 // Every argument and option of every public call, with the values that it accepts: the table of `wrong-arguments.test.ts`.
-import { createServer } from 'node:http';
+
+import { createServer, Server } from 'node:http';
+import { expressDrain } from '@quiesce/adapters/express';
+import { fastifyDrain } from '@quiesce/adapters/fastify';
+import { fetchWith } from '@quiesce/adapters/fetch';
+import { honoDrain } from '@quiesce/adapters/hono';
+import { koaDrain } from '@quiesce/adapters/koa';
+import { nestDrain, ShutdownModule } from '@quiesce/adapters/nest';
+import { traced, tracedScope, traceShutdown } from '@quiesce/adapters/opentelemetry';
+import { CancellablePool } from '@quiesce/adapters/pg';
+import { useScope, useTask } from '@quiesce/adapters/react';
+import { drainableSocketIo } from '@quiesce/adapters/socket.io';
+import { requestWith } from '@quiesce/adapters/undici';
+import { drainableWebSockets } from '@quiesce/adapters/ws';
 import { broadcast } from '@quiesce/broadcast-channel';
 import {
   CancellationToken,
@@ -44,7 +57,7 @@ import {
 } from '@quiesce/effect';
 import { inFlight, launch, shutdownHook, shutdownLayer } from '@quiesce/effect/node';
 import { HttpDrain } from '@quiesce/http-drain';
-import { formatTree, JoinSet, Scope, scope, shield, TaskTracker } from '@quiesce/scope';
+import { drainable, formatTree, JoinSet, Scope, scope, shield, TaskTracker } from '@quiesce/scope';
 import {
   interval,
   intervalAt,
@@ -63,7 +76,10 @@ import {
 } from '@quiesce/select';
 import {
   checkGracePeriod,
+  formatLogEvent,
   formatReport,
+  type LogEvent,
+  logEventToJson,
   reportToJson,
   runMain,
   Shutdown,
@@ -72,7 +88,14 @@ import {
 } from '@quiesce/shutdown';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
 import { guardChild, receiveToken, runInPool, shareToken, threadTask } from '@quiesce/worker-pool/node';
+import { serveTasks, shareToken as shareOverPort, TaskWorker } from '@quiesce/worker-pool/web';
 import { Effect, Layer, Stream } from 'effect';
+import { Pool } from 'pg';
+import { createElement } from 'react';
+import { renderToString } from 'react-dom/server';
+import { Server as SocketIoServer } from 'socket.io';
+import { Agent } from 'undici';
+import { WebSocketServer } from 'ws';
 
 // biome-ignore lint/suspicious/noExplicitAny: the calls are wrong on purpose
 type Wrong = any;
@@ -351,6 +374,22 @@ const restartRows = (call: string, run: (options: Wrong) => unknown): Row[] => [
   [`${call}: onRestart`, 'function', (onRestart) => run({ onRestart }), optional],
 ];
 
+const mapRows = (call: 'map' | 'mapUnordered'): Row[] => {
+  const withOptions = (options: Wrong): unknown => inScope((s) => s[call]([1], noop, options));
+  return [
+    [call, 'list', (value) => inScope((s) => s[call](value, noop))],
+    [call, 'function', (value) => inScope((s) => s[call]([1], value))],
+    ...optionsRow(call, withOptions),
+    ...textRow(call, withOptions),
+    ...timeRow(call, withOptions, 'timeout'),
+    ...signalRow(call, withOptions, 'stop'),
+    [`${call}: onProgress`, 'function', (onProgress) => withOptions({ onProgress }), optional],
+    [`${call}: concurrency`, 'limit', (concurrency) => withOptions({ concurrency }), optional],
+  ];
+};
+
+const functions = { inFlightCount: () => 0, stop: noop, drain: async () => {} };
+
 const scopes: Row[] = [
   ['scope', 'function', (value) => scope(value)],
   ...withScopeOptions('scope', (options) => scope(noop, options)),
@@ -364,14 +403,8 @@ const scopes: Row[] = [
   ...spawnRows('spawn', (options) => inScope((s) => s.spawn(noop, options))),
   ['start', 'function', (value) => inScope((s) => s.start(value))],
   ...spawnRows('start', (options) => inScope((s) => s.start((_, up: Wrong) => up(1), options))),
-  ['map', 'list', (value) => inScope((s) => s.map(value, noop))],
-  ['map', 'function', (value) => inScope((s) => s.map([1], value))],
-  ...optionsRow('map', (options) => inScope((s) => s.map([1], noop, options))),
-  ...textRow('map', (options) => inScope((s) => s.map([1], noop, options))),
-  ...timeRow('map', (options) => inScope((s) => s.map([1], noop, options)), 'timeout'),
-  ...signalRow('map', (options) => inScope((s) => s.map([1], noop, options)), 'stop'),
-  ['map: onProgress', 'function', (onProgress) => inScope((s) => s.map([1], noop, { onProgress })), optional],
-  ['map: concurrency', 'limit', (concurrency) => inScope((s) => s.map([1], noop, { concurrency })), optional],
+  ...mapRows('map'),
+  ...mapRows('mapUnordered'),
   ['race', 'functions', (value) => inScope((s) => s.race(value))],
   ['race', 'function', (value) => inScope((s) => s.race([value]))],
   ['race', 'none', (value) => inScope((s) => (s as Wrong).race([noop], value))],
@@ -399,15 +432,156 @@ const scopes: Row[] = [
   ['spawn', 'function', (value) => new TaskTracker().spawn(value)],
   ['drain', 'signal', (value) => new TaskTracker().drain(value)],
   ['formatTree', 'object', (value) => formatTree(value)],
+  ['drainable', 'options', (value) => drainable(value)],
+  ['drainable: name', 'name', (name) => drainable({ ...functions, name })],
+  ...Object.keys(functions).map((option): Row => {
+    return [`drainable: ${option}`, 'function', (value) => drainable({ name: 'part', ...functions, [option]: value })];
+  }),
+  ...['announce', 'abort', 'inFlightNames', 'isAccepting'].map((option): Row => {
+    const run = (value: Wrong): unknown => drainable({ name: 'part', ...functions, [option]: value });
+    return [`drainable: ${option}`, 'function', run, optional];
+  }),
+  ['drain', 'signal', (value) => drainable({ name: 'part', ...functions }).drain(value)],
 ];
 
 const server = (): Wrong => createServer();
 const shutdownTimes = ['readinessDelay', 'drainTimeout', 'cancelTimeout', 'hookTimeout', 'timeout', 'forceTimeout'];
 const newShutdown = (options: Wrong): Shutdown => new Shutdown(options);
 const hookWith = (options: Wrong): unknown => new Shutdown().hook('db', noop, options);
+const noWork = { state: 'draining', inFlightCount: 0, elapsedMs: 0, waitingFor: [] } as const;
+const logEvent: LogEvent = { level: 'info', event: 'progress', ...noWork };
 const part = { name: 'part', inFlightCount: 0, stop: noop, drain: async () => {} };
 
+/** The rows that the drains of all HTTP frameworks share. */
+const appDrainRows = (call: string, run: Wrong): Row[] => {
+  const withOptions = (options: Wrong): unknown =>
+    run(
+      server(),
+      options instanceof Object && !Array.isArray(options) ? { shutdown: new Shutdown(), ...options } : options,
+    );
+  return [
+    [call, 'object', (value) => run(value, { shutdown: new Shutdown() })],
+    [call, 'options', (options) => run(server(), options)],
+    [`${call}: shutdown`, 'object', (shutdown) => run(server(), { shutdown })],
+    ...textRow(call, withOptions),
+    ...timeRow(call, withOptions, 'idleGrace', 'cleanupTimeout'),
+    ...(['readyPath', 'livePath'] as const).map(
+      (path): Row => [`${call}: ${path}`, 'name', (value) => withOptions({ [path]: value }), optional],
+    ),
+    [`${call}: retryAfter`, 'whole', (retryAfter) => withOptions({ retryAfter }), optional],
+    [`${call}: refuse`, 'function', (refuse) => withOptions({ refuse }), optional],
+    [`${call}: upgraded`, 'function', (upgraded) => withOptions({ upgraded }), optional],
+    ...clockRow(call, withOptions),
+  ];
+};
+
+const db = new CancellablePool(new Pool());
+const agent = new Agent();
+const newPool = (options: Wrong): unknown => new CancellablePool(db.pool, options);
+const webSockets = (options: Wrong): unknown => drainableWebSockets(new WebSocketServer({ noServer: true }), options);
+const socketIo = (options: Wrong): unknown => drainableSocketIo(new SocketIoServer(server()), options);
+const fetches = (options: Wrong): unknown => fetchWith(CancellationToken.never, options);
+const requests = (options: Wrong): unknown => requestWith(CancellationToken.never, agent, options);
+
+const clients: Row[] = [
+  ['drainableWebSockets', 'object', (value) => drainableWebSockets(value)],
+  ['drainableWebSockets', 'options', webSockets, optional],
+  ['drainableWebSockets: name', 'name', (name) => webSockets({ name }), optional],
+  ['drainableWebSockets: code', 'none', (code) => webSockets({ code })],
+  ['drainableWebSockets: reason', 'text', (reason) => webSockets({ reason }), optional],
+  ['drainableWebSockets: beforeClose', 'function', (beforeClose) => webSockets({ beforeClose }), optional],
+  ...timeRow('drainableWebSockets', webSockets, 'closeTimeout'),
+  ...clockRow('drainableWebSockets', webSockets),
+  ['drainableSocketIo', 'object', (value) => drainableSocketIo(value)],
+  ['drainableSocketIo', 'options', socketIo, optional],
+  ['drainableSocketIo: name', 'name', (name) => socketIo({ name }), optional],
+  ...timeRow('drainableSocketIo', socketIo, 'closeTimeout'),
+  ...clockRow('drainableSocketIo', socketIo),
+  ['new CancellablePool', 'object', (value) => new CancellablePool(value)],
+  ['new CancellablePool', 'options', newPool, optional],
+  ...textRow('new CancellablePool', newPool),
+  ...timeRow('new CancellablePool', newPool, 'cleanupTimeout'),
+  ...clockRow('new CancellablePool', newPool),
+  ['query', 'signal', (signal) => db.query(signal, 'select 1')],
+  ['query', 'text', (query) => db.query(CancellationToken.never, query)],
+  ['transaction', 'signal', (signal) => db.transaction(signal, noop)],
+  ['transaction', 'function', (work) => db.transaction(CancellationToken.never, work)],
+  ['withClient', 'signal', (signal) => db.withClient(signal, noop)],
+  ['withClient', 'function', (work) => db.withClient(CancellationToken.never, work)],
+  ['fetchWith', 'signal', (signal) => fetchWith(signal)],
+  ['fetchWith', 'options', fetches, optional],
+  ['fetchWith: timeoutHeader', 'name', (timeoutHeader) => fetches({ timeoutHeader }), optional],
+  ['fetchWith: fetch', 'function', (fetch) => fetches({ fetch }), optional],
+  ...clockRow('fetchWith', fetches),
+  ['requestWith', 'signal', (signal) => requestWith(signal, agent)],
+  ['requestWith', 'object', (dispatcher) => requestWith(CancellationToken.never, dispatcher)],
+  ['requestWith', 'options', requests, optional],
+  ['requestWith: timeoutHeader', 'name', (timeoutHeader) => requests({ timeoutHeader }), optional],
+  ...clockRow('requestWith', requests),
+];
+
+/** Drains an app of Nest that has nothing but a server. */
+const nestApp = (server: Wrong, options: Wrong): unknown => {
+  const parts = {
+    getHttpAdapter: noop,
+    getHttpServer: () => server,
+    use: noop,
+    useGlobalInterceptors: noop,
+    close: noop,
+  };
+  return nestDrain(server instanceof Server ? (parts as Wrong) : server, options);
+};
+
+/** Calls a hook of React in a component. */
+const inComponent = (run: () => unknown): unknown =>
+  renderToString(
+    createElement(() => {
+      run();
+      return null;
+    }),
+  );
+
+const traces: Row[] = [
+  ['traced', 'text', (name) => traced(name, noop)],
+  ['traced', 'function', (work) => traced('work', work)],
+  ...optionsRow('traced', (options) => traced('work', noop, options)),
+  ['traced: tracer', 'object', (tracer) => traced('work', noop, { tracer }), optional],
+  ['tracedScope', 'text', (name) => tracedScope(name, noop)],
+  ['tracedScope', 'function', (body) => tracedScope('scope', body)],
+  ...optionsRow('tracedScope', (options) => tracedScope('scope', noop, options)),
+  ...signalRow('tracedScope', (options) => tracedScope('scope', noop, options)),
+  ...signalRow('tracedScope', (options) => tracedScope('scope', noop, options), 'stopSignal'),
+  ...timeRow('tracedScope', (options) => tracedScope('scope', noop, options), 'timeout', 'cleanupTimeout'),
+  ...clockRow('tracedScope', (options) => tracedScope('scope', noop, options)),
+  ['tracedScope: deadline', 'date', (deadline) => tracedScope('scope', noop, { deadline }), optional],
+  ['tracedScope: tracer', 'object', (tracer) => tracedScope('scope', noop, { tracer }), optional],
+  ['traceShutdown', 'object', (value) => traceShutdown(value)],
+  ...optionsRow('traceShutdown', (options) => traceShutdown(new Shutdown(), options)),
+  ['traceShutdown: tracer', 'object', (tracer) => traceShutdown(new Shutdown(), { tracer }), optional],
+  ['traceShutdown: meter', 'object', (meter) => traceShutdown(new Shutdown(), { meter }), optional],
+  ['traceShutdown: flush', 'function', (flush) => traceShutdown(new Shutdown(), { flush }), optional],
+];
+
+const components: Row[] = [
+  ...optionsRow('useScope', (options) => inComponent(() => useScope(options))),
+  ...textRow('useScope', (options) => inComponent(() => useScope(options))),
+  ...timeRow('useScope', (options) => inComponent(() => useScope(options)), 'cleanupTimeout'),
+  ['useTask', 'function', (work) => inComponent(() => useTask(work, []))],
+  ['useTask', 'list', (deps) => inComponent(() => useTask(noop, deps))],
+  ...optionsRow('useTask', (options) => inComponent(() => useTask(noop, [], options))),
+  ...textRow('useTask', (options) => inComponent(() => useTask(noop, [], options))),
+  ...timeRow('useTask', (options) => inComponent(() => useTask(noop, [], options)), 'delay', 'cleanupTimeout'),
+];
+
 const services: Row[] = [
+  ...appDrainRows('expressDrain', expressDrain),
+  ...appDrainRows('koaDrain', koaDrain),
+  ...appDrainRows('honoDrain', honoDrain),
+  ...appDrainRows('nestDrain', nestApp),
+  ['ShutdownModule.forRoot', 'options', (options) => ShutdownModule.forRoot(options)],
+  ['ShutdownModule.forRoot: shutdown', 'object', (shutdown) => ShutdownModule.forRoot({ shutdown })],
+  // Fastify itself passes the app.
+  ...appDrainRows('fastifyDrain', fastifyDrain).slice(1),
   ['new HttpDrain', 'object', (value) => new HttpDrain(value)],
   ...optionsRow('new HttpDrain', (options) => new HttpDrain(server(), options)),
   ...textRow('new HttpDrain', (options) => new HttpDrain(server(), options)),
@@ -464,6 +638,10 @@ const services: Row[] = [
   ...clockRow('shutdownWithTimeout', (options) => shutdownWithTimeout(noop, 5, options)),
   ['formatReport', 'object', (value) => formatReport(value)],
   ['reportToJson', 'object', (value) => reportToJson(value)],
+  ['formatLogEvent', 'object', (value) => formatLogEvent(value)],
+  ...optionsRow('formatLogEvent', (options) => formatLogEvent(logEvent, options)),
+  ...booleanRow('formatLogEvent', (options) => formatLogEvent(logEvent, options), 'colours', 'oneLine'),
+  ['logEventToJson', 'object', (value) => logEventToJson(value)],
   ...optionsRow('formatReport', (options) => formatReport(new Shutdown().report(), options)),
   ...booleanRow('formatReport', (options) => formatReport(new Shutdown().report(), options), 'colours'),
   ...optionsRow('checkGracePeriod', (options) => checkGracePeriod(options)),
@@ -476,6 +654,7 @@ const resources = (): ResourcePool<number> => new ResourcePool({ create: async (
 const poolWith = (options: Wrong): unknown => new WorkerPool({ concurrency: 1, ...options });
 const resourcesWith = (options: Wrong): unknown => new ResourcePool({ create: () => 1, max: 1, ...options });
 const piscina: Wrong = { run: async () => 1 };
+const port: Wrong = { postMessage: noop, close: noop };
 
 const pools: Row[] = [
   ['new WorkerPool', 'options', (value) => new WorkerPool(value)],
@@ -526,6 +705,20 @@ const pools: Row[] = [
   ['shareToken', 'signal', (value) => shareToken(value)],
   ['receiveToken', 'object', (value) => receiveToken(value)],
   ['threadTask', 'function', (value) => threadTask(value)],
+  ...optionsRow('shareToken', (options) => shareOverPort(token, options)),
+  ...booleanRow('shareToken', (options) => shareOverPort(token, options), 'sharedMemory'),
+  ['serveTasks', 'function', (value) => serveTasks(value)],
+  ...optionsRow('serveTasks', (options) => serveTasks(() => 1, options)),
+  ['serveTasks: transferList', 'function', (transferList) => serveTasks(() => 1, { transferList, port }), optional],
+  ['serveTasks: port', 'object', (port) => serveTasks(() => 1, { port }), optional],
+  ['new TaskWorker', 'object', (value) => new TaskWorker(value)],
+  ...optionsRow('new TaskWorker', (options) => new TaskWorker(port, options)),
+  ...textRow('new TaskWorker', (options) => new TaskWorker(port, options)),
+  ...timeRow('new TaskWorker', (options) => new TaskWorker(port, options), 'cleanupTimeout'),
+  ...clockRow('new TaskWorker', (options) => new TaskWorker(port, options)),
+  ...optionsRow('run', (options) => new TaskWorker(port).run(1, options)),
+  ...signalRow('run', (options) => new TaskWorker(port).run(1, options)),
+  ['run: transferList', 'list', (transferList) => new TaskWorker(port).run(1, { transferList }), optional],
 ];
 
 const catching = (call: string, run: (options: Wrong) => unknown): Row[] => [
@@ -572,7 +765,7 @@ const effects: Row[] = [
 
 /** All rows, by package. */
 export const rows: Readonly<Record<string, readonly Row[]>> = {
-  ...{ tokens, channels, selects, scopes, services, pools, effects },
+  ...{ tokens, channels, selects, scopes, services, clients, pools, effects, traces, components },
 };
 
 /** Makes a call that has taken a value. */

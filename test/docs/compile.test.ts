@@ -16,6 +16,8 @@ it('all examples compile under the strictest settings', () => {
       ...{ noEmit: true, rootDir: '../../..', jsx: 'react-jsx', tsBuildInfoFile: '../../.cache/examples.tsbuildinfo' },
       // An example may show a name without using it.
       ...{ noUnusedLocals: false, noUnusedParameters: false },
+      // The decorators of Nest.
+      experimentalDecorators: true,
     },
   };
   writeFileSync(`${output}tsconfig.json`, JSON.stringify(config));

@@ -4,10 +4,14 @@ import { packageFences as fences } from './fences.ts';
 import { fileOf, outputFolder, writeModules } from './modules.ts';
 
 const output = outputFolder('examples');
+const { Request, Response } = globalThis;
+const platform = { Request, Response };
 
 /** Examples of child processes unreference the channel to the parent, which is the test runner's own channel here. */
 afterEach(() => {
   process.channel?.ref();
+  // `@hono/node-server` replaces them.
+  for (const [name, value] of Object.entries(platform)) Object.defineProperty(globalThis, name, { value });
 });
 
 describe('the examples in docstrings and READMEs', () => {

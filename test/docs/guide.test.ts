@@ -32,6 +32,8 @@ describe('the examples of the guide', () => {
       external: foreign,
       conditions: process.env['QUIESCE_BUILT'] === '1' ? ['built'] : [],
       outExtension: { '.js': '.js' },
+      // The decorators of Nest.
+      tsconfigRaw: { compilerOptions: { experimentalDecorators: true } },
     });
   }, 60_000);
 

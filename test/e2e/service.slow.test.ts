@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { formatLogEvent } from '@quiesce/shutdown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startChild } from '../../docs/examples/service/demo/child.ts';
 import { drive, type Outcome } from '../../docs/examples/service/demo/drive.ts';
@@ -27,7 +28,10 @@ afterAll(() => postgres.close(), PATIENCE);
 async function run(fault?: Fault, isWithout = false): Promise<{ outcome: Outcome; bad: string[]; said: string }> {
   const said: string[] = [];
   const plan = { seconds: 1, connections: 5, isWithout, fault };
-  const outcome = await drive(plan, postgres, { say: (source, text) => said.push(`${source}: ${text}`) });
+  const outcome = await drive(plan, postgres, {
+    say: (source, text) => said.push(`${source}: ${text}`),
+    log: (event) => said.push(formatLogEvent(event)),
+  });
   const bad = findings(outcome)
     .filter(({ isGood }) => !isGood)
     .map(({ label }) => label);

@@ -67,14 +67,19 @@ it.concurrent.each([
 });
 
 describe('runMain', () => {
-  it.each(['a server that main forgets', 'a server that main forgets, and that listens later'])(
-    'exits with 1 and says what is missing when main returns before the end of its server: %s',
-    async (program) => {
-      const [, code, stderr] = await run(program, {}, []);
-      expect(code).toBe(1);
-      expect(stderr).toContain('end main with `await shutdown.stopAccepting.cancelled()`');
-    },
-  );
+  it.each([
+    'a server that main forgets',
+    'a server that main forgets, and that listens later',
+    'a drainable of functions that main forgets',
+  ])('exits with 1 and says what is missing when main returns before the end of its server: %s', async (program) => {
+    const [, code, stderr] = await run(program, {}, []);
+    expect(code).toBe(1);
+    expect(stderr).toContain('end main with `await shutdown.stopAccepting.cancelled()`');
+  });
+
+  it('ends when a drainable throws instead of saying whether it accepts work', async () => {
+    expect((await run('a drainable that cannot say whether it accepts work', {}, []))[1]).toBe(0);
+  });
 
   it('warns when main may be waiting for its own end', async () => {
     const [, code, stderr] = await run('a main that waits for its own end', { drainTimeout: 20, cancelTimeout: 20 }, [

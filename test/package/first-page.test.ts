@@ -9,13 +9,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { allFences, type Fence, isExecuted } from '../docs/fences.ts';
 import { fileOf } from '../docs/modules.ts';
 import { play } from '../docs/transcript.ts';
-import { installIn } from './pack.ts';
+import { installIn, linkPeers } from './pack.ts';
 import { publicPackages, root } from './packages.ts';
 
 const execute = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'quiesce-first-page-'));
-/** Packages that examples import, and that are not of this project. A user installs them from the registry. */
-const others = ['effect', 'fastify', 'piscina'];
+/** Packages that examples import, and that are neither of this project nor its peers. A user installs them from the registry. */
+const others = ['@hono/node-server', 'piscina'];
 
 const fences = allFences.filter((fence) => fence.page.endsWith('.md') && isExecuted(fence));
 /** A `tsx` block needs a document: `npm test` runs it. */
@@ -30,8 +30,11 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'first-page', private: true, type: 'module' }));
   // Without `--legacy-peer-deps`, npm looks for `effect` in the registry.
   await installIn(folder, publicPackages(), '--legacy-peer-deps');
-  for (const name of others)
+  linkPeers(folder, publicPackages());
+  for (const name of others) {
+    mkdirSync(dirname(join(folder, 'node_modules', name)), { recursive: true });
     symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), 'junction');
+  }
   for (const fence of [...pieces, ...programs]) {
     const { code } = await transform(fence.code, { loader: 'ts', target: 'es2022', format: 'esm' });
     mkdirSync(dirname(scriptOf(fence)), { recursive: true });

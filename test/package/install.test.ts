@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { installIn } from './pack.ts';
+import { installIn, linkPeers } from './pack.ts';
 import { publicPackages, root } from './packages.ts';
 
 const packages = publicPackages();
@@ -20,10 +20,8 @@ let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'quiesce-consumer-'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
-  // Users install peers themselves.
   await installIn(folder, packages, '--legacy-peer-deps');
-  // A junction needs no privilege on Windows.
-  symlinkSync(join(root, 'node_modules/effect'), join(folder, 'node_modules/effect'), 'junction');
+  linkPeers(folder, packages);
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -95,6 +93,8 @@ function consumersIn(subfolder: string): string[] {
 function copyConsumers(project: string, extension: string, folders: string[]): void {
   for (const subfolder of folders.filter((name) => name !== 'esm' || extension !== 'cts')) {
     for (const file of consumersIn(subfolder)) {
+      // Its declarations merge into those of other libraries. A program cannot have them twice.
+      if (file === 'adapters.ts' && extension === 'cts') continue;
       cpSync(join(consumers, subfolder, file), join(project, file.replace(/ts$/, extension)));
     }
   }

@@ -1,7 +1,7 @@
 // Packs every public package once, as `pnpm publish` would. The package tests and `npm run check` read the tarballs.
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { pnpm } from '../run/install.mjs';
 import { type Package, publicPackages, root } from './packages.ts';
@@ -35,4 +35,18 @@ export default function packAll(): void {
 export async function installIn(cwd: string, packages: readonly Package[], ...more: string[]): Promise<void> {
   const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
   await promisify(execFile)('npm', ['install', ...quiet, ...more, ...packages.map(tarballOf)], { cwd, shell: windows });
+}
+
+/** Links the peers of the packages into a folder, with their types: users install peers themselves. */
+export function linkPeers(cwd: string, packages: readonly Package[]): void {
+  for (const { directory, manifest } of packages) {
+    const peers = Object.keys(manifest.peerDependencies ?? {}).filter((name) => !name.startsWith('@types/'));
+    for (const name of peers.flatMap((peer) => [peer, `@types/${peer}`])) {
+      const [from, to] = [join(directory, 'node_modules', name), join(cwd, 'node_modules', name)];
+      if (!existsSync(from) || existsSync(to)) continue;
+      mkdirSync(dirname(to), { recursive: true });
+      // A junction needs no privilege on Windows.
+      symlinkSync(from, to, 'junction');
+    }
+  }
 }

@@ -16,6 +16,8 @@ const packages = publicPackages();
 const names = packages.map(({ manifest }) => manifest.name);
 /** The packages that a fresh project installs: all without a required peer, which this registry does not have. */
 const installed = packages.filter(({ manifest }) => !needsPeer(manifest)).map(({ manifest }) => manifest.name);
+/** The adapters have no main entry, and their subpaths need a peer. */
+const importable = installed.filter((name) => name !== '@quiesce/adapters');
 const folder = mkdtempSync(join(tmpdir(), 'quiesce-release-'));
 const copy = join(folder, 'project');
 
@@ -26,7 +28,7 @@ import { broadcast } from '@quiesce/broadcast-channel';
 import { channel } from '@quiesce/channel';
 import { scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
-for (const name of ${JSON.stringify(installed)}) {
+for (const name of ${JSON.stringify(importable)}) {
   // Bun and Deno refuse this entry with a message.
   const refusal = globalThis.Bun && name === '@quiesce/http-drain' ? 'cannot be loaded elsewhere' : undefined;
   try {

@@ -22,6 +22,7 @@ import { JoinSet, Scope, TaskTracker } from '@quiesce/scope';
 import { interval, sleep } from '@quiesce/select';
 import { Shutdown, Terminal } from '@quiesce/shutdown';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
+import { TaskWorker } from '@quiesce/worker-pool/web';
 import { describe, expect, it } from 'vitest';
 
 const SECRET = 'a secret that only the receiver may see';
@@ -65,6 +66,7 @@ async function handles(): Promise<Record<string, object>> {
     ...{ shutdown, installation, shutdownGuard: shutdown.guard('work'), hook: shutdown.hook('db', () => {}) },
     ...{ terminal: new Terminal({ write: () => {} }), httpDrain: new HttpDrain(createServer()) },
     ...{ workerPool: new WorkerPool({ concurrency: 1 }), resources, lease },
+    ...{ taskWorker: new TaskWorker({ postMessage: () => {}, close: () => {} }) },
   };
 }
 

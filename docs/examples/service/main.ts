@@ -1,5 +1,5 @@
 import type { Scope } from '@quiesce/scope';
-import type { RunMainOptions, Shutdown } from '@quiesce/shutdown';
+import { logEventToJson, type RunMainOptions, type Shutdown } from '@quiesce/shutdown';
 import { buildService, type Service } from './service.ts';
 import { settingsOf } from './settings.ts';
 
@@ -12,6 +12,8 @@ export const options: RunMainOptions = {
   drainTimeout: settings.drainTimeout,
   timeout: settings.readinessDelay + settings.drainTimeout + 15_000,
   progressInterval: 100,
+  // One JSON object a line, for a collector of logs. The demo makes its screen from them.
+  logger: (event) => console.error(logEventToJson(event)),
 };
 
 /**

@@ -14,7 +14,8 @@ function nodeEvents(): NodeEvents | undefined {
 /** Lifts Node's warning limit of ten listeners, which does not fit a token. Other platforms have no such limit. */
 export function liftListenerLimit(signal: AbortSignal): void {
   try {
-    nodeEvents()?.setMaxListeners?.(0, signal);
+    // Not 0, which has the same meaning: Node 20 then throws in `getMaxListeners`, which undici calls.
+    nodeEvents()?.setMaxListeners?.(Number.POSITIVE_INFINITY, signal);
   } catch {
     // A signal of happy-dom or jsdom, which has no such limit.
   }

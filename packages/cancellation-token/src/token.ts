@@ -111,12 +111,7 @@ export class CancellationToken implements Disposable {
 
   /** @internal Whether `value` is a token of this copy of the package, and neither a proxy nor a copy of one. */
   static owns(value: unknown): value is CancellationToken {
-    // Reading it and catching the error is ten times as fast as `#isToken in value`.
-    try {
-      return (value as CancellationToken).#isToken;
-    } catch {
-      return false;
-    }
+    return typeof value === 'object' && value !== null && #isToken in value;
   }
 
   /**

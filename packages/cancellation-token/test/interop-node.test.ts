@@ -1,5 +1,5 @@
 // The token's signal with Node's APIs: timers, events, streams, files, readline.
-import { EventEmitter, getEventListeners, on, once } from 'node:events';
+import { EventEmitter, getEventListeners, getMaxListeners, on, once } from 'node:events';
 import { readFile } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -160,6 +160,10 @@ test('an EventTarget with a hundred listeners under one signal causes no warning
     for (let i = 0; i < 100; i++) new EventTarget().addEventListener('it', () => {}, { signal: token.signal });
   });
   expect(names).toEqual([]);
+});
+
+test('the listener limit of the signal of a token can be read, as undici does', () => {
+  expect(getMaxListeners(new CancellationToken().signal)).toBe(Number.POSITIVE_INFINITY);
 });
 
 test('these tests would detect a warning', async () => {

@@ -8,7 +8,7 @@ import { connect as connectTls } from 'node:tls';
 import { CancellationToken, TimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import type { DrainableServer } from '@quiesce/http-drain';
-import { Shutdown } from '@quiesce/shutdown';
+import { formatLogEvent, type LogEvent, Shutdown } from '@quiesce/shutdown';
 import { Agent, request } from 'undici';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { cert, key } from './certificate.ts';
@@ -138,11 +138,7 @@ describe('a connection without a request at the deadline', () => {
     await busy.sees('begun');
     expect(served.http.inFlightNames).toEqual(['GET /report']);
     const lines: string[] = [];
-    const logger = {
-      info: () => {},
-      warn: (line: string) => lines.push(line),
-      error: (line: string) => lines.push(line),
-    };
+    const logger = (event: LogEvent): unknown => event.level !== 'info' && lines.push(formatLogEvent(event));
     const shutdown = new Shutdown({ clock: served.clock, drainTimeout: 1_000, logger });
     shutdown.add(served.http);
     shutdown.request('deploy');

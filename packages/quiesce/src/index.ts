@@ -98,6 +98,8 @@ export {
   type Cleanup,
   type DeferOptions,
   type Drainable,
+  type DrainableOptions,
+  drainable,
   formatTree,
   type Joined,
   JoinSet,

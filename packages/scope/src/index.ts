@@ -1,5 +1,5 @@
 export { CleanupTimeoutError, RetryError, type Unfinished } from '@quiesce/cancellation-token';
-export type { Drainable } from './drainable.ts';
+export { type Drainable, type DrainableOptions, drainable } from './drainable.ts';
 export { KeyConflictError, LeakError, ScopeError } from './errors.ts';
 export { type Joined, JoinSet, type JoinSetOptions } from './join-set.ts';
 export type {

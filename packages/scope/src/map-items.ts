@@ -1,10 +1,11 @@
 /**
- * Runs `map`: each item is a task of an inner scope, with at most `concurrency` at once.
+ * Runs `map` and `mapUnordered`: each item is a task of an inner scope, with at most `concurrency` at once.
  *
  * Invariants
  *  1. The items are taken one after the other. While `next()` of an async iterator is pending, no other one is called.
  *  2. Each item that the iterator has given is started, unless the inner scope is cancelled.
  *  3. The iterator is closed once, unless it has ended or thrown.
+ *  4. An item holds one of the `concurrency` places until its result is accepted, or the inner scope is cancelled.
  */
 
 import { type CancellationToken, consumeSlice, isCancellationOf, type Registration } from '@quiesce/cancellation-token';
@@ -13,7 +14,10 @@ import type { MapProgress } from './options.ts';
 import { type Inherited, runInScope, ScopeState } from './scope-state.ts';
 import { endedByStopSignal } from './stop-signal.ts';
 
-/** The settings of a `map`, checked. */
+/** Receives a result. May return a promise, and accepts the result when that fulfils. */
+export type OnResult<R> = (value: Awaited<R>, index: number) => Promise<void> | undefined;
+
+/** The settings of a call, checked. */
 export interface MapSettings<I, R> {
   readonly items: Iterable<I> | AsyncIterable<I>;
   readonly work: (item: I, token: CancellationToken, index: number) => R;
@@ -25,12 +29,17 @@ export interface MapSettings<I, R> {
   readonly onProgress: ((progress: MapProgress) => void) | undefined;
 }
 
-/** Returns the results in the order of the items. */
-export async function mapItems<I, R>(settings: MapSettings<I, R>, inherited: Inherited): Promise<Awaited<R>[]> {
+/** Runs the items, and passes each result to `onResult`. */
+export async function mapItems<I, R>(
+  settings: MapSettings<I, R>,
+  inherited: Inherited,
+  onResult: OnResult<R>,
+): Promise<void> {
   const { items, work, concurrency, timeout, stop } = settings;
-  const results: Awaited<R>[] = [];
   const totalCount = countOf(items);
   let runningCount = 0;
+  /** How many places are taken (invariant 4). */
+  let placeCount = 0;
   let startedCount = 0;
   let doneCount = 0;
   let isExhausted = false;
@@ -60,8 +69,9 @@ export async function mapItems<I, R>(settings: MapSettings<I, R>, inherited: Inh
       const run = async (token: CancellationToken): Promise<void> => {
         const own =
           timeout === Number.POSITIVE_INFINITY ? token : token.withTimeout(timeout, { clock: inherited.clock });
+        let accepted: Promise<void> | undefined;
         try {
-          results[index] = await work(item, own, index);
+          accepted = onResult(await work(item, own, index), index);
         } catch (error) {
           // An item that cancels itself has no result, so the map ends with its reason.
           if (isCancellationOf(error, token)) cancelAll(error);
@@ -74,11 +84,14 @@ export async function mapItems<I, R>(settings: MapSettings<I, R>, inherited: Inh
         runningCount--;
         doneCount++;
         report();
+        if (accepted !== undefined) await token.runUntilCancelled(accepted);
+        placeCount--;
         const pause = consumeSlice();
         if (pause !== undefined) await pause;
         fill();
       };
       runningCount++;
+      placeCount++;
       scope.spawn(run, undefined, undefined);
       report();
     };
@@ -101,7 +114,7 @@ export async function mapItems<I, R>(settings: MapSettings<I, R>, inherited: Inh
       if (onStep(outcome.value)) fill();
     };
     const fill = (): void => {
-      while (!isTaking && runningCount < concurrency && !isEnding() && stop?.isCancelled !== true) {
+      while (!isTaking && placeCount < concurrency && !isEnding() && stop?.isCancelled !== true) {
         // An iterator that throws is exhausted, too.
         isExhausted = true;
         const step = iterator.next();
@@ -117,7 +130,6 @@ export async function mapItems<I, R>(settings: MapSettings<I, R>, inherited: Inh
   if (doneCount < startedCount || !(isExhausted || stop?.isCancelled === true)) {
     throw inherited.signal.isCancelled ? inherited.signal.reason : ownEnd?.reason;
   }
-  return results;
 }
 
 /** Returns the number of items, where it is known before they are taken. */

@@ -85,7 +85,7 @@ export interface DeferOptions {
   readonly name?: string | undefined;
 }
 
-/** The progress of a `map`. */
+/** The progress of a `map` or `mapUnordered`. */
 export interface MapProgress {
   /** How many items have fulfilled. */
   readonly doneCount: number;
@@ -95,17 +95,20 @@ export interface MapProgress {
   readonly totalCount?: number;
 }
 
-/** Options for `map`. */
+/** Options for `map` and `mapUnordered`. */
 export interface MapOptions {
   /** Name shown in errors and in `tree()`. */
   readonly name?: string | undefined;
-  /** How many items run at once: an integer from 1, or `Infinity` (the default). */
+  /**
+   * How many items run at once: an integer from 1, or `Infinity` (the default). In `mapUnordered`, an item whose result is unread
+   * counts as running.
+   */
   readonly concurrency?: number | undefined;
   /** Cancels the token of an item with a `TimeoutError` after this time, in milliseconds from 0. Default: no limit. */
   readonly timeout?: number | undefined;
   /**
-   * Starts no more items once it is cancelled. The running items end as usual, and the map fulfils with the results so far: those
-   * of the first items.
+   * Starts no more items once it is cancelled. The running items end as usual, and `map` fulfils with the results so far: those
+   * of the first items. `mapUnordered` ends after their results.
    */
   readonly stop?: CancellationToken | AbortSignal | undefined;
   /** Called when an item starts, and when it has fulfilled. */

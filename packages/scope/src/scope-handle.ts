@@ -11,7 +11,8 @@ import {
 } from '@quiesce/internal';
 import { waitForEnd } from './deadlock.ts';
 import { releaseLeak, watchLeak } from './leak.ts';
-import { mapItems } from './map-items.ts';
+import { type MapSettings, mapItems } from './map-items.ts';
+import { MapResults } from './map-results.ts';
 import {
   type Cleanup,
   checkScopeOptions,
@@ -28,10 +29,22 @@ import type { Task } from './task.ts';
 import { type ScopeTree, snapshot, states } from './tree.ts';
 import { useIn } from './use.ts';
 
-/** @throws TypeError unless `items` is an iterable or an async iterable, and no string */
-function checkItems(call: string, items: unknown): void {
+/** Checks the arguments of `map` and `mapUnordered`. */
+function mapSettings<I, R>(
+  call: string,
+  items: MapSettings<I, R>['items'],
+  work: MapSettings<I, R>['work'],
+  options: MapOptions,
+): MapSettings<I, R> {
+  checkOptions(call, options, ['name', 'concurrency', 'timeout', 'stop', 'onProgress']);
+  const { concurrency = Number.POSITIVE_INFINITY, timeout = Number.POSITIVE_INFINITY, onProgress } = options;
+  checkFunction(call, work);
   const { [Symbol.asyncIterator]: iterate } = Object(items) as Partial<AsyncIterable<unknown>>;
   if (typeof iterate !== 'function') checkIterable(call, items, 'a list');
+  checkCount(`${call}: concurrency`, concurrency, 1, Number.POSITIVE_INFINITY);
+  if (onProgress !== undefined) checkFunction(`${call}: onProgress`, onProgress);
+  const stop = options.stop === undefined ? undefined : CancellationToken.from(options.stop, `${call}: stop`);
+  return { items, work, concurrency, timeout, stop, onProgress };
 }
 
 /**
@@ -217,24 +230,59 @@ export class Scope implements AsyncDisposable {
     work: (item: I, token: CancellationToken, index: number) => R,
     options: MapOptions = {},
   ): Task<Awaited<R>[]> {
-    checkOptions('map', options, ['name', 'concurrency', 'timeout', 'stop', 'onProgress']);
-    const {
-      concurrency = Number.POSITIVE_INFINITY,
-      name = 'map',
-      timeout = Number.POSITIVE_INFINITY,
-      onProgress,
-    } = options;
-    checkFunction('map', work);
-    checkItems('map', items);
-    checkCount('map: concurrency', concurrency, 1, Number.POSITIVE_INFINITY);
-    if (onProgress !== undefined) checkFunction('map: onProgress', onProgress);
-    const stop = options.stop === undefined ? undefined : CancellationToken.from(options.stop, 'map: stop');
+    const settings = mapSettings('map', items, work, options);
     const { scopeState } = this;
     const site = scopeState.callSite(Scope.prototype.map);
-    const settings = { items, work, concurrency, timeout, stop, onProgress };
-    const run = (signal: CancellationToken): Promise<Awaited<R>[]> =>
-      mapItems(settings, { signal, clock: scopeState.clock, site });
-    return scopeState.spawn(run, { name, onFailure: 'isolate' }, Scope.prototype.map);
+    const run = async (signal: CancellationToken): Promise<Awaited<R>[]> => {
+      const results: Awaited<R>[] = [];
+      await mapItems(settings, { signal, clock: scopeState.clock, site }, (value, index) => {
+        results[index] = value;
+      });
+      return results;
+    };
+    return scopeState.spawn(run, { name: options.name ?? 'map', onFailure: 'isolate' }, Scope.prototype.map);
+  }
+
+  /**
+   * Runs a function for every item as `map` does, and gives each result as soon as its item has ended.
+   *
+   * Use it when the results are worked on one by one, or are too many for one list. Use `map` when they are needed together, or
+   * in order.
+   *
+   * **Timing.** The first items start as in `map`. A result that is not read keeps the place of its item among the
+   * `concurrency` items, so a slow loop lets no more items start. A loop that ends early, by `break`, `return` or `throw`, cancels
+   * the running items and awaits them. At the end of the scope's body and tasks, items whose results no code reads are cancelled.
+   *
+   * **Cancel safety.** A pending `next()` cannot be given up without its result. To end a loop that waits, use `stop`, or cancel the
+   * scope: results that are there are still read, and then the loop ends.
+   *
+   * @param items an iterable or an async iterable
+   * @param work receives the item, a token of its own, and the index from 0
+   * @param options as for `map`. At `stop`, the loop ends after the results of the running items
+   * @returns the results, in the order in which the items end. After the first failure, or a cancellation, the loop still gets
+   *   the results that are there, and then the error. An error of an item that ends after the loop was left is thrown by the scope
+   *   at its end
+   * @throws as `map`; the loop throws the errors of its task
+   * @see futures::stream::StreamExt::buffer_unordered (futures 0.3.31)
+   * @example
+   * ```ts
+   * await scope(async (s) => {
+   *   for await (const ms of s.mapUnordered([30, 10, 5], (ms) => sleep(ms).then(() => ms), { concurrency: 2 })) console.log(ms);
+   * });
+   * // => 10
+   * // => 5
+   * // => 30
+   * ```
+   */
+  mapUnordered<I, R>(
+    items: Iterable<I> | AsyncIterable<I>,
+    work: (item: I, token: CancellationToken, index: number) => R,
+    options: MapOptions = {},
+  ): AsyncIterableIterator<Awaited<R>, undefined, undefined> & AsyncDisposable {
+    const settings = mapSettings('mapUnordered', items, work, options);
+    const results = new MapResults<R>();
+    results.start(settings, options.name ?? 'mapUnordered', this.scopeState, Scope.prototype.mapUnordered);
+    return results;
   }
 
   /**

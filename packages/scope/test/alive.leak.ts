@@ -56,6 +56,20 @@ test('a scope retains nothing of ended keys, names, daemons and handled failures
   expect(growth).toBeLessThan(1);
 });
 
+test('a scope retains nothing of results that were read, nor of loops that were left', async () => {
+  const growth = await scope(async (s) => {
+    const items = (function* () {
+      for (;;) yield {};
+    })();
+    const results = s.mapUnordered(items, (item) => item, { concurrency: 4 });
+    return await bytesPerTurn({ turns: 30_000 }, async () => {
+      await results.next();
+      for await (const _ of s.mapUnordered([1, 2, 3], (n) => n)) break;
+    });
+  });
+  expect(growth).toBeLessThan(1);
+});
+
 test('a cleanup timeout leaves nothing on a long-lived token', async () => {
   const outer = new CancellationToken();
   const growth = await bytesPerTurn({ turns: 10_000 }, () =>

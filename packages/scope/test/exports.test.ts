@@ -11,6 +11,7 @@ test('the package exports these names and no others', () => {
     'Scope',
     'ScopeError',
     'TaskTracker',
+    'drainable',
     'formatTree',
     'scope',
     'shield',

@@ -1,6 +1,7 @@
 import type { CancellationToken, Source } from '@quiesce/cancellation-token';
 import {
   type Drainable,
+  drainable,
   type Joined,
   JoinSet,
   Scope,
@@ -121,4 +122,12 @@ void scope(async (s) => {
   });
   expectTypeOf(typed.task).toEqualTypeOf<Task<number>>();
 });
+const parts = { inFlightCount: () => 0, stop: () => {}, drain: async (token: CancellationToken) => token.name };
+expectTypeOf(drainable({ name: 'mails', ...parts })).toEqualTypeOf<Drainable>();
+// @ts-expect-error Property 'name' is missing
+drainable(parts);
+// @ts-expect-error Type 'number' is not assignable to type '() => number'
+drainable({ name: 'mails', ...parts, inFlightCount: 0 });
+// @ts-expect-error Type 'void' is not assignable to type 'PromiseLike<unknown>'
+drainable({ name: 'mails', ...parts, drain: () => {} });
 expectTypeOf<Drainable['drain']>().parameter(0).toEqualTypeOf<CancellationToken | AbortSignal>();

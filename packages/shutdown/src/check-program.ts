@@ -3,13 +3,21 @@ import { checkSignals } from './check-signals.ts';
 import { host } from './host.ts';
 import { limitNames } from './options.ts';
 
+/** A warning of `runMain`, and the check that found it. */
+export type CheckWarning = readonly [about: 'limits' | 'signals' | 'listeners', warning: string];
+
 /** Returns the warnings that `runMain` logs at its start: conflicting limits, and signals that may not arrive. */
-export function checkProgram(options: object): string[] {
+export function checkProgram(options: object): CheckWarning[] {
   // The probe is unknown. In Kubernetes the grace period probably has its default; elsewhere it is unknown.
   const isPod = host.env['KUBERNETES_SERVICE_HOST'] !== undefined;
   const pod = { periodSeconds: 0, terminationGracePeriodSeconds: isPod ? undefined : Number.POSITIVE_INFINITY };
   const limits = Object.entries(options).filter(([name]) => name === 'flushTimeout' || limitNames.includes(name));
-  return [...checkGracePeriod({ ...Object.fromEntries(limits), ...pod }), ...checkSignals(), ...checkListeners()];
+  const found: [CheckWarning[0], string[]][] = [
+    ['limits', checkGracePeriod({ ...Object.fromEntries(limits), ...pod })],
+    ['signals', checkSignals()],
+    ['listeners', checkListeners()],
+  ];
+  return found.flatMap(([about, warnings]) => warnings.map((warning): CheckWarning => [about, warning]));
 }
 
 const watched: readonly string[] = ['SIGTERM', 'SIGINT'];

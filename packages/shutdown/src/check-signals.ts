@@ -83,6 +83,11 @@ function isOneOf(command: string | undefined, names: readonly string[]): boolean
   return names.includes(file) || names.includes(/\/node_modules\/([^/]+)\//.exec(path)?.[1] ?? '');
 }
 
+/** Whether the parent of this process is a program or a package with this name. False where there is no `/proc`. */
+export function isStartedBy(name: string): boolean {
+  return isOneOf(commandOf(host.ppid), [name]);
+}
+
 function factsOfThisProcess(): ProcessFacts {
   return { pid: host.pid, init: commandOf(1), parent: commandOf(host.ppid), env: host.env };
 }

@@ -54,6 +54,11 @@ export function drainTargetOf(drainable: Drainable, options: AddOptions | undefi
     const hint = typeof listen === 'function' ? '; write add(new HttpDrain(server))' : '';
     throw new TypeError(`add: expected { name, inFlightCount, stop(), drain(signal) }, got ${show(drainable)}${hint}`);
   }
+  // Read without its getter, which may throw.
+  const count: unknown = Object.getOwnPropertyDescriptor(drainable, 'inFlightCount')?.value;
+  if (typeof count === 'function') {
+    throw new TypeError(`add: inFlightCount: expected a number, got ${show(count)}; write add(drainable({ … }))`);
+  }
   if (drainable.announce !== undefined) checkFunction('add: announce', drainable.announce);
   if (drainable.abort !== undefined) checkFunction('add: abort', drainable.abort);
   checkOptions('add', options, ['tree']);
@@ -116,6 +121,15 @@ export function inFlightOf(target: DrainTarget): number {
     return Number.isFinite(count) && count > 0 ? count : 0;
   } catch {
     return 0;
+  }
+}
+
+/** Whether work can still arrive from outside the process. `false` when the getter of the drainable throws. */
+export function isAcceptingOf(target: DrainTarget): boolean {
+  try {
+    return target.drainable.isAccepting === true;
+  } catch {
+    return false;
   }
 }
 

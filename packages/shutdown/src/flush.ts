@@ -4,7 +4,7 @@ import { host } from './host.ts';
 import { within } from './within.ts';
 
 /** The parts of a process stream that flushing uses. */
-interface Flushable {
+export interface Flushable {
   readonly writableLength: number;
   readonly destroyed: boolean;
   write(text: string, done: () => void): unknown;
@@ -19,26 +19,38 @@ const AFTER_SIGNAL = 1_000;
 const unread = (): void => {};
 
 /**
- * Waits until stdout and stderr have been read.
+ * Waits until the logger has written everything, and then until stdout and stderr have been read: the logger may write there.
  *
- * @param ms the limit. Without it, waits until a signal arrives, and `AFTER_SIGNAL` from then on
+ * @param ms the limit. Without it, the logger has `AFTER_SIGNAL`. The others have no limit until a signal arrives, and
+ *   `AFTER_SIGNAL` from then on
  * @param signalled cancelled by a signal, or from the start when a signal or an error ended the program
- * @returns how many bytes were not read in time
+ * @param log `flush` fulfils when the logger has written everything
+ * @returns whether something was lost
  */
-export async function flushOutput(ms: number | undefined, signalled: CancellationToken): Promise<number> {
+export async function flushOutput(
+  ms: number | undefined,
+  signalled: CancellationToken,
+  log: { readonly writesAtExit: boolean; flush(): Promise<void> },
+): Promise<boolean> {
+  const start = systemClock.now();
+  const isFlushed = (await within(log.flush(), ms ?? AFTER_SIGNAL, undefined, systemClock)) === 'done';
+  const isLogged = isFlushed || log.writesAtExit;
+  if (!isLogged) warn(`runMain: the logger has not written everything within ${ms ?? AFTER_SIGNAL} ms\n`);
   const streams: Flushable[] = [host.stdout, host.stderr];
   // Until the end of this function: the event is emitted after the callback of the write.
   for (const stream of streams) stream.once('error', unread);
   const flushed = Promise.all(streams.map(flush));
   if (ms === undefined) await select.biased({ flushed, signalled });
-  await within(flushed, ms ?? AFTER_SIGNAL, undefined, systemClock);
+  const left = ms === undefined ? AFTER_SIGNAL : Math.max(0, ms - (systemClock.now() - start));
+  await within(flushed, left, undefined, systemClock);
   for (const stream of streams) stream.off('error', unread);
   const lost = streams.reduce((sum, { destroyed, writableLength }) => sum + (destroyed ? 0 : writableLength), 0);
   if (lost > 0) warn(`runMain: ${lost} bytes of output were not read within ${ms ?? AFTER_SIGNAL} ms and are lost\n`);
-  return lost;
+  return lost > 0 || !isLogged;
 }
 
-function flush(stream: Flushable): Promise<void> {
+/** Waits until a stream has written everything. */
+export function flush(stream: Flushable): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed) resolve();
     // Node calls the callback also when the stream has failed.

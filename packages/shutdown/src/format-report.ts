@@ -1,5 +1,5 @@
 import { checkOptions } from '@quiesce/internal';
-import { at, describeCutOff, describeEvent, formatMs } from './describe.ts';
+import { at, describeCutOff, describeForce, formatMs } from './describe.ts';
 import { describeError } from './describe-error.ts';
 import type { HookReport, ShutdownReport } from './report.ts';
 import { checkReport } from './report-json.ts';
@@ -58,7 +58,7 @@ export function formatReport(report: ShutdownReport, options: FormatOptions = {}
 }
 
 function forcedBy({ force }: ShutdownReport): string {
-  return force === undefined ? '' : `, ${describeEvent({ type: 'forced', force })?.[1].split(':')[0]}`;
+  return force === undefined ? '' : `, ${describeForce(force)}`;
 }
 
 function stateLine({ state, durationMs, drained }: ShutdownReport): string {

@@ -4,12 +4,15 @@ export { checkSignals, type ProcessFacts } from './check-signals.ts';
 export type { AddOptions } from './drain-target.ts';
 export { HookError } from './errors.ts';
 export type { ShutdownEvent } from './events.ts';
+export { type FormatLogEventOptions, formatLogEvent } from './format-log-event.ts';
 export { type FormatOptions, formatReport } from './format-report.ts';
 export type { ShutdownGuard } from './guard.ts';
 export type { HookOptions, ShutdownHandle } from './hook-handle.ts';
 export type { HookFunction, HookOutcome, HookPhase } from './hooks.ts';
 export type { Installation, InstallOptions } from './install.ts';
-export type { Logger, NestLogger } from './logger.ts';
+export type { LogEvent, LogEventFields, LogLevel } from './log-event.ts';
+export { logEventToJson } from './log-event-json.ts';
+export type { ConsoleLogger, LogFunction, Logger, NestLogger, PinoLogger, WinstonLogger } from './logger.ts';
 export type { ShutdownLimits, ShutdownOptions } from './options.ts';
 export type {
   CutOffReport,

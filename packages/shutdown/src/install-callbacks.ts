@@ -1,9 +1,9 @@
-import { describeEvent } from './describe.ts';
 import { printError } from './describe-error.ts';
 import type { ShutdownEvent } from './events.ts';
 import { formatReport } from './format-report.ts';
 import type { GuardRegistry } from './guard.ts';
 import type { InstallCallbacks } from './install.ts';
+import { logDetailsOf } from './log-event.ts';
 import type { ShutdownReport } from './report.ts';
 import type { ShutdownLog } from './shutdown-log.ts';
 import type { ShutdownSequence } from './shutdown-sequence.ts';
@@ -27,7 +27,8 @@ export function installCallbacksOf(
     recordLeak: (error) => guards.recordLeak(error),
     signalIgnored: (event) => {
       // After a second Ctrl-C, a developer must see why nothing happens.
-      log.writeWithoutLogger(() => describeEvent(event)?.[1] as string);
+      const details = logDetailsOf(event);
+      if (details !== undefined) log.writeWithoutLogger(() => log.lineOf(details));
       emit(event);
     },
     printError: (error) => void log.writeWithoutLogger(() => printError(error)),

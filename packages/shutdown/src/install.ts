@@ -1,6 +1,7 @@
 import { CancellationToken, type Clock, type Timer } from '@quiesce/cancellation-token';
 import { checkKind, checkTime, defineHandle } from '@quiesce/internal';
 import { Scope } from '@quiesce/scope';
+import { isStartedBy } from './check-signals.ts';
 import type { ShutdownEvent } from './events.ts';
 import { host } from './host.ts';
 import { isEndBy } from './is-end-by.ts';
@@ -27,7 +28,10 @@ export interface InstallOptions {
    * alive as long as the channel or the installation does. Default: true.
    */
   readonly disconnect?: boolean | undefined;
-  /** The signal that prints the report. `false` for none, as under nodemon, which uses SIGUSR2 itself. Default: `SIGUSR2`. */
+  /**
+   * The signal that prints the report. `false` for none. Default: `SIGUSR2`; under nodemon none, where SIGUSR2 requests the
+   * shutdown: nodemon sends it before a restart, and waits until the process has exited.
+   */
   readonly reportSignal?: string | false | undefined;
 }
 
@@ -222,7 +226,8 @@ async function inTurns(count: number): Promise<void> {
 }
 
 function defaultSignals(): readonly string[] {
-  return ['SIGTERM', 'SIGINT', 'SIGHUP', ...(host.platform === 'win32' ? ['SIGBREAK'] : [])];
+  const more = host.platform === 'win32' ? ['SIGBREAK'] : isStartedBy('nodemon') ? ['SIGUSR2'] : [];
+  return ['SIGTERM', 'SIGINT', 'SIGHUP', ...more];
 }
 
 /** Refuses names that are not signals, which Node would take for other events, and signals that no process can catch. */

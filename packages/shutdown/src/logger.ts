@@ -1,112 +1,225 @@
-import { isPromise, show } from '@quiesce/internal';
-import { describeError, printError } from './describe-error.ts';
-import { plain } from './report-json.ts';
-
 /**
- * A logger: `console`, pino, the log of Fastify, bunyan, winston, or an object with these three methods.
+ * The forms in which loggers take an event.
  *
- * Loggers that take fields get them: `event`, the fields of that event, `shutdown` (the name), and `err`. Others get one text.
+ * Guarantee: a logger that is recognised by mistake gets all fields and the text, in another order. Only `console`, `Terminal` and
+ * the loggers of NestJS get a text alone. An object that is not recognised is refused, because any form might lose fields.
  */
-export interface Logger {
+
+import { show } from '@quiesce/internal';
+import { type Flushable, flush } from './flush.ts';
+import { formatLogEvent } from './format-log-event.ts';
+import type { LogEvent, LogLevel } from './log-event.ts';
+import { fieldsOf } from './log-event-json.ts';
+import { plain } from './report-json.ts';
+import { Terminal } from './terminal.ts';
+
+/** A logger that is a function of the event. `runMain` awaits a promise that it returns, before the process exits. */
+export type LogFunction = (event: LogEvent) => unknown;
+
+/** `console`, or another instance of `Console`. It gets one text, from `formatLogEvent`. */
+export interface ConsoleLogger {
   /** Logs a normal step. */
   info(text: string): unknown;
   /** Logs something that takes too long or was given up. */
   warn(text: string): unknown;
   /** Logs a failure. */
   error(text: string): unknown;
+  /** Consoles are recognised by this method. */
+  groupEnd(): unknown;
 }
 
-/** A logger of NestJS, or another logger with `log` in place of `info`. It gets one text. */
+/** A logger of NestJS, with `log` in place of `info`. It gets one text, from `formatLogEvent`. */
 export interface NestLogger {
-  /** Logs a normal step, as `info` of a {@link Logger} does. */
+  /** Logs a normal step. */
   log(text: string): unknown;
   /** Logs something that takes too long or was given up. */
   warn(text: string): unknown;
   /** Logs a failure. */
   error(text: string): unknown;
+  /** Absent. Other loggers have it. */
+  readonly info?: undefined;
 }
 
-/** Refuses an object that lacks a method. */
-export function checkLogger(call: string, logger: Logger | NestLogger): void {
-  for (const level of ['info', 'warn', 'error'] as const) {
-    if (typeof methodOf(logger, level) === 'function') continue;
-    throw new TypeError(`${call}: logger: expected { info, warn, error }, got ${show(logger)} without ${level}()`);
-  }
-}
-
-function methodOf(logger: Partial<Logger & NestLogger> | undefined, level: keyof Logger): unknown {
-  return level === 'info' ? (logger?.info ?? logger?.log) : logger?.[level];
-}
-
-/** One log entry: a text, its fields and its error. */
-export interface LogEntry {
-  readonly level: keyof Logger;
-  readonly text: string;
-  /** Returns the fields. Called only for loggers that take fields. */
-  readonly fields: () => object;
-  readonly failure?: Failure | undefined;
-}
-
-/** An error, and the separator between a text and that error in one string. */
-export interface Failure {
-  readonly error: unknown;
-  readonly joint: string;
-}
-
-/** The properties by which loggers that take fields are recognised. */
-interface FieldsLogger {
-  readonly child?: unknown;
-  readonly bindings?: unknown;
-  readonly fields?: unknown;
-  readonly fatal?: unknown;
-  readonly trace?: unknown;
-  readonly settings?: unknown;
-  readonly log?: unknown;
-  readonly transports?: unknown;
-  readonly serializers?: { readonly err?: unknown };
+/** A logger of pino, Fastify or bunyan. It gets the fields of the event, then one line of text. The error is the field `err`. */
+export interface PinoLogger {
+  /** Logs a normal step. */
+  info(fields: object, text: string): unknown;
+  /** Logs something that takes too long or was given up. */
+  warn(fields: object, text: string): unknown;
+  /** Logs a failure. */
+  error(fields: object, text: string): unknown;
+  /** With the next two, a method by which these loggers are recognised. */
+  child(fields: object): unknown;
+  /** Not called. */
+  fatal(fields: object, text: string): unknown;
+  /** Not called. */
+  trace(fields: object, text: string): unknown;
 }
 
 /**
- * Returns a function that logs in the form that the logger expects. pino, bunyan and loggers with their methods get
- * `({ err, … }, text)`, winston gets `(text, { err, … })`, and all others get one text.
- *
- * A logger cannot disturb a shutdown: an error that it throws or rejects with is ignored. Logging it would only repeat it.
+ * A logger of winston 3. It gets one object: `level`, `message`, the fields of the event, the error as `err`, and its `stack`
+ * where winston puts the stack of an error.
  */
-export function logTo(logger: Logger | NestLogger | undefined, prefix: string): (entry: LogEntry) => void {
-  const argumentsOf = argumentsFor(logger, prefix);
-  return (entry) => {
-    try {
-      const method = methodOf(logger, entry.level) as ((...given: unknown[]) => unknown) | undefined;
-      const result: unknown = method?.call(logger, ...argumentsOf(entry));
-      if (isPromise(result)) result.catch(() => {});
-    } catch {}
+export interface WinstonLogger {
+  /** Logs an event. */
+  log(entry: { level: string; message: string }): unknown;
+  /** Loggers of winston are recognised by this property and the next one. */
+  readonly transports: object;
+  /** Not used. */
+  readonly format: object;
+}
+
+/** A logger: a function of the event, or a logger of a known kind. Each kind gets the event in its own form. */
+export type Logger = LogFunction | ConsoleLogger | NestLogger | PinoLogger | WinstonLogger | Terminal;
+
+/** Takes events in the form of one logger. */
+export interface LogSink {
+  /** Logs an event. May throw, and may return a promise that rejects. */
+  write(event: LogEvent): unknown;
+  /** Waits until everything is written. Nothing is written afterwards. */
+  flush?(): Promise<unknown>;
+  /** Whether the logger itself writes the rest, synchronously, when the process exits. */
+  readonly writesAtExit?: true;
+}
+
+/** The properties of all loggers that are read. */
+interface Marks {
+  readonly info?: unknown;
+  readonly warn?: unknown;
+  readonly error?: unknown;
+  readonly log?: unknown;
+  readonly child?: unknown;
+  readonly fatal?: unknown;
+  readonly trace?: unknown;
+  readonly groupEnd?: unknown;
+  readonly transports?: unknown;
+  readonly format?: unknown;
+  /** tslog has it. It has the methods of pino, and takes the text first. */
+  readonly settings?: unknown;
+  /** The modules of pino and bunyan have it: functions that make loggers. */
+  readonly stdSerializers?: unknown;
+}
+
+/**
+ * Returns a sink for a logger.
+ *
+ * @throws TypeError for a value that is neither a function nor a logger of a known kind
+ */
+export function sinkOf(call: string, logger: Logger): LogSink {
+  const marks: Marks = Object(logger);
+  const has = (...names: (keyof Marks)[]): boolean => names.every((name) => typeof marks[name] === 'function');
+  if (typeof logger === 'function' && marks.stdSerializers === undefined) return { write: logger };
+  if (logger instanceof Terminal) return terminalSink(logger);
+  if (has('log') && typeof marks.transports === 'object' && marks.format !== undefined)
+    return winstonSink(logger as WinstonLike);
+  if (has('info', 'warn', 'error', 'child', 'fatal', 'trace') && marks.settings === undefined)
+    return pinoSink(logger as PinoLike);
+  if (has('info', 'warn', 'error', 'groupEnd')) return textSink(logger as ConsoleLogger, 'info');
+  if (has('log', 'warn', 'error') && marks.info === undefined) return textSink(logger as NestLogger, 'log');
+  throw new TypeError(
+    `${call}: logger: expected a function of the event, console, or a logger of pino, bunyan, winston or NestJS, got ` +
+      `${show(logger)}. For another logger write (event) => log[event.level](event, formatLogEvent(event))`,
+  );
+}
+
+function textSink(logger: object, info: 'info' | 'log'): LogSink {
+  const methods = logger as Record<string, (text: string) => unknown>;
+  return { write: (event) => methods[event.level === 'info' ? info : event.level]?.(formatLogEvent(event)) };
+}
+
+function terminalSink(terminal: Terminal): LogSink {
+  return {
+    write: (event) => {
+      if (event.event === 'progress') terminal.progress(formatLogEvent(event));
+      else terminal[event.level](formatLogEvent(event, { colours: terminal.isTTY }));
+    },
   };
 }
 
-function argumentsFor(logger: object | undefined, prefix: string): (entry: LogEntry) => unknown[] {
-  const { child, bindings, fields, fatal, trace, settings, log, transports, serializers }: FieldsLogger = logger ?? {};
-  // JSON, the usual format of winston, cannot express errors.
-  if (typeof log === 'function' && typeof transports === 'object')
-    return (entry) => [lineOf(entry), fieldsOf(entry, plain)];
+interface BunyanStream {
+  readonly stream?: { readonly stream?: unknown };
+}
+
+/** The parts of pino and bunyan that a sink uses. */
+interface PinoLike extends PinoLogger {
+  /** pino has it. */
+  readonly bindings?: unknown;
+  /** bunyan has both. */
+  readonly serializers?: { readonly err?: unknown };
+  readonly streams?: readonly BunyanStream[];
+  flush?(done: () => void): unknown;
+}
+
+function pinoSink(logger: PinoLike): LogSink {
+  const { bindings, serializers, streams } = logger;
+  // Without a serializer, bunyan prints an error as {}. pino always has one.
   const isPino = typeof bindings === 'function';
-  // The methods that Fastify requires of a logger. tslog, which has settings, takes the text first.
-  const isLikePino = typeof fatal === 'function' && typeof trace === 'function' && settings === undefined;
-  if (typeof child === 'function' && (isPino || typeof fields === 'object' || isLikePino)) {
-    // Without a serializer, bunyan prints an error as {}.
-    const print = isPino || typeof serializers?.err === 'function' ? (error: unknown) => error : plain;
-    return (entry) => [fieldsOf(entry, print), lineOf(entry)];
+  const isSerialized = isPino || typeof serializers?.err === 'function';
+  const convert = isSerialized ? (error: unknown) => error : plain;
+  return {
+    write: (event) => logger[event.level](fieldsOf(event, convert), formatLogEvent(event, { oneLine: true })),
+    flush: async () => {
+      // A flush of another kind might never call `done`.
+      if (isPino && typeof logger.flush === 'function') await new Promise<void>((done) => logger.flush?.(() => done()));
+      // The stream of a rotating file of bunyan has the stream of its file.
+      const all = Array.isArray(streams) ? streams.flatMap(({ stream }: BunyanStream) => [stream, stream?.stream]) : [];
+      await Promise.all([streamOfPino(logger), ...all].filter(isFlushable).map(flush));
+    },
+    // The thread of a transport may need longer to start than the program runs. pino waits for it when the process exits.
+    ...(isPino && { writesAtExit: true }),
+  };
+}
+
+/** Returns the destination of a logger of pino. Its `flush` does nothing for a plain stream of Node. */
+function streamOfPino(logger: object): unknown {
+  for (let owner: unknown = logger; owner !== null; owner = Object.getPrototypeOf(owner)) {
+    const key = Object.getOwnPropertySymbols(owner).find(({ description }) => description === 'pino.stream');
+    if (key !== undefined) return (owner as Record<symbol, unknown>)[key];
   }
-  return ({ text, failure }) => [
-    failure === undefined ? prefix + text : `${prefix}${text}${failure.joint}${printError(failure.error)}`,
-  ];
+  return undefined;
 }
 
-function fieldsOf({ fields, failure }: LogEntry, print: (error: unknown) => unknown): object {
-  return failure === undefined ? fields() : { ...fields(), err: print(failure.error) };
+function isFlushable(value: unknown): value is Flushable {
+  return typeof (value as Partial<Flushable> | undefined)?.writableLength === 'number';
 }
 
-/** Returns one line, also for an error with a text of several lines. */
-function lineOf({ text, failure }: LogEntry): string {
-  const [line = ''] = text.split('\n');
-  return failure?.joint === ': ' ? `${line}: ${describeError(failure.error)}` : line;
+/** The parts of winston that a sink uses. */
+interface WinstonLike extends WinstonLogger {
+  readonly levels?: Readonly<Record<string, number>>;
+  /** False when the logger has ended. */
+  readonly writable?: boolean;
+  end?(): unknown;
+  on?(event: 'error', listener: () => void): unknown;
+  once?(event: 'finish', listener: () => void): unknown;
+}
+
+function winstonSink(logger: WinstonLike): LogSink {
+  const { levels = {} } = logger;
+  // The levels of syslog have another name.
+  const warn = levels['warn'] === undefined && levels['warning'] !== undefined ? 'warning' : 'warn';
+  const levelOf = (level: LogLevel): string => (level === 'warn' ? warn : level);
+  return {
+    write: (event) => {
+      // It would emit an error, which would be uncaught.
+      if (logger.writable === false) throw new Error('the logger of winston has ended');
+      const message = formatLogEvent(event, { oneLine: true });
+      // JSON, the usual format of winston, cannot express errors. The form with a text first loses the fields of a text with `%d`.
+      logger.log({ ...withStack(fieldsOf(event, plain)), level: levelOf(event.level), message });
+    },
+    flush: () =>
+      new Promise<void>((done) => {
+        if (logger.writable !== true) return done();
+        // Other code may still log, and an error without a listener would be uncaught.
+        logger.on?.('error', () => {});
+        logger.once?.('finish', done);
+        // Only at its end does winston wait for its transports.
+        logger.end?.();
+      }),
+  };
+}
+
+/** Moves the stack of the error to the place where winston puts it. */
+function withStack(fields: { readonly err?: unknown }): object {
+  const { stack, ...err } = Object(fields.err) as { readonly stack?: unknown };
+  return typeof stack === 'string' ? { ...fields, err, stack } : fields;
 }

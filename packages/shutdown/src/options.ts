@@ -1,6 +1,6 @@
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkTime, show } from '@quiesce/internal';
-import { checkLogger, type Logger, type NestLogger } from './logger.ts';
+import { type Logger, sinkOf } from './logger.ts';
 
 /** Time limits of a shutdown, in milliseconds from 0 to `Infinity`. */
 export interface ShutdownLimits {
@@ -30,8 +30,11 @@ export interface ShutdownOptions extends ShutdownLimits {
   readonly progressInterval?: number | undefined;
   /** The clock for all limits. Default: the clock of the platform. */
   readonly clock?: Clock | undefined;
-  /** The logger: `console`, pino, a logger of NestJS, or any object with these methods. Default: `false`, which logs nothing. */
-  readonly logger?: Logger | NestLogger | false | undefined;
+  /**
+   * The logger: a function that gets each {@link LogEvent}, `console`, or a logger of pino, Fastify, bunyan, winston or NestJS.
+   * Default: `false`, which logs nothing.
+   */
+  readonly logger?: Logger | false | undefined;
   /** Reports guards that were collected undisposed, with the place where they were made. Default: false. */
   readonly leakDetection?: boolean | undefined;
   /**
@@ -71,7 +74,7 @@ export function checkShutdownOptions(call: string, options: ShutdownOptions): Li
   const { name, signal, logger, progressInterval = 0 } = options;
   if (name !== undefined) checkName(`${call}: name`, name);
   if (signal !== undefined) CancellationToken.from(signal, `${call}: signal`);
-  if (logger !== undefined && logger !== false) checkLogger(call, logger);
+  if (logger !== undefined && logger !== false) sinkOf(call, logger);
   checkTime(`${call}: progressInterval`, progressInterval);
   return limitsOf(call, options);
 }

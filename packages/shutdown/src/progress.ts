@@ -20,7 +20,7 @@ export function progressOf({ state, targets: all, currentHook }: ShutdownSequenc
   };
 }
 
-/** Shows progress: in place on a terminal, otherwise as lines of the log. */
+/** Logs progress. A terminal shows it in place. */
 export class ProgressLine {
   readonly #log: ShutdownLog;
   /** The last line that was shown. */
@@ -30,13 +30,12 @@ export class ProgressLine {
     this.#log = log;
   }
 
-  /** Updates a terminal at each step. Writes a log line when draining begins with work in flight. */
+  /** Updates a terminal at each step. Elsewhere, logs progress when draining begins with work in flight. */
   readonly reporter: Reporter = ({ type }, read) => {
     const { state, inFlightCount } = read.progress;
-    const isShown =
-      this.#log.terminal?.isTTY === true
-        ? type === 'state' || type === 'hook:start' || type === 'drained'
-        : type === 'state' && state === 'draining' && inFlightCount > 0;
+    const isShown = this.#log.hasProgressLine
+      ? type === 'state' || type === 'hook:start' || type === 'drained'
+      : type === 'state' && state === 'draining' && inFlightCount > 0;
     if (isShown) this.show(read);
   };
 
@@ -44,14 +43,7 @@ export class ProgressLine {
     const line = describeProgress(progress);
     if (line === this.#line) return;
     this.#line = line;
-    const { terminal, prefix } = this.#log;
-    if (terminal === undefined) {
-      this.#log.write('info', line, () => ({ event: 'progress', ...progress }));
-      return;
-    }
-    try {
-      terminal.progress(prefix + line);
-    } catch {}
+    this.#log.write({ level: 'info', event: 'progress', waitingFor: progress.waitingFor });
   }
 }
 

@@ -52,7 +52,7 @@ export function plain(value: unknown, depth = 0): unknown {
 }
 
 /** `JSON.stringify` would turn Infinity and NaN into null. */
-function plainNumber(value: unknown): unknown {
+export function plainNumber(value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 

@@ -2,7 +2,7 @@ import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token
 import { checkChoice, checkFunction, checkOptions } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { checkProgram, watchListeners } from './check-program.ts';
-import { createDrainTarget } from './drain-target.ts';
+import { createDrainTarget, isAcceptingOf } from './drain-target.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
 import { checkInstallOptions, type InstallOptions, installFlags, installOptions } from './install.ts';
@@ -19,9 +19,9 @@ export interface RunMainOptions extends ShutdownOptions, InstallOptions {
   /** Records where each task of the program was spawned, for reports. Costs a stack trace for each task. Default: false. */
   readonly spawnSites?: boolean | undefined;
   /**
-   * How long, in ms, the process waits until stdout and stderr have been read. Default: no limit when the program has ended
-   * without a signal, as in Node; 1,000 after a signal and after an error. Lost output is reported on stderr, and makes the exit
-   * code 1.
+   * How long, in ms, the process waits until the logger has written everything, and stdout and stderr have been read. Default:
+   * 1,000 for the logger and, after a signal and after an error, for both. When the program has ended without a signal, stdout and
+   * stderr have no limit, as in Node. Lost output is reported on stderr, and makes the exit code 1.
    */
   readonly flushTimeout?: number | undefined;
   /**
@@ -109,10 +109,10 @@ export async function runMain(
     ...pick(options, [...shutdownOptions, ...shutdownFlags]),
     logger: options.logger ?? new Terminal(host.stderr),
   });
-  if (options.checks !== false) for (const warning of checkProgram(options)) shutdown.log.warn(warning);
+  if (options.checks !== false) for (const warning of checkProgram(options)) shutdown.log.warn(...warning);
   const exitNow = (signal: string): never => host.exit(128 + signalNumber(signal));
   const installation = shutdown.installWith(options, exitNow);
-  const unwatch = options.checks === false ? undefined : watchListeners((text) => shutdown.log.warn(text));
+  const unwatch = options.checks === false ? undefined : watchListeners((text) => shutdown.log.warn('listeners', text));
   isRunning = true;
   // When nothing reads stderr, the error must not be uncaught: it would be logged to stderr again.
   const ignoreUnread = (): void => {};
@@ -121,7 +121,7 @@ export async function runMain(
   runProgram(main, shutdown, options);
   await shutdown.ended();
   if (shutdown.sequence.state.request?.kind !== 'end') installation.signalled.cancel();
-  const lost = await flushOutput(options.flushTimeout, installation.signalled);
+  const isLost = await flushOutput(options.flushTimeout, installation.signalled, shutdown.log);
   // Computed anew: something may have failed during the flushing.
   const { exitCode } = shutdown.report();
   clearInterval(hold);
@@ -131,7 +131,7 @@ export async function runMain(
   isRunning = false;
   // An exit code of the user is kept when the exit code of the report is 0.
   if (exitCode !== 0) host.exitCode = exitCode;
-  else if (lost > 0 && !host.exitCode) host.exitCode = 1;
+  else if (isLost && !host.exitCode) host.exitCode = 1;
   host.exit();
 }
 
@@ -161,8 +161,7 @@ function runProgram(
   const body = async (s: Scope): Promise<void> => {
     const target = createDrainTarget(program, program.name, { tree: () => s.tree() });
     sequence.addTarget(target);
-    const isService = (): boolean =>
-      hasWaited() || [...sequence.targets].some(({ drainable }) => drainable.isAccepting === true);
+    const isService = (): boolean => hasWaited() || [...sequence.targets].some(isAcceptingOf);
     const isInterruptible = (): boolean =>
       !hasReturned && (onInterrupted ?? (isService() ? 'success' : 'signal')) === 'signal';
     sequence.program = { target, isInterruptible };
@@ -182,7 +181,7 @@ function runProgram(
   const ended = scope(body, { signal: stopNow, stopSignal: stopAccepting, name: 'main', spawnSites }).then(
     () => {
       isOver = true;
-      const accepting = [...sequence.targets].filter(({ drainable }) => drainable.isAccepting === true);
+      const accepting = [...sequence.targets].filter(isAcceptingOf);
       if (sequence.state.request !== undefined || accepting.length === 0) sequence.request({ kind: 'end' });
       else sequence.request({ kind: 'error', reason: new Error(leftMain(accepting.map(({ name }) => name))) });
     },

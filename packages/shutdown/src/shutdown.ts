@@ -92,7 +92,7 @@ export class Shutdown {
    * @param options limits, in ms: `readinessDelay`, `drainTimeout`, `cancelTimeout`, `hookTimeout`, `timeout`, `forceTimeout`,
    *   `finalTimeout`; `name`, `signal`, `logger`, `progressInterval`, `leakDetection`, `watchdog`, `systemd`, `clock`
    * @throws RangeError when a time is negative or not a number; TypeError when `name` is not a name, `signal` is not a signal,
-   *   `logger` lacks a method, or an option is unknown
+   *   `logger` is neither a function nor a logger of a known kind, or an option is unknown
    */
   constructor(options: ShutdownOptions = {}) {
     checkOptions('new Shutdown', options, shutdownOptions, shutdownFlags);
@@ -100,14 +100,14 @@ export class Shutdown {
     const token = tokenOf(options.signal);
     this.name = options.name;
     const clock = clockOf(options);
-    this.log = new ShutdownLog(options);
+    this.log = new ShutdownLog(options, () => this.progress);
     this.sequence = new ShutdownSequence(
       clock,
       limits,
       (event) => this.#emit(event),
       () => this.#stopped(),
     );
-    this.#mainWarning = new MainWarning(this.sequence, (text) => this.log.warn(text));
+    this.#mainWarning = new MainWarning(this.sequence, (text) => this.log.warn('main', text));
     this.#guards = new GuardRegistry(clock, options.leakDetection === true, (leak) => {
       this.#emit({ type: 'leak', name: leak.name, site: leak.site });
     });
@@ -257,7 +257,8 @@ export class Shutdown {
    * the reason of `stopNow`. The signal is cancelled when the drain is no longer awaited. During a shutdown, `add` calls the
    * missed notices synchronously.
    *
-   * @param drainable a tracker, a server, a pool, or any object with `name`, `inFlightCount`, `stop()` and `drain(signal)`
+   * @param drainable a tracker, a server, a pool, or any object with `name`, `inFlightCount`, `stop()` and `drain(signal)`.
+   *   `drainable` of `@quiesce/scope` makes one from functions
    * @param options `tree`: returns the work in progress, for reports
    * @returns a handle, whose `dispose()` removes the drainable before it is stopped. With `using`, that is the end of the block
    * @throws ClosedError when draining is over; TypeError when `drainable` is not a drainable, or `tree` is not a function

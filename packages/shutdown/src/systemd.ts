@@ -10,7 +10,8 @@ export function systemdReporter(limits: Limits, log: ShutdownLog): Reporter {
   return (event) => {
     if (event.type !== 'requested') return;
     const status = `shutting down: ${describeRequest(event.request)}`;
-    log.attempt('systemd could not be notified', () => notifySystemd(limits, status, (text) => log.warn(text)));
+    const onFailure = (text: string, error?: { readonly err: unknown }): void => log.warn('systemd', text, error);
+    log.attempt('systemd', 'systemd could not be notified', () => notifySystemd(limits, status, onFailure));
   };
 }
 
@@ -22,7 +23,11 @@ export function systemdReporter(limits: Limits, log: ShutdownLog): Reporter {
  *
  * @param onFailure called when the program could not be started, or failed
  */
-function notifySystemd(limits: Limits, status: string, onFailure: (text: string) => void): void {
+function notifySystemd(
+  limits: Limits,
+  status: string,
+  onFailure: (text: string, error?: { readonly err: unknown }) => void,
+): void {
   const { NOTIFY_SOCKET: socket, SYSTEMD_EXEC_PID: service } = host.env;
   // Children inherit both variables. Only the service itself notifies.
   if (socket === undefined || (service !== undefined && service !== String(host.pid))) return;
@@ -31,7 +36,7 @@ function notifySystemd(limits: Limits, status: string, onFailure: (text: string)
   if (Number.isFinite(ms)) lines.push(`EXTEND_TIMEOUT_USEC=${Math.ceil(ms * 1_000)}`);
   const { spawn } = host.getBuiltinModule('node:child_process');
   const child = spawn('systemd-notify', lines, { stdio: 'ignore' });
-  child.once('error', (error) => onFailure(`systemd-notify could not be started: ${error.message}`));
+  child.once('error', (err) => onFailure('systemd-notify could not be started', { err }));
   child.once('exit', (code) => {
     if (code !== 0) onFailure(`systemd-notify failed with ${code}; the unit needs NotifyAccess=all`);
   });

@@ -1,6 +1,5 @@
 import { checkKind, defineHandle } from '@quiesce/internal';
 import { oneLine } from './describe-error.ts';
-import type { Logger } from './logger.ts';
 
 /** A stream for texts: `process.stderr`, or any object with `write`. */
 export interface TextStream {
@@ -28,7 +27,7 @@ const CLEAR_LINE = '\r\u001b[K';
  * terminal.info('stopped'); // => "\r\u001b[Kstopped\n"
  * ```
  */
-export class Terminal implements Logger {
+export class Terminal {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(Terminal, {
     name: 'terminal',

@@ -13,7 +13,6 @@
  *     a process that was frozen wakes in both threads at once.
  */
 
-import { describeError } from './describe-error.ts';
 import type { Reporter, ShutdownEvent } from './events.ts';
 import { host } from './host.ts';
 import type { Limits } from './options.ts';
@@ -51,10 +50,10 @@ while (Atomics.load(state, ${OVER}) === 0) {
 /** Starts a watchdog with the request. Logs a warning when that fails. */
 export function watchdogReporter(limits: Limits, log: ShutdownLog): Reporter {
   let watchdog: Watchdog | undefined;
-  const onFailure = (error: unknown): void => log.warn(`the watchdog has failed: ${describeError(error)}`);
+  const onFailure = (err: unknown): void => log.warn('watchdog', 'the watchdog has failed', { err });
   return (event) => {
     if (event.type === 'requested') {
-      log.attempt('the watchdog could not be started', () => {
+      log.attempt('watchdog', 'the watchdog could not be started', () => {
         watchdog = new Watchdog(limits, onFailure);
       });
     }

@@ -1,6 +1,6 @@
 // `drain` is called once, and `abort` when time has run out.
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { type Drainable, TaskTracker } from '@quiesce/scope';
+import { type Drainable, drainable, TaskTracker } from '@quiesce/scope';
 import { describe, expect, it } from 'vitest';
 import { deaf, job, pool, start, thrown } from './vocabulary.ts';
 
@@ -200,16 +200,11 @@ it('a drainable whose drain fails early is aborted before the hooks run', async 
 });
 
 it.each([
-  ['disposes', (signal: CancellationToken) => signal.dispose()],
-  ['cancels', (signal: CancellationToken) => void signal.cancel('mine')],
+  ['disposes', async (signal: CancellationToken) => signal.dispose()],
+  ['cancels', async (signal: CancellationToken) => void signal.cancel('mine')],
 ])('a drainable that %s its signal affects no other', async (_, act) => {
   const { shutdown, end, say, log } = start({ drainTimeout: 100, cancelTimeout: 50 });
-  shutdown.add({
-    name: 'a',
-    inFlightCount: 0,
-    stop: () => {},
-    drain: async (signal) => act(signal as CancellationToken),
-  });
+  shutdown.add(drainable({ name: 'a', inFlightCount: () => 0, stop: () => {}, drain: act }));
   shutdown.add(server('b', say));
   shutdown.request('deploy');
   await end();

@@ -2,7 +2,15 @@
 import { createServer } from 'node:http';
 import { type Drainable, TaskTracker } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
-import { formatReport, reportToJson, type Shutdown, Terminal } from '@quiesce/shutdown';
+import {
+  formatLogEvent,
+  formatReport,
+  type LogEvent,
+  logEventToJson,
+  reportToJson,
+  type Shutdown,
+  Terminal,
+} from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
 import { deaf, job, start, thrown, turn } from './vocabulary.ts';
 
@@ -180,8 +188,7 @@ describe('a callback that', () => {
 
   it('forces the shutdown from the log forces it once', async () => {
     let shutdown: Shutdown | undefined;
-    const info = (): void => void shutdown?.force();
-    const it = start({ logger: { info, warn: info, error: info } });
+    const it = start({ logger: () => shutdown?.force() });
     shutdown = it.shutdown;
     shutdown.hook('db', () => it.say('db'));
     shutdown.request();
@@ -250,8 +257,8 @@ describe('a thrown value', () => {
     ['an object without a prototype', Object.create(null)],
   ])('may be %s: it is recorded, printed, and converted to JSON', async (_, value) => {
     const lines: string[] = [];
-    const keep = (text: string): unknown => lines.push(text);
-    const { shutdown, log, say, end } = start({ logger: { info: keep, warn: keep, error: keep } });
+    const keep = (event: LogEvent): unknown => lines.push(formatLogEvent(event), logEventToJson(event));
+    const { shutdown, log, say, end } = start({ logger: keep });
     shutdown.add({ name: 'x', inFlightCount: 0, stop: () => {}, drain: () => Promise.reject(value) });
     shutdown.hook('last', () => say('last'));
     shutdown.hook('throws', () => {

@@ -1,7 +1,9 @@
 // A drainable that is still open with nothing in flight, such as a server with idle connections, has lost nothing.
+
 import { CancellationToken } from '@quiesce/cancellation-token';
-import type { Drainable } from '@quiesce/scope';
+import { type Drainable, drainable } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
+import { formatLogEvent } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
 import { start } from './vocabulary.ts';
 
@@ -9,17 +11,17 @@ import { start } from './vocabulary.ts';
 function open(names: readonly string[]) {
   return (ms: number, clock: Parameters<typeof sleep>[1]): Drainable => {
     const aborted = new CancellationToken();
-    return {
+    return drainable({
       name: 'http',
-      inFlightCount: names.length,
-      inFlightNames: names,
+      inFlightCount: () => names.length,
+      inFlightNames: () => names,
       stop: () => {},
       abort: (reason) => void aborted.cancel(reason),
       drain: async () => {
         await aborted.cancelled();
         await sleep(ms, clock);
       },
-    };
+    });
   };
 }
 
@@ -59,11 +61,10 @@ describe('a drainable with nothing in flight at drainTimeout', () => {
 describe('a drainable that names its work in flight', () => {
   it('has the names in the report, in the log, and in the list of unfinished work', async () => {
     const lines: string[] = [];
-    const log = (text: unknown): number => lines.push(String(text));
     const { shutdown, clock, end } = start({
       drainTimeout: 100,
       cancelTimeout: 50,
-      logger: { info: log, warn: log, error: log },
+      logger: (event) => lines.push(formatLogEvent(event)),
     });
     shutdown.add(
       open(['GET /a', `GET /${'x'.repeat(5_000)}`, ...Array.from({ length: 20 }, () => 'GET /c')])(1_000, { clock }),
@@ -78,13 +79,12 @@ describe('a drainable that names its work in flight', () => {
 
   it('may throw from its `inFlightNames`', async () => {
     const { shutdown, clock, end } = start({ drainTimeout: 100, cancelTimeout: 50 });
-    const drainable = open(['GET /a'])(20, { clock });
-    Object.defineProperty(drainable, 'inFlightNames', {
-      get: () => {
+    shutdown.add({
+      ...open(['GET /a'])(20, { clock }),
+      get inFlightNames(): never {
         throw new Error('mine');
       },
     });
-    shutdown.add(drainable);
     shutdown.request();
     expect((await end()).cutOff).toEqual([{ name: 'http', inFlightCount: 1 }]);
   });

@@ -1,17 +1,21 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { sleep } from '@quiesce/select';
-import { formatReport, type Logger, reportToJson, type ShutdownEvent, shutdownChannel } from '@quiesce/shutdown';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  formatLogEvent,
+  formatReport,
+  type LogEvent,
+  type Logger,
+  reportToJson,
+  type ShutdownEvent,
+  shutdownChannel,
+} from '@quiesce/shutdown';
+import { describe, expect, it } from 'vitest';
 import { deaf, job, start } from './vocabulary.ts';
 
 /** A logger that collects its lines. */
 function keeping() {
   const lines: string[] = [];
-  const logger: Logger = {
-    info: (text) => lines.push(`info ${text}`),
-    warn: (text) => lines.push(`warn ${text}`),
-    error: (text) => lines.push(`error ${text}`),
-  };
+  const logger = (event: LogEvent): unknown => lines.push(`${event.level} ${formatLogEvent(event)}`);
   return { lines, logger };
 }
 
@@ -177,43 +181,6 @@ describe('a logger', () => {
     expect(lines.filter((line) => line.includes('in flight'))).toEqual([
       ...['info draining: 2 in flight (guards)', 'info draining: 1 in flight (guards)'],
     ]);
-  });
-
-  it('that throws does not disturb the shutdown', async () => {
-    const fail = (): never => {
-      throw new Error('EPIPE');
-    };
-    const { report } = await disaster({ info: fail, warn: fail, error: fail });
-    expect(report.state).toBe('stopped');
-  });
-
-  it('that rejects does not disturb the shutdown, and its error is ignored', async () => {
-    const rejections: unknown[] = [];
-    const listen = (reason: unknown): void => void rejections.push(reason);
-    process.on('unhandledRejection', listen);
-    onTestFinished(() => void process.off('unhandledRejection', listen));
-    const fail = (): Promise<never> => Promise.reject(new Error('EPIPE'));
-    await disaster({ info: fail, warn: fail, error: fail });
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(rejections).toEqual([]);
-  });
-
-  it('is called as a method', async () => {
-    class Pino implements Logger {
-      readonly lines: string[] = [];
-      info(text: string): void {
-        this.lines.push(text);
-      }
-      warn(text: string): void {
-        this.lines.push(text);
-      }
-      error(text: string): void {
-        this.lines.push(text);
-      }
-    }
-    const logger = new Pino();
-    await disaster(logger);
-    expect(logger.lines.length).toBeGreaterThan(3);
   });
 });
 

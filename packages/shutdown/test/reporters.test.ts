@@ -1,5 +1,6 @@
 // The watchdog and systemd, when they cannot be started or fail.
 import { EventEmitter } from 'node:events';
+import { formatLogEvent, type LogEvent } from '@quiesce/shutdown';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { start } from './vocabulary.ts';
 
@@ -19,8 +20,8 @@ afterEach(() => {
 /** Runs a shutdown with a hook, and returns the log lines. */
 async function run(options: object, reason: string, during: () => void = () => {}): Promise<string[]> {
   const lines: string[] = [];
-  const keep = (text: string): unknown => lines.push(text.split('\n')[0] as string);
-  const { shutdown, log, say, end } = start({ ...options, logger: { info: keep, warn: keep, error: keep } });
+  const logger = (event: LogEvent): unknown => lines.push(formatLogEvent(event, { oneLine: true }));
+  const { shutdown, log, say, end } = start({ ...options, logger });
   shutdown.hook('db', () => {
     during();
     say('db');

@@ -3,7 +3,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { TaskTracker } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
-import { Shutdown, type ShutdownEvent, shutdownChannel } from '@quiesce/shutdown';
+import { formatLogEvent, type LogEvent, Shutdown, type ShutdownEvent, shutdownChannel } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
 import { deaf, job, start, thrown } from './vocabulary.ts';
 
@@ -131,8 +131,8 @@ describe('close-with-grace', () => {
     const listen = (message: unknown): void => {
       if ((message as ShutdownEvent).type === 'forced') events.push(message);
     };
-    const warn = (text: string): void => void lines.push(text);
-    const { shutdown, end } = start({ timeout: 500, logger: { info: () => {}, warn, error: () => {} } });
+    const logger = (event: LogEvent): unknown => event.level === 'warn' && lines.push(formatLogEvent(event));
+    const { shutdown, end } = start({ timeout: 500, logger });
     using _ = shutdown.install({
       ...{ signals: ['SIGUSR1'], errors: false, disconnect: false, reportSignal: false },
       signalDebounce: 0,

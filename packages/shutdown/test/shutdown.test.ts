@@ -2,6 +2,7 @@ import { CancellationToken, CancelledError } from '@quiesce/cancellation-token';
 import { TaskTracker } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import { Shutdown, type ShutdownProgress } from '@quiesce/shutdown';
+import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { deaf, job, obedient, pool, start, turn } from './vocabulary.ts';
 
@@ -372,13 +373,17 @@ describe('a report', () => {
 });
 
 describe('new Shutdown', () => {
-  it('refuses a bad time, a value that is not a signal, and a logger that lacks a method', () => {
+  it('refuses a bad time, a value that is not a signal, and a logger of an unknown kind', () => {
     for (const name of ['readinessDelay', 'drainTimeout', 'timeout', 'forceTimeout', 'progressInterval']) {
       expect(() => new Shutdown({ [name]: -1 })).toThrow(new RegExp(`^new Shutdown: ${name} must be`));
       expect(() => new Shutdown({ [name]: Number.NaN })).toThrow(RangeError);
     }
     expect(() => new Shutdown({ signal: new AbortController() as never })).toThrow(TypeError);
-    expect(() => new Shutdown({ logger: { info: () => {} } as never })).toThrow(/without warn\(\)/);
+    for (const logger of [{ info() {}, warn() {}, error() {} }, { log() {} }, 1, 'pino', null, true, pino]) {
+      expect(() => new Shutdown({ logger: logger as never })).toThrow(
+        /^new Shutdown: logger: expected a function of the event, .*, got .*write \(event\) => log\[event\.level\]/,
+      );
+    }
     for (const name of ['', 1, null, Symbol('x')]) {
       expect(() => new Shutdown({ name: name as never })).toThrow(/^new Shutdown: name/);
     }

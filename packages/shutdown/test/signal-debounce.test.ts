@@ -1,7 +1,7 @@
 // One Ctrl-C can arrive as two signals, and a framework may send a signal again after its own cleanup.
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type InstallOptions, Shutdown } from '@quiesce/shutdown';
+import { formatLogEvent, type InstallOptions, Shutdown } from '@quiesce/shutdown';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { deaf, start } from './vocabulary.ts';
 
@@ -14,9 +14,8 @@ afterEach(() => {
 /** Returns a shutdown that waits for work that never ends, and the lines of its log. */
 function draining(options: InstallOptions = {}) {
   const lines: string[] = [];
-  const note = (text: string): void => void lines.push(text);
   const started = start({
-    logger: { info: () => {}, warn: note, error: note },
+    logger: (event) => event.level !== 'info' && lines.push(formatLogEvent(event)),
     drainTimeout: 1e6,
     timeout: 1e7,
     forceTimeout: 1e6,

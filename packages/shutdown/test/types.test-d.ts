@@ -3,7 +3,9 @@ import type { WatchReceiver } from '@quiesce/channel';
 import { TaskTracker } from '@quiesce/scope';
 import {
   formatReport,
+  type LogEvent,
   type Logger,
+  type PinoLogger,
   runMain,
   Shutdown,
   type ShutdownEvent,
@@ -13,8 +15,14 @@ import {
   type ShutdownReport,
   type ShutdownState,
   shutdownWithTimeout,
+  type Terminal,
+  type WinstonLogger,
 } from '@quiesce/shutdown';
+import type bunyan from 'bunyan';
+import type { FastifyBaseLogger } from 'fastify';
+import type { pino } from 'pino';
 import { expectTypeOf } from 'vitest';
+import winston from 'winston';
 
 const shutdown = new Shutdown({ name: 'api', timeout: 1, logger: console, signal: {} as AbortSignal });
 expectTypeOf(shutdown.state).toEqualTypeOf<ShutdownState>();
@@ -28,15 +36,25 @@ expectTypeOf(shutdown.add(new TaskTracker())).toEqualTypeOf<ShutdownHandle>();
 expectTypeOf(formatReport(shutdown.report())).toEqualTypeOf<string>();
 expectTypeOf(console).toExtend<Logger>();
 
-// The relevant part of a pino logger: overloads, and more levels.
-interface Pino {
-  info(object: object, text?: string, ...more: unknown[]): void;
-  info(text: string, ...more: unknown[]): void;
-  warn(text: string, ...more: unknown[]): void;
-  error(text: string, ...more: unknown[]): void;
-  fatal(text: string): void;
-}
-expectTypeOf<Pino>().toExtend<Logger>();
+expectTypeOf<pino.Logger>().toExtend<PinoLogger>();
+expectTypeOf<FastifyBaseLogger>().toExtend<PinoLogger>();
+expectTypeOf<bunyan>().toExtend<PinoLogger>();
+expectTypeOf<winston.Logger>().toExtend<WinstonLogger>();
+expectTypeOf(winston).toExtend<Logger>();
+expectTypeOf<Terminal>().toExtend<Logger>();
+expectTypeOf<{ log(text: unknown): void; warn(text: unknown): void; error(text: unknown): void }>().toExtend<Logger>();
+
+const logger = (event: LogEvent): void => {
+  if (event.event === 'cut off') expectTypeOf(event.cutOffCount).toEqualTypeOf<number>();
+  if (event.event === 'report') expectTypeOf(event.report).toEqualTypeOf<ShutdownReport>();
+  expectTypeOf(event.state).toEqualTypeOf<ShutdownState>();
+  // @ts-expect-error Property 'where' does not exist on type
+  event.where;
+};
+expectTypeOf(logger).toExtend<Logger>();
+
+// @ts-expect-error is not assignable to type 'false | Logger | undefined'
+new Shutdown({ logger: { info: () => {}, warn: () => {}, error: () => {} } });
 
 const outcome = await shutdownWithTimeout(async () => 1, 5);
 expectTypeOf(outcome).toEqualTypeOf<ShutdownOutcome<number>>();

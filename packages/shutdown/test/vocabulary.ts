@@ -1,6 +1,6 @@
 import { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { type Drainable, TaskTracker } from '@quiesce/scope';
+import { type Drainable, drainable, TaskTracker } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
 import { Shutdown, type ShutdownOptions, type ShutdownReport } from '@quiesce/shutdown';
 
@@ -70,10 +70,10 @@ export function pool(cleanupTimeout: number, clock: VirtualClock) {
   const jobs = new TaskTracker({ name: 'pool' });
   const cut = new CancellationToken();
   const abort = (reason: unknown): void => void cut.cancel(reason);
-  const drain = async (signal: CancellationToken | AbortSignal): Promise<void> => {
-    const deadline = CancellationToken.from(signal).onCancelled(abort);
+  const drain = async (token: CancellationToken): Promise<void> => {
+    const deadline = token.onCancelled(abort);
     try {
-      await jobs.drain(signal);
+      await jobs.drain(token);
     } catch (reason) {
       await select.biased({ ended: jobs.wait(), late: sleep(cleanupTimeout, { clock }) });
       throw reason;
@@ -81,16 +81,8 @@ export function pool(cleanupTimeout: number, clock: VirtualClock) {
       deadline.dispose();
     }
   };
-  const drainable: Drainable = {
-    name: 'pool',
-    get inFlightCount() {
-      return jobs.length;
-    },
-    stop: () => jobs.close(),
-    drain,
-    abort,
-  };
-  return { drainable, cut, jobs };
+  const part = { name: 'pool', inFlightCount: () => jobs.length, stop: () => jobs.close(), drain, abort };
+  return { drainable: drainable(part), cut, jobs };
 }
 
 /** Waits for one real turn of the event loop. */

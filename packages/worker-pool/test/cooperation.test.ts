@@ -37,6 +37,9 @@ const loops: Record<string, (work: () => number) => Promise<unknown>> = {
     s.spawn(() => Promise.reject(new Error(`${work()}`)), { onFailure: 'isolate' }).catch(() => {}),
   start: (work) => s.start((_, ready: (value: number) => void) => ready(work())),
   map: async (work) => await s.map([1], work),
+  mapUnordered: async (work) => {
+    for await (const _ of s.mapUnordered([1], work));
+  },
   race: async (work) => await s.race([work]),
   use: async (work) => await scope((inner) => inner.use({}, work)),
   'joinNext of a set': async (work) => {

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { HttpDrain } from '@quiesce/http-drain';
-import { Scope, scope } from '@quiesce/scope';
+import { drainable, Scope, scope } from '@quiesce/scope';
 import { select, sleep } from '@quiesce/select';
 import { type RunMainOptions, runMain, type Shutdown } from '@quiesce/shutdown';
 import { say } from './say.ts';
@@ -56,6 +56,11 @@ const waits: Record<string, (shutdown: Shutdown) => Promise<unknown>> = {
     await shutdown.stopAccepting.cancelled();
   },
 };
+
+/** A drainable of functions, in place of a listener of another library. */
+function listener(isAccepting: () => boolean) {
+  return drainable({ name: 'listener', inFlightCount: () => 0, isAccepting, stop: () => {}, drain: async () => {} });
+}
 
 const programs: Record<string, Main> = {
   'a service': async (s, shutdown) => {
@@ -129,6 +134,13 @@ const programs: Record<string, Main> = {
     shutdown.add(new HttpDrain(server));
     setTimeout(() => server.listen(0, '127.0.0.1'), 1);
   },
+  'a drainable of functions that main forgets': (_, shutdown) => void shutdown.add(listener(() => true)),
+  'a drainable that cannot say whether it accepts work': (_, shutdown) =>
+    void shutdown.add(
+      listener(() => {
+        throw new Error('not connected');
+      }),
+    ),
   'a main that waits for its own end': (_, shutdown) => shutdown.stopped(),
   'a task that waits for the end of the program, later': async (s, shutdown) => {
     s.spawn(async () => {

@@ -22,7 +22,12 @@ function neededPeers({ manifest }: Package): string[] {
 }
 
 /** Runtimes whose `node:http` is not built on `node:net`. */
-const ownServers = { '@quiesce/http-drain': 'HTTP servers that are built on node:net, as @quiesce/http-drain does' };
+const ownServers = Object.fromEntries(
+  ['http-drain', 'adapters/express', 'adapters/fastify', 'adapters/hono', 'adapters/koa'].map((name) => [
+    `@quiesce/${name}`,
+    'HTTP servers that are built on node:net, as @quiesce/http-drain does',
+  ]),
+);
 /** Modules that a runtime with Node's modules lacks, with the reason. */
 const lacks: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   bun: ownServers,

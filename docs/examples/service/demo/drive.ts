@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { LogEvent } from '@quiesce/shutdown';
 import { Census, type Counts } from './census.ts';
 import { type Ended, startChild } from './child.ts';
 import type { Fault } from './faults.ts';
@@ -19,6 +20,8 @@ export interface Plan {
 /** Shows the run while it lasts. */
 export interface Stage {
   say(source: 'demo' | 'service', text: string): void;
+  /** Shows an event that the service has logged. */
+  log(event: LogEvent): void;
 }
 
 /** The result of a run, as seen from outside. */
@@ -55,7 +58,11 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
       QUEUE: String(5 * plan.connections),
       DRAIN_TIMEOUT: plan.fault === 'client' || plan.fault === 'job' ? SHORT : PATIENT,
     },
-    onLine: (line) => stage.say('service', line.replace(/^service: /, '')),
+    onLine: (line) => {
+      const event = eventOf(line);
+      if (event === undefined) stage.say('service', line.replace(/^service: /, ''));
+      else stage.log(event);
+    },
     onTrace: (port) => census?.accepted(Number(port)),
   });
   // When this process ends, for example by Ctrl-C, no other process would stop the service.
@@ -78,7 +85,7 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
     await Promise.race([busy, service.ended]);
     stage.say('demo', `── SIGTERM ── ${count(load.acknowledged.length)} jobs acknowledged, more to come`);
     const again =
-      plan.fault === 'signal' ? service.first((line) => line.includes('draining:') || undefined) : undefined;
+      plan.fault === 'signal' ? service.first((line) => eventOf(line)?.state === 'draining' || undefined) : undefined;
     // The long job keeps the service draining until the second signal, which counts only after half a second.
     if (again !== undefined) await sendJob(url, { note: 'long', takes: 5_000 });
     const signalled = performance.now();
@@ -113,6 +120,11 @@ export async function drive(plan: Plan, postgres: Postgres, stage: Stage): Promi
 /** Formats a number with separators: `1,234`. */
 export function count(n: number): string {
   return n.toLocaleString('en');
+}
+
+/** Returns the event of a line, or `undefined` for a line that is text. */
+function eventOf(line: string): LogEvent | undefined {
+  return line.startsWith('{') ? JSON.parse(line) : undefined;
 }
 
 function entryOf({ isWithout, fault }: Plan): string {

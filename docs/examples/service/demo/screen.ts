@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { formatLogEvent, type LogEvent } from '@quiesce/shutdown';
 import type { Stage } from './drive.ts';
 import type { Finding } from './verdict.ts';
 
@@ -34,12 +35,13 @@ export class Screen implements Stage {
   }
 
   say(source: 'demo' | 'service', text: string): void {
-    const [, left, what] = /^draining: (\d+) in flight(.*)$/.exec(text) ?? [];
-    if (left !== undefined) this.#count(Number(left), what ?? '');
-    else
-      this.#line(
-        this.#stamped(source, source === 'demo' && text.startsWith('──') ? this.#paint('yellow', text) : text),
-      );
+    const isMark = source === 'demo' && text.startsWith('──');
+    this.#line(this.#stamped(source, isMark ? this.#paint('yellow', text) : text));
+  }
+
+  log(event: LogEvent): void {
+    if (event.event === 'progress' && event.state === 'draining') this.#count(event.inFlightCount, event.waitingFor);
+    else for (const line of formatLogEvent(event).split('\n')) this.say('service', line.replace(/^service: /, ''));
   }
 
   report(findings: readonly Finding[], verdict: Finding): void {
@@ -49,12 +51,14 @@ export class Screen implements Stage {
     this.#line(`  ${this.#mark(verdict)} ${verdict.label.padEnd(12)} ${this.#paint(['bold', colour], verdict.text)}\n`);
   }
 
-  #count(left: number, what: string): void {
+  #count(left: number, waitingFor: readonly string[]): void {
     this.#counts.push(left);
     const most = Math.max(...this.#counts, 1);
     const full = Math.round((BAR * left) / most);
     const bar = this.#paint('cyan', '█'.repeat(full)) + this.#paint('dim', '░'.repeat(BAR - full));
-    const text = this.#stamped('service', `draining ${bar} ${left.toLocaleString('en').padStart(6)} in flight${what}`);
+    const names = waitingFor.length === 0 ? '' : ` (${waitingFor.join(', ')})`;
+    const what = `${left.toLocaleString('en').padStart(6)} in flight${names}`;
+    const text = this.#stamped('service', `draining ${bar} ${what}`);
     if (this.#output.isTTY === true) {
       this.#output.write(WIPE + text);
       this.#isCounting = true;

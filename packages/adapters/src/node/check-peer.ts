@@ -1,7 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-
 /**
  * Checks that an installed peer has a major version that the adapter supports. Bundled programs contain no package.json: when the
  * version cannot be read, the check passes.
@@ -27,21 +23,25 @@ function versionOf(peer: string): string | undefined {
 /** Searches the folders above the peer's main file, because `exports` may hide its package.json. */
 function readVersion(peer: string): string | undefined {
   try {
-    // A bundle has no `import.meta.url`, and `createRequire` throws.
-    const require = createRequire(import.meta.url);
-    for (let folder = dirname(require.resolve(peer)); folder !== dirname(folder); folder = dirname(folder)) {
+    // CommonJS and some bundles have no `import.meta.url`.
+    const { resolve } = process.getBuiltinModule('node:module').createRequire(import.meta.url ?? process.argv[1]);
+    const { dirname, join } = process.getBuiltinModule('node:path');
+    for (let folder = dirname(resolve(peer)); folder !== dirname(folder); folder = dirname(folder)) {
       const found = readManifest(join(folder, 'package.json'));
       if (found?.name === peer) return found.version;
     }
   } catch {
-    // Not resolvable: the program is bundled, or the peer has no CommonJS entry.
+    // Not resolvable: the program is bundled, or the peer has no CommonJS entry. Or the runtime has no modules of Node.
   }
   return undefined;
 }
 
 function readManifest(file: string): { name?: string; version?: string } | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as { name?: string; version?: string };
+    return JSON.parse(process.getBuiltinModule('node:fs').readFileSync(file, 'utf8')) as {
+      name?: string;
+      version?: string;
+    };
   } catch {
     return undefined;
   }

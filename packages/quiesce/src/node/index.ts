@@ -12,11 +12,14 @@ export {
 } from '@quiesce/http-drain';
 export {
   type AddOptions,
+  type ConsoleLogger,
   type CutOffReport,
   checkGracePeriod,
   checkSignals,
   type DrainReport,
+  type FormatLogEventOptions,
   type FormatOptions,
+  formatLogEvent,
   formatReport,
   type GracePeriodOptions,
   HookError,
@@ -28,9 +31,15 @@ export {
   type Installation,
   type InstallOptions,
   type LeakReport,
+  type LogEvent,
+  type LogEventFields,
+  type LogFunction,
   type Logger,
+  type LogLevel,
+  logEventToJson,
   type NestLogger,
   type PhaseReport,
+  type PinoLogger,
   type ProcessFacts,
   type ReportedError,
   type RunMainOptions,
@@ -53,6 +62,7 @@ export {
   shutdownWithTimeout,
   Terminal,
   type TextStream,
+  type WinstonLogger,
 } from '@quiesce/shutdown';
 export {
   type ChildExit,

@@ -4,9 +4,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkKind, checkOptions, checkTime } from '@quiesce/internal';
-import { WorkerEndedError } from './errors.ts';
-import { remoteToken } from './remote-token.ts';
-import { unwireReason, type WiredReason, wireJson, wireTextJson } from './wire-reason.ts';
+import { WorkerEndedError } from '../web/errors.ts';
+import { remoteToken } from '../web/remote-token.ts';
+import { unwireReason, type WiredReason, wireJson, wireTextJson } from '../web/wire-reason.ts';
 
 /** Key of the messages of this module among others on the same channel. */
 const KEY = 'quiesce.cancel';

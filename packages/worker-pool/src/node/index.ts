@@ -1,6 +1,5 @@
+export { WorkerEndedError } from '../web/errors.ts';
+export { type ThreadCall, threadTask } from '../web/thread-task.ts';
 export { type ChildExit, type GuardChildOptions, guardChild, parentToken } from './child-process.ts';
-export { WorkerEndedError } from './errors.ts';
-export { receiveToken } from './receive-token.ts';
 export { type PiscinaLike, type RunInPoolOptions, runInPool } from './run-in-pool.ts';
-export { type SharedToken, shareToken, type TokenLink } from './share-token.ts';
-export { type ThreadCall, threadTask } from './thread-task.ts';
+export { receiveToken, type SharedToken, shareToken, type TokenLink } from './tokens.ts';

@@ -1,19 +1,7 @@
-/**
- * Runs work in a thread of a piscina, so that it can be cancelled.
- *
- *     queued ──a thread──► running ─────────────────────► ended: its outcome
- *        │ cancel             │ cancel: the flag is set
- *        ▼                    ▼
- *     withdrawn: reason    cancelled ──it settles──► its outcome │ reason
- *                             └─cleanupTimeout is over─► the thread is terminated: WorkerEndedError
- */
-
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkKind, checkOptions, checkTime } from '@quiesce/internal';
-import { WorkerEndedError } from './errors.ts';
-import { shareToken } from './share-token.ts';
-import { endedByReason, giveUp, isGivenUp } from './task-flags.ts';
-import type { ThreadCall } from './thread-task.ts';
+import { runTask } from '../web/run-task.ts';
+import type { ThreadCall } from '../web/thread-task.ts';
 
 /** The part of a piscina that `runInPool` uses. */
 export interface PiscinaLike {
@@ -79,34 +67,17 @@ export async function runInPool<O = unknown>(
     options.signal === undefined
       ? CancellationToken.never
       : CancellationToken.from(options.signal, 'runInPool: signal');
-  token.throwIfCancelled();
-  const link = shareToken(token);
-  const ender = new AbortController();
-  let timer: ReturnType<Clock['setTimer']> | undefined;
-  const { flags } = link.shared;
-  const end = (): void => {
-    // When the work is not running, its outcome is on its way.
-    if (giveUp(flags)) ender.abort();
-  };
-  const registration = token.onCancelled(() => {
-    if (link.withdraw()) ender.abort();
-    else timer = clock.setTimer(cleanupTimeout, end, { ref: true });
+  const outcome = await runTask({
+    what: 'Work in a thread',
+    token,
+    cleanupTimeout,
+    clock,
+    sharedMemory: true,
+    send: (shared, signal) => {
+      const call: ThreadCall<unknown> = { input, token: shared };
+      const transfer = [...transferList, shared.port] as never[];
+      return pool.run(call, { transferList: transfer, signal, ...(name === undefined ? {} : { name }) });
+    },
   });
-  const call: ThreadCall<unknown> = { input, token: link.shared };
-  const transfer = [...transferList, link.shared.port] as never[];
-  try {
-    return (await pool.run(call, {
-      transferList: transfer,
-      signal: ender.signal,
-      ...(name === undefined ? {} : { name }),
-    })) as O;
-  } catch (error) {
-    if (!token.isCancelled) throw error;
-    if (isGivenUp(flags)) throw new WorkerEndedError('Work in a thread', cleanupTimeout, token.reason);
-    throw endedByReason(flags) ? token.reason : error;
-  } finally {
-    link.dispose();
-    registration.dispose();
-    if (timer !== undefined) clock.clearTimer(timer);
-  }
+  return outcome as O;
 }

@@ -1,17 +1,27 @@
 /**
- * The state of one task that two threads share, as two numbers.
+ * The state of one task that two threads share, as three numbers, and the reason of its cancellation.
  *
- * [CANCEL] 0, or 1 once the task is cancelled. The reason has been posted to the port before.
+ * [CANCEL] 0, or 1 once the task is cancelled. The reason has been written, and posted to the port, before.
  * [STAGE]
  *     WAITING ──enter──► RUNNING ──markEnded──► ENDED, or OBEYED when it failed with the reason
  *        │                  └──────giveUp──► GIVEN_UP: its thread is terminated
  *        └───withdraw──► WITHDRAWN: it never starts
+ * [LENGTH] the number of bytes of the reason, which follow.
  *
  * Invariant: `enter` and `withdraw` exclude each other, and so do `markEnded` and `giveUp`. Each is one atomic exchange.
+ *
+ * Where memory cannot be shared, each side has a copy, and messages keep the copies in step: see `isShared`.
  */
+
+import { unwireBytes, type WiredReason, wireBytes } from './wire-reason.ts';
 
 const CANCEL = 0;
 const STAGE = 1;
+const LENGTH = 2;
+/** Where the reason begins, in bytes. */
+const REASON = 3 * Int32Array.BYTES_PER_ELEMENT;
+/** Large enough for names and messages of errors. A longer reason is cut. */
+const BYTES = 2_048;
 
 const WAITING = 0;
 const RUNNING = 1;
@@ -20,16 +30,35 @@ const WITHDRAWN = 3;
 const OBEYED = 4;
 const GIVEN_UP = 5;
 
-export function makeTaskFlags(): Int32Array<SharedArrayBuffer> {
-  return new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+export function makeTaskFlags(isShared: boolean): Int32Array {
+  return new Int32Array(isShared && canShare() ? new SharedArrayBuffer(BYTES) : new ArrayBuffer(BYTES));
 }
 
-export function setCancelled(flags: Int32Array): void {
+/** Browsers share memory only between isolated pages and their workers. Other runtimes have no such property. */
+function canShare(): boolean {
+  return typeof SharedArrayBuffer === 'function' && globalThis.crossOriginIsolated !== false;
+}
+
+/** Whether the other side sees a change at once. */
+export function isShared(flags: Int32Array): boolean {
+  return !(flags.buffer instanceof ArrayBuffer);
+}
+
+export function setCancelled(flags: Int32Array, reason: unknown): void {
+  const bytes = wireBytes(reason, BYTES - REASON);
+  new Uint8Array(flags.buffer, REASON).set(bytes);
+  flags[LENGTH] = bytes.length;
   Atomics.store(flags, CANCEL, 1);
 }
 
 export function isCancelled(flags: Int32Array): boolean {
   return Atomics.load(flags, CANCEL) === 1;
+}
+
+/** Returns the reason of cancelled flags. */
+export function reasonIn(flags: Int32Array): WiredReason {
+  // A copy: a decoder refuses shared memory.
+  return unwireBytes(new Uint8Array(flags.buffer, REASON, flags[LENGTH]).slice());
 }
 
 /** Marks the task as running. Returns false when it was withdrawn. */

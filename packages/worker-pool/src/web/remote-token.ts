@@ -15,15 +15,17 @@ export interface RemoteToken {
 export function remoteToken(sync: (abort: RemoteToken['abort']) => void): RemoteToken {
   const controller = new AbortController();
   let isAborted = false;
-  const get = (): boolean => {
-    if (!isAborted) sync(abort);
-    return isAborted;
-  };
-  Object.defineProperty(controller.signal, 'aborted', { get });
   const abort = (reason: unknown): void => {
     if (isAborted) return;
     isAborted = true;
+    // The platform's own property from now on: `abort` of Deno reads it, and does nothing when it is true.
+    Reflect.deleteProperty(controller.signal, 'aborted');
     controller.abort(reason);
   };
+  const get = (): boolean => {
+    sync(abort);
+    return isAborted;
+  };
+  Object.defineProperty(controller.signal, 'aborted', { get, configurable: true });
   return { token: CancellationToken.from(controller.signal), abort };
 }

@@ -35,3 +35,36 @@ export class WorkerEndedError extends Error {
     this.cleanupTimeout = cleanupTimeout;
   }
 }
+
+/**
+ * A worker died, so its work did not end: its file could not be loaded, an error in it was not caught, it closed itself, or
+ * it was terminated because other work in it did not stop.
+ *
+ * `cause` is the error, where the platform passes it on.
+ * @example
+ * ```ts
+ * import { TaskWorker, WorkerFailedError } from '@quiesce/worker-pool/web';
+ *
+ * const { port1, port2 } = new MessageChannel();
+ * const worker = new TaskWorker(port1, { name: 'search' });
+ * const result = worker.run('cats').catch((error) => {
+ *   console.log(error instanceof WorkerFailedError, error.message);
+ *   // => true Worker "search" failed: it was closed
+ * });
+ * port2.close(); // The worker ends without a result.
+ * await result;
+ * ```
+ */
+export class WorkerFailedError extends Error {
+  /** @internal See `nameError`. */
+  static readonly completed: object = /* @__PURE__ */ nameError(WorkerFailedError, 'WorkerFailedError');
+  /** Always `WorkerFailedError`. */
+  declare readonly name: 'WorkerFailedError';
+  /** Always `ERR_WORKER_FAILED`. */
+  readonly code = 'ERR_WORKER_FAILED' as const;
+
+  /** @internal */
+  constructor(worker: string, why: string, options?: ErrorOptions) {
+    super(`Worker ${JSON.stringify(worker)} failed: ${why}`, options);
+  }
+}

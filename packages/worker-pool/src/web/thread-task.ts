@@ -1,5 +1,6 @@
 import { type CancellationToken, isCancellation } from '@quiesce/cancellation-token';
 import { checkFunction } from '@quiesce/internal';
+import type { PortLike } from './ports.ts';
 import { receiveToken } from './receive-token.ts';
 import type { SharedToken } from './share-token.ts';
 import { enter, markEnded } from './task-flags.ts';
@@ -9,7 +10,7 @@ export interface ThreadCall<I> {
   /** The input of `runInPool`, cloned for the thread. */
   readonly input: I;
   /** The token of the call. */
-  readonly token: SharedToken;
+  readonly token: SharedToken<PortLike>;
 }
 
 /**

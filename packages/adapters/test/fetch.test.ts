@@ -1,0 +1,281 @@
+// Requests to a real server, by `fetch` and by undici: both keep the same promises.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { fetchWith } from '@quiesce/adapters/fetch';
+import { requestWith } from '@quiesce/adapters/undici';
+import { CancellationToken, isCancellationOf, isTimeoutError } from '@quiesce/cancellation-token';
+import { VirtualClock } from '@quiesce/cancellation-token/testing';
+import { Agent, MockAgent, fetch as undiciFetch } from 'undici';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { listen, until } from './socket-clients.ts';
+
+const never = CancellationToken.never;
+
+interface Options {
+  readonly timeoutHeader?: string;
+}
+interface Init {
+  readonly signal?: AbortSignal;
+  readonly headers?: Record<string, string>;
+  readonly method?: string;
+  readonly body?: string;
+}
+/** Sends a request, and returns the response as text. */
+type Send = (url: string, init?: Init) => Promise<{ readonly status: number; text(): Promise<string> }>;
+type SendWith = (token: CancellationToken | AbortSignal, options?: Options) => Send;
+
+function openAgent(): Agent {
+  const agent = new Agent();
+  onTestFinished(() => agent.destroy());
+  return agent;
+}
+
+const clients: [string, SendWith][] = [
+  ['fetchWith', (token, options) => fetchWith(token, options)],
+  [
+    'fetchWith with the fetch of undici',
+    (token, options) => fetchWith(token, { ...options, fetch: undiciFetch as unknown as typeof fetch }),
+  ],
+  [
+    'requestWith',
+    (token, options) => async (url, init) => {
+      const { statusCode, body } = await requestWith(token, openAgent(), options)(url, init);
+      return { status: statusCode, text: () => body.text() };
+    },
+  ],
+];
+
+async function serve(handler: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+  const server: Server = createServer(handler);
+  return `http://127.0.0.1:${await listen(server)}/path?query=1`;
+}
+
+describe.each(clients)('%s', (_, sendWith) => {
+  it('sends the request, and returns the response', async () => {
+    const url = await serve((request, response) => {
+      request.on('data', (chunk) =>
+        response.end(`${request.method} ${request.url} ${request.headers['x-own']} ${chunk}`),
+      );
+    });
+    const response = await sendWith(never)(url, { method: 'POST', headers: { 'x-own': 'kept' }, body: 'body' });
+    expect([response.status, await response.text()]).toEqual([200, 'POST /path?query=1 kept body']);
+  });
+
+  it.each([['a string'], [new Error('deploy')], [undefined]])(
+    'rejects with the reason (%s) when the token is cancelled before the response, and disconnects',
+    async (reason) => {
+      const token = new CancellationToken();
+      let isGone = false;
+      const url = await serve((_request, response) => {
+        response.on('close', () => {
+          isGone = true;
+        });
+        token.cancel(reason);
+      });
+      const error = await sendWith(token)(url).catch((thrown) => thrown);
+      expect(error).toBe(token.reason);
+      expect(isCancellationOf(error, token)).toBe(true);
+      await until(() => isGone);
+    },
+  );
+
+  it.each([['a string'], [new Error('deploy')], [undefined]])(
+    'rejects with the reason (%s) when the token is cancelled while the body is read, and disconnects',
+    async (reason) => {
+      const token = new CancellationToken();
+      let isGone = false;
+      const url = await serve((_request, response) => {
+        response.on('close', () => {
+          isGone = true;
+        });
+        response.write('a part');
+      });
+      const response = await sendWith(token)(url);
+      const text = response.text();
+      text.catch(() => {});
+      await new Promise(setImmediate);
+      token.cancel(reason);
+      await expect(text).rejects.toBe(token.reason);
+      await until(() => isGone);
+    },
+  );
+
+  it('rejects at the deadline of the token, in the response and in the body', async () => {
+    const url = await serve((request, response) => {
+      if (request.headers['x-part'] !== undefined) response.write('a part');
+    });
+    const late = await sendWith(CancellationToken.timeout(30))(url).catch((error) => error);
+    expect(isTimeoutError(late)).toBe(true);
+    const token = CancellationToken.timeout(100);
+    const response = await sendWith(token)(url, { headers: { 'x-part': '1' } });
+    const error = await response.text().catch((thrown) => thrown);
+    expect(error).toBe(token.reason);
+  });
+
+  it('sends nothing when the token is cancelled already', async () => {
+    const url = await serve(() => expect.unreachable());
+    await expect(sendWith(CancellationToken.alreadyCancelled('gone'))(url)).rejects.toBe('gone');
+  });
+
+  it('rejects with a failure of the network as it is, also when the token is cancelled later', async () => {
+    const token = new CancellationToken();
+    const url = await serve((request) => request.socket.destroy());
+    const error = await sendWith(token)(url).catch((thrown) => thrown);
+    token.cancel('gone');
+    expect(error).toBeInstanceOf(Error);
+    expect(isCancellationOf(error, token)).toBe(false);
+  });
+
+  it('takes the signal of a request as well, and rejects with its reason', async () => {
+    const token = new CancellationToken();
+    const controller = new AbortController();
+    const url = await serve(() => controller.abort(new Error('the user has left')));
+    await expect(sendWith(token)(url, { signal: controller.signal })).rejects.toThrow('the user has left');
+    const other = await serve(() => token.cancel('deploy'));
+    const { signal } = new AbortController();
+    await expect(sendWith(token)(other, { signal })).rejects.toBe('deploy');
+  });
+
+  it('takes an `AbortSignal` in place of the token', async () => {
+    const controller = new AbortController();
+    const url = await serve(() => controller.abort('gone'));
+    await expect(sendWith(controller.signal)(url)).rejects.toBe('gone');
+  });
+
+  it('passes on the time that is left, and keeps a header of the request', async () => {
+    const url = await serve(({ headers }, response) => response.end(headers['x-request-timeout'] ?? 'none'));
+    const timeoutHeader = 'X-Request-Timeout';
+    const read = async (token: CancellationToken, init?: Init): Promise<string> =>
+      await (await sendWith(token, { timeoutHeader })(url, init)).text();
+    const left = Number(await read(CancellationToken.timeout(60_000)));
+    expect(left).toBeGreaterThan(50_000);
+    expect(left).toBeLessThanOrEqual(60_000);
+    expect(await read(never)).toBe('none');
+    expect(await read(CancellationToken.timeout(60_000), { headers: { [timeoutHeader]: '7' } })).toBe('7');
+  });
+});
+
+describe('the time that is left', () => {
+  it.each([
+    ['x-request-timeout', 1_500, '1500'],
+    ['x-request-timeout', 0.5, '1'],
+    ['grpc-timeout', 1_500, '1500m'],
+    ['grpc-timeout', 1e12, '99999999m'],
+    ['x-request-timeout', Number.POSITIVE_INFINITY, null],
+  ])('is sent as %s, from %d ms, as %s', async (timeoutHeader, ms, sent) => {
+    const clock = new VirtualClock();
+    const values: (string | null)[] = [];
+    const send = async (_: unknown, init?: RequestInit): Promise<Response> => {
+      values.push(new Headers(init?.headers).get(timeoutHeader));
+      return new Response();
+    };
+    await fetchWith(CancellationToken.timeout(ms, { clock }), { timeoutHeader, fetch: send as typeof fetch, clock })(
+      'http://x',
+    );
+    expect(values).toEqual([sent]);
+  });
+});
+
+describe('fetchWith', () => {
+  it('takes a Request, with its headers and its signal', async () => {
+    const controller = new AbortController();
+    const url = await serve(({ headers }, response) => {
+      if (headers['x-abort'] === undefined) response.end(`${headers['x-own']} ${headers['x-request-timeout']}`);
+      else controller.abort('left');
+    });
+    const get = fetchWith(CancellationToken.timeout(60_000), { timeoutHeader: 'x-request-timeout' });
+    const response = await get(new Request(url, { headers: { 'x-own': 'kept' } }));
+    expect(await response.text()).toMatch(/^kept \d+$/);
+    const request = new Request(url, { headers: { 'x-abort': '1' }, signal: controller.signal });
+    await expect(get(request)).rejects.toBe('left');
+  });
+
+  it('makes an `AbortError` of another platform the reason of the token', async () => {
+    const token = new CancellationToken();
+    const send = async (): Promise<Response> => {
+      token.cancel('deploy');
+      throw new DOMException('The user aborted a request.', 'AbortError');
+    };
+    await expect(fetchWith(token, { fetch: send as typeof fetch })('http://x')).rejects.toBe('deploy');
+  });
+});
+
+describe('requestWith', () => {
+  it('replaces the limits of undici when the token has a deadline, but not those of a request', async () => {
+    const agent = new MockAgent();
+    const seen: object[] = [];
+    const dispatch = agent.dispatch.bind(agent);
+    agent.dispatch = (options, handler) => {
+      seen.push({ headersTimeout: options.headersTimeout, bodyTimeout: options.bodyTimeout });
+      return dispatch(options, handler);
+    };
+    agent.get('http://x').intercept({ path: '/' }).reply(200, '').persist();
+    const deadline = CancellationToken.timeout(60_000);
+    await requestWith(deadline, agent)('http://x');
+    await requestWith(deadline, agent)('http://x', { bodyTimeout: 5 });
+    await requestWith(never, agent)('http://x');
+    expect(seen).toEqual([
+      { headersTimeout: 0, bodyTimeout: 0 },
+      { headersTimeout: 0, bodyTimeout: 5 },
+      { headersTimeout: undefined, bodyTimeout: undefined },
+    ]);
+  });
+});
+
+describe('wrong arguments', () => {
+  const agent = new Agent();
+
+  it.each<[string, () => unknown, string | RegExp]>([
+    [
+      'no token',
+      () => fetchWith(undefined as never),
+      'TypeError: fetchWith: expected an AbortSignal or a CancellationToken',
+    ],
+    [
+      'an unknown option',
+      () => fetchWith(never, { header: 'x' } as never),
+      'TypeError: fetchWith: there is no option "header"',
+    ],
+    [
+      'a header that is no name',
+      () => fetchWith(never, { timeoutHeader: 'a b' }),
+      'TypeError: fetchWith: timeoutHeader: expected',
+    ],
+    [
+      'a fetch that is no function',
+      () => fetchWith(never, { fetch: 1 as never }),
+      'TypeError: fetchWith: fetch: expected a func',
+    ],
+    [
+      'no token',
+      () => requestWith({} as never, agent),
+      'TypeError: requestWith: expected an AbortSignal or a CancellationToken',
+    ],
+    [
+      'no dispatcher',
+      () => requestWith(never, {} as never),
+      'TypeError: requestWith: expected a dispatcher of undici, got an ob',
+    ],
+    [
+      'an unknown option',
+      () => requestWith(never, agent, { fetch } as never),
+      'TypeError: requestWith: there is no option "fetch"',
+    ],
+    [
+      'a header that is no name',
+      () => requestWith(never, agent, { timeoutHeader: '' }),
+      'requestWith: timeoutHeader: expected the',
+    ],
+  ])('%s', (_, call, text) => {
+    let error: unknown;
+    try {
+      call();
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(String(error)).toMatch(text);
+  });
+
+  it('a URL that is none', async () => {
+    await expect(requestWith(never, agent)('path')).rejects.toThrow('Invalid URL');
+  });
+});

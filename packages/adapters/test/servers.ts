@@ -1,0 +1,146 @@
+// Starts the servers that the adapters are tested with. Each call starts a process of its own, with its own folder and port.
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A program that a test needs, and that the machine may not have. */
+export interface Program {
+  readonly path: string | undefined;
+  readonly isMissing: boolean;
+  /** Added to the name of a test suite, so that its report says why it is skipped. */
+  readonly note: string;
+}
+
+/** A server process. */
+export interface TestServer {
+  readonly port: number;
+  /** Stops the process without ending its connections, as an unreachable host does. */
+  freeze(): void;
+  /** Continues after `freeze`. */
+  thaw(): void;
+  /** Ends the process, and removes its folder. */
+  stop(): Promise<void>;
+}
+
+export const redis: Program = findProgram('redis-server', 'redis-server');
+export const postgres: Program = findProgram('postgres', 'postgresql');
+/** Contains a broker for the tests of librdkafka, with consumer groups, offsets and rebalances. */
+export const kafka: Program = findProgram('kcat', 'kcat');
+
+/** Starts a Redis that stores nothing on disk. */
+export async function startRedis(): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'redis-'));
+  const port = await freePort();
+  const options = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
+  const child = await started(pathOf(redis), options, { cwd: folder }, 'Ready to accept connections');
+  return handleOf(child, port, folder);
+}
+
+/** Starts a PostgreSQL with the user `postgres`, who needs no password. */
+export async function startPostgres(): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
+  const port = await freePort();
+  // PostgreSQL refuses to run as root. The user 65534 is `nobody`.
+  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  if (user.uid !== undefined) chownSync(folder, user.uid, user.gid);
+  const path = pathOf(postgres);
+  const data = join(folder, 'data');
+  const initdb = ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--no-instructions', '--encoding=UTF8'];
+  execFileSync(path.replace(/postgres$/, 'initdb'), initdb, { ...user, cwd: folder, stdio: 'pipe' });
+  const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off'];
+  const options = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])];
+  const child = await started(
+    path,
+    options,
+    { ...user, cwd: folder },
+    'database system is ready to accept connections',
+  );
+  return handleOf(child, port, folder);
+}
+
+/** Starts a Kafka broker that creates each topic on first use, with four partitions. */
+export async function startKafka(): Promise<TestServer> {
+  const options = ['-P', '-b', 'mock', '-t', 'unused', '-X', 'test.mock.num.brokers=1', '-d', 'mock'];
+  const child = await started(pathOf(kafka), options, {}, /bootstrap\.servers=127\.0\.0\.1:\d+/);
+  // It stores nothing, and would wait for its input to end.
+  return handleOf(child, Number(/:(\d+)$/.exec(child.found)?.[1]), undefined, 'SIGKILL');
+}
+
+interface Started {
+  readonly process: ChildProcess;
+  /** The text that said that the server is ready. */
+  readonly found: string;
+}
+
+function findProgram(name: string, debianPackage: string): Program {
+  const folders = (process.env['PATH'] ?? '').split(':');
+  const versions = '/usr/lib/postgresql';
+  if (existsSync(versions)) folders.push(...readdirSync(versions).map((version) => `${versions}/${version}/bin`));
+  // The first one on Debian may be a link to a tool that only root can use.
+  const path = folders
+    .reverse()
+    .map((folder) => join(folder, name))
+    .find((file) => existsSync(file));
+  const note = path === undefined ? ` (skipped, needs: apt-get install ${debianPackage})` : '';
+  return { path, isMissing: path === undefined, note };
+}
+
+function pathOf({ path, note }: Program): string {
+  if (path === undefined) throw new Error(`A server is missing${note}`);
+  return path;
+}
+
+/** Starts a process, and waits until it has printed that it is ready. */
+async function started(path: string, args: string[], options: SpawnOptions, ready: string | RegExp): Promise<Started> {
+  const child = spawn(path, args, { ...options, stdio: ['pipe', 'pipe', 'pipe'] });
+  // A test runner that ends early leaves no server behind.
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
+  let output = '';
+  const pattern = typeof ready === 'string' ? new RegExp(ready) : ready;
+  return await new Promise((resolve, reject) => {
+    const read = (chunk: Buffer): void => {
+      output += chunk;
+      const found = pattern.exec(output)?.[0];
+      if (found !== undefined) resolve({ process: child, found });
+    };
+    child.stdout?.on('data', read);
+    child.stderr?.on('data', read);
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`${path} ended with ${code}: ${output}`)));
+  });
+}
+
+/** PostgreSQL disconnects its clients on SIGINT, and waits for them on SIGTERM. */
+function handleOf(
+  { process: child }: Started,
+  port: number,
+  folder?: string,
+  signal: NodeJS.Signals = 'SIGINT',
+): TestServer {
+  return {
+    port,
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
+    stop: async () => {
+      child.kill('SIGCONT');
+      if (child.exitCode === null && child.signalCode === null) {
+        const ended = new Promise((resolve) => child.once('exit', resolve));
+        child.kill(signal);
+        await ended;
+      }
+      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
