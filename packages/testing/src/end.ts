@@ -1,5 +1,5 @@
 import { checkOutcome } from './cancel.ts';
-import { builtin } from './host.ts';
+import { node } from './host.ts';
 import type { Operation } from './operation.ts';
 import type { Run } from './run.ts';
 import { joined } from './story.ts';
@@ -49,7 +49,7 @@ function leftBehind(run: Run): void {
   }
   for (const immediate of run.timers.immediates) if (immediate.isRef) add('an immediate', immediate.place);
   for (const resource of run.resources) if (resource.counts) add(`${resource.name}, which is open`, resource.place);
-  const getListeners = builtin('node:events')?.getEventListeners;
+  const getListeners = node.events?.getEventListeners;
   for (const { name, signal, places } of run.signals) {
     if (signal.aborted) continue;
     const count = (getListeners?.(signal, 'abort').length ?? 0) - run.ownListeners(signal);

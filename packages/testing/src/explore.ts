@@ -1,7 +1,7 @@
 import { Follow, Priorities, RandomWalk, randomNumbers } from './choosers.ts';
 import { BudgetError, errorText, type RunFailure, ScheduleError } from './errors.ts';
 import { installGlobals, refuseFakes } from './globals.ts';
-import { builtin, captureHost, type Host } from './host.ts';
+import { captureHost, type Host, node, realProcess } from './host.ts';
 import { type CancelOptions, checkFunction, checkSettings, type ExploreOptions, type Settings } from './options.ts';
 import { watchProcess } from './process-events.ts';
 import { CHECKED } from './prune.ts';
@@ -53,7 +53,7 @@ async function start(call: string, test: unknown, options: unknown): Promise<Rep
 function isNested(): boolean {
   const { session } = line;
   if (session?.run === undefined || !session.isInStep) return false;
-  const id = builtin('node:async_hooks')?.executionAsyncId();
+  const id = node.asyncHooks?.executionAsyncId();
   return id === undefined || id === session.turnId || session.run.ownsScope(id);
 }
 
@@ -313,14 +313,15 @@ class Exploration {
 
   #progress(): void {
     const { progress } = this.#settings;
-    const prints = globalThis.process?.env?.['QUIESCE_PROGRESS'] === '1';
+    const prints = realProcess?.env?.['QUIESCE_PROGRESS'] === '1';
     if (progress === undefined && !prints) return;
     const now = this.#host.now();
     if (now - this.#lastProgress < 1_000) return;
     this.#lastProgress = now;
     const report = this.#report(undefined);
     progress?.(report);
-    if (prints) process.stderr.write(`${this.#settings.call}: ${report.schedules} schedules, bound ${report.bound}\n`);
+    if (prints)
+      realProcess?.stderr?.write(`${this.#settings.call}: ${report.schedules} schedules, bound ${report.bound}\n`);
   }
 }
 

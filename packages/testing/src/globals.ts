@@ -3,7 +3,7 @@
 
 import { install as installFakeTime } from '@sinonjs/fake-timers';
 import { failUnmodelled } from './handles.ts';
-import { builtin } from './host.ts';
+import { node } from './host.ts';
 import { placeHere } from './place.ts';
 import type { Run } from './run.ts';
 import { platformDelay, VirtualImmediate, VirtualTimer } from './timers.ts';
@@ -135,29 +135,29 @@ export function installGlobals(start: number, getRun: () => Run | undefined): ()
 
   const functions = timerFunctions(getRun);
   const promises = promiseFunctions(getRun, functions);
-  const promisify = builtin('node:util')?.promisify.custom;
+  const promisify = node.util?.promisify?.custom;
   if (promisify !== undefined) {
     Object.defineProperty(functions.setTimeout, promisify, { value: promises.setTimeout });
     Object.defineProperty(functions.setImmediate, promisify, { value: promises.setImmediate });
   }
-  for (const target of [globalThis, builtin('node:timers')]) {
+  for (const target of [globalThis, node.timers]) {
     for (const [name, fn] of Object.entries(functions)) {
       if (target === globalThis && !(name in globalThis)) continue;
       replace(target, name, fn);
     }
   }
   const { scheduler, ...others } = promises;
-  const timersPromises = builtin('node:timers/promises');
+  const timersPromises = node.timersPromises;
   for (const [name, fn] of Object.entries(others)) replace(timersPromises, name, fn);
   for (const [name, fn] of Object.entries(scheduler)) replace(timersPromises?.scheduler, name, fn);
   replace(AbortSignal, 'timeout', (ms: number) => timeoutSignal(getRun, ms));
   replace(Math, 'random', () => getRun()?.random() ?? 0.5);
   replaceReal(getRun, replace);
   undo.push(installTime(start, getRun));
-  builtin('node:module')?.syncBuiltinESMExports();
+  node.module?.syncBuiltinESMExports?.();
   return () => {
     for (const restore of undo.reverse()) restore();
-    builtin('node:module')?.syncBuiltinESMExports();
+    node.module?.syncBuiltinESMExports?.();
   };
 }
 

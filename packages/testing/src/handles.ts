@@ -5,8 +5,7 @@
 // - An audited run knows what the test itself made, and where, from `async_hooks`. It confirms suspicions, and finds what no list
 //   of resources shows: crypto, zlib, `import()`.
 
-import type { AsyncHook } from 'node:async_hooks';
-import { builtin, realProcess } from './host.ts';
+import { node, realProcess, type Scope } from './host.ts';
 import { placeOf, stackHere } from './place.ts';
 import type { Run } from './run.ts';
 
@@ -102,16 +101,16 @@ function sameCounts(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, numbe
 
 /** Knows what one run makes, from its first callback to its end. */
 export class Audit {
-  readonly #hook: AsyncHook | undefined;
+  readonly #hook: { enable(): void; disable(): void } | undefined;
   readonly #own = new Set<number>();
   readonly #run: Run;
   readonly #handles: Handles;
-  readonly #root: { runInAsyncScope(fn: () => void): void; asyncId(): number } | undefined;
+  readonly #root: Scope | undefined;
 
   constructor(run: Run, handles: Handles) {
     this.#run = run;
     this.#handles = handles;
-    const hooks = builtin('node:async_hooks');
+    const hooks = node.asyncHooks;
     if (hooks === undefined) return;
     this.#root = new hooks.AsyncResource('QuiesceRun');
     this.#own.add(this.#root.asyncId());
@@ -136,7 +135,7 @@ export class Audit {
 
   /** Whether code of the test is running. */
   isInside(): boolean {
-    const id = builtin('node:async_hooks')?.executionAsyncId() ?? 0;
+    const id = node.asyncHooks?.executionAsyncId() ?? 0;
     return this.#own.has(id);
   }
 

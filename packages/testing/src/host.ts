@@ -1,42 +1,67 @@
-import type * as AsyncHooks from 'node:async_hooks';
-import type * as Timers from 'node:timers';
-import type * as TimersPromises from 'node:timers/promises';
-import type * as Util from 'node:util';
-import type * as V8 from 'node:v8';
-import type * as Vm from 'node:vm';
+// What the host offers. Nothing here is imported, so that the package also loads where Node's modules do not exist.
 
-/** The modules of Node that are used if they exist, so that the package also loads where they do not. */
-interface Builtins {
-  'node:async_hooks': typeof AsyncHooks;
-  'node:events': { getEventListeners(target: EventTarget, name: string): unknown[] };
-  'node:module': { syncBuiltinESMExports(): void };
-  'node:timers': typeof Timers;
-  'node:timers/promises': typeof TimersPromises;
-  'node:util': typeof Util;
-  'node:v8': typeof V8;
-  'node:vm': typeof Vm;
+/** The parts of Node's process that are used. */
+interface Process {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly stdout?: unknown;
+  readonly stderr?: { write(text: string): void };
+  getBuiltinModule?(id: string): unknown;
+  getActiveResourcesInfo?(): string[];
+  nextTick?(fn: () => void): void;
+  rawListeners?(name: string): ((...args: unknown[]) => void)[];
+  on?(name: string, listener: (...args: unknown[]) => void): void;
+  removeListener?(name: string, listener: (...args: unknown[]) => void): void;
+  removeAllListeners?(name: string): void;
 }
 
-/** Returns a module of Node, or `undefined` on other hosts. */
-export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] | undefined {
-  try {
-    return (globalThis.process as NodeJS.Process | undefined)?.getBuiltinModule?.(name) as Builtins[Name] | undefined;
-  } catch {
-    return undefined;
-  }
+/** Keeps an asynchronous context. */
+export interface Scope {
+  runInAsyncScope(fn: () => void): void;
+  asyncId(): number;
 }
+
+interface AsyncHooks {
+  readonly AsyncResource: new (type: string) => Scope;
+  createHook(callbacks: { init(id: number, type: string, trigger: number): void }): { enable(): void; disable(): void };
+  executionAsyncId(): number;
+}
+
+type AnyFunction = (...args: never[]) => unknown;
+
+const platform = globalThis as unknown as {
+  readonly process?: Process;
+  readonly setImmediate?: (fn: () => void) => unknown;
+};
+const own = platform.process;
+
+/** The modules of Node, each `undefined` where it does not exist. */
+export const node = {
+  asyncHooks: own?.getBuiltinModule?.('node:async_hooks') as AsyncHooks | undefined,
+  events: own?.getBuiltinModule?.('node:events') as
+    | { getEventListeners?(target: EventTarget, name: string): unknown[] }
+    | undefined,
+  module: own?.getBuiltinModule?.('node:module') as { syncBuiltinESMExports?(): void } | undefined,
+  timers: own?.getBuiltinModule?.('node:timers') as Record<string, AnyFunction> | undefined,
+  timersPromises: own?.getBuiltinModule?.('node:timers/promises') as { readonly scheduler?: object } | undefined,
+  util: own?.getBuiltinModule?.('node:util') as
+    | { readonly promisify?: { readonly custom: symbol }; inspect?(value: unknown, options: object): string }
+    | undefined,
+  v8: own?.getBuiltinModule?.('node:v8') as
+    | { readonly promiseHooks?: { onBefore(fn: () => void): () => void } }
+    | undefined,
+  vm: own?.getBuiltinModule?.('node:vm') as { runInThisContext(code: string): unknown } | undefined,
+} as const;
 
 /**
  * The process itself, or `undefined` outside Node. Tests of Jest see a copy that emits no events.
  */
-export const realProcess: NodeJS.Process | undefined = findProcess();
+export const realProcess: Process | undefined = findProcess();
 
-function findProcess(): NodeJS.Process | undefined {
+function findProcess(): Process | undefined {
   try {
-    const found = builtin('node:vm')?.runInThisContext('process') as NodeJS.Process | undefined;
-    return found ?? globalThis.process;
+    return (node.vm?.runInThisContext('process') as Process | undefined) ?? own;
   } catch {
-    return globalThis.process;
+    return own;
   }
 }
 
@@ -53,10 +78,10 @@ export interface Host {
 export function captureHost(): Host {
   const { performance } = globalThis;
   return {
-    setImmediate: globalThis.setImmediate,
+    setImmediate: platform.setImmediate,
     setTimeout: globalThis.setTimeout,
     queueMicrotask: globalThis.queueMicrotask,
-    nextTick: realProcess?.nextTick.bind(realProcess),
+    nextTick: realProcess?.nextTick?.bind(realProcess),
     now: performance.now.bind(performance),
   };
 }

@@ -1,4 +1,5 @@
 import { show } from './errors.ts';
+import { realProcess } from './host.ts';
 import type { Report } from './report.ts';
 import { parseSchedule, type Schedule } from './schedule.ts';
 
@@ -95,7 +96,7 @@ export function checkSettings(call: string, options: unknown): Settings {
   const ms = budget.ms ?? Number.POSITIVE_INFINITY;
   if (typeof ms !== 'number') throw wrongKind(`${call}: budget.ms`, 'a number of milliseconds above 0', ms);
   if (!(ms > 0)) throw new RangeError(`${call}: budget.ms must be above 0, got ${show(ms)}`);
-  const replay = given.replay ?? globalThis.process?.env?.['QUIESCE_REPLAY'];
+  const replay = given.replay ?? realProcess?.env?.['QUIESCE_REPLAY'];
   if (replay !== undefined && typeof replay !== 'string')
     throw wrongKind(`${call}: replay`, 'a decision string', replay);
   return {

@@ -10,20 +10,18 @@ type Listener = (...args: unknown[]) => void;
  * another test, are set aside until the returned function is called.
  */
 export function watchProcess(getRun: () => Run | undefined): () => void {
-  const process = realProcess;
-  if (typeof process?.rawListeners !== 'function') return () => {};
-  const events = process as unknown as NodeJS.EventEmitter;
-  const aside = NAMES.map((name) => [name, events.rawListeners(name) as Listener[]] as const);
-  for (const name of NAMES) events.removeAllListeners(name);
-  const own: Partial<Record<string, Listener>> = {
-    unhandledRejection: (reason) => getRun()?.fail('unhandled rejection', reason),
-    uncaughtException: (error) => getRun()?.fail('uncaught exception', error),
-    rejectionHandled: () => {},
-  };
-  for (const [name, listener] of Object.entries(own)) if (listener !== undefined) events.on(name, listener);
+  const events = realProcess;
+  if (events?.rawListeners === undefined) return () => {};
+  const aside = NAMES.map((name) => [name, events.rawListeners?.(name) ?? []] as const);
+  for (const name of NAMES) events.removeAllListeners?.(name);
+  const own: readonly (readonly [string, Listener])[] = [
+    ['unhandledRejection', (reason) => getRun()?.fail('unhandled rejection', reason)],
+    ['uncaughtException', (error) => getRun()?.fail('uncaught exception', error)],
+    ['rejectionHandled', () => {}],
+  ];
+  for (const [name, listener] of own) events.on?.(name, listener);
   return () => {
-    for (const [name, listener] of Object.entries(own))
-      if (listener !== undefined) events.removeListener(name, listener);
-    for (const [name, listeners] of aside) for (const listener of listeners) events.on(name, listener);
+    for (const [name, listener] of own) events.removeListener?.(name, listener);
+    for (const [name, listeners] of aside) for (const listener of listeners) events.on?.(name, listener);
   };
 }

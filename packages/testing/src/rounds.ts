@@ -4,7 +4,7 @@
 // V8 shows the reactions of promises. Jobs that adopt a thenable, and those of `queueMicrotask`, show nowhere: the count goes on
 // until three rounds show none, and keeps two of them.
 
-import { builtin, type Host } from './host.ts';
+import { type Host, node } from './host.ts';
 
 /** What hosts that do not show jobs are assumed to have. */
 const UNSEEN_ROUNDS = 24;
@@ -36,9 +36,9 @@ export class Rounds {
   }
 
   start(): void {
-    this.#stop ??= builtin('node:v8')?.promiseHooks?.onBefore(() => {
+    this.#stop ??= node.v8?.promiseHooks?.onBefore(() => {
       this.#jobs++;
-    }) as (() => void) | undefined;
+    });
   }
 
   stop(): void {

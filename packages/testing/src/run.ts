@@ -1,4 +1,5 @@
 import { errorText, type FailureKind, type RunFailure, ScheduleError } from './errors.ts';
+import type { Scope } from './host.ts';
 import type { Interruption, WorldSignal } from './interruption.ts';
 import type { Operation } from './operation.ts';
 import type { Settings } from './options.ts';
@@ -159,7 +160,7 @@ export class Run {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   }
 
-  runInScope(scope: { runInAsyncScope(fn: () => void): void; asyncId(): number } | undefined, fn: () => void): void {
+  runInScope(scope: Scope | undefined, fn: () => void): void {
     if (scope === undefined) {
       fn();
       return;

@@ -6,7 +6,7 @@
 // 3. An overlapping event that is impossible when its round comes does not happen.
 
 import { endOfRun } from './end.ts';
-import { builtin } from './host.ts';
+import { node } from './host.ts';
 import type { Interruption } from './interruption.ts';
 import { listAlternatives, passOver } from './order.ts';
 import { pairsOf } from './overlap.ts';
@@ -41,7 +41,7 @@ export class Step {
   start(test: () => unknown): void {
     const run = this.#run;
     this.#session.turns.next(() => {
-      this.#session.turnId = builtin('node:async_hooks')?.executionAsyncId();
+      this.#session.turnId = node.asyncHooks?.executionAsyncId();
       run.story?.event('start');
       this.#enter(() => this.#call(test));
       this.#overlapStart();

@@ -5,7 +5,7 @@
 // 2. A cleared timer never fires. A timer of an earlier run never fires.
 // 3. Immediates run in order. While one is pending that an operation, a stream or a signal set, no timer fires.
 
-import { builtin } from './host.ts';
+import { node, type Scope } from './host.ts';
 import type { Run } from './run.ts';
 import type { Alternative, Source } from './source.ts';
 
@@ -18,14 +18,9 @@ export function platformDelay(delay: unknown): number {
   return ms >= 1 && ms <= LONGEST ? Math.trunc(ms) : 1;
 }
 
-interface Scope {
-  runInAsyncScope(fn: () => void): void;
-  asyncId(): number;
-}
-
 /** Keeps the asynchronous context of the code that sets a timer, as the platform does. */
 function makeScope(): Scope | undefined {
-  const { AsyncResource } = builtin('node:async_hooks') ?? {};
+  const { AsyncResource } = node.asyncHooks ?? {};
   return AsyncResource === undefined ? undefined : new AsyncResource('QuiesceTimer');
 }
 
