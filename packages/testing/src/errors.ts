@@ -28,6 +28,12 @@ export interface RunFailure {
 /**
  * A schedule in which the test fails. `kind` says how, `cause` is the original error, `schedule` is the decision string for
  * `replay`, `story` has the events in their order.
+ *
+ * @example
+ * ```ts
+ * const error = await explore((world) => world.resource('file')).catch((reason) => reason);
+ * console.log(error instanceof ScheduleError, error.code, error.kind); // => true ERR_SCHEDULE left behind
+ * ```
  */
 export class ScheduleError extends Error {
   static {

@@ -28,10 +28,54 @@ const shared = globalThis as { [KEY]?: Line };
 const line: Line = shared[KEY] ?? { last: Promise.resolve(), session: undefined };
 shared[KEY] = line;
 
+/**
+ * Runs a test in every order in which pending answers, timers and signals can arrive, within a bound. Returns a report, or rejects with
+ * the first order that fails.
+ *
+ * Use it for code whose result must not depend on the order of answers. For cancellation alone, use {@link cancelEverywhere}.
+ *
+ * **Timing.** Each run calls the test once, with a new world and the time reset. Explorations in one process run one after another.
+ *
+ * @param test calls the code under test with fakes of the world; may be async
+ * @returns what was explored
+ * @throws ScheduleError when a schedule fails; BudgetError when the budget ends before the bound in `demand`; TypeError or RangeError
+ *   when an option is wrong, and TypeError when it is called inside a test that is explored
+ * @see loom::model (loom 0.7) and shuttle::check_dfs (shuttle 0.8)
+ * @example
+ * ```ts
+ * const error = await explore(async (world) => {
+ *   const read = world.external('read', ['balance']);
+ *   const order: string[] = [];
+ *   await Promise.all(['a', 'b'].map((name) => read(name).then(() => order.push(name))));
+ *   if (order[0] === 'b') throw new Error('b came first');
+ * }).catch((reason) => reason);
+ * console.log(error.kind, error.cause.message, error.report.foundIn); // => test b came first 2
+ * ```
+ */
 export function explore(test: (world: World) => unknown, options?: ExploreOptions): Promise<Report> {
   return start('explore', test, options);
 }
 
+/**
+ * Runs a test and cancels its signal at every point at which a cancellation can arrive: between two events, just before and after each,
+ * and after each round of jobs inside a step.
+ *
+ * **Timing.** The first run is not cancelled. Cancelling costs no deviation: `bound: 1` cancels everywhere in each schedule with one.
+ *
+ * @param test calls the code under test with fakes of the world and the signal
+ * @returns what was explored; `cancels` counts the positions
+ * @throws ScheduleError when a run does not settle, settles wrongly (`outcome`), or leaves something behind; BudgetError, TypeError and
+ *   RangeError as `explore`
+ * @example
+ * ```ts
+ * const report = await cancelEverywhere(async (world, signal) => {
+ *   const connect = world.external('connect', () => world.resource('connection'));
+ *   const connection = await connect({ signal });
+ *   connection.close();
+ * });
+ * console.log(report.cancels > 5, report.stoppedBy); // => true exhausted
+ * ```
+ */
 export function cancelEverywhere(
   test: (world: World, signal: AbortSignal) => unknown,
   options?: CancelOptions,

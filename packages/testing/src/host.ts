@@ -5,7 +5,7 @@ interface Process {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly stdout?: unknown;
   readonly stderr?: { write(text: string): void };
-  getBuiltinModule?(id: string): unknown;
+  readonly getBuiltinModule?: (id: string) => unknown;
   getActiveResourcesInfo?(): string[];
   nextTick?(fn: () => void): void;
   rawListeners?(name: string): ((...args: unknown[]) => void)[];

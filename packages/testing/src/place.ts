@@ -36,12 +36,14 @@ export function placeOf(stack: unknown): string {
 
 /** Returns the stack of the caller. A chain of awaits may be long. */
 export function stackHere(): string {
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 50;
+  const v8 = Error as { stackTraceLimit?: number };
+  const { stackTraceLimit } = v8;
+  if (stackTraceLimit === undefined) return new Error('here').stack ?? '';
+  v8.stackTraceLimit = 50;
   try {
     return new Error('here').stack ?? '';
   } finally {
-    Error.stackTraceLimit = stackTraceLimit;
+    v8.stackTraceLimit = stackTraceLimit;
   }
 }
 

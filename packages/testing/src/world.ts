@@ -58,9 +58,27 @@ export class World {
   /**
    * Makes a fake function. Each call is a pending operation, which the explorer answers in any order.
    *
+   * **Timing.** A function runs as an event of its own between call and answer (`effect`). It must end within its step.
+   *
+   * **Cancel safety.** A signal among the arguments, or in the last one, rejects the call in the step of the abort. An operation that
+   * has not been handled then has no effect.
+   *
    * @param name the name of the operation in stories
    * @param answer a function that computes the answer, or the possible outcomes
+   * @returns the fake; it takes a trailing `{ signal }`, too
    * @throws TypeError or RangeError when an argument is wrong
+   * @example
+   * ```ts
+   * const seen = new Set<number>();
+   * await explore(async (world) => {
+   *   let stock = 1;
+   *   const read = world.external('read', () => stock);
+   *   const buy = world.external('buy', () => void stock--);
+   *   const [before] = await Promise.all([read(), buy()]);
+   *   seen.add(before);
+   * });
+   * console.log([...seen].sort()); // => [ 0, 1 ]
+   * ```
    */
   external<Args extends unknown[], Value>(
     name: string,
