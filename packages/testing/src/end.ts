@@ -37,7 +37,7 @@ function leftBehind(run: Run): void {
   const places: string[] = [];
   const add = (what: string, place: string): void => {
     left.push(what);
-    if (place !== '') places.push(`${what} (${place})`);
+    if (place !== '') places.push(place);
   };
   for (const source of run.operations) {
     if (source.kind !== 'operation') continue;
@@ -56,5 +56,5 @@ function leftBehind(run: Run): void {
     for (let i = 0; i < count; i++) add(`a listener on the signal ${name}`, places.at(-1) ?? '');
   }
   if (left.length === 0) return;
-  run.fail('left behind', new Error(`The test ended and left behind ${joined(left)}`), places.join(', '));
+  run.fail('left behind', new Error(`The test ended and left behind ${joined(left)}`), [...new Set(places)].join(', '));
 }

@@ -28,7 +28,7 @@ const RESOURCES: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** Returns what a type of resource is, or `undefined` for one that belongs to a step, such as a promise. */
-export function describeResource(type: string): string | undefined {
+function describeResource(type: string): string | undefined {
   return RESOURCES.find(([form]) => form.test(type))?.[1];
 }
 
@@ -58,28 +58,11 @@ export class Handles {
     this.#baseline = activeResources();
   }
 
-  /** Whether a callback of a real `setImmediate` is pending. It belongs to the step that set it. */
-  hasImmediate(): boolean {
-    return this.#more('Immediate');
-  }
-
-  #more(type: string): boolean {
-    let count = 0;
-    for (const active of realProcess?.getActiveResourcesInfo?.() ?? []) if (active === type) count++;
-    return count > (this.#baseline.get(type) ?? 0);
-  }
-
   /** Looks at what is active after a step. */
   inspect(): { hasImmediate: boolean; suspect: string | undefined } {
-    const active = realProcess?.getActiveResourcesInfo?.() ?? [];
-    let known = 0;
-    for (const count of this.#baseline.values()) known += count;
-    if (active.length === 0) return { hasImmediate: false, suspect: undefined };
+    const counts = activeResources();
     let hasImmediate = false;
     let suspect: string | undefined;
-    const counts = new Map<string, number>();
-    for (const type of active) counts.set(type, (counts.get(type) ?? 0) + 1);
-    if (active.length <= known && sameCounts(counts, this.#baseline)) return { hasImmediate, suspect };
     for (const [type, count] of counts) {
       if (count <= (this.#baseline.get(type) ?? 0)) continue;
       if (type === 'Immediate') hasImmediate = true;
@@ -91,12 +74,6 @@ export class Handles {
   isIgnored(type: string): boolean {
     return this.#ignored.has(type);
   }
-}
-
-function sameCounts(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {
-  if (a.size !== b.size) return false;
-  for (const [type, count] of a) if (b.get(type) !== count) return false;
-  return true;
 }
 
 /** Knows what one run makes, from its first callback to its end. */

@@ -222,7 +222,7 @@ function isSignal(value: unknown): value is AbortSignal {
 }
 
 /** Returns the signal among the arguments, or the one in the last of them. */
-export function findSignal(args: readonly unknown[]): AbortSignal | undefined {
+function findSignal(args: readonly unknown[]): AbortSignal | undefined {
   const direct = args.find(isSignal);
   if (direct !== undefined) return direct;
   const last = args.at(-1);

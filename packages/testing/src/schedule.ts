@@ -10,7 +10,7 @@ export type Where =
   | `t${number}`;
 
 /** A second event inside the step that a decision begins. */
-export interface Overlap {
+interface Overlap {
   readonly choice: number;
   readonly where: Where;
 }

@@ -22,7 +22,7 @@ export interface Plan {
   readonly hash: number;
 }
 
-export const defaultPlan: Plan = { decision: undefined, before: undefined, cost: 0, isCancelled: false, hash: 0 };
+const defaultPlan: Plan = { decision: undefined, before: undefined, cost: 0, isCancelled: false, hash: 0 };
 
 /** Returns the decisions of a plan in order. */
 export function decisionsOf(plan: Plan): Decision[] {
