@@ -88,27 +88,24 @@ class Immediate {
   }
 }
 
+const FAKED = ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate', 'Date'];
+const atLoad = FAKED.map((name) => (globalThis as AnyObject)[name]);
+
 /** @throws TypeError that names the globals that are faked already */
 export function refuseFakes(call: string): void {
-  const timers = ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate'];
-  const faked = [...timers, 'Date'].filter((name) => isFake((globalThis as AnyObject)[name]));
+  const faked = FAKED.filter((name, i) => isFake((globalThis as AnyObject)[name], atLoad[i]));
   if (faked.length === 0) return;
   throw new TypeError(
     `${call}: ${faked.join(', ')} are faked already. Restore the real ones before, or pass globals: false`,
   );
 }
 
-/** Recognises the fakes of sinon, vitest, jest and node:test. */
-function isFake(value: unknown): boolean {
+/** Recognises the fakes of sinon, vitest, jest and node:test. The last are bound functions, as are those of some pages. */
+function isFake(value: unknown, atLoad: unknown): boolean {
   if (typeof value !== 'function') return false;
   const { clock, isFake, isMock, _isMockFunction, name } = value as unknown as Record<string, unknown>;
-  return (
-    clock !== undefined ||
-    isFake === true ||
-    isMock === true ||
-    _isMockFunction === true ||
-    /^bound /.test(String(name))
-  );
+  if (clock !== undefined || isFake === true || isMock === true || _isMockFunction === true) return true;
+  return value !== atLoad && /^bound /.test(String(name));
 }
 
 /**

@@ -45,7 +45,8 @@ export class Handles {
   #baseline = new Map<string, number>();
 
   constructor(ignored: ReadonlySet<string>) {
-    this.#ignored = ignored;
+    // Node has two spellings: `FSReqPromise` in lists, `FSREQPROMISE` in hooks.
+    this.#ignored = new Set([...ignored].map((type) => type.toLowerCase()));
     // Made lazily, at their first use.
     void realProcess?.stdout;
     void realProcess?.stderr;
@@ -66,13 +67,13 @@ export class Handles {
     for (const [type, count] of counts) {
       if (count <= (this.#baseline.get(type) ?? 0)) continue;
       if (type === 'Immediate') hasImmediate = true;
-      else if (!this.#ignored.has(type) && describeResource(type) !== undefined) suspect = type;
+      else if (!this.isIgnored(type) && describeResource(type) !== undefined) suspect = type;
     }
     return { hasImmediate, suspect };
   }
 
   isIgnored(type: string): boolean {
-    return this.#ignored.has(type);
+    return this.#ignored.has(type.toLowerCase());
   }
 }
 
