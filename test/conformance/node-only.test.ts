@@ -47,19 +47,11 @@ const entries = [
     loads: hasThreads,
     says: /^@quiesce\/shutdown is about processes and their signals/,
   },
-  {
-    name: '@quiesce/adapters/opentelemetry',
-    load: () => import('@quiesce/adapters/opentelemetry'),
-    exported: 'traceShutdown',
-    loads: hasThreads,
-    says: /^@quiesce\/shutdown is about processes and their signals/,
-  },
   ...[
     { name: '@quiesce/adapters/express', load: () => import('@quiesce/adapters/express'), exported: 'expressDrain' },
     { name: '@quiesce/adapters/fastify', load: () => import('@quiesce/adapters/fastify'), exported: 'fastifyDrain' },
     { name: '@quiesce/adapters/hono', load: () => import('@quiesce/adapters/hono'), exported: 'honoDrain' },
     { name: '@quiesce/adapters/koa', load: () => import('@quiesce/adapters/koa'), exported: 'koaDrain' },
-    { name: '@quiesce/adapters/nest', load: () => import('@quiesce/adapters/nest'), exported: 'nestDrain' },
   ].map((entry) => ({ ...entry, loads: hasServers, says: /^@quiesce\/http-drain drains the HTTP servers of Node/ })),
   {
     name: '@quiesce/adapters/nest',

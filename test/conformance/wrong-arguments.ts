@@ -475,13 +475,14 @@ const appDrainRows = (call: string, run: Wrong): Row[] => {
   ];
 };
 
-const db = new CancellablePool(new Pool());
-const agent = new Agent();
-const newPool = (options: Wrong): unknown => new CancellablePool(db.pool, options);
+// Made by each row: importing this file must not need a runtime with these libraries.
+const db = (): CancellablePool => new CancellablePool(new Pool());
+const agent = (): Agent => new Agent();
+const newPool = (options: Wrong): unknown => new CancellablePool(new Pool(), options);
 const webSockets = (options: Wrong): unknown => drainableWebSockets(new WebSocketServer({ noServer: true }), options);
 const socketIo = (options: Wrong): unknown => drainableSocketIo(new SocketIoServer(server()), options);
 const fetches = (options: Wrong): unknown => fetchWith(CancellationToken.never, options);
-const requests = (options: Wrong): unknown => requestWith(CancellationToken.never, agent, options);
+const requests = (options: Wrong): unknown => requestWith(CancellationToken.never, agent(), options);
 
 const clients: Row[] = [
   ['drainableWebSockets', 'object', (value) => drainableWebSockets(value)],
@@ -502,18 +503,18 @@ const clients: Row[] = [
   ...textRow('new CancellablePool', newPool),
   ...timeRow('new CancellablePool', newPool, 'cleanupTimeout'),
   ...clockRow('new CancellablePool', newPool),
-  ['query', 'signal', (signal) => db.query(signal, 'select 1')],
-  ['query', 'text', (query) => db.query(CancellationToken.never, query)],
-  ['transaction', 'signal', (signal) => db.transaction(signal, noop)],
-  ['transaction', 'function', (work) => db.transaction(CancellationToken.never, work)],
-  ['withClient', 'signal', (signal) => db.withClient(signal, noop)],
-  ['withClient', 'function', (work) => db.withClient(CancellationToken.never, work)],
+  ['query', 'signal', (signal) => db().query(signal, 'select 1')],
+  ['query', 'text', (query) => db().query(CancellationToken.never, query)],
+  ['transaction', 'signal', (signal) => db().transaction(signal, noop)],
+  ['transaction', 'function', (work) => db().transaction(CancellationToken.never, work)],
+  ['withClient', 'signal', (signal) => db().withClient(signal, noop)],
+  ['withClient', 'function', (work) => db().withClient(CancellationToken.never, work)],
   ['fetchWith', 'signal', (signal) => fetchWith(signal)],
   ['fetchWith', 'options', fetches, optional],
   ['fetchWith: timeoutHeader', 'name', (timeoutHeader) => fetches({ timeoutHeader }), optional],
   ['fetchWith: fetch', 'function', (fetch) => fetches({ fetch }), optional],
   ...clockRow('fetchWith', fetches),
-  ['requestWith', 'signal', (signal) => requestWith(signal, agent)],
+  ['requestWith', 'signal', (signal) => requestWith(signal, agent())],
   ['requestWith', 'object', (dispatcher) => requestWith(CancellationToken.never, dispatcher)],
   ['requestWith', 'options', requests, optional],
   ['requestWith: timeoutHeader', 'name', (timeoutHeader) => requests({ timeoutHeader }), optional],

@@ -15,7 +15,10 @@ import { publicPackages, root } from './packages.ts';
 const execute = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'quiesce-first-page-'));
 /** Packages that examples import, and that are neither of this project nor its peers. A user installs them from the registry. */
-const others = ['@hono/node-server', 'piscina'];
+const others = [
+  ...['@hono/node-server', '@opentelemetry/context-async-hooks', '@opentelemetry/sdk-trace-base'],
+  'reflect-metadata',
+];
 
 const fences = allFences.filter((fence) => fence.page.endsWith('.md') && isExecuted(fence));
 /** A `tsx` block needs a document: `npm test` runs it. */
@@ -36,7 +39,11 @@ beforeAll(async () => {
     symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), 'junction');
   }
   for (const fence of [...pieces, ...programs]) {
-    const { code } = await transform(fence.code, { loader: 'ts', target: 'es2022', format: 'esm' });
+    const { code } = await transform(fence.code, {
+      ...{ loader: 'ts', target: 'es2022', format: 'esm' },
+      // As projects of NestJS have it.
+      tsconfigRaw: { compilerOptions: { experimentalDecorators: true } },
+    });
     mkdirSync(dirname(scriptOf(fence)), { recursive: true });
     writeFileSync(scriptOf(fence), code);
   }

@@ -188,6 +188,9 @@ function ended<T>(outcome: TaskOutcome<T>, { state: { value } }: LastRun<T>): Ta
  * Keeps a token or a scope of a component, cancels it on unmount, and replaces a cancelled one.
  *
  * `make` runs in a render that React may discard, so the object must need no cleanup before it is used.
+ *
+ * Rejected: a cancellation one microtask after the unmount, which would spare StrictMode a second object. A task that an effect
+ * spawns would then run twice. Rejected: an object that forwards to the scope of the current mount, because it is no `Scope`.
  */
 function useOwned<T>(call: string, make: () => T, tokenOf: (owned: T) => CancellationToken): T {
   checkReact(call);

@@ -101,6 +101,23 @@ describe.skipIf(redis.isMissing)(`a drainable worker of BullMQ${redis.note}`, ()
     expect(events).toEqual([]);
   });
 
+  it('waits for the running job of a worker that the program has paused, until the deadline', async () => {
+    const begun = gate();
+    const { drainable } = start(async (_, token) => {
+      begun.open();
+      await fetchForever(token);
+    });
+    const job = await queue.add('mail', {});
+    await begun;
+    await drainable.worker.pause(true);
+    const deadline = new CancellationToken();
+    const drained = rejection(drainable.drain(deadline));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(drainable.inFlightCount).toBe(1);
+    deadline.cancel('deadline');
+    expect([await drained, (await stored(job)).state]).toEqual(['deadline', 'waiting']);
+  });
+
   it('gives a job with a priority back to its place', async () => {
     const begun = gate();
     const { drainable } = start(async (_, token) => {
@@ -187,7 +204,7 @@ describe.skipIf(redis.isMissing)(`a drainable worker of BullMQ${redis.note}`, ()
   it('cancels the token of a job whose lock was taken, and leaves the job to the next worker', async () => {
     const [begun, lost] = [gate(), gate()];
     let reason: unknown;
-    const locks = { lockDuration: 200, stalledInterval: 100 };
+    const locks = { lockDuration: 1_000, stalledInterval: 100 };
     const { drainable, events } = start(
       async (job, token) => {
         if (job.stalledCounter > 0) return 'second run';
@@ -241,11 +258,11 @@ describe.skipIf(redis.isMissing)(`a drainable worker of BullMQ${redis.note}`, ()
   it('keeps the token of a long job whose lock is renewed', async () => {
     const { drainable } = start(
       async (_, token) => {
-        await new Promise((resolve) => setTimeout(resolve, 500));
+        await new Promise((resolve) => setTimeout(resolve, 2_500));
         return token.isCancelled;
       },
       {},
-      { lockDuration: 200 },
+      { lockDuration: 1_000 },
     );
     const job = await queue.add('mail', {});
     await until(() => queue.getJobState(job.id as string), 'completed');

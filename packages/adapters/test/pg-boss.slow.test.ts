@@ -369,7 +369,7 @@ describe.skipIf(postgres.isMissing)(`a drainable queue of pg-boss${postgres.note
       // The minimum of pg-boss is 10 seconds.
       const fast = withFetch(async (...args) => {
         const jobs = await boss.fetch(...args);
-        return jobs.map((job) => ({ ...job, heartbeatSeconds: 0.1 }));
+        return jobs.map((job) => ({ ...job, heartbeatSeconds: 1 }));
       });
       const drainable = drainableQueue(fast, queue, async (_, token) => {
         await token.cancelled();
@@ -378,7 +378,7 @@ describe.skipIf(postgres.isMissing)(`a drainable queue of pg-boss${postgres.note
       });
       const beats = async () => {
         const { rows } = await client.query(
-          `select heartbeat_on - started_on > '0.2s' as late from boss12.job where id = $1`,
+          `select heartbeat_on - started_on > '0.4s' as late from boss12.job where id = $1`,
           [id],
         );
         return rows[0].late;
@@ -388,7 +388,7 @@ describe.skipIf(postgres.isMissing)(`a drainable queue of pg-boss${postgres.note
       await lost;
       server.thaw();
       await drainable.drain(CancellationToken.never);
-      expect(String(reason)).toContain('there was no heartbeat for 100 ms');
+      expect(String(reason)).toContain('there was no heartbeat for 1000 ms');
     });
   });
 });

@@ -60,6 +60,7 @@ const expected: Record<string, { readonly got: unknown; readonly uncaught?: read
   'renders that are suspended and abandoned leave nothing behind': {
     got: ['abandoned', 'calls 0', 'timers 0', 'alive 0'],
   },
+  'a component that was unmounted leaves nothing behind': { got: [15, 0] },
   'a transition that never commits starts no work': { got: ['load ada', 'load grace'] },
   'a part that `<Activity>` hides is cancelled, and starts again when it is shown': { got: ['run 1 cancelled'] },
   'the search of the documentation asks for the last text only, and shows its result': {

@@ -267,11 +267,15 @@ export class Scope implements AsyncDisposable {
    * @example
    * ```ts
    * await scope(async (s) => {
-   *   for await (const ms of s.mapUnordered([30, 10, 5], (ms) => sleep(ms).then(() => ms), { concurrency: 2 })) console.log(ms);
+   *   const load = async (page: string) => {
+   *     if (page === 'slow') await sleep(10);
+   *     return page;
+   *   };
+   *   for await (const page of s.mapUnordered(['slow', 'fast', 'next'], load, { concurrency: 2 })) console.log(page);
    * });
-   * // => 10
-   * // => 5
-   * // => 30
+   * // => fast
+   * // => next
+   * // => slow
    * ```
    */
   mapUnordered<I, R>(

@@ -23,7 +23,9 @@ async function run(kind: string): Promise<{ code: unknown; stderr: string; event
   const [code] = await once(child, 'close');
   const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
   rmSync(folder, { recursive: true });
-  return { code, stderr, events: lines.filter((line) => line !== '').map((line) => JSON.parse(line).event) };
+  const events = lines.filter((line) => line !== '').map((line) => JSON.parse(line).event);
+  // How often progress is logged depends on the speed of the machine.
+  return { code, stderr, events: events.filter((event) => event !== 'progress') };
 }
 
 describe('before the process exits, `runMain` waits until everything is written by', () => {
@@ -38,7 +40,7 @@ describe('before the process exits, `runMain` waits until everything is written 
     'a child of winston',
     'a function that returns promises',
   ])('%s', async (kind) => {
-    expect(await run(kind)).toEqual({ code: 0, stderr: '', events: ['requested', 'progress', 'report'] });
+    expect(await run(kind)).toEqual({ code: 0, stderr: '', events: ['requested', 'report'] });
   });
 });
 

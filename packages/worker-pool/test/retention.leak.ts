@@ -3,6 +3,7 @@ import { CancellationToken, setUncaughtHandler } from '@quiesce/cancellation-tok
 import { select } from '@quiesce/select';
 import { ResourcePool, WorkerPool } from '@quiesce/worker-pool';
 import { receiveToken, shareToken } from '@quiesce/worker-pool/node';
+import { serveTasks, TaskWorker } from '@quiesce/worker-pool/web';
 import { expect, test } from 'vitest';
 import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
 
@@ -68,6 +69,37 @@ test('a long-lived token retains nothing of disposed links to threads', async ()
   });
   // A port is released by a message of its own, so the last ports may still be there.
   expect(left).toBeLessThan(4);
+});
+
+test('a long-lived token and a worker retain nothing of calls that ended', async () => {
+  const { port1, port2 } = new MessageChannel();
+  serveTasks((n: number) => 2 * n, { port: port2 });
+  await using worker = new TaskWorker(port1);
+  const signal = new CancellationToken();
+  // Each call has a port of its own, and a port is released by a message of its own.
+  const growth = await bytesPerTurn({ turns: 1_000, below: 100 }, async (n) => {
+    await worker.run(n, { signal });
+  });
+  expect(growth).toBeLessThan(100);
+  expect([worker.inFlightCount, (signal as unknown as { head: unknown }).head]).toEqual([0, undefined]);
+});
+
+test('a worker that was shut down is collected, although its Worker is held', async () => {
+  // In place of a Worker, so that its listeners can be counted.
+  const listeners = new Set<unknown>();
+  const host = {
+    postMessage: () => {},
+    close: () => {},
+    addEventListener: (_: string, listener: unknown) => void listeners.add(listener),
+    removeEventListener: (_: string, listener: unknown) => void listeners.delete(listener),
+  };
+  const left = await survivors(200, () => {
+    const worker = new TaskWorker(host);
+    void worker.shutdown();
+    return worker;
+  });
+  expect(left).toBeLessThan(4);
+  expect(listeners.size).toBe(0);
 });
 
 test('a forgotten lease is reported with the name of its pool', async () => {

@@ -8,6 +8,7 @@ import {
   type WorkerPoolReport,
 } from '@quiesce/worker-pool';
 import { runInPool, threadTask } from '@quiesce/worker-pool/node';
+import { receiveToken, serveTasks, shareToken, TaskWorker } from '@quiesce/worker-pool/web';
 import { Piscina } from 'piscina';
 import { expectTypeOf } from 'vitest';
 
@@ -55,3 +56,21 @@ const task = threadTask((n: number, token) => (token.isCancelled ? 0 : n));
 expectTypeOf(task).returns.toEqualTypeOf<Promise<number>>();
 expectTypeOf(runInPool<number>(new Piscina(), 5, { cleanupTimeout: 10 })).toEqualTypeOf<Promise<number>>();
 expectTypeOf(runInPool(new Piscina(), 5)).toEqualTypeOf<Promise<unknown>>();
+
+const worker = new TaskWorker(new Worker('search.js'));
+expectTypeOf(worker.run<number>(5, { signal: new AbortController().signal })).toEqualTypeOf<Promise<number>>();
+expectTypeOf(worker.run(5)).toEqualTypeOf<Promise<unknown>>();
+expectTypeOf(worker).toExtend<AsyncDisposable>();
+new TaskWorker(new SharedWorker('search.js').port);
+serveTasks(async (n: number, token) => (token.isCancelled ? 0 : n), {
+  transferList: (result) => {
+    expectTypeOf(result).toEqualTypeOf<number>();
+    return [];
+  },
+});
+const link = shareToken(new AbortController().signal, { sharedMemory: false });
+new Worker('search.js').postMessage({ token: link.shared }, [link.shared.port]);
+expectTypeOf(receiveToken(link.shared)).toEqualTypeOf<CancellationToken>();
+
+// @ts-expect-error Argument of type 'string' is not assignable to parameter
+new TaskWorker('search.js');

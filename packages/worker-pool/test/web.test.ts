@@ -38,11 +38,11 @@ function withoutSharedMemory(): void {
 }
 
 const modes = [
-  { mode: 'with shared memory', prepare: () => {} },
-  { mode: 'with messages alone', prepare: withoutSharedMemory },
+  { mode: 'with shared memory', prepare: () => {}, advice: 'read token.isCancelled more often' },
+  { mode: 'with messages alone', prepare: withoutSharedMemory, advice: 'call `await checkpoint(token)`' },
 ];
 
-describe.each(modes)('a call in a worker, $mode', { timeout: 60_000 }, ({ prepare }) => {
+describe.each(modes)('a call in a worker, $mode', { timeout: 60_000 }, ({ prepare, advice }) => {
   it('returns its result, and rejects with its error', async () => {
     prepare();
     const worker = await open();
@@ -103,6 +103,7 @@ describe.each(modes)('a call in a worker, $mode', { timeout: 60_000 }, ({ prepar
     expect(error).toBeInstanceOf(WorkerEndedError);
     expect(error).toMatchObject({ code: 'ERR_WORKER_ENDED', cleanupTimeout: 500, cause: 'enough' });
     expect(String(error)).toContain('Work in worker "search" did not stop within 500 ms');
+    expect(String(error)).toContain(advice);
     expect(await other).toBeInstanceOf(WorkerFailedError);
     expect(await rejection(worker.run({ work: 'double', value: 1, seen }))).toBe(await other);
     expect([worker.isClosed, worker.inFlightCount, clock.pendingCount]).toEqual([true, 0, 0]);
@@ -205,6 +206,15 @@ describe('a call in a worker', { timeout: 60_000 }, () => {
     const signal = CancellationToken.alreadyCancelled('never');
     expect(await rejection(worker.run(1, { signal }))).toBe('never');
     expect(await rejection(worker.run(1, { token: signal } as never))).toBeInstanceOf(TypeError);
+  });
+});
+
+describe('the file of a worker', { timeout: 60_000 }, () => {
+  it('serves its owner with one function', async () => {
+    const worker = await open();
+    expect(await worker.run({ work: 'serveAgain', seen: newSeen() })).toBe(
+      'serveTasks: the owner of this worker is served already; call it once',
+    );
   });
 });
 

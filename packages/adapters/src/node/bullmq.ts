@@ -81,7 +81,7 @@ export function drainableWorker<Data, Result, Name extends string>(
   checkFunction(CALL, work);
   checkJobOptions(CALL, options);
   const locked = new Map<string, LockedJob>();
-  const worker = create(process);
+  const worker = create(processJob);
   checkKind(isWorker(worker), CALL, 'a function that returns a Worker of bullmq', worker);
   const drain = new JobDrain(options.name ?? worker.name, options.cleanupTimeout, {
     stop: () => worker.pause(),
@@ -95,7 +95,7 @@ export function drainableWorker<Data, Result, Name extends string>(
   });
   return Object.assign(drain, { worker });
 
-  async function process(job: Job, lockToken?: string, signal?: AbortSignal): Promise<Result> {
+  async function processJob(job: Job, lockToken?: string, signal?: AbortSignal): Promise<Result> {
     // A fetch that had begun before the worker was paused.
     if (!drain.isAccepting) return await giveBack(job, lockToken);
     const id = job.id as string;

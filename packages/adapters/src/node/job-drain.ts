@@ -79,8 +79,8 @@ export class JobDrain implements DrainableJobs {
   #recorded: Promise<void> | undefined;
   /** The work that did not end within `cleanupTimeout`. */
   readonly #unfinished: Unfinished[] = [];
-  /** Fulfils when the drain no longer waits for the source. */
-  readonly #givenUp: CancellationToken = new CancellationToken();
+  /** Cancelled when `drain` no longer waits for the source: all outcomes are recorded, or time has run out. */
+  readonly #over: CancellationToken = new CancellationToken();
   /** The timer of `abort`. */
   #timer: NodeJS.Timeout | undefined;
 
@@ -104,21 +104,26 @@ export class JobDrain implements DrainableJobs {
   }
 
   stop(): void {
-    this.#recorded ??= this.#source.stop().catch((error) => {
-      // Outcomes that wait for a connection fail when it is closed by force.
-      if (!this.#givenUp.isCancelled) reportUncaught(error);
-    });
+    // The source does not wait for the jobs of a consumer that the program has paused.
+    this.#recorded ??= Promise.all([this.#source.stop(), ...Array.from(this.#running, ({ ended }) => ended)]).then(
+      () => {},
+      (error) => {
+        // Outcomes that wait for a connection fail when it is closed by force.
+        if (!this.#over.isCancelled) reportUncaught(error);
+      },
+    );
   }
 
   async drain(signal: CancellationToken | AbortSignal): Promise<void> {
     const deadline = CancellationToken.from(signal, 'drain');
     this.stop();
     const following = deadline.onCancelled((reason) => this.abort(reason));
-    await Promise.race([this.#recorded, this.#givenUp.cancelled()]);
+    await Promise.race([this.#recorded, this.#over.cancelled()]);
     const isLate = deadline.isCancelled;
     following.dispose();
     clearTimeout(this.#timer);
-    await this.#source.close?.(this.#givenUp.isCancelled);
+    const isForced = !this.#over.cancel();
+    await this.#source.close?.(isForced);
     if (isLate) throw deadline.reason;
     if (this.#unfinished.length > 0) {
       throw new CleanupTimeoutError(this.#cleanupTimeout, this.#unfinished, { owner: JSON.stringify(this.name) });
@@ -127,18 +132,19 @@ export class JobDrain implements DrainableJobs {
 
   abort(reason: unknown): void {
     this.stop();
-    if (!this.#token.cancel(reason)) return;
+    if (this.#over.isCancelled || !this.#token.cancel(reason)) return;
     if (this.#cleanupTimeout === Number.POSITIVE_INFINITY) return;
     this.#timer = setTimeout(() => {
       for (const job of this.#running) this.#unfinished.push(job.abandon());
-      this.#timer = setTimeout(() => this.#givenUp.cancel(), RECORD_TIMEOUT);
+      this.#timer = setTimeout(() => this.#over.cancel(), RECORD_TIMEOUT);
     }, this.#cleanupTimeout);
   }
 
   /** Starts a job. Its `run` must be called. */
   start(name: string): RunningJob {
-    const job: RunningJob = new RunningJob(name, this.#token, () => this.#running.delete(job));
+    const job = new RunningJob(name, this.#token);
     this.#running.add(job);
+    void job.ended.then(() => this.#running.delete(job));
     return job;
   }
 }
@@ -150,16 +156,20 @@ export class RunningJob {
   /** Whether another worker may run the job: its outcome must not be recorded. */
   isLost = false;
   readonly #drainToken: CancellationToken;
-  readonly #onEnd: () => void;
+  /** Fulfils when `run` settles. */
+  readonly ended: Promise<void>;
+  #end: () => void = () => {};
   readonly #startedAt: number = performance.now();
   readonly #abandoned: Promise<undefined>;
   #abandon: () => void = () => {};
 
-  constructor(name: string, drainToken: CancellationToken, onEnd: () => void) {
+  constructor(name: string, drainToken: CancellationToken) {
     this.name = name;
     this.token = drainToken.childToken({ name });
     this.#drainToken = drainToken;
-    this.#onEnd = onEnd;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
     this.#abandoned = new Promise((resolve) => {
       this.#abandon = () => resolve(undefined);
     });
@@ -181,7 +191,7 @@ export class RunningJob {
   async run<T>(work: (token: CancellationToken) => T): Promise<JobOutcome<Awaited<T>>> {
     const settled = this.#settle(work);
     const outcome = await Promise.race([settled, this.#abandoned]);
-    this.#onEnd();
+    this.#end();
     const { token } = this;
     if (outcome === undefined) {
       void settled.then((late) => late.status === 'rejected' && !this.isLost && reportUncaught(late.reason));

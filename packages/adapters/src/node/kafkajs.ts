@@ -111,7 +111,7 @@ export async function drainableConsumer(
     const { batch, isRunning, isStale, heartbeat } = payload;
     for (const message of batch.messages) {
       if (!isRunning() || isStale() || !drain.isAccepting || isPaused(batch)) return;
-      if (!(await process(payload, message))) return;
+      if (!(await processMessage(payload, message))) return;
       payload.resolveOffset(message.offset);
       await heartbeat();
       await payload.commitOffsetsIfNecessary();
@@ -119,7 +119,7 @@ export async function drainableConsumer(
   }
 
   /** Returns whether the offset of the message may be committed. */
-  async function process({ batch, heartbeat }: EachBatchPayload, message: KafkaMessage): Promise<boolean> {
+  async function processMessage({ batch, heartbeat }: EachBatchPayload, message: KafkaMessage): Promise<boolean> {
     const { topic, partition } = batch;
     const running = drain.start(`${topic}[${partition}]@${message.offset}`);
     const session = watchSession(running, heartbeat);

@@ -235,7 +235,12 @@ function tokenIn(argument: unknown): CancellationToken | undefined {
   return [argument, token].find((given) => given instanceof CancellationToken);
 }
 
-/** Runs work in an active span, which ends when its result settles. */
+/**
+ * Runs work in an active span, which ends when its result settles.
+ *
+ * Rejected: spans for all tasks of a scope, by replacing its `spawn`. A `map` over a hundred thousand items would have as many
+ * spans, and most tasks have no name.
+ */
 function inSpan<R>(
   name: string,
   { tracer, attributes = {} }: TraceOptions = {},

@@ -133,9 +133,9 @@ export function drainableQueue<Data = unknown>(
   async function fetchJobs(): Promise<void> {
     while (!stopping.isCancelled) {
       const batchSize = concurrency - jobs.size;
-      const fetched = await boss.fetch<Data>(queue, { includeMetadata: true, batchSize }).catch(reportError);
+      const fetched = await boss.fetch<Data>(queue, { includeMetadata: true, batchSize }).catch(emitError);
       for (const job of fetched ?? []) {
-        const recorded = process(job as QueueJob<Data>).catch(reportError);
+        const recorded = processJob(job as QueueJob<Data>).catch(emitError);
         jobs.add(recorded);
         void recorded.then(() => {
           jobs.delete(recorded);
@@ -154,7 +154,7 @@ export function drainableQueue<Data = unknown>(
     await Promise.all(jobs);
   }
 
-  async function process(job: QueueJob<Data>): Promise<void> {
+  async function processJob(job: QueueJob<Data>): Promise<void> {
     // A fetch that had begun before the queue was stopped.
     if (!drain.isAccepting) return await giveBack(job, 'fetched while stopping');
     const running = drain.start(`${queue} ${job.id}`);
@@ -203,7 +203,7 @@ export function drainableQueue<Data = unknown>(
     const expiry = setTimeout(() => lose(`its time limit of ${expireMs} ms is over`), expireMs).unref();
     // A longer delay would be taken for none.
     const checks = setInterval(
-      () => void check().catch(reportError),
+      () => void check().catch(emitError),
       Math.min(lockCheckInterval, heartbeatMs / 2, 2 ** 31 - 1),
     ).unref();
     return () => {
@@ -219,7 +219,7 @@ export function drainableQueue<Data = unknown>(
   }
 
   /** Reports an error as pg-boss reports those of its workers. */
-  function reportError(error: unknown): void {
+  function emitError(error: unknown): void {
     try {
       boss.emit('error', error);
     } catch (unhandled) {

@@ -380,6 +380,25 @@ export const cases: Record<string, () => Promise<unknown>> = {
       return [...log, `calls ${called}`, `timers ${timers}`, `alive ${await alive(refs)}`];
     }),
 
+  'a component that was unmounted leaves nothing behind': () =>
+    inPage(async ({ show }) => {
+      const refs: WeakRef<object>[] = [];
+      const Part = ({ n }: { n: number }): string => {
+        const token = useToken();
+        const s = useScope();
+        const { status } = useTask(({ signal }) => pause(0, token).then(() => signal.aborted), [], { delay: 1 });
+        useEffect(() => {
+          const task = s.spawn((token) => token.cancelled());
+          refs.push(new WeakRef(token), new WeakRef(s), new WeakRef(task));
+        }, [s, token]);
+        return `${n} ${status}`;
+      };
+      for (let i = 0; i < 5; i++) await show(h(Part, { key: i, n: i }), `${i} fulfilled`);
+      await show('gone', 'gone');
+      await show('later', 'later');
+      return [refs.length, await alive(refs)];
+    }),
+
   'a transition that never commits starts no work': () =>
     inPage(async ({ log, element, show }) => {
       const pending = gate<void>();

@@ -27,9 +27,9 @@ export class WorkerEndedError extends Error {
   readonly cleanupTimeout: number;
 
   /** @internal */
-  constructor(what: string, cleanupTimeout: number, reason: unknown) {
+  constructor(what: string, cleanupTimeout: number, reason: unknown, advice = 'read token.isCancelled more often') {
     super(
-      `${what} did not stop within ${cleanupTimeout} ms after it was cancelled, and was ended; read token.isCancelled more often, or raise cleanupTimeout`,
+      `${what} did not stop within ${cleanupTimeout} ms after it was cancelled, and was ended; ${advice}, or raise cleanupTimeout`,
       { cause: reason },
     );
     this.cleanupTimeout = cleanupTimeout;

@@ -11,7 +11,7 @@
 import type { CancellationToken, Clock } from '@quiesce/cancellation-token';
 import { WorkerEndedError } from './errors.ts';
 import { shareToken, type TokenLink } from './share-token.ts';
-import { endedByReason, giveUp, isGivenUp, withdraw } from './task-flags.ts';
+import { endedByReason, giveUp, isGivenUp, isShared, withdraw } from './task-flags.ts';
 
 /** What the caller of `runTask` decides. */
 export interface TaskRun {
@@ -44,7 +44,10 @@ export async function runTask({ what, token, cleanupTimeout, clock, sharedMemory
     return await send(shared, ender.signal);
   } catch (error) {
     if (!token.isCancelled) throw error;
-    if (isGivenUp(flags)) throw new WorkerEndedError(what, cleanupTimeout, token.reason);
+    if (isGivenUp(flags)) {
+      const advice = isShared(flags) ? undefined : 'call `await checkpoint(token)`, because it shares no memory';
+      throw new WorkerEndedError(what, cleanupTimeout, token.reason, advice);
+    }
     throw endedByReason(flags) ? token.reason : error;
   } finally {
     dispose();

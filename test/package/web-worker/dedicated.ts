@@ -1,0 +1,4 @@
+import { serveTasks } from 'quiesce/web';
+import { work } from './loops.ts';
+
+serveTasks(work);
