@@ -33,7 +33,12 @@ async function bundleProgram(path: string): Promise<string> {
     sourcemap: 'inline',
     conditions: isBuilt ? ['built'] : [],
     // CommonJS that requires modules of Node: a bundle of ECMAScript modules cannot do that.
-    external: ['bullmq', 'cli-progress', 'kafkajs', 'pg', 'pg-boss'],
+    external: [
+      ...['@nestjs/*', 'bullmq', 'cli-progress', 'close-with-grace', 'express', 'fastify', 'kafkajs'],
+      ...['pg', 'pg-boss', 'pino', 'reflect-metadata'],
+    ],
+    // The decorators of Nest.
+    tsconfigRaw: { compilerOptions: { experimentalDecorators: true } },
   });
   mkdirSync(dirname(outfile), { recursive: true });
   // Rename only a complete file: another process may bundle the same program, or start it at this moment.
