@@ -31,22 +31,43 @@ export default function packAll(): void {
   if (status !== 0 || missing.length > 0) throw new Error(`pnpm pack failed:\n${stdout}\n${stderr}`);
 }
 
-/** Installs tarballs in a folder, without a registry. The installation of a package with other dependencies fails. */
+/** Installs tarballs in a folder, without a registry. Dependencies that are not ours are linked. */
 export async function installIn(cwd: string, packages: readonly Package[], ...more: string[]): Promise<void> {
   const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
-  await promisify(execFile)('npm', ['install', ...quiet, ...more, ...packages.map(tarballOf)], { cwd, shell: windows });
+  const alone = packages.filter((found) => foreign(found).length === 0);
+  await promisify(execFile)('npm', ['install', ...quiet, ...more, ...alone.map(tarballOf)], { cwd, shell: windows });
+  // npm would look for their dependencies in the registry.
+  for (const found of packages.filter((one) => !alone.includes(one))) {
+    const target = join(cwd, 'node_modules', found.manifest.name);
+    mkdirSync(target, { recursive: true });
+    await promisify(execFile)('tar', ['-xzf', tarballOf(found), '--strip-components=1', '-C', target]);
+    link(cwd, found, foreign(found));
+  }
+}
+
+function foreign({ manifest }: Package): string[] {
+  return Object.keys(manifest.dependencies ?? {}).filter((name) => !name.startsWith('@quiesce/'));
 }
 
 /** Links the peers of the packages into a folder, with their types: users install peers themselves. */
 export function linkPeers(cwd: string, packages: readonly Package[]): void {
-  for (const { directory, manifest } of packages) {
-    const peers = Object.keys(manifest.peerDependencies ?? {}).filter((name) => !name.startsWith('@types/'));
-    for (const name of peers.flatMap((peer) => [peer, `@types/${peer}`])) {
-      const [from, to] = [join(directory, 'node_modules', name), join(cwd, 'node_modules', name)];
-      if (!existsSync(from) || existsSync(to)) continue;
-      mkdirSync(dirname(to), { recursive: true });
-      // A junction needs no privilege on Windows.
-      symlinkSync(from, to, 'junction');
-    }
+  for (const found of packages) {
+    const peers = Object.keys(found.manifest.peerDependencies ?? {}).filter((name) => !name.startsWith('@types/'));
+    link(
+      cwd,
+      found,
+      peers.flatMap((peer) => [peer, `@types/${peer}`]),
+    );
+  }
+}
+
+/** Links packages that the workspace has installed for one of its packages. */
+function link(cwd: string, { directory }: Package, names: readonly string[]): void {
+  for (const name of names) {
+    const [from, to] = [join(directory, 'node_modules', name), join(cwd, 'node_modules', name)];
+    if (!existsSync(from) || existsSync(to)) continue;
+    mkdirSync(dirname(to), { recursive: true });
+    // A junction needs no privilege on Windows.
+    symlinkSync(from, to, 'junction');
   }
 }

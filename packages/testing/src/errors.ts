@@ -1,0 +1,121 @@
+import type { Report } from './report.ts';
+
+/** What a failed schedule violates. */
+export type FailureKind =
+  | 'test'
+  | 'invariant'
+  | 'end'
+  | 'unhandled rejection'
+  | 'uncaught exception'
+  | 'stuck'
+  | 'endless'
+  | 'left behind'
+  | 'resource'
+  | 'outcome'
+  | 'unmodelled'
+  | 'nondeterminism'
+  | 'replay';
+
+/** One failure of a run. */
+export interface RunFailure {
+  readonly kind: FailureKind;
+  /** The error of the test, or the one that describes the failure. */
+  readonly cause: unknown;
+  /** What follows the message in the story, such as places. It is not compared. */
+  readonly place: string;
+}
+
+/**
+ * A schedule in which the test fails. `kind` says how, `cause` is the original error, `schedule` is the decision string for
+ * `replay`, `story` has the events in their order.
+ *
+ * @example
+ * ```ts
+ * const error = await explore((world) => world.resource('file')).catch((reason) => reason);
+ * console.log(error instanceof ScheduleError, error.code, error.kind); // => true ERR_SCHEDULE left behind
+ * ```
+ */
+export class ScheduleError extends Error {
+  static {
+    // On the prototype, as with the errors of the language.
+    Object.defineProperty(ScheduleError.prototype, 'name', {
+      value: 'ScheduleError',
+      configurable: true,
+      writable: true,
+    });
+  }
+  readonly code = 'ERR_SCHEDULE';
+  readonly kind: FailureKind;
+  readonly schedule: string;
+  readonly story: readonly string[];
+  readonly report: Report;
+
+  constructor(failure: RunFailure, schedule: string, story: readonly string[], report: Report, message: string) {
+    super(message, { cause: failure.cause });
+    this.kind = failure.kind;
+    this.schedule = schedule;
+    this.story = story;
+    this.report = report;
+  }
+}
+
+/** The budget ended before the bound that `demand` asks for was finished. `report` says how far the exploration came. */
+export class BudgetError extends Error {
+  static {
+    Object.defineProperty(BudgetError.prototype, 'name', { value: 'BudgetError', configurable: true, writable: true });
+  }
+  readonly code = 'ERR_BUDGET';
+  readonly report: Report;
+
+  constructor(message: string, report: Report) {
+    super(message);
+    this.report = report;
+  }
+}
+
+/** Returns the text of a thrown value in one line of a message. */
+export function errorText(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return `${show(error)} was thrown`;
+  const { message, name } = error as { message?: unknown; name?: unknown };
+  if (typeof message === 'string' && message !== '') return message;
+  return typeof name === 'string' && name !== '' ? name : show(error);
+}
+
+/** Returns a short text for any value, without calling anything of a class. */
+export function show(value: unknown, depth = 1): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+    case 'bigint':
+      return `${value}n`;
+    case 'function':
+      return value.name === '' ? 'a function' : `${value.name}()`;
+    case 'object':
+      return value === null ? 'null' : showObject(value, depth);
+    default:
+      return String(value);
+  }
+}
+
+function showObject(value: object, depth: number): string {
+  try {
+    if (value instanceof Error) return `${value.name}: ${value.message}`;
+    const prototype = Object.getPrototypeOf(value) as { constructor?: { name?: string } } | null;
+    if (Array.isArray(value)) {
+      if (depth === 0) return `[${value.length}]`;
+      const items = value.slice(0, 5).map((item) => show(item, depth - 1));
+      return `[${items.join(', ')}${value.length > 5 ? ', ...' : ''}]`;
+    }
+    if (prototype === null || Object.getPrototypeOf(prototype) === null) {
+      const keys = Object.keys(value);
+      if (depth === 0 || keys.length === 0) return keys.length === 0 ? '{}' : '{...}';
+      const items = keys
+        .slice(0, 5)
+        .map((key) => `${key}: ${show((value as Record<string, unknown>)[key], depth - 1)}`);
+      return `{ ${items.join(', ')}${keys.length > 5 ? ', ...' : ''} }`;
+    }
+    return prototype.constructor?.name || 'an object';
+  } catch {
+    return 'an object';
+  }
+}

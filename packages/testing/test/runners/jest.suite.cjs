@@ -1,0 +1,2 @@
+// @ts-nocheck: each runner has globals of its own.
+require('./suite.cjs')(test, require('./testing.cjs'));
