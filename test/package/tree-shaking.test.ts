@@ -13,7 +13,7 @@ test.each(everywhere)('an unused $folder leaves no class in the bundle', async (
     format: 'esm',
     platform: 'node',
     target: 'es2022',
-    external: ['effect'],
+    external: ['effect', '@sinonjs/fake-timers'],
     plugins: [
       {
         name: 'ignores what package.json says about side effects',

@@ -36,14 +36,8 @@ export interface RunFailure {
  * ```
  */
 export class ScheduleError extends Error {
-  static {
-    // On the prototype, as with the errors of the language.
-    Object.defineProperty(ScheduleError.prototype, 'name', {
-      value: 'ScheduleError',
-      configurable: true,
-      writable: true,
-    });
-  }
+  /** @internal See `named`. */
+  static readonly completed: object = /* @__PURE__ */ named(ScheduleError, 'ScheduleError');
   readonly code = 'ERR_SCHEDULE';
   readonly kind: FailureKind;
   readonly schedule: string;
@@ -61,9 +55,8 @@ export class ScheduleError extends Error {
 
 /** The budget ended before the bound that `demand` asks for was finished. `report` says how far the exploration came. */
 export class BudgetError extends Error {
-  static {
-    Object.defineProperty(BudgetError.prototype, 'name', { value: 'BudgetError', configurable: true, writable: true });
-  }
+  /** @internal See `named`. */
+  static readonly completed: object = /* @__PURE__ */ named(BudgetError, 'BudgetError');
   readonly code = 'ERR_BUDGET';
   readonly report: Report;
 
@@ -118,4 +111,9 @@ function showObject(value: object, depth: number): string {
   } catch {
     return 'an object';
   }
+}
+
+/** Sets the name on the prototype, as with the errors of the language. A bundler removes the call with an unused class. */
+function named(type: { readonly prototype: Error }, name: string): object {
+  return Object.defineProperty(type.prototype, 'name', { value: name, configurable: true, writable: true });
 }

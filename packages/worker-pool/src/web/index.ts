@@ -1,4 +1,5 @@
 export { WorkerEndedError, WorkerFailedError } from './errors.ts';
+export type { PortLike } from './ports.ts';
 export { receiveToken } from './receive-token.ts';
 export { type ServeTasksOptions, serveTasks } from './serve-tasks.ts';
 export { type SharedToken, type ShareTokenOptions, shareToken, type TokenLink } from './share-token.ts';
