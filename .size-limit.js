@@ -52,7 +52,7 @@ export const packages = {
   'worker-pool': {
     budget: 15_500,
     why: 'scope and channel, and 4 kB for two pools; 0.8 kB for arguments and options that are refused by name',
-    now: 17_600,
+    now: 17_700,
   },
   testing: {
     budget: 21_000,
