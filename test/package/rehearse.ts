@@ -15,7 +15,7 @@ import { openRegistry } from './registry.ts';
 const packages = publicPackages();
 const names = packages.map(({ manifest }) => manifest.name);
 /** The packages that a fresh project installs: all without a required peer, which this registry does not have. */
-const installed = packages.filter(({ manifest }) => !needsPeer(manifest)).map(({ manifest }) => manifest.name);
+const installed = packages.filter(({ manifest }) => !needsOthers(manifest)).map(({ manifest }) => manifest.name);
 /** The adapters have no main entry, and their subpaths need a peer. */
 const importable = installed.filter((name) => name !== '@quiesce/adapters');
 const folder = mkdtempSync(join(tmpdir(), 'quiesce-release-'));
@@ -105,15 +105,19 @@ function copyProject(): void {
     const scope = join(copy, 'packages', name, 'node_modules/@quiesce');
     mkdirSync(scope, { recursive: true });
     for (const needed of Object.keys(dependencies)) {
-      const short = needed.replace('@quiesce/', '');
-      symlinkSync(join(copy, 'packages', short), join(scope, short), 'junction');
+      const [owner, short = ''] = needed.split('/');
+      if (owner === '@quiesce') symlinkSync(join(copy, 'packages', short), join(scope, short), 'junction');
     }
   }
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
 }
 
-function needsPeer({ peerDependencies = {}, peerDependenciesMeta = {} }: Manifest): boolean {
-  return Object.keys(peerDependencies).some((name) => peerDependenciesMeta[name]?.optional !== true);
+/** Whether a package needs a package of others, which the registry of the rehearsal does not have. */
+function needsOthers({ dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} }: Manifest): boolean {
+  return (
+    Object.keys(dependencies).some((name) => !name.startsWith('@quiesce/')) ||
+    Object.keys(peerDependencies).some((name) => peerDependenciesMeta[name]?.optional !== true)
+  );
 }
 
 function manifestOf(name: string): Manifest {

@@ -31,7 +31,7 @@ export interface ShutdownOptions extends ShutdownLimits {
   /** The clock for all limits. Default: the clock of the platform. */
   readonly clock?: Clock | undefined;
   /**
-   * The logger: a function that gets each {@link LogEvent}, `console`, or a logger of pino, Fastify, bunyan, winston or NestJS.
+   * The logger: a function that gets each `LogEvent`, `console`, or a logger of pino, Fastify, bunyan, winston or NestJS.
    * Default: `false`, which logs nothing.
    */
   readonly logger?: Logger | false | undefined;

@@ -38,10 +38,15 @@ export interface RunFailure {
 export class ScheduleError extends Error {
   /** @internal See `named`. */
   static readonly completed: object = /* @__PURE__ */ named(ScheduleError, 'ScheduleError');
+  /** Stable. */
   readonly code = 'ERR_SCHEDULE';
+  /** What the schedule violates. */
   readonly kind: FailureKind;
+  /** The decision string: `explore(test, { replay: error.schedule })` runs this schedule again. */
   readonly schedule: string;
+  /** The events in their order, one line each. */
   readonly story: readonly string[];
+  /** How far the exploration came. */
   readonly report: Report;
 
   constructor(failure: RunFailure, schedule: string, story: readonly string[], report: Report, message: string) {
@@ -53,11 +58,25 @@ export class ScheduleError extends Error {
   }
 }
 
-/** The budget ended before the bound that `demand` asks for was finished. `report` says how far the exploration came. */
+/**
+ * The budget ended before the bound that `demand` asks for was finished. `report` says how far the exploration came.
+ *
+ * @example
+ * ```ts
+ * const test = async (world: World) => {
+ *   const load = world.external('load', ['page']);
+ *   await Promise.all([load(), load()]);
+ * };
+ * const error = await explore(test, { budget: { schedules: 1 }, demand: Infinity }).catch((reason) => reason);
+ * console.log(error instanceof BudgetError, error.report.schedules); // => true 1
+ * ```
+ */
 export class BudgetError extends Error {
   /** @internal See `named`. */
   static readonly completed: object = /* @__PURE__ */ named(BudgetError, 'BudgetError');
+  /** Stable. */
   readonly code = 'ERR_BUDGET';
+  /** How far the exploration came. */
   readonly report: Report;
 
   constructor(message: string, report: Report) {

@@ -8,6 +8,7 @@ const failures = new WeakSet<Failure>();
 
 /** An outcome that rejects. Made by `failure`. */
 export class Failure {
+  /** The error with which the operation rejects. */
   readonly error: unknown;
 
   constructor(error: unknown) {

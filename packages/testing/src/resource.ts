@@ -2,12 +2,15 @@ import type { Run } from './run.ts';
 
 /** A connection, lock or file of a test: closed once, never used after, and before the one that it is inside. */
 export interface WorldResource {
+  /** Whether it was made, and not closed. */
   readonly isOpen: boolean;
   /** @throws Error when it is closed; the run fails, too */
   use(): void;
   /** @throws Error when it is closed already, or when another resource inside it is open; the run fails, too */
   close(): void;
+  /** The same as `close`. */
   [Symbol.dispose](): void;
+  /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -105,7 +105,8 @@ function hasExample(declaration: DeclarationReflection): boolean {
   const comments = [declaration, ...(declaration.signatures ?? [])].map(({ comment }) => comment);
   const examples = comments.flatMap((comment) => comment?.getTags('@example') ?? []);
   return examples.some(({ content }) =>
-    /```(?:ts|typescript)\n[\s\S]*\/\/ => \S/.test(Comment.combineDisplayParts(content)),
+    // Every code block is run, or says in a comment which test runs it, or why none does: see fences.ts.
+    /```(?:tsx?|typescript)\n[\s\S]*\/\/ => \S|<!-- (?:run by|not run:) /.test(Comment.combineDisplayParts(content)),
   );
 }
 

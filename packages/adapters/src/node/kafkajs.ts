@@ -28,8 +28,11 @@ export interface DrainableConsumerOptions
 
 /** A message, and where it comes from. */
 export interface ConsumedMessage {
+  /** The topic of the message. */
   readonly topic: string;
+  /** The partition of the topic. */
   readonly partition: number;
+  /** The message, with its key, value, headers and offset. */
   readonly message: KafkaMessage;
 }
 

@@ -20,15 +20,25 @@ export interface DrainableQueueOptions extends JobDrainOptions {
 
 /** A job of pg-boss, with its metadata. */
 export interface QueueJob<Data> {
+  /** The id that `boss.send` returned. */
   readonly id: string;
+  /** The name of its queue. */
   readonly name: string;
+  /** The data that `boss.send` got. */
   readonly data: Data;
+  /** Jobs with a higher priority are fetched first. */
   readonly priority: number;
+  /** How often the job was retried. 0 in its first run. */
   readonly retryCount: number;
+  /** How often the job is retried at most. */
   readonly retryLimit: number;
+  /** When the job was sent. */
   readonly createdOn: Date;
+  /** When the current run began. */
   readonly startedOn: Date;
+  /** The key that allows one job at a time, or `null`. */
   readonly singletonKey: string | null;
+  /** After how many seconds pg-boss takes a run for lost. */
   readonly expireInSeconds: number;
   /** Since pg-boss 12. */
   readonly heartbeatSeconds?: number | null;
@@ -36,15 +46,22 @@ export interface QueueJob<Data> {
 
 /** The part of a `PgBoss` that `drainableQueue` uses. Its versions have different types. */
 export interface QueueBoss {
+  /** Fetches up to `batchSize` jobs, which are active from then on. */
   fetch<Data>(
     queue: string,
     options: { includeMetadata: true; batchSize: number },
   ): Promise<Omit<QueueJob<Data>, 'heartbeatSeconds'>[]>;
+  /** Records that a job has completed. */
   complete(queue: string, id: string, data: object): Promise<unknown>;
+  /** Records that a job has failed. It is retried while retries remain. */
   fail(queue: string, id: string, data: object): Promise<unknown>;
+  /** Cancels a job. */
   cancel(queue: string, id: string): Promise<unknown>;
+  /** Makes a cancelled job wait again. */
   resume(queue: string, id: string): Promise<unknown>;
+  /** Returns a job, or `null` when it does not exist. */
   getJobById(queue: string, id: string): Promise<(Pick<QueueJob<unknown>, 'retryCount'> & { state: string }) | null>;
+  /** Passes an error to the listeners of `error`. */
   emit(event: 'error', error: unknown): boolean;
 }
 

@@ -20,6 +20,7 @@ export interface RequestWithOptions {
 export interface TokenRequestOptions extends Omit<Dispatcher.RequestOptions, 'origin' | 'path' | 'method' | 'headers'> {
   /** Default: `GET`. */
   readonly method?: Dispatcher.HttpMethod | undefined;
+  /** The headers of the request. */
   readonly headers?: Readonly<Record<string, string>> | Headers | undefined;
   readonly signal?: AbortSignal | null;
 }
