@@ -63,6 +63,8 @@ export class ScheduleError extends Error {
  *
  * @example
  * ```ts
+ * import { BudgetError, explore, type World } from '@quiesce/testing';
+ *
  * const test = async (world: World) => {
  *   const load = world.external('load', ['page']);
  *   await Promise.all([load(), load()]);
