@@ -1,4 +1,4 @@
-// What the tests of the example services share: the service in a process of its own, its clients, and the server to which it sends.
+// Shared by the tests of the example services: the service in a process of its own, its clients, and the server to which it sends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -73,7 +73,7 @@ export async function startConsumer(): Promise<Consumer> {
   return consumer;
 }
 
-/** What the clients of a service have observed. */
+/** The observations of a service's clients. */
 interface Observed {
   /** The ids that were accepted. */
   readonly accepted: readonly string[];

@@ -14,7 +14,7 @@ const examples = new URL('../../docs/examples/nest/', import.meta.url);
 /** The database of a service. It keeps an order only if its client waits until it is stored. */
 class Database {
   readonly orders: string[] = [];
-  /** What the service has written at its end. */
+  /** The output of the service at its end. */
   readonly statistics: unknown[] = [];
   abortedCount = 0;
   /** The requests that wait. `undefined` while nothing holds them. */

@@ -281,7 +281,7 @@ describe.skipIf(postgres.isMissing)(`CancellablePool${postgres.note}`, () => {
     });
 
     it('is encrypted when the connection is', async () => {
-      const { cert, key } = await import('./certificate.ts');
+      const { cert, key } = await import('../../http-drain/test/certificate.ts');
       const { rows } = await observer.query('show data_directory');
       const folder = rows[0].data_directory;
       for (const [file, text] of [

@@ -1,6 +1,6 @@
 import type { Report } from './report.ts';
 
-/** What a failed schedule violates. */
+/** The rule that a failed schedule violates. */
 export type FailureKind =
   | 'test'
   | 'invariant'
@@ -21,7 +21,7 @@ export interface RunFailure {
   readonly kind: FailureKind;
   /** The error of the test, or the one that describes the failure. */
   readonly cause: unknown;
-  /** What follows the message in the story, such as places. It is not compared. */
+  /** Follows the message in the story, such as places. It is not compared. */
   readonly place: string;
 }
 
@@ -40,7 +40,7 @@ export class ScheduleError extends Error {
   static readonly completed: object = /* @__PURE__ */ named(ScheduleError, 'ScheduleError');
   /** Stable. */
   readonly code = 'ERR_SCHEDULE';
-  /** What the schedule violates. */
+  /** The rule that the schedule violates. */
   readonly kind: FailureKind;
   /** The decision string: `explore(test, { replay: error.schedule })` runs this schedule again. */
   readonly schedule: string;

@@ -142,7 +142,7 @@ class Exploration {
       return settings.strategy === 'systematic' ? await this.#systematic() : await this.#sample();
     } finally {
       restore();
-      // What a run left unhandled must not reach the runner.
+      // An unhandled rejection of a run must not reach the test runner.
       await new Promise<void>((resolve) => this.#session.turns.next(resolve));
       unwatch();
       this.#session.close();

@@ -212,7 +212,7 @@ function setTimer(run: Run | undefined, fn: Callback, delay: unknown, args: unkn
   return handle;
 }
 
-/** What a handle stands for that was made between runs. */
+/** The target of a handle that was made between runs. */
 const idleTimer = { isRef: true, refresh() {}, stop() {} } as unknown as VirtualTimer;
 const timers = new WeakMap<object, VirtualTimer>();
 const immediates = new WeakMap<object, VirtualImmediate>();

@@ -1,4 +1,4 @@
-// What the host offers. Nothing here is imported, so that the package also loads where Node's modules do not exist.
+// The functions and modules of the host. They are not imported, so that the package also loads where Node's modules do not exist.
 
 /** The parts of Node's process that are used. */
 interface Process {

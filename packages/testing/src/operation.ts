@@ -39,7 +39,7 @@ export function failure(error: unknown): Failure {
 /** When the function of a fake runs. */
 export type Effect = 'between' | 'answer' | 'call';
 
-/** What one kind of operations has in common. */
+/** The properties that all operations of one fake function share. */
 export interface OperationKind {
   readonly label: (args: readonly unknown[]) => string;
   /** Runs the effect; `undefined` for a list of outcomes. */

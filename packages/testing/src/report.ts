@@ -1,4 +1,4 @@
-/** What an exploration has done so far. */
+/** The progress of an exploration. */
 export interface Report {
   /** How many schedules were run. */
   readonly schedules: number;

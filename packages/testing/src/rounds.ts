@@ -6,7 +6,7 @@
 
 import { type Host, node } from './host.ts';
 
-/** What hosts that do not show jobs are assumed to have. */
+/** The assumed number of rounds on hosts that do not show jobs. */
 const UNSEEN_ROUNDS = 24;
 /** Rounds without a visible job that still count. */
 const BEYOND = 2;

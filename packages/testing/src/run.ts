@@ -65,12 +65,12 @@ export class Run {
   now = 0;
   steps = 0;
   firings = 0;
-  /** What began the present step; `undefined` in the first one. */
+  /** The event that began the present step, or `undefined` in the first one. */
   stepOf: SourceKind | undefined;
   /** The operation whose function is running. */
   handling: Operation | undefined;
   settled: Settled | undefined;
-  /** What the test returned, if it is a promise. */
+  /** The promise that the test returned, if it returned one. */
   testPromise: Promise<unknown> | undefined;
   failure: RunFailure | undefined;
   /** Why the choices do not fit this run; it is then cut off. */

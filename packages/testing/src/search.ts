@@ -3,10 +3,10 @@
 // A schedule is a list of decisions. A run is extended only behind its last decision, so that no two runs have one list:
 //
 //   -  →  3:1  →  3:1~  →  3:1~+2@m1          at the point of the last decision: late, then overlap
-//         3:1  →  3:1,7:2                     behind it: any point
+//         3:1  →  3:1,7:2                     at any later point
 //
 // A choice or a late event costs one deviation, an overlap one more. The cancellation of `cancelEverywhere` costs none.
-// What waits is a list of generators, one for each run: a schedule exists only when its turn comes.
+// The waiting list contains generators, one for each run. A schedule is made only when it is run.
 
 import type { Settings } from './options.ts';
 import { type Decision, START, type Where } from './schedule.ts';
@@ -18,7 +18,7 @@ export interface Plan {
   readonly before: Plan | undefined;
   readonly cost: number;
   readonly isCancelled: boolean;
-  /** What the run that it extends met at the point of the decision. */
+  /** The possibilities of the extended run at the point of the decision. */
   readonly hash: number;
 }
 

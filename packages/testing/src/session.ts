@@ -23,7 +23,7 @@ export interface Watch {
 
 export const plain: Watch = { audited: false, told: false, countFrom: Number.POSITIVE_INFINITY, waits: false };
 
-/** What the runs of one exploration share. */
+/** The state that all runs of one exploration share. */
 export class Session {
   readonly settings: Settings;
   readonly host: Host;

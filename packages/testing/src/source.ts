@@ -1,4 +1,4 @@
-/** What can begin a step. The order of the kinds means nothing. */
+/** The kinds of events that can begin a step. The order of the kinds means nothing. */
 export type SourceKind = 'operation' | 'stream' | 'immediate' | 'timer' | 'signal' | 'act' | 'rest';
 
 /** Something that can happen at a choice point, once or repeatedly. */

@@ -11,10 +11,10 @@ interface Line {
   readonly notes: string[];
 }
 
-/** What happened in a run, for people. */
+/** Describes a run in readable lines. */
 export class Story {
   readonly #lines: Line[] = [];
-  /** What was possible at each point. */
+  /** The possibilities at each point. */
   readonly possibilities: string[] = [];
   /** Names that started in this step, and timers that were set. */
   #started: string[] = [];

@@ -22,7 +22,7 @@ export class Systematic implements Chooser {
   isRedundant = false;
   /** The pairs whose second order is left out from now on. */
   readonly pairs: CommutingPair[] = [];
-  /** What was possible after both events. */
+  /** The possibilities after both events. */
   seen: string | undefined;
 
   constructor(

@@ -125,7 +125,7 @@ export class VirtualImmediate implements Source {
   }
 }
 
-/** What is set in one run. */
+/** The timers and immediates of one run. */
 export class TimerQueue {
   /** In the order in which they fire. */
   readonly timers: VirtualTimer[] = [];

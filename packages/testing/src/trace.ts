@@ -10,11 +10,11 @@ export interface Pair {
 }
 
 export const NOT_LATE = 0;
-/** The event can come late, and nobody has read a clock or set a timer since. */
+/** The event can come late, and no clock was read and no timer was set since. */
 export const UNOBSERVED = 1;
 export const OBSERVED = 2;
 
-/** What a run met at its choice points: all that the search needs to extend it. */
+/** Records the choice points of a run, as far as the search needs them to extend it. */
 export class Trace {
   /** The number of alternatives at each point. */
   readonly counts: number[] = [];
@@ -33,7 +33,7 @@ export class Trace {
   /** The rounds of the first step, and the signals that can abort inside it. */
   startRounds = -1;
   startPairs: readonly Pair[] = [];
-  /** The first point of the present virtual time, and the first that nobody observed. */
+  /** The first point of the present virtual time, and the first that no code observed. */
   #unobserved = 0;
 
   get length(): number {

@@ -52,7 +52,7 @@ export type JobOutcome<T> =
   /** The job goes back to the queue, unless `running.isLost`. */
   | { readonly status: 'cancelled'; readonly reason: unknown };
 
-/** What a library does for a drain. */
+/** The part of a drain that depends on the library. */
 export interface JobSource {
   /** Stops fetching. Fulfils when the outcome of every job is recorded. */
   stop(): Promise<void>;

@@ -65,7 +65,7 @@ export interface QueueBoss {
   emit(event: 'error', error: unknown): boolean;
 }
 
-/** What pg-boss 12 adds: an attempt in place of an id leaves later attempts alone. */
+/** An addition of pg-boss 12: an attempt in place of an id leaves later attempts alone. */
 interface Boss12 {
   touch?(queue: string, attempt: QueueJob<unknown>): Promise<{ readonly affected: number }>;
 }
@@ -199,7 +199,7 @@ export function drainableQueue<Data = unknown>(
     await record(() => boss.resume(queue, job.id));
   }
 
-  /** What identifies the job in a statement. Before pg-boss 12, a later attempt of the same job has the same identity. */
+  /** Identifies the job in a statement. Before pg-boss 12, a later attempt of the same job has the same identity. */
   function attemptOf(job: QueueJob<Data>): string {
     return touch === undefined ? job.id : (job as unknown as string);
   }

@@ -13,7 +13,7 @@ import { WorkerEndedError } from './errors.ts';
 import { shareToken, type TokenLink } from './share-token.ts';
 import { endedByReason, giveUp, isGivenUp, isShared, withdraw } from './task-flags.ts';
 
-/** What the caller of `runTask` decides. */
+/** The arguments of `runTask`. */
 export interface TaskRun {
   /** How errors name the task. */
   readonly what: string;
