@@ -14,7 +14,7 @@
 
 import type { Clock, Timer } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
-import { backoffOf } from '@quiesce/internal';
+import { backoffOf, toText } from '@quiesce/internal';
 import { Coalesced } from './coalesce.ts';
 import type {
   EngineConnection,
@@ -108,6 +108,8 @@ export class Link {
   async open(): Promise<void> {
     await this.#connect();
     this.#up();
+    // Only later changes are news.
+    this.state.borrowAndUpdate();
   }
 
   /** See invariant 4. `Infinity` before the first read. */
@@ -346,7 +348,10 @@ export class Link {
   #change(change: Partial<FleetState>): void {
     const before = this.state.borrow();
     const after = { ...before, ...change };
-    const isSame = (Object.keys(after) as (keyof FleetState)[]).every((name) => Object.is(after[name], before[name]));
+    // Each attempt has an error object of its own, and a link that stays down has not changed.
+    const isSame = (Object.keys(after) as (keyof FleetState)[]).every(
+      (name) => Object.is(after[name], before[name]) || toText(after[name]) === toText(before[name]),
+    );
     if (!isSame) this.#state.send(after);
   }
 }
