@@ -101,7 +101,16 @@ describe('a reason', () => {
   it('refuses what JSON would change', () => {
     const circle: { self?: unknown } = {};
     circle.self = circle;
-    const wrong = [circle, [1, undefined], { a: undefined }, { f() {} }, 1n, Number.NaN, new Date(), { [Symbol('s')]: 1 }];
+    const wrong = [
+      circle,
+      [1, undefined],
+      { a: undefined },
+      { f() {} },
+      1n,
+      Number.NaN,
+      new Date(),
+      { [Symbol('s')]: 1 },
+    ];
     for (const reason of wrong) expect(() => encodeReason(reason)).toThrow(TypeError);
     const holes: unknown[] = [];
     holes[1] = 1;
