@@ -20,7 +20,7 @@ import {
   type Registration,
 } from '@quiesce/cancellation-token';
 import type { WatchReceiver } from '@quiesce/channel';
-import { checkChoice, checkFunction, checkKind, checkOptions, defineHandle } from '@quiesce/internal';
+import { checkChoice, checkFunction, checkOptions, defineHandle } from '@quiesce/internal';
 import { Appender } from './appender.ts';
 import { attachTo, type FleetAttachOptions, type FleetShutdown } from './attach.ts';
 import type { EngineConnection, FleetRecord, MemberRecord, StoredRecord } from './engine.ts';
@@ -168,7 +168,7 @@ export class Fleet implements AsyncDisposable {
       { ...settings, membership: isMember ? { ttl: memberTtl, keep: lostFor } : undefined },
       {
         onCancels: (records, now) => this.#onCancels(records, now),
-        onWhole: (ids, sent) => this.#onWhole(ids, sent),
+        onWhole: (ids, sent, isAsked) => this.#onWhole(ids, sent, isAsked),
         onInbox: (records) => this.#onInbox(records),
         onMembers: (members, now, heartbeat) => this.#onMembers(members, now, heartbeat),
         onProven: () => this.#onProven(),
@@ -639,12 +639,16 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
-  #onWhole(ids: ReadonlySet<string>, sent: number): void {
+  #onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void {
     const now = this.#settings.clock.now();
-    for (const { id, body, keptUntil } of this.#cancels.lostSince(sent, ids, now)) {
+    const absent = this.#cancels.absentFrom(ids, now);
+    for (const { id, body, keptUntil, recordedAt = sent } of absent) {
+      if (recordedAt >= sent) continue;
       this.#link.counters.repaired++;
       this.#send({ log: 'cancels', id, body, ttl: keptUntil - now }, keptUntil - now);
     }
+    // One that was recorded while the read was on its way may be younger than the answer, or lost. The next read tells.
+    if (!isAsked && absent.some(({ recordedAt = sent }) => recordedAt >= sent)) this.#link.readWhole();
     this.#repeatAnswers();
   }
 

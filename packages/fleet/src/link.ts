@@ -64,8 +64,13 @@ export interface LinkOptions {
 export interface LinkEvents {
   /** A page of cancels, which arrived at this time. */
   onCancels(records: readonly StoredRecord[], now: number): void;
-  /** Every cancel that the engine has was read. `sent`: when the first question was sent. */
-  onWhole(ids: ReadonlySet<string>, sent: number): void;
+  /**
+   * Every cancel that the engine has was read.
+   *
+   * @param sent when the first question was sent
+   * @param isAsked whether this node has asked for all, rather than the engine having lost track
+   */
+  onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void;
   onInbox(records: readonly StoredRecord[]): void;
   /** A list of members, which was asked for by the n-th heartbeat. */
   onMembers(members: readonly MemberRecord[], now: number, heartbeat: number): void;
@@ -130,6 +135,12 @@ export class Link {
   /** Reads the cancels, with a question that is sent after this call. */
   read(): Promise<void> {
     return this.#watched(this.#reading.run());
+  }
+
+  /** Reads all cancels again. */
+  readWhole(): void {
+    this.#cursor = undefined;
+    this.read().catch(() => {});
   }
 
   readInbox(): Promise<void> {
@@ -308,6 +319,7 @@ export class Link {
     const { clock, retention } = this.#options;
     let ids: Set<string> | undefined;
     let wholeSent = 0;
+    let isAsked = false;
     for (let more = true; more; ) {
       const sent = clock.now();
       const page = await this.#readPage('cancels', this.#cursor);
@@ -315,6 +327,7 @@ export class Link {
         this.counters.whole++;
         ids = new Set();
         wholeSent = sent;
+        isAsked = this.#cursor === undefined;
       }
       for (const { id } of page.records) ids?.add(id);
       this.#events.onCancels(page.records, clock.now());
@@ -325,7 +338,7 @@ export class Link {
       this.#provenAt = sent;
       if (unknown > 0) this.#change({ missed: this.state.borrow().missed + unknown });
     }
-    if (ids !== undefined) this.#events.onWhole(ids, wholeSent);
+    if (ids !== undefined) this.#events.onWhole(ids, wholeSent, isAsked);
     this.#events.onProven();
   }
 
