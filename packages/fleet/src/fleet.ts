@@ -643,12 +643,12 @@ export class Fleet implements AsyncDisposable {
     const now = this.#settings.clock.now();
     const absent = this.#cancels.absentFrom(ids, now);
     for (const { id, body, keptUntil, recordedAt = sent } of absent) {
-      if (recordedAt >= sent) continue;
+      if (recordedAt > sent) continue;
       this.#link.counters.repaired++;
       this.#send({ log: 'cancels', id, body, ttl: keptUntil - now }, keptUntil - now);
     }
     // One that was recorded while the read was on its way may be younger than the answer, or lost. The next read tells.
-    if (!isAsked && absent.some(({ recordedAt = sent }) => recordedAt >= sent)) this.#link.readWhole();
+    if (!isAsked && absent.some(({ recordedAt = sent }) => recordedAt > sent)) this.#link.readWhole();
     this.#repeatAnswers();
   }
 

@@ -250,6 +250,7 @@ describe('a cancel, when the data of the engine is lost', () => {
     engine.remember();
     isSlow = true;
     await clock.advance(5_000);
+    await clock.advance(10);
     expect(gates.length).toBe(1);
     await fleet.cancel('jobs/1', 'stop');
     engine.goBack();
