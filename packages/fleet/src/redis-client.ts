@@ -57,7 +57,7 @@ export function checkRedisClient(client: unknown): asserts client is RedisClient
 
 /** The prefix that the user's client gives to its keys. */
 export function keyPrefixOf(client: RedisClient): string {
-  return (client as NodeRedis).options?.keyPrefix ?? '';
+  return (client as unknown as NodeRedis).options?.keyPrefix ?? '';
 }
 
 /**
@@ -68,7 +68,9 @@ export function keyPrefixOf(client: RedisClient): string {
  */
 export function openWire(client: RedisClient, limit: number, onDown: (error: unknown) => void): RedisWire {
   const isIoRedis = typeof (client as Partial<IoRedis>).call === 'function';
-  const wire = isIoRedis ? ioRedisWire(client as IoRedis, limit) : nodeRedisWire(client as NodeRedis);
+  const wire = isIoRedis
+    ? ioRedisWire(client as unknown as IoRedis, limit)
+    : nodeRedisWire(client as unknown as NodeRedis);
   const [duplicate, made] = wire;
   // Without a listener, an error would end the process.
   duplicate.on('error', onDown);

@@ -92,7 +92,8 @@ elseif op == 'meet' then
   end
   return out
 elseif op == 'leave' then
-  call('HSET', members, a, now .. ' ' .. ARGV[4] .. ' 1')
+  local keep = (call('HGET', members, a) or ''):match(' (%S+)') or ARGV[4]
+  if keep then call('HSET', members, a, now .. ' ' .. keep .. ' 1') end
 elseif op == 'hold' then
   local holder, x, permits, fence, of = ARGV[4], now + ARGV[5], ARGV[6] + 0, ARGV[7], p .. ':fence:' .. a
   for _, old in ipairs(call('ZRANGEBYSCORE', slot .. a, '-inf', now)) do
