@@ -11,7 +11,8 @@ export class NatsBuckets {
   /** How long an entry is kept, in ms. */
   readonly #ages: Readonly<Record<NatsBucketName, number>>;
   readonly #opened: Map<NatsBucketName, Promise<NatsBucket>> = new Map();
-  isClosed = false;
+  /** `undefined` while it is open. */
+  #closed: ClosedError | undefined;
 
   constructor(kv: NatsKvm, namespace: string, retention: number) {
     this.#kv = kv;
@@ -20,7 +21,7 @@ export class NatsBuckets {
   }
 
   get(name: NatsBucketName): Promise<NatsBucket> {
-    if (this.isClosed) return Promise.reject(new ClosedError('The connection of the fleet to NATS is closed'));
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
     let bucket = this.#opened.get(name);
     if (bucket === undefined) {
       const options: NatsBucketOptions = { ttl: this.#ages[name], allow_direct: false };
@@ -29,6 +30,12 @@ export class NatsBuckets {
       bucket.catch(() => this.forget());
     }
     return bucket;
+  }
+
+  /** Opens none from now on. Returns the error that says so. */
+  close(): ClosedError {
+    this.#closed ??= new ClosedError('The connection of the fleet to NATS is closed');
+    return this.#closed;
   }
 
   /** Opens the buckets anew when they are used next. They may be missing after a failure. */

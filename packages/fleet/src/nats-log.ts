@@ -30,10 +30,9 @@ export class NatsLog {
   readonly #records: Arrived[] = [];
 
   add(entry: NatsWatchEntry): void {
-    const { key, revision, created, operation } = entry;
+    const { key, revision, created } = entry;
     const value = entry.string();
     const space = value.indexOf(' ');
-    if (operation !== 'PUT' || space === -1) return;
     const ttl = Number(value.slice(0, space));
     const id = decodeKey(key.slice(key.indexOf('.') + 1));
     this.#records.push({ revision, id, body: value.slice(space + 1), ttl, expiresAt: created.getTime() + ttl });

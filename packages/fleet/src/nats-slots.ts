@@ -31,11 +31,20 @@ export class NatsSlots {
   readonly #held: Map<string, { readonly key: string; readonly revision: number; readonly fence: number }> = new Map();
   /** Requests of one holder for one slot run one after another, so that it is granted once. */
   readonly #running: Map<string, Promise<unknown>> = new Map();
+  /** Why requests that have begun must write no more. Each has the object of its time. */
+  #interruption: { error?: unknown } = {};
 
   constructor(bucket: () => Promise<NatsBucket>, now: () => Promise<number>, limit: number) {
     this.#bucket = bucket;
     this.#now = now;
     this.#limit = limit;
+  }
+
+  /** Keeps requests whose answers may be lost from going on beside those that are made now. */
+  interrupt(error: unknown): void {
+    this.#interruption.error = error;
+    this.#interruption = {};
+    this.#running.clear();
   }
 
   async hold(slot: SlotRequest): Promise<SlotAnswer> {
@@ -75,6 +84,7 @@ export class NatsSlots {
 
   async #hold(slot: SlotRequest, owner: string): Promise<SlotAnswer> {
     const { name, holder, fence, permits } = slot;
+    const interruption = this.#interruption;
     const bucket = await this.#bucket();
     const held = this.#held.get(owner);
     if (fence !== undefined && held?.fence === fence) {
@@ -85,6 +95,7 @@ export class NatsSlots {
     for (;;) {
       const keys = Array.from({ length: permits }, (_, i) => `${prefix}.${i}`);
       const all = await Promise.all(keys.map((key) => this.#find(bucket, key)));
+      if (interruption.error !== undefined) throw interruption.error;
       const own = all.find(({ permit }) => permit?.holder === holder && (fence ?? permit.fence) === permit.fence);
       if (own === undefined && fence !== undefined) {
         this.#held.delete(owner);
