@@ -171,7 +171,7 @@ describe.skipIf(nats.isMissing)(`natsEngine on a NATS server with JetStream${nat
       rmSync(store, { recursive: true });
       cpSync(copy, store, { recursive: true });
     });
-    await until('the server is back', () => settled(engine.append(records('cancels', 'c', 4))));
+    await until('the server is back', () => settled(engine.append(records('cancels', 'c', 4)).then(() => true)));
     const back = await readAll(engine, 'cancels', late.cursor);
     expect([back.wholeCount, idsOf(back.records)]).toEqual([1, ['a0', 'a1', 'c0', 'c1', 'c2', 'c3']]);
     await replace(() => rmSync(store, { recursive: true }));
