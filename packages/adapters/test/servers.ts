@@ -1,6 +1,6 @@
 // Starts the servers that the adapters are tested with. Each call starts a process of its own, with its own folder and port.
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +33,7 @@ export interface TestServer {
 export const redis: Program = findProgram('redis-server', 'redis-server');
 export const nats: Program = findProgram('nats-server', 'nats-server');
 export const postgres: Program = findProgram('postgres', 'postgresql');
+export const pgbouncer: Program = findProgram('pgbouncer', 'pgbouncer');
 /** Contains a broker for the tests of librdkafka, with consumer groups, offsets and rebalances. */
 export const kafka: Program = findProgram('kcat', 'kcat');
 
@@ -60,21 +61,51 @@ export async function startNats(): Promise<TestServer> {
   return await serverOf(() => started(pathOf(nats), options, { cwd: folder }, 'Server is ready'), port, folder);
 }
 
-/** Starts a PostgreSQL with the user `postgres`, who needs no password. */
-export async function startPostgres(): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
+/** Neither PostgreSQL nor PgBouncer runs as root. The user 65534 is `nobody`. */
+const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+
+function folderOfNobody(prefix: string): string {
+  const folder = mkdtempSync(join(tmpdir(), prefix));
+  if (nobody.uid !== undefined) chownSync(folder, nobody.uid, nobody.gid);
+  return folder;
+}
+
+/**
+ * Starts a PostgreSQL with the user `postgres`, who needs no password.
+ *
+ * @param standbyOf the folder of a stopped server: the new one is a standby with a copy of its data
+ */
+export async function startPostgres(standbyOf?: string): Promise<TestServer> {
+  const folder = folderOfNobody('postgres-');
   const port = await freePort();
-  // PostgreSQL refuses to run as root. The user 65534 is `nobody`.
-  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-  if (user.uid !== undefined) chownSync(folder, user.uid, user.gid);
   const path = pathOf(postgres);
   const data = join(folder, 'data');
-  const initdb = ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--no-instructions', '--encoding=UTF8'];
-  execFileSync(path.replace(/postgres$/, 'initdb'), initdb, { ...user, cwd: folder, stdio: 'pipe' });
+  if (standbyOf === undefined) {
+    const initdb = ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--no-instructions', '--encoding=UTF8'];
+    execFileSync(path.replace(/postgres$/, 'initdb'), initdb, { ...nobody, cwd: folder, stdio: 'pipe' });
+  } else {
+    execFileSync('cp', ['-a', join(standbyOf, 'data'), data]);
+    writeFileSync(join(data, 'standby.signal'), '');
+  }
   const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off'];
   const options = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])];
-  const ready = 'database system is ready to accept connections';
-  return await serverOf(() => started(path, options, { ...user, cwd: folder }, ready), port, folder);
+  const ready = /database system is ready to accept (read-only )?connections/;
+  return await serverOf(() => started(path, options, { ...nobody, cwd: folder }, ready), port, folder);
+}
+
+/** Starts a PgBouncer in transaction mode before a PostgreSQL. */
+export async function startPgBouncer(target: number): Promise<TestServer> {
+  const folder = folderOfNobody('pgbouncer-');
+  const port = await freePort();
+  const file = join(folder, 'pgbouncer.ini');
+  const settings = ['pool_mode = transaction', 'auth_type = any', 'listen_addr = 127.0.0.1', 'unix_socket_dir ='];
+  const database = `postgres = host=127.0.0.1 port=${target} user=postgres`;
+  writeFileSync(file, ['[databases]', database, '[pgbouncer]', ...settings, `listen_port = ${port}`].join('\n'));
+  return await serverOf(
+    () => started(pathOf(pgbouncer), [file], { ...nobody, cwd: folder }, 'process up'),
+    port,
+    folder,
+  );
 }
 
 /** Starts a Kafka broker that creates each topic on first use, with four partitions. */

@@ -7,8 +7,8 @@ import type { CancelReceipt } from './receipt.ts';
  *
  * @example
  * ```ts
- * const { engine, faults } = faulty(memoryEngine());
- * faults.cut();
+ * const engine = faulty(memoryEngine());
+ * engine.cut();
  * const error = await joinFleet({ engine, joinTimeout: 100 }).catch((error) => error);
  * console.log(error.name, error.code); // => EngineUnavailableError ERR_ENGINE_UNAVAILABLE
  * ```
@@ -68,12 +68,12 @@ export class CancelIncompleteError extends Error {
  * @example
  * ```ts
  * const clock = new VirtualClock();
- * const { engine, faults } = faulty(memoryEngine({ clock }));
+ * const engine = faulty(memoryEngine({ clock }));
  * const fleet = await joinFleet({ engine, clock });
  * const lease = fleet.lease('billing', (token) => token.cancelled().then(() => Promise.reject(token.reason)));
  * const failure = lease.catch((error) => error);
  * await clock.advance(0);
- * faults.cut();
+ * engine.cut();
  * await clock.advance(15_000);
  * console.log((await failure).code); // => ERR_LEASE_LOST
  * await clock.run(() => fleet.close());
