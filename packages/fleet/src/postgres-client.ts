@@ -21,8 +21,8 @@ export interface PostgresQueryable {
 
 /** One connection: a client of `pg`. */
 export interface PostgresClient extends PostgresQueryable {
-  on?(event: string, listener: (arg: never) => void): unknown;
-  off?(event: string, listener: (arg: never) => void): unknown;
+  on?(event: string, listener: (arg: unknown) => void): unknown;
+  off?(event: string, listener: (arg: unknown) => void): unknown;
   /** Gives it back to its pool; with an error, the pool ends it. */
   release?(error?: Error | boolean): void;
   end?(): Promise<void>;
@@ -31,8 +31,8 @@ export interface PostgresClient extends PostgresQueryable {
 /** A `Pool` of `pg`, or an object with the same methods. A PGlite has no `connect`. */
 export interface PostgresPool extends PostgresQueryable {
   connect?(): Promise<PostgresClient>;
-  on?(event: string, listener: (arg: never) => void): unknown;
-  off?(event: string, listener: (arg: never) => void): unknown;
+  on?(event: string, listener: (arg: unknown) => void): unknown;
+  off?(event: string, listener: (arg: unknown) => void): unknown;
 }
 
 export const poolExpected = 'a Pool of pg';
@@ -50,6 +50,8 @@ export class PostgresCalls {
   readonly #schema: string;
   /** The limit for one call, in ms. */
   readonly limit: number;
+  /** Functions that end the open subscriptions. */
+  readonly subscriptions: Set<() => void> = new Set();
 
   constructor(pool: PostgresPool, schema: string, limit: number) {
     this.#pool = pool;

@@ -104,13 +104,17 @@ export function postgresEngine(pool: PostgresPool, options: PostgresEngineOption
 class PostgresConnection implements EngineConnection {
   readonly #calls: PostgresCalls;
   readonly #namespace: string;
-  readonly listen: (me: string, on: FleetListener) => Promise<FleetSubscription>;
+  readonly #subscribe: (me: string, on: FleetListener) => Promise<FleetSubscription>;
 
-  constructor(calls: PostgresCalls, namespace: string, listen: PostgresConnection['listen']) {
+  constructor(calls: PostgresCalls, namespace: string, subscribe: EngineConnection['listen']) {
     this.#calls = calls;
     this.#namespace = namespace;
-    this.listen = listen;
+    this.#subscribe = subscribe;
     calls.guardPool(true);
+  }
+
+  listen(me: string, on: FleetListener): Promise<FleetSubscription> {
+    return this.#subscribe(me, on);
   }
 
   async append(records: readonly FleetRecord[]): Promise<void> {
@@ -138,6 +142,7 @@ class PostgresConnection implements EngineConnection {
   }
 
   async close(): Promise<void> {
+    for (const end of this.#calls.subscriptions) end();
     this.#calls.guardPool(false);
   }
 

@@ -10,7 +10,7 @@
  *  2. The connection that listens is ended at the close, and not given back: its next owner would get the hints.
  */
 
-import { systemClock } from '@quiesce/cancellation-token';
+import { systemClock, type Timer } from '@quiesce/cancellation-token';
 import { ignore } from '@quiesce/internal';
 import type { FleetListener, FleetSubscription, FleetTopic } from './engine.ts';
 import { withLimit } from './limit.ts';
@@ -60,21 +60,25 @@ async function push(
     failed = reject;
   });
   probe.catch(ignore);
-  const finish = (error: Error): void => {
+  const finish = (error: Error = new Error('postgresEngine: the subscription is closed')): void => {
     if (state === 'ended') return;
     state = 'ended';
+    calls.subscriptions.delete(close);
     end(client, error);
+    failed(error);
   };
-  const broken = (error: Error = new Error('postgresEngine: the connection that listens has ended')): void => {
-    const before = state;
+  const close = (): void => finish();
+  calls.subscriptions.add(close);
+  const broken = (cause: unknown): void => {
+    const wasOpen = state === 'open';
+    const error = new Error('postgresEngine: the connection that listens has ended', { cause });
     finish(error);
-    if (before === 'probing') failed(error);
-    else if (before === 'open') on.broken(error);
+    if (wasOpen) on.broken(error);
   };
   client.on?.('error', broken);
-  client.on?.('end', () => broken());
-  client.on?.('notification', ({ channel }: { readonly channel: string }) => {
-    const topic = TOPICS[channels.indexOf(channel)];
+  client.on?.('end', broken);
+  client.on?.('notification', (message) => {
+    const topic = TOPICS[channels.indexOf((message as { readonly channel: string }).channel)];
     if (state === 'probing') probed(true);
     else if (state === 'open' && topic !== undefined) on.changed(topic);
   });
@@ -100,7 +104,7 @@ async function push(
       await withLimit(systemClock, calls.limit, 'SELECT 1', () => client.query('SELECT 1'));
     },
     async close() {
-      finish(new Error('postgresEngine: the subscription is closed'));
+      finish();
     },
   };
 }
@@ -116,32 +120,32 @@ async function polling(
   { namespace, me, poll }: ListenSettings,
   on: FleetListener,
 ): Promise<FleetSubscription> {
-  let isOpen = true;
   const peek = async (cursor: unknown): Promise<Peek> =>
     (await calls.call('peek', namespace, me, cursor === undefined ? null : JSON.stringify(cursor))) as Peek;
   const look = async (after: unknown): Promise<void> => {
     try {
       const { cursor, changed } = await peek(after);
-      for (const i of changed) if (isOpen) on.changed(TOPICS[i - 1] as FleetTopic);
-      if (isOpen) wait(cursor);
+      for (const i of changed) if (calls.subscriptions.has(end)) on.changed(TOPICS[i - 1] as FleetTopic);
+      if (calls.subscriptions.has(end)) timer = lookLater(cursor);
     } catch (error) {
-      if (isOpen) on.broken(error);
-      isOpen = false;
+      if (calls.subscriptions.delete(end)) on.broken(error);
     }
   };
-  const wait = (cursor: unknown): void => {
-    timer = systemClock.setTimer(poll, () => void look(cursor), { ref: false });
-  };
+  const lookLater = (cursor: unknown): Timer => systemClock.setTimer(poll, () => void look(cursor), { ref: false });
   const { cursor } = await peek(undefined);
-  let timer = systemClock.setTimer(poll, () => void look(cursor), { ref: false });
+  let timer = lookLater(cursor);
+  const end = (): void => {
+    calls.subscriptions.delete(end);
+    systemClock.clearTimer(timer);
+  };
+  calls.subscriptions.add(end);
   return {
     hints: 'polling',
     async check() {
-      if (!isOpen) throw new Error('postgresEngine: the subscription has ended');
+      if (!calls.subscriptions.has(end)) throw new Error('postgresEngine: the subscription has ended');
     },
     async close() {
-      isOpen = false;
-      systemClock.clearTimer(timer);
+      end();
     },
   };
 }
