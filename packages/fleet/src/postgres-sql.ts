@@ -121,8 +121,8 @@ export function schemaSql(schema: string): string {
         AND key !~ '^/|//|/$|^$' AND key !~ '[\\u0001-\\u001f\\u007f-\\u009f]') IS NOT TRUE THEN
       RAISE 'quiesce.cancel: the key % must have 1 to 32 segments, none empty, no control character, and at most 512 bytes',
         quote_nullable(key) USING ERRCODE = '22023', HINT = 'Write a path such as jobs/42/3';
-    ELSIF NOT (jsonb_typeof(reason) = 'object' AND octet_length(reason::text) <= 8192
-        AND coalesce(reason ->> 'type' IN ('cancelled', 'timeout', 'error', 'value'), false)) THEN
+    ELSIF reason IS NOT NULL AND (jsonb_typeof(reason) = 'object' AND octet_length(reason::text) <= 8192
+        AND reason ->> 'type' IN ('cancelled', 'timeout', 'error', 'value')) IS NOT TRUE THEN
       RAISE 'quiesce.cancel: the reason % must be what encodeReason returns, and at most 8 kB', left(reason::text, 60)
         USING ERRCODE = '22023', HINT = 'Write {"type": "value", "value": "stopped by user"}, or NULL';
     ELSIF NOT (ms BETWEEN 1000 AND kept) THEN
