@@ -46,7 +46,7 @@ const makeOn =
   (onFastify: boolean): MakeApp =>
   async (routes, options) => {
     const app = await createApp(moduleOf({ controllers: [controllerOf(routes)] }), onFastify);
-    const httpDrain = nestDrain(app, options);
+    const { httpDrain } = nestDrain(app, options);
     return { server: app.getHttpServer() as Server, httpDrain, listen: () => app.listen(0, '127.0.0.1') };
   };
 
@@ -55,7 +55,7 @@ describe('on Fastify', () => describeDrain('nestDrain', 'nest', makeOn(true)));
 
 /** Starts an app with a shutdown, and returns its URL. */
 async function listen(app: INestApplication, shutdown = new Shutdown()) {
-  const httpDrain = nestDrain(app, { shutdown, idleGrace: 0 });
+  const { httpDrain } = nestDrain(app, { shutdown, idleGrace: 0 });
   await app.listen(0, '127.0.0.1');
   return { shutdown, httpDrain, url: await app.getUrl() };
 }
@@ -129,6 +129,72 @@ describe('nestDrain', () => {
     ]);
     shutdown.request();
     await shutdown.stopped();
+  });
+
+  it.each([false, true])(
+    'runs the lifecycle hooks once when the program closes the app, on Fastify: %s',
+    async (onFastify) => {
+      let count = 0;
+      class Database {
+        onApplicationShutdown(): void {
+          count++;
+        }
+      }
+      for (const isFirst of [true, false]) {
+        const app = await createApp(moduleOf({ providers: [Database] }), onFastify);
+        const { shutdown, httpDrain } = await listen(app);
+        // As at the end of a `main` that waits for `stopAccepting`.
+        const closing = isFirst ? app.close() : httpDrain.draining.cancelled().then(() => app.close());
+        if (isFirst) await closing;
+        shutdown.request('deploy');
+        await closing;
+        const { exitCode, hooks, drained } = await shutdown.stopped();
+        expect([count, exitCode]).toEqual([1, 0]);
+        // An app that was closed before leaves nothing in the shutdown.
+        if (isFirst) expect([hooks.length, drained.length]).toEqual([0, 1]);
+        count = 0;
+      }
+    },
+  );
+
+  it.each([false, true])('lets `listen` end when the shutdown begins before it, on Fastify: %s', async (onFastify) => {
+    const shutdown = new Shutdown();
+    const starting = shutdown.guard('start');
+    const app = await createApp(moduleOf({}), onFastify);
+    const { httpDrain } = nestDrain(app, { shutdown, idleGrace: 0 });
+    shutdown.request('deploy');
+    await httpDrain.draining.cancelled();
+    await app.listen(0, '127.0.0.1');
+    starting.dispose();
+    expect((await shutdown.stopped()).exitCode).toBe(0);
+    expect((app.getHttpServer() as Server).listening).toBe(false);
+  });
+
+  it.each(['before', 'after'])('refuses `enableShutdownHooks`, called %s it, by name', async (when) => {
+    const app = await createApp(moduleOf({}));
+    const listenerCount = process.listenerCount('SIGTERM');
+    const refused =
+      /^app\.enableShutdownHooks: nestDrain\(app, \{ shutdown \}\) runs the lifecycle hooks on shutdown; remove this call/;
+    if (when === 'before') app.enableShutdownHooks(['SIGTERM']);
+    const drain = () => nestDrain(app, { shutdown: new Shutdown() });
+    if (when === 'before') expect(drain).toThrow(refused);
+    else {
+      drain();
+      expect(() => app.enableShutdownHooks()).toThrow(refused);
+      expect(process.listenerCount('SIGTERM')).toBe(listenerCount);
+    }
+    await app.close();
+  });
+
+  it('refuses a second app of the same name, which can then be drained by another name', async () => {
+    const shutdown = new Shutdown();
+    const [first, second] = [await createApp(moduleOf({})), await createApp(moduleOf({}))];
+    nestDrain(first, { shutdown });
+    expect(() => nestDrain(second, { shutdown })).toThrow(/^hook "nest": another hook has this name/);
+    nestDrain(second, { shutdown, name: 'admin' });
+    shutdown.request('deploy');
+    const { drained } = await shutdown.stopped();
+    expect(drained.map(({ name }) => name)).toEqual(['guards', 'nest', 'admin']);
   });
 
   it('refuses an object that is no app', () => {
@@ -213,7 +279,7 @@ describe('InjectToken', () => {
     const handler = async (token: CancellationToken): Promise<string> => String(seen.push(token));
     const app = await createApp(moduleOf({ controllers: [controllerOf({ '/': handler })] }));
     const shutdown = new Shutdown();
-    const httpDrain = nestDrain(app, { shutdown, idleGrace: 0 });
+    const { httpDrain } = nestDrain(app, { shutdown, idleGrace: 0 });
     const guard: CanActivate = {
       canActivate: (execution) => seen.push(httpDrain.tokenOf(execution.switchToHttp().getRequest())) > 0,
     };
