@@ -57,7 +57,8 @@ const hookName = 'opentelemetry';
  * **Cancel safety.** As the work. The span ends when the work has ended, also after a cancellation.
  *
  * @param name the name of the span
- * @param work any function. The token among its arguments, or the token of a scope among them, is observed
+ * @param work any function. The first token or `AbortSignal` among its arguments is observed, also as the `token` or `signal` of
+ *   an argument, such as a scope or the options of `fetch`
  * @param options `tracer`, `attributes`
  * @returns a function with the same arguments and result
  * @throws TypeError when `work` is not a function, an option is unknown, or `@opentelemetry/api` is not version 1
@@ -195,8 +196,11 @@ export function traceShutdown(shutdown: Shutdown, options: TraceShutdownOptions 
     const report = shutdown.report();
     measure(meter, report, own);
     span?.setAttribute('quiesce.exit_code', report.exitCode).end();
-    await flush?.();
-    inFlight.removeCallback(observeInFlight);
+    try {
+      await flush?.();
+    } finally {
+      inFlight.removeCallback(observeInFlight);
+    }
   };
   // Last among the `final` hooks, so that it records the others.
   shutdown.hook(hookName, end, { phase: 'final', priority: Number.NEGATIVE_INFINITY });
@@ -229,10 +233,15 @@ function tracerOf(tracer: Tracer | undefined): Tracer {
   return tracer ?? trace.getTracer(library);
 }
 
-/** The token that an argument of work is, or that it has. */
+/** The token or signal that an argument of work is, or that it has. */
 function tokenIn(argument: unknown): CancellationToken | undefined {
-  const { token } = Object(argument) as Partial<Scope>;
-  return [argument, token].find((given) => given instanceof CancellationToken);
+  // Reading the `signal` of a token would retain it, so it is read last.
+  if (argument instanceof CancellationToken) return argument;
+  const { token } = Object(argument) as { readonly token?: unknown };
+  if (token instanceof CancellationToken) return token;
+  const signal =
+    argument instanceof AbortSignal ? argument : (Object(argument) as { readonly signal?: unknown }).signal;
+  return signal instanceof AbortSignal ? CancellationToken.from(signal) : undefined;
 }
 
 /**
