@@ -3,13 +3,30 @@ import 'reflect-metadata';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type CanActivate, Catch, Controller, Get, HttpException, type INestApplication, Module } from '@nestjs/common';
+import {
+  type CanActivate,
+  Catch,
+  Controller,
+  Get,
+  HttpException,
+  type INestApplication,
+  Module,
+  type WebSocketAdapter,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { IoAdapter } from '@nestjs/platform-socket.io';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { WebSocketGateway } from '@nestjs/websockets';
 import { InjectToken, nestDrain, ShutdownModule } from '@quiesce/adapters/nest';
+import { drainableSocketIo } from '@quiesce/adapters/socket.io';
+import { drainableWebSockets } from '@quiesce/adapters/ws';
 import type { CancellationToken } from '@quiesce/cancellation-token';
+import type { Drainable } from '@quiesce/scope';
 import { Shutdown } from '@quiesce/shutdown';
+import { io as connectTo } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { WebSocket } from 'ws';
 import { describeDrain, gate, type MakeApp, type Routes, waiting } from './app-drain.ts';
 
 type Class = new (...given: never[]) => object;
@@ -201,6 +218,45 @@ describe('nestDrain', () => {
     expect(() => nestDrain({} as never, { shutdown: new Shutdown() })).toThrow(
       /^nestDrain: expected an app of NestFactory\.create, got/,
     );
+  });
+});
+
+describe('a WebSocket gateway', () => {
+  /** Starts an app with a gateway that adds the drain of its server, as the guide shows. */
+  async function serve(
+    WebSockets: new (app: INestApplication) => WebSocketAdapter,
+    drain: (server: never) => Drainable,
+  ) {
+    const shutdown = new Shutdown();
+    class Gateway {
+      afterInit(server: never): void {
+        shutdown.add(drain(server));
+      }
+    }
+    WebSocketGateway()(Gateway);
+    const app = await createApp(moduleOf({ providers: [Gateway] }));
+    app.useWebSocketAdapter(new WebSockets(app));
+    return listen(app, shutdown);
+  }
+
+  it('of ws closes its clients with 1001 on shutdown, and holds no drain until its deadline', async () => {
+    const { shutdown, url } = await serve(WsAdapter, drainableWebSockets);
+    const client = new WebSocket(url.replace('http', 'ws'));
+    await once(client, 'open');
+    const closed = once(client, 'close');
+    shutdown.request('deploy');
+    const { exitCode, cutOff } = await shutdown.stopped();
+    expect([exitCode, cutOff, (await closed)[0]]).toEqual([0, [], 1001]);
+  });
+
+  it('of Socket.IO closes its clients on shutdown, and holds no drain until its deadline', async () => {
+    const { shutdown, url } = await serve(IoAdapter, drainableSocketIo);
+    const client = connectTo(url, { reconnection: false });
+    await new Promise<void>((resolve) => client.once('connect', resolve));
+    const closed = new Promise((resolve) => client.once('disconnect', resolve));
+    shutdown.request('deploy');
+    const { exitCode, cutOff } = await shutdown.stopped();
+    expect([exitCode, cutOff, await closed]).toEqual([0, [], 'transport close']);
   });
 });
 
