@@ -365,6 +365,23 @@ test('without an SDK nothing is recorded, and work, scopes and shutdowns run as 
   expect([user, (await shutdown.stopped()).exitCode, log]).toEqual(['Ada', 0, ['flushed']]);
 });
 
+test('the durations of a shutdown are measured also when the provider of meters is registered later', async () => {
+  const collected = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter: collected, exportIntervalMillis: 1_000_000 });
+  const provider = new MeterProvider({ readers: [reader] });
+  const shutdown = new Shutdown();
+  traceShutdown(shutdown, { flush: () => provider.shutdown() });
+  metrics.setGlobalMeterProvider(provider);
+  try {
+    shutdown.request();
+    await shutdown.stopped();
+    const names = collected.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((one) => one.metrics));
+    expect(names.map(({ descriptor }) => descriptor.name)).toContain('quiesce.shutdown.phase.duration');
+  } finally {
+    metrics.disable();
+  }
+});
+
 test('without options the global providers are used', async () => {
   const collected = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   const reader = new PeriodicExportingMetricReader({ exporter: collected, exportIntervalMillis: 1_000_000 });

@@ -147,7 +147,8 @@ export async function tracedScope<T>(
  * | `quiesce.shutdown.drain.duration` | histogram, s     | `quiesce.drainable`, `quiesce.outcome` |
  * | `quiesce.shutdown.cut_off`        | counter          | `quiesce.drainable`                  |
  *
- * The attribute `quiesce.shutdown` is the name of the shutdown, when it has one.
+ * The attribute `quiesce.shutdown` is the name of the shutdown, when it has one. Register a provider of meters before this call:
+ * otherwise the gauge is not observed.
  *
  * **Timing.** Synchronous. The span begins with the request. The recording ends with the shutdown.
  *
@@ -173,12 +174,13 @@ export function traceShutdown(shutdown: Shutdown, options: TraceShutdownOptions 
   checkPeer('traceShutdown()', '@opentelemetry/api', [1]);
   checkKind(typeof shutdown?.hook === 'function', 'traceShutdown', 'a Shutdown', shutdown);
   checkOptions('traceShutdown', options, ['tracer', 'meter', 'flush']);
-  const { tracer, meter = metrics.getMeter(library), flush } = options;
+  const { tracer, meter, flush } = options;
   checkTracer('traceShutdown', tracer);
-  checkKind(typeof meter?.createHistogram === 'function', 'traceShutdown: meter', 'a Meter', meter);
+  const isMeter = meter === undefined || typeof meter?.createHistogram === 'function';
+  checkKind(isMeter, 'traceShutdown: meter', 'a Meter', meter);
   if (flush !== undefined) checkFunction('traceShutdown: flush', flush);
   const own: Attributes = shutdown.name === undefined ? {} : { 'quiesce.shutdown': shutdown.name };
-  const inFlight = meter.createObservableGauge('quiesce.in_flight', {
+  const inFlight = meterOf(meter).createObservableGauge('quiesce.in_flight', {
     unit: '{item}',
     description: 'Work in progress',
   });
@@ -194,7 +196,7 @@ export function traceShutdown(shutdown: Shutdown, options: TraceShutdownOptions 
   const end = async (): Promise<void> => {
     unsubscribe(shutdownChannel, onEvent);
     const report = shutdown.report();
-    measure(meter, report, own);
+    measure(meterOf(meter), report, own);
     span?.setAttribute('quiesce.exit_code', report.exitCode).end();
     try {
       await flush?.();
@@ -231,6 +233,11 @@ function checkTracer(call: string, tracer: Tracer | undefined): void {
 /** Looked up for each span: a program may register its provider after it has called `traced`. */
 function tracerOf(tracer: Tracer | undefined): Tracer {
   return tracer ?? trace.getTracer(library);
+}
+
+/** Looked up for each use, too. Unlike a tracer, a meter never passes to a provider that is registered later. */
+function meterOf(meter: Meter | undefined): Meter {
+  return meter ?? metrics.getMeter(library);
 }
 
 /** The token or signal that an argument of work is, or that it has. */
