@@ -92,7 +92,7 @@ export function requestWith(
   };
 }
 
-type RequestHeaders = Dispatcher.RequestOptions['headers'];
+type RequestHeaders = Exclude<Dispatcher.RequestOptions['headers'], undefined>;
 
 /** Adds a header to the headers of a request, of any kind that undici takes, unless they have it. */
 function withHeader(headers: RequestHeaders, name: string, value: string): RequestHeaders {
@@ -107,7 +107,7 @@ function withHeader(headers: RequestHeaders, name: string, value: string): Reque
 }
 
 function entriesOf(headers: RequestHeaders): readonly (readonly [string, string | string[] | undefined])[] {
-  if (headers === undefined || headers === null) return [];
+  if (headers === null) return [];
   if (!(Symbol.iterator in headers)) return Object.entries(headers);
   const list = [...(headers as Iterable<string | [string, string]>)];
   // A flat list: name, value, name, value.
