@@ -1,0 +1,33 @@
+export type { AttachedFleet, FleetAttachOptions, FleetShutdown } from './attach.ts';
+export type {
+  ConnectOptions,
+  EngineConnection,
+  FleetEngine,
+  FleetListener,
+  FleetRecord,
+  FleetSubscription,
+  FleetTopic,
+  LogPage,
+  MemberRecord,
+  SlotAnswer,
+  SlotRequest,
+  StoredRecord,
+} from './engine.ts';
+export { CancelIncompleteError, EngineUnavailableError, LeaseLostError, SchemaError } from './errors.ts';
+export type {
+  Fleet,
+  FleetCancelOptions,
+  FleetInspection,
+  FleetRun,
+  FleetRunOptions,
+} from './fleet.ts';
+export { type JoinFleetOptions, joinFleet } from './join-fleet.ts';
+export { type FleetKey, fleetKey } from './key.ts';
+export type { FleetLeaseOptions } from './lease-options.ts';
+export type { HeldLease } from './leases.ts';
+export type { FleetState, LinkCounters } from './link.ts';
+export type { FleetMember } from './members.ts';
+export { type MemoryEngineOptions, memoryEngine } from './memory-engine.ts';
+export type { CancelUntil } from './pending-cancel.ts';
+export { decodeReason, encodeReason } from './reason.ts';
+export type { CancelReceipt, NodeReceipt } from './receipt.ts';
