@@ -306,7 +306,13 @@ describe.skipIf(postgres.isMissing)(`a server that fails${postgres.note}`, () =>
 
   /** The processes of a server that crashed end a little later, and keep the folder until then. */
   async function restart(): Promise<void> {
-    while (!(await server.restart().then(() => true, () => false))) await sleep(50);
+    while (
+      !(await server.restart().then(
+        () => true,
+        () => false,
+      ))
+    )
+      await sleep(50);
   }
 
   it('a crash ends a subscription once, costs no data, and the next one works on the same pool', async () => {
