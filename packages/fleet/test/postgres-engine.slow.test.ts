@@ -190,12 +190,17 @@ describe.skipIf(postgres.isMissing)(`transactions and locks${postgres.note}`, ()
       const [[plan]] = (await ask(client, explain, values)) as [[{ Plan: Record<string, number> }]];
       return (plan.Plan['Shared Hit Blocks'] ?? 0) + (plan.Plan['Shared Read Blocks'] ?? 0);
     };
-    // An old transaction, without which one condition would be as good as two branches.
+    // An old transaction, without which one condition would be as good.
     const client = await clientOf(pool);
     await client.query('BEGIN');
     await ask(client, 'SELECT pg_current_xact_id()');
     const [full, empty] = [newNamespace(), newNamespace()];
-    await ask(pool, "SELECT quiesce.cancel($1, 'jobs/' || i) FROM generate_series(1, 100000) i", [full]);
+    await ask(
+      pool,
+      `INSERT INTO quiesce.log (namespace, log, id, body, expires_at)
+       SELECT $1, 'cancels', gen_random_uuid(), '', now() + interval '1 h' FROM generate_series(1, 100000)`,
+      [full],
+    );
     const none = await blocks(empty);
     const many = await blocks(full);
     expect(none).toBeGreaterThan(0);
@@ -306,7 +311,13 @@ describe.skipIf(postgres.isMissing)(`a server that fails${postgres.note}`, () =>
 
   /** The processes of a server that crashed end a little later, and keep the folder until then. */
   async function restart(): Promise<void> {
-    while (!(await server.restart().then(() => true, () => false))) await sleep(50);
+    while (
+      !(await server.restart().then(
+        () => true,
+        () => false,
+      ))
+    )
+      await sleep(50);
   }
 
   it('a crash ends a subscription once, costs no data, and the next one works on the same pool', async () => {
