@@ -1,12 +1,21 @@
+import type { CancellationToken } from '@quiesce/cancellation-token';
 import { checkKind, checkOptions } from '@quiesce/internal';
-import type { Fleet } from './fleet.ts';
-import { leaseRequest } from './fleet.ts';
+import { leaseRequest } from './lease-options.ts';
 import type { LeaseRequest } from './leases.ts';
 import { numberOf } from './options.ts';
 
+/** The parts of a fleet that a shutdown uses. */
+export interface AttachedFleet {
+  readonly name: string;
+  readonly inFlightCount: number;
+  stop(): void;
+  drain(signal: CancellationToken | AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** The parts of a `Shutdown` of `@quiesce/shutdown` that a fleet needs. */
 export interface FleetShutdown {
-  add(drainable: Fleet): unknown;
+  add(drainable: AttachedFleet): unknown;
   hook(
     name: string,
     run: (token: { readonly signal: AbortSignal }) => unknown,
@@ -32,7 +41,7 @@ export interface FleetAttachOptions {
 }
 
 interface Parts {
-  readonly fleet: Fleet;
+  readonly fleet: AttachedFleet;
   /** Holds a slot until the promise has settled. */
   holdSlot(request: LeaseRequest, onHeld: () => void, untilEnd: Promise<void>): Promise<void>;
 }

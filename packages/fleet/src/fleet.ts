@@ -20,18 +20,19 @@ import {
   type Registration,
 } from '@quiesce/cancellation-token';
 import type { WatchReceiver } from '@quiesce/channel';
-import { checkChoice, checkFunction, checkKind, checkOptions, defineHandle } from '@quiesce/internal';
+import { checkChoice, checkFunction, checkOptions, defineHandle } from '@quiesce/internal';
 import { Appender } from './appender.ts';
 import { attachTo, type FleetAttachOptions, type FleetShutdown } from './attach.ts';
 import type { EngineConnection, FleetRecord, MemberRecord, StoredRecord } from './engine.ts';
 import { CancelIncompleteError, EngineUnavailableError } from './errors.ts';
 import { type FleetKey, keyOf } from './key.ts';
 import { type Found, KeyTree } from './key-tree.ts';
-import { type HeldLease, type LeaseRequest, Leases } from './leases.ts';
+import { type FleetLeaseOptions, leaseRequest } from './lease-options.ts';
+import { type HeldLease, Leases } from './leases.ts';
 import { type FleetState, Link, type LinkCounters } from './link.ts';
 import { type LiveCancel, LiveCancels, reasonOf } from './live-cancels.ts';
 import { type FleetMember, Members } from './members.ts';
-import { integerOf, numberOf } from './options.ts';
+import { numberOf, signalOf } from './options.ts';
 import { type CancelUntil, OwnAnswer, PendingCancel } from './pending-cancel.ts';
 import { encode } from './reason.ts';
 import type { CancelReceipt } from './receipt.ts';
@@ -66,20 +67,6 @@ export interface FleetCancelOptions {
   /** For how many ms it covers runs that start later, from 1,000 to `retention`. Default: `retention`. */
   readonly ttl?: number | undefined;
   /** Ends the wait, and never the cancel. */
-  readonly signal?: CancellationToken | AbortSignal | undefined;
-}
-
-/** Options for `lease`. */
-export interface FleetLeaseOptions {
-  /** How many processes may hold it at the same time: an integer from 1 to 1,000. Default: 1. */
-  readonly permits?: number | undefined;
-  /** After how many ms without renewal the engine may grant it again, from 1,000 to 3,600,000. Default: 15,000. */
-  readonly ttl?: number | undefined;
-  /** How many ms before that the token is cancelled, from 0 to half of `ttl`. Default: a fifth of `ttl`. */
-  readonly grace?: number | undefined;
-  /** How many ms to wait for it, from 0. Default: `Infinity`. */
-  readonly timeout?: number | undefined;
-  /** Ends the wait, and cancels the work. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
 }
 
@@ -181,7 +168,7 @@ export class Fleet implements AsyncDisposable {
       { ...settings, membership: isMember ? { ttl: memberTtl, keep: lostFor } : undefined },
       {
         onCancels: (records, now) => this.#onCancels(records, now),
-        onWhole: (ids, sent) => this.#onWhole(ids, sent),
+        onWhole: (ids, sent, isAsked) => this.#onWhole(ids, sent, isAsked),
         onInbox: (records) => this.#onInbox(records),
         onMembers: (members, now, heartbeat) => this.#onMembers(members, now, heartbeat),
         onProven: () => this.#onProven(),
@@ -259,7 +246,7 @@ export class Fleet implements AsyncDisposable {
       await (limit === undefined ? read : limit.runUntilCancelled(read));
       this.#checkStart('run', limit);
     }
-    if (this.age > unreachable) throw this.#unreachableError(unreachable);
+    if (this.age >= unreachable) throw this.#unreachableError(unreachable);
     const cancel = this.#cancels.covering(path, clock.now());
     if (cancel !== undefined) throw reasonOf(cancel);
     const run = this.#tree.addRun(path, clock.now(), limit);
@@ -652,12 +639,16 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
-  #onWhole(ids: ReadonlySet<string>, sent: number): void {
+  #onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void {
     const now = this.#settings.clock.now();
-    for (const { id, body, keptUntil } of this.#cancels.lostSince(sent, ids, now)) {
+    const absent = this.#cancels.absentFrom(ids, now);
+    for (const { id, body, keptUntil, recordedAt = sent } of absent) {
+      if (recordedAt > sent) continue;
       this.#link.counters.repaired++;
       this.#send({ log: 'cancels', id, body, ttl: keptUntil - now }, keptUntil - now);
     }
+    // One that was recorded while the read was on its way may be younger than the answer, or lost. The next read tells.
+    if (!isAsked && absent.some(({ recordedAt = sent }) => recordedAt > sent)) this.#link.readWhole();
     this.#repeatAnswers();
   }
 
@@ -706,24 +697,6 @@ export class Fleet implements AsyncDisposable {
     this.#isPolling = false;
   }
   #isPolling = false;
-}
-
-/** Returns what `lease` needs, checked; `call` names the call and option in errors. */
-export function leaseRequest(call: string, name: string, options: FleetLeaseOptions): LeaseRequest {
-  checkKind(typeof name === 'string', call, 'the name of the lease', name);
-  keyOf(call, [name]);
-  const ttl = numberOf(`${call}: ttl`, options.ttl, 15_000, 1_000, 3_600_000);
-  return {
-    ...{ name, ttl },
-    permits: integerOf(`${call}: permits`, options.permits, 1, 1, 1_000),
-    grace: numberOf(`${call}: grace`, options.grace, ttl / 5, 0, ttl / 2),
-    timeout: options.timeout ?? Number.POSITIVE_INFINITY,
-    signal: signalOf(call, options.signal),
-  };
-}
-
-function signalOf(call: string, signal: CancellationToken | AbortSignal | undefined): CancellationToken | undefined {
-  return signal === undefined ? undefined : CancellationToken.from(signal, `${call}: signal`);
 }
 
 function cancelAll({ targets }: Found, reason: unknown): void {

@@ -1,4 +1,4 @@
-export type { FleetAttachOptions, FleetShutdown } from './attach.ts';
+export type { AttachedFleet, FleetAttachOptions, FleetShutdown } from './attach.ts';
 export type {
   ConnectOptions,
   EngineConnection,
@@ -18,12 +18,12 @@ export type {
   Fleet,
   FleetCancelOptions,
   FleetInspection,
-  FleetLeaseOptions,
   FleetRun,
   FleetRunOptions,
 } from './fleet.ts';
 export { type JoinFleetOptions, joinFleet } from './join-fleet.ts';
 export { type FleetKey, fleetKey } from './key.ts';
+export type { FleetLeaseOptions } from './lease-options.ts';
 export type { HeldLease } from './leases.ts';
 export type { FleetState, LinkCounters } from './link.ts';
 export type { FleetMember } from './members.ts';

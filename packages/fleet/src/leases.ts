@@ -108,7 +108,7 @@ export class Leases {
       name,
       fence,
       get left() {
-        return Math.max(0, deadline.left);
+        return deadline.left;
       },
     };
     this.#held.set(grant, held);

@@ -15,6 +15,6 @@ export function withLimit<T>(clock: Clock, ms: number, call: string, ask: () => 
     );
     const settled = (): void => clock.clearTimer(timer);
     // An engine of a user may throw.
-    new Promise<T>((answer) => answer(ask())).then(resolve, reject).then(settled);
+    void new Promise<T>((answer) => answer(ask())).then(resolve, reject).then(settled);
   });
 }

@@ -14,7 +14,7 @@
 
 import type { Clock, Timer } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
-import { backoffOf } from '@quiesce/internal';
+import { backoffOf, toText } from '@quiesce/internal';
 import { Coalesced } from './coalesce.ts';
 import type {
   EngineConnection,
@@ -64,8 +64,13 @@ export interface LinkOptions {
 export interface LinkEvents {
   /** A page of cancels, which arrived at this time. */
   onCancels(records: readonly StoredRecord[], now: number): void;
-  /** Every cancel that the engine has was read. `sent`: when the first question was sent. */
-  onWhole(ids: ReadonlySet<string>, sent: number): void;
+  /**
+   * Every cancel that the engine has was read.
+   *
+   * @param sent when the first question was sent
+   * @param isAsked whether this node has asked for all, rather than the engine having lost track
+   */
+  onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void;
   onInbox(records: readonly StoredRecord[]): void;
   /** A list of members, which was asked for by the n-th heartbeat. */
   onMembers(members: readonly MemberRecord[], now: number, heartbeat: number): void;
@@ -108,6 +113,8 @@ export class Link {
   async open(): Promise<void> {
     await this.#connect();
     this.#up();
+    // Only later changes are news.
+    this.state.borrowAndUpdate();
   }
 
   /** See invariant 4. `Infinity` before the first read. */
@@ -128,6 +135,12 @@ export class Link {
   /** Reads the cancels, with a question that is sent after this call. */
   read(): Promise<void> {
     return this.#watched(this.#reading.run());
+  }
+
+  /** Reads all cancels again. */
+  readWhole(): void {
+    this.#cursor = undefined;
+    this.read().catch(() => {});
   }
 
   readInbox(): Promise<void> {
@@ -306,6 +319,7 @@ export class Link {
     const { clock, retention } = this.#options;
     let ids: Set<string> | undefined;
     let wholeSent = 0;
+    let isAsked = false;
     for (let more = true; more; ) {
       const sent = clock.now();
       const page = await this.#readPage('cancels', this.#cursor);
@@ -313,6 +327,7 @@ export class Link {
         this.counters.whole++;
         ids = new Set();
         wholeSent = sent;
+        isAsked = this.#cursor === undefined;
       }
       for (const { id } of page.records) ids?.add(id);
       this.#events.onCancels(page.records, clock.now());
@@ -323,7 +338,7 @@ export class Link {
       this.#provenAt = sent;
       if (unknown > 0) this.#change({ missed: this.state.borrow().missed + unknown });
     }
-    if (ids !== undefined) this.#events.onWhole(ids, wholeSent);
+    if (ids !== undefined) this.#events.onWhole(ids, wholeSent, isAsked);
     this.#events.onProven();
   }
 
@@ -346,7 +361,10 @@ export class Link {
   #change(change: Partial<FleetState>): void {
     const before = this.state.borrow();
     const after = { ...before, ...change };
-    const isSame = (Object.keys(after) as (keyof FleetState)[]).every((name) => Object.is(after[name], before[name]));
+    // Each attempt has an error object of its own, and a link that stays down has not changed.
+    const isSame = (Object.keys(after) as (keyof FleetState)[]).every(
+      (name) => Object.is(after[name], before[name]) || toText(after[name]) === toText(before[name]),
+    );
     if (!isSame) this.#state.send(after);
   }
 }

@@ -67,11 +67,11 @@ export class LiveCancels {
     }
   }
 
-  /** Returns the cancels that the engine had before `sent`, and that are not among those that it has now. */
-  lostSince(sent: number, present: ReadonlySet<string>, now: number): LiveCancel[] {
-    const isLost = ({ id, recordedAt, keptUntil }: LiveCancel): boolean =>
-      recordedAt !== undefined && recordedAt < sent && keptUntil > now && !present.has(id);
-    return [...this.#byId.values()].filter(isLost);
+  /** Returns the cancels that the engine had, and that are not among those that it has now. */
+  absentFrom(present: ReadonlySet<string>, now: number): LiveCancel[] {
+    const isAbsent = ({ id, recordedAt, keptUntil }: LiveCancel): boolean =>
+      recordedAt !== undefined && keptUntil > now && !present.has(id);
+    return [...this.#byId.values()].filter(isAbsent);
   }
 }
 

@@ -110,7 +110,7 @@ class MemoryEngine implements FleetEngine {
         const { members } = data();
         const before = members.get(id);
         if (before === undefined || before.gone) return;
-        members.set(id, { ...before, keptUntil: this.#clock.now() + before.keep, gone: true });
+        members.set(id, { ...before, keptUntil: this.#now() + before.keep, gone: true });
       },
       hold: async (slot) => this.#hold(data(), slot),
       release: async ({ name, holder, fence }) => {
@@ -134,6 +134,11 @@ class MemoryEngine implements FleetEngine {
       data.era = this.#eraCount++;
       this.#namespaces.set(name, data);
     }
+  }
+
+  /** In whole ms, as in databases. */
+  #now(): number {
+    return Math.floor(this.#clock.now());
   }
 
   #namespace(name: string, retention: number): Namespace {
@@ -171,7 +176,7 @@ class MemoryEngine implements FleetEngine {
   }
 
   #append(data: Namespace, { log, id, body, ttl }: FleetRecord): void {
-    const now = this.#clock.now();
+    const now = this.#now();
     const { byId, order } = logOf(data, log);
     if ((byId.get(id)?.expiresAt ?? 0) > now) return;
     const record = { id, body, number: ++data.recordCount, expiresAt: now + ttl };
@@ -180,7 +185,7 @@ class MemoryEngine implements FleetEngine {
   }
 
   #read(data: Namespace, log: string, after: Cursor | undefined): LogPage {
-    const now = this.#clock.now();
+    const now = this.#now();
     const { byId, order } = logOf(data, log);
     const expired = order.findIndex(({ expiresAt }) => expiresAt > now);
     for (const record of order.splice(0, expired === -1 ? order.length : expired)) {
@@ -201,7 +206,7 @@ class MemoryEngine implements FleetEngine {
     { members }: Namespace,
     me: { readonly id: string; readonly ttl: number; readonly keep: number } | undefined,
   ): MemberRecord[] {
-    const now = this.#clock.now();
+    const now = this.#now();
     for (const [id, { keptUntil }] of members) if (keptUntil <= now) members.delete(id);
     if (me !== undefined) {
       const aliveUntil = now + me.ttl;
@@ -211,7 +216,7 @@ class MemoryEngine implements FleetEngine {
   }
 
   #hold({ slots }: Namespace, { name, holder, ttl, permits, fence }: SlotRequest): SlotAnswer {
-    const now = this.#clock.now();
+    const now = this.#now();
     const slot = slots.get(name) ?? { fence: 0, holders: new Map<string, MemoryHold>() };
     slots.set(name, slot);
     const { holders } = slot;

@@ -1,3 +1,4 @@
+import { CancellationToken } from '@quiesce/cancellation-token';
 import { checkKind, show } from '@quiesce/internal';
 
 /**
@@ -31,4 +32,12 @@ export function integerOf(
   const result = numberOf(what, value, fallback, least, most, 'an integer');
   if (Number.isInteger(result)) return result;
   throw new RangeError(`${what} must be an integer, got ${show(result)}`);
+}
+
+/** Returns the token of the option `signal`; errors name the call. */
+export function signalOf(
+  call: string,
+  signal: CancellationToken | AbortSignal | undefined,
+): CancellationToken | undefined {
+  return signal === undefined ? undefined : CancellationToken.from(signal, `${call}: signal`);
 }

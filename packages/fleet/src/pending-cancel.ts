@@ -34,7 +34,7 @@ export class OwnAnswer implements RunObserver {
     this.#base = { cancel, node, tokens: found.tokens, runs: found.runs.size };
     this.runs = found.runs;
     this.onRunEnded = () => onRunEnded(this);
-    for (const run of found.runs) (run.observers ??= []).push(this);
+    for (const run of found.runs) run.observers = [...(run.observers ?? []), this];
   }
 
   /** The present state. */

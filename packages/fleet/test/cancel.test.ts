@@ -1,5 +1,11 @@
 import { CancelledError, ClosedError } from '@quiesce/cancellation-token';
-import { CancelIncompleteError, EngineUnavailableError } from '@quiesce/fleet';
+import {
+  CancelIncompleteError,
+  type EngineConnection,
+  EngineUnavailableError,
+  type FleetEngine,
+  joinFleet,
+} from '@quiesce/fleet';
 import { describe, expect, it } from 'vitest';
 import { deaf, obedient, rejection, world } from './vocabulary.ts';
 
@@ -16,7 +22,7 @@ describe('a cancel', () => {
       log.push('cleaned up');
     });
     const cancel = api.cancel('jobs/42', new Error('stopped by user'), { until: 'ended' });
-    cancel.then(() => log.push('receipt'));
+    void cancel.then(() => log.push('receipt'));
     await clock.advance(0);
     expect(log).toEqual(['cancelled: stopped by user']);
     cleanup.finish();
@@ -224,6 +230,35 @@ describe('a cancel, when the data of the engine is lost', () => {
     expect(worker.inspect().counters.repaired).toBe(20);
     const late = await join('late');
     for (let n = 0; n < 20; n++) expect(await rejection(late.run(['jobs', n], () => {}))).toBe('stop');
+  });
+
+  it('is recorded again when it was recorded and lost while a read was on its way', async () => {
+    const { clock, engine } = world();
+    const gates: (() => void)[] = [];
+    let isSlow = false;
+    const slow: FleetEngine = {
+      connect: async (...args) => {
+        const connection = await engine.connect(...args);
+        const read: EngineConnection['read'] = async (log, after) => {
+          if (isSlow) await new Promise<void>((resolve) => gates.push(resolve));
+          return connection.read(log, after);
+        };
+        return { ...connection, read };
+      },
+    };
+    const fleet = await joinFleet({ engine: slow, clock });
+    engine.remember();
+    isSlow = true;
+    await clock.advance(5_000);
+    await clock.advance(10);
+    expect(gates.length).toBe(1);
+    await fleet.cancel('jobs/1', 'stop');
+    engine.goBack();
+    isSlow = false;
+    for (const open of gates) open();
+    await clock.advance(1_000);
+    const late = await joinFleet({ engine, clock });
+    expect(late.token('jobs/1').reason).toBe('stop');
   });
 
   it('does not say that nobody runs it, although the list of members is empty', async () => {
