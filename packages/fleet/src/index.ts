@@ -29,5 +29,8 @@ export type { FleetState, LinkCounters } from './link.ts';
 export type { FleetMember } from './members.ts';
 export { type MemoryEngineOptions, memoryEngine } from './memory-engine.ts';
 export type { CancelUntil } from './pending-cancel.ts';
+export type { PostgresClient, PostgresPool, PostgresQueryable } from './postgres-client.ts';
+export { type PostgresEngineOptions, postgresEngine } from './postgres-engine.ts';
+export { createPostgresSchema, type PostgresSchemaOptions, postgresSchema } from './postgres-schema.ts';
 export { decodeReason, encodeReason } from './reason.ts';
 export type { CancelReceipt, NodeReceipt } from './receipt.ts';

@@ -130,7 +130,7 @@ export function schemaSql(schema: string): string {
         USING ERRCODE = '22023';
     END IF;
     entry := json_build_object('log', 'cancels', 'id', id, 'ttl', kept, 'body', key || E'\\n' ||
-      jsonb_build_object('v', 1, 'reason', reason) || CASE WHEN ms IS NULL THEN '{}' ELSE jsonb_build_object('ttl', ms) END);
+      (jsonb_build_object('v', 1, 'reason', reason) || CASE WHEN ms IS NULL THEN '{}' ELSE jsonb_build_object('ttl', ms) END));
     PERFORM ${s}.append(namespace, json_build_array(entry)::text);
     RETURN id;
   END $f$;

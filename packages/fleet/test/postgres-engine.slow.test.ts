@@ -2,13 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { createPostgresSchema, type EngineConnection, postgresEngine } from '@quiesce/fleet';
 import { sleep } from '@quiesce/select';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { postgres, startPostgres, type TestServer } from '../../adapters/test/servers.ts';
-import type { EngineConnection } from '../src/engine.ts';
-import { postgresEngine } from '../src/postgres-engine.ts';
-import { createPostgresSchema } from '../src/postgres-schema.ts';
 import {
   ask,
   cancel,
@@ -29,7 +27,7 @@ describe.skipIf(postgres.isMissing)(`transactions and locks${postgres.note}`, ()
     server = await startPostgres();
     pool = poolOn(server.port, { max: 40 });
     await createPostgresSchema(pool);
-  }, 60_000);
+  }, 300_000);
   afterAll(async () => {
     await pool?.end();
     await server?.stop();
@@ -303,7 +301,7 @@ describe.skipIf(postgres.isMissing)(`a server that fails${postgres.note}`, () =>
     server = await startPostgres();
     pool = poolOn(server.port);
     await createPostgresSchema(pool);
-  }, 60_000);
+  }, 300_000);
   afterAll(async () => {
     await pool?.end();
     await server?.stop();
