@@ -124,6 +124,25 @@ describe.skipIf(postgres.isMissing)(`transactions and locks${postgres.note}`, ()
     expect((await readOn(members[0] as EngineConnection, undefined)).ids.length).toBe(1_000);
   });
 
+  it('roles need the rights that the README names, and no others', async () => {
+    await ask(
+      pool,
+      `CREATE ROLE caller LOGIN; GRANT USAGE ON SCHEMA quiesce TO caller;
+       GRANT SELECT, INSERT ON quiesce.log TO caller; GRANT SELECT ON quiesce.about TO caller;
+       CREATE ROLE member LOGIN; GRANT USAGE ON SCHEMA quiesce TO member;
+       GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA quiesce TO member`,
+    );
+    const [callers, members] = [poolOn(server.port, { user: 'caller' }), poolOn(server.port, { user: 'member' })];
+    onTestFinished(async () => void (await Promise.all([callers.end(), members.end()])));
+    const namespace = newNamespace();
+    const { hints, connection, close } = await listening(postgresEngine(members), namespace);
+    const ids = await ask(callers, 'SELECT quiesce.cancel($1, $2)', [namespace, 'jobs/1']);
+    expect([(await readOn(connection, undefined)).ids, hints]).toEqual([ids, 'push']);
+    for (const call of Object.values(calls)) await call(connection);
+    await close();
+    await expect(connected(postgresEngine(callers))).rejects.toMatchObject({ code: '42501' });
+  });
+
   const calls: Record<string, (connection: EngineConnection) => Promise<unknown>> = {
     append: (connection) => connection.append([cancel('1')]),
     read: (connection) => connection.read('cancels', undefined),
