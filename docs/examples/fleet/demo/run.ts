@@ -241,9 +241,9 @@ function namesOf(jobs: readonly JobRecord[]): string {
 function textOf(end: CancelEnd): string {
   if (end.e === 'sent') return 'sent; nothing says whether it has arrived';
   if (end.e === 'failed') return `${end.code}: ${end.text}`;
-  const { state, nodes } = end.receipt;
+  const { state, nodes, lost } = end.receipt;
   const counts = nodes.map(({ node, runs }) => `${node.split('/')[0]} ${runs}`).join(', ');
-  return `receipt: ${state}; jobs by worker: ${counts}`;
+  return `receipt: ${state}; jobs by worker: ${counts}${lost.length === 0 ? '' : `; lost: ${lost.join(', ')}`}`;
 }
 
 function report(findings: readonly Finding[], isWithout: boolean): boolean {
