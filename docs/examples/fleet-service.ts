@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import { hostname } from 'node:os';
-import { setTimeout as render } from 'node:timers/promises'; // in place of the work
 import { createPostgresSchema, joinFleet, postgresEngine } from '@quiesce/fleet';
 import pg from 'pg';
+import { select, sleep } from 'quiesce';
 import { HttpDrain, runMain } from 'quiesce/node';
 
 await runMain(async (_scope, shutdown) => {
@@ -19,12 +19,14 @@ await runMain(async (_scope, shutdown) => {
       if (request.method === 'DELETE') {
         const reason = new Error('stopped by user');
         const receipt = await fleet.cancel(['reports', id], reason, { until: 'ended' });
-        return response.end(JSON.stringify(receipt));
+        response.end(JSON.stringify(receipt));
+      } else {
+        await fleet.run(['reports', id, attempt], async (token) => {
+          await select({ stopped: token, rendered: sleep(5_000) }); // in place of the work
+          token.throwIfCancelled();
+        });
+        response.end('done');
       }
-      await fleet.run(['reports', id, attempt], async (token) => {
-        await render(5_000, undefined, { signal: token.signal }).catch(() => token.throwIfCancelled());
-      });
-      response.end('done');
     } catch (error) {
       response.writeHead(409).end((error as Error).message);
     }
