@@ -109,6 +109,8 @@ class Exploration {
   readonly #random: () => number;
   readonly #test: Test;
   readonly #start: number;
+  /** Read once: each read of the environment is a system call. */
+  readonly #prints = realProcess?.env?.['QUIESCE_PROGRESS'] === '1';
   #session!: Session;
   #schedules = 0;
   #cancels = 0;
@@ -357,14 +359,13 @@ class Exploration {
 
   #progress(): void {
     const { progress } = this.#settings;
-    const prints = realProcess?.env?.['QUIESCE_PROGRESS'] === '1';
-    if (progress === undefined && !prints) return;
+    if (progress === undefined && !this.#prints) return;
     const now = this.#host.now();
     if (now - this.#lastProgress < 1_000) return;
     this.#lastProgress = now;
     const report = this.#report(undefined);
     progress?.(report);
-    if (prints)
+    if (this.#prints)
       realProcess?.stderr?.write(`${this.#settings.call}: ${report.schedules} schedules, bound ${report.bound}\n`);
   }
 }
