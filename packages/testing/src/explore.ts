@@ -248,6 +248,9 @@ class Exploration {
         return;
       }
       this.#foundIn = this.#schedules;
+    } else if (run.failure.kind === 'unmodelled' && again.failure?.kind !== 'unmodelled') {
+      // Something real is made once, such as a cache. Naming it says more than that the runs differ.
+      throw this.#error(run.failure, again);
     } else if (!isSameFailure(run.failure, again.failure) && again.failure?.kind !== 'unmodelled') {
       throw this.#nondeterminism(run, again);
     }
