@@ -1,5 +1,5 @@
 // `npm run bench -- fast-check` and `-- fast-check --record`: the corpus of the explorer under the scheduler of fast-check, two seconds
-// for each program, and under `explore`.
+// of processor time for each program, and under `explore`.
 
 import type { ScheduleError } from '@quiesce/testing';
 import { markdownTable } from 'markdown-table';
@@ -8,7 +8,7 @@ import { harder } from '../../packages/testing/test/corpus/harder.ts';
 import { runProgram } from '../../packages/testing/test/corpus/program.ts';
 import { sampleFor } from '../../packages/testing/test/fast-check/adapter.ts';
 
-/** The real time for each program, in ms. */
+/** The processor time for each program, in ms. */
 const TIME = 2_000;
 /** The time in which a correct program must not fail, in ms: the adapter would then judge wrongly. */
 const CORRECT_TIME = 300;

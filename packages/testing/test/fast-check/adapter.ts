@@ -185,7 +185,10 @@ async function sample(
   }
 }
 
-/** Samples a program for some real time. Returns the number of runs, and whether the last of them failed. */
+/** How many runs begin with one seed. */
+const CHUNK = 50;
+
+/** Samples a program for some ms of processor time. Returns the number of runs, and the error of the last one if it failed. */
 export async function sampleFor(
   program: Program,
   isFixed: boolean,
@@ -196,7 +199,11 @@ export async function sampleFor(
     runs++;
     await sample(program, isFixed, scheduler, g);
   });
-  const options = { numRuns: 1_000_000, interruptAfterTimeLimit: ms, endOnFailure: true, seed: 1 };
-  const details = await fc.check(property, options);
-  return details.failed && !details.interrupted ? { runs, error: String(details.errorInstance) } : { runs };
+  const start = process.cpuUsage();
+  for (let seed = 1; ; seed++) {
+    const details = await fc.check(property, { numRuns: CHUNK, endOnFailure: true, seed });
+    if (details.failed) return { runs, error: String(details.errorInstance) };
+    const { user, system } = process.cpuUsage(start);
+    if (user + system >= ms * 1_000) return { runs };
+  }
 }
