@@ -81,6 +81,22 @@ test('a tracker that is closed and reopened at any time counts every task', asyn
   }, options);
 });
 
+test('a task and the wait of a tracker are branches', async () => {
+  const tracker = new TaskTracker();
+  await scope(async (s) => {
+    const task = s.spawn(() => 'done');
+    const guard = tracker.guard();
+    tracker.close();
+    const wait = tracker.wait();
+    expect(await select.biased({ wait, task })).toEqual({ branch: 'task', value: 'done' });
+    guard.dispose();
+    expect((await select({ wait })).branch).toBe('wait');
+    const turns: string[] = [];
+    for await (const { branch } of selectEach.biased({ task, wait })) turns.push(branch);
+    expect(turns).toEqual(['task', 'wait']);
+  });
+});
+
 test('a retry ends at a cancellation in each attempt and each pause, and leaves no timer', async () => {
   const test = async (world: World, signal: AbortSignal): Promise<void> => {
     let attempts = 0;
