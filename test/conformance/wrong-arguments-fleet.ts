@@ -1,6 +1,6 @@
 // The rows of @quiesce/fleet in the table of `wrong-arguments.test.ts`.
 
-import { encodeReason, type Fleet, fleetKey, joinFleet, memoryEngine } from '@quiesce/fleet';
+import { encodeReason, type Fleet, fleetKey, joinFleet, memoryEngine, natsEngine, redisEngine } from '@quiesce/fleet';
 import { faulty } from '@quiesce/fleet/testing';
 import { Shutdown } from '@quiesce/shutdown';
 import type { Row } from './wrong-arguments.ts';
@@ -24,11 +24,22 @@ const attach = (options: Wrong): Promise<void> =>
   withFleet((fleet) => fleet.attach(new Shutdown({ logger: false }), options));
 const slot = (options: Wrong): Promise<void> => attach({ slot: { name: 'a', ...options } });
 
+/** Clients that nothing is asked of. */
+const redis: Wrong = { duplicate: () => redis, sendCommand: () => {} };
+const connection: Wrong = { rtt: () => {}, status: () => [] };
+const kv: Wrong = { create: () => {} };
+
 export const fleetRows: Row[] = [
   ['fleetKey', 'key', (value) => fleetKey(value)],
   ['encodeReason', 'reason', (value) => encodeReason(value)],
   ['memoryEngine', 'options', (options) => memoryEngine(options), optional],
   ['memoryEngine: clock', 'clock', (clock) => memoryEngine({ clock }), optional],
+  ['redisEngine: client', 'object', (client) => redisEngine(client)],
+  ['redisEngine', 'options', (options) => redisEngine(redis, options), optional],
+  ['redisEngine: poll', 'object', (poll) => redisEngine(redis, { poll }), optional],
+  ['natsEngine', 'object', (options) => natsEngine(options)],
+  ['natsEngine: connection', 'object', (value) => natsEngine({ connection: value, kv })],
+  ['natsEngine: kv', 'object', (value) => natsEngine({ connection, kv: value })],
   ['faulty', 'object', (value) => faulty(value)],
   ['faulty', 'options', (options) => faulty(engine, options), optional],
   ['faulty: clock', 'clock', (clock) => faulty(engine, { clock }), optional],
