@@ -6,10 +6,6 @@ import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { redis, startRedis, type TestServer } from '../../adapters/test/servers.ts';
 import { idsOf, readAll, records, until } from '../src/contract/world.ts';
-import type { EngineConnection } from '../src/engine.ts';
-import { engineContract } from '../src/engine-contract.ts';
-import type { RedisClient } from '../src/redis-client.ts';
-import { type RedisEngineOptions, redisEngine } from '../src/redis-engine.ts';
 import { expectRepair, hearing, idleRequests, rejection } from './engine-vocabulary.ts';
 import { startProxy, type TestProxy } from './proxy.ts';
 
