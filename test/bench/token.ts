@@ -3,6 +3,7 @@ import { crowded, deep } from './token/callbacks.ts';
 import { besideLibraries, ownClosures, sharedFunction } from './token/cancel.ts';
 import { firstLook, observed as observedChain, unobserved as unobservedChain } from './token/chain.ts';
 import { row as child } from './token/child.ts';
+import { row as deadline } from './token/deadline.ts';
 import { row as foreign } from './token/foreign.ts';
 import { observed, unobserved } from './token/memory.ts';
 import './token/survivors.ts';
@@ -20,4 +21,5 @@ export const rows: readonly Row[] = [
   crowded,
   deep,
   foreign,
+  deadline,
 ];

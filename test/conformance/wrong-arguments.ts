@@ -97,6 +97,8 @@ import { Server as SocketIoServer } from 'socket.io';
 import { Agent } from 'undici';
 import { WebSocketServer } from 'ws';
 
+import { fleetRows } from './wrong-arguments-fleet.ts';
+
 // biome-ignore lint/suspicious/noExplicitAny: the calls are wrong on purpose
 type Wrong = any;
 
@@ -130,6 +132,11 @@ export type Kind =
   | 'choice'
   | 'object'
   | 'resource'
+  | 'key'
+  | 'reason'
+  | 'far'
+  | 'short'
+  | 'from 1'
   | 'none';
 
 /** One argument or option: the name of the call in errors, the accepted kind, and a function that passes a value. */
@@ -193,6 +200,15 @@ const tokens: Row[] = [
   ['withDeadline', 'date', (value) => token.withDeadline(value)],
   ...optionsRow('withDeadline', (options) => token.withDeadline(new Date(), options)),
   ...clockRow('withDeadline', (options) => token.withDeadline(new Date(), options)),
+  ['renewable', 'time', (value) => token.renewable(value)],
+  ...optionsRow('renewable', (options) => token.renewable(5, options)),
+  ...clockRow('renewable', (options) => token.renewable(5, options)),
+  ...textRow('renewable', (options) => token.renewable(5, options)),
+  ['renewable: since', 'moment', (since) => token.renewable(5, { since }), optional],
+  ['renewable: reason', 'function', (reason) => token.renewable(5, { reason }), optional],
+  ...booleanRow('renewable', (options) => token.renewable(5, options), 'wall'),
+  ['renew', 'time', (value) => token.renewable(5).renew(value)],
+  ['renew', 'moment', (value) => token.renewable(5).renew(5, value), optional],
   ['onCancelled', 'function', (value) => token.onCancelled(value)],
   ['runUntilCancelled', 'work', (value) => token.runUntilCancelled(value)],
   ['checkpoint', 'signal', (value) => checkpoint(value), optional],
@@ -208,6 +224,7 @@ const tokens: Row[] = [
   ),
   ['setTimer', 'time', (value) => systemClock.clearTimer(systemClock.setTimer(value, noop, { ref: false }))],
   ['advance', 'time', (value) => clock.advance(value)],
+  ['suspend', 'time', (value) => clock.suspend(value)],
   ['run', 'function', (value) => clock.run(value)],
   ['new VirtualClock', 'number', (value) => new VirtualClock(value), optional],
 ];
@@ -768,7 +785,7 @@ const effects: Row[] = [
 
 /** All rows, by package. */
 export const rows: Readonly<Record<string, readonly Row[]>> = {
-  ...{ tokens, channels, selects, scopes, services, clients, pools, effects, traces, components },
+  ...{ tokens, channels, selects, scopes, services, clients, pools, effects, traces, components, fleets: fleetRows },
 };
 
 /** Makes a call that has taken a value. */

@@ -24,6 +24,7 @@ export {
 } from './errors.ts';
 export { isCancellation, isCancellationOf } from './is-cancellation.ts';
 export type { Registration } from './links.ts';
+export type { RenewableDeadline } from './renewable-deadline.ts';
 export { RetryError } from './retry-error.ts';
 export {
   isSource,
@@ -36,7 +37,7 @@ export {
   waiter,
 } from './source.ts';
 export { CancellationToken } from './token.ts';
-export type { DeadlineOptions, TokenOptions } from './token-options.ts';
+export type { DeadlineOptions, RenewableOptions, TokenOptions } from './token-options.ts';
 export type { Tried } from './tried.ts';
 export { type ReportOptions, reportUncaught, setUncaughtHandler, type UncaughtHandler } from './uncaught.ts';
 export type { UntilCancelled } from './until-cancelled-source.ts';

@@ -48,16 +48,16 @@ export interface TreeNode extends Link<Item>, Chain<Item> {
 
 /** The reason of a cancelled subtree; one for each `cancel`. */
 export class Reason {
-  /** `undefined` when a signal of another library has no reason and the error that replaces it was not read yet. */
+  /** `undefined` when it was not read yet, and the deadline has to make it, or a signal of another library has no reason. */
   #value: unknown;
   /** Where the cancellation came from. */
   readonly #source: CancelledSource;
   /** The number of reasons that were created before. */
   readonly #order: number = reasons++;
   /** The deadline that has passed, which may have been noticed later; `undefined`: it was no deadline. */
-  readonly deadline: { readonly wall: number } | undefined;
+  readonly deadline: PassedDeadline | undefined;
 
-  constructor(value: unknown, source: CancelledSource, deadline?: { readonly wall: number }) {
+  constructor(value: unknown, source: CancelledSource, deadline?: PassedDeadline) {
     this.#value = value;
     this.#source = source;
     this.deadline = deadline;
@@ -70,9 +70,20 @@ export class Reason {
   }
 
   get value(): unknown {
-    if (this.#value === undefined) this.#value = new CancelledError(undefined, { source: this.#source });
+    if (this.#value !== undefined) return this.#value;
+    const made = this.deadline?.makeReason() ?? new CancelledError(undefined, { source: this.#source });
+    // Making it runs user code, which may have read it.
+    this.#value ??= made;
     return this.#value;
   }
+}
+
+/** A deadline that has passed, as its reason refers to it. */
+interface PassedDeadline {
+  /** When it passed, in ms since 1970. */
+  readonly wall: number;
+  /** Makes the value of the reason; never `undefined`. */
+  makeReason(): unknown;
 }
 
 let reasons = 0;

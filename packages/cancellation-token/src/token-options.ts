@@ -17,9 +17,32 @@ export interface DeadlineOptions extends TokenOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** The names of the options of a token, and of a token with a deadline. */
+/** Options for a deadline that can be renewed. */
+export interface RenewableOptions extends DeadlineOptions {
+  /** When the time begins, on the scale of the clock's `now()`; default: now. It may be in the past. */
+  readonly since?: number | undefined;
+  /**
+   * Makes the reason when the deadline has passed. Called once, for the whole subtree. Until it returns, the token is not
+   * cancelled. When it throws, the error goes to the uncaught handler, and the reason is the default: a `TimeoutError`.
+   */
+  readonly reason?: (() => unknown) | undefined;
+  /**
+   * Whether the deadline also passes when the wall clock has advanced by the time: the monotonic clock of Node stands still
+   * while a machine sleeps. The time of day must then not be set forward. Default: false.
+   */
+  readonly wall?: boolean | undefined;
+}
+
+/** The names of the options of a token, of a token with a deadline, and of a deadline that can be renewed. */
 export const NAME: readonly string[] = ['name'];
 export const LIMITS: readonly string[] = ['name', 'clock'];
+export const RENEWABLE: readonly string[] = ['name', 'clock', 'since', 'reason'];
+
+/** Refuses a clock that cannot tell the time of day, which `wall: true` needs. */
+export function checkWall(clock: Clock): void {
+  if (typeof clock.wall === 'function') return;
+  throw new TypeError('renewable: wall: true needs a clock with the method wall(), which returns ms since 1970');
+}
 
 /** Refuses a parent or a signal, which would silently create a root instead of a child. */
 export function refuseParent(options: object): void {

@@ -15,7 +15,7 @@ import { liftListenerLimit } from './abort-event.ts';
 import { Awaitable } from './awaitable.ts';
 import { cancelSubtree } from './cancel.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { deadlineOf, setDeadline } from './deadline.ts';
+import { checkSince, deadlineOf, setDeadline, setRenewable, timeLeft, wallOf } from './deadline.ts';
 import { dispose } from './dispose.ts';
 import { DropGuard } from './drop-guard.ts';
 import { CancelledError, ofToken } from './errors.ts';
@@ -38,9 +38,19 @@ import {
   Reason,
   type TreeNode,
 } from './node.ts';
+import { RenewableDeadline } from './renewable-deadline.ts';
 import { runUntilCancelled } from './run-until-cancelled.ts';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
-import { type DeadlineOptions, LIMITS, NAME, refuseParent, type TokenOptions } from './token-options.ts';
+import {
+  checkWall,
+  type DeadlineOptions,
+  LIMITS,
+  NAME,
+  RENEWABLE,
+  type RenewableOptions,
+  refuseParent,
+  type TokenOptions,
+} from './token-options.ts';
 import { adopt, isCancelled, isMarkedCancelled, reasonOf } from './tree.ts';
 import { guarded } from './uncaught.ts';
 import type { UntilCancelled } from './until-cancelled-source.ts';
@@ -354,11 +364,70 @@ export class CancellationToken implements Disposable {
     return childWithDeadline(this, Math.max(0, ms), wall, clock, options);
   }
 
+  /**
+   * Returns a deadline that can be renewed, for work that may go on as long as another side keeps answering: a lease, a
+   * heartbeat, an idle timeout. Its `token` is a child of this token, which is cancelled at the deadline, unless it is cancelled
+   * before. For a time limit that never changes use `withTimeout`.
+   *
+   * **Timing.** As `withTimeout`. The deadline is at `since + ms` on the clock's `now()` scale until it is renewed. Tokens below
+   * inherit it and its renewals. A fixed deadline below it stays, also when it is the later one at that time.
+   *
+   * @param ms milliseconds from 0 to `Infinity` (no deadline until it is renewed)
+   * @param options `name` of the token; `clock`; `since`: when the time began, on the scale of the clock's `now()`, such as
+   *   before a request was sent; `reason`: makes the reason, and is called once when the deadline has passed; `wall`: whether
+   *   the deadline also passes when the wall clock has advanced by `ms`, as while a machine sleeps
+   * @returns the deadline: `token`, `left`, `renew(ms, since?)`
+   * @throws RangeError when `ms` is negative or not a number, or `since` is in the future; TypeError for a `reason` that is not
+   *   a function, and for a `clock` that lacks `wall()` where it is used
+   * @see Go's time.Timer.Reset
+   * @example
+   * ```ts
+   * const clock = new VirtualClock();
+   * const lease = new CancellationToken().renewable(15_000, { clock, reason: () => new Error('lease lost') });
+   * await clock.advance(10_000);
+   * console.log(lease.renew(15_000), lease.left); // => true 15000
+   * await clock.advance(15_000);
+   * console.log(lease.token.isCancelled, String(lease.token.reason)); // => true Error: lease lost
+   * console.log(lease.renew(15_000)); // => false
+   * ```
+   */
+  renewable(ms: number, options?: RenewableOptions): RenewableDeadline {
+    own(this, 'renewable');
+    checkOptions('renewable', options, RENEWABLE, ['wall']);
+    checkTime('renewable: the time', ms);
+    const clock = options?.clock ?? deadlineOf(this)?.clock ?? systemClock;
+    const { name, since, reason, wall: usesWall = false } = options ?? {};
+    if (reason !== undefined) checkFunction('renewable: reason', reason);
+    if (usesWall) checkWall(clock);
+    const now = clock.now();
+    checkSince('renewable', since, now);
+    const token = this.childToken(name === undefined ? undefined : { name });
+    const deadline = setRenewable(token, { ms, since: since ?? now, clock, name }, { reason, usesWall });
+    return new RenewableDeadline(token, deadline);
+  }
+
   /** The earliest deadline, the token's own or an inherited one; `undefined`: none. Clamped to the range of `Date`. */
   get deadline(): Date | undefined {
     own(this, 'deadline');
-    const deadline = deadlineOf(this);
-    return deadline === undefined ? undefined : new Date(Math.min(deadline.wall, LAST_DATE));
+    const wall = wallOf(this);
+    return wall === undefined ? undefined : new Date(Math.min(wall, LAST_DATE));
+  }
+
+  /**
+   * The time until the earliest deadline, in milliseconds, 0 or more; `undefined`: there is none. It is measured by the clock of
+   * the deadline, so it stays right when the time of day is set. Pass it on to other services, and to drivers that take a time.
+   *
+   * @example
+   * ```ts
+   * const clock = new VirtualClock();
+   * const token = CancellationToken.timeout(5_000, { clock });
+   * await clock.advance(2_000);
+   * console.log(token.timeLeft, new CancellationToken().timeLeft); // => 3000 undefined
+   * ```
+   */
+  get timeLeft(): number | undefined {
+    own(this, 'timeLeft');
+    return timeLeft(this);
   }
 
   /**

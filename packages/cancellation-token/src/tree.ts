@@ -200,6 +200,8 @@ function pollTrigger(node: TreeNode, trigger: Trigger): boolean {
   // The callbacks of the polled sources may have cancelled or disposed the token.
   if (reason === undefined || node.flags & (CANCELLED | DISPOSED)) return false;
   const top = topmostWithDeadline(node, trigger, reason);
+  // So may the reason of a deadline above, which was polled to compare it.
+  if ((node.flags | top.flags) & (CANCELLED | DISPOSED)) return false;
   cancelSubtree(top, reason);
   propagateReason(node, top);
   return true;

@@ -29,7 +29,8 @@ export class VirtualClock implements Clock {
     facts: (clock) => ({ now: clock.#now, pending: clock.pendingCount }),
   });
   #now = 0;
-  readonly #start: number;
+  /** What `wall()` returns at the time 0. `suspend` adds to it. */
+  #start: number;
   readonly #timers: TimerHeap = new TimerHeap();
   /** How many timers were set: timers of the same time fire in the order in which they were set. */
   #timersSet = 0;
@@ -81,6 +82,21 @@ export class VirtualClock implements Clock {
     }
     // Another `advance` may have advanced further, and time never goes back.
     this.#now = Math.max(this.#now, end);
+  }
+
+  /**
+   * Sleeps as a machine does: the time of day advances, and `now()` and the timers stand still. Synchronous; no timer fires.
+   *
+   * Use it to test deadlines with `wall: true`.
+   *
+   * @param ms for how long, in milliseconds, 0 or more
+   * @throws RangeError when `ms` is negative, not a number, or infinite
+   * @see CLOCK_BOOTTIME and CLOCK_MONOTONIC of Linux
+   */
+  suspend(ms: number): void {
+    checkTime('suspend: the time', ms);
+    if (ms === Number.POSITIVE_INFINITY) throw new RangeError('suspend: the time must be finite');
+    this.#start += ms;
   }
 
   /**

@@ -2,7 +2,7 @@
 import { CancellationToken, wait } from '@quiesce/cancellation-token';
 import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import { expect, test } from 'vitest';
-import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
+import { bytesAllocated, bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
 import { RefClock } from './helpers/ref-clock.ts';
 
 const many = 200_000;
@@ -23,6 +23,7 @@ test.each([
   ],
   ['given children of their own', (root: CancellationToken) => root.childToken().childToken()],
   ['given a deadline', (root: CancellationToken) => root.withTimeout(60_000)],
+  ['given a deadline that can be renewed', (root: CancellationToken) => root.renewable(60_000).token],
   ['given an unused `cancelled()`', (root: CancellationToken) => root.childToken().cancelled() as object],
 ] as const)('200,000 children that were %s, read, and dropped without dispose are collected', async (_, make) => {
   const root = new CancellationToken();
@@ -94,6 +95,40 @@ test('200,000 observed deadlines that are disposed leave nothing in the parent, 
     return token;
   });
   expect([left, isBare(root), clock.refs]).toEqual([0, true, []]);
+});
+
+test('200,000 renewed and observed deadlines leave nothing in the parent and no timer, disposed or passed', async () => {
+  const root = new CancellationToken();
+  const clock = new RefClock();
+  const left = await survivors(many, (i) => {
+    const deadline = root.renewable(60_000, { clock, reason: () => 'lost' });
+    const child = deadline.token.childToken();
+    child.onCancelled(nothing);
+    deadline.renew(90_000);
+    deadline.renew(30_000);
+    if (i % 2 === 0) deadline.renew(0);
+    else for (const token of [deadline.token, child]) token.dispose();
+    // Read, so that the half that has passed ends.
+    expect(deadline.token.isCancelled).toBe(i % 2 === 0);
+    return deadline;
+  });
+  expect([left, clock.refs.length]).toEqual([0, 0]);
+});
+
+test.each([false, true])('renewing allocates nothing (`wall`: %s)', (wall) => {
+  // A clock that allocates nothing itself: it returns numbers that exist.
+  const [now, day] = [0.5, 1e6 + 0.25];
+  const clock = { now: () => now, wall: () => day, setTimer: () => ({}) as never, clearTimer() {} };
+  const unobserved = new CancellationToken().renewable(60_000, { clock, wall });
+  const observed = new CancellationToken().renewable(60_000, { clock, wall });
+  observed.token.onCancelled(nothing);
+  const renew = (): void => {
+    unobserved.renew(60_000);
+    observed.renew(60_000.5, 0.25);
+  };
+  // Until the optimiser has compiled it.
+  for (let i = 0; i < many; i++) renew();
+  expect(bytesAllocated(turns / 10, renew)).toBeLessThan(1);
 });
 
 test('awaiting a child with a deadline and disposing it moves the waiter up, and ends with it', async () => {

@@ -37,6 +37,8 @@ export {
   isTimeoutError,
   PENDING,
   type Registration,
+  type RenewableDeadline,
+  type RenewableOptions,
   type ReportOptions,
   RetryError,
   reportUncaught,

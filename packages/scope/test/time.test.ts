@@ -395,3 +395,30 @@ describe('a cleanup timeout that is no number', () => {
     }
   });
 });
+
+describe('a scope below a deadline that is renewed', () => {
+  it('shows the present deadline, and is cancelled at the last one with the reason of the deadline', async () => {
+    const clock = new VirtualClock();
+    const lease = new CancellationToken().renewable(100, { clock, reason: () => error });
+    const open = new Scope({ signal: lease.token, clock });
+    const nested = new Scope({ signal: open.token, timeout: 500, clock });
+    const task = nested.spawn(obedient(clock));
+    const seen = (): unknown[] => [
+      open.deadline?.getTime(),
+      open.tree().deadline?.getTime(),
+      nested.deadline?.getTime(),
+    ];
+    expect(seen()).toEqual([100, 100, 100]);
+    await clock.advance(90);
+    expect([lease.renew(1_000), ...seen()]).toEqual([true, 1_090, 1_090, 500]);
+    expect([lease.renew(200), ...seen()]).toEqual([true, 290, 290, 290]);
+    await clock.advance(200);
+    expect([open.token.reason, nested.token.reason, (await task.settled()).status]).toEqual([
+      error,
+      error,
+      'cancelled',
+    ]);
+    await Promise.all([nested.close(), open.close()]);
+    expect(clock.pendingCount).toBe(0);
+  });
+});

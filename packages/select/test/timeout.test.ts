@@ -286,3 +286,41 @@ it('timeoutAt accepts a date of another realm', async () => {
   const date: Date = runInNewContext('new Date(Date.now() + 60_000)');
   expect(await timeoutAt(date, async () => 'done')).toBe('done');
 });
+
+describe('below a deadline that is renewed', () => {
+  const lost = new Error('lost');
+
+  it('`select` waits on its token until the last deadline, and leaves nothing', async () => {
+    const clock = new VirtualClock();
+    const lease = new CancellationToken().renewable(100, { clock, reason: () => lost });
+    const selecting = select({ lost: lease.token, never: never() });
+    await clock.advance(90);
+    lease.renew(1_000);
+    const ticking = select({ lost: lease.token, tick: sleep(200, { clock }) });
+    await clock.advance(200);
+    expect((await ticking).branch).toBe('tick');
+    lease.renew(10);
+    await clock.advance(10);
+    expect(await selecting).toMatchObject({ branch: 'lost', value: lost });
+    expect([clock.now(), clock.pendingCount]).toEqual([300, 0]);
+  });
+
+  it('`timeout` keeps its own limit, although it is later at first', async () => {
+    const clock = new VirtualClock();
+    const lease = new CancellationToken().renewable(100, { clock, reason: () => lost });
+    const run = () =>
+      rejection(
+        timeout(500, (token) => token.cancelled().then(() => token.throwIfCancelled()), { clock, signal: lease.token }),
+      );
+    const own = run();
+    await clock.advance(90);
+    lease.renew(10_000);
+    await clock.advance(410);
+    expect(await own).toMatchObject({ name: 'TimeoutError', ms: 500 });
+    const inherited = run();
+    await clock.advance(0);
+    lease.renew(50);
+    await clock.advance(50);
+    expect([await inherited, clock.pendingCount]).toEqual([lost, 0]);
+  });
+});

@@ -360,6 +360,21 @@ describe('a shared token without shared memory', () => {
   });
 });
 
+describe('a shared token with a deadline that is renewed', () => {
+  it('is cancelled at the last deadline', async () => {
+    const clock = new VirtualClock();
+    const near = new CancellationToken().renewable(100, { clock });
+    using link = shareToken(near.token);
+    const far = receiveToken(link.shared);
+    await clock.advance(90);
+    near.renew(250);
+    await clock.advance(249);
+    expect(far.isCancelled).toBe(false);
+    await clock.advance(1);
+    expect([far.isCancelled, far.reason]).toEqual([true, expect.objectContaining({ name: 'TimeoutError', ms: 250 })]);
+  });
+});
+
 describe('a shared token that is read before its message', () => {
   it.each([
     ['a string', 'enough', 'enough'],

@@ -7,9 +7,10 @@ interface Reason {
   readonly order: number;
 }
 
-interface Deadline {
-  readonly at: number;
-  readonly ms: number;
+export interface Deadline {
+  at: number;
+  ms: number;
+  readonly isRenewable: boolean;
   /** Shared by all tokens that it cancels. */
   reason: Reason | undefined;
 }
@@ -22,7 +23,8 @@ export interface LinkedEntry {
 
 export interface LinkedToken {
   parent: LinkedToken | undefined;
-  deadline: Deadline | undefined;
+  /** Its own and all inherited ones, except fixed ones that are later than another fixed one. */
+  deadlines: readonly Deadline[];
   readonly members: readonly LinkedToken[];
   readonly isAll: boolean;
   reason: Reason | undefined;
@@ -42,16 +44,33 @@ export class NaiveLinked {
 
   create(parent?: LinkedToken, members: readonly LinkedToken[] = [], isAll = false): LinkedToken {
     const up = parent && this.#living(parent);
-    const token = { parent: up, deadline: up?.deadline, members, isAll, reason: undefined, isDisposed: false };
+    const token = { parent: up, deadlines: up?.deadlines ?? [], members, isAll, reason: undefined, isDisposed: false };
     return this.#add({ ...token, entries: [] });
   }
 
   withTimeout(parent: LinkedToken, ms: number): LinkedToken {
     const token = this.create(parent);
-    const at = this.now + ms;
-    if (token.deadline === undefined || token.deadline.at > at) token.deadline = { at, ms, reason: undefined };
+    const own: Deadline = { at: this.now + ms, ms, isRenewable: false, reason: undefined };
+    const fixed = [...token.deadlines.filter(({ isRenewable }) => !isRenewable), own];
+    const earliest = fixed.reduce((a, b) => (b.at < a.at ? b : a));
+    token.deadlines = [...token.deadlines.filter(({ isRenewable }) => isRenewable), earliest];
     this.#settle();
     return token;
+  }
+
+  renewable(parent: LinkedToken, ms: number): [LinkedToken, Deadline] {
+    const token = this.create(parent);
+    const own: Deadline = { at: this.now + ms, ms, isRenewable: true, reason: undefined };
+    token.deadlines = [...token.deadlines, own];
+    this.#settle();
+    return [token, own];
+  }
+
+  renew([token, deadline]: [LinkedToken, Deadline], ms: number, since: number): boolean {
+    if (token.reason !== undefined || deadline.at <= this.now) return false;
+    Object.assign(deadline, { at: since + ms, ms });
+    this.#settle();
+    return true;
   }
 
   #add(token: LinkedToken): LinkedToken {
@@ -121,8 +140,9 @@ export class NaiveLinked {
   #cause(token: LinkedToken): Reason | undefined {
     const above = token.parent && this.#living(token.parent)?.reason;
     if (above !== undefined) return above;
-    const { deadline, members, isAll } = token;
-    if (deadline !== undefined && deadline.at <= this.now) {
+    const { deadlines, members, isAll } = token;
+    const deadline = deadlines.find(({ at }) => at <= this.now);
+    if (deadline !== undefined) {
       deadline.reason ??= { text: `TimeoutError: Timed out after ${deadline.ms} ms`, order: this.#reasons++ };
       return deadline.reason;
     }
@@ -161,7 +181,7 @@ export class NaiveLinked {
           if (next.reason === undefined && !next.isDisposed) concerned.add(next);
         }
       }
-      return new Set([...concerned].flatMap(({ deadline }) => deadline ?? [])).size;
+      return new Set([...concerned].flatMap(({ deadlines }) => deadlines)).size;
     };
     return [count(() => true), count(({ kind }) => kind === 'waiter')];
   }

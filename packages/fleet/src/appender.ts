@@ -1,0 +1,94 @@
+import type { Clock, Timer } from '@quiesce/cancellation-token';
+import { backoffOf } from '@quiesce/internal';
+import type { FleetRecord } from './engine.ts';
+
+/** The most records of one `append`. */
+const MOST = 500;
+
+/** A record that waits to be stored. */
+interface Entry {
+  readonly record: FleetRecord;
+  /** When the record is of no use any more, on the clock. */
+  readonly until: number;
+  settle(error: unknown): void;
+}
+
+/**
+ * Stores records in batches: one in flight, and one queued that takes along everything that came meanwhile. A batch that fails is
+ * stored again, until each of its records is stored or of no use any more.
+ */
+export class Appender {
+  readonly #clock: Clock;
+  readonly #store: (records: readonly FleetRecord[]) => Promise<void>;
+  readonly #delayOf: (failures: number) => number = backoffOf('append', { delay: 20, maxDelay: 1_000 });
+  #queue: Entry[] = [];
+  #isStoring = false;
+  #failures = 0;
+  #pause: { readonly timer: Timer; readonly end: () => void } | undefined;
+  #error: unknown;
+
+  /** @param store one `append` of the engine, with its limit */
+  constructor(clock: Clock, store: (records: readonly FleetRecord[]) => Promise<void>) {
+    this.#clock = clock;
+    this.#store = store;
+  }
+
+  /**
+   * Stores a record.
+   *
+   * @param ms how long it is tried
+   * @returns `undefined` when it is stored, and `{ error }` with the last error when it is not
+   */
+  add(record: FleetRecord, ms: number): Promise<{ readonly error: unknown } | undefined> {
+    return new Promise((resolve) => {
+      const settle = (error: unknown): void => resolve(error === undefined ? undefined : { error });
+      this.#queue.push({ record, until: this.#clock.now() + ms, settle });
+      if (!this.#isStoring) void this.#run();
+    });
+  }
+
+  /** Tries again at once: the engine is back. */
+  retryNow(): void {
+    this.#failures = 0;
+    this.#pause?.end();
+  }
+
+  async #run(): Promise<void> {
+    this.#isStoring = true;
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, MOST);
+      try {
+        await this.#store(batch.map(({ record }) => record));
+        this.#failures = 0;
+        for (const entry of batch) entry.settle(undefined);
+      } catch (error) {
+        this.#error = error ?? new Error('append failed');
+        this.#queue.unshift(...batch);
+        await this.#wait(this.#delayOf(++this.#failures));
+      }
+      this.#dropLate();
+    }
+    this.#isStoring = false;
+  }
+
+  #dropLate(): void {
+    const now = this.#clock.now();
+    this.#queue = this.#queue.filter((entry) => {
+      if (entry.until > now) return true;
+      entry.settle(this.#error ?? new Error('there was no time to store the record'));
+      return false;
+    });
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        this.#clock.clearTimer(timer);
+        this.#pause = undefined;
+        resolve();
+      };
+      const timer = this.#clock.setTimer(ms, end, { ref: false });
+      this.#pause = { timer, end };
+    });
+  }
+}

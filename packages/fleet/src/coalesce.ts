@@ -1,0 +1,29 @@
+/** Runs an action with one in flight, and one queued for all calls that came meanwhile. */
+export class Coalesced<T> {
+  readonly #action: () => Promise<T>;
+  #inFlight: Promise<unknown> | undefined;
+  #queued: Promise<T> | undefined;
+
+  constructor(action: () => Promise<T>) {
+    this.#action = action;
+  }
+
+  /** Returns the result of a run that begins inside or after this call. */
+  run(): Promise<T> {
+    if (this.#inFlight === undefined) return this.#start();
+    this.#queued ??= this.#inFlight.then(() => {
+      this.#queued = undefined;
+      return this.#start();
+    });
+    return this.#queued;
+  }
+
+  #start(): Promise<T> {
+    const result = this.#action();
+    const settled = (): void => {
+      this.#inFlight = undefined;
+    };
+    this.#inFlight = result.then(settled, settled);
+    return result;
+  }
+}

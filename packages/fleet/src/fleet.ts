@@ -1,0 +1,715 @@
+/**
+ * One process in a fleet: its runs, its tokens, the cancels that it knows and those that it has sent.
+ *
+ * Invariants
+ *  1. A cancel is applied once, by id. The tree of tokens and the index of cancels are complete before code of users runs.
+ *  2. A run starts only when no live cancel covers it, as far as this node knows; and it reads first when its knowledge is older
+ *     than two `reread`.
+ *  3. An answer is sent when a cancel was applied, and when the last run that it found has ended. Answers are kept for 60 s and
+ *     sent again after each reconnection, and after each whole read.
+ *  4. After a whole read, the node records again each cancel that it knew as recorded before the read was sent, and that the
+ *     answer lacks: a cancel survives the loss of the engine's data as long as one member that saw it lives.
+ *  5. A cancel that the engine never confirmed is forgotten here, too, at its timeout. If it was recorded after all, it is read.
+ */
+
+import {
+  CancellationToken,
+  CancelledError,
+  type Clock,
+  ClosedError,
+  type Registration,
+} from '@quiesce/cancellation-token';
+import type { WatchReceiver } from '@quiesce/channel';
+import { checkChoice, checkFunction, checkOptions, defineHandle } from '@quiesce/internal';
+import { Appender } from './appender.ts';
+import { attachTo, type FleetAttachOptions, type FleetShutdown } from './attach.ts';
+import type { EngineConnection, FleetRecord, MemberRecord, StoredRecord } from './engine.ts';
+import { CancelIncompleteError, EngineUnavailableError } from './errors.ts';
+import { type FleetKey, keyOf } from './key.ts';
+import { type Found, KeyTree } from './key-tree.ts';
+import { type FleetLeaseOptions, leaseRequest } from './lease-options.ts';
+import { type HeldLease, Leases } from './leases.ts';
+import { type FleetState, Link, type LinkCounters } from './link.ts';
+import { type LiveCancel, LiveCancels, reasonOf } from './live-cancels.ts';
+import { type FleetMember, Members } from './members.ts';
+import { numberOf, signalOf } from './options.ts';
+import { type CancelUntil, OwnAnswer, PendingCancel } from './pending-cancel.ts';
+import { encode } from './reason.ts';
+import type { CancelReceipt } from './receipt.ts';
+import { decodeAnswer, decodeCancel, encodeAnswer, encodeCancel } from './wire.ts';
+
+/** Options for `run`. */
+export interface FleetRunOptions {
+  /** Cancels the run, too. */
+  readonly signal?: CancellationToken | AbortSignal | undefined;
+  /**
+   * Cancels the run with an {@link EngineUnavailableError} when this node has heard nothing of the engine for so many ms, because
+   * cancels no longer arrive then: three times `reread` or more. Default: `Infinity`.
+   */
+  readonly unreachable?: number | undefined;
+}
+
+/** What is known of a run, for its work. */
+export interface FleetRun {
+  /** The key, as a string. */
+  readonly key: string;
+}
+
+/** Options for `cancel`. */
+export interface FleetCancelOptions {
+  /**
+   * How far to wait. `recorded` (the default): the engine has the cancel, and every member that lives gets it. `delivered`: every
+   * live member has applied it. `ended`: every run at or below the key has ended, on all members.
+   */
+  readonly until?: CancelUntil | undefined;
+  /** Ends the wait after so many ms, from 1 to 2^31-1, and never the cancel. Default: 10,000. */
+  readonly timeout?: number | undefined;
+  /** For how many ms it covers runs that start later, from 1,000 to `retention`. Default: `retention`. */
+  readonly ttl?: number | undefined;
+  /** Ends the wait, and never the cancel. */
+  readonly signal?: CancellationToken | AbortSignal | undefined;
+}
+
+/** What a fleet shows of itself, as plain JSON. */
+export interface FleetInspection {
+  readonly id: string;
+  readonly link: FleetState['link'];
+  readonly hints: FleetState['hints'];
+  readonly ageMs: number;
+  readonly runs: readonly { readonly key: string; readonly ageMs: number; readonly isCancelled: boolean }[];
+  readonly leases: readonly { readonly name: string; readonly fence: number; readonly leftMs: number }[];
+  /** How many cancels this node keeps. */
+  readonly cancelCount: number;
+  readonly counters: Readonly<LinkCounters>;
+}
+
+/** What `joinFleet` has checked. */
+export interface FleetSettings {
+  readonly clock: Clock;
+  readonly id: string;
+  readonly isMember: boolean;
+  readonly reread: number;
+  readonly memberTtl: number;
+  readonly lostFor: number;
+  readonly requestTimeout: number;
+  readonly retention: number;
+}
+
+/** How long an answer is kept, in ms. */
+const ANSWER_TTL = 60_000;
+const LONGEST = 2 ** 31 - 1;
+
+/** A cancel of this node whose caller waits. */
+interface Waiting {
+  readonly pending: PendingCancel;
+  end(error: unknown): void;
+}
+
+/**
+ * A process that has joined a fleet. Made by `joinFleet`.
+ *
+ * Use it for work that other processes must be able to cancel, or of which only one process may do. Within one process a scope
+ * and a token are enough.
+ *
+ * **Timing.** Runs and tokens of this process are cancelled inside the call of `cancel`, also when the engine is away. Those of
+ * others are cancelled when they read the cancel: after one hint and one read, and at the next `reread` when hints are lost.
+ *
+ * **Cancel safety.** A `cancel` whose wait ends has cancelled all the same. A `lease` whose wait ends holds nothing.
+ *
+ * @example
+ * ```ts
+ * await using fleet = await joinFleet({ engine: memoryEngine(), node: 'worker-1' });
+ * const job = fleet.run(['jobs', 42, 1], (token) => token.cancelled().then(() => token.reason));
+ * const receipt = await fleet.cancel(['jobs', 42], 'stopped by user', { until: 'ended' });
+ * console.log(receipt.state, await job); // => ended stopped by user
+ * ```
+ */
+export class Fleet implements AsyncDisposable {
+  /** @internal See `defineHandle`. */
+  static readonly completed: object = /* @__PURE__ */ defineHandle(Fleet, {
+    name: 'fleet',
+    asyncDispose: 'close',
+    owns: (value) => #tree in value,
+    facts: ({ id, inFlightCount, age, state }) => ({ id, inFlightCount, age, link: state.borrow().link }),
+  });
+  /** The name in reports of a shutdown. */
+  readonly name: string = 'fleet';
+  /** The name of the node and eight hex digits. */
+  readonly id: string;
+  /** Does the same as `close`. */
+  declare readonly [Symbol.asyncDispose]: () => Promise<void>;
+  readonly #settings: FleetSettings;
+  readonly #root: CancellationToken = new CancellationToken({ name: 'fleet' });
+  readonly #tree: KeyTree = new KeyTree(this.#root);
+  readonly #cancels: LiveCancels = new LiveCancels();
+  readonly #members: Members;
+  readonly #link: Link;
+  readonly #appender: Appender;
+  readonly #leases: Leases;
+  readonly #waiting: Map<string, Waiting> = new Map();
+  /** The records of answers, and when they need not be repeated any more. */
+  readonly #answers: Map<string, { readonly record: FleetRecord; readonly until: number }> = new Map();
+  readonly #unsent: Set<Promise<unknown>> = new Set();
+  /** The runs that end when the engine has been away for too long, with what renews them. */
+  readonly #renewals: Set<(provenAt: number) => void> = new Set();
+  readonly #whenIdle: Set<() => void> = new Set();
+  #leaseCount = 0;
+  #phase: 'open' | 'stopped' | 'closed' = 'open';
+  #closing: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(connection: EngineConnection, settings: FleetSettings) {
+    const { clock, id, isMember, memberTtl, lostFor } = settings;
+    this.#settings = settings;
+    this.id = id;
+    this.#members = new Members(lostFor);
+    this.#link = new Link(
+      connection,
+      { ...settings, membership: isMember ? { ttl: memberTtl, keep: lostFor } : undefined },
+      {
+        onCancels: (records, now) => this.#onCancels(records, now),
+        onWhole: (ids, sent, isAsked) => this.#onWhole(ids, sent, isAsked),
+        onInbox: (records) => this.#onInbox(records),
+        onMembers: (members, now, heartbeat) => this.#onMembers(members, now, heartbeat),
+        onProven: () => this.#onProven(),
+        onSlots: () => this.#leases.wake(),
+        onUp: () => this.#onUp(),
+        isInboxAwaited: () => this.#waiting.size > 0,
+      },
+    );
+    this.#appender = new Appender(clock, async (records) => {
+      this.#link.counters.appends++;
+      await this.#link.call('append', (engine) => engine.append(records));
+    });
+    this.#leases = new Leases(this.#link, clock, id, this.#root);
+  }
+
+  /** @internal The first connection to the engine. */
+  open(): Promise<void> {
+    return this.#link.open();
+  }
+
+  /**
+   * The link to the engine, as a value that can be watched: whether it is up, whether hints arrive, the last error, and for how
+   * many ms this node was away for longer than the engine keeps cancels. Only changes are sent.
+   */
+  get state(): WatchReceiver<FleetState> {
+    return this.#link.state;
+  }
+
+  /** The ms since the read was sent that proves this node current. `Infinity` for a caller (`member: false`). */
+  get age(): number {
+    return this.#link.age;
+  }
+
+  /** How many runs have not ended, plus how many leases are held or waited for. */
+  get inFlightCount(): number {
+    return this.#tree.runCount + this.#leaseCount;
+  }
+
+  /** The keys of the runs that have not ended, for the reports of a shutdown. */
+  get inFlightNames(): readonly string[] {
+    return [...this.#tree.allRuns()].map(({ node }) => node.key);
+  }
+
+  /**
+   * Runs work under a token that every member of the fleet can cancel.
+   *
+   * **Timing.** The work starts inside the call when the last read was sent less than two `reread` ago, and otherwise after one
+   * read. Without an answer of the engine it starts with what is known.
+   *
+   * **Cancel safety.** The run counts until the promise of the work has settled, however long that takes after its cancellation.
+   *
+   * @param key names the work. Let its last segment name the attempt, so that an old cancel does not hit a retry
+   * @param work called with the token and with the key as a string
+   * @param options `signal`, `unreachable`
+   * @returns what the work returns
+   * @throws (rejects) what the work throws; without starting it: the reason of a cancel that covers the key, or of `signal`;
+   *   ClosedError after `stop`; EngineUnavailableError with `unreachable`; TypeError and RangeError for bad arguments
+   */
+  async run<T>(
+    key: FleetKey,
+    work: (token: CancellationToken, run: FleetRun) => T,
+    options: FleetRunOptions = {},
+  ): Promise<Awaited<T>> {
+    this.#needMember('run');
+    const path = keyOf('run', key);
+    checkFunction('run', work);
+    checkOptions('run', options, ['signal', 'unreachable']);
+    const { clock, reread } = this.#settings;
+    const limit = signalOf('run', options.signal);
+    const never = Number.POSITIVE_INFINITY;
+    const unreachable = numberOf('run: unreachable', options.unreachable, never, 3 * reread, never);
+    this.#checkStart('run', limit);
+    if (this.age > 2 * reread) {
+      const read = this.#link.read().catch(() => {});
+      await (limit === undefined ? read : limit.runUntilCancelled(read));
+      this.#checkStart('run', limit);
+    }
+    if (this.age >= unreachable) throw this.#unreachableError(unreachable);
+    const cancel = this.#cancels.covering(path, clock.now());
+    if (cancel !== undefined) throw reasonOf(cancel);
+    const run = this.#tree.addRun(path, clock.now(), limit);
+    const { token, end } = this.#limitByAge(run.token, unreachable);
+    try {
+      return await work(token, { key: path });
+    } finally {
+      end();
+      this.#tree.removeRun(run);
+      this.#checkIdle();
+    }
+  }
+
+  /**
+   * Returns a token that every member of the fleet can cancel, without work that is awaited.
+   *
+   * **Timing.** Synchronous. When a cancel covers the key, the token is already cancelled.
+   *
+   * A token that is forgotten and not observed is collected. Receipts count it, and `until: 'ended'` does not wait for it. Use
+   * `run` where the end of the work matters.
+   *
+   * @throws ClosedError after `stop`; TypeError and RangeError for a bad key
+   */
+  token(key: FleetKey): CancellationToken {
+    this.#needMember('token');
+    const path = keyOf('token', key);
+    this.#checkStart('token', undefined);
+    const now = this.#settings.clock.now();
+    const cancel = this.#cancels.covering(path, now);
+    return cancel === undefined ? this.#tree.addToken(path, now) : CancellationToken.alreadyCancelled(reasonOf(cancel));
+  }
+
+  /**
+   * Cancels every run and every token at or below a key, on all members, and waits as far as `until` says. It fulfils only when
+   * that is true.
+   *
+   * The cancel also covers runs that start later, until its `ttl`. There is no way to take it back: what may run again after a
+   * cancel needs a key of its own.
+   *
+   * **Timing.** Runs of this process are cancelled inside the call, also when the engine is away. The record is stored again, by
+   * its id, until the engine has confirmed it or the time is over.
+   *
+   * **Cancel safety.** A wait that ends has cancelled all the same.
+   *
+   * @param key the key, or one above it
+   * @param reason an error or a plain JSON value; other members get its name, message and code. Default: a `CancelledError`
+   * @param options `until`, `timeout`, `ttl`, `signal`
+   * @returns what is confirmed, member by member
+   * @throws (rejects) EngineUnavailableError when the engine has not confirmed the record in time, after which trying again is safe;
+   *   CancelIncompleteError when the rest was not confirmed in time; ClosedError when the fleet is closed; the reason of `signal`;
+   *   TypeError and RangeError for bad arguments, before anything is cancelled
+   */
+  async cancel(key: FleetKey, reason?: unknown, options: FleetCancelOptions = {}): Promise<CancelReceipt> {
+    const path = keyOf('cancel', key);
+    checkOptions('cancel', options, ['until', 'ttl', 'signal', 'timeout']);
+    const { clock, retention } = this.#settings;
+    const { until = 'recorded' } = options;
+    checkChoice('cancel: until', until, ['recorded', 'delivered', 'ended']);
+    const timeout = numberOf('cancel: timeout', options.timeout, 10_000, 1, LONGEST);
+    const ttl = numberOf('cancel: ttl', options.ttl, retention, 1_000, retention);
+    const limit = signalOf('cancel', options.signal);
+    const value = reason === undefined ? new CancelledError() : reason;
+    const encoded = encode('cancel', value);
+    this.#checkNotClosed('cancel');
+
+    const now = clock.now();
+    const isAnswered = until !== 'recorded';
+    const from = isAnswered ? this.id : undefined;
+    const id = newId(16);
+    const cancel: LiveCancel = {
+      ...{ id, key: path, body: encodeCancel(path, encoded, from, ttl === retention ? undefined : ttl) },
+      ...{ coversUntil: now + ttl, keptUntil: now + retention, recordedAt: undefined, reason: { value } },
+    };
+    return await new Promise<CancelReceipt>((resolve, reject) => {
+      const found = this.#tree.take(path);
+      const isOwn = isAnswered && this.#settings.isMember;
+      const own = isOwn ? new OwnAnswer(id, this.id, found, () => pending.check()) : undefined;
+      const end = (settle: () => void): void => {
+        if (!this.#waiting.delete(id)) return;
+        clock.clearTimer(timer);
+        registration?.dispose();
+        settle();
+      };
+      const pending = new PendingCancel({ id, key: path, until }, this.id, this.#members, own, (receipt) =>
+        end(() => resolve(receipt)),
+      );
+      this.#waiting.set(id, { pending, end: (error) => end(() => reject(error)) });
+      const onTimeout = (): void => {
+        if (cancel.recordedAt === undefined) this.#cancels.delete(cancel);
+        end(() => reject(this.#timeoutError(pending, timeout)));
+      };
+      const timer = clock.setTimer(timeout, onTimeout, { ref: true });
+      const registration: Registration | undefined = limit?.onCancelled((why) => end(() => reject(why)));
+      if (limit?.isCancelled) end(() => reject(limit.reason));
+      this.#cancels.add(cancel);
+      void this.#record(cancel, timeout);
+      if (isAnswered && !this.#settings.isMember) void this.#pollInbox();
+      cancelAll(found, value);
+    });
+  }
+
+  /**
+   * Runs work while this process holds a lease, which it waits for first. At most `permits` processes of the fleet hold it at the
+   * same time.
+   *
+   * The token is cancelled with a {@link LeaseLostError} before the engine can grant the lease to another process. A process that
+   * was stopped meanwhile sees that at its next look. What it had sent before may still arrive: put `held.fence` into each write
+   * that the lease guards, and refuse smaller ones there.
+   *
+   * **Timing.** The lease is renewed every third of `ttl`, and given back when the work has ended, also when that takes longer
+   * than its cancellation.
+   *
+   * **Fairness.** None: any waiting process may be next.
+   *
+   * **Cancel safety.** A wait that ends holds nothing.
+   *
+   * @param name the name of the lease, 1 to 512 bytes
+   * @param work called with the token, and with `name`, `fence` and `left` of the lease
+   * @param options `permits`, `ttl`, `grace`, `timeout`, `signal`
+   * @returns what the work returns
+   * @throws (rejects) what the work throws; TimeoutError when there was no permit within `timeout`; the reason of `signal`;
+   *   ClosedError after `stop`; TypeError and RangeError for bad arguments
+   */
+  async lease<T>(
+    name: string,
+    work: (token: CancellationToken, held: HeldLease) => T,
+    options: FleetLeaseOptions = {},
+  ): Promise<Awaited<T>> {
+    this.#needMember('lease');
+    checkFunction('lease', work);
+    checkOptions('lease', options, ['permits', 'ttl', 'grace', 'timeout', 'signal']);
+    const request = leaseRequest('lease', name, options);
+    this.#checkStart('lease', request.signal);
+    this.#leaseCount++;
+    try {
+      return await this.#leases.run(request, work);
+    } finally {
+      this.#leaseCount--;
+      this.#checkIdle();
+    }
+  }
+
+  /**
+   * Adds the fleet to a shutdown: it is drained with the rest, and closed in the phase `final`.
+   *
+   * With `slot`, the process first waits for one of `permits` slots, so that only so many processes of the fleet drain at the same
+   * time. It goes on without one after `timeout`.
+   *
+   * @param shutdown a `Shutdown` of `@quiesce/shutdown`
+   * @param options `slot`: `name`, `permits` (1), `ttl` (15,000 ms), `timeout` (5,000 ms)
+   * @throws TypeError for anything but a shutdown
+   */
+  attach(shutdown: FleetShutdown, options?: FleetAttachOptions): void {
+    this.#needMember('attach');
+    attachTo(shutdown, options, {
+      fleet: this,
+      holdSlot: (request, onHeld, untilEnd) => this.#leases.run(request, () => untilEnd, onHeld),
+    });
+  }
+
+  /** Starts no more runs and no more leases, and ends the waits for leases. Synchronous, idempotent. */
+  stop(): void {
+    if (this.#phase !== 'open') return;
+    this.#phase = 'stopped';
+    this.#leases.stop(new ClosedError('lease: the fleet has stopped'));
+  }
+
+  /**
+   * Waits until all runs and leases have ended. Stops first. When `signal` is cancelled, it cancels them with its reason.
+   *
+   * @throws (rejects) the signal's reason, when it was cancelled before that; TypeError for anything but a token or a signal
+   */
+  async drain(signal: CancellationToken | AbortSignal): Promise<void> {
+    const token = CancellationToken.from(signal, 'drain');
+    this.stop();
+    const ended = await token.runUntilCancelled(this.#idle());
+    if (ended.status !== 'cancelled') return;
+    this.abort(token.reason);
+    throw token.reason;
+  }
+
+  /** Cancels all runs, tokens and leases of this process. Stops first. Synchronous, idempotent. */
+  abort(reason?: unknown): void {
+    this.stop();
+    this.#root.cancel(reason);
+  }
+
+  /**
+   * Leaves the fleet: stops, cancels what is left, waits until it has ended, sends the answers that are still missing, and
+   * leaves in order. The engine's client stays open, because it is yours.
+   *
+   * **Timing.** Takes as long as the work does, plus `requestTimeout` at most for each call of the engine. Idempotent.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /**
+   * Asks the engine for the members of the fleet, lost ones and those that have left among them, for as long as `lostFor`.
+   *
+   * @throws (rejects) the error of the engine, or EngineUnavailableError after `requestTimeout`; ClosedError after `close`
+   */
+  async members(): Promise<FleetMember[]> {
+    this.#checkNotClosed('members');
+    await this.#link.meet();
+    return this.#members.all();
+  }
+
+  /** Returns what this node knows, as plain JSON, for a status page. Synchronous. */
+  inspect(): FleetInspection {
+    const { link, hints } = this.state.borrow();
+    const now = this.#settings.clock.now();
+    return {
+      ...{ id: this.id, link, hints, ageMs: this.age },
+      runs: [...this.#tree.allRuns()].map(({ node, since, token }) => ({
+        ...{ key: node.key, ageMs: now - since, isCancelled: token.isCancelled },
+      })),
+      leases: this.#leases.held.map(({ name, fence, left }) => ({ name, fence, leftMs: left })),
+      cancelCount: this.#cancels.size,
+      counters: { ...this.#link.counters },
+    };
+  }
+
+  async #close(): Promise<void> {
+    this.stop();
+    this.#phase = 'closed';
+    for (const { end } of [...this.#waiting.values()]) end(new ClosedError('cancel: the fleet was closed'));
+    this.#root.cancel(new CancelledError('The fleet was closed'));
+    await this.#idle();
+    await this.#sendRest();
+    await this.#link.close();
+  }
+
+  /** Sends the answers that the engine has not confirmed, for one `requestTimeout` at most. */
+  async #sendRest(): Promise<void> {
+    if (this.#unsent.size === 0) return;
+    this.#appender.retryNow();
+    const { clock, requestTimeout } = this.#settings;
+    await new Promise<void>((resolve) => {
+      const timer = clock.setTimer(requestTimeout, resolve, { ref: true });
+      void Promise.all(this.#unsent).then(() => {
+        clock.clearTimer(timer);
+        resolve();
+      });
+    });
+  }
+
+  #idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenIdle.add(resolve);
+      this.#checkIdle();
+    });
+  }
+
+  #checkIdle(): void {
+    if (this.inFlightCount > 0) return;
+    for (const resolve of this.#whenIdle) resolve();
+    this.#whenIdle.clear();
+  }
+
+  #needMember(call: string): void {
+    if (this.#settings.isMember) return;
+    throw new TypeError(
+      `${call}: a caller (member: false) can only cancel and list members; join without member: false`,
+    );
+  }
+
+  #checkNotClosed(call: string): void {
+    if (this.#phase === 'closed') throw new ClosedError(`${call}: the fleet was closed`);
+  }
+
+  #checkStart(call: string, limit: CancellationToken | undefined): void {
+    this.#checkNotClosed(call);
+    if (this.#phase === 'stopped') throw new ClosedError(`${call}: the fleet has stopped`);
+    if (limit?.isCancelled) throw limit.reason;
+  }
+
+  /** Cancels a token below this one when the engine has been away for too long. */
+  #limitByAge(
+    token: CancellationToken,
+    unreachable: number,
+  ): { readonly token: CancellationToken; readonly end: () => void } {
+    if (unreachable === Number.POSITIVE_INFINITY) return { token, end: () => {} };
+    const { clock } = this.#settings;
+    const since = this.#link.provenAt ?? clock.now();
+    const reason = (): EngineUnavailableError => this.#unreachableError(unreachable);
+    const deadline = token.renewable(unreachable, { clock, since, reason });
+    const renew = (provenAt: number): void => void deadline.renew(unreachable, provenAt);
+    this.#renewals.add(renew);
+    const end = (): void => {
+      this.#renewals.delete(renew);
+      deadline.token.dispose();
+    };
+    return { token: deadline.token, end };
+  }
+
+  #unreachableError(unreachable: number): EngineUnavailableError {
+    const { error } = this.state.borrow();
+    return new EngineUnavailableError(
+      `run: the engine has been away for more than ${unreachable} ms (unreachable), so that cancels do not arrive`,
+      { cause: error },
+    );
+  }
+
+  #timeoutError(pending: PendingCancel, timeout: number): Error {
+    const receipt = pending.receipt();
+    const key = JSON.stringify(receipt.key);
+    if (receipt.state === 'unrecorded') {
+      return new EngineUnavailableError(
+        `cancel: ${key} was not recorded within ${timeout} ms; trying again is safe. Runs of this process are cancelled`,
+        { cause: this.state.borrow().error, receipt },
+      );
+    }
+    const parts = receipt.nodes.map(({ node, state, running, unfinished }) => {
+      if (state === 'silent') return `${node} is silent`;
+      return state === 'stopping' ? `${node} still runs ${namesOf(unfinished, running)}` : undefined;
+    });
+    const open = parts.filter((part) => part !== undefined);
+    const what = open.length > 0 ? open.join('; ') : 'the list of members has not arrived';
+    return new CancelIncompleteError(
+      `cancel: ${key} is recorded, but not ${pending.until} within ${timeout} ms: ${what}`,
+      receipt,
+    );
+  }
+
+  /** Stores the record of a cancel, for as long as its caller waits. */
+  async #record(cancel: LiveCancel, timeout: number): Promise<void> {
+    const { id, body } = cancel;
+    const ttl = this.#settings.retention;
+    const failure = await this.#appender.add({ log: 'cancels', id, body, ttl }, timeout);
+    if (failure !== undefined) {
+      if (cancel.recordedAt === undefined) this.#cancels.delete(cancel);
+      return;
+    }
+    cancel.recordedAt ??= this.#settings.clock.now();
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    waiting.pending.recorded(this.#link.heartbeatCount);
+    // Without answers the list arrives with the next heartbeat that succeeds.
+    if (this.#waiting.has(id)) this.#link.meet().catch(() => {});
+  }
+
+  #onCancels(records: readonly StoredRecord[], now: number): void {
+    for (const { id, body, left } of records) {
+      const known = this.#cancels.get(id);
+      if (known === undefined) this.#apply(id, body, left, now);
+      else {
+        known.keptUntil = now + left;
+        known.recordedAt ??= now;
+      }
+    }
+  }
+
+  #apply(id: string, body: string, left: number, now: number): void {
+    const { key, from, ttl } = decodeCancel(body);
+    const recordedAt = now - (this.#settings.retention - left);
+    const keptUntil = now + left;
+    const coversUntil = ttl === undefined ? keptUntil : recordedAt + ttl;
+    const cancel: LiveCancel = { id, key, body, coversUntil, keptUntil, recordedAt: now, reason: undefined };
+    this.#cancels.add(cancel);
+    const found = this.#tree.take(key, coversUntil > now ? undefined : coversUntil);
+    const isAnswered = from !== undefined && from !== this.id;
+    const own = isAnswered
+      ? new OwnAnswer(id, this.id, found, (answer) => answer.runs.size === 0 && this.#answer(from, answer))
+      : undefined;
+    if (found.targets.length > 0) cancelAll(found, reasonOf(cancel));
+    if (own !== undefined && from !== undefined) this.#answer(from, own);
+  }
+
+  #answer(to: string, answer: OwnAnswer): void {
+    const { clock } = this.#settings;
+    const state = answer.read();
+    const id = `${state.cancel}.${this.id}.${state.running === 0 ? 'ended' : 'applied'}`;
+    const record = { log: to, id, body: encodeAnswer(state), ttl: ANSWER_TTL };
+    this.#answers.set(id, { record, until: clock.now() + ANSWER_TTL });
+    this.#send(record, ANSWER_TTL);
+  }
+
+  #send(record: FleetRecord, ms: number): void {
+    const sent: Promise<unknown> = this.#appender.add(record, ms).then(() => this.#unsent.delete(sent));
+    this.#unsent.add(sent);
+  }
+
+  #repeatAnswers(): void {
+    const now = this.#settings.clock.now();
+    for (const [id, { record, until }] of this.#answers) {
+      if (until <= now) this.#answers.delete(id);
+      else this.#send(record, until - now);
+    }
+  }
+
+  #onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void {
+    const now = this.#settings.clock.now();
+    const absent = this.#cancels.absentFrom(ids, now);
+    for (const { id, body, keptUntil, recordedAt = sent } of absent) {
+      if (recordedAt > sent) continue;
+      this.#link.counters.repaired++;
+      this.#send({ log: 'cancels', id, body, ttl: keptUntil - now }, keptUntil - now);
+    }
+    // One that was recorded while the read was on its way may be younger than the answer, or lost. The next read tells.
+    if (!isAsked && absent.some(({ recordedAt = sent }) => recordedAt > sent)) this.#link.readWhole();
+    this.#repeatAnswers();
+  }
+
+  #onInbox(records: readonly StoredRecord[]): void {
+    for (const { body } of records) {
+      const answer = decodeAnswer(body);
+      if (answer !== undefined) this.#waiting.get(answer.cancel)?.pending.answered(answer);
+    }
+  }
+
+  #onMembers(members: readonly MemberRecord[], now: number, heartbeat: number): void {
+    this.#members.update(members, now);
+    for (const { pending } of [...this.#waiting.values()]) pending.listed(heartbeat);
+  }
+
+  #onProven(): void {
+    const { clock } = this.#settings;
+    const now = clock.now();
+    this.#cancels.sweep(now);
+    for (const [id, { until }] of this.#answers) {
+      if (until > now) break;
+      this.#answers.delete(id);
+    }
+    for (const renew of this.#renewals) renew(this.#link.provenAt ?? now);
+  }
+
+  #onUp(): void {
+    this.#appender.retryNow();
+    this.#repeatAnswers();
+    this.#leases.wake();
+  }
+
+  /** A caller has no subscription: it asks for answers while it waits for some. */
+  async #pollInbox(): Promise<void> {
+    if (this.#isPolling) return;
+    this.#isPolling = true;
+    const { clock, reread } = this.#settings;
+    let listedAt = clock.now();
+    for (let delay = 20; this.#waiting.size > 0; delay = Math.min(2 * delay, 500)) {
+      await new Promise<void>((resolve) => void clock.setTimer(delay, resolve, { ref: false }));
+      await this.#link.readInbox().catch(() => {});
+      if (clock.now() - listedAt < reread) continue;
+      listedAt = clock.now();
+      await this.#link.meet().catch(() => {});
+    }
+    this.#isPolling = false;
+  }
+  #isPolling = false;
+}
+
+function cancelAll({ targets }: Found, reason: unknown): void {
+  for (const target of targets) target.cancel(reason);
+}
+
+function namesOf(keys: readonly string[], count: number): string {
+  const names = keys.map((key) => JSON.stringify(key)).join(', ');
+  return count > keys.length ? `${names} and ${count - keys.length} more` : names;
+}
+
+/** Returns random hex digits. */
+export function newId(bytes: number): string {
+  const random = crypto.getRandomValues(new Uint8Array(bytes));
+  return Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

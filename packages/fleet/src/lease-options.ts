@@ -1,0 +1,33 @@
+import type { CancellationToken } from '@quiesce/cancellation-token';
+import { checkKind } from '@quiesce/internal';
+import { keyOf } from './key.ts';
+import type { LeaseRequest } from './leases.ts';
+import { integerOf, numberOf, signalOf } from './options.ts';
+
+/** Options for `lease`. */
+export interface FleetLeaseOptions {
+  /** How many processes may hold it at the same time: an integer from 1 to 1,000. Default: 1. */
+  readonly permits?: number | undefined;
+  /** After how many ms without renewal the engine may grant it again, from 1,000 to 3,600,000. Default: 15,000. */
+  readonly ttl?: number | undefined;
+  /** How many ms before that the token is cancelled, from 0 to half of `ttl`. Default: a fifth of `ttl`. */
+  readonly grace?: number | undefined;
+  /** How many ms to wait for it, from 0. Default: `Infinity`. */
+  readonly timeout?: number | undefined;
+  /** Ends the wait, and cancels the work. */
+  readonly signal?: CancellationToken | AbortSignal | undefined;
+}
+
+/** Returns what `lease` needs, checked; `call` names the call and option in errors. */
+export function leaseRequest(call: string, name: string, options: FleetLeaseOptions): LeaseRequest {
+  checkKind(typeof name === 'string' && name !== '', call, 'a name that is not empty', name);
+  keyOf(call, [name]);
+  const ttl = numberOf(`${call}: ttl`, options.ttl, 15_000, 1_000, 3_600_000);
+  return {
+    ...{ name, ttl },
+    permits: integerOf(`${call}: permits`, options.permits, 1, 1, 1_000),
+    grace: numberOf(`${call}: grace`, options.grace, ttl / 5, 0, ttl / 2),
+    timeout: options.timeout ?? Number.POSITIVE_INFINITY,
+    signal: signalOf(call, options.signal),
+  };
+}

@@ -1,0 +1,370 @@
+/**
+ * The link to the engine: the subscription, the heartbeat, and the reading of cancels.
+ *
+ *     subscribe ──► become a member ──► read ──► up ──error──► down ──► subscribe …
+ *
+ * Invariants
+ *  1. The link is up only after these three steps, in this order: a hint that comes after the subscription is not missed, and a
+ *     member that is listed has read every cancel, or is about to.
+ *  2. Of reads, inbox reads and heartbeats, one is in flight each, and one is queued that serves all calls that came meanwhile.
+ *  3. The cursor of a log moves only with an answer that came in time. A late answer changes nothing.
+ *  4. `provenAt` is when the read was sent that proves this node current, so that a process that was stopped between question and
+ *     answer knows that it is stale.
+ */
+
+import type { Clock, Timer } from '@quiesce/cancellation-token';
+import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
+import { backoffOf, toText } from '@quiesce/internal';
+import { Coalesced } from './coalesce.ts';
+import type {
+  EngineConnection,
+  FleetListener,
+  FleetSubscription,
+  FleetTopic,
+  LogPage,
+  MemberRecord,
+  StoredRecord,
+} from './engine.ts';
+import { withLimit } from './limit.ts';
+
+/** The state of a fleet's link to its engine. */
+export interface FleetState {
+  /** `down`: an engine call has failed, and none of the attempts since has succeeded. */
+  readonly link: 'up' | 'down' | 'closed';
+  /** `polling`: the engine's hints do not arrive, and it asks at its `poll`. */
+  readonly hints: 'push' | 'polling';
+  /** The error that took the link down. `undefined` when it is up. */
+  readonly error: unknown;
+  /** For how many ms, all in all, cancels may have expired in the engine before this node could read them. */
+  readonly missed: number;
+}
+
+/** Counts of the link, for `inspect`. */
+export interface LinkCounters {
+  reads: number;
+  appends: number;
+  entries: number;
+  whole: number;
+  repaired: number;
+  errors: number;
+}
+
+export interface LinkOptions {
+  readonly clock: Clock;
+  readonly requestTimeout: number;
+  readonly reread: number;
+  readonly retention: number;
+  /** The id of this node, and of its inbox. */
+  readonly id: string;
+  /** Absent for a caller, which has no subscription, no heartbeat and no timer. */
+  readonly membership: { readonly ttl: number; readonly keep: number } | undefined;
+}
+
+/** What the link tells the fleet. */
+export interface LinkEvents {
+  /** A page of cancels, which arrived at this time. */
+  onCancels(records: readonly StoredRecord[], now: number): void;
+  /**
+   * Every cancel that the engine has was read.
+   *
+   * @param sent when the first question was sent
+   * @param isAsked whether this node has asked for all, rather than the engine having lost track
+   */
+  onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void;
+  onInbox(records: readonly StoredRecord[]): void;
+  /** A list of members, which was asked for by the n-th heartbeat. */
+  onMembers(members: readonly MemberRecord[], now: number, heartbeat: number): void;
+  /** A read has proved this node current. */
+  onProven(): void;
+  onSlots(): void;
+  /** The link is up again. */
+  onUp(): void;
+  /** Whether the inbox is of interest. */
+  isInboxAwaited(): boolean;
+}
+
+export class Link {
+  readonly #connection: EngineConnection;
+  readonly #options: LinkOptions;
+  readonly #events: LinkEvents;
+  readonly counters: LinkCounters = { reads: 0, appends: 0, entries: 0, whole: 0, repaired: 0, errors: 0 };
+  readonly #state: WatchSender<FleetState>;
+  readonly state: WatchReceiver<FleetState>;
+  readonly #delayOf: (failures: number) => number = backoffOf('link', { delay: 20, maxDelay: 1_000 });
+  readonly #reading: Coalesced<void> = new Coalesced(() => this.#readCancels());
+  readonly #readingInbox: Coalesced<void> = new Coalesced(() => this.#readInbox());
+  readonly #meeting: Coalesced<void> = new Coalesced(() => this.#meet());
+  #subscription: FleetSubscription | undefined;
+  #cursor: unknown;
+  #inboxCursor: unknown;
+  #provenAt: number | undefined;
+  #timer: Timer | undefined;
+  #heartbeatCount = 0;
+  #isClosed = false;
+
+  constructor(connection: EngineConnection, options: LinkOptions, events: LinkEvents) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#events = events;
+    [this.#state, this.state] = watch<FleetState>({ link: 'down', hints: 'polling', error: undefined, missed: 0 });
+  }
+
+  /** The first connection. May be called again when it has failed. */
+  async open(): Promise<void> {
+    await this.#connect();
+    this.#up();
+    // Only later changes are news.
+    this.state.borrowAndUpdate();
+  }
+
+  /** See invariant 4. `Infinity` before the first read. */
+  get age(): number {
+    return this.#provenAt === undefined ? Number.POSITIVE_INFINITY : this.#options.clock.now() - this.#provenAt;
+  }
+
+  /** When the read was sent that proves this node current, on the clock; `undefined` before the first one. */
+  get provenAt(): number | undefined {
+    return this.#provenAt;
+  }
+
+  /** How many heartbeats were sent. */
+  get heartbeatCount(): number {
+    return this.#heartbeatCount;
+  }
+
+  /** Reads the cancels, with a question that is sent after this call. */
+  read(): Promise<void> {
+    return this.#watched(this.#reading.run());
+  }
+
+  /** Reads all cancels again. */
+  readWhole(): void {
+    this.#cursor = undefined;
+    this.read().catch(() => {});
+  }
+
+  readInbox(): Promise<void> {
+    return this.#watched(this.#readingInbox.run());
+  }
+
+  /** Renews the membership, and gets the list of members, with a question that is sent after this call. */
+  meet(): Promise<void> {
+    return this.#watched(this.#meeting.run());
+  }
+
+  /** Calls the engine with the limit. A failure takes the link down. */
+  call<T>(name: keyof EngineConnection, ask: (engine: EngineConnection) => Promise<T>): Promise<T> {
+    return this.#watched(this.#limited(name, ask));
+  }
+
+  /** Ends the link. Each step has the limit of one call; none of their errors matters. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#timer !== undefined) this.#options.clock.clearTimer(this.#timer);
+    const { id, membership } = this.#options;
+    const steps: (() => Promise<unknown> | undefined)[] = [
+      () => (membership === undefined ? undefined : this.#limited('leave', (engine) => engine.leave(id))),
+      () => this.#endSubscription(),
+      () => this.#limited('close', async (engine) => engine.close?.()),
+    ];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch {
+        this.counters.errors++;
+      }
+    }
+    this.#change({ link: 'closed', error: undefined });
+    this.#state.close();
+  }
+
+  #limited<T>(name: string, ask: (engine: EngineConnection) => Promise<T>): Promise<T> {
+    const { clock, requestTimeout } = this.#options;
+    return withLimit(clock, requestTimeout, name, () => ask(this.#connection));
+  }
+
+  async #watched<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      this.#down(error);
+      throw error;
+    }
+  }
+
+  /** The three steps of invariant 1. */
+  async #connect(): Promise<void> {
+    const isMember = this.#options.membership !== undefined;
+    if (isMember && this.#subscription === undefined) await this.#subscribe(this.#options.id);
+    await this.#meeting.run();
+    if (!isMember) return;
+    await this.#reading.run();
+    if (this.#events.isInboxAwaited()) await this.#readingInbox.run();
+    // Broken while it was read.
+    if (this.#subscription === undefined) throw new Error('the subscription has ended');
+  }
+
+  async #subscribe(me: string): Promise<void> {
+    let isCurrent = true;
+    const listener: FleetListener = {
+      changed: (topic) => {
+        if (isCurrent) this.#onHint(topic);
+      },
+      broken: (error) => {
+        if (!isCurrent) return;
+        isCurrent = false;
+        this.#dropSubscription();
+        this.#down(error);
+      },
+    };
+    const opening = this.#connection.listen(me, listener);
+    // One that opens after the limit is of no use.
+    let isLate = false;
+    const closeLate = (late: FleetSubscription): void => {
+      if (isLate) late.close().catch(() => {});
+    };
+    opening.then(closeLate, () => {});
+    try {
+      const subscription = await this.#limited('listen', () => opening);
+      if (!isCurrent || this.#isClosed) throw new Error('the subscription has ended');
+      this.#subscription = subscription;
+      this.#change({ hints: subscription.hints });
+    } catch (error) {
+      isLate = true;
+      isCurrent = false;
+      throw error;
+    }
+  }
+
+  #dropSubscription(): void {
+    void this.#endSubscription().catch(() => {});
+  }
+
+  async #endSubscription(): Promise<void> {
+    const subscription = this.#subscription;
+    this.#subscription = undefined;
+    await this.#limited('close', async () => subscription?.close());
+  }
+
+  #onHint(topic: FleetTopic): void {
+    if (this.#isClosed) return;
+    if (topic === 'slots') this.#events.onSlots();
+    else if (topic === 'cancels') this.read().catch(() => {});
+    else if (this.#events.isInboxAwaited()) this.readInbox().catch(() => {});
+  }
+
+  #up(): void {
+    if (this.#isClosed) return;
+    this.#change({ link: 'up', error: undefined });
+    this.#setTimer(this.#options.reread, () => this.#tick());
+    this.#events.onUp();
+  }
+
+  #down(error: unknown): void {
+    this.counters.errors++;
+    if (this.#isClosed || this.state.borrow().link === 'down') return;
+    this.#change({ link: 'down', error });
+    this.#recover(1);
+  }
+
+  #recover(failures: number): void {
+    this.#setTimer(this.#delayOf(failures), async () => {
+      try {
+        await this.#checkSubscription();
+        await this.#connect();
+        this.#up();
+      } catch (error) {
+        this.counters.errors++;
+        if (this.#isClosed) return;
+        this.#change({ error });
+        this.#recover(failures + 1);
+      }
+    });
+  }
+
+  /** A subscription that does not answer is replaced. */
+  async #checkSubscription(): Promise<void> {
+    const subscription = this.#subscription;
+    if (subscription === undefined) return;
+    try {
+      await this.#limited('check', () => subscription.check());
+    } catch {
+      if (this.#subscription === subscription) this.#dropSubscription();
+    }
+  }
+
+  /** The slow timer. It finds what hints have missed. */
+  async #tick(): Promise<void> {
+    const check = this.#limited('check', async () => this.#subscription?.check());
+    const steps = [this.meet(), this.#watched(check), this.read()];
+    if (this.#events.isInboxAwaited()) steps.push(this.readInbox());
+    await Promise.allSettled(steps);
+    if (this.state.borrow().link === 'up') this.#setTimer(this.#options.reread, () => this.#tick());
+  }
+
+  #setTimer(ms: number, fn: () => Promise<void>): void {
+    const { clock } = this.#options;
+    if (this.#timer !== undefined) clock.clearTimer(this.#timer);
+    if (!this.#isClosed) this.#timer = clock.setTimer(ms, () => void fn(), { ref: false });
+  }
+
+  async #meet(): Promise<void> {
+    const { clock, id, membership } = this.#options;
+    const heartbeat = ++this.#heartbeatCount;
+    const members = await this.#limited('meet', (engine) => engine.meet(membership && { id, ...membership }));
+    this.#events.onMembers(members, clock.now(), heartbeat);
+  }
+
+  async #readCancels(): Promise<void> {
+    const { clock, retention } = this.#options;
+    let ids: Set<string> | undefined;
+    let wholeSent = 0;
+    let isAsked = false;
+    for (let more = true; more; ) {
+      const sent = clock.now();
+      const page = await this.#readPage('cancels', this.#cursor);
+      if (page.whole) {
+        this.counters.whole++;
+        ids = new Set();
+        wholeSent = sent;
+        isAsked = this.#cursor === undefined;
+      }
+      for (const { id } of page.records) ids?.add(id);
+      this.#events.onCancels(page.records, clock.now());
+      this.#cursor = page.cursor;
+      more = page.more;
+      if (more) continue;
+      const unknown = this.#provenAt === undefined ? 0 : sent - this.#provenAt - retention;
+      this.#provenAt = sent;
+      if (unknown > 0) this.#change({ missed: this.state.borrow().missed + unknown });
+    }
+    if (ids !== undefined) this.#events.onWhole(ids, wholeSent, isAsked);
+    this.#events.onProven();
+  }
+
+  async #readInbox(): Promise<void> {
+    for (let more = true; more; ) {
+      const page = await this.#readPage(this.#options.id, this.#inboxCursor);
+      this.#inboxCursor = page.cursor;
+      more = page.more;
+      this.#events.onInbox(page.records);
+    }
+  }
+
+  async #readPage(log: string, after: unknown): Promise<LogPage> {
+    this.counters.reads++;
+    const page = await this.#limited('read', (engine) => engine.read(log, after));
+    this.counters.entries += page.records.length;
+    return page;
+  }
+
+  #change(change: Partial<FleetState>): void {
+    const before = this.state.borrow();
+    const after = { ...before, ...change };
+    // Each attempt has an error object of its own, and a link that stays down has not changed.
+    const isSame = (Object.keys(after) as (keyof FleetState)[]).every(
+      (name) => Object.is(after[name], before[name]) || toText(after[name]) === toText(before[name]),
+    );
+    if (!isSame) this.#state.send(after);
+  }
+}

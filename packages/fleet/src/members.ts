@@ -1,0 +1,58 @@
+/**
+ * The members of the fleet, as far as this node knows.
+ *
+ * Invariants
+ *  1. Absence proves nothing: a member that is missing in the engine's list is live until its `memberTtl` is over, counted from the
+ *     last list that had it. An engine that has lost its data lists no members, and their work goes on.
+ *  2. States change only with an answer of the engine, never by time alone: without answers no member is lost.
+ */
+
+import type { MemberRecord } from './engine.ts';
+
+/** A member of a fleet. */
+export interface FleetMember {
+  /** The name of the node and eight hex digits. */
+  readonly id: string;
+  /** `live`; `left`: in order; `lost`: no sign of life for its `memberTtl`. */
+  readonly state: 'live' | 'left' | 'lost';
+}
+
+/** What is remembered of a member. Times are in ms on the clock of the fleet. */
+interface Known {
+  state: FleetMember['state'];
+  /** When its `memberTtl` is over, unless it is seen again. */
+  aliveUntil: number;
+  /** When it was last in the list. */
+  seenAt: number;
+}
+
+export class Members {
+  readonly #known: Map<string, Known> = new Map();
+  readonly #keep: number;
+
+  /** @param keep ms for which a member is remembered after it was last listed */
+  constructor(keep: number) {
+    this.#keep = keep;
+  }
+
+  /** Takes over the engine's list, which arrived at this time. */
+  update(list: readonly MemberRecord[], now: number): void {
+    for (const { id, left, gone } of list) {
+      this.#known.set(id, { state: gone ? 'left' : left > 0 ? 'live' : 'lost', aliveUntil: now + left, seenAt: now });
+    }
+    for (const [id, known] of this.#known) {
+      if (known.seenAt === now) continue;
+      if (known.state === 'live' && known.aliveUntil <= now) known.state = 'lost';
+      if (known.seenAt + this.#keep <= now) this.#known.delete(id);
+    }
+  }
+
+  /** Returns the state of a member; `undefined`: it was never listed, or not for a long time. */
+  stateOf(id: string): FleetMember['state'] | undefined {
+    return this.#known.get(id)?.state;
+  }
+
+  all(): FleetMember[] {
+    return [...this.#known].map(([id, { state }]) => ({ id, state }));
+  }
+}

@@ -1,0 +1,43 @@
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { checkKind, show } from '@quiesce/internal';
+
+/**
+ * Returns a number in its range, or the default.
+ *
+ * @throws TypeError unless it is a number; RangeError outside of the range
+ */
+export function numberOf(
+  what: string,
+  value: number | undefined,
+  fallback: number,
+  least: number,
+  most: number,
+  unit = 'milliseconds',
+): number {
+  if (value === undefined) return fallback;
+  checkKind(typeof value === 'number', what, unit, value);
+  if (value >= least && value <= most) return value;
+  const range = most === Number.POSITIVE_INFINITY ? `${least} or more` : `from ${least} to ${most}`;
+  throw new RangeError(`${what} must be ${unit} ${range}, got ${show(value)}`);
+}
+
+/** As {@link numberOf}, for a whole number. */
+export function integerOf(
+  what: string,
+  value: number | undefined,
+  fallback: number,
+  least: number,
+  most: number,
+): number {
+  const result = numberOf(what, value, fallback, least, most, 'an integer');
+  if (Number.isInteger(result)) return result;
+  throw new RangeError(`${what} must be an integer, got ${show(result)}`);
+}
+
+/** Returns the token of the option `signal`; errors name the call. */
+export function signalOf(
+  call: string,
+  signal: CancellationToken | AbortSignal | undefined,
+): CancellationToken | undefined {
+  return signal === undefined ? undefined : CancellationToken.from(signal, `${call}: signal`);
+}

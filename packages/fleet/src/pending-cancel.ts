@@ -1,0 +1,152 @@
+/**
+ * A cancel of this node that waits for answers.
+ *
+ * Invariants
+ *  1. It exists before the record is sent: answers can arrive before the engine has confirmed the record.
+ *  2. `awaited` is set from a list of members that was made after the record: who joins later reads the cancel before it starts
+ *     anything.
+ *  3. A receipt states what members have answered. Of the others it says that they are silent, have left, or are lost.
+ */
+
+import type { RunObserver } from './key-tree.ts';
+import type { Members } from './members.ts';
+import type { CancelReceipt, NodeReceipt } from './receipt.ts';
+import type { Answer } from './wire.ts';
+
+/** How far a `cancel` waits. */
+export type CancelUntil = 'recorded' | 'delivered' | 'ended';
+
+/** How many keys an answer names. */
+const NAMED = 10;
+
+/** Counts the runs of one node that a cancel has found, until they have ended. */
+export class OwnAnswer implements RunObserver {
+  readonly runs: RunObserver['runs'];
+  readonly onRunEnded: () => void;
+  readonly #base: Pick<Answer, 'cancel' | 'node' | 'tokens' | 'runs'>;
+
+  constructor(
+    cancel: string,
+    node: string,
+    found: { readonly tokens: number; readonly runs: RunObserver['runs'] },
+    onRunEnded: (answer: OwnAnswer) => void,
+  ) {
+    this.#base = { cancel, node, tokens: found.tokens, runs: found.runs.size };
+    this.runs = found.runs;
+    this.onRunEnded = () => onRunEnded(this);
+    for (const run of found.runs) run.observers = [...(run.observers ?? []), this];
+  }
+
+  /** The present state. */
+  read(): Answer {
+    const unfinished: string[] = [];
+    for (const { node } of this.runs) {
+      if (unfinished.push(node.key) === NAMED) break;
+    }
+    return { ...this.#base, running: this.runs.size, unfinished };
+  }
+}
+
+export class PendingCancel {
+  readonly id: string;
+  readonly key: string;
+  readonly until: CancelUntil;
+  readonly #self: string;
+  readonly #members: Members;
+  readonly #own: OwnAnswer | undefined;
+  readonly #answers: Map<string, Answer> = new Map();
+  /** See invariant 2. */
+  #awaited: Set<string> | undefined;
+  /** How many heartbeats had been sent when the cancel was recorded; `undefined`: it is not recorded. */
+  #heartbeatsBefore: number | undefined;
+  readonly #onReached: (receipt: CancelReceipt) => void;
+
+  /** @param own the answer of this node; `undefined` for a caller, which runs nothing */
+  constructor(
+    { id, key, until }: { readonly id: string; readonly key: string; readonly until: CancelUntil },
+    self: string,
+    members: Members,
+    own: OwnAnswer | undefined,
+    onReached: (receipt: CancelReceipt) => void,
+  ) {
+    this.id = id;
+    this.key = key;
+    this.until = until;
+    this.#self = self;
+    this.#members = members;
+    this.#own = own;
+    this.#onReached = onReached;
+  }
+
+  /** @param heartbeats how many heartbeats were sent until now */
+  recorded(heartbeats: number): void {
+    this.#heartbeatsBefore = heartbeats;
+    this.check();
+  }
+
+  /** Called after each list of members, which the n-th heartbeat has asked for. One from before the record does not count. */
+  listed(heartbeat: number): void {
+    if (this.#heartbeatsBefore === undefined || heartbeat <= this.#heartbeatsBefore) return;
+    this.#awaited ??= new Set();
+    // A member that was lost and is back counts again.
+    for (const { id, state } of this.#members.all()) {
+      if (state !== 'left' && id !== this.#self) this.#awaited.add(id);
+    }
+    this.check();
+  }
+
+  answered(answer: Answer): void {
+    const before = this.#answers.get(answer.node);
+    // The answer "ended" may arrive before the answer "applied".
+    if (before === undefined || answer.running < before.running) this.#answers.set(answer.node, answer);
+    this.check();
+  }
+
+  /** Ends the wait when what `until` asked for is confirmed. */
+  check(): void {
+    if (this.#heartbeatsBefore === undefined) return;
+    if (this.until === 'recorded') {
+      this.#onReached(this.receipt());
+      return;
+    }
+    const receipt = this.receipt();
+    if (receipt.state === 'recorded' || (this.until === 'ended' && receipt.state === 'delivered')) return;
+    this.#onReached(receipt);
+  }
+
+  receipt(): CancelReceipt {
+    const { id, key } = this;
+    if (this.#heartbeatsBefore === undefined) return { id, key, state: 'unrecorded', nodes: [], lost: [] };
+    if (this.until === 'recorded') return { id, key, state: 'recorded', nodes: [], lost: [] };
+    const ids = new Set([...(this.#awaited ?? []), ...this.#answers.keys()]);
+    const nodes = [...ids].map((node) => this.#nodeReceipt(node));
+    if (this.#own !== undefined) nodes.unshift(receiptOf(this.#own.read()));
+    const lost = nodes.filter(({ state }) => state === 'lost').map(({ node }) => node);
+    return { id, key, state: this.#awaited === undefined ? 'recorded' : stateOf(nodes), nodes, lost };
+  }
+
+  #nodeReceipt(node: string): NodeReceipt {
+    const answer = this.#answers.get(node);
+    if (answer?.running === 0) return receiptOf(answer);
+    const state = this.#members.stateOf(node);
+    const known = answer === undefined ? nothing(node) : receiptOf(answer);
+    // A member leaves after its last run has ended.
+    if (state === 'left') return { ...known, state, running: 0, unfinished: [] };
+    return state === 'lost' ? { ...known, state } : known;
+  }
+}
+
+function nothing(node: string): NodeReceipt {
+  return { node, state: 'silent', tokens: 0, runs: 0, running: 0, unfinished: [] };
+}
+
+function receiptOf({ node, tokens, runs, running, unfinished }: Answer): NodeReceipt {
+  return { node, state: running === 0 ? 'ended' : 'stopping', tokens, runs, running, unfinished };
+}
+
+function stateOf(nodes: readonly NodeReceipt[]): CancelReceipt['state'] {
+  if (nodes.some(({ state }) => state === 'silent')) return 'recorded';
+  if (nodes.some(({ state }) => state === 'stopping')) return 'delivered';
+  const isNobody = nodes.every(({ state, tokens, runs }) => tokens === 0 && runs === 0 && state !== 'left');
+  return isNobody ? 'nobody' : 'ended';
+}

@@ -1,0 +1,88 @@
+import { checkKind, ignore } from '@quiesce/internal';
+
+/**
+ * A client of the package `redis` (made by `createClient`) or `ioredis` (made by `new Redis`). It needs no connection of its
+ * own: the engine duplicates it.
+ */
+export interface RedisClient {
+  /** Makes a client with the same options. */
+  duplicate(): unknown;
+  sendCommand(...args: never[]): unknown;
+}
+
+/** What the engine needs of a connection, of either package. */
+export interface RedisWire {
+  connect(): Promise<unknown>;
+  command(args: readonly string[]): Promise<unknown>;
+  subscribe(channels: readonly string[], onMessage: (message: string) => void): Promise<unknown>;
+  /** Ends the connection at once. Calls that it has not answered reject. Never throws. */
+  end(): void;
+}
+
+/** The clients of both packages, as far as they are used. */
+interface AnyRedis {
+  readonly options?: { readonly socket?: object; readonly keyPrefix?: string };
+  duplicate(overrides: object): AnyRedis;
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  connect(): Promise<unknown>;
+  sendCommand(args: readonly string[]): Promise<unknown>;
+  subscribe(...args: unknown[]): Promise<unknown>;
+  disconnect(): unknown;
+  /** Of `redis` since version 5, which has deprecated `disconnect`. */
+  destroy?(): unknown;
+  /** Of `ioredis`, whose `sendCommand` takes another argument. */
+  call?(...args: readonly string[]): Promise<unknown>;
+}
+
+/** @throws TypeError */
+export function checkRedisClient(client: unknown): asserts client is RedisClient {
+  const { duplicate, sendCommand } = Object(client) as Partial<Record<string, unknown>>;
+  const isClient = typeof duplicate === 'function' && typeof sendCommand === 'function';
+  checkKind(isClient, 'redisEngine: client', "a client of the package 'redis' or 'ioredis'", client);
+  // Clusters, and the sentinels of `redis`, send a command to a node that their call names.
+  if ((sendCommand as { length: number }).length <= 2) return;
+  throw new TypeError(
+    'redisEngine: expected a client of one server, got one of a cluster or of several: pass its primary',
+  );
+}
+
+/** The prefix that the user's client gives to its keys. */
+export function keyPrefixOf(client: RedisClient): string {
+  return (client as unknown as AnyRedis).options?.keyPrefix ?? '';
+}
+
+/**
+ * Duplicates a client. The duplicate makes one connection, and never another one: the engine opens a new wire instead, so that
+ * no command is sent later than its caller believes.
+ *
+ * @param onDown called with each error of the connection, and when it ends
+ */
+export function openWire(client: RedisClient, onDown: (error: unknown) => void): RedisWire {
+  const { options, duplicate } = client as unknown as AnyRedis;
+  // Each package ignores the options of the other.
+  const wire = duplicate.call(client as unknown as AnyRedis, {
+    keyPrefix: '',
+    lazyConnect: true,
+    retryStrategy: null,
+    sentinelRetryStrategy: null,
+    reconnectOnError: null,
+    socket: { ...options?.socket, reconnectStrategy: false },
+    // Replies are strings, and a cache that is shared with the client is not cleared with the duplicate.
+    commandOptions: {},
+    clientSideCache: undefined,
+  });
+  // Without a listener, an error would end the process.
+  wire.on('error', onDown);
+  wire.on('end', () => onDown(new Error('The connection to Redis was closed')));
+  return {
+    connect: () => wire.connect(),
+    command: (args) => (wire.call === undefined ? wire.sendCommand(args) : wire.call(...args)),
+    subscribe: (channels, onMessage) => {
+      if (wire.call === undefined) return wire.subscribe(channels, onMessage);
+      wire.on('message', (_channel: string, message: string) => onMessage(message));
+      return wire.subscribe(...channels);
+    },
+    // One that is closed already throws, or rejects.
+    end: () => void new Promise((resolve) => resolve((wire.destroy ?? wire.disconnect).call(wire))).catch(ignore),
+  };
+}

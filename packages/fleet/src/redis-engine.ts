@@ -1,0 +1,66 @@
+import { checkOptions } from '@quiesce/internal';
+import { checkPoll } from './check-poll.ts';
+import type { FleetEngine } from './engine.ts';
+import { checkRedisClient, type RedisClient } from './redis-client.ts';
+import { RedisConnection } from './redis-connection.ts';
+
+/** Options for a Redis engine. */
+export interface RedisEngineOptions {
+  /**
+   * How often a fleet looks for changes where hints do not arrive, in milliseconds from 50 to 60,000. Default: 500. Some proxies
+   * have no publish and subscribe, and an access list may forbid it.
+   */
+  readonly poll?: number | undefined;
+}
+
+/**
+ * An engine on Redis 6.2 or later, or on Valkey. Use it to cancel: it is the fastest engine, and it needs no schema. For leases
+ * that must never have two holders, use PostgreSQL or NATS: Redis may forget an acknowledged write.
+ *
+ * The engine duplicates the client for each fleet: one connection for commands, and one for its subscription. It ends them when
+ * the fleet closes, or when a call takes longer than `requestTimeout`. The client itself is never used. Each step is one script,
+ * and one round trip. Where hints do not arrive, the engine warns once, and the fleet looks at each `poll`.
+ *
+ * Guaranteed: what `fleet.cancel` has recorded is in the memory of the primary, and a fleet notices when data is lost. Fences
+ * grow, also then. Not guaranteed: a write that was acknowledged before a failover, or before a restart without persistence.
+ * Members record cancels again that they have seen. A lease may have a second holder until its `ttl` is over.
+ *
+ * @param client a client of `redis` or `ioredis` for one server, or of `ioredis` with sentinels. It need not be connected. Its
+ *   key prefix separates fleets, too. It stays yours: close it after the fleet
+ * @param options `poll` in ms
+ * @throws TypeError for another kind of client, such as one of a cluster, for an unknown option or a `poll` of the wrong type;
+ *   RangeError for a wrong `poll`. `joinFleet` rejects with SchemaError when Redis is too old, or when it would evict keys that
+ *   do not expire, and with EngineUnavailableError for a replica
+ * @see `EVALSHA`, `XADD`, `PUBLISH` (Redis 6.2)
+ * @example
+ * <!-- not run: it needs a Redis server; packages/fleet/test/redis-engine.slow.test.ts runs the engine -->
+ * ```ts
+ * import { createClient } from 'redis';
+ *
+ * const client = createClient({ url: process.env.REDIS_URL });
+ * await using fleet = await joinFleet({ engine: redisEngine(client), namespace: 'shop', node: 'worker-1' });
+ * ```
+ */
+export function redisEngine(client: RedisClient, options?: RedisEngineOptions): FleetEngine {
+  checkRedisClient(client);
+  checkOptions('redisEngine', options, ['poll']);
+  const poll = checkPoll('redisEngine', options?.poll);
+  let hasWarned = false;
+  const onPolling = (): void => {
+    // biome-ignore lint/suspicious/noConsole: cancels still arrive, only later, so that no call has failed
+    if (!hasWarned) console.warn(`redisEngine: what is published does not arrive, so a fleet looks every ${poll} ms`);
+    hasWarned = true;
+  };
+  return {
+    async connect(namespace, retention, { requestTimeout: limit } = { requestTimeout: 3_000 }) {
+      const connection = new RedisConnection({ client, namespace, retention, limit, poll, onPolling });
+      try {
+        await connection.open();
+        return connection;
+      } catch (error) {
+        await connection.close();
+        throw error;
+      }
+    },
+  };
+}
