@@ -8,8 +8,8 @@ import type { EngineConnection } from '../src/engine.ts';
 import { engineContract } from '../src/engine-contract.ts';
 import type { RedisClient } from '../src/redis-client.ts';
 import { type RedisEngineOptions, redisEngine } from '../src/redis-engine.ts';
-import { startProxy, type TestProxy } from './proxy.ts';
 import { hearing, rejection } from './engine-vocabulary.ts';
+import { startProxy, type TestProxy } from './proxy.ts';
 
 const RETENTION = 3_600_000;
 const LIMIT = 400;
@@ -58,7 +58,11 @@ describe.skipIf(redis.isMissing)(`redisEngine on a Redis server${redis.note}`, (
     /** Connects a fleet in a namespace of its own. */
     async function connect(
       client: RedisClient,
-      { limit = LONG, namespace = `n${++namespaceCount}`, ...options }: RedisEngineOptions & { limit?: number; namespace?: string } = {},
+      {
+        limit = LONG,
+        namespace = `n${++namespaceCount}`,
+        ...options
+      }: RedisEngineOptions & { limit?: number; namespace?: string } = {},
     ): Promise<EngineConnection> {
       const connection = await redisEngine(client, options).connect(namespace, RETENTION, { requestTimeout: limit });
       opened.push(connection);
@@ -270,7 +274,12 @@ describe.skipIf(redis.isMissing)(`redisEngine on a Redis server${redis.note}`, (
         const kept = await readAll(connection, 'cancels', old.cursor);
         expect([kept.wholeCount, idsOf(kept.records)]).toEqual([0, ['c0', 'c1']]);
 
-        await until('Redis is back', async () => ownAdmin.flushall().then(() => true as const, () => undefined));
+        await until('Redis is back', async () =>
+          ownAdmin.flushall().then(
+            () => true as const,
+            () => undefined,
+          ),
+        );
         const flushed = await readAll(connection, 'cancels', back.cursor);
         expect([flushed.wholeCount, flushed.records]).toEqual([1, []]);
         const empty = await readAll(connection, 'cancels', flushed.cursor);

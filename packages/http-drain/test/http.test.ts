@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { CancellationToken } from '@quiesce/cancellation-token';
@@ -404,6 +405,14 @@ describe('the listener', () => {
     server.listen(0, '127.0.0.1');
     await closed;
     expect(server.listening).toBe(false);
+  });
+
+  it('still has its address when it begins to listen after `stop`: frameworks read it then', async () => {
+    const server = createServer();
+    const http = new HttpDrain(server);
+    await http.drain(never);
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    expect([server.listening, server.address()]).toMatchObject([false, { address: '127.0.0.1' }]);
   });
 
   it('emits "close" once', async () => {
