@@ -39,6 +39,7 @@ export default defineConfig({
     environment: 'node',
     // Only a test that hangs takes this long. A busy machine decides no test.
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     pool: 'forks',
     // A small file spends most of its time loading modules. Files therefore share a process and its modules.
     isolate: false,
