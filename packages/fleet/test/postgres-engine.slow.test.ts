@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createPostgresSchema, type EngineConnection, postgresEngine } from '@quiesce/fleet';
+import { createPostgresSchema, type EngineConnection, joinFleet, postgresEngine } from '@quiesce/fleet';
 import { sleep } from '@quiesce/select';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -425,6 +425,27 @@ describe.skipIf(postgres.isMissing)(`a server that fails${postgres.note}`, () =>
       const answer = await early.hold({ name: 's', holder: 'other', ttl: 1_000, permits: 1 });
       return 'fence' in answer && answer.fence > fence.fence;
     });
+  });
+
+  it('a cancel that was asked for during a crash ends a run on another member', async () => {
+    const engine = postgresEngine(pool);
+    const namespace = newNamespace();
+    await using worker = await joinFleet({ engine, namespace, node: 'worker' });
+    await using api = await joinFleet({ engine, namespace, node: 'api' });
+    const lease = worker.lease('billing', (token, held) => token.cancelled().then(() => held.fence), { ttl: 600_000 });
+    const run = worker.run(['jobs', 42, 1], (token) => token.cancelled().then(() => token.reason));
+    await until(() => worker.inspect().leases.length === 1);
+    await server.kill();
+    const cancelling = api.cancel(['jobs', 42], 'stopped', { until: 'ended', timeout: 600_000 });
+    await until(() => api.state.borrow().link === 'down' && worker.state.borrow().link === 'down');
+    await restart();
+    const receipt = await cancelling;
+    expect(receipt).toMatchObject({ state: 'ended', lost: [] });
+    expect(receipt.nodes.map(({ state, runs }) => [state, runs])).toContainEqual(['ended', 1]);
+    expect(await run).toBe('stopped');
+    expect(worker.inspect().leases.length).toBe(1);
+    await worker.close();
+    expect(await lease).toBeGreaterThan(0);
   });
 
   it('a standby is refused, also by a pool that reaches it later', async () => {
