@@ -136,14 +136,7 @@ export class RedisConnection implements EngineConnection {
     if (this.#closed !== undefined) throw this.#closed;
     const { client, limit } = this.#options;
     if (this.#link === undefined || this.#link.isDown) this.#link = new RedisLink(client, limit);
-    const link = this.#link;
-    try {
-      return await link.run(args[5] ?? (args[0] as string), (wire) => wire.command(args));
-    } catch (error) {
-      // After a failover the old primary is a replica. A new connection finds the new one.
-      if (isRefusal(error, '.*READONLY')) link.fail(error);
-      throw error;
-    }
+    return await this.#link.run(args[5] ?? (args[0] as string), (wire) => wire.command(args));
   }
 
   /** @throws (rejects) SchemaError or EngineUnavailableError for a server that cannot keep the promises of an engine */

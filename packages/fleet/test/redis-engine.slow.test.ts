@@ -120,7 +120,7 @@ describe.skipIf(redis.isMissing)(`redisEngine on a Redis server${redis.note}`, (
       ]);
       for (const { code, message } of errors) {
         expect(code).toBe('ERR_ENGINE_UNAVAILABLE');
-        expect(message).toMatch(/Redis did not answer (read|append) within 400 ms/);
+        expect(message).toMatch(/did not answer (read|append) within 400 ms/);
       }
       expect(idsOf((await readAll(connection, 'cancels')).records)).toContain('a0');
       // Its connection is silent, too, and still its own.
