@@ -155,7 +155,10 @@ export class NatsConnection implements EngineConnection {
   async release(slot: { readonly name: string; readonly holder: string; readonly fence: number }): Promise<void> {
     if (!(await this.#call('release', () => this.#slots.release(slot)))) return;
     // A hint, which may be missing.
-    this.#buckets.get('members').then((bucket) => this.#put(bucket, RELEASED, '')).catch(ignore);
+    this.#buckets
+      .get('members')
+      .then((bucket) => this.#put(bucket, RELEASED, ''))
+      .catch(ignore);
   }
 
   async close(): Promise<void> {

@@ -41,7 +41,9 @@ export function checkRedisClient(client: unknown): asserts client is RedisClient
   checkKind(isClient, 'redisEngine: client', "a client of the package 'redis' or 'ioredis'", client);
   // Clusters, and the sentinels of `redis`, send a command to a node that their call names.
   if ((sendCommand as { length: number }).length <= 2) return;
-  throw new TypeError('redisEngine: expected a client of one server, got one of a cluster or of several: pass its primary');
+  throw new TypeError(
+    'redisEngine: expected a client of one server, got one of a cluster or of several: pass its primary',
+  );
 }
 
 /** The prefix that the user's client gives to its keys. */

@@ -60,7 +60,9 @@ export class RedisConnection implements EngineConnection {
     await this.#checkServer();
     const [version, stored] = await this.#step('about');
     if (version !== '1') {
-      throw new SchemaError(`The namespace "${namespace}" belongs to a newer version of @quiesce/fleet. Update this one`);
+      throw new SchemaError(
+        `The namespace "${namespace}" belongs to a newer version of @quiesce/fleet. Update this one`,
+      );
     }
     checkRetention(namespace, Number(stored), retention);
   }
@@ -148,7 +150,8 @@ export class RedisConnection implements EngineConnection {
     });
     const fact = (name: string): string => RegExp(`^${name}:(.*)`, 'm').exec(info ?? '')?.[1] ?? '';
     const [version, policy] = [fact('redis_version'), fact('maxmemory_policy')];
-    if (fact('role').startsWith('slave')) throw new EngineUnavailableError('This Redis is a replica: connect to its primary');
+    if (fact('role').startsWith('slave'))
+      throw new EngineUnavailableError('This Redis is a replica: connect to its primary');
     if (/^([1-5]|6\.[01])\./.test(version)) throw new SchemaError(`Redis ${version} is too old: a fleet needs 6.2`);
     if (policy.startsWith('all')) {
       throw new SchemaError(`Redis evicts keys (maxmemory-policy ${policy}): set noeviction or volatile-*`);

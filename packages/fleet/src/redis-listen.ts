@@ -86,7 +86,8 @@ export class RedisSubscription implements FleetSubscription {
 
   #receive(text: string): void {
     for (const arrive of this.#probes) arrive();
-    if (this.hints === 'polling' && text === PROBE) this.#break(new EngineUnavailableError('Redis delivers hints again'));
+    if (this.hints === 'polling' && text === PROBE)
+      this.#break(new EngineUnavailableError('Redis delivers hints again'));
     if (!this.isClosed && (topics as readonly string[]).includes(text)) this.#on.changed(text as FleetTopic);
   }
 

@@ -82,7 +82,7 @@ describe.skipIf(nats.isMissing)(`natsEngine on a NATS server with JetStream${nat
       inbox: await count(() => engine.read('me', undefined)),
       meet: await count(() => engine.meet({ id: 'me', ttl: 5_000, keep: 5_000 })),
       // The bucket is opened with the first lease.
-      open: await count(() => engine.hold({ ...slot, name: 'other' })) > 2,
+      open: (await count(() => engine.hold({ ...slot, name: 'other' }))) > 2,
       acquire: await count(async () => ({ fence } = (await engine.hold(slot)) as { fence: number })),
       renew: await count(() => engine.hold({ ...slot, fence })),
       wait: await count(() => engine.hold({ ...slot, holder: 'other' })),
@@ -116,9 +116,7 @@ describe.skipIf(nats.isMissing)(`natsEngine on a NATS server with JetStream${nat
     await engine.close?.();
     expect((await waiting).code).toBe('ERR_CLOSED');
     expect((await rejection(engine.read('cancels', undefined))).code).toBe('ERR_CLOSED');
-    await until('the watches end', () =>
-      openCount(own).join() === [before[0], 1].join() ? true : undefined,
-    );
+    await until('the watches end', () => (openCount(own).join() === [before[0], 1].join() ? true : undefined));
     expect(await own.rtt()).toBeGreaterThanOrEqual(0);
   });
 

@@ -6,8 +6,8 @@ import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { redis, startRedis, type TestServer } from '../../adapters/test/servers.ts';
 import { idsOf, readAll, records, until } from '../src/contract/world.ts';
-import { startProxy, type TestProxy } from './proxy.ts';
 import { expectRepair, hearing, idleRequests, rejection } from './engine-vocabulary.ts';
+import { startProxy, type TestProxy } from './proxy.ts';
 
 const RETENTION = 3_600_000;
 const LIMIT = 400;
@@ -56,7 +56,11 @@ describe.skipIf(redis.isMissing)(`redisEngine on a Redis server${redis.note}`, (
     /** Connects a fleet in a namespace of its own. */
     async function connect(
       client: RedisClient,
-      { limit = LONG, namespace = `n${++namespaceCount}`, ...options }: RedisEngineOptions & { limit?: number; namespace?: string } = {},
+      {
+        limit = LONG,
+        namespace = `n${++namespaceCount}`,
+        ...options
+      }: RedisEngineOptions & { limit?: number; namespace?: string } = {},
     ): Promise<EngineConnection> {
       const connection = await redisEngine(client, options).connect(namespace, RETENTION, { requestTimeout: limit });
       opened.push(connection);
@@ -299,7 +303,12 @@ describe.skipIf(redis.isMissing)(`redisEngine on a Redis server${redis.note}`, (
         const kept = await readAll(connection, 'cancels', old.cursor);
         expect([kept.wholeCount, idsOf(kept.records)]).toEqual([0, ['c0', 'c1']]);
 
-        await until('Redis is back', async () => ownAdmin.flushall().then(() => true as const, () => undefined));
+        await until('Redis is back', async () =>
+          ownAdmin.flushall().then(
+            () => true as const,
+            () => undefined,
+          ),
+        );
         const flushed = await readAll(connection, 'cancels', back.cursor);
         expect([flushed.wholeCount, flushed.records]).toEqual([1, []]);
         const empty = await readAll(connection, 'cancels', flushed.cursor);
