@@ -17,6 +17,8 @@ import * as broadcast from '@quiesce/broadcast-channel';
 import * as token from '@quiesce/cancellation-token';
 import * as channel from '@quiesce/channel';
 import * as effect from '@quiesce/effect';
+import * as fleet from '@quiesce/fleet';
+import * as fleetTesting from '@quiesce/fleet/testing';
 import * as http from '@quiesce/http-drain';
 import * as scope from '@quiesce/scope';
 import * as select from '@quiesce/select';
@@ -30,7 +32,22 @@ import { type Kind, type Row, receive, rows, state } from './wrong-arguments.ts'
 const frameworks = { ...express, ...fastify, ...hono, ...koa, ...nest };
 const clients = { ...fetching, ...pg, ...react, ...socketIo, ...undici, ...ws };
 const adapters = { ...frameworks, ...clients, ...opentelemetry };
-const exported = { broadcast, token, channel, effect, http, scope, select, shutdown, pool, node, web, adapters };
+const fleets = { ...fleet, ...fleetTesting };
+const exported = {
+  broadcast,
+  token,
+  channel,
+  effect,
+  http,
+  scope,
+  select,
+  shutdown,
+  pool,
+  node,
+  web,
+  adapters,
+  fleets,
+};
 const date = new Date(0);
 /** The values passed, by the text with which an error shows them. */
 const values: [shown: string, value: unknown][] = [
@@ -90,8 +107,18 @@ const accepts: Record<Kind, (value: unknown) => boolean> = {
   object: () => false,
   // A later item is rejected later.
   resource: (value) => value instanceof Promise,
+  key: (value) => value === '5' || Array.isArray(value),
+  reason: (value) => value === null || Array.isArray(value) || (typeof value !== 'object' && isJson(value)),
+  far: (value) => value === Number.POSITIVE_INFINITY || value === 1e300,
+  short: (value) => typeof value === 'number' && value >= 0 && value < 10,
+  'from 1': (value) => value === 5 || value === 1.5,
   none: (value) => value === undefined,
 };
+
+/** Whether JSON keeps a value that is no object. */
+function isJson(value: unknown): boolean {
+  return value === undefined || ['string', 'boolean'].includes(typeof value) || Number.isFinite(value);
+}
 
 /** A mistake that is likely: the promise of a receive instead of the receiver. */
 const isGivenBack: Kind[] = ['function', 'functions', 'signal', 'branches', 'list'];
@@ -140,6 +167,7 @@ const exempt = [
   ...['isSource', 'isCancelledError', 'isClosedError', 'isTimeoutError', 'branchOf', 'StreamSource'],
   ...['causeFromError', 'errorFromCause', 'reasonFromCause'],
   ...['Notify', 'Scope', 'checkSignals', 'parentToken'],
+  ...['decodeReason', 'FaultyEngine'],
   ...['InjectToken', 'ShutdownModule', 'useToken'],
 ];
 

@@ -97,6 +97,8 @@ import { Server as SocketIoServer } from 'socket.io';
 import { Agent } from 'undici';
 import { WebSocketServer } from 'ws';
 
+import { fleetRows } from './wrong-arguments-fleet.ts';
+
 // biome-ignore lint/suspicious/noExplicitAny: the calls are wrong on purpose
 type Wrong = any;
 
@@ -130,6 +132,11 @@ export type Kind =
   | 'choice'
   | 'object'
   | 'resource'
+  | 'key'
+  | 'reason'
+  | 'far'
+  | 'short'
+  | 'from 1'
   | 'none';
 
 /** One argument or option: the name of the call in errors, the accepted kind, and a function that passes a value. */
@@ -776,7 +783,7 @@ const effects: Row[] = [
 
 /** All rows, by package. */
 export const rows: Readonly<Record<string, readonly Row[]>> = {
-  ...{ tokens, channels, selects, scopes, services, clients, pools, effects, traces, components },
+  ...{ tokens, channels, selects, scopes, services, clients, pools, effects, traces, components, fleets: fleetRows },
 };
 
 /** Makes a call that has taken a value. */

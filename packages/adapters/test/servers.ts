@@ -1,6 +1,6 @@
 // Starts the servers that the adapters are tested with. Each call starts a process of its own, with its own folder and port.
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,52 +20,107 @@ export interface TestServer {
   freeze(): void;
   /** Continues after `freeze`. */
   thaw(): void;
+  /** Ends the process with SIGKILL, as a crash does. Its folder stays. */
+  kill(): Promise<void>;
+  /** Starts the server again, on its port and in its folder, after `kill`. */
+  restart(): Promise<void>;
+  /** Where it stores its data. */
+  readonly folder: string;
   /** Ends the process, and removes its folder. */
   stop(): Promise<void>;
 }
 
 export const redis: Program = findProgram('redis-server', 'redis-server');
+export const nats: Program = findProgram('nats-server', 'nats-server');
 export const postgres: Program = findProgram('postgres', 'postgresql');
+export const pgbouncer: Program = findProgram('pgbouncer', 'pgbouncer');
 /** Contains a broker for the tests of librdkafka, with consumer groups, offsets and rebalances. */
 export const kafka: Program = findProgram('kcat', 'kcat');
 
-/** Starts a Redis that stores nothing on disk. */
-export async function startRedis(): Promise<TestServer> {
+/**
+ * Starts a Redis that stores nothing on disk.
+ *
+ * @param more more options, which count more than those
+ */
+export async function startRedis(more: readonly string[] = []): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'redis-'));
   const port = await freePort();
   const options = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
-  const child = await started(pathOf(redis), options, { cwd: folder }, 'Ready to accept connections');
-  return handleOf(child, port, folder);
+  return await serverOf(
+    () => started(pathOf(redis), [...options, ...more], { cwd: folder }, 'Ready to accept connections'),
+    port,
+    folder,
+  );
 }
 
-/** Starts a PostgreSQL with the user `postgres`, who needs no password. */
-export async function startPostgres(): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
+/** Starts a NATS server with JetStream. */
+export async function startNats(): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'nats-'));
   const port = await freePort();
-  // PostgreSQL refuses to run as root. The user 65534 is `nobody`.
-  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-  if (user.uid !== undefined) chownSync(folder, user.uid, user.gid);
+  const options = ['-a', '127.0.0.1', '-p', `${port}`, '-js', '-sd', folder];
+  return await serverOf(() => started(pathOf(nats), options, { cwd: folder }, 'Server is ready'), port, folder);
+}
+
+/** Neither PostgreSQL nor PgBouncer runs as root. The user 65534 is `nobody`. */
+const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+
+function folderOfNobody(prefix: string): string {
+  const folder = mkdtempSync(join(tmpdir(), prefix));
+  if (nobody.uid !== undefined) chownSync(folder, nobody.uid, nobody.gid);
+  return folder;
+}
+
+/**
+ * Starts a PostgreSQL with the user `postgres`, who needs no password.
+ *
+ * @param standbyOf the folder of a stopped server: the new one is a standby with a copy of its data
+ */
+export async function startPostgres(standbyOf?: string): Promise<TestServer> {
+  const folder = folderOfNobody('postgres-');
+  const port = await freePort();
   const path = pathOf(postgres);
   const data = join(folder, 'data');
-  const initdb = ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--no-instructions', '--encoding=UTF8'];
-  execFileSync(path.replace(/postgres$/, 'initdb'), initdb, { ...user, cwd: folder, stdio: 'pipe' });
+  if (standbyOf === undefined) {
+    const initdb = ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--no-instructions', '--encoding=UTF8'];
+    execFileSync(path.replace(/postgres$/, 'initdb'), initdb, { ...nobody, cwd: folder, stdio: 'pipe' });
+  } else {
+    execFileSync('cp', ['-a', join(standbyOf, 'data'), data]);
+    writeFileSync(join(data, 'standby.signal'), '');
+  }
   const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off'];
   const options = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])];
-  const child = await started(
-    path,
-    options,
-    { ...user, cwd: folder },
-    'database system is ready to accept connections',
+  const ready = /database system is ready to accept (read-only )?connections/;
+  return await serverOf(() => started(path, options, { ...nobody, cwd: folder }, ready), port, folder);
+}
+
+/** Starts a PgBouncer in transaction mode before a PostgreSQL. */
+export async function startPgBouncer(target: number): Promise<TestServer> {
+  const folder = folderOfNobody('pgbouncer-');
+  const port = await freePort();
+  const file = join(folder, 'pgbouncer.ini');
+  const settings = ['pool_mode = transaction', 'auth_type = any', 'listen_addr = 127.0.0.1', 'unix_socket_dir ='];
+  const database = `postgres = host=127.0.0.1 port=${target} user=postgres`;
+  writeFileSync(file, ['[databases]', database, '[pgbouncer]', ...settings, `listen_port = ${port}`].join('\n'));
+  return await serverOf(
+    () => started(pathOf(pgbouncer), [file], { ...nobody, cwd: folder }, 'process up'),
+    port,
+    folder,
   );
-  return handleOf(child, port, folder);
 }
 
 /** Starts a Kafka broker that creates each topic on first use, with four partitions. */
 export async function startKafka(): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'kafka-'));
   const options = ['-P', '-b', 'mock', '-t', 'unused', '-X', 'test.mock.num.brokers=1', '-d', 'mock'];
-  const child = await started(pathOf(kafka), options, {}, /bootstrap\.servers=127\.0\.0\.1:\d+/);
-  // It stores nothing, and would wait for its input to end.
-  return handleOf(child, Number(/:(\d+)$/.exec(child.found)?.[1]), undefined, 'SIGKILL');
+  let port = 0;
+  const launch = async (): Promise<Started> => {
+    const child = await started(pathOf(kafka), options, { cwd: folder }, /bootstrap\.servers=127\.0\.0\.1:\d+/);
+    port = Number(/:(\d+)$/.exec(child.found)?.[1]);
+    return child;
+  };
+  const server = await serverOf(launch, port, folder, 'SIGKILL');
+  // It would wait for its input to end on another signal.
+  return { ...server, port };
 }
 
 interface Started {
@@ -115,24 +170,32 @@ async function started(path: string, args: string[], options: SpawnOptions, read
 }
 
 /** PostgreSQL disconnects its clients on SIGINT, and waits for them on SIGTERM. */
-function handleOf(
-  { process: child }: Started,
+async function serverOf(
+  launch: () => Promise<Started>,
   port: number,
-  folder?: string,
+  folder: string,
   signal: NodeJS.Signals = 'SIGINT',
-): TestServer {
+): Promise<TestServer> {
+  let { process: child } = await launch();
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill('SIGCONT');
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await ended;
+  };
   return {
     port,
+    folder,
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),
+    kill: () => end('SIGKILL'),
+    restart: async () => {
+      child = (await launch()).process;
+    },
     stop: async () => {
-      child.kill('SIGCONT');
-      if (child.exitCode === null && child.signalCode === null) {
-        const ended = new Promise((resolve) => child.once('exit', resolve));
-        child.kill(signal);
-        await ended;
-      }
-      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+      await end(signal);
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -70,12 +70,12 @@ export class CancelIncompleteError extends Error {
  * const clock = new VirtualClock();
  * const engine = faulty(memoryEngine({ clock }));
  * const fleet = await joinFleet({ engine, clock });
- * const lease = fleet.lease('billing', (token) => token.cancelled().then(() => Promise.reject(token.reason)));
- * const failure = lease.catch((error) => error);
+ * const bill = (token: CancellationToken) => token.cancelled().then(() => Promise.reject(token.reason));
+ * const lost = fleet.lease('billing', bill).catch((error) => error);
  * await clock.advance(0);
  * engine.cut();
  * await clock.advance(15_000);
- * console.log((await failure).code); // => ERR_LEASE_LOST
+ * console.log((await lost).code); // => ERR_LEASE_LOST
  * await clock.run(() => fleet.close());
  * ```
  */

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '@quiesce/cancellation-token';
-import { checkFunction, checkOptions } from '@quiesce/internal';
+import { checkOptions } from '@quiesce/internal';
+import { checkEngine } from './check-engine.ts';
 import type { ConnectOptions, EngineConnection, FleetEngine, FleetListener, FleetSubscription } from './engine.ts';
 import { asMemoryEngine } from './memory-engine.ts';
 import { numberOf } from './options.ts';
@@ -193,7 +194,7 @@ function isOf({ member: id }: Watched, member: string | undefined): boolean {
  * ```
  */
 export function faulty(engine: FleetEngine, options?: FaultyOptions): FaultyEngine {
-  checkFunction('faulty', engine?.connect, '; write faulty(memoryEngine())');
+  checkEngine('faulty', engine);
   checkOptions('faulty', options, ['clock']);
   return new FaultyEngine(engine, options?.clock ?? systemClock);
 }

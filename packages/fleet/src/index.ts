@@ -28,6 +28,22 @@ export type { HeldLease } from './leases.ts';
 export type { FleetState, LinkCounters } from './link.ts';
 export type { FleetMember } from './members.ts';
 export { type MemoryEngineOptions, memoryEngine } from './memory-engine.ts';
+export type {
+  NatsBucket,
+  NatsBucketOptions,
+  NatsClient,
+  NatsEngineOptions,
+  NatsEntry,
+  NatsKvm,
+  NatsStatus,
+  NatsWatchEntry,
+} from './nats-client.ts';
+export { natsEngine } from './nats-engine.ts';
 export type { CancelUntil } from './pending-cancel.ts';
+export type { PostgresClient, PostgresPool, PostgresQueryable } from './postgres-client.ts';
+export { type PostgresEngineOptions, postgresEngine } from './postgres-engine.ts';
+export { createPostgresSchema, type PostgresSchemaOptions, postgresSchema } from './postgres-schema.ts';
 export { decodeReason, encodeReason } from './reason.ts';
 export type { CancelReceipt, NodeReceipt } from './receipt.ts';
+export type { RedisClient } from './redis-client.ts';
+export { type RedisEngineOptions, redisEngine } from './redis-engine.ts';

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '@quiesce/cancellation-token';
-import { backoffOf, checkFunction, checkKind, checkOptions, show } from '@quiesce/internal';
+import { backoffOf, checkKind, checkOptions, show } from '@quiesce/internal';
+import { checkEngine } from './check-engine.ts';
 import type { FleetEngine } from './engine.ts';
 import { EngineUnavailableError } from './errors.ts';
 import { Fleet, type FleetSettings, newId } from './fleet.ts';
@@ -101,7 +102,7 @@ function checked(options: JoinFleetOptions): {
   readonly joinTimeout: number;
 } {
   const { engine, namespace = 'default', node = 'node', member = true, clock = systemClock } = options;
-  checkFunction('joinFleet: engine', engine?.connect, '; write engine: memoryEngine()');
+  checkEngine('joinFleet: engine', engine);
   checkKind(typeof namespace === 'string', 'joinFleet: namespace', 'a string', namespace);
   if (!/^[A-Za-z0-9_-]{1,32}$/.test(namespace)) {
     throw new RangeError(`joinFleet: namespace must be 1 to 32 of A-Z a-z 0-9 _ -, got ${show(namespace)}`);

@@ -20,7 +20,7 @@ export interface FleetLeaseOptions {
 
 /** Returns what `lease` needs, checked; `call` names the call and option in errors. */
 export function leaseRequest(call: string, name: string, options: FleetLeaseOptions): LeaseRequest {
-  checkKind(typeof name === 'string', call, 'the name of the lease', name);
+  checkKind(typeof name === 'string' && name !== '', call, 'a name that is not empty', name);
   keyOf(call, [name]);
   const ttl = numberOf(`${call}: ttl`, options.ttl, 15_000, 1_000, 3_600_000);
   return {

@@ -28,7 +28,7 @@ type Encoded =
  * @example
  * ```ts
  * console.log(encodeReason({ by: 'user', id: 7 })); // => {"type":"value","value":{"by":"user","id":7}}
- * console.log(decodeReason(encodeReason(new TimeoutError(50)))); // => TimeoutError: Timed out after 50 ms
+ * console.log(String(decodeReason(encodeReason(new TimeoutError(50))))); // => TimeoutError: Timed out after 50 ms
  * ```
  */
 export function encodeReason(reason: unknown): string {

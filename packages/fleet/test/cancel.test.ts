@@ -22,7 +22,7 @@ describe('a cancel', () => {
       log.push('cleaned up');
     });
     const cancel = api.cancel('jobs/42', new Error('stopped by user'), { until: 'ended' });
-    cancel.then(() => log.push('receipt'));
+    void cancel.then(() => log.push('receipt'));
     await clock.advance(0);
     expect(log).toEqual(['cancelled: stopped by user']);
     cleanup.finish();

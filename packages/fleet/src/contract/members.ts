@@ -122,7 +122,7 @@ export const memberCases: readonly ContractCase[] = [
       }),
   },
   {
-    name: 'E5: a release is hinted where hints are pushed',
+    name: 'E5: a release that another holder waits for is hinted where hints are pushed',
     run: (engine) =>
       inWorld(engine, async ({ connect }) => {
         const [a, b] = await Promise.all([connect(), connect()]);
@@ -131,6 +131,8 @@ export const memberCases: readonly ContractCase[] = [
         const release = async (): Promise<void> => {
           const answer = await b.hold(slot);
           demand('fence' in answer, 'E6: a free permit is granted', answer);
+          const refusal = await a.hold({ ...slot, holder: 'other' });
+          demand('wait' in refusal, 'E6: hold never grants more than permits', refusal);
           await b.release({ ...slot, fence: answer.fence });
         };
         if (one.subscription.hints === 'push') await one.next('slots', release);

@@ -1,0 +1,97 @@
+import { checkKind } from '@quiesce/internal';
+
+/** An entry of a bucket. */
+export interface NatsEntry {
+  readonly key: string;
+  readonly revision: number;
+  /** By the server's clock. */
+  readonly created: Date;
+  /** `PUT`, `DEL` or `PURGE`. */
+  readonly operation: string;
+  string(): string;
+}
+
+/** An entry that a watch has delivered. */
+export interface NatsWatchEntry extends NatsEntry {
+  /** Whether it was stored after the watch began. */
+  readonly isUpdate: boolean;
+}
+
+/** A key-value bucket, as far as the engine uses it. */
+export interface NatsBucket {
+  put(key: string, value: string, options?: { previousSeq?: number; timeout?: number }): Promise<number>;
+  get(key: string): Promise<NatsEntry | null>;
+  delete(key: string, options?: { previousSeq?: number }): Promise<void>;
+  watch(options: { key: string }): Promise<AsyncIterable<NatsWatchEntry> & { stop(): void }>;
+  status(): Promise<NatsStatus>;
+}
+
+/** The state of a bucket, asked of the leader of its stream. */
+export interface NatsStatus {
+  /** In ms. */
+  readonly ttl: number;
+  readonly streamInfo: {
+    readonly created: unknown;
+    readonly state: { readonly last_seq: number; readonly messages: number };
+  };
+}
+
+/** Options of a bucket. */
+export interface NatsBucketOptions {
+  /** In ms. */
+  ttl: number;
+  /** `false`: the leader of the stream answers, and no replica, which may be late. */
+  allow_direct: boolean;
+}
+
+/** A connection of `@nats-io/transport-node`, or of another transport of nats.js from version 3. */
+export interface NatsClient {
+  status(): AsyncIterable<{ readonly type: string }>;
+  rtt(): Promise<number>;
+  reconnect(): Promise<void>;
+  readonly info?: { readonly max_payload: number };
+}
+
+/** A `Kvm` of `@nats-io/kv`. */
+export interface NatsKvm {
+  create(name: string, options?: NatsBucketOptions): Promise<NatsBucket>;
+}
+
+/** Options for a NATS engine. */
+export interface NatsEngineOptions {
+  /** The connection. Several fleets may share it. */
+  readonly connection: NatsClient;
+  /** `new Kvm(connection)`. */
+  readonly kv: NatsKvm;
+}
+
+/** @throws TypeError */
+export function checkNatsClients({ connection, kv }: Partial<Record<'connection' | 'kv', unknown>>): void {
+  const { rtt, status } = Object(connection) as Partial<NatsClient>;
+  const isConnection = typeof rtt === 'function' && typeof status === 'function';
+  checkKind(isConnection, 'natsEngine: connection', 'a connection of nats.js from version 3', connection);
+  const { create } = Object(kv) as Partial<NatsKvm>;
+  checkKind(
+    typeof create === 'function' && kv !== connection,
+    'natsEngine: kv',
+    'new Kvm(connection) of @nats-io/kv',
+    kv,
+  );
+}
+
+/** Makes a text a key, in which no character is special. */
+export function encodeKey(text: string): string {
+  let bytes = '';
+  for (const byte of new TextEncoder().encode(text)) bytes += String.fromCharCode(byte);
+  return btoa(bytes).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
+}
+
+export function decodeKey(key: string): string {
+  const bytes = atob(key.replace(/-/g, '+').replace(/_/g, '/'));
+  return new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
+}
+
+/** Whether a write failed because the key has another revision. */
+export function isConflict(error: unknown): boolean {
+  return /wrong last sequence/.test(String((error as { readonly message?: unknown } | null | undefined)?.message));
+}

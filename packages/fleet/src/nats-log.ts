@@ -1,0 +1,67 @@
+import type { LogPage, StoredRecord } from './engine.ts';
+import { decodeKey, type NatsWatchEntry } from './nats-client.ts';
+import type { NatsWatch } from './nats-watch.ts';
+
+/** The largest number of records of one answer. */
+const PAGE = 500;
+
+/** A record that a watch has delivered. */
+interface Arrived {
+  readonly revision: number;
+  readonly id: string;
+  readonly body: string;
+  readonly ttl: number;
+  /** By the server's clock. */
+  readonly expiresAt: number;
+}
+
+/** Where the next read begins. A cursor of another watch proves nothing. */
+interface Cursor {
+  readonly log: NatsLog;
+  readonly revision: number;
+}
+
+/**
+ * The local copy of one log. Reading never empties it, so that an answer that came too late can be asked for again. Only
+ * expired records leave it.
+ */
+export class NatsLog {
+  /** In the order of their revisions. */
+  readonly #records: Arrived[] = [];
+
+  add(entry: NatsWatchEntry): void {
+    const { key, revision, created } = entry;
+    const value = entry.string();
+    const space = value.indexOf(' ');
+    const ttl = Number(value.slice(0, space));
+    const id = decodeKey(key.slice(key.indexOf('.') + 1));
+    this.#records.push({ revision, id, body: value.slice(space + 1), ttl, expiresAt: created.getTime() + ttl });
+  }
+
+  /** @param now the server's time */
+  page(watch: NatsWatch, after: unknown, now: number): LogPage {
+    const expired = this.#records.findIndex(({ expiresAt }) => expiresAt > now);
+    this.#records.splice(0, expired === -1 ? this.#records.length : expired);
+    const cursor = after as Cursor | undefined;
+    const whole = cursor?.log !== this;
+    const from = whole ? 0 : this.#firstAfter(cursor.revision);
+    const page = this.#records.slice(from, from + PAGE);
+    const more = from + PAGE < this.#records.length;
+    const revision = more ? (page.at(-1) as Arrived).revision : watch.seen;
+    const records: StoredRecord[] = [];
+    for (const { id, body, ttl, expiresAt } of page) {
+      if (expiresAt > now) records.push({ id, body, left: Math.min(ttl, expiresAt - now) });
+    }
+    return { records, cursor: { log: this, revision }, whole, more };
+  }
+
+  #firstAfter(revision: number): number {
+    let [low, high] = [0, this.#records.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#records[middle] as Arrived).revision > revision) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}

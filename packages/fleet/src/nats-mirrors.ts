@@ -1,0 +1,89 @@
+import { ignore } from '@quiesce/internal';
+import { EngineUnavailableError } from './errors.ts';
+import type { NatsBucketName, NatsBuckets } from './nats-buckets.ts';
+import type { NatsBucket, NatsWatchEntry } from './nats-client.ts';
+import { NatsWatch } from './nats-watch.ts';
+
+/** The local copy of a part of a bucket, and what fills it. */
+export interface NatsMirror<T> {
+  /** The entries that the copy is made of: a key or a pattern. */
+  readonly keys: string;
+  readonly bucket: NatsBucketName;
+  /** Makes an empty copy. */
+  make(): { readonly data: T; add(entry: NatsWatchEntry): void };
+  /**
+   * Asks the server for a revision that the copy must have reached. Writing an entry that the watch delivers is such a question.
+   *
+   * @returns the revision
+   * @throws (rejects) when the copy belongs to another stream
+   */
+  ask(bucket: NatsBucket, watch: NatsWatch): Promise<number>;
+}
+
+interface Filled<T> {
+  readonly watch: NatsWatch;
+  readonly data: T;
+}
+
+/** The local copies of one connection. */
+export class NatsMirrors {
+  readonly #buckets: NatsBuckets;
+  readonly #opened: Map<NatsMirror<unknown>, Promise<Filled<unknown>>> = new Map();
+
+  constructor(buckets: NatsBuckets) {
+    this.#buckets = buckets;
+  }
+
+  /**
+   * Opens a copy, if it is not open, and returns it when it has everything that was stored before the call.
+   *
+   * @param ask in place of the mirror's own question
+   */
+  async current<T>(mirror: NatsMirror<T>, ask: NatsMirror<T>['ask'] = mirror.ask): Promise<Filled<T>> {
+    for (let isLast = false; ; isLast = true) {
+      const opening = this.#open(mirror);
+      try {
+        const filled = await opening;
+        const bucket = await this.#buckets.get(mirror.bucket);
+        const seen = filled.watch.seen;
+        const revision = await ask(bucket, filled.watch);
+        // A stream that was made anew counts from the beginning.
+        if (revision < seen) throw new EngineUnavailableError('The data of NATS has gone back');
+        await filled.watch.arrival(revision);
+        return filled;
+      } catch (error) {
+        this.#close(mirror, opening);
+        this.#buckets.forget();
+        if (isLast) throw error;
+      }
+    }
+  }
+
+  /** Opens a copy. Its entries arrive later. */
+  async open<T>(mirror: NatsMirror<T>): Promise<void> {
+    await this.#open(mirror);
+  }
+
+  /** Closes all copies. They are opened anew when they are used next. */
+  closeAll(): void {
+    for (const [mirror, opening] of [...this.#opened]) this.#close(mirror, opening);
+  }
+
+  #open<T>(mirror: NatsMirror<T>): Promise<Filled<T>> {
+    const open = async (): Promise<Filled<T>> => {
+      const { data, add } = mirror.make();
+      return { data, watch: await NatsWatch.open(await this.#buckets.get(mirror.bucket), mirror.keys, add) };
+    };
+    let opening = this.#opened.get(mirror) as Promise<Filled<T>> | undefined;
+    if (opening === undefined) {
+      opening = open();
+      this.#opened.set(mirror, opening);
+    }
+    return opening;
+  }
+
+  #close(mirror: NatsMirror<unknown>, opening: Promise<Filled<unknown>>): void {
+    if (this.#opened.get(mirror) === opening) this.#opened.delete(mirror);
+    opening.then(({ watch }) => watch.close(), ignore);
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Calls of the functions of a fleet, through a pool of the user.
+ *
+ * Invariants
+ *  1. A call has a connection of its own, taken from the pool and given back. A call over its limit gives it back with an error,
+ *     so that the pool ends it. The pool itself lives on.
+ *  2. A connection that comes after the limit is given back at once.
+ *  3. Each connection that is taken has an `'error'` listener until it is given back, and after that if it ends: without one,
+ *     the end of a connection would end the process.
+ */
+
+import { systemClock } from '@quiesce/cancellation-token';
+import { checkKind, ignore } from '@quiesce/internal';
+import { EngineUnavailableError, SchemaError } from './errors.ts';
+import { withLimit } from './limit.ts';
+
+/** What sends queries: the part of `pg` that is used here. */
+export interface PostgresQueryable {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+}
+
+/** One connection: a client of `pg`. */
+export interface PostgresClient extends PostgresQueryable {
+  on?(event: string, listener: (arg: unknown) => void): unknown;
+  off?(event: string, listener: (arg: unknown) => void): unknown;
+  /** Gives it back to its pool; with an error, the pool ends it. */
+  release?(error?: Error | boolean): void;
+  end?(): Promise<void>;
+}
+
+/** A `Pool` of `pg`, or an object with the same methods. A PGlite has no `connect`. */
+export interface PostgresPool extends PostgresQueryable {
+  connect?(): Promise<PostgresClient>;
+  on?(event: string, listener: (arg: unknown) => void): unknown;
+  off?(event: string, listener: (arg: unknown) => void): unknown;
+}
+
+export const poolExpected = 'a Pool of pg';
+
+/** Whether a value is a pool. A `Client` of `pg` is none: it has one connection, which a call over its limit would end. */
+export function isPostgresPool(value: unknown): boolean {
+  const { query, connect } = Object(value) as Partial<Record<keyof PostgresPool, unknown>>;
+  if (typeof query !== 'function' || 'processID' in Object(value)) return false;
+  return connect === undefined || typeof connect === 'function';
+}
+
+/** The calls of one fleet. */
+export class PostgresCalls {
+  readonly #pool: PostgresPool;
+  readonly #schema: string;
+  /** The limit for one call, in ms. */
+  readonly limit: number;
+  /** Functions that end the open subscriptions. */
+  readonly subscriptions: Set<() => void> = new Set();
+
+  constructor(pool: PostgresPool, schema: string, limit: number) {
+    this.#pool = pool;
+    this.#schema = schema;
+    this.limit = limit;
+  }
+
+  /**
+   * Calls a function of the schema, in one round trip.
+   *
+   * @returns its answer, which is JSON
+   * @throws (rejects) SchemaError when there is no such function; the error of the database; EngineUnavailableError after the limit
+   */
+  async call(name: string, ...args: readonly unknown[]): Promise<unknown> {
+    const { connect } = this.#pool;
+    if (connect === undefined) return await this.callOn(this.#pool, name, args);
+    const start = systemClock.now();
+    const client = await this.open(() => connect.call(this.#pool));
+    let failure: unknown;
+    try {
+      return await this.callOn(client, name, args, this.limit - (systemClock.now() - start));
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      // An error of the server leaves its connection usable.
+      end(client, failure instanceof EngineUnavailableError ? failure : undefined);
+    }
+  }
+
+  /** As `call`, on a connection that the caller has. */
+  async callOn(
+    on: PostgresQueryable,
+    name: string,
+    args: readonly unknown[],
+    limit: number = this.limit,
+  ): Promise<unknown> {
+    const text = `SELECT "${this.#schema}".${name}(${args.map((_, i) => `$${i + 1}`).join(', ')}) AS answer`;
+    try {
+      const { rows } = await withLimit(systemClock, Math.max(0, limit), name, () => on.query(text, [...args]));
+      const { answer } = rows[0] as { readonly answer: string | null };
+      return answer === null ? undefined : JSON.parse(answer);
+    } catch (error) {
+      const isMissing = MISSING.includes((error as { readonly code?: unknown } | undefined)?.code);
+      throw isMissing ? this.schemaError('is missing', error) : error;
+    }
+  }
+
+  /** Opens a connection, with an `'error'` listener. */
+  async open(connect: () => Promise<PostgresClient>): Promise<PostgresClient> {
+    let isLate = false;
+    const opening = connect();
+    // Attached before the limit, so that a connection in time has its listener before anything else can happen to it.
+    const opened = opening.then((client) => {
+      checkKind(typeof client?.query === 'function', 'postgresEngine', poolExpected, client);
+      client.on?.('error', ignore);
+      if (isLate) end(client);
+      return client;
+    });
+    return await withLimit(systemClock, this.limit, 'connect', () => opened).catch((error: unknown) => {
+      isLate = true;
+      throw error;
+    });
+  }
+
+  /**
+   * Adds or removes an `'error'` listener of the pool, once for each fleet. Idle connections report their end there, and without
+   * a listener a restart of the server would end the process.
+   */
+  guardPool(isGuarded: boolean): void {
+    if (isGuarded) this.#pool.on?.('error', ignore);
+    else this.#pool.off?.('error', ignore);
+  }
+
+  schemaError(what: string, cause?: unknown): SchemaError {
+    const options = this.#schema === 'quiesce' ? '' : `, { schema: '${this.#schema}' }`;
+    return new SchemaError(
+      `postgresEngine: the schema "${this.#schema}" ${what}: ` +
+        `call createPostgresSchema(pool${options}) once, or run the SQL of postgresSchema in a migration`,
+      { cause },
+    );
+  }
+}
+
+/** Gives a connection back; with an error, it is ended. */
+export function end(client: PostgresClient, error?: Error): void {
+  // The listener stays on a connection that ends, which may still emit errors.
+  if (error === undefined) client.off?.('error', ignore);
+  if (client.release !== undefined) client.release(error);
+  else Promise.resolve(client.end?.()).catch(ignore);
+}
+
+/** `undefined_schema`, `undefined_function`, `undefined_table`. */
+const MISSING: readonly unknown[] = ['3F000', '42883', '42P01'];

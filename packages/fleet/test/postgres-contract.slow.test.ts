@@ -1,0 +1,83 @@
+// The cases of every engine on a PostgreSQL server, directly and through PgBouncer in transaction mode.
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { pgbouncer, postgres, startPgBouncer, startPostgres, type TestServer } from '../../adapters/test/servers.ts';
+import { engineContract } from '../src/engine-contract.ts';
+import { postgresEngine } from '../src/postgres-engine.ts';
+import { createPostgresSchema } from '../src/postgres-schema.ts';
+import { ask, listening, poolOn, until } from './postgres-vocabulary.ts';
+
+let server: TestServer;
+let pool: pg.Pool;
+
+beforeAll(async () => {
+  server = await startPostgres();
+  pool = poolOn(server.port, { max: 80 });
+  // Processes of one deployment do this at the same time.
+  await Promise.all(Array.from({ length: 5 }, () => createPostgresSchema(pool)));
+}, 60_000);
+
+afterAll(async () => {
+  await pool?.end();
+  await server?.stop();
+});
+
+describe.skipIf(postgres.isMissing)(`postgresEngine on a PostgreSQL server${postgres.note}`, () => {
+  it.concurrent.each(engineContract.map((one) => [one.name, one] as const))('%s', (_, { run }) =>
+    run(postgresEngine(pool)),
+  );
+
+  it('hints are pushed', async () => {
+    const { hints, close } = await listening(postgresEngine(pool));
+    expect(hints).toBe('push');
+    await close();
+  });
+});
+
+describe.skipIf(pgbouncer.isMissing)(`postgresEngine through PgBouncer in transaction mode${pgbouncer.note}`, () => {
+  let bouncer: TestServer;
+  let pooled: pg.Pool;
+  beforeAll(async () => {
+    bouncer = await startPgBouncer(server.port);
+    pooled = poolOn(bouncer.port, { max: 40 });
+  });
+  afterAll(async () => {
+    await pooled?.end();
+    await bouncer?.stop();
+  });
+
+  it('finds out that notifications do not arrive, and warns once', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const engine = postgresEngine(pooled, { poll: 50 });
+    const all = [await listening(engine), await listening(engine)];
+    expect(all.map(({ hints }) => hints)).toEqual(['polling', 'polling']);
+    expect(warn.mock.calls.map(([text]) => text)).toEqual([
+      'postgresEngine: notifications do not arrive, probably because of a pooler: asking every 50 ms. ' +
+        'Pass a direct connection, { listen: async () => client }, or { listen: false }',
+    ]);
+    warn.mockRestore();
+    for (const { close } of all) await close();
+  });
+
+  it('gets notifications on a direct connection', async () => {
+    const direct: pg.Client[] = [];
+    const listen = async (): Promise<pg.Client> => {
+      const client = new pg.Client({ host: '127.0.0.1', port: server.port, user: 'postgres' });
+      direct.push(client);
+      await client.connect();
+      return client;
+    };
+    const { hints, close } = await listening(postgresEngine(pooled, { listen }));
+    expect([hints, direct.length]).toEqual(['push', 1]);
+    const ended = new Promise((resolve) => direct[0]?.once('end', resolve));
+    await close();
+    await ended;
+    const listeners = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%listen(%' AND pid <> pg_backend_pid()";
+    await until(async () => (await ask(pool, listeners)).length === 0);
+  });
+
+  // Leases are exclusive, too: E6.
+  it.concurrent.each(engineContract.map((one) => [one.name, one] as const))('%s', (_, { run }) =>
+    run(postgresEngine(pooled, { listen: false, poll: 50 })),
+  );
+});

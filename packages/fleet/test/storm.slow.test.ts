@@ -1,0 +1,52 @@
+// Storms over real servers. `QUIESCE_STORM=10000` runs that many cancels; the seed of a storm that fails is in its verdict.
+import pg from 'pg';
+import { createPostgresSchema } from '@quiesce/fleet';
+import { describe, expect, it } from 'vitest';
+import { nats, postgres, redis, startNats, startPostgres, startRedis, type TestServer } from '../../adapters/test/servers.ts';
+import { runStorm, type StormOptions, type Verdict } from './storm/storm.ts';
+
+const cancels = Number(process.env['QUIESCE_STORM'] ?? 150);
+const seed = Number(process.env['QUIESCE_STORM_SEED'] ?? Math.floor(Math.random() * 1e9));
+const LONG = 600_000;
+
+/** What is left of a verdict when nothing is wrong. */
+const clean = { lost: [], hit: [], untrue: [], unsettled: [] };
+
+async function storm(start: () => Promise<TestServer>, options: Omit<StormOptions, 'server' | 'seed'>): Promise<Verdict> {
+  const server = await start();
+  try {
+    if (options.kind === 'postgres') await prepare(server.port);
+    const verdict = await runStorm({ ...options, server, seed });
+    // biome-ignore lint/suspicious/noConsole: the seed and the figures of a storm
+    console.log(`${options.kind}: ${JSON.stringify({ ...verdict, ...options })}`);
+    return verdict;
+  } finally {
+    await server.stop();
+  }
+}
+
+async function prepare(port: number): Promise<void> {
+  const pool = new pg.Pool({ host: '127.0.0.1', port, user: 'postgres' });
+  await createPostgresSchema(pool as never);
+  await pool.end();
+}
+
+const durable = ['--appendonly', 'yes', '--appendfsync', 'always'];
+
+describe('a storm loses no cancel, hits nothing else, and makes no receipt untrue', () => {
+  it.skipIf(postgres.isMissing)(`on PostgreSQL${postgres.note}`, { timeout: LONG }, async () => {
+    expect(await storm(startPostgres, { kind: 'postgres', cancels })).toMatchObject(clean);
+  });
+
+  it.skipIf(redis.isMissing)(`on Redis${redis.note}`, { timeout: LONG }, async () => {
+    expect(await storm(() => startRedis(durable), { kind: 'redis', cancels })).toMatchObject(clean);
+  });
+
+  it.skipIf(redis.isMissing)(`on a Redis that forgets everything when it is killed${redis.note}`, { timeout: LONG }, async () => {
+    expect(await storm(() => startRedis(), { kind: 'redis', cancels })).toMatchObject(clean);
+  });
+
+  it.skipIf(nats.isMissing)(`on NATS${nats.note}`, { timeout: LONG }, async () => {
+    expect(await storm(startNats, { kind: 'nats', cancels })).toMatchObject(clean);
+  });
+});

@@ -1,0 +1,42 @@
+// What the process of a storm is told, and what it reports. Times are in ms of the machine's monotonic clock, which all processes
+// share.
+import type { CancelReceipt, CancelUntil } from '@quiesce/fleet';
+import type { EngineKind, Mistake } from './engines.ts';
+
+/** How the process reaches the others. `plain messages`: without a fleet, by publishing each cancel once. */
+export type Method = 'fleet' | 'plain messages';
+
+export interface Setup {
+  readonly kind: EngineKind;
+  readonly method: Method;
+  readonly mistake: Mistake | undefined;
+  readonly port: number;
+  readonly node: string;
+  readonly namespace: string;
+  readonly timeout: number;
+}
+
+export type Order =
+  | { readonly op: 'run'; readonly run: number; readonly key: string; readonly cleanupMs: number }
+  | { readonly op: 'finish'; readonly run: number }
+  | { readonly op: 'cancel'; readonly cancel: number; readonly key: string; readonly until: CancelUntil }
+  | { readonly op: 'close' };
+
+export type Report =
+  | { readonly e: 'joined'; readonly id: string }
+  | { readonly e: 'started' | 'cancelled' | 'ended' | 'refused' | 'answered'; readonly run: number; readonly at: number }
+  | { readonly e: 'called'; readonly cancel: number; readonly at: number }
+  | { readonly e: 'receipt'; readonly cancel: number; readonly at: number; readonly receipt: CancelReceipt }
+  | {
+      readonly e: 'failed';
+      readonly cancel: number;
+      readonly at: number;
+      readonly code: string;
+      readonly isRecorded: boolean;
+    }
+  | { readonly e: 'closed' };
+
+/** The time, the same in all processes. */
+export function now(): number {
+  return Number(process.hrtime.bigint() / 1_000n) / 1_000;
+}

@@ -1,0 +1,355 @@
+// A storm: several processes cancel each other's work while connections fail, the engine is killed and processes stand still. The
+// verdict comes from what the processes report, not from what the fleet says.
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { CancelUntil } from '@quiesce/fleet';
+import type { TestServer } from '../../../adapters/test/servers.ts';
+import { startProxy, type TestProxy } from '../proxy.ts';
+import type { EngineKind, Mistake } from './engines.ts';
+import type { Method, Order, Report, Setup } from './protocol.ts';
+
+export interface StormOptions {
+  readonly kind: EngineKind;
+  readonly server: TestServer;
+  readonly seed: number;
+  /** How many cancels. */
+  readonly cancels: number;
+  readonly method?: Method;
+  readonly mistake?: Mistake;
+  /** How often the engine is killed. Default: 2. */
+  readonly kills?: number;
+}
+
+/** What happened. The lists are of readable lines, and empty unless something is wrong. */
+export interface Verdict {
+  readonly seed: number;
+  readonly cancels: number;
+  /** Runs that a recorded cancel covers and that were not cancelled. */
+  readonly lost: string[];
+  /** Runs that no cancel covers and that were cancelled or refused. */
+  readonly hit: string[];
+  /** Receipts that the processes' own reports contradict. */
+  readonly untrue: string[];
+  /** Calls that did not settle in time, or with another error than the two named ones. */
+  readonly unsettled: string[];
+  /** How many calls ended with each state or code. */
+  readonly outcomes: Record<string, number>;
+}
+
+/** The limit of each cancel, in ms. */
+const TIMEOUT = 6_000;
+/** How long everything may take to end once nothing fails any more, in ms: several rereads, reconnections and answers. */
+const QUIET = 30_000;
+/** How many scenarios are under way at the same time. */
+const AT_ONCE = 24;
+const FAILURES = ['ERR_ENGINE_UNAVAILABLE', 'ERR_CANCEL_INCOMPLETE'];
+
+interface RunRecord {
+  readonly run: number;
+  readonly key: string;
+  readonly node: number;
+  startedAt?: number;
+  cancelledAt?: number;
+  endedAt?: number;
+  isRefused?: boolean;
+}
+
+interface CancelRecord {
+  readonly cancel: number;
+  readonly key: string;
+  readonly node: number;
+  readonly until: CancelUntil;
+  calledAt?: number;
+  settled?: Report & { readonly e: 'receipt' | 'failed' };
+}
+
+export async function runStorm(options: StormOptions): Promise<Verdict> {
+  const storm = new Storm(options);
+  try {
+    return await storm.run();
+  } finally {
+    await storm.close();
+  }
+}
+
+class Storm {
+  readonly #options: StormOptions;
+  readonly #random: () => number;
+  readonly #nodes: StormNode[] = [];
+  readonly #runs: RunRecord[] = [];
+  readonly #cancels: CancelRecord[] = [];
+  #isBlowing = true;
+
+  constructor(options: StormOptions) {
+    this.#options = options;
+    this.#random = randomOf(options.seed);
+  }
+
+  async run(): Promise<Verdict> {
+    for (let n = 0; n < 3; n++) this.#nodes.push(await this.#startNode(n));
+    const faults = this.#blow();
+    let next = 0;
+    const scenarios = Array.from({ length: AT_ONCE }, async () => {
+      while (next < this.#options.cancels) await this.#scenario(next++);
+    });
+    await Promise.all(scenarios);
+    this.#isBlowing = false;
+    await faults;
+    return await this.#verdict();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node.end()));
+  }
+
+  /** One job with several attempts, one or two cancels, and bystanders. */
+  async #scenario(job: number): Promise<void> {
+    const key = (attempt: number): string => `jobs/${job}/${attempt}`;
+    const kind = this.#integer(5);
+    const until = this.#pick(['recorded', 'delivered', 'ended'] as const);
+    this.#startRun(`jobs/${job}0/1`);
+    if (kind === 0) {
+      // Cancelled before it starts.
+      await this.#cancel(key(1), until);
+      await this.#started(this.#startRun(key(1)));
+    } else if (kind === 1) {
+      // Reassigned while the cancel of the first attempt is under way.
+      await this.#started(this.#startRun(key(1)));
+      const cancelled = this.#cancel(key(1), until);
+      await this.#pause(20);
+      this.#startRun(key(2));
+      await cancelled;
+    } else if (kind === 2) {
+      // A prefix, and runs that start meanwhile.
+      this.#startRun(key(1));
+      await this.#pause(20);
+      const cancelled = this.#cancel(`jobs/${job}`, until);
+      this.#startRun(key(2));
+      await cancelled;
+      this.#startRun(key(3));
+    } else if (kind === 3) {
+      // Two cancels of one run, which is slow to end.
+      await this.#started(this.#startRun(key(1), 300));
+      await Promise.all([this.#cancel(key(1), until), this.#pause(50).then(() => this.#cancel(key(1), 'ended'))]);
+    } else {
+      await this.#started(this.#startRun(key(1)));
+      this.#startRun(key(11));
+      await this.#pause(30);
+      await this.#cancel(key(1), until);
+    }
+  }
+
+  #startRun(key: string, cleanupMs = this.#integer(20)): RunRecord {
+    const node = this.#integer(3);
+    const record: RunRecord = { run: this.#runs.length, key, node };
+    this.#runs.push(record);
+    this.#nodes[node]?.order({ op: 'run', run: record.run, key, cleanupMs });
+    return record;
+  }
+
+  /** Waits until a run has started or was refused; a process that stands still is not waited for. */
+  async #started(record: RunRecord): Promise<void> {
+    for (let n = 0; n < 200 && record.startedAt === undefined && !record.isRefused; n++) await sleep(5);
+  }
+
+  async #cancel(key: string, until: CancelUntil): Promise<void> {
+    const node = this.#integer(3);
+    const record: CancelRecord = { cancel: this.#cancels.length, key, node, until };
+    this.#cancels.push(record);
+    this.#nodes[node]?.order({ op: 'cancel', cancel: record.cancel, key, until });
+    const end = Date.now() + TIMEOUT + QUIET;
+    while (record.settled === undefined && Date.now() < end) await sleep(5);
+  }
+
+  /** Makes connections fail, kills the engine, and stops processes, until the scenarios have ended. */
+  async #blow(): Promise<void> {
+    const { server, kills = 2, cancels } = this.#options;
+    let killed = 0;
+    while (this.#isBlowing) {
+      await this.#pause(400);
+      const node = this.#pick(this.#nodes);
+      const isTime = this.#cancels.length > ((killed + 1) * cancels) / (kills + 1);
+      if (killed < kills && isTime) {
+        killed++;
+        await server.kill();
+        await this.#pause(600);
+        await server.restart();
+        continue;
+      }
+      const fault = this.#integer(5);
+      if (fault === 0) node.proxy.cut();
+      else if (fault === 1) node.proxy.silence();
+      else if (fault === 2) node.proxy.mute();
+      else if (fault === 3) node.proxy.delay(this.#integer(120));
+      else node.stop();
+      // Now and then longer than `memberTtl`.
+      await this.#pause(this.#integer(6) === 0 ? 4_000 : 800);
+      node.proxy.heal();
+      node.continue();
+    }
+    for (const node of this.#nodes) {
+      node.proxy.heal();
+      node.continue();
+    }
+  }
+
+  async #verdict(): Promise<Verdict> {
+    const covers = (cancel: CancelRecord, run: RunRecord): boolean =>
+      run.key === cancel.key || run.key.startsWith(`${cancel.key}/`);
+    const isOver = (run: RunRecord): boolean => run.endedAt !== undefined || run.isRefused === true;
+    const recorded = this.#cancels.filter(({ settled }) => settled?.e === 'receipt' || settled?.isRecorded);
+    const covered = this.#runs.filter((run) => recorded.some((cancel) => covers(cancel, run)));
+    const end = Date.now() + QUIET;
+    while (covered.some((run) => !isOver(run)) && Date.now() < end) await sleep(20);
+    const lost = covered.filter((run) => !isOver(run)).map((run) => this.#describe(run));
+    const hit = this.#runs
+      .filter((run) => run.cancelledAt !== undefined || run.isRefused)
+      .filter((run) => !this.#cancels.some((cancel) => covers(cancel, run)))
+      .map((run) => this.#describe(run));
+    const untrue = this.#cancels.flatMap((cancel) => {
+      const { settled } = cancel;
+      if (settled?.e !== 'receipt') return [];
+      return this.#runs
+        .filter((run) => covers(cancel, run) && this.#contradicts(settled, run))
+        .map((run) => `${settled.receipt.state} at ${settled.at}: ${this.#describe(run)}`);
+    });
+    const unsettled = this.#cancels
+      .filter((cancel) => !this.#isSettledWell(cancel))
+      .map(({ cancel, settled }) => `cancel ${cancel}: ${JSON.stringify(settled)}`);
+    const outcomes: Record<string, number> = {};
+    for (const { settled } of this.#cancels) {
+      const name = settled?.e === 'receipt' ? settled.receipt.state : (settled?.code ?? 'none');
+      outcomes[name] = (outcomes[name] ?? 0) + 1;
+    }
+    return { seed: this.#options.seed, cancels: this.#cancels.length, lost, hit, untrue, unsettled, outcomes };
+  }
+
+  /** Whether a receipt says of a run what its process says differently. */
+  #contradicts({ receipt, at }: Report & { e: 'receipt' }, run: RunRecord): boolean {
+    const id = this.#nodes[run.node]?.id as string;
+    if (run.startedAt === undefined || run.startedAt >= at || receipt.lost.includes(id)) return false;
+    const isEnded = run.endedAt !== undefined && run.endedAt <= at;
+    if (receipt.state === 'ended' || receipt.state === 'nobody') return !isEnded;
+    if (receipt.state !== 'delivered') return false;
+    return !isEnded && (run.cancelledAt === undefined || run.cancelledAt > at);
+  }
+
+  #isSettledWell({ node, calledAt, settled }: CancelRecord): boolean {
+    if (settled === undefined || calledAt === undefined) return false;
+    if (settled.e === 'failed' && !FAILURES.includes(settled.code) && this.#options.method !== 'plain messages') return false;
+    // A process that stands still settles nothing. Only a call without a limit is far beyond.
+    return settled.at - calledAt < TIMEOUT + (this.#nodes[node]?.stoppedMs ?? 0) + QUIET;
+  }
+
+  #describe({ key, node, startedAt, cancelledAt, endedAt, isRefused }: RunRecord): string {
+    return `${key} on ${this.#nodes[node]?.id}: ${JSON.stringify({ startedAt, cancelledAt, endedAt, isRefused })}`;
+  }
+
+  async #startNode(index: number): Promise<StormNode> {
+    const { kind, server, seed, method = 'fleet', mistake } = this.#options;
+    const proxy = await startProxy(server.port);
+    const namespace = `storm-${seed}`;
+    const setup: Setup = {
+      ...{ kind, method, mistake, namespace, timeout: TIMEOUT },
+      ...{ port: proxy.port, node: `n${index}` },
+    };
+    const node = new StormNode(setup, proxy, (report) => this.#onReport(report));
+    await node.joined;
+    return node;
+  }
+
+  #onReport(report: Report): void {
+    if ('run' in report) {
+      const record = this.#runs[report.run] as RunRecord;
+      if (report.e === 'started') record.startedAt = report.at;
+      else if (report.e === 'cancelled') record.cancelledAt = report.at;
+      else if (report.e === 'ended') record.endedAt = report.at;
+      else if (report.e === 'refused') record.isRefused = true;
+    } else if ('cancel' in report) {
+      const record = this.#cancels[report.cancel] as CancelRecord;
+      if (report.e === 'called') record.calledAt = report.at;
+      else record.settled = report;
+    }
+  }
+
+  #integer(below: number): number {
+    return Math.floor(this.#random() * below);
+  }
+
+  #pick<T>(list: readonly T[]): T {
+    return list[this.#integer(list.length)] as T;
+  }
+
+  #pause(most: number): Promise<void> {
+    return sleep(this.#integer(most + 1));
+  }
+}
+
+/** One process with its proxy. */
+class StormNode {
+  readonly proxy: TestProxy;
+  readonly joined: Promise<void>;
+  id = '';
+  /** How long it has stood still, in ms. */
+  stoppedMs = 0;
+  readonly #child: ChildProcess;
+  #stoppedAt: number | undefined;
+
+  constructor(setup: Setup, proxy: TestProxy, onReport: (report: Report) => void) {
+    this.proxy = proxy;
+    this.#child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), [JSON.stringify(setup)], {
+      execArgv: ['--import', 'tsx'],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    this.joined = new Promise((resolve, reject) => {
+      this.#child.on('exit', (code) => reject(new Error(`${setup.node} has ended with ${code}`)));
+      this.#child.on('message', (report: Report) => {
+        if (report.e === 'joined') {
+          this.id = report.id;
+          resolve();
+        } else onReport(report);
+      });
+    });
+    this.joined.catch(() => {});
+  }
+
+  order(order: Order): void {
+    if (this.#child.connected) this.#child.send(order);
+  }
+
+  stop(): void {
+    this.#stoppedAt = Date.now();
+    this.#child.kill('SIGSTOP');
+  }
+
+  continue(): void {
+    if (this.#stoppedAt === undefined) return;
+    this.stoppedMs += Date.now() - this.#stoppedAt;
+    this.#stoppedAt = undefined;
+    this.#child.kill('SIGCONT');
+  }
+
+  async end(): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      this.#child.kill('SIGKILL');
+      await ended;
+    }
+    await this.proxy.close();
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Returns random numbers that depend on the seed alone (mulberry32). */
+function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,76 @@
+// A process of a storm: runs work and cancels work as it is told, and reports what happens to it.
+import { CancellationToken } from '@quiesce/cancellation-token';
+import { CancelIncompleteError, type CancelReceipt, type CancelUntil, joinFleet } from '@quiesce/fleet';
+import { engineOf, withMistake } from './engines.ts';
+import { joinPlain } from './plain.ts';
+import { now, type Order, type Report, type Setup } from './protocol.ts';
+
+/** What a storm needs of a fleet. */
+export interface Reach {
+  readonly id: string;
+  run(key: string, work: (token: CancellationToken) => Promise<void>): Promise<void>;
+  cancel(key: string, reason: unknown, options: { until: CancelUntil; timeout: number }): Promise<CancelReceipt>;
+  close(): Promise<void>;
+}
+
+const setup = JSON.parse(process.argv[2] as string) as Setup;
+const finishers = new Map<number, () => void>();
+
+function report(event: Report): void {
+  process.send?.(event);
+}
+
+async function join(): Promise<Reach> {
+  if (setup.method === 'plain messages') return await joinPlain(setup);
+  const engine = withMistake(await engineOf(setup.kind, setup.port), setup.mistake);
+  return await joinFleet({
+    ...{ engine, node: setup.node, namespace: setup.namespace, reread: 300, memberTtl: 1_500 },
+    ...{ requestTimeout: 500, joinTimeout: 20_000 },
+  });
+}
+
+async function startRun(fleet: Reach, { run, key, cleanupMs }: Order & { op: 'run' }): Promise<void> {
+  let isStarted = false;
+  try {
+    await fleet.run(key, async (token) => {
+      isStarted = true;
+      report({ e: 'started', run, at: now() });
+      token.onCancelled(() => report({ e: 'cancelled', run, at: now() }));
+      const finished = new Promise<void>((resolve) => finishers.set(run, resolve));
+      await Promise.race([finished, token.cancelled()]);
+      // Cleanup, or work that hears of its cancellation late.
+      if (token.isCancelled) await new Promise((resolve) => setTimeout(resolve, cleanupMs));
+      report({ e: 'ended', run, at: now() });
+    });
+  } catch {
+    if (!isStarted) report({ e: 'refused', run, at: now() });
+  } finally {
+    finishers.delete(run);
+  }
+}
+
+async function startCancel(fleet: Reach, { cancel, key, until }: Order & { op: 'cancel' }): Promise<void> {
+  report({ e: 'called', cancel, at: now() });
+  try {
+    const receipt = await fleet.cancel(key, `cancel ${cancel}`, { until, timeout: setup.timeout });
+    report({ e: 'receipt', cancel, at: now(), receipt });
+  } catch (error) {
+    const code = String((error as { code?: unknown }).code);
+    report({ e: 'failed', cancel, at: now(), code, isRecorded: error instanceof CancelIncompleteError });
+  }
+}
+
+const fleet = await join();
+process.on('message', async (order: Order) => {
+  if (order.op === 'run') await startRun(fleet, order);
+  else if (order.op === 'cancel') await startCancel(fleet, order);
+  else if (order.op === 'finish') finishers.get(order.run)?.();
+  else {
+    await fleet.close();
+    report({ e: 'closed' });
+    process.disconnect?.();
+    process.exit(0);
+  }
+});
+process.on('disconnect', () => process.exit(1));
+report({ e: 'joined', id: fleet.id });
