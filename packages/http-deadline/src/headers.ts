@@ -14,11 +14,15 @@ type HeaderRecord = Record<string, string | number | readonly string[] | undefin
 
 /** @throws TypeError unless `headers` can hold headers */
 export function checkHeaders(call: string, headers: unknown, methods: readonly string[]): void {
-  const isObject = typeof headers === 'object' && headers !== null;
-  // A pair of a list would be lost, and a request or a response would get a field that is never sent.
-  const isList = Array.isArray(headers) || (isObject && 'headers' in headers && typeof headers.headers === 'object');
-  const isWhole = isObject && methods.every((method) => !hasMethod(headers, 'get') || hasMethod(headers, method));
-  checkKind(isObject && !isList && isWhole, call, 'Headers, or an object of headers', headers);
+  checkKind(areHeaders(headers, methods), call, 'Headers, or an object of headers', headers);
+}
+
+function areHeaders(value: unknown, methods: readonly string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (hasMethod(value, 'get')) return methods.every((method) => hasMethod(value, method));
+  // A list of pairs would get a field that is never sent, and so would a request of Node.
+  const isRequest = typeof Reflect.get(value, 'headers') === 'object';
+  return Object.prototype.toString.call(value) === '[object Object]' && !isRequest;
 }
 
 /** @throws TypeError unless `value` is the name of a header */
