@@ -1,5 +1,5 @@
 import { CancellationToken, type Clock } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime } from '@quiesce/internal';
+import { checkOptions, checkTime, show } from '@quiesce/internal';
 import { checkHeaders, type ReadableHeaders, readHeader } from './headers.ts';
 import { parseTimeout, TIMEOUT_HEADERS } from './timeouts.ts';
 
@@ -48,6 +48,9 @@ export function extractDeadline(headers: ReadableHeaders, options: ExtractDeadli
   checkOptions('extractDeadline', options, ['parent', 'max', 'name', 'clock', 'since']);
   const { parent, max = Number.POSITIVE_INFINITY, name, clock, since } = options;
   checkTime('extractDeadline: max', max);
+  if (since !== undefined && !Number.isFinite(since)) {
+    throw new RangeError(`extractDeadline: since must be a time of its clock's now(), got ${show(since)}`);
+  }
   const above =
     parent === undefined ? new CancellationToken() : CancellationToken.from(parent, 'extractDeadline: parent');
   const stated = TIMEOUT_HEADERS.flatMap((header) =>

@@ -101,7 +101,8 @@ function maxTimeOf(deadline: HttpDrainOptions['deadline'] = false): number | und
   if (deadline === true) return Number.POSITIVE_INFINITY;
   const call = 'new HttpDrain: deadline';
   checkOptions(call, deadline, ['max']);
-  return checkTime(`${call}: max`, deadline.max ?? Number.POSITIVE_INFINITY);
+  const { max = Number.POSITIVE_INFINITY } = deadline;
+  return checkTime(`${call}: max`, max);
 }
 
 /** @throws TypeError for a value that is no such server, and has none as `server` */
