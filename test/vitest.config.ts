@@ -25,7 +25,7 @@ const effect40 = [{ find: /^effect(?=$|\/)/, replacement: 'effect-4-0' }];
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const isLong = ({ moduleId }: TestSpecification): boolean => /\/waits\b.*\.test\.ts$/.test(moduleId);
+    const isLong = ({ moduleId }: TestSpecification): boolean => /\/explored\b.*\.test\.ts$/.test(moduleId);
     return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
   }
 }

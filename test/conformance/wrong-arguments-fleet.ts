@@ -1,6 +1,17 @@
 // The rows of @quiesce/fleet in the table of `wrong-arguments.test.ts`.
 
-import { encodeReason, type Fleet, fleetKey, joinFleet, memoryEngine } from '@quiesce/fleet';
+import {
+  createPostgresSchema,
+  encodeReason,
+  type Fleet,
+  fleetKey,
+  joinFleet,
+  memoryEngine,
+  natsEngine,
+  postgresEngine,
+  postgresSchema,
+  redisEngine,
+} from '@quiesce/fleet';
 import { faulty } from '@quiesce/fleet/testing';
 import { Shutdown } from '@quiesce/shutdown';
 import type { Row } from './wrong-arguments.ts';
@@ -10,6 +21,7 @@ type Wrong = any;
 
 const optional = 'optional';
 const engine = memoryEngine();
+const pool = { query: async () => ({ rows: [] }) };
 
 /** Calls a fleet of its own. */
 async function withFleet(call: (fleet: Fleet) => unknown, options?: Wrong): Promise<void> {
@@ -24,11 +36,32 @@ const attach = (options: Wrong): Promise<void> =>
   withFleet((fleet) => fleet.attach(new Shutdown({ logger: false }), options));
 const slot = (options: Wrong): Promise<void> => attach({ slot: { name: 'a', ...options } });
 
+/** Clients that nothing is asked of. */
+const redis: Wrong = { duplicate: () => redis, sendCommand: () => {} };
+const connection: Wrong = { rtt: () => {}, status: () => [] };
+const kv: Wrong = { create: () => {} };
+
 export const fleetRows: Row[] = [
   ['fleetKey', 'key', (value) => fleetKey(value)],
   ['encodeReason', 'reason', (value) => encodeReason(value)],
   ['memoryEngine', 'options', (options) => memoryEngine(options), optional],
   ['memoryEngine: clock', 'clock', (clock) => memoryEngine({ clock }), optional],
+  ['postgresEngine', 'object', (value) => postgresEngine(value)],
+  ['postgresEngine', 'options', (options) => postgresEngine(pool, options), optional],
+  ['postgresEngine: schema', 'object', (schema) => postgresEngine(pool, { schema }), optional],
+  ['postgresEngine: listen', 'function', (listen) => postgresEngine(pool, { listen }), optional],
+  ['postgresEngine: poll', 'object', (poll) => postgresEngine(pool, { poll }), optional],
+  ['postgresSchema', 'options', (options) => postgresSchema(options), optional],
+  ['postgresSchema: schema', 'object', (schema) => postgresSchema({ schema }), optional],
+  ['createPostgresSchema', 'object', (value) => createPostgresSchema(value)],
+  ['createPostgresSchema', 'options', (options) => createPostgresSchema(pool, options), optional],
+  ['createPostgresSchema: schema', 'object', (schema) => createPostgresSchema(pool, { schema }), optional],
+  ['redisEngine: client', 'object', (client) => redisEngine(client)],
+  ['redisEngine', 'options', (options) => redisEngine(redis, options), optional],
+  ['redisEngine: poll', 'object', (poll) => redisEngine(redis, { poll }), optional],
+  ['natsEngine', 'object', (options) => natsEngine(options)],
+  ['natsEngine: connection', 'object', (value) => natsEngine({ connection: value, kv })],
+  ['natsEngine: kv', 'object', (value) => natsEngine({ connection, kv: value })],
   ['faulty', 'object', (value) => faulty(value)],
   ['faulty', 'options', (options) => faulty(engine, options), optional],
   ['faulty: clock', 'clock', (clock) => faulty(engine, { clock }), optional],

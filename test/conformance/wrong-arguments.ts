@@ -656,6 +656,7 @@ const services: Row[] = [
   ['guard', 'name', (value) => new Shutdown().guard(value)],
   ...optionsRow('install', (options) => new Shutdown().install(options)),
   ['install: signals', 'functions', (signals) => new Shutdown().install({ signals }), optional],
+  ['install: process', 'object', (process) => new Shutdown().install({ process }), optional],
   ['install: signalDebounce', 'time', (value) => new Shutdown().install({ signalDebounce: value }).dispose(), optional],
   ...booleanRow(
     'install',
@@ -669,6 +670,7 @@ const services: Row[] = [
   ...signalRow('runMain', (options) => runMain(noop, options)),
   ['runMain: logger', 'choice', (logger) => runMain(noop, { logger }), optional],
   ['runMain: name', 'name', (name) => runMain(noop, { name }), optional],
+  ['runMain: process', 'object', (process) => runMain(noop, { process }), optional],
   ['runMain: signals', 'functions', (signals) => runMain(noop, { signals }), optional],
   ...timeRow('runMain', (options) => runMain(noop, options), ...shutdownTimes, 'progressInterval', 'signalDebounce'),
   ['shutdownWithTimeout', 'function', (value) => shutdownWithTimeout(value, 5)],

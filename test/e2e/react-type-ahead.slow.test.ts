@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Locator } from 'playwright';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { chromiumPath, quiet } from '../runtimes/chromium.ts';
+import { chromiumNote, chromiumPath, isChromiumMissing, quiet } from '../runtimes/chromium.ts';
 
 const examples = new URL('../../docs/examples/react-type-ahead/', import.meta.url);
 const outDir = fileURLToPath(new URL('../.output/react-type-ahead/', import.meta.url));
@@ -20,7 +20,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   await build({ root: fileURLToPath(examples), logLevel: 'warn', build: { outDir, emptyOutDir: true } });
-  browser = await chromium.launch({ executablePath: chromiumPath(), args: [...quiet] });
+  if (!isChromiumMissing) browser = await chromium.launch({ executablePath: chromiumPath(), args: [...quiet] });
 }, PATIENCE);
 
 afterAll(() => browser?.close());
@@ -108,10 +108,10 @@ async function open(file: string): Promise<Opened> {
 const shows = (list: Locator, items: readonly string[]) =>
   expect.poll(() => list.getByRole('listitem').allTextContents(), { timeout: PATIENCE }).toEqual(items);
 
-describe.each([
+describe.skipIf(isChromiumMissing).each([
   ['with useTask', 'index.html'],
   ['by hand', 'rival.html'],
-])('the type-ahead %s', { timeout: PATIENCE }, (_, file) => {
+])(`the type-ahead %s${chromiumNote}`, { timeout: PATIENCE }, (_, file) => {
   it('sends one request for a text that is typed without a pause', async () => {
     const { input, list, texts, pause, nextSearch } = await open(file);
     for (const key of 'quiesce') {

@@ -8,7 +8,7 @@ import { extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { chromiumPath, quiet } from '../runtimes/chromium.ts';
+import { chromiumNote, chromiumPath, isChromiumMissing, quiet } from '../runtimes/chromium.ts';
 import { installIn } from './pack.ts';
 import { publicPackages } from './packages.ts';
 
@@ -48,10 +48,10 @@ async function serve(headers: Record<string, string>): Promise<Server> {
   return server;
 }
 
-describe.each([
+describe.skipIf(isChromiumMissing).each([
   { kind: 'isolated', headers: isolation, isShared: true },
   { kind: 'not isolated', headers: {}, isShared: false },
-])('a page that is $kind', ({ headers, isShared }) => {
+])(`a page that is $kind${chromiumNote}`, ({ headers, isShared }) => {
   let server: Server;
   let opened: Page;
   beforeAll(async () => {

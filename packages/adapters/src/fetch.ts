@@ -1,6 +1,6 @@
 import { CancellationToken, type Clock, isCancellationOf, systemClock } from '@quiesce/cancellation-token';
 import { checkFunction, checkOptions } from '@quiesce/internal';
-import { checkHeader, timeLeft } from './timeout-header.ts';
+import { checkHeader, joinSignals, nativeSignal, timeLeft } from './request-options.ts';
 
 /** Options for `fetchWith`. */
 export interface FetchWithOptions {
@@ -50,19 +50,21 @@ export function fetchWith(signal: CancellationToken | AbortSignal, options: Fetc
   const { timeoutHeader, clock = systemClock } = options;
   if (options.fetch !== undefined) checkFunction('fetchWith: fetch', options.fetch);
   if (timeoutHeader !== undefined) checkHeader('fetchWith', timeoutHeader);
-  // A token below a foreign signal would stay there as long as the signal.
-  const native = signal instanceof AbortSignal ? signal : token.signal;
+  const native = nativeSignal('fetchWith', signal);
   return async (input, init) => {
     token.throwIfCancelled();
-    const request = input as Partial<Request>;
-    const own = init?.signal === undefined ? request.signal : init.signal;
-    const either = own == null ? native : AbortSignal.any([native, own]);
-    const headers = new Headers(init?.headers ?? request.headers);
+    const request = input as Partial<Request> | undefined;
+    const own = init?.signal === undefined ? request?.signal : init.signal;
+    const changed: RequestInit = { ...init, signal: joinSignals('fetch', native, own) };
     const left = timeoutHeader === undefined ? undefined : timeLeft(token, timeoutHeader, clock);
-    if (timeoutHeader !== undefined && left !== undefined && !headers.has(timeoutHeader))
-      headers.set(timeoutHeader, left);
+    // Without a header to add, the fetch gets the headers as they are: it may take other kinds than the platform.
+    if (timeoutHeader !== undefined && left !== undefined) {
+      const headers = new Headers(init?.headers ?? request?.headers);
+      if (!headers.has(timeoutHeader)) headers.set(timeoutHeader, left);
+      changed.headers = headers;
+    }
     try {
-      return await (options.fetch ?? fetch)(input, { ...init, headers, signal: either });
+      return await (options.fetch ?? fetch)(input, changed);
     } catch (error) {
       throw isCancellationOf(error, token) ? token.reason : error;
     }

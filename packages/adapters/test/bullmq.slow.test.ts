@@ -2,7 +2,7 @@
 import { type DrainableWorkerOptions, drainableWorker, LockLostError } from '@quiesce/adapters/bullmq';
 import { CancellationToken, CleanupTimeoutError } from '@quiesce/cancellation-token';
 import { Shutdown } from '@quiesce/shutdown';
-import { type Job, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq';
+import { DelayedError, type Job, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { redis, startRedis, type TestServer } from './servers.ts';
@@ -268,6 +268,53 @@ describe.skipIf(redis.isMissing)(`a drainable worker of BullMQ${redis.note}`, ()
     await until(() => queue.getJobState(job.id as string), 'completed');
     await drainable.drain(CancellationToken.never);
     expect((await stored(job)).returnvalue).toBe(false);
+  });
+
+  it('takes a `lockDuration` and a `cleanupTimeout` of more than 2^31-1 ms', async () => {
+    const cancelled = gate();
+    let isLost: boolean | undefined;
+    const { drainable } = start(
+      async (_, token) => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        isLost = token.isCancelled;
+        cancelled.open();
+        await token.cancelled();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        return 'cleaned up';
+      },
+      { cleanupTimeout: 2 ** 31 },
+      { lockDuration: 2 ** 31 },
+    );
+    const job = await queue.add('mail', {});
+    await cancelled;
+    drainable.abort('deploy');
+    await drainable.drain(CancellationToken.never);
+    expect([isLost, (await stored(job)).returnvalue]).toEqual([false, 'cleaned up']);
+  });
+
+  it('starts no job when the program resumes its worker after `stop`', async () => {
+    let startCount = 0;
+    const { drainable } = start(() => {
+      startCount++;
+    });
+    await drainable.worker.waitUntilReady();
+    drainable.stop();
+    await drainable.worker.resume();
+    const job = await queue.add('mail', {});
+    await drainable.drain(CancellationToken.never);
+    expect([startCount, (await stored(job)).state]).toEqual([0, 'waiting']);
+  });
+
+  it('lets a job delay itself, by the lock token of the job', async () => {
+    const { drainable, events } = start(async (job) => {
+      if (job.attemptsStarted > 1) return 'second run';
+      await job.moveToDelayed(Date.now() + 20, job.token);
+      throw new DelayedError();
+    });
+    const job = await queue.add('mail', {});
+    await until(() => queue.getJobState(job.id as string), 'completed');
+    await drainable.drain(CancellationToken.never);
+    expect([events, (await stored(job)).returnvalue]).toEqual([[], 'second run']);
   });
 
   it('records the outcome of a job whose connection was killed', async () => {

@@ -1,5 +1,8 @@
-import { expect, test } from 'vitest';
-import { checkPeer } from '../src/node/check-peer.ts';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { checkPeer, readVersion } from '../src/node/check-peer.ts';
 
 test('`checkPeer` accepts an installed peer of a supported major version', () => {
   expect(() => checkPeer('drainWorker()', 'bullmq', [6])).not.toThrow();
@@ -17,4 +20,15 @@ test('`checkPeer` reads the version of a peer whose exports hide its package.jso
 
 test('`checkPeer` passes when the version of the peer cannot be read', () => {
   expect(() => checkPeer('reply()', 'a-package-that-is-not-installed', [1])).not.toThrow();
+});
+
+test('`checkPeer` reads the version of a peer that has no entry for CommonJS', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'peer-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const peer = join(folder, 'node_modules', 'only-modules');
+  mkdirSync(peer, { recursive: true });
+  writeFileSync(join(peer, 'index.js'), '');
+  const manifest = { name: 'only-modules', version: '9.1.2', type: 'module', exports: { import: './index.js' } };
+  writeFileSync(join(peer, 'package.json'), JSON.stringify(manifest));
+  expect(readVersion('only-modules', join(folder, 'program.js'))).toBe('9.1.2');
 });

@@ -16,6 +16,11 @@ const make: MakeApp = (routes, options) => {
   for (const [path, route] of Object.entries(routes)) {
     app.get(path, async (req, res) => void res.send(await route(req.token)));
   }
+  app.get('/file', async (req, res) => {
+    res.set({ 'Content-Encoding': 'gzip', 'Cache-Control': 'public, max-age=60', ETag: '"1"', 'X-Request-Id': '7' });
+    await req.token.cancelled();
+    throw req.token.reason;
+  });
   app.get('/begun', async (req, res) => {
     res.write('begun');
     await req.token.cancelled();
@@ -38,6 +43,41 @@ describe('expressDrain', () => {
     await arrived.promise;
     httpDrain.abort('enough');
     expect(await slow).toMatchObject({ status: 503, body: 'This server is stopping. Please try again.\n' });
+  });
+
+  it('removes headers of the body that is not sent, and keeps the others', async () => {
+    const { httpDrain, port } = await start(make, {});
+    const answer = fetch(`http://127.0.0.1:${port}/file`);
+    while (httpDrain.inFlightCount === 0) await new Promise(setImmediate);
+    httpDrain.abort(new Error('enough'));
+    const { status, headers } = await answer;
+    const names = ['content-encoding', 'cache-control', 'x-request-id', 'content-type'];
+    expect([status, ...names.map((name) => headers.get(name))]).toEqual([
+      503,
+      null,
+      null,
+      '7',
+      'text/plain; charset=utf-8',
+    ]);
+  });
+
+  it('passes errors on that come from a middleware before it', async () => {
+    const shutdown = new Shutdown();
+    const app = express();
+    const server = createServer(app);
+    const drain = expressDrain(server, { shutdown });
+    const seen: unknown[] = [];
+    const last: ErrorRequestHandler = (error, _req, res, _next) => {
+      seen.push(error);
+      res.status(400).end();
+    };
+    app.use(express.json(), drain, drain.errorHandler, last);
+    onTestFinished(() => void server.close());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const headers = { 'Content-Type': 'application/json' };
+    expect((await fetch(url, { method: 'POST', body: '{', headers })).status).toBe(400);
+    expect(seen).toMatchObject([{ type: 'entity.parse.failed' }]);
   });
 
   it('leaves a response that has begun to Express, which ends its connection', async () => {

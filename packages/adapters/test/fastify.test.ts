@@ -1,6 +1,7 @@
 // biome-ignore-all lint/nursery/noMisusedPromises: Fastify also takes asynchronous plugins.
 import { connect } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { fastifyDrain } from '@quiesce/adapters/fastify';
 import { Shutdown } from '@quiesce/shutdown';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
@@ -120,7 +121,7 @@ describe('fastifyDrain', () => {
     await app.close();
   });
 
-  it('refuses a second app of the same name', async () => {
+  it('refuses a second app of the same name, of which nothing is left in the shutdown', async () => {
     const shutdown = new Shutdown();
     const register = (name?: string): Promise<unknown> =>
       Promise.resolve(Fastify().register(fastifyDrain, { shutdown, name }));
@@ -128,7 +129,76 @@ describe('fastifyDrain', () => {
     await expect(register()).rejects.toMatchObject({ name: 'HookError' });
     await register('admin');
     shutdown.request('deploy');
-    expect((await shutdown.stopped()).hooks.map(({ name }) => name).sort()).toEqual(['admin', 'fastify']);
+    const { hooks, drained } = await shutdown.stopped();
+    expect(hooks.map(({ name }) => name).sort()).toEqual(['admin', 'fastify']);
+    expect(drained.map(({ name }) => name)).toEqual(['guards', 'fastify', 'admin']);
+  });
+
+  it('refuses to be registered twice, and leaves the first registration as it is', async () => {
+    const shutdown = new Shutdown();
+    const app = Fastify();
+    await app.register(fastifyDrain, { shutdown });
+    await expect(app.register(fastifyDrain, { shutdown, name: 'again' })).rejects.toThrow(
+      'new HttpDrain: this server has an HttpDrain already; use that one',
+    );
+    shutdown.request('deploy');
+    const { hooks, drained } = await shutdown.stopped();
+    expect([...hooks, ...drained].map(({ name }) => name)).toEqual(['fastify', 'guards', 'fastify']);
+  });
+
+  it.each(['127.0.0.1', 'localhost'])(
+    'lets `listen` on %s end when the shutdown begins before it, and closes the app',
+    async (host) => {
+      const shutdown = new Shutdown();
+      const starting = shutdown.guard('start');
+      const app = Fastify();
+      await app.register(fastifyDrain, { shutdown, idleGrace: 0 });
+      shutdown.request('deploy');
+      await app.httpDrain.draining.cancelled();
+      expect(await app.listen({ host, port: 0 })).toMatch(/^http:/);
+      starting.dispose();
+      expect((await shutdown.stopped()).exitCode).toBe(0);
+      expect(app.server.listening).toBe(false);
+    },
+  );
+
+  it('answers with 503 when a stream fails by the token before its first byte, and when `reply.send` gets the reason', async () => {
+    const shutdown = new Shutdown();
+    const app = Fastify();
+    await app.register(fastifyDrain, { shutdown, idleGrace: 0 });
+    const arrived = [gate(), gate()] as const;
+    app.get('/stream', ({ token }, reply) => {
+      const body = new Readable({ read() {} });
+      token.onCancelled((reason) => body.destroy(reason as Error));
+      void reply.send(body);
+      arrived[0].open();
+    });
+    app.get('/send', ({ token }, reply) => {
+      token.onCancelled((reason) => void reply.send(reason));
+      arrived[1].open();
+    });
+    onTestFinished(() => app.close());
+    const url = await app.listen({ host: '127.0.0.1', port: 0 });
+    const answers = ['/stream', '/send'].map((path) => fetch(`${url}${path}`));
+    await Promise.all(arrived.map(({ promise }) => promise));
+    app.httpDrain.abort(new Error('enough'));
+    for (const answer of answers) {
+      const { status, headers } = await answer;
+      expect([status, headers.get('retry-after')]).toEqual([503, '1']);
+    }
+  });
+
+  it('records a failure of an `onClose` hook, and the shutdown ends with 1', async () => {
+    const shutdown = new Shutdown();
+    const app = Fastify();
+    await app.register(fastifyDrain, { shutdown });
+    app.addHook('onClose', () => Promise.reject(new Error('disk full')));
+    shutdown.request('deploy');
+    const { exitCode, hooks } = await shutdown.stopped();
+    expect([exitCode, hooks]).toMatchObject([
+      1,
+      [{ name: 'fastify', outcome: 'failed', error: { message: 'disk full' } }],
+    ]);
   });
 
   it('drains an app of HTTP/2', async () => {

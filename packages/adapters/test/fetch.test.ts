@@ -1,10 +1,10 @@
 // Requests to a real server, by `fetch` and by undici: both keep the same promises.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { fetchWith } from '@quiesce/adapters/fetch';
-import { requestWith } from '@quiesce/adapters/undici';
+import { requestWith, type TokenRequestOptions } from '@quiesce/adapters/undici';
 import { CancellationToken, isCancellationOf, isTimeoutError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { Agent, MockAgent, fetch as undiciFetch } from 'undici';
+import { Agent, type Dispatcher, MockAgent, fetch as undiciFetch } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { listen, until } from './socket-clients.ts';
 
@@ -191,6 +191,29 @@ describe('fetchWith', () => {
     await expect(get(request)).rejects.toBe('left');
   });
 
+  it('takes a token as the signal of a request', async () => {
+    const own = new CancellationToken();
+    const get = fetchWith(never);
+    const url = await serve(() => own.cancel('left'));
+    await expect(get(url, { signal: own as never })).rejects.toBe('left');
+    await expect(get(url, { signal: {} as never })).rejects.toThrow('fetch: signal: expected an AbortSignal or');
+  });
+
+  it('leaves the headers alone when it adds none', async () => {
+    const seen: unknown[] = [];
+    const send = async (_: unknown, init?: RequestInit): Promise<Response> => {
+      seen.push(init?.headers);
+      return new Response();
+    };
+    const url = 'http://x';
+    const headers = { 'x-own': 'kept' };
+    const options = { timeoutHeader: 'x-request-timeout', fetch: send as typeof fetch };
+    await fetchWith(never, options)(url, { headers });
+    await fetchWith(never, options)(new Request(url, { headers }));
+    await fetchWith(CancellationToken.timeout(60_000), { fetch: send as typeof fetch })(url, { headers });
+    expect([seen[0] === headers, seen[1], seen[2] === headers]).toEqual([true, undefined, true]);
+  });
+
   it('makes an `AbortError` of another platform the reason of the token', async () => {
     const token = new CancellationToken();
     const send = async (): Promise<Response> => {
@@ -220,6 +243,58 @@ describe('requestWith', () => {
       { headersTimeout: 0, bodyTimeout: 5 },
       { headersTimeout: undefined, bodyTimeout: undefined },
     ]);
+  });
+});
+
+describe('the requests of requestWith', () => {
+  /** Sends a request to a mock, and returns what the dispatcher gets. */
+  async function sent(options: TokenRequestOptions, token = never): Promise<Dispatcher.DispatchOptions | undefined> {
+    const agent = new MockAgent();
+    agent
+      .get('http://x')
+      .intercept({ path: '/', method: () => true })
+      .reply(200, '');
+    const dispatch = agent.dispatch.bind(agent);
+    let seen: Dispatcher.DispatchOptions | undefined;
+    agent.dispatch = (given, handler) => {
+      seen = given;
+      return dispatch(given, handler);
+    };
+    await requestWith(token, agent, { timeoutHeader: 'X-Left' })('http://x', options);
+    return seen;
+  }
+
+  it('have the default methods of undici', async () => {
+    expect((await sent({}))?.method).toBe('GET');
+    expect((await sent({ body: 'a' }))?.method).toBe('PUT');
+    expect((await sent({ body: 'a', method: 'POST' }))?.method).toBe('POST');
+  });
+
+  it('have the headers that they were given when no header is added', async () => {
+    const headers = ['a', '1'];
+    expect((await sent({ headers }))?.headers).toBe(headers);
+  });
+
+  it.each<[string, TokenRequestOptions['headers'], object]>([
+    ['an object with lists and holes', { a: ['1', '2'], b: undefined, C: '3' }, { a: ['1', '2'], C: '3' }],
+    ['a flat list', ['a', '1', 'b', '2', 'a', '3'], { a: ['1', '3'], b: '2' }],
+    ['pairs', new Map([['a', '1']]), { a: '1' }],
+    ['Headers', new Headers({ A: '1' }), { a: '1' }],
+    ['nothing', undefined, {}],
+    ['null', null, {}],
+  ])('get the header in addition to %s', async (_, headers, expected) => {
+    const seen = await sent({ headers }, CancellationToken.timeout(60_000));
+    expect(seen?.headers).toEqual({ ...expected, 'X-Left': expect.stringMatching(/^\d+$/) });
+  });
+
+  it('keep a header of their own in any spelling', async () => {
+    const headers = ['x-LEFT', '5'];
+    expect((await sent({ headers }, CancellationToken.timeout(60_000)))?.headers).toBe(headers);
+  });
+
+  it('take a token as their signal', async () => {
+    const signal = CancellationToken.alreadyCancelled('left');
+    await expect(sent({ signal })).rejects.toBe('left');
   });
 });
 

@@ -213,6 +213,45 @@ describe.skipIf(kafka.isMissing)(`a drainable consumer of KafkaJS${kafka.note}`,
     expect(values).toEqual(['a false', 'a false', 'b false', 'c false']);
   });
 
+  it.concurrent('loses no message when it is cut off during a rebalance', async () => {
+    const begun = gate();
+    const { drainable, topic } = await start(async (_, token) => {
+      begun.open();
+      await token.cancelled();
+      throw token.reason;
+    });
+    await begun;
+    const values = new Set<string>();
+    // This broker may answer a consumer with an error when the other one leaves while both join. Kafka makes it join again.
+    const retry = { restartOnFailure: async () => true };
+    const next = startNext(topic, ({ message }) => values.add(String(message.value)), {}, { retry });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    drainable.abort('deploy');
+    await drainable.drain(CancellationToken.never);
+    await until(() => values.size, 3);
+    await (await next).drainable.drain(CancellationToken.never);
+    expect([...values]).toEqual(['a', 'b', 'c']);
+  });
+
+  it.concurrent('keeps the message in progress during a rebalance when `rebalanceGrace` is Infinity', async () => {
+    const [begun, released] = [gate(), gate()];
+    let isCancelled: boolean | undefined;
+    const { drainable, topic } = await start(
+      async (_, token) => {
+        begun.open();
+        await released;
+        isCancelled ??= token.isCancelled;
+      },
+      { rebalanceGrace: Number.POSITIVE_INFINITY },
+    );
+    await begun;
+    const next = startNext(topic, () => {});
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    released.open();
+    await until(() => isCancelled, false);
+    await Promise.all([drainable, (await next).drainable].map((one) => one.drain(CancellationToken.never)));
+  });
+
   it.concurrent('drains in a shutdown, which reports the message that was cut off', async () => {
     const begun = gate();
     const { drainable, topic } = await start(async (_, token) => {
@@ -226,6 +265,14 @@ describe.skipIf(kafka.isMissing)(`a drainable consumer of KafkaJS${kafka.note}`,
     shutdown.request('SIGTERM');
     const { cutOff, errors } = await shutdown.stopped();
     expect([cutOff, errors]).toEqual([[{ name: 'kafka', inFlightCount: 1, names: [`${topic}[0]@0`] }], []]);
+  });
+
+  it('refuses a `heartbeatInterval` that is not shorter than `sessionTimeout`', async () => {
+    const consumer = client.consumer({ groupId: 'unused' });
+    const error = await rejection(drainableConsumer(consumer, () => {}, { heartbeatInterval: 30_000 }));
+    expect(String(error)).toMatch(
+      /^RangeError: drainableConsumer: heartbeatInterval must be shorter than sessionTimeout/,
+    );
   });
 
   it('cancels the token when the broker does not answer for as long as the session lasts', async () => {

@@ -3,13 +3,30 @@ import 'reflect-metadata';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type CanActivate, Catch, Controller, Get, HttpException, type INestApplication, Module } from '@nestjs/common';
+import {
+  type CanActivate,
+  Catch,
+  Controller,
+  Get,
+  HttpException,
+  type INestApplication,
+  Module,
+  type WebSocketAdapter,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { IoAdapter } from '@nestjs/platform-socket.io';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { WebSocketGateway } from '@nestjs/websockets';
 import { InjectToken, nestDrain, ShutdownModule } from '@quiesce/adapters/nest';
+import { drainableSocketIo } from '@quiesce/adapters/socket.io';
+import { drainableWebSockets } from '@quiesce/adapters/ws';
 import type { CancellationToken } from '@quiesce/cancellation-token';
+import type { Drainable } from '@quiesce/scope';
 import { Shutdown } from '@quiesce/shutdown';
+import { io as connectTo } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { WebSocket } from 'ws';
 import { describeDrain, gate, type MakeApp, type Routes, waiting } from './app-drain.ts';
 
 type Class = new (...given: never[]) => object;
@@ -46,7 +63,7 @@ const makeOn =
   (onFastify: boolean): MakeApp =>
   async (routes, options) => {
     const app = await createApp(moduleOf({ controllers: [controllerOf(routes)] }), onFastify);
-    const httpDrain = nestDrain(app, options);
+    const { httpDrain } = nestDrain(app, options);
     return { server: app.getHttpServer() as Server, httpDrain, listen: () => app.listen(0, '127.0.0.1') };
   };
 
@@ -55,7 +72,7 @@ describe('on Fastify', () => describeDrain('nestDrain', 'nest', makeOn(true)));
 
 /** Starts an app with a shutdown, and returns its URL. */
 async function listen(app: INestApplication, shutdown = new Shutdown()) {
-  const httpDrain = nestDrain(app, { shutdown, idleGrace: 0 });
+  const { httpDrain } = nestDrain(app, { shutdown, idleGrace: 0 });
   await app.listen(0, '127.0.0.1');
   return { shutdown, httpDrain, url: await app.getUrl() };
 }
@@ -131,10 +148,115 @@ describe('nestDrain', () => {
     await shutdown.stopped();
   });
 
+  it.each([false, true])(
+    'runs the lifecycle hooks once when the program closes the app, on Fastify: %s',
+    async (onFastify) => {
+      let count = 0;
+      class Database {
+        onApplicationShutdown(): void {
+          count++;
+        }
+      }
+      for (const isFirst of [true, false]) {
+        const app = await createApp(moduleOf({ providers: [Database] }), onFastify);
+        const { shutdown, httpDrain } = await listen(app);
+        // As at the end of a `main` that waits for `stopAccepting`.
+        const closing = isFirst ? app.close() : httpDrain.draining.cancelled().then(() => app.close());
+        if (isFirst) await closing;
+        shutdown.request('deploy');
+        await closing;
+        const { exitCode, hooks, drained } = await shutdown.stopped();
+        expect([count, exitCode]).toEqual([1, 0]);
+        // An app that was closed before leaves nothing in the shutdown.
+        if (isFirst) expect([hooks.length, drained.length]).toEqual([0, 1]);
+        count = 0;
+      }
+    },
+  );
+
+  it.each([false, true])('lets `listen` end when the shutdown begins before it, on Fastify: %s', async (onFastify) => {
+    const shutdown = new Shutdown();
+    const starting = shutdown.guard('start');
+    const app = await createApp(moduleOf({}), onFastify);
+    const { httpDrain } = nestDrain(app, { shutdown, idleGrace: 0 });
+    shutdown.request('deploy');
+    await httpDrain.draining.cancelled();
+    await app.listen(0, '127.0.0.1');
+    starting.dispose();
+    expect((await shutdown.stopped()).exitCode).toBe(0);
+    expect((app.getHttpServer() as Server).listening).toBe(false);
+  });
+
+  it.each(['before', 'after'])('refuses `enableShutdownHooks`, called %s it, by name', async (when) => {
+    const app = await createApp(moduleOf({}));
+    const listenerCount = process.listenerCount('SIGTERM');
+    const refused =
+      /^app\.enableShutdownHooks: nestDrain\(app, \{ shutdown \}\) runs the lifecycle hooks on shutdown; remove this call/;
+    if (when === 'before') app.enableShutdownHooks(['SIGTERM']);
+    const drain = () => nestDrain(app, { shutdown: new Shutdown() });
+    if (when === 'before') expect(drain).toThrow(refused);
+    else {
+      drain();
+      expect(() => app.enableShutdownHooks()).toThrow(refused);
+      expect(process.listenerCount('SIGTERM')).toBe(listenerCount);
+    }
+    await app.close();
+  });
+
+  it('refuses a second app of the same name, which can then be drained by another name', async () => {
+    const shutdown = new Shutdown();
+    const [first, second] = [await createApp(moduleOf({})), await createApp(moduleOf({}))];
+    nestDrain(first, { shutdown });
+    expect(() => nestDrain(second, { shutdown })).toThrow(/^hook "nest": another hook has this name/);
+    nestDrain(second, { shutdown, name: 'admin' });
+    shutdown.request('deploy');
+    const { drained } = await shutdown.stopped();
+    expect(drained.map(({ name }) => name)).toEqual(['guards', 'nest', 'admin']);
+  });
+
   it('refuses an object that is no app', () => {
     expect(() => nestDrain({} as never, { shutdown: new Shutdown() })).toThrow(
       /^nestDrain: expected an app of NestFactory\.create, got/,
     );
+  });
+});
+
+describe('a WebSocket gateway', () => {
+  /** Starts an app with a gateway that adds the drain of its server, as the guide shows. */
+  async function serve(
+    WebSockets: new (app: INestApplication) => WebSocketAdapter,
+    drain: (server: never) => Drainable,
+  ) {
+    const shutdown = new Shutdown();
+    class Gateway {
+      afterInit(server: never): void {
+        shutdown.add(drain(server));
+      }
+    }
+    WebSocketGateway()(Gateway);
+    const app = await createApp(moduleOf({ providers: [Gateway] }));
+    app.useWebSocketAdapter(new WebSockets(app));
+    return listen(app, shutdown);
+  }
+
+  it('of ws closes its clients with 1001 on shutdown, and holds no drain until its deadline', async () => {
+    const { shutdown, url } = await serve(WsAdapter, drainableWebSockets);
+    const client = new WebSocket(url.replace('http', 'ws'));
+    await once(client, 'open');
+    const closed = once(client, 'close');
+    shutdown.request('deploy');
+    const { exitCode, cutOff } = await shutdown.stopped();
+    expect([exitCode, cutOff, (await closed)[0]]).toEqual([0, [], 1001]);
+  });
+
+  it('of Socket.IO closes its clients on shutdown, and holds no drain until its deadline', async () => {
+    const { shutdown, url } = await serve(IoAdapter, drainableSocketIo);
+    const client = connectTo(url, { reconnection: false });
+    await new Promise<void>((resolve) => client.once('connect', resolve));
+    const closed = new Promise((resolve) => client.once('disconnect', resolve));
+    shutdown.request('deploy');
+    const { exitCode, cutOff } = await shutdown.stopped();
+    expect([exitCode, cutOff, await closed]).toEqual([0, [], 'transport close']);
   });
 });
 
@@ -213,7 +335,7 @@ describe('InjectToken', () => {
     const handler = async (token: CancellationToken): Promise<string> => String(seen.push(token));
     const app = await createApp(moduleOf({ controllers: [controllerOf({ '/': handler })] }));
     const shutdown = new Shutdown();
-    const httpDrain = nestDrain(app, { shutdown, idleGrace: 0 });
+    const { httpDrain } = nestDrain(app, { shutdown, idleGrace: 0 });
     const guard: CanActivate = {
       canActivate: (execution) => seen.push(httpDrain.tokenOf(execution.switchToHttp().getRequest())) > 0,
     };

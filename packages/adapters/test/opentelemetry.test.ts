@@ -1,5 +1,6 @@
 // Spans and metrics, with the SDK of OpenTelemetry, which keeps them in memory.
 import { channel as diagnosticsChannel } from 'node:diagnostics_channel';
+import { getEventListeners } from 'node:events';
 import { context, metrics, SpanStatusCode, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import {
@@ -81,6 +82,32 @@ describe('traced', () => {
       { name: 'stopped', parent: undefined, status: 'cancelled', events },
       { name: 'wait', parent: undefined, status: 'fulfilled', events },
     ]);
+  });
+
+  test.each([
+    ['as the argument', (signal: AbortSignal) => signal],
+    ['in the options of a function of the platform', (signal: AbortSignal) => ({ signal })],
+  ])('work with a signal %s is cancelled by it, as by a token', async (_, argumentOf) => {
+    const token = new CancellationToken();
+    const work = traced(
+      'wait',
+      (_url: string, _given: unknown) => token.cancelled().then(() => token.throwIfCancelled()),
+      {
+        tracer,
+      },
+    );
+    const waiting = work('/user', argumentOf(token.signal));
+    token.cancel('deploy');
+    await expect(waiting).rejects.toBe('deploy');
+    expect(spans()).toEqual([
+      { name: 'wait', parent: undefined, status: 'cancelled', events: [['cancelled', { 'quiesce.reason': 'deploy' }]] },
+    ]);
+  });
+
+  test('a signal that outlives the work keeps no listener of it', async () => {
+    const { signal } = new AbortController();
+    await traced('quick', async (_: AbortSignal) => {}, { tracer })(signal);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   test('a cancellation after the end of the work adds no event, and leaves no listener', async () => {
@@ -279,6 +306,16 @@ describe('traceShutdown', () => {
     await provider.shutdown();
   });
 
+  test('the gauge is removed also when the flush fails', async () => {
+    const { clock, provider, shutdown, values, meter } = start();
+    traceShutdown(shutdown, { tracer, meter, flush: () => Promise.reject(new Error('collector down')) });
+    shutdown.request();
+    const { exitCode } = await clock.run(() => shutdown.stopped());
+    await provider.forceFlush();
+    expect([exitCode, values('quiesce.in_flight')]).toEqual([1, []]);
+    await provider.shutdown();
+  });
+
   test('the span of a shutdown has an event for each step, and ends before the flush', async () => {
     const { clock, provider, shutdown, meter } = start();
     let endedCount = 0;
@@ -317,6 +354,32 @@ describe('traceShutdown', () => {
     expect(diagnosticsChannel(shutdownChannel).hasSubscribers).toBe(false);
     await provider.shutdown();
   });
+});
+
+test('without an SDK nothing is recorded, and work, scopes and shutdowns run as without the adapter', async () => {
+  const shutdown = new Shutdown();
+  const log: string[] = [];
+  traceShutdown(shutdown, { flush: () => log.push('flushed') });
+  const user = await tracedScope('page', (s) => s.spawn(traced('user', async () => 'Ada')));
+  shutdown.request();
+  expect([user, (await shutdown.stopped()).exitCode, log]).toEqual(['Ada', 0, ['flushed']]);
+});
+
+test('the durations of a shutdown are measured also when the provider of meters is registered later', async () => {
+  const collected = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter: collected, exportIntervalMillis: 1_000_000 });
+  const provider = new MeterProvider({ readers: [reader] });
+  const shutdown = new Shutdown();
+  traceShutdown(shutdown, { flush: () => provider.shutdown() });
+  metrics.setGlobalMeterProvider(provider);
+  try {
+    shutdown.request();
+    await shutdown.stopped();
+    const names = collected.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((one) => one.metrics));
+    expect(names.map(({ descriptor }) => descriptor.name)).toContain('quiesce.shutdown.phase.duration');
+  } finally {
+    metrics.disable();
+  }
 });
 
 test('without options the global providers are used', async () => {

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CancellablePool, type CancellablePoolOptions } from '@quiesce/adapters/pg';
-import { CancellationToken, isTimeoutError } from '@quiesce/cancellation-token';
+import { CancellationToken, ClosedError, isTimeoutError } from '@quiesce/cancellation-token';
 import { scope } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
 import pg from 'pg';
@@ -381,6 +381,40 @@ describe.skipIf(postgres.isMissing)(`CancellablePool${postgres.note}`, () => {
   });
 
   describe('withClient', () => {
+    it('gives COMMIT `cleanupTimeout` after a cancellation, and then says that its outcome is not known', async () => {
+      const proxy = await startProxy(server.port);
+      const db = open({ port: proxy.port }, { cleanupTimeout: 50 });
+      const token = new CancellationToken();
+      const work = db.transaction(token, async (client) => {
+        await client.query('select 1');
+        proxy.sessions[0]?.pause();
+        const query = client.query.bind(client);
+        Object.assign(client, {
+          query: (text: string) => {
+            queueMicrotask(() => token.cancel('gone'));
+            return query(text);
+          },
+        });
+      });
+      await expect(work).rejects.toMatchObject({ name: 'CleanupTimeoutError', unfinished: [{ name: 'COMMIT' }] });
+      expect(proxy.cancelCount).toBe(0);
+      expect(db.pool.totalCount).toBe(0);
+    });
+
+    it('cancels all queries that its work runs together', async () => {
+      const db = open();
+      const pid = await pidOf(db);
+      const token = new CancellationToken();
+      const texts = ['first', 'second', 'third', 'fourth'].map((name) => `select pg_sleep(60) as ${name}_of_all`);
+      const work = db.transaction(token, (client) => Promise.all(texts.map((text) => client.query(text))));
+      work.catch(() => {});
+      await running('first_of_all');
+      token.cancel('gone');
+      await expect(work).rejects.toBe('gone');
+      expect(await runningCount('_of_all')).toBe(0);
+      expect(await pidOf(db)).toBe(pid);
+    });
+
     it('cancels what the work runs, and sees through the error of a query builder', async () => {
       const db = open();
       const token = new CancellationToken();
@@ -402,6 +436,31 @@ describe.skipIf(postgres.isMissing)(`CancellablePool${postgres.note}`, () => {
       const pid = await pidOf(db);
       await db.withClient(never, (client) => client.query('begin'));
       expect(await pidOf(db)).not.toBe(pid);
+    });
+
+    it('awaits a query that its work has left, so that no other token cancels it', async () => {
+      const db = open();
+      let left: Promise<unknown> | undefined;
+      await db.withClient(never, (client) => {
+        left = client.query('select pg_sleep(0.1) as left_behind');
+      });
+      const token = new CancellationToken();
+      const next = db.query(token, 'select pg_sleep(60) as next_lease');
+      next.catch(() => {});
+      while (db.inFlightCount === 0) await sleep(1);
+      token.cancel('gone');
+      await expect(next).rejects.toBe('gone');
+      await expect(left).resolves.toMatchObject({ rowCount: 1 });
+    });
+
+    it('destroys the connection when a query that its work has left does not end within `cleanupTimeout`', async () => {
+      const db = open({}, { cleanupTimeout: 50 });
+      let left: Promise<unknown> | undefined;
+      await db.withClient(never, (client) => {
+        left = client.query('select pg_sleep(5) as too_long').catch((error) => error);
+      });
+      expect(db.pool.totalCount).toBe(0);
+      expect(String(await left)).toContain('Connection terminated');
     });
 
     it('rolls back a transaction that failed work has left, and its connection is used again', async () => {
@@ -430,6 +489,34 @@ describe.skipIf(postgres.isMissing)(`CancellablePool${postgres.note}`, () => {
       });
     });
     expect([...events, db.pool.ended]).toEqual(['query ended', true]);
-    await expect(db.query(never, 'select 1')).rejects.toThrow('Cannot use a pool after calling end');
+    await expect(db.query(never, 'select 1')).rejects.toThrow(new ClosedError('pg: the pool is closed'));
+  });
+
+  it('rejects the calls that wait for a connection when it is closed, and waits for those that have one', async () => {
+    const db = open();
+    await observer.query('select pg_advisory_lock(1)');
+    const first = db.query(never, 'select pg_advisory_xact_lock(1) as first_at_close');
+    const second = db.query(never, 'select 1');
+    await running('first_at_close');
+    const closing = db.close();
+    await expect(second).rejects.toBeInstanceOf(ClosedError);
+    await observer.query('select pg_advisory_unlock(1)');
+    await expect(first).resolves.toMatchObject({ rowCount: 1 });
+    await closing;
+    expect(db.pool.ended).toBe(true);
+  });
+
+  it('waits for its queries in `close` also when other code has ended the pool', async () => {
+    const db = open();
+    const events: string[] = [];
+    await observer.query('select pg_advisory_lock(1)');
+    const text = 'select pg_advisory_xact_lock(1) as ended_by_other';
+    const query = db.query(never, text).then(() => events.push('query ended'));
+    await running('ended_by_other');
+    const ending = db.pool.end();
+    const closing = db.close().then(() => events.push('closed'));
+    await observer.query('select pg_advisory_unlock(1)');
+    await Promise.all([query, ending, closing]);
+    expect(events).toEqual(['query ended', 'closed']);
   });
 });

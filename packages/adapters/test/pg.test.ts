@@ -40,7 +40,7 @@ describe('CancellablePool refuses', () => {
     ['a query without a token', () => db.query('select 1' as never, 'select 1'), 'query: expected an AbortSignal or'],
     [
       'a query that is a cursor',
-      () => db.query(never, { submit() {} } as never),
+      () => db.query(never, { text: 'select 1', submit() {} } as never),
       'use withClient for cursors and streams',
     ],
     ['a transaction without work', () => db.transaction(never, 1 as never), 'transaction: expected a function'],

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright';
 import { afterAll, describe, expect, test } from 'vitest';
+import { chromiumNote, chromiumPath, isChromiumMissing, quiet } from '../../../test/runtimes/chromium.ts';
 
 const folder = fileURLToPath(new URL('..', import.meta.url));
 
@@ -79,9 +80,7 @@ const versions = [
 let browser: Promise<Browser> | undefined;
 afterAll(async () => (await browser)?.close());
 
-async function launch(): Promise<Browser> {
-  // Loaded here: other runtimes, which skip these tests, cannot load it.
-  const { chromiumPath, quiet } = await import('../../../test/runtimes/chromium.ts');
+function launch(): Promise<Browser> {
   return chromium.launch({ executablePath: chromiumPath(), args: [...quiet, '--js-flags=--expose-gc'] });
 }
 
@@ -94,7 +93,7 @@ async function open(alias: Record<string, string>): Promise<Page> {
   return page;
 }
 
-describe.each(versions)('with React $react', ({ react, alias }) => {
+describe.skipIf(isChromiumMissing).each(versions)(`with React $react${chromiumNote}`, ({ react, alias }) => {
   let page: Promise<Page> | undefined;
 
   test('every case has an expected result', async () => {

@@ -90,7 +90,14 @@ export async function startPostgres(standbyOf?: string): Promise<TestServer> {
   const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off'];
   const options = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])];
   const ready = /database system is ready to accept (read-only )?connections/;
-  return await serverOf(() => started(path, options, { ...nobody, cwd: folder }, ready), port, folder);
+  const launch = (): Promise<Started> => started(path, options, { ...nobody, cwd: folder }, ready);
+  // After a crash, its child processes take a moment to notice. A server does not start before the last one has ended.
+  const launchAgain = (): Promise<Started> =>
+    launch().catch((error: Error) => {
+      if (!error.message.includes('shared memory block')) throw error;
+      return new Promise((resolve) => setTimeout(resolve, 100)).then(launchAgain);
+    });
+  return await serverOf(launchAgain, port, folder);
 }
 
 /** Starts a PgBouncer in transaction mode before a PostgreSQL. */

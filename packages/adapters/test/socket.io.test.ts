@@ -220,6 +220,12 @@ describe('drainableSocketIo refuses', () => {
       {},
       /an attached server, got a Server; write new Server\(httpServer\)$/,
     ],
+    [
+      'a server of a version that is too old',
+      { disconnectSockets: () => {}, engine: {} },
+      {},
+      'TypeError: drainableSocketIo() supports socket.io ^4.6, and this server is older: npm install "socket.io@^4.6"',
+    ],
     ['an unknown option', io, { code: 1001 }, /^TypeError: drainableSocketIo: there is no option "code"/],
     ['a wrong time', io, { closeTimeout: -1 }, /^RangeError: drainableSocketIo: closeTimeout must be milliseconds/],
   ])('%s', (_, server, options, text) => {

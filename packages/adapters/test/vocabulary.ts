@@ -1,15 +1,4 @@
-/** A promise that a test fulfils. */
-export interface Gate extends Promise<void> {
-  open(): void;
-}
-
-export function gate(): Gate {
-  let open = (): void => {};
-  const promise = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return Object.assign(promise, { open });
-}
+export { gate } from '../../../test/gate.ts';
 
 /** Returns what a promise rejects with. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {

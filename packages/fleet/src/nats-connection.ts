@@ -1,4 +1,3 @@
-import { systemClock, type Timer } from '@quiesce/cancellation-token';
 import { ignore } from '@quiesce/internal';
 import { CallsInProgress } from './calls-in-progress.ts';
 import { checkRetention } from './check-retention.ts';
@@ -14,6 +13,7 @@ import type {
   SlotRequest,
 } from './engine.ts';
 import { EngineUnavailableError } from './errors.ts';
+import { inTime } from './in-time.ts';
 import { NatsBuckets } from './nats-buckets.ts';
 import {
   encodeKey,
@@ -154,7 +154,10 @@ export class NatsConnection implements EngineConnection {
   async release(slot: { readonly name: string; readonly holder: string; readonly fence: number }): Promise<void> {
     if (!(await this.#call('release', () => this.#slots.release(slot)))) return;
     // A hint, which may be missing.
-    this.#buckets.get('members').then((bucket) => this.#put(bucket, RELEASED, '')).catch(ignore);
+    this.#buckets
+      .get('members')
+      .then((bucket) => this.#put(bucket, RELEASED, ''))
+      .catch(ignore);
   }
 
   async close(): Promise<void> {
@@ -236,17 +239,7 @@ export class NatsConnection implements EngineConnection {
   }
 
   async #check(): Promise<void> {
-    const isAlive = await new Promise<boolean>((resolve) => {
-      // One more round of the event loop reads what has arrived while this process was stopped.
-      const onLimit = (): Timer => systemClock.setTimer(0, () => resolve(false), { ref: false });
-      const timer = systemClock.setTimer(RTT, onLimit, { ref: false });
-      const settle = (isAlive: boolean) => (): void => {
-        systemClock.clearTimer(timer);
-        resolve(isAlive);
-      };
-      this.#client.rtt().then(settle(true), settle(false));
-    });
-    if (isAlive) return;
+    if (await inTime(RTT, this.#client.rtt())) return;
     await this.#client.reconnect().catch(ignore);
     throw new EngineUnavailableError(`NATS did not answer a ping within ${RTT} ms`);
   }

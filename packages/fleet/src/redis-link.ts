@@ -21,7 +21,7 @@ export class RedisLink {
     const fail = (error: unknown): void => this.fail(error);
     this.#calls = new CallsInProgress('Redis', limit, fail);
     this.#onDown = onDown;
-    this.#wire = openWire(client, limit, fail);
+    this.#wire = openWire(client, fail);
     this.#opened = this.#wire.connect();
     this.#opened.catch(fail);
   }

@@ -1,10 +1,10 @@
 // The cases of every engine on a PostgreSQL server, directly and through PgBouncer in transaction mode.
+
+import { createPostgresSchema, postgresEngine } from '@quiesce/fleet';
+import { engineContract } from '@quiesce/fleet/testing';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { pgbouncer, postgres, startPgBouncer, startPostgres, type TestServer } from '../../adapters/test/servers.ts';
-import { engineContract } from '../src/engine-contract.ts';
-import { postgresEngine } from '../src/postgres-engine.ts';
-import { createPostgresSchema } from '../src/postgres-schema.ts';
 import { ask, listening, poolOn, until } from './postgres-vocabulary.ts';
 
 let server: TestServer;
@@ -15,7 +15,7 @@ beforeAll(async () => {
   pool = poolOn(server.port, { max: 80 });
   // Processes of one deployment do this at the same time.
   await Promise.all(Array.from({ length: 5 }, () => createPostgresSchema(pool)));
-}, 60_000);
+}, 300_000);
 
 afterAll(async () => {
   await pool?.end();

@@ -2,13 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { createPostgresSchema, type EngineConnection, postgresEngine } from '@quiesce/fleet';
 import { sleep } from '@quiesce/select';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { postgres, startPostgres, type TestServer } from '../../adapters/test/servers.ts';
-import type { EngineConnection } from '../src/engine.ts';
-import { postgresEngine } from '../src/postgres-engine.ts';
-import { createPostgresSchema } from '../src/postgres-schema.ts';
 import {
   ask,
   cancel,
@@ -29,7 +27,7 @@ describe.skipIf(postgres.isMissing)(`transactions and locks${postgres.note}`, ()
     server = await startPostgres();
     pool = poolOn(server.port, { max: 40 });
     await createPostgresSchema(pool);
-  }, 60_000);
+  }, 300_000);
   afterAll(async () => {
     await pool?.end();
     await server?.stop();
@@ -126,6 +124,25 @@ describe.skipIf(postgres.isMissing)(`transactions and locks${postgres.note}`, ()
     expect((await readOn(members[0] as EngineConnection, undefined)).ids.length).toBe(1_000);
   });
 
+  it('roles need the rights that the README names, and no others', async () => {
+    await ask(
+      pool,
+      `CREATE ROLE caller LOGIN; GRANT USAGE ON SCHEMA quiesce TO caller;
+       GRANT SELECT, INSERT ON quiesce.log TO caller; GRANT SELECT ON quiesce.about TO caller;
+       CREATE ROLE member LOGIN; GRANT USAGE ON SCHEMA quiesce TO member;
+       GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA quiesce TO member`,
+    );
+    const [callers, members] = [poolOn(server.port, { user: 'caller' }), poolOn(server.port, { user: 'member' })];
+    onTestFinished(async () => void (await Promise.all([callers.end(), members.end()])));
+    const namespace = newNamespace();
+    const { hints, connection, close } = await listening(postgresEngine(members), namespace);
+    const ids = await ask(callers, 'SELECT quiesce.cancel($1, $2)', [namespace, 'jobs/1']);
+    expect([(await readOn(connection, undefined)).ids, hints]).toEqual([ids, 'push']);
+    for (const call of Object.values(calls)) await call(connection);
+    await close();
+    await expect(connected(postgresEngine(callers))).rejects.toMatchObject({ code: '42501' });
+  });
+
   const calls: Record<string, (connection: EngineConnection) => Promise<unknown>> = {
     append: (connection) => connection.append([cancel('1')]),
     read: (connection) => connection.read('cancels', undefined),
@@ -190,12 +207,17 @@ describe.skipIf(postgres.isMissing)(`transactions and locks${postgres.note}`, ()
       const [[plan]] = (await ask(client, explain, values)) as [[{ Plan: Record<string, number> }]];
       return (plan.Plan['Shared Hit Blocks'] ?? 0) + (plan.Plan['Shared Read Blocks'] ?? 0);
     };
-    // An old transaction, without which one condition would be as good as two branches.
+    // An old transaction, without which one condition would be as good.
     const client = await clientOf(pool);
     await client.query('BEGIN');
     await ask(client, 'SELECT pg_current_xact_id()');
     const [full, empty] = [newNamespace(), newNamespace()];
-    await ask(pool, "SELECT quiesce.cancel($1, 'jobs/' || i) FROM generate_series(1, 100000) i", [full]);
+    await ask(
+      pool,
+      `INSERT INTO quiesce.log (namespace, log, id, body, expires_at)
+       SELECT $1, 'cancels', gen_random_uuid(), '', now() + interval '1 h' FROM generate_series(1, 100000)`,
+      [full],
+    );
     const none = await blocks(empty);
     const many = await blocks(full);
     expect(none).toBeGreaterThan(0);
@@ -298,7 +320,7 @@ describe.skipIf(postgres.isMissing)(`a server that fails${postgres.note}`, () =>
     server = await startPostgres();
     pool = poolOn(server.port);
     await createPostgresSchema(pool);
-  }, 60_000);
+  }, 300_000);
   afterAll(async () => {
     await pool?.end();
     await server?.stop();
@@ -306,7 +328,13 @@ describe.skipIf(postgres.isMissing)(`a server that fails${postgres.note}`, () =>
 
   /** The processes of a server that crashed end a little later, and keep the folder until then. */
   async function restart(): Promise<void> {
-    while (!(await server.restart().then(() => true, () => false))) await sleep(50);
+    while (
+      !(await server.restart().then(
+        () => true,
+        () => false,
+      ))
+    )
+      await sleep(50);
   }
 
   it('a crash ends a subscription once, costs no data, and the next one works on the same pool', async () => {

@@ -1,9 +1,9 @@
 // What the tests of the PostgreSQL engine say.
 
+import type { EngineConnection, FleetEngine, FleetTopic } from '@quiesce/fleet';
 import { sleep } from '@quiesce/select';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
-import type { EngineConnection, FleetEngine, FleetTopic } from '../src/engine.ts';
 
 export const RETENTION = 3_600_000;
 /** How long a call may take where no limit is tested. A busy machine decides no test. */

@@ -67,6 +67,9 @@ export class Listener {
     // Not the server's own close: from Node 19 on that destroys idle connections, and drops the time limits of the others.
     if (!this.server.listening) return;
     this.#isClosing = true;
+    // When a server begins to listen during a shutdown, Fastify and Nest still read its address to end their own `listen`.
+    const address = this.server.address();
+    this.server.address = () => address;
     NetServer.prototype.close.call(this.server);
   }
 

@@ -30,7 +30,7 @@ describe('under load', { timeout: 60_000 }, () => {
     await busy;
     await served.http.drain(never);
     run.stop();
-    await ended.promise;
+    await ended;
     expect([...statuses.keys()].every((status) => status === 200 || status === 503)).toBe(true);
     expect(served.http.report()).toMatchObject({ disconnectedCount: 0, cutOff: [], cancelledCount: 0 });
     expect(served.http.state).toBe('drained');
@@ -159,7 +159,7 @@ describe('guarantees of other libraries', () => {
     const answer = gate();
     const served = await serve(async (request, response) => {
       if (request.url === '/hangs') return;
-      await answer.promise;
+      await answer;
       response.end('fine');
     });
     const [hangs, fine] = [(await served.client()).get('/hangs'), (await served.client()).get('/fine')];

@@ -38,7 +38,7 @@ describe('a request for another protocol after the last response', () => {
     const finish = gate();
     const served = await serve(async (_, response) => {
       response.write('first');
-      await finish.promise;
+      await finish;
       response.end('last');
     });
     served.server.on('upgrade', () => expect.unreachable());
@@ -127,7 +127,7 @@ describe('a connection that is ready only after the listener has closed', () => 
     const served = await serveWith(createHttpsServer({ key, cert }, (_, response) => response.end('ok')));
     const client = await served.client();
     const finish = gate();
-    const secure = new Client(connectTls({ socket: slow(client.socket, finish.promise), ca: cert, host: '127.0.0.1' }));
+    const secure = new Client(connectTls({ socket: slow(client.socket, finish), ca: cert, host: '127.0.0.1' }));
     await turns();
     await stopped(served);
     await served.clock.advance(60_000);

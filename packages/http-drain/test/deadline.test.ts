@@ -182,7 +182,7 @@ describe('the token of a request', () => {
     const seen = gate<CancellationToken>();
     const served = await serve((request) => seen.open(served.http.tokenOf(request)));
     const client = (await served.client()).get('/');
-    const token = await seen.promise;
+    const token = await seen;
     expect([token.isCancelled, token.name]).toEqual([false, 'GET /']);
     client.socket.destroy();
     await token.cancelled();
@@ -200,7 +200,7 @@ describe('the token of a request', () => {
     await client.get('/').sees('ok');
     client.socket.end();
     await served.http.drain(never);
-    const token = await seen.promise;
+    const token = await seen;
     expect(token.isCancelled).toBe(false);
   });
 
@@ -208,7 +208,7 @@ describe('the token of a request', () => {
     const seen = gate<CancellationToken[]>();
     const served = await serve((request) => seen.open([0, 1].map(() => served.http.tokenOf(request))));
     (await served.client()).get('/');
-    expect(new Set(await seen.promise).size).toBe(1);
+    expect(new Set(await seen).size).toBe(1);
     expect(() => served.http.tokenOf({})).toThrow('expected a request of the server');
     expect(() => served.http.tokenOf(undefined as never)).toThrow(TypeError);
   });
@@ -217,7 +217,7 @@ describe('the token of a request', () => {
     const arrived = gate<object>();
     const served = await serve((request) => arrived.open(request));
     const client = (await served.client()).get('/');
-    const request = await arrived.promise;
+    const request = await arrived;
     client.socket.destroy();
     while (served.http.inFlightCount > 0) await turns(1);
     expect(served.http.tokenOf(request).isCancelled).toBe(true);

@@ -27,7 +27,7 @@ describe('a request that a listener of checkContinue handles first', () => {
   it('counts once, also when that listener passes it on, and is served after the server has closed its listener', async () => {
     const decision = gate();
     const one = await served(async () => {
-      await decision.promise;
+      await decision;
       return true;
     });
     const client = (await one.client()).send(`${post}Expect: 100-continue\r\n\r\n`);
@@ -53,7 +53,7 @@ describe('a request that a listener of checkContinue handles first', () => {
     const tokens: CancellationToken[] = [];
     const server = createServer();
     server.on('checkContinue', async (request, response) => {
-      await decision.promise;
+      await decision;
       response.writeContinue();
       server.emit('request', ...wrap(request, response));
     });

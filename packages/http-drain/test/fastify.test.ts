@@ -56,10 +56,10 @@ interface App {
 async function start(way: (typeof ways)[number], options: FastifyServerOptions = {}): Promise<App> {
   twoAddresses();
   const [, what, when] = way;
-  const { promise, open } = gate();
+  const answer = gate();
   const app = Fastify({ ...options, logger: false });
   app.get('/slow', async () => {
-    await promise;
+    await answer;
     return 'whole';
   });
   app.get('/stream', (_, reply) => void reply.hijack().raw.write('begun'));
@@ -75,7 +75,7 @@ async function start(way: (typeof ways)[number], options: FastifyServerOptions =
       .map((one) => (one as AddressInfo).address)
       .sort(),
   ).toEqual(['127.0.0.1', other].sort());
-  return { app, http, clock, port: (app.server.address() as AddressInfo).port, answer: open };
+  return { app, http, clock, port: (app.server.address() as AddressInfo).port, answer: answer.open };
 }
 
 async function dial(host: string, port: number): Promise<Client> {

@@ -100,14 +100,14 @@ describe.each(Object.entries(frameworks))('%s', (_, make) => {
     const app = await start(make, () => async (path) => {
       if (path === '/slow') {
         arrived.open();
-        await answer.promise;
+        await answer;
       }
       return `<${path}>`;
     });
     expect(await app.get('/quick')).toEqual({ status: 200, connection: 'keep-alive', body: '</quick>' });
     expect(await app.get('/ready')).toMatchObject({ status: 200, body: 'running\n' });
     const slow = app.get('/slow');
-    await arrived.promise;
+    await arrived;
     expect(app.http.inFlightCount).toBe(1);
     const over = app.http.drain(CancellationToken.never);
     await app.http.draining.cancelled();
@@ -136,7 +136,7 @@ describe.each(Object.entries(frameworks))('%s', (_, make) => {
       return `stopped: ${token.reason}`;
     });
     const long = app.get('/long');
-    await arrived.promise;
+    await arrived;
     const deadline = new CancellationToken();
     const over = app.http.drain(deadline).catch((error) => error);
     await app.http.draining.cancelled();

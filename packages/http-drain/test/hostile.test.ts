@@ -139,7 +139,7 @@ describe('a hostile handler', () => {
     const arrived = gate<ServerResponse>();
     const served = await serve((_, response) => arrived.open(response));
     (await served.client()).get('/');
-    const response = await arrived.promise;
+    const response = await arrived;
     served.http.stop();
     response.destroy();
     await served.http.drain(never);
@@ -149,7 +149,7 @@ describe('a hostile handler', () => {
   it('that closes the server itself, before or after `stop`, only closes the listener earlier', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
-      await answer.promise;
+      await answer;
       response.end('whole');
     });
     const client = (await served.client()).get('/');

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { CancellationToken } from '@quiesce/cancellation-token';
@@ -12,7 +13,7 @@ describe('a request that was received', () => {
   it('is served, with Connection: close in a head that is written later, and then the drain ends', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
-      await answer.promise;
+      await answer;
       response.end('done');
     });
     const client = (await served.client()).get('/slow');
@@ -34,7 +35,7 @@ describe('a request that was received', () => {
     const finish = gate();
     const served = await serve(async (_, response) => {
       response.write('first');
-      await finish.promise;
+      await finish;
       response.end('last');
     });
     const client = (await served.client()).get('/stream');
@@ -57,7 +58,7 @@ describe('a request that was received', () => {
   it('has Connection: close in its response and ends its connection, also when its handler sets keep-alive', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
-      await answer.promise;
+      await answer;
       response.writeHead(200, { Connection: 'keep-alive' }).end('kept');
     });
     const client = (await served.client()).get('/');
@@ -91,7 +92,7 @@ describe('a request that was received', () => {
   it('is served to a client that has ended its side, when the server allows that', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
-      await answer.promise;
+      await answer;
       response.end('half');
     });
     Object.assign(served.server, { httpAllowHalfOpen: true });
@@ -109,7 +110,7 @@ describe('pipelined requests that were received', () => {
   it('are all served, and only the last response has Connection: close', async () => {
     const answers = [gate(), gate(), gate()];
     const served = await serve(async (request, response) => {
-      await answers[Number(request.url?.slice(1))]?.promise;
+      await answers[Number(request.url?.slice(1))];
       response.end(`<${request.url}>`);
     });
     const client = (await served.client()).get('/0').get('/1').get('/2');
@@ -126,7 +127,7 @@ describe('pipelined requests that were received', () => {
   it('move the header on to a request that follows them', async () => {
     const answer = gate();
     const served = await serve(async (request, response) => {
-      if (request.url === '/0') await answer.promise;
+      if (request.url === '/0') await answer;
       response.setHeader('X-Path', String(request.url));
       response.end();
     });
@@ -146,7 +147,7 @@ describe('pipelined requests that were received', () => {
     const served = await serve(async (request, response) => {
       if (request.url === '/1') return void response.end('one');
       response.setHeader('Connection', 'keep-alive, x-own');
-      await answer.promise;
+      await answer;
       response.end();
     });
     const client = (await served.client()).get('/0');
@@ -163,7 +164,7 @@ describe('pipelined requests that were received', () => {
     const finish = gate();
     const served = await serve(async (_, response) => {
       response.write('first');
-      await finish.promise;
+      await finish;
       response.end('last');
     });
     const client = (await served.client()).get('/0');
@@ -183,7 +184,7 @@ describe('pipelined requests that were received', () => {
     const served = await serve(async (request, response) => {
       paths.push(request.url);
       response.write('first');
-      await finish.promise;
+      await finish;
       response.end('last');
     });
     served.http.announce();
@@ -404,6 +405,14 @@ describe('the listener', () => {
     server.listen(0, '127.0.0.1');
     await closed;
     expect(server.listening).toBe(false);
+  });
+
+  it('still has its address when it begins to listen after `stop`: frameworks read it then', async () => {
+    const server = createServer();
+    const http = new HttpDrain(server);
+    await http.drain(never);
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    expect([server.listening, server.address()]).toMatchObject([false, { address: '127.0.0.1' }]);
   });
 
   it('emits "close" once', async () => {

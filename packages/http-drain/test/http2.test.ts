@@ -64,7 +64,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
   it('serves a stream that was sent before the client received GOAWAY', async () => {
     const finish = gate();
     const served = await serve(async (stream) => {
-      await finish.promise;
+      await finish;
       stream.end('done');
     });
     const session = await open(served.port);
@@ -84,7 +84,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     const finish = gate();
     const served = await serve(async (stream) => {
       stream.write('first ');
-      await finish.promise;
+      await finish;
       stream.end('last');
     });
     const session = await open(served.port);
@@ -128,7 +128,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     const session = await open(served.port);
     const request = session.request({ ':path': '/' });
     request.on('error', () => {});
-    const token = await seen.promise;
+    const token = await seen;
     request.close(8);
     await token.cancelled();
     expect(served.http.inFlightCount).toBe(0);
@@ -150,7 +150,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
   it('refuses a stream after the second GOAWAY by the protocol, and serves the others', async () => {
     const finish = gate();
     const served = await serve(async (stream) => {
-      await finish.promise;
+      await finish;
       stream.end('done');
     });
     const session = await open(served.port);
@@ -268,7 +268,7 @@ describe('a secure server of node:http2 that allows HTTP/1', () => {
   it('drains both kinds of connections', async () => {
     const finish = gate();
     const server = createSecureServer({ key, cert, allowHTTP1: true }, async (request, response) => {
-      if (request.url === '/slow') await finish.promise;
+      if (request.url === '/slow') await finish;
       response.end(`<${request.url}>`);
     });
     const served = await serveWith(server);

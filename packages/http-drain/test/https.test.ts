@@ -21,7 +21,7 @@ describe('a server of node:https', () => {
     const answer = gate();
     const served = await serveWith(
       createServer({ key, cert }, async (request, response) => {
-        if (request.url === '/slow') await answer.promise;
+        if (request.url === '/slow') await answer;
         response.end(`<${request.url}>`);
       }),
     );

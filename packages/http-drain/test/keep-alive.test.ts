@@ -96,7 +96,7 @@ describe.each(handlers)('a handler that sets keep-alive by %s', (_, handler) => 
   it('is overridden on the last response, and on no earlier one', async () => {
     const [first, second] = [gate(), gate()];
     const served = await serve(async (req, res) => {
-      await (req.url === '/first' ? first : second).promise;
+      await (req.url === '/first' ? first : second);
       handler(req, res);
     });
     const client = (await served.client()).get('/first');
@@ -208,7 +208,7 @@ describe('after announce', () => {
       const served = await serve(async (req, res) => {
         req.resume();
         res.write('part');
-        await finish.promise;
+        await finish;
         res.end('end');
       });
       const agent = agentOf(1);
@@ -229,7 +229,7 @@ describe('after the listener has closed', () => {
     const served = await serve(async (req, res) => {
       req.resume();
       res.write('part');
-      await finish.promise;
+      await finish;
       res.end('end');
     });
     const agent = agentOf(1);
@@ -247,7 +247,7 @@ describe('after the listener has closed', () => {
     const finish = gate();
     const served = await serve(async (_, res) => {
       res.write('part');
-      await finish.promise;
+      await finish;
       res.end('end');
     });
     const client = (await served.client()).get('/');
@@ -267,7 +267,7 @@ describe('an upgrade after a response that was marked as the last', () => {
   it('removes the mark, because the connection continues', async () => {
     const answer = gate();
     const server = createServer(async (_, res) => {
-      await answer.promise;
+      await answer;
       res.setHeader('Connection', 'keep-alive').end('slow');
     });
     server.on('upgrade', (_, socket) => socket.pipe(socket));

@@ -26,7 +26,7 @@ describe('a server that listens on a socket of the file system', () => {
     const [arrived, answer] = [gate(), gate()];
     const server = createServer(async (_, response) => {
       arrived.open();
-      await answer.promise;
+      await answer;
       response.end('whole');
     });
     const clock = new VirtualClock();
@@ -38,7 +38,7 @@ describe('a server that listens on a socket of the file system', () => {
     expect(http.isAccepting).toBe(true);
     await once(server, 'listening');
     const responded = once(request({ socketPath, agent: false }).end(), 'response');
-    await arrived.promise;
+    await arrived;
     expect(http.isAccepting).toBe(true);
     const over = http.drain(never);
     await http.draining.cancelled();

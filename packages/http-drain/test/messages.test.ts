@@ -47,11 +47,11 @@ describe('a response in progress when stopping begins', () => {
     const [arrived, answer] = [gate(), gate()];
     const served = await serve(async (request, response) => {
       arrived.open();
-      await answer.promise;
+      await answer;
       respond(request, response);
     });
     const client = (await served.client()).send(text);
-    await arrived.promise;
+    await arrived;
     await stopped(served);
     const over = served.http.drain(never);
     answer.open();
@@ -109,7 +109,7 @@ describe('an upload', () => {
     await stopped(served);
     await served.clock.advance(5_000);
     client.send('ghij');
-    await received.promise;
+    await received;
     await served.clock.advance(999);
     expect(served.http.report().endedCount).toBe(0);
     await served.clock.advance(1);
@@ -124,7 +124,7 @@ describe('half a head', () => {
   it('that arrived while the request before it was in progress gets its 503 when it is complete', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
-      await answer.promise;
+      await answer;
       response.end('first');
     });
     const client = (await served.client()).get('/first');
@@ -159,7 +159,7 @@ describe('a request for another protocol', () => {
     const finish = gate();
     const served = await serve(async (_, response) => {
       response.write('first');
-      await finish.promise;
+      await finish;
       response.end('last');
     });
     served.server.on('upgrade', () => expect.unreachable()).on('connect', () => expect.unreachable());
@@ -182,7 +182,7 @@ describe('a request for another protocol', () => {
   it('removes the mark from the response before it, which has not been sent', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
-      await answer.promise;
+      await answer;
       response.end('first');
     });
     served.server.on('upgrade', () => expect.unreachable());
@@ -257,7 +257,7 @@ describe('Expect: 100-continue', () => {
     const client = await served.client();
     client.send('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n');
     await client.sees('100 Continue');
-    await arrived.promise;
+    await arrived;
     await stopped(served);
     await served.clock.advance(60_000);
     await client.send('abc').sees('got abc');

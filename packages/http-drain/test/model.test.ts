@@ -165,7 +165,7 @@ async function apply(
     // After our FIN and the end of the client nothing can be sent.
     if (on.isEnded) return;
     const request = model.send(on);
-    gates.set(`/${request?.id}`, request?.answer.promise ?? Promise.resolve());
+    gates.set(`/${request?.id}`, request?.answer ?? Promise.resolve());
     on.client.get(`/${request?.id}`);
   } else if (act === 'answer') {
     const waiting = on.requests.filter(({ isAnswered }) => !isAnswered);

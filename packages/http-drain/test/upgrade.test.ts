@@ -53,7 +53,7 @@ describe('an upgraded socket', () => {
   it('is not ended by the response to an earlier request', async () => {
     const answer = gate();
     const served = await serve(async (_, response) => {
-      await answer.promise;
+      await answer;
       response.end('slow');
     });
     served.server.on('upgrade', (_, socket) => socket.pipe(socket));

@@ -7,6 +7,8 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { type DrainableServer, HttpDrain, type HttpDrainOptions } from '@quiesce/http-drain';
 import { onTestFinished } from 'vitest';
 
+export { type Gate, gate } from '../../../test/gate.ts';
+
 /** A server under test. */
 export interface Served<S> {
   server: S;
@@ -100,20 +102,6 @@ export async function dialled(port: number): Promise<string> {
     });
     socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
   });
-}
-
-/** A promise that a test settles. */
-export interface Gate<T = void> {
-  promise: Promise<T>;
-  open(value: T): void;
-}
-
-export function gate<T = void>(): Gate<T> {
-  let open: (value: T) => void = () => {};
-  const promise = new Promise<T>((resolve) => {
-    open = resolve;
-  });
-  return { promise, open };
 }
 
 /** Waits for some turns of the event loop, in which sockets are read. */

@@ -9,7 +9,7 @@
  */
 
 import { type CancellationToken, consumeSlice, isCancellationOf, type Registration } from '@quiesce/cancellation-token';
-import { ignore } from '@quiesce/internal';
+import { checkKind, ignore } from '@quiesce/internal';
 import type { MapProgress } from './options.ts';
 import { type Inherited, runInScope, ScopeState } from './scope-state.ts';
 import { endedByStopSignal } from './stop-signal.ts';
@@ -36,7 +36,6 @@ export async function mapItems<I, R>(
   onResult: OnResult<R>,
 ): Promise<void> {
   const { items, work, concurrency, timeout, stop } = settings;
-  const totalCount = countOf(items);
   let runningCount = 0;
   /** How many places are taken (invariant 4). */
   let placeCount = 0;
@@ -47,8 +46,10 @@ export async function mapItems<I, R>(
   /** Set by the first item that ended by a cancellation of its own. */
   let ownEnd: { readonly reason: unknown } | undefined;
   const scope = new ScopeState(inherited, inherited.site);
-  const report = (): void =>
+  const report = (): void => {
+    const totalCount = countOf(items);
     settings.onProgress?.({ doneCount, runningCount, ...(totalCount !== undefined && { totalCount }) });
+  };
   let stopping: Registration | undefined;
   await runInScope(scope, () => {
     const isAsync = Symbol.asyncIterator in items;
@@ -98,6 +99,9 @@ export async function mapItems<I, R>(
     const isEnding = (): boolean => isExhausted || ownEnd !== undefined || scope.token.isCancelled;
     /** Starts the item of a step. Whether there may be another one. */
     const onStep = (step: IteratorResult<I>): boolean => {
+      // As `for await` does: an iterator that gives something else would never end.
+      isExhausted = true;
+      checkKind(Object(step) === step, 'next() of the items', 'an object', step);
       isExhausted = step.done === true;
       if (step.done !== true) startItem(step.value, startedCount++);
       return !isExhausted;
@@ -132,8 +136,9 @@ export async function mapItems<I, R>(
   }
 }
 
-/** Returns the number of items, where it is known before they are taken. */
-function countOf(items: unknown): number | undefined {
-  if (Array.isArray(items)) return items.length;
-  return items instanceof Set || items instanceof Map ? items.size : undefined;
+/** Returns the number of items, where it is known. The `length` of a receiver is that of its buffer. */
+function countOf(items: object): number | undefined {
+  if (Symbol.asyncIterator in items) return undefined;
+  const { length, size } = items as { readonly length?: unknown; readonly size?: unknown };
+  return [length, size].find((count) => typeof count === 'number') as number | undefined;
 }

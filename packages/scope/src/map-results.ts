@@ -50,7 +50,7 @@ export class MapResults<R> implements AsyncIterableIterator<Awaited<R>, undefine
   start<I>(settings: MapSettings<I, R>, name: string, scope: ScopeState, above: unknown): void {
     const site = scope.callSite(above);
     const run = (signal: CancellationToken): Promise<void> => {
-      const inherited = { signal, clock: scope.clock, site };
+      const inherited = { signal, clock: scope.clock, cleanupTimeout: scope.cleanupTimeout, site };
       const running = this.#run(
         mapItems(settings, inherited, (value) => this.#deliver(value)),
         signal,

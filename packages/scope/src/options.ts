@@ -19,7 +19,8 @@ export interface ScopeOptions {
   readonly deadline?: Date | undefined;
   /**
    * How long the scope waits for cancelled work, and then for each cleanup, in milliseconds from 0 to `Infinity` (the
-   * default). After that it gives up on the work, and names it in a `CleanupTimeoutError`.
+   * default). After that it gives up on the work, and names it in a `CleanupTimeoutError`. It also holds for the work that a `map`,
+   * a `race` or an `any` cancels.
    */
   readonly cleanupTimeout?: number | undefined;
   /** Source of time. Default: the platform's clock; for `timeout`, the clock of an inherited deadline. */
@@ -36,12 +37,12 @@ export interface RestartOptions extends BackoffOptions {
   readonly when?: 'failure' | 'always' | undefined;
   /**
    * How many restarts are allowed within `within`: an integer from 0, or `Infinity`. At one more, the task fails with a
-   * `RetryError`. Default: 5.
+   * `RetryError`, which has the last 100 errors. Default: 5.
    */
   readonly limit?: number | undefined;
   /** The time in which the restarts count, in milliseconds from 0 to `Infinity`. Default: 60,000. */
   readonly within?: number | undefined;
-  /** Returns whether the work is restarted after this error. Default: after every error. */
+  /** Returns whether the work is restarted after this error. It must not be async. Default: after every error. */
   readonly restartIf?: ((error: unknown) => boolean) | undefined;
   /** Called before the delay of each restart. Default: the failure is printed with `console.warn`. */
   readonly onRestart?: ((restart: Restart) => void) | undefined;
@@ -91,7 +92,7 @@ export interface MapProgress {
   readonly doneCount: number;
   /** How many items run. */
   readonly runningCount: number;
-  /** How many items there are. Absent when the items have neither a `length` nor a `size`. */
+  /** How many items there are. Absent when the items have neither a `length` nor a `size`, or are an async iterable. */
   readonly totalCount?: number;
 }
 

@@ -3,7 +3,8 @@
  *
  * Invariants
  *  1. Two runs of the work never overlap.
- *  2. `recent` holds the ends of at most `limit` runs, all of them within the last `within` milliseconds.
+ *  2. `recent` holds the ends of at most `limit` runs, all of them within the last `within` milliseconds. The last `KEPT_ERRORS`
+ *     of them have their errors. With the limit `Infinity` it holds at most `KEPT_RUNS`, which only determine the delay.
  *  3. After the task's token is cancelled, the work is not started again.
  */
 
@@ -14,8 +15,10 @@ import {
   checkChoice,
   checkCount,
   checkFunction,
+  checkKind,
   checkOptions,
   checkTime,
+  isThenable,
   setTimer,
 } from '@quiesce/internal';
 import { taskLabel } from './failures.ts';
@@ -27,11 +30,16 @@ const known: readonly (keyof RestartOptions)[] = [
   ...backoffOptions,
 ];
 
+/** How many errors are kept, as in `retry`. */
+const KEPT_ERRORS = 100;
+/** How many runs count for the delay when the number of restarts has no limit. By then, the delay has its full length. */
+const KEPT_RUNS = 1_000;
+
 /** A run that has ended. */
 interface Run {
   readonly endedAt: number;
-  /** The error, or none when the work returned. */
-  readonly errors: readonly unknown[];
+  /** The error, or none when the work returned or the error is too old. */
+  errors: readonly unknown[];
 }
 
 /**
@@ -63,7 +71,16 @@ export function restarting<T>(
         const value = await work(token);
         if (when === 'failure' || token.isCancelled) return value;
       } catch (error) {
-        if (token.isCancelled || endedByCancellation(error, token) || !restartIf(error)) throw error;
+        if (token.isCancelled || endedByCancellation(error, token)) throw error;
+        const isRestarted = restartIf(error);
+        checkKind(
+          !isThenable(isRestarted),
+          `${call}: restartIf`,
+          'true or false',
+          isRestarted,
+          '; it must not be async',
+        );
+        if (!isRestarted) throw error;
         errors.push(error);
       }
       const endedAt = clock.now();
@@ -73,6 +90,9 @@ export function restarting<T>(
         throw new RetryError(`${taskLabel(name)} was restarted ${limit} times within ${within} ms`, all, restartCount);
       }
       recent.push({ endedAt, errors });
+      const old = recent[recent.length - KEPT_ERRORS];
+      if (old !== undefined) old.errors = [];
+      if (limit === Number.POSITIVE_INFINITY && recent.length > KEPT_RUNS) recent.shift();
       const delayMs = delayAfter(recent.length);
       onRestart({ error: errors[0], restartCount, delayMs });
       await pause(delayMs, token, clock);

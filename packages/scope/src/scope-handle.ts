@@ -232,10 +232,11 @@ export class Scope implements AsyncDisposable {
   ): Task<Awaited<R>[]> {
     const settings = mapSettings('map', items, work, options);
     const { scopeState } = this;
+    const { clock, cleanupTimeout } = scopeState;
     const site = scopeState.callSite(Scope.prototype.map);
     const run = async (signal: CancellationToken): Promise<Awaited<R>[]> => {
       const results: Awaited<R>[] = [];
-      await mapItems(settings, { signal, clock: scopeState.clock, site }, (value, index) => {
+      await mapItems(settings, { signal, clock, cleanupTimeout, site }, (value, index) => {
         results[index] = value;
       });
       return results;
@@ -354,9 +355,10 @@ export class Scope implements AsyncDisposable {
     for (const work of works) checkFunction(call, work);
     if (works.length === 0) throw new RangeError(`${call}: there is nothing to run; pass at least one function`);
     const { scopeState } = this;
+    const { clock, cleanupTimeout } = scopeState;
     const site = scopeState.callSite(above);
     const run = (signal: CancellationToken): Promise<unknown> =>
-      raceWorks(works, call === 'any', { signal, clock: scopeState.clock, site });
+      raceWorks(works, call === 'any', { signal, clock, cleanupTimeout, site });
     return scopeState.spawn(run, { name: call, onFailure: 'isolate' }, above);
   }
 

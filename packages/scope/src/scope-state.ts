@@ -58,6 +58,8 @@ export interface Inherited {
   /** The token of the task that contains the inner scope. */
   readonly signal: CancellationToken;
   readonly clock: Clock;
+  /** As in the outer scope: work that a sibling has cancelled must not keep it open without a limit. */
+  readonly cleanupTimeout: number | undefined;
   /** The spawn site of that task, or `undefined` when sites are not recorded. */
   readonly site: string | undefined;
 }

@@ -48,6 +48,35 @@ describe('map of an async iterable', () => {
     expect(calls.filter((call) => call === 'return')).toEqual(['return']);
   });
 
+  it.each([
+    ['an iterator', { [Symbol.iterator]: () => ({ next: () => 5 }) }],
+    ['an async iterator', { [Symbol.asyncIterator]: () => ({ next: async () => 5 }) }],
+  ])('refuses %s whose results are no objects, which would never end', async (_, items) => {
+    const error = await rejection(scope((s) => s.map(items as unknown as Iterable<unknown>, () => {})));
+    expect(String(error)).toBe('TypeError: next() of the items: expected an object, got the number 5');
+  });
+
+  it('gives up an iterator that does not close within the `cleanupTimeout` of the scope', async () => {
+    const clock = new VirtualClock();
+    let i = 0;
+    const items: AsyncIterable<number> = {
+      [Symbol.asyncIterator]: () => ({
+        next: async () => ({ done: false, value: i++ }),
+        return: () => new Promise(() => {}),
+      }),
+    };
+    const work = async (n: number) => {
+      if (n === 1) throw new Error('work');
+    };
+    const running = clock.run(() =>
+      rejection(scope((s) => s.map(items, work, { concurrency: 1 }), { clock, cleanupTimeout: 50 })),
+    );
+    expect(await running).toMatchObject({
+      errors: [{ message: 'work' }, { name: 'CleanupTimeoutError', unfinished: [{ name: 'close the iterator' }] }],
+    });
+    expect(clock.now()).toBe(50);
+  });
+
   it('fails with the error of the iterator, which it does not close again', async () => {
     const failure = new Error('disk');
     let isClosed = false;
@@ -175,6 +204,7 @@ describe('onProgress', () => {
         ]),
       { totalCount: 2 },
     ],
+    ['a typed array', () => new Uint8Array(2), { totalCount: 2 }],
     ['a generator', () => ['a', 'b'].values(), {}],
   ])('is called when an item of %s starts, and when it has fulfilled', async (_, items, total) => {
     const seen: MapProgress[] = [];
@@ -186,6 +216,24 @@ describe('onProgress', () => {
       { doneCount: 1, runningCount: 1, ...total },
       { doneCount: 2, runningCount: 0, ...total },
     ]);
+  });
+
+  it('has the current number of an array that grows', async () => {
+    const items = [1];
+    const totals: (number | undefined)[] = [];
+    const work = (n: number) => (n < 3 ? items.push(n + 1) : 0);
+    const onProgress = ({ totalCount }: MapProgress): void => void totals.push(totalCount);
+    await scope((s) => s.map(items, work, { concurrency: 1, onProgress }));
+    expect(totals).toEqual([2, 2, 3, 3, 3, 3]);
+  });
+
+  it('has no total of a receiver, whose `length` is that of its buffer', async () => {
+    const [tx, rx] = channel<string>(2);
+    await tx.send('a');
+    tx.close();
+    const seen: MapProgress[] = [];
+    await scope((s) => s.map(rx, () => {}, { onProgress: (progress) => void seen.push(progress) }));
+    expect(seen.map(({ totalCount }) => totalCount)).toEqual([undefined, undefined]);
   });
 
   it('fails the map with its error', async () => {

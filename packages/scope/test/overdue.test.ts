@@ -10,6 +10,22 @@ const error = new Error('too late');
 
 const options = (clock: VirtualClock): ScopeOptions => ({ clock, cleanupTimeout: 10, name: 'page' });
 
+describe('the work that a sibling has cancelled', () => {
+  const calls: [string, (s: Scope) => unknown][] = [
+    ['map', (s) => s.map([deaf().work, () => Promise.reject(error)], (work) => work())],
+    ['race', (s) => s.race([deaf().work, async () => 'first'])],
+    ['any', (s) => s.any([deaf().work, async () => 'first'])],
+    ['mapUnordered', (s) => s.mapUnordered([deaf().work, () => Promise.reject(error)], (work) => work()).next()],
+  ];
+  it.each(calls)('in %s is given up after the cleanup timeout of the scope', async (_, call) => {
+    const clock = new VirtualClock();
+    const failure = await rejection(clock.run(() => scope(call, { clock, cleanupTimeout: 10 })));
+    const all = failure instanceof ScopeError ? failure.errors : [failure];
+    expect(all.at(-1)).toMatchObject({ name: 'CleanupTimeoutError', ms: 10 });
+    expect([clock.now(), clock.pendingCount]).toEqual([10, 0]);
+  });
+});
+
 describe('the timer of a cleanup timeout', () => {
   it('is cleared when everything has ended before it', async () => {
     const clock = new VirtualClock();

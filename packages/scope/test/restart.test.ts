@@ -106,6 +106,21 @@ describe('a task with `restart`', () => {
     expect([result, starts]).toEqual([{ error: offline }, [0]]);
   });
 
+  it('refuses a `restartIf` that returns a promise, which would count as true', async () => {
+    const restartIf = (async () => false) as unknown as () => boolean;
+    const { result, starts } = await supervised(failing(9), { restartIf });
+    expect(String((result as { error: unknown }).error)).toBe(
+      'TypeError: spawn: restart: restartIf: expected true or false, got a Promise; it must not be async',
+    );
+    expect(starts).toEqual([0]);
+  });
+
+  it('keeps the last hundred errors', async () => {
+    const { result } = await supervised((_, run) => Promise.reject(run), { limit: 250, delay: 0 });
+    const { error } = result as { error: RetryError };
+    expect([error.errors.length, error.errors[0], error.cause, error.attemptCount]).toEqual([100, 152, 251, 251]);
+  });
+
   it('is not restarted after its cancellation, also when it ends with an error of its own', async () => {
     const broken = new Error('cleanup failed');
     const { result, starts } = await supervised(

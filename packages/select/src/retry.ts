@@ -14,7 +14,9 @@ import {
   backoffOptions,
   checkCount,
   checkFunction,
+  checkKind,
   checkOptions,
+  isThenable,
 } from '@quiesce/internal';
 import { select } from './select.ts';
 import { sleep } from './sleep.ts';
@@ -28,7 +30,10 @@ export interface RetryOptions extends BackoffOptions {
   readonly timeout?: number | undefined;
   /** How long all attempts and delays may take together, in milliseconds from 0. Default: no limit. */
   readonly totalTimeout?: number | undefined;
-  /** Returns whether the work is tried again after this error. Default: after every error that is not a cancellation. */
+  /**
+   * Returns whether the work is tried again after this error. It must not be async. Default: after every error that is not a
+   * cancellation.
+   */
   readonly retryIf?: ((error: unknown, attempt: number) => boolean) | undefined;
   /** Called before each delay. */
   readonly onRetry?: ((retry: Retry) => void) | undefined;
@@ -73,7 +78,7 @@ const KEPT = 100;
  *   `signal`, `clock`
  * @returns the value of the first attempt that fulfils
  * @throws (rejects) {@link RetryError} with the last 100 errors when the attempts or `totalTimeout` are used up; an error that
- *   `retryIf` refuses, verbatim; the reason of `signal`; TypeError or RangeError for a wrong argument
+ *   `retryIf` refuses, verbatim; an error that `retryIf` or `onRetry` throws; the reason of `signal`; TypeError or RangeError for a wrong argument
  * @see p-retry 7, cockatiel 3; Effect.retry with a Schedule (effect 4), which composes more kinds of schedules
  * @example
  * ```ts
@@ -108,18 +113,24 @@ export async function retry<T>(
   const token =
     totalTimeout === Number.POSITIVE_INFINITY ? outer.childToken() : outer.withTimeout(totalTimeout, { clock });
   const errors: unknown[] = [];
+  let startedCount = 0;
+  const start = (own: CancellationToken): T => work(own, ++startedCount);
   try {
     for (let attempt = 1; ; attempt++) {
       try {
-        return (await timeout(attemptTimeout, (own) => work(own, attempt), { signal: token, clock })) as Awaited<T>;
+        return (await timeout(attemptTimeout, start, { signal: token, clock })) as Awaited<T>;
       } catch (error) {
         // The token's protocol and not its state: a disposed token shares the state of its parent.
         const reason = outer[source].poll();
         if (reason !== PENDING) throw isCancellationOf(error, token) ? reason : error;
+        // The time was over before it could start.
+        if (startedCount < attempt) throw gaveUp(`after ${totalTimeout} ms`, errors, startedCount);
         if (errors.length === KEPT) errors.shift();
         errors.push(error);
         if (token.isCancelled) throw gaveUp(`after ${totalTimeout} ms`, errors, attempt);
-        if (!retryIf(error, attempt)) throw error;
+        const isRetried = retryIf(error, attempt);
+        checkKind(!isThenable(isRetried), 'retry: retryIf', 'true or false', isRetried, '; it must not be async');
+        if (!isRetried) throw error;
         if (attempt === attempts) throw gaveUp('', errors, attempt);
         const delayMs = delayAfter(attempt);
         if (clock.now() + delayMs >= end)

@@ -120,8 +120,8 @@ export interface Sleep extends Source<void> {}
  */
 export function sleep(ms: number, options?: SleepOptions): Sleep;
 export function sleep(ms: number, options?: SleepOptions, extra?: unknown): Sleep {
-  refuseExtra('sleep', extra, 'write sleep(ms), and select({ stopped: signal, slept: sleep(ms) }) to give it up');
-  checkOptions('sleep', options, ['clock']);
+  refuseExtra('sleep', extra, givingUp('sleep'));
+  checkSleepOptions('sleep', options);
   checkTime('sleep: the time', ms);
   const clock = options?.clock ?? systemClock;
   return new Sleep(clock.now() + ms, clock);
@@ -144,7 +144,18 @@ export function sleep(ms: number, options?: SleepOptions, extra?: unknown): Slee
  * ```
  */
 export function sleepUntil(when: Moment, options?: SleepOptions): Sleep {
-  checkOptions('sleepUntil', options, ['clock']);
+  checkSleepOptions('sleepUntil', options);
   const clock = options?.clock ?? systemClock;
   return new Sleep(momentOf('sleepUntil', when, clock), clock);
+}
+
+/** @throws TypeError for an unknown option. For a signal, which `setTimeout` of Node takes, it says what to write instead. */
+function checkSleepOptions(call: string, options: SleepOptions | undefined): void {
+  const isSignal = options !== null && typeof options === 'object' && 'signal' in options;
+  if (isSignal) throw new TypeError(`${call}: there is no option "signal"; ${givingUp(call)}`);
+  checkOptions(call, options, ['clock']);
+}
+
+function givingUp(call: string): string {
+  return `write select({ stopped: signal, slept: ${call}(…) }) to give it up`;
 }

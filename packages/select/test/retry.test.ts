@@ -89,6 +89,15 @@ describe('retry', () => {
     expect([result, starts.length, seen]).toEqual([{ error: denied }, 3, [1, 2, 3]]);
   });
 
+  it('refuses a `retryIf` that returns a promise, which would count as true', async () => {
+    const retryIf = (async () => false) as unknown as () => boolean;
+    const { result, starts } = await timed(failing(9), { retryIf });
+    expect(String((result as { error: unknown }).error)).toBe(
+      'TypeError: retry: retryIf: expected true or false, got a Promise; it must not be async',
+    );
+    expect(starts).toEqual([0]);
+  });
+
   it('does not repeat work that ended by a cancellation of its own', async () => {
     const stopped = new CancelledError('the user closed the dialog');
     expect(await timed(() => Promise.reject(stopped))).toMatchObject({ result: { error: stopped }, starts: [0] });
@@ -116,6 +125,14 @@ describe('retry', () => {
       isStarted = true;
     });
     expect(isStarted).toBe(true);
+  });
+});
+
+describe('a total time of 0', () => {
+  it('starts nothing, and counts no attempt', async () => {
+    const { result, starts } = await timed(failing(9), { totalTimeout: 0 });
+    expect(result).toMatchObject({ error: { name: 'RetryError', attemptCount: 0, errors: [] } });
+    expect(starts).toEqual([]);
   });
 });
 

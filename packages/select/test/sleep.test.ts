@@ -19,6 +19,16 @@ describe('sleep', () => {
     expect(clock.now()).toBe(10);
   });
 
+  it('takes no signal, and says what to write instead', () => {
+    const options = { signal: new AbortController().signal };
+    expect(() => sleep(1, options as object)).toThrow(
+      new TypeError(
+        'sleep: there is no option "signal"; write select({ stopped: signal, slept: sleep(…) }) to give it up',
+      ),
+    );
+    expect(() => sleepUntil(1, options as object)).toThrow('slept: sleepUntil(…) }');
+  });
+
   it('has its deadline fixed at the call, and not at the first wait', async () => {
     const clock = new VirtualClock();
     const nap = sleep(10, { clock });

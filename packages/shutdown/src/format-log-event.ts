@@ -71,10 +71,10 @@ const formatters: Formatters = {
  * });
  * shutdown.hook('db', () => Promise.reject(new Error('lost')));
  * shutdown.request('deploy');
- * // => info shutting down: a call: deploy
+ * // => info shutting down: deploy
  * await shutdown.stopped();
  * // => error hook "db" failed after 0 ms: lost
- * // => error stopped with 1 after 0 ms (a call: deploy)
+ * // => error stopped with 1 after 0 ms (deploy)
  * ```
  */
 export function formatLogEvent(event: LogEvent, options: FormatLogEventOptions = {}): string {

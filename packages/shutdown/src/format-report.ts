@@ -32,7 +32,7 @@ const PLAIN = '\u001b[39m';
  * shutdown.hook('db', () => Promise.reject(new Error('lost')));
  * shutdown.request('deploy');
  * const text = formatReport(await shutdown.stopped());
- * console.log(text.split('\n')[0]?.replace(/\d+ ms/, '0 ms')); // => stopped with 1 after 0 ms (a call: deploy)
+ * console.log(text.split('\n')[0]?.replace(/\d+ ms/, '0 ms')); // => stopped with 1 after 0 ms (deploy)
  * console.log(text.split('\n')[2]?.trim().replace(/\d+ ms/, '0 ms')); // => hook db: failed, 0 ms (lost)
  * ```
  */

@@ -14,13 +14,14 @@ export interface ShutdownRequest {
   readonly reason?: unknown;
 }
 
-/** Describes a request in a few words: `SIGTERM`, `an error: disk full`. */
+/** Describes a request in a few words: `SIGTERM`, `an error: disk full`, or the reason of a call, such as `deploy`. */
 export function describeRequest({ kind, signal, reason }: ShutdownRequest): string {
   if (kind === 'signal') return signal as string;
   if (kind === 'disconnect') return 'the parent process has disconnected';
   if (kind === 'end') return 'the program has ended';
-  const why = reason === undefined ? '' : `: ${describeError(reason)}`;
-  return kind === 'error' ? `an error${why}` : kind === 'call' ? `a call${why}` : `a cancelled signal${why}`;
+  if (kind === 'call') return reason === undefined ? 'the program has requested it' : describeError(reason);
+  const what = kind === 'error' ? 'an error' : 'a cancelled signal';
+  return reason === undefined ? what : `${what}: ${describeError(reason)}`;
 }
 
 /** Returns the reason of the tokens: the given reason, verbatim, or else a `CancelledError` that names the request. */

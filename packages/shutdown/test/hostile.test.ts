@@ -322,7 +322,11 @@ describe('a terminal', () => {
     await end();
     const wipe = '\r\u001b[K';
     expect(out.written.slice(0, -1)).toEqual([
-      ...['shutting down: a call\n', 'stopping (guards)', `${wipe}draining: 2 in flight (guards)`],
+      ...[
+        'shutting down: the program has requested it\n',
+        'stopping (guards)',
+        `${wipe}draining: 2 in flight (guards)`,
+      ],
       ...[`${wipe}draining: 1 in flight (guards)`, `${wipe}draining: 0 in flight`, `${wipe}cleanup`],
     ]);
     expect(out.written.at(-1)).toContain(`${wipe}\u001b[32mstopped with 0`);

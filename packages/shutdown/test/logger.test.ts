@@ -112,7 +112,7 @@ async function disaster(logger: Logger, reason: unknown = 'deploy'): Promise<voi
 /** The text of each line of `disaster`, without the name of the shutdown and stacks. */
 const texts = [
   'the watchdog has failed: out of memory',
-  'shutting down: a call: deploy',
+  'shutting down: deploy',
   'guard "upload" was never disposed, made at upload.ts:7',
   'ignored SIGINT, which came again. To force the shutdown, send another signal',
   'draining: 4 in flight (http, jobs)',
@@ -124,7 +124,7 @@ const texts = [
   'forced by the deadline: nothing is awaited',
   'hook "cut off" was given up after 60 ms',
   'hook "skipped" was skipped: no time is left',
-  'stopped with 1 after 100 ms (a call: deploy, forced by the deadline)',
+  'stopped with 1 after 100 ms (deploy, forced by the deadline)',
 ];
 
 const common = { shutdown: 'shop', state: 'stopping', inFlightCount: 4, elapsedMs: 0 };
@@ -211,7 +211,7 @@ describe.each(Object.entries(kinds))('%s', (_, [make, levels, place = 'err']) =>
     const { entries } = await run('100%d %s %o');
     expect(find(entries, 'requested')).toMatchObject({ event: 'requested', reason: '100%d %s %o' });
     const text = textOf(find(entries, 'requested'));
-    if (text !== undefined) expect(text).toBe('shutting down: a call: 100%d %s %o');
+    if (text !== undefined) expect(text).toBe('shutting down: 100%d %s %o');
   });
 
   it('prints a reason that JSON cannot express', async () => {
@@ -284,7 +284,7 @@ describe.each<[string, (lines: string[]) => Logger]>([
 it('an own console prints each level to its stream', async () => {
   const [out, err]: [string[], string[]] = [[], []];
   await disaster(new Console(streamTo(out), streamTo(err)), '%d');
-  expect(out[0]).toBe('shop: shutting down: a call: %d');
+  expect(out[0]).toBe('shop: shutting down: %d');
   expect(err[0]).toBe('shop: the watchdog has failed: out of memory');
 });
 
@@ -341,7 +341,7 @@ describe('a logger that fails or has ended', () => {
     return written;
   };
   const expected = (written: string[]): void => {
-    expect(written.map((text) => text.split('\n')[0])).toContain('shop: shutting down: a call: deploy');
+    expect(written.map((text) => text.split('\n')[0])).toContain('shop: shutting down: deploy');
     expect(written.filter((text) => text === 'the logger has failed: EPIPE\n')).toHaveLength(1);
     expect(written).toHaveLength(texts.length + 1);
   };

@@ -48,7 +48,7 @@ describe('a report as text', () => {
   it('has a summary in its first line, then all failures, hooks slowest first', async () => {
     const { report } = await disaster();
     expect(formatReport(report).split('\n')).toEqual([
-      'stopped with 1 after 1.3 s (a call: deploy, forced by the deadline)',
+      'stopped with 1 after 1.3 s (deploy, forced by the deadline)',
       '  stopping 0 ms, draining 150 ms, cleanup 1.1 s, final 2 ms',
       '  hook eats the rest: timed out, 1.0 s',
       '  hook cut: cut off, 75 ms',
@@ -80,7 +80,7 @@ describe('a report as text', () => {
     shutdown.request('deploy');
     await clock.advance(40);
     expect(formatReport(shutdown.report()).split('\n')).toEqual([
-      ...['draining for 40 ms, 1 in flight (a call: deploy)', '  stopping 0 ms, draining 40 ms', '  hook db: waiting'],
+      ...['draining for 40 ms, 1 in flight (deploy)', '  stopping 0 ms, draining 40 ms', '  hook db: waiting'],
       '  under way: import, for 40 ms',
     ]);
     guard.dispose();
@@ -155,7 +155,7 @@ describe('a logger', () => {
     const { lines, logger } = keeping();
     await disaster(logger);
     expect(lines.map((line) => line.split('\n')[0])).toEqual([
-      'info api: shutting down: a call: deploy',
+      'info api: shutting down: deploy',
       'info api: draining: 3 in flight (http)',
       'warn api: cut off: http (3 in flight)',
       'error api: hook "fails" failed after 5 ms: Error: disk full',
@@ -164,7 +164,7 @@ describe('a logger', () => {
       'warn api: hook "cut" was given up after 75 ms',
       'warn api: hook "eats the rest" was given up after 1.0 s, its time limit',
       'warn api: hook "skipped" was skipped: no time is left',
-      'error api: stopped with 1 after 1.3 s (a call: deploy, forced by the deadline)',
+      'error api: stopped with 1 after 1.3 s (deploy, forced by the deadline)',
     ]);
   });
 

@@ -86,8 +86,8 @@ describe('systemd', () => {
     await run({}, 'a\0b\r\u001b[2Jc');
     await run({ timeout: Number.POSITIVE_INFINITY }, 'slow');
     expect(notified).toMatchObject([
-      ['systemd-notify', ['STOPPING=1', 'STATUS=shutting down: a call: a b  [2Jc', 'EXTEND_TIMEOUT_USEC=28000000']],
-      ['systemd-notify', ['STOPPING=1', 'STATUS=shutting down: a call: slow']],
+      ['systemd-notify', ['STOPPING=1', 'STATUS=shutting down: a b  [2Jc', 'EXTEND_TIMEOUT_USEC=28000000']],
+      ['systemd-notify', ['STOPPING=1', 'STATUS=shutting down: slow']],
     ]);
   });
 

@@ -2,7 +2,7 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
 import type { DrainableApp, DrainableServer, HealthHandler, HttpDrainOptions } from '@quiesce/http-drain';
 import { HttpDrain } from '@quiesce/http-drain';
 import { checkCount, checkFunction, checkKind, checkOptions, checkTime } from '@quiesce/internal';
-import type { Shutdown, ShutdownHandle } from '@quiesce/shutdown';
+import type { Shutdown, ShutdownHandle, ShutdownRequest } from '@quiesce/shutdown';
 
 /** Options for the drain of an app: those of `new HttpDrain`, the shutdown, and the paths of the health checks. */
 export interface AppDrainOptions extends Omit<HttpDrainOptions, 'signal'> {
@@ -20,6 +20,20 @@ interface NodeResponse {
   readonly stream?: { readonly destroyed: boolean };
 }
 
+/** The parts of a response of Node that have its headers. */
+interface NodeHeaders {
+  getHeaderNames(): readonly string[];
+  removeHeader(name: string): void;
+}
+
+/** The parts of a drain in which frameworks differ. */
+interface AppDrainParts {
+  /** The part before the paths of the health checks. */
+  readonly prefix?: string;
+  /** Closes the app, in a hook with the name of the drain. */
+  readonly close?: (request: ShutdownRequest) => unknown;
+}
+
 /** The body of a 503. */
 export const STOPPING = 'This server is stopping. Please try again.\n';
 
@@ -34,42 +48,53 @@ export class AppDrain {
   readonly #shutdown: Shutdown;
   /** The handler of each health check, by its path. */
   readonly checks: Map<string, HealthHandler> = new Map();
-  /** Removes the drain from the shutdown. */
-  readonly handle: ShutdownHandle;
+  /** The handles of the drain and of its hook in the shutdown. */
+  readonly #handles: ShutdownHandle[] = [];
 
   /**
-   * Creates the drain of a server, and adds it to the shutdown.
+   * Creates the drain of a server, and adds it to the shutdown. When it throws, the shutdown is unchanged.
    *
    * @param call the call that the user wrote, for errors
-   * @param name the default name
-   * @param prefix the part before the paths of the health checks
+   * @param defaultName the default name
    */
   constructor(
     call: string,
-    name: string,
+    defaultName: string,
     server: DrainableServer | DrainableApp,
     options: AppDrainOptions,
-    prefix = '',
+    { prefix = '', close }: AppDrainParts = {},
   ) {
     checkServer(call, server);
     checkAppDrainOptions(call, options);
-    const { shutdown, readyPath = '/ready', livePath = '/live', refuse, ...rest } = options;
-    this.httpDrain = new HttpDrain(server, {
-      ...rest,
-      name: rest.name ?? name,
-      refuse: (request, response) => {
-        const check = this.healthCheck(request.method, request.url?.replace(/[?#].*/s, ''));
-        if (check !== undefined) check(request, response);
-        else if (refuse !== undefined) return refuse(request, response);
-        else response.setHeader('Content-Type', 'text/plain').end(STOPPING);
-        return undefined;
-      },
-    });
+    const { shutdown, readyPath = '/ready', livePath = '/live', name = defaultName, refuse, ...rest } = options;
+    // First, because a name that is taken must leave the server without a drain.
+    if (close !== undefined) this.#handles.push(shutdown.hook(name, (_, request) => close(request)));
+    try {
+      this.httpDrain = new HttpDrain(server, {
+        ...rest,
+        name,
+        refuse: (request, response) => {
+          const check = this.healthCheck(request.method, request.url?.replace(/[?#].*/s, ''));
+          if (check !== undefined) check(request, response);
+          else if (refuse !== undefined) return refuse(request, response);
+          else response.setHeader('Content-Type', 'text/plain').end(STOPPING);
+          return undefined;
+        },
+      });
+      this.#handles.push(shutdown.add(this.httpDrain));
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
     if (readyPath !== false) this.checks.set(prefix + readyPath, this.httpDrain.readiness);
     if (livePath !== false) this.checks.set(prefix + livePath, this.httpDrain.liveness);
     this.retryAfter = String(rest.retryAfter ?? 1);
     this.#shutdown = shutdown;
-    this.handle = shutdown.add(this.httpDrain);
+  }
+
+  /** Removes the drain and its hook from the shutdown, unless it has reached them. */
+  dispose(): void {
+    for (const handle of this.#handles) handle.dispose();
   }
 
   /** Returns the handler of a request when it is a health check. */
@@ -93,6 +118,13 @@ export class AppDrain {
 /** Returns the status of a request that its token has ended. 499 is that of nginx for a client that has gone. */
 export function endedStatus(response: NodeResponse | undefined): 499 | 503 {
   return (response?.stream ?? response)?.destroyed === true ? 499 : 503;
+}
+
+/** Removes the headers that describe another body, or let caches keep it: a 503 must be readable, and must not be stored. */
+export function removeBodyHeaders(response: NodeHeaders): void {
+  for (const name of response.getHeaderNames()) {
+    if (/^(content-(?!security)|cache-control$|etag$|expires$|last-modified$)/i.test(name)) response.removeHeader(name);
+  }
 }
 
 /** An app of Express has `listen`, too. Only a server has `address`. */

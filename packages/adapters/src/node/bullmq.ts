@@ -1,11 +1,18 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import { checkFunction, checkKind } from '@quiesce/internal';
+import { checkFunction, checkKind, ignore } from '@quiesce/internal';
 import type { Job, Processor, Worker } from 'bullmq';
 import { checkPeer } from './check-peer.ts';
-import { checkJobOptions, type DrainableJobs, JobDrain, type JobDrainOptions, type RunningJob } from './job-drain.ts';
+import {
+  checkJobOptions,
+  type DrainableJobs,
+  JobDrain,
+  type JobDrainOptions,
+  type RunningJob,
+  startTimer,
+} from './job-drain.ts';
 import { LockLostError } from './lock-lost-error.ts';
 
-export type { DrainableJobs };
+export type { DrainableJobs, JobDrainOptions };
 export { LockLostError };
 
 /** Options for `drainableWorker`. */
@@ -22,8 +29,8 @@ const CALL = 'drainableWorker';
 /** A job whose lock this worker holds. */
 interface LockedJob {
   readonly running: RunningJob;
-  /** Fires when the lock has expired. `undefined` when the worker does not renew its locks. */
-  readonly expiry: NodeJS.Timeout | undefined;
+  /** Clears the timer of its expiry. */
+  unwatch: () => void;
 }
 
 /**
@@ -88,10 +95,18 @@ export function drainableWorker<Data, Result, Name extends string>(
     close: (isForced) => worker.close(isForced),
   });
   worker.on('locksRenewed', ({ jobIds }) => {
-    for (const id of jobIds) locked.get(id)?.expiry?.refresh();
+    for (const id of jobIds) {
+      const lock = locked.get(id);
+      lock?.unwatch();
+      if (lock !== undefined) lock.unwatch = watchExpiry(id, 0);
+    }
   });
   worker.on('lockRenewalFailed', (ids) => {
     for (const id of ids) lose(id, 'its lock was taken');
+  });
+  // The program may have paused it, and resumes it later.
+  worker.on('resumed', () => {
+    if (!drain.isAccepting) void worker.pause(true);
   });
   return Object.assign(drain, { worker });
 
@@ -100,14 +115,15 @@ export function drainableWorker<Data, Result, Name extends string>(
     if (!drain.isAccepting) return await giveBack(job, lockToken);
     const id = job.id as string;
     const running = drain.start(`${job.name} ${id}`);
-    const lock = { running, expiry: watchExpiry(job, id) };
+    const heldMs = Date.now() - (job.processedOn ?? Date.now());
+    const lock: LockedJob = { running, unwatch: watchExpiry(id, heldMs) };
     locked.set(id, lock);
     // `worker.cancelJob` aborts the signal.
     const cancel = (): void => void running.token.cancel(signal?.reason);
     signal?.addEventListener('abort', cancel);
     const outcome = await running.run((token) => work(job as Job<Data, Result, Name>, token));
     signal?.removeEventListener('abort', cancel);
-    clearTimeout(lock.expiry);
+    lock.unwatch();
     // After a lost lock, this worker may already run the job again.
     if (locked.get(id) === lock) locked.delete(id);
     if (running.isLost) throw new WaitingError();
@@ -127,11 +143,12 @@ export function drainableWorker<Data, Result, Name extends string>(
   }
 
   /** Loses the job when its lock has expired: BullMQ emits no event when it cannot reach Redis. */
-  function watchExpiry(job: Job, id: string): NodeJS.Timeout | undefined {
+  function watchExpiry(id: string, heldMs: number): () => void {
     const { lockDuration = 30_000, skipLockRenewal } = worker.opts;
-    if (skipLockRenewal) return undefined;
-    const heldMs = Date.now() - (job.processedOn ?? Date.now());
-    return setTimeout(() => lose(id, `its lock of ${lockDuration} ms was not renewed`), lockDuration - heldMs).unref();
+    if (skipLockRenewal) return ignore;
+    return startTimer(Math.max(0, lockDuration - heldMs), () =>
+      lose(id, `its lock of ${lockDuration} ms was not renewed`),
+    );
   }
 
   function lose(id: string, why: string): void {

@@ -5,7 +5,8 @@
  * @throws TypeError when the installed version is of another major version. It names the call, the peer and the versions that fit.
  */
 export function checkPeer(call: string, peer: string, majors: readonly number[]): void {
-  const version = versionOf(peer);
+  // CommonJS and some bundles have no `import.meta.url`.
+  const version = versionOf(peer, import.meta.url ?? process.argv[1]);
   if (version === undefined || majors.includes(Number.parseInt(version, 10))) return;
   const fitting = majors.map((major) => `^${major}`).join(' || ');
   throw new TypeError(
@@ -15,23 +16,28 @@ export function checkPeer(call: string, peer: string, majors: readonly number[])
 
 const versions = new Map<string, string | undefined>();
 
-function versionOf(peer: string): string | undefined {
-  if (!versions.has(peer)) versions.set(peer, readVersion(peer));
+function versionOf(peer: string, from: string): string | undefined {
+  if (!versions.has(peer)) versions.set(peer, readVersion(peer, from));
   return versions.get(peer);
 }
 
-/** Searches the folders above the peer's main file, because `exports` may hide its package.json. */
-function readVersion(peer: string): string | undefined {
+/** Returns the version of a package that a module imports. `undefined` when it cannot be read. */
+export function readVersion(peer: string, from: string): string | undefined {
   try {
-    // CommonJS and some bundles have no `import.meta.url`.
-    const { resolve } = process.getBuiltinModule('node:module').createRequire(import.meta.url ?? process.argv[1]);
+    const { resolve } = process.getBuiltinModule('node:module').createRequire(from);
     const { dirname, join } = process.getBuiltinModule('node:path');
+    // Not `resolve` alone: `exports` may hide package.json, and a peer may have no CommonJS entry.
+    for (const modules of resolve.paths(peer) ?? []) {
+      const found = readManifest(join(modules, peer, 'package.json'));
+      if (found?.name === peer) return found.version;
+    }
+    // Yarn's Plug'n'Play has no `node_modules`.
     for (let folder = dirname(resolve(peer)); folder !== dirname(folder); folder = dirname(folder)) {
       const found = readManifest(join(folder, 'package.json'));
       if (found?.name === peer) return found.version;
     }
   } catch {
-    // The program is bundled, the peer has no CommonJS entry, or the runtime has no modules of Node.
+    // The program is bundled, or the runtime has no modules of Node.
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 import { type CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
 import type { DrainableServer, HttpDrain } from '@quiesce/http-drain';
 import type { ErrorRequestHandler, RequestHandler } from 'express';
-import { AppDrain, type AppDrainOptions, endedStatus, STOPPING } from './app-drain.ts';
+import { AppDrain, type AppDrainOptions, endedStatus, removeBodyHeaders, STOPPING } from './app-drain.ts';
 import { checkPeer } from './check-peer.ts';
 
 export type { AppDrainOptions } from './app-drain.ts';
@@ -74,7 +74,9 @@ export function expressDrain(server: DrainableServer, options: AppDrainOptions):
     next();
   };
   const errorHandler: ErrorRequestHandler = (error, req, res, next) => {
-    if (res.headersSent || !isCancellationOf(error, req.token)) return next(error);
+    // Not `req.token`: an error may come from a middleware before ours, and other packages set that property.
+    if (res.headersSent || !isCancellationOf(error, drain.tokenOf(req))) return next(error);
+    removeBodyHeaders(res);
     res.status(endedStatus(res)).set('Retry-After', drain.retryAfter).type('text').send(STOPPING);
   };
   return Object.assign(middleware, { errorHandler, httpDrain: drain.httpDrain });

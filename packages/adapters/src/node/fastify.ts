@@ -57,7 +57,7 @@ export async function fastifyDrain<Server extends RawServerBase>(
   options: AppDrainOptions,
 ): Promise<void> {
   checkPeer('fastifyDrain()', 'fastify', [5]);
-  const drain = new AppDrain('fastifyDrain', 'fastify', app, options, app.prefix);
+  const drain = new AppDrain('fastifyDrain', 'fastify', app, options, { prefix: app.prefix, close: () => app.close() });
   const { httpDrain } = drain;
   app.decorate('httpDrain', httpDrain);
   app.decorateRequest('token', {
@@ -80,10 +80,7 @@ export async function fastifyDrain<Server extends RawServerBase>(
   app.addHook('onSend', async (request, reply) => {
     if (ended.has(request)) reply.code(endedStatus(reply.raw)).header('Retry-After', drain.retryAfter);
   });
-  const hook = options.shutdown.hook(httpDrain.name, () => app.close());
-  app.addHook('onClose', async () => {
-    for (const handle of [hook, drain.handle]) handle.dispose();
-  });
+  app.addHook('onClose', async () => drain.dispose());
 }
 
 // The marks of a plugin that decorates the app itself, and not a context below it.

@@ -14,9 +14,10 @@ import {
   CleanupTimeoutError,
   isCancellationOf,
   reportUncaught,
+  systemClock,
   type Unfinished,
 } from '@quiesce/cancellation-token';
-import { checkOptions } from '@quiesce/internal';
+import { checkOptions, ignore, setTimer } from '@quiesce/internal';
 import type { Drainable } from '@quiesce/scope';
 import type { LockLostError } from './lock-lost-error.ts';
 
@@ -65,6 +66,17 @@ export function checkJobOptions(call: string, options: JobDrainOptions, more: re
   checkOptions(call, options, ['name', 'cleanupTimeout', ...more]);
 }
 
+/**
+ * Calls a function after a time, up to `Infinity`. Node's `setTimeout` takes a time above 2^31-1 ms for 1 ms. The timer does not
+ * keep the process alive.
+ *
+ * @returns a function that clears the timer
+ */
+export function startTimer(ms: number, call: () => void): () => void {
+  const timer = systemClock.setTimer(ms, call, { ref: false });
+  return () => systemClock.clearTimer(timer);
+}
+
 /** How many milliseconds after `cleanupTimeout` the outcomes must be recorded. One round trip to the server is enough. */
 const RECORD_TIMEOUT = 1_000;
 
@@ -81,8 +93,8 @@ export class JobDrain implements DrainableJobs {
   readonly #unfinished: Unfinished[] = [];
   /** Cancelled when `drain` no longer waits for the source: all outcomes are recorded, or time has run out. */
   readonly #over: CancellationToken = new CancellationToken();
-  /** The timer of `abort`. */
-  #timer: NodeJS.Timeout | undefined;
+  /** Clears the timer of `abort`. */
+  #clearTimer: () => void = ignore;
 
   constructor(name: string, cleanupTimeout: number | undefined, source: JobSource) {
     this.name = name;
@@ -121,7 +133,7 @@ export class JobDrain implements DrainableJobs {
     await Promise.race([this.#recorded, this.#over.cancelled()]);
     const isLate = deadline.isCancelled;
     following.dispose();
-    clearTimeout(this.#timer);
+    this.#clearTimer();
     const isForced = !this.#over.cancel();
     await this.#source.close?.(isForced);
     if (isLate) throw deadline.reason;
@@ -133,11 +145,10 @@ export class JobDrain implements DrainableJobs {
   abort(reason: unknown): void {
     this.stop();
     if (this.#over.isCancelled || !this.#token.cancel(reason)) return;
-    if (this.#cleanupTimeout === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(() => {
+    this.#clearTimer = setTimer(systemClock, this.#cleanupTimeout, () => {
       for (const job of this.#running) this.#unfinished.push(job.abandon());
-      this.#timer = setTimeout(() => this.#over.cancel(), RECORD_TIMEOUT);
-    }, this.#cleanupTimeout);
+      this.#clearTimer = setTimer(systemClock, RECORD_TIMEOUT, () => this.#over.cancel());
+    });
   }
 
   /** Starts a job. Its `run` must be called. */

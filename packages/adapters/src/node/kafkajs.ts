@@ -2,10 +2,17 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
 import { checkFunction, checkKind, checkTime } from '@quiesce/internal';
 import type { Consumer, ConsumerRunConfig, EachBatchPayload, KafkaMessage } from 'kafkajs';
 import { checkPeer } from './check-peer.ts';
-import { checkJobOptions, type DrainableJobs, JobDrain, type JobDrainOptions, type RunningJob } from './job-drain.ts';
+import {
+  checkJobOptions,
+  type DrainableJobs,
+  JobDrain,
+  type JobDrainOptions,
+  type RunningJob,
+  startTimer,
+} from './job-drain.ts';
 import { LockLostError } from './lock-lost-error.ts';
 
-export type { DrainableJobs };
+export type { DrainableJobs, JobDrainOptions };
 export { LockLostError };
 
 /** Options for `drainableConsumer`. */
@@ -40,6 +47,9 @@ const CALL = 'drainableConsumer';
 const runOptions: readonly (keyof ConsumerRunConfig)[] = [
   ...(['autoCommit', 'autoCommitInterval', 'autoCommitThreshold', 'partitionsConsumedConcurrently'] as const),
 ];
+const TOO_LATE =
+  `${CALL}: heartbeatInterval must be shorter than sessionTimeout, or each message would lose its partition. ` +
+  'Pass the values of kafka.consumer()';
 /** The answers to a heartbeat of a consumer that has lost its partitions. */
 const LOST = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'];
 
@@ -71,7 +81,8 @@ const LOST = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'];
  *   `autoCommitInterval`, `autoCommitThreshold` and `partitionsConsumedConcurrently` of `consumer.run`
  * @returns the drain, for `shutdown.add`
  * @throws (rejects) TypeError when `consumer` is not a consumer of kafkajs, the installed KafkaJS is not version 2, or an option is unknown or
- *   of the wrong kind; RangeError for a wrong time; the error of `consumer.run`. `drain` rejects with the reason of its signal,
+ *   of the wrong kind; RangeError for a wrong time, or a `heartbeatInterval` that is not shorter than
+ *   `sessionTimeout`; the error of `consumer.run`. `drain` rejects with the reason of its signal,
  *   when that has cancelled messages, and with a CleanupTimeoutError that names the messages that did not end
  * @see `Consumer.run` with `eachBatch` and `eachBatchAutoResolve: false` (kafkajs 2)
  * @example
@@ -97,6 +108,7 @@ export async function drainableConsumer(
   const { rebalanceGrace = 30_000 } = options;
   checkTime(`${CALL}: heartbeatInterval`, heartbeatInterval);
   checkTime(`${CALL}: rebalanceGrace`, rebalanceGrace);
+  if (heartbeatInterval >= sessionTimeout) throw new RangeError(TOO_LATE);
   const drain = new JobDrain(name, cleanupTimeout, {
     stop: () => consumer.stop(),
     close: async (isForced) => {
@@ -138,12 +150,12 @@ export async function drainableConsumer(
   function watchSession(running: RunningJob, heartbeat: () => Promise<void>): Session {
     const lose = (why: string): void => running.lose(new LockLostError(running.name, why));
     let heldAt = performance.now();
-    let grace: NodeJS.Timeout | undefined;
+    let endGrace: (() => void) | undefined;
     const session: Session = {
       error: undefined,
       end: () => {
         clearInterval(beats);
-        clearTimeout(grace);
+        endGrace?.();
       },
     };
     const beat = async (): Promise<void> => {
@@ -159,9 +171,9 @@ export async function drainableConsumer(
       if (error.type !== 'REBALANCE_IN_PROGRESS') return;
       // This answer, too, shows that the group knows the consumer.
       heldAt = performance.now();
-      grace ??= setTimeout(() => lose('its group rebalances'), rebalanceGrace).unref();
+      endGrace ??= startTimer(rebalanceGrace, () => lose('its group rebalances'));
     };
-    const beats = setInterval(() => void beat().catch(onError), heartbeatInterval).unref();
+    const beats = setInterval(() => void beat().catch(onError), Math.min(heartbeatInterval, 2 ** 31 - 1)).unref();
     return session;
   }
 

@@ -1,7 +1,7 @@
 import { type CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
 import type { DrainableServer, HttpDrain } from '@quiesce/http-drain';
 import type { Context, Middleware } from 'koa';
-import { AppDrain, type AppDrainOptions, endedStatus, STOPPING } from './app-drain.ts';
+import { AppDrain, type AppDrainOptions, endedStatus, removeBodyHeaders, STOPPING } from './app-drain.ts';
 import { checkPeer } from './check-peer.ts';
 
 export type { AppDrainOptions } from './app-drain.ts';
@@ -76,8 +76,11 @@ export function koaDrain(server: DrainableServer, options: AppDrainOptions): Koa
     } catch (error) {
       if (!isCancellationOf(error, token)) throw error;
       // Koa would leave a response without an end.
-      if (ctx.headerSent) ctx.res.destroy();
-      else {
+      if (ctx.headerSent && !ctx.res.writableEnded) ctx.res.destroy();
+      if (!ctx.headerSent) {
+        removeBodyHeaders(ctx.res);
+        // The handler may have taken over the response with `false`.
+        ctx.respond = true;
         ctx.status = endedStatus(ctx.res);
         ctx.set('Retry-After', drain.retryAfter);
         ctx.body = STOPPING;

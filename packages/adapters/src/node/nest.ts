@@ -25,6 +25,21 @@ interface NodeRequest {
   readonly url?: string;
 }
 
+/** The drain of a Nest app. */
+export interface NestDrain {
+  /** The drain of the server: its state, its report, and the token `draining`. */
+  readonly httpDrain: HttpDrain;
+}
+
+/** The parts of an app that its types omit. */
+interface NestApp {
+  /** Passes the signal to the hooks, as for a signal of the process. */
+  close(signal?: string): Promise<void>;
+  enableShutdownHooks(): unknown;
+  /** The signals of `enableShutdownHooks`. Protected, and the only trace of that call. */
+  readonly activeShutdownSignals?: readonly string[];
+}
+
 /** The token of each request of Node. Not a property of the request: packages for authentication set `request.token`. */
 const tokens: WeakMap<object, CancellationToken> = new WeakMap();
 
@@ -38,7 +53,7 @@ const tokens: WeakMap<object, CancellationToken> = new WeakMap();
  * - `@InjectToken()` gives a handler the token of its request.
  * - A handler that ends because of that token is answered with 503 and `Retry-After`, through the exception filters of the app.
  *
- * Do not call `app.enableShutdownHooks()`. It runs the hooks at the signal, while requests are in progress, and then sends the
+ * `app.enableShutdownHooks()` is refused. It would run the hooks at the signal, while requests are in progress, and then send the
  * signal to the process again. An app without a server needs only `shutdown.hook('nest', () => app.close())`.
  *
  * **Timing.** Synchronous. Call it after `NestFactory.create` and before `app.listen`.
@@ -48,9 +63,9 @@ const tokens: WeakMap<object, CancellationToken> = new WeakMap();
  *
  * @param app the app, on Express or Fastify
  * @param options `shutdown`; `readyPath`, `livePath`; `name` and the limits of `new HttpDrain`
- * @returns the drain of the server: its state, its report, and the token `draining`
- * @throws TypeError when `app` is not an app of Nest or has an HttpDrain already, `shutdown` is missing, an option is unknown or of
- *   the wrong kind, or Nest is not version 11; RangeError for a bad time; HookError when the shutdown has a hook of that name:
+ * @returns the drain, with `httpDrain`
+ * @throws TypeError when `app` is not an app of Nest or has an HttpDrain already, `app.enableShutdownHooks()` was called, `shutdown`
+ *   is missing, an option is unknown or of the wrong kind, or Nest is not version 11; RangeError for a bad time; HookError when the shutdown has a hook of that name:
  *   give each app a `name`
  * @see Nest's `enableShutdownHooks`
  * @example
@@ -75,10 +90,26 @@ const tokens: WeakMap<object, CancellationToken> = new WeakMap();
  * // => 0
  * ```
  */
-export function nestDrain(app: INestApplication, options: AppDrainOptions): HttpDrain {
+export function nestDrain(app: INestApplication, options: AppDrainOptions): NestDrain {
   checkPeer('nestDrain()', '@nestjs/common', [11]);
   checkKind(typeof app?.getHttpAdapter === 'function', 'nestDrain', 'an app of NestFactory.create', app);
-  const drain = new AppDrain('nestDrain', 'nest', app.getHttpServer(), options);
+  const refuseHooks = (): never => {
+    throw new TypeError(
+      'app.enableShutdownHooks: nestDrain(app, { shutdown }) runs the lifecycle hooks on shutdown; remove this call, which would run ' +
+        'them a second time, while requests are in progress',
+    );
+  };
+  const { activeShutdownSignals = [] } = app as unknown as NestApp;
+  if (activeShutdownSignals.length > 0) refuseHooks();
+  const close = closeOnce(app as unknown as NestApp, () => drain.dispose());
+  const drain = new AppDrain('nestDrain', 'nest', app.getHttpServer(), options, {
+    close: ({ signal }) => close(signal),
+  });
+  // Not an assignment, which the proxy of Nest ignores.
+  Object.defineProperties(app, {
+    close: { value: close, configurable: true },
+    enableShutdownHooks: { value: refuseHooks, configurable: true },
+  });
   app.use((request: NodeRequest, response: HealthResponse, next: () => void) => {
     const check = drain.healthCheck(request.method, request.url?.replace(/[?#].*/s, ''));
     if (check !== undefined) return check(request, response);
@@ -103,10 +134,18 @@ export function nestDrain(app: INestApplication, options: AppDrainOptions): Http
     return new HttpException(STOPPING.trim(), endedStatus(response.raw ?? response), { cause: error });
   };
   app.useGlobalInterceptors(interceptor);
-  // The types do not have the argument of `close`, which it passes to the hooks, as for a signal.
-  const close = (signal?: string): Promise<void> => (app.close as (signal?: string) => Promise<void>)(signal);
-  options.shutdown.hook(drain.httpDrain.name, (_, request) => close(request.signal));
-  return drain.httpDrain;
+  return { httpDrain: drain.httpDrain };
+}
+
+/** Returns a `close` that runs the lifecycle hooks once, also when the program and the shutdown both call it. */
+function closeOnce(app: NestApp, closed: () => void): NestApp['close'] {
+  // Not `app.close`: the app is a proxy that looks the function up at each call.
+  const { close } = Object.getPrototypeOf(app) as NestApp;
+  let closing: Promise<void> | undefined;
+  return (signal) => {
+    closing ??= close.call(app, signal).finally(closed);
+    return closing;
+  };
 }
 
 /** The key of the provider of the token of a request. */
@@ -119,7 +158,7 @@ const REQUEST_TOKEN = Symbol('@quiesce/adapters/nest: the token of a request');
  * of a property, it also needs {@link ShutdownModule}, and makes the class request-scoped. Prefer the parameter of the
  * handler, and pass the token on.
  *
- * In guards, interceptors and filters, call `tokenOf(request)` of the drain that {@link nestDrain} returns.
+ * In guards, interceptors and filters, call `httpDrain.tokenOf(request)` of the drain that {@link nestDrain} returns.
  *
  * **Timing.** The token exists before guards and pipes run.
  *

@@ -57,7 +57,8 @@ const hookName = 'opentelemetry';
  * **Cancel safety.** As the work. The span ends when the work has ended, also after a cancellation.
  *
  * @param name the name of the span
- * @param work any function. The token among its arguments, or the token of a scope among them, is observed
+ * @param work any function. The first token or `AbortSignal` among its arguments is observed, also as the `token` or `signal` of
+ *   an argument, such as a scope or the options of `fetch`
  * @param options `tracer`, `attributes`
  * @returns a function with the same arguments and result
  * @throws TypeError when `work` is not a function, an option is unknown, or `@opentelemetry/api` is not version 1
@@ -146,7 +147,8 @@ export async function tracedScope<T>(
  * | `quiesce.shutdown.drain.duration` | histogram, s     | `quiesce.drainable`, `quiesce.outcome` |
  * | `quiesce.shutdown.cut_off`        | counter          | `quiesce.drainable`                  |
  *
- * The attribute `quiesce.shutdown` is the name of the shutdown, when it has one.
+ * The attribute `quiesce.shutdown` is the name of the shutdown, when it has one. Register a provider of meters before this call:
+ * otherwise the gauge is not observed.
  *
  * **Timing.** Synchronous. The span begins with the request. The recording ends with the shutdown.
  *
@@ -172,12 +174,13 @@ export function traceShutdown(shutdown: Shutdown, options: TraceShutdownOptions 
   checkPeer('traceShutdown()', '@opentelemetry/api', [1]);
   checkKind(typeof shutdown?.hook === 'function', 'traceShutdown', 'a Shutdown', shutdown);
   checkOptions('traceShutdown', options, ['tracer', 'meter', 'flush']);
-  const { tracer, meter = metrics.getMeter(library), flush } = options;
+  const { tracer, meter, flush } = options;
   checkTracer('traceShutdown', tracer);
-  checkKind(typeof meter?.createHistogram === 'function', 'traceShutdown: meter', 'a Meter', meter);
+  const isMeter = meter === undefined || typeof meter?.createHistogram === 'function';
+  checkKind(isMeter, 'traceShutdown: meter', 'a Meter', meter);
   if (flush !== undefined) checkFunction('traceShutdown: flush', flush);
   const own: Attributes = shutdown.name === undefined ? {} : { 'quiesce.shutdown': shutdown.name };
-  const inFlight = meter.createObservableGauge('quiesce.in_flight', {
+  const inFlight = meterOf(meter).createObservableGauge('quiesce.in_flight', {
     unit: '{item}',
     description: 'Work in progress',
   });
@@ -193,10 +196,13 @@ export function traceShutdown(shutdown: Shutdown, options: TraceShutdownOptions 
   const end = async (): Promise<void> => {
     unsubscribe(shutdownChannel, onEvent);
     const report = shutdown.report();
-    measure(meter, report, own);
+    measure(meterOf(meter), report, own);
     span?.setAttribute('quiesce.exit_code', report.exitCode).end();
-    await flush?.();
-    inFlight.removeCallback(observeInFlight);
+    try {
+      await flush?.();
+    } finally {
+      inFlight.removeCallback(observeInFlight);
+    }
   };
   // Last among the `final` hooks, so that it records the others.
   shutdown.hook(hookName, end, { phase: 'final', priority: Number.NEGATIVE_INFINITY });
@@ -229,10 +235,20 @@ function tracerOf(tracer: Tracer | undefined): Tracer {
   return tracer ?? trace.getTracer(library);
 }
 
-/** The token that an argument of work is, or that it has. */
+/** Looked up for each use, too. Unlike a tracer, a meter never passes to a provider that is registered later. */
+function meterOf(meter: Meter | undefined): Meter {
+  return meter ?? metrics.getMeter(library);
+}
+
+/** The token or signal that an argument of work is, or that it has. */
 function tokenIn(argument: unknown): CancellationToken | undefined {
-  const { token } = Object(argument) as Partial<Scope>;
-  return [argument, token].find((given) => given instanceof CancellationToken);
+  // Reading the `signal` of a token would retain it, so it is read last.
+  if (argument instanceof CancellationToken) return argument;
+  const { token } = Object(argument) as { readonly token?: unknown };
+  if (token instanceof CancellationToken) return token;
+  const signal =
+    argument instanceof AbortSignal ? argument : (Object(argument) as { readonly signal?: unknown }).signal;
+  return signal instanceof AbortSignal ? CancellationToken.from(signal) : undefined;
 }
 
 /**

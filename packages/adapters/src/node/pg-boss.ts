@@ -2,10 +2,17 @@ import { CancellationToken, reportUncaught } from '@quiesce/cancellation-token';
 import { checkCount, checkFunction, checkKind, checkTime } from '@quiesce/internal';
 import { retry, select, sleep } from '@quiesce/select';
 import { checkPeer } from './check-peer.ts';
-import { checkJobOptions, type DrainableJobs, JobDrain, type JobDrainOptions, type RunningJob } from './job-drain.ts';
+import {
+  checkJobOptions,
+  type DrainableJobs,
+  JobDrain,
+  type JobDrainOptions,
+  type RunningJob,
+  startTimer,
+} from './job-drain.ts';
 import { LockLostError } from './lock-lost-error.ts';
 
-export type { DrainableJobs };
+export type { DrainableJobs, JobDrainOptions };
 export { LockLostError };
 
 /** Options for `drainableQueue`. */
@@ -217,14 +224,14 @@ export function drainableQueue<Data = unknown>(
       if (await isHeld(job)) heldAt = begin;
       else lose('its state was changed');
     };
-    const expiry = setTimeout(() => lose(`its time limit of ${expireMs} ms is over`), expireMs).unref();
+    const unwatch = startTimer(expireMs, () => lose(`its time limit of ${expireMs} ms is over`));
     // Node treats a longer delay as 1 ms.
     const checks = setInterval(
       () => void check().catch(emitError),
       Math.min(lockCheckInterval, heartbeatMs / 2, 2 ** 31 - 1),
     ).unref();
     return () => {
-      clearTimeout(expiry);
+      unwatch();
       clearInterval(checks);
     };
   }

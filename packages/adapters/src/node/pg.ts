@@ -14,6 +14,7 @@ import {
   CancellationToken,
   CleanupTimeoutError,
   type Clock,
+  ClosedError,
   systemClock,
   type UntilCancelled,
 } from '@quiesce/cancellation-token';
@@ -49,6 +50,9 @@ export interface CancellablePoolOptions {
 const FIRST_DELAY = 10;
 const LONGEST_DELAY = 500;
 
+/** Stands in for a cancel request of a statement that is not cancelled. */
+const sendNothing = async (): Promise<void> => {};
+
 /** The code of a query that was cancelled. */
 const QUERY_CANCELED = '57014';
 
@@ -81,7 +85,7 @@ export class CancellablePool implements AsyncDisposable {
   /** @internal See `defineHandle`. */
   static readonly completed: object = /* @__PURE__ */ defineHandle(CancellablePool, {
     name: 'pool',
-    owns: (value) => #inFlightCount in value,
+    owns: (value) => #leases in value,
     asyncDispose: 'close',
     facts: ({ name, inFlightCount }) => ({ name, inFlightCount }),
   });
@@ -93,8 +97,10 @@ export class CancellablePool implements AsyncDisposable {
   readonly #clock: Clock;
   /** Connections that a cancel request may still hit, or whose query has not ended. */
   readonly #unsafe: WeakSet<PoolClient> = new WeakSet();
-  /** How many connections it has taken from the pool. */
-  #inFlightCount = 0;
+  /** The work of each connection that it has taken from the pool. */
+  readonly #leases: Set<Promise<unknown>> = new Set();
+  /** Cancelled by the first `close`. */
+  readonly #closed: CancellationToken = new CancellationToken();
   /** Set by the first `close`. */
   #closing: Promise<void> | undefined = undefined;
   /** The same as `close`. */
@@ -121,7 +127,7 @@ export class CancellablePool implements AsyncDisposable {
 
   /** How many connections its queries, transactions and `withClient` calls use. */
   get inFlightCount(): number {
-    return this.#inFlightCount;
+    return this.#leases.size;
   }
 
   /**
@@ -132,7 +138,7 @@ export class CancellablePool implements AsyncDisposable {
    * @param values the values of `$1`, `$2`, …
    * @throws (rejects) the reason of the token, verbatim, when it was cancelled; the `DatabaseError` of the server for any other
    *   failure; CleanupTimeoutError when the server has not cancelled the query in time. Its connection is destroyed then, and
-   *   the query may still run. TypeError when `signal` is neither a token nor an `AbortSignal`, or the client cannot be cancelled
+   *   the query may still run. ClosedError after `close`. TypeError when `signal` is neither a token nor an `AbortSignal`, or the client cannot be cancelled
    */
   query<R extends unknown[] = unknown[]>(
     signal: CancellationToken | AbortSignal,
@@ -150,7 +156,7 @@ export class CancellablePool implements AsyncDisposable {
     values?: readonly unknown[],
   ): Promise<QueryResult> {
     const token = CancellationToken.from(signal, 'query');
-    const isQuery = typeof query === 'string' || typeof query?.text === 'string';
+    const isQuery = typeof query === 'string' || (typeof query?.text === 'string' && !('submit' in query));
     checkKind(isQuery, 'query', 'a text or a query config', query, '; use withClient for cursors and streams');
     const name = typeof query === 'string' ? query : query.text;
     return await this.#lease(token, (client) =>
@@ -161,12 +167,13 @@ export class CancellablePool implements AsyncDisposable {
   /**
    * Runs several queries in a transaction: BEGIN, the work, COMMIT. A failure or a cancellation rolls it back.
    *
-   * **Timing.** COMMIT is sent only when the token is not cancelled, and is not cancelled itself.
+   * **Timing.** COMMIT is sent only when the token is not cancelled, and is not cancelled itself. After a cancellation, the server
+   * has `cleanupTimeout` to answer it.
    *
    * @param signal a token or an `AbortSignal`. Its cancellation cancels the query that runs, and those that `work` starts later
    * @param work runs the queries on the client, and awaits them
    * @returns the value of `work`
-   * @throws (rejects) as `query`; the error of `work`
+   * @throws (rejects) as `query`; the error of `work`. After a CleanupTimeoutError that names COMMIT, its outcome is not known
    */
   async transaction<T>(
     signal: CancellationToken | AbortSignal,
@@ -176,11 +183,16 @@ export class CancellablePool implements AsyncDisposable {
     checkFunction('transaction', work);
     return await this.#lease(token, async (client) => {
       const value = await this.#cancellable(token, client, 'transaction', async () => {
-        await client.query('BEGIN');
-        return await work(client);
+        try {
+          await client.query('BEGIN');
+          return await work(client);
+        } catch (error) {
+          await this.#settle(client);
+          throw error;
+        }
       });
-      token.throwIfCancelled();
-      const { command } = await client.query('COMMIT');
+      const commit = () => client.query('COMMIT');
+      const { command } = await this.#cancellable(token, client, 'COMMIT', commit, sendNothing);
       // The server reports no error when it rolls back instead.
       if (command === 'ROLLBACK') throw new Error(FAILED_QUERY);
       return value;
@@ -189,7 +201,7 @@ export class CancellablePool implements AsyncDisposable {
 
   /**
    * Runs work on one connection, for cursors, streams, LISTEN and query builders. A transaction that the work leaves open is
-   * rolled back.
+   * rolled back. A query, cursor or stream that it leaves open has `cleanupTimeout` to end before its connection is destroyed.
    *
    * @param signal a token or an `AbortSignal`. Its cancellation cancels the query that runs, and those that `work` starts later
    * @param work uses the client, and awaits its queries
@@ -202,38 +214,74 @@ export class CancellablePool implements AsyncDisposable {
   ): Promise<T> {
     const token = CancellationToken.from(signal, 'withClient');
     checkFunction('withClient', work);
-    return await this.#lease(token, (client) => this.#cancellable(token, client, 'withClient', () => work(client)));
+    return await this.#lease(token, (client) =>
+      this.#cancellable(token, client, 'withClient', async () => {
+        try {
+          return await work(client);
+        } finally {
+          await this.#settle(client);
+        }
+      }),
+    );
   }
 
   /**
-   * Ends the pool: waits until all connections are free, and closes them. `pg` refuses queries from then on.
+   * Ends the pool: waits until all connections are free, and closes them.
    *
-   * **Timing.** Idempotent. It cancels nothing: cancel the tokens of the queries for that.
+   * **Timing.** Idempotent. Calls that wait for a connection, and later calls, reject with a ClosedError. It cancels nothing else:
+   * cancel the tokens of the queries for that.
    *
    * @throws (rejects) the error of `pool.end`
    */
   close(): Promise<void> {
-    this.#closing ??= this.pool.ending ? Promise.resolve() : this.pool.end();
+    this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  /** Takes a connection, and releases it after the work, or destroys it (invariant 3). */
+  async #close(): Promise<void> {
+    // `pg` never answers a call that waits while its pool is ended.
+    this.#closed.cancel(new ClosedError(`${this.name}: the pool is closed`));
+    if (this.pool.ending) await Promise.allSettled(this.#leases);
+    else await this.pool.end();
+  }
+
+  /** Takes a connection, and runs the work on it. */
   async #lease<T>(token: CancellationToken, work: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#connect(token);
+    const lease = this.#use(client, work);
+    this.#leases.add(lease);
+    try {
+      return await lease;
+    } finally {
+      this.#leases.delete(lease);
+    }
+  }
+
+  /** Runs work on a connection, and releases or destroys it (invariant 3). */
+  async #use<T>(client: PoolClient, work: (client: PoolClient) => Promise<T>): Promise<T> {
     // A connection that is lost emits an error besides the failure of its query.
     client.on('error', ignore);
-    this.#inFlightCount++;
     try {
       return await work(client);
     } catch (error) {
       await this.#recover(client);
       throw error;
     } finally {
-      this.#inFlightCount--;
       client.off('error', ignore);
       const isClean = client.getTransactionStatus() === 'I' && !this.#unsafe.has(client);
       client.release(!isClean);
     }
+  }
+
+  /**
+   * Waits for the queries that work has not awaited, at most `cleanupTimeout`. The token of the work cancels them until then. In
+   * the next lease, another token would. Never rejects.
+   */
+  async #settle(client: PoolClient): Promise<void> {
+    const limit = CancellationToken.timeout(this.#cleanupTimeout, { clock: this.#clock });
+    const outcome = await limit.runUntilCancelled(client.query('').catch(ignore));
+    if (outcome.status === 'cancelled') this.#unsafe.add(client);
+    limit.dispose();
   }
 
   /** Ends the transaction that failed work has left, if any. */
@@ -253,9 +301,11 @@ export class CancellablePool implements AsyncDisposable {
   }
 
   async #connect(token: CancellationToken): Promise<PoolClient> {
-    token.throwIfCancelled();
+    const end = CancellationToken.any([token, this.#closed]);
+    end.throwIfCancelled();
     const connecting = this.pool.connect();
-    const outcome = await token.runUntilCancelled(connecting);
+    const outcome = await end.runUntilCancelled(connecting);
+    end.dispose();
     if (outcome.status === 'cancelled') {
       connecting.then((client) => client.release(), ignore);
       throw outcome.reason;
@@ -274,13 +324,14 @@ export class CancellablePool implements AsyncDisposable {
     client: PoolClient,
     name: string,
     work: () => T | PromiseLike<T>,
+    request: typeof sendCancelRequest = sendCancelRequest,
   ): Promise<T> {
     token.throwIfCancelled();
     const settled = new CancellationToken();
     const givenUp = new CancellationToken();
     let requests: Promise<void> | undefined;
     const registration = token.onCancelled(() => {
-      requests = this.#cancelOnServer(client, settled, givenUp);
+      requests = this.#cancelOnServer(client, settled, givenUp, request);
     });
     const started = this.#clock.now();
     try {
@@ -302,7 +353,12 @@ export class CancellablePool implements AsyncDisposable {
   }
 
   /** Sends cancel requests until the work has settled (invariant 1), or until `cleanupTimeout`. Never rejects. */
-  async #cancelOnServer(client: PoolClient, settled: CancellationToken, givenUp: CancellationToken): Promise<void> {
+  async #cancelOnServer(
+    client: PoolClient,
+    settled: CancellationToken,
+    givenUp: CancellationToken,
+    request: typeof sendCancelRequest,
+  ): Promise<void> {
     const limit = CancellationToken.timeout(this.#cleanupTimeout, { clock: this.#clock });
     limit.onCancelled((reason) => {
       this.#unsafe.add(client);
@@ -311,7 +367,7 @@ export class CancellablePool implements AsyncDisposable {
     const end = CancellationToken.any([settled, limit]);
     for (let delay = FIRST_DELAY; ; delay = Math.min(2 * delay, LONGEST_DELAY)) {
       // One that fails may have been received.
-      await sendCancelRequest(client, limit.signal).catch(() => this.#unsafe.add(client));
+      await request(client, limit.signal).catch(() => this.#unsafe.add(client));
       if (!end.isCancelled) await end.runUntilCancelled(sleep(delay, { clock: this.#clock }));
       if (end.isCancelled) break;
     }

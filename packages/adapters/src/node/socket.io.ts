@@ -39,7 +39,7 @@ type Connection = Socket['conn'];
  * @param io the server, attached to an HTTP server that does not listen yet
  * @param options `closeTimeout` in ms, `name`, `clock`
  * @returns the drain, for `shutdown.add`
- * @throws TypeError when `io` is not an attached Socket.IO server or has clients, the installed `socket.io` is not version 4, or an
+ * @throws TypeError when `io` is not an attached Socket.IO server or has clients, `socket.io` is not version 4, from 4.6 on, or an
  *   option is unknown or of the wrong kind; RangeError for a wrong `closeTimeout`
  * @see `Server.close` (socket.io 4), which also closes the HTTP server and waits for no WebSocket
  * @example
@@ -60,7 +60,11 @@ export function drainableSocketIo(io: Server, options: DrainableSocketIoOptions 
   const call = 'drainableSocketIo';
   checkKind(typeof io?.disconnectSockets === 'function', call, 'a Server of Socket.IO', io);
   const { engine } = io;
-  checkKind(typeof engine?.use === 'function', call, 'an attached server', io, '; write new Server(httpServer)');
+  // "Unlike `checkPeer`, this also sees the minor version.
+  if (engine !== undefined && engine.use === undefined) {
+    throw new TypeError(`${call}() supports socket.io ^4.6, and this server is older: npm install "socket.io@^4.6"`);
+  }
+  checkKind(engine !== undefined, call, 'an attached server', io, '; write new Server(httpServer)');
   checkOptions(call, options, ['name', 'closeTimeout', 'clock']);
   const { name = 'socket.io', closeTimeout = 2_000, clock = systemClock } = options;
   if (engine.clientsCount > 0) {

@@ -1,7 +1,7 @@
 import { CancellationToken, type Clock, isCancellationOf, systemClock } from '@quiesce/cancellation-token';
 import { checkKind, checkOptions } from '@quiesce/internal';
 import type { Dispatcher } from 'undici';
-import { checkHeader, timeLeft } from '../timeout-header.ts';
+import { checkHeader, joinSignals, nativeSignal, timeLeft } from '../request-options.ts';
 import { checkPeer } from './check-peer.ts';
 
 /** Options for `requestWith`. */
@@ -16,13 +16,15 @@ export interface RequestWithOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** Options of one request: those of undici, without the parts that the URL gives. Headers are an object or a list of pairs. */
-export interface TokenRequestOptions extends Omit<Dispatcher.RequestOptions, 'origin' | 'path' | 'method' | 'headers'> {
-  /** Default: `GET`. */
+/** Options of one request: those of `request` of undici, without the parts that the URL gives. */
+export interface TokenRequestOptions
+  extends Omit<Dispatcher.RequestOptions, 'origin' | 'path' | 'method' | 'headers' | 'signal'> {
+  /** Default, as in undici: `GET`, and `PUT` for a request with a body. */
   readonly method?: Dispatcher.HttpMethod | undefined;
-  /** The headers of the request. */
-  readonly headers?: Readonly<Record<string, string>> | Headers | undefined;
-  readonly signal?: AbortSignal | null;
+  /** Cancels this request, too. */
+  readonly signal?: CancellationToken | AbortSignal | null | undefined;
+  /** The headers, of any kind that undici takes. */
+  readonly headers?: Dispatcher.RequestOptions['headers'] | undefined;
 }
 
 /**
@@ -71,23 +73,46 @@ export function requestWith(
   checkOptions('requestWith', options, ['timeoutHeader', 'clock']);
   const { timeoutHeader, clock = systemClock } = options;
   if (timeoutHeader !== undefined) checkHeader('requestWith', timeoutHeader);
-  // A token below a foreign signal would stay there as long as the signal.
-  const native = signal instanceof AbortSignal ? signal : token.signal;
-  return async (url, { signal: own, headers, method = 'GET', ...init } = {}) => {
+  const native = nativeSignal('requestWith', signal);
+  return async (url, { signal: own, method, headers = null, ...init } = {}) => {
     token.throwIfCancelled();
     const { origin, pathname, search } = new URL(url);
-    const all = new Headers(headers);
     const left = timeoutHeader === undefined ? undefined : timeLeft(token, timeoutHeader, clock);
-    if (timeoutHeader !== undefined && left !== undefined && !all.has(timeoutHeader)) all.set(timeoutHeader, left);
+    const all = timeoutHeader === undefined || left === undefined ? headers : withHeader(headers, timeoutHeader, left);
     const limits = token.deadline === undefined ? {} : { headersTimeout: 0, bodyTimeout: 0 };
     try {
       return await dispatcher.request({
         ...{ ...limits, ...init },
-        ...{ origin, path: pathname + search, method, headers: Object.fromEntries(all) },
-        signal: own == null ? native : AbortSignal.any([native, own]),
+        ...{ origin, path: pathname + search, method: method ?? (init.body ? 'PUT' : 'GET'), headers: all },
+        signal: joinSignals('request', native, own),
       });
     } catch (error) {
       throw isCancellationOf(error, token) ? token.reason : error;
     }
   };
+}
+
+type RequestHeaders = Exclude<Dispatcher.RequestOptions['headers'], undefined>;
+
+/** Adds a header to the headers of a request, of any kind that undici takes, unless they have it. */
+function withHeader(headers: RequestHeaders, name: string, value: string): RequestHeaders {
+  const entries = entriesOf(headers);
+  if (entries.some(([key]) => key.toLowerCase() === name.toLowerCase())) return headers;
+  const all: Record<string, string | string[]> = {};
+  for (const [key, given] of [...entries, [name, value] as const]) {
+    if (given === undefined) continue;
+    all[key] = Object.hasOwn(all, key) ? [all[key] as string | string[], given].flat() : given;
+  }
+  return all;
+}
+
+function entriesOf(headers: RequestHeaders): readonly (readonly [string, string | string[] | undefined])[] {
+  if (headers === null) return [];
+  if (!(Symbol.iterator in headers)) return Object.entries(headers);
+  const list = [...(headers as Iterable<string | [string, string]>)];
+  // A flat list: name, value, name, value.
+  return list.flatMap((one, i) => {
+    if (typeof one !== 'string') return [one];
+    return i % 2 === 0 ? [[one, list[i + 1] as string] as const] : [];
+  });
 }

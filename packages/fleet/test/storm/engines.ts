@@ -1,6 +1,7 @@
 // Makes the engine of a storm in a process of its own, and the faulty ones that a storm must find.
-import { connect as connectNats } from '@nats-io/transport-node';
+
 import { Kvm } from '@nats-io/kv';
+import { connect as connectNats } from '@nats-io/transport-node';
 import { type EngineConnection, type FleetEngine, natsEngine, postgresEngine, redisEngine } from '@quiesce/fleet';
 import pg from 'pg';
 import { createClient } from 'redis';

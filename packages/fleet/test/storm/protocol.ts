@@ -24,7 +24,11 @@ export type Order =
 
 export type Report =
   | { readonly e: 'joined'; readonly id: string }
-  | { readonly e: 'started' | 'cancelled' | 'ended' | 'refused' | 'answered'; readonly run: number; readonly at: number }
+  | {
+      readonly e: 'started' | 'cancelled' | 'ended' | 'refused' | 'answered';
+      readonly run: number;
+      readonly at: number;
+    }
   | { readonly e: 'called'; readonly cancel: number; readonly at: number }
   | { readonly e: 'receipt'; readonly cancel: number; readonly at: number; readonly receipt: CancelReceipt }
   | {

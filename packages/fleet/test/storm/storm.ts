@@ -236,7 +236,8 @@ class Storm {
 
   #isSettledWell({ node, calledAt, settled }: CancelRecord): boolean {
     if (settled === undefined || calledAt === undefined) return false;
-    if (settled.e === 'failed' && !FAILURES.includes(settled.code) && this.#options.method !== 'plain messages') return false;
+    if (settled.e === 'failed' && !FAILURES.includes(settled.code) && this.#options.method !== 'plain messages')
+      return false;
     // A process that stands still settles nothing. Only a call without a limit is far beyond.
     return settled.at - calledAt < TIMEOUT + (this.#nodes[node]?.stoppedMs ?? 0) + QUIET;
   }

@@ -1,5 +1,5 @@
 // A process of a storm: runs work and cancels work as it is told, and reports what happens to it.
-import { CancellationToken } from '@quiesce/cancellation-token';
+import type { CancellationToken } from '@quiesce/cancellation-token';
 import { CancelIncompleteError, type CancelReceipt, type CancelUntil, joinFleet } from '@quiesce/fleet';
 import { engineOf, withMistake } from './engines.ts';
 import { joinPlain } from './plain.ts';

@@ -11,7 +11,7 @@ async function main(): Promise<void> {
   const root = { module: AppModule, imports: [ShutdownModule.forRoot({ shutdown })] };
   const app = await NestFactory.createApplicationContext(root, { logger: false });
   const decorators = [InjectToken(), Injectable()].map((decorator) => typeof decorator);
-  const drain: (app: INestApplication, options: { readonly shutdown: Shutdown }) => { readonly state: string } =
+  const drain: (app: INestApplication, options: { readonly shutdown: Shutdown }) => { readonly httpDrain: object } =
     nestDrain;
   if (app.get(Shutdown) !== shutdown || decorators.join() !== 'function,function' || drain.length !== 2)
     throw new Error('the shutdown was not provided');
