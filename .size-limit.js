@@ -39,6 +39,11 @@ export const packages = {
     why: 'scope, select and watch, and 13 kB for phases, signals, report, checks, loggers and the watchdog; 1 kB for events of the log, and flushing their loggers; 0.1 kB for fake processes of tests; 1.4 kB for arguments and options that are refused by name',
     now: 45_400,
   },
+  'http-deadline': {
+    budget: 5_000,
+    why: 'the token, and 1 kB for headers, their values and three functions',
+    now: 99_000,
+  },
   'http-drain': {
     budget: 16_000,
     why: 'scope, and 5.5 kB for connections, sessions, several servers of one app, refusals in words, and health; 0.5 kB for arguments and options that are refused by name',
