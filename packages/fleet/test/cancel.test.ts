@@ -370,6 +370,7 @@ describe('the members of a fleet', () => {
     const run = worker.run('jobs/1', job.work);
     engine.cut('worker');
     engine.goBack();
+    await clock.advance(100);
     const failure = rejection(api.cancel('jobs/1', 'stop', { until: 'ended' }));
     await clock.advance(10_000);
     expect(await failure).toBeInstanceOf(CancelIncompleteError);

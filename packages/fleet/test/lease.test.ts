@@ -1,4 +1,4 @@
-import { CancellationToken, ClosedError, TimeoutError } from '@quiesce/cancellation-token';
+import { CancellationToken, ClosedError, setUncaughtHandler, TimeoutError } from '@quiesce/cancellation-token';
 import { type HeldLease, joinFleet, LeaseLostError } from '@quiesce/fleet';
 import { describe, expect, it } from 'vitest';
 import { around, deaf, gate, obedient, rejection, world } from './vocabulary.ts';
@@ -126,12 +126,29 @@ describe('a lease', () => {
 
   it('gives back a permit that was granted while the fleet closed', async () => {
     const { clock, engine, join } = world();
-    const [a, b] = [await join('a'), await join('b')];
-    engine.delay(500, 'a');
+    const b = await join('b');
+    const answered = gate();
+    let isClosed = false;
+    const slow = around(engine, ({ hold, release }) => ({
+      hold: async (slot) => {
+        const answer = await hold(slot);
+        await answered.opened;
+        return answer;
+      },
+      release: async (slot) => {
+        if (!isClosed) await release(slot);
+      },
+      close: async () => {
+        isClosed = true;
+      },
+    }));
+    const a = await joinFleet({ engine: slow, clock, node: 'a' });
     const failure = rejection(a.lease('billing', () => 'ran', { ttl: 3_600_000 }));
     await clock.advance(0);
     const closed = a.close();
-    await clock.advance(5_000);
+    await clock.advance(500);
+    answered.open();
+    await clock.advance(500);
     expect(await failure).toBeInstanceOf(ClosedError);
     await closed;
     const second = b.lease('billing', () => 'second');
@@ -203,41 +220,33 @@ describe('a lease', () => {
     expect(isCancelled).toBe(false);
   });
 
-  it('does not start when the fleet is stopped or its signal is cancelled as the permit arrives', async () => {
-    for (const end of ['stop', 'signal']) {
-      const { clock, engine } = world();
+  it.each(['stop', 'signal'])('does not start after its %s, which comes with the permit', async (end) => {
+    const { clock, engine } = world();
+    for (let delay = 0; delay < 30; delay++) {
       const signal = new CancellationToken();
+      let isOver = false;
       const racing = around(engine, ({ hold }) => ({
         hold: (slot) => {
           const answer = hold(slot);
-          let rounds = 0;
+          let rounds = delay;
           const act = (): void => {
-            if (rounds-- > 0) queueMicrotask(act);
-            else if (end === 'stop') fleet.stop();
+            if (rounds-- > 0) return queueMicrotask(act);
+            isOver = true;
+            if (end === 'stop') fleet.stop();
             else signal.cancel('enough');
           };
-          rounds = delay;
           void answer.then(act);
           return answer;
         },
       }));
-      let delay = 0;
-      let fleet = await joinFleet({ engine: racing, clock });
-      for (; delay < 30; delay++) {
-        fleet = await joinFleet({ engine: racing, clock });
-        let isEnded: boolean | undefined;
-        const above = end === 'stop' ? undefined : signal.childToken();
-        const lease = fleet.lease(
-          `lease ${delay}`,
-          () => {
-            isEnded = end === 'stop' ? fleet.inFlightCount === 0 : above?.isCancelled;
-          },
-          { signal: above },
-        );
-        await lease.catch(() => {});
-        expect([delay, isEnded ?? false]).toEqual([delay, false]);
-        await fleet.close();
-      }
+      const fleet = await joinFleet({ engine: racing, clock });
+      let hasStartedLate = false;
+      const work = (): void => {
+        hasStartedLate = isOver;
+      };
+      await fleet.lease(`lease ${delay}`, work, { signal }).catch(() => {});
+      expect([delay, hasStartedLate]).toEqual([delay, false]);
+      await fleet.close();
     }
   });
 
@@ -287,11 +296,14 @@ describe('a lease', () => {
   it('ends its wait cleanly when that is over at the moment at which a request fails', async () => {
     const { clock, engine, join } = world();
     const fleet = await join('a');
+    const errors: unknown[] = [];
+    const before = setUncaughtHandler((error) => errors.push(error));
     engine.hang();
     const failure = rejection(fleet.lease('billing', () => 'ran', { timeout: 3_000 }));
     await clock.advance(3_000);
+    setUncaughtHandler(before);
     expect(await failure).toBeInstanceOf(TimeoutError);
-    expect(fleet.inFlightCount).toBe(0);
+    expect([fleet.inFlightCount, errors]).toEqual([0, []]);
   });
 
   it('is lost when the engine does not say that it was renewed', async () => {

@@ -142,6 +142,7 @@ describe('a subscription', () => {
     const { clock, engine } = world();
     const { open, engine: counting } = counted(engine);
     const answered = gate();
+    let isDown = false;
     const calls: string[] = [];
     const slow = around(counting, ({ listen, meet, leave }) => ({
       listen: async (me, on) => ({
@@ -152,6 +153,7 @@ describe('a subscription', () => {
         },
       }),
       meet: async (me) => {
+        if (isDown) throw new Error('no answer');
         calls.push('meet');
         return meet(me);
       },
@@ -161,9 +163,9 @@ describe('a subscription', () => {
       },
     }));
     const fleet = await joinFleet({ engine: slow, clock });
-    engine.cut();
+    isDown = true;
     await rejection(fleet.members());
-    engine.heal();
+    isDown = false;
     await clock.advance(100);
     const closed = fleet.close();
     await clock.advance(0);
