@@ -25,7 +25,7 @@ const effect40 = [{ find: /^effect(?=$|\/)/, replacement: 'effect-4-0' }];
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const isLong = ({ moduleId }: TestSpecification): boolean => /\/waits\b.*\.test\.ts$/.test(moduleId);
+    const isLong = ({ moduleId }: TestSpecification): boolean => /\/explored\b.*\.test\.ts$/.test(moduleId);
     return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
   }
 }
@@ -39,6 +39,7 @@ export default defineConfig({
     environment: 'node',
     // Only a test that hangs takes this long. A busy machine decides no test.
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     pool: 'forks',
     // A small file spends most of its time loading modules. Files therefore share a process and its modules.
     isolate: false,

@@ -8,7 +8,7 @@ import { inKilobytes, type Size } from './sizes.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The files of benchmarks. */
-export const files: readonly string[] = ['token', 'select', 'broadcast', 'channel', 'scope'];
+export const files: readonly string[] = ['token', 'select', 'broadcast', 'channel', 'scope', 'explore'];
 /** The versions of Node that are recorded. */
 export const nodes: readonly number[] = [20, 24];
 

@@ -11,18 +11,20 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { nodeOf } from '../runtimes/install.ts';
+import { compare } from './fast-check.ts';
 import type { Measured } from './harness.ts';
 import { files, nodes, requireCommitted, withBlock, withRatios, withSizes } from './record.ts';
 import { measureSizes, tableOfSizes } from './sizes.ts';
 import { type Figure, figuresOf, type Line, linesOf, tableOf } from './table.ts';
 
-const names = [...files, 'sizes'];
+const names = [...files, 'sizes', 'fast-check'];
 const PROCESSES = 3;
 /** Without the last flag, a collection for one subject would discard the optimised code of the others. */
 const flags = ['--conditions=built', '--expose-gc', '--no-flush-bytecode'];
 const folder = import.meta.dirname;
 const page = join(folder, '../../docs/benchmarks.md');
 const readme = join(folder, '../../README.md');
+const comparison = join(folder, '../../docs/guide/explore-and-fast-check.md');
 
 const { values, positionals } = parseArgs({
   // `node test/run.mjs bench -- token` passes the `--` on.
@@ -105,6 +107,13 @@ if (isWanted('sizes')) {
     rewrite(page, (text) => withBlock(text, 'sizes', `Node ${process.versions.node}`, commit, table));
     rewrite(readme, (text) => withSizes(text, sizes));
   }
+}
+
+if (isWanted('fast-check')) {
+  const table = await compare();
+  console.log(`\nfast-check\n\n${table}`);
+  const where = `Node ${process.versions.node}, ${machine}`;
+  if (commit !== undefined) rewrite(comparison, (text) => withBlock(text, 'fast-check', where, commit, table));
 }
 
 const figures: Figure[] = [];

@@ -1,4 +1,4 @@
-// The packages in every order of answers and cancellations, within a bound.
+// The packages in every order of answers and cancellations. Bound 1; 6 s of processor time.
 
 import { broadcast } from '@quiesce/broadcast-channel';
 import { CancellationToken } from '@quiesce/cancellation-token';

@@ -7,8 +7,10 @@ import {
   fleetKey,
   joinFleet,
   memoryEngine,
+  natsEngine,
   postgresEngine,
   postgresSchema,
+  redisEngine,
 } from '@quiesce/fleet';
 import { faulty } from '@quiesce/fleet/testing';
 import { Shutdown } from '@quiesce/shutdown';
@@ -34,6 +36,11 @@ const attach = (options: Wrong): Promise<void> =>
   withFleet((fleet) => fleet.attach(new Shutdown({ logger: false }), options));
 const slot = (options: Wrong): Promise<void> => attach({ slot: { name: 'a', ...options } });
 
+/** Clients that nothing is asked of. */
+const redis: Wrong = { duplicate: () => redis, sendCommand: () => {} };
+const connection: Wrong = { rtt: () => {}, status: () => [] };
+const kv: Wrong = { create: () => {} };
+
 export const fleetRows: Row[] = [
   ['fleetKey', 'key', (value) => fleetKey(value)],
   ['encodeReason', 'reason', (value) => encodeReason(value)],
@@ -49,6 +56,12 @@ export const fleetRows: Row[] = [
   ['createPostgresSchema', 'object', (value) => createPostgresSchema(value)],
   ['createPostgresSchema', 'options', (options) => createPostgresSchema(pool, options), optional],
   ['createPostgresSchema: schema', 'object', (schema) => createPostgresSchema(pool, { schema }), optional],
+  ['redisEngine: client', 'object', (client) => redisEngine(client)],
+  ['redisEngine', 'options', (options) => redisEngine(redis, options), optional],
+  ['redisEngine: poll', 'object', (poll) => redisEngine(redis, { poll }), optional],
+  ['natsEngine', 'object', (options) => natsEngine(options)],
+  ['natsEngine: connection', 'object', (value) => natsEngine({ connection: value, kv })],
+  ['natsEngine: kv', 'object', (value) => natsEngine({ connection, kv: value })],
   ['faulty', 'object', (value) => faulty(value)],
   ['faulty', 'options', (options) => faulty(engine, options), optional],
   ['faulty: clock', 'clock', (clock) => faulty(engine, { clock }), optional],

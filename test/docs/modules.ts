@@ -56,13 +56,14 @@ function moduleOf(fence: Fence): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Returns imports of the names that an example uses without importing them. Two modules may export one name. */
+/** Returns imports of the names that an example uses without importing them. Of two modules that export a name, the first counts. */
 function importsFor(fence: Fence): string[] {
   const written = [...fence.code.matchAll(/^import \{([^}]*)\}/gm)].flatMap(([, names = '']) => names.split(/[\s,]+/));
   return [...exported].flatMap(([name, exports]) => {
     const used = [...exports, ...(types[name] ?? []).map((type) => `type ${type}`)].filter(
       (item) => !written.includes(item) && new RegExp(`\\b${item.replace('type ', '')}\\b`).test(fence.code),
     );
+    written.push(...used);
     const isWritten = fence.code.includes(`from '${name}'`) || fence.code.includes("from 'quiesce");
     return used.length === 0 || isWritten ? [] : [`import { ${used.join(', ')} } from '${name}';`];
   });

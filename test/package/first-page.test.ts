@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), 'quiesce-first-page-'));
 /** Packages that examples import, and that are neither of this project nor its peers. A user installs them from the registry. */
 const others = [
   ...['@hono/node-server', '@opentelemetry/context-async-hooks', '@opentelemetry/sdk-trace-base'],
-  'reflect-metadata',
+  ...['fast-check', 'p-limit', 'reflect-metadata'],
 ];
 
 const fences = allFences.filter((fence) => fence.page.endsWith('.md') && isExecuted(fence));

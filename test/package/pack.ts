@@ -1,20 +1,42 @@
 // Packs every public package once, as `pnpm publish` would. The package tests and `npm run check` read the tarballs.
-import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { pnpm } from '../run/install.mjs';
-import { type Package, publicPackages, root } from './packages.ts';
+import { type Manifest, type Package, publicPackages, root } from './packages.ts';
 
 const windows = process.platform === 'win32';
 const folder = join(root, 'test/.output/tarballs');
 
 /** The path of the tarball of a package after packing. */
-export function tarballOf({ manifest }: Package): string {
+export function tarballOf({ manifest }: Pick<Package, 'manifest'>): string {
   return join(folder, `${manifest.name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`);
 }
 
-/** Packs the built packages. vitest runs it before the package tests. */
+/** The packages of others that ours depend on, and their dependencies, as the workspace has installed them. */
+export function foreignPackages(): Pick<Package, 'directory' | 'manifest'>[] {
+  const found = new Map<string, Pick<Package, 'directory' | 'manifest'>>();
+  const visit = (names: readonly string[], modules: string): void => {
+    for (const name of names) {
+      if (isOurs(name) || found.has(name)) continue;
+      const directory = realpathSync(join(modules, name));
+      const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
+      found.set(name, { directory, manifest });
+      // pnpm puts the dependencies of a package beside it.
+      visit(Object.keys(manifest.dependencies ?? {}), directory.slice(0, -name.length));
+    }
+  };
+  for (const { directory, manifest } of publicPackages())
+    visit(Object.keys(manifest.dependencies ?? {}), join(directory, 'node_modules'));
+  return [...found.values()];
+}
+
+function isOurs(name: string): boolean {
+  return name === 'quiesce' || name.startsWith('@quiesce/');
+}
+
+/** Packs the built packages, and those of others that they need. vitest runs it before the package tests. */
 export default function packAll(): void {
   const packages = publicPackages();
   for (const { directory, manifest } of packages) {
@@ -29,24 +51,19 @@ export default function packAll(): void {
   );
   const missing = packages.filter((found) => !existsSync(tarballOf(found)));
   if (status !== 0 || missing.length > 0) throw new Error(`pnpm pack failed:\n${stdout}\n${stderr}`);
-}
-
-/** Installs tarballs in a folder, without a registry. Dependencies that are not ours are linked. */
-export async function installIn(cwd: string, packages: readonly Package[], ...more: string[]): Promise<void> {
-  const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
-  const alone = packages.filter((found) => foreign(found).length === 0);
-  await promisify(execFile)('npm', ['install', ...quiet, ...more, ...alone.map(tarballOf)], { cwd, shell: windows });
-  // npm would look for their dependencies in the registry.
-  for (const found of packages.filter((one) => !alone.includes(one))) {
-    const target = join(cwd, 'node_modules', found.manifest.name);
-    mkdirSync(target, { recursive: true });
-    await promisify(execFile)('tar', ['-xzf', tarballOf(found), '--strip-components=1', '-C', target]);
-    link(cwd, found, foreign(found));
+  for (const found of foreignPackages()) {
+    const copy = join(folder, 'package');
+    cpSync(found.directory, copy, { recursive: true });
+    execFileSync('tar', ['-czf', tarballOf(found), '-C', folder, 'package']);
+    rmSync(copy, { recursive: true });
   }
 }
 
-function foreign({ manifest }: Package): string[] {
-  return Object.keys(manifest.dependencies ?? {}).filter((name) => !name.startsWith('@quiesce/'));
+/** Installs tarballs in a folder, without a registry. */
+export async function installIn(cwd: string, packages: readonly Package[], ...more: string[]): Promise<void> {
+  const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
+  const tarballs = [...packages, ...foreignPackages()].map(tarballOf);
+  await promisify(execFile)('npm', ['install', ...quiet, ...more, ...tarballs], { cwd, shell: windows });
 }
 
 /** Links the peers of the packages into a folder, with their types: users install peers themselves. */

@@ -20,8 +20,7 @@ export async function openRegistry(folder: string): Promise<Registry> {
     auth: { htpasswd: { file: join(folder, 'htpasswd'), max_users: -1 } },
     uplinks: {},
     packages: {
-      '@quiesce/*': { access: '$all', publish: '$anonymous' },
-      quiesce: { access: '$all', publish: '$anonymous' },
+      '**': { access: '$all', publish: '$anonymous' },
     },
     log: { type: 'stdout', format: 'pretty', level: 'fatal' },
     web: { enable: false },

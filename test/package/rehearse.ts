@@ -1,7 +1,7 @@
 // Rehearses a release from end to end, without releasing anything. In a copy of the project, changesets bumps the versions. The
 // packages are published as docs/contributing.md describes, but to a registry on this machine. Each package manager installs them
-// from there into a new project, which imports and runs them. The registry holds only packages of this project: any other dependency
-// would fail.
+// from there into a new project, which imports and runs them. The registry holds only packages of this project and those that they
+// depend on: any other dependency would fail.
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,13 +9,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pnpm } from '../run/install.mjs';
+import packAll, { foreignPackages, tarballOf } from './pack.ts';
 import { type Manifest, publicPackages, root } from './packages.ts';
 import { openRegistry } from './registry.ts';
 
 const packages = publicPackages();
 const names = packages.map(({ manifest }) => manifest.name);
 /** The packages that a fresh project installs: all without a required peer, which this registry does not have. */
-const installed = packages.filter(({ manifest }) => !needsOthers(manifest)).map(({ manifest }) => manifest.name);
+const installed = packages.filter(({ manifest }) => !needsPeers(manifest)).map(({ manifest }) => manifest.name);
 /** The adapters have no main entry, and their subpaths need a peer. */
 const importable = installed.filter((name) => name !== '@quiesce/adapters');
 const folder = mkdtempSync(join(tmpdir(), 'quiesce-release-'));
@@ -66,6 +67,7 @@ try {
 }
 
 async function rehearse(): Promise<void> {
+  packAll();
   copyProject();
   const version = await bump();
   const registry = await openRegistry(join(folder, 'registry'));
@@ -112,12 +114,9 @@ function copyProject(): void {
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
 }
 
-/** Whether a package needs a package of others, which the registry of the rehearsal does not have. */
-function needsOthers({ dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} }: Manifest): boolean {
-  return (
-    Object.keys(dependencies).some((name) => !name.startsWith('@quiesce/')) ||
-    Object.keys(peerDependencies).some((name) => peerDependenciesMeta[name]?.optional !== true)
-  );
+/** Whether a package needs a peer, which the registry of the rehearsal does not have. */
+function needsPeers({ peerDependencies = {}, peerDependenciesMeta = {} }: Manifest): boolean {
+  return Object.keys(peerDependencies).some((name) => peerDependenciesMeta[name]?.optional !== true);
 }
 
 function manifestOf(name: string): Manifest {
@@ -147,7 +146,12 @@ async function bump(): Promise<string> {
 /** Without provenance, which only a build server can attest. Any token works, because permissions are not rehearsed. */
 async function publish(url: string): Promise<void> {
   const args = pnpm('--recursive', 'publish', '--no-git-checks', '--provenance=false', `--registry=${url}`);
-  await run('npm', args, copy, { [`npm_config_${url.replace('http:', '')}:_authToken`]: 'rehearsal' });
+  const token = { [`npm_config_${url.replace('http:', '')}:_authToken`]: 'rehearsal' };
+  await run('npm', args, copy, token);
+  for (const found of foreignPackages()) {
+    const publishing = ['publish', tarballOf(found), '--ignore-scripts', '--provenance=false', `--registry=${url}`];
+    await run('npm', publishing, copy, token);
+  }
   const known = await Promise.all(names.map(async (name) => (await fetch(url + name.replace('/', '%2f'))).ok));
   const missing = names.filter((_, index) => known[index] !== true);
   if (missing.length > 0) throw new Error(`not published: ${missing.join(', ')}`);

@@ -203,11 +203,13 @@ class MemoryEngine implements FleetEngine {
   }
 
   #meet(
-    { members }: Namespace,
+    { members, logs }: Namespace,
     me: { readonly id: string; readonly ttl: number; readonly keep: number } | undefined,
   ): MemberRecord[] {
     const now = this.#now();
     for (const [id, { keptUntil }] of members) if (keptUntil <= now) members.delete(id);
+    // The inbox of a process that has ended is read no more.
+    for (const [name, { order }] of logs) if (order.every(({ expiresAt }) => expiresAt <= now)) logs.delete(name);
     if (me !== undefined) {
       const aliveUntil = now + me.ttl;
       members.set(me.id, { aliveUntil, keep: me.keep, keptUntil: aliveUntil + me.keep, gone: false });

@@ -1,4 +1,4 @@
-import { checkKind, ignore } from '@quiesce/internal';
+import { checkKind, ignore, toText } from '@quiesce/internal';
 
 /**
  * A client of the package `redis` (made by `createClient`) or `ioredis` (made by `new Redis`). It needs no connection of its
@@ -19,27 +19,19 @@ export interface RedisWire {
   end(): void;
 }
 
-interface Duplicated {
+/** The clients of both packages, as far as they are used. */
+interface AnyRedis {
+  readonly options?: { readonly socket?: object; readonly keyPrefix?: string };
+  duplicate(overrides: object): AnyRedis;
   on(event: string, listener: (...args: never[]) => void): unknown;
   connect(): Promise<unknown>;
-}
-
-interface NodeRedis extends Duplicated {
-  readonly options?: { readonly socket?: object; readonly keyPrefix?: string };
-  duplicate(overrides: object): NodeRedis;
   sendCommand(args: readonly string[]): Promise<unknown>;
-  subscribe(channels: readonly string[], onMessage: (message: string) => void): Promise<unknown>;
-  /** Since version 5. Earlier: `disconnect`. */
+  subscribe(...args: unknown[]): Promise<unknown>;
+  disconnect(): unknown;
+  /** Of `redis` since version 5, which has deprecated `disconnect`. */
   destroy?(): unknown;
-  disconnect?(): unknown;
-}
-
-interface IoRedis extends Duplicated {
-  readonly options?: { readonly keyPrefix?: string };
-  duplicate(overrides: object): IoRedis;
-  call(...args: string[]): Promise<unknown>;
-  subscribe(...channels: string[]): Promise<unknown>;
-  disconnect(): void;
+  /** Of `ioredis`, whose `sendCommand` takes another argument. */
+  call?(...args: readonly string[]): Promise<unknown>;
 }
 
 /** @throws TypeError */
@@ -50,14 +42,13 @@ export function checkRedisClient(client: unknown): asserts client is RedisClient
   // Clusters, and the sentinels of `redis`, send a command to a node that their call names.
   if ((sendCommand as { length: number }).length <= 2) return;
   throw new TypeError(
-    'redisEngine: a client of one server is needed, got one of a cluster or of sentinels. Pass createClient(…) of ' +
-      "'redis', or new Redis(…) of 'ioredis', which also knows sentinels",
+    'redisEngine: expected a client of one server, got one of a cluster or of several: pass its primary',
   );
 }
 
 /** The prefix that the user's client gives to its keys. */
 export function keyPrefixOf(client: RedisClient): string {
-  return (client as unknown as NodeRedis).options?.keyPrefix ?? '';
+  return (client as unknown as AnyRedis).options?.keyPrefix ?? '';
 }
 
 /**
@@ -66,62 +57,37 @@ export function keyPrefixOf(client: RedisClient): string {
  *
  * @param onDown called with each error of the connection, and when it ends
  */
-export function openWire(client: RedisClient, limit: number, onDown: (error: unknown) => void): RedisWire {
-  const isIoRedis = typeof (client as Partial<IoRedis>).call === 'function';
-  const wire = isIoRedis
-    ? ioRedisWire(client as unknown as IoRedis, limit)
-    : nodeRedisWire(client as unknown as NodeRedis);
-  const [duplicate, made] = wire;
-  // Without a listener, an error would end the process.
-  duplicate.on('error', onDown);
-  duplicate.on('end', () => onDown(new Error('The connection to Redis was closed')));
-  return made;
-}
-
-function nodeRedisWire(client: NodeRedis): [Duplicated, RedisWire] {
-  const duplicate = client.duplicate({
-    socket: { ...client.options?.socket, reconnectStrategy: false },
-    disableOfflineQueue: true,
-    // Replies are strings, and a cache that is shared with the client is not cleared with the duplicate.
-    commandOptions: {},
-    clientSideCache: undefined,
-    keyPrefix: undefined,
-  });
-  const made = {
-    connect: () => duplicate.connect(),
-    command: (args: readonly string[]) => duplicate.sendCommand(args),
-    subscribe: (channels: readonly string[], onMessage: (message: string) => void) =>
-      duplicate.subscribe(channels, (message) => onMessage(message)),
-    end: () => void quietly(() => (duplicate.destroy ?? duplicate.disconnect)?.call(duplicate)),
-  };
-  return [duplicate, made];
-}
-
-function ioRedisWire(client: IoRedis, limit: number): [Duplicated, RedisWire] {
-  const duplicate = client.duplicate({
+export function openWire(client: RedisClient, onDown: (error: unknown) => void): RedisWire {
+  const { options, duplicate } = client as unknown as AnyRedis;
+  // Each package ignores the options of the other.
+  const wire = duplicate.call(client as unknown as AnyRedis, {
+    keyPrefix: '',
     lazyConnect: true,
-    connectTimeout: limit,
     retryStrategy: null,
     sentinelRetryStrategy: null,
     reconnectOnError: null,
-    enableOfflineQueue: false,
-    enableAutoPipelining: false,
-    autoResubscribe: false,
-    keyPrefix: '',
+    socket: { ...options?.socket, reconnectStrategy: false },
+    // Replies are strings, and a cache that is shared with the client is not cleared with the duplicate.
+    commandOptions: {},
+    clientSideCache: undefined,
   });
-  const made = {
-    connect: () => duplicate.connect(),
-    command: ([name = '', ...args]: readonly string[]) => duplicate.call(name, ...args),
-    subscribe: (channels: readonly string[], onMessage: (message: string) => void) => {
-      duplicate.on('message', (_channel: string, message: string) => onMessage(message));
-      return duplicate.subscribe(...channels);
+  // Without a listener, an error would end the process.
+  wire.on('error', onDown);
+  wire.on('end', () => onDown(new Error('The connection to Redis was closed')));
+  return {
+    connect: () => wire.connect(),
+    command: (args) => (wire.call === undefined ? wire.sendCommand(args) : wire.call(...args)),
+    subscribe: (channels, onMessage) => {
+      if (wire.call === undefined) return wire.subscribe(channels, onMessage);
+      wire.on('message', (_channel: string, message: string) => onMessage(message));
+      return wire.subscribe(...channels);
     },
-    end: () => void quietly(() => duplicate.disconnect()),
+    // One that is closed already throws, or rejects.
+    end: () => void new Promise((resolve) => resolve((wire.destroy ?? wire.disconnect).call(wire))).catch(ignore),
   };
-  return [duplicate, made];
 }
 
-/** Closing a connection that is closed already throws, or rejects. */
-async function quietly(end: () => unknown): Promise<void> {
-  await new Promise((resolve) => resolve(end())).catch(ignore);
+/** Whether an error is an answer of the server: it begins with a code. Otherwise, the server could not be reached. */
+export function isRefusal(error: unknown, code = '[A-Z]+ '): boolean {
+  return RegExp(`^${code}`).test(toText((error as Error | undefined)?.message));
 }

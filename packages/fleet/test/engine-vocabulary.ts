@@ -1,5 +1,6 @@
+import { type Fleet, type FleetEngine, type FleetListener, type FleetTopic, joinFleet } from '@quiesce/fleet';
+import { expect } from 'vitest';
 import { until } from '../src/contract/world.ts';
-import type { FleetListener, FleetTopic } from '../src/engine.ts';
 
 /** A listener that remembers. */
 export interface Heard {
@@ -38,4 +39,49 @@ export async function rejection(promise: Promise<unknown>): Promise<Error & { co
     (value) => Promise.reject(new Error(`it has fulfilled with ${JSON.stringify(value)}`)),
     (error) => error,
   );
+}
+
+/**
+ * Members cancel 20 keys, and the engine loses its data. A member that joins then refuses all of them, and what is recorded
+ * afterwards reaches every member.
+ */
+export async function expectRepair(engines: readonly FleetEngine[], lose: () => Promise<void>): Promise<void> {
+  const namespace = `repair-${Math.random().toString(36).slice(2)}`;
+  const fleets: Fleet[] = [];
+  const join = async (engine: FleetEngine): Promise<Fleet> => {
+    const fleet = await joinFleet({ engine, namespace, reread: 200, joinTimeout: 60_000, requestTimeout: 1_000 });
+    fleets.push(fleet);
+    return fleet;
+  };
+  try {
+    const [first, second, third] = engines as [FleetEngine, FleetEngine, FleetEngine];
+    const [a, b] = [await join(first), await join(second)];
+    const keys = Array.from({ length: 20 }, (_, i) => ['jobs', i]);
+    await Promise.all(keys.map((key, i) => a.cancel(key, `stop ${i}`, { until: 'delivered', timeout: 30_000 })));
+    await lose();
+    const repaired = (): number => a.inspect().counters.repaired + b.inspect().counters.repaired;
+    await until('living members repair', () => (repaired() >= 20 ? true : undefined));
+    const c = await join(third);
+    for (const [i, key] of keys.entries()) {
+      expect(await c.run(key, () => 'started').catch((reason) => reason)).toBe(`stop ${i}`);
+    }
+    const work = [a, b, c].map((fleet, i) => fleet.run(['later', i], (token) => token.cancelled()));
+    await a.cancel('later', 'enough', { until: 'ended', timeout: 30_000 });
+    await Promise.all(work);
+  } finally {
+    for (const fleet of fleets) await fleet.close();
+  }
+}
+
+/** Measures the requests of an idle member for each `reread`. */
+export async function idleRequests(engine: FleetEngine, count: () => number | Promise<number>): Promise<number> {
+  await using fleet = await joinFleet({ engine, namespace: 'idle', reread: 100 });
+  const reads = async (more: number): Promise<void> => {
+    const { reads } = fleet.inspect().counters;
+    await until('the slow timer', () => (fleet.inspect().counters.reads >= reads + more ? true : undefined));
+  };
+  await reads(2);
+  const before = await count();
+  await reads(20);
+  return ((await count()) - before) / 20;
 }

@@ -3,13 +3,12 @@ import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kvm } from '@nats-io/kv';
 import { connect as connectNats, type NatsConnection } from '@nats-io/transport-node';
+import { type EngineConnection, natsEngine } from '@quiesce/fleet';
+import { engineContract } from '@quiesce/fleet/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { nats, startNats, type TestServer } from '../../adapters/test/servers.ts';
 import { idsOf, readAll, records, until } from '../src/contract/world.ts';
-import type { EngineConnection } from '../src/engine.ts';
-import { engineContract } from '../src/engine-contract.ts';
-import { natsEngine } from '../src/nats-engine.ts';
-import { hearing, rejection } from './engine-vocabulary.ts';
+import { expectRepair, hearing, idleRequests, rejection } from './engine-vocabulary.ts';
 import { startProxy, type TestProxy } from './proxy.ts';
 
 const RETENTION = 3_600_000;
@@ -194,6 +193,35 @@ describe.skipIf(nats.isMissing)(`natsEngine on a NATS server with JetStream${nat
     await other.append(records('cancels', 'b', 8));
     const found = await readAll(engine, 'cancels', gone.cursor);
     expect([found.wholeCount, found.records.length]).toEqual([1, 8]);
+  });
+
+  it('cancels that living members saw survive the loss of all data', async () => {
+    const other = await startNats();
+    ends.push(() => other.stop());
+    const engines = await Promise.all(
+      [1, 2, 3].map(async () => {
+        const connection = await openClient(other.port);
+        return natsEngine({ connection, kv: new Kvm(connection) });
+      }),
+    );
+    await expectRepair(engines, async () => {
+      await other.kill();
+      rmSync(join(other.folder, 'jetstream'), { recursive: true });
+      await other.restart();
+    });
+  });
+
+  it('an idle member sends at most 5 requests for each reread', async () => {
+    const connection = await openClient(server.port);
+    // A ping is no message.
+    let pings = 0;
+    const rtt = connection.rtt.bind(connection);
+    connection.rtt = () => {
+      pings++;
+      return rtt();
+    };
+    const engine = natsEngine({ connection, kv: new Kvm(connection) });
+    expect(await idleRequests(engine, () => connection.stats().outMsgs + pings)).toBeLessThanOrEqual(5);
   });
 
   it('on a connection that has gone silent, check finds out, and the next call works', async () => {

@@ -1,4 +1,26 @@
-// For tests: virtual time, and the values that a broadcast retains.
+// For tests: every order of events, virtual time, a fake process, and the values that a broadcast retains.
 
 export { retained } from '@quiesce/broadcast-channel/testing';
+// From its own package: a bundle with the clock then contains no explorer.
 export { VirtualClock } from '@quiesce/cancellation-token/testing';
+export {
+  BudgetError,
+  type CancelOptions,
+  cancelEverywhere,
+  type Effect,
+  type EventsOptions,
+  type ExploreOptions,
+  type External,
+  explore,
+  type Failure,
+  type FailureKind,
+  type FakeOutput,
+  FakeProcess,
+  failure,
+  type OperationOptions,
+  type Report,
+  ScheduleError,
+  type World,
+  type WorldResource,
+  type Wrapped,
+} from '@quiesce/testing';

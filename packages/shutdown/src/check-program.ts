@@ -2,29 +2,33 @@ import { checkGracePeriod } from './check-grace-period.ts';
 import { checkSignals } from './check-signals.ts';
 import { host } from './host.ts';
 import { limitNames } from './options.ts';
+import type { ProcessLike } from './process-like.ts';
 
 /** A warning of `runMain`, and the check that found it. */
 export type CheckWarning = readonly [about: 'limits' | 'signals' | 'listeners', warning: string];
 
-/** Returns the warnings that `runMain` logs at its start: conflicting limits, and signals that may not arrive. */
-export function checkProgram(options: object): CheckWarning[] {
+/**
+ * Returns the warnings that `runMain` logs at its start: conflicting limits, and signals that may not arrive. Those of a fake process
+ * always arrive.
+ */
+export function checkProgram(options: object, process: ProcessLike): CheckWarning[] {
   // The probe is unknown. In Kubernetes the grace period probably has its default; elsewhere it is unknown.
   const isPod = host.env['KUBERNETES_SERVICE_HOST'] !== undefined;
   const pod = { periodSeconds: 0, terminationGracePeriodSeconds: isPod ? undefined : Number.POSITIVE_INFINITY };
   const limits = Object.entries(options).filter(([name]) => name === 'flushTimeout' || limitNames.includes(name));
   const found: [CheckWarning[0], string[]][] = [
     ['limits', checkGracePeriod({ ...Object.fromEntries(limits), ...pod })],
-    ['signals', checkSignals()],
-    ['listeners', checkListeners()],
+    ['signals', process === host ? checkSignals() : []],
+    ['listeners', checkListeners(process)],
   ];
   return found.flatMap(([about, warnings]) => warnings.map((warning): CheckWarning => [about, warning]));
 }
 
 const watched: readonly string[] = ['SIGTERM', 'SIGINT'];
 
-function checkListeners(): string[] {
+function checkListeners(process: ProcessLike): string[] {
   return watched.flatMap((signal) => {
-    const count = host.listenerCount(signal);
+    const count = process.listenerCount(signal);
     if (count === 0) return [];
     const what = count === 1 ? 'a listener' : `${count} listeners`;
     return `the process has ${what} for ${signal} already: one that calls process.exit ends the program before it has drained`;
@@ -36,9 +40,9 @@ function checkListeners(): string[] {
  *
  * @returns a function that stops watching
  */
-export function watchListeners(warn: (text: string) => void): () => void {
+export function watchListeners(process: ProcessLike, warn: (text: string) => void): () => void {
   const left = new Set(watched);
-  const added = (signal: string | symbol): void => {
+  const added = (signal: unknown): void => {
     if (!left.delete(signal as string)) return;
     const site = new Error().stack
       ?.split('\n')
@@ -49,6 +53,6 @@ export function watchListeners(warn: (text: string) => void): () => void {
         'one that calls process.exit ends the program before it has drained',
     );
   };
-  host.on('newListener', added);
-  return () => void host.off('newListener', added);
+  process.on('newListener', added);
+  return () => void process.off('newListener', added);
 }

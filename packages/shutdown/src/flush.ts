@@ -1,6 +1,7 @@
 import { type CancellationToken, systemClock } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
 import { host } from './host.ts';
+import type { ProcessLike } from './process-like.ts';
 import { within } from './within.ts';
 
 /** The parts of a process stream that flushing uses. */
@@ -21,6 +22,7 @@ const unread = (): void => {};
 /**
  * Waits until the logger has written everything, and then until stdout and stderr have been read: the logger may write there.
  *
+ * @param process the process that ends
  * @param ms the limit. Without it, the logger has `AFTER_SIGNAL`. The others have no limit until a signal arrives, and
  *   `AFTER_SIGNAL` from then on
  * @param signalled cancelled by a signal, or from the start when a signal or an error ended the program
@@ -28,6 +30,7 @@ const unread = (): void => {};
  * @returns whether something was lost
  */
 export async function flushOutput(
+  { stdout, stderr }: ProcessLike,
   ms: number | undefined,
   signalled: CancellationToken,
   log: { readonly writesAtExit: boolean; flush(): Promise<void> },
@@ -36,7 +39,7 @@ export async function flushOutput(
   const isFlushed = (await within(log.flush(), ms ?? AFTER_SIGNAL, undefined, systemClock)) === 'done';
   const isLogged = isFlushed || log.writesAtExit;
   if (!isLogged) warn(`runMain: the logger has not written everything within ${ms ?? AFTER_SIGNAL} ms\n`);
-  const streams: Flushable[] = [host.stdout, host.stderr];
+  const streams: Flushable[] = [stdout, stderr];
   // Until the end of this function: the event is emitted after the callback of the write.
   for (const stream of streams) stream.once('error', unread);
   const flushed = Promise.all(streams.map(flush));

@@ -14,6 +14,7 @@ export type { LogEvent, LogEventFields, LogLevel } from './log-event.ts';
 export { logEventToJson } from './log-event-json.ts';
 export type { ConsoleLogger, LogFunction, Logger, NestLogger, PinoLogger, WinstonLogger } from './logger.ts';
 export type { ShutdownLimits, ShutdownOptions } from './options.ts';
+export type { OutputStream, ProcessLike } from './process-like.ts';
 export type {
   CutOffReport,
   DrainReport,

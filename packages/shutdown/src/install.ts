@@ -3,9 +3,9 @@ import { checkKind, checkTime, defineHandle } from '@quiesce/internal';
 import { Scope } from '@quiesce/scope';
 import { isStartedBy } from './check-signals.ts';
 import type { ShutdownEvent } from './events.ts';
-import { host } from './host.ts';
 import { isEndBy } from './is-end-by.ts';
 import { onOwnSignal } from './own-signals.ts';
+import { checkProcess, type ProcessLike, processOf } from './process-like.ts';
 import type { ShutdownRequest } from './request.ts';
 import { signalNumber } from './signal-number.ts';
 
@@ -33,10 +33,12 @@ export interface InstallOptions {
    * shutdown: nodemon sends it before a restart, and waits until the process has exited.
    */
   readonly reportSignal?: string | false | undefined;
+  /** The process whose signals and errors arrive. A test passes a `FakeProcess` of `@quiesce/testing`. Default: this process. */
+  readonly process?: ProcessLike | undefined;
 }
 
 /** The names of the options of `install`. */
-export const installOptions: readonly string[] = ['signals', 'signalDebounce', 'reportSignal'];
+export const installOptions: readonly string[] = ['signals', 'signalDebounce', 'reportSignal', 'process'];
 export const installFlags: readonly string[] = ['errors', 'disconnect'];
 
 /** The parts of a shutdown that an installation uses. */
@@ -63,14 +65,15 @@ type Listeners = readonly (readonly [event: string, listener: (first: unknown, s
 /**
  * Checks the options of `install`. Errors name the call of the user.
  *
- * @throws TypeError for a name that is not a signal; RangeError when `signalDebounce` is not a time
+ * @throws TypeError for a name that is not a signal, and a `process` that is none; RangeError when `signalDebounce` is not a time
  */
 export function checkInstallOptions(call: string, options: InstallOptions): void {
-  const { signals = [], reportSignal = false, signalDebounce = 0 } = options;
+  const { signals = [], reportSignal = false, signalDebounce = 0, process } = options;
   checkKind(Array.isArray(signals), `${call}: signals`, "a list, such as ['SIGTERM']", signals);
   for (const signal of signals) checkSignal(`${call}: signals`, signal);
   if (reportSignal !== false) checkSignal(`${call}: reportSignal`, reportSignal);
   checkTime(`${call}: signalDebounce`, signalDebounce);
+  if (process !== undefined) checkProcess(`${call}: process`, process);
 }
 
 /**
@@ -95,6 +98,8 @@ export class Installation implements Disposable {
   });
   readonly #callbacks: InstallCallbacks;
   readonly #listeners: Listeners;
+  /** The process that has the listeners. */
+  readonly process: ProcessLike;
   /** Handles a signal after the shutdown was forced or has stopped, unless it is the first signal. */
   readonly #exitNow: (signal: string) => void;
   readonly #signalDebounce: number;
@@ -117,25 +122,27 @@ export class Installation implements Disposable {
 
   /** @internal */
   constructor(callbacks: InstallCallbacks, options: InstallOptions, exitNow?: (signal: string) => void) {
-    const { signals = defaultSignals(), errors = true, disconnect = true, reportSignal = 'SIGUSR2' } = options;
+    const process = processOf(options);
+    const { signals = defaultSignals(process), errors = true, disconnect = true, reportSignal = 'SIGUSR2' } = options;
     // `runMain` has checked them: only it passes `exitNow`.
     if (exitNow === undefined) checkInstallOptions('install', options);
     this.#signalDebounce = options.signalDebounce ?? 500;
     this.#callbacks = callbacks;
+    this.process = process;
     this.#stopScope = new Scope({ stopSignal: callbacks.stopAccepting });
     this.#exitNow = exitNow ?? ((signal) => this.#raise(signal));
     const onError = (error: unknown, origin: unknown): void => this.#onUncaught(error, origin);
-    const hasReport = reportSignal !== false && !signals.includes(reportSignal) && host.platform !== 'win32';
+    const hasReport = reportSignal !== false && !signals.includes(reportSignal) && process.platform !== 'win32';
     this.#listeners = [
       ...[...new Set(signals)].map((signal) => [signal, () => this.#onSignal(signal)] as const),
       ...(errors ? [['uncaughtException', onError] as const] : []),
-      ...(disconnect && host.connected
+      ...(disconnect && process.connected === true
         ? [['disconnect', () => void callbacks.request({ kind: 'disconnect' })] as const]
         : []),
       ...(hasReport ? [[reportSignal, () => callbacks.printReport()] as const] : []),
     ];
-    for (const [event, listener] of this.#listeners) host.on(event, listener);
-    this.#stopOwnSignals = onOwnSignal((signal) => {
+    for (const [event, listener] of this.#listeners) process.on(event, listener as () => void);
+    this.#stopOwnSignals = onOwnSignal(process, (signal) => {
       if (!signals.includes(signal)) return;
       this.#ownSignals.set(signal, { count: (this.#ownSignals.get(signal)?.count ?? 0) + 1 });
     });
@@ -150,7 +157,7 @@ export class Installation implements Disposable {
   dispose(): void {
     if (!this.#isInstalled) return;
     this.#isInstalled = false;
-    for (const [event, listener] of this.#listeners) host.off(event, listener);
+    for (const [event, listener] of this.#listeners) this.process.off(event, listener as () => void);
     this.#stopOwnSignals();
     void this.#stopScope.close();
     for (const timer of this.#recent.values()) this.#callbacks.clock.clearTimer(timer);
@@ -217,7 +224,7 @@ export class Installation implements Disposable {
   /** Does what the signal would have done without the installation. */
   #raise(signal: string): void {
     this.dispose();
-    host.kill(host.pid, signal);
+    this.process.kill(this.process.pid, signal);
   }
 }
 
@@ -225,8 +232,8 @@ async function inTurns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-function defaultSignals(): readonly string[] {
-  const more = host.platform === 'win32' ? ['SIGBREAK'] : isStartedBy('nodemon') ? ['SIGUSR2'] : [];
+function defaultSignals({ platform }: ProcessLike): readonly string[] {
+  const more = platform === 'win32' ? ['SIGBREAK'] : isStartedBy('nodemon') ? ['SIGUSR2'] : [];
   return ['SIGTERM', 'SIGINT', 'SIGHUP', ...more];
 }
 

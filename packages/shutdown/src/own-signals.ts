@@ -1,4 +1,5 @@
 import { host } from './host.ts';
+import type { ProcessLike } from './process-like.ts';
 
 /**
  * Detects signals that the process sends to itself. After its cleanup, a framework often sends the signal again to end the
@@ -6,39 +7,54 @@ import { host } from './host.ts';
  */
 
 type OnOwnSignal = (signal: string) => void;
+type Kill = ProcessLike['kill'];
 
-const listeners = new Set<OnOwnSignal>();
-let kill = host.kill;
-/** Whether `process.kill` is our wrapper, or a wrapper of another library around ours. */
-let isWatched = false;
+/** The wrapper of the `kill` of one process. */
+interface Wrapper {
+  readonly listeners: Set<OnOwnSignal>;
+  readonly watchedKill: Kill;
+  kill: Kill;
+  /** Whether `process.kill` is our wrapper, or a wrapper of another library around ours. */
+  isWatched: boolean;
+}
 
-/** Calls a function with each signal that this process sends to itself or to its process group. Returns how to stop that. */
-export function onOwnSignal(listener: OnOwnSignal): () => void {
+const wrappers = new WeakMap<ProcessLike, Wrapper>();
+
+/** Calls a function with each signal that a process sends to itself or to its process group. Returns how to stop that. */
+export function onOwnSignal(process: ProcessLike, listener: OnOwnSignal): () => void {
+  const wrapper = wrappers.get(process) ?? createWrapper(process);
+  const { listeners, watchedKill } = wrapper;
   listeners.add(listener);
-  if (!isWatched || host.kill === kill) {
-    kill = host.kill;
-    host.kill = watchedKill;
-    isWatched = true;
+  if (!wrapper.isWatched || process.kill === wrapper.kill) {
+    wrapper.kill = process.kill;
+    process.kill = watchedKill;
+    wrapper.isWatched = true;
     // For `import { kill } from 'node:process'`.
     host.getBuiltinModule('node:module').syncBuiltinESMExports();
   }
   return () => {
     listeners.delete(listener);
     // A wrapper of another library still calls ours, which then only passes calls on.
-    if (listeners.size > 0 || host.kill !== watchedKill) return;
-    host.kill = kill;
-    isWatched = false;
+    if (listeners.size > 0 || process.kill !== watchedKill) return;
+    process.kill = wrapper.kill;
+    wrapper.isWatched = false;
   };
 }
 
-function watchedKill(pid: number, signal?: string | number): true {
-  const result = Reflect.apply(kill, host, [pid, signal]);
-  // The signal arrives in a later iteration of the event loop.
-  if (Number(pid) === host.pid || Number(pid) === 0 || Number(pid) === -host.pid) {
-    const name = signalName(signal);
-    if (name !== undefined) for (const listener of listeners) listener(name);
-  }
-  return result;
+function createWrapper(process: ProcessLike): Wrapper {
+  const listeners = new Set<OnOwnSignal>();
+  const watchedKill = (pid: number, signal?: string | number): unknown => {
+    const result: unknown = Reflect.apply(wrapper.kill, process, [pid, signal]);
+    // The signal arrives in a later iteration of the event loop.
+    if (Number(pid) === 0 || Math.abs(pid) === process.pid) {
+      const name = signalName(signal);
+      if (name !== undefined) for (const listener of listeners) listener(name);
+    }
+    return result;
+  };
+  const wrapper: Wrapper = { listeners, watchedKill, kill: process.kill, isWatched: false };
+  wrappers.set(process, wrapper);
+  return wrapper;
 }
 
 /** Returns the name of a signal, or `undefined` for 0, which sends none. */

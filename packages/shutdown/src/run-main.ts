@@ -8,6 +8,7 @@ import { host } from './host.ts';
 import { checkInstallOptions, type InstallOptions, installFlags, installOptions } from './install.ts';
 import { isEndBy } from './is-end-by.ts';
 import { checkShutdownOptions, type ShutdownOptions, shutdownFlags, shutdownOptions } from './options.ts';
+import { type ProcessLike, processOf } from './process-like.ts';
 import { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
 import { Terminal } from './terminal.ts';
@@ -40,8 +41,8 @@ const LONGEST = 2 ** 31 - 1;
 const runMainOptions: readonly string[] = [...shutdownOptions, ...installOptions, ...['flushTimeout', 'onInterrupted']];
 const runMainFlags: readonly string[] = [...shutdownFlags, ...installFlags, 'spawnSites', 'checks'];
 
-/** Whether a program is running. A process has at most one. */
-let isRunning = false;
+/** The processes in which a program is running. A process has at most one. */
+const running = new WeakSet<ProcessLike>();
 
 /**
  * Owns the process: runs the program in a scope, shuts down in order when the program ends, fails or is requested to stop, and
@@ -73,7 +74,8 @@ let isRunning = false;
  * @param main gets the scope, whose signal is `shutdown.stopNow`, and the shutdown
  * @param options those of `Shutdown` and `install`; `onInterrupted`; `checks`; `spawnSites`; `flushTimeout`. The default
  *   `logger` writes lines to stderr
- * @returns a promise that never fulfils: `process.exit` is called with the exit code of the table
+ * @returns a promise that never fulfils: `process.exit` is called with the exit code of the table. With the option `process` it
+ *   fulfils after the `exit` of that process
  * @throws (rejects) TypeError when `main` is not a function; Error when a program is running already, and in a worker thread; the
  *   errors of `new Shutdown` and `install` for their options
  * @see effect's `NodeRuntime.runMain`
@@ -103,36 +105,39 @@ export async function runMain(
   checkChoice('runMain: onInterrupted', options.onInterrupted, ['success', 'signal']);
   checkShutdownOptions('runMain', options);
   checkInstallOptions('runMain', options);
-  checkMainThread();
-  if (isRunning) throw new Error('runMain: a program is running in this process already; it has one runMain');
+  const process = processOf(options);
+  if (process === host) checkMainThread();
+  if (running.has(process))
+    throw new Error('runMain: a program is running in this process already; it has one runMain');
   const shutdown = new Shutdown({
     ...pick(options, [...shutdownOptions, ...shutdownFlags]),
-    logger: options.logger ?? new Terminal(host.stderr),
+    logger: options.logger ?? new Terminal(process.stderr),
   });
-  if (options.checks !== false) for (const warning of checkProgram(options)) shutdown.log.warn(...warning);
-  const exitNow = (signal: string): never => host.exit(128 + signalNumber(signal));
+  if (options.checks !== false) for (const warning of checkProgram(options, process)) shutdown.log.warn(...warning);
+  const exitNow = (signal: string): void => void process.exit(128 + signalNumber(signal));
   const installation = shutdown.installWith(options, exitNow);
-  const unwatch = options.checks === false ? undefined : watchListeners((text) => shutdown.log.warn('listeners', text));
-  isRunning = true;
+  const unwatch =
+    options.checks === false ? undefined : watchListeners(process, (text) => shutdown.log.warn('listeners', text));
+  running.add(process);
   // When nothing reads stderr, the error must not be uncaught: it would be logged to stderr again.
   const ignoreUnread = (): void => {};
-  host.stderr.on('error', ignoreUnread);
+  process.stderr.on('error', ignoreUnread);
   const hold = setInterval(() => {}, LONGEST);
   runProgram(main, shutdown, options);
   await shutdown.ended();
   if (shutdown.sequence.state.request?.kind !== 'end') installation.signalled.cancel();
-  const isLost = await flushOutput(options.flushTimeout, installation.signalled, shutdown.log);
+  const isLost = await flushOutput(process, options.flushTimeout, installation.signalled, shutdown.log);
   // Computed anew: something may have failed during the flushing.
   const { exitCode } = shutdown.report();
   clearInterval(hold);
   unwatch?.();
   installation.dispose();
-  host.stderr.off('error', ignoreUnread);
-  isRunning = false;
+  process.stderr.off('error', ignoreUnread);
+  running.delete(process);
   // An exit code of the user is kept when the exit code of the report is 0.
-  if (exitCode !== 0) host.exitCode = exitCode;
-  else if (isLost && !host.exitCode) host.exitCode = 1;
-  host.exit();
+  if (exitCode !== 0) process.exitCode = exitCode;
+  else if (isLost && !process.exitCode) process.exitCode = 1;
+  process.exit();
 }
 
 /** Starts the program as a drainable. Its end requests the shutdown. */

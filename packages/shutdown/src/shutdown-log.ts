@@ -8,7 +8,7 @@ import { type LogSink, sinkOf } from './logger.ts';
 import type { ShutdownOptions } from './options.ts';
 import type { ShutdownReport } from './report.ts';
 import type { ShutdownProgress } from './state.ts';
-import { Terminal } from './terminal.ts';
+import { Terminal, type TextStream } from './terminal.ts';
 
 type Warning = LogDetails & { readonly event: 'warning' };
 
@@ -26,6 +26,8 @@ export class ShutdownLog {
   readonly #pending: Set<Promise<void>> = new Set();
   /** Set when the logger has been flushed, and may write nothing more before the process exits. */
   #isFlushed = false;
+  /** Where a text goes that no logger takes. An installation on another process sets it. */
+  stderr: TextStream = host.stderr;
   /** Set when the logger has failed. Its first error is printed. */
   #hasFailed = false;
 
@@ -66,12 +68,12 @@ export class ShutdownLog {
     if (this.#sink === undefined) return;
     const event = this.#eventOf(details);
     if (this.#isFlushed) {
-      print(formatLogEvent(event));
+      this.#print(formatLogEvent(event));
       return;
     }
     const fail = (error: unknown): void => {
-      print(formatLogEvent(event));
-      if (!this.#hasFailed) print(`the logger has failed: ${describeError(error)}`);
+      this.#print(formatLogEvent(event));
+      if (!this.#hasFailed) this.#print(`the logger has failed: ${describeError(error)}`);
       this.#hasFailed = true;
     };
     try {
@@ -104,7 +106,7 @@ export class ShutdownLog {
 
   /** Writes a text that must be seen to stderr, when no logger was chosen. Returns whether it did. */
   writeWithoutLogger(text: () => string): boolean {
-    if (this.#isUnset) print(text());
+    if (this.#isUnset) this.#print(text());
     return this.#isUnset;
   }
 
@@ -119,11 +121,11 @@ export class ShutdownLog {
     const name = this.#name === undefined ? {} : { shutdown: this.#name };
     return { level, event, ...name, state, inFlightCount, elapsedMs, ...fields } as LogEvent;
   }
-}
 
-/** Writes a line to stderr. Never throws. */
-function print(text: string): void {
-  try {
-    host.stderr.write(`${text}\n`);
-  } catch {}
+  /** Writes a line to stderr. Never throws. */
+  #print(text: string): void {
+    try {
+      this.stderr.write(`${text}\n`);
+    } catch {}
+  }
 }

@@ -7,7 +7,6 @@ import type { Reporter, ShutdownEvent } from './events.ts';
 import { GuardRegistry, type ShutdownGuard } from './guard.ts';
 import { type HookOptions, hookOf, ShutdownHandle } from './hook-handle.ts';
 import type { HookFunction } from './hooks.ts';
-import { host } from './host.ts';
 import { Installation, type InstallOptions, installFlags, installOptions } from './install.ts';
 import { installCallbacksOf } from './install-callbacks.ts';
 import { MainWarning } from './main-warning.ts';
@@ -344,7 +343,7 @@ export class Shutdown {
    *
    * Do not use it with `runMain`, which installs the shutdown itself.
    *
-   * @param options `signals`, `signalDebounce`, `errors`, `disconnect`, `reportSignal`
+   * @param options `signals`, `signalDebounce`, `errors`, `disconnect`, `reportSignal`, `process`
    * @returns the installation, which you can dispose or bind with `using`
    * @throws TypeError for a name that is not a signal, and when the shutdown is installed already. Nothing is installed then.
    *   ClosedError when the shutdown has stopped
@@ -383,6 +382,7 @@ export class Shutdown {
       () => this.report(),
     );
     this.#installation = new Installation(callbacks, options, exitNow);
+    this.log.stderr = this.#installation.process.stderr;
     return this.#installation;
   }
 
@@ -390,7 +390,7 @@ export class Shutdown {
   #finishInstallation(exitCode: number): void {
     if (this.#installation?.isInstalled !== true) return;
     this.#installation.dispose();
-    if (exitCode !== 0) host.exitCode = exitCode;
+    if (exitCode !== 0) this.#installation.process.exitCode = exitCode;
   }
 
   #emit(event: ShutdownEvent): void {

@@ -109,6 +109,8 @@ class Exploration {
   readonly #random: () => number;
   readonly #test: Test;
   readonly #start: number;
+  /** Read once: each read of the environment is a system call. */
+  readonly #prints = realProcess?.env?.['QUIESCE_PROGRESS'] === '1';
   #session!: Session;
   #schedules = 0;
   #cancels = 0;
@@ -246,6 +248,9 @@ class Exploration {
         return;
       }
       this.#foundIn = this.#schedules;
+    } else if (run.failure.kind === 'unmodelled' && again.failure?.kind !== 'unmodelled') {
+      // Something real is made once, such as a cache. Naming it says more than that the runs differ.
+      throw this.#error(run.failure, again);
     } else if (!isSameFailure(run.failure, again.failure) && again.failure?.kind !== 'unmodelled') {
       throw this.#nondeterminism(run, again);
     }
@@ -357,14 +362,13 @@ class Exploration {
 
   #progress(): void {
     const { progress } = this.#settings;
-    const prints = realProcess?.env?.['QUIESCE_PROGRESS'] === '1';
-    if (progress === undefined && !prints) return;
+    if (progress === undefined && !this.#prints) return;
     const now = this.#host.now();
     if (now - this.#lastProgress < 1_000) return;
     this.#lastProgress = now;
     const report = this.#report(undefined);
     progress?.(report);
-    if (prints)
+    if (this.#prints)
       realProcess?.stderr?.write(`${this.#settings.call}: ${report.schedules} schedules, bound ${report.bound}\n`);
   }
 }

@@ -1,5 +1,7 @@
+export { VirtualClock } from '@quiesce/cancellation-token/testing';
 export { BudgetError, type FailureKind, ScheduleError } from './errors.ts';
 export { cancelEverywhere, explore } from './explore.ts';
+export { type FakeOutput, FakeProcess } from './fake-process.ts';
 export { type Effect, type Failure, failure } from './operation.ts';
 export type { CancelOptions, ExploreOptions } from './options.ts';
 export type { Report } from './report.ts';

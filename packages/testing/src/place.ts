@@ -2,23 +2,22 @@
 
 const FRAME = /^\s*at (?:.*?\()?(?:file:\/\/)?(?<path>[^()]+?):(?<line>\d+):\d+\)?$/;
 
-/** The folder of this package, whose frames are left out. */
-const own: string = folderOf(frames(new Error('place').stack)[0]?.path ?? '');
-
 interface Frame {
   readonly path: string;
   readonly line: string;
 }
 
-function frames(stack: unknown): Frame[] {
-  if (typeof stack !== 'string') return [];
-  const found: Frame[] = [];
+/** Returns the frames of a stack, each when it is asked for: most callers need the first few of fifty. */
+function* frames(stack: unknown): Generator<Frame> {
+  if (typeof stack !== 'string') return;
   for (const text of stack.split('\n')) {
     const { path, line } = FRAME.exec(text)?.groups ?? {};
-    if (path !== undefined && line !== undefined) found.push({ path, line });
+    if (path !== undefined && line !== undefined) yield { path, line };
   }
-  return found;
 }
+
+/** The folder of this package, whose frames are left out. */
+const own: string = folderOf(frames(new Error('place').stack).next().value?.path ?? '');
 
 function folderOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
@@ -26,12 +25,14 @@ function folderOf(path: string): string {
 
 /** Returns the place of a stack: the first frame of the user, of a library otherwise, or an empty text. */
 export function placeOf(stack: unknown): string {
-  const outside = frames(stack).filter(
-    ({ path }) => !path.startsWith('node:') && (own === '' || !path.startsWith(own)),
-  );
-  const frame = outside.find(({ path }) => !/[\\/]node_modules[\\/]/.test(path)) ?? outside[0];
-  if (frame === undefined) return '';
-  return `${frame.path.slice(folderOf(frame.path).length).replace(/\?.*$/, '')}:${frame.line}`;
+  let library = '';
+  for (const { path, line } of frames(stack)) {
+    if (path.startsWith('node:') || (own !== '' && path.startsWith(own))) continue;
+    const place = `${path.slice(folderOf(path).length).replace(/\?.*$/, '')}:${line}`;
+    if (!/[\\/]node_modules[\\/]/.test(path)) return place;
+    if (library === '') library = place;
+  }
+  return library;
 }
 
 /** Returns the stack of the caller. A chain of awaits may be long. */

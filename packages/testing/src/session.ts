@@ -7,7 +7,8 @@ import { Step } from './step.ts';
 import { Story } from './story.ts';
 import { World } from './world.ts';
 
-export type Test = (world: World, signal: AbortSignal) => unknown;
+/** The signal is missing in `explore`. */
+export type Test = (world: World, signal?: AbortSignal) => unknown;
 
 /** How a run is watched. */
 export interface Watch {
@@ -55,7 +56,7 @@ export class Session {
     if (watch.audited) this.audit = new Audit(run, this.handles);
     if (watch.countFrom < Number.POSITIVE_INFINITY) this.rounds.start();
     const world = new World(run);
-    const { signal } = this.settings.cancel ? world.makeCancelSignal() : { signal: new AbortController().signal };
+    const signal = this.settings.cancel ? world.makeCancelSignal().signal : undefined;
     return new Promise((resolve) => {
       const step = new Step(this, run, watch, () => {
         this.audit?.end();

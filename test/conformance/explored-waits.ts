@@ -1,6 +1,6 @@
-// The state machine of waits.test.ts and waits-*.slow.test.ts. Every wait polls, parks and polls again, and any event may happen at
-// each of these steps. These tests let every event happen: for each kind of source, gate and wait, every event happens at every step,
-// and every two events happen at steps that are close to each other.
+// Every kind of source with every kind of gate and wait, for explored-waits*.test.ts. A wait polls, parks and polls again, and any event
+// may happen at each of these steps: a call of a source, a signal or a clock may run any code. The explorer chooses the events of each
+// step, at the start of the wait, in the rounds of jobs after it, and in the polls that follow a wake-up.
 import { broadcast } from '@quiesce/broadcast-channel';
 import {
   CancellationToken,
@@ -29,8 +29,8 @@ import {
 } from '@quiesce/channel';
 import { JoinSet } from '@quiesce/scope';
 import { interval, select, selectEach, settle, sleep } from '@quiesce/select';
+import { explore, type Report, type World } from '@quiesce/testing';
 import { ResourcePool } from '@quiesce/worker-pool';
-import { describe, expect, it } from 'vitest';
 
 /** The deadline of each gate, and the end of sleeps. */
 const DEADLINE = 20;
@@ -107,6 +107,8 @@ interface Subject {
   ready(): void;
   /** The same wait with a signal of its own, if the call takes one. */
   readonly limited?: (signal: CancellationToken) => PromiseLike<unknown>;
+  /** Wakes the waiters without a value. */
+  readonly alarm?: () => void;
   /** Whether the value is still there for others, or `undefined` for a source that keeps its value. */
   readonly isLeft: (() => boolean) | undefined;
 }
@@ -126,6 +128,9 @@ class Flag implements Source<true> {
   readonly #waiters = new Set<Waiter>();
   raise(): void {
     this.#isUp = true;
+    this.alarm();
+  }
+  alarm(): void {
     const woken = [...this.#waiters];
     this.#waiters.clear();
     for (const waiter of woken) waiter.wake();
@@ -138,7 +143,7 @@ class Flag implements Source<true> {
   };
 }
 
-const subjects: Readonly<Record<string, (clock: StepClock) => Subject>> = {
+export const subjects: Readonly<Record<string, (clock: StepClock) => Subject>> = {
   token: () => {
     const token = new CancellationToken();
     return { from: () => token, ready: () => void token.cancel('ready'), isLeft: undefined };
@@ -307,25 +312,42 @@ const subjects: Readonly<Record<string, (clock: StepClock) => Subject>> = {
   },
   'a source of a user': () => {
     const flag = new Flag();
-    return { from: () => flag, ready: () => flag.raise(), isLeft: undefined };
+    return { from: () => flag, ready: () => flag.raise(), alarm: () => flag.alarm(), isLeft: undefined };
   },
 };
 
+/** Returns what a wait gets as its signal. */
+type Gate = (stop: CancellationToken, late: CancellationToken, step: () => void) => CancellationToken;
+
+/** An `AbortSignal` with a step before and after each listener is added. */
+const foreign: Gate = (stop, _, step) => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  stop.onCancelled((reason) => controller.abort(reason));
+  const { addEventListener } = signal;
+  signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+    step();
+    addEventListener.apply(signal, args);
+    step();
+  };
+  return CancellationToken.from(signal);
+};
+
 /** Each gate gets the signal of the caller, and a token with a deadline. */
-const gates: Readonly<Record<string, (stop: CancellationToken, late: CancellationToken) => CancellationToken>> = {
+const gates: Readonly<Record<string, Gate>> = {
   token: (stop) => stop,
   deadline: (_, late) => late,
   'a deadline below a token': (stop, late) => CancellationToken.any([stop, late]).childToken(),
   any: (stop, late) => CancellationToken.any([late, stop]),
+  'a signal': foreign,
   all: (stop, late) => CancellationToken.all([late, stop]),
   both: (stop, late) => CancellationToken.any([stop, CancellationToken.all([late, new CancellationToken()])]),
 };
 
-/** The gates in two halves, for two files that run concurrently. */
-export const halvesOfGates = [Object.keys(gates).slice(0, 3), Object.keys(gates).slice(3)] as const;
-
 /** The ways to wait. Each rejects, or returns the status `cancelled`, when the gate was cancelled. */
-const ways: Readonly<Record<string, (subject: Subject, gate: CancellationToken, run: Run) => PromiseLike<unknown>>> = {
+const ways: Readonly<
+  Record<string, (subject: Subject, gate: CancellationToken, run: Attempt) => PromiseLike<unknown>>
+> = {
   select: ({ from }, gate, run) => select({ from: run.probe(from()) }, { signal: gate }),
   'select with the gate as a branch': async ({ from }, gate, run) => {
     const outcome = await select({ gate, from: run.probe(from()) });
@@ -348,159 +370,145 @@ const ways: Readonly<Record<string, (subject: Subject, gate: CancellationToken, 
     limited === undefined ? select({ from: run.probe(from()) }, { signal: gate }) : limited(gate),
 };
 
-type Event = 'deadline' | 'wake' | 'cancel';
-const events: readonly Event[] = ['deadline', 'wake', 'cancel'];
-/** The events at each step. */
-type Plan = ReadonlyMap<number, readonly Event[]>;
+/** `farewell`: the source becomes ready exactly at the deadline, within the callback of the gate. */
+type Event = 'deadline' | 'farewell' | 'wake' | 'cancel' | 'alarm';
+/** Only the clock of a user runs code at each call, so only time passes there. */
+const passing: readonly Event[] = ['deadline', 'farewell'];
+const events: readonly Event[] = [...passing, 'wake', 'cancel', 'alarm'];
+/** Events that mean nothing to a gate. */
+const pointless: Readonly<Record<string, readonly Event[]>> = {
+  ...{ token: passing, 'a signal': passing },
+  deadline: ['cancel'],
+};
+/** How many steps after an event another one may happen. */
+const CLOSE = 3;
+/** How many rounds of jobs after the start an event may happen. */
+const ROUNDS = 3;
 
-/** One wait, with the events of a plan. */
-class Run {
-  readonly clock: StepClock = new StepClock(() => this.step(['deadline']));
+/** One wait, whose events the world chooses. */
+class Attempt {
+  readonly clock: StepClock = new StepClock(() => this.step(passing));
   readonly stop: CancellationToken = new CancellationToken();
   readonly parked: Set<Waiter> = new Set();
-  readonly #plan: Plan;
+  readonly #world: World;
   readonly #subject: Subject;
   readonly #gate: CancellationToken;
-  readonly #farewell: Registration | undefined;
-  readonly happened: Set<Event> = new Set();
-  steps = 0;
-  state: 'waits' | 'has the value' | 'was given up' | 'was given up without a reason' = 'waits';
+  readonly #pointless: Event[];
+  readonly #farewell: Registration;
+  readonly #happened: Set<Event> = new Set();
+  #state: 'waits' | 'has the value' | 'was given up' | 'was given up without a reason' = 'waits';
   #isOn = false;
+  #hasFarewell = false;
+  #sinceEvent = 0;
 
-  constructor(subject: string, gate: string, plan: Plan, hasFarewell: boolean) {
-    this.#plan = plan;
+  constructor(world: World, subject: string, gate: string) {
+    this.#world = world;
+    this.#pointless = [...(pointless[gate] ?? [])];
     this.#subject = (subjects[subject] as (clock: StepClock) => Subject)(this.clock);
+    if (this.#subject.alarm === undefined) this.#pointless.push('alarm');
     const late = CancellationToken.timeout(DEADLINE, { clock: this.clock });
-    this.#gate = (gates[gate] as (stop: CancellationToken, late: CancellationToken) => CancellationToken)(
-      this.stop,
-      late,
-    );
-    // The source may become ready exactly at the deadline, within any poll and any park.
-    this.#farewell = hasFarewell ? late.onCancelled(() => this.happen('wake')) : undefined;
+    this.#gate = (gates[gate] as Gate)(this.stop, late, () => this.step(events));
+    this.#farewell = late.onCancelled(() => {
+      if (this.#hasFarewell) this.#happen('wake');
+    });
   }
 
-  /** Starts to wait. */
-  start(way: string): this {
+  /** Waits, with events. */
+  async run(way: string): Promise<void> {
     this.#isOn = true;
-    const waiting = (ways[way] as (subject: Subject, gate: CancellationToken, run: Run) => PromiseLike<unknown>)(
+    (ways[way] as (subject: Subject, gate: CancellationToken, run: Attempt) => PromiseLike<unknown>)(
       this.#subject,
       this.#gate,
       this,
-    );
-    waiting.then(
+    ).then(
       () => {
-        this.state = 'has the value';
+        this.#state = 'has the value';
       },
       () => {
-        this.state = this.#gate.isCancelled ? 'was given up' : 'was given up without a reason';
+        this.#state = this.#gate.isCancelled ? 'was given up' : 'was given up without a reason';
       },
     );
+    for (let round = 0; round < ROUNDS; round++) {
+      this.step(events);
+      await null;
+    }
     this.#isOn = false;
-    return this;
+    await turn();
+    this.clock.fire();
+    await turn();
+    for (const fault of this.#faults()) throw new Error(fault);
+    this.#farewell.dispose();
+    this.#happen('wake');
+    this.clock.fire();
+    await turn();
+    for (const fault of this.#residue()) throw new Error(fault);
   }
 
   probe(from: Source<unknown>): Source<unknown> {
     return probe(from, () => this.step(events), this.parked);
   }
 
-  /** Only the clock of a user runs code at each call, so only time passes there. */
+  /** Lets events happen, also within the wake-ups of another one. */
   step(possible: readonly Event[]): void {
     if (!this.#isOn) return;
-    for (const event of this.#plan.get(this.steps++) ?? []) if (possible.includes(event)) this.happen(event);
+    for (;;) {
+      if (this.#happened.size > 0 && this.#sinceEvent++ > CLOSE) return;
+      const left = possible.filter((event) => !this.#happened.has(event) && !this.#pointless.includes(event));
+      if (left.length === 0) return;
+      const event = this.#world.choose<Event | 'nothing'>('step', ['nothing', ...left]);
+      if (event === 'nothing') return;
+      this.#sinceEvent = 0;
+      this.#happen(event);
+    }
   }
 
-  happen(event: Event): void {
-    this.happened.add(event);
+  #happen(event: Event): void {
+    this.#happened.add(event);
     if (event === 'wake') this.#subject.ready();
     else if (event === 'cancel') this.stop.cancel('stop');
-    else this.clock.time = Math.max(this.clock.time, DEADLINE);
+    else if (event === 'alarm') this.#subject.alarm?.();
+    else {
+      if (event === 'farewell') this.#hasFarewell = true;
+      this.clock.time = Math.max(this.clock.time, DEADLINE);
+    }
   }
 
   /** Yields faults that exist once all events have run. */
-  *faults(): Generator<string> {
-    if (this.happened.has('wake') && this.state === 'waits') yield 'sleeps beside a value';
-    if (this.#gate.isCancelled && this.state === 'waits') yield 'still waits after it was cancelled';
-    if (this.state === 'was given up without a reason') yield 'gives up without a reason';
+  *#faults(): Generator<string> {
+    if (this.#happened.has('wake') && this.#state === 'waits') yield 'sleeps beside a value';
+    if (this.#gate.isCancelled && this.#state === 'waits') yield 'still waits after it was cancelled';
+    if (this.#state === 'was given up without a reason') yield 'gives up without a reason';
   }
 
   /** Yields faults that remain after the last wake-up. */
-  *residue(): Generator<string> {
-    if (this.state === 'waits') yield 'sleeps forever';
+  *#residue(): Generator<string> {
+    if (this.#state === 'waits') yield 'sleeps forever';
     for (const waiter of this.parked) if (waiter.owner !== undefined) yield 'leaves a waiter behind';
     if (this.clock.timers.size > 0) yield 'leaves a timer behind';
     const { isLeft } = this.#subject;
     if (isLeft === undefined) return;
-    if (this.state === 'has the value' && isLeft()) yield 'has a value that it did not take';
-    if (this.state === 'was given up' && !isLeft()) yield 'was given up, and its value or place is gone';
-  }
-
-  finish(): void {
-    this.#farewell?.dispose();
-    this.happen('wake');
-    this.clock.fire();
+    if (this.#state === 'has the value' && isLeft()) yield 'has a value that it did not take';
+    if (this.#state === 'was given up' && !isLeft()) yield 'was given up, and its value or place is gone';
   }
 }
 
-/** Waits until everything that can run has run. */
-async function rest(): Promise<void> {
-  for (let turn = 0; turn < 3; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+/** Lets everything run that can run. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Returns plans with every event at every step; with `isPaired`, also every two events at steps that are close to each other. */
-function plans(steps: number, isPaired: boolean): Plan[] {
-  const all: Plan[] = [new Map()];
-  for (let at = 0; at < steps; at++) {
-    for (const event of events) {
-      all.push(new Map([[at, [event]]]));
-      if (isPaired) for (const second of events) if (second !== event) all.push(...pairs(at, event, second, steps));
-    }
-  }
-  return all;
-}
+const combinations = Object.keys(gates).flatMap((gate) => Object.keys(ways).map((way) => ({ gate, way })));
 
-function pairs(at: number, first: Event, second: Event, steps: number): Plan[] {
-  const all: Plan[] = [new Map([[at, [first, second]]])];
-  for (let then = at + 1; then < Math.min(steps, at + 4); then++) {
-    all.push(
-      new Map([
-        [at, [first]],
-        [then, [second]],
-      ]),
-    );
-  }
-  return all;
-}
-
-/** Runs every plan, for each way of waiting. Returns each fault with the first plan that shows it. */
-async function explore(subject: string, gate: string, isPaired: boolean): Promise<Record<string, string>> {
-  const faults = new Map<string, string>();
-  for (const way of Object.keys(ways)) {
-    const { steps } = new Run(subject, gate, new Map(), false).start(way);
-    const runs = plans(steps + 2, isPaired).flatMap((plan) =>
-      [false, true].map((hasFarewell) => ({ plan, run: new Run(subject, gate, plan, hasFarewell).start(way) })),
-    );
-    const note = (plan: Plan, found: Iterable<string>): void => {
-      for (const fault of found) {
-        const name = `${way}: ${fault}`;
-        if (!faults.has(name)) faults.set(name, JSON.stringify([...plan]));
-      }
-    };
-    await rest();
-    for (const { run } of runs) run.clock.fire();
-    await rest();
-    for (const { plan, run } of runs) note(plan, run.faults());
-    for (const { run } of runs) run.finish();
-    await rest();
-    for (const { plan, run } of runs) note(plan, run.residue());
-  }
-  return Object.fromEntries(faults);
-}
-
-/** Declares the tests of these gates. */
-export function exploreAll(isPaired: boolean, names = Object.keys(gates)): void {
-  describe.each(Object.keys(subjects))('waiting for: %s', (subject) => {
-    it.each(names)('neither sleeps beside a value nor leaves anything behind, with the gate %s', async (gate) => {
-      expect(await explore(subject, gate, isPaired)).toEqual({});
-    });
-  });
+/**
+ * Explores every way of waiting for a source, with every gate. Rejects with the first schedule that shows a fault.
+ *
+ * @param events how many events each combination gets, at any steps that are close to each other
+ */
+export function exploreWaits(subject: string, events: number): Promise<Report> {
+  const test = (world: World): Promise<void> => {
+    const { gate, way } = world.choose('gate and way', combinations);
+    return new Attempt(world, subject, gate).run(way);
+  };
+  // The combination is a deviation, too.
+  return explore(test, { bound: events + 1, budget: { schedules: Number.POSITIVE_INFINITY } });
 }

@@ -1,3 +1,0 @@
-import { exploreAll } from './waits.ts';
-
-exploreAll(false);
