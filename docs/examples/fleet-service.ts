@@ -32,6 +32,7 @@ await runMain(async (_scope, shutdown) => {
     }
   });
   shutdown.add(new HttpDrain(server));
-  server.listen(Number(process.env['PORT'] ?? 0), () => console.log('listening on', server.address()));
+  const port = Number(process.env['PORT'] ?? 0);
+  server.listen(port, () => console.log('listening on', server.address()));
   await shutdown.stopAccepting.cancelled();
 });
