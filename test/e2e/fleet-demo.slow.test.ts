@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { redis, startRedis } from '../../packages/adapters/test/servers.ts';
+import { nats, postgres, redis, startNats, startPostgres, startRedis } from '../../packages/adapters/test/servers.ts';
 
 const demo = fileURLToPath(new URL('../../docs/examples/demo.ts', import.meta.url));
 /** Only a demo that hangs takes this long. */
@@ -39,17 +39,34 @@ describe('the demo of the fleet', () => {
     expect(code).toBe(0);
   });
 
-  it.skipIf(redis.isMissing)(`exits with 0 on a Redis of REDIS_URL${redis.note}`, { timeout: LONG }, async () => {
-    const server = await startRedis();
-    try {
-      const { code, output } = await runDemo([], { REDIS_URL: `redis://127.0.0.1:${server.port}` });
-      expect(output).toContain("engine: the Redis of REDIS_URL; hints: 'push'");
-      for (const finding of clean) expect(output).toMatch(finding);
-      expect(code).toBe(0);
-    } finally {
-      await server.stop();
-    }
-  });
+  const servers = [
+    {
+      variable: 'DATABASE_URL',
+      name: 'PostgreSQL',
+      program: postgres,
+      start: startPostgres,
+      scheme: 'postgres://postgres@',
+    },
+    { variable: 'REDIS_URL', name: 'Redis', program: redis, start: startRedis, scheme: 'redis://' },
+    { variable: 'NATS_URL', name: 'NATS', program: nats, start: startNats, scheme: 'nats://' },
+  ];
+  for (const { variable, name, program, start, scheme } of servers) {
+    it.skipIf(program.isMissing)(
+      `exits with 0 on the ${name} of ${variable}${program.note}`,
+      { timeout: LONG },
+      async () => {
+        const server = await start();
+        try {
+          const { code, output } = await runDemo([], { [variable]: `${scheme}127.0.0.1:${server.port}` });
+          expect(output).toContain(`engine: the ${name} of ${variable}; hints: 'push'`);
+          for (const finding of clean) expect(output).toMatch(finding);
+          expect(code).toBe(0);
+        } finally {
+          await server.stop();
+        }
+      },
+    );
+  }
 
   it('exits with 1 without a fleet, and names the jobs whose cancel never arrived', { timeout: LONG }, async () => {
     const { code, output } = await runDemo(['--without']);
