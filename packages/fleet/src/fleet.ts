@@ -174,7 +174,7 @@ export class Fleet implements AsyncDisposable {
         onProven: () => this.#onProven(),
         onSlots: () => this.#leases.wake(),
         onUp: () => this.#onUp(),
-        isInboxAwaited: () => this.#waiting.size > 0,
+        isInboxAwaited: () => this.#isInboxAwaited(),
       },
     );
     this.#appender = new Appender(clock, async (records) => {
@@ -662,6 +662,13 @@ export class Fleet implements AsyncDisposable {
   #onMembers(members: readonly MemberRecord[], now: number, heartbeat: number): void {
     this.#members.update(members, now);
     for (const { pending } of [...this.#waiting.values()]) pending.listed(heartbeat);
+    this.#link.readHintedInbox();
+  }
+
+  /** Answers are of no use before the list of those that are awaited: until then they gather. */
+  #isInboxAwaited(): boolean {
+    for (const { pending } of this.#waiting.values()) if (pending.isListed) return true;
+    return false;
   }
 
   #onProven(): void {
