@@ -79,7 +79,7 @@ export interface LinkEvents {
   onSlots(): void;
   /** The link is up again. */
   onUp(): void;
-  /** Whether the inbox is of interest. */
+  /** Whether an answer could end a wait. */
   isInboxAwaited(): boolean;
 }
 
@@ -101,6 +101,8 @@ export class Link {
   /** The ids of a whole read that is not complete: a page may fail, and the cursor is beyond those before it. */
   #whole: { readonly ids: Set<string>; readonly sent: number; readonly isAsked: boolean } | undefined;
   #inboxCursor: unknown;
+  /** Whether the inbox was not read since the last hint about it. */
+  #isInboxHinted = false;
   #provenAt: number | undefined;
   #timer: Timer | undefined;
   #heartbeatCount = 0;
@@ -144,6 +146,11 @@ export class Link {
   readWhole(): void {
     this.#cursor = undefined;
     this.read().catch(() => {});
+  }
+
+  /** Reads the inbox if a hint about it has come and answers are awaited. */
+  readHintedInbox(): void {
+    if (this.#isInboxHinted && this.#events.isInboxAwaited()) this.readInbox().catch(() => {});
   }
 
   readInbox(): Promise<void> {
@@ -263,7 +270,10 @@ export class Link {
     if (this.#isClosed) return;
     if (topic === 'slots') this.#events.onSlots();
     else if (topic === 'cancels') this.read().catch(() => {});
-    else if (this.#events.isInboxAwaited()) this.readInbox().catch(() => {});
+    else {
+      this.#isInboxHinted = true;
+      this.readHintedInbox();
+    }
   }
 
   #up(): void {
@@ -355,6 +365,7 @@ export class Link {
   }
 
   async #readInbox(): Promise<void> {
+    this.#isInboxHinted = false;
     for (let more = true; more; ) {
       const page = await this.#readPage(this.#options.id, this.#inboxCursor);
       this.#inboxCursor = page.cursor;
