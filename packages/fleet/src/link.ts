@@ -194,11 +194,7 @@ export class Link {
     this.#state.close();
   }
 
-  #limited<T>(
-    name: string,
-    ask: (engine: EngineConnection) => Promise<T>,
-    onLate?: (answer: T) => void,
-  ): Promise<T> {
+  #limited<T>(name: string, ask: (engine: EngineConnection) => Promise<T>, onLate?: (answer: T) => void): Promise<T> {
     const { clock, requestTimeout } = this.#options;
     return withLimit(clock, requestTimeout, name, () => ask(this.#connection), onLate);
   }
