@@ -87,7 +87,9 @@ describe('a lease', () => {
     const fleet = await join('a');
     engine.delay(1_000);
     const fences: number[] = [];
-    const lease = fleet.lease('billing', (_token, { fence }) => fences.push(fence));
+    const lease = fleet.lease('billing', (_token, { fence }) => {
+      fences.push(fence);
+    });
     await clock.advance(500);
     clock.suspend(60_000);
     await clock.advance(500);
@@ -246,7 +248,10 @@ describe('a lease', () => {
           const answer = hold(slot);
           let rounds = delay;
           const act = (): void => {
-            if (rounds-- > 0) return queueMicrotask(act);
+            if (rounds-- > 0) {
+              queueMicrotask(act);
+              return;
+            }
             isOver = true;
             if (end === 'stop') fleet.stop();
             else signal.cancel('enough');
