@@ -5,7 +5,7 @@
 // grow. docs/design.md explains these cases. Delete `now` once the package meets its budget.
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** @typedef {{ budget: number, why: string, now?: number }} Ceiling */
+/** @typedef {{ budget: number, why: string, now?: number, import?: string }} Ceiling */
 
 /** @type {Record<string, Ceiling>} */
 export const packages = {
@@ -64,9 +64,10 @@ export const packages = {
     why: 'the explorer: search, replay, virtual timers, stories and checks for leaks; 2.3 kB for the virtual clock and the fake process; @sinonjs/fake-timers is not counted, because tests are not shipped',
   },
   fleet: {
+    import: '{ joinFleet, memoryEngine }',
     budget: 18_000,
-    why: 'the token, watch, and 12 kB for keys, reasons, receipts, leases, the link to the engine and the engine in memory',
-    now: 27_400,
+    why: 'without the engines of databases: the token, watch, and 13 kB for keys, reasons, receipts, leases, the link and the engine in memory',
+    now: 27_900,
   },
   quiesce: {
     budget: 30_000,
@@ -78,7 +79,7 @@ export const packages = {
 /**
  * Programs that use a part of the token package, and subpaths. The adapters have no main entry.
  *
- * @type {Record<string, Ceiling & { path?: string, import?: string }>}
+ * @type {Record<string, Ceiling & { path?: string }>}
  */
 export const programs = {
   'child tokens and cancel': {
@@ -102,6 +103,27 @@ export const programs = {
     budget: 14_200,
     why: 'the token, and 1.8 kB for both sides of a worker; without scope, channel and the pools',
     now: 15_100,
+  },
+  'fleet with postgresEngine': {
+    path: 'packages/fleet/dist/index.js',
+    import: '{ joinFleet, postgresEngine }',
+    budget: 21_500,
+    why: 'the core in place of `fleet`, and an engine of 3.5 kB',
+    now: 28_500,
+  },
+  'fleet with redisEngine': {
+    path: 'packages/fleet/dist/index.js',
+    import: '{ joinFleet, redisEngine }',
+    budget: 21_500,
+    why: 'the core in place of `fleet`, and an engine of 3.5 kB',
+    now: 30_400,
+  },
+  'fleet with natsEngine': {
+    path: 'packages/fleet/dist/index.js',
+    import: '{ joinFleet, natsEngine }',
+    budget: 21_500,
+    why: 'the core in place of `fleet`, and an engine of 3.5 kB',
+    now: 30_200,
   },
   'adapters/fastify': {
     path: 'packages/adapters/dist/fastify.js',
