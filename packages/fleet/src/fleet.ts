@@ -26,7 +26,7 @@ import { attachTo, type FleetAttachOptions, type FleetShutdown } from './attach.
 import type { EngineConnection, FleetRecord, MemberRecord, StoredRecord } from './engine.ts';
 import { CancelIncompleteError, EngineUnavailableError } from './errors.ts';
 import { type FleetKey, keyOf } from './key.ts';
-import { type Found, KeyTree } from './key-tree.ts';
+import { type Found, KeyTree, type Run } from './key-tree.ts';
 import { type FleetLeaseOptions, leaseRequest } from './lease-options.ts';
 import { type HeldLease, Leases } from './leases.ts';
 import { type FleetState, Link, type LinkCounters } from './link.ts';
@@ -98,6 +98,15 @@ export interface FleetSettings {
 /** How long an answer is kept, in ms. */
 const ANSWER_TTL = 60_000;
 const LONGEST = 2 ** 31 - 1;
+
+type RunWork<T> = (token: CancellationToken, run: FleetRun) => T;
+type RunLimit = CancellationToken | undefined;
+
+/** A token that is cancelled when the engine has been away for too long. */
+interface LimitedByAge {
+  readonly token: CancellationToken;
+  end(): void;
+}
 
 /** A cancel of this node whose caller waits. */
 interface Waiting {
@@ -174,7 +183,7 @@ export class Fleet implements AsyncDisposable {
         onProven: () => this.#onProven(),
         onSlots: () => this.#leases.wake(),
         onUp: () => this.#onUp(),
-        isInboxAwaited: () => this.#waiting.size > 0,
+        isInboxAwaited: () => this.#isInboxAwaited(),
       },
     );
     this.#appender = new Appender(clock, async (records) => {
@@ -227,36 +236,26 @@ export class Fleet implements AsyncDisposable {
    * @throws (rejects) what the work throws; without starting it: the reason of a cancel that covers the key, or of `signal`;
    *   ClosedError after `stop`; EngineUnavailableError with `unreachable`; TypeError and RangeError for bad arguments
    */
-  async run<T>(
+  run<T>(
     key: FleetKey,
     work: (token: CancellationToken, run: FleetRun) => T,
     options: FleetRunOptions = {},
   ): Promise<Awaited<T>> {
-    this.#needMember('run');
-    const path = keyOf('run', key);
-    checkFunction('run', work);
-    checkOptions('run', options, ['signal', 'unreachable']);
-    const { clock, reread } = this.#settings;
-    const limit = signalOf('run', options.signal);
-    const never = Number.POSITIVE_INFINITY;
-    const unreachable = numberOf('run: unreachable', options.unreachable, never, 3 * reread, never);
-    this.#checkStart('run', limit);
-    if (this.age > 2 * reread) {
-      const read = this.#link.read().catch(() => {});
-      await (limit === undefined ? read : limit.runUntilCancelled(read));
-      this.#checkStart('run', limit);
-    }
-    if (this.age >= unreachable) throw this.#unreachableError(unreachable);
-    const cancel = this.#cancels.covering(path, clock.now());
-    if (cancel !== undefined) throw reasonOf(cancel);
-    const run = this.#tree.addRun(path, clock.now(), limit);
-    const { token, end } = this.#limitByAge(run.token, unreachable);
+    // An async function would keep all that it has checked for as long as the work runs.
     try {
-      return await work(token, { key: path });
-    } finally {
-      end();
-      this.#tree.removeRun(run);
-      this.#checkIdle();
+      this.#needMember('run');
+      const path = keyOf('run', key);
+      checkFunction('run', work);
+      checkOptions('run', options, ['signal', 'unreachable']);
+      const { reread } = this.#settings;
+      const limit = signalOf('run', options.signal);
+      const never = Number.POSITIVE_INFINITY;
+      const unreachable = numberOf('run: unreachable', options.unreachable, never, 3 * reread, never);
+      this.#checkStart('run', limit);
+      if (this.age > 2 * reread) return this.#readAndStart(path, work, limit, unreachable);
+      return this.#start(path, work, limit, unreachable);
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
@@ -538,12 +537,35 @@ export class Fleet implements AsyncDisposable {
     if (limit?.isCancelled) throw limit.reason;
   }
 
+  async #readAndStart<T>(path: string, work: RunWork<T>, limit: RunLimit, unreachable: number): Promise<Awaited<T>> {
+    const read = this.#link.read().catch(() => {});
+    await (limit === undefined ? read : limit.runUntilCancelled(read));
+    this.#checkStart('run', limit);
+    return await this.#start(path, work, limit, unreachable);
+  }
+
+  #start<T>(path: string, work: RunWork<T>, limit: RunLimit, unreachable: number): Promise<Awaited<T>> {
+    if (this.age >= unreachable) throw this.#unreachableError(unreachable);
+    const now = this.#settings.clock.now();
+    const cancel = this.#cancels.covering(path, now);
+    if (cancel !== undefined) throw reasonOf(cancel);
+    const run = this.#tree.addRun(path, now, limit);
+    const isLimited = unreachable !== Number.POSITIVE_INFINITY;
+    return this.#execute(run, path, work, isLimited ? this.#limitByAge(run.token, unreachable) : undefined);
+  }
+
+  async #execute<T>(run: Run, key: string, work: RunWork<T>, limited: LimitedByAge | undefined): Promise<Awaited<T>> {
+    try {
+      return await work(limited?.token ?? run.token, { key });
+    } finally {
+      limited?.end();
+      this.#tree.removeRun(run);
+      this.#checkIdle();
+    }
+  }
+
   /** Cancels a token below this one when the engine has been away for too long. */
-  #limitByAge(
-    token: CancellationToken,
-    unreachable: number,
-  ): { readonly token: CancellationToken; readonly end: () => void } {
-    if (unreachable === Number.POSITIVE_INFINITY) return { token, end: () => {} };
+  #limitByAge(token: CancellationToken, unreachable: number): LimitedByAge {
     const { clock } = this.#settings;
     const since = this.#link.provenAt ?? clock.now();
     const reason = (): EngineUnavailableError => this.#unreachableError(unreachable);
@@ -679,6 +701,13 @@ export class Fleet implements AsyncDisposable {
   #onMembers(members: readonly MemberRecord[], now: number, heartbeat: number): void {
     this.#members.update(members, now);
     for (const { pending } of [...this.#waiting.values()]) pending.listed(heartbeat);
+    this.#link.readHintedInbox();
+  }
+
+  /** Answers are of no use before the list of those that are awaited: until then they gather. */
+  #isInboxAwaited(): boolean {
+    for (const { pending } of this.#waiting.values()) if (pending.isListed) return true;
+    return false;
   }
 
   #onProven(): void {

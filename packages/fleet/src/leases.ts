@@ -50,6 +50,8 @@ interface Grant {
   readonly fence: number;
   /** When the request was sent, on the clock. */
   readonly sent: number;
+  /** Made before the request was sent. */
+  readonly deadline: RenewableDeadline;
 }
 
 /** The requests of one wait. */
@@ -117,21 +119,16 @@ export class Leases {
     work: (token: CancellationToken, held: HeldLease) => T,
     onHeld?: () => void,
   ): Promise<Awaited<T>> {
-    const { name, ttl, grace, signal } = request;
+    const { name } = request;
     const grant = await this.#acquire(request);
-    for (const stop of [this.#stopped, signal]) {
+    const { fence, deadline } = grant;
+    for (const stop of [this.#stopped, request.signal]) {
       // Stopped since the answer has arrived.
       if (!stop?.isCancelled) continue;
       await this.#release(name, grant);
       throw stop.reason;
     }
-    const above = signal === undefined ? this.#root : CancellationToken.any([this.#root, signal]);
-    const { fence } = grant;
-    const deadline = above.renewable(ttl - grace, {
-      ...{ name, clock: this.#clock, since: grant.sent, wall: true },
-      reason: () => new LeaseLostError(name, fence, `the engine did not renew it within ${ttl - grace} ms`),
-    });
-    const renewal = new Renewal(this.#link, this.#clock, this.#delayOf, request, grant, deadline);
+    const renewal = new Renewal(this.#link, this.#clock, this.#delayOf, request, grant);
     const held = {
       name,
       fence,
@@ -165,16 +162,19 @@ export class Leases {
       if (waiting.isCancelled) throw waiting.reason;
       const sent = clock.now();
       const wakeCount = this.#wakeCount;
+      const deadline = this.#deadlineOf(request, asked);
       const answer = this.#ask(asked);
       try {
         const result = await waiting.runUntilCancelled(answer);
         if (result.status === 'fulfilled' && 'fence' in result.value) {
-          const grant = { holder, fence: result.value.fence, sent };
+          const { fence } = result.value;
+          const grant = { holder, fence, sent, deadline };
           // An earlier request that seemed to fail may have been granted, and expires earlier than this one.
           const isHeld = failures === 0 || (await this.#isRenewed(name, grant, ttl, request.permits));
-          if (isHeld && clock.now() - sent < ttl - grace) {
+          asked.fence = fence;
+          deadline.renew(ttl - grace, sent);
+          if (isHeld && !deadline.token.isCancelled) {
             asked.isOver = true;
-            asked.fence = grant.fence;
             return grant;
           }
           // An answer that comes after the lease could be over is of no use.
@@ -189,11 +189,22 @@ export class Leases {
       } catch {
         await wait(this.#delayOf(++failures));
       }
+      deadline.token.dispose();
       if (!waiting.isCancelled && !isOnce) continue;
       asked.isOver = true;
       this.#giveBack(asked, answer);
       throw waiting.isCancelled ? waiting.reason : new TimeoutError(0, `lease ${name}: no permit is free`);
     }
+  }
+
+  /** Returns the deadline of a request that is not sent yet: it sees a machine that sleeps before the answer has come. */
+  #deadlineOf({ name, ttl, grace, signal }: LeaseRequest, asked: Asked): RenewableDeadline {
+    const above = signal === undefined ? this.#root : CancellationToken.any([this.#root, signal]);
+    const why = `the engine did not renew it within ${ttl - grace} ms`;
+    return above.renewable(Number.POSITIVE_INFINITY, {
+      ...{ name, clock: this.#clock, wall: true },
+      reason: () => new LeaseLostError(name, asked.fence ?? 0, why),
+    });
   }
 
   /** Sends a request for a permit, and gives back what is granted after its limit. */
@@ -258,25 +269,16 @@ class Renewal {
   readonly #delayOf: (failures: number) => number;
   readonly #request: LeaseRequest;
   readonly #grant: Grant;
-  readonly #deadline: RenewableDeadline;
   #timer: Timer | undefined;
   #failures = 0;
   #isStopped = false;
 
-  constructor(
-    link: Link,
-    clock: Clock,
-    delayOf: (failures: number) => number,
-    request: LeaseRequest,
-    grant: Grant,
-    deadline: RenewableDeadline,
-  ) {
+  constructor(link: Link, clock: Clock, delayOf: (failures: number) => number, request: LeaseRequest, grant: Grant) {
     this.#link = link;
     this.#clock = clock;
     this.#delayOf = delayOf;
     this.#request = request;
     this.#grant = grant;
-    this.#deadline = deadline;
     this.#setTimer(grant.sent + request.ttl / 3 - clock.now());
   }
 
@@ -297,11 +299,11 @@ class Renewal {
       const answer = await this.#link.call('hold', (engine) => engine.hold({ name, holder, ttl, permits, fence }));
       if (this.#isStopped) return;
       if (!('fence' in answer)) {
-        this.#deadline.token.cancel(new LeaseLostError(name, fence, 'the engine no longer has it'));
+        this.#grant.deadline.token.cancel(new LeaseLostError(name, fence, 'the engine no longer has it'));
         return;
       }
       this.#failures = 0;
-      this.#deadline.renew(ttl - grace, sent);
+      this.#grant.deadline.renew(ttl - grace, sent);
       this.#setTimer(sent + ttl / 3 - this.#clock.now());
     } catch {
       this.#setTimer(this.#delayOf(++this.#failures));

@@ -79,7 +79,7 @@ export interface LinkEvents {
   onSlots(): void;
   /** The link is up again. */
   onUp(): void;
-  /** Whether the inbox is of interest. */
+  /** Whether an answer could end a wait. */
   isInboxAwaited(): boolean;
 }
 
@@ -101,6 +101,8 @@ export class Link {
   /** The ids of a whole read that is not complete: a page may fail, and the cursor is beyond those before it. */
   #whole: { readonly ids: Set<string>; readonly sent: number; readonly isAsked: boolean } | undefined;
   #inboxCursor: unknown;
+  /** Whether the inbox was not read since the last hint about it. */
+  #isInboxHinted = false;
   #provenAt: number | undefined;
   #timer: Timer | undefined;
   #heartbeatCount = 0;
@@ -146,6 +148,11 @@ export class Link {
     this.read().catch(() => {});
   }
 
+  /** Reads the inbox if a hint about it has come and answers are awaited. */
+  readHintedInbox(): void {
+    if (this.#isInboxHinted && this.#events.isInboxAwaited()) this.readInbox().catch(() => {});
+  }
+
   readInbox(): Promise<void> {
     return this.#watched(this.#readingInbox.run());
   }
@@ -187,11 +194,7 @@ export class Link {
     this.#state.close();
   }
 
-  #limited<T>(
-    name: string,
-    ask: (engine: EngineConnection) => Promise<T>,
-    onLate?: (answer: T) => void,
-  ): Promise<T> {
+  #limited<T>(name: string, ask: (engine: EngineConnection) => Promise<T>, onLate?: (answer: T) => void): Promise<T> {
     const { clock, requestTimeout } = this.#options;
     return withLimit(clock, requestTimeout, name, () => ask(this.#connection), onLate);
   }
@@ -263,7 +266,10 @@ export class Link {
     if (this.#isClosed) return;
     if (topic === 'slots') this.#events.onSlots();
     else if (topic === 'cancels') this.read().catch(() => {});
-    else if (this.#events.isInboxAwaited()) this.readInbox().catch(() => {});
+    else {
+      this.#isInboxHinted = true;
+      this.readHintedInbox();
+    }
   }
 
   #up(): void {
@@ -355,6 +361,7 @@ export class Link {
   }
 
   async #readInbox(): Promise<void> {
+    this.#isInboxHinted = false;
     for (let more = true; more; ) {
       const page = await this.#readPage(this.#options.id, this.#inboxCursor);
       this.#inboxCursor = page.cursor;

@@ -54,9 +54,12 @@ interface Namespace {
   /** Changes when data was lost, so that older cursors are refused. */
   era: number;
   recordCount: number;
+  /** The last fence, of all slots: that of a slot still grows when it was forgotten meanwhile. */
+  fence: number;
   readonly logs: Map<string, MemoryLog>;
   readonly members: Map<string, MemoryMember>;
-  readonly slots: Map<string, { fence: number; readonly holders: Map<string, MemoryHold> }>;
+  /** The holders of each slot. A slot without any is forgotten. */
+  readonly slots: Map<string, Map<string, MemoryHold>>;
 }
 
 /** Where a reader is. */
@@ -114,9 +117,11 @@ class MemoryEngine implements FleetEngine {
       },
       hold: async (slot) => this.#hold(data(), slot),
       release: async ({ name, holder, fence }) => {
-        const holders = data().slots.get(name)?.holders;
+        const { slots } = data();
+        const holders = slots.get(name);
         if (holders?.get(holder)?.fence !== fence) return;
         holders.delete(holder);
+        if (holders.size === 0) slots.delete(name);
         hint('slots');
       },
     };
@@ -148,6 +153,7 @@ class MemoryEngine implements FleetEngine {
         retention,
         era: this.#eraCount++,
         recordCount: 0,
+        fence: 0,
         logs: new Map(),
         members: new Map(),
         slots: new Map(),
@@ -186,11 +192,7 @@ class MemoryEngine implements FleetEngine {
 
   #read(data: Namespace, log: string, after: Cursor | undefined): LogPage {
     const now = this.#now();
-    const { byId, order } = logOf(data, log);
-    const expired = order.findIndex(({ expiresAt }) => expiresAt > now);
-    for (const record of order.splice(0, expired === -1 ? order.length : expired)) {
-      if (byId.get(record.id) === record) byId.delete(record.id);
-    }
+    const order = data.logs.get(log)?.order ?? [];
     const whole = after?.era !== data.era;
     const from = whole ? 0 : firstAfter(order, after.number);
     const page = order.slice(from, from + PAGE);
@@ -203,13 +205,13 @@ class MemoryEngine implements FleetEngine {
   }
 
   #meet(
-    { members, logs }: Namespace,
+    data: Namespace,
     me: { readonly id: string; readonly ttl: number; readonly keep: number } | undefined,
   ): MemberRecord[] {
+    const { members } = data;
     const now = this.#now();
+    removeExpired(data, now);
     for (const [id, { keptUntil }] of members) if (keptUntil <= now) members.delete(id);
-    // The inbox of a process that has ended is read no more.
-    for (const [name, { order }] of logs) if (order.every(({ expiresAt }) => expiresAt <= now)) logs.delete(name);
     if (me !== undefined) {
       const aliveUntil = now + me.ttl;
       members.set(me.id, { aliveUntil, keep: me.keep, keptUntil: aliveUntil + me.keep, gone: false });
@@ -217,19 +219,18 @@ class MemoryEngine implements FleetEngine {
     return [...members].map(([id, { aliveUntil, gone }]) => ({ id, left: aliveUntil - now, gone }));
   }
 
-  #hold({ slots }: Namespace, { name, holder, ttl, permits, fence }: SlotRequest): SlotAnswer {
+  #hold(data: Namespace, { name, holder, ttl, permits, fence }: SlotRequest): SlotAnswer {
     const now = this.#now();
-    const slot = slots.get(name) ?? { fence: 0, holders: new Map<string, MemoryHold>() };
-    slots.set(name, slot);
-    const { holders } = slot;
-    for (const [other, { expiresAt }] of holders) if (expiresAt <= now) holders.delete(other);
+    const holders = data.slots.get(name) ?? new Map<string, MemoryHold>();
+    removeExpiredHolds(holders, now);
     const own = holders.get(holder);
     if (fence !== undefined && own?.fence !== fence) return { lost: true };
     if (own === undefined && holders.size >= permits) {
       return { wait: Math.min(...[...holders.values()].map(({ expiresAt }) => expiresAt - now)) };
     }
-    const granted = own?.fence ?? ++slot.fence;
+    const granted = own?.fence ?? ++data.fence;
     holders.set(holder, { fence: granted, expiresAt: now + ttl });
+    data.slots.set(name, holders);
     return { fence: granted };
   }
 }
@@ -238,6 +239,25 @@ function logOf({ logs }: Namespace, name: string): MemoryLog {
   const log = logs.get(name) ?? { byId: new Map(), order: [] };
   logs.set(name, log);
   return log;
+}
+
+/** Removes what is of no use any more, with each heartbeat. */
+function removeExpired({ logs, slots }: Namespace, now: number): void {
+  for (const [name, { byId, order }] of logs) {
+    const live = order.findIndex(({ expiresAt }) => expiresAt > now);
+    for (const record of order.splice(0, live === -1 ? order.length : live)) {
+      if (byId.get(record.id) === record) byId.delete(record.id);
+    }
+    if (order.length === 0) logs.delete(name);
+  }
+  for (const [name, holders] of slots) {
+    removeExpiredHolds(holders, now);
+    if (holders.size === 0) slots.delete(name);
+  }
+}
+
+function removeExpiredHolds(holders: Map<string, MemoryHold>, now: number): void {
+  for (const [holder, { expiresAt }] of holders) if (expiresAt <= now) holders.delete(holder);
 }
 
 /** Returns the index of the first record after a number. */

@@ -95,6 +95,11 @@ export class PendingCancel {
     this.check();
   }
 
+  /** Whether the members are known that must answer. */
+  get isListed(): boolean {
+    return this.#awaited !== undefined;
+  }
+
   answered(answer: Answer): void {
     const before = this.#answers.get(answer.node);
     // The answer "ended" may arrive before the answer "applied".

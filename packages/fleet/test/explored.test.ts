@@ -1,7 +1,7 @@
 // Every order of events around one cancel: the run starts, the fleet of the worker closes, and its connection breaks at any moment,
 // and each call of the engine is handled and answered at any moment after that.
 import {
-  CancelIncompleteError,
+  type CancelIncompleteError,
   type CancelReceipt,
   type EngineConnection,
   type FleetEngine,
@@ -48,7 +48,10 @@ class ExploredEngine implements FleetEngine {
     for (const listener of listeners) listener.broken(new Error('the connection was lost'));
   }
 
-  #operation<Args extends unknown[], T>(name: string, call: (...args: Args) => Promise<T>): (...args: Args) => Promise<T> {
+  #operation<Args extends unknown[], T>(
+    name: string,
+    call: (...args: Args) => Promise<T>,
+  ): (...args: Args) => Promise<T> {
     const explored = this.#world.external(name, call, {
       // A fleet that closes waits for no answer that it does not need.
       ...{ label: () => name, within: 100, detached: true },

@@ -82,6 +82,24 @@ describe('a lease', () => {
     await lease;
   });
 
+  it('is over when the machine slept while the answer was on its way', async () => {
+    const { clock, engine, join } = world();
+    const fleet = await join('a');
+    engine.delay(1_000);
+    const fences: number[] = [];
+    const lease = fleet.lease('billing', (_token, { fence }) => {
+      fences.push(fence);
+    });
+    await clock.advance(500);
+    clock.suspend(60_000);
+    await clock.advance(500);
+    expect(fences).toEqual([]);
+    // It was given back, and is asked for again.
+    await clock.advance(20_000);
+    await lease;
+    expect(fences).toEqual([2]);
+  });
+
   it('stays with its holder until the cleanup has ended, although the token is cancelled', async () => {
     const { clock, join } = world();
     const [a, b] = [await join('a'), await join('b')];
@@ -230,7 +248,10 @@ describe('a lease', () => {
           const answer = hold(slot);
           let rounds = delay;
           const act = (): void => {
-            if (rounds-- > 0) return queueMicrotask(act);
+            if (rounds-- > 0) {
+              queueMicrotask(act);
+              return;
+            }
             isOver = true;
             if (end === 'stop') fleet.stop();
             else signal.cancel('enough');

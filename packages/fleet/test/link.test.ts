@@ -1,11 +1,5 @@
 import { type CancellationToken, ClosedError, setUncaughtHandler } from '@quiesce/cancellation-token';
-import {
-  EngineUnavailableError,
-  type Fleet,
-  type FleetEngine,
-  type FleetListener,
-  joinFleet,
-} from '@quiesce/fleet';
+import { EngineUnavailableError, type Fleet, type FleetEngine, type FleetListener, joinFleet } from '@quiesce/fleet';
 import { Shutdown } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
 import { around, gate, obedient, rejection, world } from './vocabulary.ts';
@@ -315,7 +309,10 @@ describe('callbacks of tokens', () => {
         void fleet.run(['jobs', name], obedient).catch(() => {});
         fleet.token('jobs').onCancelled(() => {
           void fleet.run('jobs/new', () => 'ran').catch((reason) => seen.push(reason));
-          seen.push(fleet.token('jobs/new').reason, fleet.inspect().runs.every(({ isCancelled }) => isCancelled));
+          seen.push(
+            fleet.token('jobs/new').reason,
+            fleet.inspect().runs.every(({ isCancelled }) => isCancelled),
+          );
           void fleet.lease('billing', () => 'held').then((value) => seen.push(value));
           void fleet.cancel('other', 'nested', { until: 'delivered' }).then(({ state }) => seen.push(state));
           throw new Error('a callback that fails');
@@ -339,11 +336,11 @@ describe('callbacks of tokens', () => {
     const { signal } = new AbortController();
     let listeners = 0;
     const [add, remove] = [signal.addEventListener, signal.removeEventListener];
-    signal.addEventListener = function (...args: Parameters<typeof add>) {
+    signal.addEventListener = function (this: AbortSignal, ...args: Parameters<typeof add>) {
       listeners++;
       add.apply(this, args);
     } as typeof add;
-    signal.removeEventListener = function (...args: Parameters<typeof remove>) {
+    signal.removeEventListener = function (this: AbortSignal, ...args: Parameters<typeof remove>) {
       listeners--;
       remove.apply(this, args);
     } as typeof remove;
