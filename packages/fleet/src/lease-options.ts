@@ -26,7 +26,8 @@ export function leaseRequest(call: string, name: string, options: FleetLeaseOpti
   return {
     ...{ name, ttl },
     permits: integerOf(`${call}: permits`, options.permits, 1, 1, 1_000),
-    grace: numberOf(`${call}: grace`, options.grace, ttl / 5, 0, ttl / 2),
+    // Engines count whole ms, and may grant a permit up to one earlier.
+    grace: Math.max(1, numberOf(`${call}: grace`, options.grace, ttl / 5, 0, ttl / 2)),
     timeout: options.timeout ?? Number.POSITIVE_INFINITY,
     signal: signalOf(call, options.signal),
   };
