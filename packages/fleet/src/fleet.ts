@@ -440,7 +440,8 @@ export class Fleet implements AsyncDisposable {
    * Leaves the fleet: stops, cancels what is left, waits until it has ended, sends the answers that are still missing, and
    * leaves in order. The engine's client stays open, because it is yours.
    *
-   * **Timing.** Takes as long as the work does, plus `requestTimeout` at most for each call of the engine. Idempotent.
+   * **Timing.** Takes as long as the work does, plus `requestTimeout` at most for each call of the engine. Idempotent. Work that
+   * awaits it waits for itself: close the fleet outside of its runs and leases.
    */
   close(): Promise<void> {
     if (this.#closing === undefined) {

@@ -19,9 +19,9 @@ export interface JoinFleetOptions {
   readonly member?: boolean | undefined;
   /** How often cancels are read and the membership is renewed without hints, in ms from 100 to 60,000. Default: 5,000. */
   readonly reread?: number | undefined;
-  /** After how many ms without a sign of life a member counts as lost: three times `reread` or more. Default: 15,000. */
+  /** After how many ms without a sign of life a member counts as lost: from three times `reread` to 2^31-1. Default: 15,000. */
   readonly memberTtl?: number | undefined;
-  /** For how many ms a lost member is named in receipts. Default: 600,000. */
+  /** For how many ms a lost member is named in receipts, to 2^31-1. Default: 600,000. */
   readonly lostFor?: number | undefined;
   /** The limit of one call of the engine, in ms from 100 to 60,000. Default: 3,000. */
   readonly requestTimeout?: number | undefined;

@@ -10,7 +10,7 @@ export interface FleetLeaseOptions {
   readonly permits?: number | undefined;
   /** After how many ms without renewal the engine may grant it again, from 1,000 to 3,600,000. Default: 15,000. */
   readonly ttl?: number | undefined;
-  /** How many ms before that the token is cancelled, from 0 to half of `ttl`. Default: a fifth of `ttl`. */
+  /** How many ms before that the token is cancelled, from 0 to half of `ttl`; below 1 counts as 1. Default: a fifth of `ttl`. */
   readonly grace?: number | undefined;
   /** How many ms to wait for it. 0: asks once, and does not wait. Default: `Infinity`. */
   readonly timeout?: number | undefined;
@@ -26,7 +26,8 @@ export function leaseRequest(call: string, name: string, options: FleetLeaseOpti
   return {
     ...{ name, ttl },
     permits: integerOf(`${call}: permits`, options.permits, 1, 1, 1_000),
-    grace: numberOf(`${call}: grace`, options.grace, ttl / 5, 0, ttl / 2),
+    // Engines count whole ms, and may grant a permit up to one earlier.
+    grace: Math.max(1, numberOf(`${call}: grace`, options.grace, ttl / 5, 0, ttl / 2)),
     timeout: options.timeout ?? Number.POSITIVE_INFINITY,
     signal: signalOf(call, options.signal),
   };

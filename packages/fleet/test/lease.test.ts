@@ -65,6 +65,31 @@ describe('a lease', () => {
     expect(times).toEqual([12_000, 15_000]);
   });
 
+  it('is cancelled before that also without grace, on an engine that counts whole ms', async () => {
+    const { clock, engine, join } = world();
+    const [a, b] = [await join('a'), await join('b')];
+    await clock.advance(0.9);
+    const times: number[] = [];
+    const lost = rejection(
+      a.lease(
+        'billing',
+        async (token) => {
+          await token.cancelled();
+          times.push(clock.now());
+          throw token.reason;
+        },
+        { ttl: 1_000, grace: 0 },
+      ),
+    );
+    await clock.advance(0.1);
+    engine.cut('a');
+    const second = b.lease('billing', () => times.push(clock.now()), { ttl: 1_000 });
+    await clock.advance(5_000);
+    await lost;
+    await second;
+    expect(times).toEqual([999.9, 1_000]);
+  });
+
   it('is over for a process that was stopped, at its first look', async () => {
     const { clock, join } = world();
     const fleet = await join('a');

@@ -215,6 +215,8 @@ describe('joining', () => {
     [{ reread: 99 }, RangeError],
     [{ reread: '5s' }, TypeError],
     [{ memberTtl: 10_000 }, RangeError],
+    [{ memberTtl: Number.POSITIVE_INFINITY }, RangeError],
+    [{ lostFor: Number.POSITIVE_INFINITY }, RangeError],
     [{ requestTimeout: 10 }, RangeError],
     [{ retention: 1_000 }, RangeError],
     [{ member: 'no' }, TypeError],
