@@ -34,7 +34,7 @@ async function bundleProgram(path: string): Promise<string> {
     conditions: isBuilt ? ['built'] : [],
     // CommonJS that requires modules of Node: a bundle of ECMAScript modules cannot do that.
     external: [
-      ...['@nestjs/*', 'bullmq', 'cli-progress', 'close-with-grace', 'express', 'fastify', 'kafkajs'],
+      ...['@nestjs/*', 'bullmq', 'ioredis', 'cli-progress', 'close-with-grace', 'express', 'fastify', 'kafkajs'],
       ...['pg', 'pg-boss', 'pino', 'reflect-metadata'],
     ],
     // The decorators of Nest.

@@ -5,6 +5,7 @@
 //   npm run demo -- --seconds 3 --connections 50       a short run
 //   npm run demo -- --fault hook|signal|client|job     a run with a hook that hangs, or with another fault
 //   npm run demo -- --example worker-loop              five workers and a Ctrl-C; also --without, --signal SIGTERM
+//   npm run demo -- --example fleet                    jobs on three workers, cancelled from another one; also --without
 
 import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -22,12 +23,12 @@ const options = {
 type Values = ReturnType<typeof readArguments>;
 
 const values = readArguments();
-const example = oneOf('example', values.example, ['service', 'worker-loop']);
+const example = oneOf('example', values.example, ['service', 'worker-loop', 'fleet']);
 // The default action of these signals would leave the child processes behind. SIGHUP reaches all processes itself.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => process.exit(128 + constants.signals[signal]));
 }
-const isGood = await (example === 'service' ? service(values) : workerLoop(values));
+const isGood = await { service, 'worker-loop': workerLoop, fleet }[example](values);
 process.exitCode = isGood ? 0 : 1;
 
 function readArguments() {
@@ -56,11 +57,22 @@ async function service({ without, seconds, connections, fault, signal }: Values)
 }
 
 async function workerLoop({ without, seconds, connections, fault, signal = 'SIGINT' }: Values): Promise<boolean> {
-  const foreign = Object.entries({ seconds, connections, fault }).find(([, value]) => value !== undefined);
-  if (foreign !== undefined) reject(`--${foreign[0]} is for --example service`);
+  rejectForeign('service', { seconds, connections, fault });
   const chosen = oneOf('signal', signal, ['SIGINT', 'SIGTERM']);
   const { runWorkerLoop } = await import('./worker-loop-demo.ts');
   return runWorkerLoop(chosen, without);
+}
+
+async function fleet({ without, seconds, connections, fault, signal }: Values): Promise<boolean> {
+  rejectForeign('service', { seconds, connections, fault });
+  rejectForeign('worker-loop', { signal });
+  const { runFleetDemo } = await import('./fleet/demo/run.ts');
+  return runFleetDemo(without);
+}
+
+function rejectForeign(example: string, values: object): void {
+  const foreign = Object.entries(values).find(([, value]) => value !== undefined);
+  if (foreign !== undefined) reject(`--${foreign[0]} is for --example ${example}`);
 }
 
 function number(name: string, text: string | undefined, preset: number, least: number, most: number): number {

@@ -1,5 +1,5 @@
-import { styleText } from 'node:util';
 import { drive, lost, type Run } from './drive.ts';
+import { paint, stamp } from './terminal.ts';
 
 /** Runs the worker loop in its own process, sends a real signal, and shows the result. Returns whether nothing was lost. */
 export async function runWorkerLoop(signal: 'SIGINT' | 'SIGTERM', isWithout: boolean): Promise<boolean> {
@@ -12,15 +12,6 @@ export async function runWorkerLoop(signal: 'SIGINT' | 'SIGTERM', isWithout: boo
     onSignal: (at) => console.log(stamp(at), paint('yellow', `── ${signal} ──────────────────────────────────────`)),
   });
   return report(run);
-}
-
-/** Colour on a terminal, plain text elsewhere. */
-function paint(style: Parameters<typeof styleText>[0], text: string): string {
-  return process.stdout.isTTY ? styleText(style, text) : text;
-}
-
-function stamp(at: number): string {
-  return paint('dim', `${(at / 1000).toFixed(2).padStart(6)} s │`);
 }
 
 function show(line: string, at: number): void {

@@ -19,6 +19,7 @@ import * as channel from '@quiesce/channel';
 import * as effect from '@quiesce/effect';
 import * as fleet from '@quiesce/fleet';
 import * as fleetTesting from '@quiesce/fleet/testing';
+import * as httpDeadline from '@quiesce/http-deadline';
 import * as http from '@quiesce/http-drain';
 import * as scope from '@quiesce/scope';
 import * as select from '@quiesce/select';
@@ -39,6 +40,7 @@ const exported = {
   channel,
   effect,
   http,
+  httpDeadline,
   scope,
   select,
   shutdown,
@@ -112,6 +114,7 @@ const accepts: Record<Kind, (value: unknown) => boolean> = {
   far: (value) => value === Number.POSITIVE_INFINITY || value === 1e300,
   short: (value) => typeof value === 'number' && value >= 0 && value < 10,
   'from 1': (value) => value === 5 || value === 1.5,
+  headers: (value) => value instanceof Map,
   none: (value) => value === undefined,
 };
 

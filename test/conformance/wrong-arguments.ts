@@ -56,6 +56,7 @@ import {
   streamFromSource,
 } from '@quiesce/effect';
 import { inFlight, launch, shutdownHook, shutdownLayer } from '@quiesce/effect/node';
+import { deadlineFetch, extractDeadline, injectDeadline } from '@quiesce/http-deadline';
 import { HttpDrain } from '@quiesce/http-drain';
 import { drainable, formatTree, JoinSet, Scope, scope, shield, TaskTracker } from '@quiesce/scope';
 import {
@@ -137,6 +138,7 @@ export type Kind =
   | 'far'
   | 'short'
   | 'from 1'
+  | 'headers'
   | 'none';
 
 /** One argument or option: the name of the call in errors, the accepted kind, and a function that passes a value. */
@@ -488,6 +490,8 @@ const appDrainRows = (call: string, run: Wrong): Row[] => {
     [`${call}: retryAfter`, 'whole', (retryAfter) => withOptions({ retryAfter }), optional],
     [`${call}: refuse`, 'function', (refuse) => withOptions({ refuse }), optional],
     [`${call}: upgraded`, 'function', (upgraded) => withOptions({ upgraded }), optional],
+    [`${call}: deadline`, 'boolean', (deadline) => withOptions({ deadline }), optional],
+    [`${call}: deadline: max`, 'time', (max) => withOptions({ deadline: { max } }), optional],
     ...clockRow(call, withOptions),
   ];
 };
@@ -600,6 +604,22 @@ const services: Row[] = [
   ['ShutdownModule.forRoot: shutdown', 'object', (shutdown) => ShutdownModule.forRoot({ shutdown })],
   // Fastify itself passes the app.
   ...appDrainRows('fastifyDrain', fastifyDrain).slice(1),
+  ['injectDeadline', 'headers', (headers) => injectDeadline(headers, token)],
+  ['injectDeadline', 'signal', (signal) => injectDeadline({}, signal)],
+  ...optionsRow('injectDeadline', (options) => injectDeadline({}, token, options)),
+  ['injectDeadline: header', 'name', (header) => injectDeadline({}, token, { header }), optional],
+  ...timeRow('injectDeadline', (options) => injectDeadline({}, token, options), 'margin'),
+  ['extractDeadline', 'headers', (headers) => extractDeadline(headers)],
+  ...optionsRow('extractDeadline', (options) => extractDeadline({}, options)),
+  ...signalRow('extractDeadline', (options) => extractDeadline({}, options), 'parent'),
+  ...timeRow('extractDeadline', (options) => extractDeadline({}, options), 'max'),
+  ...textRow('extractDeadline', (options) => extractDeadline({}, options)),
+  ...clockRow('extractDeadline', (options) => extractDeadline({}, options)),
+  ['extractDeadline: since', 'moment', (since) => extractDeadline({}, { max: 5, since }), optional],
+  ['deadlineFetch', 'function', (value) => deadlineFetch(value), optional],
+  ...optionsRow('deadlineFetch', (options) => deadlineFetch(undefined, options)),
+  ['deadlineFetch: header', 'name', (header) => deadlineFetch(undefined, { header }), optional],
+  ...timeRow('deadlineFetch', (options) => deadlineFetch(undefined, options), 'margin'),
   ['new HttpDrain', 'object', (value) => new HttpDrain(value)],
   ...optionsRow('new HttpDrain', (options) => new HttpDrain(server(), options)),
   ...textRow('new HttpDrain', (options) => new HttpDrain(server(), options)),
@@ -608,6 +628,8 @@ const services: Row[] = [
   ['new HttpDrain: retryAfter', 'whole', (retryAfter) => new HttpDrain(server(), { retryAfter }), optional],
   ['new HttpDrain: refuse', 'function', (refuse) => new HttpDrain(server(), { refuse }), optional],
   ['new HttpDrain: upgraded', 'function', (upgraded) => new HttpDrain(server(), { upgraded }), optional],
+  ['new HttpDrain: deadline', 'boolean', (deadline) => new HttpDrain(server(), { deadline }), optional],
+  ['new HttpDrain: deadline: max', 'time', (max) => new HttpDrain(server(), { deadline: { max } }), optional],
   ...clockRow('new HttpDrain', (options) => new HttpDrain(server(), options)),
   ['http.drain', 'signal', (value) => new HttpDrain(server()).drain(value)],
   ['http.tokenOf', 'object', (value) => new HttpDrain(server()).tokenOf(value)],

@@ -93,3 +93,12 @@ async function repeat(turns: number, turn: (i: number) => unknown): Promise<void
     if (result instanceof Promise) await result;
   }
 }
+
+/**
+ * A check within a round. An `expect` would take a hundred times as long as what is measured.
+ *
+ * @throws Error unless the condition holds
+ */
+export function check(condition: boolean): void {
+  if (!condition) throw new Error('a check within a round has failed');
+}

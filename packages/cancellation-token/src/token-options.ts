@@ -38,12 +38,6 @@ export const NAME: readonly string[] = ['name'];
 export const LIMITS: readonly string[] = ['name', 'clock'];
 export const RENEWABLE: readonly string[] = ['name', 'clock', 'since', 'reason'];
 
-/** Refuses a clock that cannot tell the time of day, which `wall: true` needs. */
-export function checkWall(clock: Clock): void {
-  if (typeof clock.wall === 'function') return;
-  throw new TypeError('renewable: wall: true needs a clock with the method wall(), which returns ms since 1970');
-}
-
 /** Refuses a parent or a signal, which would silently create a root instead of a child. */
 export function refuseParent(options: object): void {
   if (!isAbortSignal(options) && !(brand in Object(options)) && !('signal' in Object(options))) return;

@@ -1,5 +1,6 @@
 import {
   checkFunction,
+  checkKind,
   checkOptions,
   checkTime,
   dateTime,
@@ -42,7 +43,6 @@ import { RenewableDeadline } from './renewable-deadline.ts';
 import { runUntilCancelled } from './run-until-cancelled.ts';
 import { PENDING, type Source, type SourceProtocol, source, type Waiter } from './source.ts';
 import {
-  checkWall,
   type DeadlineOptions,
   LIMITS,
   NAME,
@@ -398,7 +398,7 @@ export class CancellationToken implements Disposable {
     const clock = options?.clock ?? deadlineOf(this)?.clock ?? systemClock;
     const { name, since, reason, wall: usesWall = false } = options ?? {};
     if (reason !== undefined) checkFunction('renewable: reason', reason);
-    if (usesWall) checkWall(clock);
+    if (usesWall) checkKind(typeof clock.wall === 'function', 'renewable: clock', 'a Clock with wall()', clock);
     const now = clock.now();
     checkSince('renewable', since, now);
     const token = this.childToken(name === undefined ? undefined : { name });

@@ -26,6 +26,7 @@ export class Appender {
   #failures = 0;
   #pause: { readonly timer: Timer; readonly end: () => void } | undefined;
   #error: unknown;
+  #isClosed = false;
 
   /** @param store one `append` of the engine, with its limit */
   constructor(clock: Clock, store: (records: readonly FleetRecord[]) => Promise<void>) {
@@ -43,8 +44,16 @@ export class Appender {
     return new Promise((resolve) => {
       const settle = (error: unknown): void => resolve(error === undefined ? undefined : { error });
       this.#queue.push({ record, until: this.#clock.now() + ms, settle });
-      if (!this.#isStoring) void this.#run();
+      if (this.#isClosed) this.#dropLate();
+      else if (!this.#isStoring) void this.#run();
     });
+  }
+
+  /** Gives up all records, and those that are added later. */
+  close(): void {
+    this.#isClosed = true;
+    this.retryNow();
+    this.#dropLate();
   }
 
   /** Tries again at once: the engine is back. */
@@ -64,7 +73,7 @@ export class Appender {
       } catch (error) {
         this.#error = error ?? new Error('append failed');
         this.#queue.unshift(...batch);
-        await this.#wait(this.#delayOf(++this.#failures));
+        if (!this.#isClosed) await this.#wait(this.#delayOf(++this.#failures));
       }
       this.#dropLate();
     }
@@ -74,7 +83,7 @@ export class Appender {
   #dropLate(): void {
     const now = this.#clock.now();
     this.#queue = this.#queue.filter((entry) => {
-      if (entry.until > now) return true;
+      if (entry.until > now && !this.#isClosed) return true;
       entry.settle(this.#error ?? new Error('there was no time to store the record'));
       return false;
     });

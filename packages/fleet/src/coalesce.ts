@@ -10,12 +10,19 @@ export class Coalesced<T> {
 
   /** Returns the result of a run that begins inside or after this call. */
   run(): Promise<T> {
+    // The one that is queued starts a microtask after the one in flight has ended.
+    if (this.#queued !== undefined) return this.#queued;
     if (this.#inFlight === undefined) return this.#start();
-    this.#queued ??= this.#inFlight.then(() => {
+    this.#queued = this.#inFlight.then(() => {
       this.#queued = undefined;
       return this.#start();
     });
     return this.#queued;
+  }
+
+  /** Waits until the run in flight and the queued one have ended. */
+  async idle(): Promise<void> {
+    while (this.#inFlight !== undefined) await this.#inFlight;
   }
 
   #start(): Promise<T> {

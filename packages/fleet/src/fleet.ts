@@ -338,9 +338,11 @@ export class Fleet implements AsyncDisposable {
         end(() => reject(this.#timeoutError(pending, timeout)));
       };
       const timer = clock.setTimer(timeout, onTimeout, { ref: true });
-      const registration: Registration | undefined = limit?.onCancelled((why) => end(() => reject(why)));
-      if (limit?.isCancelled) end(() => reject(limit.reason));
-      this.#cancels.add(cancel);
+      // A signal that is cancelled already calls back inside `onCancelled`.
+      let registration: Registration | undefined;
+      registration = limit?.onCancelled((why) => end(() => reject(why)));
+      // A caller runs nothing, and reads no cancels.
+      if (this.#settings.isMember) this.#cancels.add(cancel);
       void this.#record(cancel, timeout);
       if (isAnswered && !this.#settings.isMember) void this.#pollInbox();
       cancelAll(found, value);
@@ -400,6 +402,7 @@ export class Fleet implements AsyncDisposable {
    */
   attach(shutdown: FleetShutdown, options?: FleetAttachOptions): void {
     this.#needMember('attach');
+    this.#checkNotClosed('attach');
     attachTo(shutdown, options, {
       fleet: this,
       holdSlot: (request, onHeld, untilEnd) => this.#leases.run(request, () => untilEnd, onHeld),
@@ -440,7 +443,14 @@ export class Fleet implements AsyncDisposable {
    * **Timing.** Takes as long as the work does, plus `requestTimeout` at most for each call of the engine. Idempotent.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    if (this.#closing === undefined) {
+      let start = (_closed: Promise<void>): void => {};
+      // Before anything is cancelled: a callback may close the fleet, too.
+      this.#closing = new Promise((resolve) => {
+        start = resolve;
+      });
+      start(this.#close());
+    }
     return this.#closing;
   }
 
@@ -475,8 +485,10 @@ export class Fleet implements AsyncDisposable {
     this.#phase = 'closed';
     for (const { end } of [...this.#waiting.values()]) end(new ClosedError('cancel: the fleet was closed'));
     this.#root.cancel(new CancelledError('The fleet was closed'));
+    this.#endPoll();
     await this.#idle();
-    await this.#sendRest();
+    await Promise.all([this.#sendRest(), this.#leases.settled()]);
+    this.#appender.close();
     await this.#link.close();
   }
 
@@ -604,12 +616,16 @@ export class Fleet implements AsyncDisposable {
       if (cancel.recordedAt === undefined) this.#cancels.delete(cancel);
       return;
     }
-    cancel.recordedAt ??= this.#settings.clock.now();
-    const waiting = this.#waiting.get(id);
-    if (waiting === undefined) return;
-    waiting.pending.recorded(this.#link.heartbeatCount);
+    this.#onRecorded(cancel);
+  }
+
+  /** The engine has confirmed the record, or has returned it: the confirmation of an `append` can be lost. */
+  #onRecorded(cancel: LiveCancel): void {
+    if (cancel.recordedAt !== undefined) return;
+    cancel.recordedAt = this.#settings.clock.now();
+    this.#waiting.get(cancel.id)?.pending.recorded(this.#link.heartbeatCount);
     // Without answers the list arrives with the next heartbeat that succeeds.
-    if (this.#waiting.has(id)) this.#link.meet().catch(() => {});
+    if (this.#waiting.has(cancel.id)) this.#link.meet().catch(() => {});
   }
 
   #onCancels(records: readonly StoredRecord[], now: number): void {
@@ -618,7 +634,7 @@ export class Fleet implements AsyncDisposable {
       if (known === undefined) this.#apply(id, body, left, now);
       else {
         known.keptUntil = now + left;
-        known.recordedAt ??= now;
+        this.#onRecorded(known);
       }
     }
   }
@@ -717,7 +733,14 @@ export class Fleet implements AsyncDisposable {
     const { clock, reread } = this.#settings;
     let listedAt = clock.now();
     for (let delay = 20; this.#waiting.size > 0; delay = Math.min(2 * delay, 500)) {
-      await new Promise<void>((resolve) => void clock.setTimer(delay, resolve, { ref: false }));
+      await new Promise<void>((resolve) => {
+        const timer = clock.setTimer(delay, resolve, { ref: false });
+        this.#endPoll = () => {
+          clock.clearTimer(timer);
+          resolve();
+        };
+      });
+      if (this.#waiting.size === 0) break;
       await this.#link.readInbox().catch(() => {});
       if (clock.now() - listedAt < reread) continue;
       listedAt = clock.now();
@@ -726,6 +749,8 @@ export class Fleet implements AsyncDisposable {
     this.#isPolling = false;
   }
   #isPolling = false;
+  /** Ends the pause of `#pollInbox`. */
+  #endPoll: () => void = () => {};
 }
 
 function cancelAll({ targets }: Found, reason: unknown): void {

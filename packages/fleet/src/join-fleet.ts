@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '@quiesce/cancellation-token';
 import { backoffOf, checkKind, checkOptions, show } from '@quiesce/internal';
 import { checkEngine } from './check-engine.ts';
-import type { FleetEngine } from './engine.ts';
+import type { EngineConnection, FleetEngine } from './engine.ts';
 import { EngineUnavailableError } from './errors.ts';
 import { Fleet, type FleetSettings, newId } from './fleet.ts';
 import { withLimit } from './limit.ts';
@@ -42,6 +42,8 @@ const OPTIONS: readonly (keyof JoinFleetOptions)[] = [
 ];
 
 const FOREVER = Number.POSITIVE_INFINITY;
+/** Databases do not store an infinite time. */
+const LONGEST = 2 ** 31 - 1;
 
 /**
  * Joins a fleet: the processes that use the same engine and namespace.
@@ -63,7 +65,7 @@ const FOREVER = Number.POSITIVE_INFINITY;
  */
 export async function joinFleet(options: JoinFleetOptions): Promise<Fleet> {
   checkOptions('joinFleet', options, OPTIONS, ['member']);
-  const { engine, settings, namespace, joinTimeout } = checked(Object(options));
+  const { engine, settings, namespace, node, joinTimeout } = checked(Object(options));
   const { clock, requestTimeout, retention } = settings;
   const until = clock.now() + joinTimeout;
   const delayOf = backoffOf('joinFleet', { delay: 20, maxDelay: 1_000 });
@@ -72,8 +74,10 @@ export async function joinFleet(options: JoinFleetOptions): Promise<Fleet> {
     let fleet: Fleet | undefined;
     try {
       const limit = Math.min(requestTimeout, Math.max(0, until - clock.now()));
-      const connection = await withLimit(clock, limit, 'connect', () => engine.connect(namespace, retention, limits));
-      fleet = new Fleet(connection, settings);
+      const connect = async (): Promise<EngineConnection> => engine.connect(namespace, retention, limits);
+      const connection = await withLimit(clock, limit, 'connect', connect, (late) => void closeLate(late));
+      // Each attempt has an id of its own: the one before may still record that it has left.
+      fleet = new Fleet(connection, { ...settings, id: `${node}/${newId(4)}` });
       await withLimit(clock, Math.max(0, until - clock.now()), 'the join', () => (fleet as Fleet).open());
       return fleet;
     } catch (error) {
@@ -90,15 +94,26 @@ export async function joinFleet(options: JoinFleetOptions): Promise<Fleet> {
   }
 }
 
+/** A connection that opens after the limit is of no use. */
+async function closeLate(connection: EngineConnection): Promise<void> {
+  try {
+    await connection.close?.();
+  } catch {
+    // It is given up already.
+  }
+}
+
 /** Whether trying again cannot help. */
 function isPermanent(error: unknown): boolean {
-  return error instanceof RangeError || error instanceof TypeError || Object(error).code === 'ERR_FLEET_SCHEMA';
+  // Not a TypeError: `fetch` rejects with one when the network is away.
+  return error instanceof RangeError || Object(error).code === 'ERR_FLEET_SCHEMA';
 }
 
 function checked(options: JoinFleetOptions): {
   readonly engine: FleetEngine;
-  readonly settings: FleetSettings;
+  readonly settings: Omit<FleetSettings, 'id'>;
   readonly namespace: string;
+  readonly node: string;
   readonly joinTimeout: number;
 } {
   const { engine, namespace = 'default', node = 'node', member = true, clock = systemClock } = options;
@@ -113,13 +128,13 @@ function checked(options: JoinFleetOptions): {
   }
   const reread = numberOf('joinFleet: reread', options.reread, 5_000, 100, 60_000);
   const leastTtl = 3 * reread;
-  const settings: FleetSettings = {
-    ...{ clock, isMember: member, reread, id: `${node}/${newId(4)}` },
-    memberTtl: numberOf('joinFleet: memberTtl', options.memberTtl, Math.max(15_000, leastTtl), leastTtl, FOREVER),
-    lostFor: numberOf('joinFleet: lostFor', options.lostFor, 600_000, 0, FOREVER),
+  const settings = {
+    ...{ clock, isMember: member, reread },
+    memberTtl: numberOf('joinFleet: memberTtl', options.memberTtl, Math.max(15_000, leastTtl), leastTtl, LONGEST),
+    lostFor: numberOf('joinFleet: lostFor', options.lostFor, 600_000, 0, LONGEST),
     requestTimeout: numberOf('joinFleet: requestTimeout', options.requestTimeout, 3_000, 100, 60_000),
     retention: numberOf('joinFleet: retention', options.retention, 3_600_000, 60_000, 604_800_000),
   };
   const joinTimeout = numberOf('joinFleet: joinTimeout', options.joinTimeout, 10_000, 0, FOREVER);
-  return { engine, settings, namespace, joinTimeout };
+  return { engine, settings, namespace, node, joinTimeout };
 }

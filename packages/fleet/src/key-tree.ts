@@ -30,7 +30,7 @@ export interface Run {
   observers: RunObserver[] | undefined;
 }
 
-/** The tokens that were given out for a key and are alive. */
+/** The tokens that were given out for a key at one time and are alive. */
 interface GivenTokens {
   readonly node: KeyNode;
   /** The token above them. */
@@ -52,7 +52,8 @@ export class KeyNode {
   readonly #segment: string;
   children: Map<string, KeyNode> | undefined = undefined;
   #token: CancellationToken | undefined = undefined;
-  given: GivenTokens | undefined = undefined;
+  /** By their times: a cancel may cover the older ones only. */
+  given: Map<number, GivenTokens> | undefined = undefined;
   /** One run, or several. */
   runs: Run | Set<Run> | undefined = undefined;
 
@@ -81,6 +82,15 @@ export class KeyNode {
     return token;
   }
 
+  /** Removes tokens that were given out. */
+  forget(given: GivenTokens): void {
+    if (this.given?.get(given.since) !== given) return;
+    this.given.delete(given.since);
+    if (this.given.size > 0) return;
+    this.given = undefined;
+    this.prune();
+  }
+
   get isUnused(): boolean {
     return this.runs === undefined && this.given === undefined && this.children === undefined;
   }
@@ -105,9 +115,7 @@ export class KeyTree {
     Registry &&
     new Registry((given) => {
       given.count--;
-      if (given.count > 0 || given.node.given !== given) return;
-      given.node.given = undefined;
-      given.node.prune();
+      if (given.count === 0) given.node.forget(given);
     });
   #runCount = 0;
 
@@ -150,10 +158,15 @@ export class KeyTree {
 
   addToken(key: string, since: number): CancellationToken {
     const node = this.#need(key);
-    node.given ??= { node, token: node.needToken().childToken(), since, count: 0 };
-    const token = node.given.token.childToken();
-    node.given.count++;
-    this.#forgotten?.register(token, node.given);
+    node.given ??= new Map();
+    let given = node.given.get(since);
+    if (given === undefined) {
+      given = { node, token: node.needToken().childToken(), since, count: 0 };
+      node.given.set(since, given);
+    }
+    const token = given.token.childToken();
+    given.count++;
+    this.#forgotten?.register(token, given);
     return token;
   }
 
@@ -161,7 +174,7 @@ export class KeyTree {
    * Prepares the cancellation of a key and of everything below it. The caller cancels the targets, which runs code of users: the
    * tree is complete by then.
    *
-   * @param before covers only what was started at this time or earlier; `undefined`: everything
+   * @param before covers only what was started before this time; `undefined`: everything
    */
   take(key: string, before?: number): Found {
     const top = this.#find(key);
@@ -173,16 +186,17 @@ export class KeyTree {
     for (let node = todo.pop(); node !== undefined; node = todo.pop()) {
       if (before === undefined) node.takeToken();
       for (const run of runsOf(node)) {
-        if (before !== undefined && run.since > before) continue;
+        if (before !== undefined && run.since >= before) continue;
         found.runs.add(run);
         if (before !== undefined) found.targets.push(run.token);
       }
-      const { given } = node;
-      if (given !== undefined && (before === undefined || given.since <= before)) {
+      for (const given of [...(node.given?.values() ?? [])]) {
+        if (before !== undefined && given.since >= before) continue;
         found.tokens += given.count;
         if (before !== undefined) found.targets.push(given.token);
-        node.given = undefined;
+        node.given?.delete(given.since);
       }
+      if (node.given?.size === 0) node.given = undefined;
       if (node.children === undefined) node.prune();
       else todo.push(...node.children.values());
     }

@@ -12,7 +12,7 @@ export interface FleetLeaseOptions {
   readonly ttl?: number | undefined;
   /** How many ms before that the token is cancelled, from 0 to half of `ttl`. Default: a fifth of `ttl`. */
   readonly grace?: number | undefined;
-  /** How many ms to wait for it, from 0. Default: `Infinity`. */
+  /** How many ms to wait for it. 0: asks once, and does not wait. Default: `Infinity`. */
   readonly timeout?: number | undefined;
   /** Ends the wait, and cancels the work. */
   readonly signal?: CancellationToken | AbortSignal | undefined;

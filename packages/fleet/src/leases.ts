@@ -15,7 +15,9 @@ import {
   CancellationToken,
   type Clock,
   type ClosedError,
+  type Registration,
   type RenewableDeadline,
+  TimeoutError,
   type Timer,
 } from '@quiesce/cancellation-token';
 import { backoffOf } from '@quiesce/internal';
@@ -48,6 +50,18 @@ interface Grant {
   readonly fence: number;
   /** When the request was sent, on the clock. */
   readonly sent: number;
+  /** Made before the request was sent. */
+  readonly deadline: RenewableDeadline;
+}
+
+/** The requests of one wait. */
+interface Asked {
+  readonly request: LeaseRequest;
+  readonly holder: string;
+  /** Whether the wait has ended. */
+  isOver: boolean;
+  /** The permit that it got, if it got one. */
+  fence: number | undefined;
 }
 
 export class Leases {
@@ -60,7 +74,11 @@ export class Leases {
   readonly #delayOf: (failures: number) => number = backoffOf('lease', { delay: 20, maxDelay: 1_000 });
   readonly #held: Map<object, HeldLease> = new Map();
   readonly #waiting: Set<() => void> = new Set();
+  /** The permits that are being given back after their waits have ended. */
+  readonly #givingBack: Set<Promise<unknown>> = new Set();
   #count = 0;
+  /** How many hints have arrived. */
+  #wakeCount = 0;
 
   /** @param root the token above those of the leases */
   constructor(link: Link, clock: Clock, id: string, root: CancellationToken) {
@@ -80,8 +98,14 @@ export class Leases {
     this.#stopped.cancel(error);
   }
 
+  /** Waits until the permits that were granted too late are given back: for two calls of the engine at most. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#givingBack);
+  }
+
   /** Lets all waits ask again: a permit may be free. */
   wake(): void {
+    this.#wakeCount++;
     for (const wake of [...this.#waiting]) wake();
   }
 
@@ -95,15 +119,16 @@ export class Leases {
     work: (token: CancellationToken, held: HeldLease) => T,
     onHeld?: () => void,
   ): Promise<Awaited<T>> {
-    const { name, ttl, grace, signal } = request;
+    const { name } = request;
     const grant = await this.#acquire(request);
-    const above = signal === undefined ? this.#root : CancellationToken.any([this.#root, signal]);
-    const { fence } = grant;
-    const deadline = above.renewable(ttl - grace, {
-      ...{ name, clock: this.#clock, since: grant.sent, wall: true },
-      reason: () => new LeaseLostError(name, fence, `the engine did not renew it within ${ttl - grace} ms`),
-    });
-    const renewal = new Renewal(this.#link, this.#clock, this.#delayOf, request, grant, deadline);
+    const { fence, deadline } = grant;
+    for (const stop of [this.#stopped, request.signal]) {
+      // Stopped since the answer has arrived.
+      if (!stop?.isCancelled) continue;
+      await this.#release(name, grant);
+      throw stop.reason;
+    }
+    const renewal = new Renewal(this.#link, this.#clock, this.#delayOf, request, grant);
     const held = {
       name,
       fence,
@@ -123,41 +148,89 @@ export class Leases {
     }
   }
 
-  async #acquire({ name, permits, ttl, timeout, signal }: LeaseRequest): Promise<Grant> {
+  async #acquire(request: LeaseRequest): Promise<Grant> {
+    const { name, ttl, grace, timeout, signal } = request;
     const clock = this.#clock;
     const holder = `${this.#id}/${++this.#count}`;
-    const stops = signal === undefined ? [this.#stopped] : [this.#stopped, signal];
-    const waiting = CancellationToken.any(stops).withTimeout(timeout, { clock, name: `lease ${name}` });
+    const stops = CancellationToken.any(signal === undefined ? [this.#stopped] : [this.#stopped, signal]);
+    const isOnce = timeout === 0;
+    const waiting = isOnce ? stops : stops.withTimeout(timeout, { clock, name: `lease ${name}` });
+    const wait = (ms: number): Promise<void> | undefined => (isOnce ? undefined : this.#wait(waiting, ms));
+    const asked: Asked = { request, holder, isOver: false, fence: undefined };
     let failures = 0;
     for (;;) {
       if (waiting.isCancelled) throw waiting.reason;
       const sent = clock.now();
-      const asked: { answer?: Promise<SlotAnswer> } = {};
-      const answer = this.#link.call('hold', (engine) => {
-        asked.answer = engine.hold({ name, holder, ttl, permits });
-        return asked.answer;
-      });
+      const wakeCount = this.#wakeCount;
+      const deadline = this.#deadlineOf(request, asked);
+      const answer = this.#ask(asked);
       try {
         const result = await waiting.runUntilCancelled(answer);
         if (result.status === 'fulfilled' && 'fence' in result.value) {
-          const grant = { holder, fence: result.value.fence, sent };
+          const { fence } = result.value;
+          const grant = { holder, fence, sent, deadline };
           // An earlier request that seemed to fail may have been granted, and expires earlier than this one.
-          if (failures === 0 || (await this.#isRenewed(name, grant, ttl, permits))) return grant;
+          const isHeld = failures === 0 || (await this.#isRenewed(name, grant, ttl, request.permits));
+          asked.fence = fence;
+          deadline.renew(ttl - grace, sent);
+          if (isHeld && !deadline.token.isCancelled) {
+            asked.isOver = true;
+            return grant;
+          }
+          // An answer that comes after the lease could be over is of no use.
+          if (isHeld) await this.#release(name, grant);
+          await wait(this.#delayOf(++failures));
         } else if (result.status === 'fulfilled') {
-          const wait = 'wait' in result.value ? result.value.wait : 0;
-          await this.#wait(waiting, Math.min(Math.max(1, Math.ceil(wait)), ttl / 2));
+          if (!('wait' in result.value)) throw new Error('hold was not answered');
+          // A hint that came before the answer may concern a release after it.
+          const isHinted = this.#wakeCount !== wakeCount;
+          if (!isHinted) await wait(Math.min(Math.max(1, Math.ceil(result.value.wait)), ttl / 2));
         }
       } catch {
-        await this.#wait(waiting, this.#delayOf(++failures));
+        await wait(this.#delayOf(++failures));
       }
-      if (!waiting.isCancelled) continue;
-      // See invariant 3.
-      const giveBack = (late: SlotAnswer): void => {
-        if ('fence' in late) void this.#release(name, { holder, fence: late.fence, sent });
-      };
-      asked.answer?.then(giveBack, () => {});
-      throw waiting.reason;
+      deadline.token.dispose();
+      if (!waiting.isCancelled && !isOnce) continue;
+      asked.isOver = true;
+      this.#giveBack(asked, answer);
+      throw waiting.isCancelled ? waiting.reason : new TimeoutError(0, `lease ${name}: no permit is free`);
     }
+  }
+
+  /** Returns the deadline of a request that is not sent yet: it sees a machine that sleeps before the answer has come. */
+  #deadlineOf({ name, ttl, grace, signal }: LeaseRequest, asked: Asked): RenewableDeadline {
+    const above = signal === undefined ? this.#root : CancellationToken.any([this.#root, signal]);
+    const why = `the engine did not renew it within ${ttl - grace} ms`;
+    return above.renewable(Number.POSITIVE_INFINITY, {
+      ...{ name, clock: this.#clock, wall: true },
+      reason: () => new LeaseLostError(name, asked.fence ?? 0, why),
+    });
+  }
+
+  /** Sends a request for a permit, and gives back what is granted after its limit. */
+  #ask(asked: Asked): Promise<SlotAnswer> {
+    const { request, holder } = asked;
+    const { name, ttl, permits } = request;
+    const onLate = (late: SlotAnswer): void => {
+      // Until the wait is over, the next request gets the same permit.
+      if (!('fence' in Object(late))) return;
+      const { fence } = late as { readonly fence: number };
+      if (asked.isOver && fence !== asked.fence) void this.#release(name, { holder, fence });
+    };
+    return this.#link.call('hold', (engine) => engine.hold({ name, holder, ttl, permits }), onLate);
+  }
+
+  /** See invariant 3. A request without an answer may have been granted: the next one of the same holder tells. */
+  #giveBack(asked: Asked, answer: Promise<SlotAnswer>): void {
+    const { request, holder } = asked;
+    const release = async (): Promise<void> => {
+      const late = await answer.catch(() => this.#ask(asked));
+      if ('fence' in late) await this.#release(request.name, { holder, fence: late.fence });
+    };
+    const given: Promise<unknown> = release()
+      .catch(() => {})
+      .then(() => this.#givingBack.delete(given));
+    this.#givingBack.add(given);
   }
 
   async #isRenewed(name: string, grant: Grant, ttl: number, permits: number): Promise<boolean> {
@@ -167,7 +240,7 @@ export class Leases {
   }
 
   /** Gives a permit back. One that cannot be given back expires. */
-  async #release(name: string, { holder, fence }: Grant): Promise<void> {
+  async #release(name: string, { holder, fence }: Pick<Grant, 'holder' | 'fence'>): Promise<void> {
     await this.#link.call('release', (engine) => engine.release({ name, holder, fence })).catch(() => {});
   }
 
@@ -176,14 +249,15 @@ export class Leases {
     return new Promise((resolve) => {
       const end = (): void => {
         this.#clock.clearTimer(timer);
-        registration.dispose();
+        registration?.dispose();
         this.#waiting.delete(end);
         resolve();
       };
       const timer = this.#clock.setTimer(ms, end, { ref: true });
       this.#waiting.add(end);
-      const registration = token.onCancelled(end);
-      if (token.isCancelled) end();
+      // A token that is cancelled already calls back inside `onCancelled`.
+      let registration: Registration | undefined;
+      registration = token.onCancelled(end);
     });
   }
 }
@@ -195,25 +269,16 @@ class Renewal {
   readonly #delayOf: (failures: number) => number;
   readonly #request: LeaseRequest;
   readonly #grant: Grant;
-  readonly #deadline: RenewableDeadline;
   #timer: Timer | undefined;
   #failures = 0;
   #isStopped = false;
 
-  constructor(
-    link: Link,
-    clock: Clock,
-    delayOf: (failures: number) => number,
-    request: LeaseRequest,
-    grant: Grant,
-    deadline: RenewableDeadline,
-  ) {
+  constructor(link: Link, clock: Clock, delayOf: (failures: number) => number, request: LeaseRequest, grant: Grant) {
     this.#link = link;
     this.#clock = clock;
     this.#delayOf = delayOf;
     this.#request = request;
     this.#grant = grant;
-    this.#deadline = deadline;
     this.#setTimer(grant.sent + request.ttl / 3 - clock.now());
   }
 
@@ -233,12 +298,12 @@ class Renewal {
     try {
       const answer = await this.#link.call('hold', (engine) => engine.hold({ name, holder, ttl, permits, fence }));
       if (this.#isStopped) return;
-      if ('lost' in answer) {
-        this.#deadline.token.cancel(new LeaseLostError(name, fence, 'the engine no longer has it'));
+      if (!('fence' in answer)) {
+        this.#grant.deadline.token.cancel(new LeaseLostError(name, fence, 'the engine no longer has it'));
         return;
       }
       this.#failures = 0;
-      this.#deadline.renew(ttl - grace, sent);
+      this.#grant.deadline.renew(ttl - grace, sent);
       this.#setTimer(sent + ttl / 3 - this.#clock.now());
     } catch {
       this.#setTimer(this.#delayOf(++this.#failures));

@@ -4,17 +4,29 @@ import { EngineUnavailableError } from './errors.ts';
 /**
  * Calls the engine with a time limit. An answer that comes later changes nothing.
  *
+ * @param onLate receives an answer that comes after the limit, to close what it has opened
  * @throws (rejects) the error of the engine, or EngineUnavailableError after `ms`
  */
-export function withLimit<T>(clock: Clock, ms: number, call: string, ask: () => Promise<T>): Promise<T> {
+export function withLimit<T>(
+  clock: Clock,
+  ms: number,
+  call: string,
+  ask: () => Promise<T>,
+  onLate?: (answer: T) => void,
+): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = clock.setTimer(
-      ms,
-      () => reject(new EngineUnavailableError(`The engine did not answer ${call} within ${ms} ms`)),
-      { ref: false },
-    );
+    let isOver = false;
+    const onLimit = (): void => {
+      isOver = true;
+      reject(new EngineUnavailableError(`The engine did not answer ${call} within ${ms} ms`));
+    };
+    const timer = clock.setTimer(ms, onLimit, { ref: false });
     const settled = (): void => clock.clearTimer(timer);
+    const answered = (answer: T): void => {
+      if (isOver) onLate?.(answer);
+      else resolve(answer);
+    };
     // An engine of a user may throw.
-    void new Promise<T>((answer) => answer(ask())).then(resolve, reject).then(settled);
+    void new Promise<T>((answer) => answer(ask())).then(answered, reject).then(settled);
   });
 }

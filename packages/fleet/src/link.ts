@@ -12,7 +12,7 @@
  *     answer knows that it is stale.
  */
 
-import type { Clock, Timer } from '@quiesce/cancellation-token';
+import { type Clock, ClosedError, type Timer } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
 import { backoffOf, toText } from '@quiesce/internal';
 import { Coalesced } from './coalesce.ts';
@@ -95,7 +95,11 @@ export class Link {
   readonly #readingInbox: Coalesced<void> = new Coalesced(() => this.#readInbox());
   readonly #meeting: Coalesced<void> = new Coalesced(() => this.#meet());
   #subscription: FleetSubscription | undefined;
+  /** That of the subscription which is open, or is being opened. Calls of others are too late. */
+  #listener: FleetListener | undefined;
   #cursor: unknown;
+  /** The ids of a whole read that is not complete: a page may fail, and the cursor is beyond those before it. */
+  #whole: { readonly ids: Set<string>; readonly sent: number; readonly isAsked: boolean } | undefined;
   #inboxCursor: unknown;
   /** Whether the inbox was not read since the last hint about it. */
   #isInboxHinted = false;
@@ -114,7 +118,6 @@ export class Link {
   /** The first connection. May be called again when it has failed. */
   async open(): Promise<void> {
     await this.#connect();
-    this.#up();
     // Only later changes are news.
     this.state.borrowAndUpdate();
   }
@@ -159,9 +162,13 @@ export class Link {
     return this.#watched(this.#meeting.run());
   }
 
-  /** Calls the engine with the limit. A failure takes the link down. */
-  call<T>(name: keyof EngineConnection, ask: (engine: EngineConnection) => Promise<T>): Promise<T> {
-    return this.#watched(this.#limited(name, ask));
+  /** Calls the engine with the limit. A failure takes the link down. `onLate` receives an answer after the limit. */
+  call<T>(
+    name: keyof EngineConnection,
+    ask: (engine: EngineConnection) => Promise<T>,
+    onLate?: (answer: T) => void,
+  ): Promise<T> {
+    return this.#watched(this.#limited(name, ask, onLate));
   }
 
   /** Ends the link. Each step has the limit of one call; none of their errors matters. */
@@ -170,6 +177,8 @@ export class Link {
     if (this.#timer !== undefined) this.#options.clock.clearTimer(this.#timer);
     const { id, membership } = this.#options;
     const steps: (() => Promise<unknown> | undefined)[] = [
+      // The engine may handle a heartbeat that is on its way after `leave`.
+      () => this.#meeting.idle(),
       () => (membership === undefined ? undefined : this.#limited('leave', (engine) => engine.leave(id))),
       () => this.#endSubscription(),
       () => this.#limited('close', async (engine) => engine.close?.()),
@@ -185,9 +194,9 @@ export class Link {
     this.#state.close();
   }
 
-  #limited<T>(name: string, ask: (engine: EngineConnection) => Promise<T>): Promise<T> {
+  #limited<T>(name: string, ask: (engine: EngineConnection) => Promise<T>, onLate?: (answer: T) => void): Promise<T> {
     const { clock, requestTimeout } = this.#options;
-    return withLimit(clock, requestTimeout, name, () => ask(this.#connection));
+    return withLimit(clock, requestTimeout, name, () => ask(this.#connection), onLate);
   }
 
   async #watched<T>(answer: Promise<T>): Promise<T> {
@@ -201,44 +210,43 @@ export class Link {
 
   /** The three steps of invariant 1. */
   async #connect(): Promise<void> {
+    if (this.#isClosed) throw new ClosedError('connect: the fleet was closed');
     const isMember = this.#options.membership !== undefined;
     if (isMember && this.#subscription === undefined) await this.#subscribe(this.#options.id);
     await this.#meeting.run();
-    if (!isMember) return;
-    await this.#reading.run();
-    if (this.#events.isInboxAwaited()) await this.#readingInbox.run();
-    // Broken while it was read.
-    if (this.#subscription === undefined) throw new Error('the subscription has ended');
+    if (isMember) await this.#reading.run();
+    if (isMember && this.#events.isInboxAwaited()) await this.#readingInbox.run();
+    // Broken while it was read. Nothing can break it between this look and `#up`.
+    if (isMember && this.#subscription === undefined) throw new Error('the subscription has ended');
+    this.#up();
   }
 
   async #subscribe(me: string): Promise<void> {
-    let isCurrent = true;
     const listener: FleetListener = {
       changed: (topic) => {
-        if (isCurrent) this.#onHint(topic);
+        if (this.#listener === listener) this.#onHint(topic);
       },
       broken: (error) => {
-        if (!isCurrent) return;
-        isCurrent = false;
+        if (this.#listener !== listener) return;
         this.#dropSubscription();
         this.#down(error);
       },
     };
-    const opening = this.#connection.listen(me, listener);
-    // One that opens after the limit is of no use.
-    let isLate = false;
-    const closeLate = (late: FleetSubscription): void => {
-      if (isLate) late.close().catch(() => {});
+    this.#listener = listener;
+    const listen = async (): Promise<FleetSubscription> => this.#connection.listen(me, listener);
+    const close = (subscription: FleetSubscription): void => {
+      this.#limited('close', async () => subscription.close()).catch(() => {});
     };
-    opening.then(closeLate, () => {});
     try {
-      const subscription = await this.#limited('listen', () => opening);
-      if (!isCurrent || this.#isClosed) throw new Error('the subscription has ended');
+      const subscription = await this.#limited('listen', listen, close);
+      if (this.#listener !== listener) {
+        close(subscription);
+        throw new Error('the subscription has ended');
+      }
       this.#subscription = subscription;
       this.#change({ hints: subscription.hints });
     } catch (error) {
-      isLate = true;
-      isCurrent = false;
+      if (this.#listener === listener) this.#listener = undefined;
       throw error;
     }
   }
@@ -250,7 +258,8 @@ export class Link {
   async #endSubscription(): Promise<void> {
     const subscription = this.#subscription;
     this.#subscription = undefined;
-    await this.#limited('close', async () => subscription?.close());
+    this.#listener = undefined;
+    if (subscription !== undefined) await this.#limited('close', async () => subscription.close());
   }
 
   #onHint(topic: FleetTopic): void {
@@ -266,7 +275,8 @@ export class Link {
   #up(): void {
     if (this.#isClosed) return;
     this.#change({ link: 'up', error: undefined });
-    this.#setTimer(this.#options.reread, () => this.#tick());
+    // A caller has no heartbeat, and reads no cancels.
+    if (this.#options.membership !== undefined) this.#setTimer(this.#options.reread, () => this.#tick());
     this.#events.onUp();
   }
 
@@ -282,7 +292,6 @@ export class Link {
       try {
         await this.#checkSubscription();
         await this.#connect();
-        this.#up();
       } catch (error) {
         this.counters.errors++;
         if (this.#isClosed) return;
@@ -319,6 +328,8 @@ export class Link {
   }
 
   async #meet(): Promise<void> {
+    // A heartbeat after `leave` would bring the member back.
+    if (this.#isClosed) throw new ClosedError('meet: the fleet was closed');
     const { clock, id, membership } = this.#options;
     const heartbeat = ++this.#heartbeatCount;
     const members = await this.#limited('meet', (engine) => engine.meet(membership && { id, ...membership }));
@@ -327,19 +338,14 @@ export class Link {
 
   async #readCancels(): Promise<void> {
     const { clock, retention } = this.#options;
-    let ids: Set<string> | undefined;
-    let wholeSent = 0;
-    let isAsked = false;
     for (let more = true; more; ) {
       const sent = clock.now();
       const page = await this.#readPage('cancels', this.#cursor);
       if (page.whole) {
         this.counters.whole++;
-        ids = new Set();
-        wholeSent = sent;
-        isAsked = this.#cursor === undefined;
+        this.#whole = { ids: new Set(), sent, isAsked: this.#cursor === undefined };
       }
-      for (const { id } of page.records) ids?.add(id);
+      for (const { id } of page.records) this.#whole?.ids.add(id);
       this.#events.onCancels(page.records, clock.now());
       this.#cursor = page.cursor;
       more = page.more;
@@ -348,7 +354,9 @@ export class Link {
       this.#provenAt = sent;
       if (unknown > 0) this.#change({ missed: this.state.borrow().missed + unknown });
     }
-    if (ids !== undefined) this.#events.onWhole(ids, wholeSent, isAsked);
+    const whole = this.#whole;
+    this.#whole = undefined;
+    if (whole !== undefined) this.#events.onWhole(whole.ids, whole.sent, whole.isAsked);
     this.#events.onProven();
   }
 

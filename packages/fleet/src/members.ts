@@ -43,7 +43,7 @@ export class Members {
     for (const [id, known] of this.#known) {
       if (known.seenAt === now) continue;
       if (known.state === 'live' && known.aliveUntil <= now) known.state = 'lost';
-      if (known.seenAt + this.#keep <= now) this.#known.delete(id);
+      if (known.state !== 'live' && known.seenAt + this.#keep <= now) this.#known.delete(id);
     }
   }
 

@@ -1,5 +1,5 @@
+import { systemClock } from '@quiesce/cancellation-token';
 import { ignore } from '@quiesce/internal';
-import { CallsInProgress } from './calls-in-progress.ts';
 import { checkRetention } from './check-retention.ts';
 import type {
   EngineConnection,
@@ -14,6 +14,7 @@ import type {
 } from './engine.ts';
 import { EngineUnavailableError } from './errors.ts';
 import { inTime } from './in-time.ts';
+import { withLimit } from './limit.ts';
 import { NatsBuckets } from './nats-buckets.ts';
 import {
   encodeKey,
@@ -49,7 +50,6 @@ export class NatsConnection implements EngineConnection {
   readonly #client: NatsClient;
   readonly #limit: number;
   readonly #retention: number;
-  readonly #calls: CallsInProgress;
   readonly #buckets: NatsBuckets;
   readonly #mirrors: NatsMirrors;
   readonly #slots: NatsSlots;
@@ -59,6 +59,8 @@ export class NatsConnection implements EngineConnection {
   readonly #logs: Map<string, NatsMirror<NatsLog>> = new Map();
   /** How long members of this connection are kept. */
   readonly #keeps: Map<string, number> = new Map();
+  /** Reject the calls in progress. */
+  readonly #rejecting: Set<(error: unknown) => void> = new Set();
   /** The subscriptions, with their members. */
   readonly #listeners: Map<FleetListener, string> = new Map();
 
@@ -66,7 +68,6 @@ export class NatsConnection implements EngineConnection {
     this.#client = connection;
     this.#limit = limit;
     this.#retention = retention;
-    this.#calls = new CallsInProgress('NATS', limit, ignore);
     this.#buckets = new NatsBuckets(kv, namespace, retention);
     this.#mirrors = new NatsMirrors(this.#buckets);
     this.#slots = new NatsSlots(
@@ -163,14 +164,30 @@ export class NatsConnection implements EngineConnection {
   async close(): Promise<void> {
     this.#listeners.clear();
     this.#mirrors.closeAll();
-    this.#calls.rejectAll(this.#buckets.close());
+    this.#rejectAll(this.#buckets.close());
     (this.#status as { stop?(): void }).stop?.();
   }
 
-  #call<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const answer = this.#calls.run(name, work);
-    answer.catch(() => this.#buckets.forget());
-    return answer;
+  /** Starts a call, see invariant 1. */
+  async #call<T>(name: string, work: () => Promise<T>): Promise<T> {
+    let fail: (error: unknown) => void = ignore;
+    const answer = new Promise<T>((resolve, reject) => {
+      fail = reject;
+      this.#rejecting.add(fail);
+      work().then(resolve, reject);
+    });
+    try {
+      return await withLimit(systemClock, this.#limit, name, () => answer);
+    } catch (error) {
+      this.#buckets.forget();
+      throw error;
+    } finally {
+      this.#rejecting.delete(fail);
+    }
+  }
+
+  #rejectAll(error: unknown): void {
+    for (const reject of this.#rejecting) reject(error);
   }
 
   #put(bucket: NatsBucket, key: string, value: string, previousSeq?: number): Promise<number> {
@@ -249,7 +266,7 @@ export class NatsConnection implements EngineConnection {
       if (!['disconnect', 'reconnect', 'close'].includes(type)) continue;
       const error = new EngineUnavailableError(`The connection to NATS was interrupted (${type})`);
       this.#slots.interrupt(error);
-      this.#calls.rejectAll(error);
+      this.#rejectAll(error);
       if (type === 'disconnect') continue;
       this.#buckets.forget();
       this.#mirrors.closeAll();

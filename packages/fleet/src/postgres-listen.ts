@@ -89,6 +89,9 @@ async function push(
     const timer = systemClock.setTimer(Math.min(PROBE_MS, calls.limit / 3), () => probed(false), { ref: false });
     const isPushed = await probe.finally(() => systemClock.clearTimer(timer));
     if (!isPushed) {
+      // A pooler keeps its session with the server, and most likely gives the same one again.
+      const forget = channels.map((channel) => `UNLISTEN ${channel}`).join(';');
+      await withLimit(systemClock, calls.limit, 'UNLISTEN', () => client.query(forget)).catch(ignore);
       finish(new Error('postgresEngine: no notification arrives'));
       return undefined;
     }

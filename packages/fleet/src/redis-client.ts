@@ -1,4 +1,4 @@
-import { checkKind, ignore } from '@quiesce/internal';
+import { checkKind, ignore, toText } from '@quiesce/internal';
 
 /**
  * A client of the package `redis` (made by `createClient`) or `ioredis` (made by `new Redis`). It needs no connection of its
@@ -85,4 +85,9 @@ export function openWire(client: RedisClient, onDown: (error: unknown) => void):
     // One that is closed already throws, or rejects.
     end: () => void new Promise((resolve) => resolve((wire.destroy ?? wire.disconnect).call(wire))).catch(ignore),
   };
+}
+
+/** Whether an error is an answer of the server: it begins with a code. Otherwise, the server could not be reached. */
+export function isRefusal(error: unknown, code = '[A-Z]+ '): boolean {
+  return RegExp(`^${code}`).test(toText((error as Error | undefined)?.message));
 }

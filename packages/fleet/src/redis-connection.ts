@@ -12,7 +12,7 @@ import type {
   SlotRequest,
 } from './engine.ts';
 import { EngineUnavailableError, SchemaError } from './errors.ts';
-import { keyPrefixOf, type RedisClient } from './redis-client.ts';
+import { isRefusal, keyPrefixOf, type RedisClient } from './redis-client.ts';
 import { RedisLink } from './redis-link.ts';
 import { RedisSubscription } from './redis-listen.ts';
 import { script } from './redis-script.ts';
@@ -127,7 +127,7 @@ export class RedisConnection implements EngineConnection {
     const call = (): Promise<unknown> =>
       this.#command('EVALSHA', this.#sha, '1', this.#base, `${retention}`, name, ...args.map(String));
     const reply = await call().catch(async (error) => {
-      if (!says(error, 'NOSCRIPT')) throw error;
+      if (!isRefusal(error, 'NOSCRIPT')) throw error;
       this.#sha = toText(await this.#command('SCRIPT', 'LOAD', script));
       return await call();
     });
@@ -138,20 +138,13 @@ export class RedisConnection implements EngineConnection {
     if (this.#closed !== undefined) throw this.#closed;
     const { client, limit } = this.#options;
     if (this.#link === undefined || this.#link.isDown) this.#link = new RedisLink(client, limit);
-    const link = this.#link;
-    try {
-      return await link.run(args[5] ?? (args[0] as string), (wire) => wire.command(args));
-    } catch (error) {
-      // After a failover the old primary is a replica. A new connection finds the new one.
-      if (says(error, 'READONLY')) link.fail(error);
-      throw error;
-    }
+    return await this.#link.run(args[5] ?? (args[0] as string), (wire) => wire.command(args));
   }
 
   /** @throws (rejects) SchemaError or EngineUnavailableError for a server that cannot keep the promises of an engine */
   async #checkServer(): Promise<void> {
     const info = await this.#command('INFO').then(toText, (error) => {
-      if (!says(error, 'NOPERM')) throw error;
+      if (!isRefusal(error, 'NOPERM')) throw error;
       // biome-ignore lint/suspicious/noConsole: the only place that every platform has for what is not fatal
       console.warn('redisEngine: INFO is forbidden, so it is not known whether the maxmemory-policy evicts keys');
     });
@@ -164,10 +157,6 @@ export class RedisConnection implements EngineConnection {
       throw new SchemaError(`Redis evicts keys (maxmemory-policy ${policy}): set noeviction or volatile-*`);
     }
   }
-}
-
-function says(error: unknown, code: string): boolean {
-  return toText((error as Error | undefined)?.message).includes(code);
 }
 
 function triples(flat: Reply): [string, string, string][] {

@@ -1,16 +1,18 @@
+import { systemClock } from '@quiesce/cancellation-token';
 import { ignore } from '@quiesce/internal';
-import { CallsInProgress } from './calls-in-progress.ts';
-import { openWire, type RedisClient, type RedisWire } from './redis-client.ts';
+import { withLimit } from './limit.ts';
+import { isRefusal, openWire, type RedisClient, type RedisWire } from './redis-client.ts';
 
 /**
  * One connection to Redis. It is opened at once, and never opened again.
  *
  * Invariants
- *  1. Every call settles within the limit, also on a connection that has gone silent. A call that does not costs the connection.
- *  2. When the connection ends, for whatever reason, every call that waits rejects, and `onDown` is called once.
+ *  1. Every call settles within the limit, also on a connection that has gone silent. A call without an answer costs the
+ *     connection, and so does an answer of a replica: after a failover, a new connection finds the new primary.
+ *  2. When the connection ends, for whatever reason, `onDown` is called once.
  */
 export class RedisLink {
-  readonly #calls: CallsInProgress;
+  readonly #limit: number;
   readonly #onDown: (error: unknown) => void;
   readonly #wire: RedisWire;
   readonly #opened: Promise<unknown>;
@@ -19,7 +21,7 @@ export class RedisLink {
 
   constructor(client: RedisClient, limit: number, onDown: (error: unknown) => void = ignore) {
     const fail = (error: unknown): void => this.fail(error);
-    this.#calls = new CallsInProgress('Redis', limit, fail);
+    this.#limit = limit;
     this.#onDown = onDown;
     this.#wire = openWire(client, fail);
     this.#opened = this.#wire.connect();
@@ -30,9 +32,14 @@ export class RedisLink {
     return this.#end !== undefined;
   }
 
-  run<T>(call: string, work: (wire: RedisWire) => Promise<T>): Promise<T> {
-    if (this.#end !== undefined) return Promise.reject(this.#end.error);
-    return this.#calls.run(call, () => this.#opened.then(() => work(this.#wire)));
+  async run<T>(call: string, work: (wire: RedisWire) => Promise<T>): Promise<T> {
+    try {
+      return await withLimit(systemClock, this.#limit, call, () => this.#opened.then(() => work(this.#wire)));
+    } catch (error) {
+      if (!isRefusal(error) || isRefusal(error, '.*READONLY')) this.fail(error);
+      // Calls that end with the connection say why it has ended.
+      throw this.#end === undefined ? error : this.#end.error;
+    }
   }
 
   /** Ends the connection. */
@@ -40,7 +47,6 @@ export class RedisLink {
     if (this.#end !== undefined) return;
     this.#end = { error };
     this.#wire.end();
-    this.#calls.rejectAll(error);
     this.#onDown(error);
   }
 }

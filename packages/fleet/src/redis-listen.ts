@@ -1,8 +1,9 @@
 import { ClosedError, systemClock, type Timer } from '@quiesce/cancellation-token';
+import { ignore } from '@quiesce/internal';
 import type { FleetListener, FleetSubscription, FleetTopic } from './engine.ts';
 import { EngineUnavailableError } from './errors.ts';
 import { inTime } from './in-time.ts';
-import type { RedisClient } from './redis-client.ts';
+import { isRefusal, type RedisClient } from './redis-client.ts';
 import { RedisLink } from './redis-link.ts';
 
 /** What a subscription needs of its fleet's connection. */
@@ -18,57 +19,55 @@ interface RedisListening {
 }
 
 const topics: readonly FleetTopic[] = ['cancels', 'inbox', 'slots'];
-/** How long the first hint may take, in ms. */
-const PROBE = 1_000;
-let probeCount = 0;
+const PROBE = 'probe';
+/** How long the first hint may take at most, in ms. */
+const FIRST = 1_000;
 
 /**
- * The subscription of one member, on a connection of its own. It says `push` only after a hint of its own has arrived: a proxy or
- * an access list may keep hints back. Otherwise it ends that connection, and hints at everything each `poll`: to look is as dear
- * as to ask whether there is something to see.
+ * The subscription of one member, on a connection of its own. The end of that connection breaks it.
+ *
+ * It says `push` only after a hint of its own has arrived: a proxy or an access list may keep hints back. Otherwise it hints at
+ * everything each `poll`: to look costs as much as to ask whether there is something to see. A hint of its own that arrives later
+ * breaks it, so that the next subscription says `push`.
  */
 export class RedisSubscription implements FleetSubscription {
   hints: 'push' | 'polling' = 'push';
+  isClosed = false;
   readonly #listening: RedisListening;
   readonly #on: FleetListener;
   readonly #link: RedisLink;
-  isClosed = false;
   /** Whether `open` has fulfilled: only then can the subscription be broken. */
   #isOpen = false;
-  /** Resolve the probes in progress, by their text. */
-  readonly #probes: Map<string, () => void> = new Map();
+  /** Wait for a hint of their own. */
+  readonly #probes: Set<() => void> = new Set();
   /** The timer of the next poll. `undefined` unless polling. */
   #timer: Timer | undefined;
 
   constructor(listening: RedisListening, on: FleetListener) {
     this.#listening = listening;
     this.#on = on;
-    this.#link = new RedisLink(listening.client, listening.limit, (error) => {
-      if (!this.#isOpen || this.isClosed || this.hints === 'polling') return;
-      this.isClosed = true;
-      on.broken(error);
-    });
+    this.#link = new RedisLink(listening.client, listening.limit, (error) => this.#break(error));
   }
 
   /** @throws (rejects) when the server cannot be reached */
   async open(): Promise<void> {
-    const { channels, onPolling } = this.#listening;
+    const { channels, limit, onPolling } = this.#listening;
     try {
       await this.#link.run('SUBSCRIBE', (wire) => wire.subscribe(channels, (text) => this.#receive(text)));
-      if (!(await this.#probe(PROBE))) this.hints = 'polling';
+      if (!(await this.#probe(Math.min(FIRST, limit / 2)))) this.hints = 'polling';
     } catch (error) {
-      if (this.#link.isDown) throw error;
+      if (!isRefusal(error)) throw error;
       this.hints = 'polling';
     }
     this.#isOpen = true;
     if (this.hints === 'push') return;
-    this.#link.fail(undefined);
     onPolling();
     this.#pollLater();
   }
 
   async check(): Promise<void> {
-    if (this.hints === 'push' && !(await this.#probe(this.#listening.limit))) {
+    if (this.hints === 'polling') this.#listening.publish(PROBE).catch(ignore);
+    else if (!(await this.#probe(this.#listening.limit))) {
       throw new EngineUnavailableError('Redis no longer delivers what is published');
     }
   }
@@ -79,21 +78,36 @@ export class RedisSubscription implements FleetSubscription {
     if (this.#timer !== undefined) systemClock.clearTimer(this.#timer);
   }
 
+  #break(error: unknown): void {
+    if (!this.#isOpen || this.isClosed) return;
+    void this.close();
+    this.#on.broken(error);
+  }
+
   #receive(text: string): void {
-    this.#probes.get(text)?.();
+    for (const arrive of this.#probes) arrive();
+    if (this.hints === 'polling' && text === PROBE)
+      this.#break(new EngineUnavailableError('Redis delivers hints again'));
     if (!this.isClosed && (topics as readonly string[]).includes(text)) this.#on.changed(text as FleetTopic);
   }
 
-  /** Returns whether a hint of our own arrives in time. */
+  /**
+   * Returns whether a hint arrives in time.
+   *
+   * @throws (rejects) when it cannot be sent
+   */
   async #probe(ms: number): Promise<boolean> {
-    const text = `probe ${++probeCount}`;
-    const arrived = new Promise<void>((resolve, reject) => {
-      this.#probes.set(text, resolve);
-      this.#listening.publish(text).catch(reject);
+    let arrive = ignore;
+    const arrived = new Promise<void>((resolve) => {
+      arrive = resolve;
     });
-    const isArrived = await inTime(ms, arrived);
-    this.#probes.delete(text);
-    return isArrived;
+    this.#probes.add(arrive);
+    try {
+      await this.#listening.publish(PROBE);
+      return await inTime(ms, arrived);
+    } finally {
+      this.#probes.delete(arrive);
+    }
   }
 
   #pollLater(): void {

@@ -23,12 +23,11 @@ local us = t[1] * 1000000 + t[2]
 local now = math.floor(us / 1000)
 local log, ids, slot, holders, fence = p .. 'log:', p .. 'ids:', p .. 'slot:', p .. 'holders:', p .. 'fence:'
 local about, members, ends = p .. 'about', p .. 'members', p .. 'ends'
-local function long(n) return string.format('%.0f', n) end
 local function put(...) for _, v in ipairs({...}) do out[#out + 1] = v end end
 local function hint(of, topic) redis.pcall('publish', p .. 'hint' .. of, topic) end
 local born = call('hget', about, 'born')
 if not born then
-  born = long(us)
+  born = t[1] .. t[2]
   call('hset', about, 'version', 1, 'retention', ARGV[1], 'born', born)
 end
 if op == 'about' then return call('hmget', about, 'version', 'retention') end
@@ -94,7 +93,7 @@ elseif op == 'hold' then
   if not mine then
     local over = call('zcard', slot .. a) - ARGV[6]
     if over >= 0 then return {'wait', call('zrange', slot .. a, over, over, 'withscores')[2] - now} end
-    mine = long(math.max(us, (call('get', fence .. a) or 0) + 1))
+    mine = string.format('%.0f', math.max(us, (call('get', fence .. a) or 0) + 1))
     call('set', fence .. a, mine)
     call('hset', holders .. a, b, mine)
   end

@@ -7,7 +7,7 @@ import {
   joinFleet,
 } from '@quiesce/fleet';
 import { describe, expect, it } from 'vitest';
-import { deaf, obedient, rejection, world } from './vocabulary.ts';
+import { around, deaf, obedient, rejection, world } from './vocabulary.ts';
 
 describe('a cancel', () => {
   it('reaches a run of another member, with its reason, and is not answered before the run has ended', async () => {
@@ -184,6 +184,59 @@ describe('a cancel', () => {
     expect(token.reason).toBe('stop');
   });
 
+  it('rejects with the reason of a signal that is cancelled already, and cancels all the same', async () => {
+    const { join, settle } = world();
+    const [api, worker] = [await join('api'), await join('worker')];
+    const tokens = [api.token('jobs/1'), worker.token('jobs/1')];
+    const signal = AbortSignal.abort('enough');
+    expect(await rejection(api.cancel('jobs/1', 'stop', { until: 'ended', signal }))).toBe('enough');
+    await settle();
+    expect(tokens.map(({ reason }) => reason)).toEqual(['stop', 'stop']);
+  });
+
+  it('is recorded when a read returns it, although each confirmation is lost', async () => {
+    const { clock, engine, join } = world();
+    const worker = await join('worker');
+    const job = rejection(worker.run('jobs/1', obedient));
+    const deafTo = around(engine, ({ append }) => ({
+      append: async (records) => {
+        await append(records);
+        throw new Error('the answer was lost');
+      },
+    }));
+    const api = await joinFleet({ engine: deafTo, clock, node: 'api' });
+    const receipt = api.cancel('jobs/1', 'stop', { until: 'ended' });
+    await clock.advance(9_999);
+    expect((await receipt).state).toBe('ended');
+    expect(await job).toBe('stop');
+  });
+
+  it('hits no token that was made after its ttl, by a member that reads it late', async () => {
+    const { clock, engine, join } = world();
+    const [api, worker] = [await join('api'), await join('worker')];
+    const before = worker.token('jobs/1');
+    engine.cut('worker');
+    await api.cancel('jobs/1', 'stop', { ttl: 1_000 });
+    await clock.advance(500);
+    const [within, run] = [worker.token('jobs/1'), deaf()];
+    // The engine counts whole ms.
+    await clock.advance(501);
+    const after = worker.token('jobs/1');
+    let isCancelled = false;
+    const later = worker.run('jobs/1', (token) => {
+      token.onCancelled(() => {
+        isCancelled = true;
+      });
+      return run.work();
+    });
+    engine.heal();
+    await clock.advance(5_000);
+    expect([before, within, after].map((token) => token.isCancelled)).toEqual([true, true, false]);
+    expect(isCancelled).toBe(false);
+    run.finish();
+    await later;
+  });
+
   it('rejects when the fleet is closed', async () => {
     const { engine, join, clock } = world();
     const [api] = [await join('api'), await join('worker')];
@@ -261,6 +314,35 @@ describe('a cancel, when the data of the engine is lost', () => {
     expect(late.token('jobs/1').reason).toBe('stop');
   });
 
+  it('is recorded again although a page of the whole read fails', async () => {
+    const { clock, engine, join } = world();
+    const api = await join('api');
+    for (let n = 0; n < 600; n++) void api.cancel(['old', n]);
+    await clock.advance(0);
+    engine.remember();
+    let failures = 0;
+    const flaky = around(engine, ({ read }) => {
+      let count = 0;
+      return {
+        read: async (log, after) => {
+          const page = await read(log, after);
+          // The second page of a whole read, the first time.
+          if (page.whole) count = 1;
+          else if (count === 1 && failures++ === 1) throw new Error('the connection was lost');
+          else count = 0;
+          return page;
+        },
+      };
+    });
+    const fleet = await joinFleet({ engine: flaky, clock });
+    await fleet.cancel('new', 'stop');
+    await api.close();
+    await clock.advance(0);
+    engine.goBack();
+    await clock.advance(12_000);
+    expect([failures > 1, fleet.inspect().counters.repaired]).toEqual([true, 1]);
+  });
+
   it('does not say that nobody runs it, although the list of members is empty', async () => {
     const { clock, engine, join } = world();
     const [api, worker] = [await join('api'), await join('worker')];
@@ -278,7 +360,42 @@ describe('a cancel, when the data of the engine is lost', () => {
   });
 });
 
+describe('the members of a fleet', () => {
+  it('are awaited for their memberTtl, also when lost ones are forgotten at once', async () => {
+    const { clock, engine, join } = world();
+    const options = { lostFor: 0, memberTtl: 60_000 };
+    const [api, worker] = [await join('api', options), await join('worker', options)];
+    await clock.advance(5_000);
+    const job = deaf();
+    const run = worker.run('jobs/1', job.work);
+    engine.cut('worker');
+    engine.goBack();
+    await clock.advance(100);
+    const failure = rejection(api.cancel('jobs/1', 'stop', { until: 'ended' }));
+    await clock.advance(10_000);
+    expect(await failure).toBeInstanceOf(CancelIncompleteError);
+    expect(((await failure) as Error).message).toContain(`${worker.id} is silent`);
+    job.finish();
+    await run;
+  });
+});
+
 describe('a caller', () => {
+  it('asks nothing while it waits for nothing, keeps no cancels, and leaves no timer', async () => {
+    const { clock, join } = world();
+    const caller = await join('caller', { member: false });
+    expect(clock.pendingCount).toBe(0);
+    await caller.cancel('jobs/1', 'stop');
+    expect(caller.inspect().cancelCount).toBe(0);
+    await join('worker');
+    void caller.cancel('jobs/1', 'stop', { until: 'ended' });
+    await clock.advance(60_000);
+    expect([caller.inspect().counters.reads > 0, caller.age]).toEqual([true, Number.POSITIVE_INFINITY]);
+    const { reads } = caller.inspect().counters;
+    await clock.advance(60_000);
+    expect(caller.inspect().counters.reads).toBe(reads);
+  });
+
   it('cancels and gets answers without being a member', async () => {
     const { clock, join } = world();
     const [worker, caller] = [await join('worker'), await join('caller', { member: false })];
@@ -291,6 +408,7 @@ describe('a caller', () => {
     expect(await rejection(caller.run('jobs/1', () => {}))).toBeInstanceOf(TypeError);
     expect(() => caller.token('jobs/1')).toThrow(TypeError);
     await caller.close();
-    expect(clock.pendingCount).toBeLessThanOrEqual(1);
+    await worker.close();
+    expect(clock.pendingCount).toBe(0);
   });
 });

@@ -1,7 +1,7 @@
-import { CancellationToken, ClosedError, TimeoutError } from '@quiesce/cancellation-token';
-import { type HeldLease, LeaseLostError } from '@quiesce/fleet';
+import { CancellationToken, ClosedError, setUncaughtHandler, TimeoutError } from '@quiesce/cancellation-token';
+import { type HeldLease, joinFleet, LeaseLostError } from '@quiesce/fleet';
 import { describe, expect, it } from 'vitest';
-import { deaf, obedient, rejection, world } from './vocabulary.ts';
+import { around, deaf, gate, obedient, rejection, world } from './vocabulary.ts';
 
 describe('a lease', () => {
   it('is held by one process at a time, with a fence that grows, and is handed on when the work has ended', async () => {
@@ -82,6 +82,24 @@ describe('a lease', () => {
     await lease;
   });
 
+  it('is over when the machine slept while the answer was on its way', async () => {
+    const { clock, engine, join } = world();
+    const fleet = await join('a');
+    engine.delay(1_000);
+    const fences: number[] = [];
+    const lease = fleet.lease('billing', (_token, { fence }) => {
+      fences.push(fence);
+    });
+    await clock.advance(500);
+    clock.suspend(60_000);
+    await clock.advance(500);
+    expect(fences).toEqual([]);
+    // It was given back, and is asked for again.
+    await clock.advance(20_000);
+    await lease;
+    expect(fences).toEqual([2]);
+  });
+
   it('stays with its holder until the cleanup has ended, although the token is cancelled', async () => {
     const { clock, join } = world();
     const [a, b] = [await join('a'), await join('b')];
@@ -122,6 +140,204 @@ describe('a lease', () => {
     const second = b.lease('billing', () => 'second');
     await clock.advance(4_000);
     expect(await second).toBe('second');
+  });
+
+  it('gives back a permit that was granted while the fleet closed', async () => {
+    const { clock, engine, join } = world();
+    const b = await join('b');
+    const answered = gate();
+    let isClosed = false;
+    const slow = around(engine, ({ hold, release }) => ({
+      hold: async (slot) => {
+        const answer = await hold(slot);
+        await answered.opened;
+        return answer;
+      },
+      release: async (slot) => {
+        if (!isClosed) await release(slot);
+      },
+      close: async () => {
+        isClosed = true;
+      },
+    }));
+    const a = await joinFleet({ engine: slow, clock, node: 'a' });
+    const failure = rejection(a.lease('billing', () => 'ran', { ttl: 3_600_000 }));
+    await clock.advance(0);
+    const closed = a.close();
+    await clock.advance(500);
+    answered.open();
+    await clock.advance(500);
+    expect(await failure).toBeInstanceOf(ClosedError);
+    await closed;
+    const second = b.lease('billing', () => 'second');
+    await clock.advance(0);
+    expect(await second).toBe('second');
+  });
+
+  it('gives back a permit whose grant was not confirmed before the wait ended', async () => {
+    const { clock, engine, join } = world();
+    const b = await join('b');
+    let isLost = true;
+    const lossy = around(engine, ({ hold }) => ({
+      hold: async (slot) => {
+        const answer = await hold(slot);
+        if (isLost) throw new Error('the answer was lost');
+        return answer;
+      },
+    }));
+    const a = await joinFleet({ engine: lossy, clock, node: 'a' });
+    const failure = rejection(a.lease('billing', () => 'ran', { timeout: 1, ttl: 3_600_000 }));
+    await clock.advance(0);
+    isLost = false;
+    await clock.advance(1);
+    expect(await failure).toBeInstanceOf(TimeoutError);
+    const second = b.lease('billing', () => 'second');
+    await clock.advance(0);
+    expect(await second).toBe('second');
+  });
+
+  it('gives back a permit that the engine granted to a request which it handled late', async () => {
+    const { clock, engine, join } = world();
+    const b = await join('b');
+    const delayed = gate();
+    let count = 0;
+    const slow = around(engine, ({ hold }) => ({
+      hold: async (slot) => {
+        if (++count === 1) await delayed.opened;
+        return hold(slot);
+      },
+    }));
+    const a = await joinFleet({ engine: slow, clock, node: 'a' });
+    const first = a.lease('billing', () => 'first', { ttl: 3_600_000 });
+    await clock.advance(5_000);
+    expect(await first).toBe('first');
+    delayed.open();
+    await clock.advance(0);
+    const second = b.lease('billing', () => 'second');
+    await clock.advance(0);
+    expect(await second).toBe('second');
+  });
+
+  it('does not start work whose permit was granted too late to be of use', async () => {
+    const { clock, engine, join } = world();
+    const fleet = await join('a');
+    engine.delay(900);
+    let isCancelled: boolean | undefined;
+    const lease = fleet.lease(
+      'billing',
+      (token) => {
+        isCancelled = token.isCancelled;
+      },
+      { ttl: 1_000 },
+    );
+    await clock.advance(3_000);
+    expect(isCancelled).toBe(undefined);
+    engine.heal();
+    await clock.advance(3_000);
+    await lease;
+    expect(isCancelled).toBe(false);
+  });
+
+  it.each(['stop', 'signal'])('does not start after its %s, which comes with the permit', async (end) => {
+    const { clock, engine } = world();
+    for (let delay = 0; delay < 30; delay++) {
+      const signal = new CancellationToken();
+      let isOver = false;
+      const racing = around(engine, ({ hold }) => ({
+        hold: (slot) => {
+          const answer = hold(slot);
+          let rounds = delay;
+          const act = (): void => {
+            if (rounds-- > 0) {
+              queueMicrotask(act);
+              return;
+            }
+            isOver = true;
+            if (end === 'stop') fleet.stop();
+            else signal.cancel('enough');
+          };
+          void answer.then(act);
+          return answer;
+        },
+      }));
+      const fleet = await joinFleet({ engine: racing, clock });
+      let hasStartedLate = false;
+      const work = (): void => {
+        hasStartedLate = isOver;
+      };
+      await fleet.lease(`lease ${delay}`, work, { signal }).catch(() => {});
+      expect([delay, hasStartedLate]).toEqual([delay, false]);
+      await fleet.close();
+    }
+  });
+
+  it('asks again when a hint comes before the answer that there is no permit', async () => {
+    const { clock, engine, join } = world();
+    const a = await join('a');
+    const work = deaf();
+    const first = a.lease('billing', work.work);
+    await clock.advance(0);
+    const answered = gate();
+    let isHeld = true;
+    const slow = around(engine, ({ hold }) => ({
+      hold: async (slot) => {
+        const answer = await hold(slot);
+        if (isHeld) await answered.opened;
+        return answer;
+      },
+    }));
+    const b = await joinFleet({ engine: slow, clock, node: 'b' });
+    const second = b.lease('billing', () => clock.now());
+    await clock.advance(0);
+    work.finish();
+    await first;
+    await clock.advance(0);
+    isHeld = false;
+    answered.open();
+    await clock.advance(10_000);
+    expect(await second).toBe(0);
+  });
+
+  it('asks once when its timeout is 0', async () => {
+    const { clock, engine, join } = world();
+    const [a, b] = [await join('a'), await join('b')];
+    const work = deaf();
+    const first = a.lease('billing', work.work, { timeout: 0 });
+    await clock.advance(0);
+    const error = await rejection(b.lease('billing', () => 'second', { timeout: 0 }));
+    expect(error).toBeInstanceOf(TimeoutError);
+    expect((error as Error).message).toBe('lease billing: no permit is free');
+    work.finish();
+    await first;
+    expect(await b.lease('billing', () => 'second', { timeout: 0 })).toBe('second');
+    engine.cut('b');
+    expect(await rejection(b.lease('billing', () => 'third', { timeout: 0 }))).toBeInstanceOf(TimeoutError);
+  });
+
+  it('ends its wait cleanly when that is over at the moment at which a request fails', async () => {
+    const { clock, engine, join } = world();
+    const fleet = await join('a');
+    const errors: unknown[] = [];
+    const before = setUncaughtHandler((error) => errors.push(error));
+    engine.hang();
+    const failure = rejection(fleet.lease('billing', () => 'ran', { timeout: 3_000 }));
+    await clock.advance(3_000);
+    setUncaughtHandler(before);
+    expect(await failure).toBeInstanceOf(TimeoutError);
+    expect([fleet.inFlightCount, errors]).toEqual([0, []]);
+  });
+
+  it('is lost when the engine does not say that it was renewed', async () => {
+    for (const answer of [{ wait: 5 }, {}]) {
+      const { clock, engine } = world();
+      const forgetful = around(engine, ({ hold }) => ({
+        hold: async (slot) => (slot.fence === undefined ? hold(slot) : (answer as { wait: number })),
+      }));
+      const fleet = await joinFleet({ engine: forgetful, clock });
+      const lease = rejection(fleet.lease('billing', obedient));
+      await clock.advance(12_000);
+      expect(await lease).toBeInstanceOf(LeaseLostError);
+    }
   });
 
   it('counts its time from before the request, so that a slow answer makes it shorter', async () => {

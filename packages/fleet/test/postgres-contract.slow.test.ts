@@ -56,6 +56,7 @@ describe.skipIf(pgbouncer.isMissing)(`postgresEngine through PgBouncer in transa
         'Pass a direct connection, { listen: async () => client }, or { listen: false }',
     ]);
     warn.mockRestore();
+    expect(await ask(pooled, 'SELECT pg_listening_channels()')).toEqual([]);
     for (const { close } of all) await close();
   });
 

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createPostgresSchema, type EngineConnection, postgresEngine } from '@quiesce/fleet';
+import { createPostgresSchema, type EngineConnection, joinFleet, postgresEngine } from '@quiesce/fleet';
 import { sleep } from '@quiesce/select';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -113,6 +113,21 @@ describe.skipIf(postgres.isMissing)(`transactions and locks${postgres.note}`, ()
     expect([pages, ids.size]).toEqual([[500, 500, 200], 1_200]);
   });
 
+  it('a transaction that commits between two pages is read after them', async () => {
+    const namespace = newNamespace();
+    const connection = await connected(postgresEngine(pool), namespace);
+    const client = await clientOf(pool);
+    await client.query('BEGIN');
+    const late = await ask(client, 'SELECT quiesce.cancel($1, $2)', [namespace, 'jobs/late']);
+    for (const k of [0, 1]) await connection.append(Array.from({ length: 400 }, (_, i) => cancel(`${k}-${i}`)));
+    const first = await connection.read('cancels', undefined);
+    expect([first.records.length, first.more]).toEqual([500, true]);
+    await client.query('COMMIT');
+    const rest = await readOn(connection, first.cursor);
+    expect([rest.ids.length, rest.ids.includes(late[0] as string)]).toEqual([300, false]);
+    expect((await readOn(connection, rest.cursor)).ids).toEqual(late);
+  });
+
   it('repairs of several members at once do not deadlock', async () => {
     const namespace = newNamespace();
     const members = await Promise.all(Array.from({ length: 6 }, () => connected(postgresEngine(pool), namespace)));
@@ -125,8 +140,7 @@ describe.skipIf(postgres.isMissing)(`transactions and locks${postgres.note}`, ()
   });
 
   it('roles need the rights that the README names, and no others', async () => {
-    await ask(
-      pool,
+    await pool.query(
       `CREATE ROLE caller LOGIN; GRANT USAGE ON SCHEMA quiesce TO caller;
        GRANT SELECT, INSERT ON quiesce.log TO caller; GRANT SELECT ON quiesce.about TO caller;
        CREATE ROLE member LOGIN; GRANT USAGE ON SCHEMA quiesce TO member;
@@ -251,6 +265,21 @@ describe.skipIf(postgres.isMissing)(`transactions and locks${postgres.note}`, ()
     await check();
     expect(queries.splice(0)).toEqual(['SELECT 1']);
     await close();
+  });
+
+  it('a subscription whose connection hangs fails its check, and ends without an answer', async () => {
+    const own = poolOn(server.port, { max: 3 });
+    onTestFinished(() => own.end());
+    const { hints, check, close } = await listening(postgresEngine(own), newNamespace(), { requestTimeout: 3_000 });
+    expect(hints).toBe('push');
+    const listener = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%.listen(%' AND pid <> pg_backend_pid()";
+    const [pid] = (await ask(pool, listener)) as number[];
+    process.kill(Number(pid), 'SIGSTOP');
+    onTestFinished(() => void process.kill(Number(pid), 'SIGCONT'));
+    expect(await check().catch((error) => error)).toMatchObject({ code: 'ERR_ENGINE_UNAVAILABLE' });
+    await close();
+    await until(() => own.totalCount === own.idleCount);
+    await (await connected(postgresEngine(own))).append([cancel('1')]);
   });
 
   it('with one connection in the pool it polls, and does not wait for itself', async () => {
@@ -396,6 +425,27 @@ describe.skipIf(postgres.isMissing)(`a server that fails${postgres.note}`, () =>
       const answer = await early.hold({ name: 's', holder: 'other', ttl: 1_000, permits: 1 });
       return 'fence' in answer && answer.fence > fence.fence;
     });
+  });
+
+  it('a cancel that was asked for during a crash ends a run on another member', async () => {
+    const engine = postgresEngine(pool);
+    const namespace = newNamespace();
+    await using worker = await joinFleet({ engine, namespace, node: 'worker' });
+    await using api = await joinFleet({ engine, namespace, node: 'api' });
+    const lease = worker.lease('billing', (token, held) => token.cancelled().then(() => held.fence), { ttl: 600_000 });
+    const run = worker.run(['jobs', 42, 1], (token) => token.cancelled().then(() => token.reason));
+    await until(() => worker.inspect().leases.length === 1);
+    await server.kill();
+    const cancelling = api.cancel(['jobs', 42], 'stopped', { until: 'ended', timeout: 600_000 });
+    await until(() => api.state.borrow().link === 'down' && worker.state.borrow().link === 'down');
+    await restart();
+    const receipt = await cancelling;
+    expect(receipt).toMatchObject({ state: 'ended', lost: [] });
+    expect(receipt.nodes.map(({ state, runs }) => [state, runs])).toContainEqual(['ended', 1]);
+    expect(await run).toBe('stopped');
+    expect(worker.inspect().leases.length).toBe(1);
+    await worker.close();
+    expect(await lease).toBeGreaterThan(0);
   });
 
   it('a standby is refused, also by a pool that reaches it later', async () => {

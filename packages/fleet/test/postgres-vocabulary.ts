@@ -1,6 +1,6 @@
 // What the tests of the PostgreSQL engine say.
 
-import type { EngineConnection, FleetEngine, FleetTopic } from '@quiesce/fleet';
+import type { ConnectOptions, EngineConnection, FleetEngine, FleetTopic } from '@quiesce/fleet';
 import { sleep } from '@quiesce/select';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
@@ -32,8 +32,12 @@ export async function ask(on: Pick<pg.Pool, 'query'>, sql: string, values?: unkn
   return (rows as unknown as unknown[][]).map((row) => (row.length === 1 ? row[0] : row));
 }
 
-export function connected(engine: FleetEngine, namespace: string = newNamespace()): Promise<EngineConnection> {
-  return engine.connect(namespace, RETENTION, PATIENT);
+export function connected(
+  engine: FleetEngine,
+  namespace: string = newNamespace(),
+  options: ConnectOptions = PATIENT,
+): Promise<EngineConnection> {
+  return engine.connect(namespace, RETENTION, options);
 }
 
 export interface Listening {
@@ -46,8 +50,8 @@ export interface Listening {
 }
 
 /** Subscribes a member of a new namespace. */
-export async function listening(engine: FleetEngine, namespace?: string): Promise<Listening> {
-  const connection = await connected(engine, namespace);
+export async function listening(engine: FleetEngine, namespace?: string, options?: ConnectOptions): Promise<Listening> {
+  const connection = await connected(engine, namespace, options);
   const changes: FleetTopic[] = [];
   const broken: unknown[] = [];
   const subscription = await connection.listen('worker/0a1b2c3d', {

@@ -21,15 +21,15 @@ export interface TestProxy {
   close(): Promise<void>;
 }
 
-/** Starts a proxy to a port of this machine. */
-export async function startProxy(target: number): Promise<TestProxy> {
+/** Starts a proxy on this machine to a port of a host. */
+export async function startProxy(target: number, host = '127.0.0.1'): Promise<TestProxy> {
   const pairs = new Set<Pair>();
   let isCut = false;
   let isMute = false;
   let delay = 0;
   const server = createServer((client) => {
     if (isCut) return void client.destroy();
-    const pair = new Pair(client, target, () => delay);
+    const pair = new Pair(client, open(target, host), () => delay);
     pairs.add(pair);
     pair.onEnd = () => void pairs.delete(pair);
     pair.isSilent = isMute;
@@ -78,9 +78,9 @@ class Pair {
   readonly #client: Socket;
   readonly #server: Socket;
 
-  constructor(client: Socket, target: number, delayOf: () => number) {
+  constructor(client: Socket, server: Socket, delayOf: () => number) {
     this.#client = client;
-    this.#server = open(target, '127.0.0.1');
+    this.#server = server;
     for (const [from, to] of [
       [client, this.#server],
       [this.#server, client],

@@ -124,7 +124,7 @@ describe.skipIf(redis.isMissing)(`redisEngine on a Redis server${redis.note}`, (
       ]);
       for (const { code, message } of errors) {
         expect(code).toBe('ERR_ENGINE_UNAVAILABLE');
-        expect(message).toMatch(/Redis did not answer (read|append) within 400 ms/);
+        expect(message).toMatch(/did not answer (read|append) within 400 ms/);
       }
       expect(idsOf((await readAll(connection, 'cancels')).records)).toContain('a0');
       // Its connection is silent, too, and still its own.
@@ -169,6 +169,7 @@ describe.skipIf(redis.isMissing)(`redisEngine on a Redis server${redis.note}`, (
     });
 
     it('where publish and subscribe are forbidden, the engine polls', async () => {
+      const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
       const login = { username: `deaf-${name}`, password: 'secret' };
       await admin.call('ACL', 'SETUSER', login.username, 'on', `>${login.password}`, '~*', '+@all', 'resetchannels');
       const connection = await connect(makeClient(server.port, login), { poll: 50, namespace: `deaf-${name}` });
@@ -185,7 +186,37 @@ describe.skipIf(redis.isMissing)(`redisEngine on a Redis server${redis.note}`, (
       const { fence } = (await other.hold(slot)) as { fence: number };
       await other.release({ ...slot, fence });
       await heard.topic('slots');
-      await subscription.close();
+      // The subscription itself was forbidden: only its connection can tell that it may work again.
+      await admin.call('ACL', 'SETUSER', login.username, 'allchannels');
+      await admin.call('CLIENT', 'KILL', 'USER', login.username);
+      await until('the subscription is broken', () => (heard.broken.length > 0 ? true : undefined));
+      expect((await connection.listen('me', hearing().on)).hints).toBe('push');
+      expect(warn.mock.calls).toEqual([[expect.stringMatching(/looks every 50 ms/)]]);
+    });
+
+    it('where publish alone is swallowed, the engine polls until hints arrive', async () => {
+      vi.spyOn(console, 'warn').mockImplementation(() => {});
+      const login = { username: `mute-${name}`, password: 'secret' };
+      const user = ['ACL', 'SETUSER', login.username, 'on', `>${login.password}`, '~*', '&*', '+@all'] as const;
+      await admin.call(...user, '-publish');
+      const connection = await connect(makeClient(server.port, login), { poll: 50 });
+      const heard = hearing();
+      const subscription = await connection.listen('me', heard.on);
+      expect(subscription.hints).toBe('polling');
+      await subscription.check();
+      await heard.topic('cancels');
+      await admin.call(...user, '+publish');
+      await subscription.check();
+      await until('the subscription is broken', () => (heard.broken.length > 0 ? true : undefined));
+      expect((await connection.listen('me', hearing().on)).hints).toBe('push');
+    });
+
+    it('a subscription whose first hint cannot be sent is no subscription', async () => {
+      const connection = await connect(makeClient(proxy.port), { limit: LIMIT });
+      // The connection for commands goes silent. The one for the subscription is new.
+      proxy.silence();
+      expect((await rejection(connection.listen('me', hearing().on))).code).toBe('ERR_ENGINE_UNAVAILABLE');
+      expect((await connection.listen('me', hearing().on)).hints).toBe('push');
     });
 
     it('where INFO is forbidden, the engine warns and works', async () => {

@@ -82,7 +82,7 @@ describe('a storm loses no cancel, hits nothing else, and makes no receipt untru
   });
 });
 
-describe('a storm finds', () => {
+describe('a storm finds', { concurrent: true }, () => {
   const forgetful = (): Promise<TestServer> => startRedis();
   const rows: [string, () => Promise<TestServer>, Omit<StormOptions, 'server' | 'seed' | 'cancels'>][] = [
     ['cancels that are published on Redis once', forgetful, { kind: 'redis', method: 'plain messages' }],
@@ -91,15 +91,11 @@ describe('a storm finds', () => {
     ['a list of members that takes absence for leaving', forgetful, { kind: 'redis', mistake: 'absence is leaving' }],
     ['a fleet that does not repair what the engine has lost', forgetful, { kind: 'redis', mistake: 'no repair' }],
   ];
-  it.concurrent.skipIf(redis.isMissing).each(rows)(`%s${redis.note}`, { timeout: LONG }, async (_, start, options) => {
+  it.skipIf(redis.isMissing).each(rows)(`%s${redis.note}`, { timeout: LONG }, async (_, start, options) => {
     expect(await foundWrong(start, options)).toBe(true);
   });
 
-  it.concurrent.skipIf(postgres.isMissing)(
-    `cancels that are sent by NOTIFY once${postgres.note}`,
-    { timeout: LONG },
-    async () => {
-      expect(await foundWrong(startPostgres, { kind: 'postgres', method: 'plain messages' })).toBe(true);
-    },
-  );
+  it.skipIf(postgres.isMissing)(`cancels that are sent by NOTIFY once${postgres.note}`, { timeout: LONG }, async () => {
+    expect(await foundWrong(startPostgres, { kind: 'postgres', method: 'plain messages' })).toBe(true);
+  });
 });

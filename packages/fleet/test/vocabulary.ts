@@ -1,6 +1,13 @@
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
-import { type Fleet, type JoinFleetOptions, joinFleet, memoryEngine } from '@quiesce/fleet';
+import {
+  type EngineConnection,
+  type Fleet,
+  type FleetEngine,
+  type JoinFleetOptions,
+  joinFleet,
+  memoryEngine,
+} from '@quiesce/fleet';
 import { type FaultyEngine, faulty } from '@quiesce/fleet/testing';
 
 /** Several fleets on one engine in memory, on a virtual clock. */
@@ -21,6 +28,25 @@ export function world(): World {
     join: (node, options) => joinFleet({ engine, clock, node, ...options }),
     settle: () => clock.advance(0),
   };
+}
+
+/** Changes calls of the connections to an engine. */
+export function around(
+  engine: FleetEngine,
+  change: (connection: EngineConnection) => Partial<EngineConnection>,
+): FleetEngine {
+  return {
+    connect: async (...args) => {
+      const connection = await engine.connect(...args);
+      return { ...connection, ...change(connection) };
+    },
+  };
+}
+
+/** A promise that a test resolves. */
+export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  const { work, finish } = deaf();
+  return { opened: work(), open: finish };
 }
 
 /** Work that obeys its token at once. */

@@ -1,4 +1,5 @@
 import { CancellationToken, CancelledError } from '@quiesce/cancellation-token';
+import { extractDeadline, type ReadableHeaders } from '@quiesce/http-deadline';
 import { type Carrier, resetCarrier } from './carrier.ts';
 import type { ServerState } from './server-state.ts';
 
@@ -16,6 +17,10 @@ export class Exchange {
   readonly #carrier: Carrier;
   readonly #method: string | undefined;
   readonly #url: string | undefined;
+  /** `undefined`: its deadline is not read there. */
+  readonly #headers: ReadableHeaders | undefined;
+  /** When it arrived, on the clock's `now()` scale; not read without `#headers`. */
+  readonly #arrived: number;
   /** Created by the first access to `token`, disposed by `end`. */
   #token: CancellationToken | undefined = undefined;
   /** Set once, by `end`. `undefined` while it is in flight. */
@@ -29,12 +34,15 @@ export class Exchange {
     carrier: Carrier,
     method: string | undefined,
     url: string | undefined,
+    headers: ReadableHeaders | undefined,
   ) {
     this.#state = state;
     this.#inFlight = inFlight;
     this.#carrier = carrier;
     this.#method = method;
     this.#url = url;
+    this.#headers = state.settings.maxTime === undefined ? undefined : headers;
+    this.#arrived = this.#headers === undefined ? 0 : state.settings.clock.now();
   }
 
   /** Its name in reports: `GET /path`. Computed on demand, because few exchanges are named. */
@@ -42,7 +50,7 @@ export class Exchange {
     return `${this.#method ?? '?'} ${(this.#url ?? '?').replace(/[?#].*/s, '')}`;
   }
 
-  /** Cancelled when the client has disconnected, and at the deadline. */
+  /** Cancelled when the client has disconnected, at the deadline of the drain, and at its own. */
   get token(): CancellationToken {
     this.#token ??= this.#createToken();
     return this.#token;
@@ -72,7 +80,13 @@ export class Exchange {
 
   #createToken(): CancellationToken {
     if (this.#ending === 'disconnected') return CancellationToken.alreadyCancelled(clientGone());
-    const token = this.#state.deadlineToken.childToken({ name: this.label });
+    const { deadlineToken: parent, settings } = this.#state;
+    const { maxTime: max, clock } = settings;
+    const name = this.label;
+    const token =
+      this.#headers === undefined
+        ? parent.childToken({ name })
+        : extractDeadline(this.#headers, { parent, name, max, clock, since: this.#arrived });
     if (this.#ending !== undefined) token.dispose();
     return token;
   }
@@ -90,8 +104,15 @@ export class Exchanges {
     this.#state = state;
   }
 
-  open(keys: readonly object[], carrier: Carrier, method: string | undefined, url: string | undefined): Exchange {
-    const exchange = new Exchange(this.#state, this.inFlight, carrier, method, url);
+  /** @param headers `undefined` for an upgraded socket, which has no deadline of its own */
+  open(
+    keys: readonly object[],
+    carrier: Carrier,
+    method: string | undefined,
+    url: string | undefined,
+    headers?: ReadableHeaders,
+  ): Exchange {
+    const exchange = new Exchange(this.#state, this.inFlight, carrier, method, url, headers);
     this.inFlight.add(exchange);
     for (const key of keys) this.#byKey.set(key, exchange);
     return exchange;

@@ -69,7 +69,7 @@ export class HttpDrain implements Drainable {
    * @param server the server, or an app that has it as `server`: for Express and Koa the result of `listen`, for Fastify the
    *   app, for Hono the result of `serve`
    * @param options `name`; `signal`, which announces; times in ms; `refuse`, which answers new requests; `upgraded`, which ends
-   *   upgraded sockets
+   *   upgraded sockets; `deadline`, which gives requests the deadline of their headers
    * @throws TypeError when `server` is not such a server, or has an HttpDrain already, or an option is unknown or of the wrong
    *   kind; RangeError for a bad time. The server is then unchanged
    */
@@ -123,7 +123,8 @@ export class HttpDrain implements Drainable {
 
   /**
    * Returns the token of one request, which is cancelled when its client disconnects before the end of the response, at the
-   * deadline, and by `abort`.
+   * deadline of `drain`, and by `abort`. With the option `deadline`, it also has the deadline of the request, which counts from
+   * its arrival.
    *
    * **Timing.** Created by the first call, and disposed at the end of the response.
    *

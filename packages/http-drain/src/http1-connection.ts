@@ -88,7 +88,7 @@ export class Http1Connection {
     }
     this.#last = { request, response };
     const keys = [request, request.rawHeaders, response];
-    const exchange = this.#exchanges.open(keys, this.#socket, request.method, request.url);
+    const exchange = this.#exchanges.open(keys, this.#socket, request.method, request.url, request.headers);
     this.#open.add(exchange);
     // Node emits "finish" also for a response whose socket was destroyed before anything was sent.
     response.on('finish', () => {

@@ -39,7 +39,8 @@ export class Http2Sessions {
     if (session !== undefined && !this.#sessions.has(session)) this.open(session);
     const path = headers[':path'];
     const url = path === undefined ? '?' : String(path);
-    const exchange = this.#exchanges.open([stream], stream, String(headers[':method']), url);
+    const method = String(headers[':method']);
+    const exchange = this.#exchanges.open([stream], stream, method, url, method === 'CONNECT' ? undefined : headers);
     stream.once('close', () => {
       // RST_STREAM with NO_ERROR means that the response was complete before the request was (RFC 9113, 8.1). A session that
       // is destroyed sends NO_ERROR too.

@@ -41,6 +41,12 @@ export interface HttpDrainOptions {
    * waits until the socket is closed. By default the socket stays open until its client or the deadline ends it.
    */
   readonly upgraded?: ((socket: Duplex, request: IncomingMessage) => unknown) | undefined;
+  /**
+   * Whether the token of a request has the deadline that the headers of the request state, such as `quiesce-timeout-ms` and
+   * `grpc-timeout`: see `extractDeadline` of `@quiesce/http-deadline`. `max`, in milliseconds from 0, limits every request, also
+   * one that states none. Upgraded sockets have no deadline. Default: false.
+   */
+  readonly deadline?: boolean | { readonly max?: number | undefined } | undefined;
   /** The clock. Default: the clock of the platform. */
   readonly clock?: Clock | undefined;
 }
@@ -53,12 +59,24 @@ export interface Settings {
   readonly retryAfter: number;
   readonly refuse: HttpDrainOptions['refuse'];
   readonly upgraded: HttpDrainOptions['upgraded'];
+  /** The longest time of a request, in ms; `undefined`: its headers are not read. */
+  readonly maxTime: number | undefined;
   readonly clock: Clock;
   readonly signal: CancellationToken | undefined;
 }
 
 const options: readonly (keyof HttpDrainOptions)[] = [
-  ...(['name', 'signal', 'idleGrace', 'cleanupTimeout', 'retryAfter', 'refuse', 'upgraded', 'clock'] as const),
+  ...([
+    'name',
+    'signal',
+    'idleGrace',
+    'cleanupTimeout',
+    'retryAfter',
+    'refuse',
+    'upgraded',
+    'deadline',
+    'clock',
+  ] as const),
 ];
 
 /** @throws RangeError for a bad time; TypeError for an unknown option, and for one of the wrong kind */
@@ -73,8 +91,18 @@ export function settingsOf(given: HttpDrainOptions): Settings {
   }
   if (refuse !== undefined) checkFunction('new HttpDrain: refuse', refuse);
   if (upgraded !== undefined) checkFunction('new HttpDrain: upgraded', upgraded);
+  const maxTime = maxTimeOf(given.deadline);
   const token = signal === undefined ? undefined : CancellationToken.from(signal, 'new HttpDrain: signal');
-  return { name, idleGrace, cleanupTimeout, retryAfter, refuse, upgraded, clock, signal: token };
+  return { name, idleGrace, cleanupTimeout, retryAfter, refuse, upgraded, maxTime, clock, signal: token };
+}
+
+function maxTimeOf(deadline: HttpDrainOptions['deadline'] = false): number | undefined {
+  if (deadline === false) return undefined;
+  if (deadline === true) return Number.POSITIVE_INFINITY;
+  const call = 'new HttpDrain: deadline';
+  checkOptions(call, deadline, ['max']);
+  const { max = Number.POSITIVE_INFINITY } = deadline;
+  return checkTime(`${call}: max`, max);
 }
 
 /** @throws TypeError for a value that is no such server, and has none as `server` */

@@ -97,6 +97,16 @@ export {
   watch,
 } from '@quiesce/channel';
 export {
+  type DeadlineFetchOptions,
+  type DeadlineHeaders,
+  deadlineFetch,
+  type ExtractDeadlineOptions,
+  extractDeadline,
+  type InjectDeadlineOptions,
+  injectDeadline,
+  type ReadableHeaders,
+} from '@quiesce/http-deadline';
+export {
   type Cleanup,
   type DeferOptions,
   type Drainable,

@@ -29,8 +29,8 @@ export interface ChildOptions {
   readonly onTrace?: (line: string) => void;
 }
 
-/** Removes npm's variables: npm runs the demo, but the service gets its signals directly. */
-function withoutNpm(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+/** Removes npm's variables: npm runs the demo, but its processes get their signals directly. */
+export function withoutNpm(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('npm_')));
 }
 

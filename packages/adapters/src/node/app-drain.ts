@@ -38,7 +38,7 @@ interface AppDrainParts {
 export const STOPPING = 'This server is stopping. Please try again.\n';
 
 const ownOptions = ['shutdown', 'readyPath', 'livePath'];
-const drainOptions = ['name', 'idleGrace', 'cleanupTimeout', 'retryAfter', 'refuse', 'upgraded', 'clock'];
+const drainOptions = ['name', 'idleGrace', 'cleanupTimeout', 'retryAfter', 'refuse', 'upgraded', 'deadline', 'clock'];
 
 /** The parts that the drains of all frameworks share. */
 export class AppDrain {
@@ -136,7 +136,9 @@ function checkServer(call: string, server: unknown): void {
 
 function checkAppDrainOptions(call: string, options: AppDrainOptions): void {
   checkOptions(call, options, [...ownOptions, ...drainOptions]);
-  const { shutdown, readyPath, livePath, idleGrace, retryAfter, refuse, upgraded } = Object(options) as AppDrainOptions;
+  const { shutdown, readyPath, livePath, idleGrace, retryAfter, refuse, upgraded, deadline } = Object(
+    options,
+  ) as AppDrainOptions;
   checkKind(typeof Object(shutdown).add === 'function', `${call}: shutdown`, 'a Shutdown', shutdown);
   for (const [key, path] of Object.entries({ readyPath, livePath })) {
     const isPath = path === undefined || path === false || (typeof path === 'string' && path.startsWith('/'));
@@ -144,6 +146,10 @@ function checkAppDrainOptions(call: string, options: AppDrainOptions): void {
   }
   if (idleGrace !== undefined) checkTime(`${call}: idleGrace`, idleGrace);
   if (retryAfter !== undefined) checkCount(`${call}: retryAfter`, retryAfter, 0);
+  if (deadline !== undefined && typeof deadline !== 'boolean') {
+    checkOptions(`${call}: deadline`, deadline, ['max']);
+    if (deadline.max !== undefined) checkTime(`${call}: deadline: max`, deadline.max);
+  }
   if (refuse !== undefined) checkFunction(`${call}: refuse`, refuse);
   if (upgraded !== undefined) checkFunction(`${call}: upgraded`, upgraded);
 }

@@ -72,7 +72,7 @@ export async function until<T>(invariant: string, ask: () => T | undefined | Pro
   }
 }
 
-export function pause(ms: number): Promise<void> {
+function pause(ms: number): Promise<void> {
   return new Promise((resolve) => void systemClock.setTimer(ms, resolve, { ref: true }));
 }
 
