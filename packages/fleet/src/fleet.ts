@@ -29,7 +29,7 @@ import { type FleetKey, keyOf } from './key.ts';
 import { type Found, KeyTree, type Run } from './key-tree.ts';
 import { type FleetLeaseOptions, leaseRequest } from './lease-options.ts';
 import { type HeldLease, Leases } from './leases.ts';
-import { type FleetState, Link, type LinkCounters } from './link.ts';
+import { type FleetState, Link, type LinkCounters, LONGEST_DELAY } from './link.ts';
 import { type LiveCancel, LiveCancels, reasonOf } from './live-cancels.ts';
 import { type FleetMember, Members } from './members.ts';
 import { numberOf, signalOf } from './options.ts';
@@ -183,6 +183,7 @@ export class Fleet implements AsyncDisposable {
         onProven: () => this.#onProven(),
         onSlots: () => this.#leases.wake(),
         onUp: () => this.#onUp(),
+        onDown: () => this.#members.believeNoneLost(),
         isInboxAwaited: () => this.#isInboxAwaited(),
       },
     );
@@ -722,6 +723,9 @@ export class Fleet implements AsyncDisposable {
   }
 
   #onUp(): void {
+    const { clock, reread } = this.#settings;
+    // By then, a member that was cut off as well has paused between two attempts, and has sent its heartbeat.
+    this.#members.believeLostFrom(clock.now() + reread + LONGEST_DELAY);
     this.#appender.retryNow();
     this.#repeatAnswers();
     this.#leases.wake();

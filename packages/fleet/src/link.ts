@@ -79,9 +79,14 @@ export interface LinkEvents {
   onSlots(): void;
   /** The link is up again. */
   onUp(): void;
+  /** The link is down. */
+  onDown(): void;
   /** Whether an answer could end a wait. */
   isInboxAwaited(): boolean;
 }
+
+/** The longest pause between two attempts to reach the engine, in ms. */
+export const LONGEST_DELAY = 1_000;
 
 export class Link {
   readonly #connection: EngineConnection;
@@ -90,7 +95,7 @@ export class Link {
   readonly counters: LinkCounters = { reads: 0, appends: 0, entries: 0, whole: 0, repaired: 0, errors: 0 };
   readonly #state: WatchSender<FleetState>;
   readonly state: WatchReceiver<FleetState>;
-  readonly #delayOf: (failures: number) => number = backoffOf('link', { delay: 20, maxDelay: 1_000 });
+  readonly #delayOf: (failures: number) => number = backoffOf('link', { delay: 20, maxDelay: LONGEST_DELAY });
   readonly #reading: Coalesced<void> = new Coalesced(() => this.#readCancels());
   readonly #readingInbox: Coalesced<void> = new Coalesced(() => this.#readInbox());
   readonly #meeting: Coalesced<void> = new Coalesced(() => this.#meet());
@@ -284,6 +289,7 @@ export class Link {
     this.counters.errors++;
     if (this.#isClosed || this.state.borrow().link === 'down') return;
     this.#change({ link: 'down', error });
+    this.#events.onDown();
     this.#recover(1);
   }
 

@@ -5,6 +5,8 @@
  *  1. Absence proves nothing: a member that is missing in the engine's list is live until its `memberTtl` is over, counted from the
  *     last list that had it. An engine that has lost its data lists no members, and their work goes on.
  *  2. States change only with an answer of the engine, never by time alone: without answers no member is lost.
+ *  3. After this node could not reach the engine, a live member is lost only once it has had the time to come back, too: while the
+ *     engine is away, no member can renew its membership.
  */
 
 import type { MemberRecord } from './engine.ts';
@@ -29,6 +31,7 @@ interface Known {
 export class Members {
   readonly #known: Map<string, Known> = new Map();
   readonly #keep: number;
+  #believesLostFrom = Number.NEGATIVE_INFINITY;
 
   /** @param keep ms for which a member is remembered after it was last listed */
   constructor(keep: number) {
@@ -37,14 +40,26 @@ export class Members {
 
   /** Takes over the engine's list, which arrived at this time. */
   update(list: readonly MemberRecord[], now: number): void {
+    const isLostNow = now >= this.#believesLostFrom;
     for (const { id, left, gone } of list) {
-      this.#known.set(id, { state: gone ? 'left' : left > 0 ? 'live' : 'lost', aliveUntil: now + left, seenAt: now });
+      const wasLive = this.#known.get(id)?.state === 'live';
+      const state = gone ? 'left' : left > 0 || (wasLive && !isLostNow) ? 'live' : 'lost';
+      this.#known.set(id, { state, aliveUntil: now + left, seenAt: now });
     }
     for (const [id, known] of this.#known) {
       if (known.seenAt === now) continue;
-      if (known.state === 'live' && known.aliveUntil <= now) known.state = 'lost';
+      if (known.state === 'live' && known.aliveUntil <= now && isLostNow) known.state = 'lost';
       if (known.state !== 'live' && known.seenAt + this.#keep <= now) this.#known.delete(id);
     }
+  }
+
+  /** See invariant 3. No live member is lost until `believeLostFrom` says from when. */
+  believeNoneLost(): void {
+    this.#believesLostFrom = Number.POSITIVE_INFINITY;
+  }
+
+  believeLostFrom(time: number): void {
+    if (this.#believesLostFrom === Number.POSITIVE_INFINITY) this.#believesLostFrom = time;
   }
 
   /** Returns the state of a member; `undefined`: it was never listed, or not for a long time. */

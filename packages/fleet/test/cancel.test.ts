@@ -158,6 +158,27 @@ describe('a cancel', () => {
     expect(receipt.nodes.map(({ state }) => state)).toEqual(['ended', 'lost']);
   });
 
+  it('does not call a member lost that could not reach the engine either', async () => {
+    const { clock, engine, join } = world();
+    const [api, worker] = [await join('api'), await join('worker')];
+    await clock.advance(5_000);
+    const job = deaf();
+    const run = worker.run('jobs/1', job.work);
+    engine.cut();
+    await clock.advance(60_000);
+    // The worker comes back later than the node that asks.
+    engine.heal();
+    engine.cut('worker');
+    const receipt = api.cancel('jobs/1', 'stop', { until: 'ended', timeout: 60_000 });
+    await clock.advance(1_000);
+    engine.heal();
+    await clock.advance(5_000);
+    job.finish();
+    await run;
+    await clock.advance(6_000);
+    expect(await receipt).toMatchObject({ state: 'ended', lost: [] });
+  });
+
   it('says of a member that has left that it has left', async () => {
     const { clock, engine, join } = world();
     const [api, worker] = [await join('api'), await join('worker')];
