@@ -11,7 +11,8 @@ import { NatsConnection } from './nats-connection.ts';
  * replicate them, make them yourself before, with one value a key, and with `retention`, a minute, a day and two hours as `ttl`.
  *
  * All fleets use your connection. When it does not answer a ping within 1 s, the engine calls `reconnect` on it. Let it reconnect
- * without end (`maxReconnectAttempts: -1`): a connection that has closed stays closed, and so does its fleet.
+ * without end (`maxReconnectAttempts: -1`): a connection that has closed stays closed, and so does its fleet. Give it a `timeout`
+ * of a few seconds: an attempt to connect to a host that accepts and stays silent takes 20 s otherwise, and nothing can end it.
  *
  * Guaranteed: what `fleet.cancel` has recorded is in the stream, on as many servers as it has replicas. A fleet notices when
  * data is lost. A lease has one holder. Not guaranteed: the records of one `append` are separate writes, and a failure may store
@@ -27,7 +28,7 @@ import { NatsConnection } from './nats-connection.ts';
  * import { Kvm } from '@nats-io/kv';
  * import { connect } from '@nats-io/transport-node';
  *
- * const connection = await connect({ servers: process.env.NATS_URL, maxReconnectAttempts: -1 });
+ * const connection = await connect({ servers: process.env.NATS_URL, maxReconnectAttempts: -1, timeout: 2_000 });
  * const engine = natsEngine({ connection, kv: new Kvm(connection) });
  * await using fleet = await joinFleet({ engine, namespace: 'shop', node: 'worker-1' });
  * ```
