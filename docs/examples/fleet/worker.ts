@@ -1,5 +1,5 @@
-// A worker of the demo: it runs jobs that any other worker can cancel, does the billing while it holds the lease, and drains on
-// SIGTERM, one worker after the other.
+// A worker of the demo. It runs jobs that any other worker can cancel, and bills while it holds the lease. On SIGTERM, the workers
+// drain one after the other.
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { type Fleet, joinFleet } from '@quiesce/fleet';
 import { sleep } from '@quiesce/select';
