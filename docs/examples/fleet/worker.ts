@@ -15,8 +15,7 @@ await runMain(
     const { engine, close } = await openEngine(url, isPolled);
     const fleet = await joinFleet({
       ...{ engine, namespace, node, joinTimeout: 60_000 },
-      // Without the engine there are no signs of life, and PGlite takes its time to start again.
-      ...{ reread: 1_000, memberTtl: 120_000, requestTimeout: 5_000, retention: 600_000 },
+      ...{ reread: 1_000, requestTimeout: 5_000, retention: 600_000 },
     });
     fleet.attach(shutdown, { slot: { name: 'rollout', permits: 1, ttl: 10_000, timeout: 120_000 } });
     shutdown.hook('client', close, { phase: 'final', after: ['fleet'] });
