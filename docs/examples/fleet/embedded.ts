@@ -1,4 +1,4 @@
-// A PostgreSQL without an installation: PGlite on disk, behind a socket. What it has committed is there again after a SIGKILL.
+// A PostgreSQL without an installation: PGlite on disk, behind a socket. Its commits survive a SIGKILL.
 //
 //   node embedded.ts PORT FOLDER
 import { PGlite } from '@electric-sql/pglite';

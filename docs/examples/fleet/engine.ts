@@ -6,12 +6,12 @@ import { type FleetEngine, natsEngine, postgresEngine, redisEngine } from '@quie
 import { Redis } from 'ioredis';
 import pg from 'pg';
 
-/** The schema of the demo in a PostgreSQL. */
+/** The PostgreSQL schema of the demo. */
 export const SCHEMA = 'quiesce_demo';
 
 export interface OpenEngine {
   readonly engine: FleetEngine;
-  /** Closes the client. The fleet is closed before. */
+  /** Closes the client. Close the fleet first. */
   close(): Promise<unknown>;
 }
 
@@ -20,7 +20,7 @@ export async function openEngine(url: string, isPolled: boolean): Promise<OpenEn
   const { protocol } = new URL(url);
   if (protocol.startsWith('redis')) {
     const client = new Redis(url);
-    client.on('error', () => {}); // the fleet reports a lost link in its state
+    client.on('error', () => {}); // `state` of the fleet reports a lost link
     return { engine: redisEngine(client), close: async () => client.disconnect() };
   }
   if (protocol === 'nats:') {

@@ -1,4 +1,4 @@
-// A hub of plain messages: it sends each line to every process that is connected at that moment, and keeps nothing.
+// A hub of plain messages: it sends each line to every connected process, and stores nothing.
 //
 //   node hub.ts PORT
 import { createServer, type Socket } from 'node:net';
@@ -10,7 +10,7 @@ const server = createServer((socket) => {
   socket.on('error', () => {});
   socket.on('close', () => sockets.delete(socket));
   const lines = createInterface({ input: socket });
-  lines.on('error', () => {}); // it repeats the errors of the socket
+  lines.on('error', () => {}); // the socket reports the same errors
   lines.on('line', (line) => {
     for (const one of sockets) one.write(`${line}\n`);
   });

@@ -1,4 +1,4 @@
-// The work of the demo, the same with a fleet and without one.
+// The work of the demo. It is the same with a fleet and without one.
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { select, sleep } from '@quiesce/select';
 import { now, report } from './protocol.ts';

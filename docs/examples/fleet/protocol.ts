@@ -1,10 +1,10 @@
-// What the demo tells its workers, and what they report. Times are in ms of the machine's monotonic clock, which all processes
-// share.
+// The orders of the demo to its workers, and the reports of the workers. Times are in ms of the machine's monotonic clock, which
+// all processes share.
 import type { CancelReceipt } from '@quiesce/fleet';
 
 export interface Setup {
   readonly node: string;
-  /** The address of the engine, or the hub of plain messages: each through the proxy of this worker. */
+  /** The address of the engine, or of the hub of plain messages, through the proxy of this worker. */
   readonly url: string;
   /** Whether the engine sends no hints. */
   readonly isPolled: boolean;
@@ -16,7 +16,7 @@ export type Order =
   | { readonly op: 'cancel'; readonly cancel: number; readonly key: string; readonly timeout: number }
   | { readonly op: 'bill' };
 
-/** The end of a cancel. `sent`: a plain message, of which its sender hears nothing more. */
+/** The end of a cancel. `sent`: a plain message was sent, and its sender gets no answer. */
 export type CancelEnd =
   | { readonly e: 'receipt'; readonly cancel: number; readonly at: number; readonly receipt: CancelReceipt }
   | { readonly e: 'sent'; readonly cancel: number; readonly at: number }
@@ -45,7 +45,7 @@ export function now(): number {
   return Number(process.hrtime.bigint() / 1_000n) / 1_000;
 }
 
-/** Reports to the demo. A demo that was killed hears nothing more. */
+/** Reports to the demo, unless the demo was killed. */
 export function report(event: Report): void {
   if (process.connected) process.send?.(event);
 }

@@ -1,5 +1,5 @@
-// The same jobs without a fleet: each cancel is a message that is published once, as with Redis pub/sub or NOTIFY. The connection
-// is opened again when it was lost.
+// The same jobs without a fleet: each cancel is a message that is published once, as with Redis pub/sub or NOTIFY. A worker opens
+// a lost connection again.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -23,7 +23,7 @@ async function subscribe(): Promise<void> {
   if (socket.destroyed) return;
   hub = socket;
   const lines = createInterface({ input: socket });
-  lines.on('error', () => {}); // it repeats the errors of the socket
+  lines.on('error', () => {}); // the socket reports the same errors
   lines.on('line', (key) => {
     for (const [of, token] of running) {
       if (of === key || of.startsWith(`${key}/`)) token.cancel('stopped by user');

@@ -1,5 +1,5 @@
-// A worker of the demo: it runs jobs that any other worker can cancel, does the billing while it holds the lease, and drains on
-// SIGTERM, one worker after the other.
+// A worker of the demo. It runs jobs that any other worker can cancel, and bills while it holds the lease. On SIGTERM, the workers
+// drain one after the other.
 import type { CancellationToken } from '@quiesce/cancellation-token';
 import { type Fleet, joinFleet } from '@quiesce/fleet';
 import { sleep } from '@quiesce/select';
@@ -15,8 +15,7 @@ await runMain(
     const { engine, close } = await openEngine(url, isPolled);
     const fleet = await joinFleet({
       ...{ engine, namespace, node, joinTimeout: 60_000 },
-      // Without the engine there are no signs of life, and PGlite takes its time to start again.
-      ...{ reread: 1_000, memberTtl: 120_000, requestTimeout: 5_000, retention: 600_000 },
+      ...{ reread: 1_000, requestTimeout: 5_000, retention: 600_000 },
     });
     fleet.attach(shutdown, { slot: { name: 'rollout', permits: 1, ttl: 10_000, timeout: 120_000 } });
     shutdown.hook('client', close, { phase: 'final', after: ['fleet'] });

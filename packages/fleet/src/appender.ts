@@ -8,14 +8,14 @@ const MOST = 500;
 /** A record that waits to be stored. */
 interface Entry {
   readonly record: FleetRecord;
-  /** When the record is of no use any more, on the clock. */
+  /** When the record is no longer needed, on the clock. */
   readonly until: number;
   settle(error: unknown): void;
 }
 
 /**
- * Stores records in batches: one in flight, and one queued that takes along everything that came meanwhile. A batch that fails is
- * stored again, until each of its records is stored or of no use any more.
+ * Stores records in batches. One batch is in flight, and records that are added during that time form the next one. A batch that
+ * fails is sent again, until each of its records is stored or no longer needed.
  */
 export class Appender {
   readonly #clock: Clock;
@@ -37,7 +37,7 @@ export class Appender {
   /**
    * Stores a record.
    *
-   * @param ms how long it is tried
+   * @param ms how long to try
    * @returns `undefined` when it is stored, and `{ error }` with the last error when it is not
    */
   add(record: FleetRecord, ms: number): Promise<{ readonly error: unknown } | undefined> {
@@ -49,7 +49,7 @@ export class Appender {
     });
   }
 
-  /** Gives up all records, and those that are added later. */
+  /** Gives up all records, also records that are added later. */
   close(): void {
     this.#isClosed = true;
     this.retryNow();

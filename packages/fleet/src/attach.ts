@@ -25,16 +25,16 @@ export interface FleetShutdown {
 
 /** Options for `attach`. */
 export interface FleetAttachOptions {
-  /** Lets only so many processes of the fleet drain at the same time. */
+  /** Limits how many processes of the fleet drain at the same time. */
   readonly slot?:
     | {
         /** Names the slots. */
         readonly name: string;
         /** How many processes may drain at the same time: an integer from 1 to 1,000. Default: 1. */
         readonly permits?: number | undefined;
-        /** After how many ms without a sign of life a slot is free again, from 1,000 to 3,600,000. Default: 15,000. */
+        /** After how many ms without a renewal a slot is free again, from 1,000 to 3,600,000. Default: 15,000. */
         readonly ttl?: number | undefined;
-        /** How many ms to wait for a slot, from 0. Then the shutdown goes on without one. Default: 5,000. */
+        /** How many ms to wait for a slot, from 0. After that, the shutdown continues without one. Default: 5,000. */
         readonly timeout?: number | undefined;
       }
     | undefined;

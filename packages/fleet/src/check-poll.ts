@@ -1,7 +1,7 @@
 import { show } from '@quiesce/internal';
 
 /**
- * Returns the pace of an engine whose hints do not arrive.
+ * Returns the checked option `poll` of an engine.
  *
  * @throws TypeError or RangeError
  */

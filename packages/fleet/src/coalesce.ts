@@ -1,4 +1,4 @@
-/** Runs an action with one in flight, and one queued for all calls that came meanwhile. */
+/** Runs an action at most once at a time. All calls during one run share the next run. */
 export class Coalesced<T> {
   readonly #action: () => Promise<T>;
   #inFlight: Promise<unknown> | undefined;

@@ -5,23 +5,23 @@ import type { FleetEngine } from './engine.ts';
 
 /** One case of {@link engineContract}. */
 export interface ContractCase {
-  /** The invariant and the behaviour, as the name of a test. */
+  /** The invariant and the behaviour, to be used as the name of a test. */
   readonly name: string;
   /**
    * Runs the case. Takes up to about 3 s on an engine that keeps the contract.
    *
-   * @param engine the engine. It is asked for several connections, all in namespaces with new names
-   * @throws (rejects) Error that says which invariant is broken, and what was seen
+   * @param engine the engine. The case opens several connections, all in new namespaces
+   * @throws (rejects) Error that names the broken invariant and the observed behaviour
    */
   run(engine: FleetEngine): Promise<void>;
 }
 
 /**
- * Checks that an engine keeps the invariants of {@link FleetEngine}. The cases need no test runner, and run at the same time as
- * each other. Use them when you write an engine for another database.
+ * Checks that an engine keeps the invariants of {@link FleetEngine}. The cases need no test runner, and can run at the same time.
+ * Use them when you write an engine for another database.
  *
- * They use the real clock. They wait until a condition holds, 30 s at most, so that a slow machine fails none of them. They
- * leave their records, members and slots in the database until these expire.
+ * They use the real clock, and wait at most 30 s for each condition, so that a slow machine fails none of them. Their records,
+ * members and slots stay in the database until they expire.
  *
  * @example
  * ```ts

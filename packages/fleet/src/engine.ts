@@ -1,27 +1,28 @@
 /**
- * The interface of an engine: what a fleet needs of a database. Every agreement of a fleet is one atomic step of the engine.
+ * The interface of an engine: the methods that a fleet needs from a database. Every agreement of a fleet is one atomic step of the
+ * engine.
  *
  * Invariants of each engine, which `engineContract` of `@quiesce/fleet/testing` checks
- *  E1. A fulfilled `append` is as durable as the engine promises, and idempotent by id.
- *  E2. A `read` that begins after it, on any connection, returns the record.
- *  E3. `read` is a function of its cursor. It says `whole` unless the engine can prove that nothing lies between the cursor and
- *      the answer.
+ *  E1. The records of a fulfilled `append` are as durable as the engine promises. `append` is idempotent by id.
+ *  E2. A `read` that begins after a fulfilled `append`, on any connection, returns its records.
+ *  E3. The answer of `read` depends only on the cursor. It is `whole` unless the engine can prove that no record is missing between
+ *      the cursor and the answer.
  *  E4. `left` is counted by the engine's clock.
- *  E5. `changed` may be late, doubled or missing. `broken` ends the subscription.
- *  E6. `hold` never grants more than `permits` by the engine's clock. The same holder is granted once. With `fence` it only
- *      renews. The fences of a name grow.
+ *  E5. A call of `changed` may be late, doubled or missing. `broken` ends the subscription.
+ *  E6. `hold` never grants more than `permits` permits, by the engine's clock. One holder has at most one permit. With `fence`,
+ *      `hold` only renews. The fences of a name grow.
  *  E7. `release` with another fence does nothing.
- *  E8. `listen` says `push` only after a hint of its own has arrived.
+ *  E8. `listen` returns `push` only after its own test hint has arrived.
  */
 
-/** A record that is to be stored. */
+/** A record to store. */
 export interface FleetRecord {
-  /** `cancels`, or the id of the member whose inbox it is. */
+  /** `cancels`, or the id of a member, for its inbox. */
   readonly log: string;
   /** A second record of the same log and id changes nothing. */
   readonly id: string;
   readonly body: string;
-  /** How long it is kept, in ms. */
+  /** How long the engine keeps it, in ms. */
   readonly ttl: number;
 }
 
@@ -29,16 +30,16 @@ export interface FleetRecord {
 export interface StoredRecord {
   readonly id: string;
   readonly body: string;
-  /** How much longer it is kept, in ms of the engine's clock: above 0. */
+  /** How much longer the engine keeps it, in ms of its clock: above 0. */
   readonly left: number;
 }
 
 /** The answer of `read`. */
 export interface LogPage {
   readonly records: readonly StoredRecord[];
-  /** Where the next read begins. Only the engine that made it can read it. */
+  /** Where the next read begins. Only the engine interprets it. */
   readonly cursor: unknown;
-  /** Whether the records from here on are all records of the log, rather than those since the cursor. */
+  /** Whether this page begins at the first record of the log, rather than after the cursor. */
   readonly whole: boolean;
   /** Whether another read is needed to get everything. */
   readonly more: boolean;
@@ -49,7 +50,7 @@ export interface MemberRecord {
   readonly id: string;
   /** The ms until it counts as lost, by the engine's clock. 0 or less: it is lost. */
   readonly left: number;
-  /** Whether it has left in order. */
+  /** Whether it has left the fleet with `leave`. */
   readonly gone: boolean;
 }
 
@@ -60,26 +61,26 @@ export interface SlotRequest {
   /** In ms. */
   readonly ttl: number;
   readonly permits: number;
-  /** Given to renew. Absent to acquire. */
+  /** The fence of the permit to renew. `undefined` acquires a permit. */
   readonly fence?: number | undefined;
 }
 
-/** The answer of `hold`: the permit is held, or may be free in `wait` ms, or is no longer held. */
+/** The answer of `hold`: the permit is held; or a permit may be free in `wait` ms; or the permit to renew is lost. */
 export type SlotAnswer = { readonly fence: number } | { readonly wait: number } | { readonly lost: true };
 
-/** What a hint is about. */
+/** The subject of a hint. */
 export type FleetTopic = 'cancels' | 'inbox' | 'slots';
 
 /** Receives the hints of a subscription. */
 export interface FleetListener {
   changed(topic: FleetTopic): void;
-  /** Ends the subscription. Called once at most. */
+  /** Reports that the subscription has ended. Called at most once. */
   broken(error: unknown): void;
 }
 
 /** A subscription of one member. */
 export interface FleetSubscription {
-  /** Whether hints arrive by themselves. Otherwise the engine polls, and calls `changed` when it has found something. */
+  /** `push`: the database sends hints. `polling`: the engine polls, and calls `changed` when something may have changed. */
   readonly hints: 'push' | 'polling';
   /** Rejects when the subscription no longer works. */
   check(): Promise<void>;
@@ -88,37 +89,37 @@ export interface FleetSubscription {
 
 /** The connection of one fleet to an engine. Each method is one atomic step of the engine. */
 export interface EngineConnection {
-  /** Subscribes a member to hints: new cancels, new records of its inbox, slots that were released. */
+  /** Subscribes a member to hints about new cancels, new records of its inbox, and released slots. */
   listen(me: string, on: FleetListener): Promise<FleetSubscription>;
-  /** Stores records of one or several logs, all or none. At most 500. */
+  /** Stores at most 500 records of one or several logs: all of them, or none. */
   append(records: readonly FleetRecord[]): Promise<void>;
   /**
-   * Reads a log from a cursor on, at most 500 records.
+   * Reads at most 500 records of a log, from a cursor.
    *
    * @param log `cancels` or the id of a member
    * @param after the cursor of an earlier answer; `undefined`: from the beginning
    */
   read(log: string, after: unknown): Promise<LogPage>;
   /**
-   * Makes or keeps a process a member, and lists all members, in one step.
+   * Adds a member or renews its membership, and lists all members, in one step.
    *
-   * @param me `ttl`: ms until it counts as lost; `keep`: ms for which it is listed after that, and after it has left. Absent for
-   *   a caller that is no member
+   * @param me `ttl`: ms until the member counts as lost; `keep`: ms for which it is listed after that, or after it has left.
+   *   `undefined` for a caller, which is no member
    */
   meet(me: { readonly id: string; readonly ttl: number; readonly keep: number } | undefined): Promise<MemberRecord[]>;
-  /** Records that a member has left in order. */
+  /** Records that a member has left the fleet. */
   leave(id: string): Promise<void>;
   /** Acquires or renews a permit of a slot. */
   hold(slot: SlotRequest): Promise<SlotAnswer>;
   /** Gives a permit back. */
   release(slot: { readonly name: string; readonly holder: string; readonly fence: number }): Promise<void>;
-  /** Ends what the engine has opened for this fleet. The user's own client stays open. */
+  /** Closes the connections that the engine has opened for this fleet. The user's client stays open. */
   close?(): Promise<void>;
 }
 
-/** What a fleet tells the engine about itself. */
+/** Options for `connect`. */
 export interface ConnectOptions {
-  /** The limit for one call, in ms. A call that takes longer costs its connection, never the user's client. */
+  /** The limit of one call, in ms. A call that takes longer may end its connection, never the user's client. */
   readonly requestTimeout: number;
 }
 
@@ -131,7 +132,7 @@ export interface FleetEngine {
    * Connects a fleet. The engine stores `retention` with the first fleet of a namespace.
    *
    * @param namespace separates fleets that share one database
-   * @param retention ms for which records of `cancels` are kept
+   * @param retention how long records of `cancels` are kept, in ms
    * @throws (rejects) SchemaError when the database is not prepared; RangeError for another `retention` than the stored one
    */
   connect(namespace: string, retention: number, options?: ConnectOptions): Promise<EngineConnection>;

@@ -2,8 +2,7 @@ import { nameError } from '@quiesce/internal';
 import type { CancelReceipt } from './receipt.ts';
 
 /**
- * The engine gave no answer in time: a cancel was not recorded, joining has failed, or a run with `unreachable` no longer knows
- * of cancels.
+ * The engine did not answer in time. A cancel was not recorded, joining failed, or a run reached its limit `unreachable`.
  *
  * @example
  * ```ts
@@ -20,7 +19,7 @@ export class EngineUnavailableError extends Error {
   declare readonly name: 'EngineUnavailableError';
   /** Always `ERR_ENGINE_UNAVAILABLE`. */
   readonly code = 'ERR_ENGINE_UNAVAILABLE' as const;
-  /** Of a `cancel`: its state is `unrecorded`, so that trying again is safe. Otherwise `undefined`. */
+  /** The receipt of a `cancel`, with the state `unrecorded`: trying again is safe. `undefined` for other calls. */
   readonly receipt: CancelReceipt | undefined;
 
   /** @internal */
@@ -31,8 +30,8 @@ export class EngineUnavailableError extends Error {
 }
 
 /**
- * A cancel is recorded, and what `until` asked for was not confirmed in time. The text names each silent member, and each key
- * that still runs. The cancel stays in force.
+ * A cancel was recorded, but the state in `until` was not confirmed in time. The text names each silent member, and each key that
+ * still runs. The cancel stays in force.
  *
  * @example
  * ```ts
@@ -52,7 +51,7 @@ export class CancelIncompleteError extends Error {
   declare readonly name: 'CancelIncompleteError';
   /** Always `ERR_CANCEL_INCOMPLETE`. */
   readonly code = 'ERR_CANCEL_INCOMPLETE' as const;
-  /** What is confirmed. */
+  /** The receipt, with everything that is confirmed. */
   readonly receipt: CancelReceipt;
 
   /** @internal */
@@ -63,7 +62,7 @@ export class CancelIncompleteError extends Error {
 }
 
 /**
- * The reason of a lease's token when the lease can no longer be kept. The lease rejects with it if the work obeys the token.
+ * The reason of a lease's token when the lease could not be renewed. `lease` rejects with it if the work throws the reason.
  *
  * @example
  * ```ts
@@ -88,7 +87,7 @@ export class LeaseLostError extends Error {
   readonly code = 'ERR_LEASE_LOST' as const;
   /** The name of the lease. */
   readonly lease: string;
-  /** Its fence. A later holder has a greater one. */
+  /** Its fence. A later holder has a larger one. */
   readonly fence: number;
 
   /** @internal */
@@ -100,7 +99,8 @@ export class LeaseLostError extends Error {
 }
 
 /**
- * The schema of a fleet is missing in the database, or an older one. The text has the call that creates it.
+ * The database is not ready for a fleet: the schema is missing or has another version, or Redis is too old or may evict keys. The
+ * text says what to do.
  *
  * @example
  * <!-- not run: needs a PostgreSQL server -->

@@ -11,7 +11,7 @@ export interface FaultyOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** What is wrong with the connections of a member. */
+/** The faults of the connections of a member. */
 interface Fault {
   isCut: boolean;
   isHanging: boolean;
@@ -19,7 +19,7 @@ interface Fault {
   delayMs: number;
 }
 
-/** A connection that was given out. */
+/** A connection that `connect` has returned. */
 interface Watched {
   /** The id of its member, once it has subscribed. */
   member: string | undefined;
@@ -27,10 +27,10 @@ interface Watched {
 }
 
 /**
- * An engine whose connections fail when a test says so. Made by {@link faulty}.
+ * An engine whose connections fail on command. Made by {@link faulty}.
  *
- * Each method takes a member: its id, or the name of its node. Without one it concerns all connections, also those that are made
- * later.
+ * Each method takes a member: its id, or the name of its node. Without a member, the method affects all connections, also later
+ * ones.
  */
 export class FaultyEngine implements FleetEngine {
   readonly #engine: FleetEngine;
@@ -80,29 +80,29 @@ export class FaultyEngine implements FleetEngine {
     }
   }
 
-  /** Answers no call, as a connection that is open on one side only. Calls that hang are never answered. */
+  /** Answers no call, like a connection that only this side considers open. Pending calls are never answered. */
   hang(member?: string): void {
     this.#fault(member).isHanging = true;
   }
 
-  /** Makes each answer arrive so many ms later. The engine has done the work by then. */
+  /** Delays each answer by so many ms. The engine has already done the work by then. */
   delay(ms: number, member?: string): void {
     this.#fault(member).delayMs = numberOf('delay', ms, 0, 0, Number.POSITIVE_INFINITY);
   }
 
-  /** Loses all hints. */
+  /** Drops all hints. */
   loseHints(member?: string): void {
     this.#fault(member).losesHints = true;
   }
 
-  /** Ends the faults of a member, or all faults. */
+  /** Removes the faults of a member, or all faults. */
   heal(member?: string): void {
     if (member === undefined) this.#faults.clear();
     else this.#faults.delete(member);
   }
 
   /**
-   * Remembers the data, for `goBack`.
+   * Copies the data, for `goBack`.
    *
    * @throws TypeError unless the engine is one in memory
    */
@@ -111,7 +111,7 @@ export class FaultyEngine implements FleetEngine {
   }
 
   /**
-   * Replaces the data by the remembered copy. Without one, all data is lost.
+   * Replaces the data by that copy. Without a copy, all data is lost.
    *
    * @throws TypeError unless the engine is one in memory
    */
@@ -172,13 +172,13 @@ export class FaultyEngine implements FleetEngine {
   }
 }
 
-/** Whether a connection is one of a member; `undefined`: of any. */
+/** Whether a connection belongs to a member; `undefined` stands for any member. */
 function isOf({ member: id }: Watched, member: string | undefined): boolean {
   return member === undefined || (id !== undefined && (id === member || id.startsWith(`${member}/`)));
 }
 
 /**
- * Makes an engine whose connections fail when a test says so.
+ * Makes an engine whose connections fail on command, for tests of code that uses a fleet.
  *
  * @param engine the engine that does the work, such as `memoryEngine()`
  * @param options `clock`

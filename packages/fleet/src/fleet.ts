@@ -1,15 +1,15 @@
 /**
- * One process in a fleet: its runs, its tokens, the cancels that it knows and those that it has sent.
+ * One process in a fleet: its runs, its tokens, the cancels that it knows, and the cancels that it has sent.
  *
  * Invariants
- *  1. A cancel is applied once, by id. The tree of tokens and the index of cancels are complete before code of users runs.
- *  2. A run starts only when no live cancel covers it, as far as this node knows; and it reads first when its knowledge is older
- *     than two `reread`.
- *  3. An answer is sent when a cancel was applied, and when the last run that it found has ended. Answers are kept for 60 s and
- *     sent again after each reconnection, and after each whole read.
- *  4. After a whole read, the node records again each cancel that it knew as recorded before the read was sent, and that the
- *     answer lacks: a cancel survives the loss of the engine's data as long as one member that saw it lives.
- *  5. A cancel that the engine never confirmed is forgotten here, too, at its timeout. If it was recorded after all, it is read.
+ *  1. A cancel is applied once, by id. The tree of tokens and the index of cancels are complete before any callback of the user.
+ *  2. A run starts only when no cancel that this node knows covers it. When its last read is older than two `reread`, the node
+ *     reads before it starts the run.
+ *  3. An answer is sent when a cancel was applied, and when the last run that it found has ended. Answers are kept for 60 s. They
+ *     are sent again after each reconnection, and after each whole read.
+ *  4. After a whole read, the node looks for cancels that were recorded before the read and that the answer lacks. It records them
+ *     again. A cancel therefore survives the loss of the engine's data as long as one member that has read it lives.
+ *  5. At its timeout, the node forgets a cancel that the engine never confirmed. If the engine has it after all, a read returns it.
  */
 
 import {
@@ -40,16 +40,16 @@ import { decodeAnswer, decodeCancel, encodeAnswer, encodeCancel } from './wire.t
 
 /** Options for `run`. */
 export interface FleetRunOptions {
-  /** Cancels the run, too. */
+  /** Also cancels the run. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
   /**
-   * Cancels the run with an {@link EngineUnavailableError} when this node has heard nothing of the engine for so many ms, because
-   * cancels no longer arrive then: three times `reread` or more. Default: `Infinity`.
+   * After how many ms without an answer of the engine the run is cancelled, with an {@link EngineUnavailableError}: three times
+   * `reread` or more. Without the engine, no cancels arrive. Default: `Infinity`.
    */
   readonly unreachable?: number | undefined;
 }
 
-/** What is known of a run, for its work. */
+/** The run, as its work sees it. */
 export interface FleetRun {
   /** The key, as a string. */
   readonly key: string;
@@ -58,19 +58,19 @@ export interface FleetRun {
 /** Options for `cancel`. */
 export interface FleetCancelOptions {
   /**
-   * How far to wait. `recorded` (the default): the engine has the cancel, and every member that lives gets it. `delivered`: every
-   * live member has applied it. `ended`: every run at or below the key has ended, on all members.
+   * The state to wait for. `recorded` (the default): the engine has stored the cancel, and every live member will read it.
+   * `delivered`: every live member has applied it. `ended`: every run at or below the key has ended, on all members.
    */
   readonly until?: CancelUntil | undefined;
-  /** Ends the wait after so many ms, from 1 to 2^31-1, and never the cancel. Default: 10,000. */
+  /** Ends the wait after so many ms, from 1 to 2^31-1. The cancel stays in force. Default: 10,000. */
   readonly timeout?: number | undefined;
-  /** For how many ms it covers runs that start later, from 1,000 to `retention`. Default: `retention`. */
+  /** How many ms the cancel covers runs that start later, from 1,000 to `retention`. Default: `retention`. */
   readonly ttl?: number | undefined;
-  /** Ends the wait, and never the cancel. */
+  /** Ends the wait. The cancel stays in force. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
 }
 
-/** What a fleet shows of itself, as plain JSON. */
+/** The state of a fleet in this process, as plain JSON. */
 export interface FleetInspection {
   readonly id: string;
   readonly link: FleetState['link'];
@@ -83,7 +83,7 @@ export interface FleetInspection {
   readonly counters: Readonly<LinkCounters>;
 }
 
-/** What `joinFleet` has checked. */
+/** The checked options of `joinFleet`. */
 export interface FleetSettings {
   readonly clock: Clock;
   readonly id: string;
@@ -108,7 +108,7 @@ interface LimitedByAge {
   end(): void;
 }
 
-/** A cancel of this node whose caller waits. */
+/** A cancel of this node that waits for answers. */
 interface Waiting {
   readonly pending: PendingCancel;
   end(error: unknown): void;
@@ -117,13 +117,14 @@ interface Waiting {
 /**
  * A process that has joined a fleet. Made by `joinFleet`.
  *
- * Use it for work that other processes must be able to cancel, or of which only one process may do. Within one process a scope
- * and a token are enough.
+ * Use it for work that other processes must be able to cancel, or that only one process may do at a time. Within one process, use
+ * a scope and a token.
  *
- * **Timing.** Runs and tokens of this process are cancelled inside the call of `cancel`, also when the engine is away. Those of
- * others are cancelled when they read the cancel: after one hint and one read, and at the next `reread` when hints are lost.
+ * **Timing.** `cancel` cancels the runs and tokens of this process inside the call, even when the engine is away. Other processes
+ * cancel theirs when they read the cancel: after a hint, or at the next `reread` when hints are lost.
  *
- * **Cancel safety.** A `cancel` whose wait ends has cancelled all the same. A `lease` whose wait ends holds nothing.
+ * **Cancel safety.** When the wait of a `cancel` ends early, the cancel stays in force. When the wait of a `lease` ends early, it
+ * holds no permit.
  *
  * @example
  * ```ts
@@ -141,7 +142,7 @@ export class Fleet implements AsyncDisposable {
     owns: (value) => #tree in value,
     facts: ({ id, inFlightCount, age, state }) => ({ id, inFlightCount, age, link: state.borrow().link }),
   });
-  /** The name in reports of a shutdown. */
+  /** Name shown in reports of a shutdown. */
   readonly name: string = 'fleet';
   /** The name of the node and eight hex digits. */
   readonly id: string;
@@ -156,10 +157,10 @@ export class Fleet implements AsyncDisposable {
   readonly #appender: Appender;
   readonly #leases: Leases;
   readonly #waiting: Map<string, Waiting> = new Map();
-  /** The records of answers, and when they need not be repeated any more. */
+  /** The records of answers, and until when they are repeated. */
   readonly #answers: Map<string, { readonly record: FleetRecord; readonly until: number }> = new Map();
   readonly #unsent: Set<Promise<unknown>> = new Set();
-  /** The runs that end when the engine has been away for too long, with what renews them. */
+  /** Renews the deadline of each run with `unreachable`. */
   readonly #renewals: Set<(provenAt: number) => void> = new Set();
   readonly #whenIdle: Set<() => void> = new Set();
   #leaseCount = 0;
@@ -194,25 +195,25 @@ export class Fleet implements AsyncDisposable {
     this.#leases = new Leases(this.#link, clock, id, this.#root);
   }
 
-  /** @internal The first connection to the engine. */
+  /** @internal Connects to the engine for the first time. */
   open(): Promise<void> {
     return this.#link.open();
   }
 
   /**
-   * The link to the engine, as a value that can be watched: whether it is up, whether hints arrive, the last error, and for how
-   * many ms this node was away for longer than the engine keeps cancels. Only changes are sent.
+   * The link to the engine, as a watch receiver: whether it is up, whether hints arrive, the last error, and for how many ms
+   * cancels may have expired before this process could read them. The receiver gets changes only.
    */
   get state(): WatchReceiver<FleetState> {
     return this.#link.state;
   }
 
-  /** The ms since the read was sent that proves this node current. `Infinity` for a caller (`member: false`). */
+  /** The ms since this process sent the last read that was answered in full. `Infinity` for a caller (`member: false`). */
   get age(): number {
     return this.#link.age;
   }
 
-  /** How many runs have not ended, plus how many leases are held or waited for. */
+  /** How many runs have not ended, plus how many leases are held or awaited. */
   get inFlightCount(): number {
     return this.#tree.runCount + this.#leaseCount;
   }
@@ -223,18 +224,18 @@ export class Fleet implements AsyncDisposable {
   }
 
   /**
-   * Runs work under a token that every member of the fleet can cancel.
+   * Runs work with a token that every process of the fleet can cancel.
    *
-   * **Timing.** The work starts inside the call when the last read was sent less than two `reread` ago, and otherwise after one
-   * read. Without an answer of the engine it starts with what is known.
+   * **Timing.** When the last read was sent less than two `reread` ago, the work starts inside the call. Otherwise it starts after
+   * one read. When the engine does not answer that read, the work starts without it.
    *
-   * **Cancel safety.** The run counts until the promise of the work has settled, however long that takes after its cancellation.
+   * **Cancel safety.** The run has ended when the promise of the work has settled, however long that takes after a cancellation.
    *
-   * @param key names the work. Let its last segment name the attempt, so that an old cancel does not hit a retry
+   * @param key names the work. Put the number of the attempt into the last segment, so that an old cancel does not cover a retry
    * @param work called with the token and with the key as a string
    * @param options `signal`, `unreachable`
    * @returns what the work returns
-   * @throws (rejects) what the work throws; without starting it: the reason of a cancel that covers the key, or of `signal`;
+   * @throws (rejects) the error of the work. Without starting the work: the reason of a cancel that covers the key, or of `signal`;
    *   ClosedError after `stop`; EngineUnavailableError with `unreachable`; TypeError and RangeError for bad arguments
    */
   run<T>(
@@ -242,7 +243,7 @@ export class Fleet implements AsyncDisposable {
     work: (token: CancellationToken, run: FleetRun) => T,
     options: FleetRunOptions = {},
   ): Promise<Awaited<T>> {
-    // An async function would keep all that it has checked for as long as the work runs.
+    // An async function would retain its arguments and locals until the work has ended.
     try {
       this.#needMember('run');
       const path = keyOf('run', key);
@@ -261,12 +262,12 @@ export class Fleet implements AsyncDisposable {
   }
 
   /**
-   * Returns a token that every member of the fleet can cancel, without work that is awaited.
+   * Returns a token that every process of the fleet can cancel. No work is awaited.
    *
    * **Timing.** Synchronous. When a cancel covers the key, the token is already cancelled.
    *
-   * A token that is forgotten and not observed is collected. Receipts count it, and `until: 'ended'` does not wait for it. Use
-   * `run` where the end of the work matters.
+   * A token that the program no longer references or observes is garbage-collected. Receipts count tokens, but `until: 'ended'`
+   * does not wait for their work. When the end of the work matters, use `run`.
    *
    * @throws ClosedError after `stop`; TypeError and RangeError for a bad key
    */
@@ -280,24 +281,24 @@ export class Fleet implements AsyncDisposable {
   }
 
   /**
-   * Cancels every run and every token at or below a key, on all members, and waits as far as `until` says. It fulfils only when
-   * that is true.
+   * Cancels every run and every token at or below a key, on all members, and waits until the state in `until` is confirmed. It
+   * fulfils only then.
    *
-   * The cancel also covers runs that start later, until its `ttl`. There is no way to take it back: what may run again after a
-   * cancel needs a key of its own.
+   * The cancel also covers runs that start later, until its `ttl` is over. It cannot be taken back: work that may run again needs
+   * another key, such as one with the number of the attempt.
    *
-   * **Timing.** Runs of this process are cancelled inside the call, also when the engine is away. The record is stored again, by
-   * its id, until the engine has confirmed it or the time is over.
+   * **Timing.** Runs of this process are cancelled inside the call, even when the engine is away. The record is sent again until
+   * the engine has confirmed it, or until `timeout`.
    *
-   * **Cancel safety.** A wait that ends has cancelled all the same.
+   * **Cancel safety.** When the wait ends early, the cancel stays in force.
    *
    * @param key the key, or one above it
    * @param reason an error or a plain JSON value; other members get its name, message and code. Default: a `CancelledError`
    * @param options `until`, `timeout`, `ttl`, `signal`
-   * @returns what is confirmed, member by member
-   * @throws (rejects) EngineUnavailableError when the engine has not confirmed the record in time, after which trying again is safe;
-   *   CancelIncompleteError when the rest was not confirmed in time; ClosedError when the fleet is closed; the reason of `signal`;
-   *   TypeError and RangeError for bad arguments, before anything is cancelled
+   * @returns the receipt: what is confirmed, member by member
+   * @throws (rejects) EngineUnavailableError when the engine has not confirmed the record in time: trying again is safe;
+   *   CancelIncompleteError when the state in `until` was not confirmed in time; ClosedError when the fleet is closed; the reason
+   *   of `signal`; TypeError and RangeError for bad arguments, before anything is cancelled
    */
   async cancel(key: FleetKey, reason?: unknown, options: FleetCancelOptions = {}): Promise<CancelReceipt> {
     const path = keyOf('cancel', key);
@@ -339,7 +340,7 @@ export class Fleet implements AsyncDisposable {
         end(() => reject(this.#timeoutError(pending, timeout)));
       };
       const timer = clock.setTimer(timeout, onTimeout, { ref: true });
-      // A signal that is cancelled already calls back inside `onCancelled`.
+      // When the signal is already cancelled, `onCancelled` calls back before it returns.
       let registration: Registration | undefined;
       registration = limit?.onCancelled((why) => end(() => reject(why)));
       // A caller runs nothing, and reads no cancels.
@@ -351,25 +352,26 @@ export class Fleet implements AsyncDisposable {
   }
 
   /**
-   * Runs work while this process holds a lease, which it waits for first. At most `permits` processes of the fleet hold it at the
-   * same time.
+   * Waits for a lease, and runs work while this process holds it. At most `permits` processes of the fleet hold it at the same
+   * time.
    *
-   * The token is cancelled with a {@link LeaseLostError} before the engine can grant the lease to another process. A process that
-   * was stopped meanwhile sees that at its next look. What it had sent before may still arrive: put `held.fence` into each write
-   * that the lease guards, and refuse smaller ones there.
+   * When the lease is not renewed in time, the token is cancelled with a {@link LeaseLostError}, before the engine can grant the
+   * lease to another process. In a process that was stopped, the token is cancelled when the process continues. A write that was
+   * sent before may still arrive. Put `held.fence` into each write that the lease guards, and let its receiver refuse smaller
+   * fences.
    *
-   * **Timing.** The lease is renewed every third of `ttl`, and given back when the work has ended, also when that takes longer
-   * than its cancellation.
+   * **Timing.** The lease is renewed every third of `ttl`. It is given back when the work has ended, however long that takes after
+   * a cancellation.
    *
    * **Fairness.** None: any waiting process may be next.
    *
-   * **Cancel safety.** A wait that ends holds nothing.
+   * **Cancel safety.** When the wait ends early, this process holds no permit.
    *
    * @param name the name of the lease, 1 to 512 bytes
    * @param work called with the token, and with `name`, `fence` and `left` of the lease
    * @param options `permits`, `ttl`, `grace`, `timeout`, `signal`
    * @returns what the work returns
-   * @throws (rejects) what the work throws; TimeoutError when there was no permit within `timeout`; the reason of `signal`;
+   * @throws (rejects) the error of the work; TimeoutError when no permit was free within `timeout`; the reason of `signal`;
    *   ClosedError after `stop`; TypeError and RangeError for bad arguments
    */
   async lease<T>(
@@ -392,10 +394,10 @@ export class Fleet implements AsyncDisposable {
   }
 
   /**
-   * Adds the fleet to a shutdown: it is drained with the rest, and closed in the phase `final`.
+   * Adds the fleet to a shutdown, which drains it with its other parts, and closes it in the phase `final`.
    *
-   * With `slot`, the process first waits for one of `permits` slots, so that only so many processes of the fleet drain at the same
-   * time. It goes on without one after `timeout`.
+   * With `slot`, the process first waits for one of `permits` slots, so that at most `permits` processes of the fleet drain at the
+   * same time. After `timeout`, it continues without a slot.
    *
    * @param shutdown a `Shutdown` of `@quiesce/shutdown`
    * @param options `slot`: `name`, `permits` (1), `ttl` (15,000 ms), `timeout` (5,000 ms)
@@ -410,7 +412,7 @@ export class Fleet implements AsyncDisposable {
     });
   }
 
-  /** Starts no more runs and no more leases, and ends the waits for leases. Synchronous, idempotent. */
+  /** Refuses new runs, tokens and leases, and ends the waits for leases. Synchronous, idempotent. */
   stop(): void {
     if (this.#phase !== 'open') return;
     this.#phase = 'stopped';
@@ -418,9 +420,9 @@ export class Fleet implements AsyncDisposable {
   }
 
   /**
-   * Waits until all runs and leases have ended. Stops first. When `signal` is cancelled, it cancels them with its reason.
+   * Calls `stop`, and waits until all runs and leases have ended. When `signal` is cancelled, they are cancelled with its reason.
    *
-   * @throws (rejects) the signal's reason, when it was cancelled before that; TypeError for anything but a token or a signal
+   * @throws (rejects) the signal's reason, when it is cancelled before all have ended; TypeError for anything but a token or a signal
    */
   async drain(signal: CancellationToken | AbortSignal): Promise<void> {
     const token = CancellationToken.from(signal, 'drain');
@@ -431,23 +433,23 @@ export class Fleet implements AsyncDisposable {
     throw token.reason;
   }
 
-  /** Cancels all runs, tokens and leases of this process. Stops first. Synchronous, idempotent. */
+  /** Calls `stop`, and cancels all runs, tokens and leases of this process. Synchronous, idempotent. */
   abort(reason?: unknown): void {
     this.stop();
     this.#root.cancel(reason);
   }
 
   /**
-   * Leaves the fleet: stops, cancels what is left, waits until it has ended, sends the answers that are still missing, and
-   * leaves in order. The engine's client stays open, because it is yours.
+   * Leaves the fleet. Calls `stop`, cancels the remaining work and awaits it, sends the remaining answers, and records that this
+   * member has left. The engine's client stays open, because it is yours.
    *
-   * **Timing.** Takes as long as the work does, plus `requestTimeout` at most for each call of the engine. Idempotent. Work that
-   * awaits it waits for itself: close the fleet outside of its runs and leases.
+   * **Timing.** Takes as long as the work does, plus at most `requestTimeout` for each call to the engine. Idempotent. Do not await
+   * it inside a run or a lease of the fleet: it would wait for itself.
    */
   close(): Promise<void> {
     if (this.#closing === undefined) {
       let start = (_closed: Promise<void>): void => {};
-      // Before anything is cancelled: a callback may close the fleet, too.
+      // Before anything is cancelled: a callback may also close the fleet.
       this.#closing = new Promise((resolve) => {
         start = resolve;
       });
@@ -457,7 +459,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   /**
-   * Asks the engine for the members of the fleet, lost ones and those that have left among them, for as long as `lostFor`.
+   * Asks the engine for the members of the fleet. The list also has members that were lost or have left, for `lostFor` ms.
    *
    * @throws (rejects) the error of the engine, or EngineUnavailableError after `requestTimeout`; ClosedError after `close`
    */
@@ -467,7 +469,7 @@ export class Fleet implements AsyncDisposable {
     return this.#members.all();
   }
 
-  /** Returns what this node knows, as plain JSON, for a status page. Synchronous. */
+  /** Returns the state of the fleet in this process, as plain JSON, for a status page. Synchronous. */
   inspect(): FleetInspection {
     const { link, hints } = this.state.borrow();
     const now = this.#settings.clock.now();
@@ -494,7 +496,7 @@ export class Fleet implements AsyncDisposable {
     await this.#link.close();
   }
 
-  /** Sends the answers that the engine has not confirmed, for one `requestTimeout` at most. */
+  /** Sends the answers that the engine has not confirmed, and takes at most `requestTimeout`. */
   async #sendRest(): Promise<void> {
     if (this.#unsent.size === 0) return;
     this.#appender.retryNow();
@@ -565,7 +567,7 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
-  /** Cancels a token below this one when the engine has been away for too long. */
+  /** Makes a child token that is cancelled when the engine has been away for too long. */
   #limitByAge(token: CancellationToken, unreachable: number): LimitedByAge {
     const { clock } = this.#settings;
     const since = this.#link.provenAt ?? clock.now();
@@ -583,7 +585,7 @@ export class Fleet implements AsyncDisposable {
   #unreachableError(unreachable: number): EngineUnavailableError {
     const { error } = this.state.borrow();
     return new EngineUnavailableError(
-      `run: the engine has been away for more than ${unreachable} ms (unreachable), so that cancels do not arrive`,
+      `run: the engine has been away for more than ${unreachable} ms (unreachable), so cancels do not arrive`,
       { cause: error },
     );
   }
@@ -609,7 +611,7 @@ export class Fleet implements AsyncDisposable {
     );
   }
 
-  /** Stores the record of a cancel, for as long as its caller waits. */
+  /** Stores the record of a cancel, or gives up after its timeout. */
   async #record(cancel: LiveCancel, timeout: number): Promise<void> {
     const { id, body } = cancel;
     const ttl = this.#settings.retention;
@@ -621,12 +623,12 @@ export class Fleet implements AsyncDisposable {
     this.#onRecorded(cancel);
   }
 
-  /** The engine has confirmed the record, or has returned it: the confirmation of an `append` can be lost. */
+  /** The engine has confirmed the record, or a read has returned it: the confirmation of an `append` can be lost. */
   #onRecorded(cancel: LiveCancel): void {
     if (cancel.recordedAt !== undefined) return;
     cancel.recordedAt = this.#settings.clock.now();
     this.#waiting.get(cancel.id)?.pending.recorded(this.#link.heartbeatCount);
-    // Without answers the list arrives with the next heartbeat that succeeds.
+    // If this call fails, the list arrives with the next heartbeat that succeeds.
     if (this.#waiting.has(cancel.id)) this.#link.meet().catch(() => {});
   }
 
@@ -687,7 +689,7 @@ export class Fleet implements AsyncDisposable {
       this.#link.counters.repaired++;
       this.#send({ log: 'cancels', id, body, ttl: keptUntil - now }, keptUntil - now);
     }
-    // One that was recorded while the read was on its way may be younger than the answer, or lost. The next read tells.
+    // A cancel that was recorded after the read was sent is either newer than the answer, or lost. The next read decides.
     if (!isAsked && absent.some(({ recordedAt = sent }) => recordedAt > sent)) this.#link.readWhole();
     this.#repeatAnswers();
   }
@@ -705,7 +707,7 @@ export class Fleet implements AsyncDisposable {
     this.#link.readHintedInbox();
   }
 
-  /** Answers are of no use before the list of those that are awaited: until then they gather. */
+  /** Answers count only after the list of members has arrived. Until then they stay in the inbox. */
   #isInboxAwaited(): boolean {
     for (const { pending } of this.#waiting.values()) if (pending.isListed) return true;
     return false;
@@ -724,14 +726,14 @@ export class Fleet implements AsyncDisposable {
 
   #onUp(): void {
     const { clock, reread } = this.#settings;
-    // By then, a member that was cut off as well has paused between two attempts, and has sent its heartbeat.
+    // Until then, a member that was also cut off may still pause between two attempts, or wait for its heartbeat.
     this.#members.believeLostFrom(clock.now() + reread + LONGEST_DELAY);
     this.#appender.retryNow();
     this.#repeatAnswers();
     this.#leases.wake();
   }
 
-  /** A caller has no subscription: it asks for answers while it waits for some. */
+  /** Polls for answers while a cancel waits, because a caller has no subscription. */
   async #pollInbox(): Promise<void> {
     if (this.#isPolling) return;
     this.#isPolling = true;

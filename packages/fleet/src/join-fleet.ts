@@ -13,22 +13,22 @@ export interface JoinFleetOptions {
   readonly engine: FleetEngine;
   /** Separates fleets that share one database: 1 to 32 of `A-Z a-z 0-9 _ -`. Default: `default`. */
   readonly namespace?: string | undefined;
-  /** The name of this process in receipts: 1 to 64 characters without `/`. Need not be unique. Default: `node`. */
+  /** The name of this process in receipts: 1 to 64 characters without `/`. It need not be unique. Default: `node`. */
   readonly node?: string | undefined;
-  /** `false`: joins as a caller, which can only cancel and list members: for serverless functions and scripts. Default: true. */
+  /** `false` joins as a caller, which can only cancel and list members: for serverless functions and scripts. Default: true. */
   readonly member?: boolean | undefined;
-  /** How often cancels are read and the membership is renewed without hints, in ms from 100 to 60,000. Default: 5,000. */
+  /** How often a member reads cancels without hints, and renews its membership, in ms from 100 to 60,000. Default: 5,000. */
   readonly reread?: number | undefined;
   /** After how many ms without a sign of life a member counts as lost: from three times `reread` to 2^31-1. Default: 15,000. */
   readonly memberTtl?: number | undefined;
-  /** For how many ms a lost member is named in receipts, to 2^31-1. Default: 600,000. */
+  /** How many ms receipts name a lost member, to 2^31-1. Default: 600,000. */
   readonly lostFor?: number | undefined;
-  /** The limit of one call of the engine, in ms from 100 to 60,000. Default: 3,000. */
+  /** The limit of one call to the engine, in ms from 100 to 60,000. Default: 3,000. */
   readonly requestTimeout?: number | undefined;
   /** The limit of joining, in ms. Default: 10,000. */
   readonly joinTimeout?: number | undefined;
   /**
-   * How long cancels are kept, in ms from 60,000 to 604,800,000 (a week). The same for all members of a namespace.
+   * How long the engine keeps cancels, in ms from 60,000 to 604,800,000 (a week). The same for all members of a namespace.
    * Default: 3,600,000 (an hour).
    */
   readonly retention?: number | undefined;
@@ -48,8 +48,8 @@ const LONGEST = 2 ** 31 - 1;
 /**
  * Joins a fleet: the processes that use the same engine and namespace.
  *
- * **Timing.** Fulfils when this process is subscribed, is a member, and has read every live cancel. Until `joinTimeout`, it tries
- * again when the engine is away.
+ * **Timing.** Fulfils when this process is subscribed, is a member, and has read every cancel. When the engine does not answer, it
+ * tries again until `joinTimeout`.
  *
  * @param options `engine`, and optionally `namespace`, `node`, `member`, `reread`, `memberTtl`, `lostFor`, `requestTimeout`,
  *   `joinTimeout`, `retention`, `clock`
@@ -76,7 +76,7 @@ export async function joinFleet(options: JoinFleetOptions): Promise<Fleet> {
       const limit = Math.min(requestTimeout, Math.max(0, until - clock.now()));
       const connect = async (): Promise<EngineConnection> => engine.connect(namespace, retention, limits);
       const connection = await withLimit(clock, limit, 'connect', connect, (late) => void closeLate(late));
-      // Each attempt has an id of its own: the one before may still record that it has left.
+      // Each attempt has its own id: the attempt before may still record that it has left.
       fleet = new Fleet(connection, { ...settings, id: `${node}/${newId(4)}` });
       await withLimit(clock, Math.max(0, until - clock.now()), 'the join', () => (fleet as Fleet).open());
       return fleet;
@@ -94,12 +94,12 @@ export async function joinFleet(options: JoinFleetOptions): Promise<Fleet> {
   }
 }
 
-/** A connection that opens after the limit is of no use. */
+/** Closes a connection that opened after the limit. */
 async function closeLate(connection: EngineConnection): Promise<void> {
   try {
     await connection.close?.();
   } catch {
-    // It is given up already.
+    // The join has already given up this connection.
   }
 }
 

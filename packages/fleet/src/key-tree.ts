@@ -1,14 +1,14 @@
 /**
  * The keys in use on this node, as a tree of cancellation tokens.
  *
- *     root ──► jobs ──► 42 ──► run token          cancel('jobs/42') cancels the token of `42`, and nothing beside it
+ *     root ──► jobs ──► 42 ──► run token          cancel('jobs/42') cancels the token of `42`, and no other key
  *                        └───► tokens of `fleet.token`
  *
  * Invariants
- *  1. A node exists while it has a run, a token that was given out and is alive, or a node below it.
+ *  1. A node exists while it has a run, a live token of `fleet.token`, or a node below it.
  *  2. A node has a token only while its parent has one: a cancel of a node without a token finds only runs that are cancelled.
- *  3. A run stays in the tree until its promise has settled, also when it is cancelled.
- *  4. A cancelled node loses its token. What is started below it later gets another one.
+ *  3. A run stays in the tree until its promise has settled, even after it was cancelled.
+ *  4. A cancelled node loses its token. Runs and tokens that are made below it later get a new one.
  */
 
 import { CancellationToken } from '@quiesce/cancellation-token';
@@ -17,7 +17,7 @@ import { CancellationToken } from '@quiesce/cancellation-token';
 export interface RunObserver {
   /** The runs that have not ended. */
   readonly runs: Set<Run>;
-  /** Called after each run that has ended and was removed from `runs`. */
+  /** Called after each end of a run, when the run was removed from `runs`. */
   onRunEnded(): void;
 }
 
@@ -30,7 +30,7 @@ export interface Run {
   observers: RunObserver[] | undefined;
 }
 
-/** The tokens that were given out for a key at one time and are alive. */
+/** The live tokens of `fleet.token` for one key that were made at one time. */
 interface GivenTokens {
   readonly node: KeyNode;
   /** The token above them. */
@@ -39,11 +39,11 @@ interface GivenTokens {
   count: number;
 }
 
-/** What a cancel has found at and below its key. */
+/** The runs and tokens at or below the key of a cancel. */
 export interface Found {
   readonly tokens: number;
   readonly runs: Set<Run>;
-  /** The tokens to cancel: one, unless the cancel covers only what is older than it. */
+  /** The tokens to cancel: one, unless the cancel covers only older runs and tokens. */
   readonly targets: readonly CancellationToken[];
 }
 
@@ -52,7 +52,7 @@ export class KeyNode {
   readonly #segment: string;
   children: Map<string, KeyNode> | undefined = undefined;
   #token: CancellationToken | undefined = undefined;
-  /** By their times: a cancel may cover the older ones only. */
+  /** By their times: a cancel may cover only the older ones. */
   given: Map<number, GivenTokens> | undefined = undefined;
   /** One run, or several. */
   runs: Run | Set<Run> | undefined = undefined;
@@ -69,20 +69,20 @@ export class KeyNode {
     return parent?.parent === undefined ? this.#segment : `${parent.key}/${this.#segment}`;
   }
 
-  /** The token, made when it is needed. */
+  /** Returns the token, and makes it when needed. */
   needToken(): CancellationToken {
     this.#token ??= (this.parent as KeyNode).needToken().childToken();
     return this.#token;
   }
 
-  /** Takes the token away, if there is one. */
+  /** Removes and returns the token, if there is one. */
   takeToken(): CancellationToken | undefined {
     const token = this.#token;
     this.#token = undefined;
     return token;
   }
 
-  /** Removes tokens that were given out. */
+  /** Removes tokens of `fleet.token`. */
   forget(given: GivenTokens): void {
     if (this.given?.get(given.since) !== given) return;
     this.given.delete(given.since);
@@ -95,7 +95,7 @@ export class KeyNode {
     return this.runs === undefined && this.given === undefined && this.children === undefined;
   }
 
-  /** Removes this node, and each node above it that is then unused. */
+  /** Removes this node when it is unused, and then each unused node above it. */
   prune(): void {
     if (!this.isUnused || this.parent === undefined) return;
     const siblings = this.parent.children as Map<string, KeyNode>;
@@ -106,7 +106,7 @@ export class KeyNode {
   }
 }
 
-/** A platform without it never forgets tokens. */
+/** A platform without `FinalizationRegistry` keeps all tokens. */
 const Registry = globalThis.FinalizationRegistry as typeof FinalizationRegistry | undefined;
 
 export class KeyTree {
@@ -129,7 +129,7 @@ export class KeyTree {
     return this.#runCount;
   }
 
-  /** @param limit a token that can cancel the run, too */
+  /** @param limit a token that also cancels the run */
   addRun(key: string, since: number, limit: CancellationToken | undefined): Run {
     const node = this.#need(key);
     const above = node.needToken();
@@ -147,7 +147,7 @@ export class KeyTree {
     if (!(node.runs instanceof Set)) node.runs = undefined;
     else if (node.runs.delete(run) && node.runs.size === 0) node.runs = undefined;
     this.#runCount--;
-    // What the work has registered on its token and left there would keep the nodes above alive.
+    // Callbacks that the work left on its token would keep the nodes above alive.
     run.token.dispose();
     node.prune();
     for (const observer of run.observers ?? []) {
@@ -171,10 +171,10 @@ export class KeyTree {
   }
 
   /**
-   * Prepares the cancellation of a key and of everything below it. The caller cancels the targets, which runs code of users: the
-   * tree is complete by then.
+   * Prepares the cancellation of a key and of all keys below it. The caller then cancels the targets, which runs callbacks of users.
+   * The tree is complete by then.
    *
-   * @param before covers only what was started before this time; `undefined`: everything
+   * @param before covers only runs and tokens from before this time; `undefined` covers all of them
    */
   take(key: string, before?: number): Found {
     const top = this.#find(key);
@@ -203,7 +203,7 @@ export class KeyTree {
     return found;
   }
 
-  /** Every run that has not ended. */
+  /** Iterates over the runs that have not ended. */
   *allRuns(): Iterable<Run> {
     const todo = [this.#root];
     for (let node = todo.pop(); node !== undefined; node = todo.pop()) {

@@ -5,18 +5,18 @@ export type FleetKey = string | readonly (string | number)[];
 
 const MOST_SEGMENTS = 32;
 const MOST_BYTES = 512;
-/** Control characters, and halves of a surrogate pair, which no database stores alike. */
+/** Control characters, and halves of a surrogate pair, which databases store differently. */
 const REFUSED = /[\p{Cc}\p{Surrogate}]/u;
 
 /**
- * Returns a key as a string: its wire form, for SQL and for other languages. In a list each element is one segment, and `/` and
- * `%` within it are escaped, so that an id cannot become a path.
+ * Returns a key as a string: its wire form, for SQL and for other languages. Each element of a list is one segment. `/` and `%` in
+ * it are escaped, so that an id stays one segment.
  *
- * A cancel of a key covers the key and all keys below it, by segments: `jobs/1` covers `jobs/1/2`, and never `jobs/10`. The last
- * segment should name the attempt, so that an old cancel does not hit a retry.
+ * A cancel of a key covers the key and all keys below it. It compares whole segments: `jobs/1` covers `jobs/1/2`, and never
+ * `jobs/10`. Put the number of the attempt into the last segment, so that an old cancel does not cover a retry.
  *
  * @param key 1 to 32 segments, none of them empty; 512 bytes of UTF-8 at most
- * @throws TypeError for anything else than a string or a list of strings and integers, for an empty segment, for too many, and
+ * @throws TypeError for anything but a string or a list of strings and integers, for an empty segment, for too many segments, and
  *   for control characters; RangeError for a key that is too long
  * @example
  * ```ts
@@ -27,7 +27,7 @@ export function fleetKey(key: FleetKey): string {
   return keyOf('fleetKey', key);
 }
 
-/** As {@link fleetKey}; errors name the call. */
+/** Does the same as {@link fleetKey}; errors name the call. */
 export function keyOf(call: string, key: FleetKey): string {
   const path = typeof key === 'string' ? key : pathOf(call, key);
   if (path === '' || path.startsWith('/') || path.endsWith('/') || path.includes('//')) {

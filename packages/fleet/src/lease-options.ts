@@ -6,19 +6,19 @@ import { integerOf, numberOf, signalOf } from './options.ts';
 
 /** Options for `lease`. */
 export interface FleetLeaseOptions {
-  /** How many processes may hold it at the same time: an integer from 1 to 1,000. Default: 1. */
+  /** How many processes may hold the lease at the same time: an integer from 1 to 1,000. Default: 1. */
   readonly permits?: number | undefined;
-  /** After how many ms without renewal the engine may grant it again, from 1,000 to 3,600,000. Default: 15,000. */
+  /** After how many ms without a renewal the lease expires in the engine, from 1,000 to 3,600,000. Default: 15,000. */
   readonly ttl?: number | undefined;
-  /** How many ms before that the token is cancelled, from 0 to half of `ttl`; below 1 counts as 1. Default: a fifth of `ttl`. */
+  /** How many ms before expiry the token is cancelled, from 0 to half of `ttl`; below 1 counts as 1. Default: a fifth of `ttl`. */
   readonly grace?: number | undefined;
-  /** How many ms to wait for it. 0: asks once, and does not wait. Default: `Infinity`. */
+  /** How many ms to wait for a permit. 0 asks once, and does not wait. Default: `Infinity`. */
   readonly timeout?: number | undefined;
   /** Ends the wait, and cancels the work. */
   readonly signal?: CancellationToken | AbortSignal | undefined;
 }
 
-/** Returns what `lease` needs, checked; `call` names the call and option in errors. */
+/** Returns the checked request of a lease; `call` names the call in errors. */
 export function leaseRequest(call: string, name: string, options: FleetLeaseOptions): LeaseRequest {
   checkKind(typeof name === 'string' && name !== '', call, 'a name that is not empty', name);
   keyOf(call, [name]);

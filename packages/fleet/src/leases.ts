@@ -8,7 +8,7 @@
  *  1. The token is cancelled before the engine can grant the permit again: its deadline counts from before the request was sent,
  *     and ends `grace` earlier than the engine's.
  *  2. A permit is renewed and kept until the work has ended, however long that takes after the cancellation.
- *  3. A wait that is given up leaves no permit behind: one that is granted too late is given back.
+ *  3. A wait that ends early leaves no permit: a permit that is granted too late is given back.
  */
 
 import {
@@ -25,16 +25,16 @@ import type { SlotAnswer } from './engine.ts';
 import { LeaseLostError } from './errors.ts';
 import type { Link } from './link.ts';
 
-/** A lease that is held. */
+/** A lease that this process holds. */
 export interface HeldLease {
   readonly name: string;
-  /** Grows with each holder. It belongs into every write that the lease guards. With `permits` above 1 it is only an id. */
+  /** Grows with each holder. Put it into every write that the lease guards. With `permits` above 1 it is only an id. */
   readonly fence: number;
   /** The ms until the token is cancelled, unless the lease is renewed. */
   readonly left: number;
 }
 
-/** What a lease needs, checked. */
+/** The checked request of a lease. */
 export interface LeaseRequest {
   readonly name: string;
   readonly permits: number;
@@ -60,7 +60,7 @@ interface Asked {
   readonly holder: string;
   /** Whether the wait has ended. */
   isOver: boolean;
-  /** The permit that it got, if it got one. */
+  /** The permit that it received; `undefined`: none. */
   fence: number | undefined;
 }
 
@@ -69,7 +69,7 @@ export class Leases {
   readonly #clock: Clock;
   readonly #id: string;
   readonly #root: CancellationToken;
-  /** Cancelled when waiting for permits ends for good. */
+  /** Cancelled when no wait for a permit may continue. */
   readonly #stopped: CancellationToken = new CancellationToken();
   readonly #delayOf: (failures: number) => number = backoffOf('lease', { delay: 20, maxDelay: 1_000 });
   readonly #held: Map<object, HeldLease> = new Map();
@@ -98,7 +98,7 @@ export class Leases {
     this.#stopped.cancel(error);
   }
 
-  /** Waits until the permits that were granted too late are given back: for two calls of the engine at most. */
+  /** Waits until the permits that were granted too late are given back: at most two calls to the engine. */
   async settled(): Promise<void> {
     await Promise.all(this.#givingBack);
   }
@@ -177,12 +177,12 @@ export class Leases {
             asked.isOver = true;
             return grant;
           }
-          // An answer that comes after the lease could be over is of no use.
+          // After this limit the permit may already have expired.
           if (isHeld) await this.#release(name, grant);
           await wait(this.#delayOf(++failures));
         } else if (result.status === 'fulfilled') {
           if (!('wait' in result.value)) throw new Error('hold was not answered');
-          // A hint that came before the answer may concern a release after it.
+          // A hint that arrives before the answer may concern a release after it.
           const isHinted = this.#wakeCount !== wakeCount;
           if (!isHinted) await wait(Math.min(Math.max(1, Math.ceil(result.value.wait)), ttl / 2));
         }
@@ -197,7 +197,7 @@ export class Leases {
     }
   }
 
-  /** Returns the deadline of a request that is not sent yet: it sees a machine that sleeps before the answer has come. */
+  /** Makes the deadline before the request is sent, so that it also counts a sleep of the machine before the answer. */
   #deadlineOf({ name, ttl, grace, signal }: LeaseRequest, asked: Asked): RenewableDeadline {
     const above = signal === undefined ? this.#root : CancellationToken.any([this.#root, signal]);
     const why = `the engine did not renew it within ${ttl - grace} ms`;
@@ -207,7 +207,7 @@ export class Leases {
     });
   }
 
-  /** Sends a request for a permit, and gives back what is granted after its limit. */
+  /** Sends a request for a permit. A permit that is granted after the limit is given back. */
   #ask(asked: Asked): Promise<SlotAnswer> {
     const { request, holder } = asked;
     const { name, ttl, permits } = request;
@@ -220,7 +220,7 @@ export class Leases {
     return this.#link.call('hold', (engine) => engine.hold({ name, holder, ttl, permits }), onLate);
   }
 
-  /** See invariant 3. A request without an answer may have been granted: the next one of the same holder tells. */
+  /** See invariant 3. An unanswered request may have been granted: another request of the same holder finds out. */
   #giveBack(asked: Asked, answer: Promise<SlotAnswer>): void {
     const { request, holder } = asked;
     const release = async (): Promise<void> => {
@@ -239,12 +239,12 @@ export class Leases {
     return 'fence' in answer;
   }
 
-  /** Gives a permit back. One that cannot be given back expires. */
+  /** Gives a permit back. When that fails, the permit expires. */
   async #release(name: string, { holder, fence }: Pick<Grant, 'holder' | 'fence'>): Promise<void> {
     await this.#link.call('release', (engine) => engine.release({ name, holder, fence })).catch(() => {});
   }
 
-  /** Waits for a time, for a hint, or until the wait is given up. */
+  /** Waits for a time, for a hint, or for the end of the wait. */
   #wait(token: CancellationToken, ms: number): Promise<void> {
     return new Promise((resolve) => {
       const end = (): void => {
@@ -255,7 +255,7 @@ export class Leases {
       };
       const timer = this.#clock.setTimer(ms, end, { ref: true });
       this.#waiting.add(end);
-      // A token that is cancelled already calls back inside `onCancelled`.
+      // When the token is already cancelled, `onCancelled` calls back before it returns.
       let registration: Registration | undefined;
       registration = token.onCancelled(end);
     });

@@ -2,9 +2,9 @@ import type { Clock } from '@quiesce/cancellation-token';
 import { EngineUnavailableError } from './errors.ts';
 
 /**
- * Calls the engine with a time limit. An answer that comes later changes nothing.
+ * Calls the engine with a time limit. A later answer changes nothing.
  *
- * @param onLate receives an answer that comes after the limit, to close what it has opened
+ * @param onLate receives an answer after the limit, so that a late connection can be closed
  * @throws (rejects) the error of the engine, or EngineUnavailableError after `ms`
  */
 export function withLimit<T>(
@@ -26,7 +26,7 @@ export function withLimit<T>(
       if (isOver) onLate?.(answer);
       else resolve(answer);
     };
-    // An engine of a user may throw.
+    // An engine that a user has written may throw.
     void new Promise<T>((answer) => answer(ask())).then(answered, reject).then(settled);
   });
 }

@@ -4,12 +4,12 @@
  *     subscribe ──► become a member ──► read ──► up ──error──► down ──► subscribe …
  *
  * Invariants
- *  1. The link is up only after these three steps, in this order: a hint that comes after the subscription is not missed, and a
- *     member that is listed has read every cancel, or is about to.
- *  2. Of reads, inbox reads and heartbeats, one is in flight each, and one is queued that serves all calls that came meanwhile.
- *  3. The cursor of a log moves only with an answer that came in time. A late answer changes nothing.
- *  4. `provenAt` is when the read was sent that proves this node current, so that a process that was stopped between question and
- *     answer knows that it is stale.
+ *  1. The link is up only after these three steps, in this order. No hint after the subscription is missed, and a listed member has
+ *     read every cancel or will read it next.
+ *  2. At most one read, one inbox read and one heartbeat are in flight at a time. All calls during one share the next one.
+ *  3. The cursor of a log moves only with an answer that arrives in time. A late answer changes nothing.
+ *  4. `provenAt` is the time at which the last complete read was sent, not when its answer arrived. A process that was stopped
+ *     between the two therefore knows that it is stale.
  */
 
 import { type Clock, ClosedError, type Timer } from '@quiesce/cancellation-token';
@@ -29,13 +29,13 @@ import { withLimit } from './limit.ts';
 
 /** The state of a fleet's link to its engine. */
 export interface FleetState {
-  /** `down`: an engine call has failed, and none of the attempts since has succeeded. */
+  /** `down`: a call to the engine has failed, and the link is not up again yet. */
   readonly link: 'up' | 'down' | 'closed';
-  /** `polling`: the engine's hints do not arrive, and it asks at its `poll`. */
+  /** `polling`: hints do not arrive, and the engine polls. */
   readonly hints: 'push' | 'polling';
   /** The error that took the link down. `undefined` when it is up. */
   readonly error: unknown;
-  /** For how many ms, all in all, cancels may have expired in the engine before this node could read them. */
+  /** For how many ms in total cancels may have expired in the engine before this process could read them. */
   readonly missed: number;
 }
 
@@ -54,34 +54,34 @@ export interface LinkOptions {
   readonly requestTimeout: number;
   readonly reread: number;
   readonly retention: number;
-  /** The id of this node, and of its inbox. */
+  /** The id of this node, and the name of its inbox. */
   readonly id: string;
   /** Absent for a caller, which has no subscription, no heartbeat and no timer. */
   readonly membership: { readonly ttl: number; readonly keep: number } | undefined;
 }
 
-/** What the link tells the fleet. */
+/** The callbacks of the link. */
 export interface LinkEvents {
   /** A page of cancels, which arrived at this time. */
   onCancels(records: readonly StoredRecord[], now: number): void;
   /**
-   * Every cancel that the engine has was read.
+   * Every cancel in the engine was read.
    *
-   * @param sent when the first question was sent
-   * @param isAsked whether this node has asked for all, rather than the engine having lost track
+   * @param sent when the first request of the read was sent
+   * @param isAsked whether this node asked for all cancels. `false`: the engine could not answer from the cursor
    */
   onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void;
   onInbox(records: readonly StoredRecord[]): void;
-  /** A list of members, which was asked for by the n-th heartbeat. */
+  /** A list of members, with the number of the heartbeat that asked for it. */
   onMembers(members: readonly MemberRecord[], now: number, heartbeat: number): void;
-  /** A read has proved this node current. */
+  /** A complete read has arrived. */
   onProven(): void;
   onSlots(): void;
   /** The link is up again. */
   onUp(): void;
   /** The link is down. */
   onDown(): void;
-  /** Whether an answer could end a wait. */
+  /** Whether an answer in the inbox could end a wait. */
   isInboxAwaited(): boolean;
 }
 
@@ -100,13 +100,13 @@ export class Link {
   readonly #readingInbox: Coalesced<void> = new Coalesced(() => this.#readInbox());
   readonly #meeting: Coalesced<void> = new Coalesced(() => this.#meet());
   #subscription: FleetSubscription | undefined;
-  /** That of the subscription which is open, or is being opened. Calls of others are too late. */
+  /** The listener of the present subscription. Calls of earlier listeners are ignored. */
   #listener: FleetListener | undefined;
   #cursor: unknown;
-  /** The ids of a whole read that is not complete: a page may fail, and the cursor is beyond those before it. */
+  /** The ids of a whole read that is not complete. When a page fails, the cursor is already beyond the earlier pages. */
   #whole: { readonly ids: Set<string>; readonly sent: number; readonly isAsked: boolean } | undefined;
   #inboxCursor: unknown;
-  /** Whether the inbox was not read since the last hint about it. */
+  /** Whether a hint about the inbox has arrived since the last read of it. */
   #isInboxHinted = false;
   #provenAt: number | undefined;
   #timer: Timer | undefined;
@@ -120,29 +120,29 @@ export class Link {
     [this.#state, this.state] = watch<FleetState>({ link: 'down', hints: 'polling', error: undefined, missed: 0 });
   }
 
-  /** The first connection. May be called again when it has failed. */
+  /** Connects for the first time. May be called again after a failure. */
   async open(): Promise<void> {
     await this.#connect();
-    // Only later changes are news.
+    // Watchers get only later changes.
     this.state.borrowAndUpdate();
   }
 
-  /** See invariant 4. `Infinity` before the first read. */
+  /** The ms since `provenAt`, or `Infinity` before the first read. */
   get age(): number {
     return this.#provenAt === undefined ? Number.POSITIVE_INFINITY : this.#options.clock.now() - this.#provenAt;
   }
 
-  /** When the read was sent that proves this node current, on the clock; `undefined` before the first one. */
+  /** See invariant 4, on the clock. `undefined` before the first read. */
   get provenAt(): number | undefined {
     return this.#provenAt;
   }
 
-  /** How many heartbeats were sent. */
+  /** How many heartbeats have been sent. */
   get heartbeatCount(): number {
     return this.#heartbeatCount;
   }
 
-  /** Reads the cancels, with a question that is sent after this call. */
+  /** Reads the cancels, with a request that is sent after this call. */
   read(): Promise<void> {
     return this.#watched(this.#reading.run());
   }
@@ -153,7 +153,7 @@ export class Link {
     this.read().catch(() => {});
   }
 
-  /** Reads the inbox if a hint about it has come and answers are awaited. */
+  /** Reads the inbox if a hint about it has arrived and answers are awaited. */
   readHintedInbox(): void {
     if (this.#isInboxHinted && this.#events.isInboxAwaited()) this.readInbox().catch(() => {});
   }
@@ -162,7 +162,7 @@ export class Link {
     return this.#watched(this.#readingInbox.run());
   }
 
-  /** Renews the membership, and gets the list of members, with a question that is sent after this call. */
+  /** Renews the membership and gets the list of members, with a request that is sent after this call. */
   meet(): Promise<void> {
     return this.#watched(this.#meeting.run());
   }
@@ -176,7 +176,7 @@ export class Link {
     return this.#watched(this.#limited(name, ask, onLate));
   }
 
-  /** Ends the link. Each step has the limit of one call; none of their errors matters. */
+  /** Ends the link. Each step has the limit of one call, and its errors are ignored. */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#timer !== undefined) this.#options.clock.clearTimer(this.#timer);
@@ -221,7 +221,7 @@ export class Link {
     await this.#meeting.run();
     if (isMember) await this.#reading.run();
     if (isMember && this.#events.isInboxAwaited()) await this.#readingInbox.run();
-    // Broken while it was read. Nothing can break it between this look and `#up`.
+    // The subscription may have broken during the read. Between this check and `#up`, nothing can break it.
     if (isMember && this.#subscription === undefined) throw new Error('the subscription has ended');
     this.#up();
   }
@@ -307,7 +307,7 @@ export class Link {
     });
   }
 
-  /** A subscription that does not answer is replaced. */
+  /** Replaces a subscription that does not answer. */
   async #checkSubscription(): Promise<void> {
     const subscription = this.#subscription;
     if (subscription === undefined) return;
@@ -318,7 +318,7 @@ export class Link {
     }
   }
 
-  /** The slow timer. It finds what hints have missed. */
+  /** The slow timer. It finds changes without hints. */
   async #tick(): Promise<void> {
     const check = this.#limited('check', async () => this.#subscription?.check());
     const steps = [this.meet(), this.#watched(check), this.read()];
@@ -386,7 +386,7 @@ export class Link {
   #change(change: Partial<FleetState>): void {
     const before = this.state.borrow();
     const after = { ...before, ...change };
-    // Each attempt has an error object of its own, and a link that stays down has not changed.
+    // Each attempt has another error object, but a link that stays down has not changed.
     const isSame = (Object.keys(after) as (keyof FleetState)[]).every(
       (name) => Object.is(after[name], before[name]) || toText(after[name]) === toText(before[name]),
     );

@@ -1,11 +1,11 @@
 /**
- * The cancels that are in force, as far as this node knows.
+ * The cancels in force that this node knows.
  *
  * Invariants
- *  1. A cancel is kept until the engine forgets it: it is applied once, by id.
+ *  1. A cancel is kept as long as the engine keeps it, so that it is applied once, by id.
  *  2. It covers new runs until `coversUntil`, which is earlier when it has a `ttl`.
- *  3. `recordedAt` is set once this node knows that the engine has it. Only such a cancel is repaired: one that the engine never
- *     had must not appear later than its caller was told.
+ *  3. `recordedAt` is set when this node knows that the engine has the cancel. Only such a cancel is recorded again. A cancel that
+ *     the engine never had must not appear after its `cancel` has rejected.
  */
 
 import { visitPrefixes } from './key.ts';
@@ -19,7 +19,7 @@ export interface LiveCancel {
   readonly coversUntil: number;
   keptUntil: number;
   recordedAt: number | undefined;
-  /** Decoded when it is first needed: most nodes have nothing to cancel. */
+  /** Decoded when first needed, because most nodes have no work below the key. */
   reason: { readonly value: unknown } | undefined;
 }
 
@@ -49,7 +49,7 @@ export class LiveCancels {
     else this.#byKey.delete(cancel.key);
   }
 
-  /** Returns the first cancel that covers a run of this key which starts now. */
+  /** Returns the first cancel that covers a run with this key that starts now. */
   covering(key: string, now: number): LiveCancel | undefined {
     let found: LiveCancel | undefined;
     visitPrefixes(key, (prefix) => {
@@ -67,7 +67,7 @@ export class LiveCancels {
     }
   }
 
-  /** Returns the cancels that the engine had, and that are not among those that it has now. */
+  /** Returns the cancels that the engine once had, and has no longer. */
   absentFrom(present: ReadonlySet<string>, now: number): LiveCancel[] {
     const isAbsent = ({ id, recordedAt, keptUntil }: LiveCancel): boolean =>
       recordedAt !== undefined && keptUntil > now && !present.has(id);

@@ -1,12 +1,12 @@
 /**
- * The members of the fleet, as far as this node knows.
+ * The members of the fleet that this node knows.
  *
  * Invariants
- *  1. Absence proves nothing: a member that is missing in the engine's list is live until its `memberTtl` is over, counted from the
- *     last list that had it. An engine that has lost its data lists no members, and their work goes on.
- *  2. States change only with an answer of the engine, never by time alone: without answers no member is lost.
- *  3. After this node could not reach the engine, a live member is lost only once it has had the time to come back, too: while the
- *     engine is away, no member can renew its membership.
+ *  1. Absence proves nothing. A member that is missing in the engine's list is live until its `memberTtl` is over, counted from the
+ *     last list that had it. An engine that has lost its data lists no members, but their work continues.
+ *  2. Time alone changes no state: without an answer of the engine, no member becomes lost.
+ *  3. While the engine is away, no member can renew its membership. After this node has reached the engine again, live members
+ *     therefore have some time to return before one of them is lost.
  */
 
 import type { MemberRecord } from './engine.ts';
@@ -15,11 +15,11 @@ import type { MemberRecord } from './engine.ts';
 export interface FleetMember {
   /** The name of the node and eight hex digits. */
   readonly id: string;
-  /** `live`; `left`: in order; `lost`: no sign of life for its `memberTtl`. */
+  /** `live`; `left`: it has closed its fleet; `lost`: it gave no sign of life for its `memberTtl`. */
   readonly state: 'live' | 'left' | 'lost';
 }
 
-/** What is remembered of a member. Times are in ms on the clock of the fleet. */
+/** A known member. Times are in ms on the clock of the fleet. */
 interface Known {
   state: FleetMember['state'];
   /** When its `memberTtl` is over, unless it is seen again. */
@@ -38,7 +38,7 @@ export class Members {
     this.#keep = keep;
   }
 
-  /** Takes over the engine's list, which arrived at this time. */
+  /** Applies the engine's list, which arrived at this time. */
   update(list: readonly MemberRecord[], now: number): void {
     const isLostNow = now >= this.#believesLostFrom;
     for (const { id, left, gone } of list) {
@@ -53,7 +53,7 @@ export class Members {
     }
   }
 
-  /** See invariant 3. No live member is lost until `believeLostFrom` says from when. */
+  /** See invariant 3. No live member becomes lost before the time that is passed to `believeLostFrom`. */
   believeNoneLost(): void {
     this.#believesLostFrom = Number.POSITIVE_INFINITY;
   }
@@ -62,7 +62,7 @@ export class Members {
     if (this.#believesLostFrom === Number.POSITIVE_INFINITY) this.#believesLostFrom = time;
   }
 
-  /** Returns the state of a member; `undefined`: it was never listed, or not for a long time. */
+  /** Returns the state of a member, or `undefined` when it was never listed, or not for a long time. */
   stateOf(id: string): FleetMember['state'] | undefined {
     return this.#known.get(id)?.state;
   }

@@ -51,18 +51,18 @@ interface MemoryLog {
 /** The data of one namespace. */
 interface Namespace {
   readonly retention: number;
-  /** Changes when data was lost, so that older cursors are refused. */
+  /** Changes when data is lost, so that older cursors are refused. */
   era: number;
   recordCount: number;
-  /** The last fence, of all slots: that of a slot still grows when it was forgotten meanwhile. */
+  /** The last fence of all slots, so that fences also grow after an empty slot was removed. */
   fence: number;
   readonly logs: Map<string, MemoryLog>;
   readonly members: Map<string, MemoryMember>;
-  /** The holders of each slot. A slot without any is forgotten. */
+  /** The holders of each slot. A slot without holders is removed. */
   readonly slots: Map<string, Map<string, MemoryHold>>;
 }
 
-/** Where a reader is. */
+/** The position of a reader. */
 interface Cursor {
   readonly era: number;
   readonly number: number;
@@ -132,7 +132,7 @@ class MemoryEngine implements FleetEngine {
     return structuredClone(this.#namespaces);
   }
 
-  /** Replaces all data by an older copy, or by none. Readers cannot prove then that they have missed nothing. */
+  /** Replaces all data by an older copy, or by no data. The next read of each reader is then whole. */
   restore(copy: ReadonlyMap<string, Namespace> = new Map()): void {
     this.#namespaces.clear();
     for (const [name, data] of structuredClone(copy) as Map<string, Namespace>) {
@@ -175,7 +175,7 @@ class MemoryEngine implements FleetEngine {
   #hint(namespace: string, topic: FleetTopic, of: string | undefined): void {
     const all = this.#listenersOf(namespace);
     const sets = of === undefined ? [...all.values()] : [all.get(of)];
-    // In a microtask, as no engine calls back inside a call.
+    // In a microtask, because engines never call back inside a call.
     queueMicrotask(() => {
       for (const set of sets) for (const listener of set ?? []) listener.changed(topic);
     });
@@ -241,7 +241,7 @@ function logOf({ logs }: Namespace, name: string): MemoryLog {
   return log;
 }
 
-/** Removes what is of no use any more, with each heartbeat. */
+/** Removes expired data. Called with each heartbeat. */
 function removeExpired({ logs, slots }: Namespace, now: number): void {
   for (const [name, { byId, order }] of logs) {
     const live = order.findIndex(({ expiresAt }) => expiresAt > now);
@@ -272,9 +272,9 @@ function firstAfter(order: readonly MemoryRecord[], number: number): number {
 }
 
 /**
- * Makes an engine in memory, for tests and for a program of one process. All fleets that share the object can reach each other.
+ * Makes an engine in memory, for tests and for programs in one process. All fleets that share the object can reach each other.
  *
- * **Timing.** Each step takes a microtask. Times are those of `clock`.
+ * **Timing.** Each step takes a microtask. Times are read from `clock`.
  *
  * @param options `clock`
  * @throws TypeError for an unknown option
@@ -293,7 +293,7 @@ export function memoryEngine(options?: MemoryEngineOptions): FleetEngine {
   return new MemoryEngine(options?.clock ?? systemClock);
 }
 
-/** Returns the engine, if it is one in memory. */
+/** Returns the engine if it is in memory. */
 export function asMemoryEngine(engine: FleetEngine): MemoryEngine | undefined {
   return engine instanceof MemoryEngine ? engine : undefined;
 }

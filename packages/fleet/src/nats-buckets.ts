@@ -4,7 +4,7 @@ import type { NatsBucket, NatsBucketOptions, NatsKvm } from './nats-client.ts';
 /** The buckets of a namespace. */
 export type NatsBucketName = 'log' | 'inbox' | 'members' | 'slots';
 
-/** Opens the buckets of a namespace, and makes those that are missing. */
+/** Opens the buckets of a namespace, and creates missing ones. */
 export class NatsBuckets {
   readonly #kv: NatsKvm;
   readonly #namespace: string;
@@ -32,13 +32,13 @@ export class NatsBuckets {
     return bucket;
   }
 
-  /** Opens none from now on. Returns the error that says so. */
+  /** Opens no more buckets. Returns the error of later calls. */
   close(): ClosedError {
     this.#closed ??= new ClosedError('The connection of the fleet to NATS is closed');
     return this.#closed;
   }
 
-  /** Opens the buckets anew when they are used next. They may be missing after a failure. */
+  /** Opens the buckets again at their next use. They may be missing after a failure. */
   forget(): void {
     this.#opened.clear();
   }

@@ -17,7 +17,7 @@ export interface NatsWatchEntry extends NatsEntry {
   readonly isUpdate: boolean;
 }
 
-/** A key-value bucket, as far as the engine uses it. */
+/** The used members of a key-value bucket. */
 export interface NatsBucket {
   put(key: string, value: string, options?: { previousSeq?: number; timeout?: number }): Promise<number>;
   get(key: string): Promise<NatsEntry | null>;
@@ -26,7 +26,7 @@ export interface NatsBucket {
   status(): Promise<NatsStatus>;
 }
 
-/** The state of a bucket, asked of the leader of its stream. */
+/** The state of a bucket, from the leader of its stream. */
 export interface NatsStatus {
   /** In ms. */
   readonly ttl: number;
@@ -40,7 +40,7 @@ export interface NatsStatus {
 export interface NatsBucketOptions {
   /** In ms. */
   ttl: number;
-  /** `false`: the leader of the stream answers, and no replica, which may be late. */
+  /** `false`: only the leader of the stream answers, because a replica may be late. */
   allow_direct: boolean;
 }
 
@@ -57,7 +57,7 @@ export interface NatsKvm {
   create(name: string, options?: NatsBucketOptions): Promise<NatsBucket>;
 }
 
-/** Options for a NATS engine. */
+/** Options for `natsEngine`. */
 export interface NatsEngineOptions {
   /** The connection. Several fleets may share it. */
   readonly connection: NatsClient;
@@ -79,7 +79,7 @@ export function checkNatsClients({ connection, kv }: Partial<Record<'connection'
   );
 }
 
-/** Makes a text a key, in which no character is special. */
+/** Encodes a text as a key without special characters. */
 export function encodeKey(text: string): string {
   let bytes = '';
   for (const byte of new TextEncoder().encode(text)) bytes += String.fromCharCode(byte);

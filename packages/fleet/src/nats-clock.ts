@@ -1,17 +1,17 @@
 import { systemClock } from '@quiesce/cancellation-token';
 import type { NatsEntry } from './nats-client.ts';
 
-/** For how long a known time of the server is used, in ms. The drift between two clocks is far below 1 ms in it. */
+/** How long a known time of the server is used, in ms. In that time, two clocks drift apart by far less than 1 ms. */
 const FRESH = 30_000;
 
 /**
- * The server's clock, as far as it is known. The server tells the time only with entries: when it has stored them.
+ * A lower bound of the server's clock. The server states the time only in entries: when it stored them.
  *
- * Invariant: the time is never ahead of the server's. It is what an entry says, and what has passed here since that entry was
- * seen, so that only durations of one clock are compared. Nothing therefore counts as expired too early.
+ * Invariant: the time is never ahead of the server's. It is the time in an entry, plus the time that has passed here since the
+ * entry arrived. Only durations of one clock are compared, so nothing expires too early.
  */
 export class NatsClock {
-  /** The server's time less the local time, and when that was known. */
+  /** The server's time minus the local time, and when it was determined. */
   #known: { readonly offset: number; readonly at: number } | undefined;
 
   note({ created }: NatsEntry): void {
@@ -20,7 +20,7 @@ export class NatsClock {
     if (!this.#isFresh || offset >= (this.#known?.offset ?? offset)) this.#known = { offset, at };
   }
 
-  /** The server's time, in ms; `undefined` when no entry was seen for long. */
+  /** The server's time, in ms, or `undefined` when no entry has arrived for a long time. */
   get now(): number | undefined {
     return this.#isFresh && this.#known !== undefined ? this.#known.offset + systemClock.now() : undefined;
   }

@@ -31,7 +31,7 @@ import { type NatsMirror, NatsMirrors } from './nats-mirrors.ts';
 import { NatsSlots } from './nats-slots.ts';
 import type { NatsWatch } from './nats-watch.ts';
 
-/** Keys that no member and no record has: base64url has no such character. */
+/** A key that no member and no record can have, because base64url lacks this character. */
 const MARK = '=';
 const CLOCK = '=clock';
 const RELEASED = '=released';
@@ -42,11 +42,11 @@ const RTT = 1_000;
  * The connection of one fleet, on the user's connection to NATS.
  *
  * Invariants
- *  1. When that is interrupted, the calls in progress reject: their answers may be lost. When it is back, all subscriptions are
- *     broken, and all local copies are made anew: the server may have lost data.
- *  2. A failure of any call makes the next one look whether the buckets exist.
- *  3. A call without an answer in time makes the connection prove that it works. One that does not is opened anew, also when no
- *     subscription asks for it.
+ *  1. When the connection is interrupted, the calls in progress reject, because their answers may be lost. When it is back, all
+ *     subscriptions break, and all local copies are rebuilt, because the server may have lost data.
+ *  2. After any failed call, the next call checks whether the buckets exist.
+ *  3. After a call without an answer in time, the connection must prove that it works. One that does not is opened anew, also
+ *     when no subscription asks for it.
  */
 export class NatsConnection implements EngineConnection {
   readonly #client: NatsClient;
@@ -94,7 +94,7 @@ export class NatsConnection implements EngineConnection {
       await this.#call('listen', () =>
         Promise.all([
           this.#mirrors.open(this.#log('cancels')),
-          // The inbox is asked with an entry that its watch must deliver: hints arrive.
+          // The check writes an entry to the inbox, and the watch must deliver it. This proves that hints arrive.
           this.#mirrors.current(this.#log(me)),
           this.#mirrors.open(this.#members),
         ]),
@@ -121,7 +121,7 @@ export class NatsConnection implements EngineConnection {
           : this.#put(inbox, `${encodeKey(of)}.${encodeKey(id)}`, value, 0);
       const stored = await Promise.allSettled(entries.map(({ log, id, value }) => put(log, id, value)));
       for (const one of stored) {
-        // A conflict: it is stored already.
+        // A conflict: the record is already stored.
         if (one.status === 'rejected' && !isConflict(one.reason)) throw one.reason;
       }
     });
@@ -136,7 +136,7 @@ export class NatsConnection implements EngineConnection {
 
   meet(me: { readonly id: string; readonly ttl: number; readonly keep: number } | undefined): Promise<MemberRecord[]> {
     if (me !== undefined) this.#keeps.set(me.id, me.keep);
-    // The heartbeat itself is the question.
+    // The heartbeat is also the entry that the watch must deliver.
     const ask = me && ((bucket: NatsBucket) => this.#putMember(bucket, me.id, me.ttl, me.keep, false));
     return this.#call('meet', async () => {
       const { data } = await this.#mirrors.current(this.#members, ask);
@@ -156,7 +156,7 @@ export class NatsConnection implements EngineConnection {
 
   async release(slot: { readonly name: string; readonly holder: string; readonly fence: number }): Promise<void> {
     if (!(await this.#call('release', () => this.#slots.release(slot)))) return;
-    // A hint, which may be missing.
+    // A hint, which may be lost.
     this.#buckets
       .get('members')
       .then((bucket) => this.#put(bucket, RELEASED, ''))
@@ -170,7 +170,7 @@ export class NatsConnection implements EngineConnection {
     (this.#status as { stop?(): void }).stop?.();
   }
 
-  /** Starts a call, see invariant 1. */
+  /** Runs a call that rejects when the connection is interrupted. See invariant 1. */
   async #call<T>(name: string, work: () => Promise<T>): Promise<T> {
     let fail: (error: unknown) => void = ignore;
     const answer = new Promise<T>((resolve, reject) => {
@@ -290,12 +290,12 @@ export class NatsConnection implements EngineConnection {
   }
 }
 
-/** Asks the leader of the stream what the last revision is. */
+/** Asks the leader of the stream for the last revision. */
 async function askStatus(bucket: NatsBucket, watch: NatsWatch): Promise<number> {
   const { streamInfo } = await bucket.status();
   const { last_seq: last, messages } = streamInfo.state;
-  if (String(streamInfo.created) !== watch.created) throw new EngineUnavailableError('The data of NATS was made anew');
-  // The last entries have expired: they can no longer arrive.
+  if (String(streamInfo.created) !== watch.created) throw new EngineUnavailableError('The data of NATS was replaced');
+  // The last entries have expired, and cannot arrive any more.
   if (messages === 0) watch.skip(last);
   return last;
 }

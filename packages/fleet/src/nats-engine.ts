@@ -4,19 +4,20 @@ import { checkNatsClients, type NatsEngineOptions } from './nats-client.ts';
 import { NatsConnection } from './nats-connection.ts';
 
 /**
- * An engine on NATS 2.9 or later with JetStream. Use it where the application has NATS: cancels and leases are as durable as its
- * streams.
+ * Makes an engine on NATS 2.9 or later with JetStream. Use it where the application already has NATS. Cancels and leases are as
+ * durable as its streams.
  *
- * A fleet makes four key-value buckets, `quiesce_<namespace>_log`, `_inbox`, `_members` and `_slots`. To place them, or to
- * replicate them, make them yourself before, with one value a key, and with `retention`, a minute, a day and two hours as `ttl`.
+ * The engine creates four key-value buckets: `quiesce_<namespace>_log`, `_inbox`, `_members` and `_slots`. To place or replicate
+ * them, create them yourself beforehand, with one value for each key, and with `retention`, 60 s, a day and two hours as `ttl`.
  *
- * All fleets use your connection. When it does not answer a ping within 1 s, the engine calls `reconnect` on it. Let it reconnect
- * without end (`maxReconnectAttempts: -1`): a connection that has closed stays closed, and so does its fleet. Give it a `timeout`
- * of a few seconds: an attempt to connect to a host that accepts and stays silent takes 20 s otherwise, and nothing can end it.
+ * All fleets use your connection. When a ping is not answered within 1 s, the engine calls `connection.reconnect()`. Set
+ * `maxReconnectAttempts: -1`: a connection that gives up stays closed, and its fleet stays down. Set a `timeout`
+ * of a few seconds as well. Otherwise an attempt to connect to a host that accepts and stays silent takes 20 s.
  *
- * Guaranteed: what `fleet.cancel` has recorded is in the stream, on as many servers as it has replicas. A fleet notices when
- * data is lost. A lease has one holder. Not guaranteed: the records of one `append` are separate writes, and a failure may store
- * some of them until the call is repeated. Fences are revisions, which begin anew when the bucket does.
+ * Guaranteed: a recorded cancel is in the stream, on all its replicas. A fleet notices when data is lost. A lease has one holder.
+ * Not guaranteed: one `append` is several writes, and after a failure the fleet repeats it until it is complete. A record above
+ * `max_payload` is refused. Fences begin again when the bucket is created anew. Members that pass different `permits` do not see
+ * all permits of each other.
  *
  * @param options `connection`: of `@nats-io/transport-node` or another transport; `kv`: `new Kvm(connection)` of `@nats-io/kv`.
  *   Both stay yours: close the connection after the fleet

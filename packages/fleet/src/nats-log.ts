@@ -2,7 +2,7 @@ import type { LogPage, StoredRecord } from './engine.ts';
 import { decodeKey, type NatsWatchEntry } from './nats-client.ts';
 import type { NatsWatch } from './nats-watch.ts';
 
-/** The largest number of records of one answer. */
+/** The largest number of records in one answer. */
 const PAGE = 500;
 
 /** A record that a watch has delivered. */
@@ -15,18 +15,18 @@ interface Arrived {
   readonly expiresAt: number;
 }
 
-/** Where the next read begins. A cursor of another watch proves nothing. */
+/** Where the next read begins. A cursor of another watch makes a read whole. */
 interface Cursor {
   readonly log: NatsLog;
   readonly revision: number;
 }
 
 /**
- * The local copy of one log. Reading never empties it, so that an answer that came too late can be asked for again. Only
- * expired records leave it.
+ * The local copy of one log. A read removes no records, so that the reader of a late answer can read again. Only expired records
+ * are removed.
  */
 export class NatsLog {
-  /** In the order of their revisions. */
+  /** Sorted by revision. */
   readonly #records: Arrived[] = [];
 
   add(entry: NatsWatchEntry): void {

@@ -1,7 +1,7 @@
 import type { MemberRecord } from './engine.ts';
 import { decodeKey, type NatsEntry } from './nats-client.ts';
 
-/** What a bucket says about a member: its `ttl` and `keep` in ms, and whether it has left. */
+/** A member in the bucket: its `ttl` and `keep` in ms, and whether it has left. */
 type Stored = readonly [ttl: number, keep: number, gone: boolean];
 
 /** The local copy of the list of members. */

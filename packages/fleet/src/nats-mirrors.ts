@@ -4,15 +4,15 @@ import type { NatsBucketName, NatsBuckets } from './nats-buckets.ts';
 import type { NatsBucket, NatsWatchEntry } from './nats-client.ts';
 import { NatsWatch } from './nats-watch.ts';
 
-/** The local copy of a part of a bucket, and what fills it. */
+/** Describes the local copy of a part of a bucket. */
 export interface NatsMirror<T> {
-  /** The entries that the copy is made of: a key or a pattern. */
+  /** The entries of the copy: a key or a pattern. */
   readonly keys: string;
   readonly bucket: NatsBucketName;
   /** Makes an empty copy. */
   make(): { readonly data: T; add(entry: NatsWatchEntry): void };
   /**
-   * Asks the server for a revision that the copy must have reached. Writing an entry that the watch delivers is such a question.
+   * Returns a revision that the copy must reach: the last one in the server, or that of an entry that it writes for the watch.
    *
    * @returns the revision
    * @throws (rejects) when the copy belongs to another stream
@@ -37,7 +37,7 @@ export class NatsMirrors {
   /**
    * Opens a copy, if it is not open, and returns it when it has everything that was stored before the call.
    *
-   * @param ask in place of the mirror's own question
+   * @param ask used in place of the mirror's own `ask`
    */
   async current<T>(mirror: NatsMirror<T>, ask: NatsMirror<T>['ask'] = mirror.ask): Promise<Filled<T>> {
     for (let isLast = false; ; isLast = true) {
@@ -47,7 +47,7 @@ export class NatsMirrors {
         const bucket = await this.#buckets.get(mirror.bucket);
         const seen = filled.watch.seen;
         const revision = await ask(bucket, filled.watch);
-        // A stream that was made anew counts from the beginning.
+        // A stream that was created anew begins again with small revisions.
         if (revision < seen) throw new EngineUnavailableError('The data of NATS has gone back');
         await filled.watch.arrival(revision);
         return filled;
@@ -64,7 +64,7 @@ export class NatsMirrors {
     await this.#open(mirror);
   }
 
-  /** Closes all copies. They are opened anew when they are used next. */
+  /** Closes all copies. Each is opened again at its next use. */
   closeAll(): void {
     for (const [mirror, opening] of [...this.#opened]) this.#close(mirror, opening);
   }

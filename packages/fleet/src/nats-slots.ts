@@ -1,18 +1,18 @@
 import type { SlotAnswer, SlotRequest } from './engine.ts';
 import { encodeKey, isConflict, type NatsBucket, type NatsEntry } from './nats-client.ts';
 
-/** What a bucket says about one permit. */
+/** One permit in the bucket. */
 interface Permit {
   readonly holder: string;
   readonly ttl: number;
-  /** Absent when the permit was granted and not renewed yet: the fence is then the revision. */
+  /** `undefined` before the first renewal: the fence is then the revision. */
   readonly fence?: number | undefined;
 }
 
 /** A permit as it was found. */
 interface Found {
   readonly key: string;
-  /** 0: there is none. */
+  /** 0: the key has no entry. */
   readonly revision: number;
   /** `undefined`: free. */
   readonly permit: Required<Permit> | undefined;
@@ -20,8 +20,8 @@ interface Found {
 }
 
 /**
- * The permits of slots: one key each, which is only ever written over a known revision. Of several writers one succeeds, and a
- * renewal makes the others fail.
+ * The permits of slots. Each permit is one key, and each write names the revision that it replaces. When several processes write,
+ * one succeeds. A renewal makes the writes of the others fail.
  */
 export class NatsSlots {
   readonly #bucket: () => Promise<NatsBucket>;
@@ -29,9 +29,9 @@ export class NatsSlots {
   readonly #limit: number;
   /** The permits that this connection holds, by slot and holder, with their last known revision. */
   readonly #held: Map<string, { readonly key: string; readonly revision: number; readonly fence: number }> = new Map();
-  /** Requests of one holder for one slot run one after another, so that it is granted once. */
+  /** Requests of one holder for one slot run one after another, so that it gets one permit. */
   readonly #running: Map<string, Promise<unknown>> = new Map();
-  /** Why requests that have begun must write no more. Each has the object of its time. */
+  /** The reason why earlier requests must not write any more. Each request keeps the object that was current at its start. */
   #interruption: { error?: unknown } = {};
 
   constructor(bucket: () => Promise<NatsBucket>, now: () => Promise<number>, limit: number) {
@@ -40,7 +40,7 @@ export class NatsSlots {
     this.#limit = limit;
   }
 
-  /** Keeps requests whose answers may be lost from going on beside those that are made now. */
+  /** Stops requests whose answers may be lost, so that they do not continue beside new ones. */
   interrupt(error: unknown): void {
     this.#interruption.error = error;
     this.#interruption = {};
@@ -74,7 +74,7 @@ export class NatsSlots {
       await remove(held.revision);
     } catch (error) {
       if (!isConflict(error)) throw error;
-      // An earlier attempt may have been carried out without an answer.
+      // An earlier attempt may have been stored although its answer was lost.
       const found = await this.#find(bucket, held.key);
       if (found.permit?.holder === slot.holder && found.permit.fence === slot.fence) await remove(found.revision);
     }
@@ -118,7 +118,7 @@ export class NatsSlots {
   }
 
   async #leftOf({ created }: NatsEntry, ttl: number): Promise<number> {
-    // Times are cut to milliseconds: the next one is the first that is certainly over.
+    // Times are truncated to ms: only the next ms is certainly past the end.
     return created.getTime() + ttl + 1 - (await this.#now());
   }
 

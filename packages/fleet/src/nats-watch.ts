@@ -2,14 +2,14 @@ import { systemClock } from '@quiesce/cancellation-token';
 import { EngineUnavailableError } from './errors.ts';
 import type { NatsBucket, NatsWatchEntry } from './nats-client.ts';
 
-/** How long an entry may take from the server to this process, in ms, before the watch counts as broken. */
+/** How many ms an entry may take from the server to this process before the watch counts as broken. */
 const ARRIVAL = 1_000;
 
-/** One lasting watch on a bucket. It delivers the entries in the order of their revisions. */
+/** One long-lived watch on a bucket. It delivers the entries in the order of their revisions. */
 export class NatsWatch {
-  /** When the stream was made. A stream of the same name that was made anew has other revisions. */
+  /** When the stream was created. A later stream of the same name has other revisions. */
   readonly created: string;
-  /** The last revision that has arrived, or that is known to be gone. */
+  /** The last revision that has arrived or that is known to have expired. */
   #seen = 0;
   /** Waits for a revision. */
   readonly #waiting: Set<{ readonly revision: number; settle(hasArrived: boolean): void }> = new Set();
@@ -23,10 +23,10 @@ export class NatsWatch {
 
   /**
    * @param key a key, or a pattern
-   * @param onEntry called with each entry: with the last one of each key, and then with each new one
+   * @param onEntry called with the last entry of each key, and then with each new entry
    */
   static async open(bucket: NatsBucket, key: string, onEntry: (entry: NatsWatchEntry) => void): Promise<NatsWatch> {
-    // The stream is asked first: when it is made anew in between, the next question finds it out.
+    // The status is requested first: when the stream is replaced before the watch opens, the next `ask` detects it.
     const { streamInfo } = await bucket.status();
     const watch = new NatsWatch(String(streamInfo.created), await bucket.watch({ key }));
     void watch.#run(onEntry);
@@ -41,7 +41,7 @@ export class NatsWatch {
     return this.#isOpen;
   }
 
-  /** Notes that nothing up to this revision is left that has not arrived. */
+  /** Marks all revisions up to this one as arrived or expired. */
   skip(revision: number): void {
     this.#seen = Math.max(this.#seen, revision);
   }
@@ -79,7 +79,7 @@ export class NatsWatch {
         for (const { revision, settle } of [...this.#waiting]) if (revision <= this.#seen) settle(true);
       }
     } catch {
-      // The next read finds that the watch is closed, and opens another one.
+      // The next read finds the closed watch, and opens another one.
     } finally {
       this.close();
     }

@@ -4,7 +4,7 @@ import { checkKind, show } from '@quiesce/internal';
 /**
  * Returns a number in its range, or the default.
  *
- * @throws TypeError unless it is a number; RangeError outside of the range
+ * @throws TypeError unless it is a number; RangeError when it is out of range
  */
 export function numberOf(
   what: string,
@@ -21,7 +21,7 @@ export function numberOf(
   throw new RangeError(`${what} must be ${unit} ${range}, got ${show(value)}`);
 }
 
-/** As {@link numberOf}, for a whole number. */
+/** Does the same as {@link numberOf}, for an integer. */
 export function integerOf(
   what: string,
   value: number | undefined,

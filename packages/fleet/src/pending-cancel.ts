@@ -3,9 +3,9 @@
  *
  * Invariants
  *  1. It exists before the record is sent: answers can arrive before the engine has confirmed the record.
- *  2. `awaited` is set from a list of members that was made after the record: who joins later reads the cancel before it starts
- *     anything.
- *  3. A receipt states what members have answered. Of the others it says that they are silent, have left, or are lost.
+ *  2. `awaited` is set from a list of members that was made after the record. A member that joins later reads the cancel before it
+ *     starts a run.
+ *  3. A receipt states what members have answered. The other members are silent, have left, or are lost.
  */
 
 import type { RunObserver } from './key-tree.ts';
@@ -13,13 +13,13 @@ import type { Members } from './members.ts';
 import type { CancelReceipt, NodeReceipt } from './receipt.ts';
 import type { Answer } from './wire.ts';
 
-/** How far a `cancel` waits. */
+/** The state that a `cancel` waits for. */
 export type CancelUntil = 'recorded' | 'delivered' | 'ended';
 
-/** How many keys an answer names. */
+/** The largest number of keys in an answer. */
 const NAMED = 10;
 
-/** Counts the runs of one node that a cancel has found, until they have ended. */
+/** Counts the runs on one node that a cancel covers and that have not ended. */
 export class OwnAnswer implements RunObserver {
   readonly runs: RunObserver['runs'];
   readonly onRunEnded: () => void;
@@ -57,11 +57,11 @@ export class PendingCancel {
   readonly #answers: Map<string, Answer> = new Map();
   /** See invariant 2. */
   #awaited: Set<string> | undefined;
-  /** How many heartbeats had been sent when the cancel was recorded; `undefined`: it is not recorded. */
+  /** How many heartbeats had been sent when the cancel was recorded, or `undefined` before that. */
   #heartbeatsBefore: number | undefined;
   readonly #onReached: (receipt: CancelReceipt) => void;
 
-  /** @param own the answer of this node; `undefined` for a caller, which runs nothing */
+  /** @param own the answer of this node, or `undefined` for a caller, which has no runs */
   constructor(
     { id, key, until }: { readonly id: string; readonly key: string; readonly until: CancelUntil },
     self: string,
@@ -84,18 +84,18 @@ export class PendingCancel {
     this.check();
   }
 
-  /** Called after each list of members, which the n-th heartbeat has asked for. One from before the record does not count. */
+  /** Called after each list of members, with the number of its heartbeat. A list from before the record does not count. */
   listed(heartbeat: number): void {
     if (this.#heartbeatsBefore === undefined || heartbeat <= this.#heartbeatsBefore) return;
     this.#awaited ??= new Set();
-    // A member that was lost and is back counts again.
+    // A member that was lost and is back must answer again.
     for (const { id, state } of this.#members.all()) {
       if (state !== 'left' && id !== this.#self) this.#awaited.add(id);
     }
     this.check();
   }
 
-  /** Whether the members are known that must answer. */
+  /** Whether the list of members that must answer is known. */
   get isListed(): boolean {
     return this.#awaited !== undefined;
   }
@@ -107,7 +107,7 @@ export class PendingCancel {
     this.check();
   }
 
-  /** Ends the wait when what `until` asked for is confirmed. */
+  /** Ends the wait when the state in `until` is confirmed. */
   check(): void {
     if (this.#heartbeatsBefore === undefined) return;
     if (this.until === 'recorded') {

@@ -1,12 +1,12 @@
 /**
- * Calls of the functions of a fleet, through a pool of the user.
+ * Calls the SQL functions of a fleet, through the user's pool.
  *
  * Invariants
- *  1. A call has a connection of its own, taken from the pool and given back. A call over its limit gives it back with an error,
- *     so that the pool ends it. The pool itself lives on.
- *  2. A connection that comes after the limit is given back at once.
- *  3. Each connection that is taken has an `'error'` listener until it is given back, and after that if it ends: without one,
- *     the end of a connection would end the process.
+ *  1. Each call takes its own connection from the pool, and gives it back. A call over its limit gives it back with an error, so
+ *     that the pool ends the connection. The pool continues.
+ *  2. A connection that opens after the limit is given back at once.
+ *  3. Each connection has an `'error'` listener until it is given back, and keeps it when it is ended. Without a listener, the end
+ *     of a connection would end the process.
  */
 
 import { systemClock } from '@quiesce/cancellation-token';
@@ -14,7 +14,7 @@ import { checkKind, ignore } from '@quiesce/internal';
 import { EngineUnavailableError, SchemaError } from './errors.ts';
 import { withLimit } from './limit.ts';
 
-/** What sends queries: the part of `pg` that is used here. */
+/** The part of `pg` that sends queries. */
 export interface PostgresQueryable {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
 }
@@ -23,7 +23,7 @@ export interface PostgresQueryable {
 export interface PostgresClient extends PostgresQueryable {
   on?(event: string, listener: (arg: unknown) => void): unknown;
   off?(event: string, listener: (arg: unknown) => void): unknown;
-  /** Gives it back to its pool; with an error, the pool ends it. */
+  /** Gives the connection back to its pool. With an error, the pool ends it. */
   release?(error?: Error | boolean): void;
   end?(): Promise<void>;
 }
@@ -37,7 +37,7 @@ export interface PostgresPool extends PostgresQueryable {
 
 export const poolExpected = 'a Pool of pg';
 
-/** Whether a value is a pool. A `Client` of `pg` is none: it has one connection, which a call over its limit would end. */
+/** Whether a value is a pool. A `Client` of `pg` is not: a call over its limit would end its only connection. */
 export function isPostgresPool(value: unknown): boolean {
   const { query, connect } = Object(value) as Partial<Record<keyof PostgresPool, unknown>>;
   if (typeof query !== 'function' || 'processID' in Object(value)) return false;
@@ -48,7 +48,7 @@ export function isPostgresPool(value: unknown): boolean {
 export class PostgresCalls {
   readonly #pool: PostgresPool;
   readonly #schema: string;
-  /** The limit for one call, in ms. */
+  /** The limit of one call, in ms. */
   readonly limit: number;
   /** Functions that end the open subscriptions. */
   readonly subscriptions: Set<() => void> = new Set();
@@ -63,7 +63,7 @@ export class PostgresCalls {
    * Calls a function of the schema, in one round trip.
    *
    * @returns its answer, which is JSON
-   * @throws (rejects) SchemaError when there is no such function; the error of the database; EngineUnavailableError after the limit
+   * @throws (rejects) SchemaError when the function is missing; the error of the database; EngineUnavailableError after the limit
    */
   async call(name: string, ...args: readonly unknown[]): Promise<unknown> {
     const { connect } = this.#pool;
@@ -104,7 +104,7 @@ export class PostgresCalls {
   async open(connect: () => Promise<PostgresClient>): Promise<PostgresClient> {
     let isLate = false;
     const opening = connect();
-    // Attached before the limit, so that a connection in time has its listener before anything else can happen to it.
+    // Attached before the limit, so that each connection has its listener before its first event.
     const opened = opening.then((client) => {
       checkKind(typeof client?.query === 'function', 'postgresEngine', poolExpected, client);
       // Once: a connection of the pool has it already.
@@ -120,8 +120,8 @@ export class PostgresCalls {
   }
 
   /**
-   * Adds or removes an `'error'` listener of the pool, once for each fleet. Idle connections report their end there, and without
-   * a listener a restart of the server would end the process.
+   * Adds or removes an `'error'` listener of the pool, one for each fleet. The pool reports the end of idle connections there.
+   * Without a listener, a restart of the server would end the process.
    */
   guardPool(isGuarded: boolean): void {
     if (isGuarded) this.#pool.on?.('error', ignore);
@@ -154,9 +154,9 @@ export function takeFrom(pool: PostgresPool, connect: NonNullable<PostgresPool['
   });
 }
 
-/** Gives a connection back; with an error, it is ended. */
+/** Gives a connection back. With an error, the pool ends it. */
 export function end(client: PostgresClient, error?: Error): void {
-  // The listener stays on a connection that ends, which may still emit errors.
+  // A connection that ends may still emit errors, so its listener stays.
   if (error === undefined) client.off?.('error', ignore);
   if (client.release !== undefined) client.release(error);
   else Promise.resolve(client.end?.()).catch(ignore);

@@ -24,31 +24,31 @@ import { subscribe } from './postgres-listen.ts';
 import { schemaName } from './postgres-schema.ts';
 import { SCHEMA_VERSION } from './postgres-sql.ts';
 
-/** Options for an engine on PostgreSQL. */
+/** Options for `postgresEngine`. */
 export interface PostgresEngineOptions {
-  /** The schema that `createPostgresSchema` has made. Default: `quiesce`. */
+  /** The name of the schema that `createPostgresSchema` has created. Default: `quiesce`. */
   readonly schema?: string | undefined;
   /**
-   * Opens the connection that receives notifications, when those of the pool go through a pooler. The engine ends it with
-   * `release(error)`, or else with `end()`. `false`: there is none, and the engine polls. Default: a connection of the pool, for
-   * as long as the fleet is open.
+   * Opens a direct connection for notifications. Use it when the pool connects through a pooler. The engine ends the connection
+   * with `release(error)`, or else with `end()`. `false`: the engine polls. Default: a connection of the pool, for as long as the
+   * fleet is open.
    */
   readonly listen?: (() => Promise<PostgresClient>) | false | undefined;
-  /** How often to ask for changes where notifications do not arrive, in ms from 50 to 60,000. Default: 500. */
+  /** How often to poll where notifications do not arrive, in ms from 50 to 60,000. Default: 500. */
   readonly poll?: number | undefined;
 }
 
 /**
- * An engine on PostgreSQL 13 or later. Use it where the application has a PostgreSQL: cancels can then commit with the rows of a
- * job, by the SQL function `quiesce.cancel`, and leases are exclusive.
+ * Makes an engine on PostgreSQL 13 or later. Use it where the application already has a PostgreSQL. With the SQL function
+ * `quiesce.cancel`, cancels commit with the rows of a job. Leases are exclusive.
  *
- * Each step is one query, on a connection that the pool gives for its length. Works behind a pooler in transaction mode, such as
- * PgBouncer, which swallows notifications: the engine finds that out, warns once and polls. A PGlite can be passed in place of a
- * pool. It is polled, too.
+ * Each step is one query, on a connection that is taken from the pool for that query. It works behind a pooler in transaction mode,
+ * such as PgBouncer. Such a pooler drops notifications: the engine detects that, warns once and polls. You can pass a PGlite in
+ * place of a pool. The engine polls it.
  *
- * Guaranteed: what `fleet.cancel` has recorded is committed on the primary. A cancel is read exactly when its transaction has
- * committed, however late. A standby is refused. Not guaranteed: what an asynchronous standby has not received when it takes
- * over, except cancels that a living member saw.
+ * Guaranteed: a recorded cancel is committed on the primary. A cancel is read once its transaction has committed, however late. A
+ * standby is refused. Not guaranteed: commits that an asynchronous standby has not received when it takes over. Members that have
+ * read a cancel record it again.
  *
  * @param pool a `Pool` of `pg`. It needs one connection for notifications, and one or more for queries. It stays yours: end it
  *   after the fleet is closed. While a fleet is joined, the pool has an `'error'` listener
@@ -82,7 +82,7 @@ export function postgresEngine(pool: PostgresPool, options: PostgresEngineOption
     hasWarned = true;
     // biome-ignore lint/suspicious/noConsole: cancels still arrive, only later, so that no call has failed
     console.warn(
-      `postgresEngine: notifications do not arrive, probably because of a pooler: asking every ${poll} ms. ` +
+      `postgresEngine: notifications do not arrive, probably because of a pooler: polling every ${poll} ms. ` +
         'Pass a direct connection, { listen: async () => client }, or { listen: false }',
     );
   };

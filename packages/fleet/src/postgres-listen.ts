@@ -5,9 +5,9 @@
  *                  └──────no hint─────────► polling ──a poll that fails──► broken
  *
  * Invariants
- *  1. The probe goes through the pool, while the listening connection is idle. A pooler that gives both the same session would
- *     otherwise deliver the hint of the probe, and no other.
- *  2. The connection that listens is ended at the close, and not given back: its next owner would get the hints.
+ *  1. The probe goes through the pool, while the listening connection is idle. On the listening connection, a pooler would deliver
+ *     the hint of the probe, and no other.
+ *  2. At the close, the listening connection is ended and not given back. Its next owner would receive the hints.
  */
 
 import { systemClock, type Timer } from '@quiesce/cancellation-token';
@@ -22,11 +22,11 @@ const PROBE_MS = 1_000;
 export interface ListenSettings {
   readonly namespace: string;
   readonly me: string;
-  /** Opens the connection that listens. `undefined`: polls. */
+  /** Opens the listening connection. `undefined`: the subscription polls. */
   readonly connect: (() => Promise<PostgresClient>) | undefined;
   /** In ms. */
   readonly poll: number;
-  /** Hints do not arrive. */
+  /** Called when hints do not arrive. */
   onSwallowed(): void;
 }
 
@@ -43,7 +43,7 @@ export async function subscribe(
   return await polling(calls, settings, on);
 }
 
-/** Returns `undefined` when no hint arrives. */
+/** Returns the subscription, or `undefined` when no hint arrives. */
 async function push(
   calls: PostgresCalls,
   { namespace, me }: ListenSettings,
@@ -71,7 +71,7 @@ async function push(
   calls.subscriptions.add(close);
   const broken = (cause: unknown): void => {
     const wasOpen = state === 'open';
-    const error = new Error('postgresEngine: the connection that listens has ended', { cause });
+    const error = new Error('postgresEngine: the listening connection has ended', { cause });
     finish(error);
     if (wasOpen) on.broken(error);
   };
@@ -84,12 +84,12 @@ async function push(
   });
   try {
     channels = (await calls.callOn(client, 'listen', [namespace, me])) as string[];
-    // A pool without a free connection answers when this one is given back.
+    // A pool without another free connection answers when this one is given back.
     calls.call('hint', namespace, me).catch(ignore);
     const timer = systemClock.setTimer(Math.min(PROBE_MS, calls.limit / 3), () => probed(false), { ref: false });
     const isPushed = await probe.finally(() => systemClock.clearTimer(timer));
     if (!isPushed) {
-      // A pooler keeps its session with the server, and most likely gives the same one again.
+      // A pooler keeps its session with the server, and probably uses the same session again.
       const forget = channels.map((channel) => `UNLISTEN ${channel}`).join(';');
       await withLimit(systemClock, calls.limit, 'UNLISTEN', () => client.query(forget)).catch(ignore);
       finish(new Error('postgresEngine: no notification arrives'));

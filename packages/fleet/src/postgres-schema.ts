@@ -10,10 +10,10 @@ export interface PostgresSchemaOptions {
 
 /**
  * Returns the SQL that creates or updates the tables and functions of a fleet, as one statement. Put it into a migration, or run
- * it with {@link createPostgresSchema}. Running it again changes nothing.
+ * it with {@link createPostgresSchema}. A second run changes nothing.
  *
  * The role that runs it owns the schema. Another role needs `USAGE` on the schema, and `SELECT, INSERT, UPDATE, DELETE` on its
- * tables. A role that only calls `quiesce.cancel` needs `INSERT` and `SELECT` on `log`, and `SELECT` on `about`.
+ * tables. A role that only calls `quiesce.cancel` needs `USAGE`, `INSERT` and `SELECT` on `log`, and `SELECT` on `about`.
  *
  * @param options `schema`: the name of the schema
  * @throws TypeError for an unknown option, or for a name with other characters
@@ -29,8 +29,8 @@ export function postgresSchema(options: PostgresSchemaOptions = {}): string {
 }
 
 /**
- * Creates or updates the tables and functions of a fleet. Processes may call it at the same time, and again: it changes nothing
- * then. It needs the right to create schemas. `joinFleet` never calls it.
+ * Creates or updates the tables and functions of a fleet. Several processes may call it at the same time, and a second call changes
+ * nothing. The role needs the right to create schemas. `joinFleet` never calls it.
  *
  * @param pool a `Pool` of `pg`, or a PGlite
  * @param options `schema`: the name of the schema

@@ -2,36 +2,36 @@
  * The tables and functions of a fleet in PostgreSQL. Each step of the engine is one call of one function.
  *
  * Invariants
- *  1. A cursor is a snapshot, taken in the same statement as the rows. The rows since then are those whose transaction came later
- *     (`xid >= xmax`) or was in progress (`xip`): exactly those that have committed since. A sequence would lose late commits.
- *  2. Each transaction that was in progress is a range of the index of its own, as is everything later. With one condition for
- *     all, while an old transaction is open, each read would scan all rows that are younger than it.
- *  3. The pages of one read show one snapshot, which is the cursor of the last page. A later commit comes with the next read.
- *  4. The epoch changes when the server starts, and when the table is made anew or emptied. Then a read is whole.
+ *  1. A cursor is a snapshot, taken in the same statement as the rows. A later read returns the rows whose transaction started later
+ *     (`xid >= xmax`) or was in progress (`xip`), and has committed since. A sequence would lose late commits.
+ *  2. Each transaction that was in progress is its own range of the index. All later transactions are one more range. With a single
+ *     condition, each read would scan all rows that are younger than the oldest open transaction.
+ *  3. The pages of one read show one snapshot, which is the cursor of the last page. The next read returns later commits.
+ *  4. The epoch changes when the server starts, and when the table is recreated or truncated. Then a read is whole.
  *  5. A row whose `xid` lies in the future was restored from a dump. `read` returns it each time, until the next `connect` gives
- *     it a new one.
- *  6. Locks are taken in one order: rows of `log` by log and id; a row of `slot` before its rows of `holder`. Cleaning skips rows
- *     that are locked.
+ *     it a new `xid`.
+ *  6. Locks are acquired in one order: rows of `log` by log and id; a row of `slot` before its rows of `holder`. Cleaning skips
+ *     locked rows.
  *  7. `hold` reads the clock and the holders after it has locked the slot.
- *  8. Each function waits for a lock for 2 s at most, in the server: a closed connection does not end its query.
+ *  8. Each function waits at most 2 s for a lock, in the server, because a closed connection does not end its query.
  */
 
 /** The version of the functions. An older schema is refused. */
 export const SCHEMA_VERSION = 1;
 
-/** The first half of the keys of advisory locks. The second is 1 to create the schema, and the table to clean it. */
+/** The first half of the keys of advisory locks. The second half is 1 for creating the schema, or the table for cleaning it. */
 const LOCK = 1_902_471_539;
 
 /** Returns the schema as one statement, so that it is created as a whole, by any client. */
 export function schemaSql(schema: string): string {
   const s = `"${schema}"`;
-  // To compile a plan takes longer than to run it.
+  // Compiling a plan takes longer than running it.
   const settings = `SET lock_timeout = '2s' SET jit = off`;
   const ms = (interval: string): string => `ceil(1000 * extract(epoch FROM ${interval}))`;
   const expired = (table: string, condition: string, more = ''): string =>
     `DELETE FROM ${s}.${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${s}.${table} WHERE ${condition} ${more} FOR UPDATE SKIP LOCKED));`;
   // The transactions that were not visible in the snapshot f: those in progress, and all later ones. Each range is one scan of
-  // one index, whatever the planner knows of the table (2).
+  // one index, also without statistics of the table (2).
   const unseen = `(
         SELECT o AS low, o AS high FROM unnest(ARRAY(SELECT pg_snapshot_xip(f))) o
         UNION ALL SELECT pg_snapshot_xmax(f), '18446744073709551615'::xid8) unseen`;

@@ -20,10 +20,10 @@ type Encoded =
  * Returns a reason as JSON: its wire form, for SQL and for other languages.
  *
  * A `CancelledError` keeps its source, a `TimeoutError` its `ms`, any other error its name, message, and a string or number
- * `code`. Stacks and other fields are not sent. Everything else must be a plain JSON value. `undefined` stands for a
+ * `code`. Stacks and other fields are not sent. Any other reason must be a plain JSON value. `undefined` stands for a
  * `CancelledError`.
  *
- * @throws TypeError for a value that would not be equal after the round trip: a function, a symbol, a bigint, `NaN`, a cycle, an
+ * @throws TypeError for a value that JSON would change: a function, a symbol, a bigint, `NaN`, a cycle, an
  *   instance of a class; RangeError for more than 8 kB
  * @example
  * ```ts
@@ -35,7 +35,7 @@ export function encodeReason(reason: unknown): string {
   return encode('encodeReason', reason);
 }
 
-/** As {@link encodeReason}; errors name the call. */
+/** Does the same as {@link encodeReason}; errors name the call. */
 export function encode(call: string, reason: unknown): string {
   const json = JSON.stringify(encodedOf(call, reason === undefined ? new CancelledError() : reason));
   const { length } = new TextEncoder().encode(json);
@@ -82,9 +82,9 @@ function unsendable(call: string, what: string): TypeError {
 
 /**
  * Returns the reason of a wire form: a `CancelledError`, a `TimeoutError`, an `Error` with the name, message and code that were
- * sent, or the JSON value. Nothing that was received is executed.
+ * sent, or the JSON value. Received data is never executed.
  *
- * A text that cannot be read gives a `CancelledError` that says so, because the cancel itself counts.
+ * For a text that is not valid, it returns a `CancelledError` that says so, because the cancel itself still counts.
  *
  * @throws never
  */
@@ -109,7 +109,7 @@ export function decoded(from: unknown): unknown {
   if (type === 'value') return value;
   if (type !== 'error' || typeof name !== 'string') return unreadable();
   const error = new Error(text);
-  // As own fields, which are not printed twice: an error of a class has its name on the prototype.
+  // Own fields, which Node does not print twice.
   if (name !== 'Error') Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
   if (typeof code === 'string' || typeof code === 'number') Object.assign(error, { code });
   return error;

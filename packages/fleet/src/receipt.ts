@@ -1,33 +1,33 @@
-/** What is known about one member that a cancel concerns. */
+/** The state of one member in a receipt. */
 export interface NodeReceipt {
   /** The id of the member. */
   readonly node: string;
   /**
-   * `silent`: no answer yet. `stopping`: the cancel was applied, and work still runs. `ended`: all work below the key has ended
-   * there. `left`: the member has left in order, which it does after its last run has ended. `lost`: it gave no sign of life for
-   * its `memberTtl`, and may still be working.
+   * `silent`: it has not answered yet. `stopping`: it has applied the cancel, and some work still runs. `ended`: it has applied the
+   * cancel, and all work that the cancel covers has ended. `left`: it closed its fleet after its last run had ended. `lost`: it
+   * gave no sign of life for its `memberTtl`, and may still be working.
    */
   readonly state: 'silent' | 'stopping' | 'ended' | 'left' | 'lost';
   /** How many tokens of `fleet.token` the cancel has reached. */
   readonly tokens: number;
-  /** How many runs were in progress below the key when the cancel was applied. */
+  /** How many runs at or below the key were in progress when the cancel was applied. */
   readonly runs: number;
-  /** How many of them are in progress still. */
+  /** How many of these runs have not ended. */
   readonly running: number;
-  /** Their keys, at most 10. */
+  /** The keys of these runs, at most 10. */
   readonly unfinished: readonly string[];
 }
 
-/** What is confirmed about a cancel. */
+/** The receipt of a cancel: what is confirmed about it. */
 export interface CancelReceipt {
   /** The id of the cancel. */
   readonly id: string;
   /** The key, as a string. */
   readonly key: string;
   /**
-   * `unrecorded`: the engine has not confirmed it. `recorded`: the engine has it. `delivered`: every live member has applied it.
-   * `ended`: every run at or below the key has ended. `nobody`: every live member has answered, and none had a run or a token
-   * below the key.
+   * `unrecorded`: the engine has not confirmed the cancel. `recorded`: the engine has stored it. `delivered`: every live member has
+   * applied it. `ended`: every run at or below the key has ended. `nobody`: every live member has answered, and none had a run or a
+   * token at or below the key.
    */
   readonly state: 'unrecorded' | 'recorded' | 'delivered' | 'ended' | 'nobody';
   /** Empty for `until: 'recorded'`. */

@@ -1,8 +1,8 @@
 import { checkKind, ignore, toText } from '@quiesce/internal';
 
 /**
- * A client of the package `redis` (made by `createClient`) or `ioredis` (made by `new Redis`). It needs no connection of its
- * own: the engine duplicates it.
+ * A client of the package `redis` (made by `createClient`) or `ioredis` (made by `new Redis`). It need not be connected, because
+ * the engine duplicates it.
  */
 export interface RedisClient {
   /** Makes a client with the same options. */
@@ -10,16 +10,16 @@ export interface RedisClient {
   sendCommand(...args: never[]): unknown;
 }
 
-/** What the engine needs of a connection, of either package. */
+/** One connection, of either package. */
 export interface RedisWire {
   connect(): Promise<unknown>;
   command(args: readonly string[]): Promise<unknown>;
   subscribe(channels: readonly string[], onMessage: (message: string) => void): Promise<unknown>;
-  /** Ends the connection at once. Calls that it has not answered reject. Never throws. */
+  /** Ends the connection at once. Unanswered calls reject. Never throws. */
   end(): void;
 }
 
-/** The clients of both packages, as far as they are used. */
+/** The used members of the clients of both packages. */
 interface AnyRedis {
   readonly options?: { readonly socket?: object; readonly keyPrefix?: string };
   duplicate(overrides: object): AnyRedis;
@@ -28,9 +28,9 @@ interface AnyRedis {
   sendCommand(args: readonly string[]): Promise<unknown>;
   subscribe(...args: unknown[]): Promise<unknown>;
   disconnect(): unknown;
-  /** Of `redis` since version 5, which has deprecated `disconnect`. */
+  /** In `redis` since version 5, which has deprecated `disconnect`. */
   destroy?(): unknown;
-  /** Of `ioredis`, whose `sendCommand` takes another argument. */
+  /** In `ioredis`, whose `sendCommand` takes another argument. */
   call?(...args: readonly string[]): Promise<unknown>;
 }
 
@@ -39,21 +39,21 @@ export function checkRedisClient(client: unknown): asserts client is RedisClient
   const { duplicate, sendCommand } = Object(client) as Partial<Record<string, unknown>>;
   const isClient = typeof duplicate === 'function' && typeof sendCommand === 'function';
   checkKind(isClient, 'redisEngine: client', "a client of the package 'redis' or 'ioredis'", client);
-  // Clusters, and the sentinels of `redis`, send a command to a node that their call names.
+  // In clusters, and in the sentinels of `redis`, each call must name a node for its command.
   if ((sendCommand as { length: number }).length <= 2) return;
   throw new TypeError(
     'redisEngine: expected a client of one server, got one of a cluster or of several: pass its primary',
   );
 }
 
-/** The prefix that the user's client gives to its keys. */
+/** Returns the key prefix of the user's client. */
 export function keyPrefixOf(client: RedisClient): string {
   return (client as unknown as AnyRedis).options?.keyPrefix ?? '';
 }
 
 /**
- * Duplicates a client. The duplicate makes one connection, and never another one: the engine opens a new wire instead, so that
- * no command is sent later than its caller believes.
+ * Duplicates a client. The duplicate never reconnects: the engine opens a new wire instead. A client that reconnects would send
+ * commands that their callers have given up.
  *
  * @param onDown called with each error of the connection, and when it ends
  */
@@ -67,7 +67,7 @@ export function openWire(client: RedisClient, onDown: (error: unknown) => void):
     sentinelRetryStrategy: null,
     reconnectOnError: null,
     socket: { ...options?.socket, reconnectStrategy: false },
-    // Replies are strings, and a cache that is shared with the client is not cleared with the duplicate.
+    // Replies must be strings. A cache that the client shares must not be cleared with the duplicate.
     commandOptions: {},
     clientSideCache: undefined,
   });
@@ -82,7 +82,7 @@ export function openWire(client: RedisClient, onDown: (error: unknown) => void):
       wire.on('message', (_channel: string, message: string) => onMessage(message));
       return wire.subscribe(...channels);
     },
-    // One that is closed already throws, or rejects.
+    // A closed client throws or rejects.
     end: () => void new Promise((resolve) => resolve((wire.destroy ?? wire.disconnect).call(wire))).catch(ignore),
   };
 }

@@ -20,10 +20,10 @@ import { script } from './redis-script.ts';
 /** The answer of a step: a flat list. */
 type Reply = readonly string[];
 
-/** Where the next read begins: the entry of the stream that was read last, and its record. */
+/** Where the next read begins: the last entry of the stream that was read, and its record. */
 type Cursor = readonly [entry: string, id: string];
 
-/** What a connection of a fleet is made of. */
+/** The parts of a connection of a fleet. */
 interface RedisOptions {
   readonly client: RedisClient;
   readonly namespace: string;
@@ -39,12 +39,12 @@ interface RedisOptions {
 export class RedisConnection implements EngineConnection {
   readonly #options: RedisOptions;
   readonly #base: string;
-  /** The hash by which the server knows the script; empty before it was loaded. */
+  /** The hash of the script in the server, or empty before it was loaded. */
   #sha = '';
-  /** Made at the first command, and anew after it has ended. */
+  /** Opened at the first command, and again after it has ended. */
   #link: RedisLink | undefined;
   readonly #subscriptions: Set<RedisSubscription> = new Set();
-  /** How long members of this connection are kept, by id: their record may be lost when they leave. */
+  /** How long members of this connection are kept, by id. When they leave, the server may have lost their record. */
   readonly #keeps: Map<string, number> = new Map();
   /** `undefined` while it is open. */
   #closed: ClosedError | undefined;
@@ -121,7 +121,7 @@ export class RedisConnection implements EngineConnection {
     for (const subscription of this.#subscriptions) await subscription.close();
   }
 
-  /** Runs one step of the script. A server that has restarted gets it again. */
+  /** Runs one step of the script, and loads the script again after a restart of the server. */
   async #step(name: string, ...args: readonly (string | number)[]): Promise<Reply> {
     const { retention } = this.#options;
     const call = (): Promise<unknown> =>
@@ -141,11 +141,11 @@ export class RedisConnection implements EngineConnection {
     return await this.#link.run(args[5] ?? (args[0] as string), (wire) => wire.command(args));
   }
 
-  /** @throws (rejects) SchemaError or EngineUnavailableError for a server that cannot keep the promises of an engine */
+  /** @throws (rejects) SchemaError or EngineUnavailableError for a server that cannot keep the guarantees of an engine */
   async #checkServer(): Promise<void> {
     const info = await this.#command('INFO').then(toText, (error) => {
       if (!isRefusal(error, 'NOPERM')) throw error;
-      // biome-ignore lint/suspicious/noConsole: the only place that every platform has for what is not fatal
+      // biome-ignore lint/suspicious/noConsole: not fatal, and every platform has a console
       console.warn('redisEngine: INFO is forbidden, so it is not known whether the maxmemory-policy evicts keys');
     });
     const fact = (name: string): string => RegExp(`^${name}:(.*)`, 'm').exec(info ?? '')?.[1] ?? '';

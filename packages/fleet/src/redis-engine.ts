@@ -4,29 +4,29 @@ import type { FleetEngine } from './engine.ts';
 import { checkRedisClient, type RedisClient } from './redis-client.ts';
 import { RedisConnection } from './redis-connection.ts';
 
-/** Options for a Redis engine. */
+/** Options for `redisEngine`. */
 export interface RedisEngineOptions {
   /**
-   * How often a fleet looks for changes where hints do not arrive, in milliseconds from 50 to 60,000. Default: 500. Some proxies
-   * have no publish and subscribe, and an access list may forbid it.
+   * How often to poll where hints do not arrive, in ms from 50 to 60,000. Default: 500. Some proxies and access lists block publish
+   * and subscribe.
    */
   readonly poll?: number | undefined;
 }
 
 /**
- * An engine on Redis 6.2 or later, or on Valkey. Use it to cancel: it is the fastest engine, and it needs no schema. For leases
- * that must never have two holders, use PostgreSQL or NATS: Redis may forget an acknowledged write.
+ * Makes an engine on Redis 6.2 or later, or on Valkey. Use it for cancels: it is the fastest engine, and needs no schema. For
+ * leases that must never have two holders, use PostgreSQL or NATS, because Redis can lose an acknowledged write.
  *
- * The engine duplicates the client for each fleet: one connection for commands, and one for its subscription. It ends them when
- * the fleet closes, or when a call takes longer than `requestTimeout`. The client itself is never used. Each step is one script,
- * and one round trip. Where hints do not arrive, the engine warns once, and the fleet looks at each `poll`.
+ * The engine duplicates the client for each fleet: one connection for commands, and one for hints. It ends them when the fleet
+ * closes, or when a call takes longer than `requestTimeout`. It never uses the client itself. Each step is one script and one
+ * round trip. Where hints do not arrive, the engine warns once and polls.
  *
- * Guaranteed: what `fleet.cancel` has recorded is in the memory of the primary, and a fleet notices when data is lost. Fences
- * grow, also then. Not guaranteed: a write that was acknowledged before a failover, or before a restart without persistence.
- * Members record cancels again that they have seen. A lease may have a second holder until its `ttl` is over.
+ * Guaranteed: each step is atomic. A recorded cancel is in the memory of the primary. A fleet notices when data is lost. Fences
+ * grow, also after data loss. Not guaranteed: a write that was acknowledged before a failover, or before a restart without
+ * persistence. Members that have read a cancel record it again. A lease can then have two holders for one `ttl`.
  *
  * @param client a client of `redis` or `ioredis` for one server, or of `ioredis` with sentinels. It need not be connected. Its
- *   key prefix separates fleets, too. It stays yours: close it after the fleet
+ *   key prefix also separates fleets. It stays yours: close it after the fleet
  * @param options `poll` in ms
  * @throws TypeError for another kind of client, such as one of a cluster, for an unknown option or a `poll` of the wrong type;
  *   RangeError for a wrong `poll`. `joinFleet` rejects with SchemaError when Redis is too old, or when it would evict keys that
@@ -48,7 +48,7 @@ export function redisEngine(client: RedisClient, options?: RedisEngineOptions): 
   let hasWarned = false;
   const onPolling = (): void => {
     // biome-ignore lint/suspicious/noConsole: cancels still arrive, only later, so that no call has failed
-    if (!hasWarned) console.warn(`redisEngine: what is published does not arrive, so a fleet looks every ${poll} ms`);
+    if (!hasWarned) console.warn(`redisEngine: hints do not arrive, so the engine polls every ${poll} ms`);
     hasWarned = true;
   };
   return {

@@ -4,12 +4,12 @@ import { withLimit } from './limit.ts';
 import { isRefusal, openWire, type RedisClient, type RedisWire } from './redis-client.ts';
 
 /**
- * One connection to Redis. It is opened at once, and never opened again.
+ * One connection to Redis. It is opened at once, and never reopened.
  *
  * Invariants
- *  1. Every call settles within the limit, also on a connection that has gone silent. A call without an answer costs the
- *     connection, and so does an answer of a replica: after a failover, a new connection finds the new primary.
- *  2. When the connection ends, for whatever reason, `onDown` is called once.
+ *  1. Every call settles within the limit, even on a connection that no longer answers. An unanswered call ends the connection. An
+ *     answer of a replica also ends it: after a failover, a new connection finds the new primary.
+ *  2. When the connection ends, for any reason, `onDown` is called once.
  */
 export class RedisLink {
   readonly #limit: number;
@@ -37,7 +37,7 @@ export class RedisLink {
       return await withLimit(systemClock, this.#limit, call, () => this.#opened.then(() => work(this.#wire)));
     } catch (error) {
       if (!isRefusal(error) || isRefusal(error, '.*READONLY')) this.fail(error);
-      // Calls that end with the connection say why it has ended.
+      // A call that ends with the connection rejects with its reason.
       throw this.#end === undefined ? error : this.#end.error;
     }
   }

@@ -6,7 +6,7 @@ import { inTime } from './in-time.ts';
 import { isRefusal, type RedisClient } from './redis-client.ts';
 import { RedisLink } from './redis-link.ts';
 
-/** What a subscription needs of its fleet's connection. */
+/** The parts of a fleet's connection that a subscription uses. */
 interface RedisListening {
   readonly client: RedisClient;
   readonly limit: number;
@@ -20,15 +20,15 @@ interface RedisListening {
 
 const topics: readonly FleetTopic[] = ['cancels', 'inbox', 'slots'];
 const PROBE = 'probe';
-/** How long the first hint may take at most, in ms. */
+/** The time limit for the first hint, in ms. */
 const FIRST = 1_000;
 
 /**
  * The subscription of one member, on a connection of its own. The end of that connection breaks it.
  *
- * It says `push` only after a hint of its own has arrived: a proxy or an access list may keep hints back. Otherwise it hints at
- * everything each `poll`: to look costs as much as to ask whether there is something to see. A hint of its own that arrives later
- * breaks it, so that the next subscription says `push`.
+ * It returns `push` only after its own test hint has arrived, because a proxy or an access list may block hints. Otherwise it calls
+ * `changed` for all topics at each `poll`: a read costs as much as a request that asks whether something has changed. A test hint
+ * that arrives later breaks the subscription, so that the next one returns `push`.
  */
 export class RedisSubscription implements FleetSubscription {
   hints: 'push' | 'polling' = 'push';
@@ -38,7 +38,7 @@ export class RedisSubscription implements FleetSubscription {
   readonly #link: RedisLink;
   /** Whether `open` has fulfilled: only then can the subscription be broken. */
   #isOpen = false;
-  /** Wait for a hint of their own. */
+  /** The waiters for a test hint. */
   readonly #probes: Set<() => void> = new Set();
   /** The timer of the next poll. `undefined` unless polling. */
   #timer: Timer | undefined;
@@ -68,7 +68,7 @@ export class RedisSubscription implements FleetSubscription {
   async check(): Promise<void> {
     if (this.hints === 'polling') this.#listening.publish(PROBE).catch(ignore);
     else if (!(await this.#probe(this.#listening.limit))) {
-      throw new EngineUnavailableError('Redis no longer delivers what is published');
+      throw new EngineUnavailableError('Redis no longer delivers hints');
     }
   }
 
@@ -92,7 +92,7 @@ export class RedisSubscription implements FleetSubscription {
   }
 
   /**
-   * Returns whether a hint arrives in time.
+   * Returns whether a test hint arrives in time.
    *
    * @throws (rejects) when it cannot be sent
    */

@@ -1,13 +1,13 @@
 /**
- * Every step of the Redis engine, as one Lua script: it runs atomically, and reads the server's clock.
+ * Every step of the Redis engine, as one Lua script. It runs atomically, and reads the server's clock.
  *
  * Keys, all with one hash tag, so that they are in one slot of a cluster
- *  - `about`: hash. `version`, `retention`; `born`: made anew when the data is lost
+ *  - `about`: hash. `version`, `retention`; `born`: a new value after the data was lost
  *  - `log:<log>`: stream of records `i` id, `b` body, `x` expiry. `ids:<log>`: sorted set of their ids by expiry
- *  - `members`: hash. Until when a member is alive, how long it is kept after that, and 1 when it has left
+ *  - `members`: hash. When a member becomes lost, how long it is kept after that, and 1 when it has left
  *  - `slot:<name>`: sorted set of holders by expiry. `holders:<name>`: hash of their fences. `fence:<name>`: the last fence
- *  - `ends`: sorted set of logs and slots by the time after which nothing in them is of use. Heartbeats delete those. No key has
- *    a time to live of its own: the policies `volatile-*` would evict it.
+ *  - `ends`: sorted set of logs and slots by the time at which all their entries have expired. Heartbeats delete these keys. No key
+ *    has its own time to live, because the policies `volatile-*` would evict it.
  *
  * Invariants
  *  1. The first entry of a stream is deleted only when it has expired and 500 others follow. A reader that keeps up therefore
@@ -15,7 +15,7 @@
  *  2. The cursor of an empty stream is `0-0` and `born`.
  *  3. A fence is greater than the last one, and at least the microseconds of the clock. It therefore also grows after data was
  *     lost. It is formatted, because Lua prints only 14 digits of a number.
- *  4. A member that has left stays so: a heartbeat that was sent earlier may arrive later.
+ *  4. A member that has left does not come back: a heartbeat that was sent earlier may arrive later.
  */
 export const script = `local op, a, b, c, p, call, out = ARGV[2], ARGV[3], ARGV[4], ARGV[5], KEYS[1] .. ':', redis.call, {}
 local t = call('time')

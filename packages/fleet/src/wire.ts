@@ -1,8 +1,8 @@
 /**
  * The bodies of records.
  *
- * A cancel is its key, a line break, and JSON: a member of an older version can read the key of every record, and so applies every
- * cancel. An answer is JSON.
+ * A cancel is its key, a line break, and JSON. A member with an older version can therefore read the key of every record, and apply
+ * every cancel. An answer is JSON.
  */
 
 import { decoded } from './reason.ts';
@@ -13,9 +13,9 @@ const VERSION = 1;
 /** A cancel, as it was recorded, without its reason. */
 export interface CancelHead {
   readonly key: string;
-  /** The member that waits for answers; `undefined`: none does. */
+  /** The member that waits for answers, or `undefined` when none does. */
   readonly from: string | undefined;
-  /** For how long it covers new runs, in ms; `undefined`: as long as it is kept. */
+  /** How long it covers new runs, in ms, or `undefined` for as long as it is kept. */
   readonly ttl: number | undefined;
 }
 
@@ -25,7 +25,7 @@ export function encodeCancel(key: string, reason: string, from: string | undefin
   return `${key}\n${head.slice(0, -1)},"reason":${reason}}`;
 }
 
-/** Returns the cancel of a record. Of one that is damaged behind its key, the key is known. */
+/** Returns the cancel of a record. When the part after the key is damaged, only the key is known. */
 export function decodeCancel(body: string): CancelHead {
   const key = keyIn(body);
   const { from, ttl } = parse(body.slice(key.length + 1));
@@ -36,7 +36,7 @@ export function decodeCancel(body: string): CancelHead {
   };
 }
 
-/** Returns the reason of a record. That of one that is newer or damaged says so. */
+/** Returns the reason of a record. When the record is newer or damaged, the reason says so. */
 export function decodeCancelReason(body: string): unknown {
   const { v, reason } = parse(body.slice(keyIn(body).length + 1));
   return decoded(v === VERSION ? reason : {});
@@ -61,7 +61,7 @@ export function encodeAnswer(answer: Answer): string {
   return JSON.stringify(answer);
 }
 
-/** Returns an answer; `undefined` for a record that is none. */
+/** Returns an answer, or `undefined` for a record that is no answer. */
 export function decodeAnswer(body: string): Answer | undefined {
   const { cancel, node, tokens, runs, running, unfinished } = parse(body);
   if (typeof cancel !== 'string' || typeof node !== 'string') return undefined;

@@ -52,7 +52,7 @@ describe.skipIf(pgbouncer.isMissing)(`postgresEngine through PgBouncer in transa
     const all = [await listening(engine), await listening(engine)];
     expect(all.map(({ hints }) => hints)).toEqual(['polling', 'polling']);
     expect(warn.mock.calls.map(([text]) => text)).toEqual([
-      'postgresEngine: notifications do not arrive, probably because of a pooler: asking every 50 ms. ' +
+      'postgresEngine: notifications do not arrive, probably because of a pooler: polling every 50 ms. ' +
         'Pass a direct connection, { listen: async () => client }, or { listen: false }',
     ]);
     warn.mockRestore();

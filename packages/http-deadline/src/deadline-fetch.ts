@@ -6,20 +6,20 @@ import { checkInjectOptions, type InjectDeadlineOptions, injectDeadline, timeToP
 export interface DeadlineFetchOptions extends InjectDeadlineOptions {}
 
 /**
- * Returns a `fetch` that passes the deadline of its `signal` on to the server, and refuses a request whose time is over.
+ * Returns a `fetch` that passes the deadline of its `signal` on to the server, and rejects when no time is left.
  *
- * Pass `token.signal` as `signal`, in the second argument: a `Request` has a signal of its own, which knows no deadline, and so
- * does `AbortSignal.any`. For another signal, and for a token without a deadline, it is the same as `fetch`. In a browser, a
- * request to another origin needs that server's permission for the header (`Access-Control-Allow-Headers`).
+ * Pass `token.signal` as `signal`, in the second argument. The signals of a `Request` and of `AbortSignal.any` have no readable
+ * deadline. For other signals, and for a token without a deadline, the function does the same as `fetch`. In a browser, the server
+ * of another origin must allow the header (`Access-Control-Allow-Headers`).
  *
  * **Timing.** The time is measured when the request starts.
  *
- * **Cancel safety.** That of `fetch`. A request that is refused was not sent.
+ * **Cancel safety.** The same as `fetch`. When no time is left, no request was sent.
  *
  * @param fetch sends the requests. Default: the global one at the time of each call
- * @param options `header`; `margin`: kept for the way, in ms
+ * @param options `header`; `margin`: time reserved for the transport, in ms
  * @returns a function like `fetch`. It rejects with the token's reason when the token is cancelled, and with a `TimeoutError`
- *   when less than a millisecond can be passed on
+ *   when less than 1 ms is left to pass on
  * @throws TypeError when `fetch` is not a function, or an option is unknown or of the wrong kind; RangeError for a bad margin
  * @see the platform's `fetch`
  * @example

@@ -5,9 +5,9 @@ import { parseTimeout, TIMEOUT_HEADERS } from './timeouts.ts';
 
 /** Options for `extractDeadline`. */
 export interface ExtractDeadlineOptions {
-  /** A token or an `AbortSignal` above the new one, such as that of the connection. Default: none. */
+  /** A token or an `AbortSignal` that also cancels the new token, such as that of the connection. Default: none. */
   readonly parent?: CancellationToken | AbortSignal | undefined;
-  /** The longest time, in milliseconds from 0; also the limit of a request without a header. Default: `Infinity`. */
+  /** The longest time, in ms from 0. It also limits a request without a header. Default: `Infinity`. */
   readonly max?: number | undefined;
   /** The name of the new token. */
   readonly name?: string | undefined;
@@ -18,8 +18,8 @@ export interface ExtractDeadlineOptions {
 }
 
 /**
- * Returns a token with the deadline that the headers of a request state: a child of `parent`, cancelled with a `TimeoutError`
- * when its client no longer waits.
+ * Returns a token with the deadline in the headers of a request. The token is a child of `parent`, and is cancelled with a
+ * `TimeoutError` when the time of the client is over.
  *
  * The limit is the smallest of `max` and every valid value of `quiesce-timeout-ms`, `grpc-timeout`, `connect-timeout-ms` and
  * `x-envoy-expected-rq-timeout-ms`. A value that is not valid is ignored. No header can extend the time. In `http-drain`, the
@@ -29,7 +29,7 @@ export interface ExtractDeadlineOptions {
  *
  * @param headers `Headers`, or an object such as `request.headers` of Node
  * @param options `parent`; `max`; `name`; `clock`; `since`
- * @returns the token; without any limit a child without a deadline of its own
+ * @returns the token; without any limit, a child token without its own deadline
  * @throws TypeError when `headers` is neither, or an option is unknown or of the wrong kind; RangeError when `max` is negative
  *   or not a number, or `since` is in the future
  * @see gRPC over HTTP/2, `grpc-timeout`; the protocol of Connect, `connect-timeout-ms`

@@ -20,7 +20,7 @@ export function checkHeaders(call: string, headers: unknown, methods: readonly s
 function areHeaders(value: unknown, methods: readonly string[]): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (hasMethod(value, 'get')) return methods.every((method) => hasMethod(value, method));
-  // A list of pairs would get a field that is never sent, and so would a request of Node.
+  // On a list of pairs, or on a request of Node, the header would become a property that is never sent.
   const isRequest = typeof Reflect.get(value, 'headers') === 'object';
   return Object.prototype.toString.call(value) === '[object Object]' && !isRequest;
 }
@@ -31,13 +31,13 @@ export function checkName(call: string, value: unknown): void {
   checkKind(isName, `${call}: header`, 'the name of a header', value);
 }
 
-/** Returns the values of a header; several values of one name may be a list, or be joined by commas. */
+/** Returns the values of a header. Several values may be a list, or be joined by commas. */
 export function readHeader(headers: ReadableHeaders, name: string): string[] {
   const found = isMap(headers) ? [headers.get(name)] : keysOf(headers, name).map((key) => headers[key]);
   return found.flat().flatMap((value) => (value == null ? [] : String(value).split(',')));
 }
 
-/** Sets a header in place of all values that it has. */
+/** Replaces all values of a header. */
 export function writeHeader(headers: DeadlineHeaders, name: string, value: string): void {
   if (isMap(headers)) {
     headers.set(name, value);
@@ -55,7 +55,7 @@ function hasMethod(headers: object, method: string): boolean {
   return typeof Reflect.get(headers, method) === 'function';
 }
 
-/** Returns the keys that spell a name. */
+/** Returns the keys that equal a name, in any case. */
 function keysOf(headers: object, name: string): string[] {
   const lower = name.toLowerCase();
   return Object.keys(headers).filter((key) => key.toLowerCase() === lower);

@@ -5,18 +5,18 @@ import { formatTimeout, HEADER, parseTimeout } from './timeouts.ts';
 
 /** Options for `injectDeadline`. */
 export interface InjectDeadlineOptions {
-  /** The header. `grpc-timeout` gets its unit. Default: `quiesce-timeout-ms`. */
+  /** The name of the header. The value of `grpc-timeout` is written with its unit. Default: `quiesce-timeout-ms`. */
   readonly header?: string | undefined;
-  /** How many milliseconds, from 0, are kept for the way of the request and of its response. Default: 0. */
+  /** The time that is reserved for the transport of the request and its response, in ms from 0. Default: 0. */
   readonly margin?: number | undefined;
 }
 
-/** The time that can be passed on, in ms; `Infinity`: the token has no deadline. */
+/** Returns the time that can be passed on, in ms, or `Infinity` when the token has no deadline. */
 export function timeToPass(token: CancellationToken, margin: number): number {
   return token.timeLeft === undefined ? Number.POSITIVE_INFINITY : token.timeLeft - margin;
 }
 
-/** @throws TypeError, RangeError for an option that makes no sense */
+/** @throws TypeError or RangeError for an invalid option */
 export function checkInjectOptions(
   call: string,
   options: InjectDeadlineOptions,
@@ -30,16 +30,16 @@ export function checkInjectOptions(
 
 /**
  * Writes the time until the deadline of a token into the headers of a request, so that the server can stop when its client has
- * given up. Without a deadline the headers stay as they are.
+ * given up. Without a deadline, it changes nothing.
  *
- * Use it for clients that have no adapter; `deadlineFetch` does it for `fetch`. A time is sent and not a time of day, because
- * the clocks of two machines differ.
+ * Use it for clients that have no adapter. For `fetch`, use `deadlineFetch`. The header has a duration and not a time of day,
+ * because the clocks of two machines differ.
  *
  * **Timing.** Synchronous. The time is measured at the call, so call it just before you send the request.
  *
- * @param headers the headers, which are changed: `Headers`, or an object. A smaller valid time in the same header stays
+ * @param headers the headers to change: `Headers`, or an object. A smaller valid time in the same header stays
  * @param token the token, or its `signal`; a foreign `AbortSignal` has no deadline
- * @param options `header`; `margin`: kept for the way, in ms
+ * @param options `header`; `margin`: time reserved for the transport, in ms
  * @returns the headers
  * @throws TypeError when `headers` is neither, `token` is neither a token nor a signal, or an option is unknown or of the wrong
  *   kind; RangeError for a bad margin
@@ -64,7 +64,7 @@ export function injectDeadline<T extends DeadlineHeaders>(
   const { header, margin } = checkInjectOptions('injectDeadline', options);
   const left = timeToPass(own, margin);
   if (left === Number.POSITIVE_INFINITY) return headers;
-  // Headers that are passed on may have the time of the request before.
+  // Headers that are copied from an incoming request may contain its time.
   const present = readHeader(headers, header).map((value) => parseTimeout(header, value));
   writeHeader(headers, header, formatTimeout(header, Math.min(left, ...present)));
   return headers;

@@ -259,17 +259,13 @@ export class CancellablePool implements AsyncDisposable {
 
   /** Runs work on a connection, and releases or destroys it (invariant 3). */
   async #use<T>(client: PoolClient, work: (client: PoolClient) => Promise<T>): Promise<T> {
-    // A connection that is lost emits an error besides the failure of its query.
-    client.on('error', ignore);
     try {
       return await work(client);
     } catch (error) {
       await this.#recover(client);
       throw error;
     } finally {
-      client.off('error', ignore);
-      const isClean = client.getTransactionStatus() === 'I' && !this.#unsafe.has(client);
-      client.release(!isClean);
+      giveBack(client, client.getTransactionStatus() === 'I' && !this.#unsafe.has(client));
     }
   }
 
@@ -300,19 +296,33 @@ export class CancellablePool implements AsyncDisposable {
     limit.dispose();
   }
 
+  /**
+   * Takes a connection with a listener: a connection that is lost emits an error besides the failure of its query. A new one can be
+   * ready and lost with one packet, which a promise would tell too late. Hence the callback.
+   */
+  #take(): Promise<PoolClient> {
+    return new Promise((resolve, reject) => {
+      this.pool.connect((error, client) => {
+        client?.on('error', ignore);
+        if (client === undefined) reject(error);
+        else resolve(client);
+      });
+    });
+  }
+
   async #connect(token: CancellationToken): Promise<PoolClient> {
     const end = CancellationToken.any([token, this.#closed]);
     end.throwIfCancelled();
-    const connecting = this.pool.connect();
+    const connecting = this.#take();
     const outcome = await end.runUntilCancelled(connecting);
     end.dispose();
     if (outcome.status === 'cancelled') {
-      connecting.then((client) => client.release(), ignore);
+      connecting.then(giveBack, ignore);
       throw outcome.reason;
     }
     const client = outcome.value;
     if (hasSessionKey(client) && typeof client.getTransactionStatus === 'function') return client;
-    client.release();
+    giveBack(client);
     throw new TypeError(
       'CancellablePool: the connection cannot be cancelled. It needs pg ^8.21, not pg.native, and a server that sends a key',
     );
@@ -373,6 +383,12 @@ export class CancellablePool implements AsyncDisposable {
     }
     limit.dispose();
   }
+}
+
+/** Gives a connection back to its pool. One that is not clean is destroyed, and keeps its listener for errors of its end. */
+function giveBack(client: PoolClient, isClean = true): void {
+  if (isClean) client.off('error', ignore);
+  client.release(!isClean);
 }
 
 /** Returns the error of the server that an error is, or wraps, as those of query builders do. */
