@@ -35,7 +35,7 @@ import type { NatsWatch } from './nats-watch.ts';
 const MARK = '=';
 const CLOCK = '=clock';
 const RELEASED = '=released';
-/** The limit of a check, in ms. */
+/** The limit of a ping, in ms, unless the limit of calls is shorter. */
 const RTT = 1_000;
 
 /**
@@ -45,6 +45,7 @@ const RTT = 1_000;
  *  1. When the connection is interrupted, the calls in progress reject, because their answers may be lost. When it is back, all
  *     subscriptions break, and all local copies are rebuilt, because the server may have lost data.
  *  2. After any failed call, the next call checks whether the buckets exist.
+ *  3. After a call over its limit, the connection must answer a ping. Otherwise it reconnects, even when no subscription is open.
  */
 export class NatsConnection implements EngineConnection {
   readonly #client: NatsClient;
@@ -180,6 +181,7 @@ export class NatsConnection implements EngineConnection {
       return await withLimit(systemClock, this.#limit, name, () => answer);
     } catch (error) {
       this.#buckets.forget();
+      if (error instanceof EngineUnavailableError) this.#check().catch(ignore);
       throw error;
     } finally {
       this.#rejecting.delete(fail);
@@ -255,10 +257,20 @@ export class NatsConnection implements EngineConnection {
     for (const [listener, me] of [...this.#listeners]) if (topic !== 'inbox' || me === of) listener.changed(topic);
   }
 
-  async #check(): Promise<void> {
-    if (await inTime(RTT, this.#client.rtt())) return;
+  /** Pings, with at most one ping in flight. */
+  #check(): Promise<void> {
+    this.#checking ??= this.#ping().finally(() => {
+      this.#checking = undefined;
+    });
+    return this.#checking;
+  }
+  #checking: Promise<void> | undefined;
+
+  async #ping(): Promise<void> {
+    const limit = Math.min(RTT, this.#limit);
+    if (await inTime(limit, this.#client.rtt())) return;
     await this.#client.reconnect().catch(ignore);
-    throw new EngineUnavailableError(`NATS did not answer a ping within ${RTT} ms`);
+    throw new EngineUnavailableError(`NATS did not answer a ping within ${limit} ms`);
   }
 
   async #followStatus(): Promise<void> {

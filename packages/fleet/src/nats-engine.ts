@@ -11,7 +11,8 @@ import { NatsConnection } from './nats-connection.ts';
  * them, create them yourself beforehand, with one value for each key, and with `retention`, 60 s, a day and two hours as `ttl`.
  *
  * All fleets use your connection. When a ping is not answered within 1 s, the engine calls `connection.reconnect()`. Set
- * `maxReconnectAttempts: -1`: a connection that gives up stays closed, and its fleet stays down.
+ * `maxReconnectAttempts: -1`: a connection that gives up stays closed, and its fleet stays down. Set `timeout` to a few seconds.
+ * Otherwise an attempt to connect to a host that does not answer takes 20 s, and the engine cannot end it.
  *
  * Guaranteed: a recorded cancel is in the stream, on all its replicas. A fleet notices when data is lost. A lease has one holder.
  * Not guaranteed: one `append` is several writes, and after a failure the fleet repeats it until it is complete. A record above
@@ -28,7 +29,7 @@ import { NatsConnection } from './nats-connection.ts';
  * import { Kvm } from '@nats-io/kv';
  * import { connect } from '@nats-io/transport-node';
  *
- * const connection = await connect({ servers: process.env.NATS_URL, maxReconnectAttempts: -1 });
+ * const connection = await connect({ servers: process.env.NATS_URL, maxReconnectAttempts: -1, timeout: 2_000 });
  * const engine = natsEngine({ connection, kv: new Kvm(connection) });
  * await using fleet = await joinFleet({ engine, namespace: 'shop', node: 'worker-1' });
  * ```

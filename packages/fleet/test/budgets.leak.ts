@@ -15,7 +15,7 @@ interface Cost {
 /** Bytes and processor time of what `make` returns; the least of several measurements, because noise only adds. */
 async function costOf(make: () => object): Promise<Cost> {
   let cost: Cost = { bytes: Number.POSITIVE_INFINITY, micros: Number.POSITIVE_INFINITY };
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 2; round++) {
     await collectGarbage();
     const before = process.memoryUsage().heapUsed;
     const start = process.cpuUsage();
@@ -58,12 +58,13 @@ test('100,000 runs take at most 2.5 times the bytes and 3 times the time of a Ma
     };
     return [running, keys.map(run)];
   });
+  kept.length = 0;
   let round = 0;
   const runs = await costOf(() => {
     round++;
     return keys.map((key) => fleet.run(`${round}/${key}`, work));
   });
-  expect(fleet.inFlightCount).toBe(3 * many);
+  expect(fleet.inFlightCount).toBe(2 * many);
   expect(runs.bytes / plain.bytes).toBeLessThanOrEqual(2.5);
   expect(runs.micros / plain.micros).toBeLessThanOrEqual(3);
 });
@@ -92,7 +93,7 @@ test('a cancel beside 100,000 keys costs at most 4 times one beside a single key
 });
 
 test('a live cancel takes at most 700 bytes on each node', async () => {
-  const count = 10_000;
+  const count = 4_000;
   const [clock, api, worker] = await pair();
   const caller = new Set<Promise<unknown>>();
   const cost = async (from: number): Promise<number> => {

@@ -2,7 +2,7 @@
 import type { EngineConnection, FleetEngine } from '@quiesce/fleet';
 
 /** How often each method was called, and how many hints about cancels and about the inbox arrived. */
-export interface EngineCalls {
+interface EngineCalls {
   append: number;
   /** Of the cancels. */
   read: number;

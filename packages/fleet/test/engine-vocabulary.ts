@@ -1,4 +1,11 @@
-import { type Fleet, type FleetEngine, type FleetListener, type FleetTopic, joinFleet } from '@quiesce/fleet';
+import {
+  type Fleet,
+  type FleetEngine,
+  type FleetKey,
+  type FleetListener,
+  type FleetTopic,
+  joinFleet,
+} from '@quiesce/fleet';
 import { expect } from 'vitest';
 import { until } from '../src/contract/world.ts';
 
@@ -44,8 +51,14 @@ export async function rejection(promise: Promise<unknown>): Promise<Error & { co
 /**
  * Members cancel 20 keys, and the engine loses its data. A member that joins then refuses all of them, and what is recorded
  * afterwards reaches every member.
+ *
+ * @param remember called when 5 of the keys are cancelled: `lose` restores what the engine has then
  */
-export async function expectRepair(engines: readonly FleetEngine[], lose: () => Promise<void>): Promise<void> {
+export async function expectRepair(
+  engines: readonly FleetEngine[],
+  lose: () => Promise<void>,
+  remember?: () => Promise<void>,
+): Promise<void> {
   const namespace = `repair-${Math.random().toString(36).slice(2)}`;
   const fleets: Fleet[] = [];
   const join = async (engine: FleetEngine): Promise<Fleet> => {
@@ -57,17 +70,25 @@ export async function expectRepair(engines: readonly FleetEngine[], lose: () => 
     const [first, second, third] = engines as [FleetEngine, FleetEngine, FleetEngine];
     const [a, b] = [await join(first), await join(second)];
     const keys = Array.from({ length: 20 }, (_, i) => ['jobs', i]);
-    await Promise.all(keys.map((key, i) => a.cancel(key, `stop ${i}`, { until: 'delivered', timeout: 30_000 })));
+    const kept = remember === undefined ? 0 : 5;
+    const cancel = (key: FleetKey, i: number): Promise<unknown> =>
+      a.cancel(key, `stop ${i}`, { until: 'delivered', timeout: 60_000 });
+    await Promise.all(keys.slice(0, kept).map(cancel));
+    await remember?.();
+    await Promise.all(keys.slice(kept).map((key, i) => cancel(key, kept + i)));
     await lose();
     const repaired = (): number => a.inspect().counters.repaired + b.inspect().counters.repaired;
-    await until('living members repair', () => (repaired() >= 20 ? true : undefined));
+    await until('living members repair', () => (repaired() >= 20 - kept ? true : undefined));
     const c = await join(third);
     for (const [i, key] of keys.entries()) {
       expect(await c.run(key, () => 'started').catch((reason) => reason)).toBe(`stop ${i}`);
     }
-    const work = [a, b, c].map((fleet, i) => fleet.run(['later', i], (token) => token.cancelled()));
+    // A member whose knowledge is old reads first, and may then refuse the run.
+    const work = [a, b, c].map((fleet, i) =>
+      fleet.run(['later', i], (token) => token.cancelled().then(() => token.reason)).catch((reason) => reason),
+    );
     await a.cancel('later', 'enough', { until: 'ended', timeout: 30_000 });
-    await Promise.all(work);
+    expect(await Promise.all(work)).toEqual(['enough', 'enough', 'enough']);
   } finally {
     for (const fleet of fleets) await fleet.close();
   }

@@ -240,6 +240,15 @@ describe.skipIf(nats.isMissing)(`natsEngine on a NATS server with JetStream${nat
     await again.next('cancels', () => engine.append(records('cancels', 'b', 1)));
   });
 
+  it('on a connection that has gone silent, a call over its limit makes later ones work, also without a subscription', async () => {
+    const own = await openClient(proxy.port);
+    const engine = await connect(own);
+    await engine.append(records('cancels', 'a', 1));
+    proxy.silence();
+    expect((await rejection(engine.append(records('cancels', 'b', 1)))).message).toBeDefined();
+    await until('the connection works', () => settled(engine.append(records('cancels', 'c', 1)).then(() => true)));
+  });
+
   it('a slow network in order loses nothing', async () => {
     const own = await openClient(proxy.port);
     const engine = await connect(own);

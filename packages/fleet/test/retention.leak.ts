@@ -91,7 +91,7 @@ describe('a fleet that lives long retains nothing', () => {
     const [a, b] = [await join('a'), await join('b')];
     const signal = new CancellationToken();
     let count = 0;
-    const growth = await bytesPerTurn({ turns: 50 }, async () => {
+    const growth = await bytesPerTurn({ turns: 30 }, async () => {
       const names = Array.from({ length: 20 }, () => `lease ${count++}`);
       const all = names.map(async (name) => {
         const given = new CancellationToken();
@@ -120,7 +120,7 @@ describe('a fleet that lives long retains nothing', () => {
   test('of members that have joined and left', async () => {
     const api = await join('api');
     let count = 0;
-    const growth = await bytesPerTurn({ turns: 40 }, async () => {
+    const growth = await bytesPerTurn({ turns: 24 }, async () => {
       for (let i = 0; i < 10; i++) {
         const options = { engine, clock, node: `n${count++}`, retention, lostFor: 0 };
         const fleet = await joinFleet(options);

@@ -49,12 +49,7 @@ export interface ProcessLike {
 
 /** @throws TypeError when a value is no process */
 export function checkProcess(what: string, value: Partial<ProcessLike> | null): void {
-  checkKind(
-    typeof value?.listenerCount === 'function',
-    what,
-    'a process, such as a FakeProcess',
-    value,
-  );
+  checkKind(typeof value?.listenerCount === 'function', what, 'a process, such as a FakeProcess', value);
 }
 
 /** Returns the given process, or this one. */

@@ -60,9 +60,10 @@ export function hold(fleet: Fleet, { name, cleanupMs = 0, ...options }: HoldOpti
     },
     { ...options, signal },
   );
-  ended.catch(() => {});
+  const heldOrFailed = Promise.race([held, ended]);
+  for (const one of [ended, heldOrFailed]) one.catch(() => {});
   return {
-    held: Promise.race([held, ended]),
+    held: heldOrFailed,
     ended,
     finish: () => {
       isFinished = true;

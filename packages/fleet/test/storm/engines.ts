@@ -36,6 +36,8 @@ export async function engineOf(kind: EngineKind, port: number): Promise<FleetEng
     reconnectTimeWait: 50,
     pingInterval: 500,
     waitOnFirstConnect: true,
+    // Of an attempt to connect. 20 s without it.
+    timeout: 1_000,
   });
   return natsEngine({ connection, kv: new Kvm(connection) } as never);
 }

@@ -40,8 +40,8 @@ export interface Verdict {
 const TIMEOUT = 6_000;
 /** How long everything may take to end once nothing fails any more, in ms: several rereads, reconnections and answers. */
 const QUIET = 30_000;
-/** How many scenarios are under way at the same time. */
-const AT_ONCE = 24;
+/** How many scenarios are under way at the same time: more of them in a long storm. */
+const atOnce = (cancels: number): number => Math.min(200, Math.max(24, cancels / 20));
 const FAILURES = ['ERR_ENGINE_UNAVAILABLE', 'ERR_CANCEL_INCOMPLETE'];
 
 interface RunRecord {
@@ -89,7 +89,7 @@ class Storm {
     for (let n = 0; n < 3; n++) this.#nodes.push(await this.#startNode(n));
     const faults = this.#blow();
     let next = 0;
-    const scenarios = Array.from({ length: AT_ONCE }, async () => {
+    const scenarios = Array.from({ length: atOnce(this.#options.cancels) }, async () => {
       while (next < this.#options.cancels) await this.#scenario(next++);
     });
     await Promise.all(scenarios);
