@@ -16,7 +16,7 @@ import { NatsConnection } from './nats-connection.ts';
  *
  * Guaranteed: a recorded cancel is in the stream, on all its replicas. A fleet notices when data is lost. A lease has one holder.
  * Not guaranteed: one `append` is several writes, and after a failure the fleet repeats it until it is complete. A record above
- * `max_payload` is refused. Fences begin again when the bucket is created anew. Members that pass different `permits` do not see
+ * `max_payload` is refused. Fences begin again when the bucket is recreated. Members that pass different `permits` do not see
  * all permits of each other.
  *
  * @param options `connection`: of `@nats-io/transport-node` or another transport; `kv`: `new Kvm(connection)` of `@nats-io/kv`.
