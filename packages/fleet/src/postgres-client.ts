@@ -69,7 +69,7 @@ export class PostgresCalls {
     const { connect } = this.#pool;
     if (connect === undefined) return await this.callOn(this.#pool, name, args);
     const start = systemClock.now();
-    const client = await this.open(() => connect.call(this.#pool));
+    const client = await this.open(() => takeFrom(this.#pool, connect));
     let failure: unknown;
     try {
       return await this.callOn(client, name, args, this.limit - (systemClock.now() - start));
@@ -107,6 +107,8 @@ export class PostgresCalls {
     // Attached before the limit, so that each connection has its listener before its first event.
     const opened = opening.then((client) => {
       checkKind(typeof client?.query === 'function', 'postgresEngine', poolExpected, client);
+      // Removed first, because a connection of the pool already has it.
+      client.off?.('error', ignore);
       client.on?.('error', ignore);
       if (isLate) end(client);
       return client;
@@ -134,6 +136,22 @@ export class PostgresCalls {
       { cause },
     );
   }
+}
+
+/**
+ * Takes a connection from a pool. One packet can make a new connection ready and then fail it. A promise would fulfil after that,
+ * and the error would have no listener. A `Pool` of `pg` therefore gets a callback.
+ */
+export function takeFrom(pool: PostgresPool, connect: NonNullable<PostgresPool['connect']>): Promise<PostgresClient> {
+  if (connect.length === 0) return connect.call(pool);
+  return new Promise((resolve, reject) => {
+    const onClient = (error: unknown, client: PostgresClient | undefined): void => {
+      client?.on?.('error', ignore);
+      if (client === undefined) reject(error);
+      else resolve(client);
+    };
+    (connect as (callback: typeof onClient) => void).call(pool, onClient);
+  });
 }
 
 /** Gives a connection back. With an error, the pool ends it. */

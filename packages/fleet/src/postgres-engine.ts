@@ -18,6 +18,7 @@ import {
   type PostgresClient,
   type PostgresPool,
   poolExpected,
+  takeFrom,
 } from './postgres-client.ts';
 import { subscribe } from './postgres-listen.ts';
 import { schemaName } from './postgres-schema.ts';
@@ -85,7 +86,8 @@ export function postgresEngine(pool: PostgresPool, options: PostgresEngineOption
         'Pass a direct connection, { listen: async () => client }, or { listen: false }',
     );
   };
-  const fromPool = pool.connect === undefined ? undefined : pool.connect.bind(pool);
+  const { connect: take } = pool;
+  const fromPool = take === undefined ? undefined : () => takeFrom(pool, take);
   const connect = listen === false ? undefined : (listen ?? fromPool);
   return {
     async connect(namespace: string, retention: number, { requestTimeout = 3_000 }: Partial<ConnectOptions> = {}) {
