@@ -35,7 +35,7 @@ import type { NatsWatch } from './nats-watch.ts';
 const MARK = '=';
 const CLOCK = '=clock';
 const RELEASED = '=released';
-/** The limit of a ping, in ms, unless that of calls is shorter. */
+/** The limit of a ping, in ms, unless the limit of calls is shorter. */
 const RTT = 1_000;
 
 /**
@@ -45,8 +45,7 @@ const RTT = 1_000;
  *  1. When the connection is interrupted, the calls in progress reject, because their answers may be lost. When it is back, all
  *     subscriptions break, and all local copies are rebuilt, because the server may have lost data.
  *  2. After any failed call, the next call checks whether the buckets exist.
- *  3. After a call without an answer in time, the connection must prove that it works. One that does not is opened anew, also
- *     when no subscription asks for it.
+ *  3. After a call over its limit, the connection must answer a ping. Otherwise it reconnects, even when no subscription is open.
  */
 export class NatsConnection implements EngineConnection {
   readonly #client: NatsClient;
@@ -258,7 +257,7 @@ export class NatsConnection implements EngineConnection {
     for (const [listener, me] of [...this.#listeners]) if (topic !== 'inbox' || me === of) listener.changed(topic);
   }
 
-  /** One ping at a time is enough. */
+  /** Pings, with at most one ping in flight. */
   #check(): Promise<void> {
     this.#checking ??= this.#ping().finally(() => {
       this.#checking = undefined;

@@ -11,12 +11,12 @@ import { NatsConnection } from './nats-connection.ts';
  * them, create them yourself beforehand, with one value for each key, and with `retention`, 60 s, a day and two hours as `ttl`.
  *
  * All fleets use your connection. When a ping is not answered within 1 s, the engine calls `connection.reconnect()`. Set
- * `maxReconnectAttempts: -1`: a connection that gives up stays closed, and its fleet stays down. Set a `timeout`
- * of a few seconds as well. Otherwise an attempt to connect to a host that accepts and stays silent takes 20 s.
+ * `maxReconnectAttempts: -1`: a connection that gives up stays closed, and its fleet stays down. Set `timeout` to a few seconds.
+ * Otherwise an attempt to connect to a host that does not answer takes 20 s, and the engine cannot end it.
  *
  * Guaranteed: a recorded cancel is in the stream, on all its replicas. A fleet notices when data is lost. A lease has one holder.
  * Not guaranteed: one `append` is several writes, and after a failure the fleet repeats it until it is complete. A record above
- * `max_payload` is refused. Fences begin again when the bucket is created anew. Members that pass different `permits` do not see
+ * `max_payload` is refused. Fences begin again when the bucket is recreated. Members that pass different `permits` do not see
  * all permits of each other.
  *
  * @param options `connection`: of `@nats-io/transport-node` or another transport; `kv`: `new Kvm(connection)` of `@nats-io/kv`.

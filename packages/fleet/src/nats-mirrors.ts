@@ -47,7 +47,7 @@ export class NatsMirrors {
         const bucket = await this.#buckets.get(mirror.bucket);
         const seen = filled.watch.seen;
         const revision = await ask(bucket, filled.watch);
-        // A stream that was created anew begins again with small revisions.
+        // A recreated stream begins again with small revisions.
         if (revision < seen) throw new EngineUnavailableError('The data of NATS has gone back');
         await filled.watch.arrival(revision);
         return filled;

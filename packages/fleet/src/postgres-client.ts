@@ -107,7 +107,7 @@ export class PostgresCalls {
     // Attached before the limit, so that each connection has its listener before its first event.
     const opened = opening.then((client) => {
       checkKind(typeof client?.query === 'function', 'postgresEngine', poolExpected, client);
-      // Once: a connection of the pool has it already.
+      // Removed first, because a connection of the pool already has it.
       client.off?.('error', ignore);
       client.on?.('error', ignore);
       if (isLate) end(client);
@@ -139,8 +139,8 @@ export class PostgresCalls {
 }
 
 /**
- * Takes a connection of a pool. A new connection can be ready and fail with one packet, which a promise would tell too late: the
- * error would have no listener. A `Pool` of `pg` therefore gets a callback.
+ * Takes a connection from a pool. One packet can make a new connection ready and then fail it. A promise would fulfil after that,
+ * and the error would have no listener. A `Pool` of `pg` therefore gets a callback.
  */
 export function takeFrom(pool: PostgresPool, connect: NonNullable<PostgresPool['connect']>): Promise<PostgresClient> {
   if (connect.length === 0) return connect.call(pool);

@@ -24,7 +24,7 @@ const PROBE = 'probe';
 const FIRST = 1_000;
 
 /**
- * The subscription of one member, on a connection of its own. The end of that connection breaks it.
+ * The subscription of one member, on its own connection. The end of that connection breaks it.
  *
  * It returns `push` only after its own test hint has arrived, because a proxy or an access list may block hints. Otherwise it calls
  * `changed` for all topics at each `poll`: a read costs as much as a request that asks whether something has changed. A test hint

@@ -191,7 +191,7 @@ describe.skipIf(redis.isMissing)(`redisEngine on a Redis server${redis.note}`, (
       await admin.call('CLIENT', 'KILL', 'USER', login.username);
       await until('the subscription is broken', () => (heard.broken.length > 0 ? true : undefined));
       expect((await connection.listen('me', hearing().on)).hints).toBe('push');
-      expect(warn.mock.calls).toEqual([[expect.stringMatching(/looks every 50 ms/)]]);
+      expect(warn.mock.calls).toEqual([[expect.stringMatching(/polls every 50 ms/)]]);
     });
 
     it('where publish alone is swallowed, the engine polls until hints arrive', async () => {

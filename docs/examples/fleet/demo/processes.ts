@@ -10,7 +10,7 @@ process.once('exit', () => {
   for (const child of started) child.kill('SIGKILL');
 });
 
-/** Starts a program of the parent folder in a process of its own. It ends with the demo. */
+/** Starts a program of the parent folder in a new process. The process ends with the demo. */
 export function startProcess(program: string, args: readonly string[]): ChildProcess {
   const file = fileURLToPath(new URL(`../${program}.ts`, import.meta.url));
   const child = fork(file, args, {

@@ -70,7 +70,7 @@ export class Workers {
     this.order(worker, { op: 'run', key });
   }
 
-  /** Lets a worker cancel, and waits for what it reports. */
+  /** Lets a worker cancel, and waits for its report. */
   async cancel(worker: Worker, key: string, timeout = PATIENCE): Promise<CancelEnd> {
     const cancel = this.#cancelCount++;
     this.order(worker, { op: 'cancel', cancel, key, timeout });

@@ -298,10 +298,14 @@ export class CancellablePool implements AsyncDisposable {
 
   /**
    * Takes a connection with a listener: a connection that is lost emits an error besides the failure of its query. A new one can be
-   * ready and lost with one packet, which a promise would tell too late. Hence the callback.
+   * ready and lost with one packet, which a promise would tell too late. Hence the callback, where the pool takes one.
    */
-  #take(): Promise<PoolClient> {
-    return new Promise((resolve, reject) => {
+  async #take(): Promise<PoolClient> {
+    if (this.pool.connect.length === 0) {
+      const client = await this.pool.connect();
+      return client.on('error', ignore);
+    }
+    return await new Promise((resolve, reject) => {
       this.pool.connect((error, client) => {
         client?.on('error', ignore);
         if (client === undefined) reject(error);

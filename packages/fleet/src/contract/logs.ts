@@ -28,7 +28,7 @@ export const logCases: readonly ContractCase[] = [
         const bodies = async (of: string): Promise<string[]> =>
           (await readAll(connection, of)).records.map(({ body }) => body);
         demandSame(await bodies('cancels'), [first.body], `${E1}: the first body stays`);
-        demandSame(await bodies(log), [other.body], `${E1}: another log has ids of its own`);
+        demandSame(await bodies(log), [other.body], `${E1}: another log has its own ids`);
       }),
   },
   {
@@ -128,7 +128,7 @@ export const logCases: readonly ContractCase[] = [
       }),
   },
   {
-    name: 'E3: a read from the same cursor gives the same, whatever was read meanwhile',
+    name: 'E3: a read from the same cursor returns the same, whatever other reads have returned',
     run: (engine) =>
       inWorld(engine, async ({ connect }) => {
         const connection = await connect();

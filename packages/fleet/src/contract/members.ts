@@ -99,7 +99,7 @@ export const memberCases: readonly ContractCase[] = [
       }),
   },
   {
-    name: 'E5: a subscription hears of its own appends, and of nothing after close',
+    name: 'E5: a subscription gets hints about its own appends, and no hints after close',
     run: (engine) =>
       inWorld(engine, async ({ connect }) => {
         const [a, b] = await Promise.all([connect(), connect()]);

@@ -155,7 +155,7 @@ export const slotCases: readonly ContractCase[] = [
       }),
   },
   {
-    name: 'E6: one of two permits expires, and one goes on',
+    name: 'E6: one of two permits expires, and the other one is renewed',
     run: (engine) =>
       inWorld(engine, async (world) => {
         const slot = await Slot.of(world);

@@ -13,14 +13,14 @@ export const RETENTION = 3_600_000;
 /** A name with characters that are special in SQL, in patterns, in subjects and in hash tags. */
 export const odd = (name: string): string => `${name} .*>{'"%_:ü/`;
 
-/** What a case works with: a namespace of its own, and connections that are closed after the case. */
+/** The world of a case: a new namespace, and connections that are closed after the case. */
 export interface ContractWorld {
   readonly engine: FleetEngine;
   readonly namespace: string;
   connect(namespace?: string): Promise<EngineConnection>;
 }
 
-/** @throws (rejects) Error that names the invariant, what it wants and what was seen */
+/** @throws (rejects) Error that names the invariant, the demand and the observed behaviour */
 export async function inWorld(engine: FleetEngine, body: (world: ContractWorld) => Promise<void>): Promise<void> {
   const opened: EngineConnection[] = [];
   const own = `contract_${randomHex(16)}`;
@@ -37,7 +37,7 @@ export async function inWorld(engine: FleetEngine, body: (world: ContractWorld) 
 }
 
 /**
- * @param invariant the number of the invariant and what it demands
+ * @param invariant the number of the invariant and its demand
  * @throws Error
  */
 export function demand(holds: boolean, invariant: string, seen: unknown): asserts holds {
