@@ -156,7 +156,7 @@ describe.concurrent('npm run demo', { timeout: PATIENCE }, () => {
     [['--connections', '1.5'], '--connections takes a whole number, got 1.5'],
     [['--fault', 'fire'], '--fault takes hook, signal, client or job, got "fire"'],
     [['--without', '--fault', 'hook'], '--fault is for the service with Quiesce'],
-    [['--example', 'none'], '--example takes service or worker-loop, got "none"'],
+    [['--example', 'none'], '--example takes service, worker-loop or fleet, got "none"'],
     [['--signal', 'SIGINT'], '--signal is for --example worker-loop'],
     [['--example', 'worker-loop', '--seconds', '3'], '--seconds is for --example service'],
     [['--loud'], "Unknown option '--loud'; it takes --example, --without, --seconds"],

@@ -40,12 +40,12 @@ test.each(subpaths.map((subpath) => [umbrella + subpath, subpath]))(
   },
 );
 
-test('every name of the packages is there, but for those of Effect and of the adapters', async () => {
+test('every name of the packages is there, but for those of Effect, of the adapters and of the fleet', async () => {
   const exported = new Set<string>();
   for (const subpath of subpaths) {
     for (const name of Object.keys((await import(umbrella + subpath)) as object)) exported.add(name);
   }
-  for (const from of small.filter((name) => !/^@quiesce\/(?:adapters|effect)\b/.test(name))) {
+  for (const from of small.filter((name) => !/^@quiesce\/(?:adapters|effect|fleet)\b/.test(name))) {
     expect(Object.keys((await import(from)) as object).filter((name) => !exported.has(name))).toEqual([]);
   }
 });

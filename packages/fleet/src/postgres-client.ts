@@ -78,7 +78,7 @@ export class PostgresCalls {
       throw error;
     } finally {
       // An error of the server leaves its connection usable.
-      end(client, failure instanceof EngineUnavailableError ? failure : undefined);
+      giveBack(client, failure instanceof EngineUnavailableError ? failure : undefined);
     }
   }
 
@@ -110,7 +110,7 @@ export class PostgresCalls {
       // Removed first, because a connection of the pool already has it.
       client.off?.('error', ignore);
       client.on?.('error', ignore);
-      if (isLate) end(client);
+      if (isLate) giveBack(client);
       return client;
     });
     return await withLimit(systemClock, this.limit, 'connect', () => opened).catch((error: unknown) => {
@@ -155,7 +155,7 @@ export function takeFrom(pool: PostgresPool, connect: NonNullable<PostgresPool['
 }
 
 /** Gives a connection back. With an error, the pool ends it. */
-export function end(client: PostgresClient, error?: Error): void {
+export function giveBack(client: PostgresClient, error?: Error): void {
   // A connection that ends may still emit errors, so its listener stays.
   if (error === undefined) client.off?.('error', ignore);
   if (client.release !== undefined) client.release(error);

@@ -14,7 +14,7 @@ import { systemClock, type Timer } from '@quiesce/cancellation-token';
 import { ignore } from '@quiesce/internal';
 import type { FleetListener, FleetSubscription, FleetTopic } from './engine.ts';
 import { withLimit } from './limit.ts';
-import { end, type PostgresCalls, type PostgresClient } from './postgres-client.ts';
+import { giveBack, type PostgresCalls, type PostgresClient } from './postgres-client.ts';
 
 const TOPICS: readonly FleetTopic[] = ['cancels', 'inbox', 'slots'];
 const PROBE_MS = 1_000;
@@ -64,7 +64,7 @@ async function push(
     if (state === 'ended') return;
     state = 'ended';
     calls.subscriptions.delete(close);
-    end(client, error);
+    giveBack(client, error);
     failed(error);
   };
   const close = (): void => finish();
