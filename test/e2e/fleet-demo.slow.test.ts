@@ -31,7 +31,7 @@ const clean = [
   /verdict {8}nothing was lost/,
 ];
 
-describe('the demo of the fleet', () => {
+describe('the demo of the fleet', { concurrent: true }, () => {
   it('exits with 0 on PGlite, and says that hints are polled', { timeout: LONG }, async () => {
     const { code, output } = await runDemo([]);
     expect(output).toContain("engine: PGlite on disk, in a process of its own; hints: 'polling'");

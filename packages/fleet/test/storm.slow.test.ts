@@ -14,7 +14,7 @@ import {
 } from '../../adapters/test/servers.ts';
 import { runStorm, type StormOptions, type Verdict } from './storm/storm.ts';
 
-const cancels = Number(process.env['QUIESCE_STORM'] ?? 150);
+const cancels = Number(process.env['QUIESCE_STORM'] ?? 100);
 const seed = Number(process.env['QUIESCE_STORM_SEED'] ?? Math.floor(Math.random() * 1e9));
 const LONG = 600_000;
 
@@ -60,7 +60,7 @@ async function foundWrong(
   return false;
 }
 
-describe('a storm loses no cancel, hits nothing else, and makes no receipt untrue', () => {
+describe('a storm loses no cancel, hits nothing else, and makes no receipt untrue', { concurrent: true }, () => {
   it.skipIf(postgres.isMissing)(`on PostgreSQL${postgres.note}`, { timeout: LONG }, async () => {
     expect(await storm(startPostgres, { kind: 'postgres', cancels })).toMatchObject(clean);
   });

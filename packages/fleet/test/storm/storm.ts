@@ -199,7 +199,9 @@ class Storm {
     const isOver = (run: RunRecord): boolean => run.endedAt !== undefined || run.isRefused === true;
     const recorded = this.#cancels.filter(({ settled }) => settled?.e === 'receipt' || settled?.isRecorded);
     const covered = this.#runs.filter((run) => recorded.some((cancel) => covers(cancel, run)));
-    const end = Date.now() + QUIET;
+    // A mistake is known to lose some: they are not waited for as long.
+    const isMistaken = this.#options.mistake !== undefined || this.#options.method === 'plain messages';
+    const end = Date.now() + (isMistaken ? QUIET / 3 : QUIET);
     while (covered.some((run) => !isOver(run)) && Date.now() < end) await sleep(20);
     const lost = covered.filter((run) => !isOver(run)).map((run) => this.#describe(run));
     const hit = this.#runs
