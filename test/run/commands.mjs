@@ -57,11 +57,10 @@ const commands = {
       [
         ['sizes', ['node_modules/size-limit/bin.js', '--hide-passed']],
         ['packed packages', [...script, 'test/package/check.ts']],
-      ],
-      [
-        ['site', [...script, 'test/docs/site/build.ts']],
+        // It packs into the same folder.
         ['release rehearsal', [...script, 'test/package/rehearse.ts']],
       ],
+      [['site', [...script, 'test/docs/site/build.ts']]],
     ]);
     return code || checks;
   },

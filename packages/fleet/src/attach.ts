@@ -6,16 +6,23 @@ import { numberOf } from './options.ts';
 
 /** The parts of a fleet that a shutdown uses. */
 export interface AttachedFleet {
+  /** The name in reports. */
   readonly name: string;
+  /** How many runs and leases have not ended. */
   readonly inFlightCount: number;
+  /** Starts no more runs and leases. */
   stop(): void;
+  /** Waits until all have ended. */
   drain(signal: CancellationToken | AbortSignal): Promise<void>;
+  /** Leaves the fleet. */
   close(): Promise<void>;
 }
 
 /** The parts of a `Shutdown` of `@quiesce/shutdown` that a fleet needs. */
 export interface FleetShutdown {
+  /** Adds a drainable. */
   add(drainable: AttachedFleet): unknown;
+  /** Adds a hook. */
   hook(
     name: string,
     run: (token: { readonly signal: AbortSignal }) => unknown,

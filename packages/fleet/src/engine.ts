@@ -21,6 +21,7 @@ export interface FleetRecord {
   readonly log: string;
   /** A second record of the same log and id changes nothing. */
   readonly id: string;
+  /** The text that is stored. */
   readonly body: string;
   /** How long the engine keeps it, in ms. */
   readonly ttl: number;
@@ -28,7 +29,9 @@ export interface FleetRecord {
 
 /** A record that was read. */
 export interface StoredRecord {
+  /** The id of the record. */
   readonly id: string;
+  /** The text that was stored. */
   readonly body: string;
   /** How much longer the engine keeps it, in ms of its clock: above 0. */
   readonly left: number;
@@ -36,6 +39,7 @@ export interface StoredRecord {
 
 /** The answer of `read`. */
 export interface LogPage {
+  /** The records, in the order in which they were stored. */
   readonly records: readonly StoredRecord[];
   /** Where the next read begins. Only the engine interprets it. */
   readonly cursor: unknown;
@@ -47,6 +51,7 @@ export interface LogPage {
 
 /** A member, as the engine knows it. */
 export interface MemberRecord {
+  /** The id of the member. */
   readonly id: string;
   /** The ms until it counts as lost, by the engine's clock. 0 or less: it is lost. */
   readonly left: number;
@@ -56,10 +61,13 @@ export interface MemberRecord {
 
 /** One permit of a slot, held or wanted. */
 export interface SlotRequest {
+  /** The name of the slot. */
   readonly name: string;
+  /** The holder of the permit. */
   readonly holder: string;
   /** In ms. */
   readonly ttl: number;
+  /** How many holders the slot may have. */
   readonly permits: number;
   /** The fence of the permit to renew. `undefined` acquires a permit. */
   readonly fence?: number | undefined;
@@ -73,6 +81,7 @@ export type FleetTopic = 'cancels' | 'inbox' | 'slots';
 
 /** Receives the hints of a subscription. */
 export interface FleetListener {
+  /** A hint that something has changed. */
   changed(topic: FleetTopic): void;
   /** Reports that the subscription has ended. Called at most once. */
   broken(error: unknown): void;
@@ -84,6 +93,7 @@ export interface FleetSubscription {
   readonly hints: 'push' | 'polling';
   /** Rejects when the subscription no longer works. */
   check(): Promise<void>;
+  /** Ends the subscription. */
   close(): Promise<void>;
 }
 

@@ -72,14 +72,21 @@ export interface FleetCancelOptions {
 
 /** The state of a fleet in this process, as plain JSON. */
 export interface FleetInspection {
+  /** The id of this member. */
   readonly id: string;
+  /** As in `state`. */
   readonly link: FleetState['link'];
+  /** As in `state`. */
   readonly hints: FleetState['hints'];
+  /** As `fleet.age`. */
   readonly ageMs: number;
+  /** The runs that have not ended. */
   readonly runs: readonly { readonly key: string; readonly ageMs: number; readonly isCancelled: boolean }[];
+  /** The leases that are held. */
   readonly leases: readonly { readonly name: string; readonly fence: number; readonly leftMs: number }[];
   /** How many cancels this node keeps. */
   readonly cancelCount: number;
+  /** What the link has counted. */
   readonly counters: Readonly<LinkCounters>;
 }
 

@@ -36,6 +36,7 @@ export type {
   NatsEntry,
   NatsKvm,
   NatsStatus,
+  NatsWatch,
   NatsWatchEntry,
 } from './nats-client.ts';
 export { natsEngine } from './nats-engine.ts';

@@ -27,6 +27,7 @@ import type { Link } from './link.ts';
 
 /** A lease that this process holds. */
 export interface HeldLease {
+  /** The name of the lease. */
   readonly name: string;
   /** Grows with each holder. Put it into every write that the lease guards. With `permits` above 1 it is only an id. */
   readonly fence: number;

@@ -41,11 +41,17 @@ export interface FleetState {
 
 /** Counts of the link, for `inspect`. */
 export interface LinkCounters {
+  /** How many pages were asked for. */
   reads: number;
+  /** How many times records were stored. */
   appends: number;
+  /** How many records were read. */
   entries: number;
+  /** How many reads were whole. */
   whole: number;
+  /** How many cancels were recorded again. */
   repaired: number;
+  /** How many calls have failed. */
   errors: number;
 }
 

@@ -2,12 +2,15 @@ import { checkKind } from '@quiesce/internal';
 
 /** An entry of a bucket. */
 export interface NatsEntry {
+  /** The key. */
   readonly key: string;
+  /** The number of the entry in its stream. */
   readonly revision: number;
   /** By the server's clock. */
   readonly created: Date;
   /** `PUT`, `DEL` or `PURGE`. */
   readonly operation: string;
+  /** Returns the value as a string. */
   string(): string;
 }
 
@@ -17,12 +20,23 @@ export interface NatsWatchEntry extends NatsEntry {
   readonly isUpdate: boolean;
 }
 
+/** A watch of a bucket. */
+export interface NatsWatch extends AsyncIterable<NatsWatchEntry> {
+  /** Ends the watch. */
+  stop(): void;
+}
+
 /** The used members of a key-value bucket. */
 export interface NatsBucket {
+  /** As `KV.put` of `@nats-io/kv`. */
   put(key: string, value: string, options?: { previousSeq?: number; timeout?: number }): Promise<number>;
+  /** As `KV.get` of `@nats-io/kv`. */
   get(key: string): Promise<NatsEntry | null>;
+  /** As `KV.delete` of `@nats-io/kv`. */
   delete(key: string, options?: { previousSeq?: number }): Promise<void>;
-  watch(options: { key: string }): Promise<AsyncIterable<NatsWatchEntry> & { stop(): void }>;
+  /** As `KV.watch` of `@nats-io/kv`. */
+  watch(options: { key: string }): Promise<NatsWatch>;
+  /** As `KV.status` of `@nats-io/kv`. */
   status(): Promise<NatsStatus>;
 }
 
@@ -30,6 +44,7 @@ export interface NatsBucket {
 export interface NatsStatus {
   /** In ms. */
   readonly ttl: number;
+  /** The stream of the bucket. */
   readonly streamInfo: {
     readonly created: unknown;
     readonly state: { readonly last_seq: number; readonly messages: number };
@@ -46,14 +61,19 @@ export interface NatsBucketOptions {
 
 /** A connection of `@nats-io/transport-node`, or of another transport of nats.js from version 3. */
 export interface NatsClient {
+  /** As `NatsConnection.status`. */
   status(): AsyncIterable<{ readonly type: string }>;
+  /** As `NatsConnection.rtt`. */
   rtt(): Promise<number>;
+  /** As `NatsConnection.reconnect`. */
   reconnect(): Promise<void>;
+  /** As `NatsConnection.info`. */
   readonly info?: { readonly max_payload: number };
 }
 
 /** A `Kvm` of `@nats-io/kv`. */
 export interface NatsKvm {
+  /** As `Kvm.create` of `@nats-io/kv`. */
   create(name: string, options?: NatsBucketOptions): Promise<NatsBucket>;
 }
 

@@ -16,22 +16,29 @@ import { withLimit } from './limit.ts';
 
 /** The part of `pg` that sends queries. */
 export interface PostgresQueryable {
+  /** As `query` of `pg`. */
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
 }
 
 /** One connection: a client of `pg`. */
 export interface PostgresClient extends PostgresQueryable {
+  /** As `on` of an `EventEmitter`. */
   on?(event: string, listener: (arg: unknown) => void): unknown;
+  /** As `off` of an `EventEmitter`. */
   off?(event: string, listener: (arg: unknown) => void): unknown;
   /** Gives the connection back to its pool. With an error, the pool ends it. */
   release?(error?: Error | boolean): void;
+  /** As `end` of `pg`. */
   end?(): Promise<void>;
 }
 
 /** A `Pool` of `pg`, or an object with the same methods. A PGlite has no `connect`. */
 export interface PostgresPool extends PostgresQueryable {
+  /** As `Pool.connect` of `pg`. */
   connect?(): Promise<PostgresClient>;
+  /** As `on` of an `EventEmitter`. */
   on?(event: string, listener: (arg: unknown) => void): unknown;
+  /** As `off` of an `EventEmitter`. */
   off?(event: string, listener: (arg: unknown) => void): unknown;
 }
 

@@ -87,6 +87,10 @@ function unsendable(call: string, what: string): TypeError {
  * For a text that is not valid, it returns a `CancelledError` that says so, because the cancel itself still counts.
  *
  * @throws never
+ * @example
+ * ```ts
+ * console.log(decodeReason('{"type":"value","value":"stop"}')); // => stop
+ * ```
  */
 export function decodeReason(json: string): unknown {
   try {

@@ -7,6 +7,7 @@ import { checkKind, ignore, toText } from '@quiesce/internal';
 export interface RedisClient {
   /** Makes a client with the same options. */
   duplicate(): unknown;
+  /** As `sendCommand` of `redis`. */
   sendCommand(...args: never[]): unknown;
 }
 

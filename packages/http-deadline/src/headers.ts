@@ -4,10 +4,22 @@ import { checkKind } from '@quiesce/internal';
  * The headers of a request: the platform's `Headers`, the metadata of gRPC, or an object such as `request.headers` of Node. The
  * names in an object may have any case.
  */
-export type ReadableHeaders = { get(name: string): unknown } | HeaderRecord;
+export type ReadableHeaders =
+  | {
+      /** Returns the value of a header. */
+      get(name: string): unknown;
+    }
+  | HeaderRecord;
 
 /** Headers that can be changed. */
-export type DeadlineHeaders = { get(name: string): unknown; set(name: string, value: string): unknown } | HeaderRecord;
+export type DeadlineHeaders =
+  | {
+      /** Returns the value of a header. */
+      get(name: string): unknown;
+      /** Replaces the value of a header. */
+      set(name: string, value: string): unknown;
+    }
+  | HeaderRecord;
 
 /** Headers as an object. */
 type HeaderRecord = Record<string, string | number | readonly string[] | undefined>;
