@@ -86,7 +86,7 @@ export interface FleetInspection {
   readonly leases: readonly { readonly name: string; readonly fence: number; readonly leftMs: number }[];
   /** How many cancels this node keeps. */
   readonly cancelCount: number;
-  /** What the link has counted. */
+  /** The counters of the link. */
   readonly counters: Readonly<LinkCounters>;
 }
 

@@ -126,6 +126,7 @@ export class Leases {
     for (const stop of [this.#stopped, request.signal]) {
       // Stopped since the answer has arrived.
       if (!stop?.isCancelled) continue;
+      deadline.token.dispose();
       await this.#release(name, grant);
       throw stop.reason;
     }
