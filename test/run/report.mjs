@@ -22,7 +22,8 @@ export function hasPassed(path) {
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: number }} Tally
- * @typedef {{ status: string, assertionResults: { status: string }[] }} FileResult
+ * @typedef {{ status: string, fullName: string, failureMessages: string[] }} TestResult
+ * @typedef {{ name: string, status: string, message: string, assertionResults: TestResult[] }} FileResult
  */
 
 /**
@@ -44,4 +45,29 @@ export function tally(path, exitCode) {
     failed: failed === 0 && exitCode !== 0 ? 1 : failed,
     skipped: report.numPendingTests + report.numTodoTests,
   };
+}
+
+/**
+ * Returns a line for each test that failed and for each file that could not be loaded.
+ *
+ * @param {string} path
+ * @returns {string[]}
+ */
+export function failures(path) {
+  if (!existsSync(path)) return [`${path} was not written`];
+  /** @type {FileResult[]} */
+  const files = JSON.parse(readFileSync(path, 'utf8')).testResults;
+  return files
+    .filter(({ status }) => status === 'failed')
+    .flatMap(({ name, message, assertionResults }) => {
+      const file = name.replace(root, '');
+      const failed = assertionResults.filter(({ status }) => status === 'failed');
+      if (failed.length === 0) return [`${file}: ${firstLine(message)}`];
+      return failed.map(({ fullName, failureMessages: [error = ''] }) => `${file}: ${fullName}: ${firstLine(error)}`);
+    });
+}
+
+/** @param {string} text */
+function firstLine(text) {
+  return text.split('\n', 1)[0];
 }
