@@ -532,14 +532,16 @@ const clients: Row[] = [
   ['withClient', 'function', (work) => db().withClient(CancellationToken.never, work)],
   ['fetchWith', 'signal', (signal) => fetchWith(signal)],
   ['fetchWith', 'options', fetches, optional],
-  ['fetchWith: timeoutHeader', 'name', (timeoutHeader) => fetches({ timeoutHeader }), optional],
+  ['fetchWith: deadline', 'boolean', (deadline) => fetches({ deadline }), optional],
+  ['fetchWith: deadline: header', 'name', (header) => fetches({ deadline: { header } }), optional],
+  ['fetchWith: deadline: margin', 'time', (margin) => fetches({ deadline: { margin } }), optional],
   ['fetchWith: fetch', 'function', (fetch) => fetches({ fetch }), optional],
-  ...clockRow('fetchWith', fetches),
   ['requestWith', 'signal', (signal) => requestWith(signal, agent())],
   ['requestWith', 'object', (dispatcher) => requestWith(CancellationToken.never, dispatcher)],
   ['requestWith', 'options', requests, optional],
-  ['requestWith: timeoutHeader', 'name', (timeoutHeader) => requests({ timeoutHeader }), optional],
-  ...clockRow('requestWith', requests),
+  ['requestWith: deadline', 'boolean', (deadline) => requests({ deadline }), optional],
+  ['requestWith: deadline: header', 'name', (header) => requests({ deadline: { header } }), optional],
+  ['requestWith: deadline: margin', 'time', (margin) => requests({ deadline: { margin } }), optional],
 ];
 
 /** Drains an app of Nest that has nothing but a server. */

@@ -1,19 +1,49 @@
-import { CancellationToken, type Clock } from '@quiesce/cancellation-token';
-import { checkKind } from '@quiesce/internal';
+import { CancellationToken, TimeoutError } from '@quiesce/cancellation-token';
+import { type DeadlineHeaders, type InjectDeadlineOptions, injectDeadline } from '@quiesce/http-deadline';
+import { checkHeaderName, checkOptions, checkTime } from '@quiesce/internal';
 
-/** @throws TypeError unless `value` is the name of a header */
-export function checkHeader(call: string, value: unknown): void {
-  const isName = typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value);
-  checkKind(isName, `${call}: timeoutHeader`, 'the name of a header', value);
+/**
+ * Returns the options of `injectDeadline`, or `undefined` when no deadline is passed on.
+ *
+ * @throws TypeError or RangeError for an invalid option
+ */
+export function checkDeadline(
+  call: string,
+  deadline: boolean | InjectDeadlineOptions = false,
+): InjectDeadlineOptions | undefined {
+  if (deadline === false) return undefined;
+  if (deadline === true) return {};
+  checkOptions(`${call}: deadline`, deadline, ['header', 'margin']);
+  const { header, margin } = deadline;
+  if (header !== undefined) checkHeaderName(`${call}: deadline: header`, header);
+  if (margin !== undefined) checkTime(`${call}: deadline: margin`, margin);
+  return deadline;
 }
 
-/** Returns the time until the deadline of a token, as the value of a header. `undefined` when it has none. */
-export function timeLeft(token: CancellationToken, header: string, clock: Clock): string | undefined {
-  const { deadline } = token;
-  if (deadline === undefined) return undefined;
-  const ms = Math.max(1, Math.floor(deadline.getTime() - clock.wall()));
-  // gRPC allows eight digits and needs a unit.
-  return header.toLowerCase() === 'grpc-timeout' ? `${Math.min(ms, 99_999_999)}m` : String(ms);
+/**
+ * Returns the headers with the time until the earliest deadline of the tokens.
+ *
+ * @throws TimeoutError when no time is left: the request is not worth sending
+ */
+export function withDeadline<T extends DeadlineHeaders>(
+  headers: T,
+  tokens: readonly CancellationToken[],
+  options: InjectDeadlineOptions,
+): T {
+  const { margin = 0 } = options;
+  for (const token of tokens) {
+    if (token.timeLeft !== undefined && token.timeLeft - margin < 1) {
+      throw new TimeoutError(margin, `Not sent: no time is left after the margin of ${margin} ms`);
+    }
+    injectDeadline(headers, token, options);
+  }
+  return headers;
+}
+
+/** Returns the tokens that have a deadline, of that of the function and the `signal` of one request. */
+export function tokensOf(token: CancellationToken, own: unknown): readonly CancellationToken[] {
+  const all = own === undefined || own === null ? [token] : [token, CancellationToken.from(own as AbortSignal)];
+  return all.filter(({ timeLeft }) => timeLeft !== undefined);
 }
 
 /**

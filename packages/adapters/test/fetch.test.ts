@@ -11,7 +11,7 @@ import { listen, until } from './socket-clients.ts';
 const never = CancellationToken.never;
 
 interface Options {
-  readonly timeoutHeader?: string;
+  readonly deadline?: boolean;
 }
 interface Init {
   readonly signal?: AbortSignal;
@@ -143,36 +143,51 @@ describe.each(clients)('%s', (_, sendWith) => {
     await expect(sendWith(controller.signal)(url)).rejects.toBe('gone');
   });
 
-  it('passes on the time that is left, and keeps a header of the request', async () => {
-    const url = await serve(({ headers }, response) => response.end(headers['x-request-timeout'] ?? 'none'));
-    const timeoutHeader = 'X-Request-Timeout';
+  it('passes on the earliest deadline: of the token, of the signal of the request, or of its headers', async () => {
+    const url = await serve(({ headers }, response) => response.end(headers['quiesce-timeout-ms'] ?? 'none'));
+    const clock = new VirtualClock();
+    const minute = CancellationToken.timeout(60_000, { clock });
+    const { signal } = CancellationToken.timeout(1_500, { clock });
     const read = async (token: CancellationToken, init?: Init): Promise<string> =>
-      await (await sendWith(token, { timeoutHeader })(url, init)).text();
-    const left = Number(await read(CancellationToken.timeout(60_000)));
-    expect(left).toBeGreaterThan(50_000);
-    expect(left).toBeLessThanOrEqual(60_000);
+      await (await sendWith(token, { deadline: true })(url, init)).text();
+    expect(await read(minute)).toBe('60000');
     expect(await read(never)).toBe('none');
-    expect(await read(CancellationToken.timeout(60_000), { headers: { [timeoutHeader]: '7' } })).toBe('7');
+    expect(await read(minute, { signal })).toBe('1500');
+    expect(await read(never, { signal })).toBe('1500');
+    expect(await read(minute, { headers: { 'Quiesce-Timeout-Ms': '7' } })).toBe('7');
+    expect(await read(minute, { headers: { 'quiesce-timeout-ms': '70000' } })).toBe('60000');
+  });
+
+  it('is not sent when no time is left', async () => {
+    let requestCount = 0;
+    const url = await serve((_, response) => response.end(`${++requestCount}`));
+    const clock = new VirtualClock();
+    const token = CancellationToken.timeout(1_500, { clock });
+    await clock.advance(1_499.5);
+    const error = await sendWith(token, { deadline: true })(url).catch((error) => error);
+    expect(error).toMatchObject({
+      name: 'TimeoutError',
+      message: 'Not sent: no time is left after the margin of 0 ms',
+    });
+    expect([token.isCancelled, requestCount]).toEqual([false, 0]);
   });
 });
 
 describe('the time that is left', () => {
   it.each([
-    ['x-request-timeout', 1_500, '1500'],
-    ['x-request-timeout', 0.5, '1'],
-    ['grpc-timeout', 1_500, '1500m'],
+    ['x-request-timeout', 1_500, '1400'],
+    ['grpc-timeout', 1_500, '1400m'],
     ['grpc-timeout', 1e12, '99999999m'],
     ['x-request-timeout', Number.POSITIVE_INFINITY, null],
-  ])('is sent as %s, from %d ms, as %s', async (timeoutHeader, ms, sent) => {
+  ])('is sent as %s, from %d ms, as %s after a margin of 100 ms', async (header, ms, sent) => {
     const clock = new VirtualClock();
     const values: (string | null)[] = [];
     const send = async (_: unknown, init?: RequestInit): Promise<Response> => {
-      values.push(new Headers(init?.headers).get(timeoutHeader));
+      values.push(new Headers(init?.headers).get(header));
       return new Response();
     };
-    await fetchWith(CancellationToken.timeout(ms, { clock }), { timeoutHeader, fetch: send as typeof fetch, clock })(
-      'http://x',
-    );
+    const deadline = { header, margin: 100 };
+    await fetchWith(CancellationToken.timeout(ms, { clock }), { deadline, fetch: send as typeof fetch })('http://x');
     expect(values).toEqual([sent]);
   });
 });
@@ -181,10 +196,10 @@ describe('fetchWith', () => {
   it('takes a Request, with its headers and its signal', async () => {
     const controller = new AbortController();
     const url = await serve(({ headers }, response) => {
-      if (headers['x-abort'] === undefined) response.end(`${headers['x-own']} ${headers['x-request-timeout']}`);
+      if (headers['x-abort'] === undefined) response.end(`${headers['x-own']} ${headers['quiesce-timeout-ms']}`);
       else controller.abort('left');
     });
-    const get = fetchWith(CancellationToken.timeout(60_000), { timeoutHeader: 'x-request-timeout' });
+    const get = fetchWith(CancellationToken.timeout(60_000), { deadline: true });
     const response = await get(new Request(url, { headers: { 'x-own': 'kept' } }));
     expect(await response.text()).toMatch(/^kept \d+$/);
     const request = new Request(url, { headers: { 'x-abort': '1' }, signal: controller.signal });
@@ -207,7 +222,7 @@ describe('fetchWith', () => {
     };
     const url = 'http://x';
     const headers = { 'x-own': 'kept' };
-    const options = { timeoutHeader: 'x-request-timeout', fetch: send as typeof fetch };
+    const options = { deadline: true, fetch: send as typeof fetch };
     await fetchWith(never, options)(url, { headers });
     await fetchWith(never, options)(new Request(url, { headers }));
     await fetchWith(CancellationToken.timeout(60_000), { fetch: send as typeof fetch })(url, { headers });
@@ -260,7 +275,7 @@ describe('the requests of requestWith', () => {
       seen = given;
       return dispatch(given, handler);
     };
-    await requestWith(token, agent, { timeoutHeader: 'X-Left' })('http://x', options);
+    await requestWith(token, agent, { deadline: { header: 'X-Left' } })('http://x', options);
     return seen;
   }
 
@@ -287,9 +302,9 @@ describe('the requests of requestWith', () => {
     expect(seen?.headers).toEqual({ ...expected, 'X-Left': expect.stringMatching(/^\d+$/) });
   });
 
-  it('keep a header of their own in any spelling', async () => {
+  it('keep a smaller time of their own in any spelling', async () => {
     const headers = ['x-LEFT', '5'];
-    expect((await sent({ headers }, CancellationToken.timeout(60_000)))?.headers).toBe(headers);
+    expect((await sent({ headers }, CancellationToken.timeout(60_000)))?.headers).toEqual({ 'X-Left': '5' });
   });
 
   it('take a token as their signal', async () => {
@@ -314,8 +329,8 @@ describe('wrong arguments', () => {
     ],
     [
       'a header that is no name',
-      () => fetchWith(never, { timeoutHeader: 'a b' }),
-      'TypeError: fetchWith: timeoutHeader: expected',
+      () => fetchWith(never, { deadline: { header: 'a b' } }),
+      'TypeError: fetchWith: deadline: header: expected',
     ],
     [
       'a fetch that is no function',
@@ -339,8 +354,18 @@ describe('wrong arguments', () => {
     ],
     [
       'a header that is no name',
-      () => requestWith(never, agent, { timeoutHeader: '' }),
-      'requestWith: timeoutHeader: expected the',
+      () => requestWith(never, agent, { deadline: { header: '' } }),
+      'requestWith: deadline: header: expected the',
+    ],
+    [
+      'a bad margin',
+      () => requestWith(never, agent, { deadline: { margin: -1 } }),
+      'RangeError: requestWith: deadline: margin must be',
+    ],
+    [
+      'an unknown option of the deadline',
+      () => fetchWith(never, { deadline: { max: 5 } as never }),
+      'TypeError: fetchWith: deadline: there is no option "max"',
     ],
   ])('%s', (_, call, text) => {
     let error: unknown;

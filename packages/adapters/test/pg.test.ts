@@ -1,8 +1,10 @@
-// Wrong arguments. They need no server.
+// What needs no PostgreSQL.
+import { setImmediate } from 'node:timers/promises';
 import { CancellablePool } from '@quiesce/adapters/pg';
 import { CancellationToken } from '@quiesce/cancellation-token';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
+import { collectUncaught, startOnePacketPostgres } from './one-packet-postgres.ts';
 
 const never = CancellationToken.never;
 
@@ -67,4 +69,14 @@ it('a CancellablePool closes its pool once, also when it has been ended before',
   expect(pool.ended).toBe(true);
   await new CancellablePool(pool).close();
   expect(JSON.stringify(db)).toBe('{"name":"orders","inFlightCount":0}');
+});
+
+it('a query on a connection that opens and ends with one packet rejects, and ends no process', async () => {
+  const pool = new pg.Pool({ host: '127.0.0.1', port: await startOnePacketPostgres(), user: 'postgres' });
+  pool.on('error', () => {});
+  const uncaught = collectUncaught();
+  await expect(new CancellablePool(pool).query(never, 'select 1')).rejects.toThrow('connection error');
+  await setImmediate();
+  expect(uncaught).toEqual([]);
+  await pool.end();
 });

@@ -21,7 +21,7 @@ type Encoded =
  *
  * A `CancelledError` keeps its source, a `TimeoutError` its `ms`, any other error its name, message, and a string or number
  * `code`. Stacks and other fields are not sent. Any other reason must be a plain JSON value. `undefined` stands for a
- * `CancelledError`.
+ * `CancelledError`. JSON has one zero: -0 arrives as 0.
  *
  * @throws TypeError for a value that JSON would change: a function, a symbol, a bigint, `NaN`, a cycle, an
  *   instance of a class; RangeError for more than 8 kB

@@ -81,11 +81,11 @@ describe('a reason', () => {
   });
 
   it('is equal after the round trip when it is a JSON value', () => {
-    // JSON writes -0 as 0.
-    const value = fc.jsonValue().filter((json) => !JSON.stringify([json]).includes('-0'));
     fc.assert(
-      fc.property(value, (json) => {
-        expect(decodeReason(encodeReason(json))).toEqual(json);
+      fc.property(fc.jsonValue(), (json) => {
+        // JSON writes -0 as 0, at any depth.
+        const received = JSON.parse(JSON.stringify(json));
+        expect(decodeReason(encodeReason(json))).toEqual(received);
       }),
     );
   });

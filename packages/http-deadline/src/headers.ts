@@ -37,12 +37,6 @@ function areHeaders(value: unknown, methods: readonly string[]): boolean {
   return Object.prototype.toString.call(value) === '[object Object]' && !isRequest;
 }
 
-/** @throws TypeError unless `value` is the name of a header */
-export function checkName(call: string, value: unknown): void {
-  const isName = typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value);
-  checkKind(isName, `${call}: header`, 'the name of a header', value);
-}
-
 /** Returns the values of a header. Several values may be a list, or be joined by commas. */
 export function readHeader(headers: ReadableHeaders, name: string): string[] {
   const found = isMap(headers) ? [headers.get(name)] : keysOf(headers, name).map((key) => headers[key]);

@@ -1,6 +1,6 @@
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime } from '@quiesce/internal';
-import { checkHeaders, checkName, type DeadlineHeaders, readHeader, writeHeader } from './headers.ts';
+import { checkHeaderName, checkOptions, checkTime } from '@quiesce/internal';
+import { checkHeaders, type DeadlineHeaders, readHeader, writeHeader } from './headers.ts';
 import { formatTimeout, HEADER, parseTimeout } from './timeouts.ts';
 
 /** Options for `injectDeadline`. */
@@ -23,7 +23,7 @@ export function checkInjectOptions(
 ): { readonly header: string; readonly margin: number } {
   checkOptions(call, options, ['header', 'margin']);
   const { header = HEADER, margin = 0 } = options;
-  checkName(call, header);
+  checkHeaderName(`${call}: header`, header);
   checkTime(`${call}: margin`, margin);
   return { header, margin };
 }

@@ -34,6 +34,12 @@ export function checkIterable(call: string, value: unknown, expected: string): v
   checkKind(typeof iterate === 'function' && typeof value !== 'string', call, expected, value);
 }
 
+/** @throws TypeError unless `value` is the name of a header */
+export function checkHeaderName(what: string, value: unknown): void {
+  const isName = typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value);
+  checkKind(isName, what, 'the name of a header', value);
+}
+
 /**
  * Returns a valid time.
  *

@@ -3,6 +3,7 @@ export {
   checkChoice,
   checkCount,
   checkFunction,
+  checkHeaderName,
   checkIterable,
   checkKind,
   checkTime,

@@ -1,19 +1,17 @@
-import { CancellationToken, type Clock, isCancellationOf, systemClock } from '@quiesce/cancellation-token';
+import { CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
+import type { InjectDeadlineOptions } from '@quiesce/http-deadline';
 import { checkKind, checkOptions } from '@quiesce/internal';
 import type { Dispatcher } from 'undici';
-import { checkHeader, joinSignals, nativeSignal, timeLeft } from '../request-options.ts';
+import { checkDeadline, joinSignals, nativeSignal, tokensOf, withDeadline } from '../request-options.ts';
 import { checkPeer } from './check-peer.ts';
 
 /** Options for `requestWith`. */
 export interface RequestWithOptions {
   /**
-   * The header that passes on the time that is left until the deadline of the token, in whole milliseconds, such as
-   * `X-Request-Timeout` or `Connect-Timeout-Ms`. `grpc-timeout` gets its unit. A header of the request itself is kept.
-   * Default: none.
+   * Whether a header passes the deadline of the token on to the server, as `injectDeadline` of `@quiesce/http-deadline` does.
+   * `header`: its name, by default `quiesce-timeout-ms`. `margin`: time reserved for the transport, in ms from 0. Default: false.
    */
-  readonly timeoutHeader?: string | undefined;
-  /** The clock that measures the time that is left. Default: the clock of the platform. */
-  readonly clock?: Clock | undefined;
+  readonly deadline?: boolean | InjectDeadlineOptions | undefined;
 }
 
 /** Options of one request: those of `request` of undici, without the parts that the URL gives. */
@@ -38,11 +36,11 @@ export interface TokenRequestOptions
  *
  * **Cancel safety.** A cancelled request, or the read of its body, rejects with the reason of the token. Every other error is the
  * failure of the request, unchanged: `isCancellationOf(error, token)` tells them apart. A cancelled request may have reached the
- * server.
+ * server. With `deadline`, a request for which less than 1 ms is left is not sent, and rejects with a `TimeoutError`.
  *
  * @param signal a token or an `AbortSignal`. The `signal` of a request cancels that request, too
  * @param dispatcher sends the requests
- * @param options `timeoutHeader`; `clock`
+ * @param options `deadline`
  * @returns a function that takes a URL and the options of undici
  * @throws TypeError when `signal` is neither a token nor an `AbortSignal`, `dispatcher` is not a dispatcher, the installed
  *   `undici` is not version 7, or an option is unknown or of the wrong kind. A request rejects with a TypeError for a wrong URL
@@ -53,11 +51,11 @@ export interface TokenRequestOptions
  *
  * const agent = new MockAgent();
  * agent.get('https://example.com').intercept({ path: '/' }).reply(200, ({ headers }) => {
- *   const left = Number((headers as Record<string, string>)['x-request-timeout']);
+ *   const left = Number((headers as Record<string, string>)['quiesce-timeout-ms']);
  *   return left > 0 && left <= 60_000 ? 'in time' : 'late';
  * });
  * const token = CancellationToken.timeout(60_000);
- * const request = requestWith(token, agent, { timeoutHeader: 'x-request-timeout' });
+ * const request = requestWith(token, agent, { deadline: true });
  * const { body } = await request('https://example.com/');
  * console.log(await body.text()); // => in time
  * ```
@@ -70,21 +68,22 @@ export function requestWith(
   checkPeer('requestWith()', 'undici', [7]);
   const token = CancellationToken.from(signal, 'requestWith');
   checkKind(typeof dispatcher?.dispatch === 'function', 'requestWith', 'a dispatcher of undici', dispatcher);
-  checkOptions('requestWith', options, ['timeoutHeader', 'clock']);
-  const { timeoutHeader, clock = systemClock } = options;
-  if (timeoutHeader !== undefined) checkHeader('requestWith', timeoutHeader);
+  checkOptions('requestWith', options, ['deadline']);
+  const deadline = checkDeadline('requestWith', options.deadline);
   const native = nativeSignal('requestWith', signal);
   return async (url, { signal: own, method, headers = null, ...init } = {}) => {
     token.throwIfCancelled();
     const { origin, pathname, search } = new URL(url);
-    const left = timeoutHeader === undefined ? undefined : timeLeft(token, timeoutHeader, clock);
-    const all = timeoutHeader === undefined || left === undefined ? headers : withHeader(headers, timeoutHeader, left);
+    const joined = joinSignals('request', native, own);
+    const tokens = deadline === undefined ? [] : tokensOf(token, own);
+    const hasHeader = deadline !== undefined && tokens.length > 0;
+    const all = hasHeader ? withDeadline(recordOf(headers), tokens, deadline) : headers;
     const limits = token.deadline === undefined ? {} : { headersTimeout: 0, bodyTimeout: 0 };
     try {
       return await dispatcher.request({
         ...{ ...limits, ...init },
         ...{ origin, path: pathname + search, method: method ?? (init.body ? 'PUT' : 'GET'), headers: all },
-        signal: joinSignals('request', native, own),
+        signal: joined,
       });
     } catch (error) {
       throw isCancellationOf(error, token) ? token.reason : error;
@@ -94,12 +93,10 @@ export function requestWith(
 
 type RequestHeaders = Exclude<Dispatcher.RequestOptions['headers'], undefined>;
 
-/** Adds a header to the headers of a request, of any kind that undici takes, unless they have it. */
-function withHeader(headers: RequestHeaders, name: string, value: string): RequestHeaders {
-  const entries = entriesOf(headers);
-  if (entries.some(([key]) => key.toLowerCase() === name.toLowerCase())) return headers;
+/** Returns the headers of a request, of any kind that undici takes, as an object. */
+function recordOf(headers: RequestHeaders): Record<string, string | string[]> {
   const all: Record<string, string | string[]> = {};
-  for (const [key, given] of [...entries, [name, value] as const]) {
+  for (const [key, given] of entriesOf(headers)) {
     if (given === undefined) continue;
     all[key] = Object.hasOwn(all, key) ? [all[key] as string | string[], given].flat() : given;
   }

@@ -25,7 +25,7 @@ async function main(): Promise<void> {
     [
       db.query<{ id: number }>(gone, 'select $1::int as id', [1]).then(({ rows }) => String(rows[0]?.id)),
       db.transaction(gone, async (client) => String((await client.query('select 1')).rowCount)),
-      fetchWith(gone, { timeoutHeader: 'x-request-timeout' })('http://localhost').then((response) => response.text()),
+      fetchWith(gone, { deadline: true })('http://localhost').then((response) => response.text()),
       requestWith(gone, agent)('http://localhost').then(({ body }) => body.text()),
     ].map((work) => work.catch((reason: unknown) => reason)),
   );
