@@ -10,6 +10,7 @@ export {
   checkChoice,
   checkCount,
   checkFunction,
+  checkHeaderName,
   checkIterable,
   checkKind,
   checkOptions,

@@ -1,7 +1,10 @@
 // A member of a fleet in a process of its own.
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { forkProgram } from '../../../../test/programs.ts';
 import type { Order, Report, Setup } from './protocol.ts';
+
+const worker = fileURLToPath(new URL('./worker.ts', import.meta.url));
 
 export class MemberProcess {
   readonly #child: ChildProcess;
@@ -9,11 +12,8 @@ export class MemberProcess {
   #waiting: (() => void)[] = [];
   id = '';
 
-  private constructor(setup: Setup) {
-    this.#child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), [JSON.stringify(setup)], {
-      execArgv: ['--import', 'tsx'],
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
+  private constructor(child: ChildProcess) {
+    this.#child = child;
     this.#child.on('message', (report: Report) => {
       this.#reports.push(report);
       this.#wake();
@@ -22,7 +22,7 @@ export class MemberProcess {
   }
 
   static async join(setup: Setup): Promise<MemberProcess> {
-    const member = new MemberProcess(setup);
+    const member = new MemberProcess(await forkProgram(worker, JSON.stringify(setup)));
     member.id = (await member.next('joined')).id;
     return member;
   }

@@ -1,12 +1,15 @@
 // A storm: several processes cancel each other's work while connections fail, the engine is killed and processes stand still. The
 // verdict comes from what the processes report, not from what the fleet says.
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { CancelUntil } from '@quiesce/fleet';
+import { forkProgram } from '../../../../test/programs.ts';
 import type { TestServer } from '../../../adapters/test/servers.ts';
 import { startProxy, type TestProxy } from '../proxy.ts';
 import type { EngineKind, Mistake } from './engines.ts';
 import type { Method, Order, Report, Setup } from './protocol.ts';
+
+const worker = fileURLToPath(new URL('./worker.ts', import.meta.url));
 
 export interface StormOptions {
   readonly kind: EngineKind;
@@ -252,11 +255,13 @@ class Storm {
     const { kind, server, seed, method = 'fleet', mistake } = this.#options;
     const proxy = await startProxy(server.port);
     const namespace = `storm-${seed}`;
+    const name = `n${index}`;
     const setup: Setup = {
       ...{ kind, method, mistake, namespace, timeout: TIMEOUT },
-      ...{ port: proxy.port, node: `n${index}` },
+      ...{ port: proxy.port, node: name },
     };
-    const node = new StormNode(setup, proxy, (report) => this.#onReport(report));
+    const child = await forkProgram(worker, JSON.stringify(setup));
+    const node = new StormNode(name, child, proxy, (report) => this.#onReport(report));
     await node.joined;
     return node;
   }
@@ -298,14 +303,11 @@ class StormNode {
   readonly #child: ChildProcess;
   #stoppedAt: number | undefined;
 
-  constructor(setup: Setup, proxy: TestProxy, onReport: (report: Report) => void) {
+  constructor(name: string, child: ChildProcess, proxy: TestProxy, onReport: (report: Report) => void) {
     this.proxy = proxy;
-    this.#child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), [JSON.stringify(setup)], {
-      execArgv: ['--import', 'tsx'],
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
+    this.#child = child;
     this.joined = new Promise((resolve, reject) => {
-      this.#child.on('exit', (code) => reject(new Error(`${setup.node} has ended with ${code}`)));
+      this.#child.on('exit', (code) => reject(new Error(`${name} has ended with ${code}`)));
       this.#child.on('message', (report: Report) => {
         if (report.e === 'joined') {
           this.id = report.id;
